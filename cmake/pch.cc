@@ -1,0 +1,1 @@
+// The one source that carries the precompiled header shared by all libraries.

@@ -1,0 +1,27 @@
+# postwain_library(NAME LINKS a b c): a static library of all *.cc in the current folder except main.cc.
+# postwain_program(NAME LINKS a b c): a program of main.cc.
+# Every folder is one library; what it may link is written in its own CMakeLists.txt and is the rule of floors in force.
+set(POSTWAIN_PCH <string> <string_view> <vector> <map> <unordered_map> <memory> <functional> <optional>
+                 <variant> <chrono> <span> <array> <deque> <algorithm> <fmt/format.h>)
+
+add_library(pw_pch_source OBJECT ${CMAKE_SOURCE_DIR}/cmake/pch.cc)
+target_link_libraries(pw_pch_source PUBLIC fmt::fmt)
+target_precompile_headers(pw_pch_source PRIVATE ${POSTWAIN_PCH})
+
+function(postwain_library name)
+  cmake_parse_arguments(ARG "" "" "LINKS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  list(FILTER sources EXCLUDE REGEX "/main\\.cc$")
+  add_library(${name} STATIC ${sources})
+  set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX)
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${name} PUBLIC ${ARG_LINKS} fmt::fmt)
+  target_precompile_headers(${name} REUSE_FROM pw_pch_source)
+endfunction()
+
+function(postwain_program name)
+  cmake_parse_arguments(ARG "" "" "LINKS" ${ARGN})
+  add_executable(${name} ${CMAKE_CURRENT_SOURCE_DIR}/main.cc)
+  target_link_libraries(${name} PRIVATE ${ARG_LINKS})
+  install(TARGETS ${name} RUNTIME DESTINATION lib/postwain)
+endfunction()

@@ -1,0 +1,46 @@
+# Compiler settings, the same for every target.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+option(POSTWAIN_TESTS "build the tests" ON)
+option(POSTWAIN_FUZZ "build the libFuzzer targets (needs clang)" OFF)
+set(POSTWAIN_SANITIZE "" CACHE STRING "sanitizers, e.g. address,undefined")
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "" FORCE)
+endif()
+# Assertions of ours (PW_CHECK) stay on in every build; -g1 keeps stack traces without the size of full debug data.
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
+set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g")
+
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wswitch -Werror
+                    -fstack-protector-strong -fno-omit-frame-pointer)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC 12 reports false positives of these two from inside <string> and <variant> at -O2.
+  add_compile_options(-Wno-restrict -Wno-maybe-uninitialized)
+endif()
+add_compile_definitions(_GLIBCXX_ASSERTIONS)
+if(NOT POSTWAIN_SANITIZE)
+  add_compile_definitions($<$<NOT:$<CONFIG:Debug>>:_FORTIFY_SOURCE=2>)
+else()
+  add_compile_options(-fsanitize=${POSTWAIN_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${POSTWAIN_SANITIZE})
+endif()
+add_link_options(-Wl,-z,relro,-z,now)
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(LIBUV REQUIRED IMPORTED_TARGET libuv)
+pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+find_package(OpenSSL REQUIRED)
+find_package(fmt REQUIRED)
+find_package(Threads REQUIRED)

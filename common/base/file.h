@@ -1,0 +1,41 @@
+// Whole small files (configuration, certificates). Not for message content, which is never held
+// whole.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "common/base/result.h"
+
+namespace postwain {
+
+// A descriptor that closes itself.
+class UniqueFd {
+ public:
+  UniqueFd() = default;
+  explicit UniqueFd(int fd) : fd_(fd) {}
+  UniqueFd(UniqueFd&& other) noexcept : fd_(other.release()) {}
+  UniqueFd& operator=(UniqueFd&& other) noexcept;
+  ~UniqueFd() { reset(); }
+
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+  int release();
+  void reset();
+
+ private:
+  int fd_ = -1;
+};
+
+constexpr std::size_t kSmallFileMax = 16U << 20;
+
+// Fails for anything larger than max_bytes, and with the system's reason ("/x: No such file or
+// directory").
+Result<std::string> read_small_file(const std::string& path, std::size_t max_bytes = kSmallFileMax);
+Result<std::string> read_small_fd(int fd, std::size_t max_bytes = kSmallFileMax);
+Status write_all(int fd, std::string_view bytes);
+
+// "what: strerror(number)" with the number as code.
+Error system_error(std::string_view what, int number);
+
+}  // namespace postwain

@@ -1,0 +1,33 @@
+// Time as the project keeps it. Wall time: milliseconds since 1970 UTC, what is stored, logged and
+// shown. Monotonic time: for deadlines inside one process, never stored.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace postwain {
+
+using Duration = std::chrono::milliseconds;
+using WallTime = std::chrono::sys_time<std::chrono::milliseconds>;
+using MonoTime = std::chrono::time_point<std::chrono::steady_clock, std::chrono::milliseconds>;
+
+WallTime wall_now();
+MonoTime mono_now();
+
+inline std::int64_t to_unix_ms(WallTime t) {
+  return t.time_since_epoch().count();
+}
+inline WallTime from_unix_ms(std::int64_t ms) {
+  return WallTime(Duration(ms));
+}
+
+// "2026-11-21T09:30:00.123Z" (RFC 3339) and "2026-11-21T09:30:00Z".
+std::string format_rfc3339_ms(WallTime t);
+std::string format_rfc3339(WallTime t);
+// "Sat, 21 Nov 2026 09:30:00 +0000" (RFC 5322 3.3), always in UTC.
+std::string format_rfc5322(WallTime t);
+// "3d", "2h30m", "45s", "120ms": for logs and people.
+std::string format_duration(Duration d);
+
+}  // namespace postwain

@@ -1,0 +1,174 @@
+// The configuration as values, already checked. interface.md and postwain.toml(5) are its manual.
+// No parsing here.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/time.h"
+#include "common/mail/next_hop.h"
+
+namespace postwain::config {
+
+// Where in the configuration something stands: what `explain` and log lines name. line 0: a
+// default.
+struct Origin {
+  std::string file;
+  int line = 0;
+  int column = 0;
+  std::string text() const;  // "postwain.toml:12:1", "default"
+};
+
+enum class ListenerProtocol : std::uint8_t { smtp, submission, lmtp };
+enum class ListenerTls : std::uint8_t { off, optional, required, implicit };
+
+struct Listener {
+  std::string host;  // "0.0.0.0", "::1"; empty for a Unix socket
+  std::uint16_t port = 0;
+  std::string unix_path;
+  ListenerProtocol protocol = ListenerProtocol::smtp;
+  ListenerTls tls = ListenerTls::off;
+  bool auth = false;
+  bool auth_without_tls = false;
+  bool proxy_protocol = false;
+  std::vector<std::string> proxy_from;
+  Origin origin;
+  std::string name() const;  // "0.0.0.0:25", "[::1]:25", "unix:/path"
+};
+
+struct Tls {
+  std::string certificate;  // paths; their bytes are in the bundle
+  std::string key;
+  Origin origin;
+};
+
+struct Network {                // "127.0.0.0/8", "::1"
+  std::uint8_t bytes[16] = {};  // IPv4 as v4-mapped
+  int prefix = 128;             // of the 128 bits
+  Origin origin;
+};
+
+// True when the address ("192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1") lies in the network; false
+// for no address.
+bool contains(const Network& network, const std::string& address);
+std::optional<Network> parse_network(const std::string& text);
+
+struct Access {
+  std::vector<Network> trusted_networks;
+};
+
+struct Auth {
+  std::string users_file;
+  std::string dovecot_socket;
+};
+
+struct Limits {
+  std::uint64_t message_size = 50ULL << 20;
+  std::uint32_t recipients = 1000;
+  std::uint32_t connections = 2000;
+  std::uint32_t connections_per_ip = 50;
+  Duration command_timeout = std::chrono::minutes(5);
+  Duration data_timeout = std::chrono::minutes(3);
+  std::uint32_t errors = 20;
+};
+
+enum class RecipientCheck : std::uint8_t { any, probe, list };
+
+// A domain we accept mail for from strangers.
+struct Domain {
+  std::vector<std::string> names;  // lower case: "example.org" or ".example.org" (any subdomain)
+  RecipientCheck recipients = RecipientCheck::any;
+  // list: local parts ("a") and whole addresses ("b@example.org"), local part and domain in lower
+  // case.
+  std::vector<std::string> allowed;
+  Origin origin;
+};
+
+struct Route {
+  std::vector<std::string> match;  // lower case domain, ".domain", "user@domain", "*"
+  mail::NextHop deliver;
+  std::optional<mail::TlsLevel> tls;  // absent: may for smtp and mx, off for lmtp
+  std::string credential;             // content of the auth file, "user:password"; empty: none
+  bool store_schedule = false;        // retry = "store", default for lmtp
+  std::uint32_t concurrency = 0;      // 0: default
+  std::uint32_t rate_count = 0;       // messages per rate_period; 0: no limit
+  Duration rate_period{};
+  std::vector<std::string> sources;
+  Origin origin;
+};
+
+struct Queue {
+  Duration lifetime = std::chrono::hours(120);
+  Duration bounce_lifetime = std::chrono::hours(48);
+  std::optional<Duration> delay_warning = std::chrono::hours(4);
+  std::vector<Duration> retry;  // parser fills the defaults of interface.md
+  std::vector<Duration> retry_lmtp;
+  double jitter = 0.1;
+  Duration history = std::chrono::hours(14 * 24);
+};
+
+struct DeliveryTimeouts {
+  Duration connect = std::chrono::seconds(30);
+  Duration greeting = std::chrono::minutes(5);
+  Duration command = std::chrono::minutes(5);
+  Duration data = std::chrono::minutes(2);
+  Duration block = std::chrono::minutes(3);
+  Duration final = std::chrono::minutes(10);
+};
+
+struct Delivery {
+  std::uint16_t smtp_port = 25;
+  bool allow_private_mx = false;
+  DeliveryTimeouts timeouts;
+};
+
+struct Dns {
+  std::vector<std::string> servers;  // "127.0.0.1:5353"; empty: /etc/resolv.conf
+};
+
+struct Users {
+  std::string queue = "postwain";
+  std::string network = "postwain-net";
+  Origin origin;
+};
+
+enum class LogFormat : std::uint8_t { text, json };
+enum class LogLevel : std::uint8_t { debug, info, warning, error };
+
+struct Log {
+  LogFormat format = LogFormat::text;
+  LogLevel level = LogLevel::info;
+};
+
+struct Workers {  // [workers]: how many of each process
+  std::uint32_t smtpd = 1;
+  std::uint32_t smtp_client = 1;
+  std::uint32_t lmtp_client = 1;
+};
+
+struct Config {
+  std::string hostname;
+  std::string postmaster;  // default postmaster@hostname
+  std::string spool_dir = "/var/lib/postwain";
+  std::string runtime_dir = "/run/postwain";
+  std::vector<Listener> listeners;
+  Tls tls;
+  Access access;
+  Auth auth;
+  Limits limits;
+  std::vector<Domain> domains;
+  std::vector<Route> routes;
+  Queue queue;
+  Delivery delivery;
+  Dns dns;
+  Users users;
+  Workers workers;
+  std::string metrics_address;
+  Log log;
+
+  std::string qmgr_socket() const { return runtime_dir + "/qmgr.sock"; }
+};
+
+}  // namespace postwain::config

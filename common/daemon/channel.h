@@ -1,0 +1,64 @@
+// A stream that may speak TLS: what smtpd and the delivery agents talk to. Layers net::Stream and
+// tls::Session. End of TLS is the end of the connection, never a way back to clear bytes
+// (CVE-2026-45185 of Exim).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/net/stream.h"
+#include "common/tls/tls.h"
+
+namespace postwain::daemon {
+
+class Channel {
+ public:
+  struct Callbacks {
+    std::function<void(std::string_view)> on_data;  // plaintext, valid during the call only
+    std::function<void()> on_tls;                   // handshake done
+    // The connection is over: "" when the peer ended it in order, else the reason. No callback
+    // follows.
+    std::function<void(const std::string& why)> on_closed;
+    std::function<void()> on_drained;  // everything sent has reached the kernel
+  };
+
+  // stream is connected. Reading begins at once.
+  Channel(net::Loop& loop, net::Stream stream, Callbacks callbacks);
+  ~Channel();
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+
+  // From here on TLS. The caller has already discarded plaintext it got before (RFC 3207 5.1), and
+  // sent its own last plaintext ("220 ready") with send().
+  void start_tls_server(const tls::Context& context);
+  void start_tls_client(const tls::Context& context, const std::string& name);
+  bool tls_open() const;
+  std::string tls_version() const;
+  std::string tls_cipher() const;
+
+  void send(std::string_view bytes);
+  std::size_t pending() const;  // bytes not yet taken by the kernel
+  void pause();                 // stop reading
+  void resume();
+  // Sends what is pending and closes; the Channel may be destroyed right after.
+  void close_after_flush();
+
+  net::Endpoint peer() const { return stream_.peer(); }
+  net::Endpoint local() const { return stream_.local(); }
+
+ private:
+  void received(std::string_view bytes);
+  void push_tls_output();
+  void over(const std::string& why);
+
+  net::Stream stream_;
+  std::optional<tls::Session> tls_;
+  bool tls_announced_ = false;
+  bool* destroyed_ = nullptr;  // set while a callback runs, so that we notice our own end
+  Callbacks callbacks_;
+};
+
+}  // namespace postwain::daemon

@@ -1,0 +1,40 @@
+// What every daemon's main() has in common: its arguments, its configuration bundle, log, signals.
+//
+// The supervisor starts a daemon as   NAME --name smtpd[0] --bundle-fd 3 [--listener-fd N]...
+// with its user already set. For trying one by hand:   NAME --config FILE.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/config/bundle.h"
+#include "common/net/loop.h"
+
+namespace postwain::daemon {
+
+struct Start {
+  std::string name;               // "smtpd[0]"
+  config::Loaded loaded;          // checked: no diagnostics
+  std::vector<int> listener_fds;  // smtpd: one per [[listener]], in order
+  const config::Config& config() const { return loaded.config; }
+};
+
+// Reads the arguments and the bundle, sets up the log and ignores SIGPIPE. On a mistake it prints
+// it and ends the process with a sysexits code.
+Start begin(const std::string& program, int argc, char** argv);
+
+// Flushes the log at the end of each turn of the loop; calls drain at SIGTERM and SIGINT (a second
+// one ends the process at once).
+class Signals {
+ public:
+  Signals(net::Loop& loop, std::function<void()> drain);
+  ~Signals();
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace postwain::daemon

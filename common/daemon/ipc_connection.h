@@ -1,0 +1,60 @@
+// Frames over a Unix socket: one end of a connection between two of our processes. Frames sent
+// during one turn of the loop leave in one write at its end. A malformed frame closes the
+// connection, never the process.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "common/ipc/messages.h"
+#include "common/net/loop.h"
+#include "common/net/stream.h"
+
+namespace postwain::daemon {
+
+class IpcConnection {
+ public:
+  struct Callbacks {
+    // The payload lives during the call. Return false when it is not a valid message: closes the
+    // connection.
+    std::function<bool(ipc::FrameType, std::string_view payload)> on_frame;
+    std::function<void(const std::string& why)> on_closed;  // once; no callback follows
+    std::function<void()> on_drained;                       // what was sent has reached the kernel
+  };
+
+  IpcConnection(net::Loop& loop, net::Stream stream, Callbacks callbacks);
+  ~IpcConnection();
+  IpcConnection(const IpcConnection&) = delete;
+  IpcConnection& operator=(const IpcConnection&) = delete;
+
+  template <class Message>
+  void send(const Message& message) {
+    ipc::append_frame(out_, message);
+    sent();
+  }
+  std::size_t pending() const { return out_.size() + stream_.pending(); }
+  void flush();
+  void pause();
+  void resume();
+  std::optional<net::PeerCredentials> peer_credentials() const {
+    return stream_.peer_credentials();
+  }
+
+ private:
+  void sent();
+  void received(std::string_view bytes);
+  // Handles the complete frames in bytes; returns how much was used. Sets `gone` when *this was
+  // destroyed meanwhile.
+  std::size_t handle(std::string_view bytes, bool& gone);
+  void over(const std::string& why);
+
+  net::Loop& loop_;
+  net::Stream stream_;
+  Callbacks callbacks_;
+  std::string in_;   // the beginning of a frame that is not complete yet
+  std::string out_;  // frames of this turn
+  bool* destroyed_ = nullptr;
+};
+
+}  // namespace postwain::daemon

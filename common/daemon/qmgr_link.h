@@ -1,0 +1,57 @@
+// A process's connection to qmgr: connects, says hello, waits for the welcome, and again after each
+// loss (50 ms, doubling to 1 s). Start order never matters.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/daemon/ipc_connection.h"
+#include "common/ipc/messages.h"
+#include "common/net/loop.h"
+
+namespace postwain::daemon {
+
+class QmgrLink {
+ public:
+  struct Callbacks {
+    std::function<void(const ipc::Welcome&)> on_up;
+    std::function<void(const std::string& why)> on_down;  // only after on_up
+    std::function<bool(ipc::FrameType, std::string_view payload)> on_frame;
+    std::function<void()> on_drained;
+  };
+
+  QmgrLink(net::Loop& loop, std::string socket_path, ipc::Role role, std::string name,
+           Callbacks callbacks);
+  ~QmgrLink();
+  QmgrLink(const QmgrLink&) = delete;
+  QmgrLink& operator=(const QmgrLink&) = delete;
+
+  bool up() const { return up_; }
+  // Only while up.
+  template <class Message>
+  void send(const Message& message) {
+    PW_CHECK(up_);
+    connection_->send(message);
+  }
+  std::size_t pending() const { return connection_ ? connection_->pending() : 0; }
+
+ private:
+  void connect();
+  void connected(Status status);
+  bool frame(ipc::FrameType type, std::string_view payload);
+  void lost(const std::string& why);
+
+  net::Loop& loop_;
+  std::string path_;
+  ipc::Role role_;
+  std::string name_;
+  Callbacks callbacks_;
+  net::Timer retry_;
+  Duration delay_;
+  net::Stream connecting_;
+  std::unique_ptr<IpcConnection> connection_;
+  bool up_ = false;
+};
+
+}  // namespace postwain::daemon

@@ -1,0 +1,135 @@
+// Binary coding of the messages between our processes: little-endian, length-prefixed, no text
+// formats, no lines. Encoder and Decoder have the same shape, so one visit() per message serves
+// both. No I/O here.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace postwain::ipc {
+
+class Encoder {
+ public:
+  static constexpr bool kDecoding = false;
+
+  explicit Encoder(std::string& out) : out_(out) {}
+
+  template <class Integer>
+  requires std::is_integral_v<Integer>
+  void number(const Integer& value) {
+    char bytes[sizeof(Integer)];
+    std::memcpy(bytes, &value, sizeof bytes);
+    out_.append(bytes, sizeof bytes);
+  }
+  void bytes(std::string_view value) {
+    number(static_cast<std::uint32_t>(value.size()));
+    out_.append(value);
+  }
+
+ private:
+  std::string& out_;
+};
+
+// After the first mistake every further read yields zero or empty and ok() stays false.
+class Decoder {
+ public:
+  static constexpr bool kDecoding = true;
+
+  explicit Decoder(std::string_view in) : in_(in) {}
+
+  bool ok() const { return ok_; }
+  bool finished() const { return ok_ && in_.empty(); }
+  void fail() {
+    ok_ = false;
+    in_ = {};
+  }
+
+  template <class Integer>
+  requires std::is_integral_v<Integer>
+  void number(Integer& value) {
+    value = {};
+    if (in_.size() < sizeof(Integer)) return fail();
+    std::memcpy(&value, in_.data(), sizeof(Integer));
+    in_.remove_prefix(sizeof(Integer));
+  }
+  std::string_view view() {
+    std::uint32_t size = 0;
+    number(size);
+    if (size > in_.size()) {
+      fail();
+      return {};
+    }
+    std::string_view value = in_.substr(0, size);
+    in_.remove_prefix(size);
+    return value;
+  }
+  void bytes(std::string& value) { value = view(); }
+  void bytes(std::string_view& value) { value = view(); }  // lives as long as the input
+  std::size_t left() const { return in_.size(); }
+
+ private:
+  std::string_view in_;
+  bool ok_ = true;
+};
+
+// archive & value for every type that stands in a message.
+template <class A, class T>
+void field(A& archive, T& value) {
+  using Plain = std::remove_const_t<T>;
+  if constexpr (std::is_same_v<Plain, bool>) {
+    std::uint8_t byte = 0;
+    if constexpr (!A::kDecoding) byte = value ? 1 : 0;
+    archive.number(byte);
+    if constexpr (A::kDecoding) {
+      if (byte > 1) archive.fail();
+      value = byte == 1;
+    }
+  } else if constexpr (std::is_integral_v<Plain>) {
+    archive.number(value);
+  } else if constexpr (std::is_same_v<Plain, std::string> ||
+                       std::is_same_v<Plain, std::string_view>) {
+    archive.bytes(value);
+  } else {
+    visit(archive, value);
+  }
+}
+
+// An enum whose values are 0..last; anything else does not decode.
+template <class A, class E>
+void enum_field(A& archive, E& value, std::remove_const_t<E> last) {
+  using Number = std::underlying_type_t<std::remove_const_t<E>>;
+  Number number{};
+  if constexpr (!A::kDecoding) number = static_cast<Number>(value);
+  archive.number(number);
+  if constexpr (A::kDecoding) {
+    if (number > static_cast<Number>(last))
+      archive.fail();
+    else
+      value = static_cast<E>(number);
+  }
+}
+
+template <class A, class T>
+void list_field(A& archive, T& list) {
+  std::uint32_t count = 0;
+  if constexpr (!A::kDecoding) count = static_cast<std::uint32_t>(list.size());
+  archive.number(count);
+  if constexpr (A::kDecoding) {
+    list.clear();
+    // Every element takes at least one byte, so a lying count cannot make us allocate much.
+    if (count > archive.left()) return archive.fail();
+    list.resize(count);
+  }
+  for (auto& element : list) field(archive, element);
+}
+
+template <class A, class... T>
+void fields(A& archive, T&... values) {
+  (field(archive, values), ...);
+}
+
+}  // namespace postwain::ipc

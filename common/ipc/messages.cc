@@ -1,0 +1,254 @@
+#include "common/ipc/messages.h"
+
+#include "common/base/check.h"
+#include "common/ipc/codec.h"
+
+namespace postwain {
+
+// visit() of the vocabulary: found by argument-dependent look-up, so it stands in the types' own
+// namespace.
+namespace mail {
+
+template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, QueueId>
+void visit(A& a, T& v) {
+  a.number(v.value);
+}
+
+template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, Address>
+void visit(A& a, T& v) {
+  if constexpr (A::kDecoding)
+    v = Address::from_text(a.view());
+  else
+    a.bytes(v.text());
+}
+
+template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, Recipient>
+void visit(A& a, T& v) {
+  ipc::fields(a, v.address, v.notify.bits, v.orcpt);
+}
+
+template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, Envelope>
+void visit(A& a, T& v) {
+  ipc::field(a, v.reverse_path);
+  ipc::enum_field(a, v.body, BodyType::binary_mime);
+  ipc::field(a, v.smtputf8);
+  ipc::enum_field(a, v.ret, DsnReturn::headers);
+  ipc::field(a, v.envid);
+  ipc::list_field(a, v.recipients);
+}
+
+template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, Reply>
+void visit(A& a, T& v) {
+  std::uint16_t code = 0;
+  if constexpr (!A::kDecoding) code = static_cast<std::uint16_t>(v.code);
+  a.number(code);
+  if constexpr (A::kDecoding) v.code = code;
+  ipc::fields(a, v.enhanced.klass, v.enhanced.subject, v.enhanced.detail, v.text);
+}
+
+template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, Outcome>
+void visit(A& a, T& v) {
+  ipc::enum_field(a, v.disposition, Disposition::failed);
+  ipc::enum_field(a, v.stage, Stage::final_reply);
+  ipc::enum_field(a, v.blame, Blame::message);
+  ipc::fields(a, v.in_doubt, v.reply, v.remote_host, v.remote_address, v.tls);
+}
+
+template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, HopHost>
+void visit(A& a, T& v) {
+  ipc::fields(a, v.host, v.port, v.literal, v.unix_path);
+}
+
+template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, NextHop>
+void visit(A& a, T& v) {
+  ipc::enum_field(a, v.kind, HopKind::lmtp);
+  ipc::field(a, v.domain);
+  ipc::list_field(a, v.hosts);
+}
+
+}  // namespace mail
+
+namespace ipc {
+
+namespace {
+
+template <class A, class T>
+void time_field(A& a, T& v) {
+  std::int64_t ms = 0;
+  if constexpr (!A::kDecoding) ms = to_unix_ms(v);
+  a.number(ms);
+  if constexpr (A::kDecoding) v = from_unix_ms(ms);
+}
+
+}  // namespace
+
+#define PW_VISIT(Type)                                  \
+  template <class A, class T>                           \
+  requires std::is_same_v<std::remove_const_t<T>, Type> \
+  void visit([[maybe_unused]] A& a, [[maybe_unused]] T& v)
+
+PW_VISIT(Hello) {
+  field(a, v.version);
+  enum_field(a, v.role, Role::sendmail);
+  fields(a, v.pid, v.name);
+}
+PW_VISIT(Welcome) {
+  fields(a, v.version, v.worker);
+}
+PW_VISIT(Arrival) {
+  fields(a, v.protocol, v.client_address, v.client_name, v.account);
+  time_field(a, v.received_at);
+}
+PW_VISIT(Submit) {
+  fields(a, v.id, v.past_data, v.envelope, v.arrival, v.eight_bit, v.content);
+}
+PW_VISIT(SubmitOpen) {
+  fields(a, v.id, v.envelope, v.arrival);
+}
+PW_VISIT(SubmitChunk) {
+  fields(a, v.id, v.content);
+}
+PW_VISIT(SubmitEnd) {
+  fields(a, v.id, v.past_data, v.eight_bit, v.size);
+}
+PW_VISIT(SubmitAbort) {
+  field(a, v.id);
+}
+PW_VISIT(SubmitResult) {
+  fields(a, v.id, v.reply);
+}
+PW_VISIT(ChunksStored) {
+  fields(a, v.id, v.bytes);
+}
+PW_VISIT(Admission) {
+  fields(a, v.accepting, v.refusal);
+}
+PW_VISIT(LeaseRecipient) {
+  fields(a, v.index, v.recipient);
+}
+PW_VISIT(Lease) {
+  fields(a, v.lease, v.id, v.hop);
+  enum_field(a, v.tls, mail::TlsLevel::dane);
+  list_field(a, v.sources);
+  fields(a, v.credential, v.envelope);
+  list_field(a, v.recipients);
+  time_field(a, v.received_at);
+  fields(a, v.size, v.eight_bit, v.inlined, v.content);
+}
+PW_VISIT(ContentRequest) {
+  fields(a, v.lease, v.offset, v.length);
+}
+PW_VISIT(ContentChunk) {
+  fields(a, v.lease, v.offset, v.failed, v.content);
+}
+PW_VISIT(RecipientOutcome) {
+  fields(a, v.index, v.outcome);
+}
+PW_VISIT(Outcomes) {
+  fields(a, v.lease, v.done);
+  list_field(a, v.outcomes);
+}
+PW_VISIT(LateOutcomes) {
+  field(a, v.id);
+  list_field(a, v.outcomes);
+  list_field(a, v.still_running);
+}
+PW_VISIT(ControlRequest) {
+  fields(a, v.request, v.json);
+}
+PW_VISIT(ControlReply) {
+  fields(a, v.request, v.last, v.exit_code, v.json);
+}
+PW_VISIT(ConfigUpdate) {
+  fields(a, v.request, v.bundle);
+}
+
+#undef PW_VISIT
+
+template <class Message>
+void append_frame(std::string& out, const Message& message) {
+  std::size_t start = out.size();
+  Encoder encoder(out);
+  encoder.number(std::uint32_t{0});
+  encoder.number(static_cast<std::uint16_t>(Message::kType));
+  visit(encoder, message);
+  auto length = static_cast<std::uint32_t>(out.size() - start - sizeof(std::uint32_t));
+  PW_CHECK(length <= kFrameMax);
+  std::memcpy(out.data() + start, &length, sizeof length);
+}
+
+template <class Message>
+bool decode(std::string_view payload, Message& message) {
+  Decoder decoder(payload);
+  visit(decoder, message);
+  return decoder.finished();
+}
+
+#define PW_MESSAGE(Type)                                 \
+  template void append_frame(std::string&, const Type&); \
+  template bool decode(std::string_view, Type&);
+
+PW_MESSAGE(Hello)
+PW_MESSAGE(Welcome)
+PW_MESSAGE(Submit)
+PW_MESSAGE(SubmitOpen)
+PW_MESSAGE(SubmitChunk)
+PW_MESSAGE(SubmitEnd)
+PW_MESSAGE(SubmitAbort)
+PW_MESSAGE(SubmitResult)
+PW_MESSAGE(ChunksStored)
+PW_MESSAGE(Admission)
+PW_MESSAGE(Lease)
+PW_MESSAGE(ContentRequest)
+PW_MESSAGE(ContentChunk)
+PW_MESSAGE(Outcomes)
+PW_MESSAGE(LateOutcomes)
+PW_MESSAGE(ControlRequest)
+PW_MESSAGE(ControlReply)
+PW_MESSAGE(ConfigUpdate)
+
+#undef PW_MESSAGE
+
+FrameState next_frame(std::string_view data, Frame& frame) {
+  constexpr std::size_t kHead = sizeof(std::uint32_t) + sizeof(std::uint16_t);
+  if (data.size() < kHead) return FrameState::incomplete;
+  std::uint32_t length;
+  std::memcpy(&length, data.data(), sizeof length);
+  if (length < sizeof(std::uint16_t) || length > kFrameMax) return FrameState::broken;
+  if (data.size() - sizeof length < length) return FrameState::incomplete;
+  std::uint16_t type;
+  std::memcpy(&type, data.data() + sizeof length, sizeof type);
+  frame.type = static_cast<FrameType>(type);
+  frame.payload = data.substr(kHead, length - sizeof type);
+  frame.consumed = sizeof length + length;
+  return FrameState::complete;
+}
+
+std::string_view name_of(Role role) {
+  switch (role) {
+    case Role::smtpd:
+      return "smtpd";
+    case Role::smtp_client:
+      return "smtp-client";
+    case Role::lmtp_client:
+      return "lmtp-client";
+    case Role::supervisor:
+      return "supervisor";
+    case Role::control:
+      return "control";
+    case Role::sendmail:
+      return "sendmail";
+  }
+  return "?";
+}
+
+}  // namespace ipc
+}  // namespace postwain

@@ -1,0 +1,236 @@
+// Every message between our processes. Names say who asks and what happened. Changing anything here
+// means raising kProtocolVersion: peers of another version are refused at hello.
+//
+// A std::string_view field of a decoded message points into the frame it came from.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/time.h"
+#include "common/mail/envelope.h"
+#include "common/mail/next_hop.h"
+#include "common/mail/outcome.h"
+#include "common/mail/queue_id.h"
+
+namespace postwain::ipc {
+
+constexpr std::uint16_t kProtocolVersion = 1;
+constexpr std::size_t kFrameMax = 8U << 20;  // a frame larger than this closes the connection
+constexpr std::size_t kInlineContentMax = 64U << 10;  // larger content travels in chunks
+constexpr std::size_t kContentChunk = 64U << 10;
+constexpr std::size_t kSubmitWindow = 512U << 10;  // unconfirmed content bytes of one transaction
+
+enum class FrameType : std::uint16_t {
+  hello = 1,
+  welcome = 2,
+  // intake: smtpd and sendmail to qmgr
+  submit = 10,
+  submit_open = 11,
+  submit_chunk = 12,
+  submit_end = 13,
+  submit_abort = 14,
+  // qmgr to intake
+  submit_result = 20,
+  chunks_stored = 21,
+  admission = 22,
+  // delivery: qmgr to agent
+  lease = 30,
+  content_chunk = 31,
+  // agent to qmgr
+  content_request = 40,
+  outcomes = 41,
+  late_outcomes = 42,
+  // control: command line and supervisor, both directions
+  control_request = 50,
+  control_reply = 51,
+  config_update = 52,
+};
+
+enum class Role : std::uint8_t { smtpd, smtp_client, lmtp_client, supervisor, control, sendmail };
+std::string_view name_of(Role role);
+
+struct Hello {
+  static constexpr FrameType kType = FrameType::hello;
+  std::uint16_t version = kProtocolVersion;
+  Role role = Role::control;
+  std::uint32_t pid = 0;
+  std::string name;  // "smtpd[0]"
+};
+
+// The first frame qmgr sends; anything else instead of it, or the end, is a refusal.
+struct Welcome {
+  static constexpr FrameType kType = FrameType::welcome;
+  std::uint16_t version = kProtocolVersion;
+  std::uint16_t worker = 0;  // for QueueIdSource
+};
+
+// How the message came in; becomes part of history and log.
+struct Arrival {
+  std::string protocol;        // "ESMTP", "ESMTPSA", "local" …
+  std::string client_address;  // "192.0.2.7", empty for local submission
+  std::string client_name;     // what EHLO said
+  std::string account;         // authenticated user, empty when none
+  WallTime received_at{};
+};
+
+// A whole transaction with small content in one frame. id repeats safely: the same id is stored
+// once.
+struct Submit {
+  static constexpr FrameType kType = FrameType::submit;
+  mail::QueueId id;
+  std::uint32_t past_data =
+      0;  // sessions of this process that have sent DATA and wait for a commit, this one included
+  mail::Envelope envelope;
+  Arrival arrival;
+  bool eight_bit = false;    // content has a byte above 127
+  std::string_view content;  // as to be delivered: CRLF lines, our Received field first
+};
+
+// The same for large content: open, chunks, end. qmgr confirms stored bytes; not more than
+// kSubmitWindow may be open.
+struct SubmitOpen {
+  static constexpr FrameType kType = FrameType::submit_open;
+  mail::QueueId id;
+  mail::Envelope envelope;
+  Arrival arrival;
+};
+struct SubmitChunk {
+  static constexpr FrameType kType = FrameType::submit_chunk;
+  mail::QueueId id;
+  std::string_view content;
+};
+struct SubmitEnd {
+  static constexpr FrameType kType = FrameType::submit_end;
+  mail::QueueId id;
+  std::uint32_t past_data = 0;
+  bool eight_bit = false;
+  std::uint64_t size = 0;  // of the whole content; a difference refuses the transaction
+};
+struct SubmitAbort {
+  static constexpr FrameType kType = FrameType::submit_abort;
+  mail::QueueId id;
+};
+
+// code 250: committed and synced. Anything else: not accepted, the reply is for the client.
+struct SubmitResult {
+  static constexpr FrameType kType = FrameType::submit_result;
+  mail::QueueId id;
+  mail::Reply reply;
+};
+struct ChunksStored {
+  static constexpr FrameType kType = FrameType::chunks_stored;
+  mail::QueueId id;
+  std::uint64_t bytes = 0;  // total so far
+};
+// Sent after welcome and at each change. While refusing, smtpd answers MAIL with the reply
+// (452 4.3.1, 451 4.3.0).
+struct Admission {
+  static constexpr FrameType kType = FrameType::admission;
+  bool accepting = true;
+  mail::Reply refusal;
+};
+
+struct LeaseRecipient {
+  std::uint32_t index =
+      0;  // number of the recipient within its message; stable for the message's life
+  mail::Recipient recipient;
+};
+
+// One attempt at one next hop for some recipients of one message. The agent answers with exactly
+// one outcome for each.
+struct Lease {
+  static constexpr FrameType kType = FrameType::lease;
+  std::uint64_t lease = 0;
+  mail::QueueId id;
+  mail::NextHop hop;
+  mail::TlsLevel tls = mail::TlsLevel::may;
+  std::vector<std::string> sources;  // local addresses to send from; empty: the system decides
+  std::string credential;   // content of the route's auth file ("user:password"), empty: none
+  mail::Envelope envelope;  // its recipients list is empty; see recipients
+  std::vector<LeaseRecipient> recipients;
+  WallTime received_at{};
+  std::uint64_t size = 0;
+  bool eight_bit = false;
+  bool inlined =
+      false;  // content is the whole content; otherwise it is asked for with ContentRequest
+  std::string_view content;
+};
+struct ContentRequest {
+  static constexpr FrameType kType = FrameType::content_request;
+  std::uint64_t lease = 0;
+  std::uint64_t offset = 0;
+  std::uint32_t length = 0;  // at most kContentChunk
+};
+struct ContentChunk {
+  static constexpr FrameType kType = FrameType::content_chunk;
+  std::uint64_t lease = 0;
+  std::uint64_t offset = 0;
+  bool failed = false;  // content cannot be read: the attempt must stop without an end of data
+  std::string_view content;
+};
+
+struct RecipientOutcome {
+  std::uint32_t index = 0;
+  mail::Outcome outcome;
+};
+// Sent as replies arrive; `done` with the last one returns the lease. Each recipient of the lease
+// exactly once.
+struct Outcomes {
+  static constexpr FrameType kType = FrameType::outcomes;
+  std::uint64_t lease = 0;
+  bool done = false;
+  std::vector<RecipientOutcome> outcomes;
+};
+// After a lost qmgr connection, directly after hello: what leases of the former qmgr ended with
+// meanwhile, and whose end is still awaited (these must not be leased again until their
+// late_outcomes arrive or this agent goes away).
+struct LateOutcomes {
+  static constexpr FrameType kType = FrameType::late_outcomes;
+  mail::QueueId id;
+  std::vector<RecipientOutcome> outcomes;
+  std::vector<std::uint32_t> still_running;
+};
+
+// JSON values; a request may have several replies, `last` with the final one (and `exit_code` for
+// the command line).
+struct ControlRequest {
+  static constexpr FrameType kType = FrameType::control_request;
+  std::uint64_t request = 0;
+  std::string json;
+};
+struct ControlReply {
+  static constexpr FrameType kType = FrameType::control_reply;
+  std::uint64_t request = 0;
+  bool last = true;
+  std::uint8_t exit_code = 0;
+  std::string json;
+};
+// Supervisor to qmgr at reload: the new configuration bundle (common/config/bundle.h).
+struct ConfigUpdate {
+  static constexpr FrameType kType = FrameType::config_update;
+  std::uint64_t request = 0;  // answered with a control_reply
+  std::string bundle;
+};
+
+// Appends one frame: u32 length of what follows, u16 type, message.
+template <class Message>
+void append_frame(std::string& out, const Message& message);
+
+// Decodes the payload (behind the type) of a frame; false when it is not exactly one such message.
+template <class Message>
+[[nodiscard]] bool decode(std::string_view payload, Message& message);
+
+// Cuts frames from a byte stream. data is only looked at; consumed says how much of it one frame
+// took.
+enum class FrameState : std::uint8_t { complete, incomplete, broken };
+struct Frame {
+  FrameType type{};
+  std::string_view payload;
+  std::size_t consumed = 0;
+};
+FrameState next_frame(std::string_view data, Frame& frame);
+
+}  // namespace postwain::ipc

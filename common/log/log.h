@@ -1,0 +1,54 @@
+// Log lines to stderr: one event a line, text ("time name[pid] level event key=value …") or JSON.
+// Lines are gathered and leave in one write per turn (flush) or when the buffer is large.
+// Thread-safe. Field names are documented in postwain-log(5); every line of a message carries id=.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace postwain::log {
+
+enum class Level : std::uint8_t { debug, info, warning, error };
+enum class Format : std::uint8_t { text, json };
+
+// Once, before the first line. process: "smtpd[0]".
+void setup(std::string process, Format format, Level level);
+// Called when something is first buffered, to arrange a later flush(); without it every line is
+// written at once.
+void set_flush_request(void (*request)(void* context), void* context);
+void flush();
+
+// Builds one line and emits it when destroyed:  log::Line(log::Level::info, "accepted").kv("id",
+// id.text()); Values are made safe for one line (control characters escaped, at most 512 bytes).
+class Line {
+ public:
+  Line(Level level, std::string_view event);
+  ~Line();
+  Line(const Line&) = delete;
+  Line& operator=(const Line&) = delete;
+
+  Line& kv(std::string_view key, std::string_view value);
+  template <class Number>
+  requires(std::is_arithmetic_v<Number>) Line& kv(std::string_view key, Number value) {
+    if constexpr (std::is_same_v<Number, bool>)
+      return raw(key, value ? "true" : "false");
+    else if constexpr (std::is_floating_point_v<Number>)
+      return real(key, value);
+    else if constexpr (std::is_signed_v<Number>)
+      return integer(key, value);
+    else
+      return natural(key, value);
+  }
+
+ private:
+  Line& raw(std::string_view key, std::string_view value);
+  Line& integer(std::string_view key, long long value);
+  Line& natural(std::string_view key, unsigned long long value);
+  Line& real(std::string_view key, double value);
+  bool enabled_;
+  std::string text_;
+};
+
+}  // namespace postwain::log

@@ -1,0 +1,61 @@
+#include "common/mail/address.h"
+
+#include "common/base/text.h"
+
+namespace postwain::mail {
+
+Address::Address(std::string_view local, std::string_view domain)
+    : text_(local), local_size_(local.size()) {
+  if (!domain.empty()) {
+    text_ += '@';
+    text_ += domain;
+  }
+}
+
+Address Address::from_text(std::string_view text) {
+  bool quoted = false;
+  std::size_t at = std::string_view::npos;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (quoted && text[i] == '\\')
+      ++i;
+    else if (text[i] == '"')
+      quoted = !quoted;
+    else if (text[i] == '@' && !quoted)
+      at = i;
+  }
+  if (at == std::string_view::npos) return Address(text, {});
+  return Address(text.substr(0, at), text.substr(at + 1));
+}
+
+std::string_view Address::domain() const {
+  if (!has_domain()) return {};
+  return std::string_view(text_).substr(local_size_ + 1);
+}
+
+std::string domain_key(std::string_view domain) {
+  std::string key = to_lower(domain);
+  if (key.size() > 1 && key.back() == '.') key.pop_back();
+  return key;
+}
+
+std::string Address::domain_key() const {
+  return mail::domain_key(domain());
+}
+
+std::string Address::local_unquoted() const {
+  std::string_view name = local();
+  if (name.size() < 2 || name.front() != '"' || name.back() != '"') return std::string(name);
+  name = name.substr(1, name.size() - 2);
+  std::string out;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    if (name[i] == '\\' && i + 1 < name.size()) ++i;
+    out += name[i];
+  }
+  return out;
+}
+
+bool Address::is_utf8() const {
+  return !is_ascii(text_);
+}
+
+}  // namespace postwain::mail

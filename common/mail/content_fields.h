@@ -1,0 +1,18 @@
+// What the trace fields of a header section tell (RFC 5322 2.2): scanned from the content's first
+// bytes, no MIME.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace postwain::mail {
+
+// End of the header section: index behind the empty line, or npos while it has not been seen.
+std::size_t header_end(std::string_view content);
+// How many fields of that name (any letter case) stand in the header section.
+std::size_t count_fields(std::string_view header, std::string_view name);
+// Unfolded value of the first field of that name, empty when there is none.
+std::string field_value(std::string_view header, std::string_view name);
+
+}  // namespace postwain::mail

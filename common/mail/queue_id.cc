@@ -1,0 +1,46 @@
+#include "common/mail/queue_id.h"
+
+namespace postwain::mail {
+
+namespace {
+constexpr std::string_view kAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+constexpr std::size_t kDigits = 13;
+constexpr std::int64_t kEpochMs = 1577836800000;  // 2020-01-01
+}  // namespace
+
+std::string QueueId::text() const {
+  std::string out(kDigits, '0');
+  std::uint64_t rest = value;
+  for (std::size_t i = kDigits; i-- > 0; rest >>= 5) out[i] = kAlphabet[rest & 31];
+  return out;
+}
+
+std::optional<QueueId> QueueId::parse(std::string_view text) {
+  if (text.size() != kDigits) return std::nullopt;
+  std::uint64_t value = 0;
+  for (char c : text) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+    std::size_t digit = kAlphabet.find(c);
+    if (digit == std::string_view::npos || value >> 59 != 0) return std::nullopt;
+    value = value << 5 | digit;
+  }
+  if (value >> 63 != 0) return std::nullopt;
+  return QueueId{value};
+}
+
+QueueId QueueIdSource::next(WallTime now) {
+  std::int64_t since = to_unix_ms(now) - kEpochMs;
+  std::uint64_t ms = since > 0 ? static_cast<std::uint64_t>(since) : 0;
+  // A clock that stands still or jumps back must not repeat an id: go on from the last one.
+  if (ms > last_ms_) {
+    last_ms_ = ms;
+    counter_ = 0;
+  } else if (++counter_ > 0xFFFU) {
+    ++last_ms_;
+    counter_ = 0;
+  }
+  return QueueId{(last_ms_ & 0x1FFFFFFFFFFULL) << 22 | static_cast<std::uint64_t>(worker_) << 12 |
+                 counter_};
+}
+
+}  // namespace postwain::mail

@@ -1,0 +1,100 @@
+// Byte streams over TCP and Unix sockets, and listeners. No protocol, no TLS
+// (common/daemon/channel.h stacks it on top).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/base/result.h"
+#include "common/net/loop.h"
+
+namespace postwain::net {
+
+struct Endpoint {
+  std::string host;  // IP address as text; empty for a Unix socket
+  std::uint16_t port = 0;
+  std::string unix_path;
+
+  std::string text() const;  // "192.0.2.1:25", "[2001:db8::1]:25", "unix:/run/x"
+};
+
+struct PeerCredentials {
+  std::uint32_t pid = 0;
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+};
+
+// One connection. The callbacks may destroy the stream; after on_end or on_error no callback comes.
+class Stream {
+ public:
+  struct Callbacks {
+    std::function<void(std::string_view)> on_data;  // valid during the call only
+    std::function<void()> on_end;                   // the peer sent its end; writing still works
+    std::function<void(const Error&)> on_error;     // read or write failed, connection is dead
+    std::function<void()> on_drained;               // everything written has reached the kernel
+  };
+
+  Stream() = default;
+  ~Stream();
+  Stream(Stream&&) noexcept;
+  Stream& operator=(Stream&&) noexcept;
+  explicit operator bool() const { return core_ != nullptr; }
+
+  // TCP_NODELAY is set. source: local address to bind, empty for none. done is called once, unless
+  // the returned stream is destroyed first; on success the stream is connected but not yet reading.
+  static Stream connect(Loop& loop, const Endpoint& to, const std::string& source,
+                        std::function<void(Status)> done);
+  // Takes over a connected socket (tests, socketpairs).
+  static Result<Stream> adopt(Loop& loop, int fd);
+
+  void start(Callbacks callbacks);  // begins reading
+  void pause();                     // stop reading; resume() goes on
+  void resume();
+  // Writes at once what the kernel takes and keeps the rest; never blocks. pending() is what is
+  // kept: the caller must stop producing while it is large and go on at on_drained.
+  void write(std::string_view bytes);
+  std::size_t pending() const;
+  void shutdown_write();  // after what is pending
+  // Sends what is pending, then closes; lingers at most `limit`. The owner is empty afterwards.
+  void close_after_flush(Duration limit);
+  void reset();  // closes at once
+
+  std::optional<PeerCredentials> peer_credentials() const;  // Unix sockets
+  Endpoint peer() const;
+  Endpoint local() const;
+
+ private:
+  struct Core;
+  friend class Listener;
+  explicit Stream(Core* core) : core_(core) {}
+  Core* core_ = nullptr;
+};
+
+// Accepts connections on a descriptor that is already bound and listening (made by bind_listener,
+// inherited).
+class Listener {
+ public:
+  Listener(Loop& loop, int fd, std::function<void(Stream)> on_connection);
+  ~Listener();
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  // Out of descriptors: accepting pauses for a second by itself instead of spinning (fault F11);
+  // pause() is the caller's.
+  void pause();
+  void resume();
+
+ private:
+  struct Core;
+  Core* core_;
+};
+
+constexpr int kListenBacklog = 4096;
+// Binds and listens. Unix: an old socket nobody listens on is removed; mode is set after bind.
+// Returns the descriptor.
+Result<int> bind_listener(const Endpoint& at, std::uint32_t unix_mode = 0666);
+
+}  // namespace postwain::net
