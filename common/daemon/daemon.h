@@ -1,6 +1,6 @@
 // What every daemon's main() has in common: its arguments, its configuration bundle, log, signals.
 //
-// The supervisor starts a daemon as   NAME --name smtpd[0] --bundle-fd 3 [--listener-fd N]...
+// The supervisor starts a daemon as   NAME --name smtpd[0] --bundle-fd 3 [--listener-fd N]... [--ready-fd N]
 // with its user already set. For trying one by hand:   NAME --config FILE.
 #pragma once
 
@@ -18,12 +18,17 @@ struct Start {
   std::string name;               // "smtpd[0]"
   config::Loaded loaded;          // checked: no diagnostics
   std::vector<int> listener_fds;  // smtpd: one per [[listener]], in order
+  int ready_fd = -1;
   const config::Config& config() const { return loaded.config; }
 };
 
 // Reads the arguments and the bundle, sets up the log and ignores SIGPIPE. On a mistake it prints
 // it and ends the process with a sysexits code.
 Start begin(const std::string& program, int argc, char** argv);
+
+// Tells the supervisor that this process can do its work now (one byte to the ready descriptor, which is then closed).
+// A later call does nothing.
+void announce_ready(Start& start);
 
 // Flushes the log at the end of each turn of the loop; calls drain at SIGTERM and SIGINT (a second
 // one ends the process at once).
