@@ -58,7 +58,7 @@ class Channel {
   std::optional<tls::Session> tls_;
   bool tls_announced_ = false;
   bool* destroyed_ = nullptr;  // set while a callback runs, so that we notice our own end
-  Callbacks callbacks_;
+  std::shared_ptr<Callbacks> callbacks_;  // shared only with a call that is running
 };
 
 }  // namespace postwain::daemon

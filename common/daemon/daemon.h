@@ -1,7 +1,7 @@
 // What every daemon's main() has in common: its arguments, its configuration bundle, log, signals.
 //
-// The supervisor starts a daemon as   NAME --name smtpd[0] --bundle-fd 3 [--listener-fd N]... [--ready-fd N]
-// with its user already set. For trying one by hand:   NAME --config FILE.
+// The supervisor starts a daemon as   NAME --name smtpd[0] --bundle-fd 3 [--listener-fd N]...
+// [--ready-fd N] with its user already set. For trying one by hand:   NAME --config FILE.
 #pragma once
 
 #include <functional>
@@ -26,11 +26,11 @@ struct Start {
 // it and ends the process with a sysexits code.
 Start begin(const std::string& program, int argc, char** argv);
 
-// Tells the supervisor that this process can do its work now (one byte to the ready descriptor, which is then closed).
-// A later call does nothing.
+// Tells the supervisor that this process can do its work now (one byte to the ready descriptor,
+// which is then closed). A later call does nothing.
 void announce_ready(Start& start);
 
-// Flushes the log at the end of each turn of the loop; calls drain at SIGTERM and SIGINT (a second
+// Flushes the log shortly after a line (50 ms; warnings at once); calls drain at SIGTERM and SIGINT (a second
 // one ends the process at once).
 class Signals {
  public:

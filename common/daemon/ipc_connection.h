@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -51,9 +52,9 @@ class IpcConnection {
 
   net::Loop& loop_;
   net::Stream stream_;
-  Callbacks callbacks_;
-  std::string in_;   // the beginning of a frame that is not complete yet
-  std::string out_;  // frames of this turn
+  std::shared_ptr<Callbacks> callbacks_;  // shared only with a call that is running
+  std::string in_;                        // the beginning of a frame that is not complete yet
+  std::string out_;                       // frames of this turn
   bool* destroyed_ = nullptr;
 };
 

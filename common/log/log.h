@@ -1,6 +1,7 @@
 // Log lines to stderr: one event a line, text ("time name[pid] level event key=value …") or JSON.
-// Lines are gathered and leave in one write per turn (flush) or when the buffer is large.
-// Thread-safe. Field names are documented in postwain-log(5); every line of a message carries id=.
+// Lines are gathered and leave together (flush), or when the buffer is large; warnings and errors
+// leave at once. Thread-safe. Field names are documented in postwain-log(5); every line of a
+// message carries id=.
 #pragma once
 
 #include <cstdint>
@@ -47,6 +48,7 @@ class Line {
   Line& integer(std::string_view key, long long value);
   Line& natural(std::string_view key, unsigned long long value);
   Line& real(std::string_view key, double value);
+  Level level_;
   bool enabled_;
   std::string text_;
 };

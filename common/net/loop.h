@@ -6,6 +6,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "common/base/time.h"
@@ -29,6 +31,10 @@ class Loop {
   // leaves. Safe from any callback on this loop. A key that is already waiting is not added twice.
   void at_turn_end(const void* key, std::function<void()> fn);
   void forget_turn_end(const void* key);
+  // Runs fn when the loop is destroyed: for connections without owner that still flush
+  // (Stream::close_after_flush).
+  void at_close(const void* key, std::function<void()> fn);
+  void forget_close(const void* key);
   MonoTime now() const;  // cached once per turn
   uv_loop_s* raw() { return loop_.get(); }
   // The block reads go into; a reader consumes it before it returns.
@@ -36,7 +42,6 @@ class Loop {
   static constexpr std::size_t kReadBlock = 256U << 10;
 
  private:
-  friend struct TurnHooks;
   void run_turn_end();
   struct Task {
     const void* key;
@@ -45,7 +50,10 @@ class Loop {
   std::unique_ptr<uv_loop_s> loop_;
   struct Hooks;
   Hooks* hooks_;
-  std::vector<Task> turn_end_;
+  std::vector<Task> turn_end_;  // in order of arrival; a null key is a forgotten one
+  std::vector<Task> running_;   // those of the round that runs now
+  std::unordered_set<const void*> waiting_;
+  std::unordered_map<const void*, std::function<void()>> at_close_;
   std::vector<char> read_block_;
 };
 

@@ -1,0 +1,126 @@
+#include "common/daemon/channel.h"
+
+#include "common/base/check.h"
+
+namespace postwain::daemon {
+
+namespace {
+
+// How long a connection without owner may take to hand over its last reply.
+constexpr Duration kLinger = std::chrono::seconds(5);
+
+}  // namespace
+
+Channel::Channel(net::Loop&, net::Stream stream, Callbacks callbacks)
+    : stream_(std::move(stream)), callbacks_(std::make_shared<Callbacks>(std::move(callbacks))) {
+  stream_.start({
+      .on_data = [this](std::string_view bytes) { received(bytes); },
+      .on_end = [this] { over(""); },
+      .on_error = [this](const Error& error) { over(error.text); },
+      .on_drained =
+          [this] {
+            auto keep = callbacks_;
+            if (keep->on_drained) keep->on_drained();
+          },
+  });
+}
+
+Channel::~Channel() {
+  if (destroyed_ != nullptr) *destroyed_ = true;
+}
+
+void Channel::start_tls_server(const tls::Context& context) {
+  PW_CHECK(!tls_);
+  tls_.emplace(tls::Session::server(context));
+}
+
+void Channel::start_tls_client(const tls::Context& context, const std::string& name) {
+  PW_CHECK(!tls_);
+  tls_.emplace(tls::Session::client(context, name));
+  push_tls_output();
+}
+
+bool Channel::tls_open() const {
+  return tls_ && tls_announced_;
+}
+std::string Channel::tls_version() const {
+  return tls_open() ? tls_->version() : std::string();
+}
+std::string Channel::tls_cipher() const {
+  return tls_open() ? tls_->cipher() : std::string();
+}
+
+void Channel::received(std::string_view bytes) {
+  // Each callback may destroy this Channel: nothing of it is touched afterwards without asking
+  // `gone`.
+  auto keep = callbacks_;
+  bool gone = false;
+  bool* outer = destroyed_;
+  destroyed_ = &gone;
+  auto leave = [&] {
+    if (gone) {
+      if (outer != nullptr) *outer = true;
+      return true;
+    }
+    return false;
+  };
+  if (!tls_) {
+    keep->on_data(bytes);
+    if (!leave()) destroyed_ = outer;
+    return;
+  }
+  std::string plaintext;
+  tls::Session::State state = tls_->receive(bytes, plaintext);
+  push_tls_output();
+  if (state != tls::Session::State::handshaking && state != tls::Session::State::failed &&
+      !tls_announced_) {
+    tls_announced_ = true;
+    if (keep->on_tls) keep->on_tls();
+    if (leave()) return;
+  }
+  if (!plaintext.empty()) keep->on_data(plaintext);
+  if (leave()) return;
+  destroyed_ = outer;
+  if (state == tls::Session::State::failed)
+    over("TLS: " + tls_->error());
+  else if (state == tls::Session::State::closed)
+    over("");
+}
+
+void Channel::over(const std::string& why) {
+  auto report = std::move(callbacks_->on_closed);
+  callbacks_->on_closed = nullptr;
+  stream_.pause();
+  if (report) report(why);
+}
+
+void Channel::push_tls_output() {
+  std::string output = tls_->take_output();
+  if (!output.empty()) stream_.write(output);
+}
+
+void Channel::send(std::string_view bytes) {
+  if (!tls_) return stream_.write(bytes);
+  tls_->send(bytes);
+  push_tls_output();
+}
+
+std::size_t Channel::pending() const {
+  return stream_.pending();
+}
+void Channel::pause() {
+  stream_.pause();
+}
+void Channel::resume() {
+  stream_.resume();
+}
+
+void Channel::close_after_flush() {
+  if (tls_open()) {
+    tls_->close();
+    push_tls_output();
+  }
+  stream_.close_after_flush(kLinger);
+}
+
+}  // namespace postwain::daemon

@@ -1,0 +1,115 @@
+#include "common/daemon/ipc_connection.h"
+
+#include <utility>
+
+namespace postwain::daemon {
+
+namespace {
+
+// Frames leave before the end of the turn when this much is waiting, so that a turn with large
+// content stays bounded.
+constexpr std::size_t kFlushAt = 1U << 20;
+
+}  // namespace
+
+IpcConnection::IpcConnection(net::Loop& loop, net::Stream stream, Callbacks callbacks)
+    : loop_(loop),
+      stream_(std::move(stream)),
+      callbacks_(std::make_shared<Callbacks>(std::move(callbacks))) {
+  stream_.start({
+      .on_data = [this](std::string_view bytes) { received(bytes); },
+      .on_end = [this] { over("closed by the other side"); },
+      .on_error = [this](const Error& error) { over(error.text); },
+      .on_drained =
+          [this] {
+            auto keep = callbacks_;
+            if (keep->on_drained) keep->on_drained();
+          },
+  });
+}
+
+IpcConnection::~IpcConnection() {
+  loop_.forget_turn_end(this);
+  if (destroyed_ != nullptr) *destroyed_ = true;
+  if (out_.empty()) return;
+  // What was sent in this turn still leaves: a last reply before an orderly close.
+  flush();
+  stream_.close_after_flush(std::chrono::seconds(1));
+}
+
+void IpcConnection::sent() {
+  if (out_.size() >= kFlushAt) return flush();
+  loop_.at_turn_end(this, [this] { flush(); });
+}
+
+void IpcConnection::flush() {
+  if (out_.empty()) return;
+  stream_.write(out_);
+  if (out_.capacity() > 2 * kFlushAt)
+    std::string().swap(out_);
+  else
+    out_.clear();
+}
+
+void IpcConnection::pause() {
+  stream_.pause();
+}
+void IpcConnection::resume() {
+  stream_.resume();
+}
+
+void IpcConnection::received(std::string_view bytes) {
+  bool gone = false;
+  // The usual case: whole frames, handled straight from the read block.
+  if (in_.empty()) {
+    std::size_t used = handle(bytes, gone);
+    if (!gone && used < bytes.size()) in_.assign(bytes.substr(used));
+    return;
+  }
+  in_.append(bytes);
+  // Handlers must not see the buffer change under their payload.
+  std::string whole = std::move(in_);
+  in_.clear();
+  std::size_t used = handle(whole, gone);
+  if (gone) return;
+  whole.erase(0, used);
+  in_ = std::move(whole);
+}
+
+std::size_t IpcConnection::handle(std::string_view bytes, bool& gone) {
+  auto keep = callbacks_;
+  bool* outer = destroyed_;
+  destroyed_ = &gone;
+  std::size_t used = 0;
+  for (;;) {
+    ipc::Frame frame;
+    ipc::FrameState state = ipc::next_frame(bytes.substr(used), frame);
+    if (state == ipc::FrameState::incomplete) break;
+    bool valid = state == ipc::FrameState::complete;
+    if (valid) valid = keep->on_frame(frame.type, frame.payload);
+    if (gone) {
+      if (outer != nullptr) *outer = true;
+      return used;
+    }
+    if (!valid) {
+      // The owner is told and may destroy us; if it does not, nothing more is read.
+      destroyed_ = outer;
+      bool destroyed_now = false;
+      if (destroyed_ == nullptr) destroyed_ = &destroyed_now;
+      over("malformed frame");
+      gone = true;
+      return used;
+    }
+    used += frame.consumed;
+  }
+  destroyed_ = outer;
+  return used;
+}
+
+void IpcConnection::over(const std::string& why) {
+  auto report = std::exchange(callbacks_->on_closed, nullptr);
+  stream_.pause();
+  if (report) report(why);
+}
+
+}  // namespace postwain::daemon

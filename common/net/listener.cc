@@ -1,0 +1,143 @@
+#include <cerrno>
+#include <optional>
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+#include "common/base/check.h"
+#include "common/base/file.h"
+#include "common/net/socket_address.h"
+#include "common/net/stream.h"
+
+namespace postwain::net {
+
+namespace {
+
+// Connections accepted in one turn, so that a flood of them does not starve the sessions that
+// exist.
+constexpr int kAcceptsPerTurn = 64;
+constexpr Duration kPauseWithoutDescriptors = std::chrono::seconds(1);
+
+}  // namespace
+
+// Polls the descriptor and accepts itself: uv_listen would call listen() again on an inherited
+// socket and gives no say about EMFILE.
+struct Listener::Core {
+  Core(Loop& its_loop, int its_fd) : loop(&its_loop), fd(its_fd), pause_timer(its_loop) {}
+
+  void arm();
+  void accept_some();
+
+  uv_poll_t poll{};
+  Loop* loop;
+  int fd;
+  std::optional<Timer> pause_timer;
+  std::function<void(Stream)> on_connection;
+  bool paused = false;
+  bool owned = true;
+};
+
+void Listener::Core::arm() {
+  uv_poll_start(&poll, UV_READABLE,
+                [](uv_poll_t* h, int, int) { static_cast<Core*>(h->data)->accept_some(); });
+}
+
+void Listener::Core::accept_some() {
+  for (int i = 0; i < kAcceptsPerTurn && owned && !paused; ++i) {
+    int connection = ::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (connection < 0) {
+      if (errno == EINTR || errno == ECONNABORTED) continue;
+      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+        uv_poll_stop(&poll);
+        pause_timer->start(kPauseWithoutDescriptors, [this] {
+          if (!paused) arm();
+        });
+      }
+      return;
+    }
+    Result<Stream> stream = Stream::adopt(*loop, connection);
+    if (stream) on_connection(stream.take());
+  }
+}
+
+Listener::Listener(Loop& loop, int fd, std::function<void(Stream)> on_connection)
+    : core_(new Core(loop, fd)) {
+  core_->on_connection = std::move(on_connection);
+  ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+  PW_CHECK(uv_poll_init(loop.raw(), &core_->poll, fd) == 0);
+  core_->poll.data = core_;
+  core_->arm();
+}
+
+Listener::~Listener() {
+  core_->owned = false;
+  core_->pause_timer.reset();
+  uv_poll_stop(&core_->poll);
+  uv_close(reinterpret_cast<uv_handle_t*>(&core_->poll), [](uv_handle_t* h) {
+    auto* core = static_cast<Core*>(h->data);
+    ::close(core->fd);
+    delete core;
+  });
+}
+
+void Listener::pause() {
+  core_->paused = true;
+  uv_poll_stop(&core_->poll);
+}
+
+void Listener::resume() {
+  if (!core_->paused) return;
+  core_->paused = false;
+  core_->arm();
+}
+
+namespace {
+
+Result<int> bind_unix(const Endpoint& at, std::uint32_t mode) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (at.unix_path.size() >= sizeof address.sun_path)
+    return Error{at.text() + ": path of a socket is longer than 107 characters", ENAMETOOLONG};
+  at.unix_path.copy(address.sun_path, at.unix_path.size());
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  // A socket file that nobody answers on is left over from a killed process.
+  UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  struct stat info {};
+  if (::lstat(at.unix_path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode)) {
+    if (::connect(probe.get(), generic, sizeof address) == 0)
+      return system_error(at.text(), EADDRINUSE);
+    if (errno == ECONNREFUSED) ::unlink(at.unix_path.c_str());
+  }
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd || ::bind(fd.get(), generic, sizeof address) != 0) return system_error(at.text(), errno);
+  if (::chmod(at.unix_path.c_str(), mode) != 0) return system_error(at.text(), errno);
+  if (::listen(fd.get(), kListenBacklog) != 0) return system_error(at.text(), errno);
+  return fd.release();
+}
+
+}  // namespace
+
+Result<int> bind_listener(const Endpoint& at, std::uint32_t unix_mode) {
+  if (!at.unix_path.empty()) return bind_unix(at, unix_mode);
+  sockaddr_storage address{};
+  if (!fill_address(at, address)) return Error{at.text() + ": not an IP address", EINVAL};
+  UniqueFd fd(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return system_error(at.text(), errno);
+  int on = 1;
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  // "[::]:25" means IPv6 only; IPv4 has a listener of its own.
+  if (address.ss_family == AF_INET6)
+    ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  socklen_t size = address.ss_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+      ::listen(fd.get(), kListenBacklog) != 0)
+    return system_error(at.text(), errno);
+  return fd.release();
+}
+
+}  // namespace postwain::net
