@@ -17,12 +17,12 @@ namespace postwain::daemon {
 class Channel {
  public:
   struct Callbacks {
-    std::function<void(std::string_view)> on_data;  // plaintext, valid during the call only
-    std::function<void()> on_tls;                   // handshake done
+    std::function<void(std::string_view)> on_data{};  // plaintext, valid during the call only
+    std::function<void()> on_tls{};                   // handshake done
     // The connection is over: "" when the peer ended it in order, else the reason. No callback
     // follows.
-    std::function<void(const std::string& why)> on_closed;
-    std::function<void()> on_drained;  // everything sent has reached the kernel
+    std::function<void(const std::string& why)> on_closed{};
+    std::function<void()> on_drained{};  // everything sent has reached the kernel
   };
 
   // stream is connected. Reading begins at once.

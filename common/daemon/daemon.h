@@ -30,8 +30,8 @@ Start begin(const std::string& program, int argc, char** argv);
 // which is then closed). A later call does nothing.
 void announce_ready(Start& start);
 
-// Flushes the log shortly after a line (50 ms; warnings at once); calls drain at SIGTERM and SIGINT (a second
-// one ends the process at once).
+// Flushes the log shortly after a line (50 ms; warnings at once); calls drain at SIGTERM and SIGINT
+// (a second one ends the process at once).
 class Signals {
  public:
   Signals(net::Loop& loop, std::function<void()> drain);

@@ -19,9 +19,9 @@ class IpcConnection {
   struct Callbacks {
     // The payload lives during the call. Return false when it is not a valid message: closes the
     // connection.
-    std::function<bool(ipc::FrameType, std::string_view payload)> on_frame;
-    std::function<void(const std::string& why)> on_closed;  // once; no callback follows
-    std::function<void()> on_drained;                       // what was sent has reached the kernel
+    std::function<bool(ipc::FrameType, std::string_view payload)> on_frame{};
+    std::function<void(const std::string& why)> on_closed{};  // once; no callback follows
+    std::function<void()> on_drained{};  // what was sent has reached the kernel
   };
 
   IpcConnection(net::Loop& loop, net::Stream stream, Callbacks callbacks);

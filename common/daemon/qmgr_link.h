@@ -15,10 +15,10 @@ namespace postwain::daemon {
 class QmgrLink {
  public:
   struct Callbacks {
-    std::function<void(const ipc::Welcome&)> on_up;
-    std::function<void(const std::string& why)> on_down;  // only after on_up
-    std::function<bool(ipc::FrameType, std::string_view payload)> on_frame;
-    std::function<void()> on_drained;
+    std::function<void(const ipc::Welcome&)> on_up{};
+    std::function<void(const std::string& why)> on_down{};  // only after on_up
+    std::function<bool(ipc::FrameType, std::string_view payload)> on_frame{};
+    std::function<void()> on_drained{};
   };
 
   QmgrLink(net::Loop& loop, std::string socket_path, ipc::Role role, std::string name,

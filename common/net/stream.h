@@ -31,10 +31,10 @@ struct PeerCredentials {
 class Stream {
  public:
   struct Callbacks {
-    std::function<void(std::string_view)> on_data;  // valid during the call only
-    std::function<void()> on_end;                   // the peer sent its end; writing still works
-    std::function<void(const Error&)> on_error;     // read or write failed, connection is dead
-    std::function<void()> on_drained;               // everything written has reached the kernel
+    std::function<void(std::string_view)> on_data{};  // valid during the call only
+    std::function<void()> on_end{};                   // the peer sent its end; writing still works
+    std::function<void(const Error&)> on_error{};     // read or write failed, connection is dead
+    std::function<void()> on_drained{};               // everything written has reached the kernel
   };
 
   Stream() = default;
