@@ -1,0 +1,130 @@
+#include "common/ipc/messages.h"
+
+#include <random>
+
+#include <catch2/catch.hpp>
+
+using namespace postwain;
+using namespace postwain::ipc;
+
+namespace {
+
+mail::Envelope some_envelope() {
+  mail::Envelope envelope;
+  envelope.reverse_path = mail::Address::from_text("a@example.org");
+  envelope.body = mail::BodyType::eight_bit_mime;
+  envelope.smtputf8 = true;
+  envelope.ret = mail::DsnReturn::headers;
+  envelope.envid = "id+2B";
+  envelope.recipients.push_back(
+      {mail::Address::from_text("b@example.net"), {mail::Notify::success}, "rfc822;b"});
+  envelope.recipients.push_back({mail::Address::from_text("postmaster"), {}, ""});
+  return envelope;
+}
+
+Lease some_lease() {
+  Lease lease;
+  lease.lease = 7;
+  lease.id = mail::QueueId{1234567890123ULL};
+  lease.hop = *mail::NextHop::parse("smtp:a.example:25,[2001:db8::1]:26");
+  lease.tls = mail::TlsLevel::verify;
+  lease.sources = {"192.0.2.1"};
+  lease.envelope = some_envelope();
+  lease.recipients.push_back({3, lease.envelope.recipients[0]});
+  lease.received_at = from_unix_ms(1763717400123);
+  lease.size = 5;
+  lease.inlined = true;
+  lease.content = "hello";
+  return lease;
+}
+
+Outcomes some_outcomes() {
+  Outcomes outcomes;
+  outcomes.lease = 9;
+  outcomes.done = true;
+  mail::Outcome outcome = mail::local_outcome(mail::Disposition::failed, mail::Stage::rcpt,
+                                              mail::Blame::recipient, {5, 1, 1}, "no such user");
+  outcome.reply.code = 550;
+  outcome.remote_host = "mx.example";
+  outcome.in_doubt = true;
+  outcomes.outcomes.push_back({4, outcome});
+  return outcomes;
+}
+
+template <class Message>
+std::string payload_of(const Message& message) {
+  std::string bytes;
+  append_frame(bytes, message);
+  Frame frame;
+  REQUIRE(next_frame(bytes, frame) == FrameState::complete);
+  REQUIRE(frame.type == Message::kType);
+  REQUIRE(frame.consumed == bytes.size());
+  return std::string(frame.payload);
+}
+
+// Every cut must be refused, every flipped bit must at worst be refused: nothing reads past the
+// end.
+template <class Message>
+void torture(const Message& message) {
+  std::string payload = payload_of(message);
+  Message out;
+  REQUIRE(decode(payload, out));
+  REQUIRE(payload_of(out) == payload);
+  for (std::size_t cut = 0; cut < payload.size(); ++cut) {
+    Message partial;
+    REQUIRE_FALSE(decode(std::string_view(payload).substr(0, cut), partial));
+  }
+  Message longer;
+  REQUIRE_FALSE(decode(payload + "x", longer));
+  std::mt19937 random(42);
+  for (int i = 0; i < 5000; ++i) {
+    std::string bad = payload;
+    for (int flips = 0; flips < 3; ++flips)
+      bad[random() % bad.size()] = static_cast<char>(random());
+    Message ignored;
+    (void)decode(bad, ignored);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("messages survive coding and refuse every cut") {
+  torture(Hello{kProtocolVersion, Role::lmtp_client, 42, "lmtp-client[0]"});
+  Submit submit;
+  submit.id = mail::QueueId{99};
+  submit.past_data = 3;
+  submit.envelope = some_envelope();
+  submit.arrival = {"ESMTP", "192.0.2.7", "client.example", "", from_unix_ms(5)};
+  submit.content = "Received: x\r\n\r\nbody\r\n";
+  torture(submit);
+  torture(SubmitResult{mail::QueueId{99}, mail::Reply{250, {2, 0, 0}, "Ok"}});
+  torture(some_lease());
+  torture(some_outcomes());
+  torture(LateOutcomes{mail::QueueId{3}, some_outcomes().outcomes, {1, 2}});
+  torture(ControlReply{1, true, 75, "{}"});
+  torture(Admission{false, mail::Reply{452, {4, 3, 1}, "disk"}});
+}
+
+TEST_CASE("values survive") {
+  Lease lease = some_lease();
+  std::string payload = payload_of(lease);
+  Lease out;
+  REQUIRE(decode(payload, out));
+  CHECK(out.hop == lease.hop);
+  CHECK(out.envelope.recipients == lease.envelope.recipients);
+  CHECK(out.recipients[0].index == 3);
+  CHECK(out.content == "hello");
+  CHECK(out.received_at == lease.received_at);
+}
+
+TEST_CASE("frames are cut at any split, a lying length is broken") {
+  std::string bytes;
+  append_frame(bytes, SubmitAbort{mail::QueueId{1}});
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    Frame frame;
+    CHECK(next_frame(std::string_view(bytes).substr(0, size), frame) == FrameState::incomplete);
+  }
+  Frame frame;
+  CHECK(next_frame(std::string("\xff\xff\xff\xff\x01\x00", 6), frame) == FrameState::broken);
+  CHECK(next_frame(std::string("\x01\x00\x00\x00\x01\x00", 6), frame) == FrameState::broken);
+}

@@ -1,0 +1,115 @@
+#include <set>
+
+#include <catch2/catch.hpp>
+
+#include "common/mail/address.h"
+#include "common/mail/content_fields.h"
+#include "common/mail/next_hop.h"
+#include "common/mail/queue_id.h"
+#include "common/mail/reply.h"
+
+using namespace postwain;
+using namespace postwain::mail;
+
+TEST_CASE("an address splits at the last at-sign outside quotes") {
+  struct Row {
+    const char* text;
+    const char* local;
+    const char* key;
+    const char* unquoted;
+  };
+  const Row rows[] = {
+      {"user@Example.ORG", "user", "example.org", "user"},
+      {"\"a@b\"@x.org.", "\"a@b\"", "x.org", "a@b"},
+      {"\"a\\\"@b\"@x", "\"a\\\"@b\"", "x", "a\"@b"},
+      {"a@b@c", "a@b", "c", "a@b"},
+      {"postmaster", "postmaster", "", "postmaster"},
+      {"u@[192.0.2.1]", "u", "[192.0.2.1]", "u"},
+      {"", "", "", ""},
+  };
+  for (const Row& row : rows) {
+    INFO(row.text);
+    Address address = Address::from_text(row.text);
+    CHECK(address.text() == row.text);
+    CHECK(address.local() == row.local);
+    CHECK(address.domain_key() == row.key);
+    CHECK(address.local_unquoted() == row.unquoted);
+  }
+  CHECK(Address().is_null());
+  CHECK(Address("grün", "x").is_utf8());
+}
+
+TEST_CASE("queue ids never repeat, also when the clock stands still or jumps back") {
+  QueueIdSource source(5);
+  std::set<std::uint64_t> seen;
+  WallTime now = from_unix_ms(1763717400000);
+  for (int i = 0; i < 10000; ++i) REQUIRE(seen.insert(source.next(now).value).second);
+  for (int i = 0; i < 10000; ++i)
+    REQUIRE(seen.insert(source.next(now - std::chrono::hours(1)).value).second);
+  CHECK(seen.count(QueueIdSource(6).next(now).value) == 0);
+}
+
+TEST_CASE("a queue id survives its text in any letter case") {
+  QueueId id = QueueIdSource(1023).next(from_unix_ms(1763717400000));
+  CHECK(id.text().size() == 13);
+  CHECK(QueueId::parse(id.text()) == id);
+  std::string lower = id.text();
+  for (char& c : lower) c = static_cast<char>(std::tolower(c));
+  CHECK(QueueId::parse(lower) == id);
+  for (const char* bad :
+       {"", "0", "ZZZZZZZZZZZZZ", "8000000000000", "000000000000I", "0000000000000x"})
+    CHECK_FALSE(QueueId::parse(bad));
+}
+
+TEST_CASE("next hops parse and keep one stable key") {
+  struct Row {
+    const char* text;
+    const char* key;  // null: refused
+  };
+  const Row rows[] = {
+      {"mx", "mx:"},
+      {"smtp:relay.example.org:587", "smtp:relay.example.org:587"},
+      {"smtp:Relay.Example.org", "smtp:relay.example.org:25"},
+      {"smtp:[192.0.2.1]:2525", "smtp:[192.0.2.1]:2525"},
+      {"smtp:[2001:db8::1]", "smtp:[2001:db8::1]:25"},
+      {"smtp:a:25, b:26", "smtp:a:25,b:26"},
+      {"lmtp:unix:/run/dovecot/lmtp", "lmtp:unix:/run/dovecot/lmtp"},
+      {"lmtp:127.0.0.1:24", "lmtp:[127.0.0.1]:24"},
+      {"lmtp:store", nullptr},
+      {"lmtp:unix:relative", nullptr},
+      {"smtp:unix:/x", nullptr},
+      {"smtp:", nullptr},
+      {"smtp", nullptr},
+      {"smtp:host:0", nullptr},
+      {"smtp:host:70000", nullptr},
+      {"smtp:[host]:25", nullptr},
+      {"smtp:[192.0.2.1", nullptr},
+      {"http://x", nullptr},
+  };
+  for (const Row& row : rows) {
+    INFO(row.text);
+    std::string why;
+    auto hop = NextHop::parse(row.text, &why);
+    CHECK(hop.has_value() == (row.key != nullptr));
+    if (hop && row.key != nullptr) CHECK(hop->key() == row.key);
+    if (!hop) CHECK_FALSE(why.empty());
+  }
+}
+
+TEST_CASE("header fields are counted and unfolded") {
+  std::string header =
+      "Received: a\r\n by b\r\nRECEIVED : c\r\nSubject: one\r\n\ttwo\r\nReceivedX: "
+      "no\r\n\r\nReceived: body\r\n";
+  CHECK(header_end(header) == header.find("Received: body"));
+  CHECK(count_fields(header, "Received") == 2);
+  CHECK(field_value(header, "subject") == "one two");
+  CHECK(field_value(header, "from").empty());
+  CHECK(header_end("Subject: x\r\n") == std::string_view::npos);
+}
+
+TEST_CASE("enhanced codes") {
+  CHECK(EnhancedCode::parse("5.1.1").text() == "5.1.1");
+  for (const char* bad : {"3.1.1", "5.1", "5.1.1.1", "5.1111.1", "a.b.c", ""})
+    CHECK_FALSE(EnhancedCode::parse(bad).present());
+  CHECK(Reply{550, {5, 1, 1}, "no\nuser"}.one_line() == "550 5.1.1 no user");
+}

@@ -1,0 +1,225 @@
+#include <random>
+
+#include <catch2/catch.hpp>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/net/loop.h"
+#include "common/net/stream.h"
+
+using namespace postwain;
+using namespace postwain::net;
+using namespace std::chrono_literals;
+
+namespace {
+
+// A listener on a free port of the loopback interface.
+struct Server {
+  Server(Loop& loop, std::function<void(Stream)> on_connection) {
+    Result<int> fd = bind_listener(Endpoint{"127.0.0.1", 0, {}});
+    REQUIRE(fd.ok());
+    sockaddr_in address{};
+    socklen_t size = sizeof address;
+    getsockname(*fd, reinterpret_cast<sockaddr*>(&address), &size);
+    port = ntohs(address.sin_port);
+    listener = std::make_unique<Listener>(loop, *fd, std::move(on_connection));
+  }
+  Endpoint endpoint() const { return Endpoint{"127.0.0.1", port, {}}; }
+  std::uint16_t port = 0;
+  std::unique_ptr<Listener> listener;
+};
+
+std::string noise(std::size_t size) {
+  std::mt19937 random(7);
+  std::string bytes(size, 0);
+  for (char& c : bytes) c = static_cast<char>(random());
+  return bytes;
+}
+
+}  // namespace
+
+TEST_CASE("timers fire in order, may restart and destroy themselves") {
+  Loop loop;
+  std::string order;
+  auto a = std::make_unique<Timer>(loop);
+  Timer b(loop);
+  a->start(20ms, [&] {
+    order += 'a';
+    a.reset();
+  });
+  b.start(1ms, [&] {
+    order += 'b';
+    b.start(40ms, [&] { order += 'c'; });
+  });
+  loop.run();
+  CHECK(order == "bac");
+}
+
+TEST_CASE("turn-end tasks run once a turn, and a forgotten one not at all") {
+  Loop loop;
+  int runs = 0;
+  int key = 0;
+  int other = 0;
+  Timer timer(loop);
+  timer.start(1ms, [&] {
+    loop.at_turn_end(&key, [&] { ++runs; });
+    loop.at_turn_end(&key, [&] { ++runs; });
+    loop.at_turn_end(&other, [&] { runs += 100; });
+    loop.forget_turn_end(&other);
+  });
+  Timer stop(loop);
+  stop.start(10ms, [&] { loop.stop(); });
+  loop.run();
+  CHECK(runs == 1);
+}
+
+TEST_CASE("a large transfer arrives whole although the reader pauses") {
+  Loop loop;
+  const std::string sent = noise(8U << 20);
+  std::string got;
+  Stream receiver;
+  Timer resume(loop);
+  bool drained = false;
+  Server server(loop, [&](Stream stream) {
+    receiver = std::move(stream);
+    receiver.start({.on_data =
+                        [&](std::string_view bytes) {
+                          got += bytes;
+                          receiver.pause();
+                          resume.start(Duration(got.size() % 2), [&] { receiver.resume(); });
+                        },
+                    .on_end =
+                        [&] {
+                          receiver.reset();
+                          server.listener.reset();
+                        }});
+  });
+  Stream client;
+  client = Stream::connect(loop, server.endpoint(), "", [&](Status status) {
+    REQUIRE(status.ok());
+    client.start({.on_data = [](std::string_view) {},
+                  .on_drained =
+                      [&] {
+                        drained = true;
+                        client.shutdown_write();
+                      }});
+    client.write(sent);
+    CHECK(client.pending() > 0);
+  });
+  loop.run();
+  CHECK(drained);
+  CHECK(got == sent);
+}
+
+TEST_CASE("close_after_flush delivers the last bytes although the peer still sends") {
+  Loop loop;
+  const std::string last = noise(3U << 20);
+  std::string got;
+  bool ended = false;
+  Server server(loop, [&](Stream stream) {
+    stream.write(last);
+    stream.close_after_flush(5s);
+    server.listener.reset();
+  });
+  Stream client;
+  client = Stream::connect(loop, server.endpoint(), "", [&](Status status) {
+    REQUIRE(status.ok());
+    client.start({.on_data =
+                      [&](std::string_view bytes) {
+                        got += bytes;
+                        client.write("still talking\r\n");
+                      },
+                  .on_end =
+                      [&] {
+                        ended = true;
+                        client.reset();
+                      },
+                  .on_error = [&](const Error&) { client.reset(); }});
+  });
+  loop.run();
+  CHECK(ended);
+  CHECK(got == last);
+}
+
+TEST_CASE("an owner destroyed inside its own callback hears nothing more") {
+  Loop loop;
+  int calls = 0;
+  std::unique_ptr<Stream> accepted;
+  Server server(loop, [&](Stream stream) {
+    accepted = std::make_unique<Stream>(std::move(stream));
+    accepted->start({.on_data =
+                         [&](std::string_view) {
+                           ++calls;
+                           accepted.reset();
+                           server.listener.reset();
+                         },
+                     .on_end = [&] { calls += 100; },
+                     .on_error = [&](const Error&) { calls += 100; }});
+  });
+  Stream client;
+  client = Stream::connect(loop, server.endpoint(), "", [&](Status status) {
+    REQUIRE(status.ok());
+    client.start({.on_data = [](std::string_view) {},
+                  .on_end = [&] { client.reset(); },
+                  .on_error = [&](const Error&) { client.reset(); }});
+    client.write("x");
+  });
+  loop.run();
+  CHECK(calls == 1);
+}
+
+TEST_CASE("a refused connection is told once; a dropped attempt is silent") {
+  Loop loop;
+  std::uint16_t closed_port;
+  {
+    Server server(loop, [](Stream) {});
+    closed_port = server.port;
+    server.listener.reset();
+  }
+  loop.run();
+  int refused = 0;
+  Stream first =
+      Stream::connect(loop, Endpoint{"127.0.0.1", closed_port, {}}, "", [&](Status status) {
+        CHECK_FALSE(status.ok());
+        ++refused;
+      });
+  Stream second = Stream::connect(loop, Endpoint{"127.0.0.1", closed_port, {}}, "",
+                                  [&](Status) { refused += 100; });
+  second.reset();
+  Stream third = Stream::connect(loop, Endpoint{"not an address", 25, {}}, "", [&](Status status) {
+    CHECK_FALSE(status.ok());
+    ++refused;
+  });
+  loop.run();
+  CHECK(refused == 2);
+}
+
+TEST_CASE("a stale unix socket file is replaced, a live one is not") {
+  char folder[] = "/tmp/pw-net-XXXXXX";
+  REQUIRE(mkdtemp(folder) != nullptr);
+  Endpoint at{{}, 0, std::string(folder) + "/s"};
+  Result<int> first = bind_listener(at);
+  REQUIRE(first.ok());
+  CHECK_FALSE(bind_listener(at).ok());
+  ::close(*first);
+  Result<int> again = bind_listener(at);
+  CHECK(again.ok());
+  ::close(*again);
+  ::unlink(at.unix_path.c_str());
+  ::rmdir(folder);
+}
+
+TEST_CASE("a loop with a lingering connection still closes") {
+  auto loop = std::make_unique<Loop>();
+  int pair[2];
+  REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
+  Result<Stream> stream = Stream::adopt(*loop, pair[0]);
+  REQUIRE(stream.ok());
+  stream->start({.on_data = [](std::string_view) {}});
+  stream->write(std::string(4U << 20, 'x'));
+  stream->close_after_flush(60s);
+  loop.reset();
+  ::close(pair[1]);
+}
