@@ -126,14 +126,15 @@ TEST_CASE("the link to qmgr comes back whenever qmgr does") {
                                 if (++ups == 1) {
                                   served.reset();
                                 } else {
-                                  link.reset();
-                                  served.reset();
-                                  listener.reset();
+                                  loop.stop();
                                 }
                               },
                           .on_down = [&](const std::string&) { ++downs; },
                           .on_frame = [](ipc::FrameType, std::string_view) { return true; }});
   loop.run();
+  link.reset();
+  served.reset();
+  listener.reset();
   CHECK(ups == 2);
   CHECK(downs == 1);
   ::unlink(path.c_str());
