@@ -1,0 +1,14 @@
+// The configuration as a command of an ordinary user reads it (sendmail, mailq, queue): the main
+// file and its includes, but none of the files they name, because keys and passwords are not
+// readable for everyone. Mistakes in other tables do not matter here.
+#pragma once
+
+#include <string>
+
+#include "common/config/bundle.h"
+
+namespace postwain::config {
+
+Loaded load_client(const std::string& file);
+
+}  // namespace postwain::config

@@ -1,0 +1,28 @@
+#include "common/config/host_name.h"
+
+#include <netdb.h>
+#include <unistd.h>
+
+#include "common/base/text.h"
+#include "common/config/values.h"
+
+namespace postwain::config {
+
+std::string machine_host_name() {
+  char buffer[256] = {};
+  if (gethostname(buffer, sizeof buffer - 1) != 0) return "localhost.localdomain";
+  std::string name = to_lower(buffer);
+  bool qualified = name.find('.') != std::string::npos && is_domain(name);
+  if (qualified) return name;
+  addrinfo hints{};
+  hints.ai_flags = AI_CANONNAME;
+  addrinfo* found = nullptr;
+  if (getaddrinfo(name.c_str(), nullptr, &hints, &found) == 0) {
+    if (found != nullptr && found->ai_canonname != nullptr) name = to_lower(found->ai_canonname);
+    freeaddrinfo(found);
+  }
+  qualified = name.find('.') != std::string::npos && is_domain(name);
+  return qualified ? name : "localhost.localdomain";
+}
+
+}  // namespace postwain::config

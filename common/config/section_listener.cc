@@ -1,0 +1,140 @@
+// [tls], [auth] and [[listener]].
+
+#include <map>
+
+#include <fmt/format.h>
+
+#include "common/base/text.h"
+#include "common/config/sections.h"
+#include "common/config/values.h"
+
+namespace postwain::config {
+
+namespace {
+
+constexpr std::size_t kUnixPathMax = 107;  // sockaddr_un of Linux, less the final zero
+
+void read_pem(Section& section, std::string_view key, std::string& path) {
+  if (!section.text(key, path)) return;
+  auto content = section.context().read(path, section.origin_of(key));
+  if (content && content->find("-----BEGIN ") == std::string::npos)
+    section.context().error(section.origin_of(key), fmt::format("{} is not a PEM file", path));
+}
+
+bool read_address(Section& section, const Node& node, Listener& listener) {
+  const std::string& text = node.text;
+  if (text.compare(0, 5, "unix:") == 0) {
+    listener.unix_path = text.substr(5);
+    if (!listener.unix_path.empty() && listener.unix_path.front() == '/' &&
+        listener.unix_path.size() <= kUnixPathMax &&
+        listener.unix_path.find('\0') == std::string::npos)
+      return true;
+    section.error(
+        node, fmt::format("unix: needs an absolute path of at most {} characters", kUnixPathMax));
+    return false;
+  }
+  std::string why;
+  auto address = parse_ip_port(text, 0, why);
+  if (!address) {
+    section.error(node,
+                  fmt::format("address must be IPv4:port, [IPv6]:port or unix:/path: {}", why));
+    return false;
+  }
+  listener.host = address->host;
+  listener.port = address->port;
+  return true;
+}
+
+void check_tls(Section& section, const Tls& tls, Listener& listener) {
+  bool have = !tls.certificate.empty() && !tls.key.empty();
+  listener.tls = have ? ListenerTls::optional : ListenerTls::off;
+  bool given = section.choice("tls", listener.tls,
+                              {{"off", ListenerTls::off},
+                               {"optional", ListenerTls::optional},
+                               {"required", ListenerTls::required},
+                               {"implicit", ListenerTls::implicit}});
+  // A [tls] that is there but wrong has been reported already.
+  if (given && listener.tls != ListenerTls::off && tls.origin.line == 0)
+    section.context().error(section.origin_of("tls"),
+                            "TLS needs certificate and key in [tls], which is missing");
+}
+
+void check_auth(Section& section, const Auth& auth, const Listener& listener) {
+  if (!listener.auth) return;
+  const Origin& at = section.origin_of("auth");
+  if (auth.users_file.empty() && auth.dovecot_socket.empty())
+    section.context().error(at, "auth = true needs users_file or dovecot_socket in [auth]");
+  section.context().warn(at, "this version does not offer AUTH yet; clients cannot log in here");
+}
+
+void check_proxy(Section& section, Listener& listener) {
+  bool any_from = section.find("proxy_from") != nullptr;
+  for (const Node* node : section.texts("proxy_from")) {
+    if (parse_network(node->text))
+      listener.proxy_from.push_back(node->text);
+    else
+      section.error(*node, fmt::format("'{}' is not an address or network", printable(node->text)));
+  }
+  if (listener.proxy_protocol && !any_from)
+    section.context().error(section.origin_of("proxy_protocol"),
+                            "proxy_protocol needs proxy_from, the list of proxies to believe");
+  if (listener.proxy_protocol)
+    section.context().warn(section.origin_of("proxy_protocol"),
+                           "this version does not read the PROXY protocol yet");
+}
+
+}  // namespace
+
+void read_tls(Context& context, const Node* table, Tls& tls) {
+  if (table == nullptr) return;
+  Section section(context, *table, "[tls]");
+  tls.origin = table->origin;
+  read_pem(section, "certificate", tls.certificate);
+  read_pem(section, "key", tls.key);
+  if (section.find("certificate") == nullptr) section.missing("certificate");
+  if (section.find("key") == nullptr) section.missing("key");
+  section.finish();
+}
+
+void read_auth(Context& context, const Node* table, Auth& auth) {
+  if (table == nullptr) return;
+  Section section(context, *table, "[auth]");
+  if (section.text("users_file", auth.users_file))
+    context.read(auth.users_file, section.origin_of("users_file"));
+  section.text("dovecot_socket", auth.dovecot_socket);
+  section.finish();
+  context.warn(table->origin, "this version does not offer AUTH yet; [auth] has no effect");
+}
+
+void read_listeners(Context& context, const std::vector<const Node*>& tables, const Tls& tls,
+                    const Auth& auth, std::vector<Listener>& listeners) {
+  std::map<std::string, Origin> seen;
+  for (const Node* table : tables) {
+    Section section(context, *table, "[[listener]]");
+    Listener listener;
+    listener.origin = table->origin;
+    bool usable = false;
+    if (section.find("address") == nullptr) section.missing("address");
+    if (const Node* node = section.find("address", Node::Kind::string)) {
+      usable = read_address(section, *node, listener);
+      auto [first, fresh] = seen.emplace(listener.name(), node->origin);
+      if (usable && !fresh)
+        section.error(*node, fmt::format("{} is already a listener at {}", listener.name(),
+                                         first->second.text()));
+    }
+    section.choice("protocol", listener.protocol,
+                   {{"smtp", ListenerProtocol::smtp},
+                    {"submission", ListenerProtocol::submission},
+                    {"lmtp", ListenerProtocol::lmtp}});
+    section.boolean("auth", listener.auth);
+    section.boolean("auth_without_tls", listener.auth_without_tls);
+    section.boolean("proxy_protocol", listener.proxy_protocol);
+    check_tls(section, tls, listener);
+    check_auth(section, auth, listener);
+    check_proxy(section, listener);
+    section.finish();
+    if (usable) listeners.push_back(std::move(listener));
+  }
+}
+
+}  // namespace postwain::config

@@ -1,0 +1,150 @@
+// The top of the file, and the tables about processes: [users], [workers], [metrics], [log].
+
+#include <sched.h>
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "common/base/text.h"
+#include "common/config/sections.h"
+#include "common/config/values.h"
+
+namespace postwain::config {
+
+namespace {
+
+// A name as useradd(8) takes it; whether it exists is asked when it is needed, by the supervisor.
+bool is_user_name(std::string_view text) {
+  if (text.empty() || text.size() > 32 || is_digit(text.front()) || text.front() == '-')
+    return false;
+  for (char c : text)
+    if (!is_alnum(c) && c != '_' && c != '-' && c != '.') return false;
+  return true;
+}
+
+std::uint32_t cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return static_cast<std::uint32_t>(CPU_COUNT(&set));
+}
+
+void read_names(Section& section, const std::string& host_name, Config& config) {
+  config.hostname = host_name;
+  std::string name;
+  if (section.text("hostname", name)) {
+    if (is_domain(name))
+      config.hostname = to_lower(name);
+    else
+      section.context().error(section.origin_of("hostname"),
+                              fmt::format("'{}' is not a host name", printable(name)));
+  }
+  config.postmaster = "postmaster@" + config.hostname;
+  if (section.text("postmaster", name)) {
+    if (is_mailbox(name))
+      config.postmaster = name;
+    else
+      section.context().error(section.origin_of("postmaster"),
+                              fmt::format("'{}' is not an address", printable(name)));
+  }
+}
+
+void read_directories(Section& section, Config& config) {
+  constexpr std::size_t kRuntimeMax = 90;  // qmgr.sock below it must fit into a sockaddr_un
+  Context& context = section.context();
+  if (section.text("spool_dir", config.spool_dir))
+    config.spool_dir = resolve_path(context.directory, config.spool_dir);
+  if (!section.text("runtime_dir", config.runtime_dir)) return;
+  config.runtime_dir = resolve_path(context.directory, config.runtime_dir);
+  if (config.runtime_dir.size() > kRuntimeMax)
+    context.error(section.origin_of("runtime_dir"),
+                  fmt::format("runtime_dir is too long for the sockets in it: {} characters, at "
+                              "most {}",
+                              config.runtime_dir.size(), kRuntimeMax));
+}
+
+}  // namespace
+
+void read_document(Context& context, const Node& document, const std::string& host_name,
+                   Config& config) {
+  Section top(context, document, "");
+  top.find("include");  // done by include.h
+  read_names(top, host_name, config);
+  read_directories(top, config);
+  read_tls(context, top.table("tls"), config.tls);
+  read_access(context, top.table("access"), config.access);
+  read_auth(context, top.table("auth"), config.auth);
+  read_listeners(context, top.tables("listener"), config.tls, config.auth, config.listeners);
+  read_limits(context, top.table("limits"), config.limits);
+  read_domains(context, top.tables("domain"), config.domains);
+  read_routes(context, top.tables("route"), config.routes);
+  read_queue(context, top.table("queue"), config.queue);
+  read_delivery(context, top.table("delivery"), config.delivery);
+  read_dns(context, top.table("dns"), config.dns);
+  read_users(context, top.table("users"), config.users);
+  read_workers(context, top.table("workers"), config.workers);
+  read_metrics(context, top.table("metrics"), config.metrics_address);
+  read_log(context, top.table("log"), config.log);
+  top.finish();
+}
+
+void read_users(Context& context, const Node* table, Users& users) {
+  if (table == nullptr) return;
+  Section section(context, *table, "[users]");
+  users.origin = table->origin;
+  auto read = [&](std::string_view key, std::string& out) {
+    std::string name;
+    if (!section.text(key, name)) return;
+    if (is_user_name(name))
+      out = name;
+    else
+      context.error(section.origin_of(key),
+                    fmt::format("'{}' is not a user name", printable(name)));
+  };
+  read("queue", users.queue);
+  read("network", users.network);
+  section.finish();
+}
+
+void read_workers(Context& context, const Node* table, Workers& workers) {
+  // One smtpd for every two cores: the other half is for qmgr, the delivery clients and the rest.
+  workers.smtpd = std::clamp<std::uint32_t>(cores() / 2, 1, 8);
+  if (table == nullptr) return;
+  constexpr Range kCount{1, 64};
+  Section section(context, *table, "[workers]");
+  section.integer("smtpd", workers.smtpd, kCount);
+  section.integer("smtp_client", workers.smtp_client, kCount);
+  section.integer("lmtp_client", workers.lmtp_client, kCount);
+  section.finish();
+}
+
+void read_metrics(Context& context, const Node* table, std::string& address) {
+  if (table == nullptr) return;
+  Section section(context, *table, "[metrics]");
+  std::string text;
+  std::string why;
+  if (section.find("address") == nullptr) section.missing("address");
+  if (section.text("address", text)) {
+    if (parse_ip_port(text, 0, why))
+      address = text;
+    else
+      context.error(section.origin_of("address"), fmt::format("address: {}", why));
+  }
+  section.finish();
+  context.warn(table->origin, "this version does not serve metrics yet; [metrics] has no effect");
+}
+
+void read_log(Context& context, const Node* table, Log& log) {
+  if (table == nullptr) return;
+  Section section(context, *table, "[log]");
+  section.choice("format", log.format, {{"text", LogFormat::text}, {"json", LogFormat::json}});
+  section.choice("level", log.level,
+                 {{"debug", LogLevel::debug},
+                  {"info", LogLevel::info},
+                  {"warning", LogLevel::warning},
+                  {"error", LogLevel::error}});
+  section.finish();
+}
+
+}  // namespace postwain::config

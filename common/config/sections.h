@@ -1,0 +1,32 @@
+// What each table of the configuration means: node in, checked values out, mistakes into the
+// context. postwain.toml(5) is the manual.
+#pragma once
+
+#include "common/config/config.h"
+#include "common/config/section.h"
+
+namespace postwain::config {
+
+// The whole document. host_name: of this machine, for when the file names none.
+void read_document(Context& context, const Node& document, const std::string& host_name,
+                   Config& config);
+
+void read_tls(Context& context, const Node* table, Tls& tls);
+void read_listeners(Context& context, const std::vector<const Node*>& tables, const Tls& tls,
+                    const Auth& auth, std::vector<Listener>& listeners);
+void read_access(Context& context, const Node* table, Access& access);
+void read_auth(Context& context, const Node* table, Auth& auth);
+void read_limits(Context& context, const Node* table, Limits& limits);
+void read_domains(Context& context, const std::vector<const Node*>& tables,
+                  std::vector<Domain>& domains);
+void read_routes(Context& context, const std::vector<const Node*>& tables,
+                 std::vector<Route>& routes);
+void read_queue(Context& context, const Node* table, Queue& queue);
+void read_delivery(Context& context, const Node* table, Delivery& delivery);
+void read_dns(Context& context, const Node* table, Dns& dns);
+void read_users(Context& context, const Node* table, Users& users);
+void read_workers(Context& context, const Node* table, Workers& workers);
+void read_metrics(Context& context, const Node* table, std::string& address);
+void read_log(Context& context, const Node* table, Log& log);
+
+}  // namespace postwain::config
