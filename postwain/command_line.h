@@ -1,0 +1,10 @@
+// From arguments to one command. The home of CLI11 is command_line.cc; it knows the commands by
+// name and nothing of what they do.
+#pragma once
+
+namespace postwain::tool {
+
+// Returns the exit code (sysexits).
+int run_command_line(int argc, char** argv);
+
+}  // namespace postwain::tool

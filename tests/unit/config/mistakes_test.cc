@@ -1,0 +1,241 @@
+// Every kind of mistake, with the exact place and words an operator sees.
+
+#include <catch2/catch.hpp>
+
+#include "common/config/bundle.h"
+
+using namespace postwain;
+using namespace postwain::config;
+
+namespace {
+
+std::vector<std::string> diagnostics_of(const std::string& text,
+                                        std::map<std::string, std::string> more = {}) {
+  more["t.toml"] = "hostname = \"mx.example.org\"\n" + text;
+  std::vector<std::string> out;
+  for (const Diagnostic& d : parse(Bundle{"t.toml", std::move(more)}).diagnostics)
+    out.push_back(d.text());
+  return out;
+}
+
+std::vector<std::string> warnings_of(const std::string& text) {
+  Loaded loaded = parse(Bundle{"t.toml", {{"t.toml", "hostname = \"mx.example.org\"\n" + text}}});
+  std::vector<std::string> out;
+  for (const Diagnostic& d : loaded.diagnostics) out.push_back("error: " + d.text());
+  for (const Diagnostic& d : loaded.warnings) out.push_back(d.text());
+  return out;
+}
+
+struct Row {
+  const char* text;  // from line 2 on; line 1 is a hostname
+  const char* want;  // the only diagnostic
+};
+
+}  // namespace
+
+TEST_CASE("one mistake, one message with its place") {
+  const Row rows[] = {
+      // keys and tables
+      {"spol_dir = \"/x\"", "t.toml:2:1: unknown key 'spol_dir', did you mean 'spool_dir'?"},
+      {"[limit]\nerrors = 3", "t.toml:2:2: unknown table 'limit', did you mean 'limits'?"},
+      {"[limits]\nmesage_size = 3",
+       "t.toml:3:1: unknown key 'mesage_size' in [limits], did you mean 'message_size'?"},
+      {"[dns]\nresolver = 3", "t.toml:3:1: unknown key 'resolver' in [dns] (known: servers)"},
+      {"[[listener]]\naddress = \"127.0.0.1:25\"\nprotcol = \"smtp\"",
+       "t.toml:4:1: unknown key 'protcol' in [[listener]], did you mean 'protocol'?"},
+      {"[delivery]\ntimeouts = { conect = \"3s\" }",
+       "t.toml:3:14: unknown key 'conect' in timeouts, did you mean 'connect'?"},
+      // kinds
+      {"spool_dir = 3", "t.toml:2:13: spool_dir must be a string, not an integer"},
+      {"[limits]\nrecipients = \"many\"",
+       "t.toml:3:14: recipients must be an integer, not a string"},
+      {"[delivery]\nallow_private_mx = 1",
+       "t.toml:3:20: allow_private_mx must be true or false, not an integer"},
+      {"[listener]\naddress = \"127.0.0.1:25\"",
+       "t.toml:2:1: listener must be written with two brackets: [[listener]]"},
+      {"[[queue]]\nlifetime = \"5d\"",
+       "t.toml:2:1: there is only one [queue]: write [queue], not [[queue]]"},
+      {"dns = 3", "t.toml:2:7: dns must be a table [dns], not an integer"},
+      {"[access]\ntrusted_networks = \"::1\"",
+       "t.toml:3:20: trusted_networks must be a list of strings, not a string"},
+      {"[access]\ntrusted_networks = [\"::1\", 4]",
+       "t.toml:3:28: trusted_networks holds strings only, not an integer"},
+      {"spool_dir = \"\"", "t.toml:2:13: spool_dir is empty"},
+      // durations, sizes, numbers
+      {"[queue]\nlifetime = \"5 days\"",
+       "t.toml:3:12: lifetime: '5 days' is not a duration (such as 500ms, 10s, 5m, 2h, 3d)"},
+      {"[queue]\nlifetime = 5",
+       "t.toml:3:12: lifetime must be a duration like \"5m\", not an integer"},
+      {"[queue]\nretry = [\"1m\", \"x\"]",
+       "t.toml:3:16: retry: 'x' is not a duration (such as 500ms, 10s, 5m, 2h, 3d)"},
+      {"[queue]\nretry = []", "t.toml:3:9: retry needs 1 to 100 durations"},
+      {"[queue]\nretry = [\"0s\"]", "t.toml:3:10: retry: 0s is too short, at least 100ms"},
+      {"[queue]\nlifetime = \"99999d\"",
+       "t.toml:3:12: lifetime: 99999d is too long, at most 3650d"},
+      {"[queue]\ndelay_warning = \"never\"",
+       "t.toml:3:17: delay_warning: 'never' is not a duration (such as 500ms, 10s, 5m, 2h, 3d)"},
+      {"[queue]\njitter = 2", "t.toml:3:10: jitter must be a number from 0 (off) to 0.5"},
+      {"[limits]\nmessage_size = \"50MB\"",
+       "t.toml:3:16: message_size must be a size in bytes or like \"100KiB\", \"50MiB\", not "
+       "'50MB'"},
+      {"[limits]\nmessage_size = 10",
+       "t.toml:3:16: message_size must be between 1024 and 1099511627776 bytes"},
+      {"[limits]\nrecipients = 0", "t.toml:3:14: recipients must be between 1 and 100000, not 0"},
+      {"[delivery]\nsmtp_port = 65536",
+       "t.toml:3:13: smtp_port must be between 1 and 65535, not 65536"},
+      {"[workers]\nsmtpd = 0", "t.toml:3:9: smtpd must be between 1 and 64, not 0"},
+      // addresses and names
+      {"[access]\ntrusted_networks = [\"10.0.0.0/33\"]",
+       "t.toml:3:21: '10.0.0.0/33' is not a network (such as 192.0.2.0/24, 2001:db8::/32 or a "
+       "single address)"},
+      {"[[listener]]\naddress = \"localhost:25\"",
+       "t.toml:3:11: address must be IPv4:port, [IPv6]:port or unix:/path: 'localhost' is not an "
+       "IP address"},
+      {"[[listener]]\naddress = \"127.0.0.1\"",
+       "t.toml:3:11: address must be IPv4:port, [IPv6]:port or unix:/path: the port is missing"},
+      {"[[listener]]\naddress = \"127.0.0.1:0\"",
+       "t.toml:3:11: address must be IPv4:port, [IPv6]:port or unix:/path: '0' is not a port (1 to "
+       "65535)"},
+      {"[[listener]]\naddress = \"127.0.0.1:99999\"",
+       "t.toml:3:11: address must be IPv4:port, [IPv6]:port or unix:/path: '99999' is not a port "
+       "(1 to 65535)"},
+      {"[[listener]]\naddress = \"::1\"",
+       "t.toml:3:11: address must be IPv4:port, [IPv6]:port or unix:/path: an IPv6 address with a "
+       "port is written [address]:port"},
+      {"[[listener]]\naddress = \"[::1:25\"",
+       "t.toml:3:11: address must be IPv4:port, [IPv6]:port or unix:/path: '[' without ']'"},
+      {"[[listener]]\naddress = \"unix:run/x\"",
+       "t.toml:3:11: unix: needs an absolute path of at most 107 characters"},
+      {"[[listener]]\nprotocol = \"smtp\"", "t.toml:2:1: address is missing in [[listener]]"},
+      {"[[listener]]\naddress = \"127.0.0.1:25\"\nprotocol = \"esmtp\"",
+       "t.toml:4:12: protocol must be one of smtp, submission, lmtp, not 'esmtp'"},
+      {"[[listener]]\naddress = \"127.0.0.1:25\"\n[[listener]]\naddress = \"127.0.0.1:25\"",
+       "t.toml:5:11: 127.0.0.1:25 is already a listener at t.toml:3:11"},
+      {"[[listener]]\naddress = \"127.0.0.1:25\"\ntls = \"optional\"",
+       "t.toml:4:7: TLS needs certificate and key in [tls], which is missing"},
+      {"[[listener]]\naddress = \"127.0.0.1:25\"\nauth = true",
+       "t.toml:4:8: auth = true needs users_file or dovecot_socket in [auth]"},
+      {"[[listener]]\naddress = \"127.0.0.1:25\"\nproxy_protocol = true",
+       "t.toml:4:18: proxy_protocol needs proxy_from, the list of proxies to believe"},
+      {"[tls]\ncertificate = \"c.pem\"", "t.toml:2:1: key is missing in [tls]"},
+      {"postmaster = \"postmaster\"", "t.toml:2:14: 'postmaster' is not an address"},
+      {"[dns]\nservers = [\"127.0.0.1:x\"]",
+       "t.toml:3:12: servers: 'x' is not a port (1 to 65535)"},
+      {"[users]\nqueue = \"no body\"", "t.toml:3:9: 'no body' is not a user name"},
+      {"[metrics]\naddress = \"9125\"", "t.toml:3:11: address: '9125' is not an IP address"},
+      {"[log]\nlevel = \"loud\"",
+       "t.toml:3:9: level must be one of debug, info, warning, error, not 'loud'"},
+      // domains
+      {"[[domain]]\nname = \"*\"",
+       "t.toml:3:8: '*' would accept mail for every domain: an open relay"},
+      {"[[domain]]\nname = \"a b.org\"", "t.toml:3:8: 'a b.org' is not a domain"},
+      {"[[domain]]\nname = [\"a.org\", \"A.org\"]",
+       "t.toml:3:18: a.org already stands at t.toml:3:9"},
+      {"[[domain]]\nname = \"a.org\"\nrecipients = \"all\"",
+       "t.toml:4:14: recipients must be any, probe, file:/path or a list, not 'all'"},
+      {"[[domain]]\nname = \"a.org\"\nrecipients = [\"a b\"]",
+       "t.toml:4:15: 'a b' is not a local part or an address"},
+      {"[[domain]]\nrecipients = \"any\"", "t.toml:2:1: name is missing in [[domain]]"},
+      // routes
+      {"[[route]]\nmatch = \"*\"\ndeliver = \"lmtp:host\"",
+       "t.toml:4:11: deliver: 'host' needs a port"},
+      {"[[route]]\nmatch = \"*\"\ndeliver = \"http:host\"",
+       "t.toml:4:11: deliver: expected mx, smtp:host:port, lmtp:host:port or lmtp:unix:/path"},
+      {"[[route]]\nmatch = \"*\"\ndeliver = \"smtp:a b:25\"",
+       "t.toml:4:11: deliver: 'a b' is not a host name"},
+      {"[[route]]\nmatch = \"*\"", "t.toml:2:1: deliver is missing in [[route]]"},
+      {"[[route]]\nmatch = \"a*b\"\ndeliver = \"mx\"",
+       "t.toml:3:9: 'a*b' is not a domain, .domain, user@domain or *"},
+      {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\ntls = \"must\"",
+       "t.toml:5:7: tls must be one of off, may, encrypt, verify, dane, not 'must'"},
+      {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\nauth = \"user:secret\"",
+       "t.toml:5:8: auth must be \"USER:file:/path\" or \"file:/path\""},
+      {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\nrate = \"fast\"",
+       "t.toml:5:8: 'fast' is not a rate (such as 10/s, 100/min, 1000/hour, 5000/day)"},
+      {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\nsources = [\"eth0\"]",
+       "t.toml:5:12: 'eth0' is not an IP address"},
+      // syntax
+      {"spool_dir = ", "t.toml:2:13: syntax error in key-value pair: encountered end-of-file"},
+      {"x = [1", "t.toml:2:7: syntax error in array: encountered end-of-file"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.text);
+    CHECK(diagnostics_of(row.text) == std::vector<std::string>{row.want});
+  }
+}
+
+TEST_CASE("all mistakes are reported, in the order of the file") {
+  auto found =
+      diagnostics_of("zzz = 1\n[log]\nlevel = \"x\"\n[queue]\njitter = \"y\"\n[[domain]]\n");
+  REQUIRE(found.size() == 4);
+  CHECK(found[0].substr(0, 11) == "t.toml:2:1:");
+  CHECK(found[1].substr(0, 11) == "t.toml:4:9:");
+  CHECK(found[2].substr(0, 12) == "t.toml:6:10:");
+  CHECK(found[3].substr(0, 11) == "t.toml:7:1:");
+}
+
+TEST_CASE("what a later version does is taken with a warning") {
+  const Row rows[] = {
+      {"[metrics]\naddress = \"127.0.0.1:9125\"",
+       "t.toml:2:1: this version does not serve metrics yet; [metrics] has no effect"},
+      {"[auth]\ndovecot_socket = \"/run/x\"",
+       "t.toml:2:1: this version does not offer AUTH yet; [auth] has no effect"},
+      {"[[domain]]\nname = \"a.org\"\nrecipients = \"probe\"",
+       "t.toml:4:14: this version does not ask the next hop yet; every recipient is accepted here"},
+      {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\ntls = \"dane\"",
+       "t.toml:5:7: this version does not check DANE yet"},
+      {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\nrate = \"100/min\"",
+       "t.toml:5:8: this version does not limit the rate of a route yet"},
+      {"[[listener]]\naddress = \"127.0.0.1:25\"\nproxy_protocol = true\nproxy_from = [\"::1\"]",
+       "t.toml:4:18: this version does not read the PROXY protocol yet"},
+      {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\n[[route]]\nmatch = \"a.org\"\ndeliver = \"mx\"",
+       "t.toml:6:9: never reached: '*' at t.toml:3:9 takes everything before it"},
+      {"[access]\ntrusted_networks = [\"0.0.0.0/0\"]",
+       "t.toml:3:21: 0.0.0.0/0 trusts everyone: this is an open relay"},
+      {"[limits]\nrecipients = 5",
+       "t.toml:3:14: RFC 5321 4.5.3.1.8 asks every server to take 100 recipients"},
+  };
+  for (const Row& row : rows) {
+    INFO(row.text);
+    CHECK(warnings_of(row.text) == std::vector<std::string>{row.want});
+  }
+}
+
+TEST_CASE("mistakes in the files the configuration names") {
+  CHECK(diagnostics_of("[[domain]]\nname = \"a.org\"\nrecipients = \"file:users\"",
+                       {{"users", "# ours\nanna\n\nb b\n"}}) ==
+        std::vector<std::string>{"users:4:1: 'b b' is not a local part or an address"});
+  CHECK(diagnostics_of("[tls]\ncertificate = \"c\"\nkey = \"k\"",
+                       {{"c", "-----BEGIN CERTIFICATE-----"}, {"k", "no key"}}) ==
+        std::vector<std::string>{"t.toml:4:7: k is not a PEM file"});
+  CHECK(diagnostics_of("[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\nauth = \"me:file:s\"",
+                       {{"s", "\n"}}) ==
+        std::vector<std::string>{"t.toml:5:8: s must hold the password in its first line"});
+}
+
+TEST_CASE("included files: order, joining, and what is set twice") {
+  std::map<std::string, std::string> files = {
+      {"c/20.toml", "[queue]\nlifetime = \"1d\"\n[[domain]]\nname = \"c.org\"\n"},
+      {"c/10.toml", "[queue]\njitter = 0\n[[domain]]\nname = \"b.org\"\n"},
+      {"c/.hidden.toml", "nonsense = 1\n"}};
+  auto with_main = [&](const std::string& text) {
+    files["m.toml"] = "include = [\"c/*.toml\"]\nhostname = \"h.org\"\n" + text;
+    return parse(Bundle{"m.toml", files});
+  };
+  Loaded loaded = with_main("[[domain]]\nname = \"a.org\"\n");
+  REQUIRE(loaded.diagnostics.empty());
+  REQUIRE(loaded.config.domains.size() == 3);
+  CHECK(loaded.config.domains[1].names[0] == "b.org");
+  CHECK(loaded.config.domains[2].names[0] == "c.org");
+  CHECK(loaded.config.domains[2].origin.text() == "c/20.toml:3:1");
+  CHECK(loaded.config.queue.jitter == 0);
+
+  Loaded twice = with_main("[queue]\njitter = 0.2\n");
+  REQUIRE(twice.diagnostics.size() == 1);
+  CHECK(twice.diagnostics[0].text() == "c/10.toml:2:1: queue.jitter is already set at m.toml:4:1");
+
+  files["c/30.toml"] = "include = [\"x\"]\nzap = 1\n";
+  Loaded nested = with_main("yap = 1\n");
+  REQUIRE(nested.diagnostics.size() == 1);
+  CHECK(nested.diagnostics[0].text() == "c/30.toml:1:1: include is for the main file only");
+}
