@@ -1,0 +1,303 @@
+#!/usr/bin/env python3
+"""Postwain beside Postfix: the same loads, the same sink, the same disk, in interleaved pairs.
+
+Both are durable: each answers 250 only after the message is synced. A pair is one run of each, one
+directly after the other, the order changing from pair to pair; a ratio is taken within a pair, because
+the machine drifts more between pairs than inside one. "drained" counts until the sink has the last
+accepted message. Needs root (Postfix does) and the packages of section bench in packages.debian.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+
+import mta
+import process_tree
+
+SOURCE_PATIENCE_S = 30  # for the last replies
+STALL_S = 20  # nothing new at the sink for so long: the run counts as incomplete
+
+
+@dataclass
+class Load:
+    key: str
+    title: str
+    options: list
+    recipients: int = 1
+    lmtp: bool = False
+
+
+LOADS = [
+    Load("L1", "20 kept sessions, 4 KiB", ["--sessions", "20"]),
+    Load("L2", "20 sessions, one message per connection", ["--sessions", "20", "--per-connection", "1"]),
+    Load("L3", "one sequential session", ["--sessions", "1"]),
+    Load("L4", "100 kept sessions", ["--sessions", "100"]),
+    Load("L5", "1 MiB, 8 sessions", ["--sessions", "8", "--size", "1048576"]),
+    Load("L5b", "20 MiB, 2 sessions", ["--sessions", "2", "--size", "20971520"]),
+    Load("L6", "50 recipients, 20 sessions", ["--sessions", "20", "--recipients", "50"], recipients=50),
+    Load("L7", "LMTP next hop, 20 sessions", ["--sessions", "20"], lmtp=True),
+    Load("L7b", "LMTP next hop, 50 recipients", ["--sessions", "20", "--recipients", "50"], recipients=50, lmtp=True),
+]
+
+
+class Sink:
+    def __init__(self, binaries, lmtp):
+        self.port, self.control = mta.free_port(), mta.free_port()
+        options = ["--lmtp"] if lmtp else []
+        self.process = subprocess.Popen(
+            [binaries / "pw-sink", *options, "--control", f"127.0.0.1:{self.control}", f"127.0.0.1:{self.port}"],
+            stdout=subprocess.DEVNULL,
+        )
+        mta.wait_for_port(self.port)
+
+    def counts(self):
+        with socket.create_connection(("127.0.0.1", self.control), timeout=10) as connection:
+            return json.loads(connection.makefile().readline())
+
+    def wait_for(self, recipients):
+        """True when so many recipients have arrived, False when nothing more comes."""
+        seen, since = -1, time.monotonic()
+        while True:
+            now = self.counts()["recipients"]
+            if now >= recipients:
+                return True
+            if now != seen:
+                seen, since = now, time.monotonic()
+            elif time.monotonic() - since > STALL_S:
+                return False
+            time.sleep(0.02)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+def start_sync_count():
+    """perf counting fsync and fdatasync of the whole machine, or None where perf cannot."""
+    if shutil.which("perf") is None:
+        return None
+    events = "syscalls:sys_enter_fsync,syscalls:sys_enter_fdatasync"
+    return subprocess.Popen(
+        ["perf", "stat", "-x", ",", "-a", "-e", events, "cat"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def end_sync_count(counter):
+    lines = counter.communicate()[1].splitlines()  # closes the input of cat, which ends perf
+    return sum(int(line.split(",")[0]) for line in lines if line.split(",")[0].isdigit())
+
+
+def run_once(server, load, sinks, arguments):
+    sink = sinks[load.lmtp]
+    before = sink.counts()["recipients"]
+    cpu_before = process_tree.cpu(server.root_pid())
+    counter = start_sync_count() if arguments.syncs else None
+    source = subprocess.Popen(
+        [arguments.bin / "pw-source", *load.options, "--seconds", str(arguments.seconds)]
+        + ["--patience", str(SOURCE_PATIENCE_S), "--to", mta.LMTP_DOMAIN if load.lmtp else "sink.example"]
+        + [f"127.0.0.1:{server.port}"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(arguments.seconds * 0.8)
+    pss = process_tree.pss_mib(server.root_pid())
+    sent = json.loads(source.communicate()[0])
+    complete = sink.wait_for(before + sent["accepted"] * load.recipients)
+    counts = sink.counts()
+    used = process_tree.cpu(server.root_pid()).minus(cpu_before)
+    accepted = max(1, sent["accepted"])
+    arrived = (counts["recipients"] - before) / load.recipients
+    result = {
+        "server": server.name,
+        "load": load.key,
+        "accepted": sent["accepted"],
+        "accepted_per_second": sent["accepted_per_second"],
+        "drained_per_second": arrived / ((counts["last_ns"] - sent["started_ns"]) / 1e9),
+        "complete": complete,
+        "cpu_ms": used.seconds * 1000 / accepted,
+        "cpu_ms_by_name": {n: s * 1000 / accepted for n, s in used.by_name.items() if s > 0},
+        "source_cpu_ms": sent["cpu_seconds"] * 1000 / accepted,
+        "pss_mib": pss,
+        "p50_ms": sent["p50_ms"],
+        "p95_ms": sent["p95_ms"],
+        "p99_ms": sent["p99_ms"],
+        "begun": sent["begun"],
+        "replies": sent["replies"],
+        "lost": sent["lost"] + sent["connect_failed"],
+    }
+    if counter is not None:
+        result["syncs"] = end_sync_count(counter) / accepted
+    return result
+
+
+def show_progress(result):
+    trouble = "" if result["complete"] and result["accepted"] == result["begun"] else " INCOMPLETE"
+    syncs = f" syncs {result['syncs']:.3f}" if "syncs" in result else ""
+    print(
+        f"{result['load']:4}{result['server']:9} drained {result['drained_per_second']:8.0f}/s accepted"
+        f" {result['accepted_per_second']:8.0f}/s CPU {result['cpu_ms']:6.3f} ms p50 {result['p50_ms']:7.2f}"
+        f" p99 {result['p99_ms']:7.2f} ms PSS {result['pss_mib']:4.0f} MiB{syncs}{trouble}",
+        file=sys.stderr,
+    )
+    if trouble:
+        print(f"     replies {result['replies']} lost {result['lost']}", file=sys.stderr)
+
+
+def measure(servers, loads, sinks, arguments):
+    results = []
+    for load in loads:
+        for pair in range(arguments.pairs):
+            order = servers if pair % 2 == 0 else servers[::-1]
+            for server in order:
+                result = run_once(server, load, sinks, arguments)
+                result["pair"] = pair
+                results.append(result)
+                show_progress(result)
+    return results
+
+
+def spread(values, digits):
+    return " / ".join(f"{v:.{digits}f}" for v in (min(values), statistics.median(values), max(values)))
+
+
+def table(results, loads, servers):
+    lines = [
+        "| load | server | drained/s | accepted/s | CPU ms per message | p50 ms | p99 ms | syncs per message | PSS MiB | incomplete runs |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for load in loads:
+        for server in servers:
+            rows = [r for r in results if r["load"] == load.key and r["server"] == server.name]
+            column = lambda name: [r[name] for r in rows]
+            syncs = spread(column("syncs"), 3) if "syncs" in rows[0] else "-"
+            bad = sum(not r["complete"] or r["accepted"] != r["begun"] for r in rows)
+            lines.append(
+                f"| {load.key} {load.title} | {server.name} | {spread(column('drained_per_second'), 0)} "
+                f"| {spread(column('accepted_per_second'), 0)} | {spread(column('cpu_ms'), 3)} "
+                f"| {spread(column('p50_ms'), 2)} | {spread(column('p99_ms'), 2)} | {syncs} "
+                f"| {spread(column('pss_mib'), 0)} | {bad} |"
+            )
+    return "\n".join(lines)
+
+
+def ratio_table(results, loads):
+    """Postwain divided by Postfix, pair by pair."""
+    by_key = {(r["load"], r["pair"], r["server"]): r for r in results}
+    lines = [
+        "| Postwain : Postfix | drained/s | accepted/s | CPU per message (Postfix : Postwain) |",
+        "|---|---|---|---|",
+    ]
+    for load in loads:
+        pairs = sorted({r["pair"] for r in results if r["load"] == load.key})
+        ours = [by_key[(load.key, pair, "postwain")] for pair in pairs]
+        theirs = [by_key[(load.key, pair, "postfix")] for pair in pairs]
+        ratio = lambda name: spread([a[name] / b[name] for a, b in zip(ours, theirs)], 1)
+        cpu = spread([b["cpu_ms"] / max(a["cpu_ms"], 1e-6) for a, b in zip(ours, theirs)], 1)
+        lines.append(
+            f"| {load.key} | {ratio('drained_per_second')} | {ratio('accepted_per_second')} | {cpu} |"
+        )
+    return "\n".join(lines)
+
+
+def cpu_table(results, loads, server):
+    """Where a server's CPU time goes, by process name; medians."""
+    lines = [f"CPU of {server.name} by process, ms per message (medians):", "", "| load | processes |", "|---|---|"]
+    for load in loads:
+        rows = [r for r in results if r["load"] == load.key and r["server"] == server.name]
+        names = sorted({n for r in rows for n in r["cpu_ms_by_name"]})
+        parts = [(n, statistics.median(r["cpu_ms_by_name"].get(n, 0) for r in rows)) for n in names]
+        shown = ", ".join(f"{n} {v:.3f}" for n, v in sorted(parts, key=lambda p: -p[1]) if v >= 0.001)
+        lines.append(f"| {load.key} | {shown} |")
+    return "\n".join(lines)
+
+
+def machine():
+    with open("/proc/cpuinfo", encoding="utf-8") as info:
+        models = [line.split(":")[1].strip() for line in info if line.startswith("model name")]
+    return f"{len(models)} x {models[0] if models else 'CPU'}, Linux {os.uname().release}"
+
+
+def report(results, loads, servers, arguments):
+    print(f"\n{time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}; {machine()}; "
+          f"{'; '.join(s.version() for s in servers)}; {arguments.pairs} pairs of {arguments.seconds} s; "
+          "min / median / max; all servers sync before 250\n")
+    if len(servers) == 2:
+        print(ratio_table(results, loads), "\n")
+    print(table(results, loads, servers), "\n")
+    for server in servers:
+        print(cpu_table(results, loads, server), "\n")
+
+
+def parse_arguments():
+    here = pathlib.Path(__file__).resolve().parent
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bin", type=pathlib.Path, help="folder of the binaries",
+                        default=os.environ.get("POSTWAIN_BIN", here.parent / "build/release/bin"))
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--loads", default="L1,L2,L3,L4,L5,L6,L7,L7b", help="comma separated; also L5b")
+    parser.add_argument("--only", choices=["postfix", "postwain"])
+    parser.add_argument("--quick", action="store_true", help="L1 to L4, three pairs of 3 s: under 3 minutes")
+    parser.add_argument("--syncs", action="store_true", help="count fsync and fdatasync with perf (slower)")
+    parser.add_argument("--dir", help="where the queues are put", default="/var/tmp")
+    parser.add_argument("--keep", action="store_true", help="leave the servers' folders, to look at their logs")
+    parser.add_argument("--extra", default="", help="lines to add to Postwain's configuration")
+    parser.add_argument("--json", type=pathlib.Path, help="also write every single run there")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.loads, arguments.pairs, arguments.seconds = "L1,L2,L3,L4", 3, 3
+    return arguments
+
+
+def main():
+    arguments = parse_arguments()
+    if os.geteuid() != 0 and arguments.only != "postwain":
+        sys.exit("compare.py: Postfix's own instance needs root (or use --only postwain)")
+    if arguments.only != "postwain" and not os.path.exists("/usr/sbin/postfix"):
+        sys.exit("compare.py: install the bench section of packages.debian first (`make bench` does)")
+    arguments.bin = pathlib.Path(arguments.bin)
+    wanted = arguments.loads.split(",")
+    loads = [load for load in LOADS if load.key in wanted]
+    folder = tempfile.mkdtemp(prefix="postwain-bench.", dir=arguments.dir)
+    os.chmod(folder, 0o755)
+    sinks, started = {}, []
+    try:
+        sinks = {lmtp: Sink(arguments.bin, lmtp) for lmtp in (False, True)}
+        ports = (sinks[False].port, sinks[True].port)
+        servers = []
+        if arguments.only != "postwain":
+            servers.append(mta.Postfix(folder, *ports))
+        if arguments.only != "postfix":
+            servers.append(mta.Postwain(folder, *ports, arguments.bin, arguments.extra))
+        for server in servers:
+            server.start()
+            started.append(server)
+        results = measure(servers, loads, sinks, arguments)
+        report(results, loads, servers, arguments)
+        if arguments.json:
+            arguments.json.write_text(json.dumps(results, indent=1))
+    finally:
+        for server in started:
+            server.stop()
+        for sink in sinks.values():
+            sink.stop()
+        if arguments.keep:
+            print(f"left: {folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,240 @@
+"""The mail servers under comparison, each as an own instance in a folder of its own.
+
+Both relay everything to the same sink without TLS, DNS or filters, both answer 250 only after their
+queue is synced to the same disk, both write their log to a file.
+"""
+
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+LMTP_DOMAIN = "lmtp.example"  # recipients of this domain go to the LMTP sink
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_port(port, seconds=15):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+                if connection.recv(3) == b"220":
+                    return
+        except OSError:
+            pass
+        time.sleep(0.05)
+    raise RuntimeError(f"nothing greets on port {port}")
+
+
+class Postfix:
+    """Debian's postfix, tuned for this load; never touches /etc/postfix or /var/spool/postfix."""
+
+    name = "postfix"
+
+    MAIN = """\
+compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+mail_owner = postfix
+setgid_group = postdrop
+myhostname = postfix.example
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+mydestination =
+local_recipient_maps =
+alias_maps =
+smtpd_peername_lookup = no
+biff = no
+message_size_limit = 52428800
+relayhost = [127.0.0.1]:{smtp_sink}
+transport_maps = inline:{{ {lmtp_domain}=lmtp:inet:127.0.0.1:{lmtp_sink} }}
+maillog_file = {folder}/log
+maillog_file_prefixes = {folder}
+default_process_limit = 250
+default_destination_concurrency_limit = 20
+initial_destination_concurrency = 20
+smtp_connection_cache_destinations = [127.0.0.1]:{smtp_sink}
+smtp_connection_reuse_count_limit = 0
+lmtp_connection_cache_destinations = inet:127.0.0.1:{lmtp_sink}
+lmtp_connection_reuse_count_limit = 0
+in_flow_delay = 0
+smtpd_client_connection_count_limit = 0
+smtpd_client_connection_rate_limit = 0
+"""
+    # service type private unpriv chroot wakeup maxproc command: Debian's list without chroot and
+    # without the local and pipe deliveries.
+    MASTER = """\
+127.0.0.1:{port} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+proxywrite unix - - n - 1 proxymap
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+lmtp unix - - n - - lmtp
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+    def __init__(self, folder, smtp_sink, lmtp_sink):
+        self.folder = pathlib.Path(folder) / self.name
+        self.port = free_port()
+        self.values = dict(
+            folder=self.folder,
+            port=self.port,
+            smtp_sink=smtp_sink,
+            lmtp_sink=lmtp_sink,
+            lmtp_domain=LMTP_DOMAIN,
+        )
+
+    def _postfix(self, *words):
+        return subprocess.run(
+            ["/usr/sbin/postfix", "-c", self.folder / "etc", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def start(self):
+        for part in ("etc", "queue", "data"):
+            (self.folder / part).mkdir(parents=True)
+        shutil.chown(self.folder / "data", "postfix", "postfix")
+        (self.folder / "etc/main.cf").write_text(self.MAIN.format(**self.values))
+        (self.folder / "etc/master.cf").write_text(self.MASTER.format(**self.values))
+        started = self._postfix("start")
+        try:
+            wait_for_port(self.port)
+        except RuntimeError as error:
+            raise RuntimeError(f"postfix: {error}\n{started.stdout}{started.stderr}") from error
+
+    def root_pid(self):
+        return int((self.folder / "queue/pid/master.pid").read_text().strip())
+
+    def stop(self):
+        self._postfix("stop")
+
+    def version(self):
+        shown = subprocess.run(
+            ["/usr/sbin/postconf", "-d", "-h", "mail_version"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return "Postfix " + shown.stdout.strip()
+
+
+class Postwain:
+    """The release binaries, with one route to the sink."""
+
+    name = "postwain"
+
+    CONFIG = """\
+hostname = "postwain.example"
+spool_dir = "{folder}/spool"
+runtime_dir = "{folder}/run"
+
+[[listener]]
+address = "127.0.0.1:{port}"
+protocol = "smtp"
+tls = "off"
+
+[access]
+trusted_networks = ["127.0.0.0/8"]
+
+[limits]
+connections = 2000
+connections_per_ip = 2000
+
+[[route]]
+match = "{lmtp_domain}"
+deliver = "lmtp:127.0.0.1:{lmtp_sink}"
+concurrency = 20
+
+[[route]]
+match = "*"
+deliver = "smtp:[127.0.0.1]:{smtp_sink}"
+concurrency = 20
+{extra}
+"""
+
+    def __init__(self, folder, smtp_sink, lmtp_sink, binaries, extra=""):
+        self.folder = pathlib.Path(folder) / self.name
+        self.port = free_port()
+        self.binary = pathlib.Path(binaries) / "postwain"
+        self.process = None
+        self.log = None
+        self.text = self.CONFIG.format(
+            folder=self.folder,
+            port=self.port,
+            smtp_sink=smtp_sink,
+            lmtp_sink=lmtp_sink,
+            lmtp_domain=LMTP_DOMAIN,
+            extra=extra,
+        )
+
+    def start(self):
+        self.folder.mkdir(parents=True)
+        config = self.folder / "postwain.toml"
+        config.write_text(self.text)
+        self.log = open(self.folder / "log", "wb")
+        self.process = subprocess.Popen(
+            [self.binary, "run", "--config", config], stderr=self.log, stdin=subprocess.DEVNULL
+        )
+        try:
+            wait_for_port(self.port)
+        except RuntimeError as error:
+            self.stop()
+            tail = (self.folder / "log").read_text(errors="replace")[-2000:]
+            raise RuntimeError(f"postwain: {error}\n{tail}") from error
+
+    def root_pid(self):
+        return self.process.pid
+
+    def stop(self):
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(timeout=40)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+        self.log.close()
+
+    def version(self):
+        shown = subprocess.run(
+            [self.binary, "--version"], capture_output=True, text=True, check=False
+        )
+        commit = subprocess.run(
+            ["git", "-C", os.path.dirname(__file__), "rev-parse", "--short", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        words = (shown.stdout or shown.stderr).split("\n")[0].strip() or "Postwain"
+        return f"{words}, commit {commit.stdout.strip() or 'unknown'}"
