@@ -1,0 +1,65 @@
+#include "common/smtp/line_reader.h"
+
+#include <cstring>
+
+#include "common/base/check.h"
+
+namespace postwain::smtp {
+
+namespace {
+// A buffer that grew beyond this for content is given back when it is empty.
+constexpr std::size_t kKeptCapacity = 16U << 10;
+}  // namespace
+
+void LineReader::append(std::string_view bytes) {
+  if (head_ == buffer_.size()) {
+    buffer_.clear();
+    if (buffer_.capacity() > kKeptCapacity && bytes.size() < kKeptCapacity) buffer_.shrink_to_fit();
+    head_ = searched_ = 0;
+  } else if (head_ > buffer_.size() / 2) {
+    buffer_.erase(0, head_);
+    searched_ -= head_;
+    head_ = 0;
+  }
+  buffer_.append(bytes);
+}
+
+void LineReader::consume(std::size_t count) {
+  PW_CHECK(count <= size());
+  head_ += count;
+  searched_ = head_;
+}
+
+void LineReader::clear() {
+  buffer_.clear();
+  head_ = searched_ = skipped_ = 0;
+}
+
+std::optional<Line> LineReader::next_line() {
+  const char* data = buffer_.data();
+  const void* found = searched_ < buffer_.size()
+                          ? std::memchr(data + searched_, '\n', buffer_.size() - searched_)
+                          : nullptr;
+  if (found == nullptr) {
+    searched_ = buffer_.size();
+    if (size() > kCommandLineMax || skipped_ > 0) {
+      skipped_ += size();
+      consume(size());
+    }
+    return std::nullopt;
+  }
+  std::size_t lf = static_cast<std::size_t>(static_cast<const char*>(found) - data);
+  std::string_view text(data + head_, lf - head_);
+  bool too_long = skipped_ > 0 || text.size() + 1 > kCommandLineMax;
+  consume(text.size() + 1);
+  skipped_ = 0;
+  if (too_long) return Line{{}, LineProblem::too_long};
+  bool ends_well = !text.empty() && text.back() == '\r';
+  if (ends_well) text.remove_suffix(1);
+  if (!ends_well || text.find('\r') != std::string_view::npos)
+    return Line{text, LineProblem::lone_cr_or_lf};
+  if (text.find('\0') != std::string_view::npos) return Line{text, LineProblem::nul};
+  return Line{text, LineProblem::none};
+}
+
+}  // namespace postwain::smtp

@@ -1,0 +1,27 @@
+// MAIL (RFC 5321 4.1.1.2) with SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), RET and ENVID
+// (RFC 3461): its argument as a value. Syntax only; limits and order are the engine's.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/mail/envelope.h"
+#include "common/smtp/esmtp_parameters.h"
+
+namespace postwain::smtp {
+
+struct MailCommand {
+  mail::Address reverse_path;
+  std::optional<std::uint64_t> size;
+  mail::BodyType body = mail::BodyType::seven_bit;
+  bool smtputf8 = false;
+  mail::DsnReturn ret = mail::DsnReturn::unspecified;
+  std::string envid;
+};
+
+// argument: what stands behind "MAIL ".
+Refusal parse_mail(std::string_view argument, MailCommand& command);
+
+}  // namespace postwain::smtp

@@ -1,0 +1,162 @@
+#include "common/smtp/server_engine.h"
+
+#include <fmt/format.h>
+
+#include "common/base/check.h"
+#include "common/smtp/reply_writer.h"
+
+namespace postwain::smtp {
+
+ServerEngine::ServerEngine(ServerOptions options) : options_(std::move(options)) {}
+
+void ServerEngine::greet() {
+  // "ESMTP" in the greeting is what some old clients look for before they dare to say EHLO.
+  output_ += fmt::format("220 {} {}{} Postwain\r\n", options_.hostname,
+                         options_.dialect.plain_hello ? "E" : "", options_.dialect.name);
+}
+
+void ServerEngine::receive(std::string_view bytes) {
+  if (mode_ == Mode::closed) return;
+  // Between 220 and the handshake the host gives us nothing; clear bytes here would be an attack.
+  if (mode_ == Mode::tls_handshake) return close("clear bytes instead of TLS");
+  reader_.append(bytes);
+}
+
+Event ServerEngine::next(std::string& content) {
+  for (;;) {
+    if (reset_due_) {
+      reset_due_ = false;
+      return {EventKind::reset, {}, {}};
+    }
+    std::optional<Event> event;
+    switch (mode_) {
+      case Mode::asking:
+        return {EventKind::waiting, {}, {}};
+      case Mode::tls_handshake:
+        return {EventKind::need_more, {}, {}};
+      case Mode::closed:
+        return {EventKind::close, close_why_, {}};
+      case Mode::dots:
+        event = read_dots(content);
+        break;
+      case Mode::chunk:
+        event = read_chunk(content);
+        break;
+      case Mode::commands: {
+        auto line = reader_.next_line();
+        if (line) {
+          event = take_line(*line);
+        } else if (reader_.flooded()) {
+          reply(500, {5, 5, 2}, "Error: line too long");
+          close("line without end");
+        } else {
+          return {EventKind::need_more, {}, {}};
+        }
+        break;
+      }
+    }
+    if (event) return *std::move(event);
+  }
+}
+
+Event ServerEngine::ask(EventKind question) {
+  question_ = question;
+  mode_ = Mode::asking;
+  return {question, {}, {}};
+}
+
+void ServerEngine::answer(const mail::Reply& reply_given) {
+  PW_CHECK(mode_ == Mode::asking);
+  mode_ = Mode::commands;
+  switch (question_) {
+    case EventKind::hello:
+      return answer_hello(reply_given);
+    case EventKind::mail:
+      if (reply_given.positive()) {
+        envelope_.reverse_path = std::move(mail_.reverse_path);
+        envelope_.body = mail_.body;
+        envelope_.smtputf8 = mail_.smtputf8;
+        envelope_.ret = mail_.ret;
+        envelope_.envid = std::move(mail_.envid);
+        transaction_.open = true;
+        state_ = ServerState::mail;
+      }
+      return reply(reply_given);
+    case EventKind::rcpt:
+      if (reply_given.positive()) {
+        envelope_.recipients.push_back(std::move(rcpt_));
+        ++transaction_.recipients;
+        state_ = ServerState::rcpt;
+      }
+      return reply(reply_given);
+    case EventKind::data:
+      return answer_data(reply_given);
+    case EventKind::content_end:
+      return answer_content(reply_given);
+    case EventKind::starttls:
+      reply(reply_given);
+      if (reply_given.positive()) mode_ = Mode::tls_handshake;
+      return;
+    case EventKind::need_more:
+    case EventKind::waiting:
+    case EventKind::content:
+    case EventKind::content_refused:
+    case EventKind::reset:
+    case EventKind::close:
+      break;
+  }
+  PW_CHECK(false);  // only the events above are questions
+}
+
+void ServerEngine::tls_started() {
+  end_transaction();
+  reader_.clear();
+  hello_name_.clear();
+  extended_ = false;
+  tls_ = true;
+  state_ = ServerState::fresh;
+  if (mode_ != Mode::closed) mode_ = Mode::commands;
+}
+
+void ServerEngine::shut_down(const mail::Reply& last, std::string_view why) {
+  if (mode_ == Mode::closed) return;
+  append_reply(output_, last);
+  close(why);
+}
+
+void ServerEngine::close(std::string_view why) {
+  end_transaction();
+  mode_ = Mode::closed;
+  close_why_ = why;
+  reader_.clear();
+}
+
+void ServerEngine::end_transaction() {
+  if (transaction_.open) reset_due_ = true;
+  transaction_ = Transaction();
+  envelope_ = mail::Envelope();
+  mail_ = MailCommand();
+  rcpt_ = mail::Recipient();
+  state_ = hello_name_.empty() ? ServerState::fresh : ServerState::ready;
+}
+
+void ServerEngine::reply(const mail::Reply& reply_given) {
+  append_reply(output_, reply_given);
+  if (reply_given.permanent()) count_error();
+}
+
+void ServerEngine::reply(int code, mail::EnhancedCode enhanced, std::string_view text) {
+  reply(mail::Reply{code, enhanced, std::string(text)});
+}
+
+void ServerEngine::count_error() {
+  if (++errors_ < options_.errors) return;
+  shut_down({421, {4, 7, 0}, "Error: too many errors"}, "too many errors");
+}
+
+// Commands that do no work are free at first; without a bound a peer could keep us busy for ever.
+void ServerEngine::count_idle() {
+  if (++idle_commands_ > kIdleCommandsMax) count_error();
+}
+
+}  // namespace postwain::smtp

@@ -1,0 +1,171 @@
+// One SMTP or LMTP session as the server sees it (RFC 5321, 2033, 2920, 3030, 3207): bytes in,
+// events out. No socket, clock, log, configuration or opinion about mail: the host asks its policy
+// and answers.
+//
+//   engine.greet();  send(output)
+//   engine.receive(bytes);
+//   for (;;) switch (engine.next(content).kind) …  until need_more, waiting or close;  send(output)
+//
+// Events marked "answer" stop everything until answer() is called: nothing behind an open question
+// is parsed, so pipelined commands can never overtake the decision about their predecessors. The
+// answer may come at once or much later. STARTTLS throws away what was received behind it (and
+// ends the session for it), so no host can forget to.
+//
+// A transaction the host knows of (it answered MAIL with 2xx) ends for the host in exactly one of
+// three ways: it answers content_end, or it gets content_refused, or it gets reset.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "common/mail/envelope.h"
+#include "common/mail/reply.h"
+#include "common/smtp/content_decoder.h"
+#include "common/smtp/dialect.h"
+#include "common/smtp/line_reader.h"
+#include "common/smtp/mail_command.h"
+#include "common/smtp/server_table.h"
+
+namespace postwain::smtp {
+
+struct ServerOptions {
+  Dialect dialect = kSmtp;
+  std::string hostname;
+  std::uint64_t message_size = 50ULL << 20;  // announced; 552 5.3.4 beyond
+  std::uint32_t recipients = 1000;           // 452 4.5.3 beyond
+  std::uint32_t errors = 20;                 // then 421 4.7.0
+  bool starttls = false;                     // offered while the session is in clear
+  bool tls_required = false;                 // MAIL before TLS: 530 5.7.0
+};
+
+enum class EventKind : std::uint8_t {
+  need_more,        // receive() something
+  waiting,          // answer() first
+  hello,            // answer: 250, or a refusal. hello_name(), extended()
+  mail,             // answer: 250, or a refusal. mail()
+  rcpt,             // answer: 250, or a refusal. rcpt()
+  data,             // answer: 354 to read content, or a refusal. envelope()
+  content,          // some was appended to the host's buffer
+  content_end,      // answer: the reply for the message. Some content may have been appended
+  content_refused,  // the client got event.reply; the transaction is over
+  reset,            // the transaction is over without content (RSET, hello, QUIT, TLS …)
+  starttls,  // answer: 220, then send(output), begin TLS and call tls_started(); or a refusal
+  close,     // send(output) and close; event.why says why
+};
+
+struct Event {
+  EventKind kind = EventKind::need_more;
+  std::string_view why;  // close
+  mail::Reply reply;     // content_refused
+};
+
+class ServerEngine {
+ public:
+  explicit ServerEngine(ServerOptions options);
+
+  void greet();  // 220
+  void receive(std::string_view bytes);
+  // content: where decoded content is appended; the same buffer until the transaction is over.
+  Event next(std::string& content);
+  void answer(const mail::Reply& reply);
+
+  // The host cannot take the content that is coming (queue gone, header section too large): it is
+  // read to its true end, then the client gets the reply. Between data and content_end only.
+  void refuse_content(mail::Reply reply);
+  // TLS is on: all that was said in clear is forgotten. Also before greet() for implicit TLS.
+  void tls_started();
+  // Ends the session from our side with a last reply (421: time-out, shutdown).
+  void shut_down(const mail::Reply& last, std::string_view why);
+
+  std::string& output() { return output_; }
+  // Bytes received and not yet looked at: the host stops reading while this is large.
+  std::size_t buffered() const { return reader_.size(); }
+
+  const std::string& hello_name() const { return hello_name_; }
+  bool extended() const { return extended_; }  // EHLO or LHLO, not HELO
+  bool tls() const { return tls_; }
+  const ServerOptions& options() const { return options_; }
+  const MailCommand& mail() const { return mail_; }
+  const mail::Recipient& rcpt() const { return rcpt_; }
+  // The transaction so far; complete at `data`, when the host may take it away.
+  const mail::Envelope& envelope() const { return envelope_; }
+  mail::Envelope take_envelope() { return std::move(envelope_); }
+  ServerState state() const { return state_; }
+  bool in_content() const { return mode_ == Mode::dots || state_ == ServerState::chunking; }
+
+ private:
+  enum class Mode : std::uint8_t { commands, asking, dots, chunk, tls_handshake, closed };
+
+  // server_commands.cc: one function per verb; nothing returned means: go on with the next line.
+  std::optional<Event> take_line(const Line& line);
+  std::optional<Event> obey(Verb verb, std::string_view argument);
+  std::optional<Event> obey_hello(std::string_view argument, bool extended);
+  std::optional<Event> obey_mail(std::string_view argument);
+  std::optional<Event> obey_rcpt(std::string_view argument);
+  std::optional<Event> obey_data(std::string_view argument);
+  std::optional<Event> obey_starttls(std::string_view argument);
+  void obey_rset(std::string_view argument);
+  void obey_vrfy(std::string_view argument);
+  void obey_quit(std::string_view argument);
+  void answer_hello(const mail::Reply& reply);
+  void count_idle();
+  void count_error();
+
+  // server_content.cc
+  std::optional<Event> take_bdat(std::string_view argument);
+  void answer_data(const mail::Reply& reply);
+  void answer_content(const mail::Reply& reply);
+  std::optional<Event> read_dots(std::string& content);
+  std::optional<Event> read_chunk(std::string& content);
+  std::optional<Event> end_chunk(std::string& content, bool appended);
+  Event refused_content();
+  void note_refusal(mail::Reply reply);
+  void count_content(std::size_t appended, std::size_t thrown_away);
+
+  Event ask(EventKind question);
+  void reply(const mail::Reply& reply);  // counts errors
+  void reply(int code, mail::EnhancedCode enhanced, std::string_view text);
+  void end_transaction();  // the only way out of a transaction
+  void close(std::string_view why);
+
+  ServerOptions options_;
+  LineReader reader_;
+  std::string output_;
+  ServerState state_ = ServerState::fresh;
+  Mode mode_ = Mode::commands;
+  EventKind question_ = EventKind::need_more;
+  std::string close_why_;
+  std::uint32_t errors_ = 0;
+  std::uint32_t idle_commands_ = 0;
+  bool tls_ = false;
+  bool reset_due_ = false;  // the host has to hear that its transaction is over
+
+  std::string hello_name_;
+  bool extended_ = false;
+
+  // The transaction; end_transaction() clears all of it.
+  struct Transaction {
+    bool open = false;                  // the host has accepted MAIL and not yet heard of the end
+    std::uint32_t recipients = 0;       // accepted
+    std::uint32_t recipients_over = 0;  // refused because of their number
+    std::uint64_t content_size = 0;
+    std::uint64_t discarded = 0;
+    std::uint32_t chunks = 0;
+    std::uint64_t chunk_left = 0;
+    std::uint64_t chunk_size = 0;
+    bool chunk_last = false;
+    bool chunk_is_stray = false;  // not part of this transaction's content: only read away
+    DotDecoder dots;
+    ChunkDecoder chunk_decoder;
+    mail::Reply refusal;  // code 0: the content is good so far
+  };
+  Transaction transaction_;
+  MailCommand mail_;
+  mail::Recipient rcpt_;
+  mail::Envelope envelope_;
+};
+
+}  // namespace postwain::smtp
