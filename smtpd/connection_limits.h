@@ -1,0 +1,31 @@
+// How many connections may be open, in all and per client (client_key). Counts this process only:
+// with several smtpd workers the bounds hold for each of them. Pure.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+
+namespace postwain::smtpd {
+
+class ConnectionLimits {
+ public:
+  enum class Verdict : std::uint8_t { admitted, too_many, too_many_from_client };
+
+  ConnectionLimits(std::uint32_t total, std::uint32_t per_client)
+      : total_max_(total), per_client_max_(per_client) {}
+
+  // Counts the connection when it is admitted. An empty key (Unix socket) has no bound of its own.
+  Verdict admit(const std::string& key);
+  void release(const std::string& key);  // once for each admitted one
+  std::uint32_t open() const { return open_; }
+
+ private:
+  std::uint32_t total_max_;
+  std::uint32_t per_client_max_;
+  std::uint32_t open_ = 0;
+  std::unordered_map<std::string, std::uint32_t> per_client_;
+};
+
+}  // namespace postwain::smtpd

@@ -1,0 +1,97 @@
+// One message's way to qmgr, from the first octet of its content to qmgr's word. Small content goes
+// in one Submit frame when it is whole. Larger content streams: SubmitOpen, chunks, SubmitEnd,
+// never more than kSubmitWindow unconfirmed. Only qmgr's 250 means accepted; when qmgr is lost in
+// between nobody knows, and the client gets 451 (it will send again; the other copy may exist).
+//
+// No sockets here: the port is the link to qmgr, or a test.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/ipc/messages.h"
+
+namespace postwain::smtpd {
+
+class Handover;
+
+// What a handover needs of this process's link to qmgr.
+class QmgrPort {
+ public:
+  virtual ~QmgrPort() = default;
+  virtual bool up() const = 0;
+  virtual void send(const ipc::Submit& message) = 0;
+  virtual void send(const ipc::SubmitOpen& message) = 0;
+  virtual void send(const ipc::SubmitChunk& message) = 0;
+  virtual void send(const ipc::SubmitEnd& message) = 0;
+  virtual void send(const ipc::SubmitAbort& message) = 0;
+  // Frames and the loss of qmgr are told to the handover of that id, until forget().
+  virtual void watch(mail::QueueId id, Handover& handover) = 0;
+  virtual void forget(mail::QueueId id) = 0;
+  // Sessions of this process that are past DATA and have no reply yet.
+  virtual std::uint32_t& past_data() = 0;
+};
+
+mail::Reply queue_unavailable();  // 451 4.3.0
+
+class Handover {
+ public:
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    // qmgr's word, or that there will be none. Once, and the last call.
+    virtual void handed_over(const mail::Reply& reply) = 0;
+    virtual void window_opened() = 0;
+  };
+
+  Handover(QmgrPort& port, Owner& owner, mail::QueueId id, mail::Envelope envelope,
+           ipc::Arrival arrival);
+  // Withdraws what qmgr has not got whole; what it has got whole stays its own.
+  ~Handover();
+  Handover(const Handover&) = delete;
+  Handover& operator=(const Handover&) = delete;
+
+  // More content stands in the buffer. Streams it when it is beyond the inline size and takes what
+  // was sent out of the buffer.
+  void grow(std::string& content);
+  // The content is whole. The buffer must stay as it is until window_opened() or handed_over().
+  void finish(std::string& content);
+  // The owner should stop reading content.
+  bool window_full() const { return sent_ - stored_ >= ipc::kSubmitWindow; }
+  bool over() const { return over_; }
+  // qmgr has not answered for too long. What it has got whole it may still keep.
+  void give_up();
+
+  mail::QueueId id() const { return id_; }
+  const mail::Envelope& envelope() const { return envelope_; }
+  const ipc::Arrival& arrival() const { return arrival_; }
+  std::uint64_t size() const { return size_; }
+
+  // From the port.
+  void result(const mail::Reply& reply);
+  void stored(std::uint64_t bytes);
+  void lost();
+
+ private:
+  void open_stream();
+  void stream(std::string& content);
+  void end_stream();
+  void conclude(const mail::Reply& reply);
+
+  QmgrPort& port_;
+  Owner& owner_;
+  mail::QueueId id_;
+  mail::Envelope envelope_;
+  ipc::Arrival arrival_;
+  std::string* rest_ = nullptr;  // the owner's buffer while the window holds up its end
+  std::uint64_t size_ = 0;       // of the whole content, once finished
+  std::uint64_t sent_ = 0;
+  std::uint64_t stored_ = 0;
+  bool streaming_ = false;
+  bool finished_ = false;
+  bool ended_ = false;  // qmgr has got all of it
+  bool over_ = false;
+  bool eight_bit_ = false;
+};
+
+}  // namespace postwain::smtpd

@@ -1,0 +1,43 @@
+// What is looked at in the header section of a message that comes in: its size, mail loops
+// (RFC 5321 6.3), and for submission the fields that must not be missing (RFC 6409 8.2, 8.3).
+// Nothing else of the content is read. Pure; fed as the content grows.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/base/time.h"
+#include "common/mail/reply.h"
+
+namespace postwain::smtpd {
+
+constexpr std::size_t kHeaderSectionMax = 1U << 20;  // beyond: 552 5.3.4
+constexpr std::size_t kReceivedFieldsMax = 100;      // so many or more: 554 5.4.6, a loop
+
+class HeaderCheck {
+ public:
+  // content: all that came so far, without fields of ours; it may only have grown since the last
+  // call, until whole() is true. The reply refuses the message.
+  std::optional<mail::Reply> look(std::string_view content);
+  // The content has ended: what came is all of the header section, if its end was not seen.
+  std::optional<mail::Reply> finish(std::string_view content);
+  bool whole() const { return whole_; }
+  bool has_date() const { return has_date_; }
+  bool has_message_id() const { return has_message_id_; }
+
+ private:
+  std::optional<mail::Reply> judge(std::string_view header);
+
+  std::size_t searched_ = 0;
+  bool whole_ = false;
+  bool has_date_ = false;
+  bool has_message_id_ = false;
+};
+
+// The fields a submitted message lacks: Date and Message-ID, ready to be put before its header.
+std::string missing_fields(const HeaderCheck& header, WallTime now, std::string_view id,
+                           std::string_view hostname);
+
+}  // namespace postwain::smtpd

@@ -1,0 +1,88 @@
+#include "smtpd/intake.h"
+
+#include "common/log/log.h"
+
+namespace postwain::smtpd {
+
+namespace {
+// So many bytes may wait in the link before new mail is refused: qmgr stands still.
+constexpr std::size_t kLinkBacklogMax = 64U << 20;
+}  // namespace
+
+Intake::Intake(net::Loop& loop, const std::string& socket_path, const std::string& name,
+               std::function<void()> on_up)
+    : on_up_(std::move(on_up)),
+      link_(loop, socket_path, ipc::Role::smtpd, name,
+            daemon::QmgrLink::Callbacks{
+                .on_up =
+                    [this](const ipc::Welcome& welcome) {
+                      ids_.emplace(welcome.worker);
+                      accepting_ = true;
+                      on_up_();
+                    },
+                .on_down = [this](const std::string&) { down(); },
+                .on_frame = [this](ipc::FrameType type,
+                                   std::string_view payload) { return frame(type, payload); },
+                .on_drained = [] {},
+            }) {}
+
+std::optional<mail::Reply> Intake::refusal() const {
+  if (!link_.up() || link_.pending() > kLinkBacklogMax) return queue_unavailable();
+  if (!accepting_) return refusal_;
+  return std::nullopt;
+}
+
+mail::QueueId Intake::next_id(WallTime now) {
+  PW_CHECK(ids_.has_value());
+  return ids_->next(now);
+}
+
+bool Intake::frame(ipc::FrameType type, std::string_view payload) {
+  if (type == ipc::FrameType::submit_result) return result(payload);
+  if (type == ipc::FrameType::chunks_stored) return chunks_stored(payload);
+  if (type == ipc::FrameType::admission) return admission(payload);
+  return false;
+}
+
+bool Intake::result(std::string_view payload) {
+  ipc::SubmitResult message;
+  if (!ipc::decode(payload, message)) return false;
+  if (Handover* handover = find(message.id))
+    handover->result(message.reply);
+  else if (message.reply.code == 250)
+    // The client went away between its last octet and qmgr's word; the message is queued all the
+    // same.
+    log::Line(log::Level::info, "accepted").kv("id", message.id.text()).kv("client_gone", true);
+  return true;
+}
+
+bool Intake::chunks_stored(std::string_view payload) {
+  ipc::ChunksStored message;
+  if (!ipc::decode(payload, message)) return false;
+  if (Handover* handover = find(message.id)) handover->stored(message.bytes);
+  return true;
+}
+
+bool Intake::admission(std::string_view payload) {
+  ipc::Admission message;
+  if (!ipc::decode(payload, message)) return false;
+  if (message.accepting != accepting_)
+    log::Line(log::Level::warning, message.accepting ? "admission_open" : "admission_closed")
+        .kv("reply", message.refusal.one_line());
+  accepting_ = message.accepting;
+  refusal_ = message.refusal.transient() ? std::move(message.refusal) : queue_unavailable();
+  return true;
+}
+
+void Intake::down() {
+  auto lost = std::move(watched_);
+  watched_.clear();
+  for (auto& [id, handover] : lost) handover->lost();
+}
+
+Handover* Intake::find(mail::QueueId id) {
+  auto found = watched_.find(id);
+  return found == watched_.end() ? nullptr : found->second;
+}
+
+}  // namespace postwain::smtpd

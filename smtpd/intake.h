@@ -1,0 +1,52 @@
+// This process's link to qmgr, shared by all its sessions: whether mail can be taken at all, ids
+// for new messages, and which handover a frame of qmgr belongs to.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "common/daemon/qmgr_link.h"
+#include "smtpd/handover.h"
+
+namespace postwain::smtpd {
+
+class Intake final : public QmgrPort {
+ public:
+  // on_up: each time the link to qmgr stands.
+  Intake(net::Loop& loop, const std::string& socket_path, const std::string& name,
+         std::function<void()> on_up);
+
+  // Why MAIL must be answered with a 4xx now; nothing when mail is welcome.
+  std::optional<mail::Reply> refusal() const;
+  mail::QueueId next_id(WallTime now);  // only while refusal() is nothing
+
+  bool up() const override { return link_.up(); }
+  void send(const ipc::Submit& message) override { link_.send(message); }
+  void send(const ipc::SubmitOpen& message) override { link_.send(message); }
+  void send(const ipc::SubmitChunk& message) override { link_.send(message); }
+  void send(const ipc::SubmitEnd& message) override { link_.send(message); }
+  void send(const ipc::SubmitAbort& message) override { link_.send(message); }
+  void watch(mail::QueueId id, Handover& handover) override { watched_[id] = &handover; }
+  void forget(mail::QueueId id) override { watched_.erase(id); }
+  std::uint32_t& past_data() override { return past_data_; }
+
+ private:
+  bool frame(ipc::FrameType type, std::string_view payload);
+  bool result(std::string_view payload);
+  bool chunks_stored(std::string_view payload);
+  bool admission(std::string_view payload);
+  void down();
+  Handover* find(mail::QueueId id);
+
+  std::function<void()> on_up_;
+  std::optional<mail::QueueIdSource> ids_;
+  bool accepting_ = true;
+  mail::Reply refusal_;
+  std::unordered_map<mail::QueueId, Handover*> watched_;
+  std::uint32_t past_data_ = 0;
+  daemon::QmgrLink link_;
+};
+
+}  // namespace postwain::smtpd

@@ -1,0 +1,26 @@
+// smtpd: receives mail by SMTP, submission and LMTP and hands it to qmgr.
+// Needs: inherited listeners, its configuration bundle, the socket of qmgr. No files, no database.
+#include "common/base/sysexits.h"
+#include "common/daemon/daemon.h"
+#include "common/log/log.h"
+#include "common/net/loop.h"
+#include "smtpd/server.h"
+
+int main(int argc, char** argv) {
+  using namespace postwain;
+  // Arguments, configuration, log; ends the process with a message when they are wrong.
+  daemon::Start start = daemon::begin("smtpd", argc, argv);
+  net::Loop loop;
+  {
+    // From here on the link to qmgr is being tried; sessions answer 451 until it stands.
+    smtpd::Server server(loop, start);
+    // SIGTERM and SIGINT drain.
+    daemon::Signals signals(loop, [&server] { server.drain(); });
+    if (Status opened = server.open(); !opened) {
+      log::Line(log::Level::error, "cannot_listen").kv("error", opened.error().text);
+      return kExitOsError;
+    }
+    loop.run();
+  }
+  return kExitOk;
+}

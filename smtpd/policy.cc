@@ -1,0 +1,109 @@
+#include "smtpd/policy.h"
+
+#include "common/base/text.h"
+
+namespace postwain::smtpd {
+
+namespace {
+
+const config::Origin kNoOrigin{};
+
+Verdict accept(const char* text, const config::Origin& origin, std::string_view reason) {
+  return {true, {250, {2, 1, 5}, text}, &origin, reason};
+}
+
+Verdict refuse(mail::Reply reply, const config::Origin& origin, std::string_view reason) {
+  return {false, std::move(reply), &origin, reason};
+}
+
+mail::Reply relay_denied() {
+  return {550, {5, 7, 1}, "Relay access denied"};
+}
+
+// A local part that names another host. Behind us may stand a system that still obeys it, so from
+// strangers we do not even pass it on.
+bool names_another_host(std::string_view local) {
+  return local.find_first_of("%!@") != std::string_view::npos;
+}
+
+}  // namespace
+
+Policy::Policy(const config::Config& config) : config_(config) {
+  own_domains_.reserve(config.domains.size());
+  for (const config::Domain& domain : config.domains) {
+    OwnDomain own{&domain, {domain.allowed.begin(), domain.allowed.end()}};
+    for (const std::string& name : domain.names)
+      by_name_.emplace(mail::domain_key(name), own_domains_.size());  // the first one wins
+    own_domains_.push_back(std::move(own));
+  }
+}
+
+Client Policy::classify(const std::string& plain_address) const {
+  Client client{plain_address, false, {}};
+  const std::string& compared = plain_address.empty() ? std::string("127.0.0.1") : plain_address;
+  for (const config::Network& network : config_.access.trusted_networks) {
+    if (!config::contains(network, compared)) continue;
+    client.trusted = true;
+    client.trusted_by = network.origin;
+    break;
+  }
+  return client;
+}
+
+// RFC 6409 4.3: a submission server takes mail from people it knows only.
+Verdict Policy::sender(const Client& client, config::ListenerProtocol protocol) const {
+  if (protocol == config::ListenerProtocol::submission && !client.trusted)
+    return refuse({530, {5, 7, 0}, "Authentication required"}, kNoOrigin,
+                  "submission from a stranger");
+  Verdict verdict = accept("Ok", kNoOrigin, "any sender");
+  verdict.reply.enhanced = {2, 1, 0};
+  return verdict;
+}
+
+Verdict Policy::recipient(const Client& client, const mail::Address& recipient) const {
+  // RFC 5321 4.5.1: <postmaster> without domain is always ours.
+  if (!recipient.has_domain()) return accept("Ok", kNoOrigin, "postmaster");
+  std::string domain = recipient.domain_key();
+  if (const OwnDomain* own = find_domain(domain)) {
+    Verdict verdict = local_recipient(*own, recipient, domain);
+    bool only_relay = !verdict.accepted && verdict.reply.enhanced == mail::EnhancedCode{5, 7, 1};
+    if (!client.trusted || !only_relay) return verdict;
+  }
+  if (client.trusted) return accept("Ok", client.trusted_by, "trusted network");
+  return refuse(relay_denied(), kNoOrigin, "not our domain");
+}
+
+// The exact name first, then ".parent" from the nearest parent up. An address literal has no
+// parents and is nobody's domain.
+const Policy::OwnDomain* Policy::find_domain(const std::string& key) const {
+  auto found = by_name_.find(key);
+  if (found != by_name_.end()) return &own_domains_[found->second];
+  if (key.empty() || key.front() == '[') return nullptr;
+  for (std::size_t dot = key.find('.'); dot != std::string::npos; dot = key.find('.', dot + 1)) {
+    found = by_name_.find(key.substr(dot));
+    if (found != by_name_.end()) return &own_domains_[found->second];
+  }
+  return nullptr;
+}
+
+Verdict Policy::local_recipient(const OwnDomain& own, const mail::Address& recipient,
+                                const std::string& domain) const {
+  const config::Origin& origin = own.domain->origin;
+  std::string local = to_lower(recipient.local_unquoted());
+  if (local == "postmaster") return accept("Ok", origin, "postmaster");
+  switch (own.domain->recipients) {
+    case config::RecipientCheck::any:
+    case config::RecipientCheck::probe:
+      if (names_another_host(local)) return refuse(relay_denied(), origin, "relay in disguise");
+      return accept("Ok", origin, "our domain");
+    case config::RecipientCheck::list:
+      if (own.allowed.contains(local + '@' + domain) ||
+          (local.find('@') == std::string::npos && own.allowed.contains(local)))
+        return accept("Ok", origin, "listed recipient");
+      return refuse({550, {5, 1, 1}, "Recipient address rejected: user unknown"}, origin,
+                    "not listed");
+  }
+  return refuse(relay_denied(), origin, "");
+}
+
+}  // namespace postwain::smtpd

@@ -1,0 +1,59 @@
+// Who may send to whom: relay control. A client of a trusted network may send anywhere; everybody
+// else only to recipients of our own domains. Nothing else opens a way, however the recipient is
+// dressed up (percent hack, bang path, quoted "user@host", address literal; a source route has
+// already been dropped by the parser). Pure: configuration in, verdict out.
+//
+// recipients = "probe" means: ask the next hop. There is no prober in this process, so such a
+// domain takes any local part, like "any".
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "common/config/config.h"
+#include "common/mail/address.h"
+#include "common/mail/reply.h"
+
+namespace postwain::smtpd {
+
+struct Client {
+  std::string address;  // plain_address(); empty for a Unix socket
+  bool trusted = false;
+  config::Origin trusted_by;  // the network that says so
+};
+
+struct Verdict {
+  bool accepted = false;
+  mail::Reply reply;  // for the client, also when accepted
+  // Which line of the configuration decided; line 0: none did, so the default (refuse) stands.
+  const config::Origin* origin = nullptr;
+  std::string_view reason;  // for logs and `explain`
+};
+
+class Policy {
+ public:
+  // The configuration must outlive the policy.
+  explicit Policy(const config::Config& config);
+
+  // A client on a Unix socket is as trusted as 127.0.0.1 is: both are programs of this machine.
+  Client classify(const std::string& plain_address) const;
+  Verdict sender(const Client& client, config::ListenerProtocol protocol) const;
+  Verdict recipient(const Client& client, const mail::Address& recipient) const;
+
+ private:
+  struct OwnDomain {
+    const config::Domain* domain = nullptr;
+    std::unordered_set<std::string> allowed;  // of the same [[domain]]
+  };
+  const OwnDomain* find_domain(const std::string& key) const;
+  Verdict local_recipient(const OwnDomain& own, const mail::Address& recipient,
+                          const std::string& domain) const;
+
+  const config::Config& config_;
+  std::vector<OwnDomain> own_domains_;
+  std::unordered_map<std::string, std::size_t> by_name_;  // "example.org", ".example.org"
+};
+
+}  // namespace postwain::smtpd

@@ -1,0 +1,163 @@
+#include "smtpd/server.h"
+
+#include "common/log/log.h"
+#include "common/smtp/reply_writer.h"
+#include "smtpd/client_address.h"
+
+namespace postwain::smtpd {
+
+namespace {
+
+constexpr Duration kSweepEvery = std::chrono::seconds(1);
+constexpr Duration kDrainMax = std::chrono::seconds(30);
+constexpr std::uint16_t kSmtpPort = 25;
+
+}  // namespace
+
+Server::Server(net::Loop& loop, daemon::Start& start)
+    : loop_(loop),
+      start_(start),
+      config_(start.config()),
+      policy_(config_),
+      limits_(config_.limits.connections, config_.limits.connections_per_ip),
+      intake_(loop, config_.qmgr_socket(), start.name, [this] { daemon::announce_ready(start_); }),
+      shared_{loop_, config_, policy_, intake_, nullptr},
+      sweeper_(loop) {
+  sweeper_.repeat(kSweepEvery, [this] { sweep(); });
+}
+
+Server::~Server() {
+  loop_.forget_turn_end(this);
+}
+
+Status Server::open() {
+  Status status = open_tls();
+  if (!status) return status;
+  bool inherited = !start_.listener_fds.empty();
+  if (inherited && start_.listener_fds.size() != config_.listeners.size())
+    return Error{"not one descriptor for each listener", 0};
+  for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
+    const config::Listener& listener = config_.listeners[i];
+    int fd = -1;
+    if (inherited) {
+      fd = start_.listener_fds[i];
+    } else {
+      auto bound = net::bind_listener({listener.host, listener.port, listener.unix_path});
+      if (!bound) return Error{listener.name() + ": " + bound.error().text, bound.error().code};
+      fd = *bound;
+    }
+    status = listen(listener, fd);
+    if (!status) return status;
+  }
+  return {};
+}
+
+Status Server::open_tls() {
+  if (config_.tls.certificate.empty()) return {};
+  const auto& files = start_.loaded.bundle.files;
+  auto certificate = files.find(config_.tls.certificate);
+  auto key = files.find(config_.tls.key);
+  if (certificate == files.end() || key == files.end())
+    return Error{"the bundle lacks the certificate or its key", 0};
+  auto context = tls::Context::server(certificate->second, key->second);
+  if (!context) return Error{"certificate: " + context.error().text, context.error().code};
+  tls_ = context.take();
+  shared_.tls = tls_.get();
+  return {};
+}
+
+Status Server::listen(const config::Listener& listener, int fd) {
+  // `check` says all of this with line and column; here it is the last line of defence.
+  if (listener.protocol == config::ListenerProtocol::lmtp && listener.port == kSmtpPort)
+    return Error{listener.name() + ": LMTP must not be spoken on port 25 (RFC 2033 5)", 0};
+  bool needs_tls = listener.tls == config::ListenerTls::implicit ||
+                   listener.tls == config::ListenerTls::required;
+  if (needs_tls && tls_ == nullptr)
+    return Error{listener.name() + ": TLS is required and there is no certificate", 0};
+  // Taking a proxy's address for the client's would make every stranger behind it trusted.
+  if (listener.proxy_protocol)
+    return Error{listener.name() + ": proxy_protocol is not supported by this version", 0};
+  listeners_.push_back(std::make_unique<net::Listener>(
+      loop_, fd, [this, &listener](net::Stream stream) { admit(listener, std::move(stream)); }));
+  return {};
+}
+
+void Server::admit(const config::Listener& listener, net::Stream stream) {
+  std::string client = plain_address(stream.peer().host);
+  std::string key = client_key(client);
+  switch (limits_.admit(key)) {
+    case ConnectionLimits::Verdict::admitted:
+      break;
+    case ConnectionLimits::Verdict::too_many:
+      return turn_away(listener, std::move(stream),
+                       {421, {4, 3, 2}, "Too many connections, try again later"});
+    case ConnectionLimits::Verdict::too_many_from_client:
+      return turn_away(listener, std::move(stream),
+                       {421, {4, 7, 0}, "Too many connections from your address"});
+  }
+  auto session = std::make_unique<Session>(shared_, listener, std::move(stream),
+                                           [this](Session& over) { session_over(over); });
+  Session* raw = session.get();
+  sessions_.emplace(raw, std::move(session));
+}
+
+void Server::turn_away(const config::Listener& listener, net::Stream stream,
+                       const mail::Reply& reply) {
+  log::Line(log::Level::info, "refused")
+      .kv("client", stream.peer().host)
+      .kv("on", listener.name())
+      .kv("reply", reply.one_line());
+  // A client that waits for a TLS handshake could not read a reply in clear.
+  if (listener.tls == config::ListenerTls::implicit) return;
+  std::string bytes;
+  smtp::append_reply(bytes, reply);
+  stream.write(bytes);
+  stream.close_after_flush(kSweepEvery);
+}
+
+// Called from inside the session, so it is only put aside here.
+void Server::session_over(Session& session) {
+  auto found = sessions_.find(&session);
+  PW_CHECK(found != sessions_.end());
+  limits_.release(session.client_key());
+  graveyard_.push_back(std::move(found->second));
+  sessions_.erase(found);
+  loop_.at_turn_end(this, [this] { bury(); });
+}
+
+void Server::bury() {
+  graveyard_.clear();
+  stop_when_idle();
+}
+
+void Server::sweep() {
+  MonoTime now = loop_.now();
+  std::vector<Session*> all;
+  all.reserve(sessions_.size());
+  for (auto& [raw, session] : sessions_) all.push_back(raw);
+  bool give_up = draining_ && now >= drain_until_;
+  // A session may end here, but none is destroyed before the end of the turn.
+  for (Session* session : all) session->sweep(now);
+  if (give_up) {
+    log::Line(log::Level::warning, "drain_cut_short").kv("sessions", sessions_.size());
+    loop_.stop();
+  }
+}
+
+void Server::drain() {
+  if (draining_) return;
+  draining_ = true;
+  drain_until_ = loop_.now() + kDrainMax;
+  listeners_.clear();
+  std::vector<Session*> all;
+  all.reserve(sessions_.size());
+  for (auto& [raw, session] : sessions_) all.push_back(raw);
+  for (Session* session : all) session->drain();
+  stop_when_idle();
+}
+
+void Server::stop_when_idle() {
+  if (draining_ && sessions_.empty()) loop_.stop();
+}
+
+}  // namespace postwain::smtpd

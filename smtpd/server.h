@@ -1,0 +1,59 @@
+// The receiving daemon as a whole: listeners, sessions, the link to qmgr, limits, shutdown.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/daemon/daemon.h"
+#include "common/net/loop.h"
+#include "common/net/stream.h"
+#include "common/tls/tls.h"
+#include "smtpd/connection_limits.h"
+#include "smtpd/intake.h"
+#include "smtpd/policy.h"
+#include "smtpd/session.h"
+
+namespace postwain::smtpd {
+
+class Server {
+ public:
+  Server(net::Loop& loop, daemon::Start& start);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Opens the certificate and the listeners. The error is for the log and ends the process.
+  Status open();
+  // Stops listening, gives sessions with a message on its way their reply, the others 421; stops
+  // the loop when all are gone, at the latest after kDrainMax.
+  void drain();
+
+ private:
+  Status open_tls();
+  Status listen(const config::Listener& listener, int fd);
+  void admit(const config::Listener& listener, net::Stream stream);
+  void turn_away(const config::Listener& listener, net::Stream stream, const mail::Reply& reply);
+  void session_over(Session& session);
+  void bury();
+  void sweep();
+  void stop_when_idle();
+
+  net::Loop& loop_;
+  daemon::Start& start_;
+  const config::Config& config_;
+  Policy policy_;
+  ConnectionLimits limits_;
+  std::shared_ptr<tls::Context> tls_;
+  Intake intake_;
+  Shared shared_;
+  std::unordered_map<Session*, std::unique_ptr<Session>> sessions_;
+  std::vector<std::unique_ptr<Session>> graveyard_;  // over; destroyed at the end of the turn
+  std::vector<std::unique_ptr<net::Listener>> listeners_;
+  net::Timer sweeper_;
+  bool draining_ = false;
+  MonoTime drain_until_{};
+};
+
+}  // namespace postwain::smtpd

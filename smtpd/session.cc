@@ -1,0 +1,378 @@
+#include "smtpd/session.h"
+
+#include "common/log/log.h"
+#include "smtpd/client_address.h"
+#include "smtpd/trace_field.h"
+
+namespace postwain::smtpd {
+
+namespace {
+
+// Reading stops while so much input waits for an answer of ours …
+constexpr std::size_t kInputMax = 256U << 10;
+// … and obeying stops while so many bytes of replies are not taken by the client.
+constexpr std::size_t kOutputMax = 64U << 10;
+// Buffers of a session that waits for its next command are not larger than this.
+constexpr std::size_t kIdleBuffer = 32U << 10;
+
+smtp::ServerOptions engine_options(const Shared& shared, const config::Listener& listener) {
+  const config::Limits& limits = shared.config.limits;
+  bool lmtp = listener.protocol == config::ListenerProtocol::lmtp;
+  bool starttls = listener.tls == config::ListenerTls::optional ||
+                  listener.tls == config::ListenerTls::required;
+  smtp::ServerOptions options;
+  options.dialect = lmtp ? smtp::kLmtp : smtp::kSmtp;
+  options.hostname = shared.config.hostname;
+  options.message_size = limits.message_size;
+  options.recipients = limits.recipients;
+  options.errors = limits.errors;
+  options.starttls = starttls && shared.tls != nullptr;
+  options.tls_required = listener.tls == config::ListenerTls::required;
+  return options;
+}
+
+mail::Reply shutting_down() {
+  return {421, {4, 3, 2}, "Service shutting down, try again later"};
+}
+
+}  // namespace
+
+Session::Session(const Shared& shared, const config::Listener& listener, net::Stream stream,
+                 std::function<void(Session&)> on_over)
+    : shared_(shared),
+      listener_(listener),
+      on_over_(std::move(on_over)),
+      client_(shared.policy.classify(plain_address(stream.peer().host))),
+      client_key_(smtpd::client_key(client_.address)),
+      engine_(engine_options(shared, listener)),
+      patience_(shared.config.limits.command_timeout, shared.config.limits.data_timeout) {
+  log::Line(log::Level::debug, "connect").kv("client", client_.address).kv("on", listener.name());
+  channel_ = std::make_unique<daemon::Channel>(
+      shared_.loop, std::move(stream),
+      daemon::Channel::Callbacks{
+          .on_data = [this](std::string_view bytes) { received(bytes); },
+          .on_tls = [this] { tls_opened(); },
+          .on_closed = [this](const std::string& why) { closed(why); },
+          .on_drained = [this] { pump(); },
+      });
+  if (listener.tls == config::ListenerTls::implicit) {
+    patience_.enter(Patience::Phase::handshake, shared_.loop.now());
+    channel_->start_tls_server(*shared_.tls);
+    return;
+  }
+  engine_.greet();
+  patience_.enter(Patience::Phase::command, shared_.loop.now());
+  flush();
+}
+
+Session::~Session() = default;
+
+void Session::received(std::string_view bytes) {
+  if (over_) return;
+  engine_.receive(bytes);
+  if (patience_.phase() == Patience::Phase::content)
+    patience_.progress(bytes.size(), shared_.loop.now());
+  pump();
+}
+
+void Session::tls_opened() {
+  if (over_) return;
+  engine_.tls_started();
+  if (listener_.tls == config::ListenerTls::implicit) engine_.greet();
+  patience_.enter(Patience::Phase::command, shared_.loop.now());
+  flush();
+}
+
+void Session::closed(const std::string& why) {
+  if (over_) return;
+  // A client may send its end behind its last command and still wants its replies.
+  if (why.empty() && content_ended_) {
+    half_closed_ = true;
+    return;
+  }
+  finish(why.empty() ? "closed by client" : why);
+}
+
+void Session::pump() {
+  if (pumping_ || over_) return;
+  pumping_ = true;
+  while (!over_) {
+    if (engine_.output().size() >= kOutputMax) flush();
+    if (channel_->pending() >= kOutputMax) break;
+    smtp::Event event = engine_.next(content_);
+    if (!handle(event)) break;
+  }
+  pumping_ = false;
+  if (over_) return;
+  flush();
+  adjust_reading();
+}
+
+void Session::flush() {
+  std::string& output = engine_.output();
+  if (output.empty()) return;
+  channel_->send(output);
+  output.clear();
+  if (patience_.phase() == Patience::Phase::command)
+    patience_.enter(Patience::Phase::command, shared_.loop.now());
+}
+
+void Session::adjust_reading() {
+  bool window_full = handover_ && !handover_->over() && handover_->window_full();
+  bool want = !window_full && engine_.buffered() < kInputMax && channel_->pending() < kOutputMax;
+  if (want == reading_) return;
+  reading_ = want;
+  if (want)
+    channel_->resume();
+  else
+    channel_->pause();
+  if (window_full) patience_.enter(Patience::Phase::qmgr, shared_.loop.now());
+}
+
+void Session::finish(std::string_view why) {
+  flush();
+  over_ = true;
+  log::Line(log::Level::debug, "disconnect").kv("client", client_.address).kv("reason", why);
+  drop_transaction();
+  channel_->close_after_flush();
+  on_over_(*this);
+}
+
+void Session::sweep(MonoTime now) {
+  if (over_ || !patience_.exhausted(now)) return;
+  switch (patience_.phase()) {
+    case Patience::Phase::handshake:
+      return finish("TLS handshake timed out");
+    case Patience::Phase::qmgr:
+      if (handover_ && !handover_->over()) return handover_->give_up();
+      return finish("timed out");
+    case Patience::Phase::command:
+    case Patience::Phase::content:
+      engine_.shut_down({421, {4, 4, 2}, "Error: timeout exceeded"}, "timed out");
+      return pump();
+  }
+}
+
+void Session::drain() {
+  if (over_ || draining_) return;
+  draining_ = true;
+  if (handover_ && !handover_->over()) return;
+  engine_.shut_down(shutting_down(), "shutdown");
+  pump();
+  if (!over_) finish("shutdown");
+}
+
+bool Session::handle(smtp::Event& event) {
+  switch (event.kind) {
+    case smtp::EventKind::need_more:
+      if (half_closed_) finish("closed by client");
+      return false;
+    case smtp::EventKind::waiting:
+      return false;
+    case smtp::EventKind::hello:
+      on_hello();
+      return true;
+    case smtp::EventKind::mail:
+      on_mail();
+      return true;
+    case smtp::EventKind::rcpt:
+      on_rcpt();
+      return true;
+    case smtp::EventKind::data:
+      on_data();
+      return true;
+    case smtp::EventKind::content:
+      on_content();
+      return true;
+    case smtp::EventKind::content_end:
+      on_content_end();
+      return true;
+    case smtp::EventKind::content_refused:
+      log_refused(event.reply, {}, "content", nullptr);
+      drop_transaction();
+      if (draining_) engine_.shut_down(shutting_down(), "shutdown");
+      return true;
+    case smtp::EventKind::reset:
+      drop_transaction();
+      if (draining_) engine_.shut_down(shutting_down(), "shutdown");
+      return true;
+    case smtp::EventKind::starttls:
+      on_starttls();
+      return true;
+    case smtp::EventKind::close:
+      finish(event.why);
+      return false;
+  }
+  return false;
+}
+
+void Session::on_hello() {
+  engine_.answer({250, {}, {}});
+}
+
+void Session::on_mail() {
+  const std::string& sender = engine_.mail().reverse_path.text();
+  if (auto refusal = shared_.intake.refusal()) {
+    log_refused(*refusal, {}, "queue", nullptr);
+    return engine_.answer(*refusal);
+  }
+  Verdict verdict = shared_.policy.sender(client_, listener_.protocol);
+  if (verdict.accepted) {
+    id_ = shared_.intake.next_id(wall_now());
+    sender_ = sender;
+    in_transaction_ = true;
+  } else {
+    log_refused(verdict.reply, {}, verdict.reason, verdict.origin);
+  }
+  engine_.answer(verdict.reply);
+}
+
+void Session::on_rcpt() {
+  const mail::Address& address = engine_.rcpt().address;
+  Verdict verdict = shared_.policy.recipient(client_, address);
+  if (!verdict.accepted) log_refused(verdict.reply, address.text(), verdict.reason, verdict.origin);
+  engine_.answer(verdict.reply);
+}
+
+void Session::on_data() {
+  if (auto refusal = shared_.intake.refusal()) {
+    log_refused(*refusal, {}, "queue", nullptr);
+    return engine_.answer(*refusal);
+  }
+  mail::Envelope envelope = engine_.take_envelope();
+  // <postmaster> has no domain to be routed by; it is whom the configuration names.
+  for (mail::Recipient& recipient : envelope.recipients) {
+    if (recipient.address.has_domain()) continue;
+    if (recipient.orcpt.empty()) recipient.orcpt = "rfc822;postmaster";
+    recipient.address = mail::Address::from_text(shared_.config.postmaster);
+  }
+  WallTime now = wall_now();
+  ipc::Arrival arrival;
+  arrival.protocol = protocol_name(engine_.options().dialect, engine_.extended(), engine_.tls(),
+                                   envelope.smtputf8);
+  arrival.client_address = client_.address;
+  arrival.client_name = engine_.hello_name();
+  arrival.received_at = now;
+  std::string tls;
+  if (engine_.tls()) tls = channel_->tls_version() + ' ' + channel_->tls_cipher();
+  content_ = received_field(
+      {engine_.hello_name(), client_.address, shared_.config.hostname, arrival.protocol, tls}, id_,
+      envelope, now);
+  trace_size_ = content_.size();
+  header_ = HeaderCheck();
+  handover_.emplace(shared_.intake, static_cast<Handover::Owner&>(*this), id_, std::move(envelope),
+                    std::move(arrival));
+  patience_.enter(Patience::Phase::content, shared_.loop.now());
+  engine_.answer({354, {}, "End data with <CR><LF>.<CR><LF>"});
+}
+
+std::optional<mail::Reply> Session::check_header(bool ended) {
+  if (header_.whole()) return std::nullopt;
+  std::string_view theirs = std::string_view(content_).substr(trace_size_);
+  auto refusal = ended ? header_.finish(theirs) : header_.look(theirs);
+  if (!refusal && header_.whole()) add_missing_fields();
+  return refusal;
+}
+
+void Session::add_missing_fields() {
+  if (listener_.protocol != config::ListenerProtocol::submission) return;
+  if (header_.has_date() && header_.has_message_id()) return;
+  content_.insert(trace_size_,
+                  missing_fields(header_, wall_now(), id_.text(), shared_.config.hostname));
+}
+
+void Session::on_content() {
+  if (!handover_) return;
+  if (auto refusal = check_header(false)) return engine_.refuse_content(*refusal);
+  if (header_.whole()) handover_->grow(content_);
+}
+
+void Session::on_content_end() {
+  PW_CHECK(handover_.has_value());
+  if (auto refusal = check_header(true)) {
+    log_refused(*refusal, {}, "header section", nullptr);
+    drop_transaction();
+    return engine_.answer(*refusal);
+  }
+  content_ended_ = true;
+  patience_.enter(Patience::Phase::qmgr, shared_.loop.now());
+  handover_->finish(content_);
+}
+
+// Comes from inside finish() or grow(), or later from qmgr; the handover is not destroyed here.
+void Session::handed_over(const mail::Reply& reply) {
+  if (over_) return;
+  if (!content_ended_) {
+    patience_.enter(Patience::Phase::content, shared_.loop.now());
+    engine_.refuse_content(reply);
+  } else {
+    content_ended_ = false;
+    if (reply.code == 250) {
+      log_accepted();
+      in_transaction_ = false;
+      engine_.answer({250, {2, 0, 0}, "Ok: queued as " + id_.text()});
+    } else {
+      log_refused(reply, {}, "queue", nullptr);
+      in_transaction_ = false;
+      engine_.answer(reply.transient() || reply.permanent() ? reply : queue_unavailable());
+    }
+    if (content_.capacity() > kIdleBuffer)
+      std::string().swap(content_);
+    else
+      content_.clear();
+    patience_.enter(Patience::Phase::command, shared_.loop.now());
+    if (draining_) engine_.shut_down(shutting_down(), "shutdown");
+  }
+  pump();
+}
+
+void Session::window_opened() {
+  if (over_ || !handover_) return;
+  patience_.enter(Patience::Phase::content, shared_.loop.now());
+  handover_->grow(content_);
+  pump();
+}
+
+void Session::on_starttls() {
+  engine_.answer({220, {2, 0, 0}, "Ready to start TLS"});
+  flush();
+  patience_.enter(Patience::Phase::handshake, shared_.loop.now());
+  channel_->start_tls_server(*shared_.tls);
+}
+
+void Session::drop_transaction() {
+  in_transaction_ = false;
+  handover_.reset();
+  content_ended_ = false;
+  if (content_.capacity() > kIdleBuffer)
+    std::string().swap(content_);
+  else
+    content_.clear();
+  if (!over_) patience_.enter(Patience::Phase::command, shared_.loop.now());
+}
+
+void Session::log_accepted() {
+  log::Line line(log::Level::info, "accepted");
+  line.kv("id", id_.text()).kv("from", sender_).kv("size", handover_->size());
+  const auto& recipients = handover_->envelope().recipients;
+  line.kv("recipients", recipients.size());
+  if (recipients.size() == 1) line.kv("to", recipients.front().address.text());
+  line.kv("client", client_.address).kv("protocol", handover_->arrival().protocol);
+  if (engine_.tls()) line.kv("tls", channel_->tls_version());
+}
+
+void Session::log_refused(const mail::Reply& reply, std::string_view recipient,
+                          std::string_view reason, const config::Origin* origin) {
+  log::Line line(log::Level::info, "refused");
+  if (in_transaction_)
+    line.kv("id", id_.text()).kv("from", sender_);
+  else
+    line.kv("from", engine_.mail().reverse_path.text());
+  if (!recipient.empty()) line.kv("to", recipient);
+  line.kv("client", client_.address).kv("name", engine_.hello_name());
+  line.kv("reply", reply.one_line());
+  if (!reason.empty()) line.kv("reason", reason);
+  if (origin != nullptr && origin->line > 0) line.kv("config", origin->text());
+}
+
+}  // namespace postwain::smtpd

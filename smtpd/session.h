@@ -1,0 +1,95 @@
+// One client connection: glue between its channel, the server engine, the policy and the handover
+// to qmgr. Decides nothing by itself. Output leaves once per turn of events.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/config/config.h"
+#include "common/daemon/channel.h"
+#include "common/smtp/server_engine.h"
+#include "smtpd/handover.h"
+#include "smtpd/header_check.h"
+#include "smtpd/intake.h"
+#include "smtpd/patience.h"
+#include "smtpd/policy.h"
+
+namespace postwain::smtpd {
+
+// What all sessions of the process share.
+struct Shared {
+  net::Loop& loop;
+  const config::Config& config;
+  const Policy& policy;
+  Intake& intake;
+  const tls::Context* tls = nullptr;  // null: no certificate
+};
+
+class Session final : private Handover::Owner {
+ public:
+  // on_over: the session has ended; it may be destroyed from the end of this turn on.
+  Session(const Shared& shared, const config::Listener& listener, net::Stream stream,
+          std::function<void(Session&)> on_over);
+  ~Session() override;
+
+  // Called every second or so: ends the session when the client (or qmgr) was too slow.
+  void sweep(MonoTime now);
+  // The process is to stop: 421 at once, or after the message that is on its way.
+  void drain();
+  const std::string& client_key() const { return client_key_; }
+
+ private:
+  void received(std::string_view bytes);
+  void tls_opened();
+  void closed(const std::string& why);
+  void pump();
+  void flush();
+  void adjust_reading();
+  void finish(std::string_view why);
+
+  bool handle(smtp::Event& event);  // false: the pump stops
+  void on_hello();
+  void on_mail();
+  void on_rcpt();
+  void on_data();
+  void on_content();
+  void on_content_end();
+  void on_starttls();
+  void drop_transaction();
+  std::optional<mail::Reply> check_header(bool ended);
+  void add_missing_fields();
+
+  void handed_over(const mail::Reply& reply) override;
+  void window_opened() override;
+  void log_refused(const mail::Reply& reply, std::string_view recipient, std::string_view reason,
+                   const config::Origin* origin);
+  void log_accepted();
+
+  const Shared& shared_;
+  const config::Listener& listener_;
+  std::function<void(Session&)> on_over_;
+  Client client_;
+  std::string client_key_;
+  smtp::ServerEngine engine_;
+  Patience patience_;
+  std::unique_ptr<daemon::Channel> channel_;
+
+  mail::QueueId id_;
+  std::string sender_;
+  std::string content_;         // our Received field and what came behind it; shrinks as it streams
+  std::size_t trace_size_ = 0;  // of our field
+  HeaderCheck header_;
+  std::optional<Handover> handover_;
+  bool content_ended_ = false;   // qmgr's word is awaited
+  bool in_transaction_ = false;  // id_ and sender_ are those of a transaction
+
+  bool reading_ = true;
+  bool pumping_ = false;
+  bool half_closed_ = false;  // the client sent its end and waits for our last replies
+  bool draining_ = false;
+  bool over_ = false;
+};
+
+}  // namespace postwain::smtpd
