@@ -1,0 +1,123 @@
+"""A real Dovecot LMTP server of the system's package, configured in a temporary folder.
+
+As root it runs its parts as Debian's dovecot users and the mailboxes as `nobody`; as an ordinary
+user everything runs as that user.  It needs no port: LMTP is at a Unix socket.
+"""
+
+import grp
+import os
+import pwd
+import subprocess
+
+from resources import Folder, wait_until
+
+DOVECOT = "/usr/sbin/dovecot"
+START_TIMEOUT = 20
+
+_CONFIG = """
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {folder}/dovecot.log
+protocols = lmtp
+listen = 127.0.0.1
+ssl = no
+default_internal_user = {internal}
+default_internal_group = {internal_group}
+default_login_user = {login}
+first_valid_uid = 1
+mail_location = maildir:{folder}/mail/%u
+mail_plugins = quota
+auth_cache_size = 0
+quota_full_tempfail = yes
+lmtp_rcpt_check_quota = {check_at_rcpt}
+auth_username_chars =
+plugin {{
+  quota = maildir:User quota
+}}
+passdb {{
+  driver = passwd-file
+  args = {folder}/users
+}}
+userdb {{
+  driver = passwd-file
+  args = {folder}/users
+}}
+service lmtp {{
+  client_limit = 1
+  unix_listener {folder}/lmtp {{
+    mode = 0666
+  }}
+}}
+service anvil {{
+  chroot =
+}}
+service stats {{
+  chroot =
+}}
+"""
+
+
+class Dovecot:
+    """users: {address: quota in bytes, None for none}.
+
+    A quota is lifted by a greater one, not by None: Dovecot keeps the last limit it knew.
+    """
+
+    def __init__(self, users, check_at_rcpt=False):
+        self.folder = Folder()
+        root = os.geteuid() == 0
+        self.owner = pwd.getpwnam("nobody") if root else pwd.getpwuid(os.geteuid())
+        internal = "dovecot" if root else self.owner.pw_name
+        self.socket = self.folder / "lmtp"
+        os.mkdir(self.folder / "mail")
+        os.chown(self.folder / "mail", self.owner.pw_uid, self.owner.pw_gid)
+        self.set_users(users)
+        config = self.folder.file("dovecot.conf", _CONFIG.format(
+            folder=self.folder.path, internal=internal,
+            internal_group=grp.getgrgid(pwd.getpwnam(internal).pw_gid).gr_name,
+            login="dovenull" if root else self.owner.pw_name,
+            check_at_rcpt="yes" if check_at_rcpt else "no"))
+        with open(self.folder / "dovecot.out", "wb") as output:
+            self.process = subprocess.Popen([DOVECOT, "-F", "-c", config],
+                                            stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        wait_until(lambda: os.path.exists(self.socket) or self.process.poll() is not None,
+                   START_TIMEOUT, lambda: "start of Dovecot\n" + self.log())
+        if self.process.poll() is not None:
+            raise AssertionError("Dovecot did not start\n" + self.log())
+
+    def set_users(self, users):
+        """Writes the user file anew; Dovecot reads it again when its time stamp has changed."""
+        lines = []
+        for address, quota in users.items():
+            extra = f"userdb_quota_rule=*:bytes={quota}" if quota is not None else ""
+            lines.append(f"{address}:{{PLAIN}}secret:{self.owner.pw_uid}:{self.owner.pw_gid}::"
+                         f"{self.folder.path}:: {extra}\n")
+        path = self.folder.file("users.new", "".join(lines))
+        os.rename(path, self.folder / "users")
+
+    def messages(self, address):
+        """Contents of the mailbox, with LF lines as Dovecot stores them."""
+        found = []
+        for part in ("new", "cur"):
+            folder = os.path.join(self.folder.path, "mail", address, part)
+            for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+                with open(os.path.join(folder, name), "rb") as file:
+                    found.append(file.read())
+        return found
+
+    def log(self):
+        text = ""
+        for name in ("dovecot.out", "dovecot.log"):
+            if os.path.exists(self.folder / name):
+                with open(self.folder / name, encoding="utf-8", errors="replace") as file:
+                    text += file.read()
+        return text
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(10)
+        self.folder.remove()

@@ -1,0 +1,185 @@
+"""Parts that are away: a session gets 4xx, nothing is lost, and all goes on when they are back."""
+
+import glob
+import os
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+
+from postwain_harness import BIN, PostwainTestCase, kill_and_wait, main
+from mail_content import message
+from resources import Folder, wait_until
+from smtp_raw import SmtpClient
+from smtp_sink import SmtpSink
+
+MIB = 1 << 20
+
+
+class MissingProcess(PostwainTestCase):
+    """The programs stand in a folder of their own, from which one can be taken away."""
+
+    def begin(self):
+        self.programs = Folder()
+        self.addCleanup(self.programs.remove)
+        for path in glob.glob(os.path.join(BIN, "*")):
+            if os.access(path, os.X_OK) and os.path.isfile(path):
+                shutil.copy(path, self.programs / os.path.basename(path))
+        self.sink = self.closing(SmtpSink())
+        self.mta = self.start({"route": [{"match": "*", "deliver": self.sink.target}]},
+                              binaries=self.programs.path)
+
+    def take_away(self, kind):
+        pid = self.mta.pids_of(kind)[0]
+        os.rename(self.programs / kind, self.programs / (kind + ".away"))
+        kill_and_wait(pid)
+
+    def bring_back(self, kind):
+        os.rename(self.programs / (kind + ".away"), self.programs / kind)
+
+    def submit(self, to, client=None):
+        client = client or SmtpClient(self.mta.port)
+        self.addCleanup(client.close)
+        return client.mail("alice@sender.test", [to], message())
+
+    def taken_again(self, to):
+        """True once a message is accepted."""
+        try:
+            return self.submit(to)[0] == 250
+        except (OSError, EOFError, AssertionError):
+            return False
+
+    def test_without_qmgr(self):
+        self.begin()
+        before, between = SmtpClient(self.mta.port), SmtpClient(self.mta.port)
+        self.addCleanup(before.close)
+        self.addCleanup(between.close)
+        between.envelope("alice@sender.test", ["between@example.test"])
+        self.take_away("qmgr")
+        code, text = wait_until(lambda: self.refusal(before), 10, "a refusal of MAIL")
+        self.assertEqual((451, "4.3.0"), (code, text.split()[0]))
+        code, text = between.data(message())
+        self.assertEqual((451, "4.3.0"), (code, text.split()[0]))
+        self.assertIsNone(self.mta.process.poll())
+
+        self.bring_back("qmgr")
+        wait_until(lambda: self.taken_again("after@example.test"), 60, "acceptance")
+        self.sink.wait_delivered("after@example.test")
+        self.mta.wait_queue_empty()
+        self.assertEqual([], self.sink.delivered("between@example.test"))
+        self.mta.stop()
+
+    def refusal(self, client):
+        """MAIL's answer when it is a refusal."""
+        answer = client.command("MAIL FROM:<alice@sender.test>")
+        if answer[0] == 250:
+            client.command("RSET")
+            return None
+        return answer
+
+    def test_without_smtp_client(self):
+        """Mail is taken and waits."""
+        self.begin()
+        self.take_away("smtp-client")
+        self.assertEqual(250, self.submit("bob@example.test")[0])
+        time.sleep(0.5)
+        self.assertEqual(1, len(self.mta.queue()))
+        self.bring_back("smtp-client")
+        self.sink.wait_delivered("bob@example.test", 60)
+        self.mta.wait_queue_empty()
+        self.assertEqual(1, len(self.sink.messages))
+
+
+class StoppedProcess(PostwainTestCase):
+    def test_qmgr_pauses_for_some_seconds(self):
+        """A message past its data waits for its reply and is stored once."""
+        sink = self.closing(SmtpSink())
+        mta = self.start({"route": [{"match": "*", "deliver": sink.target}]})
+        qmgr = mta.pids_of("qmgr")[0]
+        client = SmtpClient(mta.port)
+        self.addCleanup(client.close)
+        client.envelope("alice@sender.test", ["bob@example.test"])
+        client.command("DATA")
+        os.kill(qmgr, signal.SIGSTOP)
+        try:
+            client.send(message() + b".\r\n")
+            time.sleep(2)
+        finally:
+            os.kill(qmgr, signal.SIGCONT)
+        code, _ = client.reply()
+        self.assertIn(code, (250, 451))
+        mta.wait_queue_empty()
+        if code == 250:
+            sink.wait_delivered("bob@example.test")
+        self.assertLessEqual(len(sink.messages), 1)
+        mta.stop()
+
+
+@unittest.skipUnless(os.geteuid() == 0, "needs a file system of its own: root only")
+class DiskFull(PostwainTestCase):
+    def begin(self):
+        self.sink = self.closing(SmtpSink())
+        self.mta = self.prepare({"limits": {"message_size": "1MiB"},
+                                 "route": [{"match": "*", "deliver": self.sink.target}]})
+        self.spool = self.mta.folder / "spool"
+        os.mkdir(self.spool)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m,mode=0700", "tmpfs",
+                                  self.spool], capture_output=True, check=False)
+        if mounted.returncode != 0:
+            self.skipTest(f"mount is not permitted: {mounted.stderr!r}")
+        # Clean-ups run in reverse order, so close() must come before umount: register it again.
+        self.addCleanup(subprocess.run, ["umount", "-l", self.spool], check=False)
+        self.addCleanup(self.mta.kill_all)
+        self.mta.start()
+
+    def fill(self):
+        """No byte is left."""
+        descriptor = os.open(self.spool + "/filler", os.O_CREAT | os.O_WRONLY, 0o600)
+        try:
+            for block in (MIB, 4096, 1):
+                try:
+                    while True:
+                        os.write(descriptor, bytes(block))
+                except OSError:
+                    pass
+        finally:
+            os.close(descriptor)
+
+    def test_full_and_free_again(self):
+        self.begin()
+        with SmtpClient(self.mta.port) as client:
+            self.assertEqual(250, client.mail("a@s.test", ["one@example.test"], message())[0])
+        self.sink.wait_delivered("one@example.test")
+        self.fill()
+        code, text = wait_until(self.refusal, 30, "a refusal while the disk is full")
+        self.assertIn((code, text.split()[0]), ((452, "4.3.1"), (451, "4.3.0")))
+        self.assertEqual(0, self.mta.cli("queue", "list", "--json").returncode)
+
+        os.unlink(self.spool + "/filler")
+        wait_until(lambda: self.refusal() is None, 60, "acceptance after the disk is free again")
+        with SmtpClient(self.mta.port) as client:
+            self.assertEqual(250, client.mail("a@s.test", ["two@example.test"], message())[0])
+        self.sink.wait_delivered("two@example.test")
+        self.mta.wait_queue_empty()
+        self.assertEqual([1, 1], [len(self.sink.delivered(f"{n}@example.test"))
+                                  for n in ("one", "two")])
+
+    def refusal(self):
+        """The 4xx to a whole message, None when it was accepted; anything else is an error."""
+        try:
+            with SmtpClient(self.mta.port) as client:
+                for line in ("MAIL FROM:<a@s.test>", "RCPT TO:<probe@example.test>", "DATA"):
+                    answer = client.command(line)
+                    if 400 <= answer[0] < 500:
+                        return answer
+                client.send(message() + b".\r\n")
+                answer = client.reply()
+        except (OSError, EOFError):
+            return None
+        self.assertTrue(answer[0] == 250 or 400 <= answer[0] < 500, answer)
+        return None if answer[0] == 250 else answer
+
+
+if __name__ == "__main__":
+    main()
