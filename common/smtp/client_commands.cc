@@ -1,0 +1,134 @@
+#include "common/smtp/client_commands.h"
+
+#include <fmt/format.h>
+
+#include "common/base/text.h"
+#include "common/smtp/xtext.h"
+
+namespace postwain::smtp {
+
+namespace {
+
+using mail::Blame;
+using mail::Disposition;
+using mail::Outcome;
+using mail::Stage;
+
+void append_number(std::string& out, std::uint64_t value) {
+  fmt::format_int text(value);
+  out.append(text.data(), text.size());
+}
+
+void append_notify(std::string& out, mail::Notify notify) {
+  if (notify.bits == mail::Notify::unspecified) return;
+  out += " NOTIFY=";
+  if ((notify.bits & mail::Notify::never) != 0) {
+    out += "NEVER";
+    return;
+  }
+  std::size_t start = out.size();
+  auto add = [&](unsigned bit, std::string_view name) {
+    if ((notify.bits & bit) == 0) return;
+    if (out.size() > start) out += ',';
+    out += name;
+  };
+  add(mail::Notify::success, "SUCCESS");
+  add(mail::Notify::failure, "FAILURE");
+  add(mail::Notify::delay, "DELAY");
+}
+
+// Addresses were parsed when they came in; this is the last door before the wire, where a byte that
+// ends a command would begin another one (Exim CVE-2020-28021, -28026).
+bool breaks_a_line(std::string_view text) {
+  for (char c : text) {
+    auto byte = static_cast<unsigned char>(c);
+    if (byte < 32 || byte == 127) return true;
+  }
+  return false;
+}
+
+Outcome unfit(Blame blame, mail::EnhancedCode enhanced, std::string text) {
+  return local_outcome(Disposition::failed, blame == Blame::recipient ? Stage::rcpt : Stage::mail,
+                       blame, enhanced, std::move(text));
+}
+
+}  // namespace
+
+void append_mail(std::string& out, const Transaction& transaction, const PeerExtensions& peer) {
+  const mail::Envelope& envelope = *transaction.envelope;
+  out += "MAIL FROM:<";
+  out += envelope.reverse_path.text();
+  out += '>';
+  if (peer.size) {
+    out += " SIZE=";
+    append_number(out, transaction.size);
+  }
+  if (envelope.body == mail::BodyType::binary_mime) {
+    out += " BODY=BINARYMIME";
+  } else if (peer.eight_bit_mime &&
+             (transaction.eight_bit || envelope.body == mail::BodyType::eight_bit_mime)) {
+    out += " BODY=8BITMIME";
+  }
+  if (peer.smtputf8) {
+    bool needed = envelope.smtputf8 || envelope.reverse_path.is_utf8();
+    for (const mail::Recipient* recipient : transaction.recipients)
+      needed = needed || recipient->address.is_utf8();
+    if (needed) out += " SMTPUTF8";
+  }
+  if (peer.dsn) {
+    if (envelope.ret == mail::DsnReturn::full) out += " RET=FULL";
+    if (envelope.ret == mail::DsnReturn::headers) out += " RET=HDRS";
+    if (!envelope.envid.empty()) {
+      out += " ENVID=";
+      out += xtext_encode(envelope.envid);
+    }
+  }
+  out += "\r\n";
+}
+
+void append_rcpt(std::string& out, const mail::Recipient& recipient, const PeerExtensions& peer) {
+  out += "RCPT TO:<";
+  out += recipient.address.text();
+  out += '>';
+  if (peer.dsn) {
+    append_notify(out, recipient.notify);
+    if (!recipient.orcpt.empty()) {
+      out += " ORCPT=";
+      out += orcpt_encode(recipient.orcpt, !peer.smtputf8);
+    }
+  }
+  out += "\r\n";
+}
+
+std::optional<Outcome> unfit_message(const Transaction& transaction, const PeerExtensions& peer) {
+  const mail::Envelope& envelope = *transaction.envelope;
+  if (breaks_a_line(envelope.reverse_path.text()))
+    return unfit(Blame::sender, {5, 1, 7}, "the sender address holds a control character");
+  if (peer.size_limit > 0 && transaction.size > peer.size_limit)
+    return unfit(Blame::message, {5, 3, 4},
+                 fmt::format("message of {} bytes is larger than the {} bytes the next hop takes",
+                             transaction.size, peer.size_limit));
+  if (envelope.body == mail::BodyType::binary_mime &&
+      !(peer.binary_mime && peer.chunking && transaction.inlined))
+    return unfit(Blame::message, {5, 6, 3},
+                 "the message needs BINARYMIME, which the next hop does not offer");
+  if (transaction.eight_bit && !peer.eight_bit_mime)
+    return unfit(Blame::message, {5, 6, 3},
+                 "the message needs 8BITMIME, which the next hop does not offer");
+  if (envelope.reverse_path.is_utf8() && !peer.smtputf8)
+    return unfit(Blame::message, {5, 6, 7},
+                 "the sender address needs SMTPUTF8, which the next hop does not offer");
+  return std::nullopt;
+}
+
+std::optional<Outcome> unfit_recipient(const mail::Recipient& recipient,
+                                       const PeerExtensions& peer) {
+  if (breaks_a_line(recipient.address.text()))
+    return unfit(Blame::recipient, {5, 1, 3}, "the recipient address holds a control character");
+  if (recipient.address.is_utf8() && !peer.smtputf8)
+    return unfit(Blame::recipient, {5, 6, 7},
+                 "the address needs SMTPUTF8, which the next hop does not offer");
+  return std::nullopt;
+}
+
+}  // namespace postwain::smtp

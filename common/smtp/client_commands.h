@@ -1,0 +1,41 @@
+// The commands of a transaction as lines, with those parameters only that the peer offers (RFC 5321
+// 4.1.1, 1870, 6152, 6531, 3461, 3030), and what a message needs that a peer lacks. Pure.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/mail/envelope.h"
+#include "common/mail/outcome.h"
+#include "common/smtp/peer_extensions.h"
+
+namespace postwain::smtp {
+
+// One message for some recipients over one connection. What it points to must stay until the
+// engine reports it finished or returned.
+struct Transaction {
+  std::uint64_t key = 0;                           // the host's, repeated in every event
+  const mail::Envelope* envelope = nullptr;        // its own list of recipients is not looked at
+  std::vector<const mail::Recipient*> recipients;  // in RCPT order; events count from 0
+  std::uint64_t size = 0;
+  bool eight_bit = false;  // content has a byte above 127
+  bool inlined = false;    // content is all of it; otherwise it is asked for with want_content
+  std::string_view content;
+};
+
+void append_mail(std::string& out, const Transaction& transaction, const PeerExtensions& peer);
+void append_rcpt(std::string& out, const mail::Recipient& recipient, const PeerExtensions& peer);
+
+// Why this peer cannot take the message at all; nothing when it can. (Converting 8-bit content to
+// 7-bit is not done here.)
+std::optional<mail::Outcome> unfit_message(const Transaction& transaction,
+                                           const PeerExtensions& peer);
+// Why this peer cannot take this recipient.
+std::optional<mail::Outcome> unfit_recipient(const mail::Recipient& recipient,
+                                             const PeerExtensions& peer);
+
+}  // namespace postwain::smtp

@@ -1,0 +1,284 @@
+// The session around the transactions: greeting, hello, TLS, login, the end. Transactions are in
+// client_engine_transaction.cc.
+#include "common/smtp/client_engine.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "common/base/check.h"
+#include "common/base/text.h"
+
+namespace postwain::smtp {
+
+using mail::Blame;
+using mail::Disposition;
+using mail::Outcome;
+using mail::Stage;
+
+ClientEngine::ClientEngine(ClientOptions options) : options_(std::move(options)) {
+  expected_.push_back({Command::greeting});
+}
+
+Stage ClientEngine::stage_of(Command command) {
+  switch (command) {
+    case Command::greeting:
+      return Stage::greeting;
+    case Command::ehlo:
+    case Command::helo:
+      return Stage::hello;
+    case Command::starttls:
+      return Stage::tls;
+    case Command::auth:
+      return Stage::auth;
+    case Command::mail:
+    case Command::rset:
+    case Command::quit:
+      return Stage::mail;
+    case Command::rcpt:
+      return Stage::rcpt;
+    case Command::data:
+      return Stage::data;
+    case Command::end_of_data:
+    case Command::empty_end:
+      return Stage::final_reply;
+  }
+  return Stage::local;
+}
+
+Stage ClientEngine::stage_now() const {
+  if (!expected_.empty()) return stage_of(expected_.front().command);
+  if (state_ == State::tls) return Stage::tls;
+  if (!active_.empty() && active_.front().step == Step::content) return Stage::content;
+  return Stage::mail;
+}
+
+Wait ClientEngine::wait() const {
+  if (state_ == State::over) return Wait::none;
+  if (expected_.empty() && active_.empty() && state_ != State::tls) return Wait::none;
+  return wait_at(stage_now());
+}
+
+void ClientEngine::receive(std::string_view bytes) {
+  while (state_ != State::over && !bytes.empty()) {
+    // Clear text where only a handshake may come.
+    if (state_ == State::tls) return tls_failed("bytes in clear after the reply to STARTTLS");
+    switch (parser_.parse(bytes)) {
+      case ReplyParser::State::need_more:
+        return;
+      case ReplyParser::State::broken:
+        return fail_session(stage_now(), {4, 5, 0},
+                            fmt::format("protocol error while {}: {}", doing_at(stage_now()),
+                                        parser_.why_broken()));
+      case ReplyParser::State::reply:
+        ++progress_;
+        handle_reply(!bytes.empty());
+        break;
+    }
+  }
+}
+
+void ClientEngine::handle_reply(bool more_bytes) {
+  if (parser_.code() == 421) return refused_session();
+  if (expected_.empty())
+    return fail_session(stage_now(), {4, 5, 0},
+                        fmt::format("unexpected reply {}", parser_.stored().one_line()));
+  Expected expected = expected_.front();
+  ReplyClass what = classify(stage_of(expected.command), parser_.code());
+  // No class (354 to MAIL, 250 to DATA): server and client no longer mean the same command.
+  if (what == ReplyClass::none)
+    return fail_session(
+        stage_of(expected.command), {4, 5, 0},
+        fmt::format("unexpected reply while {}: {}", doing_at(stage_of(expected.command)),
+                    parser_.stored().one_line()));
+  switch (expected.command) {
+    case Command::greeting:
+    case Command::ehlo:
+    case Command::helo:
+    case Command::starttls:
+    case Command::auth:
+      expected_.pop_front();
+      return session_reply(expected.command, what, more_bytes);
+    case Command::rset:
+      expected_.pop_front();
+      return;
+    case Command::quit:
+      expected_.pop_front();
+      return end_session({}, true);
+    case Command::mail:
+    case Command::rcpt:
+    case Command::data:
+    case Command::end_of_data:
+    case Command::empty_end:
+      return transaction_reply(expected, what);
+  }
+}
+
+void ClientEngine::session_reply(Command command, ReplyClass what, bool more_bytes) {
+  bool positive = what == ReplyClass::positive;
+  switch (command) {
+    case Command::greeting:
+      if (!positive) return refused_session();
+      return say(fmt::format("{} {}\r\n", options_.dialect->hello, options_.hello_name),
+                 Command::ehlo);
+    case Command::ehlo:
+      peer_ = positive ? PeerExtensions::parse(parser_.text()) : PeerExtensions();
+      return positive ? hello_accepted() : hello_refused(command, what);
+    case Command::helo:
+      return positive ? hello_accepted() : refused_session();
+    case Command::starttls:
+      if (positive) {
+        state_ = State::tls;
+        // A reply that came in the same segment was put there by somebody in between (RFC 3207 6,
+        // Exim CVE-2021-38371).
+        if (more_bytes) return tls_failed("bytes in clear after the reply to STARTTLS");
+        return emit(ClientEvent::Kind::start_tls);
+      }
+      return options_.tls == TlsUse::required ? refused_session() : log_in();
+    case Command::auth:
+      return positive ? become_ready() : refused_session();
+    default:
+      PW_CHECK(false);
+  }
+}
+
+// An old server does not know EHLO; HELO then gives a session without any extension.
+void ClientEngine::hello_refused(Command command, ReplyClass what) {
+  bool may_fall_back = command == Command::ehlo && what == ReplyClass::permanent && !tls_on_ &&
+                       options_.dialect->plain_hello && options_.tls != TlsUse::required &&
+                       options_.credential.empty();
+  if (!may_fall_back) return refused_session();
+  say(fmt::format("HELO {}\r\n", options_.hello_name), Command::helo);
+}
+
+void ClientEngine::hello_accepted() {
+  if (tls_on_ || options_.tls == TlsUse::never) return log_in();
+  if (peer_.starttls) return say("STARTTLS\r\n", Command::starttls);
+  if (options_.tls == TlsUse::required)
+    return fail_session(Stage::tls, {4, 7, 4},
+                        "TLS is required, but the next hop does not offer "
+                        "STARTTLS");
+  log_in();
+}
+
+void ClientEngine::log_in() {
+  if (options_.credential.empty()) return become_ready();
+  if (!tls_on_)
+    return fail_session(Stage::auth, {4, 7, 11},
+                        "the route has a password, and the next hop "
+                        "offers no TLS to send it under");
+  if (!peer_.auth_plain)
+    return fail_session(Stage::auth, {4, 7, 0},
+                        "the route has a password, and the next hop does "
+                        "not offer AUTH PLAIN");
+  std::size_t colon = options_.credential.find(':');
+  std::string secret(1, '\0');
+  secret += options_.credential.substr(0, colon);
+  secret += '\0';
+  if (colon != std::string::npos) secret += options_.credential.substr(colon + 1);
+  say(fmt::format("AUTH PLAIN {}\r\n", base64_encode(secret)), Command::auth);
+}
+
+void ClientEngine::become_ready() {
+  state_ = State::ready;
+  emit(ClientEvent::Kind::ready);
+}
+
+void ClientEngine::tls_started() {
+  PW_CHECK(state_ == State::tls);
+  // Everything learned in clear is forgotten (RFC 3207 4.2).
+  state_ = State::session;
+  tls_on_ = true;
+  peer_ = {};
+  parser_ = {};
+  ++progress_;
+  say(fmt::format("{} {}\r\n", options_.dialect->hello, options_.hello_name), Command::ehlo);
+}
+
+void ClientEngine::tls_failed(std::string_view why) {
+  fail_session(Stage::tls, {4, 7, 5}, fmt::format("TLS failed: {}", printable(why, 200)));
+}
+
+void ClientEngine::lost(std::string_view why) {
+  std::string text = fmt::format("connection lost while {}", doing_at(stage_now()));
+  if (!why.empty()) text += fmt::format(": {}", printable(why, 200));
+  fail_session(stage_now(), {4, 4, 2}, std::move(text));
+}
+
+void ClientEngine::timed_out() {
+  fail_session(stage_now(), {4, 4, 2}, fmt::format("timed out while {}", doing_at(stage_now())));
+}
+
+void ClientEngine::quit() {
+  quit_wanted_ = true;
+}
+
+void ClientEngine::say(std::string_view line, Command command) {
+  out_.append(line);
+  expected_.push_back({command});
+  ++progress_;
+}
+
+void ClientEngine::emit(ClientEvent::Kind kind, std::uint64_t key, Outcome outcome) {
+  events_.push_back({kind, key, 0, std::move(outcome)});
+}
+
+bool ClientEngine::next(ClientEvent& event) {
+  if (events_.empty()) return false;
+  event = std::move(events_.front());
+  events_.pop_front();
+  return true;
+}
+
+void ClientEngine::refused_session() {
+  end_session(outcome_of(*options_.dialect, stage_now(), parser_.stored()), true);
+}
+
+void ClientEngine::fail_session(Stage stage, mail::EnhancedCode enhanced, std::string text) {
+  end_session(outcome_without_reply(*options_.dialect, stage, enhanced, std::move(text)), false);
+}
+
+// Ends everything. answered: a reply of the server ended it, so nobody's fate is unknown.
+void ClientEngine::end_session(const Outcome& why, bool answered) {
+  if (state_ == State::over) return;
+  state_ = State::over;
+  expected_.clear();
+  for (Active& a : active_) {
+    bool end_sent = a.step == Step::end_sent;
+    if (a.ledger.open() > 0 && !a.mail_accepted && (answered || !end_sent)) {
+      emit(ClientEvent::Kind::returned, a.transaction.key, why);
+      continue;
+    }
+    Outcome outcome = why;
+    if (end_sent && !answered) {
+      outcome.stage = Stage::final_reply;
+      outcome.in_doubt = true;
+    }
+    settle_open(a, outcome);
+    emit(ClientEvent::Kind::finished, a.transaction.key);
+  }
+  active_.clear();
+  emit(ClientEvent::Kind::unusable, 0, why);
+}
+
+void ClientEngine::abandon(std::string_view why) {
+  if (state_ == State::over) return;
+  for (Active& a : active_)
+    if (a.step != Step::end_sent)
+      settle_open(a, local_outcome(Disposition::deferred, Stage::local, Blame::local, {4, 3, 0},
+                                   std::string(why)));
+  fail_session(stage_now(), {4, 3, 0}, std::string(why));
+}
+
+void ClientEngine::stop(std::string_view why) {
+  stopped_ = true;
+  why_stopped_ = why;
+  end_if_stopped();
+}
+
+void ClientEngine::end_if_stopped() {
+  if (stopped_ && (active_.empty() || active_.front().step != Step::end_sent))
+    abandon(why_stopped_);
+}
+
+}  // namespace postwain::smtp

@@ -1,0 +1,183 @@
+// The client side of one SMTP or LMTP connection without I/O: bytes of the server in, bytes for the
+// server and events out. It sees no socket, clock, log or configuration.
+//
+//   greeting -> EHLO (-> HELO) [-> STARTTLS -> EHLO] [-> AUTH] -> transactions -> QUIT
+//
+// Every command sent puts an entry into the queue of expected replies, and replies are matched to
+// it one by one; that queue is the whole synchronisation. With PIPELINING a transaction's MAIL,
+// RCPT and DATA leave in one flight, and the next transaction's right behind the end of data (RFC
+// 2920 3.1); without it every command waits for the reply before it. With CHUNKING, small content
+// travels in the same flight as its envelope, as one BDAT LAST (RFC 3030 4.2).
+//
+// LMTP (RFC 2033) differs by what its Dialect says: after the content one reply for each accepted
+// recipient, in RCPT order, each reported the moment it arrives.
+//
+// Bounds: kTransactionsMax at once, replies as in reply_parser.h; produced bytes grow with what the
+// host gives (inline content, chunks) and nothing else.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/mail/outcome.h"
+#include "common/smtp/client_commands.h"
+#include "common/smtp/dialect.h"
+#include "common/smtp/dot_encoder.h"
+#include "common/smtp/outcome_rules.h"
+#include "common/smtp/peer_extensions.h"
+#include "common/smtp/recipient_ledger.h"
+#include "common/smtp/reply_parser.h"
+
+namespace postwain::smtp {
+
+enum class TlsUse : std::uint8_t { never, when_offered, required };
+
+struct ClientOptions {
+  const Dialect* dialect = &kSmtp;
+  std::string hello_name;
+  TlsUse tls = TlsUse::when_offered;
+  std::string
+      credential;  // "user:password": log in with AUTH PLAIN, under TLS only; empty: no login
+  bool use_chunking = true;
+};
+
+struct ClientEvent {
+  enum class Kind : std::uint8_t {
+    ready,         // transactions may be given
+    start_tls,     // handshake now, then call tls_started()
+    want_content,  // of transaction `key`: call give_content until its last chunk
+    recipient,     // `recipient` of transaction `key` has its outcome
+    finished,      // every recipient of `key` has; the transaction is forgotten
+    returned,      // nothing of `key` was answered and its end was not sent: it may be tried over
+                   // another connection, else `outcome` holds for all its recipients
+    unusable,      // the session is over, `outcome` tells why; always the last event
+  };
+  Kind kind = Kind::ready;
+  std::uint64_t key = 0;
+  std::size_t recipient = 0;
+  mail::Outcome outcome;
+};
+
+class ClientEngine {
+ public:
+  static constexpr std::size_t kTransactionsMax = 2;  // one in its content, one in its envelope
+
+  explicit ClientEngine(ClientOptions options);
+
+  // What happened outside. After each of them: take the events, then the output.
+  void receive(std::string_view bytes);
+  void tls_started();
+  void tls_failed(std::string_view why);
+  void lost(std::string_view why);  // the connection ended
+  void timed_out();                 // what wait() names took too long
+  void quit();                      // takes no more transactions; QUIT follows the running ones
+  // Gives the running transactions up: content could not be read, or the process ends. The
+  // connection must be closed without another byte.
+  void abandon(std::string_view why);
+  // No further end of data leaves: transactions past theirs are awaited, then the rest is
+  // abandoned.
+  void stop(std::string_view why);
+
+  bool next(ClientEvent& event);
+  // Appends what is to be sent now.
+  void produce(std::string& out);
+
+  bool wants_transaction() const;
+  void add(Transaction transaction);
+  void give_content(std::uint64_t key, std::string_view bytes, bool last);
+
+  bool usable() const { return state_ != State::over; }
+  bool idle() const { return state_ == State::ready && active_.empty() && expected_.empty(); }
+  Wait wait() const;
+  // How often a reply came or a flight left: time-outs are counted from the last change.
+  std::uint64_t progress() const { return progress_; }
+  // The end of data of this transaction has been produced.
+  bool past_end(std::uint64_t key) const;
+  const PeerExtensions& peer() const { return peer_; }
+
+ private:
+  enum class State : std::uint8_t { session, tls, ready, quitting, over };
+  enum class Command : std::uint8_t {
+    greeting,
+    ehlo,
+    helo,
+    starttls,
+    auth,
+    mail,
+    rcpt,
+    data,
+    end_of_data,  // the final dot, or BDAT LAST; stays until its last reply has come
+    empty_end,    // the dot that answers 354 when nobody was accepted
+    rset,
+    quit,
+  };
+  struct Expected {
+    Command command;
+    std::size_t recipient = 0;
+  };
+  enum class Step : std::uint8_t { mail, rcpt, data, data_sent, content, end_sent };
+  struct Active {
+    Transaction transaction;
+    RecipientLedger ledger;
+    std::vector<std::size_t> accepted;  // by RCPT, in their order
+    std::size_t answered = 0;           // of accepted, after the content
+    std::size_t next_rcpt = 0;
+    std::size_t due = 0;  // expected replies that belong to this transaction
+    Step step = Step::mail;
+    bool mail_accepted = false;
+    bool chunked = false;
+    bool clean_end = false;  // the server has answered the end of data, its buffers are clear
+  };
+
+  static mail::Stage stage_of(Command command);
+
+  void handle_reply(bool more_bytes);
+  void session_reply(Command command, ReplyClass what, bool more_bytes);
+  void hello_refused(Command command, ReplyClass what);
+  void hello_accepted();
+  void log_in();
+  void become_ready();
+  void transaction_reply(Expected expected, ReplyClass what);
+  void mail_reply(Active& a, ReplyClass what);
+  void rcpt_reply(Active& a, ReplyClass what, std::size_t recipient);
+  void data_reply(Active& a, ReplyClass what);
+  void end_reply(Active& a);
+  void close_front();
+
+  bool advance(Active& a, std::string& out);
+  bool must_wait() const { return !peer_.pipelining && !expected_.empty(); }
+  void send_content(Active& a, std::string& out);
+  void expect(Active& a, Command command, std::size_t recipient = 0);
+  void say(std::string_view line, Command command);
+
+  void settle(Active& a, std::size_t recipient, mail::Outcome outcome);
+  void settle_open(Active& a, const mail::Outcome& outcome);
+  mail::Stage stage_now() const;
+  void emit(ClientEvent::Kind kind, std::uint64_t key = 0, mail::Outcome outcome = {});
+  void end_session(const mail::Outcome& why, bool answered);
+  void fail_session(mail::Stage stage, mail::EnhancedCode enhanced, std::string text);
+  void end_if_stopped();
+  void refused_session();  // by the reply just parsed
+
+  ClientOptions options_;
+  ReplyParser parser_;
+  PeerExtensions peer_;
+  DotEncoder encoder_;
+  State state_ = State::session;
+  bool tls_on_ = false;
+  bool needs_rset_ = false;
+  bool quit_wanted_ = false;
+  bool stopped_ = false;
+  std::string why_stopped_;
+  std::uint64_t progress_ = 0;
+  std::deque<Active> active_;
+  std::deque<Expected> expected_;
+  std::deque<ClientEvent> events_;
+  std::string out_;
+};
+
+}  // namespace postwain::smtp

@@ -1,0 +1,233 @@
+// Transactions: what is sent when, and what the replies to it mean.
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "common/base/check.h"
+#include "common/smtp/client_engine.h"
+
+namespace postwain::smtp {
+
+using mail::Outcome;
+using mail::Stage;
+
+bool ClientEngine::wants_transaction() const {
+  if (state_ != State::ready || quit_wanted_ || stopped_) return false;
+  if (active_.empty()) return true;
+  const Active& last = active_.back();
+  // The next envelope rides behind the end of data of this one. Behind a BDAT it would need a RSET
+  // whenever that BDAT fails, and saves nothing: its own flight is a single round trip.
+  bool end_leaves_now = last.step == Step::content && last.transaction.inlined;
+  return active_.size() < kTransactionsMax && peer_.pipelining && !last.chunked &&
+         (end_leaves_now || last.step == Step::end_sent);
+}
+
+void ClientEngine::add(Transaction transaction) {
+  PW_CHECK(wants_transaction() && transaction.envelope != nullptr);
+  RecipientLedger ledger(transaction.recipients.size());
+  Active a{std::move(transaction), std::move(ledger), {}};
+  a.chunked = options_.use_chunking && peer_.chunking && a.transaction.inlined;
+  if (auto outcome = unfit_message(a.transaction, peer_)) {
+    settle_open(a, *outcome);
+  } else {
+    for (std::size_t i = 0; i < a.transaction.recipients.size(); ++i)
+      if (auto unfit = unfit_recipient(*a.transaction.recipients[i], peer_))
+        settle(a, i, *std::move(unfit));
+  }
+  if (a.ledger.close())
+    emit(ClientEvent::Kind::finished, a.transaction.key);
+  else
+    active_.push_back(std::move(a));
+}
+
+void ClientEngine::produce(std::string& out) {
+  if (state_ == State::ready) {
+    if (!out_.empty()) out.append(std::exchange(out_, {}));
+    std::size_t before = out.size();
+    for (Active& a : active_)
+      if (!advance(a, out)) break;
+    if (quit_wanted_ && active_.empty() && expected_.empty()) {
+      say("QUIT\r\n", Command::quit);
+      state_ = State::quitting;
+    }
+    if (out.size() != before) ++progress_;
+  }
+  if (!out_.empty()) out.append(std::exchange(out_, {}));
+}
+
+// Sends what this transaction may send now. True when the next one's commands may follow at once.
+bool ClientEngine::advance(Active& a, std::string& out) {
+  const std::size_t recipients = a.transaction.recipients.size();
+  if (stopped_) return false;
+  if (a.step == Step::mail) {
+    if (must_wait()) return false;
+    if (std::exchange(needs_rset_, false)) {
+      out += "RSET\r\n";
+      expected_.push_back({Command::rset});
+      if (must_wait()) return false;
+    }
+    append_mail(out, a.transaction, peer_);
+    expect(a, Command::mail);
+    a.step = Step::rcpt;
+  }
+  while (a.step == Step::rcpt) {
+    while (a.next_rcpt < recipients && a.ledger.settled(a.next_rcpt)) ++a.next_rcpt;
+    if (a.next_rcpt == recipients) {
+      a.step = Step::data;
+      break;
+    }
+    if (must_wait()) return false;
+    append_rcpt(out, *a.transaction.recipients[a.next_rcpt], peer_);
+    expect(a, Command::rcpt, a.next_rcpt++);
+  }
+  if (a.step == Step::data) {
+    if (must_wait()) return false;
+    if (a.chunked) {
+      fmt::format_int size(a.transaction.content.size());
+      out += "BDAT ";
+      out.append(size.data(), size.size());
+      out += " LAST\r\n";
+      out.append(a.transaction.content);
+      expect(a, Command::end_of_data);
+      a.step = Step::end_sent;
+      return false;
+    }
+    out += "DATA\r\n";
+    expect(a, Command::data);
+    a.step = Step::data_sent;
+  }
+  if (a.step == Step::content && a.transaction.inlined) send_content(a, out);
+  return a.step == Step::end_sent && peer_.pipelining && !a.chunked;
+}
+
+void ClientEngine::send_content(Active& a, std::string& out) {
+  out.reserve(out.size() + a.transaction.content.size() + a.transaction.content.size() / 32 + 256);
+  encoder_.encode(a.transaction.content, out);
+  encoder_.finish(out);
+  expect(a, Command::end_of_data);
+  a.step = Step::end_sent;
+}
+
+void ClientEngine::give_content(std::uint64_t key, std::string_view bytes, bool last) {
+  if (state_ != State::ready) return;  // the session ended while the chunk was on its way
+  PW_CHECK(!active_.empty());
+  Active& a = active_.front();
+  PW_CHECK(a.transaction.key == key && a.step == Step::content && !a.transaction.inlined);
+  encoder_.encode(bytes, out_);
+  ++progress_;
+  if (!last) return;
+  encoder_.finish(out_);
+  expect(a, Command::end_of_data);
+  a.step = Step::end_sent;
+}
+
+void ClientEngine::expect(Active& a, Command command, std::size_t recipient) {
+  expected_.push_back({command, recipient});
+  ++a.due;
+}
+
+// Replies come in order, so they always belong to the oldest transaction.
+void ClientEngine::transaction_reply(Expected expected, ReplyClass what) {
+  PW_CHECK(!active_.empty());
+  Active& a = active_.front();
+  bool last_of_command = true;
+  switch (expected.command) {
+    case Command::mail:
+      mail_reply(a, what);
+      break;
+    case Command::rcpt:
+      rcpt_reply(a, what, expected.recipient);
+      break;
+    case Command::data:
+      data_reply(a, what);
+      break;
+    case Command::end_of_data:
+      end_reply(a);
+      last_of_command = a.answered == a.accepted.size() || !options_.dialect->reply_per_recipient;
+      break;
+    default:  // empty_end: nobody is left whom this reply could concern
+      break;
+  }
+  if (state_ == State::over) return;
+  if (last_of_command) {
+    expected_.pop_front();
+    --a.due;
+  }
+  if (a.due == 0 && a.ledger.close()) close_front();
+}
+
+void ClientEngine::mail_reply(Active& a, ReplyClass what) {
+  if (what == ReplyClass::positive)
+    a.mail_accepted = true;
+  else
+    settle_open(a, outcome_of(*options_.dialect, Stage::mail, parser_.stored()));
+}
+
+void ClientEngine::rcpt_reply(Active& a, ReplyClass what, std::size_t recipient) {
+  if (a.ledger.settled(recipient)) return;  // MAIL was refused, this only echoes it
+  if (what == ReplyClass::positive)
+    a.accepted.push_back(recipient);
+  else
+    settle(a, recipient, outcome_of(*options_.dialect, Stage::rcpt, parser_.stored()));
+}
+
+void ClientEngine::data_reply(Active& a, ReplyClass what) {
+  if (what != ReplyClass::positive)
+    return settle_open(a, outcome_of(*options_.dialect, Stage::data, parser_.stored()));
+  if (!a.accepted.empty()) {
+    a.step = Step::content;
+    if (!a.transaction.inlined) emit(ClientEvent::Kind::want_content, a.transaction.key);
+    return;
+  }
+  // DATA was on its way when the last recipient was refused, and the server takes it all the same:
+  // an empty message for nobody (RFC 2920 3.1).
+  out_ += ".\r\n";
+  if (options_.dialect->reply_per_recipient) {
+    // Without recipients there is no telling how many replies come (RFC 2033 4.2 forbids the 354).
+    out_ += "QUIT\r\n";
+    return fail_session(Stage::data, {4, 5, 0}, "354 although every recipient was refused");
+  }
+  a.step = Step::end_sent;
+  expect(a, Command::empty_end);
+}
+
+void ClientEngine::end_reply(Active& a) {
+  if (a.accepted.empty()) return;  // BDAT without a recipient was refused, as it must be
+  a.clean_end = !a.chunked || parser_.code() < 400;
+  Outcome outcome = outcome_of(*options_.dialect, Stage::final_reply, parser_.stored());
+  if (options_.dialect->reply_per_recipient) {
+    settle(a, a.accepted[a.answered++], std::move(outcome));
+    return;
+  }
+  outcome.dsn_passed_on = peer_.dsn && outcome.disposition == mail::Disposition::delivered;
+  settle_open(a, outcome);
+}
+
+void ClientEngine::close_front() {
+  Active& a = active_.front();
+  // What is left of a transaction without an answered end of data would make the next MAIL a nested
+  // one.
+  if (a.mail_accepted && !a.clean_end) needs_rset_ = true;
+  emit(ClientEvent::Kind::finished, a.transaction.key);
+  active_.pop_front();
+  end_if_stopped();
+}
+
+void ClientEngine::settle(Active& a, std::size_t recipient, Outcome outcome) {
+  PW_CHECK(a.ledger.settle(recipient));
+  events_.push_back(
+      {ClientEvent::Kind::recipient, a.transaction.key, recipient, std::move(outcome)});
+}
+
+void ClientEngine::settle_open(Active& a, const Outcome& outcome) {
+  for (std::size_t i = 0; i < a.ledger.size() && a.ledger.open() > 0; ++i)
+    if (!a.ledger.settled(i)) settle(a, i, outcome);
+}
+
+bool ClientEngine::past_end(std::uint64_t key) const {
+  for (const Active& a : active_)
+    if (a.transaction.key == key) return a.step == Step::end_sent;
+  return false;
+}
+
+}  // namespace postwain::smtp

@@ -1,0 +1,51 @@
+#include "common/smtp/peer_extensions.h"
+
+#include "common/base/text.h"
+
+namespace postwain::smtp {
+
+namespace {
+
+// ehlo-line = ehlo-keyword *( SP ehlo-param ); the old form "AUTH=PLAIN" is understood as well.
+void take_line(std::string_view line, PeerExtensions& out) {
+  line = trim(line);
+  std::size_t cut = line.find_first_of(" =");
+  std::string_view keyword = line.substr(0, cut);
+  std::string_view rest = cut == std::string_view::npos ? std::string_view() : line.substr(cut + 1);
+  if (iequals(keyword, "PIPELINING")) {
+    out.pipelining = true;
+  } else if (iequals(keyword, "SIZE")) {
+    out.size = true;
+    out.size_limit = parse_decimal<std::uint64_t>(trim(rest)).value_or(0);
+  } else if (iequals(keyword, "8BITMIME")) {
+    out.eight_bit_mime = true;
+  } else if (iequals(keyword, "SMTPUTF8")) {
+    out.smtputf8 = true;
+  } else if (iequals(keyword, "DSN")) {
+    out.dsn = true;
+  } else if (iequals(keyword, "CHUNKING")) {
+    out.chunking = true;
+  } else if (iequals(keyword, "BINARYMIME")) {
+    out.binary_mime = true;
+  } else if (iequals(keyword, "STARTTLS")) {
+    out.starttls = true;
+  } else if (iequals(keyword, "AUTH")) {
+    for (std::string_view mechanism : split(rest, ' '))
+      if (iequals(mechanism, "PLAIN")) out.auth_plain = true;
+  }
+}
+
+}  // namespace
+
+PeerExtensions PeerExtensions::parse(std::string_view text) {
+  PeerExtensions out;
+  std::size_t end = text.find('\n');
+  while (end != std::string_view::npos) {
+    text.remove_prefix(end + 1);
+    end = text.find('\n');
+    take_line(text.substr(0, end), out);
+  }
+  return out;
+}
+
+}  // namespace postwain::smtp

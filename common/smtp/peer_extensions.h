@@ -1,0 +1,25 @@
+// What a server offers in its reply to EHLO or LHLO (RFC 5321 4.1.1.1). No I/O.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace postwain::smtp {
+
+struct PeerExtensions {
+  bool pipelining = false;       // RFC 2920
+  bool size = false;             // RFC 1870
+  std::uint64_t size_limit = 0;  // 0: none given
+  bool eight_bit_mime = false;   // RFC 6152
+  bool smtputf8 = false;         // RFC 6531
+  bool dsn = false;              // RFC 3461
+  bool chunking = false;         // RFC 3030
+  bool binary_mime = false;      // RFC 3030
+  bool starttls = false;         // RFC 3207
+  bool auth_plain = false;       // RFC 4954, RFC 4616
+
+  // text: the lines of the reply joined with '\n'; the first is the greeting and is not looked at.
+  static PeerExtensions parse(std::string_view text);
+};
+
+}  // namespace postwain::smtp
