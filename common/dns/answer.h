@@ -1,0 +1,59 @@
+// Answers of the DNS as values, and reading them from a message (RFC 1035 4.1). Pure: the bytes may
+// be anything, what is malformed counts as a temporary failure and never as "does not exist".
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace postwain::dns {
+
+constexpr std::size_t kMxRecordsMax = 50;   // further ones are not looked at
+constexpr std::size_t kAddressesMax = 100;  // of one name, both families
+constexpr std::size_t kCnameChainMax = 10;
+
+enum class Status : std::uint8_t {
+  ok,
+  no_such_name,  // NXDOMAIN: the name does not exist, for no type
+  no_data,       // the name exists, this type does not
+  temporary,     // no answer, SERVFAIL, nonsense
+};
+std::string_view name_of(Status status);
+
+struct MxRecord {
+  std::uint16_t preference = 0;
+  std::string host;  // lower case without final dot; empty for "." (RFC 7505)
+  bool operator==(const MxRecord&) const = default;
+};
+struct MxAnswer {
+  Status status = Status::temporary;
+  std::vector<MxRecord> records;
+};
+
+struct AddressAnswer {
+  Status status = Status::temporary;
+  std::vector<std::string> addresses;  // as text, IPv6 before IPv4
+};
+
+enum class RecordType : std::uint16_t { a = 1, mx = 15, aaaa = 28 };
+
+// One DNS message, read for one question.
+struct Answer {
+  Status status = Status::temporary;
+  std::vector<MxRecord> mx;
+  std::vector<std::string> addresses;
+  // The CNAME chain led here without records of the type: ask again for this name. Empty otherwise.
+  std::string chase;
+  std::size_t cnames = 0;
+  std::uint32_t ttl =
+      0;  // smallest of what was used; for a negative answer from the SOA (RFC 2308)
+};
+
+Answer read_answer(std::string_view message, std::string_view name, RecordType type);
+
+// Letters, digits, '-', '_' and dots, at most 253 bytes: what we are willing to look up and show.
+bool is_host_name(std::string_view name);
+
+}  // namespace postwain::dns

@@ -1,0 +1,148 @@
+#include "common/dns/mx_plan.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "common/base/check.h"
+#include "common/base/text.h"
+#include "common/dns/special_address.h"
+
+namespace postwain::dns {
+
+namespace {
+
+using mail::Blame;
+using mail::Disposition;
+using mail::Outcome;
+using mail::Stage;
+
+Outcome refuse(mail::EnhancedCode enhanced, std::string text) {
+  return local_outcome(Disposition::failed, Stage::dns, Blame::dns, enhanced, std::move(text));
+}
+
+Outcome defer(std::string text) {
+  return local_outcome(Disposition::deferred, Stage::dns, Blame::dns, {4, 4, 3}, std::move(text));
+}
+
+// The domain says that it takes no mail; 556 is the code RFC 7504 gives to that.
+Outcome null_mx(std::string_view domain) {
+  Outcome outcome = refuse({5, 1, 10}, fmt::format("556 {} accepts no mail (null MX)", domain));
+  return outcome;
+}
+
+void shuffle_equals(std::vector<MxRecord>& records, const Random& random) {
+  for (std::size_t start = 0; start < records.size();) {
+    std::size_t end = start + 1;
+    while (end < records.size() && records[end].preference == records[start].preference) ++end;
+    for (std::size_t i = end - 1; i > start; --i)
+      std::swap(records[i], records[start + random(static_cast<std::uint32_t>(i - start + 1))]);
+    start = end;
+  }
+}
+
+}  // namespace
+
+MxHosts order_mx(std::string_view domain, const MxAnswer& answer, std::string_view own_hostname,
+                 const Random& random) {
+  MxHosts out;
+  switch (answer.status) {
+    case Status::temporary:
+      out.refusal = defer(fmt::format("the MX of {} cannot be looked up now", domain));
+      return out;
+    case Status::no_such_name:
+      out.refusal = refuse({5, 1, 2}, fmt::format("the domain {} does not exist", domain));
+      return out;
+    case Status::no_data:
+      out.names.push_back(to_lower(domain));
+      out.implicit = true;
+      return out;
+    case Status::ok:
+      break;
+  }
+  std::vector<MxRecord> records = answer.records;
+  // "." among real hosts is a mistake of the domain's (RFC 7505 3) and means nothing.
+  std::erase_if(records, [](const MxRecord& r) { return r.host.empty(); });
+  if (records.empty() && !answer.records.empty()) {
+    out.refusal = null_mx(domain);
+    return out;
+  }
+  std::stable_sort(records.begin(), records.end(), [](const MxRecord& a, const MxRecord& b) {
+    return a.preference < b.preference;
+  });
+  for (const MxRecord& r : records) {
+    if (!iequals(r.host, own_hostname)) continue;
+    std::uint16_t own = r.preference;
+    std::erase_if(records, [own](const MxRecord& other) { return other.preference >= own; });
+    if (records.empty())
+      out.refusal = refuse({5, 4, 6}, fmt::format("mail for {} loops back to this host: we are its "
+                                                  "best MX, but not set up to take its mail",
+                                                  domain));
+    break;
+  }
+  shuffle_equals(records, random);
+  for (MxRecord& r : records)
+    if (out.names.size() < kMxHostsLooked) out.names.push_back(std::move(r.host));
+  return out;
+}
+
+MxPlan plan_mx(std::string_view domain, const MxHosts& hosts,
+               const std::vector<AddressAnswer>& answers, bool allow_private) {
+  PW_CHECK(answers.size() == hosts.names.size());
+  MxPlan out;
+  if (hosts.refusal) {
+    out.refusal = hosts.refusal;
+    return out;
+  }
+  bool undecided = false;
+  bool refused_private = false;
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    MxHost host{hosts.names[i], alternate_families(answers[i].addresses)};
+    undecided = undecided || answers[i].status == Status::temporary;
+    if (!allow_private)
+      refused_private = std::erase_if(host.addresses, is_special_address) > 0 || refused_private;
+    if (!host.addresses.empty()) out.hosts.push_back(std::move(host));
+  }
+  if (!out.hosts.empty()) return out;
+  if (undecided)
+    out.refusal = defer(fmt::format("no mail host of {} can be looked up now", domain));
+  else if (refused_private)
+    out.refusal = refuse({5, 4, 6}, fmt::format("every mail host of {} has a loopback or private "
+                                                "address",
+                                                domain));
+  else if (hosts.implicit)
+    out.refusal = refuse({5, 1, 2}, fmt::format("the domain {} has no MX and no address", domain));
+  else
+    out.refusal = refuse({5, 4, 4}, fmt::format("no mail host of {} has an address", domain));
+  return out;
+}
+
+std::optional<std::string> literal_address(std::string_view domain) {
+  if (domain.size() < 3 || domain.front() != '[' || domain.back() != ']') return std::nullopt;
+  std::string inner(domain.substr(1, domain.size() - 2));
+  unsigned char bytes[16];
+  if (istarts_with(inner, "ipv6:")) {
+    inner.erase(0, 5);
+    if (inet_pton(AF_INET6, inner.c_str(), bytes) == 1) return inner;
+  } else if (inet_pton(AF_INET, inner.c_str(), bytes) == 1) {
+    return inner;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> alternate_families(const std::vector<std::string>& addresses) {
+  std::vector<std::string> v6;
+  std::vector<std::string> v4;
+  for (const std::string& a : addresses) (a.find(':') != std::string::npos ? v6 : v4).push_back(a);
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < std::max(v6.size(), v4.size()); ++i) {
+    if (i < v6.size()) out.push_back(std::move(v6[i]));
+    if (i < v4.size()) out.push_back(std::move(v4[i]));
+  }
+  return out;
+}
+
+}  // namespace postwain::dns

@@ -1,0 +1,275 @@
+#include "common/dns/resolver.h"
+
+#include <ares.h>
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <sys/time.h>
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "common/base/check.h"
+#include "common/base/text.h"
+#include "common/net/fd_watcher.h"
+
+namespace postwain::dns {
+
+namespace {
+
+using Done = std::function<void(const Answer&)>;
+
+struct LibraryOnce {
+  LibraryOnce() { PW_CHECK(ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS); }
+};
+
+// One question on its way, handed to c-ares as the callback's argument.
+struct Question {
+  void* parts = nullptr;
+  std::string key;   // cache key: what was first asked
+  std::string name;  // now, after CNAMEs
+  RecordType type = RecordType::a;
+  std::size_t cnames = 0;
+  std::uint32_t ttl = UINT32_MAX;
+  Done done;
+};
+
+std::string cache_key(std::string_view name, RecordType type) {
+  return fmt::format("{} {}", static_cast<int>(type), to_lower(name));
+}
+
+Error ares_error(std::string_view what, int status) {
+  return {fmt::format("{}: {}", what, ares_strerror(status)), status};
+}
+
+}  // namespace
+
+struct Resolver::Parts {
+  explicit Parts(net::Loop& l) : loop(l), timer(l) {}
+
+  net::Loop& loop;
+  net::Timer timer;
+  ares_channel channel = nullptr;
+  bool closing = false;
+  std::unordered_map<int, std::unique_ptr<net::FdWatcher>> watchers;
+  struct Cached {
+    Answer answer;
+    MonoTime until{};
+  };
+  std::unordered_map<std::string, Cached> cache;
+
+  void ask(const std::string& name, RecordType type, Done done);
+  void send(std::unique_ptr<Question> question);
+  void answered(std::unique_ptr<Question> question, int status, std::string_view message);
+  void keep(const std::string& key, const Answer& answer);
+  void arm_timer();
+  void process(int read_fd, int write_fd);
+
+  static void on_answer(void* arg, int status, int, unsigned char* bytes, int size) noexcept;
+  static void on_socket(void* data, int fd, int read, int write) noexcept;
+};
+
+void Resolver::Parts::ask(const std::string& name, RecordType type, Done done) {
+  if (!is_host_name(name)) {
+    Answer answer;
+    answer.status = Status::no_such_name;
+    return done(answer);
+  }
+  std::string key = cache_key(name, type);
+  auto found = cache.find(key);
+  if (found != cache.end() && loop.now() < found->second.until) {
+    Answer copy = found->second.answer;  // done may change the cache
+    return done(copy);
+  }
+  auto question = std::make_unique<Question>();
+  question->parts = this;
+  question->key = std::move(key);
+  question->name = name;
+  question->type = type;
+  question->done = std::move(done);
+  send(std::move(question));
+}
+
+void Resolver::Parts::send(std::unique_ptr<Question> question) {
+  Question* raw = question.release();  // on_answer takes it back, and is always called once
+  std::string name = raw->name;
+  ares_query(channel, name.c_str(), 1, static_cast<int>(raw->type), &Parts::on_answer, raw);
+  if (!closing) arm_timer();
+}
+
+void Resolver::Parts::on_answer(void* arg, int status, int, unsigned char* bytes,
+                                int size) noexcept {
+  std::unique_ptr<Question> question(static_cast<Question*>(arg));
+  auto* parts = static_cast<Parts*>(question->parts);
+  if (parts->closing || status == ARES_EDESTRUCTION) return;
+  std::string_view message;
+  if (bytes != nullptr && size > 0)
+    message = {reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)};
+  parts->answered(std::move(question), status, message);
+}
+
+void Resolver::Parts::answered(std::unique_ptr<Question> question, int status,
+                               std::string_view message) {
+  Answer answer;
+  if (status == ARES_SUCCESS || status == ARES_ENODATA || status == ARES_ENOTFOUND)
+    answer = read_answer(message, question->name, question->type);
+  question->ttl = std::min(question->ttl, answer.ttl);
+  question->cnames += answer.cnames;
+  if (!answer.chase.empty()) {
+    if (question->cnames < kCnameChainMax) {
+      question->name = answer.chase;
+      return send(std::move(question));
+    }
+    answer = Answer();
+  }
+  answer.ttl = question->ttl;
+  keep(question->key, answer);
+  question->done(answer);
+}
+
+void Resolver::Parts::keep(const std::string& key, const Answer& answer) {
+  if (answer.status == Status::temporary) return;
+  Duration longest = answer.status == Status::ok ? kPositiveTtlMax : kNegativeTtlMax;
+  Duration ttl = std::min<Duration>(std::chrono::seconds(answer.ttl), longest);
+  if (ttl <= Duration::zero()) return;
+  if (cache.size() >= kCacheEntriesMax) {
+    MonoTime now = loop.now();
+    std::erase_if(cache, [&](const auto& entry) { return entry.second.until <= now; });
+    if (cache.size() >= kCacheEntriesMax) cache.clear();
+  }
+  cache[key] = {answer, loop.now() + ttl};
+}
+
+void Resolver::Parts::arm_timer() {
+  timeval wait{};
+  if (ares_timeout(channel, nullptr, &wait) == nullptr) return timer.stop();
+  Duration after = std::chrono::seconds(wait.tv_sec) + Duration(wait.tv_usec / 1000 + 1);
+  timer.start(after, [this] { process(ARES_SOCKET_BAD, ARES_SOCKET_BAD); });
+}
+
+void Resolver::Parts::process(int read_fd, int write_fd) {
+  ares_process_fd(channel, read_fd, write_fd);
+  arm_timer();
+}
+
+void Resolver::Parts::on_socket(void* data, int fd, int read, int write) noexcept {
+  auto* parts = static_cast<Parts*>(data);
+  if (read == 0 && write == 0) {
+    parts->watchers.erase(fd);
+    return;
+  }
+  auto& watcher = parts->watchers[fd];
+  if (!watcher)
+    watcher = std::make_unique<net::FdWatcher>(parts->loop, fd, [parts, fd](bool in, bool out) {
+      parts->process(in ? fd : ARES_SOCKET_BAD, out ? fd : ARES_SOCKET_BAD);
+    });
+  watcher->watch(read != 0, write != 0);
+}
+
+Resolver::Resolver(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Result<std::unique_ptr<Resolver>> Resolver::create(net::Loop& loop,
+                                                   const std::vector<std::string>& servers) {
+  static LibraryOnce library;
+  auto parts = std::make_unique<Parts>(loop);
+  ares_options options{};
+  options.timeout = static_cast<int>(kQueryTimeout.count());
+  options.tries = kQueryTries;
+  options.sock_state_cb = &Parts::on_socket;
+  options.sock_state_cb_data = parts.get();
+  int status = ares_init_options(&parts->channel, &options,
+                                 ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
+  if (status != ARES_SUCCESS) return ares_error("cannot set up the DNS resolver", status);
+  std::unique_ptr<Resolver> resolver(new Resolver(std::move(parts)));
+  if (!servers.empty()) {
+    std::string list = fmt::format("{}", fmt::join(servers, ","));
+    status = ares_set_servers_ports_csv(resolver->parts_->channel, list.c_str());
+    if (status != ARES_SUCCESS) return ares_error("dns.servers " + list, status);
+  }
+  return resolver;
+}
+
+Resolver::~Resolver() {
+  parts_->closing = true;
+  if (parts_->channel != nullptr) ares_destroy(parts_->channel);
+}
+
+void Resolver::lookup_mx(const std::string& name, std::function<void(const MxAnswer&)> done) {
+  parts_->ask(name, RecordType::mx, [done = std::move(done)](const Answer& answer) {
+    done(MxAnswer{answer.status, answer.mx});
+  });
+}
+
+namespace {
+
+// The answers for the two families become one. An address of either is success; else a failure of
+// either leaves the whole undecided.
+AddressAnswer combine(const Answer& v6, const Answer& v4) {
+  AddressAnswer out;
+  out.addresses = v6.addresses;
+  out.addresses.insert(out.addresses.end(), v4.addresses.begin(), v4.addresses.end());
+  if (out.addresses.size() > kAddressesMax) out.addresses.resize(kAddressesMax);
+  if (!out.addresses.empty())
+    out.status = Status::ok;
+  else if (v6.status == Status::temporary || v4.status == Status::temporary)
+    out.status = Status::temporary;
+  else if (v6.status == Status::no_such_name && v4.status == Status::no_such_name)
+    out.status = Status::no_such_name;
+  else
+    out.status = Status::no_data;
+  return out;
+}
+
+std::vector<std::string> in_hosts_file(ares_channel channel, const std::string& name) {
+  std::vector<std::string> out;
+  for (int family : {AF_INET6, AF_INET}) {
+    hostent* host = nullptr;
+    if (ares_gethostbyname_file(channel, name.c_str(), family, &host) != ARES_SUCCESS) continue;
+    for (char** p = host->h_addr_list; *p != nullptr && out.size() < kAddressesMax; ++p) {
+      char text[INET6_ADDRSTRLEN];
+      if (host->h_addrtype == family && inet_ntop(family, *p, text, sizeof text) != nullptr)
+        out.emplace_back(text);
+    }
+    ares_free_hostent(host);
+  }
+  return out;
+}
+
+}  // namespace
+
+void Resolver::lookup_addresses(const std::string& name,
+                                std::function<void(const AddressAnswer&)> done) {
+  struct Both {
+    std::optional<Answer> v6;
+    std::optional<Answer> v4;
+    std::function<void(const AddressAnswer&)> done;
+  };
+  auto both = std::make_shared<Both>();
+  both->done = std::move(done);
+  auto finish = [both] {
+    if (both->v6 && both->v4) both->done(combine(*both->v6, *both->v4));
+  };
+  parts_->ask(name, RecordType::aaaa, [both, finish](const Answer& answer) {
+    both->v6 = answer;
+    finish();
+  });
+  parts_->ask(name, RecordType::a, [both, finish](const Answer& answer) {
+    both->v4 = answer;
+    finish();
+  });
+}
+
+void Resolver::lookup_host(const std::string& name,
+                           std::function<void(const AddressAnswer&)> done) {
+  AddressAnswer answer;
+  answer.addresses = in_hosts_file(parts_->channel, name);
+  if (answer.addresses.empty() && iequals(name, "localhost"))
+    answer.addresses = {"::1", "127.0.0.1"};
+  if (answer.addresses.empty()) return lookup_addresses(name, std::move(done));
+  answer.status = Status::ok;
+  done(answer);
+}
+
+}  // namespace postwain::dns

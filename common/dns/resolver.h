@@ -1,0 +1,49 @@
+// Looks names up: MX, and addresses of both families. Home of c-ares, whose sockets and time-outs
+// run on the loop of common/net. Answers are cached by their TTL, negative ones for at most five
+// minutes, failures not at all. What an answer means for mail is decided in mx_plan.h.
+//
+// Not here: validation (DNSSEC), search domains. Names are looked up as they are.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/base/result.h"
+#include "common/dns/answer.h"
+#include "common/net/loop.h"
+
+namespace postwain::dns {
+
+constexpr Duration kQueryTimeout = std::chrono::seconds(2);  // first try; each later one doubles it
+constexpr int kQueryTries = 3;                               // in all at most 14 s and one server
+constexpr std::size_t kCacheEntriesMax = 10000;
+constexpr Duration kPositiveTtlMax = std::chrono::hours(24);
+constexpr Duration kNegativeTtlMax = std::chrono::minutes(5);
+
+class Resolver {
+ public:
+  // servers: "127.0.0.1:5353", "[::1]:53"; empty: those of /etc/resolv.conf. Create it before the
+  // process is confined: c-ares 1.18 seeds its query ids from /dev/urandom at this moment
+  // (CVE-2023-31147).
+  static Result<std::unique_ptr<Resolver>> create(net::Loop& loop,
+                                                  const std::vector<std::string>& servers);
+  // Callbacks of lookups still running are not called any more.
+  ~Resolver();
+  Resolver(const Resolver&) = delete;
+  Resolver& operator=(const Resolver&) = delete;
+
+  // done may be called before these return (cached, or not a name at all).
+  void lookup_mx(const std::string& name, std::function<void(const MxAnswer&)> done);
+  void lookup_addresses(const std::string& name, std::function<void(const AddressAnswer&)> done);
+  // The same, but /etc/hosts and "localhost" come first: for hosts an operator names.
+  void lookup_host(const std::string& name, std::function<void(const AddressAnswer&)> done);
+
+ private:
+  struct Parts;
+  explicit Resolver(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace postwain::dns
