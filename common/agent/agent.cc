@@ -1,0 +1,250 @@
+#include "common/agent/agent.h"
+
+#include <utility>
+
+#include "common/agent/report.h"
+#include "common/base/check.h"
+#include "common/log/log.h"
+
+namespace postwain::agent {
+
+namespace {
+
+using mail::Blame;
+using mail::Disposition;
+using mail::Stage;
+
+constexpr Duration kSweepEvery = std::chrono::seconds(10);
+constexpr Duration kDrainStep = std::chrono::milliseconds(20);
+
+std::shared_ptr<tls::Context> client_context(bool verify) {
+  auto context = tls::Context::client(verify);
+  if (context) return context.take();
+  log::Line(log::Level::error, "tls_context").kv("error", context.error().text);
+  return nullptr;
+}
+
+mail::Outcome going_away() {
+  return local_outcome(Disposition::deferred, Stage::local, Blame::nobody, {4, 3, 2},
+                       "the delivery client is shutting down");
+}
+
+}  // namespace
+
+Agent::Agent(net::Loop& loop, const config::Config& config, HostFinder& finder, Setup setup)
+    : loop_(loop),
+      setup_(std::move(setup)),
+      services_{loop,
+                config,
+                *setup_.dialect,
+                finder,
+                *this,
+                client_context(false),
+                client_context(true)},
+      sweep_timer_(loop),
+      drain_timer_(loop),
+      link_(loop, config.qmgr_socket(), setup_.role, setup_.name,
+            daemon::QmgrLink::Callbacks{
+                .on_up = [this](const ipc::Welcome&) { qmgr_up(); },
+                .on_down = [this](const std::string&) { qmgr_down(); },
+                .on_frame = [this](ipc::FrameType type,
+                                   std::string_view payload) { return frame(type, payload); },
+                .on_drained = {},
+            }) {
+  sweep_timer_.repeat(kSweepEvery, [this] { sweep(); });
+}
+
+Agent::~Agent() {
+  for (auto& [key, destination] : destinations_) destination->take_waiting();
+  // Connections must not point to attempts any more when both go.
+  for (auto& [address, attempt] : attempts_) {
+    attempt->dropped = true;
+    if (attempt->connection != nullptr) attempt->connection->abandon("the delivery client ends");
+  }
+  loop_.forget_turn_end(this);
+}
+
+bool Agent::frame(ipc::FrameType type, std::string_view payload) {
+  if (type == ipc::FrameType::lease) return take_lease(payload);
+  if (type == ipc::FrameType::content_chunk) return take_chunk(payload);
+  return false;
+}
+
+bool Agent::take_lease(std::string_view payload) {
+  ipc::Lease lease;
+  if (!ipc::decode(payload, lease) || lease.recipients.empty() || leases_.count(lease.lease) > 0)
+    return false;
+  auto owned = std::make_unique<Attempt>(++serial_, std::move(lease));
+  Attempt& attempt = *owned;
+  attempts_.emplace(&attempt, std::move(owned));
+  leases_.emplace(attempt.lease().lease, &attempt);
+  if (draining_)
+    give_back(attempt);
+  else
+    destination_for(attempt.lease()).add(attempt);
+  return true;
+}
+
+bool Agent::take_chunk(std::string_view payload) {
+  ipc::ContentChunk chunk;
+  if (!ipc::decode(payload, chunk)) return false;
+  auto found = leases_.find(chunk.lease);
+  // The attempt may have ended while the chunk was on its way.
+  if (found == leases_.end() || found->second->connection == nullptr) return true;
+  Attempt& attempt = *found->second;
+  if (chunk.failed || !attempt.feed.arrived(chunk.offset, chunk.content))
+    attempt.connection->content_failed();
+  else
+    attempt.connection->content_arrived();
+  return true;
+}
+
+Destination& Agent::destination_for(const ipc::Lease& lease) {
+  // Leases for one destination come in rows; comparing is cheaper than making a key.
+  if (last_destination_ != nullptr && last_destination_->serves(lease)) return *last_destination_;
+  auto& destination = destinations_[Destination::key_of(lease)];
+  if (!destination) destination = std::make_unique<Destination>(services_, lease);
+  last_destination_ = destination.get();
+  return *destination;
+}
+
+void Agent::request_content(Attempt& attempt, std::uint64_t offset, std::uint32_t length) {
+  if (link_.up() && !attempt.dropped && !attempt.orphaned)
+    link_.send(ipc::ContentRequest{attempt.lease().lease, offset, length});
+}
+
+void Agent::settled(Attempt& attempt, std::size_t row, mail::Outcome outcome) {
+  if (!attempt.dropped) log_outcome(attempt, row, outcome);
+  attempt.settle(row, std::move(outcome));
+  note_news(attempt);
+}
+
+void Agent::finished(Attempt& attempt) {
+  PW_CHECK(attempt.complete());
+  attempt.finished = true;
+  note_news(attempt);
+}
+
+void Agent::note_news(Attempt& attempt) {
+  if (attempt.has_news) return;
+  attempt.has_news = true;
+  with_news_.push_back(&attempt);
+  loop_.at_turn_end(this, [this] { end_of_turn(); });
+}
+
+// One frame per attempt and turn, however many replies came in it.
+void Agent::end_of_turn() {
+  std::vector<Attempt*> list = std::exchange(with_news_, {});
+  for (Attempt* attempt : list) {
+    attempt->has_news = false;
+    if (attempt->dropped)
+      attempt->news.clear();
+    else if (!attempt->orphaned)
+      report(*attempt);
+    else if (!attempt->news.empty())
+      report_late(*attempt);
+    if (!attempt->finished || (attempt->orphaned && !attempt->news.empty())) continue;
+    if (!attempt->dropped && !attempt->orphaned) leases_.erase(attempt->lease().lease);
+    attempts_.erase(attempt);
+  }
+}
+
+void Agent::report(Attempt& attempt) {
+  PW_CHECK(link_.up());
+  ipc::Outcomes message;
+  message.lease = attempt.lease().lease;
+  message.done = attempt.finished;
+  message.outcomes = std::exchange(attempt.news, {});
+  link_.send(message);
+  std::erase_if(message.outcomes, [](const ipc::RecipientOutcome& r) {
+    return r.outcome.disposition != Disposition::delivered;
+  });
+  if (message.outcomes.empty()) return;
+  MonoTime now = loop_.now();
+  while (!recent_.empty() &&
+         (now - recent_.front().at > kRecentFor || recent_.size() >= kRecentMax))
+    recent_.pop_front();
+  recent_.push_back({now, attempt.lease().id, std::move(message.outcomes)});
+}
+
+// While qmgr is away, news stay with the attempt.
+void Agent::report_late(Attempt& attempt) {
+  if (!link_.up()) return;
+  ipc::LateOutcomes message;
+  message.id = attempt.lease().id;
+  message.outcomes = std::exchange(attempt.news, {});
+  for (std::size_t row = 0; row < attempt.lease().recipients.size(); ++row)
+    if (!attempt.settled(row))
+      message.still_running.push_back(attempt.lease().recipients[row].index);
+  link_.send(message);
+}
+
+void Agent::qmgr_up() {
+  for (auto& [address, attempt] : attempts_) {
+    if (!attempt->orphaned) continue;
+    report_late(*attempt);
+    if (attempt->finished) note_news(*attempt);  // and then it can be forgotten
+  }
+  for (Recent& recent : recent_)
+    link_.send(ipc::LateOutcomes{recent.id, std::move(recent.outcomes), {}});
+  recent_.clear();
+  if (!std::exchange(was_up_, true) && setup_.on_ready) setup_.on_ready();
+}
+
+void Agent::qmgr_down() {
+  leases_.clear();
+  for (auto& [key, destination] : destinations_) {
+    for (Attempt* attempt : destination->take_waiting()) {
+      attempt->dropped = true;
+      give_back(*attempt);
+    }
+  }
+  for (auto& [address, attempt] : attempts_) {
+    if (attempt->dropped || attempt->orphaned) continue;
+    bool past_end = attempt->connection != nullptr && attempt->connection->past_end(*attempt);
+    (attempt->finished || past_end ? attempt->orphaned : attempt->dropped) = true;
+  }
+  for (auto& [address, attempt] : attempts_)
+    if (attempt->dropped && attempt->connection != nullptr)
+      attempt->connection->stop("the queue manager is gone");
+}
+
+// For an attempt nobody works on.
+void Agent::give_back(Attempt& attempt) {
+  settle_all(services_, attempt, going_away());
+}
+
+void Agent::sweep() {
+  last_destination_ = nullptr;
+  std::erase_if(destinations_, [](const auto& entry) { return entry.second->quiet(); });
+}
+
+void Agent::drain() {
+  if (std::exchange(draining_, true)) return;
+  for (auto& [key, destination] : destinations_) {
+    for (Attempt* attempt : destination->take_waiting()) give_back(*attempt);
+    destination->close();
+  }
+  drain_until_ = loop_.now() + kDrainMax;
+  drain_timer_.repeat(kDrainStep, [this] { drain_step(); });
+}
+
+void Agent::drain_step() {
+  if (drained_) return;
+  bool late = loop_.now() >= drain_until_;
+  if (late) {
+    for (auto& [address, attempt] : attempts_)
+      if (attempt->connection != nullptr)
+        attempt->connection->abandon("the delivery client is shutting down");
+  }
+  if (!attempts_.empty() && !late) return;
+  if (link_.up() && link_.pending() > 0 && loop_.now() < drain_until_ + kDrainStep * 10) return;
+  if (late && link_.up() && !with_news_.empty()) return;  // reported at the end of this turn
+  drained_ = true;
+  for (auto& [key, destination] : destinations_) destination->close();
+  drain_timer_.stop();
+  sweep_timer_.stop();
+  if (setup_.on_drained) setup_.on_drained();
+}
+
+}  // namespace postwain::agent

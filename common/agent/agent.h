@@ -1,0 +1,92 @@
+// What both delivery clients are: leases come in from qmgr, go to their destinations, and their
+// outcomes go back. smtp-client and lmtp-client differ by their dialect and by where the hosts of a
+// next hop come from.
+//
+// When qmgr is lost: attempts that have not sent their end of data are given up (qmgr will lease
+// them again); those past it are awaited and reported with LateOutcomes after the next welcome. So
+// are deliveries reported in the last moments before the loss, because the qmgr that got the report
+// may have died before its commit: that keeps the window for duplicates small.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/agent/destination.h"
+#include "common/agent/services.h"
+#include "common/config/config.h"
+#include "common/daemon/qmgr_link.h"
+#include "common/net/loop.h"
+
+namespace postwain::agent {
+
+constexpr Duration kDrainMax = std::chrono::seconds(30);
+// Deliveries reported within this time before qmgr was lost are reported again.
+constexpr Duration kRecentFor = std::chrono::seconds(2);
+constexpr std::size_t kRecentMax = 20000;
+
+class Agent : private AttemptSink {
+ public:
+  struct Setup {
+    std::string name;  // "smtp-client[0]"
+    ipc::Role role = ipc::Role::smtp_client;
+    const smtp::Dialect* dialect = &smtp::kSmtp;
+    std::function<void()> on_ready;    // the first time qmgr has welcomed us
+    std::function<void()> on_drained;  // after drain(): nothing is left to do
+  };
+  Agent(net::Loop& loop, const config::Config& config, HostFinder& finder, Setup setup);
+  ~Agent() override;
+
+  // Returns what has not been started, finishes the rest (at most kDrainMax), then on_drained.
+  void drain();
+
+ private:
+  void settled(Attempt& attempt, std::size_t row, mail::Outcome outcome) override;
+  void finished(Attempt& attempt) override;
+  void request_content(Attempt& attempt, std::uint64_t offset, std::uint32_t length) override;
+
+  bool frame(ipc::FrameType type, std::string_view payload);
+  bool take_lease(std::string_view payload);
+  bool take_chunk(std::string_view payload);
+  Destination& destination_for(const ipc::Lease& lease);
+  void qmgr_up();
+  void qmgr_down();
+  void give_back(Attempt& attempt);
+
+  void note_news(Attempt& attempt);
+  void end_of_turn();
+  void report(Attempt& attempt);
+  void report_late(Attempt& attempt);
+  void sweep();
+  void drain_step();
+
+  struct Recent {
+    MonoTime at;
+    mail::QueueId id;
+    std::vector<ipc::RecipientOutcome> outcomes;
+  };
+
+  net::Loop& loop_;
+  Setup setup_;
+  Services services_;
+  std::unordered_map<Attempt*, std::unique_ptr<Attempt>> attempts_;
+  std::unordered_map<std::uint64_t, Attempt*> leases_;  // of the qmgr of now, by lease number
+  std::unordered_map<std::string, std::unique_ptr<Destination>> destinations_;
+  Destination* last_destination_ = nullptr;
+  std::vector<Attempt*> with_news_;
+  std::deque<Recent> recent_;
+  std::uint64_t serial_ = 0;
+  net::Timer sweep_timer_;
+  net::Timer drain_timer_;
+  MonoTime drain_until_{};
+  bool draining_ = false;
+  bool drained_ = false;
+  bool was_up_ = false;
+  daemon::QmgrLink link_;
+};
+
+}  // namespace postwain::agent

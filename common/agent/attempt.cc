@@ -1,0 +1,42 @@
+#include "common/agent/attempt.h"
+
+#include <utility>
+
+#include "common/base/check.h"
+
+namespace postwain::agent {
+
+Attempt::Attempt(std::uint64_t serial, ipc::Lease lease)
+    : feed(lease.size),
+      serial_(serial),
+      lease_(std::move(lease)),
+      content_(lease_.content),
+      ledger_(lease_.recipients.size()) {
+  lease_.content = content_;
+}
+
+smtp::Transaction Attempt::transaction() {
+  smtp::Transaction out;
+  out.key = serial_;
+  out.envelope = &lease_.envelope;
+  out.size = lease_.size;
+  out.eight_bit = lease_.eight_bit;
+  out.inlined = lease_.inlined;
+  out.content = content_;
+  rows_.clear();
+  out.recipients.reserve(lease_.recipients.size());
+  rows_.reserve(lease_.recipients.size());
+  for (std::size_t i = 0; i < lease_.recipients.size(); ++i) {
+    if (ledger_.settled(i)) continue;
+    out.recipients.push_back(&lease_.recipients[i].recipient);
+    rows_.push_back(i);
+  }
+  return out;
+}
+
+void Attempt::settle(std::size_t row, mail::Outcome outcome) {
+  PW_CHECK(ledger_.settle(row));
+  news.push_back({lease_.recipients[row].index, std::move(outcome)});
+}
+
+}  // namespace postwain::agent

@@ -1,0 +1,56 @@
+// One attempt: a lease of qmgr on its way through this agent, with what is known of its recipients
+// so far. Owned by the Agent; destinations and connections only point to it while they work on it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/agent/content_feed.h"
+#include "common/ipc/messages.h"
+#include "common/smtp/client_commands.h"
+#include "common/smtp/recipient_ledger.h"
+
+namespace postwain::agent {
+
+class Connection;
+
+class Attempt {
+ public:
+  // The lease's content, when inlined, is copied: its view dies with the frame.
+  Attempt(std::uint64_t serial, ipc::Lease lease);
+  Attempt(const Attempt&) = delete;
+  Attempt& operator=(const Attempt&) = delete;
+
+  const ipc::Lease& lease() const { return lease_; }
+  std::uint64_t serial() const { return serial_; }  // never repeats within the process
+
+  // For the recipients that have no outcome yet; the numbers in the engine's events count these.
+  smtp::Transaction transaction();
+  // From such a number to the place in lease().recipients.
+  std::size_t row(std::size_t number) const { return rows_[number]; }
+
+  // Takes the outcome of the recipient at that place; a second one is a bug.
+  void settle(std::size_t row, mail::Outcome outcome);
+  bool settled(std::size_t row) const { return ledger_.settled(row); }
+  bool complete() const { return ledger_.close(); }
+
+  ContentFeed feed;
+  std::vector<ipc::RecipientOutcome> news;  // outcomes not yet sent to qmgr
+  Connection* connection = nullptr;         // where it runs
+  unsigned returns = 0;                     // connections that gave it back unanswered
+  bool dropped = false;   // qmgr was lost and will lease it again: outcomes are not reported
+  bool orphaned = false;  // qmgr was lost after the end of data: reported with LateOutcomes
+  bool finished = false;
+  bool has_news = false;  // stands in the agent's list of attempts with news
+
+ private:
+  std::uint64_t serial_;
+  ipc::Lease lease_;
+  std::string content_;
+  smtp::RecipientLedger ledger_;
+  std::vector<std::size_t> rows_;
+};
+
+}  // namespace postwain::agent

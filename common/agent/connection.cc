@@ -1,0 +1,317 @@
+#include "common/agent/connection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "common/base/check.h"
+#include "common/smtp/outcome_rules.h"
+
+namespace postwain::agent {
+
+namespace {
+
+constexpr std::size_t kOutputKept = 128U << 10;  // capacity a connection keeps between flights
+
+smtp::TlsUse tls_use(mail::TlsLevel level) {
+  switch (level) {
+    case mail::TlsLevel::off:
+      return smtp::TlsUse::never;
+    case mail::TlsLevel::may:
+      return smtp::TlsUse::when_offered;
+    case mail::TlsLevel::encrypt:
+    case mail::TlsLevel::verify:
+    case mail::TlsLevel::dane:
+      return smtp::TlsUse::required;
+  }
+  return smtp::TlsUse::required;
+}
+
+smtp::ClientOptions engine_options(const Services& services, const ConnectionPlan& plan) {
+  smtp::ClientOptions options;
+  options.dialect = &services.dialect;
+  options.hello_name = services.config.hostname;
+  options.tls = tls_use(plan.tls);
+  options.credential = plan.credential;
+  return options;
+}
+
+}  // namespace
+
+Connection::Connection(Services& services, Owner& owner, ConnectionPlan plan)
+    : services_(services),
+      owner_(owner),
+      plan_(std::move(plan)),
+      engine_(engine_options(services, plan_)),
+      timer_(services.loop) {
+  ++services_.connections;
+  connect();
+}
+
+Connection::~Connection() {
+  PW_CHECK(running_.empty());
+  --services_.connections;
+}
+
+void Connection::connect() {
+  opened_at_ = services_.loop.now();
+  set_deadline(timeout(smtp::Wait::connect));
+  connecting_ = net::Stream::connect(services_.loop, plan_.candidate.endpoint, plan_.source,
+                                     [this](Status status) { connected(std::move(status)); });
+}
+
+void Connection::connected(Status status) {
+  if (!status) {
+    return owner_.over(*this,
+                       complete(smtp::outcome_without_reply(
+                           services_.dialect, mail::Stage::connect, {4, 4, 1},
+                           fmt::format("connect to {} ({}): {}", plan_.candidate.host,
+                                       plan_.candidate.endpoint.text(), status.error().text))));
+  }
+  channel_ = std::make_unique<daemon::Channel>(
+      services_.loop, std::move(connecting_),
+      daemon::Channel::Callbacks{
+          .on_data = [this](std::string_view bytes) { received(bytes); },
+          .on_tls =
+              [this] {
+                handshaking_ = false;
+                tls_text_ = channel_->tls_version() + " " + channel_->tls_cipher();
+                engine_.tls_started();
+                pump();
+              },
+          .on_closed = [this](const std::string& why) { closed(why); },
+          .on_drained =
+              [this] {
+                set_deadline(timeout(engine_.wait()));
+                pump();
+              },
+      });
+  update_deadline();
+}
+
+void Connection::received(std::string_view bytes) {
+  engine_.receive(bytes);
+  pump();
+}
+
+void Connection::closed(const std::string& why) {
+  if (handshaking_)
+    engine_.tls_failed(why.empty() ? "connection closed in the handshake" : why);
+  else
+    engine_.lost(why);
+  pump();
+}
+
+// Everything that can happen now: events out, attempts in, bytes out. May destroy *this in
+// owner_.over(); nothing is touched after that.
+void Connection::pump() {
+  if (pumping_ || channel_ == nullptr) return;  // an owner's call came back to us
+  pumping_ = true;
+  smtp::ClientEvent event;
+  for (bool more = true; more;) {
+    more = false;
+    while (engine_.next(event)) {
+      more = true;
+      if (!handle(event)) return;
+    }
+    while (has_room() && engine_.wants_transaction()) {
+      Attempt* attempt = owner_.next_attempt();
+      if (attempt == nullptr) break;
+      more = true;
+      start(*attempt);
+    }
+    feed_content();
+  }
+  flush();
+  update_deadline();
+  pumping_ = false;
+  if (idle() && !has_room()) quit();
+}
+
+bool Connection::handle(smtp::ClientEvent& event) {
+  using Kind = smtp::ClientEvent::Kind;
+  switch (event.kind) {
+    case Kind::ready:
+      ready_ = true;
+      owner_.ready(*this);
+      return true;
+    case Kind::start_tls:
+      start_tls();
+      return true;
+    case Kind::want_content:
+      feeding_ = &running(event.key);
+      return true;
+    case Kind::recipient: {
+      Attempt& attempt = running(event.key);
+      services_.sink.settled(attempt, attempt.row(event.recipient),
+                             complete(std::move(event.outcome)));
+      return true;
+    }
+    case Kind::finished: {
+      Attempt& attempt = running(event.key);
+      forget(attempt);
+      ++served_;
+      services_.sink.finished(attempt);
+      return true;
+    }
+    case Kind::returned: {
+      Attempt& attempt = running(event.key);
+      forget(attempt);
+      owner_.returned(*this, attempt, complete(std::move(event.outcome)));
+      return true;
+    }
+    case Kind::unusable:
+      flush();
+      channel_->close_after_flush();
+      owner_.over(*this, complete(std::move(event.outcome)));
+      return false;
+  }
+  return true;
+}
+
+void Connection::start_tls() {
+  handshaking_ = true;
+  const auto& context =
+      plan_.tls == mail::TlsLevel::verify ? services_.tls_verified : services_.tls_unverified;
+  if (context == nullptr)
+    engine_.tls_failed("no TLS context, see the log at start");
+  else
+    channel_->start_tls_client(*context, plan_.candidate.host);
+}
+
+bool Connection::has_room() const {
+  return served_ + running_.size() < kMessagesPerConnectionMax &&
+         services_.loop.now() - opened_at_ < kConnectionAgeMax;
+}
+
+void Connection::start(Attempt& attempt) {
+  attempt.connection = this;
+  running_.push_back(&attempt);
+  engine_.add(attempt.transaction());
+}
+
+Attempt& Connection::running(std::uint64_t key) {
+  auto found = std::find_if(running_.begin(), running_.end(),
+                            [key](const Attempt* a) { return a->serial() == key; });
+  PW_CHECK(found != running_.end());
+  return **found;
+}
+
+void Connection::forget(Attempt& attempt) {
+  if (feeding_ == &attempt) feeding_ = nullptr;
+  attempt.connection = nullptr;
+  std::erase(running_, &attempt);
+}
+
+void Connection::feed_content() {
+  while (feeding_ != nullptr) {
+    while (auto request = feeding_->feed.next_request())
+      services_.sink.request_content(*feeding_, request->offset, request->length);
+    if (!feeding_->feed.has_chunk() || channel_->pending() > kSendAheadMax) return;
+    ContentFeed::Chunk chunk = feeding_->feed.take();
+    engine_.give_content(feeding_->serial(), chunk.bytes, chunk.last);
+    if (chunk.last) feeding_ = nullptr;
+    // The last chunk leaves with what pump() sends next, perhaps the following envelope.
+    if (feeding_ != nullptr) flush();
+  }
+}
+
+void Connection::flush() {
+  engine_.produce(output_);
+  if (output_.empty()) return;
+  channel_->send(output_);
+  if (output_.capacity() > kOutputKept)
+    std::string().swap(output_);
+  else
+    output_.clear();
+}
+
+mail::Outcome Connection::complete(mail::Outcome outcome) const {
+  outcome.remote_host = plan_.candidate.host;
+  outcome.remote_address = plan_.candidate.endpoint.text();
+  if (channel_ != nullptr && channel_->tls_open()) outcome.tls = tls_text_;
+  return outcome;
+}
+
+void Connection::content_failed() {
+  abandon("the content of the message cannot be read");
+}
+
+void Connection::abandon(std::string_view why) {
+  engine_.abandon(why);
+  pump();
+}
+
+void Connection::stop(std::string_view why) {
+  engine_.stop(why);
+  pump();
+}
+
+void Connection::quit() {
+  if (channel_ != nullptr && engine_.idle()) {
+    engine_.quit();
+    flush();
+    channel_->close_after_flush();
+  }
+  owner_.ended(*this);
+}
+
+Duration Connection::timeout(smtp::Wait wait) const {
+  const config::DeliveryTimeouts& t = services_.config.delivery.timeouts;
+  switch (wait) {
+    case smtp::Wait::none:
+      return kIdleMax;
+    case smtp::Wait::connect:
+      return t.connect;
+    case smtp::Wait::greeting:
+      return t.greeting;
+    case smtp::Wait::command:
+      return t.command;
+    case smtp::Wait::data:
+      return t.data;
+    case smtp::Wait::block:
+      return t.block;
+    case smtp::Wait::final:
+      // Until the kernel has taken everything, the peer has not seen the end.
+      return channel_ != nullptr && channel_->pending() > 0 ? t.block : t.final;
+  }
+  return t.command;
+}
+
+// Only a whole reply or a flight of ours moves the deadline, so a peer that drips bytes gains
+// nothing.
+void Connection::update_deadline() {
+  if (engine_.progress() == seen_progress_) return;
+  seen_progress_ = engine_.progress();
+  set_deadline(timeout(engine_.wait()));
+}
+
+void Connection::set_deadline(Duration after) {
+  MonoTime now = services_.loop.now();
+  deadline_ = now + after;
+  if (timer_.active() && fires_at_ <= deadline_) return;
+  fires_at_ = deadline_;
+  timer_.start(after, [this] { timer_fired(); });
+}
+
+void Connection::timer_fired() {
+  MonoTime now = services_.loop.now();
+  if (now < deadline_) {
+    fires_at_ = deadline_;
+    timer_.start(deadline_ - now, [this] { timer_fired(); });
+    return;
+  }
+  if (channel_ == nullptr) {
+    connecting_.reset();
+    return owner_.over(*this, complete(smtp::outcome_without_reply(
+                                  services_.dialect, mail::Stage::connect, {4, 4, 1},
+                                  fmt::format("connect to {} ({}): timed out", plan_.candidate.host,
+                                              plan_.candidate.endpoint.text()))));
+  }
+  if (idle()) return quit();
+  engine_.timed_out();
+  pump();
+}
+
+}  // namespace postwain::agent

@@ -1,0 +1,117 @@
+// One connection to one address of a next hop: a stream with its TLS, the client engine, and one
+// timer. It carries attempts, one after the other or the next behind the end of the one before, and
+// tells its owner what happened. It knows no other address and makes no second try.
+//
+// Time-outs: one deadline, moved at each reply and each flight; the timer behind it is only set
+// again when it fires early or must fire earlier.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/agent/next_hosts.h"
+#include "common/agent/services.h"
+#include "common/daemon/channel.h"
+#include "common/mail/next_hop.h"
+#include "common/smtp/client_engine.h"
+
+namespace postwain::agent {
+
+constexpr std::size_t kMessagesPerConnectionMax = 100;
+constexpr Duration kConnectionAgeMax = std::chrono::seconds(300);
+constexpr Duration kIdleMax = std::chrono::seconds(5);
+// Bytes not yet taken by the kernel beyond which no further content is encoded.
+constexpr std::size_t kSendAheadMax = 128U << 10;
+
+struct ConnectionPlan {
+  Candidate candidate;
+  std::string source;  // local address, empty: the system decides
+  std::string credential;
+  mail::TlsLevel tls = mail::TlsLevel::may;
+};
+
+class Connection {
+ public:
+  // The calls may come from inside any call to the connection; none of them may destroy it, the
+  // owner does that at the end of the turn.
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    // Room for one more; nullptr when nobody waits.
+    virtual Attempt* next_attempt() = 0;
+    virtual void ready(Connection& connection) = 0;
+    // Nothing of the attempt was answered: it may try another connection, else the outcome holds.
+    virtual void returned(Connection& connection, Attempt& attempt, mail::Outcome outcome) = 0;
+    // The last call: the connection is over. ended(): in order, it was idle; over(): it failed.
+    virtual void over(Connection& connection, mail::Outcome outcome) = 0;
+    virtual void ended(Connection& connection) = 0;
+  };
+
+  Connection(Services& services, Owner& owner, ConnectionPlan plan);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  bool is_ready() const { return ready_; }
+  bool idle() const { return ready_ && running_.empty() && engine_.idle(); }
+  std::size_t served() const { return served_; }
+  const ConnectionPlan& plan() const { return plan_; }
+
+  // Takes attempts from the owner while there is room, and sends what can be sent. May end in
+  // over().
+  void pump();
+  void content_arrived() { pump(); }
+  void content_failed();
+  bool past_end(const Attempt& attempt) const { return engine_.past_end(attempt.serial()); }
+  // qmgr is lost: attempts past their end of data are awaited, the others given up.
+  void stop(std::string_view why);
+  // The time is up: everything is given up, nothing more is sent.
+  void abandon(std::string_view why);
+  // Ends an idle connection with QUIT.
+  void quit();
+
+ private:
+  void connect();
+  void connected(Status status);
+  void received(std::string_view bytes);
+  void closed(const std::string& why);
+  bool handle(smtp::ClientEvent& event);
+  void start_tls();
+  bool has_room() const;
+  void start(Attempt& attempt);
+  Attempt& running(std::uint64_t key);
+  void forget(Attempt& attempt);
+  void feed_content();
+  void flush();
+  mail::Outcome complete(mail::Outcome outcome) const;
+
+  void update_deadline();
+  void set_deadline(Duration after);
+  void timer_fired();
+  Duration timeout(smtp::Wait wait) const;
+
+  Services& services_;
+  Owner& owner_;
+  ConnectionPlan plan_;
+  smtp::ClientEngine engine_;
+  net::Stream connecting_;
+  std::unique_ptr<daemon::Channel> channel_;
+  net::Timer timer_;
+  MonoTime deadline_{};
+  MonoTime fires_at_{};
+  MonoTime opened_at_{};
+  std::uint64_t seen_progress_ = UINT64_MAX;
+  std::vector<Attempt*> running_;
+  Attempt* feeding_ = nullptr;
+  std::size_t served_ = 0;
+  std::string output_;
+  std::string tls_text_;
+  bool ready_ = false;
+  bool handshaking_ = false;
+  bool pumping_ = false;
+};
+
+}  // namespace postwain::agent

@@ -1,0 +1,95 @@
+// One next hop with its connections: where attempts wait, which connection takes them, and which
+// addresses are tried when one must be opened. Attempts with the same next hop, TLS level, sources
+// and credential share a destination.
+//
+// Opening a connection tries at most kAddressesTriedMax addresses, one after the other, as long as
+// they fail before the first MAIL; with TLS level "may" a failed handshake is followed by one try
+// of the same address in clear. When all have failed and no other connection lives, everything that
+// waits is settled with the last failure: whether and when to try again is qmgr's business.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/agent/connection.h"
+#include "common/agent/growth.h"
+#include "common/agent/next_hosts.h"
+#include "common/agent/services.h"
+
+namespace postwain::agent {
+
+constexpr std::size_t kAddressesTriedMax = 5;
+constexpr std::size_t kConnectionsMax = 500;  // of all destinations of this process
+constexpr unsigned kReturnsMax = 3;           // connections an attempt may be given back by
+constexpr Duration kHostsFresh = std::chrono::seconds(60);
+// For so long no further connection is tried after one failed while others lived.
+constexpr Duration kRefusedGrowth = std::chrono::seconds(60);
+
+class Destination : private Connection::Owner {
+ public:
+  Destination(Services& services, const ipc::Lease& lease);
+  ~Destination() override;
+  Destination(const Destination&) = delete;
+  Destination& operator=(const Destination&) = delete;
+
+  static std::string key_of(const ipc::Lease& lease);
+  bool serves(const ipc::Lease& lease) const;
+
+  void add(Attempt& attempt);
+  // Attempts no connection has taken yet; they are the caller's again.
+  std::deque<Attempt*> take_waiting();
+  // No attempt comes any more: what runs is finished, idle connections end.
+  void close();
+  // Nothing waits, runs or is looked up.
+  bool quiet() const;
+
+ private:
+  struct Slot {
+    std::unique_ptr<Connection> connection;
+    std::size_t candidate = 0;
+    std::size_t tried = 0;
+    bool in_clear = false;
+  };
+
+  Attempt* next_attempt() override;
+  void ready(Connection& connection) override;
+  void returned(Connection& connection, Attempt& attempt, mail::Outcome outcome) override;
+  void over(Connection& connection, mail::Outcome outcome) override;
+  void ended(Connection& connection) override;
+
+  void dispatch();
+  Connection* idle_connection();
+  Load load() const;
+  bool hosts_known();
+  void found(NextHosts hosts);
+  void open_connection();
+  bool open_next(Slot& slot);
+  std::string source_for(const Candidate& candidate, bool& possible);
+  std::size_t slot_of(const Connection& connection) const;
+  Slot take_slot(std::size_t index);
+  void bury(std::unique_ptr<Connection> connection);
+  void fail_waiting(const mail::Outcome& outcome);
+
+  Services& services_;
+  mail::NextHop hop_;
+  mail::TlsLevel tls_;
+  std::vector<std::string> sources_;
+  std::string credential_;
+  std::deque<Attempt*> waiting_;
+  MonoTime waiting_since_{};
+  std::vector<Slot> slots_;
+  std::vector<std::unique_ptr<Connection>> graveyard_;
+  NextHosts hosts_;
+  MonoTime hosts_until_{};
+  std::vector<Candidate> tls_broken_;  // addresses whose handshake failed, until hosts_until_
+  MonoTime no_growth_until_{};
+  net::Timer growth_timer_;
+  std::size_t next_source_ = 0;
+  bool finding_ = false;
+  bool closing_ = false;
+};
+
+}  // namespace postwain::agent

@@ -1,0 +1,41 @@
+// Where the hosts of a next hop come from: fixed_hosts.h for routes that name them, smtp-client's
+// mx_finder.h for routing by MX.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/mail/next_hop.h"
+#include "common/mail/outcome.h"
+#include "common/net/stream.h"
+
+namespace postwain::agent {
+
+constexpr std::size_t kCandidatesMax = 100;
+
+// One address to try.
+struct Candidate {
+  std::string host;  // the name for logs and for TLS; the path of a Unix socket
+  net::Endpoint endpoint;
+  bool operator==(const Candidate& other) const {
+    return host == other.host && endpoint.host == other.endpoint.host &&
+           endpoint.port == other.endpoint.port && endpoint.unix_path == other.endpoint.unix_path;
+  }
+};
+
+struct NextHosts {
+  std::vector<Candidate> candidates;     // in the order to try them, never empty without refusal
+  std::optional<mail::Outcome> refusal;  // why there is none
+};
+
+class HostFinder {
+ public:
+  virtual ~HostFinder() = default;
+  // done is called once, perhaps before find returns.
+  virtual void find(const mail::NextHop& hop, std::function<void(NextHosts)> done) = 0;
+};
+
+}  // namespace postwain::agent

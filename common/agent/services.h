@@ -1,0 +1,44 @@
+// What destinations and connections need from their agent.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "common/agent/attempt.h"
+#include "common/agent/next_hosts.h"
+#include "common/config/config.h"
+#include "common/mail/outcome.h"
+#include "common/net/loop.h"
+#include "common/smtp/dialect.h"
+#include "common/tls/tls.h"
+
+namespace postwain::agent {
+
+// Where what happened to an attempt goes.
+class AttemptSink {
+ public:
+  virtual ~AttemptSink() = default;
+  virtual void settled(Attempt& attempt, std::size_t row, mail::Outcome outcome) = 0;
+  // Every recipient is settled and nobody works on it any more. It stays alive until the end of
+  // this turn of the loop.
+  virtual void finished(Attempt& attempt) = 0;
+  virtual void request_content(Attempt& attempt, std::uint64_t offset, std::uint32_t length) = 0;
+};
+
+struct Services {
+  net::Loop& loop;
+  const config::Config& config;
+  const smtp::Dialect& dialect;
+  HostFinder& finder;
+  AttemptSink& sink;
+  std::shared_ptr<tls::Context> tls_unverified;
+  std::shared_ptr<tls::Context> tls_verified;
+  std::size_t connections = 0;  // of all destinations
+};
+
+// Settles all open recipients of an attempt that nobody works on.
+void settle_all(Services& services, Attempt& attempt, const mail::Outcome& outcome);
+
+}  // namespace postwain::agent

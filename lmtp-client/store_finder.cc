@@ -1,0 +1,21 @@
+#include "lmtp-client/store_finder.h"
+
+#include <utility>
+
+namespace postwain::lmtp_client {
+
+Result<std::unique_ptr<StoreFinder>> StoreFinder::create(net::Loop& loop,
+                                                         const config::Config& config) {
+  auto resolver = dns::Resolver::create(loop, config.dns.servers);
+  if (!resolver) return resolver.error();
+  return std::unique_ptr<StoreFinder>(new StoreFinder(resolver.take()));
+}
+
+StoreFinder::StoreFinder(std::unique_ptr<dns::Resolver> resolver)
+    : resolver_(std::move(resolver)), hosts_(*resolver_) {}
+
+void StoreFinder::find(const mail::NextHop& hop, std::function<void(agent::NextHosts)> done) {
+  hosts_.find(hop, std::move(done));
+}
+
+}  // namespace postwain::lmtp_client

@@ -1,0 +1,36 @@
+// smtp-client: delivers leases of qmgr to SMTP servers, found by MX or named by routes.
+//
+// What it may touch: the network, and qmgr's socket. No file once it runs, but /etc/hosts; no
+// database.
+#include "common/agent/agent.h"
+#include "common/base/sysexits.h"
+#include "common/daemon/daemon.h"
+#include "common/dns/resolver.h"
+#include "common/log/log.h"
+#include "smtp-client/mx_finder.h"
+
+int main(int argc, char** argv) {
+  using namespace postwain;
+  // Arguments, configuration, log: without them there is nothing to do.
+  daemon::Start start = daemon::begin("smtp-client", argc, argv);
+  net::Loop loop;
+  // The resolver before anything else of the network: it seeds its query ids now.
+  auto resolver = dns::Resolver::create(loop, start.config().dns.servers);
+  if (!resolver) {
+    log::Line(log::Level::error, "dns").kv("error", resolver.error().text);
+    log::flush();
+    return kExitConfig;
+  }
+  smtp_client::MxFinder finder(**resolver, start.config());
+  // The agent connects to qmgr by itself, now and after each loss.
+  agent::Agent agent(loop, start.config(), finder,
+                     {.name = start.name,
+                      .role = ipc::Role::smtp_client,
+                      .dialect = &smtp::kSmtp,
+                      .on_ready = [&] { daemon::announce_ready(start); },
+                      .on_drained = [&] { loop.stop(); }});
+  // SIGTERM: nothing new, what runs is finished, then run() returns.
+  daemon::Signals signals(loop, [&] { agent.drain(); });
+  loop.run();
+  return kExitOk;
+}

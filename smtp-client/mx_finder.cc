@@ -1,0 +1,76 @@
+#include "smtp-client/mx_finder.h"
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace postwain::smtp_client {
+
+namespace {
+
+// The address lookups of one domain's hosts, answered in any order.
+struct Search {
+  std::string domain;
+  dns::MxHosts hosts;
+  std::vector<dns::AddressAnswer> answers;
+  std::size_t open = 0;
+};
+
+}  // namespace
+
+MxFinder::MxFinder(dns::Resolver& resolver, const config::Config& config)
+    : resolver_(resolver),
+      fixed_(resolver),
+      hostname_(config.hostname),
+      port_(config.delivery.smtp_port),
+      allow_private_(config.delivery.allow_private_mx),
+      generator_(std::random_device{}()) {}
+
+void MxFinder::find(const mail::NextHop& hop, std::function<void(agent::NextHosts)> done) {
+  if (hop.kind == mail::HopKind::mx)
+    find_mx(hop.domain, std::move(done));
+  else
+    fixed_.find(hop, std::move(done));
+}
+
+void MxFinder::find_mx(const std::string& domain, std::function<void(agent::NextHosts)> done) {
+  if (auto address = dns::literal_address(domain)) {
+    dns::MxHosts hosts{{*address}, true, {}};
+    dns::AddressAnswer answer{dns::Status::ok, {*address}};
+    return done(candidates(dns::plan_mx(domain, hosts, {answer}, allow_private_)));
+  }
+  resolver_.lookup_mx(domain, [this, domain, done = std::move(done)](const dns::MxAnswer& answer) {
+    auto search = std::make_shared<Search>();
+    search->domain = domain;
+    search->hosts = dns::order_mx(domain, answer, hostname_, [this](std::uint32_t bound) {
+      return static_cast<std::uint32_t>(generator_() % bound);
+    });
+    search->answers.resize(search->hosts.names.size());
+    search->open = search->hosts.names.size() + 1;  // one more: answers may come at once
+    auto one_done = [this, search, done] {
+      if (--search->open == 0)
+        done(candidates(
+            dns::plan_mx(search->domain, search->hosts, search->answers, allow_private_)));
+    };
+    for (std::size_t i = 0; i < search->hosts.names.size(); ++i) {
+      resolver_.lookup_addresses(search->hosts.names[i],
+                                 [search, i, one_done](const dns::AddressAnswer& found) {
+                                   search->answers[i] = found;
+                                   one_done();
+                                 });
+    }
+    one_done();
+  });
+}
+
+agent::NextHosts MxFinder::candidates(const dns::MxPlan& plan) const {
+  agent::NextHosts out;
+  out.refusal = plan.refusal;
+  for (const dns::MxHost& host : plan.hosts)
+    for (const std::string& address : host.addresses)
+      if (out.candidates.size() < agent::kCandidatesMax)
+        out.candidates.push_back({host.name, {address, port_, {}}});
+  return out;
+}
+
+}  // namespace postwain::smtp_client
