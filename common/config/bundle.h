@@ -28,8 +28,16 @@ struct Diagnostic {
   std::string text() const;
 };
 
+// What a file of the bundle is for; decides which processes may have it.
+enum class FileUse : std::uint8_t { certificate, key, users, recipients, credential };
+struct NamedFile {
+  std::string path;  // as written
+  FileUse use;
+};
+
 struct Loaded {
   Bundle bundle;
+  std::vector<NamedFile> named_files;   // those the configuration names, without its own files
   Config config;                        // usable only when diagnostics is empty
   std::vector<Diagnostic> diagnostics;  // every mistake found, in file order
   std::vector<Diagnostic> warnings;

@@ -35,8 +35,9 @@ class Loader {
   Loaded run() {
     const std::string& main_file = loaded_.bundle.main_file;
     context_.directory = main_file.substr(0, main_file.rfind('/') + 1);
-    context_.read = [this](const std::string& path, const Origin& at) {
-      return named_file(path, at);
+    context_.read = [this](const NamedFile& file, const Origin& at) {
+      loaded_.named_files.push_back(file);
+      return named_file(file.path, at);
     };
     auto text = configuration_file(main_file, Origin{main_file, 0, 0});
     if (text) {

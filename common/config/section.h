@@ -19,7 +19,7 @@ struct Context {
   std::string directory;  // of the main file, "" or ending in '/'
   // Content of a file the configuration names, path as written. Nothing: it cannot be read and has
   // been reported, or this process was not given it.
-  std::function<std::optional<std::string>(const std::string& path, const Origin& named_at)> read;
+  std::function<std::optional<std::string>(const NamedFile& file, const Origin& named_at)> read;
   std::vector<Diagnostic> diagnostics;
   std::vector<Diagnostic> warnings;
 

@@ -108,7 +108,7 @@ void read_recipients(Section& section, Domain& domain) {
   if (node->kind == Node::Kind::string && node->text.compare(0, 5, "file:") == 0) {
     std::string path = node->text.substr(5);
     if (path.empty()) return section.error(*node, "file: needs a path");
-    if (auto content = section.context().read(path, node->origin))
+    if (auto content = section.context().read(NamedFile{path, FileUse::recipients}, node->origin))
       read_recipient_file(section.context(), path, *content, domain);
     return;
   }

@@ -14,9 +14,9 @@ namespace {
 
 constexpr std::size_t kUnixPathMax = 107;  // sockaddr_un of Linux, less the final zero
 
-void read_pem(Section& section, std::string_view key, std::string& path) {
+void read_pem(Section& section, std::string_view key, FileUse use, std::string& path) {
   if (!section.text(key, path)) return;
-  auto content = section.context().read(path, section.origin_of(key));
+  auto content = section.context().read(NamedFile{path, use}, section.origin_of(key));
   if (content && content->find("-----BEGIN ") == std::string::npos)
     section.context().error(section.origin_of(key), fmt::format("{} is not a PEM file", path));
 }
@@ -89,8 +89,8 @@ void read_tls(Context& context, const Node* table, Tls& tls) {
   if (table == nullptr) return;
   Section section(context, *table, "[tls]");
   tls.origin = table->origin;
-  read_pem(section, "certificate", tls.certificate);
-  read_pem(section, "key", tls.key);
+  read_pem(section, "certificate", FileUse::certificate, tls.certificate);
+  read_pem(section, "key", FileUse::key, tls.key);
   if (section.find("certificate") == nullptr) section.missing("certificate");
   if (section.find("key") == nullptr) section.missing("key");
   section.finish();
@@ -100,7 +100,7 @@ void read_auth(Context& context, const Node* table, Auth& auth) {
   if (table == nullptr) return;
   Section section(context, *table, "[auth]");
   if (section.text("users_file", auth.users_file))
-    context.read(auth.users_file, section.origin_of("users_file"));
+    context.read(NamedFile{auth.users_file, FileUse::users}, section.origin_of("users_file"));
   section.text("dovecot_socket", auth.dovecot_socket);
   section.finish();
   context.warn(table->origin, "this version does not offer AUTH yet; [auth] has no effect");

@@ -75,7 +75,7 @@ void read_credential(Section& section, Route& route) {
   bool named = file != std::string::npos && file > 1 && text[file - 1] == ':';
   if ((file != 0 && !named) || text.size() == file + 5)
     return section.context().error(at, "auth must be \"USER:file:/path\" or \"file:/path\"");
-  auto content = section.context().read(text.substr(file + 5), at);
+  auto content = section.context().read(NamedFile{text.substr(file + 5), FileUse::credential}, at);
   section.context().warn(at, "this version does not log in at next hops yet");
   if (!content) return;
   std::string secret = content->substr(0, content->find_first_of("\r\n"));

@@ -1,0 +1,242 @@
+#include "postwain/address_list.h"
+
+#include <fmt/format.h>
+
+#include "common/base/text.h"
+
+namespace postwain::tool {
+
+namespace {
+
+constexpr int kCommentDepthMax = 100;
+
+struct Token {
+  enum class Kind { word, quoted, literal, special, end, bad };
+  Kind kind = Kind::end;
+  std::string_view text;  // as it stands there, with quotes or brackets
+
+  bool is(char special) const {
+    return kind == Kind::special && text.size() == 1 && text.front() == special;
+  }
+};
+
+// RFC 5322 3.2: atoms, quoted strings, domain literals; comments and white space fall away.
+class Lexer {
+ public:
+  explicit Lexer(std::string_view text) : text_(text) {}
+
+  Token next() {
+    if (!skip_blanks()) return bad("a comment that does not end");
+    if (at_ == text_.size()) return Token{};
+    char c = text_[at_];
+    if (c == '"') return delimited('"', Token::Kind::quoted, "a quote that does not end");
+    if (c == '[') return delimited(']', Token::Kind::literal, "'[' without ']'");
+    if (kSpecials.find(c) != std::string_view::npos)
+      return Token{Token::Kind::special, text_.substr(at_++, 1)};
+    if (is_control(c)) return bad("a control character");
+    std::size_t start = at_;
+    while (at_ < text_.size() && !is_control(text_[at_]) && text_[at_] != ' ' &&
+           kSpecials.find(text_[at_]) == std::string_view::npos && text_[at_] != '"' &&
+           text_[at_] != '(' && text_[at_] != '[')
+      ++at_;
+    return Token{Token::Kind::word, text_.substr(start, at_ - start)};
+  }
+
+  const std::string& problem() const { return problem_; }
+
+ private:
+  static constexpr std::string_view kSpecials = "<>:;@,.)]\\";
+
+  static bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
+
+  Token bad(std::string problem) {
+    problem_ = std::move(problem);
+    return Token{Token::Kind::bad, {}};
+  }
+
+  bool skip_blanks() {
+    while (at_ < text_.size()) {
+      char c = text_[at_];
+      if (c == '(') {
+        if (!skip_comment()) return false;
+      } else if (c == ' ' || c == '\t' || c == '\r' || c == '\n') {
+        ++at_;
+      } else {
+        break;
+      }
+    }
+    return true;
+  }
+
+  bool skip_comment() {
+    int depth = 0;
+    for (; at_ < text_.size(); ++at_) {
+      if (text_[at_] == '\\') {
+        ++at_;
+      } else if (text_[at_] == '(') {
+        if (++depth > kCommentDepthMax) return false;
+      } else if (text_[at_] == ')' && --depth == 0) {
+        ++at_;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  Token delimited(char close, Token::Kind kind, const char* problem) {
+    std::size_t start = at_++;
+    for (; at_ < text_.size(); ++at_) {
+      if (text_[at_] == '\\')
+        ++at_;
+      else if (text_[at_] == close)
+        return Token{kind, text_.substr(start, ++at_ - start)};
+      else if (text_[at_] != '\t' && is_control(text_[at_]))
+        return bad("a control character");
+    }
+    return bad(problem);
+  }
+
+  std::string_view text_;
+  std::size_t at_ = 0;
+  std::string problem_;
+};
+
+class Parser {
+ public:
+  explicit Parser(std::string_view text) : lexer_(text) { advance(); }
+
+  bool list() {
+    bool in_group = false;
+    for (;;) {
+      if (token_.kind == Token::Kind::end) return in_group ? fail("a group without ';'") : true;
+      if (token_.is(',')) {
+        advance();
+        continue;
+      }
+      if (in_group && token_.is(';')) {
+        in_group = false;
+        advance();
+        continue;
+      }
+      if (!element(in_group)) return false;
+    }
+  }
+
+  std::vector<mail::Address> addresses;
+  std::string problem;
+
+ private:
+  void advance() { token_ = lexer_.next(); }
+
+  bool fail(std::string text) {
+    problem = lexer_.problem().empty() ? std::move(text) : lexer_.problem();
+    return false;
+  }
+
+  // A mailbox, or the name of a group up to its colon. What comes before '<' or ':' is a name;
+  // otherwise it was the address itself.
+  bool element(bool& in_group) {
+    std::vector<Token> words;
+    while (token_.kind == Token::Kind::word || token_.kind == Token::Kind::quoted ||
+           token_.kind == Token::Kind::literal || token_.is('.') || token_.is('@')) {
+      words.push_back(token_);
+      advance();
+    }
+    if (token_.kind == Token::Kind::bad) return fail({});
+    if (token_.is('<')) return angle_address();
+    if (token_.is(':') && !in_group) {
+      advance();
+      in_group = true;
+      return true;
+    }
+    if (words.empty()) return fail(fmt::format("'{}' in a wrong place", token_.text));
+    return take(words) && separator(in_group);
+  }
+
+  bool separator(bool in_group) {
+    if (token_.kind == Token::Kind::end || token_.is(',') || (in_group && token_.is(';')))
+      return true;
+    return fail(fmt::format("'{}' in a wrong place", token_.text));
+  }
+
+  bool angle_address() {
+    advance();
+    if (token_.is('@') && !skip_route()) return false;
+    std::vector<Token> words;
+    while (token_.kind != Token::Kind::end && token_.kind != Token::Kind::bad && !token_.is('>')) {
+      words.push_back(token_);
+      advance();
+    }
+    if (!token_.is('>')) return fail("'<' without '>'");
+    advance();
+    if (words.empty()) return fail("an empty address <>");
+    if (!take(words)) return false;
+    if (token_.kind == Token::Kind::end || token_.is(',') || token_.is(';')) return true;
+    return fail("text behind '>'");
+  }
+
+  // <@a.example,@b.example:user@c.example>: the way is not ours to follow (RFC 5322 4.4).
+  bool skip_route() {
+    while (token_.kind != Token::Kind::end && token_.kind != Token::Kind::bad && !token_.is(':'))
+      advance();
+    if (!token_.is(':')) return fail("a route without ':'");
+    advance();
+    return true;
+  }
+
+  // local-part ["@" domain], words and dots in turn.
+  bool take(const std::vector<Token>& words) {
+    std::string local;
+    std::string domain;
+    std::size_t i = 0;
+    if (!dotted(words, i, false, local)) return fail("not an address: " + joined(words));
+    if (i < words.size()) {
+      if (!words[i].is('@') || !dotted(words, ++i, true, domain) || i != words.size())
+        return fail("not an address: " + joined(words));
+    }
+    addresses.emplace_back(local, domain);
+    return true;
+  }
+
+  static bool dotted(const std::vector<Token>& words, std::size_t& i, bool domain,
+                     std::string& out) {
+    if (domain && i < words.size() && words[i].kind == Token::Kind::literal) {
+      out = words[i++].text;
+      return true;
+    }
+    for (;;) {
+      if (i == words.size()) return false;
+      bool fits =
+          words[i].kind == Token::Kind::word || (!domain && words[i].kind == Token::Kind::quoted);
+      if (!fits) return false;
+      out += words[i++].text;
+      if (i == words.size() || !words[i].is('.')) return true;
+      out += '.';
+      ++i;
+    }
+  }
+
+  static std::string joined(const std::vector<Token>& words) {
+    std::string out;
+    for (const Token& word : words) {
+      if (!out.empty()) out += ' ';
+      out += word.text;
+    }
+    return printable(out, 80);
+  }
+
+  Lexer lexer_;
+  Token token_;
+};
+
+}  // namespace
+
+std::optional<std::vector<mail::Address>> parse_address_list(std::string_view text,
+                                                             std::string* why_not) {
+  Parser parser(text);
+  if (parser.list()) return std::move(parser.addresses);
+  if (why_not != nullptr) *why_not = parser.problem;
+  return std::nullopt;
+}
+
+}  // namespace postwain::tool

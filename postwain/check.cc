@@ -1,0 +1,48 @@
+#include <cstdio>
+
+#include <nlohmann/json.hpp>
+
+#include "common/base/sysexits.h"
+#include "postwain/checked_config.h"
+#include "postwain/run.h"
+
+namespace postwain::tool {
+
+namespace {
+
+using Json = nlohmann::json;
+
+Json to_json(const std::vector<config::Diagnostic>& diagnostics) {
+  Json list = Json::array();
+  for (const config::Diagnostic& d : diagnostics)
+    list.push_back({{"file", d.origin.file},
+                    {"line", d.origin.line},
+                    {"column", d.origin.column},
+                    {"message", d.message}});
+  return list;
+}
+
+}  // namespace
+
+int check_command(const std::string& config_file, bool json) {
+  config::Loaded loaded = load_checked(config_file);
+  bool good = loaded.diagnostics.empty();
+  if (json) {
+    Json out = {{"ok", good},
+                {"errors", to_json(loaded.diagnostics)},
+                {"warnings", to_json(loaded.warnings)}};
+    fmt::print("{}\n", out.dump(-1, ' ', false, Json::error_handler_t::replace));
+    return good ? kExitOk : kExitConfig;
+  }
+  for (const config::Diagnostic& d : loaded.diagnostics) fmt::print(stderr, "{}\n", d.text());
+  for (const config::Diagnostic& d : loaded.warnings)
+    fmt::print(stderr, "{}: warning: {}\n", d.origin.text(), d.message);
+  if (good)
+    fmt::print("{}: the configuration is good\n", config_file);
+  else
+    fmt::print(stderr, "{}: {} mistake{}\n", config_file, loaded.diagnostics.size(),
+               loaded.diagnostics.size() == 1 ? "" : "s");
+  return good ? kExitOk : kExitConfig;
+}
+
+}  // namespace postwain::tool

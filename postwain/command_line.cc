@@ -1,0 +1,173 @@
+#include "postwain/command_line.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <fmt/format.h>
+
+#include "common/base/sysexits.h"
+#include "postwain/process_commands.h"
+#include "postwain/queue_command.h"
+#include "postwain/run.h"
+#include "postwain/sendmail.h"
+#include "postwain/version.h"
+
+namespace postwain::tool {
+
+namespace {
+
+// Everything the options can set, and what is to be done with it.
+struct Parsed {
+  ClientOptions options;
+  QueueFilter filter;
+  std::function<int()> run;
+};
+
+void add_common(CLI::App& command, Parsed& parsed, bool with_json) {
+  command.add_option("-c,--config", parsed.options.config_file, "configuration file")
+      ->capture_default_str();
+  if (with_json) command.add_flag("--json", parsed.options.json, "print JSON");
+}
+
+void add_command(CLI::App& app, Parsed& parsed, const char* name, const char* what, bool with_json,
+                 std::function<int()> run) {
+  CLI::App* command = app.add_subcommand(name, what);
+  add_common(*command, parsed, with_json);
+  command->callback([&parsed, run = std::move(run)] { parsed.run = run; });
+}
+
+void add_queue(CLI::App& app, Parsed& parsed) {
+  CLI::App* queue = app.add_subcommand("queue", "look at the queue and act on it");
+  queue->require_subcommand(1);
+  struct Action {
+    const char* name;
+    const char* what;
+  };
+  static constexpr Action kActions[] = {
+      {"list", "messages and their open recipients"},
+      {"show", "everything about a message"},
+      {"retry", "try now instead of later"},
+      {"hold", "do not try until released"},
+      {"release", "end a hold"},
+      {"cancel", "remove without telling the sender"},
+      {"bounce", "give up now and tell the sender"},
+      {"stats", "numbers by state and destination"},
+  };
+  for (const Action& action : kActions) {
+    CLI::App* command = queue->add_subcommand(action.name, action.what);
+    add_common(*command, parsed, true);
+    QueueFilter& filter = parsed.filter;
+    command->add_option("ids,--id", filter.ids, "ids of messages");
+    command->add_flag("--all", filter.all, "the whole queue");
+    command->add_option("--state", filter.state, "messages in this state (queued, deferred, held)");
+    command->add_option("--domain", filter.domain, "recipients in this domain");
+    command->add_option("--sender", filter.sender, "messages of this sender (<> for bounces)");
+    command->add_option("--recipient", filter.recipient, "this recipient");
+    command->add_option("--older", filter.older, "received longer ago than this, such as 2h");
+    command->callback([&parsed, name = std::string(action.name)] {
+      parsed.run = [&parsed, name] { return queue_command(parsed.options, name, parsed.filter); };
+    });
+  }
+}
+
+void add_later(CLI::App& app, Parsed& parsed, const char* name, const char* what) {
+  CLI::App* command = app.add_subcommand(name, what);
+  command->allow_extras();
+  command->callback([&parsed, name = std::string(name)] {
+    parsed.run = [name] {
+      return fail(kExitUnavailable, "this version does not have '" + name + "' yet");
+    };
+  });
+}
+
+void build(CLI::App& app, Parsed& parsed) {
+  app.require_subcommand(1);
+  app.set_version_flag("-V,--version", "postwain " + std::string(kVersion));
+  app.add_option("-c,--config", parsed.options.config_file, "configuration file")
+      ->capture_default_str();
+  ClientOptions& options = parsed.options;
+  add_command(app, parsed, "run", "start everything and stay in the foreground", false,
+              [&options] { return run_command(options.config_file); });
+  add_command(app, parsed, "check", "check the configuration; every mistake with its place", true,
+              [&options] { return check_command(options.config_file, options.json); });
+  add_command(app, parsed, "status", "state, processes and size of the queue", true,
+              [&options] { return status_command(options); });
+  add_command(app, parsed, "reload", "use the changed configuration", true,
+              [&options] { return reload_command(options); });
+  add_command(app, parsed, "stop", "let everything finish and stop", true,
+              [&options] { return stop_command(options); });
+  add_queue(app, parsed);
+  add_later(app, parsed, "trace", "history of a message or address (not in this version)");
+  add_later(app, parsed, "explain", "what would happen to an address (not in this version)");
+  app.add_subcommand("sendmail", "submit a message from standard input, as sendmail(1)");
+  add_command(app, parsed, "version", "print the version", false, [] {
+    fmt::print("postwain {}\n", kVersion);
+    return static_cast<int>(kExitOk);
+  });
+}
+
+int parse_and_run(int argc, char** argv) {
+  CLI::App app("Postwain, a store-and-forward mail transfer agent", "postwain");
+  Parsed parsed;
+  build(app, parsed);
+  // CLI11 reports by exceptions; they end here.
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    bool asked_for = error.get_exit_code() == 0;  // --help, --version
+    int code = app.exit(error);
+    return asked_for ? code : kExitUsage;
+  }
+  return parsed.run ? parsed.run() : kExitUsage;
+}
+
+std::string base_name(const char* path) {
+  std::string name = path == nullptr ? "" : path;
+  return name.substr(name.rfind('/') + 1);
+}
+
+// sendmail's arguments are older than any parser's rules, so they never reach CLI11.
+bool is_sendmail_call(const std::vector<std::string>& words, std::string& config_file,
+                      std::vector<std::string>& rest) {
+  std::size_t at = 0;
+  while (at < words.size()) {
+    if ((words[at] == "--config" || words[at] == "-c") && at + 1 < words.size()) {
+      config_file = words[at + 1];
+      at += 2;
+    } else if (words[at].compare(0, 9, "--config=") == 0) {
+      config_file = words[at++].substr(9);
+    } else {
+      break;
+    }
+  }
+  if (at == words.size() || words[at] != "sendmail") return false;
+  rest.assign(words.begin() + static_cast<std::ptrdiff_t>(at) + 1, words.end());
+  return true;
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+  std::string called_as = base_name(argc > 0 ? argv[0] : nullptr);
+  if (called_as == "sendmail" || called_as == "mailq" || called_as == "newaliases") {
+    if (called_as == "newaliases") words.insert(words.begin(), "-bi");
+    return sendmail_command(words, kDefaultConfig, called_as == "mailq");
+  }
+  std::string config_file = kDefaultConfig;
+  std::vector<std::string> rest;
+  if (is_sendmail_call(words, config_file, rest)) return sendmail_command(rest, config_file, false);
+  if (words.size() == 1 && words[0] == "help") {
+    char help[] = "--help";
+    char* replaced[] = {argv[0], help, nullptr};
+    return parse_and_run(2, replaced);
+  }
+  return parse_and_run(argc, argv);
+}
+
+}  // namespace postwain::tool

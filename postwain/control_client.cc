@@ -1,0 +1,120 @@
+#include "postwain/control_client.h"
+
+#include <cerrno>
+#include <memory>
+#include <optional>
+
+#include <unistd.h>
+
+#include "common/base/sysexits.h"
+#include "common/daemon/ipc_connection.h"
+
+namespace postwain::tool {
+
+namespace {
+
+constexpr Duration kSilenceAtMost = std::chrono::seconds(60);
+constexpr std::uint64_t kRequest = 1;
+
+class Dialog {
+ public:
+  Dialog(const std::string& request, const std::function<void(const std::string&)>& on_reply)
+      : request_(request), on_reply_(on_reply), silence_(loop_) {}
+
+  Result<int> run(const std::string& socket) {
+    socket_ = socket;
+    connecting_ = net::Stream::connect(loop_, net::Endpoint{{}, 0, socket}, {},
+                                       [this](Status status) { connected(status); });
+    watch_silence();
+    if (!result_) loop_.run();
+    connection_.reset();
+    connecting_.reset();
+    silence_.stop();
+    return *result_;
+  }
+
+ private:
+  void connected(const Status& status) {
+    if (!status) return finish(not_reachable(socket_, status.error()));
+    connection_ = std::make_unique<daemon::IpcConnection>(
+        loop_, std::move(connecting_),
+        daemon::IpcConnection::Callbacks{
+            .on_frame = [this](ipc::FrameType type,
+                               std::string_view payload) { return frame(type, payload); },
+            .on_closed = [this](const std::string& why) { closed(why); },
+            .on_drained = {},
+        });
+    connection_->send(ipc::Hello{ipc::kProtocolVersion, ipc::Role::control,
+                                 static_cast<std::uint32_t>(::getpid()), "command"});
+  }
+
+  bool frame(ipc::FrameType type, std::string_view payload) {
+    watch_silence();
+    if (type == ipc::FrameType::welcome) {
+      ipc::Welcome welcome;
+      if (!ipc::decode(payload, welcome)) return false;
+      welcome_ = true;
+      connection_->send(ipc::ControlRequest{kRequest, request_});
+      return true;
+    }
+    if (type != ipc::FrameType::control_reply) return true;
+    ipc::ControlReply reply;
+    if (!ipc::decode(payload, reply)) return false;
+    if (!reply.json.empty()) on_reply_(reply.json);
+    if (reply.last) finish(static_cast<int>(reply.exit_code));
+    return true;
+  }
+
+  void closed(const std::string& why) {
+    if (!welcome_)
+      return finish(
+          Error{"qmgr refuses this command: it is for root and the queue's user "
+                "(or postwain's version is another one)",
+                kExitNoPermission});
+    finish(Error{"qmgr ended the connection" + (why.empty() ? "" : ": " + why), kExitTempFail});
+  }
+
+  void watch_silence() {
+    silence_.start(kSilenceAtMost, [this] {
+      finish(Error{"qmgr does not answer", kExitTempFail});
+    });
+  }
+
+  void finish(Result<int> result) {
+    if (!result_) result_ = std::move(result);
+    loop_.stop();
+  }
+
+  const std::string& request_;
+  const std::function<void(const std::string&)>& on_reply_;
+  std::string socket_;
+  net::Loop loop_;
+  net::Timer silence_;
+  net::Stream connecting_;
+  std::unique_ptr<daemon::IpcConnection> connection_;
+  std::optional<Result<int>> result_;
+  bool welcome_ = false;
+};
+
+}  // namespace
+
+Error not_reachable(const std::string& socket, const Error& error) {
+  std::string detail = " (" + socket + ": " + error.text + ")";
+  switch (error.code) {
+    case ENOENT:
+    case ECONNREFUSED:
+      return Error{"postwain is not running" + detail, kExitTempFail};
+    case EACCES:
+    case EPERM:
+      return Error{"no permission to reach postwain" + detail, kExitNoPermission};
+    default:
+      return Error{"postwain cannot be reached" + detail, kExitTempFail};
+  }
+}
+
+Result<int> ask(const std::string& socket, const std::string& request,
+                const std::function<void(const std::string& json)>& on_reply) {
+  return Dialog(request, on_reply).run(socket);
+}
+
+}  // namespace postwain::tool

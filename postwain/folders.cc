@@ -1,0 +1,101 @@
+#include "postwain/folders.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "common/base/text.h"
+
+namespace postwain::tool {
+
+namespace {
+
+// The folders above are made for everyone to pass through, the last one with its own mode.
+Status make_folder(const std::string& path, mode_t mode) {
+  for (std::size_t at = 1; at <= path.size(); ++at) {
+    if (at != path.size() && path[at] != '/') continue;
+    std::string part = path.substr(0, at);
+    bool last = path.find_first_not_of('/', at) == std::string::npos;
+    if (::mkdir(part.c_str(), last ? mode : 0755) == 0) {
+      // The umask must not make the folders above the spool unreachable for its user.
+      if (::chmod(part.c_str(), last ? mode : 0755) != 0) return system_error(part, errno);
+    } else if (errno != EEXIST) {
+      return system_error(part, errno);
+    }
+    if (last) break;
+  }
+  return {};
+}
+
+Status own_folder(const std::string& path, mode_t mode, const std::optional<Identity>& owner) {
+  if (Status made = make_folder(path, mode); !made) return made;
+  UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder) return system_error(path, errno);
+  if (!owner) return {};
+  if (::fchown(folder.get(), owner->uid, owner->gid) != 0) return system_error(path, errno);
+  if (::fchmod(folder.get(), mode) != 0) return system_error(path, errno);
+  return {};
+}
+
+// Whether that user can get at the path: asked of the kernel, by a process that is that user.
+bool reachable_as(const Identity& who, const std::string& path, int mode) {
+  pid_t pid = ::fork();
+  if (pid == 0) {
+    bool dropped = ::setgroups(0, nullptr) == 0 && ::setresgid(who.gid, who.gid, who.gid) == 0 &&
+                   ::setresuid(who.uid, who.uid, who.uid) == 0;
+    ::_exit(dropped && ::access(path.c_str(), mode) == 0 ? 0 : 1);
+  }
+  int status = 0;
+  while (pid > 0 && ::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+Status check_reachable(const Identity& who, const std::string& path, int mode) {
+  if (reachable_as(who, path, mode)) return {};
+  return Error{fmt::format("{}: the user with number {} cannot get there; a folder above it is "
+                           "closed to other users (see: namei -l {})",
+                           path, who.uid, path),
+               EACCES};
+}
+
+}  // namespace
+
+Status prepare_folders(const config::Config& config, const Identities& identities) {
+  if (Status done = own_folder(config.runtime_dir, 0755, identities.queue); !done) return done;
+  if (Status done = own_folder(config.spool_dir, 0700, identities.queue); !done) return done;
+  if (!identities.queue) return {};
+  if (Status done = check_reachable(*identities.queue, config.spool_dir, W_OK | X_OK); !done)
+    return done;
+  if (Status done = check_reachable(*identities.queue, config.runtime_dir, W_OK | X_OK); !done)
+    return done;
+  return check_reachable(*identities.network, config.runtime_dir, X_OK);
+}
+
+Result<UniqueFd> lock_runtime_dir(const std::string& runtime_dir) {
+  std::string path = runtime_dir + "/postwain.lock";
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
+  if (!fd) return system_error(path, errno);
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return system_error(path, errno);
+    auto holder = read_small_fd(fd.get(), 64);
+    std::string pid = holder ? std::string(trim(holder->substr(0, holder->find('\n')))) : "";
+    return Error{fmt::format("postwain already runs here: {} is held{}", path,
+                             pid.empty() ? "" : " by process " + printable(pid)),
+                 EWOULDBLOCK};
+  }
+  // The number is for people only; the lock is what counts.
+  std::string pid = fmt::format("{}\n", ::getpid());
+  if (::ftruncate(fd.get(), 0) != 0 || !write_all(fd.get(), pid)) return system_error(path, errno);
+  return fd;
+}
+
+}  // namespace postwain::tool

@@ -1,0 +1,18 @@
+// The folders the processes work in: made, given to their users, and locked against a second
+// supervisor. Files below them are other processes' business.
+#pragma once
+
+#include "common/base/file.h"
+#include "common/config/config.h"
+#include "postwain/identity.h"
+
+namespace postwain::tool {
+
+// spool_dir 0700 and runtime_dir 0755 exist and belong to the queue user; the users can reach what
+// they need.
+Status prepare_folders(const config::Config& config, const Identities& identities);
+
+// Held as long as the descriptor lives. The error names the process that holds it.
+Result<UniqueFd> lock_runtime_dir(const std::string& runtime_dir);
+
+}  // namespace postwain::tool

@@ -1,0 +1,59 @@
+#include "postwain/listener_set.h"
+
+#include <unistd.h>
+
+#include "common/net/stream.h"
+
+namespace postwain::tool {
+
+ListenerSet::~ListenerSet() {
+  close_all();
+}
+
+Status ListenerSet::bind(const std::vector<config::Listener>& wanted) {
+  std::vector<std::string> fresh;
+  for (const config::Listener& listener : wanted) {
+    if (bound_.count(listener.name()) != 0) continue;
+    auto fd = net::bind_listener(net::Endpoint{listener.host, listener.port, listener.unix_path});
+    if (!fd) {
+      for (const std::string& name : fresh) close_one(name);
+      return Error{listener.origin.text() + ": cannot listen on " + fd.error().text,
+                   fd.error().code};
+    }
+    bound_[listener.name()] = UniqueFd(*fd);
+    fresh.push_back(listener.name());
+  }
+  return {};
+}
+
+void ListenerSet::keep_only(const std::vector<config::Listener>& wanted) {
+  std::vector<std::string> unwanted;
+  for (const auto& [name, fd] : bound_) {
+    bool keep = false;
+    for (const config::Listener& listener : wanted) keep = keep || listener.name() == name;
+    if (!keep) unwanted.push_back(name);
+  }
+  for (const std::string& name : unwanted) close_one(name);
+}
+
+void ListenerSet::close_all() {
+  while (!bound_.empty()) close_one(std::string(bound_.begin()->first));
+}
+
+std::vector<int> ListenerSet::descriptors(const std::vector<config::Listener>& wanted) const {
+  std::vector<int> out;
+  for (const config::Listener& listener : wanted) {
+    auto found = bound_.find(listener.name());
+    PW_CHECK(found != bound_.end());
+    out.push_back(found->second.get());
+  }
+  return out;
+}
+
+void ListenerSet::close_one(const std::string& name) {
+  bound_.erase(name);
+  constexpr std::string_view kUnix = "unix:";
+  if (name.compare(0, kUnix.size(), kUnix) == 0) ::unlink(name.c_str() + kUnix.size());
+}
+
+}  // namespace postwain::tool

@@ -1,0 +1,113 @@
+#include "postwain/local_header.h"
+
+#include <fmt/format.h>
+
+#include "common/base/text.h"
+#include "postwain/address_list.h"
+
+namespace postwain::tool {
+
+namespace {
+
+struct Field {
+  std::string_view name;
+  std::string_view value;  // still folded
+  std::string_view raw;    // with its CRLF
+};
+
+std::vector<Field> split_fields(std::string_view header) {
+  std::vector<Field> fields;
+  while (!header.empty()) {
+    std::size_t size = 0;
+    do {
+      std::size_t end = header.find("\r\n", size);
+      size = end == std::string_view::npos ? header.size() : end + 2;
+    } while (size < header.size() && (header[size] == ' ' || header[size] == '\t'));
+    std::string_view raw = header.substr(0, size);
+    header.remove_prefix(size);
+    std::size_t colon = raw.find(':');
+    bool mbox = fields.empty() && raw.substr(0, 5) == "From ";
+    if (mbox || colon == std::string_view::npos) continue;
+    fields.push_back(Field{trim(raw.substr(0, colon)), raw.substr(colon + 1), raw});
+  }
+  return fields;
+}
+
+bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
+  for (std::string_view candidate : names)
+    if (iequals(name, candidate)) return true;
+  return false;
+}
+
+}  // namespace
+
+HeaderRecipients header_recipients(std::string_view header) {
+  std::vector<Field> fields = split_fields(header);
+  bool resent = false;
+  for (const Field& field : fields)
+    resent = resent || is_one_of(field.name, {"Resent-To", "Resent-Cc", "Resent-Bcc"});
+  HeaderRecipients out;
+  for (const Field& field : fields) {
+    bool counts = resent ? is_one_of(field.name, {"Resent-To", "Resent-Cc", "Resent-Bcc"})
+                         : is_one_of(field.name, {"To", "Cc", "Bcc"});
+    if (!counts) continue;
+    std::string why;
+    auto list = parse_address_list(field.value, &why);
+    if (!list) {
+      out.error = fmt::format("{}: {}", field.name, why);
+      return out;
+    }
+    for (mail::Address& address : *list) out.addresses.push_back(std::move(address));
+  }
+  return out;
+}
+
+std::string phrase(std::string_view name) {
+  if (!is_ascii(name)) {
+    // An encoded word holds at most 75 characters (RFC 2047 2); a longer name is cut at a letter.
+    std::string text = is_valid_utf8(name) ? std::string(name) : std::string();
+    while (text.size() > 45) {
+      do text.pop_back();
+      while (!text.empty() && !is_valid_utf8(text));
+    }
+    return text.empty() ? "" : "=?utf-8?B?" + base64_encode(text) + "?=";
+  }
+  std::string out;
+  bool quote = false;
+  for (char c : name) {
+    if (c < ' ' || c == 0x7F) continue;
+    if (!is_alnum(c) && std::string_view("!#$%&'*+-/=?^_`{|}~ ").find(c) == std::string_view::npos)
+      quote = true;
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return quote ? "\"" + out + "\"" : out;
+}
+
+std::string complete_header(std::string_view header, const LocalOrigin& origin) {
+  std::string out = fmt::format(
+      "Received: by {} (Postwain, from {} with uid {})\r\n\tid {}; {}\r\n", origin.hostname,
+      origin.account, origin.uid, origin.id.text(), format_rfc5322(origin.now));
+  bool date = false;
+  bool message_id = false;
+  bool from = false;
+  std::string rest;
+  for (const Field& field : split_fields(header)) {
+    if (is_one_of(field.name, {"Bcc", "Resent-Bcc", "Return-Path"})) continue;
+    date = date || iequals(field.name, "Date");
+    message_id = message_id || iequals(field.name, "Message-ID");
+    from = from || iequals(field.name, "From");
+    rest += field.raw;
+    if (rest.substr(rest.size() - 2) != "\r\n") rest += "\r\n";
+  }
+  if (!date) out += fmt::format("Date: {}\r\n", format_rfc5322(origin.now));
+  if (!message_id) out += fmt::format("Message-ID: <{}@{}>\r\n", origin.id.text(), origin.hostname);
+  if (!from) {
+    std::string name = phrase(origin.full_name);
+    out += name.empty() ? fmt::format("From: {}\r\n", origin.from)
+                        : fmt::format("From: {} <{}>\r\n", name, origin.from);
+  }
+  return out + rest + "\r\n";
+}
+
+}  // namespace postwain::tool

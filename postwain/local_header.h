@@ -1,0 +1,37 @@
+// The header of a message from a local program made complete (RFC 6409 8): Date, Message-ID and
+// From where missing, Bcc taken out, our Received in front. Pure. The body is not touched.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/time.h"
+#include "common/mail/address.h"
+#include "common/mail/queue_id.h"
+
+namespace postwain::tool {
+
+// Recipients of -t: To, Cc and Bcc, or their Resent- forms when there are any (RFC 5322 3.6.6).
+struct HeaderRecipients {
+  std::vector<mail::Address> addresses;
+  std::string error;  // a field that is no address list
+};
+HeaderRecipients header_recipients(std::string_view header);
+
+struct LocalOrigin {
+  mail::QueueId id;
+  WallTime now{};
+  std::string hostname;
+  std::string account;  // name of the user who sends
+  unsigned uid = 0;
+  std::string from;       // address for a missing From
+  std::string full_name;  // for a missing From, UTF-8; may be empty
+};
+// header: CRLF lines without the empty one. The result ends with the empty line.
+std::string complete_header(std::string_view header, const LocalOrigin& origin);
+
+// "Anna Example", "\"Example, Anna\"" or an encoded word: a display name as it may stand in From.
+std::string phrase(std::string_view name);
+
+}  // namespace postwain::tool

@@ -1,0 +1,194 @@
+#include "postwain/present.h"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "common/base/text.h"
+
+namespace postwain::tool {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kReplyShown = 160;
+
+std::string text_of(const Json& value) {
+  if (value.is_null()) return "";
+  // Replies of strangers end on an operator's terminal.
+  if (value.is_string()) return printable(value.get<std::string>(), 2048);
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string member(const Json& object, const char* key) {
+  auto found = object.find(key);
+  return found == object.end() ? "" : text_of(*found);
+}
+
+// "2026-11-21T09:30:00Z" as "2026-11-21 09:30:00Z".
+std::string readable_time(std::string time) {
+  if (time.size() > 10 && time[10] == 'T') time[10] = ' ';
+  return time;
+}
+
+std::string recipient_line(const Json& recipient) {
+  std::string line = fmt::format("    {}", member(recipient, "address"));
+  std::string state = member(recipient, "state");
+  if (!state.empty()) line += fmt::format("  {}", state);
+  std::string attempts = member(recipient, "attempts");
+  if (!attempts.empty() && attempts != "0")
+    line += fmt::format(", {} attempt{}", attempts, attempts == "1" ? "" : "s");
+  std::string next = member(recipient, "next_attempt_at");
+  if (!next.empty()) line += fmt::format(", next {}", readable_time(next));
+  line += '\n';
+  std::string reply = member(recipient, "last_reply");
+  std::string host = member(recipient, "last_host");
+  if (reply.size() > kReplyShown) reply = reply.substr(0, kReplyShown) + "...";
+  if (!reply.empty())
+    line += fmt::format("        {}{}{}\n", host, host.empty() ? "" : " said: ", reply);
+  return line;
+}
+
+std::string sender_of(const Json& message) {
+  std::string sender = member(message, "sender");
+  return sender.empty() ? "<> (bounce)" : sender;
+}
+
+void append_table(std::string& out, const std::string& indent, const Json& rows) {
+  std::vector<std::string> keys;
+  for (const Json& row : rows)
+    for (const auto& [key, value] : row.items())
+      if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
+  std::vector<std::size_t> widths;
+  for (const std::string& key : keys) {
+    std::size_t width = key.size();
+    for (const Json& row : rows) width = std::max(width, member(row, key.c_str()).size());
+    widths.push_back(width);
+  }
+  auto append_row = [&](auto cell) {
+    std::string line = indent;
+    for (std::size_t i = 0; i < keys.size(); ++i)
+      line += fmt::format("{:<{}}  ", cell(keys[i]), widths[i]);
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += line + '\n';
+  };
+  append_row([](const std::string& key) {
+    std::string title = key;
+    for (char& c : title) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    return title;
+  });
+  for (const Json& row : rows)
+    append_row([&row](const std::string& key) { return member(row, key.c_str()); });
+}
+
+bool is_table(const Json& value) {
+  return value.is_array() && !value.empty() &&
+         std::all_of(value.begin(), value.end(), [](const Json& row) { return row.is_object(); });
+}
+
+void flatten(const std::string& prefix, const Json& value,
+             std::vector<std::pair<std::string, const Json*>>& out) {
+  if (!value.is_object()) return out.emplace_back(prefix, &value), void();
+  for (const auto& [key, inner] : value.items())
+    flatten(prefix.empty() ? key : prefix + "." + key, inner, out);
+}
+
+std::string lines_of(const Json& value) {
+  std::vector<std::pair<std::string, const Json*>> flat;
+  flatten("", value, flat);
+  std::size_t width = 0;
+  for (const auto& [key, inner] : flat)
+    if (!is_table(*inner)) width = std::max(width, key.size());
+  std::string out;
+  for (const auto& [key, inner] : flat) {
+    if (is_table(*inner)) {
+      out += fmt::format("{}:\n", key);
+      append_table(out, "    ", *inner);
+    } else {
+      out += fmt::format("{:<{}}  {}\n", key, width, text_of(*inner));
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string human_size(std::uint64_t bytes) {
+  static constexpr const char* kUnits[] = {"KiB", "MiB", "GiB", "TiB"};
+  if (bytes < 1024) return fmt::format("{} B", bytes);
+  double value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (value /= 1024; value >= 1024 && unit + 1 < std::size(kUnits); ++unit) value /= 1024;
+  return fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+std::string message_line(const std::string& json, bool with_header) {
+  Json message = Json::parse(json, nullptr, false);
+  if (!message.is_object()) return json + "\n";
+  std::string out;
+  constexpr const char* kRow = "{:<13}  {:>9}  {:<20}  {:<9}  {}\n";
+  if (with_header) out += fmt::format(kRow, "ID", "SIZE", "RECEIVED", "STATE", "SENDER");
+  std::uint64_t size = message.value("size", std::uint64_t{0});
+  out += fmt::format(kRow, member(message, "id"), human_size(size),
+                     readable_time(member(message, "received_at")), member(message, "state"),
+                     sender_of(message));
+  for (const Json& recipient : message.value("recipients", Json::array()))
+    out += recipient_line(recipient);
+  return out;
+}
+
+std::string message_details(const std::string& json) {
+  Json message = Json::parse(json, nullptr, false);
+  if (message.is_object() && message.contains("messages")) {
+    std::string out;
+    for (const Json& each : message["messages"]) out += message_details(each.dump());
+    return out;
+  }
+  if (!message.is_object()) return json + "\n";
+  Json recipients = message.value("recipients", Json::array());
+  message.erase("recipients");
+  if (member(message, "sender").empty()) message["sender"] = "<>";
+  std::string out = lines_of(message);
+  for (const Json& recipient : recipients) {
+    out += fmt::format("\nrecipient {}\n", member(recipient, "address"));
+    Json rest = recipient;
+    rest.erase("address");
+    std::string lines = lines_of(rest);
+    for (std::string_view line : split(lines, '\n'))
+      if (!line.empty()) out += fmt::format("    {}\n", line);
+  }
+  return out + "\n";
+}
+
+std::string status_lines(const std::string& json) {
+  Json status = Json::parse(json, nullptr, false);
+  if (!status.is_object()) return json + "\n";
+  std::string out =
+      fmt::format("postwain {} is {}\n", member(status, "version"), member(status, "state"));
+  Json queue = status.value("queue", Json::object());
+  if (queue.contains("messages"))
+    out += fmt::format("queue: {} messages, {} recipients\n", member(queue, "messages"),
+                       member(queue, "recipients"));
+  Json processes = status.value("processes", Json::array());
+  for (const char* key : {"version", "state", "queue", "processes"}) status.erase(key);
+  if (!status.empty()) out += lines_of(status);
+  if (is_table(processes)) {
+    out += '\n';
+    append_table(out, "", processes);
+  }
+  return out;
+}
+
+std::string value_lines(const std::string& json) {
+  Json value = Json::parse(json, nullptr, false);
+  if (value.is_discarded()) return json + "\n";
+  std::string out;
+  if (is_table(value))
+    append_table(out, "", value);
+  else
+    out = lines_of(value);
+  return out;
+}
+
+}  // namespace postwain::tool

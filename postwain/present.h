@@ -1,0 +1,19 @@
+// qmgr's JSON answers as text for people. Pure. What is missing in an answer is left out, so an
+// older or newer qmgr is still readable.
+#pragma once
+
+#include <string>
+
+namespace postwain::tool {
+
+// One message of `queue list` with its recipients; with_header: the column titles above it.
+std::string message_line(const std::string& json, bool with_header);
+// `queue show`: everything there is, one thing a line.
+std::string message_details(const std::string& json);
+std::string status_lines(const std::string& json);
+// Any other value: "key  value" lines, nested keys joined with dots, lists of objects as tables.
+std::string value_lines(const std::string& json);
+
+std::string human_size(std::uint64_t bytes);  // "812 B", "4.1 KiB"
+
+}  // namespace postwain::tool

@@ -1,0 +1,30 @@
+// `postwain queue …` and mailq: the question, and its answers for people or as JSON.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "postwain/client_options.h"
+
+namespace postwain::tool {
+
+struct QueueFilter {
+  bool all = false;
+  std::string state;
+  std::string domain;
+  std::string sender;
+  std::string recipient;
+  std::string older;
+  std::vector<std::string> ids;
+
+  bool empty() const {
+    return !all && state.empty() && domain.empty() && sender.empty() && recipient.empty() &&
+           older.empty() && ids.empty();
+  }
+};
+
+// action: list, show, retry, cancel, hold, release, bounce, stats.
+int queue_command(const ClientOptions& options, const std::string& action,
+                  const QueueFilter& filter);
+
+}  // namespace postwain::tool

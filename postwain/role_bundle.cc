@@ -1,0 +1,65 @@
+#include "postwain/role_bundle.h"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace postwain::tool {
+
+namespace {
+
+Kind user_of(config::FileUse use) {
+  switch (use) {
+    case config::FileUse::certificate:
+    case config::FileUse::key:
+    case config::FileUse::users:
+    case config::FileUse::recipients:
+      return Kind::smtpd;
+    case config::FileUse::credential:
+      return Kind::qmgr;
+  }
+  return Kind::smtpd;
+}
+
+}  // namespace
+
+std::string_view name_of(Kind kind) {
+  switch (kind) {
+    case Kind::qmgr:
+      return "qmgr";
+    case Kind::smtpd:
+      return "smtpd";
+    case Kind::smtp_client:
+      return "smtp-client";
+    case Kind::lmtp_client:
+      return "lmtp-client";
+  }
+  return "?";
+}
+
+config::Bundle bundle_for(Kind kind, const config::Loaded& loaded) {
+  config::Bundle bundle = loaded.bundle;
+  for (const config::NamedFile& file : loaded.named_files) bundle.files.erase(file.path);
+  // Put back afterwards, for one file may serve two ends.
+  for (const config::NamedFile& file : loaded.named_files) {
+    auto found = loaded.bundle.files.find(file.path);
+    if (user_of(file.use) == kind && found != loaded.bundle.files.end())
+      bundle.files.insert(*found);
+  }
+  return bundle;
+}
+
+Result<UniqueFd> sealed_bundle(const config::Bundle& bundle) {
+  UniqueFd fd(::memfd_create("postwain-bundle", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!fd) return system_error("memfd_create", errno);
+  if (Status written = write_all(fd.get(), config::encode_bundle(bundle)); !written)
+    return written.error();
+  if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0)
+    return system_error("sealing the configuration", errno);
+  ::lseek(fd.get(), 0, SEEK_SET);
+  return fd;
+}
+
+}  // namespace postwain::tool

@@ -1,0 +1,124 @@
+#include "postwain/run.h"
+
+#include <csignal>
+#include <cstdio>
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "common/base/sysexits.h"
+#include "common/daemon/daemon.h"
+#include "common/log/log.h"
+#include "postwain/checked_config.h"
+#include "postwain/client_options.h"
+#include "postwain/folders.h"
+#include "postwain/log_setup.h"
+#include "postwain/supervisor.h"
+#include "postwain/supervisor_link.h"
+#include "postwain/version.h"
+
+namespace postwain::tool {
+
+namespace {
+
+// A bad configuration starts nothing; all that is wrong with it is said at once.
+bool print_diagnostics(const config::Loaded& loaded) {
+  for (const config::Diagnostic& diagnostic : loaded.diagnostics)
+    fmt::print(stderr, "{}\n", diagnostic.text());
+  return !loaded.diagnostics.empty();
+}
+
+// Every session and delivery takes a descriptor; the children inherit the limit.
+void raise_descriptor_limit(const config::Config& config) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  rlim_t wanted = 2 * rlim_t{config.limits.connections} + 4096;
+  if (::geteuid() == 0 && limit.rlim_max != RLIM_INFINITY && limit.rlim_max < wanted)
+    limit.rlim_max = wanted;
+  limit.rlim_cur = limit.rlim_max;
+  // Some containers forbid raising the hard limit even to root; then the soft one is what we get.
+  if (::setrlimit(RLIMIT_NOFILE, &limit) == 0) return;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// Beside our own binary in a build tree; ../lib/postwain when installed.
+Result<std::string> find_programs() {
+  char path[4096];
+  ssize_t size = ::readlink("/proc/self/exe", path, sizeof path - 1);
+  if (size < 0) return system_error("/proc/self/exe", errno);
+  std::string own(path, static_cast<std::size_t>(size));
+  std::string folder = own.substr(0, own.rfind('/'));
+  for (const std::string& candidate :
+       {folder, folder.substr(0, folder.rfind('/')) + "/lib/postwain"})
+    if (::access((candidate + "/qmgr").c_str(), F_OK) == 0) return candidate;
+  return Error{
+      fmt::format("the programs qmgr, smtpd … are neither in {} nor in ../lib/postwain", folder),
+      ENOENT};
+}
+
+void log_start(const config::Loaded& loaded, const Identities& identities,
+               const std::string& config_file) {
+  log::Line(log::Level::info, "starting").kv("version", kVersion).kv("config", config_file);
+  for (const config::Diagnostic& warning : loaded.warnings)
+    log::Line(log::Level::warning, "config").kv("message", warning.text());
+  for (const std::string& warning : identities.warnings)
+    log::Line(log::Level::warning, "users").kv("message", warning);
+}
+
+int supervise(Supervisor::Setup setup, const std::string& config_file) {
+  net::Loop loop;
+  int exit_code = kExitOk;
+  {
+    std::unique_ptr<SupervisorLink> link;
+    Supervisor supervisor(
+        loop, std::move(setup),
+        [&link] {
+          if (link) link->send_processes();
+        },
+        [&loop] { loop.stop(); });
+    daemon::Signals signals(loop, [&supervisor] { supervisor.drain(); });
+    net::Signal child_signal(loop, SIGCHLD, [&supervisor] { supervisor.reap(); });
+    link = std::make_unique<SupervisorLink>(loop, supervisor, config_file);
+    net::Signal reload_signal(loop, SIGHUP, [&link] { link->reload_by_signal(); });
+    supervisor.start();
+    loop.run();
+    link.reset();
+    exit_code = supervisor.exit_code();
+  }
+  log::flush();
+  return exit_code;
+}
+
+}  // namespace
+
+int run_command(const std::string& config_file) {
+  ::signal(SIGPIPE, SIG_IGN);
+  config::Loaded loaded = load_checked(config_file);
+  if (print_diagnostics(loaded)) return kExitConfig;
+  const config::Config& config = loaded.config;
+  setup_log("supervisor", config.log);
+
+  auto programs = find_programs();
+  if (!programs) return fail(kExitUnavailable, programs.error().text);
+  auto identities = resolve_identities(config.users, ::geteuid());
+  if (!identities) return fail(kExitConfig, identities.error().text);
+  if (Status done = prepare_folders(config, *identities); !done)
+    return fail(kExitCantCreate, done.error().text);
+  auto lock = lock_runtime_dir(config.runtime_dir);
+  if (!lock) return fail(kExitTempFail, lock.error().text);
+  raise_descriptor_limit(config);
+  ListenerSet listeners;
+  if (Status bound = listeners.bind(config.listeners); !bound)
+    return fail(kExitUnavailable, bound.error().text);
+
+  log_start(loaded, *identities, config_file);
+  return supervise(Supervisor::Setup{std::move(loaded), identities.take(), std::move(listeners),
+                                     programs.take()},
+                   config_file);
+}
+
+}  // namespace postwain::tool

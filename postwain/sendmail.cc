@@ -1,0 +1,200 @@
+#include "postwain/sendmail.h"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "common/base/file.h"
+#include "common/base/sysexits.h"
+#include "postwain/address_list.h"
+#include "postwain/client_options.h"
+#include "postwain/local_header.h"
+#include "postwain/local_input.h"
+#include "postwain/queue_command.h"
+#include "postwain/sendmail_arguments.h"
+#include "postwain/submission.h"
+
+namespace postwain::tool {
+
+namespace {
+
+constexpr std::size_t kHeaderMax = 1U << 20;
+
+int refuse(int exit_code, const std::string& message) {
+  fmt::print(stderr, "sendmail: {}\n", message);
+  return exit_code;
+}
+
+struct Account {
+  std::string name;
+  std::string full_name;
+};
+
+Account own_account() {
+  const passwd* entry = ::getpwuid(::getuid());
+  if (entry == nullptr) return Account{fmt::format("uid{}", ::getuid()), {}};
+  std::string full = entry->pw_gecos == nullptr ? "" : entry->pw_gecos;
+  return Account{entry->pw_name, full.substr(0, full.find(','))};
+}
+
+// Standard input as content, read piece by piece.
+class Input {
+ public:
+  explicit Input(bool dot_is_data) : lines_(dot_is_data) {}
+
+  Result<bool> more(std::string& out) {
+    if (done_) return false;
+    char block[32768];
+    ssize_t n = 0;
+    do n = ::read(STDIN_FILENO, block, sizeof block);
+    while (n < 0 && errno == EINTR);
+    if (n < 0) return Error{system_error("standard input", errno).text, kExitIoError};
+    if (n > 0) lines_.feed(std::string_view(block, static_cast<std::size_t>(n)), out);
+    done_ = n == 0 || lines_.ended();
+    if (n == 0) lines_.finish(out);
+    return !done_;
+  }
+
+  // Takes the header section off the input; what was read beyond it stays in rest.
+  Result<std::string> header(std::string& rest) {
+    std::string text;
+    std::size_t scanned = 0;
+    for (;;) {
+      HeaderEnd end = find_header_end(text, scanned, done_);
+      if (end.found) {
+        rest = text.substr(end.body);
+        return text.substr(0, end.header);
+      }
+      if (text.size() > kHeaderMax)
+        return Error{fmt::format("the header is larger than {} bytes", kHeaderMax), kExitDataError};
+      Result<bool> read = more(text);
+      if (!read) return read.error();
+    }
+  }
+
+  bool eight_bit() const { return lines_.eight_bit(); }
+
+ private:
+  LocalInput lines_;
+  bool done_ = false;
+};
+
+// Exactly one address, completed with the machine's name.
+std::optional<mail::Address> one_address(const std::string& text, const std::string& hostname) {
+  auto list = parse_address_list(text);
+  if (!list || list->size() != 1) return std::nullopt;
+  const mail::Address& address = list->front();
+  return address.has_domain() ? address : mail::Address(address.local(), hostname);
+}
+
+struct Letter {
+  SubmissionSource source;
+  std::string error;
+  int exit_code = 0;
+};
+
+Letter make_envelope(const SendmailArguments& arguments, const config::Config& config,
+                     const Account& account, const std::string& header) {
+  Letter letter;
+  auto wrong = [&letter](int code, std::string message) {
+    letter.exit_code = code;
+    letter.error = std::move(message);
+    return std::move(letter);
+  };
+  mail::Envelope& envelope = letter.source.envelope;
+  std::string sender = arguments.sender.value_or(account.name);
+  if (!sender.empty()) {
+    auto address = one_address(sender, config.hostname);
+    if (!address) return wrong(kExitUsage, "'" + sender + "' is not a sender address");
+    envelope.reverse_path = *address;
+  }
+  std::vector<mail::Address> recipients;
+  if (arguments.recipients_from_header) {
+    HeaderRecipients found = header_recipients(header);
+    if (!found.error.empty()) return wrong(kExitDataError, found.error);
+    recipients = std::move(found.addresses);
+    if (recipients.empty()) return wrong(kExitDataError, "the header names no recipient");
+  }
+  for (const std::string& text : arguments.recipients) {
+    auto list = parse_address_list(text);
+    if (!list || list->empty()) return wrong(kExitDataError, "'" + text + "' is not an address");
+    for (mail::Address& address : *list) recipients.push_back(std::move(address));
+  }
+  if (recipients.size() > config.limits.recipients)
+    return wrong(kExitDataError, fmt::format("{} recipients, at most {} are taken",
+                                             recipients.size(), config.limits.recipients));
+  for (mail::Address& address : recipients) {
+    if (!address.has_domain()) address = mail::Address(address.local(), config.hostname);
+    envelope.smtputf8 = envelope.smtputf8 || address.is_utf8();
+    envelope.recipients.push_back(mail::Recipient{std::move(address), arguments.notify, {}});
+  }
+  envelope.smtputf8 = envelope.smtputf8 || envelope.reverse_path.is_utf8();
+  envelope.body = mail::BodyType::eight_bit_mime;
+  envelope.ret = arguments.ret;
+  envelope.envid = arguments.envid;
+  letter.source.arrival = ipc::Arrival{"local", {}, {}, account.name, wall_now()};
+  return letter;
+}
+
+int deliver(const SendmailArguments& arguments, const config::Config& config) {
+  Account account = own_account();
+  Input input(arguments.dot_is_data);
+  std::string rest;
+  Result<std::string> header = input.header(rest);
+  if (!header) return refuse(header.error().code, header.error().text);
+  Letter letter = make_envelope(arguments, config, account, *header);
+  if (!letter.error.empty()) return refuse(letter.exit_code, letter.error);
+
+  SubmissionSource& source = letter.source;
+  source.size_max = config.limits.message_size;
+  source.eight_bit = [&input] { return input.eight_bit(); };
+  source.more = [&input](std::string& out) { return input.more(out); };
+  source.head = [&](mail::QueueId id) {
+    const mail::Address& sender = source.envelope.reverse_path;
+    LocalOrigin origin{id,
+                       source.arrival.received_at,
+                       config.hostname,
+                       account.name,
+                       ::getuid(),
+                       sender.is_null() ? account.name + "@" + config.hostname : sender.text(),
+                       arguments.full_name.empty() ? account.full_name : arguments.full_name};
+    return complete_header(*header, origin) + rest;
+  };
+  auto reply = submit(config.qmgr_socket(), source);
+  if (!reply) return refuse(reply.error().code, reply.error().text);
+  if (reply->positive()) return kExitOk;
+  return refuse(reply->permanent() ? kExitUnavailable : kExitTempFail,
+                "not accepted: " + reply->one_line());
+}
+
+}  // namespace
+
+int sendmail_command(const std::vector<std::string>& arguments, const std::string& config_file,
+                     bool as_mailq) {
+  ::signal(SIGPIPE, SIG_IGN);
+  SendmailArguments parsed = parse_sendmail_arguments(arguments, as_mailq);
+  if (!parsed.error.empty()) return refuse(parsed.exit_code, parsed.error);
+  ClientOptions options{parsed.config_file.empty() ? config_file : parsed.config_file, false};
+  QueueFilter everything;
+  everything.all = true;
+  switch (parsed.mode) {
+    case SendmailArguments::Mode::list_queue:
+      return queue_command(options, "list", everything);
+    case SendmailArguments::Mode::retry_queue:
+      return queue_command(options, "retry", everything);
+    case SendmailArguments::Mode::aliases:
+      return kExitOk;  // newaliases: there are none to build
+    case SendmailArguments::Mode::deliver:
+      break;
+  }
+  auto config = client_config(options.config_file);
+  if (!config) return refuse(config.error().code, config.error().text);
+  return deliver(parsed, *config);
+}
+
+}  // namespace postwain::tool

@@ -1,0 +1,204 @@
+#include "postwain/supervisor.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <sys/wait.h>
+
+#include <fmt/format.h>
+
+#include "common/base/sysexits.h"
+#include "common/log/log.h"
+
+namespace postwain::tool {
+
+namespace {
+
+constexpr Duration kDrainAtMost = std::chrono::seconds(60);
+
+std::string how_it_ended(int status) {
+  if (WIFEXITED(status)) return fmt::format("exit {}", WEXITSTATUS(status));
+  if (WIFSIGNALED(status))
+    return fmt::format("signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status)));
+  return "unknown";
+}
+
+}  // namespace
+
+Supervisor::Supervisor(net::Loop& loop, Setup setup, std::function<void()> on_change,
+                       std::function<void()> on_end)
+    : loop_(loop),
+      setup_(std::move(setup)),
+      on_change_(std::move(on_change)),
+      on_end_(std::move(on_end)),
+      kill_timer_(loop) {}
+
+Supervisor::~Supervisor() {
+  loop_.forget_turn_end(this);
+}
+
+void Supervisor::start() {
+  const config::Workers& workers = setup_.loaded.config.workers;
+  add(Kind::qmgr, 1);
+  add(Kind::smtp_client, workers.smtp_client);
+  add(Kind::lmtp_client, workers.lmtp_client);
+  add(Kind::smtpd, workers.smtpd);
+}
+
+void Supervisor::add(Kind kind, std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count && phase_ == Phase::running; ++i) {
+    std::string name = kind == Kind::qmgr ? "qmgr" : fmt::format("{}[{}]", name_of(kind), i);
+    children_.push_back(std::make_unique<Child>(
+        loop_, kind, std::move(name), [this](Kind k) { return recipe(k); },
+        Child::Callbacks{
+            .on_ready = [this](Child&) { child_ready(); },
+            .on_started = [this](Child&) { on_change_(); },
+            .on_impossible =
+                [this](const Error& error) {
+                  leave(kExitOsError, "cannot start a process: " + error.text);
+                },
+        }));
+    children_.back()->start();
+  }
+}
+
+Child::Recipe Supervisor::recipe(Kind kind) const {
+  const Identities& who = setup_.identities;
+  return Child::Recipe{
+      fmt::format("{}/{}", setup_.program_folder, name_of(kind)),
+      kind == Kind::qmgr ? who.queue : who.network,
+      bundle_for(kind, setup_.loaded),
+      kind == Kind::smtpd ? setup_.listeners.descriptors(setup_.loaded.config.listeners)
+                          : std::vector<int>{},
+  };
+}
+
+void Supervisor::child_ready() {
+  for (const auto& child : children_)
+    if (!child->ready()) return;
+  if (ready_logged_ || phase_ != Phase::running) return;
+  ready_logged_ = true;
+  const config::Config& config = setup_.loaded.config;
+  std::string listeners;
+  for (const config::Listener& listener : config.listeners)
+    listeners += (listeners.empty() ? "" : ",") + listener.name();
+  log::Line(log::Level::info, "ready")
+      .kv("hostname", config.hostname)
+      .kv("listeners", listeners)
+      .kv("processes", children_.size());
+}
+
+void Supervisor::reap() {
+  int status = 0;
+  pid_t pid = 0;
+  while ((pid = ::waitpid(-1, &status, WNOHANG)) > 0) {
+    for (auto* group : {&children_, &retired_})
+      for (std::size_t i = 0; i < group->size(); ++i)
+        if ((*group)[i]->pid() == pid) {
+          child_died(*(*group)[i], status);
+          break;
+        }
+  }
+  std::erase_if(retired_, [](const auto& child) { return child->pid() == 0; });
+  go_on_draining();
+}
+
+void Supervisor::child_died(Child& child, int status) {
+  Duration lived = child.lived();
+  Duration wait = child.died();
+  bool wanted = child.stopping();
+  bool clean = wanted && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  {
+    log::Line line(clean ? log::Level::info : log::Level::warning, "child_exit");
+    line.kv("process", child.name()).kv("how", how_it_ended(status));
+    line.kv("lived", format_duration(lived));
+    if (!wanted) line.kv("restart_in", format_duration(wait));
+  }
+  on_change_();
+  int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+  // These two will not get better by trying again: a damaged or foreign database, a bad
+  // configuration.
+  if (code == kExitDataError || code == kExitConfig)
+    leave(code, fmt::format("{} cannot work (see its messages above)", child.name()));
+}
+
+void Supervisor::leave(int exit_code, const std::string& why) {
+  log::Line(log::Level::error, "giving_up").kv("reason", why).kv("exit", exit_code);
+  if (exit_code_ == 0) exit_code_ = exit_code;
+  drain();
+}
+
+void Supervisor::drain() {
+  if (phase_ != Phase::running) return;
+  phase_ = Phase::stopping_workers;
+  log::Line(log::Level::info, "draining");
+  setup_.listeners.close_all();
+  for (auto& child : children_)
+    if (child->kind() != Kind::qmgr) child->stop();
+  kill_timer_.start(kDrainAtMost, [this] {
+    log::Line(log::Level::error, "drain_timeout").kv("after", format_duration(kDrainAtMost));
+    for (auto* group : {&children_, &retired_})
+      for (auto& child : *group) child->kill();
+  });
+  on_change_();
+  // Not from here: drain() may be called by a child that is being looked at.
+  loop_.at_turn_end(this, [this] { go_on_draining(); });
+}
+
+void Supervisor::go_on_draining() {
+  auto gone = [this](bool workers_only) {
+    for (auto* group : {&children_, &retired_})
+      for (auto& child : *group)
+        if (child->pid() != 0 && !(workers_only && child->kind() == Kind::qmgr)) return false;
+    return true;
+  };
+  if (phase_ == Phase::stopping_workers && gone(true)) {
+    phase_ = Phase::stopping_qmgr;
+    for (auto& child : children_) child->stop();
+  }
+  if (phase_ == Phase::stopping_qmgr && gone(false)) {
+    phase_ = Phase::ended;
+    kill_timer_.stop();
+    log::Line(log::Level::info, "stopped").kv("exit", exit_code_);
+    on_end_();
+  }
+}
+
+Status Supervisor::bind_new(const config::Config& config) {
+  return setup_.listeners.bind(config.listeners);
+}
+
+void Supervisor::forget_new() {
+  setup_.listeners.keep_only(setup_.loaded.config.listeners);
+}
+
+void Supervisor::replace(config::Loaded loaded) {
+  setup_.loaded = std::move(loaded);
+  const config::Workers& workers = setup_.loaded.config.workers;
+  std::vector<std::unique_ptr<Child>> old;
+  for (auto& child : children_)
+    if (child->kind() != Kind::qmgr) old.push_back(std::move(child));
+  std::erase_if(children_, [](const auto& child) { return child == nullptr; });
+  // The new ones first: connections that wait in the backlog find somebody all the time.
+  add(Kind::smtp_client, workers.smtp_client);
+  add(Kind::lmtp_client, workers.lmtp_client);
+  add(Kind::smtpd, workers.smtpd);
+  for (auto& child : old) {
+    child->stop();
+    if (child->pid() != 0) retired_.push_back(std::move(child));
+  }
+  setup_.listeners.keep_only(setup_.loaded.config.listeners);
+  on_change_();
+}
+
+std::vector<ProcessInfo> Supervisor::processes() const {
+  std::vector<ProcessInfo> out;
+  out.push_back(ProcessInfo{"supervisor", ::getpid()});
+  for (const auto* group : {&children_, &retired_})
+    for (const auto& child : *group)
+      if (child->pid() != 0) out.push_back(ProcessInfo{child->name(), child->pid()});
+  return out;
+}
+
+}  // namespace postwain::tool

@@ -1,0 +1,78 @@
+// The foreground process of `postwain run`: keeps the others running, replaces them at a reload,
+// lets them finish at the end. It parses nothing that comes from the network and touches no mail.
+//
+// Order at the end: smtpd and the delivery clients first, because they still have outcomes and
+// submissions for qmgr; then qmgr.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/config/bundle.h"
+#include "common/net/loop.h"
+#include "postwain/child.h"
+#include "postwain/identity.h"
+#include "postwain/listener_set.h"
+
+namespace postwain::tool {
+
+struct ProcessInfo {
+  std::string name;
+  pid_t pid = 0;
+};
+
+class Supervisor {
+ public:
+  struct Setup {
+    config::Loaded loaded;  // without diagnostics
+    Identities identities;
+    ListenerSet listeners;
+    std::string program_folder;  // where the other binaries are
+  };
+
+  // on_change: the processes are not the same any more (processes()). on_end: all are gone.
+  Supervisor(net::Loop& loop, Setup setup, std::function<void()> on_change,
+             std::function<void()> on_end);
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
+  ~Supervisor();
+
+  void start();
+  void drain();
+  void reap();  // after SIGCHLD
+  // qmgr has the new configuration (or takes it at its next start): everyone else is replaced.
+  void replace(config::Loaded loaded);
+  // Listeners the present configuration lacks are bound; on failure nothing has changed.
+  Status bind_new(const config::Config& config);
+  void forget_new();  // closes what bind_new() bound, the reload having failed
+
+  std::vector<ProcessInfo> processes() const;
+  bool draining() const { return phase_ != Phase::running; }
+  int exit_code() const { return exit_code_; }
+  const config::Loaded& loaded() const { return setup_.loaded; }
+
+ private:
+  enum class Phase { running, stopping_workers, stopping_qmgr, ended };
+
+  void add(Kind kind, std::uint32_t count);
+  Child::Recipe recipe(Kind kind) const;
+  void child_ready();
+  void child_died(Child& child, int status);
+  void leave(int exit_code, const std::string& why);
+  void go_on_draining();
+
+  net::Loop& loop_;
+  Setup setup_;
+  std::function<void()> on_change_;
+  std::function<void()> on_end_;
+  std::vector<std::unique_ptr<Child>> children_;
+  std::vector<std::unique_ptr<Child>> retired_;  // replaced at a reload, finishing
+  net::Timer kill_timer_;
+  Phase phase_ = Phase::running;
+  bool ready_logged_ = false;
+  int exit_code_ = 0;
+};
+
+}  // namespace postwain::tool
