@@ -70,6 +70,19 @@ class ManualTest(unittest.TestCase):
         for table, keys in manual.items():
             self.assertEqual(keys, parser[table], f"keys of [{table}]: manual, then parser")
 
+    def test_same_commands_both_ways(self):
+        with open(os.path.join(SOURCE, "man", "postwain.8"), encoding="utf-8") as page:
+            items = re.findall(r"^\.It (Cm .*)$", page.read(), re.MULTILINE)
+        manual = {name.strip() for item in items for name in re.split(r" ?,? ?\bCm ", item) if name}
+        program = self.subcommands() | {f"queue {word}" for word in self.subcommands("queue")}
+        self.assertEqual(manual, program - {"queue"})
+
+    def subcommands(self, *words):
+        """Names that `postwain WORDS --help` lists under its heading Subcommands."""
+        shown = subprocess.run([os.path.join(BIN, "postwain"), *words, "--help"],
+                               capture_output=True, text=True, timeout=60, check=True).stdout
+        return set(re.findall(r"^  (\w+)", shown.split("Subcommands:")[1], re.MULTILINE))
+
     def test_every_key_has_its_default_or_is_required(self):
         with open(PAGE, encoding="utf-8") as page:
             text = page.read().split(".Sh FILES")[0]
