@@ -1,5 +1,6 @@
 #include <cstdio>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "common/base/sysexits.h"

@@ -50,7 +50,7 @@ namespace {
 // field-name ":" (RFC 5322 2.2); white space before the colon is the obsolete form.
 bool is_field_line(std::string_view line) {
   std::size_t colon = line.find(':');
-  if (colon == std::string_view::npos) return false;
+  if (colon == std::string_view::npos || line.front() == ' ' || line.front() == '\t') return false;
   std::string_view name = trim(line.substr(0, colon));
   if (name.empty()) return false;
   for (char c : name)

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <thread>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "common/base/sysexits.h"

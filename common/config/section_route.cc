@@ -76,7 +76,6 @@ void read_credential(Section& section, Route& route) {
   if ((file != 0 && !named) || text.size() == file + 5)
     return section.context().error(at, "auth must be \"USER:file:/path\" or \"file:/path\"");
   auto content = section.context().read(NamedFile{text.substr(file + 5), FileUse::credential}, at);
-  section.context().warn(at, "this version does not log in at next hops yet");
   if (!content) return;
   std::string secret = content->substr(0, content->find_first_of("\r\n"));
   if (secret.empty() || (!named && secret.find(':') == std::string::npos))
@@ -91,9 +90,7 @@ void read_pace(Section& section, Route& route) {
   std::string rate;
   if (section.text("rate", rate)) {
     const Origin& at = section.origin_of("rate");
-    if (parse_rate(rate, route.rate_count, route.rate_period))
-      section.context().warn(at, "this version does not limit the rate of a route yet");
-    else
+    if (!parse_rate(rate, route.rate_count, route.rate_period))
       section.context().error(
           at, fmt::format("'{}' is not a rate (such as 10/s, 100/min, 1000/hour, 5000/day)",
                           printable(rate)));

@@ -184,8 +184,6 @@ TEST_CASE("what a later version does is taken with a warning") {
        "t.toml:4:14: this version does not ask the next hop yet; every recipient is accepted here"},
       {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\ntls = \"dane\"",
        "t.toml:5:7: this version does not check DANE yet"},
-      {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\nrate = \"100/min\"",
-       "t.toml:5:8: this version does not limit the rate of a route yet"},
       {"[[listener]]\naddress = \"127.0.0.1:25\"\nproxy_protocol = true\nproxy_from = [\"::1\"]",
        "t.toml:4:18: this version does not read the PROXY protocol yet"},
       {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\n[[route]]\nmatch = \"a.org\"\ndeliver = \"mx\"",

@@ -1,0 +1,65 @@
+# A thin front over CMake's presets; `make help` lists what there is.
+SHELL   := /bin/bash
+ARGS    ?=
+PREFIX  ?= /usr/local
+# `make run` on a machine without the test packages builds no tests.
+TESTS   := $(if $(wildcard /usr/include/catch2/catch.hpp),ON,OFF)
+BIN     := build/release/bin
+export POSTWAIN_BIN := $(CURDIR)/$(BIN)
+
+.PHONY: help run demo test build bench bench-quick asan format lint lint-all fuzz install packages clean
+
+help:
+	@echo 'make run          build, then a demo on loopback: a whole MTA and a small mail store (ARGS=--once ends by itself)'
+	@echo 'make test         install what is missing, build, run every test'
+	@echo 'make build        release binaries in $(BIN)'
+	@echo 'make bench        side by side with Postfix; bench-quick: the short form (root)'
+	@echo 'make asan         every unit test under the address and undefined-behaviour sanitizers'
+	@echo 'make format lint lint-all fuzz install clean'
+
+packages:
+	@tools/install_packages.sh build
+
+build: packages
+	@mkdir -p build
+	@cmake --preset release -DPOSTWAIN_TESTS=$(TESTS) >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+	cmake --build --preset release
+
+run demo: build
+	python3 tests/demo/run_demo.py $(ARGS)
+
+# ctest's closing lines come last.
+test:
+	@tools/install_packages.sh build test
+	@$(MAKE) --no-print-directory build
+	ctest --test-dir build/release -j2 --output-on-failure $(ARGS)
+
+asan:
+	@tools/install_packages.sh build test
+	cmake --preset asan
+	cmake --build --preset asan
+	ctest --test-dir build/asan -j2 --output-on-failure -R '^unit\.' $(ARGS)
+
+bench bench-quick: build
+	@tools/install_packages.sh bench
+	python3 bench/compare.py $(if $(filter bench-quick,$@),--quick) $(ARGS)
+
+format:
+	@tools/install_packages.sh lint
+	git ls-files -co --exclude-standard '*.cc' '*.h' | xargs clang-format -i
+
+lint lint-all:
+	@tools/install_packages.sh build lint
+	tools/lint.sh $(if $(filter lint-all,$@),--all)
+
+fuzz:
+	@tools/install_packages.sh build test lint
+	cmake --preset fuzz
+	cmake --build --preset fuzz
+	tools/fuzz.sh $(ARGS)
+
+install: build
+	cmake --install build/release --prefix $(PREFIX)
+
+clean:
+	rm -rf build

@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Includes go down the floors, or sideways within a folder; outside libraries stay in their home.
+
+The floors are those of ARCHITECTURE.md. Run by every test run, and by `make lint`.
+"""
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+FLOOR = {
+    "common/base": 0,
+    "common/mail": 1, "common/smtp": 2, "common/ipc": 2,
+    "common/net": 3, "common/tls": 3, "common/log": 3, "common/dns": 3, "common/config": 3,
+    "common/daemon": 4, "common/agent": 4,
+    "queue-schema": 4,
+    "qmgr": 5, "smtpd": 5, "smtp-client": 5, "lmtp-client": 5, "postwain": 5, "bench": 5,
+}
+# Arrows within one floor, each with its reason.
+SIDEWAYS = {
+    ("common/dns", "common/net"): "its sockets wait on the loop",
+    ("common/agent", "common/daemon"): "an agent is a daemon",
+}
+# Header prefix of an outside library: its only home; a tuple of exact files where one file is the rule.
+HOME = {
+    "uv.h": "common/net/",
+    "openssl/": "common/tls/",
+    "ares": "common/dns/",
+    "toml++/": "common/config/toml_reader.cc",
+    "sqlite3.h": "qmgr/",
+    "CLI/": "postwain/command_line.cc",
+    "nlohmann/": ("qmgr/", "postwain/"),
+}
+# Never in our headers: their compile time is paid by everyone who includes them.
+NOT_IN_HEADERS = {"iostream", "filesystem", "regex", "fstream", "sstream", "nlohmann/json.hpp"}
+NOWHERE = {"regex"}
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
+
+
+def folder_of(path):
+    parts = path.split("/")
+    return "/".join(parts[:2]) if parts[0] == "common" else parts[0]
+
+
+def mistakes_in(file):
+    path = file.relative_to(ROOT).as_posix()
+    own = folder_of(path)
+    text = file.read_text()
+    for match in INCLUDE.finditer(text):
+        quoted, name = match.group(1) == '"', match.group(2)
+        line = text.count("\n", 0, match.start(2)) + 1
+        say = lambda what: f"{path}:{line}: {what}"
+        if quoted:
+            other = folder_of(name)
+            if other not in FLOOR:
+                yield say(f'"{name}" is not written from the root of the tree')
+            elif other != own and FLOOR[other] >= FLOOR[own] and (own, other) not in SIDEWAYS:
+                yield say(f"{own} (floor {FLOOR[own]}) must not know {other} (floor {FLOOR[other]})")
+            elif not (ROOT / name).is_file():
+                yield say(f'"{name}" does not exist')
+            continue
+        if name in NOWHERE or (path.endswith(".h") and name in NOT_IN_HEADERS):
+            yield say(f"<{name}> is not used {'in headers' if name not in NOWHERE else 'here'}")
+        for prefix, home in HOME.items():
+            outside = name.startswith(prefix) and (prefix.endswith("/") or name == prefix
+                                                   or name.startswith("ares"))
+            if outside and not path.startswith(home):
+                yield say(f"<{name}> has its home in {home if isinstance(home, str) else ' and '.join(home)}")
+
+
+def main():
+    files = [f for folder in FLOOR for f in sorted((ROOT / folder).rglob("*"))
+             if f.suffix in (".cc", ".h")]
+    found = [mistake for file in files for mistake in mistakes_in(file)]
+    print("\n".join(found) if found else f"{len(files)} files keep the floors")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+#include <catch2/catch.hpp>
+
+#include "postwain/present.h"
+#include "postwain/role_bundle.h"
+
+using namespace postwain;
+using namespace postwain::tool;
+
+TEST_CASE("sizes for people") {
+  CHECK(human_size(0) == "0 B");
+  CHECK(human_size(1023) == "1023 B");
+  CHECK(human_size(4200) == "4.1 KiB");
+  CHECK(human_size(52428800) == "50.0 MiB");
+}
+
+TEST_CASE("a line of the queue") {
+  std::string json =
+      R"({"id":"0CZW3PQ5G8S1T","sender":"a@b.org","size":4200,"received_at":"2026-11-21T09:30:00Z",)"
+      R"("state":"deferred","recipients":[{"address":"c@d.org","state":"deferred","attempts":2,)"
+      R"("next_attempt_at":"2026-11-21T09:45:00Z","last_reply":"450 4.2.0 \u001b[2J later",)"
+      R"("last_host":"mx.d.org"}]})";
+  CHECK(message_line(json, true) ==
+        "ID                  SIZE  RECEIVED              STATE      SENDER\n"
+        "0CZW3PQ5G8S1T    4.1 KiB  2026-11-21 09:30:00Z  deferred   a@b.org\n"
+        "    c@d.org  deferred, 2 attempts, next 2026-11-21 09:45:00Z\n"
+        "        mx.d.org said: 450 4.2.0 \\x1b[2J later\n");
+  CHECK(message_line("not json", false) == "not json\n");
+}
+
+TEST_CASE("status and other values") {
+  CHECK(status_lines(R"({"state":"running","version":"1","processes":[{"name":"qmgr","pid":12}],)"
+                     R"("queue":{"messages":3,"recipients":4}})") ==
+        "postwain 1 is running\nqueue: 3 messages, 4 recipients\n\nNAME  PID\nqmgr  12\n");
+  CHECK(value_lines(R"({"a":{"b":1,"cc":"x"},"t":[{"k":1,"l":null},{"k":22}]})") ==
+        "a.b   1\na.cc  x\nt:\n    K   L\n    1\n    22\n");
+}
+
+TEST_CASE("each process gets only the files it needs") {
+  using config::FileUse;
+  config::Loaded loaded;
+  loaded.bundle.main_file = "m";
+  for (const char* path : {"m", "c", "k", "u", "r", "s"}) loaded.bundle.files[path] = path;
+  loaded.named_files = {{"c", FileUse::certificate},
+                        {"k", FileUse::key},
+                        {"u", FileUse::users},
+                        {"r", FileUse::recipients},
+                        {"s", FileUse::credential}};
+  auto files = [&](Kind kind) {
+    std::string out;
+    for (const auto& [path, content] : bundle_for(kind, loaded).files) out += path;
+    return out;
+  };
+  CHECK(files(Kind::smtpd) == "ckmru");
+  CHECK(files(Kind::qmgr) == "ms");
+  CHECK(files(Kind::smtp_client) == "m");
+  CHECK(files(Kind::lmtp_client) == "m");
+}
