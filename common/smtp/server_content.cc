@@ -106,32 +106,26 @@ std::optional<Event> ServerEngine::take_bdat(std::string_view argument) {
   std::string_view marker = trim(argument.substr(number.size()));
   auto size = parse_decimal<std::uint64_t>(number);
   bool last = iequals(marker, "LAST");
-  Ruling verdict = ruling(state_, Verb::bdat);
-  mail::Reply syntax{501, {5, 5, 4}, "Syntax: BDAT size [LAST]"};
-  bool digits = !number.empty() && number.find_first_not_of("0123456789") == std::string_view::npos;
-  if (!size && digits) {
-    // So many octets cannot be counted, and whatever comes is not a command.
-    shut_down(syntax, "BDAT size");
+  if (!size || (!last && !marker.empty())) {
+    // Nobody can tell whether octets follow, and they must never be read as commands.
+    shut_down({501, {5, 5, 4}, "Syntax: BDAT size [LAST]"}, "bad BDAT");
     return std::nullopt;
   }
-  if (size.value_or(0) > kDiscardMax && *size > options_.message_size) {
+  if (*size > kDiscardMax && *size > options_.message_size) {
     shut_down(too_large(), "BDAT size");
     return std::nullopt;
   }
-  t.chunk_left = t.chunk_size = size.value_or(0);
+  Ruling verdict = ruling(state_, Verb::bdat);
+  t.chunk_left = t.chunk_size = *size;
   t.chunk_last = last;
   t.chunk_is_stray = verdict != Ruling::obey;
   mode_ = Mode::chunk;
-  if (!size || (!last && !marker.empty())) {
-    t.chunk_last = false;
-    note_refusal(syntax);
-  } else if (t.chunk_is_stray) {
+  if (t.chunk_is_stray)
     note_refusal(sequence_reply(verdict));
-  } else if (++t.chunks > kChunksMax) {
+  else if (++t.chunks > kChunksMax)
     note_refusal({552, {5, 3, 4}, "Error: too many chunks"});
-  } else if (t.content_size + *size > options_.message_size) {
+  else if (t.content_size + *size > options_.message_size)
     note_refusal(too_large());
-  }
   if (!t.chunk_is_stray && t.refusal.code == 0 && state_ == ServerState::rcpt)
     return ask(EventKind::data);
   return std::nullopt;

@@ -1,0 +1,195 @@
+// The way of a message to qmgr, with a port that only writes down what was sent.
+#include <catch2/catch.hpp>
+
+#include <map>
+#include <optional>
+
+#include "smtpd/handover.h"
+
+using namespace postwain;
+using namespace postwain::smtpd;
+
+namespace {
+
+struct Port final : QmgrPort {
+  bool is_up = true;
+  std::string log;      // one letter a frame: S submit, O open, c chunk, E end, A abort
+  std::string content;  // all content sent
+  std::uint64_t end_size = 0;
+  std::uint32_t told_past_data = 0;
+  bool eight_bit = false;
+  std::map<std::uint64_t, Handover*> watched;
+  std::uint32_t past = 0;
+
+  bool up() const override { return is_up; }
+  void send(const ipc::Submit& m) override {
+    log += 'S', content += m.content, told_past_data = m.past_data, eight_bit = m.eight_bit;
+    CHECK(m.envelope.recipients.size() == 1);
+  }
+  void send(const ipc::SubmitOpen&) override { log += 'O'; }
+  void send(const ipc::SubmitChunk& m) override {
+    CHECK(m.content.size() <= ipc::kContentChunk);
+    log += 'c', content += m.content;
+  }
+  void send(const ipc::SubmitEnd& m) override {
+    log += 'E', end_size = m.size, told_past_data = m.past_data, eight_bit = m.eight_bit;
+  }
+  void send(const ipc::SubmitAbort&) override { log += 'A'; }
+  void watch(mail::QueueId id, Handover& handover) override { watched[id.value] = &handover; }
+  void forget(mail::QueueId id) override { watched.erase(id.value); }
+  std::uint32_t& past_data() override { return past; }
+};
+
+struct Owner final : Handover::Owner {
+  std::vector<int> codes;
+  int opened = 0;
+  void handed_over(const mail::Reply& reply) override { codes.push_back(reply.code); }
+  void window_opened() override { ++opened; }
+};
+
+struct Bench {
+  Port port;
+  Owner owner;
+  std::optional<Handover> handover;
+  Bench() {
+    mail::Envelope envelope;
+    envelope.recipients.push_back({mail::Address::from_text("a@b"), {}, {}});
+    handover.emplace(port, owner, mail::QueueId{7}, std::move(envelope), ipc::Arrival{});
+  }
+};
+
+const mail::Reply kGood{250, {2, 0, 0}, "Ok"};
+
+}  // namespace
+
+TEST_CASE("small content goes in one frame", "[handover]") {
+  Bench bench;
+  CHECK(bench.port.past == 1);
+  std::string content(ipc::kInlineContentMax, 'x');
+  bench.handover->grow(content);
+  CHECK(bench.port.log.empty());
+  bench.handover->finish(content);
+  CHECK(bench.port.log == "S");
+  CHECK(bench.port.told_past_data == 1);
+  CHECK(bench.port.content == content);
+  CHECK_FALSE(bench.port.eight_bit);
+  CHECK(bench.handover->size() == content.size());
+  CHECK(bench.handover->envelope().recipients.size() == 1);
+  CHECK(bench.owner.codes.empty());
+  bench.handover->result(kGood);
+  CHECK(bench.owner.codes == std::vector<int>{250});
+  CHECK(bench.port.past == 0);
+  CHECK(bench.port.watched.empty());
+  bench.handover.reset();
+  CHECK(bench.port.log == "S");
+  CHECK(bench.port.past == 0);
+}
+
+TEST_CASE("large content streams under the window", "[handover]") {
+  Bench bench;
+  Handover& handover = *bench.handover;
+  std::string whole;
+  std::string content;
+  for (int i = 0; i < 30; ++i) {
+    std::string piece(50000, static_cast<char>('a' + i % 26));
+    whole += piece;
+    content += piece;
+    handover.grow(content);
+    REQUIRE(bench.port.content.size() <= ipc::kSubmitWindow + ipc::kContentChunk);
+  }
+  CHECK(bench.port.log.substr(0, 2) == "Oc");
+  CHECK(handover.window_full());
+  CHECK(bench.port.content.size() < ipc::kSubmitWindow + ipc::kContentChunk);
+  // Confirmations open it again.
+  handover.stored(bench.port.content.size());
+  CHECK(bench.owner.opened == 1);
+  whole += "\xFF";
+  content += "\xFF";
+  handover.finish(content);
+  while (!content.empty()) {
+    CHECK(handover.window_full());
+    handover.stored(bench.port.content.size());
+  }
+  CHECK(bench.port.content == whole);
+  CHECK(bench.port.end_size == whole.size());
+  CHECK(bench.port.eight_bit);
+  CHECK(bench.port.log.back() == 'E');
+  handover.stored(whole.size());
+  CHECK(bench.port.log.back() == 'E');
+  handover.result(kGood);
+  CHECK(bench.owner.codes == std::vector<int>{250});
+}
+
+TEST_CASE("a client that goes away", "[handover]") {
+  std::string content(100000, 'x');
+  SECTION("in the middle of a stream: withdrawn") {
+    Bench bench;
+    bench.handover->grow(content);
+    bench.handover.reset();
+    CHECK(bench.port.log.back() == 'A');
+    CHECK(bench.port.watched.empty());
+    CHECK(bench.port.past == 0);
+  }
+  SECTION("behind its end: qmgr keeps it") {
+    Bench bench;
+    bench.handover->grow(content);
+    bench.handover->finish(content);
+    bench.handover.reset();
+    CHECK(bench.port.log.back() == 'E');
+    CHECK(bench.port.past == 0);
+  }
+  SECTION("before anything was sent: nothing to say") {
+    Bench bench;
+    content.resize(10);
+    bench.handover->grow(content);
+    bench.handover.reset();
+    CHECK(bench.port.log.empty());
+  }
+}
+
+TEST_CASE("qmgr that goes away", "[handover]") {
+  std::string small(100, 'x');
+  std::string large(100000, 'x');
+  SECTION("away at the end of small content") {
+    Bench bench;
+    bench.port.is_up = false;
+    bench.handover->finish(small);
+    CHECK(bench.owner.codes == std::vector<int>{451});
+  }
+  SECTION("away when a stream would begin") {
+    Bench bench;
+    bench.port.is_up = false;
+    bench.handover->grow(large);
+    CHECK(bench.owner.codes == std::vector<int>{451});
+    bench.handover->grow(large);
+    CHECK(large.empty());
+    bench.handover->finish(large);
+    CHECK(bench.owner.codes.size() == 1);
+  }
+  SECTION("lost between submit and result") {
+    Bench bench;
+    bench.handover->finish(small);
+    bench.port.is_up = false;
+    bench.handover->lost();
+    CHECK(bench.owner.codes == std::vector<int>{451});
+    bench.handover.reset();
+    CHECK(bench.port.log == "S");
+    CHECK(bench.port.past == 0);
+  }
+  SECTION("silent for too long") {
+    Bench bench;
+    bench.handover->grow(large);
+    bench.handover->give_up();
+    CHECK(bench.port.log.back() == 'A');
+    CHECK(bench.owner.codes == std::vector<int>{451});
+    CHECK(bench.port.watched.empty());
+  }
+  SECTION("refuses in the middle of a stream") {
+    Bench bench;
+    bench.handover->grow(large);
+    bench.handover->result({452, {4, 3, 1}, "full"});
+    CHECK(bench.owner.codes == std::vector<int>{452});
+    bench.handover.reset();
+    CHECK(bench.port.log.find('A') == std::string::npos);
+  }
+}

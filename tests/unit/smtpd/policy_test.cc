@@ -1,0 +1,252 @@
+// Relay control: who may send to whom. The table is the specification; an added disguise is an
+// added row. Paths go through the real parser, so a row says what happens to the line on the wire.
+#include <catch2/catch.hpp>
+
+#include <string>
+
+#include "common/smtp/rcpt_command.h"
+#include "smtpd/client_address.h"
+#include "smtpd/connection_limits.h"
+#include "smtpd/policy.h"
+
+using namespace postwain;
+using namespace postwain::smtpd;
+
+namespace {
+
+config::Config test_config() {
+  config::Config config;
+  for (const char* network : {"127.0.0.0/8", "10.0.0.0/8", "2001:db8:1::/48"}) {
+    auto parsed = config::parse_network(network);
+    REQUIRE(parsed);
+    parsed->origin = {"test.toml", 3, 1};
+    config.access.trusted_networks.push_back(*parsed);
+  }
+  config.domains.push_back(
+      {{"any.test", "also.test"}, config::RecipientCheck::any, {}, {"test.toml", 10, 1}});
+  config.domains.push_back({{"list.test"},
+                            config::RecipientCheck::list,
+                            {"bob", "eve@list.test"},
+                            {"test.toml", 20, 1}});
+  config.domains.push_back({{".sub.test"}, config::RecipientCheck::any, {}, {"test.toml", 30, 1}});
+  config.domains.push_back(
+      {{"in.sub.test"}, config::RecipientCheck::list, {"only"}, {"test.toml", 40, 1}});
+  config.domains.push_back(
+      {{"probe.test"}, config::RecipientCheck::probe, {}, {"test.toml", 50, 1}});
+  return config;
+}
+
+enum class Who { stranger, trusted };
+constexpr Who stranger = Who::stranger;
+constexpr Who trusted = Who::trusted;
+
+struct Row {
+  const char* path;  // as behind "RCPT TO:"
+  Who who;
+  const char* want;
+};
+
+const char* const ok = "250 2.1.5";
+const char* const relay = "550 5.7.1";
+const char* const unknown = "550 5.1.1";
+const char* const syntax = "501 5.1.3";
+
+const Row kRows[] = {
+    // Our own domains.
+    {"<user@any.test>", stranger, ok},
+    {"<user@ANY.Test>", stranger, ok},
+    {"<user@also.test>", stranger, ok},
+    {"<user@probe.test>", stranger, ok},
+    {"<\"user\"@any.test>", stranger, ok},
+    {"<\"a b\"@any.test>", stranger, ok},
+    {"<user+ext@any.test>", stranger, ok},
+    {"<user=ext@any.test>", stranger, ok},
+    {"<bob@list.test>", stranger, ok},
+    {"<BOB@list.test>", stranger, ok},
+    {"<\"bob\"@list.test>", stranger, ok},
+    {"<\"b\\ob\"@list.test>", stranger, ok},
+    {"<eve@LIST.test>", stranger, ok},
+    {"<mallory@list.test>", stranger, unknown},
+    {"<bob+x@list.test>", stranger, unknown},
+    {"<\"\"@list.test>", stranger, unknown},
+    {"<\"eve@list.test\"@list.test>", stranger, unknown},
+    {"<mallory@list.test>", trusted, unknown},
+    // Subdomains: only where ".domain" is said, the exact name before the wildcard.
+    {"<user@a.sub.test>", stranger, ok},
+    {"<user@b.a.sub.test>", stranger, ok},
+    {"<user@sub.test>", stranger, relay},
+    {"<only@in.sub.test>", stranger, ok},
+    {"<user@in.sub.test>", stranger, unknown},
+    {"<user@x.in.sub.test>", stranger, ok},
+    {"<user@x.any.test>", stranger, relay},
+    // Names that only look like ours.
+    {"<user@xany.test>", stranger, relay},
+    {"<user@any.test.evil.test>", stranger, relay},
+    {"<user@any.tes>", stranger, relay},
+    {"<user@test>", stranger, relay},
+    {"<user@any-test>", stranger, relay},
+    {"<user@any.test.>", stranger, syntax},
+    {"<user@.any.test>", stranger, syntax},
+    {"<user@.sub.test>", stranger, syntax},
+    {"<user@any..test>", stranger, syntax},
+    // Plain relaying.
+    {"<user@evil.test>", stranger, relay},
+    {"<user@evil.test>", trusted, ok},
+    {"<user@localhost>", stranger, relay},
+    {"<user@mx.postwain.test>", stranger, relay},
+    // Disguises: percent hack, bang path, quotes.
+    {"<user%evil.test@any.test>", stranger, relay},
+    {"<user%evil.test%any.test@any.test>", stranger, relay},
+    {"<%@any.test>", stranger, relay},
+    {"<user%@any.test>", stranger, relay},
+    {"<evil.test!user@any.test>", stranger, relay},
+    {"<!user@any.test>", stranger, relay},
+    {"<\"user@evil.test\"@any.test>", stranger, relay},
+    {"<\"user\\@evil.test\"@any.test>", stranger, relay},
+    {"<\"user%evil.test\"@any.test>", stranger, relay},
+    {"<\"evil.test!user\"@any.test>", stranger, relay},
+    {"<\"@evil.test:user\"@any.test>", stranger, relay},
+    {"<user%evil.test@a.sub.test>", stranger, relay},
+    {"<user%evil.test@probe.test>", stranger, relay},
+    {"<user%evil.test@list.test>", stranger, unknown},
+    {"<\"user@evil.test\"@list.test>", stranger, unknown},
+    {"<user%evil.test@evil.test>", stranger, relay},
+    {"<user%evil.test@any.test>", trusted, ok},
+    {"<\"user@any.test\"@evil.test>", stranger, relay},
+    {"<\"user@any.test\">", stranger, syntax},
+    {"<user%any.test>", stranger, syntax},
+    {"<any.test!user>", stranger, syntax},
+    {"<user@evil.test@any.test>", stranger, syntax},
+    {"<user@any.test@evil.test>", stranger, syntax},
+    {"<user@evil.test%any.test>", stranger, syntax},
+    {"<user@evil.test,any.test>", stranger, syntax},
+    {"<user@evil.test>x@any.test", stranger, "501 5.5.4"},
+    {"<user@evil.test> <bob@list.test>", stranger, "501 5.5.4"},
+    {"<<bob@list.test>user@evil.test>", stranger, syntax},
+    // Source routes are dropped; the mailbox behind them decides.
+    {"<@any.test:user@evil.test>", stranger, relay},
+    {"<@any.test,@list.test:user@evil.test>", stranger, relay},
+    {"<@evil.test:user@any.test>", stranger, ok},
+    {"<@any.test:user>", stranger, syntax},
+    // Address literals, ours too, are nobody's domain.
+    {"<user@[127.0.0.1]>", stranger, relay},
+    {"<user@[192.0.2.1]>", stranger, relay},
+    {"<user@[IPv6:::1]>", stranger, relay},
+    {"<user@[IPv6:::ffff:127.0.0.1]>", stranger, relay},
+    {"<user@127.0.0.1>", stranger, relay},
+    {"<postmaster@[127.0.0.1]>", stranger, relay},
+    {"<user@[any.test]>", stranger, syntax},
+    {"<user@[127.0.0.1]>", trusted, ok},
+    // Postmaster.
+    {"<postmaster>", stranger, ok},
+    {"<POSTMASTER>", stranger, ok},
+    {"<postmaster@any.test>", stranger, ok},
+    {"<Postmaster@list.test>", stranger, ok},
+    {"<\"postmaster\"@list.test>", stranger, ok},
+    {"<postmaster@evil.test>", stranger, relay},
+    {"<abuse@list.test>", stranger, unknown},
+    {"<user>", stranger, syntax},
+    {"<>", stranger, syntax},
+    // Look-alikes in Unicode are other domains.
+    {"<user@\xC3\xA4ny.test>", stranger, relay},
+    {"<user@xn--ny-via.test>", stranger, relay},
+};
+
+}  // namespace
+
+TEST_CASE("relay table", "[policy]") {
+  config::Config config = test_config();
+  Policy policy(config);
+  CHECK(std::size(kRows) >= 60);
+  for (const Row& row : kRows) {
+    INFO(row.path << (row.who == trusted ? " from inside" : " from a stranger"));
+    Client client = policy.classify(row.who == trusted ? "10.1.2.3" : "192.0.2.7");
+    mail::Recipient recipient;
+    std::string got;
+    if (auto refusal = smtp::parse_rcpt(std::string("TO:") + row.path, true, recipient)) {
+      got = std::to_string(refusal->code) + " " + refusal->enhanced.text();
+    } else {
+      Verdict verdict = policy.recipient(client, recipient.address);
+      got = std::to_string(verdict.reply.code) + " " + verdict.reply.enhanced.text();
+      CHECK(verdict.accepted == verdict.reply.positive());
+      REQUIRE(verdict.origin != nullptr);
+      CHECK_FALSE(verdict.reason.empty());
+    }
+    CHECK(got == row.want);
+  }
+}
+
+TEST_CASE("who is trusted", "[policy]") {
+  config::Config config = test_config();
+  Policy policy(config);
+  struct {
+    const char* peer;
+    bool want;
+  } rows[] = {
+      {"127.0.0.1", true},         {"127.255.0.9", true},
+      {"10.0.0.1", true},          {"11.0.0.1", false},
+      {"9.255.255.255", false},    {"::ffff:10.0.0.1", true},
+      {"::ffff:192.0.2.1", false}, {"2001:db8:1::5", true},
+      {"2001:db8:2::5", false},    {"::1", false},
+      {"fe80::1%eth0", false},     {"", true},
+  };
+  for (const auto& row : rows) {
+    INFO(row.peer);
+    CHECK(policy.classify(plain_address(row.peer)).trusted == row.want);
+  }
+  config.access.trusted_networks.clear();
+  CHECK_FALSE(Policy(config).classify("").trusted);
+  CHECK_FALSE(Policy(config).classify("127.0.0.1").trusted);
+}
+
+TEST_CASE("verdicts name the line that decided", "[policy]") {
+  config::Config config = test_config();
+  Policy policy(config);
+  auto origin = [&](const char* from, const char* address) {
+    Client client = policy.classify(from);
+    return policy.recipient(client, mail::Address::from_text(address)).origin->line;
+  };
+  CHECK(origin("192.0.2.7", "x@any.test") == 10);
+  CHECK(origin("192.0.2.7", "x@list.test") == 20);
+  CHECK(origin("192.0.2.7", "x@y.sub.test") == 30);
+  CHECK(origin("192.0.2.7", "x@in.sub.test") == 40);
+  CHECK(origin("192.0.2.7", "x@evil.test") == 0);
+  CHECK(origin("10.0.0.1", "x@evil.test") == 3);
+}
+
+TEST_CASE("submission is for people we know", "[policy]") {
+  config::Config config = test_config();
+  Policy policy(config);
+  using config::ListenerProtocol;
+  CHECK(policy.sender(policy.classify("10.0.0.1"), ListenerProtocol::submission).accepted);
+  CHECK(policy.sender(policy.classify("192.0.2.7"), ListenerProtocol::submission).reply.code ==
+        530);
+  CHECK(policy.sender(policy.classify("192.0.2.7"), ListenerProtocol::smtp).accepted);
+}
+
+TEST_CASE("client addresses in one form", "[policy]") {
+  CHECK(plain_address("::ffff:192.0.2.1") == "192.0.2.1");
+  CHECK(plain_address("2001:DB8:0::1") == "2001:db8::1");
+  CHECK(plain_address("fe80::1%eth0") == "fe80::1");
+  CHECK(plain_address("192.0.2.1") == "192.0.2.1");
+  CHECK(plain_address("") == "");
+  CHECK(address_literal("192.0.2.1") == "[192.0.2.1]");
+  CHECK(address_literal("::1") == "[IPv6:::1]");
+  CHECK(client_key("2001:db8:1:2:3:4:5:6") == client_key("2001:db8:1:2::1"));
+  CHECK(client_key("2001:db8:1:2::1") != client_key("2001:db8:1:3::1"));
+}
+
+TEST_CASE("connection limits", "[policy]") {
+  using enum ConnectionLimits::Verdict;
+  ConnectionLimits limits(3, 2);
+  CHECK(limits.admit("a") == admitted);
+  CHECK(limits.admit("a") == admitted);
+  CHECK(limits.admit("a") == too_many_from_client);
+  CHECK(limits.admit("b") == admitted);
+  CHECK(limits.admit("c") == too_many);
+  limits.release("a");
+  CHECK(limits.admit("a") == admitted);
+  CHECK(limits.open() == 3);
+  limits.release("b");
+  CHECK(limits.admit("") == admitted);  // a Unix socket has no address to count by
+}

@@ -1,0 +1,128 @@
+#include <catch2/catch.hpp>
+
+#include "smtpd/header_check.h"
+#include "smtpd/patience.h"
+#include "smtpd/trace_field.h"
+
+using namespace postwain;
+using namespace postwain::smtpd;
+
+namespace {
+const WallTime kNow = from_unix_ms(1763717400000);  // Fri, 21 Nov 2025 09:30:00 UTC
+}
+
+TEST_CASE("Received field", "[trace]") {
+  mail::Envelope envelope;
+  envelope.recipients.push_back({mail::Address::from_text("b@example.org"), {}, {}});
+  Trace trace{"client.example", "192.0.2.7", "mx.example.org", "ESMTPS",
+              "TLSv1.3 TLS_AES_256_GCM_SHA384"};
+  mail::QueueId id{42};
+  CHECK(received_field(trace, id, envelope, kNow) ==
+        "Received: from client.example ([192.0.2.7])\r\n"
+        "\tby mx.example.org (Postwain) with ESMTPS (TLSv1.3 TLS_AES_256_GCM_SHA384)\r\n"
+        "\tid " +
+            id.text() +
+            " for <b@example.org>;\r\n"
+            "\tFri, 21 Nov 2025 09:30:00 +0000\r\n");
+  // Two recipients are not told of each other; a Unix socket has no address.
+  envelope.recipients.push_back(envelope.recipients[0]);
+  CHECK(received_field({"[IPv6:::1]", "", "mx", "LMTP", ""}, id, envelope, kNow) ==
+        "Received: from [IPv6:::1]\r\n\tby mx (Postwain) with LMTP\r\n\tid " + id.text() +
+            ";\r\n\tFri, 21 Nov 2025 09:30:00 +0000\r\n");
+}
+
+TEST_CASE("protocol names of RFC 3848 and RFC 6531", "[trace]") {
+  CHECK(protocol_name(smtp::kSmtp, false, false, false) == "SMTP");
+  CHECK(protocol_name(smtp::kSmtp, true, false, false) == "ESMTP");
+  CHECK(protocol_name(smtp::kSmtp, true, true, false) == "ESMTPS");
+  CHECK(protocol_name(smtp::kSmtp, true, true, true) == "UTF8SMTPS");
+  CHECK(protocol_name(smtp::kLmtp, true, false, false) == "LMTP");
+  CHECK(protocol_name(smtp::kLmtp, true, true, false) == "LMTPS");
+  CHECK(protocol_name(smtp::kLmtp, true, false, true) == "UTF8LMTP");
+}
+
+TEST_CASE("header section grows in pieces", "[header]") {
+  const std::string content = "Date: x\r\nmessage-id : <1@x>\r\n\r\nReceived: in the body\r\n";
+  for (std::size_t step = 1; step <= content.size(); ++step) {
+    HeaderCheck check;
+    for (std::size_t size = 0; size < content.size(); size += step)
+      REQUIRE_FALSE(check.look(std::string_view(content).substr(0, size)));
+    REQUIRE_FALSE(check.finish(content));
+    CHECK(check.whole());
+    CHECK(check.has_date());
+    CHECK(check.has_message_id());
+  }
+}
+
+TEST_CASE("mail loops", "[header]") {
+  auto verdict = [](std::size_t fields, const std::string& behind) {
+    std::string content;
+    for (std::size_t i = 0; i < fields; ++i) content += "Received: from a\r\n\tby b; date\r\n";
+    HeaderCheck check;
+    auto reply = check.finish(content + behind);
+    return reply ? reply->code : 250;
+  };
+  CHECK(verdict(99, "\r\nbody\r\n") == 250);
+  CHECK(verdict(100, "\r\nbody\r\n") == 554);
+  CHECK(verdict(100, "") == 554);
+  CHECK(verdict(99, "Subject: x\r\n\r\nReceived: y\r\n") == 250);
+  CHECK(verdict(99, "X-Received: x\r\n\r\n") == 250);
+  CHECK(verdict(99, "RECEIVED : x\r\n\r\n") == 554);
+}
+
+TEST_CASE("header section without end", "[header]") {
+  HeaderCheck check;
+  std::string content;
+  std::optional<mail::Reply> reply;
+  while (!reply && content.size() < (3U << 20)) {
+    content += "X: " + std::string(60000, 'x') + "\r\n";
+    reply = check.look(content);
+  }
+  REQUIRE(reply);
+  CHECK(reply->code == 552);
+  CHECK(reply->enhanced == mail::EnhancedCode{5, 3, 4});
+  CHECK(content.size() < kHeaderSectionMax + 70000);
+  HeaderCheck empty;
+  CHECK_FALSE(empty.finish(""));
+  HeaderCheck only_body;
+  CHECK_FALSE(only_body.finish("\r\n" + std::string(2U << 20, 'x') + "\r\n"));
+}
+
+TEST_CASE("fields a submitted message lacks", "[header]") {
+  HeaderCheck check;
+  REQUIRE_FALSE(check.finish("Subject: x\r\n\r\n"));
+  CHECK(missing_fields(check, kNow, "ID", "mx.test") ==
+        "Date: Fri, 21 Nov 2025 09:30:00 +0000\r\nMessage-ID: <ID@mx.test>\r\n");
+  HeaderCheck both;
+  REQUIRE_FALSE(both.finish("Date: x\r\nMESSAGE-ID: y\r\n"));
+  CHECK(missing_fields(both, kNow, "ID", "mx.test").empty());
+}
+
+TEST_CASE("patience", "[patience]") {
+  using namespace std::chrono_literals;
+  using Phase = Patience::Phase;
+  MonoTime t{};
+  Patience patience(5min, 3min);
+  patience.enter(Phase::command, t);
+  CHECK_FALSE(patience.exhausted(t + 299s));
+  CHECK(patience.exhausted(t + 300s));
+  patience.enter(Phase::content, t);
+  CHECK(patience.exhausted(t + 180s));
+  patience.progress(100, t + 179s);
+  CHECK_FALSE(patience.exhausted(t + 358s));
+  CHECK(patience.exhausted(t + 359s));
+  // A steady client may take hours …
+  patience.enter(Phase::content, t);
+  for (int i = 1; i <= 3600; ++i) {
+    patience.progress(1000, t + i * 1s);
+    REQUIRE_FALSE(patience.exhausted(t + i * 1s));
+  }
+  // … one that drips may not.
+  patience.enter(Phase::content, t);
+  int seconds = 0;
+  while (!patience.exhausted(t + seconds * 1s) && seconds < 7200) {
+    seconds += 10;
+    patience.progress(1, t + seconds * 1s);
+  }
+  CHECK(seconds <= 920);
+}
