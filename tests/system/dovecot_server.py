@@ -78,8 +78,9 @@ class Dovecot:
             login="dovenull" if root else self.owner.pw_name,
             check_at_rcpt="yes" if check_at_rcpt else "no"))
         with open(self.folder / "dovecot.out", "wb") as output:
-            self.process = subprocess.Popen([DOVECOT, "-F", "-c", config],
-                                            stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            self.process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "TERM", DOVECOT, "-F", "-c", config],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         wait_until(lambda: os.path.exists(self.socket) or self.process.poll() is not None,
                    START_TIMEOUT, lambda: "start of Dovecot\n" + self.log())
         if self.process.poll() is not None:

@@ -75,14 +75,14 @@ class Postwain:
         wait_until(lambda: self.has_event("ready", seen) or self.process.poll() is not None,
                    START_TIMEOUT, lambda: "ready\n" + self.tail())
         if self.process.poll() is not None:
-            self._reader.join(5)
-            raise AssertionError(f"run ended with {self.process.returncode}\n{self.tail()}")
+            raise AssertionError(f"run ended with {self.wait_exit()}\n{self.tail()}")
         return self
 
     def launch(self):
-        """Starts the supervisor without waiting."""
+        """Starts the supervisor without waiting. It dies with the test, should that be killed."""
         self.process = subprocess.Popen(
-            [os.path.join(self.binaries, "postwain"), "run", "--config", self.config_path],
+            ["setpriv", "--pdeathsig", "KILL", os.path.join(self.binaries, "postwain"), "run",
+             "--config", self.config_path],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
             start_new_session=True, env=self.environment)
         self._reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
@@ -98,13 +98,18 @@ class Postwain:
         return self.wait_stopped()
 
     def wait_stopped(self):
-        try:
-            code = self.process.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            raise AssertionError("did not stop\n" + self.tail()) from None
-        self._reader.join(5)
+        code = self.wait_exit()
         if code != 0:
             raise AssertionError(f"stopped with {code}\n{self.tail()}")
+
+    def wait_exit(self, timeout=STOP_TIMEOUT):
+        """The supervisor's exit code; the log is complete then."""
+        try:
+            code = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError("did not end\n" + self.tail()) from None
+        self._reader.join(5)
+        return code
 
     def kill_all(self, number=signal.SIGKILL):
         """The signal to the supervisor and every process below it, and waits for their end."""
@@ -117,8 +122,10 @@ class Postwain:
     def close(self):
         """For clean-up: nothing of this instance survives, and its folder is gone."""
         if self.process is not None:
-            _kill_group(self.process.pid)
-            self.process.wait(10)
+            if self.process.poll() is None:
+                self.kill_all()
+            self._reader.join(5)
+            self.process.stderr.close()
         self.folder.remove()
 
     # Processes.
@@ -217,7 +224,7 @@ def main():
     failed = [str(test.id()) if hasattr(test, "id") else str(test)
               for test, _ in program.result.failures + program.result.errors]
     for instance in _started:
-        if any(instance.label and instance.label in name for name in failed):
+        if instance.log and instance.label and any(instance.label in name for name in failed):
             print(f"\n--- end of the log of {instance.label}\n{instance.tail()}", file=sys.stderr)
     sys.exit(0 if program.result.wasSuccessful() and program.result.testsRun else 1)
 
@@ -225,14 +232,6 @@ def main():
 def _kill(pid, number):
     try:
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass
-
-
-def _kill_group(leader):
-    """The session that launch() made: the supervisor and all it started, and nobody else."""
-    try:
-        os.killpg(leader, signal.SIGKILL)
     except ProcessLookupError:
         pass
 

@@ -20,9 +20,9 @@ address = "127.0.0.1:PORT"
 MISTAKES = {
     "not TOML": "hostname = «",
     "string not closed": 'hostname = «"mx.example.org',
-    "key twice": 'hostname = "a.test"\n«hostname» = "b.test"',
+    "key twice": 'hostname = "a.test"\n«hostname» = «"b.test"»',
     "unknown key": '«hostnmae» = "mx.example.org"',
-    "unknown table": '«[lisener]»\naddress = "x"',
+    "unknown table": '[«lisener»]\naddress = "x"',
     "unknown key in a table": "[limits]\n«message_sise» = 5",
     "unknown key in a list of tables": '[[route]]\nmatch = "a.test"\n«delivr» = "mx"',
     "text for a number": '[limits]\n«recipients» = «"many"»',
@@ -118,8 +118,7 @@ class BadConfig(PostwainTestCase):
             with self.subTest(name):
                 instance, places = self.written(MISTAKES[name])
                 instance.launch()
-                self.assertEqual(78, instance.process.wait(20))
-                instance._reader.join(5)
+                self.assertEqual(78, instance.wait_exit())
                 found = self.diagnostics(instance, "\n".join(instance.log))
                 self.assertTrue({line for line, _, _ in found} & set(places), instance.tail())
                 self.assertFalse(listening(instance.port))
@@ -163,8 +162,7 @@ class BadConfig(PostwainTestCase):
         first = self.start()
         second = self.prepare({"listener": [{"address": f"127.0.0.1:{first.port}"}]})
         second.launch()
-        self.assertNotEqual(0, second.process.wait(20))
-        second._reader.join(5)
+        self.assertNotEqual(0, second.wait_exit())
         self.assertIn(str(first.port), second.tail())
         self.assertEqual([], second.children())
 

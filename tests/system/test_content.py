@@ -126,7 +126,7 @@ class Content(PostwainTestCase):
         self.check("largebdat", content, 60)
 
     def test_around_the_inline_limit(self):
-        """Content sizes near every power of two at which storage or transport may change its way."""
+        """Sizes near every power of two at which storage or transport may change its way."""
         for power in (12, 13, 15, 16, 17, 18):
             for size in ((1 << power) - 400, 1 << power):
                 with self.subTest(size):
@@ -146,7 +146,7 @@ class Content(PostwainTestCase):
             self.assertEqual(content, without_received(arrived[0].content))
 
     def test_pipelining(self):
-        """Two messages in three flights: commands, content and commands, content and QUIT."""
+        """Two messages in three flights: commands, content, content and QUIT."""
         first, second = message("first", b".a\r\n"), message("second", b".b\r\n")
         with SmtpClient(self.mta.port) as client:
             self.assertIn("PIPELINING", client.extensions)

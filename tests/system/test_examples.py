@@ -111,7 +111,8 @@ class Examples(PostwainTestCase):
         self.send("boss@lan.example.com", ["customer@world.test"])
         self.assertTrue(provider.wait_delivered("customer@world.test")[0].tls)
         with SmtpClient(self.ports[1]) as client:
-            answer = client.mail("app@lan.example.com", ["y@world.test"], b"Subject: bare\r\n\r\nx\r\n")
+            answer = client.mail("app@lan.example.com", ["y@world.test"],
+                                 b"Subject: bare\r\n\r\nx\r\n")
             self.assertEqual(250, answer[0], answer)
         header = provider.wait_delivered("y@world.test")[0].content.split(b"\r\n\r\n")[0].lower()
         self.assertIn(b"\r\ndate: ", header)
