@@ -1,13 +1,12 @@
 #include "postwain/process_commands.h"
 
-#include <cerrno>
-#include <csignal>
 #include <cstdio>
 #include <thread>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "common/base/file.h"
 #include "common/base/sysexits.h"
 #include "common/base/time.h"
 #include "postwain/control_client.h"
@@ -45,8 +44,14 @@ void print_json(const std::string& text) {
   fmt::print("{}\n", text);
 }
 
+// A process that has ended and that its parent has not collected yet counts as gone.
 bool alive(pid_t pid) {
-  return ::kill(pid, 0) == 0 || errno == EPERM;
+  auto stat = read_small_file(fmt::format("/proc/{}/stat", pid));
+  if (!stat) return false;
+  std::size_t name_end = stat->rfind(')');
+  if (name_end == std::string::npos || name_end + 2 >= stat->size()) return false;
+  char state = (*stat)[name_end + 2];
+  return state != 'Z' && state != 'X';
 }
 
 bool wait_until_gone(const std::vector<pid_t>& pids) {

@@ -74,12 +74,18 @@ int supervise(Supervisor::Setup setup, const std::string& config_file) {
   int exit_code = kExitOk;
   {
     std::unique_ptr<SupervisorLink> link;
+    Supervisor* own = nullptr;
     Supervisor supervisor(
         loop, std::move(setup),
-        [&link] {
-          if (link) link->send_processes();
+        [&link, &own] {
+          // qmgr is about to end in good order: its going is no news.
+          if (link && own->workers_gone())
+            link->close();
+          else if (link)
+            link->send_processes();
         },
         [&loop] { loop.stop(); });
+    own = &supervisor;
     daemon::Signals signals(loop, [&supervisor] { supervisor.drain(); });
     net::Signal child_signal(loop, SIGCHLD, [&supervisor] { supervisor.reap(); });
     link = std::make_unique<SupervisorLink>(loop, supervisor, config_file);

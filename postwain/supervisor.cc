@@ -155,6 +155,7 @@ void Supervisor::go_on_draining() {
   };
   if (phase_ == Phase::stopping_workers && gone(true)) {
     phase_ = Phase::stopping_qmgr;
+    on_change_();
     for (auto& child : children_) child->stop();
   }
   if (phase_ == Phase::stopping_qmgr && gone(false)) {
