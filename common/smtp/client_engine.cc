@@ -79,7 +79,7 @@ void ClientEngine::receive(std::string_view bytes) {
 }
 
 void ClientEngine::handle_reply(bool more_bytes) {
-  if (parser_.code() == 421) return refused_session();
+  if (parser_.code() == 421) return refused_session(stage_now());
   if (expected_.empty())
     return fail_session(stage_now(), {4, 5, 0},
                         fmt::format("unexpected reply {}", parser_.stored().one_line()));
@@ -118,14 +118,14 @@ void ClientEngine::session_reply(Command command, ReplyClass what, bool more_byt
   bool positive = what == ReplyClass::positive;
   switch (command) {
     case Command::greeting:
-      if (!positive) return refused_session();
+      if (!positive) return refused_session(stage_of(command));
       return say(fmt::format("{} {}\r\n", options_.dialect->hello, options_.hello_name),
                  Command::ehlo);
     case Command::ehlo:
       peer_ = positive ? PeerExtensions::parse(parser_.text()) : PeerExtensions();
       return positive ? hello_accepted() : hello_refused(command, what);
     case Command::helo:
-      return positive ? hello_accepted() : refused_session();
+      return positive ? hello_accepted() : refused_session(stage_of(command));
     case Command::starttls:
       if (positive) {
         state_ = State::tls;
@@ -134,9 +134,9 @@ void ClientEngine::session_reply(Command command, ReplyClass what, bool more_byt
         if (more_bytes) return tls_failed("bytes in clear after the reply to STARTTLS");
         return emit(ClientEvent::Kind::start_tls);
       }
-      return options_.tls == TlsUse::required ? refused_session() : log_in();
+      return options_.tls == TlsUse::required ? refused_session(stage_of(command)) : log_in();
     case Command::auth:
-      return positive ? become_ready() : refused_session();
+      return positive ? become_ready() : refused_session(stage_of(command));
     default:
       PW_CHECK(false);
   }
@@ -147,7 +147,7 @@ void ClientEngine::hello_refused(Command command, ReplyClass what) {
   bool may_fall_back = command == Command::ehlo && what == ReplyClass::permanent && !tls_on_ &&
                        options_.dialect->plain_hello && options_.tls != TlsUse::required &&
                        options_.credential.empty();
-  if (!may_fall_back) return refused_session();
+  if (!may_fall_back) return refused_session(stage_of(command));
   say(fmt::format("HELO {}\r\n", options_.hello_name), Command::helo);
 }
 
@@ -230,8 +230,8 @@ bool ClientEngine::next(ClientEvent& event) {
   return true;
 }
 
-void ClientEngine::refused_session() {
-  end_session(outcome_of(*options_.dialect, stage_now(), parser_.stored()), true);
+void ClientEngine::refused_session(Stage stage) {
+  end_session(outcome_of(*options_.dialect, stage, parser_.stored()), true);
 }
 
 void ClientEngine::fail_session(Stage stage, mail::EnhancedCode enhanced, std::string text) {

@@ -38,10 +38,10 @@ enum class TlsUse : std::uint8_t { never, when_offered, required };
 
 struct ClientOptions {
   const Dialect* dialect = &kSmtp;
-  std::string hello_name;
+  std::string hello_name = {};
   TlsUse tls = TlsUse::when_offered;
-  std::string
-      credential;  // "user:password": log in with AUTH PLAIN, under TLS only; empty: no login
+  // "user:password": log in with AUTH PLAIN, under TLS only. Empty: no login.
+  std::string credential = {};
   bool use_chunking = true;
 };
 
@@ -161,7 +161,7 @@ class ClientEngine {
   void end_session(const mail::Outcome& why, bool answered);
   void fail_session(mail::Stage stage, mail::EnhancedCode enhanced, std::string text);
   void end_if_stopped();
-  void refused_session();  // by the reply just parsed
+  void refused_session(mail::Stage stage);  // by the reply just parsed
 
   ClientOptions options_;
   ReplyParser parser_;

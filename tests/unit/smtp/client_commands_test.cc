@@ -1,0 +1,152 @@
+#include <catch2/catch.hpp>
+
+#include "tests/unit/smtp/client_harness.h"
+
+using namespace postwain;
+using namespace postwain::smtp;
+using namespace postwain::smtp::test;
+
+namespace {
+
+PeerExtensions everything() {
+  return PeerExtensions::parse(
+      "x\nPIPELINING\nSIZE 1000\n8BITMIME\nSMTPUTF8\nDSN\nCHUNKING\nBINARYMIME");
+}
+
+std::string mail_line(const Message& message, const PeerExtensions& peer) {
+  std::string out;
+  append_mail(out, message.transaction(1), peer);
+  return out;
+}
+
+std::string rcpt_line(const Message& message, const PeerExtensions& peer) {
+  std::string out;
+  append_rcpt(out, message.recipients[0], peer);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("parameters leave only when they are offered") {
+  Message message("a@x", {"b@y"}, "h\xC3\xA9\r\n");
+  message.eight_bit = true;
+  message.envelope.ret = mail::DsnReturn::headers;
+  message.envelope.envid = "id+1 =";
+  message.recipients[0].notify.bits = mail::Notify::success | mail::Notify::delay;
+  message.recipients[0].orcpt = "rfc822;b+c@y";
+  CHECK(mail_line(message, {}) == "MAIL FROM:<a@x>\r\n");
+  CHECK(rcpt_line(message, {}) == "RCPT TO:<b@y>\r\n");
+  CHECK(mail_line(message, everything()) ==
+        "MAIL FROM:<a@x> SIZE=5 BODY=8BITMIME RET=HDRS ENVID=id+2B1+20+3D\r\n");
+  CHECK(rcpt_line(message, everything()) ==
+        "RCPT TO:<b@y> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;b+2Bc@y\r\n");
+  message.recipients[0].notify.bits = mail::Notify::never;
+  message.recipients[0].orcpt.clear();
+  CHECK(rcpt_line(message, everything()) == "RCPT TO:<b@y> NOTIFY=NEVER\r\n");
+}
+
+TEST_CASE("SMTPUTF8 when an address needs it or the sender asked for it") {
+  Message plain("a@x", {"b@y"}, "x\r\n");
+  CHECK(mail_line(plain, everything()) == "MAIL FROM:<a@x> SIZE=3\r\n");
+  Message recipient("a@x", {"b\xC3\xA9@y"}, "x\r\n");
+  CHECK(mail_line(recipient, everything()) == "MAIL FROM:<a@x> SIZE=3 SMTPUTF8\r\n");
+  plain.envelope.smtputf8 = true;
+  CHECK(mail_line(plain, everything()) == "MAIL FROM:<a@x> SIZE=3 SMTPUTF8\r\n");
+  Message bounce("", {"b@y"}, "x\r\n");
+  CHECK(mail_line(bounce, {}) == "MAIL FROM:<>\r\n");
+}
+
+TEST_CASE("what the peer cannot take fails here") {
+  struct Row {
+    std::string name;
+    std::string hello;
+    std::string from;
+    std::vector<std::string> to;
+    bool eight_bit;
+    Events want;
+    std::string sent;
+  };
+  const std::vector<Row> rows = {
+      {"too large",
+       "250-x\r\n250 SIZE 2\r\n",
+       "a@x",
+       {"b@y"},
+       false,
+       {"1/0 failed mail message 5.3.4", "finished 1"},
+       ""},
+      {"SIZE without a limit",
+       "250-x\r\n250 SIZE 0\r\n",
+       "a@x",
+       {"b@y"},
+       false,
+       {},
+       "MAIL FROM:<a@x> SIZE=6\r\n"},
+      {"8-bit content",
+       "250 x\r\n",
+       "a@x",
+       {"b@y"},
+       true,
+       {"1/0 failed mail message 5.6.3", "finished 1"},
+       ""},
+      {"UTF-8 sender",
+       "250 x\r\n",
+       "\xC3\xA9@x",
+       {"b@y"},
+       false,
+       {"1/0 failed mail message 5.6.7", "finished 1"},
+       ""},
+      {"one UTF-8 recipient of two",
+       "250 x\r\n",
+       "a@x",
+       {"\xC3\xA9@y", "b@y"},
+       false,
+       {"1/0 failed rcpt recipient 5.6.7"},
+       "MAIL FROM:<a@x>\r\n"},
+      {"a line end in an address",
+       "250 x\r\n",
+       "a@x",
+       {"b\r\nDATA\r\n@y"},
+       false,
+       {"1/0 failed rcpt recipient 5.1.3", "finished 1"},
+       ""},
+      {"a NUL in the sender",
+       "250 x\r\n",
+       std::string("a\0@x", 4),
+       {"b@y"},
+       false,
+       {"1/0 failed mail sender 5.1.7", "finished 1"},
+       ""},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.name);
+    Message message(row.from, row.to, "hello\n");
+    message.eight_bit = row.eight_bit;
+    auto client = ready_client(row.hello);
+    client->give(message, 1);
+    CHECK(client->happened() == row.want);
+    CHECK(client->sent() == row.sent);
+    CHECK(client->engine.usable());
+  }
+}
+
+TEST_CASE("a recipient that failed here is not asked for, the others are") {
+  Message message("a@x", {"b@y", "\xC3\xA9@y", "c@y"}, "hi\r\n");
+  auto client = ready_client("250-x\r\n250 PIPELINING\r\n");
+  client->give(message, 1);
+  CHECK(client->sent() == "MAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nRCPT TO:<c@y>\r\nDATA\r\n");
+  client->hear("250 a\r\n250 b\r\n250 c\r\n354 d\r\n250 e\r\n");
+  CHECK(client->happened() == Events{"1/1 failed rcpt recipient 5.6.7",
+                                     "1/0 delivered final_reply nobody 250",
+                                     "1/2 delivered final_reply nobody 250", "finished 1"});
+}
+
+TEST_CASE("success reports become the peer's duty when it offers DSN") {
+  Message message("a@x", {"b@y"}, "hi\r\n");
+  for (bool dsn : {false, true}) {
+    auto client = ready_client(dsn ? "250-x\r\n250-DSN\r\n250 PIPELINING\r\n" : kPipelineHello);
+    client->give(message, 1);
+    client->hear("250 a\r\n250 b\r\n354 d\r\n250 e\r\n");
+    REQUIRE(client->outcomes.size() == 1);
+    CHECK(client->outcomes[0].dsn_passed_on == dsn);
+  }
+}

@@ -1,0 +1,315 @@
+// SMTP transactions: what leaves when, and what each reply means.
+#include <catch2/catch.hpp>
+
+#include "tests/unit/smtp/client_harness.h"
+
+using namespace postwain;
+using namespace postwain::smtp;
+using namespace postwain::smtp::test;
+
+namespace {
+
+Cuts any_cuts() {
+  return GENERATE(Cuts::whole, Cuts::bytes, Cuts::random);
+}
+
+const Message kOne("a@x.example", {"b@y.example"}, "Subject: one\r\n\r\n.dot\r\n");
+const Message kTwo("a@x.example", {"b@y.example", "c@y.example"}, "two\r\n");
+const std::string kAllOfOne = "MAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\nDATA\r\n";
+const std::string kAllOfTwo =
+    "MAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\nRCPT TO:<c@y.example>\r\nDATA\r\n";
+
+}  // namespace
+
+TEST_CASE("without PIPELINING every command waits for its reply") {
+  auto client = ready_client(kPlainHello, any_cuts());
+  client->give(kTwo, 7);
+  CHECK(client->sent() == "MAIL FROM:<a@x.example>\r\n");
+  client->hear("250 ok\r\n");
+  CHECK(client->sent() == "RCPT TO:<b@y.example>\r\n");
+  client->hear("550 5.1.1 no\r\n");
+  CHECK(client->happened() == Events{"7/0 failed rcpt recipient 550"});
+  CHECK(client->sent() == "RCPT TO:<c@y.example>\r\n");
+  client->hear("250 ok\r\n");
+  CHECK(client->sent() == "DATA\r\n");
+  CHECK(client->engine.wait() == Wait::data);
+  client->hear("354 go\r\n");
+  CHECK(client->sent() == "two\r\n.\r\n");
+  CHECK(client->engine.wait() == Wait::final);
+  CHECK(client->engine.past_end(7));
+  client->hear("250 2.0.0 done\r\n");
+  CHECK(client->happened() == Events{"7/1 delivered final_reply nobody 250", "finished 7"});
+  CHECK(client->outcomes.back().reply.one_line() == "250 2.0.0 done");
+}
+
+TEST_CASE("with PIPELINING an envelope is one flight") {
+  auto client = ready_client(kPipelineHello, any_cuts());
+  client->give(kOne, 1);
+  CHECK(client->sent() == kAllOfOne);
+  client->hear("250 ok\r\n250 ok\r\n354 go\r\n");
+  CHECK(client->sent() == "Subject: one\r\n\r\n..dot\r\n.\r\n");
+  client->hear("250 done\r\n");
+  CHECK(client->happened() == Events{"1/0 delivered final_reply nobody 250", "finished 1"});
+}
+
+TEST_CASE("the next envelope rides behind the end of data") {
+  auto client = ready_client(kPipelineHello, any_cuts());
+  client->give(kOne, 1);
+  client->give(kTwo, 2);
+  client->give(kOne, 3);
+  CHECK(client->sent() == kAllOfOne);
+  client->hear("250 ok\r\n250 ok\r\n354 go\r\n");
+  CHECK(client->sent() == "Subject: one\r\n\r\n..dot\r\n.\r\n" + kAllOfTwo);
+  client->hear("250 done\r\n250 ok\r\n250 ok\r\n450 later\r\n");
+  CHECK(client->happened() == Events{"1/0 delivered final_reply nobody 250", "finished 1",
+                                     "2/1 deferred rcpt recipient 450"});
+  CHECK(client->sent().empty());
+  client->hear("354 go\r\n");
+  CHECK(client->sent() == "two\r\n.\r\n" + kAllOfOne);
+}
+
+TEST_CASE("a refused transaction") {
+  struct Row {
+    std::string name;
+    std::string replies;  // to MAIL, RCPT, RCPT, DATA
+    std::string sent;
+    Events want;
+  };
+  const std::vector<Row> rows = {
+      {"MAIL 5yz",
+       "550 no\r\n503 x\r\n503 x\r\n503 x\r\n",
+       "",
+       {"1/0 failed mail sender 550", "1/1 failed mail sender 550", "finished 1"}},
+      {"MAIL 4yz",
+       "451 no\r\n503 x\r\n503 x\r\n503 x\r\n",
+       "",
+       {"1/0 deferred mail sender 451", "1/1 deferred mail sender 451", "finished 1"}},
+      {"all RCPT",
+       "250 ok\r\n550 x\r\n452 x\r\n554 nobody\r\n",
+       "",
+       {"1/0 failed rcpt recipient 550", "1/1 deferred rcpt recipient 452", "finished 1"}},
+      {"552 to RCPT is too many recipients",
+       "250 ok\r\n552 x\r\n552 x\r\n554 nobody\r\n",
+       "",
+       {"1/0 deferred rcpt recipient 552", "1/1 deferred rcpt recipient 552", "finished 1"}},
+      {"all RCPT, yet 354: a lone dot",
+       "250 ok\r\n550 x\r\n550 x\r\n354 go\r\n554 empty\r\n",
+       ".\r\n",
+       {"1/0 failed rcpt recipient 550", "1/1 failed rcpt recipient 550", "finished 1"}},
+      {"DATA 5yz",
+       "250 ok\r\n250 ok\r\n550 x\r\n554 no\r\n",
+       "",
+       {"1/1 failed rcpt recipient 550", "1/0 failed data message 554", "finished 1"}},
+      {"DATA 4yz",
+       "250 ok\r\n250 ok\r\n250 x\r\n451 no\r\n",
+       "",
+       {"1/0 deferred data message 451", "1/1 deferred data message 451", "finished 1"}},
+      {"final 5yz",
+       "250 ok\r\n250 ok\r\n250 x\r\n354 go\r\n554 spam\r\n",
+       "two\r\n.\r\n",
+       {"1/0 failed final_reply message 554", "1/1 failed final_reply message 554", "finished 1"}},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.name);
+    auto client = ready_client(kPipelineHello, any_cuts());
+    client->give(kTwo, 1);
+    CHECK(client->sent() == kAllOfTwo);
+    client->hear(row.replies);
+    CHECK(client->sent() == row.sent);
+    CHECK(client->happened() == row.want);
+    CHECK(client->engine.idle());
+    // The connection goes on; RSET first where a transaction may still be open.
+    bool open = row.replies.substr(0, 3) == "250" && row.name != "final 5yz";
+    client->give(kOne, 2);
+    CHECK(client->sent() == (open ? "RSET\r\n" : "") + kAllOfOne);
+    client->hear(std::string(open ? "250 reset\r\n" : "") + "250 a\r\n250 b\r\n354 c\r\n250 d\r\n");
+    CHECK(client->happened() == Events{"2/0 delivered final_reply nobody 250", "finished 2"});
+  }
+}
+
+TEST_CASE("all RCPT refused without PIPELINING: no DATA") {
+  auto client = ready_client(kPlainHello);
+  client->give(kOne, 1);
+  client->hear("250 ok\r\n");
+  client->hear("550 no\r\n");
+  CHECK(client->happened() == Events{"1/0 failed rcpt recipient 550", "finished 1"});
+  CHECK(client->sent() == "MAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\n");
+  client->give(kOne, 2);
+  CHECK(client->sent() == "RSET\r\n");
+  client->hear("250 ok\r\n");
+  CHECK(client->sent() == "MAIL FROM:<a@x.example>\r\n");
+}
+
+TEST_CASE("the connection is lost at every stage") {
+  struct Row {
+    std::string heard;
+    std::string want;  // of the first recipient; empty: returned
+    bool in_doubt;
+  };
+  const std::vector<Row> rows = {
+      {"", "", false},
+      {"250 ok\r\n", "deferred rcpt destination 4.4.2", false},
+      {"250 ok\r\n250 ok\r\n", "deferred rcpt destination 4.4.2", false},
+      {"250 ok\r\n250 ok\r\n250 ok\r\n", "deferred data destination 4.4.2", false},
+      {"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n", "deferred final_reply destination 4.4.2", true},
+      {"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n25", "deferred final_reply destination 4.4.2",
+       true},
+  };
+  for (const Row& row : rows)
+    for (int how = 0; how < 3; ++how) {
+      CAPTURE(row.heard, how);
+      auto client = ready_client(kPipelineHello);
+      client->give(kTwo, 1);
+      client->hear(row.heard);
+      if (how == 0) client->engine.lost("gone");
+      if (how == 1) client->engine.timed_out();
+      if (how == 2 &&
+          row.heard.substr(row.heard.size() - std::min<std::size_t>(2, row.heard.size())) != "25")
+        client->hear("noise\r\n");
+      else
+        client->engine.lost("");
+      client->pump();
+      std::string status = how == 2 ? "4.5.0" : "4.4.2";
+      Events events = client->happened();
+      if (row.want.empty()) {
+        CHECK(events.front() == "returned 1 deferred mail destination " +
+                                    events.front().substr(events.front().size() - 5));
+        continue;
+      }
+      std::string first = "1/0 " + row.want + (row.in_doubt ? " in_doubt" : "");
+      if (events.front().find("4.5.0") != std::string::npos)
+        first.replace(first.find("4.4.2"), 5, "4.5.0");
+      REQUIRE(events.size() == 4);
+      CHECK(events[0] == first);
+      CHECK(events[2] == "finished 1");
+      CHECK(events[3].substr(0, 8) == "unusable");
+    }
+}
+
+TEST_CASE("421 in the middle: deferred, the destination's fault, nobody in doubt") {
+  auto client = ready_client(kPipelineHello, any_cuts());
+  client->give(kTwo, 1);
+  client->give(kOne, 2);
+  client->hear("250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+  client->happened();
+  client->hear("421 4.3.2 closing\r\n");
+  CHECK(client->happened() == Events{"1/0 deferred final_reply destination 421",
+                                     "1/1 deferred final_reply destination 421", "finished 1",
+                                     "returned 2 deferred final_reply destination 421",
+                                     "unusable deferred final_reply destination 421"});
+}
+
+TEST_CASE("the connection is lost with the next envelope already sent") {
+  auto client = ready_client(kPipelineHello);
+  client->give(kOne, 1);
+  client->give(kTwo, 2);
+  client->hear("250 ok\r\n250 ok\r\n354 go\r\n");
+  client->engine.lost("gone");
+  client->pump();
+  CHECK(client->happened() == Events{"1/0 deferred final_reply destination 4.4.2 in_doubt",
+                                     "finished 1",
+                                     "returned 2 deferred final_reply destination 4.4.2",
+                                     "unusable deferred final_reply destination 4.4.2"});
+}
+
+TEST_CASE("replies out of place end the session") {
+  auto client = ready_client(kPipelineHello);
+  client->give(kOne, 1);
+  client->hear("250 ok\r\n250 ok\r\n250 what\r\n");  // 250 to DATA
+  CHECK(client->happened() == Events{"1/0 deferred data destination 4.5.0", "finished 1",
+                                     "unusable deferred data destination 4.5.0"});
+}
+
+TEST_CASE("CHUNKING: envelope and content in one flight") {
+  const std::string chunking = "250-there\r\n250-PIPELINING\r\n250 CHUNKING\r\n";
+  const std::string head = "MAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\n";
+  auto client = ready_client(chunking, any_cuts());
+  client->give(kOne, 1);
+  client->give(kOne, 2);
+  CHECK(client->sent() == head + "BDAT 22 LAST\r\n" + kOne.content);
+  SECTION("accepted; the second waits for the reply") {
+    client->hear("250 ok\r\n250 ok\r\n250 done\r\n");
+    CHECK(client->happened() == Events{"1/0 delivered final_reply nobody 250", "finished 1"});
+    CHECK(client->sent() == head + "BDAT 22 LAST\r\n" + kOne.content);
+  }
+  SECTION("recipient refused: the chunk has its own refusal, then RSET") {
+    client->hear("250 ok\r\n550 no\r\n503 nobody\r\n");
+    CHECK(client->happened() == Events{"1/0 failed rcpt recipient 550", "finished 1"});
+    CHECK(client->sent().substr(0, 10) == "RSET\r\nMAIL");
+  }
+  SECTION("chunk refused: RSET") {
+    client->hear("250 ok\r\n250 ok\r\n552 5.3.4 big\r\n");
+    CHECK(client->happened() == Events{"1/0 failed final_reply message 552", "finished 1"});
+    CHECK(client->sent().substr(0, 10) == "RSET\r\nMAIL");
+  }
+  SECTION("lost before any reply: the whole message was sent, so it is in doubt") {
+    client->engine.lost("");
+    client->pump();
+    CHECK(client->happened().front() == "1/0 deferred final_reply destination 4.4.2 in_doubt");
+  }
+}
+
+TEST_CASE("CHUNKING without PIPELINING") {
+  auto client = ready_client("250-there\r\n250 CHUNKING\r\n");
+  client->give(kOne, 1);
+  client->hear("250 ok\r\n");
+  client->hear("550 no\r\n");
+  CHECK(client->sent() == "MAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\n");
+  CHECK(client->happened() == Events{"1/0 failed rcpt recipient 550", "finished 1"});
+}
+
+TEST_CASE("content that is not inlined is asked for") {
+  Message message("a@x.example", {"b@y.example"}, "");
+  message.inlined = false;
+  auto client = ready_client(kPipelineHello, any_cuts());
+  client->give(message, 1);
+  client->give(kOne, 2);
+  client->sent();
+  client->hear("250 ok\r\n250 ok\r\n354 go\r\n");
+  CHECK(client->happened() == Events{"want_content 1"});
+  CHECK(client->engine.wait() == Wait::block);
+  CHECK_FALSE(client->engine.wants_transaction());
+  client->engine.give_content(1, "one\r", false);
+  client->pump();
+  CHECK(client->sent() == "one");
+  CHECK_FALSE(client->engine.past_end(1));
+  client->engine.give_content(1, "\n.two", true);
+  client->pump();
+  CHECK(client->sent() == "\r\n..two\r\n.\r\n" + kAllOfOne);
+  CHECK(client->engine.past_end(1));
+}
+
+TEST_CASE("content that cannot be read gets no end of data") {
+  Message message("a@x.example", {"b@y.example"}, "");
+  message.inlined = false;
+  auto client = ready_client(kPipelineHello);
+  client->give(message, 1);
+  client->hear("250 ok\r\n250 ok\r\n354 go\r\n");
+  client->engine.give_content(1, "half\r\n", false);
+  client->pump();
+  client->sent();
+  client->happened();
+  client->engine.abandon("cannot be read");
+  client->pump();
+  CHECK(client->sent().empty());
+  CHECK(client->happened() == Events{"1/0 deferred local local 4.3.0", "finished 1",
+                                     "unusable deferred content destination 4.3.0"});
+}
+
+TEST_CASE("stop: what is past its end of data is awaited, the rest is given up") {
+  auto client = ready_client(kPipelineHello);
+  client->give(kOne, 1);
+  client->give(kTwo, 2);
+  client->hear("250 ok\r\n250 ok\r\n354 go\r\n");
+  client->sent();
+  client->engine.stop("qmgr gone");
+  client->pump();
+  CHECK(client->happened().empty());
+  client->hear("250 done\r\n");
+  Events events = client->happened();
+  REQUIRE(events.size() >= 3);
+  CHECK(events[0] == "1/0 delivered final_reply nobody 250");
+  CHECK(events[1] == "finished 1");
+  CHECK_FALSE(client->engine.usable());
+  CHECK(client->sent().empty());
+}
