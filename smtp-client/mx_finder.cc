@@ -36,7 +36,7 @@ void MxFinder::find(const mail::NextHop& hop, std::function<void(agent::NextHost
 void MxFinder::find_mx(const std::string& domain, std::function<void(agent::NextHosts)> done) {
   if (auto address = dns::literal_address(domain)) {
     dns::MxHosts hosts{{*address}, true, {}};
-    dns::AddressAnswer answer{dns::Status::ok, {*address}};
+    dns::AddressAnswer answer{dns::AnswerStatus::ok, {*address}};
     return done(candidates(dns::plan_mx(domain, hosts, {answer}, allow_private_)));
   }
   resolver_.lookup_mx(domain, [this, domain, done = std::move(done)](const dns::MxAnswer& answer) {

@@ -97,7 +97,10 @@ bool take_mx(const Reader& reader, const Record& record, Answer& out) {
   auto host = reader.name_at(record.data + 2, size);
   if (!host || size != record.size - 2) return false;
   // A name we would never show or look up is left out; the others may still serve.
-  if (!host->empty() && !is_host_name(*host)) return true;
+  if (!host->empty() && !is_host_name(*host)) {
+    out.left_out = true;
+    return true;
+  }
   if (out.mx.size() < kMxRecordsMax) out.mx.push_back({*preference, *std::move(host)});
   return true;
 }
@@ -140,15 +143,15 @@ std::uint32_t negative_ttl(Reader& reader, std::size_t authority) {
 
 }  // namespace
 
-std::string_view name_of(Status status) {
+std::string_view name_of(AnswerStatus status) {
   switch (status) {
-    case Status::ok:
+    case AnswerStatus::ok:
       return "ok";
-    case Status::no_such_name:
+    case AnswerStatus::no_such_name:
       return "no such name";
-    case Status::no_data:
+    case AnswerStatus::no_data:
       return "no data";
-    case Status::temporary:
+    case AnswerStatus::temporary:
       return "temporary failure";
   }
   return "?";
@@ -189,10 +192,11 @@ Answer read_answer(std::string_view message, std::string_view name, RecordType t
     out.ttl = std::min(out.ttl, r.ttl);
   }
   if (!out.mx.empty() || !out.addresses.empty()) {
-    out.status = Status::ok;
+    out.status = AnswerStatus::ok;
     return out;
   }
-  out.status = rcode == 3 ? Status::no_such_name : Status::no_data;
+  if (out.left_out) return broken;  // there is an MX: the domain's own address must not serve
+  out.status = rcode == 3 ? AnswerStatus::no_such_name : AnswerStatus::no_data;
   out.ttl = negative_ttl(reader, *reader.u16_at(8));
   if (rcode == 0 && out.cnames > 0) out.chase = *target;
   return out;

@@ -14,13 +14,13 @@ constexpr std::size_t kMxRecordsMax = 50;   // further ones are not looked at
 constexpr std::size_t kAddressesMax = 100;  // of one name, both families
 constexpr std::size_t kCnameChainMax = 10;
 
-enum class Status : std::uint8_t {
+enum class AnswerStatus : std::uint8_t {
   ok,
   no_such_name,  // NXDOMAIN: the name does not exist, for no type
   no_data,       // the name exists, this type does not
   temporary,     // no answer, SERVFAIL, nonsense
 };
-std::string_view name_of(Status status);
+std::string_view name_of(AnswerStatus status);
 
 struct MxRecord {
   std::uint16_t preference = 0;
@@ -28,12 +28,12 @@ struct MxRecord {
   bool operator==(const MxRecord&) const = default;
 };
 struct MxAnswer {
-  Status status = Status::temporary;
+  AnswerStatus status = AnswerStatus::temporary;
   std::vector<MxRecord> records;
 };
 
 struct AddressAnswer {
-  Status status = Status::temporary;
+  AnswerStatus status = AnswerStatus::temporary;
   std::vector<std::string> addresses;  // as text, IPv6 before IPv4
 };
 
@@ -41,12 +41,13 @@ enum class RecordType : std::uint16_t { a = 1, mx = 15, aaaa = 28 };
 
 // One DNS message, read for one question.
 struct Answer {
-  Status status = Status::temporary;
+  AnswerStatus status = AnswerStatus::temporary;
   std::vector<MxRecord> mx;
   std::vector<std::string> addresses;
   // The CNAME chain led here without records of the type: ask again for this name. Empty otherwise.
   std::string chase;
   std::size_t cnames = 0;
+  bool left_out = false;  // records with names that are no host names were
   std::uint32_t ttl =
       0;  // smallest of what was used; for a negative answer from the SOA (RFC 2308)
 };

@@ -50,17 +50,17 @@ MxHosts order_mx(std::string_view domain, const MxAnswer& answer, std::string_vi
                  const Random& random) {
   MxHosts out;
   switch (answer.status) {
-    case Status::temporary:
+    case AnswerStatus::temporary:
       out.refusal = defer(fmt::format("the MX of {} cannot be looked up now", domain));
       return out;
-    case Status::no_such_name:
+    case AnswerStatus::no_such_name:
       out.refusal = refuse({5, 1, 2}, fmt::format("the domain {} does not exist", domain));
       return out;
-    case Status::no_data:
+    case AnswerStatus::no_data:
       out.names.push_back(to_lower(domain));
       out.implicit = true;
       return out;
-    case Status::ok:
+    case AnswerStatus::ok:
       break;
   }
   std::vector<MxRecord> records = answer.records;
@@ -101,7 +101,7 @@ MxPlan plan_mx(std::string_view domain, const MxHosts& hosts,
   bool refused_private = false;
   for (std::size_t i = 0; i < answers.size(); ++i) {
     MxHost host{hosts.names[i], alternate_families(answers[i].addresses)};
-    undecided = undecided || answers[i].status == Status::temporary;
+    undecided = undecided || answers[i].status == AnswerStatus::temporary;
     if (!allow_private)
       refused_private = std::erase_if(host.addresses, is_special_address) > 0 || refused_private;
     if (!host.addresses.empty()) out.hosts.push_back(std::move(host));

@@ -74,7 +74,7 @@ struct Resolver::Parts {
 void Resolver::Parts::ask(const std::string& name, RecordType type, Done done) {
   if (!is_host_name(name)) {
     Answer answer;
-    answer.status = Status::no_such_name;
+    answer.status = AnswerStatus::no_such_name;
     return done(answer);
   }
   std::string key = cache_key(name, type);
@@ -130,8 +130,8 @@ void Resolver::Parts::answered(std::unique_ptr<Question> question, int status,
 }
 
 void Resolver::Parts::keep(const std::string& key, const Answer& answer) {
-  if (answer.status == Status::temporary) return;
-  Duration longest = answer.status == Status::ok ? kPositiveTtlMax : kNegativeTtlMax;
+  if (answer.status == AnswerStatus::temporary) return;
+  Duration longest = answer.status == AnswerStatus::ok ? kPositiveTtlMax : kNegativeTtlMax;
   Duration ttl = std::min<Duration>(std::chrono::seconds(answer.ttl), longest);
   if (ttl <= Duration::zero()) return;
   if (cache.size() >= kCacheEntriesMax) {
@@ -212,13 +212,13 @@ AddressAnswer combine(const Answer& v6, const Answer& v4) {
   out.addresses.insert(out.addresses.end(), v4.addresses.begin(), v4.addresses.end());
   if (out.addresses.size() > kAddressesMax) out.addresses.resize(kAddressesMax);
   if (!out.addresses.empty())
-    out.status = Status::ok;
-  else if (v6.status == Status::temporary || v4.status == Status::temporary)
-    out.status = Status::temporary;
-  else if (v6.status == Status::no_such_name && v4.status == Status::no_such_name)
-    out.status = Status::no_such_name;
+    out.status = AnswerStatus::ok;
+  else if (v6.status == AnswerStatus::temporary || v4.status == AnswerStatus::temporary)
+    out.status = AnswerStatus::temporary;
+  else if (v6.status == AnswerStatus::no_such_name && v4.status == AnswerStatus::no_such_name)
+    out.status = AnswerStatus::no_such_name;
   else
-    out.status = Status::no_data;
+    out.status = AnswerStatus::no_data;
   return out;
 }
 
@@ -268,7 +268,7 @@ void Resolver::lookup_host(const std::string& name,
   if (answer.addresses.empty() && iequals(name, "localhost"))
     answer.addresses = {"::1", "127.0.0.1"};
   if (answer.addresses.empty()) return lookup_addresses(name, std::move(done));
-  answer.status = Status::ok;
+  answer.status = AnswerStatus::ok;
   done(answer);
 }
 
