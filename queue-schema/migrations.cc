@@ -1,0 +1,77 @@
+#include "queue-schema/migrations.h"
+
+namespace postwain::queue_schema {
+
+namespace {
+
+// A migration that has been released is never changed again; a new step gets the next number.
+constexpr std::string_view kInitial = R"sql(
+CREATE TABLE schema_info (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  oldest_compatible INTEGER NOT NULL CHECK (oldest_compatible > 0)
+) STRICT;
+CREATE TABLE message (
+  id INTEGER PRIMARY KEY CHECK (id > 0),
+  reverse_path TEXT NOT NULL CHECK (length(reverse_path) <= 1024),
+  body INTEGER NOT NULL CHECK (body BETWEEN 0 AND 2),
+  smtputf8 INTEGER NOT NULL CHECK (smtputf8 IN (0, 1)),
+  eight_bit INTEGER NOT NULL CHECK (eight_bit IN (0, 1)),
+  ret INTEGER NOT NULL CHECK (ret BETWEEN 0 AND 2),
+  envid TEXT NOT NULL CHECK (length(envid) <= 1024),
+  size INTEGER NOT NULL CHECK (size >= 0),
+  received_at INTEGER NOT NULL,
+  protocol TEXT NOT NULL,
+  client_address TEXT NOT NULL,
+  client_name TEXT NOT NULL,
+  account TEXT NOT NULL,
+  kind INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2),
+  traffic_class INTEGER NOT NULL CHECK (traffic_class BETWEEN 0 AND 2),
+  in_file INTEGER NOT NULL CHECK (in_file IN (0, 1))
+) STRICT;
+CREATE TABLE content (
+  id INTEGER PRIMARY KEY REFERENCES message (id) ON DELETE CASCADE,
+  data BLOB NOT NULL CHECK (length(data) <= 1048576)
+) STRICT;
+CREATE TABLE recipient (
+  message_id INTEGER NOT NULL REFERENCES message (id) ON DELETE CASCADE,
+  idx INTEGER NOT NULL CHECK (idx >= 0),
+  address TEXT NOT NULL CHECK (length(address) BETWEEN 1 AND 1024),
+  notify INTEGER NOT NULL CHECK (notify BETWEEN 0 AND 15),
+  orcpt TEXT NOT NULL CHECK (length(orcpt) <= 1024),
+  state INTEGER NOT NULL CHECK (state IN (0, 1)),
+  destination TEXT NOT NULL CHECK (length(destination) BETWEEN 1 AND 4096),
+  attempts INTEGER NOT NULL CHECK (attempts >= 0),
+  next_attempt_at INTEGER NOT NULL,
+  in_doubt INTEGER NOT NULL CHECK (in_doubt IN (0, 1)),
+  delay_warned INTEGER NOT NULL CHECK (delay_warned IN (0, 1)),
+  last_at INTEGER NOT NULL,
+  last_stage INTEGER NOT NULL CHECK (last_stage BETWEEN 0 AND 11),
+  last_code INTEGER NOT NULL CHECK (last_code BETWEEN 0 AND 999),
+  last_enhanced TEXT NOT NULL,
+  last_text TEXT NOT NULL,
+  last_host TEXT NOT NULL,
+  PRIMARY KEY (message_id, idx)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX recipient_due ON recipient (destination, next_attempt_at) WHERE state = 0;
+CREATE TABLE destination (
+  key TEXT PRIMARY KEY CHECK (length(key) BETWEEN 1 AND 4096),
+  opens INTEGER NOT NULL CHECK (opens > 0),
+  opened_at INTEGER NOT NULL,
+  hold_until INTEGER NOT NULL,
+  reason TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO schema_info VALUES (1, 1);
+)sql";
+
+constexpr Migration kMigrations[] = {
+    {1, kInitial},
+};
+
+}  // namespace
+
+std::span<const Migration> migrations() {
+  return kMigrations;
+}
+
+}  // namespace postwain::queue_schema

@@ -1,0 +1,75 @@
+-- The queue database as it is after the last migration. Only for reading: a new database is made by the
+-- numbered migrations (migrations.cc), and a test proves that both give the same schema.
+--
+-- What is deliberately not here: leases (they live in qmgr's memory and end with it), the history of settled
+-- recipients (a database of its own), content above 64 KiB (files below content/).
+-- Times are milliseconds since 1970 UTC. Enumerations are the numbers of the C++ types named beside them.
+
+PRAGMA application_id = 0x50577171;
+PRAGMA user_version = 1;
+
+-- The oldest schema number whose program may still work with this database.
+CREATE TABLE schema_info (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  oldest_compatible INTEGER NOT NULL CHECK (oldest_compatible > 0)
+) STRICT;
+
+-- One row for each message that has at least one recipient left.
+CREATE TABLE message (
+  id INTEGER PRIMARY KEY CHECK (id > 0),                            -- mail::QueueId
+  reverse_path TEXT NOT NULL CHECK (length(reverse_path) <= 1024),  -- empty: <>
+  body INTEGER NOT NULL CHECK (body BETWEEN 0 AND 2),               -- mail::BodyType
+  smtputf8 INTEGER NOT NULL CHECK (smtputf8 IN (0, 1)),
+  eight_bit INTEGER NOT NULL CHECK (eight_bit IN (0, 1)),
+  ret INTEGER NOT NULL CHECK (ret BETWEEN 0 AND 2),                 -- mail::DsnReturn
+  envid TEXT NOT NULL CHECK (length(envid) <= 1024),
+  size INTEGER NOT NULL CHECK (size >= 0),
+  received_at INTEGER NOT NULL,
+  protocol TEXT NOT NULL,
+  client_address TEXT NOT NULL,
+  client_name TEXT NOT NULL,
+  account TEXT NOT NULL,
+  kind INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2),               -- qmgr::MessageKind
+  traffic_class INTEGER NOT NULL CHECK (traffic_class BETWEEN 0 AND 2),  -- qmgr::TrafficClass
+  in_file INTEGER NOT NULL CHECK (in_file IN (0, 1))                -- content is a file, not a row
+) STRICT;
+
+-- Small content, apart from the rows that are read for due work.
+CREATE TABLE content (
+  id INTEGER PRIMARY KEY REFERENCES message (id) ON DELETE CASCADE,
+  data BLOB NOT NULL CHECK (length(data) <= 1048576)
+) STRICT;
+
+-- One row for each recipient that is not settled yet; a delivered, failed or cancelled one is deleted.
+CREATE TABLE recipient (
+  message_id INTEGER NOT NULL REFERENCES message (id) ON DELETE CASCADE,
+  idx INTEGER NOT NULL CHECK (idx >= 0),                            -- its number within the message, for life
+  address TEXT NOT NULL CHECK (length(address) BETWEEN 1 AND 1024),
+  notify INTEGER NOT NULL CHECK (notify BETWEEN 0 AND 15),          -- mail::Notify bits
+  orcpt TEXT NOT NULL CHECK (length(orcpt) <= 1024),
+  state INTEGER NOT NULL CHECK (state IN (0, 1)),                   -- 0 waiting, 1 held
+  destination TEXT NOT NULL CHECK (length(destination) BETWEEN 1 AND 4096),
+  attempts INTEGER NOT NULL CHECK (attempts >= 0),
+  next_attempt_at INTEGER NOT NULL,
+  in_doubt INTEGER NOT NULL CHECK (in_doubt IN (0, 1)),             -- the peer may have it already
+  delay_warned INTEGER NOT NULL CHECK (delay_warned IN (0, 1)),
+  last_at INTEGER NOT NULL,                                         -- 0: no attempt yet
+  last_stage INTEGER NOT NULL CHECK (last_stage BETWEEN 0 AND 11),  -- mail::Stage
+  last_code INTEGER NOT NULL CHECK (last_code BETWEEN 0 AND 999),
+  last_enhanced TEXT NOT NULL,
+  last_text TEXT NOT NULL,
+  last_host TEXT NOT NULL,
+  PRIMARY KEY (message_id, idx)
+) STRICT, WITHOUT ROWID;
+
+-- Due work of one destination in order. The literal state matters: with a bound parameter SQLite would not use it.
+CREATE INDEX recipient_due ON recipient (destination, next_attempt_at) WHERE state = 0;
+
+-- Destinations whose breaker is open, so that a restart does not run into a dead host with full force.
+CREATE TABLE destination (
+  key TEXT PRIMARY KEY CHECK (length(key) BETWEEN 1 AND 4096),
+  opens INTEGER NOT NULL CHECK (opens > 0),                         -- times in a row it has opened
+  opened_at INTEGER NOT NULL,
+  hold_until INTEGER NOT NULL,
+  reason TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
