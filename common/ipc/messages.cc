@@ -57,7 +57,7 @@ void visit(A& a, T& v) {
   ipc::enum_field(a, v.disposition, Disposition::failed);
   ipc::enum_field(a, v.stage, Stage::final_reply);
   ipc::enum_field(a, v.blame, Blame::message);
-  ipc::fields(a, v.in_doubt, v.reply, v.remote_host, v.remote_address, v.tls);
+  ipc::fields(a, v.in_doubt, v.reply, v.remote_host, v.remote_address, v.tls, v.dsn_passed_on);
 }
 
 template <class A, class T>

@@ -44,6 +44,9 @@ struct Outcome {
   std::string remote_host;     // name of the peer: "mx1.example.org", "/run/dovecot/lmtp"
   std::string remote_address;  // "192.0.2.1:25", empty when no connection was tried
   std::string tls;             // "TLSv1.3 TLS_AES_256_GCM_SHA384", empty when in clear
+  // The peer offers DSN and was given this recipient's NOTIFY and ORCPT: reports of success are now
+  // its duty (RFC 3461 5.2.2).
+  bool dsn_passed_on = false;
 };
 
 std::string_view name_of(Disposition value);
