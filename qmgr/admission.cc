@@ -1,0 +1,26 @@
+#include "qmgr/admission.h"
+
+#include "qmgr/store.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+ipc::Admission refuse(int code, mail::EnhancedCode enhanced, const char* text) {
+  return {false, {code, enhanced, text}};
+}
+
+}  // namespace
+
+ipc::Admission decide_admission(const AdmissionFacts& facts) {
+  if (facts.stopping) return refuse(451, {4, 3, 0}, "Mail system is stopping, try again later");
+  if (facts.store_full) return refuse(452, {4, 3, 1}, "Mail system full, try again later");
+  if (facts.disk.known &&
+      facts.disk.free_bytes < disk_floor(facts.message_size, facts.disk.total_bytes))
+    return refuse(452, {4, 3, 1}, "Insufficient system storage, try again later");
+  if (facts.wal_bytes > kWalStopBytes)
+    return refuse(451, {4, 3, 0}, "Mail system is busy, try again later");
+  return {true, {}};
+}
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,56 @@
+// What the loop asks the store to write: values only. One Settlement is one transaction's worth for
+// one message: the recipients' new states and the notices that tell of them appear together.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "qmgr/dsn.h"
+#include "qmgr/message.h"
+
+namespace postwain::qmgr {
+
+enum class ChangeKind : std::uint8_t {
+  remove,   // delivered, failed or cancelled: the row goes
+  defer,    // waits until next_attempt_at
+  hold,     // waits for an operator
+  release,  // due now
+};
+
+struct RecipientChange {
+  std::uint32_t index = 0;
+  ChangeKind kind = ChangeKind::defer;
+  // defer only:
+  std::string destination;
+  std::uint32_t attempts = 0;
+  WallTime next_attempt_at{};
+  bool in_doubt = false;
+  bool delay_warned = false;
+  LastOutcome last;
+};
+
+// A notice to be written if, and only for those recipients for which, the change is made. (A
+// repeated report of an outcome finds no row any more and makes no second bounce.)
+struct NoticeOrder {
+  DsnRequest request;
+  std::vector<std::uint32_t> indices;  // beside request.recipients
+  MessageKind kind = MessageKind::notice;
+  std::string destination;  // of request.to
+};
+
+struct Settlement {
+  mail::QueueId id;
+  std::vector<RecipientChange> changes;
+  std::vector<NoticeOrder> notices;
+};
+
+struct Settled {
+  mail::QueueId id;
+  std::vector<std::uint32_t> changed;  // indices whose row was there
+  bool message_removed = false;
+  bool content_file_removed = false;  // the file may now be unlinked
+  std::vector<NewMessage> notices;    // committed with it, ready to be scheduled
+};
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,67 @@
+// Content too large for a row: one file for each message in content/ of the spool.
+//
+// Order that the guarantee rests on: the bytes are synced, the file gets its name, the folder is
+// synced, and only then the message's row commits. Removal is the other way round: first the commit
+// that deletes the row, then the file. What a crash leaves behind is therefore only a file nobody
+// refers to; sweep() removes those at start.
+//
+// Every function here blocks and belongs on a thread of its own (content_worker.h).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "common/base/file.h"
+#include "common/base/result.h"
+#include "common/mail/queue_id.h"
+
+namespace postwain::qmgr {
+
+class ContentFolder {
+ public:
+  ContentFolder() = default;
+  explicit ContentFolder(std::string path) : path_(std::move(path)) {}
+
+  Status create();  // makes the folder if it is not there
+  Result<std::string> read(mail::QueueId id, std::uint64_t offset, std::size_t length) const;
+  Status remove(mail::QueueId id) const;
+  // Removes unfinished files and those of messages that are not known; tells how many.
+  Result<std::size_t> sweep(const std::function<Result<bool>(mail::QueueId)>& known) const;
+
+  std::string file_of(mail::QueueId id) const { return path_ + "/" + id.text(); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// A content file being written. Destroying it before finish() removes what was written.
+class ContentFile {
+ public:
+  static Result<ContentFile> create(const ContentFolder& folder, mail::QueueId id);
+  ContentFile(ContentFile&& other) noexcept = default;
+  ContentFile& operator=(ContentFile&&) = delete;
+  ~ContentFile();
+
+  Status append(std::string_view bytes);
+  std::uint64_t size() const { return size_; }
+  // Synced, named, and the name synced.
+  Status finish();
+  // After finish(): the same content was there before (a transaction submitted twice).
+  bool existed() const { return existed_; }
+
+ private:
+  ContentFile(std::string folder, std::string name, UniqueFd fd)
+      : folder_(std::move(folder)), name_(std::move(name)), fd_(std::move(fd)) {}
+  std::string part() const { return name_ + ".part"; }
+
+  std::string folder_;
+  std::string name_;  // with folder
+  UniqueFd fd_;
+  std::uint64_t size_ = 0;
+  bool existed_ = false;
+};
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,251 @@
+#include "qmgr/control.h"
+
+#include <unistd.h>
+
+#include "common/base/sysexits.h"
+#include "common/log/log.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+std::optional<Action> action_of(const std::string& name) {
+  if (name == "queue retry") return Action::retry;
+  if (name == "queue cancel") return Action::cancel;
+  if (name == "queue hold") return Action::hold;
+  if (name == "queue release") return Action::release;
+  if (name == "queue bounce") return Action::bounce;
+  return std::nullopt;
+}
+
+}  // namespace
+
+Control::Control(Queue& queue, Delivery& delivery, Hooks hooks)
+    : queue_(queue), delivery_(delivery), hooks_(std::move(hooks)) {
+  processes_.push_back({"qmgr", ::getpid()});
+}
+
+void Control::peer_connected(std::uint64_t peer, daemon::IpcConnection& connection,
+                             bool supervisor) {
+  peers_[peer] = &connection;
+  if (supervisor) supervisor_ = peer;
+}
+
+void Control::peer_lost(std::uint64_t peer) {
+  peers_.erase(peer);
+  waiting_.erase(peer);
+  if (supervisor_ != peer) return;
+  supervisor_.reset();
+  for (const auto& [number, relayed] : std::exchange(relayed_, {}))
+    reply(relayed.peer, relayed.request, json_error("the supervisor is gone"), true,
+          kExitUnavailable);
+}
+
+void Control::peer_drained(std::uint64_t peer) {
+  auto found = waiting_.find(peer);
+  if (found == waiting_.end()) return;
+  WalkPtr walk = std::move(found->second);
+  waiting_.erase(found);
+  next_page(walk);
+}
+
+bool Control::frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload) {
+  if (type == ipc::FrameType::control_request) return request(peer, payload);
+  if (supervisor_ != peer) return false;
+  if (type == ipc::FrameType::control_reply) return supervisor_reply(payload);
+  if (type == ipc::FrameType::config_update) return config_update(peer, payload);
+  return false;
+}
+
+bool Control::request(std::uint64_t peer, std::string_view payload) {
+  ipc::ControlRequest frame;
+  if (!ipc::decode(payload, frame)) return false;
+  Result<Command> command = parse_command(frame.json);
+  if (!command)
+    reply(peer, frame.request, json_error(command.error().text), true, command.error().code);
+  else
+    run(peer, frame.request, *command, frame.json);
+  return true;
+}
+
+void Control::run(std::uint64_t peer, std::uint64_t request, const Command& command,
+                  const std::string& json) {
+  const std::string& name = command.name;
+  if (name == "processes" && supervisor_ == peer) {
+    state_ = command.state;
+    version_ = command.version;
+    processes_ = command.processes;
+    return reply(peer, request, json_ok());
+  }
+  if (name == "status") return reply(peer, request, json_status(status()));
+  if (name == "stop" || name == "reload") return relay(peer, request, json);
+  if (name == "queue stats")
+    return reply(peer, request,
+                 json_stats(status(), queue_.scheduler().report(kStatsDestinations)));
+  if (name == "queue show") return show(peer, request, command);
+  if (name == "queue list") return walk(peer, request, command, std::nullopt);
+  std::optional<Action> action = action_of(name);
+  if (!action)
+    return reply(peer, request, json_error("unknown command '" + name + "'"), true, kExitUsage);
+  if (!command.all && command.filter.is_empty())
+    return reply(peer, request, json_error("say which messages: --all or a filter"), true,
+                 kExitUsage);
+  walk(peer, request, command, action);
+}
+
+void Control::relay(std::uint64_t peer, std::uint64_t request, const std::string& json) {
+  if (!supervisor_)
+    return reply(peer, request, json_error("no supervisor is running"), true, kExitUnavailable);
+  std::uint64_t number = ++last_relayed_;
+  relayed_[number] = {peer, request};
+  peers_[*supervisor_]->send(ipc::ControlRequest{number, json});
+}
+
+bool Control::supervisor_reply(std::string_view payload) {
+  ipc::ControlReply frame;
+  if (!ipc::decode(payload, frame)) return false;
+  auto found = relayed_.find(frame.request);
+  if (found == relayed_.end()) return true;
+  reply(found->second.peer, found->second.request, frame.json, frame.last, frame.exit_code);
+  if (frame.last) relayed_.erase(found);
+  return true;
+}
+
+bool Control::config_update(std::uint64_t peer, std::string_view payload) {
+  ipc::ConfigUpdate frame;
+  if (!ipc::decode(payload, frame)) return false;
+  Result<bool> taken = hooks_.on_config(frame.bundle);
+  if (taken)
+    reply(peer, frame.request, json_ok());
+  else
+    reply(peer, frame.request, json_error(taken.error().text), true, kExitConfig);
+  return true;
+}
+
+void Control::show(std::uint64_t peer, std::uint64_t request, const Command& command) {
+  if (!command.filter.id)
+    return reply(peer, request, json_error("queue show needs a queue id"), true, kExitUsage);
+  queue_.store().read(
+      [this, peer, request, id = *command.filter.id](Store& store) -> StoreThread::Completion {
+        auto found = std::make_shared<Result<std::optional<StoredMessage>>>(
+            store.message(id, 0, kWalkRecipients));
+        return [this, peer, request, id, found] {
+          if (!*found || !**found)
+            return reply(peer, request, json_error("no message " + id.text() + " in the queue"),
+                         true, kExitNoInput);
+          reply(peer, request, json_shown(***found, is_active()));
+        };
+      });
+}
+
+void Control::walk(std::uint64_t peer, std::uint64_t request, const Command& command,
+                   std::optional<Action> action) {
+  auto walk = std::make_shared<Walk>();
+  walk->peer = peer;
+  walk->request = request;
+  walk->command = command;
+  walk->action = action;
+  walk->last = queue_.next_id();
+  if (command.filter.id) {
+    walk->last = *command.filter.id;
+    walk->after = mail::QueueId{command.filter.id->value - 1};
+  }
+  next_page(walk);
+}
+
+void Control::next_page(const WalkPtr& walk) {
+  queue_.store().read([this, walk, after = walk->after, last = walk->last,
+                       filter = walk->command.filter](Store& store) -> StoreThread::Completion {
+    Result<std::vector<StoredMessage>> found = store.list(after, kWalkMessages, kWalkRecipients);
+    if (!found)
+      return [this, walk, error = found.error()] {
+        reply(walk->peer, walk->request, json_error(error.text), true, kExitIoError);
+      };
+    bool end = found->size() < kWalkMessages || found->back().info.id >= last;
+    mail::QueueId cursor = found->empty() ? after : found->back().info.id;
+    WallTime now = wall_now();
+    auto matching = std::make_shared<std::vector<StoredMessage>>();
+    for (StoredMessage& message : *found)
+      if (message.info.id <= last && filter.matches(message, now))
+        matching->push_back(std::move(message));
+    return [this, walk, matching, cursor, end] {
+      walk->after = cursor;
+      page(walk, std::move(*matching), end);
+    };
+  });
+}
+
+void Control::page(const WalkPtr& walk, std::vector<StoredMessage> messages, bool end) {
+  if (peers_.count(walk->peer) == 0) return;  // nobody waits any more
+  std::optional<ShownState> wanted = walk->command.filter.state;
+  walk->page_done = false;
+  for (StoredMessage& message : messages) {
+    if (!walk->action) {
+      if (auto json = json_listed(message, is_active(), wanted))
+        reply(walk->peer, walk->request, *std::move(json), false);
+      continue;
+    }
+    if (wanted) {
+      mail::QueueId id = message.info.id;
+      std::erase_if(message.recipients, [&](const StoredRecipient& r) {
+        return shown_state(r, queue_.is_active(id, r.index)) != *wanted;
+      });
+      if (message.recipients.empty()) continue;
+    }
+    ++walk->matched;
+    ++walk->acting;
+    queue_.act(*walk->action, message, [this, walk, end](std::size_t changed) {
+      walk->changed += changed > 0 ? 1 : 0;
+      --walk->acting;
+      if (walk->page_done && walk->acting == 0) go_on(walk, end);
+    });
+  }
+  walk->page_done = true;
+  if (walk->acting == 0) go_on(walk, end);
+}
+
+void Control::go_on(const WalkPtr& walk, bool end) {
+  auto peer = peers_.find(walk->peer);
+  if (peer == peers_.end()) return;
+  if (end)
+    return reply(walk->peer, walk->request,
+                 walk->action ? json_acted(walk->matched, walk->changed) : std::string());
+  if (peer->second->pending() > kWalkBacklog)
+    waiting_[walk->peer] = walk;
+  else
+    next_page(walk);
+}
+
+void Control::reply(std::uint64_t peer, std::uint64_t request, std::string json, bool last,
+                    int exit_code) {
+  auto found = peers_.find(peer);
+  if (found == peers_.end()) return;
+  found->second->send(
+      ipc::ControlReply{request, last, static_cast<std::uint8_t>(exit_code), std::move(json)});
+}
+
+IsActive Control::is_active() {
+  return [this](mail::QueueId id, std::uint32_t index) { return queue_.is_active(id, index); };
+}
+
+QueueStatus Control::status() const {
+  QueueStatus status;
+  ipc::Admission admission = hooks_.admission();
+  status.state = state_;
+  status.version = version_;
+  status.processes = processes_;
+  status.messages = queue_.totals().messages();
+  status.recipients = queue_.totals().recipients();
+  status.counted = queue_.totals().complete();
+  status.accepting = admission.accepting;
+  status.refusal = admission.accepting ? std::string() : admission.refusal.one_line();
+  status.active = delivery_.leases();
+  status.in_memory = queue_.working().messages();
+  status.content_bytes = queue_.working().content_bytes();
+  status.wal_bytes = queue_.store().wal_bytes();
+  status.smtp_clients = delivery_.agents(Pool::smtp);
+  status.lmtp_clients = delivery_.agents(Pool::lmtp);
+  return status;
+}
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,93 @@
+// Commands of operators and of the supervisor: status, stop, reload, and everything about the
+// queue.
+//
+// A walk over the queue goes page by page through the store, so a long list never holds up a
+// commit, and never further than the connection takes it. The JSON itself is control_json.h.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/daemon/ipc_connection.h"
+
+#include "qmgr/control_json.h"
+#include "qmgr/delivery.h"
+#include "qmgr/queue.h"
+
+namespace postwain::qmgr {
+
+constexpr std::size_t kWalkMessages = 200;      // of one page
+constexpr std::size_t kWalkRecipients = 1000;   // shown of one message
+constexpr std::size_t kWalkBacklog = 1U << 20;  // unsent bytes at which a list waits
+constexpr std::size_t kStatsDestinations = 100;
+
+class Control {
+ public:
+  struct Hooks {
+    std::function<Result<bool>(std::string_view bundle)> on_config;
+    std::function<ipc::Admission()> admission;
+  };
+
+  Control(Queue& queue, Delivery& delivery, Hooks hooks);
+
+  void peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, bool supervisor);
+  void peer_lost(std::uint64_t peer);
+  void peer_drained(std::uint64_t peer);
+  bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload);
+
+ private:
+  // One command on its way through the queue.
+  struct Walk {
+    std::uint64_t peer;
+    std::uint64_t request;
+    Command command;
+    std::optional<Action> action;  // none: list
+    mail::QueueId after;
+    mail::QueueId last;  // messages made later (notices) are not part of it
+    std::size_t matched = 0;
+    std::size_t changed = 0;
+    std::size_t acting = 0;
+    bool page_done = false;
+  };
+  using WalkPtr = std::shared_ptr<Walk>;
+  struct Relayed {
+    std::uint64_t peer;
+    std::uint64_t request;
+  };
+
+  bool request(std::uint64_t peer, std::string_view payload);
+  bool config_update(std::uint64_t peer, std::string_view payload);
+  bool supervisor_reply(std::string_view payload);
+  void run(std::uint64_t peer, std::uint64_t request, const Command& command,
+           const std::string& json);
+  void relay(std::uint64_t peer, std::uint64_t request, const std::string& json);
+  void show(std::uint64_t peer, std::uint64_t request, const Command& command);
+  void walk(std::uint64_t peer, std::uint64_t request, const Command& command,
+            std::optional<Action> action);
+  void next_page(const WalkPtr& walk);
+  void page(const WalkPtr& walk, std::vector<StoredMessage> messages, bool end);
+  void go_on(const WalkPtr& walk, bool end);
+  void reply(std::uint64_t peer, std::uint64_t request, std::string json, bool last = true,
+             int exit_code = 0);
+  QueueStatus status() const;
+  IsActive is_active();
+
+  Queue& queue_;
+  Delivery& delivery_;
+  Hooks hooks_;
+  std::map<std::uint64_t, daemon::IpcConnection*> peers_;
+  std::optional<std::uint64_t> supervisor_;
+  std::map<std::uint64_t, Relayed> relayed_;
+  std::uint64_t last_relayed_ = 0;
+  std::map<std::uint64_t, WalkPtr> waiting_;  // by peer: a list that waits for its reader
+  std::string state_ = "running";
+  std::string version_;
+  std::vector<Process> processes_;
+};
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,211 @@
+#include "qmgr/control_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "common/base/sysexits.h"
+#include "common/base/text.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Bytes of strangers need not be UTF-8; a list must not fail because of them.
+std::string write(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string text_of(const Json& object, const char* key) {
+  auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+Result<ListFilter> parse_filter(const Json& object) {
+  ListFilter filter;
+  filter.domain = text_of(object, "domain");
+  filter.sender = text_of(object, "sender");
+  filter.recipient = text_of(object, "recipient");
+  if (std::string id = text_of(object, "id"); !id.empty()) {
+    filter.id = mail::QueueId::parse(id);
+    if (!filter.id) return Error{"'" + id + "' is not a queue id", kExitUsage};
+  }
+  if (std::string state = text_of(object, "state"); !state.empty()) {
+    filter.state = parse_shown_state(state);
+    if (!filter.state)
+      return Error{"'" + state + "' is not a state (queued, deferred, held, active)", kExitUsage};
+  }
+  if (std::string older = text_of(object, "older"); !older.empty()) {
+    filter.older = parse_duration(older);
+    if (!filter.older) return Error{"'" + older + "' is not a duration (90s, 2h, 3d)", kExitUsage};
+  }
+  return filter;
+}
+
+Json recipient_json(const StoredRecipient& r, bool active) {
+  Json out;
+  out["address"] = r.recipient.address.text();
+  out["state"] = name_of(shown_state(r, active));
+  out["attempts"] = r.attempts;
+  out["next_attempt_at"] = format_rfc3339(r.next_attempt_at);
+  out["last_reply"] = r.last.at == WallTime{}  ? std::string()
+                      : r.last.reply.code == 0 ? r.last.reply.text
+                                               : r.last.reply.one_line();
+  out["last_host"] = r.last.remote_host;
+  return out;
+}
+
+// The state of a message is that of its liveliest recipient.
+ShownState message_state(const std::vector<ShownState>& states) {
+  ShownState best = ShownState::held;
+  for (ShownState state : states) {
+    if (state == ShownState::active) return state;
+    if (state == ShownState::deferred) best = state;
+    if (state == ShownState::queued && best == ShownState::held) best = state;
+  }
+  return best;
+}
+
+Json message_json(const StoredMessage& message, const std::vector<ShownState>& states) {
+  const MessageInfo& info = message.info;
+  Json out;
+  out["id"] = info.id.text();
+  out["sender"] = info.envelope.reverse_path.text();
+  out["size"] = info.size;
+  out["received_at"] = format_rfc3339(info.arrival.received_at);
+  out["state"] = name_of(message_state(states));
+  out["route"] = message.recipients.empty() ? "" : message.recipients.front().destination;
+  out["class"] = name_of(info.traffic_class);
+  return out;
+}
+
+std::vector<ShownState> states_of(const StoredMessage& message, const IsActive& is_active) {
+  std::vector<ShownState> states;
+  for (const StoredRecipient& r : message.recipients)
+    states.push_back(shown_state(r, is_active(message.info.id, r.index)));
+  return states;
+}
+
+Json queue_json(const QueueStatus& status) {
+  Json queue;
+  queue["messages"] = status.messages;
+  queue["recipients"] = status.recipients;
+  queue["counted"] = status.counted;
+  queue["active"] = status.active;
+  queue["in_memory"] = status.in_memory;
+  queue["content_bytes"] = status.content_bytes;
+  queue["wal_bytes"] = status.wal_bytes;
+  return queue;
+}
+
+}  // namespace
+
+Result<Command> parse_command(const std::string& json) {
+  Json request = Json::parse(json, nullptr, false);
+  if (!request.is_object()) return Error{"the request is not a JSON object", kExitProtocol};
+  Command command;
+  command.name = text_of(request, "command");
+  if (command.name.empty()) return Error{"the request names no command", kExitProtocol};
+  if (auto filter = request.find("filter"); filter != request.end() && filter->is_object()) {
+    auto all = filter->find("all");
+    command.all = all != filter->end() && all->is_boolean() && all->get<bool>();
+    Result<ListFilter> parsed = parse_filter(*filter);
+    if (!parsed) return parsed.error();
+    command.filter = parsed.take();
+  }
+  command.state = text_of(request, "state");
+  command.version = text_of(request, "version");
+  if (auto list = request.find("processes"); list != request.end() && list->is_array())
+    for (const Json& one : *list) {
+      if (!one.is_object()) continue;
+      auto pid = one.find("pid");
+      command.processes.push_back(
+          {text_of(one, "name"),
+           pid != one.end() && pid->is_number_integer() ? pid->get<std::int64_t>() : 0});
+    }
+  return command;
+}
+
+std::string json_error(const std::string& text) {
+  return write(Json{{"error", text}});
+}
+
+std::string json_ok() {
+  return write(Json{{"ok", true}});
+}
+
+std::string json_acted(std::size_t matched, std::size_t changed) {
+  return write(Json{{"matched", matched}, {"changed", changed}});
+}
+
+std::optional<std::string> json_listed(const StoredMessage& message, const IsActive& is_active,
+                                       std::optional<ShownState> wanted) {
+  std::vector<ShownState> states = states_of(message, is_active);
+  if (wanted && std::find(states.begin(), states.end(), *wanted) == states.end())
+    return std::nullopt;
+  Json out = message_json(message, states);
+  Json& recipients = out["recipients"] = Json::array();
+  for (std::size_t i = 0; i < states.size(); ++i)
+    recipients.push_back(recipient_json(message.recipients[i], states[i] == ShownState::active));
+  return write(out);
+}
+
+std::string json_shown(const StoredMessage& message, const IsActive& is_active) {
+  const MessageInfo& info = message.info;
+  std::vector<ShownState> states = states_of(message, is_active);
+  Json out = message_json(message, states);
+  out["protocol"] = info.arrival.protocol;
+  out["client_address"] = info.arrival.client_address;
+  out["client_name"] = info.arrival.client_name;
+  out["account"] = info.arrival.account;
+  out["envid"] = info.envelope.envid;
+  out["smtputf8"] = info.envelope.smtputf8;
+  out["content_in_file"] = info.in_file;
+  Json& recipients = out["recipients"] = Json::array();
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    const StoredRecipient& r = message.recipients[i];
+    Json one = recipient_json(r, states[i] == ShownState::active);
+    one["index"] = r.index;
+    one["route"] = r.destination;
+    one["orcpt"] = r.recipient.orcpt;
+    one["in_doubt"] = r.in_doubt;
+    one["delay_warned"] = r.delay_warned;
+    one["last_stage"] = r.last.at == WallTime{} ? "" : mail::name_of(r.last.stage);
+    one["last_attempt_at"] = r.last.at == WallTime{} ? "" : format_rfc3339(r.last.at);
+    recipients.push_back(std::move(one));
+  }
+  return write(out);
+}
+
+std::string json_status(const QueueStatus& status) {
+  Json out;
+  out["state"] = status.state;
+  out["version"] = status.version;
+  Json& processes = out["processes"] = Json::array();
+  for (const Process& one : status.processes)
+    processes.push_back({{"name", one.name}, {"pid", one.pid}});
+  out["queue"] = queue_json(status);
+  out["accepting"] = status.accepting;
+  out["refusal"] = status.refusal;
+  out["agents"] = {{"smtp-client", status.smtp_clients}, {"lmtp-client", status.lmtp_clients}};
+  return write(out);
+}
+
+std::string json_stats(const QueueStatus& status,
+                       const std::vector<DestinationReport>& destinations) {
+  Json out = queue_json(status);
+  Json& list = out["destinations"] = Json::array();
+  for (const DestinationReport& one : destinations) {
+    Json d;
+    d["route"] = one.key;
+    d["queued"] = one.queued;
+    d["active"] = one.running;
+    d["window"] = one.window;
+    d["breaker"] = one.open ? "open" : "closed";
+    if (one.open) d["hold_until"] = format_rfc3339(one.hold_until);
+    list.push_back(std::move(d));
+  }
+  return write(out);
+}
+
+}  // namespace postwain::qmgr

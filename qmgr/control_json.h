@@ -1,0 +1,68 @@
+// The JSON of the control connection, both ways. The library that reads and writes it is known only
+// in control_json.cc.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/result.h"
+
+#include "qmgr/list_filter.h"
+#include "qmgr/message.h"
+#include "qmgr/scheduler.h"
+
+namespace postwain::qmgr {
+
+struct Process {
+  std::string name;
+  std::int64_t pid = 0;
+};
+
+// A request, understood as far as all commands have it in common.
+struct Command {
+  std::string name;  // "queue list"
+  bool all = false;
+  ListFilter filter;
+  // "processes" of the supervisor:
+  std::string state;
+  std::string version;
+  std::vector<Process> processes;
+};
+
+// The error's text is for the operator.
+Result<Command> parse_command(const std::string& json);
+
+std::string json_error(const std::string& text);
+std::string json_ok();
+std::string json_acted(std::size_t matched, std::size_t changed);
+
+using IsActive = std::function<bool(mail::QueueId, std::uint32_t index)>;
+// interface.md: queue list. Nothing when no recipient is in the wanted state.
+std::optional<std::string> json_listed(const StoredMessage& message, const IsActive& is_active,
+                                       std::optional<ShownState> wanted);
+// queue show: the same with everything we know.
+std::string json_shown(const StoredMessage& message, const IsActive& is_active);
+
+struct QueueStatus {
+  std::string state;
+  std::string version;
+  std::vector<Process> processes;
+  std::int64_t messages = 0;
+  std::int64_t recipients = 0;
+  bool counted = true;
+  bool accepting = true;
+  std::string refusal;
+  std::size_t active = 0;  // leases
+  std::size_t in_memory = 0;
+  std::size_t content_bytes = 0;
+  std::int64_t wal_bytes = 0;
+  std::size_t smtp_clients = 0;
+  std::size_t lmtp_clients = 0;
+};
+std::string json_status(const QueueStatus& status);
+std::string json_stats(const QueueStatus& status,
+                       const std::vector<DestinationReport>& destinations);
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,255 @@
+#include "qmgr/delivery.h"
+
+#include <algorithm>
+
+#include "common/log/log.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+constexpr std::array kAllPools = {Pool::smtp, Pool::lmtp};
+
+std::size_t index_of(Pool pool) {
+  return static_cast<std::size_t>(pool);
+}
+
+}  // namespace
+
+Delivery::Delivery(net::Loop& loop, Queue& queue)
+    : loop_(loop), queue_(queue), wake_(loop), opening_(loop) {
+  // Whoever has not come back by then is not waited for.
+  opening_.start(kAgentsWait, [this] {
+    open_.fill(true);
+    schedule();
+  });
+}
+
+Delivery::~Delivery() {
+  loop_.forget_turn_end(this);
+}
+
+void Delivery::agent_connected(std::uint64_t peer, Pool pool, daemon::IpcConnection& connection) {
+  agents_.emplace(peer, Agent{pool, &connection, {}, {}});
+  look_at_pools();
+}
+
+// All agents of a kind that the configuration starts are here: a moment later their late outcomes
+// are, too.
+void Delivery::look_at_pools() {
+  if (std::all_of(open_.begin(), open_.end(), [](bool open) { return open; })) return schedule();
+  const config::Workers& workers = queue_.config().workers;
+  if (agents(Pool::smtp) < workers.smtp_client || agents(Pool::lmtp) < workers.lmtp_client) return;
+  opening_.start(kAgentsSettle, [this] {
+    open_.fill(true);
+    schedule();
+  });
+}
+
+void Delivery::agent_lost(std::uint64_t peer) {
+  auto found = agents_.find(peer);
+  if (found == agents_.end()) return;
+  Agent agent = std::move(found->second);
+  agents_.erase(found);
+  if (!agent.leases.empty())
+    log::Line(log::Level::warning, "leases_returned").kv("leases", agent.leases.size());
+  for (auto& [number, running] : agent.leases) {
+    mail::Outcome lost =
+        mail::local_outcome(mail::Disposition::deferred, mail::Stage::local, mail::Blame::local,
+                            {4, 3, 0}, "the delivery process ended in the middle of an attempt");
+    lost.in_doubt = true;
+    for (std::uint32_t index : running.open) running.kept.push_back({index, lost});
+    if (!running.kept.empty()) queue_.settle(running.pick.job.id, std::move(running.kept));
+    queue_.finished(running.pick, running.summary, running.reason);
+  }
+  for (const auto& [id, indices] : agent.still_running) queue_.unblock(id, indices);
+  schedule();
+}
+
+void Delivery::pause(bool paused) {
+  paused_ = paused;
+  schedule();
+}
+
+void Delivery::schedule() {
+  loop_.at_turn_end(this, [this] { pump(); });
+}
+
+void Delivery::pump() {
+  queue_.advance();
+  if (!paused_) {
+    for (Pool pool : kAllPools) {
+      if (!open_[index_of(pool)]) continue;
+      while (Agent* agent = agent_with_room(pool)) {
+        std::optional<Pick> pick = queue_.next(pool);
+        if (!pick) break;
+        send_lease(*agent, *std::move(pick));
+      }
+    }
+    queue_.advance();
+  }
+  set_timer();
+}
+
+void Delivery::set_timer() {
+  std::optional<WallTime> wake = queue_.wake_at();
+  if (wake == wake_set_ && (!wake || wake_.active())) return;
+  wake_set_ = wake;
+  if (!wake) return wake_.stop();
+  // Looks at the wall clock at least once a minute, so that a clock that was set is noticed.
+  Duration wait = std::clamp(std::chrono::duration_cast<Duration>(*wake - wall_now()), Duration(1),
+                             Duration(60000));
+  wake_.start(wait, [this] {
+    wake_set_.reset();
+    schedule();
+  });
+}
+
+Delivery::Agent* Delivery::agent_with_room(Pool pool) {
+  Agent* best = nullptr;
+  for (auto& [peer, agent] : agents_) {
+    if (agent.pool != pool || agent.leases.size() >= kLeasesPerAgent ||
+        agent.connection->pending() >= kAgentBacklog)
+      continue;
+    if (best == nullptr || agent.leases.size() < best->leases.size()) best = &agent;
+  }
+  return best;
+}
+
+void Delivery::send_lease(Agent& agent, Pick pick) {
+  WorkingMessage& message = *queue_.find(pick.job.id);
+  Routed routed = queue_.route_of(message, pick.job);
+  ipc::Lease lease;
+  lease.lease = ++last_lease_;
+  lease.id = message.info.id;
+  lease.hop = std::move(routed.hop);
+  lease.tls = routed.settings->tls;
+  lease.sources = routed.settings->sources;
+  lease.credential = routed.settings->credential;
+  lease.envelope = message.info.envelope;
+  lease.received_at = message.info.arrival.received_at;
+  lease.size = message.info.size;
+  lease.eight_bit = message.info.eight_bit;
+  lease.inlined = message.has_content;
+  lease.content = message.content;
+  lease.recipients.reserve(pick.job.recipients.size());
+  for (std::uint32_t index : pick.job.recipients)
+    lease.recipients.push_back({index, message.find(index)->recipient});
+  agent.connection->send(lease);
+  Running running{std::move(pick), {}, {}, {}, {}};
+  running.open = running.pick.job.recipients;
+  agent.leases.emplace(lease.lease, std::move(running));
+}
+
+bool Delivery::frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload) {
+  auto found = agents_.find(peer);
+  if (found == agents_.end()) return false;
+  if (type == ipc::FrameType::outcomes) return outcomes(found->second, payload);
+  if (type == ipc::FrameType::content_request) return content_request(peer, found->second, payload);
+  if (type == ipc::FrameType::late_outcomes) return late_outcomes(found->second, payload);
+  return false;
+}
+
+bool Delivery::outcomes(Agent& agent, std::string_view payload) {
+  ipc::Outcomes report;
+  if (!ipc::decode(payload, report)) return false;
+  auto found = agent.leases.find(report.lease);
+  if (found == agent.leases.end()) return false;
+  Running& running = found->second;
+  std::vector<Queue::IndexedOutcome> now;
+  for (ipc::RecipientOutcome& one : report.outcomes) {
+    auto open = std::find(running.open.begin(), running.open.end(), one.index);
+    if (open == running.open.end()) return false;  // unknown, or a second outcome
+    running.open.erase(open);
+    running.summary.add(one.outcome);
+    if (one.outcome.blame == mail::Blame::destination) {
+      const mail::Reply& reply = one.outcome.reply;
+      running.reason = reply.code != 0 ? reply.one_line() : reply.text;
+    }
+    // A delivered recipient is settled at once: until that is committed, the death of qmgr means a
+    // second copy. The others wait for each other, so that one bounce tells of all.
+    auto& list = one.outcome.disposition == mail::Disposition::delivered ? now : running.kept;
+    list.push_back({one.index, std::move(one.outcome)});
+  }
+  if (report.done) {
+    if (!running.open.empty()) return false;
+    for (Queue::IndexedOutcome& one : running.kept) now.push_back(std::move(one));
+    running.kept.clear();
+  }
+  if (!now.empty()) queue_.settle(running.pick.job.id, std::move(now));
+  if (report.done) end_lease(agent, report.lease);
+  return true;
+}
+
+void Delivery::end_lease(Agent& agent, std::uint64_t lease) {
+  auto found = agent.leases.find(lease);
+  queue_.finished(found->second.pick, found->second.summary, found->second.reason);
+  agent.leases.erase(found);
+  schedule();
+}
+
+bool Delivery::late_outcomes(Agent& agent, std::string_view payload) {
+  ipc::LateOutcomes late;
+  if (!ipc::decode(payload, late)) return false;
+  log::Line(log::Level::info, "late_outcomes")
+      .kv("id", late.id.text())
+      .kv("outcomes", late.outcomes.size())
+      .kv("still_running", late.still_running.size());
+  queue_.block(late.id, late.still_running);
+  if (late.still_running.empty())
+    agent.still_running.erase(late.id);
+  else
+    agent.still_running[late.id] = std::move(late.still_running);
+  if (late.outcomes.empty()) return true;
+  std::vector<Queue::IndexedOutcome> outcomes;
+  for (ipc::RecipientOutcome& one : late.outcomes)
+    outcomes.push_back({one.index, std::move(one.outcome)});
+  queue_.settle_late(late.id, std::move(outcomes));
+  return true;
+}
+
+bool Delivery::content_request(std::uint64_t peer, Agent& agent, std::string_view payload) {
+  ipc::ContentRequest request;
+  if (!ipc::decode(payload, request) || request.length > ipc::kContentChunk) return false;
+  auto found = agent.leases.find(request.lease);
+  if (found == agent.leases.end()) return false;
+  mail::QueueId id = found->second.pick.job.id;
+  WorkingMessage* message = queue_.find(id);
+  if (message == nullptr) return false;  // all its recipients are reported: nothing to ask for
+  std::uint64_t size = message->info.size;
+  if (request.offset > size) return false;
+  auto length =
+      static_cast<std::size_t>(std::min<std::uint64_t>(request.length, size - request.offset));
+  queue_.read_content(id, message->info.in_file, request.offset, length,
+                      [this, peer, request, id, length](std::optional<std::string> bytes) {
+                        if (bytes && bytes->size() != length) bytes.reset();
+                        send_chunk(peer, request, id, std::move(bytes));
+                      });
+  return true;
+}
+
+void Delivery::send_chunk(std::uint64_t peer, const ipc::ContentRequest& request, mail::QueueId id,
+                          std::optional<std::string> bytes) {
+  auto found = agents_.find(peer);
+  if (found == agents_.end()) return;
+  if (!bytes && found->second.leases.count(request.lease) > 0) queue_.mark_damaged(id);
+  ipc::ContentChunk chunk;
+  chunk.lease = request.lease;
+  chunk.offset = request.offset;
+  chunk.failed = !bytes;
+  if (bytes) chunk.content = *bytes;
+  found->second.connection->send(chunk);
+}
+
+std::size_t Delivery::agents(Pool pool) const {
+  return static_cast<std::size_t>(std::count_if(
+      agents_.begin(), agents_.end(), [&](const auto& a) { return a.second.pool == pool; }));
+}
+
+std::size_t Delivery::leases() const {
+  std::size_t count = 0;
+  for (const auto& [peer, agent] : agents_) count += agent.leases.size();
+  return count;
+}
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,90 @@
+// Leases: which agent does what. One lease is one attempt for some recipients of one message; it
+// lives in memory, on the connection of its agent, and ends with exactly one outcome for each of
+// its recipients. When the connection is lost, the outstanding ones are in doubt and go back to the
+// queue.
+//
+// After a start nothing is leased before the agents had time to come back and tell what they still
+// have of the former qmgr's leases (LateOutcomes).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "common/daemon/ipc_connection.h"
+#include "common/net/loop.h"
+
+#include "qmgr/queue.h"
+
+namespace postwain::qmgr {
+
+constexpr std::size_t kLeasesPerAgent = 1000;
+constexpr std::size_t kAgentBacklog = 8U << 20;  // unsent bytes to one agent
+constexpr Duration kAgentsSettle = std::chrono::milliseconds(50);
+constexpr Duration kAgentsWait = std::chrono::seconds(2);
+
+class Delivery {
+ public:
+  Delivery(net::Loop& loop, Queue& queue);
+  ~Delivery();
+  Delivery(const Delivery&) = delete;
+  Delivery& operator=(const Delivery&) = delete;
+
+  // connection outlives the agent here: agent_lost comes first.
+  void agent_connected(std::uint64_t peer, Pool pool, daemon::IpcConnection& connection);
+  void agent_lost(std::uint64_t peer);
+  // False: not a valid frame of an agent.
+  bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload);
+  void agent_drained(std::uint64_t) { schedule(); }
+
+  // No new leases: their outcomes could not be recorded, or we are about to stop.
+  void pause(bool paused);
+  // Looks for work at the end of this turn of the loop.
+  void schedule();
+
+  std::size_t agents(Pool pool) const;
+  std::size_t leases() const;
+
+ private:
+  struct Running {
+    Pick pick;
+    std::vector<std::uint32_t> open;          // no outcome yet
+    std::vector<Queue::IndexedOutcome> kept;  // for one settlement, and one bounce, at the end
+    AttemptSummary summary;
+    std::string reason;  // of the last trouble with the destination
+  };
+  struct Agent {
+    Pool pool;
+    daemon::IpcConnection* connection;
+    std::unordered_map<std::uint64_t, Running> leases;
+    std::unordered_map<mail::QueueId, std::vector<std::uint32_t>> still_running;
+  };
+
+  void pump();
+  void set_timer();
+  void look_at_pools();
+  Agent* agent_with_room(Pool pool);
+  void send_lease(Agent& agent, Pick pick);
+  bool outcomes(Agent& agent, std::string_view payload);
+  bool late_outcomes(Agent& agent, std::string_view payload);
+  bool content_request(std::uint64_t peer, Agent& agent, std::string_view payload);
+  void send_chunk(std::uint64_t peer, const ipc::ContentRequest& request, mail::QueueId id,
+                  std::optional<std::string> bytes);
+  void end_lease(Agent& agent, std::uint64_t lease);
+
+  net::Loop& loop_;
+  Queue& queue_;
+  net::Timer wake_;
+  net::Timer opening_;
+  std::optional<WallTime> wake_set_;
+  std::map<std::uint64_t, Agent> agents_;
+  std::array<bool, kPools> open_{};
+  bool paused_ = false;
+  std::uint64_t last_lease_ = 0;
+};
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,65 @@
+// How many attempts one destination can bear at once, learned from how attempts end: a concurrency
+// window and a breaker. Pure; one object per destination.
+//
+// Window: starts at 5, each success adds 1/window, each failure to reach the destination takes 1.
+// Breaker: opens when as many attempts in a row failed to reach the destination as the window first
+// allowed (kCohort); a single message in trouble is no proof and opens nothing. While it holds,
+// nobody is sent there; afterwards one attempt probes (half-open). The probe's success closes it
+// and the window begins again at 2, its failure holds longer.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "common/base/time.h"
+
+namespace postwain::qmgr {
+
+constexpr std::uint32_t kWindowInitial = 5;
+constexpr std::uint32_t kWindowMax = 20;  // a route's concurrency replaces it
+constexpr std::uint32_t kWindowSlowStart = 2;
+constexpr std::uint32_t kCohort = 5;
+
+struct BreakerSteps {
+  Duration first;
+  Duration last;
+};
+constexpr BreakerSteps kStoreSteps{std::chrono::seconds(60), std::chrono::minutes(10)};
+constexpr BreakerSteps kInternetSteps{std::chrono::minutes(5), std::chrono::minutes(60)};
+
+class DestinationHealth {
+ public:
+  explicit DestinationHealth(std::uint32_t cap) { set_cap(cap); }
+
+  void set_cap(std::uint32_t cap);
+  // How many attempts may run at once; while the breaker is open: none, and one after the hold.
+  std::uint32_t slots(WallTime now) const;
+
+  // Both tell whether the breaker opened, held longer or closed: then it wants to be stored.
+  bool succeeded();
+  // retry: the route's own schedule; the n-th hold is never longer than its n-th delay, so that a
+  // destination that comes back is tried when its recipients expect it. unit: random in [0, 1).
+  bool failed(WallTime now, const BreakerSteps& steps, const std::vector<Duration>& retry,
+              double unit);
+
+  bool is_open() const { return opens_ > 0; }
+  std::uint32_t opens() const { return opens_; }
+  WallTime hold_until() const { return hold_until_; }
+  WallTime opened_at() const { return opened_at_; }
+  double window() const { return window_; }
+  // From the store, at start.
+  void restore(std::uint32_t opens, WallTime opened_at, WallTime hold_until);
+  void release_hold() { hold_until_ = WallTime{}; }  // an operator wants it tried now
+  bool pristine() const { return opens_ == 0 && failures_ == 0 && window_ >= initial_; }
+
+ private:
+  double cap_ = kWindowMax;
+  double initial_ = kWindowInitial;
+  double window_ = kWindowInitial;
+  std::uint32_t failures_ = 0;  // in a row
+  std::uint32_t opens_ = 0;     // 0: closed
+  WallTime opened_at_{};
+  WallTime hold_until_{};
+};
+
+}  // namespace postwain::qmgr

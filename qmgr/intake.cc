@@ -1,0 +1,255 @@
+#include "qmgr/intake.h"
+
+#include <cerrno>
+
+#include "common/log/log.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+mail::Reply reply_for(AcceptEnd end, mail::QueueId id) {
+  switch (end) {
+    case AcceptEnd::stored:
+    case AcceptEnd::duplicate:
+      return {250, {2, 0, 0}, "Ok: queued as " + id.text()};
+    case AcceptEnd::full:
+      return {452, {4, 3, 1}, "Mail system full, try again later"};
+    case AcceptEnd::conflict:
+    case AcceptEnd::failed:
+      break;
+  }
+  return {451, {4, 3, 0}, "Queue file write error, try again later"};
+}
+
+mail::Reply reply_for(const Error& error) {
+  if (error.code == ENOSPC || error.code == EDQUOT) return reply_for(AcceptEnd::full, {});
+  return reply_for(AcceptEnd::failed, {});
+}
+
+bool is_sane(const mail::Envelope& envelope) {
+  return !envelope.recipients.empty() && envelope.recipients.size() <= kEnvelopeRecipientsMax;
+}
+
+// Takes the recipients out of the envelope.
+void fill(NewMessage& message, mail::QueueId id, mail::Envelope envelope, ipc::Arrival arrival) {
+  message.info.id = id;
+  message.info.arrival = std::move(arrival);
+  message.recipients.reserve(envelope.recipients.size());
+  for (mail::Recipient& r : envelope.recipients) message.recipients.push_back({std::move(r), {}});
+  envelope.recipients.clear();
+  message.info.envelope = std::move(envelope);
+}
+
+}  // namespace
+
+void Intake::peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, bool counts) {
+  peers_[peer] = Peer{&connection, counts, 0, {}};
+  connection.send(admission_);
+}
+
+void Intake::peer_lost(std::uint64_t peer) {
+  auto found = peers_.find(peer);
+  if (found == peers_.end()) return;
+  for (auto& [id, transaction] : found->second.transactions)
+    if (!transaction.ending) drop(std::move(transaction.upload));
+  note_past_data(found->second, 0);
+  peers_.erase(found);
+}
+
+void Intake::set_admission(const ipc::Admission& admission) {
+  bool same = admission.accepting == admission_.accepting &&
+              admission.refusal.code == admission_.refusal.code &&
+              admission.refusal.text == admission_.refusal.text;
+  if (same) return;
+  admission_ = admission;
+  log::Line(admission.accepting ? log::Level::info : log::Level::warning, "admission")
+      .kv("accepting", admission.accepting)
+      .kv("refusal", admission.accepting ? std::string() : admission.refusal.one_line());
+  for (auto& [number, peer] : peers_) peer.connection->send(admission_);
+}
+
+bool Intake::frame(std::uint64_t number, ipc::FrameType type, std::string_view payload) {
+  auto found = peers_.find(number);
+  if (found == peers_.end()) return false;
+  Peer& peer = found->second;
+  if (type == ipc::FrameType::submit) return submit(number, peer, payload);
+  if (type == ipc::FrameType::submit_open) return open(peer, payload);
+  if (type == ipc::FrameType::submit_chunk) return chunk(number, peer, payload);
+  if (type == ipc::FrameType::submit_end) return end(number, peer, payload);
+  if (type == ipc::FrameType::submit_abort) return abort(peer, payload);
+  return false;
+}
+
+bool Intake::submit(std::uint64_t number, Peer& peer, std::string_view payload) {
+  ipc::Submit frame;
+  if (!ipc::decode(payload, frame) || !is_sane(frame.envelope) || frame.id.value == 0) return false;
+  if (frame.content.size() > ipc::kInlineContentMax) return false;
+  note_past_data(peer, frame.past_data);
+  NewMessage message;
+  fill(message, frame.id, std::move(frame.envelope), std::move(frame.arrival));
+  message.info.size = frame.content.size();
+  message.info.eight_bit = frame.eight_bit;
+  message.content = std::string(frame.content);
+  queue_.accept(std::move(message), [this, number, id = frame.id](AcceptEnd end) {
+    answer(number, id, reply_for(end, id));
+  });
+  return true;
+}
+
+bool Intake::open(Peer& peer, std::string_view payload) {
+  ipc::SubmitOpen frame;
+  if (!ipc::decode(payload, frame) || !is_sane(frame.envelope) || frame.id.value == 0) return false;
+  if (peer.transactions.size() >= kOpenTransactionsMax) return false;
+  auto [entry, is_new] = peer.transactions.try_emplace(frame.id);
+  if (!is_new) return false;
+  Transaction& transaction = entry->second;
+  fill(transaction.message, frame.id, std::move(frame.envelope), std::move(frame.arrival));
+  transaction.message.info.in_file = true;
+  transaction.upload = std::make_shared<Upload>();
+  queue_.worker().run([upload = transaction.upload, files = queue_.files(),
+                       id = frame.id]() -> ContentWorker::Completion {
+    Result<ContentFile> file = ContentFile::create(files, id);
+    if (file) {
+      upload->file = std::make_unique<ContentFile>(file.take());
+    } else {
+      upload->failed = true;
+      upload->error = file.error();
+    }
+    return nullptr;
+  });
+  return true;
+}
+
+bool Intake::chunk(std::uint64_t number, Peer& peer, std::string_view payload) {
+  ipc::SubmitChunk frame;
+  if (!ipc::decode(payload, frame)) return false;
+  auto found = peer.transactions.find(frame.id);
+  // After a refusal chunks of that transaction may still be on their way.
+  if (found == peer.transactions.end()) return true;
+  Transaction& transaction = found->second;
+  transaction.sent += frame.content.size();
+  if (transaction.ending || transaction.sent - transaction.stored > 2 * ipc::kSubmitWindow)
+    return false;
+  queue_.worker().run([this, number, id = frame.id, upload = transaction.upload,
+                       bytes = std::string(frame.content)]() -> ContentWorker::Completion {
+    if (!upload->failed) {
+      if (Status s = upload->file->append(bytes); !s) {
+        upload->failed = true;
+        upload->error = s.error();
+      }
+    }
+    return [this, number, id, size = bytes.size()] { stored(number, id, size); };
+  });
+  return true;
+}
+
+// Also after a failure: the peer goes on sending and hears of it at the end.
+void Intake::stored(std::uint64_t number, mail::QueueId id, std::size_t bytes) {
+  auto peer = peers_.find(number);
+  if (peer == peers_.end()) return;
+  auto found = peer->second.transactions.find(id);
+  if (found == peer->second.transactions.end()) return;
+  found->second.stored += bytes;
+  peer->second.connection->send(ipc::ChunksStored{id, found->second.stored});
+}
+
+bool Intake::end(std::uint64_t number, Peer& peer, std::string_view payload) {
+  ipc::SubmitEnd frame;
+  if (!ipc::decode(payload, frame)) return false;
+  auto found = peer.transactions.find(frame.id);
+  if (found == peer.transactions.end() || found->second.ending) return false;
+  Transaction& transaction = found->second;
+  note_past_data(peer, frame.past_data);
+  transaction.ending = true;
+  transaction.message.info.size = frame.size;
+  transaction.message.info.eight_bit = frame.eight_bit;
+  if (frame.size != transaction.sent) {
+    log::Line(log::Level::error, "size_differs")
+        .kv("id", frame.id.text())
+        .kv("announced", frame.size)
+        .kv("received", transaction.sent);
+    drop(std::move(transaction.upload));
+    peer.transactions.erase(found);
+    answer(number, frame.id, reply_for(AcceptEnd::failed, frame.id));
+    return true;
+  }
+  queue_.worker().run(
+      [this, number, id = frame.id, upload = transaction.upload]() -> ContentWorker::Completion {
+        if (!upload->failed) {
+          if (Status s = upload->file->finish(); !s) {
+            upload->failed = true;
+            upload->error = s.error();
+          }
+        }
+        upload->file.reset();
+        return [this, number, id, upload] { file_finished(number, id, upload); };
+      });
+  return true;
+}
+
+// The content is on the disk under its name; now the rows. If the peer is gone, nobody was promised
+// anything and the client will send again.
+void Intake::file_finished(std::uint64_t number, mail::QueueId id,
+                           const std::shared_ptr<Upload>& upload) {
+  auto peer = peers_.find(number);
+  auto remove_file = [this, id, upload] {
+    if (upload->existed) return;
+    queue_.worker().run([files = queue_.files(), id]() -> ContentWorker::Completion {
+      (void)files.remove(id);
+      return nullptr;
+    });
+  };
+  if (peer == peers_.end()) return remove_file();
+  auto found = peer->second.transactions.find(id);
+  PW_CHECK(found != peer->second.transactions.end());
+  NewMessage message = std::move(found->second.message);
+  peer->second.transactions.erase(found);
+  if (upload->failed) {
+    log::Line(log::Level::error, "content_not_stored")
+        .kv("id", id.text())
+        .kv("error", upload->error.text);
+    return answer(number, id, reply_for(upload->error));
+  }
+  queue_.accept(std::move(message), [this, number, id, remove_file](AcceptEnd end) {
+    if (end == AcceptEnd::full || end == AcceptEnd::failed) remove_file();
+    answer(number, id, reply_for(end, id));
+  });
+}
+
+bool Intake::abort(Peer& peer, std::string_view payload) {
+  ipc::SubmitAbort frame;
+  if (!ipc::decode(payload, frame)) return false;
+  auto found = peer.transactions.find(frame.id);
+  if (found == peer.transactions.end() || found->second.ending) return true;
+  drop(std::move(found->second.upload));
+  peer.transactions.erase(found);
+  return true;
+}
+
+// The file goes where it was made: on the content thread, behind the chunks that still wait there.
+void Intake::drop(std::shared_ptr<Upload> upload) {
+  queue_.worker().run([upload = std::move(upload)]() -> ContentWorker::Completion {
+    upload->file.reset();
+    upload->failed = true;
+    return nullptr;
+  });
+}
+
+void Intake::answer(std::uint64_t number, mail::QueueId id, const mail::Reply& reply) {
+  auto found = peers_.find(number);
+  if (found == peers_.end()) return;
+  // That session no longer waits for a commit.
+  if (found->second.past_data > 0) note_past_data(found->second, found->second.past_data - 1);
+  found->second.connection->send(ipc::SubmitResult{id, reply});
+}
+
+void Intake::note_past_data(Peer& peer, std::uint32_t sessions) {
+  if (!peer.counts || peer.past_data == sessions) return;
+  peer.past_data = sessions;
+  std::uint32_t sum = 0;
+  for (const auto& [number, one] : peers_) sum += one.past_data;
+  queue_.set_past_data(sum);
+}
+
+}  // namespace postwain::qmgr

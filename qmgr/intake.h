@@ -1,0 +1,74 @@
+// New messages: frames of smtpd and sendmail become requests to the queue, and the commit becomes
+// their answer. Large content is written to its file while it arrives.
+//
+// The order that the guarantee rests on: file synced and named, rows committed and synced, then
+// SubmitResult 250. A peer that goes away in the middle leaves nothing behind.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "common/daemon/ipc_connection.h"
+
+#include "qmgr/queue.h"
+
+namespace postwain::qmgr {
+
+constexpr std::size_t kOpenTransactionsMax = 10000;  // large messages of one peer under way
+constexpr std::size_t kEnvelopeRecipientsMax = 100000;
+
+class Intake {
+ public:
+  explicit Intake(Queue& queue) : queue_(queue) {}
+
+  // counts: its past_data figures tell how many sessions may join a commit (smtpd).
+  void peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, bool counts);
+  void peer_lost(std::uint64_t peer);
+  // False: not a valid frame of an intake peer.
+  bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload);
+
+  void set_admission(const ipc::Admission& admission);  // tells all peers when it changed
+
+ private:
+  // A message whose content is on its way into a file. Used by the content thread, in order.
+  struct Upload {
+    std::unique_ptr<ContentFile> file;
+    Error error;
+    bool failed = false;
+    bool existed = false;
+  };
+  struct Transaction {
+    NewMessage message;
+    std::shared_ptr<Upload> upload;
+    std::uint64_t sent = 0;    // handed to the content thread
+    std::uint64_t stored = 0;  // confirmed
+    bool ending = false;
+  };
+  struct Peer {
+    daemon::IpcConnection* connection;
+    bool counts = false;
+    std::uint32_t past_data = 0;
+    std::unordered_map<mail::QueueId, Transaction> transactions;
+  };
+
+  bool submit(std::uint64_t number, Peer& peer, std::string_view payload);
+  bool open(Peer& peer, std::string_view payload);
+  bool chunk(std::uint64_t number, Peer& peer, std::string_view payload);
+  bool end(std::uint64_t number, Peer& peer, std::string_view payload);
+  bool abort(Peer& peer, std::string_view payload);
+  void stored(std::uint64_t number, mail::QueueId id, std::size_t bytes);
+  void file_finished(std::uint64_t number, mail::QueueId id, const std::shared_ptr<Upload>& upload);
+  void answer(std::uint64_t number, mail::QueueId id, const mail::Reply& reply);
+  void note_past_data(Peer& peer, std::uint32_t sessions);
+  void drop(std::shared_ptr<Upload> upload);
+
+  Queue& queue_;
+  std::map<std::uint64_t, Peer> peers_;
+  ipc::Admission admission_;
+};
+
+}  // namespace postwain::qmgr

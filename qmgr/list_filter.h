@@ -1,0 +1,39 @@
+// Which messages an operator's command means. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/base/result.h"
+#include "common/base/time.h"
+
+#include "qmgr/message.h"
+
+namespace postwain::qmgr {
+
+// How a recipient's state is shown; active is known in memory only.
+enum class ShownState : std::uint8_t { queued, deferred, held, active };
+std::string_view name_of(ShownState state);
+std::optional<ShownState> parse_shown_state(std::string_view text);
+ShownState shown_state(const StoredRecipient& recipient, bool active);
+
+// Empty parts match everything. An address pattern is a whole address, "@domain", or "<>" for the
+// null sender; a domain is itself, or with a leading dot all its subdomains. No letter case.
+struct ListFilter {
+  std::optional<mail::QueueId> id;
+  std::optional<ShownState> state;
+  std::string domain;
+  std::string sender;
+  std::string recipient;
+  std::optional<Duration> older;
+
+  bool is_empty() const;
+  // All but the state.
+  bool matches(const StoredMessage& message, WallTime now) const;
+};
+
+// "90s", "2h", "3d", "500ms".
+std::optional<Duration> parse_duration(std::string_view text);
+
+}  // namespace postwain::qmgr

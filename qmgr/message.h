@@ -1,0 +1,91 @@
+// A message and its recipients as qmgr keeps them: what the store writes and what it gives back.
+// Only values; no behaviour, no storage.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/base/time.h"
+#include "common/mail/envelope.h"
+#include "common/mail/outcome.h"
+#include "common/mail/queue_id.h"
+
+#include "common/ipc/messages.h"
+
+namespace postwain::qmgr {
+
+// notice: made by ourselves for a sender (bounce, delay warning, success report).
+// double_bounce: tells the postmaster of a bounce that found no reader; when it fails it is
+// dropped.
+enum class MessageKind : std::uint8_t { mail, notice, double_bounce };
+
+// Classes share the delivery capacity, so that a mailing never delays a two-line note.
+enum class TrafficClass : std::uint8_t { interactive, bulk, bounce };
+constexpr std::size_t kTrafficClasses = 3;
+constexpr std::size_t kBulkRecipients = 20;  // a message with more recipients is bulk
+std::string_view name_of(TrafficClass value);
+TrafficClass classify(MessageKind kind, const mail::Envelope& envelope, std::size_t recipients);
+
+// Everything about a message but its recipients and its content.
+struct MessageInfo {
+  mail::QueueId id;
+  mail::Envelope envelope;  // its recipients list stays empty
+  ipc::Arrival arrival;
+  std::uint64_t size = 0;
+  bool eight_bit = false;
+  bool in_file = false;  // content lies in a file below content/
+  MessageKind kind = MessageKind::mail;
+  TrafficClass traffic_class = TrafficClass::interactive;
+};
+
+struct NewRecipient {
+  mail::Recipient recipient;
+  std::string destination;
+};
+
+// A message on its way into the store. Recipient i of the list gets the index i for life.
+struct NewMessage {
+  MessageInfo info;
+  std::vector<NewRecipient> recipients;
+  std::string content;  // empty when in_file
+};
+
+enum class RecipientState : std::uint8_t { waiting, held };
+
+// What the last attempt said: for lists, and for the bounce when the lifetime ends.
+struct LastOutcome {
+  WallTime at{};  // zero: no attempt yet
+  mail::Stage stage = mail::Stage::local;
+  mail::Reply reply;
+  std::string remote_host;
+};
+
+// One row of the recipient table.
+struct StoredRecipient {
+  std::uint32_t index = 0;
+  mail::Recipient recipient;
+  RecipientState state = RecipientState::waiting;
+  std::string destination;
+  std::uint32_t attempts = 0;
+  WallTime next_attempt_at{};
+  bool in_doubt = false;
+  bool delay_warned = false;
+  LastOutcome last;
+};
+
+struct StoredMessage {
+  MessageInfo info;
+  std::vector<StoredRecipient> recipients;  // in index order
+};
+
+// A breaker that is open (table destination).
+struct OpenBreaker {
+  std::string destination;
+  std::uint32_t opens = 0;
+  WallTime opened_at{};
+  WallTime hold_until{};
+  std::string reason;
+};
+
+}  // namespace postwain::qmgr

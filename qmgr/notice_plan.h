@@ -1,0 +1,35 @@
+// Who is told what: which settled recipients lead to which notices (RFC 3461 4.1, 6.2; RFC 5321
+// 6.1). Pure.
+//
+// The null sender is never answered: what fails there goes to the postmaster once, and what fails
+// even then is dropped by the caller with a log line. One notice for all recipients of one event.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "qmgr/changes.h"
+#include "qmgr/message.h"
+
+namespace postwain::qmgr {
+
+enum class Event : std::uint8_t { failed, expired, delayed, delivered, relayed };
+
+struct RecipientEvent {
+  std::uint32_t index = 0;
+  Event event = Event::failed;
+  DsnRecipient details;
+};
+
+struct NoticeSettings {
+  std::string hostname;
+  std::string postmaster;
+  Duration lifetime{};  // of the message the notices are about
+};
+
+// The orders come without id and destination; the caller gives each both.
+std::vector<NoticeOrder> plan_notices(const MessageInfo& message,
+                                      std::vector<RecipientEvent> events,
+                                      const NoticeSettings& settings, WallTime now);
+
+}  // namespace postwain::qmgr

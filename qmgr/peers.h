@@ -1,0 +1,66 @@
+// The connections to qmgr: who may come in, what role it has, and to which part its frames go.
+//
+// A peer says hello first; its user is known from the socket (SO_PEERCRED). Network-facing roles
+// need our own user, root or the user of the network processes; control needs root or ourselves;
+// sendmail is open to everybody on the machine.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/daemon/ipc_connection.h"
+#include "common/net/loop.h"
+#include "common/net/stream.h"
+
+#include "qmgr/control.h"
+#include "qmgr/delivery.h"
+#include "qmgr/intake.h"
+
+namespace postwain::qmgr {
+
+constexpr std::size_t kPeersMax = 1000;
+constexpr std::uint32_t kNetworkUid = 61902;  // where the configured user does not exist
+
+// Pure: whether a peer with this user may have this role.
+bool may_have_role(ipc::Role role, std::uint32_t uid, std::uint32_t own_uid,
+                   std::uint32_t network_uid);
+
+class Peers {
+ public:
+  Peers(net::Loop& loop, std::string network_user, Intake& intake, Delivery& delivery,
+        Control& control);
+  ~Peers();
+  Peers(const Peers&) = delete;
+  Peers& operator=(const Peers&) = delete;
+
+  void add(net::Stream stream);
+
+ private:
+  struct Peer {
+    std::unique_ptr<daemon::IpcConnection> connection;
+    bool welcomed = false;
+    ipc::Role role = ipc::Role::control;
+    std::string name;
+  };
+
+  bool frame(std::uint64_t number, ipc::FrameType type, std::string_view payload);
+  bool hello(std::uint64_t number, Peer& peer, std::string_view payload);
+  void closed(std::uint64_t number, const std::string& why);
+  void drained(std::uint64_t number);
+  void remove(std::uint64_t number);
+
+  net::Loop& loop_;
+  std::string network_user_;
+  Intake& intake_;
+  Delivery& delivery_;
+  Control& control_;
+  std::map<std::uint64_t, Peer> peers_;
+  std::vector<std::unique_ptr<daemon::IpcConnection>> gone_;  // until the end of this turn
+  std::uint64_t last_number_ = 0;
+  std::uint16_t last_worker_;
+};
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,71 @@
+// The queue manager as a whole: opens the spool, joins the parts, watches the disk, ends in order.
+//
+// It needs: its spool folder (queue.db, content/), its socket in the runtime folder. It does not
+// touch the network, and no other file.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/base/result.h"
+#include "common/config/config.h"
+#include "common/net/loop.h"
+#include "common/net/stream.h"
+
+#include "qmgr/admission.h"
+#include "qmgr/control.h"
+#include "qmgr/delivery.h"
+#include "qmgr/intake.h"
+#include "qmgr/peers.h"
+#include "qmgr/queue.h"
+
+namespace postwain::qmgr {
+
+constexpr Duration kDiskCheck = std::chrono::seconds(2);
+constexpr Duration kDrainMax = std::chrono::seconds(5);
+
+// The spool, opened and swept; before any thread or connection exists. The error's code is the exit
+// code of the process.
+struct Spool {
+  Store store;
+  ContentFolder files;
+};
+Result<Spool> open_spool(const config::Config& config);
+
+class Qmgr {
+ public:
+  Qmgr(net::Loop& loop, Spool spool, const config::Config& config);
+  ~Qmgr();
+  Qmgr(const Qmgr&) = delete;
+  Qmgr& operator=(const Qmgr&) = delete;
+
+  // Listens on its socket from here on.
+  ::postwain::Status listen();
+  // No new mail, no new leases; when the running ones have ended (or kDrainMax is over) everything
+  // is committed and the loop stops.
+  void drain();
+
+ private:
+  void look_at_admission();
+  Result<bool> take_config(std::string_view bundle);
+  void broken(const Error& error);
+  void try_to_end();
+
+  net::Loop& loop_;
+  config::Config config_;
+  std::unique_ptr<Queue> queue_;
+  std::unique_ptr<Delivery> delivery_;
+  std::unique_ptr<Intake> intake_;
+  std::unique_ptr<Control> control_;
+  std::unique_ptr<Peers> peers_;
+  std::unique_ptr<net::Listener> listener_;
+  net::Timer watch_;
+  net::Timer ending_;
+  AdmissionFacts facts_;
+  ipc::Admission admission_;
+  bool draining_ = false;
+  MonoTime drain_until_{};
+};
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,340 @@
+#include "qmgr/queue.h"
+
+#include <algorithm>
+
+#include "common/log/log.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+Pool pool_of(const std::string& key) {
+  return key.compare(0, 5, "lmtp:") == 0 ? Pool::lmtp : Pool::smtp;
+}
+
+}  // namespace
+
+Queue::Queue(net::Loop& loop, Store store, ContentFolder files, const config::Config& config,
+             Hooks hooks)
+    : loop_(loop),
+      config_(config),
+      hooks_(std::move(hooks)),
+      scheduler_(SchedulerLimits{}, static_cast<std::uint64_t>(to_unix_ms(wall_now()))),
+      files_(files),
+      worker_(std::make_unique<ContentWorker>(loop)),
+      store_(std::make_unique<StoreThread>(
+          loop, std::move(store), files,
+          StoreThread::Events{[this](bool full) { hooks_.on_full(full); },
+                              [this](const Error& error) { hooks_.on_broken(error); }})) {
+  configure(config);
+}
+
+Queue::~Queue() {
+  finish();
+}
+
+void Queue::finish() {
+  finishing_ = true;
+  // Content files first: what they complete may still write rows.
+  if (worker_) worker_->finish();
+  if (store_) store_->finish();
+}
+
+void Queue::configure(const config::Config& config) {
+  config_ = config;
+  router_ = std::make_unique<Router>(config_);
+  scheduler_.configure(config_.queue.retry, config_.queue.retry_lmtp);
+  WallTime now = wall_now();
+  for (mail::QueueId id : working_.ids()) {
+    WorkingMessage& message = *working_.find(id);
+    std::vector<std::uint32_t> queued;
+    for (const WorkingRecipient& r : message.recipients)
+      if (r.place == Place::queued) queued.push_back(r.index);
+    for (std::uint32_t index : queued) {
+      DestinationId destination = message.find(index)->destination;
+      scheduler_.withdraw(destination, id, now);
+      scheduler_.due_at(destination, now, now);
+    }
+    working_.remove(message, queued,
+                    [&](WorkingRecipient& r) { scheduler_.unpin(r.destination, 1, now); });
+    working_.forget_if_empty(id);
+  }
+  hooks_.on_work();
+}
+
+// --- after start ------------------------------------------------------------------------------
+
+void Queue::recover() {
+  read_breakers({});
+  store_->read([this](Store& store) -> StoreThread::Completion {
+    Result<mail::QueueId> last = store.last_id();
+    mail::QueueId id = last ? *last : mail::QueueId{};
+    return [this, id] {
+      totals_.start(id);
+      count_stretch();
+    };
+  });
+}
+
+void Queue::read_breakers(std::string after) {
+  store_->read([this, after = std::move(after)](Store& store) -> StoreThread::Completion {
+    auto found = std::make_shared<Result<std::vector<OpenBreaker>>>(
+        store.breakers(after, kRecoverDestinations));
+    return [this, found] {
+      if (!*found) return hooks_.on_broken(found->error());
+      WallTime now = wall_now();
+      for (const OpenBreaker& breaker : **found) {
+        DestinationId id = destination_named(breaker.destination);
+        scheduler_.restore_breaker(id, breaker, now);
+        breaker_reasons_[breaker.destination] = breaker.reason;
+      }
+      if ((*found)->size() == kRecoverDestinations)
+        read_breakers((*found)->back().destination);
+      else
+        read_destinations({});
+    };
+  });
+}
+
+void Queue::read_destinations(std::string after) {
+  store_->read([this, after = std::move(after)](Store& store) -> StoreThread::Completion {
+    auto found = std::make_shared<Result<std::vector<DueDestination>>>(
+        store.destinations(after, kRecoverDestinations));
+    return [this, found] {
+      if (!*found) return hooks_.on_broken(found->error());
+      WallTime now = wall_now();
+      for (const DueDestination& due : **found)
+        scheduler_.due_at(destination_named(due.destination), due.due_at, now);
+      if ((*found)->size() == kRecoverDestinations) read_destinations((*found)->back().destination);
+      hooks_.on_work();
+    };
+  });
+}
+
+void Queue::count_stretch() {
+  if (totals_.complete() || finishing_) return;
+  store_->read([this, after = totals_.cursor(),
+                last = totals_.last()](Store& store) -> StoreThread::Completion {
+    Counts counts;
+    Result<std::optional<mail::QueueId>> end = store.count(after, last, kCountMessages, counts);
+    if (!end) return [this, error = end.error()] { hooks_.on_broken(error); };
+    return [this, end = *end, counts] {
+      if (end) totals_.counted(*end, counts);
+      if (!end) totals_.finished();
+      count_stretch();
+    };
+  });
+}
+
+// --- new messages -----------------------------------------------------------------------------
+
+void Queue::accept(NewMessage message, std::function<void(AcceptEnd)> done) {
+  for (NewRecipient& r : message.recipients) {
+    if (!r.recipient.address.has_domain())  // the bare <postmaster> of RFC 5321 4.5.1
+      r.recipient.address = mail::Address::from_text(config_.postmaster);
+    r.destination = router_->route(r.recipient.address).key;
+  }
+  message.info.traffic_class =
+      classify(message.info.kind, message.info.envelope, message.recipients.size());
+  auto request = std::make_unique<AcceptRequest>();
+  request->message = std::move(message);
+  request->due = wall_now();
+  request->done = [this, done = std::move(done)](AcceptRequest& r) {
+    if (r.end == AcceptEnd::failed || r.end == AcceptEnd::conflict)
+      log::Line(log::Level::error, "not_accepted")
+          .kv("id", r.message.info.id.text())
+          .kv("error", r.end == AcceptEnd::conflict ? "the id is taken" : r.error);
+    AcceptEnd end = r.end;
+    if (end == AcceptEnd::stored) committed(std::move(r.message));
+    done(end);
+  };
+  store_->accept(std::move(request));
+}
+
+void Queue::committed(NewMessage message) {
+  totals_.added(message.recipients.size());
+  log::Line(log::Level::info, "queued")
+      .kv("id", message.info.id.text())
+      .kv("from", message.info.envelope.reverse_path.text())
+      .kv("size", message.info.size)
+      .kv("recipients", message.recipients.size())
+      .kv("class", name_of(message.info.traffic_class));
+  if (finishing_) return;
+  offer_fresh(message);
+  hooks_.on_work();
+}
+
+// Straight from the commit to the scheduler, without reading it back.
+void Queue::offer_fresh(NewMessage& message) {
+  WallTime now = wall_now();
+  std::vector<std::uint32_t> order(message.recipients.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
+  // Recipients of one destination side by side, in their own order.
+  if (order.size() > 1)
+    std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+      return message.recipients[a].destination < message.recipients[b].destination;
+    });
+  std::size_t start = 0;
+  while (start < order.size()) {
+    const std::string& key = message.recipients[order[start]].destination;
+    std::size_t end = start + 1;
+    while (end < order.size() && end - start < kLeaseRecipients &&
+           message.recipients[order[end]].destination == key)
+      ++end;
+    DestinationId id =
+        destination(router_->route(message.recipients[order[start]].recipient.address));
+    Job job{message.info.id, message.info.traffic_class, milestone_of(message.info, false), {}};
+    for (std::size_t i = start; i < end; ++i) job.recipients.push_back(order[i]);
+    scheduler_.pin(id, static_cast<std::uint32_t>(end - start));
+    if (!working_.has_room() || !scheduler_.offer(id, job, now)) {
+      scheduler_.due_at(id, now, now);
+      scheduler_.unpin(id, static_cast<std::uint32_t>(end - start), now);
+      start = end;
+      continue;
+    }
+    WorkingMessage& working = working_.get(message.info);
+    if (!message.content.empty()) working_.keep_content(working, std::move(message.content));
+    for (std::size_t i = start; i < end; ++i) {
+      WorkingRecipient r;
+      r.index = order[i];
+      r.recipient = std::move(message.recipients[order[i]].recipient);
+      r.destination = id;
+      working_.add(working, std::move(r));
+    }
+    start = end;
+  }
+}
+
+// --- work from the store ----------------------------------------------------------------------
+
+void Queue::advance() {
+  WallTime now = wall_now();
+  scheduler_.advance(now);
+  for (Refill& one : scheduler_.take_refills()) refill(std::move(one));
+  passed_over();
+}
+
+void Queue::refill(Refill refill) {
+  WallTime now = wall_now();
+  store_->read([this, refill = std::move(refill), now](Store& store) -> StoreThread::Completion {
+    auto page = std::make_shared<Result<DuePage>>(store.due(refill.key, now, refill.limit));
+    return [this, refill, page] {
+      if (!*page) return hooks_.on_broken(page->error());
+      refilled(refill, page->take());
+    };
+  });
+}
+
+void Queue::refilled(const Refill& refill, DuePage page) {
+  if (finishing_) return;
+  WallTime now = wall_now();
+  std::unordered_map<mail::QueueId, const MessageInfo*> infos;
+  for (const MessageInfo& info : page.messages) infos.emplace(info.id, &info);
+  struct Group {
+    const MessageInfo* info;
+    DestinationId destination;
+    std::vector<StoredRecipient*> rows;
+  };
+  std::vector<Group> groups;
+  std::map<std::pair<mail::QueueId, DestinationId>, std::size_t> open;
+  for (DuePage::Row& row : page.rows) {
+    auto info = infos.find(row.message);
+    if (info == infos.end()) continue;
+    WorkingMessage* known = working_.find(row.message);
+    if (known != nullptr && known->find(row.recipient.index) != nullptr) continue;
+    auto blocked = blocked_.find(row.message);
+    if (blocked != blocked_.end() && blocked->second.count(row.recipient.index) > 0) continue;
+    DestinationId id = destination(router_->route(row.recipient.recipient.address));
+    auto [at, is_new] = open.try_emplace({row.message, id}, groups.size());
+    if (!is_new && groups[at->second].rows.size() >= kLeaseRecipients) {
+      is_new = true;
+      at->second = groups.size();
+    }
+    if (is_new) groups.push_back({info->second, id, {}});
+    groups[at->second].rows.push_back(&row.recipient);
+  }
+  bool offered = false;
+  bool refused = false;
+  for (Group& group : groups) {
+    auto count = static_cast<std::uint32_t>(group.rows.size());
+    bool warned = std::all_of(group.rows.begin(), group.rows.end(),
+                              [](const StoredRecipient* r) { return r->delay_warned; });
+    std::sort(
+        group.rows.begin(), group.rows.end(),
+        [](const StoredRecipient* a, const StoredRecipient* b) { return a->index < b->index; });
+    Job job{group.info->id, group.info->traffic_class, milestone_of(*group.info, warned), {}};
+    for (const StoredRecipient* r : group.rows) job.recipients.push_back(r->index);
+    scheduler_.pin(group.destination, count);
+    if (!working_.has_room() || !scheduler_.offer(group.destination, job, now)) {
+      refused = true;
+      scheduler_.unpin(group.destination, count, now);
+      continue;
+    }
+    offered = true;
+    WorkingMessage& working = working_.get(*group.info);
+    for (StoredRecipient* row : group.rows) {
+      WorkingRecipient r;
+      r.index = row->index;
+      r.recipient = std::move(row->recipient);
+      r.destination = group.destination;
+      r.attempts = row->attempts;
+      r.in_doubt = row->in_doubt;
+      r.delay_warned = row->delay_warned;
+      if (row->last.at != WallTime{}) r.last = std::make_unique<LastOutcome>(std::move(row->last));
+      working_.add(working, std::move(r));
+    }
+  }
+  // Rows that are due but could not be taken: look again soon, not at once, or this would spin.
+  std::optional<WallTime> next_due = page.next_due;
+  if (refused || (!offered && next_due))
+    next_due = std::max(next_due.value_or(now), now + (refused ? kNoRoomPause : Duration(1000)));
+  scheduler_.refilled(refill.destination, next_due, now);
+  hooks_.on_work();
+}
+
+// --- reading ----------------------------------------------------------------------------------
+
+void Queue::read_content(mail::QueueId id, bool in_file, std::uint64_t offset, std::size_t length,
+                         std::function<void(std::optional<std::string>)> done) {
+  auto finish = [id, done = std::move(done)](Result<std::optional<std::string>> bytes) {
+    return [id, done, bytes = std::move(bytes)] {
+      if (!bytes)
+        log::Line(log::Level::error, "content_unreadable")
+            .kv("id", id.text())
+            .kv("error", bytes.error().text);
+      done(bytes ? *bytes : std::nullopt);
+    };
+  };
+  if (in_file) {
+    worker_->run([files = files_, id, offset, length, finish]() -> ContentWorker::Completion {
+      Result<std::string> bytes = files.read(id, offset, length);
+      if (!bytes) return finish(bytes.error());
+      return finish(std::optional<std::string>(bytes.take()));
+    });
+    return;
+  }
+  store_->read([id, offset, length, finish](Store& store) -> StoreThread::Completion {
+    return finish(store.content(id, offset, length));
+  });
+}
+
+DestinationId Queue::destination(const Routed& routed) {
+  const RouteSettings& s = *routed.settings;
+  Pool pool = routed.hop.kind == mail::HopKind::lmtp ? Pool::lmtp : Pool::smtp;
+  return scheduler_.destination(
+      routed.key, {pool, s.store_schedule, s.concurrency, s.rate_count, s.rate_period});
+}
+
+// A destination of which only the name is known yet; its settings come with the first recipient.
+DestinationId Queue::destination_named(const std::string& key) {
+  if (auto known = scheduler_.find(key)) return *known;
+  Pool pool = pool_of(key);
+  return scheduler_.destination(key, {pool, pool == Pool::lmtp, 0, 0, {}});
+}
+
+WallTime Queue::milestone_of(const MessageInfo& info, bool warned) const {
+  Lifetimes limits = lifetimes(config_.queue, info.envelope.reverse_path.is_null());
+  return next_milestone(limits, info.arrival.received_at, warned);
+}
+
+}  // namespace postwain::qmgr

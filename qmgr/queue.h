@@ -1,0 +1,143 @@
+// The queue as the loop sees it: joins router, scheduler, working set and store. Everything that
+// changes a recipient goes through here, so the order "commit first, then tell" stands in one
+// place.
+//
+// It speaks no protocol and knows no connections: intake.h hands it new messages, delivery.h takes
+// leases from it and returns outcomes, control.h reads and acts.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/config/config.h"
+#include "common/mail/queue_id.h"
+#include "common/net/loop.h"
+
+#include "qmgr/content_files.h"
+#include "qmgr/content_worker.h"
+#include "qmgr/router.h"
+#include "qmgr/scheduler.h"
+#include "qmgr/store_thread.h"
+#include "qmgr/totals.h"
+#include "qmgr/verdict.h"
+#include "qmgr/working_set.h"
+
+namespace postwain::qmgr {
+
+constexpr std::size_t kLeaseRecipients = 100;        // of one lease
+constexpr std::size_t kRecoverDestinations = 500;    // read at once after start
+constexpr std::size_t kCountMessages = 5000;         // of one stretch (totals.h)
+constexpr std::uint32_t kOutsideRecipients = 10000;  // of a message that is not in memory
+constexpr Duration kNoRoomPause = std::chrono::seconds(5);
+
+// What an operator may ask for a message.
+enum class Action : std::uint8_t { retry, cancel, hold, release, bounce };
+
+class Queue {
+ public:
+  struct Hooks {
+    std::function<void()> on_work;  // perhaps there is something to lease or to wake for
+    std::function<void(bool full)> on_full;
+    std::function<void(const Error&)> on_broken;
+  };
+
+  Queue(net::Loop& loop, Store store, ContentFolder files, const config::Config& config,
+        Hooks hooks);
+  ~Queue();
+  Queue(const Queue&) = delete;
+  Queue& operator=(const Queue&) = delete;
+
+  // A new configuration: what is queued in memory is routed again.
+  void configure(const config::Config& config);
+  // Reads which destinations have work; nothing is scheduled from the store before.
+  void recover();
+  // Commits everything and closes the store.
+  void finish();
+
+  // Intake. The recipients' destinations are filled in here. done: after the sync.
+  void accept(NewMessage message, std::function<void(AcceptEnd)> done);
+  void set_past_data(std::uint32_t sessions) { store_->set_past_data(sessions); }
+
+  // Delivery. A lease's recipients are in place `leased` until their outcomes are settled.
+  std::optional<Pick> next(Pool pool);
+  WorkingMessage* find(mail::QueueId id) { return working_.find(id); }
+  Routed route_of(WorkingMessage& message, const Job& job);
+  // The outcomes of some recipients of a lease; each recipient at most once.
+  struct IndexedOutcome {
+    std::uint32_t index;
+    mail::Outcome outcome;
+  };
+  void settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes);
+  // The lease is over, all its recipients are settled.
+  void finished(const Pick& pick, const AttemptSummary& summary, const std::string& reason);
+  // Reports about recipients that are not in memory (late outcomes after a restart).
+  void settle_late(mail::QueueId id, std::vector<IndexedOutcome> outcomes);
+  // A former lease still runs elsewhere: not to be leased until unblock.
+  void block(mail::QueueId id, const std::vector<std::uint32_t>& indices);
+  void unblock(mail::QueueId id, const std::vector<std::uint32_t>& indices);
+  void mark_damaged(mail::QueueId id);
+  // Content that is not in memory; nothing when it cannot be read.
+  void read_content(mail::QueueId id, bool in_file, std::uint64_t offset, std::size_t length,
+                    std::function<void(std::optional<std::string>)> done);
+
+  // Control. done tells how many recipients were changed.
+  void act(Action action, const StoredMessage& message, std::function<void(std::size_t)> done);
+  bool is_active(mail::QueueId id, std::uint32_t index);
+  StoreThread& store() { return *store_; }
+
+  void advance();  // time has passed: wakes what is due
+  std::optional<WallTime> wake_at() const { return scheduler_.wake_at(); }
+
+  const Scheduler& scheduler() const { return scheduler_; }
+  const WorkingSet& working() const { return working_; }
+  const Totals& totals() const { return totals_; }
+  const config::Config& config() const { return config_; }
+  ContentWorker& worker() { return *worker_; }
+  const ContentFolder& files() const { return files_; }
+  mail::QueueId next_id() { return ids_.next(wall_now()); }
+
+ private:
+  void read_destinations(std::string after);
+  void read_breakers(std::string after);
+  void count_stretch();
+  void committed(NewMessage message);
+  void offer_fresh(NewMessage& message);
+  void refill(Refill refill);
+  void refilled(const Refill& refill, DuePage page);
+  void passed_over();
+  void submit(Settlement settlement, const MessageInfo& info, std::vector<RecipientEvent> events,
+              bool urgent, std::function<void(const Settled&)> done);
+  void settled(SettleRequest& request, const std::function<void(const Settled&)>& done);
+  void apply_late(const StoredMessage& message, const std::vector<IndexedOutcome>& outcomes,
+                  std::function<void()> done);
+  static std::optional<ChangeKind> change_for(Action action, RecipientState state);
+  void log_events(const MessageInfo& info, const std::vector<RecipientEvent>& events) const;
+  DestinationId destination(const Routed& routed);
+  DestinationId destination_named(const std::string& key);
+  RecipientFacts facts_of(const WorkingRecipient& recipient) const;
+  RetryRules rules_for(const MessageInfo& info, const mail::Address& recipient) const;
+  void give_notices_their_way(std::vector<NoticeOrder>& orders);
+  WallTime milestone_of(const MessageInfo& info, bool warned) const;
+
+  net::Loop& loop_;
+  config::Config config_;
+  Hooks hooks_;
+  std::unique_ptr<Router> router_;
+  Scheduler scheduler_;
+  WorkingSet working_;
+  Totals totals_;
+  ContentFolder files_;
+  mail::QueueIdSource ids_{0};  // worker 0 is qmgr itself
+  std::unordered_map<mail::QueueId, std::set<std::uint32_t>> blocked_;
+  std::unordered_map<std::string, std::string> breaker_reasons_;
+  bool finishing_ = false;
+  std::unique_ptr<ContentWorker> worker_;
+  std::unique_ptr<StoreThread> store_;
+};
+
+}  // namespace postwain::qmgr

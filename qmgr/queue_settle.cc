@@ -1,0 +1,228 @@
+// From outcomes to the store and back: what became of recipients.
+#include <algorithm>
+
+#include "common/log/log.h"
+
+#include "qmgr/queue.h"
+
+namespace postwain::qmgr {
+
+std::optional<Pick> Queue::next(Pool pool) {
+  std::optional<Pick> pick = scheduler_.next(pool, wall_now());
+  if (!pick) return pick;
+  WorkingMessage* message = working_.find(pick->job.id);
+  PW_CHECK(message != nullptr);
+  for (std::uint32_t index : pick->job.recipients) {
+    WorkingRecipient* r = message->find(index);
+    PW_CHECK(r != nullptr && r->place == Place::queued);
+    r->place = Place::leased;
+  }
+  return pick;
+}
+
+Routed Queue::route_of(WorkingMessage& message, const Job& job) {
+  WorkingRecipient* first = message.find(job.recipients.front());
+  PW_CHECK(first != nullptr);
+  return router_->route(first->recipient.address);
+}
+
+RecipientFacts Queue::facts_of(const WorkingRecipient& r) const {
+  return {r.index,    r.recipient, scheduler_.key(r.destination),
+          r.attempts, r.in_doubt,  r.delay_warned};
+}
+
+RetryRules Queue::rules_for(const MessageInfo& info, const mail::Address& recipient) const {
+  Routed routed = router_->route(recipient);
+  RetryRules rules;
+  rules.lifetimes = lifetimes(config_.queue, info.envelope.reverse_path.is_null());
+  rules.delays = routed.settings->store_schedule ? &config_.queue.retry_lmtp : &config_.queue.retry;
+  rules.jitter = config_.queue.jitter;
+  rules.final_delivery = routed.hop.kind == mail::HopKind::lmtp;
+  return rules;
+}
+
+void Queue::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes) {
+  WorkingMessage* message = working_.find(id);
+  PW_CHECK(message != nullptr);
+  WallTime now = wall_now();
+  Settlement settlement;
+  settlement.id = id;
+  std::vector<RecipientEvent> events;
+  for (IndexedOutcome& one : outcomes) {
+    WorkingRecipient* r = message->find(one.index);
+    PW_CHECK(r != nullptr && r->place == Place::leased);
+    r->place = Place::settling;
+    bool plain_success = one.outcome.disposition == mail::Disposition::delivered &&
+                         !r->recipient.notify.on_success();
+    if (plain_success) {  // the usual case needs no rules and no notice
+      settlement.changes.push_back({one.index, ChangeKind::remove, {}, 0, {}, false, false, {}});
+      continue;
+    }
+    if (message->damaged && one.outcome.disposition == mail::Disposition::deferred) {
+      settlement.changes.push_back({one.index, ChangeKind::hold, {}, 0, {}, false, false, {}});
+      continue;
+    }
+    RecipientFacts facts = facts_of(*r);
+    Verdict verdict = judge(message->info, facts, one.outcome,
+                            rules_for(message->info, r->recipient.address), now);
+    if (verdict.event) {
+      LastOutcome last{now, one.outcome.stage, one.outcome.reply, one.outcome.remote_host};
+      events.push_back({one.index, *verdict.event, details_of(facts, last)});
+    }
+    settlement.changes.push_back(std::move(verdict.change));
+  }
+  submit(std::move(settlement), message->info, std::move(events), false, nullptr);
+}
+
+void Queue::finished(const Pick& pick, const AttemptSummary& summary, const std::string& reason) {
+  WallTime now = wall_now();
+  DestinationId id = pick.destination;
+  std::string key = scheduler_.key(id);
+  bool changed = scheduler_.finished(id, pick.job.traffic_class, summary.end(), now);
+  if (!changed) return;
+  const DestinationHealth& health = scheduler_.health(id);
+  if (!health.is_open()) {
+    breaker_reasons_.erase(key);
+    log::Line(log::Level::info, "breaker").kv("destination", key).kv("state", "closed");
+    store_->write([key](Store& store) { return store.remove_breaker(key); });
+    return;
+  }
+  breaker_reasons_[key] = reason;
+  log::Line(log::Level::warning, "breaker")
+      .kv("destination", key)
+      .kv("state", "open")
+      .kv("opens", health.opens())
+      .kv("until", format_rfc3339(health.hold_until()))
+      .kv("reason", reason);
+  OpenBreaker breaker{key, health.opens(), health.opened_at(), health.hold_until(), reason};
+  store_->write([breaker](Store& store) { return store.put_breaker(breaker); });
+}
+
+// Jobs behind an open breaker whose warning or expiry is due.
+void Queue::passed_over() {
+  WallTime now = wall_now();
+  for (Pick& pick : scheduler_.take_passed_over()) {
+    WorkingMessage* message = working_.find(pick.job.id);
+    PW_CHECK(message != nullptr);
+    Settlement settlement;
+    settlement.id = pick.job.id;
+    std::vector<RecipientEvent> events;
+    for (std::uint32_t index : pick.job.recipients) {
+      WorkingRecipient* r = message->find(index);
+      PW_CHECK(r != nullptr && r->place == Place::queued);
+      r->place = Place::settling;
+      LastOutcome last = r->last ? *r->last : LastOutcome{};
+      if (!r->last) {
+        last.stage = mail::Stage::connect;
+        last.reply.enhanced = {4, 4, 1};
+        last.reply.text = "the destination cannot be reached";
+        auto reason = breaker_reasons_.find(scheduler_.key(r->destination));
+        if (reason != breaker_reasons_.end()) last.reply.text += ": " + reason->second;
+      }
+      RecipientFacts facts = facts_of(*r);
+      Verdict verdict = judge_untried(message->info, facts, last,
+                                      rules_for(message->info, r->recipient.address), now);
+      if (verdict.event) events.push_back({index, *verdict.event, details_of(facts, last)});
+      settlement.changes.push_back(std::move(verdict.change));
+    }
+    submit(std::move(settlement), message->info, std::move(events), false, nullptr);
+  }
+}
+
+void Queue::submit(Settlement settlement, const MessageInfo& info,
+                   std::vector<RecipientEvent> events, bool urgent,
+                   std::function<void(const Settled&)> done) {
+  if (!events.empty()) {
+    log_events(info, events);
+    NoticeSettings settings{
+        config_.hostname, config_.postmaster,
+        lifetimes(config_.queue, info.envelope.reverse_path.is_null()).lifetime};
+    settlement.notices = plan_notices(info, std::move(events), settings, wall_now());
+    give_notices_their_way(settlement.notices);
+  }
+  auto request = std::make_unique<SettleRequest>();
+  request->settlement = std::move(settlement);
+  request->urgent = urgent;
+  request->done = [this, done = std::move(done)](SettleRequest& r) { settled(r, done); };
+  store_->settle(std::move(request));
+}
+
+void Queue::give_notices_their_way(std::vector<NoticeOrder>& orders) {
+  for (NoticeOrder& order : orders) {
+    order.request.id = next_id();
+    order.destination = router_->route(order.request.to).key;
+  }
+}
+
+void Queue::log_events(const MessageInfo& info, const std::vector<RecipientEvent>& events) const {
+  for (const RecipientEvent& event : events) {
+    std::string_view name;
+    switch (event.event) {
+      case Event::failed:
+        name = info.kind == MessageKind::double_bounce ? "dropped" : "bounced";
+        break;
+      case Event::expired:
+        name = info.kind == MessageKind::double_bounce ? "dropped" : "expired";
+        break;
+      case Event::delayed:
+        name = "delayed";
+        break;
+      case Event::delivered:
+      case Event::relayed:
+        continue;  // the agent has logged it
+    }
+    log::Line(log::Level::info, name)
+        .kv("id", info.id.text())
+        .kv("to", event.details.recipient.address.text())
+        .kv("from", info.envelope.reverse_path.text())
+        .kv("reply", event.details.reply.one_line());
+  }
+}
+
+// The commit is synced.
+void Queue::settled(SettleRequest& request, const std::function<void(const Settled&)>& done) {
+  WallTime now = wall_now();
+  const Settlement& settlement = request.settlement;
+  Settled& result = request.settled;
+  if (!request.error.empty())
+    log::Line(log::Level::error, "not_settled")
+        .kv("id", settlement.id.text())
+        .kv("error", request.error);
+  std::size_t gone = 0;
+  std::vector<std::uint32_t> indices;
+  for (const RecipientChange& change : settlement.changes) {
+    indices.push_back(change.index);
+    bool changed = std::find(result.changed.begin(), result.changed.end(), change.index) !=
+                   result.changed.end();
+    if (changed && change.kind == ChangeKind::remove) ++gone;
+    if (finishing_) continue;
+    bool waits = change.kind == ChangeKind::defer || change.kind == ChangeKind::release;
+    if (waits && changed)
+      scheduler_.due_at(destination_named(change.destination), change.next_attempt_at, now);
+    // A settlement that was refused leaves the row as it is: it will be read again.
+    if (!request.error.empty())
+      if (WorkingMessage* m = working_.find(settlement.id))
+        if (WorkingRecipient* r = m->find(change.index))
+          scheduler_.due_at(r->destination, now + kNoRoomPause, now);
+  }
+  totals_.removed(settlement.id, gone, result.message_removed);
+  if (WorkingMessage* message = working_.find(settlement.id)) {
+    working_.remove(*message, indices,
+                    [&](WorkingRecipient& r) { scheduler_.unpin(r.destination, 1, now); });
+    working_.forget_if_empty(settlement.id);
+  }
+  if (result.message_removed) {
+    log::Line(log::Level::info, "removed").kv("id", settlement.id.text());
+    if (result.content_file_removed && !finishing_)
+      worker_->run([files = files_, id = settlement.id]() -> ContentWorker::Completion {
+        if (Status s = files.remove(id); !s)
+          log::Line(log::Level::warning, "content_left").kv("error", s.error().text);
+        return nullptr;
+      });
+  }
+  for (NewMessage& notice : result.notices) committed(std::move(notice));
+  if (done) done(result);
+  hooks_.on_work();
+}
+
+}  // namespace postwain::qmgr

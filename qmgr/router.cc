@@ -1,0 +1,103 @@
+#include "qmgr/router.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "common/base/text.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+// A domain that is an address literal ("[192.0.2.1]", "[IPv6:2001:db8::1]", RFC 5321 4.1.3).
+std::optional<std::string> literal_address(std::string_view domain) {
+  if (domain.size() < 3 || domain.front() != '[' || domain.back() != ']') return std::nullopt;
+  domain = domain.substr(1, domain.size() - 2);
+  if (istarts_with(domain, "ipv6:")) domain.remove_prefix(5);
+  return std::string(domain);
+}
+
+RouteSettings settings_of(const config::Route& route) {
+  RouteSettings settings;
+  bool lmtp = route.deliver.kind == mail::HopKind::lmtp;
+  settings.tls = route.tls.value_or(lmtp ? mail::TlsLevel::off : mail::TlsLevel::may);
+  settings.credential = route.credential;
+  settings.sources = route.sources;
+  settings.store_schedule = route.store_schedule || lmtp;
+  settings.concurrency = route.concurrency;
+  settings.rate_count = route.rate_count;
+  settings.rate_period = route.rate_period;
+  settings.origin = route.origin;
+  return settings;
+}
+
+// Two routes to one hop that differ in how they go there must not share leases and windows.
+bool is_plain(const RouteSettings& s, mail::HopKind kind) {
+  auto usual = kind == mail::HopKind::lmtp ? mail::TlsLevel::off : mail::TlsLevel::may;
+  return s.tls == usual && s.credential.empty() && s.sources.empty() && s.concurrency == 0 &&
+         s.rate_count == 0 && s.store_schedule == (kind == mail::HopKind::lmtp);
+}
+
+}  // namespace
+
+Router::Router(const config::Config& config) : smtp_port_(config.delivery.smtp_port) {
+  targets_.reserve(config.routes.size());
+  for (std::size_t i = 0; i < config.routes.size(); ++i) {
+    const config::Route& route = config.routes[i];
+    Target target{route.deliver, {}, settings_of(route)};
+    if (!is_plain(target.settings, target.hop.kind)) target.suffix = fmt::format(" route={}", i);
+    targets_.push_back(std::move(target));
+    for (const std::string& match : route.match) add_match(match, i);
+  }
+}
+
+void Router::add_match(const std::string& match, std::size_t route) {
+  if (match == "*") {
+    any_ = std::min(any_, route);
+  } else if (match.size() > 1 && match.front() == '.') {
+    suffixes_.try_emplace(match.substr(1), route);
+  } else {
+    std::size_t at = match.rfind('@');
+    exact_.try_emplace(at == std::string::npos ? mail::domain_key(match) : to_lower(match), route);
+  }
+}
+
+Routed Router::route(const mail::Address& recipient) const {
+  std::string domain = recipient.domain_key();
+  std::size_t found = find(recipient, domain);
+  const Target& target = found == kNone ? fallback_ : targets_[found];
+  Routed routed{target.hop, {}, &target.settings};
+  if (routed.hop.kind == mail::HopKind::mx) {
+    if (auto literal = literal_address(domain)) {
+      routed.hop.kind = mail::HopKind::smtp;
+      routed.hop.hosts.push_back({*std::move(literal), smtp_port_, true, {}});
+    } else {
+      routed.hop.domain = std::move(domain);
+    }
+  }
+  routed.key = routed.hop.key() + target.suffix;
+  return routed;
+}
+
+// Every kind of match names the first route that has it; the smallest of these numbers is the first
+// match in the order of the file.
+std::size_t Router::find(const mail::Address& recipient, const std::string& domain) const {
+  std::size_t best = any_;
+  auto look = [&](const std::unordered_map<std::string, std::size_t>& table,
+                  const std::string& key) {
+    auto found = table.find(key);
+    if (found != table.end()) best = std::min(best, found->second);
+  };
+  if (!exact_.empty()) {
+    look(exact_, domain);
+    look(exact_, to_lower(recipient.local_unquoted()) + "@" + domain);
+  }
+  if (suffixes_.empty()) return best;
+  for (std::size_t dot = domain.find('.'); dot != std::string::npos;
+       dot = domain.find('.', dot + 1))
+    look(suffixes_, domain.substr(dot + 1));
+  return best;
+}
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,93 @@
+#include "qmgr/statements.h"
+
+#include "common/base/check.h"
+
+namespace postwain::qmgr {
+
+std::string_view sql_text(Sql statement) {
+  switch (statement) {
+    case Sql::insert_message:
+      return "INSERT INTO message (id, reverse_path, body, smtputf8, eight_bit, ret, envid, size, "
+             "received_at, protocol, client_address, client_name, account, kind, traffic_class, "
+             "in_file) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)";
+    case Sql::insert_content:
+      return "INSERT INTO content (id, data) VALUES (?1,?2)";
+    case Sql::insert_recipient:
+      return "INSERT INTO recipient (message_id, idx, address, notify, orcpt, state, destination, "
+             "attempts, next_attempt_at, in_doubt, delay_warned, last_at, last_stage, last_code, "
+             "last_enhanced, last_text, last_host) "
+             "VALUES (?1,?2,?3,?4,?5,0,?6,0,?7,0,0,0,0,0,'','','')";
+    case Sql::select_message:
+      return "SELECT id, reverse_path, body, smtputf8, eight_bit, ret, envid, size, received_at, "
+             "protocol, client_address, client_name, account, kind, traffic_class, in_file "
+             "FROM message WHERE id = ?1";
+    case Sql::select_recipients:
+      return "SELECT idx, address, notify, orcpt, state, destination, attempts, next_attempt_at, "
+             "in_doubt, delay_warned, last_at, last_stage, last_code, last_enhanced, last_text, "
+             "last_host FROM recipient WHERE message_id = ?1 AND idx >= ?2 ORDER BY idx LIMIT ?3";
+    case Sql::select_content:
+      return "SELECT substr(data, ?2, ?3) FROM content WHERE id = ?1";
+    case Sql::remove_recipient:
+      return "DELETE FROM recipient WHERE message_id = ?1 AND idx = ?2";
+    case Sql::defer_recipient:
+      return "UPDATE recipient SET destination = ?3, attempts = ?4, next_attempt_at = ?5, "
+             "in_doubt = ?6, delay_warned = ?7, last_at = ?8, last_stage = ?9, last_code = ?10, "
+             "last_enhanced = ?11, last_text = ?12, last_host = ?13 "
+             "WHERE message_id = ?1 AND idx = ?2";
+    case Sql::hold_recipient:
+      return "UPDATE recipient SET state = 1 WHERE message_id = ?1 AND idx = ?2";
+    case Sql::release_recipient:
+      return "UPDATE recipient SET state = 0, next_attempt_at = ?3 "
+             "WHERE message_id = ?1 AND idx = ?2";
+    case Sql::remove_content:
+      return "DELETE FROM content WHERE id = ?1";
+    case Sql::remove_message:
+      return "DELETE FROM message WHERE id = ?1";
+    case Sql::any_recipient:
+      return "SELECT 1 FROM recipient WHERE message_id = ?1 LIMIT 1";
+    case Sql::due_recipients:
+      return "SELECT message_id, idx, address, notify, orcpt, state, destination, attempts, "
+             "next_attempt_at, in_doubt, delay_warned, last_at, last_stage, last_code, "
+             "last_enhanced, last_text, last_host FROM recipient "
+             "WHERE state = 0 AND destination = ?1 AND next_attempt_at <= ?2 "
+             "ORDER BY next_attempt_at LIMIT ?3";
+    case Sql::next_due:
+      return "SELECT next_attempt_at FROM recipient "
+             "WHERE state = 0 AND destination = ?1 AND next_attempt_at > ?2 "
+             "ORDER BY next_attempt_at LIMIT 1";
+    case Sql::next_destination:
+      return "SELECT destination, next_attempt_at FROM recipient "
+             "WHERE state = 0 AND destination > ?1 "
+             "ORDER BY destination, next_attempt_at LIMIT 1";
+    case Sql::list_messages:
+      return "SELECT id, reverse_path, body, smtputf8, eight_bit, ret, envid, size, received_at, "
+             "protocol, client_address, client_name, account, kind, traffic_class, in_file "
+             "FROM message WHERE id > ?1 ORDER BY id LIMIT ?2";
+    case Sql::count_messages:
+      return "SELECT count(*), max(id) FROM "
+             "(SELECT id FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3)";
+    case Sql::count_recipients:
+      return "SELECT count(*) FROM recipient WHERE message_id > ?1 AND message_id <= ?2";
+    case Sql::put_breaker:
+      return "INSERT INTO destination (key, opens, opened_at, hold_until, reason) "
+             "VALUES (?1,?2,?3,?4,?5) ON CONFLICT (key) DO UPDATE SET opens = ?2, opened_at = ?3, "
+             "hold_until = ?4, reason = ?5";
+    case Sql::remove_breaker:
+      return "DELETE FROM destination WHERE key = ?1";
+    case Sql::list_breakers:
+      return "SELECT key, opens, opened_at, hold_until, reason FROM destination "
+             "WHERE key > ?1 ORDER BY key LIMIT ?2";
+    case Sql::savepoint:
+      return "SAVEPOINT request";
+    case Sql::release_savepoint:
+      return "RELEASE request";
+    case Sql::rollback_savepoint:
+      return "ROLLBACK TO request";
+    case Sql::count_:
+      break;
+  }
+  PW_CHECK(false);
+  return {};
+}
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,44 @@
+// Every SQL statement of the queue's daily work, in one place. A test asks SQLite for the plan of
+// each and refuses scans, so the cost of all of them depends on what they touch, not on the size of
+// the queue.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace postwain::qmgr {
+
+enum class Sql : std::uint8_t {
+  insert_message,
+  insert_content,
+  insert_recipient,
+  select_message,
+  select_recipients,
+  select_content,
+  remove_recipient,
+  defer_recipient,
+  hold_recipient,
+  release_recipient,
+  remove_content,
+  remove_message,
+  any_recipient,
+  due_recipients,
+  next_due,
+  next_destination,
+  list_messages,
+  count_messages,
+  count_recipients,
+  put_breaker,
+  remove_breaker,
+  list_breakers,
+  savepoint,
+  release_savepoint,
+  rollback_savepoint,
+  count_  // how many there are
+};
+constexpr std::size_t kSqlCount = static_cast<std::size_t>(Sql::count_);
+
+std::string_view sql_text(Sql statement);
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,125 @@
+// The queue database: functions with names of our trade over prepared statements. It knows nothing
+// of threads, batches or time; store_thread.h calls it between BEGIN and COMMIT.
+//
+// Opening follows a fixed recipe (store_open.cc): exclusive lock first, write-ahead log and full
+// synchronisation read back, migrations, foreign and newer files refused. A file is created only
+// where there is none and no trace of a former one.
+//
+// A Status or Result that fails carries SQLite's extended code; trouble_of() says how to take it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/result.h"
+#include "common/mail/queue_id.h"
+
+#include "qmgr/changes.h"
+#include "qmgr/message.h"
+#include "qmgr/sqlite.h"
+#include "qmgr/statements.h"
+
+namespace postwain::qmgr {
+
+constexpr std::int64_t kCheckpointIdleBytes = 4LL << 20;  // passive, when nothing waits
+constexpr std::int64_t kCheckpointBytes = 16LL << 20;     // passive, after a commit
+constexpr std::int64_t kCheckpointTruncateBytes = 64LL << 20;
+constexpr std::int64_t kWalStopBytes = 256LL << 20;  // no new mail above this
+
+enum class Accepted : std::uint8_t { stored, duplicate, conflict };
+
+struct DuePage {
+  struct Row {
+    mail::QueueId message;
+    StoredRecipient recipient;
+  };
+  std::vector<Row> rows;
+  std::vector<MessageInfo> messages;  // of the rows, each once
+  std::optional<WallTime> next_due;   // of what was not read
+};
+
+struct DueDestination {
+  std::string destination;
+  WallTime due_at{};
+};
+
+struct Counts {
+  std::int64_t messages = 0;
+  std::int64_t recipients = 0;
+};
+
+class Store {
+ public:
+  // path: .../queue.db; no part of it may be a symbolic link.
+  static Result<Store> open(const std::string& path);
+
+  Store(Store&&) noexcept;
+  Store& operator=(Store&&) noexcept = delete;
+  ~Store();
+
+  Status begin();
+  Status commit();
+  void roll_back();
+  bool in_transaction() const { return db_.in_transaction(); }
+
+  // Each is a savepoint of its own: when it fails for a reason of its own (a value the schema
+  // refuses), what others did in this transaction stays.
+  Result<Accepted> accept(const NewMessage& message, WallTime due);
+  // content_start reads the beginning of a content file for a notice's quote.
+  using ReadFile = std::string (*)(void* context, mail::QueueId id, std::size_t max_bytes);
+  Result<Settled> settle(const Settlement& settlement, ReadFile read_file, void* context);
+  Status put_breaker(const OpenBreaker& breaker);
+  Status remove_breaker(const std::string& destination);
+
+  // Reads, each bounded.
+  Result<DuePage> due(const std::string& destination, WallTime now, std::uint32_t limit);
+  Result<std::vector<DueDestination>> destinations(const std::string& after, std::size_t limit);
+  Result<std::vector<OpenBreaker>> breakers(const std::string& after, std::size_t limit);
+  // max_recipients: a message with more gives its first ones, from index `from` on.
+  Result<std::optional<StoredMessage>> message(mail::QueueId id, std::uint32_t from,
+                                               std::uint32_t max_recipients);
+  Result<bool> has_message(mail::QueueId id);
+  // Nothing when there is no such row.
+  Result<std::optional<std::string>> content(mail::QueueId id, std::uint64_t offset,
+                                             std::size_t length);
+  Result<std::vector<StoredMessage>> list(mail::QueueId after, std::size_t max_messages,
+                                          std::size_t max_recipients);
+  // Counts one stretch of at most max_messages behind `after`, up to `last`; end of the stretch, or
+  // nothing when there are no more.
+  Result<std::optional<mail::QueueId>> count(mail::QueueId after, mail::QueueId last,
+                                             std::size_t max_messages, Counts& counts);
+  Result<mail::QueueId> last_id();
+
+  std::int64_t wal_bytes() const { return *wal_bytes_; }
+  enum class Checkpoint : std::uint8_t { passive, truncate };
+  Status checkpoint(Checkpoint how);
+  Status vacuum_step();  // gives pages back when a quarter of the file is free
+
+  Database& database() { return db_; }
+
+ private:
+  explicit Store(Database db);
+  Status prepare();
+  Statement& sql(Sql which) { return statements_[static_cast<std::size_t>(which)]; }
+  Error error(Sql which);
+  Result<Accepted> insert(const NewMessage& message, WallTime due);
+  Status insert_rows(const NewMessage& message, WallTime due);
+  Result<Accepted> same_message(const NewMessage& message);
+  Result<bool> change(mail::QueueId id, const RecipientChange& change);
+  Result<Settled> apply(const Settlement& settlement, ReadFile read_file, void* context);
+  Status write_notice(NoticeOrder order, const MessageInfo& original, Settled& settled,
+                      ReadFile read_file, void* context);
+  Status remove_if_empty(mail::QueueId id, Settled& settled);
+  Result<std::optional<MessageInfo>> info(mail::QueueId id);
+  std::optional<MessageInfo> read_info(Use& use);
+  Status simple(Sql which);
+
+  Database db_;
+  std::array<Statement, kSqlCount> statements_;
+  std::unique_ptr<std::int64_t> wal_bytes_;  // set by a callback of SQLite
+};
+
+}  // namespace postwain::qmgr

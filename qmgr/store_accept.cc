@@ -1,0 +1,112 @@
+// Writing new messages.
+#include <sqlite3.h>
+
+#include "qmgr/store.h"
+
+namespace postwain::qmgr {
+
+Error Store::error(Sql which) {
+  return db_.error(sql_text(which).substr(0, 40));
+}
+
+Status Store::simple(Sql which) {
+  Use use(sql(which));
+  if (!use.done()) return error(which);
+  return {};
+}
+
+Result<Accepted> Store::accept(const NewMessage& message, WallTime due) {
+  if (Status s = simple(Sql::savepoint); !s) return s.error();
+  Result<Accepted> result = insert(message, due);
+  // A full disk or worse has ended the whole transaction already.
+  if (!result && !db_.in_transaction()) return result;
+  if (!result) {
+    if (Status s = simple(Sql::rollback_savepoint); !s) return s.error();
+  }
+  if (Status s = simple(Sql::release_savepoint); !s) return s.error();
+  return result;
+}
+
+Result<Accepted> Store::insert(const NewMessage& message, WallTime due) {
+  const MessageInfo& info = message.info;
+  const mail::Envelope& envelope = info.envelope;
+  {
+    Use use(sql(Sql::insert_message));
+    use.number(static_cast<std::int64_t>(info.id.value))
+        .text(envelope.reverse_path.text())
+        .number(static_cast<int>(envelope.body))
+        .flag(envelope.smtputf8)
+        .flag(info.eight_bit)
+        .number(static_cast<int>(envelope.ret))
+        .text(envelope.envid)
+        .number(static_cast<std::int64_t>(info.size))
+        .number(to_unix_ms(info.arrival.received_at))
+        .text(info.arrival.protocol)
+        .text(info.arrival.client_address)
+        .text(info.arrival.client_name)
+        .text(info.arrival.account)
+        .number(static_cast<int>(info.kind))
+        .number(static_cast<int>(info.traffic_class))
+        .flag(info.in_file);
+    if (!use.done()) {
+      Error failed = error(Sql::insert_message);
+      if (failed.code != SQLITE_CONSTRAINT_PRIMARYKEY) return failed;
+      return same_message(message);
+    }
+  }
+  if (Status s = insert_rows(message, due); !s) return s.error();
+  return Accepted::stored;
+}
+
+Status Store::insert_rows(const NewMessage& message, WallTime due) {
+  auto id = static_cast<std::int64_t>(message.info.id.value);
+  if (!message.info.in_file) {
+    Use use(sql(Sql::insert_content));
+    if (!use.number(id).blob(message.content).done()) return error(Sql::insert_content);
+  }
+  std::int64_t index = 0;
+  for (const NewRecipient& r : message.recipients) {
+    Use use(sql(Sql::insert_recipient));
+    use.number(id)
+        .number(index++)
+        .text(r.recipient.address.text())
+        .number(r.recipient.notify.bits)
+        .text(r.recipient.orcpt)
+        .text(r.destination)
+        .number(to_unix_ms(due));
+    if (!use.done()) return error(Sql::insert_recipient);
+  }
+  return {};
+}
+
+// The id is there already. The same transaction submitted once more is stored once; another
+// transaction with the same id (a clock set back) must not be swallowed.
+Result<Accepted> Store::same_message(const NewMessage& message) {
+  Result<std::optional<MessageInfo>> stored = info(message.info.id);
+  if (!stored) return stored.error();
+  if (!*stored) return Accepted::conflict;
+  const MessageInfo& old = **stored;
+  bool same = old.size == message.info.size &&
+              old.arrival.received_at == message.info.arrival.received_at &&
+              old.envelope.reverse_path == message.info.envelope.reverse_path;
+  return same ? Accepted::duplicate : Accepted::conflict;
+}
+
+Status Store::put_breaker(const OpenBreaker& breaker) {
+  Use use(sql(Sql::put_breaker));
+  use.text(breaker.destination)
+      .number(breaker.opens)
+      .number(to_unix_ms(breaker.opened_at))
+      .number(to_unix_ms(breaker.hold_until))
+      .text(breaker.reason);
+  if (!use.done()) return error(Sql::put_breaker);
+  return {};
+}
+
+Status Store::remove_breaker(const std::string& destination) {
+  Use use(sql(Sql::remove_breaker));
+  if (!use.text(destination).done()) return error(Sql::remove_breaker);
+  return {};
+}
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,146 @@
+// Writing what became of recipients, and the notices that tell of it.
+#include <algorithm>
+
+#include "qmgr/store.h"
+
+namespace postwain::qmgr {
+
+Result<Settled> Store::settle(const Settlement& settlement, ReadFile read_file, void* context) {
+  if (Status s = simple(Sql::savepoint); !s) return s.error();
+  Result<Settled> result = apply(settlement, read_file, context);
+  if (!result && !db_.in_transaction()) return result;
+  if (!result) {
+    if (Status s = simple(Sql::rollback_savepoint); !s) return s.error();
+  }
+  if (Status s = simple(Sql::release_savepoint); !s) return s.error();
+  return result;
+}
+
+Result<Settled> Store::apply(const Settlement& settlement, ReadFile read_file, void* context) {
+  Settled settled;
+  settled.id = settlement.id;
+  bool removed = false;
+  for (const RecipientChange& one : settlement.changes) {
+    Result<bool> found = change(settlement.id, one);
+    if (!found) return found.error();
+    if (!*found) continue;
+    settled.changed.push_back(one.index);
+    removed = removed || one.kind == ChangeKind::remove;
+  }
+  if (!settlement.notices.empty() && !settled.changed.empty()) {
+    Result<std::optional<MessageInfo>> original = info(settlement.id);
+    if (!original) return original.error();
+    PW_CHECK(original->has_value());
+    for (const NoticeOrder& order : settlement.notices)
+      if (Status s = write_notice(order, **original, settled, read_file, context); !s)
+        return s.error();
+  }
+  if (removed)
+    if (Status s = remove_if_empty(settlement.id, settled); !s) return s.error();
+  return settled;
+}
+
+Result<bool> Store::change(mail::QueueId id, const RecipientChange& c) {
+  auto run = [&](Sql which, auto bind) -> Result<bool> {
+    Use use(sql(which));
+    use.number(static_cast<std::int64_t>(id.value)).number(c.index);
+    bind(use);
+    if (!use.done()) return error(which);
+    return db_.changes() > 0;
+  };
+  switch (c.kind) {
+    case ChangeKind::remove:
+      return run(Sql::remove_recipient, [](Use&) {});
+    case ChangeKind::hold:
+      return run(Sql::hold_recipient, [](Use&) {});
+    case ChangeKind::release:
+      return run(Sql::release_recipient,
+                 [&](Use& use) { use.number(to_unix_ms(c.next_attempt_at)); });
+    case ChangeKind::defer:
+      break;
+  }
+  std::string enhanced = c.last.reply.enhanced.text();
+  return run(Sql::defer_recipient, [&](Use& use) {
+    use.text(c.destination)
+        .number(c.attempts)
+        .number(to_unix_ms(c.next_attempt_at))
+        .flag(c.in_doubt)
+        .flag(c.delay_warned)
+        .number(to_unix_ms(c.last.at))
+        .number(static_cast<int>(c.last.stage))
+        .number(std::clamp(c.last.reply.code, 0, 999))
+        .text(enhanced)
+        .text(c.last.reply.text)
+        .text(c.last.remote_host);
+  });
+}
+
+Status Store::write_notice(NoticeOrder order, const MessageInfo& original, Settled& settled,
+                           ReadFile read_file, void* context) {
+  DsnRequest& request = order.request;
+  std::vector<DsnRecipient> kept;
+  for (std::size_t i = 0; i < order.indices.size(); ++i)
+    if (std::find(settled.changed.begin(), settled.changed.end(), order.indices[i]) !=
+        settled.changed.end())
+      kept.push_back(std::move(request.recipients[i]));
+  if (kept.empty()) return {};
+  request.recipients = std::move(kept);
+
+  std::string quoted;
+  if (original.in_file) {
+    quoted = read_file != nullptr ? read_file(context, original.id, kDsnQuoteMax) : std::string();
+  } else {
+    Result<std::optional<std::string>> row = content(original.id, 0, kDsnQuoteMax);
+    if (!row) return row.error();
+    quoted = row->value_or(std::string());
+  }
+  Dsn dsn = build_dsn(request, quoted);
+
+  NewMessage notice;
+  notice.info.id = request.id;
+  notice.info.envelope.smtputf8 = dsn.smtputf8;
+  notice.info.envelope.body =
+      dsn.eight_bit ? mail::BodyType::eight_bit_mime : mail::BodyType::seven_bit;
+  notice.info.arrival.protocol = "local";
+  notice.info.arrival.received_at = request.now;
+  notice.info.size = dsn.content.size();
+  notice.info.eight_bit = dsn.eight_bit;
+  notice.info.kind = order.kind;
+  notice.info.traffic_class = TrafficClass::bounce;
+  notice.recipients.push_back({{request.to, {}, {}}, std::move(order.destination)});
+  notice.content = std::move(dsn.content);
+  Result<Accepted> stored = insert(notice, request.now);
+  if (!stored) return stored.error();
+  if (*stored != Accepted::stored)
+    return Error{"the id of a notice exists already: " + request.id.text(), 0};
+  settled.notices.push_back(std::move(notice));
+  return {};
+}
+
+Status Store::remove_if_empty(mail::QueueId id, Settled& settled) {
+  auto number = static_cast<std::int64_t>(id.value);
+  {
+    Use use(sql(Sql::any_recipient));
+    switch (use.number(number).step()) {
+      case Use::Step::row:
+        return {};
+      case Use::Step::failed:
+        return error(Sql::any_recipient);
+      case Use::Step::done:
+        break;
+    }
+  }
+  bool had_row = false;
+  {
+    Use use(sql(Sql::remove_content));
+    if (!use.number(number).done()) return error(Sql::remove_content);
+    had_row = db_.changes() > 0;
+  }
+  Use use(sql(Sql::remove_message));
+  if (!use.number(number).done()) return error(Sql::remove_message);
+  settled.message_removed = db_.changes() > 0;
+  settled.content_file_removed = settled.message_removed && !had_row;
+  return {};
+}
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,95 @@
+#include "qmgr/verdict.h"
+
+#include <algorithm>
+
+namespace postwain::qmgr {
+
+namespace {
+
+LastOutcome last_of(const mail::Outcome& outcome, WallTime now) {
+  LastOutcome last{now, outcome.stage, outcome.reply, outcome.remote_host};
+  if (last.reply.text.size() > kDsnReplyMax) last.reply.text.resize(kDsnReplyMax);
+  return last;
+}
+
+Verdict removed(std::uint32_t index, std::optional<Event> event) {
+  Verdict verdict;
+  verdict.change.index = index;
+  verdict.change.kind = ChangeKind::remove;
+  verdict.event = event;
+  return verdict;
+}
+
+Verdict deferred(const MessageInfo& message, const RecipientFacts& facts, LastOutcome last,
+                 std::uint32_t attempts, bool in_doubt, const RetryRules& rules, WallTime now) {
+  Duration delay = retry_delay(*rules.delays, std::max<std::uint32_t>(attempts, 1), rules.jitter,
+                               message.id.value);
+  Plan plan =
+      plan_retry(rules.lifetimes, message.arrival.received_at, now, delay, facts.delay_warned);
+  if (plan.expired) return removed(facts.index, Event::expired);
+  Verdict verdict;
+  RecipientChange& change = verdict.change;
+  change.index = facts.index;
+  change.kind = ChangeKind::defer;
+  change.destination = facts.destination;
+  change.attempts = attempts;
+  change.next_attempt_at = plan.next_attempt_at;
+  change.in_doubt = in_doubt;
+  change.delay_warned = facts.delay_warned || plan.warn;
+  change.last = std::move(last);
+  if (plan.warn) verdict.event = Event::delayed;
+  return verdict;
+}
+
+}  // namespace
+
+Verdict judge(const MessageInfo& message, const RecipientFacts& facts, const mail::Outcome& outcome,
+              const RetryRules& rules, WallTime now) {
+  switch (outcome.disposition) {
+    case mail::Disposition::delivered: {
+      if (outcome.dsn_passed_on) return removed(facts.index, std::nullopt);
+      return removed(facts.index, rules.final_delivery ? Event::delivered : Event::relayed);
+    }
+    case mail::Disposition::failed:
+      return removed(facts.index, Event::failed);
+    case mail::Disposition::deferred:
+      break;
+  }
+  bool counts = outcome.stage != mail::Stage::local && outcome.blame != mail::Blame::local;
+  return deferred(message, facts, last_of(outcome, now), facts.attempts + (counts ? 1 : 0),
+                  facts.in_doubt || outcome.in_doubt, rules, now);
+}
+
+Verdict judge_untried(const MessageInfo& message, const RecipientFacts& facts,
+                      const LastOutcome& last, const RetryRules& rules, WallTime now) {
+  Verdict verdict = deferred(message, facts, last, facts.attempts, facts.in_doubt, rules, now);
+  // It goes on waiting where it was, not for another whole delay.
+  if (verdict.change.kind == ChangeKind::defer) verdict.change.next_attempt_at = now;
+  return verdict;
+}
+
+DsnRecipient details_of(const RecipientFacts& facts, const LastOutcome& last) {
+  DsnRecipient details;
+  details.recipient = facts.recipient;
+  details.reply = last.reply;
+  details.stage = last.stage;
+  details.remote_host = last.remote_host;
+  details.last_attempt_at = last.at;
+  return details;
+}
+
+void AttemptSummary::add(const mail::Outcome& outcome) {
+  if (outcome.blame == mail::Blame::destination) {
+    unreachable_ = true;
+  } else if (outcome.disposition == mail::Disposition::delivered || outcome.reply.code != 0) {
+    reached_ = true;
+  }
+}
+
+AttemptEnd AttemptSummary::end() const {
+  // A connection that broke in the middle counts as trouble even if some replies had come.
+  if (unreachable_) return AttemptEnd::unreachable;
+  return reached_ ? AttemptEnd::reached : AttemptEnd::undecided;
+}
+
+}  // namespace postwain::qmgr
