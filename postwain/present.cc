@@ -41,13 +41,16 @@ std::string recipient_line(const Json& recipient) {
   if (!attempts.empty() && attempts != "0")
     line += fmt::format(", {} attempt{}", attempts, attempts == "1" ? "" : "s");
   std::string next = member(recipient, "next_attempt_at");
-  if (!next.empty()) line += fmt::format(", next {}", readable_time(next));
+  // A held recipient waits for a person, whatever its time.
+  if (!next.empty() && state != "held") line += fmt::format(", next {}", readable_time(next));
   line += '\n';
   std::string reply = member(recipient, "last_reply");
   std::string host = member(recipient, "last_host");
   if (reply.size() > kReplyShown) reply = reply.substr(0, kReplyShown) + "...";
+  // What begins with a code the other side said; the rest we say ourselves.
+  bool theirs = !reply.empty() && is_digit(reply.front()) && !host.empty();
   if (!reply.empty())
-    line += fmt::format("        {}{}{}\n", host, host.empty() ? "" : " said: ", reply);
+    line += fmt::format("        {}{}{}\n", theirs ? host : "", theirs ? " said: " : "", reply);
   return line;
 }
 
@@ -98,6 +101,7 @@ void flatten(const std::string& prefix, const Json& value,
 std::string lines_of(const Json& value) {
   std::vector<std::pair<std::string, const Json*>> flat;
   flatten("", value, flat);
+  std::erase_if(flat, [](const auto& pair) { return text_of(*pair.second).empty(); });
   std::size_t width = 0;
   for (const auto& [key, inner] : flat)
     if (!is_table(*inner)) width = std::max(width, key.size());

@@ -52,7 +52,11 @@ void Supervisor::add(Kind kind, std::uint32_t count) {
     children_.push_back(std::make_unique<Child>(
         loop_, kind, std::move(name), [this](Kind k) { return recipe(k); },
         Child::Callbacks{
-            .on_ready = [this](Child&) { child_ready(); },
+            .on_ready =
+                [this](Child&) {
+                  on_change_();
+                  child_ready();
+                },
             .on_started = [this](Child&) { on_change_(); },
             .on_impossible =
                 [this](const Error& error) {
@@ -191,6 +195,12 @@ void Supervisor::replace(config::Loaded loaded) {
   }
   setup_.listeners.keep_only(setup_.loaded.config.listeners);
   on_change_();
+}
+
+bool Supervisor::qmgr_ready() const {
+  for (const auto& child : children_)
+    if (child->kind() == Kind::qmgr) return child->ready();
+  return false;
 }
 
 std::vector<ProcessInfo> Supervisor::processes() const {

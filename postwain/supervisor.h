@@ -50,6 +50,7 @@ class Supervisor {
 
   std::vector<ProcessInfo> processes() const;
   bool draining() const { return phase_ != Phase::running; }
+  bool qmgr_ready() const;
   bool workers_gone() const { return phase_ > Phase::stopping_workers; }
   int exit_code() const { return exit_code_; }
   const config::Loaded& loaded() const { return setup_.loaded; }

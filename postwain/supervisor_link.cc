@@ -40,6 +40,10 @@ SupervisorLink::SupervisorLink(net::Loop& loop, Supervisor& supervisor, std::str
       supervisor_(supervisor),
       config_file_(std::move(config_file)),
       offer_timer_(loop) {
+  connect();
+}
+
+void SupervisorLink::connect() {
   link_ = std::make_unique<daemon::QmgrLink>(
       loop_, supervisor_.loaded().config.qmgr_socket(), ipc::Role::supervisor, "supervisor",
       daemon::QmgrLink::Callbacks{
@@ -63,7 +67,10 @@ void SupervisorLink::close() {
 }
 
 void SupervisorLink::send_processes() {
-  if (link_ == nullptr || !link_->up()) return;
+  if (link_ == nullptr) return;
+  // A new qmgr is there; the link's own next try may be a second away.
+  if (!link_->up() && supervisor_.qmgr_ready()) connect();
+  if (!link_->up()) return;
   Json list = Json::array();
   for (const ProcessInfo& process : supervisor_.processes())
     list.push_back({{"name", process.name}, {"pid", process.pid}});

@@ -27,6 +27,7 @@ class SupervisorLink {
  private:
   using Answer = std::function<void(int exit_code, const std::string& json)>;
 
+  void connect();
   bool frame(ipc::FrameType type, std::string_view payload);
   void asked(std::uint64_t request, const std::string& json);
   void reload(Answer answer);
