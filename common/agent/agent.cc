@@ -157,7 +157,7 @@ void Agent::report(Attempt& attempt) {
   message.outcomes = std::exchange(attempt.news, {});
   link_.send(message);
   std::erase_if(message.outcomes, [](const ipc::RecipientOutcome& r) {
-    return r.outcome.disposition != Disposition::delivered;
+    return r.outcome.disposition == Disposition::deferred;
   });
   if (message.outcomes.empty()) return;
   MonoTime now = loop_.now();

@@ -4,7 +4,7 @@
 //
 // When qmgr is lost: attempts that have not sent their end of data are given up (qmgr will lease
 // them again); those past it are awaited and reported with LateOutcomes after the next welcome. So
-// are deliveries reported in the last moments before the loss, because the qmgr that got the report
+// are deliveries and failures reported in the last moments before the loss, because the qmgr that got the report
 // may have died before its commit: that keeps the window for duplicates small.
 #pragma once
 
@@ -25,7 +25,7 @@
 namespace postwain::agent {
 
 constexpr Duration kDrainMax = std::chrono::seconds(30);
-// Deliveries reported within this time before qmgr was lost are reported again.
+// Verdicts reported within this time before qmgr was lost are reported again.
 constexpr Duration kRecentFor = std::chrono::seconds(2);
 constexpr std::size_t kRecentMax = 20000;
 
