@@ -89,8 +89,9 @@ class Postwain:
         self._reader.start()
 
     def _read(self, stream):
-        for line in stream:
-            self.log.append(line.decode("utf-8", "backslashreplace").rstrip("\n"))
+        with stream:
+            for line in stream:
+                self.log.append(line.decode("utf-8", "backslashreplace").rstrip("\n"))
 
     def stop(self):
         """SIGTERM; the supervisor must end with 0."""
@@ -125,7 +126,6 @@ class Postwain:
             if self.process.poll() is None:
                 self.kill_all()
             self._reader.join(5)
-            self.process.stderr.close()
         self.folder.remove()
 
     # Processes.

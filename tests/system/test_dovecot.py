@@ -46,7 +46,7 @@ class RealDovecot(PostwainTestCase):
         for address in (ANNA, FULL, DORA):
             stored = self.dovecot.messages(address)
             self.assertEqual(1, len(stored), address)
-            self.assertIn(b"\nDelivered-To: " + address.encode(), b"\n" + stored[0])
+            self.assertIn(b"Return-Path: <alice@sender.test>\n", stored[0])
             self.assertTrue(stored[0].endswith(content.replace(b"\r\n", b"\n")))
         self.check_bounce(bounce, content)
         self.mta.stop()

@@ -190,7 +190,8 @@ class Limits(PostwainTestCase):
         """No number makes the server read beyond its limit or take content for commands."""
         for number in ("-1", "+1", "x", "1 FIRST", "0x10", "18446744073709551616", "1" * 40, ""):
             with self.subTest(number):
-                client = self.client(hello="client.test", source="127.0.0.4")
+                self.wait_for_place()
+                client = self.client()
                 client.envelope("a@sender.test", ["n@example.test"])
                 code, _ = client.command(f"BDAT {number}")
                 self.assertTrue(500 <= code < 600 or code == 421, code)

@@ -64,6 +64,10 @@ class OpenRelay(PostwainTestCase):
             cls.addClassCleanup(end)
         cls.mta.start()
 
+    def setUp(self):
+        self.mta.wait_queue_empty()
+        self.ours.messages.clear()
+
     def tearDown(self):
         self.assertEqual(0, self.outside.connections)
         self.assertEqual([], [r for r in self.mta.unsettled() if "outside" in r.split("@")[-1]])
@@ -84,6 +88,16 @@ class OpenRelay(PostwainTestCase):
             code, text = client.command("DATA")
             self.assertTrue(500 <= code < 600, f"DATA: {code} {text}")
             client.quit()
+
+    def test_look_alikes_with_smtputf8(self):
+        """Letters that look like ours, full-width dots, invisible characters, decomposed forms."""
+        client = self.stranger()
+        self.assertEqual(250, client.command("MAIL FROM:<a@sender.test> SMTPUTF8")[0])
+        for domain in ("öurs.test", "оurs.test", "ours。test", "ours.test\u00ad", "ours.t\u200best",
+                       "ｏｕｒｓ.test", "ours.test\u3002", "xn--urs-snc.test", "ou\u0308rs.test"):
+            with self.subTest(domain):
+                code, text = client.command(f"RCPT TO:<bob@{domain}>")
+                self.assertTrue(500 <= code < 600, f"{code} {text}")
 
     def test_plain_refusal_says_so(self):
         client = self.stranger()
@@ -116,7 +130,6 @@ class OpenRelay(PostwainTestCase):
         for transaction in self.ours.messages:
             for recipient in transaction.recipients:
                 self.assertTrue(recipient.endswith("@any.test"), recipient)
-        self.ours.messages.clear()
 
     def test_source_route_to_us_is_not_a_way_out(self):
         """RFC 5321 3.3: the route is ignored or refused; the mailbox behind it decides."""

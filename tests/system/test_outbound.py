@@ -245,7 +245,8 @@ class Outcomes(Outbound):
         with SmtpClient(mta.port) as client:
             client.mail("alice@sender.test", USERS[:1], message())
         wait_until(lambda: mta.unsettled()[USERS[0]]["attempts"] == 1, 10, "one attempt")
-        self.assertIn("4.4.1", mta.unsettled()[USERS[0]]["last_reply"])
+        self.assertIn("refused", mta.unsettled()[USERS[0]]["last_reply"])
+        self.assertEqual(["4.4.1"], [event["status"] for event in mta.events("deferred")])
 
     def test_smtputf8_needs_a_peer_that_knows_it(self):
         self.begin(extensions=[e for e in EXTENSIONS if e != "SMTPUTF8"])
