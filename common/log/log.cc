@@ -1,6 +1,7 @@
 #include "common/log/log.h"
 
 #include <atomic>
+#include <iterator>
 #include <mutex>
 
 #include <unistd.h>
@@ -55,31 +56,46 @@ void write_out(Sink& s) {
   s.buffer.clear();
 }
 
-void append_json_string(std::string& out, std::string_view value) {
+// True for the usual value: printable ASCII within the limit that stands in a line as it is.
+bool is_plain(std::string_view value, bool text_format) {
+  if (value.size() > kValueMax) return false;
+  for (char c : value) {
+    auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x21 || byte > 0x7E || c == '"' || c == '\\') {
+      if (c != ' ' || text_format) return false;
+    }
+    if (text_format && c == '=') return false;
+  }
+  return !text_format || !value.empty();
+}
+
+void append_quoted(std::string& out, std::string_view value, std::string_view escaped) {
   out += '"';
-  for (char c : printable(value, kValueMax)) {
-    if (c == '"' || c == '\\') out += '\\';
+  for (char c : value) {
+    if (escaped.find(c) != std::string_view::npos) out += '\\';
     out += c;
   }
   out += '"';
 }
 
-bool needs_quotes(std::string_view value) {
-  return value.empty() || value.find_first_of(" =\"\t") != std::string_view::npos;
+void append_json_string(std::string& out, std::string_view value) {
+  if (!is_plain(value, false)) return append_quoted(out, printable(value, kValueMax), "\"\\");
+  out += '"';
+  out += value;
+  out += '"';
 }
 
 void append_text_value(std::string& out, std::string_view value) {
-  std::string safe = printable(value, kValueMax);
-  if (!needs_quotes(safe)) {
-    out += safe;
+  if (is_plain(value, true)) {
+    out += value;
     return;
   }
-  out += '"';
-  for (char c : safe) {
-    if (c == '"') out += '\\';
-    out += c;
-  }
-  out += '"';
+  std::string safe = printable(value, kValueMax);
+  bool quotes = safe.empty() || safe.find_first_of(" =\"\t") != std::string::npos;
+  if (quotes)
+    append_quoted(out, safe, "\"");
+  else
+    out += safe;
 }
 
 }  // namespace
@@ -111,12 +127,13 @@ Line::Line(Level level, std::string_view event) : level_(level), enabled_(level 
   const Sink& s = sink();
   text_.reserve(256);
   if (s.format == Format::json) {
-    text_ = fmt::format(R"({{"time":"{}","process":"{}","pid":{},"level":"{}","event":"{}")",
-                        format_rfc3339_ms(wall_now()), s.process,
-                        s.pid_text.empty() ? "0" : s.pid_text, name_of(level), event);
+    fmt::format_to(std::back_inserter(text_),
+                   R"({{"time":"{}","process":"{}","pid":{},"level":"{}","event":"{}")",
+                   format_rfc3339_ms(wall_now()), s.process, s.pid_text.empty() ? "0" : s.pid_text,
+                   name_of(level), event);
   } else {
-    text_ = fmt::format("{} {}[{}] {} {}", format_rfc3339_ms(wall_now()), s.process, s.pid_text,
-                        name_of(level), event);
+    fmt::format_to(std::back_inserter(text_), "{} {}[{}] {} {}", format_rfc3339_ms(wall_now()),
+                   s.process, s.pid_text, name_of(level), event);
   }
 }
 
@@ -134,22 +151,27 @@ Line::~Line() {
     s.request(s.context);
 }
 
+void Line::begin_field(std::string_view key) {
+  bool json = sink().format == Format::json;
+  text_ += json ? ",\"" : " ";
+  text_ += key;
+  text_ += json ? "\":" : "=";
+}
+
 Line& Line::kv(std::string_view key, std::string_view value) {
   if (!enabled_) return *this;
-  if (sink().format == Format::json) {
-    text_ += fmt::format(",\"{}\":", key);
+  begin_field(key);
+  if (sink().format == Format::json)
     append_json_string(text_, value);
-  } else {
-    text_ += fmt::format(" {}=", key);
+  else
     append_text_value(text_, value);
-  }
   return *this;
 }
 
 Line& Line::raw(std::string_view key, std::string_view value) {
   if (!enabled_) return *this;
-  text_ += sink().format == Format::json ? fmt::format(",\"{}\":{}", key, value)
-                                         : fmt::format(" {}={}", key, value);
+  begin_field(key);
+  text_ += value;
   return *this;
 }
 

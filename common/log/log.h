@@ -44,6 +44,7 @@ class Line {
   }
 
  private:
+  void begin_field(std::string_view key);
   Line& raw(std::string_view key, std::string_view value);
   Line& integer(std::string_view key, long long value);
   Line& natural(std::string_view key, unsigned long long value);
