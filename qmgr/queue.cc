@@ -186,7 +186,7 @@ void Queue::offer_fresh(NewMessage& message) {
     Job job{message.info.id, message.info.traffic_class, milestone_of(message.info, false), {}};
     for (std::size_t i = start; i < end; ++i) job.recipients.push_back(order[i]);
     scheduler_.pin(id, static_cast<std::uint32_t>(end - start));
-    if (!working_.has_room() || !scheduler_.offer(id, job, now)) {
+    if (!working_.has_room() || !scheduler_.offer(id, job, Scheduler::Source::fresh, now)) {
       scheduler_.due_at(id, now, now);
       scheduler_.unpin(id, static_cast<std::uint32_t>(end - start), now);
       start = end;
@@ -255,6 +255,7 @@ void Queue::refilled(const Refill& refill, DuePage page) {
   }
   bool offered = false;
   bool refused = false;
+  bool refused_elsewhere = false;
   for (Group& group : groups) {
     auto count = static_cast<std::uint32_t>(group.rows.size());
     bool warned = std::all_of(group.rows.begin(), group.rows.end(),
@@ -265,8 +266,11 @@ void Queue::refilled(const Refill& refill, DuePage page) {
     Job job{group.info->id, group.info->traffic_class, milestone_of(*group.info, warned), {}};
     for (const StoredRecipient* r : group.rows) job.recipients.push_back(r->index);
     scheduler_.pin(group.destination, count);
-    if (!working_.has_room() || !scheduler_.offer(group.destination, job, now)) {
+    if (!working_.has_room() ||
+        !scheduler_.offer(group.destination, job, Scheduler::Source::store, now)) {
       refused = true;
+      refused_elsewhere =
+          refused_elsewhere || !working_.has_room() || group.destination != refill.destination;
       scheduler_.unpin(group.destination, count, now);
       continue;
     }
@@ -284,10 +288,13 @@ void Queue::refilled(const Refill& refill, DuePage page) {
       working_.add(working, std::move(r));
     }
   }
-  // Rows that are due but could not be taken: look again soon, not at once, or this would spin.
+  // Rows that are due but were not taken are asked for again. When that was for want of room at
+  // this destination, the scheduler asks only when there is some; otherwise wait, or this would
+  // spin.
   std::optional<WallTime> next_due = page.next_due;
-  if (refused || (!offered && next_due))
-    next_due = std::max(next_due.value_or(now), now + (refused ? kNoRoomPause : Duration(1000)));
+  if (refused) next_due = now;
+  if ((refused && refused_elsewhere) || (!offered && !refused && next_due))
+    next_due = std::max(*next_due, now + kNoRoomPause);
   scheduler_.refilled(refill.destination, next_due, now);
   hooks_.on_work();
 }

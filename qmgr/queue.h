@@ -33,7 +33,7 @@ constexpr std::size_t kLeaseRecipients = 100;        // of one lease
 constexpr std::size_t kRecoverDestinations = 500;    // read at once after start
 constexpr std::size_t kCountMessages = 5000;         // of one stretch (totals.h)
 constexpr std::uint32_t kOutsideRecipients = 10000;  // of a message that is not in memory
-constexpr Duration kNoRoomPause = std::chrono::seconds(5);
+constexpr Duration kNoRoomPause = std::chrono::seconds(1);
 
 // What an operator may ask for a message.
 enum class Action : std::uint8_t { retry, cancel, hold, release, bounce };

@@ -59,12 +59,23 @@ void Scheduler::unpin(DestinationId id, std::uint32_t count, WallTime now) {
   if (d.pins == 0) refresh(id, now);
 }
 
-bool Scheduler::offer(DestinationId id, Job& job, WallTime now) {
+// How many recipients a destination may have queued: never more than what stays free for others.
+std::uint32_t Scheduler::room_for(const Destination& d) const {
+  std::size_t others = queued_recipients_ - d.queued_recipients;
+  std::size_t free =
+      limits_.total_recipients - std::min<std::size_t>(others, limits_.total_recipients);
+  return std::min(limits_.window_recipients, static_cast<std::uint32_t>(free / 2));
+}
+
+bool Scheduler::offer(DestinationId id, Job& job, Source source, WallTime now) {
   Destination& d = at(id);
   PW_CHECK(!job.recipients.empty());
-  if (d.queued_recipients >= limits_.window_recipients || queued_jobs_ >= limits_.total_jobs)
-    return false;
+  std::uint32_t room = room_for(d);
+  bool older_waits = d.refilling || (d.store_due && *d.store_due <= now);
+  if (source == Source::fresh && older_waits) room /= 2;
+  if (d.queued_recipients >= room) return false;
   d.queued_recipients += static_cast<std::uint32_t>(job.recipients.size());
+  queued_recipients_ += job.recipients.size();
   d.earliest_milestone = std::min(d.earliest_milestone, job.milestone);
   d.jobs[static_cast<std::size_t>(job.traffic_class)].push_back(std::move(job));
   ++queued_jobs_;
@@ -99,7 +110,7 @@ void Scheduler::advance(WallTime now) {
     at(id).wake.reset();
     refresh(id, now);
   }
-  while (!starved_.empty() && queued_jobs_ < limits_.total_jobs * 3 / 4) {
+  while (!starved_.empty() && queued_recipients_ < limits_.total_recipients * 3 / 4) {
     DestinationId id = starved_.front();
     starved_.pop_front();
     at(id).starved = false;
@@ -247,6 +258,7 @@ Job Scheduler::pop(Destination& d, std::size_t c) {
     d.front[c] = 0;
   }
   d.queued_recipients -= static_cast<std::uint32_t>(job.recipients.size());
+  queued_recipients_ -= job.recipients.size();
   --queued_jobs_;
   --queued_in_pool_[index_of(d.settings.pool)];
   return job;
@@ -267,8 +279,10 @@ void Scheduler::refresh(DestinationId id, WallTime now) {
 }
 
 void Scheduler::put_back(Destination& d, std::size_t c, std::vector<Job> jobs) {
-  for (const Job& job : jobs)
+  for (const Job& job : jobs) {
     d.queued_recipients += static_cast<std::uint32_t>(job.recipients.size());
+    queued_recipients_ += job.recipients.size();
+  }
   queued_jobs_ += jobs.size();
   queued_in_pool_[index_of(d.settings.pool)] += jobs.size();
   d.jobs[c] = std::move(jobs);
@@ -297,8 +311,8 @@ void Scheduler::sweep(DestinationId id, WallTime now) {
 void Scheduler::want_refill(DestinationId id, WallTime now) {
   Destination& d = at(id);
   if (d.refilling || !d.store_due || *d.store_due > now) return;
-  if (d.queued_recipients > limits_.window_recipients / 2) return;
-  if (queued_jobs_ >= limits_.total_jobs) {
+  if (d.queued_recipients > room_for(d) / 2) return;
+  if (room_for(d) == 0) {
     if (!d.starved) starved_.push_back(id);
     d.starved = true;
     return;

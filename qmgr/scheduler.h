@@ -2,8 +2,10 @@
 // happened, and gives decisions. No store, no loop, no clock; tests run it in virtual time.
 //
 // It holds a bounded window of due work per destination; the rest stays in the store and is asked
-// for (refills) when there is room, earliest due first. So a dead destination with a million rows
-// costs no more than one with a thousand, and the work of a tick depends on what is due.
+// for (refills) when half of the window is free, earliest due first. A destination may have no more
+// in memory than what is still free for all others: however many are dead or slow, the next one
+// finds room. While work waits in the store, fresh work takes only half of the window, so that it
+// cannot overtake for ever.
 //
 // Fairness: deficit round robin over the classes (interactive, bulk, bounce), measured in
 // recipients; within a class round robin over the destinations; within a destination first come
@@ -49,9 +51,9 @@ struct Job {
 };
 
 struct SchedulerLimits {
-  std::uint32_t window_recipients = 1000;                // queued in memory per destination
-  std::uint32_t refill_recipients = 500;                 // asked from the store at once
-  std::uint32_t total_jobs = 20000;                      // queued in memory at all
+  std::uint32_t window_recipients = 10000;               // queued in memory per destination at most
+  std::uint32_t refill_recipients = 1000;                // asked from the store at once
+  std::uint32_t total_recipients = 40000;                // queued in memory at all
   Duration idle_destination = std::chrono::minutes(10);  // then its window is forgotten
 };
 
@@ -104,7 +106,8 @@ class Scheduler {
   void unpin(DestinationId id, std::uint32_t count, WallTime now);
 
   // Work that may run now. False: no room; it stays in the store, and due_at is to be called.
-  bool offer(DestinationId id, Job& job, WallTime now);
+  enum class Source : std::uint8_t { fresh, store };
+  bool offer(DestinationId id, Job& job, Source source, WallTime now);
   // The store has work for it that is due then.
   void due_at(DestinationId id, WallTime when, WallTime now);
   // Takes the jobs of a message out again (hold, cancel). Running ones are not touched.
@@ -129,6 +132,7 @@ class Scheduler {
   // At most `limit`, those with an open breaker or with the most work first.
   std::vector<DestinationReport> report(std::size_t limit) const;
   std::size_t queued_jobs() const { return queued_jobs_; }
+  std::size_t queued_recipients() const { return queued_recipients_; }
   std::size_t destinations() const { return by_key_.size(); }
   std::uint32_t running(DestinationId id) const { return at(id).running; }
   bool has_queued(Pool pool) const { return queued_in_pool_[static_cast<std::size_t>(pool)] > 0; }
@@ -167,6 +171,7 @@ class Scheduler {
     PW_CHECK(id < slots_.size() && slots_[id]);
     return *slots_[id];
   }
+  std::uint32_t room_for(const Destination& d) const;
   bool eligible(const Destination& d, std::size_t c, WallTime now) const;
   bool rate_allows(const Destination& d, WallTime now) const;
   Job pop(Destination& d, std::size_t c);
@@ -199,6 +204,7 @@ class Scheduler {
   std::vector<Pick> passed_over_;
   std::deque<DestinationId> starved_;  // due in the store, but memory was full
   std::size_t queued_jobs_ = 0;
+  std::size_t queued_recipients_ = 0;
 };
 
 }  // namespace postwain::qmgr

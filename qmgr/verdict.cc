@@ -24,6 +24,8 @@ Verdict deferred(const MessageInfo& message, const RecipientFacts& facts, LastOu
                  std::uint32_t attempts, bool in_doubt, const RetryRules& rules, WallTime now) {
   Duration delay = retry_delay(*rules.delays, std::max<std::uint32_t>(attempts, 1), rules.jitter,
                                message.id.value);
+  // Our own processes handed it back unused: that is no reason to let it wait long.
+  if (attempts == facts.attempts && !in_doubt) delay = std::min(delay, kUnusedRetry);
   Plan plan =
       plan_retry(rules.lifetimes, message.arrival.received_at, now, delay, facts.delay_warned);
   if (plan.expired) return removed(facts.index, Event::expired);

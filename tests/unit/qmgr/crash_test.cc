@@ -1,0 +1,72 @@
+// A process that is killed in the middle of commits: everything it had acknowledged is there.
+#include <csignal>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include "qmgr/store.h"
+#include "tests/unit/qmgr/support.h"
+
+using namespace postwain;
+using namespace postwain::qmgr;
+
+namespace {
+
+// Commits groups of five and tells the last id of each group after its commit. Never returns.
+[[noreturn]] void commit_for_ever(const std::string& path, std::uint64_t first, int tell) {
+  auto store = Store::open(path);
+  if (!store) ::_exit(3);
+  for (std::uint64_t id = first;;) {
+    if (!store->begin()) ::_exit(4);
+    for (int i = 0; i < 5; ++i, ++id)
+      if (!store->accept(test::make_message(id, {"a@example.org", "b@example.org"}), test::at(0)))
+        ::_exit(5);
+    if (!store->commit()) ::_exit(6);
+    std::uint64_t last = id - 1;
+    if (::write(tell, &last, sizeof last) != sizeof last) ::_exit(7);
+    if (store->wal_bytes() > 200000 && !store->checkpoint(Store::Checkpoint::passive)) ::_exit(8);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("acknowledged messages survive SIGKILL at any moment") {
+  test::TempFolder folder;
+  std::uint64_t acknowledged = 0;
+  std::uint64_t next = 1;
+  for (int round = 0; round < 12; ++round) {
+    int pipe_ends[2];
+    REQUIRE(::pipe(pipe_ends) == 0);
+    pid_t child = ::fork();
+    if (child == 0) {
+      ::close(pipe_ends[0]);
+      commit_for_ever(folder.db(), next, pipe_ends[1]);
+    }
+    ::close(pipe_ends[1]);
+    ::usleep(static_cast<useconds_t>(15000 + round * 3700));
+    ::kill(child, SIGKILL);
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE(WIFSIGNALED(status));
+    std::uint64_t last = 0;
+    while (::read(pipe_ends[0], &last, sizeof last) == sizeof last) acknowledged = last;
+    ::close(pipe_ends[0]);
+
+    auto store = Store::open(folder.db());
+    REQUIRE(store.ok());
+    REQUIRE(*store->database().ask("PRAGMA quick_check") == "ok");
+    Counts counts;
+    mail::QueueId cursor;
+    mail::QueueId newest = *store->last_id();
+    while (auto end = *store->count(cursor, newest, 100000, counts)) cursor = *end;
+    INFO("round " << round << ": acknowledged " << acknowledged << ", found " << counts.messages);
+    REQUIRE(counts.messages >= static_cast<std::int64_t>(acknowledged));
+    REQUIRE(counts.messages <= static_cast<std::int64_t>(acknowledged) + 5);
+    REQUIRE(counts.recipients == 2 * counts.messages);
+    next = newest.value + 1;
+    acknowledged = newest.value;
+  }
+  REQUIRE(acknowledged > 50);
+}

@@ -1,0 +1,353 @@
+// The small pure parts: routes, retry times, verdicts, notices, health, admission, filters.
+#include <catch2/catch.hpp>
+
+#include "qmgr/admission.h"
+#include "qmgr/gather.h"
+#include "qmgr/list_filter.h"
+#include "qmgr/peers.h"
+#include "qmgr/retry_policy.h"
+#include "qmgr/router.h"
+#include "qmgr/totals.h"
+#include "qmgr/verdict.h"
+#include "tests/unit/qmgr/support.h"
+
+using namespace postwain;
+using namespace postwain::qmgr;
+using namespace std::chrono_literals;
+using test::at;
+
+namespace {
+
+config::Route route(std::vector<std::string> match, const std::string& deliver) {
+  config::Route r;
+  r.match = std::move(match);
+  r.deliver = *mail::NextHop::parse(deliver);
+  return r;
+}
+
+}  // namespace
+
+TEST_CASE("the first route that matches wins, none is MX") {
+  config::Config config;
+  config.delivery.smtp_port = 2525;
+  config.routes = {
+      route({"boss@example.org"}, "smtp:boss:25"),
+      route({".example.org", "example.net"}, "lmtp:unix:/run/store"),
+      route({"example.org", "vip@sub.example.org"}, "smtp:relay:587"),
+      route({"sub.example.org"}, "smtp:never:25"),
+  };
+  config.routes[2].credential = "user:secret";
+  Router router(config);
+  struct {
+    const char* address;
+    const char* key;
+  } rows[] = {
+      {"a@example.org", "smtp:relay:587 route=2"},
+      {"A@EXAMPLE.ORG", "smtp:relay:587 route=2"},
+      {"Boss@Example.org", "smtp:boss:25"},
+      {"\"boss\"@example.org", "smtp:boss:25"},
+      {"a@sub.example.org", "lmtp:unix:/run/store"},
+      {"vip@sub.example.org", "lmtp:unix:/run/store"},
+      {"a@deep.sub.example.org", "lmtp:unix:/run/store"},
+      {"a@notexample.org", "mx:notexample.org"},
+      {"a@example.net", "lmtp:unix:/run/store"},
+      {"a@x.example.net", "mx:x.example.net"},
+      {"a@Other.Example.COM.", "mx:other.example.com"},
+      {"a@[192.0.2.1]", "smtp:[192.0.2.1]:2525"},
+      {"a@[IPv6:2001:db8::1]", "smtp:[2001:db8::1]:2525"},
+  };
+  for (const auto& row : rows) {
+    INFO(row.address);
+    REQUIRE(router.route(mail::Address::from_text(row.address)).key == row.key);
+  }
+  Routed lmtp = router.route(mail::Address::from_text("a@example.net"));
+  REQUIRE(lmtp.settings->tls == mail::TlsLevel::off);
+  REQUIRE(lmtp.settings->store_schedule);
+  REQUIRE(router.route(mail::Address::from_text("a@example.org")).settings->credential ==
+          "user:secret");
+
+  config.routes.insert(config.routes.begin() + 1, route({"*"}, "smtp:all:25"));
+  Router with_star(config);
+  REQUIRE(with_star.route(mail::Address::from_text("boss@example.org")).key == "smtp:boss:25");
+  REQUIRE(with_star.route(mail::Address::from_text("a@[192.0.2.1]")).key == "smtp:all:25");
+  REQUIRE(with_star.route(mail::Address::from_text("a@example.net")).key == "smtp:all:25");
+}
+
+TEST_CASE("retry delays follow the list, the last one repeats, jitter stays in its bounds") {
+  std::vector<Duration> list = {1min, 5min, 15min};
+  Duration want[] = {1min, 1min, 5min, 15min, 15min, 15min};
+  for (std::uint32_t attempts = 0; attempts < 6; ++attempts)
+    REQUIRE(retry_delay(list, attempts, 0, 99) == want[attempts]);
+  Duration least = 1h;
+  Duration most = 0ms;
+  for (std::uint64_t salt = 0; salt < 1000; ++salt) {
+    Duration d = retry_delay(list, 2, 0.1, salt);
+    REQUIRE(d >= 270s);
+    REQUIRE(d <= 330s);
+    REQUIRE(d == retry_delay(list, 2, 0.1, salt));
+    least = std::min(least, d);
+    most = std::max(most, d);
+  }
+  REQUIRE(least < 275s);
+  REQUIRE(most > 325s);
+}
+
+TEST_CASE("plans: warning once, no attempt beyond a milestone, expiry after the last one") {
+  Lifetimes limits{5h, 2h};
+  struct {
+    const char* name;
+    Duration age;
+    Duration delay;
+    bool warned;
+    bool expired;
+    bool warn;
+    Duration next;  // after arrival
+  } rows[] = {
+      {"young", 1min, 5min, false, false, false, 6min},
+      {"not beyond the warning", 1h + 50min, 30min, false, false, false, 2h},
+      {"the warning", 2h, 30min, false, false, true, 2h + 30min},
+      {"warned already", 2h + 30min, 30min, true, false, false, 3h},
+      {"not beyond the end", 4h + 50min, 4h, true, false, false, 5h},
+      {"the end", 5h, 1min, true, true, false, 0ms},
+      {"late and never warned", 6h, 1min, false, true, false, 0ms},
+  };
+  for (const auto& row : rows) {
+    INFO(row.name);
+    Plan plan = plan_retry(limits, at(0), at(0) + row.age, row.delay, row.warned);
+    REQUIRE(plan.expired == row.expired);
+    REQUIRE(plan.warn == row.warn);
+    if (!row.expired) REQUIRE(plan.next_attempt_at == at(0) + row.next);
+  }
+  config::Queue queue;
+  REQUIRE(lifetimes(queue, true).lifetime == queue.bounce_lifetime);
+  REQUIRE_FALSE(lifetimes(queue, true).delay_warning.has_value());
+}
+
+TEST_CASE("verdicts: only a clear no fails, the lifetime ends everything") {
+  MessageInfo message = test::make_message(5, {}).info;
+  std::vector<Duration> list = {1min};
+  RetryRules rules{{1h, std::nullopt}, &list, 0, false};
+  RecipientFacts facts;
+  facts.destination = "mx:example.org";
+  facts.attempts = 3;
+
+  mail::Outcome outcome;
+  outcome.disposition = mail::Disposition::delivered;
+  Verdict verdict = judge(message, facts, outcome, rules, at(1000));
+  REQUIRE(verdict.change.kind == ChangeKind::remove);
+  REQUIRE(verdict.event == Event::relayed);
+  outcome.dsn_passed_on = true;
+  REQUIRE_FALSE(judge(message, facts, outcome, rules, at(1000)).event.has_value());
+  rules.final_delivery = true;
+  outcome.dsn_passed_on = false;
+  REQUIRE(judge(message, facts, outcome, rules, at(1000)).event == Event::delivered);
+
+  outcome.disposition = mail::Disposition::failed;
+  REQUIRE(judge(message, facts, outcome, rules, at(1000)).event == Event::failed);
+
+  outcome.disposition = mail::Disposition::deferred;
+  outcome.stage = mail::Stage::final_reply;
+  outcome.in_doubt = true;
+  verdict = judge(message, facts, outcome, rules, at(1000));
+  REQUIRE(verdict.change.kind == ChangeKind::defer);
+  REQUIRE(verdict.change.attempts == 4);
+  REQUIRE(verdict.change.in_doubt);
+  REQUIRE(verdict.change.next_attempt_at == at(61000));
+  verdict = judge(message, facts, outcome, rules, at(3600'000));
+  REQUIRE(verdict.change.kind == ChangeKind::remove);
+  REQUIRE(verdict.event == Event::expired);
+
+  SECTION("an attempt of our own making is not counted and soon repeated") {
+    mail::Outcome local = mail::local_outcome(mail::Disposition::deferred, mail::Stage::local,
+                                              mail::Blame::nobody, {4, 3, 2}, "stopping");
+    verdict = judge(message, facts, local, rules, at(1000));
+    REQUIRE(verdict.change.attempts == 3);
+    REQUIRE(verdict.change.next_attempt_at == at(3000));
+  }
+}
+
+TEST_CASE("notices: who is told what") {
+  MessageInfo message = test::make_message(5, {}).info;
+  NoticeSettings settings{"mx.test", "postmaster@test", 5h};
+  auto event = [](std::uint32_t index, Event what, std::uint8_t notify = 0) {
+    RecipientEvent e;
+    e.index = index;
+    e.event = what;
+    e.details.recipient.notify.bits = notify;
+    return e;
+  };
+  using N = mail::Notify;
+  SECTION("one notice for all that failed at once, NOTIFY obeyed") {
+    auto orders = plan_notices(
+        message,
+        {event(0, Event::failed), event(1, Event::expired), event(2, Event::failed, N::never),
+         event(3, Event::failed, N::success), event(4, Event::delayed),
+         event(5, Event::delayed, N::failure), event(6, Event::delivered),
+         event(7, Event::delivered, N::success), event(8, Event::relayed, N::success)},
+        settings, at(0));
+    REQUIRE(orders.size() == 4);
+    REQUIRE(orders[0].request.action == DsnAction::failed);
+    REQUIRE(orders[0].indices == std::vector<std::uint32_t>{0, 1});
+    REQUIRE(orders[0].request.recipients[1].expired);
+    REQUIRE(orders[0].kind == MessageKind::notice);
+    REQUIRE(orders[0].request.to.text() == "sender@example.com");
+    REQUIRE(orders[1].indices == std::vector<std::uint32_t>{4});
+    REQUIRE(orders[2].indices == std::vector<std::uint32_t>{7});
+    REQUIRE(orders[3].indices == std::vector<std::uint32_t>{8});
+  }
+  SECTION("the null sender is never answered, the postmaster hears of it once") {
+    message.envelope.reverse_path = {};
+    auto orders = plan_notices(
+        message,
+        {event(0, Event::failed), event(1, Event::delayed), event(2, Event::delivered, N::success)},
+        settings, at(0));
+    REQUIRE(orders.size() == 1);
+    REQUIRE(orders[0].kind == MessageKind::double_bounce);
+    REQUIRE(orders[0].request.to.text() == "postmaster@test");
+    message.kind = MessageKind::double_bounce;
+    REQUIRE(plan_notices(message, {event(0, Event::failed)}, settings, at(0)).empty());
+  }
+  SECTION("very many recipients make several notices") {
+    std::vector<RecipientEvent> events;
+    for (std::uint32_t i = 0; i < 450; ++i) events.push_back(event(i, Event::failed));
+    auto orders = plan_notices(message, std::move(events), settings, at(0));
+    REQUIRE(orders.size() == 3);
+    REQUIRE(orders[2].indices.size() == 50);
+  }
+}
+
+TEST_CASE("health: window, breaker, half-open probe") {
+  std::vector<Duration> retry = {1min, 5min, 15min, 30min, 60min};
+  DestinationHealth health(0);
+  REQUIRE(health.slots(at(0)) == 5);
+  for (int i = 0; i < 300; ++i) health.succeeded();
+  REQUIRE(health.slots(at(0)) == kWindowMax);
+
+  SECTION("a few failures shrink the window, one message in trouble opens nothing") {
+    for (std::uint32_t i = 0; i + 1 < kCohort; ++i)
+      REQUIRE_FALSE(health.failed(at(0), kInternetSteps, retry, 0.5));
+    REQUIRE_FALSE(health.is_open());
+    REQUIRE(health.slots(at(0)) == kWindowMax - kCohort + 1);
+    health.succeeded();
+    REQUIRE_FALSE(health.failed(at(0), kInternetSteps, retry, 0.5));
+  }
+  SECTION("a cohort opens it; the hold follows the retry schedule; one probe closes it") {
+    for (std::uint32_t i = 0; i < kCohort; ++i)
+      (void)health.failed(at(0), kInternetSteps, retry, 0.5);
+    REQUIRE(health.is_open());
+    REQUIRE(health.slots(at(0)) == 0);
+    REQUIRE(health.hold_until() == at(60'000));
+    REQUIRE_FALSE(health.failed(at(10), kInternetSteps, retry, 0.5));  // began before
+    REQUIRE(health.slots(at(60'000)) == 1);
+    REQUIRE(health.failed(at(60'000), kInternetSteps, retry, 0.5));
+    REQUIRE(health.hold_until() == at(60'000) + 5min);
+    WallTime now = health.hold_until();
+    for (int i = 0; i < 8; ++i) {
+      REQUIRE(health.failed(now, kInternetSteps, retry, 1.0));
+      REQUIRE(health.hold_until() - now <= 60min);
+      now = health.hold_until();
+    }
+    REQUIRE(health.succeeded());
+    REQUIRE(health.slots(now) == kWindowSlowStart);
+  }
+  SECTION("a schedule in seconds is not held up") {
+    std::vector<Duration> fast = {1s};
+    for (std::uint32_t i = 0; i < kCohort; ++i) (void)health.failed(at(0), kStoreSteps, fast, 0.5);
+    REQUIRE(health.hold_until() == at(1000));
+  }
+  SECTION("a route's own limit") {
+    DestinationHealth narrow(3);
+    REQUIRE(narrow.slots(at(0)) == 3);
+    for (int i = 0; i < 100; ++i) narrow.succeeded();
+    REQUIRE(narrow.slots(at(0)) == 3);
+  }
+}
+
+TEST_CASE("gathering waits only where somebody can still join") {
+  REQUIRE(gathered_enough(1, 0));
+  REQUIRE(gathered_enough(1, 1));
+  REQUIRE_FALSE(gathered_enough(1, 2));
+  REQUIRE_FALSE(gathered_enough(13, 20));
+  REQUIRE(gathered_enough(14, 20));
+  REQUIRE(gathered_enough(180, 100000));
+}
+
+TEST_CASE("admission") {
+  AdmissionFacts facts;
+  facts.message_size = 50 << 20;
+  REQUIRE(decide_admission(facts).accepting);
+  facts.disk = {1ULL << 30, 100ULL << 30, true};
+  REQUIRE(decide_admission(facts).accepting);
+  facts.disk.free_bytes = 200 << 20;
+  ipc::Admission low = decide_admission(facts);
+  REQUIRE_FALSE(low.accepting);
+  REQUIRE(low.refusal.one_line().substr(0, 9) == "452 4.3.1");
+  facts.disk = {60 << 20, 256 << 20, true};  // a small disk: a tenth is enough
+  REQUIRE(decide_admission(facts).accepting);
+  facts.store_full = true;
+  REQUIRE(decide_admission(facts).refusal.code == 452);
+  facts.store_full = false;
+  facts.wal_bytes = kWalStopBytes + 1;
+  REQUIRE(decide_admission(facts).refusal.code == 451);
+}
+
+TEST_CASE("filters of queue commands") {
+  StoredMessage message{test::make_message(42, {}).info, {}};
+  StoredRecipient r;
+  r.recipient.address = mail::Address::from_text("User@Sub.Example.org");
+  message.recipients.push_back(r);
+  auto matches = [&](auto set, Duration age = 0ms) {
+    ListFilter filter;
+    set(filter);
+    return filter.matches(message, at(0) + age);
+  };
+  REQUIRE(matches([](ListFilter&) {}));
+  REQUIRE(matches([](ListFilter& f) { f.domain = "sub.example.org"; }));
+  REQUIRE_FALSE(matches([](ListFilter& f) { f.domain = "example.org"; }));
+  REQUIRE(matches([](ListFilter& f) { f.domain = ".example.org"; }));
+  REQUIRE(matches([](ListFilter& f) { f.recipient = "user@sub.example.org"; }));
+  REQUIRE(matches([](ListFilter& f) { f.recipient = "@SUB.example.org"; }));
+  REQUIRE(matches([](ListFilter& f) { f.sender = "SENDER@example.com"; }));
+  REQUIRE_FALSE(matches([](ListFilter& f) { f.sender = "<>"; }));
+  REQUIRE_FALSE(matches([](ListFilter& f) { f.older = 2h; }, 1h));
+  REQUIRE(matches([](ListFilter& f) { f.older = 2h; }, 3h));
+  REQUIRE_FALSE(matches([](ListFilter& f) { f.id = mail::QueueId{43}; }));
+  REQUIRE(shown_state(r, true) == ShownState::active);
+  REQUIRE(shown_state(r, false) == ShownState::queued);
+  REQUIRE(parse_duration("90s") == 90s);
+  REQUIRE(parse_duration("2h") == 2h);
+  REQUIRE_FALSE(parse_duration("2x").has_value());
+  REQUIRE_FALSE(parse_duration("h").has_value());
+}
+
+TEST_CASE("roles and users") {
+  using ipc::Role;
+  struct {
+    Role role;
+    std::uint32_t uid;
+    bool may;
+  } rows[] = {
+      {Role::smtpd, 0, true},          {Role::smtpd, 100, true},
+      {Role::smtpd, 200, true},        {Role::smtpd, 1000, false},
+      {Role::control, 0, true},        {Role::control, 100, true},
+      {Role::control, 200, false},     {Role::control, 1000, false},
+      {Role::sendmail, 1000, true},    {Role::lmtp_client, 1000, false},
+      {Role::supervisor, 1000, false},
+  };
+  for (const auto& row : rows) REQUIRE(may_have_role(row.role, row.uid, 100, 200) == row.may);
+}
+
+TEST_CASE("totals while old messages are still being counted") {
+  Totals totals;
+  totals.start(mail::QueueId{100});
+  totals.added(3);                             // a new one, id above 100
+  totals.removed(mail::QueueId{50}, 1, true);  // not counted yet: will not be found
+  REQUIRE(totals.messages() == 1);
+  totals.counted(mail::QueueId{60}, {10, 20});
+  totals.removed(mail::QueueId{55}, 2, true);  // was counted
+  totals.counted(mail::QueueId{100}, {5, 5});
+  REQUIRE(totals.complete());
+  totals.removed(mail::QueueId{101}, 1, false);
+  REQUIRE(totals.messages() == 1 + 10 - 1 + 5);
+  REQUIRE(totals.recipients() == 3 + 20 - 2 + 5 - 1);
+}

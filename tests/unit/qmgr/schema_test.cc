@@ -1,0 +1,163 @@
+// The schema: schema.sql is what the migrations make; every statement is a search by index.
+#include <set>
+
+#include <catch2/catch.hpp>
+
+#include "common/base/file.h"
+
+#include "queue-schema/migrations.h"
+
+#include "qmgr/store.h"
+#include "tests/unit/qmgr/support.h"
+
+using namespace postwain;
+using namespace postwain::qmgr;
+
+namespace {
+
+// White space and comments do not count.
+std::string squeezed(const std::string& sql) {
+  std::string out;
+  for (std::size_t i = 0; i < sql.size(); ++i) {
+    if (sql.compare(i, 2, "--") == 0) {
+      while (i < sql.size() && sql[i] != '\n') ++i;
+      continue;
+    }
+    if (std::isspace(static_cast<unsigned char>(sql[i])) == 0) out += sql[i];
+  }
+  return out;
+}
+
+std::set<std::string> objects(Database& db) {
+  auto statement = Statement::prepare(db, "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL");
+  REQUIRE(statement.ok());
+  std::set<std::string> out;
+  Use use(*statement);
+  while (use.step() == Use::Step::row) out.insert(squeezed(use.text()));
+  return out;
+}
+
+std::string plan_of(Database& db, const std::string& sql) {
+  auto statement = Statement::prepare(db, "EXPLAIN QUERY PLAN " + sql);
+  INFO(sql);
+  REQUIRE(statement.ok());
+  Use use(*statement);
+  std::string out;
+  while (use.step() == Use::Step::row) {
+    use.number();
+    use.number();
+    use.number();
+    out += use.text() + "\n";
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("schema.sql and the migrations give the same schema") {
+  test::TempFolder folder;
+  auto store = Store::open(folder.db());
+  REQUIRE(store.ok());
+  auto readable = Database::open(folder.path() + "/readable.db", Database::Create::if_missing);
+  REQUIRE(readable.ok());
+  auto text = read_small_file(POSTWAIN_SOURCE_DIR "/queue-schema/schema.sql");
+  REQUIRE(text.ok());
+  REQUIRE(readable->run(*text).ok());
+
+  REQUIRE(objects(store->database()) == objects(*readable));
+  for (const char* pragma : {"PRAGMA application_id", "PRAGMA user_version"}) {
+    INFO(pragma);
+    REQUIRE(*store->database().ask(pragma) == *readable->ask(pragma));
+  }
+  REQUIRE(queue_schema::migrations().back().version == queue_schema::kSchemaVersion);
+}
+
+TEST_CASE("migrations are numbered from 1 without gaps") {
+  std::int64_t expected = 1;
+  for (const auto& step : queue_schema::migrations()) REQUIRE(step.version == expected++);
+}
+
+TEST_CASE("no statement of daily work scans or sorts") {
+  test::TempFolder folder;
+  auto store = Store::open(folder.db());
+  REQUIRE(store.ok());
+  for (std::size_t i = 0; i < kSqlCount; ++i) {
+    std::string sql(sql_text(static_cast<Sql>(i)));
+    if (sql.find("SAVEPOINT") != std::string::npos || sql.find("RELEASE") == 0 ||
+        sql.find("ROLLBACK") == 0)
+      continue;
+    std::string plan = plan_of(store->database(), sql);
+    INFO(sql << "\n" << plan);
+    // The counting statement scans its own bounded subquery.
+    std::string rest = plan;
+    if (auto at = rest.find("SCAN (subquery"); at != std::string::npos) rest.erase(at, 4);
+    CHECK(rest.find("SCAN") == std::string::npos);
+    CHECK(plan.find("TEMP B-TREE") == std::string::npos);
+  }
+  using std::string;
+  REQUIRE(plan_of(store->database(), string(sql_text(Sql::due_recipients)))
+              .find("recipient_due (destination=? AND next_attempt_at<?)") != string::npos);
+  REQUIRE(plan_of(store->database(), string(sql_text(Sql::next_destination)))
+              .find("recipient_due (destination>?)") != string::npos);
+}
+
+TEST_CASE("the store is opened as the guarantee demands") {
+  test::TempFolder folder;
+  auto store = Store::open(folder.db());
+  REQUIRE(store.ok());
+  struct {
+    const char* pragma;
+    const char* want;
+  } rows[] = {
+      {"journal_mode", "wal"},  {"synchronous", "2"},        {"locking_mode", "exclusive"},
+      {"foreign_keys", "1"},    {"wal_autocheckpoint", "0"}, {"page_size", "4096"},
+      {"auto_vacuum", "2"},     {"mmap_size", "0"},          {"secure_delete", "2"},
+      {"cache_size", "-65536"}, {"temp_store", "2"},
+  };
+  for (const auto& row : rows) {
+    INFO(row.pragma);
+    REQUIRE(*store->database().ask(std::string("PRAGMA ") + row.pragma) == row.want);
+  }
+}
+
+TEST_CASE("a second opener is refused while the first lives") {
+  test::TempFolder folder;
+  auto first = Store::open(folder.db());
+  REQUIRE(first.ok());
+  auto second = Store::open(folder.db());
+  REQUIRE_FALSE(second.ok());
+  REQUIRE(trouble_of(second.error()) == DbTrouble::busy);
+}
+
+TEST_CASE("foreign, newer and half-missing databases are refused") {
+  test::TempFolder folder;
+  {
+    auto db = Database::open(folder.db(), Database::Create::if_missing);
+    REQUIRE(db->run("CREATE TABLE other (a); PRAGMA application_id = 7").ok());
+  }
+  auto foreign = Store::open(folder.db());
+  REQUIRE_FALSE(foreign.ok());
+  REQUIRE(trouble_of(foreign.error()) == DbTrouble::damaged);
+
+  test::TempFolder newer;
+  REQUIRE(Store::open(newer.db()).ok());
+  {
+    auto db = Database::open(newer.db(), Database::Create::never);
+    REQUIRE(db->run("PRAGMA user_version = 9; UPDATE schema_info SET oldest_compatible = 9").ok());
+  }
+  auto refused = Store::open(newer.db());
+  REQUIRE_FALSE(refused.ok());
+  REQUIRE(refused.error().text.find("too old") != std::string::npos);
+  {
+    auto db = Database::open(newer.db(), Database::Create::never);
+    REQUIRE(db->run("UPDATE schema_info SET oldest_compatible = 1").ok());
+  }
+  REQUIRE(Store::open(newer.db()).ok());
+
+  test::TempFolder lost;
+  {
+    auto db = Database::open(lost.db() + "-wal", Database::Create::if_missing);
+    REQUIRE(db->run("CREATE TABLE a (b)").ok());
+  }
+  REQUIRE_FALSE(Store::open(lost.db()).ok());
+}

@@ -1,0 +1,274 @@
+// The store: what goes in comes out, every request for itself, nothing twice.
+#include <catch2/catch.hpp>
+
+#include "qmgr/store.h"
+#include "tests/unit/qmgr/support.h"
+
+using namespace postwain;
+using namespace postwain::qmgr;
+using test::at;
+using test::make_message;
+
+namespace {
+
+Accepted put(Store& store, const NewMessage& message) {
+  REQUIRE(store.begin().ok());
+  auto accepted = store.accept(message, at(0));
+  REQUIRE(accepted.ok());
+  REQUIRE(store.commit().ok());
+  return *accepted;
+}
+
+RecipientChange removal(std::uint32_t index) {
+  RecipientChange change;
+  change.index = index;
+  change.kind = ChangeKind::remove;
+  return change;
+}
+
+RecipientChange deferral(std::uint32_t index, std::int64_t ms) {
+  RecipientChange change;
+  change.index = index;
+  change.kind = ChangeKind::defer;
+  change.destination = "mx:example.org";
+  change.attempts = 1;
+  change.next_attempt_at = at(ms);
+  change.last = {at(1), mail::Stage::rcpt, {450, {4, 2, 1}, "greylisted"}, "mx.example.org"};
+  return change;
+}
+
+Settled settle(Store& store, const Settlement& settlement) {
+  REQUIRE(store.begin().ok());
+  auto settled = store.settle(settlement, nullptr, nullptr);
+  REQUIRE(settled.ok());
+  REQUIRE(store.commit().ok());
+  return settled.take();
+}
+
+std::size_t message_count(Store& store) {
+  return store.list({}, 1000, 1000)->size();
+}
+
+}  // namespace
+
+TEST_CASE("a message comes back as it was accepted, also after closing") {
+  test::TempFolder folder;
+  NewMessage message = make_message(42, {"a@example.org", "b@example.org"});
+  message.info.envelope.envid = "env 1";
+  message.info.envelope.ret = mail::DsnReturn::headers;
+  message.info.envelope.body = mail::BodyType::eight_bit_mime;
+  message.info.envelope.smtputf8 = true;
+  message.info.eight_bit = true;
+  message.recipients[1].recipient.notify.bits = mail::Notify::success | mail::Notify::delay;
+  message.recipients[1].recipient.orcpt = "rfc822;B@example.org";
+  message.content += std::string("\0\xff binary", 9);
+  {
+    auto store = Store::open(folder.db());
+    REQUIRE(put(*store, message) == Accepted::stored);
+  }
+  auto store = Store::open(folder.db());
+  REQUIRE(store.ok());
+  auto found = store->message(mail::QueueId{42}, 0, 100);
+  REQUIRE(found.ok());
+  REQUIRE(found->has_value());
+  const StoredMessage& m = **found;
+  REQUIRE(m.info.envelope.reverse_path.text() == "sender@example.com");
+  REQUIRE(m.info.envelope.envid == "env 1");
+  REQUIRE(m.info.envelope.ret == mail::DsnReturn::headers);
+  REQUIRE(m.info.envelope.body == mail::BodyType::eight_bit_mime);
+  REQUIRE(m.info.envelope.smtputf8);
+  REQUIRE(m.info.eight_bit);
+  REQUIRE(m.info.arrival.client_address == "192.0.2.7");
+  REQUIRE(m.info.arrival.received_at == at(0));
+  REQUIRE(m.recipients.size() == 2);
+  REQUIRE(m.recipients[1].recipient == message.recipients[1].recipient);
+  REQUIRE(*store->content(mail::QueueId{42}, 0, 1 << 20) == message.content);
+  REQUIRE(*store->content(mail::QueueId{42}, 3, 5) == message.content.substr(3, 5));
+  REQUIRE(*store->content(mail::QueueId{43}, 0, 5) == std::nullopt);
+}
+
+TEST_CASE("one id is stored once; another message under it is refused") {
+  test::TempFolder folder;
+  auto store = Store::open(folder.db());
+  NewMessage message = make_message(7, {"a@example.org"});
+  REQUIRE(put(*store, message) == Accepted::stored);
+  REQUIRE(put(*store, message) == Accepted::duplicate);
+  message.info.arrival.received_at = at(5);
+  REQUIRE(put(*store, message) == Accepted::conflict);
+  REQUIRE(message_count(*store) == 1);
+  REQUIRE((*store->message(mail::QueueId{7}, 0, 10))->recipients.size() == 1);
+}
+
+TEST_CASE("a request the schema refuses does not harm the others of its transaction") {
+  test::TempFolder folder;
+  auto store = Store::open(folder.db());
+  REQUIRE(store->begin().ok());
+  REQUIRE(store->accept(make_message(1, {"a@example.org"}), at(0)).ok());
+  NewMessage bad = make_message(2, {"good@example.org", std::string(2000, 'x')});
+  REQUIRE_FALSE(store->accept(bad, at(0)).ok());
+  REQUIRE(store->in_transaction());
+  REQUIRE(store->accept(make_message(3, {"c@example.org"}), at(0)).ok());
+  REQUIRE(store->commit().ok());
+  REQUIRE(message_count(*store) == 2);
+  REQUIRE_FALSE((*store->message(mail::QueueId{2}, 0, 10)).has_value());
+  REQUIRE(*store->content(mail::QueueId{2}, 0, 10) == std::nullopt);
+}
+
+TEST_CASE("a message goes with its last recipient, its content with it") {
+  test::TempFolder folder;
+  auto store = Store::open(folder.db());
+  put(*store, make_message(9, {"a@example.org", "b@example.org"}));
+  Settled first = settle(*store, {mail::QueueId{9}, {removal(0)}, {}});
+  REQUIRE(first.changed == std::vector<std::uint32_t>{0});
+  REQUIRE_FALSE(first.message_removed);
+  Settled again = settle(*store, {mail::QueueId{9}, {removal(0)}, {}});
+  REQUIRE(again.changed.empty());
+  Settled last = settle(*store, {mail::QueueId{9}, {removal(1)}, {}});
+  REQUIRE(last.message_removed);
+  REQUIRE_FALSE(last.content_file_removed);
+  REQUIRE(message_count(*store) == 0);
+  REQUIRE(*store->content(mail::QueueId{9}, 0, 10) == std::nullopt);
+}
+
+TEST_CASE("deferred rows come back when they are due, earliest first") {
+  test::TempFolder folder;
+  auto store = Store::open(folder.db());
+  put(*store, make_message(1, {"a@example.org", "b@example.org", "c@example.org"}));
+  put(*store, make_message(2, {"d@example.net"}, "mx:example.net"));
+  settle(*store, {mail::QueueId{1}, {deferral(0, 3000), deferral(1, 1000), deferral(2, 2000)}, {}});
+
+  auto none = store->due("mx:example.org", at(500), 10);
+  REQUIRE(none->rows.empty());
+  REQUIRE(none->next_due == at(1000));
+  auto two = store->due("mx:example.org", at(2500), 10);
+  REQUIRE(two->rows.size() == 2);
+  REQUIRE(two->rows[0].recipient.index == 1);
+  REQUIRE(two->rows[1].recipient.index == 2);
+  REQUIRE(two->messages.size() == 1);
+  REQUIRE(two->next_due == at(3000));
+  const StoredRecipient& r = two->rows[0].recipient;
+  REQUIRE(r.attempts == 1);
+  REQUIRE(r.last.reply.code == 450);
+  REQUIRE(r.last.reply.enhanced.text() == "4.2.1");
+  REQUIRE(r.last.remote_host == "mx.example.org");
+  REQUIRE(r.last.stage == mail::Stage::rcpt);
+  auto limited = store->due("mx:example.org", at(9000), 1);
+  REQUIRE(limited->rows.size() == 1);
+  REQUIRE(limited->next_due == at(1000));
+
+  auto destinations = store->destinations({}, 10);
+  REQUIRE(destinations->size() == 2);
+  REQUIRE((*destinations)[0].destination == "mx:example.net");
+  REQUIRE((*destinations)[1].due_at == at(1000));
+}
+
+TEST_CASE("held rows are not due until released") {
+  test::TempFolder folder;
+  auto store = Store::open(folder.db());
+  put(*store, make_message(1, {"a@example.org"}));
+  RecipientChange hold;
+  hold.kind = ChangeKind::hold;
+  settle(*store, {mail::QueueId{1}, {hold}, {}});
+  REQUIRE(store->due("mx:example.org", at(1000), 10)->rows.empty());
+  REQUIRE(store->destinations({}, 10)->empty());
+  RecipientChange release;
+  release.kind = ChangeKind::release;
+  release.next_attempt_at = at(5);
+  settle(*store, {mail::QueueId{1}, {release}, {}});
+  REQUIRE(store->due("mx:example.org", at(1000), 10)->rows.size() == 1);
+}
+
+TEST_CASE("the bounce appears with the failure or not at all, and once") {
+  test::TempFolder folder;
+  auto store = Store::open(folder.db());
+  put(*store, make_message(1, {"a@example.org", "b@example.org"}));
+  NoticeOrder order;
+  order.request.id = mail::QueueId{100};
+  order.request.to = mail::Address::from_text("sender@example.com");
+  order.request.hostname = "mx.test";
+  order.request.now = at(10);
+  order.request.original_size = 60;
+  order.indices = {0, 1};
+  for (const char* name : {"a@example.org", "b@example.org"}) {
+    DsnRecipient r;
+    r.recipient.address = mail::Address::from_text(name);
+    r.reply = {550, {5, 1, 1}, "no such user"};
+    order.request.recipients.push_back(r);
+  }
+  order.destination = "mx:example.com";
+  // Recipient 0 is gone already: the notice must speak of recipient 1 only.
+  settle(*store, {mail::QueueId{1}, {removal(0)}, {}});
+  Settled settled = settle(*store, {mail::QueueId{1}, {removal(0), removal(1)}, {order}});
+  REQUIRE(settled.notices.size() == 1);
+  REQUIRE(settled.message_removed);
+  const NewMessage& notice = settled.notices.front();
+  REQUIRE(notice.content.find("b@example.org") != std::string::npos);
+  REQUIRE(notice.content.find("a@example.org") == std::string::npos);
+  REQUIRE(notice.content.find("Subject: test") != std::string::npos);
+  auto stored = store->message(mail::QueueId{100}, 0, 10);
+  REQUIRE((*stored)->info.envelope.reverse_path.is_null());
+  REQUIRE((*stored)->info.kind == MessageKind::notice);
+  REQUIRE((*stored)->recipients.at(0).recipient.address.text() == "sender@example.com");
+  REQUIRE(*store->content(mail::QueueId{100}, 0, 1 << 20) == notice.content);
+
+  order.request.id = mail::QueueId{101};
+  Settled again = settle(*store, {mail::QueueId{1}, {removal(1)}, {order}});
+  REQUIRE(again.notices.empty());
+  REQUIRE(message_count(*store) == 1);
+
+  // A notice that cannot be written takes the change back with it.
+  put(*store, make_message(2, {"a@example.org"}));
+  order.request.id = mail::QueueId{100};
+  order.indices = {0};
+  order.request.recipients.resize(1);
+  REQUIRE(store->begin().ok());
+  REQUIRE_FALSE(store->settle({mail::QueueId{2}, {removal(0)}, {order}}, nullptr, nullptr).ok());
+  REQUIRE(store->commit().ok());
+  REQUIRE((*store->message(mail::QueueId{2}, 0, 10))->recipients.size() == 1);
+}
+
+TEST_CASE("breakers are kept, counting goes stretch by stretch, lists page by key") {
+  test::TempFolder folder;
+  auto store = Store::open(folder.db());
+  REQUIRE(store->put_breaker({"mx:a", 1, at(0), at(60), "down"}).ok());
+  REQUIRE(store->put_breaker({"mx:a", 2, at(0), at(90), "still down"}).ok());
+  REQUIRE(store->put_breaker({"mx:b", 1, at(0), at(60), "down"}).ok());
+  REQUIRE(store->remove_breaker("mx:b").ok());
+  auto breakers = store->breakers({}, 10);
+  REQUIRE(breakers->size() == 1);
+  REQUIRE(breakers->front().opens == 2);
+  REQUIRE(breakers->front().reason == "still down");
+
+  for (std::uint64_t id = 1; id <= 25; ++id)
+    put(*store, make_message(id, {"a@example.org", "b@example.org"}));
+  REQUIRE(store->last_id()->value == 25);
+  Counts counts;
+  mail::QueueId cursor;
+  int stretches = 0;
+  for (;; ++stretches) {
+    auto end = store->count(cursor, mail::QueueId{25}, 10, counts);
+    REQUIRE(end.ok());
+    if (!*end) break;
+    cursor = **end;
+  }
+  REQUIRE(stretches == 3);
+  REQUIRE(counts.messages == 25);
+  REQUIRE(counts.recipients == 50);
+  auto page = store->list(mail::QueueId{20}, 3, 1);
+  REQUIRE(page->size() == 3);
+  REQUIRE(page->front().info.id.value == 21);
+  REQUIRE(page->front().recipients.size() == 1);
+}
+
+TEST_CASE("checkpoints empty the log") {
+  test::TempFolder folder;
+  auto store = Store::open(folder.db());
+  for (std::uint64_t id = 1; id <= 50; ++id) put(*store, make_message(id, {"a@example.org"}));
+  REQUIRE(store->wal_bytes() > 100000);
+  REQUIRE(store->checkpoint(Store::Checkpoint::passive).ok());
+  REQUIRE(store->wal_bytes() == 0);
+  put(*store, make_message(60, {"a@example.org"}));
+  REQUIRE(store->wal_bytes() < 100000);
+  REQUIRE(store->checkpoint(Store::Checkpoint::truncate).ok());
+  REQUIRE(message_count(*store) == 51);
+}
