@@ -74,7 +74,7 @@ bool Agent::take_lease(std::string_view payload) {
   ipc::Lease lease;
   if (!ipc::decode(payload, lease) || lease.recipients.empty() || leases_.count(lease.lease) > 0)
     return false;
-  auto owned = std::make_unique<Attempt>(++serial_, std::move(lease));
+  auto owned = std::make_unique<Attempt>(++serial_, std::move(lease), spare_buffer());
   Attempt& attempt = *owned;
   attempts_.emplace(&attempt, std::move(owned));
   leases_.emplace(attempt.lease().lease, &attempt);
@@ -83,6 +83,13 @@ bool Agent::take_lease(std::string_view payload) {
   else
     destination_for(attempt.lease()).add(attempt);
   return true;
+}
+
+std::string Agent::spare_buffer() {
+  if (spare_buffers_.empty()) return {};
+  std::string buffer = std::move(spare_buffers_.back());
+  spare_buffers_.pop_back();
+  return buffer;
 }
 
 bool Agent::take_chunk(std::string_view payload) {
@@ -145,6 +152,7 @@ void Agent::end_of_turn() {
       report_late(*attempt);
     if (!attempt->finished || (attempt->orphaned && !attempt->news.empty())) continue;
     if (!attempt->dropped && !attempt->orphaned) leases_.erase(attempt->lease().lease);
+    if (spare_buffers_.size() < kSpareBuffersMax) spare_buffers_.push_back(attempt->take_buffer());
     attempts_.erase(attempt);
   }
 }

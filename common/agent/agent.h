@@ -4,8 +4,8 @@
 //
 // When qmgr is lost: attempts that have not sent their end of data are given up (qmgr will lease
 // them again); those past it are awaited and reported with LateOutcomes after the next welcome. So
-// are deliveries and failures reported in the last moments before the loss, because the qmgr that got the report
-// may have died before its commit: that keeps the window for duplicates small.
+// are deliveries and failures reported in the last moments before the loss, because the qmgr that
+// got the report may have died before its commit: that keeps the window for duplicates small.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +28,7 @@ constexpr Duration kDrainMax = std::chrono::seconds(30);
 // Verdicts reported within this time before qmgr was lost are reported again.
 constexpr Duration kRecentFor = std::chrono::seconds(2);
 constexpr std::size_t kRecentMax = 20000;
+constexpr std::size_t kSpareBuffersMax = 64;  // each of at most ipc::kInlineContentMax
 
 class Agent : private AttemptSink {
  public:
@@ -57,6 +58,7 @@ class Agent : private AttemptSink {
   void qmgr_down();
   void give_back(Attempt& attempt);
 
+  std::string spare_buffer();
   void note_news(Attempt& attempt);
   void end_of_turn();
   void report(Attempt& attempt);
@@ -79,6 +81,8 @@ class Agent : private AttemptSink {
   Destination* last_destination_ = nullptr;
   std::vector<Attempt*> with_news_;
   std::deque<Recent> recent_;
+  // Contents are allocations large enough to make malloc tidy up each time; keeping a few saves it.
+  std::vector<std::string> spare_buffers_;
   std::uint64_t serial_ = 0;
   net::Timer sweep_timer_;
   net::Timer drain_timer_;

@@ -6,12 +6,13 @@
 
 namespace postwain::agent {
 
-Attempt::Attempt(std::uint64_t serial, ipc::Lease lease)
+Attempt::Attempt(std::uint64_t serial, ipc::Lease lease, std::string buffer)
     : feed(lease.size),
       serial_(serial),
       lease_(std::move(lease)),
-      content_(lease_.content),
+      content_(std::move(buffer)),
       ledger_(lease_.recipients.size()) {
+  content_.assign(lease_.content);
   lease_.content = content_;
 }
 

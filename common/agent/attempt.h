@@ -18,8 +18,8 @@ class Connection;
 
 class Attempt {
  public:
-  // The lease's content, when inlined, is copied: its view dies with the frame.
-  Attempt(std::uint64_t serial, ipc::Lease lease);
+  // The lease's content, when inlined, is copied into `buffer`: its view dies with the frame.
+  Attempt(std::uint64_t serial, ipc::Lease lease, std::string buffer);
   Attempt(const Attempt&) = delete;
   Attempt& operator=(const Attempt&) = delete;
 
@@ -35,6 +35,7 @@ class Attempt {
   void settle(std::size_t row, mail::Outcome outcome);
   bool settled(std::size_t row) const { return ledger_.settled(row); }
   bool complete() const { return ledger_.close(); }
+  std::string take_buffer() { return std::move(content_); }  // of a finished attempt
 
   ContentFeed feed;
   std::vector<ipc::RecipientOutcome> news;  // outcomes not yet sent to qmgr
