@@ -129,7 +129,8 @@ class Parser {
   void advance() { token_ = lexer_.next(); }
 
   bool fail(std::string text) {
-    problem = lexer_.problem().empty() ? std::move(text) : lexer_.problem();
+    problem = std::move(text);
+    if (!lexer_.problem().empty()) problem = lexer_.problem();
     return false;
   }
 

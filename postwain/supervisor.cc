@@ -136,7 +136,7 @@ void Supervisor::leave(int exit_code, const std::string& why) {
 void Supervisor::drain() {
   if (phase_ != Phase::running) return;
   phase_ = Phase::stopping_workers;
-  log::Line(log::Level::info, "draining");
+  log::Line(log::Level::info, "draining").kv("processes", children_.size() + retired_.size());
   setup_.listeners.close_all();
   for (auto& child : children_)
     if (child->kind() != Kind::qmgr) child->stop();

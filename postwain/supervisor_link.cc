@@ -109,7 +109,7 @@ void SupervisorLink::asked(std::uint64_t request, const std::string& text) {
   if (json.is_object() && json.contains("command") && json["command"].is_string())
     command = json["command"].get<std::string>();
   if (command == "stop") {
-    log::Line(log::Level::info, "asked_to_stop");
+    log::Line(log::Level::info, "asked").kv("command", command);
     answer(kExitOk, R"({"ok":true})");
     supervisor_.drain();
   } else if (command == "reload") {
