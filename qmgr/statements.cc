@@ -39,12 +39,9 @@ std::string_view sql_text(Sql statement) {
     case Sql::release_recipient:
       return "UPDATE recipient SET state = 0, next_attempt_at = ?3 "
              "WHERE message_id = ?1 AND idx = ?2";
-    case Sql::remove_content:
-      return "DELETE FROM content WHERE id = ?1";
-    case Sql::remove_message:
-      return "DELETE FROM message WHERE id = ?1";
-    case Sql::any_recipient:
-      return "SELECT 1 FROM recipient WHERE message_id = ?1 LIMIT 1";
+    case Sql::remove_empty_message:  // its content goes by the cascade
+      return "DELETE FROM message WHERE id = ?1 AND NOT EXISTS "
+             "(SELECT 1 FROM recipient WHERE message_id = ?1) RETURNING in_file";
     case Sql::due_recipients:
       return "SELECT message_id, idx, address, notify, orcpt, state, destination, attempts, "
              "next_attempt_at, in_doubt, delay_warned, last_at, last_stage, last_code, "
@@ -77,6 +74,12 @@ std::string_view sql_text(Sql statement) {
     case Sql::list_breakers:
       return "SELECT key, opens, opened_at, hold_until, reason FROM destination "
              "WHERE key > ?1 ORDER BY key LIMIT ?2";
+    case Sql::begin:
+      return "BEGIN IMMEDIATE";
+    case Sql::commit:
+      return "COMMIT";
+    case Sql::roll_back:
+      return "ROLLBACK";
     case Sql::savepoint:
       return "SAVEPOINT request";
     case Sql::release_savepoint:

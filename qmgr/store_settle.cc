@@ -118,28 +118,14 @@ Status Store::write_notice(NoticeOrder order, const MessageInfo& original, Settl
 }
 
 Status Store::remove_if_empty(mail::QueueId id, Settled& settled) {
-  auto number = static_cast<std::int64_t>(id.value);
-  {
-    Use use(sql(Sql::any_recipient));
-    switch (use.number(number).step()) {
-      case Use::Step::row:
-        return {};
-      case Use::Step::failed:
-        return error(Sql::any_recipient);
-      case Use::Step::done:
-        break;
-    }
+  Use use(sql(Sql::remove_empty_message));
+  Use::Step step = use.number(static_cast<std::int64_t>(id.value)).step();
+  if (step == Use::Step::row) {
+    settled.message_removed = true;
+    settled.content_file_removed = use.flag();
+    step = use.step();
   }
-  bool had_row = false;
-  {
-    Use use(sql(Sql::remove_content));
-    if (!use.number(number).done()) return error(Sql::remove_content);
-    had_row = db_.changes() > 0;
-  }
-  Use use(sql(Sql::remove_message));
-  if (!use.number(number).done()) return error(Sql::remove_message);
-  settled.message_removed = db_.changes() > 0;
-  settled.content_file_removed = settled.message_removed && !had_row;
+  if (step != Use::Step::done) return error(Sql::remove_empty_message);
   return {};
 }
 

@@ -84,7 +84,7 @@ TEST_CASE("no statement of daily work scans or sorts") {
   for (std::size_t i = 0; i < kSqlCount; ++i) {
     std::string sql(sql_text(static_cast<Sql>(i)));
     if (sql.find("SAVEPOINT") != std::string::npos || sql.find("RELEASE") == 0 ||
-        sql.find("ROLLBACK") == 0)
+        sql.find("ROLLBACK") == 0 || sql.find("BEGIN") == 0 || sql == "COMMIT")
       continue;
     std::string plan = plan_of(store->database(), sql);
     INFO(sql << "\n" << plan);

@@ -1,0 +1,154 @@
+// The writer thread: answers come after the commit, in order; settlements ride along; a stop
+// commits what waits.
+#include <chrono>
+
+#include <catch2/catch.hpp>
+
+#include "qmgr/store_thread.h"
+#include "tests/unit/qmgr/support.h"
+
+using namespace postwain;
+using namespace postwain::qmgr;
+using test::at;
+using test::make_message;
+
+namespace {
+
+struct Rig {
+  explicit Rig(const std::string& folder)
+      : thread(loop, Store::open(folder + "/queue.db").take(), ContentFolder(folder + "/content"),
+               {[this](bool full) { is_full = full; }, [this](const Error&) { broken = true; }}) {}
+
+  void accept(std::uint64_t id, std::function<void(AcceptEnd)> done) {
+    auto request = std::make_unique<AcceptRequest>();
+    request->message = make_message(id, {"a@example.org"});
+    request->due = at(0);
+    request->done = [done](AcceptRequest& r) { done(r.end); };
+    thread.accept(std::move(request));
+  }
+  void remove(std::uint64_t id, std::function<void(const Settled&)> done) {
+    auto request = std::make_unique<SettleRequest>();
+    request->settlement.id = mail::QueueId{id};
+    RecipientChange change;
+    change.kind = ChangeKind::remove;
+    request->settlement.changes.push_back(change);
+    request->done = [done](SettleRequest& r) { done(r.settled); };
+    thread.settle(std::move(request));
+  }
+
+  net::Loop loop;
+  bool is_full = false;
+  bool broken = false;
+  StoreThread thread;
+};
+
+std::size_t count(const std::string& folder) {
+  auto store = Store::open(folder + "/queue.db");
+  REQUIRE(store.ok());
+  return store->list({}, 10000, 1)->size();
+}
+
+}  // namespace
+
+TEST_CASE("every request is answered once, duplicates with the same answer, in order") {
+  test::TempFolder folder;
+  {
+    Rig rig(folder.path());
+    std::vector<std::uint64_t> answered;
+    rig.thread.set_past_data(20);
+    for (std::uint64_t id = 1; id <= 600; ++id)
+      rig.accept(id, [&, id](AcceptEnd end) {
+        REQUIRE(end == AcceptEnd::stored);
+        answered.push_back(id);
+        if (answered.size() == 600)
+          rig.accept(5, [&](AcceptEnd again) {
+            REQUIRE(again == AcceptEnd::duplicate);
+            rig.loop.stop();
+          });
+      });
+    rig.loop.run();
+    REQUIRE(answered.size() == 600);
+    REQUIRE(std::is_sorted(answered.begin(), answered.end()));
+    REQUIRE(rig.thread.waiting() == 0);
+    rig.thread.finish();
+  }
+  REQUIRE(count(folder.path()) == 600);
+}
+
+TEST_CASE("a settlement rides for at most 50 ms, and reads see what was committed before") {
+  test::TempFolder folder;
+  Rig rig(folder.path());
+  auto start = std::chrono::steady_clock::now();
+  std::vector<std::string> order;
+  rig.accept(1, [&](AcceptEnd) {
+    order.emplace_back("accepted");
+    rig.remove(1, [&](const Settled& settled) {
+      order.emplace_back("removed");
+      REQUIRE(settled.message_removed);
+      rig.thread.read([&](Store& store) -> StoreThread::Completion {
+        bool there = *store.has_message(mail::QueueId{1});
+        return [&, there] {
+          order.emplace_back(there ? "there" : "gone");
+          rig.loop.stop();
+        };
+      });
+    });
+  });
+  rig.loop.run();
+  REQUIRE(order == std::vector<std::string>{"accepted", "removed", "gone"});
+  REQUIRE(std::chrono::steady_clock::now() - start < std::chrono::seconds(2));
+  rig.thread.finish();
+}
+
+TEST_CASE("finish commits what still rides") {
+  test::TempFolder folder;
+  {
+    Rig rig(folder.path());
+    bool stored = false;
+    rig.accept(1, [&](AcceptEnd) {
+      stored = true;
+      rig.loop.stop();
+    });
+    rig.loop.run();
+    REQUIRE(stored);
+    bool removed = false;
+    rig.remove(1, [&](const Settled&) { removed = true; });
+    rig.thread.finish();
+    REQUIRE(removed);
+  }
+  REQUIRE(count(folder.path()) == 0);
+}
+
+TEST_CASE("content files: synced under their name, unfinished and unknown ones swept") {
+  test::TempFolder folder;
+  ContentFolder files(folder.path() + "/content");
+  REQUIRE(files.create().ok());
+  {
+    auto file = ContentFile::create(files, mail::QueueId{1});
+    REQUIRE(file->append("hello ").ok());
+    REQUIRE(file->append("world").ok());
+    REQUIRE(file->finish().ok());
+    REQUIRE_FALSE(file->existed());
+  }
+  REQUIRE(*files.read(mail::QueueId{1}, 6, 100) == "world");
+  {
+    auto again = ContentFile::create(files, mail::QueueId{1});
+    REQUIRE(again->append("hello world").ok());
+    REQUIRE(again->finish().ok());
+    REQUIRE(again->existed());
+    auto other = ContentFile::create(files, mail::QueueId{1});
+    REQUIRE(other->append("something else").ok());
+    REQUIRE_FALSE(other->finish().ok());  // never replaces another message's content
+  }
+  REQUIRE(*files.read(mail::QueueId{1}, 0, 100) == "hello world");
+  {
+    auto abandoned = ContentFile::create(files, mail::QueueId{2});
+    REQUIRE(abandoned->append("x").ok());
+  }
+  REQUIRE(ContentFile::create(files, mail::QueueId{3})->finish().ok());
+  auto swept = files.sweep([](mail::QueueId id) -> Result<bool> { return id.value == 1; });
+  REQUIRE(*swept == 1);
+  REQUIRE(files.read(mail::QueueId{1}, 0, 1).ok());
+  REQUIRE_FALSE(files.read(mail::QueueId{3}, 0, 1).ok());
+  REQUIRE(files.remove(mail::QueueId{1}).ok());
+}
