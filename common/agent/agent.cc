@@ -175,6 +175,13 @@ void Agent::report(Attempt& attempt) {
   recent_.push_back({now, attempt.lease().id, std::move(message.outcomes)});
 }
 
+void Agent::forget_old_reports() {
+  MonoTime now = loop_.now();
+  while (!recent_.empty() &&
+         (now - recent_.front().at > kRecentFor || recent_.size() >= kRecentMax))
+    recent_.pop_front();
+}
+
 // While qmgr is away, news stay with the attempt.
 void Agent::report_late(Attempt& attempt) {
   if (!link_.up()) return;
@@ -201,6 +208,7 @@ void Agent::qmgr_up() {
 
 void Agent::qmgr_down() {
   leases_.clear();
+  forget_old_reports();
   for (auto& [key, destination] : destinations_) {
     for (Attempt* attempt : destination->take_waiting()) {
       attempt->dropped = true;
@@ -223,6 +231,7 @@ void Agent::give_back(Attempt& attempt) {
 }
 
 void Agent::sweep() {
+  if (link_.up()) forget_old_reports();
   last_destination_ = nullptr;
   std::erase_if(destinations_, [](const auto& entry) { return entry.second->quiet(); });
 }

@@ -63,6 +63,7 @@ class Agent : private AttemptSink {
   void end_of_turn();
   void report(Attempt& attempt);
   void report_late(Attempt& attempt);
+  void forget_old_reports();
   void sweep();
   void drain_step();
 
