@@ -168,11 +168,8 @@ void Agent::report(Attempt& attempt) {
     return r.outcome.disposition == Disposition::deferred;
   });
   if (message.outcomes.empty()) return;
-  MonoTime now = loop_.now();
-  while (!recent_.empty() &&
-         (now - recent_.front().at > kRecentFor || recent_.size() >= kRecentMax))
-    recent_.pop_front();
-  recent_.push_back({now, attempt.lease().id, std::move(message.outcomes)});
+  forget_old_reports();
+  recent_.push_back({loop_.now(), attempt.lease().id, std::move(message.outcomes)});
 }
 
 void Agent::forget_old_reports() {
