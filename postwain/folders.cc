@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include <fcntl.h>
-#include <grp.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -49,9 +48,9 @@ Status own_folder(const std::string& path, mode_t mode, const std::optional<Iden
 bool reachable_as(const Identity& who, const std::string& path, int mode) {
   pid_t pid = ::fork();
   if (pid == 0) {
-    bool dropped = ::setgroups(0, nullptr) == 0 && ::setresgid(who.gid, who.gid, who.gid) == 0 &&
-                   ::setresuid(who.uid, who.uid, who.uid) == 0;
-    ::_exit(dropped && ::access(path.c_str(), mode) == 0 ? 0 : 1);
+    // AT_EACCESS: by the effective rights, which are what counts later.
+    bool dropped = assume(who);
+    ::_exit(dropped && ::faccessat(AT_FDCWD, path.c_str(), mode, AT_EACCESS) == 0 ? 0 : 1);
   }
   int status = 0;
   while (pid > 0 && ::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
@@ -67,17 +66,25 @@ Status check_reachable(const Identity& who, const std::string& path, int mode) {
                EACCES};
 }
 
+Status check_users(const config::Config& config, const Identities& users) {
+  if (Status s = check_reachable(*users.queue, config.spool_dir, W_OK | X_OK); !s) return s;
+  if (Status s = check_reachable(*users.queue, config.runtime_dir, W_OK | X_OK); !s) return s;
+  return check_reachable(*users.network, config.runtime_dir, X_OK);
+}
+
 }  // namespace
 
-Status prepare_folders(const config::Config& config, const Identities& identities) {
+Status prepare_folders(const config::Config& config, Identities& identities) {
   if (Status done = own_folder(config.runtime_dir, 0755, identities.queue); !done) return done;
   if (Status done = own_folder(config.spool_dir, 0700, identities.queue); !done) return done;
   if (!identities.queue) return {};
-  if (Status done = check_reachable(*identities.queue, config.spool_dir, W_OK | X_OK); !done)
-    return done;
-  if (Status done = check_reachable(*identities.queue, config.runtime_dir, W_OK | X_OK); !done)
-    return done;
-  return check_reachable(*identities.network, config.runtime_dir, X_OK);
+  Status reachable = check_users(config, identities);
+  if (reachable || !identities.fallback) return reachable;
+  identities.queue->search_folders = identities.network->search_folders = true;
+  identities.warnings.push_back(
+      reachable.error().text +
+      "; because nothing is installed here, the processes keep the right to pass closed folders");
+  return check_users(config, identities);
 }
 
 Result<UniqueFd> lock_runtime_dir(const std::string& runtime_dir) {

@@ -9,8 +9,10 @@
 namespace postwain::tool {
 
 // spool_dir 0700 and runtime_dir 0755 exist and belong to the queue user; the users can reach what
-// they need.
-Status prepare_folders(const config::Config& config, const Identities& identities);
+// they need. A closed folder above them is an error for installed users; when the fixed numbers
+// serve (a trial run as root, often below a folder only root may enter) the processes keep the
+// right to pass, and a warning says so.
+Status prepare_folders(const config::Config& config, Identities& identities);
 
 // Held as long as the descriptor lives. The error names the process that holds it.
 Result<UniqueFd> lock_runtime_dir(const std::string& runtime_dir);

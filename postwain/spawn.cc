@@ -4,7 +4,6 @@
 #include <csignal>
 
 #include <fcntl.h>
-#include <grp.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -57,11 +56,7 @@ void place_descriptors(Prepared& prepared) {
 }
 
 void take_identity(const Prepared& prepared) {
-  if (!prepared.program->identity) return;
-  const Identity& who = *prepared.program->identity;
-  if (::setgroups(0, nullptr) != 0 || ::setresgid(who.gid, who.gid, who.gid) != 0 ||
-      ::setresuid(who.uid, who.uid, who.uid) != 0)
-    give_up(prepared);
+  if (prepared.program->identity && !assume(*prepared.program->identity)) give_up(prepared);
 }
 
 [[noreturn]] void become(Prepared& prepared) {
