@@ -28,6 +28,7 @@ Server::Server(net::Loop& loop, daemon::Start& start)
 
 Server::~Server() {
   loop_.forget_turn_end(this);
+  loop_.forget_turn_end(&receptions_);
 }
 
 Status Server::open() {
@@ -74,17 +75,58 @@ Status Server::listen(const config::Listener& listener, int fd) {
                    listener.tls == config::ListenerTls::required;
   if (needs_tls && tls_ == nullptr)
     return Error{listener.name() + ": TLS is required and there is no certificate", 0};
-  // Taking a proxy's address for the client's would make every stranger behind it trusted.
-  if (listener.proxy_protocol)
-    return Error{listener.name() + ": proxy_protocol is not supported by this version", 0};
   listeners_.push_back(std::make_unique<net::Listener>(
       loop_, fd, [this, &listener](net::Stream stream) { admit(listener, std::move(stream)); }));
   return {};
 }
 
 void Server::admit(const config::Listener& listener, net::Stream stream) {
-  std::string client = plain_address(stream.peer().host);
-  std::string key = client_key(client);
+  if (listener.proxy_protocol) return receive_header(listener, std::move(stream));
+  begin_session(listener, std::move(stream), nullptr);
+}
+
+// Only a listed proxy may say who the client is; and a listener that expects a header serves nobody
+// without one, or every stranger who reaches it directly could pretend to be anybody.
+void Server::receive_header(const config::Listener& listener, net::Stream stream) {
+  std::string proxy = plain_address(stream.peer().host);
+  if (!believes_proxy(listener, proxy)) {
+    log::Line(log::Level::info, "refused")
+        .kv("client", proxy)
+        .kv("on", listener.name())
+        .kv("reason", "not in proxy_from");
+    return;
+  }
+  // It counts among all connections until the client is known.
+  if (limits_.admit({}) != ConnectionLimits::Verdict::admitted)
+    return turn_away(listener, std::move(stream),
+                     {421, {4, 3, 2}, "Too many connections, try again later"});
+  auto reception = std::make_unique<ProxyReception>(loop_, listener, std::move(stream), [this] {
+    loop_.at_turn_end(&receptions_, [this] { take_proxied(); });
+  });
+  ProxyReception* raw = reception.get();
+  receptions_.emplace(raw, std::move(reception));
+}
+
+void Server::take_proxied() {
+  std::vector<std::unique_ptr<ProxyReception>> over;
+  for (auto& [raw, reception] : receptions_)
+    if (raw->state() != ProxyReception::State::reading) over.push_back(std::move(reception));
+  for (const auto& reception : over) receptions_.erase(reception.get());
+  for (const auto& reception : over) {
+    limits_.release({});
+    if (reception->state() != ProxyReception::State::whole) continue;
+    Proxied proxied = reception->take_proxied();
+    begin_session(reception->listener(), reception->take_stream(), &proxied);
+  }
+  stop_when_idle();
+}
+
+void Server::begin_session(const config::Listener& listener, net::Stream stream,
+                           const Proxied* proxied) {
+  bool named = proxied != nullptr && !proxied->address.empty();
+  std::string client = named ? proxied->address : plain_address(stream.peer().host);
+  // Clients a proxy does not name would share one key and shut each other out.
+  std::string key = proxied == nullptr || named ? client_key(client) : std::string();
   switch (limits_.admit(key)) {
     case ConnectionLimits::Verdict::admitted:
       break;
@@ -95,10 +137,11 @@ void Server::admit(const config::Listener& listener, net::Stream stream) {
       return turn_away(listener, std::move(stream),
                        {421, {4, 7, 0}, "Too many connections from your address"});
   }
-  auto session = std::make_unique<Session>(shared_, listener, std::move(stream),
+  auto session = std::make_unique<Session>(shared_, listener, std::move(stream), proxied,
                                            [this](Session& over) { session_over(over); });
   Session* raw = session.get();
   sessions_.emplace(raw, std::move(session));
+  if (proxied != nullptr && !proxied->rest.empty()) raw->feed(proxied->rest);
 }
 
 void Server::turn_away(const config::Listener& listener, net::Stream stream,
@@ -138,6 +181,7 @@ void Server::sweep() {
   bool give_up = draining_ && now >= drain_until_;
   // A session may end here, but none is destroyed before the end of the turn.
   for (Session* session : all) session->sweep(now);
+  for (auto& [raw, reception] : receptions_) raw->sweep(now);
   if (give_up) {
     log::Line(log::Level::warning, "drain_cut_short").kv("sessions", sessions_.size());
     loop_.stop();
@@ -149,6 +193,8 @@ void Server::drain() {
   draining_ = true;
   drain_until_ = loop_.now() + kDrainMax;
   listeners_.clear();
+  for (std::size_t i = receptions_.size(); i > 0; --i) limits_.release({});
+  receptions_.clear();
   std::vector<Session*> all;
   all.reserve(sessions_.size());
   for (auto& [raw, session] : sessions_) all.push_back(raw);

@@ -13,6 +13,7 @@
 #include "smtpd/connection_limits.h"
 #include "smtpd/intake.h"
 #include "smtpd/policy.h"
+#include "smtpd/proxy_reception.h"
 #include "smtpd/session.h"
 
 namespace postwain::smtpd {
@@ -34,6 +35,9 @@ class Server {
   Status open_tls();
   Status listen(const config::Listener& listener, int fd);
   void admit(const config::Listener& listener, net::Stream stream);
+  void receive_header(const config::Listener& listener, net::Stream stream);
+  void take_proxied();
+  void begin_session(const config::Listener& listener, net::Stream stream, const Proxied* proxied);
   void turn_away(const config::Listener& listener, net::Stream stream, const mail::Reply& reply);
   void session_over(Session& session);
   void bury();
@@ -49,6 +53,7 @@ class Server {
   Intake intake_;
   Shared shared_;
   std::unordered_map<Session*, std::unique_ptr<Session>> sessions_;
+  std::unordered_map<ProxyReception*, std::unique_ptr<ProxyReception>> receptions_;
   std::vector<std::unique_ptr<Session>> graveyard_;  // over; destroyed at the end of the turn
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   net::Timer sweeper_;

@@ -31,6 +31,14 @@ smtp::ServerOptions engine_options(const Shared& shared, const config::Listener&
   return options;
 }
 
+Client client_of(const Shared& shared, const net::Stream& stream, const Proxied* proxied) {
+  bool named = proxied != nullptr && !proxied->address.empty();
+  Client client =
+      shared.policy.classify(named ? proxied->address : plain_address(stream.peer().host));
+  if (proxied != nullptr && !named) client.trusted = false;
+  return client;
+}
+
 mail::Reply shutting_down() {
   return {421, {4, 3, 2}, "Service shutting down, try again later"};
 }
@@ -39,11 +47,17 @@ mail::Reply shutting_down() {
 
 Session::Session(const Shared& shared, const config::Listener& listener, net::Stream stream,
                  std::function<void(Session&)> on_over)
+    : Session(shared, listener, std::move(stream), nullptr, std::move(on_over)) {}
+
+Session::Session(const Shared& shared, const config::Listener& listener, net::Stream stream,
+                 const Proxied* proxied, std::function<void(Session&)> on_over)
     : shared_(shared),
       listener_(listener),
       on_over_(std::move(on_over)),
-      client_(shared.policy.classify(plain_address(stream.peer().host))),
-      client_key_(smtpd::client_key(client_.address)),
+      client_(client_of(shared, stream, proxied)),
+      client_key_(proxied != nullptr && proxied->address.empty()
+                      ? std::string()
+                      : smtpd::client_key(client_.address)),
       engine_(engine_options(shared, listener)),
       patience_(shared.config.limits.command_timeout, shared.config.limits.data_timeout) {
   log::Line(log::Level::debug, "connect").kv("client", client_.address).kv("on", listener.name());
@@ -58,11 +72,11 @@ Session::Session(const Shared& shared, const config::Listener& listener, net::St
   if (listener.tls == config::ListenerTls::implicit) {
     patience_.enter(Patience::Phase::handshake, shared_.loop.now());
     channel_->start_tls_server(*shared_.tls);
-    return;
+  } else {
+    engine_.greet();
+    patience_.enter(Patience::Phase::command, shared_.loop.now());
+    flush();
   }
-  engine_.greet();
-  patience_.enter(Patience::Phase::command, shared_.loop.now());
-  flush();
 }
 
 Session::~Session() = default;

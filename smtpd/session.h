@@ -27,13 +27,24 @@ struct Shared {
   const tls::Context* tls = nullptr;  // null: no certificate
 };
 
+// What a proxy in front of us told of the client.
+struct Proxied {
+  std::string address;  // plain_address(); empty: the proxy named no client
+  std::string rest;     // bytes the client sent behind the header
+};
+
 class Session final : private Handover::Owner {
  public:
   // on_over: the session has ended; it may be destroyed from the end of this turn on.
   Session(const Shared& shared, const config::Listener& listener, net::Stream stream,
           std::function<void(Session&)> on_over);
+  // The same behind a proxy. A client it does not name has the proxy's address and no trust.
+  Session(const Shared& shared, const config::Listener& listener, net::Stream stream,
+          const Proxied* proxied, std::function<void(Session&)> on_over);
   ~Session() override;
 
+  // Bytes that came before the session was there.
+  void feed(std::string_view bytes) { channel_->feed(bytes); }
   // Called every second or so: ends the session when the client (or qmgr) was too slow.
   void sweep(MonoTime now);
   // The process is to stop: 421 at once, or after the message that is on its way.

@@ -78,9 +78,9 @@ void check_proxy(Section& section, Listener& listener) {
   if (listener.proxy_protocol && !any_from)
     section.context().error(section.origin_of("proxy_protocol"),
                             "proxy_protocol needs proxy_from, the list of proxies to believe");
-  if (listener.proxy_protocol)
-    section.context().warn(section.origin_of("proxy_protocol"),
-                           "this version does not read the PROXY protocol yet");
+  if (listener.proxy_protocol && !listener.unix_path.empty())
+    section.context().error(section.origin_of("proxy_protocol"),
+                            "proxy_protocol needs a TCP listener: proxy_from lists IP addresses");
 }
 
 }  // namespace
@@ -126,6 +126,10 @@ void read_listeners(Context& context, const std::vector<const Node*>& tables, co
                    {{"smtp", ListenerProtocol::smtp},
                     {"submission", ListenerProtocol::submission},
                     {"lmtp", ListenerProtocol::lmtp}});
+    // RFC 2033 5: whoever sends to port 25 expects a queue behind it.
+    if (listener.protocol == ListenerProtocol::lmtp && listener.port == 25)
+      section.context().error(section.origin_of("protocol"),
+                              "LMTP must not be spoken on port 25 (RFC 2033 5)");
     section.boolean("auth", listener.auth);
     section.boolean("auth_without_tls", listener.auth_without_tls);
     section.boolean("proxy_protocol", listener.proxy_protocol);

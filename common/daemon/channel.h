@@ -35,6 +35,8 @@ class Channel {
   // sent its own last plaintext ("220 ready") with send().
   void start_tls_server(const tls::Context& context);
   void start_tls_client(const tls::Context& context, const std::string& name);
+  // Bytes that came before the Channel was there (behind a PROXY header); as if they came now.
+  void feed(std::string_view bytes) { received(bytes); }
   bool tls_open() const;
   std::string tls_version() const;
   std::string tls_cipher() const;
