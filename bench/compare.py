@@ -50,13 +50,15 @@ LOADS = [
 
 
 class Sink:
-    def __init__(self, binaries, lmtp):
+    def __init__(self, binaries, lmtp, priority=0):
         self.port, self.control = mta.free_port(), mta.free_port()
         options = ["--lmtp"] if lmtp else []
         self.process = subprocess.Popen(
             [binaries / "pw-sink", *options, "--control", f"127.0.0.1:{self.control}", f"127.0.0.1:{self.port}"],
             stdout=subprocess.DEVNULL,
+            start_new_session=True,
         )
+        process_tree.set_priority(self.process.pid, priority)
         mta.wait_for_port(self.port)
 
     def counts(self):
@@ -110,7 +112,9 @@ def run_once(server, load, sinks, arguments):
         + [f"127.0.0.1:{server.port}"],
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
+    process_tree.set_priority(source.pid, arguments.priority)
     time.sleep(arguments.seconds * 0.8)
     pss = process_tree.pss_mib(server.root_pid())
     sent = json.loads(source.communicate()[0])
@@ -252,6 +256,8 @@ def parse_arguments():
     parser.add_argument("--quick", action="store_true", help="L1 to L4, three pairs of 3 s: under 3 minutes")
     parser.add_argument("--syncs", action="store_true", help="count fsync and fdatasync with perf (slower)")
     parser.add_argument("--dir", help="where the queues are put", default="/var/tmp")
+    parser.add_argument("--priority", type=int, default=0,
+                        help="-1 to -20: put everything measured before other work of the machine")
     parser.add_argument("--keep", action="store_true", help="leave the servers' folders, to look at their logs")
     parser.add_argument("--extra", default="", help="lines to add to Postwain's configuration")
     parser.add_argument("--json", type=pathlib.Path, help="also write every single run there")
@@ -274,7 +280,7 @@ def main():
     os.chmod(folder, 0o755)
     sinks, started = {}, []
     try:
-        sinks = {lmtp: Sink(arguments.bin, lmtp) for lmtp in (False, True)}
+        sinks = {lmtp: Sink(arguments.bin, lmtp, arguments.priority) for lmtp in (False, True)}
         ports = (sinks[False].port, sinks[True].port)
         servers = []
         if arguments.only != "postwain":
@@ -282,8 +288,9 @@ def main():
         if arguments.only != "postfix":
             servers.append(mta.Postwain(folder, *ports, arguments.bin, arguments.extra))
         for server in servers:
-            server.start()
             started.append(server)
+            server.start()
+            process_tree.set_priority(server.root_pid(), arguments.priority)
         results = measure(servers, loads, sinks, arguments)
         report(results, loads, servers, arguments)
         if arguments.json:

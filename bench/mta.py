@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 
+START_S = 30
 LMTP_DOMAIN = "lmtp.example"  # recipients of this domain go to the LMTP sink
 
 
@@ -202,14 +203,19 @@ concurrency = 20
         config.write_text(self.text)
         self.log = open(self.folder / "log", "wb")
         self.process = subprocess.Popen(
-            [self.binary, "run", "--config", config], stderr=self.log, stdin=subprocess.DEVNULL
+            [self.binary, "run", "--config", config],
+            stderr=self.log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # as Postfix's master does
         )
-        try:
-            wait_for_port(self.port)
-        except RuntimeError as error:
-            self.stop()
-            tail = (self.folder / "log").read_text(errors="replace")[-2000:]
-            raise RuntimeError(f"postwain: {error}\n{tail}") from error
+        # Not the open port: it may greet a moment before the queue manager can be reached.
+        deadline = time.monotonic() + START_S
+        while " ready" not in (self.folder / "log").read_text(errors="replace"):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                tail = (self.folder / "log").read_text(errors="replace")[-2000:]
+                raise RuntimeError(f"postwain is not ready\n{tail}")
+            time.sleep(0.02)
 
     def root_pid(self):
         return self.process.pid

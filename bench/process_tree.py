@@ -69,3 +69,11 @@ def pss_mib(root):
         except (OSError, StopIteration):
             continue
     return kib / 1024
+
+
+def set_priority(pid, nice):
+    """The kernel shares processors between sessions first (sched(7), autogroup), so that a session
+    has a nice value of its own. Each party of a comparison is one session: generator, sink, server."""
+    if nice != 0:
+        with open(f"/proc/{pid}/autogroup", "w", encoding="ascii") as group:
+            group.write(str(nice))

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Where the time goes: one load through Postwain (or Postfix) under perf, and the costliest functions.
 
-Samples the whole machine by its clock, so it also works in virtual machines without counters. The
-shares are of all processors, the load tools and idle time included.
+Samples the server's processes by the clock, so it also works in virtual machines without counters
+and beside other work. The shares are of the server's own CPU time; the line before them tells how
+much that is per message.
 """
 
 import argparse
@@ -16,16 +17,23 @@ import time
 
 import compare
 import mta
+import process_tree
 
 
-def report(data, sort, limit, extra=()):
+def report(data, sort, limit, children=False, only=""):
+    """Lines of perf report that contain `only`; children: with what was called from there."""
     shown = subprocess.run(
-        ["perf", "report", "-i", data, "--stdio", "--no-children", "-g", "none", "--sort", sort, *extra],
+        ["perf", "report", "-i", data, "--stdio", "--children" if children else "--no-children"]
+        + ["-g", "none", "--sort", sort],
         capture_output=True,
         text=True,
         check=False,
     )
-    lines = [line for line in shown.stdout.splitlines() if line.strip() and not line.startswith("#")]
+    lines = [
+        line
+        for line in shown.stdout.splitlines()
+        if line.strip() and not line.startswith("#") and only in line
+    ]
     return "\n".join(re.sub(r"[\s-]+$", "", line) for line in lines[:limit])
 
 
@@ -39,7 +47,7 @@ def main():
     parser.add_argument("--lines", type=int, default=45)
     parser.add_argument("--data", help="keep perf's data there")
     arguments = parser.parse_args()
-    arguments.syncs = False
+    arguments.syncs, arguments.priority = False, 0
     load = next(load for load in compare.LOADS if load.key == arguments.load)
     with tempfile.TemporaryDirectory(prefix="postwain-profile.", dir=arguments.dir) as folder:
         pathlib.Path(folder).chmod(0o755)
@@ -61,7 +69,8 @@ def main():
             worker.start()
             time.sleep(1)
             subprocess.run(
-                ["perf", "record", "-q", "-a", "-g", "-F", "1999", "-e", "cpu-clock", "-o", data]
+                ["perf", "record", "-q", "-g", "-F", "3999", "-e", "cpu-clock", "-o", data]
+                + ["-p", ",".join(map(str, process_tree.tree(server.root_pid())))]
                 + ["sleep", str(max(1, arguments.seconds - 2))],
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -72,11 +81,11 @@ def main():
             server.stop()
             for sink in sinks.values():
                 sink.stop()
-        print("by process\n" + report(data, "comm", 15))
-        print("\nby process and library\n" + report(data, "comm,dso", 25))
+        print("by process and library\n" + report(data, "comm,dso", 25))
         print("\nby function\n" + report(data, "comm,symbol", arguments.lines))
-        print("\nown functions\n" + report(data, "comm,symbol", 25, ("--dsos", ",".join(
-            ["smtpd", "qmgr", "smtp-client", "lmtp-client", "postwain"]))))
+        print("\nby system call\n" + report(data, "comm,symbol", 30, True, "__x64_sys_"))
+        print("\nown functions with what they call\n"
+              + report(data, "comm,symbol", arguments.lines, True, "postwain::"))
 
 
 if __name__ == "__main__":
