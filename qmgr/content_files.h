@@ -10,21 +10,24 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
-#include "common/base/file.h"
 #include "common/base/result.h"
 #include "common/mail/queue_id.h"
+
+#include "qmgr/file_system.h"
 
 namespace postwain::qmgr {
 
 class ContentFolder {
  public:
   ContentFolder() = default;
-  explicit ContentFolder(std::string path) : path_(std::move(path)) {}
+  explicit ContentFolder(std::string path, FileSystem& disk = FileSystem::real())
+      : path_(std::move(path)), disk_(&disk) {}
 
-  Status create();  // makes the folder if it is not there
+  Status create();  // makes the folder if it is not there; its name is synced afterwards
   Result<std::string> read(mail::QueueId id, std::uint64_t offset, std::size_t length) const;
   Status remove(mail::QueueId id) const;
   // Removes unfinished files and those of messages that are not known; tells how many.
@@ -32,9 +35,11 @@ class ContentFolder {
 
   std::string file_of(mail::QueueId id) const { return path_ + "/" + id.text(); }
   const std::string& path() const { return path_; }
+  FileSystem& disk() const { return *disk_; }
 
  private:
   std::string path_;
+  FileSystem* disk_ = &FileSystem::real();
 };
 
 // A content file being written. Destroying it before finish() removes what was written.
@@ -53,13 +58,13 @@ class ContentFile {
   bool existed() const { return existed_; }
 
  private:
-  ContentFile(std::string folder, std::string name, UniqueFd fd)
-      : folder_(std::move(folder)), name_(std::move(name)), fd_(std::move(fd)) {}
+  ContentFile(const ContentFolder& folder, std::string name, std::unique_ptr<OutputFile> output)
+      : folder_(folder), name_(std::move(name)), output_(std::move(output)) {}
   std::string part() const { return name_ + ".part"; }
 
-  std::string folder_;
+  ContentFolder folder_;
   std::string name_;  // with folder
-  UniqueFd fd_;
+  std::unique_ptr<OutputFile> output_;
   std::uint64_t size_ = 0;
   bool existed_ = false;
 };

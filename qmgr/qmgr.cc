@@ -7,6 +7,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "common/base/file.h"
 #include "common/base/sysexits.h"
 #include "common/config/bundle.h"
 #include "common/log/log.h"

@@ -21,12 +21,12 @@ DbTrouble trouble_of(const Error& error) {
   }
 }
 
-Result<Database> Database::open(const std::string& path, Create create) {
+Result<Database> Database::open(const std::string& path, Create create, const char* vfs) {
   int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
               SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
   if (create == Create::if_missing) flags |= SQLITE_OPEN_CREATE;
   Database db;
-  int code = sqlite3_open_v2(path.c_str(), &db.db_, flags, nullptr);
+  int code = sqlite3_open_v2(path.c_str(), &db.db_, flags, vfs);
   if (code != SQLITE_OK) return db.error(path);
   return db;
 }

@@ -29,7 +29,8 @@ class Database {
   enum class Create : std::uint8_t { never, if_missing };
 
   Database() = default;
-  static Result<Database> open(const std::string& path, Create create);
+  // vfs: SQLite's name of a file layer, null for the system's (a test has one in memory).
+  static Result<Database> open(const std::string& path, Create create, const char* vfs = nullptr);
   Database(Database&& other) noexcept : db_(std::exchange(other.db_, nullptr)) {}
   Database& operator=(Database&& other) noexcept;
   ~Database() { close(); }

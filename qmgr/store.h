@@ -54,7 +54,7 @@ struct Counts {
 class Store {
  public:
   // path: .../queue.db; no part of it may be a symbolic link.
-  static Result<Store> open(const std::string& path);
+  static Result<Store> open(const std::string& path, const char* vfs = nullptr);
 
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept = delete;

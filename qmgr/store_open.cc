@@ -1,6 +1,5 @@
 // Opening the queue database: the order of these steps is part of the guarantee.
 #include <sqlite3.h>
-#include <sys/stat.h>
 
 #include <fmt/format.h>
 
@@ -12,9 +11,14 @@ namespace postwain::qmgr {
 
 namespace {
 
-bool exists(const std::string& path) {
-  struct stat info;
-  return ::stat(path.c_str(), &info) == 0;
+// An empty file counts as none: SQLite would throw away the log beside it.
+Result<bool> exists(const char* vfs, const std::string& path) {
+  sqlite3_vfs* layer = sqlite3_vfs_find(vfs);
+  PW_CHECK(layer != nullptr);
+  int found = 0;
+  if (layer->xAccess(layer, path.c_str(), SQLITE_ACCESS_EXISTS, &found) != SQLITE_OK)
+    return Error{path + ": cannot be looked at", SQLITE_IOERR_ACCESS};
+  return found != 0;
 }
 
 // A value that does not read back as it was set means a library that was built otherwise than we
@@ -112,18 +116,22 @@ Status migrate(Database& db) {
 
 }  // namespace
 
-Result<Store> Store::open(const std::string& path) {
+Result<Store> Store::open(const std::string& path, const char* vfs) {
   // Counting every allocation takes a mutex each time; nobody reads the figures. Refused, without
   // harm, once the library is in use.
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-  bool is_new = !exists(path);
-  if (is_new && exists(path + "-wal"))
+  Result<bool> there = exists(vfs, path);
+  if (!there) return there.error();
+  Result<bool> log_there = exists(vfs, path + "-wal");
+  if (!log_there) return log_there.error();
+  bool is_new = !*there;
+  if (is_new && *log_there)
     return Error{path +
                      " is missing although its -wal file is there; it is not created anew, "
                      "since that would lose the mail in it",
                  SQLITE_NOTADB};
   Result<Database> db =
-      Database::open(path, is_new ? Database::Create::if_missing : Database::Create::never);
+      Database::open(path, is_new ? Database::Create::if_missing : Database::Create::never, vfs);
   if (!db) return db.error();
   using Step = Status (*)(Database&);
   for (Step step :

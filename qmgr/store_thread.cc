@@ -24,11 +24,13 @@ std::string read_start(void* context, mail::QueueId id, std::size_t max_bytes) {
 
 }  // namespace
 
-StoreThread::StoreThread(net::Loop& loop, Store store, ContentFolder files, Events events)
+StoreThread::StoreThread(net::Loop& loop, Store store, ContentFolder files, Events events,
+                         Duration full_probe)
     : loop_(loop),
       store_(std::move(store)),
       files_(std::move(files)),
       events_(std::move(events)),
+      full_probe_(full_probe),
       wakeup_(std::make_unique<net::Wakeup>(loop, [this] { deliver(); })),
       thread_([this] { run(); }) {}
 
@@ -269,7 +271,7 @@ void StoreThread::keep_for_later(Batch& batch) {
 // Tries to write what was kept; an empty commit would prove nothing, so the schema number is
 // written once more.
 void StoreThread::probe_full() {
-  next_probe_ = Clock::now() + kFullProbe;
+  next_probe_ = Clock::now() + full_probe_;
   Batch batch = std::move(kept_);
   kept_ = Batch();
   batch.writes.emplace_back([](Store& store) {
@@ -320,7 +322,7 @@ void StoreThread::trouble(const Error& error) {
   if (trouble_of(error) == DbTrouble::full) {
     if (full_) return;
     full_ = true;
-    next_probe_ = Clock::now() + kFullProbe;
+    next_probe_ = Clock::now() + full_probe_;
     log::Line(log::Level::error, "store_full").kv("error", error.text);
     return complete({[this] { events_.on_full(true); }});
   }

@@ -63,7 +63,8 @@ class StoreThread {
     std::function<void(const Error&)> on_broken;
   };
 
-  StoreThread(net::Loop& loop, Store store, ContentFolder files, Events events);
+  StoreThread(net::Loop& loop, Store store, ContentFolder files, Events events,
+              Duration full_probe = kFullProbe);
   ~StoreThread();  // finish() if that was not done
   StoreThread(const StoreThread&) = delete;
   StoreThread& operator=(const StoreThread&) = delete;
@@ -116,6 +117,7 @@ class StoreThread {
   Store store_;
   ContentFolder files_;
   Events events_;
+  Duration full_probe_;
 
   std::mutex mutex_;
   std::condition_variable wake_;

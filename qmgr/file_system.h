@@ -1,0 +1,45 @@
+// What content files need of a file system, and nothing more. The real one is the operating
+// system; a test puts a disk in memory in its place that can lose power (tests/simdisk). The
+// database has the same seam in SQLite's VFS (Store::open).
+//
+// Every call may block and be made on any thread. A failure carries the errno.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/result.h"
+
+namespace postwain::qmgr {
+
+// A file being written from its beginning. Destroying it closes it.
+class OutputFile {
+ public:
+  virtual ~OutputFile() = default;
+  virtual Status append(std::string_view bytes) = 0;
+  virtual Status sync() = 0;   // the bytes and the size, not the name
+  virtual Status close() = 0;  // once; reports what was not reported before
+};
+
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+
+  virtual Result<std::unique_ptr<OutputFile>> create(const std::string& path) = 0;
+  // Fewer bytes at the end of the file.
+  virtual Result<std::string> read(const std::string& path, std::uint64_t offset,
+                                   std::size_t length) = 0;
+  virtual Result<std::uint64_t> size(const std::string& path) = 0;
+  virtual Status link(const std::string& from, const std::string& to) = 0;  // EEXIST
+  virtual Status unlink(const std::string& path) = 0;
+  virtual Status make_folder(const std::string& path) = 0;  // EEXIST
+  virtual Status sync_folder(const std::string& path) = 0;  // the names in it
+  virtual Result<std::vector<std::string>> names(const std::string& folder) = 0;
+
+  static FileSystem& real();
+};
+
+}  // namespace postwain::qmgr
