@@ -21,9 +21,13 @@ EnhancedCode EnhancedCode::parse(std::string_view text) {
 }
 
 std::string Reply::one_line() const {
-  std::string out = fmt::format("{}", code);
-  if (enhanced.present()) out += " " + enhanced.text();
-  if (!text.empty()) out += " " + text;
+  std::string out = code != 0 ? fmt::format("{}", code) : std::string();
+  auto add = [&out](const std::string& part) {
+    if (!out.empty() && !part.empty()) out += ' ';
+    out += part;
+  };
+  add(enhanced.text());
+  add(text);
   for (char& c : out)
     if (c == '\n' || c == '\r') c = ' ';
   return out;

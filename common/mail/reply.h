@@ -28,7 +28,8 @@ struct Reply {
   bool positive() const { return code >= 200 && code < 300; }
   bool transient() const { return code >= 400 && code < 500; }
   bool permanent() const { return code >= 500 && code < 600; }
-  // One line for logs, histories and DSNs: "550 5.1.1 no such user".
+  // One line for logs, histories and DSNs: "550 5.1.1 no such user"; without the code
+  // where no peer replied.
   std::string one_line() const;
 };
 

@@ -112,4 +112,6 @@ TEST_CASE("enhanced codes") {
   for (const char* bad : {"3.1.1", "5.1", "5.1.1.1", "5.1111.1", "a.b.c", ""})
     CHECK_FALSE(EnhancedCode::parse(bad).present());
   CHECK(Reply{550, {5, 1, 1}, "no\nuser"}.one_line() == "550 5.1.1 no user");
+  CHECK(Reply{0, {5, 1, 2}, "no such domain"}.one_line() == "5.1.2 no such domain");
+  CHECK(Reply{250, {}, ""}.one_line() == "250");
 }
