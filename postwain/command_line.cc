@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "common/base/sysexits.h"
+#include "postwain/bounce_preview.h"
 #include "postwain/process_commands.h"
 #include "postwain/queue_command.h"
 #include "postwain/run.h"
@@ -25,6 +26,7 @@ namespace {
 struct Parsed {
   ClientOptions options;
   QueueFilter filter;
+  PreviewOptions preview;
   std::function<int()> run;
 };
 
@@ -75,6 +77,21 @@ void add_queue(CLI::App& app, Parsed& parsed) {
   }
 }
 
+void add_preview(CLI::App& app, Parsed& parsed) {
+  CLI::App* command = app.add_subcommand("bounce-preview", "print a sample delivery report");
+  add_common(*command, parsed, false);
+  PreviewOptions& preview = parsed.preview;
+  command->add_flag("--failed", preview.failed, "a report of failure (the default)");
+  command->add_flag("--delayed", preview.delayed, "a warning of delay");
+  command->add_flag("--success", preview.success, "a report of success");
+  command->add_flag("--text", preview.words_only, "only the words for people");
+  command->callback([&parsed] {
+    parsed.run = [&parsed] {
+      return bounce_preview_command(parsed.options.config_file, parsed.preview);
+    };
+  });
+}
+
 void add_later(CLI::App& app, Parsed& parsed, const char* name, const char* what) {
   CLI::App* command = app.add_subcommand(name, what);
   command->allow_extras();
@@ -102,6 +119,7 @@ void build(CLI::App& app, Parsed& parsed) {
   add_command(app, parsed, "stop", "let everything finish and stop", true,
               [&options] { return stop_command(options); });
   add_queue(app, parsed);
+  add_preview(app, parsed);
   add_later(app, parsed, "trace", "history of a message or address (not in this version)");
   add_later(app, parsed, "explain", "what would happen to an address (not in this version)");
   app.add_subcommand("sendmail", "submit a message from standard input, as sendmail(1)");

@@ -18,6 +18,7 @@ Kind user_of(config::FileUse use) {
     case config::FileUse::recipients:
       return Kind::smtpd;
     case config::FileUse::credential:
+    case config::FileUse::bounce_text:
       return Kind::qmgr;
   }
   return Kind::smtpd;

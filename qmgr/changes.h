@@ -6,10 +6,15 @@
 #include <string>
 #include <vector>
 
-#include "qmgr/dsn.h"
+#include "common/notice/dsn.h"
+
 #include "qmgr/message.h"
 
 namespace postwain::qmgr {
+
+using notice::DsnAction;
+using notice::DsnRecipient;
+using notice::DsnRequest;
 
 enum class ChangeKind : std::uint8_t {
   remove,   // delivered, failed or cancelled: the row goes

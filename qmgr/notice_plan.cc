@@ -29,6 +29,7 @@ bool wanted(const mail::Notify& notify, DsnAction action) {
       return notify.on_delay();
     case DsnAction::delivered:
     case DsnAction::relayed:
+    case DsnAction::expanded:
       return notify.on_success();
   }
   return false;
@@ -39,6 +40,9 @@ DsnRequest request_for(const MessageInfo& message, DsnAction action, const Notic
   DsnRequest request;
   request.action = action;
   request.hostname = settings.hostname;
+  request.postmaster = settings.postmaster;
+  request.words = settings.words;
+  request.original_max = settings.original_max;
   request.now = now;
   request.retry_until = message.arrival.received_at + settings.lifetime;
   request.to_postmaster = message.envelope.reverse_path.is_null();
@@ -50,7 +54,6 @@ DsnRequest request_for(const MessageInfo& message, DsnAction action, const Notic
   request.envid = message.envelope.envid;
   request.arrived_at = message.arrival.received_at;
   request.original_size = message.size;
-  request.original_eight_bit = message.eight_bit;
   request.original_binary = message.envelope.body == mail::BodyType::binary_mime;
   return request;
 }
@@ -63,6 +66,7 @@ std::vector<NoticeOrder> plan_notices(const MessageInfo& message,
   std::vector<NoticeOrder> orders;
   if (message.kind == MessageKind::double_bounce) return orders;
   bool null_sender = message.envelope.reverse_path.is_null();
+  if (null_sender && !settings.double_bounces) return orders;
   constexpr std::array kActions = {DsnAction::failed, DsnAction::delayed, DsnAction::delivered,
                                    DsnAction::relayed};
   for (DsnAction action : kActions) {
@@ -71,7 +75,7 @@ std::vector<NoticeOrder> plan_notices(const MessageInfo& message,
     for (RecipientEvent& event : events) {
       if (action_of(event.event) != action) continue;
       if (!wanted(event.details.recipient.notify, action)) continue;
-      if (!open || orders.back().indices.size() >= kDsnRecipientsMax) {
+      if (!open || orders.back().indices.size() >= notice::kDsnRecipientsMax) {
         NoticeOrder order;
         order.request = request_for(message, action, settings, now);
         order.kind = null_sender ? MessageKind::double_bounce : MessageKind::notice;

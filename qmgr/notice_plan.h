@@ -5,6 +5,7 @@
 // even then is dropped by the caller with a log line. One notice for all recipients of one event.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,10 @@ struct RecipientEvent {
 struct NoticeSettings {
   std::string hostname;
   std::string postmaster;
-  Duration lifetime{};  // of the message the notices are about
+  Duration lifetime{};         // of the message the notices are about
+  bool double_bounces = true;  // whether the postmaster hears of notices that find no reader
+  std::uint64_t original_max = notice::kDsnQuoteDefault;
+  std::shared_ptr<const notice::Words> words;
 };
 
 // The orders come without id and destination; the caller gives each both.

@@ -136,7 +136,10 @@ void Queue::submit(Settlement settlement, const MessageInfo& info,
     log_events(info, events);
     NoticeSettings settings{
         config_.hostname, config_.postmaster,
-        lifetimes(config_.queue, info.envelope.reverse_path.is_null()).lifetime};
+        lifetimes(config_.queue, info.envelope.reverse_path.is_null()).lifetime,
+        config_.bounces.double_bounces,
+        config_.bounces.original_max,
+        config_.bounces.words};
     settlement.notices = plan_notices(info, std::move(events), settings, wall_now());
     give_notices_their_way(settlement.notices);
   }

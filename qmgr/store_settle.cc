@@ -88,32 +88,33 @@ Status Store::write_notice(NoticeOrder order, const MessageInfo& original, Settl
 
   std::string quoted;
   if (original.in_file) {
-    quoted = read_file != nullptr ? read_file(context, original.id, kDsnQuoteMax) : std::string();
+    quoted = read_file != nullptr ? read_file(context, original.id, notice::bytes_wanted(request))
+                                  : std::string();
   } else {
-    Result<std::optional<std::string>> row = content(original.id, 0, kDsnQuoteMax);
+    Result<std::optional<std::string>> row = content(original.id, 0, notice::bytes_wanted(request));
     if (!row) return row.error();
     quoted = row->value_or(std::string());
   }
-  Dsn dsn = build_dsn(request, quoted);
+  notice::Dsn dsn = notice::build_dsn(request, quoted);
 
-  NewMessage notice;
-  notice.info.id = request.id;
-  notice.info.envelope.smtputf8 = dsn.smtputf8;
-  notice.info.envelope.body =
+  NewMessage written;
+  written.info.id = request.id;
+  written.info.envelope.smtputf8 = dsn.smtputf8;
+  written.info.envelope.body =
       dsn.eight_bit ? mail::BodyType::eight_bit_mime : mail::BodyType::seven_bit;
-  notice.info.arrival.protocol = "local";
-  notice.info.arrival.received_at = request.now;
-  notice.info.size = dsn.content.size();
-  notice.info.eight_bit = dsn.eight_bit;
-  notice.info.kind = order.kind;
-  notice.info.traffic_class = TrafficClass::bounce;
-  notice.recipients.push_back({{request.to, {}, {}}, std::move(order.destination)});
-  notice.content = std::move(dsn.content);
-  Result<Accepted> stored = insert(notice, request.now);
+  written.info.arrival.protocol = "local";
+  written.info.arrival.received_at = request.now;
+  written.info.size = dsn.content.size();
+  written.info.eight_bit = dsn.eight_bit;
+  written.info.kind = order.kind;
+  written.info.traffic_class = TrafficClass::bounce;
+  written.recipients.push_back({{request.to, {}, {}}, std::move(order.destination)});
+  written.content = std::move(dsn.content);
+  Result<Accepted> stored = insert(written, request.now);
   if (!stored) return stored.error();
   if (*stored != Accepted::stored)
     return Error{"the id of a notice exists already: " + request.id.text(), 0};
-  settled.notices.push_back(std::move(notice));
+  settled.notices.push_back(std::move(written));
   return {};
 }
 

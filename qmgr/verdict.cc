@@ -8,7 +8,8 @@ namespace {
 
 LastOutcome last_of(const mail::Outcome& outcome, WallTime now) {
   LastOutcome last{now, outcome.stage, outcome.reply, outcome.remote_host};
-  if (last.reply.text.size() > kDsnReplyMax) last.reply.text.resize(kDsnReplyMax);
+  if (last.reply.text.size() > notice::kDsnReplyMax)
+    last.reply.text.resize(notice::kDsnReplyMax);
   return last;
 }
 

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "common/base/time.h"
 #include "common/mail/next_hop.h"
+#include "common/notice/dsn.h"
 
 namespace postwain::config {
 
@@ -109,6 +111,12 @@ struct Queue {
   Duration history = std::chrono::hours(14 * 24);
 };
 
+struct Bounces {
+  std::uint64_t original_max = notice::kDsnQuoteDefault;
+  bool double_bounces = true;
+  std::shared_ptr<const notice::Words> words;  // never null behind the parser
+};
+
 struct DeliveryTimeouts {
   Duration connect = std::chrono::seconds(30);
   Duration greeting = std::chrono::minutes(5);
@@ -161,6 +169,7 @@ struct Config {
   std::vector<Domain> domains;
   std::vector<Route> routes;
   Queue queue;
+  Bounces bounces;
   Delivery delivery;
   Dns dns;
   Users users;

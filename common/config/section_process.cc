@@ -81,6 +81,7 @@ void read_document(Context& context, const Node& document, const std::string& ho
   read_routes(context, top.tables("route"), config.routes);
   read_queue(context, top.table("queue"), config.queue);
   read_delivery(context, top.table("delivery"), config.delivery);
+  read_bounces(context, top.table("bounces"), config.bounces);
   read_dns(context, top.table("dns"), config.dns);
   read_users(context, top.table("users"), config.users);
   read_workers(context, top.table("workers"), config.workers);

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 FLOOR = {
     "common/base": 0,
-    "common/mail": 1, "common/smtp": 2, "common/ipc": 2,
+    "common/mail": 1, "common/smtp": 2, "common/ipc": 2, "common/notice": 2,
     "common/net": 3, "common/tls": 3, "common/log": 3, "common/dns": 3, "common/config": 3,
     "common/daemon": 4, "common/agent": 4,
     "queue-schema": 4,

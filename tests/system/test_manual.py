@@ -81,7 +81,7 @@ class ManualTest(unittest.TestCase):
         """Names that `postwain WORDS --help` lists under its heading Subcommands."""
         shown = subprocess.run([os.path.join(BIN, "postwain"), *words, "--help"],
                                capture_output=True, text=True, timeout=60, check=True).stdout
-        return set(re.findall(r"^  (\w+)", shown.split("Subcommands:")[1], re.MULTILINE))
+        return set(re.findall(r"^  ([\w-]+)", shown.split("Subcommands:")[1], re.MULTILINE))
 
     def test_every_key_has_its_default_or_is_required(self):
         with open(PAGE, encoding="utf-8") as page:
