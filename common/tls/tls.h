@@ -56,6 +56,9 @@ class Session {
 
   State state() const { return state_; }
   const std::string& error() const { return error_; }
+  // What SASL binds itself to (RFC 5056); empty where this session has none of the kind.
+  enum class ChannelBinding { exporter, unique, end_point };
+  std::string channel_binding(ChannelBinding kind) const;
   std::string version() const;  // "TLSv1.3"
   std::string cipher() const;   // "TLS_AES_256_GCM_SHA384"
 

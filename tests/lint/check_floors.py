@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 FLOOR = {
     "common/base": 0,
-    "common/mail": 1, "common/smtp": 2, "common/ipc": 2, "common/notice": 2,
-    "common/net": 3, "common/tls": 3, "common/log": 3, "common/dns": 3, "common/config": 3,
+    "common/mail": 1, "common/smtp": 2, "common/ipc": 2, "common/sasl": 2, "common/notice": 2,
+    "common/net": 3, "common/tls": 3, "common/log": 3, "common/auth": 3, "common/dns": 3, "common/config": 3,
     "common/daemon": 4, "common/agent": 4,
     "queue-schema": 4,
     "qmgr": 5, "smtpd": 5, "smtp-client": 5, "lmtp-client": 5, "postwain": 5, "bench": 5,
@@ -26,6 +26,7 @@ SIDEWAYS = {
 HOME = {
     "uv.h": "common/net/",
     "openssl/": "common/tls/",
+    "crypt.h": "common/auth/",
     "ares": "common/dns/",
     "toml++/": "common/config/toml_reader.cc",
     "sqlite3.h": "qmgr/",

@@ -1,0 +1,62 @@
+#include "common/tls/digest.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+
+#include "common/base/check.h"
+
+namespace postwain::tls {
+
+namespace {
+
+constexpr std::size_t kSize = SHA256_DIGEST_LENGTH;
+
+const unsigned char* octets(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
+unsigned char* octets(std::string& text) {
+  return reinterpret_cast<unsigned char*>(text.data());
+}
+
+class OpensslDigest final : public sasl::Digest {
+ public:
+  std::string sha256(std::string_view text) const override {
+    std::string out(kSize, '\0');
+    SHA256(octets(text), text.size(), octets(out));
+    return out;
+  }
+  std::string hmac_sha256(std::string_view key, std::string_view text) const override {
+    std::string out(kSize, '\0');
+    unsigned size = 0;
+    PW_CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), octets(text), text.size(),
+                  octets(out), &size) != nullptr);
+    return out;
+  }
+};
+
+}  // namespace
+
+const sasl::Digest& digest() {
+  static const OpensslDigest instance;
+  return instance;
+}
+
+std::string pbkdf2_sha256(std::string_view password, std::string_view salt,
+                          std::uint32_t iterations) {
+  std::string out(kSize, '\0');
+  int made = PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()), octets(salt),
+                               static_cast<int>(salt.size()), static_cast<int>(iterations),
+                               EVP_sha256(), kSize, octets(out));
+  PW_CHECK(made == 1);
+  return out;
+}
+
+std::string random_octets(std::size_t count) {
+  std::string out(count, '\0');
+  PW_CHECK(RAND_bytes(octets(out), static_cast<int>(count)) == 1);
+  return out;
+}
+
+}  // namespace postwain::tls
