@@ -17,6 +17,7 @@ mail::Reply reply_for(AcceptEnd end, mail::QueueId id) {
       return {452, {4, 3, 1}, "Mail system full, try again later"};
     case AcceptEnd::conflict:
     case AcceptEnd::failed:
+    case AcceptEnd::unknown:
       break;
   }
   return {451, {4, 3, 0}, "Queue file write error, try again later"};
@@ -212,7 +213,7 @@ void Intake::file_finished(std::uint64_t number, mail::QueueId id,
     return answer(number, id, reply_for(upload->error));
   }
   queue_.accept(std::move(message), [this, number, id, remove_file](AcceptEnd end) {
-    if (end == AcceptEnd::full || end == AcceptEnd::failed) remove_file();
+    if (certainly_not_stored(end)) remove_file();
     answer(number, id, reply_for(end, id));
   });
 }

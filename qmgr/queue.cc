@@ -140,7 +140,7 @@ void Queue::accept(NewMessage message, std::function<void(AcceptEnd)> done) {
   request->message = std::move(message);
   request->due = wall_now();
   request->done = [this, done = std::move(done)](AcceptRequest& r) {
-    if (r.end == AcceptEnd::failed || r.end == AcceptEnd::conflict)
+    if (r.end == AcceptEnd::failed || r.end == AcceptEnd::conflict || r.end == AcceptEnd::unknown)
       log::Line(log::Level::error, "not_accepted")
           .kv("id", r.message.info.id.text())
           .kv("error", r.end == AcceptEnd::conflict ? "the id is taken" : r.error);

@@ -248,7 +248,7 @@ void StoreThread::finish_batch(Batch& batch) {
 void StoreThread::refuse(Batch& batch, const Error& error) {
   bool full = trouble_of(error) == DbTrouble::full;
   for (auto& request : batch.accepts) {
-    request->end = full ? AcceptEnd::full : AcceptEnd::failed;
+    request->end = full ? AcceptEnd::full : AcceptEnd::unknown;
     request->error = error.text;
   }
   // Settlements of a broken database get no answer: the process ends, and the recipients are still

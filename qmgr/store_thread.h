@@ -38,7 +38,12 @@ constexpr Duration kRideMax = std::chrono::milliseconds(50);
 constexpr Duration kFullProbe = std::chrono::seconds(5);
 constexpr Duration kIdleCheckpoint = std::chrono::milliseconds(50);
 
-enum class AcceptEnd : std::uint8_t { stored, duplicate, conflict, full, failed };
+// unknown: the database failed; the message may be found stored at the next start all the same.
+enum class AcceptEnd : std::uint8_t { stored, duplicate, conflict, full, failed, unknown };
+// Nothing will ever refer to the message: its content file may go.
+constexpr bool certainly_not_stored(AcceptEnd end) {
+  return end == AcceptEnd::full || end == AcceptEnd::failed;
+}
 
 struct AcceptRequest {
   NewMessage message;
