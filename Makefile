@@ -7,7 +7,7 @@ TESTS   := $(if $(wildcard /usr/include/catch2/catch.hpp),ON,OFF)
 BIN     := build/release/bin
 export POSTWAIN_BIN := $(CURDIR)/$(BIN)
 
-.PHONY: help run demo test build bench bench-quick asan format lint lint-all fuzz install packages clean
+.PHONY: help run demo test build bench bench-quick asan format lint lint-all fuzz powerloss install packages clean
 
 help:
 	@echo 'make run          build, then a demo on loopback: a whole MTA and a small mail store (ARGS=--once ends by itself)'
@@ -15,6 +15,7 @@ help:
 	@echo 'make build        release binaries in $(BIN)'
 	@echo 'make bench        side by side with Postfix; bench-quick: the short form (root)'
 	@echo 'make asan         every unit test under the address and undefined-behaviour sanitizers'
+	@echo 'make powerloss    200,000 simulated power cuts of the queue (STATES=n SEED=n)'
 	@echo 'make format lint lint-all fuzz install clean'
 
 packages:
@@ -57,6 +58,14 @@ fuzz:
 	cmake --preset fuzz
 	cmake --build --preset fuzz
 	tools/fuzz.sh $(ARGS)
+
+STATES ?= 200000
+SEED   ?= 1
+powerloss:
+	@tools/install_packages.sh build test
+	@$(MAKE) --no-print-directory build
+	POSTWAIN_POWERLOSS_STATES=$(STATES) POSTWAIN_POWERLOSS_SEED=$(SEED) \
+	  build/release/tests/test_powerloss 'no power cut loses what was promised'
 
 install: build
 	cmake --install build/release --prefix $(PREFIX)
