@@ -1,5 +1,7 @@
 // How many connections may be open, in all and per client (client_key). Counts this process only:
-// with several smtpd workers the bounds hold for each of them. Pure.
+// with several smtpd workers each gets its share of what is configured (share_of), so together they
+// keep the bound without speaking to each other, and a client may meet its bound a little early
+// when its connections happen to meet in one worker. Pure.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +10,11 @@
 #include <unordered_map>
 
 namespace postwain::smtpd {
+
+// Rounded up: at least 1, and never more than workers - 1 above the bound in all.
+constexpr std::uint32_t share_of(std::uint32_t limit, std::uint32_t workers) {
+  return workers <= 1 ? limit : limit / workers + (limit % workers != 0 ? 1 : 0);
+}
 
 class ConnectionLimits {
  public:

@@ -1,6 +1,7 @@
 #include "smtpd/policy.h"
 
 #include "common/base/text.h"
+#include "smtpd/access_rules.h"
 
 namespace postwain::smtpd {
 
@@ -39,7 +40,7 @@ Policy::Policy(const config::Config& config) : config_(config) {
 }
 
 Client Policy::classify(const std::string& plain_address) const {
-  Client client{plain_address, false, {}};
+  Client client{plain_address, false, {}, {}};
   const std::string& compared = plain_address.empty() ? std::string("127.0.0.1") : plain_address;
   for (const config::Network& network : config_.access.trusted_networks) {
     if (!config::contains(network, compared)) continue;
@@ -52,12 +53,46 @@ Client Policy::classify(const std::string& plain_address) const {
 
 // RFC 6409 4.3: a submission server takes mail from people it knows only.
 Verdict Policy::sender(const Client& client, config::ListenerProtocol protocol) const {
-  if (protocol == config::ListenerProtocol::submission && !client.trusted)
+  if (protocol == config::ListenerProtocol::submission && !client.may_relay())
     return refuse({530, {5, 7, 0}, "Authentication required"}, kNoOrigin,
                   "submission from a stranger");
   Verdict verdict = accept("Ok", kNoOrigin, "any sender");
   verdict.reply.enhanced = {2, 1, 0};
   return verdict;
+}
+
+Verdict Policy::account_sender(const Client& client, const mail::Address& sender) const {
+  if (client.account.empty() || config_.auth.senders == config::Senders::any || sender.is_null() ||
+      owns(client.account, sender))
+    return accept("Ok", config_.auth.senders_origin, "sender of the account");
+  return refuse({553, {5, 7, 1}, "Sender address not owned by your account"},
+                config_.auth.senders_origin, "another's sender address");
+}
+
+// An account without domain owns its name at every domain of ours that is written out.
+bool Policy::owns(const std::string& account, const mail::Address& sender) const {
+  if (config_.auth.senders == config::Senders::own) {
+    std::string local = to_lower(sender.local_unquoted());
+    std::string domain = sender.domain_key();
+    std::string name = to_lower(account);
+    if (name.find('@') != std::string::npos) return name == local + '@' + domain;
+    return name == local && (by_name_.contains(domain) || domain == to_lower(config_.hostname));
+  }
+  for (const config::SenderGrant& grant : config_.auth.grants) {
+    if (grant.account != account) continue;
+    for (const std::string& pattern : grant.patterns)
+      if (matches_address(pattern, sender)) return true;
+  }
+  return false;
+}
+
+Verdict Policy::rules(const Client& client, std::string_view hello, const mail::Address& sender,
+                      const mail::Address* recipient) const {
+  const config::Rule* rule =
+      deciding_rule(config_.rules, {client.address, hello, sender, recipient});
+  if (rule == nullptr) return accept("Ok", kNoOrigin, "no rule");
+  if (rule->action == config::RuleAction::allow) return accept("Ok", rule->origin, "rule");
+  return refuse(reply_of(*rule), rule->origin, "rule");
 }
 
 Verdict Policy::recipient(const Client& client, const mail::Address& recipient) const {
@@ -67,9 +102,10 @@ Verdict Policy::recipient(const Client& client, const mail::Address& recipient) 
   if (const OwnDomain* own = find_domain(domain)) {
     Verdict verdict = local_recipient(*own, recipient, domain);
     bool only_relay = !verdict.accepted && verdict.reply.enhanced == mail::EnhancedCode{5, 7, 1};
-    if (!client.trusted || !only_relay) return verdict;
+    if (!client.may_relay() || !only_relay) return verdict;
   }
   if (client.trusted) return accept("Ok", client.trusted_by, "trusted network");
+  if (!client.account.empty()) return accept("Ok", kNoOrigin, "logged in");
   return refuse(relay_denied(), kNoOrigin, "not our domain");
 }
 

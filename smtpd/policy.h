@@ -1,7 +1,8 @@
-// Who may send to whom: relay control. A client of a trusted network may send anywhere; everybody
-// else only to recipients of our own domains. Nothing else opens a way, however the recipient is
-// dressed up (percent hack, bang path, quoted "user@host", address literal; a source route has
-// already been dropped by the parser). Pure: configuration in, verdict out.
+// Who may send to whom: relay control. A client of a trusted network and one that has logged in may
+// send anywhere; everybody else only to recipients of our own domains. Nothing else opens a way,
+// however the recipient is dressed up (percent hack, bang path, quoted "user@host", address
+// literal; a source route has already been dropped by the parser). Pure: configuration in, verdict
+// out.
 //
 // recipients = "probe" means: ask the next hop. There is no prober in this process, so such a
 // domain takes any local part, like "any".
@@ -22,6 +23,9 @@ struct Client {
   std::string address;  // plain_address(); empty for a Unix socket
   bool trusted = false;
   config::Origin trusted_by;  // the network that says so
+  std::string account{};      // whom the client has proven to be; empty: nobody
+
+  bool may_relay() const { return trusted || !account.empty(); }
 };
 
 struct Verdict {
@@ -40,6 +44,11 @@ class Policy {
   // A client on a Unix socket is as trusted as 127.0.0.1 is: both are programs of this machine.
   Client classify(const std::string& plain_address) const;
   Verdict sender(const Client& client, config::ListenerProtocol protocol) const;
+  // As whom the client's account may send. The null reverse-path is anybody's.
+  Verdict account_sender(const Client& client, const mail::Address& sender) const;
+  // The operator's rules; recipient is null at MAIL. Accepted when none refuses or defers.
+  Verdict rules(const Client& client, std::string_view hello, const mail::Address& sender,
+                const mail::Address* recipient) const;
   Verdict recipient(const Client& client, const mail::Address& recipient) const;
 
  private:
@@ -47,6 +56,7 @@ class Policy {
     const config::Domain* domain = nullptr;
     std::unordered_set<std::string> allowed;  // of the same [[domain]]
   };
+  bool owns(const std::string& account, const mail::Address& sender) const;
   const OwnDomain* find_domain(const std::string& key) const;
   Verdict local_recipient(const OwnDomain& own, const mail::Address& recipient,
                           const std::string& domain) const;

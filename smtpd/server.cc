@@ -3,6 +3,8 @@
 #include "common/log/log.h"
 #include "common/smtp/reply_writer.h"
 #include "smtpd/client_address.h"
+#include "smtpd/dovecot_login.h"
+#include "smtpd/users_login.h"
 
 namespace postwain::smtpd {
 
@@ -19,9 +21,12 @@ Server::Server(net::Loop& loop, daemon::Start& start)
       start_(start),
       config_(start.config()),
       policy_(config_),
-      limits_(config_.limits.connections, config_.limits.connections_per_ip),
+      limits_(share_of(config_.limits.connections, config_.workers.smtpd),
+              share_of(config_.limits.connections_per_ip, config_.workers.smtpd)),
       intake_(loop, config_.qmgr_socket(), start.name, [this] { daemon::announce_ready(start_); }),
-      shared_{loop_, config_, policy_, intake_, nullptr},
+      guard_(share_of(config_.auth.lockout_failures, config_.workers.smtpd),
+             config_.auth.lockout_period),
+      shared_{loop_, config_, policy_, intake_, nullptr, nullptr, &guard_},
       sweeper_(loop) {
   sweeper_.repeat(kSweepEvery, [this] { sweep(); });
 }
@@ -34,6 +39,7 @@ Server::~Server() {
 Status Server::open() {
   Status status = open_tls();
   if (!status) return status;
+  open_logins();
   bool inherited = !start_.listener_fds.empty();
   if (inherited && start_.listener_fds.size() != config_.listeners.size())
     return Error{"not one descriptor for each listener", 0};
@@ -65,6 +71,15 @@ Status Server::open_tls() {
   tls_ = context.take();
   shared_.tls = tls_.get();
   return {};
+}
+
+void Server::open_logins() {
+  const config::Auth& auth = config_.auth;
+  if (!auth.users_file.empty())
+    logins_ = std::make_unique<UsersLogin>(loop_, auth.users);
+  else if (!auth.dovecot_socket.empty())
+    logins_ = std::make_unique<DovecotLogin>(loop_, auth.dovecot_socket);
+  shared_.logins = logins_.get();
 }
 
 Status Server::listen(const config::Listener& listener, int fd) {

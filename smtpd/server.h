@@ -33,6 +33,7 @@ class Server {
 
  private:
   Status open_tls();
+  void open_logins();
   Status listen(const config::Listener& listener, int fd);
   void admit(const config::Listener& listener, net::Stream stream);
   void receive_header(const config::Listener& listener, net::Stream stream);
@@ -51,6 +52,8 @@ class Server {
   ConnectionLimits limits_;
   std::shared_ptr<tls::Context> tls_;
   Intake intake_;
+  std::unique_ptr<LoginBackend> logins_;
+  LoginGuard guard_;
   Shared shared_;
   std::unordered_map<Session*, std::unique_ptr<Session>> sessions_;
   std::unordered_map<ProxyReception*, std::unique_ptr<ProxyReception>> receptions_;

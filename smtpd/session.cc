@@ -27,6 +27,8 @@ smtp::ServerOptions engine_options(const Shared& shared, const config::Listener&
   options.recipients = limits.recipients;
   options.errors = limits.errors;
   options.starttls = starttls && shared.tls != nullptr;
+  options.auth = listener.auth && shared.logins != nullptr;
+  options.auth_without_tls = listener.auth_without_tls;
   options.tls_required = listener.tls == config::ListenerTls::required;
   return options;
 }
@@ -92,6 +94,7 @@ void Session::received(std::string_view bytes) {
 void Session::tls_opened() {
   if (over_) return;
   engine_.tls_started();
+  client_.account.clear();
   if (listener_.tls == config::ListenerTls::implicit) engine_.greet();
   patience_.enter(Patience::Phase::command, shared_.loop.now());
   flush();
@@ -148,6 +151,8 @@ void Session::finish(std::string_view why) {
   over_ = true;
   log::Line(log::Level::debug, "disconnect").kv("client", client_.address).kv("reason", why);
   drop_transaction();
+  login_.reset();
+  login_delay_.reset();
   channel_->close_after_flush();
   on_over_(*this);
 }
@@ -159,6 +164,7 @@ void Session::sweep(MonoTime now) {
       return finish("TLS handshake timed out");
     case Patience::Phase::qmgr:
       if (handover_ && !handover_->over()) return handover_->give_up();
+      if (login_) return login_step({LoginStep::Kind::trouble, "no answer in time"});
       return finish("timed out");
     case Patience::Phase::command:
     case Patience::Phase::content:
@@ -213,6 +219,12 @@ bool Session::handle(smtp::Event& event) {
     case smtp::EventKind::starttls:
       on_starttls();
       return true;
+    case smtp::EventKind::auth:
+      on_auth();
+      return true;
+    case smtp::EventKind::auth_over:
+      login_.reset();
+      return true;
     case smtp::EventKind::close:
       finish(event.why);
       return false;
@@ -221,6 +233,8 @@ bool Session::handle(smtp::Event& event) {
 }
 
 void Session::on_hello() {
+  if (shared_.logins != nullptr && engine_.auth_allowed())
+    engine_.offer_auth(shared_.logins->mechanisms(engine_.tls()));
   engine_.answer({250, {}, {}});
 }
 
@@ -231,6 +245,15 @@ void Session::on_mail() {
     return engine_.answer(*refusal);
   }
   Verdict verdict = shared_.policy.sender(client_, listener_.protocol);
+  const mail::Address& reverse_path = engine_.mail().reverse_path;
+  if (verdict.accepted) {
+    Verdict own = shared_.policy.account_sender(client_, reverse_path);
+    if (!own.accepted) verdict = std::move(own);
+  }
+  if (verdict.accepted) {
+    Verdict ruled = shared_.policy.rules(client_, engine_.hello_name(), reverse_path, nullptr);
+    if (!ruled.accepted) verdict = std::move(ruled);
+  }
   if (verdict.accepted) {
     id_ = shared_.intake.next_id(wall_now());
     sender_ = sender;
@@ -243,7 +266,9 @@ void Session::on_mail() {
 
 void Session::on_rcpt() {
   const mail::Address& address = engine_.rcpt().address;
-  Verdict verdict = shared_.policy.recipient(client_, address);
+  Verdict verdict = shared_.policy.rules(client_, engine_.hello_name(),
+                                         engine_.envelope().reverse_path, &address);
+  if (verdict.accepted) verdict = shared_.policy.recipient(client_, address);
   if (!verdict.accepted) log_refused(verdict.reply, address.text(), verdict.reason, verdict.origin);
   engine_.answer(verdict.reply);
 }
@@ -263,7 +288,8 @@ void Session::on_data() {
   WallTime now = wall_now();
   ipc::Arrival arrival;
   arrival.protocol = protocol_name(engine_.options().dialect, engine_.extended(), engine_.tls(),
-                                   envelope.smtputf8);
+                                   envelope.smtputf8, !client_.account.empty());
+  arrival.account = client_.account;
   arrival.client_address = client_.address;
   arrival.client_name = engine_.hello_name();
   arrival.received_at = now;
@@ -372,6 +398,7 @@ void Session::log_accepted() {
   line.kv("recipients", recipients.size());
   if (recipients.size() == 1) line.kv("to", recipients.front().address.text());
   line.kv("client", client_.address).kv("protocol", handover_->arrival().protocol);
+  if (!client_.account.empty()) line.kv("account", client_.account);
   if (engine_.tls()) line.kv("tls", channel_->tls_version());
 }
 

@@ -13,6 +13,8 @@
 #include "smtpd/handover.h"
 #include "smtpd/header_check.h"
 #include "smtpd/intake.h"
+#include "smtpd/login.h"
+#include "smtpd/login_guard.h"
 #include "smtpd/patience.h"
 #include "smtpd/policy.h"
 
@@ -25,6 +27,8 @@ struct Shared {
   const Policy& policy;
   Intake& intake;
   const tls::Context* tls = nullptr;  // null: no certificate
+  LoginBackend* logins = nullptr;     // null: nobody can log in
+  LoginGuard* guard = nullptr;        // null: no lock-out
 };
 
 // What a proxy in front of us told of the client.
@@ -68,6 +72,9 @@ class Session final : private Handover::Owner {
   void on_content();
   void on_content_end();
   void on_starttls();
+  void on_auth();
+  void login_step(const LoginStep& step);
+  void login_failed(const std::string& who);
   void drop_transaction();
   std::optional<mail::Reply> check_header(bool ended);
   void add_missing_fields();
@@ -86,6 +93,9 @@ class Session final : private Handover::Owner {
   smtp::ServerEngine engine_;
   Patience patience_;
   std::unique_ptr<daemon::Channel> channel_;
+
+  std::unique_ptr<Login> login_;           // while a client logs in
+  std::optional<net::Timer> login_delay_;  // while it waits for its refusal
 
   mail::QueueId id_;
   std::string sender_;

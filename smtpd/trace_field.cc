@@ -4,7 +4,8 @@
 
 namespace postwain::smtpd {
 
-std::string protocol_name(const smtp::Dialect& dialect, bool extended, bool tls, bool smtputf8) {
+std::string protocol_name(const smtp::Dialect& dialect, bool extended, bool tls, bool smtputf8,
+                          bool authenticated) {
   std::string name;
   if (smtputf8)
     name = "UTF8";
@@ -12,6 +13,7 @@ std::string protocol_name(const smtp::Dialect& dialect, bool extended, bool tls,
     name = "E";
   name += dialect.name;
   if (tls) name += 'S';
+  if (authenticated) name += 'A';
   return name;
 }
 

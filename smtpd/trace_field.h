@@ -19,8 +19,9 @@ struct Trace {
   std::string_view tls;       // "TLSv1.3 TLS_AES_256_GCM_SHA384", empty in clear
 };
 
-// "SMTP", "ESMTP", "ESMTPS", "LMTPS", "UTF8SMTPS" …
-std::string protocol_name(const smtp::Dialect& dialect, bool extended, bool tls, bool smtputf8);
+// "SMTP", "ESMTP", "ESMTPS", "ESMTPSA", "LMTPS", "UTF8SMTPS" …
+std::string protocol_name(const smtp::Dialect& dialect, bool extended, bool tls, bool smtputf8,
+                          bool authenticated = false);
 
 // With its CRLF, folded. Names the recipient only when there is exactly one: several would tell
 // each of blind carbon copies of the others.

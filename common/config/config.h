@@ -11,6 +11,7 @@
 #include "common/base/time.h"
 #include "common/mail/next_hop.h"
 #include "common/notice/dsn.h"
+#include "common/sasl/users_file.h"
 
 namespace postwain::config {
 
@@ -61,9 +62,37 @@ struct Access {
   std::vector<Network> trusted_networks;
 };
 
+// As whom an account may send: any envelope sender, its own address, or what a file grants.
+enum class Senders : std::uint8_t { any, own, listed };
+
+struct SenderGrant {
+  std::string account;
+  std::vector<std::string> patterns;  // lower case: "user@domain", "domain", ".domain", "*"
+};
+
 struct Auth {
   std::string users_file;
+  std::vector<sasl::User> users;  // of users_file; only smtpd's bundle has it
   std::string dovecot_socket;
+  Duration failure_delay = std::chrono::seconds(2);  // before the reply to a failed login
+  std::uint32_t lockout_failures = 100;              // per client network, then AUTH gets 454;
+  Duration lockout_period = std::chrono::hours(1);   // so many are forgiven again in that time
+  Senders senders = Senders::any;
+  std::vector<SenderGrant> grants;  // of the senders file; only smtpd's bundle has it
+  Origin senders_origin;
+};
+
+enum class RuleAction : std::uint8_t { allow, refuse, defer };
+
+// [[rule]]: holds when each condition that is there holds; an empty list is no condition.
+struct Rule {
+  std::vector<Network> clients;
+  std::vector<std::string> hellos;      // lower case: "name", ".domain"
+  std::vector<std::string> senders;     // as in SenderGrant, and "<>"
+  std::vector<std::string> recipients;  // the same
+  RuleAction action = RuleAction::refuse;
+  std::string text;
+  Origin origin;
 };
 
 struct Limits {
@@ -165,6 +194,7 @@ struct Config {
   Tls tls;
   Access access;
   Auth auth;
+  std::vector<Rule> rules;
   Limits limits;
   std::vector<Domain> domains;
   std::vector<Route> routes;

@@ -1,4 +1,4 @@
-// [tls], [auth] and [[listener]].
+// [tls] and [[listener]].
 
 #include <map>
 
@@ -64,7 +64,8 @@ void check_auth(Section& section, const Auth& auth, const Listener& listener) {
   const Origin& at = section.origin_of("auth");
   if (auth.users_file.empty() && auth.dovecot_socket.empty())
     section.context().error(at, "auth = true needs users_file or dovecot_socket in [auth]");
-  section.context().warn(at, "this version does not offer AUTH yet; clients cannot log in here");
+  if (listener.tls == ListenerTls::off && !listener.auth_without_tls)
+    section.context().error(at, "auth = true needs TLS, or auth_without_tls = true");
 }
 
 void check_proxy(Section& section, Listener& listener) {
@@ -94,16 +95,6 @@ void read_tls(Context& context, const Node* table, Tls& tls) {
   if (section.find("certificate") == nullptr) section.missing("certificate");
   if (section.find("key") == nullptr) section.missing("key");
   section.finish();
-}
-
-void read_auth(Context& context, const Node* table, Auth& auth) {
-  if (table == nullptr) return;
-  Section section(context, *table, "[auth]");
-  if (section.text("users_file", auth.users_file))
-    context.read(NamedFile{auth.users_file, FileUse::users}, section.origin_of("users_file"));
-  section.text("dovecot_socket", auth.dovecot_socket);
-  section.finish();
-  context.warn(table->origin, "this version does not offer AUTH yet; [auth] has no effect");
 }
 
 void read_listeners(Context& context, const std::vector<const Node*>& tables, const Tls& tls,

@@ -75,13 +75,14 @@ void read_document(Context& context, const Node& document, const std::string& ho
   read_tls(context, top.table("tls"), config.tls);
   read_access(context, top.table("access"), config.access);
   read_auth(context, top.table("auth"), config.auth);
+  read_rules(context, top.tables("rule"), config.rules);
   read_listeners(context, top.tables("listener"), config.tls, config.auth, config.listeners);
   read_limits(context, top.table("limits"), config.limits);
   read_domains(context, top.tables("domain"), config.domains);
   read_routes(context, top.tables("route"), config.routes);
   read_queue(context, top.table("queue"), config.queue);
-  read_delivery(context, top.table("delivery"), config.delivery);
   read_bounces(context, top.table("bounces"), config.bounces);
+  read_delivery(context, top.table("delivery"), config.delivery);
   read_dns(context, top.table("dns"), config.dns);
   read_users(context, top.table("users"), config.users);
   read_workers(context, top.table("workers"), config.workers);

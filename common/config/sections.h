@@ -16,15 +16,17 @@ void read_listeners(Context& context, const std::vector<const Node*>& tables, co
                     const Auth& auth, std::vector<Listener>& listeners);
 void read_access(Context& context, const Node* table, Access& access);
 void read_auth(Context& context, const Node* table, Auth& auth);
+void read_rules(Context& context, const std::vector<const Node*>& tables,
+                std::vector<Rule>& rules);
 void read_limits(Context& context, const Node* table, Limits& limits);
 void read_domains(Context& context, const std::vector<const Node*>& tables,
                   std::vector<Domain>& domains);
 void read_routes(Context& context, const std::vector<const Node*>& tables,
                  std::vector<Route>& routes);
 void read_queue(Context& context, const Node* table, Queue& queue);
+void read_bounces(Context& context, const Node* table, Bounces& bounces);
 void read_delivery(Context& context, const Node* table, Delivery& delivery);
 void read_dns(Context& context, const Node* table, Dns& dns);
-void read_bounces(Context& context, const Node* table, Bounces& bounces);
 void read_users(Context& context, const Node* table, Users& users);
 void read_workers(Context& context, const Node* table, Workers& workers);
 void read_metrics(Context& context, const Node* table, std::string& address);

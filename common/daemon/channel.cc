@@ -50,6 +50,10 @@ std::string Channel::tls_cipher() const {
   return tls_open() ? tls_->cipher() : std::string();
 }
 
+std::string Channel::tls_binding(tls::Session::ChannelBinding kind) const {
+  return tls_open() ? tls_->channel_binding(kind) : std::string();
+}
+
 void Channel::received(std::string_view bytes) {
   // Each callback may destroy this Channel: nothing of it is touched afterwards without asking
   // `gone`.

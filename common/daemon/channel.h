@@ -40,6 +40,7 @@ class Channel {
   bool tls_open() const;
   std::string tls_version() const;
   std::string tls_cipher() const;
+  std::string tls_binding(tls::Session::ChannelBinding kind) const;
 
   void send(std::string_view bytes);
   std::size_t pending() const;  // bytes not yet taken by the kernel

@@ -35,14 +35,14 @@ void LineReader::clear() {
   head_ = searched_ = skipped_ = 0;
 }
 
-std::optional<Line> LineReader::next_line() {
+std::optional<Line> LineReader::next_line(std::size_t max) {
   const char* data = buffer_.data();
   const void* found = searched_ < buffer_.size()
                           ? std::memchr(data + searched_, '\n', buffer_.size() - searched_)
                           : nullptr;
   if (found == nullptr) {
     searched_ = buffer_.size();
-    if (size() > kCommandLineMax || skipped_ > 0) {
+    if (size() > max || skipped_ > 0) {
       skipped_ += size();
       consume(size());
     }
@@ -50,7 +50,7 @@ std::optional<Line> LineReader::next_line() {
   }
   std::size_t lf = static_cast<std::size_t>(static_cast<const char*>(found) - data);
   std::string_view text(data + head_, lf - head_);
-  bool too_long = skipped_ > 0 || text.size() + 1 > kCommandLineMax;
+  bool too_long = skipped_ > 0 || text.size() + 1 > max;
   consume(text.size() + 1);
   skipped_ = 0;
   if (too_long) return Line{{}, LineProblem::too_long};

@@ -25,9 +25,9 @@ class LineReader {
  public:
   void append(std::string_view bytes);
 
-  // The next whole line, or nothing while its end has not come. The view lives until the next
-  // append().
-  std::optional<Line> next_line();
+  // The next whole line, or nothing while its end has not come. max: with its CRLF. The view lives
+  // until the next append().
+  std::optional<Line> next_line(std::size_t max = kCommandLineMax);
   // A line without end went beyond kLineJunkMax: the peer is not speaking this protocol.
   bool flooded() const { return skipped_ > kLineJunkMax; }
 

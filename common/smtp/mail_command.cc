@@ -9,7 +9,7 @@ namespace postwain::smtp {
 
 namespace {
 
-enum class Key : std::uint8_t { size, body, smtputf8, ret, envid, unknown };
+enum class Key : std::uint8_t { size, body, smtputf8, ret, envid, auth, unknown };
 
 Key key_of(std::string_view keyword) {
   if (iequals(keyword, "SIZE")) return Key::size;
@@ -17,6 +17,7 @@ Key key_of(std::string_view keyword) {
   if (iequals(keyword, "SMTPUTF8")) return Key::smtputf8;
   if (iequals(keyword, "RET")) return Key::ret;
   if (iequals(keyword, "ENVID")) return Key::envid;
+  if (iequals(keyword, "AUTH")) return Key::auth;
   return Key::unknown;
 }
 
@@ -60,6 +61,15 @@ bool take_envid(std::string_view value, MailCommand& command) {
   return true;
 }
 
+// "AUTH=" ( "<>" / xtext mailbox ), RFC 4954 5. It vouches for nobody here, so it is only checked.
+bool take_auth(std::string_view value, MailCommand& command) {
+  if (value.size() > kOrcptMax) return false;
+  auto mailbox = xtext_decode(value);
+  if (!mailbox || mailbox->empty()) return false;
+  command.auth = true;
+  return true;
+}
+
 bool take(Key key, const EsmtpParameter& parameter, MailCommand& command) {
   switch (key) {
     case Key::size:
@@ -73,6 +83,8 @@ bool take(Key key, const EsmtpParameter& parameter, MailCommand& command) {
       return take_ret(parameter.value, command);
     case Key::envid:
       return take_envid(parameter.value, command);
+    case Key::auth:
+      return take_auth(parameter.value, command);
     case Key::unknown:
       return false;
   }

@@ -19,6 +19,7 @@ struct MailCommand {
   bool smtputf8 = false;
   mail::DsnReturn ret = mail::DsnReturn::unspecified;
   std::string envid;
+  bool auth = false;  // AUTH= was there; what it says does not count (RFC 4954 5)
 };
 
 // argument: what stands behind "MAIL ".

@@ -32,6 +32,9 @@ std::optional<Event> ServerEngine::take_line(const Line& line) {
   std::size_t space = line.text.find(' ');
   std::string_view word = line.text.substr(0, space);
   Verb verb = find_verb(word, options_.dialect);
+  // Only AUTH may be longer, for its initial response.
+  if (line.text.size() + 2 > kCommandLineMax && verb != Verb::auth)
+    return take_line({{}, LineProblem::too_long});
   if (line.problem != LineProblem::none) {
     reply(500, {5, 5, 2}, text_of(line.problem));
     // How many octets follow this BDAT is not known, and they must never be read as commands.
@@ -91,8 +94,7 @@ std::optional<Event> ServerEngine::obey(Verb verb, std::string_view argument) {
     case Verb::starttls:
       return obey_starttls(argument);
     case Verb::auth:
-      reply(502, {5, 5, 1}, "Error: AUTH not offered");
-      break;
+      return obey_auth(argument);
     case Verb::obsolete:
       reply(502, {5, 5, 1}, "Error: command not implemented");
       break;
@@ -129,6 +131,8 @@ void ServerEngine::answer_hello(const mail::Reply& reply_given) {
   if (extended_) {
     output_ += fmt::format("250-PIPELINING\r\n250-SIZE {}\r\n", options_.message_size);
     if (options_.starttls && !tls_) output_ += "250-STARTTLS\r\n";
+    if (auth_allowed() && !auth_offered_.empty())
+      output_ += fmt::format("250-AUTH {}\r\n", auth_offered_);
     output_ +=
         "250-ENHANCEDSTATUSCODES\r\n"
         "250-8BITMIME\r\n"
@@ -143,6 +147,10 @@ std::optional<Event> ServerEngine::obey_mail(std::string_view argument) {
   mail_ = MailCommand();
   if (auto refusal = parse_mail(argument, mail_)) {
     reply(*refusal);
+    return std::nullopt;
+  }
+  if (mail_.auth && !options_.auth) {
+    reply(unknown_parameter_reply());
     return std::nullopt;
   }
   if (mail_.size.value_or(0) > options_.message_size) {

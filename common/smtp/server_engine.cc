@@ -42,8 +42,20 @@ Event ServerEngine::next(std::string& content) {
       case Mode::chunk:
         event = read_chunk(content);
         break;
+      case Mode::auth: {
+        auto line = reader_.next_line(line_max());
+        if (line) {
+          event = take_auth_line(*line);
+        } else if (reader_.flooded()) {
+          reply(500, {5, 5, 6}, "Error: line too long");
+          close("line without end");
+        } else {
+          return {EventKind::need_more, {}, {}};
+        }
+        break;
+      }
       case Mode::commands: {
-        auto line = reader_.next_line();
+        auto line = reader_.next_line(line_max());
         if (line) {
           event = take_line(*line);
         } else if (reader_.flooded()) {
@@ -93,6 +105,8 @@ void ServerEngine::answer(const mail::Reply& reply_given) {
       return answer_data(reply_given);
     case EventKind::content_end:
       return answer_content(reply_given);
+    case EventKind::auth:
+      return answer_auth(reply_given);
     case EventKind::starttls:
       reply(reply_given);
       if (reply_given.positive()) mode_ = Mode::tls_handshake;
@@ -101,6 +115,7 @@ void ServerEngine::answer(const mail::Reply& reply_given) {
     case EventKind::waiting:
     case EventKind::content:
     case EventKind::content_refused:
+    case EventKind::auth_over:
     case EventKind::reset:
     case EventKind::close:
       break;
@@ -113,6 +128,8 @@ void ServerEngine::tls_started() {
   reader_.clear();
   hello_name_.clear();
   extended_ = false;
+  authenticated_ = false;
+  auth_offered_.clear();
   tls_ = true;
   state_ = ServerState::fresh;
   if (mode_ != Mode::closed) mode_ = Mode::commands;

@@ -39,6 +39,8 @@ struct ServerOptions {
   std::uint32_t errors = 20;                 // then 421 4.7.0
   bool starttls = false;                     // offered while the session is in clear
   bool tls_required = false;                 // MAIL before TLS: 530 5.7.0
+  bool auth = false;                         // AUTH (RFC 4954), under TLS only,
+  bool auth_without_tls = false;             // or always
 };
 
 enum class EventKind : std::uint8_t {
@@ -52,8 +54,12 @@ enum class EventKind : std::uint8_t {
   content_end,      // answer: the reply for the message. Some content may have been appended
   content_refused,  // the client got event.reply; the transaction is over
   reset,            // the transaction is over without content (RSET, hello, QUIT, TLS …)
-  starttls,  // answer: 220, then send(output), begin TLS and call tls_started(); or a refusal
-  close,     // send(output) and close; event.why says why
+  // answer: 334 with a challenge as text (octets, encoded here), 235, or a refusal.
+  // auth_mechanism(), auth_response()
+  auth,
+  auth_over,  // the exchange is over without answer: cancelled or malformed
+  starttls,   // answer: 220, then send(output), begin TLS and call tls_started(); or a refusal
+  close,      // send(output) and close; event.why says why
 };
 
 struct Event {
@@ -87,6 +93,14 @@ class ServerEngine {
   const std::string& hello_name() const { return hello_name_; }
   bool extended() const { return extended_; }  // EHLO or LHLO, not HELO
   bool tls() const { return tls_; }
+  // What the next hello announces, and AUTH takes: "PLAIN LOGIN". Before `hello` is answered, since
+  // it may depend on TLS.
+  void offer_auth(std::string mechanisms) { auth_offered_ = std::move(mechanisms); }
+  bool auth_allowed() const { return options_.auth && (tls_ || options_.auth_without_tls); }
+  bool authenticated() const { return authenticated_; }
+  const std::string& auth_mechanism() const { return auth_mechanism_; }  // as announced
+  // What the client said, decoded; nothing: there is no initial response.
+  const std::optional<std::string>& auth_response() const { return auth_response_; }
   const ServerOptions& options() const { return options_; }
   const MailCommand& mail() const { return mail_; }
   const mail::Recipient& rcpt() const { return rcpt_; }
@@ -97,7 +111,7 @@ class ServerEngine {
   bool in_content() const { return mode_ == Mode::dots || state_ == ServerState::chunking; }
 
  private:
-  enum class Mode : std::uint8_t { commands, asking, dots, chunk, tls_handshake, closed };
+  enum class Mode : std::uint8_t { commands, asking, dots, chunk, auth, tls_handshake, closed };
 
   // server_commands.cc: one function per verb; nothing returned means: go on with the next line.
   std::optional<Event> take_line(const Line& line);
@@ -108,6 +122,11 @@ class ServerEngine {
   std::optional<Event> obey_data(std::string_view argument);
   std::optional<Event> obey_starttls(std::string_view argument);
   void obey_rset(std::string_view argument);
+  std::optional<Event> obey_auth(std::string_view argument);
+  std::optional<Event> take_auth_line(const Line& line);
+  void answer_auth(const mail::Reply& reply);
+  bool auth_offers(std::string_view mechanism);
+  std::size_t line_max() const;
   void obey_vrfy(std::string_view argument);
   void obey_quit(std::string_view argument);
   void answer_hello(const mail::Reply& reply);
@@ -145,6 +164,11 @@ class ServerEngine {
 
   std::string hello_name_;
   bool extended_ = false;
+
+  std::string auth_offered_;
+  std::string auth_mechanism_;
+  std::optional<std::string> auth_response_;
+  bool authenticated_ = false;
 
   // The transaction; end_transaction() clears all of it.
   struct Transaction {

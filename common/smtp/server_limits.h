@@ -10,6 +10,9 @@ namespace postwain::smtp {
 // A command line with its CRLF; RFC 5321 4.5.3.1.4 asks for 512, each extension for some more.
 // Beyond: 500 5.5.2 at the end of the line.
 constexpr std::size_t kCommandLineMax = 2048;
+// RFC 4954 4: a line of an AUTH exchange, with its CRLF. Beyond: 500 5.5.6, and the exchange is
+// over.
+constexpr std::size_t kAuthLineMax = 12288;
 // So much of a line that is already too long is skipped; beyond: the session ends.
 constexpr std::size_t kLineJunkMax = 64U << 10;
 // RFC 5321 4.5.3.1.1 to 4.5.3.1.3. Beyond: 501 5.1.7 or 5.1.3. The path counts its brackets.

@@ -77,6 +77,10 @@ void set_option(Dialog& dialog, std::string_view text) {
     dialog.options.starttls = true;
   else if (key == "tls-required")
     dialog.options.starttls = dialog.options.tls_required = true;
+  else if (key == "auth")
+    dialog.options.auth = true;
+  else if (key == "auth-without-tls")
+    dialog.options.auth = dialog.options.auth_without_tls = true;
   else if (key == "final")
     dialog.final_reply = reply_of(value);
   else if (key == "data")

@@ -1,5 +1,6 @@
 // A host for the server engine in tests: answers every question by simple rules and remembers what
 // was accepted. Local parts that begin with "no" are unknown, "later" are deferred.
+// AUTH succeeds with "good".
 #pragma once
 
 #include <string>
@@ -72,12 +73,14 @@ class TestHost {
           content.clear();
           break;
         case EventKind::content:
+        case EventKind::auth_over:
           break;
         case EventKind::hello:
         case EventKind::mail:
         case EventKind::rcpt:
         case EventKind::data:
         case EventKind::content_end:
+        case EventKind::auth:
         case EventKind::starttls:
           question = event.kind;
           asked = true;
@@ -110,7 +113,18 @@ class TestHost {
       tls_wanted = true;
       return engine.answer({220, {2, 0, 0}, "Ready"});
     }
+    if (question == EventKind::auth) return answer_auth();
+    engine.offer_auth("PLAIN LOGIN");
     engine.answer({250, {}, {}});
+  }
+
+  // "good" is right, "more" and no response lead to a challenge, all else is wrong.
+  void answer_auth() {
+    std::string said = engine.auth_response().value_or("more");
+    if (said == "more") return engine.answer({334, {}, "say " + engine.auth_mechanism()});
+    if (said == "good") return engine.answer({235, {2, 7, 0}, "Welcome"});
+    if (said == "busy") return engine.answer({454, {4, 7, 0}, "Later"});
+    engine.answer({535, {5, 7, 8}, "Wrong"});
   }
 
   EventKind question = EventKind::need_more;

@@ -59,7 +59,9 @@ TEST_CASE("MAIL arguments", "[parameters]") {
       {"FROM:<a@b> ENVID=a+0Ab", "501 5.5.4"},
       {"FROM:<a@b> ENVID=a+00b", "501 5.5.4"},
       {long_envid.c_str(), "501 5.5.4"},
-      {"FROM:<a@b> AUTH=<>", "555 5.5.4"},
+      {"FROM:<a@b> AUTH=<>", ""},
+      {"FROM:<a@b> AUTH=a+3Db", ""},
+      {"FROM:<a@b> AUTH=a+0Ab", "501 5.5.4"},
       {"FROM:<a@b> HOLDFOR=10", "555 5.5.4"},
       {"FROM:<a@b> X-MINE=1", "555 5.5.4"},
   };

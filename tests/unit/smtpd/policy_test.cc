@@ -250,3 +250,50 @@ TEST_CASE("connection limits", "[policy]") {
   limits.release("b");
   CHECK(limits.admit("") == admitted);  // a Unix socket has no address to count by
 }
+
+TEST_CASE("a client that has logged in may relay", "[policy]") {
+  config::Config config = test_config();
+  Policy policy(config);
+  Client client = policy.classify("192.0.2.7");
+  client.account = "ann";
+  CHECK(policy.sender(client, config::ListenerProtocol::submission).accepted);
+  CHECK(policy.recipient(client, mail::Address::from_text("x@far.test")).accepted);
+  CHECK(policy.recipient(client, mail::Address::from_text("nobody@list.test")).reply.code == 550);
+}
+
+TEST_CASE("as whom an account may send", "[policy]") {
+  config::Config config = test_config();
+  config.hostname = "mx.test";
+  Policy policy(config);
+  Client client = policy.classify("192.0.2.7");
+  auto may = [&](const char* account, const char* sender) {
+    client.account = account;
+    return policy.account_sender(client, mail::Address::from_text(sender)).accepted;
+  };
+  CHECK(may("ann", "any@thing.test"));
+  config.auth.senders = config::Senders::own;
+  CHECK(may("", "any@thing.test"));
+  CHECK(may("ann", ""));
+  CHECK(may("ann", "Ann@ANY.test"));
+  CHECK(may("ann", "ann@mx.test"));
+  CHECK_FALSE(may("ann", "ann@far.test"));
+  CHECK_FALSE(may("ann", "bob@any.test"));
+  CHECK(may("Ann@far.test", "ann@far.test"));
+  CHECK_FALSE(may("ann@far.test", "ann@any.test"));
+  config.auth.senders = config::Senders::listed;
+  config.auth.grants = {{"ann", {"sales@x.test", ".y.test"}}, {"root", {"*"}}, {"ann", {"z.test"}}};
+  CHECK(may("ann", "sales@x.test"));
+  CHECK(may("ann", "any@a.y.test"));
+  CHECK(may("ann", "any@z.test"));
+  CHECK_FALSE(may("ann", "ann@x.test"));
+  CHECK_FALSE(may("bob", "bob@any.test"));
+  CHECK(may("root", "who@ever.test"));
+  CHECK(policy.account_sender(client, mail::Address::from_text("a@b.c")).accepted);
+}
+
+TEST_CASE("workers share the limits", "[policy]") {
+  CHECK(share_of(50, 1) == 50);
+  CHECK(share_of(50, 8) == 7);
+  CHECK(share_of(1, 8) == 1);
+  CHECK(share_of(16, 4) == 4);
+}

@@ -79,6 +79,24 @@ TEST_CASE("a handshake and data pass in pieces of any size") {
   }
 }
 
+TEST_CASE("both ends of a session have the same channel bindings") {
+  auto server_context = Context::server(test_pem().certificate, test_pem().key);
+  auto client_context = Context::client(false);
+  Session client = Session::client(**client_context, "mx.example.org");
+  Session server = Session::server(**server_context);
+  using Kind = Session::ChannelBinding;
+  CHECK(server.channel_binding(Kind::exporter).empty());
+  std::string a;
+  std::string b;
+  pump(client, server, a, b, 100000);
+  for (Kind kind : {Kind::exporter, Kind::end_point}) {
+    CHECK(server.channel_binding(kind).size() == 32);
+    CHECK(server.channel_binding(kind) == client.channel_binding(kind));
+  }
+  CHECK(server.channel_binding(Kind::exporter) != server.channel_binding(Kind::end_point));
+  CHECK(server.channel_binding(Kind::unique).empty());  // TLS 1.3 has none
+}
+
 TEST_CASE("a certificate nobody vouches for fails when verified") {
   auto server_context = Context::server(test_pem().certificate, test_pem().key);
   auto client_context = Context::client(true);

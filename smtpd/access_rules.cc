@@ -1,0 +1,68 @@
+#include "smtpd/access_rules.h"
+
+#include <algorithm>
+
+#include "common/base/text.h"
+
+namespace postwain::smtpd {
+
+namespace {
+
+bool matches_domain(std::string_view pattern, std::string_view domain) {
+  if (pattern == "*") return true;
+  if (pattern.empty() || pattern.front() != '.') return pattern == domain;
+  return domain.size() > pattern.size() && domain.substr(domain.size() - pattern.size()) == pattern;
+}
+
+bool matches_client(const config::Rule& rule, const std::string& client) {
+  if (rule.clients.empty()) return true;
+  const std::string& compared = client.empty() ? std::string("127.0.0.1") : client;
+  return std::any_of(rule.clients.begin(), rule.clients.end(), [&](const config::Network& network) {
+    return config::contains(network, compared);
+  });
+}
+
+bool matches_any(const std::vector<std::string>& patterns, const mail::Address& address) {
+  return std::any_of(patterns.begin(), patterns.end(),
+                     [&](const std::string& pattern) { return matches_address(pattern, address); });
+}
+
+bool matches_hello(const config::Rule& rule, const std::string& hello) {
+  return std::any_of(rule.hellos.begin(), rule.hellos.end(),
+                     [&](const std::string& pattern) { return matches_domain(pattern, hello); });
+}
+
+}  // namespace
+
+bool matches_address(const std::string& pattern, const mail::Address& address) {
+  if (pattern == "*") return true;
+  if (address.is_null()) return pattern == "<>";
+  std::string domain = address.domain_key();
+  std::size_t at = pattern.rfind('@');
+  if (at == std::string::npos) return matches_domain(pattern, domain);
+  return std::string_view(pattern).substr(at + 1) == domain &&
+         std::string_view(pattern).substr(0, at) == to_lower(address.local_unquoted());
+}
+
+const config::Rule* deciding_rule(const std::vector<config::Rule>& rules,
+                                  const Presented& presented) {
+  if (rules.empty()) return nullptr;
+  std::string hello = mail::domain_key(presented.hello);
+  for (const config::Rule& rule : rules) {
+    if (!matches_client(rule, presented.client)) continue;
+    if (!rule.hellos.empty() && !matches_hello(rule, hello)) continue;
+    if (!rule.senders.empty() && !matches_any(rule.senders, presented.sender)) continue;
+    if (rule.recipients.empty()) return &rule;
+    if (presented.recipient == nullptr) return nullptr;
+    if (matches_any(rule.recipients, *presented.recipient)) return &rule;
+  }
+  return nullptr;
+}
+
+mail::Reply reply_of(const config::Rule& rule) {
+  bool refuse = rule.action == config::RuleAction::refuse;
+  if (refuse) return {554, {5, 7, 1}, rule.text.empty() ? std::string("Access denied") : rule.text};
+  return {450, {4, 7, 1}, rule.text.empty() ? std::string("Try again later") : rule.text};
+}
+
+}  // namespace postwain::smtpd

@@ -1,0 +1,85 @@
+// The part of a session that logs its client in.
+#include "common/log/log.h"
+#include "smtpd/session.h"
+
+namespace postwain::smtpd {
+
+namespace {
+
+bool binds(std::string_view mechanism) {
+  return mechanism.size() > 5 && mechanism.substr(mechanism.size() - 5) == "-PLUS";
+}
+
+sasl::ChannelBindings bindings_of(const daemon::Channel& channel) {
+  using Kind = tls::Session::ChannelBinding;
+  return {channel.tls_binding(Kind::exporter), channel.tls_binding(Kind::unique),
+          channel.tls_binding(Kind::end_point)};
+}
+
+}  // namespace
+
+void Session::on_auth() {
+  if (!login_) {
+    if (shared_.guard != nullptr &&
+        shared_.guard->locked(login_network(client_.address), shared_.loop.now())) {
+      log::Line(log::Level::info, "login_locked").kv("client", client_.address);
+      return engine_.answer(
+          {454, {4, 7, 0}, "Too many failed logins from your network, try later"});
+    }
+    LoginRequest request{engine_.auth_mechanism(), client_.address, engine_.tls(), {}};
+    if (binds(request.mechanism)) request.bindings = bindings_of(*channel_);
+    login_ = shared_.logins->begin(request, [this](const LoginStep& step) { login_step(step); });
+  }
+  patience_.enter(Patience::Phase::qmgr, shared_.loop.now());
+  login_->respond(engine_.auth_response());
+}
+
+// Comes from inside respond() or later. The login may be destroyed here.
+void Session::login_step(const LoginStep& step) {
+  if (over_) return;
+  switch (step.kind) {
+    case LoginStep::Kind::challenge:
+      engine_.answer({334, {}, step.text});
+      break;
+    case LoginStep::Kind::success:
+      client_.account = step.text;
+      log::Line(log::Level::info, "login")
+          .kv("client", client_.address)
+          .kv("account", client_.account)
+          .kv("mechanism", engine_.auth_mechanism());
+      login_.reset();
+      engine_.answer({235, {2, 7, 0}, "Authentication successful"});
+      break;
+    case LoginStep::Kind::failure:
+      return login_failed(std::string(step.text));
+    case LoginStep::Kind::trouble:
+      log::Line(log::Level::warning, "login_trouble")
+          .kv("client", client_.address)
+          .kv("reason", step.text);
+      login_.reset();
+      engine_.answer({454, {4, 7, 0}, "Temporary authentication failure"});
+      break;
+  }
+  patience_.enter(Patience::Phase::command, shared_.loop.now());
+  pump();
+}
+
+// The reply waits: guessing must take time, and the session is busy meanwhile.
+void Session::login_failed(const std::string& who) {
+  log::Line(log::Level::info, "login_failed")
+      .kv("client", client_.address)
+      .kv("account", who)
+      .kv("mechanism", engine_.auth_mechanism());
+  login_.reset();
+  if (shared_.guard != nullptr)
+    shared_.guard->failed(login_network(client_.address), shared_.loop.now());
+  login_delay_.emplace(shared_.loop);
+  login_delay_->start(shared_.config.auth.failure_delay, [this] {
+    if (over_) return;
+    engine_.answer({535, {5, 7, 8}, "Authentication credentials invalid"});
+    patience_.enter(Patience::Phase::command, shared_.loop.now());
+    pump();
+  });
+}
+
+}  // namespace postwain::smtpd

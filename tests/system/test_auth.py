@@ -1,0 +1,166 @@
+"""Accounts of a users file: who logs in may relay, and is named in Received; others get nowhere."""
+
+import re
+import subprocess
+import time
+
+from postwain_harness import BIN, Postwain, PostwainTestCase, main
+from auth_client import b64, login, plain, scram, unb64
+from mail_content import message
+from resources import make_certificate, reserve_port
+from smtp_raw import SmtpClient
+from smtp_sink import SmtpSink
+
+STRANGER = "127.0.0.2"
+CRYPT = subprocess.run(["openssl", "passwd", "-6", "-salt", "salt", "crypt secret"], check=True,
+                       capture_output=True, text=True).stdout.strip()
+
+
+def session(port, tls=True, source=STRANGER):
+    client = SmtpClient(port, source=source)
+    if tls:
+        client.starttls()
+        client.say_hello()
+    return client
+
+
+class UsersFile(PostwainTestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.outside = SmtpSink()
+        cls.mta = Postwain({"access": {"trusted_networks": []},
+                            "route": [{"match": "*", "deliver": cls.outside.target}]},
+                           label=cls.__qualname__)
+        for end in (cls.outside.stop, cls.mta.close):
+            cls.addClassCleanup(end)
+        certificate, key = make_certificate(cls.mta.folder)
+        cls.submission, cls.open = reserve_port(), reserve_port()
+        users = cls.mta.folder.file("users", f"# ours\nann:{{PLAIN}}ann secret\n"
+                                    f"bob@x.test:{{PLAIN}}bob secret\n")
+        cls.mta.reconfigure({
+            "tls": {"certificate": certificate, "key": key},
+            "auth": {"users_file": users, "failure_delay": "300ms", "lockout": "6/day"},
+            "listener": [
+                {"address": f"127.0.0.1:{cls.mta.port}", "auth": True},
+                {"address": f"127.0.0.1:{cls.submission}", "protocol": "submission", "auth": True},
+                {"address": f"127.0.0.1:{cls.open}", "tls": "off", "auth": True,
+                 "auth_without_tls": True}]})
+        cls.mta.start()
+
+    def client(self, port=None, **more):
+        client = session(port or self.mta.port, **more)
+        self.addCleanup(client.close)
+        return client
+
+    def test_only_inside_tls(self):
+        client = self.client(tls=False)
+        self.assertFalse([e for e in client.extensions if e.startswith("AUTH")])
+        self.assertEqual(538, client.command("AUTH PLAIN " + plain("ann", "ann secret"))[0])
+        client = self.client()
+        self.assertIn("AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN", client.extensions)
+        client = self.client(port=self.open, tls=False)
+        self.assertIn("AUTH SCRAM-SHA-256 PLAIN LOGIN", client.extensions)
+        login(client, "ann", "ann secret")
+
+    def test_a_login_opens_the_way(self):
+        client = self.client(port=self.submission)
+        self.assertEqual(530, client.command("MAIL FROM:<ann@x.test>")[0])
+        login(client, "ann", "ann secret")
+        self.assertEqual(503, client.command("AUTH PLAIN " + plain("ann", "ann secret"))[0])
+        code, text = client.mail("ann@x.test", ["far@away.test"], message("submitted"))
+        self.assertEqual(250, code, text)
+        sent = self.outside.wait_delivered("far@away.test")[0]
+        self.assertRegex(sent.content[:300].decode(), r"with ESMTPSA \(TLS")
+        line = [e for e in self.mta.events("accepted") if e["id"] == text.split()[-1]]
+        self.assertEqual("ann", line[0]["account"])
+
+    def test_a_login_is_forgotten_with_the_session(self):
+        client = self.client()
+        login(client, "ann", "ann secret")
+        client.envelope("ann@x.test", ["far@away.test"])
+        other = self.client()
+        self.assertEqual(250, other.command("MAIL FROM:<ann@x.test>")[0])
+        self.assertEqual(550, other.command("RCPT TO:<far@away.test>")[0])
+
+    def test_login_and_cancel(self):
+        client = self.client()
+        self.assertEqual((334, b64("Username:")), client.command("AUTH LOGIN"))
+        self.assertEqual((334, b64("Password:")), client.command(b64("bob@x.test")))
+        self.assertEqual(501, client.command("*")[0])
+        client.command("AUTH LOGIN " + b64("bob@x.test"))
+        self.assertEqual(235, client.command(b64("bob secret"))[0])
+
+    def test_scram(self):
+        self.assertEqual(235, scram(self.client(), "ann", "ann secret"))
+        client = self.client()
+        end_point = self.certificate_hash(client)
+        self.assertEqual(235, scram(client, "ann", "ann secret", end_point,
+                                    "tls-server-end-point"))
+        self.assertEqual(250, client.command("MAIL FROM:<ann@x.test>")[0])
+        self.assertEqual(250, client.command("RCPT TO:<far@away.test>")[0])
+
+    @staticmethod
+    def certificate_hash(client):
+        import hashlib
+        return hashlib.sha256(client.sock.getpeercert(binary_form=True)).digest()
+
+    def test_failures_wait_and_lock_the_network_out(self):
+        source = "127.1.2.3"
+        began = time.monotonic()
+        for user, password in (("ann", "wrong"), ("nobody", "ann secret")):
+            client = self.client(source=source)
+            self.assertEqual((535, "5.7.8 Authentication credentials invalid"),
+                             client.command("AUTH PLAIN " + plain(user, password)))
+            self.assertEqual(535, scram(client, user, password))
+            self.assertEqual(535, scram(client, user, "ann secret", b"wrong",
+                                        "tls-server-end-point"))
+        self.assertGreater(time.monotonic() - began, 6 * 0.3)
+        code, text = self.client(source="127.1.2.4").command(
+            "AUTH PLAIN " + plain("ann", "ann secret"))
+        self.assertEqual((454, "4.7.0"), (code, text.split()[0]))
+        login(self.client(source="127.1.3.4"), "ann", "ann secret")
+
+    def test_swaks(self):
+        for mechanism in ("PLAIN", "LOGIN"):
+            run = subprocess.run(
+                ["swaks", "--server", "127.0.0.1", "--port", str(self.submission), "--tls",
+                 "--local-interface", STRANGER, "--auth", mechanism, "--auth-user", "ann",
+                 "--auth-password", "ann secret", "--from", "ann@x.test",
+                 "--to", f"{mechanism}@away.test"], capture_output=True, text=True, check=False)
+            self.assertEqual(0, run.returncode, run.stdout)
+
+
+class Hashes(PostwainTestCase):
+    def test_crypt_hashes(self):
+        mta = self.prepare({"access": {"trusted_networks": []}})
+        users = mta.folder.file("users", f"eve:{{SHA512-CRYPT}}{CRYPT}\nann:{{PLAIN}}x\n")
+        mta.reconfigure({"auth": {"users_file": users, "failure_delay": "0s"},
+                         "listener": [{"address": f"127.0.0.1:{mta.port}", "auth": True,
+                                       "auth_without_tls": True}]})
+        mta.start()
+        client = session(mta.port, tls=False)
+        self.addCleanup(client.close)
+        self.assertIn("AUTH PLAIN LOGIN", client.extensions)
+        self.assertEqual(535, client.command("AUTH PLAIN " + plain("eve", "crypt"))[0])
+        login(client, "eve", "crypt secret")
+        # A new users file counts after a reload.
+        mta.folder.file("users", "eve:{PLAIN}changed\n")
+        self.assertEqual(0, mta.cli("reload").returncode)
+        time.sleep(0.5)
+        client = session(mta.port, tls=False)
+        self.addCleanup(client.close)
+        login(client, "eve", "changed")
+
+    def test_check_names_the_line_and_shows_no_secret(self):
+        mta = self.prepare()
+        users = mta.folder.file("users", "ann:{PLAIN}x\nbob:topsecret\neve:{MD5}topsecret\n")
+        mta.reconfigure({"auth": {"users_file": users}})
+        check = mta.cli("check")
+        self.assertEqual(78, check.returncode)
+        self.assertRegex(check.stderr, re.escape(users) + r":2:5: ")
+        self.assertRegex(check.stderr, re.escape(users) + r":3:5: unknown scheme 'MD5'")
+        self.assertNotIn("topsecret", check.stderr)
+
+
+if __name__ == "__main__":
+    main()
