@@ -30,6 +30,10 @@ Row row_of(const qmgr::StoredRecipient& r) {
           to_unix_ms(r.next_attempt_at)};
 }
 
+Ledger::Ledger(const Found& found) : contents_(found.contents) {
+  promised(begin("the life before", found.rows, 0), 0);
+}
+
 std::size_t Ledger::begin(std::string what, Changes changes, std::size_t position) {
   requests_.push_back({std::move(what), std::move(changes), position, std::nullopt});
   return requests_.size() - 1;

@@ -39,6 +39,10 @@ struct Found {
 
 class Ledger {
  public:
+  Ledger() = default;
+  // Of a second life: what was found is what is promised from now on.
+  explicit Ledger(const Found& found);
+
   using Changes = std::map<Key, Row>;
   // Handed to the store; returns its number.
   std::size_t begin(std::string what, Changes changes, std::size_t position);

@@ -254,7 +254,8 @@ std::string read_all(Store& store, ContentFolder& folder, Found& found) {
 
 }  // namespace
 
-std::string judge(const simdisk::Image& image, const Ledger& ledger, std::size_t position) {
+std::string judge(const simdisk::Image& image, const Ledger& ledger, std::size_t position,
+                  Found* out) {
   simdisk::Disk disk(image);
   simdisk::SqliteVfs vfs(disk);
   simdisk::Files files(disk);
@@ -271,6 +272,7 @@ std::string judge(const simdisk::Image& image, const Ledger& ledger, std::size_t
   }
   Found found;
   std::string wrong = read_all(*store, folder, found);
+  if (out != nullptr) *out = found;
   return wrong.empty() ? ledger.judge(found, position) : wrong;
 }
 

@@ -88,6 +88,7 @@ class Life {
 };
 
 // Starts on what a cut has left, as qmgr does, and judges it; empty: all is well.
-std::string judge(const simdisk::Image& image, const Ledger& ledger, std::size_t position);
+std::string judge(const simdisk::Image& image, const Ledger& ledger, std::size_t position,
+                  Found* found = nullptr);
 
 }  // namespace postwain::powerloss

@@ -132,6 +132,29 @@ TEST_CASE("a power cut within the recovery from a power cut loses nothing either
   }
 }
 
+TEST_CASE("a queue that has survived a power cut survives the next ones") {
+  simdisk::Random random(12);
+  for (std::uint64_t seed = 200; seed < 208; ++seed) {
+    simdisk::Image image = empty_spool();
+    Found found;
+    for (std::uint64_t life = 0; life < 6; ++life) {
+      simdisk::Disk disk(image);
+      Ledger ledger(found);
+      Story story{seed * 10 + life, 14, Sin::none, 1 + life * 10000};
+      REQUIRE(tell(story, disk, ledger) == Ending::stopped);
+      simdisk::PowerCut power(disk.first(), disk.log(), seed);
+      constexpr std::size_t kCuts = 12;
+      for (std::size_t i = 1; i <= kCuts; ++i) {
+        std::size_t moment = disk.log().size() / kCuts * i;
+        power.advance(moment);
+        image = power.image(random);
+        INFO("seed " << seed << ", life " << life << ", cut after " << moment);
+        REQUIRE(judge(image, ledger, moment, &found) == "");
+      }
+    }
+  }
+}
+
 TEST_CASE("the rig finds every deliberate mistake") {
   struct {
     Sin sin;
@@ -166,9 +189,15 @@ TEST_CASE("a migration is whole or has not begun, from every version of the sche
         if (step.version <= from) REQUIRE(db->run(std::string(step.sql)).ok());
       REQUIRE(db->run(fmt::format(
                           "PRAGMA application_id = {}; PRAGMA user_version = {}; "
-                          "INSERT INTO message VALUES (7,'s@example.com',0,0,0,0,'',4,1,'ESMTP',"
-                          "'','','',0,0,0); INSERT INTO content VALUES (7, x'61620d0a');"
-                          "INSERT INTO recipient VALUES (7,0,'r@example.org',0,'',0,'mx:e',3,9,1,"
+                          "INSERT INTO message (id, reverse_path, body, smtputf8, eight_bit, "
+                          "ret, envid, size, received_at, protocol, client_address, client_name, "
+                          "account, kind, traffic_class, in_file) VALUES "
+                          "(7,'s@example.com',0,0,0,0,'',4,1,'ESMTP',"
+                          "'','','',0,0,0); INSERT INTO content (id, data) VALUES (7, x'61620d0a');"
+                          "INSERT INTO recipient (message_id, idx, address, notify, orcpt, "
+                          "state, destination, attempts, next_attempt_at, in_doubt, "
+                          "delay_warned, last_at, last_stage, last_code, last_enhanced, "
+                          "last_text, last_host) VALUES (7,0,'r@example.org',0,'',0,'mx:e',3,9,1,"
                           "0,0,0,0,'','','')",
                           queue_schema::kApplicationId, from))
                   .ok());

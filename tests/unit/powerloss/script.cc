@@ -18,7 +18,7 @@ constexpr std::int64_t kStart = 1'800'000'000'000;  // a moment in 2027
 class Teller {
  public:
   Teller(const Story& story, Ledger& ledger)
-      : random_(story.seed), ledger_(ledger), rounds_(story.rounds) {}
+      : random_(story.seed), ledger_(ledger), rounds_(story.rounds), next_id_(story.first_id) {}
 
   void rounds(Life& life) {
     for (int i = 0; i < rounds_ / 2 && !life.broken(); ++i) round(life);
@@ -171,7 +171,7 @@ class Teller {
   Random random_;
   Ledger& ledger_;
   int rounds_;
-  std::uint64_t next_id_ = 1;
+  std::uint64_t next_id_;
   std::set<std::uint64_t> busy_;  // in the commit that is being gathered
 };
 

@@ -10,6 +10,7 @@ struct Story {
   std::uint64_t seed = 1;
   int rounds = 30;
   Sin sin = Sin::none;
+  std::uint64_t first_id = 1;
 };
 
 enum class Ending : std::uint8_t {
