@@ -133,6 +133,8 @@ void ServerEngine::answer_hello(const mail::Reply& reply_given) {
     if (options_.starttls && !tls_) output_ += "250-STARTTLS\r\n";
     if (auth_allowed() && !auth_offered_.empty())
       output_ += fmt::format("250-AUTH {}\r\n", auth_offered_);
+    // RFC 9422: beyond it RCPT gets 452.
+    output_ += fmt::format("250-LIMITS RCPTMAX={}\r\n", options_.recipients);
     output_ +=
         "250-ENHANCEDSTATUSCODES\r\n"
         "250-8BITMIME\r\n"
