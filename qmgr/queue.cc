@@ -21,6 +21,7 @@ Queue::Queue(net::Loop& loop, Store store, ContentFolder files, const config::Co
       hooks_(std::move(hooks)),
       scheduler_(SchedulerLimits{}, static_cast<std::uint64_t>(to_unix_ms(wall_now()))),
       files_(files),
+      gather_timer_(loop),
       worker_(std::make_unique<ContentWorker>(loop)),
       store_(std::make_unique<StoreThread>(
           loop, std::move(store), files,
@@ -34,7 +35,9 @@ Queue::~Queue() {
 }
 
 void Queue::finish() {
+  if (!finishing_) tell_the_waiting(Duration(0));
   finishing_ = true;
+  gather_timer_.stop();
   // Content files first: what they complete may still write rows.
   if (worker_) worker_->finish();
   if (store_) store_->finish();

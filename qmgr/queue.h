@@ -20,6 +20,7 @@
 
 #include "qmgr/content_files.h"
 #include "qmgr/content_worker.h"
+#include "qmgr/notice_gather.h"
 #include "qmgr/router.h"
 #include "qmgr/scheduler.h"
 #include "qmgr/store_thread.h"
@@ -112,6 +113,11 @@ class Queue {
   void passed_over();
   void submit(Settlement settlement, const MessageInfo& info, std::vector<RecipientEvent> events,
               bool urgent, std::function<void(const Settled&)> done);
+  // Notices wait for the rest of their message, within bounds (notice_gather.h).
+  bool gathers(Event event) const { return event <= Event::delayed; }
+  void tell_if_complete(const WorkingMessage& message);
+  void tell(mail::QueueId id);
+  void tell_the_waiting(Duration age);
   void settled(SettleRequest& request, const std::function<void(const Settled&)>& done);
   void apply_late(const StoredMessage& message, const std::vector<IndexedOutcome>& outcomes,
                   std::function<void()> done);
@@ -135,6 +141,8 @@ class Queue {
   mail::QueueIdSource ids_{0};  // worker 0 is qmgr itself
   std::unordered_map<mail::QueueId, std::set<std::uint32_t>> blocked_;
   std::unordered_map<std::string, std::string> breaker_reasons_;
+  NoticeGather gather_;
+  net::Timer gather_timer_;
   bool finishing_ = false;
   std::unique_ptr<ContentWorker> worker_;
   std::unique_ptr<StoreThread> store_;

@@ -67,11 +67,41 @@ void Queue::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes) {
                             rules_for(message->info, r->recipient.address), now);
     if (verdict.event) {
       LastOutcome last{now, one.outcome.stage, one.outcome.reply, one.outcome.remote_host};
-      events.push_back({one.index, *verdict.event, details_of(facts, last)});
+      RecipientEvent event{one.index, *verdict.event, details_of(facts, last)};
+      if (gathers(*verdict.event)) {
+        gather_.add(id, std::move(verdict.change), std::move(event), mono_now());
+        continue;
+      }
+      events.push_back(std::move(event));
     }
     settlement.changes.push_back(std::move(verdict.change));
   }
-  submit(std::move(settlement), message->info, std::move(events), false, nullptr);
+  if (!settlement.changes.empty())
+    submit(std::move(settlement), message->info, std::move(events), false, nullptr);
+  tell_if_complete(*message);
+}
+
+void Queue::tell_if_complete(const WorkingMessage& message) {
+  if (!gather_.holds(message.info.id)) return;
+  auto under_way = [](const WorkingRecipient& r) { return r.place != Place::settling; };
+  if (std::none_of(message.recipients.begin(), message.recipients.end(), under_way))
+    return tell(message.info.id);
+  if (!gather_timer_.active())
+    gather_timer_.start(kGatherNotices, [this] { tell_the_waiting(kGatherNotices / 2); });
+}
+
+void Queue::tell(mail::QueueId id) {
+  std::optional<Gathered> gathered = gather_.take(id);
+  WorkingMessage* message = working_.find(id);
+  PW_CHECK(gathered && message != nullptr);  // who waits stays in the working set
+  submit(std::move(gathered->settlement), message->info, std::move(gathered->events), false,
+         nullptr);
+}
+
+void Queue::tell_the_waiting(Duration age) {
+  for (mail::QueueId id : gather_.waiting_since(mono_now() - age)) tell(id);
+  if (!gather_.empty())
+    gather_timer_.start(kGatherNotices / 2, [this] { tell_the_waiting(kGatherNotices / 2); });
 }
 
 void Queue::finished(const Pick& pick, const AttemptSummary& summary, const std::string& reason) {
@@ -106,7 +136,6 @@ void Queue::passed_over() {
     PW_CHECK(message != nullptr);
     Settlement settlement;
     settlement.id = pick.job.id;
-    std::vector<RecipientEvent> events;
     for (std::uint32_t index : pick.job.recipients) {
       WorkingRecipient* r = message->find(index);
       PW_CHECK(r != nullptr && r->place == Place::queued);
@@ -122,10 +151,15 @@ void Queue::passed_over() {
       RecipientFacts facts = facts_of(*r);
       Verdict verdict = judge_untried(message->info, facts, last,
                                       rules_for(message->info, r->recipient.address), now);
-      if (verdict.event) events.push_back({index, *verdict.event, details_of(facts, last)});
-      settlement.changes.push_back(std::move(verdict.change));
+      if (verdict.event)
+        gather_.add(pick.job.id, std::move(verdict.change),
+                    {index, *verdict.event, details_of(facts, last)}, mono_now());
+      else
+        settlement.changes.push_back(std::move(verdict.change));
     }
-    submit(std::move(settlement), message->info, std::move(events), false, nullptr);
+    if (!settlement.changes.empty())
+      submit(std::move(settlement), message->info, {}, false, nullptr);
+    tell_if_complete(*message);
   }
 }
 
@@ -134,12 +168,12 @@ void Queue::submit(Settlement settlement, const MessageInfo& info,
                    std::function<void(const Settled&)> done) {
   if (!events.empty()) {
     log_events(info, events);
-    NoticeSettings settings{
-        config_.hostname, config_.postmaster,
-        lifetimes(config_.queue, info.envelope.reverse_path.is_null()).lifetime,
-        config_.bounces.double_bounces,
-        config_.bounces.original_max,
-        config_.bounces.words};
+    NoticeSettings settings{config_.hostname,
+                            config_.postmaster,
+                            lifetimes(config_.queue, info.envelope.reverse_path.is_null()).lifetime,
+                            config_.bounces.double_bounces,
+                            config_.bounces.original_max,
+                            config_.bounces.words};
     settlement.notices = plan_notices(info, std::move(events), settings, wall_now());
     give_notices_their_way(settlement.notices);
   }

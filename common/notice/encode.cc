@@ -49,7 +49,7 @@ std::string fill(std::string_view text, std::size_t first_column, std::string_vi
     std::size_t width = width_of(word);
     if (!fresh && column + 1 + width > kWidth) {
       out += ending;
-      column = ending.size();
+      column = ending.size() - 2;  // behind CRLF
       fresh = true;
     }
     if (!fresh) {

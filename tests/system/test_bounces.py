@@ -9,7 +9,7 @@ import unittest
 from postwain_harness import SOURCE, PostwainTestCase, main
 from bounce_parsers import all_failures, by_email, by_flufl, by_perl
 from mail_content import Dsn, message
-from mail_session import EXTENSIONS, Raw
+from mail_session import EXTENSIONS, Delay, Raw
 from resources import wait_until
 from smtp_raw import SmtpClient
 from smtp_sink import SmtpSink
@@ -129,6 +129,43 @@ class Parsers(Bounces):
         self.assertTrue(group["Will-Retry-Until"])
         self.assertIn(b"YOU DO NOT NEED TO SEND IT AGAIN", content)
         self.assertEqual(1, len(self.far.delivered("later@far.test")))
+
+
+class OneReport(Bounces):
+    """One report per message and event, also for recipients at several next hops."""
+
+    def begin_two(self, **script):
+        self.other = self.closing(SmtpSink(script=script))
+        self.begin({"a@far.test": "550 5.1.1 no"})
+        self.mta.reconfigure({"route": [{"match": "other.test", "deliver": self.other.target},
+                                        *self.mta.config["route"]]})
+        self.assertEqual(0, self.mta.cli("reload").returncode)
+
+    def test_two_next_hops(self):
+        self.begin_two(rcpt={"b@other.test": Delay(0.5, "550 5.2.2 full")})
+        self.submit("a@far.test", "b@other.test", "good@far.test", "good@other.test")
+        report = Dsn(self.reports(1)[0])
+        self.assertEqual("5.1.1", report.of("a@far.test")["Status"])
+        self.assertEqual("5.2.2", report.of("b@other.test")["Status"])
+
+    def test_a_slow_next_hop_is_not_waited_for(self):
+        self.begin_two(final=Delay(6))
+        self.submit("a@far.test", "b@other.test")
+        started = time.monotonic()
+        self.near.wait_for(1)
+        self.assertLess(time.monotonic() - started, 5)
+        self.assertTrue(self.mta.queue())
+        self.reports(1)
+
+    def test_nothing_is_forgotten_at_a_stop(self):
+        """What waits for the rest of its message is in the store or told of, never lost."""
+        self.begin_two(final=Delay(4))
+        self.submit("a@far.test", "b@other.test")
+        wait_until(lambda: self.mta.has_event("failed"), 20, "event failed")
+        self.mta.stop()
+        self.mta.start()
+        report = Dsn(self.reports(1)[0])
+        self.assertEqual("failed", report.of("a@far.test")["Action"])
 
 
 class Parameters(Bounces):

@@ -4,6 +4,7 @@
 #include "qmgr/admission.h"
 #include "qmgr/gather.h"
 #include "qmgr/list_filter.h"
+#include "qmgr/notice_gather.h"
 #include "qmgr/peers.h"
 #include "qmgr/retry_policy.h"
 #include "qmgr/router.h"
@@ -354,4 +355,30 @@ TEST_CASE("totals while old messages are still being counted") {
   totals.removed(mail::QueueId{101}, 1, false);
   REQUIRE(totals.messages() == 1 + 10 - 1 + 5);
   REQUIRE(totals.recipients() == 3 + 20 - 2 + 5 - 1);
+}
+
+TEST_CASE("notices of one message wait for each other, but not long") {
+  NoticeGather gather;
+  auto moment = [](int ms) { return MonoTime(Duration(ms)); };
+  auto add = [&](std::uint64_t id, std::uint32_t index, int ms) {
+    RecipientChange change;
+    change.index = index;
+    gather.add(mail::QueueId{id}, std::move(change), {index, Event::failed, {}}, moment(ms));
+  };
+  REQUIRE(gather.empty());
+  add(1, 0, 100);
+  add(1, 4, 900);
+  add(2, 0, 800);
+  REQUIRE(gather.holds(mail::QueueId{1}));
+  REQUIRE_FALSE(gather.holds(mail::QueueId{3}));
+  REQUIRE(gather.waiting_since(moment(99)).empty());
+  REQUIRE(gather.waiting_since(moment(100)) == std::vector{mail::QueueId{1}});
+  REQUIRE(gather.waiting_since(moment(900)).size() == 2);
+  auto first = gather.take(mail::QueueId{1});
+  REQUIRE(first.has_value());
+  REQUIRE(first->settlement.id == mail::QueueId{1});
+  REQUIRE(first->settlement.changes.size() == 2);
+  REQUIRE(first->events[1].index == 4);
+  REQUIRE_FALSE(gather.take(mail::QueueId{1}).has_value());
+  REQUIRE_FALSE(gather.empty());
 }

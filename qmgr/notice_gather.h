@@ -1,0 +1,65 @@
+// Recipients of one message that fail, or are warned of, within the same moment, though at several
+// next hops: they wait for each other, so that one notice tells of all (RFC 3464 2
+// lets it). Whoever waits here is still in the store as if nothing had happened; if
+// qmgr dies, it is tried once more and fails again.
+//
+// Pure: no timer, no store. The caller gives what it takes out to the store.
+#pragma once
+
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "common/base/time.h"
+#include "common/mail/queue_id.h"
+
+#include "qmgr/changes.h"
+#include "qmgr/notice_plan.h"
+
+namespace postwain::qmgr {
+
+constexpr Duration kGatherNotices = std::chrono::seconds(2);
+
+struct Gathered {
+  Settlement settlement;
+  std::vector<RecipientEvent> events;
+  MonoTime since{};
+};
+
+class NoticeGather {
+ public:
+  void add(mail::QueueId id, RecipientChange change, RecipientEvent event, MonoTime now) {
+    auto [at, fresh] = held_.try_emplace(id);
+    if (fresh) {
+      at->second.settlement.id = id;
+      at->second.since = now;
+    }
+    at->second.settlement.changes.push_back(std::move(change));
+    at->second.events.push_back(std::move(event));
+  }
+
+  // Everything of this message.
+  std::optional<Gathered> take(mail::QueueId id) {
+    auto found = held_.find(id);
+    if (found == held_.end()) return std::nullopt;
+    Gathered out = std::move(found->second);
+    held_.erase(found);
+    return out;
+  }
+
+  // Messages that have waited since then or longer.
+  std::vector<mail::QueueId> waiting_since(MonoTime then) const {
+    std::vector<mail::QueueId> out;
+    for (const auto& [id, gathered] : held_)
+      if (gathered.since <= then) out.push_back(id);
+    return out;
+  }
+
+  bool holds(mail::QueueId id) const { return held_.count(id) > 0; }
+  bool empty() const { return held_.empty(); }
+
+ private:
+  std::unordered_map<mail::QueueId, Gathered> held_;
+};
+
+}  // namespace postwain::qmgr
