@@ -56,7 +56,7 @@ lint lint-all:
 fuzz:
 	@tools/install_packages.sh build test lint
 	cmake --preset fuzz
-	cmake --build --preset fuzz
+	cmake --build --preset fuzz --target fuzzers
 	tools/fuzz.sh $(ARGS)
 
 STATES ?= 200000

@@ -31,6 +31,9 @@ else()
   add_link_options(-fsanitize=${POSTWAIN_SANITIZE})
 endif()
 add_link_options(-Wl,-z,relro,-z,now)
+if(POSTWAIN_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)  # coverage for libFuzzer
+endif()
 
 find_program(CCACHE ccache)
 if(CCACHE)

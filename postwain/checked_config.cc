@@ -25,7 +25,9 @@ void check_certificate(config::Loaded& loaded) {
 void warn_of_open_secrets(config::Loaded& loaded, const std::string& main_file) {
   std::string directory = main_file.substr(0, main_file.rfind('/') + 1);
   for (const config::NamedFile& file : loaded.named_files) {
-    if (file.use != config::FileUse::key && file.use != config::FileUse::credential) continue;
+    bool passwords = file.path == loaded.config.auth.users_file;
+    if (file.use != config::FileUse::key && file.use != config::FileUse::credential && !passwords)
+      continue;
     std::string path = file.path.front() == '/' ? file.path : directory + file.path;
     struct stat info {};
     if (::stat(path.c_str(), &info) == 0 && (info.st_mode & S_IROTH) != 0)

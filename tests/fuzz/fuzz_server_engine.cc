@@ -26,6 +26,7 @@ Result run(std::string_view bytes, bool lmtp, bool late, std::size_t piece) {
   options.dialect = lmtp ? kLmtp : kSmtp;
   options.message_size = 500;
   options.recipients = 3;
+  options.auth = options.auth_without_tls = true;
   TestHost host(options);
   host.late = late;
   for (std::size_t at = 0; at < bytes.size() && !host.closed; at += piece)

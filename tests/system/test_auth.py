@@ -7,7 +7,7 @@ import time
 from postwain_harness import BIN, Postwain, PostwainTestCase, main
 from auth_client import b64, login, plain, scram, unb64
 from mail_content import message
-from resources import make_certificate, reserve_port
+from resources import make_certificate, reserve_port, wait_until
 from smtp_raw import SmtpClient
 from smtp_sink import SmtpSink
 
@@ -71,7 +71,8 @@ class UsersFile(PostwainTestCase):
         self.assertEqual(250, code, text)
         sent = self.outside.wait_delivered("far@away.test")[0]
         self.assertRegex(sent.content[:300].decode(), r"with ESMTPSA \(TLS")
-        line = [e for e in self.mta.events("accepted") if e["id"] == text.split()[-1]]
+        line = wait_until(lambda: [e for e in self.mta.events("accepted")
+                                   if e["id"] == text.split()[-1]], 10, "the log's line")
         self.assertEqual("ann", line[0]["account"])
 
     def test_a_login_is_forgotten_with_the_session(self):
