@@ -6,7 +6,7 @@ namespace postwain::qmgr {
 
 void DestinationHealth::set_cap(std::uint32_t cap) {
   cap_ = std::max<std::uint32_t>(cap == 0 ? kWindowMax : cap, 1);
-  initial_ = std::min<double>(kWindowInitial, cap_);
+  initial_ = std::min<double>(wanted_initial_, cap_);
   window_ = std::min(window_, cap_);
 }
 

@@ -29,7 +29,11 @@ constexpr BreakerSteps kInternetSteps{std::chrono::minutes(5), std::chrono::minu
 
 class DestinationHealth {
  public:
-  explicit DestinationHealth(std::uint32_t cap) { set_cap(cap); }
+  // cap 0: kWindowMax.
+  explicit DestinationHealth(std::uint32_t cap, std::uint32_t initial = kWindowInitial)
+      : wanted_initial_(initial), window_(initial) {
+    set_cap(cap);
+  }
 
   void set_cap(std::uint32_t cap);
   // How many attempts may run at once; while the breaker is open: none, and one after the hold.
@@ -53,9 +57,10 @@ class DestinationHealth {
   bool pristine() const { return opens_ == 0 && failures_ == 0 && window_ >= initial_; }
 
  private:
+  double wanted_initial_;
   double cap_ = kWindowMax;
   double initial_ = kWindowInitial;
-  double window_ = kWindowInitial;
+  double window_;
   std::uint32_t failures_ = 0;  // in a row
   std::uint32_t opens_ = 0;     // 0: closed
   WallTime opened_at_{};

@@ -148,13 +148,13 @@ void Queue::accept(NewMessage message, std::function<void(AcceptEnd)> done) {
           .kv("id", r.message.info.id.text())
           .kv("error", r.end == AcceptEnd::conflict ? "the id is taken" : r.error);
     AcceptEnd end = r.end;
-    if (end == AcceptEnd::stored) committed(std::move(r.message));
+    if (end == AcceptEnd::stored) committed(std::move(r.message), r.due);
     done(end);
   };
   store_->accept(std::move(request));
 }
 
-void Queue::committed(NewMessage message) {
+void Queue::committed(NewMessage message, WallTime due) {
   totals_.added(message.recipients.size());
   log::Line(log::Level::info, "queued")
       .kv("id", message.info.id.text())
@@ -163,12 +163,12 @@ void Queue::committed(NewMessage message) {
       .kv("recipients", message.recipients.size())
       .kv("class", name_of(message.info.traffic_class));
   if (finishing_) return;
-  offer_fresh(message);
+  offer_fresh(message, due);
   hooks_.on_work();
 }
 
 // Straight from the commit to the scheduler, without reading it back.
-void Queue::offer_fresh(NewMessage& message) {
+void Queue::offer_fresh(NewMessage& message, WallTime due) {
   WallTime now = wall_now();
   std::vector<std::uint32_t> order(message.recipients.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
@@ -178,8 +178,15 @@ void Queue::offer_fresh(NewMessage& message) {
       return message.recipients[a].destination < message.recipients[b].destination;
     });
   std::size_t start = 0;
+  std::size_t run_end = 0;  // of the recipients that share a destination
+  std::size_t run = 0;      // their number
   while (start < order.size()) {
     const std::string& key = message.recipients[order[start]].destination;
+    if (start == run_end) {
+      while (run_end < order.size() && message.recipients[order[run_end]].destination == key)
+        ++run_end;
+      run = run_end - start;
+    }
     std::size_t end = start + 1;
     while (end < order.size() && end - start < kLeaseRecipients &&
            message.recipients[order[end]].destination == key)
@@ -187,10 +194,11 @@ void Queue::offer_fresh(NewMessage& message) {
     DestinationId id =
         destination(router_->route(message.recipients[order[start]].recipient.address));
     Job job{message.info.id, message.info.traffic_class, milestone_of(message.info, false), {}};
+    job.remaining = static_cast<std::uint32_t>(run);
     for (std::size_t i = start; i < end; ++i) job.recipients.push_back(order[i]);
     scheduler_.pin(id, static_cast<std::uint32_t>(end - start));
     if (!working_.has_room() || !scheduler_.offer(id, job, Scheduler::Source::fresh, now)) {
-      scheduler_.due_at(id, now, now);
+      scheduler_.due_at(id, due, now);
       scheduler_.unpin(id, static_cast<std::uint32_t>(end - start), now);
       start = end;
       continue;
@@ -220,7 +228,8 @@ void Queue::advance() {
 void Queue::refill(Refill refill) {
   WallTime now = wall_now();
   store_->read([this, refill = std::move(refill), now](Store& store) -> StoreThread::Completion {
-    auto page = std::make_shared<Result<DuePage>>(store.due(refill.key, now, refill.limit));
+    auto page =
+        std::make_shared<Result<DuePage>>(store.due(refill.key, now, refill.limit, refill.after));
     return [this, refill, page] {
       if (!*page) return hooks_.on_broken(page->error());
       refilled(refill, page->take());
@@ -237,9 +246,11 @@ void Queue::refilled(const Refill& refill, DuePage page) {
     const MessageInfo* info;
     DestinationId destination;
     std::vector<StoredRecipient*> rows;
+    std::size_t first = 0;  // its place in the page
   };
   std::vector<Group> groups;
   std::map<std::pair<mail::QueueId, DestinationId>, std::size_t> open;
+  std::map<std::pair<mail::QueueId, DestinationId>, std::uint32_t> remaining;
   for (DuePage::Row& row : page.rows) {
     auto info = infos.find(row.message);
     if (info == infos.end()) continue;
@@ -253,10 +264,12 @@ void Queue::refilled(const Refill& refill, DuePage page) {
       is_new = true;
       at->second = groups.size();
     }
-    if (is_new) groups.push_back({info->second, id, {}});
+    if (is_new)
+      groups.push_back({info->second, id, {}, static_cast<std::size_t>(&row - page.rows.data())});
     groups[at->second].rows.push_back(&row.recipient);
+    ++remaining[{row.message, id}];
   }
-  bool offered = false;
+  std::size_t taken = page.rows.size();  // rows before the first one refused
   bool refused = false;
   bool refused_elsewhere = false;
   for (Group& group : groups) {
@@ -268,16 +281,18 @@ void Queue::refilled(const Refill& refill, DuePage page) {
         [](const StoredRecipient* a, const StoredRecipient* b) { return a->index < b->index; });
     Job job{group.info->id, group.info->traffic_class, milestone_of(*group.info, warned), {}};
     for (const StoredRecipient* r : group.rows) job.recipients.push_back(r->index);
+    job.waiting_since = group.rows.front()->next_attempt_at;
+    job.remaining = remaining[{group.info->id, group.destination}];
     scheduler_.pin(group.destination, count);
     if (!working_.has_room() ||
         !scheduler_.offer(group.destination, job, Scheduler::Source::store, now)) {
       refused = true;
+      taken = std::min(taken, group.first);
       refused_elsewhere =
           refused_elsewhere || !working_.has_room() || group.destination != refill.destination;
       scheduler_.unpin(group.destination, count, now);
       continue;
     }
-    offered = true;
     WorkingMessage& working = working_.get(*group.info);
     for (StoredRecipient* row : group.rows) {
       WorkingRecipient r;
@@ -295,10 +310,13 @@ void Queue::refilled(const Refill& refill, DuePage page) {
   // this destination, the scheduler asks only when there is some; otherwise wait, or this would
   // spin.
   std::optional<WallTime> next_due = page.next_due;
-  if (refused) next_due = now;
-  if ((refused && refused_elsewhere) || (!offered && !refused && next_due))
-    next_due = std::max(*next_due, now + kNoRoomPause);
-  scheduler_.refilled(refill.destination, next_due, now);
+  if (refused) next_due = refused_elsewhere ? now + kNoRoomPause : now;
+  StoreCursor after = refill.after;
+  if (taken > 0) {
+    const DuePage::Row& last = page.rows[taken - 1];
+    after = {last.recipient.next_attempt_at, last.message, last.recipient.index};
+  }
+  scheduler_.refilled(refill.destination, next_due, after, now);
   hooks_.on_work();
 }
 

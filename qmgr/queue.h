@@ -30,7 +30,6 @@
 
 namespace postwain::qmgr {
 
-constexpr std::size_t kLeaseRecipients = 100;        // of one lease
 constexpr std::size_t kRecoverDestinations = 500;    // read at once after start
 constexpr std::size_t kCountMessages = 5000;         // of one stretch (totals.h)
 constexpr std::uint32_t kOutsideRecipients = 10000;  // of a message that is not in memory
@@ -106,8 +105,8 @@ class Queue {
   void read_destinations(std::string after);
   void read_breakers(std::string after);
   void count_stretch();
-  void committed(NewMessage message);
-  void offer_fresh(NewMessage& message);
+  void committed(NewMessage message, WallTime due);
+  void offer_fresh(NewMessage& message, WallTime due);
   void refill(Refill refill);
   void refilled(const Refill& refill, DuePage page);
   void passed_over();

@@ -27,8 +27,8 @@ Routed Queue::route_of(WorkingMessage& message, const Job& job) {
 }
 
 RecipientFacts Queue::facts_of(const WorkingRecipient& r) const {
-  return {r.index,    r.recipient, scheduler_.key(r.destination),
-          r.attempts, r.in_doubt,  r.delay_warned};
+  return {r.index,    r.recipient,    scheduler_.key(r.destination), r.attempts,
+          r.in_doubt, r.delay_warned, greylisted_at(r.last.get())};
 }
 
 RetryRules Queue::rules_for(const MessageInfo& info, const mail::Address& recipient) const {
@@ -108,8 +108,8 @@ void Queue::finished(const Pick& pick, const AttemptSummary& summary, const std:
   WallTime now = wall_now();
   DestinationId id = pick.destination;
   std::string key = scheduler_.key(id);
-  bool changed = scheduler_.finished(id, pick.job.traffic_class, summary.end(), now);
-  if (!changed) return;
+  HealthChange changed = scheduler_.finished(pick, summary.end(), now);
+  if (!changed.destination) return;
   const DestinationHealth& health = scheduler_.health(id);
   if (!health.is_open()) {
     breaker_reasons_.erase(key);
@@ -240,7 +240,7 @@ void Queue::settled(SettleRequest& request, const std::function<void(const Settl
     if (!request.error.empty())
       if (WorkingMessage* m = working_.find(settlement.id))
         if (WorkingRecipient* r = m->find(change.index))
-          scheduler_.due_at(r->destination, now + kNoRoomPause, now);
+          scheduler_.read_again(r->destination, now + kNoRoomPause, now);
   }
   totals_.removed(settlement.id, gone, result.message_removed);
   if (WorkingMessage* message = working_.find(settlement.id)) {
@@ -257,7 +257,10 @@ void Queue::settled(SettleRequest& request, const std::function<void(const Settl
         return nullptr;
       });
   }
-  for (NewMessage& notice : result.notices) committed(std::move(notice));
+  for (NewMessage& notice : result.notices) {
+    WallTime due = notice.info.arrival.received_at;
+    committed(std::move(notice), due);
+  }
   if (done) done(result);
   hooks_.on_work();
 }

@@ -11,6 +11,7 @@
 
 #include "common/base/time.h"
 #include "common/config/config.h"
+#include "common/mail/reply.h"
 
 namespace postwain::qmgr {
 
@@ -19,6 +20,21 @@ namespace postwain::qmgr {
 // for a host that was down would come back in the same second.
 Duration retry_delay(const std::vector<Duration>& delays, std::uint32_t attempts, double jitter,
                      std::uint64_t salt);
+
+// What the peer's own words make of the scheduled delay. A hint is kept within kHintMin and
+// kHintMax and never undercut; for the first kHintAttempts attempts it may also shorten the delay.
+// Greylisting, which wants nothing but to see us again, is answered after 5 to 6 minutes, then
+// after 15 to 20, unless the schedule is earlier; a third time the schedule holds.
+constexpr Duration kHintMin = std::chrono::seconds(30);
+constexpr Duration kHintMax = std::chrono::hours(4);
+constexpr std::uint32_t kHintAttempts = 10;
+struct PeerWords {
+  const mail::Reply& reply;
+  // When the attempt before this one was answered, if that was greylisting, too.
+  std::optional<WallTime> greylisted_at;
+};
+Duration delay_after(const PeerWords& words, Duration scheduled, std::uint32_t attempts,
+                     std::uint64_t salt, WallTime now);
 
 struct Lifetimes {
   Duration lifetime{};

@@ -11,7 +11,11 @@ namespace {
 
 // What a class may send in its turn, in recipients. A note waits for at most one turn of each other
 // class.
-constexpr std::array<std::int64_t, kTrafficClasses> kQuantum = {100, 50, 25};
+constexpr std::array<std::int64_t, kLanes> kQuantum = {100, 50, 25, 25};
+// What of all slots a lane may have, in twentieths: bulk and bounces leave some to notes, and dead
+// destinations, whose attempts last longest, leave most to the living.
+constexpr std::array<std::size_t, kLanes> kShare = {20, 18, 10, 4};
+constexpr std::size_t kBulkLane = static_cast<std::size_t>(TrafficClass::bulk);
 
 std::size_t index_of(Pool pool) {
   return static_cast<std::size_t>(pool);
@@ -30,6 +34,9 @@ DestinationId Scheduler::destination(std::string_view key, const DestinationSett
     Destination& d = at(entry->second);
     // The pool is part of the key's first word, so jobs and rings stay valid.
     if (d.settings.concurrency != settings.concurrency) d.health.set_cap(settings.concurrency);
+    if (d.settings.route != settings.route ||
+        d.settings.route_connections != settings.route_connections)
+      change_route(entry->second, settings);
     d.settings = settings;
     return entry->second;
   }
@@ -42,6 +49,7 @@ DestinationId Scheduler::destination(std::string_view key, const DestinationSett
     free_slots_.pop_back();
   }
   slots_[id] = std::make_unique<Destination>(key, settings);
+  if (settings.route_connections > 0) routes_[settings.route].places = settings.route_connections;
   entry->second = id;
   return id;
 }
@@ -74,32 +82,47 @@ bool Scheduler::offer(DestinationId id, Job& job, Source source, WallTime now) {
   bool older_waits = d.refilling || (d.store_due && *d.store_due <= now);
   if (source == Source::fresh && older_waits) room /= 2;
   if (d.queued_recipients >= room) return false;
-  d.queued_recipients += static_cast<std::uint32_t>(job.recipients.size());
-  queued_recipients_ += job.recipients.size();
+  if (job.waiting_since == WallTime{}) job.waiting_since = now;
   d.earliest_milestone = std::min(d.earliest_milestone, job.milestone);
-  d.jobs[static_cast<std::size_t>(job.traffic_class)].push_back(std::move(job));
-  ++queued_jobs_;
-  ++queued_in_pool_[index_of(d.settings.pool)];
+  count_in(d, job);
+  d.jobs[static_cast<std::size_t>(job.traffic_class)].push(std::move(job));
   refresh(id, now);
   return true;
+}
+
+void Scheduler::count_in(Destination& d, const Job& job) {
+  d.queued_recipients += static_cast<std::uint32_t>(job.recipients.size());
+  queued_recipients_ += job.recipients.size();
+  ++queued_jobs_;
+  ++queued_in_pool_[index_of(d.settings.pool)];
+}
+
+void Scheduler::count_out(Destination& d, const Job& job) {
+  d.queued_recipients -= static_cast<std::uint32_t>(job.recipients.size());
+  queued_recipients_ -= job.recipients.size();
+  --queued_jobs_;
+  --queued_in_pool_[index_of(d.settings.pool)];
 }
 
 void Scheduler::due_at(DestinationId id, WallTime when, WallTime now) {
   Destination& d = at(id);
   if (!d.store_due || when < *d.store_due) d.store_due = when;
+  if (when <= d.cursor.due) restart_reading(d);
   refresh(id, now);
+}
+
+void Scheduler::read_again(DestinationId id, WallTime when, WallTime now) {
+  restart_reading(at(id));
+  due_at(id, when, now);
 }
 
 void Scheduler::withdraw(DestinationId id, mail::QueueId message, WallTime now) {
   Destination& d = at(id);
-  for (std::size_t c = 0; c < kTrafficClasses; ++c) {
-    std::vector<Job> kept;
-    while (d.has(c)) {
-      Job job = pop(d, c);
-      if (job.id != message) kept.push_back(std::move(job));
-    }
-    put_back(d, c, std::move(kept));
-  }
+  std::vector<Job> taken;
+  for (JobQueue& jobs : d.jobs)
+    jobs.take_if([&](const Job& job) { return job.id == message; }, taken);
+  for (const Job& job : taken) count_out(d, job);
+  restart_reading(d);  // its rows lie behind us
   refresh(id, now);
 }
 
@@ -123,66 +146,106 @@ std::optional<WallTime> Scheduler::wake_at() const {
   return wakes_.begin()->first;
 }
 
+bool Scheduler::PoolRings::closed(std::size_t lane) const {
+  if (capacity == 0 || kShare[lane] == 20) return false;
+  auto share = static_cast<std::int64_t>(capacity * kShare[lane] / 20);
+  return running[lane] >= std::max<std::int64_t>(share, 1);
+}
+
 std::optional<Pick> Scheduler::next(Pool pool, WallTime now) {
   PoolRings& p = pools_[index_of(pool)];
-  // A class whose last lease was larger than its turn is in debt for a few rounds: the largest
+  auto idle = [&p](std::size_t lane) { return p.rings[lane].empty() || p.closed(lane); };
+  // A lane whose last lease was larger than its turn is in debt for a few rounds: the largest
   // lease divided by the smallest quantum bounds them.
   for (int visit = 0; visit < 48; ++visit) {
-    std::size_t c = p.turn;
-    auto& ring = p.rings[c];
-    while (!ring.empty() && p.deficit[c] > 0) {
+    std::size_t lane = p.turn;
+    auto& ring = p.rings[lane];
+    while (!idle(lane) && p.deficit[lane] > 0) {
       DestinationId id = ring.front();
       ring.pop_front();
-      at(id).in_ring[c] = false;
-      if (!eligible(at(id), c, now)) {
+      at(id).in_ring[lane] = false;
+      if (bar(at(id), lane, now) != Bar::none) {
+        place(id, now);
         set_wake(id, now);
         continue;
       }
-      Pick pick = start(id, c, now);
-      p.deficit[c] -= static_cast<std::int64_t>(pick.job.recipients.size());
+      Pick pick = start(id, lane, now);
+      p.deficit[lane] -= static_cast<std::int64_t>(pick.job.recipients.size());
       return pick;
     }
-    if (ring.empty()) p.deficit[c] = std::min<std::int64_t>(p.deficit[c], 0);
-    p.turn = (c + 1) % kTrafficClasses;
-    if (!p.rings[p.turn].empty())
+    if (ring.empty()) p.deficit[lane] = std::min<std::int64_t>(p.deficit[lane], 0);
+    p.turn = (lane + 1) % kLanes;
+    if (!idle(p.turn))
       p.deficit[p.turn] = std::min(p.deficit[p.turn] + kQuantum[p.turn], kQuantum[p.turn]);
-    if (std::all_of(p.rings.begin(), p.rings.end(), [](const auto& r) { return r.empty(); }))
-      return std::nullopt;
+    bool any = false;
+    for (std::size_t other = 0; other < kLanes; ++other) any = any || !idle(other);
+    if (!any) return std::nullopt;
   }
   return std::nullopt;
 }
 
-Pick Scheduler::start(DestinationId id, std::size_t c, WallTime now) {
+std::size_t Scheduler::best_class(const Destination& d, WallTime now) const {
+  std::size_t best = kTrafficClasses;
+  double best_score = -1;
+  for (std::size_t c = 0; c < kTrafficClasses; ++c) {
+    if (!d.has(c)) continue;
+    double score = d.jobs[c].best_score(now);
+    if (score <= best_score) continue;
+    best_score = score;
+    best = c;
+  }
+  return best;
+}
+
+Pick Scheduler::start(DestinationId id, std::size_t lane, WallTime now) {
   Destination& d = at(id);
-  Pick pick{id, pop(d, c)};
-  ++d.running;
-  if (c == static_cast<std::size_t>(TrafficClass::bulk)) ++d.running_bulk;
+  bool probe = lane == kProbeLane;
+  Pick pick{id, d.jobs[probe ? best_class(d, now) : lane].pop(now), probe};
+  count_out(d, pick.job);
+  count_running(d, pick.job.traffic_class, probe, +1);
   d.used_at = now;
-  if (d.settings.rate_count > 0)
-    d.rate_next = std::max(d.rate_next, now) + d.settings.rate_period / d.settings.rate_count;
+  if (d.settings.rate_count > 0) {
+    Duration step = d.settings.rate_period / d.settings.rate_count;
+    d.rate_next = std::max(d.rate_next, now) + step;
+    if (d.set != nullptr) d.set->rate_next = std::max(d.set->rate_next, now) + step;
+  }
   refresh(id, now);
   return pick;
 }
 
-bool Scheduler::finished(DestinationId id, TrafficClass traffic_class, AttemptEnd end,
-                         WallTime now) {
+// change: one attempt more (+1) or less (-1).
+void Scheduler::count_running(Destination& d, TrafficClass c, bool probe, int change) {
+  auto step = static_cast<std::uint32_t>(change);
+  std::uint32_t bulk = c == TrafficClass::bulk ? step : 0;
+  d.running += step;
+  d.running_bulk += bulk;
+  pool_of(d.settings.pool).running[probe ? kProbeLane : static_cast<std::size_t>(c)] += change;
+  if (RouteLimit* route = route_of(d)) {
+    route->running += step;
+    route->running_bulk += bulk;
+  }
+  if (d.set == nullptr) return;
+  d.set->running += step;
+  d.set->running_bulk += bulk;
+}
+
+HealthChange Scheduler::finished(const Pick& pick, AttemptEnd end, WallTime now) {
+  DestinationId id = pick.destination;
   Destination& d = at(id);
   PW_CHECK(d.running > 0);
-  --d.running;
-  if (traffic_class == TrafficClass::bulk) --d.running_bulk;
-  bool changed = false;
-  switch (end) {
-    case AttemptEnd::reached:
-      changed = d.health.succeeded();
-      break;
-    case AttemptEnd::unreachable:
-      changed = d.health.failed(now, d.settings.store_schedule ? kStoreSteps : kInternetSteps,
-                                d.settings.store_schedule ? retry_store_ : retry_, unit());
-      break;
-    case AttemptEnd::undecided:
-      break;
+  count_running(d, pick.job.traffic_class, pick.probe, -1);
+  HealthChange changed;
+  if (end == AttemptEnd::reached) {
+    changed.destination = d.health.succeeded();
+    changed.mx_set = d.set != nullptr && d.set->health.succeeded();
+  } else if (end == AttemptEnd::unreachable) {
+    const BreakerSteps& steps = d.settings.store_schedule ? kStoreSteps : kInternetSteps;
+    const std::vector<Duration>& retry = d.settings.store_schedule ? retry_store_ : retry_;
+    changed.destination = d.health.failed(now, steps, retry, unit());
+    changed.mx_set = d.set != nullptr && d.set->health.failed(now, steps, retry, unit());
   }
   refresh(id, now);
+  left(id, changed.mx_set, now);
   return changed;
 }
 
@@ -190,10 +253,14 @@ std::vector<Refill> Scheduler::take_refills() {
   return std::exchange(refills_, {});
 }
 
-void Scheduler::refilled(DestinationId id, std::optional<WallTime> next_due, WallTime now) {
+void Scheduler::refilled(DestinationId id, std::optional<WallTime> next_due,
+                         const StoreCursor& after, WallTime now) {
   Destination& d = at(id);
   PW_CHECK(d.refilling);
   d.refilling = false;
+  if (!d.cursor_lost) d.cursor = after;
+  d.cursor_lost = false;
+  d.more_follows = next_due && *next_due <= now;
   if (next_due && (!d.store_due || *next_due < *d.store_due)) d.store_due = next_due;
   refresh(id, now);
 }
@@ -202,109 +269,81 @@ std::vector<Pick> Scheduler::take_passed_over() {
   return std::exchange(passed_over_, {});
 }
 
-void Scheduler::restore_breaker(DestinationId id, const OpenBreaker& breaker, WallTime now) {
-  // A stored hold is never longer than the longest step, whatever the clock did meanwhile.
-  WallTime hold = std::min(breaker.hold_until, now + kInternetSteps.last);
-  at(id).health.restore(breaker.opens, breaker.opened_at, hold);
-  refresh(id, now);
-}
-
-void Scheduler::release_hold(DestinationId id, WallTime now) {
-  at(id).health.release_hold();
-  refresh(id, now);
-}
-
-std::vector<DestinationReport> Scheduler::report(std::size_t limit) const {
-  std::vector<const Destination*> all;
-  for (const auto& d : slots_)
-    if (d) all.push_back(d.get());
-  auto heavier = [](const Destination* a, const Destination* b) {
-    if (a->health.is_open() != b->health.is_open()) return a->health.is_open();
-    return a->queued_recipients + a->running > b->queued_recipients + b->running;
-  };
-  std::size_t count = std::min(limit, all.size());
-  std::partial_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count), all.end(),
-                    heavier);
-  std::vector<DestinationReport> out;
-  for (std::size_t i = 0; i < count; ++i) {
-    const Destination& d = *all[i];
-    out.push_back({d.key, d.queued_recipients, d.running, d.health.window(), d.health.is_open(),
-                   d.health.hold_until()});
-  }
-  return out;
-}
-
-bool Scheduler::eligible(const Destination& d, std::size_t c, WallTime now) const {
-  if (!d.has(c) || !rate_allows(d, now)) return false;
-  std::uint32_t slots = d.health.slots(now);
-  if (d.running >= slots) return false;
-  bool bulk = c == static_cast<std::size_t>(TrafficClass::bulk);
-  return !bulk || slots == 1 || d.running_bulk + 1 < slots;
+Scheduler::Bar Scheduler::bar(const Destination& d, std::size_t lane, WallTime now) const {
+  bool probe = lane == kProbeLane;
+  if (d.half_open() != probe || !(probe ? d.has_any() : d.has(lane))) return Bar::own;
+  if (d.suspended_until || !rate_allows(d, now)) return Bar::own;
+  bool bulk = lane == kBulkLane;
+  SharedLimit mine{d.running, d.running_bulk, {}};
+  if (!mine.has_room(bulk, d.health.slots(now))) return Bar::own;
+  auto route = routes_.find(d.settings.route);
+  if (d.settings.route_connections > 0 && route != routes_.end() &&
+      !route->second.has_room(bulk, route->second.places))
+    return Bar::route;
+  if (d.set == nullptr) return Bar::none;
+  std::uint32_t places = d.set->health.slots(now);
+  if (places == 0) return Bar::own;  // ends by time
+  if (d.settings.concurrency > 0) places = std::min(places, d.settings.concurrency);
+  return d.set->has_room(bulk, places) ? Bar::none : Bar::mx_set;
 }
 
 bool Scheduler::rate_allows(const Destination& d, WallTime now) const {
-  if (d.settings.rate_count == 0) return true;
   // A tenth of the period's amount may go at once after a pause.
-  return d.rate_next <= now + d.settings.rate_period / 10;
+  return d.settings.rate_count == 0 || rate_next(d) <= now + d.settings.rate_period / 10;
 }
 
-Job Scheduler::pop(Destination& d, std::size_t c) {
-  Job job = std::move(d.jobs[c][d.front[c]++]);
-  if (d.front[c] == d.jobs[c].size()) {
-    d.jobs[c].clear();
-    d.front[c] = 0;
-  } else if (d.front[c] >= 256) {
-    d.jobs[c].erase(d.jobs[c].begin(), d.jobs[c].begin() + d.front[c]);
-    d.front[c] = 0;
-  }
-  d.queued_recipients -= static_cast<std::uint32_t>(job.recipients.size());
-  queued_recipients_ -= job.recipients.size();
-  --queued_jobs_;
-  --queued_in_pool_[index_of(d.settings.pool)];
-  return job;
+WallTime Scheduler::rate_next(const Destination& d) const {
+  return d.set == nullptr ? d.rate_next : std::max(d.rate_next, d.set->rate_next);
 }
 
 // Brings a destination's place in rings, refills and wake-ups in line with its state. Cheap enough
 // to be called after every event that touches it.
 void Scheduler::refresh(DestinationId id, WallTime now) {
-  sweep(id, now);
   Destination& d = at(id);
-  for (std::size_t c = 0; c < kTrafficClasses; ++c) {
-    if (d.in_ring[c] || !eligible(d, c, now)) continue;
-    d.in_ring[c] = true;
-    pools_[index_of(d.settings.pool)].rings[c].push_back(id);
-  }
+  if (d.suspended_until && *d.suspended_until <= now) d.suspended_until.reset();
+  sweep(id, now);
+  place(id, now);
   want_refill(id, now);
   if (!forget_if_idle(id, now)) set_wake(id, now);
 }
 
-void Scheduler::put_back(Destination& d, std::size_t c, std::vector<Job> jobs) {
-  for (const Job& job : jobs) {
-    d.queued_recipients += static_cast<std::uint32_t>(job.recipients.size());
-    queued_recipients_ += job.recipients.size();
+// Into the rings, or into the line of the shared limit that has no room.
+void Scheduler::place(DestinationId id, WallTime now) {
+  Destination& d = at(id);
+  if (!d.has_any()) return;
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    if (d.in_ring[lane]) continue;
+    switch (bar(d, lane, now)) {
+      case Bar::none:
+        d.in_ring[lane] = true;
+        pools_[index_of(d.settings.pool)].rings[lane].push_back(id);
+        break;
+      case Bar::route:
+        stand_in_line(id, *route_of(d), lane == kBulkLane);
+        break;
+      case Bar::mx_set:
+        stand_in_line(id, *d.set, lane == kBulkLane);
+        break;
+      case Bar::own:
+        break;
+    }
   }
-  queued_jobs_ += jobs.size();
-  queued_in_pool_[index_of(d.settings.pool)] += jobs.size();
-  d.jobs[c] = std::move(jobs);
-  d.front[c] = 0;
 }
 
 void Scheduler::sweep(DestinationId id, WallTime now) {
   Destination& d = at(id);
-  if (!d.health.is_open() || !d.has_any() || d.earliest_milestone > now) return;
+  if (!d.has_any() || d.earliest_milestone > now || !(d.half_open() || d.suspended_until)) return;
   d.earliest_milestone = WallTime::max();
-  for (std::size_t c = 0; c < kTrafficClasses; ++c) {
-    std::vector<Job> kept;
-    while (d.has(c)) {
-      Job job = pop(d, c);
-      if (job.milestone <= now) {
-        passed_over_.push_back({id, std::move(job)});
-        continue;
-      }
+  std::vector<Job> passed;
+  for (JobQueue& jobs : d.jobs) {
+    jobs.take_if([now](const Job& job) { return job.milestone <= now; }, passed);
+    jobs.for_each([&d](const Job& job) {
       d.earliest_milestone = std::min(d.earliest_milestone, job.milestone);
-      kept.push_back(std::move(job));
-    }
-    put_back(d, c, std::move(kept));
+    });
+  }
+  for (Job& job : passed) {
+    count_out(d, job);
+    passed_over_.push_back({id, std::move(job), false});
   }
 }
 
@@ -319,7 +358,10 @@ void Scheduler::want_refill(DestinationId id, WallTime now) {
   }
   d.refilling = true;
   d.store_due.reset();
-  refills_.push_back({id, d.key, d.pins + limits_.refill_recipients});
+  // With nothing of it in memory no row is worth being left out.
+  if (d.pins == 0 && !d.more_follows) d.cursor = {};
+  d.cursor_lost = false;
+  refills_.push_back({id, d.key, limits_.refill_recipients, d.cursor});
 }
 
 void Scheduler::set_wake(DestinationId id, WallTime now) {
@@ -329,12 +371,12 @@ void Scheduler::set_wake(DestinationId id, WallTime now) {
     if (t > now && (!wake || t < *wake)) wake = t;
   };
   if (d.store_due) earliest(*d.store_due);
+  if (d.suspended_until && *d.suspended_until != WallTime::max()) earliest(*d.suspended_until);
   if (d.has_any()) {
-    if (d.health.is_open()) {
-      earliest(d.health.hold_until());
-      earliest(d.earliest_milestone);
-    }
-    if (!rate_allows(d, now)) earliest(d.rate_next - d.settings.rate_period / 10);
+    if (d.health.is_open()) earliest(d.health.hold_until());
+    if (d.set != nullptr && d.set->health.is_open()) earliest(d.set->health.hold_until());
+    if (d.half_open() || d.suspended_until) earliest(d.earliest_milestone);
+    if (!rate_allows(d, now)) earliest(rate_next(d) - d.settings.rate_period / 10);
   } else if (d.pins == 0 && d.running == 0 && !d.refilling && !d.store_due) {
     earliest(std::max(forget_at(d), now + std::chrono::seconds(1)));
   }
@@ -351,13 +393,15 @@ WallTime Scheduler::forget_at(const Destination& d) const {
 
 bool Scheduler::forget_if_idle(DestinationId id, WallTime now) {
   Destination& d = at(id);
-  if (d.pins > 0 || d.running > 0 || d.refilling || d.store_due || d.has_any() || d.starved)
+  if (d.pins > 0 || d.running > 0 || d.refilling || d.store_due || d.has_any() || d.starved ||
+      d.suspended_until || d.in_line[0] || d.in_line[1])
     return false;
   for (bool in_ring : d.in_ring)
     if (in_ring) return false;
   if (d.used_at == WallTime{}) d.used_at = now;
   if (now < forget_at(d)) return false;
   if (d.wake) wakes_.erase({*d.wake, id});
+  leave_set(id);
   by_key_.erase(d.key);
   slots_[id].reset();
   free_slots_.push_back(id);

@@ -7,13 +7,16 @@
 // finds room. While work waits in the store, fresh work takes only half of the window, so that it
 // cannot overtake for ever.
 //
-// Fairness: deficit round robin over the classes (interactive, bulk, bounce), measured in
-// recipients; within a class round robin over the destinations; within a destination first come
-// first served. Bulk never takes the last slot of a destination, so a short note finds one free.
+// Fairness: deficit round robin over four lanes (interactive, bulk, bounce, and probe: attempts at
+// destinations that were dead a moment ago), measured in recipients; within a lane round robin over
+// the destinations; within a destination by waited time per remaining recipient
+// (scheduler_queue.h). Bulk never takes the last slot of a destination, an MX set or a route, nor
+// the last tenth of all slots, so a short note finds one free.
 //
-// Who may go where at once is DestinationHealth's business. Its hold is a clock of its own: a job
-// behind it loses no attempt. What passes its milestone (warning, expiry) while it waits there is
-// handed back by passed_over().
+// Who may go where at once is DestinationHealth's business, once for the destination and once for
+// its MX set; the tighter holds. A hold is a clock of its own: a job behind it loses no attempt. So
+// is an operator's suspension. What passes its milestone (warning, expiry) while it waits there is
+// handed back by take_passed_over().
 #pragma once
 
 #include <array>
@@ -26,6 +29,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "common/base/check.h"
@@ -34,21 +38,18 @@
 
 #include "qmgr/destination_health.h"
 #include "qmgr/message.h"
+#include "qmgr/scheduler_limits.h"
+#include "qmgr/scheduler_queue.h"
+#include "qmgr/store_cursor.h"
 
 namespace postwain::qmgr {
 
 enum class Pool : std::uint8_t { smtp, lmtp };  // which kind of delivery client
 constexpr std::size_t kPools = 2;
 
-using DestinationId = std::uint32_t;
-
-// Recipients of one message that share a destination: the unit of a lease.
-struct Job {
-  mail::QueueId id;
-  TrafficClass traffic_class = TrafficClass::interactive;
-  WallTime milestone{};  // retry_policy.h: next_milestone
-  std::vector<std::uint32_t> recipients;
-};
+// Classes of mail, and behind them the attempts at destinations that are half open.
+constexpr std::size_t kProbeLane = kTrafficClasses;
+constexpr std::size_t kLanes = kTrafficClasses + 1;
 
 struct SchedulerLimits {
   std::uint32_t window_recipients = 10000;               // queued in memory per destination at most
@@ -63,23 +64,34 @@ struct DestinationSettings {
   std::uint32_t concurrency = 0;
   std::uint32_t rate_count = 0;  // leases per rate_period; 0: no limit
   Duration rate_period{};
+  std::uint32_t route = 0;              // number of the route, 0: none
+  std::uint32_t route_connections = 0;  // leases of all its destinations together; 0: no limit
 };
 
 struct Pick {
   DestinationId destination = 0;
   Job job;
+  bool probe = false;
 };
 
 struct Refill {
   DestinationId destination = 0;
   std::string key;
-  std::uint32_t limit = 0;  // rows to read, those already known included
+  std::uint32_t limit = 0;  // rows to read
+  StoreCursor after;
 };
 
 // What an attempt told about its destination. undecided: it never got that far, or our own fault.
 enum class AttemptEnd : std::uint8_t { reached, unreachable, undecided };
 
-// One line of `queue stats`.
+// Which breakers an attempt has changed: they want to be stored.
+struct HealthChange {
+  bool destination = false;
+  bool mx_set = false;
+  explicit operator bool() const { return destination || mx_set; }
+};
+
+// One line of `queue destinations`.
 struct DestinationReport {
   std::string key;
   std::uint32_t queued = 0;  // recipients in memory
@@ -87,6 +99,9 @@ struct DestinationReport {
   double window = 0;
   bool open = false;
   WallTime hold_until{};
+  std::string mx_set;  // empty: not known
+  bool mx_set_open = false;
+  std::optional<WallTime> suspended_until;
 };
 
 class Scheduler {
@@ -95,6 +110,10 @@ class Scheduler {
 
   // Retry schedules: they bound how long a breaker holds.
   void configure(std::vector<Duration> retry, std::vector<Duration> retry_store);
+
+  // How many leases the agents of a pool can have at once; 0: not known. Bulk may have nine tenths
+  // of them, bounces half, probes a fifth.
+  void set_capacity(Pool pool, std::size_t leases) { pool_of(pool).capacity = leases; }
 
   // Finds or makes the destination and gives it these settings.
   DestinationId destination(std::string_view key, const DestinationSettings& settings);
@@ -108,26 +127,40 @@ class Scheduler {
   // Work that may run now. False: no room; it stays in the store, and due_at is to be called.
   enum class Source : std::uint8_t { fresh, store };
   bool offer(DestinationId id, Job& job, Source source, WallTime now);
-  // The store has work for it that is due then.
+  // The store has work for it that is due then: the rows' own time, since reading goes on behind
+  // the last row read.
   void due_at(DestinationId id, WallTime when, WallTime now);
+  // A row that was read could not be settled: all are looked at again, not before `when`.
+  void read_again(DestinationId id, WallTime when, WallTime now);
   // Takes the jobs of a message out again (hold, cancel). Running ones are not touched.
   void withdraw(DestinationId id, mail::QueueId message, WallTime now);
 
   void advance(WallTime now);  // time has passed
   std::optional<Pick> next(Pool pool, WallTime now);
-  // An attempt picked by next() is over. True: the breaker changed and wants to be stored.
-  bool finished(DestinationId id, TrafficClass traffic_class, AttemptEnd end, WallTime now);
+  // An attempt picked by next() is over.
+  HealthChange finished(const Pick& pick, AttemptEnd end, WallTime now);
 
   // What to read from the store; each is answered with refilled() after its rows were offered.
   std::vector<Refill> take_refills();
-  void refilled(DestinationId id, std::optional<WallTime> next_due, WallTime now);
-  // Jobs that sat behind an open breaker when their milestone came.
+  // after: the last row of which this and all before are in memory or of no interest.
+  void refilled(DestinationId id, std::optional<WallTime> next_due, const StoreCursor& after,
+                WallTime now);
+  // Jobs that sat behind an open breaker or a suspension when their milestone came.
   std::vector<Pick> take_passed_over();
 
   std::optional<WallTime> wake_at() const;
   const DestinationHealth& health(DestinationId id) const { return at(id).health; }
   void restore_breaker(DestinationId id, const OpenBreaker& breaker, WallTime now);
   void release_hold(DestinationId id, WallTime now);
+
+  // The hosts behind the destination, as the agent found them; empty: no longer known.
+  void associate(DestinationId id, std::string_view mx_set, WallTime now);
+  const MxSet* mx_set(DestinationId id) const { return at(id).set; }
+  void restore_set_breaker(std::string_view mx_set, const OpenBreaker& breaker, WallTime now);
+  // An operator wants nothing sent there before that; WallTime::max(): until further notice.
+  void suspend(DestinationId id, WallTime until, WallTime now);
+  void resume(DestinationId id, WallTime now);
+  bool is_suspended(DestinationId id) const { return at(id).suspended_until.has_value(); }
 
   // At most `limit`, those with an open breaker or with the most work first.
   std::vector<DestinationReport> report(std::size_t limit) const;
@@ -144,14 +177,19 @@ class Scheduler {
     std::string key;
     DestinationSettings settings;
     DestinationHealth health;
-    std::array<std::vector<Job>, kTrafficClasses> jobs;  // first come at the front_ index
-    std::array<std::uint32_t, kTrafficClasses> front{};
-    std::array<bool, kTrafficClasses> in_ring{};
+    std::array<JobQueue, kTrafficClasses> jobs;
+    std::array<bool, kLanes> in_ring{};
+    std::array<bool, 2> in_line{};  // waits for a shared limit, as SharedLimit::waiting
     std::uint32_t queued_recipients = 0;
     std::uint32_t running = 0;
     std::uint32_t running_bulk = 0;
     std::uint32_t pins = 0;
     bool refilling = false;
+    MxSet* set = nullptr;
+    StoreCursor cursor;
+    bool more_follows = false;  // behind the cursor, due already
+    bool cursor_lost = false;   // reading must begin anew, whatever runs meanwhile
+    std::optional<WallTime> suspended_until;
     std::optional<WallTime> store_due;
     WallTime rate_next{};
     std::optional<WallTime> wake;
@@ -159,8 +197,9 @@ class Scheduler {
     WallTime earliest_milestone = WallTime::max();  // of the queued jobs; a lower bound
     bool starved = false;                           // in starved_
 
-    bool has(std::size_t c) const { return front[c] < jobs[c].size(); }
+    bool has(std::size_t c) const { return !jobs[c].empty(); }
     bool has_any() const { return queued_recipients > 0; }
+    bool half_open() const { return health.is_open() || (set != nullptr && set->health.is_open()); }
   };
 
   Destination& at(DestinationId id) {
@@ -172,14 +211,28 @@ class Scheduler {
     return *slots_[id];
   }
   std::uint32_t room_for(const Destination& d) const;
-  bool eligible(const Destination& d, std::size_t c, WallTime now) const;
+  // Why a lane of a destination may not run now.
+  enum class Bar : std::uint8_t { none, own, route, mx_set };
+  Bar bar(const Destination& d, std::size_t lane, WallTime now) const;
   bool rate_allows(const Destination& d, WallTime now) const;
-  Job pop(Destination& d, std::size_t c);
-  Pick start(DestinationId id, std::size_t c, WallTime now);
+  WallTime rate_next(const Destination& d) const;
+  std::size_t best_class(const Destination& d, WallTime now) const;
+  void count_in(Destination& d, const Job& job);
+  void count_out(Destination& d, const Job& job);
+  Pick start(DestinationId id, std::size_t lane, WallTime now);
   void refresh(DestinationId id, WallTime now);
+  void place(DestinationId id, WallTime now);
+  void stand_in_line(DestinationId id, SharedLimit& limit, bool bulk);
+  void leave_line(DestinationId id, SharedLimit& limit);
+  void left(DestinationId id, bool set_changed, WallTime now);
+  void leave_set(DestinationId id);
+  void change_route(DestinationId id, const DestinationSettings& settings);
+  void restart_reading(Destination& d);
+  void wake_line(SharedLimit& limit, std::uint32_t places, WallTime now);
+  RouteLimit* route_of(const Destination& d);
+  void count_running(Destination& d, TrafficClass c, bool probe, int change);
   void sweep(DestinationId id, WallTime now);
   void want_refill(DestinationId id, WallTime now);
-  void put_back(Destination& d, std::size_t c, std::vector<Job> jobs);
   void set_wake(DestinationId id, WallTime now);
   WallTime forget_at(const Destination& d) const;
   bool forget_if_idle(DestinationId id, WallTime now);
@@ -194,11 +247,17 @@ class Scheduler {
   std::unordered_map<std::string, DestinationId> by_key_;
   std::set<std::pair<WallTime, DestinationId>> wakes_;
   struct PoolRings {
-    std::array<std::deque<DestinationId>, kTrafficClasses> rings;
-    std::array<std::int64_t, kTrafficClasses> deficit{};
+    std::array<std::deque<DestinationId>, kLanes> rings;
+    std::array<std::int64_t, kLanes> deficit{};
+    std::array<std::int64_t, kLanes> running{};
     std::size_t turn = 0;
+    std::size_t capacity = 0;
+    bool closed(std::size_t lane) const;  // has all the slots it may have
   };
+  PoolRings& pool_of(Pool pool) { return pools_[static_cast<std::size_t>(pool)]; }
   std::array<PoolRings, kPools> pools_;
+  std::unordered_map<std::uint32_t, RouteLimit> routes_;
+  std::unordered_map<std::string, std::unique_ptr<MxSet>> mx_sets_;
   std::array<std::size_t, kPools> queued_in_pool_{};
   std::vector<Refill> refills_;
   std::vector<Pick> passed_over_;

@@ -47,7 +47,8 @@ std::string_view sql_text(Sql statement) {
              "next_attempt_at, in_doubt, delay_warned, last_at, last_stage, last_code, "
              "last_enhanced, last_text, last_host FROM recipient "
              "WHERE state = 0 AND destination = ?1 AND next_attempt_at <= ?2 "
-             "ORDER BY next_attempt_at LIMIT ?3";
+             "AND (next_attempt_at, message_id, idx) > (?4, ?5, ?6) "
+             "ORDER BY next_attempt_at, message_id, idx LIMIT ?3";
     case Sql::next_due:
       return "SELECT next_attempt_at FROM recipient "
              "WHERE state = 0 AND destination = ?1 AND next_attempt_at > ?2 "

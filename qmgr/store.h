@@ -21,6 +21,7 @@
 #include "qmgr/message.h"
 #include "qmgr/sqlite.h"
 #include "qmgr/statements.h"
+#include "qmgr/store_cursor.h"
 
 namespace postwain::qmgr {
 
@@ -75,7 +76,9 @@ class Store {
   Status remove_breaker(const std::string& destination);
 
   // Reads, each bounded.
-  Result<DuePage> due(const std::string& destination, WallTime now, std::uint32_t limit);
+  // Rows behind the cursor only.
+  Result<DuePage> due(const std::string& destination, WallTime now, std::uint32_t limit,
+                      const StoreCursor& after = {});
   Result<std::vector<DueDestination>> destinations(const std::string& after, std::size_t limit);
   Result<std::vector<OpenBreaker>> breakers(const std::string& after, std::size_t limit);
   // max_recipients: a message with more gives its first ones, from index `from` on.

@@ -97,11 +97,17 @@ Result<std::optional<StoredMessage>> Store::message(mail::QueueId id, std::uint3
   return std::optional<StoredMessage>(std::move(message));
 }
 
-Result<DuePage> Store::due(const std::string& destination, WallTime now, std::uint32_t limit) {
+Result<DuePage> Store::due(const std::string& destination, WallTime now, std::uint32_t limit,
+                           const StoreCursor& after) {
   DuePage page;
   {
     Use use(sql(Sql::due_recipients));
-    use.text(destination).number(to_unix_ms(now)).number(limit);
+    use.text(destination)
+        .number(to_unix_ms(now))
+        .number(limit)
+        .number(to_unix_ms(after.due))
+        .number(static_cast<std::int64_t>(after.id.value))
+        .number(after.index);
     for (;;) {
       Use::Step step = use.step();
       if (step == Use::Step::failed) return error(Sql::due_recipients);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "qmgr/retry_hint.h"
+
 namespace postwain::qmgr {
 
 namespace {
@@ -25,6 +27,9 @@ Verdict deferred(const MessageInfo& message, const RecipientFacts& facts, LastOu
                  std::uint32_t attempts, bool in_doubt, const RetryRules& rules, WallTime now) {
   Duration delay = retry_delay(*rules.delays, std::max<std::uint32_t>(attempts, 1), rules.jitter,
                                message.id.value);
+  // last.at is this attempt's time, if there was one.
+  if (last.at == now && attempts > facts.attempts)
+    delay = delay_after({last.reply, facts.greylisted_at}, delay, attempts, message.id.value, now);
   // Our own processes handed it back unused: that is no reason to let it wait long.
   if (attempts == facts.attempts && !in_doubt) delay = std::min(delay, kUnusedRetry);
   Plan plan =
@@ -45,6 +50,12 @@ Verdict deferred(const MessageInfo& message, const RecipientFacts& facts, LastOu
 }
 
 }  // namespace
+
+std::optional<WallTime> greylisted_at(const LastOutcome* last) {
+  if (last == nullptr || last->at == WallTime{} || !is_greylisting(last->reply))
+    return std::nullopt;
+  return last->at;
+}
 
 Verdict judge(const MessageInfo& message, const RecipientFacts& facts, const mail::Outcome& outcome,
               const RetryRules& rules, WallTime now) {

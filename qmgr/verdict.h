@@ -28,7 +28,12 @@ struct RecipientFacts {
   std::uint32_t attempts = 0;
   bool in_doubt = false;
   bool delay_warned = false;
+  // When the attempt before was answered, if that was greylisting (retry_policy.h).
+  std::optional<WallTime> greylisted_at;
 };
+
+// Of the outcome a recipient had before, as far as it is known.
+std::optional<WallTime> greylisted_at(const LastOutcome* last);
 
 struct RetryRules {
   Lifetimes lifetimes;

@@ -29,6 +29,11 @@ Scheduler make_scheduler(SchedulerLimits limits = {}) {
   return scheduler;
 }
 
+// An attempt of an ordinary message ends there.
+HealthChange end_one(Scheduler& s, DestinationId d, AttemptEnd end, WallTime now) {
+  return s.finished(Pick{d, job(1), false}, end, now);
+}
+
 // Gives a job and pins it as the queue does.
 bool give(Scheduler& s, DestinationId d, Job j, WallTime now) {
   auto count = static_cast<std::uint32_t>(j.recipients.size());
@@ -51,11 +56,11 @@ TEST_CASE("windows: five at first, more after success") {
   REQUIRE(running[0].job.id.value == 1);
   REQUIRE(running[4].job.id.value == 5);
   REQUIRE_FALSE(s.next(Pool::lmtp, at(0)).has_value());
-  for (int i = 0; i < 5; ++i) s.finished(d, TrafficClass::interactive, AttemptEnd::reached, at(1));
+  for (int i = 0; i < 5; ++i) end_one(s, d, AttemptEnd::reached, at(1));
   int next = 0;
   while (s.next(Pool::smtp, at(1))) ++next;
   REQUIRE(next == 5);
-  for (int i = 0; i < 5; ++i) s.finished(d, TrafficClass::interactive, AttemptEnd::reached, at(1));
+  for (int i = 0; i < 5; ++i) end_one(s, d, AttemptEnd::reached, at(1));
   while (s.next(Pool::smtp, at(1))) ++next;
   REQUIRE(next == 11);
 }
@@ -76,8 +81,7 @@ TEST_CASE("a dead destination delays no other, and takes bounded memory") {
   REQUIRE(std::find(order.begin(), order.begin() + 2, 20000) != order.begin() + 2);
   REQUIRE(s.take_refills().empty());  // the window is full: nothing more is asked for
 
-  for (int i = 0; i < 5; ++i)
-    s.finished(dead, TrafficClass::interactive, AttemptEnd::unreachable, at(1));
+  for (int i = 0; i < 5; ++i) end_one(s, dead, AttemptEnd::unreachable, at(1));
   REQUIRE(s.health(dead).is_open());
   REQUIRE_FALSE(s.next(Pool::smtp, at(2)).has_value());
   REQUIRE(s.wake_at() == s.health(dead).hold_until());
@@ -85,7 +89,7 @@ TEST_CASE("a dead destination delays no other, and takes bounded memory") {
   s.advance(probe);
   REQUIRE(s.next(Pool::smtp, probe).has_value());
   REQUIRE_FALSE(s.next(Pool::smtp, probe).has_value());  // one probe only
-  REQUIRE(s.finished(dead, TrafficClass::interactive, AttemptEnd::reached, probe));
+  REQUIRE(end_one(s, dead, AttemptEnd::reached, probe));
   int after = 0;
   while (s.next(Pool::smtp, probe)) ++after;
   REQUIRE(after == 2);
@@ -131,7 +135,7 @@ TEST_CASE("rates") {
     s.advance(at(ms));
     while (s.next(Pool::smtp, at(ms))) {
       ++sent;
-      s.finished(d, TrafficClass::interactive, AttemptEnd::reached, at(ms));
+      end_one(s, d, AttemptEnd::reached, at(ms));
     }
   }
   REQUIRE(sent >= 10);
@@ -148,8 +152,7 @@ TEST_CASE("what passes its milestone behind a breaker is handed back") {
   }
   while (s.next(Pool::smtp, at(0))) {
   }
-  for (int i = 0; i < 5; ++i)
-    s.finished(d, TrafficClass::interactive, AttemptEnd::unreachable, at(10));
+  for (int i = 0; i < 5; ++i) end_one(s, d, AttemptEnd::unreachable, at(10));
   REQUIRE(s.take_passed_over().empty());
   REQUIRE(s.wake_at() == at(5000));
   s.advance(at(5000));
@@ -175,7 +178,7 @@ TEST_CASE("idle destinations are forgotten") {
     give(s, d, job(static_cast<std::uint64_t>(i + 1)), at(0));
   }
   while (auto pick = s.next(Pool::smtp, at(0))) {
-    s.finished(pick->destination, TrafficClass::interactive, AttemptEnd::reached, at(1));
+    s.finished(*pick, AttemptEnd::reached, at(1));
     s.unpin(pick->destination, 1, at(1));
   }
   REQUIRE(s.destinations() == 1000);
@@ -326,9 +329,9 @@ class Simulation {
         next_due = due;
         break;
       }
-      ++read;
       Known& k = open_.at(who);
       if (k.in_memory) continue;
+      ++read;
       Job& j = jobs[who.first];
       j.id = mail::QueueId{who.first};
       j.traffic_class = k.traffic_class;
@@ -336,7 +339,7 @@ class Simulation {
       j.recipients.push_back(who.second);
     }
     for (auto& [id, j] : jobs) offer(r.destination, std::move(j), Scheduler::Source::store);
-    scheduler_.refilled(r.destination, next_due, now_);
+    scheduler_.refilled(r.destination, next_due, {}, now_);
   }
 
   void finish(std::size_t which) {
@@ -347,7 +350,7 @@ class Simulation {
     AttemptEnd end = w.down        ? AttemptEnd::unreachable
                      : chance(100) ? AttemptEnd::undecided
                                    : AttemptEnd::reached;
-    scheduler_.finished(pick.destination, pick.job.traffic_class, end, now_);
+    scheduler_.finished(pick, end, now_);
     for (std::uint32_t i : pick.job.recipients) {
       Recipient who{pick.job.id.value, i};
       Known& k = open_.at(who);

@@ -96,7 +96,9 @@ TEST_CASE("no statement of daily work scans or sorts") {
   }
   using std::string;
   REQUIRE(plan_of(store->database(), string(sql_text(Sql::due_recipients)))
-              .find("recipient_due (destination=? AND next_attempt_at<?)") != string::npos);
+              .find("recipient_due (destination=? AND "
+                    "(next_attempt_at,message_id,idx)>(?,?,?) AND next_attempt_at<?)") !=
+          string::npos);
   REQUIRE(plan_of(store->database(), string(sql_text(Sql::next_destination)))
               .find("recipient_due (destination>?)") != string::npos);
 }
