@@ -16,6 +16,7 @@
 #include "postwain/queue_command.h"
 #include "postwain/run.h"
 #include "postwain/sendmail.h"
+#include "postwain/simulate_command.h"
 #include "postwain/version.h"
 
 namespace postwain::tool {
@@ -27,6 +28,7 @@ struct Parsed {
   ClientOptions options;
   QueueFilter filter;
   PreviewOptions preview;
+  SimulateOptions simulate;
   std::function<int()> run;
 };
 
@@ -92,6 +94,33 @@ void add_preview(CLI::App& app, Parsed& parsed) {
   });
 }
 
+void add_simulate(CLI::App& app, Parsed& parsed) {
+  CLI::App* command =
+      app.add_subcommand("simulate", "play mail through the schedule in virtual time");
+  add_common(*command, parsed, true);
+  simulator::Request& request = parsed.simulate.request;
+  command->add_option("--messages", request.messages, "how many")->capture_default_str();
+  command->add_option("--recipients", request.recipients, "of each message")->capture_default_str();
+  command->add_option("--mailing", request.mailing, "one more message with so many recipients");
+  command->add_option("--destinations", request.destinations, "d1.example, d2.example ...")
+      ->capture_default_str();
+  command->add_option("--domain", request.domains, "a destination by its name; may be repeated");
+  command->add_option("--over", parsed.simulate.over, "the messages arrive within this time")
+      ->capture_default_str();
+  command->add_option("--latency", parsed.simulate.latency, "of an attempt, on average")
+      ->capture_default_str();
+  command->add_option("--outage", parsed.simulate.outages,
+                      "DOMAIN:FROM:TO since the start, such as d1.example:10m:6h or all:0:2h");
+  command->add_option("--defer-share", request.defer_share, "of recipients, refused for now");
+  command->add_option("--fail-share", request.fail_share, "of recipients, refused for good");
+  command->add_option("--greylist-share", request.greylist_share,
+                      "of recipients, refused while younger than five minutes");
+  command->add_option("--seed", request.seed, "another seed, another run")->capture_default_str();
+  command->callback([&parsed] {
+    parsed.run = [&parsed] { return simulate_command(parsed.options, parsed.simulate); };
+  });
+}
+
 void add_later(CLI::App& app, Parsed& parsed, const char* name, const char* what) {
   CLI::App* command = app.add_subcommand(name, what);
   command->allow_extras();
@@ -120,6 +149,7 @@ void build(CLI::App& app, Parsed& parsed) {
               [&options] { return stop_command(options); });
   add_queue(app, parsed);
   add_preview(app, parsed);
+  add_simulate(app, parsed);
   add_later(app, parsed, "trace", "history of a message or address (not in this version)");
   add_later(app, parsed, "explain", "what would happen to an address (not in this version)");
   app.add_subcommand("sendmail", "submit a message from standard input, as sendmail(1)");

@@ -4,6 +4,8 @@
 
 #include "common/log/log.h"
 
+#include "qmgr/scheduler_settings.h"
+
 namespace postwain::qmgr {
 
 namespace {
@@ -347,10 +349,7 @@ void Queue::read_content(mail::QueueId id, bool in_file, std::uint64_t offset, s
 }
 
 DestinationId Queue::destination(const Routed& routed) {
-  const RouteSettings& s = *routed.settings;
-  Pool pool = routed.hop.kind == mail::HopKind::lmtp ? Pool::lmtp : Pool::smtp;
-  return scheduler_.destination(
-      routed.key, {pool, s.store_schedule, s.concurrency, s.rate_count, s.rate_period});
+  return scheduler_.destination(routed.key, scheduler_settings(routed));
 }
 
 // A destination of which only the name is known yet; its settings come with the first recipient.

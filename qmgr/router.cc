@@ -26,6 +26,7 @@ RouteSettings settings_of(const config::Route& route) {
   settings.sources = route.sources;
   settings.store_schedule = route.store_schedule || lmtp;
   settings.concurrency = route.concurrency;
+  settings.connections = route.connections;
   settings.rate_count = route.rate_count;
   settings.rate_period = route.rate_period;
   settings.origin = route.origin;
@@ -36,6 +37,7 @@ RouteSettings settings_of(const config::Route& route) {
 bool is_plain(const RouteSettings& s, mail::HopKind kind) {
   auto usual = kind == mail::HopKind::lmtp ? mail::TlsLevel::off : mail::TlsLevel::may;
   return s.tls == usual && s.credential.empty() && s.sources.empty() && s.concurrency == 0 &&
+         s.connections == 0 &&
          s.rate_count == 0 && s.store_schedule == (kind == mail::HopKind::lmtp);
 }
 
@@ -46,6 +48,7 @@ Router::Router(const config::Config& config) : smtp_port_(config.delivery.smtp_p
   for (std::size_t i = 0; i < config.routes.size(); ++i) {
     const config::Route& route = config.routes[i];
     Target target{route.deliver, {}, settings_of(route)};
+    target.settings.number = static_cast<std::uint32_t>(i + 1);
     if (!is_plain(target.settings, target.hop.kind)) target.suffix = fmt::format(" route={}", i);
     targets_.push_back(std::move(target));
     for (const std::string& match : route.match) add_match(match, i);

@@ -24,6 +24,8 @@ struct RouteSettings {
   std::vector<std::string> sources;
   bool store_schedule = false;
   std::uint32_t concurrency = 0;  // 0: default
+  std::uint32_t connections = 0;  // of the whole route; 0: no limit
+  std::uint32_t number = 0;       // of the route in the file, 0: no route matched
   std::uint32_t rate_count = 0;   // 0: no limit
   Duration rate_period{};
   config::Origin origin;  // line 0: no route matched

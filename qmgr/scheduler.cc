@@ -75,13 +75,29 @@ std::uint32_t Scheduler::room_for(const Destination& d) const {
   return std::min(limits_.window_recipients, static_cast<std::uint32_t>(free / 2));
 }
 
+// Bulk has half of the window, so that a mailing leaves room for notes. While work waits in the
+// store, fresh work takes only half of what there is.
+bool Scheduler::has_place(const Destination& d, TrafficClass c, Source source, WallTime now) const {
+  std::uint32_t room = room_for(d);
+  bool bulk = c == TrafficClass::bulk;
+  std::uint32_t mine = bulk ? d.queued_bulk : d.queued_recipients - d.queued_bulk;
+  std::uint32_t limit = bulk ? room / 2 : room - std::min(room, d.queued_bulk);
+  bool older_waits = d.refilling || (d.store_due && *d.store_due <= now);
+  if (source == Source::fresh && older_waits) limit /= 2;
+  return mine < limit;
+}
+
+// A class whose place is taken refuses what is read for it: then nothing is read.
+bool Scheduler::wants_more(const Destination& d) const {
+  std::uint32_t room = room_for(d);
+  std::uint32_t others = d.queued_recipients - d.queued_bulk;
+  return d.queued_bulk <= room / 4 && others <= (room - std::min(room, d.queued_bulk)) / 2;
+}
+
 bool Scheduler::offer(DestinationId id, Job& job, Source source, WallTime now) {
   Destination& d = at(id);
   PW_CHECK(!job.recipients.empty());
-  std::uint32_t room = room_for(d);
-  bool older_waits = d.refilling || (d.store_due && *d.store_due <= now);
-  if (source == Source::fresh && older_waits) room /= 2;
-  if (d.queued_recipients >= room) return false;
+  if (!has_place(d, job.traffic_class, source, now)) return false;
   if (job.waiting_since == WallTime{}) job.waiting_since = now;
   d.earliest_milestone = std::min(d.earliest_milestone, job.milestone);
   count_in(d, job);
@@ -91,14 +107,18 @@ bool Scheduler::offer(DestinationId id, Job& job, Source source, WallTime now) {
 }
 
 void Scheduler::count_in(Destination& d, const Job& job) {
-  d.queued_recipients += static_cast<std::uint32_t>(job.recipients.size());
+  auto count = static_cast<std::uint32_t>(job.recipients.size());
+  d.queued_recipients += count;
+  if (job.traffic_class == TrafficClass::bulk) d.queued_bulk += count;
   queued_recipients_ += job.recipients.size();
   ++queued_jobs_;
   ++queued_in_pool_[index_of(d.settings.pool)];
 }
 
 void Scheduler::count_out(Destination& d, const Job& job) {
-  d.queued_recipients -= static_cast<std::uint32_t>(job.recipients.size());
+  auto count = static_cast<std::uint32_t>(job.recipients.size());
+  d.queued_recipients -= count;
+  if (job.traffic_class == TrafficClass::bulk) d.queued_bulk -= count;
   queued_recipients_ -= job.recipients.size();
   --queued_jobs_;
   --queued_in_pool_[index_of(d.settings.pool)];
@@ -350,7 +370,7 @@ void Scheduler::sweep(DestinationId id, WallTime now) {
 void Scheduler::want_refill(DestinationId id, WallTime now) {
   Destination& d = at(id);
   if (d.refilling || !d.store_due || *d.store_due > now) return;
-  if (d.queued_recipients > room_for(d) / 2) return;
+  if (!wants_more(d)) return;
   if (room_for(d) == 0) {
     if (!d.starved) starved_.push_back(id);
     d.starved = true;

@@ -4,8 +4,8 @@
 // It holds a bounded window of due work per destination; the rest stays in the store and is asked
 // for (refills) when half of the window is free, earliest due first. A destination may have no more
 // in memory than what is still free for all others: however many are dead or slow, the next one
-// finds room. While work waits in the store, fresh work takes only half of the window, so that it
-// cannot overtake for ever.
+// finds room. Bulk fills half of a window at most, and while work waits in the store, fresh work
+// takes only half of what it could, so that it cannot overtake for ever.
 //
 // Fairness: deficit round robin over four lanes (interactive, bulk, bounce, and probe: attempts at
 // destinations that were dead a moment ago), measured in recipients; within a lane round robin over
@@ -181,6 +181,7 @@ class Scheduler {
     std::array<bool, kLanes> in_ring{};
     std::array<bool, 2> in_line{};  // waits for a shared limit, as SharedLimit::waiting
     std::uint32_t queued_recipients = 0;
+    std::uint32_t queued_bulk = 0;  // of them
     std::uint32_t running = 0;
     std::uint32_t running_bulk = 0;
     std::uint32_t pins = 0;
@@ -211,6 +212,8 @@ class Scheduler {
     return *slots_[id];
   }
   std::uint32_t room_for(const Destination& d) const;
+  bool has_place(const Destination& d, TrafficClass c, Source source, WallTime now) const;
+  bool wants_more(const Destination& d) const;
   // Why a lane of a destination may not run now.
   enum class Bar : std::uint8_t { none, own, route, mx_set };
   Bar bar(const Destination& d, std::size_t lane, WallTime now) const;

@@ -123,7 +123,8 @@ struct Route {
   std::optional<mail::TlsLevel> tls;  // absent: may for smtp and mx, off for lmtp
   std::string credential;             // content of the auth file, "user:password"; empty: none
   bool store_schedule = false;        // retry = "store", default for lmtp
-  std::uint32_t concurrency = 0;      // 0: default
+  std::uint32_t concurrency = 0;      // of one destination; 0: default
+  std::uint32_t connections = 0;      // of all its destinations together; 0: no limit
   std::uint32_t rate_count = 0;       // messages per rate_period; 0: no limit
   Duration rate_period{};
   std::vector<std::string> sources;

@@ -87,6 +87,7 @@ void read_credential(Section& section, Route& route) {
 
 void read_pace(Section& section, Route& route) {
   section.integer("concurrency", route.concurrency, {1, 10'000});
+  section.integer("connections", route.connections, {1, 10'000});
   std::string rate;
   if (section.text("rate", rate)) {
     const Origin& at = section.origin_of("rate");

@@ -117,6 +117,7 @@ recipients = "file:users"
 match = ["Example.org", "ben@Example.NET", ".x.org"]
 deliver = "lmtp:unix:/run/dovecot/lmtp"
 concurrency = 20
+connections = 60
 [[route]]
 match = "*"
 deliver = "smtp:[192.0.2.1]:587,b.example:25"
@@ -164,6 +165,8 @@ level = "debug"
   CHECK(c.domains[1].allowed == std::vector<std::string>{"cora", "dora@f.org"});
   CHECK(c.routes[0].match == std::vector<std::string>{"example.org", "ben@example.net", ".x.org"});
   CHECK(c.routes[0].store_schedule);
+  CHECK(c.routes[0].connections == 60);
+  CHECK(c.routes[1].connections == 0);
   CHECK_FALSE(c.routes[0].tls);
   CHECK(c.routes[1].deliver.key() == "smtp:[192.0.2.1]:587,b.example:25");
   CHECK(c.routes[1].credential == "me:s3cret");
