@@ -12,6 +12,7 @@
 
 #include "common/base/sysexits.h"
 #include "postwain/bounce_preview.h"
+#include "postwain/destination_command.h"
 #include "postwain/process_commands.h"
 #include "postwain/queue_command.h"
 #include "postwain/run.h"
@@ -29,6 +30,7 @@ struct Parsed {
   QueueFilter filter;
   PreviewOptions preview;
   SimulateOptions simulate;
+  SuspendOptions suspend;
   std::function<int()> run;
 };
 
@@ -45,9 +47,35 @@ void add_command(CLI::App& app, Parsed& parsed, const char* name, const char* wh
   command->callback([&parsed, run = std::move(run)] { parsed.run = run; });
 }
 
+void add_destinations(CLI::App& queue, Parsed& parsed) {
+  CLI::App* list = queue.add_subcommand("destinations", "where mail goes, and what holds it");
+  add_common(*list, parsed, true);
+  list->callback(
+      [&parsed] { parsed.run = [&parsed] { return destinations_command(parsed.options); }; });
+  for (bool begin : {true, false}) {
+    CLI::App* command =
+        queue.add_subcommand(begin ? "suspend" : "resume",
+                             begin ? "leave a destination alone for a while" : "end a suspension");
+    add_common(*command, parsed, true);
+    command->add_option("destination", parsed.suspend.destination, "a domain, or as listed")
+        ->required();
+    if (begin) {
+      command->add_option("--for", parsed.suspend.for_time,
+                          "how long, such as 2h; else until further notice");
+      command->add_option("--reason", parsed.suspend.reason, "why, for whoever wonders");
+    }
+    command->callback([&parsed, begin] {
+      parsed.run = [&parsed, begin] {
+        return suspend_command(parsed.options, parsed.suspend, begin);
+      };
+    });
+  }
+}
+
 void add_queue(CLI::App& app, Parsed& parsed) {
   CLI::App* queue = app.add_subcommand("queue", "look at the queue and act on it");
   queue->require_subcommand(1);
+  add_destinations(*queue, parsed);
   struct Action {
     const char* name;
     const char* what;

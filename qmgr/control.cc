@@ -82,6 +82,9 @@ void Control::run(std::uint64_t peer, std::uint64_t request, const Command& comm
   if (name == "queue stats")
     return reply(peer, request,
                  json_stats(status(), queue_.scheduler().report(kStatsDestinations)));
+  if (name == "queue destinations") return destinations(peer, request);
+  if (name == "queue suspend" || name == "queue resume")
+    return suspend(peer, request, command, name == "queue suspend");
   if (name == "queue show") return show(peer, request, command);
   if (name == "queue list") return walk(peer, request, command, std::nullopt);
   std::optional<Action> action = action_of(name);
@@ -91,6 +94,35 @@ void Control::run(std::uint64_t peer, std::uint64_t request, const Command& comm
     return reply(peer, request, json_error("say which messages: --all or a filter"), true,
                  kExitUsage);
   walk(peer, request, command, action);
+}
+
+void Control::destinations(std::uint64_t peer, std::uint64_t request) {
+  for (const DestinationReport& one : queue_.scheduler().report(kListDestinations)) {
+    auto suspension = queue_.suspensions().find(one.key);
+    bool known = suspension != queue_.suspensions().end();
+    reply(peer, request, json_destination(one, known ? &suspension->second : nullptr), false);
+  }
+  reply(peer, request, {});
+}
+
+void Control::suspend(std::uint64_t peer, std::uint64_t request, const Command& command,
+                      bool begin) {
+  if (command.destination.empty() || command.destination.size() > kDestinationKeyMax)
+    return reply(peer, request, json_error("say which destination"), true, kExitUsage);
+  std::string key = queue_.destination_key(command.destination);
+  if (!begin) {
+    bool changed = queue_.resume(key, command.by.substr(0, kAuthorMax));
+    return reply(peer, request, json_acted(changed ? 1 : 0, changed ? 1 : 0));
+  }
+  Suspension suspension;
+  suspension.destination = key;
+  if (command.for_time) suspension.until = wall_now() + *command.for_time;
+  suspension.author = command.by.substr(0, kAuthorMax);
+  suspension.reason = command.reason.substr(0, kReasonMax);
+  if (!queue_.suspend(std::move(suspension)))
+    return reply(peer, request, json_error("too many destinations are suspended"), true,
+                 kExitUnavailable);
+  reply(peer, request, json_acted(1, 1));
 }
 
 void Control::relay(std::uint64_t peer, std::uint64_t request, const std::string& json) {

@@ -25,6 +25,10 @@ constexpr std::size_t kWalkMessages = 200;      // of one page
 constexpr std::size_t kWalkRecipients = 1000;   // shown of one message
 constexpr std::size_t kWalkBacklog = 1U << 20;  // unsent bytes at which a list waits
 constexpr std::size_t kStatsDestinations = 100;
+constexpr std::size_t kListDestinations = 10000;
+constexpr std::size_t kDestinationKeyMax = 4000;
+constexpr std::size_t kAuthorMax = 256;
+constexpr std::size_t kReasonMax = 1024;
 
 class Control {
  public:
@@ -65,6 +69,8 @@ class Control {
   bool supervisor_reply(std::string_view payload);
   void run(std::uint64_t peer, std::uint64_t request, const Command& command,
            const std::string& json);
+  void destinations(std::uint64_t peer, std::uint64_t request);
+  void suspend(std::uint64_t peer, std::uint64_t request, const Command& command, bool begin);
   void relay(std::uint64_t peer, std::uint64_t request, const std::string& json);
   void show(std::uint64_t peer, std::uint64_t request, const Command& command);
   void walk(std::uint64_t peer, std::uint64_t request, const Command& command,

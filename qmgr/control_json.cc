@@ -98,6 +98,25 @@ Json queue_json(const QueueStatus& status) {
   return queue;
 }
 
+Json destination_json(const DestinationReport& one) {
+  Json d;
+  d["route"] = one.key;
+  d["queued"] = one.queued;
+  d["active"] = one.running;
+  d["window"] = one.window;
+  d["breaker"] = one.open ? "open" : "closed";
+  if (one.open) d["hold_until"] = format_rfc3339(one.hold_until);
+  if (!one.mx_set.empty()) {
+    d["mx_set"] = one.mx_set;
+    d["mx_set_breaker"] = one.mx_set_open ? "open" : "closed";
+  }
+  if (one.suspended_until)
+    d["suspended_until"] = *one.suspended_until == WallTime::max()
+                               ? std::string("further notice")
+                               : format_rfc3339(*one.suspended_until);
+  return d;
+}
+
 }  // namespace
 
 Result<Command> parse_command(const std::string& json) {
@@ -112,6 +131,14 @@ Result<Command> parse_command(const std::string& json) {
     Result<ListFilter> parsed = parse_filter(*filter);
     if (!parsed) return parsed.error();
     command.filter = parsed.take();
+  }
+  command.destination = text_of(request, "destination");
+  command.by = text_of(request, "by");
+  command.reason = text_of(request, "reason");
+  if (std::string time = text_of(request, "for"); !time.empty()) {
+    command.for_time = parse_duration(time);
+    if (!command.for_time)
+      return Error{"'" + time + "' is not a duration (30m, 2h, 3d)", kExitUsage};
   }
   command.state = text_of(request, "state");
   command.version = text_of(request, "version");
@@ -132,6 +159,16 @@ std::string json_error(const std::string& text) {
 
 std::string json_ok() {
   return write(Json{{"ok", true}});
+}
+
+std::string json_destination(const DestinationReport& report, const Suspension* suspension) {
+  Json out = destination_json(report);
+  if (suspension != nullptr) {
+    out["suspended_by"] = suspension->author;
+    out["suspended_since"] = format_rfc3339(suspension->since);
+    out["suspended_reason"] = suspension->reason;
+  }
+  return write(out);
 }
 
 std::string json_acted(std::size_t matched, std::size_t changed) {
@@ -195,16 +232,7 @@ std::string json_stats(const QueueStatus& status,
                        const std::vector<DestinationReport>& destinations) {
   Json out = queue_json(status);
   Json& list = out["destinations"] = Json::array();
-  for (const DestinationReport& one : destinations) {
-    Json d;
-    d["route"] = one.key;
-    d["queued"] = one.queued;
-    d["active"] = one.running;
-    d["window"] = one.window;
-    d["breaker"] = one.open ? "open" : "closed";
-    if (one.open) d["hold_until"] = format_rfc3339(one.hold_until);
-    list.push_back(std::move(d));
-  }
+  for (const DestinationReport& one : destinations) list.push_back(destination_json(one));
   return write(out);
 }
 

@@ -22,6 +22,12 @@ struct Process {
 
 // A request, understood as far as all commands have it in common.
 struct Command {
+  // queue suspend, queue resume:
+  std::string destination;
+  std::string by;
+  std::string reason;
+  std::optional<Duration> for_time;  // absent: until further notice
+
   std::string name;  // "queue list"
   bool all = false;
   ListFilter filter;
@@ -36,6 +42,8 @@ Result<Command> parse_command(const std::string& json);
 
 std::string json_error(const std::string& text);
 std::string json_ok();
+// suspension: null when there is none.
+std::string json_destination(const DestinationReport& report, const Suspension* suspension);
 std::string json_acted(std::size_t matched, std::size_t changed);
 
 using IsActive = std::function<bool(mail::QueueId, std::uint32_t index)>;

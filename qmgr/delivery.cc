@@ -31,6 +31,7 @@ Delivery::~Delivery() {
 
 void Delivery::agent_connected(std::uint64_t peer, Pool pool, daemon::IpcConnection& connection) {
   agents_.emplace(peer, Agent{pool, &connection, {}, {}});
+  queue_.set_capacity(pool, agents(pool) * kLeasesPerAgent);
   look_at_pools();
 }
 
@@ -51,6 +52,7 @@ void Delivery::agent_lost(std::uint64_t peer) {
   if (found == agents_.end()) return;
   Agent agent = std::move(found->second);
   agents_.erase(found);
+  queue_.set_capacity(agent.pool, agents(agent.pool) * kLeasesPerAgent);
   if (!agent.leases.empty())
     log::Line(log::Level::warning, "leases_returned").kv("leases", agent.leases.size());
   for (auto& [number, running] : agent.leases) {
@@ -177,7 +179,10 @@ bool Delivery::outcomes(Agent& agent, std::string_view payload) {
     running.kept.clear();
   }
   if (!now.empty()) queue_.settle(running.pick.job.id, std::move(now));
-  if (report.done) end_lease(agent, report.lease);
+  if (report.done) {
+    queue_.note_mx_set(running.pick.destination, report.mx_set);
+    end_lease(agent, report.lease);
+  }
   return true;
 }
 

@@ -88,4 +88,19 @@ struct OpenBreaker {
   std::string reason;
 };
 
+// The hosts behind a destination (table mx_set).
+struct KnownMxSet {
+  std::string destination;
+  std::string hosts;
+};
+
+// An operator's word that a destination is left alone (table suspension).
+struct Suspension {
+  std::string destination;
+  WallTime since{};
+  WallTime until = WallTime::max();  // that: until further notice
+  std::string author;
+  std::string reason;
+};
+
 }  // namespace postwain::qmgr

@@ -70,7 +70,7 @@ void Queue::configure(const config::Config& config) {
 // --- after start ------------------------------------------------------------------------------
 
 void Queue::recover() {
-  read_breakers({});
+  read_mx_sets({});
   store_->read([this](Store& store) -> StoreThread::Completion {
     Result<mail::QueueId> last = store.last_id();
     mail::QueueId id = last ? *last : mail::QueueId{};
@@ -87,12 +87,7 @@ void Queue::read_breakers(std::string after) {
         store.breakers(after, kRecoverDestinations));
     return [this, found] {
       if (!*found) return hooks_.on_broken(found->error());
-      WallTime now = wall_now();
-      for (const OpenBreaker& breaker : **found) {
-        DestinationId id = destination_named(breaker.destination);
-        scheduler_.restore_breaker(id, breaker, now);
-        breaker_reasons_[breaker.destination] = breaker.reason;
-      }
+      for (const OpenBreaker& breaker : **found) restore(breaker);
       if ((*found)->size() == kRecoverDestinations)
         read_breakers((*found)->back().destination);
       else
@@ -222,6 +217,7 @@ void Queue::offer_fresh(NewMessage& message, WallTime due) {
 
 void Queue::advance() {
   WallTime now = wall_now();
+  if (!suspensions_.empty()) end_suspensions(now);
   scheduler_.advance(now);
   for (Refill& one : scheduler_.take_refills()) refill(std::move(one));
   passed_over();
@@ -349,7 +345,9 @@ void Queue::read_content(mail::QueueId id, bool in_file, std::uint64_t offset, s
 }
 
 DestinationId Queue::destination(const Routed& routed) {
-  return scheduler_.destination(routed.key, scheduler_settings(routed));
+  DestinationId id = scheduler_.destination(routed.key, scheduler_settings(routed));
+  recall_mx_set(id, routed.key);
+  return id;
 }
 
 // A destination of which only the name is known yet; its settings come with the first recipient.

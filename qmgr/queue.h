@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -33,6 +34,8 @@ namespace postwain::qmgr {
 constexpr std::size_t kRecoverDestinations = 500;    // read at once after start
 constexpr std::size_t kCountMessages = 5000;         // of one stretch (totals.h)
 constexpr std::uint32_t kOutsideRecipients = 10000;  // of a message that is not in memory
+constexpr std::size_t kMxSetsKnown = 20000;          // domains whose hosts are remembered
+constexpr std::size_t kSuspensionsMax = 1000;
 constexpr Duration kNoRoomPause = std::chrono::seconds(1);
 
 // What an operator may ask for a message.
@@ -75,6 +78,9 @@ class Queue {
   void settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes);
   // The lease is over, all its recipients are settled.
   void finished(const Pick& pick, const AttemptSummary& summary, const std::string& reason);
+  // The hosts an agent found behind the destination.
+  void note_mx_set(DestinationId id, const std::string& mx_set);
+  void set_capacity(Pool pool, std::size_t leases) { scheduler_.set_capacity(pool, leases); }
   // Reports about recipients that are not in memory (late outcomes after a restart).
   void settle_late(mail::QueueId id, std::vector<IndexedOutcome> outcomes);
   // A former lease still runs elsewhere: not to be leased until unblock.
@@ -88,6 +94,12 @@ class Queue {
   // Control. done tells how many recipients were changed.
   void act(Action action, const StoredMessage& message, std::function<void(std::size_t)> done);
   bool is_active(mail::QueueId id, std::uint32_t index);
+  // The name of a destination, from itself or from a domain.
+  std::string destination_key(const std::string& text) const;
+  // False: there are too many already.
+  bool suspend(Suspension suspension);
+  bool resume(const std::string& key, const std::string& author);
+  const std::map<std::string, Suspension>& suspensions() const { return suspensions_; }
   StoreThread& store() { return *store_; }
 
   void advance();  // time has passed: wakes what is due
@@ -104,6 +116,13 @@ class Queue {
  private:
   void read_destinations(std::string after);
   void read_breakers(std::string after);
+  void read_mx_sets(std::string after);
+  void read_suspensions(std::string after);
+  void restore(const OpenBreaker& breaker);
+  void keep_breaker(const std::string& key, const DestinationHealth& health,
+                    const std::string& reason);
+  void recall_mx_set(DestinationId id, const std::string& key);
+  void end_suspensions(WallTime now);
   void count_stretch();
   void committed(NewMessage message, WallTime due);
   void offer_fresh(NewMessage& message, WallTime due);
@@ -142,6 +161,8 @@ class Queue {
   std::unordered_map<std::string, std::string> breaker_reasons_;
   NoticeGather gather_;
   net::Timer gather_timer_;
+  std::unordered_map<std::string, std::string> mx_sets_;  // hosts by destination
+  std::map<std::string, Suspension> suspensions_;
   bool finishing_ = false;
   std::unique_ptr<ContentWorker> worker_;
   std::unique_ptr<StoreThread> store_;

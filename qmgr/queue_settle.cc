@@ -104,30 +104,6 @@ void Queue::tell_the_waiting(Duration age) {
     gather_timer_.start(kGatherNotices / 2, [this] { tell_the_waiting(kGatherNotices / 2); });
 }
 
-void Queue::finished(const Pick& pick, const AttemptSummary& summary, const std::string& reason) {
-  WallTime now = wall_now();
-  DestinationId id = pick.destination;
-  std::string key = scheduler_.key(id);
-  HealthChange changed = scheduler_.finished(pick, summary.end(), now);
-  if (!changed.destination) return;
-  const DestinationHealth& health = scheduler_.health(id);
-  if (!health.is_open()) {
-    breaker_reasons_.erase(key);
-    log::Line(log::Level::info, "breaker").kv("destination", key).kv("state", "closed");
-    store_->write([key](Store& store) { return store.remove_breaker(key); });
-    return;
-  }
-  breaker_reasons_[key] = reason;
-  log::Line(log::Level::warning, "breaker")
-      .kv("destination", key)
-      .kv("state", "open")
-      .kv("opens", health.opens())
-      .kv("until", format_rfc3339(health.hold_until()))
-      .kv("reason", reason);
-  OpenBreaker breaker{key, health.opens(), health.opened_at(), health.hold_until(), reason};
-  store_->write([breaker](Store& store) { return store.put_breaker(breaker); });
-}
-
 // Jobs behind an open breaker whose warning or expiry is due.
 void Queue::passed_over() {
   WallTime now = wall_now();
@@ -144,7 +120,9 @@ void Queue::passed_over() {
       if (!r->last) {
         last.stage = mail::Stage::connect;
         last.reply.enhanced = {4, 4, 1};
-        last.reply.text = "the destination cannot be reached";
+        bool suspended = scheduler_.is_suspended(r->destination);
+        last.reply.text = suspended ? "deliveries there are suspended by the operator"
+                                    : "the destination cannot be reached";
         auto reason = breaker_reasons_.find(scheduler_.key(r->destination));
         if (reason != breaker_reasons_.end()) last.reply.text += ": " + reason->second;
       }

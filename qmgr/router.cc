@@ -37,8 +37,8 @@ RouteSettings settings_of(const config::Route& route) {
 bool is_plain(const RouteSettings& s, mail::HopKind kind) {
   auto usual = kind == mail::HopKind::lmtp ? mail::TlsLevel::off : mail::TlsLevel::may;
   return s.tls == usual && s.credential.empty() && s.sources.empty() && s.concurrency == 0 &&
-         s.connections == 0 &&
-         s.rate_count == 0 && s.store_schedule == (kind == mail::HopKind::lmtp);
+         s.connections == 0 && s.rate_count == 0 &&
+         s.store_schedule == (kind == mail::HopKind::lmtp);
 }
 
 }  // namespace

@@ -15,6 +15,9 @@ constexpr std::array<std::int64_t, kLanes> kQuantum = {100, 50, 25, 25};
 // What of all slots a lane may have, in twentieths: bulk and bounces leave some to notes, and dead
 // destinations, whose attempts last longest, leave most to the living.
 constexpr std::array<std::size_t, kLanes> kShare = {20, 18, 10, 4};
+// Recipients: with less room, half of which may be bulk's, reading would find no place for what it
+// read.
+constexpr std::uint32_t kRoomToRead = 4;
 constexpr std::size_t kBulkLane = static_cast<std::size_t>(TrafficClass::bulk);
 
 std::size_t index_of(Pool pool) {
@@ -371,7 +374,7 @@ void Scheduler::want_refill(DestinationId id, WallTime now) {
   Destination& d = at(id);
   if (d.refilling || !d.store_due || *d.store_due > now) return;
   if (!wants_more(d)) return;
-  if (room_for(d) == 0) {
+  if (room_for(d) < kRoomToRead) {
     if (!d.starved) starved_.push_back(id);
     d.starved = true;
     return;

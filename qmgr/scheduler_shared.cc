@@ -48,6 +48,7 @@ void Scheduler::restart_reading(Destination& d) {
 void Scheduler::associate(DestinationId id, std::string_view mx_set, WallTime now) {
   Destination& d = at(id);
   if (d.set != nullptr ? d.set->key == mx_set : mx_set.empty()) return;
+  MxSet* left = d.set != nullptr && d.set->members.size() > 1 ? d.set : nullptr;
   leave_set(id);
   if (!mx_set.empty()) {
     std::unique_ptr<MxSet>& set = mx_sets_[std::string(mx_set)];
@@ -58,6 +59,7 @@ void Scheduler::associate(DestinationId id, std::string_view mx_set, WallTime no
     d.set->running_bulk += d.running_bulk;
   }
   refresh(id, now);
+  if (left != nullptr) wake_line(*left, left->health.slots(now), now);
 }
 
 void Scheduler::leave_set(DestinationId id) {
@@ -81,6 +83,11 @@ RouteLimit* Scheduler::route_of(const Destination& d) {
 
 void Scheduler::change_route(DestinationId id, const DestinationSettings& settings) {
   Destination& d = at(id);
+  bool same = d.settings.route == settings.route && settings.route_connections > 0;
+  if (same && d.settings.route_connections > 0) {
+    routes_[settings.route].places = settings.route_connections;
+    return;  // whoever stands in line goes on standing there
+  }
   if (RouteLimit* route = route_of(d)) {
     leave_line(id, *route);
     route->running -= d.running;

@@ -75,6 +75,23 @@ std::string_view sql_text(Sql statement) {
     case Sql::list_breakers:
       return "SELECT key, opens, opened_at, hold_until, reason FROM destination "
              "WHERE key > ?1 ORDER BY key LIMIT ?2";
+    case Sql::put_mx_set:
+      return "INSERT INTO mx_set (destination, hosts, seen_at) VALUES (?1,?2,?3) "
+             "ON CONFLICT (destination) DO UPDATE SET hosts = ?2, seen_at = ?3";
+    case Sql::remove_mx_sets:
+      return "DELETE FROM mx_set WHERE seen_at < ?1";
+    case Sql::list_mx_sets:
+      return "SELECT destination, hosts FROM mx_set WHERE destination > ?1 "
+             "ORDER BY destination LIMIT ?2";
+    case Sql::put_suspension:
+      return "INSERT INTO suspension (destination, since, until, author, reason) "
+             "VALUES (?1,?2,?3,?4,?5) ON CONFLICT (destination) DO UPDATE SET since = ?2, "
+             "until = ?3, author = ?4, reason = ?5";
+    case Sql::remove_suspension:
+      return "DELETE FROM suspension WHERE destination = ?1";
+    case Sql::list_suspensions:
+      return "SELECT destination, since, until, author, reason FROM suspension "
+             "WHERE destination > ?1 ORDER BY destination LIMIT ?2";
     case Sql::begin:
       return "BEGIN IMMEDIATE";
     case Sql::commit:

@@ -74,6 +74,10 @@ class Store {
   Result<Settled> settle(const Settlement& settlement, ReadFile read_file, void* context);
   Status put_breaker(const OpenBreaker& breaker);
   Status remove_breaker(const std::string& destination);
+  Status put_mx_set(const KnownMxSet& known, WallTime now);
+  Status remove_mx_sets_before(WallTime time);
+  Status put_suspension(const Suspension& suspension);
+  Status remove_suspension(const std::string& destination);
 
   // Reads, each bounded.
   // Rows behind the cursor only.
@@ -81,6 +85,8 @@ class Store {
                       const StoreCursor& after = {});
   Result<std::vector<DueDestination>> destinations(const std::string& after, std::size_t limit);
   Result<std::vector<OpenBreaker>> breakers(const std::string& after, std::size_t limit);
+  Result<std::vector<KnownMxSet>> mx_sets(const std::string& after, std::size_t limit);
+  Result<std::vector<Suspension>> suspensions(const std::string& after, std::size_t limit);
   // max_recipients: a message with more gives its first ones, from index `from` on.
   Result<std::optional<StoredMessage>> message(mail::QueueId id, std::uint32_t from,
                                                std::uint32_t max_recipients);

@@ -10,8 +10,7 @@ namespace {
 
 LastOutcome last_of(const mail::Outcome& outcome, WallTime now) {
   LastOutcome last{now, outcome.stage, outcome.reply, outcome.remote_host};
-  if (last.reply.text.size() > notice::kDsnReplyMax)
-    last.reply.text.resize(notice::kDsnReplyMax);
+  if (last.reply.text.size() > notice::kDsnReplyMax) last.reply.text.resize(notice::kDsnReplyMax);
   return last;
 }
 

@@ -64,8 +64,27 @@ CREATE TABLE destination (
 INSERT INTO schema_info VALUES (1, 1);
 )sql";
 
+// A program of schema 1 works with it: it does not know suspensions, and keeps limits by
+// destination only.
+constexpr std::string_view kDestinationFacts = R"sql(
+CREATE TABLE mx_set (
+  destination TEXT PRIMARY KEY CHECK (length(destination) BETWEEN 1 AND 4096),
+  hosts TEXT NOT NULL CHECK (length(hosts) BETWEEN 1 AND 4096),
+  seen_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX mx_set_seen ON mx_set (seen_at);
+CREATE TABLE suspension (
+  destination TEXT PRIMARY KEY CHECK (length(destination) BETWEEN 1 AND 4096),
+  since INTEGER NOT NULL,
+  until INTEGER NOT NULL,
+  author TEXT NOT NULL CHECK (length(author) <= 256),
+  reason TEXT NOT NULL CHECK (length(reason) <= 1024)
+) STRICT, WITHOUT ROWID;
+)sql";
+
 constexpr Migration kMigrations[] = {
     {1, kInitial},
+    {2, kDestinationFacts},
 };
 
 }  // namespace

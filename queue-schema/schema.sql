@@ -6,7 +6,7 @@
 -- Times are milliseconds since 1970 UTC. Enumerations are the numbers of the C++ types named beside them.
 
 PRAGMA application_id = 0x50577171;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 -- The oldest schema number whose program may still work with this database.
 CREATE TABLE schema_info (
@@ -72,4 +72,21 @@ CREATE TABLE destination (
   opened_at INTEGER NOT NULL,
   hold_until INTEGER NOT NULL,
   reason TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The hosts behind a domain as an agent found them last: domains that share them share limits.
+CREATE TABLE mx_set (
+  destination TEXT PRIMARY KEY CHECK (length(destination) BETWEEN 1 AND 4096),
+  hosts TEXT NOT NULL CHECK (length(hosts) BETWEEN 1 AND 4096),     -- sorted names, joined with commas
+  seen_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX mx_set_seen ON mx_set (seen_at);
+
+-- Destinations an operator wants left alone.
+CREATE TABLE suspension (
+  destination TEXT PRIMARY KEY CHECK (length(destination) BETWEEN 1 AND 4096),
+  since INTEGER NOT NULL,
+  until INTEGER NOT NULL,                                           -- 0: until further notice
+  author TEXT NOT NULL CHECK (length(author) <= 256),
+  reason TEXT NOT NULL CHECK (length(reason) <= 1024)
 ) STRICT, WITHOUT ROWID;

@@ -1,8 +1,11 @@
 #include "smtp-client/mx_finder.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
+
+#include <fmt/format.h>
 
 namespace postwain::smtp_client {
 
@@ -48,9 +51,11 @@ void MxFinder::find_mx(const std::string& domain, std::function<void(agent::Next
     search->answers.resize(search->hosts.names.size());
     search->open = search->hosts.names.size() + 1;  // one more: answers may come at once
     auto one_done = [this, search, done] {
-      if (--search->open == 0)
-        done(candidates(
-            dns::plan_mx(search->domain, search->hosts, search->answers, allow_private_)));
+      if (--search->open > 0) return;
+      agent::NextHosts found =
+          candidates(dns::plan_mx(search->domain, search->hosts, search->answers, allow_private_));
+      found.mx_set = mx_set_of(search->hosts);
+      done(std::move(found));
     };
     for (std::size_t i = 0; i < search->hosts.names.size(); ++i) {
       resolver_.lookup_addresses(search->hosts.names[i],
@@ -61,6 +66,14 @@ void MxFinder::find_mx(const std::string& domain, std::function<void(agent::Next
     }
     one_done();
   });
+}
+
+// A domain that is its own host shares it with nobody.
+std::string MxFinder::mx_set_of(const dns::MxHosts& hosts) {
+  if (hosts.implicit) return {};
+  std::vector<std::string> names = hosts.names;
+  std::sort(names.begin(), names.end());
+  return fmt::format("{}", fmt::join(names, ","));
 }
 
 agent::NextHosts MxFinder::candidates(const dns::MxPlan& plan) const {

@@ -22,6 +22,7 @@ class MxFinder : public agent::HostFinder {
  private:
   void find_mx(const std::string& domain, std::function<void(agent::NextHosts)> done);
   agent::NextHosts candidates(const dns::MxPlan& plan) const;
+  static std::string mx_set_of(const dns::MxHosts& hosts);
 
   dns::Resolver& resolver_;
   agent::FixedHosts fixed_;

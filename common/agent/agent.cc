@@ -163,6 +163,7 @@ void Agent::report(Attempt& attempt) {
   message.lease = attempt.lease().lease;
   message.done = attempt.finished;
   message.outcomes = std::exchange(attempt.news, {});
+  if (message.done) message.mx_set = attempt.mx_set;
   link_.send(message);
   std::erase_if(message.outcomes, [](const ipc::RecipientOutcome& r) {
     return r.outcome.disposition == Disposition::deferred;

@@ -40,6 +40,7 @@ class Attempt {
   ContentFeed feed;
   std::vector<ipc::RecipientOutcome> news;  // outcomes not yet sent to qmgr
   Connection* connection = nullptr;         // where it runs
+  std::string mx_set;                       // ipc::Outcomes::mx_set, once the hosts are known
   unsigned returns = 0;                     // connections that gave it back unanswered
   bool dropped = false;   // qmgr was lost and will lease it again: outcomes are not reported
   bool orphaned = false;  // qmgr was lost after the end of data: reported with LateOutcomes

@@ -189,6 +189,7 @@ Attempt* Destination::next_attempt() {
   Attempt* attempt = waiting_.front();
   waiting_.pop_front();
   waiting_since_ = services_.loop.now();
+  attempt->mx_set = hosts_.mx_set;
   return attempt;
 }
 
@@ -236,7 +237,10 @@ void Destination::over(Connection& connection, mail::Outcome outcome) {
 }
 
 void Destination::fail_waiting(const mail::Outcome& outcome) {
-  for (Attempt* attempt : take_waiting()) settle_all(services_, *attempt, outcome);
+  for (Attempt* attempt : take_waiting()) {
+    attempt->mx_set = hosts_.mx_set;
+    settle_all(services_, *attempt, outcome);
+  }
 }
 
 }  // namespace postwain::agent

@@ -29,6 +29,7 @@ struct Candidate {
 struct NextHosts {
   std::vector<Candidate> candidates;     // in the order to try them, never empty without refusal
   std::optional<mail::Outcome> refusal;  // why there is none
+  std::string mx_set;                    // ipc::Outcomes::mx_set
 };
 
 class HostFinder {

@@ -153,7 +153,7 @@ PW_VISIT(RecipientOutcome) {
   fields(a, v.index, v.outcome);
 }
 PW_VISIT(Outcomes) {
-  fields(a, v.lease, v.done);
+  fields(a, v.lease, v.done, v.mx_set);
   list_field(a, v.outcomes);
 }
 PW_VISIT(LateOutcomes) {

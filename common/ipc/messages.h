@@ -17,7 +17,7 @@
 
 namespace postwain::ipc {
 
-constexpr std::uint16_t kProtocolVersion = 1;
+constexpr std::uint16_t kProtocolVersion = 2;
 constexpr std::size_t kFrameMax = 8U << 20;  // a frame larger than this closes the connection
 constexpr std::size_t kInlineContentMax = 64U << 10;  // larger content travels in chunks
 constexpr std::size_t kContentChunk = 64U << 10;
@@ -183,6 +183,9 @@ struct Outcomes {
   std::uint64_t lease = 0;
   bool done = false;
   std::vector<RecipientOutcome> outcomes;
+  // With done, for routing by MX: the names of the hosts behind the domain, sorted, joined with
+  // commas. Domains that share them share limits. Empty: not known.
+  std::string mx_set;
 };
 // After a lost qmgr connection, directly after hello: what leases of the former qmgr ended with
 // meanwhile, and whose end is still awaited (these must not be leased again until their

@@ -315,7 +315,7 @@ class Simulation {
         }
         running_.push_back(*std::move(pick));
       }
-    REQUIRE(scheduler_.queued_recipients() <= limits().total_recipients + 60);
+    REQUIRE(scheduler_.queued_recipients() <= limits().total_recipients + 120);
   }
 
   void refill(const Refill& r) {

@@ -1,0 +1,114 @@
+#include "postwain/destination_command.h"
+
+#include <cstdio>
+#include <vector>
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "common/base/sysexits.h"
+#include "common/base/text.h"
+#include "common/config/values.h"
+#include "postwain/control_client.h"
+
+namespace postwain::tool {
+
+namespace {
+
+using Json = nlohmann::json;
+
+// Who asks, for the log and for whoever wonders later.
+std::string user_name() {
+  passwd entry{};
+  passwd* found = nullptr;
+  std::vector<char> buffer(4096);
+  if (::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found) == 0 &&
+      found != nullptr)
+    return found->pw_name;
+  return fmt::format("uid {}", ::getuid());
+}
+
+std::string text_of(const Json& object, const char* key) {
+  auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+// What keeps the destination from being used freely, in words.
+std::string state_of(const Json& d) {
+  if (std::string until = text_of(d, "suspended_until"); !until.empty()) {
+    std::string state = "suspended until " + until;
+    if (std::string by = text_of(d, "suspended_by"); !by.empty()) state += " by " + by;
+    if (std::string why = text_of(d, "suspended_reason"); !why.empty()) state += ": " + why;
+    return state;
+  }
+  if (text_of(d, "breaker") == "open") return "held until " + text_of(d, "hold_until");
+  if (text_of(d, "mx_set_breaker") == "open") return "held with its MX hosts";
+  return "open";
+}
+
+}  // namespace
+
+std::string destination_line(const std::string& reply, bool first) {
+  Json d = Json::parse(reply, nullptr, false);
+  if (!d.is_object()) return {};
+  std::string out;
+  if (first)
+    out = fmt::format("{:<40} {:>7} {:>7} {:>7}  {}\n", "destination", "queued", "active", "window",
+                      "state");
+  return out + fmt::format("{:<40} {:>7} {:>7} {:>7.1f}  {}\n", printable(text_of(d, "route")),
+                           d.value("queued", 0), d.value("active", 0), d.value("window", 0.0),
+                           printable(state_of(d)));
+}
+
+int destinations_command(const ClientOptions& options) {
+  auto config = client_config(options.config_file);
+  if (!config) return fail(config.error().code, config.error().text);
+  std::size_t shown = 0;
+  auto result = ask(config->qmgr_socket(), R"({"command":"queue destinations"})",
+                    [&](const std::string& json) {
+                      if (json.empty()) return;
+                      if (options.json)
+                        fmt::print("{}\n", json);
+                      else
+                        fmt::print("{}", destination_line(json, shown == 0));
+                      ++shown;
+                    });
+  if (!result) return fail(result.error().code, result.error().text);
+  if (shown == 0 && !options.json) fmt::print("No destination is known at the moment\n");
+  return *result;
+}
+
+int suspend_command(const ClientOptions& options, const SuspendOptions& suspend, bool begin) {
+  if (!suspend.for_time.empty() && !config::parse_duration(suspend.for_time))
+    return fail(kExitUsage, "--for needs a duration such as 30m, 2h, 3d");
+  auto config = client_config(options.config_file);
+  if (!config) return fail(config.error().code, config.error().text);
+  Json request = {{"command", begin ? "queue suspend" : "queue resume"},
+                  {"destination", suspend.destination},
+                  {"by", user_name()},
+                  {"reason", suspend.reason}};
+  if (!suspend.for_time.empty()) request["for"] = suspend.for_time;
+  Json answer;
+  auto result =
+      ask(config->qmgr_socket(), request.dump(-1, ' ', false, Json::error_handler_t::replace),
+          [&answer](const std::string& json) {
+            if (!json.empty()) answer = Json::parse(json, nullptr, false);
+          });
+  if (!result) return fail(result.error().code, result.error().text);
+  if (*result != kExitOk)
+    return fail(*result, answer.is_object() ? answer.value("error", "qmgr refused the command")
+                                            : "qmgr refused the command");
+  bool changed = answer.is_object() && answer.value("changed", 0) > 0;
+  if (options.json)
+    fmt::print("{}\n", answer.dump());
+  else if (begin)
+    fmt::print("{} is suspended\n", suspend.destination);
+  else
+    fmt::print("{} {}\n", suspend.destination, changed ? "is resumed" : "was not suspended");
+  return kExitOk;
+}
+
+}  // namespace postwain::tool

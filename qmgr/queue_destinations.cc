@@ -1,0 +1,162 @@
+// What is kept of destinations besides their work: breakers, the hosts behind them, suspensions.
+// From the store at start, and back to it at each change.
+#include <algorithm>
+
+#include "common/log/log.h"
+
+#include "qmgr/queue.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+// Breakers of MX sets stand in the same table as those of destinations.
+constexpr std::string_view kMxSetPrefix = "mxset:";
+constexpr std::size_t kMxSetKeyMax = 4000;
+constexpr Duration kMxSetKept = std::chrono::hours(24 * 60);  // unseen for so long: forgotten
+
+}  // namespace
+
+// --- after start -----------------------------------------------------------------------------
+
+void Queue::read_mx_sets(std::string after) {
+  store_->read([this, after = std::move(after)](Store& store) -> StoreThread::Completion {
+    auto found = std::make_shared<Result<std::vector<KnownMxSet>>>(
+        store.mx_sets(after, kRecoverDestinations));
+    return [this, found] {
+      if (!*found) return hooks_.on_broken(found->error());
+      for (KnownMxSet& known : **found)
+        if (mx_sets_.size() < kMxSetsKnown) mx_sets_[known.destination] = known.hosts;
+      bool more = (*found)->size() == kRecoverDestinations && mx_sets_.size() < kMxSetsKnown;
+      if (more) return read_mx_sets((*found)->back().destination);
+      WallTime old = wall_now() - kMxSetKept;
+      store_->write([old](Store& writer) { return writer.remove_mx_sets_before(old); });
+      read_suspensions({});
+    };
+  });
+}
+
+void Queue::read_suspensions(std::string after) {
+  store_->read([this, after = std::move(after)](Store& store) -> StoreThread::Completion {
+    auto found = std::make_shared<Result<std::vector<Suspension>>>(
+        store.suspensions(after, kRecoverDestinations));
+    return [this, found] {
+      if (!*found) return hooks_.on_broken(found->error());
+      WallTime now = wall_now();
+      for (Suspension& one : **found) {
+        scheduler_.suspend(destination_named(one.destination), one.until, now);
+        suspensions_[one.destination] = std::move(one);
+      }
+      if ((*found)->size() == kRecoverDestinations && suspensions_.size() < kSuspensionsMax)
+        return read_suspensions(suspensions_.rbegin()->first);
+      read_breakers({});
+    };
+  });
+}
+
+void Queue::restore(const OpenBreaker& breaker) {
+  WallTime now = wall_now();
+  const std::string& key = breaker.destination;
+  breaker_reasons_[key] = breaker.reason;
+  if (key.compare(0, kMxSetPrefix.size(), kMxSetPrefix) == 0)
+    scheduler_.restore_set_breaker(std::string_view(key).substr(kMxSetPrefix.size()), breaker, now);
+  else
+    scheduler_.restore_breaker(destination_named(key), breaker, now);
+}
+
+// --- breakers --------------------------------------------------------------------------------
+
+void Queue::finished(const Pick& pick, const AttemptSummary& summary, const std::string& reason) {
+  WallTime now = wall_now();
+  DestinationId id = pick.destination;
+  std::string key = scheduler_.key(id);
+  const MxSet* set = scheduler_.mx_set(id);
+  std::string set_key = set != nullptr ? std::string(kMxSetPrefix) + set->key : std::string();
+  HealthChange changed = scheduler_.finished(pick, summary.end(), now);
+  if (changed.destination) keep_breaker(key, scheduler_.health(id), reason);
+  if (changed.mx_set) keep_breaker(set_key, scheduler_.mx_set(id)->health, reason);
+}
+
+void Queue::keep_breaker(const std::string& key, const DestinationHealth& health,
+                         const std::string& reason) {
+  if (!health.is_open()) {
+    breaker_reasons_.erase(key);
+    log::Line(log::Level::info, "breaker").kv("destination", key).kv("state", "closed");
+    store_->write([key](Store& store) { return store.remove_breaker(key); });
+    return;
+  }
+  breaker_reasons_[key] = reason;
+  log::Line(log::Level::warning, "breaker")
+      .kv("destination", key)
+      .kv("state", "open")
+      .kv("opens", health.opens())
+      .kv("until", format_rfc3339(health.hold_until()))
+      .kv("reason", reason);
+  OpenBreaker breaker{key, health.opens(), health.opened_at(), health.hold_until(), reason};
+  store_->write([breaker](Store& store) { return store.put_breaker(breaker); });
+}
+
+// --- the hosts behind a domain ---------------------------------------------------------------
+
+void Queue::note_mx_set(DestinationId id, const std::string& mx_set) {
+  const std::string& key = scheduler_.key(id);
+  if (mx_set.empty() || mx_set.size() > kMxSetKeyMax || key.compare(0, 3, "mx:") != 0) return;
+  const MxSet* known = scheduler_.mx_set(id);
+  if (known != nullptr && known->key == mx_set) return;
+  scheduler_.associate(id, mx_set, wall_now());
+  // Full: those that are not asked for any more go, none in particular.
+  if (mx_sets_.size() >= kMxSetsKnown && mx_sets_.count(key) == 0) mx_sets_.erase(mx_sets_.begin());
+  mx_sets_[key] = mx_set;
+  store_->write([one = KnownMxSet{key, mx_set}, now = wall_now()](Store& store) {
+    return store.put_mx_set(one, now);
+  });
+}
+
+void Queue::recall_mx_set(DestinationId id, const std::string& key) {
+  if (mx_sets_.empty() || scheduler_.mx_set(id) != nullptr) return;
+  auto known = mx_sets_.find(key);
+  if (known != mx_sets_.end()) scheduler_.associate(id, known->second, wall_now());
+}
+
+// --- suspensions -----------------------------------------------------------------------------
+
+// A destination by its own name, or a domain by the route it takes.
+std::string Queue::destination_key(const std::string& text) const {
+  if (text.find(':') != std::string::npos) return text;
+  return router_->route(mail::Address::from_text("postmaster@" + text)).key;
+}
+
+bool Queue::suspend(Suspension suspension) {
+  const std::string key = suspension.destination;
+  if (suspensions_.size() >= kSuspensionsMax && suspensions_.count(key) == 0) return false;
+  WallTime now = wall_now();
+  suspension.since = now;
+  scheduler_.suspend(destination_named(key), suspension.until, now);
+  log::Line(log::Level::warning, "suspended")
+      .kv("destination", key)
+      .kv("until", suspension.until == WallTime::max() ? std::string("further notice")
+                                                       : format_rfc3339(suspension.until))
+      .kv("by", suspension.author)
+      .kv("reason", suspension.reason);
+  store_->write([suspension](Store& store) { return store.put_suspension(suspension); });
+  suspensions_[key] = std::move(suspension);
+  return true;
+}
+
+bool Queue::resume(const std::string& key, const std::string& author) {
+  if (suspensions_.erase(key) == 0) return false;
+  log::Line(log::Level::info, "resumed").kv("destination", key).kv("by", author);
+  store_->write([key](Store& store) { return store.remove_suspension(key); });
+  scheduler_.resume(destination_named(key), wall_now());
+  hooks_.on_work();
+  return true;
+}
+
+void Queue::end_suspensions(WallTime now) {
+  std::vector<std::string> over;
+  for (const auto& [key, one] : suspensions_)
+    if (one.until <= now) over.push_back(key);
+  for (const std::string& key : over) resume(key, "its time is over");
+}
+
+}  // namespace postwain::qmgr

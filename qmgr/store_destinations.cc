@@ -1,0 +1,79 @@
+// What is known of destinations besides their work: the hosts behind them, and suspensions.
+#include "qmgr/store.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+// In the database 0 stands for "until further notice".
+std::int64_t number_of_end(WallTime until) {
+  return until == WallTime::max() ? 0 : to_unix_ms(until);
+}
+
+}  // namespace
+
+Status Store::put_mx_set(const KnownMxSet& known, WallTime now) {
+  Use use(sql(Sql::put_mx_set));
+  if (!use.text(known.destination).text(known.hosts).number(to_unix_ms(now)).done())
+    return error(Sql::put_mx_set);
+  return {};
+}
+
+Status Store::remove_mx_sets_before(WallTime time) {
+  Use use(sql(Sql::remove_mx_sets));
+  if (!use.number(to_unix_ms(time)).done()) return error(Sql::remove_mx_sets);
+  return {};
+}
+
+Result<std::vector<KnownMxSet>> Store::mx_sets(const std::string& after, std::size_t limit) {
+  std::vector<KnownMxSet> found;
+  Use use(sql(Sql::list_mx_sets));
+  use.text(after).number(static_cast<std::int64_t>(limit));
+  for (;;) {
+    Use::Step step = use.step();
+    if (step == Use::Step::failed) return error(Sql::list_mx_sets);
+    if (step == Use::Step::done) return found;
+    KnownMxSet known;
+    known.destination = use.text();
+    known.hosts = use.text();
+    found.push_back(std::move(known));
+  }
+}
+
+Status Store::put_suspension(const Suspension& suspension) {
+  Use use(sql(Sql::put_suspension));
+  use.text(suspension.destination)
+      .number(to_unix_ms(suspension.since))
+      .number(number_of_end(suspension.until))
+      .text(suspension.author)
+      .text(suspension.reason);
+  if (!use.done()) return error(Sql::put_suspension);
+  return {};
+}
+
+Status Store::remove_suspension(const std::string& destination) {
+  Use use(sql(Sql::remove_suspension));
+  if (!use.text(destination).done()) return error(Sql::remove_suspension);
+  return {};
+}
+
+Result<std::vector<Suspension>> Store::suspensions(const std::string& after, std::size_t limit) {
+  std::vector<Suspension> found;
+  Use use(sql(Sql::list_suspensions));
+  use.text(after).number(static_cast<std::int64_t>(limit));
+  for (;;) {
+    Use::Step step = use.step();
+    if (step == Use::Step::failed) return error(Sql::list_suspensions);
+    if (step == Use::Step::done) return found;
+    Suspension one;
+    one.destination = use.text();
+    one.since = from_unix_ms(use.number());
+    std::int64_t until = use.number();
+    if (until != 0) one.until = from_unix_ms(until);
+    one.author = use.text();
+    one.reason = use.text();
+    found.push_back(std::move(one));
+  }
+}
+
+}  // namespace postwain::qmgr

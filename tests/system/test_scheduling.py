@@ -1,0 +1,121 @@
+"""What operators say about destinations, hints in replies, and the simulator as a command."""
+
+import json
+import time
+
+from postwain_harness import PostwainTestCase, main
+from dns_server import DnsServer
+from mail_content import message
+from resources import reserve_port, wait_until
+from smtp_raw import SmtpClient
+from smtp_sink import SmtpSink
+
+
+class Scheduling(PostwainTestCase):
+    def setUp(self):
+        self.sink = self.closing(SmtpSink())
+        self.mta = self.start({"queue": {"retry": ["1h"]}, "route": [
+            {"match": ["a.test", "b.test"], "deliver": self.sink.target, "connections": 7},
+            {"match": ["slow.test"], "deliver": self.sink.target, "rate": "60/min"}]})
+
+    def submit(self, *recipients):
+        with SmtpClient(self.mta.port) as client:
+            code, text = client.mail("alice@sender.test", recipients, message())
+            self.assertEqual(250, code, text)
+
+    def good(self, *words):
+        result = self.mta.cli(*words)
+        self.assertEqual(0, result.returncode, result.stdout + result.stderr)
+        return result.stdout
+
+    def destinations(self):
+        return [json.loads(line)
+                for line in self.good("queue", "destinations", "--json").splitlines() if line]
+
+    def test_suspend_outlives_a_restart(self):
+        self.good("queue", "suspend", "a.test", "--for", "2h", "--reason", "new disks")
+        self.submit("x@a.test")
+        self.submit("y@slow.test")
+        wait_until(lambda: len(self.sink.messages) == 1, 10, "the other one is delivered")
+        suspended = [d for d in self.destinations() if "suspended_until" in d]
+        self.assertEqual(1, len(suspended), self.destinations())
+        self.assertEqual("new disks", suspended[0]["suspended_reason"])
+        self.assertTrue(suspended[0]["suspended_by"])
+        self.assertIn("new disks", self.good("queue", "destinations"))
+        stats = json.loads(self.good("queue", "stats", "--json"))
+        self.assertTrue([d for d in stats["destinations"] if "suspended_until" in d])
+
+        self.mta.stop()
+        self.mta.start()
+        time.sleep(1)
+        self.assertEqual(1, len(self.sink.messages))
+        self.assertEqual(1, len([d for d in self.destinations() if "suspended_until" in d]))
+        self.assertIn("is resumed", self.good("queue", "resume", "a.test"))
+        wait_until(lambda: len(self.sink.messages) == 2, 10, "delivered after resume")
+        self.assertIn("was not suspended", self.good("queue", "resume", "a.test"))
+        self.mta.wait_queue_empty()
+
+    def test_a_suspension_ends_by_itself(self):
+        self.good("queue", "suspend", "a.test", "--for", "2s")
+        self.submit("x@a.test")
+        time.sleep(0.5)
+        self.assertEqual(0, len(self.sink.messages))
+        wait_until(lambda: len(self.sink.messages) == 1, 15, "delivered after two seconds")
+
+    def test_bad_words(self):
+        self.assertEqual(64, self.mta.cli("queue", "suspend", "a.test", "--for", "soon").returncode)
+        self.assertEqual(64, self.mta.cli("queue", "suspend").returncode)
+        self.assertEqual(64, self.mta.cli("simulate", "--outage", "d1.example").returncode)
+        self.assertEqual(64, self.mta.cli("simulate", "--outage", "none.test:0:1h").returncode)
+        self.assertEqual(64, self.mta.cli("simulate", "--messages", "0").returncode)
+
+    def test_simulate(self):
+        words = ("simulate", "--messages", "2000", "--destinations", "4", "--domain", "slow.test",
+                 "--outage", "d1.example:0:3h", "--defer-share", "0.05", "--mailing", "500")
+        report = json.loads(self.good(*words, "--json"))
+        self.assertEqual(2500, report["recipients"])
+        self.assertEqual(2500, report["delivered"] + report["bounced"])
+        self.assertEqual([], report["violations"])
+        troubled = report["destinations"][0]
+        self.assertEqual("mx:d1.example", troubled["destination"])
+        self.assertGreater(troubled["held_ms"], 3600_000)
+        self.assertEqual(report["recipients"], sum(h["arrived"] for h in report["hours"]))
+        text = self.good(*words)
+        self.assertIn("mx:d1.example", text)
+        self.assertIn("hour", text)
+        self.assertEqual(text, self.good(*words))
+
+
+class MxSets(PostwainTestCase):
+    def test_domains_with_the_same_hosts_are_known_as_such(self):
+        zone = {"one.host.test": {"A": ["127.0.0.11"]}, "two.host.test": {"A": ["127.0.0.11"]},
+                "a.test": {"MX": [[10, "two.host.test"], [20, "one.host.test"]]},
+                "b.test": {"MX": [[10, "one.host.test"], [10, "two.host.test"]]}}
+        dns = self.closing(DnsServer(zone))
+        port = reserve_port()
+        sink = self.closing(SmtpSink(("127.0.0.11", port)))
+        mta = self.start({"dns": {"servers": [f"127.0.0.1:{dns.port}"]},
+                          "delivery": {"smtp_port": port, "allow_private_mx": True}})
+
+        def submit(*recipients):
+            with SmtpClient(mta.port) as client:
+                self.assertEqual(250, client.mail("alice@sender.test", recipients, message())[0])
+
+        def mx_sets():
+            lines = mta.cli("queue", "destinations", "--json").stdout.splitlines()
+            return {d["route"]: d.get("mx_set") for d in map(json.loads, filter(None, lines))}
+
+        submit("x@a.test", "y@b.test")
+        wait_until(lambda: len(sink.messages) == 2, 10, "two deliveries")
+        same = "one.host.test,two.host.test"
+        wait_until(lambda: mx_sets() == {"mx:a.test": same, "mx:b.test": same}, 5, mx_sets)
+        self.assertEqual(0, mta.cli("queue", "suspend", "a.test").returncode)
+        mta.stop()
+        mta.start()
+        submit("z@a.test")  # suspended: no agent tells anything
+        wait_until(lambda: mx_sets().get("mx:a.test") == same, 10, mx_sets)
+        self.assertEqual(2, len(sink.messages))
+
+
+if __name__ == "__main__":
+    main()
