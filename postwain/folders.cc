@@ -17,6 +17,15 @@ namespace postwain::tool {
 
 namespace {
 
+// A new folder's name must survive a power cut as surely as the mail below it.
+Status sync_parent(const std::string& path) {
+  std::size_t slash = path.rfind('/');
+  std::string parent = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  UniqueFd folder(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder || ::fsync(folder.get()) != 0) return system_error(parent, errno);
+  return {};
+}
+
 // The folders above are made for everyone to pass through, the last one with its own mode.
 Status make_folder(const std::string& path, mode_t mode) {
   for (std::size_t at = 1; at <= path.size(); ++at) {
@@ -26,6 +35,7 @@ Status make_folder(const std::string& path, mode_t mode) {
     if (::mkdir(part.c_str(), last ? mode : 0755) == 0) {
       // The umask must not make the folders above the spool unreachable for its user.
       if (::chmod(part.c_str(), last ? mode : 0755) != 0) return system_error(part, errno);
+      if (Status synced = sync_parent(part); !synced) return synced;
     } else if (errno != EEXIST) {
       return system_error(part, errno);
     }
