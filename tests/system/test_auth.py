@@ -146,8 +146,9 @@ class Hashes(PostwainTestCase):
         login(client, "eve", "crypt secret")
         # A new users file counts after a reload.
         mta.folder.file("users", "eve:{PLAIN}changed\n")
+        old = set(mta.pids_of("smtpd"))
         self.assertEqual(0, mta.cli("reload").returncode)
-        time.sleep(0.5)
+        wait_until(lambda: not old & set(mta.children()), 20, "the old smtpd ends")
         client = session(mta.port, tls=False)
         self.addCleanup(client.close)
         login(client, "eve", "changed")
