@@ -18,6 +18,7 @@
 #include "postwain/run.h"
 #include "postwain/sendmail.h"
 #include "postwain/simulate_command.h"
+#include "postwain/trace_command.h"
 #include "postwain/version.h"
 
 namespace postwain::tool {
@@ -31,6 +32,7 @@ struct Parsed {
   PreviewOptions preview;
   SimulateOptions simulate;
   SuspendOptions suspend;
+  TraceOptions trace;
   std::function<int()> run;
 };
 
@@ -149,6 +151,19 @@ void add_simulate(CLI::App& app, Parsed& parsed) {
   });
 }
 
+void add_trace(CLI::App& app, Parsed& parsed) {
+  CLI::App* command = app.add_subcommand("trace", "what became of a message or an address");
+  add_common(*command, parsed, true);
+  command->add_option("query", parsed.trace.query, "queue id, address, Message-ID or remote id")
+      ->required();
+  command->add_option("--limit", parsed.trace.limit, "messages shown at most, the newest first")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command->callback([&parsed] {
+    parsed.run = [&parsed] { return trace_command(parsed.options, parsed.trace); };
+  });
+}
+
 void add_later(CLI::App& app, Parsed& parsed, const char* name, const char* what) {
   CLI::App* command = app.add_subcommand(name, what);
   command->allow_extras();
@@ -178,7 +193,7 @@ void build(CLI::App& app, Parsed& parsed) {
   add_queue(app, parsed);
   add_preview(app, parsed);
   add_simulate(app, parsed);
-  add_later(app, parsed, "trace", "history of a message or address (not in this version)");
+  add_trace(app, parsed);
   add_later(app, parsed, "explain", "what would happen to an address (not in this version)");
   app.add_subcommand("sendmail", "submit a message from standard input, as sendmail(1)");
   add_command(app, parsed, "version", "print the version", false, [] {

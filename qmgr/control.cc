@@ -85,6 +85,7 @@ void Control::run(std::uint64_t peer, std::uint64_t request, const Command& comm
   if (name == "queue destinations") return destinations(peer, request);
   if (name == "queue suspend" || name == "queue resume")
     return suspend(peer, request, command, name == "queue suspend");
+  if (name == "trace") return trace(peer, request, command);
   if (name == "queue show") return show(peer, request, command);
   if (name == "queue list") return walk(peer, request, command, std::nullopt);
   std::optional<Action> action = action_of(name);
@@ -177,6 +178,7 @@ void Control::walk(std::uint64_t peer, std::uint64_t request, const Command& com
   walk->request = request;
   walk->command = command;
   walk->action = action;
+  if (action) walk->who = operator_at(peer);
   walk->last = queue_.next_id();
   if (command.filter.id) {
     walk->last = *command.filter.id;
@@ -226,7 +228,7 @@ void Control::page(const WalkPtr& walk, std::vector<StoredMessage> messages, boo
     }
     ++walk->matched;
     ++walk->acting;
-    queue_.act(*walk->action, message, [this, walk, end](std::size_t changed) {
+    queue_.act(*walk->action, message, walk->who, [this, walk, end](std::size_t changed) {
       walk->changed += changed > 0 ? 1 : 0;
       --walk->acting;
       if (walk->page_done && walk->acting == 0) go_on(walk, end);
@@ -275,6 +277,7 @@ QueueStatus Control::status() const {
   status.in_memory = queue_.working().messages();
   status.content_bytes = queue_.working().content_bytes();
   status.wal_bytes = queue_.store().wal_bytes();
+  status.history = queue_.history().status();
   status.smtp_clients = delivery_.agents(Pool::smtp);
   status.lmtp_clients = delivery_.agents(Pool::lmtp);
   return status;

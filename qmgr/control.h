@@ -51,6 +51,7 @@ class Control {
     std::uint64_t request;
     Command command;
     std::optional<Action> action;  // none: list
+    std::string who = {};          // asks for it
     mail::QueueId after;
     mail::QueueId last;  // messages made later (notices) are not part of it
     std::size_t matched = 0;
@@ -73,6 +74,9 @@ class Control {
   void suspend(std::uint64_t peer, std::uint64_t request, const Command& command, bool begin);
   void relay(std::uint64_t peer, std::uint64_t request, const std::string& json);
   void show(std::uint64_t peer, std::uint64_t request, const Command& command);
+  void trace(std::uint64_t peer, std::uint64_t request, const Command& command);
+  // Who is at the other end, for the history: "alice (uid 1000, pid 4711)".
+  std::string operator_at(std::uint64_t peer) const;
   void walk(std::uint64_t peer, std::uint64_t request, const Command& command,
             std::optional<Action> action);
   void next_page(const WalkPtr& walk);

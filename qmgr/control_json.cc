@@ -140,6 +140,9 @@ Result<Command> parse_command(const std::string& json) {
     if (!command.for_time)
       return Error{"'" + time + "' is not a duration (30m, 2h, 3d)", kExitUsage};
   }
+  command.query = text_of(request, "query");
+  if (auto limit = request.find("limit"); limit != request.end() && limit->is_number_unsigned())
+    command.limit = limit->get<std::size_t>();
   command.state = text_of(request, "state");
   command.version = text_of(request, "version");
   if (auto list = request.find("processes"); list != request.end() && list->is_array())
@@ -224,6 +227,7 @@ std::string json_status(const QueueStatus& status) {
   out["queue"] = queue_json(status);
   out["accepting"] = status.accepting;
   out["refusal"] = status.refusal;
+  out["history"] = {{"on", status.history.on}, {"dropped", status.history.dropped}};
   out["agents"] = {{"smtp-client", status.smtp_clients}, {"lmtp-client", status.lmtp_clients}};
   return write(out);
 }

@@ -9,6 +9,7 @@
 
 #include "common/base/result.h"
 
+#include "qmgr/history.h"
 #include "qmgr/list_filter.h"
 #include "qmgr/message.h"
 #include "qmgr/scheduler.h"
@@ -31,6 +32,9 @@ struct Command {
   std::string name;  // "queue list"
   bool all = false;
   ListFilter filter;
+  // "trace":
+  std::string query;
+  std::size_t limit = 20;
   // "processes" of the supervisor:
   std::string state;
   std::string version;
@@ -66,6 +70,7 @@ struct QueueStatus {
   std::size_t in_memory = 0;
   std::size_t content_bytes = 0;
   std::int64_t wal_bytes = 0;
+  HistoryStatus history;
   std::size_t smtp_clients = 0;
   std::size_t lmtp_clients = 0;
 };

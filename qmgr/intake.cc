@@ -129,6 +129,7 @@ bool Intake::chunk(std::uint64_t number, Peer& peer, std::string_view payload) {
   // After a refusal chunks of that transaction may still be on their way.
   if (found == peer.transactions.end()) return true;
   Transaction& transaction = found->second;
+  if (transaction.sent == 0) transaction.message.message_id = message_id_in(frame.content);
   transaction.sent += frame.content.size();
   if (transaction.ending || transaction.sent - transaction.stored > 2 * ipc::kSubmitWindow)
     return false;

@@ -48,7 +48,8 @@ struct NewRecipient {
 struct NewMessage {
   MessageInfo info;
   std::vector<NewRecipient> recipients;
-  std::string content;  // empty when in_file
+  std::string content;     // empty when in_file
+  std::string message_id;  // of the header section, where it was looked at already; for the history
 };
 
 enum class RecipientState : std::uint8_t { waiting, held };

@@ -24,6 +24,8 @@ Queue::Queue(net::Loop& loop, Store store, ContentFolder files, const config::Co
       scheduler_(SchedulerLimits{}, static_cast<std::uint64_t>(to_unix_ms(wall_now()))),
       files_(files),
       gather_timer_(loop),
+      recorder_(std::make_unique<Recorder>(loop, files.path().substr(0, files.path().rfind('/')),
+                                           config.queue.history)),
       worker_(std::make_unique<ContentWorker>(loop)),
       store_(std::make_unique<StoreThread>(
           loop, std::move(store), files,
@@ -43,12 +45,14 @@ void Queue::finish() {
   // Content files first: what they complete may still write rows.
   if (worker_) worker_->finish();
   if (store_) store_->finish();
+  if (recorder_) recorder_->history().finish();
 }
 
 void Queue::configure(const config::Config& config) {
   config_ = config;
   router_ = std::make_unique<Router>(config_);
   scheduler_.configure(config_.queue.retry, config_.queue.retry_lmtp);
+  recorder_->history().configure(config_.queue.history);
   WallTime now = wall_now();
   for (mail::QueueId id : working_.ids()) {
     WorkingMessage& message = *working_.find(id);
@@ -159,6 +163,7 @@ void Queue::committed(NewMessage message, WallTime due) {
       .kv("size", message.info.size)
       .kv("recipients", message.recipients.size())
       .kv("class", name_of(message.info.traffic_class));
+  recorder_->arrived(message);
   if (finishing_) return;
   offer_fresh(message, due);
   hooks_.on_work();

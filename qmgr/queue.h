@@ -22,6 +22,7 @@
 #include "qmgr/content_files.h"
 #include "qmgr/content_worker.h"
 #include "qmgr/notice_gather.h"
+#include "qmgr/recorder.h"
 #include "qmgr/router.h"
 #include "qmgr/scheduler.h"
 #include "qmgr/store_thread.h"
@@ -92,7 +93,9 @@ class Queue {
                     std::function<void(std::optional<std::string>)> done);
 
   // Control. done tells how many recipients were changed.
-  void act(Action action, const StoredMessage& message, std::function<void(std::size_t)> done);
+  // who: the operator, for the history.
+  void act(Action action, const StoredMessage& message, const std::string& who,
+           std::function<void(std::size_t)> done);
   bool is_active(mail::QueueId id, std::uint32_t index);
   // The name of a destination, from itself or from a domain.
   std::string destination_key(const std::string& text) const;
@@ -101,6 +104,7 @@ class Queue {
   bool resume(const std::string& key, const std::string& author);
   const std::map<std::string, Suspension>& suspensions() const { return suspensions_; }
   StoreThread& store() { return *store_; }
+  History& history() { return recorder_->history(); }
 
   void advance();  // time has passed: wakes what is due
   std::optional<WallTime> wake_at() const { return scheduler_.wake_at(); }
@@ -164,6 +168,7 @@ class Queue {
   std::unordered_map<std::string, std::string> mx_sets_;  // hosts by destination
   std::map<std::string, Suspension> suspensions_;
   bool finishing_ = false;
+  std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<ContentWorker> worker_;
   std::unique_ptr<StoreThread> store_;
 };

@@ -15,6 +15,22 @@ const WorkingRecipient* in_memory(WorkingSet& working, mail::QueueId id, std::ui
   return message != nullptr ? message->find(index) : nullptr;
 }
 
+HistoryKind history_kind(Action action) {
+  switch (action) {
+    case Action::retry:
+      return HistoryKind::retried;
+    case Action::cancel:
+      return HistoryKind::cancelled;
+    case Action::hold:
+      return HistoryKind::held;
+    case Action::release:
+      return HistoryKind::released;
+    case Action::bounce:
+      break;
+  }
+  return HistoryKind::returned;
+}
+
 }  // namespace
 
 // A blocked recipient is skipped by refills, and leaves the scheduler if it is queued there. One
@@ -92,8 +108,9 @@ void Queue::apply_late(const StoredMessage& message, const std::vector<IndexedOu
       continue;
     RecipientFacts facts{row.index,    row.recipient,    row.destination,         row.attempts,
                          row.in_doubt, row.delay_warned, greylisted_at(&row.last)};
-    Verdict verdict = judge(message.info, facts, report->outcome,
-                            rules_for(message.info, row.recipient.address), now);
+    RetryRules rules = rules_for(message.info, row.recipient.address);
+    Verdict verdict = judge(message.info, facts, report->outcome, rules, now);
+    recorder_->outcome(message.info, facts, report->outcome, verdict.change, rules, {}, now);
     if (verdict.event) {
       const mail::Outcome& o = report->outcome;
       events.push_back(
@@ -118,7 +135,7 @@ bool Queue::is_active(mail::QueueId id, std::uint32_t index) {
 
 // What an attempt that runs right now brings cannot be foreseen, so its recipients stay as they
 // are.
-void Queue::act(Action action, const StoredMessage& message,
+void Queue::act(Action action, const StoredMessage& message, const std::string& who,
                 std::function<void(std::size_t)> done) {
   WallTime now = wall_now();
   Settlement settlement;
@@ -139,6 +156,7 @@ void Queue::act(Action action, const StoredMessage& message,
     change.next_attempt_at = now;
     settlement.changes.push_back(std::move(change));
     indices.push_back(row.index);
+    recorder_->asked(history_kind(action), message.info.id, row, who, now);
     if (action == Action::retry || action == Action::release)
       scheduler_.release_hold(destination_named(row.destination), now);
     if (action != Action::bounce) continue;

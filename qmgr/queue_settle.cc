@@ -8,7 +8,8 @@
 namespace postwain::qmgr {
 
 std::optional<Pick> Queue::next(Pool pool) {
-  std::optional<Pick> pick = scheduler_.next(pool, wall_now());
+  WallTime now = wall_now();
+  std::optional<Pick> pick = scheduler_.next(pool, now);
   if (!pick) return pick;
   WorkingMessage* message = working_.find(pick->job.id);
   PW_CHECK(message != nullptr);
@@ -16,6 +17,7 @@ std::optional<Pick> Queue::next(Pool pool) {
     WorkingRecipient* r = message->find(index);
     PW_CHECK(r != nullptr && r->place == Place::queued);
     r->place = Place::leased;
+    recorder_->lent(message->info, *r, scheduler_.key(r->destination), now);
   }
   return pick;
 }
@@ -55,16 +57,20 @@ void Queue::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes) {
     bool plain_success = one.outcome.disposition == mail::Disposition::delivered &&
                          !r->recipient.notify.on_success();
     if (plain_success) {  // the usual case needs no rules and no notice
+      recorder_->delivered(message->info, *r, scheduler_.key(r->destination), one.outcome, now);
       settlement.changes.push_back({one.index, ChangeKind::remove, {}, 0, {}, false, false, {}});
       continue;
     }
+    RecipientFacts facts = facts_of(*r);
+    RetryRules rules = rules_for(message->info, r->recipient.address);
     if (message->damaged && one.outcome.disposition == mail::Disposition::deferred) {
-      settlement.changes.push_back({one.index, ChangeKind::hold, {}, 0, {}, false, false, {}});
+      RecipientChange hold{one.index, ChangeKind::hold, {}, 0, {}, false, false, {}};
+      recorder_->outcome(message->info, facts, one.outcome, hold, rules, r->leased_at, now);
+      settlement.changes.push_back(std::move(hold));
       continue;
     }
-    RecipientFacts facts = facts_of(*r);
-    Verdict verdict = judge(message->info, facts, one.outcome,
-                            rules_for(message->info, r->recipient.address), now);
+    Verdict verdict = judge(message->info, facts, one.outcome, rules, now);
+    recorder_->outcome(message->info, facts, one.outcome, verdict.change, rules, r->leased_at, now);
     if (verdict.event) {
       LastOutcome last{now, one.outcome.stage, one.outcome.reply, one.outcome.remote_host};
       RecipientEvent event{one.index, *verdict.event, details_of(facts, last)};
@@ -146,6 +152,7 @@ void Queue::submit(Settlement settlement, const MessageInfo& info,
                    std::function<void(const Settled&)> done) {
   if (!events.empty()) {
     log_events(info, events);
+    recorder_->gave_up(info, events);
     NoticeSettings settings{config_.hostname,
                             config_.postmaster,
                             lifetimes(config_.queue, info.envelope.reverse_path.is_null()).lifetime,
@@ -154,6 +161,7 @@ void Queue::submit(Settlement settlement, const MessageInfo& info,
                             config_.bounces.words};
     settlement.notices = plan_notices(info, std::move(events), settings, wall_now());
     give_notices_their_way(settlement.notices);
+    recorder_->told(info, settlement.notices, wall_now());
   }
   auto request = std::make_unique<SettleRequest>();
   request->settlement = std::move(settlement);
@@ -222,8 +230,10 @@ void Queue::settled(SettleRequest& request, const std::function<void(const Settl
   }
   totals_.removed(settlement.id, gone, result.message_removed);
   if (WorkingMessage* message = working_.find(settlement.id)) {
-    working_.remove(*message, indices,
-                    [&](WorkingRecipient& r) { scheduler_.unpin(r.destination, 1, now); });
+    working_.remove(*message, indices, [&](WorkingRecipient& r) {
+      recorder_->ended(r);
+      scheduler_.unpin(r.destination, 1, now);
+    });
     working_.forget_if_empty(settlement.id);
   }
   if (result.message_removed) {

@@ -36,6 +36,8 @@ struct WorkingRecipient {
   bool in_doubt = false;
   bool delay_warned = false;
   std::unique_ptr<LastOutcome> last;  // of a former attempt
+  WallTime leased_at{};
+  std::uint32_t journal = 0;  // ticket of attempt_journal.h
 };
 
 struct WorkingMessage {

@@ -56,7 +56,11 @@ void read_queue(Context& context, const Node* table, Queue& queue) {
   read_schedule(section, "retry", queue.retry);
   read_schedule(section, "retry_lmtp", queue.retry_lmtp);
   read_jitter(section, queue.jitter);
-  section.duration("history", queue.history, 0s, kDurationMax);
+  const Node* history = section.find("history");
+  if (history != nullptr && history->kind == Node::Kind::string && history->text == "off")
+    queue.history = 0s;
+  else
+    section.duration("history", queue.history, 0s, kDurationMax);
   section.finish();
 }
 

@@ -239,6 +239,12 @@ TEST_CASE("load() and parse() of its bundle agree; a process sees only what it w
   CHECK_FALSE(decode_bundle(bytes + "x"));
 }
 
+TEST_CASE("the history is kept for a time, or not at all") {
+  CHECK(config_of("[queue]\nhistory = \"90d\"").queue.history == 90 * 24h);
+  CHECK(config_of("[queue]\nhistory = \"off\"").queue.history == 0h);
+  CHECK(config_of("[queue]\nhistory = \"0s\"").queue.history == 0h);
+}
+
 TEST_CASE("a file that is not there") {
   Loaded loaded = load("/nonexistent/p.toml");
   REQUIRE(loaded.diagnostics.size() == 1);

@@ -1,0 +1,83 @@
+#include "qmgr/attempt_journal.h"
+
+#include <atomic>
+#include <cerrno>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/base/file.h"
+
+namespace postwain::qmgr {
+
+namespace {
+constexpr std::size_t kFileBytes = kJournalSlots * 16UL;
+}
+
+Result<AttemptJournal> AttemptJournal::open(const std::string& path) {
+  static_assert(sizeof(Slot) == 16);
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd) return system_error(path, errno);
+  // All blocks now: a hole that cannot be filled later would be a signal instead of an error.
+  if (int code = ::posix_fallocate(fd.get(), 0, kFileBytes); code != 0)
+    return system_error(path, code);
+  if (::ftruncate(fd.get(), kFileBytes) != 0) return system_error(path, errno);
+  void* memory = ::mmap(nullptr, kFileBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  if (memory == MAP_FAILED) return system_error(path, errno);
+  AttemptJournal journal;
+  journal.slots_ = static_cast<Slot*>(memory);
+  journal.free_.reserve(kJournalSlots);
+  for (std::uint32_t i = kJournalSlots; i-- > 0;) {
+    const Slot& slot = journal.slots_[i];
+    bool is_new = slot.id != 0 && journal.interrupted_.emplace(Key{slot.id, slot.index}, i).second;
+    if (!is_new) journal.release(i);
+  }
+  return journal;
+}
+
+AttemptJournal::AttemptJournal(AttemptJournal&& other) noexcept
+    : slots_(std::exchange(other.slots_, nullptr)),
+      free_(std::move(other.free_)),
+      interrupted_(std::move(other.interrupted_)) {}
+
+AttemptJournal& AttemptJournal::operator=(AttemptJournal&& other) noexcept {
+  std::swap(slots_, other.slots_);
+  std::swap(free_, other.free_);
+  std::swap(interrupted_, other.interrupted_);
+  return *this;
+}
+
+AttemptJournal::~AttemptJournal() {
+  if (slots_ != nullptr) ::munmap(slots_, kFileBytes);
+}
+
+std::uint32_t AttemptJournal::begin(mail::QueueId id, std::uint32_t index) {
+  if (free_.empty()) return 0;
+  std::uint32_t number = free_.back();
+  free_.pop_back();
+  slots_[number].index = index;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  slots_[number].id = id.value;
+  return number + 1;
+}
+
+void AttemptJournal::end(std::uint32_t ticket) {
+  if (ticket > 0) release(ticket - 1);
+}
+
+void AttemptJournal::release(std::uint32_t slot) {
+  slots_[slot].id = 0;
+  free_.push_back(slot);
+}
+
+bool AttemptJournal::take_interrupted(mail::QueueId id, std::uint32_t index) {
+  auto found = interrupted_.find(Key{id.value, index});
+  if (found == interrupted_.end()) return false;
+  release(found->second);
+  interrupted_.erase(found);
+  return true;
+}
+
+}  // namespace postwain::qmgr

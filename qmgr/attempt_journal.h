@@ -1,0 +1,62 @@
+// Which recipients are lent to an agent right now, kept where a kill of qmgr does not reach: in a
+// mapped file, one store of 16 bytes for each recipient that is lent and one when its outcome is
+// committed. At the next start it names exactly those whose attempt ended unseen.
+//
+// It is for the history only (who may have got a second copy); the queue itself does not depend on
+// it. After a loss of power it may be out of date. Bounded: kJournalSlots recipients at once; those
+// beyond are not noted.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/base/result.h"
+#include "common/mail/queue_id.h"
+
+namespace postwain::qmgr {
+
+constexpr std::uint32_t kJournalSlots = 65536;
+
+class AttemptJournal {
+ public:
+  // Of a journal that could not be opened; notes nothing.
+  AttemptJournal() = default;
+  static Result<AttemptJournal> open(const std::string& path);
+  AttemptJournal(AttemptJournal&& other) noexcept;
+  AttemptJournal& operator=(AttemptJournal&& other) noexcept;
+  ~AttemptJournal();
+
+  // A ticket for end(); 0: not noted.
+  std::uint32_t begin(mail::QueueId id, std::uint32_t index);
+  void end(std::uint32_t ticket);
+
+  // Whether an attempt for this recipient was interrupted by the end of a former qmgr. True once.
+  bool take_interrupted(mail::QueueId id, std::uint32_t index);
+  std::size_t interrupted() const { return interrupted_.size(); }
+
+ private:
+  struct Slot {
+    std::uint64_t id;  // 0: free; written last
+    std::uint32_t index;
+    std::uint32_t unused;
+  };
+  struct Key {
+    std::uint64_t id;
+    std::uint32_t index;
+    bool operator==(const Key&) const = default;
+  };
+  struct KeyHash {
+    std::size_t operator()(const Key& key) const noexcept {
+      return std::hash<mail::QueueId>()(mail::QueueId{key.id + key.index});
+    }
+  };
+  void release(std::uint32_t slot);
+
+  Slot* slots_ = nullptr;
+  std::vector<std::uint32_t> free_;
+  std::unordered_map<Key, std::uint32_t, KeyHash> interrupted_;  // to the slot that tells of it
+};
+
+}  // namespace postwain::qmgr

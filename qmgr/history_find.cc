@@ -1,0 +1,182 @@
+// Reading: which messages a query means, and their timelines.
+#include <algorithm>
+
+#include "common/base/text.h"
+
+#include "qmgr/history_store.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+constexpr std::int64_t kLastSegment = INT64_MAX;
+
+std::string_view without_brackets(std::string_view text) {
+  if (text.size() >= 2 && text.front() == '<' && text.back() == '>')
+    return text.substr(1, text.size() - 2);
+  return text;
+}
+
+bool has_remote_id(const Timeline& timeline, std::string_view id) {
+  for (const TimelineRecipient& r : timeline.recipients)
+    for (const TimelineEvent& event : r.events)
+      if (event.kind == HistoryKind::delivered && remote_queue_id(event.reply) == id) return true;
+  return false;
+}
+
+// Hashes may collide: what was found is looked at. For the address of a recipient only his
+// recipients remain.
+bool is_meant(Timeline& timeline, std::string_view query) {
+  query = without_brackets(query);
+  if (timeline.id.text() == query || iequals(timeline.sender, query)) return true;
+  if (!timeline.message_id.empty() && without_brackets(timeline.message_id) == query) return true;
+  auto is_other = [&](const TimelineRecipient& r) { return !iequals(r.address, query); };
+  auto& recipients = timeline.recipients;
+  if (!std::all_of(recipients.begin(), recipients.end(), is_other)) {
+    std::erase_if(recipients, is_other);
+    timeline.cut = false;
+    return true;
+  }
+  return has_remote_id(timeline, query);
+}
+
+}  // namespace
+
+Result<std::vector<Timeline>> HistoryStore::find(const std::string& query, std::size_t limit) {
+  std::vector<Timeline> timelines;
+  std::vector<std::int64_t> seen;
+  auto add = [&](std::int64_t id) -> Status {
+    if (std::find(seen.begin(), seen.end(), id) != seen.end()) return {};
+    seen.push_back(id);
+    Result<std::optional<Timeline>> found = timeline(id, query);
+    if (!found) return found.error();
+    if (*found && (static_cast<std::int64_t>(found->value().id.value) == id) &&
+        is_meant(**found, query))
+      timelines.push_back(std::move(**found));
+    return {};
+  };
+  if (auto id = mail::QueueId::parse(query)) {
+    Result<std::optional<Timeline>> found = timeline(static_cast<std::int64_t>(id->value), query);
+    if (!found) return found.error();
+    if (*found) {
+      timelines.push_back(std::move(**found));
+      return timelines;
+    }
+  }
+  std::int64_t segment = kLastSegment;
+  while (timelines.size() < limit && seen.size() < kTraceFoundMax) {
+    {
+      Use use(sql(Sql::segment_before));
+      Use::Step step = use.number(segment).step();
+      if (step == Use::Step::failed) return error(Sql::segment_before);
+      if (step == Use::Step::done) break;
+      segment = use.number();
+    }
+    std::vector<std::int64_t> found;
+    if (Status s = look_up(segment, query, limit, found); !s) return s.error();
+    for (std::int64_t id : found) {
+      if (timelines.size() >= limit) break;
+      if (Status s = add(id); !s) return s.error();
+    }
+  }
+  std::sort(timelines.begin(), timelines.end(),
+            [](const Timeline& a, const Timeline& b) { return a.id > b.id; });
+  return timelines;
+}
+
+// Newest first.
+Status HistoryStore::look_up(std::int64_t segment, const std::string& query, std::size_t max,
+                             std::vector<std::int64_t>& found) {
+  for (LookupKind kind : {LookupKind::address, LookupKind::message_id, LookupKind::remote_id}) {
+    Use use(sql(Sql::look_up));
+    use.number(segment).number(lookup_hash(kind, query)).number(static_cast<std::int64_t>(max));
+    Use::Step step;
+    while ((step = use.step()) == Use::Step::row) found.push_back(use.number());
+    if (step == Use::Step::failed) return error(Sql::look_up);
+  }
+  std::sort(found.begin(), found.end(), std::greater<>());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  return {};
+}
+
+Result<std::optional<Timeline>> HistoryStore::timeline(std::int64_t id, std::string_view query) {
+  Timeline timeline;
+  timeline.id = mail::QueueId{static_cast<std::uint64_t>(id)};
+  {
+    Use use(sql(Sql::get_message));
+    Use::Step step = use.number(id).step();
+    if (step == Use::Step::failed) return error(Sql::get_message);
+    if (step == Use::Step::done) return std::optional<Timeline>();
+    timeline.known = use.flag();
+    timeline.received_at = from_unix_ms(use.number());
+    timeline.sender = use.text();
+    timeline.message_id = use.text();
+    timeline.protocol = use.text();
+    timeline.client_address = use.text();
+    timeline.client_name = use.text();
+    timeline.account = use.text();
+    timeline.size = static_cast<std::uint64_t>(use.number());
+    timeline.kind = static_cast<MessageKind>(use.number());
+  }
+  if (Status s = read_recipients(timeline, query); !s) return s.error();
+  if (Status s = read_events(timeline); !s) return s.error();
+  return std::optional<Timeline>(std::move(timeline));
+}
+
+// The first ones, and whoever is asked for.
+Status HistoryStore::read_recipients(Timeline& timeline, std::string_view query) {
+  query = without_brackets(query);
+  Use use(sql(Sql::get_recipients));
+  use.number(static_cast<std::int64_t>(timeline.id.value));
+  Use::Step step;
+  while ((step = use.step()) == Use::Step::row) {
+    TimelineRecipient r;
+    r.index = static_cast<std::uint32_t>(use.number());
+    r.address = use.text();
+    if (timeline.recipients.size() >= kTraceRecipients && !iequals(r.address, query)) {
+      timeline.cut = true;
+      continue;
+    }
+    r.destination = use.text();
+    timeline.recipients.push_back(std::move(r));
+  }
+  if (step == Use::Step::failed) return error(Sql::get_recipients);
+  return {};
+}
+
+Status HistoryStore::read_events(Timeline& timeline) {
+  Use use(sql(Sql::get_events));
+  use.number(static_cast<std::int64_t>(timeline.id.value));
+  std::size_t count = 0;
+  Use::Step step;
+  while ((step = use.step()) == Use::Step::row) {
+    auto index = static_cast<std::uint32_t>(use.number());
+    auto r = std::lower_bound(
+        timeline.recipients.begin(), timeline.recipients.end(), index,
+        [](const TimelineRecipient& one, std::uint32_t wanted) { return one.index < wanted; });
+    if (r == timeline.recipients.end() || r->index != index) continue;
+    if (++count > kTraceEvents) {
+      timeline.cut = true;
+      break;
+    }
+    TimelineEvent event;
+    event.at = from_unix_ms(use.number());
+    event.kind = static_cast<HistoryKind>(use.number());
+    event.stage = static_cast<mail::Stage>(use.number());
+    event.in_doubt = use.flag();
+    event.began_at = from_unix_ms(use.number());
+    event.next_attempt_at = from_unix_ms(use.number());
+    event.other = mail::QueueId{static_cast<std::uint64_t>(use.number())};
+    event.host = use.text();
+    event.address = use.text();
+    event.reply = use.text();
+    event.tls = use.text();
+    event.why = use.text();
+    event.who = use.text();
+    r->events.push_back(std::move(event));
+  }
+  if (step == Use::Step::failed) return error(Sql::get_events);
+  return {};
+}
+
+}  // namespace postwain::qmgr

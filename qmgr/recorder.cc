@@ -1,0 +1,200 @@
+#include "qmgr/recorder.h"
+
+#include "common/log/log.h"
+
+#include "qmgr/why_then.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+HistoryKind kind_of(mail::Disposition disposition) {
+  switch (disposition) {
+    case mail::Disposition::delivered:
+      return HistoryKind::delivered;
+    case mail::Disposition::failed:
+      return HistoryKind::failed;
+    case mail::Disposition::deferred:
+      break;
+  }
+  return HistoryKind::deferred;
+}
+
+HistoryKind kind_of(DsnAction action) {
+  switch (action) {
+    case DsnAction::failed:
+      return HistoryKind::bounced;
+    case DsnAction::delayed:
+      return HistoryKind::warned;
+    case DsnAction::delivered:
+    case DsnAction::relayed:
+    case DsnAction::expanded:
+      break;
+  }
+  return HistoryKind::reported;
+}
+
+std::int64_t ms(WallTime time) {
+  return to_unix_ms(time);
+}
+
+}  // namespace
+
+Recorder::Recorder(net::Loop& loop, const std::string& folder, Duration keep)
+    : history_(loop, folder + "/history.db", keep) {
+  Result<AttemptJournal> journal = AttemptJournal::open(folder + "/attempts");
+  if (!journal) {
+    log::Line(log::Level::error, "no_attempt_journal").kv("error", journal.error().text);
+    return;
+  }
+  journal_ = journal.take();
+  if (journal_.interrupted() > 0)
+    log::Line(log::Level::warning, "attempts_interrupted").kv("recipients", journal_.interrupted());
+}
+
+void Recorder::arrived(const NewMessage& message) {
+  if (!history_.on()) return;
+  bool scanned = !message.message_id.empty();
+  history_.arrived(message,
+                   scanned ? std::string_view(message.message_id) : message_id_in(message.content));
+}
+
+void Recorder::lent(const MessageInfo& message, WorkingRecipient& r, const std::string& destination,
+                    WallTime now) {
+  r.leased_at = now;
+  if (journal_.interrupted() > 0 && journal_.take_interrupted(message.id, r.index)) {
+    r.in_doubt = true;
+    EventRecord event;
+    event.id = message.id;
+    event.index = r.index;
+    event.kind = HistoryKind::in_doubt;
+    event.at = ms(now);
+    event.in_doubt = true;
+    event.why =
+        "qmgr was killed while an attempt was under way; it may have been delivered, and is tried "
+        "again";
+    event.recipient = r.recipient.address.text();
+    event.destination = destination;
+    history_.happened(event);
+  }
+  r.journal = journal_.begin(message.id, r.index);
+}
+
+void Recorder::ended(WorkingRecipient& r) {
+  journal_.end(std::exchange(r.journal, 0));
+}
+
+EventRecord Recorder::attempt(mail::QueueId id, std::uint32_t index, const mail::Outcome& outcome,
+                              WallTime began, WallTime now) const {
+  EventRecord event;
+  event.id = id;
+  event.index = index;
+  event.kind = kind_of(outcome.disposition);
+  event.at = ms(now);
+  event.stage = outcome.stage;
+  event.in_doubt = outcome.in_doubt;
+  event.began_at = ms(began);
+  event.code = outcome.reply.code;
+  event.enhanced = outcome.reply.enhanced;
+  event.text = outcome.reply.text;
+  event.host = outcome.remote_host;
+  event.host_address = outcome.remote_address;
+  event.tls = outcome.tls;
+  return event;
+}
+
+void Recorder::delivered(const MessageInfo& message, const WorkingRecipient& r,
+                         const std::string& destination, const mail::Outcome& outcome,
+                         WallTime now) {
+  if (!history_.on()) return;
+  EventRecord event = attempt(message.id, r.index, outcome, r.leased_at, now);
+  event.recipient = r.recipient.address.text();
+  event.destination = destination;
+  history_.happened(event);
+}
+
+void Recorder::outcome(const MessageInfo& message, const RecipientFacts& before,
+                       const mail::Outcome& outcome, const RecipientChange& change,
+                       const RetryRules& rules, WallTime began, WallTime now) {
+  // Its end is known after all.
+  if (began == WallTime{}) (void)journal_.take_interrupted(message.id, before.index);
+  if (!history_.on()) return;
+  EventRecord event = attempt(message.id, before.index, outcome, began, now);
+  std::string why = why_then(message, before, change, rules, now);
+  event.why = why;
+  if (change.kind == ChangeKind::defer) event.next_attempt_at = ms(change.next_attempt_at);
+  event.recipient = before.recipient.address.text();
+  event.destination = before.destination;
+  history_.happened(event);
+  if (change.kind != ChangeKind::hold) return;
+  EventRecord held;
+  held.id = message.id;
+  held.index = before.index;
+  held.kind = HistoryKind::held;
+  held.at = ms(now);
+  held.why = why;
+  history_.happened(held);
+}
+
+void Recorder::gave_up(const MessageInfo& message, const std::vector<RecipientEvent>& events) {
+  if (!history_.on()) return;
+  WallTime now = wall_now();
+  for (const RecipientEvent& one : events) {
+    bool nobody_to_tell = message.kind == MessageKind::double_bounce &&
+                          (one.event == Event::failed || one.event == Event::expired);
+    if (one.event != Event::expired && !nobody_to_tell) continue;
+    EventRecord event;
+    event.id = message.id;
+    event.index = one.index;
+    event.at = ms(now);
+    event.code = one.details.reply.code;
+    event.enhanced = one.details.reply.enhanced;
+    event.text = one.details.reply.text;
+    event.host = one.details.remote_host;
+    event.recipient = one.details.recipient.address.text();
+    if (one.event == Event::expired) {
+      event.kind = HistoryKind::expired;
+      event.why = "its lifetime is over";
+      history_.happened(event);
+    }
+    if (nobody_to_tell) {
+      event.kind = HistoryKind::dropped;
+      event.why = "a bounce that found no reader, and told the postmaster in vain";
+      history_.happened(event);
+    }
+  }
+}
+
+void Recorder::told(const MessageInfo& message, const std::vector<NoticeOrder>& notices,
+                    WallTime now) {
+  if (!history_.on()) return;
+  for (const NoticeOrder& notice : notices) {
+    for (std::size_t i = 0; i < notice.indices.size(); ++i) {
+      EventRecord event;
+      event.id = message.id;
+      event.index = notice.indices[i];
+      event.kind = kind_of(notice.request.action);
+      event.at = ms(now);
+      event.other = notice.request.id;
+      event.why = notice.request.to.text();
+      event.recipient = notice.request.recipients[i].recipient.address.text();
+      history_.happened(event);
+    }
+  }
+}
+
+void Recorder::asked(HistoryKind kind, mail::QueueId id, const StoredRecipient& recipient,
+                     const std::string& who, WallTime now) {
+  if (!history_.on()) return;
+  EventRecord event;
+  event.id = id;
+  event.index = recipient.index;
+  event.kind = kind;
+  event.at = ms(now);
+  event.who = who;
+  event.recipient = recipient.recipient.address.text();
+  event.destination = recipient.destination;
+  history_.happened(event);
+}
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,54 @@
+// Tells the history what the queue does, in the history's words. The queue calls one function for
+// each thing that happens; what is worth an event, and with which particulars, is decided here.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/mail/outcome.h"
+#include "common/net/loop.h"
+
+#include "qmgr/attempt_journal.h"
+#include "qmgr/history.h"
+#include "qmgr/notice_plan.h"
+#include "qmgr/verdict.h"
+#include "qmgr/working_set.h"
+
+namespace postwain::qmgr {
+
+class Recorder {
+ public:
+  // folder: the spool, without symbolic links in it.
+  Recorder(net::Loop& loop, const std::string& folder, Duration keep);
+
+  History& history() { return history_; }
+
+  void arrived(const NewMessage& message);
+  // Lent to an agent, until the outcome is committed or the recipient leaves memory otherwise.
+  void lent(const MessageInfo& message, WorkingRecipient& recipient, const std::string& destination,
+            WallTime now);
+  void ended(WorkingRecipient& recipient);
+
+  // Of a plain success.
+  void delivered(const MessageInfo& message, const WorkingRecipient& recipient,
+                 const std::string& destination, const mail::Outcome& outcome, WallTime now);
+  // began: zero where it is not known (a lease of a former qmgr).
+  void outcome(const MessageInfo& message, const RecipientFacts& before,
+               const mail::Outcome& outcome, const RecipientChange& change, const RetryRules& rules,
+               WallTime began, WallTime now);
+  void gave_up(const MessageInfo& message, const std::vector<RecipientEvent>& events);
+  void told(const MessageInfo& message, const std::vector<NoticeOrder>& notices, WallTime now);
+  // kind: held, released, retried, cancelled or returned.
+  void asked(HistoryKind kind, mail::QueueId id, const StoredRecipient& recipient,
+             const std::string& who, WallTime now);
+
+ private:
+  EventRecord attempt(mail::QueueId id, std::uint32_t index, const mail::Outcome& outcome,
+                      WallTime began, WallTime now) const;
+
+  History history_;
+  AttemptJournal journal_;
+};
+
+}  // namespace postwain::qmgr

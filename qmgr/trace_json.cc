@@ -1,0 +1,167 @@
+#include "qmgr/trace_json.h"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+namespace postwain::qmgr {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string time_text(WallTime time) {
+  return time == WallTime{} ? std::string() : format_rfc3339_ms(time);
+}
+
+bool is_attempt(HistoryKind kind) {
+  return kind == HistoryKind::delivered || kind == HistoryKind::deferred ||
+         kind == HistoryKind::failed;
+}
+
+Json event_json(const TimelineEvent& event) {
+  Json out;
+  out["time"] = time_text(event.at);
+  out["event"] = name_of(event.kind);
+  out["host"] = event.host;
+  out["address"] = event.address;
+  out["stage"] = is_attempt(event.kind) ? mail::name_of(event.stage) : "";
+  out["reply"] = event.reply;
+  out["tls"] = event.tls;
+  out["in_doubt"] = event.in_doubt;
+  out["next_attempt_at"] = time_text(event.next_attempt_at);
+  out["why"] = event.why;
+  if (event.began_at != WallTime{}) {
+    out["began_at"] = time_text(event.began_at);
+    out["took_ms"] = std::max<std::int64_t>(0, (event.at - event.began_at).count());
+  }
+  if (!event.who.empty()) out["who"] = event.who;
+  if (event.other.value != 0) out["id"] = event.other.text();
+  return out;
+}
+
+// What the events alone say: the name of the last one that changed the state.
+std::string_view told_state(const TimelineRecipient& recipient) {
+  std::string_view state = "queued";
+  for (const TimelineEvent& event : recipient.events) {
+    switch (event.kind) {
+      case HistoryKind::delivered:
+      case HistoryKind::deferred:
+      case HistoryKind::failed:
+      case HistoryKind::expired:
+      case HistoryKind::held:
+      case HistoryKind::cancelled:
+      case HistoryKind::returned:
+        state = name_of(event.kind);
+        break;
+      case HistoryKind::released:
+      case HistoryKind::retried:
+        state = "queued";
+        break;
+      case HistoryKind::bounced:
+      case HistoryKind::warned:
+      case HistoryKind::reported:
+      case HistoryKind::in_doubt:
+      case HistoryKind::dropped:
+        break;
+    }
+  }
+  return state;
+}
+
+bool is_final(std::string_view state) {
+  return state != "queued" && state != "deferred" && state != "held";
+}
+
+Json recipient_json(const TimelineRecipient& recipient, const Timeline& timeline,
+                    const StoredRecipient* row, bool active) {
+  Json out;
+  out["address"] = recipient.address;
+  std::string_view state = told_state(recipient);
+  // The queue knows best, except for an outcome it has not committed yet. What has left the queue
+  // with no word of how: that part of the history was lost.
+  if (row != nullptr && !is_final(state)) state = name_of(shown_state(*row, active));
+  if (row == nullptr && !is_final(state)) state = "unknown";
+  out["state"] = state;
+  bool waits = row != nullptr && (state == "queued" || state == "deferred");
+  out["next_attempt_at"] = waits ? format_rfc3339_ms(row->next_attempt_at) : std::string();
+  Json& events = out["events"] = Json::array();
+  if (timeline.known) {
+    Json received;
+    received["time"] = time_text(timeline.received_at);
+    received["event"] = "received";
+    events.push_back(std::move(received));
+    Json routed;
+    routed["time"] = time_text(timeline.received_at);
+    routed["event"] = "routed";
+    routed["destination"] = recipient.destination;
+    events.push_back(std::move(routed));
+  }
+  for (const TimelineEvent& event : recipient.events) events.push_back(event_json(event));
+  return out;
+}
+
+}  // namespace
+
+std::string json_trace(const Timeline& timeline, const std::optional<StoredMessage>& queued,
+                       const IsActive& is_active) {
+  Json out;
+  out["id"] = timeline.id.text();
+  out["message_id"] = timeline.message_id;
+  out["sender"] = timeline.sender;
+  out["received_at"] = timeline.known ? time_text(timeline.received_at) : std::string();
+  out["protocol"] = timeline.protocol;
+  out["client_address"] = timeline.client_address;
+  out["client_name"] = timeline.client_name;
+  out["account"] = timeline.account;
+  out["size"] = timeline.size;
+  constexpr const char* kKinds[] = {"mail", "notice", "double_bounce"};
+  out["kind"] = kKinds[static_cast<std::size_t>(timeline.kind) % 3];
+  out["complete"] = timeline.known && !timeline.cut;
+  Json& recipients = out["recipients"] = Json::array();
+  for (const TimelineRecipient& r : timeline.recipients) {
+    const StoredRecipient* row = nullptr;
+    if (queued)
+      for (const StoredRecipient& one : queued->recipients)
+        if (one.index == r.index) row = &one;
+    bool active = row != nullptr && is_active(timeline.id, r.index);
+    recipients.push_back(recipient_json(r, timeline, row, active));
+  }
+  return out.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Timeline timeline_of(const StoredMessage& message) {
+  const MessageInfo& info = message.info;
+  Timeline timeline;
+  timeline.id = info.id;
+  timeline.known = true;
+  timeline.received_at = info.arrival.received_at;
+  timeline.sender = info.envelope.reverse_path.text();
+  timeline.protocol = info.arrival.protocol;
+  timeline.client_address = info.arrival.client_address;
+  timeline.client_name = info.arrival.client_name;
+  timeline.account = info.arrival.account;
+  timeline.size = info.size;
+  timeline.kind = info.kind;
+  timeline.cut = true;
+  for (const StoredRecipient& row : message.recipients) {
+    TimelineRecipient r;
+    r.index = row.index;
+    r.address = row.recipient.address.text();
+    r.destination = row.destination;
+    if (row.last.at != WallTime{}) {
+      TimelineEvent last;
+      last.at = row.last.at;
+      last.stage = row.last.stage;
+      last.host = row.last.remote_host;
+      last.reply = row.last.reply.code != 0 ? row.last.reply.one_line() : row.last.reply.text;
+      last.in_doubt = row.in_doubt;
+      last.next_attempt_at = row.next_attempt_at;
+      r.events.push_back(std::move(last));
+    }
+    timeline.recipients.push_back(std::move(r));
+  }
+  return timeline;
+}
+
+}  // namespace postwain::qmgr

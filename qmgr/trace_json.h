@@ -1,0 +1,20 @@
+// The JSON of `postwain trace`: the history of a message, joined with what the queue says of it
+// now. The library that writes it is known only in the .cc.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "qmgr/control_json.h"
+#include "qmgr/history_store.h"
+
+namespace postwain::qmgr {
+
+// queued: what is left of it in the queue; nothing: it has left the queue.
+std::string json_trace(const Timeline& timeline, const std::optional<StoredMessage>& queued,
+                       const IsActive& is_active);
+
+// Of a message the history does not know, but the queue does.
+Timeline timeline_of(const StoredMessage& message);
+
+}  // namespace postwain::qmgr

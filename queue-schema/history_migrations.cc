@@ -1,0 +1,77 @@
+#include "queue-schema/history_migrations.h"
+
+namespace postwain::queue_schema {
+
+namespace {
+
+// A migration that has been released is never changed again; a new step gets the next number.
+constexpr std::string_view kInitial = R"sql(
+CREATE TABLE schema_info (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  oldest_compatible INTEGER NOT NULL CHECK (oldest_compatible > 0),
+  runs INTEGER NOT NULL CHECK (runs >= 0)
+) STRICT;
+CREATE TABLE message (
+  id INTEGER PRIMARY KEY CHECK (id > 0),
+  known INTEGER NOT NULL CHECK (known IN (0, 1)),
+  received_at INTEGER NOT NULL,
+  sender TEXT NOT NULL,
+  message_id TEXT NOT NULL,
+  protocol TEXT NOT NULL,
+  client_address TEXT NOT NULL,
+  client_name TEXT NOT NULL,
+  account TEXT NOT NULL,
+  size INTEGER NOT NULL CHECK (size >= 0),
+  kind INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2)
+) STRICT;
+CREATE TABLE recipient (
+  message_id INTEGER NOT NULL,
+  idx INTEGER NOT NULL CHECK (idx >= 0),
+  address TEXT NOT NULL,
+  destination TEXT NOT NULL,
+  PRIMARY KEY (message_id, idx)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE event (
+  message_id INTEGER NOT NULL,
+  number INTEGER NOT NULL CHECK (number > 0),
+  idx INTEGER NOT NULL CHECK (idx >= 0),
+  at INTEGER NOT NULL,
+  kind INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 13),
+  stage INTEGER NOT NULL CHECK (stage BETWEEN 0 AND 11),
+  in_doubt INTEGER NOT NULL CHECK (in_doubt IN (0, 1)),
+  began_at INTEGER NOT NULL,
+  next_attempt_at INTEGER NOT NULL,
+  other_id INTEGER NOT NULL,
+  host TEXT NOT NULL,
+  address TEXT NOT NULL,
+  reply TEXT NOT NULL,
+  tls TEXT NOT NULL,
+  why TEXT NOT NULL,
+  who TEXT NOT NULL,
+  PRIMARY KEY (message_id, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE segment (
+  number INTEGER PRIMARY KEY CHECK (number > 0),
+  began_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE lookup (
+  segment INTEGER NOT NULL,
+  hash INTEGER NOT NULL,
+  message_id INTEGER NOT NULL,
+  PRIMARY KEY (segment, hash, message_id)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO schema_info VALUES (1, 1, 0);
+)sql";
+
+constexpr Migration kMigrations[] = {
+    {1, kInitial},
+};
+
+}  // namespace
+
+std::span<const Migration> history_migrations() {
+  return kMigrations;
+}
+
+}  // namespace postwain::queue_schema

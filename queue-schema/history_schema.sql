@@ -1,0 +1,76 @@
+-- The history database as it is after the last migration. Only for reading: a new database is made by the numbered
+-- migrations (history_migrations.cc), and a test proves that both give the same schema.
+--
+-- Nothing here is needed to deliver mail. The file may be removed while Postwain is stopped, and a damaged one is
+-- moved aside. Times are milliseconds since 1970 UTC, 0 where there is none; empty texts where nothing is known.
+-- Queue ids begin with their time, so the order of ids is the order of arrival, and old messages are found by id.
+
+PRAGMA application_id = 0x50577168;
+PRAGMA user_version = 1;
+
+CREATE TABLE schema_info (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  oldest_compatible INTEGER NOT NULL CHECK (oldest_compatible > 0),  -- as in the queue database
+  runs INTEGER NOT NULL CHECK (runs >= 0)                            -- how often it was opened; see event.number
+) STRICT;
+
+-- How a message came in.
+CREATE TABLE message (
+  id INTEGER PRIMARY KEY CHECK (id > 0),                             -- mail::QueueId
+  known INTEGER NOT NULL CHECK (known IN (0, 1)),                    -- 0: only later events are known, not this
+  received_at INTEGER NOT NULL,
+  sender TEXT NOT NULL,                                              -- empty: <>
+  message_id TEXT NOT NULL,                                          -- the field of the header section
+  protocol TEXT NOT NULL,
+  client_address TEXT NOT NULL,
+  client_name TEXT NOT NULL,
+  account TEXT NOT NULL,
+  size INTEGER NOT NULL CHECK (size >= 0),
+  kind INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2)                 -- qmgr::MessageKind
+) STRICT;
+
+CREATE TABLE recipient (
+  message_id INTEGER NOT NULL,
+  idx INTEGER NOT NULL CHECK (idx >= 0),                             -- place within the message
+  address TEXT NOT NULL,
+  destination TEXT NOT NULL,                                         -- where it was routed at first
+  PRIMARY KEY (message_id, idx)
+) STRICT, WITHOUT ROWID;
+
+-- Whatever happened to a recipient after that.
+CREATE TABLE event (
+  message_id INTEGER NOT NULL,
+  number INTEGER NOT NULL CHECK (number > 0),                        -- ascending, also over restarts and set clocks
+  idx INTEGER NOT NULL CHECK (idx >= 0),
+  at INTEGER NOT NULL,
+  kind INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 13),               -- qmgr::HistoryKind
+  stage INTEGER NOT NULL CHECK (stage BETWEEN 0 AND 11),             -- mail::Stage
+  in_doubt INTEGER NOT NULL CHECK (in_doubt IN (0, 1)),
+  began_at INTEGER NOT NULL,                                         -- of the attempt
+  next_attempt_at INTEGER NOT NULL,
+  other_id INTEGER NOT NULL,                                         -- the message that tells of it, 0: none
+  host TEXT NOT NULL,
+  address TEXT NOT NULL,
+  reply TEXT NOT NULL,                                               -- verbatim, cut at 512 bytes
+  tls TEXT NOT NULL,
+  why TEXT NOT NULL,                                                 -- why then; or what happened, in our words
+  who TEXT NOT NULL,                                                 -- the operator
+  PRIMARY KEY (message_id, number)
+) STRICT, WITHOUT ROWID;
+
+-- Stretches of lookup: 16384 messages or a day each. Within a stretch keys are in random order, over stretches in the
+-- order of time: so what is written stays within a few hot pages, and what is old goes as a whole.
+CREATE TABLE segment (
+  number INTEGER PRIMARY KEY CHECK (number > 0),
+  began_at INTEGER NOT NULL
+) STRICT;
+
+-- From a sender, a recipient, a Message-ID or a remote queue id (48 bits of a hash of it) to the messages.
+CREATE TABLE lookup (
+  segment INTEGER NOT NULL,
+  hash INTEGER NOT NULL,
+  message_id INTEGER NOT NULL,
+  PRIMARY KEY (segment, hash, message_id)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO schema_info VALUES (1, 1, 0);
