@@ -158,6 +158,11 @@ class Trace(PostwainTestCase):
         self.assertIn(result.returncode, (0, EX_NOINPUT))
         self.assertNotIn("in_doubt", result.stdout)
 
+    def changed(self, *words):
+        result = self.mta.cli(*words, "--json")
+        self.assertEqual(0, result.returncode, result.stderr)
+        return json.loads(result.stdout)["changed"]
+
     def test_who_asked(self):
         self.begin({"rcpt": {BOB: "451 4.2.0 not now"}}, {"queue": {"retry": ["1h"]}})
         name = self.submit([BOB])
@@ -165,7 +170,8 @@ class Trace(PostwainTestCase):
         self.assertNotEqual("", waiting["next_attempt_at"])
         for action, state in (("hold", "held"), ("release", ("deferred", "queued")),
                               ("cancel", "cancelled")):
-            self.assertEqual(0, self.mta.cli("queue", action, name).returncode)
+            # While an attempt is being recorded there is nothing to change yet.
+            wait_until(lambda: self.changed("queue", action, name) == 1, 20, action)
             states = (state,) if isinstance(state, str) else state
             self.wait_state(name, BOB, *states)
             if action == "release":
