@@ -16,8 +16,7 @@ void read_listeners(Context& context, const std::vector<const Node*>& tables, co
                     const Auth& auth, std::vector<Listener>& listeners);
 void read_access(Context& context, const Node* table, Access& access);
 void read_auth(Context& context, const Node* table, Auth& auth);
-void read_rules(Context& context, const std::vector<const Node*>& tables,
-                std::vector<Rule>& rules);
+void read_rules(Context& context, const std::vector<const Node*>& tables, std::vector<Rule>& rules);
 void read_limits(Context& context, const Node* table, Limits& limits);
 void read_domains(Context& context, const std::vector<const Node*>& tables,
                   std::vector<Domain>& domains);
