@@ -1,20 +1,51 @@
 #include "postwain/listener_set.h"
 
+#include <algorithm>
+#include <cerrno>
+
 #include <unistd.h>
 
 #include "common/net/stream.h"
 
 namespace postwain::tool {
 
+namespace {
+
+net::Endpoint endpoint_of(const config::Listener& listener) {
+  return {listener.host, listener.port, listener.unix_path};
+}
+
+}  // namespace
+
 ListenerSet::~ListenerSet() {
   close_all();
+}
+
+Status ListenerSet::adopt(std::vector<UniqueFd> passed,
+                          const std::vector<config::Listener>& wanted) {
+  for (UniqueFd& fd : passed) {
+    auto at = net::bound_endpoint(fd.get());
+    if (!at) return at.error();
+    std::string address = at->text();
+    auto same = [&address](const config::Listener& listener) {
+      return net::canonical(endpoint_of(listener)).text() == address;
+    };
+    auto found = std::find_if(wanted.begin(), wanted.end(), same);
+    if (found == wanted.end())
+      return Error{"the service manager passed a socket at " + address +
+                       ", which is the address of no [[listener]]",
+                   EINVAL};
+    passed_.insert(found->name());
+    bound_[found->name()] = std::move(fd);
+  }
+  return {};
 }
 
 Status ListenerSet::bind(const std::vector<config::Listener>& wanted) {
   std::vector<std::string> fresh;
   for (const config::Listener& listener : wanted) {
     if (bound_.count(listener.name()) != 0) continue;
-    auto fd = net::bind_listener(net::Endpoint{listener.host, listener.port, listener.unix_path});
+    auto fd = net::bind_listener(endpoint_of(listener));
     if (!fd) {
       for (const std::string& name : fresh) close_one(name);
       return Error{listener.origin.text() + ": cannot listen on " + fd.error().text,
@@ -53,7 +84,8 @@ std::vector<int> ListenerSet::descriptors(const std::vector<config::Listener>& w
 void ListenerSet::close_one(const std::string& name) {
   bound_.erase(name);
   constexpr std::string_view kUnix = "unix:";
-  if (name.compare(0, kUnix.size(), kUnix) == 0) ::unlink(name.c_str() + kUnix.size());
+  bool ours = passed_.erase(name) == 0;
+  if (ours && name.compare(0, kUnix.size(), kUnix) == 0) ::unlink(name.c_str() + kUnix.size());
 }
 
 }  // namespace postwain::tool

@@ -15,6 +15,7 @@
 #include "postwain/client_options.h"
 #include "postwain/folders.h"
 #include "postwain/log_setup.h"
+#include "postwain/service_manager.h"
 #include "postwain/supervisor.h"
 #include "postwain/supervisor_link.h"
 #include "postwain/version.h"
@@ -118,6 +119,10 @@ int run_command(const std::string& config_file) {
   if (!lock) return fail(kExitTempFail, lock.error().text);
   raise_descriptor_limit(config);
   ListenerSet listeners;
+  auto passed = take_passed_sockets();
+  if (!passed) return fail(kExitConfig, passed.error().text);
+  if (Status adopted = listeners.adopt(passed.take(), config.listeners); !adopted)
+    return fail(kExitConfig, adopted.error().text);
   if (Status bound = listeners.bind(config.listeners); !bound)
     return fail(kExitUnavailable, bound.error().text);
 

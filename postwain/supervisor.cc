@@ -32,7 +32,8 @@ Supervisor::Supervisor(net::Loop& loop, Setup setup, std::function<void()> on_ch
       setup_(std::move(setup)),
       on_change_(std::move(on_change)),
       on_end_(std::move(on_end)),
-      kill_timer_(loop) {}
+      kill_timer_(loop),
+      manager_(loop) {}
 
 Supervisor::~Supervisor() {
   loop_.forget_turn_end(this);
@@ -83,14 +84,23 @@ void Supervisor::child_ready() {
     if (!child->ready()) return;
   if (ready_logged_ || phase_ != Phase::running) return;
   ready_logged_ = true;
-  const config::Config& config = setup_.loaded.config;
-  std::string listeners;
-  for (const config::Listener& listener : config.listeners)
-    listeners += (listeners.empty() ? "" : ",") + listener.name();
   log::Line(log::Level::info, "ready")
-      .kv("hostname", config.hostname)
-      .kv("listeners", listeners)
+      .kv("hostname", setup_.loaded.config.hostname)
+      .kv("listeners", listener_names())
       .kv("processes", children_.size());
+  manager_.ready("accepting mail at " + listener_names());
+}
+
+std::string Supervisor::listener_names() const {
+  std::string out;
+  for (const config::Listener& listener : setup_.loaded.config.listeners)
+    out += (out.empty() ? "" : ",") + listener.name();
+  return out;
+}
+
+void Supervisor::reload_ended() {
+  if (ready_logged_ && phase_ == Phase::running)
+    manager_.ready("accepting mail at " + listener_names());
 }
 
 void Supervisor::reap() {
@@ -137,6 +147,7 @@ void Supervisor::drain() {
   if (phase_ != Phase::running) return;
   phase_ = Phase::stopping_workers;
   log::Line(log::Level::info, "draining").kv("processes", children_.size() + retired_.size());
+  manager_.stopping();
   setup_.listeners.close_all();
   for (auto& child : children_)
     if (child->kind() != Kind::qmgr) child->stop();

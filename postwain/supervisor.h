@@ -15,6 +15,7 @@
 #include "postwain/child.h"
 #include "postwain/identity.h"
 #include "postwain/listener_set.h"
+#include "postwain/service_manager.h"
 
 namespace postwain::tool {
 
@@ -54,6 +55,9 @@ class Supervisor {
   bool workers_gone() const { return phase_ > Phase::stopping_workers; }
   int exit_code() const { return exit_code_; }
   const config::Loaded& loaded() const { return setup_.loaded; }
+  // A reload begins, and ends whatever came of it.
+  void reload_began() { manager_.reloading(); }
+  void reload_ended();
 
  private:
   enum class Phase { running, stopping_workers, stopping_qmgr, ended };
@@ -61,6 +65,7 @@ class Supervisor {
   void add(Kind kind, std::uint32_t count);
   Child::Recipe recipe(Kind kind) const;
   void child_ready();
+  std::string listener_names() const;
   void child_died(Child& child, int status);
   void leave(int exit_code, const std::string& why);
   void go_on_draining();
@@ -72,6 +77,7 @@ class Supervisor {
   std::vector<std::unique_ptr<Child>> children_;
   std::vector<std::unique_ptr<Child>> retired_;  // replaced at a reload, finishing
   net::Timer kill_timer_;
+  ServiceManager manager_;
   Phase phase_ = Phase::running;
   bool ready_logged_ = false;
   int exit_code_ = 0;

@@ -128,6 +128,7 @@ void SupervisorLink::reload(Answer answer) {
     return answer(kExitTempFail, R"({"error":"postwain is being stopped"})");
   if (answer_) return answer(kExitTempFail, R"({"error":"a reload is under way"})");
   answer_ = std::move(answer);
+  supervisor_.reload_began();
   config::Loaded loaded = load_checked(config_file_);
   std::vector<std::string> problems;
   for (const config::Diagnostic& diagnostic : loaded.diagnostics)
@@ -174,6 +175,7 @@ void SupervisorLink::offered(int exit_code, const std::string& json) {
 
 void SupervisorLink::finish_reload(int exit_code, const std::string& json) {
   offered_ = {};
+  supervisor_.reload_ended();
   if (exit_code == kExitOk) {
     log::Line(log::Level::info, "reloaded").kv("config", config_file_);
   } else {

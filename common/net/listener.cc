@@ -1,4 +1,6 @@
 #include <cerrno>
+#include <cstddef>
+#include <cstring>
 #include <optional>
 
 #include <fcntl.h>
@@ -138,6 +140,24 @@ Result<int> bind_listener(const Endpoint& at, std::uint32_t unix_mode) {
       ::listen(fd.get(), kListenBacklog) != 0)
     return system_error(at.text(), errno);
   return fd.release();
+}
+
+Result<Endpoint> bound_endpoint(int fd) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0)
+    return system_error("address of a socket", errno);
+  if (address.ss_family != AF_UNIX) return endpoint_of(address);
+  const auto& local = reinterpret_cast<const sockaddr_un&>(address);
+  std::size_t length = ::strnlen(local.sun_path, size - offsetof(sockaddr_un, sun_path));
+  if (length == 0) return Error{"a Unix socket without a path", EINVAL};
+  return Endpoint{"", 0, std::string(local.sun_path, length)};
+}
+
+Endpoint canonical(const Endpoint& endpoint) {
+  sockaddr_storage address{};
+  return endpoint.unix_path.empty() && fill_address(endpoint, address) ? endpoint_of(address)
+                                                                       : endpoint;
 }
 
 }  // namespace postwain::net

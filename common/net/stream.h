@@ -96,5 +96,9 @@ constexpr int kListenBacklog = 4096;
 // Binds and listens. Unix: an old socket nobody listens on is removed; mode is set after bind.
 // Returns the descriptor.
 Result<int> bind_listener(const Endpoint& at, std::uint32_t unix_mode = 0666);
+// Where a socket of any family is bound; the host in its shortest form.
+Result<Endpoint> bound_endpoint(int fd);
+// The same endpoint with its host in that form.
+Endpoint canonical(const Endpoint& endpoint);
 
 }  // namespace postwain::net

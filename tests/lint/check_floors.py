@@ -38,6 +38,7 @@ HOME = {
     "toml++/": "common/config/toml_reader.cc",
     "sqlite3.h": "qmgr/",
     "CLI/": "postwain/command_line.cc",
+    "systemd/": "postwain/service_manager.cc",
     "nlohmann/": ("qmgr/", "postwain/"),
 }
 # Never in our headers: their compile time is paid by everyone who includes them.

@@ -35,7 +35,9 @@ class Postwain:
     """One instance. changes: laid over the default configuration (None removes a key)."""
 
     def __init__(self, changes=None, label="", text=None, binaries=BIN,
-                 environment=None):
+                 environment=None, wrapper=(), pass_fds=()):
+        self.wrapper = list(wrapper)  # command that is to run the supervisor
+        self.pass_fds = pass_fds
         self.folder = Folder()
         self.label = label
         self.binaries = binaries
@@ -81,10 +83,10 @@ class Postwain:
     def launch(self):
         """Starts the supervisor without waiting. It dies with the test, should that be killed."""
         self.process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", os.path.join(self.binaries, "postwain"), "run",
+            ["setpriv", "--pdeathsig", "KILL", *self.wrapper, os.path.join(self.binaries, "postwain"), "run",
              "--config", self.config_path],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            start_new_session=True, env=self.environment)
+            start_new_session=True, env=self.environment, pass_fds=self.pass_fds)
         self._reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
         self._reader.start()
 
