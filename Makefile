@@ -7,7 +7,7 @@ TESTS   := $(if $(wildcard /usr/include/catch2/catch.hpp),ON,OFF)
 BIN     := build/release/bin
 export POSTWAIN_BIN := $(CURDIR)/$(BIN)
 
-.PHONY: help run demo test build bench bench-quick asan format lint lint-all fuzz powerloss install packages clean
+.PHONY: help run demo test build bench bench-quick asan format lint lint-all fuzz powerloss install deb deb-test packages clean
 
 help:
 	@echo 'make run          build, then a demo on loopback: a whole MTA and a small mail store (ARGS=--once ends by itself)'
@@ -17,6 +17,7 @@ help:
 	@echo 'make asan         every unit test under the address and undefined-behaviour sanitizers'
 	@echo 'make powerloss    200,000 simulated power cuts of the queue (STATES=n SEED=n)'
 	@echo 'make format lint lint-all fuzz install clean'
+	@echo 'make deb deb-test   a Debian package in build/deb; its life in a root of its own (root)'
 
 packages:
 	@tools/install_packages.sh build
@@ -69,6 +70,14 @@ powerloss:
 
 install: build
 	cmake --install build/release --prefix $(PREFIX)
+
+deb:
+	@tools/install_packages.sh build package
+	tools/make_deb.sh
+
+# Installs, starts, upgrades, removes and purges the package in a Debian root made for it.
+deb-test: deb
+	tests/package/test_deb.sh
 
 clean:
 	rm -rf build
