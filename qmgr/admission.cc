@@ -23,4 +23,15 @@ ipc::Admission decide_admission(const AdmissionFacts& facts) {
   return {true, {}};
 }
 
+bool may_deliver(const AdmissionFacts& facts) {
+  if (facts.stopping || facts.store_full) return false;
+  return !facts.disk.known || facts.disk.free_bytes >= outcome_reserve(facts.disk.total_bytes);
+}
+
+bool room_for_ballast(const AdmissionFacts& facts, std::uint64_t ballast) {
+  return facts.disk.known && !facts.store_full && !facts.stopping && ballast > 0 &&
+         facts.disk.free_bytes >=
+             disk_floor(facts.message_size, facts.disk.total_bytes) + ballast + ballast / 4;
+}
+
 }  // namespace postwain::qmgr

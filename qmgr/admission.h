@@ -30,6 +30,15 @@ inline std::uint64_t disk_floor(std::uint64_t message_size, std::uint64_t total_
                                  total_bytes / 10);
 }
 
+// What outcomes of running attempts may need. With less, no attempt may begin: what it brought
+// could not be recorded, and each such attempt would be a second copy.
+inline std::uint64_t outcome_reserve(std::uint64_t total_bytes) {
+  return std::min<std::uint64_t>(16ULL << 20, total_bytes / 80);
+}
+
 ipc::Admission decide_admission(const AdmissionFacts& facts);
+bool may_deliver(const AdmissionFacts& facts);
+// There is room to make the ballast (ballast.h) and still take new mail.
+bool room_for_ballast(const AdmissionFacts& facts, std::uint64_t ballast);
 
 }  // namespace postwain::qmgr

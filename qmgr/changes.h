@@ -17,22 +17,24 @@ using notice::DsnRecipient;
 using notice::DsnRequest;
 
 enum class ChangeKind : std::uint8_t {
-  remove,   // delivered, failed or cancelled: the row goes
-  defer,    // waits until next_attempt_at
-  hold,     // waits for an operator
-  release,  // due now
+  remove,      // delivered, failed or cancelled: the row goes
+  defer,       // waits until next_attempt_at
+  hold,        // waits for an operator
+  release,     // due now
+  quarantine,  // hold, by ourselves: `last` says why
 };
 
 struct RecipientChange {
   std::uint32_t index = 0;
   ChangeKind kind = ChangeKind::defer;
-  // defer only:
+  // defer and quarantine only:
   std::string destination;
   std::uint32_t attempts = 0;
   WallTime next_attempt_at{};
   bool in_doubt = false;
   bool delay_warned = false;
   LastOutcome last;
+  std::uint32_t crashes = 0;
 };
 
 // A notice to be written if, and only for those recipients for which, the change is made. (A

@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <vector>
 
+#include "qmgr/failpoint.h"
+
 namespace postwain::qmgr {
 
 namespace {
@@ -28,6 +30,7 @@ Result<std::string> ContentFolder::read(mail::QueueId id, std::uint64_t offset,
 }
 
 Status ContentFolder::remove(mail::QueueId id) const {
+  if (Status s = failpoint(Failpoint::content_remove); !s) return s;
   Status removed = disk_->unlink(file_of(id));
   if (!removed && removed.error().code != ENOENT) return removed;
   return {};
@@ -53,6 +56,7 @@ Result<std::size_t> ContentFolder::sweep(
 }
 
 Result<ContentFile> ContentFile::create(const ContentFolder& folder, mail::QueueId id) {
+  if (Status s = failpoint(Failpoint::content_create); !s) return s.error();
   std::string name = folder.file_of(id);
   Result<std::unique_ptr<OutputFile>> output = folder.disk().create(name + ".part");
   if (!output) return output.error();
@@ -64,6 +68,7 @@ ContentFile::~ContentFile() {
 }
 
 Status ContentFile::append(std::string_view bytes) {
+  if (Status s = failpoint(Failpoint::content_append); !s) return s;
   if (Status s = output_->append(bytes); !s) return s;
   size_ += bytes.size();
   return {};
@@ -71,7 +76,9 @@ Status ContentFile::append(std::string_view bytes) {
 
 Status ContentFile::finish() {
   FileSystem& disk = folder_.disk();
+  if (Status s = failpoint(Failpoint::content_sync); !s) return s;
   if (Status s = output_->sync(); !s) return s;
+  if (Status s = failpoint(Failpoint::content_link); !s) return s;
   // link, not rename: a file that is there already must not be replaced. It is the same content
   // submitted again, or somebody else's under a repeated id.
   existed_ = false;
@@ -81,9 +88,11 @@ Status ContentFile::finish() {
     if (!there || *there != size_) return linked;
     existed_ = true;
   }
+  if (Status s = failpoint(Failpoint::content_unlink_part); !s) return s;
   if (Status s = disk.unlink(part()); !s) return s;
   std::unique_ptr<OutputFile> output = std::move(output_);
   if (Status s = output->close(); !s) return s;
+  if (Status s = failpoint(Failpoint::content_sync_folder); !s) return s;
   return disk.sync_folder(folder_.path());
 }
 

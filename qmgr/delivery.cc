@@ -4,6 +4,8 @@
 
 #include "common/log/log.h"
 
+#include "qmgr/failpoint.h"
+
 namespace postwain::qmgr {
 
 namespace {
@@ -17,7 +19,7 @@ std::size_t index_of(Pool pool) {
 }  // namespace
 
 Delivery::Delivery(net::Loop& loop, Queue& queue)
-    : loop_(loop), queue_(queue), wake_(loop), opening_(loop) {
+    : loop_(loop), queue_(queue), wake_(loop), opening_(loop), alone_(loop) {
   // Whoever has not come back by then is not waited for.
   opening_.start(kAgentsWait, [this] {
     open_.fill(true);
@@ -30,7 +32,7 @@ Delivery::~Delivery() {
 }
 
 void Delivery::agent_connected(std::uint64_t peer, Pool pool, daemon::IpcConnection& connection) {
-  agents_.emplace(peer, Agent{pool, &connection, {}, {}});
+  agents_.emplace(peer, Agent{pool, &connection, {}, {}, false, {}});
   queue_.set_capacity(pool, agents(pool) * kLeasesPerAgent);
   look_at_pools();
 }
@@ -60,7 +62,7 @@ void Delivery::agent_lost(std::uint64_t peer) {
         mail::local_outcome(mail::Disposition::deferred, mail::Stage::local, mail::Blame::local,
                             {4, 3, 0}, "the delivery process ended in the middle of an attempt");
     lost.in_doubt = true;
-    for (std::uint32_t index : running.open) running.kept.push_back({index, lost});
+    for (std::uint32_t index : running.open) running.kept.push_back({index, lost, true});
     if (!running.kept.empty()) queue_.settle(running.pick.job.id, std::move(running.kept));
     queue_.finished(running.pick, running.summary, running.reason);
   }
@@ -85,9 +87,13 @@ void Delivery::pump() {
       while (Agent* agent = agent_with_room(pool)) {
         std::optional<Pick> pick = queue_.next(pool);
         if (!pick) break;
-        send_lease(*agent, *std::move(pick));
+        if (queue_.is_suspect(*pick))
+          suspects_.push_back(*std::move(pick));
+        else
+          send_lease(*agent, *std::move(pick));
       }
     }
+    if (!suspects_.empty()) send_suspects();
     queue_.advance();
   }
   set_timer();
@@ -110,12 +116,46 @@ void Delivery::set_timer() {
 Delivery::Agent* Delivery::agent_with_room(Pool pool) {
   Agent* best = nullptr;
   for (auto& [peer, agent] : agents_) {
-    if (agent.pool != pool || agent.leases.size() >= kLeasesPerAgent ||
+    if (agent.pool != pool || agent.set_apart || agent.leases.size() >= kLeasesPerAgent ||
         agent.connection->pending() >= kAgentBacklog)
       continue;
     if (best == nullptr || agent.leases.size() < best->leases.size()) best = &agent;
   }
   return best;
+}
+
+Delivery::Agent* Delivery::agent_apart(Pool pool) {
+  Agent* best = nullptr;
+  for (auto& [peer, agent] : agents_) {
+    if (agent.pool != pool) continue;
+    if (agent.set_apart) return &agent;
+    if (best == nullptr || agent.leases.size() < best->leases.size()) best = &agent;
+  }
+  return best;
+}
+
+// One at a time for each kind of agent. An agent that does not become idle because of slow peers
+// gets it all the same after a while: others must not wait for their timeouts.
+void Delivery::send_suspects() {
+  for (Pool pool : kAllPools) {
+    auto next = std::find_if(suspects_.begin(), suspects_.end(),
+                             [&](const Pick& pick) { return queue_.pool_of(pick) == pool; });
+    Agent* agent = next != suspects_.end() ? agent_apart(pool) : nullptr;
+    if (agent == nullptr) continue;
+    if (!agent->set_apart) {
+      agent->set_apart = true;
+      agent->set_apart_at = mono_now();
+    }
+    if (!agent->leases.empty() && mono_now() - agent->set_apart_at < kAloneWaitMax) {
+      if (!alone_.active()) alone_.start(kAloneWaitMax, [this] { schedule(); });
+      continue;
+    }
+    Pick pick = std::move(*next);
+    suspects_.erase(next);
+    log::Line(log::Level::warning, "tried_alone").kv("id", pick.job.id.text());
+    send_lease(*agent, std::move(pick));
+    agent->set_apart_at = MonoTime::max() - kAloneWaitMax;  // now it runs
+  }
 }
 
 void Delivery::send_lease(Agent& agent, Pick pick) {
@@ -137,6 +177,7 @@ void Delivery::send_lease(Agent& agent, Pick pick) {
   lease.recipients.reserve(pick.job.recipients.size());
   for (std::uint32_t index : pick.job.recipients)
     lease.recipients.push_back({index, message.find(index)->recipient});
+  (void)failpoint(Failpoint::lease_send);
   agent.connection->send(lease);
   Running running{std::move(pick), {}, {}, {}, {}};
   running.open = running.pick.job.recipients;
@@ -190,6 +231,7 @@ void Delivery::end_lease(Agent& agent, std::uint64_t lease) {
   auto found = agent.leases.find(lease);
   queue_.finished(found->second.pick, found->second.summary, found->second.reason);
   agent.leases.erase(found);
+  if (agent.leases.empty()) agent.set_apart = false;
   schedule();
 }
 

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <string>
 #include <string_view>
@@ -26,6 +27,7 @@ constexpr std::size_t kLeasesPerAgent = 1000;
 constexpr std::size_t kAgentBacklog = 8U << 20;  // unsent bytes to one agent
 constexpr Duration kAgentsSettle = std::chrono::milliseconds(50);
 constexpr Duration kAgentsWait = std::chrono::seconds(2);
+constexpr Duration kAloneWaitMax = std::chrono::seconds(30);  // for an agent to become idle
 
 class Delivery {
  public:
@@ -62,12 +64,17 @@ class Delivery {
     daemon::IpcConnection* connection;
     std::unordered_map<std::uint64_t, Running> leases;
     std::unordered_map<mail::QueueId, std::vector<std::uint32_t>> still_running;
+    // Gets nothing else: it is to have, or has, one message that agents died of (verdict.h).
+    bool set_apart = false;
+    MonoTime set_apart_at{};
   };
 
   void pump();
   void set_timer();
   void look_at_pools();
   Agent* agent_with_room(Pool pool);
+  Agent* agent_apart(Pool pool);
+  void send_suspects();
   void send_lease(Agent& agent, Pick pick);
   bool outcomes(Agent& agent, std::string_view payload);
   bool late_outcomes(Agent& agent, std::string_view payload);
@@ -80,6 +87,8 @@ class Delivery {
   Queue& queue_;
   net::Timer wake_;
   net::Timer opening_;
+  net::Timer alone_;
+  std::deque<Pick> suspects_;  // wait to be alone; no more than the scheduler lets run
   std::optional<WallTime> wake_set_;
   std::map<std::uint64_t, Agent> agents_;
   std::array<bool, kPools> open_{};

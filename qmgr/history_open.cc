@@ -1,79 +1,36 @@
 // Opening the history database, and its statements.
-#include <cstdlib>
-
 #include <sqlite3.h>
-
-#include <fmt/format.h>
 
 #include "queue-schema/history_migrations.h"
 
+#include "qmgr/database_setup.h"
 #include "qmgr/history_store.h"
 
 namespace postwain::qmgr {
 
 namespace {
 
-Result<std::int64_t> ask_number(Database& db, const std::string& sql) {
-  Result<std::string> text = db.ask(sql);
-  if (!text) return text.error();
-  return std::int64_t{std::atoll(text->c_str())};
+constexpr const char* kSettings[] = {
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA wal_autocheckpoint = 0",
+    "PRAGMA journal_size_limit = 33554432",
+    "PRAGMA cache_size = -16384",
+    "PRAGMA mmap_size = 0",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA cell_size_check = ON",
+};
+
+Status set_the_rest(Database& db) {
+  harden(db);
+  return run_all(db, kSettings);
 }
 
-Status set_up(Database& db) {
-  Result<std::int64_t> pages = ask_number(db, "PRAGMA page_count");
-  if (!pages) return pages.error();
-  std::vector<const char*> commands = {"PRAGMA locking_mode = EXCLUSIVE"};
-  if (*pages == 0) {
-    commands.push_back("PRAGMA page_size = 4096");
-    commands.push_back("PRAGMA auto_vacuum = INCREMENTAL");
-  }
-  for (const char* command :
-       {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", "PRAGMA wal_autocheckpoint = 0",
-        "PRAGMA journal_size_limit = 33554432", "PRAGMA cache_size = -16384",
-        "PRAGMA mmap_size = 0", "PRAGMA temp_store = MEMORY", "PRAGMA cell_size_check = ON"})
-    commands.push_back(command);
-  sqlite3_db_config(db.raw(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-  sqlite3_db_config(db.raw(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
-  sqlite3_limit(db.raw(), SQLITE_LIMIT_ATTACHED, 0);
-  sqlite3_limit(db.raw(), SQLITE_LIMIT_SQL_LENGTH, 16384);
-  for (const char* command : commands)
-    if (Status s = db.run(command); !s) return s;
-  return {};
-}
-
-Status check_identity(Database& db) {
-  Result<std::int64_t> application = ask_number(db, "PRAGMA application_id");
-  if (!application) return application.error();
-  Result<std::int64_t> tables = ask_number(db, "SELECT count(*) FROM sqlite_schema");
-  if (!tables) return tables.error();
-  if (*application == queue_schema::kHistoryApplicationId) return {};
-  if (*application != 0 || *tables != 0)
-    return Error{"this is not a Postwain history database", SQLITE_NOTADB};
-  return db.run(fmt::format("PRAGMA application_id = {}", queue_schema::kHistoryApplicationId));
-}
-
-Status migrate(Database& db) {
-  Result<std::int64_t> version = ask_number(db, "PRAGMA user_version");
-  if (!version) return version.error();
-  if (*version > 0) {
-    Result<std::int64_t> oldest = ask_number(db, "SELECT oldest_compatible FROM schema_info");
-    if (!oldest) return oldest.error();
-    if (*oldest > queue_schema::kHistorySchemaVersion)
-      return Error{fmt::format("it has schema {}, written by a newer Postwain", *version),
-                   SQLITE_NOTADB};
-  }
-  for (const queue_schema::Migration& step : queue_schema::history_migrations()) {
-    if (step.version <= *version) continue;
-    Status done = db.run("BEGIN IMMEDIATE");
-    if (done) done = db.run(std::string(step.sql));
-    if (done) done = db.run(fmt::format("PRAGMA user_version = {}", step.version));
-    if (done) done = db.run("COMMIT");
-    if (!done) {
-      if (db.in_transaction()) (void)db.run("ROLLBACK");
-      return done;
-    }
-  }
-  return {};
+Status make_current(Database& db) {
+  const FileIdentity identity{queue_schema::kHistoryApplicationId,
+                              queue_schema::kHistorySchemaVersion, "history database",
+                              queue_schema::history_migrations()};
+  if (Status s = check_identity(db, identity); !s) return s;
+  return migrate(db, identity);
 }
 
 }  // namespace
@@ -158,7 +115,7 @@ std::vector<std::string_view> HistoryStore::statements() {
 Result<HistoryStore> HistoryStore::open(const std::string& path) {
   Result<Database> db = Database::open(path, Database::Create::if_missing);
   if (!db) return db.error();
-  for (Status (*step)(Database&) : {&set_up, &check_identity, &migrate})
+  for (Status (*step)(Database&) : {&set_before_first_page, &set_the_rest, &make_current})
     if (Status s = step(*db); !s) return Error{path + ": " + s.error().text, s.error().code};
   // Numbers of this run are above those of all former ones, whatever the clock says.
   if (Status s = db->run("UPDATE schema_info SET runs = runs + 1"); !s) return s.error();
@@ -205,12 +162,7 @@ Status HistoryStore::checkpoint_if_large() {
 }
 
 Status HistoryStore::vacuum_step() {
-  Result<std::int64_t> pages = ask_number(db_, "PRAGMA page_count");
-  if (!pages) return pages.error();
-  Result<std::int64_t> free = ask_number(db_, "PRAGMA freelist_count");
-  if (!free) return free.error();
-  if (*free < 1024 || *free * 4 < *pages) return {};
-  return db_.run("PRAGMA incremental_vacuum(256)");
+  return incremental_vacuum(db_);
 }
 
 }  // namespace postwain::qmgr

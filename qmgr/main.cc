@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
 
   // The parts; due work is found by index, not by a scan.
   net::Loop loop;
+  int exit_code = kExitOk;
   {
     qmgr::Qmgr manager(loop, spool.take(), start.config());
     daemon::Signals signals(loop, [&] { manager.drain(); });
@@ -30,8 +31,9 @@ int main(int argc, char** argv) {
     }
     daemon::announce_ready(start);
     loop.run();
+    exit_code = manager.exit_code();
   }
   log::Line(log::Level::info, "stopped");
   log::flush();
-  return kExitOk;
+  return exit_code;
 }

@@ -73,6 +73,7 @@ struct StoredRecipient {
   bool in_doubt = false;
   bool delay_warned = false;
   LastOutcome last;
+  std::uint32_t crashes = 0;  // agents in a row that died while they had it
 };
 
 struct StoredMessage {
@@ -93,6 +94,13 @@ struct OpenBreaker {
 struct KnownMxSet {
   std::string destination;
   std::string hosts;
+};
+
+// Time that passed on the clock while nobody of us looked: Postwain did not run, or the clock was
+// set forward (table clock_gap). It does not count for the age of messages of before.
+struct ClockGap {
+  WallTime at{};  // its beginning, as the clock showed it
+  Duration length{};
 };
 
 // An operator's word that a destination is left alone (table suspension).

@@ -1,5 +1,6 @@
 #include "qmgr/qmgr.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 
@@ -11,6 +12,8 @@
 #include "common/base/sysexits.h"
 #include "common/config/bundle.h"
 #include "common/log/log.h"
+
+#include "qmgr/retry_policy.h"
 
 namespace postwain::qmgr {
 
@@ -44,6 +47,67 @@ int exit_code_of(const Error& error) {
   return kExitTempFail;
 }
 
+constexpr Duration kCheckAtMost = std::chrono::seconds(2);
+
+// A process that was killed leaves a sound file; one that was not ended by us may tell of worse.
+::postwain::Status check_after_unclean_end(Store& store) {
+  if (!store.was_unclean()) return {};
+  Result<bool> checked = store.quick_check(kCheckAtMost);
+  if (!checked) return checked.error();
+  log::Line(log::Level::info, "recovered")
+      .kv("check", *checked ? "the database is sound" : "not finished in the time there is");
+  return {};
+}
+
+// The longest a recipient may have to wait for its next attempt.
+Duration longest_wait(const config::Config& config) {
+  Duration longest = kHintMax;
+  for (const std::vector<Duration>* delays : {&config.queue.retry, &config.queue.retry_lmtp})
+    for (Duration delay : *delays) longest = std::max(longest, delay);
+  return longest * 2 + std::chrono::minutes(1);
+}
+
+// After the clock was set back, due times lie beyond what any schedule plans.
+::postwain::Status bring_due_times_near(Store& store, Duration longest, WallTime now) {
+  std::string after;
+  std::int64_t moved = 0;
+  constexpr std::size_t kAtOnce = 500;
+  for (;;) {
+    Result<std::vector<DueDestination>> page = store.destinations(after, kAtOnce);
+    if (!page) return page.error();
+    for (const DueDestination& one : *page)
+      for (;;) {
+        Result<std::int64_t> some = store.pull_back(one.destination, now + longest, now);
+        if (!some) return some.error();
+        moved += *some;
+        if (*some == 0) break;
+      }
+    if (page->size() < kAtOnce) break;
+    after = page->back().destination;
+  }
+  if (moved > 0) log::Line(log::Level::warning, "clock_set_back").kv("recipients_due_now", moved);
+  return {};
+}
+
+Result<ObservedTime> look_at_clock(Store& store, const config::Config& config) {
+  Result<StoredClock> stored = store.clock();
+  if (!stored) return stored.error();
+  ObservedTime observed(std::move(stored->gaps));
+  WallTime now = wall_now();
+  ObservedTime::Start start = observed.start(stored->last_seen, now, mono_now());
+  if (start.gap) {
+    log::Line(log::Level::warning, "time_unobserved")
+        .kv("since", format_rfc3339(start.gap->at))
+        .kv("for", format_duration(start.gap->length));
+    if (::postwain::Status s = store.put_clock_gaps(observed.gaps()); !s) return s.error();
+  }
+  if (start.set_back)
+    if (::postwain::Status s = bring_due_times_near(store, longest_wait(config), now); !s)
+      return s.error();
+  if (::postwain::Status s = store.put_clock(now); !s) return s.error();
+  return observed;
+}
+
 }  // namespace
 
 Result<Spool> open_spool(const config::Config& config) {
@@ -51,30 +115,44 @@ Result<Spool> open_spool(const config::Config& config) {
     return Error{system_error(config.spool_dir, errno).text, kExitCantCreate};
   Result<std::string> folder = real_path(config.spool_dir);
   if (!folder) return Error{folder.error().text, kExitNoInput};
+  if (::postwain::Status s = probe_folder(*folder); !s)
+    return Error{s.error().text + ": the spool cannot be written", kExitTempFail};
   Result<Store> store = Store::open(*folder + "/queue.db");
   if (!store) {
     if (trouble_of(store.error()) == DbTrouble::busy)
       return Error{config.spool_dir + ": another qmgr works with this spool", kExitTempFail};
     return Error{store.error().text, exit_code_of(store.error())};
   }
+  if (::postwain::Status s = check_after_unclean_end(*store); !s)
+    return Error{s.error().text, exit_code_of(s.error())};
+  Result<ObservedTime> observed = look_at_clock(*store, config);
+  // On a full disk the queue works all the same, and the clock is looked at again.
+  if (!observed && trouble_of(observed.error()) != DbTrouble::full)
+    return Error{observed.error().text, exit_code_of(observed.error())};
   ContentFolder files(*folder + "/content");
   if (::postwain::Status s = files.create(); !s) return Error{s.error().text, kExitCantCreate};
   Result<std::size_t> swept = files.sweep([&](mail::QueueId id) { return store->has_message(id); });
   if (!swept) return Error{swept.error().text, kExitIoError};
   if (*swept > 0) log::Line(log::Level::info, "orphans_removed").kv("files", *swept);
-  return Spool{store.take(), std::move(files)};
+  return Spool{store.take(), std::move(files), observed ? observed.take() : ObservedTime(),
+               Ballast(*folder + "/ballast")};
 }
 
 Qmgr::Qmgr(net::Loop& loop, Spool spool, const config::Config& config)
-    : loop_(loop), config_(config), watch_(loop), ending_(loop) {
-  queue_ = std::make_unique<Queue>(loop, std::move(spool.store), std::move(spool.files), config,
+    : loop_(loop),
+      config_(config),
+      watch_(loop),
+      ending_(loop),
+      ballast_(std::move(spool.ballast)) {
+  queue_ = std::make_unique<Queue>(loop, std::move(spool.store), std::move(spool.files),
+                                   std::move(spool.observed), config,
                                    Queue::Hooks{
                                        [this] {
                                          if (delivery_) delivery_->schedule();
                                        },
                                        [this](bool full) {
                                          facts_.store_full = full;
-                                         delivery_->pause(full || draining_);
+                                         look_at_ballast();
                                          look_at_admission();
                                        },
                                        [this](const Error& error) { broken(error); },
@@ -86,8 +164,8 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, const config::Config& config)
       Control::Hooks{[this](std::string_view bundle) { return take_config(bundle); },
                      [this] { return admission_; }});
   peers_ = std::make_unique<Peers>(loop, config.users.network, *intake_, *delivery_, *control_);
-  look_at_admission();
-  watch_.repeat(kDiskCheck, [this] { look_at_admission(); });
+  look_around();
+  watch_.repeat(kDiskCheck, [this] { look_around(); });
   queue_->recover();
 }
 
@@ -101,6 +179,40 @@ Qmgr::~Qmgr() = default;
   return {};
 }
 
+void Qmgr::look_around() {
+  look_at_admission();
+  look_at_ballast();
+  if (draining_ || !queue_->look_at_clock(wall_now(), mono_now())) return;
+  // What is planned in memory is planned by the old clock. What is on the disk is put right at the
+  // start (bring_due_times_near), so starting again is the simplest cure.
+  exit_code_ = kExitTempFail;
+  drain();
+}
+
+// Given up when the disk is full, and made again when there is room for it and for new mail.
+void Qmgr::look_at_ballast() {
+  if (ballast_wanted_) return;
+  if (facts_.store_full && ballast_.there()) {
+    ::postwain::Status released = ballast_.release();
+    log::Line line(log::Level::warning, "ballast_released");
+    if (!released) line.kv("error", released.error().text);
+    return queue_->store().probe_soon();
+  }
+  std::uint64_t size = Ballast::size_for(facts_.disk.total_bytes);
+  if (ballast_.there() || !room_for_ballast(facts_, size)) return;
+  ballast_wanted_ = true;
+  queue_->worker().run([this, ballast = ballast_, size]() -> ContentWorker::Completion {
+    ::postwain::Status made = ballast.make(size);
+    return [this, made, size] {
+      ballast_wanted_ = false;
+      log::Line line(made ? log::Level::debug : log::Level::warning,
+                     made ? "ballast_made" : "no_ballast");
+      line.kv("bytes", size);
+      if (!made) line.kv("error", made.error().text);
+    };
+  });
+}
+
 void Qmgr::look_at_admission() {
   facts_.disk = disk_space(queue_->files().path());
   facts_.message_size = config_.limits.message_size;
@@ -108,6 +220,7 @@ void Qmgr::look_at_admission() {
   facts_.stopping = draining_;
   admission_ = decide_admission(facts_);
   intake_->set_admission(admission_);
+  delivery_->pause(!may_deliver(facts_));
 }
 
 Result<bool> Qmgr::take_config(std::string_view bytes) {
@@ -142,7 +255,6 @@ void Qmgr::drain() {
   if (draining_) return;
   draining_ = true;
   log::Line(log::Level::info, "draining");
-  delivery_->pause(true);
   look_at_admission();
   drain_until_ = mono_now() + kDrainMax;
   try_to_end();

@@ -14,6 +14,7 @@
 #include "common/net/stream.h"
 
 #include "qmgr/admission.h"
+#include "qmgr/ballast.h"
 #include "qmgr/control.h"
 #include "qmgr/delivery.h"
 #include "qmgr/intake.h"
@@ -30,6 +31,8 @@ constexpr Duration kDrainMax = std::chrono::seconds(5);
 struct Spool {
   Store store;
   ContentFolder files;
+  ObservedTime observed;
+  Ballast ballast;
 };
 Result<Spool> open_spool(const config::Config& config);
 
@@ -45,9 +48,13 @@ class Qmgr {
   // No new mail, no new leases; when the running ones have ended (or kDrainMax is over) everything
   // is committed and the loop stops.
   void drain();
+  // Of the process; not 0 when it drained to be started again.
+  int exit_code() const { return exit_code_; }
 
  private:
+  void look_around();  // at the disk and the clock
   void look_at_admission();
+  void look_at_ballast();
   Result<bool> take_config(std::string_view bundle);
   void broken(const Error& error);
   void try_to_end();
@@ -62,9 +69,12 @@ class Qmgr {
   std::unique_ptr<net::Listener> listener_;
   net::Timer watch_;
   net::Timer ending_;
+  Ballast ballast_;
+  bool ballast_wanted_ = false;  // one is being made
   AdmissionFacts facts_;
   ipc::Admission admission_;
   bool draining_ = false;
+  int exit_code_ = 0;
   MonoTime drain_until_{};
 };
 

@@ -8,19 +8,16 @@
 
 namespace postwain::qmgr {
 
-namespace {
-
-Pool pool_of(const std::string& key) {
+Pool Queue::pool_named(const std::string& key) {
   return key.compare(0, 5, "lmtp:") == 0 ? Pool::lmtp : Pool::smtp;
 }
 
-}  // namespace
-
-Queue::Queue(net::Loop& loop, Store store, ContentFolder files, const config::Config& config,
-             Hooks hooks)
+Queue::Queue(net::Loop& loop, Store store, ContentFolder files, ObservedTime observed,
+             const config::Config& config, Hooks hooks)
     : loop_(loop),
       config_(config),
       hooks_(std::move(hooks)),
+      observed_(std::move(observed)),
       scheduler_(SchedulerLimits{}, static_cast<std::uint64_t>(to_unix_ms(wall_now()))),
       files_(files),
       gather_timer_(loop),
@@ -305,6 +302,7 @@ void Queue::refilled(const Refill& refill, DuePage page) {
       r.attempts = row->attempts;
       r.in_doubt = row->in_doubt;
       r.delay_warned = row->delay_warned;
+      r.crashes = row->crashes;
       if (row->last.at != WallTime{}) r.last = std::make_unique<LastOutcome>(std::move(row->last));
       working_.add(working, std::move(r));
     }
@@ -358,13 +356,17 @@ DestinationId Queue::destination(const Routed& routed) {
 // A destination of which only the name is known yet; its settings come with the first recipient.
 DestinationId Queue::destination_named(const std::string& key) {
   if (auto known = scheduler_.find(key)) return *known;
-  Pool pool = pool_of(key);
+  Pool pool = pool_named(key);
   return scheduler_.destination(key, {pool, pool == Pool::lmtp, 0, 0, {}});
 }
 
 WallTime Queue::milestone_of(const MessageInfo& info, bool warned) const {
-  Lifetimes limits = lifetimes(config_.queue, info.envelope.reverse_path.is_null());
-  return next_milestone(limits, info.arrival.received_at, warned);
+  return next_milestone(lifetimes_of(info), info.arrival.received_at, warned);
+}
+
+Lifetimes Queue::lifetimes_of(const MessageInfo& info) const {
+  return extended(lifetimes(config_.queue, info.envelope.reverse_path.is_null()),
+                  observed_.unobserved_since(info.arrival.received_at));
 }
 
 }  // namespace postwain::qmgr

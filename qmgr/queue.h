@@ -22,6 +22,7 @@
 #include "qmgr/content_files.h"
 #include "qmgr/content_worker.h"
 #include "qmgr/notice_gather.h"
+#include "qmgr/observed_time.h"
 #include "qmgr/recorder.h"
 #include "qmgr/router.h"
 #include "qmgr/scheduler.h"
@@ -50,8 +51,8 @@ class Queue {
     std::function<void(const Error&)> on_broken;
   };
 
-  Queue(net::Loop& loop, Store store, ContentFolder files, const config::Config& config,
-        Hooks hooks);
+  Queue(net::Loop& loop, Store store, ContentFolder files, ObservedTime observed,
+        const config::Config& config, Hooks hooks);
   ~Queue();
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
@@ -71,10 +72,14 @@ class Queue {
   std::optional<Pick> next(Pool pool);
   WorkingMessage* find(mail::QueueId id) { return working_.find(id); }
   Routed route_of(WorkingMessage& message, const Job& job);
+  // Agents have died while they had it; it is to be tried alone.
+  bool is_suspect(const Pick& pick);
+  Pool pool_of(const Pick& pick) const;
   // The outcomes of some recipients of a lease; each recipient at most once.
   struct IndexedOutcome {
     std::uint32_t index;
     mail::Outcome outcome;
+    bool crashed = false;  // the agent died: nobody gave this outcome
   };
   void settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes);
   // The lease is over, all its recipients are settled.
@@ -99,12 +104,17 @@ class Queue {
   bool is_active(mail::QueueId id, std::uint32_t index);
   // The name of a destination, from itself or from a domain.
   std::string destination_key(const std::string& text) const;
+  static Pool pool_named(const std::string& key);  // of a destination
   // False: there are too many already.
   bool suspend(Suspension suspension);
   bool resume(const std::string& key, const std::string& author);
   const std::map<std::string, Suspension>& suspensions() const { return suspensions_; }
   StoreThread& store() { return *store_; }
   History& history() { return recorder_->history(); }
+
+  // Both clocks; called every few seconds. True: the clock has jumped, and what is planned in
+  // memory is wrong. The gap, if it is one, is on its way into the store.
+  bool look_at_clock(WallTime now, MonoTime mono);
 
   void advance();  // time has passed: wakes what is due
   std::optional<WallTime> wake_at() const { return scheduler_.wake_at(); }
@@ -150,11 +160,15 @@ class Queue {
   RecipientFacts facts_of(const WorkingRecipient& recipient) const;
   RetryRules rules_for(const MessageInfo& info, const mail::Address& recipient) const;
   void give_notices_their_way(std::vector<NoticeOrder>& orders);
+  Lifetimes lifetimes_of(const MessageInfo& info) const;
+  static void log_held(mail::QueueId id, const RecipientFacts& facts,
+                       const RecipientChange& change);
   WallTime milestone_of(const MessageInfo& info, bool warned) const;
 
   net::Loop& loop_;
   config::Config config_;
   Hooks hooks_;
+  ObservedTime observed_;
   std::unique_ptr<Router> router_;
   Scheduler scheduler_;
   WorkingSet working_;
@@ -167,6 +181,7 @@ class Queue {
   net::Timer gather_timer_;
   std::unordered_map<std::string, std::string> mx_sets_;  // hosts by destination
   std::map<std::string, Suspension> suspensions_;
+  WallTime clock_stored_at_{};
   bool finishing_ = false;
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<ContentWorker> worker_;

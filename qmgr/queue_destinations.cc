@@ -159,4 +159,20 @@ void Queue::end_suspensions(WallTime now) {
   for (const std::string& key : over) resume(key, "its time is over");
 }
 
+// --- the clock --------------------------------------------------------------------------------
+
+bool Queue::look_at_clock(WallTime now, MonoTime mono) {
+  ObservedTime::Look look = observed_.look(now, mono);
+  if (look.gap)
+    store_->write([gaps = observed_.gaps()](Store& store) { return store.put_clock_gaps(gaps); });
+  if (look.jumped || now - clock_stored_at_ >= kClockHeartbeat) {
+    clock_stored_at_ = now;
+    store_->write([now](Store& store) { return store.put_clock(now); });
+  }
+  if (look.jumped)
+    log::Line(log::Level::warning, "clock_jumped")
+        .kv("by", (look.by < Duration(0) ? "-" : "+") + format_duration(std::chrono::abs(look.by)));
+  return look.jumped;
+}
+
 }  // namespace postwain::qmgr

@@ -106,8 +106,8 @@ void Queue::apply_late(const StoredMessage& message, const std::vector<IndexedOu
     // Lent again already: that lease's own outcome counts.
     if (report == outcomes.end() || in_memory(working_, message.info.id, row.index) != nullptr)
       continue;
-    RecipientFacts facts{row.index,    row.recipient,    row.destination,         row.attempts,
-                         row.in_doubt, row.delay_warned, greylisted_at(&row.last)};
+    RecipientFacts facts{row.index,    row.recipient,    row.destination,          row.attempts,
+                         row.in_doubt, row.delay_warned, greylisted_at(&row.last), row.crashes};
     RetryRules rules = rules_for(message.info, row.recipient.address);
     Verdict verdict = judge(message.info, facts, report->outcome, rules, now);
     recorder_->outcome(message.info, facts, report->outcome, verdict.change, rules, {}, now);
@@ -160,8 +160,8 @@ void Queue::act(Action action, const StoredMessage& message, const std::string& 
     if (action == Action::retry || action == Action::release)
       scheduler_.release_hold(destination_named(row.destination), now);
     if (action != Action::bounce) continue;
-    RecipientFacts facts{row.index,    row.recipient,    row.destination,         row.attempts,
-                         row.in_doubt, row.delay_warned, greylisted_at(&row.last)};
+    RecipientFacts facts{row.index,    row.recipient,    row.destination,          row.attempts,
+                         row.in_doubt, row.delay_warned, greylisted_at(&row.last), row.crashes};
     LastOutcome last;
     last.reply.enhanced = {5, 7, 0};
     last.reply.text = "returned by the operator of the mail system";

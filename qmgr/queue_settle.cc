@@ -28,15 +28,28 @@ Routed Queue::route_of(WorkingMessage& message, const Job& job) {
   return router_->route(first->recipient.address);
 }
 
+bool Queue::is_suspect(const Pick& pick) {
+  WorkingMessage* message = working_.find(pick.job.id);
+  return message != nullptr &&
+         std::any_of(pick.job.recipients.begin(), pick.job.recipients.end(), [&](auto index) {
+           const WorkingRecipient* r = message->find(index);
+           return r != nullptr && r->crashes >= kCrashesAlone;
+         });
+}
+
+Pool Queue::pool_of(const Pick& pick) const {
+  return pool_named(scheduler_.key(pick.destination));
+}
+
 RecipientFacts Queue::facts_of(const WorkingRecipient& r) const {
   return {r.index,    r.recipient,    scheduler_.key(r.destination), r.attempts,
-          r.in_doubt, r.delay_warned, greylisted_at(r.last.get())};
+          r.in_doubt, r.delay_warned, greylisted_at(r.last.get()),   r.crashes};
 }
 
 RetryRules Queue::rules_for(const MessageInfo& info, const mail::Address& recipient) const {
   Routed routed = router_->route(recipient);
   RetryRules rules;
-  rules.lifetimes = lifetimes(config_.queue, info.envelope.reverse_path.is_null());
+  rules.lifetimes = lifetimes_of(info);
   rules.delays = routed.settings->store_schedule ? &config_.queue.retry_lmtp : &config_.queue.retry;
   rules.jitter = config_.queue.jitter;
   rules.final_delivery = routed.hop.kind == mail::HopKind::lmtp;
@@ -58,18 +71,21 @@ void Queue::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes) {
                          !r->recipient.notify.on_success();
     if (plain_success) {  // the usual case needs no rules and no notice
       recorder_->delivered(message->info, *r, scheduler_.key(r->destination), one.outcome, now);
-      settlement.changes.push_back({one.index, ChangeKind::remove, {}, 0, {}, false, false, {}});
+      settlement.changes.push_back({one.index, ChangeKind::remove, {}, 0, {}, false, false, {}, 0});
       continue;
     }
     RecipientFacts facts = facts_of(*r);
     RetryRules rules = rules_for(message->info, r->recipient.address);
     if (message->damaged && one.outcome.disposition == mail::Disposition::deferred) {
-      RecipientChange hold{one.index, ChangeKind::hold, {}, 0, {}, false, false, {}};
+      RecipientChange hold = judge_unreadable(facts, now).change;
       recorder_->outcome(message->info, facts, one.outcome, hold, rules, r->leased_at, now);
+      log_held(id, facts, hold);
       settlement.changes.push_back(std::move(hold));
       continue;
     }
-    Verdict verdict = judge(message->info, facts, one.outcome, rules, now);
+    Verdict verdict = one.crashed ? judge_crash(message->info, facts, one.outcome, rules, now)
+                                  : judge(message->info, facts, one.outcome, rules, now);
+    if (verdict.change.kind == ChangeKind::quarantine) log_held(id, facts, verdict.change);
     recorder_->outcome(message->info, facts, one.outcome, verdict.change, rules, r->leased_at, now);
     if (verdict.event) {
       LastOutcome last{now, one.outcome.stage, one.outcome.reply, one.outcome.remote_host};
@@ -168,6 +184,13 @@ void Queue::submit(Settlement settlement, const MessageInfo& info,
   request->urgent = urgent;
   request->done = [this, done = std::move(done)](SettleRequest& r) { settled(r, done); };
   store_->settle(std::move(request));
+}
+
+void Queue::log_held(mail::QueueId id, const RecipientFacts& facts, const RecipientChange& change) {
+  log::Line(log::Level::error, "held")
+      .kv("id", id.text())
+      .kv("to", facts.recipient.address.text())
+      .kv("reason", change.last.reply.text);
 }
 
 void Queue::give_notices_their_way(std::vector<NoticeOrder>& orders) {

@@ -126,7 +126,7 @@ void Recorder::outcome(const MessageInfo& message, const RecipientFacts& before,
   event.recipient = before.recipient.address.text();
   event.destination = before.destination;
   history_.happened(event);
-  if (change.kind != ChangeKind::hold) return;
+  if (change.kind != ChangeKind::quarantine) return;
   EventRecord held;
   held.id = message.id;
   held.index = before.index;

@@ -44,6 +44,13 @@ struct Lifetimes {
 // warned.
 Lifetimes lifetimes(const config::Queue& queue, bool null_sender);
 
+// Time that nobody saw pass does not count (observed_time.h).
+inline Lifetimes extended(Lifetimes limits, Duration unobserved) {
+  limits.lifetime += unobserved;
+  if (limits.delay_warning) *limits.delay_warning += unobserved;
+  return limits;
+}
+
 struct Plan {
   bool expired = false;        // give up now
   bool warn = false;           // tell the sender now

@@ -24,7 +24,8 @@ std::string_view sql_text(Sql statement) {
     case Sql::select_recipients:
       return "SELECT idx, address, notify, orcpt, state, destination, attempts, next_attempt_at, "
              "in_doubt, delay_warned, last_at, last_stage, last_code, last_enhanced, last_text, "
-             "last_host FROM recipient WHERE message_id = ?1 AND idx >= ?2 ORDER BY idx LIMIT ?3";
+             "last_host, crashes FROM recipient WHERE message_id = ?1 AND idx >= ?2 ORDER BY idx "
+             "LIMIT ?3";
     case Sql::select_content:
       return "SELECT substr(data, ?2, ?3) FROM content WHERE id = ?1";
     case Sql::remove_recipient:
@@ -32,12 +33,12 @@ std::string_view sql_text(Sql statement) {
     case Sql::defer_recipient:
       return "UPDATE recipient SET destination = ?3, attempts = ?4, next_attempt_at = ?5, "
              "in_doubt = ?6, delay_warned = ?7, last_at = ?8, last_stage = ?9, last_code = ?10, "
-             "last_enhanced = ?11, last_text = ?12, last_host = ?13 "
+             "last_enhanced = ?11, last_text = ?12, last_host = ?13, crashes = ?14, state = ?15 "
              "WHERE message_id = ?1 AND idx = ?2";
     case Sql::hold_recipient:
       return "UPDATE recipient SET state = 1 WHERE message_id = ?1 AND idx = ?2";
     case Sql::release_recipient:
-      return "UPDATE recipient SET state = 0, next_attempt_at = ?3 "
+      return "UPDATE recipient SET state = 0, next_attempt_at = ?3, crashes = 0 "
              "WHERE message_id = ?1 AND idx = ?2";
     case Sql::remove_empty_message:  // its content goes by the cascade
       return "DELETE FROM message WHERE id = ?1 AND NOT EXISTS "
@@ -45,7 +46,7 @@ std::string_view sql_text(Sql statement) {
     case Sql::due_recipients:
       return "SELECT message_id, idx, address, notify, orcpt, state, destination, attempts, "
              "next_attempt_at, in_doubt, delay_warned, last_at, last_stage, last_code, "
-             "last_enhanced, last_text, last_host FROM recipient "
+             "last_enhanced, last_text, last_host, crashes FROM recipient "
              "WHERE state = 0 AND destination = ?1 AND next_attempt_at <= ?2 "
              "AND (next_attempt_at, message_id, idx) > (?4, ?5, ?6) "
              "ORDER BY next_attempt_at, message_id, idx LIMIT ?3";
@@ -92,6 +93,21 @@ std::string_view sql_text(Sql statement) {
     case Sql::list_suspensions:
       return "SELECT destination, since, until, author, reason FROM suspension "
              "WHERE destination > ?1 ORDER BY destination LIMIT ?2";
+    case Sql::select_clock:
+      return "SELECT last_seen FROM clock WHERE one = 1";
+    case Sql::put_clock:
+      return "UPDATE clock SET last_seen = ?1 WHERE one = 1";
+    case Sql::list_clock_gaps:
+      return "SELECT at, length FROM clock_gap WHERE at > ?1 ORDER BY at LIMIT ?2";
+    case Sql::put_clock_gap:
+      return "INSERT INTO clock_gap (at, length) VALUES (?1,?2) "
+             "ON CONFLICT (at) DO UPDATE SET length = ?2";
+    case Sql::remove_clock_gap:
+      return "DELETE FROM clock_gap WHERE at = ?1";
+    case Sql::pull_back:
+      return "UPDATE recipient SET next_attempt_at = ?3 WHERE (message_id, idx) IN "
+             "(SELECT message_id, idx FROM recipient WHERE state = 0 AND destination = ?1 "
+             "AND next_attempt_at > ?2 ORDER BY next_attempt_at LIMIT 1000)";
     case Sql::begin:
       return "BEGIN IMMEDIATE";
     case Sql::commit:

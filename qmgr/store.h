@@ -19,6 +19,7 @@
 
 #include "qmgr/changes.h"
 #include "qmgr/message.h"
+#include "qmgr/observed_time.h"
 #include "qmgr/sqlite.h"
 #include "qmgr/statements.h"
 #include "qmgr/store_cursor.h"
@@ -45,6 +46,11 @@ struct DuePage {
 struct DueDestination {
   std::string destination;
   WallTime due_at{};
+};
+
+struct StoredClock {
+  WallTime last_seen{};  // zero: never
+  std::vector<ClockGap> gaps;
 };
 
 struct Counts {
@@ -79,7 +85,14 @@ class Store {
   Status put_suspension(const Suspension& suspension);
   Status remove_suspension(const std::string& destination);
 
+  Status put_clock(WallTime last_seen);
+  Status put_clock_gaps(const std::vector<ClockGap>& gaps);  // all there are
+  // Up to 1000 waiting recipients of the destination that are due later than `latest` become due at
+  // `to` instead; tells how many.
+  Result<std::int64_t> pull_back(const std::string& destination, WallTime latest, WallTime to);
+
   // Reads, each bounded.
+  Result<StoredClock> clock();
   // Rows behind the cursor only.
   Result<DuePage> due(const std::string& destination, WallTime now, std::uint32_t limit,
                       const StoreCursor& after = {});
@@ -107,6 +120,12 @@ class Store {
   Status checkpoint(Checkpoint how);
   Status vacuum_step();  // gives pages back when a quarter of the file is free
 
+  // The former process did not end in good order: there was a log beside the file.
+  bool was_unclean() const { return unclean_; }
+  // SQLite's own check, given up after that time. False: not finished. The error of a file that is
+  // broken inside is SQLITE_CORRUPT.
+  Result<bool> quick_check(Duration at_most);
+
   Database& database() { return db_; }
 
  private:
@@ -129,6 +148,7 @@ class Store {
   Database db_;
   std::array<Statement, kSqlCount> statements_;
   std::unique_ptr<std::int64_t> wal_bytes_;  // set by a callback of SQLite
+  bool unclean_ = false;
 };
 
 }  // namespace postwain::qmgr

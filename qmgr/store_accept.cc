@@ -1,6 +1,7 @@
 // Writing new messages.
 #include <sqlite3.h>
 
+#include "qmgr/failpoint.h"
 #include "qmgr/store.h"
 
 namespace postwain::qmgr {
@@ -59,6 +60,7 @@ Result<Accepted> Store::insert(const NewMessage& message, WallTime due) {
 }
 
 Status Store::insert_rows(const NewMessage& message, WallTime due) {
+  if (Status s = failpoint(Failpoint::accept_insert); !s) return s;
   auto id = static_cast<std::int64_t>(message.info.id.value);
   if (!message.info.in_file) {
     Use use(sql(Sql::insert_content));
@@ -93,6 +95,7 @@ Result<Accepted> Store::same_message(const NewMessage& message) {
 }
 
 Status Store::put_breaker(const OpenBreaker& breaker) {
+  if (Status s = failpoint(Failpoint::fact_write); !s) return s;
   Use use(sql(Sql::put_breaker));
   use.text(breaker.destination)
       .number(breaker.opens)

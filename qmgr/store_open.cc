@@ -1,10 +1,14 @@
 // Opening the queue database: the order of these steps is part of the guarantee.
+#include <chrono>
+
 #include <sqlite3.h>
 
 #include <fmt/format.h>
 
 #include "queue-schema/migrations.h"
 
+#include "qmgr/database_setup.h"
+#include "qmgr/failpoint.h"
 #include "qmgr/store.h"
 
 namespace postwain::qmgr {
@@ -32,86 +36,31 @@ Status demand(Database& db, const std::string& pragma, const std::string& value)
   return {};
 }
 
-Status run_all(Database& db, std::initializer_list<const char*> commands) {
-  for (const char* command : commands)
-    if (Status status = db.run(command); !status) return status;
-  return {};
-}
-
-Status set_before_first_page(Database& db) {
-  // EXCLUSIVE before the journal mode: no shared-memory file, and a second opener is refused.
-  if (Status s = db.run("PRAGMA locking_mode = EXCLUSIVE"); !s) return s;
-  Result<std::string> pages = db.ask("PRAGMA page_count");
-  if (!pages) return pages.error();
-  if (*pages == "0")
-    if (Status s = run_all(db, {"PRAGMA page_size = 4096", "PRAGMA auto_vacuum = INCREMENTAL"}); !s)
-      return s;
-  Result<std::string> mode = db.ask("PRAGMA journal_mode = WAL");
-  if (!mode) return mode.error();
-  if (*mode != "wal") return Error{"no write-ahead log: " + *mode, SQLITE_MISUSE};
-  return {};
-}
+constexpr const char* kSettings[] = {
+    "PRAGMA synchronous = FULL",
+    "PRAGMA wal_autocheckpoint = 0",
+    "PRAGMA journal_size_limit = 67108864",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA secure_delete = FAST",
+    "PRAGMA cache_size = -65536",
+    "PRAGMA mmap_size = 0",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA cell_size_check = ON",
+};
 
 Status set_the_rest(Database& db) {
-  sqlite3_db_config(db.raw(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-  sqlite3_db_config(db.raw(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
-  sqlite3_limit(db.raw(), SQLITE_LIMIT_ATTACHED, 0);
-  sqlite3_limit(db.raw(), SQLITE_LIMIT_SQL_LENGTH, 16384);
-  sqlite3_busy_timeout(db.raw(), 0);
-  if (Status s = run_all(
-          db, {"PRAGMA synchronous = FULL", "PRAGMA wal_autocheckpoint = 0",
-               "PRAGMA journal_size_limit = 67108864", "PRAGMA foreign_keys = ON",
-               "PRAGMA secure_delete = FAST", "PRAGMA cache_size = -65536", "PRAGMA mmap_size = 0",
-               "PRAGMA temp_store = MEMORY", "PRAGMA cell_size_check = ON"});
-      !s)
-    return s;
+  harden(db);
+  if (Status s = run_all(db, kSettings); !s) return s;
   if (Status s = demand(db, "synchronous", "2"); !s) return s;
   if (Status s = demand(db, "foreign_keys", "1"); !s) return s;
   return demand(db, "locking_mode", "exclusive");
 }
 
-Result<std::int64_t> ask_number(Database& db, const std::string& sql) {
-  Result<std::string> text = db.ask(sql);
-  if (!text) return text.error();
-  return std::int64_t{std::atoll(text->c_str())};
-}
-
-Status apply_migration(Database& db, const queue_schema::Migration& step) {
-  if (Status s = db.run("BEGIN IMMEDIATE"); !s) return s;
-  Status done = db.run(std::string(step.sql));
-  if (done) done = db.run(fmt::format("PRAGMA user_version = {}", step.version));
-  if (done) done = db.run("COMMIT");
-  if (!done) (void)db.run("ROLLBACK");
-  return done;
-}
-
-Status check_identity(Database& db) {
-  Result<std::int64_t> application = ask_number(db, "PRAGMA application_id");
-  if (!application) return application.error();
-  Result<std::int64_t> tables = ask_number(db, "SELECT count(*) FROM sqlite_schema");
-  if (!tables) return tables.error();
-  if (*application == queue_schema::kApplicationId) return {};
-  if (*application != 0 || *tables != 0)
-    return Error{"this is not a Postwain queue database", SQLITE_NOTADB};
-  return db.run(fmt::format("PRAGMA application_id = {}", queue_schema::kApplicationId));
-}
-
-Status migrate(Database& db) {
-  Result<std::int64_t> version = ask_number(db, "PRAGMA user_version");
-  if (!version) return version.error();
-  if (*version > 0) {
-    Result<std::int64_t> oldest = ask_number(db, "SELECT oldest_compatible FROM schema_info");
-    if (!oldest) return oldest.error();
-    if (*oldest > queue_schema::kSchemaVersion)
-      return Error{fmt::format("the queue database has schema {}, which this program (schema {}) "
-                               "is too old for; install the newer Postwain again",
-                               *version, queue_schema::kSchemaVersion),
-                   SQLITE_NOTADB};
-  }
-  for (const queue_schema::Migration& step : queue_schema::migrations())
-    if (step.version > *version)
-      if (Status s = apply_migration(db, step); !s) return s;
-  return {};
+Status make_current(Database& db) {
+  const FileIdentity identity{queue_schema::kApplicationId, queue_schema::kSchemaVersion,
+                              "queue database", queue_schema::migrations()};
+  if (Status s = check_identity(db, identity); !s) return s;
+  return migrate(db, identity);
 }
 
 }  // namespace
@@ -134,10 +83,10 @@ Result<Store> Store::open(const std::string& path, const char* vfs) {
       Database::open(path, is_new ? Database::Create::if_missing : Database::Create::never, vfs);
   if (!db) return db.error();
   using Step = Status (*)(Database&);
-  for (Step step :
-       {Step(set_before_first_page), Step(set_the_rest), Step(check_identity), Step(migrate)})
+  for (Step step : {Step(set_before_first_page), Step(set_the_rest), Step(make_current)})
     if (Status s = step(*db); !s) return Error{path + ": " + s.error().text, s.error().code};
   Store store(db.take());
+  store.unclean_ = *log_there;
   if (Status s = store.prepare(); !s) return s.error();
   return store;
 }
@@ -179,21 +128,33 @@ void Store::roll_back() {
 Status Store::checkpoint(Checkpoint how) {
   int in_log = 0;
   int done = 0;
+  if (Status s = failpoint(Failpoint::checkpoint_before); !s) return s;
   int mode = how == Checkpoint::truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
   int code = sqlite3_wal_checkpoint_v2(db_.raw(), nullptr, mode, &in_log, &done);
   if (code != SQLITE_OK) return db_.error("checkpoint");
   // The next commit begins the log anew.
   if (in_log == done) *wal_bytes_ = 0;
-  return {};
+  return failpoint(Failpoint::checkpoint_after);
+}
+
+Result<bool> Store::quick_check(Duration at_most) {
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point deadline = Clock::now() + at_most;
+  auto too_long = [](void* context) noexcept {
+    return Clock::now() >= *static_cast<Clock::time_point*>(context) ? 1 : 0;
+  };
+  constexpr int kStepsBetweenLooks = 20000;
+  sqlite3_progress_handler(db_.raw(), kStepsBetweenLooks, too_long, &deadline);
+  Result<std::string> found = db_.ask("PRAGMA quick_check(1)");
+  sqlite3_progress_handler(db_.raw(), 0, nullptr, nullptr);
+  if (!found && (found.error().code & 0xFF) == SQLITE_INTERRUPT) return false;
+  if (!found) return found.error();
+  if (*found != "ok") return Error{"the queue database is damaged: " + *found, SQLITE_CORRUPT};
+  return true;
 }
 
 Status Store::vacuum_step() {
-  Result<std::int64_t> pages = ask_number(db_, "PRAGMA page_count");
-  if (!pages) return pages.error();
-  Result<std::int64_t> free = ask_number(db_, "PRAGMA freelist_count");
-  if (!free) return free.error();
-  if (*free < 1024 || *free * 4 < *pages) return {};
-  return db_.run("PRAGMA incremental_vacuum(256)");
+  return incremental_vacuum(db_);
 }
 
 }  // namespace postwain::qmgr

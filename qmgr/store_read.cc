@@ -35,6 +35,7 @@ StoredRecipient read_recipient(Use& use) {
   r.last.reply.enhanced = mail::EnhancedCode::parse(use.text());
   r.last.reply.text = use.text();
   r.last.remote_host = use.text();
+  r.crashes = static_cast<std::uint32_t>(use.number());
   return r;
 }
 

@@ -1,6 +1,7 @@
 // Writing what became of recipients, and the notices that tell of it.
 #include <algorithm>
 
+#include "qmgr/failpoint.h"
 #include "qmgr/store.h"
 
 namespace postwain::qmgr {
@@ -41,6 +42,7 @@ Result<Settled> Store::apply(const Settlement& settlement, ReadFile read_file, v
 }
 
 Result<bool> Store::change(mail::QueueId id, const RecipientChange& c) {
+  if (Status s = failpoint(Failpoint::outcome_write); !s) return s.error();
   auto run = [&](Sql which, auto bind) -> Result<bool> {
     Use use(sql(which));
     use.number(static_cast<std::int64_t>(id.value)).number(c.index);
@@ -57,6 +59,7 @@ Result<bool> Store::change(mail::QueueId id, const RecipientChange& c) {
       return run(Sql::release_recipient,
                  [&](Use& use) { use.number(to_unix_ms(c.next_attempt_at)); });
     case ChangeKind::defer:
+    case ChangeKind::quarantine:
       break;
   }
   std::string enhanced = c.last.reply.enhanced.text();
@@ -71,7 +74,9 @@ Result<bool> Store::change(mail::QueueId id, const RecipientChange& c) {
         .number(std::clamp(c.last.reply.code, 0, 999))
         .text(enhanced)
         .text(c.last.reply.text)
-        .text(c.last.remote_host);
+        .text(c.last.remote_host)
+        .number(c.crashes)
+        .number(c.kind == ChangeKind::quarantine ? 1 : 0);
   });
 }
 
@@ -110,6 +115,7 @@ Status Store::write_notice(NoticeOrder order, const MessageInfo& original, Settl
   written.info.traffic_class = TrafficClass::bounce;
   written.recipients.push_back({{request.to, {}, {}}, std::move(order.destination)});
   written.content = std::move(dsn.content);
+  if (Status s = failpoint(Failpoint::bounce_insert); !s) return s.error();
   Result<Accepted> stored = insert(written, request.now);
   if (!stored) return stored.error();
   if (*stored != Accepted::stored)

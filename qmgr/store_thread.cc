@@ -5,6 +5,7 @@
 #include "common/base/check.h"
 #include "common/log/log.h"
 
+#include "qmgr/failpoint.h"
 #include "qmgr/gather.h"
 
 namespace postwain::qmgr {
@@ -71,6 +72,16 @@ void StoreThread::read(std::function<Completion(Store&)> work) {
   if (sleep_ == Sleep::idle || sleep_ == Sleep::riding) wake_.notify_one();
 }
 
+void StoreThread::probe_soon() {
+  std::lock_guard lock(mutex_);
+  probe_soon_ = true;
+  if (sleep_ == Sleep::idle) wake_.notify_one();
+}
+
+bool StoreThread::probe_is_due() const {
+  return probe_soon_.load() || Clock::now() >= next_probe_;
+}
+
 void StoreThread::finish() {
   if (!thread_.joinable()) return;
   {
@@ -118,7 +129,7 @@ bool StoreThread::wait_for_work(std::unique_lock<std::mutex>& lock) {
   for (;;) {
     if (urgent() || !reads_.empty()) return true;
     if (stop_) return !waiting_.empty();
-    if (full_ && Clock::now() >= next_probe_) return true;
+    if (full_ && probe_is_due()) return true;
     bool riding = !waiting_.settles.empty() || !waiting_.writes.empty();
     sleep_ = riding ? Sleep::riding : Sleep::idle;
     if (riding) {
@@ -224,11 +235,17 @@ Status StoreThread::apply(Batch& batch) {
         break;
     }
   }
+  if (!batch.accepts.empty())
+    if (Status s = failpoint(Failpoint::accept_commit); !s) return s;
+  if (!batch.settles.empty())
+    if (Status s = failpoint(Failpoint::outcome_commit); !s) return s;
   return store_.commit();
 }
 
 // Only after the commit: what the requests asked for is on the disk.
 void StoreThread::finish_batch(Batch& batch) {
+  if (!batch.accepts.empty()) (void)failpoint(Failpoint::accept_answer);
+  if (!batch.settles.empty()) (void)failpoint(Failpoint::outcome_answer);
   wal_bytes_.store(store_.wal_bytes());
   std::vector<Completion> completions;
   completions.reserve(batch.accepts.size() + batch.settles.size());
@@ -271,6 +288,7 @@ void StoreThread::keep_for_later(Batch& batch) {
 // Tries to write what was kept; an empty commit would prove nothing, so the schema number is
 // written once more.
 void StoreThread::probe_full() {
+  probe_soon_ = false;
   next_probe_ = Clock::now() + full_probe_;
   Batch batch = std::move(kept_);
   kept_ = Batch();
@@ -304,7 +322,7 @@ void StoreThread::run_reads(std::vector<std::function<Completion(Store&)>> reads
 void StoreThread::housekeeping(bool idle) {
   if (broken_) return;
   if (full_) {
-    if (Clock::now() >= next_probe_) probe_full();
+    if (probe_is_due()) probe_full();
     return;
   }
   std::int64_t wal = store_.wal_bytes();

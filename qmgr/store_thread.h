@@ -82,6 +82,9 @@ class StoreThread {
   using Completion = std::function<void()>;
   void read(std::function<Completion(Store&)> work);
 
+  // There may be room again: a full disk is tried now, not at the next probe.
+  void probe_soon();
+
   // How many sessions have sent DATA and wait for a commit; see gather.h.
   void set_past_data(std::uint32_t sessions) { past_data_.store(sessions); }
   std::int64_t wal_bytes() const { return wal_bytes_.load(); }
@@ -109,6 +112,7 @@ class StoreThread {
   Status apply(Batch& batch);
   void refuse(Batch& batch, const Error& error);
   void keep_for_later(Batch& batch);
+  bool probe_is_due() const;
   void probe_full();
   void run_reads(std::vector<std::function<Completion(Store&)>> reads);
   void housekeeping(bool idle);
@@ -141,6 +145,7 @@ class StoreThread {
   bool broken_ = false;
   Clock::time_point next_probe_{};
 
+  std::atomic<bool> probe_soon_{false};
   std::atomic<std::uint32_t> past_data_{0};
   std::atomic<std::int64_t> wal_bytes_{0};
   std::atomic<std::size_t> in_flight_{0};

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "qmgr/retry_hint.h"
 
 namespace postwain::qmgr {
@@ -71,6 +73,39 @@ Verdict judge(const MessageInfo& message, const RecipientFacts& facts, const mai
   bool counts = outcome.stage != mail::Stage::local && outcome.blame != mail::Blame::local;
   return deferred(message, facts, last_of(outcome, now), facts.attempts + (counts ? 1 : 0),
                   facts.in_doubt || outcome.in_doubt, rules, now);
+}
+
+Verdict judge_crash(const MessageInfo& message, const RecipientFacts& facts,
+                    const mail::Outcome& outcome, const RetryRules& rules, WallTime now) {
+  Verdict verdict = judge(message, facts, outcome, rules, now);
+  if (verdict.change.kind != ChangeKind::defer) return verdict;
+  verdict.change.crashes = facts.crashes + 1;
+  if (verdict.change.crashes < kCrashesHeld) return verdict;
+  verdict.change.kind = ChangeKind::quarantine;
+  verdict.change.last.reply = {0,
+                               {4, 3, 5},
+                               fmt::format("held: the delivery process ended {} times in a row "
+                                           "while it had this message",
+                                           verdict.change.crashes)};
+  verdict.event.reset();
+  return verdict;
+}
+
+Verdict judge_unreadable(const RecipientFacts& facts, WallTime now) {
+  Verdict verdict;
+  RecipientChange& change = verdict.change;
+  change.index = facts.index;
+  change.kind = ChangeKind::quarantine;
+  change.destination = facts.destination;
+  change.attempts = facts.attempts;
+  change.next_attempt_at = now;
+  change.in_doubt = facts.in_doubt;
+  change.delay_warned = facts.delay_warned;
+  change.last = {now,
+                 mail::Stage::local,
+                 {0, {4, 3, 0}, "held: the content of the message is missing or cannot be read"},
+                 {}};
+  return verdict;
 }
 
 Verdict judge_untried(const MessageInfo& message, const RecipientFacts& facts,

@@ -30,6 +30,7 @@ struct RecipientFacts {
   bool delay_warned = false;
   // When the attempt before was answered, if that was greylisting (retry_policy.h).
   std::optional<WallTime> greylisted_at;
+  std::uint32_t crashes = 0;  // agents in a row that died while they had it
 };
 
 // Of the outcome a recipient had before, as far as it is known.
@@ -49,6 +50,18 @@ struct Verdict {
 
 Verdict judge(const MessageInfo& message, const RecipientFacts& facts, const mail::Outcome& outcome,
               const RetryRules& rules, WallTime now);
+
+// The agent died in the middle of the attempt. Perhaps because of this message: after kCrashesAlone
+// such deaths in a row it is tried with no other beside it, so that none is dragged along, and
+// after kCrashesHeld it is held for an operator. Any attempt that ends otherwise clears the count.
+constexpr std::uint32_t kCrashesAlone = 2;
+constexpr std::uint32_t kCrashesHeld = 4;
+Verdict judge_crash(const MessageInfo& message, const RecipientFacts& facts,
+                    const mail::Outcome& outcome, const RetryRules& rules, WallTime now);
+
+// Our own store has lost the content, or cannot read it: nobody can deliver it, and nobody may say
+// that a peer refused it. Held, with the reason.
+Verdict judge_unreadable(const RecipientFacts& facts, WallTime now);
 
 // The waiting recipient was never tried, because its destination is held by a breaker, and now its
 // milestone has come: warn or give up, with the words of the last outcome.

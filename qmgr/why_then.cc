@@ -21,7 +21,7 @@ std::string step_text(const RetryRules& rules, std::uint32_t attempts) {
 
 std::string why_then(const MessageInfo& message, const RecipientFacts& before,
                      const RecipientChange& change, const RetryRules& rules, WallTime now) {
-  if (change.kind == ChangeKind::hold) return "held, since its content cannot be read";
+  if (change.kind == ChangeKind::quarantine) return change.last.reply.text;
   if (change.kind != ChangeKind::defer) return {};
   bool counted = change.attempts != before.attempts;
   if (!counted && !change.in_doubt)

@@ -36,6 +36,7 @@ struct WorkingRecipient {
   bool in_doubt = false;
   bool delay_warned = false;
   std::unique_ptr<LastOutcome> last;  // of a former attempt
+  std::uint32_t crashes = 0;
   WallTime leased_at{};
   std::uint32_t journal = 0;  // ticket of attempt_journal.h
 };

@@ -82,9 +82,24 @@ CREATE TABLE suspension (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// A program of schema 2 works with it: it neither counts crashes nor looks at the clock.
+constexpr std::string_view kCrashesAndClock = R"sql(
+ALTER TABLE recipient ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0 CHECK (crashes >= 0);
+CREATE TABLE clock (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  last_seen INTEGER NOT NULL
+) STRICT;
+CREATE TABLE clock_gap (
+  at INTEGER PRIMARY KEY,
+  length INTEGER NOT NULL CHECK (length > 0)
+) STRICT;
+INSERT INTO clock VALUES (1, 0);
+)sql";
+
 constexpr Migration kMigrations[] = {
     {1, kInitial},
     {2, kDestinationFacts},
+    {3, kCrashesAndClock},
 };
 
 }  // namespace

@@ -6,7 +6,7 @@
 -- Times are milliseconds since 1970 UTC. Enumerations are the numbers of the C++ types named beside them.
 
 PRAGMA application_id = 0x50577171;
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 -- The oldest schema number whose program may still work with this database.
 CREATE TABLE schema_info (
@@ -59,6 +59,7 @@ CREATE TABLE recipient (
   last_enhanced TEXT NOT NULL,
   last_text TEXT NOT NULL,
   last_host TEXT NOT NULL,
+  crashes INTEGER NOT NULL DEFAULT 0 CHECK (crashes >= 0),          -- agents in a row that died while they had it
   PRIMARY KEY (message_id, idx)
 ) STRICT, WITHOUT ROWID;
 
@@ -90,3 +91,16 @@ CREATE TABLE suspension (
   author TEXT NOT NULL CHECK (length(author) <= 256),
   reason TEXT NOT NULL CHECK (length(reason) <= 1024)
 ) STRICT, WITHOUT ROWID;
+
+-- When the clock was looked at last: a start or a look later than that plus the time in between means that it was set,
+-- or that nobody ran.
+CREATE TABLE clock (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  last_seen INTEGER NOT NULL                                        -- 0: never
+) STRICT;
+
+-- Time that passed unobserved. It does not count for the age of messages of before.
+CREATE TABLE clock_gap (
+  at INTEGER PRIMARY KEY,
+  length INTEGER NOT NULL CHECK (length > 0)
+) STRICT;

@@ -26,7 +26,7 @@ SIDEWAYS = {
 # Files of qmgr that decide and touch nothing (library pw_scheduling, and values it needs): a floor
 # below the daemon, so that the simulator may know them.
 SCHEDULING = {"qmgr/" + stem for stem in (
-    "changes", "destination_health", "message", "notice_plan", "retry_hint", "retry_policy",
+    "changes", "destination_health", "message", "notice_plan", "observed_time", "retry_hint", "retry_policy",
     "router", "scheduler", "scheduler_limits", "scheduler_queue", "scheduler_settings",
     "scheduler_shared", "store_cursor", "verdict")}
 # Header prefix of an outside library: its only home; a tuple of exact files where one file is the rule.

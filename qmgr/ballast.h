@@ -1,0 +1,34 @@
+// Space held ready for the worst moment: a file that is given up when the disk is full, so that the
+// outcomes of running attempts can still be recorded, and made again when there is room.
+//
+// Blocks; small enough for the start, otherwise it belongs on a thread of its own.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/base/result.h"
+
+namespace postwain::qmgr {
+
+class Ballast {
+ public:
+  explicit Ballast(std::string path) : path_(std::move(path)) {}
+
+  // A twentieth of a small disk, 64 MiB of a large one.
+  static std::uint64_t size_for(std::uint64_t total_bytes);
+
+  bool there() const;
+  // All of it is on the disk afterwards, or nothing.
+  Status make(std::uint64_t size) const;
+  Status release() const;
+
+ private:
+  std::string path_;
+};
+
+// Whether the folder can be written and synced. A full disk is no error: the queue knows how to
+// live with one.
+Status probe_folder(const std::string& folder);
+
+}  // namespace postwain::qmgr
