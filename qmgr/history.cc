@@ -113,9 +113,9 @@ void History::serve(std::string records, std::uint64_t count, std::vector<Ask> a
   if (keep_ms_.load() == 0) {
     store_.reset();
     remove_files();
-  } else if (open_store()) {
+  } else if (!no_space_.load() && open_store()) {
     if (!records.empty()) write(records, count);
-    housekeeping();
+    if (store_) housekeeping();
   } else {
     dropped_ += count;
   }

@@ -51,6 +51,8 @@ class History {
   History(const History&) = delete;
   History& operator=(const History&) = delete;
 
+  // While the disk is short its space is for the queue: what happens meanwhile is not recorded.
+  void set_no_space(bool no_space) { no_space_.store(no_space); }
   void configure(Duration keep);
   bool on() const { return on_; }
 
@@ -86,6 +88,7 @@ class History {
 
   const std::string path_;
   bool on_ = false;  // the loop's
+  std::atomic<bool> no_space_{false};
   std::atomic<std::int64_t> keep_ms_{0};
   std::atomic<std::uint64_t> dropped_{0};
 

@@ -11,10 +11,11 @@ ObservedTime::Start ObservedTime::start(WallTime last_seen, WallTime now, MonoTi
   mono_ = mono;
   Start start;
   if (last_seen == WallTime{}) return start;
-  start.set_back = now < last_seen;
+  start.set_back = std::max(Duration(0), last_seen - now);
   // The heartbeat is that coarse.
   if (now - last_seen >= kClockGapMin + kClockHeartbeat) {
-    start.gap = ClockGap{last_seen, now - last_seen};
+    // What came in after the last heartbeat is older than the gap, too.
+    start.gap = ClockGap{last_seen + kClockHeartbeat, now - last_seen};
     add(*start.gap);
   }
   return start;
@@ -25,7 +26,7 @@ ObservedTime::Look ObservedTime::look(WallTime now, MonoTime mono) {
   look.by = (now - wall_) - std::chrono::duration_cast<Duration>(mono - mono_);
   look.jumped = look.by >= kClockGapMin || look.by <= -kClockGapMin;
   if (look.by >= kClockGapMin) {
-    look.gap = ClockGap{wall_, look.by};
+    look.gap = ClockGap{now - look.by, look.by};
     add(*look.gap);
   }
   wall_ = now;

@@ -26,7 +26,7 @@ class ObservedTime {
 
   struct Start {
     std::optional<ClockGap> gap;  // to be stored
-    bool set_back = false;        // the clock shows less than it did: due times may be far away
+    Duration set_back{};          // the clock shows less than it did: due times may be far away
   };
   // last_seen: zero for a new queue.
   Start start(WallTime last_seen, WallTime now, MonoTime mono);

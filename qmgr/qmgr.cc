@@ -68,24 +68,24 @@ Duration longest_wait(const config::Config& config) {
 }
 
 // After the clock was set back, due times lie beyond what any schedule plans.
-::postwain::Status bring_due_times_near(Store& store, Duration longest, WallTime now) {
+::postwain::Status bring_due_times_near(Store& store, Duration by, Duration longest, WallTime now) {
   std::string after;
   std::int64_t moved = 0;
   constexpr std::size_t kAtOnce = 500;
   for (;;) {
     Result<std::vector<DueDestination>> page = store.destinations(after, kAtOnce);
     if (!page) return page.error();
-    for (const DueDestination& one : *page)
-      for (;;) {
-        Result<std::int64_t> some = store.pull_back(one.destination, now + longest, now);
-        if (!some) return some.error();
-        moved += *some;
-        if (*some == 0) break;
-      }
+    for (const DueDestination& one : *page) {
+      Result<std::int64_t> some = store.set_back(one.destination, now, by, now + longest);
+      if (!some) return some.error();
+      moved += *some;
+    }
     if (page->size() < kAtOnce) break;
     after = page->back().destination;
   }
-  if (moved > 0) log::Line(log::Level::warning, "clock_set_back").kv("recipients_due_now", moved);
+  log::Line(log::Level::warning, "clock_set_back")
+      .kv("by", format_duration(by))
+      .kv("recipients", moved);
   return {};
 }
 
@@ -101,8 +101,10 @@ Result<ObservedTime> look_at_clock(Store& store, const config::Config& config) {
         .kv("for", format_duration(start.gap->length));
     if (::postwain::Status s = store.put_clock_gaps(observed.gaps()); !s) return s.error();
   }
-  if (start.set_back)
-    if (::postwain::Status s = bring_due_times_near(store, longest_wait(config), now); !s)
+  if (start.set_back > Duration(0))
+    if (::postwain::Status s =
+            bring_due_times_near(store, start.set_back, longest_wait(config), now);
+        !s)
       return s.error();
   if (::postwain::Status s = store.put_clock(now); !s) return s.error();
   return observed;
@@ -221,6 +223,7 @@ void Qmgr::look_at_admission() {
   admission_ = decide_admission(facts_);
   intake_->set_admission(admission_);
   delivery_->pause(!may_deliver(facts_));
+  queue_->history().set_no_space(facts_.store_full);
 }
 
 Result<bool> Qmgr::take_config(std::string_view bytes) {
@@ -273,6 +276,35 @@ void Qmgr::try_to_end() {
   queue_->finish();
   peers_.reset();  // what they are still to hear leaves now
   loop_.stop();
+}
+
+int run(daemon::Start& start) {
+  // The database with its lock, before anybody can talk to us; a second instance ends here.
+  Result<Spool> spool = open_spool(start.config());
+  if (!spool) {
+    log::Line(log::Level::error, "cannot_start").kv("reason", spool.error().text);
+    log::flush();
+    return spool.error().code;
+  }
+
+  // The parts; due work is found by index, not by a scan.
+  net::Loop loop;
+  int exit_code = kExitOk;
+  {
+    Qmgr manager(loop, spool.take(), start.config());
+    daemon::Signals signals(loop, [&] { manager.drain(); });
+    if (::postwain::Status listening = manager.listen(); !listening) {
+      log::Line(log::Level::error, "cannot_start").kv("reason", listening.error().text);
+      log::flush();
+      return kExitCantCreate;
+    }
+    daemon::announce_ready(start);
+    loop.run();
+    exit_code = manager.exit_code();
+  }
+  log::Line(log::Level::info, "stopped");
+  log::flush();
+  return exit_code;
 }
 
 }  // namespace postwain::qmgr

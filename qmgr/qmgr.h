@@ -10,6 +10,7 @@
 
 #include "common/base/result.h"
 #include "common/config/config.h"
+#include "common/daemon/daemon.h"
 #include "common/net/loop.h"
 #include "common/net/stream.h"
 
@@ -77,5 +78,8 @@ class Qmgr {
   int exit_code_ = 0;
   MonoTime drain_until_{};
 };
+
+// The whole process behind its start, until it is told to stop; the exit code.
+int run(daemon::Start& start);
 
 }  // namespace postwain::qmgr

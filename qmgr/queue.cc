@@ -77,6 +77,7 @@ void Queue::recover() {
     mail::QueueId id = last ? *last : mail::QueueId{};
     return [this, id] {
       totals_.start(id);
+      ids_.pass(id);
       count_stretch();
     };
   });
@@ -154,6 +155,7 @@ void Queue::accept(NewMessage message, std::function<void(AcceptEnd)> done) {
 
 void Queue::committed(NewMessage message, WallTime due) {
   totals_.added(message.recipients.size());
+  ids_.pass(message.info.id);
   log::Line(log::Level::info, "queued")
       .kv("id", message.info.id.text())
       .kv("from", message.info.envelope.reverse_path.text())

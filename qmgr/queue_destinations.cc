@@ -165,7 +165,8 @@ bool Queue::look_at_clock(WallTime now, MonoTime mono) {
   ObservedTime::Look look = observed_.look(now, mono);
   if (look.gap)
     store_->write([gaps = observed_.gaps()](Store& store) { return store.put_clock_gaps(gaps); });
-  if (look.jumped || now - clock_stored_at_ >= kClockHeartbeat) {
+  // Set back: what is stored stays, so that the next start sees it, too.
+  if (look.jumped ? look.gap.has_value() : now - clock_stored_at_ >= kClockHeartbeat) {
     clock_stored_at_ = now;
     store_->write([now](Store& store) { return store.put_clock(now); });
   }

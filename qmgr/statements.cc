@@ -104,10 +104,9 @@ std::string_view sql_text(Sql statement) {
              "ON CONFLICT (at) DO UPDATE SET length = ?2";
     case Sql::remove_clock_gap:
       return "DELETE FROM clock_gap WHERE at = ?1";
-    case Sql::pull_back:
-      return "UPDATE recipient SET next_attempt_at = ?3 WHERE (message_id, idx) IN "
-             "(SELECT message_id, idx FROM recipient WHERE state = 0 AND destination = ?1 "
-             "AND next_attempt_at > ?2 ORDER BY next_attempt_at LIMIT 1000)";
+    case Sql::set_back:
+      return "UPDATE recipient SET next_attempt_at = max(?2, min(?4, next_attempt_at - ?3)) "
+             "WHERE state = 0 AND destination = ?1 AND next_attempt_at > ?2";
     case Sql::begin:
       return "BEGIN IMMEDIATE";
     case Sql::commit:

@@ -41,7 +41,7 @@ enum class Sql : std::uint8_t {
   list_clock_gaps,
   put_clock_gap,
   remove_clock_gap,
-  pull_back,
+  set_back,
   begin,
   commit,
   roll_back,

@@ -87,9 +87,11 @@ class Store {
 
   Status put_clock(WallTime last_seen);
   Status put_clock_gaps(const std::vector<ClockGap>& gaps);  // all there are
-  // Up to 1000 waiting recipients of the destination that are due later than `latest` become due at
-  // `to` instead; tells how many.
-  Result<std::int64_t> pull_back(const std::string& destination, WallTime latest, WallTime to);
+  // The clock was set back: whoever of the destination is due later than now is due that much
+  // earlier, not before now and not after `latest`. Tells how many. (All in one statement: clocks
+  // are seldom set back, and only before anybody waits for us.)
+  Result<std::int64_t> set_back(const std::string& destination, WallTime now, Duration by,
+                                WallTime latest);
 
   // Reads, each bounded.
   Result<StoredClock> clock();

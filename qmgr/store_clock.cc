@@ -46,11 +46,11 @@ Status Store::put_clock_gaps(const std::vector<ClockGap>& gaps) {
   return {};
 }
 
-Result<std::int64_t> Store::pull_back(const std::string& destination, WallTime latest,
-                                      WallTime to) {
-  Use use(sql(Sql::pull_back));
-  use.text(destination).number(to_unix_ms(latest)).number(to_unix_ms(to));
-  if (!use.done()) return error(Sql::pull_back);
+Result<std::int64_t> Store::set_back(const std::string& destination, WallTime now, Duration by,
+                                     WallTime latest) {
+  Use use(sql(Sql::set_back));
+  use.text(destination).number(to_unix_ms(now)).number(by.count()).number(to_unix_ms(latest));
+  if (!use.done()) return error(Sql::set_back);
   return std::int64_t{db_.changes()};
 }
 

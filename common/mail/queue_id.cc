@@ -28,6 +28,13 @@ std::optional<QueueId> QueueId::parse(std::string_view text) {
   return QueueId{value};
 }
 
+void QueueIdSource::pass(QueueId id) {
+  std::uint64_t ms = id.value >> 22;
+  if (ms < last_ms_) return;
+  last_ms_ = ms;
+  counter_ = 0xFFFU;  // the next one is of the next millisecond
+}
+
 QueueId QueueIdSource::next(WallTime now) {
   std::int64_t since = to_unix_ms(now) - kEpochMs;
   std::uint64_t ms = since > 0 ? static_cast<std::uint64_t>(since) : 0;

@@ -26,6 +26,8 @@ class QueueIdSource {
  public:
   explicit QueueIdSource(std::uint16_t worker) : worker_(worker & 0x3FFU) {}
   QueueId next(WallTime now);
+  // Those to come are greater than this one, which somebody else made (perhaps by another clock).
+  void pass(QueueId id);
 
  private:
   std::uint16_t worker_;

@@ -1,16 +1,16 @@
 """Parts that are away: a session gets 4xx, nothing is lost, and all goes on when they are back."""
 
-import glob
 import os
-import shutil
 import signal
 import subprocess
 import time
 import unittest
 
-from postwain_harness import BIN, PostwainTestCase, kill_and_wait, main
+from postwain_harness import PostwainTestCase, kill_and_wait, main
 from mail_content import message
-from resources import Folder, wait_until
+from mail_session import Delay
+from programs import Programs
+from resources import wait_until
 from smtp_raw import SmtpClient
 from smtp_sink import SmtpSink
 
@@ -21,22 +21,18 @@ class MissingProcess(PostwainTestCase):
     """The programs stand in a folder of their own, from which one can be taken away."""
 
     def begin(self):
-        self.programs = Folder()
-        self.addCleanup(self.programs.remove)
-        for path in glob.glob(os.path.join(BIN, "*")):
-            if os.access(path, os.X_OK) and os.path.isfile(path):
-                shutil.copy(path, self.programs / os.path.basename(path))
+        self.programs = self.closing(Programs())
         self.sink = self.closing(SmtpSink())
         self.mta = self.start({"route": [{"match": "*", "deliver": self.sink.target}]},
                               binaries=self.programs.path)
 
     def take_away(self, kind):
         pid = self.mta.pids_of(kind)[0]
-        os.rename(self.programs / kind, self.programs / (kind + ".away"))
+        self.programs.take_away(kind)
         kill_and_wait(pid)
 
     def bring_back(self, kind):
-        os.rename(self.programs / (kind + ".away"), self.programs / kind)
+        self.programs.bring_back(kind)
 
     def submit(self, to, client=None):
         client = client or SmtpClient(self.mta.port)
@@ -118,8 +114,8 @@ class StoppedProcess(PostwainTestCase):
 
 @unittest.skipUnless(os.geteuid() == 0, "needs a file system of its own: root only")
 class DiskFull(PostwainTestCase):
-    def begin(self):
-        self.sink = self.closing(SmtpSink())
+    def begin(self, script=None):
+        self.sink = self.closing(SmtpSink(script=script))
         self.mta = self.prepare({"limits": {"message_size": "1MiB"},
                                  "route": [{"match": "*", "deliver": self.sink.target}]})
         self.spool = self.mta.folder / "spool"
@@ -145,6 +141,23 @@ class DiskFull(PostwainTestCase):
                     pass
         finally:
             os.close(descriptor)
+
+    def test_outcomes_of_running_attempts_are_recorded(self):
+        """The disk fills up while the peer takes its time; what it then says is recorded all the same."""
+        self.begin({"final": Delay(3, "250 2.0.0 taken late")})
+        wait_until(lambda: os.path.exists(self.spool + "/ballast"), 20, "the ballast")
+        with SmtpClient(self.mta.port) as client:
+            for name in ("one", "two", "three"):
+                self.assertEqual(250, client.mail("a@s.test", [f"{name}@example.test"], message())[0])
+        wait_until(lambda: len(self.sink.commands("DATA")) == 3, 20, "attempts under way")
+        self.fill()
+        self.mta.wait_queue_empty(60)
+        self.assertTrue(self.mta.has_event("ballast_released"), self.mta.tail())
+        self.assertFalse(os.path.exists(self.spool + "/ballast"))
+        self.assertEqual([1, 1, 1], [len(self.sink.delivered(f"{name}@example.test"))
+                                     for name in ("one", "two", "three")])
+        os.unlink(self.spool + "/filler")
+        wait_until(lambda: os.path.exists(self.spool + "/ballast"), 30, "the ballast once more")
 
     def test_full_and_free_again(self):
         self.begin()

@@ -1,0 +1,58 @@
+// qmgr with one failpoint armed, once in the life of the file that POSTWAIN_TEST_FAILPOINT names:
+//   POINT:kill|eio|enospc:NTH:/path/of/a/file
+// The file is made when the point is armed; a later start finds it and arms nothing.
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "common/daemon/daemon.h"
+
+#include "qmgr/failpoint.h"
+#include "qmgr/qmgr.h"
+
+namespace {
+
+using namespace postwain::qmgr;
+
+std::atomic<std::uint32_t> reached{0};
+
+std::string cut(std::string& rest) {
+  std::size_t colon = rest.find(':');
+  std::string word = rest.substr(0, colon);
+  rest = colon == std::string::npos ? std::string() : rest.substr(colon + 1);
+  return word;
+}
+
+bool arm_from(std::string text) {
+  std::string name = cut(text);
+  std::string action = cut(text);
+  auto nth = static_cast<std::uint32_t>(std::atoi(cut(text).c_str()));
+  int fd = ::open(text.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+  if (fd < 0) return true;  // a later start
+  ::close(fd);
+  for (const FailpointInfo& info : kFailpoints) {
+    if (info.name != name) continue;
+    arm(info.point,
+        action == "kill"  ? FailAction::kill
+        : action == "eio" ? FailAction::io_error
+                          : FailAction::no_space,
+        nth, &reached);
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  postwain::daemon::Start start = postwain::daemon::begin("qmgr", argc, argv);
+  const char* wanted = std::getenv("POSTWAIN_TEST_FAILPOINT");
+  if (wanted == nullptr || !arm_from(wanted)) {
+    std::fprintf(stderr, "POSTWAIN_TEST_FAILPOINT names no failpoint\n");
+    return 64;
+  }
+  return run(start);
+}
