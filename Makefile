@@ -7,7 +7,7 @@ TESTS   := $(if $(wildcard /usr/include/catch2/catch.hpp),ON,OFF)
 BIN     := build/release/bin
 export POSTWAIN_BIN := $(CURDIR)/$(BIN)
 
-.PHONY: help run demo test build bench bench-quick asan format lint lint-all fuzz powerloss install deb deb-test packages clean
+.PHONY: help run demo test build bench bench-quick asan format lint lint-all fuzz powerloss crash install deb deb-test packages clean
 
 help:
 	@echo 'make run          build, then a demo on loopback: a whole MTA and a small mail store (ARGS=--once ends by itself)'
@@ -17,6 +17,7 @@ help:
 	@echo 'make asan         every unit test under the address and undefined-behaviour sanitizers'
 	@echo 'make powerloss    200,000 simulated power cuts of the queue (STATES=n SEED=n)'
 	@echo 'make format lint lint-all fuzz install clean'
+	@echo 'make crash         200 rounds of kill -9 under load (ROUNDS=n)'
 	@echo 'make deb deb-test   a Debian package in build/deb; its life in a root of its own (root)'
 
 packages:
@@ -67,6 +68,12 @@ powerloss:
 	@$(MAKE) --no-print-directory build
 	POSTWAIN_POWERLOSS_STATES=$(STATES) POSTWAIN_POWERLOSS_SEED=$(SEED) \
 	  build/release/tests/test_powerloss 'no power cut loses what was promised'
+
+ROUNDS ?= 200
+crash:
+	@tools/install_packages.sh build test
+	@$(MAKE) --no-print-directory build
+	POSTWAIN_KILL_ROUNDS=$(ROUNDS) PYTHONPATH=tests/system python3 tests/system/test_crash.py Crash
 
 install: build
 	cmake --install build/release --prefix $(PREFIX)

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "common/base/sysexits.h"
+#include "postwain/backup_command.h"
 #include "postwain/bounce_preview.h"
 #include "postwain/destination_command.h"
 #include "postwain/process_commands.h"
@@ -34,6 +35,7 @@ struct Parsed {
   SuspendOptions suspend;
   TraceOptions trace;
   std::function<int()> run;
+  std::string folder;  // of queue backup and queue recover
 };
 
 void add_common(CLI::App& command, Parsed& parsed, bool with_json) {
@@ -74,10 +76,32 @@ void add_destinations(CLI::App& queue, Parsed& parsed) {
   }
 }
 
+void add_backup(CLI::App& queue, Parsed& parsed) {
+  struct Command {
+    const char* name;
+    const char* what;
+    int (*run)(const ClientOptions&, const std::string&);
+  };
+  static constexpr Command kCommands[] = {
+      {"backup", "copy the queue to a new folder while it works", backup_command},
+      {"recover", "make a new queue from a damaged one, while Postwain is stopped",
+       recover_command},
+  };
+  for (const Command& one : kCommands) {
+    CLI::App* command = queue.add_subcommand(one.name, one.what);
+    add_common(*command, parsed, true);
+    command->add_option("folder", parsed.folder, "made by this command")->required();
+    command->callback([&parsed, run = one.run] {
+      parsed.run = [&parsed, run] { return run(parsed.options, parsed.folder); };
+    });
+  }
+}
+
 void add_queue(CLI::App& app, Parsed& parsed) {
   CLI::App* queue = app.add_subcommand("queue", "look at the queue and act on it");
   queue->require_subcommand(1);
   add_destinations(*queue, parsed);
+  add_backup(*queue, parsed);
   struct Action {
     const char* name;
     const char* what;

@@ -15,6 +15,7 @@
 #include "postwain/client_options.h"
 #include "postwain/folders.h"
 #include "postwain/log_setup.h"
+#include "postwain/programs.h"
 #include "postwain/service_manager.h"
 #include "postwain/supervisor.h"
 #include "postwain/supervisor_link.h"
@@ -44,21 +45,6 @@ void raise_descriptor_limit(const config::Config& config) {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   (void)::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-// Beside our own binary in a build tree; ../lib/postwain when installed.
-Result<std::string> find_programs() {
-  char path[4096];
-  ssize_t size = ::readlink("/proc/self/exe", path, sizeof path - 1);
-  if (size < 0) return system_error("/proc/self/exe", errno);
-  std::string own(path, static_cast<std::size_t>(size));
-  std::string folder = own.substr(0, own.rfind('/'));
-  for (const std::string& candidate :
-       {folder, folder.substr(0, folder.rfind('/')) + "/lib/postwain"})
-    if (::access((candidate + "/qmgr").c_str(), F_OK) == 0) return candidate;
-  return Error{
-      fmt::format("the programs qmgr, smtpd … are neither in {} nor in ../lib/postwain", folder),
-      ENOENT};
 }
 
 void log_start(const config::Loaded& loaded, const Identities& identities,

@@ -21,7 +21,7 @@ std::optional<Action> action_of(const std::string& name) {
 }  // namespace
 
 Control::Control(Queue& queue, Delivery& delivery, Hooks hooks)
-    : queue_(queue), delivery_(delivery), hooks_(std::move(hooks)) {
+    : queue_(queue), snapshot_(queue), delivery_(delivery), hooks_(std::move(hooks)) {
   processes_.push_back({"qmgr", ::getpid()});
 }
 
@@ -34,6 +34,10 @@ void Control::peer_connected(std::uint64_t peer, daemon::IpcConnection& connecti
 void Control::peer_lost(std::uint64_t peer) {
   peers_.erase(peer);
   waiting_.erase(peer);
+  if (snapshot_for_ == peer) {
+    snapshot_for_.reset();
+    snapshot_.release();
+  }
   if (supervisor_ != peer) return;
   supervisor_.reset();
   for (const auto& [number, relayed] : std::exchange(relayed_, {}))
@@ -82,6 +86,7 @@ void Control::run(std::uint64_t peer, std::uint64_t request, const Command& comm
   if (name == "queue stats")
     return reply(peer, request,
                  json_stats(status(), queue_.scheduler().report(kStatsDestinations)));
+  if (name == "queue backup") return backup(peer, request);
   if (name == "queue destinations") return destinations(peer, request);
   if (name == "queue suspend" || name == "queue resume")
     return suspend(peer, request, command, name == "queue suspend");
@@ -95,6 +100,20 @@ void Control::run(std::uint64_t peer, std::uint64_t request, const Command& comm
     return reply(peer, request, json_error("say which messages: --all or a filter"), true,
                  kExitUsage);
   walk(peer, request, command, action);
+}
+
+// The snapshot is there as long as the connection of the peer that copies it.
+void Control::backup(std::uint64_t peer, std::uint64_t request) {
+  log::Line(log::Level::info, "backup").kv("by", operator_at(peer));
+  snapshot_.make([this, peer, request](Result<std::string> made) {
+    if (!made) {
+      log::Line(log::Level::error, "backup_failed").kv("error", made.error().text);
+      return reply(peer, request, json_error(made.error().text), true, kExitIoError);
+    }
+    if (peers_.count(peer) == 0) return snapshot_.release();
+    snapshot_for_ = peer;
+    reply(peer, request, json_snapshot(*made, status()));
+  });
 }
 
 void Control::destinations(std::uint64_t peer, std::uint64_t request) {

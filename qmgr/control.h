@@ -18,6 +18,7 @@
 #include "qmgr/control_json.h"
 #include "qmgr/delivery.h"
 #include "qmgr/queue.h"
+#include "qmgr/snapshot.h"
 
 namespace postwain::qmgr {
 
@@ -70,6 +71,7 @@ class Control {
   bool supervisor_reply(std::string_view payload);
   void run(std::uint64_t peer, std::uint64_t request, const Command& command,
            const std::string& json);
+  void backup(std::uint64_t peer, std::uint64_t request);
   void destinations(std::uint64_t peer, std::uint64_t request);
   void suspend(std::uint64_t peer, std::uint64_t request, const Command& command, bool begin);
   void relay(std::uint64_t peer, std::uint64_t request, const std::string& json);
@@ -88,6 +90,8 @@ class Control {
   IsActive is_active();
 
   Queue& queue_;
+  Snapshot snapshot_;
+  std::optional<std::uint64_t> snapshot_for_;  // the peer that is copying it
   Delivery& delivery_;
   Hooks hooks_;
   std::map<std::uint64_t, daemon::IpcConnection*> peers_;

@@ -240,4 +240,11 @@ std::string json_stats(const QueueStatus& status,
   return write(out);
 }
 
+std::string json_snapshot(const std::string& folder, const QueueStatus& status) {
+  return write(Json{{"ok", true},
+                    {"folder", folder},
+                    {"messages", status.messages},
+                    {"recipients", status.recipients}});
+}
+
 }  // namespace postwain::qmgr

@@ -78,4 +78,7 @@ std::string json_status(const QueueStatus& status);
 std::string json_stats(const QueueStatus& status,
                        const std::vector<DestinationReport>& destinations);
 
+// queue backup: where the snapshot lies, and how much of a queue it is about.
+std::string json_snapshot(const std::string& folder, const QueueStatus& status);
+
 }  // namespace postwain::qmgr

@@ -2,8 +2,12 @@
 #include "common/daemon/daemon.h"
 
 #include "qmgr/qmgr.h"
+#include "qmgr/salvage_command.h"
 
 int main(int argc, char** argv) {
+  // Called by `postwain queue recover`: a tool that ends.
+  if (postwain::qmgr::is_salvage(argc, argv)) return postwain::qmgr::salvage_command(argv);
+
   // Arguments, configuration, log.
   postwain::daemon::Start start = postwain::daemon::begin("qmgr", argc, argv);
   return postwain::qmgr::run(start);

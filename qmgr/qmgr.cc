@@ -131,6 +131,7 @@ Result<Spool> open_spool(const config::Config& config) {
   // On a full disk the queue works all the same, and the clock is looked at again.
   if (!observed && trouble_of(observed.error()) != DbTrouble::full)
     return Error{observed.error().text, exit_code_of(observed.error())};
+  Snapshot::remove_left_over(*folder);
   ContentFolder files(*folder + "/content");
   if (::postwain::Status s = files.create(); !s) return Error{s.error().text, kExitCantCreate};
   Result<std::size_t> swept = files.sweep([&](mail::QueueId id) { return store->has_message(id); });

@@ -124,6 +124,8 @@ class Queue {
   const Totals& totals() const { return totals_; }
   const config::Config& config() const { return config_; }
   ContentWorker& worker() { return *worker_; }
+  // While a snapshot is made, files of settled messages stay (snapshot.h).
+  void keep_files(bool keep);
   const ContentFolder& files() const { return files_; }
   mail::QueueId next_id() { return ids_.next(wall_now()); }
 
@@ -154,6 +156,7 @@ class Queue {
   void apply_late(const StoredMessage& message, const std::vector<IndexedOutcome>& outcomes,
                   std::function<void()> done);
   static std::optional<ChangeKind> change_for(Action action, RecipientState state);
+  void remove_file(mail::QueueId id);
   void log_events(const MessageInfo& info, const std::vector<RecipientEvent>& events) const;
   DestinationId destination(const Routed& routed);
   DestinationId destination_named(const std::string& key);
@@ -181,6 +184,8 @@ class Queue {
   net::Timer gather_timer_;
   std::unordered_map<std::string, std::string> mx_sets_;  // hosts by destination
   std::map<std::string, Suspension> suspensions_;
+  bool keep_files_ = false;
+  std::vector<mail::QueueId> kept_files_;  // to be removed afterwards
   WallTime clock_stored_at_{};
   bool finishing_ = false;
   std::unique_ptr<Recorder> recorder_;

@@ -225,6 +225,22 @@ void Queue::log_events(const MessageInfo& info, const std::vector<RecipientEvent
   }
 }
 
+// What is left over when we end before that is an orphan, which the next start removes.
+void Queue::remove_file(mail::QueueId id) {
+  if (keep_files_) return kept_files_.push_back(id);
+  worker_->run([files = files_, id]() -> ContentWorker::Completion {
+    if (Status s = files.remove(id); !s)
+      log::Line(log::Level::warning, "content_left").kv("error", s.error().text);
+    return nullptr;
+  });
+}
+
+void Queue::keep_files(bool keep) {
+  keep_files_ = keep;
+  if (keep || finishing_) return;
+  for (mail::QueueId id : std::exchange(kept_files_, {})) remove_file(id);
+}
+
 // The commit is synced.
 void Queue::settled(SettleRequest& request, const std::function<void(const Settled&)>& done) {
   WallTime now = wall_now();
@@ -261,12 +277,7 @@ void Queue::settled(SettleRequest& request, const std::function<void(const Settl
   }
   if (result.message_removed) {
     log::Line(log::Level::info, "removed").kv("id", settlement.id.text());
-    if (result.content_file_removed && !finishing_)
-      worker_->run([files = files_, id = settlement.id]() -> ContentWorker::Completion {
-        if (Status s = files.remove(id); !s)
-          log::Line(log::Level::warning, "content_left").kv("error", s.error().text);
-        return nullptr;
-      });
+    if (result.content_file_removed && !finishing_) remove_file(settlement.id);
   }
   for (NewMessage& notice : result.notices) {
     WallTime due = notice.info.arrival.received_at;

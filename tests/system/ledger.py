@@ -71,6 +71,11 @@ class Verdict:
                          or pair[0] not in offered or pair[1] not in offered[pair[0]]["to"]]
         self.damaged = [pair for pair, found in copies.items() for entry in found
                         if pair[0] in offered and entry["hash"] != offered[pair[0]]["hash"]]
+        names = {entry["key"]: entry["text"].rsplit(" ", 1)[-1] for entry in source.of("reply")
+                 if entry["code"] == 250}
+        # (queue id, address) of whoever got more than one copy; no id where no 250 was read.
+        self.repeated = [(names.get(key), to) for (key, to), found in copies.items()
+                         if len(found) > 1]
         self.duplicates = sum(len(found) - 1 for found in copies.values())
         # A second copy is excused only by a death between the peer's reply and our commit of it:
         # each earlier copy must have arrived shortly before a kill of a process that delivers.

@@ -6,6 +6,7 @@ died between the peer's reply and our record of it; such copies are counted and 
 POSTWAIN_KILL_ROUNDS and POSTWAIN_KILL_SEED change the rounds and repeat a run.
 """
 
+import json
 import os
 import random
 import signal
@@ -106,8 +107,25 @@ class Crash(PostwainTestCase):
             load.stop()
         wait_until(lambda: mta.cli("status").returncode == 0, 40, "qmgr after its last death")
         mta.wait_queue_empty(DRAIN_TIMEOUT)
+        verdict = self.judge(offered, arrived, bounces, kills)
+        self.look_for_doubts(mta, verdict)
         mta.stop()
-        self.judge(offered, arrived, bounces, kills)
+
+    def look_for_doubts(self, mta, verdict):
+        """Whoever got a second copy is marked in doubt in the history, so that one can tell why."""
+        unmarked = []
+        for identity, address in verdict.repeated:
+            if identity is None:  # the client never read the 250: sent again, or delivered unseen
+                continue
+            result = mta.cli("trace", identity, "--json")
+            events = [event for line in result.stdout.splitlines()
+                      for recipient in json.loads(line)["recipients"]
+                      if recipient["address"] == address for event in recipient["events"]]
+            if not any(event.get("in_doubt") for event in events):
+                unmarked.append((identity, address, [event["event"] for event in events]))
+        print(f"{len(verdict.repeated)} recipients with a second copy, "
+              f"{len(unmarked)} of them not marked in doubt", flush=True)
+        self.assertEqual([], unmarked)
 
     def kill_round(self, mta, source):
         """(time, kind) of one kill at a random moment, of something that runs at that moment."""
@@ -147,6 +165,7 @@ class Crash(PostwainTestCase):
         delivering = sum(kind in DELIVERING for _, kind in kills)
         self.assertLessEqual(verdict.duplicates, COPIES_PER_KILL * delivering)
         self.assertTrue(all(to.startswith("refused@") for _, to in bounced))
+        return verdict
 
 
 class Supervisor(PostwainTestCase):
