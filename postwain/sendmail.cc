@@ -11,6 +11,7 @@
 
 #include "common/base/file.h"
 #include "common/base/sysexits.h"
+#include "common/mail/content_fields.h"
 #include "postwain/address_list.h"
 #include "postwain/client_options.h"
 #include "postwain/local_header.h"
@@ -135,6 +136,7 @@ Letter make_envelope(const SendmailArguments& arguments, const config::Config& c
   }
   envelope.smtputf8 = envelope.smtputf8 || envelope.reverse_path.is_utf8();
   envelope.body = mail::BodyType::eight_bit_mime;
+  envelope.tls_required_no = mail::tls_required_no(header);
   envelope.ret = arguments.ret;
   envelope.envid = arguments.envid;
   letter.source.arrival = ipc::Arrival{"local", {}, {}, account.name, wall_now()};

@@ -81,6 +81,8 @@ std::string arrival_text(const Json& message) {
     text += " by " + protocol;
   if (std::string account = member(message, "account"); !account.empty())
     text += ", account " + account;
+  if (message.value("require_tls", false)) text += ", REQUIRETLS";
+  if (message.value("tls_required_no", false)) text += ", TLS-Required: No";
   return text;
 }
 

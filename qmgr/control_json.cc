@@ -200,6 +200,8 @@ std::string json_shown(const StoredMessage& message, const IsActive& is_active) 
   out["account"] = info.arrival.account;
   out["envid"] = info.envelope.envid;
   out["smtputf8"] = info.envelope.smtputf8;
+  out["require_tls"] = info.envelope.require_tls;
+  out["tls_required_no"] = info.envelope.tls_required_no;
   out["content_in_file"] = info.in_file;
   Json& recipients = out["recipients"] = Json::array();
   for (std::size_t i = 0; i < states.size(); ++i) {

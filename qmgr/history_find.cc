@@ -117,6 +117,8 @@ Result<std::optional<Timeline>> HistoryStore::timeline(std::int64_t id, std::str
     timeline.account = use.text();
     timeline.size = static_cast<std::uint64_t>(use.number());
     timeline.kind = static_cast<MessageKind>(use.number());
+    timeline.require_tls = use.flag();
+    timeline.tls_required_no = use.flag();
   }
   if (Status s = read_recipients(timeline, query); !s) return s.error();
   if (Status s = read_events(timeline); !s) return s.error();

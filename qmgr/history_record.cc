@@ -67,6 +67,7 @@ void append_record(std::string& out, const NewMessage& message, std::string_view
   a.bytes(info.arrival.client_address);
   a.bytes(cut(info.arrival.client_name));
   a.bytes(info.arrival.account);
+  ipc::fields(a, info.envelope.require_tls, info.envelope.tls_required_no);
   a.number(static_cast<std::uint32_t>(message.recipients.size()));
   for (const NewRecipient& r : message.recipients) {
     a.bytes(r.recipient.address.text());
@@ -96,7 +97,8 @@ RecordReader::Kind RecordReader::next(ArrivalRecord& arrival, EventRecord& event
     ipc::fields(a, arrival.id.value, arrival.received_at, arrival.size);
     ipc::enum_field(a, arrival.kind, MessageKind::double_bounce);
     ipc::fields(a, arrival.sender, arrival.message_id, arrival.protocol, arrival.client_address,
-                arrival.client_name, arrival.account, count);
+                arrival.client_name, arrival.account, arrival.require_tls, arrival.tls_required_no,
+                count);
     arrival.recipients.resize(std::min<std::size_t>(count, a.left()));
     for (ArrivalRecord::To& to : arrival.recipients) ipc::fields(a, to.address, to.destination);
   }

@@ -53,6 +53,8 @@ struct ArrivalRecord {
   std::string_view client_address;
   std::string_view client_name;
   std::string_view account;
+  bool require_tls = false;
+  bool tls_required_no = false;
   std::vector<To> recipients;
 };
 

@@ -69,6 +69,8 @@ struct Timeline {
   std::string account;
   std::uint64_t size = 0;
   MessageKind kind = MessageKind::mail;
+  bool require_tls = false;  // RFC 8689, as in mail::Envelope
+  bool tls_required_no = false;
   std::vector<TimelineRecipient> recipients;
   bool cut = false;  // there are more recipients or events than are given
 };

@@ -96,6 +96,7 @@ Status HistoryStore::write_arrival(const ArrivalRecord& r) {
     use.number(id).flag(true).number(r.received_at).text(r.sender).text(r.message_id);
     use.text(r.protocol).text(r.client_address).text(r.client_name).text(r.account);
     use.number(static_cast<std::int64_t>(r.size)).number(static_cast<int>(r.kind));
+    use.flag(r.require_tls).flag(r.tls_required_no);
     if (!use.done()) return error(Sql::put_message);
   }
   ++segment_messages_;

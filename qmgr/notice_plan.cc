@@ -54,6 +54,7 @@ DsnRequest request_for(const MessageInfo& message, DsnAction action, const Notic
   request.envid = message.envelope.envid;
   request.arrived_at = message.arrival.received_at;
   request.original_size = message.size;
+  request.original_require_tls = message.envelope.require_tls;
   request.original_binary = message.envelope.body == mail::BodyType::binary_mime;
   return request;
 }

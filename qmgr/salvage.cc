@@ -23,7 +23,8 @@ namespace postwain::qmgr {
 
 namespace {
 
-constexpr std::size_t kMessageColumns = 16;
+constexpr std::size_t kMessageColumns = 18;
+constexpr std::size_t kMessageColumnsBeforeRequireTls = 16;
 constexpr std::size_t kRecipientColumns = 18;
 constexpr std::size_t kRecipientColumnsBeforeCrashes = 17;
 constexpr std::size_t kContentColumns = 2;
@@ -144,7 +145,8 @@ class Salvage {
   void take(PageRow row, Pass pass) {
     std::size_t columns = row.columns.size();
     bool is_first_null = columns > 0 && std::holds_alternative<Null>(row.columns[0]);
-    if (pass == Pass::messages && row.in_table && columns == kMessageColumns && is_first_null)
+    if (pass == Pass::messages && row.in_table && is_first_null &&
+        (columns == kMessageColumns || columns == kMessageColumnsBeforeRequireTls))
       return take_message(std::move(row));
     if (pass == Pass::contents && row.in_table && columns == kContentColumns && is_first_null)
       return take_content(std::move(row));
@@ -155,6 +157,7 @@ class Salvage {
 
   void take_message(PageRow row) {
     row.columns[0] = row.row_id;
+    row.columns.resize(kMessageColumns, std::int64_t{0});
     if (row.row_id <= 0 || !insert(message_, row.columns)) return;
     const auto* in_file = number(row.columns[kMessageInFile]);
     const auto* size = number(row.columns[kMessageSize]);

@@ -9,7 +9,8 @@ std::string_view sql_text(Sql statement) {
     case Sql::insert_message:
       return "INSERT INTO message (id, reverse_path, body, smtputf8, eight_bit, ret, envid, size, "
              "received_at, protocol, client_address, client_name, account, kind, traffic_class, "
-             "in_file) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)";
+             "in_file, require_tls, tls_required_no) VALUES "
+             "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)";
     case Sql::insert_content:
       return "INSERT INTO content (id, data) VALUES (?1,?2)";
     case Sql::insert_recipient:
@@ -19,7 +20,8 @@ std::string_view sql_text(Sql statement) {
              "VALUES (?1,?2,?3,?4,?5,0,?6,0,?7,0,0,0,0,0,'','','')";
     case Sql::select_message:
       return "SELECT id, reverse_path, body, smtputf8, eight_bit, ret, envid, size, received_at, "
-             "protocol, client_address, client_name, account, kind, traffic_class, in_file "
+             "protocol, client_address, client_name, account, kind, traffic_class, in_file, "
+             "require_tls, tls_required_no "
              "FROM message WHERE id = ?1";
     case Sql::select_recipients:
       return "SELECT idx, address, notify, orcpt, state, destination, attempts, next_attempt_at, "
@@ -60,7 +62,8 @@ std::string_view sql_text(Sql statement) {
              "ORDER BY destination, next_attempt_at LIMIT 1";
     case Sql::list_messages:
       return "SELECT id, reverse_path, body, smtputf8, eight_bit, ret, envid, size, received_at, "
-             "protocol, client_address, client_name, account, kind, traffic_class, in_file "
+             "protocol, client_address, client_name, account, kind, traffic_class, in_file, "
+             "require_tls, tls_required_no "
              "FROM message WHERE id > ?1 ORDER BY id LIMIT ?2";
     case Sql::count_messages:
       return "SELECT count(*), max(id) FROM "

@@ -48,7 +48,9 @@ Result<Accepted> Store::insert(const NewMessage& message, WallTime due) {
         .text(info.arrival.account)
         .number(static_cast<int>(info.kind))
         .number(static_cast<int>(info.traffic_class))
-        .flag(info.in_file);
+        .flag(info.in_file)
+        .flag(envelope.require_tls)
+        .flag(envelope.tls_required_no);
     if (!use.done()) {
       Error failed = error(Sql::insert_message);
       if (failed.code != SQLITE_CONSTRAINT_PRIMARYKEY) return failed;

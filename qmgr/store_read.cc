@@ -59,6 +59,8 @@ std::optional<MessageInfo> Store::read_info(Use& use) {
   info.kind = enum_of(use.number(), MessageKind::double_bounce);
   info.traffic_class = enum_of(use.number(), TrafficClass::bounce);
   info.in_file = use.flag();
+  info.envelope.require_tls = use.flag();
+  info.envelope.tls_required_no = use.flag();
   return info;
 }
 

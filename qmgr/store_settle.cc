@@ -105,6 +105,7 @@ Status Store::write_notice(NoticeOrder order, const MessageInfo& original, Settl
   NewMessage written;
   written.info.id = request.id;
   written.info.envelope.smtputf8 = dsn.smtputf8;
+  written.info.envelope.require_tls = request.original_require_tls;
   written.info.envelope.body =
       dsn.eight_bit ? mail::BodyType::eight_bit_mime : mail::BodyType::seven_bit;
   written.info.arrival.protocol = "local";

@@ -115,6 +115,8 @@ std::string json_trace(const Timeline& timeline, const std::optional<StoredMessa
   out["client_name"] = timeline.client_name;
   out["account"] = timeline.account;
   out["size"] = timeline.size;
+  out["require_tls"] = timeline.require_tls;
+  out["tls_required_no"] = timeline.tls_required_no;
   constexpr const char* kKinds[] = {"mail", "notice", "double_bounce"};
   out["kind"] = kKinds[static_cast<std::size_t>(timeline.kind) % 3];
   out["complete"] = timeline.known && !timeline.cut;
@@ -143,6 +145,8 @@ Timeline timeline_of(const StoredMessage& message) {
   timeline.account = info.arrival.account;
   timeline.size = info.size;
   timeline.kind = info.kind;
+  timeline.require_tls = info.envelope.require_tls;
+  timeline.tls_required_no = info.envelope.tls_required_no;
   timeline.cut = true;
   for (const StoredRecipient& row : message.recipients) {
     TimelineRecipient r;

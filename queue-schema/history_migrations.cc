@@ -64,8 +64,17 @@ CREATE TABLE lookup (
 INSERT INTO schema_info VALUES (1, 1, 0);
 )sql";
 
+// A program of schema 1 works with it: it does not ask for these.
+constexpr std::string_view kTlsWishes = R"sql(
+ALTER TABLE message ADD COLUMN require_tls INTEGER NOT NULL DEFAULT 0
+  CHECK (require_tls IN (0, 1));
+ALTER TABLE message ADD COLUMN tls_required_no INTEGER NOT NULL DEFAULT 0
+  CHECK (tls_required_no IN (0, 1));
+)sql";
+
 constexpr Migration kMigrations[] = {
     {1, kInitial},
+    {2, kTlsWishes},
 };
 
 }  // namespace

@@ -6,7 +6,7 @@
 -- Queue ids begin with their time, so the order of ids is the order of arrival, and old messages are found by id.
 
 PRAGMA application_id = 0x50577168;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 CREATE TABLE schema_info (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -26,7 +26,9 @@ CREATE TABLE message (
   client_name TEXT NOT NULL,
   account TEXT NOT NULL,
   size INTEGER NOT NULL CHECK (size >= 0),
-  kind INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2)                 -- qmgr::MessageKind
+  kind INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2),                -- qmgr::MessageKind
+  require_tls INTEGER NOT NULL DEFAULT 0 CHECK (require_tls IN (0, 1)),          -- RFC 8689
+  tls_required_no INTEGER NOT NULL DEFAULT 0 CHECK (tls_required_no IN (0, 1))
 ) STRICT;
 
 CREATE TABLE recipient (

@@ -96,10 +96,20 @@ CREATE TABLE clock_gap (
 INSERT INTO clock VALUES (1, 0);
 )sql";
 
+// A program of schema 3 would send a message in clear whose sender demanded TLS.
+constexpr std::string_view kRequireTls = R"sql(
+ALTER TABLE message ADD COLUMN require_tls INTEGER NOT NULL DEFAULT 0
+  CHECK (require_tls IN (0, 1));
+ALTER TABLE message ADD COLUMN tls_required_no INTEGER NOT NULL DEFAULT 0
+  CHECK (tls_required_no IN (0, 1));
+UPDATE schema_info SET oldest_compatible = 4;
+)sql";
+
 constexpr Migration kMigrations[] = {
     {1, kInitial},
     {2, kDestinationFacts},
     {3, kCrashesAndClock},
+    {4, kRequireTls},
 };
 
 }  // namespace

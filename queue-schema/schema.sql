@@ -6,7 +6,7 @@
 -- Times are milliseconds since 1970 UTC. Enumerations are the numbers of the C++ types named beside them.
 
 PRAGMA application_id = 0x50577171;
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 
 -- The oldest schema number whose program may still work with this database.
 CREATE TABLE schema_info (
@@ -31,7 +31,9 @@ CREATE TABLE message (
   account TEXT NOT NULL,
   kind INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2),               -- qmgr::MessageKind
   traffic_class INTEGER NOT NULL CHECK (traffic_class BETWEEN 0 AND 2),  -- qmgr::TrafficClass
-  in_file INTEGER NOT NULL CHECK (in_file IN (0, 1))                -- content is a file, not a row
+  in_file INTEGER NOT NULL CHECK (in_file IN (0, 1)),               -- content is a file, not a row
+  require_tls INTEGER NOT NULL DEFAULT 0 CHECK (require_tls IN (0, 1)),          -- REQUIRETLS, RFC 8689
+  tls_required_no INTEGER NOT NULL DEFAULT 0 CHECK (tls_required_no IN (0, 1))   -- "TLS-Required: No"
 ) STRICT;
 
 -- Small content, apart from the rows that are read for due work.

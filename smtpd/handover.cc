@@ -28,6 +28,12 @@ Handover::~Handover() {
   if (!ended_ && port_.up()) port_.send(ipc::SubmitAbort{id_});
 }
 
+void Handover::set_tls_required_no() {
+  PW_CHECK(!streaming_ && !finished_);
+  // RFC 8689 4: the field is ignored where REQUIRETLS was given.
+  envelope_.tls_required_no = !envelope_.require_tls;
+}
+
 void Handover::grow(std::string& content) {
   if (over_) return content.clear();
   if (!streaming_ && content.size() <= ipc::kInlineContentMax) return;

@@ -51,6 +51,8 @@ class Handover {
   Handover(const Handover&) = delete;
   Handover& operator=(const Handover&) = delete;
 
+  // The header says "TLS-Required: No". Before grow() and finish(): nothing has been sent yet.
+  void set_tls_required_no();
   // More content stands in the buffer. Streams it when it is beyond the inline size and takes what
   // was sent out of the buffer.
   void grow(std::string& content);

@@ -35,6 +35,7 @@ std::optional<mail::Reply> HeaderCheck::judge(std::string_view header) {
     return mail::Reply{554, {5, 4, 6}, "Error: too many hops, mail loop"};
   has_date_ = mail::count_fields(header, "Date") > 0;
   has_message_id_ = mail::count_fields(header, "Message-ID") > 0;
+  tls_required_no_ = mail::tls_required_no(header);
   return std::nullopt;
 }
 

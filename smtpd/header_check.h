@@ -26,6 +26,8 @@ class HeaderCheck {
   bool whole() const { return whole_; }
   bool has_date() const { return has_date_; }
   bool has_message_id() const { return has_message_id_; }
+  // "TLS-Required: No", exactly once (RFC 8689 4).
+  bool tls_required_no() const { return tls_required_no_; }
 
  private:
   std::optional<mail::Reply> judge(std::string_view header);
@@ -34,6 +36,7 @@ class HeaderCheck {
   bool whole_ = false;
   bool has_date_ = false;
   bool has_message_id_ = false;
+  bool tls_required_no_ = false;
 };
 
 // The fields a submitted message lacks: Date and Message-ID, ready to be put before its header.

@@ -310,7 +310,9 @@ std::optional<mail::Reply> Session::check_header(bool ended) {
   if (header_.whole()) return std::nullopt;
   std::string_view theirs = std::string_view(content_).substr(trace_size_);
   auto refusal = ended ? header_.finish(theirs) : header_.look(theirs);
-  if (!refusal && header_.whole()) add_missing_fields();
+  if (refusal || !header_.whole()) return refusal;
+  if (header_.tls_required_no() && handover_) handover_->set_tls_required_no();
+  add_missing_fields();
   return refusal;
 }
 

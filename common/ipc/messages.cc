@@ -35,7 +35,7 @@ requires std::is_same_v<std::remove_const_t<T>, Envelope>
 void visit(A& a, T& v) {
   ipc::field(a, v.reverse_path);
   ipc::enum_field(a, v.body, BodyType::binary_mime);
-  ipc::field(a, v.smtputf8);
+  ipc::fields(a, v.smtputf8, v.require_tls, v.tls_required_no);
   ipc::enum_field(a, v.ret, DsnReturn::headers);
   ipc::field(a, v.envid);
   ipc::list_field(a, v.recipients);

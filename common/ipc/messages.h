@@ -17,7 +17,7 @@
 
 namespace postwain::ipc {
 
-constexpr std::uint16_t kProtocolVersion = 2;
+constexpr std::uint16_t kProtocolVersion = 3;
 constexpr std::size_t kFrameMax = 8U << 20;  // a frame larger than this closes the connection
 constexpr std::size_t kInlineContentMax = 64U << 10;  // larger content travels in chunks
 constexpr std::size_t kContentChunk = 64U << 10;

@@ -58,4 +58,9 @@ std::string field_value(std::string_view header, std::string_view name) {
   return value;
 }
 
+bool tls_required_no(std::string_view header) {
+  return count_fields(header, "TLS-Required") == 1 &&
+         iequals(trim(field_value(header, "TLS-Required")), "No");
+}
+
 }  // namespace postwain::mail

@@ -15,4 +15,8 @@ std::size_t count_fields(std::string_view header, std::string_view name);
 // Unfolded value of the first field of that name, empty when there is none.
 std::string field_value(std::string_view header, std::string_view name);
 
+// Whether it says "TLS-Required: No" (RFC 8689 4). A field that stands there more than once, or
+// says anything else, says nothing.
+bool tls_required_no(std::string_view header);
+
 }  // namespace postwain::mail

@@ -39,6 +39,11 @@ struct Envelope {
   Address reverse_path;
   BodyType body = BodyType::seven_bit;
   bool smtputf8 = false;
+  // RFC 8689. REQUIRETLS: every further hop must be by verified TLS to a server that promises the
+  // same. tls_required_no: the header says "TLS-Required: No", delivery counts for more than a
+  // policy of the recipient's domain that asks for TLS. Never both: the first one prevails.
+  bool require_tls = false;
+  bool tls_required_no = false;
   DsnReturn ret = DsnReturn::unspecified;
   std::string envid;  // ENVID decoded
   std::vector<Recipient> recipients;

@@ -22,7 +22,8 @@ bool wants_whole(const DsnRequest& request) {
   // RFC 3461 4.3: RET speaks of reports of failure. Binary content cannot stand in a part of a
   // message that travels by DATA.
   return request.action == DsnAction::failed && request.ret != mail::DsnReturn::headers &&
-         !request.original_binary && request.original_size <= request.original_max;
+         !request.original_binary && !request.original_require_tls &&
+         request.original_size <= request.original_max;
 }
 
 Quote quote_of(const DsnRequest& request, std::string_view original, bool may_be_whole) {

@@ -71,6 +71,9 @@ struct DsnRequest {
   WallTime arrived_at{};
   std::uint64_t original_size = 0;
   bool original_binary = false;
+  // It asked for REQUIRETLS: quoted as with RET=HDRS, and the notice is to be sent with REQUIRETLS
+  // (RFC 8689 5).
+  bool original_require_tls = false;
 };
 
 struct Dsn {

@@ -75,6 +75,7 @@ void append_mail(std::string& out, const Transaction& transaction, const PeerExt
       needed = needed || recipient->address.is_utf8();
     if (needed) out += " SMTPUTF8";
   }
+  if (envelope.require_tls && peer.require_tls) out += " REQUIRETLS";
   if (peer.dsn) {
     if (envelope.ret == mail::DsnReturn::full) out += " RET=FULL";
     if (envelope.ret == mail::DsnReturn::headers) out += " RET=HDRS";
@@ -119,6 +120,13 @@ std::optional<Outcome> unfit_message(const Transaction& transaction, const PeerE
     return unfit(Blame::message, {5, 6, 7},
                  "the sender address needs SMTPUTF8, which the next hop does not offer");
   return std::nullopt;
+}
+
+std::optional<Outcome> unfit_for_require_tls(const Transaction& transaction,
+                                             const PeerExtensions& peer, bool tls) {
+  if (!transaction.envelope->require_tls || (tls && peer.require_tls)) return std::nullopt;
+  return unfit(Blame::message, {5, 7, 30},
+               "the message needs REQUIRETLS, which the next hop does not offer");
 }
 
 std::optional<Outcome> unfit_recipient(const mail::Recipient& recipient,

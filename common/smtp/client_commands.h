@@ -34,6 +34,10 @@ void append_rcpt(std::string& out, const mail::Recipient& recipient, const PeerE
 // 7-bit is not done here.)
 std::optional<mail::Outcome> unfit_message(const Transaction& transaction,
                                            const PeerExtensions& peer);
+// The same for a message that asks for REQUIRETLS (RFC 8689 4.2.1): it goes under TLS, to a server
+// that offers REQUIRETLS, or not at all.
+std::optional<mail::Outcome> unfit_for_require_tls(const Transaction& transaction,
+                                                   const PeerExtensions& peer, bool tls);
 // Why this peer cannot take this recipient.
 std::optional<mail::Outcome> unfit_recipient(const mail::Recipient& recipient,
                                              const PeerExtensions& peer);

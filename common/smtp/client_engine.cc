@@ -123,6 +123,7 @@ void ClientEngine::session_reply(Command command, ReplyClass what, bool more_byt
                  Command::ehlo);
     case Command::ehlo:
       peer_ = positive ? PeerExtensions::parse(parser_.text()) : PeerExtensions();
+      peer_.require_tls = peer_.require_tls && tls_on_;
       return positive ? hello_accepted() : hello_refused(command, what);
     case Command::helo:
       return positive ? hello_accepted() : refused_session(stage_of(command));

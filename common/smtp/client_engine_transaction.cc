@@ -27,7 +27,10 @@ void ClientEngine::add(Transaction transaction) {
   RecipientLedger ledger(transaction.recipients.size());
   Active a{std::move(transaction), std::move(ledger), {}};
   a.chunked = options_.use_chunking && peer_.chunking && a.transaction.inlined;
-  if (auto outcome = unfit_message(a.transaction, peer_)) {
+  auto outcome = unfit_message(a.transaction, peer_);
+  if (!outcome && options_.dialect->keeps_require_tls)
+    outcome = unfit_for_require_tls(a.transaction, peer_, tls_on_);
+  if (outcome) {
     settle_open(a, *outcome);
   } else {
     for (std::size_t i = 0; i < a.transaction.recipients.size(); ++i)

@@ -9,7 +9,7 @@ namespace postwain::smtp {
 
 namespace {
 
-enum class Key : std::uint8_t { size, body, smtputf8, ret, envid, auth, unknown };
+enum class Key : std::uint8_t { size, body, smtputf8, ret, envid, auth, require_tls, unknown };
 
 Key key_of(std::string_view keyword) {
   if (iequals(keyword, "SIZE")) return Key::size;
@@ -18,6 +18,7 @@ Key key_of(std::string_view keyword) {
   if (iequals(keyword, "RET")) return Key::ret;
   if (iequals(keyword, "ENVID")) return Key::envid;
   if (iequals(keyword, "AUTH")) return Key::auth;
+  if (iequals(keyword, "REQUIRETLS")) return Key::require_tls;
   return Key::unknown;
 }
 
@@ -85,6 +86,9 @@ bool take(Key key, const EsmtpParameter& parameter, MailCommand& command) {
       return take_envid(parameter.value, command);
     case Key::auth:
       return take_auth(parameter.value, command);
+    case Key::require_tls:
+      command.require_tls = true;
+      return !parameter.has_value;
     case Key::unknown:
       return false;
   }

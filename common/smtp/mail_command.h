@@ -1,5 +1,6 @@
 // MAIL (RFC 5321 4.1.1.2) with SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), RET and ENVID
-// (RFC 3461): its argument as a value. Syntax only; limits and order are the engine's.
+// (RFC 3461), REQUIRETLS (RFC 8689): its argument as a value. Syntax only; limits and order are the
+// engine's.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@ struct MailCommand {
   std::optional<std::uint64_t> size;
   mail::BodyType body = mail::BodyType::seven_bit;
   bool smtputf8 = false;
+  bool require_tls = false;
   mail::DsnReturn ret = mail::DsnReturn::unspecified;
   std::string envid;
   bool auth = false;  // AUTH= was there; what it says does not count (RFC 4954 5)

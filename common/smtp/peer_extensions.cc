@@ -29,6 +29,8 @@ void take_line(std::string_view line, PeerExtensions& out) {
     out.binary_mime = true;
   } else if (iequals(keyword, "STARTTLS")) {
     out.starttls = true;
+  } else if (iequals(keyword, "REQUIRETLS")) {
+    out.require_tls = true;
   } else if (iequals(keyword, "AUTH")) {
     for (std::string_view mechanism : split(rest, ' '))
       if (iequals(mechanism, "PLAIN")) out.auth_plain = true;

@@ -16,6 +16,7 @@ struct PeerExtensions {
   bool chunking = false;         // RFC 3030
   bool binary_mime = false;      // RFC 3030
   bool starttls = false;         // RFC 3207
+  bool require_tls = false;      // RFC 8689; counts under TLS only
   bool auth_plain = false;       // RFC 4954, RFC 4616
 
   // text: the lines of the reply joined with '\n'; the first is the greeting and is not looked at.

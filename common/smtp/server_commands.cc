@@ -133,6 +133,7 @@ void ServerEngine::answer_hello(const mail::Reply& reply_given) {
     if (options_.starttls && !tls_) output_ += "250-STARTTLS\r\n";
     if (auth_allowed() && !auth_offered_.empty())
       output_ += fmt::format("250-AUTH {}\r\n", auth_offered_);
+    if (tls_) output_ += "250-REQUIRETLS\r\n";
     // RFC 9422: beyond it RCPT gets 452.
     output_ += fmt::format("250-LIMITS RCPTMAX={}\r\n", options_.recipients);
     output_ +=
@@ -151,7 +152,8 @@ std::optional<Event> ServerEngine::obey_mail(std::string_view argument) {
     reply(*refusal);
     return std::nullopt;
   }
-  if (mail_.auth && !options_.auth) {
+  // RFC 8689 3: REQUIRETLS is offered under TLS only.
+  if ((mail_.auth && !options_.auth) || (mail_.require_tls && !tls_)) {
     reply(unknown_parameter_reply());
     return std::nullopt;
   }

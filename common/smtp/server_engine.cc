@@ -88,6 +88,7 @@ void ServerEngine::answer(const mail::Reply& reply_given) {
         envelope_.reverse_path = std::move(mail_.reverse_path);
         envelope_.body = mail_.body;
         envelope_.smtputf8 = mail_.smtputf8;
+        envelope_.require_tls = mail_.require_tls;
         envelope_.ret = mail_.ret;
         envelope_.envid = std::move(mail_.envid);
         transaction_.open = true;

@@ -14,6 +14,8 @@ mail::Envelope some_envelope() {
   envelope.reverse_path = mail::Address::from_text("a@example.org");
   envelope.body = mail::BodyType::eight_bit_mime;
   envelope.smtputf8 = true;
+  envelope.require_tls = true;
+  envelope.tls_required_no = true;
   envelope.ret = mail::DsnReturn::headers;
   envelope.envid = "id+2B";
   envelope.recipients.push_back(

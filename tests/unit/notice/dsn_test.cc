@@ -87,6 +87,12 @@ TEST_CASE("how much of the original is quoted") {
     REQUIRE((parts[2].body.find("The body.") != std::string::npos) == row.whole);
     REQUIRE(parts[2].body.find("Subject: hello") != std::string::npos);
   }
+  // RFC 8689 5: as if RET=HDRS had been said.
+  DsnRequest protected_one = request_for({"a@example.org"});
+  protected_one.ret = mail::DsnReturn::full;
+  protected_one.original_size = kOriginal.size();
+  protected_one.original_require_tls = true;
+  REQUIRE(parts_of(build_dsn(protected_one, kOriginal).content)[2].type == "text/rfc822-headers");
   DsnRequest lost = request_for({"a@example.org"});
   lost.original_size = 100;
   REQUIRE(parts_of(build_dsn(lost, {}).content).size() == 3);

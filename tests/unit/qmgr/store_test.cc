@@ -58,6 +58,7 @@ TEST_CASE("a message comes back as it was accepted, also after closing") {
   message.info.envelope.ret = mail::DsnReturn::headers;
   message.info.envelope.body = mail::BodyType::eight_bit_mime;
   message.info.envelope.smtputf8 = true;
+  message.info.envelope.require_tls = true;
   message.info.eight_bit = true;
   message.recipients[1].recipient.notify.bits = mail::Notify::success | mail::Notify::delay;
   message.recipients[1].recipient.orcpt = "rfc822;B@example.org";
@@ -77,6 +78,8 @@ TEST_CASE("a message comes back as it was accepted, also after closing") {
   REQUIRE(m.info.envelope.ret == mail::DsnReturn::headers);
   REQUIRE(m.info.envelope.body == mail::BodyType::eight_bit_mime);
   REQUIRE(m.info.envelope.smtputf8);
+  REQUIRE(m.info.envelope.require_tls);
+  REQUIRE_FALSE(m.info.envelope.tls_required_no);
   REQUIRE(m.info.eight_bit);
   REQUIRE(m.info.arrival.client_address == "192.0.2.7");
   REQUIRE(m.info.arrival.received_at == at(0));

@@ -56,6 +56,45 @@ TEST_CASE("SMTPUTF8 when an address needs it or the sender asked for it") {
   CHECK(mail_line(bounce, {}) == "MAIL FROM:<>\r\n");
 }
 
+TEST_CASE("REQUIRETLS goes to a server that offers it under TLS, or not at all") {
+  Message message("a@x", {"b@y"}, "x\r\n");
+  PeerExtensions plain = everything();
+  PeerExtensions offers = plain;
+  offers.require_tls = true;
+  CHECK(PeerExtensions::parse("x\nREQUIRETLS").require_tls);
+  CHECK_FALSE(plain.require_tls);
+  CHECK_FALSE(unfit_for_require_tls(message.transaction(1), plain, false));
+  CHECK(mail_line(message, offers) == "MAIL FROM:<a@x> SIZE=3\r\n");
+  message.envelope.require_tls = true;
+  CHECK(mail_line(message, offers) == "MAIL FROM:<a@x> SIZE=3 REQUIRETLS\r\n");
+  CHECK_FALSE(unfit_for_require_tls(message.transaction(1), offers, true));
+  for (const auto& outcome : {unfit_for_require_tls(message.transaction(1), offers, false),
+                              unfit_for_require_tls(message.transaction(1), plain, true)}) {
+    REQUIRE(outcome);
+    CHECK(outcome->disposition == mail::Disposition::failed);
+    CHECK(outcome->reply.enhanced == mail::EnhancedCode{5, 7, 30});
+  }
+}
+
+TEST_CASE("a REQUIRETLS message fails where the next hop does not offer it in TLS") {
+  for (bool lmtp : {false, true}) {
+    CAPTURE(lmtp);
+    ClientOptions options;
+    options.dialect = lmtp ? &kLmtp : &kSmtp;
+    Client client(options);
+    client.hear("220 hi\r\n");
+    // In clear the offer does not count.
+    client.hear("250-hi\r\n250 REQUIRETLS\r\n");
+    Message message("a@x", {"b@y"}, "x\r\n");
+    message.envelope.require_tls = true;
+    client.queue.push_back(message.transaction(1));
+    client.pump();
+    // LMTP is the final delivery: it may go there.
+    CHECK((client.sent().find("MAIL FROM:<a@x>") != std::string::npos) == lmtp);
+    CHECK(client.outcomes.empty() == lmtp);
+  }
+}
+
 TEST_CASE("what the peer cannot take fails here") {
   struct Row {
     std::string name;

@@ -53,6 +53,8 @@ TEST_CASE("MAIL arguments", "[parameters]") {
       {"FROM:<a@b> BODY=9BIT", "501 5.5.4"},
       {"FROM:<a@b> BODY=BINARYMIME", "555 5.5.4"},
       {"FROM:<a@b> SMTPUTF8=1", "501 5.5.4"},
+      {"FROM:<a@b> REQUIRETLS", ""},
+      {"FROM:<a@b> REQUIRETLS=1", "501 5.5.4"},
       {"FROM:<a@b> RET=SOME", "501 5.5.4"},
       {"FROM:<a@b> ENVID=", "501 5.5.4"},
       {"FROM:<a@b> ENVID=a=b", "501 5.5.4"},
@@ -74,12 +76,13 @@ TEST_CASE("MAIL arguments", "[parameters]") {
 
 TEST_CASE("MAIL values", "[parameters]") {
   MailCommand command;
-  REQUIRE_FALSE(
-      parse_mail("FROM:<@r:a@b> SIZE=10 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=x+2By", command));
+  REQUIRE_FALSE(parse_mail(
+      "FROM:<@r:a@b> SIZE=10 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=x+2By REQUIRETLS", command));
   CHECK(command.reverse_path.text() == "a@b");
   CHECK(command.size == 10U);
   CHECK(command.body == mail::BodyType::eight_bit_mime);
   CHECK(command.smtputf8);
+  CHECK(command.require_tls);
   CHECK(command.ret == mail::DsnReturn::headers);
   CHECK(command.envid == "x+y");
 }

@@ -88,6 +88,28 @@ TEST_CASE("header section without end", "[header]") {
   CHECK_FALSE(only_body.finish("\r\n" + std::string(2U << 20, 'x') + "\r\n"));
 }
 
+TEST_CASE("TLS-Required", "[header]") {
+  struct {
+    const char* header;
+    bool no;
+  } rows[] = {
+      {"Subject: x\r\n\r\n", false},
+      {"TLS-Required: No\r\n\r\n", true},
+      {"tls-required:\r\n no \r\nSubject: x\r\n\r\n", true},
+      {"TLS-Required: Yes\r\n\r\n", false},
+      {"TLS-Required:\r\n\r\n", false},
+      {"TLS-Required: No, thanks\r\n\r\n", false},
+      {"TLS-Required: No\r\nTLS-Required: No\r\n\r\n", false},
+      {"Subject: x\r\n\r\nTLS-Required: No\r\n", false},
+  };
+  for (const auto& row : rows) {
+    INFO(row.header);
+    HeaderCheck check;
+    REQUIRE_FALSE(check.finish(row.header));
+    CHECK(check.tls_required_no() == row.no);
+  }
+}
+
 TEST_CASE("fields a submitted message lacks", "[header]") {
   HeaderCheck check;
   REQUIRE_FALSE(check.finish("Subject: x\r\n\r\n"));
