@@ -33,10 +33,14 @@ bool print_diagnostics(const config::Loaded& loaded) {
 }
 
 // Every session and delivery takes a descriptor; the children inherit the limit.
+rlim_t wanted_descriptors(const config::Config& config) {
+  return 2 * rlim_t{config.limits.connections} + 4096;
+}
+
 void raise_descriptor_limit(const config::Config& config) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  rlim_t wanted = 2 * rlim_t{config.limits.connections} + 4096;
+  rlim_t wanted = wanted_descriptors(config);
   if (::geteuid() == 0 && limit.rlim_max != RLIM_INFINITY && limit.rlim_max < wanted)
     limit.rlim_max = wanted;
   limit.rlim_cur = limit.rlim_max;
@@ -45,6 +49,17 @@ void raise_descriptor_limit(const config::Config& config) {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// What the limit has become; a warning where accepting would have to pause before the limits of the
+// configuration are reached.
+void log_descriptor_limit(const config::Config& config) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  bool enough = limit.rlim_cur >= wanted_descriptors(config);
+  log::Line line(enough ? log::Level::info : log::Level::warning, "descriptors");
+  line.kv("limit", std::uint64_t{limit.rlim_cur});
+  if (!enough) line.kv("wanted", std::uint64_t{wanted_descriptors(config)});
 }
 
 void log_start(const config::Loaded& loaded, const Identities& identities,
@@ -113,6 +128,7 @@ int run_command(const std::string& config_file) {
     return fail(kExitUnavailable, bound.error().text);
 
   log_start(loaded, *identities, config_file);
+  log_descriptor_limit(config);
   return supervise(Supervisor::Setup{std::move(loaded), identities.take(), std::move(listeners),
                                      programs.take()},
                    config_file);

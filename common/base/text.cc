@@ -90,12 +90,13 @@ std::string printable(std::string_view text, std::size_t max_bytes) {
     }
     std::size_t length = utf8_sequence(text);
     auto lead = static_cast<unsigned char>(text.front());
-    // U+0080..U+009F (C1 controls) are C2 80..9F; U+202A..E and U+2066..9 reorder a terminal line.
+    // U+0080..U+009F (C1 controls) are C2 80..9F; U+2028 and U+2029 end a line for some readers;
+    // U+202A..E and U+2066..9 reorder a terminal line.
     bool c1 = length == 2 && lead == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0;
-    bool bidi = length == 3 && lead == 0xE2 &&
-                ((text[1] == '\x80' && text[2] >= '\xAA' && text[2] <= '\xAE') ||
-                 (text[1] == '\x81' && text[2] >= '\xA6' && text[2] <= '\xA9'));
-    if (length == 0 || lead < 0x20 || lead == 0x7F || c1 || bidi) {
+    bool breaks = length == 3 && lead == 0xE2 &&
+                  ((text[1] == '\x80' && text[2] >= '\xA8' && text[2] <= '\xAE') ||
+                   (text[1] == '\x81' && text[2] >= '\xA6' && text[2] <= '\xA9'));
+    if (length == 0 || lead < 0x20 || lead == 0x7F || c1 || breaks) {
       std::size_t count = length == 0 ? 1 : length;
       for (std::size_t i = 0; i < count; ++i)
         out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[i]));

@@ -44,8 +44,9 @@ std::optional<Integer> parse_decimal(std::string_view text) {
 bool is_ascii(std::string_view text);
 bool is_valid_utf8(std::string_view text);
 
-// Makes text from outside safe for one line of log or reply: control characters, DEL and invalid
-// UTF-8 become \xHH, backslash is doubled, the result is cut (with "...") at max_bytes.
+// Makes text from outside safe for one line of log or reply: control characters, DEL, what
+// ends or reorders a line in Unicode, and invalid UTF-8 become \xHH, backslash is doubled, the
+// result is cut (with "...") at max_bytes.
 std::string printable(std::string_view text, std::size_t max_bytes = 512);
 
 // Base64 of RFC 4648 4, with padding.

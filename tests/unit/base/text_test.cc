@@ -21,6 +21,8 @@ TEST_CASE("printable makes one safe line of anything") {
       {"cut utf-8", "\xc3", "\\xc3"},
       {"C1 control", "\xc2\x9b", "\\xc2\\x9b"},
       {"right-to-left override", "\xe2\x80\xae", "\\xe2\\x80\\xae"},
+      {"line separator", "\xe2\x80\xa8", "\\xe2\\x80\\xa8"},
+      {"zero width joiner stays", "\xe2\x80\x8d", "\xe2\x80\x8d"},
       {"nul", std::string("a\0b", 3), "a\\x00b"},
   };
   for (const Row& row : rows) {
