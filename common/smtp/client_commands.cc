@@ -54,6 +54,15 @@ Outcome unfit(Blame blame, mail::EnhancedCode enhanced, std::string text) {
 
 }  // namespace
 
+bool says_smtputf8(const Transaction& transaction, const PeerExtensions& peer) {
+  if (!peer.smtputf8) return false;
+  const mail::Envelope& envelope = *transaction.envelope;
+  bool needed = envelope.smtputf8 || envelope.reverse_path.is_utf8();
+  for (const mail::Recipient* recipient : transaction.recipients)
+    needed = needed || recipient->address.is_utf8();
+  return needed;
+}
+
 void append_mail(std::string& out, const Transaction& transaction, const PeerExtensions& peer) {
   const mail::Envelope& envelope = *transaction.envelope;
   out += "MAIL FROM:<";
@@ -69,12 +78,7 @@ void append_mail(std::string& out, const Transaction& transaction, const PeerExt
              (transaction.eight_bit || envelope.body == mail::BodyType::eight_bit_mime)) {
     out += " BODY=8BITMIME";
   }
-  if (peer.smtputf8) {
-    bool needed = envelope.smtputf8 || envelope.reverse_path.is_utf8();
-    for (const mail::Recipient* recipient : transaction.recipients)
-      needed = needed || recipient->address.is_utf8();
-    if (needed) out += " SMTPUTF8";
-  }
+  if (says_smtputf8(transaction, peer)) out += " SMTPUTF8";
   if (envelope.require_tls && peer.require_tls) out += " REQUIRETLS";
   if (peer.dsn) {
     if (envelope.ret == mail::DsnReturn::full) out += " RET=FULL";
@@ -87,7 +91,8 @@ void append_mail(std::string& out, const Transaction& transaction, const PeerExt
   out += "\r\n";
 }
 
-void append_rcpt(std::string& out, const mail::Recipient& recipient, const PeerExtensions& peer) {
+void append_rcpt(std::string& out, const mail::Recipient& recipient, const PeerExtensions& peer,
+                 bool smtputf8) {
   out += "RCPT TO:<";
   out += recipient.address.text();
   out += '>';
@@ -95,7 +100,7 @@ void append_rcpt(std::string& out, const mail::Recipient& recipient, const PeerE
     append_notify(out, recipient.notify);
     if (!recipient.orcpt.empty()) {
       out += " ORCPT=";
-      out += orcpt_encode(recipient.orcpt, !peer.smtputf8);
+      out += orcpt_encode(recipient.orcpt, !smtputf8);
     }
   }
   out += "\r\n";

@@ -28,7 +28,11 @@ struct Transaction {
 };
 
 void append_mail(std::string& out, const Transaction& transaction, const PeerExtensions& peer);
-void append_rcpt(std::string& out, const mail::Recipient& recipient, const PeerExtensions& peer);
+// smtputf8: MAIL said it; only then may UTF-8 stand in ORCPT as it is (RFC 6533 3).
+void append_rcpt(std::string& out, const mail::Recipient& recipient, const PeerExtensions& peer,
+                 bool smtputf8);
+// Whether MAIL of this transaction says SMTPUTF8 to this peer.
+bool says_smtputf8(const Transaction& transaction, const PeerExtensions& peer);
 
 // Why this peer cannot take the message at all; nothing when it can. (Converting 8-bit content to
 // 7-bit is not done here.)

@@ -130,6 +130,7 @@ class ClientEngine {
     Step step = Step::mail;
     bool mail_accepted = false;
     bool chunked = false;
+    bool smtputf8 = false;   // MAIL says so
     bool clean_end = false;  // the server has answered the end of data, its buffers are clear
   };
 

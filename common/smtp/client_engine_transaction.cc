@@ -70,6 +70,7 @@ bool ClientEngine::advance(Active& a, std::string& out) {
       if (must_wait()) return false;
     }
     append_mail(out, a.transaction, peer_);
+    a.smtputf8 = says_smtputf8(a.transaction, peer_);
     expect(a, Command::mail);
     a.step = Step::rcpt;
   }
@@ -80,7 +81,7 @@ bool ClientEngine::advance(Active& a, std::string& out) {
       break;
     }
     if (must_wait()) return false;
-    append_rcpt(out, *a.transaction.recipients[a.next_rcpt], peer_);
+    append_rcpt(out, *a.transaction.recipients[a.next_rcpt], peer_, a.smtputf8);
     expect(a, Command::rcpt, a.next_rcpt++);
   }
   if (a.step == Step::data) {

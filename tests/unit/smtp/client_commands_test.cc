@@ -21,7 +21,7 @@ std::string mail_line(const Message& message, const PeerExtensions& peer) {
 
 std::string rcpt_line(const Message& message, const PeerExtensions& peer) {
   std::string out;
-  append_rcpt(out, message.recipients[0], peer);
+  append_rcpt(out, message.recipients[0], peer, says_smtputf8(message.transaction(1), peer));
   return out;
 }
 
@@ -54,6 +54,14 @@ TEST_CASE("SMTPUTF8 when an address needs it or the sender asked for it") {
   CHECK(mail_line(plain, everything()) == "MAIL FROM:<a@x> SIZE=3 SMTPUTF8\r\n");
   Message bounce("", {"b@y"}, "x\r\n");
   CHECK(mail_line(bounce, {}) == "MAIL FROM:<>\r\n");
+}
+
+TEST_CASE("UTF-8 stands in ORCPT as it is only where MAIL said SMTPUTF8") {
+  Message message("a@x", {"b@y"}, "x\r\n");
+  message.recipients[0].orcpt = "utf-8;j\xC3\xB8@y";
+  CHECK(rcpt_line(message, everything()) == "RCPT TO:<b@y> ORCPT=utf-8;j\\x{F8}@y\r\n");
+  message.envelope.smtputf8 = true;
+  CHECK(rcpt_line(message, everything()) == "RCPT TO:<b@y> ORCPT=utf-8;j\xC3\xB8@y\r\n");
 }
 
 TEST_CASE("REQUIRETLS goes to a server that offers it under TLS, or not at all") {

@@ -35,6 +35,7 @@ class Host {
   struct Received {
     std::vector<std::string> recipients;
     std::string content;
+    mail::Envelope envelope;
   };
   std::vector<Received> received;
 
@@ -63,6 +64,7 @@ class Host {
         for (const mail::Recipient& to : engine_.envelope().recipients)
           r.recipients.push_back(to.address.text());
         r.content = content_;
+        r.envelope = engine_.envelope();
         received.push_back(std::move(r));
         return engine_.answer({250, {2, 0, 0}, "done"});
       }
@@ -80,6 +82,7 @@ class Host {
 struct Expected {
   std::vector<std::string> recipients;
   std::string content;
+  mail::Envelope envelope;
 };
 
 }  // namespace
@@ -109,7 +112,23 @@ TEST_CASE("client and server engine agree, whatever the wire does") {
       if (content.empty()) content = "x\r\n";
       bool refused = random() % 8 == 0;
       messages.push_back(std::make_unique<Message>(refused ? "no@x" : "s@x", to, content));
-      Expected expected{{}, content};
+      mail::Envelope& envelope = messages.back()->envelope;
+      constexpr const char* kEnvids[] = {"", "id+1 =", "\\x{FC}", "+2B"};
+      envelope.envid = kEnvids[random() % 4];
+      envelope.ret = static_cast<mail::DsnReturn>(random() % 3);
+      envelope.smtputf8 = random() % 2 == 0;
+      if (random() % 2 == 0) envelope.body = mail::BodyType::eight_bit_mime;
+      for (mail::Recipient& recipient : messages.back()->recipients) {
+        constexpr std::uint8_t kNotify[] = {mail::Notify::unspecified, mail::Notify::never,
+                                            mail::Notify::success | mail::Notify::delay,
+                                            mail::Notify::failure};
+        constexpr const char* kOrcpt[] = {"", "rfc822;a+b=c@y", "utf-8;j\xC3\xB8@y"};
+        recipient.notify.bits = kNotify[random() % 4];
+        recipient.orcpt = kOrcpt[random() % 3];
+      }
+      Expected expected{{}, content, envelope};
+      for (const mail::Recipient& recipient : messages.back()->recipients)
+        if (recipient.address.text().size() == 3) expected.envelope.recipients.push_back(recipient);
       for (const std::string& address : to)
         if (address.size() == 3 && !refused) expected.recipients.push_back(address);
       delivered += expected.recipients.size();
@@ -140,6 +159,12 @@ TEST_CASE("client and server engine agree, whatever the wire does") {
     for (std::size_t i = 0; i < want.size(); ++i) {
       CHECK(host.received[i].recipients == want[i].recipients);
       CHECK(host.received[i].content == want[i].content);
+      const mail::Envelope& got_envelope = host.received[i].envelope;
+      CHECK(got_envelope.envid == want[i].envelope.envid);
+      CHECK(got_envelope.ret == want[i].envelope.ret);
+      CHECK(got_envelope.smtputf8 == want[i].envelope.smtputf8);
+      CHECK(got_envelope.body == want[i].envelope.body);
+      CHECK(got_envelope.recipients == want[i].envelope.recipients);
     }
   }
 }

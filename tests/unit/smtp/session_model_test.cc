@@ -4,7 +4,6 @@
 // of this kind were transactions that outlived an error.
 #include <catch2/catch.hpp>
 
-#include <cstdlib>
 #include <random>
 #include <string>
 #include <string_view>
@@ -217,7 +216,7 @@ struct Subject {
   // The code of the one reply that was given; 0: none, -1: more than one. Takes the output.
   int reply() {
     std::string& output = engine.output();
-    int code = output.empty() ? 0 : std::atoi(output.c_str());
+    int code = output.empty() ? 0 : std::stoi(output.substr(0, 3));
     for (std::size_t at = 0; at < output.size();) {
       std::size_t end = output.find("\r\n", at) + 2;
       if (output[at + 3] == ' ' && end != output.size()) code = -1;
