@@ -4,22 +4,44 @@
 
 #include <fmt/format.h>
 
+#include "common/base/time.h"
+#include "common/daemon/server_tls.h"
 #include "common/tls/tls.h"
 
 namespace postwain::tool {
 
 namespace {
 
-void check_certificate(config::Loaded& loaded) {
+constexpr auto kExpirySoon = std::chrono::hours(14 * 24);
+
+void warn_of_certificate(config::Loaded& loaded, const config::TlsPair& pair, bool first) {
+  auto facts =
+      tls::certificate_facts(loaded.bundle.files.at(pair.certificate), loaded.config.hostname);
+  auto warn = [&](std::string text) {
+    loaded.warnings.push_back(config::Diagnostic{pair.origin, pair.certificate + " " + text});
+  };
+  if (!facts) return warn("cannot be judged: " + facts.error().text);
+  WallTime now = wall_now();
+  if (facts->not_after <= now)
+    warn("has expired at " + format_rfc3339(facts->not_after));
+  else if (facts->not_after <= now + kExpirySoon)
+    warn("expires at " + format_rfc3339(facts->not_after));
+  if (first && !facts->covers_host)
+    warn("is not made out for the hostname " + loaded.config.hostname);
+  if (!first && facts->names.empty())
+    warn("names no host (subjectAltName), so no client will ever get it");
+}
+
+void check_certificates(config::Loaded& loaded) {
   const config::Tls& tls = loaded.config.tls;
-  auto certificate = loaded.bundle.files.find(tls.certificate);
-  auto key = loaded.bundle.files.find(tls.key);
-  if (certificate == loaded.bundle.files.end() || key == loaded.bundle.files.end()) return;
-  auto context = tls::Context::server(certificate->second, key->second);
-  if (!context)
-    loaded.diagnostics.push_back(config::Diagnostic{
-        tls.origin, fmt::format("certificate {} and key {} cannot be used: {}", tls.certificate,
-                                tls.key, context.error().text)});
+  if (tls.certificate.empty()) return;
+  auto context = daemon::open_server_tls(loaded.config, loaded.bundle);
+  if (!context) {
+    loaded.diagnostics.push_back(config::Diagnostic{tls.origin, context.error().text});
+    return;
+  }
+  warn_of_certificate(loaded, tls, true);
+  for (const config::TlsPair& pair : tls.more) warn_of_certificate(loaded, pair, false);
 }
 
 void warn_of_open_secrets(config::Loaded& loaded, const std::string& main_file) {
@@ -41,7 +63,7 @@ void warn_of_open_secrets(config::Loaded& loaded, const std::string& main_file) 
 config::Loaded load_checked(const std::string& file) {
   config::Loaded loaded = config::load(file);
   if (!loaded.diagnostics.empty()) return loaded;
-  check_certificate(loaded);
+  check_certificates(loaded);
   warn_of_open_secrets(loaded, file);
   return loaded;
 }

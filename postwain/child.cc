@@ -67,8 +67,16 @@ void Child::watch_ready(int fd) {
   });
 }
 
+void Child::retire() {
+  stopping_ = true;
+  retiring_ = true;
+  restart_.stop();
+  if (pid_ > 0) ::kill(pid_, SIGHUP);
+}
+
 void Child::stop() {
   stopping_ = true;
+  retiring_ = false;
   restart_.stop();
   if (pid_ > 0) ::kill(pid_, SIGTERM);
 }

@@ -37,8 +37,9 @@ class Child {
   Child& operator=(const Child&) = delete;
 
   void start();
-  void stop();  // SIGTERM: finish and go; it will not be started again
-  void kill();  // SIGKILL
+  void stop();    // SIGTERM: finish and go; it will not be started again
+  void retire();  // SIGHUP: take nothing new, finish when that is done; not started again
+  void kill();    // SIGKILL
   // It died. Starts it again after a while unless it was to stop; returns that while.
   Duration died();
 
@@ -47,6 +48,7 @@ class Child {
   pid_t pid() const { return pid_; }  // 0: no process at the moment
   bool ready() const { return ready_; }
   bool stopping() const { return stopping_; }
+  bool retiring() const { return retiring_; }
   Duration lived() const;
 
  private:
@@ -64,6 +66,7 @@ class Child {
   pid_t pid_ = 0;
   bool ready_ = false;
   bool stopping_ = false;
+  bool retiring_ = false;
 };
 
 }  // namespace postwain::tool

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "common/base/sysexits.h"
+#include "common/daemon/server_tls.h"
 #include "common/log/log.h"
 
 namespace postwain::tool {
@@ -16,6 +17,8 @@ namespace postwain::tool {
 namespace {
 
 constexpr Duration kDrainAtMost = std::chrono::seconds(60);
+constexpr Duration kCertificateCheck = std::chrono::seconds(5);
+constexpr std::size_t kRetiringMax = 64;  // smtpd processes that only finish their sessions
 
 std::string how_it_ended(int status) {
   if (WIFEXITED(status)) return fmt::format("exit {}", WEXITSTATUS(status));
@@ -33,6 +36,7 @@ Supervisor::Supervisor(net::Loop& loop, Setup setup, std::function<void()> on_ch
       on_change_(std::move(on_change)),
       on_end_(std::move(on_end)),
       kill_timer_(loop),
+      certificate_timer_(loop),
       manager_(loop) {}
 
 Supervisor::~Supervisor() {
@@ -45,6 +49,8 @@ void Supervisor::start() {
   add(Kind::smtp_client, workers.smtp_client);
   add(Kind::lmtp_client, workers.lmtp_client);
   add(Kind::smtpd, workers.smtpd);
+  certificates_.follow(setup_.loaded);
+  certificate_timer_.repeat(kCertificateCheck, [this] { look_at_certificates(); });
 }
 
 void Supervisor::add(Kind kind, std::uint32_t count) {
@@ -151,6 +157,8 @@ void Supervisor::drain() {
   setup_.listeners.close_all();
   for (auto& child : children_)
     if (child->kind() != Kind::qmgr) child->stop();
+  for (auto& child : retired_)
+    if (child->retiring()) child->stop();
   kill_timer_.start(kDrainAtMost, [this] {
     log::Line(log::Level::error, "drain_timeout").kv("after", format_duration(kDrainAtMost));
     for (auto* group : {&children_, &retired_})
@@ -176,6 +184,7 @@ void Supervisor::go_on_draining() {
   if (phase_ == Phase::stopping_qmgr && gone(false)) {
     phase_ = Phase::ended;
     kill_timer_.stop();
+    certificate_timer_.stop();
     log::Line(log::Level::info, "stopped").kv("exit", exit_code_);
     on_end_();
   }
@@ -191,20 +200,58 @@ void Supervisor::forget_new() {
 
 void Supervisor::replace(config::Loaded loaded) {
   setup_.loaded = std::move(loaded);
+  certificates_.follow(setup_.loaded);
   const config::Workers& workers = setup_.loaded.config.workers;
-  std::vector<std::unique_ptr<Child>> old;
-  for (auto& child : children_)
-    if (child->kind() != Kind::qmgr) old.push_back(std::move(child));
-  std::erase_if(children_, [](const auto& child) { return child == nullptr; });
+  auto old = take_out([](Kind kind) { return kind != Kind::qmgr; });
   // The new ones first: connections that wait in the backlog find somebody all the time.
   add(Kind::smtp_client, workers.smtp_client);
   add(Kind::lmtp_client, workers.lmtp_client);
   add(Kind::smtpd, workers.smtpd);
+  let_go(std::move(old));
+  setup_.listeners.keep_only(setup_.loaded.config.listeners);
+  on_change_();
+}
+
+std::vector<std::unique_ptr<Child>> Supervisor::take_out(bool (*which)(Kind)) {
+  std::vector<std::unique_ptr<Child>> out;
+  for (auto& child : children_)
+    if (which(child->kind())) out.push_back(std::move(child));
+  std::erase_if(children_, [](const auto& child) { return child == nullptr; });
+  return out;
+}
+
+// The sessions of an smtpd go on to their own end, but not in any number of processes.
+void Supervisor::let_go(std::vector<std::unique_ptr<Child>> old) {
   for (auto& child : old) {
-    child->stop();
+    if (child->kind() == Kind::smtpd)
+      child->retire();
+    else
+      child->stop();
     if (child->pid() != 0) retired_.push_back(std::move(child));
   }
-  setup_.listeners.keep_only(setup_.loaded.config.listeners);
+  auto retiring = static_cast<std::size_t>(std::count_if(
+      retired_.begin(), retired_.end(), [](const auto& child) { return child->retiring(); }));
+  for (auto& child : retired_) {
+    if (retiring <= kRetiringMax) break;
+    if (!child->retiring()) continue;
+    child->stop();
+    --retiring;
+  }
+}
+
+void Supervisor::look_at_certificates() {
+  if (phase_ != Phase::running) return;
+  auto changed = certificates_.changed(setup_.loaded);
+  if (!changed) return;
+  if (auto context = daemon::open_server_tls(changed->config, changed->bundle); !context) {
+    log::Line(log::Level::warning, "certificate_not_usable").kv("error", context.error().text);
+    return;
+  }
+  log::Line(log::Level::info, "certificate_changed");
+  setup_.loaded = std::move(*changed);
+  auto old = take_out([](Kind kind) { return kind == Kind::smtpd; });
+  add(Kind::smtpd, setup_.loaded.config.workers.smtpd);
+  let_go(std::move(old));
   on_change_();
 }
 
@@ -217,7 +264,7 @@ bool Supervisor::qmgr_ready() const {
 std::vector<ProcessInfo> Supervisor::processes() const {
   std::vector<ProcessInfo> out;
   out.push_back(ProcessInfo{"supervisor", ::getpid()});
-  for (const auto* group : {&children_, &retired_})
+  for (const auto* group : {&retired_, &children_})
     for (const auto& child : *group)
       if (child->pid() != 0) out.push_back(ProcessInfo{child->name(), child->pid()});
   return out;

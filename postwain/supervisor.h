@@ -12,6 +12,7 @@
 
 #include "common/config/bundle.h"
 #include "common/net/loop.h"
+#include "postwain/certificate_watch.h"
 #include "postwain/child.h"
 #include "postwain/identity.h"
 #include "postwain/listener_set.h"
@@ -69,6 +70,9 @@ class Supervisor {
   void child_died(Child& child, int status);
   void leave(int exit_code, const std::string& why);
   void go_on_draining();
+  std::vector<std::unique_ptr<Child>> take_out(bool (*which)(Kind));
+  void let_go(std::vector<std::unique_ptr<Child>> old);
+  void look_at_certificates();
 
   net::Loop& loop_;
   Setup setup_;
@@ -77,6 +81,8 @@ class Supervisor {
   std::vector<std::unique_ptr<Child>> children_;
   std::vector<std::unique_ptr<Child>> retired_;  // replaced at a reload, finishing
   net::Timer kill_timer_;
+  net::Timer certificate_timer_;
+  CertificateWatch certificates_;
   ServiceManager manager_;
   Phase phase_ = Phase::running;
   bool ready_logged_ = false;

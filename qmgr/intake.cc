@@ -92,10 +92,36 @@ bool Intake::submit(std::uint64_t number, Peer& peer, std::string_view payload) 
   message.info.size = frame.content.size();
   message.info.eight_bit = frame.eight_bit;
   message.content = std::string(frame.content);
-  queue_.accept(std::move(message), [this, number, id = frame.id](AcceptEnd end) {
+  hand_on(number, std::move(message), nullptr);
+  return true;
+}
+
+void Intake::hand_on(std::uint64_t number, NewMessage message,
+                     std::function<void(AcceptEnd)> on_end) {
+  mail::QueueId id = message.info.id;
+  std::string account = message.info.arrival.account;
+  auto recipients = static_cast<std::uint32_t>(message.recipients.size());
+  AccountLimits::Verdict verdict = limits_.count(account, recipients, mono_now());
+  if (verdict.report)
+    log::Line(log::Level::warning, "account_over_rate")
+        .kv("account", account)
+        .kv("id", id.text())
+        .kv("action", verdict.kind == AccountLimits::Kind::hold ? "hold" : "refuse")
+        .kv("reason", verdict.reason)
+        .kv("config", verdict.origin.text());
+  if (verdict.kind == AccountLimits::Kind::refuse) {
+    if (on_end) on_end(AcceptEnd::failed);
+    return answer(number, id, {450, {4, 7, 1}, "Your account sends too much, try again later"});
+  }
+  if (verdict.kind == AccountLimits::Kind::hold) message.held_for = verdict.reason;
+  bool counted = verdict.kind == AccountLimits::Kind::pass;
+  queue_.accept(std::move(message), [this, number, id, account, recipients, counted,
+                                     on_end = std::move(on_end)](AcceptEnd end) {
+    // The same once more, or nothing at all: it does not count.
+    if (counted && end != AcceptEnd::stored) limits_.give_back(account, recipients);
+    if (on_end) on_end(end);
     answer(number, id, reply_for(end, id));
   });
-  return true;
 }
 
 bool Intake::open(Peer& peer, std::string_view payload) {
@@ -213,9 +239,8 @@ void Intake::file_finished(std::uint64_t number, mail::QueueId id,
         .kv("error", upload->error.text);
     return answer(number, id, reply_for(upload->error));
   }
-  queue_.accept(std::move(message), [this, number, id, remove_file](AcceptEnd end) {
+  hand_on(number, std::move(message), [remove_file](AcceptEnd end) {
     if (certainly_not_stored(end)) remove_file();
-    answer(number, id, reply_for(end, id));
   });
 }
 

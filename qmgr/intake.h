@@ -14,6 +14,7 @@
 
 #include "common/daemon/ipc_connection.h"
 
+#include "qmgr/account_limits.h"
 #include "qmgr/queue.h"
 
 namespace postwain::qmgr {
@@ -23,7 +24,10 @@ constexpr std::size_t kEnvelopeRecipientsMax = 100000;
 
 class Intake {
  public:
-  explicit Intake(Queue& queue) : queue_(queue) {}
+  Intake(Queue& queue, const config::Auth& auth) : queue_(queue), limits_(auth) {}
+
+  // A new configuration; what accounts have sent stays counted.
+  void configure(const config::Auth& auth) { limits_.configure(auth); }
 
   // counts: its past_data figures tell how many sessions may join a commit (smtpd).
   void peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, bool counts);
@@ -62,6 +66,8 @@ class Intake {
   bool abort(Peer& peer, std::string_view payload);
   void stored(std::uint64_t number, mail::QueueId id, std::size_t bytes);
   void file_finished(std::uint64_t number, mail::QueueId id, const std::shared_ptr<Upload>& upload);
+  // Counts it for its account and gives it to the queue; on_end hears before the peer does.
+  void hand_on(std::uint64_t number, NewMessage message, std::function<void(AcceptEnd)> on_end);
   void answer(std::uint64_t number, mail::QueueId id, const mail::Reply& reply);
   void note_past_data(Peer& peer, std::uint32_t sessions);
   void drop(std::shared_ptr<Upload> upload);
@@ -69,6 +75,7 @@ class Intake {
   Queue& queue_;
   std::map<std::uint64_t, Peer> peers_;
   ipc::Admission admission_;
+  AccountLimits limits_;
 };
 
 }  // namespace postwain::qmgr

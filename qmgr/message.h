@@ -50,6 +50,7 @@ struct NewMessage {
   std::vector<NewRecipient> recipients;
   std::string content;     // empty when in_file
   std::string message_id;  // of the header section, where it was looked at already; for the history
+  std::string held_for{};  // not empty: its recipients are held from the start, and this is why
 };
 
 enum class RecipientState : std::uint8_t { waiting, held };

@@ -161,7 +161,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, const config::Config& config)
                                        [this](const Error& error) { broken(error); },
                                    });
   delivery_ = std::make_unique<Delivery>(loop, *queue_);
-  intake_ = std::make_unique<Intake>(*queue_);
+  intake_ = std::make_unique<Intake>(*queue_, config_.auth);
   control_ = std::make_unique<Control>(
       *queue_, *delivery_,
       Control::Hooks{[this](std::string_view bundle) { return take_config(bundle); },
@@ -234,6 +234,7 @@ Result<bool> Qmgr::take_config(std::string_view bytes) {
   if (!loaded.diagnostics.empty()) return Error{loaded.diagnostics.front().text(), kExitConfig};
   config_ = loaded.config;
   queue_->configure(config_);
+  intake_->configure(config_.auth);
   look_at_admission();
   log::Line(log::Level::info, "reloaded");
   return true;

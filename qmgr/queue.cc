@@ -163,6 +163,7 @@ void Queue::committed(NewMessage message, WallTime due) {
       .kv("recipients", message.recipients.size())
       .kv("class", name_of(message.info.traffic_class));
   recorder_->arrived(message);
+  if (!message.held_for.empty()) return recorder_->held(message, wall_now());
   if (finishing_) return;
   offer_fresh(message, due);
   hooks_.on_work();

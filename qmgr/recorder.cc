@@ -59,6 +59,21 @@ void Recorder::arrived(const NewMessage& message) {
                    scanned ? std::string_view(message.message_id) : message_id_in(message.content));
 }
 
+void Recorder::held(const NewMessage& message, WallTime now) {
+  if (!history_.on()) return;
+  for (std::size_t i = 0; i < message.recipients.size(); ++i) {
+    EventRecord event;
+    event.id = message.info.id;
+    event.index = static_cast<std::uint32_t>(i);
+    event.kind = HistoryKind::held;
+    event.at = ms(now);
+    event.why = message.held_for;
+    event.recipient = message.recipients[i].recipient.address.text();
+    event.destination = message.recipients[i].destination;
+    history_.happened(event);
+  }
+}
+
 void Recorder::lent(const MessageInfo& message, WorkingRecipient& r, const std::string& destination,
                     WallTime now) {
   r.leased_at = now;

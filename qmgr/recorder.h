@@ -25,6 +25,7 @@ class Recorder {
   History& history() { return history_; }
 
   void arrived(const NewMessage& message);
+  void held(const NewMessage& message, WallTime now);  // from the start
   // Lent to an agent, until the outcome is committed or the recipient leaves memory otherwise.
   void lent(const MessageInfo& message, WorkingRecipient& recipient, const std::string& destination,
             WallTime now);

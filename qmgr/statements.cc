@@ -17,7 +17,7 @@ std::string_view sql_text(Sql statement) {
       return "INSERT INTO recipient (message_id, idx, address, notify, orcpt, state, destination, "
              "attempts, next_attempt_at, in_doubt, delay_warned, last_at, last_stage, last_code, "
              "last_enhanced, last_text, last_host) "
-             "VALUES (?1,?2,?3,?4,?5,0,?6,0,?7,0,0,0,0,0,'','','')";
+             "VALUES (?1,?2,?3,?4,?5,?8,?6,0,?7,0,0,?9,0,0,?10,?11,'')";
     case Sql::select_message:
       return "SELECT id, reverse_path, body, smtputf8, eight_bit, ret, envid, size, received_at, "
              "protocol, client_address, client_name, account, kind, traffic_class, in_file, "

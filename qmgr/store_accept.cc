@@ -68,6 +68,7 @@ Status Store::insert_rows(const NewMessage& message, WallTime due) {
     Use use(sql(Sql::insert_content));
     if (!use.number(id).blob(message.content).done()) return error(Sql::insert_content);
   }
+  bool held = !message.held_for.empty();
   std::int64_t index = 0;
   for (const NewRecipient& r : message.recipients) {
     Use use(sql(Sql::insert_recipient));
@@ -77,7 +78,11 @@ Status Store::insert_rows(const NewMessage& message, WallTime due) {
         .number(r.recipient.notify.bits)
         .text(r.recipient.orcpt)
         .text(r.destination)
-        .number(to_unix_ms(due));
+        .number(to_unix_ms(due))
+        .flag(held)
+        .number(held ? to_unix_ms(message.info.arrival.received_at) : 0)
+        .text(held ? "4.7.1" : "")
+        .text(message.held_for);
     if (!use.done()) return error(Sql::insert_recipient);
   }
   return {};

@@ -1,15 +1,11 @@
-// Failed logins per client network: a token bucket each. Empty: no further attempt of that network
-// is looked at until it has filled a little. Counts this process only. Pure: time is told.
-//
-// The networks it remembers are bounded: full buckets are forgotten, and when kNetworksMax others
-// are still known, new ones are not counted until some have filled.
+// Failed logins per client network: when too many, no further attempt of that network is looked at
+// until some are forgiven (common/base/rate_table.h). Counts this process only. Pure: time is told.
 #pragma once
 
 #include <cstdint>
 #include <string>
-#include <unordered_map>
 
-#include "common/base/time.h"
+#include "common/base/rate_table.h"
 
 namespace postwain::smtpd {
 
@@ -21,24 +17,17 @@ class LoginGuard {
   static constexpr std::size_t kNetworksMax = 100'000;
 
   // failures: so many at once, and as many again within each period.
-  LoginGuard(std::uint32_t failures, Duration period) : failures_(failures), period_(period) {}
+  LoginGuard(std::uint32_t failures, Duration period) : rate_{failures, period} {}
 
-  bool locked(const std::string& network, MonoTime now) const;
-  void failed(const std::string& network, MonoTime now);
-  std::size_t networks() const { return buckets_.size(); }
+  bool locked(const std::string& network, MonoTime now) const {
+    return !table_.has(network, 1, rate_, now);
+  }
+  void failed(const std::string& network, MonoTime now) { table_.take(network, 1, rate_, now); }
+  std::size_t networks() const { return table_.keys(); }
 
  private:
-  struct Bucket {
-    double missing = 0;  // failures not yet forgiven
-    MonoTime at{};
-  };
-  double missing(const Bucket& bucket, MonoTime now) const;
-  void forget(MonoTime now);
-
-  std::uint32_t failures_;
-  Duration period_;
-  std::unordered_map<std::string, Bucket> buckets_;
-  MonoTime next_forget_{};
+  Rate rate_;
+  RateTable table_{kNetworksMax};
 };
 
 }  // namespace postwain::smtpd

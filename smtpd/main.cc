@@ -14,8 +14,9 @@ int main(int argc, char** argv) {
   {
     // From here on the link to qmgr is being tried; sessions answer 451 until it stands.
     smtpd::Server server(loop, start);
-    // SIGTERM and SIGINT drain.
-    daemon::Signals signals(loop, [&server] { server.drain(); });
+    // SIGTERM and SIGINT drain, SIGHUP says that another process has taken over.
+    daemon::Signals signals(
+        loop, [&server] { server.drain(); }, [&server] { server.retire(); });
     if (Status opened = server.open(); !opened) {
       log::Line(log::Level::error, "cannot_listen").kv("error", opened.error().text);
       return kExitOsError;

@@ -1,5 +1,6 @@
 #include "smtpd/server.h"
 
+#include "common/daemon/server_tls.h"
 #include "common/log/log.h"
 #include "common/smtp/reply_writer.h"
 #include "smtpd/client_address.h"
@@ -12,6 +13,8 @@ namespace {
 
 constexpr Duration kSweepEvery = std::chrono::seconds(1);
 constexpr Duration kDrainMax = std::chrono::seconds(30);
+// Sessions of a replaced process may last that long.
+constexpr Duration kRetireMax = std::chrono::hours(1);
 constexpr std::uint16_t kSmtpPort = 25;
 
 }  // namespace
@@ -26,7 +29,8 @@ Server::Server(net::Loop& loop, daemon::Start& start)
       intake_(loop, config_.qmgr_socket(), start.name, [this] { daemon::announce_ready(start_); }),
       guard_(share_of(config_.auth.lockout_failures, config_.workers.smtpd),
              config_.auth.lockout_period),
-      shared_{loop_, config_, policy_, intake_, nullptr, nullptr, &guard_},
+      rates_(config_.limits, config_.workers.smtpd),
+      shared_{loop_, config_, policy_, intake_, nullptr, nullptr, &guard_, &rates_},
       sweeper_(loop) {
   sweeper_.repeat(kSweepEvery, [this] { sweep(); });
 }
@@ -60,14 +64,8 @@ Status Server::open() {
 }
 
 Status Server::open_tls() {
-  if (config_.tls.certificate.empty()) return {};
-  const auto& files = start_.loaded.bundle.files;
-  auto certificate = files.find(config_.tls.certificate);
-  auto key = files.find(config_.tls.key);
-  if (certificate == files.end() || key == files.end())
-    return Error{"the bundle lacks the certificate or its key", 0};
-  auto context = tls::Context::server(certificate->second, key->second);
-  if (!context) return Error{"certificate: " + context.error().text, context.error().code};
+  auto context = daemon::open_server_tls(config_, start_.loaded.bundle);
+  if (!context) return context.error();
   tls_ = context.take();
   shared_.tls = tls_.get();
   return {};
@@ -152,6 +150,11 @@ void Server::begin_session(const config::Listener& listener, net::Stream stream,
       return turn_away(listener, std::move(stream),
                        {421, {4, 7, 0}, "Too many connections from your address"});
   }
+  bool exempt = (proxied == nullptr || named) && policy_.classify(client).trusted;
+  if (auto refusal = exempt ? std::nullopt : rates_.connection(key, loop_.now())) {
+    limits_.release(key);
+    return turn_away(listener, std::move(stream), *refusal);
+  }
   auto session = std::make_unique<Session>(shared_, listener, std::move(stream), proxied,
                                            [this](Session& over) { session_over(over); });
   Session* raw = session.get();
@@ -193,6 +196,7 @@ void Server::sweep() {
   std::vector<Session*> all;
   all.reserve(sessions_.size());
   for (auto& [raw, session] : sessions_) all.push_back(raw);
+  if (retiring_ && !draining_ && now >= drain_until_) return drain();
   bool give_up = draining_ && now >= drain_until_;
   // A session may end here, but none is destroyed before the end of the turn.
   for (Session* session : all) session->sweep(now);
@@ -217,8 +221,16 @@ void Server::drain() {
   stop_when_idle();
 }
 
+void Server::retire() {
+  if (draining_ || retiring_) return;
+  retiring_ = true;
+  drain_until_ = loop_.now() + kRetireMax;
+  listeners_.clear();
+  stop_when_idle();
+}
+
 void Server::stop_when_idle() {
-  if (draining_ && sessions_.empty()) loop_.stop();
+  if ((draining_ || retiring_) && sessions_.empty() && receptions_.empty()) loop_.stop();
 }
 
 }  // namespace postwain::smtpd

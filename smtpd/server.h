@@ -10,6 +10,7 @@
 #include "common/net/loop.h"
 #include "common/net/stream.h"
 #include "common/tls/tls.h"
+#include "smtpd/client_rates.h"
 #include "smtpd/connection_limits.h"
 #include "smtpd/intake.h"
 #include "smtpd/policy.h"
@@ -30,6 +31,9 @@ class Server {
   // Stops listening, gives sessions with a message on its way their reply, the others 421; stops
   // the loop when all are gone, at the latest after kDrainMax.
   void drain();
+  // Stops listening and lets every session go on to its own end; another process has taken over.
+  // After kRetireMax it drains.
+  void retire();
 
  private:
   Status open_tls();
@@ -54,6 +58,7 @@ class Server {
   Intake intake_;
   std::unique_ptr<LoginBackend> logins_;
   LoginGuard guard_;
+  ClientRates rates_;
   Shared shared_;
   std::unordered_map<Session*, std::unique_ptr<Session>> sessions_;
   std::unordered_map<ProxyReception*, std::unique_ptr<ProxyReception>> receptions_;
@@ -61,6 +66,7 @@ class Server {
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   net::Timer sweeper_;
   bool draining_ = false;
+  bool retiring_ = false;
   MonoTime drain_until_{};
 };
 

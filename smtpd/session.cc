@@ -27,7 +27,7 @@ smtp::ServerOptions engine_options(const Shared& shared, const config::Listener&
   options.recipients = limits.recipients;
   options.errors = limits.errors;
   options.starttls = starttls && shared.tls != nullptr;
-  options.auth = listener.auth && shared.logins != nullptr;
+  options.auth = listener.auth && (shared.logins != nullptr || shared.config.auth.external());
   options.auth_without_tls = listener.auth_without_tls;
   options.tls_required = listener.tls == config::ListenerTls::required;
   return options;
@@ -95,6 +95,7 @@ void Session::tls_opened() {
   if (over_) return;
   engine_.tls_started();
   client_.account.clear();
+  look_at_certificate();
   if (listener_.tls == config::ListenerTls::implicit) engine_.greet();
   patience_.enter(Patience::Phase::command, shared_.loop.now());
   flush();
@@ -233,8 +234,12 @@ bool Session::handle(smtp::Event& event) {
 }
 
 void Session::on_hello() {
-  if (shared_.logins != nullptr && engine_.auth_allowed())
-    engine_.offer_auth(shared_.logins->mechanisms(engine_.tls()));
+  if (engine_.auth_allowed()) {
+    std::string mechanisms;
+    if (shared_.logins != nullptr) mechanisms = shared_.logins->mechanisms(engine_.tls());
+    if (!certified_.empty()) mechanisms += mechanisms.empty() ? "EXTERNAL" : " EXTERNAL";
+    engine_.offer_auth(std::move(mechanisms));
+  }
   engine_.answer({250, {}, {}});
 }
 
@@ -254,6 +259,9 @@ void Session::on_mail() {
     Verdict ruled = shared_.policy.rules(client_, engine_.hello_name(), reverse_path, nullptr);
     if (!ruled.accepted) verdict = std::move(ruled);
   }
+  if (verdict.accepted && shared_.rates != nullptr && !client_.may_relay())
+    if (auto refusal = shared_.rates->message(client_key_, shared_.loop.now()))
+      verdict = {false, *refusal, nullptr, "client_messages"};
   if (verdict.accepted) {
     id_ = shared_.intake.next_id(wall_now());
     sender_ = sender;
@@ -269,6 +277,9 @@ void Session::on_rcpt() {
   Verdict verdict = shared_.policy.rules(client_, engine_.hello_name(),
                                          engine_.envelope().reverse_path, &address);
   if (verdict.accepted) verdict = shared_.policy.recipient(client_, address);
+  if (verdict.accepted && shared_.rates != nullptr && !client_.may_relay())
+    if (auto refusal = shared_.rates->recipient(client_key_, shared_.loop.now()))
+      verdict = {false, *refusal, nullptr, "client_recipients"};
   if (!verdict.accepted) log_refused(verdict.reply, address.text(), verdict.reason, verdict.origin);
   engine_.answer(verdict.reply);
 }

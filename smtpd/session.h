@@ -10,6 +10,7 @@
 #include "common/config/config.h"
 #include "common/daemon/channel.h"
 #include "common/smtp/server_engine.h"
+#include "smtpd/client_rates.h"
 #include "smtpd/handover.h"
 #include "smtpd/header_check.h"
 #include "smtpd/intake.h"
@@ -29,6 +30,7 @@ struct Shared {
   const tls::Context* tls = nullptr;  // null: no certificate
   LoginBackend* logins = nullptr;     // null: nobody can log in
   LoginGuard* guard = nullptr;        // null: no lock-out
+  ClientRates* rates = nullptr;       // null: no limits
 };
 
 // What a proxy in front of us told of the client.
@@ -73,6 +75,7 @@ class Session final : private Handover::Owner {
   void on_content_end();
   void on_starttls();
   void on_auth();
+  void look_at_certificate();
   void login_step(const LoginStep& step);
   void login_failed(const std::string& who);
   void drop_transaction();
@@ -94,6 +97,7 @@ class Session final : private Handover::Owner {
   Patience patience_;
   std::unique_ptr<daemon::Channel> channel_;
 
+  std::vector<std::string> certified_;     // whom the client's certificate makes it (EXTERNAL)
   std::unique_ptr<Login> login_;           // while a client logs in
   std::optional<net::Timer> login_delay_;  // while it waits for its refusal
 

@@ -1,5 +1,7 @@
 // The part of a session that logs its client in.
 #include "common/log/log.h"
+#include "smtpd/certificate_accounts.h"
+#include "smtpd/external_login.h"
 #include "smtpd/session.h"
 
 namespace postwain::smtpd {
@@ -18,6 +20,23 @@ sasl::ChannelBindings bindings_of(const daemon::Channel& channel) {
 
 }  // namespace
 
+void Session::look_at_certificate() {
+  tls::PeerCertificate certificate = channel_->tls_peer_certificate();
+  if (certificate.fingerprint.empty()) return;
+  certified_ = accounts_of(shared_.config.auth, certificate);
+  const config::Fingerprint* trusted = trusted_as(shared_.config.access, certificate);
+  if (trusted != nullptr) {
+    client_.trusted = true;
+    client_.trusted_by = trusted->origin;
+  }
+  log::Line(log::Level::info, "client_certificate")
+      .kv("client", client_.address)
+      .kv("fingerprint", certificate.fingerprint)
+      .kv("verified", certificate.verified)
+      .kv("accounts", certified_.size())
+      .kv("trusted", trusted != nullptr);
+}
+
 void Session::on_auth() {
   if (!login_) {
     if (shared_.guard != nullptr &&
@@ -28,7 +47,13 @@ void Session::on_auth() {
     }
     LoginRequest request{engine_.auth_mechanism(), client_.address, engine_.tls(), {}};
     if (binds(request.mechanism)) request.bindings = bindings_of(*channel_);
-    login_ = shared_.logins->begin(request, [this](const LoginStep& step) { login_step(step); });
+    auto on_step = [this](const LoginStep& step) { login_step(step); };
+    if (request.mechanism == "EXTERNAL" && !certified_.empty())
+      login_ = std::make_unique<ExternalLogin>(certified_, on_step);
+    else if (shared_.logins != nullptr)
+      login_ = shared_.logins->begin(request, on_step);
+    else
+      return engine_.answer({504, {5, 5, 4}, "Unrecognized authentication mechanism"});
   }
   patience_.enter(Patience::Phase::qmgr, shared_.loop.now());
   login_->respond(engine_.auth_response());

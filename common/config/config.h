@@ -6,8 +6,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "common/base/rate_table.h"
 #include "common/base/time.h"
 #include "common/mail/next_hop.h"
 #include "common/notice/dsn.h"
@@ -41,10 +43,18 @@ struct Listener {
   std::string name() const;  // "0.0.0.0:25", "[::1]:25", "unix:/path"
 };
 
-struct Tls {
+struct TlsPair {
   std::string certificate;  // paths; their bytes are in the bundle
   std::string key;
   Origin origin;
+};
+
+enum class TlsVersion : std::uint8_t { tls12, tls13 };
+
+struct Tls : TlsPair {        // certificate and key: for clients that name no host, or another
+  std::vector<TlsPair> more;  // chosen by the names they are made out for
+  TlsVersion minimum = TlsVersion::tls12;
+  std::string client_ca;  // path; whose client certificates are believed in what they name
 };
 
 struct Network {                // "127.0.0.0/8", "::1"
@@ -58,8 +68,16 @@ struct Network {                // "127.0.0.0/8", "::1"
 bool contains(const Network& network, const std::string& address);
 std::optional<Network> parse_network(const std::string& text);
 
+// Of a client certificate: 64 lower case hexadecimal digits, SHA-256 of its DER form.
+struct Fingerprint {
+  std::string sha256;
+  Origin origin;
+};
+bool parse_fingerprint(std::string_view text, std::string& sha256);  // with or without colons
+
 struct Access {
   std::vector<Network> trusted_networks;
+  std::vector<Fingerprint> trusted_certificates;
 };
 
 // As whom an account may send: any envelope sender, its own address, or what a file grants.
@@ -68,6 +86,27 @@ enum class Senders : std::uint8_t { any, own, listed };
 struct SenderGrant {
   std::string account;
   std::vector<std::string> patterns;  // lower case: "user@domain", "domain", ".domain", "*"
+};
+
+// How much an account may send before its mail waits for an operator, or is refused.
+enum class OverRate : std::uint8_t { hold, refuse };
+struct SendingLimit {
+  Rate messages;
+  Rate recipients;
+  OverRate over = OverRate::hold;
+  Origin origin;
+};
+struct AccountLimit {  // [[auth.account]]
+  std::vector<std::string> names;
+  SendingLimit limit;
+};
+
+// AUTH EXTERNAL: which name in a client certificate that client_ca vouches for is the account.
+enum class CertificateName : std::uint8_t { none, email, common_name };
+
+struct CertificateAccount {  // [[auth.certificate]]: this one certificate, whoever signed it
+  Fingerprint fingerprint;
+  std::string account;
 };
 
 struct Auth {
@@ -80,6 +119,13 @@ struct Auth {
   Senders senders = Senders::any;
   std::vector<SenderGrant> grants;  // of the senders file; only smtpd's bundle has it
   Origin senders_origin;
+  SendingLimit limit;  // of each account that is not in account_limits
+  std::vector<AccountLimit> account_limits;
+  CertificateName certificate_name = CertificateName::none;
+  std::vector<CertificateAccount> certificates;
+  bool external() const {
+    return certificate_name != CertificateName::none || !certificates.empty();
+  }
 };
 
 enum class RuleAction : std::uint8_t { allow, refuse, defer };
@@ -103,6 +149,11 @@ struct Limits {
   Duration command_timeout = std::chrono::minutes(5);
   Duration data_timeout = std::chrono::minutes(3);
   std::uint32_t errors = 20;
+  // Of one client network (client_key in smtpd), but for trusted ones and accounts.
+  std::uint32_t client_ipv4_prefix = 32;  // an IPv6 client is always its /64
+  Rate client_connections;
+  Rate client_messages;
+  Rate client_recipients;
 };
 
 enum class RecipientCheck : std::uint8_t { any, probe, list };

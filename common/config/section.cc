@@ -146,6 +146,19 @@ void Section::not_a_choice(std::string_view key, const Node& node,
                           printable(node.text)));
 }
 
+bool Section::rate(std::string_view key, Rate& out) {
+  const Node* node = find(key, Node::Kind::string);
+  if (node == nullptr) return false;
+  Rate given;
+  if (node->text != "none" && !parse_rate(node->text, given.count, given.period)) {
+    error(*node, fmt::format("'{}' is not a rate (such as 10/min, 100/hour, 500/day) or none",
+                             printable(node->text)));
+    return false;
+  }
+  out = given;
+  return true;
+}
+
 std::vector<const Node*> Section::texts(std::string_view key, bool or_one) {
   const Node* node = find(key);
   std::vector<const Node*> out;

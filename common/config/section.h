@@ -50,6 +50,7 @@ class Section {
   bool boolean(std::string_view key, bool& out);
   bool duration(std::string_view key, Duration& out, Duration min, Duration max);
   bool size(std::string_view key, std::uint64_t& out, Range range);
+  bool rate(std::string_view key, Rate& out);  // "100/min", or "none": no limit
   template <class Integer>
   bool integer(std::string_view key, Integer& out, Range range) {
     std::uint64_t value = 0;

@@ -27,6 +27,13 @@ void read_access(Context& context, const Node* table, Access& access) {
     network->origin = node->origin;
     access.trusted_networks.push_back(*network);
   }
+  for (const Node* node : section.texts("trusted_certificates")) {
+    Fingerprint fingerprint{{}, node->origin};
+    if (parse_fingerprint(node->text, fingerprint.sha256))
+      access.trusted_certificates.push_back(std::move(fingerprint));
+    else
+      section.error(*node, not_a_fingerprint(node->text));
+  }
   section.finish();
 }
 
@@ -50,6 +57,10 @@ void read_limits(Context& context, const Node* table, Limits& limits) {
   section.duration("command_timeout", limits.command_timeout, kShortest, kLongest);
   section.duration("data_timeout", limits.data_timeout, kShortest, kLongest);
   section.integer("errors", limits.errors, {1, 10'000});
+  section.integer("client_ipv4_prefix", limits.client_ipv4_prefix, {8, 32});
+  section.rate("client_connections", limits.client_connections);
+  section.rate("client_messages", limits.client_messages);
+  section.rate("client_recipients", limits.client_recipients);
   section.finish();
 }
 

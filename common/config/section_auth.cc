@@ -1,5 +1,7 @@
 // [auth] and [[rule]]: who may log in, as whom they may send, and the operator's own refusals.
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "common/base/text.h"
@@ -100,6 +102,58 @@ void read_rule(Section& section, Rule& rule) {
                             "text must be ASCII of at most 400 characters");
 }
 
+void read_limit(Section& section, SendingLimit& limit) {
+  bool any = section.rate("message_rate", limit.messages);
+  any = section.rate("recipient_rate", limit.recipients) || any;
+  any = section.choice("over_rate", limit.over,
+                       {{"hold", OverRate::hold}, {"refuse", OverRate::refuse}}) ||
+        any;
+  if (any) limit.origin = section.origin();
+}
+
+// What an [[auth.account]] leaves open is as for everybody.
+void read_account_limits(Section& section, Auth& auth) {
+  for (const Node* table : section.tables("account")) {
+    Section account(section.context(), *table, "[[auth.account]]");
+    AccountLimit own{{}, auth.limit};
+    if (account.find("name") == nullptr) account.missing("name");
+    for (const Node* node : account.texts("name", true)) {
+      for (const AccountLimit& other : auth.account_limits)
+        if (std::find(other.names.begin(), other.names.end(), node->text) != other.names.end())
+          account.error(*node, fmt::format("the account {} has a table already at {}",
+                                           printable(node->text), other.limit.origin.text()));
+      own.names.push_back(node->text);
+    }
+    read_limit(account, own.limit);
+    own.limit.origin = table->origin;
+    account.finish();
+    auth.account_limits.push_back(std::move(own));
+  }
+}
+
+void read_certificates(Section& section, Auth& auth) {
+  section.choice("certificate_name", auth.certificate_name,
+                 {{"none", CertificateName::none},
+                  {"email", CertificateName::email},
+                  {"common_name", CertificateName::common_name}});
+  for (const Node* table : section.tables("certificate")) {
+    Section one(section.context(), *table, "[[auth.certificate]]");
+    CertificateAccount entry;
+    if (one.find("fingerprint") == nullptr) one.missing("fingerprint");
+    if (one.find("account") == nullptr) one.missing("account");
+    std::string text;
+    if (one.text("fingerprint", text)) {
+      entry.fingerprint.origin = table->origin;
+      if (!parse_fingerprint(text, entry.fingerprint.sha256))
+        one.context().error(one.origin_of("fingerprint"), not_a_fingerprint(text));
+    }
+    if (one.text("account", entry.account) && entry.account.empty())
+      one.context().error(one.origin_of("account"), "account must not be empty");
+    one.finish();
+    auth.certificates.push_back(std::move(entry));
+  }
+}
+
 }  // namespace
 
 void read_auth(Context& context, const Node* table, Auth& auth) {
@@ -117,6 +171,9 @@ void read_auth(Context& context, const Node* table, Auth& auth) {
       section.error(*node, fmt::format("'{}' is not a rate (such as 10/min, 100/hour, 500/day)",
                                        printable(node->text)));
   read_senders(section, auth);
+  read_limit(section, auth.limit);
+  read_account_limits(section, auth);
+  read_certificates(section, auth);
   section.finish();
 }
 

@@ -12,6 +12,7 @@ namespace postwain::config {
 
 namespace {
 
+constexpr std::size_t kTlsPairsMax = 10000;
 constexpr std::size_t kUnixPathMax = 107;  // sockaddr_un of Linux, less the final zero
 
 void read_pem(Section& section, std::string_view key, FileUse use, std::string& path) {
@@ -19,6 +20,14 @@ void read_pem(Section& section, std::string_view key, FileUse use, std::string& 
   auto content = section.context().read(NamedFile{path, use}, section.origin_of(key));
   if (content && content->find("-----BEGIN ") == std::string::npos)
     section.context().error(section.origin_of(key), fmt::format("{} is not a PEM file", path));
+}
+
+void read_pair(Section& section, TlsPair& pair) {
+  pair.origin = section.origin();
+  read_pem(section, "certificate", FileUse::certificate, pair.certificate);
+  read_pem(section, "key", FileUse::key, pair.key);
+  if (section.find("certificate") == nullptr) section.missing("certificate");
+  if (section.find("key") == nullptr) section.missing("key");
 }
 
 bool read_address(Section& section, const Node& node, Listener& listener) {
@@ -62,8 +71,10 @@ void check_tls(Section& section, const Tls& tls, Listener& listener) {
 void check_auth(Section& section, const Auth& auth, const Listener& listener) {
   if (!listener.auth) return;
   const Origin& at = section.origin_of("auth");
-  if (auth.users_file.empty() && auth.dovecot_socket.empty())
-    section.context().error(at, "auth = true needs users_file or dovecot_socket in [auth]");
+  if (auth.users_file.empty() && auth.dovecot_socket.empty() && !auth.external())
+    section.context().error(at,
+                            "auth = true needs users_file, dovecot_socket, certificate_name or "
+                            "[[auth.certificate]] in [auth]");
   if (listener.tls == ListenerTls::off && !listener.auth_without_tls)
     section.context().error(at, "auth = true needs TLS, or auth_without_tls = true");
 }
@@ -89,11 +100,17 @@ void check_proxy(Section& section, Listener& listener) {
 void read_tls(Context& context, const Node* table, Tls& tls) {
   if (table == nullptr) return;
   Section section(context, *table, "[tls]");
-  tls.origin = table->origin;
-  read_pem(section, "certificate", FileUse::certificate, tls.certificate);
-  read_pem(section, "key", FileUse::key, tls.key);
-  if (section.find("certificate") == nullptr) section.missing("certificate");
-  if (section.find("key") == nullptr) section.missing("key");
+  read_pair(section, tls);
+  section.choice("minimum", tls.minimum,
+                 {{"TLSv1.2", TlsVersion::tls12}, {"TLSv1.3", TlsVersion::tls13}});
+  read_pem(section, "client_ca", FileUse::certificate, tls.client_ca);
+  for (const Node* one : section.tables("pair")) {
+    Section pair(context, *one, "[[tls.pair]]");
+    read_pair(pair, tls.more.emplace_back());
+    pair.finish();
+  }
+  if (tls.more.size() >= kTlsPairsMax)
+    context.error(table->origin, fmt::format("more than {} certificates", kTlsPairsMax));
   section.finish();
 }
 

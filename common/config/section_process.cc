@@ -75,6 +75,9 @@ void read_document(Context& context, const Node& document, const std::string& ho
   read_tls(context, top.table("tls"), config.tls);
   read_access(context, top.table("access"), config.access);
   read_auth(context, top.table("auth"), config.auth);
+  if (config.auth.certificate_name != CertificateName::none && config.tls.client_ca.empty())
+    context.error(top.table("auth")->origin,
+                  "certificate_name needs client_ca in [tls], or anybody could name himself");
   read_rules(context, top.tables("rule"), config.rules);
   read_listeners(context, top.tables("listener"), config.tls, config.auth, config.listeners);
   read_limits(context, top.table("limits"), config.limits);

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
+#include "common/config/config.h"
 
 namespace postwain::config {
 
@@ -67,6 +68,18 @@ bool parse_rate(std::string_view text, std::uint32_t& count, Duration& period) {
     return true;
   }
   return false;
+}
+
+bool parse_fingerprint(std::string_view text, std::string& sha256) {
+  constexpr std::size_t kDigits = 64;
+  sha256 = to_lower(text);
+  std::erase(sha256, ':');
+  return sha256.size() == kDigits &&
+         sha256.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+std::string not_a_fingerprint(std::string_view text) {
+  return fmt::format("'{}' is not a SHA-256 fingerprint (64 hexadecimal digits)", printable(text));
 }
 
 bool is_ip_address(const std::string& text) {

@@ -22,6 +22,8 @@ struct HostPort {
 // what is wrong.
 std::optional<HostPort> parse_ip_port(std::string_view text, std::uint16_t default_port,
                                       std::string& why);
+// The message for what parse_fingerprint (config.h) does not take.
+std::string not_a_fingerprint(std::string_view text);
 bool is_ip_address(const std::string& text);
 
 // A domain as it may stand behind an '@' (RFC 5321 4.1.2, or UTF-8 labels of RFC 6531).

@@ -50,6 +50,10 @@ std::string Channel::tls_cipher() const {
   return tls_open() ? tls_->cipher() : std::string();
 }
 
+tls::PeerCertificate Channel::tls_peer_certificate() const {
+  return tls_ ? tls_->peer_certificate() : tls::PeerCertificate{};
+}
+
 std::string Channel::tls_binding(tls::Session::ChannelBinding kind) const {
   return tls_open() ? tls_->channel_binding(kind) : std::string();
 }

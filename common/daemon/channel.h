@@ -40,6 +40,7 @@ class Channel {
   bool tls_open() const;
   std::string tls_version() const;
   std::string tls_cipher() const;
+  tls::PeerCertificate tls_peer_certificate() const;
   std::string tls_binding(tls::Session::ChannelBinding kind) const;
 
   void send(std::string_view bytes);

@@ -155,11 +155,13 @@ struct Signals::Parts {
   std::function<void()> on_drain;
   net::Signal term;
   net::Signal interrupt;
+  std::optional<net::Signal> hangup;
   bool draining = false;
 };
 
-Signals::Signals(net::Loop& loop, std::function<void()> drain)
+Signals::Signals(net::Loop& loop, std::function<void()> drain, std::function<void()> retire)
     : parts_(std::make_unique<Parts>(loop, std::move(drain))) {
+  if (retire) parts_->hangup.emplace(loop, SIGHUP, std::move(retire));
   log::set_flush_request([](void* context) { static_cast<Parts*>(context)->flush_soon(); },
                          parts_.get());
 }

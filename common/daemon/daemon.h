@@ -31,10 +31,10 @@ Start begin(const std::string& program, int argc, char** argv);
 void announce_ready(Start& start);
 
 // Flushes the log shortly after a line (50 ms; warnings at once); calls drain at SIGTERM and SIGINT
-// (a second one ends the process at once).
+// (a second one ends the process at once), and retire, if given, at SIGHUP.
 class Signals {
  public:
-  Signals(net::Loop& loop, std::function<void()> drain);
+  Signals(net::Loop& loop, std::function<void()> drain, std::function<void()> retire = {});
   ~Signals();
 
  private:

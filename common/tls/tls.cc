@@ -2,34 +2,19 @@
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
 
 #include "common/base/check.h"
+#include "common/tls/certificate_choice.h"
+#include "common/tls/openssl.h"
+#include "common/tls/peer_certificate.h"
 
 namespace postwain::tls {
 
 namespace {
-
-Error openssl_error(const std::string& what) {
-  char text[256] = "unknown error";
-  unsigned long number = ERR_get_error();
-  if (number != 0) ERR_error_string_n(number, text, sizeof text);
-  ERR_clear_error();
-  return Error{what + ": " + text};
-}
-
-struct BioFree {
-  void operator()(BIO* bio) const { BIO_free(bio); }
-};
-using BioPtr = std::unique_ptr<BIO, BioFree>;
-
-BioPtr memory_bio(std::string_view bytes) {
-  return BioPtr(BIO_new_mem_buf(bytes.data(), static_cast<int>(bytes.size())));
-}
 
 SSL_CTX* new_context(const SSL_METHOD* method) {
   SSL_CTX* ctx = SSL_CTX_new(method);
@@ -40,34 +25,29 @@ SSL_CTX* new_context(const SSL_METHOD* method) {
   return ctx;
 }
 
-// The certificate chain and key, from PEM bytes.
-Status use_certificate(SSL_CTX* ctx, std::string_view certificate, std::string_view key) {
-  BioPtr chain = memory_bio(certificate);
-  X509* leaf = PEM_read_bio_X509_AUX(chain.get(), nullptr, nullptr, nullptr);
-  if (leaf == nullptr) return openssl_error("certificate");
-  int used = SSL_CTX_use_certificate(ctx, leaf);
-  X509_free(leaf);
-  if (used != 1) return openssl_error("certificate");
-  while (X509* issuer = PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr))
-    if (SSL_CTX_add0_chain_cert(ctx, issuer) != 1) X509_free(issuer);
-  ERR_clear_error();  // the end of the chain is reported as an error
-  BioPtr key_bytes = memory_bio(key);
-  EVP_PKEY* private_key = PEM_read_bio_PrivateKey(key_bytes.get(), nullptr, nullptr, nullptr);
-  if (private_key == nullptr) return openssl_error("key");
-  used = SSL_CTX_use_PrivateKey(ctx, private_key);
-  EVP_PKEY_free(private_key);
-  if (used != 1) return openssl_error("key does not belong to the certificate");
-  return {};
-}
-
 }  // namespace
+
+Context::Context(ssl_ctx_st* ctx, bool verify) : ctx_(ctx), verify_(verify) {}
 
 Result<std::shared_ptr<Context>> Context::server(std::string_view certificate,
                                                  std::string_view key) {
+  ServerSettings settings;
+  settings.pairs.push_back({certificate, key});
+  return server(settings);
+}
+
+Result<std::shared_ptr<Context>> Context::server(const ServerSettings& settings) {
   std::shared_ptr<Context> context(new Context(new_context(TLS_server_method()), false));
-  SSL_CTX_set_options(context->ctx_, SSL_OP_CIPHER_SERVER_PREFERENCE);
-  if (Status status = use_certificate(context->ctx_, certificate, key); !status)
-    return status.error();
+  SSL_CTX* ctx = context->ctx_;
+  SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
+  if (settings.tls13_only) SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION);
+  auto choice = CertificateChoice::from(settings.pairs);
+  if (!choice) return choice.error();
+  context->certificates_ = choice.take();
+  context->certificates_->serve(ctx);
+  if (settings.ask_client)
+    if (Status status = ask_client_certificate(ctx, settings.client_ca); !status)
+      return status.error();
   return context;
 }
 
@@ -127,7 +107,8 @@ Session& Session::operator=(Session&& other) noexcept {
 
 void Session::fail() {
   state_ = State::failed;
-  long verdict = SSL_get_verify_result(ssl_);
+  // Of a client certificate the verdict is only noted, it never is the reason.
+  long verdict = SSL_is_server(ssl_) != 0 ? X509_V_OK : SSL_get_verify_result(ssl_);
   if (verdict != X509_V_OK) error_ = X509_verify_cert_error_string(verdict);
   unsigned long number = ERR_peek_error();
   if (verdict == X509_V_OK) {

@@ -5,19 +5,56 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/base/result.h"
+#include "common/base/time.h"
 
 struct ssl_ctx_st;
 struct ssl_st;
 
 namespace postwain::tls {
 
+class CertificateChoice;
+
+// PEM bytes, not paths. certificate: the chain, leaf first.
+struct Pair {
+  std::string_view certificate;
+  std::string_view key;
+};
+
+struct ServerSettings {
+  // The first is for clients that name no host or one nobody has a certificate for; another, when
+  // the name is one of those it is made out for (wildcards as in RFC 6125). Several for the same
+  // names are offered together, and the client's abilities decide (RSA beside ECDSA).
+  std::vector<Pair> pairs;
+  bool tls13_only = false;
+  // Whether the client is asked for a certificate. It may have none, or any: the caller judges.
+  bool ask_client = false;
+  std::string_view client_ca;  // PEM; empty: no certificate counts as verified
+};
+
+// What the peer showed of itself.
+struct PeerCertificate {
+  std::string fingerprint;          // SHA-256, 64 lower case digits; empty: it has no certificate
+  bool verified = false;            // its chain leads to client_ca
+  std::vector<std::string> emails;  // subjectAltName rfc822Name
+  std::string common_name;
+};
+
+// What an operator wants to know of a certificate before the clients do.
+struct CertificateFacts {
+  std::vector<std::string> names;  // DNS names of subjectAltName
+  WallTime not_after{};
+  bool covers_host = false;
+};
+Result<CertificateFacts> certificate_facts(std::string_view pem, const std::string& host);
+
 // Shared by all sessions of one kind; cheap to hold.
 class Context {
  public:
-  // certificate: PEM chain, leaf first; key: PEM. Both as bytes, not as paths. Fails with OpenSSL's
-  // reason.
+  // Fails with OpenSSL's reason. The bytes are not needed afterwards.
+  static Result<std::shared_ptr<Context>> server(const ServerSettings& settings);
   static Result<std::shared_ptr<Context>> server(std::string_view certificate,
                                                  std::string_view key);
   // verify: the peer's chain must lead to the system's trust store and its name must be the
@@ -29,9 +66,10 @@ class Context {
 
  private:
   friend class Session;
-  Context(ssl_ctx_st* ctx, bool verify) : ctx_(ctx), verify_(verify) {}
+  Context(ssl_ctx_st* ctx, bool verify);
   ssl_ctx_st* ctx_;
   bool verify_;
+  std::unique_ptr<CertificateChoice> certificates_;  // of a server
 };
 
 class Session {
@@ -59,6 +97,7 @@ class Session {
   // What SASL binds itself to (RFC 5056); empty where this session has none of the kind.
   enum class ChannelBinding { exporter, unique, end_point };
   std::string channel_binding(ChannelBinding kind) const;
+  PeerCertificate peer_certificate() const;
   std::string version() const;  // "TLSv1.3"
   std::string cipher() const;   // "TLS_AES_256_GCM_SHA384"
 

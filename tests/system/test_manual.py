@@ -35,7 +35,7 @@ def configuration(tables):
     """A document with an unknown key in each table; repeated tables are those the manual shows so."""
     lines = [f"{PROBE} = 1"]
     with open(PAGE, encoding="utf-8") as page:
-        repeated = set(re.findall(r"^\.Ss \[\[(\w+)\]\]", page.read(), re.MULTILINE))
+        repeated = set(re.findall(r"^\.Ss \[\[([\w.]+)\]\]", page.read(), re.MULTILINE))
     for table in tables:
         lines += [f"[[{table}]]" if table in repeated else f"[{table}]", f"{PROBE} = 1"]
     return "\n".join(lines) + "\n"

@@ -1,0 +1,48 @@
+#include "common/base/rate_table.h"
+
+#include <algorithm>
+
+namespace postwain {
+
+namespace {
+
+constexpr Duration kForgetEvery = std::chrono::minutes(1);
+
+// How long it takes to fill so many.
+std::chrono::microseconds worth(std::uint32_t amount, const Rate& rate) {
+  std::chrono::duration<double> period = rate.period;
+  return std::chrono::duration_cast<std::chrono::microseconds>(period * amount / rate.count);
+}
+
+}  // namespace
+
+bool RateTable::has(const std::string& key, std::uint32_t amount, const Rate& rate,
+                    MonoTime now) const {
+  if (rate.count == 0) return true;
+  if (amount > rate.count) return false;
+  auto found = full_at_.find(key);
+  // A microsecond for what rounding loses.
+  return found == full_at_.end() ||
+         found->second <= now + worth(rate.count - amount, rate) + std::chrono::microseconds(1);
+}
+
+void RateTable::take(const std::string& key, std::uint32_t amount, const Rate& rate, MonoTime now) {
+  if (rate.count == 0) return;
+  forget(now);
+  if (full_at_.size() >= keys_max_ && !full_at_.contains(key)) return;
+  FineTime& full_at = full_at_.try_emplace(key, now).first->second;
+  full_at = std::max(full_at, FineTime(now)) + worth(amount, rate);
+}
+
+void RateTable::give_back(const std::string& key, std::uint32_t amount, const Rate& rate) {
+  auto found = full_at_.find(key);
+  if (rate.count != 0 && found != full_at_.end()) found->second -= worth(amount, rate);
+}
+
+void RateTable::forget(MonoTime now) {
+  if (now < next_forget_) return;
+  next_forget_ = now + kForgetEvery;
+  std::erase_if(full_at_, [now](const auto& entry) { return entry.second <= now; });
+}
+
+}  // namespace postwain

@@ -1,0 +1,42 @@
+// How often something may happen for each of many keys (networks, accounts): a token bucket each,
+// which starts full and fills evenly. Pure: time is told.
+//
+// A bucket is kept as the time at which it will be full again, so the rate may differ from call to
+// call (another configuration, an exception for one key). Bounded: full buckets are forgotten once
+// a minute, and while keys_max others are known, a new key is not counted.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+
+#include "common/base/time.h"
+
+namespace postwain {
+
+struct Rate {
+  std::uint32_t count = 0;  // at once, and as many again within each period; 0: no limit
+  Duration period{};
+};
+
+class RateTable {
+ public:
+  explicit RateTable(std::size_t keys_max) : keys_max_(keys_max) {}
+
+  bool has(const std::string& key, std::uint32_t amount, const Rate& rate, MonoTime now) const;
+  // Also when the bucket has less: then it takes longer to fill.
+  void take(const std::string& key, std::uint32_t amount, const Rate& rate, MonoTime now);
+  void give_back(const std::string& key, std::uint32_t amount, const Rate& rate);
+  std::size_t keys() const { return full_at_.size(); }
+
+ private:
+  using FineTime = std::chrono::time_point<std::chrono::steady_clock, std::chrono::microseconds>;
+  void forget(MonoTime now);
+
+  std::size_t keys_max_;
+  std::unordered_map<std::string, FineTime> full_at_;
+  MonoTime next_forget_{};
+};
+
+}  // namespace postwain

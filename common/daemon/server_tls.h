@@ -1,0 +1,15 @@
+// From [tls] to what sessions use: the certificates of the bundle, opened and matched.
+#pragma once
+
+#include <memory>
+
+#include "common/config/bundle.h"
+#include "common/tls/tls.h"
+
+namespace postwain::daemon {
+
+// Null when [tls] is missing. The error names the file that cannot be used.
+Result<std::shared_ptr<tls::Context>> open_server_tls(const config::Config& config,
+                                                      const config::Bundle& bundle);
+
+}  // namespace postwain::daemon
