@@ -144,6 +144,7 @@ class Hashes(PostwainTestCase):
         self.assertIn("AUTH PLAIN LOGIN", client.extensions)
         self.assertEqual(535, client.command("AUTH PLAIN " + plain("eve", "crypt"))[0])
         login(client, "eve", "crypt secret")
+        client.quit()
         # A new users file counts after a reload.
         mta.folder.file("users", "eve:{PLAIN}changed\n")
         old = set(mta.pids_of("smtpd"))
