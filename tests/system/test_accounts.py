@@ -163,6 +163,30 @@ class Accounts(PostwainTestCase):
                 self.assertEqual(good, "Cipher is (NONE)" not in done.stdout, done.stdout)
 
 
+class TwoKinds(PostwainTestCase):
+    def test_rsa_beside_ecdsa(self):
+        mta = Postwain({"domain": [{"name": "here.test"}]}, label=self.id())
+        self.addCleanup(mta.close)
+        certificate, key = make_certificate(mta.folder)
+        rsa, rsa_key = mta.folder / "rsa.pem", mta.folder / "rsa.key"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+                        "-keyout", rsa_key, "-out", rsa], check=True, capture_output=True)
+        mta.reconfigure({"tls": {"certificate": certificate, "key": key,
+                                 "pair": [{"certificate": rsa, "key": rsa_key}]}})
+        mta.start()
+        for algorithms, kind in (("RSA-PSS+SHA256", "rsaEncryption"), ("ECDSA+SHA256", "id-ecPublicKey")):
+            for name in (["-servername", "localhost"], ["-noservername"]):
+                with self.subTest(algorithms, name=name):
+                    shown = subprocess.run(
+                        ["openssl", "s_client", "-starttls", "smtp", "-sigalgs", algorithms, *name,
+                         "-connect", f"127.0.0.1:{mta.port}"], input="QUIT\r\n",
+                        capture_output=True, text=True, timeout=20, check=False)
+                    text = subprocess.run(["openssl", "x509", "-noout", "-text"], check=True,
+                                          input=shown.stdout, capture_output=True, text=True)
+                    self.assertRegex(text.stdout, f"Public Key Algorithm: {kind}")
+
+
 class Changes(PostwainTestCase):
     """What changes while it runs."""
 
