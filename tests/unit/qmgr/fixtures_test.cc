@@ -1,0 +1,80 @@
+// Files as every released schema left them are taken over with all that is in them.
+#include <catch2/catch.hpp>
+
+#include "common/base/file.h"
+
+#include "queue-schema/history_migrations.h"
+#include "queue-schema/migrations.h"
+
+#include "qmgr/history_store.h"
+#include "qmgr/store.h"
+#include "tests/unit/qmgr/support.h"
+
+using namespace postwain;
+using namespace postwain::qmgr;
+
+namespace {
+
+void make_from(const std::string& fixture, const std::string& path) {
+  auto sql = read_small_file(POSTWAIN_SOURCE_DIR "/tests/unit/qmgr/fixtures/" + fixture);
+  REQUIRE(sql.ok());
+  auto db = Database::open(path, Database::Create::if_missing);
+  REQUIRE(db.ok());
+  REQUIRE(db->run(*sql).ok());
+}
+
+}  // namespace
+
+TEST_CASE("there is a fixture of every schema before this one, and it becomes this one") {
+  for (std::int64_t version = 1; version < queue_schema::kSchemaVersion; ++version) {
+    INFO("schema " << version);
+    test::TempFolder folder;
+    make_from("queue-" + std::to_string(version) + ".sql", folder.db());
+    auto store = Store::open(folder.db());
+    REQUIRE(store.ok());
+    REQUIRE(*store->database().ask("PRAGMA user_version") ==
+            std::to_string(queue_schema::kSchemaVersion));
+    REQUIRE(*store->database().ask("PRAGMA integrity_check") == "ok");
+    auto all = store->list({}, 10, 10);
+    REQUIRE(all.ok());
+    REQUIRE(all->size() == 3);
+    const StoredMessage& first = all->front();
+    REQUIRE(first.info.envelope.envid == "env");
+    REQUIRE(first.recipients.size() == 2);
+    const StoredRecipient& b = first.recipients[1];
+    REQUIRE(b.recipient.orcpt == "rfc822;b@example.org");
+    REQUIRE(b.attempts == 2);
+    REQUIRE(b.in_doubt);
+    REQUIRE(b.last.reply.one_line() == "451 4.2.0 not now");
+    REQUIRE(b.crashes == 0);
+    REQUIRE((*all)[1].info.in_file);
+    REQUIRE((*all)[1].recipients[0].state == RecipientState::held);
+    REQUIRE((*all)[2].info.kind == MessageKind::notice);
+    REQUIRE(**store->content(mail::QueueId{101}, 0, 100) == "Subject: x\n");
+    REQUIRE(store->breakers("", 10)->size() == 1);
+    if (version >= 2) REQUIRE(store->suspensions("", 10)->front().reason == "maintenance");
+    // And it works: what was waiting is due, what is written stays.
+    auto due = store->due("mx:example.org", test::at(60000), 10);
+    REQUIRE(due->rows.size() == 2);
+    REQUIRE(store->begin().ok());
+    REQUIRE(store->put_clock(test::at(0)).ok());
+    REQUIRE(store->commit().ok());
+    REQUIRE(store->clock()->last_seen == test::at(0));
+  }
+}
+
+TEST_CASE("a history of every schema is taken over") {
+  for (std::int64_t version = 1; version <= queue_schema::kHistorySchemaVersion; ++version) {
+    INFO("schema " << version);
+    test::TempFolder folder;
+    std::string path = folder.path() + "/history.db";
+    make_from("history-" + std::to_string(version) + ".sql", path);
+    auto store = HistoryStore::open(path);
+    INFO((store ? std::string() : store.error().text));
+    REQUIRE(store.ok());
+    auto found = store->find(mail::QueueId{4194304001}.text(), 5);
+    REQUIRE(found.ok());
+    REQUIRE(found->size() == 1);
+    REQUIRE(found->front().recipients.at(0).events.at(0).reply == "250 2.0.0 ok");
+  }
+}
