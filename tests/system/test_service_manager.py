@@ -43,8 +43,8 @@ class NotifySocket:
 
 
 # The shell becomes the supervisor, so its own number is the one the sockets are meant for.
-_PASS = ["sh", "-c", 'fd=$1; shift; LISTEN_PID=$$; LISTEN_FDS=1; export LISTEN_PID LISTEN_FDS; '
-                     'eval "exec 3<&$fd"; exec "$@"', "sh"]
+_PASS = ["bash", "-c", 'fd=$1; shift; LISTEN_PID=$$; LISTEN_FDS=1; export LISTEN_PID LISTEN_FDS; '
+                     'eval "exec 3<&$fd"; exec "$@"', "bash"]
 
 
 def listening(address, port):
