@@ -12,6 +12,14 @@ namespace {
 
 constexpr std::array kAllPools = {Pool::smtp, Pool::lmtp};
 
+// REQUIRETLS goes only to a server whose certificate proves its name (RFC 8689 4.2.1), whatever the
+// route is content with. A mail store is the end of the way.
+mail::TlsLevel tls_for(mail::TlsLevel of_route, const mail::Envelope& envelope,
+                       const mail::NextHop& hop) {
+  bool demanded = envelope.require_tls && hop.kind != mail::HopKind::lmtp;
+  return demanded ? std::max(of_route, mail::TlsLevel::verify) : of_route;
+}
+
 std::size_t index_of(Pool pool) {
   return static_cast<std::size_t>(pool);
 }
@@ -165,7 +173,7 @@ void Delivery::send_lease(Agent& agent, Pick pick) {
   lease.lease = ++last_lease_;
   lease.id = message.info.id;
   lease.hop = std::move(routed.hop);
-  lease.tls = routed.settings->tls;
+  lease.tls = tls_for(routed.settings->tls, message.info.envelope, lease.hop);
   lease.sources = routed.settings->sources;
   lease.credential = routed.settings->credential;
   lease.envelope = message.info.envelope;

@@ -6,7 +6,7 @@ from postwain_harness import PostwainTestCase, main
 from mail_content import Dsn, message
 from resources import make_certificate, wait_until
 from smtp_raw import SmtpClient, queue_id
-from smtp_sink import SmtpSink
+from smtp_sink import SmtpSink, server_tls
 
 
 class RequireTls(PostwainTestCase):
@@ -24,6 +24,11 @@ class RequireTls(PostwainTestCase):
         self.mta.reconfigure({"tls": {"certificate": certificate, "key": key}, "listener": [
             {"address": f"127.0.0.1:{self.mta.port}", "protocol": "smtp", "tls": "optional"}]})
         self.mta.start()
+
+    def give_up_soon(self):
+        """What finds no protected way is returned within seconds, not days."""
+        self.mta.reconfigure({"queue": {"lifetime": "1s", "delay_warning": "off"}})
+        self.assertEqual(0, self.mta.cli("reload").returncode)
 
     def submit(self, parameters, to, field="", sender="alice@store.test"):
         client = SmtpClient(self.mta.port)
@@ -62,15 +67,31 @@ class RequireTls(PostwainTestCase):
         return text in self.mta.cli("trace", name).stdout
 
     def test_never_in_clear_and_the_bounce_is_protected(self):
+        self.give_up_soon()
         name = self.submit(" REQUIRETLS RET=FULL", "bob@clear.test")
         self.store.wait_for(1)
         self.assertEqual([], self.clear.messages)
         bounce = self.store.messages[0].content
-        self.assertEqual("5.7.30", Dsn(bounce).per_recipient[0]["Status"])
+        self.assertEqual("5.4.7", Dsn(bounce).per_recipient[0]["Status"])
         self.assertIn(b"text/rfc822-headers", bounce)
         wait_until(lambda: self.traced(name, "REQUIRETLS"), 10, "the history to tell of REQUIRETLS")
 
+    def test_never_to_a_certificate_that_proves_nothing(self):
+        """TLS and the offer alone do not show who is there (RFC 8689 4.2.1)."""
+        other = self.closing(SmtpSink(tls=server_tls(*make_certificate(self.mta.folder, "peer")),
+                                      extensions=["REQUIRETLS"]))
+        self.mta.reconfigure({"route": [{"match": "*", "deliver": other.target}]})
+        self.assertEqual(0, self.mta.cli("reload").returncode)
+        self.submit("", "plain@far.test")
+        other.wait_delivered("plain@far.test")
+        name = self.submit(" REQUIRETLS", "bob@far.test")
+        wait_until(lambda: self.mta.unsettled().get("bob@far.test", {}).get("attempts", 0) >= 1, 20,
+                   lambda: f"an attempt: {self.mta.queue()}")
+        self.assertIn("certificate", self.shown(name)["recipients"][0]["last_reply"].lower())
+        self.assertEqual([], other.delivered("bob@far.test"))
+
     def test_a_bounce_asks_for_it_as_well(self):
+        self.give_up_soon()
         for parameters, want in ((" REQUIRETLS", True), ("", False)):
             to = "bob@clear.test" if want else "nobody@refused.test"
             with self.subTest(parameters=parameters):
