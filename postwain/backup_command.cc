@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <filesystem>
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,57 +29,35 @@ struct Copied {
 };
 
 // As root, the copy belongs to whom the original belongs, so that it can be put in its place.
-Status keep_owner(int fd, const struct stat& original, const std::string& path) {
-  if (::geteuid() != 0) return {};
-  if (::fchown(fd, original.st_uid, original.st_gid) != 0) return system_error(path, errno);
-  return {};
-}
-
-Status copy_file(const std::string& from, const std::string& to, Copied& copied) {
-  UniqueFd in(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+Status keep_owner(const std::string& from, const std::string& to) {
   struct stat info {};
-  if (!in || ::fstat(in.get(), &info) != 0) return system_error(from, errno);
-  UniqueFd out(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!out) return system_error(to, errno);
-  std::string block(256U << 10, '\0');
-  for (;;) {
-    ssize_t n = ::read(in.get(), block.data(), block.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return system_error(from, errno);
-    if (n == 0) break;
-    if (Status s = write_all(out.get(), {block.data(), static_cast<std::size_t>(n)}); !s)
-      return Error{to + ": " + s.error().text, s.error().code};
-    copied.bytes += static_cast<std::uint64_t>(n);
-  }
-  if (Status s = keep_owner(out.get(), info, to); !s) return s;
-  if (::fsync(out.get()) != 0) return system_error(to, errno);
-  ++copied.files;
+  if (::stat(from.c_str(), &info) != 0) return system_error(from, errno);
+  if (::geteuid() == 0 && ::lchown(to.c_str(), info.st_uid, info.st_gid) != 0)
+    return system_error(to, errno);
   return {};
 }
 
-Status sync_folder(const std::string& path) {
-  UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder || ::fsync(folder.get()) != 0) return system_error(path, errno);
-  return {};
+Status copy_one(const std::string& from, const std::string& to, Copied& copied) {
+  Result<std::uint64_t> bytes = copy_file(from, to);
+  if (!bytes) return bytes.error();
+  ++copied.files;
+  copied.bytes += *bytes;
+  return keep_owner(from, to);
 }
 
 Status make_folder_like(const std::string& from, const std::string& to) {
-  struct stat info {};
-  if (::stat(from.c_str(), &info) != 0) return system_error(from, errno);
   if (::mkdir(to.c_str(), 0700) != 0) return system_error(to, errno);
-  UniqueFd folder(::open(to.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder) return system_error(to, errno);
-  return keep_owner(folder.get(), info, to);
+  return keep_owner(from, to);
 }
 
 Status copy_snapshot(const std::string& from, const std::string& to, Copied& copied) {
   for (const char* part : {"", "/content"})
     if (Status s = make_folder_like(from + part, to + part); !s) return s;
-  if (Status s = copy_file(from + "/queue.db", to + "/queue.db", copied); !s) return s;
+  if (Status s = copy_one(from + "/queue.db", to + "/queue.db", copied); !s) return s;
   std::error_code wrong;
   for (const fs::directory_entry& entry : fs::directory_iterator(from + "/content", wrong)) {
     std::string name = entry.path().filename().string();
-    if (Status s = copy_file(from + "/content/" + name, to + "/content/" + name, copied); !s)
+    if (Status s = copy_one(from + "/content/" + name, to + "/content/" + name, copied); !s)
       return s;
   }
   if (wrong) return Error{from + "/content: " + wrong.message(), wrong.value()};

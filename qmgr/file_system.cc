@@ -83,12 +83,7 @@ class RealFileSystem final : public FileSystem {
     return {};
   }
 
-  Status sync_folder(const std::string& path) override {
-    UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!folder) return system_error(path, errno);
-    if (::fsync(folder.get()) != 0) return system_error(path + ": sync", errno);
-    return {};
-  }
+  Status sync_folder(const std::string& path) override { return ::postwain::sync_folder(path); }
 
   Result<std::vector<std::string>> names(const std::string& path) override {
     DIR* folder = ::opendir(path.c_str());

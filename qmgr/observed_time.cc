@@ -23,6 +23,11 @@ ObservedTime::Start ObservedTime::start(WallTime last_seen, WallTime now, MonoTi
 
 ObservedTime::Look ObservedTime::look(WallTime now, MonoTime mono) {
   Look look;
+  if (wall_ == WallTime{}) {  // never started: there is nothing to compare with
+    wall_ = now;
+    mono_ = mono;
+    return look;
+  }
   look.by = (now - wall_) - std::chrono::duration_cast<Duration>(mono - mono_);
   look.jumped = look.by >= kClockGapMin || look.by <= -kClockGapMin;
   if (look.by >= kClockGapMin) {

@@ -21,21 +21,12 @@
 #include "qmgr/intake.h"
 #include "qmgr/peers.h"
 #include "qmgr/queue.h"
+#include "qmgr/spool.h"
 
 namespace postwain::qmgr {
 
 constexpr Duration kDiskCheck = std::chrono::seconds(2);
 constexpr Duration kDrainMax = std::chrono::seconds(5);
-
-// The spool, opened and swept; before any thread or connection exists. The error's code is the exit
-// code of the process.
-struct Spool {
-  Store store;
-  ContentFolder files;
-  ObservedTime observed;
-  Ballast ballast;
-};
-Result<Spool> open_spool(const config::Config& config);
 
 class Qmgr {
  public:

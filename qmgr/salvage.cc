@@ -1,7 +1,6 @@
 #include "qmgr/salvage.h"
 
 #include <cerrno>
-#include <cstdlib>
 #include <map>
 #include <optional>
 #include <set>
@@ -60,10 +59,6 @@ bool insert(Statement& statement, const std::vector<Value>& columns) {
       return false;  // our rows have neither NULL nor fractions
   }
   return use.done();
-}
-
-Status sync_folder(const std::string& path) {
-  return FileSystem::real().sync_folder(path);
 }
 
 // What is known of a message while its parts are looked for.
@@ -203,17 +198,7 @@ class Salvage {
     if (::stat((from_ + name).c_str(), &info) != 0) return false;
     if (static_cast<std::uint64_t>(info.st_size) != size) return false;
     if (::link((from_ + name).c_str(), (to_ + name).c_str()) == 0) return true;
-    return copy(from_ + name, to_ + name);
-  }
-
-  static bool copy(const std::string& from, const std::string& to) {
-    UniqueFd in(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
-    UniqueFd out(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    char block[65536];
-    ssize_t n = 0;
-    while (in && out && (n = ::read(in.get(), block, sizeof block)) > 0)
-      if (!write_all(out.get(), {block, static_cast<std::size_t>(n)})) return false;
-    return in && out && n == 0 && ::fsync(out.get()) == 0;
+    return copy_file(from_ + name, to_ + name).ok();
   }
 
   std::string save(std::int64_t id, std::string_view data) {
@@ -298,11 +283,9 @@ Result<SalvageReport> salvage(const std::string& from, const std::string& to) {
   if (::mkdir(to.c_str(), 0700) != 0) return system_error(to, errno);
   ContentFolder files(to + "/content");
   if (Status s = files.create(); !s) return s.error();
-  char* resolved = ::realpath(to.c_str(), nullptr);
-  if (resolved == nullptr) return system_error(to, errno);
-  std::string folder = resolved;
-  std::free(resolved);
-  Result<Store> store = Store::open(folder + "/queue.db");
+  Result<std::string> folder = real_path(to);
+  if (!folder) return folder.error();
+  Result<Store> store = Store::open(*folder + "/queue.db");
   if (!store) return store.error();
   Result<SalvageReport> report = Salvage(source.take(), from, to, *store).run();
   if (!report) return report;

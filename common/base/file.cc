@@ -1,6 +1,7 @@
 #include "common/base/file.h"
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include <fcntl.h>
@@ -64,6 +65,43 @@ Status write_all(int fd, std::string_view bytes) {
     bytes.remove_prefix(static_cast<std::size_t>(n));
   }
   return {};
+}
+
+Result<std::uint64_t> copy_file(const std::string& from, const std::string& to) {
+  UniqueFd in(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!in) return system_error(from, errno);
+  UniqueFd out(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!out) return system_error(to, errno);
+  constexpr std::size_t kBlock = 256U << 10;
+  std::string block(kBlock, '\0');
+  std::uint64_t copied = 0;
+  for (;;) {
+    ssize_t n = ::read(in.get(), block.data(), block.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return system_error(from, errno);
+    if (n == 0) break;
+    auto size = static_cast<std::size_t>(n);
+    if (Status s = write_all(out.get(), {block.data(), size}); !s)
+      return Error{to + ": " + s.error().text, s.error().code};
+    copied += size;
+  }
+  if (::fsync(out.get()) != 0) return system_error(to + ": sync", errno);
+  return copied;
+}
+
+Status sync_folder(const std::string& path) {
+  UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder) return system_error(path, errno);
+  if (::fsync(folder.get()) != 0) return system_error(path + ": sync", errno);
+  return {};
+}
+
+Result<std::string> real_path(const std::string& path) {
+  char* resolved = ::realpath(path.c_str(), nullptr);
+  if (resolved == nullptr) return system_error(path, errno);
+  std::string out = resolved;
+  std::free(resolved);
+  return out;
 }
 
 }  // namespace postwain

@@ -1,7 +1,8 @@
-// Whole small files (configuration, certificates). Not for message content, which is never held
-// whole.
+// Files: whole small ones (configuration, certificates), and what tools need. Not for message
+// content, which is never held whole.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -34,6 +35,12 @@ constexpr std::size_t kSmallFileMax = 16U << 20;
 Result<std::string> read_small_file(const std::string& path, std::size_t max_bytes = kSmallFileMax);
 Result<std::string> read_small_fd(int fd, std::size_t max_bytes = kSmallFileMax);
 Status write_all(int fd, std::string_view bytes);
+// A new file of mode 0600 with the same bytes, synced; tells how many. A file that is there already
+// is an error. For tools: it blocks as long as the file is large.
+Result<std::uint64_t> copy_file(const std::string& from, const std::string& to);
+Status sync_folder(const std::string& path);  // the names in it
+// Without symbolic links in it.
+Result<std::string> real_path(const std::string& path);
 
 // "what: strerror(number)" with the number as code.
 Error system_error(std::string_view what, int number);

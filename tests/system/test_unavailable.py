@@ -159,6 +159,24 @@ class DiskFull(PostwainTestCase):
         os.unlink(self.spool + "/filler")
         wait_until(lambda: os.path.exists(self.spool + "/ballast"), 30, "the ballast once more")
 
+    def test_started_on_a_full_disk(self):
+        """It runs, refuses mail, does not restart again and again, and takes mail when there is room."""
+        self.begin()
+        self.mta.kill_all()
+        for name in ("ballast", "ballast.part"):
+            if os.path.exists(self.spool + "/" + name):
+                os.unlink(self.spool + "/" + name)
+        self.fill()
+        seen = len(self.mta.log)
+        self.mta.start()
+        code, text = wait_until(self.refusal, 30, "a refusal while the disk is full")
+        self.assertIn((code, text.split()[0]), ((452, "4.3.1"), (451, "4.3.0")))
+        time.sleep(5)  # longer than two looks at disk and clock
+        for word in ("clock_jumped", "child_exit", "cannot_start"):
+            self.assertFalse(self.mta.has_event(word, seen), self.mta.tail())
+        os.unlink(self.spool + "/filler")
+        wait_until(lambda: self.refusal() is None, 60, "acceptance after the disk is free again")
+
     def test_full_and_free_again(self):
         self.begin()
         with SmtpClient(self.mta.port) as client:

@@ -95,3 +95,9 @@ TEST_CASE("no outage and no jump ends a lifetime") {
   CHECK_FALSE(plan_retry(limits, received, at(0) + 720h, 1h, false).warn);
   CHECK(plan_retry(limits, received, at(0) + 840h, 1h, false).expired);
 }
+
+TEST_CASE("the first look at the clock is no jump") {
+  ObservedTime time;
+  CHECK_FALSE(time.look(at(0), mono(5s)).jumped);
+  CHECK_FALSE(time.look(at(0) + 2s, mono(7s)).jumped);
+}

@@ -215,7 +215,7 @@ TEST_CASE("salvage of a shortened file takes what is left") {
   CHECK(some.report.losses.size() >= saved);
 }
 
-TEST_CASE("salvage refuses a queue that is in use, and a place that is taken") {
+TEST_CASE("salvage refuses a queue that is not there, and a place that is taken") {
   test::TempFolder spool;
   fill(spool.path(), false);
   REQUIRE(::mkdir((spool.path() + "/taken").c_str(), 0700) == 0);

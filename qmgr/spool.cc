@@ -1,0 +1,128 @@
+#include "qmgr/spool.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <sys/stat.h>
+
+#include "common/base/file.h"
+#include "common/base/sysexits.h"
+#include "common/log/log.h"
+
+#include "qmgr/retry_policy.h"
+#include "qmgr/snapshot.h"
+
+namespace postwain::qmgr {
+
+int exit_code_of(const Error& error) {
+  switch (trouble_of(error)) {
+    case DbTrouble::damaged:
+      return kExitDataError;
+    case DbTrouble::full:
+    case DbTrouble::busy:
+    case DbTrouble::broken:
+      return kExitTempFail;
+  }
+  return kExitTempFail;
+}
+
+namespace {
+
+constexpr Duration kCheckAtMost = std::chrono::seconds(2);
+
+// A process that was killed leaves a sound file; one that was not ended by us may tell of worse.
+::postwain::Status check_after_unclean_end(Store& store) {
+  if (!store.was_unclean()) return {};
+  Result<bool> checked = store.quick_check(kCheckAtMost);
+  if (!checked) return checked.error();
+  log::Line(log::Level::info, "recovered")
+      .kv("check", *checked ? "the database is sound" : "not finished in the time there is");
+  return {};
+}
+
+// The longest a recipient may have to wait for its next attempt.
+Duration longest_wait(const config::Config& config) {
+  Duration longest = kHintMax;
+  for (const std::vector<Duration>* delays : {&config.queue.retry, &config.queue.retry_lmtp})
+    for (Duration delay : *delays) longest = std::max(longest, delay);
+  return longest * 2 + std::chrono::minutes(1);
+}
+
+// After the clock was set back, due times lie beyond what any schedule plans.
+::postwain::Status bring_due_times_near(Store& store, Duration by, Duration longest, WallTime now) {
+  std::string after;
+  std::int64_t moved = 0;
+  constexpr std::size_t kAtOnce = 500;
+  for (;;) {
+    Result<std::vector<DueDestination>> page = store.destinations(after, kAtOnce);
+    if (!page) return page.error();
+    for (const DueDestination& one : *page) {
+      Result<std::int64_t> some = store.set_back(one.destination, now, by, now + longest);
+      if (!some) return some.error();
+      moved += *some;
+    }
+    if (page->size() < kAtOnce) break;
+    after = page->back().destination;
+  }
+  log::Line(log::Level::warning, "clock_set_back")
+      .kv("by", format_duration(by))
+      .kv("recipients", moved);
+  return {};
+}
+
+// A full disk keeps nobody from starting: what could not be written is written later, or found out
+// once more at the next start.
+bool is_fatal(const ::postwain::Status& status) {
+  return !status && trouble_of(status.error()) != DbTrouble::full;
+}
+
+Result<ObservedTime> look_at_clock(Store& store, const config::Config& config) {
+  Result<StoredClock> stored = store.clock();
+  if (!stored) return stored.error();
+  ObservedTime observed(std::move(stored->gaps));
+  WallTime now = wall_now();
+  ObservedTime::Start start = observed.start(stored->last_seen, now, mono_now());
+  if (start.gap) {
+    log::Line(log::Level::warning, "time_unobserved")
+        .kv("since", format_rfc3339(start.gap->at))
+        .kv("for", format_duration(start.gap->length));
+    if (::postwain::Status s = store.put_clock_gaps(observed.gaps()); is_fatal(s)) return s.error();
+  }
+  if (start.set_back > Duration(0))
+    if (::postwain::Status s =
+            bring_due_times_near(store, start.set_back, longest_wait(config), now);
+        is_fatal(s))
+      return s.error();
+  if (::postwain::Status s = store.put_clock(now); is_fatal(s)) return s.error();
+  return observed;
+}
+
+}  // namespace
+
+Result<Spool> open_spool(const config::Config& config) {
+  if (::mkdir(config.spool_dir.c_str(), 0700) != 0 && errno != EEXIST)
+    return Error{system_error(config.spool_dir, errno).text, kExitCantCreate};
+  Result<std::string> folder = real_path(config.spool_dir);
+  if (!folder) return Error{folder.error().text, kExitNoInput};
+  if (::postwain::Status s = probe_folder(*folder); !s)
+    return Error{s.error().text + ": the spool cannot be written", kExitTempFail};
+  Result<Store> store = Store::open(*folder + "/queue.db");
+  if (!store) {
+    if (trouble_of(store.error()) == DbTrouble::busy)
+      return Error{config.spool_dir + ": another qmgr works with this spool", kExitTempFail};
+    return Error{store.error().text, exit_code_of(store.error())};
+  }
+  if (::postwain::Status s = check_after_unclean_end(*store); !s)
+    return Error{s.error().text, exit_code_of(s.error())};
+  Result<ObservedTime> observed = look_at_clock(*store, config);
+  if (!observed) return Error{observed.error().text, exit_code_of(observed.error())};
+  Snapshot::remove_left_over(*folder);
+  ContentFolder files(*folder + "/content");
+  if (::postwain::Status s = files.create(); !s) return Error{s.error().text, kExitCantCreate};
+  Result<std::size_t> swept = files.sweep([&](mail::QueueId id) { return store->has_message(id); });
+  if (!swept) return Error{swept.error().text, kExitIoError};
+  if (*swept > 0) log::Line(log::Level::info, "orphans_removed").kv("files", *swept);
+  return Spool{store.take(), std::move(files), observed.take(), Ballast(*folder + "/ballast")};
+}
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,28 @@
+// The spool folder at start: can it be written, whose database is it and is it sound, what has the
+// clock done since, which files are left over. All of it before any thread or connection exists.
+#pragma once
+
+#include "common/base/result.h"
+#include "common/config/config.h"
+
+#include "qmgr/ballast.h"
+#include "qmgr/content_files.h"
+#include "qmgr/observed_time.h"
+#include "qmgr/store.h"
+
+namespace postwain::qmgr {
+
+struct Spool {
+  Store store;
+  ContentFolder files;
+  ObservedTime observed;
+  Ballast ballast;
+};
+
+// Blocks. The error's code is the exit code of the process. A full disk is no error.
+Result<Spool> open_spool(const config::Config& config);
+
+// Of a process that ends for this error of the database: starting again may help, or not (65).
+int exit_code_of(const Error& error);
+
+}  // namespace postwain::qmgr
