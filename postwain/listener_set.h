@@ -1,5 +1,6 @@
 // The listening sockets, bound by the supervisor while it has the right to or passed to it by the
-// service manager, and inherited by every smtpd. They outlive any smtpd, so a restart refuses no connection.
+// service manager, and inherited by every smtpd. They outlive any smtpd, so a restart refuses no
+// connection.
 #pragma once
 
 #include <map>

@@ -13,7 +13,7 @@ namespace postwain::qmgr {
 Result<std::int64_t> ask_number(Database& db, const std::string& sql) {
   Result<std::string> text = db.ask(sql);
   if (!text) return text.error();
-  return std::int64_t{std::atoll(text->c_str())};
+  return std::int64_t{std::strtoll(text->c_str(), nullptr, 10)};
 }
 
 Status run_all(Database& db, std::span<const char* const> commands) {
