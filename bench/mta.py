@@ -198,7 +198,7 @@ concurrency = 20
         )
 
     def start(self):
-        self.folder.mkdir(parents=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "postwain.toml"
         config.write_text(self.text)
         self.log = open(self.folder / "log", "wb")

@@ -105,16 +105,17 @@ void add_queue(CLI::App& app, Parsed& parsed) {
   struct Action {
     const char* name;
     const char* what;
+    bool acts = true;
   };
   static constexpr Action kActions[] = {
-      {"list", "messages and their open recipients"},
-      {"show", "everything about a message"},
+      {"list", "messages and their open recipients", false},
+      {"show", "everything about a message", false},
       {"retry", "try now instead of later"},
       {"hold", "do not try until released"},
       {"release", "end a hold"},
       {"cancel", "remove without telling the sender"},
       {"bounce", "give up now and tell the sender"},
-      {"stats", "numbers by state and destination"},
+      {"stats", "numbers by state and destination", false},
   };
   for (const Action& action : kActions) {
     CLI::App* command = queue->add_subcommand(action.name, action.what);
@@ -122,11 +123,14 @@ void add_queue(CLI::App& app, Parsed& parsed) {
     QueueFilter& filter = parsed.filter;
     command->add_option("ids,--id", filter.ids, "ids of messages");
     command->add_flag("--all", filter.all, "the whole queue");
-    command->add_option("--state", filter.state, "messages in this state (queued, deferred, held)");
+    command->add_option("--state", filter.state,
+                        "recipients in this state (queued, deferred, held, active)");
     command->add_option("--domain", filter.domain, "recipients in this domain");
     command->add_option("--sender", filter.sender, "messages of this sender (<> for bounces)");
     command->add_option("--recipient", filter.recipient, "this recipient");
     command->add_option("--older", filter.older, "received longer ago than this, such as 2h");
+    if (action.acts)
+      command->add_flag("--dry-run", filter.dry_run, "only tell how much would be changed");
     command->callback([&parsed, name = std::string(action.name)] {
       parsed.run = [&parsed, name] { return queue_command(parsed.options, name, parsed.filter); };
     });

@@ -47,8 +47,9 @@ std::string recipient_line(const Json& recipient) {
   std::string reply = member(recipient, "last_reply");
   std::string host = member(recipient, "last_host");
   if (reply.size() > kReplyShown) reply = reply.substr(0, kReplyShown) + "...";
-  // What begins with a code the other side said; the rest we say ourselves.
-  bool theirs = !reply.empty() && is_digit(reply.front()) && !host.empty();
+  // What begins with a reply code the other side said; the rest we say ourselves.
+  bool theirs = !host.empty() && reply.size() > 3 && reply[3] == ' ' &&
+                std::all_of(reply.begin(), reply.begin() + 3, is_digit);
   if (!reply.empty())
     line += fmt::format("        {}{}{}\n", theirs ? host : "", theirs ? " said: " : "", reply);
   return line;
@@ -134,6 +135,11 @@ std::string message_line(const std::string& json, bool with_header) {
   std::string out;
   constexpr const char* kRow = "{:<13}  {:>9}  {:<20}  {:<9}  {}\n";
   if (with_header) out += fmt::format(kRow, "ID", "SIZE", "RECEIVED", "STATE", "SENDER");
+  if (message.contains("continued")) {
+    for (const Json& recipient : message.value("recipients", Json::array()))
+      out += recipient_line(recipient);
+    return out;
+  }
   std::uint64_t size = message.value("size", std::uint64_t{0});
   out += fmt::format(kRow, member(message, "id"), human_size(size),
                      readable_time(member(message, "received_at")), member(message, "state"),

@@ -1,6 +1,8 @@
 #include "postwain/queue_command.h"
 
 #include <cstdio>
+#include <map>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -52,41 +54,85 @@ int check_filter(const std::string& action, const QueueFilter& filter) {
 }
 
 // Collects what several requests (one for each id) have answered.
-struct Answers {
-  const std::string& action;
-  bool json;
-  std::size_t shown = 0;
-  std::int64_t matched = 0;
-  std::int64_t changed = 0;
-  std::string error;
+class Answers {
+ public:
+  Answers(const std::string& action, const ClientOptions& options, bool dry_run)
+      : action_(action), json_(options.json), dry_run_(dry_run) {}
 
   void take(const std::string& text) {
     Json reply = Json::parse(text, nullptr, false);
-    if (reply.is_object() && reply.contains("error")) {
-      error = reply.value("error", "refused");
-      return;
-    }
-    ++shown;
-    if (reply.is_object() && reply.contains("matched")) {
-      matched += reply.value("matched", std::int64_t{0});
-      changed += reply.value("changed", std::int64_t{0});
-    } else if (json) {
-      fmt::print("{}\n", text);
+    if (!reply.is_object()) return show(text);
+    if (reply.contains("error")) {
+      error_ = reply.value("error", "refused");
+    } else if (reply.contains("waiting_for")) {
+      fmt::print(stderr, "waiting for the end of attempts that run ({} recipients)\n",
+                 reply.value("waiting_for", std::int64_t{0}));
+    } else if (reply.contains("matched")) {
+      for (auto& [key, sum] : sums_) sum += reply.value(key, std::int64_t{0});
+      acted_ = true;
+    } else if (json_ && reply.contains("continued")) {
+      // A message with many recipients comes in parts, and is one line nevertheless.
+      for (Json& recipient : reply["recipients"])
+        message_["recipients"].push_back(Ordered(std::move(recipient)));
+    } else if (json_ && reply.contains("recipients")) {
+      flush();
+      message_ = Ordered::parse(text, nullptr, false);
     } else {
-      fmt::print("{}", action == "list"   ? message_line(text, shown == 1)
-                       : action == "show" ? message_details(text)
-                                          : value_lines(text));
+      show(text);
     }
   }
 
-  void close() const {
-    if (action == "list" && shown == 0 && !json) fmt::print("Mail queue is empty\n");
-    if (is_question(action) || action == "show") return;
-    if (json)
-      fmt::print("{}\n", Json({{"matched", matched}, {"changed", changed}}).dump());
+  std::string take_error() { return std::exchange(error_, {}); }
+  bool any() const { return shown_ > 0 || acted_; }
+
+  void close() {
+    flush();
+    if (action_ == "list" && shown_ == 0 && !json_) fmt::print("Mail queue is empty\n");
+    if (!acted_) return;
+    if (json_) {
+      Json sums(sums_);
+      if (dry_run_) sums["dry_run"] = true;
+      fmt::print("{}\n", sums.dump());
+      return;
+    }
+    std::int64_t messages = sums_["matched"];
+    std::int64_t recipients = sums_["recipients"];
+    fmt::print("{} message{} matched ({} recipient{}), ", messages, messages == 1 ? "" : "s",
+               recipients, recipients == 1 ? "" : "s");
+    if (dry_run_)
+      fmt::print("nothing changed (dry run)\n");
     else
-      fmt::print("{} message{} matched, {} changed\n", matched, matched == 1 ? "" : "s", changed);
+      fmt::print("{} changed ({})\n", sums_["changed"], sums_["recipients_changed"]);
   }
+
+ private:
+  using Ordered = nlohmann::ordered_json;
+
+  void show(const std::string& text) {
+    ++shown_;
+    if (json_)
+      fmt::print("{}\n", text);
+    else
+      fmt::print("{}", action_ == "list"   ? message_line(text, shown_ == 1)
+                       : action_ == "show" ? message_details(text)
+                                           : value_lines(text));
+  }
+
+  void flush() {
+    if (message_.is_null()) return;
+    ++shown_;
+    fmt::print("{}\n", std::exchange(message_, {}).dump());
+  }
+
+  const std::string& action_;
+  const bool json_;
+  const bool dry_run_;
+  Ordered message_;
+  std::map<std::string, std::int64_t> sums_ = {
+      {"matched", 0}, {"changed", 0}, {"recipients", 0}, {"recipients_changed", 0}};
+  bool acted_ = false;
+  std::size_t shown_ = 0;
+  std::string error_;
 };
 
 }  // namespace
@@ -98,21 +144,22 @@ int queue_command(const ClientOptions& options, const std::string& action,
   if (!config) return fail(config.error().code, config.error().text);
   std::vector<std::string> ids = filter.ids;
   if (ids.empty()) ids.emplace_back();
-  Answers answers{.action = action, .json = options.json, .error = {}};
+  Answers answers(action, options, filter.dry_run);
   int exit_code = kExitOk;
   for (const std::string& id : ids) {
     Json request = {{"command", "queue " + action}, {"filter", filter_json(filter, id)}};
+    if (filter.dry_run) request["dry_run"] = true;
     auto result =
         ask(config->qmgr_socket(), request.dump(-1, ' ', false, Json::error_handler_t::replace),
             [&answers](const std::string& json) { answers.take(json); });
     if (!result) return fail(result.error().code, result.error().text);
     if (*result != kExitOk) {
       exit_code = *result;
-      fail(exit_code, answers.error.empty() ? "qmgr refused the command" : answers.error);
-      answers.error.clear();
+      std::string error = answers.take_error();
+      fail(exit_code, error.empty() ? "qmgr refused the command" : error);
     }
   }
-  if (exit_code == kExitOk || answers.shown > 0) answers.close();
+  if (exit_code == kExitOk || answers.any()) answers.close();
   return exit_code;
 }
 

@@ -10,6 +10,7 @@ namespace postwain::tool {
 
 struct QueueFilter {
   bool all = false;
+  bool dry_run = false;
   std::string state;
   std::string domain;
   std::string sender;

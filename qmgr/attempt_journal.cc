@@ -1,5 +1,6 @@
 #include "qmgr/attempt_journal.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <utility>
@@ -31,8 +32,15 @@ Result<AttemptJournal> AttemptJournal::open(const std::string& path) {
   journal.free_.reserve(kJournalSlots);
   for (std::uint32_t i = kJournalSlots; i-- > 0;) {
     const Slot& slot = journal.slots_[i];
-    bool is_new = slot.id != 0 && journal.interrupted_.emplace(Key{slot.id, slot.index}, i).second;
-    if (!is_new) journal.release(i);
+    if (slot.id == 0) {
+      journal.release(i);
+      continue;
+    }
+    // Two of one recipient: a doubt, and the attempt after it.
+    auto [known, is_new] = journal.left_.emplace(Key{slot.id, slot.index}, i);
+    if (is_new) continue;
+    journal.slots_[known->second].doubt |= slot.doubt;
+    journal.release(i);
   }
   return journal;
 }
@@ -40,12 +48,12 @@ Result<AttemptJournal> AttemptJournal::open(const std::string& path) {
 AttemptJournal::AttemptJournal(AttemptJournal&& other) noexcept
     : slots_(std::exchange(other.slots_, nullptr)),
       free_(std::move(other.free_)),
-      interrupted_(std::move(other.interrupted_)) {}
+      left_(std::move(other.left_)) {}
 
 AttemptJournal& AttemptJournal::operator=(AttemptJournal&& other) noexcept {
   std::swap(slots_, other.slots_);
   std::swap(free_, other.free_);
-  std::swap(interrupted_, other.interrupted_);
+  std::swap(left_, other.left_);
   return *this;
 }
 
@@ -58,6 +66,7 @@ std::uint32_t AttemptJournal::begin(mail::QueueId id, std::uint32_t index) {
   std::uint32_t number = free_.back();
   free_.pop_back();
   slots_[number].index = index;
+  slots_[number].doubt = 0;
   std::atomic_signal_fence(std::memory_order_seq_cst);
   slots_[number].id = id.value;
   return number + 1;
@@ -72,12 +81,27 @@ void AttemptJournal::release(std::uint32_t slot) {
   free_.push_back(slot);
 }
 
-bool AttemptJournal::take_interrupted(mail::QueueId id, std::uint32_t index) {
-  auto found = interrupted_.find(Key{id.value, index});
-  if (found == interrupted_.end()) return false;
-  release(found->second);
-  interrupted_.erase(found);
-  return true;
+void AttemptJournal::doubt(std::uint32_t ticket) {
+  if (ticket > 0) slots_[ticket - 1].doubt = 1;
+}
+
+std::vector<AttemptJournal::Left> AttemptJournal::left() const {
+  std::vector<Left> all;
+  all.reserve(left_.size());
+  for (const auto& [key, slot] : left_)
+    all.push_back({mail::QueueId{key.id}, key.index, slots_[slot].doubt != 0});
+  std::sort(all.begin(), all.end(), [](const Left& a, const Left& b) {
+    return std::pair(a.id.value, a.index) < std::pair(b.id.value, b.index);
+  });
+  return all;
+}
+
+std::uint32_t AttemptJournal::take_left(mail::QueueId id, std::uint32_t index) {
+  auto found = left_.find(Key{id.value, index});
+  if (found == left_.end()) return 0;
+  std::uint32_t slot = found->second;
+  left_.erase(found);
+  return slot + 1;
 }
 
 }  // namespace postwain::qmgr

@@ -1,6 +1,7 @@
 // Which recipients are lent to an agent right now, kept where a kill of qmgr does not reach: in a
 // mapped file, one store of 16 bytes for each recipient that is lent and one when its outcome is
-// committed. At the next start it names exactly those whose attempt ended unseen.
+// committed. At the next start it names exactly those whose attempt ended unseen, and those whose
+// doubt (an attempt that may have delivered) was not yet in the history.
 //
 // It is for the history only (who may have got a second copy); the queue itself does not depend on
 // it. After a loss of power it may be out of date. Bounded: kJournalSlots recipients at once; those
@@ -28,19 +29,28 @@ class AttemptJournal {
   AttemptJournal& operator=(AttemptJournal&& other) noexcept;
   ~AttemptJournal();
 
-  // A ticket for end(); 0: not noted.
+  // A ticket for the others; 0: not noted.
   std::uint32_t begin(mail::QueueId id, std::uint32_t index);
   void end(std::uint32_t ticket);
+  // The attempt is over, in doubt, and the history does not say so yet; end() once it does.
+  void doubt(std::uint32_t ticket);
 
-  // Whether an attempt for this recipient was interrupted by the end of a former qmgr. True once.
-  bool take_interrupted(mail::QueueId id, std::uint32_t index);
-  std::size_t interrupted() const { return interrupted_.size(); }
+  struct Left {
+    mail::QueueId id;
+    std::uint32_t index;
+    bool doubt;  // see doubt(); else the attempt was under way when qmgr ended
+  };
+  // What a former qmgr left, as far as nobody took it; by id and index.
+  std::vector<Left> left() const;
+  std::size_t left_count() const { return left_.size(); }
+  // Its ticket, once; 0: nothing was left of this recipient.
+  std::uint32_t take_left(mail::QueueId id, std::uint32_t index);
 
  private:
   struct Slot {
     std::uint64_t id;  // 0: free; written last
     std::uint32_t index;
-    std::uint32_t unused;
+    std::uint32_t doubt;
   };
   struct Key {
     std::uint64_t id;
@@ -56,7 +66,7 @@ class AttemptJournal {
 
   Slot* slots_ = nullptr;
   std::vector<std::uint32_t> free_;
-  std::unordered_map<Key, std::uint32_t, KeyHash> interrupted_;  // to the slot that tells of it
+  std::unordered_map<Key, std::uint32_t, KeyHash> left_;  // to the slot that tells of it
 };
 
 }  // namespace postwain::qmgr

@@ -91,15 +91,17 @@ void Control::run(std::uint64_t peer, std::uint64_t request, const Command& comm
   if (name == "queue suspend" || name == "queue resume")
     return suspend(peer, request, command, name == "queue suspend");
   if (name == "trace") return trace(peer, request, command);
-  if (name == "queue show") return show(peer, request, command);
-  if (name == "queue list") return walk(peer, request, command, std::nullopt);
+  if (name == "queue show" && !command.filter.id)
+    return reply(peer, request, json_error("queue show needs a queue id"), true, kExitUsage);
+  if (name == "queue show") return walk(peer, request, command, Purpose::show);
+  if (name == "queue list") return walk(peer, request, command, Purpose::list);
   std::optional<Action> action = action_of(name);
   if (!action)
     return reply(peer, request, json_error("unknown command '" + name + "'"), true, kExitUsage);
   if (!command.all && command.filter.is_empty())
     return reply(peer, request, json_error("say which messages: --all or a filter"), true,
                  kExitUsage);
-  walk(peer, request, command, action);
+  walk(peer, request, command, Purpose::act, *action);
 }
 
 // The snapshot is there as long as the connection of the peer that copies it.
@@ -132,7 +134,7 @@ void Control::suspend(std::uint64_t peer, std::uint64_t request, const Command& 
   std::string key = queue_.destination_key(command.destination);
   if (!begin) {
     bool changed = queue_.resume(key, command.by.substr(0, kAuthorMax));
-    return reply(peer, request, json_acted(changed ? 1 : 0, changed ? 1 : 0));
+    return reply(peer, request, json_acted({std::size_t{changed}, std::size_t{changed}}));
   }
   Suspension suspension;
   suspension.destination = key;
@@ -142,7 +144,7 @@ void Control::suspend(std::uint64_t peer, std::uint64_t request, const Command& 
   if (!queue_.suspend(std::move(suspension)))
     return reply(peer, request, json_error("too many destinations are suspended"), true,
                  kExitUnavailable);
-  reply(peer, request, json_acted(1, 1));
+  reply(peer, request, json_acted({1, 1}));
 }
 
 void Control::relay(std::uint64_t peer, std::uint64_t request, const std::string& json) {
@@ -172,101 +174,6 @@ bool Control::config_update(std::uint64_t peer, std::string_view payload) {
   else
     reply(peer, frame.request, json_error(taken.error().text), true, kExitConfig);
   return true;
-}
-
-void Control::show(std::uint64_t peer, std::uint64_t request, const Command& command) {
-  if (!command.filter.id)
-    return reply(peer, request, json_error("queue show needs a queue id"), true, kExitUsage);
-  queue_.store().read(
-      [this, peer, request, id = *command.filter.id](Store& store) -> StoreThread::Completion {
-        auto found = std::make_shared<Result<std::optional<StoredMessage>>>(
-            store.message(id, 0, kWalkRecipients));
-        return [this, peer, request, id, found] {
-          if (!*found || !**found)
-            return reply(peer, request, json_error("no message " + id.text() + " in the queue"),
-                         true, kExitNoInput);
-          reply(peer, request, json_shown(***found, is_active()));
-        };
-      });
-}
-
-void Control::walk(std::uint64_t peer, std::uint64_t request, const Command& command,
-                   std::optional<Action> action) {
-  auto walk = std::make_shared<Walk>();
-  walk->peer = peer;
-  walk->request = request;
-  walk->command = command;
-  walk->action = action;
-  if (action) walk->who = operator_at(peer);
-  walk->last = queue_.next_id();
-  if (command.filter.id) {
-    walk->last = *command.filter.id;
-    walk->after = mail::QueueId{command.filter.id->value - 1};
-  }
-  next_page(walk);
-}
-
-void Control::next_page(const WalkPtr& walk) {
-  queue_.store().read([this, walk, after = walk->after, last = walk->last,
-                       filter = walk->command.filter](Store& store) -> StoreThread::Completion {
-    Result<std::vector<StoredMessage>> found = store.list(after, kWalkMessages, kWalkRecipients);
-    if (!found)
-      return [this, walk, error = found.error()] {
-        reply(walk->peer, walk->request, json_error(error.text), true, kExitIoError);
-      };
-    bool end = found->size() < kWalkMessages || found->back().info.id >= last;
-    mail::QueueId cursor = found->empty() ? after : found->back().info.id;
-    WallTime now = wall_now();
-    auto matching = std::make_shared<std::vector<StoredMessage>>();
-    for (StoredMessage& message : *found)
-      if (message.info.id <= last && filter.matches(message, now))
-        matching->push_back(std::move(message));
-    return [this, walk, matching, cursor, end] {
-      walk->after = cursor;
-      page(walk, std::move(*matching), end);
-    };
-  });
-}
-
-void Control::page(const WalkPtr& walk, std::vector<StoredMessage> messages, bool end) {
-  if (peers_.count(walk->peer) == 0) return;  // nobody waits any more
-  std::optional<ShownState> wanted = walk->command.filter.state;
-  walk->page_done = false;
-  for (StoredMessage& message : messages) {
-    if (!walk->action) {
-      if (auto json = json_listed(message, is_active(), wanted))
-        reply(walk->peer, walk->request, *std::move(json), false);
-      continue;
-    }
-    if (wanted) {
-      mail::QueueId id = message.info.id;
-      std::erase_if(message.recipients, [&](const StoredRecipient& r) {
-        return shown_state(r, queue_.is_active(id, r.index)) != *wanted;
-      });
-      if (message.recipients.empty()) continue;
-    }
-    ++walk->matched;
-    ++walk->acting;
-    queue_.act(*walk->action, message, walk->who, [this, walk, end](std::size_t changed) {
-      walk->changed += changed > 0 ? 1 : 0;
-      --walk->acting;
-      if (walk->page_done && walk->acting == 0) go_on(walk, end);
-    });
-  }
-  walk->page_done = true;
-  if (walk->acting == 0) go_on(walk, end);
-}
-
-void Control::go_on(const WalkPtr& walk, bool end) {
-  auto peer = peers_.find(walk->peer);
-  if (peer == peers_.end()) return;
-  if (end)
-    return reply(walk->peer, walk->request,
-                 walk->action ? json_acted(walk->matched, walk->changed) : std::string());
-  if (peer->second->pending() > kWalkBacklog)
-    waiting_[walk->peer] = walk;
-  else
-    next_page(walk);
 }
 
 void Control::reply(std::uint64_t peer, std::uint64_t request, std::string json, bool last,

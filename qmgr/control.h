@@ -23,7 +23,8 @@
 namespace postwain::qmgr {
 
 constexpr std::size_t kWalkMessages = 200;      // of one page
-constexpr std::size_t kWalkRecipients = 1000;   // shown of one message
+constexpr std::size_t kWalkRecipients = 2000;   // of one page; more of a message is in the next one
+constexpr std::size_t kSkimRows = 20000;        // looked at in one go for a page
 constexpr std::size_t kWalkBacklog = 1U << 20;  // unsent bytes at which a list waits
 constexpr std::size_t kStatsDestinations = 100;
 constexpr std::size_t kListDestinations = 10000;
@@ -46,19 +47,25 @@ class Control {
   bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload);
 
  private:
+  enum class Purpose : std::uint8_t { list, show, act };
   // One command on its way through the queue.
   struct Walk {
     std::uint64_t peer;
     std::uint64_t request;
     Command command;
-    std::optional<Action> action;  // none: list
-    std::string who = {};          // asks for it
-    mail::QueueId after;
+    Purpose purpose;
+    Action action = Action::retry;  // of Purpose::act
+    std::string who = {};           // asks for it
+    std::optional<std::vector<mail::QueueId>> only = {};
+    ListCursor at = {};
     mail::QueueId last;  // messages made later (notices) are not part of it
-    std::size_t matched = 0;
-    std::size_t changed = 0;
-    std::size_t acting = 0;
+    Acted acted = {};
+    mail::QueueId matched_last = {};  // a message may come in several slices: it counts once
+    mail::QueueId changed_last = {};
+    std::size_t acting = 0;   // of this page
+    std::size_t waiting = 0;  // recipients whose attempt still runs
     bool page_done = false;
+    bool done = false;  // all pages
   };
   using WalkPtr = std::shared_ptr<Walk>;
   struct Relayed {
@@ -75,15 +82,19 @@ class Control {
   void destinations(std::uint64_t peer, std::uint64_t request);
   void suspend(std::uint64_t peer, std::uint64_t request, const Command& command, bool begin);
   void relay(std::uint64_t peer, std::uint64_t request, const std::string& json);
-  void show(std::uint64_t peer, std::uint64_t request, const Command& command);
   void trace(std::uint64_t peer, std::uint64_t request, const Command& command);
   // Who is at the other end, for the history: "alice (uid 1000, pid 4711)".
   std::string operator_at(std::uint64_t peer) const;
-  void walk(std::uint64_t peer, std::uint64_t request, const Command& command,
-            std::optional<Action> action);
+  void walk(std::uint64_t peer, std::uint64_t request, const Command& command, Purpose purpose,
+            Action action = Action::retry);
+  std::vector<mail::QueueId> active_messages() const;
   void next_page(const WalkPtr& walk);
-  void page(const WalkPtr& walk, std::vector<StoredMessage> messages, bool end);
-  void go_on(const WalkPtr& walk, bool end);
+  void page(const WalkPtr& walk, ListPage page);
+  void act_on(const WalkPtr& walk, const StoredMessage& slice);
+  void wait_for_attempts(const WalkPtr& walk, const StoredMessage& slice,
+                         std::vector<std::uint32_t> busy, bool counted);
+  void go_on(const WalkPtr& walk);
+  void end_walk(const WalkPtr& walk);
   void reply(std::uint64_t peer, std::uint64_t request, std::string json, bool last = true,
              int exit_code = 0);
   QueueStatus status() const;

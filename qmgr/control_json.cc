@@ -48,9 +48,7 @@ Json recipient_json(const StoredRecipient& r, bool active) {
   out["state"] = name_of(shown_state(r, active));
   out["attempts"] = r.attempts;
   out["next_attempt_at"] = format_rfc3339(r.next_attempt_at);
-  out["last_reply"] = r.last.at == WallTime{}  ? std::string()
-                      : r.last.reply.code == 0 ? r.last.reply.text
-                                               : r.last.reply.one_line();
+  out["last_reply"] = r.last.at == WallTime{} ? std::string() : r.last.reply.one_line();
   out["last_host"] = r.last.remote_host;
   return out;
 }
@@ -77,6 +75,22 @@ Json message_json(const StoredMessage& message, const std::vector<ShownState>& s
   out["route"] = message.recipients.empty() ? "" : message.recipients.front().destination;
   out["class"] = name_of(info.traffic_class);
   return out;
+}
+
+Json continued_json(const StoredMessage& slice) {
+  return Json{{"id", slice.info.id.text()}, {"continued", true}};
+}
+
+void add_details(Json& out, const MessageInfo& info) {
+  out["protocol"] = info.arrival.protocol;
+  out["client_address"] = info.arrival.client_address;
+  out["client_name"] = info.arrival.client_name;
+  out["account"] = info.arrival.account;
+  out["envid"] = info.envelope.envid;
+  out["smtputf8"] = info.envelope.smtputf8;
+  out["require_tls"] = info.envelope.require_tls;
+  out["tls_required_no"] = info.envelope.tls_required_no;
+  out["content_in_file"] = info.in_file;
 }
 
 std::vector<ShownState> states_of(const StoredMessage& message, const IsActive& is_active) {
@@ -132,6 +146,8 @@ Result<Command> parse_command(const std::string& json) {
     if (!parsed) return parsed.error();
     command.filter = parsed.take();
   }
+  auto dry_run = request.find("dry_run");
+  command.dry_run = dry_run != request.end() && dry_run->is_boolean() && dry_run->get<bool>();
   command.destination = text_of(request, "destination");
   command.by = text_of(request, "by");
   command.reason = text_of(request, "reason");
@@ -174,38 +190,33 @@ std::string json_destination(const DestinationReport& report, const Suspension* 
   return write(out);
 }
 
-std::string json_acted(std::size_t matched, std::size_t changed) {
-  return write(Json{{"matched", matched}, {"changed", changed}});
+std::string json_acted(const Acted& acted) {
+  return write(Json{{"matched", acted.matched},
+                    {"changed", acted.changed},
+                    {"recipients", acted.recipients},
+                    {"recipients_changed", acted.recipients_changed}});
 }
 
-std::optional<std::string> json_listed(const StoredMessage& message, const IsActive& is_active,
-                                       std::optional<ShownState> wanted) {
-  std::vector<ShownState> states = states_of(message, is_active);
-  if (wanted && std::find(states.begin(), states.end(), *wanted) == states.end())
-    return std::nullopt;
-  Json out = message_json(message, states);
+std::string json_waiting(std::size_t recipients) {
+  return write(Json{{"waiting_for", recipients}});
+}
+
+std::string json_listed(const StoredMessage& slice, const IsActive& is_active, bool continued) {
+  std::vector<ShownState> states = states_of(slice, is_active);
+  Json out = continued ? continued_json(slice) : message_json(slice, states);
   Json& recipients = out["recipients"] = Json::array();
   for (std::size_t i = 0; i < states.size(); ++i)
-    recipients.push_back(recipient_json(message.recipients[i], states[i] == ShownState::active));
+    recipients.push_back(recipient_json(slice.recipients[i], states[i] == ShownState::active));
   return write(out);
 }
 
-std::string json_shown(const StoredMessage& message, const IsActive& is_active) {
-  const MessageInfo& info = message.info;
-  std::vector<ShownState> states = states_of(message, is_active);
-  Json out = message_json(message, states);
-  out["protocol"] = info.arrival.protocol;
-  out["client_address"] = info.arrival.client_address;
-  out["client_name"] = info.arrival.client_name;
-  out["account"] = info.arrival.account;
-  out["envid"] = info.envelope.envid;
-  out["smtputf8"] = info.envelope.smtputf8;
-  out["require_tls"] = info.envelope.require_tls;
-  out["tls_required_no"] = info.envelope.tls_required_no;
-  out["content_in_file"] = info.in_file;
+std::string json_shown(const StoredMessage& slice, const IsActive& is_active, bool continued) {
+  std::vector<ShownState> states = states_of(slice, is_active);
+  Json out = continued ? continued_json(slice) : message_json(slice, states);
+  if (!continued) add_details(out, slice.info);
   Json& recipients = out["recipients"] = Json::array();
   for (std::size_t i = 0; i < states.size(); ++i) {
-    const StoredRecipient& r = message.recipients[i];
+    const StoredRecipient& r = slice.recipients[i];
     Json one = recipient_json(r, states[i] == ShownState::active);
     one["index"] = r.index;
     one["route"] = r.destination;

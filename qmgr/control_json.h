@@ -31,6 +31,7 @@ struct Command {
 
   std::string name;  // "queue list"
   bool all = false;
+  bool dry_run = false;  // tell what it would be done to
   ListFilter filter;
   // "trace":
   std::string query;
@@ -48,14 +49,24 @@ std::string json_error(const std::string& text);
 std::string json_ok();
 // suspension: null when there is none.
 std::string json_destination(const DestinationReport& report, const Suspension* suspension);
-std::string json_acted(std::size_t matched, std::size_t changed);
+
+// What a command on the queue met and did.
+struct Acted {
+  std::size_t matched = 0;  // messages
+  std::size_t changed = 0;  // messages
+  std::size_t recipients = 0;
+  std::size_t recipients_changed = 0;
+};
+std::string json_acted(const Acted& acted);
+// Not the last word: so many recipients have an attempt that runs, whose end is awaited.
+std::string json_waiting(std::size_t recipients);
 
 using IsActive = std::function<bool(mail::QueueId, std::uint32_t index)>;
-// interface.md: queue list. Nothing when no recipient is in the wanted state.
-std::optional<std::string> json_listed(const StoredMessage& message, const IsActive& is_active,
-                                       std::optional<ShownState> wanted);
+// interface.md: queue list. continued: further recipients of the message before; it has no more
+// than its id and these.
+std::string json_listed(const StoredMessage& slice, const IsActive& is_active, bool continued);
 // queue show: the same with everything we know.
-std::string json_shown(const StoredMessage& message, const IsActive& is_active);
+std::string json_shown(const StoredMessage& slice, const IsActive& is_active, bool continued);
 
 struct QueueStatus {
   std::string state;

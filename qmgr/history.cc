@@ -52,6 +52,17 @@ void History::happened(const EventRecord& event) {
   tell([&](std::string& buffer) { append_record(buffer, event); });
 }
 
+void History::known(const EventRecord& recipient) {
+  tell([&](std::string& buffer) { append_known(buffer, recipient); });
+}
+
+void History::flush(std::function<void()> done) {
+  if (!thread_.joinable()) return done();
+  std::lock_guard lock(mutex_);
+  asks_.push_back({{}, 0, [done = std::move(done)](const auto&) { done(); }});
+  wake_.notify_one();
+}
+
 void History::find(std::string query, std::size_t limit, Answer done) {
   if (!thread_.joinable()) return done(Error{"the history is closed", EAGAIN});
   std::lock_guard lock(mutex_);
@@ -133,8 +144,8 @@ void History::write(const std::string& records, std::uint64_t count) {
 void History::answer(std::vector<Ask> asks) {
   for (Ask& ask : asks) {
     Result<std::vector<Timeline>> found = Error{"the history cannot be read now", EAGAIN};
-    if (store_) found = store_->find(ask.query, ask.limit);
-    if (!found && store_) trouble(found.error());
+    if (store_ && ask.limit > 0) found = store_->find(ask.query, ask.limit);
+    if (!found && store_ && ask.limit > 0) trouble(found.error());
     auto shared = std::make_shared<Result<std::vector<Timeline>>>(std::move(found));
     std::lock_guard lock(mutex_);
     answers_.push_back([done = std::move(ask.done), shared] { done(std::move(*shared)); });

@@ -58,9 +58,14 @@ class History {
 
   void arrived(const NewMessage& message, std::string_view message_id);
   void happened(const EventRecord& event);
+  // No event: its recipient is to be known (append_known).
+  void known(const EventRecord& recipient);
 
   // Everything told before is part of the answer. done runs on the loop.
   void find(std::string query, std::size_t limit, Answer done);
+  // Writes at once. done runs on the loop when everything told before is written, where a kill -9
+  // does not reach it, or cannot be written now and is dropped.
+  void flush(std::function<void()> done);
   HistoryStatus status();
   void finish();
 

@@ -52,8 +52,8 @@ std::string_view HistoryStore::text_of(Sql which) {
       return "INSERT OR IGNORE INTO message (id, known, received_at, sender, message_id, protocol, "
              "client_address, client_name, account, size, kind) "
              "VALUES (?1,0,?2,'','','','','','',0,0)";
-    case Sql::has_message:
-      return "SELECT 1 FROM message WHERE id = ?1";
+    case Sql::arrival_known:
+      return "SELECT known FROM message WHERE id = ?1";
     case Sql::put_recipient:
       return "INSERT OR IGNORE INTO recipient (message_id, idx, address, destination) "
              "VALUES (?1,?2,?3,?4)";

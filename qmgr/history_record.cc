@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint8_t kArrival = 1;
 constexpr std::uint8_t kEvent = 2;
+constexpr std::uint8_t kKnown = 3;
 constexpr std::size_t kHeaderScanMax = 64U << 10;
 
 std::string_view cut(std::string_view text, std::size_t max_bytes = kHistoryTextMax) {
@@ -75,9 +76,11 @@ void append_record(std::string& out, const NewMessage& message, std::string_view
   }
 }
 
-void append_record(std::string& out, const EventRecord& event) {
+namespace {
+
+void append(std::string& out, std::uint8_t kind, const EventRecord& event) {
   ipc::Encoder a(out);
-  a.number(kEvent);
+  a.number(kind);
   EventRecord cut_event = event;
   for (std::string_view* text : {&cut_event.text, &cut_event.host, &cut_event.host_address,
                                  &cut_event.tls, &cut_event.why, &cut_event.who})
@@ -85,12 +88,22 @@ void append_record(std::string& out, const EventRecord& event) {
   visit_event(a, cut_event);
 }
 
+}  // namespace
+
+void append_record(std::string& out, const EventRecord& event) {
+  append(out, kEvent, event);
+}
+
+void append_known(std::string& out, const EventRecord& recipient) {
+  append(out, kKnown, recipient);
+}
+
 RecordReader::Kind RecordReader::next(ArrivalRecord& arrival, EventRecord& event) {
   if (rest_.empty()) return Kind::end;
   ipc::Decoder a(rest_);
   std::uint8_t kind = 0;
   a.number(kind);
-  if (kind == kEvent) {
+  if (kind != kArrival) {
     visit_event(a, event);
   } else {
     std::uint32_t count = 0;
@@ -105,7 +118,8 @@ RecordReader::Kind RecordReader::next(ArrivalRecord& arrival, EventRecord& event
   // We wrote it ourselves, into memory.
   PW_CHECK(a.ok());
   rest_ = rest_.substr(rest_.size() - a.left());
-  return kind == kEvent ? Kind::event : Kind::arrival;
+  if (kind == kArrival) return Kind::arrival;
+  return kind == kEvent ? Kind::event : Kind::known;
 }
 
 std::string_view message_id_in(std::string_view content) {

@@ -83,11 +83,13 @@ struct EventRecord {
 
 void append_record(std::string& out, const NewMessage& message, std::string_view message_id);
 void append_record(std::string& out, const EventRecord& event);
+// No event: the recipient alone, in case the history has not heard of it.
+void append_known(std::string& out, const EventRecord& recipient);
 
 // Reads a buffer made by append_record.
 class RecordReader {
  public:
-  enum class Kind : std::uint8_t { arrival, event, end };
+  enum class Kind : std::uint8_t { arrival, event, known, end };
   explicit RecordReader(std::string_view records) : rest_(records) {}
   // Fills the one that is named.
   Kind next(ArrivalRecord& arrival, EventRecord& event);

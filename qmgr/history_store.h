@@ -106,7 +106,7 @@ class HistoryStore {
     roll_back,
     put_message,
     put_known_message,
-    has_message,
+    arrival_known,
     put_recipient,
     put_event,
     put_lookup,

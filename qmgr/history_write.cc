@@ -83,6 +83,9 @@ Status HistoryStore::write_all(std::string_view records) {
       case RecordReader::Kind::event:
         if (Status s = write_event(event); !s) return s;
         break;
+      case RecordReader::Kind::known:
+        if (Status s = make_known(event); !s) return s;
+        break;
       case RecordReader::Kind::end:
         return {};
     }
@@ -114,19 +117,19 @@ Status HistoryStore::write_arrival(const ArrivalRecord& r) {
   return {};
 }
 
-// The first event since long, or of a message whose arrival was never written.
+// For the first event since long, and for a message whose arrival was never written: of that one
+// each recipient becomes known with his own first event.
 Status HistoryStore::make_known(const EventRecord& r) {
   std::int64_t id = number_of(r.id);
-  bool known = false;
-  {
-    Use use(sql(Sql::has_message));
-    Use::Step step = use.number(id).step();
-    if (step == Use::Step::failed) return error(Sql::has_message);
-    known = step == Use::Step::row;
-  }
-  if (r.recipient.empty()) return {};
+  // Most of the time its arrival is in this very transaction.
+  if (r.recipient.empty() || arrivals_.count(id) > 0) return {};
   keys_.emplace_back(lookup_hash(LookupKind::address, r.recipient), id);
-  if (known) return {};
+  {
+    Use use(sql(Sql::arrival_known));
+    Use::Step step = use.number(id).step();
+    if (step == Use::Step::failed) return error(Sql::arrival_known);
+    if (step == Use::Step::row && use.flag()) return {};
+  }
   {
     Use use(sql(Sql::put_known_message));
     if (!use.number(id).number(r.at).done()) return error(Sql::put_known_message);
@@ -139,9 +142,7 @@ Status HistoryStore::make_known(const EventRecord& r) {
 
 Status HistoryStore::write_event(const EventRecord& r) {
   std::int64_t id = number_of(r.id);
-  // Most of the time its arrival is in this very transaction.
-  if (arrivals_.count(id) == 0)
-    if (Status s = make_known(r); !s) return s;
+  if (Status s = make_known(r); !s) return s;
   reply_.clear();
   if (r.code != 0 || !r.text.empty()) {
     if (r.code != 0) reply_ = std::to_string(r.code) + ' ';

@@ -1,6 +1,5 @@
 #include "qmgr/list_filter.h"
 
-#include <algorithm>
 #include <array>
 
 #include "common/base/text.h"
@@ -12,17 +11,35 @@ namespace {
 constexpr std::array kStates = {ShownState::queued, ShownState::deferred, ShownState::held,
                                 ShownState::active};
 
-bool domain_matches(std::string_view pattern, const std::string& domain_key) {
-  std::string wanted = mail::domain_key(pattern);
-  if (wanted.empty() || wanted.front() != '.') return domain_key == wanted;
-  return domain_key.size() > wanted.size() &&
-         domain_key.compare(domain_key.size() - wanted.size(), wanted.size(), wanted) == 0;
+ShownState state_of_row(RecipientState state, std::uint32_t attempts) {
+  if (state == RecipientState::held) return ShownState::held;
+  return attempts > 0 ? ShownState::deferred : ShownState::queued;
 }
 
-bool address_matches(std::string_view pattern, const mail::Address& address) {
-  if (pattern == "<>") return address.is_null();
-  if (pattern.front() == '@') return domain_matches(pattern.substr(1), address.domain_key());
-  return iequals(pattern, address.text());
+std::string_view without_final_dot(std::string_view domain) {
+  if (domain.size() > 1 && domain.back() == '.') domain.remove_suffix(1);
+  return domain;
+}
+
+// Of an address as text; empty for a bare local part.
+std::string_view domain_in(std::string_view address) {
+  std::size_t at = address.rfind('@');
+  if (at == std::string_view::npos) return {};
+  return without_final_dot(address.substr(at + 1));
+}
+
+// No allocation: this runs for every row of the queue. Equal as mail::domain_key() makes them.
+bool domain_matches(std::string_view pattern, std::string_view domain) {
+  std::string_view wanted = without_final_dot(pattern);
+  if (wanted.empty() || wanted.front() != '.') return iequals(domain, wanted);
+  return domain.size() > wanted.size() &&
+         iequals(domain.substr(domain.size() - wanted.size()), wanted);
+}
+
+bool address_matches(std::string_view pattern, std::string_view address) {
+  if (pattern == "<>") return address.empty();
+  if (pattern.front() == '@') return domain_matches(pattern.substr(1), domain_in(address));
+  return iequals(pattern, address);
 }
 
 }  // namespace
@@ -48,30 +65,37 @@ std::optional<ShownState> parse_shown_state(std::string_view text) {
 }
 
 ShownState shown_state(const StoredRecipient& recipient, bool active) {
-  if (active) return ShownState::active;
-  if (recipient.state == RecipientState::held) return ShownState::held;
-  return recipient.attempts > 0 ? ShownState::deferred : ShownState::queued;
+  return active ? ShownState::active : state_of_row(recipient.state, recipient.attempts);
 }
 
 bool ListFilter::is_empty() const {
   return !id && !state && domain.empty() && sender.empty() && recipient.empty() && !older;
 }
 
-bool ListFilter::matches(const StoredMessage& message, WallTime now) const {
-  const MessageInfo& info = message.info;
+bool ListFilter::matches(const MessageInfo& info, WallTime now) const {
   if (id && info.id != *id) return false;
   if (older && info.arrival.received_at + *older > now) return false;
-  if (!sender.empty() && !address_matches(sender, info.envelope.reverse_path)) return false;
-  auto any = [&](auto test) {
-    return std::any_of(message.recipients.begin(), message.recipients.end(), test);
-  };
-  if (!domain.empty() && !any([&](const StoredRecipient& r) {
-        return domain_matches(domain, r.recipient.address.domain_key());
-      }))
+  return may_match_sender(info.envelope.reverse_path.text());
+}
+
+bool ListFilter::matches(const StoredRecipient& r) const {
+  return may_match(r.recipient.address.text(), r.state, r.attempts);
+}
+
+bool ListFilter::looks_at_recipients() const {
+  return !domain.empty() || !recipient.empty() || (state && *state != ShownState::active);
+}
+
+bool ListFilter::may_match(std::string_view address, RecipientState row_state,
+                           std::uint32_t attempts) const {
+  if (state && *state != ShownState::active && *state != state_of_row(row_state, attempts))
     return false;
-  return recipient.empty() || any([&](const StoredRecipient& r) {
-           return address_matches(recipient, r.recipient.address);
-         });
+  if (!domain.empty() && !domain_matches(domain, domain_in(address))) return false;
+  return recipient.empty() || address_matches(recipient, address);
+}
+
+bool ListFilter::may_match_sender(std::string_view reverse_path) const {
+  return sender.empty() || address_matches(sender, reverse_path);
 }
 
 std::optional<Duration> parse_duration(std::string_view text) {

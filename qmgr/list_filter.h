@@ -1,4 +1,4 @@
-// Which messages an operator's command means. Pure.
+// Which recipients of which messages an operator's command means. Pure.
 #pragma once
 
 #include <optional>
@@ -29,8 +29,15 @@ struct ListFilter {
   std::optional<Duration> older;
 
   bool is_empty() const;
-  // All but the state.
-  bool matches(const StoredMessage& message, WallTime now) const;
+  bool matches(const MessageInfo& info, WallTime now) const;
+  // All but the state `active`, which is known in memory only.
+  bool matches(const StoredRecipient& recipient) const;
+
+  // For going through very many rows: the same, with nothing but a few columns.
+  bool looks_at_recipients() const;
+  bool may_match(std::string_view address, RecipientState row_state, std::uint32_t attempts) const;
+  bool looks_at_sender() const { return !sender.empty(); }
+  bool may_match_sender(std::string_view reverse_path) const;
 };
 
 // "90s", "2h", "3d", "500ms".

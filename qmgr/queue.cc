@@ -21,6 +21,7 @@ Queue::Queue(net::Loop& loop, Store store, ContentFolder files, ObservedTime obs
       scheduler_(SchedulerLimits{}, static_cast<std::uint64_t>(to_unix_ms(wall_now()))),
       files_(files),
       gather_timer_(loop),
+      start_timer_(loop),
       recorder_(std::make_unique<Recorder>(loop, files.path().substr(0, files.path().rfind('/')),
                                            config.queue.history)),
       worker_(std::make_unique<ContentWorker>(loop)),
@@ -39,6 +40,7 @@ void Queue::finish() {
   if (!finishing_) tell_the_waiting(Duration(0));
   finishing_ = true;
   gather_timer_.stop();
+  start_timer_.stop();
   // Content files first: what they complete may still write rows.
   if (worker_) worker_->finish();
   if (store_) store_->finish();
@@ -66,66 +68,6 @@ void Queue::configure(const config::Config& config) {
     working_.forget_if_empty(id);
   }
   hooks_.on_work();
-}
-
-// --- after start ------------------------------------------------------------------------------
-
-void Queue::recover() {
-  read_mx_sets({});
-  store_->read([this](Store& store) -> StoreThread::Completion {
-    Result<mail::QueueId> last = store.last_id();
-    mail::QueueId id = last ? *last : mail::QueueId{};
-    return [this, id] {
-      totals_.start(id);
-      ids_.pass(id);
-      count_stretch();
-    };
-  });
-}
-
-void Queue::read_breakers(std::string after) {
-  store_->read([this, after = std::move(after)](Store& store) -> StoreThread::Completion {
-    auto found = std::make_shared<Result<std::vector<OpenBreaker>>>(
-        store.breakers(after, kRecoverDestinations));
-    return [this, found] {
-      if (!*found) return hooks_.on_broken(found->error());
-      for (const OpenBreaker& breaker : **found) restore(breaker);
-      if ((*found)->size() == kRecoverDestinations)
-        read_breakers((*found)->back().destination);
-      else
-        read_destinations({});
-    };
-  });
-}
-
-void Queue::read_destinations(std::string after) {
-  store_->read([this, after = std::move(after)](Store& store) -> StoreThread::Completion {
-    auto found = std::make_shared<Result<std::vector<DueDestination>>>(
-        store.destinations(after, kRecoverDestinations));
-    return [this, found] {
-      if (!*found) return hooks_.on_broken(found->error());
-      WallTime now = wall_now();
-      for (const DueDestination& due : **found)
-        scheduler_.due_at(destination_named(due.destination), due.due_at, now);
-      if ((*found)->size() == kRecoverDestinations) read_destinations((*found)->back().destination);
-      hooks_.on_work();
-    };
-  });
-}
-
-void Queue::count_stretch() {
-  if (totals_.complete() || finishing_) return;
-  store_->read([this, after = totals_.cursor(),
-                last = totals_.last()](Store& store) -> StoreThread::Completion {
-    Counts counts;
-    Result<std::optional<mail::QueueId>> end = store.count(after, last, kCountMessages, counts);
-    if (!end) return [this, error = end.error()] { hooks_.on_broken(error); };
-    return [this, end = *end, counts] {
-      if (end) totals_.counted(*end, counts);
-      if (!end) totals_.finished();
-      count_stretch();
-    };
-  });
 }
 
 // --- new messages -----------------------------------------------------------------------------

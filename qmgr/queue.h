@@ -97,11 +97,15 @@ class Queue {
   void read_content(mail::QueueId id, bool in_file, std::uint64_t offset, std::size_t length,
                     std::function<void(std::optional<std::string>)> done);
 
-  // Control. done tells how many recipients were changed.
-  // who: the operator, for the history.
-  void act(Action action, const StoredMessage& message, const std::string& who,
-           std::function<void(std::size_t)> done);
+  // Control. done tells how many recipients were changed; who is the operator, for the history.
+  // What an attempt that runs now will bring cannot be foreseen: such recipients stay as they are
+  // and are returned, for act_later(), which acts on those that are still queued after its end.
+  std::vector<std::uint32_t> act(Action action, const StoredMessage& message,
+                                 const std::string& who, std::function<void(std::size_t)> done);
+  void act_later(Action action, mail::QueueId id, std::vector<std::uint32_t> indices,
+                 const std::string& who, std::function<void(std::size_t)> done);
   bool is_active(mail::QueueId id, std::uint32_t index);
+  bool has_active(mail::QueueId id);
   // The name of a destination, from itself or from a domain.
   std::string destination_key(const std::string& text) const;
   static Pool pool_named(const std::string& key);  // of a destination
@@ -130,6 +134,9 @@ class Queue {
   mail::QueueId next_id() { return ids_.next(wall_now()); }
 
  private:
+  using Lefts = std::vector<AttemptJournal::Left>;
+  void look_at_left(std::shared_ptr<const Lefts> left, std::size_t from);
+  void wait_for_history();
   void read_destinations(std::string after);
   void read_breakers(std::string after);
   void read_mx_sets(std::string after);
@@ -155,6 +162,8 @@ class Queue {
   void settled(SettleRequest& request, const std::function<void(const Settled&)>& done);
   void apply_late(const StoredMessage& message, const std::vector<IndexedOutcome>& outcomes,
                   std::function<void()> done);
+  bool is_busy(mail::QueueId id, std::uint32_t index);
+  void attempts_ended(mail::QueueId id);
   static std::optional<ChangeKind> change_for(Action action, RecipientState state);
   void remove_file(mail::QueueId id);
   void log_events(const MessageInfo& info, const std::vector<RecipientEvent>& events) const;
@@ -168,6 +177,14 @@ class Queue {
                        const RecipientChange& change);
   WallTime milestone_of(const MessageInfo& info, bool warned) const;
 
+  // An operator's command that waits for the end of attempts.
+  struct Waiting {
+    Action action;
+    std::vector<std::uint32_t> indices;
+    std::string who;
+    std::function<void(std::size_t)> done;
+  };
+
   net::Loop& loop_;
   config::Config config_;
   Hooks hooks_;
@@ -179,9 +196,11 @@ class Queue {
   ContentFolder files_;
   mail::QueueIdSource ids_{0};  // worker 0 is qmgr itself
   std::unordered_map<mail::QueueId, std::set<std::uint32_t>> blocked_;
+  std::unordered_multimap<mail::QueueId, Waiting> acts_waiting_;
   std::unordered_map<std::string, std::string> breaker_reasons_;
   NoticeGather gather_;
   net::Timer gather_timer_;
+  net::Timer start_timer_;
   std::unordered_map<std::string, std::string> mx_sets_;  // hosts by destination
   std::map<std::string, Suspension> suspensions_;
   bool keep_files_ = false;

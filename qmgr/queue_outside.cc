@@ -31,6 +31,17 @@ HistoryKind history_kind(Action action) {
   return HistoryKind::returned;
 }
 
+// What the bounce of a recipient says that an operator gave up.
+DsnRecipient details_of_return(const StoredRecipient& row) {
+  RecipientFacts facts{row.index,    row.recipient,    row.destination,          row.attempts,
+                       row.in_doubt, row.delay_warned, greylisted_at(&row.last), row.crashes};
+  LastOutcome last;
+  last.reply.enhanced = {5, 7, 0};
+  last.reply.text = "returned by the operator of the mail system";
+  if (row.last.at != WallTime{}) last.reply.text += "; before: " + row.last.reply.one_line();
+  return details_of(facts, last);
+}
+
 }  // namespace
 
 // A blocked recipient is skipped by refills, and leaves the scheduler if it is queued there. One
@@ -63,6 +74,7 @@ void Queue::unblock(mail::QueueId id, const std::vector<std::uint32_t>& indices)
   if (found == blocked_.end()) return;
   for (std::uint32_t index : indices) found->second.erase(index);
   if (found->second.empty()) blocked_.erase(found);
+  attempts_ended(id);
   // Their destinations are not known here; the rows tell, if they are still there.
   store_->read([this, id](Store& store) -> StoreThread::Completion {
     auto message = std::make_shared<Result<std::optional<StoredMessage>>>(
@@ -100,6 +112,7 @@ void Queue::apply_late(const StoredMessage& message, const std::vector<IndexedOu
   Settlement settlement;
   settlement.id = message.info.id;
   std::vector<RecipientEvent> events;
+  std::map<std::uint32_t, bool> ends;  // recipients, and whether it is in doubt
   for (const StoredRecipient& row : message.recipients) {
     auto report = std::find_if(outcomes.begin(), outcomes.end(),
                                [&](const IndexedOutcome& o) { return o.index == row.index; });
@@ -111,6 +124,7 @@ void Queue::apply_late(const StoredMessage& message, const std::vector<IndexedOu
     RetryRules rules = rules_for(message.info, row.recipient.address);
     Verdict verdict = judge(message.info, facts, report->outcome, rules, now);
     recorder_->outcome(message.info, facts, report->outcome, verdict.change, rules, {}, now);
+    ends[row.index] = report->outcome.in_doubt;
     if (verdict.event) {
       const mail::Outcome& o = report->outcome;
       events.push_back(
@@ -120,7 +134,11 @@ void Queue::apply_late(const StoredMessage& message, const std::vector<IndexedOu
   }
   if (settlement.changes.empty()) return done();
   submit(std::move(settlement), message.info, std::move(events), true,
-         [done = std::move(done)](const Settled&) { done(); });
+         [this, id = message.info.id, ends, done = std::move(done)](const Settled& settled) {
+           for (std::uint32_t index : settled.changed)
+             recorder_->left_settled(id, index, ends.at(index));
+           done();
+         });
 }
 
 void Queue::mark_damaged(mail::QueueId id) {
@@ -133,22 +151,40 @@ bool Queue::is_active(mail::QueueId id, std::uint32_t index) {
   return r != nullptr && r->place == Place::leased;
 }
 
-// What an attempt that runs right now brings cannot be foreseen, so its recipients stay as they
-// are.
-void Queue::act(Action action, const StoredMessage& message, const std::string& who,
-                std::function<void(std::size_t)> done) {
+bool Queue::has_active(mail::QueueId id) {
+  WorkingMessage* message = working_.find(id);
+  return message != nullptr &&
+         std::any_of(message->recipients.begin(), message->recipients.end(),
+                     [](const WorkingRecipient& r) { return r.place == Place::leased; });
+}
+
+// --- what operators ask for --------------------------------------------------------------------
+
+// Lent, being settled, or lent by a former qmgr.
+bool Queue::is_busy(mail::QueueId id, std::uint32_t index) {
+  const WorkingRecipient* r = in_memory(working_, id, index);
+  if (r != nullptr && r->place != Place::queued) return true;
+  auto blocked = blocked_.find(id);
+  return blocked != blocked_.end() && blocked->second.count(index) > 0;
+}
+
+std::vector<std::uint32_t> Queue::act(Action action, const StoredMessage& message,
+                                      const std::string& who,
+                                      std::function<void(std::size_t)> done) {
   WallTime now = wall_now();
   Settlement settlement;
   settlement.id = message.info.id;
   std::vector<RecipientEvent> events;
   std::vector<std::uint32_t> indices;
-  auto blocked = blocked_.find(message.info.id);
+  std::vector<std::uint32_t> busy;
   for (const StoredRecipient& row : message.recipients) {
-    const WorkingRecipient* r = in_memory(working_, message.info.id, row.index);
-    if (r != nullptr && r->place != Place::queued) continue;
-    if (blocked != blocked_.end() && blocked->second.count(row.index) > 0) continue;
     std::optional<ChangeKind> kind = change_for(action, row.state);
     if (!kind) continue;
+    if (is_busy(message.info.id, row.index)) {
+      // An attempt is what `retry` asks for.
+      if (action != Action::retry) busy.push_back(row.index);
+      continue;
+    }
     RecipientChange change;
     change.index = row.index;
     change.kind = *kind;
@@ -159,22 +195,65 @@ void Queue::act(Action action, const StoredMessage& message, const std::string& 
     recorder_->asked(history_kind(action), message.info.id, row, who, now);
     if (action == Action::retry || action == Action::release)
       scheduler_.release_hold(destination_named(row.destination), now);
-    if (action != Action::bounce) continue;
-    RecipientFacts facts{row.index,    row.recipient,    row.destination,          row.attempts,
-                         row.in_doubt, row.delay_warned, greylisted_at(&row.last), row.crashes};
-    LastOutcome last;
-    last.reply.enhanced = {5, 7, 0};
-    last.reply.text = "returned by the operator of the mail system";
-    if (row.last.at != WallTime{}) last.reply.text += "; before: " + row.last.reply.one_line();
-    events.push_back({row.index, Event::failed, details_of(facts, last)});
+    if (action == Action::bounce)
+      events.push_back({row.index, Event::failed, details_of_return(row)});
   }
-  if (settlement.changes.empty()) return done(0);
+  if (settlement.changes.empty()) {
+    done(0);
+    return busy;
+  }
   block(message.info.id, indices);
   submit(std::move(settlement), message.info, std::move(events), true,
          [this, id = message.info.id, indices, done = std::move(done)](const Settled& settled) {
            unblock(id, indices);
            done(settled.changed.size());
          });
+  return busy;
+}
+
+void Queue::act_later(Action action, mail::QueueId id, std::vector<std::uint32_t> indices,
+                      const std::string& who, std::function<void(std::size_t)> done) {
+  bool runs = std::any_of(indices.begin(), indices.end(),
+                          [&](std::uint32_t index) { return is_busy(id, index); });
+  acts_waiting_.emplace(id, Waiting{action, std::move(indices), who, std::move(done)});
+  if (!runs) attempts_ended(id);
+}
+
+// Some of this message's. Those who still run, or run again, are waited for further.
+void Queue::attempts_ended(mail::QueueId id) {
+  if (finishing_) return;
+  auto [begin, end] = acts_waiting_.equal_range(id);
+  std::vector<Waiting> ready;
+  for (auto at = begin; at != end;) {
+    bool ended = std::any_of(at->second.indices.begin(), at->second.indices.end(),
+                             [&](std::uint32_t index) { return !is_busy(id, index); });
+    if (ended) ready.push_back(std::move(at->second));
+    at = ended ? acts_waiting_.erase(at) : std::next(at);
+  }
+  for (Waiting& one : ready) {
+    auto waiting = std::make_shared<Waiting>(std::move(one));
+    store_->read([this, id, waiting](Store& store) -> StoreThread::Completion {
+      const std::vector<std::uint32_t>& wanted = waiting->indices;
+      auto found = std::make_shared<Result<std::optional<StoredMessage>>>(store.message(
+          id, wanted.front(), static_cast<std::uint32_t>(wanted.back() - wanted.front()) + 1));
+      return [this, id, waiting, found] {
+        if (!*found || !**found) return waiting->done(0);
+        StoredMessage& message = ***found;
+        std::erase_if(message.recipients, [&](const StoredRecipient& r) {
+          return !std::binary_search(waiting->indices.begin(), waiting->indices.end(), r.index);
+        });
+        auto total = std::make_shared<std::pair<std::size_t, std::size_t>>(1, 0);  // parts, changed
+        auto part = [waiting, total](std::size_t changed) {
+          total->second += changed;
+          if (--total->first == 0) waiting->done(total->second);
+        };
+        ++total->first;
+        auto busy = act(waiting->action, message, waiting->who, part);
+        if (busy.empty()) return part(0);
+        act_later(waiting->action, id, std::move(busy), waiting->who, part);
+      };
+    });
+  }
 }
 
 std::optional<ChangeKind> Queue::change_for(Action action, RecipientState state) {

@@ -87,6 +87,7 @@ void Queue::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes) {
                                   : judge(message->info, facts, one.outcome, rules, now);
     if (verdict.change.kind == ChangeKind::quarantine) log_held(id, facts, verdict.change);
     recorder_->outcome(message->info, facts, one.outcome, verdict.change, rules, r->leased_at, now);
+    if (one.outcome.in_doubt) recorder_->keep_doubt(*r);
     if (verdict.event) {
       LastOutcome last{now, one.outcome.stage, one.outcome.reply, one.outcome.remote_host};
       RecipientEvent event{one.index, *verdict.event, details_of(facts, last)};
@@ -275,6 +276,7 @@ void Queue::settled(SettleRequest& request, const std::function<void(const Settl
     });
     working_.forget_if_empty(settlement.id);
   }
+  attempts_ended(settlement.id);
   if (result.message_removed) {
     log::Line(log::Level::info, "removed").kv("id", settlement.id.text());
     if (result.content_file_removed && !finishing_) remove_file(settlement.id);

@@ -48,9 +48,82 @@ Recorder::Recorder(net::Loop& loop, const std::string& folder, Duration keep)
     return;
   }
   journal_ = journal.take();
-  if (journal_.interrupted() > 0)
-    log::Line(log::Level::warning, "attempts_interrupted").kv("recipients", journal_.interrupted());
+  if (journal_.left_count() > 0)
+    log::Line(log::Level::warning, "attempts_interrupted").kv("recipients", journal_.left_count());
 }
+
+// Before the journal goes: what is still to be confirmed releases its slots.
+Recorder::~Recorder() {
+  history_.finish();
+}
+
+// --- attempts whose end nobody knows -----------------------------------------------------------
+
+void Recorder::left_queued(const MessageInfo& message, const StoredRecipient& recipient, bool doubt,
+                           WallTime now) {
+  std::string address = recipient.recipient.address.text();
+  EventRecord event;
+  event.id = message.id;
+  event.index = recipient.index;
+  event.at = ms(message.arrival.received_at);
+  event.recipient = address;
+  event.destination = recipient.destination;
+  history_.known(event);
+  if (doubt) tell_doubt(event, journal_.take_left(message.id, recipient.index), now);
+}
+
+// Its outcome was committed. If nothing was in doubt, only the journal's slot came too late.
+void Recorder::left_gone(const AttemptJournal::Left& left, WallTime now) {
+  std::uint32_t ticket = journal_.take_left(left.id, left.index);
+  if (!left.doubt) return journal_.end(ticket);
+  EventRecord event;
+  event.id = left.id;
+  event.index = left.index;
+  tell_doubt(event, ticket, now);
+}
+
+// Only now: until the commit, the death of qmgr leaves its end unseen once more.
+void Recorder::left_settled(mail::QueueId id, std::uint32_t index, bool in_doubt) {
+  std::uint32_t ticket = journal_.take_left(id, index);
+  if (ticket == 0 || !in_doubt) return journal_.end(ticket);
+  journal_.doubt(ticket);
+  end_when_written(ticket);
+}
+
+void Recorder::tell_doubt(EventRecord event, std::uint32_t ticket, WallTime now) {
+  event.kind = HistoryKind::in_doubt;
+  event.at = ms(now);
+  event.in_doubt = true;
+  event.why =
+      "an attempt ended unseen when a process was killed; it may have been delivered, and is "
+      "tried again";
+  history_.happened(event);
+  journal_.doubt(ticket);
+  end_when_written(ticket);
+}
+
+void Recorder::keep_doubt(WorkingRecipient& r) {
+  std::uint32_t ticket = std::exchange(r.journal, 0);
+  if (ticket == 0) return;
+  journal_.doubt(ticket);
+  end_when_written(ticket);
+}
+
+void Recorder::end_when_written(std::uint32_t ticket) {
+  unwritten_.push_back(ticket);
+  if (flushing_) return;
+  flushing_ = true;
+  history_.flush([this, tickets = std::exchange(unwritten_, {})] {
+    for (std::uint32_t written : tickets) journal_.end(written);
+    flushing_ = false;
+    if (unwritten_.empty()) return;
+    std::uint32_t next = unwritten_.back();
+    unwritten_.pop_back();
+    end_when_written(next);
+  });
+}
+
+// --- events ------------------------------------------------------------------------------------
 
 void Recorder::arrived(const NewMessage& message) {
   if (!history_.on()) return;
@@ -77,20 +150,16 @@ void Recorder::held(const NewMessage& message, WallTime now) {
 void Recorder::lent(const MessageInfo& message, WorkingRecipient& r, const std::string& destination,
                     WallTime now) {
   r.leased_at = now;
-  if (journal_.interrupted() > 0 && journal_.take_interrupted(message.id, r.index)) {
+  std::uint32_t ticket = journal_.left_count() > 0 ? journal_.take_left(message.id, r.index) : 0;
+  if (ticket > 0) {
     r.in_doubt = true;
+    std::string address = r.recipient.address.text();
     EventRecord event;
     event.id = message.id;
     event.index = r.index;
-    event.kind = HistoryKind::in_doubt;
-    event.at = ms(now);
-    event.in_doubt = true;
-    event.why =
-        "qmgr was killed while an attempt was under way; it may have been delivered, and is tried "
-        "again";
-    event.recipient = r.recipient.address.text();
+    event.recipient = address;
     event.destination = destination;
-    history_.happened(event);
+    tell_doubt(event, ticket, now);
   }
   r.journal = journal_.begin(message.id, r.index);
 }
@@ -131,8 +200,6 @@ void Recorder::delivered(const MessageInfo& message, const WorkingRecipient& r,
 void Recorder::outcome(const MessageInfo& message, const RecipientFacts& before,
                        const mail::Outcome& outcome, const RecipientChange& change,
                        const RetryRules& rules, WallTime began, WallTime now) {
-  // Its end is known after all.
-  if (began == WallTime{}) (void)journal_.take_interrupted(message.id, before.index);
   if (!history_.on()) return;
   EventRecord event = attempt(message.id, before.index, outcome, began, now);
   std::string why = why_then(message, before, change, rules, now);

@@ -21,8 +21,19 @@ class Recorder {
  public:
   // folder: the spool, without symbolic links in it.
   Recorder(net::Loop& loop, const std::string& folder, Duration keep);
+  ~Recorder();
 
   History& history() { return history_; }
+
+  // What a former qmgr left behind (attempt_journal.h), to be looked up in the queue at the start.
+  // What is still queued is put into the history by name, so that a mark of doubt finds it however
+  // soon the next kill comes; what was in doubt already is marked now.
+  std::vector<AttemptJournal::Left> left() const { return journal_.left(); }
+  void left_queued(const MessageInfo& message, const StoredRecipient& recipient, bool doubt,
+                   WallTime now);
+  void left_gone(const AttemptJournal::Left& left, WallTime now);
+  // Its late outcome, told by outcome(), is committed.
+  void left_settled(mail::QueueId id, std::uint32_t index, bool in_doubt);
 
   void arrived(const NewMessage& message);
   void held(const NewMessage& message, WallTime now);  // from the start
@@ -30,6 +41,8 @@ class Recorder {
   void lent(const MessageInfo& message, WorkingRecipient& recipient, const std::string& destination,
             WallTime now);
   void ended(WorkingRecipient& recipient);
+  // Its outcome, told by outcome(), is in doubt: the journal keeps it until the history has it.
+  void keep_doubt(WorkingRecipient& recipient);
 
   // Of a plain success.
   void delivered(const MessageInfo& message, const WorkingRecipient& recipient,
@@ -48,8 +61,13 @@ class Recorder {
   EventRecord attempt(mail::QueueId id, std::uint32_t index, const mail::Outcome& outcome,
                       WallTime began, WallTime now) const;
 
+  void tell_doubt(EventRecord event, std::uint32_t ticket, WallTime now);
+  void end_when_written(std::uint32_t ticket);
+
   History history_;
   AttemptJournal journal_;
+  std::vector<std::uint32_t> unwritten_;  // tickets of doubts the history may not have yet
+  bool flushing_ = false;
 };
 
 }  // namespace postwain::qmgr

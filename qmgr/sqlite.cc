@@ -139,6 +139,10 @@ std::int64_t Use::number() {
 }
 
 std::string Use::text() {
+  return std::string(view());
+}
+
+std::string_view Use::view() {
   int column = next_column_++;
   const void* data = sqlite3_column_blob(stmt_, column);
   int size = sqlite3_column_bytes(stmt_, column);

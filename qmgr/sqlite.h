@@ -86,7 +86,8 @@ class Use {
 
   std::int64_t number();
   bool flag() { return number() != 0; }
-  std::string text();  // of text and blobs
+  std::string text();       // of text and blobs
+  std::string_view view();  // the same, until the next step
 
  private:
   sqlite3_stmt* stmt_;

@@ -64,7 +64,12 @@ std::string_view sql_text(Sql statement) {
       return "SELECT id, reverse_path, body, smtputf8, eight_bit, ret, envid, size, received_at, "
              "protocol, client_address, client_name, account, kind, traffic_class, in_file, "
              "require_tls, tls_required_no "
-             "FROM message WHERE id > ?1 ORDER BY id LIMIT ?2";
+             "FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
+    case Sql::skim_recipients:
+      return "SELECT message_id, address, state, attempts FROM recipient "
+             "WHERE message_id > ?1 AND message_id <= ?2 ORDER BY message_id, idx LIMIT ?3";
+    case Sql::skim_senders:
+      return "SELECT id, reverse_path FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
     case Sql::count_messages:
       return "SELECT count(*), max(id) FROM "
              "(SELECT id FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3)";

@@ -25,6 +25,8 @@ enum class Sql : std::uint8_t {
   next_due,
   next_destination,
   list_messages,
+  skim_recipients,
+  skim_senders,
   count_messages,
   count_recipients,
   put_breaker,

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,6 +42,12 @@ struct DuePage {
   std::vector<Row> rows;
   std::vector<MessageInfo> messages;  // of the rows, each once
   std::optional<WallTime> next_due;   // of what was not read
+};
+
+struct ListPage {
+  std::vector<StoredMessage> slices;  // messages, the first and the last perhaps not whole
+  ListCursor next;
+  bool end = false;
 };
 
 struct DueDestination {
@@ -109,8 +116,19 @@ class Store {
   // Nothing when there is no such row.
   Result<std::optional<std::string>> content(mail::QueueId id, std::uint64_t offset,
                                              std::size_t length);
-  Result<std::vector<StoredMessage>> list(mail::QueueId after, std::size_t max_messages,
-                                          std::size_t max_recipients);
+  // From `at` on, up to the message `last`. max_recipients: of the page; a message that has more is
+  // cut there, and the next page goes on within it.
+  Result<ListPage> list(ListCursor at, mail::QueueId last, std::size_t max_messages,
+                        std::size_t max_recipients);
+  // Goes through at most max_rows rows of recipients, or of senders, behind `after` and up to
+  // `last`. The first message that may be meant, or nothing; `after` moves to just before it, or to
+  // the end of what was looked at.
+  using MayMatch = std::function<bool(std::string_view address, RecipientState, std::uint32_t)>;
+  Result<bool> skim_recipients(mail::QueueId& after, mail::QueueId last, std::size_t max_rows,
+                               const MayMatch& may_match);
+  using MayMatchSender = std::function<bool(std::string_view reverse_path)>;
+  Result<bool> skim_senders(mail::QueueId& after, mail::QueueId last, std::size_t max_rows,
+                            const MayMatchSender& may_match);
   // Counts one stretch of at most max_messages behind `after`, up to `last`; end of the stretch, or
   // nothing when there are no more.
   Result<std::optional<mail::QueueId>> count(mail::QueueId after, mail::QueueId last,
@@ -145,6 +163,7 @@ class Store {
   Status remove_if_empty(mail::QueueId id, Settled& settled);
   Result<std::optional<MessageInfo>> info(mail::QueueId id);
   std::optional<MessageInfo> read_info(Use& use);
+  Status read_recipients(StoredMessage& message, std::uint32_t from, std::size_t max_recipients);
   Status simple(Sql which);
 
   Database db_;

@@ -1,4 +1,4 @@
-// Where reading a destination's due rows goes on: behind this row, in the order of the index.
+// Where reading goes on.
 #pragma once
 
 #include <cstdint>
@@ -8,10 +8,19 @@
 
 namespace postwain::qmgr {
 
+// In a destination's due rows: behind this row, in the order of the index.
 struct StoreCursor {
   WallTime due{};  // no row is due at the beginning of time
   mail::QueueId id;
   std::uint32_t index = 0;
+};
+
+// In the list of messages: at recipient `from` of the message `within` if that is not 0, then
+// behind the message `after`.
+struct ListCursor {
+  mail::QueueId after;
+  mail::QueueId within;
+  std::uint32_t from = 0;
 };
 
 }  // namespace postwain::qmgr

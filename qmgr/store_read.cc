@@ -89,15 +89,22 @@ Result<std::optional<StoredMessage>> Store::message(mail::QueueId id, std::uint3
   if (!found) return found.error();
   if (!*found) return std::optional<StoredMessage>();
   StoredMessage message{std::move(**found), {}};
+  if (Status s = read_recipients(message, from, max_recipients); !s) return s.error();
+  return std::optional<StoredMessage>(std::move(message));
+}
+
+Status Store::read_recipients(StoredMessage& message, std::uint32_t from,
+                              std::size_t max_recipients) {
   Use use(sql(Sql::select_recipients));
-  use.number(static_cast<std::int64_t>(id.value)).number(from).number(max_recipients);
+  use.number(static_cast<std::int64_t>(message.info.id.value))
+      .number(from)
+      .number(static_cast<std::int64_t>(max_recipients));
   for (;;) {
     Use::Step step = use.step();
     if (step == Use::Step::failed) return error(Sql::select_recipients);
-    if (step == Use::Step::done) break;
+    if (step == Use::Step::done) return {};
     message.recipients.push_back(read_recipient(use));
   }
-  return std::optional<StoredMessage>(std::move(message));
 }
 
 Result<DuePage> Store::due(const std::string& destination, WallTime now, std::uint32_t limit,
@@ -193,29 +200,6 @@ Result<std::optional<std::string>> Store::content(mail::QueueId id, std::uint64_
   return error(Sql::select_content);
 }
 
-Result<std::vector<StoredMessage>> Store::list(mail::QueueId after, std::size_t max_messages,
-                                               std::size_t max_recipients) {
-  std::vector<StoredMessage> found;
-  {
-    Use use(sql(Sql::list_messages));
-    use.number(static_cast<std::int64_t>(after.value))
-        .number(static_cast<std::int64_t>(max_messages));
-    for (;;) {
-      Use::Step step = use.step();
-      if (step == Use::Step::failed) return error(Sql::list_messages);
-      if (step == Use::Step::done) break;
-      if (auto one = read_info(use)) found.push_back({*std::move(one), {}});
-    }
-  }
-  for (StoredMessage& message : found) {
-    Result<std::optional<StoredMessage>> whole =
-        this->message(message.info.id, 0, static_cast<std::uint32_t>(max_recipients));
-    if (!whole) return whole.error();
-    if (*whole) message.recipients = std::move((*whole)->recipients);
-  }
-  return found;
-}
-
 Result<std::optional<mail::QueueId>> Store::count(mail::QueueId after, mail::QueueId last,
                                                   std::size_t max_messages, Counts& counts) {
   mail::QueueId end;
@@ -240,7 +224,7 @@ Result<std::optional<mail::QueueId>> Store::count(mail::QueueId after, mail::Que
 Result<mail::QueueId> Store::last_id() {
   Result<std::string> text = db_.ask("SELECT max(id) FROM message");
   if (!text) return text.error();
-  return id_of(std::atoll(text->c_str()));
+  return id_of(std::strtoll(text->c_str(), nullptr, 10));
 }
 
 }  // namespace postwain::qmgr

@@ -158,7 +158,7 @@ Timeline timeline_of(const StoredMessage& message) {
       last.at = row.last.at;
       last.stage = row.last.stage;
       last.host = row.last.remote_host;
-      last.reply = row.last.reply.code != 0 ? row.last.reply.one_line() : row.last.reply.text;
+      last.reply = row.last.reply.one_line();
       last.in_doubt = row.in_doubt;
       last.next_attempt_at = row.next_attempt_at;
       r.events.push_back(std::move(last));

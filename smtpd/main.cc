@@ -12,7 +12,7 @@ int main(int argc, char** argv) {
   daemon::Start start = daemon::begin("smtpd", argc, argv);
   net::Loop loop;
   {
-    // From here on the link to qmgr is being tried; sessions answer 451 until it stands.
+    // From here on the link to qmgr is being tried; connections are accepted when it stands.
     smtpd::Server server(loop, start);
     // SIGTERM and SIGINT drain, SIGHUP says that another process has taken over.
     daemon::Signals signals(

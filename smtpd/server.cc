@@ -12,6 +12,7 @@ namespace postwain::smtpd {
 namespace {
 
 constexpr Duration kSweepEvery = std::chrono::seconds(1);
+constexpr Duration kQmgrWaitMax = std::chrono::seconds(2);
 constexpr Duration kDrainMax = std::chrono::seconds(30);
 // Sessions of a replaced process may last that long.
 constexpr Duration kRetireMax = std::chrono::hours(1);
@@ -26,11 +27,16 @@ Server::Server(net::Loop& loop, daemon::Start& start)
       policy_(config_),
       limits_(share_of(config_.limits.connections, config_.workers.smtpd),
               share_of(config_.limits.connections_per_ip, config_.workers.smtpd)),
-      intake_(loop, config_.qmgr_socket(), start.name, [this] { daemon::announce_ready(start_); }),
+      intake_(loop, config_.qmgr_socket(), start.name,
+              [this] {
+                begin_accepting();
+                daemon::announce_ready(start_);
+              }),
       guard_(share_of(config_.auth.lockout_failures, config_.workers.smtpd),
              config_.auth.lockout_period),
       rates_(config_.limits, config_.workers.smtpd),
       shared_{loop_, config_, policy_, intake_, nullptr, nullptr, &guard_, &rates_},
+      accept_anyway_(loop),
       sweeper_(loop) {
   sweeper_.repeat(kSweepEvery, [this] { sweep(); });
 }
@@ -60,6 +66,7 @@ Status Server::open() {
     status = listen(listener, fd);
     if (!status) return status;
   }
+  accept_anyway_.start(kQmgrWaitMax, [this] { begin_accepting(); });
   return {};
 }
 
@@ -88,9 +95,19 @@ Status Server::listen(const config::Listener& listener, int fd) {
                    listener.tls == config::ListenerTls::required;
   if (needs_tls && tls_ == nullptr)
     return Error{listener.name() + ": TLS is required and there is no certificate", 0};
-  listeners_.push_back(std::make_unique<net::Listener>(
-      loop_, fd, [this, &listener](net::Stream stream) { admit(listener, std::move(stream)); }));
+  bound_.push_back({&listener, fd});
   return {};
+}
+
+// Once the link to qmgr stands, or has had its time: until then connections wait in the kernel, or
+// go to the process that this one replaces, instead of being told to come again later.
+void Server::begin_accepting() {
+  accept_anyway_.stop();
+  for (const Bound& one : std::exchange(bound_, {}))
+    listeners_.push_back(std::make_unique<net::Listener>(
+        loop_, one.fd, [this, listener = one.listener](net::Stream stream) {
+          admit(*listener, std::move(stream));
+        }));
 }
 
 void Server::admit(const config::Listener& listener, net::Stream stream) {
@@ -211,6 +228,7 @@ void Server::drain() {
   if (draining_) return;
   draining_ = true;
   drain_until_ = loop_.now() + kDrainMax;
+  bound_.clear();
   listeners_.clear();
   for (std::size_t i = receptions_.size(); i > 0; --i) limits_.release({});
   receptions_.clear();
@@ -225,6 +243,7 @@ void Server::retire() {
   if (draining_ || retiring_) return;
   retiring_ = true;
   drain_until_ = loop_.now() + kRetireMax;
+  bound_.clear();
   listeners_.clear();
   stop_when_idle();
 }

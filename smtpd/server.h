@@ -39,6 +39,7 @@ class Server {
   Status open_tls();
   void open_logins();
   Status listen(const config::Listener& listener, int fd);
+  void begin_accepting();
   void admit(const config::Listener& listener, net::Stream stream);
   void receive_header(const config::Listener& listener, net::Stream stream);
   void take_proxied();
@@ -63,7 +64,13 @@ class Server {
   std::unordered_map<Session*, std::unique_ptr<Session>> sessions_;
   std::unordered_map<ProxyReception*, std::unique_ptr<ProxyReception>> receptions_;
   std::vector<std::unique_ptr<Session>> graveyard_;  // over; destroyed at the end of the turn
+  struct Bound {
+    const config::Listener* listener;
+    int fd;
+  };
+  std::vector<Bound> bound_;  // nothing is accepted there yet
   std::vector<std::unique_ptr<net::Listener>> listeners_;
+  net::Timer accept_anyway_;
   net::Timer sweeper_;
   bool draining_ = false;
   bool retiring_ = false;

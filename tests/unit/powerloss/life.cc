@@ -218,12 +218,14 @@ namespace {
 
 std::string read_all(Store& store, ContentFolder& folder, Found& found) {
   std::size_t in_files = 0;
-  for (mail::QueueId after;;) {
-    Result<std::vector<StoredMessage>> page = store.list(after, 1000, 1000);
+  ListCursor at;
+  for (bool end = false; !end;) {
+    Result<ListPage> page = store.list(at, mail::QueueId{INT64_MAX}, 1000, 100000);
     if (!page) return page.error().text;
-    if (page->empty()) break;
-    for (const StoredMessage& message : *page) {
-      after = message.info.id;
+    at = page->next;
+    end = page->end;
+    for (const StoredMessage& message : page->slices) {
+      mail::QueueId after = message.info.id;
       std::string who = fmt::format("message {}", after.value);
       if (message.recipients.empty()) return who + " has no recipient";
       for (const StoredRecipient& r : message.recipients)

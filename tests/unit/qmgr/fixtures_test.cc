@@ -35,10 +35,10 @@ TEST_CASE("there is a fixture of every schema before this one, and it becomes th
     REQUIRE(*store->database().ask("PRAGMA user_version") ==
             std::to_string(queue_schema::kSchemaVersion));
     REQUIRE(*store->database().ask("PRAGMA integrity_check") == "ok");
-    auto all = store->list({}, 10, 10);
+    auto all = store->list({}, mail::QueueId{INT64_MAX}, 10, 10);
     REQUIRE(all.ok());
-    REQUIRE(all->size() == 3);
-    const StoredMessage& first = all->front();
+    REQUIRE(all->slices.size() == 3);
+    const StoredMessage& first = all->slices.front();
     REQUIRE(first.info.envelope.envid == "env");
     REQUIRE(first.recipients.size() == 2);
     const StoredRecipient& b = first.recipients[1];
@@ -47,9 +47,9 @@ TEST_CASE("there is a fixture of every schema before this one, and it becomes th
     REQUIRE(b.in_doubt);
     REQUIRE(b.last.reply.one_line() == "451 4.2.0 not now");
     REQUIRE(b.crashes == 0);
-    REQUIRE((*all)[1].info.in_file);
-    REQUIRE((*all)[1].recipients[0].state == RecipientState::held);
-    REQUIRE((*all)[2].info.kind == MessageKind::notice);
+    REQUIRE(all->slices[1].info.in_file);
+    REQUIRE(all->slices[1].recipients[0].state == RecipientState::held);
+    REQUIRE(all->slices[2].info.kind == MessageKind::notice);
     REQUIRE(**store->content(mail::QueueId{101}, 0, 100) == "Subject: x\n");
     REQUIRE(store->breakers("", 10)->size() == 1);
     if (version >= 2) REQUIRE(store->suspensions("", 10)->front().reason == "maintenance");

@@ -419,14 +419,68 @@ TEST_CASE("the journal of attempts names what was under way") {
   }
   auto journal = AttemptJournal::open(path);
   REQUIRE(journal.ok());
-  CHECK(journal->interrupted() == 2);
-  CHECK_FALSE(journal->take_interrupted(mail::QueueId{5}, 0));
-  CHECK(journal->take_interrupted(mail::QueueId{5}, 1));
-  CHECK_FALSE(journal->take_interrupted(mail::QueueId{5}, 1));
+  REQUIRE(journal->left_count() == 2);
+  CHECK(journal->left()[0].index == 1);
+  CHECK_FALSE(journal->left()[0].doubt);
+  CHECK(journal->take_left(mail::QueueId{5}, 0) == 0);
+  std::uint32_t left = journal->take_left(mail::QueueId{5}, 1);
+  CHECK(left != 0);
+  CHECK(journal->take_left(mail::QueueId{5}, 1) == 0);
+  journal->end(left);
   // More than there is room for are simply not noted.
   for (std::uint32_t i = 0; i < kJournalSlots - 1; ++i)
     REQUIRE(journal->begin(mail::QueueId{7}, i) != 0);
   CHECK(journal->begin(mail::QueueId{8}, 0) == 0);
+}
+
+TEST_CASE("the journal keeps a doubt until the history has it, beside a later attempt") {
+  test::TempFolder folder;
+  std::string path = folder.path() + "/attempts";
+  {
+    auto journal = AttemptJournal::open(path);
+    std::uint32_t first = journal->begin(mail::QueueId{5}, 1);
+    journal->doubt(first);
+    journal->begin(mail::QueueId{5}, 1);
+  }
+  {
+    auto journal = AttemptJournal::open(path);
+    REQUIRE(journal->left_count() == 1);
+    CHECK(journal->left()[0].doubt);
+    journal->doubt(journal->take_left(mail::QueueId{5}, 1));
+  }
+  auto journal = AttemptJournal::open(path);
+  REQUIRE(journal->left_count() == 1);
+  CHECK(journal->left()[0].doubt);
+  journal->end(journal->take_left(mail::QueueId{5}, 1));
+  CHECK(AttemptJournal::open(path)->left_count() == 0);
+}
+
+TEST_CASE("of a message whose arrival was lost every recipient that is told of shows") {
+  test::TempFolder folder;
+  net::Loop loop;
+  History history(loop, db_of(folder), std::chrono::hours(1));
+  EventRecord event;
+  event.id = mail::QueueId{77};
+  event.at = to_unix_ms(wall_now());
+  event.recipient = "a@example.org";
+  history.happened(event);
+  event.index = 1;
+  event.recipient = "b@example.org";
+  history.known(event);
+  event.index = 1;
+  event.recipient = {};
+  event.kind = HistoryKind::in_doubt;
+  history.happened(event);
+  auto found = asked(loop, history, mail::QueueId{77}.text());
+  REQUIRE(found.ok());
+  REQUIRE(found->size() == 1);
+  const Timeline& timeline = found->front();
+  CHECK_FALSE(timeline.known);
+  REQUIRE(timeline.recipients.size() == 2);
+  CHECK(timeline.recipients[0].events.size() == 1);
+  CHECK(timeline.recipients[1].address == "b@example.org");
+  REQUIRE(timeline.recipients[1].events.size() == 1);
+  CHECK(timeline.recipients[1].events[0].kind == HistoryKind::in_doubt);
 }
 
 TEST_CASE("Message-ID and remote queue id are found in what strangers write") {

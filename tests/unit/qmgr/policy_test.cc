@@ -304,7 +304,7 @@ TEST_CASE("filters of queue commands") {
   auto matches = [&](auto set, Duration age = 0ms) {
     ListFilter filter;
     set(filter);
-    return filter.matches(message, at(0) + age);
+    return filter.matches(message.info, at(0) + age) && filter.matches(message.recipients[0]);
   };
   REQUIRE(matches([](ListFilter&) {}));
   REQUIRE(matches([](ListFilter& f) { f.domain = "sub.example.org"; }));

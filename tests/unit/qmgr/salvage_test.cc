@@ -93,9 +93,9 @@ Recovered recover(const std::string& spool, const std::string& to) {
   auto store = Store::open(to + "/queue.db");
   REQUIRE(store.ok());
   REQUIRE(*store->database().ask("PRAGMA integrity_check") == "ok");
-  auto all = store->list({}, 1000, 1000);
+  auto all = store->list({}, mail::QueueId{INT64_MAX}, 1000, 100000);
   REQUIRE(all.ok());
-  for (const StoredMessage& m : *all) {
+  for (const StoredMessage& m : all->slices) {
     std::uint64_t id = m.info.id.value;
     // Nothing that was not there, and nothing that had left.
     REQUIRE(id > kSettled);

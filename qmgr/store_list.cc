@@ -1,0 +1,110 @@
+// Reading the whole queue, for an operator's command: page by page, and past what is not meant.
+#include "qmgr/store.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+mail::QueueId id_of(std::int64_t value) {
+  return mail::QueueId{static_cast<std::uint64_t>(value)};
+}
+
+mail::QueueId before(mail::QueueId id) {
+  return mail::QueueId{id.value - 1};
+}
+
+}  // namespace
+
+Result<ListPage> Store::list(ListCursor at, mail::QueueId last, std::size_t max_messages,
+                             std::size_t max_recipients) {
+  ListPage page;
+  page.next = at;
+  std::vector<MessageInfo> infos;
+  std::size_t left = max_recipients;
+  if (at.from > 0) {
+    Result<std::optional<MessageInfo>> within = info(at.within);
+    if (!within) return within.error();
+    if (*within) infos.push_back(std::move(**within));
+  }
+  {
+    Use use(sql(Sql::list_messages));
+    use.number(static_cast<std::int64_t>(at.after.value))
+        .number(static_cast<std::int64_t>(last.value))
+        .number(static_cast<std::int64_t>(max_messages));
+    std::size_t rows = 0;
+    for (;;) {
+      Use::Step step = use.step();
+      if (step == Use::Step::failed) return error(Sql::list_messages);
+      if (step == Use::Step::done) break;
+      ++rows;
+      if (auto one = read_info(use)) infos.push_back(*std::move(one));
+    }
+    page.end = rows < max_messages;
+  }
+  for (MessageInfo& info : infos) {
+    bool is_rest = at.from > 0 && info.id == at.within;
+    std::uint32_t from = is_rest ? at.from : 0;
+    StoredMessage slice{std::move(info), {}};
+    mail::QueueId id = slice.info.id;
+    if (Status s = read_recipients(slice, from, left); !s) return s.error();
+    bool cut = slice.recipients.size() == left;
+    left -= slice.recipients.size();
+    if (!is_rest) page.next.after = id;
+    page.next.within = id;
+    page.next.from = cut ? slice.recipients.back().index + 1 : 0;
+    page.slices.push_back(std::move(slice));
+    if (!cut) continue;
+    page.end = false;
+    break;
+  }
+  if (page.slices.empty()) page.next.from = 0;
+  return page;
+}
+
+Result<bool> Store::skim_recipients(mail::QueueId& after, mail::QueueId last, std::size_t max_rows,
+                                    const MayMatch& may_match) {
+  Use use(sql(Sql::skim_recipients));
+  use.number(static_cast<std::int64_t>(after.value))
+      .number(static_cast<std::int64_t>(last.value))
+      .number(static_cast<std::int64_t>(max_rows));
+  mail::QueueId id;
+  for (std::size_t rows = 0;; ++rows) {
+    Use::Step step = use.step();
+    if (step == Use::Step::failed) return error(Sql::skim_recipients);
+    if (step == Use::Step::done) {
+      // Of the last message there may be more; so it counts as one that may be meant.
+      after = rows < max_rows ? last : before(id);
+      return rows >= max_rows;
+    }
+    id = id_of(use.number());
+    std::string_view address = use.view();
+    auto state = use.number() != 0 ? RecipientState::held : RecipientState::waiting;
+    if (!may_match(address, state, static_cast<std::uint32_t>(use.number()))) continue;
+    after = before(id);
+    return true;
+  }
+}
+
+Result<bool> Store::skim_senders(mail::QueueId& after, mail::QueueId last, std::size_t max_rows,
+                                 const MayMatchSender& may_match) {
+  Use use(sql(Sql::skim_senders));
+  use.number(static_cast<std::int64_t>(after.value))
+      .number(static_cast<std::int64_t>(last.value))
+      .number(static_cast<std::int64_t>(max_rows));
+  for (std::size_t rows = 0;; ++rows) {
+    Use::Step step = use.step();
+    if (step == Use::Step::failed) return error(Sql::skim_senders);
+    if (step == Use::Step::done) {
+      if (rows < max_rows) after = last;
+      return false;
+    }
+    mail::QueueId id = id_of(use.number());
+    if (may_match(use.view())) {
+      after = before(id);
+      return true;
+    }
+    after = id;
+  }
+}
+
+}  // namespace postwain::qmgr

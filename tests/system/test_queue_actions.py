@@ -1,0 +1,127 @@
+"""What operators do with queued mail: hold and release, whom an action hits, running attempts."""
+
+import json
+import threading
+
+from postwain_harness import PostwainTestCase, main
+from mail_content import message
+from resources import reserve_port, wait_until
+from smtp_raw import SmtpClient, queue_id
+from smtp_sink import SmtpSink
+
+MANY = 2500
+
+
+class Actions(PostwainTestCase):
+    def queue_up(self, *recipients, **config):
+        """Postwain with one message that its next hop, not there yet, did not get."""
+        self.port = reserve_port()
+        self.mta = self.start({"queue": {"retry": ["1h"]}, "route": [
+            {"match": "*", "deliver": f"smtp:127.0.0.1:{self.port}"}], **config})
+        identity = self.submit(*recipients)
+        wait_until(lambda: any(r["attempts"] for r in self.mta.unsettled().values()), 20, "tried")
+        return identity
+
+    def submit(self, *recipients):
+        with SmtpClient(self.mta.port) as client:
+            code, text = client.mail("alice@sender.test", recipients, message())
+            self.assertEqual(250, code, text)
+            return queue_id(text)
+
+    def act(self, *words):
+        result = self.mta.cli("queue", *words, "--json")
+        self.assertEqual(0, result.returncode, result.stdout + result.stderr)
+        return json.loads(result.stdout)
+
+    def states(self):
+        return {address: r["state"] for address, r in self.mta.unsettled().items()}
+
+    def test_hold_and_release(self):
+        identity = self.queue_up("x@a.test", "y@b.test")
+        self.assertEqual({"matched": 1, "changed": 1, "recipients": 2, "recipients_changed": 2},
+                         self.act("hold", identity))
+        self.assertEqual({"x@a.test": "held", "y@b.test": "held"}, self.states())
+        sink = self.closing(SmtpSink(("127.0.0.1", self.port)))
+        self.assertEqual(0, self.act("retry", "--all")["changed"])  # a hold is not ended by it
+        self.assertEqual(0, self.act("hold", "--all")["changed"])
+        self.assertEqual(1, self.act("release", "--recipient", "y@b.test")["recipients_changed"])
+        sink.wait_delivered("y@b.test")
+        self.assertEqual([], sink.delivered("x@a.test"))
+        self.mta.stop()
+        self.mta.start()
+        self.assertEqual({"x@a.test": "held"}, self.states())
+        self.assertEqual(1, self.act("release", identity)["recipients_changed"])
+        sink.wait_delivered("x@a.test")
+        self.mta.wait_queue_empty()
+
+    def test_an_action_hits_the_recipients_its_filter_names(self):
+        self.queue_up("x@a.test", "y@b.test", "z@b.test")
+        shown = self.mta.queue("--domain", "b.test")
+        self.assertEqual([["y@b.test", "z@b.test"]],
+                         [[r["address"] for r in m["recipients"]] for m in shown])
+        self.assertEqual({"matched": 1, "changed": 0, "recipients": 2, "recipients_changed": 0,
+                          "dry_run": True}, self.act("cancel", "--domain", "b.test", "--dry-run"))
+        self.assertEqual(3, len(self.states()))
+        self.assertEqual(1, self.act("cancel", "--recipient", "z@b.test")["recipients_changed"])
+        self.assertEqual({"x@a.test", "y@b.test"}, set(self.states()))
+        text = self.mta.cli("queue", "hold", "--domain", "b.test").stdout
+        self.assertEqual("1 message matched (1 recipient), 1 changed (1)\n", text)
+        self.assertEqual({"x@a.test": "deferred", "y@b.test": "held"}, self.states())
+        self.assertEqual(["y@b.test"], [r["address"] for m in self.mta.queue("--state", "held")
+                                        for r in m["recipients"]])
+
+    def test_a_message_with_very_many_recipients(self):
+        """List, show and actions reach every one; the list is still one line a message."""
+        addresses = [f"u{n}@a.test" for n in range(MANY)]
+        identity = self.queue_up(*addresses, limits={"recipients": MANY})
+        listed = self.mta.queue()
+        self.assertEqual([identity], [m["id"] for m in listed])
+        self.assertEqual(addresses, [r["address"] for r in listed[0]["recipients"]])
+        shown = json.loads(self.mta.cli("queue", "show", identity, "--json").stdout)
+        self.assertEqual(list(range(MANY)), [r["index"] for r in shown["recipients"]])
+        self.assertEqual(MANY, self.mta.cli("queue", "list").stdout.count("@a.test  "))
+        self.assertEqual({"matched": 1, "changed": 1, "recipients": MANY,
+                          "recipients_changed": MANY}, self.act("hold", "--all"))
+        self.assertEqual({"held"}, set(self.states().values()))
+        last = self.act("cancel", "--recipient", addresses[-1])
+        self.assertEqual(1, last["recipients_changed"])
+        self.assertEqual(MANY - 1, self.act("cancel", "--id", identity)["recipients_changed"])
+        self.mta.wait_queue_empty()
+
+    def test_an_action_waits_for_the_attempt_that_runs(self):
+        """What is deferred then is acted on; what is delivered then is not."""
+        ended = threading.Event()
+
+        def final(_session, _argument):
+            ended.wait(30)
+            return "450 4.2.0 later" if deferring else None
+
+        for deferring in (True, False):
+            with self.subTest(deferring=deferring):
+                ended.clear()
+                sink = self.closing(SmtpSink(script={"final": final}))
+                self.mta = self.start({"queue": {"retry": ["1h"]}, "route": [
+                    {"match": "*", "deliver": sink.target}]})
+                identity = self.submit("x@a.test")
+                wait_until(lambda: self.states() == {"x@a.test": "active"}, 20, "an attempt")
+                results = {}
+                threads = [threading.Thread(
+                    target=lambda action=action: results.update(
+                        {action: self.act(action, identity)})) for action in ("hold", "cancel")]
+                for thread in threads[:1 if deferring else 2]:
+                    thread.start()
+                self.assertEqual([1], [len(self.mta.queue("--state", "active"))])
+                ended.set()
+                for thread in threads[:1 if deferring else 2]:
+                    thread.join(30)
+                if deferring:
+                    self.assertEqual(1, results["hold"]["recipients_changed"])
+                    self.assertEqual({"x@a.test": "held"}, self.states())
+                else:
+                    self.assertEqual([0, 0], [r["changed"] for r in results.values()])
+                    self.mta.wait_queue_empty()
+                self.mta.stop()
+
+
+if __name__ == "__main__":
+    main()
