@@ -1,6 +1,8 @@
 #include "common/agent/connection.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdlib>
 #include <utility>
 
 #include <fmt/format.h>
@@ -61,14 +63,20 @@ void Connection::connect() {
                                      [this](Status status) { connected(std::move(status)); });
 }
 
+mail::Outcome Connection::not_connected(const Error& error) const {
+  std::string from = plan_.source.empty() ? std::string() : " from " + plan_.source;
+  std::string what = fmt::format("connect to {} ({}){}: {}", plan_.candidate.host,
+                                 plan_.candidate.endpoint.text(), from, error.text);
+  // A source of the route that is no address of this machine.
+  bool our_source = std::abs(error.code) == EADDRNOTAVAIL && !plan_.source.empty();
+  mail::EnhancedCode status =
+      our_source ? mail::EnhancedCode{4, 3, 5} : mail::EnhancedCode{4, 4, 1};
+  return smtp::outcome_without_reply(services_.dialect, mail::Stage::connect, status,
+                                     std::move(what));
+}
+
 void Connection::connected(Status status) {
-  if (!status) {
-    return owner_.over(*this,
-                       complete(smtp::outcome_without_reply(
-                           services_.dialect, mail::Stage::connect, {4, 4, 1},
-                           fmt::format("connect to {} ({}): {}", plan_.candidate.host,
-                                       plan_.candidate.endpoint.text(), status.error().text))));
-  }
+  if (!status) return owner_.over(*this, complete(not_connected(status.error())));
   channel_ = std::make_unique<daemon::Channel>(
       services_.loop, std::move(connecting_),
       daemon::Channel::Callbacks{
@@ -304,10 +312,7 @@ void Connection::timer_fired() {
   }
   if (channel_ == nullptr) {
     connecting_.reset();
-    return owner_.over(*this, complete(smtp::outcome_without_reply(
-                                  services_.dialect, mail::Stage::connect, {4, 4, 1},
-                                  fmt::format("connect to {} ({}): timed out", plan_.candidate.host,
-                                              plan_.candidate.endpoint.text()))));
+    return owner_.over(*this, complete(not_connected(Error{"timed out", ETIMEDOUT})));
   }
   if (idle()) return quit();
   engine_.timed_out();

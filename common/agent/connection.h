@@ -75,6 +75,7 @@ class Connection {
 
  private:
   void connect();
+  mail::Outcome not_connected(const Error& error) const;
   void connected(Status status);
   void received(std::string_view bytes);
   void closed(const std::string& why);

@@ -87,6 +87,8 @@ class MailServer:
         self.hostname = hostname
         self.violations = []
         self.commands = []  # (session, line) in order of arrival
+        self.peers = []  # addresses of the clients, in order
+        self.open_at_once = 0  # most connections at a time
         self.connections = 0
         self._lock = threading.Lock()
         self._open = {}
@@ -130,11 +132,12 @@ class MailServer:
     def _accept(self):
         while not self.stopped.is_set():
             try:
-                sock, _ = self._listener.accept()
+                sock, peer = self._listener.accept()
             except OSError:
                 return
             with self._lock:
                 self.connections += 1
+                self.peers.append(peer)
                 number = self.connections
             threading.Thread(target=self._serve, args=(sock, number), daemon=True).start()
 
@@ -144,6 +147,7 @@ class MailServer:
         session = Session(self, sock, number)
         with self._lock:
             self._open[number] = session
+            self.open_at_once = max(self.open_at_once, len(self._open))
         try:
             session.run()
         except (OSError, EOFError):
