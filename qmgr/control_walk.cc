@@ -13,9 +13,9 @@ namespace {
 Result<bool> skim(Store& store, mail::QueueId& after, mail::QueueId last,
                   const ListFilter& filter) {
   if (filter.looks_at_recipients())
-    return store.skim_recipients(after, last, kSkimRows, [&](auto address, auto state, auto tried) {
-      return filter.may_match(address, state, tried);
-    });
+    return store.skim_recipients(
+        after, last, kSkimRows, [&](std::string_view address) { return filter.may_match(address); },
+        [&](RecipientState state, std::uint32_t tried) { return filter.may_match(state, tried); });
   if (filter.looks_at_sender())
     return store.skim_senders(after, last, kSkimRows,
                               [&](auto sender) { return filter.may_match_sender(sender); });

@@ -79,17 +79,18 @@ bool ListFilter::matches(const MessageInfo& info, WallTime now) const {
 }
 
 bool ListFilter::matches(const StoredRecipient& r) const {
-  return may_match(r.recipient.address.text(), r.state, r.attempts);
+  return may_match(r.state, r.attempts) && may_match(r.recipient.address.text());
 }
 
 bool ListFilter::looks_at_recipients() const {
   return !domain.empty() || !recipient.empty() || (state && *state != ShownState::active);
 }
 
-bool ListFilter::may_match(std::string_view address, RecipientState row_state,
-                           std::uint32_t attempts) const {
-  if (state && *state != ShownState::active && *state != state_of_row(row_state, attempts))
-    return false;
+bool ListFilter::may_match(RecipientState row_state, std::uint32_t attempts) const {
+  return !state || *state == ShownState::active || *state == state_of_row(row_state, attempts);
+}
+
+bool ListFilter::may_match(std::string_view address) const {
   if (!domain.empty() && !domain_matches(domain, domain_in(address))) return false;
   return recipient.empty() || address_matches(recipient, address);
 }

@@ -35,7 +35,8 @@ struct ListFilter {
 
   // For going through very many rows: the same, with nothing but a few columns.
   bool looks_at_recipients() const;
-  bool may_match(std::string_view address, RecipientState row_state, std::uint32_t attempts) const;
+  bool may_match(std::string_view address) const;
+  bool may_match(RecipientState row_state, std::uint32_t attempts) const;
   bool looks_at_sender() const { return !sender.empty(); }
   bool may_match_sender(std::string_view reverse_path) const;
 };

@@ -66,7 +66,7 @@ std::string_view sql_text(Sql statement) {
              "require_tls, tls_required_no "
              "FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
     case Sql::skim_recipients:
-      return "SELECT message_id, address, state, attempts FROM recipient "
+      return "SELECT address, message_id, state, attempts FROM recipient "
              "WHERE message_id > ?1 AND message_id <= ?2 ORDER BY message_id, idx LIMIT ?3";
     case Sql::skim_senders:
       return "SELECT id, reverse_path FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";

@@ -123,12 +123,12 @@ class Store {
   // Goes through at most max_rows rows of recipients, or of senders, behind `after` and up to
   // `last`. The first message that may be meant, or nothing; `after` moves to just before it, or to
   // the end of what was looked at.
-  using MayMatch = std::function<bool(std::string_view address, RecipientState, std::uint32_t)>;
+  using MayMatch = std::function<bool(std::string_view address)>;
+  using MayMatchState = std::function<bool(RecipientState, std::uint32_t attempts)>;
   Result<bool> skim_recipients(mail::QueueId& after, mail::QueueId last, std::size_t max_rows,
-                               const MayMatch& may_match);
-  using MayMatchSender = std::function<bool(std::string_view reverse_path)>;
+                               const MayMatch& may_match, const MayMatchState& may_match_state);
   Result<bool> skim_senders(mail::QueueId& after, mail::QueueId last, std::size_t max_rows,
-                            const MayMatchSender& may_match);
+                            const MayMatch& may_match);
   // Counts one stretch of at most max_messages behind `after`, up to `last`; end of the stretch, or
   // nothing when there are no more.
   Result<std::optional<mail::QueueId>> count(mail::QueueId after, mail::QueueId last,

@@ -117,10 +117,12 @@ TEST_CASE("what no filter means is skimmed, in stretches of any length") {
         Result<bool> found =
             senders ? store.skim_senders(after, mail::QueueId{28}, rows,
                                          [&](auto text) { return filter.may_match_sender(text); })
-                    : store.skim_recipients(after, mail::QueueId{28}, rows,
-                                            [&](auto text, auto state, auto tried) {
-                                              return filter.may_match(text, state, tried);
-                                            });
+                    : store.skim_recipients(
+                          after, mail::QueueId{28}, rows,
+                          [&](std::string_view text) { return filter.may_match(text); },
+                          [&](RecipientState state, std::uint32_t tried) {
+                            return filter.may_match(state, tried);
+                          });
         REQUIRE(found.ok());
         CHECK(after >= former);
         if (!*found) continue;

@@ -250,22 +250,52 @@ TEST_CASE("the suspended is left alone until its time, others are not") {
   REQUIRE(simulation.now() >= kStart + 3h);
 }
 
+// Each breaks one promise of the scheduler behind the simulation's back; it must be seen and named.
 TEST_CASE("a broken promise is seen") {
-  Scenario s = empty_scenario(8);
-  s.destinations.push_back(plain("mx:a", 10ms));
-  s.destinations[0].settings.rate_count = 10;
-  s.destinations[0].settings.rate_period = 60s;
-  std::uint32_t sent = 0;
-  auto source = [&sent]() -> std::optional<Arrival> {
-    if (sent++ == 100) return std::nullopt;
-    return Arrival{kStart, false, {0}};
+  struct Sabotage {
+    const char* promise;
+    std::uint32_t rate;  // a minute
+    void (*break_it)(Simulation&);
   };
-  Simulation simulation(std::move(s), source);
-  simulation.run(5);
-  // Behind the simulation's back the scheduler is told of no rate.
-  simulation.scheduler().destination("mx:a", qmgr::DestinationSettings{});
-  simulation.run();
-  REQUIRE_FALSE(simulation.report().violations.empty());
+  const Sabotage all[] = {
+      {"the rate is kept", 10,
+       [](Simulation& s) {
+         qmgr::DestinationSettings settings;
+         settings.route = 1;
+         settings.route_connections = 3;
+         s.scheduler().destination("mx:a", settings);
+       }},
+      {"the route's limit is kept", 6000,
+       [](Simulation& s) {
+         qmgr::DestinationSettings settings;
+         s.scheduler().destination("mx:a", settings);
+       }},
+      {"whoever waits is woken some time", 6000,  // no agent is told of any more
+       [](Simulation& s) { s.scheduler().set_capacity(qmgr::Pool::smtp, 0); }},
+  };
+  for (const Sabotage& one : all) {
+    Scenario s = empty_scenario(8);
+    s.destinations.push_back(plain("mx:a", 3s));
+    s.destinations[0].settings.rate_count = one.rate;
+    s.destinations[0].settings.rate_period = 60s;
+    s.destinations[0].settings.route = 1;
+    s.destinations[0].settings.route_connections = 3;
+    std::uint32_t sent = 0;
+    auto source = [&sent]() -> std::optional<Arrival> {
+      if (sent++ == 200) return std::nullopt;
+      return Arrival{kStart, false, {0}};
+    };
+    Simulation simulation(std::move(s), source);
+    simulation.run(5);
+    one.break_it(simulation);
+    simulation.run();
+    const std::vector<std::string>& seen = simulation.report().violations;
+    INFO(one.promise);
+    CAPTURE(seen);
+    REQUIRE(std::any_of(seen.begin(), seen.end(), [&](const std::string& violation) {
+      return violation.find(one.promise) != std::string::npos;
+    }));
+  }
 }
 
 TEST_CASE("the same seed plays the same run") {
