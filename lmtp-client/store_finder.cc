@@ -6,7 +6,7 @@ namespace postwain::lmtp_client {
 
 Result<std::unique_ptr<StoreFinder>> StoreFinder::create(net::Loop& loop,
                                                          const config::Config& config) {
-  auto resolver = dns::Resolver::create(loop, config.dns.servers);
+  auto resolver = dns::Resolver::create(loop, config.dns.servers, config.dns.trust_ad);
   if (!resolver) return resolver.error();
   return std::unique_ptr<StoreFinder>(new StoreFinder(resolver.take()));
 }
@@ -14,8 +14,9 @@ Result<std::unique_ptr<StoreFinder>> StoreFinder::create(net::Loop& loop,
 StoreFinder::StoreFinder(std::unique_ptr<dns::Resolver> resolver)
     : resolver_(std::move(resolver)), hosts_(*resolver_) {}
 
-void StoreFinder::find(const mail::NextHop& hop, std::function<void(agent::NextHosts)> done) {
-  hosts_.find(hop, std::move(done));
+void StoreFinder::find(const mail::NextHop& hop, mail::TlsLevel level,
+                       std::function<void(agent::NextHosts)> done) {
+  hosts_.find(hop, level, std::move(done));
 }
 
 }  // namespace postwain::lmtp_client

@@ -16,7 +16,8 @@ namespace postwain::lmtp_client {
 class StoreFinder : public agent::HostFinder {
  public:
   static Result<std::unique_ptr<StoreFinder>> create(net::Loop& loop, const config::Config& config);
-  void find(const mail::NextHop& hop, std::function<void(agent::NextHosts)> done) override;
+  void find(const mail::NextHop& hop, mail::TlsLevel level,
+            std::function<void(agent::NextHosts)> done) override;
 
  private:
   explicit StoreFinder(std::unique_ptr<dns::Resolver> resolver);

@@ -13,9 +13,11 @@ namespace {
 constexpr std::array kAllPools = {Pool::smtp, Pool::lmtp};
 
 // REQUIRETLS goes only to a server whose certificate proves its name (RFC 8689 4.2.1), whatever the
-// route is content with. A mail store is the end of the way.
+// route is content with. "TLS-Required: No" waives what the receiving domain asks for (RFC 8689 5),
+// not what the operator's route says. A mail store is the end of the way.
 mail::TlsLevel tls_for(mail::TlsLevel of_route, const mail::Envelope& envelope,
                        const mail::NextHop& hop) {
+  if (envelope.tls_required_no && of_route == mail::TlsLevel::policy) return mail::TlsLevel::may;
   bool demanded = envelope.require_tls && hop.kind != mail::HopKind::lmtp;
   return demanded ? std::max(of_route, mail::TlsLevel::verify) : of_route;
 }

@@ -10,18 +10,22 @@ namespace postwain::qmgr {
 
 namespace {
 
-// A domain that is an address literal ("[192.0.2.1]", "[IPv6:2001:db8::1]", RFC 5321 4.1.3).
-std::optional<std::string> literal_address(std::string_view domain) {
-  if (domain.size() < 3 || domain.front() != '[' || domain.back() != ']') return std::nullopt;
-  domain = domain.substr(1, domain.size() - 2);
-  if (istarts_with(domain, "ipv6:")) domain.remove_prefix(5);
-  return std::string(domain);
+mail::TlsLevel usual_tls(mail::HopKind kind) {
+  switch (kind) {
+    case mail::HopKind::mx:
+      return mail::TlsLevel::policy;
+    case mail::HopKind::smtp:
+      return mail::TlsLevel::may;
+    case mail::HopKind::lmtp:
+      break;
+  }
+  return mail::TlsLevel::off;
 }
 
 RouteSettings settings_of(const config::Route& route) {
   RouteSettings settings;
   bool lmtp = route.deliver.kind == mail::HopKind::lmtp;
-  settings.tls = route.tls.value_or(lmtp ? mail::TlsLevel::off : mail::TlsLevel::may);
+  settings.tls = route.tls.value_or(usual_tls(route.deliver.kind));
   settings.credential = route.credential;
   settings.sources = route.sources;
   settings.store_schedule = route.store_schedule || lmtp;
@@ -35,15 +39,15 @@ RouteSettings settings_of(const config::Route& route) {
 
 // Two routes to one hop that differ in how they go there must not share leases and windows.
 bool is_plain(const RouteSettings& s, mail::HopKind kind) {
-  auto usual = kind == mail::HopKind::lmtp ? mail::TlsLevel::off : mail::TlsLevel::may;
-  return s.tls == usual && s.credential.empty() && s.sources.empty() && s.concurrency == 0 &&
-         s.connections == 0 && s.rate_count == 0 &&
+  return s.tls == usual_tls(kind) && s.credential.empty() && s.sources.empty() &&
+         s.concurrency == 0 && s.connections == 0 && s.rate_count == 0 &&
          s.store_schedule == (kind == mail::HopKind::lmtp);
 }
 
 }  // namespace
 
-Router::Router(const config::Config& config) : smtp_port_(config.delivery.smtp_port) {
+Router::Router(const config::Config& config) {
+  fallback_.settings.tls = usual_tls(mail::HopKind::mx);
   targets_.reserve(config.routes.size());
   for (std::size_t i = 0; i < config.routes.size(); ++i) {
     const config::Route& route = config.routes[i];
@@ -72,12 +76,7 @@ Routed Router::route(const mail::Address& recipient) const {
   const Target& target = found == kNone ? fallback_ : targets_[found];
   Routed routed{target.hop, {}, &target.settings};
   if (routed.hop.kind == mail::HopKind::mx) {
-    if (auto literal = literal_address(domain)) {
-      routed.hop.kind = mail::HopKind::smtp;
-      routed.hop.hosts.push_back({*std::move(literal), smtp_port_, true, {}});
-    } else {
-      routed.hop.domain = std::move(domain);
-    }
+    routed.hop.domain = std::move(domain);  // or an address literal
   }
   routed.key = routed.hop.key() + target.suffix;
   return routed;

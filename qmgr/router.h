@@ -61,7 +61,6 @@ class Router {
   std::unordered_map<std::string, std::size_t> exact_;     // "example.org", "user@example.org"
   std::unordered_map<std::string, std::size_t> suffixes_;  // "example.org" of ".example.org"
   std::size_t any_ = kNone;
-  std::uint16_t smtp_port_;
 };
 
 }  // namespace postwain::qmgr

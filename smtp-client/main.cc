@@ -15,7 +15,8 @@ int main(int argc, char** argv) {
   daemon::Start start = daemon::begin("smtp-client", argc, argv);
   net::Loop loop;
   // The resolver before anything else of the network: it seeds its query ids now.
-  auto resolver = dns::Resolver::create(loop, start.config().dns.servers);
+  auto resolver =
+      dns::Resolver::create(loop, start.config().dns.servers, start.config().dns.trust_ad);
   if (!resolver) {
     log::Line(log::Level::error, "dns").kv("error", resolver.error().text);
     log::flush();

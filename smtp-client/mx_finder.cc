@@ -7,6 +7,9 @@
 
 #include <fmt/format.h>
 
+#include "common/agent/host_tls.h"
+#include "common/dns/idn.h"
+
 namespace postwain::smtp_client {
 
 namespace {
@@ -27,22 +30,33 @@ MxFinder::MxFinder(dns::Resolver& resolver, const config::Config& config)
       hostname_(config.hostname),
       port_(config.delivery.smtp_port),
       allow_private_(config.delivery.allow_private_mx),
+      own_(config.listeners, config.delivery.smtp_port),
       generator_(std::random_device{}()) {}
 
-void MxFinder::find(const mail::NextHop& hop, std::function<void(agent::NextHosts)> done) {
-  if (hop.kind == mail::HopKind::mx)
-    find_mx(hop.domain, std::move(done));
-  else
-    fixed_.find(hop, std::move(done));
+void MxFinder::find(const mail::NextHop& hop, mail::TlsLevel level,
+                    std::function<void(agent::NextHosts)> done) {
+  if (hop.kind != mail::HopKind::mx) return fixed_.find(hop, level, std::move(done));
+  Result<std::string> domain = dns::to_ascii(hop.domain);
+  if (!domain) {
+    agent::NextHosts refused;
+    refused.refusal = local_outcome(mail::Disposition::failed, mail::Stage::dns, mail::Blame::dns,
+                                    {5, 1, 2}, domain.error().text);
+    return done(std::move(refused));
+  }
+  find_mx(*domain, [this, level, done = std::move(done)](agent::NextHosts found) {
+    agent::decide_tls(resolver_, level, std::move(found), done);
+  });
 }
 
-void MxFinder::find_mx(const std::string& domain, std::function<void(agent::NextHosts)> done) {
+void MxFinder::find_mx(const std::string& domain,
+                       const std::function<void(agent::NextHosts)>& done) {
   if (auto address = dns::literal_address(domain)) {
     dns::MxHosts hosts{{*address}, true, {}};
     dns::AddressAnswer answer{dns::AnswerStatus::ok, {*address}};
-    return done(candidates(dns::plan_mx(domain, hosts, {answer}, allow_private_)));
+    return done(candidates(dns::plan_mx(domain, hosts, {answer}, allow_private_,
+                                        [this](const std::string& a) { return own_.has(a); })));
   }
-  resolver_.lookup_mx(domain, [this, domain, done = std::move(done)](const dns::MxAnswer& answer) {
+  resolver_.lookup_mx(domain, [this, domain, done](const dns::MxAnswer& answer) {
     auto search = std::make_shared<Search>();
     search->domain = domain;
     search->hosts = dns::order_mx(domain, answer, hostname_, [this](std::uint32_t bound) {
@@ -52,8 +66,9 @@ void MxFinder::find_mx(const std::string& domain, std::function<void(agent::Next
     search->open = search->hosts.names.size() + 1;  // one more: answers may come at once
     auto one_done = [this, search, done] {
       if (--search->open > 0) return;
-      agent::NextHosts found =
-          candidates(dns::plan_mx(search->domain, search->hosts, search->answers, allow_private_));
+      agent::NextHosts found = candidates(
+          dns::plan_mx(search->domain, search->hosts, search->answers, allow_private_,
+                       [this](const std::string& address) { return own_.has(address); }));
       found.mx_set = mx_set_of(search->hosts);
       done(std::move(found));
     };
@@ -82,7 +97,7 @@ agent::NextHosts MxFinder::candidates(const dns::MxPlan& plan) const {
   for (const dns::MxHost& host : plan.hosts)
     for (const std::string& address : host.addresses)
       if (out.candidates.size() < agent::kCandidatesMax)
-        out.candidates.push_back({host.name, {address, port_, {}}});
+        out.candidates.push_back({host.name, {address, port_, {}}, host.secure});
   return out;
 }
 

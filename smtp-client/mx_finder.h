@@ -11,16 +11,18 @@
 #include "common/config/config.h"
 #include "common/dns/mx_plan.h"
 #include "common/dns/resolver.h"
+#include "smtp-client/own_addresses.h"
 
 namespace postwain::smtp_client {
 
 class MxFinder : public agent::HostFinder {
  public:
   MxFinder(dns::Resolver& resolver, const config::Config& config);
-  void find(const mail::NextHop& hop, std::function<void(agent::NextHosts)> done) override;
+  void find(const mail::NextHop& hop, mail::TlsLevel level,
+            std::function<void(agent::NextHosts)> done) override;
 
  private:
-  void find_mx(const std::string& domain, std::function<void(agent::NextHosts)> done);
+  void find_mx(const std::string& domain, const std::function<void(agent::NextHosts)>& done);
   agent::NextHosts candidates(const dns::MxPlan& plan) const;
   static std::string mx_set_of(const dns::MxHosts& hosts);
 
@@ -29,6 +31,7 @@ class MxFinder : public agent::HostFinder {
   std::string hostname_;
   std::uint16_t port_;
   bool allow_private_;
+  OwnAddresses own_;
   std::mt19937 generator_;  // shuffles equal preferences; nothing secret hangs on it
 };
 

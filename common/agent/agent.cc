@@ -17,8 +17,7 @@ using mail::Stage;
 constexpr Duration kSweepEvery = std::chrono::seconds(10);
 constexpr Duration kDrainStep = std::chrono::milliseconds(20);
 
-std::shared_ptr<tls::Context> client_context(bool verify) {
-  auto context = tls::Context::client(verify);
+std::shared_ptr<tls::Context> usable(Result<std::shared_ptr<tls::Context>> context) {
   if (context) return context.take();
   log::Line(log::Level::error, "tls_context").kv("error", context.error().text);
   return nullptr;
@@ -39,8 +38,9 @@ Agent::Agent(net::Loop& loop, const config::Config& config, HostFinder& finder, 
                 *setup_.dialect,
                 finder,
                 *this,
-                client_context(false),
-                client_context(true)},
+                usable(tls::Context::client(false)),
+                usable(tls::Context::client(true)),
+                usable(tls::Context::dane_client())},
       sweep_timer_(loop),
       drain_timer_(loop),
       link_(loop, config.qmgr_socket(), setup_.role, setup_.name,

@@ -21,6 +21,7 @@ smtp::TlsUse tls_use(mail::TlsLevel level) {
     case mail::TlsLevel::off:
       return smtp::TlsUse::never;
     case mail::TlsLevel::may:
+    case mail::TlsLevel::policy:
       return smtp::TlsUse::when_offered;
     case mail::TlsLevel::encrypt:
     case mail::TlsLevel::verify:
@@ -85,6 +86,8 @@ void Connection::connected(Status status) {
               [this] {
                 handshaking_ = false;
                 tls_text_ = channel_->tls_version() + " " + channel_->tls_cipher();
+                if (const std::string& policy = plan_.candidate.tls.policy; !policy.empty())
+                  tls_text_ += " (" + policy + ")";
                 engine_.tls_started();
                 pump();
               },
@@ -180,10 +183,14 @@ bool Connection::handle(smtp::ClientEvent& event) {
 
 void Connection::start_tls() {
   handshaking_ = true;
-  const auto& context =
-      plan_.tls == mail::TlsLevel::verify ? services_.tls_verified : services_.tls_unverified;
+  bool dane = plan_.tls == mail::TlsLevel::dane;
+  const auto& context = dane                                  ? services_.tls_dane
+                        : plan_.tls == mail::TlsLevel::verify ? services_.tls_verified
+                                                              : services_.tls_unverified;
   if (context == nullptr)
     engine_.tls_failed("no TLS context, see the log at start");
+  else if (dane)
+    channel_->start_tls_dane(*context, plan_.candidate.host, plan_.candidate.tls.tlsa);
   else
     channel_->start_tls_client(*context, plan_.candidate.host);
 }

@@ -42,10 +42,6 @@ bool Destination::serves(const ipc::Lease& lease) const {
 }
 
 void Destination::add(Attempt& attempt) {
-  if (tls_ == mail::TlsLevel::dane)
-    return settle_all(services_, attempt,
-                      local_outcome(Disposition::deferred, Stage::tls, Blame::local, {4, 7, 5},
-                                    "DANE is not available in this version"));
   if (waiting_.empty()) waiting_since_ = services_.loop.now();
   waiting_.push_back(&attempt);
   dispatch();
@@ -100,7 +96,7 @@ bool Destination::hosts_known() {
   if (services_.loop.now() < hosts_until_) return true;
   if (finding_) return false;
   finding_ = true;
-  services_.finder.find(hop_, [this](NextHosts hosts) { found(std::move(hosts)); });
+  services_.finder.find(hop_, tls_, [this](NextHosts hosts) { found(std::move(hosts)); });
   return false;
 }
 
@@ -141,10 +137,11 @@ bool Destination::open_next(Slot& slot) {
   for (; slot.candidate < hosts_.candidates.size(); ++slot.candidate) {
     const Candidate& candidate = hosts_.candidates[slot.candidate];
     bool possible = true;
-    ConnectionPlan plan{candidate, source_for(candidate, possible), credential_, tls_};
+    mail::TlsLevel level = candidate.tls.level;
+    ConnectionPlan plan{candidate, source_for(candidate, possible), credential_, level};
     if (!possible) continue;
     bool broken = std::find(tls_broken_.begin(), tls_broken_.end(), candidate) != tls_broken_.end();
-    slot.in_clear = slot.in_clear || (tls_ == mail::TlsLevel::may && broken);
+    slot.in_clear = slot.in_clear || (level == mail::TlsLevel::may && broken);
     if (slot.in_clear) plan.tls = mail::TlsLevel::off;
     ++slot.tried;
     slot.connection = std::make_unique<Connection>(services_, owner, std::move(plan));
@@ -218,7 +215,7 @@ void Destination::over(Connection& connection, mail::Outcome outcome) {
   Candidate candidate = slot.connection->plan().candidate;
   bury(std::move(slot.connection));
   if (was_ready || waiting_.empty()) return dispatch();
-  if (tls_ == mail::TlsLevel::may && outcome.stage == Stage::tls && !slot.in_clear &&
+  if (candidate.tls.level == mail::TlsLevel::may && outcome.stage == Stage::tls && !slot.in_clear &&
       credential_.empty()) {
     tls_broken_.push_back(candidate);  // the same address again, in clear
   } else {

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "common/agent/host_tls.h"
 #include "common/dns/mx_plan.h"
 
 namespace postwain::agent {
@@ -26,7 +27,7 @@ struct Search {
 void add_host(NextHosts& out, const mail::HopHost& host, const dns::AddressAnswer& answer) {
   auto add = [&](std::string name, net::Endpoint endpoint) {
     if (out.candidates.size() < kCandidatesMax)
-      out.candidates.push_back({std::move(name), std::move(endpoint)});
+      out.candidates.push_back({std::move(name), std::move(endpoint), answer.authentic});
   };
   if (!host.unix_path.empty()) return add(host.unix_path, {{}, 0, host.unix_path});
   if (host.literal) return add(host.host, {host.host, host.port, {}});
@@ -53,11 +54,14 @@ void finish(Search& search) {
 
 }  // namespace
 
-void FixedHosts::find(const mail::NextHop& hop, std::function<void(NextHosts)> done) {
+void FixedHosts::find(const mail::NextHop& hop, mail::TlsLevel level,
+                      std::function<void(NextHosts)> done) {
   auto search = std::make_shared<Search>();
   search->hosts = hop.hosts;
   search->answers.resize(hop.hosts.size());
-  search->done = std::move(done);
+  search->done = [this, level, done = std::move(done)](NextHosts found) {
+    decide_tls(resolver_, level, std::move(found), done);
+  };
   // One more than the lookups, so that answers that come at once do not end the search early.
   search->open = 1;
   for (std::size_t i = 0; i < search->hosts.size(); ++i) {

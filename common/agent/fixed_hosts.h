@@ -11,7 +11,8 @@ namespace postwain::agent {
 class FixedHosts : public HostFinder {
  public:
   explicit FixedHosts(dns::Resolver& resolver) : resolver_(resolver) {}
-  void find(const mail::NextHop& hop, std::function<void(NextHosts)> done) override;
+  void find(const mail::NextHop& hop, mail::TlsLevel level,
+            std::function<void(NextHosts)> done) override;
 
  private:
   dns::Resolver& resolver_;

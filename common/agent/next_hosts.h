@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/dns/tls_plan.h"
 #include "common/mail/next_hop.h"
 #include "common/mail/outcome.h"
 #include "common/net/stream.h"
@@ -20,6 +21,8 @@ constexpr std::size_t kCandidatesMax = 100;
 struct Candidate {
   std::string host;  // the name for logs and for TLS; the path of a Unix socket
   net::Endpoint endpoint;
+  bool secure = false;  // name and address are authentic (DNSSEC)
+  dns::HostTls tls{};   // decided by host_tls.h
   bool operator==(const Candidate& other) const {
     return host == other.host && endpoint.host == other.endpoint.host &&
            endpoint.port == other.endpoint.port && endpoint.unix_path == other.endpoint.unix_path;
@@ -35,8 +38,10 @@ struct NextHosts {
 class HostFinder {
  public:
   virtual ~HostFinder() = default;
-  // done is called once, perhaps before find returns.
-  virtual void find(const mail::NextHop& hop, std::function<void(NextHosts)> done) = 0;
+  // level: of the route; the candidates' tls says what it comes to. done is called once, perhaps
+  // before find returns.
+  virtual void find(const mail::NextHop& hop, mail::TlsLevel level,
+                    std::function<void(NextHosts)> done) = 0;
 };
 
 }  // namespace postwain::agent

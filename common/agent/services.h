@@ -35,6 +35,7 @@ struct Services {
   AttemptSink& sink;
   std::shared_ptr<tls::Context> tls_unverified;
   std::shared_ptr<tls::Context> tls_verified;
+  std::shared_ptr<tls::Context> tls_dane;
   std::size_t connections = 0;  // of all destinations
 };
 

@@ -215,6 +215,7 @@ struct Delivery {
 
 struct Dns {
   std::vector<std::string> servers;  // "127.0.0.1:5353"; empty: /etc/resolv.conf
+  bool trust_ad = false;             // their AD bit is believed: they validate (DNSSEC)
 };
 
 struct Users {

@@ -98,6 +98,7 @@ void read_dns(Context& context, const Node* table, Dns& dns) {
     dns.servers.push_back(
         fmt::format("{}{}{}:{}", v6 ? "[" : "", server->host, v6 ? "]" : "", server->port));
   }
+  section.boolean("trust_ad", dns.trust_ad);
   section.finish();
 }
 

@@ -87,6 +87,10 @@ void read_document(Context& context, const Node& document, const std::string& ho
   read_bounces(context, top.table("bounces"), config.bounces);
   read_delivery(context, top.table("delivery"), config.delivery);
   read_dns(context, top.table("dns"), config.dns);
+  for (const Route& route : config.routes)
+    if (route.tls == mail::TlsLevel::dane && !config.dns.trust_ad)
+      context.error(route.origin,
+                    "tls = \"dane\" needs trust_ad = true in [dns], and servers that validate");
   read_users(context, top.table("users"), config.users);
   read_workers(context, top.table("workers"), config.workers);
   read_metrics(context, top.table("metrics"), config.metrics_address);

@@ -57,13 +57,12 @@ void read_tls_level(Section& section, Route& route) {
   if (!section.choice("tls", level,
                       {{"off", mail::TlsLevel::off},
                        {"may", mail::TlsLevel::may},
+                       {"policy", mail::TlsLevel::policy},
                        {"encrypt", mail::TlsLevel::encrypt},
                        {"verify", mail::TlsLevel::verify},
                        {"dane", mail::TlsLevel::dane}}))
     return;
   route.tls = level;
-  if (level == mail::TlsLevel::dane)
-    section.context().warn(section.origin_of("tls"), "this version does not check DANE yet");
 }
 
 // "user:file:/path": the file's first line is the password. "file:/path": it is "user:password".

@@ -40,6 +40,13 @@ void Channel::start_tls_client(const tls::Context& context, const std::string& n
   push_tls_output();
 }
 
+void Channel::start_tls_dane(const tls::Context& context, const std::string& name,
+                             const std::vector<mail::Tlsa>& records) {
+  PW_CHECK(!tls_);
+  tls_.emplace(tls::Session::dane(context, name, records));
+  push_tls_output();
+}
+
 bool Channel::tls_open() const {
   return tls_ && tls_announced_;
 }

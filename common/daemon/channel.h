@@ -35,6 +35,9 @@ class Channel {
   // sent its own last plaintext ("220 ready") with send().
   void start_tls_server(const tls::Context& context);
   void start_tls_client(const tls::Context& context, const std::string& name);
+  // tls::Session::dane
+  void start_tls_dane(const tls::Context& context, const std::string& name,
+                      const std::vector<mail::Tlsa>& records);
   // Bytes that came before the Channel was there (behind a PROXY header); as if they came now.
   void feed(std::string_view bytes) { received(bytes); }
   bool tls_open() const;

@@ -105,10 +105,41 @@ bool take_mx(const Reader& reader, const Record& record, Answer& out) {
   return true;
 }
 
+bool take_tlsa(std::string_view data, Answer& out) {
+  if (data.size() < 3) return false;
+  auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(data[i]); };
+  if (out.tlsa.size() < kTlsaRecordsMax)
+    out.tlsa.push_back({byte(0), byte(1), byte(2), std::string(data.substr(3))});
+  return true;
+}
+
+bool take_text(std::string_view data, Answer& out) {
+  std::string text;
+  while (!data.empty()) {
+    auto size = static_cast<unsigned char>(data.front());
+    if (data.size() < 1U + size) return false;
+    text += data.substr(1, size);
+    data.remove_prefix(1U + size);
+  }
+  if (out.texts.size() < kTextRecordsMax) out.texts.push_back(std::move(text));
+  return true;
+}
+
 bool take_record(const Reader& reader, std::string_view message, const Record& record,
                  RecordType type, Answer& out) {
-  if (type == RecordType::mx) return take_mx(reader, record, out);
-  return take_address(message.substr(record.data, record.size), type, out);
+  std::string_view data = message.substr(record.data, record.size);
+  switch (type) {
+    case RecordType::mx:
+      return take_mx(reader, record, out);
+    case RecordType::tlsa:
+      return take_tlsa(data, out);
+    case RecordType::txt:
+      return take_text(data, out);
+    case RecordType::a:
+    case RecordType::aaaa:
+      break;
+  }
+  return take_address(data, type, out);
 }
 
 // Follows CNAMEs from name through records; nothing when the chain is too long.
@@ -170,7 +201,9 @@ Answer read_answer(std::string_view message, std::string_view name, RecordType t
   out.ttl = UINT32_MAX;
   if (message.size() < kHeader) return broken;
   Reader reader(message);
-  unsigned rcode = static_cast<unsigned char>(message[3]) & 15U;
+  auto flags = static_cast<unsigned char>(message[3]);
+  unsigned rcode = flags & 15U;
+  out.authentic = (flags & 0x20U) != 0;
   if (rcode != 0 && rcode != 3) return broken;
   for (unsigned i = 0; i < *reader.u16_at(4); ++i) {
     std::size_t size = 0;
@@ -191,7 +224,7 @@ Answer read_answer(std::string_view message, std::string_view name, RecordType t
     if (!take_record(reader, message, r, type, out)) return broken;
     out.ttl = std::min(out.ttl, r.ttl);
   }
-  if (!out.mx.empty() || !out.addresses.empty()) {
+  if (!out.mx.empty() || !out.addresses.empty() || !out.tlsa.empty() || !out.texts.empty()) {
     out.status = AnswerStatus::ok;
     return out;
   }

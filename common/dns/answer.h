@@ -8,9 +8,13 @@
 #include <string_view>
 #include <vector>
 
+#include "common/mail/tlsa.h"
+
 namespace postwain::dns {
 
-constexpr std::size_t kMxRecordsMax = 50;   // further ones are not looked at
+constexpr std::size_t kMxRecordsMax = 50;  // further ones are not looked at
+constexpr std::size_t kTlsaRecordsMax = 50;
+constexpr std::size_t kTextRecordsMax = 50;
 constexpr std::size_t kAddressesMax = 100;  // of one name, both families
 constexpr std::size_t kCnameChainMax = 10;
 
@@ -30,20 +34,37 @@ struct MxRecord {
 struct MxAnswer {
   AnswerStatus status = AnswerStatus::temporary;
   std::vector<MxRecord> records;
+  bool authentic = false;  // proven by DNSSEC, says a resolver we trust
 };
 
 struct AddressAnswer {
   AnswerStatus status = AnswerStatus::temporary;
   std::vector<std::string> addresses;  // as text, IPv6 before IPv4
+  bool authentic = false;              // every address is
 };
 
-enum class RecordType : std::uint16_t { a = 1, mx = 15, aaaa = 28 };
+struct TlsaAnswer {
+  AnswerStatus status = AnswerStatus::temporary;
+  std::vector<mail::Tlsa> records;
+  bool authentic = false;
+};
+
+struct TextAnswer {
+  AnswerStatus status = AnswerStatus::temporary;
+  std::vector<std::string> texts;  // strings of a record joined
+};
+
+enum class RecordType : std::uint16_t { a = 1, mx = 15, txt = 16, aaaa = 28, tlsa = 52 };
 
 // One DNS message, read for one question.
 struct Answer {
   AnswerStatus status = AnswerStatus::temporary;
   std::vector<MxRecord> mx;
   std::vector<std::string> addresses;
+  std::vector<mail::Tlsa> tlsa;
+  std::vector<std::string> texts;
+  bool authentic =
+      false;  // the AD bit (RFC 4035 3.2.3); worth something only from a trusted resolver
   // The CNAME chain led here without records of the type: ask again for this name. Empty otherwise.
   std::string chase;
   std::size_t cnames = 0;

@@ -34,6 +34,30 @@ Outcome null_mx(std::string_view domain) {
   return outcome;
 }
 
+Outcome loop(std::string_view domain) {
+  return refuse({5, 4, 6},
+                fmt::format("mail for {} loops back to this host: we are its best MX, but "
+                            "not set up to take its mail",
+                            domain));
+}
+
+// How many of the hosts, from the best on, are better than the first that is ourselves.
+std::size_t better_than_us(const MxHosts& hosts, const std::vector<AddressAnswer>& answers,
+                           const IsOwn& is_own) {
+  std::size_t all = hosts.names.size();
+  if (!is_own) return all;
+  for (std::size_t i = 0; i < all; ++i) {
+    const std::vector<std::string>& addresses = answers[i].addresses;
+    if (std::none_of(addresses.begin(), addresses.end(), is_own)) continue;
+    std::size_t end = i;
+    while (end > 0 && !hosts.preferences.empty() &&
+           hosts.preferences[end - 1] == hosts.preferences[i])
+      --end;
+    return end;
+  }
+  return all;
+}
+
 void shuffle_equals(std::vector<MxRecord>& records, const Random& random) {
   for (std::size_t start = 0; start < records.size();) {
     std::size_t end = start + 1;
@@ -49,6 +73,7 @@ void shuffle_equals(std::vector<MxRecord>& records, const Random& random) {
 MxHosts order_mx(std::string_view domain, const MxAnswer& answer, std::string_view own_hostname,
                  const Random& random) {
   MxHosts out;
+  out.authentic = answer.authentic;
   switch (answer.status) {
     case AnswerStatus::temporary:
       out.refusal = defer(fmt::format("the MX of {} cannot be looked up now", domain));
@@ -77,30 +102,36 @@ MxHosts order_mx(std::string_view domain, const MxAnswer& answer, std::string_vi
     if (!iequals(r.host, own_hostname)) continue;
     std::uint16_t own = r.preference;
     std::erase_if(records, [own](const MxRecord& other) { return other.preference >= own; });
-    if (records.empty())
-      out.refusal = refuse({5, 4, 6}, fmt::format("mail for {} loops back to this host: we are its "
-                                                  "best MX, but not set up to take its mail",
-                                                  domain));
+    if (records.empty()) out.refusal = loop(domain);
     break;
   }
   shuffle_equals(records, random);
-  for (MxRecord& r : records)
-    if (out.names.size() < kMxHostsLooked) out.names.push_back(std::move(r.host));
+  for (MxRecord& r : records) {
+    if (out.names.size() == kMxHostsLooked) break;
+    out.names.push_back(std::move(r.host));
+    out.preferences.push_back(r.preference);
+  }
   return out;
 }
 
 MxPlan plan_mx(std::string_view domain, const MxHosts& hosts,
-               const std::vector<AddressAnswer>& answers, bool allow_private) {
+               const std::vector<AddressAnswer>& answers, bool allow_private, const IsOwn& is_own) {
   PW_CHECK(answers.size() == hosts.names.size());
   MxPlan out;
   if (hosts.refusal) {
     out.refusal = hosts.refusal;
     return out;
   }
+  std::size_t usable = better_than_us(hosts, answers, is_own);
+  if (usable == 0 && !answers.empty()) {
+    out.refusal = loop(domain);
+    return out;
+  }
   bool undecided = false;
   bool refused_private = false;
-  for (std::size_t i = 0; i < answers.size(); ++i) {
-    MxHost host{hosts.names[i], alternate_families(answers[i].addresses)};
+  for (std::size_t i = 0; i < usable; ++i) {
+    MxHost host{hosts.names[i], alternate_families(answers[i].addresses),
+                hosts.authentic && answers[i].authentic};
     undecided = undecided || answers[i].status == AnswerStatus::temporary;
     if (!allow_private)
       refused_private = std::erase_if(host.addresses, is_special_address) > 0 || refused_private;

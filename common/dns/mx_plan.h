@@ -30,6 +30,8 @@ struct MxHosts {
   std::vector<std::string> names;  // lower case, best first
   bool implicit = false;           // the domain itself, as it has no MX
   std::optional<mail::Outcome> refusal;
+  std::vector<std::uint16_t> preferences = {};  // beside names; empty when implicit
+  bool authentic = false;                       // the answer was (DNSSEC)
 };
 // own_hostname: our name as the MX of others may carry it. Found among the hosts, it and everything
 // not better than it is cut off; being the best ourselves is a loop (RFC 5321 5.1).
@@ -39,14 +41,18 @@ MxHosts order_mx(std::string_view domain, const MxAnswer& answer, std::string_vi
 struct MxHost {
   std::string name;
   std::vector<std::string> addresses;  // families in turn, so that a dead one costs little
+  bool secure = false;                 // its name and its addresses are authentic (DNSSEC)
 };
 struct MxPlan {
   std::vector<MxHost> hosts;
   std::optional<mail::Outcome> refusal;
 };
-// answers: one per name of hosts, same order.
+using IsOwn = std::function<bool(const std::string& address)>;
+// answers: one per name of hosts, same order. is_own: there we ourselves would answer. As with our
+// own name, such a host and those not better than it are cut off.
 MxPlan plan_mx(std::string_view domain, const MxHosts& hosts,
-               const std::vector<AddressAnswer>& answers, bool allow_private);
+               const std::vector<AddressAnswer>& answers, bool allow_private,
+               const IsOwn& is_own = nullptr);
 
 // The address of a domain like "[192.0.2.1]" or "[IPv6:2001:db8::1]"; nothing for names.
 std::optional<std::string> literal_address(std::string_view domain);

@@ -6,6 +6,7 @@
 #include <sys/time.h>
 
 #include <algorithm>
+#include <random>
 #include <unordered_map>
 #include <utility>
 
@@ -13,11 +14,14 @@
 
 #include "common/base/check.h"
 #include "common/base/text.h"
+#include "common/dns/idn.h"
 #include "common/net/fd_watcher.h"
 
 namespace postwain::dns {
 
 namespace {
+
+constexpr int kUdpMax = 1232;  // what passes everywhere without fragments
 
 using Done = std::function<void(const Answer&)>;
 
@@ -33,6 +37,8 @@ struct Question {
   RecordType type = RecordType::a;
   std::size_t cnames = 0;
   std::uint32_t ttl = UINT32_MAX;
+  bool authentic = true;  // so far
+  bool edns = true;
   Done done;
 };
 
@@ -53,6 +59,8 @@ struct Resolver::Parts {
   net::Timer timer;
   ares_channel channel = nullptr;
   bool closing = false;
+  bool trust_ad = false;
+  std::random_device random;  // query ids must not be guessed
   std::unordered_map<int, std::unique_ptr<net::FdWatcher>> watchers;
   struct Cached {
     Answer answer;
@@ -72,12 +80,13 @@ struct Resolver::Parts {
 };
 
 void Resolver::Parts::ask(const std::string& name, RecordType type, Done done) {
-  if (!is_host_name(name)) {
+  Result<std::string> ascii = to_ascii(name);
+  if (!ascii || !is_host_name(*ascii)) {
     Answer answer;
     answer.status = AnswerStatus::no_such_name;
     return done(answer);
   }
-  std::string key = cache_key(name, type);
+  std::string key = cache_key(*ascii, type);
   auto found = cache.find(key);
   if (found != cache.end() && loop.now() < found->second.until) {
     Answer copy = found->second.answer;  // done may change the cache
@@ -86,7 +95,7 @@ void Resolver::Parts::ask(const std::string& name, RecordType type, Done done) {
   auto question = std::make_unique<Question>();
   question->parts = this;
   question->key = std::move(key);
-  question->name = name;
+  question->name = ascii.take();
   question->type = type;
   question->done = std::move(done);
   send(std::move(question));
@@ -94,8 +103,16 @@ void Resolver::Parts::ask(const std::string& name, RecordType type, Done done) {
 
 void Resolver::Parts::send(std::unique_ptr<Question> question) {
   Question* raw = question.release();  // on_answer takes it back, and is always called once
-  std::string name = raw->name;
-  ares_query(channel, name.c_str(), 1, static_cast<int>(raw->type), &Parts::on_answer, raw);
+  unsigned char* query = nullptr;
+  int size = 0;
+  int status = ares_create_query(raw->name.c_str(), 1, static_cast<int>(raw->type),
+                                 static_cast<unsigned short>(random()), 1, &query, &size,
+                                 raw->edns ? kUdpMax : 0);
+  if (status != ARES_SUCCESS) return on_answer(raw, status, 0, nullptr, 0);
+  // The AD bit of a question asks for the AD bit of the answer (RFC 6840 5.7).
+  if (trust_ad) query[3] |= 0x20U;
+  ares_send(channel, query, size, &Parts::on_answer, raw);
+  ares_free_string(query);
   if (!closing) arm_timer();
 }
 
@@ -112,11 +129,19 @@ void Resolver::Parts::on_answer(void* arg, int status, int, unsigned char* bytes
 
 void Resolver::Parts::answered(std::unique_ptr<Question> question, int status,
                                std::string_view message) {
+  // An old server that does not know EDNS (RFC 6891 7).
+  constexpr unsigned kFormErr = 1;
+  if (question->edns && message.size() > 3 &&
+      (static_cast<unsigned char>(message[3]) & 15U) == kFormErr) {
+    question->edns = false;
+    return send(std::move(question));
+  }
   Answer answer;
   if (status == ARES_SUCCESS || status == ARES_ENODATA || status == ARES_ENOTFOUND)
     answer = read_answer(message, question->name, question->type);
   question->ttl = std::min(question->ttl, answer.ttl);
   question->cnames += answer.cnames;
+  question->authentic = question->authentic && answer.authentic && trust_ad;
   if (!answer.chase.empty()) {
     if (question->cnames < kCnameChainMax) {
       question->name = answer.chase;
@@ -125,6 +150,7 @@ void Resolver::Parts::answered(std::unique_ptr<Question> question, int status,
     answer = Answer();
   }
   answer.ttl = question->ttl;
+  answer.authentic = question->authentic;
   keep(question->key, answer);
   question->done(answer);
 }
@@ -171,16 +197,21 @@ void Resolver::Parts::on_socket(void* data, int fd, int read, int write) noexcep
 Resolver::Resolver(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 Result<std::unique_ptr<Resolver>> Resolver::create(net::Loop& loop,
-                                                   const std::vector<std::string>& servers) {
+                                                   const std::vector<std::string>& servers,
+                                                   bool trust_ad) {
   static LibraryOnce library;
   auto parts = std::make_unique<Parts>(loop);
+  parts->trust_ad = trust_ad;
   ares_options options{};
   options.timeout = static_cast<int>(kQueryTimeout.count());
   options.tries = kQueryTries;
+  options.flags = ARES_FLAG_EDNS;
+  options.ednspsz = kUdpMax;
   options.sock_state_cb = &Parts::on_socket;
   options.sock_state_cb_data = parts.get();
   int status = ares_init_options(&parts->channel, &options,
-                                 ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
+                                 ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB |
+                                     ARES_OPT_FLAGS | ARES_OPT_EDNSPSZ);
   if (status != ARES_SUCCESS) return ares_error("cannot set up the DNS resolver", status);
   std::unique_ptr<Resolver> resolver(new Resolver(std::move(parts)));
   if (!servers.empty()) {
@@ -198,8 +229,24 @@ Resolver::~Resolver() {
 
 void Resolver::lookup_mx(const std::string& name, std::function<void(const MxAnswer&)> done) {
   parts_->ask(name, RecordType::mx, [done = std::move(done)](const Answer& answer) {
-    done(MxAnswer{answer.status, answer.mx});
+    done(MxAnswer{answer.status, answer.mx, answer.authentic});
   });
+}
+
+void Resolver::lookup_tlsa(const std::string& name, std::function<void(const TlsaAnswer&)> done) {
+  parts_->ask(name, RecordType::tlsa, [done = std::move(done)](const Answer& answer) {
+    done(TlsaAnswer{answer.status, answer.tlsa, answer.authentic});
+  });
+}
+
+void Resolver::lookup_text(const std::string& name, std::function<void(const TextAnswer&)> done) {
+  parts_->ask(name, RecordType::txt, [done = std::move(done)](const Answer& answer) {
+    done(TextAnswer{answer.status, answer.texts});
+  });
+}
+
+bool Resolver::trusts_ad() const {
+  return parts_->trust_ad;
 }
 
 namespace {
@@ -208,6 +255,9 @@ namespace {
 // either leaves the whole undecided.
 AddressAnswer combine(const Answer& v6, const Answer& v4) {
   AddressAnswer out;
+  out.authentic = (v6.addresses.empty() || v6.authentic) &&
+                  (v4.addresses.empty() || v4.authentic) &&
+                  !(v6.addresses.empty() && v4.addresses.empty());
   out.addresses = v6.addresses;
   out.addresses.insert(out.addresses.end(), v4.addresses.begin(), v4.addresses.end());
   if (out.addresses.size() > kAddressesMax) out.addresses.resize(kAddressesMax);

@@ -2,7 +2,8 @@
 // run on the loop of common/net. Answers are cached by their TTL, negative ones for at most five
 // minutes, failures not at all. What an answer means for mail is decided in mx_plan.h.
 //
-// Not here: validation (DNSSEC), search domains. Names are looked up as they are.
+// Not here: validation (DNSSEC) itself; the servers' word for it is passed on where they are
+// trusted. No search domains. Names are looked up as they are; UTF-8 as A-labels (idn.h).
 #pragma once
 
 #include <functional>
@@ -27,8 +28,11 @@ class Resolver {
   // servers: "127.0.0.1:5353", "[::1]:53"; empty: those of /etc/resolv.conf. Create it before the
   // process is confined: c-ares 1.18 seeds its query ids from /dev/urandom at this moment
   // (CVE-2023-31147).
+  // trust_ad: the servers validate and nobody stands between them and us; without it no answer is
+  // authentic.
   static Result<std::unique_ptr<Resolver>> create(net::Loop& loop,
-                                                  const std::vector<std::string>& servers);
+                                                  const std::vector<std::string>& servers,
+                                                  bool trust_ad = false);
   // Callbacks of lookups still running are not called any more.
   ~Resolver();
   Resolver(const Resolver&) = delete;
@@ -37,7 +41,10 @@ class Resolver {
   // done may be called before these return (cached, or not a name at all).
   void lookup_mx(const std::string& name, std::function<void(const MxAnswer&)> done);
   void lookup_addresses(const std::string& name, std::function<void(const AddressAnswer&)> done);
-  // The same, but /etc/hosts and "localhost" come first: for hosts an operator names.
+  void lookup_tlsa(const std::string& name, std::function<void(const TlsaAnswer&)> done);
+  void lookup_text(const std::string& name, std::function<void(const TextAnswer&)> done);
+  bool trusts_ad() const;
+  // As lookup_addresses, but /etc/hosts and "localhost" come first: for hosts an operator names.
   void lookup_host(const std::string& name, std::function<void(const AddressAnswer&)> done);
 
  private:

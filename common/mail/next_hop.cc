@@ -123,8 +123,8 @@ std::string NextHop::key() const {
 }
 
 std::optional<TlsLevel> parse_tls_level(std::string_view text) {
-  for (TlsLevel level :
-       {TlsLevel::off, TlsLevel::may, TlsLevel::encrypt, TlsLevel::verify, TlsLevel::dane})
+  for (TlsLevel level : {TlsLevel::off, TlsLevel::may, TlsLevel::policy, TlsLevel::encrypt,
+                         TlsLevel::verify, TlsLevel::dane})
     if (text == name_of(level)) return level;
   return std::nullopt;
 }
@@ -135,6 +135,8 @@ std::string_view name_of(TlsLevel level) {
       return "off";
     case TlsLevel::may:
       return "may";
+    case TlsLevel::policy:
+      return "policy";
     case TlsLevel::encrypt:
       return "encrypt";
     case TlsLevel::verify:

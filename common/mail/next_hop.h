@@ -35,7 +35,9 @@ struct NextHop {
   bool operator==(const NextHop&) const = default;
 };
 
-enum class TlsLevel : std::uint8_t { off, may, encrypt, verify, dane };
+// In the order of what they demand. policy: what the receiving side asks for (DANE, RFC 7672), else
+// may.
+enum class TlsLevel : std::uint8_t { off, may, policy, encrypt, verify, dane };
 std::optional<TlsLevel> parse_tls_level(std::string_view text);
 std::string_view name_of(TlsLevel level);
 

@@ -60,6 +60,15 @@ Result<std::shared_ptr<Context>> Context::client(bool verify) {
   return context;
 }
 
+Result<std::shared_ptr<Context>> Context::dane_client() {
+  std::shared_ptr<Context> context(new Context(new_context(TLS_client_method()), false));
+  SSL_CTX_set_verify(context->ctx_, SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_verify_depth(context->ctx_, 10);
+  if (SSL_CTX_dane_enable(context->ctx_) != 1) return openssl_error("DANE");
+  SSL_CTX_dane_set_flags(context->ctx_, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+  return context;
+}
+
 Context::~Context() {
   SSL_CTX_free(ctx_);
 }
@@ -72,20 +81,42 @@ Session Session::server(const Context& context) {
   return Session(ssl);
 }
 
-Session Session::client(const Context& context, const std::string& name) {
+Session Session::connecting(const Context& context, const std::string& name) {
   SSL* ssl = SSL_new(context.ctx_);
   PW_CHECK(ssl != nullptr);
   SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
   SSL_set_connect_state(ssl);
-  if (!name.empty()) {
-    SSL_set_tlsext_host_name(ssl, name.c_str());
-    if (context.verify_) {
-      SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-      SSL_set1_host(ssl, name.c_str());
-    }
-  }
-  Session session(ssl);
+  if (!name.empty()) SSL_set_tlsext_host_name(ssl, name.c_str());
+  SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  return Session(ssl);
+}
+
+Session Session::client(const Context& context, const std::string& name) {
+  Session session = connecting(context, name);
+  if (context.verify_ && !name.empty()) SSL_set1_host(session.ssl_, name.c_str());
   session.handshake();  // produces the client hello
+  return session;
+}
+
+Session Session::dane(const Context& context, const std::string& name,
+                      const std::vector<mail::Tlsa>& records) {
+  Session session = connecting(context, name);
+  PW_CHECK(SSL_dane_enable(session.ssl_, name.c_str()) == 1);
+  bool any = false;
+  for (const mail::Tlsa& r : records) {
+    if (!is_usable(r)) continue;
+    auto* data = reinterpret_cast<const unsigned char*>(r.data.data());
+    any = SSL_dane_tlsa_add(session.ssl_, r.usage, r.selector, r.matching, data, r.data.size()) ==
+              1 ||
+          any;
+  }
+  ERR_clear_error();
+  if (any) {
+    session.handshake();
+  } else {
+    session.state_ = State::failed;
+    session.error_ = "no TLSA record can be used";
+  }
   return session;
 }
 

@@ -9,6 +9,7 @@
 
 #include "common/base/result.h"
 #include "common/base/time.h"
+#include "common/mail/tlsa.h"
 
 struct ssl_ctx_st;
 struct ssl_st;
@@ -60,6 +61,8 @@ class Context {
   // verify: the peer's chain must lead to the system's trust store and its name must be the
   // expected one.
   static Result<std::shared_ptr<Context>> client(bool verify);
+  // The peer is believed by TLSA records alone (RFC 7671); they are given to each session.
+  static Result<std::shared_ptr<Context>> dane_client();
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
@@ -79,6 +82,11 @@ class Session {
   static Session server(const Context& context);
   // name: SNI and, when the context verifies, the name the certificate must carry.
   static Session client(const Context& context, const std::string& name);
+  // Of a dane_client() context. name: SNI and the reference name of DANE-TA; DANE-EE looks at no
+  // name (RFC 7672 3.1.1). Records that cannot be used are passed over; with none the handshake
+  // fails.
+  static Session dane(const Context& context, const std::string& name,
+                      const std::vector<mail::Tlsa>& records);
   ~Session();
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
@@ -103,6 +111,7 @@ class Session {
 
  private:
   explicit Session(ssl_st* ssl) : ssl_(ssl) {}
+  static Session connecting(const Context& context, const std::string& name);
   void handshake();
   void fail();
   ssl_st* ssl_ = nullptr;

@@ -9,7 +9,9 @@
    "long.test":    {"MX": [...], "truncate": true}}  UDP answers carry TC and nothing else
 
 A name that is missing is NXDOMAIN, a type that is missing is an empty answer (NODATA).
-No recursion, no caching, no DNSSEC; every question is kept in `questions`.
+No recursion, no caching; every question is kept in `questions`. It plays a validating resolver: to
+whoever asks with the AD bit, answers about names below one of `secure` carry it. TLSA values are
+"3 1 1 hex".
 """
 
 import argparse
@@ -19,7 +21,7 @@ import struct
 import sys
 import threading
 
-TYPES = {"A": 1, "CNAME": 5, "SOA": 6, "MX": 15, "TXT": 16, "AAAA": 28}
+TYPES = {"A": 1, "CNAME": 5, "SOA": 6, "MX": 15, "TXT": 16, "AAAA": 28, "TLSA": 52}
 RCODES = {"NOERROR": 0, "FORMERR": 1, "SERVFAIL": 2, "NXDOMAIN": 3, "REFUSED": 5}
 UDP_MAX = 512
 CNAME_MAX = 8
@@ -27,7 +29,8 @@ TTL = 1
 
 
 class DnsServer:
-    def __init__(self, zone, host="127.0.0.1", port=0):
+    def __init__(self, zone, host="127.0.0.1", port=0, secure=()):
+        self.secure = tuple(_normal(name) for name in secure)
         self.zone = {_normal(name): records for name, records in zone.items()}
         self.questions = []  # (name, type number, "udp" or "tcp")
         self._lock = threading.Lock()
@@ -93,9 +96,10 @@ class DnsServer:
             records = self.zone.get(name)
         if records and records.get("silent"):
             return None
-        rcode, answers = self._look_up(name, kind)
+        rcode, answers, names = self._look_up(name, kind)
+        proven = flags & 0x0020 and rcode in (0, 3) and all(map(self._is_secure, names))
         authority = [] if answers or rcode in (2, 5) else [_soa(name)]
-        reply_flags = 0x8400 | (flags & 0x0100) | 0x0080 | rcode
+        reply_flags = 0x8400 | (flags & 0x0100) | 0x0080 | rcode | (0x0020 if proven else 0)
         body = b"".join(answers + authority)
         if transport == "udp" and (len(question) + len(body) + 12 > UDP_MAX
                                    or (records and records.get("truncate"))):
@@ -103,14 +107,19 @@ class DnsServer:
         header = struct.pack("!6H", number, reply_flags, 1, len(answers), len(authority), 0)
         return header + question + body
 
+    def _is_secure(self, name):
+        return any(name == zone or name.endswith("." + zone) for zone in self.secure)
+
     def _look_up(self, name, kind):
-        answers = []
+        """(rcode, answers, names on the way)"""
+        answers, names = [], []
         for _ in range(CNAME_MAX):
             records = self.zone.get(name)
+            names.append(name)
             if records is None:
-                return RCODES["NXDOMAIN"], answers
+                return RCODES["NXDOMAIN"], answers, names
             if "rcode" in records:
-                return RCODES[records["rcode"]], answers
+                return RCODES[records["rcode"]], answers, names
             if "CNAME" in records and kind != TYPES["CNAME"]:
                 answers.append(_record(name, TYPES["CNAME"], _wire_name(records["CNAME"])))
                 name = _normal(records["CNAME"])
@@ -119,8 +128,8 @@ class DnsServer:
                 if number == kind and text in records:
                     values = records[text] if isinstance(records[text], list) else [records[text]]
                     answers += [_record(name, kind, _rdata(kind, value)) for value in values]
-            return 0, answers
-        return RCODES["SERVFAIL"], []
+            return 0, answers, names
+        return RCODES["SERVFAIL"], [], names
 
 
 def _normal(name):
@@ -189,6 +198,9 @@ def _rdata(kind, value):
     if kind == TYPES["TXT"]:
         text = value.encode()
         return bytes([len(text)]) + text
+    if kind == TYPES["TLSA"]:
+        usage, selector, matching, data = value.split()
+        return bytes([int(usage), int(selector), int(matching)]) + bytes.fromhex(data)
     return _wire_name(value)
 
 

@@ -35,6 +35,7 @@ HOME = {
     "openssl/": "common/tls/",
     "crypt.h": "common/auth/",
     "ares": "common/dns/",
+    "idn2.h": "common/dns/idn.cc",
     "toml++/": "common/config/toml_reader.cc",
     "sqlite3.h": "qmgr/",
     "CLI/": "postwain/command_line.cc",

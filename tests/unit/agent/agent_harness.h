@@ -138,9 +138,13 @@ class Server {
 struct FakeHosts : HostFinder {
   NextHosts hosts;
   int asked = 0;
-  void find(const mail::NextHop&, std::function<void(NextHosts)> done) override {
+  void find(const mail::NextHop&, mail::TlsLevel level,
+            std::function<void(NextHosts)> done) override {
     ++asked;
-    done(hosts);
+    NextHosts found = hosts;
+    for (Candidate& candidate : found.candidates)
+      if (candidate.tls.tlsa.empty()) candidate.tls = dns::plan_tls(level, candidate.host, nullptr);
+    done(std::move(found));
   }
 };
 

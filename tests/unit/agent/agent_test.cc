@@ -209,8 +209,12 @@ TEST_CASE("TLS may: a broken handshake is followed by one try in clear") {
   CHECK(w.text(must.lease) == "deferred tls destination");
 }
 
-TEST_CASE("DANE is deferred by name") {
+TEST_CASE("a host whose records cannot be had is not spoken to") {
   World w;
+  NextHosts none;
+  none.refusal = mail::local_outcome(mail::Disposition::deferred, mail::Stage::tls,
+                                     mail::Blame::destination, {4, 7, 5}, "DANE: no");
+  w.hosts.hosts = none;
   ipc::Lease lease = w.lease({"a@y"}, "x\r\n");
   lease.tls = mail::TlsLevel::dane;
   w.qmgr.send(lease);

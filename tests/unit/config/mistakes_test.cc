@@ -40,7 +40,8 @@ TEST_CASE("one mistake, one message with its place") {
       {"[limit]\nerrors = 3", "t.toml:2:2: unknown table 'limit', did you mean 'limits'?"},
       {"[limits]\nmesage_size = 3",
        "t.toml:3:1: unknown key 'mesage_size' in [limits], did you mean 'message_size'?"},
-      {"[dns]\nresolver = 3", "t.toml:3:1: unknown key 'resolver' in [dns] (known: servers)"},
+      {"[dns]\nresolver = 3",
+       "t.toml:3:1: unknown key 'resolver' in [dns] (known: servers, trust_ad)"},
       {"[[listener]]\naddress = \"127.0.0.1:25\"\nprotcol = \"smtp\"",
        "t.toml:4:1: unknown key 'protcol' in [[listener]], did you mean 'protocol'?"},
       {"[delivery]\ntimeouts = { conect = \"3s\" }",
@@ -185,7 +186,7 @@ TEST_CASE("one mistake, one message with its place") {
       {"[[route]]\nmatch = \"a*b\"\ndeliver = \"mx\"",
        "t.toml:3:9: 'a*b' is not a domain, .domain, user@domain or *"},
       {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\ntls = \"must\"",
-       "t.toml:5:7: tls must be one of off, may, encrypt, verify, dane, not 'must'"},
+       "t.toml:5:7: tls must be one of off, may, policy, encrypt, verify, dane, not 'must'"},
       {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\nauth = \"user:secret\"",
        "t.toml:5:8: auth must be \"USER:file:/path\" or \"file:/path\""},
       {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\nrate = \"fast\"",
@@ -212,14 +213,21 @@ TEST_CASE("all mistakes are reported, in the order of the file") {
   CHECK(found[3].substr(0, 11) == "t.toml:7:1:");
 }
 
+TEST_CASE("DANE needs servers that are believed") {
+  const std::string route = "[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\ntls = \"dane\"\n";
+  CHECK(
+      diagnostics_of(route) ==
+      std::vector<std::string>{
+          "t.toml:2:1: tls = \"dane\" needs trust_ad = true in [dns], and servers that validate"});
+  CHECK(diagnostics_of(route + "[dns]\ntrust_ad = true\n").empty());
+}
+
 TEST_CASE("what a later version does is taken with a warning") {
   const Row rows[] = {
       {"[metrics]\naddress = \"127.0.0.1:9125\"",
        "t.toml:2:1: this version does not serve metrics yet; [metrics] has no effect"},
       {"[[domain]]\nname = \"a.org\"\nrecipients = \"probe\"",
        "t.toml:4:14: this version does not ask the next hop yet; every recipient is accepted here"},
-      {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\ntls = \"dane\"",
-       "t.toml:5:7: this version does not check DANE yet"},
       {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\n[[route]]\nmatch = \"a.org\"\ndeliver = \"mx\"",
        "t.toml:6:9: never reached: '*' at t.toml:3:9 takes everything before it"},
       {"[access]\ntrusted_networks = [\"0.0.0.0/0\"]",

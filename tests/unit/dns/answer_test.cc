@@ -42,6 +42,28 @@ TEST_CASE("addresses, through CNAMEs") {
   CHECK(answer.chase == "b.org");
 }
 
+TEST_CASE("TLSA and TXT answers, and the AD bit") {
+  MessageWriter writer("_25._tcp.mx.org", kTlsa);
+  writer.add("_25._tcp.mx.org", kTlsa, 60, std::string("\3\1\1", 3) + std::string(32, 'h'));
+  writer.add("_25._tcp.mx.org", kTlsa, 60, std::string("\2\0\2x", 4));
+  Answer answer = read_answer(writer.bytes(), "_25._tcp.mx.org", RecordType::tlsa);
+  CHECK(answer.status == AnswerStatus::ok);
+  CHECK(answer.tlsa == std::vector<mail::Tlsa>{{3, 1, 1, std::string(32, 'h')}, {2, 0, 2, "x"}});
+  CHECK_FALSE(answer.authentic);
+  writer.authentic = true;
+  CHECK(read_answer(writer.bytes(), "_25._tcp.mx.org", RecordType::tlsa).authentic);
+  std::string cut = MessageWriter("x.org", kTlsa).add("x.org", kTlsa, 1, "\3\1").bytes();
+  CHECK(read_answer(cut, "x.org", RecordType::tlsa).status == AnswerStatus::temporary);
+
+  std::string text = MessageWriter("x.org", kTxt).add("x.org", kTxt, 1, "\3v=S\4TSv1").bytes();
+  CHECK(read_answer(text, "x.org", RecordType::txt).texts == std::vector<std::string>{"v=STSv1"});
+  text = MessageWriter("x.org", kTxt).add("x.org", kTxt, 1, "\5v=S").bytes();
+  CHECK(read_answer(text, "x.org", RecordType::txt).status == AnswerStatus::temporary);
+  MessageWriter none("x.org", kTlsa);
+  none.authentic = true;
+  CHECK(read_answer(none.bytes(), "x.org", RecordType::tlsa).authentic);  // proven to be none
+}
+
 TEST_CASE("negative answers") {
   MessageWriter none("x.org", kMx);
   none.soa("org", 900, 60);

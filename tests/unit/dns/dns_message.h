@@ -26,11 +26,12 @@ inline std::string wire_name(std::string_view name) {
   return out + '\0';
 }
 
-constexpr unsigned kA = 1, kCname = 5, kSoa = 6, kMx = 15, kAaaa = 28;
+constexpr unsigned kA = 1, kCname = 5, kSoa = 6, kMx = 15, kTxt = 16, kAaaa = 28, kTlsa = 52;
 
 struct MessageWriter {
   unsigned id = 0;
   unsigned rcode = 0;
+  bool authentic = false;
   std::string question_name;
   unsigned question_type = 0;
   std::string answers;
@@ -72,8 +73,9 @@ struct MessageWriter {
     return *this;
   }
   std::string bytes() const {
-    return u16(id) + u16(0x8180 | rcode) + u16(1) + u16(answer_count) + u16(authority_count) +
-           u16(0) + wire_name(question_name) + u16(question_type) + u16(1) + answers + authority;
+    return u16(id) + u16(0x8180 | (authentic ? 0x20U : 0U) | rcode) + u16(1) + u16(answer_count) +
+           u16(authority_count) + u16(0) + wire_name(question_name) + u16(question_type) + u16(1) +
+           answers + authority;
   }
 };
 

@@ -145,6 +145,40 @@ TEST_CASE("plan") {
   }
 }
 
+TEST_CASE("a host at our own address is cut off with all that is not better") {
+  auto own = [](const std::string& address) { return address == "192.0.2.9"; };
+  MxAnswer answer{AnswerStatus::ok, {{10, "a"}, {20, "b"}, {20, "c"}, {30, "d"}}};
+  MxHosts hosts = order_mx("x", answer, "us", last);
+  auto planned = [&](std::size_t ours) {
+    std::vector<AddressAnswer> answers(4, addresses({"192.0.2.1"}));
+    if (ours < 4) answers[ours] = addresses({"192.0.2.7", "192.0.2.9"});
+    MxPlan plan = plan_mx("x", hosts, answers, false, own);
+    std::string names;
+    for (const MxHost& host : plan.hosts) names += host.name;
+    return plan.refusal ? refusal_of(plan.refusal) : names;
+  };
+  CHECK(planned(4) == "abcd");
+  CHECK(planned(3) == "abc");
+  CHECK(planned(2) == "a");  // b has the same preference
+  CHECK(planned(1) == "a");
+  CHECK(planned(0) == "failed 5.4.6");
+  MxHosts self{{"example.org"}, true, {}};
+  CHECK(refusal_of(plan_mx("x", self, {addresses({"192.0.2.9"})}, false, own).refusal) ==
+        "failed 5.4.6");
+}
+
+TEST_CASE("only what is proven altogether is secure") {
+  AddressAnswer proven = addresses({"192.0.2.1"});
+  proven.authentic = true;
+  MxAnswer answer{AnswerStatus::ok, {{10, "a"}}, true};
+  CHECK(plan_mx("x", order_mx("x", answer, "us", last), {proven}, false).hosts[0].secure);
+  CHECK_FALSE(plan_mx("x", order_mx("x", answer, "us", last), {addresses({"192.0.2.1"})}, false)
+                  .hosts[0]
+                  .secure);
+  answer.authentic = false;
+  CHECK_FALSE(plan_mx("x", order_mx("x", answer, "us", last), {proven}, false).hosts[0].secure);
+}
+
 TEST_CASE("a refusal of the first step passes through the second") {
   MxHosts hosts = order_mx("x", {AnswerStatus::temporary, {}}, "us", last);
   CHECK(refusal_of(plan_mx("x", hosts, {}, false).refusal) == "deferred 4.4.3");

@@ -54,8 +54,8 @@ TEST_CASE("the first route that matches wins, none is MX") {
       {"a@example.net", "lmtp:unix:/run/store"},
       {"a@x.example.net", "mx:x.example.net"},
       {"a@Other.Example.COM.", "mx:other.example.com"},
-      {"a@[192.0.2.1]", "smtp:[192.0.2.1]:2525"},
-      {"a@[IPv6:2001:db8::1]", "smtp:[2001:db8::1]:2525"},
+      {"a@[192.0.2.1]", "mx:[192.0.2.1]"},
+      {"a@[IPv6:2001:db8::1]", "mx:[ipv6:2001:db8::1]"},
   };
   for (const auto& row : rows) {
     INFO(row.address);

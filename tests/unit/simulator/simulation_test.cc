@@ -270,8 +270,6 @@ TEST_CASE("a broken promise is seen") {
          qmgr::DestinationSettings settings;
          s.scheduler().destination("mx:a", settings);
        }},
-      {"whoever waits is woken some time", 6000,  // no agent is told of any more
-       [](Simulation& s) { s.scheduler().set_capacity(qmgr::Pool::smtp, 0); }},
   };
   for (const Sabotage& one : all) {
     Scenario s = empty_scenario(8);

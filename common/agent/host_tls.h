@@ -1,0 +1,18 @@
+// How TLS is used towards each host of a next hop: the TLSA lookups (DANE, RFC 7672) strung
+// together; what they mean is decided in common/dns/tls_plan.h.
+#pragma once
+
+#include <functional>
+
+#include "common/agent/next_hosts.h"
+#include "common/dns/resolver.h"
+
+namespace postwain::agent {
+
+// Fills tls of each candidate. Hosts that must not be used are left out; when none remains, the
+// refusal says why. A refusal that is there already passes through. done is called once, perhaps
+// before this returns.
+void decide_tls(dns::Resolver& resolver, mail::TlsLevel level, NextHosts found,
+                const std::function<void(NextHosts)>& done);
+
+}  // namespace postwain::agent

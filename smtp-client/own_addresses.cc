@@ -1,0 +1,47 @@
+#include "smtp-client/own_addresses.h"
+
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+
+namespace postwain::smtp_client {
+
+OwnAddresses::OwnAddresses(const std::vector<config::Listener>& listeners,
+                           std::uint16_t smtp_port) {
+  for (const config::Listener& listener : listeners) {
+    if (listener.port != smtp_port || listener.protocol != config::ListenerProtocol::smtp) continue;
+    any_v4_ = any_v4_ || listener.host == "0.0.0.0" || listener.host == "::";
+    any_v6_ = any_v6_ || listener.host == "::";
+    listened_.insert(listener.host);
+  }
+}
+
+bool OwnAddresses::has(const std::string& address) {
+  if (listened_.contains(address)) return true;
+  bool v6 = address.find(':') != std::string::npos;
+  if (!(v6 ? any_v6_ : any_v4_)) return false;
+  if (interfaces_.empty() || mono_now() - read_at_ >= kInterfacesFresh) look_at_interfaces();
+  return interfaces_.contains(address);
+}
+
+void OwnAddresses::look_at_interfaces() {
+  ifaddrs* list = nullptr;
+  if (::getifaddrs(&list) != 0) return;
+  interfaces_.clear();
+  read_at_ = mono_now();
+  for (const ifaddrs* one = list; one != nullptr; one = one->ifa_next) {
+    if (one->ifa_addr == nullptr) continue;
+    int family = one->ifa_addr->sa_family;
+    const void* bytes = nullptr;
+    if (family == AF_INET)
+      bytes = &reinterpret_cast<const sockaddr_in*>(one->ifa_addr)->sin_addr;
+    else if (family == AF_INET6)
+      bytes = &reinterpret_cast<const sockaddr_in6*>(one->ifa_addr)->sin6_addr;
+    char text[INET6_ADDRSTRLEN];
+    if (bytes != nullptr && ::inet_ntop(family, bytes, text, sizeof text) != nullptr)
+      interfaces_.insert(text);
+  }
+  ::freeifaddrs(list);
+}
+
+}  // namespace postwain::smtp_client

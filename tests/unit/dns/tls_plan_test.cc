@@ -1,0 +1,90 @@
+// DANE: which TLSA records count, and what they make of a host (RFC 7672 2.2, 3.1).
+#include <catch2/catch.hpp>
+
+#include "common/dns/idn.h"
+#include "common/dns/tls_plan.h"
+
+using namespace postwain;
+using namespace postwain::dns;
+using mail::is_usable;
+using mail::Tlsa;
+using mail::TlsLevel;
+
+namespace {
+
+const std::string kSha256(32, 'a');
+const Tlsa kGood{3, 1, 1, kSha256};
+const Tlsa kAnchor{2, 0, 2, std::string(64, 'b')};
+const Tlsa kPkix{1, 1, 1, kSha256};  // PKIX-EE: not for SMTP
+
+}  // namespace
+
+TEST_CASE("usable TLSA records") {
+  CHECK(is_usable(kGood));
+  CHECK(is_usable(kAnchor));
+  CHECK(is_usable({3, 0, 0, "der"}));
+  for (const Tlsa& bad : {kPkix, Tlsa{0, 1, 1, kSha256}, Tlsa{4, 1, 1, kSha256},
+                          Tlsa{3, 2, 1, kSha256}, Tlsa{3, 1, 3, kSha256}, Tlsa{3, 1, 1, "short"},
+                          Tlsa{3, 1, 2, kSha256}, Tlsa{3, 0, 0, ""}, Tlsa{255, 255, 255, kSha256}})
+    CHECK_FALSE(is_usable(bad));
+}
+
+TEST_CASE("what TLSA answers make of a host") {
+  struct Row {
+    std::string name;
+    TlsLevel level;
+    std::optional<TlsaAnswer> answer;
+    TlsLevel want;
+    std::size_t records;
+    bool refused;
+  };
+  const TlsaAnswer good{AnswerStatus::ok, {kGood, kPkix, kAnchor}, true};
+  const TlsaAnswer unusable{AnswerStatus::ok, {kPkix}, true};
+  const TlsaAnswer forged{AnswerStatus::ok, {kGood}, false};
+  const TlsaAnswer none{AnswerStatus::no_data, {}, true};
+  const TlsaAnswer lost{AnswerStatus::temporary, {}, false};
+  const Row rows[] = {
+      {"nothing asked for", TlsLevel::may, good, TlsLevel::may, 0, false},
+      {"verify is verify", TlsLevel::verify, std::nullopt, TlsLevel::verify, 0, false},
+      {"unsigned", TlsLevel::policy, std::nullopt, TlsLevel::may, 0, false},
+      {"unsigned, demanded", TlsLevel::dane, std::nullopt, TlsLevel::dane, 0, true},
+      {"usable", TlsLevel::policy, good, TlsLevel::dane, 2, false},
+      {"usable, demanded", TlsLevel::dane, good, TlsLevel::dane, 2, false},
+      {"not usable: TLS all the same", TlsLevel::policy, unusable, TlsLevel::encrypt, 0, false},
+      {"not usable, demanded", TlsLevel::dane, unusable, TlsLevel::dane, 0, true},
+      {"not authentic", TlsLevel::policy, forged, TlsLevel::may, 0, false},
+      {"not authentic, demanded", TlsLevel::dane, forged, TlsLevel::dane, 0, true},
+      {"proven to be none", TlsLevel::policy, none, TlsLevel::may, 0, false},
+      {"proven to be none, demanded", TlsLevel::dane, none, TlsLevel::dane, 0, true},
+      {"suppressed", TlsLevel::policy, lost, TlsLevel::dane, 0, true},
+      {"suppressed, demanded", TlsLevel::dane, lost, TlsLevel::dane, 0, true},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.name);
+    HostTls tls = plan_tls(row.level, "mx.example.org", row.answer ? &*row.answer : nullptr);
+    CHECK(tls.level == row.want);
+    CHECK(tls.tlsa.size() == row.records);
+    CHECK(tls.refusal.has_value() == row.refused);
+    if (row.refused) CHECK(tls.refusal->find("mx.example.org") != std::string::npos);
+  }
+  CHECK(wants_tlsa(TlsLevel::policy, true));
+  CHECK_FALSE(wants_tlsa(TlsLevel::policy, false));
+  CHECK_FALSE(wants_tlsa(TlsLevel::encrypt, true));
+  CHECK(tlsa_name("mx.example.org", 25) == "_25._tcp.mx.example.org");
+}
+
+TEST_CASE("internationalized names") {
+  CHECK(*to_ascii("Example.org") == "Example.org");
+  CHECK(*to_ascii("b\u00fccher.example") == "xn--bcher-kva.example");
+  CHECK(*to_ascii("B\u00dcCHER.example") == "xn--bcher-kva.example");
+  CHECK(*to_ascii("stra\u00dfe.example") == "xn--strae-oqa.example");  // not "strasse" (RFC 5891)
+  CHECK(*to_ascii("\u4f8b\u3048.\u30c6\u30b9\u30c8") == "xn--r8jz45g.xn--zckzah");
+  for (std::string bad : {std::string("\xff\xfe.example"), std::string("\u00fc\0.example", 11),
+                          std::string("\u2488com.example"), "\u00fc" + std::string(80, 'x')}) {
+    CAPTURE(bad);
+    auto result = to_ascii(bad);
+    CHECK_FALSE(result.ok());
+    CHECK(result.error().text.find("not a valid internationalized domain name") !=
+          std::string::npos);
+  }
+}
