@@ -5,6 +5,7 @@
 
 #include "common/base/sysexits.h"
 #include "postwain/checked_config.h"
+#include "postwain/explanation.h"
 #include "postwain/run.h"
 
 namespace postwain::tool {
@@ -27,6 +28,7 @@ Json to_json(const std::vector<config::Diagnostic>& diagnostics) {
 
 int check_command(const std::string& config_file, bool json) {
   config::Loaded loaded = load_checked(config_file);
+  if (loaded.diagnostics.empty()) loaded.diagnostics = disappointed(loaded.config);
   bool good = loaded.diagnostics.empty();
   if (json) {
     Json out = {{"ok", good},

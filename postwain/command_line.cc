@@ -14,6 +14,7 @@
 #include "postwain/backup_command.h"
 #include "postwain/bounce_preview.h"
 #include "postwain/destination_command.h"
+#include "postwain/explain_command.h"
 #include "postwain/process_commands.h"
 #include "postwain/queue_command.h"
 #include "postwain/run.h"
@@ -34,6 +35,7 @@ struct Parsed {
   SimulateOptions simulate;
   SuspendOptions suspend;
   TraceOptions trace;
+  ExplainOptions explain;
   std::function<int()> run;
   std::string folder;  // of queue backup and queue recover
 };
@@ -192,13 +194,21 @@ void add_trace(CLI::App& app, Parsed& parsed) {
   });
 }
 
-void add_later(CLI::App& app, Parsed& parsed, const char* name, const char* what) {
-  CLI::App* command = app.add_subcommand(name, what);
-  command->allow_extras();
-  command->callback([&parsed, name = std::string(name)] {
-    parsed.run = [name] {
-      return fail(kExitUnavailable, "this version does not have '" + name + "' yet");
-    };
+void add_explain(CLI::App& app, Parsed& parsed) {
+  CLI::App* command = app.add_subcommand(
+      "explain", "what would happen to an address, and which line decides each step");
+  add_common(*command, parsed, true);
+  Question& question = parsed.explain.question;
+  command->add_option("address", question.recipient, "the recipient")->required();
+  command->add_option("--from", question.sender, "the sender (<> for none)");
+  command->add_option("--client", question.client, "IP address of the client; none: a stranger");
+  command->add_option("--helo", question.hello, "what the client says it is")
+      ->capture_default_str();
+  command->add_option("--account", question.account, "the client has logged in as");
+  command->add_flag("--submission", question.submission, "at a submission listener");
+  command->add_flag("--no-dns", parsed.explain.no_dns, "do not look the next hop up");
+  command->callback([&parsed] {
+    parsed.run = [&parsed] { return explain_command(parsed.options, parsed.explain); };
   });
 }
 
@@ -222,7 +232,7 @@ void build(CLI::App& app, Parsed& parsed) {
   add_preview(app, parsed);
   add_simulate(app, parsed);
   add_trace(app, parsed);
-  add_later(app, parsed, "explain", "what would happen to an address (not in this version)");
+  add_explain(app, parsed);
   app.add_subcommand("sendmail", "submit a message from standard input, as sendmail(1)");
   add_command(app, parsed, "version", "print the version", false, [] {
     fmt::print("postwain {}\n", kVersion);

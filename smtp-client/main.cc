@@ -7,7 +7,7 @@
 #include "common/daemon/daemon.h"
 #include "common/dns/resolver.h"
 #include "common/log/log.h"
-#include "smtp-client/mx_finder.h"
+#include "common/agent/mx_finder.h"
 
 int main(int argc, char** argv) {
   using namespace postwain;
@@ -22,7 +22,7 @@ int main(int argc, char** argv) {
     log::flush();
     return kExitConfig;
   }
-  smtp_client::MxFinder finder(**resolver, start.config());
+  agent::MxFinder finder(**resolver, start.config());
   // The agent connects to qmgr by itself, now and after each loss.
   agent::Agent agent(loop, start.config(), finder,
                      {.name = start.name,

@@ -51,6 +51,21 @@ Client Policy::classify(const std::string& plain_address) const {
   return client;
 }
 
+Verdict Policy::mail(const Client& client, config::ListenerProtocol protocol,
+                     std::string_view hello, const mail::Address& from) const {
+  Verdict verdict = sender(client, protocol);
+  if (!verdict.accepted) return verdict;
+  if (Verdict own = account_sender(client, from); !own.accepted) return own;
+  Verdict ruled = rules(client, hello, from, nullptr);
+  return ruled.accepted ? verdict : ruled;
+}
+
+Verdict Policy::rcpt(const Client& client, std::string_view hello, const mail::Address& from,
+                     const mail::Address& to) const {
+  Verdict ruled = rules(client, hello, from, &to);
+  return ruled.accepted ? recipient(client, to) : ruled;
+}
+
 // RFC 6409 4.3: a submission server takes mail from people it knows only.
 Verdict Policy::sender(const Client& client, config::ListenerProtocol protocol) const {
   if (protocol == config::ListenerProtocol::submission && !client.may_relay())

@@ -41,6 +41,12 @@ class Policy {
   // The configuration must outlive the policy.
   explicit Policy(const config::Config& config);
 
+  // Everything that is decided at MAIL and at RCPT, in this order; limits of rates come after it.
+  Verdict mail(const Client& client, config::ListenerProtocol protocol, std::string_view hello,
+               const mail::Address& sender) const;
+  Verdict rcpt(const Client& client, std::string_view hello, const mail::Address& sender,
+               const mail::Address& recipient) const;
+
   // A client on a Unix socket is as trusted as 127.0.0.1 is: both are programs of this machine.
   Client classify(const std::string& plain_address) const;
   Verdict sender(const Client& client, config::ListenerProtocol protocol) const;

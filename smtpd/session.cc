@@ -249,16 +249,8 @@ void Session::on_mail() {
     log_refused(*refusal, {}, "queue", nullptr);
     return engine_.answer(*refusal);
   }
-  Verdict verdict = shared_.policy.sender(client_, listener_.protocol);
-  const mail::Address& reverse_path = engine_.mail().reverse_path;
-  if (verdict.accepted) {
-    Verdict own = shared_.policy.account_sender(client_, reverse_path);
-    if (!own.accepted) verdict = std::move(own);
-  }
-  if (verdict.accepted) {
-    Verdict ruled = shared_.policy.rules(client_, engine_.hello_name(), reverse_path, nullptr);
-    if (!ruled.accepted) verdict = std::move(ruled);
-  }
+  Verdict verdict = shared_.policy.mail(client_, listener_.protocol, engine_.hello_name(),
+                                        engine_.mail().reverse_path);
   if (verdict.accepted && shared_.rates != nullptr && !client_.may_relay())
     if (auto refusal = shared_.rates->message(client_key_, shared_.loop.now()))
       verdict = {false, *refusal, nullptr, "client_messages"};
@@ -274,9 +266,8 @@ void Session::on_mail() {
 
 void Session::on_rcpt() {
   const mail::Address& address = engine_.rcpt().address;
-  Verdict verdict = shared_.policy.rules(client_, engine_.hello_name(),
-                                         engine_.envelope().reverse_path, &address);
-  if (verdict.accepted) verdict = shared_.policy.recipient(client_, address);
+  Verdict verdict =
+      shared_.policy.rcpt(client_, engine_.hello_name(), engine_.envelope().reverse_path, address);
   if (verdict.accepted && shared_.rates != nullptr && !client_.may_relay())
     if (auto refusal = shared_.rates->recipient(client_key_, shared_.loop.now()))
       verdict = {false, *refusal, nullptr, "client_recipients"};

@@ -1,5 +1,5 @@
-// Where the hosts of a next hop come from: fixed_hosts.h for routes that name them, smtp-client's
-// mx_finder.h for routing by MX.
+// Where the hosts of a next hop come from: fixed_hosts.h for routes that name them, mx_finder.h for
+// routing by MX.
 #pragma once
 
 #include <cstddef>

@@ -238,6 +238,18 @@ struct Workers {  // [workers]: how many of each process
   std::uint32_t lmtp_client = 1;
 };
 
+// [[expect]]: what the configuration is meant to do; `postwain check` compares (explanation.h).
+struct Expect {
+  std::string recipient;
+  std::string from = "someone@sender.example";  // empty: the null reverse-path
+  std::string client;
+  std::string hello = "client.example";
+  std::string account;
+  std::string decision;  // accept, refuse or defer
+  std::string route;     // the destination it goes to; empty: any
+  Origin origin;
+};
+
 struct Config {
   std::string hostname;
   std::string postmaster;  // default postmaster@hostname
@@ -259,6 +271,7 @@ struct Config {
   Workers workers;
   std::string metrics_address;
   Log log;
+  std::vector<Expect> expects;
 
   std::string qmgr_socket() const { return runtime_dir + "/qmgr.sock"; }
 };

@@ -95,6 +95,7 @@ void read_document(Context& context, const Node& document, const std::string& ho
   read_workers(context, top.table("workers"), config.workers);
   read_metrics(context, top.table("metrics"), config.metrics_address);
   read_log(context, top.table("log"), config.log);
+  read_expects(context, top.tables("expect"), config.expects);
   top.finish();
 }
 

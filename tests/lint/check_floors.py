@@ -14,7 +14,7 @@ FLOOR = {
     "common/mail": 1, "common/smtp": 2, "common/ipc": 2, "common/sasl": 2, "common/notice": 2,
     "common/net": 3, "common/tls": 3, "common/log": 3, "common/auth": 3, "common/dns": 3, "common/config": 3,
     "common/daemon": 4, "common/agent": 4,
-    "queue-schema": 4, "scheduling": 4, "simulator": 4,
+    "queue-schema": 4, "scheduling": 4, "policy": 4, "simulator": 4,
     "qmgr": 5, "smtpd": 5, "smtp-client": 5, "lmtp-client": 5, "postwain": 5, "bench": 6,
 }
 # Arrows within one floor, each with its reason.
@@ -29,6 +29,8 @@ SCHEDULING = {"qmgr/" + stem for stem in (
     "changes", "destination_health", "message", "notice_plan", "observed_time", "retry_hint", "retry_policy",
     "router", "scheduler", "scheduler_limits", "scheduler_queue", "scheduler_settings",
     "scheduler_shared", "store_cursor", "verdict")}
+# The same of smtpd (library pw_policy), so that `postwain explain` asks the very code that decides.
+POLICY = {"smtpd/access_rules", "smtpd/policy"}
 # Header prefix of an outside library: its only home; a tuple of exact files where one file is the rule.
 HOME = {
     "uv.h": "common/net/",
@@ -52,12 +54,14 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 def folder_of(path):
     if path.rsplit(".", 1)[0] in SCHEDULING:
         return "scheduling"
+    if path.rsplit(".", 1)[0] in POLICY:
+        return "policy"
     parts = path.split("/")
     return "/".join(parts[:2]) if parts[0] == "common" else parts[0]
 
 
 def all_folders():
-    return [folder for folder in FLOOR if folder != "scheduling"]
+    return [folder for folder in FLOOR if folder not in ("scheduling", "policy")]
 
 
 def mistakes_in(file):

@@ -1,4 +1,4 @@
-#include "smtp-client/mx_finder.h"
+#include "common/agent/mx_finder.h"
 
 #include <algorithm>
 #include <memory>
@@ -10,7 +10,7 @@
 #include "common/agent/host_tls.h"
 #include "common/dns/idn.h"
 
-namespace postwain::smtp_client {
+namespace postwain::agent {
 
 namespace {
 
@@ -34,22 +34,21 @@ MxFinder::MxFinder(dns::Resolver& resolver, const config::Config& config)
       generator_(std::random_device{}()) {}
 
 void MxFinder::find(const mail::NextHop& hop, mail::TlsLevel level,
-                    std::function<void(agent::NextHosts)> done) {
+                    std::function<void(NextHosts)> done) {
   if (hop.kind != mail::HopKind::mx) return fixed_.find(hop, level, std::move(done));
   Result<std::string> domain = dns::to_ascii(hop.domain);
   if (!domain) {
-    agent::NextHosts refused;
+    NextHosts refused;
     refused.refusal = local_outcome(mail::Disposition::failed, mail::Stage::dns, mail::Blame::dns,
                                     {5, 1, 2}, domain.error().text);
     return done(std::move(refused));
   }
-  find_mx(*domain, [this, level, done = std::move(done)](agent::NextHosts found) {
-    agent::decide_tls(resolver_, level, std::move(found), done);
+  find_mx(*domain, [this, level, done = std::move(done)](NextHosts found) {
+    decide_tls(resolver_, level, std::move(found), done);
   });
 }
 
-void MxFinder::find_mx(const std::string& domain,
-                       const std::function<void(agent::NextHosts)>& done) {
+void MxFinder::find_mx(const std::string& domain, const std::function<void(NextHosts)>& done) {
   if (auto address = dns::literal_address(domain)) {
     dns::MxHosts hosts{{*address}, true, {}};
     dns::AddressAnswer answer{dns::AnswerStatus::ok, {*address}};
@@ -66,7 +65,7 @@ void MxFinder::find_mx(const std::string& domain,
     search->open = search->hosts.names.size() + 1;  // one more: answers may come at once
     auto one_done = [this, search, done] {
       if (--search->open > 0) return;
-      agent::NextHosts found = candidates(
+      NextHosts found = candidates(
           dns::plan_mx(search->domain, search->hosts, search->answers, allow_private_,
                        [this](const std::string& address) { return own_.has(address); }));
       found.mx_set = mx_set_of(search->hosts);
@@ -91,14 +90,14 @@ std::string MxFinder::mx_set_of(const dns::MxHosts& hosts) {
   return fmt::format("{}", fmt::join(names, ","));
 }
 
-agent::NextHosts MxFinder::candidates(const dns::MxPlan& plan) const {
-  agent::NextHosts out;
+NextHosts MxFinder::candidates(const dns::MxPlan& plan) const {
+  NextHosts out;
   out.refusal = plan.refusal;
   for (const dns::MxHost& host : plan.hosts)
     for (const std::string& address : host.addresses)
-      if (out.candidates.size() < agent::kCandidatesMax)
+      if (out.candidates.size() < kCandidatesMax)
         out.candidates.push_back({host.name, {address, port_, {}}, host.secure});
   return out;
 }
 
-}  // namespace postwain::smtp_client
+}  // namespace postwain::agent

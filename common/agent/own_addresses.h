@@ -9,7 +9,7 @@
 #include "common/base/time.h"
 #include "common/config/config.h"
 
-namespace postwain::smtp_client {
+namespace postwain::agent {
 
 constexpr Duration kInterfacesFresh = std::chrono::seconds(60);
 
@@ -29,4 +29,4 @@ class OwnAddresses {
   MonoTime read_at_{};
 };
 
-}  // namespace postwain::smtp_client
+}  // namespace postwain::agent

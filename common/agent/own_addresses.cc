@@ -1,10 +1,10 @@
-#include "smtp-client/own_addresses.h"
+#include "common/agent/own_addresses.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
 
-namespace postwain::smtp_client {
+namespace postwain::agent {
 
 OwnAddresses::OwnAddresses(const std::vector<config::Listener>& listeners,
                            std::uint16_t smtp_port) {
@@ -44,4 +44,4 @@ void OwnAddresses::look_at_interfaces() {
   ::freeifaddrs(list);
 }
 
-}  // namespace postwain::smtp_client
+}  // namespace postwain::agent

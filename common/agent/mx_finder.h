@@ -8,26 +8,26 @@
 
 #include "common/agent/fixed_hosts.h"
 #include "common/agent/next_hosts.h"
+#include "common/agent/own_addresses.h"
 #include "common/config/config.h"
 #include "common/dns/mx_plan.h"
 #include "common/dns/resolver.h"
-#include "smtp-client/own_addresses.h"
 
-namespace postwain::smtp_client {
+namespace postwain::agent {
 
-class MxFinder : public agent::HostFinder {
+class MxFinder : public HostFinder {
  public:
   MxFinder(dns::Resolver& resolver, const config::Config& config);
   void find(const mail::NextHop& hop, mail::TlsLevel level,
-            std::function<void(agent::NextHosts)> done) override;
+            std::function<void(NextHosts)> done) override;
 
  private:
-  void find_mx(const std::string& domain, const std::function<void(agent::NextHosts)>& done);
-  agent::NextHosts candidates(const dns::MxPlan& plan) const;
+  void find_mx(const std::string& domain, const std::function<void(NextHosts)>& done);
+  NextHosts candidates(const dns::MxPlan& plan) const;
   static std::string mx_set_of(const dns::MxHosts& hosts);
 
   dns::Resolver& resolver_;
-  agent::FixedHosts fixed_;
+  FixedHosts fixed_;
   std::string hostname_;
   std::uint16_t port_;
   bool allow_private_;
@@ -35,4 +35,4 @@ class MxFinder : public agent::HostFinder {
   std::mt19937 generator_;  // shuffles equal preferences; nothing secret hangs on it
 };
 
-}  // namespace postwain::smtp_client
+}  // namespace postwain::agent

@@ -1,0 +1,53 @@
+// [[expect]]: a configuration's own tests.
+#include <fmt/format.h>
+
+#include "common/base/text.h"
+#include "common/config/sections.h"
+#include "common/config/values.h"
+
+namespace postwain::config {
+
+namespace {
+
+bool is_recipient(const std::string& text) {
+  return is_mailbox(text) || iequals(text, "postmaster");
+}
+
+}  // namespace
+
+void read_expects(Context& context, const std::vector<const Node*>& tables,
+                  std::vector<Expect>& expects) {
+  for (const Node* table : tables) {
+    Section section(context, *table, "[[expect]]");
+    Expect expect;
+    expect.origin = table->origin;
+    if (section.text("recipient", expect.recipient)) {
+      if (!is_recipient(expect.recipient))
+        context.error(section.origin_of("recipient"),
+                      fmt::format("'{}' is not an address", printable(expect.recipient)));
+    } else {
+      section.missing("recipient");
+    }
+    if (section.text("from", expect.from)) {
+      if (expect.from == "<>") expect.from.clear();
+      if (!expect.from.empty() && !is_mailbox(expect.from))
+        context.error(section.origin_of("from"),
+                      fmt::format("'{}' is not an address", printable(expect.from)));
+    }
+    if (section.text("client", expect.client) && !parse_network(expect.client))
+      context.error(section.origin_of("client"),
+                    fmt::format("'{}' is not an IP address", printable(expect.client)));
+    section.text("helo", expect.hello);
+    section.text("account", expect.account);
+    if (!section.choice<std::string>(
+            "decision", expect.decision,
+            {{"accept", "accept"}, {"refuse", "refuse"}, {"defer", "defer"}}) &&
+        section.find("decision") == nullptr)
+      section.missing("decision");
+    section.text("route", expect.route);
+    section.finish();
+    expects.push_back(std::move(expect));
+  }
+}
+
+}  // namespace postwain::config

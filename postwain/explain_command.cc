@@ -1,0 +1,139 @@
+#include "postwain/explain_command.h"
+
+#include <cstdio>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "common/base/sysexits.h"
+#include "common/base/text.h"
+#include "common/config/values.h"
+#include "common/smtp/address_syntax.h"
+#include "postwain/checked_config.h"
+#include "postwain/explain_hosts.h"
+
+namespace postwain::tool {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string limits_text(const qmgr::RouteSettings& route) {
+  std::string out =
+      fmt::format("{} attempts at once", route.concurrency > 0
+                                             ? std::to_string(route.concurrency)
+                                             : std::string("as many as go well (at most 20)"));
+  if (route.connections > 0) out += fmt::format(", {} connections of the route", route.connections);
+  if (route.rate_count > 0)
+    out += fmt::format(", {} per {}", route.rate_count, format_duration(route.rate_period));
+  return out;
+}
+
+Json hosts_json(const agent::NextHosts& hosts) {
+  Json list = Json::array();
+  for (const agent::Candidate& c : hosts.candidates)
+    list.push_back({{"host", c.host},
+                    {"address", c.endpoint.text()},
+                    {"tls", mail::name_of(c.tls.level)},
+                    {"tls_policy", c.tls.policy}});
+  return list;
+}
+
+Json json_of(const Explanation& e, const Question& question) {
+  Json out;
+  out["address"] = question.recipient;
+  out["decision"] = name_of(e.decision);
+  out["reply"] = e.reply.one_line();
+  for (const ExplainedStep& step : e.steps)
+    out["steps"].push_back({{"step", step.name}, {"what", step.what}, {"origin", step.origin}});
+  Json& route = out["route"];
+  route["destination"] = e.destination;
+  route["origin"] = e.route.origin.text();
+  route["tls"] = mail::name_of(e.route.tls);
+  route["login"] = !e.route.credential.empty();
+  route["sources"] = e.route.sources;
+  route["concurrency"] = e.route.concurrency;
+  route["connections"] = e.route.connections;
+  route["rate"] = e.route.rate_count > 0 ? fmt::format("{}/{}", e.route.rate_count,
+                                                       format_duration(e.route.rate_period))
+                                         : std::string();
+  Json& schedule = out["schedule"] = Json::object();
+  for (Duration delay : e.schedule) schedule["retry"].push_back(format_duration(delay));
+  schedule["lifetime"] = format_duration(e.lifetime);
+  return out;
+}
+
+void print_step(const std::string& name, const std::string& what, const std::string& origin) {
+  fmt::print("{:<10} {}{}\n", name, printable(what, 2048),
+             origin.empty() ? std::string() : fmt::format("\n{:<10}   {}", "", origin));
+}
+
+void print(const Explanation& e) {
+  for (const ExplainedStep& step : e.steps) print_step(step.name, step.what, step.origin);
+  print_step("TLS", std::string(mail::name_of(e.route.tls)), {});
+  if (!e.route.sources.empty())
+    print_step("from", fmt::format("{}", fmt::join(e.route.sources, ", ")), {});
+  print_step("limits", limits_text(e.route), {});
+  std::string delays;
+  for (Duration delay : e.schedule) delays += (delays.empty() ? "" : ", ") + format_duration(delay);
+  print_step("schedule",
+             fmt::format("again after {} and so on; returned after {}", delays,
+                         format_duration(e.lifetime)),
+             {});
+}
+
+void print_hosts(const agent::NextHosts& hosts) {
+  if (hosts.refusal)
+    print_step("next hop",
+               fmt::format("none: {} {}", name_of(hosts.refusal->disposition),
+                           hosts.refusal->reply.one_line()),
+               {});
+  const char* name = "next hop";
+  for (const agent::Candidate& c : hosts.candidates) {
+    print_step(
+        name,
+        fmt::format("{} at {}, TLS {}{}", c.host, c.endpoint.text(), mail::name_of(c.tls.level),
+                    c.tls.policy.empty() ? "" : " (" + c.tls.policy + ")"),
+        {});
+    name = "";
+  }
+}
+
+int check(const Question& q) {
+  auto is_address = [](const std::string& text) { return smtp::parse_mailbox(text).has_value(); };
+  if (!is_address(q.recipient) && !iequals(q.recipient, "postmaster"))
+    return fail(kExitUsage, fmt::format("'{}' is not an address", printable(q.recipient)));
+  if (!q.sender.empty() && !is_address(q.sender))
+    return fail(kExitUsage, fmt::format("--from: '{}' is not an address", printable(q.sender)));
+  if (!q.client.empty() && !config::parse_network(q.client))
+    return fail(kExitUsage,
+                fmt::format("--client: '{}' is not an IP address", printable(q.client)));
+  return kExitOk;
+}
+
+}  // namespace
+
+int explain_command(const ClientOptions& options, const ExplainOptions& explained) {
+  Question question = explained.question;
+  if (question.sender == "<>") question.sender.clear();
+  if (int wrong = check(question); wrong != kExitOk) return wrong;
+  config::Loaded loaded = load_checked(options.config_file);
+  if (!loaded.diagnostics.empty()) {
+    for (const config::Diagnostic& one : loaded.diagnostics) fmt::print(stderr, "{}\n", one.text());
+    return kExitConfig;
+  }
+  Explanation explanation = explain(loaded.config, question);
+  Json json = json_of(explanation, question);
+  if (!options.json) print(explanation);
+  if (!explained.no_dns) {
+    auto hosts = look_up_hosts(loaded.config, explanation.hop, explanation.route.tls);
+    if (!hosts) return fail(kExitUnavailable, hosts.error().text);
+    json["next_hops"] = hosts_json(*hosts);
+    json["next_hop_refusal"] = hosts->refusal ? hosts->refusal->reply.one_line() : std::string();
+    if (!options.json) print_hosts(*hosts);
+  }
+  if (options.json) fmt::print("{}\n", json.dump(-1, ' ', false, Json::error_handler_t::replace));
+  return kExitOk;
+}
+
+}  // namespace postwain::tool

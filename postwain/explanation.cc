@@ -1,0 +1,110 @@
+#include "postwain/explanation.h"
+
+#include <fmt/format.h>
+
+#include "common/mail/address.h"
+
+namespace postwain::tool {
+
+namespace {
+
+Decision decision_of(const mail::Reply& reply) {
+  if (reply.permanent()) return Decision::refuse;
+  return reply.transient() ? Decision::defer : Decision::accept;
+}
+
+smtpd::Client client_of(const smtpd::Policy& policy, const Question& question) {
+  // Nobody's network: an address that is none.
+  smtpd::Client client = policy.classify(question.client.empty() ? "?" : question.client);
+  client.account = question.account;
+  return client;
+}
+
+ExplainedStep client_step(const smtpd::Client& client, const Question& question) {
+  std::string who = question.client.empty() ? "a stranger" : question.client;
+  if (!client.account.empty()) who += fmt::format(", logged in as {}", client.account);
+  if (client.trusted)
+    return {"client", who + " is in trusted_networks and may send anywhere",
+            client.trusted_by.text()};
+  return {"client",
+          who + (client.may_relay() ? " may send anywhere" : " may send to our domains only"),
+          config::Origin{}.text()};
+}
+
+// True: it goes on.
+bool add_verdict(Explanation& out, const char* name, const std::string& address,
+                 const smtpd::Verdict& verdict) {
+  out.reply = verdict.reply;
+  out.decision = decision_of(verdict.reply);
+  const config::Origin none{};
+  out.steps.push_back({name,
+                       fmt::format("<{}> {}: {} ({})", address,
+                                   out.decision == Decision::accept  ? "is accepted"
+                                   : out.decision == Decision::defer ? "is put off"
+                                                                     : "is refused",
+                                   verdict.reply.one_line(), verdict.reason),
+                       (verdict.origin != nullptr ? *verdict.origin : none).text()});
+  return verdict.accepted;
+}
+
+}  // namespace
+
+std::string_view name_of(Decision decision) {
+  constexpr std::string_view kNames[] = {"accept", "refuse", "defer"};
+  return kNames[static_cast<std::size_t>(decision)];
+}
+
+Explanation explain(const config::Config& config, const Question& question) {
+  Explanation out;
+  smtpd::Policy policy(config);
+  smtpd::Client client = client_of(policy, question);
+  mail::Address sender = mail::Address::from_text(question.sender);
+  mail::Address recipient = mail::Address::from_text(question.recipient);
+  out.steps.push_back(client_step(client, question));
+  auto protocol =
+      question.submission ? config::ListenerProtocol::submission : config::ListenerProtocol::smtp;
+  if (add_verdict(out, "MAIL", question.sender,
+                  policy.mail(client, protocol, question.hello, sender)))
+    add_verdict(out, "RCPT", question.recipient,
+                policy.rcpt(client, question.hello, sender, recipient));
+  // RFC 5321 4.5.1: the bare <postmaster> is whom the configuration names.
+  if (!recipient.has_domain()) recipient = mail::Address::from_text(config.postmaster);
+  qmgr::Router router(config);
+  qmgr::Routed routed = router.route(recipient);
+  out.hop = routed.hop;
+  out.destination = routed.key;
+  out.route = *routed.settings;
+  out.schedule = out.route.store_schedule ? config.queue.retry_lmtp : config.queue.retry;
+  out.lifetime = sender.is_null() ? config.queue.bounce_lifetime : config.queue.lifetime;
+  std::string what = out.route.origin.line > 0 ? "by the first [[route]] that matches"
+                                               : "by MX, since no [[route]] matches";
+  out.steps.push_back(
+      {"route", fmt::format("to {} {}", out.destination, what), out.route.origin.text()});
+  return out;
+}
+
+std::vector<config::Diagnostic> disappointed(const config::Config& config) {
+  std::vector<config::Diagnostic> out;
+  for (const config::Expect& expect : config.expects) {
+    Question question;
+    question.recipient = expect.recipient;
+    question.sender = expect.from;
+    question.client = expect.client;
+    question.hello = expect.hello;
+    question.account = expect.account;
+    Explanation found = explain(config, question);
+    const ExplainedStep& decided = found.steps[found.steps.size() - 2];  // before the route
+    if (name_of(found.decision) != expect.decision)
+      out.push_back(
+          {expect.origin, fmt::format("expected: {} {}; but {}, as {} says", expect.decision,
+                                      expect.recipient, decided.what, decided.origin)});
+    else if (!expect.route.empty() && found.destination != expect.route)
+      out.push_back(
+          {expect.origin,
+           fmt::format("expected: {} goes to {}; but it goes to {}, as {} says", expect.recipient,
+                       expect.route, found.destination, found.route.origin.text())});
+  }
+  return out;
+}
+
+}  // namespace postwain::tool

@@ -1,0 +1,52 @@
+// What would happen to a message, step by step, and which line of the configuration decides each:
+// the questions `postwain explain` and [[expect]] ask. The answers come from the very functions
+// that smtpd and qmgr decide with. Pure; the DNS is explain_hosts.h.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/config/bundle.h"
+#include "common/mail/next_hop.h"
+#include "qmgr/router.h"
+#include "smtpd/policy.h"
+
+namespace postwain::tool {
+
+struct Question {
+  std::string recipient;
+  std::string sender = "someone@sender.example";  // empty: the null reverse-path
+  std::string client;                             // an IP address; empty: a stranger somewhere
+  std::string hello = "client.example";
+  std::string account;  // whom the client has logged in as
+  bool submission = false;
+};
+
+struct ExplainedStep {
+  std::string name;    // "client", "MAIL", "RCPT", "route"
+  std::string what;    // a sentence
+  std::string origin;  // "FILE:LINE:COLUMN", "default"
+};
+
+enum class Decision : std::uint8_t { accept, refuse, defer };
+std::string_view name_of(Decision decision);
+
+struct Explanation {
+  Decision decision = Decision::accept;
+  mail::Reply reply;  // the last one the client gets
+  std::vector<ExplainedStep> steps;
+  // Also when it is refused: where it would go.
+  mail::NextHop hop;
+  std::string destination;
+  qmgr::RouteSettings route;
+  std::vector<Duration> schedule;
+  Duration lifetime{};
+};
+
+// The addresses are well-formed.
+Explanation explain(const config::Config& config, const Question& question);
+
+// The [[expect]] that do not come true, each as a mistake at its place.
+std::vector<config::Diagnostic> disappointed(const config::Config& config);
+
+}  // namespace postwain::tool
