@@ -54,7 +54,7 @@ def key_of(content):
 
 
 class Verdict:
-    """Joins source and sink. bounced: set of (key, address); kills: [(time, what)]."""
+    """Joins source and sink. bounced: set of (key, address); kills: [(began, what, ended)]."""
 
     def __init__(self, source, sink, bounced, kills, window):
         offered = {entry["key"]: entry for entry in source.of("offered")}
@@ -82,5 +82,5 @@ class Verdict:
         self.unexcused = [
             (pair, entry["at"]) for pair, found in copies.items()
             for entry in sorted(found, key=lambda e: e["at"])[:-1]
-            if not any(0 <= at - entry["at"] <= window or 0 <= entry["at"] - at <= 0.2
-                       for at, what in kills)]
+            if not any(began - window <= entry["at"] <= ended + 0.2
+                       for began, _, ended in kills)]
