@@ -42,7 +42,7 @@ Delivery::~Delivery() {
 }
 
 void Delivery::agent_connected(std::uint64_t peer, Pool pool, daemon::IpcConnection& connection) {
-  agents_.emplace(peer, Agent{pool, &connection, {}, {}, false, {}});
+  agents_.emplace(peer, Agent{pool, &connection, {}, {}, {}, false, {}});
   queue_.set_capacity(pool, agents(pool) * kLeasesPerAgent);
   look_at_pools();
 }
@@ -76,6 +76,10 @@ void Delivery::agent_lost(std::uint64_t peer) {
     if (!running.kept.empty()) queue_.settle(running.pick.job.id, std::move(running.kept));
     queue_.finished(running.pick, running.summary, running.reason);
   }
+  for (auto& [number, done] : agent.probes)
+    if (done)
+      done(mail::local_outcome(mail::Disposition::deferred, mail::Stage::local, mail::Blame::local,
+                               {4, 3, 0}, "the delivery process ended"));
   for (const auto& [id, indices] : agent.still_running) queue_.unblock(id, indices);
   schedule();
 }
@@ -207,7 +211,7 @@ bool Delivery::outcomes(Agent& agent, std::string_view payload) {
   ipc::Outcomes report;
   if (!ipc::decode(payload, report)) return false;
   auto found = agent.leases.find(report.lease);
-  if (found == agent.leases.end()) return false;
+  if (found == agent.leases.end()) return probed(agent, report);
   Running& running = found->second;
   std::vector<Queue::IndexedOutcome> now;
   for (ipc::RecipientOutcome& one : report.outcomes) {
@@ -234,6 +238,35 @@ bool Delivery::outcomes(Agent& agent, std::string_view payload) {
     queue_.note_mx_set(running.pick.destination, report.mx_set);
     end_lease(agent, report.lease);
   }
+  return true;
+}
+
+bool Delivery::probe(const Routed& routed, const mail::Address& recipient, ProbeDone done) {
+  Agent* agent = paused_ ? nullptr : agent_with_room(Queue::pool_named(routed.key));
+  if (agent == nullptr) return false;
+  ipc::Lease lease;
+  lease.lease = ++last_lease_;
+  lease.hop = routed.hop;
+  lease.tls = routed.settings->tls;
+  lease.sources = routed.settings->sources;
+  lease.credential = routed.settings->credential;
+  lease.inlined = true;
+  lease.probe = true;
+  lease.received_at = wall_now();
+  lease.envelope.smtputf8 = recipient.is_utf8();
+  lease.recipients.push_back({0, {recipient, {}, {}}});
+  agent->connection->send(lease);
+  agent->probes.emplace(lease.lease, std::move(done));
+  return true;
+}
+
+// The one recipient's outcome comes with the end of the lease, or just before it.
+bool Delivery::probed(Agent& agent, ipc::Outcomes& report) {
+  auto found = agent.probes.find(report.lease);
+  if (found == agent.probes.end()) return false;
+  if (!report.outcomes.empty() && found->second)
+    std::exchange(found->second, nullptr)(report.outcomes.front().outcome);
+  if (report.done) agent.probes.erase(report.lease);
   return true;
 }
 

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -43,6 +44,11 @@ class Delivery {
   bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload);
   void agent_drained(std::uint64_t) { schedule(); }
 
+  // Asks the next hop whether it would take this recipient; no message, no scheduling. False: no
+  // agent has room. done is called once, later; not when qmgr ends before.
+  using ProbeDone = std::function<void(const mail::Outcome&)>;
+  bool probe(const Routed& routed, const mail::Address& recipient, ProbeDone done);
+
   // No new leases: their outcomes could not be recorded, or we are about to stop.
   void pause(bool paused);
   // Looks for work at the end of this turn of the loop.
@@ -63,6 +69,7 @@ class Delivery {
     Pool pool;
     daemon::IpcConnection* connection;
     std::unordered_map<std::uint64_t, Running> leases;
+    std::unordered_map<std::uint64_t, ProbeDone> probes;
     std::unordered_map<mail::QueueId, std::vector<std::uint32_t>> still_running;
     // Gets nothing else: it is to have, or has, one message that agents died of (verdict.h).
     bool set_apart = false;
@@ -77,6 +84,7 @@ class Delivery {
   void send_suspects();
   void send_lease(Agent& agent, Pick pick);
   bool outcomes(Agent& agent, std::string_view payload);
+  bool probed(Agent& agent, ipc::Outcomes& report);
   bool late_outcomes(Agent& agent, std::string_view payload);
   bool content_request(std::uint64_t peer, Agent& agent, std::string_view payload);
   void send_chunk(std::uint64_t peer, const ipc::ContentRequest& request, mail::QueueId id,

@@ -79,6 +79,7 @@ bool Intake::frame(std::uint64_t number, ipc::FrameType type, std::string_view p
   if (type == ipc::FrameType::submit_chunk) return chunk(number, peer, payload);
   if (type == ipc::FrameType::submit_end) return end(number, peer, payload);
   if (type == ipc::FrameType::submit_abort) return abort(peer, payload);
+  if (type == ipc::FrameType::probe) return probe(number, peer, payload);
   return false;
 }
 
@@ -93,6 +94,19 @@ bool Intake::submit(std::uint64_t number, Peer& peer, std::string_view payload) 
   message.info.eight_bit = frame.eight_bit;
   message.content = std::string(frame.content);
   hand_on(number, std::move(message), nullptr);
+  return true;
+}
+
+// For smtpd: who may submit as sendmail does is anybody on this machine.
+bool Intake::probe(std::uint64_t number, Peer& peer, std::string_view payload) {
+  ipc::Probe frame;
+  if (!peer.counts || !ipc::decode(payload, frame) || !frame.recipient.has_domain()) return false;
+  probes_.ask(frame.recipient, [this, number, request = frame.request](ipc::ProbeVerdict verdict,
+                                                                       const mail::Reply& reply) {
+    auto asker = peers_.find(number);
+    if (asker != peers_.end())
+      asker->second.connection->send(ipc::ProbeResult{request, verdict, reply});
+  });
   return true;
 }
 

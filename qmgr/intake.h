@@ -15,6 +15,7 @@
 #include "common/daemon/ipc_connection.h"
 
 #include "qmgr/account_limits.h"
+#include "qmgr/probes.h"
 #include "qmgr/queue.h"
 
 namespace postwain::qmgr {
@@ -24,7 +25,8 @@ constexpr std::size_t kEnvelopeRecipientsMax = 100000;
 
 class Intake {
  public:
-  Intake(Queue& queue, const config::Auth& auth) : queue_(queue), limits_(auth) {}
+  Intake(Queue& queue, Probes& probes, const config::Auth& auth)
+      : queue_(queue), probes_(probes), limits_(auth) {}
 
   // A new configuration; what accounts have sent stays counted.
   void configure(const config::Auth& auth) { limits_.configure(auth); }
@@ -64,6 +66,7 @@ class Intake {
   bool chunk(std::uint64_t number, Peer& peer, std::string_view payload);
   bool end(std::uint64_t number, Peer& peer, std::string_view payload);
   bool abort(Peer& peer, std::string_view payload);
+  bool probe(std::uint64_t number, Peer& peer, std::string_view payload);
   void stored(std::uint64_t number, mail::QueueId id, std::size_t bytes);
   void file_finished(std::uint64_t number, mail::QueueId id, const std::shared_ptr<Upload>& upload);
   // Counts it for its account and gives it to the queue; on_end hears before the peer does.
@@ -73,6 +76,7 @@ class Intake {
   void drop(std::shared_ptr<Upload> upload);
 
   Queue& queue_;
+  Probes& probes_;
   std::map<std::uint64_t, Peer> peers_;
   ipc::Admission admission_;
   AccountLimits limits_;

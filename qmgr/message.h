@@ -82,6 +82,14 @@ struct StoredMessage {
   std::vector<StoredRecipient> recipients;  // in index order
 };
 
+// What a next hop said of a recipient, at a probe or at a delivery (table recipient_check).
+struct RecipientCheck {
+  std::string address;  // in lower case
+  bool good = false;
+  mail::Reply reply;
+  WallTime at{};
+};
+
 // A breaker that is open (table destination).
 struct OpenBreaker {
   std::string destination;

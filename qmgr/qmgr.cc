@@ -34,21 +34,25 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, const config::Config& config)
       watch_(loop),
       ending_(loop),
       ballast_(std::move(spool.ballast)) {
-  queue_ = std::make_unique<Queue>(loop, std::move(spool.store), std::move(spool.files),
-                                   std::move(spool.observed), config,
-                                   Queue::Hooks{
-                                       [this] {
-                                         if (delivery_) delivery_->schedule();
-                                       },
-                                       [this](bool full) {
-                                         facts_.store_full = full;
-                                         look_at_ballast();
-                                         look_at_admission();
-                                       },
-                                       [this](const Error& error) { broken(error); },
-                                   });
+  queue_ = std::make_unique<Queue>(
+      loop, std::move(spool.store), std::move(spool.files), std::move(spool.observed), config,
+      Queue::Hooks{
+          [this] {
+            if (delivery_) delivery_->schedule();
+          },
+          [this](bool full) {
+            facts_.store_full = full;
+            look_at_ballast();
+            look_at_admission();
+          },
+          [this](const Error& error) { broken(error); },
+          [this](const mail::Address& to, const mail::Outcome& outcome) {
+            if (probes_) probes_->heard(to, outcome);
+          },
+      });
   delivery_ = std::make_unique<Delivery>(loop, *queue_);
-  intake_ = std::make_unique<Intake>(*queue_, config_.auth);
+  probes_ = std::make_unique<Probes>(loop, *queue_, *delivery_, config_);
+  intake_ = std::make_unique<Intake>(*queue_, *probes_, config_.auth);
   control_ = std::make_unique<Control>(
       *queue_, *delivery_,
       Control::Hooks{[this](std::string_view bundle) { return take_config(bundle); },
@@ -57,6 +61,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, const config::Config& config)
   look_around();
   watch_.repeat(kDiskCheck, [this] { look_around(); });
   queue_->recover();
+  probes_->recover();
 }
 
 Qmgr::~Qmgr() = default;
@@ -122,6 +127,7 @@ Result<bool> Qmgr::take_config(std::string_view bytes) {
   config_ = loaded.config;
   queue_->configure(config_);
   intake_->configure(config_.auth);
+  probes_->configure(config_);
   look_at_admission();
   log::Line(log::Level::info, "reloaded");
   return true;

@@ -55,6 +55,7 @@ class Qmgr {
   config::Config config_;
   std::unique_ptr<Queue> queue_;
   std::unique_ptr<Delivery> delivery_;
+  std::unique_ptr<Probes> probes_;
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<Control> control_;
   std::unique_ptr<Peers> peers_;

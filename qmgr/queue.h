@@ -49,6 +49,8 @@ class Queue {
     std::function<void()> on_work;  // perhaps there is something to lease or to wake for
     std::function<void(bool full)> on_full;
     std::function<void(const Error&)> on_broken;
+    // What became of a recipient, as the agent reported it.
+    std::function<void(const mail::Address&, const mail::Outcome&)> on_outcome = nullptr;
   };
 
   Queue(net::Loop& loop, Store store, ContentFolder files, ObservedTime observed,
@@ -72,6 +74,9 @@ class Queue {
   std::optional<Pick> next(Pool pool);
   WorkingMessage* find(mail::QueueId id) { return working_.find(id); }
   Routed route_of(WorkingMessage& message, const Job& job);
+  Routed route(const mail::Address& recipient) const { return router_->route(recipient); }
+  // Neither suspended nor behind an open breaker.
+  bool is_reachable(const std::string& destination);
   // Agents have died while they had it; it is to be tried alone.
   bool is_suspect(const Pick& pick);
   Pool pool_of(const Pick& pick) const;

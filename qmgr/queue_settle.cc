@@ -37,6 +37,11 @@ bool Queue::is_suspect(const Pick& pick) {
          });
 }
 
+bool Queue::is_reachable(const std::string& destination) {
+  auto id = scheduler_.find(destination);
+  return !id || (!scheduler_.is_suspended(*id) && !scheduler_.health(*id).is_open());
+}
+
 Pool Queue::pool_of(const Pick& pick) const {
   return pool_named(scheduler_.key(pick.destination));
 }
@@ -67,6 +72,7 @@ void Queue::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes) {
     WorkingRecipient* r = message->find(one.index);
     PW_CHECK(r != nullptr && r->place == Place::leased);
     r->place = Place::settling;
+    if (hooks_.on_outcome) hooks_.on_outcome(r->recipient.address, one.outcome);
     bool plain_success = one.outcome.disposition == mail::Disposition::delivered &&
                          !r->recipient.notify.on_success();
     if (plain_success) {  // the usual case needs no rules and no notice

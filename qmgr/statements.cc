@@ -101,6 +101,15 @@ std::string_view sql_text(Sql statement) {
     case Sql::list_suspensions:
       return "SELECT destination, since, until, author, reason FROM suspension "
              "WHERE destination > ?1 ORDER BY destination LIMIT ?2";
+    case Sql::put_recipient_check:
+      return "INSERT INTO recipient_check (address, good, code, enhanced, text, at) "
+             "VALUES (?1,?2,?3,?4,?5,?6) ON CONFLICT (address) DO UPDATE SET good = ?2, code = ?3, "
+             "enhanced = ?4, text = ?5, at = ?6";
+    case Sql::list_recipient_checks:
+      return "SELECT address, good, code, enhanced, text, at FROM recipient_check "
+             "WHERE address > ?1 ORDER BY address LIMIT ?2";
+    case Sql::remove_recipient_checks:
+      return "DELETE FROM recipient_check WHERE at < ?1";
     case Sql::select_clock:
       return "SELECT last_seen FROM clock WHERE one = 1";
     case Sql::put_clock:

@@ -92,6 +92,8 @@ class Store {
   Status put_suspension(const Suspension& suspension);
   Status remove_suspension(const std::string& destination);
 
+  Status put_recipient_check(const RecipientCheck& check);
+  Status remove_recipient_checks_before(WallTime time);
   Status put_clock(WallTime last_seen);
   Status put_clock_gaps(const std::vector<ClockGap>& gaps);  // all there are
   // The clock was set back: whoever of the destination is due later than now is due that much
@@ -109,6 +111,7 @@ class Store {
   Result<std::vector<OpenBreaker>> breakers(const std::string& after, std::size_t limit);
   Result<std::vector<KnownMxSet>> mx_sets(const std::string& after, std::size_t limit);
   Result<std::vector<Suspension>> suspensions(const std::string& after, std::size_t limit);
+  Result<std::vector<RecipientCheck>> recipient_checks(const std::string& after, std::size_t limit);
   // max_recipients: a message with more gives its first ones, from index `from` on.
   Result<std::optional<StoredMessage>> message(mail::QueueId id, std::uint32_t from,
                                                std::uint32_t max_recipients);

@@ -1,4 +1,5 @@
 // What is known of destinations besides their work: the hosts behind them, and suspensions.
+#include "qmgr/failpoint.h"
 #include "qmgr/store.h"
 
 namespace postwain::qmgr {
@@ -72,6 +73,47 @@ Result<std::vector<Suspension>> Store::suspensions(const std::string& after, std
     if (until != 0) one.until = from_unix_ms(until);
     one.author = use.text();
     one.reason = use.text();
+    found.push_back(std::move(one));
+  }
+}
+
+// --- recipients --------------------------------------------------------------------------------
+
+Status Store::put_recipient_check(const RecipientCheck& check) {
+  if (Status s = failpoint(Failpoint::fact_write); !s) return s;
+  Use use(sql(Sql::put_recipient_check));
+  use.text(check.address)
+      .flag(check.good)
+      .number(check.reply.code)
+      .text(check.reply.enhanced.text())
+      .text(check.reply.text)
+      .number(to_unix_ms(check.at));
+  if (!use.done()) return error(Sql::put_recipient_check);
+  return {};
+}
+
+Status Store::remove_recipient_checks_before(WallTime time) {
+  Use use(sql(Sql::remove_recipient_checks));
+  if (!use.number(to_unix_ms(time)).done()) return error(Sql::remove_recipient_checks);
+  return {};
+}
+
+Result<std::vector<RecipientCheck>> Store::recipient_checks(const std::string& after,
+                                                            std::size_t limit) {
+  std::vector<RecipientCheck> found;
+  Use use(sql(Sql::list_recipient_checks));
+  use.text(after).number(static_cast<std::int64_t>(limit));
+  for (;;) {
+    Use::Step step = use.step();
+    if (step == Use::Step::failed) return error(Sql::list_recipient_checks);
+    if (step == Use::Step::done) return found;
+    RecipientCheck one;
+    one.address = use.text();
+    one.good = use.flag();
+    one.reply.code = static_cast<int>(use.number());
+    one.reply.enhanced = mail::EnhancedCode::parse(use.text());
+    one.reply.text = use.text();
+    one.at = from_unix_ms(use.number());
     found.push_back(std::move(one));
   }
 }

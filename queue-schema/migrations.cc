@@ -105,11 +105,22 @@ ALTER TABLE message ADD COLUMN tls_required_no INTEGER NOT NULL DEFAULT 0
 UPDATE schema_info SET oldest_compatible = 4;
 )sql";
 
+// A program of schema 4 works with it: it asks nobody.
+constexpr std::string_view kRecipientChecks = R"sql(
+CREATE TABLE recipient_check (
+  address TEXT PRIMARY KEY CHECK (length(address) BETWEEN 1 AND 1024),
+  good INTEGER NOT NULL CHECK (good IN (0, 1)),
+  code INTEGER NOT NULL CHECK (code BETWEEN 0 AND 999),
+  enhanced TEXT NOT NULL,
+  text TEXT NOT NULL,
+  at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX recipient_check_at ON recipient_check (at);
+)sql";
+
 constexpr Migration kMigrations[] = {
-    {1, kInitial},
-    {2, kDestinationFacts},
-    {3, kCrashesAndClock},
-    {4, kRequireTls},
+    {1, kInitial},    {2, kDestinationFacts}, {3, kCrashesAndClock},
+    {4, kRequireTls}, {5, kRecipientChecks},
 };
 
 }  // namespace

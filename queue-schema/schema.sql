@@ -6,7 +6,7 @@
 -- Times are milliseconds since 1970 UTC. Enumerations are the numbers of the C++ types named beside them.
 
 PRAGMA application_id = 0x50577171;
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;
 
 -- The oldest schema number whose program may still work with this database.
 CREATE TABLE schema_info (
@@ -106,3 +106,14 @@ CREATE TABLE clock_gap (
   at INTEGER PRIMARY KEY,
   length INTEGER NOT NULL CHECK (length > 0)
 ) STRICT;
+
+-- What next hops said of recipients (recipients = "probe").
+CREATE TABLE recipient_check (
+  address TEXT PRIMARY KEY CHECK (length(address) BETWEEN 1 AND 1024),  -- in lower case
+  good INTEGER NOT NULL CHECK (good IN (0, 1)),
+  code INTEGER NOT NULL CHECK (code BETWEEN 0 AND 999),
+  enhanced TEXT NOT NULL,
+  text TEXT NOT NULL,
+  at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX recipient_check_at ON recipient_check (at);

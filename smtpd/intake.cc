@@ -41,6 +41,7 @@ bool Intake::frame(ipc::FrameType type, std::string_view payload) {
   if (type == ipc::FrameType::submit_result) return result(payload);
   if (type == ipc::FrameType::chunks_stored) return chunks_stored(payload);
   if (type == ipc::FrameType::admission) return admission(payload);
+  if (type == ipc::FrameType::probe_result) return probe_result(payload);
   return false;
 }
 
@@ -74,7 +75,26 @@ bool Intake::admission(std::string_view payload) {
   return true;
 }
 
+std::uint64_t Intake::probe(const mail::Address& recipient, ProbeDone done) {
+  probes_.emplace(++last_probe_, std::move(done));
+  link_.send(ipc::Probe{last_probe_, recipient});
+  return last_probe_;
+}
+
+bool Intake::probe_result(std::string_view payload) {
+  ipc::ProbeResult message;
+  if (!ipc::decode(payload, message)) return false;
+  auto found = probes_.find(message.request);
+  if (found == probes_.end()) return true;  // its client has gone
+  ProbeDone done = std::move(found->second);
+  probes_.erase(found);
+  done(message.verdict, message.reply);
+  return true;
+}
+
 void Intake::down() {
+  for (auto& [number, done] : std::exchange(probes_, {}))
+    done(ipc::ProbeVerdict::undecided, queue_unavailable());
   auto lost = std::move(watched_);
   watched_.clear();
   for (auto& [id, handover] : lost) handover->lost();

@@ -32,11 +32,18 @@ class Intake final : public QmgrPort {
   void forget(mail::QueueId id) override { watched_.erase(id); }
   std::uint32_t& past_data() override { return past_data_; }
 
+  // Asks whether the recipient exists; the number is for cancel_probe(). done is called once,
+  // later, unless that comes first; undecided when qmgr is lost.
+  using ProbeDone = std::function<void(ipc::ProbeVerdict, const mail::Reply&)>;
+  std::uint64_t probe(const mail::Address& recipient, ProbeDone done);
+  void cancel_probe(std::uint64_t number) { probes_.erase(number); }
+
  private:
   bool frame(ipc::FrameType type, std::string_view payload);
   bool result(std::string_view payload);
   bool chunks_stored(std::string_view payload);
   bool admission(std::string_view payload);
+  bool probe_result(std::string_view payload);
   void down();
   Handover* find(mail::QueueId id);
 
@@ -45,6 +52,8 @@ class Intake final : public QmgrPort {
   bool accepting_ = true;
   mail::Reply refusal_;
   std::unordered_map<mail::QueueId, Handover*> watched_;
+  std::unordered_map<std::uint64_t, ProbeDone> probes_;
+  std::uint64_t last_probe_ = 0;
   std::uint32_t past_data_ = 0;
   daemon::QmgrLink link_;
 };

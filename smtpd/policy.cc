@@ -146,6 +146,11 @@ Verdict Policy::local_recipient(const OwnDomain& own, const mail::Address& recip
     case config::RecipientCheck::any:
     case config::RecipientCheck::probe:
       if (names_another_host(local)) return refuse(relay_denied(), origin, "relay in disguise");
+      if (own.domain->recipients == config::RecipientCheck::probe) {
+        Verdict verdict = accept("Ok", origin, "our domain, if the next hop knows the recipient");
+        verdict.probe = true;
+        return verdict;
+      }
       return accept("Ok", origin, "our domain");
     case config::RecipientCheck::list:
       if (own.allowed.contains(local + '@' + domain) ||

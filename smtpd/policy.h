@@ -4,8 +4,8 @@
 // literal; a source route has already been dropped by the parser). Pure: configuration in, verdict
 // out.
 //
-// recipients = "probe" means: ask the next hop. There is no prober in this process, so such a
-// domain takes any local part, like "any".
+// recipients = "probe" means: ask the next hop. That is done elsewhere (qmgr); the verdict says
+// that it must be.
 #pragma once
 
 #include <string>
@@ -34,6 +34,7 @@ struct Verdict {
   // Which line of the configuration decided; line 0: none did, so the default (refuse) stands.
   const config::Origin* origin = nullptr;
   std::string_view reason;  // for logs and `explain`
+  bool probe = false;       // accepted only if the next hop takes the recipient
 };
 
 class Policy {

@@ -81,7 +81,9 @@ Session::Session(const Shared& shared, const config::Listener& listener, net::St
   }
 }
 
-Session::~Session() = default;
+Session::~Session() {
+  if (probe_ != 0) shared_.intake.cancel_probe(probe_);
+}
 
 void Session::received(std::string_view bytes) {
   if (over_) return;
@@ -154,6 +156,7 @@ void Session::finish(std::string_view why) {
   drop_transaction();
   login_.reset();
   login_delay_.reset();
+  if (probe_ != 0) shared_.intake.cancel_probe(probe_);
   channel_->close_after_flush();
   on_over_(*this);
 }
@@ -166,6 +169,10 @@ void Session::sweep(MonoTime now) {
     case Patience::Phase::qmgr:
       if (handover_ && !handover_->over()) return handover_->give_up();
       if (login_) return login_step({LoginStep::Kind::trouble, "no answer in time"});
+      if (probe_ != 0) {
+        shared_.intake.cancel_probe(probe_);
+        return finish("no answer about a recipient in time");
+      }
       return finish("timed out");
     case Patience::Phase::command:
     case Patience::Phase::content:
@@ -177,7 +184,7 @@ void Session::sweep(MonoTime now) {
 void Session::drain() {
   if (over_ || draining_) return;
   draining_ = true;
-  if (handover_ && !handover_->over()) return;
+  if (probe_ != 0 || (handover_ && !handover_->over())) return;
   engine_.shut_down(shutting_down(), "shutdown");
   pump();
   if (!over_) finish("shutdown");
@@ -271,8 +278,36 @@ void Session::on_rcpt() {
   if (verdict.accepted && shared_.rates != nullptr && !client_.may_relay())
     if (auto refusal = shared_.rates->recipient(client_key_, shared_.loop.now()))
       verdict = {false, *refusal, nullptr, "client_recipients"};
-  if (!verdict.accepted) log_refused(verdict.reply, address.text(), verdict.reason, verdict.origin);
+  if (!verdict.accepted || !verdict.probe) return answer_rcpt(verdict);
+  if (!shared_.intake.up()) return answer_rcpt({false, queue_unavailable(), nullptr, "queue"});
+  patience_.enter(Patience::Phase::qmgr, shared_.loop.now());
+  probe_ = shared_.intake.probe(address, [this, verdict](auto found, const mail::Reply& reply) {
+    probed(verdict, found, reply);
+  });
+}
+
+void Session::answer_rcpt(const Verdict& verdict) {
+  if (!verdict.accepted)
+    log_refused(verdict.reply, engine_.rcpt().address.text(), verdict.reason, verdict.origin);
   engine_.answer(verdict.reply);
+}
+
+// A stranger's mail for somebody nobody vouches for is put off; those we know get a bounce at
+// worst.
+void Session::probed(Verdict verdict, ipc::ProbeVerdict found, const mail::Reply& reply) {
+  probe_ = 0;
+  bool refused = found == ipc::ProbeVerdict::bad ||
+                 (found == ipc::ProbeVerdict::undecided && !client_.may_relay());
+  if (refused) {
+    verdict.accepted = false;
+    verdict.reply = reply;
+    verdict.reason = found == ipc::ProbeVerdict::bad ? "the next hop refuses the recipient"
+                                                     : "the next hop could not be asked";
+  }
+  patience_.enter(Patience::Phase::command, shared_.loop.now());
+  answer_rcpt(verdict);
+  if (draining_) engine_.shut_down(shutting_down(), "shutdown");
+  pump();
 }
 
 void Session::on_data() {

@@ -70,6 +70,8 @@ class Session final : private Handover::Owner {
   void on_hello();
   void on_mail();
   void on_rcpt();
+  void answer_rcpt(const Verdict& verdict);
+  void probed(Verdict verdict, ipc::ProbeVerdict found, const mail::Reply& reply);
   void on_data();
   void on_content();
   void on_content_end();
@@ -100,6 +102,8 @@ class Session final : private Handover::Owner {
   std::vector<std::string> certified_;     // whom the client's certificate makes it (EXTERNAL)
   std::unique_ptr<Login> login_;           // while a client logs in
   std::optional<net::Timer> login_delay_;  // while it waits for its refusal
+
+  std::uint64_t probe_ = 0;  // the next hop is being asked for a recipient; 0: not
 
   mail::QueueId id_;
   std::string sender_;

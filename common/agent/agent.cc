@@ -121,7 +121,7 @@ void Agent::request_content(Attempt& attempt, std::uint64_t offset, std::uint32_
 }
 
 void Agent::settled(Attempt& attempt, std::size_t row, mail::Outcome outcome) {
-  if (!attempt.dropped) log_outcome(attempt, row, outcome);
+  if (!attempt.dropped && !attempt.lease().probe) log_outcome(attempt, row, outcome);
   attempt.settle(row, std::move(outcome));
   note_news(attempt);
 }
@@ -165,6 +165,7 @@ void Agent::report(Attempt& attempt) {
   message.outcomes = std::exchange(attempt.news, {});
   if (message.done) message.mx_set = attempt.mx_set;
   link_.send(message);
+  if (attempt.lease().probe) return;
   std::erase_if(message.outcomes, [](const ipc::RecipientOutcome& r) {
     return r.outcome.disposition == Disposition::deferred;
   });
@@ -216,7 +217,8 @@ void Agent::qmgr_down() {
   for (auto& [address, attempt] : attempts_) {
     if (attempt->dropped || attempt->orphaned) continue;
     bool past_end = attempt->connection != nullptr && attempt->connection->past_end(*attempt);
-    (attempt->finished || past_end ? attempt->orphaned : attempt->dropped) = true;
+    bool awaited = (attempt->finished || past_end) && !attempt->lease().probe;
+    (awaited ? attempt->orphaned : attempt->dropped) = true;
   }
   for (auto& [address, attempt] : attempts_)
     if (attempt->dropped && attempt->connection != nullptr)

@@ -24,6 +24,7 @@ smtp::Transaction Attempt::transaction() {
   out.eight_bit = lease_.eight_bit;
   out.inlined = lease_.inlined;
   out.content = content_;
+  out.probe = lease_.probe;
   rows_.clear();
   out.recipients.reserve(lease_.recipients.size());
   rows_.reserve(lease_.recipients.size());

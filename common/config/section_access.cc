@@ -111,8 +111,6 @@ void read_recipients(Section& section, Domain& domain) {
   if (node->kind == Node::Kind::string && node->text == "any") return;
   if (node->kind == Node::Kind::string && node->text == "probe") {
     domain.recipients = RecipientCheck::probe;
-    section.warn(*node,
-                 "this version does not ask the next hop yet; every recipient is accepted here");
     return;
   }
   domain.recipients = RecipientCheck::list;

@@ -131,6 +131,14 @@ PW_VISIT(ChunksStored) {
 PW_VISIT(Admission) {
   fields(a, v.accepting, v.refusal);
 }
+PW_VISIT(Probe) {
+  fields(a, v.request, v.recipient);
+}
+PW_VISIT(ProbeResult) {
+  field(a, v.request);
+  enum_field(a, v.verdict, ProbeVerdict::undecided);
+  field(a, v.reply);
+}
 PW_VISIT(LeaseRecipient) {
   fields(a, v.index, v.recipient);
 }
@@ -141,7 +149,7 @@ PW_VISIT(Lease) {
   fields(a, v.credential, v.envelope);
   list_field(a, v.recipients);
   time_field(a, v.received_at);
-  fields(a, v.size, v.eight_bit, v.inlined, v.content);
+  fields(a, v.size, v.eight_bit, v.inlined, v.content, v.probe);
 }
 PW_VISIT(ContentRequest) {
   fields(a, v.lease, v.offset, v.length);
@@ -206,6 +214,8 @@ PW_MESSAGE(SubmitAbort)
 PW_MESSAGE(SubmitResult)
 PW_MESSAGE(ChunksStored)
 PW_MESSAGE(Admission)
+PW_MESSAGE(Probe)
+PW_MESSAGE(ProbeResult)
 PW_MESSAGE(Lease)
 PW_MESSAGE(ContentRequest)
 PW_MESSAGE(ContentChunk)

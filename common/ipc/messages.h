@@ -17,7 +17,7 @@
 
 namespace postwain::ipc {
 
-constexpr std::uint16_t kProtocolVersion = 3;
+constexpr std::uint16_t kProtocolVersion = 4;
 constexpr std::size_t kFrameMax = 8U << 20;  // a frame larger than this closes the connection
 constexpr std::size_t kInlineContentMax = 64U << 10;  // larger content travels in chunks
 constexpr std::size_t kContentChunk = 64U << 10;
@@ -32,10 +32,12 @@ enum class FrameType : std::uint16_t {
   submit_chunk = 12,
   submit_end = 13,
   submit_abort = 14,
+  probe = 15,
   // qmgr to intake
   submit_result = 20,
   chunks_stored = 21,
   admission = 22,
+  probe_result = 23,
   // delivery: qmgr to agent
   lease = 30,
   content_chunk = 31,
@@ -133,6 +135,21 @@ struct Admission {
   mail::Reply refusal;
 };
 
+// Does this recipient exist? qmgr asks the next hop, or knows it from before. The answer may take
+// half a minute.
+struct Probe {
+  static constexpr FrameType kType = FrameType::probe;
+  std::uint64_t request = 0;
+  mail::Address recipient;
+};
+enum class ProbeVerdict : std::uint8_t { good, bad, undecided };
+struct ProbeResult {
+  static constexpr FrameType kType = FrameType::probe_result;
+  std::uint64_t request = 0;
+  ProbeVerdict verdict = ProbeVerdict::undecided;
+  mail::Reply reply;  // for the client
+};
+
 struct LeaseRecipient {
   std::uint32_t index =
       0;  // number of the recipient within its message; stable for the message's life
@@ -157,6 +174,8 @@ struct Lease {
   bool inlined =
       false;  // content is the whole content; otherwise it is asked for with ContentRequest
   std::string_view content;
+  bool probe =
+      false;  // smtp::Transaction::probe; there is no message, and late news interest nobody
 };
 struct ContentRequest {
   static constexpr FrameType kType = FrameType::content_request;

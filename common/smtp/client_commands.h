@@ -24,6 +24,7 @@ struct Transaction {
   std::uint64_t size = 0;
   bool eight_bit = false;  // content has a byte above 127
   bool inlined = false;    // content is all of it; otherwise it is asked for with want_content
+  bool probe = false;      // only asks, up to RCPT: accepted there counts as delivered
   std::string_view content;
 };
 

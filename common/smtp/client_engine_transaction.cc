@@ -11,6 +11,19 @@ namespace postwain::smtp {
 using mail::Outcome;
 using mail::Stage;
 
+namespace {
+
+// What a probe wanted to know.
+Outcome accepted_at_rcpt(mail::Reply reply) {
+  Outcome outcome;
+  outcome.disposition = mail::Disposition::delivered;
+  outcome.stage = Stage::rcpt;
+  outcome.reply = std::move(reply);
+  return outcome;
+}
+
+}  // namespace
+
 bool ClientEngine::wants_transaction() const {
   if (state_ != State::ready || quit_wanted_ || stopped_) return false;
   if (active_.empty()) return true;
@@ -26,7 +39,8 @@ void ClientEngine::add(Transaction transaction) {
   PW_CHECK(wants_transaction() && transaction.envelope != nullptr);
   RecipientLedger ledger(transaction.recipients.size());
   Active a{std::move(transaction), std::move(ledger), {}};
-  a.chunked = options_.use_chunking && peer_.chunking && a.transaction.inlined;
+  a.chunked =
+      options_.use_chunking && peer_.chunking && a.transaction.inlined && !a.transaction.probe;
   auto outcome = unfit_message(a.transaction, peer_);
   if (!outcome && options_.dialect->keeps_require_tls)
     outcome = unfit_for_require_tls(a.transaction, peer_, tls_on_);
@@ -84,6 +98,8 @@ bool ClientEngine::advance(Active& a, std::string& out) {
     append_rcpt(out, *a.transaction.recipients[a.next_rcpt], peer_, a.smtputf8);
     expect(a, Command::rcpt, a.next_rcpt++);
   }
+  // Nothing follows; what is left open on the server is cleared before the next MAIL.
+  if (a.step == Step::data && a.transaction.probe) return false;
   if (a.step == Step::data) {
     if (must_wait()) return false;
     if (a.chunked) {
@@ -169,7 +185,9 @@ void ClientEngine::mail_reply(Active& a, ReplyClass what) {
 
 void ClientEngine::rcpt_reply(Active& a, ReplyClass what, std::size_t recipient) {
   if (a.ledger.settled(recipient)) return;  // MAIL was refused, this only echoes it
-  if (what == ReplyClass::positive)
+  if (what == ReplyClass::positive && a.transaction.probe)
+    settle(a, recipient, accepted_at_rcpt(parser_.stored()));
+  else if (what == ReplyClass::positive)
     a.accepted.push_back(recipient);
   else
     settle(a, recipient, outcome_of(*options_.dialect, Stage::rcpt, parser_.stored()));

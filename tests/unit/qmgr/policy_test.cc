@@ -6,6 +6,7 @@
 #include "qmgr/list_filter.h"
 #include "qmgr/notice_gather.h"
 #include "qmgr/peers.h"
+#include "qmgr/recipient_cache.h"
 #include "qmgr/retry_policy.h"
 #include "qmgr/router.h"
 #include "qmgr/totals.h"
@@ -323,6 +324,56 @@ TEST_CASE("filters of queue commands") {
   REQUIRE(parse_duration("2h") == 2h);
   REQUIRE_FALSE(parse_duration("2x").has_value());
   REQUIRE_FALSE(parse_duration("h").has_value());
+}
+
+TEST_CASE("what a recipient was told to be is believed for a while") {
+  RecipientCache cache;
+  const mail::Address anna = mail::Address::from_text("\"Anna\"@Example.ORG");
+  std::string key = RecipientCache::key_of(anna);
+  REQUIRE(key == "anna@example.org");
+  auto state = [&](Duration age) {
+    auto found = cache.find(key, at(0) + age);
+    return !found ? "unknown" : !found->check->good ? "bad" : found->fresh ? "good" : "stale";
+  };
+  REQUIRE(state(0ms) == std::string("unknown"));
+  REQUIRE(cache.put({key, true, {250, {2, 1, 5}, "ok"}, at(0)}));
+  REQUIRE(state(23h) == std::string("good"));
+  REQUIRE(state(25h) == std::string("stale"));
+  REQUIRE(state(24h * 7) == std::string("unknown"));
+  REQUIRE(state(-25h) == std::string("unknown"));  // from a future that was set back
+  // The same again is news for the disk once an hour; the contrary is at once.
+  REQUIRE_FALSE(cache.put({key, true, {}, at(0) + 59min}));
+  REQUIRE(cache.put({key, true, {}, at(0) + 61min}));
+  REQUIRE(cache.put({key, false, {550, {5, 1, 1}, "gone"}, at(0) + 62min}));
+  REQUIRE(state(63min) == std::string("bad"));
+  REQUIRE(state(62min + 1h) == std::string("unknown"));
+  for (std::size_t i = 0; i < kRecipientsKnownMax + 10; ++i)
+    cache.put({std::to_string(i) + "@example.org", true, {}, at(0) + 2h});
+  REQUIRE(cache.size() == kRecipientsKnownMax);
+}
+
+TEST_CASE("what outcomes say of a recipient") {
+  using mail::Blame;
+  using mail::Disposition;
+  using mail::Stage;
+  const mail::Address anna = mail::Address::from_text("anna@example.org");
+  auto said = [&](Disposition disposition, Stage stage, Blame blame, int code) {
+    mail::Outcome outcome;
+    outcome.disposition = disposition;
+    outcome.stage = stage;
+    outcome.blame = blame;
+    outcome.reply = {code, {}, "words\nmore"};
+    auto check = check_of(anna, outcome, at(0));
+    return !check ? std::string("nothing") : reply_of(*check).one_line();
+  };
+  REQUIRE(said(Disposition::delivered, Stage::rcpt, Blame::nobody, 250) == "250 2.1.5 Ok");
+  REQUIRE(said(Disposition::delivered, Stage::final_reply, Blame::nobody, 250) == "250 2.1.5 Ok");
+  REQUIRE(said(Disposition::failed, Stage::rcpt, Blame::recipient, 550).substr(0, 41) ==
+          "550 5.1.1 Recipient address rejected: wor");
+  REQUIRE(said(Disposition::failed, Stage::final_reply, Blame::recipient, 550) == "nothing");
+  REQUIRE(said(Disposition::failed, Stage::mail, Blame::sender, 550) == "nothing");
+  REQUIRE(said(Disposition::deferred, Stage::rcpt, Blame::recipient, 452) == "nothing");
+  REQUIRE(said(Disposition::deferred, Stage::connect, Blame::destination, 0) == "nothing");
 }
 
 TEST_CASE("roles and users") {

@@ -52,6 +52,30 @@ TEST_CASE("with PIPELINING an envelope is one flight") {
   CHECK(client->happened() == Events{"1/0 delivered final_reply nobody 250", "finished 1"});
 }
 
+TEST_CASE("a probe asks up to RCPT, and leaves nothing behind") {
+  for (const std::string& hello : {kPlainHello, kPipelineHello}) {
+    auto client = ready_client(hello, any_cuts());
+    Message ask("", {"b@y.example", "c@y.example", "d@y.example"}, "");
+    Transaction probe = ask.transaction(5);
+    probe.probe = true;
+    client->queue.push_back(probe);
+    client->pump();
+    client->hear("250 ok\r\n");
+    client->hear("250 2.1.5 he is here\r\n");
+    client->hear("550 5.1.1 no\r\n");
+    client->hear("450 later\r\n");
+    std::string said = client->sent();
+    CHECK(said.find("DATA") == std::string::npos);
+    CHECK(said.find("BDAT") == std::string::npos);
+    CHECK(client->happened() == Events{"5/0 delivered rcpt nobody 250",
+                                       "5/1 failed rcpt recipient 550",
+                                       "5/2 deferred rcpt recipient 450", "finished 5"});
+    CHECK(client->engine.idle());
+    client->give(kOne, 6);
+    CHECK(client->sent().substr(0, 6) == "RSET\r\n");
+  }
+}
+
 TEST_CASE("the next envelope rides behind the end of data") {
   auto client = ready_client(kPipelineHello, any_cuts());
   client->give(kOne, 1);
