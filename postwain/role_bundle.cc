@@ -36,6 +36,8 @@ std::string_view name_of(Kind kind) {
       return "smtp-client";
     case Kind::lmtp_client:
       return "lmtp-client";
+    case Kind::metrics:
+      return "metrics";
   }
   return "?";
 }

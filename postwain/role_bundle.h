@@ -7,7 +7,7 @@
 
 namespace postwain::tool {
 
-enum class Kind : std::uint8_t { qmgr, smtpd, smtp_client, lmtp_client };
+enum class Kind : std::uint8_t { qmgr, smtpd, smtp_client, lmtp_client, metrics };
 std::string_view name_of(Kind kind);  // also the name of the program
 
 config::Bundle bundle_for(Kind kind, const config::Loaded& loaded);

@@ -49,13 +49,16 @@ void Supervisor::start() {
   add(Kind::smtp_client, workers.smtp_client);
   add(Kind::lmtp_client, workers.lmtp_client);
   add(Kind::smtpd, workers.smtpd);
+  add_metrics();
   certificates_.follow(setup_.loaded);
   certificate_timer_.repeat(kCertificateCheck, [this] { look_at_certificates(); });
 }
 
 void Supervisor::add(Kind kind, std::uint32_t count) {
   for (std::uint32_t i = 0; i < count && phase_ == Phase::running; ++i) {
-    std::string name = kind == Kind::qmgr ? "qmgr" : fmt::format("{}[{}]", name_of(kind), i);
+    std::string name = kind == Kind::qmgr || kind == Kind::metrics
+                           ? std::string(name_of(kind))
+                           : fmt::format("{}[{}]", name_of(kind), i);
     children_.push_back(std::make_unique<Child>(
         loop_, kind, std::move(name), [this](Kind k) { return recipe(k); },
         Child::Callbacks{
@@ -74,6 +77,11 @@ void Supervisor::add(Kind kind, std::uint32_t count) {
   }
 }
 
+void Supervisor::add_metrics() {
+  metrics_at_ = setup_.loaded.config.metrics_address;
+  if (!metrics_at_.empty()) add(Kind::metrics, 1);
+}
+
 Child::Recipe Supervisor::recipe(Kind kind) const {
   const Identities& who = setup_.identities;
   return Child::Recipe{
@@ -86,8 +94,9 @@ Child::Recipe Supervisor::recipe(Kind kind) const {
 }
 
 void Supervisor::child_ready() {
+  // Mail does not wait for who only watches it.
   for (const auto& child : children_)
-    if (!child->ready()) return;
+    if (!child->ready() && child->kind() != Kind::metrics) return;
   if (ready_logged_ || phase_ != Phase::running) return;
   ready_logged_ = true;
   log::Line(log::Level::info, "ready")
@@ -202,12 +211,17 @@ void Supervisor::replace(config::Loaded loaded) {
   setup_.loaded = std::move(loaded);
   certificates_.follow(setup_.loaded);
   const config::Workers& workers = setup_.loaded.config.workers;
-  auto old = take_out([](Kind kind) { return kind != Kind::qmgr; });
+  auto old = take_out([](Kind kind) { return kind != Kind::qmgr && kind != Kind::metrics; });
   // The new ones first: connections that wait in the backlog find somebody all the time.
   add(Kind::smtp_client, workers.smtp_client);
   add(Kind::lmtp_client, workers.lmtp_client);
   add(Kind::smtpd, workers.smtpd);
   let_go(std::move(old));
+  // It binds its port itself, so the old one goes first, and only when something is new for it.
+  if (metrics_at_ != setup_.loaded.config.metrics_address) {
+    let_go(take_out([](Kind kind) { return kind == Kind::metrics; }));
+    add_metrics();
+  }
   setup_.listeners.keep_only(setup_.loaded.config.listeners);
   on_change_();
 }
@@ -247,7 +261,7 @@ void Supervisor::look_at_certificates() {
     log::Line(log::Level::warning, "certificate_not_usable").kv("error", context.error().text);
     return;
   }
-  log::Line(log::Level::info, "certificate_changed");
+  log::Line(log::Level::info, "certificate_changed").kv("listeners", listener_names());
   setup_.loaded = std::move(*changed);
   auto old = take_out([](Kind kind) { return kind == Kind::smtpd; });
   add(Kind::smtpd, setup_.loaded.config.workers.smtpd);

@@ -64,6 +64,7 @@ class Supervisor {
   enum class Phase { running, stopping_workers, stopping_qmgr, ended };
 
   void add(Kind kind, std::uint32_t count);
+  void add_metrics();
   Child::Recipe recipe(Kind kind) const;
   void child_ready();
   std::string listener_names() const;
@@ -76,6 +77,7 @@ class Supervisor {
 
   net::Loop& loop_;
   Setup setup_;
+  std::string metrics_at_;  // where the metrics process that runs listens; empty: none does
   std::function<void()> on_change_;
   std::function<void()> on_end_;
   std::vector<std::unique_ptr<Child>> children_;

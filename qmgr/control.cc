@@ -5,6 +5,8 @@
 #include "common/base/sysexits.h"
 #include "common/log/log.h"
 
+#include "qmgr/metrics_text.h"
+
 namespace postwain::qmgr {
 
 namespace {
@@ -59,6 +61,14 @@ bool Control::frame(std::uint64_t peer, ipc::FrameType type, std::string_view pa
   if (type == ipc::FrameType::control_reply) return supervisor_reply(payload);
   if (type == ipc::FrameType::config_update) return config_update(peer, payload);
   return false;
+}
+
+bool Control::metrics_frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload) {
+  ipc::ControlRequest frame;
+  if (type != ipc::FrameType::control_request || !ipc::decode(payload, frame)) return false;
+  reply(peer, frame.request,
+        metrics_text(status(), queue_.metrics(), queue_.scheduler().report(kMetricsDestinations)));
+  return true;
 }
 
 bool Control::request(std::uint64_t peer, std::string_view payload) {

@@ -45,6 +45,8 @@ class Control {
   void peer_lost(std::uint64_t peer);
   void peer_drained(std::uint64_t peer);
   bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload);
+  // Of a peer that may know the metrics only: any request is one for them.
+  bool metrics_frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload);
 
  private:
   enum class Purpose : std::uint8_t { list, show, act };

@@ -36,6 +36,7 @@ bool may_have_role(ipc::Role role, std::uint32_t uid, std::uint32_t own_uid,
     case ipc::Role::smtp_client:
     case ipc::Role::lmtp_client:
     case ipc::Role::supervisor:
+    case ipc::Role::metrics:
       return uid == 0 || uid == own_uid || uid == network_uid;
     case ipc::Role::control:
       return uid == 0 || uid == own_uid;
@@ -85,6 +86,7 @@ bool Peers::frame(std::uint64_t number, ipc::FrameType type, std::string_view pa
   if (!peer.welcomed) return type == ipc::FrameType::hello && hello(number, peer, payload);
   if (is_intake(peer.role)) return intake_.frame(number, type, payload);
   if (is_agent(peer.role)) return delivery_.frame(number, type, payload);
+  if (peer.role == ipc::Role::metrics) return control_.metrics_frame(number, type, payload);
   return control_.frame(number, type, payload);
 }
 

@@ -96,6 +96,8 @@ void Probes::answered(const std::string& key, const mail::Address& recipient,
                                    : "bad")
       .kv("host", outcome.remote_host)
       .kv("reply", outcome.reply.one_line());
+  using enum ipc::ProbeVerdict;
+  queue_.metrics().probed(!check ? undecided : check->good ? good : bad);
   tell(std::move(waiting), check ? &*check : nullptr);
   if (check) keep(*std::move(check));
 }

@@ -129,7 +129,7 @@ Result<bool> Qmgr::take_config(std::string_view bytes) {
   intake_->configure(config_.auth);
   probes_->configure(config_);
   look_at_admission();
-  log::Line(log::Level::info, "reloaded");
+  log::Line(log::Level::info, "reloaded").kv("routes", config_.routes.size());
   return true;
 }
 

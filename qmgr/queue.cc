@@ -89,7 +89,10 @@ void Queue::accept(NewMessage message, std::function<void(AcceptEnd)> done) {
           .kv("id", r.message.info.id.text())
           .kv("error", r.end == AcceptEnd::conflict ? "the id is taken" : r.error);
     AcceptEnd end = r.end;
-    if (end == AcceptEnd::stored) committed(std::move(r.message), r.due);
+    if (end == AcceptEnd::stored) {
+      metrics_.accepted(r.message.recipients.size(), wall_now() - r.due);
+      committed(std::move(r.message), r.due);
+    }
     done(end);
   };
   store_->accept(std::move(request));

@@ -21,6 +21,7 @@
 
 #include "qmgr/content_files.h"
 #include "qmgr/content_worker.h"
+#include "qmgr/metrics.h"
 #include "qmgr/notice_gather.h"
 #include "qmgr/observed_time.h"
 #include "qmgr/recorder.h"
@@ -131,6 +132,7 @@ class Queue {
   const Scheduler& scheduler() const { return scheduler_; }
   const WorkingSet& working() const { return working_; }
   const Totals& totals() const { return totals_; }
+  Metrics& metrics() { return metrics_; }
   const config::Config& config() const { return config_; }
   ContentWorker& worker() { return *worker_; }
   // While a snapshot is made, files of settled messages stay (snapshot.h).
@@ -198,6 +200,7 @@ class Queue {
   Scheduler scheduler_;
   WorkingSet working_;
   Totals totals_;
+  Metrics metrics_;
   ContentFolder files_;
   mail::QueueIdSource ids_{0};  // worker 0 is qmgr itself
   std::unordered_map<mail::QueueId, std::set<std::uint32_t>> blocked_;

@@ -72,6 +72,8 @@ void Queue::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes) {
     WorkingRecipient* r = message->find(one.index);
     PW_CHECK(r != nullptr && r->place == Place::leased);
     r->place = Place::settling;
+    metrics_.outcome(pool_named(scheduler_.key(r->destination)), one.outcome, r->attempts == 0,
+                     now - message->info.arrival.received_at, now - r->leased_at);
     if (hooks_.on_outcome) hooks_.on_outcome(r->recipient.address, one.outcome);
     bool plain_success = one.outcome.disposition == mail::Disposition::delivered &&
                          !r->recipient.notify.on_success();
@@ -287,6 +289,8 @@ void Queue::settled(SettleRequest& request, const std::function<void(const Settl
     log::Line(log::Level::info, "removed").kv("id", settlement.id.text());
     if (result.content_file_removed && !finishing_) remove_file(settlement.id);
   }
+  for (const NoticeOrder& order : settlement.notices)
+    if (!result.notices.empty()) metrics_.notice(order.request.action);
   for (NewMessage& notice : result.notices) {
     WallTime due = notice.info.arrival.received_at;
     committed(std::move(notice), due);

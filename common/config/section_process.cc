@@ -142,7 +142,6 @@ void read_metrics(Context& context, const Node* table, std::string& address) {
       context.error(section.origin_of("address"), fmt::format("address: {}", why));
   }
   section.finish();
-  context.warn(table->origin, "this version does not serve metrics yet; [metrics] has no effect");
 }
 
 void read_log(Context& context, const Node* table, Log& log) {

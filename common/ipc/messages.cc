@@ -97,7 +97,7 @@ void time_field(A& a, T& v) {
 
 PW_VISIT(Hello) {
   field(a, v.version);
-  enum_field(a, v.role, Role::sendmail);
+  enum_field(a, v.role, Role::metrics);
   fields(a, v.pid, v.name);
 }
 PW_VISIT(Welcome) {
@@ -202,7 +202,7 @@ bool decode(std::string_view payload, Message& message) {
 
 #define PW_MESSAGE(Type)                                 \
   template void append_frame(std::string&, const Type&); \
-  template bool decode(std::string_view, Type&);
+  template bool decode(std::string_view, Type&); /* NOLINT(bugprone-macro-parentheses) */
 
 PW_MESSAGE(Hello)
 PW_MESSAGE(Welcome)
@@ -256,6 +256,8 @@ std::string_view name_of(Role role) {
       return "control";
     case Role::sendmail:
       return "sendmail";
+    case Role::metrics:
+      return "metrics";
   }
   return "?";
 }

@@ -51,7 +51,15 @@ enum class FrameType : std::uint16_t {
   config_update = 52,
 };
 
-enum class Role : std::uint8_t { smtpd, smtp_client, lmtp_client, supervisor, control, sendmail };
+enum class Role : std::uint8_t {
+  smtpd,
+  smtp_client,
+  lmtp_client,
+  supervisor,
+  control,
+  sendmail,
+  metrics,  // may ask for the metrics, and nothing else
+};
 std::string_view name_of(Role role);
 
 struct Hello {

@@ -19,7 +19,7 @@ struct QueueId {
 
   std::string text() const;  // Crockford base 32, e.g. "0CZW3PQ5G8S1T"
   static std::optional<QueueId> parse(std::string_view text);  // any letter case
-  auto operator<=>(const QueueId&) const = default;
+  auto operator<=>(const QueueId&) const = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14
 };
 
 class QueueIdSource {

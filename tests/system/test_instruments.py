@@ -194,7 +194,7 @@ class Judge(FolderTestCase):
         for to, content in deliveries:
             sink.append(what="delivered", key="k", to=to, hash=digest(content))
         at = sink.entries[0]["at"] if sink.entries else 0
-        return Verdict(source, sink, set(bounced), [(at + d, "qmgr") for d in kills], 1.0)
+        return Verdict(source, sink, set(bounced), [(at + d, "qmgr", at + d) for d in kills], 1.0)
 
     def test_all_is_well(self):
         good = self.verdict([("x", b"content")], bounced=[("k", "y")])

@@ -224,8 +224,6 @@ TEST_CASE("DANE needs servers that are believed") {
 
 TEST_CASE("what a later version does is taken with a warning") {
   const Row rows[] = {
-      {"[metrics]\naddress = \"127.0.0.1:9125\"",
-       "t.toml:2:1: this version does not serve metrics yet; [metrics] has no effect"},
       {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\n[[route]]\nmatch = \"a.org\"\ndeliver = \"mx\"",
        "t.toml:6:9: never reached: '*' at t.toml:3:9 takes everything before it"},
       {"[access]\ntrusted_networks = [\"0.0.0.0/0\"]",

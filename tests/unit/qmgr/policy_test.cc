@@ -388,7 +388,8 @@ TEST_CASE("roles and users") {
       {Role::control, 0, true},        {Role::control, 100, true},
       {Role::control, 200, false},     {Role::control, 1000, false},
       {Role::sendmail, 1000, true},    {Role::lmtp_client, 1000, false},
-      {Role::supervisor, 1000, false},
+      {Role::supervisor, 1000, false}, {Role::metrics, 200, true},
+      {Role::metrics, 1000, false},
   };
   for (const auto& row : rows) REQUIRE(may_have_role(row.role, row.uid, 100, 200) == row.may);
 }

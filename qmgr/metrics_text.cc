@@ -1,0 +1,134 @@
+#include "qmgr/metrics_text.h"
+
+#include <fmt/format.h>
+
+namespace postwain::qmgr {
+
+namespace {
+
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c == '\n' ? ' ' : c;
+  }
+  return out;
+}
+
+class Page {
+ public:
+  // type: counter, gauge, histogram.
+  void metric(const char* name, const char* type, const char* help) {
+    name_ = name;
+    out_ += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
+  }
+  template <class Number>
+  void value(Number number) {
+    out_ += fmt::format("{} {}\n", name_, number);
+  }
+  template <class Number>
+  void value(const char* label, std::string_view of, Number number) {
+    out_ += fmt::format("{}{{{}=\"{}\"}} {}\n", name_, label, escaped(of), number);
+  }
+  template <class Number>
+  void one(const char* name, const char* type, const char* help, Number number) {
+    metric(name, type, help);
+    value(number);
+  }
+  void histogram(const char* name, const char* help, const Histogram& h) {
+    metric(name, "histogram", help);
+    for (std::size_t i = 0; i < h.bounds().size(); ++i)
+      out_ += fmt::format("{}_bucket{{le=\"{}\"}} {}\n", name, h.bounds()[i], h.at_most(i));
+    out_ += fmt::format("{}_bucket{{le=\"+Inf\"}} {}\n{}_sum {}\n{}_count {}\n", name, h.count(),
+                        name, h.sum(), name, h.count());
+  }
+  std::string take() { return std::move(out_); }
+
+ private:
+  std::string out_;
+  std::string name_;
+};
+
+void queue_part(Page& page, const QueueStatus& s) {
+  page.metric("postwain_info", "gauge", "Version; always 1.");
+  page.value("version", s.version, 1);
+  page.one("postwain_accepting", "gauge", "1 while new mail is accepted.", s.accepting ? 1 : 0);
+  page.one("postwain_queue_messages", "gauge", "Messages in the queue.", s.messages);
+  page.one("postwain_queue_recipients", "gauge", "Recipients not settled yet.", s.recipients);
+  page.one("postwain_queue_active", "gauge", "Attempts that run.", s.active);
+  page.one("postwain_queue_in_memory", "gauge", "Messages held in memory for attempts.",
+           s.in_memory);
+  page.one("postwain_queue_content_bytes", "gauge", "Bytes of content held in memory.",
+           s.content_bytes);
+  page.one("postwain_queue_wal_bytes", "gauge", "Size of the database's write-ahead log.",
+           s.wal_bytes);
+  page.one("postwain_history_dropped_total", "counter", "Events the history could not take.",
+           s.history.dropped);
+  page.metric("postwain_agents", "gauge", "Delivery processes connected.");
+  page.value("pool", "smtp", s.smtp_clients);
+  page.value("pool", "lmtp", s.lmtp_clients);
+  page.metric("postwain_process_pid", "gauge", "Process id, by name.");
+  for (const Process& one : s.processes) page.value("process", one.name, one.pid);
+}
+
+void counter_part(Page& page, const Metrics& m) {
+  page.one("postwain_accepted_messages_total", "counter", "Messages accepted.", m.messages);
+  page.one("postwain_accepted_recipients_total", "counter", "Recipients accepted.", m.recipients);
+  page.metric("postwain_smtp_outcomes_total", "counter",
+              "Ends of attempts over SMTP, by recipient.");
+  constexpr const char* kDispositions[] = {"delivered", "deferred", "failed"};
+  for (std::size_t i = 0; i < 3; ++i)
+    page.value("outcome", kDispositions[i], m.outcomes[static_cast<std::size_t>(Pool::smtp)][i]);
+  page.metric("postwain_lmtp_outcomes_total", "counter",
+              "Ends of attempts over LMTP, by recipient.");
+  for (std::size_t i = 0; i < 3; ++i)
+    page.value("outcome", kDispositions[i], m.outcomes[static_cast<std::size_t>(Pool::lmtp)][i]);
+  page.metric("postwain_replies_total", "counter", "Deciding replies of next hops, by class.");
+  constexpr const char* kClasses[] = {"none", "", "2xx", "3xx", "4xx", "5xx"};
+  for (std::size_t i : {0U, 2U, 3U, 4U, 5U}) page.value("class", kClasses[i], m.replies[i]);
+  page.metric("postwain_delivered_tls_total", "counter", "Deliveries, by TLS version.");
+  for (std::size_t i = 0; i < m.tls.size(); ++i)
+    page.value("tls", name_of(static_cast<TlsSeen>(i)), m.tls[i]);
+  page.one("postwain_in_doubt_total", "counter", "Attempts whose end nobody knows.", m.in_doubt);
+  page.metric("postwain_notices_total", "counter", "Bounces and other notices written.");
+  constexpr const char* kActions[] = {"failed", "delayed", "delivered", "relayed", "expanded"};
+  for (std::size_t i = 0; i < m.notices.size(); ++i)
+    page.value("action", kActions[i], m.notices[i]);
+  page.metric("postwain_probes_total", "counter", "Next hops asked for a recipient.");
+  constexpr const char* kVerdicts[] = {"good", "bad", "undecided"};
+  for (std::size_t i = 0; i < m.probes.size(); ++i)
+    page.value("verdict", kVerdicts[i], m.probes[i]);
+  page.histogram("postwain_accept_seconds", "From the end of the content to the synced commit.",
+                 m.accept);
+  page.histogram("postwain_queue_wait_seconds", "From acceptance to the end of the first attempt.",
+                 m.wait);
+  page.histogram("postwain_attempt_seconds", "Duration of attempts.", m.attempt);
+}
+
+void destination_part(Page& page, const std::vector<DestinationReport>& destinations) {
+  std::size_t open = 0;
+  std::size_t suspended = 0;
+  for (const DestinationReport& one : destinations) {
+    open += one.open || one.mx_set_open ? 1 : 0;
+    suspended += one.suspended_until ? 1 : 0;
+  }
+  page.one("postwain_destinations", "gauge", "Destinations known at the moment.",
+           destinations.size());
+  page.one("postwain_breakers_open", "gauge", "Destinations that are left alone after failures.",
+           open);
+  page.one("postwain_destinations_suspended", "gauge", "Destinations an operator has suspended.",
+           suspended);
+}
+
+}  // namespace
+
+std::string metrics_text(const QueueStatus& status, const Metrics& metrics,
+                         const std::vector<DestinationReport>& destinations) {
+  Page page;
+  queue_part(page, status);
+  destination_part(page, destinations);
+  counter_part(page, metrics);
+  return page.take();
+}
+
+}  // namespace postwain::qmgr

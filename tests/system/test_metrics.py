@@ -1,0 +1,144 @@
+"""What Prometheus is told, by a process that may do nothing else; /healthz and /readyz."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+
+from postwain_harness import SOURCE, PostwainTestCase, main
+from mail_content import message
+from resources import reserve_port, wait_until
+from smtp_raw import SmtpClient
+from smtp_sink import SmtpSink
+
+SAMPLE = re.compile(r'^(\w+)(?:\{(.*)\})? (\S+)$')
+
+
+class Metrics(PostwainTestCase):
+    def begin(self, **more):
+        self.port = reserve_port()
+        self.sink = self.closing(SmtpSink(script={"rcpt": {"no@a.test": "550 5.1.1 no",
+                                                           "later@a.test": "450 4.2.0 later"}}))
+        self.store = self.closing(SmtpSink(lmtp=True))
+        self.mta = self.start({
+            "metrics": {"address": f"127.0.0.1:{self.port}"}, "queue": {"retry": ["1h"]},
+            "route": [{"match": ["a.test", "sender.test"], "deliver": self.sink.target},
+                      {"match": "store.test", "deliver": self.store.target}], **more})
+        wait_until(lambda: self.get("/healthz")[0] == 200, 10, "the metrics process")
+
+    def get(self, path, port=None):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port or self.port}{path}",
+                                        timeout=20) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError as error:
+            return 0, str(error)
+
+    def samples(self):
+        """{"name{labels}": value}"""
+        code, page = self.get("/metrics")
+        self.assertEqual(200, code, page)
+        found = {}
+        for line in page.splitlines():
+            if line.startswith("#"):
+                continue
+            match = SAMPLE.match(line)
+            self.assertTrue(match, line)
+            found[match[1] + (f"{{{match[2]}}}" if match[2] else "")] = float(match[3])
+        return found
+
+    def test_mail_is_counted(self):
+        self.begin()
+        with SmtpClient(self.mta.port) as client:
+            code, _ = client.mail("alice@sender.test", ["yes@a.test", "no@a.test", "later@a.test",
+                                                        "x@store.test"], message())
+            self.assertEqual(250, code)
+        self.sink.wait_delivered("alice@sender.test")  # the bounce
+        wait_until(lambda: self.samples()["postwain_notices_total{action=\"failed\"}"] == 1, 10,
+                   "the bounce is counted")
+        wait_until(lambda: self.mta.status()["queue"]["recipients"] == 1, 10, "one is left")
+        found = self.samples()
+        for name, value in {
+                "postwain_accepted_messages_total": 1, "postwain_accepted_recipients_total": 4,
+                "postwain_queue_messages": 1, "postwain_queue_recipients": 1,
+                'postwain_smtp_outcomes_total{outcome="delivered"}': 2,
+                'postwain_smtp_outcomes_total{outcome="deferred"}': 1,
+                'postwain_smtp_outcomes_total{outcome="failed"}': 1,
+                'postwain_lmtp_outcomes_total{outcome="delivered"}': 1,
+                'postwain_replies_total{class="2xx"}': 3, 'postwain_replies_total{class="4xx"}': 1,
+                'postwain_replies_total{class="5xx"}': 1,
+                'postwain_delivered_tls_total{tls="none"}': 3,
+                "postwain_accept_seconds_count": 1, "postwain_attempt_seconds_count": 5,
+                "postwain_queue_wait_seconds_count": 5, "postwain_accepting": 1,
+                'postwain_attempt_seconds_bucket{le="+Inf"}': 5,
+                'postwain_agents{pool="smtp"}': 1}.items():
+            self.assertEqual(value, found[name], name)
+        for process in ("qmgr", "smtpd[0]", "metrics", "supervisor"):
+            self.assertGreater(found[f'postwain_process_resident_bytes{{process="{process}"}}'], 1e6)
+
+    def test_promtool_and_the_manual_know_the_names(self):
+        self.begin()
+        page = self.get("/metrics")[1]
+        names = set(re.findall(r"^# TYPE (\w+) ", page, re.MULTILINE))
+        with open(os.path.join(SOURCE, "man", "postwain-metrics.7"), encoding="utf-8") as file:
+            manual = set(re.findall(r"^\.It Li (\w+)", file.read(), re.MULTILINE))
+        self.assertEqual(names, manual)
+        with open(os.path.join(SOURCE, "etc", "grafana-postwain.json"), encoding="utf-8") as file:
+            board = json.load(file)
+        used = {name for panel in board["panels"] for target in panel["targets"]
+                for name in re.findall(r"postwain_\w+", target["expr"])}
+        self.assertGreater(len(used), 12)
+        self.assertEqual(set(), {re.sub("_bucket$", "", name) for name in used} - names)
+        promtool = shutil.which("promtool")
+        self.assertTrue(promtool, "package prometheus is in packages.debian")
+        checked = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True,
+                                 text=True, check=False)
+        self.assertEqual((0, ""), (checked.returncode, checked.stdout + checked.stderr))
+
+    def test_health(self):
+        self.begin()
+        self.assertEqual((200, "ok\n"), self.get("/readyz"))
+        self.assertEqual(404, self.get("/")[0])
+        answer = subprocess.run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-d", "x",
+                                 f"http://127.0.0.1:{self.port}/metrics"], capture_output=True,
+                                text=True, check=False)
+        self.assertEqual("405", answer.stdout)
+        qmgr = next(p["pid"] for p in self.mta.status()["processes"] if p["name"] == "qmgr")
+        os.kill(qmgr, signal.SIGSTOP)
+        try:
+            self.assertEqual(503, self.get("/healthz")[0])
+        finally:
+            os.kill(qmgr, signal.SIGCONT)
+        wait_until(lambda: self.get("/healthz")[0] == 200, 10, "healthy again")
+
+    def test_its_death_and_a_port_that_is_taken_stop_no_mail(self):
+        self.begin()
+        metrics = next(p["pid"] for p in self.mta.status()["processes"] if p["name"] == "metrics")
+        os.kill(metrics, signal.SIGKILL)
+        wait_until(lambda: self.get("/healthz")[0] == 200, 15, "a new metrics process")
+        self.mta.stop()
+        taken = self.closing(SmtpSink())
+        self.mta.reconfigure({"metrics": {"address": f"127.0.0.1:{taken.port}"}})
+        self.mta.start()
+        with SmtpClient(self.mta.port) as client:
+            self.assertEqual(250, client.mail("a@sender.test", ["u@a.test"], message())[0])
+        self.sink.wait_delivered("u@a.test")
+        wait_until(lambda: self.mta.has_event("cannot_listen"), 10, "the reason in the log")
+
+    def test_reload_moves_it(self):
+        self.begin()
+        other = reserve_port()
+        self.mta.reconfigure({"metrics": {"address": f"127.0.0.1:{other}"}})
+        self.assertEqual(0, self.mta.cli("reload").returncode)
+        wait_until(lambda: self.get("/healthz", other)[0] == 200, 15, "the new port")
+        wait_until(lambda: self.get("/healthz")[0] == 0, 15, "the old port is closed")
+
+
+if __name__ == "__main__":
+    main()
