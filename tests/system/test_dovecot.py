@@ -12,12 +12,28 @@ ANNA, FULL, NOBODY, DORA = ("anna@store.test", "full@store.test", "nobody@store.
 
 
 class RealDovecot(PostwainTestCase):
-    def begin(self, check_at_rcpt):
+    def begin(self, check_at_rcpt, **config):
         self.dovecot = self.closing(Dovecot({ANNA: None, FULL: 10, DORA: None}, check_at_rcpt))
         self.sender = self.closing(SmtpSink())
         self.mta = self.start({"route": [
             {"match": "store.test", "deliver": f"lmtp:unix:{self.dovecot.socket}"},
-            {"match": "sender.test", "deliver": self.sender.target}]})
+            {"match": "sender.test", "deliver": self.sender.target}], **config})
+
+    def test_asked_before_it_is_accepted(self):
+        """recipients = "probe": a stranger's mail for an unknown user is refused with Dovecot's words."""
+        self.begin(check_at_rcpt=True, access={"trusted_networks": []},
+                   domain=[{"name": "store.test", "recipients": "probe"}])
+        with SmtpClient(self.mta.port) as client:
+            client.command("MAIL FROM:<alice@sender.test>")
+            self.assertEqual(250, client.command(f"RCPT TO:<{ANNA}>")[0])
+            code, text = client.command(f"RCPT TO:<{NOBODY}>")
+            self.assertEqual(550, code)
+            self.assertRegex(text, "^5.1.1 Recipient address rejected: .*User doesn't exist")
+            self.assertEqual(250, client.data(message())[0])
+        wait_until(lambda: self.dovecot.messages(ANNA), 20, "the delivery")
+        self.mta.wait_queue_empty()
+        self.assertEqual([], self.sender.messages)
+        self.mta.stop()
 
     def test_four_recipients(self):
         self.begin(check_at_rcpt=False)
