@@ -13,6 +13,7 @@
 #include "common/base/sysexits.h"
 #include "postwain/backup_command.h"
 #include "postwain/bounce_preview.h"
+#include "postwain/completion.h"
 #include "postwain/destination_command.h"
 #include "postwain/explain_command.h"
 #include "postwain/process_commands.h"
@@ -36,6 +37,7 @@ struct Parsed {
   SuspendOptions suspend;
   TraceOptions trace;
   ExplainOptions explain;
+  std::string shell;  // of completion
   std::function<int()> run;
   std::string folder;  // of queue backup and queue recover
 };
@@ -212,6 +214,31 @@ void add_explain(CLI::App& app, Parsed& parsed) {
   });
 }
 
+void collect_words(const CLI::App& app, const std::string& path, std::vector<CommandWords>& all) {
+  CommandWords one{path, {}};
+  for (const CLI::App* sub : app.get_subcommands({})) one.words.push_back(sub->get_name());
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) one.words.push_back("--" + name);
+  all.push_back(std::move(one));
+  for (const CLI::App* sub : app.get_subcommands({}))
+    collect_words(*sub, path.empty() ? sub->get_name() : path + " " + sub->get_name(), all);
+}
+
+void add_completion(CLI::App& app, Parsed& parsed) {
+  CLI::App* command = app.add_subcommand("completion", "print the completion for a shell");
+  command->add_option("shell", parsed.shell, "bash, zsh or fish")->required();
+  command->callback([&app, &parsed] {
+    parsed.run = [&app, &parsed] {
+      std::vector<CommandWords> all;
+      collect_words(app, {}, all);
+      auto script = completion_script(parsed.shell, all);
+      if (!script) return fail(kExitUsage, "completion: bash, zsh or fish");
+      fmt::print("{}", *script);
+      return static_cast<int>(kExitOk);
+    };
+  });
+}
+
 void build(CLI::App& app, Parsed& parsed) {
   app.require_subcommand(1);
   app.set_version_flag("-V,--version", "postwain " + std::string(kVersion));
@@ -233,6 +260,7 @@ void build(CLI::App& app, Parsed& parsed) {
   add_simulate(app, parsed);
   add_trace(app, parsed);
   add_explain(app, parsed);
+  add_completion(app, parsed);
   app.add_subcommand("sendmail", "submit a message from standard input, as sendmail(1)");
   add_command(app, parsed, "version", "print the version", false, [] {
     fmt::print("postwain {}\n", kVersion);
