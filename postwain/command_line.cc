@@ -23,6 +23,7 @@
 #include "postwain/simulate_command.h"
 #include "postwain/trace_command.h"
 #include "postwain/version.h"
+#include "postwain/watch_command.h"
 
 namespace postwain::tool {
 
@@ -37,6 +38,7 @@ struct Parsed {
   SuspendOptions suspend;
   TraceOptions trace;
   ExplainOptions explain;
+  WatchOptions watch;
   std::string shell;  // of completion
   std::function<int()> run;
   std::string folder;  // of queue backup and queue recover
@@ -196,6 +198,20 @@ void add_trace(CLI::App& app, Parsed& parsed) {
   });
 }
 
+void add_watch(CLI::App& app, Parsed& parsed) {
+  CLI::App* command = app.add_subcommand("watch", "what happens to mail, as it happens");
+  add_common(*command, parsed, true);
+  WatchOptions& watch = parsed.watch;
+  command->add_option("--id", watch.id, "of this message");
+  command->add_option("--domain", watch.domain, "to recipients in this domain");
+  command->add_option("--recipient", watch.recipient, "to this recipient");
+  command->add_option("--event", watch.events, "only these, such as deferred,failed");
+  command->add_option("--count", watch.count, "end after so many");
+  command->callback([&parsed] {
+    parsed.run = [&parsed] { return watch_command(parsed.options, parsed.watch); };
+  });
+}
+
 void add_explain(CLI::App& app, Parsed& parsed) {
   CLI::App* command = app.add_subcommand(
       "explain", "what would happen to an address, and which line decides each step");
@@ -259,6 +275,7 @@ void build(CLI::App& app, Parsed& parsed) {
   add_preview(app, parsed);
   add_simulate(app, parsed);
   add_trace(app, parsed);
+  add_watch(app, parsed);
   add_explain(app, parsed);
   add_completion(app, parsed);
   app.add_subcommand("sendmail", "submit a message from standard input, as sendmail(1)");

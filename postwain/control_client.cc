@@ -18,8 +18,9 @@ constexpr std::uint64_t kRequest = 1;
 
 class Dialog {
  public:
-  Dialog(const std::string& request, const std::function<void(const std::string&)>& on_reply)
-      : request_(request), on_reply_(on_reply), silence_(loop_) {}
+  Dialog(const std::string& request, const std::function<void(const std::string&)>& on_reply,
+         bool endless)
+      : request_(request), on_reply_(on_reply), endless_(endless), silence_(loop_) {}
 
   Result<int> run(const std::string& socket) {
     socket_ = socket;
@@ -54,6 +55,7 @@ class Dialog {
       ipc::Welcome welcome;
       if (!ipc::decode(payload, welcome)) return false;
       welcome_ = true;
+      watch_silence();
       connection_->send(ipc::ControlRequest{kRequest, request_});
       return true;
     }
@@ -75,6 +77,7 @@ class Dialog {
   }
 
   void watch_silence() {
+    if (endless_ && welcome_) return silence_.stop();
     silence_.start(kSilenceAtMost, [this] {
       finish(Error{"qmgr does not answer", kExitTempFail});
     });
@@ -87,6 +90,7 @@ class Dialog {
 
   const std::string& request_;
   const std::function<void(const std::string&)>& on_reply_;
+  const bool endless_;
   std::string socket_;
   net::Loop loop_;
   net::Timer silence_;
@@ -113,8 +117,8 @@ Error not_reachable(const std::string& socket, const Error& error) {
 }
 
 Result<int> ask(const std::string& socket, const std::string& request,
-                const std::function<void(const std::string& json)>& on_reply) {
-  return Dialog(request, on_reply).run(socket);
+                const std::function<void(const std::string& json)>& on_reply, bool endless) {
+  return Dialog(request, on_reply, endless).run(socket);
 }
 
 }  // namespace postwain::tool

@@ -11,8 +11,9 @@ namespace postwain::tool {
 
 // on_reply gets the JSON text of each answer, false ends early. The result is the exit code of the
 // last answer; an Error carries a sysexits code and a sentence for the operator.
+// endless: silence is no fault, answers come as things happen.
 Result<int> ask(const std::string& socket, const std::string& request,
-                const std::function<void(const std::string& json)>& on_reply);
+                const std::function<void(const std::string& json)>& on_reply, bool endless = false);
 
 // The sentence and the code for a qmgr that cannot be reached.
 Error not_reachable(const std::string& socket, const Error& error);

@@ -36,6 +36,7 @@ void Control::peer_connected(std::uint64_t peer, daemon::IpcConnection& connecti
 void Control::peer_lost(std::uint64_t peer) {
   peers_.erase(peer);
   waiting_.erase(peer);
+  if (watchers_.erase(peer) > 0 && watchers_.empty()) queue_.watch(nullptr);
   if (snapshot_for_ == peer) {
     snapshot_for_.reset();
     snapshot_.release();
@@ -101,6 +102,7 @@ void Control::run(std::uint64_t peer, std::uint64_t request, const Command& comm
   if (name == "queue suspend" || name == "queue resume")
     return suspend(peer, request, command, name == "queue suspend");
   if (name == "trace") return trace(peer, request, command);
+  if (name == "watch") return watch(peer, request, command);
   if (name == "queue show" && !command.filter.id)
     return reply(peer, request, json_error("queue show needs a queue id"), true, kExitUsage);
   if (name == "queue show") return walk(peer, request, command, Purpose::show);

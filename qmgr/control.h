@@ -85,6 +85,8 @@ class Control {
   void suspend(std::uint64_t peer, std::uint64_t request, const Command& command, bool begin);
   void relay(std::uint64_t peer, std::uint64_t request, const std::string& json);
   void trace(std::uint64_t peer, std::uint64_t request, const Command& command);
+  void watch(std::uint64_t peer, std::uint64_t request, const Command& command);
+  void show_live(const Recorder::Live& live);
   // Who is at the other end, for the history: "alice (uid 1000, pid 4711)".
   std::string operator_at(std::uint64_t peer) const;
   void walk(std::uint64_t peer, std::uint64_t request, const Command& command, Purpose purpose,
@@ -112,6 +114,14 @@ class Control {
   std::map<std::uint64_t, Relayed> relayed_;
   std::uint64_t last_relayed_ = 0;
   std::map<std::uint64_t, WalkPtr> waiting_;  // by peer: a list that waits for its reader
+  // Who looks on: its connection gets what fits, and is told what did not.
+  struct Watcher {
+    std::uint64_t request;
+    ListFilter filter;
+    std::vector<std::string> events;  // empty: all
+    std::uint64_t dropped = 0;
+  };
+  std::map<std::uint64_t, Watcher> watchers_;
   std::string state_ = "running";
   std::string version_;
   std::vector<Process> processes_;

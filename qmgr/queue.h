@@ -121,6 +121,9 @@ class Queue {
   const std::map<std::string, Suspension>& suspensions() const { return suspensions_; }
   StoreThread& store() { return *store_; }
   History& history() { return recorder_->history(); }
+  void watch(std::function<void(const Recorder::Live&)> watcher) {
+    recorder_->watch(std::move(watcher));
+  }
 
   // Both clocks; called every few seconds. True: the clock has jumped, and what is planned in
   // memory is wrong. The gap, if it is one, is on its way into the store.

@@ -97,7 +97,7 @@ void Recorder::tell_doubt(EventRecord event, std::uint32_t ticket, WallTime now)
   event.why =
       "an attempt ended unseen when a process was killed; it may have been delivered, and is "
       "tried again";
-  history_.happened(event);
+  tell(event);
   journal_.doubt(ticket);
   end_when_written(ticket);
 }
@@ -125,7 +125,28 @@ void Recorder::end_when_written(std::uint32_t ticket) {
 
 // --- events ------------------------------------------------------------------------------------
 
+void Recorder::tell(const EventRecord& event) {
+  history_.happened(event);
+  if (watcher_) watcher_({name_of(event.kind), event, {}, 0});
+}
+
+void Recorder::show_arrival(const NewMessage& message) {
+  std::string sender = message.info.envelope.reverse_path.text();
+  for (std::size_t i = 0; i < message.recipients.size(); ++i) {
+    std::string address = message.recipients[i].recipient.address.text();
+    EventRecord event;
+    event.id = message.info.id;
+    event.index = static_cast<std::uint32_t>(i);
+    event.at = ms(wall_now());
+    event.host_address = message.info.arrival.client_address;
+    event.recipient = address;
+    event.destination = message.recipients[i].destination;
+    watcher_({"received", event, sender, message.info.size});
+  }
+}
+
 void Recorder::arrived(const NewMessage& message) {
+  if (watcher_) show_arrival(message);
   if (!history_.on()) return;
   bool scanned = !message.message_id.empty();
   history_.arrived(message,
@@ -133,7 +154,7 @@ void Recorder::arrived(const NewMessage& message) {
 }
 
 void Recorder::held(const NewMessage& message, WallTime now) {
-  if (!history_.on()) return;
+  if (!wanted()) return;
   for (std::size_t i = 0; i < message.recipients.size(); ++i) {
     EventRecord event;
     event.id = message.info.id;
@@ -143,7 +164,7 @@ void Recorder::held(const NewMessage& message, WallTime now) {
     event.why = message.held_for;
     event.recipient = message.recipients[i].recipient.address.text();
     event.destination = message.recipients[i].destination;
-    history_.happened(event);
+    tell(event);
   }
 }
 
@@ -190,24 +211,24 @@ EventRecord Recorder::attempt(mail::QueueId id, std::uint32_t index, const mail:
 void Recorder::delivered(const MessageInfo& message, const WorkingRecipient& r,
                          const std::string& destination, const mail::Outcome& outcome,
                          WallTime now) {
-  if (!history_.on()) return;
+  if (!wanted()) return;
   EventRecord event = attempt(message.id, r.index, outcome, r.leased_at, now);
   event.recipient = r.recipient.address.text();
   event.destination = destination;
-  history_.happened(event);
+  tell(event);
 }
 
 void Recorder::outcome(const MessageInfo& message, const RecipientFacts& before,
                        const mail::Outcome& outcome, const RecipientChange& change,
                        const RetryRules& rules, WallTime began, WallTime now) {
-  if (!history_.on()) return;
+  if (!wanted()) return;
   EventRecord event = attempt(message.id, before.index, outcome, began, now);
   std::string why = why_then(message, before, change, rules, now);
   event.why = why;
   if (change.kind == ChangeKind::defer) event.next_attempt_at = ms(change.next_attempt_at);
   event.recipient = before.recipient.address.text();
   event.destination = before.destination;
-  history_.happened(event);
+  tell(event);
   if (change.kind != ChangeKind::quarantine) return;
   EventRecord held;
   held.id = message.id;
@@ -215,11 +236,13 @@ void Recorder::outcome(const MessageInfo& message, const RecipientFacts& before,
   held.kind = HistoryKind::held;
   held.at = ms(now);
   held.why = why;
-  history_.happened(held);
+  held.recipient = event.recipient;
+  held.destination = event.destination;
+  tell(held);
 }
 
 void Recorder::gave_up(const MessageInfo& message, const std::vector<RecipientEvent>& events) {
-  if (!history_.on()) return;
+  if (!wanted()) return;
   WallTime now = wall_now();
   for (const RecipientEvent& one : events) {
     bool nobody_to_tell = message.kind == MessageKind::double_bounce &&
@@ -237,19 +260,19 @@ void Recorder::gave_up(const MessageInfo& message, const std::vector<RecipientEv
     if (one.event == Event::expired) {
       event.kind = HistoryKind::expired;
       event.why = "its lifetime is over";
-      history_.happened(event);
+      tell(event);
     }
     if (nobody_to_tell) {
       event.kind = HistoryKind::dropped;
       event.why = "a bounce that found no reader, and told the postmaster in vain";
-      history_.happened(event);
+      tell(event);
     }
   }
 }
 
 void Recorder::told(const MessageInfo& message, const std::vector<NoticeOrder>& notices,
                     WallTime now) {
-  if (!history_.on()) return;
+  if (!wanted()) return;
   for (const NoticeOrder& notice : notices) {
     for (std::size_t i = 0; i < notice.indices.size(); ++i) {
       EventRecord event;
@@ -260,14 +283,14 @@ void Recorder::told(const MessageInfo& message, const std::vector<NoticeOrder>& 
       event.other = notice.request.id;
       event.why = notice.request.to.text();
       event.recipient = notice.request.recipients[i].recipient.address.text();
-      history_.happened(event);
+      tell(event);
     }
   }
 }
 
 void Recorder::asked(HistoryKind kind, mail::QueueId id, const StoredRecipient& recipient,
                      const std::string& who, WallTime now) {
-  if (!history_.on()) return;
+  if (!wanted()) return;
   EventRecord event;
   event.id = id;
   event.index = recipient.index;
@@ -276,7 +299,7 @@ void Recorder::asked(HistoryKind kind, mail::QueueId id, const StoredRecipient& 
   event.who = who;
   event.recipient = recipient.recipient.address.text();
   event.destination = recipient.destination;
-  history_.happened(event);
+  tell(event);
 }
 
 }  // namespace postwain::qmgr

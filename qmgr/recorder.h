@@ -2,6 +2,7 @@
 // each thing that happens; what is worth an event, and with which particulars, is decided here.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,6 +25,16 @@ class Recorder {
   ~Recorder();
 
   History& history() { return history_; }
+
+  // What happens, as it happens, for whoever looks on; it may not change anything. The views are
+  // good during the call.
+  struct Live {
+    std::string_view name;  // that of the history's event, or "received"
+    const EventRecord& event;
+    std::string_view sender;  // of received
+    std::uint64_t size = 0;   // the same
+  };
+  void watch(std::function<void(const Live&)> watcher) { watcher_ = std::move(watcher); }
 
   // What a former qmgr left behind (attempt_journal.h), to be looked up in the queue at the start.
   // What is still queued is put into the history by name, so that a mark of doubt finds it however
@@ -61,9 +72,13 @@ class Recorder {
   EventRecord attempt(mail::QueueId id, std::uint32_t index, const mail::Outcome& outcome,
                       WallTime began, WallTime now) const;
 
+  bool wanted() const { return history_.on() || watcher_ != nullptr; }
+  void tell(const EventRecord& event);
+  void show_arrival(const NewMessage& message);
   void tell_doubt(EventRecord event, std::uint32_t ticket, WallTime now);
   void end_when_written(std::uint32_t ticket);
 
+  std::function<void(const Live&)> watcher_;
   History history_;
   AttemptJournal journal_;
   std::vector<std::uint32_t> unwritten_;  // tickets of doubts the history may not have yet

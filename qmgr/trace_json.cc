@@ -103,6 +103,37 @@ Json recipient_json(const TimelineRecipient& recipient, const Timeline& timeline
 
 }  // namespace
 
+std::string json_live(const Recorder::Live& live) {
+  const EventRecord& event = live.event;
+  Json out;
+  out["time"] = format_rfc3339_ms(from_unix_ms(event.at));
+  out["event"] = live.name;
+  out["id"] = event.id.text();
+  out["recipient"] = event.recipient;
+  out["destination"] = event.destination;
+  if (live.name == "received") {
+    out["sender"] = live.sender;
+    out["client"] = event.host_address;
+    out["size"] = live.size;
+  } else {
+    out["host"] = event.host;
+    out["address"] = event.host_address;
+    out["stage"] = is_attempt(event.kind) ? mail::name_of(event.stage) : "";
+    out["reply"] = mail::Reply{event.code, event.enhanced, std::string(event.text)}.one_line();
+    out["tls"] = event.tls;
+    out["in_doubt"] = event.in_doubt;
+    out["next_attempt_at"] =
+        event.next_attempt_at != 0 ? format_rfc3339_ms(from_unix_ms(event.next_attempt_at)) : "";
+    out["why"] = event.why;
+    out["who"] = event.who;
+  }
+  return out.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string json_dropped(std::uint64_t events) {
+  return Json{{"dropped", events}}.dump();
+}
+
 std::string json_trace(const Timeline& timeline, const std::optional<StoredMessage>& queued,
                        const IsActive& is_active) {
   Json out;

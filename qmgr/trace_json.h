@@ -7,10 +7,15 @@
 
 #include "qmgr/control_json.h"
 #include "qmgr/history_store.h"
+#include "qmgr/recorder.h"
 
 namespace postwain::qmgr {
 
 // queued: what is left of it in the queue; nothing: it has left the queue.
+// One live event, and how many a slow reader has missed.
+std::string json_live(const Recorder::Live& live);
+std::string json_dropped(std::uint64_t events);
+
 std::string json_trace(const Timeline& timeline, const std::optional<StoredMessage>& queued,
                        const IsActive& is_active);
 

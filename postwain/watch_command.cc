@@ -1,0 +1,86 @@
+#include "postwain/watch_command.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "common/base/sysexits.h"
+#include "common/base/text.h"
+#include "common/mail/queue_id.h"
+#include "postwain/control_client.h"
+
+namespace postwain::tool {
+
+namespace {
+
+using Json = nlohmann::json;
+
+// Words of strangers end on an operator's terminal.
+std::string member(const Json& object, const char* key) {
+  auto found = object.find(key);
+  if (found == object.end() || !found->is_string()) return {};
+  return printable(found->get<std::string>(), 1024);
+}
+
+}  // namespace
+
+std::string event_line(const std::string& json) {
+  Json event = Json::parse(json, nullptr, false);
+  if (!event.is_object()) return json + "\n";
+  if (event.contains("dropped"))
+    return fmt::format("({} events were too fast for this reader)\n", event["dropped"].dump());
+  std::string time = member(event, "time");
+  std::string out =
+      fmt::format("{}  {}  {:<9}  {}", time.size() > 11 ? time.substr(11) : time,
+                  member(event, "id"), member(event, "event"), member(event, "recipient"));
+  auto add = [&](const char* before, const char* key) {
+    if (std::string text = member(event, key); !text.empty()) out += before + text;
+  };
+  if (member(event, "event") == "received") {
+    std::string sender = member(event, "sender");
+    out += "  from " + (sender.empty() ? std::string("<>") : sender);
+    add(" by ", "client");
+  } else {
+    add("  ", "host");
+    add(": ", "reply");
+    add("  ", "why");
+    add(" by ", "who");
+    add(", next ", "next_attempt_at");
+    if (event.value("in_doubt", false)) out += "  IN DOUBT";
+  }
+  return out + "\n";
+}
+
+int watch_command(const ClientOptions& options, const WatchOptions& watch) {
+  if (!watch.id.empty() && !mail::QueueId::parse(watch.id))
+    return fail(kExitDataError, "'" + watch.id + "' is not a message id");
+  auto config = client_config(options.config_file);
+  if (!config) return fail(config.error().code, config.error().text);
+  Json filter = Json::object();
+  for (const auto& [key, value] : {std::pair<const char*, const std::string&>{"id", watch.id},
+                                   {"domain", watch.domain},
+                                   {"recipient", watch.recipient}})
+    if (!value.empty()) filter[key] = value;
+  Json request = {{"command", "watch"}, {"filter", filter}, {"query", watch.events}};
+  std::uint64_t seen = 0;
+  std::string error;
+  auto result = ask(
+      config->qmgr_socket(), request.dump(-1, ' ', false, Json::error_handler_t::replace),
+      [&](const std::string& json) {
+        Json reply = Json::parse(json, nullptr, false);
+        if (reply.is_object() && reply.contains("error")) {
+          error = reply.value("error", "refused");
+          return;
+        }
+        fmt::print("{}", options.json ? json + "\n" : event_line(json));
+        std::fflush(stdout);
+        if (++seen == watch.count) std::exit(kExitOk);
+      },
+      true);
+  if (!result) return fail(result.error().code, result.error().text);
+  return *result == kExitOk ? kExitOk : fail(*result, error.empty() ? "refused" : error);
+}
+
+}  // namespace postwain::tool
