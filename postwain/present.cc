@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/text.h"
+#include "postwain/json_member.h"
 
 namespace postwain::tool {
 
@@ -25,12 +26,6 @@ std::string text_of(const Json& value) {
 std::string member(const Json& object, const char* key) {
   auto found = object.find(key);
   return found == object.end() ? "" : text_of(*found);
-}
-
-// "2026-11-21T09:30:00Z" as "2026-11-21 09:30:00Z".
-std::string readable_time(std::string time) {
-  if (time.size() > 10 && time[10] == 'T') time[10] = ' ';
-  return time;
 }
 
 std::string recipient_line(const Json& recipient) {

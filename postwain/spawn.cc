@@ -70,7 +70,7 @@ void take_identity(const Prepared& prepared) {
   // After the change of user, which would clear it. The parent may have died in between.
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) give_up(prepared);
   if (::getppid() != prepared.parent) ::_exit(127);
-  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) give_up(prepared);
   ::execv(prepared.program->path.c_str(), prepared.arguments.data());
   // The new user may have no way to the folder of the binaries (a checkout below /root); the
   // descriptor was opened before.

@@ -7,22 +7,15 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/sysexits.h"
-#include "common/base/text.h"
 #include "common/mail/queue_id.h"
 #include "postwain/control_client.h"
+#include "postwain/json_member.h"
 
 namespace postwain::tool {
 
 namespace {
 
-using Json = nlohmann::json;
-
-// Words of strangers end on an operator's terminal.
-std::string member(const Json& object, const char* key) {
-  auto found = object.find(key);
-  if (found == object.end() || !found->is_string()) return {};
-  return printable(found->get<std::string>(), 1024);
-}
+using Json = nlohmann::ordered_json;
 
 }  // namespace
 
@@ -31,15 +24,15 @@ std::string event_line(const std::string& json) {
   if (!event.is_object()) return json + "\n";
   if (event.contains("dropped"))
     return fmt::format("({} events were too fast for this reader)\n", event["dropped"].dump());
-  std::string time = member(event, "time");
-  std::string out =
-      fmt::format("{}  {}  {:<9}  {}", time.size() > 11 ? time.substr(11) : time,
-                  member(event, "id"), member(event, "event"), member(event, "recipient"));
+  std::string time = text_member(event, "time");
+  std::string out = fmt::format("{}  {}  {:<9}  {}", time.size() > 11 ? time.substr(11) : time,
+                                text_member(event, "id"), text_member(event, "event"),
+                                text_member(event, "recipient"));
   auto add = [&](const char* before, const char* key) {
-    if (std::string text = member(event, key); !text.empty()) out += before + text;
+    if (std::string text = text_member(event, key); !text.empty()) out += before + text;
   };
-  if (member(event, "event") == "received") {
-    std::string sender = member(event, "sender");
+  if (text_member(event, "event") == "received") {
+    std::string sender = text_member(event, "sender");
     out += "  from " + (sender.empty() ? std::string("<>") : sender);
     add(" by ", "client");
   } else {
@@ -48,7 +41,7 @@ std::string event_line(const std::string& json) {
     add("  ", "why");
     add(" by ", "who");
     add(", next ", "next_attempt_at");
-    if (event.value("in_doubt", false)) out += "  IN DOUBT";
+    if (flag_member(event, "in_doubt")) out += "  IN DOUBT";
   }
   return out + "\n";
 }

@@ -76,7 +76,8 @@ class Queue {
   WorkingMessage* find(mail::QueueId id) { return working_.find(id); }
   Routed route_of(WorkingMessage& message, const Job& job);
   Routed route(const mail::Address& recipient) const { return router_->route(recipient); }
-  // Neither suspended nor behind an open breaker.
+  // Neither suspended nor behind a breaker that holds. One whose time is over lets a try pass, or
+  // with nothing queued nobody would ever find out that the destination is back.
   bool is_reachable(const std::string& destination);
   // Agents have died while they had it; it is to be tried alone.
   bool is_suspect(const Pick& pick);

@@ -221,7 +221,7 @@ void Queue::act_later(Action action, mail::QueueId id, std::vector<std::uint32_t
 
 // Some of this message's. Those who still run, or run again, are waited for further.
 void Queue::attempts_ended(mail::QueueId id) {
-  if (finishing_) return;
+  if (finishing_ || acts_waiting_.empty()) return;
   auto [begin, end] = acts_waiting_.equal_range(id);
   std::vector<Waiting> ready;
   for (auto at = begin; at != end;) {

@@ -39,7 +39,7 @@ bool Queue::is_suspect(const Pick& pick) {
 
 bool Queue::is_reachable(const std::string& destination) {
   auto id = scheduler_.find(destination);
-  return !id || (!scheduler_.is_suspended(*id) && !scheduler_.health(*id).is_open());
+  return !id || (!scheduler_.is_suspended(*id) && scheduler_.health(*id).slots(wall_now()) > 0);
 }
 
 Pool Queue::pool_of(const Pick& pick) const {

@@ -41,10 +41,6 @@ Client client_of(const Shared& shared, const net::Stream& stream, const Proxied*
   return client;
 }
 
-mail::Reply shutting_down() {
-  return {421, {4, 3, 2}, "Service shutting down, try again later"};
-}
-
 }  // namespace
 
 Session::Session(const Shared& shared, const config::Listener& listener, net::Stream stream,
@@ -79,6 +75,10 @@ Session::Session(const Shared& shared, const config::Listener& listener, net::St
     patience_.enter(Patience::Phase::command, shared_.loop.now());
     flush();
   }
+}
+
+mail::Reply shutting_down() {
+  return {421, {4, 3, 2}, "Service shutting down, try again later"};
 }
 
 Session::~Session() {
@@ -248,66 +248,6 @@ void Session::on_hello() {
     engine_.offer_auth(std::move(mechanisms));
   }
   engine_.answer({250, {}, {}});
-}
-
-void Session::on_mail() {
-  const std::string& sender = engine_.mail().reverse_path.text();
-  if (auto refusal = shared_.intake.refusal()) {
-    log_refused(*refusal, {}, "queue", nullptr);
-    return engine_.answer(*refusal);
-  }
-  Verdict verdict = shared_.policy.mail(client_, listener_.protocol, engine_.hello_name(),
-                                        engine_.mail().reverse_path);
-  if (verdict.accepted && shared_.rates != nullptr && !client_.may_relay())
-    if (auto refusal = shared_.rates->message(client_key_, shared_.loop.now()))
-      verdict = {false, *refusal, nullptr, "client_messages"};
-  if (verdict.accepted) {
-    id_ = shared_.intake.next_id(wall_now());
-    sender_ = sender;
-    in_transaction_ = true;
-  } else {
-    log_refused(verdict.reply, {}, verdict.reason, verdict.origin);
-  }
-  engine_.answer(verdict.reply);
-}
-
-void Session::on_rcpt() {
-  const mail::Address& address = engine_.rcpt().address;
-  Verdict verdict =
-      shared_.policy.rcpt(client_, engine_.hello_name(), engine_.envelope().reverse_path, address);
-  if (verdict.accepted && shared_.rates != nullptr && !client_.may_relay())
-    if (auto refusal = shared_.rates->recipient(client_key_, shared_.loop.now()))
-      verdict = {false, *refusal, nullptr, "client_recipients"};
-  if (!verdict.accepted || !verdict.probe) return answer_rcpt(verdict);
-  if (!shared_.intake.up()) return answer_rcpt({false, queue_unavailable(), nullptr, "queue"});
-  patience_.enter(Patience::Phase::qmgr, shared_.loop.now());
-  probe_ = shared_.intake.probe(address, [this, verdict](auto found, const mail::Reply& reply) {
-    probed(verdict, found, reply);
-  });
-}
-
-void Session::answer_rcpt(const Verdict& verdict) {
-  if (!verdict.accepted)
-    log_refused(verdict.reply, engine_.rcpt().address.text(), verdict.reason, verdict.origin);
-  engine_.answer(verdict.reply);
-}
-
-// A stranger's mail for somebody nobody vouches for is put off; those we know get a bounce at
-// worst.
-void Session::probed(Verdict verdict, ipc::ProbeVerdict found, const mail::Reply& reply) {
-  probe_ = 0;
-  bool refused = found == ipc::ProbeVerdict::bad ||
-                 (found == ipc::ProbeVerdict::undecided && !client_.may_relay());
-  if (refused) {
-    verdict.accepted = false;
-    verdict.reply = reply;
-    verdict.reason = found == ipc::ProbeVerdict::bad ? "the next hop refuses the recipient"
-                                                     : "the next hop could not be asked";
-  }
-  patience_.enter(Patience::Phase::command, shared_.loop.now());
-  answer_rcpt(verdict);
-  if (draining_) engine_.shut_down(shutting_down(), "shutdown");
-  pump();
 }
 
 void Session::on_data() {

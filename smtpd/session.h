@@ -39,6 +39,8 @@ struct Proxied {
   std::string rest;     // bytes the client sent behind the header
 };
 
+mail::Reply shutting_down();  // 421, to whoever has a session when the process is to end
+
 class Session final : private Handover::Owner {
  public:
   // on_over: the session has ended; it may be destroyed from the end of this turn on.

@@ -1,5 +1,6 @@
 """recipients = "probe": the next hop is asked, what it says is remembered, and nobody unknown bounces."""
 
+import json
 import threading
 import time
 
@@ -100,6 +101,26 @@ class Probe(PostwainTestCase):
         self.mta.stop()
         self.begin(script={"rcpt": HANG}, delivery={"timeouts": {"command": "1s"}})
         self.assertEqual([450], [code for code, _ in self.rcpt("anna@our.test")])
+
+    def test_a_breaker_with_nothing_queued_behind_it_keeps_nobody_out(self):
+        """The store was down, its mail was cancelled, it is back: somebody must find out."""
+        port = reserve_port()
+        self.begin(queue={"retry": ["1s"]},
+                   route=[{"match": "our.test", "deliver": f"smtp:127.0.0.1:{port}"}])
+        with SmtpClient(self.mta.port, source="127.0.0.2") as client:
+            for number in range(12):
+                self.assertEqual(250, client.mail("a@else.test", [f"u{number}@our.test"],
+                                                  message())[0])
+
+        def breaker():
+            stats = json.loads(self.mta.cli("queue", "stats", "--json").stdout)
+            return [d["breaker"] for d in stats["destinations"]]
+
+        wait_until(lambda: breaker() == ["open"], 20, breaker)
+        self.assertEqual(0, self.mta.cli("queue", "cancel", "--all").returncode)
+        self.mta.wait_queue_empty()
+        self.closing(SmtpSink(("127.0.0.1", port)))
+        wait_until(lambda: self.rcpt("anna@our.test")[0][0] == 250, 20, "the store is asked again")
 
     def test_many_clients_one_question(self):
         release = threading.Event()
