@@ -72,8 +72,8 @@ class Answers {
       acted_ = true;
     } else if (json_ && reply.contains("continued")) {
       // A message with many recipients comes in parts, and is one line nevertheless.
-      for (Json& recipient : reply["recipients"])
-        message_["recipients"].push_back(Ordered(std::move(recipient)));
+      for (const Json& recipient : reply["recipients"])
+        message_["recipients"].push_back(Ordered(recipient));
     } else if (json_ && reply.contains("recipients")) {
       flush();
       message_ = Ordered::parse(text, nullptr, false);

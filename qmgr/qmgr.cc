@@ -152,7 +152,7 @@ void Qmgr::broken(const Error& error) {
 void Qmgr::drain() {
   if (draining_) return;
   draining_ = true;
-  log::Line(log::Level::info, "draining");
+  log::Line(log::Level::info, "draining").kv("leases", delivery_->leases());
   look_at_admission();
   drain_until_ = mono_now() + kDrainMax;
   try_to_end();
@@ -197,7 +197,7 @@ int run(daemon::Start& start) {
     loop.run();
     exit_code = manager.exit_code();
   }
-  log::Line(log::Level::info, "stopped");
+  log::Line(log::Level::info, "stopped").kv("exit", exit_code);
   log::flush();
   return exit_code;
 }

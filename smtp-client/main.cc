@@ -3,11 +3,11 @@
 // What it may touch: the network, and qmgr's socket. No file once it runs, but /etc/hosts; no
 // database.
 #include "common/agent/agent.h"
+#include "common/agent/mx_finder.h"
 #include "common/base/sysexits.h"
 #include "common/daemon/daemon.h"
 #include "common/dns/resolver.h"
 #include "common/log/log.h"
-#include "common/agent/mx_finder.h"
 
 int main(int argc, char** argv) {
   using namespace postwain;
