@@ -6,6 +6,7 @@
 
 #include "common/base/time.h"
 #include "common/daemon/server_tls.h"
+#include "common/rewrite/rewriter.h"
 #include "common/tls/tls.h"
 
 namespace postwain::tool {
@@ -65,6 +66,8 @@ config::Loaded load_checked(const std::string& file) {
   if (!loaded.diagnostics.empty()) return loaded;
   check_certificates(loaded);
   warn_of_open_secrets(loaded, file);
+  for (config::Diagnostic& one : rewrite::problems(loaded.config.addresses))
+    loaded.diagnostics.push_back(std::move(one));
   return loaded;
 }
 

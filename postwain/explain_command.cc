@@ -57,6 +57,10 @@ Json json_of(const Explanation& e, const Question& question) {
   route["rate"] = e.route.rate_count > 0 ? fmt::format("{}/{}", e.route.rate_count,
                                                        format_duration(e.route.rate_period))
                                          : std::string();
+  Json& targets = out["stands_for"] = Json::array();
+  for (const Explanation::Target& one : e.targets)
+    targets.push_back(
+        {{"address", one.address}, {"reverse_path", one.owner}, {"destination", one.destination}});
   Json& schedule = out["schedule"] = Json::object();
   for (Duration delay : e.schedule) schedule["retry"].push_back(format_duration(delay));
   schedule["lifetime"] = format_duration(e.lifetime);
@@ -68,8 +72,23 @@ void print_step(const std::string& name, const std::string& what, const std::str
              origin.empty() ? std::string() : fmt::format("\n{:<10}   {}", "", origin));
 }
 
+// The first few; a list may be long.
+void print_targets(const Explanation& e) {
+  constexpr std::size_t kShown = 20;
+  for (std::size_t i = 0; i < e.targets.size() && i < kShown; ++i) {
+    const Explanation::Target& one = e.targets[i];
+    print_step(i == 0 ? "goes to" : "",
+               fmt::format("<{}> by {}{}", one.address, one.destination,
+                           one.owner.empty() ? "" : ", bounces to <" + one.owner + ">"),
+               {});
+  }
+  if (e.targets.size() > kShown)
+    print_step("", fmt::format("and {} more", e.targets.size() - kShown), {});
+}
+
 void print(const Explanation& e) {
   for (const ExplainedStep& step : e.steps) print_step(step.name, step.what, step.origin);
+  print_targets(e);
   print_step("TLS", std::string(mail::name_of(e.route.tls)), {});
   if (!e.route.sources.empty())
     print_step("from", fmt::format("{}", fmt::join(e.route.sources, ", ")), {});

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/mail/address.h"
+#include "common/rewrite/rewriter.h"
 
 namespace postwain::tool {
 
@@ -37,6 +38,7 @@ bool add_verdict(Explanation& out, const char* name, const std::string& address,
   out.reply = verdict.reply;
   out.decision = decision_of(verdict.reply);
   const config::Origin none{};
+  out.decided_by = out.steps.size();
   out.steps.push_back({name,
                        fmt::format("<{}> {}: {} ({})", address,
                                    out.decision == Decision::accept  ? "is accepted"
@@ -45,6 +47,40 @@ bool add_verdict(Explanation& out, const char* name, const std::string& address,
                                    verdict.reply.one_line(), verdict.reason),
                        (verdict.origin != nullptr ? *verdict.origin : none).text()});
   return verdict.accepted;
+}
+
+std::string problem_text(const std::string& address, rewrite::Problem problem) {
+  return fmt::format("<{}> {}", address, rewrite::text_of(problem));
+}
+
+// The first address the mail would go to.
+mail::Address add_rewriting(Explanation& out, const config::Config& config,
+                            const qmgr::Router& router, const mail::Address& sender,
+                            const mail::Address& recipient) {
+  rewrite::Rewriter rewriter(config.addresses);
+  if (mail::Address from = rewriter.sender(sender); from != sender)
+    out.steps.push_back(
+        {"sender", fmt::format("<{}> becomes <{}>", sender.text(), from.text()), {}});
+  rewrite::Expansion found = rewriter.expand(recipient, true);
+  for (const rewrite::Step& step : found.steps)
+    out.steps.push_back({std::string(step.map),
+                         fmt::format("<{}> stands for <{}>", step.from, step.to),
+                         step.origin.text()});
+  if (found.problem != rewrite::Problem::none) {
+    out.decided_by = out.steps.size();
+    out.steps.push_back(
+        {"addresses", problem_text(recipient.text(), found.problem), found.origin.text()});
+    if (out.decision == Decision::accept) {
+      out.decision = Decision::refuse;
+      out.reply = {550, {5, 2, 4}, "What a recipient stands for cannot be worked out"};
+    }
+    return recipient;
+  }
+  if (found.changed)
+    for (const rewrite::Target& target : found.targets)
+      out.targets.push_back(
+          {target.address.text(), target.owner.text(), router.route(target.address).key});
+  return found.targets.front().address;
 }
 
 }  // namespace
@@ -70,6 +106,7 @@ Explanation explain(const config::Config& config, const Question& question) {
   // RFC 5321 4.5.1: the bare <postmaster> is whom the configuration names.
   if (!recipient.has_domain()) recipient = mail::Address::from_text(config.postmaster);
   qmgr::Router router(config);
+  recipient = add_rewriting(out, config, router, sender, recipient);
   qmgr::Routed routed = router.route(recipient);
   out.hop = routed.hop;
   out.destination = routed.key;
@@ -93,7 +130,7 @@ std::vector<config::Diagnostic> disappointed(const config::Config& config) {
     question.hello = expect.hello;
     question.account = expect.account;
     Explanation found = explain(config, question);
-    const ExplainedStep& decided = found.steps[found.steps.size() - 2];  // before the route
+    const ExplainedStep& decided = found.steps[found.decided_by];
     if (name_of(found.decision) != expect.decision)
       out.push_back(
           {expect.origin, fmt::format("expected: {} {}; but {}, as {} says", expect.decision,

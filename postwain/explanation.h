@@ -35,7 +35,15 @@ struct Explanation {
   Decision decision = Decision::accept;
   mail::Reply reply;  // the last one the client gets
   std::vector<ExplainedStep> steps;
-  // Also when it is refused: where it would go.
+  std::size_t decided_by = 0;  // of the steps
+  // Where what the recipient stands for goes, when that is not the recipient alone.
+  struct Target {
+    std::string address;
+    std::string owner;  // the reverse-path there; empty: the sender's
+    std::string destination;
+  };
+  std::vector<Target> targets;
+  // Also when it is refused: where it would go; of several, the first.
   mail::NextHop hop;
   std::string destination;
   qmgr::RouteSettings route;

@@ -10,18 +10,20 @@ namespace postwain::tool {
 
 namespace {
 
-Kind user_of(config::FileUse use) {
+bool needs(Kind kind, config::FileUse use) {
   switch (use) {
     case config::FileUse::certificate:
     case config::FileUse::key:
     case config::FileUse::users:
     case config::FileUse::recipients:
-      return Kind::smtpd;
+      return kind == Kind::smtpd;
     case config::FileUse::credential:
     case config::FileUse::bounce_text:
-      return Kind::qmgr;
+      return kind == Kind::qmgr;
+    case config::FileUse::addresses:
+      return kind == Kind::smtpd || kind == Kind::qmgr;
   }
-  return Kind::smtpd;
+  return false;
 }
 
 }  // namespace
@@ -48,7 +50,7 @@ config::Bundle bundle_for(Kind kind, const config::Loaded& loaded) {
   // Put back afterwards, for one file may serve two ends.
   for (const config::NamedFile& file : loaded.named_files) {
     auto found = loaded.bundle.files.find(file.path);
-    if (user_of(file.use) == kind && found != loaded.bundle.files.end())
+    if (needs(kind, file.use) && found != loaded.bundle.files.end())
       bundle.files.insert(*found);
   }
   return bundle;

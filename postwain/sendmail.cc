@@ -13,9 +13,11 @@
 #include "common/base/sysexits.h"
 #include "common/mail/content_fields.h"
 #include "postwain/address_list.h"
+#include "postwain/checked_config.h"
 #include "postwain/client_options.h"
 #include "postwain/local_header.h"
 #include "postwain/local_input.h"
+#include "postwain/process_commands.h"
 #include "postwain/queue_command.h"
 #include "postwain/sendmail_arguments.h"
 #include "postwain/submission.h"
@@ -174,6 +176,18 @@ int deliver(const SendmailArguments& arguments, const config::Config& config) {
                 "not accepted: " + reply->one_line());
 }
 
+// newaliases: there is nothing to build, but what runs has to read the files again.
+int new_aliases(const ClientOptions& options) {
+  config::Loaded loaded = load_checked(options.config_file);
+  for (const config::Diagnostic& one : loaded.diagnostics) fmt::print(stderr, "{}\n", one.text());
+  if (!loaded.diagnostics.empty()) return kExitConfig;
+  fmt::print("{} aliases, {} virtual addresses\n", loaded.config.addresses.aliases.size(),
+             loaded.config.addresses.virtual_addresses.size());
+  if (::access(loaded.config.qmgr_socket().c_str(), F_OK) == 0) return reload_command(options);
+  fmt::print("Postwain does not run; it reads them when it starts\n");
+  return kExitOk;
+}
+
 }  // namespace
 
 int sendmail_command(const std::vector<std::string>& arguments, const std::string& config_file,
@@ -190,7 +204,7 @@ int sendmail_command(const std::vector<std::string>& arguments, const std::strin
     case SendmailArguments::Mode::retry_queue:
       return queue_command(options, "retry", everything);
     case SendmailArguments::Mode::aliases:
-      return kExitOk;  // newaliases: there are none to build
+      return new_aliases(options);
     case SendmailArguments::Mode::deliver:
       break;
   }

@@ -31,6 +31,7 @@ std::string host_of(const Json& event) {
 void append_event(std::string& out, const Json& event) {
   std::string name = text_member(event, "event");
   out += fmt::format("  {:<24}  {}", readable_time(text_member(event, "time")), name);
+  if (name == "expanded") out += " from " + text_member(event, "given");
   if (name == "routed") out += " to " + text_member(event, "destination");
   if (name == "bounced" || name == "warned" || name == "reported")
     out += fmt::format(" to {}, message {}", text_member(event, "why"), text_member(event, "id"));
@@ -78,6 +79,8 @@ std::string timeline_text(const std::string& json) {
   std::string sender = text_member(message, "sender");
   bool known = !text_member(message, "received_at").empty();
   std::string out = fmt::format("message {}\n", text_member(message, "id"));
+  if (std::string whole = text_member(message, "part_of"); !whole.empty())
+    out += fmt::format("  part of     {}\n", whole);
   if (known) {
     out += fmt::format("  received    {}\n", arrival_text(message));
     out += fmt::format("  sender      {}\n", sender.empty() ? "<>" : sender);

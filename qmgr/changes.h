@@ -43,7 +43,16 @@ struct NoticeOrder {
   DsnRequest request;
   std::vector<std::uint32_t> indices;  // beside request.recipients
   MessageKind kind = MessageKind::notice;
-  std::string destination;  // of request.to
+  std::vector<NewRecipient> recipients{};  // who gets it: what request.to stands for
+};
+
+// A message as it came in, whole or not at all: it may go on as several, each with a reverse-path
+// of its own, and its sender may have asked to be told of that (expansion.h).
+struct Submission {
+  NewMessage message;
+  std::vector<NewMessage> parts;     // with the content of `message`
+  std::vector<NoticeOrder> notices;  // about `message`
+  std::vector<NewMessage> written;   // filled in by the store: the notices
 };
 
 struct Settlement {

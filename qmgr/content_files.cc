@@ -36,6 +36,12 @@ Status ContentFolder::remove(mail::QueueId id) const {
   return {};
 }
 
+Status ContentFolder::share(mail::QueueId id, const std::vector<mail::QueueId>& others) const {
+  for (mail::QueueId other : others)
+    if (Status s = disk_->link(file_of(id), file_of(other)); !s) return s;
+  return disk_->sync_folder(path_);
+}
+
 Result<std::size_t> ContentFolder::sweep(
     const std::function<Result<bool>(mail::QueueId)>& known) const {
   Result<std::vector<std::string>> names = disk_->names(path_);

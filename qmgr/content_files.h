@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/base/result.h"
 #include "common/mail/queue_id.h"
@@ -30,6 +31,8 @@ class ContentFolder {
   Status create();  // makes the folder if it is not there; its name is synced afterwards
   Result<std::string> read(mail::QueueId id, std::uint64_t offset, std::size_t length) const;
   Status remove(mail::QueueId id) const;
+  // The file of one message becomes that of others, too; their names are synced.
+  Status share(mail::QueueId id, const std::vector<mail::QueueId>& others) const;
   // Removes unfinished files and those of messages that are not known; tells how many.
   Result<std::size_t> sweep(const std::function<Result<bool>(mail::QueueId)>& known) const;
 

@@ -28,9 +28,11 @@ bool has_remote_id(const Timeline& timeline, std::string_view id) {
 // recipients remain.
 bool is_meant(Timeline& timeline, std::string_view query) {
   query = without_brackets(query);
-  if (timeline.id.text() == query || iequals(timeline.sender, query)) return true;
+  if (timeline.id.text() == query || timeline.part_of.text() == query || iequals(timeline.sender, query)) return true;
   if (!timeline.message_id.empty() && without_brackets(timeline.message_id) == query) return true;
-  auto is_other = [&](const TimelineRecipient& r) { return !iequals(r.address, query); };
+  auto is_other = [&](const TimelineRecipient& r) {
+    return !iequals(r.address, query) && !iequals(r.given, query);
+  };
   auto& recipients = timeline.recipients;
   if (!std::all_of(recipients.begin(), recipients.end(), is_other)) {
     std::erase_if(recipients, is_other);
@@ -60,20 +62,21 @@ Result<std::vector<Timeline>> HistoryStore::find(const std::string& query, std::
     if (!found) return found.error();
     if (*found) {
       timelines.push_back(std::move(**found));
+      if (Status s = find_parts(*id, limit, timelines); !s) return s.error();
       return timelines;
     }
   }
   std::int64_t segment = kLastSegment;
   while (timelines.size() < limit && seen.size() < kTraceFoundMax) {
-    {
-      Use use(sql(Sql::segment_before));
-      Use::Step step = use.number(segment).step();
-      if (step == Use::Step::failed) return error(Sql::segment_before);
-      if (step == Use::Step::done) break;
-      segment = use.number();
-    }
+    Result<std::optional<std::int64_t>> next = segment_before(segment);
+    if (!next) return next.error();
+    if (!*next) break;
+    segment = **next;
     std::vector<std::int64_t> found;
-    if (Status s = look_up(segment, query, limit, found); !s) return s.error();
+    for (LookupKind kind : {LookupKind::address, LookupKind::message_id, LookupKind::remote_id})
+      if (Status s = look_up(segment, kind, query, limit, found); !s) return s.error();
+    std::sort(found.begin(), found.end(), std::greater<>());
+    found.erase(std::unique(found.begin(), found.end()), found.end());
     for (std::int64_t id : found) {
       if (timelines.size() >= limit) break;
       if (Status s = add(id); !s) return s.error();
@@ -84,18 +87,42 @@ Result<std::vector<Timeline>> HistoryStore::find(const std::string& query, std::
   return timelines;
 }
 
-// Newest first.
-Status HistoryStore::look_up(std::int64_t segment, const std::string& query, std::size_t max,
-                             std::vector<std::int64_t>& found) {
-  for (LookupKind kind : {LookupKind::address, LookupKind::message_id, LookupKind::remote_id}) {
-    Use use(sql(Sql::look_up));
-    use.number(segment).number(lookup_hash(kind, query)).number(static_cast<std::int64_t>(max));
-    Use::Step step;
-    while ((step = use.step()) == Use::Step::row) found.push_back(use.number());
-    if (step == Use::Step::failed) return error(Sql::look_up);
+// What was split off from the message, behind it.
+Status HistoryStore::find_parts(mail::QueueId id, std::size_t limit,
+                                std::vector<Timeline>& timelines) {
+  std::string text = id.text();
+  std::vector<std::int64_t> parts;
+  for (std::int64_t segment = kLastSegment; parts.size() < limit;) {
+    Result<std::optional<std::int64_t>> next = segment_before(segment);
+    if (!next) return next.error();
+    if (!*next) break;
+    segment = **next;
+    if (Status s = look_up(segment, LookupKind::part, text, limit, parts); !s) return s;
   }
-  std::sort(found.begin(), found.end(), std::greater<>());
-  found.erase(std::unique(found.begin(), found.end()), found.end());
+  for (std::int64_t part : parts) {
+    Result<std::optional<Timeline>> found = timeline(part, text);
+    if (!found) return found.error();
+    if (*found && (*found)->part_of == id) timelines.push_back(std::move(**found));
+  }
+  return {};
+}
+
+Result<std::optional<std::int64_t>> HistoryStore::segment_before(std::int64_t segment) {
+  Use use(sql(Sql::segment_before));
+  Use::Step step = use.number(segment).step();
+  if (step == Use::Step::failed) return error(Sql::segment_before);
+  if (step == Use::Step::done) return std::optional<std::int64_t>();
+  return std::optional<std::int64_t>(use.number());
+}
+
+// Newest first.
+Status HistoryStore::look_up(std::int64_t segment, LookupKind kind, const std::string& query,
+                             std::size_t max, std::vector<std::int64_t>& found) {
+  Use use(sql(Sql::look_up));
+  use.number(segment).number(lookup_hash(kind, query)).number(static_cast<std::int64_t>(max));
+  Use::Step step;
+  while ((step = use.step()) == Use::Step::row) found.push_back(use.number());
+  if (step == Use::Step::failed) return error(Sql::look_up);
   return {};
 }
 
@@ -119,6 +146,7 @@ Result<std::optional<Timeline>> HistoryStore::timeline(std::int64_t id, std::str
     timeline.kind = static_cast<MessageKind>(use.number());
     timeline.require_tls = use.flag();
     timeline.tls_required_no = use.flag();
+    timeline.part_of = mail::QueueId{static_cast<std::uint64_t>(use.number())};
   }
   if (Status s = read_recipients(timeline, query); !s) return s.error();
   if (Status s = read_events(timeline); !s) return s.error();
@@ -135,11 +163,13 @@ Status HistoryStore::read_recipients(Timeline& timeline, std::string_view query)
     TimelineRecipient r;
     r.index = static_cast<std::uint32_t>(use.number());
     r.address = use.text();
-    if (timeline.recipients.size() >= kTraceRecipients && !iequals(r.address, query)) {
+    r.destination = use.text();
+    r.given = use.text();
+    bool wanted = iequals(r.address, query) || iequals(r.given, query);
+    if (timeline.recipients.size() >= kTraceRecipients && !wanted) {
       timeline.cut = true;
       continue;
     }
-    r.destination = use.text();
     timeline.recipients.push_back(std::move(r));
   }
   if (step == Use::Step::failed) return error(Sql::get_recipients);

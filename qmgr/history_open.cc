@@ -46,8 +46,8 @@ std::string_view HistoryStore::text_of(Sql which) {
     case Sql::put_message:
       return "INSERT OR REPLACE INTO message (id, known, received_at, sender, message_id, "
              "protocol, "
-             "client_address, client_name, account, size, kind, require_tls, tls_required_no) "
-             "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)";
+             "client_address, client_name, account, size, kind, require_tls, tls_required_no, part_of) "
+             "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)";
     case Sql::put_known_message:
       return "INSERT OR IGNORE INTO message (id, known, received_at, sender, message_id, protocol, "
              "client_address, client_name, account, size, kind) "
@@ -55,8 +55,8 @@ std::string_view HistoryStore::text_of(Sql which) {
     case Sql::arrival_known:
       return "SELECT known FROM message WHERE id = ?1";
     case Sql::put_recipient:
-      return "INSERT OR IGNORE INTO recipient (message_id, idx, address, destination) "
-             "VALUES (?1,?2,?3,?4)";
+      return "INSERT OR IGNORE INTO recipient (message_id, idx, address, destination, given) "
+             "VALUES (?1,?2,?3,?4,?5)";
     case Sql::put_event:
       return "INSERT INTO event (message_id, number, idx, at, kind, stage, in_doubt, began_at, "
              "next_attempt_at, other_id, host, address, reply, tls, why, who) "
@@ -76,10 +76,10 @@ std::string_view HistoryStore::text_of(Sql which) {
              "ORDER BY message_id DESC LIMIT ?3";
     case Sql::get_message:
       return "SELECT known, received_at, sender, message_id, protocol, client_address, "
-             "client_name, account, size, kind, require_tls, tls_required_no FROM message WHERE id "
-             "= ?1";
+             "client_name, account, size, kind, require_tls, tls_required_no, part_of "
+             "FROM message WHERE id = ?1";
     case Sql::get_recipients:
-      return "SELECT idx, address, destination FROM recipient WHERE message_id = ?1 "
+      return "SELECT idx, address, destination, given FROM recipient WHERE message_id = ?1 "
              "ORDER BY idx";
     case Sql::get_events:
       return "SELECT idx, at, kind, stage, in_doubt, began_at, next_attempt_at, other_id, host, "

@@ -59,6 +59,7 @@ void append_record(std::string& out, const NewMessage& message, std::string_view
   const MessageInfo& info = message.info;
   a.number(kArrival);
   a.number(info.id.value);
+  a.number(message.part_of.value);
   a.number(to_unix_ms(info.arrival.received_at));
   a.number(info.size);
   a.number(static_cast<std::uint8_t>(info.kind));
@@ -73,6 +74,7 @@ void append_record(std::string& out, const NewMessage& message, std::string_view
   for (const NewRecipient& r : message.recipients) {
     a.bytes(r.recipient.address.text());
     a.bytes(r.destination);
+    a.bytes(r.given);
   }
 }
 
@@ -107,13 +109,14 @@ RecordReader::Kind RecordReader::next(ArrivalRecord& arrival, EventRecord& event
     visit_event(a, event);
   } else {
     std::uint32_t count = 0;
-    ipc::fields(a, arrival.id.value, arrival.received_at, arrival.size);
+    ipc::fields(a, arrival.id.value, arrival.part_of.value, arrival.received_at, arrival.size);
     ipc::enum_field(a, arrival.kind, MessageKind::double_bounce);
     ipc::fields(a, arrival.sender, arrival.message_id, arrival.protocol, arrival.client_address,
                 arrival.client_name, arrival.account, arrival.require_tls, arrival.tls_required_no,
                 count);
     arrival.recipients.resize(std::min<std::size_t>(count, a.left()));
-    for (ArrivalRecord::To& to : arrival.recipients) ipc::fields(a, to.address, to.destination);
+    for (ArrivalRecord::To& to : arrival.recipients) 
+      ipc::fields(a, to.address, to.destination, to.given);
   }
   // We wrote it ourselves, into memory.
   PW_CHECK(a.ok());

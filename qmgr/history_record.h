@@ -42,8 +42,10 @@ struct ArrivalRecord {
   struct To {
     std::string_view address;
     std::string_view destination;
+    std::string_view given;  // where the address came of another
   };
   mail::QueueId id;
+  mail::QueueId part_of;
   std::int64_t received_at = 0;
   std::uint64_t size = 0;
   MessageKind kind = MessageKind::mail;

@@ -54,11 +54,13 @@ struct TimelineRecipient {
   std::uint32_t index = 0;
   std::string address;
   std::string destination;
+  std::string given;  // by the client, where the address came of another
   std::vector<TimelineEvent> events;  // in the order in which they happened
 };
 
 struct Timeline {
   mail::QueueId id;
+  mail::QueueId part_of;  // the message it was split off
   bool known = false;  // the arrival is known
   WallTime received_at{};
   std::string sender;
@@ -74,6 +76,10 @@ struct Timeline {
   std::vector<TimelineRecipient> recipients;
   bool cut = false;  // there are more recipients or events than are given
 };
+
+// The key under which a text is found: its kind is mixed in, letter case is not for addresses.
+enum class LookupKind : std::uint8_t { address, message_id, remote_id, part };
+std::int64_t lookup_hash(LookupKind kind, std::string_view text);
 
 class HistoryStore {
  public:
@@ -141,7 +147,9 @@ class HistoryStore {
   Status make_known(const EventRecord& record);
   Status write_lookups();
   Status turn_segment(WallTime now);
-  Status look_up(std::int64_t segment, const std::string& query, std::size_t max,
+  Status find_parts(mail::QueueId id, std::size_t limit, std::vector<Timeline>& timelines);
+  Result<std::optional<std::int64_t>> segment_before(std::int64_t segment);
+  Status look_up(std::int64_t segment, LookupKind kind, const std::string& query, std::size_t max,
                  std::vector<std::int64_t>& found);
   Result<std::optional<Timeline>> timeline(std::int64_t id, std::string_view query);
   Status read_recipients(Timeline& timeline, std::string_view query);
@@ -162,9 +170,5 @@ class HistoryStore {
   std::unordered_set<std::int64_t> arrivals_;
   std::string reply_;
 };
-
-// The key under which a text is found: its kind is mixed in, letter case is not for addresses.
-enum class LookupKind : std::uint8_t { address, message_id, remote_id };
-std::int64_t lookup_hash(LookupKind kind, std::string_view text);
 
 }  // namespace postwain::qmgr

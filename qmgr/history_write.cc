@@ -99,7 +99,7 @@ Status HistoryStore::write_arrival(const ArrivalRecord& r) {
     use.number(id).flag(true).number(r.received_at).text(r.sender).text(r.message_id);
     use.text(r.protocol).text(r.client_address).text(r.client_name).text(r.account);
     use.number(static_cast<std::int64_t>(r.size)).number(static_cast<int>(r.kind));
-    use.flag(r.require_tls).flag(r.tls_required_no);
+    use.flag(r.require_tls).flag(r.tls_required_no).number(number_of(r.part_of));
     if (!use.done()) return error(Sql::put_message);
   }
   ++segment_messages_;
@@ -107,11 +107,14 @@ Status HistoryStore::write_arrival(const ArrivalRecord& r) {
   if (!r.sender.empty()) keys_.emplace_back(lookup_hash(LookupKind::address, r.sender), id);
   if (!r.message_id.empty())
     keys_.emplace_back(lookup_hash(LookupKind::message_id, r.message_id), id);
+  if (r.part_of.value != 0)
+    keys_.emplace_back(lookup_hash(LookupKind::part, r.part_of.text()), id);
   std::int64_t index = 0;
   for (const ArrivalRecord::To& to : r.recipients) {
     Use use(sql(Sql::put_recipient));
-    if (!use.number(id).number(index++).text(to.address).text(to.destination).done())
-      return error(Sql::put_recipient);
+    use.number(id).number(index++).text(to.address).text(to.destination).text(to.given);
+    if (!use.done()) return error(Sql::put_recipient);
+    if (!to.given.empty()) keys_.emplace_back(lookup_hash(LookupKind::address, to.given), id);
     keys_.emplace_back(lookup_hash(LookupKind::address, to.address), id);
   }
   return {};
@@ -135,7 +138,7 @@ Status HistoryStore::make_known(const EventRecord& r) {
     if (!use.number(id).number(r.at).done()) return error(Sql::put_known_message);
   }
   Use use(sql(Sql::put_recipient));
-  if (!use.number(id).number(r.index).text(r.recipient).text(r.destination).done())
+  if (!use.number(id).number(r.index).text(r.recipient).text(r.destination).text({}).done())
     return error(Sql::put_recipient);
   return {};
 }

@@ -15,6 +15,8 @@ mail::Reply reply_for(AcceptEnd end, mail::QueueId id) {
       return {250, {2, 0, 0}, "Ok: queued as " + id.text()};
     case AcceptEnd::full:
       return {452, {4, 3, 1}, "Mail system full, try again later"};
+    case AcceptEnd::unexpandable:
+      return {550, {5, 2, 4}, "What a recipient stands for cannot be worked out"};
     case AcceptEnd::conflict:
     case AcceptEnd::failed:
     case AcceptEnd::unknown:

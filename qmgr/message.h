@@ -42,6 +42,7 @@ struct MessageInfo {
 struct NewRecipient {
   mail::Recipient recipient;
   std::string destination;
+  std::string given{};  // the address the client gave, where another came of it
 };
 
 // A message on its way into the store. Recipient i of the list gets the index i for life.
@@ -50,6 +51,7 @@ struct NewMessage {
   std::vector<NewRecipient> recipients;
   std::string content;     // empty when in_file
   std::string message_id;  // of the header section, where it was looked at already; for the history
+  mail::QueueId part_of{};  // split off from this one, for a reverse-path of its own
   std::string held_for{};  // not empty: its recipients are held from the start, and this is why
 };
 

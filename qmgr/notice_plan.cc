@@ -17,6 +17,8 @@ DsnAction action_of(Event event) {
       return DsnAction::delivered;
     case Event::relayed:
       return DsnAction::relayed;
+    case Event::expanded:
+      return DsnAction::expanded;
   }
   return DsnAction::failed;
 }
@@ -69,7 +71,7 @@ std::vector<NoticeOrder> plan_notices(const MessageInfo& message,
   bool null_sender = message.envelope.reverse_path.is_null();
   if (null_sender && !settings.double_bounces) return orders;
   constexpr std::array kActions = {DsnAction::failed, DsnAction::delayed, DsnAction::delivered,
-                                   DsnAction::relayed};
+                                   DsnAction::relayed, DsnAction::expanded};
   for (DsnAction action : kActions) {
     if (null_sender && action != DsnAction::failed) continue;
     bool open = false;

@@ -14,7 +14,7 @@
 
 namespace postwain::qmgr {
 
-enum class Event : std::uint8_t { failed, expired, delayed, delivered, relayed };
+enum class Event : std::uint8_t { failed, expired, delayed, delivered, relayed, expanded };
 
 struct RecipientEvent {
   std::uint32_t index = 0;

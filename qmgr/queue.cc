@@ -4,6 +4,7 @@
 
 #include "common/log/log.h"
 
+#include "qmgr/expansion.h"
 #include "qmgr/scheduler_settings.h"
 
 namespace postwain::qmgr {
@@ -50,6 +51,7 @@ void Queue::finish() {
 void Queue::configure(const config::Config& config) {
   config_ = config;
   router_ = std::make_unique<Router>(config_);
+  rewriter_ = std::make_unique<rewrite::Rewriter>(config_.addresses);
   scheduler_.configure(config_.queue.retry, config_.queue.retry_lmtp);
   recorder_->history().configure(config_.queue.history);
   WallTime now = wall_now();
@@ -72,41 +74,109 @@ void Queue::configure(const config::Config& config) {
 
 // --- new messages -----------------------------------------------------------------------------
 
-void Queue::accept(NewMessage message, std::function<void(AcceptEnd)> done) {
-  for (NewRecipient& r : message.recipients) {
-    if (!r.recipient.address.has_domain())  // the bare <postmaster> of RFC 5321 4.5.1
-      r.recipient.address = mail::Address::from_text(config_.postmaster);
+void Queue::give_its_way(NewMessage& message) {
+  for (NewRecipient& r : message.recipients)
     r.destination = router_->route(r.recipient.address).key;
-  }
   message.info.traffic_class =
       classify(message.info.kind, message.info.envelope, message.recipients.size());
+}
+
+void Queue::accept(NewMessage message, std::function<void(AcceptEnd)> done) {
+  for (NewRecipient& r : message.recipients)
+    if (!r.recipient.address.has_domain())  // the bare <postmaster> of RFC 5321 4.5.1
+      r.recipient.address = mail::Address::from_text(config_.postmaster);
   auto request = std::make_unique<AcceptRequest>();
-  request->message = std::move(message);
+  Submission& submission = request->submission;
+  if (rewriter_->idle()) {
+    submission.message = std::move(message);
+  } else {
+    mail::QueueId id = message.info.id;
+    ExpandedMail expanded = expand(std::move(message), *rewriter_, [this] { return next_id(); });
+    if (expanded.problem != rewrite::Problem::none) {
+      log::Line(log::Level::warning, "not_expanded")
+          .kv("id", id.text())
+          .kv("to", expanded.problem_at)
+          .kv("reason", rewrite::text_of(expanded.problem))
+          .kv("config", expanded.origin.text());
+      return done(AcceptEnd::unexpandable);
+    }
+    submission.message = std::move(expanded.messages.front());
+    submission.parts.assign(std::make_move_iterator(expanded.messages.begin() + 1),
+                            std::make_move_iterator(expanded.messages.end()));
+    if (!expanded.told.empty()) {
+      submission.notices =
+          plan_notices(expanded.as_given, std::move(expanded.told), notice_settings(expanded.as_given),
+                       wall_now());
+      give_notices_their_way(submission.notices);
+    }
+  }
+  give_its_way(submission.message);
+  for (NewMessage& part : submission.parts) give_its_way(part);
   request->due = wall_now();
   request->done = [this, done = std::move(done)](AcceptRequest& r) {
     if (r.end == AcceptEnd::failed || r.end == AcceptEnd::conflict || r.end == AcceptEnd::unknown)
       log::Line(log::Level::error, "not_accepted")
-          .kv("id", r.message.info.id.text())
+          .kv("id", r.submission.message.info.id.text())
           .kv("error", r.end == AcceptEnd::conflict ? "the id is taken" : r.error);
     AcceptEnd end = r.end;
-    if (end == AcceptEnd::stored) {
-      metrics_.accepted(r.message.recipients.size(), wall_now() - r.due);
-      committed(std::move(r.message), r.due);
-    }
+    if (end == AcceptEnd::stored)
+      accepted(std::move(r.submission), r.due);
+    else if (end != AcceptEnd::unknown)
+      remove_parts(r.submission);
     done(end);
   };
+  if (submission.message.info.in_file && !submission.parts.empty())
+    return share_content(std::move(request));
   store_->accept(std::move(request));
+}
+
+// Before the rows: the files of the parts are there, synced, or there will be no parts.
+void Queue::share_content(std::unique_ptr<AcceptRequest> request) {
+  std::vector<mail::QueueId> parts;
+  for (const NewMessage& part : request->submission.parts) parts.push_back(part.info.id);
+  mail::QueueId id = request->submission.message.info.id;
+  worker_->run([this, id, files = files_, parts = std::move(parts),
+                request = std::shared_ptr<AcceptRequest>(std::move(request))]() mutable {
+    Status shared = files.share(id, parts);
+    return [this, request = std::move(request), error = shared ? std::string() : shared.error().text] {
+      auto own = std::make_unique<AcceptRequest>(std::move(*request));
+      if (error.empty()) return store_->accept(std::move(own));
+      own->end = AcceptEnd::failed;
+      own->error = error;
+      own->done(*own);
+    };
+  });
+}
+
+void Queue::remove_parts(const Submission& submission) {
+  if (!submission.message.info.in_file) return;
+  for (const NewMessage& part : submission.parts) remove_file(part.info.id);
+}
+
+void Queue::accepted(Submission submission, WallTime due) {
+  std::size_t recipients = submission.message.recipients.size();
+  for (const NewMessage& part : submission.parts) recipients += part.recipients.size();
+  metrics_.accepted(recipients, wall_now() - due);
+  for (NewMessage& part : submission.parts)
+    if (!part.info.in_file) part.content = submission.message.content;
+  for (const NoticeOrder& order : submission.notices) metrics_.notice(order.request.action);
+  committed(std::move(submission.message), due);
+  for (NewMessage& part : submission.parts) committed(std::move(part), due);
+  for (NewMessage& notice : submission.written) committed(std::move(notice), due);
 }
 
 void Queue::committed(NewMessage message, WallTime due) {
   totals_.added(message.recipients.size());
   ids_.pass(message.info.id);
-  log::Line(log::Level::info, "queued")
-      .kv("id", message.info.id.text())
-      .kv("from", message.info.envelope.reverse_path.text())
-      .kv("size", message.info.size)
-      .kv("recipients", message.recipients.size())
-      .kv("class", name_of(message.info.traffic_class));
+  {
+    log::Line line(log::Level::info, "queued");
+    line.kv("id", message.info.id.text())
+        .kv("from", message.info.envelope.reverse_path.text())
+        .kv("size", message.info.size)
+        .kv("recipients", message.recipients.size())
+        .kv("class", name_of(message.info.traffic_class));
+    if (message.part_of.value != 0) line.kv("part_of", message.part_of.text());
+  }
   recorder_->arrived(message);
   if (!message.held_for.empty()) return recorder_->held(message, wall_now());
   if (finishing_) return;

@@ -18,6 +18,7 @@
 #include "common/config/config.h"
 #include "common/mail/queue_id.h"
 #include "common/net/loop.h"
+#include "common/rewrite/rewriter.h"
 
 #include "qmgr/content_files.h"
 #include "qmgr/content_worker.h"
@@ -68,6 +69,7 @@ class Queue {
   void finish();
 
   // Intake. The recipients' destinations are filled in here. done: after the sync.
+  // What recipients stand for is worked out here, so one message may become several.
   void accept(NewMessage message, std::function<void(AcceptEnd)> done);
   void set_past_data(std::uint32_t sessions) { store_->set_past_data(sessions); }
 
@@ -158,6 +160,10 @@ class Queue {
   void recall_mx_set(DestinationId id, const std::string& key);
   void end_suspensions(WallTime now);
   void count_stretch();
+  void give_its_way(NewMessage& message);
+  void share_content(std::unique_ptr<AcceptRequest> request);
+  void remove_parts(const Submission& submission);
+  void accepted(Submission submission, WallTime due);
   void committed(NewMessage message, WallTime due);
   void offer_fresh(NewMessage& message, WallTime due);
   void refill(Refill refill);
@@ -182,6 +188,7 @@ class Queue {
   DestinationId destination_named(const std::string& key);
   RecipientFacts facts_of(const WorkingRecipient& recipient) const;
   RetryRules rules_for(const MessageInfo& info, const mail::Address& recipient) const;
+  NoticeSettings notice_settings(const MessageInfo& info) const;
   void give_notices_their_way(std::vector<NoticeOrder>& orders);
   Lifetimes lifetimes_of(const MessageInfo& info) const;
   static void log_held(mail::QueueId id, const RecipientFacts& facts,
@@ -201,6 +208,7 @@ class Queue {
   Hooks hooks_;
   ObservedTime observed_;
   std::unique_ptr<Router> router_;
+  std::unique_ptr<rewrite::Rewriter> rewriter_;
   Scheduler scheduler_;
   WorkingSet working_;
   Totals totals_;

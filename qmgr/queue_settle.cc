@@ -3,6 +3,7 @@
 
 #include "common/log/log.h"
 
+#include "qmgr/expansion.h"
 #include "qmgr/queue.h"
 
 namespace postwain::qmgr {
@@ -178,13 +179,7 @@ void Queue::submit(Settlement settlement, const MessageInfo& info,
   if (!events.empty()) {
     log_events(info, events);
     recorder_->gave_up(info, events);
-    NoticeSettings settings{config_.hostname,
-                            config_.postmaster,
-                            lifetimes(config_.queue, info.envelope.reverse_path.is_null()).lifetime,
-                            config_.bounces.double_bounces,
-                            config_.bounces.original_max,
-                            config_.bounces.words};
-    settlement.notices = plan_notices(info, std::move(events), settings, wall_now());
+    settlement.notices = plan_notices(info, std::move(events), notice_settings(info), wall_now());
     give_notices_their_way(settlement.notices);
     recorder_->told(info, settlement.notices, wall_now());
   }
@@ -202,10 +197,22 @@ void Queue::log_held(mail::QueueId id, const RecipientFacts& facts, const Recipi
       .kv("reason", change.last.reply.text);
 }
 
+NoticeSettings Queue::notice_settings(const MessageInfo& info) const {
+  return {config_.hostname,
+          config_.postmaster,
+          lifetimes(config_.queue, info.envelope.reverse_path.is_null()).lifetime,
+          config_.bounces.double_bounces,
+          config_.bounces.original_max,
+          config_.bounces.words};
+}
+
 void Queue::give_notices_their_way(std::vector<NoticeOrder>& orders) {
   for (NoticeOrder& order : orders) {
     order.request.id = next_id();
-    order.destination = router_->route(order.request.to).key;
+    for (mail::Address& to : readers_of(order.request.to, *rewriter_)) {
+      std::string key = router_->route(to).key;
+      order.recipients.push_back({{std::move(to), {}, {}}, std::move(key)});
+    }
   }
 }
 
@@ -224,6 +231,7 @@ void Queue::log_events(const MessageInfo& info, const std::vector<RecipientEvent
         break;
       case Event::delivered:
       case Event::relayed:
+      case Event::expanded:
         continue;  // the agent has logged it
     }
     log::Line(log::Level::info, name)

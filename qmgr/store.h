@@ -81,9 +81,11 @@ class Store {
 
   // Each is a savepoint of its own: when it fails for a reason of its own (a value the schema
   // refuses), what others did in this transaction stays.
+  // Parts and notices are written only with a message that is new. read_file: for notices.
+  using ReadFile = std::string (*)(void* context, mail::QueueId id, std::size_t max_bytes);
+  Result<Accepted> accept(Submission& submission, WallTime due, ReadFile read_file, void* context);
   Result<Accepted> accept(const NewMessage& message, WallTime due);
   // content_start reads the beginning of a content file for a notice's quote.
-  using ReadFile = std::string (*)(void* context, mail::QueueId id, std::size_t max_bytes);
   Result<Settled> settle(const Settlement& settlement, ReadFile read_file, void* context);
   Status put_breaker(const OpenBreaker& breaker);
   Status remove_breaker(const std::string& destination);
@@ -156,8 +158,13 @@ class Store {
   Status prepare();
   Statement& sql(Sql which) { return statements_[static_cast<std::size_t>(which)]; }
   Error error(Sql which);
-  Result<Accepted> insert(const NewMessage& message, WallTime due);
-  Status insert_rows(const NewMessage& message, WallTime due);
+  Result<Accepted> in_savepoint(const std::function<Result<Accepted>()>& work);
+  Result<Accepted> insert_all(Submission& submission, WallTime due, ReadFile read_file,
+                              void* context);
+  // content: where the message has none of its own.
+  Result<Accepted> insert(const NewMessage& message, WallTime due,
+                          const std::string* content = nullptr);
+  Status insert_rows(const NewMessage& message, WallTime due, const std::string* content);
   Result<Accepted> same_message(const NewMessage& message);
   Result<bool> change(mail::QueueId id, const RecipientChange& change);
   Result<Settled> apply(const Settlement& settlement, ReadFile read_file, void* context);

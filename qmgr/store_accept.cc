@@ -17,8 +17,40 @@ Status Store::simple(Sql which) {
 }
 
 Result<Accepted> Store::accept(const NewMessage& message, WallTime due) {
+  return in_savepoint([&] { return insert(message, due); });
+}
+
+Result<Accepted> Store::accept(Submission& submission, WallTime due, ReadFile read_file,
+                               void* context) {
+  if (submission.parts.empty() && submission.notices.empty())
+    return accept(submission.message, due);
+  return in_savepoint([&] { return insert_all(submission, due, read_file, context); });
+}
+
+Result<Accepted> Store::insert_all(Submission& submission, WallTime due, ReadFile read_file,
+                                   void* context) {
+  Result<Accepted> first = insert(submission.message, due);
+  if (!first || *first != Accepted::stored) return first;
+  for (const NewMessage& part : submission.parts) {
+    // Its id is ours and new.
+    Result<Accepted> stored = insert(part, due, &submission.message.content);
+    if (!stored) return stored;
+    if (*stored != Accepted::stored)
+      return Error{"the id of a part exists already: " + part.info.id.text(), 0};
+  }
+  Settled settled;
+  for (NoticeOrder& order : submission.notices) {
+    settled.changed = order.indices;
+    Status written = write_notice(order, submission.message.info, settled, read_file, context);
+    if (!written) return written.error();
+  }
+  submission.written = std::move(settled.notices);
+  return Accepted::stored;
+}
+
+Result<Accepted> Store::in_savepoint(const std::function<Result<Accepted>()>& work) {
   if (Status s = simple(Sql::savepoint); !s) return s.error();
-  Result<Accepted> result = insert(message, due);
+  Result<Accepted> result = work();
   // A full disk or worse has ended the whole transaction already.
   if (!result && !db_.in_transaction()) return result;
   if (!result) {
@@ -28,7 +60,8 @@ Result<Accepted> Store::accept(const NewMessage& message, WallTime due) {
   return result;
 }
 
-Result<Accepted> Store::insert(const NewMessage& message, WallTime due) {
+Result<Accepted> Store::insert(const NewMessage& message, WallTime due,
+                               const std::string* content) {
   const MessageInfo& info = message.info;
   const mail::Envelope& envelope = info.envelope;
   {
@@ -57,16 +90,16 @@ Result<Accepted> Store::insert(const NewMessage& message, WallTime due) {
       return same_message(message);
     }
   }
-  if (Status s = insert_rows(message, due); !s) return s.error();
+  if (Status s = insert_rows(message, due, content); !s) return s.error();
   return Accepted::stored;
 }
 
-Status Store::insert_rows(const NewMessage& message, WallTime due) {
+Status Store::insert_rows(const NewMessage& message, WallTime due, const std::string* content) {
   if (Status s = failpoint(Failpoint::accept_insert); !s) return s;
   auto id = static_cast<std::int64_t>(message.info.id.value);
   if (!message.info.in_file) {
     Use use(sql(Sql::insert_content));
-    if (!use.number(id).blob(message.content).done()) return error(Sql::insert_content);
+    if (!use.number(id).blob(content != nullptr ? *content : message.content).done()) return error(Sql::insert_content);
   }
   bool held = !message.held_for.empty();
   std::int64_t index = 0;

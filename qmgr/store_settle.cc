@@ -114,7 +114,7 @@ Status Store::write_notice(NoticeOrder order, const MessageInfo& original, Settl
   written.info.eight_bit = dsn.eight_bit;
   written.info.kind = order.kind;
   written.info.traffic_class = TrafficClass::bounce;
-  written.recipients.push_back({{request.to, {}, {}}, std::move(order.destination)});
+  written.recipients = std::move(order.recipients);
   written.content = std::move(dsn.content);
   if (Status s = failpoint(Failpoint::bounce_insert); !s) return s.error();
   Result<Accepted> stored = insert(written, request.now);

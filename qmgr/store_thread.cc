@@ -42,7 +42,7 @@ StoreThread::~StoreThread() {
 void StoreThread::accept(std::unique_ptr<AcceptRequest> request) {
   std::lock_guard lock(mutex_);
   ++in_flight_;
-  waiting_bytes_ += request->message.content.size();
+  waiting_bytes_ += request->submission.message.content.size();
   waiting_.accepts.push_back(std::move(request));
   bool hold = sleep_ == Sleep::gathering && waiting_.accepts.size() < kBatchMessages &&
               !gathered_enough(waiting_.accepts.size(), past_data_.load());
@@ -167,7 +167,7 @@ StoreThread::Batch StoreThread::take_batch() {
   std::size_t bytes = 0;
   std::size_t count = 0;
   while (count < waiting_.accepts.size() && count < kBatchMessages && bytes < kBatchBytes)
-    bytes += waiting_.accepts[count++]->message.content.size();
+    bytes += waiting_.accepts[count++]->submission.message.content.size();
   auto move_some = [](auto& from, auto& to, std::size_t n) {
     if (n == from.size()) {
       to.swap(from);
@@ -216,7 +216,7 @@ Status StoreThread::apply(Batch& batch) {
   for (auto& write : batch.writes)
     if (Status s = write(store_); !s && !is_own_fault(s.error())) return s;
   for (auto& request : batch.accepts) {
-    Result<Accepted> accepted = store_.accept(request->message, request->due);
+    Result<Accepted> accepted = store_.accept(request->submission, request->due, &read_start, &files_);
     if (!accepted && !is_own_fault(accepted.error())) return accepted.error();
     if (!accepted) {
       request->end = AcceptEnd::failed;

@@ -39,14 +39,23 @@ constexpr Duration kFullProbe = std::chrono::seconds(5);
 constexpr Duration kIdleCheckpoint = std::chrono::milliseconds(50);
 
 // unknown: the database failed; the message may be found stored at the next start all the same.
-enum class AcceptEnd : std::uint8_t { stored, duplicate, conflict, full, failed, unknown };
+// unexpandable: what a recipient stands for cannot be worked out (expansion.h).
+enum class AcceptEnd : std::uint8_t {
+  stored,
+  duplicate,
+  conflict,
+  full,
+  failed,
+  unknown,
+  unexpandable
+};
 // Nothing will ever refer to the message: its content file may go.
 constexpr bool certainly_not_stored(AcceptEnd end) {
-  return end == AcceptEnd::full || end == AcceptEnd::failed;
+  return end == AcceptEnd::full || end == AcceptEnd::failed || end == AcceptEnd::unexpandable;
 }
 
 struct AcceptRequest {
-  NewMessage message;
+  Submission submission;
   WallTime due{};
   AcceptEnd end = AcceptEnd::failed;
   std::string error;  // failed: for the log

@@ -91,6 +91,13 @@ Json recipient_json(const TimelineRecipient& recipient, const Timeline& timeline
     received["time"] = time_text(timeline.received_at);
     received["event"] = "received";
     events.push_back(std::move(received));
+    if (!recipient.given.empty()) {
+      Json expanded;
+      expanded["time"] = time_text(timeline.received_at);
+      expanded["event"] = "expanded";
+      expanded["given"] = recipient.given;
+      events.push_back(std::move(expanded));
+    }
     Json routed;
     routed["time"] = time_text(timeline.received_at);
     routed["event"] = "routed";
@@ -138,6 +145,7 @@ std::string json_trace(const Timeline& timeline, const std::optional<StoredMessa
                        const IsActive& is_active) {
   Json out;
   out["id"] = timeline.id.text();
+  if (timeline.part_of.value != 0) out["part_of"] = timeline.part_of.text();
   out["message_id"] = timeline.message_id;
   out["sender"] = timeline.sender;
   out["received_at"] = timeline.known ? time_text(timeline.received_at) : std::string();

@@ -6,7 +6,7 @@
 -- Queue ids begin with their time, so the order of ids is the order of arrival, and old messages are found by id.
 
 PRAGMA application_id = 0x50577168;
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 CREATE TABLE schema_info (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -28,7 +28,8 @@ CREATE TABLE message (
   size INTEGER NOT NULL CHECK (size >= 0),
   kind INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2),                -- qmgr::MessageKind
   require_tls INTEGER NOT NULL DEFAULT 0 CHECK (require_tls IN (0, 1)),          -- RFC 8689
-  tls_required_no INTEGER NOT NULL DEFAULT 0 CHECK (tls_required_no IN (0, 1))
+  tls_required_no INTEGER NOT NULL DEFAULT 0 CHECK (tls_required_no IN (0, 1)),
+  part_of INTEGER NOT NULL DEFAULT 0                                 -- the id it was split off from
 ) STRICT;
 
 CREATE TABLE recipient (
@@ -36,6 +37,7 @@ CREATE TABLE recipient (
   idx INTEGER NOT NULL CHECK (idx >= 0),                             -- place within the message
   address TEXT NOT NULL,
   destination TEXT NOT NULL,                                         -- where it was routed at first
+  given TEXT NOT NULL DEFAULT '',                                    -- by the client, where address came of it
   PRIMARY KEY (message_id, idx)
 ) STRICT, WITHOUT ROWID;
 

@@ -29,7 +29,7 @@ bool names_another_host(std::string_view local) {
 
 }  // namespace
 
-Policy::Policy(const config::Config& config) : config_(config) {
+Policy::Policy(const config::Config& config) : config_(config), rewriter_(config.addresses) {
   own_domains_.reserve(config.domains.size());
   for (const config::Domain& domain : config.domains) {
     OwnDomain own{&domain, {domain.allowed.begin(), domain.allowed.end()}};
@@ -115,13 +115,37 @@ Verdict Policy::recipient(const Client& client, const mail::Address& recipient) 
   if (!recipient.has_domain()) return accept("Ok", kNoOrigin, "postmaster");
   std::string domain = recipient.domain_key();
   if (const OwnDomain* own = find_domain(domain)) {
-    Verdict verdict = local_recipient(*own, recipient, domain);
+    Verdict verdict = own_recipient(*own, recipient);
     bool only_relay = !verdict.accepted && verdict.reply.enhanced == mail::EnhancedCode{5, 7, 1};
     if (!client.may_relay() || !only_relay) return verdict;
   }
   if (client.trusted) return accept("Ok", client.trusted_by, "trusted network");
   if (!client.account.empty()) return accept("Ok", kNoOrigin, "logged in");
   return refuse(relay_denied(), kNoOrigin, "not our domain");
+}
+
+Verdict Policy::own_recipient(const OwnDomain& own, const mail::Address& recipient) const {
+  rewrite::Resolved found = rewriter_.resolve(recipient);
+  switch (found.problem) {
+    case rewrite::Problem::none:
+      break;
+    case rewrite::Problem::nobody:
+      return refuse({550, {5, 2, 4}, "The list has no members"}, *found.origin, "empty list");
+    case rewrite::Problem::loop:
+    case rewrite::Problem::too_many:
+      return refuse({550, {5, 4, 6}, "The address leads back to itself"}, *found.origin,
+                    "loop of addresses");
+  }
+  if (!found.changed) return local_recipient(own, recipient, recipient.domain_key());
+  if (found.several) return accept("Ok", *found.origin, "stands for others");
+  // To one other: where the next hop knows who exists, it is asked for that one.
+  const OwnDomain* target = find_domain(found.address.domain_key());
+  Verdict verdict = accept("Ok", *found.origin, "stands for another");
+  if (target != nullptr && target->domain->recipients == config::RecipientCheck::probe) {
+    verdict.probe = true;
+    verdict.probed = std::move(found.address);
+  }
+  return verdict;
 }
 
 // The exact name first, then ".parent" from the nearest parent up. An address literal has no
@@ -137,6 +161,11 @@ const Policy::OwnDomain* Policy::find_domain(const std::string& key) const {
   return nullptr;
 }
 
+bool Policy::lists(const OwnDomain& own, const std::string& local, const std::string& domain) {
+  return own.allowed.contains(local + '@' + domain) ||
+         (local.find('@') == std::string::npos && own.allowed.contains(local));
+}
+
 Verdict Policy::local_recipient(const OwnDomain& own, const mail::Address& recipient,
                                 const std::string& domain) const {
   const config::Origin& origin = own.domain->origin;
@@ -149,13 +178,15 @@ Verdict Policy::local_recipient(const OwnDomain& own, const mail::Address& recip
       if (own.domain->recipients == config::RecipientCheck::probe) {
         Verdict verdict = accept("Ok", origin, "our domain, if the next hop knows the recipient");
         verdict.probe = true;
+        verdict.probed = recipient;
         return verdict;
       }
       return accept("Ok", origin, "our domain");
     case config::RecipientCheck::list:
-      if (own.allowed.contains(local + '@' + domain) ||
-          (local.find('@') == std::string::npos && own.allowed.contains(local)))
-        return accept("Ok", origin, "listed recipient");
+      if (lists(own, local, domain)) return accept("Ok", origin, "listed recipient");
+      if (std::string_view base = rewriter_.without_tag(local);
+          base.size() < local.size() && lists(own, std::string(base), domain))
+        return accept("Ok", origin, "listed recipient, with a tag");
       return refuse({550, {5, 1, 1}, "Recipient address rejected: user unknown"}, origin,
                     "not listed");
   }

@@ -4,6 +4,9 @@
 // literal; a source route has already been dropped by the parser). Pure: configuration in, verdict
 // out.
 //
+// What an address stands for ([addresses]) decides whether it exists before the list of recipients
+// is asked; it opens no way to other domains for strangers.
+//
 // recipients = "probe" means: ask the next hop. That is done elsewhere (qmgr); the verdict says
 // that it must be.
 #pragma once
@@ -16,6 +19,7 @@
 #include "common/config/config.h"
 #include "common/mail/address.h"
 #include "common/mail/reply.h"
+#include "common/rewrite/rewriter.h"
 
 namespace postwain::smtpd {
 
@@ -34,7 +38,8 @@ struct Verdict {
   // Which line of the configuration decided; line 0: none did, so the default (refuse) stands.
   const config::Origin* origin = nullptr;
   std::string_view reason;  // for logs and `explain`
-  bool probe = false;       // accepted only if the next hop takes the recipient
+  bool probe = false;       // accepted only if the next hop takes the recipient …
+  mail::Address probed{};   // … which is this one
 };
 
 class Policy {
@@ -64,11 +69,14 @@ class Policy {
     std::unordered_set<std::string> allowed;  // of the same [[domain]]
   };
   bool owns(const std::string& account, const mail::Address& sender) const;
+  Verdict own_recipient(const OwnDomain& own, const mail::Address& recipient) const;
   const OwnDomain* find_domain(const std::string& key) const;
+  static bool lists(const OwnDomain& own, const std::string& local, const std::string& domain);
   Verdict local_recipient(const OwnDomain& own, const mail::Address& recipient,
                           const std::string& domain) const;
 
   const config::Config& config_;
+  rewrite::Rewriter rewriter_;
   std::vector<OwnDomain> own_domains_;
   std::unordered_map<std::string, std::size_t> by_name_;  // "example.org", ".example.org"
 };

@@ -35,7 +35,7 @@ void Session::on_rcpt() {
   if (!verdict.accepted || !verdict.probe) return answer_rcpt(verdict);
   if (!shared_.intake.up()) return answer_rcpt({false, queue_unavailable(), nullptr, "queue"});
   patience_.enter(Patience::Phase::qmgr, shared_.loop.now());
-  probe_ = shared_.intake.probe(address, [this, verdict](auto found, const mail::Reply& reply) {
+  probe_ = shared_.intake.probe(verdict.probed, [this, verdict](auto found, const mail::Reply& reply) {
     probed(verdict, found, reply);
   });
 }

@@ -29,7 +29,15 @@ struct Diagnostic {
 };
 
 // What a file of the bundle is for; decides which processes may have it.
-enum class FileUse : std::uint8_t { certificate, key, users, recipients, credential, bounce_text };
+enum class FileUse : std::uint8_t {
+  certificate,
+  key,
+  users,
+  recipients,
+  credential,
+  bounce_text,
+  addresses,
+};
 struct NamedFile {
   std::string path;  // as written
   FileUse use;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "common/base/rate_table.h"
@@ -168,6 +169,27 @@ struct Domain {
   Origin origin;
 };
 
+// What an address stands for: [addresses], postwain.toml(5).
+struct AddressTarget {
+  // "user@domain"; "@domain": the same local part there; "user" (aliases): the alias' own domain.
+  std::string address;
+  bool final = false;  // not looked up again
+};
+struct AddressEntry {
+  std::vector<AddressTarget> targets;  // none: a list without members
+  Origin origin;
+};
+using AddressMap = std::unordered_map<std::string, AddressEntry>;  // keys in lower case
+
+struct Addresses {
+  std::string separator;           // between user and tag; empty: tags mean nothing
+  AddressMap sender_canonical;     // "user@domain", "@domain"; one target each
+  AddressMap recipient_canonical;  // the same
+  AddressMap virtual_addresses;    // the same, any number of targets
+  AddressMap aliases;              // local parts, of the alias domains
+  std::vector<std::string> alias_domains;  // lower case
+};
+
 struct Route {
   std::vector<std::string> match;  // lower case domain, ".domain", "user@domain", "*"
   mail::NextHop deliver;
@@ -262,6 +284,7 @@ struct Config {
   std::vector<Rule> rules;
   Limits limits;
   std::vector<Domain> domains;
+  Addresses addresses;
   std::vector<Route> routes;
   Queue queue;
   Bounces bounces;

@@ -82,6 +82,7 @@ void read_document(Context& context, const Node& document, const std::string& ho
   read_listeners(context, top.tables("listener"), config.tls, config.auth, config.listeners);
   read_limits(context, top.table("limits"), config.limits);
   read_domains(context, top.tables("domain"), config.domains);
+  read_addresses(context, top.table("addresses"), config.hostname, config.addresses);
   read_routes(context, top.tables("route"), config.routes);
   read_queue(context, top.table("queue"), config.queue);
   read_bounces(context, top.table("bounces"), config.bounces);

@@ -20,6 +20,8 @@ void read_rules(Context& context, const std::vector<const Node*>& tables, std::v
 void read_limits(Context& context, const Node* table, Limits& limits);
 void read_domains(Context& context, const std::vector<const Node*>& tables,
                   std::vector<Domain>& domains);
+void read_addresses(Context& context, const Node* table, const std::string& hostname,
+                    Addresses& addresses);
 void read_routes(Context& context, const std::vector<const Node*>& tables,
                  std::vector<Route>& routes);
 void read_queue(Context& context, const Node* table, Queue& queue);

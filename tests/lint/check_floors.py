@@ -13,7 +13,7 @@ FLOOR = {
     "common/base": 0,
     "common/mail": 1, "common/smtp": 2, "common/ipc": 2, "common/sasl": 2, "common/notice": 2,
     "common/net": 3, "common/tls": 3, "common/log": 3, "common/auth": 3, "common/dns": 3, "common/config": 3,
-    "common/daemon": 4, "common/agent": 4,
+    "common/daemon": 4, "common/agent": 4, "common/rewrite": 4,
     "queue-schema": 4, "scheduling": 4, "policy": 4, "simulator": 4,
     "qmgr": 5, "smtpd": 5, "smtp-client": 5, "lmtp-client": 5, "postwain": 5, "metrics": 5, "bench": 6,
 }
@@ -21,12 +21,14 @@ FLOOR = {
 SIDEWAYS = {
     ("common/dns", "common/net"): "its sockets wait on the loop",
     ("common/agent", "common/daemon"): "an agent is a daemon",
+    ("policy", "common/rewrite"): "whether an address exists depends on what it stands for",
+    ("scheduling", "common/rewrite"): "who gets a message depends on what its addresses stand for",
     ("simulator", "scheduling"): "it plays the very code that schedules deliveries",
 }
 # Files of qmgr that decide and touch nothing (library pw_scheduling, and values it needs): a floor
 # below the daemon, so that the simulator may know them.
 SCHEDULING = {"qmgr/" + stem for stem in (
-    "changes", "destination_health", "message", "notice_plan", "observed_time", "retry_hint", "retry_policy",
+    "changes", "destination_health", "expansion", "message", "notice_plan", "observed_time", "retry_hint", "retry_policy",
     "router", "scheduler", "scheduler_limits", "scheduler_queue", "scheduler_settings",
     "scheduler_shared", "store_cursor", "verdict")}
 # The same of smtpd (library pw_policy), so that `postwain explain` asks the very code that decides.

@@ -91,7 +91,7 @@ inline qmgr::Settlement settlement_of_second() {
   failed.reply = {550, {5, 1, 1}, "no such user"};
   order.request.recipients.push_back(std::move(failed));
   order.indices.push_back(0);
-  order.destination = "mx:example.com";
+  order.recipients.push_back({{order.request.to, {}, {}}, "mx:example.com"});
   s.notices.push_back(std::move(order));
   return s;
 }

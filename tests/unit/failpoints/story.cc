@@ -65,7 +65,7 @@ class Teller {
   void accept(Step step, Make make) {
     for (int i = 0; i < kTries && !promised(step); ++i) {
       auto request = std::make_unique<AcceptRequest>();
-      request->message = make();
+      request->submission.message = make();
       request->due = at(0);
       request->done = [this, step](AcceptRequest& r) {
         if (r.end == AcceptEnd::stored || r.end == AcceptEnd::duplicate)

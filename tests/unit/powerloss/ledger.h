@@ -48,6 +48,7 @@ class Ledger {
   std::size_t begin(std::string what, Changes changes, std::size_t position);
   void promised(std::size_t request, std::size_t position);
   void content(std::uint64_t id, std::string bytes) { contents_[id] = std::move(bytes); }
+  const std::string& content_of(std::uint64_t id) const { return contents_.at(id); }
 
   const std::map<Key, Row>& now() const { return now_; }  // after all that was promised
   std::size_t promises() const;

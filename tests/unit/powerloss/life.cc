@@ -70,24 +70,43 @@ void Life::abandon_file(std::uint64_t id, const std::string& content) {
   if (file) (void)file->append(content);
 }
 
-void Life::accept(NewMessage message) {
-  gathered_.push_back([this, message = std::move(message)] {
+namespace {
+
+std::vector<mail::QueueId> ids_of(const Submission& submission) {
+  std::vector<mail::QueueId> ids{submission.message.info.id};
+  for (const NewMessage& part : submission.parts) ids.push_back(part.info.id);
+  return ids;
+}
+
+}  // namespace
+
+bool Life::share_file(std::uint64_t id, std::uint64_t other) {
+  return folder_.share(mail::QueueId{id}, {mail::QueueId{other}}).ok();
+}
+
+void Life::accept(NewMessage message, std::vector<NewMessage> parts) {
+  gathered_.push_back([this, message = std::move(message), parts = std::move(parts)] {
     Ledger::Changes changes;
-    for (std::uint32_t i = 0; i < message.recipients.size(); ++i)
-      changes[{message.info.id.value, i}] =
-          Row{true, false, false, 0, to_unix_ms(message.info.arrival.received_at)};
+    auto add = [&](const NewMessage& one) {
+      for (std::uint32_t i = 0; i < one.recipients.size(); ++i)
+        changes[{one.info.id.value, i}] =
+            Row{true, false, false, 0, to_unix_ms(one.info.arrival.received_at)};
+    };
+    add(message);
+    for (const NewMessage& part : parts) add(part);
     std::size_t position = disk_.position();
     std::size_t request =
         ledger_.begin(fmt::format("message {}", message.info.id.value), changes, position);
     if (sin_ == Sin::early_promise) ledger_.promised(request, position);
-    submit_accept(message, request);
+    submit_accept(message, parts, request);
   });
 }
 
-void Life::submit_accept(NewMessage message, std::size_t request) {
+void Life::submit_accept(NewMessage message, std::vector<NewMessage> parts, std::size_t request) {
   auto handed = std::make_unique<AcceptRequest>();
   handed->due = message.info.arrival.received_at;
-  handed->message = std::move(message);
+  handed->submission.message = std::move(message);
+  handed->submission.parts = std::move(parts);
   ++pending_;
   handed->done = [this, request](AcceptRequest& r) {
     if (r.end == AcceptEnd::stored || r.end == AcceptEnd::duplicate) {
@@ -95,8 +114,8 @@ void Life::submit_accept(NewMessage message, std::size_t request) {
       ++accepted_;
     } else {
       ++refused_;
-      if (r.message.info.in_file && certainly_not_stored(r.end))
-        (void)folder_.remove(r.message.info.id);
+      if (r.submission.message.info.in_file && certainly_not_stored(r.end))
+        for (mail::QueueId id : ids_of(r.submission)) (void)folder_.remove(id);
     }
     answered();
   };
@@ -131,8 +150,8 @@ void Life::submit_settle(std::string what, Settlement settlement, Ledger::Change
         notice.info.arrival.protocol = "local";
         notice.content = "a bounce";
         notice.info.size = notice.content.size();
-        notice.recipients.push_back({{order.request.to, {}, {}}, order.destination});
-        submit_accept(std::move(notice), request);
+        notice.recipients = order.recipients;
+        submit_accept(std::move(notice), {}, request);
       });
     answered();
   };

@@ -48,7 +48,9 @@ class Life {
   void abandon_file(std::uint64_t id, const std::string& content);
 
   // Requests, gathered until commit() hands all of them over and awaits every answer.
-  void accept(qmgr::NewMessage message);
+  // parts: of the same submission, with reverse-paths of their own.
+  void accept(qmgr::NewMessage message, std::vector<qmgr::NewMessage> parts = {});
+  bool share_file(std::uint64_t id, std::uint64_t other);
   void settle(std::string what, qmgr::Settlement settlement, Ledger::Changes changes);
   void write_breaker(const std::string& destination);
   void commit();
@@ -63,7 +65,8 @@ class Life {
   const std::string& trouble() const { return trouble_; }
 
  private:
-  void submit_accept(qmgr::NewMessage message, std::size_t request);
+  void submit_accept(qmgr::NewMessage message, std::vector<qmgr::NewMessage> parts,
+                     std::size_t request);
   void submit_settle(std::string what, qmgr::Settlement settlement, Ledger::Changes changes);
   void answered();
   void await();

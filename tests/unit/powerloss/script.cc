@@ -75,8 +75,21 @@ class Teller {
   void add_small(Life& life) {
     NewMessage m = message(chance(80) ? random_() % 2000 : random_() % 30000);
     busy_.insert(m.info.id.value);
-    if (chance(5)) life.accept(m);  // smtpd asks again after it has lost its qmgr
-    life.accept(std::move(m));
+    std::vector<NewMessage> parts = parts_of(m);
+    if (parts.empty() && chance(5)) life.accept(m);  // smtpd asks again after it has lost its qmgr
+    life.accept(std::move(m), std::move(parts));
+  }
+
+  // A mailing list with an owner is among the recipients.
+  std::vector<NewMessage> parts_of(const NewMessage& whole) {
+    if (!chance(15)) return {};
+    NewMessage part = whole;
+    part.info.id = mail::QueueId{next_id_++};
+    part.part_of = whole.info.id;
+    part.content.clear();
+    busy_.insert(part.info.id.value);
+    ledger_.content(part.info.id.value, ledger_.content_of(whole.info.id.value));
+    return {std::move(part)};
   }
 
   void add_large(Life& life) {
@@ -85,7 +98,10 @@ class Teller {
     m.info.in_file = true;
     m.content.clear();
     busy_.insert(m.info.id.value);
-    life.accept(std::move(m));
+    std::vector<NewMessage> parts = parts_of(m);
+    for (const NewMessage& part : parts)
+      if (!life.share_file(m.info.id.value, part.info.id.value)) return;
+    life.accept(std::move(m), std::move(parts));
   }
 
   // Some outcomes for one message, as an attempt would bring them.
@@ -164,7 +180,7 @@ class Teller {
     order.request.now = from_unix_ms(kStart + static_cast<std::int64_t>(next_id_));
     order.request.original_id = mail::QueueId{id};
     order.request.original_size = 60;
-    order.destination = "mx:example.com";
+    order.recipients.push_back({{order.request.to, {}, {}}, "mx:example.com"});
     return order;
   }
 

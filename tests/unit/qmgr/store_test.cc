@@ -283,7 +283,7 @@ TEST_CASE("the bounce appears with the failure or not at all, and once") {
     r.reply = {550, {5, 1, 1}, "no such user"};
     order.request.recipients.push_back(r);
   }
-  order.destination = "mx:example.com";
+  order.recipients.push_back({{order.request.to, {}, {}}, "mx:example.com"});
   // Recipient 0 is gone already: the notice must speak of recipient 1 only.
   settle(*store, {mail::QueueId{1}, {removal(0)}, {}});
   Settled settled = settle(*store, {mail::QueueId{1}, {removal(0), removal(1)}, {order}});

@@ -21,7 +21,7 @@ struct Rig {
 
   void accept(std::uint64_t id, std::function<void(AcceptEnd)> done) {
     auto request = std::make_unique<AcceptRequest>();
-    request->message = make_message(id, {"a@example.org"});
+    request->submission.message = make_message(id, {"a@example.org"});
     request->due = at(0);
     request->done = [done](AcceptRequest& r) { done(r.end); };
     thread.accept(std::move(request));

@@ -1,0 +1,151 @@
+// [addresses]: which address stands for which others. The files are those of alias_text.h.
+
+#include <fmt/format.h>
+
+#include "common/base/text.h"
+#include "common/config/alias_text.h"
+#include "common/config/sections.h"
+#include "common/config/values.h"
+
+namespace postwain::config {
+
+namespace {
+
+constexpr int kIncludeDepthMax = 10;
+
+// Reads one file into a map.
+class MapReader {
+ public:
+  MapReader(Context& context, AliasStyle style, AddressMap& map)
+      : context_(context), style_(style), map_(map) {}
+
+  void read(const Node& node) {
+    auto content = context_.read(NamedFile{node.text, FileUse::addresses}, node.origin);
+    if (!content) return;
+    AliasText text = parse_alias_text(*content, style_);
+    report(text, node.text);
+    for (AliasLine& line : text.lines) take(node.text, line);
+  }
+
+ private:
+  void report(const AliasText& text, const std::string& path) {
+    for (const AliasText::Mistake& one : text.mistakes)
+      context_.error(Origin{path, one.line, 1}, one.message);
+  }
+
+  void take(const std::string& path, AliasLine& line) {
+    AddressEntry entry;
+    entry.origin = Origin{path, line.line, 1};
+    std::string key = to_lower(line.name);
+    bool aliases = style_ == AliasStyle::aliases;
+    bool good = aliases ? !key.empty() && key.find_first_of("@,\n") == std::string::npos
+                        : is_map_key(key);
+    if (!good)
+      return context_.error(
+          entry.origin, fmt::format("'{}' is {}", printable(line.name),
+                                    aliases ? "not a local part" : "neither an address nor @domain"));
+    for (AliasTarget& target : line.targets) add(target, entry, entry.origin, 0);
+    // "name" whose list is empty: there is such an address, and nobody behind it.
+    auto [first, is_new] = map_.try_emplace(std::move(key), std::move(entry));
+    if (!is_new)
+      context_.error(Origin{path, line.line, 1},
+                     fmt::format("{} already stands at {}", printable(line.name),
+                                 first->second.origin.text()));
+  }
+
+  static bool is_map_key(std::string_view key) {
+    if (!key.empty() && key.front() == '@') return is_domain(key.substr(1));
+    return is_mailbox(key);
+  }
+
+  void add(AliasTarget& target, AddressEntry& entry, const Origin& at, int depth) {
+    switch (target.kind) {
+      case AliasTarget::Kind::address:
+        if (!is_target(target.text))
+          context_.error(at, fmt::format("'{}' is not an address", printable(target.text)));
+        else
+          entry.targets.push_back({std::move(target.text), target.final});
+        return;
+      case AliasTarget::Kind::include:
+        return include(target.text, entry, at, depth);
+      case AliasTarget::Kind::program:
+      case AliasTarget::Kind::file:
+        context_.error(at, fmt::format("'{}': Postwain delivers to no programs and files; give the "
+                                       "mail to a store by [[route]]",
+                                       printable(target.text)));
+        return;
+    }
+  }
+
+  bool is_target(std::string_view text) const {
+    if (style_ == AliasStyle::map && !text.empty() && text.front() == '@')
+      return is_domain(text.substr(1));
+    return is_mailbox(text) || (style_ == AliasStyle::aliases && is_local_part(text));
+  }
+
+  void include(const std::string& path, AddressEntry& entry, const Origin& at, int depth) {
+    if (style_ != AliasStyle::aliases)
+      return context_.error(at, ":include: belongs into an aliases file");
+    if (path.empty()) return context_.error(at, ":include: needs a path");
+    if (depth >= kIncludeDepthMax)
+      return context_.error(at, fmt::format(":include: goes {} files deep", kIncludeDepthMax));
+    auto content = context_.read(NamedFile{path, FileUse::addresses}, at);
+    if (!content) return;
+    AliasText text = parse_alias_text(*content, AliasStyle::list);
+    report(text, path);
+    for (AliasLine& line : text.lines)
+      for (AliasTarget& target : line.targets)
+        add(target, entry, Origin{path, line.line, 1}, depth + 1);
+  }
+
+  Context& context_;
+  AliasStyle style_;
+  AddressMap& map_;
+};
+
+void read_map(Section& section, std::string_view key, AliasStyle style, AddressMap& map) {
+  for (const Node* node : section.texts(key, true))
+    MapReader(section.context(), style, map).read(*node);
+}
+
+void one_target_each(Context& context, const AddressMap& map) {
+  for (const auto& [key, entry] : map)
+    if (entry.targets.size() > 1)
+      context.error(entry.origin,
+                    fmt::format("{} can become one address only, not {}; several are the business "
+                                "of virtual",
+                                key, entry.targets.size()));
+}
+
+}  // namespace
+
+void read_addresses(Context& context, const Node* table, const std::string& hostname,
+                    Addresses& addresses) {
+  addresses.alias_domains = {to_lower(hostname)};
+  if (table == nullptr) return;
+  Section section(context, *table, "[addresses]");
+  if (section.text("separator", addresses.separator) &&
+      (addresses.separator.size() > 1 ||
+       std::string_view("+-._=").find(addresses.separator) == std::string_view::npos))
+    context.error(section.origin_of("separator"),
+                  fmt::format("separator is one of + - . _ = or empty, not '{}'",
+                              printable(addresses.separator)));
+  if (section.find("alias_domains") != nullptr) addresses.alias_domains.clear();
+  for (const Node* node : section.texts("alias_domains", true)) {
+    if (is_domain(node->text))
+      addresses.alias_domains.push_back(to_lower(node->text));
+    else
+      section.error(*node, fmt::format("'{}' is not a domain", printable(node->text)));
+  }
+  read_map(section, "canonical", AliasStyle::map, addresses.sender_canonical);
+  addresses.recipient_canonical = addresses.sender_canonical;
+  read_map(section, "sender_canonical", AliasStyle::map, addresses.sender_canonical);
+  read_map(section, "recipient_canonical", AliasStyle::map, addresses.recipient_canonical);
+  read_map(section, "virtual", AliasStyle::map, addresses.virtual_addresses);
+  read_map(section, "aliases", AliasStyle::aliases, addresses.aliases);
+  one_target_each(context, addresses.sender_canonical);
+  one_target_each(context, addresses.recipient_canonical);
+  section.finish();
+}
+
+}  // namespace postwain::config

@@ -1,0 +1,104 @@
+// What addresses stand for: canonical addresses, maps of virtual addresses and aliases, tags
+// ("user+tag") and catch-alls ([addresses] of the configuration; aliases(5) for owner- and
+// :include:). Pure: configuration in, addresses out. smtpd asks resolve() at RCPT, qmgr expands
+// what it accepts, `postwain explain` shows the steps.
+//
+// One address goes this way: recipient_canonical, then virtual, then aliases (in alias domains),
+// and what comes out goes through virtual and aliases once more, until nothing applies. In each map
+// the whole address is looked up first, then the one without tag, then "@domain". An address that
+// stands for itself among others is final.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "common/config/bundle.h"
+#include "common/config/config.h"
+#include "common/mail/address.h"
+
+namespace postwain::rewrite {
+
+constexpr std::size_t kDepthMax = 50;         // addresses on the way to one
+constexpr std::size_t kTargetsMax = 100'000;  // of one address
+
+enum class Problem : std::uint8_t {
+  none,
+  loop,      // or deeper than kDepthMax
+  too_many,  // more than kTargetsMax
+  nobody,    // a list without members
+};
+
+std::string_view text_of(Problem problem);
+
+struct Target {
+  mail::Address address;
+  // Reverse-path of what goes there: the owner of the list. Null: that of the message.
+  mail::Address owner;
+};
+
+// One application of one line, for `explain`.
+struct Step {
+  std::string_view map;  // "canonical", "virtual", "alias"
+  std::string from;
+  std::string to;
+  config::Origin origin;
+};
+
+struct Expansion {
+  Problem problem = Problem::none;
+  bool changed = false;         // a line applied
+  config::Origin origin;        // of the first line that applied, or of the one with the problem
+  std::vector<Target> targets;  // each once; the address itself when nothing applied
+  std::vector<Step> steps;      // only when asked for
+};
+
+// The way of an address as far as it leads to one only.
+struct Resolved {
+  Problem problem = Problem::none;
+  bool changed = false;
+  bool several = false;  // it leads to a list; address is the list's
+  const config::Origin* origin = nullptr;  // of the configuration; null: nothing applied
+  mail::Address address;
+};
+
+class Rewriter {
+ public:
+  // The configuration must outlive the rewriter.
+  explicit Rewriter(const config::Addresses& addresses);
+
+  bool idle() const { return idle_; }  // nothing is configured
+  mail::Address sender(const mail::Address& address) const;
+  Expansion expand(const mail::Address& address, bool with_steps = false) const;
+  Resolved resolve(const mail::Address& address) const;
+  // The local part without tag; what a list of recipients is asked for, too.
+  std::string_view without_tag(std::string_view local) const;
+
+ private:
+  struct Match {
+    const config::AddressEntry* entry = nullptr;
+    std::string_view map;
+    std::string tag;           // to be kept: "+tag"
+    std::string alias_owner;   // "owner-name", when the alias has one
+  };
+  struct Walk;
+  Match find_in(const config::AddressMap& map, std::string_view name, const mail::Address& address)
+      const;
+  Match find_alias(const mail::Address& address) const;
+  Match find(const mail::Address& address) const;
+  mail::Address canonical(const config::AddressMap& map, const mail::Address& address,
+                          Resolved* told, std::vector<Step>* steps) const;
+  static mail::Address target_address(const config::AddressTarget& target, const Match& match,
+                                      const mail::Address& from);
+  void expand_into(Walk& walk, const mail::Address& address, const mail::Address& owner) const;
+
+  const config::Addresses& addresses_;
+  std::unordered_set<std::string> alias_domains_;
+  bool idle_ = true;
+};
+
+// The lines from which no address comes out: each as (where, what). For `postwain check`.
+std::vector<config::Diagnostic> problems(const config::Addresses& addresses);
+
+}  // namespace postwain::rewrite

@@ -1,0 +1,41 @@
+// From the recipients a client gave to those a message goes to (common/rewrite), and what that means
+// for notices: RFC 3461 5.2.7.1 for one address that stands for another, 5.2.7.2 for one that
+// stands for several, 5.2.7.3 for a list with an owner, whose reverse-path replaces the sender's.
+// Pure.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "common/rewrite/rewriter.h"
+
+#include "qmgr/changes.h"
+#include "qmgr/notice_plan.h"
+
+namespace postwain::qmgr {
+
+constexpr std::size_t kExpandedRecipientsMax = 100'000;  // of one message, all parts together
+
+struct ExpandedMail {
+  rewrite::Problem problem = rewrite::Problem::none;  // then nothing else but these two is there
+  std::string problem_at;                             // the recipient
+  config::Origin origin;
+
+  // What is to be stored together. The first keeps the id; each other one has a reverse-path of its
+  // own. Content only in the first.
+  std::vector<NewMessage> messages;
+  // What the sender asked to be told, about the message as it came in; index counts from 0.
+  std::vector<RecipientEvent> told;
+  MessageInfo as_given;  // whom it is told; filled in only where told is not empty
+};
+
+// The recipients have domains. next_id: for further messages.
+ExpandedMail expand(NewMessage message, const rewrite::Rewriter& rewriter,
+                    const std::function<mail::QueueId()>& next_id);
+
+// Who reads what goes to this address; the address itself where nobody else does.
+std::vector<mail::Address> readers_of(const mail::Address& address,
+                                      const rewrite::Rewriter& rewriter);
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,147 @@
+// From the recipients a client gave to those a message goes to, and who is told of it.
+#include <catch2/catch.hpp>
+
+#include <fmt/format.h>
+
+#include "common/config/bundle.h"
+#include "qmgr/expansion.h"
+#include "tests/unit/qmgr/support.h"
+
+using namespace postwain;
+using namespace postwain::qmgr;
+using mail::Notify;
+
+namespace {
+
+config::Addresses test_addresses() {
+  config::Loaded loaded = config::parse(config::Bundle{
+      "t.toml",
+      {{"t.toml",
+        "hostname = \"mx.test\"\n[addresses]\naliases = \"aliases\"\nvirtual = \"virtual\"\n"
+        "sender_canonical = \"senders\"\n"},
+       {"aliases", "list: a@far.test, b@far.test\nowner-list: boss@far.test\nteam: a, b\nx: y\n"
+                   "loop: pool\npool: loop\n"},
+       {"virtual", "one@mx.test other@far.test\n"},
+       {"senders", "inner@mx.test outer@mx.test\n"}}});
+  for (const config::Diagnostic& d : loaded.diagnostics) FAIL(d.text());
+  return loaded.config.addresses;
+}
+
+class Given {
+ public:
+  ExpandedMail expand(std::vector<std::string> recipients, std::uint8_t notify = 0,
+                      std::string orcpt = {}, std::string sender = "sender@example.com") {
+    NewMessage m = test::make_message(100, std::move(recipients), {}, std::move(sender));
+    m.info.envelope.envid = "E1";
+    m.info.envelope.ret = mail::DsnReturn::full;
+    for (NewRecipient& r : m.recipients) {
+      r.recipient.notify.bits = notify;
+      r.recipient.orcpt = orcpt;
+    }
+    rewrite::Rewriter rewriter(addresses_);
+    return qmgr::expand(std::move(m), rewriter, [this] { return mail::QueueId{++last_}; });
+  }
+
+ private:
+  config::Addresses addresses_ = test_addresses();
+  std::uint64_t last_ = 200;
+};
+
+std::string text_of(const NewMessage& m) {
+  std::string out = fmt::format("{} <{}>", m.info.id.value, m.info.envelope.reverse_path.text());
+  for (const NewRecipient& r : m.recipients) out += " " + r.recipient.address.text();
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("expansion: what nothing applies to stays as it is, twice if given twice") {
+  ExpandedMail out = Given().expand({"u@far.test", "v@far.test", "u@far.test"}, Notify::success);
+  REQUIRE(out.messages.size() == 1);
+  CHECK(text_of(out.messages[0]) == "100 <sender@example.com> u@far.test v@far.test u@far.test");
+  CHECK(out.messages[0].recipients[0].given.empty());
+  CHECK(out.messages[0].recipients[0].recipient.orcpt.empty());
+  CHECK(out.told.empty());
+}
+
+TEST_CASE("expansion: one for another keeps what the sender asked for, RFC 3461 5.2.7.1") {
+  ExpandedMail out = Given().expand({"one@mx.test"}, Notify::success | Notify::failure);
+  REQUIRE(out.messages.size() == 1);
+  const NewRecipient& r = out.messages[0].recipients.at(0);
+  CHECK(r.recipient.address.text() == "other@far.test");
+  CHECK(r.recipient.notify.bits == (Notify::success | Notify::failure));
+  CHECK(r.recipient.orcpt == "rfc822;one@mx.test");
+  CHECK(r.given == "one@mx.test");
+  CHECK(out.told.empty());
+  CHECK(Given().expand({"one@mx.test"}, 0, "rfc822;first@x.test").messages[0].recipients[0]
+            .recipient.orcpt == "rfc822;first@x.test");
+}
+
+TEST_CASE("expansion: one for several tells of it, RFC 3461 5.2.7.2") {
+  ExpandedMail out = Given().expand({"team@mx.test"}, Notify::success | Notify::delay);
+  REQUIRE(out.messages.size() == 1);
+  CHECK(text_of(out.messages[0]) == "100 <sender@example.com> a@mx.test b@mx.test");
+  CHECK(out.messages[0].recipients[0].recipient.notify.bits == Notify::delay);
+  CHECK(out.messages[0].info.envelope.envid == "E1");
+  REQUIRE(out.told.size() == 1);
+  CHECK(out.told[0].event == Event::expanded);
+  CHECK(out.told[0].details.recipient.address.text() == "team@mx.test");
+  // Only success was asked for: then there is nothing left to tell.
+  CHECK(Given().expand({"team@mx.test"}, Notify::success).messages[0].recipients[0]
+            .recipient.notify.bits == Notify::never);
+  CHECK(Given().expand({"team@mx.test"}, 0).messages[0].recipients[0].recipient.notify.bits == 0);
+  CHECK(Given().expand({"team@mx.test"}, 0).told.empty());
+}
+
+TEST_CASE("expansion: a list with an owner is a message of its own, RFC 3461 5.2.7.3") {
+  ExpandedMail out =
+      Given().expand({"u@far.test", "list@mx.test", "a@far.test"}, Notify::success);
+  REQUIRE(out.messages.size() == 2);
+  CHECK(text_of(out.messages[0]) == "100 <sender@example.com> u@far.test a@far.test");
+  CHECK(text_of(out.messages[1]) == "201 <owner-list@mx.test> a@far.test b@far.test");
+  const NewMessage& part = out.messages[1];
+  CHECK(part.part_of.value == 100);
+  CHECK(part.content.empty());
+  CHECK(part.info.envelope.envid.empty());
+  CHECK(part.info.envelope.ret == mail::DsnReturn::unspecified);
+  CHECK(part.recipients[0].recipient.notify.bits == 0);
+  CHECK(part.recipients[0].recipient.orcpt.empty());
+  CHECK(part.recipients[0].given == "list@mx.test");
+  REQUIRE(out.told.size() == 1);
+  CHECK(out.told[0].event == Event::delivered);
+  CHECK(out.as_given.envelope.reverse_path.text() == "sender@example.com");
+  CHECK(out.as_given.envelope.envid == "E1");
+}
+
+TEST_CASE("expansion: with nobody but a list the id is the list's") {
+  ExpandedMail out = Given().expand({"list@mx.test"});
+  REQUIRE(out.messages.size() == 1);
+  CHECK(text_of(out.messages[0]) == "100 <owner-list@mx.test> a@far.test b@far.test");
+  CHECK(!out.messages[0].content.empty());
+}
+
+TEST_CASE("expansion: a bounce to a list stays one that nobody answers") {
+  ExpandedMail out = Given().expand({"list@mx.test"}, 0, {}, "");
+  REQUIRE(out.messages.size() == 1);
+  CHECK(text_of(out.messages[0]) == "100 <> a@far.test b@far.test");
+}
+
+TEST_CASE("expansion: who is reached by two ways gets it once") {
+  ExpandedMail out = Given().expand({"team@mx.test", "x@mx.test", "team@mx.test"});
+  REQUIRE(out.messages.size() == 1);
+  CHECK(text_of(out.messages[0]) == "100 <sender@example.com> a@mx.test b@mx.test y@mx.test");
+}
+
+TEST_CASE("expansion: the sender becomes canonical, but is told as he called himself") {
+  ExpandedMail out = Given().expand({"team@mx.test"}, Notify::success, {}, "inner@mx.test");
+  CHECK(out.messages[0].info.envelope.reverse_path.text() == "outer@mx.test");
+  CHECK(out.as_given.envelope.reverse_path.text() == "inner@mx.test");
+}
+
+TEST_CASE("expansion: a loop refuses the whole message") {
+  ExpandedMail out = Given().expand({"u@far.test", "loop@mx.test"});
+  CHECK(out.problem == rewrite::Problem::loop);
+  CHECK(out.problem_at == "loop@mx.test");
+  CHECK(out.origin.file == "aliases");
+  CHECK(out.messages.empty());
+}
