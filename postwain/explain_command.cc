@@ -141,6 +141,11 @@ int explain_command(const ClientOptions& options, const ExplainOptions& explaine
     for (const config::Diagnostic& one : loaded.diagnostics) fmt::print(stderr, "{}\n", one.text());
     return kExitConfig;
   }
+  if (!explained.no_dns) {
+    auto facts = look_at_client(loaded.config, question);
+    if (!facts) return fail(kExitUnavailable, facts.error().text);
+    question.facts = facts.take();
+  }
   Explanation explanation = explain(loaded.config, question);
   Json json = json_of(explanation, question);
   if (!options.json) print(explanation);

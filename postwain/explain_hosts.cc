@@ -1,7 +1,10 @@
 #include "postwain/explain_hosts.h"
 
 #include "common/agent/mx_finder.h"
+#include "common/dns/client_looks.h"
 #include "common/net/loop.h"
+#include "smtpd/client_address.h"
+#include "smtpd/dns_checks.h"
 
 namespace postwain::tool {
 
@@ -18,6 +21,24 @@ Result<agent::NextHosts> look_up_hosts(const config::Config& config, const mail:
   });
   if (!found) loop.run();
   return std::move(*found);
+}
+
+Result<dns::ClientFacts> look_at_client(const config::Config& config, const Question& question) {
+  net::Loop loop;
+  auto resolver = dns::Resolver::create(loop, config.dns.servers);
+  if (!resolver) return resolver.error();
+  dns::ClientLooks looks(loop, **resolver);
+  mail::Address sender = mail::Address::from_text(question.sender);
+  std::string hello = mail::domain_key(question.hello);
+  if (!question.client.empty() && smtpd::asks_client(config))
+    looks.client(smtpd::plain_address(question.client));
+  if (smtpd::asks_hello(config, hello)) looks.hello(hello);
+  if (smtpd::asks_sender(config, sender)) looks.sender(sender.domain_key());
+  if (looks.pending()) {
+    looks.when_known([&loop] { loop.stop(); });
+    loop.run();
+  }
+  return looks.facts();
 }
 
 }  // namespace postwain::tool

@@ -5,10 +5,15 @@
 #include "common/agent/next_hosts.h"
 #include "common/base/result.h"
 #include "common/config/config.h"
+#include "common/dns/client_facts.h"
+#include "postwain/explanation.h"
 
 namespace postwain::tool {
 
 Result<agent::NextHosts> look_up_hosts(const config::Config& config, const mail::NextHop& hop,
                                        mail::TlsLevel tls);
+
+// What smtpd would ask of the DNS about the client, its hello and the sender; blocks.
+Result<dns::ClientFacts> look_at_client(const config::Config& config, const Question& question);
 
 }  // namespace postwain::tool

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "common/base/text.h"
 #include "common/mail/address.h"
 #include "common/rewrite/rewriter.h"
 
@@ -23,6 +24,7 @@ smtpd::Client client_of(const smtpd::Policy& policy, const Question& question) {
 
 ExplainedStep client_step(const smtpd::Client& client, const Question& question) {
   std::string who = question.client.empty() ? "a stranger" : question.client;
+  if (!question.facts.name.empty()) who += fmt::format(" ({})", question.facts.name);
   if (!client.account.empty()) who += fmt::format(", logged in as {}", client.account);
   if (client.trusted)
     return {"client", who + " is in trusted_networks and may send anywhere",
@@ -100,9 +102,9 @@ Explanation explain(const config::Config& config, const Question& question) {
   auto protocol =
       question.submission ? config::ListenerProtocol::submission : config::ListenerProtocol::smtp;
   if (add_verdict(out, "MAIL", question.sender,
-                  policy.mail(client, protocol, question.hello, sender)))
+                  policy.mail(client, protocol, question.hello, sender, question.facts)))
     add_verdict(out, "RCPT", question.recipient,
-                policy.rcpt(client, question.hello, sender, recipient));
+                policy.rcpt(client, question.hello, sender, recipient, question.facts));
   // RFC 5321 4.5.1: the bare <postmaster> is whom the configuration names.
   if (!recipient.has_domain()) recipient = mail::Address::from_text(config.postmaster);
   qmgr::Router router(config);
@@ -129,6 +131,11 @@ std::vector<config::Diagnostic> disappointed(const config::Config& config) {
     question.client = expect.client;
     question.hello = expect.hello;
     question.account = expect.account;
+    if (!expect.client_name.empty()) {
+      bool unknown = expect.client_name == "unknown";
+      question.facts.client = unknown ? dns::Looked::bad : dns::Looked::good;
+      if (!unknown) question.facts.name = to_lower(expect.client_name);
+    }
     Explanation found = explain(config, question);
     const ExplainedStep& decided = found.steps[found.decided_by];
     if (name_of(found.decision) != expect.decision)

@@ -18,7 +18,8 @@ struct Question {
   std::string sender = "someone@sender.example";  // empty: the null reverse-path
   std::string client;                             // an IP address; empty: a stranger somewhere
   std::string hello = "client.example";
-  std::string account;  // whom the client has logged in as
+  dns::ClientFacts facts;  // what the DNS says of client, hello and sender
+  std::string account;     // whom the client has logged in as
   bool submission = false;
 };
 

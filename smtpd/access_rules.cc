@@ -22,6 +22,17 @@ bool matches_client(const config::Rule& rule, const std::string& client) {
   });
 }
 
+// A client of whom nobody can say now whether he has a name is neither this one nor unknown.
+bool matches_name(const config::Rule& rule, const dns::ClientFacts* facts) {
+  if (rule.client_names.empty()) return true;
+  if (facts == nullptr) return false;
+  return std::any_of(
+      rule.client_names.begin(), rule.client_names.end(), [&](const std::string& pattern) {
+        if (pattern == "unknown") return facts->client == dns::Looked::bad;
+        return facts->client == dns::Looked::good && matches_domain(pattern, facts->name);
+      });
+}
+
 bool matches_any(const std::vector<std::string>& patterns, const mail::Address& address) {
   return std::any_of(patterns.begin(), patterns.end(),
                      [&](const std::string& pattern) { return matches_address(pattern, address); });
@@ -50,6 +61,7 @@ const config::Rule* deciding_rule(const std::vector<config::Rule>& rules,
   std::string hello = mail::domain_key(presented.hello);
   for (const config::Rule& rule : rules) {
     if (!matches_client(rule, presented.client)) continue;
+    if (!matches_name(rule, presented.facts)) continue;
     if (!rule.hellos.empty() && !matches_hello(rule, hello)) continue;
     if (!rule.senders.empty() && !matches_any(rule.senders, presented.sender)) continue;
     if (rule.recipients.empty()) return &rule;

@@ -10,6 +10,7 @@
 #include "common/config/config.h"
 #include "common/mail/address.h"
 #include "common/mail/reply.h"
+#include "smtpd/dns_checks.h"
 
 namespace postwain::smtpd {
 
@@ -18,6 +19,7 @@ struct Presented {
   std::string_view hello;
   const mail::Address& sender;
   const mail::Address* recipient = nullptr;  // null: at MAIL
+  const dns::ClientFacts* facts = nullptr;           // null: nobody has looked
 };
 
 // Null: no rule says anything, or (at MAIL) one that asks for the recipient comes first.

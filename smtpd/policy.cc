@@ -52,17 +52,23 @@ Client Policy::classify(const std::string& plain_address) const {
 }
 
 Verdict Policy::mail(const Client& client, config::ListenerProtocol protocol,
-                     std::string_view hello, const mail::Address& from) const {
+                     std::string_view hello, const mail::Address& from,
+                     const dns::ClientFacts& facts) const {
   Verdict verdict = sender(client, protocol);
   if (!verdict.accepted) return verdict;
   if (Verdict own = account_sender(client, from); !own.accepted) return own;
-  Verdict ruled = rules(client, hello, from, nullptr);
-  return ruled.accepted ? verdict : ruled;
+  Verdict ruled = rules(client, hello, from, nullptr, facts);
+  if (!ruled.accepted) return ruled;
+  // Whom we know, and whom a rule allows, need not show more.
+  if (client.may_relay() || ruled.origin->line > 0) return verdict;
+  if (auto found = objection(config_, client.address, hello, facts))
+    return refuse(std::move(found->reply), *found->origin, found->reason);
+  return verdict;
 }
 
 Verdict Policy::rcpt(const Client& client, std::string_view hello, const mail::Address& from,
-                     const mail::Address& to) const {
-  Verdict ruled = rules(client, hello, from, &to);
+                     const mail::Address& to, const dns::ClientFacts& facts) const {
+  Verdict ruled = rules(client, hello, from, &to, facts);
   return ruled.accepted ? recipient(client, to) : ruled;
 }
 
@@ -102,9 +108,9 @@ bool Policy::owns(const std::string& account, const mail::Address& sender) const
 }
 
 Verdict Policy::rules(const Client& client, std::string_view hello, const mail::Address& sender,
-                      const mail::Address* recipient) const {
+                      const mail::Address* recipient, const dns::ClientFacts& facts) const {
   const config::Rule* rule =
-      deciding_rule(config_.rules, {client.address, hello, sender, recipient});
+      deciding_rule(config_.rules, {client.address, hello, sender, recipient, &facts});
   if (rule == nullptr) return accept("Ok", kNoOrigin, "no rule");
   if (rule->action == config::RuleAction::allow) return accept("Ok", rule->origin, "rule");
   return refuse(reply_of(*rule), rule->origin, "rule");

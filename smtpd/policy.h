@@ -20,6 +20,7 @@
 #include "common/mail/address.h"
 #include "common/mail/reply.h"
 #include "common/rewrite/rewriter.h"
+#include "smtpd/dns_checks.h"
 
 namespace postwain::smtpd {
 
@@ -49,9 +50,9 @@ class Policy {
 
   // Everything that is decided at MAIL and at RCPT, in this order; limits of rates come after it.
   Verdict mail(const Client& client, config::ListenerProtocol protocol, std::string_view hello,
-               const mail::Address& sender) const;
+               const mail::Address& sender, const dns::ClientFacts& facts = {}) const;
   Verdict rcpt(const Client& client, std::string_view hello, const mail::Address& sender,
-               const mail::Address& recipient) const;
+               const mail::Address& recipient, const dns::ClientFacts& facts = {}) const;
 
   // A client on a Unix socket is as trusted as 127.0.0.1 is: both are programs of this machine.
   Client classify(const std::string& plain_address) const;
@@ -60,7 +61,7 @@ class Policy {
   Verdict account_sender(const Client& client, const mail::Address& sender) const;
   // The operator's rules; recipient is null at MAIL. Accepted when none refuses or defers.
   Verdict rules(const Client& client, std::string_view hello, const mail::Address& sender,
-                const mail::Address* recipient) const;
+                const mail::Address* recipient, const dns::ClientFacts& facts) const;
   Verdict recipient(const Client& client, const mail::Address& recipient) const;
 
  private:

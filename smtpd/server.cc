@@ -35,7 +35,7 @@ Server::Server(net::Loop& loop, daemon::Start& start)
       guard_(share_of(config_.auth.lockout_failures, config_.workers.smtpd),
              config_.auth.lockout_period),
       rates_(config_.limits, config_.workers.smtpd),
-      shared_{loop_, config_, policy_, intake_, nullptr, nullptr, &guard_, &rates_},
+      shared_{loop_, config_, policy_, intake_, nullptr, nullptr, &guard_, &rates_, nullptr},
       accept_anyway_(loop),
       sweeper_(loop) {
   sweeper_.repeat(kSweepEvery, [this] { sweep(); });
@@ -49,6 +49,7 @@ Server::~Server() {
 Status Server::open() {
   Status status = open_tls();
   if (!status) return status;
+  if (status = open_resolver(); !status) return status;
   open_logins();
   bool inherited = !start_.listener_fds.empty();
   if (inherited && start_.listener_fds.size() != config_.listeners.size())
@@ -75,6 +76,18 @@ Status Server::open_tls() {
   if (!context) return context.error();
   tls_ = context.take();
   shared_.tls = tls_.get();
+  return {};
+}
+
+Status Server::open_resolver() {
+  const config::Access& access = config_.access;
+  if (!asks_client(config_) && access.hello != config::HelloCheck::resolves &&
+      access.sender_domain == config::SenderCheck::any)
+    return {};
+  auto resolver = dns::Resolver::create(loop_, config_.dns.servers);
+  if (!resolver) return resolver.error();
+  resolver_ = resolver.take();
+  shared_.resolver = resolver_.get();
   return {};
 }
 

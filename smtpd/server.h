@@ -37,6 +37,7 @@ class Server {
 
  private:
   Status open_tls();
+  Status open_resolver();
   void open_logins();
   Status listen(const config::Listener& listener, int fd);
   void begin_accepting();
@@ -57,6 +58,7 @@ class Server {
   ConnectionLimits limits_;
   std::shared_ptr<tls::Context> tls_;
   Intake intake_;
+  std::unique_ptr<dns::Resolver> resolver_;  // null: nothing is asked of the DNS
   std::unique_ptr<LoginBackend> logins_;
   LoginGuard guard_;
   ClientRates rates_;

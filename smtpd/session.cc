@@ -58,6 +58,10 @@ Session::Session(const Shared& shared, const config::Listener& listener, net::St
                       : smtpd::client_key(client_.address)),
       engine_(engine_options(shared, listener)),
       patience_(shared.config.limits.command_timeout, shared.config.limits.data_timeout) {
+  if (shared.resolver != nullptr) {
+    looks_ = std::make_unique<dns::ClientLooks>(shared.loop, *shared.resolver);
+    if (!client_.address.empty() && asks_client(shared.config)) looks_->client(client_.address);
+  }
   log::Line(log::Level::debug, "connect").kv("client", client_.address).kv("on", listener.name());
   channel_ = std::make_unique<daemon::Channel>(
       shared_.loop, std::move(stream),
@@ -156,6 +160,7 @@ void Session::finish(std::string_view why) {
   drop_transaction();
   login_.reset();
   login_delay_.reset();
+  looks_.reset();
   if (probe_ != 0) shared_.intake.cancel_probe(probe_);
   channel_->close_after_flush();
   on_over_(*this);
@@ -184,7 +189,7 @@ void Session::sweep(MonoTime now) {
 void Session::drain() {
   if (over_ || draining_) return;
   draining_ = true;
-  if (probe_ != 0 || (handover_ && !handover_->over())) return;
+  if (mail_waits_ || probe_ != 0 || (handover_ && !handover_->over())) return;
   engine_.shut_down(shutting_down(), "shutdown");
   pump();
   if (!over_) finish("shutdown");
@@ -247,6 +252,7 @@ void Session::on_hello() {
     if (!certified_.empty()) mechanisms += mechanisms.empty() ? "EXTERNAL" : " EXTERNAL";
     engine_.offer_auth(std::move(mechanisms));
   }
+  look_at_hello();
   engine_.answer({250, {}, {}});
 }
 
@@ -273,7 +279,9 @@ void Session::on_data() {
   std::string tls;
   if (engine_.tls()) tls = channel_->tls_version() + ' ' + channel_->tls_cipher();
   content_ = received_field(
-      {engine_.hello_name(), client_.address, shared_.config.hostname, arrival.protocol, tls}, id_,
+      {engine_.hello_name(), facts().name, client_.address, shared_.config.hostname,
+       arrival.protocol, tls},
+      id_,
       envelope, now);
   trace_size_ = content_.size();
   header_ = HeaderCheck();
@@ -390,6 +398,7 @@ void Session::log_refused(const mail::Reply& reply, std::string_view recipient,
     line.kv("from", engine_.mail().reverse_path.text());
   if (!recipient.empty()) line.kv("to", recipient);
   line.kv("client", client_.address).kv("name", engine_.hello_name());
+  if (std::string name = facts().name; !name.empty()) line.kv("client_name", name);
   line.kv("reply", reply.one_line());
   if (!reason.empty()) line.kv("reason", reason);
   if (origin != nullptr && origin->line > 0) line.kv("config", origin->text());

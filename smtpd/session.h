@@ -9,6 +9,7 @@
 
 #include "common/config/config.h"
 #include "common/daemon/channel.h"
+#include "common/dns/client_looks.h"
 #include "common/smtp/server_engine.h"
 #include "smtpd/client_rates.h"
 #include "smtpd/handover.h"
@@ -31,6 +32,7 @@ struct Shared {
   LoginBackend* logins = nullptr;     // null: nobody can log in
   LoginGuard* guard = nullptr;        // null: no lock-out
   ClientRates* rates = nullptr;       // null: no limits
+  dns::Resolver* resolver = nullptr;  // null: nothing is asked of the DNS
 };
 
 // What a proxy in front of us told of the client.
@@ -71,6 +73,9 @@ class Session final : private Handover::Owner {
   bool handle(smtp::Event& event);  // false: the pump stops
   void on_hello();
   void on_mail();
+  void look_at_hello();
+  void decide_mail();
+  dns::ClientFacts facts() const;
   void on_rcpt();
   void answer_rcpt(const Verdict& verdict);
   void probed(Verdict verdict, ipc::ProbeVerdict found, const mail::Reply& reply);
@@ -105,6 +110,8 @@ class Session final : private Handover::Owner {
   std::unique_ptr<Login> login_;           // while a client logs in
   std::optional<net::Timer> login_delay_;  // while it waits for its refusal
 
+  std::unique_ptr<dns::ClientLooks> looks_;  // null: nothing is asked of the DNS
+  bool mail_waits_ = false;          // for the DNS
   std::uint64_t probe_ = 0;  // the next hop is being asked for a recipient; 0: not
 
   mail::QueueId id_;

@@ -4,14 +4,46 @@
 
 namespace postwain::smtpd {
 
+// What is known by now, for whoever is asked about.
+dns::ClientFacts Session::facts() const {
+  return looks_ ? looks_->facts() : dns::ClientFacts{};
+}
+
+void Session::look_at_hello() {
+  if (!looks_) return;
+  looks_->forget_hello();
+  std::string name = mail::domain_key(engine_.hello_name());
+  if (asks_hello(shared_.config, name)) looks_->hello(name);
+}
+
 void Session::on_mail() {
+  if (looks_ && !client_.may_relay()) {
+    const mail::Address& sender = engine_.mail().reverse_path;
+    looks_->forget_sender();
+    if (asks_sender(shared_.config, sender)) looks_->sender(sender.domain_key());
+  }
+  // Whoever may relay is not made to wait: for him a name is only for the record.
+  if (!looks_ || !looks_->pending() || (client_.may_relay() && shared_.config.rules.empty()))
+    return decide_mail();
+  mail_waits_ = true;
+  patience_.enter(Patience::Phase::qmgr, shared_.loop.now());
+  looks_->when_known([this] {
+    mail_waits_ = false;
+    patience_.enter(Patience::Phase::command, shared_.loop.now());
+    decide_mail();
+    if (draining_) engine_.shut_down(shutting_down(), "shutdown");
+    pump();
+  });
+}
+
+void Session::decide_mail() {
   const std::string& sender = engine_.mail().reverse_path.text();
   if (auto refusal = shared_.intake.refusal()) {
     log_refused(*refusal, {}, "queue", nullptr);
     return engine_.answer(*refusal);
   }
   Verdict verdict = shared_.policy.mail(client_, listener_.protocol, engine_.hello_name(),
-                                        engine_.mail().reverse_path);
+                                        engine_.mail().reverse_path, facts());
   if (verdict.accepted && shared_.rates != nullptr && !client_.may_relay())
     if (auto refusal = shared_.rates->message(client_key_, shared_.loop.now()))
       verdict = {false, *refusal, nullptr, "client_messages"};
@@ -27,8 +59,8 @@ void Session::on_mail() {
 
 void Session::on_rcpt() {
   const mail::Address& address = engine_.rcpt().address;
-  Verdict verdict =
-      shared_.policy.rcpt(client_, engine_.hello_name(), engine_.envelope().reverse_path, address);
+  Verdict verdict = shared_.policy.rcpt(client_, engine_.hello_name(),
+                                        engine_.envelope().reverse_path, address, facts());
   if (verdict.accepted && shared_.rates != nullptr && !client_.may_relay())
     if (auto refusal = shared_.rates->recipient(client_key_, shared_.loop.now()))
       verdict = {false, *refusal, nullptr, "client_recipients"};

@@ -28,6 +28,7 @@ std::string received_field(const Trace& trace, mail::QueueId id, const mail::Env
   field += trace.hello_name;
   if (!trace.client_address.empty()) {
     field += " (";
+    if (!trace.client_name.empty()) field += std::string(trace.client_name) + ' ';
     field += address_literal(trace.client_address);
     field += ')';
   }

@@ -76,9 +76,20 @@ struct Fingerprint {
 };
 bool parse_fingerprint(std::string_view text, std::string& sha256);  // with or without colons
 
+// What is asked of strangers besides a recipient of ours.
+enum class ReverseDns : std::uint8_t { off, look, require };
+enum class HelloCheck : std::uint8_t { any, qualified, resolves };
+enum class SenderCheck : std::uint8_t { any, exists };
+
 struct Access {
   std::vector<Network> trusted_networks;
   std::vector<Fingerprint> trusted_certificates;
+  ReverseDns reverse_dns = ReverseDns::off;  // at least look where a rule has client_names
+  Origin reverse_dns_origin;
+  HelloCheck hello = HelloCheck::any;
+  Origin hello_origin;
+  SenderCheck sender_domain = SenderCheck::any;
+  Origin sender_domain_origin;
 };
 
 // As whom an account may send: any envelope sender, its own address, or what a file grants.
@@ -134,7 +145,8 @@ enum class RuleAction : std::uint8_t { allow, refuse, defer };
 // [[rule]]: holds when each condition that is there holds; an empty list is no condition.
 struct Rule {
   std::vector<Network> clients;
-  std::vector<std::string> hellos;      // lower case: "name", ".domain"
+  std::vector<std::string> client_names;  // lower case: "name", ".domain", "unknown"
+  std::vector<std::string> hellos;        // lower case: "name", ".domain"
   std::vector<std::string> senders;     // as in SenderGrant, and "<>"
   std::vector<std::string> recipients;  // the same
   RuleAction action = RuleAction::refuse;
@@ -265,6 +277,7 @@ struct Expect {
   std::string recipient;
   std::string from = "someone@sender.example";  // empty: the null reverse-path
   std::string client;
+  std::string client_name;  // as the DNS confirms it; empty: not looked at
   std::string hello = "client.example";
   std::string account;
   std::string decision;  // accept, refuse or defer

@@ -34,6 +34,19 @@ void read_access(Context& context, const Node* table, Access& access) {
     else
       section.error(*node, not_a_fingerprint(node->text));
   }
+  if (section.choice("reverse_dns", access.reverse_dns,
+                     {{"off", ReverseDns::off},
+                      {"look", ReverseDns::look},
+                      {"require", ReverseDns::require}}))
+    access.reverse_dns_origin = section.origin_of("reverse_dns");
+  if (section.choice("hello", access.hello,
+                     {{"any", HelloCheck::any},
+                      {"qualified", HelloCheck::qualified},
+                      {"resolves", HelloCheck::resolves}}))
+    access.hello_origin = section.origin_of("hello");
+  if (section.choice("sender_domain", access.sender_domain,
+                     {{"any", SenderCheck::any}, {"exists", SenderCheck::exists}}))
+    access.sender_domain_origin = section.origin_of("sender_domain");
   section.finish();
 }
 

@@ -90,6 +90,8 @@ void read_rule(Section& section, Rule& rule) {
     else
       section.error(*node, fmt::format("'{}' is not an address or network", printable(node->text)));
   }
+  for (const Node* node : section.texts("client_name", true))
+    rule.client_names.push_back(to_lower(node->text));
   for (const Node* node : section.texts("hello", true)) rule.hellos.push_back(to_lower(node->text));
   read_patterns(section, "sender", rule.senders);
   read_patterns(section, "recipient", rule.recipients);

@@ -37,6 +37,7 @@ void read_expects(Context& context, const std::vector<const Node*>& tables,
     if (section.text("client", expect.client) && !parse_network(expect.client))
       context.error(section.origin_of("client"),
                     fmt::format("'{}' is not an IP address", printable(expect.client)));
+    section.text("client_name", expect.client_name);
     section.text("helo", expect.hello);
     section.text("account", expect.account);
     if (!section.choice<std::string>(

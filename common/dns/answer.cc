@@ -125,12 +125,22 @@ bool take_text(std::string_view data, Answer& out) {
   return true;
 }
 
+bool take_name(const Reader& reader, const Record& record, Answer& out) {
+  std::size_t size = 0;
+  auto name = reader.name_at(record.data, size);
+  if (!name || size != record.size) return false;
+  if (is_host_name(*name) && out.names.size() < kNamesMax) out.names.push_back(*std::move(name));
+  return true;
+}
+
 bool take_record(const Reader& reader, std::string_view message, const Record& record,
                  RecordType type, Answer& out) {
   std::string_view data = message.substr(record.data, record.size);
   switch (type) {
     case RecordType::mx:
       return take_mx(reader, record, out);
+    case RecordType::ptr:
+      return take_name(reader, record, out);
     case RecordType::tlsa:
       return take_tlsa(data, out);
     case RecordType::txt:
@@ -142,6 +152,12 @@ bool take_record(const Reader& reader, std::string_view message, const Record& r
   return take_address(data, type, out);
 }
 
+// The names of a part of a reverse zone that was handed on hold a slash (RFC 2317 4).
+bool may_follow(std::string name) {
+  std::replace(name.begin(), name.end(), '/', '-');
+  return is_host_name(name);
+}
+
 // Follows CNAMEs from name through records; nothing when the chain is too long.
 std::optional<std::string> follow(const Reader& reader, const std::vector<Record>& records,
                                   std::string name, Answer& out) {
@@ -151,7 +167,7 @@ std::optional<std::string> follow(const Reader& reader, const std::vector<Record
       if (r.type != kCname || r.klass != kClassIn || r.owner != name) continue;
       std::size_t size = 0;
       auto target = reader.name_at(r.data, size);
-      if (!target || !is_host_name(*target) || ++out.cnames > kCnameChainMax) return std::nullopt;
+      if (!target || !may_follow(*target) || ++out.cnames > kCnameChainMax) return std::nullopt;
       out.ttl = std::min(out.ttl, r.ttl);
       name = *std::move(target);
       moved = true;
@@ -186,6 +202,22 @@ std::string_view name_of(AnswerStatus status) {
       return "temporary failure";
   }
   return "?";
+}
+
+std::string reverse_name(const std::string& address) {
+  unsigned char bytes[16];
+  std::string out;
+  if (inet_pton(AF_INET, address.c_str(), bytes) == 1) {
+    for (int i = 3; i >= 0; --i) out += std::to_string(bytes[i]) + '.';
+    return out + "in-addr.arpa";
+  }
+  if (inet_pton(AF_INET6, address.c_str(), bytes) != 1) return {};
+  constexpr char kDigits[] = "0123456789abcdef";
+  for (int i = 15; i >= 0; --i) {
+    out += {kDigits[bytes[i] & 15U], '.'};
+    out += {kDigits[bytes[i] >> 4U], '.'};
+  }
+  return out + "ip6.arpa";
 }
 
 bool is_host_name(std::string_view name) {
@@ -224,7 +256,8 @@ Answer read_answer(std::string_view message, std::string_view name, RecordType t
     if (!take_record(reader, message, r, type, out)) return broken;
     out.ttl = std::min(out.ttl, r.ttl);
   }
-  if (!out.mx.empty() || !out.addresses.empty() || !out.tlsa.empty() || !out.texts.empty()) {
+  if (!out.mx.empty() || !out.addresses.empty() || !out.tlsa.empty() || !out.texts.empty() ||
+      !out.names.empty()) {
     out.status = AnswerStatus::ok;
     return out;
   }

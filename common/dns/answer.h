@@ -15,6 +15,7 @@ namespace postwain::dns {
 constexpr std::size_t kMxRecordsMax = 50;  // further ones are not looked at
 constexpr std::size_t kTlsaRecordsMax = 50;
 constexpr std::size_t kTextRecordsMax = 50;
+constexpr std::size_t kNamesMax = 20;  // of one address
 constexpr std::size_t kAddressesMax = 100;  // of one name, both families
 constexpr std::size_t kCnameChainMax = 10;
 
@@ -54,7 +55,12 @@ struct TextAnswer {
   std::vector<std::string> texts;  // strings of a record joined
 };
 
-enum class RecordType : std::uint16_t { a = 1, mx = 15, txt = 16, aaaa = 28, tlsa = 52 };
+struct NameAnswer {
+  AnswerStatus status = AnswerStatus::temporary;
+  std::vector<std::string> names;  // lower case
+};
+
+enum class RecordType : std::uint16_t { a = 1, ptr = 12, mx = 15, txt = 16, aaaa = 28, tlsa = 52 };
 
 // One DNS message, read for one question.
 struct Answer {
@@ -63,6 +69,7 @@ struct Answer {
   std::vector<std::string> addresses;
   std::vector<mail::Tlsa> tlsa;
   std::vector<std::string> texts;
+  std::vector<std::string> names;
   bool authentic =
       false;  // the AD bit (RFC 4035 3.2.3); worth something only from a trusted resolver
   // The CNAME chain led here without records of the type: ask again for this name. Empty otherwise.
@@ -74,6 +81,9 @@ struct Answer {
 };
 
 Answer read_answer(std::string_view message, std::string_view name, RecordType type);
+
+// Where the names of an address are: "1.2.0.192.in-addr.arpa"; empty for no address.
+std::string reverse_name(const std::string& address);
 
 // Letters, digits, '-', '_' and dots, at most 253 bytes: what we are willing to look up and show.
 bool is_host_name(std::string_view name);

@@ -245,6 +245,13 @@ void Resolver::lookup_text(const std::string& name, std::function<void(const Tex
   });
 }
 
+void Resolver::lookup_names(const std::string& address,
+                            std::function<void(const NameAnswer&)> done) {
+  parts_->ask(reverse_name(address), RecordType::ptr, [done = std::move(done)](const Answer& a) {
+    done(NameAnswer{a.status, a.names});
+  });
+}
+
 bool Resolver::trusts_ad() const {
   return parts_->trust_ad;
 }

@@ -43,6 +43,8 @@ class Resolver {
   void lookup_addresses(const std::string& name, std::function<void(const AddressAnswer&)> done);
   void lookup_tlsa(const std::string& name, std::function<void(const TlsaAnswer&)> done);
   void lookup_text(const std::string& name, std::function<void(const TextAnswer&)> done);
+  // The names of an address; whether they are names of it, too, only their own addresses tell.
+  void lookup_names(const std::string& address, std::function<void(const NameAnswer&)> done);
   bool trusts_ad() const;
   // As lookup_addresses, but /etc/hosts and "localhost" come first: for hosts an operator names.
   void lookup_host(const std::string& name, std::function<void(const AddressAnswer&)> done);

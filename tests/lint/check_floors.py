@@ -32,7 +32,7 @@ SCHEDULING = {"qmgr/" + stem for stem in (
     "router", "scheduler", "scheduler_limits", "scheduler_queue", "scheduler_settings",
     "scheduler_shared", "store_cursor", "verdict")}
 # The same of smtpd (library pw_policy), so that `postwain explain` asks the very code that decides.
-POLICY = {"smtpd/access_rules", "smtpd/policy"}
+POLICY = {"smtpd/access_rules", "smtpd/client_address", "smtpd/dns_checks", "smtpd/policy"}
 # Header prefix of an outside library: its only home; a tuple of exact files where one file is the rule.
 HOME = {
     "uv.h": "common/net/",

@@ -1,0 +1,20 @@
+// What the DNS says of a client of ours: values. client_looks.h finds them out, smtpd/dns_checks.h
+// judges.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace postwain::dns {
+
+// unasked: nobody asked, or it did not need to be asked. trouble: no answer in time, or nonsense.
+enum class Looked : std::uint8_t { unasked, good, bad, null_mx, trouble };
+
+struct ClientFacts {
+  Looked client = Looked::unasked;  // good: name is a name of the address, both ways
+  std::string name;                 // lower case
+  Looked hello = Looked::unasked;   // whether the name exists
+  Looked sender = Looked::unasked;  // whether mail could be sent to the domain
+};
+
+}  // namespace postwain::dns
