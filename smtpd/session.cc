@@ -1,5 +1,7 @@
 #include "smtpd/session.h"
 
+#include <algorithm>
+
 #include "common/log/log.h"
 #include "smtpd/client_address.h"
 #include "smtpd/trace_field.h"
@@ -15,7 +17,14 @@ constexpr std::size_t kOutputMax = 64U << 10;
 // Buffers of a session that waits for its next command are not larger than this.
 constexpr std::size_t kIdleBuffer = 32U << 10;
 
-smtp::ServerOptions engine_options(const Shared& shared, const config::Listener& listener) {
+bool lies_in(const std::vector<config::Network>& networks, const std::string& address) {
+  return std::any_of(networks.begin(), networks.end(), [&](const config::Network& network) {
+    return config::contains(network, address.empty() ? std::string("127.0.0.1") : address);
+  });
+}
+
+smtp::ServerOptions engine_options(const Shared& shared, const config::Listener& listener,
+                                   const std::string& peer) {
   const config::Limits& limits = shared.config.limits;
   bool lmtp = listener.protocol == config::ListenerProtocol::lmtp;
   bool starttls = listener.tls == config::ListenerTls::optional ||
@@ -29,6 +38,8 @@ smtp::ServerOptions engine_options(const Shared& shared, const config::Listener&
   options.starttls = starttls && shared.tls != nullptr;
   options.auth = listener.auth && (shared.logins != nullptr || shared.config.auth.external());
   options.auth_without_tls = listener.auth_without_tls;
+  options.xclient = lies_in(shared.config.access.xclient_from, peer);
+  options.xforward = lies_in(shared.config.access.xforward_from, peer);
   options.tls_required = listener.tls == config::ListenerTls::required;
   return options;
 }
@@ -56,7 +67,8 @@ Session::Session(const Shared& shared, const config::Listener& listener, net::St
       client_key_(proxied != nullptr && proxied->address.empty()
                       ? std::string()
                       : smtpd::client_key(client_.address)),
-      engine_(engine_options(shared, listener)),
+      rate_key_(client_key_),
+      engine_(engine_options(shared, listener, client_.address)),
       patience_(shared.config.limits.command_timeout, shared.config.limits.data_timeout) {
   if (shared.resolver != nullptr) {
     looks_ = std::make_unique<dns::ClientLooks>(shared.loop, *shared.resolver);
@@ -235,6 +247,12 @@ bool Session::handle(smtp::Event& event) {
     case smtp::EventKind::auth:
       on_auth();
       return true;
+    case smtp::EventKind::xclient:
+      on_xclient();
+      return true;
+    case smtp::EventKind::xforward:
+      on_xforward();
+      return true;
     case smtp::EventKind::auth_over:
       login_.reset();
       return true;
@@ -256,6 +274,40 @@ void Session::on_hello() {
   engine_.answer({250, {}, {}});
 }
 
+// Believed for all that is decided from now on; the connection itself stays whose it is.
+void Session::on_xclient() {
+  const smtp::ClientClaim& claim = engine_.claim();
+  if (claim.address) {
+    // One of whom nothing is known has no trust, and this connection's address.
+    if (!claim.address->empty()) client_ = shared_.policy.classify(plain_address(*claim.address));
+    if (claim.address->empty()) client_.trusted = false;
+  }
+  client_.account = claim.login.value_or(std::string());
+  rate_key_ = smtpd::client_key(client_.address);
+  certified_.clear();
+  if (looks_) {
+    if (claim.name)
+      looks_->told(!claim.name->empty() ? dns::Looked::good
+                   : claim.name_trouble ? dns::Looked::trouble
+                                        : dns::Looked::bad,
+                   *claim.name);
+    else if (!client_.address.empty() && asks_client(shared_.config))
+      looks_->client(client_.address);
+  }
+  log::Line(log::Level::debug, "xclient")
+      .kv("client", client_.address)
+      .kv("account", client_.account)
+      .kv("trusted", client_.trusted);
+  engine_.answer({220, {}, {}});
+  look_at_hello();
+}
+
+// Of the next message, and those after it until it is said anew.
+void Session::on_xforward() {
+  forwarded_ = engine_.claim();
+  engine_.answer({250, {2, 0, 0}, "Ok"});
+}
+
 void Session::on_data() {
   if (auto refusal = shared_.intake.refusal()) {
     log_refused(*refusal, {}, "queue", nullptr);
@@ -273,16 +325,14 @@ void Session::on_data() {
   arrival.protocol = protocol_name(engine_.options().dialect, engine_.extended(), engine_.tls(),
                                    envelope.smtputf8, !client_.account.empty());
   arrival.account = client_.account;
-  arrival.client_address = client_.address;
-  arrival.client_name = engine_.hello_name();
+  arrival.client_address = forwarded_.address.value_or(client_.address);
+  arrival.client_name = forwarded_.hello.value_or(engine_.hello_name());
   arrival.received_at = now;
   std::string tls;
   if (engine_.tls()) tls = channel_->tls_version() + ' ' + channel_->tls_cipher();
-  content_ = received_field(
-      {engine_.hello_name(), facts().name, client_.address, shared_.config.hostname,
-       arrival.protocol, tls},
-      id_,
-      envelope, now);
+  content_ = received_field({engine_.hello_name(), facts().name, client_.address,
+                             shared_.config.hostname, arrival.protocol, tls},
+                            id_, envelope, now);
   trace_size_ = content_.size();
   header_ = HeaderCheck();
   handover_.emplace(shared_.intake, static_cast<Handover::Owner&>(*this), id_, std::move(envelope),
@@ -385,6 +435,7 @@ void Session::log_accepted() {
   line.kv("recipients", recipients.size());
   if (recipients.size() == 1) line.kv("to", recipients.front().address.text());
   line.kv("client", client_.address).kv("protocol", handover_->arrival().protocol);
+  if (forwarded_.address) line.kv("forwarded_for", *forwarded_.address);
   if (!client_.account.empty()) line.kv("account", client_.account);
   if (engine_.tls()) line.kv("tls", channel_->tls_version());
 }

@@ -72,6 +72,8 @@ class Session final : private Handover::Owner {
 
   bool handle(smtp::Event& event);  // false: the pump stops
   void on_hello();
+  void on_xclient();
+  void on_xforward();
   void on_mail();
   void look_at_hello();
   void decide_mail();
@@ -101,7 +103,8 @@ class Session final : private Handover::Owner {
   const config::Listener& listener_;
   std::function<void(Session&)> on_over_;
   Client client_;
-  std::string client_key_;
+  std::string client_key_;  // whose connection it is
+  std::string rate_key_;    // whose messages they are
   smtp::ServerEngine engine_;
   Patience patience_;
   std::unique_ptr<daemon::Channel> channel_;
@@ -110,9 +113,10 @@ class Session final : private Handover::Owner {
   std::unique_ptr<Login> login_;           // while a client logs in
   std::optional<net::Timer> login_delay_;  // while it waits for its refusal
 
+  smtp::ClientClaim forwarded_;              // XFORWARD
   std::unique_ptr<dns::ClientLooks> looks_;  // null: nothing is asked of the DNS
-  bool mail_waits_ = false;          // for the DNS
-  std::uint64_t probe_ = 0;  // the next hop is being asked for a recipient; 0: not
+  bool mail_waits_ = false;                  // for the DNS
+  std::uint64_t probe_ = 0;                  // the next hop is being asked for a recipient; 0: not
 
   mail::QueueId id_;
   std::string sender_;

@@ -45,7 +45,7 @@ void Session::decide_mail() {
   Verdict verdict = shared_.policy.mail(client_, listener_.protocol, engine_.hello_name(),
                                         engine_.mail().reverse_path, facts());
   if (verdict.accepted && shared_.rates != nullptr && !client_.may_relay())
-    if (auto refusal = shared_.rates->message(client_key_, shared_.loop.now()))
+    if (auto refusal = shared_.rates->message(rate_key_, shared_.loop.now()))
       verdict = {false, *refusal, nullptr, "client_messages"};
   if (verdict.accepted) {
     id_ = shared_.intake.next_id(wall_now());
@@ -62,14 +62,14 @@ void Session::on_rcpt() {
   Verdict verdict = shared_.policy.rcpt(client_, engine_.hello_name(),
                                         engine_.envelope().reverse_path, address, facts());
   if (verdict.accepted && shared_.rates != nullptr && !client_.may_relay())
-    if (auto refusal = shared_.rates->recipient(client_key_, shared_.loop.now()))
+    if (auto refusal = shared_.rates->recipient(rate_key_, shared_.loop.now()))
       verdict = {false, *refusal, nullptr, "client_recipients"};
   if (!verdict.accepted || !verdict.probe) return answer_rcpt(verdict);
   if (!shared_.intake.up()) return answer_rcpt({false, queue_unavailable(), nullptr, "queue"});
   patience_.enter(Patience::Phase::qmgr, shared_.loop.now());
-  probe_ = shared_.intake.probe(verdict.probed, [this, verdict](auto found, const mail::Reply& reply) {
-    probed(verdict, found, reply);
-  });
+  probe_ = shared_.intake.probe(
+      verdict.probed,
+      [this, verdict](auto found, const mail::Reply& reply) { probed(verdict, found, reply); });
 }
 
 void Session::answer_rcpt(const Verdict& verdict) {

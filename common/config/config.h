@@ -84,6 +84,8 @@ enum class SenderCheck : std::uint8_t { any, exists };
 struct Access {
   std::vector<Network> trusted_networks;
   std::vector<Fingerprint> trusted_certificates;
+  std::vector<Network> xclient_from;
+  std::vector<Network> xforward_from;
   ReverseDns reverse_dns = ReverseDns::off;  // at least look where a rule has client_names
   Origin reverse_dns_origin;
   HelloCheck hello = HelloCheck::any;
@@ -147,8 +149,8 @@ struct Rule {
   std::vector<Network> clients;
   std::vector<std::string> client_names;  // lower case: "name", ".domain", "unknown"
   std::vector<std::string> hellos;        // lower case: "name", ".domain"
-  std::vector<std::string> senders;     // as in SenderGrant, and "<>"
-  std::vector<std::string> recipients;  // the same
+  std::vector<std::string> senders;       // as in SenderGrant, and "<>"
+  std::vector<std::string> recipients;    // the same
   RuleAction action = RuleAction::refuse;
   std::string text;
   Origin origin;
@@ -194,11 +196,11 @@ struct AddressEntry {
 using AddressMap = std::unordered_map<std::string, AddressEntry>;  // keys in lower case
 
 struct Addresses {
-  std::string separator;           // between user and tag; empty: tags mean nothing
-  AddressMap sender_canonical;     // "user@domain", "@domain"; one target each
-  AddressMap recipient_canonical;  // the same
-  AddressMap virtual_addresses;    // the same, any number of targets
-  AddressMap aliases;              // local parts, of the alias domains
+  std::string separator;                   // between user and tag; empty: tags mean nothing
+  AddressMap sender_canonical;             // "user@domain", "@domain"; one target each
+  AddressMap recipient_canonical;          // the same
+  AddressMap virtual_addresses;            // the same, any number of targets
+  AddressMap aliases;                      // local parts, of the alias domains
   std::vector<std::string> alias_domains;  // lower case
 };
 

@@ -10,10 +10,10 @@
 
 namespace postwain::config {
 
-void read_access(Context& context, const Node* table, Access& access) {
-  if (table == nullptr) return;
-  Section section(context, *table, "[access]");
-  for (const Node* node : section.texts("trusted_networks")) {
+namespace {
+
+void read_networks(Section& section, std::string_view key, std::vector<Network>& networks) {
+  for (const Node* node : section.texts(key)) {
     auto network = parse_network(node->text);
     if (!network) {
       section.error(*node, fmt::format("'{}' is not a network (such as 192.0.2.0/24, 2001:db8::/32 "
@@ -25,8 +25,18 @@ void read_access(Context& context, const Node* table, Access& access) {
     if (everyone)
       section.warn(*node, fmt::format("{} trusts everyone: this is an open relay", node->text));
     network->origin = node->origin;
-    access.trusted_networks.push_back(*network);
+    networks.push_back(*network);
   }
+}
+
+}  // namespace
+
+void read_access(Context& context, const Node* table, Access& access) {
+  if (table == nullptr) return;
+  Section section(context, *table, "[access]");
+  read_networks(section, "trusted_networks", access.trusted_networks);
+  read_networks(section, "xclient_from", access.xclient_from);
+  read_networks(section, "xforward_from", access.xforward_from);
   for (const Node* node : section.texts("trusted_certificates")) {
     Fingerprint fingerprint{{}, node->origin};
     if (parse_fingerprint(node->text, fingerprint.sha256))
@@ -34,10 +44,9 @@ void read_access(Context& context, const Node* table, Access& access) {
     else
       section.error(*node, not_a_fingerprint(node->text));
   }
-  if (section.choice("reverse_dns", access.reverse_dns,
-                     {{"off", ReverseDns::off},
-                      {"look", ReverseDns::look},
-                      {"require", ReverseDns::require}}))
+  if (section.choice(
+          "reverse_dns", access.reverse_dns,
+          {{"off", ReverseDns::off}, {"look", ReverseDns::look}, {"require", ReverseDns::require}}))
     access.reverse_dns_origin = section.origin_of("reverse_dns");
   if (section.choice("hello", access.hello,
                      {{"any", HelloCheck::any},

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 
-
 namespace postwain::dns {
 
 namespace {
@@ -86,8 +85,7 @@ void ClientLooks::client(const std::string& address) {
     if (work->gone || work->asked[kClient] != number) return;
     if (answer.status != AnswerStatus::ok || answer.names.empty())
       return answered(work, kClient,
-                      answer.status == AnswerStatus::ok ? Looked::bad
-                                                             : found_by(answer.status));
+                      answer.status == AnswerStatus::ok ? Looked::bad : found_by(answer.status));
     confirm(work, answer.names, address);
   };
   work_->resolver.lookup_names(address, names_found);
@@ -95,7 +93,7 @@ void ClientLooks::client(const std::string& address) {
 
 // One name after the other, since nearly always the first one is it.
 void ClientLooks::confirm(const std::shared_ptr<Work>& work, std::vector<std::string> names,
-                       const std::string& address) {
+                          const std::string& address) {
   if (names.size() > kConfirmedNamesMax) names.resize(kConfirmedNamesMax);
   std::string name = names.front();
   names.erase(names.begin());
@@ -103,9 +101,8 @@ void ClientLooks::confirm(const std::shared_ptr<Work>& work, std::vector<std::st
   work->resolver.lookup_addresses(
       name, [work, name, names, address, number](const AddressAnswer& answer) {
         if (work->gone || work->asked[kClient] != number) return;
-        bool own = std::any_of(
-            answer.addresses.begin(), answer.addresses.end(),
-            [&](const std::string& one) { return one == address; });
+        bool own = std::any_of(answer.addresses.begin(), answer.addresses.end(),
+                               [&](const std::string& one) { return one == address; });
         if (own) work->facts.name = name;
         if (own) return answered(work, kClient, Looked::good);
         if (answer.status == AnswerStatus::temporary)
@@ -115,16 +112,21 @@ void ClientLooks::confirm(const std::shared_ptr<Work>& work, std::vector<std::st
       });
 }
 
+void ClientLooks::told(Looked client, const std::string& name) {
+  ++work_->asked[kClient];
+  work_->open[kClient] = false;
+  work_->facts.client = client;
+  work_->facts.name = name;
+}
+
 void ClientLooks::hello(const std::string& name) {
   std::uint32_t number = work_->begin(kHello);
-  work_->resolver.lookup_addresses(name, [work = work_, name,
-                                          number](const AddressAnswer& answer) {
+  work_->resolver.lookup_addresses(name, [work = work_, name, number](const AddressAnswer& answer) {
     if (work->gone || work->asked[kHello] != number) return;
     if (found_by(answer.status) != Looked::bad)
       return answered(work, kHello, found_by(answer.status));
     work->resolver.lookup_mx(name, [work, number](const MxAnswer& mx) {
-      if (!work->gone && work->asked[kHello] == number)
-        answered(work, kHello, found_by(mx.status));
+      if (!work->gone && work->asked[kHello] == number) answered(work, kHello, found_by(mx.status));
     });
   });
 }
@@ -135,8 +137,7 @@ void ClientLooks::sender(const std::string& domain) {
     if (work->gone || work->asked[kSender] != number) return;
     bool null_mx = mx.records.size() == 1 && mx.records.front().host.empty();
     if (null_mx) return answered(work, kSender, Looked::null_mx);
-    if (mx.status != AnswerStatus::no_data)
-      return answered(work, kSender, found_by(mx.status));
+    if (mx.status != AnswerStatus::no_data) return answered(work, kSender, found_by(mx.status));
     // RFC 5321 5.1: without MX the domain's own address serves.
     work->resolver.lookup_addresses(domain, [work, number](const AddressAnswer& answer) {
       if (!work->gone && work->asked[kSender] == number)

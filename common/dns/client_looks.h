@@ -23,9 +23,10 @@ class ClientLooks {
   ClientLooks(const ClientLooks&) = delete;
   ClientLooks& operator=(const ClientLooks&) = delete;
 
-  void client(const std::string& address);  // in its usual form, IPv4 not mapped
-  void hello(const std::string& name);     // a host name
-  void sender(const std::string& domain);  // of an address
+  void client(const std::string& address);            // in its usual form, IPv4 not mapped
+  void told(Looked client, const std::string& name);  // somebody believed has looked already
+  void hello(const std::string& name);                // a host name
+  void sender(const std::string& domain);             // of an address
   void forget_hello();
   void forget_sender();
 

@@ -32,6 +32,10 @@ std::optional<Event> ServerEngine::take_line(const Line& line) {
   std::size_t space = line.text.find(' ');
   std::string_view word = line.text.substr(0, space);
   Verb verb = find_verb(word, options_.dialect);
+  // To whom they are not offered they do not exist.
+  if ((verb == Verb::xclient && !options_.xclient) ||
+      (verb == Verb::xforward && !options_.xforward))
+    verb = Verb::unknown;
   // Only AUTH may be longer, for its initial response.
   if (line.text.size() + 2 > kCommandLineMax && verb != Verb::auth)
     return take_line({{}, LineProblem::too_long});
@@ -95,6 +99,9 @@ std::optional<Event> ServerEngine::obey(Verb verb, std::string_view argument) {
       return obey_starttls(argument);
     case Verb::auth:
       return obey_auth(argument);
+    case Verb::xclient:
+    case Verb::xforward:
+      return obey_claim(verb, argument);
     case Verb::obsolete:
       reply(502, {5, 5, 1}, "Error: command not implemented");
       break;
@@ -134,6 +141,8 @@ void ServerEngine::answer_hello(const mail::Reply& reply_given) {
     if (auth_allowed() && !auth_offered_.empty())
       output_ += fmt::format("250-AUTH {}\r\n", auth_offered_);
     if (tls_) output_ += "250-REQUIRETLS\r\n";
+    if (options_.xclient) output_ += fmt::format("250-XCLIENT {}\r\n", kXclientAttributes);
+    if (options_.xforward) output_ += fmt::format("250-XFORWARD {}\r\n", kXforwardAttributes);
     // RFC 9422: beyond it RCPT gets 452.
     output_ += fmt::format("250-LIMITS RCPTMAX={}\r\n", options_.recipients);
     output_ +=
@@ -207,6 +216,18 @@ void ServerEngine::obey_vrfy(std::string_view argument) {
 void ServerEngine::obey_quit(std::string_view argument) {
   if (!argument.empty()) return reply(501, {5, 5, 4}, "Syntax: QUIT");
   shut_down({221, {2, 0, 0}, "Bye"}, "quit");
+}
+
+std::optional<Event> ServerEngine::obey_claim(Verb verb, std::string_view argument) {
+  bool xclient = verb == Verb::xclient;
+  ClientClaim claim = claim_;
+  if (auto refusal =
+          parse_claim(argument, xclient ? ClaimKind::xclient : ClaimKind::xforward, claim)) {
+    reply(*refusal);
+    return std::nullopt;
+  }
+  claim_ = std::move(claim);
+  return ask(xclient ? EventKind::xclient : EventKind::xforward);
 }
 
 // starttls = "STARTTLS" CRLF, RFC 3207 4

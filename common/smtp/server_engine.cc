@@ -108,6 +108,10 @@ void ServerEngine::answer(const mail::Reply& reply_given) {
       return answer_content(reply_given);
     case EventKind::auth:
       return answer_auth(reply_given);
+    case EventKind::xclient:
+      return answer_xclient(reply_given);
+    case EventKind::xforward:
+      return reply(reply_given);
     case EventKind::starttls:
       reply(reply_given);
       if (reply_given.positive()) mode_ = Mode::tls_handshake;
@@ -131,9 +135,22 @@ void ServerEngine::tls_started() {
   extended_ = false;
   authenticated_ = false;
   auth_offered_.clear();
+  claim_ = ClientClaim();
   tls_ = true;
   state_ = ServerState::fresh;
   if (mode_ != Mode::closed) mode_ = Mode::commands;
+}
+
+// The client behind this one has said nothing yet, unless it is known what.
+void ServerEngine::answer_xclient(const mail::Reply& reply_given) {
+  if (!reply_given.positive()) return reply(reply_given);
+  end_transaction();
+  hello_name_ = claim_.hello.value_or(std::string());
+  extended_ = !hello_name_.empty() && claim_.extended.value_or(options_.dialect.plain_hello);
+  authenticated_ = !claim_.login.value_or(std::string()).empty();
+  auth_offered_.clear();
+  state_ = hello_name_.empty() ? ServerState::fresh : ServerState::ready;
+  greet();
 }
 
 void ServerEngine::shut_down(const mail::Reply& last, std::string_view why) {

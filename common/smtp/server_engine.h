@@ -23,6 +23,7 @@
 
 #include "common/mail/envelope.h"
 #include "common/mail/reply.h"
+#include "common/smtp/client_claim.h"
 #include "common/smtp/content_decoder.h"
 #include "common/smtp/dialect.h"
 #include "common/smtp/line_reader.h"
@@ -41,6 +42,8 @@ struct ServerOptions {
   bool tls_required = false;                 // MAIL before TLS: 530 5.7.0
   bool auth = false;                         // AUTH (RFC 4954), under TLS only,
   bool auth_without_tls = false;             // or always
+  bool xclient = false;                      // the client is believed who is behind it,
+  bool xforward = false;                     // or that is put on record
 };
 
 enum class EventKind : std::uint8_t {
@@ -58,8 +61,12 @@ enum class EventKind : std::uint8_t {
   // auth_mechanism(), auth_response()
   auth,
   auth_over,  // the exchange is over without answer: cancelled or malformed
-  starttls,   // answer: 220, then send(output), begin TLS and call tls_started(); or a refusal
-  close,      // send(output) and close; event.why says why
+  // answer: 220, and the session begins anew as that of the client behind this one; or a refusal.
+  // claim(), which holds all attributes said so far
+  xclient,
+  xforward,  // answer: 250, or a refusal. claim(), the same
+  starttls,  // answer: 220, then send(output), begin TLS and call tls_started(); or a refusal
+  close,     // send(output) and close; event.why says why
 };
 
 struct Event {
@@ -102,6 +109,7 @@ class ServerEngine {
   // What the client said, decoded; nothing: there is no initial response.
   const std::optional<std::string>& auth_response() const { return auth_response_; }
   const ServerOptions& options() const { return options_; }
+  const ClientClaim& claim() const { return claim_; }
   const MailCommand& mail() const { return mail_; }
   const mail::Recipient& rcpt() const { return rcpt_; }
   // The transaction so far; complete at `data`, when the host may take it away.
@@ -125,6 +133,8 @@ class ServerEngine {
   std::optional<Event> obey_auth(std::string_view argument);
   std::optional<Event> take_auth_line(const Line& line);
   void answer_auth(const mail::Reply& reply);
+  std::optional<Event> obey_claim(Verb verb, std::string_view argument);
+  void answer_xclient(const mail::Reply& reply);
   bool auth_offers(std::string_view mechanism);
   std::size_t line_max() const;
   void obey_vrfy(std::string_view argument);
@@ -165,6 +175,7 @@ class ServerEngine {
   std::string hello_name_;
   bool extended_ = false;
 
+  ClientClaim claim_;
   std::string auth_offered_;
   std::string auth_mechanism_;
   std::optional<std::string> auth_response_;

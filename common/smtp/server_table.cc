@@ -17,13 +17,13 @@ constexpr Ruling rset1 = Ruling::rset_first;
 
 // clang-format off
 constexpr Ruling kTable[kServerStates][kVerbs] = {
-//                 hello helo  mail   rcpt   data   bdat   rset  noop  quit  vrfy  expn  help  starttls auth   obsol http  unknown
-/* fresh */        {obey, obey, helo1, helo1, helo1, helo1, obey, obey, obey, obey, obey, obey, helo1,   helo1, obey, obey, obey},
-/* ready */        {obey, obey, obey,  mail1, mail1, mail1, obey, obey, obey, obey, obey, obey, obey,    obey,  obey, obey, obey},
-/* mail */         {obey, obey, in_tr, obey,  rcpt1, rcpt1, obey, obey, obey, obey, obey, obey, in_tr,   in_tr, obey, obey, obey},
-/* rcpt */         {obey, obey, in_tr, obey,  obey,  obey,  obey, obey, obey, obey, obey, obey, in_tr,   in_tr, obey, obey, obey},
-/* chunking */     {obey, obey, in_tr, chunk, chunk, obey,  obey, obey, obey, obey, obey, obey, in_tr,   in_tr, obey, obey, obey},
-/* chunk_failed */ {obey, obey, rset1, rset1, rset1, rset1, obey, obey, obey, obey, obey, obey, rset1,   rset1, obey, obey, obey},
+//                 hello helo  mail   rcpt   data   bdat   rset  noop  quit  vrfy  expn  help  starttls auth   xclie  xforw  obsol http  unknown
+/* fresh */        {obey, obey, helo1, helo1, helo1, helo1, obey, obey, obey, obey, obey, obey, helo1,   helo1, obey,  obey,  obey, obey, obey},
+/* ready */        {obey, obey, obey,  mail1, mail1, mail1, obey, obey, obey, obey, obey, obey, obey,    obey,  obey,  obey,  obey, obey, obey},
+/* mail */         {obey, obey, in_tr, obey,  rcpt1, rcpt1, obey, obey, obey, obey, obey, obey, in_tr,   in_tr, in_tr, in_tr, obey, obey, obey},
+/* rcpt */         {obey, obey, in_tr, obey,  obey,  obey,  obey, obey, obey, obey, obey, obey, in_tr,   in_tr, in_tr, in_tr, obey, obey, obey},
+/* chunking */     {obey, obey, in_tr, chunk, chunk, obey,  obey, obey, obey, obey, obey, obey, in_tr,   in_tr, in_tr, in_tr, obey, obey, obey},
+/* chunk_failed */ {obey, obey, rset1, rset1, rset1, rset1, obey, obey, obey, obey, obey, obey, rset1,   rset1, rset1, rset1, obey, obey, obey},
 };
 // clang-format on
 
@@ -34,15 +34,15 @@ struct Word {
 
 // Ordered by how often they come.
 constexpr Word kWords[] = {
-    {"MAIL", Verb::mail},     {"RCPT", Verb::rcpt},         {"DATA", Verb::data},
-    {"QUIT", Verb::quit},     {"RSET", Verb::rset},         {"BDAT", Verb::bdat},
-    {"NOOP", Verb::noop},     {"STARTTLS", Verb::starttls}, {"AUTH", Verb::auth},
-    {"VRFY", Verb::vrfy},     {"EXPN", Verb::expn},         {"HELP", Verb::help},
-    {"SEND", Verb::obsolete}, {"SOML", Verb::obsolete},     {"SAML", Verb::obsolete},
-    {"TURN", Verb::obsolete}, {"GET", Verb::http},          {"POST", Verb::http},
-    {"PUT", Verb::http},      {"HEAD", Verb::http},         {"CONNECT", Verb::http},
-    {"OPTIONS", Verb::http},  {"DELETE", Verb::http},       {"PATCH", Verb::http},
-    {"TRACE", Verb::http},
+    {"MAIL", Verb::mail},       {"RCPT", Verb::rcpt},         {"DATA", Verb::data},
+    {"QUIT", Verb::quit},       {"RSET", Verb::rset},         {"BDAT", Verb::bdat},
+    {"NOOP", Verb::noop},       {"STARTTLS", Verb::starttls}, {"AUTH", Verb::auth},
+    {"XCLIENT", Verb::xclient}, {"XFORWARD", Verb::xforward}, {"VRFY", Verb::vrfy},
+    {"EXPN", Verb::expn},       {"HELP", Verb::help},         {"SEND", Verb::obsolete},
+    {"SOML", Verb::obsolete},   {"SAML", Verb::obsolete},     {"TURN", Verb::obsolete},
+    {"GET", Verb::http},        {"POST", Verb::http},         {"PUT", Verb::http},
+    {"HEAD", Verb::http},       {"CONNECT", Verb::http},      {"OPTIONS", Verb::http},
+    {"DELETE", Verb::http},     {"PATCH", Verb::http},        {"TRACE", Verb::http},
 };
 
 }  // namespace
@@ -95,8 +95,9 @@ std::string_view name_of(ServerState state) {
 
 std::string_view name_of(Verb verb) {
   constexpr std::string_view kNames[kVerbs] = {
-      "hello", "HELO", "MAIL", "RCPT",     "DATA", "BDAT",     "RSET", "NOOP",   "QUIT",
-      "VRFY",  "EXPN", "HELP", "STARTTLS", "AUTH", "obsolete", "http", "unknown"};
+      "hello",   "HELO",     "MAIL",     "RCPT", "DATA",   "BDAT",     "RSET",
+      "NOOP",    "QUIT",     "VRFY",     "EXPN", "HELP",   "STARTTLS", "AUTH",
+      "XCLIENT", "XFORWARD", "obsolete", "http", "unknown"};
   return kNames[static_cast<std::size_t>(verb)];
 }
 

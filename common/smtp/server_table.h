@@ -6,7 +6,8 @@
 // the chunks it has already sent failed, so nothing but RSET (or a new hello) is obeyed after it.
 // While content is read or an answer is awaited, no verb is looked at, so those are no states here.
 // Exceptions that are not in the table, because they depend on the session and not on the state:
-// STARTTLS that is not offered, and MAIL before TLS where TLS is required (server_commands.cc).
+// STARTTLS that is not offered, XCLIENT and XFORWARD that are not (unknown then), and MAIL before
+// TLS where TLS is required (server_commands.cc).
 #pragma once
 
 #include <cstdint>
@@ -42,11 +43,13 @@ enum class Verb : std::uint8_t {
   help,
   starttls,
   auth,
+  xclient,
+  xforward,
   obsolete,  // SEND, SOML, SAML, TURN
   http,      // GET, POST, CONNECT and the like: a browser was tricked into talking to us
   unknown,
 };
-constexpr std::size_t kVerbs = 17;
+constexpr std::size_t kVerbs = 19;
 
 enum class Ruling : std::uint8_t {
   obey,

@@ -6,6 +6,7 @@ import time
 from postwain_harness import PostwainTestCase, main
 from dns_server import DnsServer
 from mail_content import message
+from resources import wait_until
 from smtp_raw import SmtpClient
 from smtp_sink import SmtpSink
 
@@ -91,6 +92,7 @@ class ClientChecks(PostwainTestCase):
                             ("broken.test", 450), ("mx.postwain.test", 550)):
             with self.subTest(hello=hello):
                 self.assertEqual(want, self.mail(hello=hello)[0])
+        wait_until(lambda: len(self.mta.events("refused")) >= 5, 10, "log lines")
         with open(self.mta.config_path, encoding="utf-8") as file:
             line = next(n for n, text in enumerate(file, 1) if text.startswith("hello = "))
         self.assertEqual({f"{self.mta.config_path}:{line}"},

@@ -73,6 +73,10 @@ void set_option(Dialog& dialog, std::string_view text) {
     dialog.options.recipients = static_cast<std::uint32_t>(std::stoul(value));
   else if (key == "errors")
     dialog.options.errors = static_cast<std::uint32_t>(std::stoul(value));
+  else if (key == "xclient")
+    dialog.options.xclient = true;
+  else if (key == "xforward")
+    dialog.options.xforward = true;
   else if (key == "starttls")
     dialog.options.starttls = true;
   else if (key == "tls-required")

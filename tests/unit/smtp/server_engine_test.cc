@@ -15,6 +15,7 @@ ServerOptions options() {
   value.message_size = 1000;
   value.errors = 1000;
   value.starttls = true;
+  value.xclient = value.xforward = true;
   return value;
 }
 
@@ -92,6 +93,14 @@ TEST_CASE("state and verb: every cell", "[server]") {
       {Verb::help, "HELP\r\n", {214, 214, 214, 214, 214, 214}, {"", "", "", "", "", ""}},
       {Verb::starttls, "STARTTLS\r\n", {503, 220, 503, 503, 503, 503}, {"", "", "", "", "", ""}},
       {Verb::auth, "AUTH PLAIN\r\n", {503, 502, 503, 503, 503, 503}, {"", "", "", "", "", ""}},
+      {Verb::xclient,
+       "XCLIENT ADDR=192.0.2.1\r\n",
+       {220, 220, 503, 503, 503, 503},
+       {"fresh", "fresh", "", "", "", ""}},
+      {Verb::xforward,
+       "XFORWARD ADDR=192.0.2.1\r\n",
+       {250, 250, 503, 503, 503, 503},
+       {"", "", "", "", "", ""}},
       {Verb::obsolete,
        "SAML FROM:<a@b>\r\n",
        {502, 502, 502, 502, 502, 502},

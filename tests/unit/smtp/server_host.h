@@ -81,6 +81,8 @@ class TestHost {
         case EventKind::data:
         case EventKind::content_end:
         case EventKind::auth:
+        case EventKind::xclient:
+        case EventKind::xforward:
         case EventKind::starttls:
           question = event.kind;
           asked = true;
@@ -114,6 +116,8 @@ class TestHost {
       return engine.answer({220, {2, 0, 0}, "Ready"});
     }
     if (question == EventKind::auth) return answer_auth();
+    if (question == EventKind::xclient) return engine.answer({220, {2, 0, 0}, "Ok"});
+    if (question == EventKind::xforward) return engine.answer({250, {2, 0, 0}, "Ok"});
     engine.offer_auth("PLAIN LOGIN");
     engine.answer({250, {}, {}});
   }
