@@ -37,6 +37,7 @@ Supervisor::Supervisor(net::Loop& loop, Setup setup, std::function<void()> on_ch
       on_end_(std::move(on_end)),
       kill_timer_(loop),
       certificate_timer_(loop),
+      tickets_(tls::TicketSeed::random(wall_now())),
       manager_(loop) {}
 
 Supervisor::~Supervisor() {
@@ -51,7 +52,11 @@ void Supervisor::start() {
   add(Kind::smtpd, workers.smtpd);
   add_metrics();
   certificates_.follow(setup_.loaded);
-  certificate_timer_.repeat(kCertificateCheck, [this] { look_at_certificates(); });
+  // Also so that the seed of a former period is not kept for the days no process is started in.
+  certificate_timer_.repeat(kCertificateCheck, [this] {
+    tickets_.advance(wall_now());
+    look_at_certificates();
+  });
 }
 
 void Supervisor::add(Kind kind, std::uint32_t count) {
@@ -82,12 +87,15 @@ void Supervisor::add_metrics() {
   if (!metrics_at_.empty()) add(Kind::metrics, 1);
 }
 
-Child::Recipe Supervisor::recipe(Kind kind) const {
+Child::Recipe Supervisor::recipe(Kind kind) {
   const Identities& who = setup_.identities;
+  config::Bundle bundle = bundle_for(kind, setup_.loaded);
+  tickets_.advance(wall_now());
+  if (kind == Kind::smtpd) bundle.files[daemon::kTicketSeedFile] = tickets_.text();
   return Child::Recipe{
       fmt::format("{}/{}", setup_.program_folder, name_of(kind)),
       kind == Kind::qmgr ? who.queue : who.network,
-      bundle_for(kind, setup_.loaded),
+      std::move(bundle),
       kind == Kind::smtpd ? setup_.listeners.descriptors(setup_.loaded.config.listeners)
                           : std::vector<int>{},
   };

@@ -12,6 +12,7 @@
 
 #include "common/config/bundle.h"
 #include "common/net/loop.h"
+#include "common/tls/ticket_keys.h"
 #include "postwain/certificate_watch.h"
 #include "postwain/child.h"
 #include "postwain/identity.h"
@@ -65,7 +66,7 @@ class Supervisor {
 
   void add(Kind kind, std::uint32_t count);
   void add_metrics();
-  Child::Recipe recipe(Kind kind) const;
+  Child::Recipe recipe(Kind kind);
   void child_ready();
   std::string listener_names() const;
   void child_died(Child& child, int status);
@@ -85,6 +86,7 @@ class Supervisor {
   net::Timer kill_timer_;
   net::Timer certificate_timer_;
   CertificateWatch certificates_;
+  tls::TicketSeed tickets_;
   ServiceManager manager_;
   Phase phase_ = Phase::running;
   bool ready_logged_ = false;

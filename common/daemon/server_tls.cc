@@ -37,6 +37,8 @@ Result<std::shared_ptr<tls::Context>> open_server_tls(const config::Config& conf
   if (Status status = add(tls); !status) return status.error();
   for (const config::TlsPair& pair : tls.more)
     if (Status status = add(pair); !status) return status.error();
+  if (auto seed = bundle.files.find(kTicketSeedFile); seed != bundle.files.end())
+    settings.ticket_seed = seed->second;
   settings.ask_client = wants_client_certificates(config);
   if (auto ca = bundle.files.find(tls.client_ca); ca != bundle.files.end())
     settings.client_ca = ca->second;

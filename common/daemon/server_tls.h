@@ -8,6 +8,9 @@
 
 namespace postwain::daemon {
 
+// Where the supervisor puts the seed of session tickets into smtpd's bundle: no file has this name.
+inline constexpr const char* kTicketSeedFile = "@tickets";
+
 // Null when [tls] is missing. The error names the file that cannot be used.
 Result<std::shared_ptr<tls::Context>> open_server_tls(const config::Config& config,
                                                       const config::Bundle& bundle);

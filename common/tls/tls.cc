@@ -11,6 +11,7 @@
 #include "common/tls/certificate_choice.h"
 #include "common/tls/openssl.h"
 #include "common/tls/peer_certificate.h"
+#include "common/tls/session_tickets.h"
 
 namespace postwain::tls {
 
@@ -45,6 +46,10 @@ Result<std::shared_ptr<Context>> Context::server(const ServerSettings& settings)
   if (!choice) return choice.error();
   context->certificates_ = choice.take();
   context->certificates_->serve(ctx);
+  WallTime now = wall_now();
+  context->tickets_ =
+      std::make_unique<TicketKeys>(TicketSeed::from_text(settings.ticket_seed, now));
+  serve_tickets(ctx, *context->tickets_);
   if (settings.ask_client)
     if (Status status = ask_client_certificate(ctx, settings.client_ca); !status)
       return status.error();
@@ -215,6 +220,10 @@ std::string Session::version() const {
 std::string Session::cipher() const {
   const char* name = SSL_CIPHER_get_name(SSL_get_current_cipher(ssl_));
   return name != nullptr ? name : "";
+}
+
+bool Session::resumed() const {
+  return SSL_session_reused(ssl_) == 1;
 }
 
 }  // namespace postwain::tls

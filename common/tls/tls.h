@@ -17,6 +17,7 @@ struct ssl_st;
 namespace postwain::tls {
 
 class CertificateChoice;
+class TicketKeys;
 
 // PEM bytes, not paths. certificate: the chain, leaf first.
 struct Pair {
@@ -32,7 +33,8 @@ struct ServerSettings {
   bool tls13_only = false;
   // Whether the client is asked for a certificate. It may have none, or any: the caller judges.
   bool ask_client = false;
-  std::string_view client_ca;  // PEM; empty: no certificate counts as verified
+  std::string_view ticket_seed;  // TicketSeed::text(); empty: one of this context's own
+  std::string_view client_ca;    // PEM; empty: no certificate counts as verified
 };
 
 // What the peer showed of itself.
@@ -73,6 +75,7 @@ class Context {
   ssl_ctx_st* ctx_;
   bool verify_;
   std::unique_ptr<CertificateChoice> certificates_;  // of a server
+  std::unique_ptr<TicketKeys> tickets_;              // the same
 };
 
 class Session {
@@ -108,6 +111,7 @@ class Session {
   PeerCertificate peer_certificate() const;
   std::string version() const;  // "TLSv1.3"
   std::string cipher() const;   // "TLS_AES_256_GCM_SHA384"
+  bool resumed() const;         // from a ticket of an earlier session
 
  private:
   explicit Session(ssl_st* ssl) : ssl_(ssl) {}

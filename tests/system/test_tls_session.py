@@ -6,7 +6,7 @@ import ssl
 
 from postwain_harness import PostwainTestCase, main
 from mail_content import message
-from resources import make_certificate
+from resources import make_certificate, wait_until
 from smtp_sink import SmtpSink
 from test_smuggling import FALSE_ENDS, SMUGGLED, insecure_context
 
@@ -67,6 +67,43 @@ class TlsClient:
         except ConnectionError:
             pass
         return came
+
+
+class Tickets(PostwainTestCase):
+    """A session is resumed by any smtpd, and by the one after a reload."""
+
+    def connect(self, context, session=None):
+        raw = socket.create_connection(("127.0.0.1", self.mta.port), 20)
+        with context.wrap_socket(raw, server_hostname="localhost", session=session) as tls:
+            tls.sendall(b"EHLO c\r\nQUIT\r\n")
+            came = b""
+            while b"221 " not in came:
+                came += tls.recv(65536)
+            return tls.session, tls.session_reused, tls.version()
+
+    def test_any_process_resumes(self):
+        self.mta = self.prepare({"workers": {"smtpd": 3}})
+        certificate, key = make_certificate(self.mta.folder)
+        self.mta.reconfigure({"tls": {"certificate": certificate, "key": key}, "listener": [
+            {"address": f"127.0.0.1:{self.mta.port}", "protocol": "smtp", "tls": "implicit"}]})
+        self.mta.start()
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            with self.subTest(version=version):
+                context = insecure_context()
+                context.minimum_version = context.maximum_version = version
+                session, reused, _ = self.connect(context)
+                self.assertFalse(reused)
+                for _ in range(12):  # whoever of the three takes it
+                    session, reused, _ = self.connect(context, session)
+                    self.assertTrue(reused)
+                pids = self.mta.pids_of("smtpd")
+                self.assertEqual(0, self.mta.cli("reload").returncode)
+                wait_until(lambda old=pids: not set(old) & set(self.mta.pids_of("smtpd")), 20,
+                           "other processes")
+                self.assertTrue(self.connect(context, session)[1])
+        self.mta.stop()
+        self.mta.start()  # another life, another secret
+        self.assertFalse(self.connect(context, session)[1])
 
 
 class TlsSession(PostwainTestCase):

@@ -1,0 +1,74 @@
+#include "common/tls/session_tickets.h"
+
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+
+#include <cstring>
+
+#include "common/base/check.h"
+
+namespace postwain::tls {
+
+namespace {
+
+constexpr std::size_t kNameSize = 16;
+
+int slot() {
+  static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return index;
+}
+
+const unsigned char* octets(const std::string& text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
+
+bool set_up(const TicketKey& key, const unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
+            bool encrypt) {
+  char sha256[] = "SHA256";
+  std::string signature = key.signature;
+  OSSL_PARAM parameters[] = {
+      OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, signature.data(), signature.size()),
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, sha256, 0),
+      OSSL_PARAM_construct_end()};
+  return EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), nullptr, octets(key.encryption), iv,
+                           encrypt ? 1 : 0) == 1 &&
+         EVP_MAC_CTX_set_params(mac, parameters) == 1;
+}
+
+// OpenSSL's contract: below 0 an error, 0 no ticket, 1 good, 2 good and to be made anew.
+int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
+              EVP_MAC_CTX* mac, int encrypt) noexcept {
+  auto* keys = static_cast<TicketKeys*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), slot()));
+  if (keys == nullptr) return 0;
+  WallTime now = wall_now();
+  const TicketKey& current = keys->current(now);
+  if (encrypt != 0) {
+    if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1) return -1;
+    std::memcpy(name, current.name.data(), kNameSize);
+    return set_up(current, iv, cipher, mac, true) ? 1 : -1;
+  }
+  std::string_view wanted(reinterpret_cast<const char*>(name), kNameSize);
+  const TicketKey* key = keys->find(wanted, now);
+  if (key == nullptr) return 0;
+  if (!set_up(*key, iv, cipher, mac, false)) return -1;
+  return key == &current ? 1 : 2;
+}
+
+}  // namespace
+
+void serve_tickets(ssl_ctx_st* ctx, TicketKeys& keys) {
+  PW_CHECK(SSL_CTX_set_ex_data(ctx, slot(), &keys) == 1);
+  PW_CHECK(SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, &on_ticket) == 1);
+  // The same in all our processes, or a ticket of one would be none for another.
+  constexpr unsigned char kContext[] = "postwain";
+  PW_CHECK(SSL_CTX_set_session_id_context(ctx, kContext, sizeof kContext - 1) == 1);
+  // Tickets do all of it; what is not kept cannot be stolen.
+  SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_timeout(
+      ctx,
+      static_cast<long>(std::chrono::duration_cast<std::chrono::seconds>(kTicketPeriod).count()));
+}
+
+}  // namespace postwain::tls
