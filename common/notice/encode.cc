@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
+#include "common/mail/transfer_encoding.h"
 
 namespace postwain::notice {
 
@@ -151,28 +152,9 @@ std::string folded_field(std::string_view name, std::string_view value) {
 
 std::string quoted_printable(std::string_view text) {
   std::string out;
-  std::size_t column = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text.substr(i, 2) == "\r\n") {
-      out += "\r\n";
-      column = 0;
-      ++i;
-      continue;
-    }
-    char c = text[i];
-    bool blank_at_end = c == ' ' && (i + 1 == text.size() || text[i + 1] == '\r');
-    bool plain = c >= ' ' && c <= '~' && c != '=' && !blank_at_end;
-    std::size_t size = plain ? 1 : 3;
-    if (column + size > kWidth - 1) {
-      out += "=\r\n";
-      column = 0;
-    }
-    if (plain)
-      out += c;
-    else
-      out += fmt::format("={:02X}", static_cast<unsigned char>(c));
-    column += size;
-  }
+  mail::QuotedPrintable encoder;
+  encoder.encode(text, out);
+  encoder.finish(out);
   return out;
 }
 

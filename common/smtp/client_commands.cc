@@ -72,7 +72,9 @@ void append_mail(std::string& out, const Transaction& transaction, const PeerExt
     out += " SIZE=";
     append_number(out, transaction.size);
   }
-  if (envelope.body == mail::BodyType::binary_mime) {
+  if (transaction.converted) {
+    if (peer.eight_bit_mime) out += " BODY=7BIT";
+  } else if (envelope.body == mail::BodyType::binary_mime) {
     out += " BODY=BINARYMIME";
   } else if (peer.eight_bit_mime &&
              (transaction.eight_bit || envelope.body == mail::BodyType::eight_bit_mime)) {
@@ -106,6 +108,14 @@ void append_rcpt(std::string& out, const mail::Recipient& recipient, const PeerE
   out += "\r\n";
 }
 
+// Binary content travels as it is in one BDAT only, so a large one is made 7-bit in any case.
+bool needs_seven_bit(const Transaction& transaction, const PeerExtensions& peer) {
+  if (transaction.probe) return false;
+  if (transaction.envelope->body == mail::BodyType::binary_mime)
+    return !(peer.binary_mime && peer.chunking && transaction.inlined);
+  return transaction.eight_bit && !peer.eight_bit_mime;
+}
+
 std::optional<Outcome> unfit_message(const Transaction& transaction, const PeerExtensions& peer) {
   const mail::Envelope& envelope = *transaction.envelope;
   if (breaks_a_line(envelope.reverse_path.text()))
@@ -114,13 +124,6 @@ std::optional<Outcome> unfit_message(const Transaction& transaction, const PeerE
     return unfit(Blame::message, {5, 3, 4},
                  fmt::format("message of {} bytes is larger than the {} bytes the next hop takes",
                              transaction.size, peer.size_limit));
-  if (envelope.body == mail::BodyType::binary_mime &&
-      !(peer.binary_mime && peer.chunking && transaction.inlined))
-    return unfit(Blame::message, {5, 6, 3},
-                 "the message needs BINARYMIME, which the next hop does not offer");
-  if (transaction.eight_bit && !peer.eight_bit_mime)
-    return unfit(Blame::message, {5, 6, 3},
-                 "the message needs 8BITMIME, which the next hop does not offer");
   if (envelope.reverse_path.is_utf8() && !peer.smtputf8)
     return unfit(Blame::message, {5, 6, 7},
                  "the sender address needs SMTPUTF8, which the next hop does not offer");

@@ -25,6 +25,7 @@ struct Transaction {
   bool eight_bit = false;  // content has a byte above 127
   bool inlined = false;    // content is all of it; otherwise it is asked for with want_content
   bool probe = false;      // only asks, up to RCPT: accepted there counts as delivered
+  bool converted = false;  // it was made 7-bit: size is a guess
   std::string_view content;
 };
 
@@ -35,8 +36,9 @@ void append_rcpt(std::string& out, const mail::Recipient& recipient, const PeerE
 // Whether MAIL of this transaction says SMTPUTF8 to this peer.
 bool says_smtputf8(const Transaction& transaction, const PeerExtensions& peer);
 
-// Why this peer cannot take the message at all; nothing when it can. (Converting 8-bit content to
-// 7-bit is not done here.)
+// Whether the content has to be made 7-bit for this peer (mail::SevenBit).
+bool needs_seven_bit(const Transaction& transaction, const PeerExtensions& peer);
+// Why this peer cannot take the message at all; nothing when it can.
 std::optional<mail::Outcome> unfit_message(const Transaction& transaction,
                                            const PeerExtensions& peer);
 // The same for a message that asks for REQUIRETLS (RFC 8689 4.2.1): it goes under TLS, to a server

@@ -19,11 +19,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "common/mail/outcome.h"
+#include "common/mail/seven_bit.h"
 #include "common/smtp/client_commands.h"
 #include "common/smtp/dialect.h"
 #include "common/smtp/dot_encoder.h"
@@ -130,7 +132,10 @@ class ClientEngine {
     Step step = Step::mail;
     bool mail_accepted = false;
     bool chunked = false;
-    bool smtputf8 = false;   // MAIL says so
+    bool smtputf8 = false;  // MAIL says so
+    // Where the peer takes no 8-bit content: content that is asked for goes through it …
+    std::unique_ptr<mail::SevenBit> seven_bit{};
+    std::unique_ptr<std::string> converted{};  // … and this is what became of inlined content
     bool clean_end = false;  // the server has answered the end of data, its buffers are clear
   };
 
@@ -151,6 +156,7 @@ class ClientEngine {
 
   bool advance(Active& a, std::string& out);
   bool must_wait() const { return !peer_.pipelining && !expected_.empty(); }
+  static void make_seven_bit(Active& a);
   void send_content(Active& a, std::string& out);
   void expect(Active& a, Command command, std::size_t recipient = 0);
   void say(std::string_view line, Command command);

@@ -41,6 +41,7 @@ void ClientEngine::add(Transaction transaction) {
   Active a{std::move(transaction), std::move(ledger), {}};
   a.chunked =
       options_.use_chunking && peer_.chunking && a.transaction.inlined && !a.transaction.probe;
+  if (needs_seven_bit(a.transaction, peer_)) make_seven_bit(a);
   auto outcome = unfit_message(a.transaction, peer_);
   if (!outcome && options_.dialect->keeps_require_tls)
     outcome = unfit_for_require_tls(a.transaction, peer_, tls_on_);
@@ -55,6 +56,20 @@ void ClientEngine::add(Transaction transaction) {
     emit(ClientEvent::Kind::finished, a.transaction.key);
   else
     active_.push_back(std::move(a));
+}
+
+void ClientEngine::make_seven_bit(Active& a) {
+  Transaction& t = a.transaction;
+  t.converted = true;
+  a.seven_bit = std::make_unique<mail::SevenBit>();
+  // Base64 takes four octets for three, and a line end now and then.
+  t.size += t.size * 2 / 5;
+  if (!t.inlined) return;
+  a.converted = std::make_unique<std::string>();
+  a.seven_bit->convert(t.content, *a.converted);
+  a.seven_bit->finish(*a.converted);
+  t.content = *a.converted;
+  t.size = a.converted->size();
 }
 
 void ClientEngine::produce(std::string& out) {
@@ -133,7 +148,14 @@ void ClientEngine::give_content(std::uint64_t key, std::string_view bytes, bool 
   PW_CHECK(!active_.empty());
   Active& a = active_.front();
   PW_CHECK(a.transaction.key == key && a.step == Step::content && !a.transaction.inlined);
-  encoder_.encode(bytes, out_);
+  if (a.seven_bit) {
+    std::string converted;
+    a.seven_bit->convert(bytes, converted);
+    if (last) a.seven_bit->finish(converted);
+    encoder_.encode(converted, out_);
+  } else {
+    encoder_.encode(bytes, out_);
+  }
   ++progress_;
   if (!last) return;
   encoder_.finish(out_);

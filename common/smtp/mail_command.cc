@@ -31,12 +31,14 @@ bool take_size(std::string_view value, MailCommand& command) {
   return true;
 }
 
-// "BODY=" ( "7BIT" / "8BITMIME" ); BINARYMIME (RFC 3030) is not offered.
+// "BODY=" ( "7BIT" / "8BITMIME" / "BINARYMIME" )
 bool take_body(std::string_view value, MailCommand& command) {
   if (iequals(value, "7BIT"))
     command.body = mail::BodyType::seven_bit;
   else if (iequals(value, "8BITMIME"))
     command.body = mail::BodyType::eight_bit_mime;
+  else if (iequals(value, "BINARYMIME"))
+    command.body = mail::BodyType::binary_mime;
   else
     return false;
   return true;
@@ -102,8 +104,6 @@ Refusal parse_parameters(std::string_view text, MailCommand& command) {
     Key key = key_of(parameter->keyword);
     if (key == Key::unknown) return unknown_parameter_reply();
     unsigned bit = 1U << static_cast<unsigned>(key);
-    if (key == Key::body && iequals(parameter->value, "BINARYMIME"))
-      return unknown_parameter_reply();
     if ((seen & bit) != 0 || !take(key, *parameter, command))
       return bad_parameter_reply(to_lower(parameter->keyword));
     seen |= bit;

@@ -1,6 +1,6 @@
-// MAIL (RFC 5321 4.1.1.2) with SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), RET and ENVID
-// (RFC 3461), REQUIRETLS (RFC 8689): its argument as a value. Syntax only; limits and order are the
-// engine's.
+// MAIL (RFC 5321 4.1.1.2) with SIZE (RFC 1870), BODY (RFC 6152, 3030), SMTPUTF8 (RFC 6531), RET and
+// ENVID (RFC 3461), REQUIRETLS (RFC 8689): its argument as a value. Syntax only; limits and order
+// are the engine's.
 #pragma once
 
 #include <cstdint>

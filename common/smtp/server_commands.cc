@@ -148,6 +148,7 @@ void ServerEngine::answer_hello(const mail::Reply& reply_given) {
     output_ +=
         "250-ENHANCEDSTATUSCODES\r\n"
         "250-8BITMIME\r\n"
+        "250-BINARYMIME\r\n"
         "250-DSN\r\n"
         "250-SMTPUTF8\r\n"
         "250 CHUNKING\r\n";
@@ -191,6 +192,11 @@ std::optional<Event> ServerEngine::obey_rcpt(std::string_view argument) {
 std::optional<Event> ServerEngine::obey_data(std::string_view argument) {
   if (!argument.empty()) {
     reply(501, {5, 5, 4}, "Syntax: DATA");
+    return std::nullopt;
+  }
+  // RFC 3030 3: binary content has no lines, so no dot can end it.
+  if (envelope_.body == mail::BodyType::binary_mime) {
+    reply(503, {5, 5, 1}, "Error: BINARYMIME needs BDAT");
     return std::nullopt;
   }
   return ask(EventKind::data);

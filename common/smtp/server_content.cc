@@ -119,6 +119,8 @@ std::optional<Event> ServerEngine::take_bdat(std::string_view argument) {
   t.chunk_left = t.chunk_size = *size;
   t.chunk_last = last;
   t.chunk_is_stray = verdict != Ruling::obey;
+  // The host may take the envelope away at the first chunk.
+  if (state_ == ServerState::rcpt) t.binary = envelope_.body == mail::BodyType::binary_mime;
   mode_ = Mode::chunk;
   if (t.chunk_is_stray)
     note_refusal(sequence_reply(verdict));
@@ -138,7 +140,10 @@ std::optional<Event> ServerEngine::read_chunk(std::string& content) {
   bytes = bytes.substr(
       0, static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), t.chunk_left)));
   if (bytes.empty() && t.chunk_left > 0) return Event{EventKind::need_more, {}, {}};
-  if (keep) t.chunk_decoder.decode(bytes, &content);
+  if (keep && t.binary)
+    content.append(bytes);
+  else if (keep)
+    t.chunk_decoder.decode(bytes, &content);
   t.chunk_left -= bytes.size();
   std::size_t size = bytes.size();
   reader_.consume(size);
@@ -159,7 +164,7 @@ std::optional<Event> ServerEngine::end_chunk(std::string& content, bool appended
     reply(stray);
     return std::nullopt;
   }
-  if (t.chunk_last && t.refusal.code == 0) {
+  if (t.chunk_last && t.refusal.code == 0 && !t.binary) {
     t.chunk_decoder.finish(&content);
     if (t.chunk_decoder.lone_cr_or_lf()) note_refusal(lone_line_end());
   }

@@ -192,6 +192,7 @@ class ServerEngine {
     std::uint64_t chunk_left = 0;
     std::uint64_t chunk_size = 0;
     bool chunk_last = false;
+    bool binary = false;          // BODY=BINARYMIME: octets, not lines
     bool chunk_is_stray = false;  // not part of this transaction's content: only read away
     DotDecoder dots;
     ChunkDecoder chunk_decoder;

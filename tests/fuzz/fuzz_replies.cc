@@ -23,7 +23,7 @@ std::string replies(std::string_view bytes, std::size_t piece) {
       if (state == ReplyParser::State::need_more) break;
       if (state == ReplyParser::State::broken) return out + std::string(parser.why_broken());
       mail::Reply reply = parser.stored();
-      PW_CHECK(reply.text.size() <= kReplyTextStored);
+      PW_CHECK(reply.text.size() <= kReplyTextStored + 16);  // an escape and "..." may end it
       for (char c : reply.one_line()) PW_CHECK(static_cast<unsigned char>(c) >= 0x20);
       out += std::to_string(parser.code()) + ' ' + reply.one_line() + '\n';
     }
