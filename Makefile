@@ -7,7 +7,7 @@ TESTS   := $(if $(wildcard /usr/include/catch2/catch.hpp),ON,OFF)
 BIN     := build/release/bin
 export POSTWAIN_BIN := $(CURDIR)/$(BIN)
 
-.PHONY: help run demo test build bench bench-quick bench-scale asan format lint lint-all fuzz flood powerloss crash install deb deb-test packages clean
+.PHONY: help run demo test build bench bench-quick bench-scale asan format lint lint-all fuzz scan flood powerloss crash install deb deb-test packages clean
 
 help:
 	@echo 'make run          build, then a demo on loopback: a whole MTA and a small mail store (ARGS=--once ends by itself)'
@@ -17,6 +17,7 @@ help:
 	@echo 'make bench-scale  beside a queue of a million deferred messages (MESSAGES=n)'
 	@echo 'make asan         every unit test under the address and undefined-behaviour sanitizers'
 	@echo 'make flood        a client among 5,000 idle and 1,000 dribbling connections (IDLE=n SLOW=n)'
+	@echo 'make scan         nmap and testssl.sh against the running server'
 	@echo 'make powerloss    200,000 simulated power cuts of the queue (STATES=n SEED=n)'
 	@echo 'make format lint lint-all fuzz install clean'
 	@echo 'make crash         200 rounds of kill -9 under load (ROUNDS=n)'
@@ -66,6 +67,11 @@ fuzz:
 	cmake --preset fuzz
 	cmake --build --preset fuzz --target fuzzers
 	tools/fuzz.sh $(ARGS)
+
+scan:
+	@tools/install_packages.sh build test scan
+	@$(MAKE) --no-print-directory build
+	PYTHONPATH=tests/system python3 tests/scan/scan.py $(ARGS)
 
 # A client among IDLE silent connections and SLOW ones that dribble (tests/system/test_flood.py).
 IDLE ?= 5000

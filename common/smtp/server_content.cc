@@ -34,6 +34,13 @@ void ServerEngine::note_refusal(mail::Reply reply_given) {
   if (transaction_.refusal.code == 0) transaction_.refusal = std::move(reply_given);
 }
 
+// It counts more than the size: which of the two is seen first depends on how the network cut the
+// content, and the reply must not.
+void ServerEngine::note_lone_line_end() {
+  mail::Reply& refusal = transaction_.refusal;
+  if (refusal.code == 0 || refusal.enhanced == too_large().enhanced) refusal = lone_line_end();
+}
+
 void ServerEngine::answer_data(const mail::Reply& reply_given) {
   bool good = reply_given.severity() == 3;
   bool by_chunk = transaction_.chunks > 0;
@@ -59,7 +66,7 @@ std::optional<Event> ServerEngine::read_dots(std::string& content) {
   std::size_t appended = content.size() - before;
   count_content(appended, keep ? 0 : used);
   if (mode_ == Mode::closed) return std::nullopt;
-  if (t.dots.lone_cr_or_lf()) note_refusal(lone_line_end());
+  if (t.dots.lone_cr_or_lf()) note_lone_line_end();
   if (!t.dots.ended())
     return Event{appended > 0 ? EventKind::content : EventKind::need_more, {}, {}};
   return t.refusal.code == 0 ? ask(EventKind::content_end) : refused_content();

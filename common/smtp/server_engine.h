@@ -152,6 +152,7 @@ class ServerEngine {
   std::optional<Event> end_chunk(std::string& content, bool appended);
   Event refused_content();
   void note_refusal(mail::Reply reply);
+  void note_lone_line_end();
   void count_content(std::size_t appended, std::size_t thrown_away);
 
   Event ask(EventKind question);

@@ -126,6 +126,43 @@ class Flood(PostwainTestCase):
             [line] = [line for line in limits if line.startswith("Max open files")]
         self.assertEqual(line.split()[3], self.mta.events("descriptors")[0]["limit"])
 
+    def test_a_hundred_thousand_tiny_chunks(self):
+        """Each chunk costs an answer, so their number is bounded; others are served meanwhile."""
+        self.begin()
+        with SmtpClient(self.mta.port) as client:
+            self.assertEqual(250, client.command("MAIL FROM:<a@else.test>")[0])
+            self.assertEqual(250, client.command("RCPT TO:<b@far.test>")[0])
+            client.sock.setblocking(False)
+            rest, heard = b"BDAT 1\r\nx" * 100_000, b""
+            honest = 0
+            while b"\r\n421 " not in heard:
+                readable, writable, _ = select.select([client.sock], [client.sock] if rest else [], [],
+                                                      30)
+                self.assertTrue(readable or writable)
+                if writable:
+                    try:
+                        rest = rest[client.sock.send(rest[:65536]):]
+                    except ConnectionError:
+                        rest = b""
+                if readable:
+                    try:
+                        data = client.sock.recv(1 << 20)
+                    except ConnectionError:
+                        data = b""
+                    if not data:
+                        break
+                    heard += data
+                if honest < 3:
+                    honest += 1
+                    with SmtpClient(self.mta.port) as other:
+                        self.assertEqual(250, other.mail("a@else.test", [f"h{honest}@far.test"],
+                                                         message())[0])
+        self.assertEqual(10_000, heard.count(b"250 2.0.0 Ok: 1 octets"))
+        self.assertEqual(1, heard.count(b"552 5.3.4 "))
+        for n in range(1, honest + 1):
+            self.sink.wait_delivered(f"h{n}@far.test")
+        self.assertEqual([], self.sink.delivered("b@far.test"))
+
 
 if __name__ == "__main__":
     main()
