@@ -152,6 +152,7 @@ bool Connection::handle(smtp::ClientEvent& event) {
       return true;
     case Kind::want_content:
       feeding_ = &running(event.key);
+      feeding_->feed.start_again();
       return true;
     case Kind::recipient: {
       Attempt& attempt = running(event.key);
@@ -196,8 +197,9 @@ void Connection::start_tls() {
 }
 
 bool Connection::has_room() const {
-  return served_ + running_.size() < kMessagesPerConnectionMax &&
-         services_.loop.now() - opened_at_ < kConnectionAgeMax;
+  std::size_t most = kMessagesPerConnectionMax;
+  if (engine_.peer().mail_max > 0) most = std::min<std::size_t>(most, engine_.peer().mail_max);
+  return served_ + running_.size() < most && services_.loop.now() - opened_at_ < kConnectionAgeMax;
 }
 
 void Connection::start(Attempt& attempt) {

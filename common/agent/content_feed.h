@@ -17,6 +17,10 @@ class ContentFeed {
   static constexpr std::size_t kReadAhead = 2;
 
   explicit ContentFeed(std::uint64_t size) : size_(size) {}
+  // From the beginning once more, after the last chunk has been taken.
+  void start_again() {
+    if (all_taken_) *this = ContentFeed(size_);
+  }
 
   struct Request {
     std::uint64_t offset;

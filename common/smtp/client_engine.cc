@@ -250,6 +250,8 @@ void ClientEngine::end_session(const Outcome& why, bool answered) {
       emit(ClientEvent::Kind::returned, a.transaction.key, why);
       continue;
     }
+    // In this transaction they got nothing.
+    for (std::size_t recipient : a.postponed) settle(a, recipient, why);
     Outcome outcome = why;
     if (end_sent && !answered) {
       outcome.stage = Stage::final_reply;

@@ -12,6 +12,9 @@
 // LMTP (RFC 2033) differs by what its Dialect says: after the content one reply for each accepted
 // recipient, in RCPT order, each reported the moment it arrives.
 //
+// A server that takes some recipients and no more of them (452 4.5.3, or LIMITS of RFC 9422) gets
+// the others in further transactions of the same content, one after the other.
+//
 // Bounds: kTransactionsMax at once, replies as in reply_parser.h; produced bytes grow with what the
 // host gives (inline content, chunks) and nothing else.
 #pragma once
@@ -51,7 +54,8 @@ struct ClientEvent {
   enum class Kind : std::uint8_t {
     ready,         // transactions may be given
     start_tls,     // handshake now, then call tls_started()
-    want_content,  // of transaction `key`: call give_content until its last chunk
+    want_content,  // of transaction `key`, from its beginning: call give_content until its last
+                   // chunk. Once for each part of a transaction that is split
     recipient,     // `recipient` of transaction `key` has its outcome
     finished,      // every recipient of `key` has; the transaction is forgotten
     returned,      // nothing of `key` was answered and its end was not sent: it may be tried over
@@ -128,7 +132,11 @@ class ClientEngine {
     std::vector<std::size_t> accepted;  // by RCPT, in their order
     std::size_t answered = 0;           // of accepted, after the content
     std::size_t next_rcpt = 0;
-    std::size_t due = 0;  // expected replies that belong to this transaction
+    // Left for another transaction with the same content: more than the server takes in one.
+    std::vector<std::size_t> postponed{};
+    std::size_t asked = 0;               // RCPT in this one
+    std::vector<std::string> domains{};  // of them, where their number is limited
+    std::size_t due = 0;                 // expected replies that belong to this transaction
     Step step = Step::mail;
     bool mail_accepted = false;
     bool chunked = false;
@@ -154,6 +162,11 @@ class ClientEngine {
   void end_reply(Active& a);
   void close_front();
 
+  // client_engine_split.cc
+  bool exceeds_limits(Active& a) const;
+  static bool is_postponed(const Active& a, std::size_t recipient);
+  void take_again();
+
   bool advance(Active& a, std::string& out);
   bool must_wait() const { return !peer_.pipelining && !expected_.empty(); }
   static void make_seven_bit(Active& a);
@@ -163,6 +176,7 @@ class ClientEngine {
 
   void settle(Active& a, std::size_t recipient, mail::Outcome outcome);
   void settle_open(Active& a, const mail::Outcome& outcome);
+  void settle_accepted(Active& a, const mail::Outcome& outcome);
   mail::Stage stage_now() const;
   void emit(ClientEvent::Kind kind, std::uint64_t key = 0, mail::Outcome outcome = {});
   void end_session(const mail::Outcome& why, bool answered);

@@ -13,6 +13,14 @@ using mail::Stage;
 
 namespace {
 
+// RFC 5321 4.5.3.1.10: the transaction is full, with 552 in old servers; of this recipient nothing
+// is said. Another status is about him.
+bool is_too_many(const mail::Reply& reply) {
+  if (reply.code != 452 && reply.code != 552) return false;
+  const mail::EnhancedCode& status = reply.enhanced;
+  return !status.present() || (status.subject == 5 && status.detail == 3);
+}
+
 // What a probe wanted to know.
 Outcome accepted_at_rcpt(mail::Reply reply) {
   Outcome outcome;
@@ -110,6 +118,11 @@ bool ClientEngine::advance(Active& a, std::string& out) {
       break;
     }
     if (must_wait()) return false;
+    if (!a.transaction.probe && exceeds_limits(a)) {
+      a.postponed.push_back(a.next_rcpt++);
+      continue;
+    }
+    ++a.asked;
     append_rcpt(out, *a.transaction.recipients[a.next_rcpt], peer_, a.smtputf8);
     expect(a, Command::rcpt, a.next_rcpt++);
   }
@@ -117,6 +130,8 @@ bool ClientEngine::advance(Active& a, std::string& out) {
   if (a.step == Step::data && a.transaction.probe) return false;
   if (a.step == Step::data) {
     if (must_wait()) return false;
+    // One by one it is known by now that nobody was accepted.
+    if (!peer_.pipelining && a.accepted.empty()) return take_again(), false;
     if (a.chunked) {
       fmt::format_int size(a.transaction.content.size());
       out += "BDAT ";
@@ -195,7 +210,11 @@ void ClientEngine::transaction_reply(Expected expected, ReplyClass what) {
     expected_.pop_front();
     --a.due;
   }
-  if (a.due == 0 && a.ledger.close()) close_front();
+  if (a.due > 0) return;
+  if (a.ledger.close())
+    close_front();
+  else if (a.step >= Step::data_sent && a.ledger.open() == a.postponed.size())
+    take_again();
 }
 
 void ClientEngine::mail_reply(Active& a, ReplyClass what) {
@@ -211,13 +230,15 @@ void ClientEngine::rcpt_reply(Active& a, ReplyClass what, std::size_t recipient)
     settle(a, recipient, accepted_at_rcpt(parser_.stored()));
   else if (what == ReplyClass::positive)
     a.accepted.push_back(recipient);
+  else if (!a.transaction.probe && !a.accepted.empty() && is_too_many(parser_.stored()))
+    a.postponed.push_back(recipient);
   else
     settle(a, recipient, outcome_of(*options_.dialect, Stage::rcpt, parser_.stored()));
 }
 
 void ClientEngine::data_reply(Active& a, ReplyClass what) {
   if (what != ReplyClass::positive)
-    return settle_open(a, outcome_of(*options_.dialect, Stage::data, parser_.stored()));
+    return settle_accepted(a, outcome_of(*options_.dialect, Stage::data, parser_.stored()));
   if (!a.accepted.empty()) {
     a.step = Step::content;
     if (!a.transaction.inlined) emit(ClientEvent::Kind::want_content, a.transaction.key);
@@ -244,7 +265,7 @@ void ClientEngine::end_reply(Active& a) {
     return;
   }
   outcome.dsn_passed_on = peer_.dsn && outcome.disposition == mail::Disposition::delivered;
-  settle_open(a, outcome);
+  settle_accepted(a, outcome);
 }
 
 void ClientEngine::close_front() {
@@ -266,6 +287,11 @@ void ClientEngine::settle(Active& a, std::size_t recipient, Outcome outcome) {
 void ClientEngine::settle_open(Active& a, const Outcome& outcome) {
   for (std::size_t i = 0; i < a.ledger.size() && a.ledger.open() > 0; ++i)
     if (!a.ledger.settled(i)) settle(a, i, outcome);
+}
+
+void ClientEngine::settle_accepted(Active& a, const Outcome& outcome) {
+  for (std::size_t recipient : a.accepted)
+    if (!a.ledger.settled(recipient)) settle(a, recipient, outcome);
 }
 
 bool ClientEngine::past_end(std::uint64_t key) const {

@@ -1,10 +1,23 @@
 #include "common/smtp/peer_extensions.h"
 
+#include <algorithm>
+
 #include "common/base/text.h"
 
 namespace postwain::smtp {
 
 namespace {
+
+// limit = name "=" value; whoever names one we do not know means somebody else.
+void take_limit(std::string_view limit, PeerExtensions& out) {
+  std::size_t equals = std::min(limit.find('='), limit.size());
+  std::string_view name = limit.substr(0, equals);
+  auto value = parse_decimal<std::uint32_t>(limit.substr(std::min(equals + 1, limit.size())));
+  if (!value) return;
+  if (iequals(name, "MAILMAX")) out.mail_max = *value;
+  if (iequals(name, "RCPTMAX")) out.rcpt_max = *value;
+  if (iequals(name, "RCPTDOMAINMAX")) out.rcpt_domain_max = *value;
+}
 
 // ehlo-line = ehlo-keyword *( SP ehlo-param ); the old form "AUTH=PLAIN" is understood as well.
 void take_line(std::string_view line, PeerExtensions& out) {
@@ -31,6 +44,8 @@ void take_line(std::string_view line, PeerExtensions& out) {
     out.starttls = true;
   } else if (iequals(keyword, "REQUIRETLS")) {
     out.require_tls = true;
+  } else if (iequals(keyword, "LIMITS")) {
+    for (std::string_view limit : split(rest, ' ')) take_limit(limit, out);
   } else if (iequals(keyword, "AUTH")) {
     for (std::string_view mechanism : split(rest, ' '))
       if (iequals(mechanism, "PLAIN")) out.auth_plain = true;

@@ -17,7 +17,11 @@ struct PeerExtensions {
   bool binary_mime = false;      // RFC 3030
   bool starttls = false;         // RFC 3207
   bool require_tls = false;      // RFC 8689; counts under TLS only
-  bool auth_plain = false;       // RFC 4954, RFC 4616
+  // RFC 9422; 0: no limit given.
+  std::uint32_t mail_max = 0;         // messages of one connection
+  std::uint32_t rcpt_max = 0;         // recipients of one transaction
+  std::uint32_t rcpt_domain_max = 0;  // domains of them
+  bool auth_plain = false;            // RFC 4954, RFC 4616
 
   // text: the lines of the reply joined with '\n'; the first is the greeting and is not looked at.
   static PeerExtensions parse(std::string_view text);

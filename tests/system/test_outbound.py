@@ -144,6 +144,32 @@ class Dialogue(Outbound):
         self.assertEqual({"FAILURE", "DELAY"}, set(parameters["NOTIFY"].split(",")))
         self.assertIn(parameters["ORCPT"], ("rfc822;u+40x.test", "rfc822;u@x.test"))
 
+    def test_more_recipients_than_the_peer_takes_at_once(self):
+        """452 4.5.3 and LIMITS: all get it within one attempt, in several transactions."""
+        users = [f"u{n}@example.test" for n in range(10)]
+
+        def three_at_once(session, _):
+            taken[session] = taken.get(session, 0) + 1
+            return "452 4.5.3 too many" if (taken[session] - 1) % 4 == 3 else None
+
+        for script, extensions in (({"rcpt": three_at_once}, EXTENSIONS),
+                                   ({}, [*EXTENSIONS, "LIMITS RCPTMAX=3 RCPTDOMAINMAX=1"])):
+            for size in (10, 300_000):
+                with self.subTest(extensions=extensions, size=size):
+                    taken = {}
+                    self.begin(script, extensions=extensions)
+                    content = message("many", b"x" * 70 + b"\r\n" + b"y\r\n" * (size // 3))
+                    with SmtpClient(self.mta.port) as client:
+                        self.assertEqual(250, client.mail("a@sender.test", users, content)[0])
+                    self.finish()
+                    arrived = sorted(r for m in self.sink.messages for r in m.recipients)
+                    self.assertEqual(sorted(users), arrived)
+                    self.assertGreater(len(self.sink.messages), 2)
+                    self.assertEqual({content}, {without_received(m.content)
+                                                 for m in self.sink.messages})
+                    self.assertFalse(self.mta.has_event("deferred"))
+                    self.mta.stop()
+
     def test_connections_are_used_again(self):
         self.begin()
         with SmtpClient(self.mta.port) as client:
