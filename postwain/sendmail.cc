@@ -20,6 +20,7 @@
 #include "postwain/process_commands.h"
 #include "postwain/queue_command.h"
 #include "postwain/sendmail_arguments.h"
+#include "postwain/sendmail_session.h"
 #include "postwain/submission.h"
 
 namespace postwain::tool {
@@ -206,10 +207,13 @@ int sendmail_command(const std::vector<std::string>& arguments, const std::strin
     case SendmailArguments::Mode::aliases:
       return new_aliases(options);
     case SendmailArguments::Mode::deliver:
+    case SendmailArguments::Mode::smtp:
       break;
   }
   auto config = client_config(options.config_file);
   if (!config) return refuse(config.error().code, config.error().text);
+  if (parsed.mode == SendmailArguments::Mode::smtp)
+    return serve_standard_input(*config, own_account().name);
   return deliver(parsed, *config);
 }
 

@@ -90,8 +90,7 @@ class ArgumentParser {
     else if (letter == "i" || letter == "I")
       out_.mode = Mode::aliases;
     else if (letter == "s")
-      refuse("-bs (SMTP on standard input) is not in this version; use an SMTP listener",
-             kExitUnavailable);
+      out_.mode = Mode::smtp;
     else if (letter == "d" || letter == "D")
       refuse("-bd: the daemon is started with `postwain run`");
     else

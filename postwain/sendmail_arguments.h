@@ -11,7 +11,7 @@
 namespace postwain::tool {
 
 struct SendmailArguments {
-  enum class Mode { deliver, list_queue, retry_queue, aliases };
+  enum class Mode { deliver, list_queue, retry_queue, aliases, smtp };
 
   Mode mode = Mode::deliver;
   std::string config_file;              // -C, --config; empty: the default

@@ -1,5 +1,7 @@
 // [addresses]: which address stands for which others. The files are those of alias_text.h.
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "common/base/text.h"
@@ -11,7 +13,8 @@ namespace postwain::config {
 
 namespace {
 
-constexpr int kIncludeDepthMax = 10;
+constexpr std::size_t kIncludeDepthMax = 10;
+constexpr std::size_t kIncludesMax = 1000;  // of one aliases file
 
 // Reads one file into a map.
 class MapReader {
@@ -44,7 +47,7 @@ class MapReader {
       return context_.error(
           entry.origin, fmt::format("'{}' is {}", printable(line.name),
                                     aliases ? "not a local part" : "neither an address nor @domain"));
-    for (AliasTarget& target : line.targets) add(target, entry, entry.origin, 0);
+    for (AliasTarget& target : line.targets) add(target, entry, entry.origin);
     // "name" whose list is empty: there is such an address, and nobody behind it.
     auto [first, is_new] = map_.try_emplace(std::move(key), std::move(entry));
     if (!is_new)
@@ -58,16 +61,19 @@ class MapReader {
     return is_mailbox(key);
   }
 
-  void add(AliasTarget& target, AddressEntry& entry, const Origin& at, int depth) {
+  void add(AliasTarget& target, AddressEntry& entry, const Origin& at) {
     switch (target.kind) {
       case AliasTarget::Kind::address:
+        // A list may be somebody else's, and lead to a file that is nobody's business.
         if (!is_target(target.text))
-          context_.error(at, fmt::format("'{}' is not an address", printable(target.text)));
+          context_.error(at, path_.empty()
+                                 ? fmt::format("'{}' is not an address", printable(target.text))
+                                 : std::string("this is not an address"));
         else
           entry.targets.push_back({std::move(target.text), target.final});
         return;
       case AliasTarget::Kind::include:
-        return include(target.text, entry, at, depth);
+        return include(target.text, entry, at);
       case AliasTarget::Kind::program:
       case AliasTarget::Kind::file:
         context_.error(at, fmt::format("'{}': Postwain delivers to no programs and files; give the "
@@ -83,24 +89,34 @@ class MapReader {
     return is_mailbox(text) || (style_ == AliasStyle::aliases && is_local_part(text));
   }
 
-  void include(const std::string& path, AddressEntry& entry, const Origin& at, int depth) {
+  void include(const std::string& path, AddressEntry& entry, const Origin& at) {
     if (style_ != AliasStyle::aliases)
       return context_.error(at, ":include: belongs into an aliases file");
     if (path.empty()) return context_.error(at, ":include: needs a path");
-    if (depth >= kIncludeDepthMax)
+    if (std::find(path_.begin(), path_.end(), path) != path_.end())
+      return context_.error(at, fmt::format("{} includes itself", printable(path)));
+    if (path_.size() >= kIncludeDepthMax)
       return context_.error(at, fmt::format(":include: goes {} files deep", kIncludeDepthMax));
+    if (++includes_ > kIncludesMax) {
+      if (includes_ == kIncludesMax + 1)
+        context_.error(at, fmt::format("more than {} files are included", kIncludesMax));
+      return;
+    }
     auto content = context_.read(NamedFile{path, FileUse::addresses}, at);
     if (!content) return;
     AliasText text = parse_alias_text(*content, AliasStyle::list);
     report(text, path);
+    path_.push_back(path);
     for (AliasLine& line : text.lines)
-      for (AliasTarget& target : line.targets)
-        add(target, entry, Origin{path, line.line, 1}, depth + 1);
+      for (AliasTarget& target : line.targets) add(target, entry, Origin{path, line.line, 1});
+    path_.pop_back();
   }
 
   Context& context_;
   AliasStyle style_;
   AddressMap& map_;
+  std::vector<std::string> path_;  // of included files, to the one being read
+  std::size_t includes_ = 0;
 };
 
 void read_map(Section& section, std::string_view key, AliasStyle style, AddressMap& map) {

@@ -103,9 +103,10 @@ std::string encoded_word(std::string_view word) {
   return out;
 }
 
-// The line with its words encoded where they have to be.
-void append_clean_words(std::string_view text, std::string& out) {
+// The field with its words encoded where they have to be.
+std::string clean_words(std::string_view text) {
   constexpr std::string_view kBetween = " \t\r\n";
+  std::string out;
   while (!text.empty()) {
     std::size_t begin = std::min(text.find_first_not_of(kBetween), text.size());
     out += text.substr(0, begin);
@@ -115,6 +116,7 @@ void append_clean_words(std::string_view text, std::string& out) {
     out += is_clean(word) ? std::string(word) : encoded_word(word);
     text.remove_prefix(end);
   }
+  return out;
 }
 
 enum class Entity { multipart, message, opaque, text, other };
@@ -208,11 +210,9 @@ void SevenBit::end_header(std::string& out) {
   }
   for (const Field& field : fields) {
     if (!encoded && iequals(field.name, "Content-Transfer-Encoding")) continue;
-    if (is_clean(field.whole))
-      copy(field.whole, out);
-    else
-      append_clean_words(field.whole, out);
+    copy(is_clean(field.whole) ? std::string(field.whole) : clean_words(field.whole), out);
   }
+  after_cr_ = false;
   if (!header_.empty() && header_.back() != '\n') out += "\r\n";
   if (!encoded) {
     if (top_ && !has_version) out += "MIME-Version: 1.0\r\n";

@@ -100,6 +100,27 @@ class Sendmail(PostwainTestCase):
         if result.returncode == 0:
             self.sink.wait_delivered("x@example.test")
 
+    def test_smtp_on_standard_input(self):
+        content = ("From: a@x.test\r\nSubject: by -bs\r\n\r\n" + "line\r\n" * 20_000).encode()
+        dialog = (b"EHLO c\r\nMAIL FROM:<a@x.test> SIZE=100\r\nRCPT TO:<b@example.test>\r\nDATA\r\n"
+                  + content + b".\r\nMAIL FROM:<>\r\nRCPT TO:<nonsense\r\nRSET\r\n"
+                  b"MAIL FROM:<a@x.test>\r\nRCPT TO:<c@example.test>\r\nBDAT 13 LAST\r\nSubject: x\r\n\r"
+                  b"\nSTARTTLS\r\nQUIT\r\n")
+        done = self.mta.sendmail("-bs", content=dialog)
+        self.assertEqual(0, done.returncode, done.stderr)
+        codes = [int(line[:3]) for line in done.stdout.splitlines() if line[3:4] == b" "]
+        self.assertEqual([220, 250, 250, 250, 354, 250, 250, 501, 250, 250, 250], codes[:11])
+        self.assertIn(b"queued as", done.stdout)
+        arrived = self.sink.wait_delivered("b@example.test")[0].content
+        self.assertEqual(content.split(b"\r\n\r\n", 1)[1], arrived.split(b"\r\n\r\n", 1)[1])
+        self.assertIn(b"\r\nMessage-ID: <", arrived)
+
+    def test_smtp_on_standard_input_while_the_server_is_down(self):
+        self.mta.stop()
+        done = self.mta.sendmail("-bs", content=b"EHLO c\r\nMAIL FROM:<a@x.test>\r\n"
+                                 b"RCPT TO:<b@example.test>\r\nDATA\r\nSubject: x\r\n\r\n.\r\n")
+        self.assertIn(b"451 4.3.0 Queue unavailable", done.stdout)
+
     def test_large(self):
         body = b"".join(b"line %d of a long letter\n" % n for n in range(200_000))
         self.send("-i", "x@example.test", content=b"Subject: long\n\n" + body)

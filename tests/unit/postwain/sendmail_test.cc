@@ -20,6 +20,7 @@ std::string describe(const SendmailArguments& a) {
   std::string out = a.mode == Mode::deliver       ? ""
                     : a.mode == Mode::list_queue  ? "list "
                     : a.mode == Mode::retry_queue ? "retry "
+                    : a.mode == Mode::smtp        ? "smtp "
                                                   : "aliases ";
   if (a.recipients_from_header) out += "t ";
   if (a.dot_is_data) out += "i ";
@@ -80,8 +81,8 @@ TEST_CASE("arguments as programs give them") {
       {{}, "error 64: no recipients: give addresses, or -t to take them from the header"},
       {{"-t", "a@b"},
        "error 64: with -t the recipients come from the header, none may be given as arguments"},
-      {{"-bs"},
-       "error 69: -bs (SMTP on standard input) is not in this version; use an SMTP listener"},
+      {{"-bs"}, "smtp "},
+      {{"-bs", "-f", "x@y"}, "smtp f<x@y> "},
       {{"-bd"}, "error 64: -bd: the daemon is started with `postwain run`"},
       {{"-bz"}, "error 64: -bz is not a mode of this sendmail"},
       {{"-f"}, "error 64: -f needs a value"},
