@@ -137,7 +137,8 @@ void ClientEngine::session_reply(Command command, ReplyClass what, bool more_byt
       }
       return options_.tls == TlsUse::required ? refused_session(stage_of(command)) : log_in();
     case Command::auth:
-      return positive ? become_ready() : refused_session(stage_of(command));
+      if (!positive) return refused_session(stage_of(command));
+      return parser_.code() == 334 ? answer_challenge() : become_ready();
     default:
       PW_CHECK(false);
   }
@@ -168,16 +169,30 @@ void ClientEngine::log_in() {
     return fail_session(Stage::auth, {4, 7, 11},
                         "the route has a password, and the next hop "
                         "offers no TLS to send it under");
-  if (!peer_.auth_plain)
-    return fail_session(Stage::auth, {4, 7, 0},
-                        "the route has a password, and the next hop does "
-                        "not offer AUTH PLAIN");
   std::size_t colon = options_.credential.find(':');
-  std::string secret(1, '\0');
-  secret += options_.credential.substr(0, colon);
-  secret += '\0';
-  if (colon != std::string::npos) secret += options_.credential.substr(colon + 1);
-  say(fmt::format("AUTH PLAIN {}\r\n", base64_encode(secret)), Command::auth);
+  std::string user = options_.credential.substr(0, colon);
+  std::string password;
+  if (colon != std::string::npos) password = options_.credential.substr(colon + 1);
+  if (peer_.auth_plain) {
+    std::string secret = '\0' + user + '\0' + password;
+    say(fmt::format("AUTH PLAIN {}\r\n", base64_encode(secret)), Command::auth);
+  } else if (peer_.auth_login) {
+    login_answers_ = {std::move(user), std::move(password)};
+    say("AUTH LOGIN\r\n", Command::auth);
+  } else {
+    fail_session(Stage::auth, {4, 7, 0},
+                 "the route has a password, and the next hop offers neither AUTH PLAIN nor LOGIN");
+  }
+}
+
+// LOGIN asks for the name, then for the password, in words that nobody has ever agreed on.
+void ClientEngine::answer_challenge() {
+  if (login_answers_.empty())
+    return fail_session(Stage::auth, {4, 7, 0},
+                        "the next hop asks for more than name and password");
+  std::string answer = base64_encode(login_answers_.front());
+  login_answers_.pop_front();
+  say(answer + "\r\n", Command::auth);
 }
 
 void ClientEngine::become_ready() {

@@ -45,7 +45,7 @@ struct ClientOptions {
   const Dialect* dialect = &kSmtp;
   std::string hello_name = {};
   TlsUse tls = TlsUse::when_offered;
-  // "user:password": log in with AUTH PLAIN, under TLS only. Empty: no login.
+  // "user:password": log in with AUTH PLAIN, or LOGIN, under TLS only. Empty: no login.
   std::string credential = {};
   bool use_chunking = true;
 };
@@ -154,6 +154,7 @@ class ClientEngine {
   void hello_refused(Command command, ReplyClass what);
   void hello_accepted();
   void log_in();
+  void answer_challenge();
   void become_ready();
   void transaction_reply(Expected expected, ReplyClass what);
   void mail_reply(Active& a, ReplyClass what);
@@ -198,6 +199,7 @@ class ClientEngine {
   std::deque<Active> active_;
   std::deque<Expected> expected_;
   std::deque<ClientEvent> events_;
+  std::deque<std::string> login_answers_;  // of AUTH LOGIN, not yet asked for
   std::string out_;
 };
 

@@ -95,6 +95,7 @@ ReplyClass classify(Stage stage, int code) {
   if (code == 421) return ReplyClass::closing;
   if (stage == Stage::rcpt && code == 552) return ReplyClass::transient;
   if (stage == Stage::data && code == 354) return ReplyClass::positive;
+  if (stage == Stage::auth && code == 334) return ReplyClass::positive;  // it asks for more
   if (code >= 200 && code < 300 && stage != Stage::data) return ReplyClass::positive;
   if (code >= 400 && code < 500) return ReplyClass::transient;
   if (code >= 500 && code < 600) return ReplyClass::permanent;

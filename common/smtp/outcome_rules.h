@@ -12,7 +12,7 @@
 namespace postwain::smtp {
 
 enum class ReplyClass : std::uint8_t {
-  positive,   // 2yz; also 354 to DATA
+  positive,   // 2yz; also 354 to DATA, 334 to AUTH
   transient,  // 4yz; also 552 to RCPT
   permanent,  // 5yz
   closing,    // 421: the server leaves, whatever the command was

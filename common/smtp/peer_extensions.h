@@ -22,6 +22,7 @@ struct PeerExtensions {
   std::uint32_t rcpt_max = 0;         // recipients of one transaction
   std::uint32_t rcpt_domain_max = 0;  // domains of them
   bool auth_plain = false;            // RFC 4954, RFC 4616
+  bool auth_login = false;            // draft-murchison-sasl-login
 
   // text: the lines of the reply joined with '\n'; the first is the greeting and is not looked at.
   static PeerExtensions parse(std::string_view text);

@@ -9,6 +9,7 @@
 
 #include "common/base/check.h"
 #include "common/tls/certificate_choice.h"
+#include "common/tls/client_sessions.h"
 #include "common/tls/openssl.h"
 #include "common/tls/peer_certificate.h"
 #include "common/tls/session_tickets.h"
@@ -60,6 +61,8 @@ Result<std::shared_ptr<Context>> Context::client(bool verify) {
   std::shared_ptr<Context> context(new Context(new_context(TLS_client_method()), verify));
   SSL_CTX_set_verify(context->ctx_, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   SSL_CTX_set_verify_depth(context->ctx_, 10);
+  context->sessions_ = std::make_unique<ClientSessions>();
+  context->sessions_->serve(context->ctx_);
   if (verify && SSL_CTX_set_default_verify_paths(context->ctx_) != 1)
     return openssl_error("system trust store");
   return context;
@@ -99,6 +102,7 @@ Session Session::connecting(const Context& context, const std::string& name) {
 Session Session::client(const Context& context, const std::string& name) {
   Session session = connecting(context, name);
   if (context.verify_ && !name.empty()) SSL_set1_host(session.ssl_, name.c_str());
+  if (context.sessions_) context.sessions_->offer(session.ssl_);
   session.handshake();  // produces the client hello
   return session;
 }
@@ -162,7 +166,10 @@ void Session::handshake() {
     return;
   }
   int reason = SSL_get_error(ssl_, result);
-  if (reason != SSL_ERROR_WANT_READ && reason != SSL_ERROR_WANT_WRITE) fail();
+  if (reason != SSL_ERROR_WANT_READ && reason != SSL_ERROR_WANT_WRITE) {
+    ClientSessions::forget(ssl_);
+    fail();
+  }
 }
 
 Session::State Session::receive(std::string_view ciphertext, std::string& plaintext) {

@@ -17,6 +17,7 @@ struct ssl_st;
 namespace postwain::tls {
 
 class CertificateChoice;
+class ClientSessions;
 class TicketKeys;
 
 // PEM bytes, not paths. certificate: the chain, leaf first.
@@ -76,6 +77,7 @@ class Context {
   bool verify_;
   std::unique_ptr<CertificateChoice> certificates_;  // of a server
   std::unique_ptr<TicketKeys> tickets_;              // the same
+  std::unique_ptr<ClientSessions> sessions_;         // of a client that is no DANE client
 };
 
 class Session {

@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "common/base/check.h"
-#include "common/config/alias_text.h"
 #include "common/config/sections.h"
 #include "common/rewrite/rewriter.h"
 
@@ -14,19 +13,6 @@ using namespace postwain;
 using namespace postwain::config;
 
 namespace {
-
-void parse_alone(std::string_view text, AliasStyle style) {
-  int lines = 1;
-  for (char c : text) lines += c == '\n' ? 1 : 0;
-  AliasText found = parse_alias_text(text, style);
-  int last = 0;
-  for (const AliasLine& line : found.lines) {
-    PW_CHECK(line.line > last && line.line <= lines);
-    last = line.line;
-    PW_CHECK(style == AliasStyle::list || !line.targets.empty());
-  }
-  for (const AliasText::Mistake& one : found.mistakes) PW_CHECK(one.line > 0 && one.line <= lines);
-}
 
 void expand_all(const Addresses& addresses) {
   rewrite::Rewriter rewriter(addresses);
@@ -59,10 +45,6 @@ Node table_of(std::initializer_list<std::pair<const char*, const char*>> keys) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0 || size > 4096) return 0;
   std::string text(reinterpret_cast<const char*>(data) + 1, size - 1);
-  for (AliasStyle style : {AliasStyle::aliases, AliasStyle::map, AliasStyle::list})
-    parse_alone(text, style);
-  // Reading costs little, all the rest much more: one in four.
-  if (data[0] % 16 >= 4) return 0;
   static const Node kTables[] = {
       table_of({{"separator", "+"}, {"aliases", "f"}}),
       table_of({{"separator", "+"}, {"virtual", "f"}}),

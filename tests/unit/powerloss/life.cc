@@ -2,6 +2,8 @@
 
 #include <future>
 
+#include <fmt/format.h>
+
 #include "common/base/check.h"
 
 namespace postwain::powerloss {

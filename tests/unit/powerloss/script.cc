@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include <fmt/format.h>
 #include <sqlite3.h>
 
 #include "common/base/check.h"

@@ -19,8 +19,9 @@ config::Addresses test_addresses() {
       {{"t.toml",
         "hostname = \"mx.test\"\n[addresses]\naliases = \"aliases\"\nvirtual = \"virtual\"\n"
         "sender_canonical = \"senders\"\n"},
-       {"aliases", "list: a@far.test, b@far.test\nowner-list: boss@far.test\nteam: a, b\nx: y\n"
-                   "loop: pool\npool: loop\n"},
+       {"aliases",
+        "list: a@far.test, b@far.test\nowner-list: boss@far.test\nteam: a, b\nx: y\n"
+        "loop: pool\npool: loop\n"},
        {"virtual", "one@mx.test other@far.test\n"},
        {"senders", "inner@mx.test outer@mx.test\n"}}});
   for (const config::Diagnostic& d : loaded.diagnostics) FAIL(d.text());
@@ -73,7 +74,10 @@ TEST_CASE("expansion: one for another keeps what the sender asked for, RFC 3461 
   CHECK(r.recipient.orcpt == "rfc822;one@mx.test");
   CHECK(r.given == "one@mx.test");
   CHECK(out.told.empty());
-  CHECK(Given().expand({"one@mx.test"}, 0, "rfc822;first@x.test").messages[0].recipients[0]
+  CHECK(Given()
+            .expand({"one@mx.test"}, 0, "rfc822;first@x.test")
+            .messages[0]
+            .recipients[0]
             .recipient.orcpt == "rfc822;first@x.test");
 }
 
@@ -87,15 +91,17 @@ TEST_CASE("expansion: one for several tells of it, RFC 3461 5.2.7.2") {
   CHECK(out.told[0].event == Event::expanded);
   CHECK(out.told[0].details.recipient.address.text() == "team@mx.test");
   // Only success was asked for: then there is nothing left to tell.
-  CHECK(Given().expand({"team@mx.test"}, Notify::success).messages[0].recipients[0]
+  CHECK(Given()
+            .expand({"team@mx.test"}, Notify::success)
+            .messages[0]
+            .recipients[0]
             .recipient.notify.bits == Notify::never);
   CHECK(Given().expand({"team@mx.test"}, 0).messages[0].recipients[0].recipient.notify.bits == 0);
   CHECK(Given().expand({"team@mx.test"}, 0).told.empty());
 }
 
 TEST_CASE("expansion: a list with an owner is a message of its own, RFC 3461 5.2.7.3") {
-  ExpandedMail out =
-      Given().expand({"u@far.test", "list@mx.test", "a@far.test"}, Notify::success);
+  ExpandedMail out = Given().expand({"u@far.test", "list@mx.test", "a@far.test"}, Notify::success);
   REQUIRE(out.messages.size() == 2);
   CHECK(text_of(out.messages[0]) == "100 <sender@example.com> u@far.test a@far.test");
   CHECK(text_of(out.messages[1]) == "201 <owner-list@mx.test> a@far.test b@far.test");

@@ -148,6 +148,40 @@ TEST_CASE("AUTH PLAIN, under TLS only") {
   CHECK(clear.sent() == "EHLO us.example\r\n");
 }
 
+TEST_CASE("AUTH LOGIN where PLAIN is not offered") {
+  Client client({.tls = TlsUse::required, .credential = "user:pass:word"});
+  client.hear("220 hi\r\n250-there\r\n250 STARTTLS\r\n220 go\r\n");
+  client.engine.tls_started();
+  client.pump();
+  client.sent();
+  client.happened();
+  SECTION("name and password are asked for") {
+    client.hear("250-there\r\n250 AUTH LOGIN XOAUTH2\r\n");
+    CHECK(client.sent() == "AUTH LOGIN\r\n");
+    client.hear("334 VXNlcm5hbWU6\r\n");
+    CHECK(client.sent() == "dXNlcg==\r\n");
+    client.hear("334 UGFzc3dvcmQ6\r\n");
+    CHECK(client.sent() == "cGFzczp3b3Jk\r\n");
+    SECTION("accepted") {
+      client.hear("235 2.7.0 welcome\r\n");
+      CHECK(client.happened().back() == "ready");
+    }
+    SECTION("refused") {
+      client.hear("535 5.7.8 no\r\n");
+      CHECK(client.happened().back() == "unusable deferred auth destination 535");
+    }
+    SECTION("more is asked for") {
+      client.hear("334 bW9yZQ==\r\n");
+      CHECK(client.happened().back() == "unusable deferred auth destination 4.7.0");
+    }
+  }
+  SECTION("neither is offered") {
+    client.hear("250-there\r\n250 AUTH XOAUTH2\r\n");
+    CHECK(client.happened().back() == "unusable deferred auth destination 4.7.0");
+    CHECK(client.sent().empty());
+  }
+}
+
 TEST_CASE("lost and timed out before any transaction") {
   Client lost;
   lost.engine.lost("reset by peer");

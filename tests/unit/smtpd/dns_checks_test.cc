@@ -81,10 +81,10 @@ TEST_CASE("checks of strangers: every answer of the DNS") {
     // And nothing is asked where nothing is configured.
     config::Config lenient;
     lenient.hostname = "mx.example.org";
-    CHECK((row.sender != ok || Policy(lenient)
-                                   .mail(stranger, config::ListenerProtocol::smtp, row.hello,
-                                         sender, facts)
-                                   .accepted));
+    CHECK((row.sender != ok ||
+           Policy(lenient)
+               .mail(stranger, config::ListenerProtocol::smtp, row.hello, sender, facts)
+               .accepted));
   }
 }
 

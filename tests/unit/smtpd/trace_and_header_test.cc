@@ -14,8 +14,8 @@ const WallTime kNow = from_unix_ms(1763717400000);  // Fri, 21 Nov 2025 09:30:00
 TEST_CASE("Received field", "[trace]") {
   mail::Envelope envelope;
   envelope.recipients.push_back({mail::Address::from_text("b@example.org"), {}, {}});
-  Trace trace{"client.example", "", "192.0.2.7", "mx.example.org", "ESMTPS",
-              "TLSv1.3 TLS_AES_256_GCM_SHA384"};
+  Trace trace{"client.example", "",       "192.0.2.7",
+              "mx.example.org", "ESMTPS", "TLSv1.3 TLS_AES_256_GCM_SHA384"};
   mail::QueueId id{42};
   CHECK(received_field(trace, id, envelope, kNow) ==
         "Received: from client.example ([192.0.2.7])\r\n"
@@ -25,8 +25,8 @@ TEST_CASE("Received field", "[trace]") {
             " for <b@example.org>;\r\n"
             "\tFri, 21 Nov 2025 09:30:00 +0000\r\n");
   trace.client_name = "host.example";
-  CHECK(received_field(trace, id, envelope, kNow).find(
-            "Received: from client.example (host.example [192.0.2.7])\r\n") == 0);
+  CHECK(received_field(trace, id, envelope, kNow)
+            .find("Received: from client.example (host.example [192.0.2.7])\r\n") == 0);
   trace.client_name = {};
   // Two recipients are not told of each other; a Unix socket has no address.
   envelope.recipients.push_back(envelope.recipients[0]);

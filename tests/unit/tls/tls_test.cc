@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/base/file.h"
+#include "common/tls/ticket_keys.h"
 
 using namespace postwain;
 using namespace postwain::tls;
@@ -77,6 +78,40 @@ TEST_CASE("a handshake and data pass in pieces of any size") {
     pump(client, server, to_client, to_server, step);
     CHECK(server.state() == Session::State::closed);
   }
+}
+
+TEST_CASE("a client takes its session with a server up again, with the same name only") {
+  auto client_context = Context::client(false);
+  ServerSettings settings;
+  settings.pairs.push_back({test_pem().certificate, test_pem().key});
+  std::string seed = TicketSeed::random(wall_now()).text();
+  auto visit = [&](const char* name) {
+    // Another process of the same server each time.
+    settings.ticket_seed = seed;
+    auto server_context = Context::server(settings);
+    Session client = Session::client(**client_context, name);
+    Session server = Session::server(**server_context);
+    std::string to_client;
+    std::string to_server;
+    pump(client, server, to_client, to_server, 1000);
+    REQUIRE(client.state() == Session::State::open);
+    server.send("hello");
+    pump(client, server, to_client, to_server, 1000);
+    CHECK(to_client == "hello");
+    bool resumed = client.resumed();
+    CHECK(resumed == server.resumed());
+    client.close();
+    server.close();
+    return resumed;
+  };
+  CHECK_FALSE(visit("mx.example.org"));
+  CHECK(visit("mx.example.org"));
+  CHECK(visit("mx.example.org"));
+  CHECK_FALSE(visit("other.example.org"));
+  CHECK(visit("mx.example.org"));
+  seed = TicketSeed::random(wall_now()).text();
+  CHECK_FALSE(visit("mx.example.org"));  // it has forgotten
+  CHECK(visit("mx.example.org"));
 }
 
 TEST_CASE("both ends of a session have the same channel bindings") {
