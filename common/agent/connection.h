@@ -56,6 +56,7 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   bool is_ready() const { return ready_; }
+  bool connecting() const { return channel_ == nullptr; }
   bool idle() const { return ready_ && running_.empty() && engine_.idle(); }
   std::size_t served() const { return served_; }
   const ConnectionPlan& plan() const { return plan_; }

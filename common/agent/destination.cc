@@ -25,7 +25,8 @@ Destination::Destination(Services& services, const ipc::Lease& lease)
       tls_(lease.tls),
       sources_(lease.sources),
       credential_(lease.credential),
-      growth_timer_(services.loop) {}
+      growth_timer_(services.loop),
+      family_timer_(services.loop) {}
 
 Destination::~Destination() {
   services_.loop.forget_turn_end(this);
@@ -124,6 +125,7 @@ void Destination::open_connection() {
     return;
   }
   if (open_next(slot)) {
+    if (has_other_family(slot.candidate)) family_timer_.start(kFamilyDelay, [this] { race(); });
     slots_.push_back(std::move(slot));
     return;
   }
@@ -148,6 +150,36 @@ bool Destination::open_next(Slot& slot) {
     return true;
   }
   return false;
+}
+
+// The next address is the same host's, and an IPv4 one where this is IPv6 or the other way round.
+// Other hosts have their turn when this one has failed (RFC 5321 5.1).
+bool Destination::has_other_family(std::size_t candidate) const {
+  if (candidate + 1 >= hosts_.candidates.size()) return false;
+  const Candidate& one = hosts_.candidates[candidate];
+  const Candidate& next = hosts_.candidates[candidate + 1];
+  auto is_v6 = [](const Candidate& c) { return c.endpoint.host.find(':') != std::string::npos; };
+  return one.host == next.host && is_v6(one) != is_v6(next);
+}
+
+bool Destination::is_opening(std::size_t candidate) const {
+  return std::any_of(slots_.begin(), slots_.end(), [candidate](const Slot& slot) {
+    return slot.candidate == candidate && !slot.connection->is_ready();
+  });
+}
+
+// Who is connected first takes what waits; the other is closed when nothing is left for it.
+void Destination::race() {
+  if (waiting_.empty() || load().live > 0) return;
+  for (Slot& slot : slots_) {
+    if (slot.raced || !slot.connection->connecting() || !has_other_family(slot.candidate)) continue;
+    slot.raced = true;
+    Slot other;
+    other.candidate = slot.candidate + 1;
+    other.tried = slot.tried;
+    if (!is_opening(other.candidate) && open_next(other)) slots_.push_back(std::move(other));
+    return;
+  }
 }
 
 // The route's sources in turn, those of the candidate's family; a route with sources never sends
@@ -222,6 +254,7 @@ void Destination::over(Connection& connection, mail::Outcome outcome) {
     slot.in_clear = false;
     ++slot.candidate;
   }
+  if (is_opening(slot.candidate)) return;  // the race goes on without it
   if (slot.tried < kAddressesTriedMax && open_next(slot)) {
     slots_.push_back(std::move(slot));
     return;

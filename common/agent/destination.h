@@ -27,6 +27,8 @@ constexpr unsigned kReturnsMax = 3;           // connections an attempt may be g
 constexpr Duration kHostsFresh = std::chrono::seconds(60);
 // For so long no further connection is tried after one failed while others lived.
 constexpr Duration kRefusedGrowth = std::chrono::seconds(60);
+// An address that does not answer for so long gets company of the host's other family (RFC 8305 5).
+constexpr Duration kFamilyDelay = std::chrono::milliseconds(250);
 
 class Destination : private Connection::Owner {
  public:
@@ -52,6 +54,7 @@ class Destination : private Connection::Owner {
     std::size_t candidate = 0;
     std::size_t tried = 0;
     bool in_clear = false;
+    bool raced = false;  // the other family has been tried beside it
   };
 
   Attempt* next_attempt() override;
@@ -67,6 +70,9 @@ class Destination : private Connection::Owner {
   void found(NextHosts hosts);
   void open_connection();
   bool open_next(Slot& slot);
+  bool has_other_family(std::size_t candidate) const;
+  bool is_opening(std::size_t candidate) const;
+  void race();
   std::string source_for(const Candidate& candidate, bool& possible);
   std::size_t slot_of(const Connection& connection) const;
   Slot take_slot(std::size_t index);
@@ -87,6 +93,7 @@ class Destination : private Connection::Owner {
   std::vector<Candidate> tls_broken_;  // addresses whose handshake failed, until hosts_until_
   MonoTime no_growth_until_{};
   net::Timer growth_timer_;
+  net::Timer family_timer_;
   std::size_t next_source_ = 0;
   bool finding_ = false;
   bool closing_ = false;

@@ -1,8 +1,10 @@
 """The SMTP client against good, old and bad servers: TLS, HELO, reuse, recipients' outcomes."""
 
+import socket
 import threading
 
 from postwain_harness import PostwainTestCase, main
+from dns_server import DnsServer
 from mail_content import Dsn, message, without_received
 from mail_session import EXTENSIONS, HANG, HANG_UP, Raw
 from resources import make_certificate, reserve_port, wait_until
@@ -143,6 +145,28 @@ class Dialogue(Outbound):
         parameters = dict(word.split("=", 1) for word in arrived.rcpt_parameters[0])
         self.assertEqual({"FAILURE", "DELAY"}, set(parameters["NOTIFY"].split(",")))
         self.assertIn(parameters["ORCPT"], ("rfc822;u+40x.test", "rfc822;u@x.test"))
+
+    def test_the_other_family_does_not_wait_for_the_first(self):
+        """An IPv6 address that never answers: IPv4 is tried a moment later, not after 30 s."""
+        deaf = socket.socket(socket.AF_INET6)
+        self.addCleanup(deaf.close)
+        self.begin()
+        deaf.bind(("::1", self.sink.port))
+        deaf.listen(0)
+        for _ in range(3):  # fills the backlog: from then on nobody is answered
+            filler = socket.socket(socket.AF_INET6)
+            self.addCleanup(filler.close)
+            filler.setblocking(False)
+            filler.connect_ex(("::1", self.sink.port))
+        dns = self.closing(DnsServer({"both.test": {"MX": [[10, "mx.both.test"], [20, "mx2.both.test"]]},
+                                      "mx.both.test": {"AAAA": ["::1"], "A": ["127.0.0.1"]},
+                                      "mx2.both.test": {"A": ["127.0.0.9"]}}))
+        self.mta.reconfigure({"dns": {"servers": [f"127.0.0.1:{dns.port}"]}, "delivery": {
+            "smtp_port": self.sink.port, "allow_private_mx": True}})
+        self.assertEqual(0, self.mta.cli("reload").returncode)
+        self.submit(["u@both.test"])
+        self.sink.wait_delivered("u@both.test", 15)
+        self.mta.stop()
 
     def test_more_recipients_than_the_peer_takes_at_once(self):
         """452 4.5.3 and LIMITS: all get it within one attempt, in several transactions."""
