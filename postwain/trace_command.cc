@@ -84,6 +84,8 @@ std::string timeline_text(const std::string& json) {
   if (known) {
     out += fmt::format("  received    {}\n", arrival_text(message));
     out += fmt::format("  sender      {}\n", sender.empty() ? "<>" : sender);
+    if (std::string given = text_member(message, "given_sender"); !given.empty())
+      out += fmt::format("  given as    {}\n", given);
     std::string id = text_member(message, "message_id");
     if (!id.empty()) out += fmt::format("  Message-ID  {}\n", id);
     auto size = message.find("size");

@@ -51,7 +51,8 @@ class Expander {
       if (out_.problem != rewrite::Problem::none) return std::move(out_);
     }
     if (!out_.told.empty()) out_.as_given = message_.info;
-    message_.info.envelope.reverse_path = rewriter_.sender(message_.info.envelope.reverse_path);
+    given_sender_ = message_.info.envelope.reverse_path;
+    message_.info.envelope.reverse_path = rewriter_.sender(given_sender_);
     divide(next_id);
     return std::move(out_);
   }
@@ -146,6 +147,8 @@ class Expander {
         part.info.envelope.envid.clear();
         part.info.envelope.ret = mail::DsnReturn::unspecified;
       }
+      if (part.info.envelope.reverse_path != given_sender_)
+        part.given_sender = given_sender_.text();
       out_.messages.push_back(std::move(part));
     }
   }
@@ -153,6 +156,7 @@ class Expander {
   NewMessage message_;
   const rewrite::Rewriter& rewriter_;
   bool null_sender_ = false;
+  mail::Address given_sender_;
   std::size_t count_ = 0;
   std::vector<Group> groups_;
   std::map<std::string, std::size_t> by_owner_;

@@ -28,7 +28,10 @@ bool has_remote_id(const Timeline& timeline, std::string_view id) {
 // recipients remain.
 bool is_meant(Timeline& timeline, std::string_view query) {
   query = without_brackets(query);
-  if (timeline.id.text() == query || timeline.part_of.text() == query || iequals(timeline.sender, query)) return true;
+  if (timeline.id.text() == query || timeline.part_of.text() == query ||
+      iequals(timeline.sender, query))
+    return true;
+  if (!timeline.given_sender.empty() && iequals(timeline.given_sender, query)) return true;
   if (!timeline.message_id.empty() && without_brackets(timeline.message_id) == query) return true;
   auto is_other = [&](const TimelineRecipient& r) {
     return !iequals(r.address, query) && !iequals(r.given, query);
@@ -147,6 +150,7 @@ Result<std::optional<Timeline>> HistoryStore::timeline(std::int64_t id, std::str
     timeline.require_tls = use.flag();
     timeline.tls_required_no = use.flag();
     timeline.part_of = mail::QueueId{static_cast<std::uint64_t>(use.number())};
+    timeline.given_sender = use.text();
   }
   if (Status s = read_recipients(timeline, query); !s) return s.error();
   if (Status s = read_events(timeline); !s) return s.error();

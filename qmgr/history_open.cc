@@ -46,8 +46,9 @@ std::string_view HistoryStore::text_of(Sql which) {
     case Sql::put_message:
       return "INSERT OR REPLACE INTO message (id, known, received_at, sender, message_id, "
              "protocol, "
-             "client_address, client_name, account, size, kind, require_tls, tls_required_no, part_of) "
-             "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)";
+             "client_address, client_name, account, size, kind, require_tls, tls_required_no, "
+             "part_of, given_sender) "
+             "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)";
     case Sql::put_known_message:
       return "INSERT OR IGNORE INTO message (id, known, received_at, sender, message_id, protocol, "
              "client_address, client_name, account, size, kind) "
@@ -76,7 +77,8 @@ std::string_view HistoryStore::text_of(Sql which) {
              "ORDER BY message_id DESC LIMIT ?3";
     case Sql::get_message:
       return "SELECT known, received_at, sender, message_id, protocol, client_address, "
-             "client_name, account, size, kind, require_tls, tls_required_no, part_of "
+             "client_name, account, size, kind, require_tls, tls_required_no, part_of, "
+             "given_sender "
              "FROM message WHERE id = ?1";
     case Sql::get_recipients:
       return "SELECT idx, address, destination, given FROM recipient WHERE message_id = ?1 "

@@ -64,6 +64,7 @@ void append_record(std::string& out, const NewMessage& message, std::string_view
   a.number(info.size);
   a.number(static_cast<std::uint8_t>(info.kind));
   a.bytes(info.envelope.reverse_path.text());
+  a.bytes(message.given_sender);
   a.bytes(cut(message_id));
   a.bytes(info.arrival.protocol);
   a.bytes(info.arrival.client_address);
@@ -111,11 +112,11 @@ RecordReader::Kind RecordReader::next(ArrivalRecord& arrival, EventRecord& event
     std::uint32_t count = 0;
     ipc::fields(a, arrival.id.value, arrival.part_of.value, arrival.received_at, arrival.size);
     ipc::enum_field(a, arrival.kind, MessageKind::double_bounce);
-    ipc::fields(a, arrival.sender, arrival.message_id, arrival.protocol, arrival.client_address,
-                arrival.client_name, arrival.account, arrival.require_tls, arrival.tls_required_no,
-                count);
+    ipc::fields(a, arrival.sender, arrival.given_sender, arrival.message_id, arrival.protocol,
+                arrival.client_address, arrival.client_name, arrival.account, arrival.require_tls,
+                arrival.tls_required_no, count);
     arrival.recipients.resize(std::min<std::size_t>(count, a.left()));
-    for (ArrivalRecord::To& to : arrival.recipients) 
+    for (ArrivalRecord::To& to : arrival.recipients)
       ipc::fields(a, to.address, to.destination, to.given);
   }
   // We wrote it ourselves, into memory.

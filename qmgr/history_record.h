@@ -50,6 +50,7 @@ struct ArrivalRecord {
   std::uint64_t size = 0;
   MessageKind kind = MessageKind::mail;
   std::string_view sender;
+  std::string_view given_sender;
   std::string_view message_id;
   std::string_view protocol;
   std::string_view client_address;

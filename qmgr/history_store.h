@@ -54,16 +54,17 @@ struct TimelineRecipient {
   std::uint32_t index = 0;
   std::string address;
   std::string destination;
-  std::string given;  // by the client, where the address came of another
+  std::string given;                  // by the client, where the address came of another
   std::vector<TimelineEvent> events;  // in the order in which they happened
 };
 
 struct Timeline {
   mail::QueueId id;
   mail::QueueId part_of;  // the message it was split off
-  bool known = false;  // the arrival is known
+  bool known = false;     // the arrival is known
   WallTime received_at{};
   std::string sender;
+  std::string given_sender;  // by the client, where sender came of it
   std::string message_id;
   std::string protocol;
   std::string client_address;

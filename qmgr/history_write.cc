@@ -100,15 +100,17 @@ Status HistoryStore::write_arrival(const ArrivalRecord& r) {
     use.text(r.protocol).text(r.client_address).text(r.client_name).text(r.account);
     use.number(static_cast<std::int64_t>(r.size)).number(static_cast<int>(r.kind));
     use.flag(r.require_tls).flag(r.tls_required_no).number(number_of(r.part_of));
+    use.text(r.given_sender);
     if (!use.done()) return error(Sql::put_message);
   }
   ++segment_messages_;
   arrivals_.insert(id);
   if (!r.sender.empty()) keys_.emplace_back(lookup_hash(LookupKind::address, r.sender), id);
+  if (!r.given_sender.empty())
+    keys_.emplace_back(lookup_hash(LookupKind::address, r.given_sender), id);
   if (!r.message_id.empty())
     keys_.emplace_back(lookup_hash(LookupKind::message_id, r.message_id), id);
-  if (r.part_of.value != 0)
-    keys_.emplace_back(lookup_hash(LookupKind::part, r.part_of.text()), id);
+  if (r.part_of.value != 0) keys_.emplace_back(lookup_hash(LookupKind::part, r.part_of.text()), id);
   std::int64_t index = 0;
   for (const ArrivalRecord::To& to : r.recipients) {
     Use use(sql(Sql::put_recipient));

@@ -51,8 +51,9 @@ struct NewMessage {
   std::vector<NewRecipient> recipients;
   std::string content;     // empty when in_file
   std::string message_id;  // of the header section, where it was looked at already; for the history
-  mail::QueueId part_of{};  // split off from this one, for a reverse-path of its own
-  std::string held_for{};  // not empty: its recipients are held from the start, and this is why
+  std::string given_sender{};  // whom the client named, where another reverse-path came of it
+  mail::QueueId part_of{};     // split off from this one, for a reverse-path of its own
+  std::string held_for{};      // not empty: its recipients are held from the start, and this is why
 };
 
 enum class RecipientState : std::uint8_t { waiting, held };

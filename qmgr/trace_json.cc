@@ -148,6 +148,7 @@ std::string json_trace(const Timeline& timeline, const std::optional<StoredMessa
   if (timeline.part_of.value != 0) out["part_of"] = timeline.part_of.text();
   out["message_id"] = timeline.message_id;
   out["sender"] = timeline.sender;
+  if (!timeline.given_sender.empty()) out["given_sender"] = timeline.given_sender;
   out["received_at"] = timeline.known ? time_text(timeline.received_at) : std::string();
   out["protocol"] = timeline.protocol;
   out["client_address"] = timeline.client_address;

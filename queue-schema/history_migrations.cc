@@ -75,6 +75,7 @@ ALTER TABLE message ADD COLUMN tls_required_no INTEGER NOT NULL DEFAULT 0
 // A program of schema 2 works with it: it knows no aliases.
 constexpr std::string_view kExpansions = R"sql(
 ALTER TABLE message ADD COLUMN part_of INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE message ADD COLUMN given_sender TEXT NOT NULL DEFAULT '';
 ALTER TABLE recipient ADD COLUMN given TEXT NOT NULL DEFAULT '';
 )sql";
 

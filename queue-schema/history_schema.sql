@@ -29,7 +29,8 @@ CREATE TABLE message (
   kind INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2),                -- qmgr::MessageKind
   require_tls INTEGER NOT NULL DEFAULT 0 CHECK (require_tls IN (0, 1)),          -- RFC 8689
   tls_required_no INTEGER NOT NULL DEFAULT 0 CHECK (tls_required_no IN (0, 1)),
-  part_of INTEGER NOT NULL DEFAULT 0                                 -- the id it was split off from
+  part_of INTEGER NOT NULL DEFAULT 0,                                -- the id it was split off from
+  given_sender TEXT NOT NULL DEFAULT ''                              -- by the client, where sender came of it
 ) STRICT;
 
 CREATE TABLE recipient (

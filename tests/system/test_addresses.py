@@ -105,6 +105,7 @@ class Addresses(PostwainTestCase):
                 traces = [json.loads(line) for line in self.mta.cli(
                     "trace", whole, "--json").stdout.splitlines()]
                 self.assertEqual([None, whole], [t.get("part_of") for t in traces])
+                self.assertEqual([None, "a@else.test"], [t.get("given_sender") for t in traces])
                 self.assertEqual({"delivered"}, {r["state"] for t in traces
                                                  for r in t["recipients"]})
         self.assertEqual([], os.listdir(self.mta.folder / "spool/content"))

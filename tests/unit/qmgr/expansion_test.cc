@@ -107,6 +107,8 @@ TEST_CASE("expansion: a list with an owner is a message of its own, RFC 3461 5.2
   CHECK(text_of(out.messages[1]) == "201 <owner-list@mx.test> a@far.test b@far.test");
   const NewMessage& part = out.messages[1];
   CHECK(part.part_of.value == 100);
+  CHECK(part.given_sender == "sender@example.com");
+  CHECK(out.messages[0].given_sender.empty());
   CHECK(part.content.empty());
   CHECK(part.info.envelope.envid.empty());
   CHECK(part.info.envelope.ret == mail::DsnReturn::unspecified);
