@@ -86,6 +86,10 @@ bool is_clean(std::string_view text) {
   });
 }
 
+bool is_printable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
 // A word with octets above 127; the charset is a guess that is right nearly always.
 std::string encoded_word(std::string_view word) {
   constexpr std::size_t kBytes = 42;
@@ -197,6 +201,7 @@ void SevenBit::end_header(std::string& out) {
     has_version = has_version || iequals(field.name, "MIME-Version");
   }
   std::string boundary = parameter(type_value, "boundary");
+  if (!is_printable(boundary)) boundary.clear();
   Entity entity = entity_of(token_of(type_value));
   bool encoded = encoding == "base64" || encoding == "quoted-printable";
   if (entity == Entity::multipart && (boundary.empty() || boundaries_.size() >= kPartDepthMax))
