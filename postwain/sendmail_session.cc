@@ -87,7 +87,11 @@ class StandardSession {
     std::size_t from = 0;
     HeaderEnd end = find_header_end(content_, from, true);
     std::string header = content_.substr(0, end.found ? end.header : content_.size());
-    std::string_view body = std::string_view(content_).substr(end.found ? end.body : content_.size());
+    bool binary = envelope_.body == mail::BodyType::binary_mime;
+    if (binary && mail::has_lone_line_end(header))
+      return {550, {5, 6, 11}, "Error: lone CR or LF in header section"};
+    std::string_view body =
+        std::string_view(content_).substr(end.found ? end.body : content_.size());
     envelope_.tls_required_no = !envelope_.require_tls && mail::tls_required_no(header);
     SubmissionSource source;
     source.envelope = std::move(envelope_);
@@ -96,9 +100,13 @@ class StandardSession {
     source.eight_bit = [this] { return !is_ascii(content_); };
     source.head = [&](mail::QueueId id) {
       const mail::Address& sender = source.envelope.reverse_path;
-      LocalOrigin origin{id,       source.arrival.received_at, config_.hostname,
-                         account_, ::getuid(),
-                         sender.is_null() ? account_ + "@" + config_.hostname : sender.text(), {}};
+      LocalOrigin origin{id,
+                         source.arrival.received_at,
+                         config_.hostname,
+                         account_,
+                         ::getuid(),
+                         sender.is_null() ? account_ + "@" + config_.hostname : sender.text(),
+                         {}};
       return complete_header(header, origin);
     };
     source.more = [&body](std::string& out) -> Result<bool> {

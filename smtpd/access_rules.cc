@@ -14,14 +14,6 @@ bool matches_domain(std::string_view pattern, std::string_view domain) {
   return domain.size() > pattern.size() && domain.substr(domain.size() - pattern.size()) == pattern;
 }
 
-bool matches_client(const config::Rule& rule, const std::string& client) {
-  if (rule.clients.empty()) return true;
-  const std::string& compared = client.empty() ? std::string("127.0.0.1") : client;
-  return std::any_of(rule.clients.begin(), rule.clients.end(), [&](const config::Network& network) {
-    return config::contains(network, compared);
-  });
-}
-
 // A client of whom nobody can say now whether he has a name is neither this one nor unknown.
 bool matches_name(const config::Rule& rule, const dns::ClientFacts* facts) {
   if (rule.client_names.empty()) return true;
@@ -45,6 +37,14 @@ bool matches_hello(const config::Rule& rule, const std::string& hello) {
 
 }  // namespace
 
+bool lies_in(const std::vector<config::Network>& networks, const std::string& client) {
+  static const std::string kHere = "127.0.0.1";
+  const std::string& compared = client.empty() ? kHere : client;
+  return std::any_of(networks.begin(), networks.end(), [&](const config::Network& network) {
+    return config::contains(network, compared);
+  });
+}
+
 bool matches_address(const std::string& pattern, const mail::Address& address) {
   if (pattern == "*") return true;
   if (address.is_null()) return pattern == "<>";
@@ -60,7 +60,7 @@ const config::Rule* deciding_rule(const std::vector<config::Rule>& rules,
   if (rules.empty()) return nullptr;
   std::string hello = mail::domain_key(presented.hello);
   for (const config::Rule& rule : rules) {
-    if (!matches_client(rule, presented.client)) continue;
+    if (!rule.clients.empty() && !lies_in(rule.clients, presented.client)) continue;
     if (!matches_name(rule, presented.facts)) continue;
     if (!rule.hellos.empty() && !matches_hello(rule, hello)) continue;
     if (!rule.senders.empty() && !matches_any(rule.senders, presented.sender)) continue;

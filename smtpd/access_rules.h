@@ -19,7 +19,7 @@ struct Presented {
   std::string_view hello;
   const mail::Address& sender;
   const mail::Address* recipient = nullptr;  // null: at MAIL
-  const dns::ClientFacts* facts = nullptr;           // null: nobody has looked
+  const dns::ClientFacts* facts = nullptr;   // null: nobody has looked
 };
 
 // Null: no rule says anything, or (at MAIL) one that asks for the recipient comes first.
@@ -27,6 +27,9 @@ const config::Rule* deciding_rule(const std::vector<config::Rule>& rules,
                                   const Presented& presented);
 // Of a rule that refuses or defers.
 mail::Reply reply_of(const config::Rule& rule);
+
+// Whether a client of that address (a Unix socket counts as 127.0.0.1) is of one of them.
+bool lies_in(const std::vector<config::Network>& networks, const std::string& client);
 
 // "*", "<>", "user@domain", "domain", ".domain" (any subdomain); lower case.
 bool matches_address(const std::string& pattern, const mail::Address& address);

@@ -45,7 +45,8 @@ Found object_to_hello(const config::Config& config, const std::string& client,
   if (is_literal(hello)) return object_to_literal(access, client, hello);
   std::string name = mail::domain_key(hello);
   if (name == mail::domain_key(config.hostname))
-    return Objection{{550, {5, 7, 1}, "Hello with my name"}, &access.hello_origin, "our own name in hello"};
+    return Objection{
+        {550, {5, 7, 1}, "Hello with my name"}, &access.hello_origin, "our own name in hello"};
   if (name.find('.') == std::string::npos)
     return Objection{{504, {5, 5, 2}, "Hello needs a fully qualified host name"},
                      &access.hello_origin,
@@ -82,10 +83,13 @@ Found object_to_sender(const config::Access& access, const dns::ClientFacts& fac
 
 }  // namespace
 
-bool asks_client(const config::Config& config) {
-  return config.access.reverse_dns != config::ReverseDns::off ||
-         std::any_of(config.rules.begin(), config.rules.end(),
+bool rules_ask_client(const config::Config& config) {
+  return std::any_of(config.rules.begin(), config.rules.end(),
                      [](const config::Rule& rule) { return !rule.client_names.empty(); });
+}
+
+bool asks_client(const config::Config& config) {
+  return config.access.reverse_dns != config::ReverseDns::off || rules_ask_client(config);
 }
 
 bool asks_hello(const config::Config& config, std::string_view hello) {

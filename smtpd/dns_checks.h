@@ -20,6 +20,8 @@ struct Objection {
   std::string_view reason;
 };
 
+// Whether a rule has client_name: then even a client we know waits for its name.
+bool rules_ask_client(const config::Config& config);
 // Whether it has to be asked for this configuration.
 bool asks_client(const config::Config& config);
 bool asks_hello(const config::Config& config, std::string_view hello);

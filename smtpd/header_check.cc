@@ -31,14 +31,8 @@ std::optional<mail::Reply> HeaderCheck::finish(std::string_view content) {
 std::optional<mail::Reply> HeaderCheck::judge(std::string_view header) {
   if (header.size() > kHeaderSectionMax)
     return mail::Reply{552, {5, 3, 4}, "Error: header section too large"};
-  // Only BODY=BINARYMIME lets one come as far as here, and there, too, a header section has lines.
-  for (std::size_t i = 0; i < header.size(); ++i) {
-    bool pair = header[i] == '\r' && i + 1 < header.size() && header[i + 1] == '\n';
-    if (pair)
-      ++i;
-    else if (header[i] == '\r' || header[i] == '\n')
-      return mail::Reply{550, {5, 6, 11}, "Error: lone CR or LF in header section"};
-  }
+  if (binary_ && mail::has_lone_line_end(header))
+    return mail::Reply{550, {5, 6, 11}, "Error: lone CR or LF in header section"};
   if (mail::count_fields(header, "Received") >= kReceivedFieldsMax)
     return mail::Reply{554, {5, 4, 6}, "Error: too many hops, mail loop"};
   has_date_ = mail::count_fields(header, "Date") > 0;

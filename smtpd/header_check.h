@@ -18,6 +18,10 @@ constexpr std::size_t kReceivedFieldsMax = 100;      // so many or more: 554 5.4
 
 class HeaderCheck {
  public:
+  // binary: the content may hold a lone CR or LF (BODY=BINARYMIME), which its header section must
+  // not.
+  explicit HeaderCheck(bool binary = false) : binary_(binary) {}
+
   // content: all that came so far, without fields of ours; it may only have grown since the last
   // call, until whole() is true. The reply refuses the message.
   std::optional<mail::Reply> look(std::string_view content);
@@ -32,6 +36,7 @@ class HeaderCheck {
  private:
   std::optional<mail::Reply> judge(std::string_view header);
 
+  bool binary_;
   std::size_t searched_ = 0;
   bool whole_ = false;
   bool has_date_ = false;

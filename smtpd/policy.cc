@@ -131,6 +131,7 @@ Verdict Policy::recipient(const Client& client, const mail::Address& recipient) 
 }
 
 Verdict Policy::own_recipient(const OwnDomain& own, const mail::Address& recipient) const {
+  if (rewriter_.idle()) return local_recipient(own, recipient, recipient.domain_key());
   rewrite::Resolved found = rewriter_.resolve(recipient);
   switch (found.problem) {
     case rewrite::Problem::none:

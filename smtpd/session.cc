@@ -1,8 +1,7 @@
 #include "smtpd/session.h"
 
-#include <algorithm>
-
 #include "common/log/log.h"
+#include "smtpd/access_rules.h"
 #include "smtpd/client_address.h"
 #include "smtpd/trace_field.h"
 
@@ -16,12 +15,6 @@ constexpr std::size_t kInputMax = 256U << 10;
 constexpr std::size_t kOutputMax = 64U << 10;
 // Buffers of a session that waits for its next command are not larger than this.
 constexpr std::size_t kIdleBuffer = 32U << 10;
-
-bool lies_in(const std::vector<config::Network>& networks, const std::string& address) {
-  return std::any_of(networks.begin(), networks.end(), [&](const config::Network& network) {
-    return config::contains(network, address.empty() ? std::string("127.0.0.1") : address);
-  });
-}
 
 smtp::ServerOptions engine_options(const Shared& shared, const config::Listener& listener,
                                    const std::string& peer) {
@@ -277,6 +270,7 @@ void Session::on_hello() {
 // Believed for all that is decided from now on; the connection itself stays whose it is.
 void Session::on_xclient() {
   const smtp::ClientClaim& claim = engine_.claim();
+  forwarded_ = {};
   if (claim.address) {
     // One of whom nothing is known has no trust, and this connection's address.
     if (!claim.address->empty()) client_ = shared_.policy.classify(plain_address(*claim.address));
@@ -334,7 +328,7 @@ void Session::on_data() {
                              shared_.config.hostname, arrival.protocol, tls},
                             id_, envelope, now);
   trace_size_ = content_.size();
-  header_ = HeaderCheck();
+  header_ = HeaderCheck(envelope.body == mail::BodyType::binary_mime);
   handover_.emplace(shared_.intake, static_cast<Handover::Owner&>(*this), id_, std::move(envelope),
                     std::move(arrival));
   patience_.enter(Patience::Phase::content, shared_.loop.now());

@@ -22,8 +22,8 @@ void Session::on_mail() {
     looks_->forget_sender();
     if (asks_sender(shared_.config, sender)) looks_->sender(sender.domain_key());
   }
-  // Whoever may relay is not made to wait: for him a name is only for the record.
-  if (!looks_ || !looks_->pending() || (client_.may_relay() && shared_.config.rules.empty()))
+  // Whoever may relay is not made to wait, unless a rule asks: else the name is for the record.
+  if (!looks_ || !looks_->pending() || (client_.may_relay() && !rules_ask_client(shared_.config)))
     return decide_mail();
   mail_waits_ = true;
   patience_.enter(Patience::Phase::qmgr, shared_.loop.now());

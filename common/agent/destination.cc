@@ -162,9 +162,10 @@ bool Destination::has_other_family(std::size_t candidate) const {
   return one.host == next.host && is_v6(one) != is_v6(next);
 }
 
+// At this candidate or one before it.
 bool Destination::is_opening(std::size_t candidate) const {
   return std::any_of(slots_.begin(), slots_.end(), [candidate](const Slot& slot) {
-    return slot.candidate == candidate && !slot.connection->is_ready();
+    return slot.candidate <= candidate && !slot.connection->is_ready();
   });
 }
 

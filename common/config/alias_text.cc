@@ -137,6 +137,7 @@ class Parser {
  private:
   bool take(const LogicalLine& line) {
     AliasLine entry;
+    if (style_ != AliasStyle::list) targets_ = 0;
     entry.line = line.number;
     std::string_view rest = line.text;
     if (style_ != AliasStyle::list && !take_name(line, rest, entry)) return true;

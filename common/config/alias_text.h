@@ -16,7 +16,7 @@
 
 namespace postwain::config {
 
-constexpr std::size_t kAliasTargetsMax = 100'000;  // of one file; what follows is a mistake
+constexpr std::size_t kAliasTargetsMax = 100'000;  // of one name, or of a list; more is a mistake
 constexpr std::size_t kAliasLinesMax = 1'000'000;
 
 enum class AliasStyle { aliases, map, list };

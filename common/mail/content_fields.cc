@@ -36,6 +36,17 @@ std::size_t header_end(std::string_view content) {
   return at == std::string_view::npos ? at : at + 4;
 }
 
+bool has_lone_line_end(std::string_view header) {
+  for (std::size_t i = 0; i < header.size(); ++i) {
+    bool pair = header[i] == '\r' && i + 1 < header.size() && header[i + 1] == '\n';
+    if (pair)
+      ++i;
+    else if (header[i] == '\r' || header[i] == '\n')
+      return true;
+  }
+  return false;
+}
+
 std::size_t count_fields(std::string_view header, std::string_view name) {
   std::size_t count = 0;
   for_each_line(header, [&](std::string_view line) { count += is_field(line, name) ? 1 : 0; });

@@ -15,6 +15,10 @@ std::size_t count_fields(std::string_view header, std::string_view name);
 // Unfolded value of the first field of that name, empty when there is none.
 std::string field_value(std::string_view header, std::string_view name);
 
+// A CR or LF that is not part of a CRLF. In a header section, where everything is lines, no reader
+// agrees on what it means.
+bool has_lone_line_end(std::string_view header);
+
 // Whether it says "TLS-Required: No" (RFC 8689 4). A field that stands there more than once, or
 // says anything else, says nothing.
 bool tls_required_no(std::string_view header);

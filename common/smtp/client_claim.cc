@@ -16,6 +16,10 @@ mail::Reply bad_claim(std::string_view attribute) {
   return {501, {5, 5, 4}, "Bad " + std::string(attribute) + " attribute"};
 }
 
+bool is_unknown(std::string_view value) {
+  return iequals(value, "[UNAVAILABLE]") || iequals(value, "[TEMPUNAVAIL]");
+}
+
 bool is_port(std::string_view value) {
   return value.empty() || parse_decimal<std::uint16_t>(value).has_value();
 }
@@ -81,12 +85,24 @@ bool take(std::string_view attribute, std::string_view value, ClaimKind kind, Cl
   return !port || is_port(value);
 }
 
+void merge(ClientClaim&& said, ClientClaim& into) {
+  if (said.address) into.address = std::move(said.address);
+  if (said.name) {
+    into.name = std::move(said.name);
+    into.name_trouble = said.name_trouble;
+  }
+  if (said.hello) into.hello = std::move(said.hello);
+  if (said.extended) into.extended = said.extended;
+  if (said.login) into.login = std::move(said.login);
+}
+
 }  // namespace
 
 // xclient-command = "XCLIENT" 1*( SP attribute-name "=" attribute-value )
 Refusal parse_claim(std::string_view argument, ClaimKind kind, ClientClaim& claim) {
   if (argument.empty())
     return mail::Reply{501, {5, 5, 4}, "Syntax: attribute=value [attribute=value]"};
+  ClientClaim said;
   for (std::string_view word : split(argument, ' ')) {
     if (word.empty()) continue;
     std::size_t equals = word.find('=');
@@ -96,14 +112,17 @@ Refusal parse_claim(std::string_view argument, ClaimKind kind, ClientClaim& clai
     auto value = xtext_decode(word.substr(equals + 1));
     if (!value) return mail::Reply{501, {5, 5, 4}, "Bad attribute value"};
     bool trouble = iequals(*value, "[TEMPUNAVAIL]");
-    if (trouble || iequals(*value, "[UNAVAILABLE]")) value->clear();
-    if (!take(attribute, *value, kind, claim)) {
+    if (is_unknown(*value)) value->clear();
+    if (!take(attribute, *value, kind, said)) {
       bool shown = attribute.size() <= 16;
       for (char c : attribute) shown = shown && is_alnum(c);
       return bad_claim(shown ? attribute : "unknown");
     }
-    if (iequals(attribute, "NAME")) claim.name_trouble = trouble;
+    if (iequals(attribute, "NAME")) said.name_trouble = trouble;
   }
+  bool another = kind == ClaimKind::xclient && said.address && said.address != claim.address;
+  if (another) claim = ClientClaim();
+  merge(std::move(said), claim);
   return std::nullopt;
 }
 

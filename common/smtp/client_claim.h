@@ -27,7 +27,8 @@ struct ClientClaim {
   std::optional<std::string> login;
 };
 
-// Attributes of one command replace those of earlier ones.
+// Attributes of one command replace those of earlier ones. XCLIENT with another ADDR is about
+// another client: of him nothing is known but what the same command says.
 Refusal parse_claim(std::string_view argument, ClaimKind kind, ClientClaim& claim);
 
 }  // namespace postwain::smtp

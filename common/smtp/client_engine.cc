@@ -265,8 +265,9 @@ void ClientEngine::end_session(const Outcome& why, bool answered) {
       emit(ClientEvent::Kind::returned, a.transaction.key, why);
       continue;
     }
-    // In this transaction they got nothing.
-    for (std::size_t recipient : a.postponed) settle(a, recipient, why);
+    // In this transaction they got nothing; a refused MAIL or an abandoned one has settled all.
+    for (std::size_t recipient : a.postponed)
+      if (!a.ledger.settled(recipient)) settle(a, recipient, why);
     Outcome outcome = why;
     if (end_sent && !answered) {
       outcome.stage = Stage::final_reply;

@@ -70,8 +70,7 @@ void ClientEngine::make_seven_bit(Active& a) {
   Transaction& t = a.transaction;
   t.converted = true;
   a.seven_bit = std::make_unique<mail::SevenBit>();
-  // Base64 takes four octets for three, and a line end now and then.
-  t.size += t.size * 2 / 5;
+  // What a stream will have become is not known yet; a guess could be refused for nothing.
   if (!t.inlined) return;
   a.converted = std::make_unique<std::string>();
   a.seven_bit->convert(t.content, *a.converted);

@@ -54,6 +54,13 @@ class XClient(PostwainTestCase):
         self.assertEqual([220, 250, 554], self.replies(
             client, "XCLIENT ADDR=192.0.2.66 NAME=bad.test", "EHLO c", "MAIL FROM:<a@else.test>"))
 
+    def test_another_address_is_another_client(self):
+        self.begin()
+        client = self.session("127.0.0.2")
+        self.assertEqual([220, 220, 250, 250, 550], self.replies(
+            client, "XCLIENT ADDR=10.1.1.1 LOGIN=anna NAME=inner.test HELO=inner.test",
+            "XCLIENT ADDR=192.0.2.1", "EHLO c", "MAIL FROM:<a@else.test>", "RCPT TO:<x@far.test>"))
+
     def test_the_record_names_the_other_client(self):
         self.begin()
         client = self.session("127.0.0.2")

@@ -152,3 +152,31 @@ TEST_CASE("a connection that breaks leaves only those in doubt who got the conte
   CHECK(events[1].find("1/0 deferred final_reply") == 0);
   CHECK(events[1].find("in_doubt") != std::string::npos);
 }
+
+TEST_CASE("postponed recipients have one outcome each, whatever ends the session") {
+  const std::string hello = "250-x\r\n250-PIPELINING\r\n250 LIMITS RCPTMAX=1\r\n";
+  auto outcomes = [](const Events& events) {
+    std::size_t count = 0;
+    for (const std::string& event : events) count += event.find("1/") == 0 ? 1 : 0;
+    return count;
+  };
+  SECTION("MAIL is refused, then the connection breaks") {
+    auto client = ready_client(hello, any_cuts());
+    Message message = to({"b@y", "c@y"});
+    client->give(message, 1);
+    client->hear("550 no\r\n");
+    client->engine.lost("reset");
+    client->pump();
+    CHECK(outcomes(client->happened()) == 2);
+  }
+  SECTION("the process gives it up in its content") {
+    auto client = ready_client(hello, any_cuts());
+    Message message = to({"b@y", "c@y"});
+    message.inlined = false;
+    client->give(message, 1);
+    client->hear("250 ok\r\n250 ok\r\n354 go\r\n");
+    client->engine.abandon("stopping");
+    client->pump();
+    CHECK(outcomes(client->happened()) == 2);
+  }
+}

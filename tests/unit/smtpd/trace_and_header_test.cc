@@ -58,6 +58,13 @@ TEST_CASE("header section grows in pieces", "[header]") {
   }
 }
 
+TEST_CASE("a binary message has lines in its header section", "[header]") {
+  for (const char* lone : {"Subject: a\rb\r\n\r\n", "Subject: a\nb\r\n\r\n"}) {
+    CHECK(HeaderCheck(true).finish(lone)->code == 550);
+  }
+  CHECK_FALSE(HeaderCheck(true).finish("Subject: a\r\n\r\na\rb\nc"));
+}
+
 TEST_CASE("mail loops", "[header]") {
   auto verdict = [](std::size_t fields, const std::string& behind) {
     std::string content;
