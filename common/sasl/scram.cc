@@ -5,6 +5,7 @@
 #include "common/base/text.h"
 #include "common/sasl/compare.h"
 #include "common/sasl/exchange.h"
+#include "common/sasl/scram_text.h"
 
 namespace postwain::sasl {
 
@@ -26,28 +27,6 @@ std::optional<std::string> decode_name(std::string_view text) {
   if (out.empty() || out.size() > kNameMax || out.find('\0') != std::string::npos ||
       !is_valid_utf8(out))
     return std::nullopt;
-  return out;
-}
-
-// The value of the attribute that must come next, up to the comma; moves text behind it.
-std::optional<std::string_view> take(std::string_view& text, char attribute) {
-  if (text.size() < 2 || text[0] != attribute || text[1] != '=') return std::nullopt;
-  std::size_t comma = std::min(text.find(','), text.size());
-  std::string_view value = text.substr(2, comma - 2);
-  text.remove_prefix(std::min(comma + 1, text.size()));
-  return value;
-}
-
-bool is_nonce(std::string_view text) {
-  if (text.empty() || text.size() > 512) return false;
-  for (char c : text)
-    if (c < 33 || c > 126 || c == ',') return false;
-  return true;
-}
-
-std::string exclusive_or(std::string_view a, std::string_view b) {
-  std::string out(a);
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<char>(out[i] ^ b[i]);
   return out;
 }
 
@@ -98,16 +77,16 @@ class Scram final : public Exchange {
     if (!rest.empty() && rest.front() == ',') {
       rest.remove_prefix(1);
     } else {
-      auto value = take(rest, 'a');
+      auto value = take_attribute(rest, 'a');
       if (!value) return {};
       authorized = *value;
     }
     gs2_header_ = message.substr(0, message.size() - rest.size());
     client_first_ = rest;
     // A mandatory extension ("m=") is one we do not know.
-    auto name = take(rest, 'n');
-    auto nonce = name ? take(rest, 'r') : std::nullopt;
-    if (!nonce || !is_nonce(*nonce)) return {};
+    auto name = take_attribute(rest, 'n');
+    auto nonce = name ? take_attribute(rest, 'r') : std::nullopt;
+    if (!nonce || !is_scram_nonce(*nonce)) return {};
     auto user = decode_name(*name);
     if (!user || (!authorized.empty() && authorized != *name)) return {};
     user_ = *std::move(user);
@@ -136,8 +115,8 @@ class Scram final : public Exchange {
     std::size_t proof_at = message.rfind(",p=");
     if (proof_at == std::string_view::npos) return {};
     std::string_view rest = message.substr(0, proof_at);
-    auto binding = take(rest, 'c');
-    auto nonce = binding ? take(rest, 'r') : std::nullopt;
+    auto binding = take_attribute(rest, 'c');
+    auto nonce = binding ? take_attribute(rest, 'r') : std::nullopt;
     auto proof = base64_decode(message.substr(proof_at + 3));
     if (!nonce || !proof || proof->size() != 32) return {};
     auto bound = base64_decode(*binding);

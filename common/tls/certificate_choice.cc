@@ -46,6 +46,17 @@ void CertificateChoice::serve(SSL_CTX* ctx) {
   SSL_CTX_set_cert_cb(ctx, choose, this);
 }
 
+Status CertificateChoice::use_always(SSL_CTX* ctx, const Pair& pair) {
+  auto loaded = load(pair);
+  if (!loaded) return loaded.error();
+  STACK_OF(X509)* chain = sk_X509_new_null();
+  for (const X509Ptr& issuer : loaded->chain) sk_X509_push(chain, issuer.get());
+  int used = SSL_CTX_use_cert_and_key(ctx, loaded->leaf.get(), loaded->key.get(), chain, 1);
+  sk_X509_free(chain);
+  if (used != 1) return openssl_error("certificate");
+  return {};
+}
+
 bool CertificateChoice::use(SSL* ssl, const Loaded& one) {
   STACK_OF(X509)* chain = sk_X509_new_null();
   for (const X509Ptr& issuer : one.chain) sk_X509_push(chain, issuer.get());

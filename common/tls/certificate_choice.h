@@ -15,6 +15,8 @@ namespace postwain::tls {
 class CertificateChoice {
  public:
   // The first pair is the default. The error names OpenSSL's reason.
+  // A context that has this one pair to show: a client's.
+  static Status use_always(SSL_CTX* ctx, const Pair& pair);
   static Result<std::unique_ptr<CertificateChoice>> from(const std::vector<Pair>& pairs);
 
   // Every handshake of the context asks us, so we must live as long as it does.

@@ -28,10 +28,23 @@ class OpensslDigest final : public sasl::Digest {
     return out;
   }
   std::string hmac_sha256(std::string_view key, std::string_view text) const override {
-    std::string out(kSize, '\0');
+    return hmac(EVP_sha256(), key, text);
+  }
+  std::string hmac_md5(std::string_view key, std::string_view text) const override {
+    return hmac(EVP_md5(), key, text);
+  }
+  std::string pbkdf2_sha256(std::string_view password, std::string_view salt,
+                            std::uint32_t iterations) const override {
+    return tls::pbkdf2_sha256(password, salt, iterations);
+  }
+
+ private:
+  static std::string hmac(const EVP_MD* kind, std::string_view key, std::string_view text) {
+    std::string out(EVP_MAX_MD_SIZE, '\0');
     unsigned size = 0;
-    PW_CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), octets(text), text.size(),
+    PW_CHECK(HMAC(kind, key.data(), static_cast<int>(key.size()), octets(text), text.size(),
                   octets(out), &size) != nullptr);
+    out.resize(size);
     return out;
   }
 };

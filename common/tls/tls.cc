@@ -27,9 +27,13 @@ SSL_CTX* new_context(const SSL_METHOD* method) {
   return ctx;
 }
 
+int go_on(int, X509_STORE_CTX*) {
+  return 1;
+}
+
 }  // namespace
 
-Context::Context(ssl_ctx_st* ctx, bool verify) : ctx_(ctx), verify_(verify) {}
+Context::Context(ssl_ctx_st* ctx, PeerProof proof) : ctx_(ctx), proof_(proof) {}
 
 Result<std::shared_ptr<Context>> Context::server(std::string_view certificate,
                                                  std::string_view key) {
@@ -39,7 +43,7 @@ Result<std::shared_ptr<Context>> Context::server(std::string_view certificate,
 }
 
 Result<std::shared_ptr<Context>> Context::server(const ServerSettings& settings) {
-  std::shared_ptr<Context> context(new Context(new_context(TLS_server_method()), false));
+  std::shared_ptr<Context> context(new Context(new_context(TLS_server_method()), PeerProof::none));
   SSL_CTX* ctx = context->ctx_;
   SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
   if (settings.tls13_only) SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION);
@@ -57,23 +61,30 @@ Result<std::shared_ptr<Context>> Context::server(const ServerSettings& settings)
   return context;
 }
 
-Result<std::shared_ptr<Context>> Context::client(bool verify) {
-  std::shared_ptr<Context> context(new Context(new_context(TLS_client_method()), verify));
-  SSL_CTX_set_verify(context->ctx_, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
-  SSL_CTX_set_verify_depth(context->ctx_, 10);
-  context->sessions_ = std::make_unique<ClientSessions>();
-  context->sessions_->serve(context->ctx_);
-  if (verify && SSL_CTX_set_default_verify_paths(context->ctx_) != 1)
-    return openssl_error("system trust store");
-  return context;
+Result<std::shared_ptr<Context>> Context::client(PeerProof proof) {
+  return client(ClientSettings{proof, {}});
 }
 
-Result<std::shared_ptr<Context>> Context::dane_client() {
-  std::shared_ptr<Context> context(new Context(new_context(TLS_client_method()), false));
-  SSL_CTX_set_verify(context->ctx_, SSL_VERIFY_PEER, nullptr);
-  SSL_CTX_set_verify_depth(context->ctx_, 10);
-  if (SSL_CTX_dane_enable(context->ctx_) != 1) return openssl_error("DANE");
-  SSL_CTX_dane_set_flags(context->ctx_, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+Result<std::shared_ptr<Context>> Context::client(const ClientSettings& settings) {
+  PeerProof proof = settings.proof;
+  std::shared_ptr<Context> context(new Context(new_context(TLS_client_method()), proof));
+  SSL_CTX* ctx = context->ctx_;
+  bool demanded = proof == PeerProof::required || proof == PeerProof::dane;
+  // Where a certificate is only watched, the callback goes on whatever it is told.
+  SSL_CTX_set_verify(ctx, proof == PeerProof::none ? SSL_VERIFY_NONE : SSL_VERIFY_PEER,
+                     demanded ? nullptr : &go_on);
+  SSL_CTX_set_verify_depth(ctx, 10);
+  if (!settings.own.certificate.empty())
+    if (Status used = CertificateChoice::use_always(ctx, settings.own); !used) return used.error();
+  if (proof == PeerProof::dane) {
+    if (SSL_CTX_dane_enable(ctx) != 1) return openssl_error("DANE");
+    SSL_CTX_dane_set_flags(ctx, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+    return context;
+  }
+  context->sessions_ = std::make_unique<ClientSessions>();
+  context->sessions_->serve(ctx);
+  if (proof != PeerProof::none && SSL_CTX_set_default_verify_paths(ctx) != 1)
+    return openssl_error("system trust store");
   return context;
 }
 
@@ -101,7 +112,8 @@ Session Session::connecting(const Context& context, const std::string& name) {
 
 Session Session::client(const Context& context, const std::string& name) {
   Session session = connecting(context, name);
-  if (context.verify_ && !name.empty()) SSL_set1_host(session.ssl_, name.c_str());
+  bool looks = context.proof_ == PeerProof::required || context.proof_ == PeerProof::watched;
+  if (looks && !name.empty()) SSL_set1_host(session.ssl_, name.c_str());
   if (context.sessions_) context.sessions_->offer(session.ssl_);
   session.handshake();  // produces the client hello
   return session;
@@ -227,6 +239,11 @@ std::string Session::version() const {
 std::string Session::cipher() const {
   const char* name = SSL_CIPHER_get_name(SSL_get_current_cipher(ssl_));
   return name != nullptr ? name : "";
+}
+
+std::string Session::peer_fault() const {
+  long verdict = SSL_get_verify_result(ssl_);
+  return verdict == X509_V_OK ? std::string() : X509_verify_cert_error_string(verdict);
 }
 
 bool Session::resumed() const {

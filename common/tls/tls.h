@@ -54,6 +54,18 @@ struct CertificateFacts {
 };
 Result<CertificateFacts> certificate_facts(std::string_view pem, const std::string& host);
 
+// What a server has to show of itself.
+enum class PeerProof : std::uint8_t {
+  none,
+  watched,   // as required, but a handshake never fails for it; Session::peer_fault tells
+  required,  // its chain leads to the system's trust store and its name is the expected one
+  dane,      // it is believed by TLSA records alone (RFC 7671); they are given to each session
+};
+struct ClientSettings {
+  PeerProof proof = PeerProof::none;
+  Pair own{};  // shown to servers that ask; empty: none
+};
+
 // Shared by all sessions of one kind; cheap to hold.
 class Context {
  public:
@@ -61,20 +73,17 @@ class Context {
   static Result<std::shared_ptr<Context>> server(const ServerSettings& settings);
   static Result<std::shared_ptr<Context>> server(std::string_view certificate,
                                                  std::string_view key);
-  // verify: the peer's chain must lead to the system's trust store and its name must be the
-  // expected one.
-  static Result<std::shared_ptr<Context>> client(bool verify);
-  // The peer is believed by TLSA records alone (RFC 7671); they are given to each session.
-  static Result<std::shared_ptr<Context>> dane_client();
+  static Result<std::shared_ptr<Context>> client(const ClientSettings& settings);
+  static Result<std::shared_ptr<Context>> client(PeerProof proof);
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
  private:
   friend class Session;
-  Context(ssl_ctx_st* ctx, bool verify);
+  Context(ssl_ctx_st* ctx, PeerProof proof);
   ssl_ctx_st* ctx_;
-  bool verify_;
+  PeerProof proof_;
   std::unique_ptr<CertificateChoice> certificates_;  // of a server
   std::unique_ptr<TicketKeys> tickets_;              // the same
   std::unique_ptr<ClientSessions> sessions_;         // of a client that is no DANE client
@@ -87,9 +96,9 @@ class Session {
   static Session server(const Context& context);
   // name: SNI and, when the context verifies, the name the certificate must carry.
   static Session client(const Context& context, const std::string& name);
-  // Of a dane_client() context. name: SNI and the reference name of DANE-TA; DANE-EE looks at no
-  // name (RFC 7672 3.1.1). Records that cannot be used are passed over; with none the handshake
-  // fails.
+  // Of a context with PeerProof::dane. name: SNI and the reference name of DANE-TA; DANE-EE looks
+  // at no name (RFC 7672 3.1.1). Records that cannot be used are passed over; with none the
+  // handshake fails.
   static Session dane(const Context& context, const std::string& name,
                       const std::vector<mail::Tlsa>& records);
   ~Session();
@@ -114,6 +123,8 @@ class Session {
   std::string version() const;  // "TLSv1.3"
   std::string cipher() const;   // "TLS_AES_256_GCM_SHA384"
   bool resumed() const;         // from a ticket of an earlier session
+  // What is wrong with the server's certificate; empty: nothing, or nobody looked.
+  std::string peer_fault() const;
 
  private:
   explicit Session(ssl_st* ssl) : ssl_(ssl) {}

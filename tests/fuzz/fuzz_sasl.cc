@@ -29,6 +29,13 @@ class FuzzDigest final : public Digest {
   std::string hmac_sha256(std::string_view key, std::string_view text) const override {
     return sha256(sha256(key) + std::string(text));
   }
+  std::string hmac_md5(std::string_view key, std::string_view text) const override {
+    return hmac_sha256(key, text).substr(0, 16);
+  }
+  std::string pbkdf2_sha256(std::string_view password, std::string_view salt,
+                            std::uint32_t) const override {
+    return hmac_sha256(password, salt);
+  }
 };
 const FuzzDigest kDigest;
 

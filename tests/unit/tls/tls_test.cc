@@ -56,7 +56,7 @@ void pump(Session& a, Session& b, std::string& to_a, std::string& to_b, std::siz
 
 TEST_CASE("a handshake and data pass in pieces of any size") {
   auto server_context = Context::server(test_pem().certificate, test_pem().key);
-  auto client_context = Context::client(false);
+  auto client_context = Context::client(PeerProof::none);
   REQUIRE(server_context.ok());
   REQUIRE(client_context.ok());
   for (std::size_t step : {1UL, 7UL, 100000UL}) {
@@ -81,7 +81,7 @@ TEST_CASE("a handshake and data pass in pieces of any size") {
 }
 
 TEST_CASE("a client takes its session with a server up again, with the same name only") {
-  auto client_context = Context::client(false);
+  auto client_context = Context::client(PeerProof::none);
   ServerSettings settings;
   settings.pairs.push_back({test_pem().certificate, test_pem().key});
   std::string seed = TicketSeed::random(wall_now()).text();
@@ -116,7 +116,7 @@ TEST_CASE("a client takes its session with a server up again, with the same name
 
 TEST_CASE("both ends of a session have the same channel bindings") {
   auto server_context = Context::server(test_pem().certificate, test_pem().key);
-  auto client_context = Context::client(false);
+  auto client_context = Context::client(PeerProof::none);
   Session client = Session::client(**client_context, "mx.example.org");
   Session server = Session::server(**server_context);
   using Kind = Session::ChannelBinding;
@@ -134,7 +134,7 @@ TEST_CASE("both ends of a session have the same channel bindings") {
 
 TEST_CASE("a certificate nobody vouches for fails when verified") {
   auto server_context = Context::server(test_pem().certificate, test_pem().key);
-  auto client_context = Context::client(true);
+  auto client_context = Context::client(PeerProof::required);
   Session client = Session::client(**client_context, "mx.example.org");
   Session server = Session::server(**server_context);
   std::string a;
@@ -142,6 +142,38 @@ TEST_CASE("a certificate nobody vouches for fails when verified") {
   pump(client, server, a, b, 100000);
   CHECK(client.state() == Session::State::failed);
   CHECK_FALSE(client.error().empty());
+}
+
+TEST_CASE("a certificate that is only watched fails nothing, and its fault is told") {
+  auto server_context = Context::server(test_pem().certificate, test_pem().key);
+  auto client_context = Context::client(PeerProof::watched);
+  Session client = Session::client(**client_context, "mx.example.org");
+  Session server = Session::server(**server_context);
+  std::string a;
+  std::string b;
+  pump(client, server, a, b, 100000);
+  CHECK(client.state() == Session::State::open);
+  CHECK_FALSE(client.peer_fault().empty());
+}
+
+TEST_CASE("a client shows the certificate it has, when it is asked") {
+  ServerSettings asking;
+  asking.pairs = {{test_pem().certificate, test_pem().key}};
+  asking.ask_client = true;
+  auto server_context = Context::server(asking);
+  for (bool own : {false, true}) {
+    ClientSettings settings;
+    if (own) settings.own = {test_pem().certificate, test_pem().key};
+    auto client_context = Context::client(settings);
+    REQUIRE(client_context.ok());
+    Session client = Session::client(**client_context, "mx.example.org");
+    Session server = Session::server(**server_context);
+    std::string a;
+    std::string b;
+    pump(client, server, a, b, 100000);
+    CHECK(server.peer_certificate().fingerprint.empty() != own);
+  }
+  CHECK_FALSE(Context::client({PeerProof::none, {"rubbish", "rubbish"}}).ok());
 }
 
 TEST_CASE("plain bytes instead of a handshake fail, and the session stays dead") {
