@@ -14,9 +14,9 @@ Result<std::unique_ptr<StoreFinder>> StoreFinder::create(net::Loop& loop,
 StoreFinder::StoreFinder(std::unique_ptr<dns::Resolver> resolver)
     : resolver_(std::move(resolver)), hosts_(*resolver_) {}
 
-void StoreFinder::find(const mail::NextHop& hop, mail::TlsLevel level,
+void StoreFinder::find(const mail::Approach& approach, const mail::StsPolicy* known,
                        std::function<void(agent::NextHosts)> done) {
-  hosts_.find(hop, level, std::move(done));
+  hosts_.find(approach, known, std::move(done));
 }
 
 }  // namespace postwain::lmtp_client

@@ -49,9 +49,9 @@ Json json_of(const Explanation& e, const Question& question) {
   Json& route = out["route"];
   route["destination"] = e.destination;
   route["origin"] = e.route.origin.text();
-  route["tls"] = mail::name_of(e.route.tls);
-  route["login"] = !e.route.credential.empty();
-  route["sources"] = e.route.sources;
+  route["tls"] = mail::name_of(e.route.approach.tls);
+  route["login"] = e.route.approach.credential.present();
+  route["sources"] = e.route.approach.sources;
   route["concurrency"] = e.route.concurrency;
   route["connections"] = e.route.connections;
   route["rate"] = e.route.rate_count > 0 ? fmt::format("{}/{}", e.route.rate_count,
@@ -89,9 +89,9 @@ void print_targets(const Explanation& e) {
 void print(const Explanation& e) {
   for (const ExplainedStep& step : e.steps) print_step(step.name, step.what, step.origin);
   print_targets(e);
-  print_step("TLS", std::string(mail::name_of(e.route.tls)), {});
-  if (!e.route.sources.empty())
-    print_step("from", fmt::format("{}", fmt::join(e.route.sources, ", ")), {});
+  print_step("TLS", std::string(mail::name_of(e.route.approach.tls)), {});
+  if (!e.route.approach.sources.empty())
+    print_step("from", fmt::format("{}", fmt::join(e.route.approach.sources, ", ")), {});
   print_step("limits", limits_text(e.route), {});
   std::string delays;
   for (Duration delay : e.schedule) delays += (delays.empty() ? "" : ", ") + format_duration(delay);
@@ -150,7 +150,7 @@ int explain_command(const ClientOptions& options, const ExplainOptions& explaine
   Json json = json_of(explanation, question);
   if (!options.json) print(explanation);
   if (!explained.no_dns) {
-    auto hosts = look_up_hosts(loaded.config, explanation.hop, explanation.route.tls);
+    auto hosts = look_up_hosts(loaded.config, explanation.route.approach);
     if (!hosts) return fail(kExitUnavailable, hosts.error().text);
     json["next_hops"] = hosts_json(*hosts);
     json["next_hop_refusal"] = hosts->refusal ? hosts->refusal->reply.one_line() : std::string();

@@ -1,21 +1,27 @@
 #include "postwain/explain_hosts.h"
 
 #include "common/agent/mx_finder.h"
+#include "common/agent/sts_finder.h"
 #include "common/dns/client_looks.h"
+#include "common/http/fetcher.h"
 #include "common/net/loop.h"
 #include "smtpd/client_address.h"
 #include "smtpd/dns_checks.h"
 
 namespace postwain::tool {
 
-Result<agent::NextHosts> look_up_hosts(const config::Config& config, const mail::NextHop& hop,
-                                       mail::TlsLevel tls) {
+Result<agent::NextHosts> look_up_hosts(const config::Config& config,
+                                       const mail::Approach& approach) {
   net::Loop loop;
   auto resolver = dns::Resolver::create(loop, config.dns.servers, config.dns.trust_ad);
   if (!resolver) return resolver.error();
-  agent::MxFinder finder(**resolver, config);
+  auto fetcher = http::new_fetcher(loop);
+  if (!fetcher) return fetcher.error();
+  agent::StsFinder policies(**resolver, fetcher.take(), config.delivery.sts_port,
+                            config.delivery.allow_private_mx);
+  agent::MxFinder finder(**resolver, config.delivery.sts ? &policies : nullptr, config);
   std::optional<agent::NextHosts> found;
-  finder.find(hop, tls, [&](agent::NextHosts hosts) {
+  finder.find(approach, nullptr, [&](agent::NextHosts hosts) {
     found = std::move(hosts);
     loop.stop();
   });

@@ -81,7 +81,8 @@ mail::Address add_rewriting(Explanation& out, const config::Config& config,
   if (found.changed)
     for (const rewrite::Target& target : found.targets)
       out.targets.push_back(
-          {target.address.text(), target.owner.text(), router.route(target.address).key});
+          {target.address.text(), target.owner.text(),
+           router.route(target.address, target.owner.is_null() ? sender : target.owner).key});
   return found.targets.front().address;
 }
 
@@ -109,10 +110,10 @@ Explanation explain(const config::Config& config, const Question& question) {
   if (!recipient.has_domain()) recipient = mail::Address::from_text(config.postmaster);
   qmgr::Router router(config);
   recipient = add_rewriting(out, config, router, sender, recipient);
-  qmgr::Routed routed = router.route(recipient);
-  out.hop = routed.hop;
-  out.destination = routed.key;
+  qmgr::Routed routed = router.route(recipient, sender);
   out.route = *routed.settings;
+  out.route.approach.hop = routed.hop;
+  out.destination = routed.key;
   out.schedule = out.route.store_schedule ? config.queue.retry_lmtp : config.queue.retry;
   out.lifetime = sender.is_null() ? config.queue.bounce_lifetime : config.queue.lifetime;
   std::string what = out.route.origin.line > 0 ? "by the first [[route]] that matches"

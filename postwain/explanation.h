@@ -45,7 +45,6 @@ struct Explanation {
   };
   std::vector<Target> targets;
   // Also when it is refused: where it would go; of several, the first.
-  mail::NextHop hop;
   std::string destination;
   qmgr::RouteSettings route;
   std::vector<Duration> schedule;

@@ -124,6 +124,7 @@ Json destination_json(const DestinationReport& one) {
     d["mx_set"] = one.mx_set;
     d["mx_set_breaker"] = one.mx_set_open ? "open" : "closed";
   }
+  d["draining"] = one.draining;
   if (one.suspended_until)
     d["suspended_until"] = *one.suspended_until == WallTime::max()
                                ? std::string("further notice")

@@ -12,14 +12,15 @@ namespace {
 
 constexpr std::array kAllPools = {Pool::smtp, Pool::lmtp};
 
-// REQUIRETLS goes only to a server whose certificate proves its name (RFC 8689 4.2.1), whatever the
-// route is content with. "TLS-Required: No" waives what the receiving domain asks for (RFC 8689 5),
-// not what the operator's route says. A mail store is the end of the way.
-mail::TlsLevel tls_for(mail::TlsLevel of_route, const mail::Envelope& envelope,
-                       const mail::NextHop& hop) {
-  if (envelope.tls_required_no && of_route == mail::TlsLevel::policy) return mail::TlsLevel::may;
-  bool demanded = envelope.require_tls && hop.kind != mail::HopKind::lmtp;
-  return demanded ? std::max(of_route, mail::TlsLevel::verify) : of_route;
+// REQUIRETLS goes only to a server that has proven its name (RFC 8689 4.2.1), whatever the route is
+// content with. "TLS-Required: No" waives what the receiving domain asks for (RFC 8689 5), not what
+// the operator's route says. A mail store is the end of the way.
+void obey_envelope(const mail::Envelope& envelope, mail::Approach& approach) {
+  if (envelope.tls_required_no && approach.tls == mail::TlsLevel::policy)
+    approach.tls = mail::TlsLevel::may;
+  if (!envelope.require_tls || approach.hop.kind == mail::HopKind::lmtp) return;
+  approach.require_tls = true;
+  approach.tls = std::max(approach.tls, mail::TlsLevel::proven);
 }
 
 std::size_t index_of(Pool pool) {
@@ -29,7 +30,12 @@ std::size_t index_of(Pool pool) {
 }  // namespace
 
 Delivery::Delivery(net::Loop& loop, Queue& queue)
-    : loop_(loop), queue_(queue), wake_(loop), opening_(loop), alone_(loop) {
+    : loop_(loop),
+      queue_(queue),
+      tokens_(loop, queue.config()),
+      wake_(loop),
+      opening_(loop),
+      alone_(loop) {
   // Whoever has not come back by then is not waited for.
   opening_.start(kAgentsWait, [this] {
     open_.fill(true);
@@ -178,10 +184,10 @@ void Delivery::send_lease(Agent& agent, Pick pick) {
   ipc::Lease lease;
   lease.lease = ++last_lease_;
   lease.id = message.info.id;
+  static_cast<mail::Approach&>(lease) = routed.settings->approach;
   lease.hop = std::move(routed.hop);
-  lease.tls = tls_for(routed.settings->tls, message.info.envelope, lease.hop);
-  lease.sources = routed.settings->sources;
-  lease.credential = routed.settings->credential;
+  obey_envelope(message.info.envelope, lease);
+  lease.sts = queue_.sts_policy(lease.hop);
   lease.envelope = message.info.envelope;
   lease.received_at = message.info.arrival.received_at;
   lease.size = message.info.size;
@@ -203,6 +209,7 @@ bool Delivery::frame(std::uint64_t peer, ipc::FrameType type, std::string_view p
   if (found == agents_.end()) return false;
   if (type == ipc::FrameType::outcomes) return outcomes(found->second, payload);
   if (type == ipc::FrameType::content_request) return content_request(peer, found->second, payload);
+  if (type == ipc::FrameType::token_request) return token_request(peer, payload);
   if (type == ipc::FrameType::late_outcomes) return late_outcomes(found->second, payload);
   return false;
 }
@@ -236,6 +243,7 @@ bool Delivery::outcomes(Agent& agent, std::string_view payload) {
   if (!now.empty()) queue_.settle(running.pick.job.id, std::move(now));
   if (report.done) {
     queue_.note_mx_set(running.pick.destination, report.mx_set);
+    if (report.sts) queue_.keep_sts_policy(running.pick.destination, *report.sts);
     end_lease(agent, report.lease);
   }
   return true;
@@ -246,10 +254,9 @@ bool Delivery::probe(const Routed& routed, const mail::Address& recipient, Probe
   if (agent == nullptr) return false;
   ipc::Lease lease;
   lease.lease = ++last_lease_;
+  static_cast<mail::Approach&>(lease) = routed.settings->approach;
   lease.hop = routed.hop;
-  lease.tls = routed.settings->tls;
-  lease.sources = routed.settings->sources;
-  lease.credential = routed.settings->credential;
+  lease.sts = queue_.sts_policy(lease.hop);
   lease.inlined = true;
   lease.probe = true;
   lease.received_at = wall_now();
@@ -276,6 +283,20 @@ void Delivery::end_lease(Agent& agent, std::uint64_t lease) {
   agent.leases.erase(found);
   if (agent.leases.empty()) agent.set_apart = false;
   schedule();
+}
+
+bool Delivery::token_request(std::uint64_t peer, std::string_view payload) {
+  ipc::TokenRequest request;
+  if (!ipc::decode(payload, request)) return false;
+  tokens_.find(request.command, request.refused,
+               [this, peer, number = request.request](const Result<std::string>& token) {
+                 auto agent = agents_.find(peer);
+                 if (agent == agents_.end()) return;
+                 ipc::Token answer{number, {}, {}};
+                 (token ? answer.token : answer.trouble) = token ? *token : token.error().text;
+                 agent->second.connection->send(answer);
+               });
+  return true;
 }
 
 bool Delivery::late_outcomes(Agent& agent, std::string_view payload) {

@@ -21,6 +21,7 @@
 #include "common/net/loop.h"
 
 #include "qmgr/queue.h"
+#include "qmgr/token_source.h"
 
 namespace postwain::qmgr {
 
@@ -86,6 +87,7 @@ class Delivery {
   bool outcomes(Agent& agent, std::string_view payload);
   bool probed(Agent& agent, ipc::Outcomes& report);
   bool late_outcomes(Agent& agent, std::string_view payload);
+  bool token_request(std::uint64_t peer, std::string_view payload);
   bool content_request(std::uint64_t peer, Agent& agent, std::string_view payload);
   void send_chunk(std::uint64_t peer, const ipc::ContentRequest& request, mail::QueueId id,
                   std::optional<std::string> bytes);
@@ -93,6 +95,7 @@ class Delivery {
 
   net::Loop& loop_;
   Queue& queue_;
+  TokenSource tokens_;
   net::Timer wake_;
   net::Timer opening_;
   net::Timer alone_;

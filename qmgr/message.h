@@ -10,6 +10,7 @@
 #include "common/mail/envelope.h"
 #include "common/mail/outcome.h"
 #include "common/mail/queue_id.h"
+#include "common/mail/sts_policy.h"
 
 #include "common/ipc/messages.h"
 
@@ -100,6 +101,12 @@ struct OpenBreaker {
   WallTime opened_at{};
   WallTime hold_until{};
   std::string reason;
+};
+
+// A domain's MTA-STS policy (table sts_policy).
+struct KnownStsPolicy {
+  std::string domain;
+  mail::StsPolicy policy;
 };
 
 // The hosts behind a destination (table mx_set).

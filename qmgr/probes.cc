@@ -67,7 +67,7 @@ void Probes::ask(const mail::Address& recipient, Done done) {
 
 // Nothing is started where the answer cannot come: the breaker is open, no agent has room.
 void Probes::start(const std::string& key, const mail::Address& recipient) {
-  Routed routed = queue_.route(recipient);
+  Routed routed = queue_.route(recipient, mail::Address());
   if (running_.size() >= kProbesAtOnce || !queue_.is_reachable(routed.key)) return;
   bool sent = delivery_.probe(
       routed, recipient,

@@ -76,7 +76,7 @@ void Queue::configure(const config::Config& config) {
 
 void Queue::give_its_way(NewMessage& message) {
   for (NewRecipient& r : message.recipients)
-    r.destination = router_->route(r.recipient.address).key;
+    r.destination = router_->route(r.recipient.address, message.info.envelope.reverse_path).key;
   message.info.traffic_class =
       classify(message.info.kind, message.info.envelope, message.recipients.size());
 }
@@ -104,9 +104,8 @@ void Queue::accept(NewMessage message, std::function<void(AcceptEnd)> done) {
     submission.parts.assign(std::make_move_iterator(expanded.messages.begin() + 1),
                             std::make_move_iterator(expanded.messages.end()));
     if (!expanded.told.empty()) {
-      submission.notices =
-          plan_notices(expanded.as_given, std::move(expanded.told), notice_settings(expanded.as_given),
-                       wall_now());
+      submission.notices = plan_notices(expanded.as_given, std::move(expanded.told),
+                                        notice_settings(expanded.as_given), wall_now());
       give_notices_their_way(submission.notices);
     }
   }
@@ -138,13 +137,14 @@ void Queue::share_content(std::unique_ptr<AcceptRequest> request) {
   worker_->run([this, id, files = files_, parts = std::move(parts),
                 request = std::shared_ptr<AcceptRequest>(std::move(request))]() mutable {
     Status shared = files.share(id, parts);
-    return [this, request = std::move(request), error = shared ? std::string() : shared.error().text] {
-      auto own = std::make_unique<AcceptRequest>(std::move(*request));
-      if (error.empty()) return store_->accept(std::move(own));
-      own->end = AcceptEnd::failed;
-      own->error = error;
-      own->done(*own);
-    };
+    return
+        [this, request = std::move(request), error = shared ? std::string() : shared.error().text] {
+          auto own = std::make_unique<AcceptRequest>(std::move(*request));
+          if (error.empty()) return store_->accept(std::move(own));
+          own->end = AcceptEnd::failed;
+          own->error = error;
+          own->done(*own);
+        };
   });
 }
 
@@ -208,8 +208,8 @@ void Queue::offer_fresh(NewMessage& message, WallTime due) {
     while (end < order.size() && end - start < kLeaseRecipients &&
            message.recipients[order[end]].destination == key)
       ++end;
-    DestinationId id =
-        destination(router_->route(message.recipients[order[start]].recipient.address));
+    DestinationId id = destination(router_->route(
+        message.recipients[order[start]].recipient.address, message.info.envelope.reverse_path));
     Job job{message.info.id, message.info.traffic_class, milestone_of(message.info, false), {}};
     job.remaining = static_cast<std::uint32_t>(run);
     for (std::size_t i = start; i < end; ++i) job.recipients.push_back(order[i]);
@@ -276,7 +276,8 @@ void Queue::refilled(const Refill& refill, DuePage page) {
     if (known != nullptr && known->find(row.recipient.index) != nullptr) continue;
     auto blocked = blocked_.find(row.message);
     if (blocked != blocked_.end() && blocked->second.count(row.recipient.index) > 0) continue;
-    DestinationId id = destination(router_->route(row.recipient.recipient.address));
+    DestinationId id = destination(
+        router_->route(row.recipient.recipient.address, info->second->envelope.reverse_path));
     auto [at, is_new] = open.try_emplace({row.message, id}, groups.size());
     if (!is_new && groups[at->second].rows.size() >= kLeaseRecipients) {
       is_new = true;

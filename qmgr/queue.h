@@ -77,7 +77,9 @@ class Queue {
   std::optional<Pick> next(Pool pool);
   WorkingMessage* find(mail::QueueId id) { return working_.find(id); }
   Routed route_of(WorkingMessage& message, const Job& job);
-  Routed route(const mail::Address& recipient) const { return router_->route(recipient); }
+  Routed route(const mail::Address& recipient, const mail::Address& sender) const {
+    return router_->route(recipient, sender);
+  }
   // Neither suspended nor behind a breaker that holds. One whose time is over lets a try pass, or
   // with nothing queued nobody would ever find out that the destination is back.
   bool is_reachable(const std::string& destination);
@@ -95,6 +97,9 @@ class Queue {
   void finished(const Pick& pick, const AttemptSummary& summary, const std::string& reason);
   // The hosts an agent found behind the destination.
   void note_mx_set(DestinationId id, const std::string& mx_set);
+  // A policy of routing by MX, and what is known of one.
+  void keep_sts_policy(DestinationId id, const mail::StsPolicy& policy);
+  std::optional<mail::StsPolicy> sts_policy(const mail::NextHop& hop) const;
   void set_capacity(Pool pool, std::size_t leases) { scheduler_.set_capacity(pool, leases); }
   // Reports about recipients that are not in memory (late outcomes after a restart).
   void settle_late(mail::QueueId id, std::vector<IndexedOutcome> outcomes);
@@ -152,11 +157,13 @@ class Queue {
   void wait_for_history();
   void read_destinations(std::string after);
   void read_breakers(std::string after);
+  void read_sts_policies(std::string after);
   void read_mx_sets(std::string after);
   void read_suspensions(std::string after);
   void restore(const OpenBreaker& breaker);
   void keep_breaker(const std::string& key, const DestinationHealth& health,
                     const std::string& reason);
+  void is_back(DestinationId id, const std::string& key);
   void recall_mx_set(DestinationId id, const std::string& key);
   void end_suspensions(WallTime now);
   void count_stretch();
@@ -221,7 +228,8 @@ class Queue {
   NoticeGather gather_;
   net::Timer gather_timer_;
   net::Timer start_timer_;
-  std::unordered_map<std::string, std::string> mx_sets_;  // hosts by destination
+  std::unordered_map<std::string, mail::StsPolicy> sts_policies_;  // by domain
+  std::unordered_map<std::string, std::string> mx_sets_;           // hosts by destination
   std::map<std::string, Suspension> suspensions_;
   bool keep_files_ = false;
   std::vector<mail::QueueId> kept_files_;  // to be removed afterwards

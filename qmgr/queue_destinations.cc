@@ -12,6 +12,7 @@ namespace {
 
 // Breakers of MX sets stand in the same table as those of destinations.
 constexpr std::string_view kMxSetPrefix = "mxset:";
+constexpr std::size_t kBroughtForward = 1000;  // recipients at the end of an outage
 constexpr std::size_t kMxSetKeyMax = 4000;
 constexpr Duration kMxSetKept = std::chrono::hours(24 * 60);  // unseen for so long: forgotten
 
@@ -74,7 +75,26 @@ void Queue::finished(const Pick& pick, const AttemptSummary& summary, const std:
   std::string set_key = set != nullptr ? std::string(kMxSetPrefix) + set->key : std::string();
   HealthChange changed = scheduler_.finished(pick, summary.end(), now);
   if (changed.destination) keep_breaker(key, scheduler_.health(id), reason);
+  if (changed.destination && !scheduler_.health(id).is_open()) is_back(id, key);
   if (changed.mx_set) keep_breaker(set_key, scheduler_.mx_set(id)->health, reason);
+}
+
+// Those that found nobody there need not wait for the next step of their schedule: they are the
+// oldest, and no reason is left.
+void Queue::is_back(DestinationId id, const std::string& key) {
+  scheduler_.pin(id, 1);
+  WallTime now = wall_now();
+  store_->write(
+      [key, now](Store& store) { return store.bring_forward(key, now, kBroughtForward); });
+  // Behind that write, so that what it changed is read.
+  store_->read([this, id](Store&) -> StoreThread::Completion {
+    return [this, id] {
+      WallTime later = wall_now();
+      scheduler_.read_again(id, later, later);
+      scheduler_.unpin(id, 1, later);
+      hooks_.on_work();
+    };
+  });
 }
 
 void Queue::keep_breaker(const std::string& key, const DestinationHealth& health,
@@ -123,7 +143,7 @@ void Queue::recall_mx_set(DestinationId id, const std::string& key) {
 // A destination by its own name, or a domain by the route it takes.
 std::string Queue::destination_key(const std::string& text) const {
   if (text.find(':') != std::string::npos) return text;
-  return router_->route(mail::Address::from_text("postmaster@" + text)).key;
+  return router_->route(mail::Address::from_text("postmaster@" + text), mail::Address()).key;
 }
 
 bool Queue::suspend(Suspension suspension) {

@@ -26,7 +26,7 @@ std::optional<Pick> Queue::next(Pool pool) {
 Routed Queue::route_of(WorkingMessage& message, const Job& job) {
   WorkingRecipient* first = message.find(job.recipients.front());
   PW_CHECK(first != nullptr);
-  return router_->route(first->recipient.address);
+  return router_->route(first->recipient.address, message.info.envelope.reverse_path);
 }
 
 bool Queue::is_suspect(const Pick& pick) {
@@ -53,11 +53,12 @@ RecipientFacts Queue::facts_of(const WorkingRecipient& r) const {
 }
 
 RetryRules Queue::rules_for(const MessageInfo& info, const mail::Address& recipient) const {
-  Routed routed = router_->route(recipient);
+  Routed routed = router_->route(recipient, info.envelope.reverse_path);
   RetryRules rules;
   rules.lifetimes = lifetimes_of(info);
   rules.delays = routed.settings->store_schedule ? &config_.queue.retry_lmtp : &config_.queue.retry;
   rules.jitter = config_.queue.jitter;
+  rules.hold_in_doubt = routed.settings->hold_in_doubt;
   rules.final_delivery = routed.hop.kind == mail::HopKind::lmtp;
   return rules;
 }
@@ -210,7 +211,7 @@ void Queue::give_notices_their_way(std::vector<NoticeOrder>& orders) {
   for (NoticeOrder& order : orders) {
     order.request.id = next_id();
     for (mail::Address& to : readers_of(order.request.to, *rewriter_)) {
-      std::string key = router_->route(to).key;
+      std::string key = router_->route(to, mail::Address()).key;
       order.recipients.push_back({{std::move(to), {}, {}}, std::move(key)});
     }
   }

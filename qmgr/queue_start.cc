@@ -102,7 +102,7 @@ void Queue::wait_for_history() {
   auto go_on = [this, went = std::make_shared<bool>(false)] {
     if (std::exchange(*went, true) || finishing_) return;
     start_timer_.stop();
-    read_mx_sets({});
+    read_sts_policies({});
   };
   start_timer_.start(kHistoryWaitMax, go_on);
   recorder_->history().flush(go_on);

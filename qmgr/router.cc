@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
+#include "common/mail/address_pattern.h"
 
 namespace postwain::qmgr {
 
@@ -25,35 +26,48 @@ mail::TlsLevel usual_tls(mail::HopKind kind) {
 RouteSettings settings_of(const config::Route& route) {
   RouteSettings settings;
   bool lmtp = route.deliver.kind == mail::HopKind::lmtp;
-  settings.tls = route.tls.value_or(usual_tls(route.deliver.kind));
-  settings.credential = route.credential;
-  settings.sources = route.sources;
+  mail::Approach& approach = settings.approach;
+  approach.hop = route.deliver;
+  approach.tls = route.tls.value_or(usual_tls(route.deliver.kind));
+  approach.sources = route.sources;
+  approach.family = route.family;
+  approach.credential = route.credential;
+  approach.certificate = route.certificate;
+  if (route.fallback) approach.fallback = route.fallback->hosts;
+  approach.fallback_tls = route.fallback_tls;
+  settings.hold_in_doubt = route.hold_in_doubt;
   settings.store_schedule = route.store_schedule || lmtp;
   settings.concurrency = route.concurrency;
   settings.connections = route.connections;
   settings.rate_count = route.rate_count;
   settings.rate_period = route.rate_period;
+  settings.drain_count = route.drain_count;
+  settings.drain_period = route.drain_period;
   settings.origin = route.origin;
   return settings;
 }
 
 // Two routes to one hop that differ in how they go there must not share leases and windows.
 bool is_plain(const RouteSettings& s, mail::HopKind kind) {
-  return s.tls == usual_tls(kind) && s.credential.empty() && s.sources.empty() &&
-         s.concurrency == 0 && s.connections == 0 && s.rate_count == 0 &&
+  mail::Approach usual;
+  usual.hop = s.approach.hop;
+  usual.tls = usual_tls(kind);
+  usual.fallback_tls = s.approach.fallback_tls;
+  return s.approach == usual && !s.hold_in_doubt && s.concurrency == 0 && s.connections == 0 &&
+         s.rate_count == 0 && s.drain_count == 0 &&
          s.store_schedule == (kind == mail::HopKind::lmtp);
 }
 
 }  // namespace
 
 Router::Router(const config::Config& config) {
-  fallback_.settings.tls = usual_tls(mail::HopKind::mx);
+  fallback_.settings.approach.tls = usual_tls(mail::HopKind::mx);
   targets_.reserve(config.routes.size());
   for (std::size_t i = 0; i < config.routes.size(); ++i) {
     const config::Route& route = config.routes[i];
-    Target target{route.deliver, {}, settings_of(route)};
+    Target target{route.senders, {}, settings_of(route)};
     target.settings.number = static_cast<std::uint32_t>(i + 1);
-    if (!is_plain(target.settings, target.hop.kind)) target.suffix = fmt::format(" route={}", i);
+    if (!is_plain(target.settings, route.deliver.kind)) target.suffix = fmt::format(" route={}", i);
     targets_.push_back(std::move(target));
     for (const std::string& match : route.match) add_match(match, i);
   }
@@ -61,20 +75,20 @@ Router::Router(const config::Config& config) {
 
 void Router::add_match(const std::string& match, std::size_t route) {
   if (match == "*") {
-    any_ = std::min(any_, route);
+    any_.push_back(route);
   } else if (match.size() > 1 && match.front() == '.') {
-    suffixes_.try_emplace(match.substr(1), route);
+    suffixes_[match.substr(1)].push_back(route);
   } else {
     std::size_t at = match.rfind('@');
-    exact_.try_emplace(at == std::string::npos ? mail::domain_key(match) : to_lower(match), route);
+    exact_[at == std::string::npos ? mail::domain_key(match) : to_lower(match)].push_back(route);
   }
 }
 
-Routed Router::route(const mail::Address& recipient) const {
+Routed Router::route(const mail::Address& recipient, const mail::Address& sender) const {
   std::string domain = recipient.domain_key();
-  std::size_t found = find(recipient, domain);
+  std::size_t found = find(recipient, domain, sender);
   const Target& target = found == kNone ? fallback_ : targets_[found];
-  Routed routed{target.hop, {}, &target.settings};
+  Routed routed{target.settings.approach.hop, {}, &target.settings};
   if (routed.hop.kind == mail::HopKind::mx) {
     routed.hop.domain = std::move(domain);  // or an address literal
   }
@@ -82,14 +96,25 @@ Routed Router::route(const mail::Address& recipient) const {
   return routed;
 }
 
-// Every kind of match names the first route that has it; the smallest of these numbers is the first
-// match in the order of the file.
-std::size_t Router::find(const mail::Address& recipient, const std::string& domain) const {
-  std::size_t best = any_;
-  auto look = [&](const std::unordered_map<std::string, std::size_t>& table,
-                  const std::string& key) {
+std::size_t Router::first_for(const Numbers& numbers, const mail::Address& sender) const {
+  for (std::size_t number : numbers) {
+    const std::vector<std::string>& senders = targets_[number].senders;
+    if (senders.empty() || std::any_of(senders.begin(), senders.end(), [&](const std::string& one) {
+          return mail::matches_address(one, sender);
+        }))
+      return number;
+  }
+  return kNone;
+}
+
+// Every kind of match names the routes that have it; the smallest number whose sender fits is the
+// first match in the order of the file.
+std::size_t Router::find(const mail::Address& recipient, const std::string& domain,
+                         const mail::Address& sender) const {
+  std::size_t best = first_for(any_, sender);
+  auto look = [&](const std::unordered_map<std::string, Numbers>& table, const std::string& key) {
     auto found = table.find(key);
-    if (found != table.end()) best = std::min(best, found->second);
+    if (found != table.end()) best = std::min(best, first_for(found->second, sender));
   };
   if (!exact_.empty()) {
     look(exact_, domain);

@@ -13,21 +13,23 @@
 
 #include "common/config/config.h"
 #include "common/mail/address.h"
+#include "common/mail/approach.h"
 #include "common/mail/next_hop.h"
 
 namespace postwain::qmgr {
 
 // How a destination is to be treated; the same for all recipients of one destination key.
 struct RouteSettings {
-  mail::TlsLevel tls = mail::TlsLevel::may;
-  std::string credential;
-  std::vector<std::string> sources;
+  mail::Approach approach;  // without the domain of routing by MX
+  bool hold_in_doubt = false;
   bool store_schedule = false;
   std::uint32_t concurrency = 0;  // 0: default
   std::uint32_t connections = 0;  // of the whole route; 0: no limit
   std::uint32_t number = 0;       // of the route in the file, 0: no route matched
   std::uint32_t rate_count = 0;   // 0: no limit
   Duration rate_period{};
+  std::uint32_t drain_count = 0;  // the same after an outage; 0: no limit
+  Duration drain_period{};
   config::Origin origin;  // line 0: no route matched
 };
 
@@ -43,24 +45,28 @@ class Router {
  public:
   explicit Router(const config::Config& config);
 
-  Routed route(const mail::Address& recipient) const;
+  // sender: the reverse-path, which some routes ask for.
+  Routed route(const mail::Address& recipient, const mail::Address& sender) const;
 
  private:
   static constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
+  using Numbers = std::vector<std::size_t>;  // of routes, in the order of the file
 
   struct Target {
-    mail::NextHop hop;
+    std::vector<std::string> senders;
     std::string suffix;
     RouteSettings settings;
   };
-  std::size_t find(const mail::Address& recipient, const std::string& domain) const;
+  std::size_t find(const mail::Address& recipient, const std::string& domain,
+                   const mail::Address& sender) const;
+  std::size_t first_for(const Numbers& numbers, const mail::Address& sender) const;
   void add_match(const std::string& match, std::size_t route);
 
   std::vector<Target> targets_;
   Target fallback_;
-  std::unordered_map<std::string, std::size_t> exact_;     // "example.org", "user@example.org"
-  std::unordered_map<std::string, std::size_t> suffixes_;  // "example.org" of ".example.org"
-  std::size_t any_ = kNone;
+  std::unordered_map<std::string, Numbers> exact_;     // "example.org", "user@example.org"
+  std::unordered_map<std::string, Numbers> suffixes_;  // "example.org" of ".example.org"
+  Numbers any_;
 };
 
 }  // namespace postwain::qmgr

@@ -223,12 +223,13 @@ std::size_t Scheduler::best_class(const Destination& d, WallTime now) const {
 Pick Scheduler::start(DestinationId id, std::size_t lane, WallTime now) {
   Destination& d = at(id);
   bool probe = lane == kProbeLane;
-  Pick pick{id, d.jobs[probe ? best_class(d, now) : lane].pop(now), probe};
+  JobQueue& jobs = d.jobs[probe ? best_class(d, now) : lane];
+  Pick pick{id, d.draining ? jobs.pop_oldest() : jobs.pop(now), probe};
   count_out(d, pick.job);
   count_running(d, pick.job.traffic_class, probe, +1);
   d.used_at = now;
-  if (d.settings.rate_count > 0) {
-    Duration step = d.settings.rate_period / d.settings.rate_count;
+  if (Pace limit = pace(d); limit.count > 0) {
+    Duration step = limit.period / limit.count;
     d.rate_next = std::max(d.rate_next, now) + step;
     if (d.set != nullptr) d.set->rate_next = std::max(d.set->rate_next, now) + step;
   }
@@ -260,6 +261,7 @@ HealthChange Scheduler::finished(const Pick& pick, AttemptEnd end, WallTime now)
   HealthChange changed;
   if (end == AttemptEnd::reached) {
     changed.destination = d.health.succeeded();
+    d.draining = d.draining || changed.destination;
     changed.mx_set = d.set != nullptr && d.set->health.succeeded();
   } else if (end == AttemptEnd::unreachable) {
     const BreakerSteps& steps = d.settings.store_schedule ? kStoreSteps : kInternetSteps;
@@ -310,9 +312,23 @@ Scheduler::Bar Scheduler::bar(const Destination& d, std::size_t lane, WallTime n
   return d.set->has_room(bulk, places) ? Bar::none : Bar::mx_set;
 }
 
+Scheduler::Pace Scheduler::pace(const Destination& d) {
+  const DestinationSettings& s = d.settings;
+  if (d.draining && s.drain_count > 0) return {s.drain_count, s.drain_period};
+  return {s.rate_count, s.rate_period};
+}
+
 bool Scheduler::rate_allows(const Destination& d, WallTime now) const {
   // A tenth of the period's amount may go at once after a pause.
-  return d.settings.rate_count == 0 || rate_next(d) <= now + d.settings.rate_period / 10;
+  Pace limit = pace(d);
+  return limit.count == 0 || rate_next(d) <= now + limit.period / 10;
+}
+
+// Nothing that is due is left.
+void Scheduler::end_drain(Destination& d, WallTime now) {
+  bool waits = d.has_any() || d.refilling || d.more_follows || d.half_open() ||
+               (d.store_due && *d.store_due <= now);
+  if (!waits) d.draining = false;
 }
 
 WallTime Scheduler::rate_next(const Destination& d) const {
@@ -323,10 +339,14 @@ WallTime Scheduler::rate_next(const Destination& d) const {
 // to be called after every event that touches it.
 void Scheduler::refresh(DestinationId id, WallTime now) {
   Destination& d = at(id);
-  if (d.suspended_until && *d.suspended_until <= now) d.suspended_until.reset();
+  if (d.suspended_until && *d.suspended_until <= now) {
+    d.suspended_until.reset();
+    d.draining = true;
+  }
   sweep(id, now);
   place(id, now);
   want_refill(id, now);
+  if (d.draining) end_drain(d, now);
   if (!forget_if_idle(id, now)) set_wake(id, now);
 }
 
@@ -399,7 +419,7 @@ void Scheduler::set_wake(DestinationId id, WallTime now) {
     if (d.health.is_open()) earliest(d.health.hold_until());
     if (d.set != nullptr && d.set->health.is_open()) earliest(d.set->health.hold_until());
     if (d.half_open() || d.suspended_until) earliest(d.earliest_milestone);
-    if (!rate_allows(d, now)) earliest(rate_next(d) - d.settings.rate_period / 10);
+    if (!rate_allows(d, now)) earliest(rate_next(d) - pace(d).period / 10);
   } else if (d.pins == 0 && d.running == 0 && !d.refilling && !d.store_due) {
     earliest(std::max(forget_at(d), now + std::chrono::seconds(1)));
   }

@@ -64,6 +64,8 @@ struct DestinationSettings {
   std::uint32_t concurrency = 0;
   std::uint32_t rate_count = 0;  // leases per rate_period; 0: no limit
   Duration rate_period{};
+  std::uint32_t drain_count = 0;  // the same after an outage; 0: as always
+  Duration drain_period{};
   std::uint32_t route = 0;              // number of the route, 0: none
   std::uint32_t route_connections = 0;  // leases of all its destinations together; 0: no limit
 };
@@ -102,6 +104,7 @@ struct DestinationReport {
   std::string mx_set;  // empty: not known
   bool mx_set_open = false;
   std::optional<WallTime> suspended_until;
+  bool draining = false;
 };
 
 class Scheduler {
@@ -160,6 +163,7 @@ class Scheduler {
   // An operator wants nothing sent there before that; WallTime::max(): until further notice.
   void suspend(DestinationId id, WallTime until, WallTime now);
   void resume(DestinationId id, WallTime now);
+  bool is_draining(DestinationId id) const { return at(id).draining; }
   bool is_suspended(DestinationId id) const { return at(id).suspended_until.has_value(); }
 
   // At most `limit`, those with an open breaker or with the most work first.
@@ -188,6 +192,9 @@ class Scheduler {
     bool refilling = false;
     MxSet* set = nullptr;
     StoreCursor cursor;
+    // It was out of reach, or an operator kept it so, and what waited for that is being worked off:
+    // at its own pace, the oldest first.
+    bool draining = false;
     bool more_follows = false;  // behind the cursor, due already
     bool cursor_lost = false;   // reading must begin anew, whatever runs meanwhile
     std::optional<WallTime> suspended_until;
@@ -217,7 +224,13 @@ class Scheduler {
   // Why a lane of a destination may not run now.
   enum class Bar : std::uint8_t { none, own, route, mx_set };
   Bar bar(const Destination& d, std::size_t lane, WallTime now) const;
+  struct Pace {
+    std::uint32_t count;  // leases per period; 0: no limit
+    Duration period;
+  };
+  static Pace pace(const Destination& d);
   bool rate_allows(const Destination& d, WallTime now) const;
+  static void end_drain(Destination& d, WallTime now);
   WallTime rate_next(const Destination& d) const;
   std::size_t best_class(const Destination& d, WallTime now) const;
   void count_in(Destination& d, const Job& job);

@@ -53,7 +53,20 @@ void JobQueue::push(Job job) {
 }
 
 Job JobQueue::pop(WallTime now) {
-  Bin& bin = bins_[best_bin(now)];
+  return pop_from(bins_[best_bin(now)]);
+}
+
+Job JobQueue::pop_oldest() {
+  Bin* oldest = nullptr;
+  auto head = [](const Bin& bin) { return bin.jobs[bin.front].waiting_since; };
+  for (Bin& bin : bins_)
+    if (bin.front < bin.jobs.size() && (oldest == nullptr || head(bin) < head(*oldest)))
+      oldest = &bin;
+  PW_CHECK(oldest != nullptr);
+  return pop_from(*oldest);
+}
+
+Job JobQueue::pop_from(Bin& bin) {
   Job job = std::move(bin.jobs[bin.front++]);
   --size_;
   if (bin.front == bin.jobs.size()) {

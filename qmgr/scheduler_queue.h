@@ -36,6 +36,7 @@ class JobQueue {
   std::size_t size() const { return size_; }
   void push(Job job);
   Job pop(WallTime now);
+  Job pop_oldest();  // whatever its size
   // The best score at the moment, to compare classes by; the queue is not empty.
   double best_score(WallTime now) const;
   // Takes out every job the question says yes to; the others keep their order.
@@ -51,6 +52,7 @@ class JobQueue {
   static std::size_t bin_of(std::uint32_t remaining);
   static double score(const Job& job, WallTime now);
   std::size_t best_bin(WallTime now) const;
+  Job pop_from(Bin& bin);
 
   std::array<Bin, kBins> bins_;
   std::uint32_t size_ = 0;

@@ -14,6 +14,8 @@ inline DestinationSettings scheduler_settings(const Routed& routed) {
   settings.concurrency = s.concurrency;
   settings.rate_count = s.rate_count;
   settings.rate_period = s.rate_period;
+  settings.drain_count = s.drain_count;
+  settings.drain_period = s.drain_period;
   settings.route = s.number;
   settings.route_connections = s.connections;
   return settings;

@@ -92,6 +92,20 @@ std::string_view sql_text(Sql statement) {
     case Sql::list_mx_sets:
       return "SELECT destination, hosts FROM mx_set WHERE destination > ?1 "
              "ORDER BY destination LIMIT ?2";
+    case Sql::put_sts_policy:
+      return "INSERT INTO sts_policy (domain, id, mode, hosts, max_age, fetched_at) "
+             "VALUES (?1,?2,?3,?4,?5,?6) ON CONFLICT (domain) DO UPDATE SET id = ?2, mode = ?3, "
+             "hosts = ?4, max_age = ?5, fetched_at = ?6";
+    case Sql::list_sts_policies:
+      return "SELECT domain, id, mode, hosts, max_age, fetched_at FROM sts_policy "
+             "WHERE domain > ?1 ORDER BY domain LIMIT ?2";
+    case Sql::remove_sts_policies:
+      return "DELETE FROM sts_policy WHERE fetched_at < ?1";
+    case Sql::bring_forward:
+      return "UPDATE recipient SET next_attempt_at = ?2 WHERE (message_id, idx) IN (SELECT "
+             "message_id, idx FROM recipient WHERE destination = ?1 AND state = 0 AND "
+             "next_attempt_at > ?2 AND last_at > 0 AND last_stage <= ?3 "
+             "ORDER BY next_attempt_at LIMIT ?4)";
     case Sql::put_suspension:
       return "INSERT INTO suspension (destination, since, until, author, reason) "
              "VALUES (?1,?2,?3,?4,?5) ON CONFLICT (destination) DO UPDATE SET since = ?2, "

@@ -91,6 +91,11 @@ class Store {
   Status remove_breaker(const std::string& destination);
   Status put_mx_set(const KnownMxSet& known, WallTime now);
   Status remove_mx_sets_before(WallTime time);
+  Status put_sts_policy(const std::string& domain, const mail::StsPolicy& policy);
+  Status remove_sts_policies_before(WallTime fetched);
+  // What waits for a later try because the destination could not be reached is due now; at most
+  // `limit` recipients, those due first.
+  Status bring_forward(const std::string& destination, WallTime now, std::size_t limit);
   Status put_suspension(const Suspension& suspension);
   Status remove_suspension(const std::string& destination);
 
@@ -112,6 +117,7 @@ class Store {
   Result<std::vector<DueDestination>> destinations(const std::string& after, std::size_t limit);
   Result<std::vector<OpenBreaker>> breakers(const std::string& after, std::size_t limit);
   Result<std::vector<KnownMxSet>> mx_sets(const std::string& after, std::size_t limit);
+  Result<std::vector<KnownStsPolicy>> sts_policies(const std::string& after, std::size_t limit);
   Result<std::vector<Suspension>> suspensions(const std::string& after, std::size_t limit);
   Result<std::vector<RecipientCheck>> recipient_checks(const std::string& after, std::size_t limit);
   // max_recipients: a message with more gives its first ones, from index `from` on.

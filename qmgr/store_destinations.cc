@@ -1,4 +1,8 @@
 // What is known of destinations besides their work: the hosts behind them, and suspensions.
+#include <fmt/format.h>
+
+#include "common/base/text.h"
+
 #include "qmgr/failpoint.h"
 #include "qmgr/store.h"
 
@@ -39,6 +43,56 @@ Result<std::vector<KnownMxSet>> Store::mx_sets(const std::string& after, std::si
     known.hosts = use.text();
     found.push_back(std::move(known));
   }
+}
+
+Status Store::put_sts_policy(const std::string& domain, const mail::StsPolicy& policy) {
+  Use use(sql(Sql::put_sts_policy));
+  use.text(domain)
+      .text(policy.id)
+      .number(static_cast<std::int64_t>(policy.mode))
+      .text(fmt::format("{}", fmt::join(policy.hosts, ",")))
+      .number(policy.max_age)
+      .number(to_unix_ms(policy.fetched_at));
+  if (!use.done()) return error(Sql::put_sts_policy);
+  return {};
+}
+
+Status Store::remove_sts_policies_before(WallTime fetched) {
+  Use use(sql(Sql::remove_sts_policies));
+  if (!use.number(to_unix_ms(fetched)).done()) return error(Sql::remove_sts_policies);
+  return {};
+}
+
+Result<std::vector<KnownStsPolicy>> Store::sts_policies(const std::string& after,
+                                                        std::size_t limit) {
+  std::vector<KnownStsPolicy> found;
+  Use use(sql(Sql::list_sts_policies));
+  use.text(after).number(static_cast<std::int64_t>(limit));
+  for (;;) {
+    Use::Step step = use.step();
+    if (step == Use::Step::failed) return error(Sql::list_sts_policies);
+    if (step == Use::Step::done) return found;
+    KnownStsPolicy known;
+    known.domain = use.text();
+    known.policy.id = use.text();
+    known.policy.mode = static_cast<mail::StsPolicy::Mode>(use.number());
+    std::string hosts = use.text();
+    for (std::string_view host : split(hosts, ','))
+      if (!host.empty()) known.policy.hosts.emplace_back(host);
+    known.policy.max_age = static_cast<std::uint32_t>(use.number());
+    known.policy.fetched_at = from_unix_ms(use.number());
+    found.push_back(std::move(known));
+  }
+}
+
+Status Store::bring_forward(const std::string& destination, WallTime now, std::size_t limit) {
+  Use use(sql(Sql::bring_forward));
+  use.text(destination)
+      .number(to_unix_ms(now))
+      .number(static_cast<std::int64_t>(mail::Stage::hello))
+      .number(static_cast<std::int64_t>(limit));
+  if (!use.done()) return error(Sql::bring_forward);
+  return {};
 }
 
 Status Store::put_suspension(const Suspension& suspension) {

@@ -50,6 +50,14 @@ Verdict deferred(const MessageInfo& message, const RecipientFacts& facts, LastOu
   return verdict;
 }
 
+// A second copy would be worse than a late one.
+void hold_in_doubt(Verdict& verdict) {
+  verdict.change.kind = ChangeKind::quarantine;
+  mail::Reply& reply = verdict.change.last.reply;
+  reply = {0, {4, 4, 2}, fmt::format("held: it may have been delivered ({})", reply.one_line())};
+  verdict.event.reset();
+}
+
 }  // namespace
 
 std::optional<WallTime> greylisted_at(const LastOutcome* last) {
@@ -71,8 +79,12 @@ Verdict judge(const MessageInfo& message, const RecipientFacts& facts, const mai
       break;
   }
   bool counts = outcome.stage != mail::Stage::local && outcome.blame != mail::Blame::local;
-  return deferred(message, facts, last_of(outcome, now), facts.attempts + (counts ? 1 : 0),
-                  facts.in_doubt || outcome.in_doubt, rules, now);
+  Verdict verdict =
+      deferred(message, facts, last_of(outcome, now), facts.attempts + (counts ? 1 : 0),
+               facts.in_doubt || outcome.in_doubt, rules, now);
+  if (outcome.in_doubt && rules.hold_in_doubt && verdict.change.kind == ChangeKind::defer)
+    hold_in_doubt(verdict);
+  return verdict;
 }
 
 Verdict judge_crash(const MessageInfo& message, const RecipientFacts& facts,

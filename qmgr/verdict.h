@@ -41,6 +41,8 @@ struct RetryRules {
   const std::vector<Duration>* delays = nullptr;
   double jitter = 0;
   bool final_delivery = false;  // the next hop is a mail store (LMTP)
+  bool hold_in_doubt =
+      false;  // whoever may have the message is not sent it again without an operator
 };
 
 struct Verdict {

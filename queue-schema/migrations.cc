@@ -118,9 +118,22 @@ CREATE TABLE recipient_check (
 CREATE INDEX recipient_check_at ON recipient_check (at);
 )sql";
 
+// A program of schema 5 works with it: it knows of no policies.
+constexpr std::string_view kStsPolicies = R"sql(
+CREATE TABLE sts_policy (
+  domain TEXT PRIMARY KEY CHECK (length(domain) BETWEEN 1 AND 1024),
+  id TEXT NOT NULL CHECK (length(id) <= 32),
+  mode INTEGER NOT NULL CHECK (mode BETWEEN 0 AND 2),
+  hosts TEXT NOT NULL CHECK (length(hosts) <= 65536),
+  max_age INTEGER NOT NULL CHECK (max_age >= 0),
+  fetched_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sts_policy_fetched ON sts_policy (fetched_at);
+)sql";
+
 constexpr Migration kMigrations[] = {
     {1, kInitial},    {2, kDestinationFacts}, {3, kCrashesAndClock},
-    {4, kRequireTls}, {5, kRecipientChecks},
+    {4, kRequireTls}, {5, kRecipientChecks},  {6, kStsPolicies},
 };
 
 }  // namespace

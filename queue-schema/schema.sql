@@ -6,7 +6,7 @@
 -- Times are milliseconds since 1970 UTC. Enumerations are the numbers of the C++ types named beside them.
 
 PRAGMA application_id = 0x50577171;
-PRAGMA user_version = 5;
+PRAGMA user_version = 6;
 
 -- The oldest schema number whose program may still work with this database.
 CREATE TABLE schema_info (
@@ -117,3 +117,14 @@ CREATE TABLE recipient_check (
   at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX recipient_check_at ON recipient_check (at);
+
+-- MTA-STS policies of domains (RFC 8461), so that they hold over a restart, and while nobody answers.
+CREATE TABLE sts_policy (
+  domain TEXT PRIMARY KEY CHECK (length(domain) BETWEEN 1 AND 1024),
+  id TEXT NOT NULL CHECK (length(id) <= 32),
+  mode INTEGER NOT NULL CHECK (mode BETWEEN 0 AND 2),                   -- mail::StsPolicy::Mode
+  hosts TEXT NOT NULL CHECK (length(hosts) <= 65536),                   -- patterns, joined with commas
+  max_age INTEGER NOT NULL CHECK (max_age >= 0),                        -- seconds
+  fetched_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sts_policy_fetched ON sts_policy (fetched_at);

@@ -122,7 +122,7 @@ Result<MailPlan> plan_mail(const config::Config& config, const Request& request)
   std::vector<std::uint32_t> destination_of;  // by domain: several may share one next hop
   std::unordered_map<std::string, std::uint32_t> known;
   for (const std::string& domain : plan.domains) {
-    qmgr::Routed routed = router.route(mail::Address::from_text("user@" + domain));
+    qmgr::Routed routed = router.route(mail::Address::from_text("user@" + domain), mail::Address());
     auto [at, is_new] = known.try_emplace(
         routed.key, static_cast<std::uint32_t>(plan.scenario.destinations.size()));
     destination_of.push_back(at->second);

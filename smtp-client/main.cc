@@ -4,9 +4,11 @@
 // database.
 #include "common/agent/agent.h"
 #include "common/agent/mx_finder.h"
+#include "common/agent/sts_finder.h"
 #include "common/base/sysexits.h"
 #include "common/daemon/daemon.h"
 #include "common/dns/resolver.h"
+#include "common/http/fetcher.h"
 #include "common/log/log.h"
 
 int main(int argc, char** argv) {
@@ -22,7 +24,17 @@ int main(int argc, char** argv) {
     log::flush();
     return kExitConfig;
   }
-  agent::MxFinder finder(**resolver, start.config());
+  // Reads the trust store now.
+  auto fetcher = http::new_fetcher(loop);
+  if (!fetcher) {
+    log::Line(log::Level::error, "trust_store").kv("error", fetcher.error().text);
+    log::flush();
+    return kExitConfig;
+  }
+  const config::Delivery& delivery = start.config().delivery;
+  agent::StsFinder policies(**resolver, fetcher.take(), delivery.sts_port,
+                            delivery.allow_private_mx);
+  agent::MxFinder finder(**resolver, delivery.sts ? &policies : nullptr, start.config());
   // The agent connects to qmgr by itself, now and after each loss.
   agent::Agent agent(loop, start.config(), finder,
                      {.name = start.name,

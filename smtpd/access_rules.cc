@@ -3,16 +3,11 @@
 #include <algorithm>
 
 #include "common/base/text.h"
+#include "common/mail/address_pattern.h"
 
 namespace postwain::smtpd {
 
 namespace {
-
-bool matches_domain(std::string_view pattern, std::string_view domain) {
-  if (pattern == "*") return true;
-  if (pattern.empty() || pattern.front() != '.') return pattern == domain;
-  return domain.size() > pattern.size() && domain.substr(domain.size() - pattern.size()) == pattern;
-}
 
 // A client of whom nobody can say now whether he has a name is neither this one nor unknown.
 bool matches_name(const config::Rule& rule, const dns::ClientFacts* facts) {
@@ -21,18 +16,20 @@ bool matches_name(const config::Rule& rule, const dns::ClientFacts* facts) {
   return std::any_of(
       rule.client_names.begin(), rule.client_names.end(), [&](const std::string& pattern) {
         if (pattern == "unknown") return facts->client == dns::Looked::bad;
-        return facts->client == dns::Looked::good && matches_domain(pattern, facts->name);
+        return facts->client == dns::Looked::good && mail::matches_domain(pattern, facts->name);
       });
 }
 
 bool matches_any(const std::vector<std::string>& patterns, const mail::Address& address) {
-  return std::any_of(patterns.begin(), patterns.end(),
-                     [&](const std::string& pattern) { return matches_address(pattern, address); });
+  return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+    return mail::matches_address(pattern, address);
+  });
 }
 
 bool matches_hello(const config::Rule& rule, const std::string& hello) {
-  return std::any_of(rule.hellos.begin(), rule.hellos.end(),
-                     [&](const std::string& pattern) { return matches_domain(pattern, hello); });
+  return std::any_of(rule.hellos.begin(), rule.hellos.end(), [&](const std::string& pattern) {
+    return mail::matches_domain(pattern, hello);
+  });
 }
 
 }  // namespace
@@ -43,16 +40,6 @@ bool lies_in(const std::vector<config::Network>& networks, const std::string& cl
   return std::any_of(networks.begin(), networks.end(), [&](const config::Network& network) {
     return config::contains(network, compared);
   });
-}
-
-bool matches_address(const std::string& pattern, const mail::Address& address) {
-  if (pattern == "*") return true;
-  if (address.is_null()) return pattern == "<>";
-  std::string domain = address.domain_key();
-  std::size_t at = pattern.rfind('@');
-  if (at == std::string::npos) return matches_domain(pattern, domain);
-  return std::string_view(pattern).substr(at + 1) == domain &&
-         std::string_view(pattern).substr(0, at) == to_lower(address.local_unquoted());
 }
 
 const config::Rule* deciding_rule(const std::vector<config::Rule>& rules,

@@ -31,7 +31,4 @@ mail::Reply reply_of(const config::Rule& rule);
 // Whether a client of that address (a Unix socket counts as 127.0.0.1) is of one of them.
 bool lies_in(const std::vector<config::Network>& networks, const std::string& client);
 
-// "*", "<>", "user@domain", "domain", ".domain" (any subdomain); lower case.
-bool matches_address(const std::string& pattern, const mail::Address& address);
-
 }  // namespace postwain::smtpd

@@ -1,6 +1,7 @@
 #include "smtpd/policy.h"
 
 #include "common/base/text.h"
+#include "common/mail/address_pattern.h"
 #include "smtpd/access_rules.h"
 
 namespace postwain::smtpd {
@@ -102,7 +103,7 @@ bool Policy::owns(const std::string& account, const mail::Address& sender) const
   for (const config::SenderGrant& grant : config_.auth.grants) {
     if (grant.account != account) continue;
     for (const std::string& pattern : grant.patterns)
-      if (matches_address(pattern, sender)) return true;
+      if (mail::matches_address(pattern, sender)) return true;
   }
   return false;
 }

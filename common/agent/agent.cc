@@ -17,10 +17,10 @@ using mail::Stage;
 constexpr Duration kSweepEvery = std::chrono::seconds(10);
 constexpr Duration kDrainStep = std::chrono::milliseconds(20);
 
-std::shared_ptr<tls::Context> usable(Result<std::shared_ptr<tls::Context>> context) {
-  if (context) return context.take();
-  log::Line(log::Level::error, "tls_context").kv("error", context.error().text);
-  return nullptr;
+ClientTls usable(Result<ClientTls> contexts) {
+  if (contexts) return contexts.take();
+  log::Line(log::Level::error, "tls_context").kv("error", contexts.error().text);
+  return {};
 }
 
 mail::Outcome going_away() {
@@ -33,14 +33,7 @@ mail::Outcome going_away() {
 Agent::Agent(net::Loop& loop, const config::Config& config, HostFinder& finder, Setup setup)
     : loop_(loop),
       setup_(std::move(setup)),
-      services_{loop,
-                config,
-                *setup_.dialect,
-                finder,
-                *this,
-                usable(tls::Context::client(false)),
-                usable(tls::Context::client(true)),
-                usable(tls::Context::dane_client())},
+      services_{loop, config, *setup_.dialect, finder, *this, usable(ClientTls::make({}))},
       sweep_timer_(loop),
       drain_timer_(loop),
       link_(loop, config.qmgr_socket(), setup_.role, setup_.name,
@@ -62,11 +55,13 @@ Agent::~Agent() {
     if (attempt->connection != nullptr) attempt->connection->abandon("the delivery client ends");
   }
   loop_.forget_turn_end(this);
+  loop_.forget_turn_end(&tokens_);
 }
 
 bool Agent::frame(ipc::FrameType type, std::string_view payload) {
   if (type == ipc::FrameType::lease) return take_lease(payload);
   if (type == ipc::FrameType::content_chunk) return take_chunk(payload);
+  if (type == ipc::FrameType::token) return take_token(payload);
   return false;
 }
 
@@ -109,7 +104,7 @@ bool Agent::take_chunk(std::string_view payload) {
 Destination& Agent::destination_for(const ipc::Lease& lease) {
   // Leases for one destination come in rows; comparing is cheaper than making a key.
   if (last_destination_ != nullptr && last_destination_->serves(lease)) return *last_destination_;
-  auto& destination = destinations_[Destination::key_of(lease)];
+  auto& destination = destinations_[lease.key()];
   if (!destination) destination = std::make_unique<Destination>(services_, lease);
   last_destination_ = destination.get();
   return *destination;
@@ -118,6 +113,31 @@ Destination& Agent::destination_for(const ipc::Lease& lease) {
 void Agent::request_content(Attempt& attempt, std::uint64_t offset, std::uint32_t length) {
   if (link_.up() && !attempt.dropped && !attempt.orphaned)
     link_.send(ipc::ContentRequest{attempt.lease().lease, offset, length});
+}
+
+std::uint64_t Agent::request_token(const std::string& command, bool refused, TokenDone done) {
+  std::uint64_t request = ++serial_;
+  tokens_.emplace(request, std::move(done));
+  if (link_.up())
+    link_.send(ipc::TokenRequest{request, command, refused});
+  else
+    loop_.at_turn_end(&tokens_, [this] { refuse_tokens("the queue manager is gone"); });
+  return request;
+}
+
+bool Agent::take_token(std::string_view payload) {
+  ipc::Token token;
+  if (!ipc::decode(payload, token)) return false;
+  auto found = tokens_.find(token.request);
+  if (found == tokens_.end()) return true;  // its connection has ended
+  TokenDone done = std::move(found->second);
+  tokens_.erase(found);
+  done(token);
+  return true;
+}
+
+void Agent::refuse_tokens(const std::string& why) {
+  for (auto& [request, done] : std::exchange(tokens_, {})) done(ipc::Token{request, {}, why});
 }
 
 void Agent::settled(Attempt& attempt, std::size_t row, mail::Outcome outcome) {
@@ -164,6 +184,7 @@ void Agent::report(Attempt& attempt) {
   message.done = attempt.finished;
   message.outcomes = std::exchange(attempt.news, {});
   if (message.done) message.mx_set = attempt.mx_set;
+  if (message.done) message.sts = std::move(attempt.sts);
   link_.send(message);
   if (attempt.lease().probe) return;
   std::erase_if(message.outcomes, [](const ipc::RecipientOutcome& r) {
@@ -207,6 +228,7 @@ void Agent::qmgr_up() {
 
 void Agent::qmgr_down() {
   leases_.clear();
+  refuse_tokens("the queue manager is gone");
   forget_old_reports();
   for (auto& [key, destination] : destinations_) {
     for (Attempt* attempt : destination->take_waiting()) {

@@ -49,10 +49,14 @@ class Agent : private AttemptSink {
   void settled(Attempt& attempt, std::size_t row, mail::Outcome outcome) override;
   void finished(Attempt& attempt) override;
   void request_content(Attempt& attempt, std::uint64_t offset, std::uint32_t length) override;
+  std::uint64_t request_token(const std::string& command, bool refused, TokenDone done) override;
+  void forget_token(std::uint64_t request) override { tokens_.erase(request); }
 
   bool frame(ipc::FrameType type, std::string_view payload);
   bool take_lease(std::string_view payload);
   bool take_chunk(std::string_view payload);
+  bool take_token(std::string_view payload);
+  void refuse_tokens(const std::string& why);
   Destination& destination_for(const ipc::Lease& lease);
   void qmgr_up();
   void qmgr_down();
@@ -84,6 +88,7 @@ class Agent : private AttemptSink {
   std::deque<Recent> recent_;
   // Contents are allocations large enough to make malloc tidy up each time; keeping a few saves it.
   std::vector<std::string> spare_buffers_;
+  std::unordered_map<std::uint64_t, TokenDone> tokens_;  // awaited from qmgr
   std::uint64_t serial_ = 0;
   net::Timer sweep_timer_;
   net::Timer drain_timer_;

@@ -41,6 +41,7 @@ class Attempt {
   std::vector<ipc::RecipientOutcome> news;  // outcomes not yet sent to qmgr
   Connection* connection = nullptr;         // where it runs
   std::string mx_set;                       // ipc::Outcomes::mx_set, once the hosts are known
+  std::optional<mail::StsPolicy> sts{};     // ipc::Outcomes::sts
   unsigned returns = 0;                     // connections that gave it back unanswered
   bool dropped = false;   // qmgr was lost and will lease it again: outcomes are not reported
   bool orphaned = false;  // qmgr was lost after the end of data: reported with LateOutcomes

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "common/base/check.h"
+#include "common/log/log.h"
 #include "common/smtp/outcome_rules.h"
 
 namespace postwain::agent {
@@ -24,6 +25,7 @@ smtp::TlsUse tls_use(mail::TlsLevel level) {
     case mail::TlsLevel::policy:
       return smtp::TlsUse::when_offered;
     case mail::TlsLevel::encrypt:
+    case mail::TlsLevel::proven:
     case mail::TlsLevel::verify:
     case mail::TlsLevel::dane:
       return smtp::TlsUse::required;
@@ -36,7 +38,9 @@ smtp::ClientOptions engine_options(const Services& services, const ConnectionPla
   options.dialect = &services.dialect;
   options.hello_name = services.config.hostname;
   options.tls = tls_use(plan.tls);
-  options.credential = plan.credential;
+  options.login = plan.logs_in();
+  options.login_without_tls = plan.approach->credential.without_tls;
+  options.require_tls = plan.approach->require_tls;
   return options;
 }
 
@@ -54,6 +58,7 @@ Connection::Connection(Services& services, Owner& owner, ConnectionPlan plan)
 
 Connection::~Connection() {
   PW_CHECK(running_.empty());
+  if (token_request_ != 0) services_.sink.forget_token(token_request_);
   --services_.connections;
 }
 
@@ -82,15 +87,7 @@ void Connection::connected(Status status) {
       services_.loop, std::move(connecting_),
       daemon::Channel::Callbacks{
           .on_data = [this](std::string_view bytes) { received(bytes); },
-          .on_tls =
-              [this] {
-                handshaking_ = false;
-                tls_text_ = channel_->tls_version() + " " + channel_->tls_cipher();
-                if (const std::string& policy = plan_.candidate.tls.policy; !policy.empty())
-                  tls_text_ += " (" + policy + ")";
-                engine_.tls_started();
-                pump();
-              },
+          .on_tls = [this] { tls_opened(); },
           .on_closed = [this](const std::string& why) { closed(why); },
           .on_drained =
               [this] {
@@ -150,6 +147,15 @@ bool Connection::handle(smtp::ClientEvent& event) {
     case Kind::start_tls:
       start_tls();
       return true;
+    case Kind::log_in:
+      log_in();
+      return true;
+    case Kind::challenge:
+      answer_challenge(event.text);
+      return true;
+    case Kind::logged_in:
+      logged_in();
+      return true;
     case Kind::want_content:
       feeding_ = &running(event.key);
       feeding_->feed.start_again();
@@ -184,16 +190,81 @@ bool Connection::handle(smtp::ClientEvent& event) {
 
 void Connection::start_tls() {
   handshaking_ = true;
-  bool dane = plan_.tls == mail::TlsLevel::dane;
-  const auto& context = dane                                  ? services_.tls_dane
-                        : plan_.tls == mail::TlsLevel::verify ? services_.tls_verified
-                                                              : services_.tls_unverified;
-  if (context == nullptr)
-    engine_.tls_failed("no TLS context, see the log at start");
-  else if (dane)
-    channel_->start_tls_dane(*context, plan_.candidate.host, plan_.candidate.tls.tlsa);
+  const dns::HostTls& tls = plan_.candidate.tls;
+  const ClientTls& contexts = *plan_.contexts;
+  if (plan_.tls == mail::TlsLevel::dane)
+    return channel_->start_tls_dane(*contexts.dane, tls.tlsa_host, tls.tlsa);
+  const auto& context = plan_.tls == mail::TlsLevel::verify ? contexts.verified
+                        : tls.only_watch                    ? contexts.watched
+                                                            : contexts.unverified;
+  channel_->start_tls_client(*context, plan_.candidate.host);
+}
+
+void Connection::tls_opened() {
+  handshaking_ = false;
+  const dns::HostTls& tls = plan_.candidate.tls;
+  tls_text_ = channel_->tls_version() + " " + channel_->tls_cipher();
+  if (!tls.policy.empty()) tls_text_ += " (" + tls.policy + ")";
+  std::string fault = tls.only_watch ? channel_->tls_peer_fault() : std::string();
+  if (!fault.empty())
+    log::Line(log::Level::info, "sts_testing")
+        .kv("domain", plan_.approach->hop.domain)
+        .kv("host", plan_.candidate.host)
+        .kv("reason", fault);
+  engine_.tls_started();
+  pump();
+}
+
+// A token is fetched by qmgr, which may run what a route names; everything else is at hand.
+void Connection::log_in() {
+  const mail::Credential& credential = plan_.approach->credential;
+  if (credential.kind != mail::Credential::Kind::command) return begin_login({});
+  token_request_ =
+      services_.sink.request_token(credential.secret, plan_.token_refused,
+                                   [this](const ipc::Token& token) { token_came(token); });
+}
+
+void Connection::token_came(const ipc::Token& token) {
+  token_request_ = 0;
+  if (token.token.empty())
+    engine_.fail_login({4, 7, 0}, "no token to log in with: " + token.trouble);
   else
-    channel_->start_tls_client(*context, plan_.candidate.host);
+    begin_login(token.token);
+  pump();
+}
+
+void Connection::begin_login(const std::string& token) {
+  using Kind = tls::Session::ChannelBinding;
+  LoginSession session;
+  session.mechanisms = engine_.peer().mechanisms;
+  session.tls = channel_->tls_open();
+  session.bindings = {channel_->tls_binding(Kind::exporter), channel_->tls_binding(Kind::unique),
+                      channel_->tls_binding(Kind::end_point)};
+  session.host = plan_.candidate.host;
+  session.port = plan_.candidate.endpoint.port;
+  auto login = Login::begin(plan_.approach->credential, token, session);
+  if (!login) return engine_.fail_login({4, 7, 0}, login.error().text);
+  login_.emplace(login.take());
+  engine_.begin_login(login_->mechanism(), login_->exchange().initial());
+}
+
+void Connection::answer_challenge(std::string_view challenge) {
+  PW_CHECK(login_.has_value());
+  auto answer = login_->exchange().respond(challenge);
+  if (answer)
+    engine_.answer_challenge(*answer);
+  else
+    engine_.fail_login({4, 7, 0}, login_->exchange().why());
+}
+
+void Connection::logged_in() {
+  PW_CHECK(login_.has_value());
+  bool proven = login_->exchange().may_succeed();
+  login_.reset();  // nothing of the secret stays
+  if (proven)
+    engine_.accept_login();
+  else
+    engine_.fail_login({4, 7, 0}, "the next hop does not prove that it knows the password");
 }
 
 bool Connection::has_room() const {

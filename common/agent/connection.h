@@ -8,10 +8,12 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "common/agent/login.h"
 #include "common/agent/next_hosts.h"
 #include "common/agent/services.h"
 #include "common/daemon/channel.h"
@@ -29,8 +31,12 @@ constexpr std::size_t kSendAheadMax = 128U << 10;
 struct ConnectionPlan {
   Candidate candidate;
   std::string source;  // local address, empty: the system decides
-  std::string credential;
   mail::TlsLevel tls = mail::TlsLevel::may;
+  const mail::Approach* approach = nullptr;  // the destination's, which outlives the connection
+  const ClientTls* contexts = nullptr;       // the same
+  bool token_refused = false;                // the next hop did not take the last one
+
+  bool logs_in() const { return approach->credential.present() && !candidate.is_fallback; }
 };
 
 class Connection {
@@ -82,6 +88,12 @@ class Connection {
   void closed(const std::string& why);
   bool handle(smtp::ClientEvent& event);
   void start_tls();
+  void tls_opened();
+  void log_in();
+  void token_came(const ipc::Token& token);
+  void begin_login(const std::string& token);
+  void answer_challenge(std::string_view challenge);
+  void logged_in();
   bool has_room() const;
   void start(Attempt& attempt);
   Attempt& running(std::uint64_t key);
@@ -99,6 +111,8 @@ class Connection {
   Owner& owner_;
   ConnectionPlan plan_;
   smtp::ClientEngine engine_;
+  std::optional<Login> login_;
+  std::uint64_t token_request_ = 0;  // 0: none is awaited
   net::Stream connecting_;
   std::unique_ptr<daemon::Channel> channel_;
   net::Timer timer_;

@@ -1,11 +1,13 @@
 #include "common/agent/destination.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "common/base/check.h"
+#include "common/log/log.h"
 
 namespace postwain::agent {
 
@@ -21,10 +23,8 @@ void settle_all(Services& services, Attempt& attempt, const mail::Outcome& outco
 
 Destination::Destination(Services& services, const ipc::Lease& lease)
     : services_(services),
-      hop_(lease.hop),
-      tls_(lease.tls),
-      sources_(lease.sources),
-      credential_(lease.credential),
+      approach_(lease),
+      random_(std::random_device{}()),
       growth_timer_(services.loop),
       family_timer_(services.loop) {}
 
@@ -32,18 +32,13 @@ Destination::~Destination() {
   services_.loop.forget_turn_end(this);
 }
 
-std::string Destination::key_of(const ipc::Lease& lease) {
-  return fmt::format("{}\n{}\n{}\n{}", lease.hop.key(), name_of(lease.tls),
-                     fmt::join(lease.sources, ","), lease.credential);
-}
-
 bool Destination::serves(const ipc::Lease& lease) const {
-  return hop_ == lease.hop && tls_ == lease.tls && sources_ == lease.sources &&
-         credential_ == lease.credential;
+  return approach_ == static_cast<const mail::Approach&>(lease);
 }
 
 void Destination::add(Attempt& attempt) {
   if (waiting_.empty()) waiting_since_ = services_.loop.now();
+  if (attempt.lease().sts) known_sts_ = attempt.lease().sts;
   waiting_.push_back(&attempt);
   dispatch();
 }
@@ -97,13 +92,16 @@ bool Destination::hosts_known() {
   if (services_.loop.now() < hosts_until_) return true;
   if (finding_) return false;
   finding_ = true;
-  services_.finder.find(hop_, tls_, [this](NextHosts hosts) { found(std::move(hosts)); });
+  services_.finder.find(approach_, known_sts_ ? &*known_sts_ : nullptr,
+                        [this](NextHosts hosts) { found(std::move(hosts)); });
   return false;
 }
 
 void Destination::found(NextHosts hosts) {
   finding_ = false;
   tls_broken_.clear();
+  mx_set_ = std::move(hosts.mx_set);
+  if (hosts.sts) fresh_sts_ = std::move(hosts.sts);
   if (hosts.refusal) {
     // Connections that live prove that mail flows; only with none is the refusal the answer.
     if (slots_.empty()) return fail_waiting(*hosts.refusal);
@@ -111,7 +109,7 @@ void Destination::found(NextHosts hosts) {
     return;
   }
   PW_CHECK(!hosts.candidates.empty());
-  hosts_ = std::move(hosts);
+  hosts_ = std::make_shared<const std::vector<Candidate>>(std::move(hosts.candidates));
   hosts_until_ = services_.loop.now() + kHostsFresh;
   dispatch();
 }
@@ -124,8 +122,12 @@ void Destination::open_connection() {
                                  "too many connections are open"));
     return;
   }
+  if (contexts() == nullptr)
+    return fail_waiting(local_outcome(Disposition::deferred, Stage::local, Blame::local, {4, 3, 5},
+                                      "the TLS settings of the route cannot be used"));
+  slot.hosts = order();
   if (open_next(slot)) {
-    if (has_other_family(slot.candidate)) family_timer_.start(kFamilyDelay, [this] { race(); });
+    if (has_other_family(slot)) family_timer_.start(kFamilyDelay, [this] { race(); });
     slots_.push_back(std::move(slot));
     return;
   }
@@ -133,14 +135,56 @@ void Destination::open_connection() {
                              "no source address of the route fits an address of the next hop"));
 }
 
+// Those with weights by lot, each with the chance of its share of what is left (as RFC 2782 does);
+// whatever has none stays where it is.
+Destination::Candidates Destination::order() {
+  bool weighted =
+      std::any_of(hosts_->begin(), hosts_->end(), [](const Candidate& c) { return c.weight > 0; });
+  if (!weighted) return hosts_;
+  std::vector<Candidate> rest;
+  std::vector<Candidate> out;
+  std::vector<Candidate> behind;
+  for (const Candidate& c : *hosts_) (c.weight > 0 ? rest : behind).push_back(c);
+  while (!rest.empty()) {
+    std::vector<double> weights;
+    for (const Candidate& c : rest) weights.push_back(c.weight);
+    std::discrete_distribution<std::size_t> lot(weights.begin(), weights.end());
+    // All addresses of the host that was drawn.
+    const Candidate drawn = rest[lot(random_)];
+    auto same = [&](const Candidate& c) {
+      return c.host == drawn.host && c.endpoint.port == drawn.endpoint.port;
+    };
+    std::copy_if(rest.begin(), rest.end(), std::back_inserter(out), same);
+    std::erase_if(rest, same);
+  }
+  out.insert(out.end(), behind.begin(), behind.end());
+  return std::make_shared<const std::vector<Candidate>>(std::move(out));
+}
+
+// Null: they cannot be made, which has been logged.
+const ClientTls* Destination::contexts() {
+  if (approach_.certificate.chain.empty())
+    return services_.tls.unverified != nullptr ? &services_.tls : nullptr;
+  if (own_tls_) return &*own_tls_;
+  auto made = ClientTls::make(approach_.certificate);
+  if (!made) {
+    log::Line(log::Level::error, "tls_context")
+        .kv("destination", approach_.hop.key())
+        .kv("error", made.error().text);
+    return nullptr;
+  }
+  return &own_tls_.emplace(made.take());
+}
+
 // Opens a connection to the slot's candidate, or to the next one a source address fits.
 bool Destination::open_next(Slot& slot) {
   Connection::Owner& owner = *this;
-  for (; slot.candidate < hosts_.candidates.size(); ++slot.candidate) {
-    const Candidate& candidate = hosts_.candidates[slot.candidate];
+  for (; slot.candidate < slot.hosts->size(); ++slot.candidate) {
+    const Candidate& candidate = (*slot.hosts)[slot.candidate];
     bool possible = true;
     mail::TlsLevel level = candidate.tls.level;
-    ConnectionPlan plan{candidate, source_for(candidate, possible), credential_, level};
+    ConnectionPlan plan{
+        candidate, source_for(candidate, possible), level, &approach_, contexts(), token_refused_};
     if (!possible) continue;
     bool broken = std::find(tls_broken_.begin(), tls_broken_.end(), candidate) != tls_broken_.end();
     slot.in_clear = slot.in_clear || (level == mail::TlsLevel::may && broken);
@@ -154,18 +198,19 @@ bool Destination::open_next(Slot& slot) {
 
 // The next address is the same host's, and an IPv4 one where this is IPv6 or the other way round.
 // Other hosts have their turn when this one has failed (RFC 5321 5.1).
-bool Destination::has_other_family(std::size_t candidate) const {
-  if (candidate + 1 >= hosts_.candidates.size()) return false;
-  const Candidate& one = hosts_.candidates[candidate];
-  const Candidate& next = hosts_.candidates[candidate + 1];
+bool Destination::has_other_family(const Slot& slot) {
+  if (slot.candidate + 1 >= slot.hosts->size()) return false;
+  const Candidate& one = (*slot.hosts)[slot.candidate];
+  const Candidate& next = (*slot.hosts)[slot.candidate + 1];
   auto is_v6 = [](const Candidate& c) { return c.endpoint.host.find(':') != std::string::npos; };
   return one.host == next.host && is_v6(one) != is_v6(next);
 }
 
-// At this candidate or one before it.
-bool Destination::is_opening(std::size_t candidate) const {
-  return std::any_of(slots_.begin(), slots_.end(), [candidate](const Slot& slot) {
-    return slot.candidate <= candidate && !slot.connection->is_ready();
+// Somebody is, at this candidate or at one before it.
+bool Destination::is_opening(const Slot& slot) const {
+  return std::any_of(slots_.begin(), slots_.end(), [&](const Slot& other) {
+    return other.hosts == slot.hosts && other.candidate <= slot.candidate &&
+           !other.connection->is_ready();
   });
 }
 
@@ -173,12 +218,16 @@ bool Destination::is_opening(std::size_t candidate) const {
 void Destination::race() {
   if (waiting_.empty() || load().live > 0) return;
   for (Slot& slot : slots_) {
-    if (slot.raced || !slot.connection->connecting() || !has_other_family(slot.candidate)) continue;
+    if (slot.raced || !slot.connection->connecting() || !has_other_family(slot)) continue;
     slot.raced = true;
     Slot other;
+    other.hosts = slot.hosts;
     other.candidate = slot.candidate + 1;
     other.tried = slot.tried;
-    if (!is_opening(other.candidate) && open_next(other)) slots_.push_back(std::move(other));
+    bool taken = std::any_of(slots_.begin(), slots_.end(), [&](const Slot& one) {
+      return one.hosts == other.hosts && one.candidate == other.candidate;
+    });
+    if (!taken && open_next(other)) slots_.push_back(std::move(other));
     return;
   }
 }
@@ -186,10 +235,10 @@ void Destination::race() {
 // The route's sources in turn, those of the candidate's family; a route with sources never sends
 // from another address.
 std::string Destination::source_for(const Candidate& candidate, bool& possible) {
-  if (sources_.empty() || !candidate.endpoint.unix_path.empty()) return {};
+  if (approach_.sources.empty() || !candidate.endpoint.unix_path.empty()) return {};
   bool v6 = candidate.endpoint.host.find(':') != std::string::npos;
-  for (std::size_t i = 0; i < sources_.size(); ++i) {
-    const std::string& source = sources_[next_source_++ % sources_.size()];
+  for (std::size_t i = 0; i < approach_.sources.size(); ++i) {
+    const std::string& source = approach_.sources[next_source_++ % approach_.sources.size()];
     if ((source.find(':') != std::string::npos) == v6) return source;
   }
   possible = false;
@@ -219,11 +268,13 @@ Attempt* Destination::next_attempt() {
   Attempt* attempt = waiting_.front();
   waiting_.pop_front();
   waiting_since_ = services_.loop.now();
-  attempt->mx_set = hosts_.mx_set;
+  attempt->mx_set = mx_set_;
+  if (fresh_sts_) attempt->sts = std::exchange(fresh_sts_, std::nullopt);
   return attempt;
 }
 
 void Destination::ready(Connection&) {
+  token_refused_ = false;
   // The connection takes its first attempt itself, directly after this.
 }
 
@@ -247,30 +298,53 @@ void Destination::over(Connection& connection, mail::Outcome outcome) {
   bool was_ready = slot.connection->is_ready();
   Candidate candidate = slot.connection->plan().candidate;
   bury(std::move(slot.connection));
+  if (outcome.stage == Stage::auth) token_refused_ = true;
   if (was_ready || waiting_.empty()) return dispatch();
-  if (candidate.tls.level == mail::TlsLevel::may && outcome.stage == Stage::tls && !slot.in_clear &&
-      credential_.empty()) {
-    tls_broken_.push_back(candidate);  // the same address again, in clear
-  } else {
-    slot.in_clear = false;
-    ++slot.candidate;
-  }
-  if (is_opening(slot.candidate)) return;  // the race goes on without it
-  if (slot.tried < kAddressesTriedMax && open_next(slot)) {
+  if (!next_candidate(slot, candidate, outcome)) return;
+  if (open_next(slot)) {
     slots_.push_back(std::move(slot));
     return;
   }
   hosts_until_ = {};  // the next try looks the addresses up afresh
   if (slots_.empty())
-    fail_waiting(outcome);
+    fail_waiting(slot.soft.value_or(std::move(outcome)));
   else
     no_growth_until_ = services_.loop.now() + kRefusedGrowth;
 }
 
+// Moves the slot on to what is tried next; behind the last there is nothing. False: somebody else
+// is trying already.
+bool Destination::next_candidate(Slot& slot, const Candidate& failed,
+                                 const mail::Outcome& outcome) {
+  if (outcome.disposition == Disposition::deferred && !slot.soft) slot.soft = outcome;
+  const std::vector<Candidate>& hosts = *slot.hosts;
+  if (failed.tls.level == mail::TlsLevel::may && outcome.stage == Stage::tls && !slot.in_clear &&
+      (!approach_.credential.present() || failed.is_fallback)) {
+    tls_broken_.push_back(failed);  // the same address again, in clear
+    return !is_opening(slot);
+  }
+  slot.in_clear = false;
+  ++slot.candidate;
+  // A server that lacks REQUIRETLS says nothing of the others (RFC 8689 4.2.1).
+  bool all =
+      approach_.require_tls || (slot.candidate < hosts.size() && hosts[slot.candidate].is_fallback);
+  if (!all && slot.tried >= kAddressesTriedMax) {
+    while (slot.candidate < hosts.size() && !hosts[slot.candidate].is_fallback) ++slot.candidate;
+  }
+  if (slot.candidate < hosts.size() && hosts[slot.candidate].is_fallback && !failed.is_fallback)
+    slot.tried = 0;
+  if (failed.is_fallback && slot.tried >= kAddressesTriedMax) slot.candidate = hosts.size();
+  return slot.candidate >= hosts.size() || !is_opening(slot);
+}
+
 void Destination::fail_waiting(const mail::Outcome& outcome) {
+  mail::Outcome told = outcome;
+  // What only the sender's demand fails on is no trouble of the destination.
+  if (approach_.require_tls && told.stage == Stage::tls) told.blame = Blame::message;
   for (Attempt* attempt : take_waiting()) {
-    attempt->mx_set = hosts_.mx_set;
-    settle_all(services_, *attempt, outcome);
+    attempt->mx_set = mx_set_;
+    if (fresh_sts_) attempt->sts = std::exchange(fresh_sts_, std::nullopt);
+    settle_all(services_, *attempt, told);
   }
 }
 

@@ -1,16 +1,19 @@
 // One next hop with its connections: where attempts wait, which connection takes them, and which
-// addresses are tried when one must be opened. Attempts with the same next hop, TLS level, sources
-// and credential share a destination.
+// addresses are tried when one must be opened. Attempts with the same approach share a destination.
 //
 // Opening a connection tries at most kAddressesTriedMax addresses, one after the other, as long as
 // they fail before the first MAIL; with TLS level "may" a failed handshake is followed by one try
-// of the same address in clear. When all have failed and no other connection lives, everything that
-// waits is settled with the last failure: whether and when to try again is qmgr's business.
+// of the same address in clear. Hosts with weights are shuffled for each connection. The fallback
+// hosts come when all others have failed, with as many tries of their own. When all have failed and
+// no other connection lives, everything that waits is settled with the last failure: whether and
+// when to try again is qmgr's business.
 #pragma once
 
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <optional>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -37,7 +40,6 @@ class Destination : private Connection::Owner {
   Destination(const Destination&) = delete;
   Destination& operator=(const Destination&) = delete;
 
-  static std::string key_of(const ipc::Lease& lease);
   bool serves(const ipc::Lease& lease) const;
 
   void add(Attempt& attempt);
@@ -49,12 +51,16 @@ class Destination : private Connection::Owner {
   bool quiet() const;
 
  private:
+  using Candidates = std::shared_ptr<const std::vector<Candidate>>;
   struct Slot {
-    std::unique_ptr<Connection> connection;
+    std::unique_ptr<Connection> connection{};
+    Candidates hosts{};  // in the order of this connection
     std::size_t candidate = 0;
     std::size_t tried = 0;
     bool in_clear = false;
     bool raced = false;  // the other family has been tried beside it
+    // What an earlier host said that may be otherwise at the next try.
+    std::optional<mail::Outcome> soft{};
   };
 
   Attempt* next_attempt() override;
@@ -70,8 +76,11 @@ class Destination : private Connection::Owner {
   void found(NextHosts hosts);
   void open_connection();
   bool open_next(Slot& slot);
-  bool has_other_family(std::size_t candidate) const;
-  bool is_opening(std::size_t candidate) const;
+  bool next_candidate(Slot& slot, const Candidate& failed, const mail::Outcome& outcome);
+  static bool has_other_family(const Slot& slot);
+  bool is_opening(const Slot& slot) const;
+  Candidates order();
+  const ClientTls* contexts();
   void race();
   std::string source_for(const Candidate& candidate, bool& possible);
   std::size_t slot_of(const Connection& connection) const;
@@ -80,15 +89,18 @@ class Destination : private Connection::Owner {
   void fail_waiting(const mail::Outcome& outcome);
 
   Services& services_;
-  mail::NextHop hop_;
-  mail::TlsLevel tls_;
-  std::vector<std::string> sources_;
-  std::string credential_;
+  mail::Approach approach_;
+  std::optional<mail::StsPolicy> known_sts_;  // of the last lease that had one
+  std::optional<ClientTls> own_tls_;          // with a certificate of ours
+  bool token_refused_ = false;
   std::deque<Attempt*> waiting_;
   MonoTime waiting_since_{};
   std::vector<Slot> slots_;
   std::vector<std::unique_ptr<Connection>> graveyard_;
-  NextHosts hosts_;
+  Candidates hosts_;
+  std::string mx_set_;
+  std::optional<mail::StsPolicy> fresh_sts_;  // for the next attempt to report
+  std::minstd_rand random_;                   // shuffles by weight; nothing secret hangs on it
   MonoTime hosts_until_{};
   std::vector<Candidate> tls_broken_;  // addresses whose handshake failed, until hosts_until_
   MonoTime no_growth_until_{};

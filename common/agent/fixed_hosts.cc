@@ -19,19 +19,27 @@ using mail::Stage;
 // The lookups of one find(), answered in any order.
 struct Search {
   std::vector<mail::HopHost> hosts;
+  mail::Family family = mail::Family::any;
   std::vector<dns::AddressAnswer> answers;
   std::size_t open = 0;
   std::function<void(NextHosts)> done;
 };
 
-void add_host(NextHosts& out, const mail::HopHost& host, const dns::AddressAnswer& answer) {
+void add_host(NextHosts& out, const mail::HopHost& host, const dns::AddressAnswer& answer,
+              mail::Family family) {
   auto add = [&](std::string name, net::Endpoint endpoint) {
-    if (out.candidates.size() < kCandidatesMax)
-      out.candidates.push_back({std::move(name), std::move(endpoint), answer.authentic});
+    if (out.candidates.size() >= kCandidatesMax) return;
+    Candidate& candidate = out.candidates.emplace_back();
+    candidate.host = std::move(name);
+    candidate.endpoint = std::move(endpoint);
+    candidate.secure = answer.authentic;
+    candidate.canonical = answer.canonical;
+    candidate.named = true;
+    candidate.weight = host.weight;
   };
   if (!host.unix_path.empty()) return add(host.unix_path, {{}, 0, host.unix_path});
   if (host.literal) return add(host.host, {host.host, host.port, {}});
-  for (std::string& address : dns::alternate_families(answer.addresses))
+  for (std::string& address : dns::arrange_families(answer.addresses, family))
     add(host.host, {std::move(address), host.port, {}});
 }
 
@@ -47,21 +55,51 @@ mail::Outcome nothing_found(const std::vector<mail::HopHost>& hosts) {
 void finish(Search& search) {
   NextHosts out;
   for (std::size_t i = 0; i < search.hosts.size(); ++i)
-    add_host(out, search.hosts[i], search.answers[i]);
+    add_host(out, search.hosts[i], search.answers[i], search.family);
   if (out.candidates.empty()) out.refusal = nothing_found(search.hosts);
   search.done(std::move(out));
 }
 
 }  // namespace
 
-void FixedHosts::find(const mail::NextHop& hop, mail::TlsLevel level,
+void FixedHosts::find(const mail::Approach& approach, const mail::StsPolicy*,
                       std::function<void(NextHosts)> done) {
+  look_up(approach.hop.hosts, approach.family,
+          [this, approach, done = std::move(done)](NextHosts found) {
+            decide_tls(resolver_, {approach.tls, {}, nullptr}, std::move(found),
+                       [this, approach, done](NextHosts decided) {
+                         add_fallback(approach, std::move(decided), done);
+                       });
+          });
+}
+
+void FixedHosts::add_fallback(const mail::Approach& approach, NextHosts found,
+                              const std::function<void(NextHosts)>& done) {
+  bool for_good = found.refusal && found.refusal->disposition == Disposition::failed;
+  // What must be protected does not take a way that nobody has proven.
+  if (approach.fallback.empty() || for_good || approach.require_tls) return done(std::move(found));
+  look_up(approach.fallback, approach.family,
+          [this, level = approach.fallback_tls, found, done](NextHosts beyond) {
+            decide_tls(resolver_, {level, {}, nullptr}, std::move(beyond),
+                       [found, done](NextHosts decided) {
+                         NextHosts out = found;
+                         if (!decided.candidates.empty()) out.refusal.reset();
+                         for (Candidate& candidate : decided.candidates) {
+                           candidate.is_fallback = true;
+                           out.candidates.push_back(std::move(candidate));
+                         }
+                         done(std::move(out));
+                       });
+          });
+}
+
+void FixedHosts::look_up(const std::vector<mail::HopHost>& hosts, mail::Family family,
+                         std::function<void(NextHosts)> done) {
   auto search = std::make_shared<Search>();
-  search->hosts = hop.hosts;
-  search->answers.resize(hop.hosts.size());
-  search->done = [this, level, done = std::move(done)](NextHosts found) {
-    decide_tls(resolver_, level, std::move(found), done);
-  };
+  search->hosts = hosts;
+  search->family = family;
+  search->answers.resize(hosts.size());
+  search->done = std::move(done);
   // One more than the lookups, so that answers that come at once do not end the search early.
   search->open = 1;
   for (std::size_t i = 0; i < search->hosts.size(); ++i) {

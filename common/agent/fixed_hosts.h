@@ -11,10 +11,16 @@ namespace postwain::agent {
 class FixedHosts : public HostFinder {
  public:
   explicit FixedHosts(dns::Resolver& resolver) : resolver_(resolver) {}
-  void find(const mail::NextHop& hop, mail::TlsLevel level,
+  void find(const mail::Approach& approach, const mail::StsPolicy* known,
             std::function<void(NextHosts)> done) override;
+  // For any finder: behind what was found come the approach's fallback hosts. They alone remain
+  // where nothing can be reached now; a next hop that refuses for good has none.
+  void add_fallback(const mail::Approach& approach, NextHosts found,
+                    const std::function<void(NextHosts)>& done);
 
  private:
+  void look_up(const std::vector<mail::HopHost>& hosts, mail::Family family,
+               std::function<void(NextHosts)> done);
   dns::Resolver& resolver_;
 };
 

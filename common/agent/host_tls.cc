@@ -5,27 +5,55 @@
 #include <optional>
 #include <utility>
 
+#include "common/log/log.h"
+
 namespace postwain::agent {
 
 namespace {
 
-// The TLSA lookups of one next hop, by host and port, answered in any order.
+using Service = std::pair<std::string, std::uint16_t>;  // host and port
+
+// The TLSA lookups of one next hop, answered in any order.
 struct Search {
-  mail::TlsLevel level;
+  TlsDemand demand;
   NextHosts found;
-  std::map<std::pair<std::string, std::uint16_t>, std::optional<dns::TlsaAnswer>> answers;
+  std::map<Service, std::optional<dns::TlsaFound>> answers;
   std::size_t open = 1;  // one more than the lookups: answers may come at once
 };
+
+// RFC 7672 2.2.2: where the host is an alias, the records of what it stands for come first, and
+// its own when that has none.
+void look_up(dns::Resolver& resolver, const std::string& host, const std::string& canonical,
+             std::uint16_t port, const std::function<void(dns::TlsaFound)>& done) {
+  if (canonical.empty())
+    return resolver.lookup_tlsa(dns::tlsa_name(host, port), [host, done](const auto& answer) {
+      done({host, answer});
+    });
+  resolver.lookup_tlsa(dns::tlsa_name(canonical, port),
+                       [&resolver, host, canonical, port, done](const dns::TlsaAnswer& answer) {
+                         bool none = answer.status == dns::AnswerStatus::no_data ||
+                                     answer.status == dns::AnswerStatus::no_such_name;
+                         if (!none) return done({canonical, answer});
+                         look_up(resolver, host, {}, port, done);
+                       });
+}
 
 NextHosts decided(Search& search) {
   NextHosts out;
   out.refusal = std::move(search.found.refusal);
   out.mx_set = std::move(search.found.mx_set);
+  out.sts = std::move(search.found.sts);
   std::string refused;
   for (Candidate& candidate : search.found.candidates) {
     auto answer = search.answers.find({candidate.host, candidate.endpoint.port});
     bool asked = answer != search.answers.end() && answer->second;
-    candidate.tls = dns::plan_tls(search.level, candidate.host, asked ? &*answer->second : nullptr);
+    dns::HostFacts facts;
+    facts.host = candidate.host;
+    facts.domain = search.demand.domain;
+    facts.proven = candidate.secure || candidate.named;
+    facts.tlsa = asked ? &*answer->second : nullptr;
+    facts.sts = search.demand.sts.get();
+    candidate.tls = dns::plan_tls(search.demand.level, facts);
     if (!candidate.tls.refusal)
       out.candidates.push_back(std::move(candidate));
     else if (refused.empty())
@@ -37,26 +65,43 @@ NextHosts decided(Search& search) {
   return out;
 }
 
+// A domain that only tries its policy out gets its mail in any case; the operator may know.
+void note_unlisted(const Search& search) {
+  const mail::StsPolicy* sts = search.demand.sts.get();
+  if (sts == nullptr || sts->mode != mail::StsPolicy::Mode::testing) return;
+  for (const Candidate& candidate : search.found.candidates)
+    if (!sts->lists(candidate.host))
+      return log::Line(log::Level::info, "sts_testing")
+                 .kv("domain", search.demand.domain)
+                 .kv("host", candidate.host)
+                 .kv("reason", "the policy does not list this host"),
+             void();
+}
+
 }  // namespace
 
-void decide_tls(dns::Resolver& resolver, mail::TlsLevel level, NextHosts found,
+void decide_tls(dns::Resolver& resolver, const TlsDemand& demand, NextHosts found,
                 const std::function<void(NextHosts)>& done) {
   auto search = std::make_shared<Search>();
-  search->level = level;
+  search->demand = demand;
   search->found = std::move(found);
-  for (const Candidate& candidate : search->found.candidates)
-    if (dns::wants_tlsa(level, candidate.secure))
-      search->answers[{candidate.host, candidate.endpoint.port}];
+  note_unlisted(*search);
+  std::map<Service, std::string> canonical;
+  for (const Candidate& candidate : search->found.candidates) {
+    if (!dns::wants_tlsa(demand.level, candidate.secure)) continue;
+    search->answers[{candidate.host, candidate.endpoint.port}];
+    canonical[{candidate.host, candidate.endpoint.port}] = candidate.canonical;
+  }
   search->open += search->answers.size();
   auto one_done = [search, done] {
     if (--search->open == 0) done(decided(*search));
   };
-  for (auto& [host, answer] : search->answers)
-    resolver.lookup_tlsa(dns::tlsa_name(host.first, host.second),
-                         [one_done, &into = answer](const dns::TlsaAnswer& tlsa) {
-                           into = tlsa;
-                           one_done();
-                         });
+  for (auto& [service, answer] : search->answers)
+    look_up(resolver, service.first, canonical[service], service.second,
+            [one_done, &into = answer](dns::TlsaFound tlsa) {
+              into = std::move(tlsa);
+              one_done();
+            });
   one_done();
 }
 

@@ -22,10 +22,18 @@ struct Search {
   std::size_t open = 0;
 };
 
+// What find() waits for.
+struct Found {
+  NextHosts hosts;
+  StsFound policy;
+  int left = 0;
+};
+
 }  // namespace
 
-MxFinder::MxFinder(dns::Resolver& resolver, const config::Config& config)
+MxFinder::MxFinder(dns::Resolver& resolver, StsFinder* policies, const config::Config& config)
     : resolver_(resolver),
+      policies_(policies),
       fixed_(resolver),
       hostname_(config.hostname),
       port_(config.delivery.smtp_port),
@@ -33,29 +41,53 @@ MxFinder::MxFinder(dns::Resolver& resolver, const config::Config& config)
       own_(config.listeners, config.delivery.smtp_port),
       generator_(std::random_device{}()) {}
 
-void MxFinder::find(const mail::NextHop& hop, mail::TlsLevel level,
-                    std::function<void(NextHosts)> done) {
-  if (hop.kind != mail::HopKind::mx) return fixed_.find(hop, level, std::move(done));
-  Result<std::string> domain = dns::to_ascii(hop.domain);
+void MxFinder::find(const mail::Approach& approach, const mail::StsPolicy* known, Done done) {
+  if (approach.hop.kind != mail::HopKind::mx) return fixed_.find(approach, known, std::move(done));
+  Result<std::string> domain = dns::to_ascii(approach.hop.domain);
   if (!domain) {
     NextHosts refused;
     refused.refusal = local_outcome(mail::Disposition::failed, mail::Stage::dns, mail::Blame::dns,
                                     {5, 1, 2}, domain.error().text);
     return done(std::move(refused));
   }
-  find_mx(*domain, [this, level, done = std::move(done)](NextHosts found) {
-    decide_tls(resolver_, level, std::move(found), done);
+  auto search = std::make_shared<Found>();
+  search->left = 2;  // hosts and policy, in any order
+  auto one_done = [this, approach, domain = *domain, search, done = std::move(done)] {
+    if (--search->left > 0) return;
+    if (search->policy.fresh) search->hosts.sts = *search->policy.policy;
+    decide_tls(resolver_, {approach.tls, domain, search->policy.policy}, std::move(search->hosts),
+               [this, approach, done](NextHosts decided) {
+                 fixed_.add_fallback(approach, std::move(decided), done);
+               });
+  };
+  find_policy(*domain, approach, known, [search, one_done](StsFound found) {
+    search->policy = std::move(found);
+    one_done();
+  });
+  find_mx(*domain, approach.family, [search, one_done](NextHosts found) {
+    search->hosts = std::move(found);
+    one_done();
   });
 }
 
-void MxFinder::find_mx(const std::string& domain, const std::function<void(NextHosts)>& done) {
+void MxFinder::find_policy(const std::string& domain, const mail::Approach& approach,
+                           const mail::StsPolicy* known,
+                           const std::function<void(StsFound)>& done) {
+  bool asks = approach.tls == mail::TlsLevel::policy || approach.tls == mail::TlsLevel::proven;
+  if (!asks || policies_ == nullptr || dns::literal_address(domain)) return done({});
+  policies_->find(domain, known, done);
+}
+
+void MxFinder::find_mx(const std::string& domain, mail::Family family, const Done& done) {
   if (auto address = dns::literal_address(domain)) {
     dns::MxHosts hosts{{*address}, true, {}};
     dns::AddressAnswer answer{dns::AnswerStatus::ok, {*address}};
-    return done(candidates(dns::plan_mx(domain, hosts, {answer}, allow_private_,
-                                        [this](const std::string& a) { return own_.has(a); })));
+    return done(candidates(domain,
+                           dns::plan_mx(domain, hosts, {answer}, allow_private_,
+                                        [this](const std::string& a) { return own_.has(a); }),
+                           mail::Family::any));
   }
-  resolver_.lookup_mx(domain, [this, domain, done](const dns::MxAnswer& answer) {
+  resolver_.lookup_mx(domain, [this, domain, family, done](const dns::MxAnswer& answer) {
     auto search = std::make_shared<Search>();
     search->domain = domain;
     search->hosts = dns::order_mx(domain, answer, hostname_, [this](std::uint32_t bound) {
@@ -63,11 +95,13 @@ void MxFinder::find_mx(const std::string& domain, const std::function<void(NextH
     });
     search->answers.resize(search->hosts.names.size());
     search->open = search->hosts.names.size() + 1;  // one more: answers may come at once
-    auto one_done = [this, search, done] {
+    auto one_done = [this, family, search, done] {
       if (--search->open > 0) return;
-      NextHosts found = candidates(
-          dns::plan_mx(search->domain, search->hosts, search->answers, allow_private_,
-                       [this](const std::string& address) { return own_.has(address); }));
+      NextHosts found =
+          candidates(search->domain,
+                     dns::plan_mx(search->domain, search->hosts, search->answers, allow_private_,
+                                  [this](const std::string& address) { return own_.has(address); }),
+                     family);
       found.mx_set = mx_set_of(search->hosts);
       done(std::move(found));
     };
@@ -90,13 +124,24 @@ std::string MxFinder::mx_set_of(const dns::MxHosts& hosts) {
   return fmt::format("{}", fmt::join(names, ","));
 }
 
-NextHosts MxFinder::candidates(const dns::MxPlan& plan) const {
+NextHosts MxFinder::candidates(const std::string& domain, const dns::MxPlan& plan,
+                               mail::Family family) const {
   NextHosts out;
   out.refusal = plan.refusal;
   for (const dns::MxHost& host : plan.hosts)
-    for (const std::string& address : host.addresses)
-      if (out.candidates.size() < kCandidatesMax)
-        out.candidates.push_back({host.name, {address, port_, {}}, host.secure});
+    for (std::string& address : dns::arrange_families(host.addresses, family)) {
+      if (out.candidates.size() >= kCandidatesMax) break;
+      Candidate& candidate = out.candidates.emplace_back();
+      candidate.host = host.name;
+      candidate.endpoint = {std::move(address), port_, {}};
+      candidate.secure = host.secure;
+      candidate.canonical = host.canonical;
+    }
+  if (out.candidates.empty() && !out.refusal)
+    out.refusal = local_outcome(
+        mail::Disposition::deferred, mail::Stage::dns, mail::Blame::destination, {4, 4, 4},
+        fmt::format("no mail host of {} has an {} address, and the route allows no other", domain,
+                    family == mail::Family::ipv4 ? "IPv4" : "IPv6"));
   return out;
 }
 

@@ -9,6 +9,7 @@
 #include "common/agent/fixed_hosts.h"
 #include "common/agent/next_hosts.h"
 #include "common/agent/own_addresses.h"
+#include "common/agent/sts_finder.h"
 #include "common/config/config.h"
 #include "common/dns/mx_plan.h"
 #include "common/dns/resolver.h"
@@ -17,16 +18,22 @@ namespace postwain::agent {
 
 class MxFinder : public HostFinder {
  public:
-  MxFinder(dns::Resolver& resolver, const config::Config& config);
-  void find(const mail::NextHop& hop, mail::TlsLevel level,
+  // policies: null: MTA-STS is not looked at.
+  MxFinder(dns::Resolver& resolver, StsFinder* policies, const config::Config& config);
+  void find(const mail::Approach& approach, const mail::StsPolicy* known,
             std::function<void(NextHosts)> done) override;
 
  private:
-  void find_mx(const std::string& domain, const std::function<void(NextHosts)>& done);
-  NextHosts candidates(const dns::MxPlan& plan) const;
+  using Done = std::function<void(NextHosts)>;
+  void find_mx(const std::string& domain, mail::Family family, const Done& done);
+  void find_policy(const std::string& domain, const mail::Approach& approach,
+                   const mail::StsPolicy* known, const std::function<void(StsFound)>& done);
+  NextHosts candidates(const std::string& domain, const dns::MxPlan& plan,
+                       mail::Family family) const;
   static std::string mx_set_of(const dns::MxHosts& hosts);
 
   dns::Resolver& resolver_;
+  StsFinder* policies_;
   FixedHosts fixed_;
   std::string hostname_;
   std::uint16_t port_;

@@ -9,8 +9,9 @@
 #include <vector>
 
 #include "common/dns/tls_plan.h"
-#include "common/mail/next_hop.h"
+#include "common/mail/approach.h"
 #include "common/mail/outcome.h"
+#include "common/mail/sts_policy.h"
 #include "common/net/stream.h"
 
 namespace postwain::agent {
@@ -21,8 +22,12 @@ constexpr std::size_t kCandidatesMax = 100;
 struct Candidate {
   std::string host;  // the name for logs and for TLS; the path of a Unix socket
   net::Endpoint endpoint;
-  bool secure = false;  // name and address are authentic (DNSSEC)
-  dns::HostTls tls{};   // decided by host_tls.h
+  bool secure = false;       // name and address are authentic (DNSSEC)
+  bool named = false;        // by the operator
+  std::string canonical{};   // where an alias leads; empty: host is none
+  std::uint16_t weight = 0;  // HopHost::weight
+  bool is_fallback = false;  // it stands for the next hop; no login there
+  dns::HostTls tls{};        // decided by host_tls.h
   bool operator==(const Candidate& other) const {
     return host == other.host && endpoint.host == other.endpoint.host &&
            endpoint.port == other.endpoint.port && endpoint.unix_path == other.endpoint.unix_path;
@@ -33,14 +38,15 @@ struct NextHosts {
   std::vector<Candidate> candidates;     // in the order to try them, never empty without refusal
   std::optional<mail::Outcome> refusal;  // why there is none
   std::string mx_set;                    // ipc::Outcomes::mx_set
+  std::optional<mail::StsPolicy> sts{};  // fetched just now: to be kept
 };
 
 class HostFinder {
  public:
   virtual ~HostFinder() = default;
-  // level: of the route; the candidates' tls says what it comes to. done is called once, perhaps
-  // before find returns.
-  virtual void find(const mail::NextHop& hop, mail::TlsLevel level,
+  // known: what is kept of the domain's MTA-STS policy; null: nothing. The candidates' tls says
+  // what approach.tls comes to. done is called once, perhaps before find returns.
+  virtual void find(const mail::Approach& approach, const mail::StsPolicy* known,
                     std::function<void(NextHosts)> done) = 0;
 };
 

@@ -3,16 +3,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "common/agent/attempt.h"
+#include "common/agent/client_tls.h"
 #include "common/agent/next_hosts.h"
 #include "common/config/config.h"
 #include "common/mail/outcome.h"
 #include "common/net/loop.h"
 #include "common/smtp/dialect.h"
-#include "common/tls/tls.h"
 
 namespace postwain::agent {
 
@@ -25,6 +26,11 @@ class AttemptSink {
   // this turn of the loop.
   virtual void finished(Attempt& attempt) = 0;
   virtual void request_content(Attempt& attempt, std::uint64_t offset, std::uint32_t length) = 0;
+  // The access token that a command of the configuration prints. refused: the next hop did not take
+  // the last one. done comes once, later, unless the number returned is forgotten before.
+  using TokenDone = std::function<void(const ipc::Token&)>;
+  virtual std::uint64_t request_token(const std::string& command, bool refused, TokenDone done) = 0;
+  virtual void forget_token(std::uint64_t request) = 0;
 };
 
 struct Services {
@@ -33,9 +39,7 @@ struct Services {
   const smtp::Dialect& dialect;
   HostFinder& finder;
   AttemptSink& sink;
-  std::shared_ptr<tls::Context> tls_unverified;
-  std::shared_ptr<tls::Context> tls_verified;
-  std::shared_ptr<tls::Context> tls_dane;
+  ClientTls tls;
   std::size_t connections = 0;  // of all destinations
 };
 

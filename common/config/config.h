@@ -12,6 +12,7 @@
 
 #include "common/base/rate_table.h"
 #include "common/base/time.h"
+#include "common/mail/approach.h"
 #include "common/mail/next_hop.h"
 #include "common/notice/dsn.h"
 #include "common/sasl/users_file.h"
@@ -208,11 +209,19 @@ struct Route {
   std::vector<std::string> match;  // lower case domain, ".domain", "user@domain", "*"
   mail::NextHop deliver;
   std::optional<mail::TlsLevel> tls;  // absent: may for smtp and mx, off for lmtp
-  std::string credential;             // content of the auth file, "user:password"; empty: none
-  bool store_schedule = false;        // retry = "store", default for lmtp
-  std::uint32_t concurrency = 0;      // of one destination; 0: default
-  std::uint32_t connections = 0;      // of all its destinations together; 0: no limit
-  std::uint32_t rate_count = 0;       // messages per rate_period; 0: no limit
+  std::vector<std::string> senders;   // patterns of the reverse-path; empty: any sender
+  mail::Credential credential;
+  mail::ClientCertificate certificate;
+  mail::Family family = mail::Family::any;
+  std::optional<mail::NextHop> fallback;
+  mail::TlsLevel fallback_tls = mail::TlsLevel::may;
+  bool hold_in_doubt = false;     // in_doubt = "hold"
+  std::uint32_t drain_count = 0;  // messages per drain_period after an outage; 0: no limit
+  Duration drain_period{};
+  bool store_schedule = false;    // retry = "store", default for lmtp
+  std::uint32_t concurrency = 0;  // of one destination; 0: default
+  std::uint32_t connections = 0;  // of all its destinations together; 0: no limit
+  std::uint32_t rate_count = 0;   // messages per rate_period; 0: no limit
   Duration rate_period{};
   std::vector<std::string> sources;
   Origin origin;
@@ -246,6 +255,8 @@ struct DeliveryTimeouts {
 struct Delivery {
   std::uint16_t smtp_port = 25;
   bool allow_private_mx = false;
+  bool sts = true;               // look at MTA-STS policies
+  std::uint16_t sts_port = 443;  // where their hosts answer
   DeliveryTimeouts timeouts;
 };
 

@@ -69,6 +69,8 @@ void read_delivery(Context& context, const Node* table, Delivery& delivery) {
   Section section(context, *table, "[delivery]");
   section.integer("smtp_port", delivery.smtp_port, {1, 65535});
   section.boolean("allow_private_mx", delivery.allow_private_mx);
+  section.boolean("mta_sts", delivery.sts);
+  section.integer("mta_sts_port", delivery.sts_port, {1, 65535});
   if (const Node* node = section.table("timeouts")) {
     constexpr Duration kLongest = std::chrono::hours(24);
     Section timeouts(context, *node, "timeouts");

@@ -7,6 +7,7 @@
 #include "common/base/text.h"
 #include "common/config/sections.h"
 #include "common/config/values.h"
+#include "common/sasl/client_exchange.h"
 
 namespace postwain::config {
 
@@ -19,6 +20,18 @@ bool is_pattern(std::string_view text) {
   return is_domain(text);
 }
 
+void read_senders(Section& section, Route& route) {
+  for (const Node* node : section.texts("sender", true)) {
+    std::string pattern = to_lower(node->text);
+    if (pattern != "<>" && !is_pattern(pattern))
+      section.error(*node, fmt::format("'{}' is not a domain, .domain, user@domain, <> or *",
+                                       printable(node->text)));
+    else
+      route.senders.push_back(std::move(pattern));
+  }
+}
+
+// A route for some senders only takes nothing away from those behind it.
 void read_match(Section& section, std::map<std::string, Origin>& seen, Route& route) {
   if (section.find("match") == nullptr) section.missing("match");
   for (const Node* node : section.texts("match", true)) {
@@ -28,6 +41,8 @@ void read_match(Section& section, std::map<std::string, Origin>& seen, Route& ro
                                        printable(node->text)));
       continue;
     }
+    route.match.push_back(pattern);
+    if (!route.senders.empty()) continue;
     auto all = seen.find("*");
     if (all != seen.end())
       section.warn(*node, fmt::format("never reached: '*' at {} takes everything before it",
@@ -35,21 +50,48 @@ void read_match(Section& section, std::map<std::string, Origin>& seen, Route& ro
     else if (auto [first, fresh] = seen.emplace(pattern, node->origin); !fresh)
       section.warn(*node, fmt::format("never reached: '{}' already stands at {}", pattern,
                                       first->second.text()));
-    route.match.push_back(std::move(pattern));
   }
+}
+
+std::optional<mail::NextHop> read_hop(Section& section, const Node& node, std::string_view key) {
+  std::string why;
+  auto hop = mail::NextHop::parse(node.text, &why);
+  if (!hop) {
+    section.error(node, fmt::format("{}: {}", key, why));
+    return hop;
+  }
+  for (const mail::HopHost& host : hop->hosts)
+    if (host.unix_path.empty() && !host.literal && !is_domain(host.host))
+      section.error(node, fmt::format("{}: '{}' is not a host name", key, printable(host.host)));
+  return hop;
 }
 
 void read_deliver(Section& section, Route& route) {
   const Node* node = section.find("deliver", Node::Kind::string);
   if (section.find("deliver") == nullptr) section.missing("deliver");
   if (node == nullptr) return;
-  std::string why;
-  auto hop = mail::NextHop::parse(node->text, &why);
-  if (!hop) return section.error(*node, fmt::format("deliver: {}", why));
-  for (const mail::HopHost& host : hop->hosts)
-    if (host.unix_path.empty() && !host.literal && !is_domain(host.host))
-      section.error(*node, fmt::format("deliver: '{}' is not a host name", printable(host.host)));
-  route.deliver = *std::move(hop);
+  if (auto hop = read_hop(section, *node, "deliver")) route.deliver = *std::move(hop);
+}
+
+void read_fallback(Section& section, Route& route) {
+  if (const Node* node = section.find("fallback", Node::Kind::string)) {
+    route.fallback = read_hop(section, *node, "fallback");
+    bool lmtp = route.deliver.kind == mail::HopKind::lmtp;
+    if (route.fallback && route.fallback->kind == mail::HopKind::mx)
+      section.error(*node, "fallback names hosts, smtp:… or lmtp:…");
+    else if (route.fallback && (route.fallback->kind == mail::HopKind::lmtp) != lmtp)
+      section.error(*node,
+                    fmt::format("fallback must be {}:, as deliver is", lmtp ? "lmtp" : "smtp"));
+  }
+  bool given = section.choice("fallback_tls", route.fallback_tls,
+                              {{"off", mail::TlsLevel::off},
+                               {"may", mail::TlsLevel::may},
+                               {"encrypt", mail::TlsLevel::encrypt},
+                               {"verify", mail::TlsLevel::verify},
+                               {"dane", mail::TlsLevel::dane}});
+  if (given && !route.fallback)
+    section.context().error(section.origin_of("fallback_tls"), "fallback_tls needs fallback");
+  if (!given && route.deliver.kind == mail::HopKind::lmtp) route.fallback_tls = mail::TlsLevel::off;
 }
 
 void read_tls_level(Section& section, Route& route) {
@@ -66,34 +108,105 @@ void read_tls_level(Section& section, Route& route) {
 }
 
 // "user:file:/path": the file's first line is the password. "file:/path": it is "user:password".
-void read_credential(Section& section, Route& route) {
-  std::string text;
-  if (!section.text("auth", text)) return;
+void read_password(Section& section, const std::string& text, std::size_t file, Route& route) {
   const Origin& at = section.origin_of("auth");
-  std::size_t file = text.find("file:");
-  bool named = file != std::string::npos && file > 1 && text[file - 1] == ':';
-  if ((file != 0 && !named) || text.size() == file + 5)
-    return section.context().error(at, "auth must be \"USER:file:/path\" or \"file:/path\"");
+  bool named = file > 0;
   auto content = section.context().read(NamedFile{text.substr(file + 5), FileUse::credential}, at);
   if (!content) return;
   std::string secret = content->substr(0, content->find_first_of("\r\n"));
-  if (secret.empty() || (!named && secret.find(':') == std::string::npos))
+  std::size_t colon = named ? 0 : secret.find(':');
+  if (secret.empty() || colon == std::string::npos)
     return section.context().error(
         at, fmt::format("{} must hold {} in its first line", text.substr(file + 5),
                         named ? "the password" : "user:password"));
-  route.credential = text.substr(0, file) + secret;
+  route.credential.kind = mail::Credential::Kind::password;
+  route.credential.user = named ? text.substr(0, file - 1) : secret.substr(0, colon);
+  route.credential.secret = named ? secret : secret.substr(colon + 1);
+}
+
+void read_mechanisms(Section& section, Route& route) {
+  bool token = route.credential.kind == mail::Credential::Kind::command;
+  for (const Node* node : section.texts("auth_mechanisms", true)) {
+    auto mechanism = sasl::parse_mechanism(node->text);
+    if (!mechanism)
+      section.error(*node,
+                    fmt::format("'{}' is no mechanism we can log in with (SCRAM-SHA-256-PLUS, "
+                                "SCRAM-SHA-256, PLAIN, LOGIN, CRAM-MD5, OAUTHBEARER, XOAUTH2)",
+                                printable(node->text)));
+    else if (sasl::takes_token(*mechanism) != token)
+      section.error(*node, fmt::format("{} takes a {}, and auth names a {}", node->text,
+                                       token ? "password" : "token", token ? "command" : "file"));
+    else
+      route.credential.mechanisms.emplace_back(name_of(*mechanism));
+  }
+}
+
+// "user:command:/path words": what it prints is an access token.
+void read_credential(Section& section, Route& route) {
+  std::string text;
+  if (section.text("auth", text)) {
+    const Origin& at = section.origin_of("auth");
+    std::size_t command = text.find(":command:");
+    std::size_t file = text.find("file:");
+    bool named = file != std::string::npos && file > 1 && text[file - 1] == ':';
+    if (command != std::string::npos && command > 0 &&
+        text[std::min(command + 9, text.size() - 1)] == '/')
+      route.credential = {mail::Credential::Kind::command,
+                          text.substr(0, command),
+                          text.substr(command + 9),
+                          {},
+                          false};
+    else if ((file == 0 || named) && text.size() > file + 5)
+      read_password(section, text, file, route);
+    else
+      section.context().error(
+          at, "auth must be \"USER:file:/path\", \"file:/path\" or \"USER:command:/path\"");
+  }
+  read_mechanisms(section, route);
+  section.boolean("auth_without_tls", route.credential.without_tls);
+  if (section.find("auth") != nullptr) return;
+  for (const char* key : {"auth_mechanisms", "auth_without_tls"})
+    if (section.find(key) != nullptr)
+      section.context().error(section.origin_of(key), fmt::format("{} needs auth", key));
+}
+
+void read_certificate(Section& section, Route& route) {
+  auto content = [&](std::string_view key) {
+    std::string path;
+    if (!section.text(key, path)) return std::string();
+    return section.context()
+        .read(NamedFile{path, FileUse::credential}, section.origin_of(key))
+        .value_or(std::string());
+  };
+  route.certificate.chain = content("certificate");
+  route.certificate.key = content("certificate_key");
+  if ((section.find("certificate") == nullptr) != (section.find("certificate_key") == nullptr))
+    section.context().error(section.origin(), "certificate and certificate_key need each other");
+}
+
+void read_rate(Section& section, std::string_view key, std::uint32_t& count, Duration& period) {
+  std::string rate;
+  if (!section.text(key, rate)) return;
+  if (!parse_rate(rate, count, period))
+    section.context().error(
+        section.origin_of(key),
+        fmt::format("'{}' is not a rate (such as 10/s, 100/min, 1000/hour, 5000/day)",
+                    printable(rate)));
 }
 
 void read_pace(Section& section, Route& route) {
   section.integer("concurrency", route.concurrency, {1, 10'000});
   section.integer("connections", route.connections, {1, 10'000});
-  std::string rate;
-  if (section.text("rate", rate)) {
-    const Origin& at = section.origin_of("rate");
-    if (!parse_rate(rate, route.rate_count, route.rate_period))
-      section.context().error(
-          at, fmt::format("'{}' is not a rate (such as 10/s, 100/min, 1000/hour, 5000/day)",
-                          printable(rate)));
+  read_rate(section, "rate", route.rate_count, route.rate_period);
+  read_rate(section, "drain_rate", route.drain_count, route.drain_period);
+  std::string family;
+  if (section.text("family", family)) {
+    auto parsed = mail::parse_family(family);
+    if (parsed)
+      route.family = *parsed;
+    else
+      section.context().error(section.origin_of("family"),
+                              "family must be any, ipv4, ipv6, ipv4-first or ipv6-first");
   }
   for (const Node* node : section.texts("sources")) {
     if (is_ip_address(node->text))
@@ -112,12 +225,16 @@ void read_routes(Context& context, const std::vector<const Node*>& tables,
     Section section(context, *table, "[[route]]");
     Route route;
     route.origin = table->origin;
+    read_senders(section, route);
     read_match(section, seen, route);
     read_deliver(section, route);
     read_tls_level(section, route);
     read_credential(section, route);
+    read_certificate(section, route);
+    read_fallback(section, route);
     route.store_schedule = route.deliver.kind == mail::HopKind::lmtp;
     section.choice("retry", route.store_schedule, {{"internet", false}, {"store", true}});
+    section.choice("in_doubt", route.hold_in_doubt, {{"retry", false}, {"hold", true}});
     read_pace(section, route);
     section.finish();
     routes.push_back(std::move(route));

@@ -53,6 +53,10 @@ bool Channel::tls_open() const {
 std::string Channel::tls_version() const {
   return tls_open() ? tls_->version() : std::string();
 }
+std::string Channel::tls_peer_fault() const {
+  return tls_open() ? tls_->peer_fault() : std::string();
+}
+
 std::string Channel::tls_cipher() const {
   return tls_open() ? tls_->cipher() : std::string();
 }

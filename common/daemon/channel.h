@@ -43,6 +43,7 @@ class Channel {
   bool tls_open() const;
   std::string tls_version() const;
   std::string tls_cipher() const;
+  std::string tls_peer_fault() const;  // tls::Session::peer_fault
   tls::PeerCertificate tls_peer_certificate() const;
   std::string tls_binding(tls::Session::ChannelBinding kind) const;
 

@@ -250,6 +250,7 @@ Answer read_answer(std::string_view message, std::string_view name, RecordType t
   }
   auto target = follow(reader, records, to_lower(name), out);
   if (!target) return broken;
+  if (out.cnames > 0) out.canonical = *target;
   for (const Record& r : records) {
     if (r.type != static_cast<std::uint16_t>(type) || r.klass != kClassIn || r.owner != *target)
       continue;

@@ -15,7 +15,7 @@ namespace postwain::dns {
 constexpr std::size_t kMxRecordsMax = 50;  // further ones are not looked at
 constexpr std::size_t kTlsaRecordsMax = 50;
 constexpr std::size_t kTextRecordsMax = 50;
-constexpr std::size_t kNamesMax = 20;  // of one address
+constexpr std::size_t kNamesMax = 20;       // of one address
 constexpr std::size_t kAddressesMax = 100;  // of one name, both families
 constexpr std::size_t kCnameChainMax = 10;
 
@@ -42,6 +42,7 @@ struct AddressAnswer {
   AnswerStatus status = AnswerStatus::temporary;
   std::vector<std::string> addresses;  // as text, IPv6 before IPv4
   bool authentic = false;              // every address is
+  std::string canonical{};             // what the name is an alias of; empty: it is none
 };
 
 struct TlsaAnswer {
@@ -70,6 +71,7 @@ struct Answer {
   std::vector<mail::Tlsa> tlsa;
   std::vector<std::string> texts;
   std::vector<std::string> names;
+  std::string canonical{};  // where the CNAMEs led; empty: there were none
   bool authentic =
       false;  // the AD bit (RFC 4035 3.2.3); worth something only from a trusted resolver
   // The CNAME chain led here without records of the type: ask again for this name. Empty otherwise.

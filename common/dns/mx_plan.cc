@@ -130,8 +130,8 @@ MxPlan plan_mx(std::string_view domain, const MxHosts& hosts,
   bool undecided = false;
   bool refused_private = false;
   for (std::size_t i = 0; i < usable; ++i) {
-    MxHost host{hosts.names[i], alternate_families(answers[i].addresses),
-                hosts.authentic && answers[i].authentic};
+    MxHost host{hosts.names[i], answers[i].addresses, hosts.authentic && answers[i].authentic,
+                answers[i].canonical};
     undecided = undecided || answers[i].status == AnswerStatus::temporary;
     if (!allow_private)
       refused_private = std::erase_if(host.addresses, is_special_address) > 0 || refused_private;
@@ -164,14 +164,18 @@ std::optional<std::string> literal_address(std::string_view domain) {
   return std::nullopt;
 }
 
-std::vector<std::string> alternate_families(const std::vector<std::string>& addresses) {
-  std::vector<std::string> v6;
-  std::vector<std::string> v4;
-  for (const std::string& a : addresses) (a.find(':') != std::string::npos ? v6 : v4).push_back(a);
+std::vector<std::string> arrange_families(const std::vector<std::string>& addresses,
+                                          mail::Family family) {
+  std::vector<std::string> first;
+  std::vector<std::string> second;
+  bool v4_first = family == mail::Family::ipv4 || family == mail::Family::ipv4_first;
+  for (const std::string& a : addresses)
+    ((a.find(':') == std::string::npos) == v4_first ? first : second).push_back(a);
+  if (family == mail::Family::ipv4 || family == mail::Family::ipv6) return first;
   std::vector<std::string> out;
-  for (std::size_t i = 0; i < std::max(v6.size(), v4.size()); ++i) {
-    if (i < v6.size()) out.push_back(std::move(v6[i]));
-    if (i < v4.size()) out.push_back(std::move(v4[i]));
+  for (std::size_t i = 0; i < std::max(first.size(), second.size()); ++i) {
+    if (i < first.size()) out.push_back(std::move(first[i]));
+    if (i < second.size()) out.push_back(std::move(second[i]));
   }
   return out;
 }

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "common/dns/answer.h"
+#include "common/mail/approach.h"
 #include "common/mail/outcome.h"
 
 namespace postwain::dns {
@@ -40,8 +41,9 @@ MxHosts order_mx(std::string_view domain, const MxAnswer& answer, std::string_vi
 
 struct MxHost {
   std::string name;
-  std::vector<std::string> addresses;  // families in turn, so that a dead one costs little
-  bool secure = false;                 // its name and its addresses are authentic (DNSSEC)
+  std::vector<std::string> addresses;
+  bool secure = false;      // its name and its addresses are authentic (DNSSEC)
+  std::string canonical{};  // AddressAnswer::canonical
 };
 struct MxPlan {
   std::vector<MxHost> hosts;
@@ -57,7 +59,9 @@ MxPlan plan_mx(std::string_view domain, const MxHosts& hosts,
 // The address of a domain like "[192.0.2.1]" or "[IPv6:2001:db8::1]"; nothing for names.
 std::optional<std::string> literal_address(std::string_view domain);
 
-// 2001:db8::1, 192.0.2.1, 2001:db8::2, …
-std::vector<std::string> alternate_families(const std::vector<std::string>& addresses);
+// The families in turn, so that a dead one costs little (2001:db8::1, 192.0.2.1, 2001:db8::2 …),
+// IPv6 first unless the other is wished for; or those of one family.
+std::vector<std::string> arrange_families(const std::vector<std::string>& addresses,
+                                          mail::Family family);
 
 }  // namespace postwain::dns

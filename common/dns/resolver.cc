@@ -149,6 +149,7 @@ void Resolver::Parts::answered(std::unique_ptr<Question> question, int status,
     }
     answer = Answer();
   }
+  if (answer.canonical.empty() && question->cnames > 0) answer.canonical = question->name;
   answer.ttl = question->ttl;
   answer.authentic = question->authentic;
   keep(question->key, answer);
@@ -265,6 +266,7 @@ AddressAnswer combine(const Answer& v6, const Answer& v4) {
   out.authentic = (v6.addresses.empty() || v6.authentic) &&
                   (v4.addresses.empty() || v4.authentic) &&
                   !(v6.addresses.empty() && v4.addresses.empty());
+  out.canonical = v4.addresses.empty() ? v6.canonical : v4.canonical;
   out.addresses = v6.addresses;
   out.addresses.insert(out.addresses.end(), v4.addresses.begin(), v4.addresses.end());
   if (out.addresses.size() > kAddressesMax) out.addresses.resize(kAddressesMax);

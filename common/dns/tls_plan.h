@@ -1,4 +1,5 @@
-// How TLS is to be used towards one host, from what the DNS said of it: DANE (RFC 7672). Pure.
+// How TLS is to be used towards one host, from what is known of it: DANE (RFC 7672), the domain's
+// MTA-STS policy (RFC 8461), REQUIRETLS (RFC 8689). Pure.
 #pragma once
 
 #include <optional>
@@ -8,6 +9,7 @@
 
 #include "common/dns/answer.h"
 #include "common/mail/next_hop.h"
+#include "common/mail/sts_policy.h"
 #include "common/mail/tlsa.h"
 
 namespace postwain::dns {
@@ -16,7 +18,10 @@ struct HostTls {
   // What the connection does: off, may, encrypt, verify, or dane with `tlsa`.
   mail::TlsLevel level = mail::TlsLevel::may;
   std::vector<mail::Tlsa> tlsa;  // the usable ones
-  std::string policy;            // for logs: "dane", "dane without usable record"; empty: none
+  std::string tlsa_host;         // whose they are: host, or what it is an alias of
+  std::string policy;  // for logs: "dane", "dane without usable record", "sts"; empty: none
+  // The certificate is looked at and what is wrong with it told to the log; nothing hangs on it.
+  bool only_watch = false;
   // The host must not be used, and this is why; a sentence for a person.
   std::optional<std::string> refusal;
 };
@@ -28,7 +33,19 @@ bool wants_tlsa(mail::TlsLevel level, bool secure_host);
 // "_25._tcp.mx.example.org"
 std::string tlsa_name(std::string_view host, std::uint16_t port);
 
-// level: of the route. answer: of the TLSA lookup; null: none was made.
-HostTls plan_tls(mail::TlsLevel level, std::string_view host, const TlsaAnswer* answer);
+struct TlsaFound {
+  std::string host;  // below whose name they were asked for
+  TlsaAnswer answer;
+};
+struct HostFacts {
+  std::string_view host;
+  std::string_view domain;               // whose host it is, for routing by MX
+  bool proven = false;                   // that it is: by DNSSEC, or by the operator's word
+  const TlsaFound* tlsa = nullptr;       // null: not looked up
+  const mail::StsPolicy* sts = nullptr;  // of the domain; null: it has none
+};
+
+// level: of the route. TLSA records come before a policy (RFC 8461 2).
+HostTls plan_tls(mail::TlsLevel level, const HostFacts& facts);
 
 }  // namespace postwain::dns

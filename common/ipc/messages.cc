@@ -5,6 +5,33 @@
 
 namespace postwain {
 
+namespace ipc {
+
+namespace {
+
+template <class A, class T>
+void time_field(A& a, T& v) {
+  std::int64_t ms = 0;
+  if constexpr (!A::kDecoding) ms = to_unix_ms(v);
+  a.number(ms);
+  if constexpr (A::kDecoding) v = from_unix_ms(ms);
+}
+
+template <class A, class T>
+void optional_field(A& a, T& v) {
+  bool present = false;
+  if constexpr (!A::kDecoding) present = v.has_value();
+  field(a, present);
+  if constexpr (A::kDecoding) {
+    if (present) v.emplace();
+  }
+  if (present) field(a, *v);
+}
+
+}  // namespace
+
+}  // namespace ipc
+
 // visit() of the vocabulary: found by argument-dependent look-up, so it stands in the types' own
 // namespace.
 namespace mail {
@@ -63,7 +90,7 @@ void visit(A& a, T& v) {
 template <class A, class T>
 requires std::is_same_v<std::remove_const_t<T>, HopHost>
 void visit(A& a, T& v) {
-  ipc::fields(a, v.host, v.port, v.literal, v.unix_path);
+  ipc::fields(a, v.host, v.port, v.literal, v.unix_path, v.weight);
 }
 
 template <class A, class T>
@@ -74,21 +101,41 @@ void visit(A& a, T& v) {
   ipc::list_field(a, v.hosts);
 }
 
+template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, Credential>
+void visit(A& a, T& v) {
+  ipc::enum_field(a, v.kind, Credential::Kind::command);
+  ipc::fields(a, v.user, v.secret);
+  ipc::list_field(a, v.mechanisms);
+  ipc::field(a, v.without_tls);
+}
+
+template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, Approach>
+void visit(A& a, T& v) {
+  ipc::field(a, v.hop);
+  ipc::enum_field(a, v.tls, kTlsLevelLast);
+  ipc::field(a, v.require_tls);
+  ipc::list_field(a, v.sources);
+  ipc::enum_field(a, v.family, Family::ipv6_first);
+  ipc::fields(a, v.credential, v.certificate.chain, v.certificate.key);
+  ipc::list_field(a, v.fallback);
+  ipc::enum_field(a, v.fallback_tls, kTlsLevelLast);
+}
+
+template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, StsPolicy>
+void visit(A& a, T& v) {
+  ipc::field(a, v.id);
+  ipc::enum_field(a, v.mode, StsPolicy::Mode::enforce);
+  ipc::list_field(a, v.hosts);
+  ipc::field(a, v.max_age);
+  ipc::time_field(a, v.fetched_at);
+}
+
 }  // namespace mail
 
 namespace ipc {
-
-namespace {
-
-template <class A, class T>
-void time_field(A& a, T& v) {
-  std::int64_t ms = 0;
-  if constexpr (!A::kDecoding) ms = to_unix_ms(v);
-  a.number(ms);
-  if constexpr (A::kDecoding) v = from_unix_ms(ms);
-}
-
-}  // namespace
 
 #define PW_VISIT(Type)                                  \
   template <class A, class T>                           \
@@ -143,12 +190,12 @@ PW_VISIT(LeaseRecipient) {
   fields(a, v.index, v.recipient);
 }
 PW_VISIT(Lease) {
-  fields(a, v.lease, v.id, v.hop);
-  enum_field(a, v.tls, mail::TlsLevel::dane);
-  list_field(a, v.sources);
-  fields(a, v.credential, v.envelope);
+  fields(a, v.lease, v.id);
+  std::conditional_t<A::kDecoding, mail::Approach&, const mail::Approach&> approach = v;
+  fields(a, approach, v.envelope);
   list_field(a, v.recipients);
   time_field(a, v.received_at);
+  optional_field(a, v.sts);
   fields(a, v.size, v.eight_bit, v.inlined, v.content, v.probe);
 }
 PW_VISIT(ContentRequest) {
@@ -157,11 +204,18 @@ PW_VISIT(ContentRequest) {
 PW_VISIT(ContentChunk) {
   fields(a, v.lease, v.offset, v.failed, v.content);
 }
+PW_VISIT(TokenRequest) {
+  fields(a, v.request, v.command, v.refused);
+}
+PW_VISIT(Token) {
+  fields(a, v.request, v.token, v.trouble);
+}
 PW_VISIT(RecipientOutcome) {
   fields(a, v.index, v.outcome);
 }
 PW_VISIT(Outcomes) {
   fields(a, v.lease, v.done, v.mx_set);
+  optional_field(a, v.sts);
   list_field(a, v.outcomes);
 }
 PW_VISIT(LateOutcomes) {
@@ -219,6 +273,8 @@ PW_MESSAGE(ProbeResult)
 PW_MESSAGE(Lease)
 PW_MESSAGE(ContentRequest)
 PW_MESSAGE(ContentChunk)
+PW_MESSAGE(TokenRequest)
+PW_MESSAGE(Token)
 PW_MESSAGE(Outcomes)
 PW_MESSAGE(LateOutcomes)
 PW_MESSAGE(ControlRequest)

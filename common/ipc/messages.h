@@ -5,19 +5,22 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "common/base/time.h"
+#include "common/mail/approach.h"
 #include "common/mail/envelope.h"
 #include "common/mail/next_hop.h"
 #include "common/mail/outcome.h"
 #include "common/mail/queue_id.h"
+#include "common/mail/sts_policy.h"
 
 namespace postwain::ipc {
 
-constexpr std::uint16_t kProtocolVersion = 4;
+constexpr std::uint16_t kProtocolVersion = 5;
 constexpr std::size_t kFrameMax = 8U << 20;  // a frame larger than this closes the connection
 constexpr std::size_t kInlineContentMax = 64U << 10;  // larger content travels in chunks
 constexpr std::size_t kContentChunk = 64U << 10;
@@ -41,10 +44,12 @@ enum class FrameType : std::uint16_t {
   // delivery: qmgr to agent
   lease = 30,
   content_chunk = 31,
+  token = 32,
   // agent to qmgr
   content_request = 40,
   outcomes = 41,
   late_outcomes = 42,
+  token_request = 43,
   // control: command line and supervisor, both directions
   control_request = 50,
   control_reply = 51,
@@ -166,17 +171,15 @@ struct LeaseRecipient {
 
 // One attempt at one next hop for some recipients of one message. The agent answers with exactly
 // one outcome for each.
-struct Lease {
+struct Lease : mail::Approach {
   static constexpr FrameType kType = FrameType::lease;
   std::uint64_t lease = 0;
   mail::QueueId id;
-  mail::NextHop hop;
-  mail::TlsLevel tls = mail::TlsLevel::may;
-  std::vector<std::string> sources;  // local addresses to send from; empty: the system decides
-  std::string credential;   // content of the route's auth file ("user:password"), empty: none
   mail::Envelope envelope;  // its recipients list is empty; see recipients
   std::vector<LeaseRecipient> recipients;
   WallTime received_at{};
+  // What qmgr has kept of the domain's policy, for routing by MX.
+  std::optional<mail::StsPolicy> sts;
   std::uint64_t size = 0;
   bool eight_bit = false;
   bool inlined =
@@ -199,6 +202,21 @@ struct ContentChunk {
   std::string_view content;
 };
 
+// The access token of a credential whose secret is a command: only qmgr runs it, and only one that
+// stands in a route.
+struct TokenRequest {
+  static constexpr FrameType kType = FrameType::token_request;
+  std::uint64_t request = 0;
+  std::string command;
+  bool refused = false;  // the next hop did not take the one of last time
+};
+struct Token {
+  static constexpr FrameType kType = FrameType::token;
+  std::uint64_t request = 0;
+  std::string token;    // empty: there is none …
+  std::string trouble;  // … for this reason
+};
+
 struct RecipientOutcome {
   std::uint32_t index = 0;
   mail::Outcome outcome;
@@ -213,6 +231,8 @@ struct Outcomes {
   // With done, for routing by MX: the names of the hosts behind the domain, sorted, joined with
   // commas. Domains that share them share limits. Empty: not known.
   std::string mx_set;
+  // The same: a policy that was fetched anew, to be kept.
+  std::optional<mail::StsPolicy> sts{};
 };
 // After a lost qmgr connection, directly after hello: what leases of the former qmgr ended with
 // meanwhile, and whose end is still awaited (these must not be leased again until their

@@ -66,6 +66,20 @@ std::optional<HopHost> parse_host(std::string_view text, std::uint16_t default_p
   return hop;
 }
 
+// "host:port/3": what stands behind the slash, and the rest without it.
+bool take_weight(std::string_view& text, std::uint16_t& weight, std::string& why) {
+  std::size_t slash = text.rfind('/');
+  if (slash == std::string_view::npos) return true;
+  auto number = parse_decimal<std::uint16_t>(text.substr(slash + 1));
+  if (!number || *number == 0 || *number > kHostWeightMax) {
+    why = fmt::format("a weight is a number from 1 to {}", kHostWeightMax);
+    return false;
+  }
+  weight = *number;
+  text = text.substr(0, slash);
+  return true;
+}
+
 }  // namespace
 
 std::optional<NextHop> NextHop::parse(std::string_view text, std::string* why_not) {
@@ -99,9 +113,17 @@ std::optional<NextHop> NextHop::parse(std::string_view text, std::string* why_no
       hop.hosts.push_back(std::move(host));
       continue;
     }
+    std::uint16_t weight = 0;
+    if (!take_weight(part, weight, why)) return fail();
     auto host = parse_host(part, hop.kind == HopKind::smtp ? 25 : 0, why);
     if (!host) return fail();
+    host->weight = weight;
     hop.hosts.push_back(*std::move(host));
+  }
+  for (const HopHost& host : hop.hosts) {
+    if ((host.weight > 0) == hop.weighted()) continue;
+    why = "either every host has a weight or none";
+    return fail();
   }
   return hop;
 }
@@ -118,6 +140,7 @@ std::string NextHop::key() const {
       out += fmt::format("[{}]:{}", h.host, h.port);
     else
       out += fmt::format("{}:{}", h.host, h.port);
+    if (h.weight > 0) out += fmt::format("/{}", h.weight);
   }
   return out;
 }
@@ -139,6 +162,8 @@ std::string_view name_of(TlsLevel level) {
       return "policy";
     case TlsLevel::encrypt:
       return "encrypt";
+    case TlsLevel::proven:
+      return "proven";
     case TlsLevel::verify:
       return "verify";
     case TlsLevel::dane:

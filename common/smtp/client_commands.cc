@@ -130,9 +130,8 @@ std::optional<Outcome> unfit_message(const Transaction& transaction, const PeerE
   return std::nullopt;
 }
 
-std::optional<Outcome> unfit_for_require_tls(const Transaction& transaction,
-                                             const PeerExtensions& peer, bool tls) {
-  if (!transaction.envelope->require_tls || (tls && peer.require_tls)) return std::nullopt;
+std::optional<Outcome> unfit_for_require_tls(const PeerExtensions& peer, bool tls) {
+  if (tls && peer.require_tls) return std::nullopt;
   return unfit(Blame::message, {5, 7, 30},
                "the message needs REQUIRETLS, which the next hop does not offer");
 }

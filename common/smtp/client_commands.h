@@ -41,10 +41,9 @@ bool needs_seven_bit(const Transaction& transaction, const PeerExtensions& peer)
 // Why this peer cannot take the message at all; nothing when it can.
 std::optional<mail::Outcome> unfit_message(const Transaction& transaction,
                                            const PeerExtensions& peer);
-// The same for a message that asks for REQUIRETLS (RFC 8689 4.2.1): it goes under TLS, to a server
-// that offers REQUIRETLS, or not at all.
-std::optional<mail::Outcome> unfit_for_require_tls(const Transaction& transaction,
-                                                   const PeerExtensions& peer, bool tls);
+// The same for every message that asks for REQUIRETLS (RFC 8689 4.2.1): it goes under TLS, to a
+// server that offers REQUIRETLS, or not at all.
+std::optional<mail::Outcome> unfit_for_require_tls(const PeerExtensions& peer, bool tls);
 // Why this peer cannot take this recipient.
 std::optional<mail::Outcome> unfit_recipient(const mail::Recipient& recipient,
                                              const PeerExtensions& peer);

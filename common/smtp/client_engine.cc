@@ -16,6 +16,13 @@ using mail::Disposition;
 using mail::Outcome;
 using mail::Stage;
 
+namespace {
+
+// RFC 4954 4.5.3.1 … a longer initial response waits for the challenge.
+constexpr std::size_t kAuthLineMax = 512;
+
+}  // namespace
+
 ClientEngine::ClientEngine(ClientOptions options) : options_(std::move(options)) {
   expected_.push_back({Command::greeting});
 }
@@ -49,13 +56,15 @@ Stage ClientEngine::stage_of(Command command) {
 Stage ClientEngine::stage_now() const {
   if (!expected_.empty()) return stage_of(expected_.front().command);
   if (state_ == State::tls) return Stage::tls;
+  if (state_ == State::login) return Stage::auth;
   if (!active_.empty() && active_.front().step == Step::content) return Stage::content;
   return Stage::mail;
 }
 
 Wait ClientEngine::wait() const {
   if (state_ == State::over) return Wait::none;
-  if (expected_.empty() && active_.empty() && state_ != State::tls) return Wait::none;
+  if (expected_.empty() && active_.empty() && state_ != State::tls && state_ != State::login)
+    return Wait::none;
   return wait_at(stage_now());
 }
 
@@ -138,7 +147,7 @@ void ClientEngine::session_reply(Command command, ReplyClass what, bool more_byt
       return options_.tls == TlsUse::required ? refused_session(stage_of(command)) : log_in();
     case Command::auth:
       if (!positive) return refused_session(stage_of(command));
-      return parser_.code() == 334 ? answer_challenge() : become_ready();
+      return parser_.code() == 334 ? take_challenge() : emit(ClientEvent::Kind::logged_in);
     default:
       PW_CHECK(false);
   }
@@ -148,51 +157,70 @@ void ClientEngine::session_reply(Command command, ReplyClass what, bool more_byt
 void ClientEngine::hello_refused(Command command, ReplyClass what) {
   bool may_fall_back = command == Command::ehlo && what == ReplyClass::permanent && !tls_on_ &&
                        options_.dialect->plain_hello && options_.tls != TlsUse::required &&
-                       options_.credential.empty();
+                       !options_.login;
   if (!may_fall_back) return refused_session(stage_of(command));
   say(fmt::format("HELO {}\r\n", options_.hello_name), Command::helo);
 }
 
 void ClientEngine::hello_accepted() {
-  if (tls_on_ || options_.tls == TlsUse::never) return log_in();
-  if (peer_.starttls) return say("STARTTLS\r\n", Command::starttls);
-  if (options_.tls == TlsUse::required)
+  bool may_start = !tls_on_ && options_.tls != TlsUse::never;
+  if (may_start && peer_.starttls) return say("STARTTLS\r\n", Command::starttls);
+  if (may_start && options_.tls == TlsUse::required)
     return fail_session(Stage::tls, {4, 7, 4},
                         "TLS is required, but the next hop does not offer "
                         "STARTTLS");
+  if (auto unfit = options_.require_tls ? unfit_for_require_tls(peer_, tls_on_) : std::nullopt)
+    return end_session(*unfit, false);
   log_in();
 }
 
 void ClientEngine::log_in() {
-  if (options_.credential.empty()) return become_ready();
-  if (!tls_on_)
+  if (!options_.login) return become_ready();
+  if (!tls_on_ && !options_.login_without_tls)
     return fail_session(Stage::auth, {4, 7, 11},
                         "the route has a password, and the next hop "
                         "offers no TLS to send it under");
-  std::size_t colon = options_.credential.find(':');
-  std::string user = options_.credential.substr(0, colon);
-  std::string password;
-  if (colon != std::string::npos) password = options_.credential.substr(colon + 1);
-  if (peer_.auth_plain) {
-    std::string secret = '\0' + user + '\0' + password;
-    say(fmt::format("AUTH PLAIN {}\r\n", base64_encode(secret)), Command::auth);
-  } else if (peer_.auth_login) {
-    login_answers_ = {std::move(user), std::move(password)};
-    say("AUTH LOGIN\r\n", Command::auth);
-  } else {
-    fail_session(Stage::auth, {4, 7, 0},
-                 "the route has a password, and the next hop offers neither AUTH PLAIN nor LOGIN");
-  }
+  if (peer_.mechanisms.empty())
+    return fail_session(Stage::auth, {4, 7, 0},
+                        "the route has a password, and the next hop offers no AUTH");
+  state_ = State::login;
+  emit(ClientEvent::Kind::log_in);
 }
 
-// LOGIN asks for the name, then for the password, in words that nobody has ever agreed on.
-void ClientEngine::answer_challenge() {
-  if (login_answers_.empty())
-    return fail_session(Stage::auth, {4, 7, 0},
-                        "the next hop asks for more than name and password");
-  std::string answer = base64_encode(login_answers_.front());
-  login_answers_.pop_front();
-  say(answer + "\r\n", Command::auth);
+void ClientEngine::begin_login(std::string_view mechanism,
+                               const std::optional<std::string>& initial) {
+  if (state_ != State::login) return;  // the session ended meanwhile
+  std::string line = fmt::format("AUTH {}", mechanism);
+  if (initial) {
+    // "=" stands for one that is empty (RFC 4954 4).
+    std::string text = initial->empty() ? std::string("=") : base64_encode(*initial);
+    if (line.size() + text.size() + 3 <= kAuthLineMax)
+      line += ' ' + text;
+    else
+      initial_ = std::move(text);
+  }
+  say(line + "\r\n", Command::auth);
+}
+
+void ClientEngine::take_challenge() {
+  // What did not fit into the command is what an empty challenge asks for.
+  if (!initial_.empty()) return say(std::exchange(initial_, {}) + "\r\n", Command::auth);
+  auto text = base64_decode(trim(parser_.text()));
+  if (!text) return fail_login({4, 7, 0}, "the next hop's challenge is no base64");
+  emit(ClientEvent::Kind::challenge);
+  events_.back().text = *std::move(text);
+}
+
+void ClientEngine::answer_challenge(std::string_view octets) {
+  if (state_ == State::login) say(base64_encode(octets) + "\r\n", Command::auth);
+}
+
+void ClientEngine::accept_login() {
+  if (state_ == State::login) become_ready();
+}
+
+void ClientEngine::fail_login(mail::EnhancedCode enhanced, std::string_view why) {
+  if (state_ == State::login) fail_session(Stage::auth, enhanced, std::string(why));
 }
 
 void ClientEngine::become_ready() {
@@ -236,7 +264,7 @@ void ClientEngine::say(std::string_view line, Command command) {
 }
 
 void ClientEngine::emit(ClientEvent::Kind kind, std::uint64_t key, Outcome outcome) {
-  events_.push_back({kind, key, 0, std::move(outcome)});
+  events_.push_back({kind, key, 0, std::move(outcome), {}});
 }
 
 bool ClientEngine::next(ClientEvent& event) {

@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,8 +46,10 @@ struct ClientOptions {
   const Dialect* dialect = &kSmtp;
   std::string hello_name = {};
   TlsUse tls = TlsUse::when_offered;
-  // "user:password": log in with AUTH PLAIN, or LOGIN, under TLS only. Empty: no login.
-  std::string credential = {};
+  // Log in before the first transaction; how is the host's business (common/agent/login.h).
+  bool login = false;
+  bool login_without_tls = false;
+  bool require_tls = false;  // the server must offer REQUIRETLS, under TLS (RFC 8689 4.2.1)
   bool use_chunking = true;
 };
 
@@ -54,6 +57,9 @@ struct ClientEvent {
   enum class Kind : std::uint8_t {
     ready,         // transactions may be given
     start_tls,     // handshake now, then call tls_started()
+    log_in,        // the peer offers peer().mechanisms: call begin_login() or fail_login()
+    challenge,     // `text` of AUTH, decoded: call answer_challenge() or fail_login()
+    logged_in,     // the peer says so: call accept_login() or fail_login()
     want_content,  // of transaction `key`, from its beginning: call give_content until its last
                    // chunk. Once for each part of a transaction that is split
     recipient,     // `recipient` of transaction `key` has its outcome
@@ -66,6 +72,7 @@ struct ClientEvent {
   std::uint64_t key = 0;
   std::size_t recipient = 0;
   mail::Outcome outcome;
+  std::string text{};
 };
 
 class ClientEngine {
@@ -78,6 +85,11 @@ class ClientEngine {
   void receive(std::string_view bytes);
   void tls_started();
   void tls_failed(std::string_view why);
+  // initial: the octets that go with AUTH (RFC 4954 4); nothing: the server speaks first.
+  void begin_login(std::string_view mechanism, const std::optional<std::string>& initial);
+  void answer_challenge(std::string_view octets);
+  void accept_login();
+  void fail_login(mail::EnhancedCode enhanced, std::string_view why);
   void lost(std::string_view why);  // the connection ended
   void timed_out();                 // what wait() names took too long
   void quit();                      // takes no more transactions; QUIT follows the running ones
@@ -106,7 +118,7 @@ class ClientEngine {
   const PeerExtensions& peer() const { return peer_; }
 
  private:
-  enum class State : std::uint8_t { session, tls, ready, quitting, over };
+  enum class State : std::uint8_t { session, tls, login, ready, quitting, over };
   enum class Command : std::uint8_t {
     greeting,
     ehlo,
@@ -154,7 +166,7 @@ class ClientEngine {
   void hello_refused(Command command, ReplyClass what);
   void hello_accepted();
   void log_in();
-  void answer_challenge();
+  void take_challenge();
   void become_ready();
   void transaction_reply(Expected expected, ReplyClass what);
   void mail_reply(Active& a, ReplyClass what);
@@ -199,7 +211,7 @@ class ClientEngine {
   std::deque<Active> active_;
   std::deque<Expected> expected_;
   std::deque<ClientEvent> events_;
-  std::deque<std::string> login_answers_;  // of AUTH LOGIN, not yet asked for
+  std::string initial_;  // response of AUTH, in base64, that is yet to be asked for
   std::string out_;
 };
 

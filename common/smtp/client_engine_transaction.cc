@@ -51,8 +51,6 @@ void ClientEngine::add(Transaction transaction) {
       options_.use_chunking && peer_.chunking && a.transaction.inlined && !a.transaction.probe;
   if (needs_seven_bit(a.transaction, peer_)) make_seven_bit(a);
   auto outcome = unfit_message(a.transaction, peer_);
-  if (!outcome && options_.dialect->keeps_require_tls)
-    outcome = unfit_for_require_tls(a.transaction, peer_, tls_on_);
   if (outcome) {
     settle_open(a, *outcome);
   } else {
@@ -280,7 +278,7 @@ void ClientEngine::close_front() {
 void ClientEngine::settle(Active& a, std::size_t recipient, Outcome outcome) {
   PW_CHECK(a.ledger.settle(recipient));
   events_.push_back(
-      {ClientEvent::Kind::recipient, a.transaction.key, recipient, std::move(outcome)});
+      {ClientEvent::Kind::recipient, a.transaction.key, recipient, std::move(outcome), {}});
 }
 
 void ClientEngine::settle_open(Active& a, const Outcome& outcome) {

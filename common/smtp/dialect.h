@@ -12,11 +12,9 @@ struct Dialect {
   bool plain_hello;          // HELO exists as well
   bool reply_per_recipient;  // after the content one reply for each accepted recipient, in RCPT
                              // order
-  bool keeps_require_tls;  // as a client it gives a REQUIRETLS message only to a server that offers
-                           // REQUIRETLS; LMTP is the final delivery, within one administration
 };
 
-inline constexpr Dialect kSmtp{"SMTP", "EHLO", true, false, true};
-inline constexpr Dialect kLmtp{"LMTP", "LHLO", false, true, false};
+inline constexpr Dialect kSmtp{"SMTP", "EHLO", true, false};
+inline constexpr Dialect kLmtp{"LMTP", "LHLO", false, true};
 
 }  // namespace postwain::smtp

@@ -47,10 +47,9 @@ void take_line(std::string_view line, PeerExtensions& out) {
   } else if (iequals(keyword, "LIMITS")) {
     for (std::string_view limit : split(rest, ' ')) take_limit(limit, out);
   } else if (iequals(keyword, "AUTH")) {
-    for (std::string_view mechanism : split(rest, ' ')) {
-      out.auth_plain = out.auth_plain || iequals(mechanism, "PLAIN");
-      out.auth_login = out.auth_login || iequals(mechanism, "LOGIN");
-    }
+    for (std::string_view mechanism : split(rest, ' '))
+      if (!mechanism.empty() && out.mechanisms.size() < kMechanismsMax)
+        out.mechanisms.emplace_back(mechanism);
   }
 }
 

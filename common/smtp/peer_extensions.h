@@ -2,9 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace postwain::smtp {
+
+constexpr std::size_t kMechanismsMax = 30;
 
 struct PeerExtensions {
   bool pipelining = false;       // RFC 2920
@@ -18,11 +22,10 @@ struct PeerExtensions {
   bool starttls = false;         // RFC 3207
   bool require_tls = false;      // RFC 8689; counts under TLS only
   // RFC 9422; 0: no limit given.
-  std::uint32_t mail_max = 0;         // messages of one connection
-  std::uint32_t rcpt_max = 0;         // recipients of one transaction
-  std::uint32_t rcpt_domain_max = 0;  // domains of them
-  bool auth_plain = false;            // RFC 4954, RFC 4616
-  bool auth_login = false;            // draft-murchison-sasl-login
+  std::uint32_t mail_max = 0;             // messages of one connection
+  std::uint32_t rcpt_max = 0;             // recipients of one transaction
+  std::uint32_t rcpt_domain_max = 0;      // domains of them
+  std::vector<std::string> mechanisms{};  // of AUTH (RFC 4954), at most kMechanismsMax
 
   // text: the lines of the reply joined with '\n'; the first is the greeting and is not looked at.
   static PeerExtensions parse(std::string_view text);

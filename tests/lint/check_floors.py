@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 FLOOR = {
     "common/base": 0,
     "common/mail": 1, "common/smtp": 2, "common/ipc": 2, "common/sasl": 2, "common/notice": 2,
-    "common/net": 3, "common/tls": 3, "common/log": 3, "common/auth": 3, "common/dns": 3, "common/config": 3,
+    "common/net": 3, "common/tls": 3, "common/log": 3, "common/auth": 3, "common/dns": 3, "common/http": 3, "common/config": 3,
     "common/daemon": 4, "common/agent": 4, "common/rewrite": 4,
     "queue-schema": 4, "scheduling": 4, "policy": 4, "simulator": 4,
     "qmgr": 5, "smtpd": 5, "smtp-client": 5, "lmtp-client": 5, "postwain": 5, "metrics": 5, "bench": 6,
@@ -20,6 +20,7 @@ FLOOR = {
 # Arrows within one floor, each with its reason.
 SIDEWAYS = {
     ("common/dns", "common/net"): "its sockets wait on the loop",
+    ("common/http", "common/net"): "its sockets wait on the loop",
     ("common/agent", "common/daemon"): "an agent is a daemon",
     ("policy", "common/rewrite"): "whether an address exists depends on what it stands for",
     ("scheduling", "common/rewrite"): "who gets a message depends on what its addresses stand for",
@@ -39,6 +40,7 @@ HOME = {
     "openssl/": "common/tls/",
     "crypt.h": "common/auth/",
     "ares": "common/dns/",
+    "curl/": "common/http/",
     "microhttpd.h": "metrics/http_server.cc",
     "idn2.h": "common/dns/idn.cc",
     "toml++/": "common/config/toml_reader.cc",

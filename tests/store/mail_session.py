@@ -5,6 +5,7 @@ LMTP (RFC 2033).  What it does not do: decide, store, forgive.  A peer that brea
 written down in `violations`, so that a test can demand that the list stays empty.
 """
 
+import base64
 import os
 import re
 import socket
@@ -68,6 +69,10 @@ class Handler:
     def reply(self, stage, session, argument):
         """stage: connect hello starttls mail rcpt data rset noop quit. None: the usual answer."""
         return None
+
+    def login(self, session, mechanism, initial, challenge):
+        """AUTH: initial response or None; challenge(octets) gives the response. True: let in."""
+        return False
 
     def final_replies(self, transaction):
         """Yields the replies after the content: one, or in LMTP one for each accepted recipient."""
@@ -230,6 +235,18 @@ class Session:
         self.tls = self.sock.version()
         self.hello, self.protocol, self.transaction = "", "", None
         self.buffer.clear()
+
+    def _on_auth(self, argument):
+        mechanism, _, initial = argument.partition(" ")
+        first = None if not initial else b"" if initial == "=" else base64.b64decode(initial)
+        handler = self.server.handler
+        if handler.login(self.number, mechanism, first, self._challenge):
+            return self._send("235 2.7.0 welcome")
+        return self._send("535 5.7.8 wrong")
+
+    def _challenge(self, octets):
+        self._send("334 " + base64.b64encode(octets).decode())
+        return base64.b64decode(self._line().strip())
 
     def _on_mail(self, argument):
         if not self.protocol:

@@ -138,12 +138,16 @@ class Server {
 struct FakeHosts : HostFinder {
   NextHosts hosts;
   int asked = 0;
-  void find(const mail::NextHop&, mail::TlsLevel level,
+  mail::StsPolicy known;  // of the last question
+  void find(const mail::Approach& approach, const mail::StsPolicy* policy,
             std::function<void(NextHosts)> done) override {
     ++asked;
+    if (policy != nullptr) known = *policy;
     NextHosts found = hosts;
     for (Candidate& candidate : found.candidates)
-      if (candidate.tls.tlsa.empty()) candidate.tls = dns::plan_tls(level, candidate.host, nullptr);
+      if (candidate.tls.tlsa.empty())
+        candidate.tls = dns::plan_tls(candidate.is_fallback ? approach.fallback_tls : approach.tls,
+                                      {candidate.host, "y", true, nullptr, nullptr});
     done(std::move(found));
   }
 };

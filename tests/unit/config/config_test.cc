@@ -169,7 +169,8 @@ level = "debug"
   CHECK(c.routes[1].connections == 0);
   CHECK_FALSE(c.routes[0].tls);
   CHECK(c.routes[1].deliver.key() == "smtp:[192.0.2.1]:587,b.example:25");
-  CHECK(c.routes[1].credential == "me:s3cret");
+  CHECK(c.routes[1].credential.user == "me");
+  CHECK(c.routes[1].credential.secret == "s3cret");
   CHECK(c.routes[1].rate_count == 100);
   CHECK(c.routes[1].store_schedule);
   CHECK_FALSE(c.queue.delay_warning);

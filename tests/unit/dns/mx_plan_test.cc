@@ -84,11 +84,11 @@ TEST_CASE("plan") {
   const MxHosts two{{"a", "b"}, false, {}};
   const MxHosts self{{"example.org"}, true, {}};
   const std::vector<Row> rows = {
-      {"families in turn",
+      {"every address",
        one,
-       {addresses({"2001:db8::1", "2001:db8::2", "192.0.2.1", "192.0.2.2"})},
+       {addresses({"2001:db8::1", "192.0.2.1"})},
        false,
-       {{"2001:db8::1", "192.0.2.1", "2001:db8::2", "192.0.2.2"}},
+       {{"2001:db8::1", "192.0.2.1"}},
        ""},
       {"a host without address is passed over",
        two,
@@ -225,4 +225,16 @@ TEST_CASE("addresses no MX may point to") {
     CAPTURE(plain);
     CHECK_FALSE(is_special_address(plain));
   }
+}
+
+TEST_CASE("families in turn, one first, or one alone") {
+  const std::vector<std::string> both = {"2001:db8::1", "2001:db8::2", "192.0.2.1"};
+  using mail::Family;
+  using List = std::vector<std::string>;
+  CHECK(arrange_families(both, Family::any) == List{"2001:db8::1", "192.0.2.1", "2001:db8::2"});
+  CHECK(arrange_families(both, Family::ipv6_first) == arrange_families(both, Family::any));
+  CHECK(arrange_families(both, Family::ipv4_first) ==
+        List{"192.0.2.1", "2001:db8::1", "2001:db8::2"});
+  CHECK(arrange_families(both, Family::ipv4) == List{"192.0.2.1"});
+  CHECK(arrange_families(both, Family::ipv6) == List{"2001:db8::1", "2001:db8::2"});
 }

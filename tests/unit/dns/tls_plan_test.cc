@@ -61,7 +61,11 @@ TEST_CASE("what TLSA answers make of a host") {
   };
   for (const Row& row : rows) {
     CAPTURE(row.name);
-    HostTls tls = plan_tls(row.level, "mx.example.org", row.answer ? &*row.answer : nullptr);
+    TlsaFound found{"mx.example.org", row.answer.value_or(TlsaAnswer{})};
+    HostFacts facts;
+    facts.host = "mx.example.org";
+    facts.tlsa = row.answer ? &found : nullptr;
+    HostTls tls = plan_tls(row.level, facts);
     CHECK(tls.level == row.want);
     CHECK(tls.tlsa.size() == row.records);
     CHECK(tls.refusal.has_value() == row.refused);
@@ -71,6 +75,56 @@ TEST_CASE("what TLSA answers make of a host") {
   CHECK_FALSE(wants_tlsa(TlsLevel::policy, false));
   CHECK_FALSE(wants_tlsa(TlsLevel::encrypt, true));
   CHECK(tlsa_name("mx.example.org", 25) == "_25._tcp.mx.example.org");
+}
+
+TEST_CASE("what an MTA-STS policy and REQUIRETLS make of a host") {
+  using Mode = mail::StsPolicy::Mode;
+  auto policy = [](Mode mode, const char* host) {
+    mail::StsPolicy out;
+    out.mode = mode;
+    out.hosts = {host};
+    return out;
+  };
+  const auto good = policy(Mode::enforce, "*.example.org");
+  const auto other = policy(Mode::enforce, "mx.example.net");
+  const auto testing = policy(Mode::testing, "mx.example.org");
+  const auto none = policy(Mode::none, "mx.example.org");
+  const TlsaFound records{"mx.example.org", {AnswerStatus::ok, {kGood}, true}};
+  const TlsaFound useless{"mx.example.org", {AnswerStatus::ok, {kPkix}, true}};
+  struct Row {
+    std::string name;
+    TlsLevel level;
+    const mail::StsPolicy* sts;
+    const TlsaFound* tlsa;
+    bool proven;
+    TlsLevel want;
+    bool refused;
+  };
+  const Row rows[] = {
+      {"enforced", TlsLevel::policy, &good, nullptr, false, TlsLevel::verify, false},
+      {"not its host", TlsLevel::policy, &other, nullptr, false, TlsLevel::verify, true},
+      {"only tried out", TlsLevel::policy, &testing, nullptr, false, TlsLevel::may, false},
+      {"withdrawn", TlsLevel::policy, &none, nullptr, false, TlsLevel::may, false},
+      {"DANE comes first", TlsLevel::policy, &other, &records, true, TlsLevel::dane, false},
+      {"not asked for", TlsLevel::may, &other, nullptr, false, TlsLevel::may, false},
+      {"REQUIRETLS, proven", TlsLevel::proven, nullptr, nullptr, true, TlsLevel::verify, false},
+      {"REQUIRETLS, by records", TlsLevel::proven, nullptr, &records, true, TlsLevel::dane, false},
+      {"REQUIRETLS, no record usable", TlsLevel::proven, nullptr, &useless, true, TlsLevel::verify,
+       false},
+      {"REQUIRETLS, by policy", TlsLevel::proven, &testing, nullptr, false, TlsLevel::verify,
+       false},
+      {"REQUIRETLS, not its host", TlsLevel::proven, &other, nullptr, false, TlsLevel::verify,
+       true},
+      {"REQUIRETLS, by nobody", TlsLevel::proven, nullptr, nullptr, false, TlsLevel::verify, true},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.name);
+    HostFacts facts{"mx.example.org", "example.org", row.proven, row.tlsa, row.sts};
+    HostTls tls = plan_tls(row.level, facts);
+    CHECK(tls.level == row.want);
+    CHECK(tls.refusal.has_value() == row.refused);
+    CHECK(tls.only_watch == (row.sts == &testing && row.level == TlsLevel::policy));
+  }
 }
 
 TEST_CASE("internationalized names") {

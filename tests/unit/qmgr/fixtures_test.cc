@@ -53,6 +53,7 @@ TEST_CASE("there is a fixture of every schema before this one, and it becomes th
     REQUIRE(**store->content(mail::QueueId{101}, 0, 100) == "Subject: x\n");
     REQUIRE(store->breakers("", 10)->size() == 1);
     if (version >= 2) REQUIRE(store->suspensions("", 10)->front().reason == "maintenance");
+    if (version >= 5) REQUIRE(store->recipient_checks("", 10)->front().address == "a@example.org");
     // And it works: what was waiting is due, what is written stays.
     auto due = store->due("mx:example.org", test::at(60000), 10);
     REQUIRE(due->rows.size() == 2);

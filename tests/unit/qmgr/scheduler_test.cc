@@ -142,6 +142,44 @@ TEST_CASE("rates") {
   REQUIRE(sent <= 12);
 }
 
+TEST_CASE("after an outage: oldest first, whatever its size, at the pace of the route") {
+  Scheduler s = make_scheduler();
+  DestinationSettings settings;
+  settings.drain_count = 10;
+  settings.drain_period = 10s;
+  DestinationId d = s.destination("lmtp:a", settings);
+  for (std::uint64_t i = 1; i <= 3; ++i)
+    REQUIRE(give(s, d, job(i, i == 1 ? 50 : 1), at(static_cast<std::int64_t>(i) * 1000)));
+  bool suspended = GENERATE(true, false);
+  if (suspended) {
+    s.suspend(d, WallTime::max(), at(4000));
+    REQUIRE_FALSE(s.next(Pool::smtp, at(5000)));
+    s.resume(d, at(20000));
+  } else {
+    s.restore_breaker(d, {"lmtp:a", 1, at(4000), at(10000), ""}, at(4000));
+    REQUIRE_FALSE(s.next(Pool::smtp, at(5000)));
+    s.advance(at(11000));
+    auto probe = s.next(Pool::smtp, at(11000));
+    REQUIRE(probe);
+    REQUIRE(end_one(s, d, AttemptEnd::reached, at(20000)).destination);
+  }
+  REQUIRE(s.is_draining(d));
+  std::vector<std::uint64_t> order;
+  for (auto pick = s.next(Pool::smtp, at(20000)); pick; pick = s.next(Pool::smtp, at(20000)))
+    order.push_back(pick->job.id.value);
+  // A tenth of the period's amount at once, then one a second.
+  REQUIRE(order.size() == 2);
+  REQUIRE(order.front() == 1);
+  if (suspended) {
+    for (std::int64_t ms = 20'000; ms < 22'000 && order.size() < 3; ms += 100) {
+      s.advance(at(ms));
+      if (auto pick = s.next(Pool::smtp, at(ms))) order.push_back(pick->job.id.value);
+    }
+    REQUIRE(order == std::vector<std::uint64_t>{1, 2, 3});
+  }
+  REQUIRE_FALSE(s.is_draining(d));  // nothing is left
+}
+
 TEST_CASE("what passes its milestone behind a breaker is handed back") {
   Scheduler s = make_scheduler();
   DestinationId d = s.destination("mx:a", {});

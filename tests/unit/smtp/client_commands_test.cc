@@ -71,35 +71,31 @@ TEST_CASE("REQUIRETLS goes to a server that offers it under TLS, or not at all")
   offers.require_tls = true;
   CHECK(PeerExtensions::parse("x\nREQUIRETLS").require_tls);
   CHECK_FALSE(plain.require_tls);
-  CHECK_FALSE(unfit_for_require_tls(message.transaction(1), plain, false));
   CHECK(mail_line(message, offers) == "MAIL FROM:<a@x> SIZE=3\r\n");
   message.envelope.require_tls = true;
   CHECK(mail_line(message, offers) == "MAIL FROM:<a@x> SIZE=3 REQUIRETLS\r\n");
-  CHECK_FALSE(unfit_for_require_tls(message.transaction(1), offers, true));
-  for (const auto& outcome : {unfit_for_require_tls(message.transaction(1), offers, false),
-                              unfit_for_require_tls(message.transaction(1), plain, true)}) {
+  CHECK_FALSE(unfit_for_require_tls(offers, true));
+  for (const auto& outcome :
+       {unfit_for_require_tls(offers, false), unfit_for_require_tls(plain, true)}) {
     REQUIRE(outcome);
     CHECK(outcome->disposition == mail::Disposition::failed);
     CHECK(outcome->reply.enhanced == mail::EnhancedCode{5, 7, 30});
   }
 }
 
-TEST_CASE("a REQUIRETLS message fails where the next hop does not offer it in TLS") {
-  for (bool lmtp : {false, true}) {
-    CAPTURE(lmtp);
-    ClientOptions options;
-    options.dialect = lmtp ? &kLmtp : &kSmtp;
-    Client client(options);
-    client.hear("220 hi\r\n");
-    // In clear the offer does not count.
-    client.hear("250-hi\r\n250 REQUIRETLS\r\n");
-    Message message("a@x", {"b@y"}, "x\r\n");
-    message.envelope.require_tls = true;
-    client.queue.push_back(message.transaction(1));
+TEST_CASE("a session for REQUIRETLS ends where the next hop does not offer it in TLS") {
+  Client clear({.require_tls = true});
+  clear.hear("220 hi\r\n250-hi\r\n250 REQUIRETLS\r\n");  // in clear the offer does not count
+  CHECK(clear.happened() == Events{"unusable failed mail message 5.7.30"});
+  for (bool offered : {false, true}) {
+    CAPTURE(offered);
+    Client client({.tls = TlsUse::required, .require_tls = true});
+    client.hear("220 hi\r\n250-hi\r\n250 STARTTLS\r\n220 go\r\n");
+    client.engine.tls_started();
     client.pump();
-    // LMTP is the final delivery: it may go there.
-    CHECK((client.sent().find("MAIL FROM:<a@x>") != std::string::npos) == lmtp);
-    CHECK(client.outcomes.empty() == lmtp);
+    client.happened();
+    client.hear(offered ? "250-hi\r\n250 REQUIRETLS\r\n" : "250 hi\r\n");
+    CHECK(client.happened() == Events{offered ? "ready" : "unusable failed mail message 5.7.30"});
   }
 }
 

@@ -115,6 +115,12 @@ class Client {
         return events_.emplace_back("ready"), void();
       case Kind::start_tls:
         return events_.emplace_back("start_tls"), void();
+      case Kind::log_in:
+        return events_.emplace_back("log_in"), void();
+      case Kind::challenge:
+        return events_.emplace_back("challenge " + event.text), void();
+      case Kind::logged_in:
+        return events_.emplace_back("logged_in"), void();
       case Kind::want_content:
         return events_.emplace_back("want_content " + key), void();
       case Kind::recipient:

@@ -110,10 +110,10 @@ TEST_CASE("extensions") {
   CHECK(e.dsn);
   CHECK(e.chunking);
   CHECK(e.starttls);
-  CHECK(e.auth_plain);
+  CHECK(e.mechanisms == std::vector<std::string>{"LOGIN", "PLAIN"});
   // The greeting line is no keyword.
   CHECK_FALSE(PeerExtensions::parse("PIPELINING").pipelining);
-  CHECK(PeerExtensions::parse("x\nAUTH=PLAIN").auth_plain);
+  CHECK(PeerExtensions::parse("x\nAUTH=PLAIN").mechanisms.size() == 1);
   CHECK(PeerExtensions::parse("x\nSIZE 99999999999999999999999").size_limit == 0);
   CHECK_FALSE(PeerExtensions::parse("x\nPIPELININGX").pipelining);
 }

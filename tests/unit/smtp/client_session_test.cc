@@ -125,61 +125,95 @@ TEST_CASE("STARTTLS") {
   }
 }
 
-TEST_CASE("AUTH PLAIN, under TLS only") {
-  ClientOptions options{.tls = TlsUse::required, .credential = "user:pass:word"};
-  Client client(options);
-  client.hear("220 hi\r\n250-there\r\n250 STARTTLS\r\n220 go\r\n");
-  client.engine.tls_started();
-  client.pump();
-  client.sent();
-  client.hear("250-there\r\n250 AUTH PLAIN\r\n");
-  CHECK(client.sent() == "AUTH PLAIN AHVzZXIAcGFzczp3b3Jk\r\n");  // \0user\0pass:word
-  SECTION("accepted") {
-    client.hear("235 2.7.0 welcome\r\n");
-    CHECK(client.happened().back() == "ready");
+namespace {
+
+// Under TLS, where the server offers PLAIN and X.
+std::unique_ptr<Client> logging_in() {
+  auto client = std::make_unique<Client>(ClientOptions{.tls = TlsUse::required, .login = true});
+  client->hear("220 hi\r\n250-there\r\n250 STARTTLS\r\n220 go\r\n");
+  client->engine.tls_started();
+  client->pump();
+  client->happened();
+  client->sent();
+  client->hear("250-there\r\n250 AUTH PLAIN X\r\n");
+  return client;
+}
+
+}  // namespace
+
+TEST_CASE("a login: the host leads it, the engine carries it") {
+  auto client = logging_in();
+  CHECK(client->happened() == Events{"log_in"});
+  CHECK(client->engine.peer().mechanisms == std::vector<std::string>{"PLAIN", "X"});
+  SECTION("with an initial response") {
+    client->engine.begin_login("PLAIN", std::string("\0user\0pass:word", 15));
+    client->pump();
+    CHECK(client->sent() == "AUTH PLAIN AHVzZXIAcGFzczp3b3Jk\r\n");
+    SECTION("accepted") {
+      client->hear("235 2.7.0 welcome\r\n");
+      CHECK(client->happened() == Events{"logged_in"});
+      client->engine.accept_login();
+      client->pump();
+      CHECK(client->happened() == Events{"ready"});
+    }
+    SECTION("refused") {
+      client->hear("535 5.7.8 no\r\n");
+      CHECK(client->happened() == Events{"unusable deferred auth destination 535"});
+    }
+    SECTION("accepted, and nothing proven") {
+      client->hear("235 2.7.0 welcome\r\n");
+      client->engine.fail_login({4, 7, 0}, "no proof");
+      client->pump();
+      CHECK(client->happened().back() == "unusable deferred auth destination 4.7.0");
+    }
   }
-  SECTION("refused") {
-    client.hear("535 5.7.8 no\r\n");
-    CHECK(client.happened().back() == "unusable deferred auth destination 535");
+  SECTION("challenges") {
+    client->engine.begin_login("X", std::nullopt);
+    client->pump();
+    CHECK(client->sent() == "AUTH X\r\n");
+    client->hear("334 VXNlcm5hbWU6\r\n");
+    CHECK(client->happened() == Events{"challenge Username:"});
+    client->engine.answer_challenge("user");
+    client->pump();
+    CHECK(client->sent() == "dXNlcg==\r\n");
+    client->hear("334 \r\n");
+    CHECK(client->happened() == Events{"challenge "});
+    client->engine.answer_challenge("");
+    client->pump();
+    CHECK(client->sent() == "\r\n");
+    client->hear("334 no*base64\r\n");
+    CHECK(client->happened().back() == "unusable deferred auth destination 4.7.0");
   }
-  Client clear({.credential = "user:password"});
+  SECTION("an empty initial response, and one too long for the line") {
+    std::string initial(GENERATE(0, 600), 'x');
+    client->engine.begin_login("X", initial);
+    client->pump();
+    CHECK(client->sent() == (initial.empty() ? "AUTH X =\r\n" : "AUTH X\r\n"));
+    if (initial.empty()) return;
+    client->hear("334 \r\n");
+    CHECK(client->happened().empty());
+    CHECK(client->sent().size() == 802);
+  }
+  SECTION("the server goes on without being asked") {
+    client->hear("235 2.7.0 welcome\r\n");
+    CHECK(client->happened().back() == "unusable deferred auth destination 4.5.0");
+    client->engine.begin_login("X", std::nullopt);  // late: nothing happens
+    client->pump();
+    CHECK(client->sent().empty());
+  }
+}
+
+TEST_CASE("no login in clear unless it is said, none where none is offered") {
+  Client clear({.login = true});
   clear.hear("220 hi\r\n250-there\r\n250 AUTH PLAIN\r\n");
   CHECK(clear.happened() == Events{"unusable deferred auth destination 4.7.11"});
   CHECK(clear.sent() == "EHLO us.example\r\n");
-}
-
-TEST_CASE("AUTH LOGIN where PLAIN is not offered") {
-  Client client({.tls = TlsUse::required, .credential = "user:pass:word"});
-  client.hear("220 hi\r\n250-there\r\n250 STARTTLS\r\n220 go\r\n");
-  client.engine.tls_started();
-  client.pump();
-  client.sent();
-  client.happened();
-  SECTION("name and password are asked for") {
-    client.hear("250-there\r\n250 AUTH LOGIN XOAUTH2\r\n");
-    CHECK(client.sent() == "AUTH LOGIN\r\n");
-    client.hear("334 VXNlcm5hbWU6\r\n");
-    CHECK(client.sent() == "dXNlcg==\r\n");
-    client.hear("334 UGFzc3dvcmQ6\r\n");
-    CHECK(client.sent() == "cGFzczp3b3Jk\r\n");
-    SECTION("accepted") {
-      client.hear("235 2.7.0 welcome\r\n");
-      CHECK(client.happened().back() == "ready");
-    }
-    SECTION("refused") {
-      client.hear("535 5.7.8 no\r\n");
-      CHECK(client.happened().back() == "unusable deferred auth destination 535");
-    }
-    SECTION("more is asked for") {
-      client.hear("334 bW9yZQ==\r\n");
-      CHECK(client.happened().back() == "unusable deferred auth destination 4.7.0");
-    }
-  }
-  SECTION("neither is offered") {
-    client.hear("250-there\r\n250 AUTH XOAUTH2\r\n");
-    CHECK(client.happened().back() == "unusable deferred auth destination 4.7.0");
-    CHECK(client.sent().empty());
-  }
+  Client said({.login = true, .login_without_tls = true});
+  said.hear("220 hi\r\n250-there\r\n250 AUTH PLAIN\r\n");
+  CHECK(said.happened() == Events{"log_in"});
+  Client none({.login = true, .login_without_tls = true});
+  none.hear("220 hi\r\n250 there\r\n");
+  CHECK(none.happened() == Events{"unusable deferred auth destination 4.7.0"});
 }
 
 TEST_CASE("lost and timed out before any transaction") {

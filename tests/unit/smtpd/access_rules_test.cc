@@ -1,6 +1,7 @@
 // The operator's rules: what matches, and which of them decides.
 #include <catch2/catch.hpp>
 
+#include "common/mail/address_pattern.h"
 #include "smtpd/access_rules.h"
 
 using namespace postwain;
@@ -20,7 +21,7 @@ const config::Rule* decide(const std::vector<config::Rule>& rules, const std::st
 
 TEST_CASE("patterns of rules", "[rules]") {
   auto matches = [](const char* pattern, const char* address) {
-    return matches_address(pattern, mail::Address::from_text(address));
+    return mail::matches_address(pattern, mail::Address::from_text(address));
   };
   CHECK(matches("*", "a@b.test"));
   CHECK(matches("*", ""));

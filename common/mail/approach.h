@@ -1,0 +1,62 @@
+// How a next hop is reached: its hosts, and what the route says of TLS, login, source addresses and
+// the way out when nobody there answers. Travels with each lease; attempts with the same approach
+// share connections.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/mail/next_hop.h"
+
+namespace postwain::mail {
+
+// Which addresses of a host are tried: both in turn, one family only, or one before the other.
+enum class Family : std::uint8_t { any, ipv4, ipv6, ipv4_first, ipv6_first };
+std::optional<Family> parse_family(std::string_view text);
+std::string_view name_of(Family family);
+
+// With what we log in at a next hop (RFC 4954).
+struct Credential {
+  enum class Kind : std::uint8_t {
+    none,
+    password,  // secret is it
+    command,   // secret is a command whose output is an access token (RFC 6750, RFC 7628)
+  };
+  Kind kind = Kind::none;
+  std::string user;
+  std::string secret;
+  std::vector<std::string> mechanisms;  // those allowed, upper case; empty: all we have
+  bool without_tls = false;             // may be sent in clear
+  bool present() const { return kind != Kind::none; }
+  bool operator==(const Credential&) const = default;
+};
+
+// PEM; both empty: we show none.
+struct ClientCertificate {
+  std::string chain;
+  std::string key;
+  bool operator==(const ClientCertificate&) const = default;
+};
+
+struct Approach {
+  NextHop hop;
+  TlsLevel tls = TlsLevel::may;
+  bool require_tls = false;          // only to a server that offers REQUIRETLS (RFC 8689)
+  std::vector<std::string> sources;  // local addresses to send from; empty: the system decides
+  Family family = Family::any;
+  Credential credential;
+  ClientCertificate certificate;
+  // Hosts that take the mail when none of hop can be reached; neither login nor the demands of
+  // `tls` apply to them, but fallback_tls. Empty: none.
+  std::vector<HopHost> fallback;
+  TlsLevel fallback_tls = TlsLevel::may;
+
+  // Text that differs where two approaches do; holds secrets.
+  std::string key() const;
+  bool operator==(const Approach&) const = default;
+};
+
+}  // namespace postwain::mail
