@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "common/base/result.h"
 
@@ -76,7 +77,11 @@ class Use {
 
   Use& number(std::int64_t value);
   Use& flag(bool value) { return number(value ? 1 : 0); }
+  // The bytes must live until the statement has been stepped: no temporaries.
   Use& text(std::string_view value);
+  template <class T>
+    requires std::is_same_v<T, std::string>
+  Use& text(T&& value) = delete;
   Use& blob(std::string_view value);
 
   enum class Step : std::uint8_t { row, done, failed };

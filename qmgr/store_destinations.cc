@@ -46,11 +46,12 @@ Result<std::vector<KnownMxSet>> Store::mx_sets(const std::string& after, std::si
 }
 
 Status Store::put_sts_policy(const std::string& domain, const mail::StsPolicy& policy) {
+  std::string hosts = fmt::format("{}", fmt::join(policy.hosts, ","));
   Use use(sql(Sql::put_sts_policy));
   use.text(domain)
       .text(policy.id)
       .number(static_cast<std::int64_t>(policy.mode))
-      .text(fmt::format("{}", fmt::join(policy.hosts, ",")))
+      .text(hosts)
       .number(policy.max_age)
       .number(to_unix_ms(policy.fetched_at));
   if (!use.done()) return error(Sql::put_sts_policy);
@@ -135,11 +136,12 @@ Result<std::vector<Suspension>> Store::suspensions(const std::string& after, std
 
 Status Store::put_recipient_check(const RecipientCheck& check) {
   if (Status s = failpoint(Failpoint::fact_write); !s) return s;
+  std::string enhanced = check.reply.enhanced.text();
   Use use(sql(Sql::put_recipient_check));
   use.text(check.address)
       .flag(check.good)
       .number(check.reply.code)
-      .text(check.reply.enhanced.text())
+      .text(enhanced)
       .text(check.reply.text)
       .number(to_unix_ms(check.at));
   if (!use.done()) return error(Sql::put_recipient_check);

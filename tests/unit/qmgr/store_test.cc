@@ -359,3 +359,60 @@ TEST_CASE("checkpoints empty the log") {
   REQUIRE(store->checkpoint(Store::Checkpoint::truncate).ok());
   REQUIRE(message_count(*store) == 51);
 }
+
+TEST_CASE("what is known of recipients and domains comes back as it was kept") {
+  test::TempFolder folder;
+  {
+    auto store = Store::open(folder.db());
+    REQUIRE(store->begin().ok());
+    REQUIRE(store
+                ->put_recipient_check(
+                    {"a@example.org", false, {550, {5, 101, 111}, "user unknown"}, at(5)})
+                .ok());
+    mail::StsPolicy policy;
+    policy.id = "20261127";
+    policy.mode = mail::StsPolicy::Mode::enforce;
+    policy.hosts = {"*.a-long-name-that-is-allocated.example.org", "mx.example.net"};
+    policy.max_age = 86400;
+    policy.fetched_at = at(7);
+    REQUIRE(store->put_sts_policy("example.org", policy).ok());
+    policy.fetched_at = at(1);
+    REQUIRE(store->put_sts_policy("old.example", policy).ok());
+    REQUIRE(store->remove_sts_policies_before(at(2)).ok());
+    REQUIRE(store->commit().ok());
+  }
+  auto store = Store::open(folder.db());
+  auto checks = store->recipient_checks("", 10);
+  REQUIRE(checks->size() == 1);
+  CHECK(checks->front().reply.one_line() == "550 5.101.111 user unknown");
+  CHECK(checks->front().at == at(5));
+  auto policies = store->sts_policies("", 10);
+  REQUIRE(policies->size() == 1);
+  CHECK(policies->front().domain == "example.org");
+  CHECK(policies->front().policy.id == "20261127");
+  CHECK(policies->front().policy.hosts.size() == 2);
+  CHECK(policies->front().policy.lists("mx.a-long-name-that-is-allocated.example.org"));
+  CHECK(policies->front().policy.fetched_at == at(7));
+  CHECK(policies->front().policy.mode == mail::StsPolicy::Mode::enforce);
+}
+
+TEST_CASE("at the end of an outage what it deferred is due, and nothing else") {
+  test::TempFolder folder;
+  auto store = Store::open(folder.db());
+  put(*store, make_message(1, {"a@example.org", "b@example.org", "c@example.org"}));
+  Settlement settlement;
+  settlement.id = mail::QueueId{1};
+  RecipientChange unreachable = deferral(0, 60000);
+  unreachable.last.stage = mail::Stage::connect;
+  settlement.changes = {unreachable, deferral(1, 60000)};  // the second was greylisted
+  REQUIRE(store->begin().ok());
+  REQUIRE(store->settle(settlement, nullptr, nullptr).ok());
+  REQUIRE(store->bring_forward("mx:other.example", at(10), 100).ok());
+  REQUIRE(store->bring_forward("mx:example.org", at(10), 100).ok());
+  REQUIRE(store->commit().ok());
+  auto due = store->due("mx:example.org", at(10), 10);
+  REQUIRE(due->rows.size() == 2);
+  std::set<std::uint32_t> who;
+  for (const auto& row : due->rows) who.insert(row.recipient.index);
+  CHECK(who == std::set<std::uint32_t>{0, 2});
+}
