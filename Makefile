@@ -37,6 +37,7 @@ run demo: build
 # ctest's closing lines come last.
 test:
 	@tools/install_packages.sh build test
+	@tools/unpack_packages.sh peer build/peers
 	@$(MAKE) --no-print-directory build
 	ctest --test-dir build/release -j2 --output-on-failure $(ARGS)
 

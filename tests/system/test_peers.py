@@ -1,0 +1,102 @@
+"""The real Postfix, Exim and OpenSMTPD as smart hosts with TLS and AUTH, and Cyrus as a store."""
+
+import unittest
+
+from postwain_harness import PostwainTestCase, main
+from mail_content import Dsn, message, without_received
+from peers import Cyrus, Exim, OpenSmtpd, Postfix, namespaces_permitted
+from resources import make_certificate, wait_until
+from sasl_server import PASSWORD, USER
+from smtp_raw import SmtpClient
+from smtp_sink import SmtpSink
+
+
+@unittest.skipUnless(namespaces_permitted(), "mount namespaces are not permitted")
+class SmartHosts(PostwainTestCase):
+    def setUp(self):
+        self.mta = self.prepare()
+        self.secret = self.mta.folder.file("secret", PASSWORD + "\n")
+        self.sink = self.closing(SmtpSink())
+        self.pair = make_certificate(self.mta.folder)
+
+    def through(self, kind, *mechanisms, login=True):
+        peer = self.closing(kind(*self.pair, self.sink))
+        for number, mechanism in enumerate((None, *mechanisms)):
+            with self.subTest(peer=kind.__name__, mechanism=mechanism):
+                route = {"match": "*", "deliver": peer.target}
+                if login:
+                    route |= {"tls": "encrypt", "auth": f"{USER}:file:{self.secret}"}
+                if mechanism:
+                    route["auth_mechanisms"] = mechanism
+                self.mta.reconfigure({"route": [route]})
+                self.mta.start()
+                to = [f"u{number}.{n}@far.test" for n in range(3)]
+                contents = [message(), message(body=b"x" * 900 + b"\r\n.\r\n..dots\r\n" * 200),
+                            message(body=b"y\r\n" * 60000)]
+                with SmtpClient(self.mta.port) as client:
+                    for one, content in zip(to, contents):
+                        code, text = client.mail("alice@ours.test", [one], content)
+                        self.assertEqual(250, code, text)
+                for one, content in zip(to, contents):
+                    wait_until(lambda to=one: self.sink.delivered(to), 30, lambda to=one:
+                               f"{to} through {kind.__name__}\n{peer.log()}\n{self.mta.queue()}")
+                    arrived = without_received(self.sink.delivered(one)[0].content)
+                    self.assertIn(content.partition(b"\r\n\r\n")[2], arrived)
+                self.mta.wait_queue_empty()
+                delivered = [e for e in self.mta.events("delivered") if e["to"] in to]
+                self.assertEqual([login] * 3, [e.get("tls", "").startswith("TLS") for e in delivered])
+                self.mta.stop()
+
+    def test_postfix(self):
+        self.through(Postfix, "PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256")
+
+    def test_exim(self):
+        self.through(Exim, "PLAIN", "CRAM-MD5")
+
+    def test_opensmtpd(self):
+        self.through(OpenSmtpd, login=False)
+
+    def test_a_wrong_password_is_told(self):
+        peer = self.closing(Postfix(*self.pair, self.sink))
+        with open(self.secret, "w", encoding="utf-8") as file:
+            file.write("wrong\n")
+        self.mta.reconfigure({"route": [{"match": "*", "deliver": peer.target,
+                                         "auth": f"{USER}:file:{self.secret}"}]})
+        self.mta.start()
+        with SmtpClient(self.mta.port) as client:
+            client.mail("alice@ours.test", ["bob@far.test"], message())
+        wait_until(lambda: (self.mta.unsettled().get("bob@far.test", {}).get("last_reply") or "")
+                   .startswith("535"), 30, lambda: f"535 in {self.mta.queue()}\n{peer.log()}")
+
+
+@unittest.skipUnless(namespaces_permitted(), "mount namespaces are not permitted")
+class CyrusStore(PostwainTestCase):
+    def begin(self, **cyrus):
+        self.cyrus = self.closing(Cyrus(**cyrus))
+        self.bounces = self.closing(SmtpSink())
+        self.mta = self.start({"route": [{"match": "store.test", "deliver": self.cyrus.target},
+                                         {"match": "*", "deliver": self.bounces.target}]})
+
+    def submit(self, recipients, content=None):
+        with SmtpClient(self.mta.port) as client:
+            code, text = client.mail("alice@ours.test", recipients, content or message())
+            self.assertEqual(250, code, text)
+
+    def test_every_recipient_has_his_own_reply(self):
+        self.begin()
+        users = [f"user{n}@store.test" for n in range(5)]
+        self.submit(users)
+        self.mta.wait_queue_empty()
+        self.assertEqual([1] * 5, [len(box) for box in self.cyrus.mailboxes()])
+        self.assertIn(b"hello", self.cyrus.mailboxes()[0][0])
+
+    def test_a_mailbox_that_does_not_exist(self):
+        self.begin(creates=False)
+        self.submit(["nobody@store.test"])
+        [bounce] = self.bounces.wait_for(1)
+        self.assertEqual("5.1.1", Dsn(bounce.content).per_recipient[0]["Status"])
+        self.assertEqual([], self.cyrus.mailboxes())
+
+
+if __name__ == "__main__":
+    main()
