@@ -87,10 +87,12 @@ mail::Reply ReplyParser::stored() const {
     std::size_t end = left.find('\n');
     std::string_view line = left.substr(0, end);
     left = end == std::string_view::npos ? std::string_view() : left.substr(end + 1);
-    // Every line of a reply repeats the code (RFC 2034 4); once is enough.
+    // Every line of a reply repeats the code (RFC 2034 4); once is enough. Cyrus has it in the last
+    // line only.
     std::string_view rest = line;
     mail::EnhancedCode code = split_enhanced(line, rest);
-    if (first && code.klass == code_ / 100) reply.enhanced = code;
+    bool may_tell = first || (left.empty() && !reply.enhanced.present());
+    if (may_tell && code.klass == code_ / 100) reply.enhanced = code;
     if (reply.enhanced.present() && code == reply.enhanced) line = rest;
     if (reply.text.size() >= kReplyTextStored) break;
     if (!first) reply.text += '\n';

@@ -30,6 +30,7 @@ TEST_CASE("replies, whole and byte by byte") {
       {"250 2.1.5 fine\r\n", State::reply, 250, "2.1.5", "fine"},
       {"550-5.1.1 no\r\n550 5.1.1 such user\r\n", State::reply, 550, "5.1.1", "no\nsuch user"},
       {"550-no\r\n550 such user\r\n", State::reply, 550, "", "no\nsuch user"},
+      {"550-no\r\n550 5.1.1 such user\r\n", State::reply, 550, "5.1.1", "no\nsuch user"},
       {"550 2.0.0 class differs\r\n", State::reply, 550, "", "2.0.0 class differs"},
       {"550 \x1b[2Jbad\r\n", State::reply, 550, "", "\\x1b[2Jbad"},
       {"250 a\rb\r\n", State::reply, 250, "", "a\\x0db"},
