@@ -178,11 +178,11 @@ concurrency = 20
 [[route]]
 match = "*"
 deliver = "smtp:[127.0.0.1]:{smtp_sink}"
-concurrency = 20
+concurrency = {concurrency}
 {extra}
 """
 
-    def __init__(self, folder, smtp_sink, lmtp_sink, binaries, extra=""):
+    def __init__(self, folder, smtp_sink, lmtp_sink, binaries, extra="", concurrency=20):
         self.folder = pathlib.Path(folder) / self.name
         self.port = free_port()
         self.binary = pathlib.Path(binaries) / "postwain"
@@ -195,6 +195,7 @@ concurrency = 20
             lmtp_sink=lmtp_sink,
             lmtp_domain=LMTP_DOMAIN,
             extra=extra,
+            concurrency=concurrency,
         )
 
     def start(self):

@@ -26,6 +26,9 @@ std::string limits_text(const qmgr::RouteSettings& route) {
   if (route.connections > 0) out += fmt::format(", {} connections of the route", route.connections);
   if (route.rate_count > 0)
     out += fmt::format(", {} per {}", route.rate_count, format_duration(route.rate_period));
+  if (route.drain_count > 0)
+    out += fmt::format(", {} per {} after an outage", route.drain_count,
+                       format_duration(route.drain_period));
   return out;
 }
 
@@ -37,6 +40,14 @@ Json hosts_json(const agent::NextHosts& hosts) {
                     {"tls", mail::name_of(c.tls.level)},
                     {"tls_policy", c.tls.policy}});
   return list;
+}
+
+std::string fallback_text(const qmgr::RouteSettings& route) {
+  if (route.approach.fallback.empty()) return {};
+  bool lmtp = route.approach.hop.kind == mail::HopKind::lmtp;
+  return mail::NextHop{
+      lmtp ? mail::HopKind::lmtp : mail::HopKind::smtp, {}, route.approach.fallback}
+      .key();
 }
 
 Json json_of(const Explanation& e, const Question& question) {
@@ -52,6 +63,10 @@ Json json_of(const Explanation& e, const Question& question) {
   route["tls"] = mail::name_of(e.route.approach.tls);
   route["login"] = e.route.approach.credential.present();
   route["sources"] = e.route.approach.sources;
+  route["family"] = mail::name_of(e.route.approach.family);
+  route["certificate"] = !e.route.approach.certificate.chain.empty();
+  route["fallback"] = fallback_text(e.route);
+  route["in_doubt"] = e.route.hold_in_doubt ? "hold" : "retry";
   route["concurrency"] = e.route.concurrency;
   route["connections"] = e.route.connections;
   route["rate"] = e.route.rate_count > 0 ? fmt::format("{}/{}", e.route.rate_count,
@@ -92,6 +107,14 @@ void print(const Explanation& e) {
   print_step("TLS", std::string(mail::name_of(e.route.approach.tls)), {});
   if (!e.route.approach.sources.empty())
     print_step("from", fmt::format("{}", fmt::join(e.route.approach.sources, ", ")), {});
+  if (const mail::Credential& c = e.route.approach.credential; c.present())
+    print_step("login",
+               fmt::format("as {}{}", c.user,
+                           c.kind == mail::Credential::Kind::command ? ", with a token" : ""),
+               {});
+  if (!e.route.approach.certificate.chain.empty()) print_step("shows", "a certificate of ours", {});
+  if (std::string text = fallback_text(e.route); !text.empty()) print_step("fallback", text, {});
+  if (e.route.hold_in_doubt) print_step("in doubt", "held for an operator", {});
   print_step("limits", limits_text(e.route), {});
   std::string delays;
   for (Duration delay : e.schedule) delays += (delays.empty() ? "" : ", ") + format_duration(delay);

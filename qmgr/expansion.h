@@ -1,5 +1,5 @@
-// From the recipients a client gave to those a message goes to (common/rewrite), and what that means
-// for notices: RFC 3461 5.2.7.1 for one address that stands for another, 5.2.7.2 for one that
+// From the recipients a client gave to those a message goes to (common/rewrite), and what that
+// means for notices: RFC 3461 5.2.7.1 for one address that stands for another, 5.2.7.2 for one that
 // stands for several, 5.2.7.3 for a list with an owner, whose reverse-path replaces the sender's.
 // Pure.
 #pragma once

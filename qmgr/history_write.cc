@@ -140,7 +140,12 @@ Status HistoryStore::make_known(const EventRecord& r) {
     if (!use.number(id).number(r.at).done()) return error(Sql::put_known_message);
   }
   Use use(sql(Sql::put_recipient));
-  if (!use.number(id).number(r.index).text(r.recipient).text(r.destination).text(std::string_view()).done())
+  if (!use.number(id)
+           .number(r.index)
+           .text(r.recipient)
+           .text(r.destination)
+           .text(std::string_view())
+           .done())
     return error(Sql::put_recipient);
   return {};
 }

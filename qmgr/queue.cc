@@ -204,12 +204,13 @@ void Queue::offer_fresh(NewMessage& message, WallTime due) {
         ++run_end;
       run = run_end - start;
     }
+    Routed routed = router_->route(message.recipients[order[start]].recipient.address,
+                                   message.info.envelope.reverse_path);
     std::size_t end = start + 1;
-    while (end < order.size() && end - start < kLeaseRecipients &&
+    while (end < order.size() && end - start < routed.settings->recipients &&
            message.recipients[order[end]].destination == key)
       ++end;
-    DestinationId id = destination(router_->route(
-        message.recipients[order[start]].recipient.address, message.info.envelope.reverse_path));
+    DestinationId id = destination(routed);
     Job job{message.info.id, message.info.traffic_class, milestone_of(message.info, false), {}};
     job.remaining = static_cast<std::uint32_t>(run);
     for (std::size_t i = start; i < end; ++i) job.recipients.push_back(order[i]);
@@ -276,10 +277,11 @@ void Queue::refilled(const Refill& refill, DuePage page) {
     if (known != nullptr && known->find(row.recipient.index) != nullptr) continue;
     auto blocked = blocked_.find(row.message);
     if (blocked != blocked_.end() && blocked->second.count(row.recipient.index) > 0) continue;
-    DestinationId id = destination(
-        router_->route(row.recipient.recipient.address, info->second->envelope.reverse_path));
+    Routed routed =
+        router_->route(row.recipient.recipient.address, info->second->envelope.reverse_path);
+    DestinationId id = destination(routed);
     auto [at, is_new] = open.try_emplace({row.message, id}, groups.size());
-    if (!is_new && groups[at->second].rows.size() >= kLeaseRecipients) {
+    if (!is_new && groups[at->second].rows.size() >= routed.settings->recipients) {
       is_new = true;
       at->second = groups.size();
     }

@@ -7,6 +7,8 @@
 #include "common/base/text.h"
 #include "common/mail/address_pattern.h"
 
+#include "qmgr/scheduler_queue.h"
+
 namespace postwain::qmgr {
 
 namespace {
@@ -23,6 +25,12 @@ mail::TlsLevel usual_tls(mail::HopKind kind) {
   return mail::TlsLevel::off;
 }
 
+// A store answers for one recipient after the other: the fewer there are in one transaction, the
+// fewer wait for a slow one.
+std::uint32_t usual_recipients(bool lmtp) {
+  return lmtp ? kStoreLeaseRecipients : static_cast<std::uint32_t>(kLeaseRecipients);
+}
+
 RouteSettings settings_of(const config::Route& route) {
   RouteSettings settings;
   bool lmtp = route.deliver.kind == mail::HopKind::lmtp;
@@ -35,8 +43,10 @@ RouteSettings settings_of(const config::Route& route) {
   approach.certificate = route.certificate;
   if (route.fallback) approach.fallback = route.fallback->hosts;
   approach.fallback_tls = route.fallback_tls;
+  approach.one_by_one = route.hold_in_doubt;
   settings.hold_in_doubt = route.hold_in_doubt;
   settings.store_schedule = route.store_schedule || lmtp;
+  settings.recipients = route.recipients != 0 ? route.recipients : usual_recipients(lmtp);
   settings.concurrency = route.concurrency;
   settings.connections = route.connections;
   settings.rate_count = route.rate_count;
@@ -55,12 +65,14 @@ bool is_plain(const RouteSettings& s, mail::HopKind kind) {
   usual.fallback_tls = s.approach.fallback_tls;
   return s.approach == usual && !s.hold_in_doubt && s.concurrency == 0 && s.connections == 0 &&
          s.rate_count == 0 && s.drain_count == 0 &&
+         s.recipients == usual_recipients(kind == mail::HopKind::lmtp) &&
          s.store_schedule == (kind == mail::HopKind::lmtp);
 }
 
 }  // namespace
 
 Router::Router(const config::Config& config) {
+  fallback_.settings.recipients = usual_recipients(false);
   fallback_.settings.approach.tls = usual_tls(mail::HopKind::mx);
   targets_.reserve(config.routes.size());
   for (std::size_t i = 0; i < config.routes.size(); ++i) {

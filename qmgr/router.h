@@ -18,6 +18,8 @@
 
 namespace postwain::qmgr {
 
+constexpr std::uint32_t kStoreLeaseRecipients = 20;  // of one lease to a mail store
+
 // How a destination is to be treated; the same for all recipients of one destination key.
 struct RouteSettings {
   mail::Approach approach;  // without the domain of routing by MX
@@ -25,6 +27,7 @@ struct RouteSettings {
   bool store_schedule = false;
   std::uint32_t concurrency = 0;  // 0: default
   std::uint32_t connections = 0;  // of the whole route; 0: no limit
+  std::uint32_t recipients = 0;   // of one lease at most
   std::uint32_t number = 0;       // of the route in the file, 0: no route matched
   std::uint32_t rate_count = 0;   // 0: no limit
   Duration rate_period{};

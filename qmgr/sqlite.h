@@ -80,8 +80,7 @@ class Use {
   // The bytes must live until the statement has been stepped: no temporaries.
   Use& text(std::string_view value);
   template <class T>
-    requires std::is_same_v<T, std::string>
-  Use& text(T&& value) = delete;
+  requires std::is_same_v<T, std::string> Use& text(T&& value) = delete;
   Use& blob(std::string_view value);
 
   enum class Step : std::uint8_t { row, done, failed };

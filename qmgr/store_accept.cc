@@ -99,7 +99,8 @@ Status Store::insert_rows(const NewMessage& message, WallTime due, const std::st
   auto id = static_cast<std::int64_t>(message.info.id.value);
   if (!message.info.in_file) {
     Use use(sql(Sql::insert_content));
-    if (!use.number(id).blob(content != nullptr ? *content : message.content).done()) return error(Sql::insert_content);
+    if (!use.number(id).blob(content != nullptr ? *content : message.content).done())
+      return error(Sql::insert_content);
   }
   bool held = !message.held_for.empty();
   std::int64_t index = 0;

@@ -216,7 +216,8 @@ Status StoreThread::apply(Batch& batch) {
   for (auto& write : batch.writes)
     if (Status s = write(store_); !s && !is_own_fault(s.error())) return s;
   for (auto& request : batch.accepts) {
-    Result<Accepted> accepted = store_.accept(request->submission, request->due, &read_start, &files_);
+    Result<Accepted> accepted =
+        store_.accept(request->submission, request->due, &read_start, &files_);
     if (!accepted && !is_own_fault(accepted.error())) return accepted.error();
     if (!accepted) {
       request->end = AcceptEnd::failed;

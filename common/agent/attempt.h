@@ -42,6 +42,7 @@ class Attempt {
   Connection* connection = nullptr;         // where it runs
   std::string mx_set;                       // ipc::Outcomes::mx_set, once the hosts are known
   std::optional<mail::StsPolicy> sts{};     // ipc::Outcomes::sts
+  MonoTime started_at{};                    // on this connection
   unsigned returns = 0;                     // connections that gave it back unanswered
   bool dropped = false;   // qmgr was lost and will lease it again: outcomes are not reported
   bool orphaned = false;  // qmgr was lost after the end of data: reported with LateOutcomes

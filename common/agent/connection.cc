@@ -41,6 +41,7 @@ smtp::ClientOptions engine_options(const Services& services, const ConnectionPla
   options.login = plan.logs_in();
   options.login_without_tls = plan.approach->credential.without_tls;
   options.require_tls = plan.approach->require_tls;
+  options.flight_max = plan.flight_max;
   return options;
 }
 
@@ -98,9 +99,24 @@ void Connection::connected(Status status) {
   update_deadline();
 }
 
+// The first thing heard behind the hello is a round trip later.
 void Connection::received(std::string_view bytes) {
+  if (asked_at_ != MonoTime{} && pace_.round_trip() == Duration{})
+    pace_.round_trip(std::chrono::duration_cast<Duration>(services_.loop.now() - asked_at_));
   engine_.receive(bytes);
   pump();
+  if (asked_at_ == MonoTime{} && engine_.usable()) asked_at_ = services_.loop.now();
+}
+
+// The peer worked on this message since the one before was answered, or since it came.
+void Connection::note_end(const Attempt& attempt) {
+  MonoTime now = services_.loop.now();
+  Duration took =
+      std::chrono::duration_cast<Duration>(now - attempt.started_at) - pace_.round_trip();
+  took = std::min(took, std::chrono::duration_cast<Duration>(now - answered_at_));
+  pace_.served(std::max(took, Duration{}));
+  answered_at_ = now;
+  engine_.set_flight_max(pace_.flight(plan_.flight_max));
 }
 
 void Connection::closed(const std::string& why) {
@@ -142,6 +158,7 @@ bool Connection::handle(smtp::ClientEvent& event) {
   switch (event.kind) {
     case Kind::ready:
       ready_ = true;
+      engine_.set_flight_max(1);
       owner_.ready(*this);
       return true;
     case Kind::start_tls:
@@ -162,12 +179,14 @@ bool Connection::handle(smtp::ClientEvent& event) {
       return true;
     case Kind::recipient: {
       Attempt& attempt = running(event.key);
+      left_doubt_ = left_doubt_ || event.outcome.in_doubt;
       services_.sink.settled(attempt, attempt.row(event.recipient),
                              complete(std::move(event.outcome)));
       return true;
     }
     case Kind::finished: {
       Attempt& attempt = running(event.key);
+      note_end(attempt);
       forget(attempt);
       ++served_;
       services_.sink.finished(attempt);
@@ -275,6 +294,7 @@ bool Connection::has_room() const {
 
 void Connection::start(Attempt& attempt) {
   attempt.connection = this;
+  attempt.started_at = services_.loop.now();
   running_.push_back(&attempt);
   engine_.add(attempt.transaction());
 }

@@ -15,6 +15,7 @@
 
 #include "common/agent/login.h"
 #include "common/agent/next_hosts.h"
+#include "common/agent/pace.h"
 #include "common/agent/services.h"
 #include "common/daemon/channel.h"
 #include "common/mail/next_hop.h"
@@ -35,6 +36,7 @@ struct ConnectionPlan {
   const mail::Approach* approach = nullptr;  // the destination's, which outlives the connection
   const ClientTls* contexts = nullptr;       // the same
   bool token_refused = false;                // the next hop did not take the last one
+  std::size_t flight_max = 1;                // smtp::ClientOptions::flight_max
 
   bool logs_in() const { return approach->credential.present() && !candidate.is_fallback; }
 };
@@ -65,6 +67,12 @@ class Connection {
   bool connecting() const { return channel_ == nullptr; }
   bool idle() const { return ready_ && running_.empty() && engine_.idle(); }
   std::size_t served() const { return served_; }
+  // It ended, and somebody may or may not have got his message.
+  bool left_doubt() const { return left_doubt_; }
+  bool carries_flights() const {
+    return plan_.flight_max > 1 && engine_.peer().chunking && engine_.peer().pipelining;
+  }
+  Duration round_trip() const { return pace_.round_trip(); }
   const ConnectionPlan& plan() const { return plan_; }
 
   // Takes attempts from the owner while there is room, and sends what can be sent. May end in
@@ -87,6 +95,7 @@ class Connection {
   void received(std::string_view bytes);
   void closed(const std::string& why);
   bool handle(smtp::ClientEvent& event);
+  void note_end(const Attempt& attempt);
   void start_tls();
   void tls_opened();
   void log_in();
@@ -111,6 +120,9 @@ class Connection {
   Owner& owner_;
   ConnectionPlan plan_;
   smtp::ClientEngine engine_;
+  Pace pace_;
+  MonoTime asked_at_{};     // of the hello, for the round trip
+  MonoTime answered_at_{};  // of the last message
   std::optional<Login> login_;
   std::uint64_t token_request_ = 0;  // 0: none is awaited
   net::Stream connecting_;
@@ -126,6 +138,7 @@ class Connection {
   std::string output_;
   std::string tls_text_;
   bool ready_ = false;
+  bool left_doubt_ = false;
   bool handshaking_ = false;
   bool pumping_ = false;
 };

@@ -24,6 +24,7 @@ void settle_all(Services& services, Attempt& attempt, const mail::Outcome& outco
 Destination::Destination(Services& services, const ipc::Lease& lease)
     : services_(services),
       approach_(lease),
+      flight_max_(lease.one_by_one ? 1 : smtp::ClientEngine::kFlightMax),
       random_(std::random_device{}()),
       growth_timer_(services.loop),
       family_timer_(services.loop) {}
@@ -68,7 +69,7 @@ void Destination::dispatch() {
   if (more > 0 && !hosts_known()) return;  // found() comes back here
   for (; more > 0 && !waiting_.empty(); --more) open_connection();
   if (!waiting_.empty() && !growth_timer_.active() && load().live >= kFreeConnections)
-    growth_timer_.start(kGrowthDelay, [this] { dispatch(); });
+    growth_timer_.start(growth_delay(), [this] { dispatch(); });
 }
 
 Connection* Destination::idle_connection() {
@@ -82,9 +83,19 @@ Load Destination::load() const {
   MonoTime now = services_.loop.now();
   out.waiting = waiting_.size();
   for (const Slot& slot : slots_) ++(slot.connection->is_ready() ? out.live : out.opening);
-  out.waited = now - waiting_since_ >= kGrowthDelay;
+  out.waited = now - waiting_since_ >= growth_delay();
   if (now < no_growth_until_) out.limit = std::max<std::size_t>(1, slots_.size());
   return out;
+}
+
+// How much one connection carries to somebody far away shows only after round trips, where it can
+// carry several messages at once.
+Duration Destination::growth_delay() const {
+  Duration delay = kGrowthDelay;
+  for (const Slot& slot : slots_)
+    if (slot.connection->carries_flights())
+      delay = std::max(delay, 2 * slot.connection->round_trip());
+  return delay;
 }
 
 // True when there are addresses to try; else they are being looked up.
@@ -184,7 +195,8 @@ bool Destination::open_next(Slot& slot) {
     bool possible = true;
     mail::TlsLevel level = candidate.tls.level;
     ConnectionPlan plan{
-        candidate, source_for(candidate, possible), level, &approach_, contexts(), token_refused_};
+        candidate,  source_for(candidate, possible), level, &approach_, contexts(), token_refused_,
+        flight_max_};
     if (!possible) continue;
     bool broken = std::find(tls_broken_.begin(), tls_broken_.end(), candidate) != tls_broken_.end();
     slot.in_clear = slot.in_clear || (level == mail::TlsLevel::may && broken);
@@ -297,6 +309,8 @@ void Destination::over(Connection& connection, mail::Outcome outcome) {
   Slot slot = take_slot(slot_of(connection));
   bool was_ready = slot.connection->is_ready();
   Candidate candidate = slot.connection->plan().candidate;
+  // It broke with several messages on their way: here it is one doubt at a time from now on.
+  if (slot.connection->left_doubt()) flight_max_ = 1;
   bury(std::move(slot.connection));
   if (outcome.stage == Stage::auth) token_refused_ = true;
   if (was_ready || waiting_.empty()) return dispatch();
@@ -306,8 +320,9 @@ void Destination::over(Connection& connection, mail::Outcome outcome) {
     return;
   }
   hosts_until_ = {};  // the next try looks the addresses up afresh
+  bool for_good = outcome.disposition == Disposition::failed;
   if (slots_.empty())
-    fail_waiting(slot.soft.value_or(std::move(outcome)));
+    fail_waiting(for_good && slot.soft ? *slot.soft : outcome);
   else
     no_growth_until_ = services_.loop.now() + kRefusedGrowth;
 }

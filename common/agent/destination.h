@@ -72,6 +72,7 @@ class Destination : private Connection::Owner {
   void dispatch();
   Connection* idle_connection();
   Load load() const;
+  Duration growth_delay() const;
   bool hosts_known();
   void found(NextHosts hosts);
   void open_connection();
@@ -93,6 +94,7 @@ class Destination : private Connection::Owner {
   std::optional<mail::StsPolicy> known_sts_;  // of the last lease that had one
   std::optional<ClientTls> own_tls_;          // with a certificate of ours
   bool token_refused_ = false;
+  std::size_t flight_max_;  // transactions in one flight
   std::deque<Attempt*> waiting_;
   MonoTime waiting_since_{};
   std::vector<Slot> slots_;

@@ -221,6 +221,7 @@ struct Route {
   bool store_schedule = false;    // retry = "store", default for lmtp
   std::uint32_t concurrency = 0;  // of one destination; 0: default
   std::uint32_t connections = 0;  // of all its destinations together; 0: no limit
+  std::uint32_t recipients = 0;   // of one transaction; 0: default
   std::uint32_t rate_count = 0;   // messages per rate_period; 0: no limit
   Duration rate_period{};
   std::vector<std::string> sources;

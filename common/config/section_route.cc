@@ -197,6 +197,7 @@ void read_rate(Section& section, std::string_view key, std::uint32_t& count, Dur
 void read_pace(Section& section, Route& route) {
   section.integer("concurrency", route.concurrency, {1, 10'000});
   section.integer("connections", route.connections, {1, 10'000});
+  section.integer("recipients", route.recipients, {1, 100});
   read_rate(section, "rate", route.rate_count, route.rate_period);
   read_rate(section, "drain_rate", route.drain_count, route.drain_period);
   std::string family;

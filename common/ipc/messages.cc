@@ -115,7 +115,7 @@ requires std::is_same_v<std::remove_const_t<T>, Approach>
 void visit(A& a, T& v) {
   ipc::field(a, v.hop);
   ipc::enum_field(a, v.tls, kTlsLevelLast);
-  ipc::field(a, v.require_tls);
+  ipc::fields(a, v.require_tls, v.one_by_one);
   ipc::list_field(a, v.sources);
   ipc::enum_field(a, v.family, Family::ipv6_first);
   ipc::fields(a, v.credential, v.certificate.chain, v.certificate.key);

@@ -44,6 +44,9 @@ struct ClientCertificate {
 struct Approach {
   NextHop hop;
   TlsLevel tls = TlsLevel::may;
+  // No content leaves before the one ahead of it is answered, so that a connection that breaks
+  // leaves one message in doubt.
+  bool one_by_one = false;
   bool require_tls = false;          // only to a server that offers REQUIRETLS (RFC 8689)
   std::vector<std::string> sources;  // local addresses to send from; empty: the system decides
   Family family = Family::any;

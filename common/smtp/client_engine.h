@@ -7,7 +7,10 @@
 // it one by one; that queue is the whole synchronisation. With PIPELINING a transaction's MAIL,
 // RCPT and DATA leave in one flight, and the next transaction's right behind the end of data (RFC
 // 2920 3.1); without it every command waits for the reply before it. With CHUNKING, small content
-// travels in the same flight as its envelope, as one BDAT LAST (RFC 3030 4.2).
+// travels in the same flight as its envelope, as one BDAT LAST (RFC 3030 4.2), and several such
+// transactions behind each other. A RSET stands between them: behind a BDAT that failed the server
+// wants one (RFC 3030 2), and behind one that did not it changes nothing. Not in LMTP, where one
+// recipient's store would hold up everybody behind him.
 //
 // LMTP (RFC 2033) differs by what its Dialect says: after the content one reply for each accepted
 // recipient, in RCPT order, each reported the moment it arrives.
@@ -15,8 +18,8 @@
 // A server that takes some recipients and no more of them (452 4.5.3, or LIMITS of RFC 9422) gets
 // the others in further transactions of the same content, one after the other.
 //
-// Bounds: kTransactionsMax at once, replies as in reply_parser.h; produced bytes grow with what the
-// host gives (inline content, chunks) and nothing else.
+// Bounds: kTransactionsMax or kFlightMax at once, replies as in reply_parser.h; produced bytes grow
+// with what the host gives (inline content, chunks) and nothing else.
 #pragma once
 
 #include <cstddef>
@@ -51,6 +54,9 @@ struct ClientOptions {
   bool login_without_tls = false;
   bool require_tls = false;  // the server must offer REQUIRETLS, under TLS (RFC 8689 4.2.1)
   bool use_chunking = true;
+  // How many transactions may travel whole at once where the server has CHUNKING; it is reached by
+  // and by, since a connection that breaks leaves all of them in doubt. At most kFlightMax.
+  std::size_t flight_max = 32;
 };
 
 struct ClientEvent {
@@ -78,6 +84,7 @@ struct ClientEvent {
 class ClientEngine {
  public:
   static constexpr std::size_t kTransactionsMax = 2;  // one in its content, one in its envelope
+  static constexpr std::size_t kFlightMax = 32;       // of those that travel whole, by BDAT
 
   explicit ClientEngine(ClientOptions options);
 
@@ -107,6 +114,9 @@ class ClientEngine {
   bool wants_transaction() const;
   void add(Transaction transaction);
   void give_content(std::uint64_t key, std::string_view bytes, bool last);
+
+  // ClientOptions::flight_max from now on.
+  void set_flight_max(std::size_t transactions) { options_.flight_max = transactions; }
 
   bool usable() const { return state_ != State::over; }
   bool idle() const { return state_ == State::ready && active_.empty() && expected_.empty(); }
@@ -181,6 +191,10 @@ class ClientEngine {
   void take_again();
 
   bool advance(Active& a, std::string& out);
+  std::size_t flight() const;
+  bool must_reset(const Active& a) const;
+  // Then a RSET of its own stands before it.
+  bool next_is_sent() const { return active_.size() > 1 && active_[1].step != Step::mail; }
   bool must_wait() const { return !peer_.pipelining && !expected_.empty(); }
   static void make_seven_bit(Active& a);
   void send_content(Active& a, std::string& out);
@@ -208,6 +222,7 @@ class ClientEngine {
   bool stopped_ = false;
   std::string why_stopped_;
   std::uint64_t progress_ = 0;
+  std::size_t finished_ = 0;  // transactions whose end was answered
   std::deque<Active> active_;
   std::deque<Expected> expected_;
   std::deque<ClientEvent> events_;

@@ -25,10 +25,11 @@ bool ClientEngine::is_postponed(const Active& a, std::size_t recipient) {
 // The front transaction is over but for those postponed. It goes behind the one whose envelope may
 // be on its way already. Each round settles somebody, so there is an end.
 void ClientEngine::take_again() {
+  bool reset = next_is_sent();
   Active a = std::move(active_.front());
   active_.pop_front();
   PW_CHECK(a.ledger.open() == a.postponed.size());
-  if (a.mail_accepted && !a.clean_end) needs_rset_ = true;
+  if (a.mail_accepted && !a.clean_end && !reset) needs_rset_ = true;
   a.accepted.clear();
   a.postponed.clear();
   a.domains.clear();

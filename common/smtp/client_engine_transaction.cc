@@ -1,4 +1,5 @@
 // Transactions: what is sent when, and what the replies to it mean.
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -36,11 +37,17 @@ bool ClientEngine::wants_transaction() const {
   if (state_ != State::ready || quit_wanted_ || stopped_) return false;
   if (active_.empty()) return true;
   const Active& last = active_.back();
-  // The next envelope rides behind the end of data of this one. Behind a BDAT it would need a RSET
-  // whenever that BDAT fails, and saves nothing: its own flight is a single round trip.
+  if (last.chunked) return active_.size() < flight();
+  // The next envelope rides behind the end of data of this one.
   bool end_leaves_now = last.step == Step::content && last.transaction.inlined;
-  return active_.size() < kTransactionsMax && peer_.pipelining && !last.chunked &&
+  return active_.size() < kTransactionsMax && peer_.pipelining &&
          (end_leaves_now || last.step == Step::end_sent);
+}
+
+// Of transactions that travel whole.
+std::size_t ClientEngine::flight() const {
+  if (!peer_.pipelining || options_.dialect->reply_per_recipient) return 1;
+  return std::min({options_.flight_max, kFlightMax, 1 + 3 * finished_});
 }
 
 void ClientEngine::add(Transaction transaction) {
@@ -98,7 +105,8 @@ bool ClientEngine::advance(Active& a, std::string& out) {
   if (stopped_) return false;
   if (a.step == Step::mail) {
     if (must_wait()) return false;
-    if (std::exchange(needs_rset_, false)) {
+    if (must_reset(a)) {
+      needs_rset_ = false;
       out += "RSET\r\n";
       expected_.push_back({Command::rset});
       if (must_wait()) return false;
@@ -137,14 +145,22 @@ bool ClientEngine::advance(Active& a, std::string& out) {
       out.append(a.transaction.content);
       expect(a, Command::end_of_data);
       a.step = Step::end_sent;
-      return false;
+      return flight() > 1;
     }
     out += "DATA\r\n";
     expect(a, Command::data);
     a.step = Step::data_sent;
   }
   if (a.step == Step::content && a.transaction.inlined) send_content(a, out);
-  return a.step == Step::end_sent && peer_.pipelining && !a.chunked;
+  return a.step == Step::end_sent && peer_.pipelining && (!a.chunked || flight() > 1);
+}
+
+// Before MAIL: the server may still have an open transaction, or one that will have failed.
+bool ClientEngine::must_reset(const Active& a) const {
+  if (needs_rset_) return true;
+  for (std::size_t i = 1; i < active_.size(); ++i)
+    if (&active_[i] == &a) return active_[i - 1].chunked;
+  return false;
 }
 
 void ClientEngine::send_content(Active& a, std::string& out) {
@@ -269,7 +285,8 @@ void ClientEngine::close_front() {
   Active& a = active_.front();
   // What is left of a transaction without an answered end of data would make the next MAIL a nested
   // one.
-  if (a.mail_accepted && !a.clean_end) needs_rset_ = true;
+  if (a.mail_accepted && !a.clean_end && !next_is_sent()) needs_rset_ = true;
+  if (a.clean_end) ++finished_;
   emit(ClientEvent::Kind::finished, a.transaction.key);
   active_.pop_front();
   end_if_stopped();

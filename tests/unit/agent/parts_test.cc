@@ -2,6 +2,7 @@
 
 #include "common/agent/content_feed.h"
 #include "common/agent/growth.h"
+#include "common/agent/pace.h"
 #include "common/ipc/messages.h"
 
 using namespace postwain;
@@ -68,4 +69,22 @@ TEST_CASE("content of no bytes is one empty last chunk") {
   REQUIRE(feed.has_chunk());
   CHECK(feed.take().last);
   CHECK_FALSE(feed.has_chunk());
+}
+
+TEST_CASE("as many messages on their way as the peer deals with in one round trip") {
+  using namespace std::chrono_literals;
+  Pace near;
+  near.round_trip(0ms);
+  near.served(1ms);
+  CHECK(near.flight(32) == 1);
+  Pace far;
+  far.round_trip(50ms);
+  CHECK(far.flight(32) == 1);  // nothing is known yet
+  far.served(0ms);
+  CHECK(far.flight(32) == 32);
+  CHECK(far.flight(1) == 1);
+  for (int i = 0; i < 30; ++i) far.served(10ms);
+  CHECK(far.flight(32) == 5);
+  for (int i = 0; i < 30; ++i) far.served(2000ms);  // it thinks for long
+  CHECK(far.flight(32) == 1);
 }

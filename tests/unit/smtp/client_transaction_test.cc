@@ -337,3 +337,103 @@ TEST_CASE("stop: what is past its end of data is awaited, the rest is given up")
   CHECK_FALSE(client->engine.usable());
   CHECK(client->sent().empty());
 }
+
+namespace {
+
+const std::string kChunkHello = "250-x\r\n250-PIPELINING\r\n250 CHUNKING\r\n";
+const std::string kChunked = "MAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nBDAT 4 LAST\r\nhi\r\n";
+const std::string kTaken = "250 ok\r\n250 ok\r\n250 done\r\n";
+const std::string kReset = "RSET\r\n";
+
+std::string delivered(int key) {
+  return std::to_string(key) + "/0 delivered final_reply nobody 250";
+}
+
+// A client that has had one message taken, and three more on their way.
+std::unique_ptr<Client> three_in_flight(const Message& message, ClientOptions options = {}) {
+  auto client = ready_client(kChunkHello, Cuts::random, std::move(options));
+  for (std::uint64_t key = 1; key <= 4; ++key) client->give(message, key);
+  CHECK(client->sent() == kChunked);
+  client->hear(kTaken);
+  client->happened();
+  return client;
+}
+
+}  // namespace
+
+TEST_CASE("messages travel whole behind each other, more of them as the connection proves itself") {
+  Message message("a@x", {"b@y"}, "hi\r\n");
+  auto client = ready_client(kChunkHello);
+  for (std::uint64_t key = 1; key <= 60; ++key) client->give(message, key);
+  for (std::size_t expected : {1, 4, 16, 32}) {
+    std::string want = kChunked;
+    std::string replies = kTaken;
+    for (std::size_t i = 1; i < expected; ++i) {
+      want += kReset + kChunked;
+      replies += "250 reset\r\n" + kTaken;
+    }
+    CHECK(client->sent() == want);
+    client->engine.receive(replies);  // all at once, before anything more is sent
+    client->pump();
+  }
+}
+
+TEST_CASE("several in flight: each has its own end") {
+  Message message("a@x", {"b@y"}, "hi\r\n");
+  auto client = three_in_flight(message);
+  CHECK(client->sent() == kChunked + kReset + kChunked + kReset + kChunked);
+  SECTION("all are taken") {
+    client->hear(kTaken + "250 reset\r\n" + kTaken + "250 reset\r\n" + kTaken);
+    CHECK(client->happened() == Events{delivered(2), "finished 2", delivered(3), "finished 3",
+                                       delivered(4), "finished 4"});
+    client->give(message, 5);
+    CHECK(client->sent() == kChunked);  // nothing is left open on the server
+  }
+  SECTION("one is refused in the middle, by each command") {
+    const std::string bad =
+        GENERATE(as<std::string>(), "550 no\r\n503 no\r\n503 no\r\n",
+                 "250 ok\r\n550 no\r\n503 no\r\n", "250 ok\r\n250 ok\r\n554 no\r\n");
+    client->hear(kTaken + "250 reset\r\n" + bad + "250 reset\r\n" + kTaken);
+    Events events = client->happened();
+    REQUIRE(events.size() == 6);
+    CHECK(events[2].find("3/0 failed") == 0);
+    CHECK(events[4] == delivered(4));
+    client->give(message, 5);
+    CHECK(client->sent() == kChunked);
+  }
+  SECTION("the last is refused: the next begins with RSET") {
+    client->hear(kTaken + "250 reset\r\n" + kTaken + "250 reset\r\n250 ok\r\n250 ok\r\n554 no\r\n");
+    client->happened();
+    client->give(message, 5);
+    CHECK(client->sent() == kReset + kChunked);
+  }
+  SECTION("the connection breaks: all that left whole are in doubt") {
+    client->hear(kTaken + "250 reset\r\n250 ok\r\n");
+    client->happened();
+    client->engine.lost("reset");
+    client->pump();
+    Events events = client->happened();
+    REQUIRE(events.size() == 5);
+    CHECK(events[0].find("3/0 deferred final_reply destination 4.4.2 in_doubt") == 0);
+    CHECK(events[2].find("4/0 deferred final_reply destination 4.4.2 in_doubt") == 0);
+  }
+  SECTION("421 in the middle: what was not answered may go another way") {
+    client->hear(kTaken + "421 bye\r\n");
+    Events events = client->happened();
+    REQUIRE(events.size() == 5);
+    CHECK(events[2].find("returned 3") == 0);
+    CHECK(events[3].find("returned 4") == 0);
+  }
+}
+
+TEST_CASE("one by one where it is said, and in LMTP") {
+  Message message("a@x", {"b@y"}, "hi\r\n");
+  ClientOptions careful;
+  careful.flight_max = 1;
+  auto client = three_in_flight(message, careful);
+  CHECK(client->sent() == kChunked);
+  ClientOptions lmtp;
+  lmtp.dialect = &kLmtp;
+  client = three_in_flight(message, lmtp);
+  CHECK(client->sent() == kChunked);
+}
