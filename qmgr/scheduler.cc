@@ -104,7 +104,8 @@ bool Scheduler::offer(DestinationId id, Job& job, Source source, WallTime now) {
   if (job.waiting_since == WallTime{}) job.waiting_since = now;
   d.earliest_milestone = std::min(d.earliest_milestone, job.milestone);
   count_in(d, job);
-  d.jobs[static_cast<std::size_t>(job.traffic_class)].push(std::move(job));
+  JobQueue& jobs = d.jobs[static_cast<std::size_t>(job.traffic_class)];
+  jobs.push(std::move(job));
   refresh(id, now);
   return true;
 }

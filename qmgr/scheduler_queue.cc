@@ -72,7 +72,7 @@ Job JobQueue::pop_from(Bin& bin) {
   if (bin.front == bin.jobs.size()) {
     bin.jobs.clear();
     bin.front = 0;
-  } else if (bin.front >= kCompactAt && bin.front * 2 >= bin.jobs.size()) {
+  } else if (bin.front >= kCompactAt && bin.front >= bin.jobs.size() - bin.front) {
     bin.jobs.erase(bin.jobs.begin(), bin.jobs.begin() + bin.front);
     bin.front = 0;
   }
