@@ -1,6 +1,10 @@
 #include "postwain/checked_config.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -45,6 +49,24 @@ void check_certificates(config::Loaded& loaded) {
   for (const config::TlsPair& pair : tls.more) warn_of_certificate(loaded, pair, false);
 }
 
+// What a route shows and runs; else each message would find out.
+void check_routes(config::Loaded& loaded) {
+  for (const config::Route& route : loaded.config.routes) {
+    const mail::ClientCertificate& own = route.certificate;
+    if (!own.chain.empty()) {
+      auto context = tls::Context::client({tls::PeerProof::none, {own.chain, own.key}});
+      if (!context)
+        loaded.diagnostics.push_back(
+            config::Diagnostic{route.origin, "certificate: " + context.error().text});
+    }
+    if (route.credential.kind != mail::Credential::Kind::command) continue;
+    std::string program = route.credential.secret.substr(0, route.credential.secret.find(' '));
+    if (::access(program.c_str(), X_OK) != 0)
+      loaded.warnings.push_back(
+          config::Diagnostic{route.origin, program + " cannot be run: " + std::strerror(errno)});
+  }
+}
+
 void warn_of_open_secrets(config::Loaded& loaded, const std::string& main_file) {
   std::string directory = main_file.substr(0, main_file.rfind('/') + 1);
   for (const config::NamedFile& file : loaded.named_files) {
@@ -65,6 +87,7 @@ config::Loaded load_checked(const std::string& file) {
   config::Loaded loaded = config::load(file);
   if (!loaded.diagnostics.empty()) return loaded;
   check_certificates(loaded);
+  check_routes(loaded);
   warn_of_open_secrets(loaded, file);
   for (config::Diagnostic& one : rewrite::problems(loaded.config.addresses))
     loaded.diagnostics.push_back(std::move(one));

@@ -18,6 +18,7 @@ bool needs(Kind kind, config::FileUse use) {
     case config::FileUse::recipients:
       return kind == Kind::smtpd;
     case config::FileUse::credential:
+    case config::FileUse::client_certificate:
     case config::FileUse::bounce_text:
       return kind == Kind::qmgr;
     case config::FileUse::addresses:
@@ -50,8 +51,7 @@ config::Bundle bundle_for(Kind kind, const config::Loaded& loaded) {
   // Put back afterwards, for one file may serve two ends.
   for (const config::NamedFile& file : loaded.named_files) {
     auto found = loaded.bundle.files.find(file.path);
-    if (needs(kind, file.use) && found != loaded.bundle.files.end())
-      bundle.files.insert(*found);
+    if (needs(kind, file.use) && found != loaded.bundle.files.end()) bundle.files.insert(*found);
   }
   return bundle;
 }

@@ -35,6 +35,7 @@ enum class FileUse : std::uint8_t {
   users,
   recipients,
   credential,
+  client_certificate,  // what a route shows; public
   bounce_text,
   addresses,
 };

@@ -41,12 +41,12 @@ class MapReader {
     entry.origin = Origin{path, line.line, 1};
     std::string key = to_lower(line.name);
     bool aliases = style_ == AliasStyle::aliases;
-    bool good = aliases ? !key.empty() && key.find_first_of("@,\n") == std::string::npos
-                        : is_map_key(key);
+    bool good =
+        aliases ? !key.empty() && key.find_first_of("@,\n") == std::string::npos : is_map_key(key);
     if (!good)
-      return context_.error(
-          entry.origin, fmt::format("'{}' is {}", printable(line.name),
-                                    aliases ? "not a local part" : "neither an address nor @domain"));
+      return context_.error(entry.origin, fmt::format("'{}' is {}", printable(line.name),
+                                                      aliases ? "not a local part"
+                                                              : "neither an address nor @domain"));
     for (AliasTarget& target : line.targets) add(target, entry, entry.origin);
     // "name" whose list is empty: there is such an address, and nobody behind it.
     auto [first, is_new] = map_.try_emplace(std::move(key), std::move(entry));

@@ -171,15 +171,15 @@ void read_credential(Section& section, Route& route) {
 }
 
 void read_certificate(Section& section, Route& route) {
-  auto content = [&](std::string_view key) {
+  auto content = [&](std::string_view key, FileUse use) {
     std::string path;
     if (!section.text(key, path)) return std::string();
     return section.context()
-        .read(NamedFile{path, FileUse::credential}, section.origin_of(key))
+        .read(NamedFile{path, use}, section.origin_of(key))
         .value_or(std::string());
   };
-  route.certificate.chain = content("certificate");
-  route.certificate.key = content("certificate_key");
+  route.certificate.chain = content("certificate", FileUse::client_certificate);
+  route.certificate.key = content("certificate_key", FileUse::credential);
   if ((section.find("certificate") == nullptr) != (section.find("certificate_key") == nullptr))
     section.context().error(section.origin(), "certificate and certificate_key need each other");
 }

@@ -190,6 +190,19 @@ class Ways(SmartHost):
         self.mta.cli("queue", "retry", "--all")
         sink.wait_delivered("bob@far.test")
 
+    def test_check_tells_of_what_a_route_cannot_use(self):
+        other = make_certificate(self.mta.folder, "other.test")
+        route = {"match": "*", "deliver": "smtp:127.0.0.1:25"}
+        self.mta.reconfigure({"route": [{**route, "certificate": self.pair[0],
+                                         "certificate_key": other[1]}]})
+        result = self.mta.cli("check")
+        self.assertEqual(78, result.returncode)
+        self.assertIn("key does not belong to the certificate", result.stdout + result.stderr)
+        self.mta.reconfigure({"route": [{**route, "auth": f"{USER}:command:/nowhere/token x"}]})
+        result = self.mta.cli("check")
+        self.assertEqual(0, result.returncode)
+        self.assertIn("/nowhere/token cannot be run", result.stdout + result.stderr)
+
     def test_fallback_when_nobody_answers(self):
         beyond = self.closing(SmtpSink(script={"rcpt": {"no@far.test": "550 5.1.1 no"}}))
         refusing = self.closing(SmtpSink(script={"rcpt": {"no@refused.test": "550 5.1.1 no"}}))
