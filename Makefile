@@ -7,13 +7,14 @@ TESTS   := $(if $(wildcard /usr/include/catch2/catch.hpp),ON,OFF)
 BIN     := build/release/bin
 export POSTWAIN_BIN := $(CURDIR)/$(BIN)
 
-.PHONY: help run demo test build bench bench-quick bench-scale asan format lint lint-all fuzz scan flood powerloss crash install deb deb-test packages clean
+.PHONY: help run demo test build bench bench-quick bench-scale bench-distance asan format lint lint-all fuzz scan flood powerloss crash install deb deb-test packages clean
 
 help:
 	@echo 'make run          build, then a demo on loopback: a whole MTA and a small mail store (ARGS=--once ends by itself)'
 	@echo 'make test         install what is missing, build, run every test'
 	@echo 'make build        release binaries in $(BIN)'
 	@echo 'make bench        side by side with Postfix; bench-quick: the short form (root)'
+	@echo 'make bench-distance  messages per round trip over a long wire, beside Postfix (root)'
 	@echo 'make bench-scale  beside a queue of a million deferred messages (MESSAGES=n)'
 	@echo 'make asan         every unit test under the address and undefined-behaviour sanitizers'
 	@echo 'make flood        a client among 5,000 idle and 1,000 dribbling connections (IDLE=n SLOW=n)'
@@ -54,6 +55,10 @@ bench bench-quick: build
 MESSAGES ?= 1000000
 bench-scale: build
 	python3 bench/scale.py --messages $(MESSAGES) $(ARGS)
+
+bench-distance: build
+	@tools/install_packages.sh bench
+	python3 bench/distance.py $(ARGS)
 
 format:
 	@tools/install_packages.sh lint
