@@ -15,9 +15,7 @@ Result<agent::NextHosts> look_up_hosts(const config::Config& config,
   net::Loop loop;
   auto resolver = dns::Resolver::create(loop, config.dns.servers, config.dns.trust_ad);
   if (!resolver) return resolver.error();
-  auto fetcher = http::new_fetcher(loop);
-  if (!fetcher) return fetcher.error();
-  agent::StsFinder policies(**resolver, fetcher.take(), config.delivery.sts_port,
+  agent::StsFinder policies(**resolver, http::new_fetcher(loop), config.delivery.sts_port,
                             config.delivery.allow_private_mx);
   agent::MxFinder finder(**resolver, config.delivery.sts ? &policies : nullptr, config);
   std::optional<agent::NextHosts> found;

@@ -24,15 +24,9 @@ int main(int argc, char** argv) {
     log::flush();
     return kExitConfig;
   }
-  // Reads the trust store now.
-  auto fetcher = http::new_fetcher(loop);
-  if (!fetcher) {
-    log::Line(log::Level::error, "trust_store").kv("error", fetcher.error().text);
-    log::flush();
-    return kExitConfig;
-  }
   const config::Delivery& delivery = start.config().delivery;
-  agent::StsFinder policies(**resolver, fetcher.take(), delivery.sts_port,
+  // Reads the trust store now.
+  agent::StsFinder policies(**resolver, http::new_fetcher(loop), delivery.sts_port,
                             delivery.allow_private_mx);
   agent::MxFinder finder(**resolver, delivery.sts ? &policies : nullptr, start.config());
   // The agent connects to qmgr by itself, now and after each loss.

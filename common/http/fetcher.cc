@@ -58,7 +58,7 @@ std::string resolved(const Request& request) {
 
 class CurlFetcher final : public Fetcher {
  public:
-  CurlFetcher(net::Loop& loop, std::string trust)
+  CurlFetcher(net::Loop& loop, Result<std::string> trust)
       : loop_(loop), trust_(std::move(trust)), timer_(loop), multi_(curl_multi_init()) {
     PW_CHECK(multi_ != nullptr);
     curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &CurlFetcher::on_socket);
@@ -80,7 +80,7 @@ class CurlFetcher final : public Fetcher {
     auto transfer = std::make_unique<Transfer>();
     transfer->request = std::move(request);
     transfer->done = std::move(done);
-    if (transfers_.size() >= kFetchesMax || transfer->request.addresses.empty()) {
+    if (!trust_ || transfers_.size() >= kFetchesMax || transfer->request.addresses.empty()) {
       refused_.push_back(std::move(transfer));
       return loop_.at_turn_end(this, [this] { refuse(); });
     }
@@ -95,7 +95,7 @@ class CurlFetcher final : public Fetcher {
     const Request& r = transfer->request;
     transfer->resolve = curl_slist_append(nullptr, resolved(r).c_str());
     std::string url = fmt::format("https://{}:{}{}", r.host, r.port, r.path);
-    curl_blob trust{trust_.data(), trust_.size(), CURL_BLOB_NOCOPY};
+    curl_blob trust{trust_->data(), trust_->size(), CURL_BLOB_NOCOPY};
     curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
@@ -117,8 +117,9 @@ class CurlFetcher final : public Fetcher {
 
   void refuse() {
     for (auto& transfer : std::exchange(refused_, {}))
-      transfer->done(Error{transfer->request.addresses.empty() ? "its host has no address"
-                                                               : "too many fetches at once"});
+      transfer->done(!trust_                               ? trust_.error()
+                     : transfer->request.addresses.empty() ? Error{"its host has no address"}
+                                                           : Error{"too many fetches at once"});
   }
 
   void act(curl_socket_t socket, int events) {
@@ -188,7 +189,7 @@ class CurlFetcher final : public Fetcher {
   }
 
   net::Loop& loop_;
-  std::string trust_;
+  Result<std::string> trust_;
   net::Timer timer_;
   CURLM* multi_;
   std::unordered_map<curl_socket_t, std::unique_ptr<net::FdWatcher>> watchers_;
@@ -198,13 +199,11 @@ class CurlFetcher final : public Fetcher {
 
 }  // namespace
 
-Result<std::unique_ptr<Fetcher>> new_fetcher(net::Loop& loop) {
+std::unique_ptr<Fetcher> new_fetcher(net::Loop& loop) {
   static GlobalOnce once;
   const char* named = std::getenv("SSL_CERT_FILE");
-  auto trust =
-      read_small_file(named != nullptr && *named != '\0' ? named : kSystemTrust, kTrustMax);
-  if (!trust) return trust.error();
-  return std::unique_ptr<Fetcher>(std::make_unique<CurlFetcher>(loop, trust.take()));
+  const char* path = named != nullptr && *named != '\0' ? named : kSystemTrust;
+  return std::make_unique<CurlFetcher>(loop, read_small_file(path, kTrustMax));
 }
 
 }  // namespace postwain::http

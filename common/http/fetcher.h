@@ -37,7 +37,8 @@ class Fetcher {
   virtual void fetch(Request request, std::function<void(Result<std::string>)> done) = 0;
 };
 
-// The trust store is read now: SSL_CERT_FILE of the environment, else the system's.
-Result<std::unique_ptr<Fetcher>> new_fetcher(net::Loop& loop);
+// The trust store is read now: SSL_CERT_FILE of the environment, else the system's. Where there is
+// none, every fetch fails and says so.
+std::unique_ptr<Fetcher> new_fetcher(net::Loop& loop);
 
 }  // namespace postwain::http

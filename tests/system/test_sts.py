@@ -147,6 +147,14 @@ class Sts(PostwainTestCase):
         self.submit("u@none.test", " REQUIRETLS")
         self.waits("u@none.test", "neither DNSSEC nor MTA-STS proves")
 
+    def test_without_a_trust_store_nothing_is_believed_and_mail_goes_on(self):
+        self.mta.stop()
+        self.mta.environment["SSL_CERT_FILE"] = "/nowhere/trust.pem"
+        self.mta.start()
+        self.submit("u@clear.test")
+        self.sinks[CLEAR].wait_delivered("u@clear.test")
+        self.assertIn("No such file", self.event("sts_fetch_failed", domain="clear.test")["reason"])
+
     def test_off(self):
         self.mta.stop()
         self.mta.reconfigure({"delivery": {**self.mta.config["delivery"], "mta_sts": False}})
