@@ -1,5 +1,7 @@
 """The real Postfix, Exim and OpenSMTPD as smart hosts with TLS and AUTH, and Cyrus as a store."""
 
+import os
+import sys
 import unittest
 
 from postwain_harness import PostwainTestCase, main
@@ -9,6 +11,9 @@ from resources import make_certificate, wait_until
 from sasl_server import PASSWORD, USER
 from smtp_raw import SmtpClient
 from smtp_sink import SmtpSink
+
+sys.path.append(os.path.join(os.path.dirname(__file__), "..", "..", "bench"))
+from distance import DelayProxy  # pylint: disable=wrong-import-position
 
 
 @unittest.skipUnless(namespaces_permitted(), "mount namespaces are not permitted")
@@ -55,6 +60,26 @@ class SmartHosts(PostwainTestCase):
 
     def test_opensmtpd(self):
         self.through(OpenSmtpd, login=False)
+
+    def test_whole_messages_in_flight_over_a_long_wire(self):
+        """By BDAT behind each other, with RSET between: the real ones take each exactly once."""
+        for kind in (Postfix, Exim):
+            with self.subTest(peer=kind.__name__):
+                peer = self.closing(kind(*self.pair, self.sink))
+                proxy = DelayProxy(peer.port, 0.02, 1)
+                self.mta.reconfigure({"route": [{
+                    "match": "*", "deliver": f"smtp:127.0.0.1:{proxy.port}", "concurrency": 40,
+                    "auth": f"{USER}:file:{self.secret}"}]})
+                self.mta.start()
+                to = [f"{kind.__name__}{n}@far.test" for n in range(60)]
+                with SmtpClient(self.mta.port) as client:
+                    for one in to:
+                        self.assertEqual(250, client.mail("alice@ours.test", [one], message())[0])
+                self.mta.wait_queue_empty(60)
+                for one in to:
+                    self.assertEqual(1, len(self.sink.wait_delivered(one, 60)), one)
+                self.assertEqual([], self.mta.events("deferred"))
+                self.mta.stop()
 
     def test_a_wrong_password_is_told(self):
         peer = self.closing(Postfix(*self.pair, self.sink))
