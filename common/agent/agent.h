@@ -82,13 +82,14 @@ class Agent : private AttemptSink {
   Services services_;
   std::unordered_map<Attempt*, std::unique_ptr<Attempt>> attempts_;
   std::unordered_map<std::uint64_t, Attempt*> leases_;  // of the qmgr of now, by lease number
+  // Before the destinations: their connections forget what they asked for when they go.
+  std::unordered_map<std::uint64_t, TokenDone> tokens_;  // awaited from qmgr
   std::unordered_map<std::string, std::unique_ptr<Destination>> destinations_;
   Destination* last_destination_ = nullptr;
   std::vector<Attempt*> with_news_;
   std::deque<Recent> recent_;
   // Contents are allocations large enough to make malloc tidy up each time; keeping a few saves it.
   std::vector<std::string> spare_buffers_;
-  std::unordered_map<std::uint64_t, TokenDone> tokens_;  // awaited from qmgr
   std::uint64_t serial_ = 0;
   net::Timer sweep_timer_;
   net::Timer drain_timer_;
