@@ -131,6 +131,7 @@ void add_queue(CLI::App& app, Parsed& parsed) {
     command->add_flag("--all", filter.all, "the whole queue");
     command->add_option("--state", filter.state,
                         "recipients in this state (queued, deferred, held, active)");
+    command->add_flag("--in-doubt", filter.in_doubt, "recipients who may have it already");
     command->add_option("--domain", filter.domain, "recipients in this domain");
     command->add_option("--sender", filter.sender, "messages of this sender (<> for bounces)");
     command->add_option("--recipient", filter.recipient, "this recipient");

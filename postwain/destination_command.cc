@@ -46,7 +46,8 @@ std::string state_of(const Json& d) {
   }
   if (text_of(d, "breaker") == "open") return "held until " + text_of(d, "hold_until");
   if (text_of(d, "mx_set_breaker") == "open") return "held with its MX hosts";
-  return "open";
+  auto draining = d.find("draining");
+  return draining != d.end() && *draining == true ? "open, draining" : "open";
 }
 
 }  // namespace

@@ -35,6 +35,7 @@ std::string recipient_line(const Json& recipient) {
   std::string attempts = member(recipient, "attempts");
   if (!attempts.empty() && attempts != "0")
     line += fmt::format(", {} attempt{}", attempts, attempts == "1" ? "" : "s");
+  if (member(recipient, "in_doubt") == "true") line += ", in doubt: may have arrived";
   std::string next = member(recipient, "next_attempt_at");
   // A held recipient waits for a person, whatever its time.
   if (!next.empty() && state != "held") line += fmt::format(", next {}", readable_time(next));

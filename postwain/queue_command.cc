@@ -29,6 +29,7 @@ Json filter_json(const QueueFilter& filter, const std::string& id) {
     if (!value.empty()) json[key] = value;
   };
   if (filter.all) json["all"] = true;
+  if (filter.in_doubt) json["in_doubt"] = true;
   put("state", filter.state);
   put("domain", filter.domain);
   put("sender", filter.sender);

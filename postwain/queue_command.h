@@ -11,6 +11,7 @@ namespace postwain::tool {
 struct QueueFilter {
   bool all = false;
   bool dry_run = false;
+  bool in_doubt = false;
   std::string state;
   std::string domain;
   std::string sender;
@@ -19,8 +20,8 @@ struct QueueFilter {
   std::vector<std::string> ids;
 
   bool empty() const {
-    return !all && state.empty() && domain.empty() && sender.empty() && recipient.empty() &&
-           older.empty() && ids.empty();
+    return !all && !in_doubt && state.empty() && domain.empty() && sender.empty() &&
+           recipient.empty() && older.empty() && ids.empty();
   }
 };
 

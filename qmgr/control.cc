@@ -94,9 +94,7 @@ void Control::run(std::uint64_t peer, std::uint64_t request, const Command& comm
   }
   if (name == "status") return reply(peer, request, json_status(status()));
   if (name == "stop" || name == "reload") return relay(peer, request, json);
-  if (name == "queue stats")
-    return reply(peer, request,
-                 json_stats(status(), queue_.scheduler().report(kStatsDestinations)));
+  if (name == "queue stats") return stats(peer, request);
   if (name == "queue backup") return backup(peer, request);
   if (name == "queue destinations") return destinations(peer, request);
   if (name == "queue suspend" || name == "queue resume")
@@ -114,6 +112,18 @@ void Control::run(std::uint64_t peer, std::uint64_t request, const Command& comm
     return reply(peer, request, json_error("say which messages: --all or a filter"), true,
                  kExitUsage);
   walk(peer, request, command, Purpose::act, *action);
+}
+
+void Control::stats(std::uint64_t peer, std::uint64_t request) {
+  queue_.store().read([this, peer, request](Store& store) -> StoreThread::Completion {
+    auto counted = std::make_shared<Result<std::size_t>>(store.in_doubt(kInDoubtCounted));
+    return [this, peer, request, counted] {
+      if (!*counted)
+        return reply(peer, request, json_error(counted->error().text), true, kExitIoError);
+      reply(peer, request,
+            json_stats(status(), **counted, queue_.scheduler().report(kStatsDestinations)));
+    };
+  });
 }
 
 // The snapshot is there as long as the connection of the peer that copies it.

@@ -27,6 +27,7 @@ constexpr std::size_t kWalkRecipients = 2000;   // of one page; more of a messag
 constexpr std::size_t kSkimRows = 20000;        // looked at in one go for a page
 constexpr std::size_t kWalkBacklog = 1U << 20;  // unsent bytes at which a list waits
 constexpr std::size_t kStatsDestinations = 100;
+constexpr std::size_t kInDoubtCounted = 100'000;  // not further
 constexpr std::size_t kListDestinations = 10000;
 constexpr std::size_t kDestinationKeyMax = 4000;
 constexpr std::size_t kAuthorMax = 256;
@@ -80,6 +81,7 @@ class Control {
   bool supervisor_reply(std::string_view payload);
   void run(std::uint64_t peer, std::uint64_t request, const Command& command,
            const std::string& json);
+  void stats(std::uint64_t peer, std::uint64_t request);
   void backup(std::uint64_t peer, std::uint64_t request);
   void destinations(std::uint64_t peer, std::uint64_t request);
   void suspend(std::uint64_t peer, std::uint64_t request, const Command& command, bool begin);

@@ -26,6 +26,7 @@ Result<ListFilter> parse_filter(const Json& object) {
   filter.domain = text_of(object, "domain");
   filter.sender = text_of(object, "sender");
   filter.recipient = text_of(object, "recipient");
+  filter.in_doubt = object.value("in_doubt", false);
   if (std::string id = text_of(object, "id"); !id.empty()) {
     filter.id = mail::QueueId::parse(id);
     if (!filter.id) return Error{"'" + id + "' is not a queue id", kExitUsage};
@@ -47,6 +48,7 @@ Json recipient_json(const StoredRecipient& r, bool active) {
   out["address"] = r.recipient.address.text();
   out["state"] = name_of(shown_state(r, active));
   out["attempts"] = r.attempts;
+  out["in_doubt"] = r.in_doubt;
   out["next_attempt_at"] = format_rfc3339(r.next_attempt_at);
   out["last_reply"] = r.last.at == WallTime{} ? std::string() : r.last.reply.one_line();
   out["last_host"] = r.last.remote_host;
@@ -222,7 +224,6 @@ std::string json_shown(const StoredMessage& slice, const IsActive& is_active, bo
     one["index"] = r.index;
     one["route"] = r.destination;
     one["orcpt"] = r.recipient.orcpt;
-    one["in_doubt"] = r.in_doubt;
     one["delay_warned"] = r.delay_warned;
     one["last_stage"] = r.last.at == WallTime{} ? "" : mail::name_of(r.last.stage);
     one["last_attempt_at"] = r.last.at == WallTime{} ? "" : format_rfc3339(r.last.at);
@@ -246,9 +247,10 @@ std::string json_status(const QueueStatus& status) {
   return write(out);
 }
 
-std::string json_stats(const QueueStatus& status,
+std::string json_stats(const QueueStatus& status, std::size_t in_doubt,
                        const std::vector<DestinationReport>& destinations) {
   Json out = queue_json(status);
+  out["in_doubt"] = in_doubt;
   Json& list = out["destinations"] = Json::array();
   for (const DestinationReport& one : destinations) list.push_back(destination_json(one));
   return write(out);

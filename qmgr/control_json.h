@@ -86,7 +86,8 @@ struct QueueStatus {
   std::size_t lmtp_clients = 0;
 };
 std::string json_status(const QueueStatus& status);
-std::string json_stats(const QueueStatus& status,
+// in_doubt: recipients who may have the message already, counted up to kInDoubtCounted.
+std::string json_stats(const QueueStatus& status, std::size_t in_doubt,
                        const std::vector<DestinationReport>& destinations);
 
 // queue backup: where the snapshot lies, and how much of a queue it is about.

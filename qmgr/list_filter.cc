@@ -69,7 +69,8 @@ ShownState shown_state(const StoredRecipient& recipient, bool active) {
 }
 
 bool ListFilter::is_empty() const {
-  return !id && !state && domain.empty() && sender.empty() && recipient.empty() && !older;
+  return !id && !state && domain.empty() && sender.empty() && recipient.empty() && !older &&
+         !in_doubt;
 }
 
 bool ListFilter::matches(const MessageInfo& info, WallTime now) const {
@@ -79,7 +80,8 @@ bool ListFilter::matches(const MessageInfo& info, WallTime now) const {
 }
 
 bool ListFilter::matches(const StoredRecipient& r) const {
-  return may_match(r.state, r.attempts) && may_match(r.recipient.address.text());
+  return (!in_doubt || r.in_doubt) && may_match(r.state, r.attempts) &&
+         may_match(r.recipient.address.text());
 }
 
 bool ListFilter::looks_at_recipients() const {

@@ -27,6 +27,7 @@ struct ListFilter {
   std::string sender;
   std::string recipient;
   std::optional<Duration> older;
+  bool in_doubt = false;  // those who may have the message already
 
   bool is_empty() const;
   bool matches(const MessageInfo& info, WallTime now) const;

@@ -106,6 +106,8 @@ std::string_view sql_text(Sql statement) {
              "message_id, idx FROM recipient WHERE destination = ?1 AND state = 0 AND "
              "next_attempt_at > ?2 AND last_at > 0 AND last_stage <= ?3 "
              "ORDER BY next_attempt_at LIMIT ?4)";
+    case Sql::count_in_doubt:
+      return "SELECT count(*) FROM (SELECT 1 FROM recipient WHERE in_doubt = 1 LIMIT ?1)";
     case Sql::put_suspension:
       return "INSERT INTO suspension (destination, since, until, author, reason) "
              "VALUES (?1,?2,?3,?4,?5) ON CONFLICT (destination) DO UPDATE SET since = ?2, "

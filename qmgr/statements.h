@@ -39,6 +39,7 @@ enum class Sql : std::uint8_t {
   list_sts_policies,
   remove_sts_policies,
   bring_forward,
+  count_in_doubt,
   put_suspension,
   remove_suspension,
   list_suspensions,

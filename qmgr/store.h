@@ -116,6 +116,8 @@ class Store {
                       const StoreCursor& after = {});
   Result<std::vector<DueDestination>> destinations(const std::string& after, std::size_t limit);
   Result<std::vector<OpenBreaker>> breakers(const std::string& after, std::size_t limit);
+  // How many recipients may have their message already; `most` when there are more.
+  Result<std::size_t> in_doubt(std::size_t most);
   Result<std::vector<KnownMxSet>> mx_sets(const std::string& after, std::size_t limit);
   Result<std::vector<KnownStsPolicy>> sts_policies(const std::string& after, std::size_t limit);
   Result<std::vector<Suspension>> suspensions(const std::string& after, std::size_t limit);

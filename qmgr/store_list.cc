@@ -112,4 +112,11 @@ Result<bool> Store::skim_senders(mail::QueueId& after, mail::QueueId last, std::
   }
 }
 
+Result<std::size_t> Store::in_doubt(std::size_t most) {
+  Use use(sql(Sql::count_in_doubt));
+  use.number(static_cast<std::int64_t>(most));
+  if (use.step() != Use::Step::row) return error(Sql::count_in_doubt);
+  return static_cast<std::size_t>(use.number());
+}
+
 }  // namespace postwain::qmgr

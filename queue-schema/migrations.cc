@@ -118,8 +118,8 @@ CREATE TABLE recipient_check (
 CREATE INDEX recipient_check_at ON recipient_check (at);
 )sql";
 
-// A program of schema 5 works with it: it knows of no policies.
-constexpr std::string_view kStsPolicies = R"sql(
+// A program of schema 5 works with it: it knows of no policies, and counts nobody in doubt.
+constexpr std::string_view kPoliciesAndDoubts = R"sql(
 CREATE TABLE sts_policy (
   domain TEXT PRIMARY KEY CHECK (length(domain) BETWEEN 1 AND 1024),
   id TEXT NOT NULL CHECK (length(id) <= 32),
@@ -129,11 +129,12 @@ CREATE TABLE sts_policy (
   fetched_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sts_policy_fetched ON sts_policy (fetched_at);
+CREATE INDEX recipient_in_doubt ON recipient (in_doubt) WHERE in_doubt = 1;
 )sql";
 
 constexpr Migration kMigrations[] = {
     {1, kInitial},    {2, kDestinationFacts}, {3, kCrashesAndClock},
-    {4, kRequireTls}, {5, kRecipientChecks},  {6, kStsPolicies},
+    {4, kRequireTls}, {5, kRecipientChecks},  {6, kPoliciesAndDoubts},
 };
 
 }  // namespace

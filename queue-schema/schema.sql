@@ -68,6 +68,9 @@ CREATE TABLE recipient (
 -- Due work of one destination in order. The literal state matters: with a bound parameter SQLite would not use it.
 CREATE INDEX recipient_due ON recipient (destination, next_attempt_at) WHERE state = 0;
 
+-- Few, so that they can be counted at any time.
+CREATE INDEX recipient_in_doubt ON recipient (in_doubt) WHERE in_doubt = 1;
+
 -- Destinations whose breaker is open, so that a restart does not run into a dead host with full force.
 CREATE TABLE destination (
   key TEXT PRIMARY KEY CHECK (length(key) BETWEEN 1 AND 4096),

@@ -1,13 +1,11 @@
 #include "common/agent/destination.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "common/base/check.h"
-#include "common/log/log.h"
 
 namespace postwain::agent {
 
@@ -146,117 +144,6 @@ void Destination::open_connection() {
                              "no source address of the route fits an address of the next hop"));
 }
 
-// Those with weights by lot, each with the chance of its share of what is left (as RFC 2782 does);
-// whatever has none stays where it is.
-Destination::Candidates Destination::order() {
-  bool weighted =
-      std::any_of(hosts_->begin(), hosts_->end(), [](const Candidate& c) { return c.weight > 0; });
-  if (!weighted) return hosts_;
-  std::vector<Candidate> rest;
-  std::vector<Candidate> out;
-  std::vector<Candidate> behind;
-  for (const Candidate& c : *hosts_) (c.weight > 0 ? rest : behind).push_back(c);
-  while (!rest.empty()) {
-    std::vector<double> weights;
-    for (const Candidate& c : rest) weights.push_back(c.weight);
-    std::discrete_distribution<std::size_t> lot(weights.begin(), weights.end());
-    // All addresses of the host that was drawn.
-    const Candidate drawn = rest[lot(random_)];
-    auto same = [&](const Candidate& c) {
-      return c.host == drawn.host && c.endpoint.port == drawn.endpoint.port;
-    };
-    std::copy_if(rest.begin(), rest.end(), std::back_inserter(out), same);
-    std::erase_if(rest, same);
-  }
-  out.insert(out.end(), behind.begin(), behind.end());
-  return std::make_shared<const std::vector<Candidate>>(std::move(out));
-}
-
-// Null: they cannot be made, which has been logged.
-const ClientTls* Destination::contexts() {
-  if (approach_.certificate.chain.empty())
-    return services_.tls.unverified != nullptr ? &services_.tls : nullptr;
-  if (own_tls_) return &*own_tls_;
-  auto made = ClientTls::make(approach_.certificate);
-  if (!made) {
-    log::Line(log::Level::error, "tls_context")
-        .kv("destination", approach_.hop.key())
-        .kv("error", made.error().text);
-    return nullptr;
-  }
-  return &own_tls_.emplace(made.take());
-}
-
-// Opens a connection to the slot's candidate, or to the next one a source address fits.
-bool Destination::open_next(Slot& slot) {
-  Connection::Owner& owner = *this;
-  for (; slot.candidate < slot.hosts->size(); ++slot.candidate) {
-    const Candidate& candidate = (*slot.hosts)[slot.candidate];
-    bool possible = true;
-    mail::TlsLevel level = candidate.tls.level;
-    ConnectionPlan plan{
-        candidate,  source_for(candidate, possible), level, &approach_, contexts(), token_refused_,
-        flight_max_};
-    if (!possible) continue;
-    bool broken = std::find(tls_broken_.begin(), tls_broken_.end(), candidate) != tls_broken_.end();
-    slot.in_clear = slot.in_clear || (level == mail::TlsLevel::may && broken);
-    if (slot.in_clear) plan.tls = mail::TlsLevel::off;
-    ++slot.tried;
-    slot.connection = std::make_unique<Connection>(services_, owner, std::move(plan));
-    return true;
-  }
-  return false;
-}
-
-// The next address is the same host's, and an IPv4 one where this is IPv6 or the other way round.
-// Other hosts have their turn when this one has failed (RFC 5321 5.1).
-bool Destination::has_other_family(const Slot& slot) {
-  if (slot.candidate + 1 >= slot.hosts->size()) return false;
-  const Candidate& one = (*slot.hosts)[slot.candidate];
-  const Candidate& next = (*slot.hosts)[slot.candidate + 1];
-  auto is_v6 = [](const Candidate& c) { return c.endpoint.host.find(':') != std::string::npos; };
-  return one.host == next.host && is_v6(one) != is_v6(next);
-}
-
-// Somebody is, at this candidate or at one before it.
-bool Destination::is_opening(const Slot& slot) const {
-  return std::any_of(slots_.begin(), slots_.end(), [&](const Slot& other) {
-    return other.hosts == slot.hosts && other.candidate <= slot.candidate &&
-           !other.connection->is_ready();
-  });
-}
-
-// Who is connected first takes what waits; the other is closed when nothing is left for it.
-void Destination::race() {
-  if (waiting_.empty() || load().live > 0) return;
-  for (Slot& slot : slots_) {
-    if (slot.raced || !slot.connection->connecting() || !has_other_family(slot)) continue;
-    slot.raced = true;
-    Slot other;
-    other.hosts = slot.hosts;
-    other.candidate = slot.candidate + 1;
-    other.tried = slot.tried;
-    bool taken = std::any_of(slots_.begin(), slots_.end(), [&](const Slot& one) {
-      return one.hosts == other.hosts && one.candidate == other.candidate;
-    });
-    if (!taken && open_next(other)) slots_.push_back(std::move(other));
-    return;
-  }
-}
-
-// The route's sources in turn, those of the candidate's family; a route with sources never sends
-// from another address.
-std::string Destination::source_for(const Candidate& candidate, bool& possible) {
-  if (approach_.sources.empty() || !candidate.endpoint.unix_path.empty()) return {};
-  bool v6 = candidate.endpoint.host.find(':') != std::string::npos;
-  for (std::size_t i = 0; i < approach_.sources.size(); ++i) {
-    const std::string& source = approach_.sources[next_source_++ % approach_.sources.size()];
-    if ((source.find(':') != std::string::npos) == v6) return source;
-  }
-  possible = false;
-  return {};
-}
-
 std::size_t Destination::slot_of(const Connection& connection) const {
   std::size_t i = 0;
   while (i < slots_.size() && slots_[i].connection.get() != &connection) ++i;
@@ -281,8 +168,13 @@ Attempt* Destination::next_attempt() {
   waiting_.pop_front();
   waiting_since_ = services_.loop.now();
   attempt->mx_set = mx_set_;
-  if (fresh_sts_) attempt->sts = std::exchange(fresh_sts_, std::nullopt);
+  tell_policy(*attempt);
   return attempt;
+}
+
+// Nobody keeps what comes with a probe.
+void Destination::tell_policy(Attempt& attempt) {
+  if (fresh_sts_ && !attempt.lease().probe) attempt.sts = std::exchange(fresh_sts_, std::nullopt);
 }
 
 void Destination::ready(Connection&) {
@@ -327,38 +219,13 @@ void Destination::over(Connection& connection, mail::Outcome outcome) {
     no_growth_until_ = services_.loop.now() + kRefusedGrowth;
 }
 
-// Moves the slot on to what is tried next; behind the last there is nothing. False: somebody else
-// is trying already.
-bool Destination::next_candidate(Slot& slot, const Candidate& failed,
-                                 const mail::Outcome& outcome) {
-  if (outcome.disposition == Disposition::deferred && !slot.soft) slot.soft = outcome;
-  const std::vector<Candidate>& hosts = *slot.hosts;
-  if (failed.tls.level == mail::TlsLevel::may && outcome.stage == Stage::tls && !slot.in_clear &&
-      (!approach_.credential.present() || failed.is_fallback)) {
-    tls_broken_.push_back(failed);  // the same address again, in clear
-    return !is_opening(slot);
-  }
-  slot.in_clear = false;
-  ++slot.candidate;
-  // A server that lacks REQUIRETLS says nothing of the others (RFC 8689 4.2.1).
-  bool all =
-      approach_.require_tls || (slot.candidate < hosts.size() && hosts[slot.candidate].is_fallback);
-  if (!all && slot.tried >= kAddressesTriedMax) {
-    while (slot.candidate < hosts.size() && !hosts[slot.candidate].is_fallback) ++slot.candidate;
-  }
-  if (slot.candidate < hosts.size() && hosts[slot.candidate].is_fallback && !failed.is_fallback)
-    slot.tried = 0;
-  if (failed.is_fallback && slot.tried >= kAddressesTriedMax) slot.candidate = hosts.size();
-  return slot.candidate >= hosts.size() || !is_opening(slot);
-}
-
 void Destination::fail_waiting(const mail::Outcome& outcome) {
   mail::Outcome told = outcome;
   // What only the sender's demand fails on is no trouble of the destination.
   if (approach_.require_tls && told.stage == Stage::tls) told.blame = Blame::message;
   for (Attempt* attempt : take_waiting()) {
     attempt->mx_set = mx_set_;
-    if (fresh_sts_) attempt->sts = std::exchange(fresh_sts_, std::nullopt);
+    tell_policy(*attempt);
     settle_all(services_, *attempt, told);
   }
 }

@@ -81,6 +81,7 @@ class Destination : private Connection::Owner {
   static bool has_other_family(const Slot& slot);
   bool is_opening(const Slot& slot) const;
   Candidates order();
+  void tell_policy(Attempt& attempt);
   const ClientTls* contexts();
   void race();
   std::string source_for(const Candidate& candidate, bool& possible);

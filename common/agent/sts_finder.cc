@@ -87,7 +87,7 @@ void StsFinder::fetched(const std::string& domain, const std::string& id,
   if (policy) {
     policy->id = id;
     policy->fetched_at = wall_now();
-    kept.policy = std::make_shared<const mail::StsPolicy>(*std::move(policy));
+    kept.policy = std::make_shared<const mail::StsPolicy>(*policy);
     log::Line(log::Level::info, "sts_policy")
         .kv("domain", domain)
         .kv("id", id)
@@ -96,8 +96,10 @@ void StsFinder::fetched(const std::string& domain, const std::string& id,
     kept.no_fetch_until = mono_now() + kStsRetry;
     log::Line(log::Level::warning, "sts_fetch_failed").kv("domain", domain).kv("reason", why);
   }
-  bool fresh = why.empty();
   auto found = valid(kept);
+  // One whose age is over at once is none, and not asked for at every look.
+  if (policy && found == nullptr) kept.no_fetch_until = mono_now() + kStsRetry;
+  bool fresh = policy.has_value() && found != nullptr;
   for (Done& done : std::exchange(kept.waiting, {})) done({found, fresh});
 }
 

@@ -24,7 +24,7 @@ constexpr Duration kStsRefresh = std::chrono::hours(24);  // a policy older is f
 
 struct StsFound {
   std::shared_ptr<const mail::StsPolicy> policy;  // null: the domain has none that is known
-  bool fresh = false;                             // fetched for this question
+  bool fresh = false;  // fetched for this question; then there is a policy
 };
 
 class StsFinder {

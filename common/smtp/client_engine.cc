@@ -1,5 +1,5 @@
-// The session around the transactions: greeting, hello, TLS, login, the end. Transactions are in
-// client_engine_transaction.cc.
+// The session around the transactions: greeting, hello, TLS, the end. Transactions are in
+// client_engine_transaction.cc, the login in client_engine_login.cc.
 #include "common/smtp/client_engine.h"
 
 #include <utility>
@@ -15,13 +15,6 @@ using mail::Blame;
 using mail::Disposition;
 using mail::Outcome;
 using mail::Stage;
-
-namespace {
-
-// RFC 4954 4.5.3.1 … a longer initial response waits for the challenge.
-constexpr std::size_t kAuthLineMax = 512;
-
-}  // namespace
 
 ClientEngine::ClientEngine(ClientOptions options) : options_(std::move(options)) {
   expected_.push_back({Command::greeting});
@@ -172,55 +165,6 @@ void ClientEngine::hello_accepted() {
   if (auto unfit = options_.require_tls ? unfit_for_require_tls(peer_, tls_on_) : std::nullopt)
     return end_session(*unfit, false);
   log_in();
-}
-
-void ClientEngine::log_in() {
-  if (!options_.login) return become_ready();
-  if (!tls_on_ && !options_.login_without_tls)
-    return fail_session(Stage::auth, {4, 7, 11},
-                        "the route has a password, and the next hop "
-                        "offers no TLS to send it under");
-  if (peer_.mechanisms.empty())
-    return fail_session(Stage::auth, {4, 7, 0},
-                        "the route has a password, and the next hop offers no AUTH");
-  state_ = State::login;
-  emit(ClientEvent::Kind::log_in);
-}
-
-void ClientEngine::begin_login(std::string_view mechanism,
-                               const std::optional<std::string>& initial) {
-  if (state_ != State::login) return;  // the session ended meanwhile
-  std::string line = fmt::format("AUTH {}", mechanism);
-  if (initial) {
-    // "=" stands for one that is empty (RFC 4954 4).
-    std::string text = initial->empty() ? std::string("=") : base64_encode(*initial);
-    if (line.size() + text.size() + 3 <= kAuthLineMax)
-      line += ' ' + text;
-    else
-      initial_ = std::move(text);
-  }
-  say(line + "\r\n", Command::auth);
-}
-
-void ClientEngine::take_challenge() {
-  // What did not fit into the command is what an empty challenge asks for.
-  if (!initial_.empty()) return say(std::exchange(initial_, {}) + "\r\n", Command::auth);
-  auto text = base64_decode(trim(parser_.text()));
-  if (!text) return fail_login({4, 7, 0}, "the next hop's challenge is no base64");
-  emit(ClientEvent::Kind::challenge);
-  events_.back().text = *std::move(text);
-}
-
-void ClientEngine::answer_challenge(std::string_view octets) {
-  if (state_ == State::login) say(base64_encode(octets) + "\r\n", Command::auth);
-}
-
-void ClientEngine::accept_login() {
-  if (state_ == State::login) become_ready();
-}
-
-void ClientEngine::fail_login(mail::EnhancedCode enhanced, std::string_view why) {
-  if (state_ == State::login) fail_session(Stage::auth, enhanced, std::string(why));
 }
 
 void ClientEngine::become_ready() {

@@ -1,10 +1,10 @@
 """A signed zone on loopback: signed by ldns, served by nsd, validated by unbound. Nothing of it is
 ours, so what it says of DNSSEC is what the world's servers say."""
 
-import glob
 import os
 import subprocess
 
+from peers import PEERS
 from resources import Folder, listening, reserve_port, wait_until
 
 _NSD = """
@@ -46,6 +46,11 @@ remote-control:
 """
 
 
+def _program(name):
+    """Unpacked, not installed: as services they would take the machine's port 53."""
+    return os.path.join(PEERS, name, "usr/sbin", name)
+
+
 class SignedZone:
     """zones: {name: lines of the zone file, without SOA and NS}. Those in `unsigned` are not signed;
     those in `bogus` carry a signature that does not fit."""
@@ -61,9 +66,9 @@ class SignedZone:
             unbound += (f'stub-zone:\n  name: "{name}"\n  stub-addr: 127.0.0.1@{upstream}\n')
             anchors = f'  trust-anchor-file: "{anchor}"\n' if anchor else f'  domain-insecure: "{name}"\n'
             unbound = unbound.replace("remote-control:", anchors + "remote-control:", 1)
-        self._run("nsd", ["/usr/sbin/nsd", "-d", "-c", self._config(
+        self._run("nsd", [_program("nsd"), "-d", "-c", self._config(
             "nsd.conf", nsd, upstream)], upstream)
-        self._run("unbound", ["/usr/sbin/unbound", "-d", "-c", self._config(
+        self._run("unbound", [_program("unbound"), "-d", "-c", self._config(
             "unbound.conf", unbound, self.port)], self.port)
 
     def _config(self, name, text, port):

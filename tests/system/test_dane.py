@@ -3,12 +3,10 @@
 The DNS server plays a validating resolver: it says of names below secure.test that they are proven.
 """
 
-import hashlib
-import os
 import ssl
-import subprocess
 
 from postwain_harness import PostwainTestCase, main
+from certificates import anchored_certificate, certificate_digest, public_key_digest
 from dns_server import DnsServer
 from mail_content import Dsn, message
 from resources import make_certificate, reserve_port, wait_until
@@ -17,34 +15,6 @@ from smtp_sink import SmtpSink, server_tls
 
 TLS, CLEAR, ANCHORED, SECOND = "127.0.0.11", "127.0.0.12", "127.0.0.13", "127.0.0.14"
 NOBODY = "00" * 32
-
-
-def openssl(*words, content=None):
-    return subprocess.run(["openssl", *words], input=content, check=True, capture_output=True).stdout
-
-
-def public_key_digest(certificate):
-    """What a TLSA record "3 1 1" holds."""
-    pem = openssl("x509", "-in", certificate, "-pubkey", "-noout")
-    return hashlib.sha256(openssl("pkey", "-pubin", "-outform", "DER", content=pem)).hexdigest()
-
-
-def certificate_digest(certificate):
-    return hashlib.sha256(openssl("x509", "-in", certificate, "-outform", "DER")).hexdigest()
-
-
-def anchored_certificate(folder, name):
-    """(chain, key, CA certificate): made out for name by a CA of its own."""
-    at = lambda file: os.path.join(folder.path, file)
-    ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    openssl("req", "-x509", *ec, "-days", "2", "-subj", "/CN=test anchor", "-keyout", at("ca.key"),
-            "-out", at("ca.pem"), "-addext", "basicConstraints=critical,CA:TRUE")
-    openssl("req", *ec, "-subj", "/CN=leaf", "-keyout", at("leaf.key"), "-out", at("leaf.csr"))
-    extension = folder.file("leaf.ext", f"subjectAltName=DNS:{name}\n")
-    openssl("x509", "-req", "-in", at("leaf.csr"), "-CA", at("ca.pem"), "-CAkey", at("ca.key"),
-            "-CAcreateserial", "-days", "2", "-extfile", extension, "-out", at("leaf.pem"))
-    chain = b"".join(open(at(file), "rb").read() for file in ("leaf.pem", "ca.pem"))
-    return folder.file("chain.pem", chain), at("leaf.key"), at("ca.pem")
 
 
 class Dane(PostwainTestCase):

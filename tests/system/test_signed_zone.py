@@ -1,13 +1,13 @@
 """DANE with real DNSSEC: a zone signed by ldns, served by nsd, validated by unbound."""
 
 from postwain_harness import PostwainTestCase, main
+from certificates import public_key_digest
 from mail_content import message
 from mail_session import EXTENSIONS
 from resources import make_certificate, reserve_port, wait_until
 from signed_zone import SignedZone
 from smtp_raw import SmtpClient
 from smtp_sink import SmtpSink, server_tls
-from test_dane import public_key_digest
 
 TLS, CLEAR, SECOND, BOGUS = "127.0.0.31", "127.0.0.32", "127.0.0.33", "127.0.0.66"
 

@@ -233,6 +233,15 @@ class Ways(SmartHost):
         self.assertGreater(len(little.messages), 0)
         self.assertGreater(len(much.messages), len(little.messages))
 
+    def test_a_fallback_with_weights_stays_behind(self):
+        first, beyond = (self.closing(SmtpSink()) for _ in range(2))
+        self.run_with({"match": "*", "deliver": first.target,
+                       "fallback": f"smtp:127.0.0.1:{beyond.port}/1000"})
+        for n in range(5):
+            self.submit(f"u{n}@far.test")
+        self.mta.wait_queue_empty()
+        self.assertEqual((5, 0), (len(first.messages), len(beyond.messages)))
+
     def test_weights_are_no_order(self):
         alive = self.closing(SmtpSink())
         self.run_with({"match": "*", "deliver":
@@ -249,9 +258,15 @@ class Uncertain(SmartHost):
         held = wait_until(lambda: [m for m in self.mta.queue() if m["state"] == "held"], 20,
                           lambda: f"it to be held: {self.mta.queue()}")
         self.assertIn("may have been delivered", held[0]["recipients"][0]["last_reply"])
+        self.assertTrue(held[0]["recipients"][0]["in_doubt"])
+        self.assertEqual(1, json.loads(self.mta.cli("queue", "stats", "--json").stdout)["in_doubt"])
+        self.assertEqual([held[0]["id"]], [m["id"] for m in self.mta.queue("--in-doubt")])
+        self.assertIn("in doubt: may have arrived", self.mta.cli("queue", "list", "--in-doubt").stdout)
         self.assertEqual(1, len(sink.messages))
         self.assertEqual(0, self.mta.cli("queue", "release", held[0]["id"]).returncode)
         sink.wait_delivered("bob@far.test")
+        self.mta.wait_queue_empty()
+        self.assertEqual(0, json.loads(self.mta.cli("queue", "stats", "--json").stdout)["in_doubt"])
 
     def test_tried_again_where_nothing_is_said(self):
         sink = self.closing(SmtpSink(script={"final": [HANG_UP]}))

@@ -2,12 +2,13 @@
 who would switch it off."""
 
 from postwain_harness import PostwainTestCase, main
+from certificates import Authority
 from dns_server import DnsServer
 from mail_content import message
 from resources import make_certificate, reserve_port, wait_until
 from smtp_raw import SmtpClient
 from smtp_sink import SmtpSink, server_tls
-from web_server import Authority, WebServer
+from web_server import WebServer
 
 GOOD, STRANGER, CLEAR = "127.0.0.21", "127.0.0.22", "127.0.0.23"
 
@@ -131,6 +132,15 @@ class Sts(PostwainTestCase):
         self.submit("v@stranger.test")
         self.waits("v@stranger.test", "certificate")
         self.assertEqual(asked, len(self.web.asked))
+
+    def test_a_policy_that_is_over_at_once_is_none(self):
+        self.web.answers["mta-sts.clear.test"] = policy("mx.elsewhere.test", age=0)
+        before = self.mta.pids_of("smtp-client")
+        for name in ("u", "v"):
+            self.submit(f"{name}@clear.test")
+            self.sinks[CLEAR].wait_delivered(f"{name}@clear.test")
+        self.assertEqual(before, self.mta.pids_of("smtp-client"))
+        self.assertEqual(1, self.web.asked.count("mta-sts.clear.test"))
 
     def test_a_new_id_brings_the_new_policy(self):
         self.submit("u@clear.test")

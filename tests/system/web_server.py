@@ -1,37 +1,8 @@
-"""A small HTTPS server for policies, and a certificate authority for it and for mail servers."""
+"""A small HTTPS server for policies."""
 
 import http.server
-import os
 import ssl
-import subprocess
 import threading
-
-
-def openssl(*words, content=None):
-    return subprocess.run(["openssl", *words], input=content, check=True, capture_output=True).stdout
-
-
-class Authority:
-    """Makes certificates that the file `trust` vouches for."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.trust, self._key = folder / "authority.pem", folder / "authority.key"
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                "-days", "2", "-subj", "/CN=test authority", "-keyout", self._key, "-out", self.trust,
-                "-addext", "basicConstraints=critical,CA:TRUE")
-
-    def issue(self, *names):
-        """(certificate, key) paths."""
-        at = lambda ending: self.folder / f"{names[0]}.{ending}"
-        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                "-subj", "/CN=leaf", "-keyout", at("key"), "-out", at("csr"))
-        extension = self.folder.file(f"{names[0]}.ext", "subjectAltName=" + ",".join(
-            f"DNS:{name}" for name in names) + "\n")
-        openssl("x509", "-req", "-in", at("csr"), "-CA", self.trust, "-CAkey", self._key,
-                "-CAcreateserial", "-days", "2", "-extfile", extension, "-out", at("pem"))
-        os.chmod(at("key"), 0o600)
-        return at("pem"), at("key")
 
 
 class WebServer:
