@@ -4,6 +4,7 @@
 // /etc/hosts; no database.
 #include "common/agent/agent.h"
 #include "common/base/sysexits.h"
+#include "common/daemon/confinement.h"
 #include "common/daemon/daemon.h"
 #include "common/log/log.h"
 #include "lmtp-client/store_finder.h"
@@ -28,6 +29,9 @@ int main(int argc, char** argv) {
                       .on_drained = [&] { loop.stop(); }});
   // SIGTERM: nothing new, what runs is finished, then run() returns.
   daemon::Signals signals(loop, [&] { agent.drain(); });
+  daemon::Confinement confinement("lmtp-client", start.config());
+  confinement.give_up_files();
+  confinement.give_up_calls();
   loop.run();
   return kExitOk;
 }

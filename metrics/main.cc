@@ -6,6 +6,7 @@
 
 #include "common/base/sysexits.h"
 #include "common/config/values.h"
+#include "common/daemon/confinement.h"
 #include "common/daemon/daemon.h"
 #include "common/log/log.h"
 #include "common/net/stream.h"
@@ -55,6 +56,9 @@ int run(daemon::Start& start) {
     return kExitOsError;
   }
   daemon::Signals signals(loop, [&loop] { loop.stop(); });
+  daemon::Confinement confinement("metrics", start.config());
+  confinement.give_up_files();
+  confinement.give_up_calls();
   loop.run();
   return kExitOk;
 }

@@ -19,6 +19,7 @@
 #include "postwain/process_commands.h"
 #include "postwain/queue_command.h"
 #include "postwain/run.h"
+#include "postwain/selftest_command.h"
 #include "postwain/sendmail.h"
 #include "postwain/simulate_command.h"
 #include "postwain/trace_command.h"
@@ -266,6 +267,8 @@ void build(CLI::App& app, Parsed& parsed) {
               [&options] { return run_command(options.config_file); });
   add_command(app, parsed, "check", "check the configuration; every mistake with its place", true,
               [&options] { return check_command(options.config_file, options.json); });
+  add_command(app, parsed, "selftest", "what each process can do, and what it cannot", true,
+              [&options] { return selftest_command(options); });
   add_command(app, parsed, "status", "state, processes and size of the queue", true,
               [&options] { return status_command(options); });
   add_command(app, parsed, "reload", "use the changed configuration", true,

@@ -1,10 +1,14 @@
 #include "postwain/control_client.h"
 
 #include <cerrno>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 
+#include <pwd.h>
 #include <unistd.h>
+
+#include <fmt/format.h>
 
 #include "common/base/sysexits.h"
 #include "common/daemon/ipc_connection.h"
@@ -46,7 +50,7 @@ class Dialog {
             .on_drained = {},
         });
     connection_->send(ipc::Hello{ipc::kProtocolVersion, ipc::Role::control,
-                                 static_cast<std::uint32_t>(::getpid()), "command"});
+                                 static_cast<std::uint32_t>(::getpid()), operator_name()});
   }
 
   bool frame(ipc::FrameType type, std::string_view payload) {
@@ -119,6 +123,18 @@ Error not_reachable(const std::string& socket, const Error& error) {
 Result<int> ask(const std::string& socket, const std::string& request,
                 const std::function<void(const std::string& json)>& on_reply, bool endless) {
   return Dialog(request, on_reply, endless).run(socket);
+}
+
+std::string operator_name() {
+  const char* behind_sudo = std::getenv("SUDO_USER");
+  if (::getuid() == 0 && behind_sudo != nullptr && *behind_sudo != 0) return behind_sudo;
+  passwd entry{};
+  passwd* found = nullptr;
+  std::vector<char> buffer(64 << 10);
+  if (::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found) == 0 &&
+      found != nullptr)
+    return found->pw_name;
+  return fmt::format("uid {}", ::getuid());
 }
 
 }  // namespace postwain::tool

@@ -15,6 +15,9 @@ namespace postwain::tool {
 Result<int> ask(const std::string& socket, const std::string& request,
                 const std::function<void(const std::string& json)>& on_reply, bool endless = false);
 
+// Who gives commands, for the log and for whoever wonders later; behind sudo(8) the person.
+std::string operator_name();
+
 // The sentence and the code for a qmgr that cannot be reached.
 Error not_reachable(const std::string& socket, const Error& error);
 

@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <vector>
 
-#include <pwd.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -19,17 +18,6 @@ namespace postwain::tool {
 namespace {
 
 using Json = nlohmann::json;
-
-// Who asks, for the log and for whoever wonders later.
-std::string user_name() {
-  passwd entry{};
-  passwd* found = nullptr;
-  std::vector<char> buffer(4096);
-  if (::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found) == 0 &&
-      found != nullptr)
-    return found->pw_name;
-  return fmt::format("uid {}", ::getuid());
-}
 
 std::string text_of(const Json& object, const char* key) {
   auto found = object.find(key);
@@ -89,7 +77,7 @@ int suspend_command(const ClientOptions& options, const SuspendOptions& suspend,
   if (!config) return fail(config.error().code, config.error().text);
   Json request = {{"command", begin ? "queue suspend" : "queue resume"},
                   {"destination", suspend.destination},
-                  {"by", user_name()},
+                  {"by", operator_name()},
                   {"reason", suspend.reason}};
   if (!suspend.for_time.empty()) request["for"] = suspend.for_time;
   Json answer;

@@ -44,11 +44,11 @@ Status make_folder(const std::string& path, mode_t mode) {
   return {};
 }
 
-Status own_folder(const std::string& path, mode_t mode, const std::optional<Identity>& owner) {
+Status own_folder(const std::string& path, mode_t mode, const Identity* owner) {
   if (Status made = make_folder(path, mode); !made) return made;
   UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder) return system_error(path, errno);
-  if (!owner) return {};
+  if (owner == nullptr) return {};
   if (::fchown(folder.get(), owner->uid, owner->gid) != 0) return system_error(path, errno);
   if (::fchmod(folder.get(), mode) != 0) return system_error(path, errno);
   return {};
@@ -77,20 +77,24 @@ Status check_reachable(const Identity& who, const std::string& path, int mode) {
 }
 
 Status check_users(const config::Config& config, const Identities& users) {
-  if (Status s = check_reachable(*users.queue, config.spool_dir, W_OK | X_OK); !s) return s;
-  if (Status s = check_reachable(*users.queue, config.runtime_dir, W_OK | X_OK); !s) return s;
-  return check_reachable(*users.network, config.runtime_dir, X_OK);
+  const Identity& queue = users.at(Kind::qmgr);
+  if (Status s = check_reachable(queue, config.spool_dir, W_OK | X_OK); !s) return s;
+  if (Status s = check_reachable(queue, config.runtime_dir, W_OK | X_OK); !s) return s;
+  for (const Identity& who : users.of)
+    if (Status s = check_reachable(who, config.runtime_dir, X_OK); !s) return s;
+  return {};
 }
 
 }  // namespace
 
 Status prepare_folders(const config::Config& config, Identities& identities) {
-  if (Status done = own_folder(config.runtime_dir, 0755, identities.queue); !done) return done;
-  if (Status done = own_folder(config.spool_dir, 0700, identities.queue); !done) return done;
-  if (!identities.queue) return {};
+  const Identity* owner = identities.change ? &identities.at(Kind::qmgr) : nullptr;
+  if (Status done = own_folder(config.runtime_dir, 0755, owner); !done) return done;
+  if (Status done = own_folder(config.spool_dir, 0700, owner); !done) return done;
+  if (owner == nullptr) return {};
   Status reachable = check_users(config, identities);
   if (reachable || !identities.fallback) return reachable;
-  identities.queue->search_folders = identities.network->search_folders = true;
+  for (Identity& who : identities.of) who.search_folders = true;
   identities.warnings.push_back(
       reachable.error().text +
       "; because nothing is installed here, the processes keep the right to pass closed folders");

@@ -1,8 +1,8 @@
-// Whose rights each process gets. Started as root: the users of [users]; as an ordinary user:
-// everything as that user. No user is created here.
+// Whose rights each process gets. Started as root: a user of its own for each kind, or those of
+// [users]; as an ordinary user: everything as that user. No user is created here.
 #pragma once
 
-#include <optional>
+#include <array>
 #include <string>
 #include <vector>
 
@@ -10,6 +10,7 @@
 
 #include "common/base/result.h"
 #include "common/config/config.h"
+#include "postwain/kind.h"
 
 namespace postwain::tool {
 
@@ -22,16 +23,18 @@ struct Identity {
 };
 
 struct Identities {
-  std::optional<Identity> queue;  // absent: stay who we are
-  std::optional<Identity> network;
-  bool fallback = false;  // the fixed numbers serve: nothing is installed, we run in place
+  bool change = false;  // otherwise everybody stays who we are
+  std::array<Identity, kKinds> of{};
+  bool fallback = false;  // fixed numbers serve: nothing is installed, we run in place
   std::vector<std::string> warnings;
+
+  const Identity& at(Kind kind) const { return of[static_cast<std::size_t>(kind)]; }
+  Identity& at(Kind kind) { return of[static_cast<std::size_t>(kind)]; }
 };
 
-// Where the default users do not exist (nothing installed) the fixed numbers serve; a user that was
-// named and does not exist is an error.
-constexpr uid_t kFallbackQueueId = 61901;
-constexpr uid_t kFallbackNetworkId = 61902;
+// Where the default users do not exist (nothing installed) fixed numbers serve: this one and those
+// behind it, in the order of Kind. A user that was named and does not exist is an error.
+constexpr uid_t kFallbackId = 61901;
 
 Result<Identities> resolve_identities(const config::Users& users, uid_t own);
 
@@ -39,5 +42,10 @@ Result<Identities> resolve_identities(const config::Users& users, uid_t own);
 // exec: only calls that are safe in a signal handler. False: errno says why, and the process must
 // end.
 bool assume(const Identity& who);
+
+// What the supervisor gives up itself, for good, and so for all it starts: of root's rights all but
+// those for its work (opening ports, becoming the users of its processes and ending them, reading
+// the configuration, making folders), and system calls that no mail server needs.
+Status keep_to_its_work(const config::Config& config, const Identities& identities);
 
 }  // namespace postwain::tool

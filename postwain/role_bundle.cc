@@ -29,22 +29,6 @@ bool needs(Kind kind, config::FileUse use) {
 
 }  // namespace
 
-std::string_view name_of(Kind kind) {
-  switch (kind) {
-    case Kind::qmgr:
-      return "qmgr";
-    case Kind::smtpd:
-      return "smtpd";
-    case Kind::smtp_client:
-      return "smtp-client";
-    case Kind::lmtp_client:
-      return "lmtp-client";
-    case Kind::metrics:
-      return "metrics";
-  }
-  return "?";
-}
-
 config::Bundle bundle_for(Kind kind, const config::Loaded& loaded) {
   config::Bundle bundle = loaded.bundle;
   for (const config::NamedFile& file : loaded.named_files) bundle.files.erase(file.path);

@@ -4,11 +4,9 @@
 
 #include "common/base/file.h"
 #include "common/config/bundle.h"
+#include "postwain/kind.h"
 
 namespace postwain::tool {
-
-enum class Kind : std::uint8_t { qmgr, smtpd, smtp_client, lmtp_client, metrics };
-std::string_view name_of(Kind kind);  // also the name of the program
 
 config::Bundle bundle_for(Kind kind, const config::Loaded& loaded);
 

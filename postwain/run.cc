@@ -127,6 +127,9 @@ int run_command(const std::string& config_file) {
   if (Status bound = listeners.bind(config.listeners); !bound)
     return fail(kExitUnavailable, bound.error().text);
 
+  if (Status done = keep_to_its_work(config, *identities); !done)
+    return fail(kExitOsError, done.error().text);
+
   log_start(loaded, *identities, config_file);
   log_descriptor_limit(config);
   return supervise(Supervisor::Setup{std::move(loaded), identities.take(), std::move(listeners),

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "common/base/sysexits.h"
+#include "common/daemon/peer_users.h"
 #include "common/daemon/server_tls.h"
 #include "common/log/log.h"
 
@@ -25,6 +26,26 @@ std::string how_it_ended(int status) {
   if (WIFSIGNALED(status))
     return fmt::format("signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status)));
   return "unknown";
+}
+
+daemon::PeerUsers peer_users(const Identities& who) {
+  if (!who.change) return {};
+  return {{ipc::Role::smtpd, who.at(Kind::smtpd).uid},
+          {ipc::Role::smtp_client, who.at(Kind::smtp_client).uid},
+          {ipc::Role::lmtp_client, who.at(Kind::lmtp_client).uid},
+          {ipc::Role::metrics, who.at(Kind::metrics).uid},
+          {ipc::Role::tokens, who.at(Kind::tokens).uid}};
+}
+
+bool is_single(Kind kind) {
+  return kind == Kind::qmgr || kind == Kind::metrics || kind == Kind::tokens;
+}
+
+// Where a route logs in with what a program prints.
+bool runs_commands(const config::Config& config) {
+  return std::any_of(config.routes.begin(), config.routes.end(), [](const config::Route& route) {
+    return route.credential.kind == mail::Credential::Kind::command;
+  });
 }
 
 }  // namespace
@@ -50,6 +71,7 @@ void Supervisor::start() {
   add(Kind::smtp_client, workers.smtp_client);
   add(Kind::lmtp_client, workers.lmtp_client);
   add(Kind::smtpd, workers.smtpd);
+  add_tokens();
   add_metrics();
   certificates_.follow(setup_.loaded);
   // Also so that the seed of a former period is not kept for the days no process is started in.
@@ -61,9 +83,8 @@ void Supervisor::start() {
 
 void Supervisor::add(Kind kind, std::uint32_t count) {
   for (std::uint32_t i = 0; i < count && phase_ == Phase::running; ++i) {
-    std::string name = kind == Kind::qmgr || kind == Kind::metrics
-                           ? std::string(name_of(kind))
-                           : fmt::format("{}[{}]", name_of(kind), i);
+    std::string name =
+        is_single(kind) ? std::string(name_of(kind)) : fmt::format("{}[{}]", name_of(kind), i);
     children_.push_back(std::make_unique<Child>(
         loop_, kind, std::move(name), [this](Kind k) { return recipe(k); },
         Child::Callbacks{
@@ -82,6 +103,10 @@ void Supervisor::add(Kind kind, std::uint32_t count) {
   }
 }
 
+void Supervisor::add_tokens() {
+  if (runs_commands(setup_.loaded.config)) add(Kind::tokens, 1);
+}
+
 void Supervisor::add_metrics() {
   metrics_at_ = setup_.loaded.config.metrics_address;
   if (!metrics_at_.empty()) add(Kind::metrics, 1);
@@ -92,9 +117,10 @@ Child::Recipe Supervisor::recipe(Kind kind) {
   config::Bundle bundle = bundle_for(kind, setup_.loaded);
   tickets_.advance(wall_now());
   if (kind == Kind::smtpd) bundle.files[daemon::kTicketSeedFile] = tickets_.text();
+  if (kind == Kind::qmgr) bundle.files[daemon::kPeerUsersFile] = daemon::encode(peer_users(who));
   return Child::Recipe{
       fmt::format("{}/{}", setup_.program_folder, name_of(kind)),
-      kind == Kind::qmgr ? who.queue : who.network,
+      who.change ? std::optional(who.at(kind)) : std::nullopt,
       std::move(bundle),
       kind == Kind::smtpd ? setup_.listeners.descriptors(setup_.loaded.config.listeners)
                           : std::vector<int>{},
@@ -102,9 +128,9 @@ Child::Recipe Supervisor::recipe(Kind kind) {
 }
 
 void Supervisor::child_ready() {
-  // Mail does not wait for who only watches it.
+  // Mail does not wait for who only watches it, nor for what a few routes need.
   for (const auto& child : children_)
-    if (!child->ready() && child->kind() != Kind::metrics) return;
+    if (!child->ready() && child->kind() != Kind::metrics && child->kind() != Kind::tokens) return;
   if (ready_logged_ || phase_ != Phase::running) return;
   ready_logged_ = true;
   log::Line(log::Level::info, "ready")
@@ -224,6 +250,7 @@ void Supervisor::replace(config::Loaded loaded) {
   add(Kind::smtp_client, workers.smtp_client);
   add(Kind::lmtp_client, workers.lmtp_client);
   add(Kind::smtpd, workers.smtpd);
+  add_tokens();
   let_go(std::move(old));
   // It binds its port itself, so the old one goes first, and only when something is new for it.
   if (metrics_at_ != setup_.loaded.config.metrics_address) {

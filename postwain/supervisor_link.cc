@@ -28,8 +28,8 @@ std::vector<std::string> needs_restart(const config::Config& now, const config::
   };
   compare("spool_dir", now.spool_dir == next.spool_dir);
   compare("runtime_dir", now.runtime_dir == next.runtime_dir);
-  compare("[users]",
-          now.users.queue == next.users.queue && now.users.network == next.users.network);
+  compare("[users]", now.users == next.users);
+  compare("[sandbox]", now.sandbox == next.sandbox);
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "common/base/sysexits.h"
+#include "common/base/text.h"
 #include "common/log/log.h"
 
 #include "qmgr/metrics_text.h"
@@ -27,14 +28,17 @@ Control::Control(Queue& queue, Delivery& delivery, Hooks hooks)
   processes_.push_back({"qmgr", ::getpid()});
 }
 
-void Control::peer_connected(std::uint64_t peer, daemon::IpcConnection& connection,
-                             bool supervisor) {
+void Control::peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, bool supervisor,
+                             std::string_view name) {
+  constexpr std::size_t kNameMax = 64;
   peers_[peer] = &connection;
+  names_[peer] = printable(name.substr(0, kNameMax));
   if (supervisor) supervisor_ = peer;
 }
 
 void Control::peer_lost(std::uint64_t peer) {
   peers_.erase(peer);
+  names_.erase(peer);
   waiting_.erase(peer);
   if (watchers_.erase(peer) > 0 && watchers_.empty()) queue_.watch(nullptr);
   if (snapshot_for_ == peer) {

@@ -42,7 +42,9 @@ class Control {
 
   Control(Queue& queue, Delivery& delivery, Hooks hooks);
 
-  void peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, bool supervisor);
+  // name: what the peer calls itself; of an operator his user's name, for the log and the history.
+  void peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, bool supervisor,
+                      std::string_view name);
   void peer_lost(std::uint64_t peer);
   void peer_drained(std::uint64_t peer);
   bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload);
@@ -112,6 +114,7 @@ class Control {
   Delivery& delivery_;
   Hooks hooks_;
   std::map<std::uint64_t, daemon::IpcConnection*> peers_;
+  std::map<std::uint64_t, std::string> names_;
   std::optional<std::uint64_t> supervisor_;
   std::map<std::uint64_t, Relayed> relayed_;
   std::uint64_t last_relayed_ = 0;

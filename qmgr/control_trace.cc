@@ -1,8 +1,6 @@
 // `trace`: the history is asked, then the queue for what is still in it.
 #include <cerrno>
 
-#include <pwd.h>
-
 #include <fmt/format.h>
 
 #include "common/base/sysexits.h"
@@ -42,12 +40,7 @@ std::string Control::operator_at(std::uint64_t peer) const {
   if (found == peers_.end()) return {};
   auto credentials = found->second->peer_credentials();
   if (!credentials) return {};
-  passwd entry{};
-  passwd* user = nullptr;
-  char buffer[4096];
-  ::getpwuid_r(credentials->uid, &entry, buffer, sizeof buffer, &user);
-  return fmt::format("{} (uid {}, pid {})", user != nullptr ? user->pw_name : "?", credentials->uid,
-                     credentials->pid);
+  return fmt::format("{} (uid {}, pid {})", names_.at(peer), credentials->uid, credentials->pid);
 }
 
 void Control::trace(std::uint64_t peer, std::uint64_t request, const Command& command) {

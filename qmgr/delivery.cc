@@ -29,10 +29,10 @@ std::size_t index_of(Pool pool) {
 
 }  // namespace
 
-Delivery::Delivery(net::Loop& loop, Queue& queue)
+Delivery::Delivery(net::Loop& loop, Queue& queue, TokenDesk& tokens)
     : loop_(loop),
       queue_(queue),
-      tokens_(loop, queue.config()),
+      tokens_(tokens),
       wake_(loop),
       opening_(loop),
       alone_(loop) {

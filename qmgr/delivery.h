@@ -21,7 +21,7 @@
 #include "common/net/loop.h"
 
 #include "qmgr/queue.h"
-#include "qmgr/token_source.h"
+#include "qmgr/token_desk.h"
 
 namespace postwain::qmgr {
 
@@ -33,7 +33,7 @@ constexpr Duration kAloneWaitMax = std::chrono::seconds(30);  // for an agent to
 
 class Delivery {
  public:
-  Delivery(net::Loop& loop, Queue& queue);
+  Delivery(net::Loop& loop, Queue& queue, TokenDesk& tokens);
   ~Delivery();
   Delivery(const Delivery&) = delete;
   Delivery& operator=(const Delivery&) = delete;
@@ -95,7 +95,7 @@ class Delivery {
 
   net::Loop& loop_;
   Queue& queue_;
-  TokenSource tokens_;
+  TokenDesk& tokens_;
   net::Timer wake_;
   net::Timer opening_;
   net::Timer alone_;

@@ -2,7 +2,6 @@
 
 #include <random>
 
-#include <pwd.h>
 #include <unistd.h>
 
 #include "common/log/log.h"
@@ -10,15 +9,6 @@
 namespace postwain::qmgr {
 
 namespace {
-
-std::uint32_t uid_of(const std::string& user) {
-  passwd entry{};
-  passwd* found = nullptr;
-  char buffer[4096];
-  if (::getpwnam_r(user.c_str(), &entry, buffer, sizeof buffer, &found) == 0 && found != nullptr)
-    return found->pw_uid;
-  return kNetworkUid;
-}
 
 bool is_agent(ipc::Role role) {
   return role == ipc::Role::smtp_client || role == ipc::Role::lmtp_client;
@@ -30,29 +20,16 @@ bool is_intake(ipc::Role role) {
 }  // namespace
 
 bool may_have_role(ipc::Role role, std::uint32_t uid, std::uint32_t own_uid,
-                   std::uint32_t network_uid) {
-  switch (role) {
-    case ipc::Role::smtpd:
-    case ipc::Role::smtp_client:
-    case ipc::Role::lmtp_client:
-    case ipc::Role::supervisor:
-    case ipc::Role::metrics:
-      return uid == 0 || uid == own_uid || uid == network_uid;
-    case ipc::Role::control:
-      return uid == 0 || uid == own_uid;
-    case ipc::Role::sendmail:
-      return true;
-  }
-  return false;
+                   const daemon::PeerUsers& users) {
+  if (role == ipc::Role::sendmail || uid == 0 || uid == own_uid) return true;
+  auto named = users.find(role);
+  return named != users.end() && named->second == uid;
 }
 
-Peers::Peers(net::Loop& loop, std::string network_user, Intake& intake, Delivery& delivery,
-             Control& control)
+Peers::Peers(net::Loop& loop, daemon::PeerUsers users, Parts parts)
     : loop_(loop),
-      network_user_(std::move(network_user)),
-      intake_(intake),
-      delivery_(delivery),
-      control_(control),
+      users_(std::move(users)),
+      parts_(parts),
       // Begins anywhere, so that a clock set back and a restart together do not repeat queue ids.
       last_worker_(static_cast<std::uint16_t>(std::random_device()() % 1023)) {}
 
@@ -84,10 +61,11 @@ bool Peers::frame(std::uint64_t number, ipc::FrameType type, std::string_view pa
   if (found == peers_.end()) return false;
   Peer& peer = found->second;
   if (!peer.welcomed) return type == ipc::FrameType::hello && hello(number, peer, payload);
-  if (is_intake(peer.role)) return intake_.frame(number, type, payload);
-  if (is_agent(peer.role)) return delivery_.frame(number, type, payload);
-  if (peer.role == ipc::Role::metrics) return control_.metrics_frame(number, type, payload);
-  return control_.frame(number, type, payload);
+  if (is_intake(peer.role)) return parts_.intake.frame(number, type, payload);
+  if (is_agent(peer.role)) return parts_.delivery.frame(number, type, payload);
+  if (peer.role == ipc::Role::tokens) return parts_.tokens.frame(number, type, payload);
+  if (peer.role == ipc::Role::metrics) return parts_.control.metrics_frame(number, type, payload);
+  return parts_.control.frame(number, type, payload);
 }
 
 bool Peers::hello(std::uint64_t number, Peer& peer, std::string_view payload) {
@@ -96,8 +74,7 @@ bool Peers::hello(std::uint64_t number, Peer& peer, std::string_view payload) {
   auto credentials = peer.connection->peer_credentials();
   const char* refusal = nullptr;
   if (hello.version != ipc::kProtocolVersion) refusal = "another protocol version";
-  if (!credentials ||
-      !may_have_role(hello.role, credentials->uid, ::geteuid(), uid_of(network_user_)))
+  if (!credentials || !may_have_role(hello.role, credentials->uid, ::geteuid(), users_))
     refusal = "its user may not have this role";
   if (refusal != nullptr) {
     log::Line(log::Level::warning, "peer_refused")
@@ -113,12 +90,15 @@ bool Peers::hello(std::uint64_t number, Peer& peer, std::string_view payload) {
   last_worker_ = static_cast<std::uint16_t>(last_worker_ % 1023 + 1);  // 0 is qmgr itself
   peer.connection->send(ipc::Welcome{ipc::kProtocolVersion, last_worker_});
   if (is_intake(peer.role))
-    intake_.peer_connected(number, *peer.connection, peer.role == ipc::Role::smtpd);
+    parts_.intake.peer_connected(number, *peer.connection, peer.role == ipc::Role::smtpd);
   else if (is_agent(peer.role))
-    delivery_.agent_connected(number, peer.role == ipc::Role::lmtp_client ? Pool::lmtp : Pool::smtp,
-                              *peer.connection);
+    parts_.delivery.agent_connected(
+        number, peer.role == ipc::Role::lmtp_client ? Pool::lmtp : Pool::smtp, *peer.connection);
+  else if (peer.role == ipc::Role::tokens)
+    parts_.tokens.connected(number, *peer.connection);
   else
-    control_.peer_connected(number, *peer.connection, peer.role == ipc::Role::supervisor);
+    parts_.control.peer_connected(number, *peer.connection, peer.role == ipc::Role::supervisor,
+                                  peer.name);
   if (peer.role != ipc::Role::control && peer.role != ipc::Role::sendmail)
     log::Line(log::Level::info, "peer_connected").kv("name", hello.name).kv("pid", hello.pid);
   return true;
@@ -138,9 +118,9 @@ void Peers::drained(std::uint64_t number) {
   auto found = peers_.find(number);
   if (found == peers_.end() || !found->second.welcomed) return;
   if (is_agent(found->second.role))
-    delivery_.agent_drained(number);
-  else if (!is_intake(found->second.role))
-    control_.peer_drained(number);
+    parts_.delivery.agent_drained(number);
+  else if (!is_intake(found->second.role) && found->second.role != ipc::Role::tokens)
+    parts_.control.peer_drained(number);
 }
 
 void Peers::remove(std::uint64_t number) {
@@ -149,11 +129,13 @@ void Peers::remove(std::uint64_t number) {
   peers_.erase(found);
   if (peer.welcomed) {
     if (is_intake(peer.role))
-      intake_.peer_lost(number);
+      parts_.intake.peer_lost(number);
     else if (is_agent(peer.role))
-      delivery_.agent_lost(number);
+      parts_.delivery.agent_lost(number);
+    else if (peer.role == ipc::Role::tokens)
+      parts_.tokens.lost(number);
     else
-      control_.peer_lost(number);
+      parts_.control.peer_lost(number);
   }
   // Its own code may be on the stack.
   gone_.push_back(std::move(peer.connection));

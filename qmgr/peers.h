@@ -1,8 +1,8 @@
 // The connections to qmgr: who may come in, what role it has, and to which part its frames go.
 //
-// A peer says hello first; its user is known from the socket (SO_PEERCRED). Network-facing roles
-// need our own user, root or the user of the network processes; control needs root or ourselves;
-// sendmail is open to everybody on the machine.
+// A peer says hello first; its user is known from the socket (SO_PEERCRED). The roles of processes
+// need the user the supervisor gave that process, our own, or root; control and supervisor need
+// root or ourselves; sendmail is open to everybody on the machine.
 #pragma once
 
 #include <cstdint>
@@ -12,26 +12,32 @@
 #include <vector>
 
 #include "common/daemon/ipc_connection.h"
+#include "common/daemon/peer_users.h"
 #include "common/net/loop.h"
 #include "common/net/stream.h"
 
 #include "qmgr/control.h"
 #include "qmgr/delivery.h"
 #include "qmgr/intake.h"
+#include "qmgr/token_desk.h"
 
 namespace postwain::qmgr {
 
 constexpr std::size_t kPeersMax = 1000;
-constexpr std::uint32_t kNetworkUid = 61902;  // where the configured user does not exist
 
 // Pure: whether a peer with this user may have this role.
 bool may_have_role(ipc::Role role, std::uint32_t uid, std::uint32_t own_uid,
-                   std::uint32_t network_uid);
+                   const daemon::PeerUsers& users);
 
 class Peers {
  public:
-  Peers(net::Loop& loop, std::string network_user, Intake& intake, Delivery& delivery,
-        Control& control);
+  struct Parts {
+    Intake& intake;
+    Delivery& delivery;
+    Control& control;
+    TokenDesk& tokens;
+  };
+  Peers(net::Loop& loop, daemon::PeerUsers users, Parts parts);
   ~Peers();
   Peers(const Peers&) = delete;
   Peers& operator=(const Peers&) = delete;
@@ -53,10 +59,8 @@ class Peers {
   void remove(std::uint64_t number);
 
   net::Loop& loop_;
-  std::string network_user_;
-  Intake& intake_;
-  Delivery& delivery_;
-  Control& control_;
+  daemon::PeerUsers users_;
+  Parts parts_;
   std::map<std::uint64_t, Peer> peers_;
   std::vector<std::unique_ptr<daemon::IpcConnection>> gone_;  // until the end of this turn
   std::uint64_t last_number_ = 0;

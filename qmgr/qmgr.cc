@@ -11,6 +11,7 @@
 #include "common/base/file.h"
 #include "common/base/sysexits.h"
 #include "common/config/bundle.h"
+#include "common/daemon/confinement.h"
 #include "common/log/log.h"
 
 #include "qmgr/retry_policy.h"
@@ -26,11 +27,18 @@ DiskSpace disk_space(const std::string& path) {
           std::uint64_t{info.f_blocks} * info.f_frsize, true};
 }
 
+daemon::PeerUsers peer_users(const daemon::Start& start) {
+  auto found = start.loaded.bundle.files.find(daemon::kPeerUsersFile);
+  if (found == start.loaded.bundle.files.end()) return {};
+  return daemon::decode_peer_users(found->second);
+}
+
 }  // namespace
 
-Qmgr::Qmgr(net::Loop& loop, Spool spool, const config::Config& config)
+Qmgr::Qmgr(net::Loop& loop, Spool spool, const config::Config& config, daemon::PeerUsers users)
     : loop_(loop),
       config_(config),
+      tokens_(loop),
       watch_(loop),
       ending_(loop),
       ballast_(std::move(spool.ballast)) {
@@ -50,14 +58,15 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, const config::Config& config)
             if (probes_) probes_->heard(to, outcome);
           },
       });
-  delivery_ = std::make_unique<Delivery>(loop, *queue_);
+  delivery_ = std::make_unique<Delivery>(loop, *queue_, tokens_);
   probes_ = std::make_unique<Probes>(loop, *queue_, *delivery_, config_);
   intake_ = std::make_unique<Intake>(*queue_, *probes_, config_.auth);
   control_ = std::make_unique<Control>(
       *queue_, *delivery_,
       Control::Hooks{[this](std::string_view bundle) { return take_config(bundle); },
                      [this] { return admission_; }});
-  peers_ = std::make_unique<Peers>(loop, config.users.network, *intake_, *delivery_, *control_);
+  peers_ = std::make_unique<Peers>(loop, std::move(users),
+                                   Peers::Parts{*intake_, *delivery_, *control_, tokens_});
   look_around();
   watch_.repeat(kDiskCheck, [this] { look_around(); });
   queue_->recover();
@@ -174,6 +183,10 @@ void Qmgr::try_to_end() {
 }
 
 int run(daemon::Start& start) {
+  // From here on there is the spool, and nothing else.
+  daemon::Confinement confinement("qmgr", start.config());
+  confinement.give_up_files();
+
   // The database with its lock, before anybody can talk to us; a second instance ends here.
   Result<Spool> spool = open_spool(start.config());
   if (!spool) {
@@ -186,7 +199,7 @@ int run(daemon::Start& start) {
   net::Loop loop;
   int exit_code = kExitOk;
   {
-    Qmgr manager(loop, spool.take(), start.config());
+    Qmgr manager(loop, spool.take(), start.config(), peer_users(start));
     daemon::Signals signals(loop, [&] { manager.drain(); });
     if (::postwain::Status listening = manager.listen(); !listening) {
       log::Line(log::Level::error, "cannot_start").kv("reason", listening.error().text);
@@ -194,6 +207,7 @@ int run(daemon::Start& start) {
       return kExitCantCreate;
     }
     daemon::announce_ready(start);
+    confinement.give_up_calls();
     loop.run();
     exit_code = manager.exit_code();
   }

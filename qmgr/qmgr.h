@@ -22,6 +22,7 @@
 #include "qmgr/peers.h"
 #include "qmgr/queue.h"
 #include "qmgr/spool.h"
+#include "qmgr/token_desk.h"
 
 namespace postwain::qmgr {
 
@@ -30,7 +31,8 @@ constexpr Duration kDrainMax = std::chrono::seconds(5);
 
 class Qmgr {
  public:
-  Qmgr(net::Loop& loop, Spool spool, const config::Config& config);
+  // users: who may come in which role, beside root and ourselves.
+  Qmgr(net::Loop& loop, Spool spool, const config::Config& config, daemon::PeerUsers users);
   ~Qmgr();
   Qmgr(const Qmgr&) = delete;
   Qmgr& operator=(const Qmgr&) = delete;
@@ -53,6 +55,7 @@ class Qmgr {
 
   net::Loop& loop_;
   config::Config config_;
+  TokenDesk tokens_;
   std::unique_ptr<Queue> queue_;
   std::unique_ptr<Delivery> delivery_;
   std::unique_ptr<Probes> probes_;

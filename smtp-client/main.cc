@@ -6,6 +6,7 @@
 #include "common/agent/mx_finder.h"
 #include "common/agent/sts_finder.h"
 #include "common/base/sysexits.h"
+#include "common/daemon/confinement.h"
 #include "common/daemon/daemon.h"
 #include "common/dns/resolver.h"
 #include "common/http/fetcher.h"
@@ -38,6 +39,9 @@ int main(int argc, char** argv) {
                       .on_drained = [&] { loop.stop(); }});
   // SIGTERM: nothing new, what runs is finished, then run() returns.
   daemon::Signals signals(loop, [&] { agent.drain(); });
+  daemon::Confinement confinement("smtp-client", start.config());
+  confinement.give_up_files();
+  confinement.give_up_calls();
   loop.run();
   return kExitOk;
 }

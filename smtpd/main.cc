@@ -1,6 +1,7 @@
 // smtpd: receives mail by SMTP, submission and LMTP and hands it to qmgr.
 // Needs: inherited listeners, its configuration bundle, the socket of qmgr. No files, no database.
 #include "common/base/sysexits.h"
+#include "common/daemon/confinement.h"
 #include "common/daemon/daemon.h"
 #include "common/log/log.h"
 #include "common/net/loop.h"
@@ -21,6 +22,9 @@ int main(int argc, char** argv) {
       log::Line(log::Level::error, "cannot_listen").kv("error", opened.error().text);
       return kExitOsError;
     }
+    daemon::Confinement confinement("smtpd", start.config());
+    confinement.give_up_files();
+    confinement.give_up_calls();
     loop.run();
   }
   return kExitOk;

@@ -266,11 +266,21 @@ struct Dns {
   bool trust_ad = false;             // their AD bit is believed: they validate (DNSSEC)
 };
 
+// Empty: nobody was named. network serves for whom no name of its own is given.
 struct Users {
   std::string queue = "postwain";
-  std::string network = "postwain-net";
-  Origin origin;
+  std::string network;
+  std::string smtpd;
+  std::string smtp_client;
+  std::string lmtp_client;
+  std::string metrics;
+  std::string tokens;
+  bool operator==(const Users&) const = default;
 };
+
+// What keeps the processes from what they never do. strict: a call that is not foreseen ends the
+// process instead of failing.
+enum class Sandbox : std::uint8_t { on, strict, off };
 
 enum class LogFormat : std::uint8_t { text, json };
 enum class LogLevel : std::uint8_t { debug, info, warning, error };
@@ -318,6 +328,7 @@ struct Config {
   Delivery delivery;
   Dns dns;
   Users users;
+  Sandbox sandbox = Sandbox::on;
   Workers workers;
   std::string metrics_address;
   Log log;

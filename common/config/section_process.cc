@@ -96,6 +96,7 @@ void read_document(Context& context, const Node& document, const std::string& ho
   read_workers(context, top.table("workers"), config.workers);
   read_metrics(context, top.table("metrics"), config.metrics_address);
   read_log(context, top.table("log"), config.log);
+  read_sandbox(context, top.table("sandbox"), config.sandbox);
   read_expects(context, top.tables("expect"), config.expects);
   top.finish();
 }
@@ -103,7 +104,6 @@ void read_document(Context& context, const Node& document, const std::string& ho
 void read_users(Context& context, const Node* table, Users& users) {
   if (table == nullptr) return;
   Section section(context, *table, "[users]");
-  users.origin = table->origin;
   auto read = [&](std::string_view key, std::string& out) {
     std::string name;
     if (!section.text(key, name)) return;
@@ -115,6 +115,11 @@ void read_users(Context& context, const Node* table, Users& users) {
   };
   read("queue", users.queue);
   read("network", users.network);
+  read("smtpd", users.smtpd);
+  read("smtp_client", users.smtp_client);
+  read("lmtp_client", users.lmtp_client);
+  read("metrics", users.metrics);
+  read("tokens", users.tokens);
   section.finish();
 }
 
@@ -142,6 +147,14 @@ void read_metrics(Context& context, const Node* table, std::string& address) {
     else
       context.error(section.origin_of("address"), fmt::format("address: {}", why));
   }
+  section.finish();
+}
+
+void read_sandbox(Context& context, const Node* table, Sandbox& sandbox) {
+  if (table == nullptr) return;
+  Section section(context, *table, "[sandbox]");
+  section.choice("mode", sandbox,
+                 {{"on", Sandbox::on}, {"strict", Sandbox::strict}, {"off", Sandbox::off}});
   section.finish();
 }
 

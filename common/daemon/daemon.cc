@@ -13,6 +13,7 @@
 #include "common/base/file.h"
 #include "common/base/sysexits.h"
 #include "common/base/text.h"
+#include "common/daemon/confinement.h"
 #include "common/log/log.h"
 
 namespace postwain::daemon {
@@ -37,6 +38,7 @@ struct Arguments {
   int bundle_fd = -1;
   int ready_fd = -1;
   std::vector<int> listener_fds;
+  std::string attempt;
 };
 
 Arguments parse_arguments(const std::string& program, int argc, char** argv) {
@@ -60,6 +62,8 @@ Arguments parse_arguments(const std::string& program, int argc, char** argv) {
       arguments.bundle_fd = number();
     else if (option == "--ready-fd")
       arguments.ready_fd = number();
+    else if (option == "--attempt")
+      arguments.attempt = value;
     else if (option == "--listener-fd")
       arguments.listener_fds.push_back(number());
     else
@@ -96,6 +100,16 @@ log::Level level_of(config::LogLevel level) {
   return log::Level::info;
 }
 
+// Of the self-test: confined as for work, this process tries one thing, and ends with what came of
+// it.
+[[noreturn]] void try_out(const std::string& program, const config::Config& config,
+                          const std::string& attempt) {
+  Confinement confinement(program, config);
+  confinement.give_up_files();
+  confinement.give_up_calls();
+  ::_exit(sandbox::attempt(attempt, selftest_targets(config)));
+}
+
 }  // namespace
 
 Start begin(const std::string& program, int argc, char** argv) {
@@ -111,6 +125,10 @@ Start begin(const std::string& program, int argc, char** argv) {
   log::setup(start.name,
              log.format == config::LogFormat::json ? log::Format::json : log::Format::text,
              level_of(log.level));
+  if (!arguments.attempt.empty()) {
+    log::setup(start.name, log::Format::text, log::Level::error);
+    try_out(program, start.config(), arguments.attempt);
+  }
   return start;
 }
 

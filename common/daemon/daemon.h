@@ -2,6 +2,7 @@
 //
 // The supervisor starts a daemon as   NAME --name smtpd[0] --bundle-fd 3 [--listener-fd N]...
 // [--ready-fd N] with its user already set. For trying one by hand:   NAME --config FILE.
+// With --attempt NAME it only tries to break out of its confinement (sandbox/attempts.h).
 #pragma once
 
 #include <functional>

@@ -3,7 +3,7 @@
 namespace postwain::daemon {
 
 Worker::Worker(net::Loop& loop, std::size_t jobs_max)
-    : jobs_max_(jobs_max), wakeup_(loop, [this] { deliver(); }), thread_([this] { work(); }) {}
+    : jobs_max_(jobs_max), wakeup_(loop, [this] { deliver(); }) {}
 
 Worker::~Worker() {
   {
@@ -12,13 +12,14 @@ Worker::~Worker() {
     jobs_.clear();
     wake_.notify_one();
   }
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 bool Worker::run(std::function<Completion()> job) {
   std::lock_guard lock(mutex_);
   if (jobs_.size() >= jobs_max_) return false;
   jobs_.push_back(std::move(job));
+  if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
   wake_.notify_one();
   return true;
 }

@@ -1,5 +1,6 @@
 // A thread for work that would hold up the loop. Jobs run one after another, in the order given;
-// what a job returns runs on the loop. Bounded: a full queue refuses.
+// what a job returns runs on the loop. Bounded: a full queue refuses. The thread begins with the
+// first job: a process is to be confined before it has threads.
 #pragma once
 
 #include <condition_variable>

@@ -144,7 +144,7 @@ namespace ipc {
 
 PW_VISIT(Hello) {
   field(a, v.version);
-  enum_field(a, v.role, Role::metrics);
+  enum_field(a, v.role, Role::tokens);
   fields(a, v.pid, v.name);
 }
 PW_VISIT(Welcome) {
@@ -314,6 +314,8 @@ std::string_view name_of(Role role) {
       return "sendmail";
     case Role::metrics:
       return "metrics";
+    case Role::tokens:
+      return "tokens";
   }
   return "?";
 }

@@ -64,6 +64,7 @@ enum class Role : std::uint8_t {
   control,
   sendmail,
   metrics,  // may ask for the metrics, and nothing else
+  tokens,   // is asked for tokens, and nothing else
 };
 std::string_view name_of(Role role);
 
@@ -202,8 +203,8 @@ struct ContentChunk {
   std::string_view content;
 };
 
-// The access token of a credential whose secret is a command: only qmgr runs it, and only one that
-// stands in a route.
+// The access token of a credential whose secret is a command. A delivery client asks qmgr, qmgr
+// asks the process that runs such commands, and only those that stand in a route.
 struct TokenRequest {
   static constexpr FrameType kType = FrameType::token_request;
   std::uint64_t request = 0;

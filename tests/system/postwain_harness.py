@@ -61,6 +61,7 @@ class Postwain:
             "access": {"trusted_networks": ["127.0.0.1/32"]},
             "queue": {"retry": ["1s"], "retry_lmtp": ["1s"], "jitter": 0},
             "dns": {"servers": ["127.0.0.1:9"]},  # nobody there: a test that needs DNS says so
+            "sandbox": {"mode": "strict"},  # a system call that nobody foresaw must not go unseen
         }
 
     def reconfigure(self, changes, text=None):
@@ -129,6 +130,9 @@ class Postwain:
                 self.kill_all()
             self._reader.join(5)
         self.folder.remove()
+        violations = [line for line in self.log if "Bad system call" in line]
+        if violations:
+            raise AssertionError("killed by the sandbox: " + violations[0])
 
     # Processes.
 

@@ -76,7 +76,8 @@ TEST_CASE("an empty file gives all defaults of the manual") {
   CHECK(c.delivery.timeouts.final == 10min);
   CHECK(c.dns.servers.empty());
   CHECK(c.users.queue == "postwain");
-  CHECK(c.users.network == "postwain-net");
+  CHECK(c.users.network.empty());
+  CHECK(c.sandbox == Sandbox::on);
   CHECK(c.workers.smtpd >= 1);
   CHECK(c.workers.smtp_client == 1);
   CHECK(c.metrics_address.empty());

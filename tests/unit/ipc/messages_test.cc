@@ -130,3 +130,15 @@ TEST_CASE("frames are cut at any split, a lying length is broken") {
   CHECK(next_frame(std::string("\xff\xff\xff\xff\x01\x00", 6), frame) == FrameState::broken);
   CHECK(next_frame(std::string("\x01\x00\x00\x00\x01\x00", 6), frame) == FrameState::broken);
 }
+
+TEST_CASE("every role says hello") {
+  for (int number = 0; number <= static_cast<int>(ipc::Role::tokens); ++number) {
+    auto role = static_cast<ipc::Role>(number);
+    CAPTURE(number);
+    CHECK(ipc::name_of(role) != "?");
+    std::string payload = payload_of(Hello{kProtocolVersion, role, 7, "name"});
+    Hello back;
+    REQUIRE(decode(payload, back));
+    CHECK(back.role == role);
+  }
+}

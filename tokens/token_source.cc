@@ -1,4 +1,4 @@
-#include "qmgr/token_source.h"
+#include "tokens/token_source.h"
 
 #include <algorithm>
 #include <utility>
@@ -6,7 +6,7 @@
 #include "common/base/text.h"
 #include "common/log/log.h"
 
-namespace postwain::qmgr {
+namespace postwain::tokens {
 
 bool TokenSource::is_configured(const std::string& command) const {
   return std::any_of(config_.routes.begin(), config_.routes.end(), [&](const config::Route& route) {
@@ -60,4 +60,4 @@ void TokenSource::ended(const std::string& command, Result<std::string> output) 
   for (Done& done : std::exchange(entry.waiting, {})) done(token);
 }
 
-}  // namespace postwain::qmgr
+}  // namespace postwain::tokens

@@ -13,7 +13,7 @@
 #include "common/net/command.h"
 #include "common/net/loop.h"
 
-namespace postwain::qmgr {
+namespace postwain::tokens {
 
 constexpr Duration kTokenFresh = std::chrono::seconds(60);
 constexpr Duration kTokenPause = std::chrono::seconds(5);  // at least, between two runs
@@ -45,4 +45,4 @@ class TokenSource {
   std::map<std::string, Entry> entries_;  // as many as there were commands
 };
 
-}  // namespace postwain::qmgr
+}  // namespace postwain::tokens

@@ -1,0 +1,23 @@
+// Which system calls a process may make (seccomp). For good, for all its threads, and for whatever
+// it should manage to execute.
+#pragma once
+
+#include "common/base/result.h"
+
+namespace postwain::sandbox {
+
+// What kind of process it is, by what it needs.
+enum class Profile : std::uint8_t {
+  receiver,  // smtpd: sockets it was given, sockets to qmgr and the DNS; reads a few files
+  sender,    // delivery clients: the same, and connections anywhere
+  queue,     // qmgr: files and local sockets; no network
+  watcher,   // metrics: its own port, reads /proc
+  launcher,  // whoever starts programs: everything but what no part of a mail server ever does
+};
+
+// Of all threads, those that exist and those to come. foresee_all: a call that is on no list ends
+// the process, instead of failing with EPERM. Some calls (execve, ptrace, mount …) end it in any
+// case, but for a launcher. Fails where the kernel knows no seccomp.
+Status confine_calls(Profile profile, bool foresee_all);
+
+}  // namespace postwain::sandbox

@@ -1,0 +1,21 @@
+// The kinds of process that the supervisor starts.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace postwain::tool {
+
+enum class Kind : std::uint8_t { qmgr, smtpd, smtp_client, lmtp_client, metrics, tokens };
+
+constexpr std::size_t kKinds = 6;
+constexpr std::array<std::string_view, kKinds> kKindNames{"qmgr",        "smtpd",   "smtp-client",
+                                                          "lmtp-client", "metrics", "tokens"};
+
+// Also the name of the program.
+constexpr std::string_view name_of(Kind kind) {
+  return kKindNames[static_cast<std::size_t>(kind)];
+}
+
+}  // namespace postwain::tool
