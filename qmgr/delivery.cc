@@ -30,12 +30,7 @@ std::size_t index_of(Pool pool) {
 }  // namespace
 
 Delivery::Delivery(net::Loop& loop, Queue& queue, TokenDesk& tokens)
-    : loop_(loop),
-      queue_(queue),
-      tokens_(tokens),
-      wake_(loop),
-      opening_(loop),
-      alone_(loop) {
+    : loop_(loop), queue_(queue), tokens_(tokens), wake_(loop), opening_(loop), alone_(loop) {
   // Whoever has not come back by then is not waited for.
   opening_.start(kAgentsWait, [this] {
     open_.fill(true);

@@ -144,8 +144,7 @@ void Rewriter::expand_into(Walk& walk, const mail::Address& address,
   std::string key = key_of(address);
   std::string with_owner = owner.text() + '\n' + key;
   Match match = walk.path.size() < kDepthMax ? find(address) : Match{};
-  if (walk.path.size() >= kDepthMax)
-    return walk.fail(Problem::loop, walk.out.origin);
+  if (walk.path.size() >= kDepthMax) return walk.fail(Problem::loop, walk.out.origin);
   // A parent that names itself, or an address without a line: here it ends.
   bool own_parent = !walk.path.empty() && walk.path.back() == key;
   if (match.entry == nullptr || own_parent) {
@@ -263,7 +262,8 @@ std::vector<config::Diagnostic> problems(const config::Addresses& addresses) {
   senders.recipient_canonical = addresses.sender_canonical;
   look_for_problems(senders, out);
   auto place = [](const config::Diagnostic& d) { return std::tie(d.origin.file, d.origin.line); };
-  std::sort(out.begin(), out.end(), [&](const auto& a, const auto& b) { return place(a) < place(b); });
+  std::sort(out.begin(), out.end(),
+            [&](const auto& a, const auto& b) { return place(a) < place(b); });
   out.erase(std::unique(out.begin(), out.end(),
                         [&](const auto& a, const auto& b) { return place(a) == place(b); }),
             out.end());

@@ -58,7 +58,7 @@ struct Expansion {
 struct Resolved {
   Problem problem = Problem::none;
   bool changed = false;
-  bool several = false;  // it leads to a list; address is the list's
+  bool several = false;                    // it leads to a list; address is the list's
   const config::Origin* origin = nullptr;  // of the configuration; null: nothing applied
   mail::Address address;
 };
@@ -79,12 +79,12 @@ class Rewriter {
   struct Match {
     const config::AddressEntry* entry = nullptr;
     std::string_view map;
-    std::string tag;           // to be kept: "+tag"
-    std::string alias_owner;   // "owner-name", when the alias has one
+    std::string tag;          // to be kept: "+tag"
+    std::string alias_owner;  // "owner-name", when the alias has one
   };
   struct Walk;
-  Match find_in(const config::AddressMap& map, std::string_view name, const mail::Address& address)
-      const;
+  Match find_in(const config::AddressMap& map, std::string_view name,
+                const mail::Address& address) const;
   Match find_alias(const mail::Address& address) const;
   Match find(const mail::Address& address) const;
   mail::Address canonical(const config::AddressMap& map, const mail::Address& address,
