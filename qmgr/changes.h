@@ -59,6 +59,9 @@ struct Settlement {
   mail::QueueId id;
   std::vector<RecipientChange> changes;
   std::vector<NoticeOrder> notices;
+  // As far as the working set knows these are all recipients that are left. Only a hint: the store
+  // looks for itself.
+  bool maybe_all = false;
 };
 
 struct Settled {

@@ -11,6 +11,8 @@ std::string_view sql_text(Sql statement) {
              "received_at, protocol, client_address, client_name, account, kind, traffic_class, "
              "in_file, require_tls, tls_required_no) VALUES "
              "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)";
+    case Sql::take_back_message:  // content and recipients go by the cascade
+      return "DELETE FROM message WHERE id = ?1";
     case Sql::insert_content:
       return "INSERT INTO content (id, data) VALUES (?1,?2)";
     case Sql::insert_recipient:
@@ -45,6 +47,9 @@ std::string_view sql_text(Sql statement) {
     case Sql::remove_empty_message:  // its content goes by the cascade
       return "DELETE FROM message WHERE id = ?1 AND NOT EXISTS "
              "(SELECT 1 FROM recipient WHERE message_id = ?1) RETURNING in_file";
+    case Sql::remove_whole_message:  // only if its recipients are ?2 in number, from ?3 to ?4
+      return "DELETE FROM message WHERE id = ?1 AND (SELECT count(*) = ?2 AND min(idx) = ?3 AND "
+             "max(idx) = ?4 FROM recipient WHERE message_id = ?1) RETURNING in_file";
     case Sql::due_recipients:
       return "SELECT message_id, idx, address, notify, orcpt, state, destination, attempts, "
              "next_attempt_at, in_doubt, delay_warned, last_at, last_stage, last_code, "

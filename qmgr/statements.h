@@ -11,6 +11,7 @@ namespace postwain::qmgr {
 
 enum class Sql : std::uint8_t {
   insert_message,
+  take_back_message,
   insert_content,
   insert_recipient,
   select_message,
@@ -21,6 +22,7 @@ enum class Sql : std::uint8_t {
   hold_recipient,
   release_recipient,
   remove_empty_message,
+  remove_whole_message,
   due_recipients,
   next_due,
   next_destination,

@@ -79,8 +79,8 @@ class Store {
   void roll_back();
   bool in_transaction() const { return db_.in_transaction(); }
 
-  // Each is a savepoint of its own: when it fails for a reason of its own (a value the schema
-  // refuses), what others did in this transaction stays.
+  // Each is all or nothing: when it fails for a reason of its own (a value the schema refuses),
+  // nothing of it stays, and what others did in this transaction does.
   // Parts and notices are written only with a message that is new. read_file: for notices.
   using ReadFile = std::string (*)(void* context, mail::QueueId id, std::size_t max_bytes);
   Result<Accepted> accept(Submission& submission, WallTime due, ReadFile read_file, void* context);
@@ -167,6 +167,7 @@ class Store {
   Statement& sql(Sql which) { return statements_[static_cast<std::size_t>(which)]; }
   Error error(Sql which);
   Result<Accepted> in_savepoint(const std::function<Result<Accepted>()>& work);
+  Error take_back(mail::QueueId id, Error why);
   Result<Accepted> insert_all(Submission& submission, WallTime due, ReadFile read_file,
                               void* context);
   // content: where the message has none of its own.
@@ -178,6 +179,7 @@ class Store {
   Result<Settled> apply(const Settlement& settlement, ReadFile read_file, void* context);
   Status write_notice(NoticeOrder order, const MessageInfo& original, Settled& settled,
                       ReadFile read_file, void* context);
+  Result<std::optional<Settled>> settle_whole(const Settlement& settlement);
   Status remove_if_empty(mail::QueueId id, Settled& settled);
   Result<std::optional<MessageInfo>> info(mail::QueueId id);
   std::optional<MessageInfo> read_info(Use& use);

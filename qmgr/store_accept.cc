@@ -16,8 +16,18 @@ Status Store::simple(Sql which) {
   return {};
 }
 
+// Needs no savepoint, which would cost as much as a row: insert() leaves nothing when it fails.
 Result<Accepted> Store::accept(const NewMessage& message, WallTime due) {
-  return in_savepoint([&] { return insert(message, due); });
+  return insert(message, due);
+}
+
+// After its row was written something else of the message was refused: its row goes, and with it
+// the rest. If that cannot be done the whole transaction cannot be trusted.
+Error Store::take_back(mail::QueueId id, Error why) {
+  if (!db_.in_transaction()) return why;  // a full disk or worse has ended it already
+  Use use(sql(Sql::take_back_message));
+  if (use.number(static_cast<std::int64_t>(id.value)).done()) return why;
+  return Error{why.text + "; and it could not be taken back", SQLITE_IOERR};
 }
 
 Result<Accepted> Store::accept(Submission& submission, WallTime due, ReadFile read_file,
@@ -90,7 +100,7 @@ Result<Accepted> Store::insert(const NewMessage& message, WallTime due,
       return same_message(message);
     }
   }
-  if (Status s = insert_rows(message, due, content); !s) return s.error();
+  if (Status s = insert_rows(message, due, content); !s) return take_back(info.id, s.error());
   return Accepted::stored;
 }
 

@@ -6,7 +6,47 @@
 
 namespace postwain::qmgr {
 
+namespace {
+
+// Removes them all, and nothing else.
+bool only_removes(const Settlement& settlement) {
+  return settlement.notices.empty() &&
+         std::all_of(settlement.changes.begin(), settlement.changes.end(),
+                     [](const RecipientChange& c) { return c.kind == ChangeKind::remove; });
+}
+
+}  // namespace
+
+// The usual end of a message, in one statement: with the message go its content and its recipients.
+// Nothing when it has others than those, or not all of those.
+Result<std::optional<Settled>> Store::settle_whole(const Settlement& settlement) {
+  Settled settled;
+  settled.id = settlement.id;
+  for (const RecipientChange& one : settlement.changes) settled.changed.push_back(one.index);
+  auto [first, last] = std::minmax_element(settled.changed.begin(), settled.changed.end());
+  // So many different numbers between these two are all of them.
+  if (*last - *first + 1 != settled.changed.size()) return std::optional<Settled>();
+  if (Status s = failpoint(Failpoint::outcome_write); !s) return s.error();
+  Use use(sql(Sql::remove_whole_message));
+  Use::Step step = use.number(static_cast<std::int64_t>(settlement.id.value))
+                       .number(static_cast<std::int64_t>(settled.changed.size()))
+                       .number(*first)
+                       .number(*last)
+                       .step();
+  if (step == Use::Step::done) return std::optional<Settled>();
+  if (step == Use::Step::failed) return error(Sql::remove_whole_message);
+  settled.message_removed = true;
+  settled.content_file_removed = use.flag();
+  if (use.step() != Use::Step::done) return error(Sql::remove_whole_message);
+  return std::optional<Settled>(std::move(settled));
+}
+
 Result<Settled> Store::settle(const Settlement& settlement, ReadFile read_file, void* context) {
+  if (settlement.maybe_all && !settlement.changes.empty() && only_removes(settlement)) {
+    Result<std::optional<Settled>> whole = settle_whole(settlement);
+    if (!whole) return whole.error();
+    if (*whole) return std::move(**whole);
+  }
   if (Status s = simple(Sql::savepoint); !s) return s.error();
   Result<Settled> result = apply(settlement, read_file, context);
   if (!result && !db_.in_transaction()) return result;

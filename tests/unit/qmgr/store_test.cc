@@ -202,6 +202,56 @@ TEST_CASE("a request the schema refuses does not harm the others of its transact
   REQUIRE(*store->content(mail::QueueId{2}, 0, 10) == std::nullopt);
 }
 
+TEST_CASE("a refused message under an id that is taken does not take the other with it") {
+  test::TempFolder folder;
+  auto store = Store::open(folder.db());
+  REQUIRE(put(*store, make_message(2, {"a@example.org"})) == Accepted::stored);
+  NewMessage bad = make_message(2, {"good@example.org", std::string(2000, 'x')});
+  bad.info.envelope.envid = std::string(2000, 'x');  // refused before the id is looked at
+  REQUIRE(store->begin().ok());
+  REQUIRE_FALSE(store->accept(bad, at(0)).ok());
+  bad.info.envelope.envid.clear();
+  REQUIRE(*store->accept(bad, at(0)) != Accepted::stored);
+  REQUIRE(store->commit().ok());
+  REQUIRE((*store->message(mail::QueueId{2}, 0, 10))->recipients.size() == 1);
+  REQUIRE(*store->content(mail::QueueId{2}, 0, 10) != std::nullopt);
+}
+
+TEST_CASE("whoever is believed to be all that is left is removed, and nobody else") {
+  struct {
+    std::vector<std::uint32_t> there, removed;
+    bool whole;
+  } rows[] = {
+      {{0}, {0}, true},           {{0, 1, 2}, {0, 1, 2}, true}, {{0, 1, 2}, {2, 0, 1}, true},
+      {{0, 1, 2}, {0, 1}, false}, {{0, 1, 2}, {1, 2}, false},   {{0, 1, 2, 3}, {0, 3}, false},
+      {{0, 2}, {0, 2}, true},     {{0, 2}, {0, 1}, false},      {{1, 3}, {2}, false},
+      {{0, 1}, {5}, false},       {{1, 2}, {0, 1, 2}, true},    {{0, 1, 3}, {0, 1, 2}, false},
+  };
+  for (const auto& row : rows) {
+    test::TempFolder folder;
+    auto store = Store::open(folder.db());
+    std::vector<std::string> addresses;
+    for (int i = 0; i < 6; ++i) addresses.push_back("a" + std::to_string(i) + "@example.org");
+    put(*store, make_message(9, addresses));
+    put(*store, make_message(10, addresses));
+    Settlement before{mail::QueueId{9}, {}, {}};
+    for (std::uint32_t i = 0; i < 6; ++i)
+      if (std::find(row.there.begin(), row.there.end(), i) == row.there.end())
+        before.changes.push_back(removal(i));
+    settle(*store, std::move(before));
+    Settlement end{mail::QueueId{9}, {}, {}, true};
+    for (std::uint32_t i : row.removed) end.changes.push_back(removal(i));
+    Settled settled = settle(*store, std::move(end));
+    CAPTURE(row.there, row.removed);
+    CHECK(settled.message_removed == row.whole);
+    CHECK((*store->message(mail::QueueId{9}, 0, 10)).has_value() != row.whole);
+    CHECK((*store->content(mail::QueueId{9}, 0, 10) == std::nullopt) == row.whole);
+    for (std::uint32_t i : settled.changed)
+      CHECK(std::find(row.there.begin(), row.there.end(), i) != row.there.end());
+    CHECK((*store->message(mail::QueueId{10}, 0, 10))->recipients.size() == 6);
+  }
+}
+
 TEST_CASE("a message goes with its last recipient, its content with it") {
   test::TempFolder folder;
   auto store = Store::open(folder.db());
