@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
+#include "postwain/drop.h"
 
 namespace postwain::tool {
 
@@ -80,6 +81,9 @@ Status check_users(const config::Config& config, const Identities& users) {
   const Identity& queue = users.at(Kind::qmgr);
   if (Status s = check_reachable(queue, config.spool_dir, W_OK | X_OK); !s) return s;
   if (Status s = check_reachable(queue, config.runtime_dir, W_OK | X_OK); !s) return s;
+  const Identity& collector = users.at(Kind::pickup);
+  if (!config.drop_dir.empty())
+    if (Status s = check_reachable(collector, config.drop_dir, R_OK | W_OK | X_OK); !s) return s;
   for (const Identity& who : users.of)
     if (Status s = check_reachable(who, config.runtime_dir, X_OK); !s) return s;
   return {};
@@ -91,6 +95,9 @@ Status prepare_folders(const config::Config& config, Identities& identities) {
   const Identity* owner = identities.change ? &identities.at(Kind::qmgr) : nullptr;
   if (Status done = own_folder(config.runtime_dir, 0755, owner); !done) return done;
   if (Status done = own_folder(config.spool_dir, 0700, owner); !done) return done;
+  const Identity* collector = owner == nullptr ? nullptr : &identities.at(Kind::pickup);
+  if (!config.drop_dir.empty())
+    if (Status done = own_folder(config.drop_dir, kDropMode, collector); !done) return done;
   if (owner == nullptr) return {};
   Status reachable = check_users(config, identities);
   if (reachable || !identities.fallback) return reachable;

@@ -7,11 +7,11 @@
 
 namespace postwain::tool {
 
-enum class Kind : std::uint8_t { qmgr, smtpd, smtp_client, lmtp_client, metrics, tokens };
+enum class Kind : std::uint8_t { qmgr, smtpd, smtp_client, lmtp_client, metrics, pickup, tokens };
 
-constexpr std::size_t kKinds = 6;
-constexpr std::array<std::string_view, kKinds> kKindNames{"qmgr",        "smtpd",   "smtp-client",
-                                                          "lmtp-client", "metrics", "tokens"};
+constexpr std::size_t kKinds = 7;
+constexpr std::array<std::string_view, kKinds> kKindNames{
+    "qmgr", "smtpd", "smtp-client", "lmtp-client", "metrics", "pickup", "tokens"};
 
 // Also the name of the program.
 constexpr std::string_view name_of(Kind kind) {

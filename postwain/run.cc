@@ -10,11 +10,11 @@
 
 #include "common/base/sysexits.h"
 #include "common/daemon/daemon.h"
+#include "common/daemon/log_setup.h"
 #include "common/log/log.h"
 #include "postwain/checked_config.h"
 #include "postwain/client_options.h"
 #include "postwain/folders.h"
-#include "postwain/log_setup.h"
 #include "postwain/programs.h"
 #include "postwain/service_manager.h"
 #include "postwain/supervisor.h"
@@ -108,7 +108,8 @@ int run_command(const std::string& config_file) {
   config::Loaded loaded = load_checked(config_file);
   if (print_diagnostics(loaded)) return kExitConfig;
   const config::Config& config = loaded.config;
-  setup_log("supervisor", config.log);
+  log::make_standard_error_patient();
+  daemon::setup_log("supervisor", config.log);
 
   auto programs = find_programs();
   if (!programs) return fail(kExitUnavailable, programs.error().text);

@@ -15,6 +15,7 @@
 #include "postwain/address_list.h"
 #include "postwain/checked_config.h"
 #include "postwain/client_options.h"
+#include "postwain/drop.h"
 #include "postwain/local_header.h"
 #include "postwain/local_input.h"
 #include "postwain/process_commands.h"
@@ -170,7 +171,18 @@ int deliver(const SendmailArguments& arguments, const config::Config& config) {
                        arguments.full_name.empty() ? account.full_name : arguments.full_name};
     return complete_header(*header, origin) + rest;
   };
+  bool begun = false;
+  auto head = source.head;
+  source.head = [&](mail::QueueId id) {
+    begun = true;
+    return head(id);
+  };
   auto reply = submit(config.qmgr_socket(), source);
+  if (!reply && reply.error().code == kExitTempFail && !begun && !config.drop_dir.empty()) {
+    Status dropped = drop(config, source);
+    if (dropped) return kExitOk;
+    return refuse(dropped.error().code, reply.error().text + "; " + dropped.error().text);
+  }
   if (!reply) return refuse(reply.error().code, reply.error().text);
   if (reply->positive()) return kExitOk;
   return refuse(reply->permanent() ? kExitUnavailable : kExitTempFail,

@@ -57,7 +57,8 @@ class Submission {
     if (type == ipc::FrameType::welcome) {
       ipc::Welcome welcome;
       if (!ipc::decode(payload, welcome)) return false;
-      id_ = mail::QueueIdSource(welcome.worker).next(wall_now());
+      id_ =
+          source_.id.value != 0 ? source_.id : mail::QueueIdSource(welcome.worker).next(wall_now());
       begin();
       return true;
     }

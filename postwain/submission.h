@@ -19,9 +19,11 @@ struct SubmissionSource {
   std::function<Result<bool>(std::string& out)> more;
   std::function<bool()> eight_bit;  // of all content read so far
   std::uint64_t size_max = 0;
+  mail::QueueId id;  // 0: a new one
 };
 
-// The reply of qmgr: 250 means stored and synced. An Error carries a sysexits code.
+// The reply of qmgr: 250 means stored and synced. An Error carries a sysexits code. Where nobody
+// could be reached nothing of the source has been asked for.
 Result<mail::Reply> submit(const std::string& socket, const SubmissionSource& source);
 
 }  // namespace postwain::tool

@@ -38,7 +38,13 @@ daemon::PeerUsers peer_users(const Identities& who) {
 }
 
 bool is_single(Kind kind) {
-  return kind == Kind::qmgr || kind == Kind::metrics || kind == Kind::tokens;
+  return kind == Kind::qmgr || kind == Kind::metrics || kind == Kind::tokens ||
+         kind == Kind::pickup;
+}
+
+// Mail does not wait for who only watches it, nor for what is seldom needed.
+bool is_beside_the_way(Kind kind) {
+  return kind == Kind::metrics || kind == Kind::tokens || kind == Kind::pickup;
 }
 
 // Where a route logs in with what a program prints.
@@ -72,6 +78,7 @@ void Supervisor::start() {
   add(Kind::lmtp_client, workers.lmtp_client);
   add(Kind::smtpd, workers.smtpd);
   add_tokens();
+  add_pickup();
   add_metrics();
   certificates_.follow(setup_.loaded);
   // Also so that the seed of a former period is not kept for the days no process is started in.
@@ -107,6 +114,10 @@ void Supervisor::add_tokens() {
   if (runs_commands(setup_.loaded.config)) add(Kind::tokens, 1);
 }
 
+void Supervisor::add_pickup() {
+  if (!setup_.loaded.config.drop_dir.empty()) add(Kind::pickup, 1);
+}
+
 void Supervisor::add_metrics() {
   metrics_at_ = setup_.loaded.config.metrics_address;
   if (!metrics_at_.empty()) add(Kind::metrics, 1);
@@ -128,9 +139,8 @@ Child::Recipe Supervisor::recipe(Kind kind) {
 }
 
 void Supervisor::child_ready() {
-  // Mail does not wait for who only watches it, nor for what a few routes need.
   for (const auto& child : children_)
-    if (!child->ready() && child->kind() != Kind::metrics && child->kind() != Kind::tokens) return;
+    if (!child->ready() && !is_beside_the_way(child->kind())) return;
   if (ready_logged_ || phase_ != Phase::running) return;
   ready_logged_ = true;
   log::Line(log::Level::info, "ready")
@@ -251,6 +261,7 @@ void Supervisor::replace(config::Loaded loaded) {
   add(Kind::lmtp_client, workers.lmtp_client);
   add(Kind::smtpd, workers.smtpd);
   add_tokens();
+  add_pickup();
   let_go(std::move(old));
   // It binds its port itself, so the old one goes first, and only when something is new for it.
   if (metrics_at_ != setup_.loaded.config.metrics_address) {

@@ -3,9 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/sysexits.h"
+#include "common/daemon/log_setup.h"
 #include "common/log/log.h"
 #include "postwain/checked_config.h"
-#include "postwain/log_setup.h"
 #include "postwain/version.h"
 
 namespace postwain::tool {
@@ -28,6 +28,7 @@ std::vector<std::string> needs_restart(const config::Config& now, const config::
   };
   compare("spool_dir", now.spool_dir == next.spool_dir);
   compare("runtime_dir", now.runtime_dir == next.runtime_dir);
+  compare("drop_dir", now.drop_dir == next.drop_dir);
   compare("[users]", now.users == next.users);
   compare("[sandbox]", now.sandbox == next.sandbox);
   return out;
@@ -165,7 +166,7 @@ void SupervisorLink::offered(int exit_code, const std::string& json) {
       log::Line(log::Level::warning, "config").kv("message", warning.text());
       warnings.push_back(warning.text());
     }
-    setup_log("supervisor", offered_.config.log);
+    daemon::setup_log("supervisor", offered_.config.log);
     supervisor_.replace(std::move(offered_));
     return finish_reload(kExitOk, to_text({{"ok", true}, {"warnings", warnings}}));
   }

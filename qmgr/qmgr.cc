@@ -12,6 +12,7 @@
 #include "common/base/sysexits.h"
 #include "common/config/bundle.h"
 #include "common/daemon/confinement.h"
+#include "common/daemon/log_setup.h"
 #include "common/log/log.h"
 
 #include "qmgr/retry_policy.h"
@@ -35,15 +36,16 @@ daemon::PeerUsers peer_users(const daemon::Start& start) {
 
 }  // namespace
 
-Qmgr::Qmgr(net::Loop& loop, Spool spool, const config::Config& config, daemon::PeerUsers users)
+Qmgr::Qmgr(net::Loop& loop, Spool spool, const daemon::Start& start)
     : loop_(loop),
-      config_(config),
+      name_(start.name),
+      config_(start.config()),
       tokens_(loop),
       watch_(loop),
       ending_(loop),
       ballast_(std::move(spool.ballast)) {
   queue_ = std::make_unique<Queue>(
-      loop, std::move(spool.store), std::move(spool.files), std::move(spool.observed), config,
+      loop, std::move(spool.store), std::move(spool.files), std::move(spool.observed), config_,
       Queue::Hooks{
           [this] {
             if (delivery_) delivery_->schedule();
@@ -65,7 +67,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, const config::Config& config, daemon::P
       *queue_, *delivery_,
       Control::Hooks{[this](std::string_view bundle) { return take_config(bundle); },
                      [this] { return admission_; }});
-  peers_ = std::make_unique<Peers>(loop, std::move(users),
+  peers_ = std::make_unique<Peers>(loop, peer_users(start),
                                    Peers::Parts{*intake_, *delivery_, *control_, tokens_});
   look_around();
   watch_.repeat(kDiskCheck, [this] { look_around(); });
@@ -134,6 +136,7 @@ Result<bool> Qmgr::take_config(std::string_view bytes) {
   config::Loaded loaded = config::parse(bundle.take());
   if (!loaded.diagnostics.empty()) return Error{loaded.diagnostics.front().text(), kExitConfig};
   config_ = loaded.config;
+  daemon::setup_log(name_, config_.log);
   queue_->configure(config_);
   intake_->configure(config_.auth);
   probes_->configure(config_);
@@ -199,7 +202,7 @@ int run(daemon::Start& start) {
   net::Loop loop;
   int exit_code = kExitOk;
   {
-    Qmgr manager(loop, spool.take(), start.config(), peer_users(start));
+    Qmgr manager(loop, spool.take(), start);
     daemon::Signals signals(loop, [&] { manager.drain(); });
     if (::postwain::Status listening = manager.listen(); !listening) {
       log::Line(log::Level::error, "cannot_start").kv("reason", listening.error().text);

@@ -31,8 +31,7 @@ constexpr Duration kDrainMax = std::chrono::seconds(5);
 
 class Qmgr {
  public:
-  // users: who may come in which role, beside root and ourselves.
-  Qmgr(net::Loop& loop, Spool spool, const config::Config& config, daemon::PeerUsers users);
+  Qmgr(net::Loop& loop, Spool spool, const daemon::Start& start);
   ~Qmgr();
   Qmgr(const Qmgr&) = delete;
   Qmgr& operator=(const Qmgr&) = delete;
@@ -54,6 +53,7 @@ class Qmgr {
   void try_to_end();
 
   net::Loop& loop_;
+  std::string name_;
   config::Config config_;
   TokenDesk tokens_;
   std::unique_ptr<Queue> queue_;

@@ -275,6 +275,7 @@ struct Users {
   std::string lmtp_client;
   std::string metrics;
   std::string tokens;
+  std::string pickup;
   bool operator==(const Users&) const = default;
 };
 
@@ -285,9 +286,13 @@ enum class Sandbox : std::uint8_t { on, strict, off };
 enum class LogFormat : std::uint8_t { text, json };
 enum class LogLevel : std::uint8_t { debug, info, warning, error };
 
+enum class LogTarget : std::uint8_t { standard_error, syslog, journal };
+
 struct Log {
   LogFormat format = LogFormat::text;
   LogLevel level = LogLevel::info;
+  LogTarget target = LogTarget::standard_error;
+  std::string socket;  // of the log daemon; empty: the usual one
 };
 
 struct Workers {  // [workers]: how many of each process
@@ -327,6 +332,7 @@ struct Config {
   Bounces bounces;
   Delivery delivery;
   Dns dns;
+  std::string drop_dir;  // where sendmail leaves messages while qmgr cannot be reached; empty: none
   Users users;
   Sandbox sandbox = Sandbox::on;
   Workers workers;

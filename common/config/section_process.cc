@@ -55,6 +55,10 @@ void read_directories(Section& section, Config& config) {
   Context& context = section.context();
   if (section.text("spool_dir", config.spool_dir))
     config.spool_dir = resolve_path(context.directory, config.spool_dir);
+  config.drop_dir = config.spool_dir + "-drop";
+  std::string drop;
+  if (section.text("drop_dir", drop))
+    config.drop_dir = drop == "off" ? std::string() : resolve_path(context.directory, drop);
   if (!section.text("runtime_dir", config.runtime_dir)) return;
   config.runtime_dir = resolve_path(context.directory, config.runtime_dir);
   if (config.runtime_dir.size() > kRuntimeMax)
@@ -120,6 +124,7 @@ void read_users(Context& context, const Node* table, Users& users) {
   read("lmtp_client", users.lmtp_client);
   read("metrics", users.metrics);
   read("tokens", users.tokens);
+  read("pickup", users.pickup);
   section.finish();
 }
 
@@ -167,6 +172,13 @@ void read_log(Context& context, const Node* table, Log& log) {
                   {"info", LogLevel::info},
                   {"warning", LogLevel::warning},
                   {"error", LogLevel::error}});
+  section.choice("to", log.target,
+                 {{"stderr", LogTarget::standard_error},
+                  {"syslog", LogTarget::syslog},
+                  {"journal", LogTarget::journal}});
+  if (section.text("socket", log.socket) && log.target == LogTarget::standard_error)
+    section.context().error(section.origin_of("socket"),
+                            "socket: only with to = \"syslog\" or to = \"journal\"");
   section.finish();
 }
 

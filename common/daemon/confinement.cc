@@ -54,6 +54,9 @@ sandbox::Reach reach_of(sandbox::Profile profile, const config::Config& config) 
       // Each may be a link to another disk.
       reach.write = {config.spool_dir, config.spool_dir + "/content", config.runtime_dir};
       break;
+    case sandbox::Profile::collector:
+      reach.write = {config.drop_dir};
+      break;
     case sandbox::Profile::watcher:
       reach.read.push_back("/proc");
       break;
@@ -69,6 +72,7 @@ sandbox::Profile profile_of(const std::string& program) {
   if (program == "smtpd") return sandbox::Profile::receiver;
   if (program == "smtp-client" || program == "lmtp-client") return sandbox::Profile::sender;
   if (program == "qmgr") return sandbox::Profile::queue;
+  if (program == "pickup") return sandbox::Profile::collector;
   if (program == "metrics") return sandbox::Profile::watcher;
   return sandbox::Profile::launcher;
 }

@@ -14,6 +14,7 @@
 #include "common/base/sysexits.h"
 #include "common/base/text.h"
 #include "common/daemon/confinement.h"
+#include "common/daemon/log_setup.h"
 #include "common/log/log.h"
 
 namespace postwain::daemon {
@@ -86,20 +87,6 @@ config::Loaded load_configuration(const std::string& program, const Arguments& a
   return config::parse(bundle.take());
 }
 
-log::Level level_of(config::LogLevel level) {
-  switch (level) {
-    case config::LogLevel::debug:
-      return log::Level::debug;
-    case config::LogLevel::info:
-      return log::Level::info;
-    case config::LogLevel::warning:
-      return log::Level::warning;
-    case config::LogLevel::error:
-      return log::Level::error;
-  }
-  return log::Level::info;
-}
-
 // Of the self-test: confined as for work, this process tries one thing, and ends with what came of
 // it.
 [[noreturn]] void try_out(const std::string& program, const config::Config& config,
@@ -121,12 +108,9 @@ Start begin(const std::string& program, int argc, char** argv) {
   start.ready_fd = arguments.ready_fd;
   start.loaded = load_configuration(program, arguments);
   if (!start.loaded.diagnostics.empty()) refuse(program, start.loaded.diagnostics.front().text());
-  const config::Log& log = start.config().log;
-  log::setup(start.name,
-             log.format == config::LogFormat::json ? log::Format::json : log::Format::text,
-             level_of(log.level));
+  setup_log(start.name, start.config().log);
   if (!arguments.attempt.empty()) {
-    log::setup(start.name, log::Format::text, log::Level::error);
+    log::setup(start.name, {.level = log::Level::error});
     try_out(program, start.config(), arguments.attempt);
   }
   return start;

@@ -1,6 +1,7 @@
 #include "common/log/log.h"
 
 #include <atomic>
+#include <ctime>
 #include <iterator>
 #include <mutex>
 
@@ -8,7 +9,6 @@
 
 #include <fmt/format.h>
 
-#include "common/base/file.h"
 #include "common/base/text.h"
 #include "common/base/time.h"
 
@@ -16,17 +16,18 @@ namespace postwain::log {
 
 namespace {
 
-constexpr std::size_t kBufferMax = 64U << 10;
+constexpr std::size_t kGatheredMax = 64U << 10;
 constexpr std::size_t kValueMax = 512;
 
 // The one log of the process. Lines of the loop thread and of worker threads meet under the mutex.
 struct Sink {
   std::mutex mutex;
   std::string process = "postwain";
-  std::string pid_text;
-  Format format = Format::text;
+  std::string pid_text = "0";
+  Settings settings;
   std::atomic<Level> level{Level::info};
-  std::string buffer;
+  Output output;
+  std::size_t gathered = 0;  // bytes
   void (*request)(void*) = nullptr;
   void* context = nullptr;
 };
@@ -50,10 +51,67 @@ std::string_view name_of(Level level) {
   return "?";
 }
 
+constexpr int kFacilityMail = 2;
+
+// RFC 5424 6.2.1.
+int severity(Level level) {
+  switch (level) {
+    case Level::debug:
+      return 7;
+    case Level::info:
+      return 6;
+    case Level::warning:
+      return 4;
+    case Level::error:
+      return 3;
+  }
+  return 6;
+}
+
+bool wants_json(const Settings& settings) {
+  return settings.format == Format::json && settings.target != Target::journal;
+}
+
+// What is in front of a text line: everything on standard error, what log daemons read themselves
+// otherwise.
+std::string head(const Sink& s, Level level) {
+  WallTime now = wall_now();
+  switch (s.settings.target) {
+    case Target::standard_error:
+      return wants_json(s.settings) ? std::string()
+                                    : fmt::format("{} {}[{}] {} ", format_rfc3339_ms(now),
+                                                  s.process, s.pid_text, name_of(level));
+    case Target::syslog: {  // the local form of RFC 3164, as syslog(3) sends it
+      std::time_t seconds = std::chrono::system_clock::to_time_t(now);
+      std::tm local{};
+      char time[32];
+      ::localtime_r(&seconds, &local);
+      std::size_t size = std::strftime(time, sizeof time, "%b %e %H:%M:%S", &local);
+      return fmt::format("<{}>{} postwain/{}[{}]: ", kFacilityMail * 8 + severity(level),
+                         std::string_view(time, size), s.process, s.pid_text);
+    }
+    case Target::journal:
+      return fmt::format(
+          "PRIORITY={}\nSYSLOG_FACILITY={}\nSYSLOG_IDENTIFIER=postwain/{}\n"
+          "SYSLOG_PID={}\nMESSAGE=",
+          severity(level), kFacilityMail, s.process, s.pid_text);
+  }
+  return {};
+}
+
 void write_out(Sink& s) {
-  // A log that cannot be written must not stop mail: the line is lost.
-  (void)write_all(STDERR_FILENO, s.buffer).ok();
-  s.buffer.clear();
+  s.gathered = 0;
+  s.output.flush();
+  std::uint64_t dropped = s.output.take_dropped();
+  if (dropped == 0) return;
+  std::string line = head(s, Level::warning);
+  line += wants_json(s.settings)
+              ? fmt::format(R"({{"time":"{}","process":"{}","pid":{},"level":"warning",)"
+                            R"("event":"log_dropped","lines":{}}})",
+                            format_rfc3339_ms(wall_now()), s.process, s.pid_text, dropped)
+              : fmt::format("log_dropped lines={}", dropped);
+  s.output.take(line + '\n');
+  s.output.flush();
 }
 
 // True for the usual value: printable ASCII within the limit that stands in a line as it is.
@@ -100,13 +158,17 @@ void append_text_value(std::string& out, std::string_view value) {
 
 }  // namespace
 
-void setup(std::string process, Format format, Level level) {
+bool setup(std::string process, Settings settings) {
   Sink& s = sink();
   std::lock_guard lock(s.mutex);
   s.process = std::move(process);
   s.pid_text = fmt::format("{}", ::getpid());
-  s.format = format;
-  s.level = level;
+  s.level = settings.level;
+  s.output.flush();
+  bool reached = s.output.open(settings.target, settings.socket);
+  if (!reached) settings.target = Target::standard_error;
+  s.settings = std::move(settings);
+  return reached;
 }
 
 void set_flush_request(void (*request)(void*), void* context) {
@@ -119,52 +181,60 @@ void set_flush_request(void (*request)(void*), void* context) {
 void flush() {
   Sink& s = sink();
   std::lock_guard lock(s.mutex);
-  if (!s.buffer.empty()) write_out(s);
+  write_out(s);
 }
 
 Line::Line(Level level, std::string_view event) : level_(level), enabled_(level >= sink().level) {
   if (!enabled_) return;
   const Sink& s = sink();
+  text_ = head(s, level);
   text_.reserve(256);
-  if (s.format == Format::json) {
+  if (wants_json(s.settings)) {
     fmt::format_to(std::back_inserter(text_),
                    R"({{"time":"{}","process":"{}","pid":{},"level":"{}","event":"{}")",
-                   format_rfc3339_ms(wall_now()), s.process, s.pid_text.empty() ? "0" : s.pid_text,
-                   name_of(level), event);
+                   format_rfc3339_ms(wall_now()), s.process, s.pid_text, name_of(level), event);
   } else {
-    fmt::format_to(std::back_inserter(text_), "{} {}[{}] {} {}", format_rfc3339_ms(wall_now()),
-                   s.process, s.pid_text, name_of(level), event);
+    text_ += event;
   }
+  if (s.settings.target == Target::journal)
+    fields_ = fmt::format("POSTWAIN_PROCESS={}\nPOSTWAIN_EVENT={}\n", s.process, event);
 }
 
 Line::~Line() {
   if (!enabled_) return;
   Sink& s = sink();
   std::lock_guard lock(s.mutex);
-  if (s.format == Format::json) text_ += '}';
+  if (wants_json(s.settings)) text_ += '}';
   text_ += '\n';
-  bool first = s.buffer.empty();
-  s.buffer += text_;
-  if (s.request == nullptr || level_ >= Level::warning || s.buffer.size() >= kBufferMax)
+  text_ += fields_;
+  bool first = s.gathered == 0;
+  s.gathered += text_.size();
+  s.output.take(std::move(text_));
+  if (s.request == nullptr || level_ >= Level::warning || s.gathered >= kGatheredMax)
     write_out(s);
   else if (first)
     s.request(s.context);
 }
 
 void Line::begin_field(std::string_view key) {
-  bool json = sink().format == Format::json;
+  bool json = wants_json(sink().settings);
   text_ += json ? ",\"" : " ";
   text_ += key;
   text_ += json ? "\":" : "=";
+  if (sink().settings.target != Target::journal) return;
+  fields_ += "POSTWAIN_";
+  for (char c : key) fields_ += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  fields_ += '=';
 }
 
 Line& Line::kv(std::string_view key, std::string_view value) {
   if (!enabled_) return *this;
   begin_field(key);
-  if (sink().format == Format::json)
+  if (wants_json(sink().settings))
     append_json_string(text_, value);
   else
     append_text_value(text_, value);
+  if (!fields_.empty()) fields_ += printable(value, kValueMax) + '\n';
   return *this;
 }
 
@@ -172,6 +242,7 @@ Line& Line::raw(std::string_view key, std::string_view value) {
   if (!enabled_) return *this;
   begin_field(key);
   text_ += value;
+  if (!fields_.empty()) (fields_ += value) += '\n';
   return *this;
 }
 

@@ -1,7 +1,7 @@
-// Log lines to stderr: one event a line, text ("time name[pid] level event key=value …") or JSON.
-// Lines are gathered and leave together (flush), or when the buffer is large; warnings and errors
-// leave at once. Thread-safe. Field names are documented in postwain-log(5); every line of a
-// message carries id=.
+// Log lines: one event a line, text ("time name[pid] level event key=value …") or JSON, to standard
+// error, syslog or the journal (output.h). Lines are gathered and leave together (flush), or when
+// they are many; warnings and errors leave at once. Thread-safe. Events and fields are documented
+// in postwain-log(7); every line of a message carries id=.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +9,23 @@
 #include <string_view>
 #include <type_traits>
 
+#include "common/log/output.h"
+
 namespace postwain::log {
 
 enum class Level : std::uint8_t { debug, info, warning, error };
 enum class Format : std::uint8_t { text, json };
 
-// Once, before the first line. process: "smtpd[0]".
-void setup(std::string process, Format format, Level level);
+struct Settings {
+  Format format = Format::text;  // the journal gets fields instead
+  Level level = Level::info;
+  Target target = Target::standard_error;
+  std::string socket{};  // of the log daemon; empty: the usual one
+};
+
+// Before the first line, and when the settings change. process: "smtpd[0]". False: the log daemon
+// cannot be reached, and lines go to standard error instead.
+bool setup(std::string process, Settings settings);
 // Called when something is first buffered, to arrange a later flush(); without it every line is
 // written at once.
 void set_flush_request(void (*request)(void* context), void* context);
@@ -52,6 +62,7 @@ class Line {
   Level level_;
   bool enabled_;
   std::string text_;
+  std::string fields_;  // for the journal
 };
 
 }  // namespace postwain::log

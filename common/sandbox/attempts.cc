@@ -134,7 +134,7 @@ bool senders(Profile p, bool) {
   return p == Profile::sender || p == Profile::launcher;
 }
 bool networked(Profile p, bool) {
-  return p != Profile::queue && p != Profile::watcher;
+  return p == Profile::receiver || p == Profile::sender || p == Profile::launcher;
 }
 
 }  // namespace

@@ -291,6 +291,7 @@ void allow_what_it_needs(Filter& filter, Profile profile) {
       allow_reading(filter);
       break;
     case Profile::queue:
+    case Profile::collector:
       allow_sockets(filter, {AF_UNIX});
       filter.rules(SCMP_ACT_ALLOW, kAccepting);
       filter.rules(SCMP_ACT_ALLOW, kFiles);

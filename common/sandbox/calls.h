@@ -8,11 +8,12 @@ namespace postwain::sandbox {
 
 // What kind of process it is, by what it needs.
 enum class Profile : std::uint8_t {
-  receiver,  // smtpd: sockets it was given, sockets to qmgr and the DNS; reads a few files
-  sender,    // delivery clients: the same, and connections anywhere
-  queue,     // qmgr: files and local sockets; no network
-  watcher,   // metrics: its own port, reads /proc
-  launcher,  // whoever starts programs: everything but what no part of a mail server ever does
+  receiver,   // smtpd: sockets it was given, sockets to qmgr and the DNS; reads a few files
+  sender,     // delivery clients: the same, and connections anywhere
+  queue,      // qmgr: files and local sockets; no network
+  collector,  // pickup: the same, for a folder of its own
+  watcher,    // metrics: its own port, reads /proc
+  launcher,   // whoever starts programs: everything but what no part of a mail server ever does
 };
 
 // Of all threads, those that exist and those to come. foresee_all: a call that is on no list ends

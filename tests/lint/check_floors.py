@@ -15,13 +15,14 @@ FLOOR = {
     "common/net": 3, "common/tls": 3, "common/log": 3, "common/auth": 3, "common/dns": 3, "common/http": 3, "common/config": 3, "common/sandbox": 3,
     "common/daemon": 4, "common/agent": 4, "common/rewrite": 4,
     "queue-schema": 4, "scheduling": 4, "policy": 4, "simulator": 4,
-    "qmgr": 5, "smtpd": 5, "smtp-client": 5, "lmtp-client": 5, "postwain": 5, "metrics": 5, "tokens": 5, "bench": 6,
+    "qmgr": 5, "smtpd": 5, "smtp-client": 5, "lmtp-client": 5, "postwain": 5, "metrics": 5, "tokens": 5, "pickup": 5, "bench": 6,
 }
 # Arrows within one floor, each with its reason.
 SIDEWAYS = {
     ("common/dns", "common/net"): "its sockets wait on the loop",
     ("common/http", "common/net"): "its sockets wait on the loop",
     ("common/agent", "common/daemon"): "an agent is a daemon",
+    ("pickup", "postwain"): "what sendmail left is submitted by its own code",
     ("policy", "common/rewrite"): "whether an address exists depends on what it stands for",
     ("scheduling", "common/rewrite"): "who gets a message depends on what its addresses stand for",
     ("simulator", "scheduling"): "it plays the very code that schedules deliveries",

@@ -12,7 +12,7 @@ from resources import reserve_port, wait_until
 from smtp_raw import SmtpClient
 from smtp_sink import SmtpSink
 
-KINDS = ["qmgr", "smtpd", "smtp-client", "lmtp-client", "metrics", "tokens"]
+KINDS = ["qmgr", "smtpd", "smtp-client", "lmtp-client", "metrics", "pickup", "tokens"]
 ROOT = os.geteuid() == 0
 EX_CONFIG = 78
 
@@ -43,9 +43,9 @@ class SelfTest(PostwainTestCase):
                     ("connect", "lmtp-client"), ("program", "tokens")]:
             self.assertIn(key, able)
         for attempt in ["users", "write", "program", "exec", "code", "listen", "memory", "secrets"]:
-            for process in KINDS[:5]:
+            for process in KINDS[:-1]:
                 self.assertNotIn((attempt, process), able)
-        for process in KINDS[1:5] + (["tokens"] if own_users else []):
+        for process in KINDS[1:-1] + (["tokens"] if own_users else []):
             self.assertNotIn(("queue", process), able)
         self.assertNotIn(("network", "qmgr"), able)
         self.assertNotIn(("connect", "smtpd"), able)
@@ -76,7 +76,7 @@ class SelfTest(PostwainTestCase):
         rows = done.stdout.splitlines()
         self.assertEqual(KINDS, rows[0].split("…")[1].split())
         row = next(row for row in rows if row.startswith("run a program"))
-        self.assertEqual(["no"] * 5 + ["yes"], row.split()[3:])
+        self.assertEqual(["no"] * (len(KINDS) - 1) + ["yes"], row.split()[3:])
 
 
 class Running(PostwainTestCase):
@@ -94,8 +94,8 @@ class Running(PostwainTestCase):
         self.sink.wait_delivered("x@a.test")
 
     def by_kind(self, mta):
-        wait_until(lambda: len(mta.children()) == 6, 20, lambda: mta.tail())
-        wait_until(lambda: len(mta.events("confined")) >= 6, 20, lambda: mta.tail())
+        wait_until(lambda: len(mta.children()) == len(KINDS), 20, lambda: mta.tail())
+        wait_until(lambda: len(mta.events("confined")) >= len(KINDS), 20, lambda: mta.tail())
         return {kind: mta.pids_of(kind)[0] for kind in KINDS}
 
     def test_what_the_kernel_says(self):
@@ -114,7 +114,7 @@ class Running(PostwainTestCase):
                     self.assertLessEqual(int(seen["CapBnd"], 16) | int(seen["CapEff"], 16), 1 << 2)
         if ROOT:
             users = [facts(pid)["Uid"].split()[0] for pid in pids.values()]
-            self.assertEqual(6, len(set(users)), users)
+            self.assertEqual(len(KINDS), len(set(users)), users)
         for event in mta.events("confined"):
             self.assertEqual("strict", event["seccomp"])
 

@@ -143,7 +143,7 @@ struct Bench {
 
   Bench() {
     ::signal(SIGPIPE, SIG_IGN);
-    log::setup("test", log::Format::text, log::Level::error);
+    log::setup("test", {.level = log::Level::error});
     until([&] { return intake->up(); });
   }
   ~Bench() {
