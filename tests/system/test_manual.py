@@ -41,6 +41,41 @@ def configuration(tables):
     return "\n".join(lines) + "\n"
 
 
+def arguments_at(text, opening):
+    """What stands between this parenthesis and its partner."""
+    depth = 0
+    for place in range(opening, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[place], 0)
+        if depth == 0:
+            return text[opening + 1:place]
+    raise AssertionError("a parenthesis without its partner")
+
+
+def logged():
+    """({event}, {field}, [calls whose event is no literal]) of all programs, from their sources."""
+    events, fields, computed = set(), set(), []
+    for folder in ["common", "smtpd", "qmgr", "smtp-client", "lmtp-client", "metrics", "tokens", "pickup", "postwain"]:
+        for path in glob.glob(os.path.join(SOURCE, folder, "**", "*.cc"), recursive=True):
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+            fields |= set(re.findall(r'\bkv\(\s*"(\w+)"', text))
+            for call in re.finditer(r"\blog::Line(?: \w+)?\(", text):
+                words = arguments_at(text, call.end() - 1)
+                names = re.findall(r'(?<![=!]= )"(\w+)"', words)
+                events |= set(names)
+                if not names:
+                    computed.append((os.path.relpath(path, SOURCE), words.split(",")[1].strip()))
+    return events, fields, computed
+
+
+# Events whose name is computed, by the place where that is done.
+COMPUTED = {
+    ("common/agent/report.cc", "name_of(outcome.disposition)"): {"delivered", "deferred", "failed"},
+    ("qmgr/queue_settle.cc", "name"): {"bounced", "expired", "delayed", "dropped"},
+}
+BY_THE_LOG_ITSELF = {"log_dropped"}, {"lines"}
+
+
 class ManualTest(unittest.TestCase):
     def setUp(self):
         self.folder = Folder()
@@ -78,6 +113,17 @@ class ManualTest(unittest.TestCase):
         manual = {name.strip() for item in items for name in re.split(r" ?,? ?\bCm ", item) if name}
         program = self.subcommands() | {f"queue {word}" for word in self.subcommands("queue")}
         self.assertEqual(manual, program - {"queue"})
+
+    def test_same_log_events_both_ways(self):
+        events, fields, computed = logged()
+        self.assertEqual(set(COMPUTED), set(computed))
+        events = events.union(*COMPUTED.values(), BY_THE_LOG_ITSELF[0])
+        with open(os.path.join(SOURCE, "man", "postwain-log.7"), encoding="utf-8") as page:
+            listed = page.read().split(".Sh EVENTS")[1].split(".Sh FIELDS")
+        manual = [re.findall(r"^\.It Li (\w+)", part, re.MULTILINE) for part in listed]
+        for names, code in zip(manual, [events, fields | BY_THE_LOG_ITSELF[1]]):
+            self.assertEqual(len(names), len(set(names)))
+            self.assertEqual(set(names), code)
 
     def subcommands(self, *words):
         """Names that `postwain WORDS --help` lists under its heading Subcommands."""
