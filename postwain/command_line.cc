@@ -23,6 +23,7 @@
 #include "postwain/sendmail.h"
 #include "postwain/simulate_command.h"
 #include "postwain/trace_command.h"
+#include "postwain/transfer_command.h"
 #include "postwain/version.h"
 #include "postwain/watch_command.h"
 
@@ -40,6 +41,7 @@ struct Parsed {
   TraceOptions trace;
   ExplainOptions explain;
   WatchOptions watch;
+  TransferOptions transfer;
   std::string shell;  // of completion
   std::function<int()> run;
   std::string folder;  // of queue backup and queue recover
@@ -104,11 +106,45 @@ void add_backup(CLI::App& queue, Parsed& parsed) {
   }
 }
 
+void add_filter(CLI::App& command, QueueFilter& filter, const char* ids) {
+  command.add_option(ids, filter.ids, "ids of messages");
+  command.add_flag("--all", filter.all, "the whole queue");
+  command.add_option("--state", filter.state,
+                     "recipients in this state (queued, deferred, held, active)");
+  command.add_flag("--in-doubt", filter.in_doubt, "recipients who may have it already");
+  command.add_option("--domain", filter.domain, "recipients in this domain");
+  command.add_option("--sender", filter.sender, "messages of this sender (<> for bounces)");
+  command.add_option("--recipient", filter.recipient, "this recipient");
+  command.add_option("--older", filter.older, "received longer ago than this, such as 2h");
+}
+
+void add_transfer(CLI::App& queue, Parsed& parsed) {
+  CLI::App* out = queue.add_subcommand("export", "write messages to a new folder");
+  add_common(*out, parsed, true);
+  out->add_option("folder", parsed.transfer.folder, "made by this command")->required();
+  add_filter(*out, parsed.filter, "--id");
+  out->add_flag("--remove", parsed.transfer.remove, "and take them from the queue");
+  out->callback([&parsed] {
+    parsed.run = [&parsed] {
+      return export_command(parsed.options, parsed.filter, parsed.transfer);
+    };
+  });
+  CLI::App* in = queue.add_subcommand("import", "put exported messages into the queue");
+  add_common(*in, parsed, true);
+  in->add_option("folder", parsed.transfer.folder, "as export made it")->required();
+  in->add_flag("--hold", parsed.transfer.hold, "hold them all");
+  in->add_flag("--dry-run", parsed.transfer.dry_run, "only look at the files");
+  in->callback([&parsed] {
+    parsed.run = [&parsed] { return import_command(parsed.options, parsed.transfer); };
+  });
+}
+
 void add_queue(CLI::App& app, Parsed& parsed) {
   CLI::App* queue = app.add_subcommand("queue", "look at the queue and act on it");
   queue->require_subcommand(1);
   add_destinations(*queue, parsed);
   add_backup(*queue, parsed);
+  add_transfer(*queue, parsed);
   struct Action {
     const char* name;
     const char* what;
@@ -128,15 +164,7 @@ void add_queue(CLI::App& app, Parsed& parsed) {
     CLI::App* command = queue->add_subcommand(action.name, action.what);
     add_common(*command, parsed, true);
     QueueFilter& filter = parsed.filter;
-    command->add_option("ids,--id", filter.ids, "ids of messages");
-    command->add_flag("--all", filter.all, "the whole queue");
-    command->add_option("--state", filter.state,
-                        "recipients in this state (queued, deferred, held, active)");
-    command->add_flag("--in-doubt", filter.in_doubt, "recipients who may have it already");
-    command->add_option("--domain", filter.domain, "recipients in this domain");
-    command->add_option("--sender", filter.sender, "messages of this sender (<> for bounces)");
-    command->add_option("--recipient", filter.recipient, "this recipient");
-    command->add_option("--older", filter.older, "received longer ago than this, such as 2h");
+    add_filter(*command, filter, "ids,--id");
     if (action.acts)
       command->add_flag("--dry-run", filter.dry_run, "only tell how much would be changed");
     command->callback([&parsed, name = std::string(action.name)] {

@@ -11,26 +11,13 @@
 #include "common/smtp/address_syntax.h"
 #include "postwain/checked_config.h"
 #include "postwain/explain_hosts.h"
+#include "postwain/explanation_bounds.h"
 
 namespace postwain::tool {
 
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string limits_text(const qmgr::RouteSettings& route) {
-  std::string out =
-      fmt::format("{} attempts at once", route.concurrency > 0
-                                             ? std::to_string(route.concurrency)
-                                             : std::string("as many as go well (at most 20)"));
-  if (route.connections > 0) out += fmt::format(", {} connections of the route", route.connections);
-  if (route.rate_count > 0)
-    out += fmt::format(", {} per {}", route.rate_count, format_duration(route.rate_period));
-  if (route.drain_count > 0)
-    out += fmt::format(", {} per {} after an outage", route.drain_count,
-                       format_duration(route.drain_period));
-  return out;
-}
 
 Json hosts_json(const agent::NextHosts& hosts) {
   Json list = Json::array();
@@ -42,21 +29,14 @@ Json hosts_json(const agent::NextHosts& hosts) {
   return list;
 }
 
-std::string fallback_text(const qmgr::RouteSettings& route) {
-  if (route.approach.fallback.empty()) return {};
-  bool lmtp = route.approach.hop.kind == mail::HopKind::lmtp;
-  return mail::NextHop{
-      lmtp ? mail::HopKind::lmtp : mail::HopKind::smtp, {}, route.approach.fallback}
-      .key();
-}
-
 Json json_of(const Explanation& e, const Question& question) {
   Json out;
   out["address"] = question.recipient;
   out["decision"] = name_of(e.decision);
   out["reply"] = e.reply.one_line();
-  for (const ExplainedStep& step : e.steps)
-    out["steps"].push_back({{"step", step.name}, {"what", step.what}, {"origin", step.origin}});
+  for (const auto* steps : {&e.steps, &e.bounds})
+    for (const ExplainedStep& step : *steps)
+      out["steps"].push_back({{"step", step.name}, {"what", step.what}, {"origin", step.origin}});
   Json& route = out["route"];
   route["destination"] = e.destination;
   route["origin"] = e.route.origin.text();
@@ -104,24 +84,7 @@ void print_targets(const Explanation& e) {
 void print(const Explanation& e) {
   for (const ExplainedStep& step : e.steps) print_step(step.name, step.what, step.origin);
   print_targets(e);
-  print_step("TLS", std::string(mail::name_of(e.route.approach.tls)), {});
-  if (!e.route.approach.sources.empty())
-    print_step("from", fmt::format("{}", fmt::join(e.route.approach.sources, ", ")), {});
-  if (const mail::Credential& c = e.route.approach.credential; c.present())
-    print_step("login",
-               fmt::format("as {}{}", c.user,
-                           c.kind == mail::Credential::Kind::command ? ", with a token" : ""),
-               {});
-  if (!e.route.approach.certificate.chain.empty()) print_step("shows", "a certificate of ours", {});
-  if (std::string text = fallback_text(e.route); !text.empty()) print_step("fallback", text, {});
-  if (e.route.hold_in_doubt) print_step("in doubt", "held for an operator", {});
-  print_step("limits", limits_text(e.route), {});
-  std::string delays;
-  for (Duration delay : e.schedule) delays += (delays.empty() ? "" : ", ") + format_duration(delay);
-  print_step("schedule",
-             fmt::format("again after {} and so on; returned after {}", delays,
-                         format_duration(e.lifetime)),
-             {});
+  for (const ExplainedStep& step : e.bounds) print_step(step.name, step.what, step.origin);
 }
 
 void print_hosts(const agent::NextHosts& hosts) {

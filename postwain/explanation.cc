@@ -5,6 +5,7 @@
 #include "common/base/text.h"
 #include "common/mail/address.h"
 #include "common/rewrite/rewriter.h"
+#include "postwain/explanation_bounds.h"
 
 namespace postwain::tool {
 
@@ -120,6 +121,8 @@ Explanation explain(const config::Config& config, const Question& question) {
                                                : "by MX, since no [[route]] matches";
   out.steps.push_back(
       {"route", fmt::format("to {} {}", out.destination, what), out.route.origin.text()});
+  add_client_bounds(out, config, client);
+  add_route_bounds(out, config, sender.is_null());
   return out;
 }
 

@@ -24,7 +24,7 @@ struct Question {
 };
 
 struct ExplainedStep {
-  std::string name;    // "client", "MAIL", "RCPT", "route"
+  std::string name;    // "client", "MAIL", "RCPT", "route", "TLS", "schedule" …
   std::string what;    // a sentence
   std::string origin;  // "FILE:LINE:COLUMN", "default"
 };
@@ -34,9 +34,11 @@ std::string_view name_of(Decision decision);
 
 struct Explanation {
   Decision decision = Decision::accept;
-  mail::Reply reply;  // the last one the client gets
-  std::vector<ExplainedStep> steps;
-  std::size_t decided_by = 0;  // of the steps
+  mail::Reply reply;                 // the last one the client gets
+  std::vector<ExplainedStep> steps;  // up to the route
+  std::size_t decided_by = 0;        // of the steps
+  // What holds then: limits of the client, and how the route delivers (explanation_bounds.h).
+  std::vector<ExplainedStep> bounds;
   // Where what the recipient stands for goes, when that is not the recipient alone.
   struct Target {
     std::string address;

@@ -39,21 +39,6 @@ Json filter_json(const QueueFilter& filter, const std::string& id) {
   return json;
 }
 
-int check_filter(const std::string& action, const QueueFilter& filter) {
-  if (action == "show" && filter.ids.empty())
-    return fail(kExitUsage, "queue show needs the id of a message");
-  // A word forgotten must not hit the whole queue.
-  if (!is_question(action) && filter.empty())
-    return fail(kExitUsage, "queue " + action +
-                                " needs an id or a filter (--all for the whole queue; see postwain "
-                                "queue --help)");
-  if (!filter.older.empty() && !config::parse_duration(filter.older))
-    return fail(kExitUsage, "--older needs a duration such as 30m, 2h, 3d");
-  for (const std::string& id : filter.ids)
-    if (!mail::QueueId::parse(id)) return fail(kExitDataError, "'" + id + "' is not a message id");
-  return kExitOk;
-}
-
 // Collects what several requests (one for each id) have answered.
 class Answers {
  public:
@@ -137,6 +122,25 @@ class Answers {
 };
 
 }  // namespace
+
+int check_filter(const std::string& action, const QueueFilter& filter) {
+  if (action == "show" && filter.ids.empty())
+    return fail(kExitUsage, "queue show needs the id of a message");
+  // A word forgotten must not hit the whole queue.
+  if (!is_question(action) && filter.empty())
+    return fail(kExitUsage, "queue " + action +
+                                " needs an id or a filter (--all for the whole queue; see postwain "
+                                "queue --help)");
+  if (!filter.older.empty() && !config::parse_duration(filter.older))
+    return fail(kExitUsage, "--older needs a duration such as 30m, 2h, 3d");
+  for (const std::string& id : filter.ids)
+    if (!mail::QueueId::parse(id)) return fail(kExitDataError, "'" + id + "' is not a message id");
+  return kExitOk;
+}
+
+std::string filter_text(const QueueFilter& filter, const std::string& id) {
+  return filter_json(filter, id).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 int queue_command(const ClientOptions& options, const std::string& action,
                   const QueueFilter& filter) {

@@ -25,6 +25,11 @@ struct QueueFilter {
   }
 };
 
+// A sysexits code; what is wrong is printed. action: also export.
+int check_filter(const std::string& action, const QueueFilter& filter);
+// As JSON, for one of its ids (or none).
+std::string filter_text(const QueueFilter& filter, const std::string& id);
+
 // action: list, show, retry, cancel, hold, release, bounce, stats.
 int queue_command(const ClientOptions& options, const std::string& action,
                   const QueueFilter& filter);

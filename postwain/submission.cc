@@ -48,8 +48,10 @@ class Submission {
                 },
             .on_drained = {},
         });
-    connection_->send(ipc::Hello{ipc::kProtocolVersion, ipc::Role::sendmail,
-                                 static_cast<std::uint32_t>(::getpid()), "sendmail"});
+    ipc::Role role = source_.restore ? ipc::Role::restore : ipc::Role::sendmail;
+    connection_->send(ipc::Hello{ipc::kProtocolVersion, role,
+                                 static_cast<std::uint32_t>(::getpid()),
+                                 std::string(ipc::name_of(role))});
   }
 
   bool frame(ipc::FrameType type, std::string_view payload) {
@@ -79,6 +81,7 @@ class Submission {
   }
 
   void begin() {
+    if (source_.restore) connection_->send(*source_.restore);
     buffer_ = source_.head(id_);
     if (!fill(ipc::kInlineContentMax)) return;
     if (end_of_input_ && buffer_.size() <= ipc::kInlineContentMax) {

@@ -103,6 +103,7 @@ void Control::run(std::uint64_t peer, std::uint64_t request, const Command& comm
   if (name == "queue destinations") return destinations(peer, request);
   if (name == "queue suspend" || name == "queue resume")
     return suspend(peer, request, command, name == "queue suspend");
+  if (name == "queue content") return content(peer, request, command);
   if (name == "trace") return trace(peer, request, command);
   if (name == "watch") return watch(peer, request, command);
   if (name == "queue show" && !command.filter.id)
@@ -142,6 +143,34 @@ void Control::backup(std::uint64_t peer, std::uint64_t request) {
     snapshot_for_ = peer;
     reply(peer, request, json_snapshot(*made, status()));
   });
+}
+
+// A piece of a message's content, from an offset on.
+void Control::content(std::uint64_t peer, std::uint64_t request, const Command& command) {
+  if (!command.filter.id)
+    return reply(peer, request, json_error("say which message"), true, kExitUsage);
+  mail::QueueId id = *command.filter.id;
+  std::uint64_t offset = command.offset;
+  auto gone = [this, peer, request, id] {
+    reply(peer, request, json_error("no message " + id.text() + " in the queue"), true,
+          kExitNoInput);
+  };
+  queue_.store().read(
+      [this, peer, request, id, offset, gone](Store& store) -> StoreThread::Completion {
+        auto found = store.message(id, 0, 1);
+        bool there = found && *found && offset <= (*found)->info.size;
+        if (!there) return gone;
+        const MessageInfo& info = (*found)->info;
+        auto length =
+            static_cast<std::size_t>(std::min<std::uint64_t>(kContentPiece, info.size - offset));
+        return [this, peer, request, id, offset, length, in_file = info.in_file, gone] {
+          queue_.read_content(id, in_file, offset, length,
+                              [this, peer, request, gone](const std::optional<std::string>& bytes) {
+                                if (!bytes) return gone();
+                                reply(peer, request, json_content(*bytes));
+                              });
+        };
+      });
 }
 
 void Control::destinations(std::uint64_t peer, std::uint64_t request) {

@@ -92,6 +92,7 @@ class Control {
   void watch(std::uint64_t peer, std::uint64_t request, const Command& command);
   void show_live(const Recorder::Live& live);
   // Who is at the other end, for the history: "alice (uid 1000, pid 4711)".
+  void content(std::uint64_t peer, std::uint64_t request, const Command& command);
   std::string operator_at(std::uint64_t peer) const;
   void walk(std::uint64_t peer, std::uint64_t request, const Command& command, Purpose purpose,
             Action action = Action::retry);

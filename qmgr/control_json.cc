@@ -83,11 +83,37 @@ Json continued_json(const StoredMessage& slice) {
   return Json{{"id", slice.info.id.text()}, {"continued", true}};
 }
 
+std::string_view name_of_body(mail::BodyType body) {
+  constexpr std::string_view kNames[] = {"7BIT", "8BITMIME", "BINARYMIME"};
+  return kNames[static_cast<std::size_t>(body)];
+}
+
+std::string_view name_of_ret(mail::DsnReturn ret) {
+  constexpr std::string_view kNames[] = {"", "FULL", "HDRS"};
+  return kNames[static_cast<std::size_t>(ret)];
+}
+
+std::string notify_text(mail::Notify notify) {
+  constexpr std::pair<int, std::string_view> kNames[] = {{mail::Notify::never, "NEVER"},
+                                                         {mail::Notify::success, "SUCCESS"},
+                                                         {mail::Notify::failure, "FAILURE"},
+                                                         {mail::Notify::delay, "DELAY"}};
+  std::string out;
+  for (const auto& [bit, name] : kNames)
+    if ((notify.bits & bit) != 0) out += (out.empty() ? "" : ",") + std::string(name);
+  return out;
+}
+
 void add_details(Json& out, const MessageInfo& info) {
   out["protocol"] = info.arrival.protocol;
   out["client_address"] = info.arrival.client_address;
   out["client_name"] = info.arrival.client_name;
   out["account"] = info.arrival.account;
+  out["body"] = name_of_body(info.envelope.body);
+  out["eight_bit"] = info.eight_bit;
+  out["ret"] = name_of_ret(info.envelope.ret);
+  out["kind"] = static_cast<int>(info.kind);
+  out["received_ms"] = to_unix_ms(info.arrival.received_at);
   out["envid"] = info.envelope.envid;
   out["smtputf8"] = info.envelope.smtputf8;
   out["require_tls"] = info.envelope.require_tls;
@@ -162,6 +188,8 @@ Result<Command> parse_command(const std::string& json) {
   command.query = text_of(request, "query");
   if (auto limit = request.find("limit"); limit != request.end() && limit->is_number_unsigned())
     command.limit = limit->get<std::size_t>();
+  if (auto at = request.find("offset"); at != request.end() && at->is_number_unsigned())
+    command.offset = at->get<std::uint64_t>();
   command.state = text_of(request, "state");
   command.version = text_of(request, "version");
   if (auto list = request.find("processes"); list != request.end() && list->is_array())
@@ -177,6 +205,10 @@ Result<Command> parse_command(const std::string& json) {
 
 std::string json_error(const std::string& text) {
   return write(Json{{"error", text}});
+}
+
+std::string json_content(std::string_view bytes) {
+  return write(Json{{"data", base64_encode(bytes)}});
 }
 
 std::string json_ok() {
@@ -223,6 +255,7 @@ std::string json_shown(const StoredMessage& slice, const IsActive& is_active, bo
     Json one = recipient_json(r, states[i] == ShownState::active);
     one["index"] = r.index;
     one["route"] = r.destination;
+    one["notify"] = notify_text(r.recipient.notify);
     one["orcpt"] = r.recipient.orcpt;
     one["delay_warned"] = r.delay_warned;
     one["last_stage"] = r.last.at == WallTime{} ? "" : mail::name_of(r.last.stage);

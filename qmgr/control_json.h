@@ -33,6 +33,7 @@ struct Command {
   bool all = false;
   bool dry_run = false;  // tell what it would be done to
   ListFilter filter;
+  std::uint64_t offset = 0;  // of "queue content"
   // "trace":
   std::string query;
   std::size_t limit = 20;
@@ -47,6 +48,9 @@ Result<Command> parse_command(const std::string& json);
 
 std::string json_error(const std::string& text);
 std::string json_ok();
+// {"data": base64}, of at most kContentPiece bytes.
+constexpr std::size_t kContentPiece = 512U << 10;
+std::string json_content(std::string_view bytes);
 // suspension: null when there is none.
 std::string json_destination(const DestinationReport& report, const Suspension* suspension);
 

@@ -46,8 +46,11 @@ void fill(NewMessage& message, mail::QueueId id, mail::Envelope envelope, ipc::A
 
 }  // namespace
 
-void Intake::peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, bool counts) {
-  peers_[peer] = Peer{&connection, counts, 0, {}};
+void Intake::peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, ipc::Role role) {
+  Peer& entry = peers_[peer];
+  entry.connection = &connection;
+  entry.counts = role == ipc::Role::smtpd;
+  entry.may_restore = role == ipc::Role::restore;
   connection.send(admission_);
 }
 
@@ -81,6 +84,7 @@ bool Intake::frame(std::uint64_t number, ipc::FrameType type, std::string_view p
   if (type == ipc::FrameType::submit_chunk) return chunk(number, peer, payload);
   if (type == ipc::FrameType::submit_end) return end(number, peer, payload);
   if (type == ipc::FrameType::submit_abort) return abort(peer, payload);
+  if (type == ipc::FrameType::restore) return restore(peer, payload);
   if (type == ipc::FrameType::probe) return probe(number, peer, payload);
   return false;
 }
@@ -95,8 +99,27 @@ bool Intake::submit(std::uint64_t number, Peer& peer, std::string_view payload) 
   message.info.size = frame.content.size();
   message.info.eight_bit = frame.eight_bit;
   message.content = std::string(frame.content);
+  mark_restored(peer, message);
   hand_on(number, std::move(message), nullptr);
   return true;
+}
+
+bool Intake::restore(Peer& peer, std::string_view payload) {
+  ipc::Restore frame;
+  bool good = peer.may_restore && ipc::decode(payload, frame) &&
+              frame.kind <= static_cast<std::uint8_t>(MessageKind::double_bounce) &&
+              frame.held_for.size() <= kHeldForMax;
+  if (good) peer.restore = std::move(frame);
+  return good;
+}
+
+// What was said of it comes with the message.
+void Intake::mark_restored(Peer& peer, NewMessage& message) {
+  if (!peer.restore || peer.restore->id != message.info.id) return;
+  message.restored = true;
+  message.info.kind = static_cast<MessageKind>(peer.restore->kind);
+  message.held_for = std::move(peer.restore->held_for);
+  peer.restore.reset();
 }
 
 // For smtpd: who may submit as sendmail does is anybody on this machine.
@@ -115,7 +138,8 @@ bool Intake::probe(std::uint64_t number, Peer& peer, std::string_view payload) {
 void Intake::hand_on(std::uint64_t number, NewMessage message,
                      std::function<void(AcceptEnd)> on_end) {
   mail::QueueId id = message.info.id;
-  std::string account = message.info.arrival.account;
+  // What was counted once is not counted again.
+  std::string account = message.restored ? std::string() : message.info.arrival.account;
   auto recipients = static_cast<std::uint32_t>(message.recipients.size());
   AccountLimits::Verdict verdict = limits_.count(account, recipients, mono_now());
   if (verdict.report)
@@ -149,6 +173,7 @@ bool Intake::open(Peer& peer, std::string_view payload) {
   Transaction& transaction = entry->second;
   fill(transaction.message, frame.id, std::move(frame.envelope), std::move(frame.arrival));
   transaction.message.info.in_file = true;
+  mark_restored(peer, transaction.message);
   transaction.upload = std::make_shared<Upload>();
   queue_.worker().run([upload = transaction.upload, files = queue_.files(),
                        id = frame.id]() -> ContentWorker::Completion {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -23,6 +24,8 @@ namespace postwain::qmgr {
 constexpr std::size_t kOpenTransactionsMax = 10000;  // large messages of one peer under way
 constexpr std::size_t kEnvelopeRecipientsMax = 100000;
 
+constexpr std::size_t kHeldForMax = 200;
+
 class Intake {
  public:
   Intake(Queue& queue, Probes& probes, const config::Auth& auth)
@@ -31,8 +34,9 @@ class Intake {
   // A new configuration; what accounts have sent stays counted.
   void configure(const config::Auth& auth) { limits_.configure(auth); }
 
-  // counts: its past_data figures tell how many sessions may join a commit (smtpd).
-  void peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, bool counts);
+  // Only smtpd's past_data figures tell how many sessions may join a commit; only who may restore
+  // may say that a message was queued before.
+  void peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, ipc::Role role);
   void peer_lost(std::uint64_t peer);
   // False: not a valid frame of an intake peer.
   bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload);
@@ -57,7 +61,9 @@ class Intake {
   struct Peer {
     daemon::IpcConnection* connection;
     bool counts = false;
+    bool may_restore = false;
     std::uint32_t past_data = 0;
+    std::optional<ipc::Restore> restore;  // said of the submission that comes next
     std::unordered_map<mail::QueueId, Transaction> transactions;
   };
 
@@ -66,6 +72,8 @@ class Intake {
   bool chunk(std::uint64_t number, Peer& peer, std::string_view payload);
   bool end(std::uint64_t number, Peer& peer, std::string_view payload);
   bool abort(Peer& peer, std::string_view payload);
+  bool restore(Peer& peer, std::string_view payload);
+  static void mark_restored(Peer& peer, NewMessage& message);
   bool probe(std::uint64_t number, Peer& peer, std::string_view payload);
   void stored(std::uint64_t number, mail::QueueId id, std::size_t bytes);
   void file_finished(std::uint64_t number, mail::QueueId id, const std::shared_ptr<Upload>& upload);

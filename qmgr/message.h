@@ -55,6 +55,7 @@ struct NewMessage {
   std::string given_sender{};  // whom the client named, where another reverse-path came of it
   mail::QueueId part_of{};     // split off from this one, for a reverse-path of its own
   std::string held_for{};      // not empty: its recipients are held from the start, and this is why
+  bool restored = false;       // of another queue: its recipients are expanded already
 };
 
 enum class RecipientState : std::uint8_t { waiting, held };

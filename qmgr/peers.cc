@@ -14,7 +14,12 @@ bool is_agent(ipc::Role role) {
   return role == ipc::Role::smtp_client || role == ipc::Role::lmtp_client;
 }
 bool is_intake(ipc::Role role) {
-  return role == ipc::Role::smtpd || role == ipc::Role::sendmail;
+  return role == ipc::Role::smtpd || role == ipc::Role::sendmail || role == ipc::Role::restore;
+}
+
+// Comes and goes with a command somebody gives.
+bool is_command(ipc::Role role) {
+  return role == ipc::Role::control || role == ipc::Role::sendmail || role == ipc::Role::restore;
 }
 
 }  // namespace
@@ -90,7 +95,7 @@ bool Peers::hello(std::uint64_t number, Peer& peer, std::string_view payload) {
   last_worker_ = static_cast<std::uint16_t>(last_worker_ % 1023 + 1);  // 0 is qmgr itself
   peer.connection->send(ipc::Welcome{ipc::kProtocolVersion, last_worker_});
   if (is_intake(peer.role))
-    parts_.intake.peer_connected(number, *peer.connection, peer.role == ipc::Role::smtpd);
+    parts_.intake.peer_connected(number, *peer.connection, peer.role);
   else if (is_agent(peer.role))
     parts_.delivery.agent_connected(
         number, peer.role == ipc::Role::lmtp_client ? Pool::lmtp : Pool::smtp, *peer.connection);
@@ -99,7 +104,7 @@ bool Peers::hello(std::uint64_t number, Peer& peer, std::string_view payload) {
   else
     parts_.control.peer_connected(number, *peer.connection, peer.role == ipc::Role::supervisor,
                                   peer.name);
-  if (peer.role != ipc::Role::control && peer.role != ipc::Role::sendmail)
+  if (!is_command(peer.role))
     log::Line(log::Level::info, "peer_connected").kv("name", hello.name).kv("pid", hello.pid);
   return true;
 }
@@ -108,7 +113,7 @@ void Peers::closed(std::uint64_t number, const std::string& why) {
   auto found = peers_.find(number);
   if (found == peers_.end()) return;
   const Peer& peer = found->second;
-  bool usual = peer.role == ipc::Role::control || peer.role == ipc::Role::sendmail;
+  bool usual = is_command(peer.role);
   if (peer.welcomed && (!usual || why == "malformed frame"))
     log::Line(log::Level::info, "peer_lost").kv("name", peer.name).kv("reason", why);
   remove(number);

@@ -87,7 +87,7 @@ void Queue::accept(NewMessage message, std::function<void(AcceptEnd)> done) {
       r.recipient.address = mail::Address::from_text(config_.postmaster);
   auto request = std::make_unique<AcceptRequest>();
   Submission& submission = request->submission;
-  if (rewriter_->idle()) {
+  if (rewriter_->idle() || message.restored) {
     submission.message = std::move(message);
   } else {
     mail::QueueId id = message.info.id;

@@ -15,6 +15,11 @@ std::string Origin::text() const {
   return fmt::format("{}:{}:{}", file, line, column);
 }
 
+Origin Config::place_of(std::string_view table, std::string_view key) const {
+  auto found = places.find(fmt::format("{} {}", table, key));
+  return found == places.end() ? Origin{} : found->second;
+}
+
 std::string Listener::name() const {
   if (!unix_path.empty()) return "unix:" + unix_path;
   if (host.find(':') != std::string::npos) return fmt::format("[{}]:{}", host, port);

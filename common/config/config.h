@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -339,6 +340,11 @@ struct Config {
   std::string metrics_address;
   Log log;
   std::vector<Expect> expects;
+
+  // Where each value that was given stands, by table and key; a table that may be repeated goes by
+  // the text of its own origin. For telling which line decides, not for deciding.
+  std::map<std::string, Origin> places;
+  Origin place_of(std::string_view table, std::string_view key) const;  // line 0: nowhere
 
   std::string qmgr_socket() const { return runtime_dir + "/qmgr.sock"; }
 };

@@ -47,6 +47,7 @@ class Loader {
       // Half a document would only yield complaints about what it lacks.
       if (whole) read_document(context_, document, host_name(document), loaded_.config);
     }
+    loaded_.config.places = std::move(context_.places);
     finish(context_.diagnostics, loaded_.diagnostics);
     finish(context_.warnings, loaded_.warnings);
     return std::move(loaded_);

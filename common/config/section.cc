@@ -32,7 +32,11 @@ std::string Section::place() const {
 const Node* Section::find(std::string_view key) {
   if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.emplace_back(key);
   const Entry* entry = table_.find(key);
-  return entry == nullptr ? nullptr : &entry->value;
+  if (entry == nullptr) return nullptr;
+  bool repeated = title_.compare(0, 2, "[[") == 0;
+  context_.places.emplace(fmt::format("{} {}", repeated ? table_.origin.text() : title_, key),
+                          entry->value.origin);
+  return &entry->value;
 }
 
 const Node* Section::find(std::string_view key, Node::Kind kind) {

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <initializer_list>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@ struct Context {
   std::function<std::optional<std::string>(const NamedFile& file, const Origin& named_at)> read;
   std::vector<Diagnostic> diagnostics;
   std::vector<Diagnostic> warnings;
+  std::map<std::string, Origin> places;  // Config::places
 
   void error(const Origin& at, std::string message);
   void warn(const Origin& at, std::string message);

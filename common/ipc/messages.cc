@@ -144,7 +144,7 @@ namespace ipc {
 
 PW_VISIT(Hello) {
   field(a, v.version);
-  enum_field(a, v.role, Role::tokens);
+  enum_field(a, v.role, Role::restore);
   fields(a, v.pid, v.name);
 }
 PW_VISIT(Welcome) {
@@ -197,6 +197,9 @@ PW_VISIT(Lease) {
   time_field(a, v.received_at);
   optional_field(a, v.sts);
   fields(a, v.size, v.eight_bit, v.inlined, v.content, v.probe);
+}
+PW_VISIT(Restore) {
+  fields(a, v.id, v.kind, v.held_for);
 }
 PW_VISIT(ContentRequest) {
   fields(a, v.lease, v.offset, v.length);
@@ -265,6 +268,7 @@ PW_MESSAGE(SubmitOpen)
 PW_MESSAGE(SubmitChunk)
 PW_MESSAGE(SubmitEnd)
 PW_MESSAGE(SubmitAbort)
+PW_MESSAGE(Restore)
 PW_MESSAGE(SubmitResult)
 PW_MESSAGE(ChunksStored)
 PW_MESSAGE(Admission)
@@ -316,6 +320,8 @@ std::string_view name_of(Role role) {
       return "metrics";
     case Role::tokens:
       return "tokens";
+    case Role::restore:
+      return "restore";
   }
   return "?";
 }

@@ -20,7 +20,7 @@
 
 namespace postwain::ipc {
 
-constexpr std::uint16_t kProtocolVersion = 5;
+constexpr std::uint16_t kProtocolVersion = 6;
 constexpr std::size_t kFrameMax = 8U << 20;  // a frame larger than this closes the connection
 constexpr std::size_t kInlineContentMax = 64U << 10;  // larger content travels in chunks
 constexpr std::size_t kContentChunk = 64U << 10;
@@ -36,6 +36,7 @@ enum class FrameType : std::uint16_t {
   submit_end = 13,
   submit_abort = 14,
   probe = 15,
+  restore = 16,
   // qmgr to intake
   submit_result = 20,
   chunks_stored = 21,
@@ -65,6 +66,7 @@ enum class Role : std::uint8_t {
   sendmail,
   metrics,  // may ask for the metrics, and nothing else
   tokens,   // is asked for tokens, and nothing else
+  restore,  // puts messages of another queue into this one
 };
 std::string_view name_of(Role role);
 
@@ -128,6 +130,15 @@ struct SubmitEnd {
 struct SubmitAbort {
   static constexpr FrameType kType = FrameType::submit_abort;
   mail::QueueId id;
+};
+
+// In front of a submission of that id: it has been in a queue before. Its recipients stand for
+// nothing else any more, and it counts for nobody.
+struct Restore {
+  static constexpr FrameType kType = FrameType::restore;
+  mail::QueueId id;
+  std::uint8_t kind = 0;  // qmgr::MessageKind
+  std::string held_for;   // not empty: held, and why
 };
 
 // code 250: committed and synced. Anything else: not accepted, the reply is for the client.

@@ -21,6 +21,10 @@ QUESTIONS = [  # client, sender, recipient
     ("127.0.0.2", "a@else.test", "bert@our.test")]
 
 
+def origin_of(steps, part):
+    return next(step["origin"] for step in steps if part in step["what"])
+
+
 class Explain(PostwainTestCase):
     def begin(self, **more):
         self.sink = self.closing(SmtpSink())
@@ -67,6 +71,20 @@ class Explain(PostwainTestCase):
         self.assertIn(f":{self.line_of('trusted_networks')}:", told["steps"][0]["origin"])
         told = self.explain("anna@our.test", "--from", "a@later.test")
         self.assertIn(f":{self.line_of('[[rule]]')}:", told["steps"][1]["origin"])
+
+    def test_each_bound_has_its_line(self):
+        self.begin(limits={"connections_per_ip": 7, "client_messages": "9/min"})
+        steps = self.explain("anna@our.test")["steps"]
+
+        for part, text in [("7 connections of one address", "connections_per_ip"), ("9 per 1m messages", "client_messages"),
+                           ("100 per 1m", "rate ="), ("127.0.0.1", "sources"), ("again after 3m, 7h", "retry =")]:
+            self.assertIn(f":{self.line_of(text)}:", origin_of(steps, part), part)
+        for part in ("messages of at most 50.0 MiB", "attempts at once", "returned after 5d", "warned after 4h"):
+            self.assertEqual("default", origin_of(steps, part), part)
+        steps = self.explain("x@far.test", "--client", "127.0.0.2", "--from", "<>")["steps"]
+        self.assertFalse([s for s in steps if "9 per 1m messages" in s["what"]])  # not for trusted clients
+        self.assertEqual("default", origin_of(steps, "given up after 2d"))
+        self.assertTrue(all(step["origin"] for step in steps if step["step"] not in ("sender",)))
 
     def test_next_hops_and_bounds(self):
         self.begin()

@@ -91,6 +91,7 @@ void torture(const Message& message) {
 }  // namespace
 
 TEST_CASE("messages survive coding and refuse every cut") {
+  torture(Restore{mail::QueueId{7}, 2, "why"});
   torture(Hello{kProtocolVersion, Role::lmtp_client, 42, "lmtp-client[0]"});
   Submit submit;
   submit.id = mail::QueueId{99};
@@ -132,7 +133,7 @@ TEST_CASE("frames are cut at any split, a lying length is broken") {
 }
 
 TEST_CASE("every role says hello") {
-  for (int number = 0; number <= static_cast<int>(ipc::Role::tokens); ++number) {
+  for (int number = 0; number <= static_cast<int>(ipc::Role::restore); ++number) {
     auto role = static_cast<ipc::Role>(number);
     CAPTURE(number);
     CHECK(ipc::name_of(role) != "?");
