@@ -61,6 +61,7 @@ void Intake::peer_lost(std::uint64_t peer) {
     if (!transaction.ending) drop(std::move(transaction.upload));
   note_past_data(found->second, 0);
   peers_.erase(found);
+  count_sessions();
 }
 
 void Intake::set_admission(const ipc::Admission& admission) {
@@ -84,6 +85,7 @@ bool Intake::frame(std::uint64_t number, ipc::FrameType type, std::string_view p
   if (type == ipc::FrameType::submit_chunk) return chunk(number, peer, payload);
   if (type == ipc::FrameType::submit_end) return end(number, peer, payload);
   if (type == ipc::FrameType::submit_abort) return abort(peer, payload);
+  if (type == ipc::FrameType::receiver_counts) return counts(peer, payload);
   if (type == ipc::FrameType::restore) return restore(peer, payload);
   if (type == ipc::FrameType::probe) return probe(number, peer, payload);
   return false;
@@ -102,6 +104,22 @@ bool Intake::submit(std::uint64_t number, Peer& peer, std::string_view payload) 
   mark_restored(peer, message);
   hand_on(number, std::move(message), nullptr);
   return true;
+}
+
+bool Intake::counts(Peer& peer, std::string_view payload) {
+  ipc::ReceiverCounts frame;
+  if (!peer.counts || !ipc::decode(payload, frame) || frame.numbers.size() != ipc::kCounted)
+    return false;
+  peer.sessions = frame.sessions;
+  for (std::size_t i = 0; i < ipc::kCounted; ++i) queue_.metrics().receivers[i] += frame.numbers[i];
+  count_sessions();
+  return true;
+}
+
+void Intake::count_sessions() {
+  std::uint64_t sum = 0;
+  for (const auto& [number, peer] : peers_) sum += peer.sessions;
+  queue_.metrics().sessions = sum;
 }
 
 bool Intake::restore(Peer& peer, std::string_view payload) {

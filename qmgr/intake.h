@@ -63,6 +63,7 @@ class Intake {
     bool counts = false;
     bool may_restore = false;
     std::uint32_t past_data = 0;
+    std::uint32_t sessions = 0;           // of an smtpd, as it said last
     std::optional<ipc::Restore> restore;  // said of the submission that comes next
     std::unordered_map<mail::QueueId, Transaction> transactions;
   };
@@ -72,6 +73,8 @@ class Intake {
   bool chunk(std::uint64_t number, Peer& peer, std::string_view payload);
   bool end(std::uint64_t number, Peer& peer, std::string_view payload);
   bool abort(Peer& peer, std::string_view payload);
+  bool counts(Peer& peer, std::string_view payload);
+  void count_sessions();
   bool restore(Peer& peer, std::string_view payload);
   static void mark_restored(Peer& peer, NewMessage& message);
   bool probe(std::uint64_t number, Peer& peer, std::string_view payload);

@@ -10,6 +10,7 @@
 
 #include "common/base/time.h"
 #include "common/ipc/messages.h"
+#include "common/ipc/receiver_counts.h"
 #include "common/mail/outcome.h"
 
 #include "qmgr/changes.h"
@@ -57,6 +58,8 @@ class Metrics {
   std::array<std::uint64_t, 4> tls{};                           // deliveries, by TlsSeen
   std::array<std::uint64_t, 5> notices{};                       // by DsnAction
   std::array<std::uint64_t, 3> probes{};                        // by verdict
+  std::uint64_t sessions = 0;                                   // open at the moment
+  ipc::ReceiverNumbers receivers{};                             // of all smtpd, by Counted
   std::uint64_t in_doubt = 0;
   Histogram accept;
   Histogram wait;

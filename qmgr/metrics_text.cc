@@ -105,6 +105,41 @@ void counter_part(Page& page, const Metrics& m) {
   page.histogram("postwain_attempt_seconds", "Duration of attempts.", m.attempt);
 }
 
+void receiver_part(Page& page, const Metrics& m) {
+  struct Row {
+    ipc::Counted what;
+    const char* label;
+  };
+  auto rows = [&](const char* label, std::initializer_list<Row> list) {
+    for (const Row& row : list)
+      page.value(label, row.label, m.receivers[static_cast<std::size_t>(row.what)]);
+  };
+  using ipc::Counted;
+  page.one("postwain_sessions", "gauge", "Sessions of clients open at the moment.", m.sessions);
+  page.one("postwain_sessions_total", "counter", "Sessions of clients.",
+           m.receivers[static_cast<std::size_t>(Counted::sessions)]);
+  page.one("postwain_connections_refused_total", "counter", "Connections turned away by a limit.",
+           m.receivers[static_cast<std::size_t>(Counted::turned_away)]);
+  page.metric("postwain_received_tls_total", "counter", "Handshakes with clients, by TLS version.");
+  rows("tls",
+       {{Counted::tls12, "TLSv1.2"}, {Counted::tls13, "TLSv1.3"}, {Counted::tls_failed, "failed"}});
+  page.metric("postwain_logins_total", "counter", "Attempts of clients to log in.");
+  rows("result", {{Counted::logins, "ok"},
+                  {Counted::logins_failed, "failed"},
+                  {Counted::logins_locked, "locked"},
+                  {Counted::logins_trouble, "trouble"}});
+  page.metric("postwain_refused_total", "counter", "What clients were refused, by stage.");
+  rows("stage", {{Counted::refused_mail, "mail"},
+                 {Counted::refused_rcpt, "rcpt"},
+                 {Counted::refused_content, "content"},
+                 {Counted::refused_queue, "queue"}});
+  page.metric("postwain_client_replies_total", "counter", "Replies to clients, by class.");
+  rows("class", {{Counted::replies_2xx, "2xx"},
+                 {Counted::replies_3xx, "3xx"},
+                 {Counted::replies_4xx, "4xx"},
+                 {Counted::replies_5xx, "5xx"}});
+}
+
 void destination_part(Page& page, const std::vector<DestinationReport>& destinations) {
   std::size_t open = 0;
   std::size_t suspended = 0;
@@ -127,6 +162,7 @@ std::string metrics_text(const QueueStatus& status, const Metrics& metrics,
   Page page;
   queue_part(page, status);
   destination_part(page, destinations);
+  receiver_part(page, metrics);
   counter_part(page, metrics);
   return page.take();
 }

@@ -28,6 +28,7 @@ class Intake final : public QmgrPort {
   void send(const ipc::SubmitChunk& message) override { link_.send(message); }
   void send(const ipc::SubmitEnd& message) override { link_.send(message); }
   void send(const ipc::SubmitAbort& message) override { link_.send(message); }
+  void send(const ipc::ReceiverCounts& counts) { link_.send(counts); }
   void watch(mail::QueueId id, Handover& handover) override { watched_[id] = &handover; }
   void forget(mail::QueueId id) override { watched_.erase(id); }
   std::uint32_t& past_data() override { return past_data_; }

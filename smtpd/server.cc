@@ -12,6 +12,7 @@ namespace postwain::smtpd {
 namespace {
 
 constexpr Duration kSweepEvery = std::chrono::seconds(1);
+constexpr Duration kTellCounts = std::chrono::seconds(5);
 constexpr Duration kQmgrWaitMax = std::chrono::seconds(2);
 constexpr Duration kDrainMax = std::chrono::seconds(30);
 // Sessions of a replaced process may last that long.
@@ -35,7 +36,8 @@ Server::Server(net::Loop& loop, daemon::Start& start)
       guard_(share_of(config_.auth.lockout_failures, config_.workers.smtpd),
              config_.auth.lockout_period),
       rates_(config_.limits, config_.workers.smtpd),
-      shared_{loop_, config_, policy_, intake_, nullptr, nullptr, &guard_, &rates_, nullptr},
+      shared_{loop_,   config_, policy_, intake_, nullptr,
+              nullptr, &guard_, &rates_, nullptr, &counters_},
       accept_anyway_(loop),
       sweeper_(loop) {
   sweeper_.repeat(kSweepEvery, [this] { sweep(); });
@@ -194,6 +196,7 @@ void Server::begin_session(const config::Listener& listener, net::Stream stream,
 
 void Server::turn_away(const config::Listener& listener, net::Stream stream,
                        const mail::Reply& reply) {
+  counters_.add(ipc::Counted::turned_away);
   log::Line(log::Level::info, "refused")
       .kv("client", stream.peer().host)
       .kv("on", listener.name())
@@ -227,6 +230,7 @@ void Server::sweep() {
   all.reserve(sessions_.size());
   for (auto& [raw, session] : sessions_) all.push_back(raw);
   if (retiring_ && !draining_ && now >= drain_until_) return drain();
+  if (now - counts_told_ >= kTellCounts) tell_counts();
   bool give_up = draining_ && now >= drain_until_;
   // A session may end here, but none is destroyed before the end of the turn.
   for (Session* session : all) session->sweep(now);
@@ -235,6 +239,14 @@ void Server::sweep() {
     log::Line(log::Level::warning, "drain_cut_short").kv("sessions", sessions_.size());
     loop_.stop();
   }
+}
+
+void Server::tell_counts() {
+  counts_told_ = loop_.now();
+  if (!intake_.up()) return;
+  ipc::ReceiverNumbers numbers = counters_.take();
+  intake_.send(ipc::ReceiverCounts{static_cast<std::uint32_t>(sessions_.size()),
+                                   {numbers.begin(), numbers.end()}});
 }
 
 void Server::drain() {
@@ -262,7 +274,9 @@ void Server::retire() {
 }
 
 void Server::stop_when_idle() {
-  if ((draining_ || retiring_) && sessions_.empty() && receptions_.empty()) loop_.stop();
+  if ((!draining_ && !retiring_) || !sessions_.empty() || !receptions_.empty()) return;
+  tell_counts();
+  loop_.stop();
 }
 
 }  // namespace postwain::smtpd

@@ -12,6 +12,7 @@
 #include "common/tls/tls.h"
 #include "smtpd/client_rates.h"
 #include "smtpd/connection_limits.h"
+#include "smtpd/counters.h"
 #include "smtpd/intake.h"
 #include "smtpd/policy.h"
 #include "smtpd/proxy_reception.h"
@@ -49,6 +50,7 @@ class Server {
   void session_over(Session& session);
   void bury();
   void sweep();
+  void tell_counts();
   void stop_when_idle();
 
   net::Loop& loop_;
@@ -62,6 +64,8 @@ class Server {
   std::unique_ptr<LoginBackend> logins_;
   LoginGuard guard_;
   ClientRates rates_;
+  Counters counters_;
+  MonoTime counts_told_{};
   Shared shared_;
   std::unordered_map<Session*, std::unique_ptr<Session>> sessions_;
   std::unordered_map<ProxyReception*, std::unique_ptr<ProxyReception>> receptions_;

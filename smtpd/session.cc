@@ -67,6 +67,7 @@ Session::Session(const Shared& shared, const config::Listener& listener, net::St
     looks_ = std::make_unique<dns::ClientLooks>(shared.loop, *shared.resolver);
     if (!client_.address.empty() && asks_client(shared.config)) looks_->client(client_.address);
   }
+  count(ipc::Counted::sessions);
   log::Line(log::Level::debug, "connect").kv("client", client_.address).kv("on", listener.name());
   channel_ = std::make_unique<daemon::Channel>(
       shared_.loop, std::move(stream),
@@ -104,6 +105,7 @@ void Session::received(std::string_view bytes) {
 
 void Session::tls_opened() {
   if (over_) return;
+  count(channel_->tls_version() == "TLSv1.2" ? ipc::Counted::tls12 : ipc::Counted::tls13);
   engine_.tls_started();
   client_.account.clear();
   look_at_certificate();
@@ -114,6 +116,7 @@ void Session::tls_opened() {
 
 void Session::closed(const std::string& why) {
   if (over_) return;
+  if (patience_.phase() == Patience::Phase::handshake) count(ipc::Counted::tls_failed);
   // A client may send its end behind its last command and still wants its replies.
   if (why.empty() && content_ended_) {
     half_closed_ = true;
@@ -161,6 +164,7 @@ void Session::adjust_reading() {
 void Session::finish(std::string_view why) {
   flush();
   over_ = true;
+  count_replies();
   log::Line(log::Level::debug, "disconnect").kv("client", client_.address).kv("reason", why);
   drop_transaction();
   login_.reset();
@@ -175,6 +179,7 @@ void Session::sweep(MonoTime now) {
   if (over_ || !patience_.exhausted(now)) return;
   switch (patience_.phase()) {
     case Patience::Phase::handshake:
+      count(ipc::Counted::tls_failed);
       return finish("TLS handshake timed out");
     case Patience::Phase::qmgr:
       if (handover_ && !handover_->over()) return handover_->give_up();
@@ -226,6 +231,7 @@ bool Session::handle(smtp::Event& event) {
       on_content_end();
       return true;
     case smtp::EventKind::content_refused:
+      count(ipc::Counted::refused_content);
       log_refused(event.reply, {}, "content", nullptr);
       drop_transaction();
       if (draining_) engine_.shut_down(shutting_down(), "shutdown");
@@ -304,6 +310,7 @@ void Session::on_xforward() {
 
 void Session::on_data() {
   if (auto refusal = shared_.intake.refusal()) {
+    count(ipc::Counted::refused_queue);
     log_refused(*refusal, {}, "queue", nullptr);
     return engine_.answer(*refusal);
   }
@@ -361,6 +368,7 @@ void Session::on_content() {
 void Session::on_content_end() {
   PW_CHECK(handover_.has_value());
   if (auto refusal = check_header(true)) {
+    count(ipc::Counted::refused_content);
     log_refused(*refusal, {}, "header section", nullptr);
     drop_transaction();
     return engine_.answer(*refusal);
@@ -383,6 +391,7 @@ void Session::handed_over(const mail::Reply& reply) {
       in_transaction_ = false;
       engine_.answer({250, {2, 0, 0}, "Ok: queued as " + id_.text()});
     } else {
+      count(ipc::Counted::refused_queue);
       log_refused(reply, {}, "queue", nullptr);
       in_transaction_ = false;
       engine_.answer(reply.transient() || reply.permanent() ? reply : queue_unavailable());
@@ -422,7 +431,21 @@ void Session::drop_transaction() {
   if (!over_) patience_.enter(Patience::Phase::command, shared_.loop.now());
 }
 
+void Session::count(ipc::Counted what, std::uint64_t number) {
+  if (shared_.counters != nullptr) shared_.counters->add(what, number);
+}
+
+// What the engine said since it was asked last.
+void Session::count_replies() {
+  auto said = engine_.take_replies_said();
+  count(ipc::Counted::replies_2xx, said[2]);
+  count(ipc::Counted::replies_3xx, said[3]);
+  count(ipc::Counted::replies_4xx, said[4]);
+  count(ipc::Counted::replies_5xx, said[5]);
+}
+
 void Session::log_accepted() {
+  count_replies();
   log::Line line(log::Level::info, "accepted");
   line.kv("id", id_.text()).kv("from", sender_).kv("size", handover_->size());
   const auto& recipients = handover_->envelope().recipients;

@@ -12,6 +12,7 @@
 #include "common/dns/client_looks.h"
 #include "common/smtp/server_engine.h"
 #include "smtpd/client_rates.h"
+#include "smtpd/counters.h"
 #include "smtpd/handover.h"
 #include "smtpd/header_check.h"
 #include "smtpd/intake.h"
@@ -33,6 +34,7 @@ struct Shared {
   LoginGuard* guard = nullptr;        // null: no lock-out
   ClientRates* rates = nullptr;       // null: no limits
   dns::Resolver* resolver = nullptr;  // null: nothing is asked of the DNS
+  Counters* counters = nullptr;       // null: nobody counts
 };
 
 // What a proxy in front of us told of the client.
@@ -97,6 +99,8 @@ class Session final : private Handover::Owner {
   void window_opened() override;
   void log_refused(const mail::Reply& reply, std::string_view recipient, std::string_view reason,
                    const config::Origin* origin);
+  void count(ipc::Counted what, std::uint64_t number = 1);
+  void count_replies();
   void log_accepted();
 
   const Shared& shared_;

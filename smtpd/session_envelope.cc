@@ -39,6 +39,7 @@ void Session::on_mail() {
 void Session::decide_mail() {
   const std::string& sender = engine_.mail().reverse_path.text();
   if (auto refusal = shared_.intake.refusal()) {
+    count(ipc::Counted::refused_queue);
     log_refused(*refusal, {}, "queue", nullptr);
     return engine_.answer(*refusal);
   }
@@ -52,6 +53,7 @@ void Session::decide_mail() {
     sender_ = sender;
     in_transaction_ = true;
   } else {
+    count(ipc::Counted::refused_mail);
     log_refused(verdict.reply, {}, verdict.reason, verdict.origin);
   }
   engine_.answer(verdict.reply);
@@ -73,8 +75,10 @@ void Session::on_rcpt() {
 }
 
 void Session::answer_rcpt(const Verdict& verdict) {
-  if (!verdict.accepted)
+  if (!verdict.accepted) {
+    count(ipc::Counted::refused_rcpt);
     log_refused(verdict.reply, engine_.rcpt().address.text(), verdict.reason, verdict.origin);
+  }
   engine_.answer(verdict.reply);
 }
 

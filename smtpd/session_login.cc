@@ -41,6 +41,7 @@ void Session::on_auth() {
   if (!login_) {
     if (shared_.guard != nullptr &&
         shared_.guard->locked(login_network(client_.address), shared_.loop.now())) {
+      count(ipc::Counted::logins_locked);
       log::Line(log::Level::info, "login_locked").kv("client", client_.address);
       return engine_.answer(
           {454, {4, 7, 0}, "Too many failed logins from your network, try later"});
@@ -68,6 +69,7 @@ void Session::login_step(const LoginStep& step) {
       break;
     case LoginStep::Kind::success:
       client_.account = step.text;
+      count(ipc::Counted::logins);
       log::Line(log::Level::info, "login")
           .kv("client", client_.address)
           .kv("account", client_.account)
@@ -78,6 +80,7 @@ void Session::login_step(const LoginStep& step) {
     case LoginStep::Kind::failure:
       return login_failed(std::string(step.text));
     case LoginStep::Kind::trouble:
+      count(ipc::Counted::logins_trouble);
       log::Line(log::Level::warning, "login_trouble")
           .kv("client", client_.address)
           .kv("reason", step.text);
@@ -91,6 +94,7 @@ void Session::login_step(const LoginStep& step) {
 
 // The reply waits: guessing must take time, and the session is busy meanwhile.
 void Session::login_failed(const std::string& who) {
+  count(ipc::Counted::logins_failed);
   log::Line(log::Level::info, "login_failed")
       .kv("client", client_.address)
       .kv("account", who)

@@ -201,6 +201,10 @@ PW_VISIT(Lease) {
 PW_VISIT(Restore) {
   fields(a, v.id, v.kind, v.held_for);
 }
+PW_VISIT(ReceiverCounts) {
+  field(a, v.sessions);
+  list_field(a, v.numbers);
+}
 PW_VISIT(ContentRequest) {
   fields(a, v.lease, v.offset, v.length);
 }
@@ -269,6 +273,7 @@ PW_MESSAGE(SubmitChunk)
 PW_MESSAGE(SubmitEnd)
 PW_MESSAGE(SubmitAbort)
 PW_MESSAGE(Restore)
+PW_MESSAGE(ReceiverCounts)
 PW_MESSAGE(SubmitResult)
 PW_MESSAGE(ChunksStored)
 PW_MESSAGE(Admission)

@@ -37,6 +37,7 @@ enum class FrameType : std::uint16_t {
   submit_abort = 14,
   probe = 15,
   restore = 16,
+  receiver_counts = 17,
   // qmgr to intake
   submit_result = 20,
   chunks_stored = 21,
@@ -139,6 +140,13 @@ struct Restore {
   mail::QueueId id;
   std::uint8_t kind = 0;  // qmgr::MessageKind
   std::string held_for;   // not empty: held, and why
+};
+
+// Of smtpd, every few seconds: what it has counted since the last time.
+struct ReceiverCounts {
+  static constexpr FrameType kType = FrameType::receiver_counts;
+  std::uint32_t sessions = 0;          // open at the moment
+  std::vector<std::uint64_t> numbers;  // by Counted; a frame with another number of them is refused
 };
 
 // code 250: committed and synced. Anything else: not accepted, the reply is for the client.

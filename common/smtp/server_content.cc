@@ -85,7 +85,7 @@ void ServerEngine::answer_content(const mail::Reply& reply_given) {
   transaction_.open = false;
   end_transaction();
   if (reply_given.positive()) idle_commands_ = 0;
-  for (std::uint32_t i = 1; i < replies; ++i) append_reply(output_, reply_given);
+  for (std::uint32_t i = 1; i < replies; ++i) say(reply_given);
   reply(reply_given);
 }
 
@@ -100,7 +100,7 @@ Event ServerEngine::refused_content() {
   transaction_.open = false;
   end_transaction();
   if (!last) state_ = ServerState::chunk_failed;
-  for (std::uint32_t i = 1; i < replies; ++i) append_reply(output_, event.reply);
+  for (std::uint32_t i = 1; i < replies; ++i) say(event.reply);
   reply(event.reply);
   return event;
 }

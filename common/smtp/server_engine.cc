@@ -155,7 +155,7 @@ void ServerEngine::answer_xclient(const mail::Reply& reply_given) {
 
 void ServerEngine::shut_down(const mail::Reply& last, std::string_view why) {
   if (mode_ == Mode::closed) return;
-  append_reply(output_, last);
+  say(last);
   close(why);
 }
 
@@ -175,8 +175,14 @@ void ServerEngine::end_transaction() {
   state_ = hello_name_.empty() ? ServerState::fresh : ServerState::ready;
 }
 
+void ServerEngine::say(const mail::Reply& reply) {
+  auto digit = static_cast<std::size_t>(reply.code / 100);
+  if (digit < replies_said_.size()) ++replies_said_[digit];
+  append_reply(output_, reply);
+}
+
 void ServerEngine::reply(const mail::Reply& reply_given) {
-  append_reply(output_, reply_given);
+  say(reply_given);
   if (reply_given.permanent()) count_error();
 }
 

@@ -15,6 +15,7 @@
 // three ways: it answers content_end, or it gets content_refused, or it gets reset.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -94,6 +95,8 @@ class ServerEngine {
   void shut_down(const mail::Reply& last, std::string_view why);
 
   std::string& output() { return output_; }
+  // How many replies of each class (by first digit) it gave since the last call.
+  std::array<std::uint32_t, 6> take_replies_said() { return std::exchange(replies_said_, {}); }
   // Bytes received and not yet looked at: the host stops reading while this is large.
   std::size_t buffered() const { return reader_.size(); }
 
@@ -156,6 +159,7 @@ class ServerEngine {
   void count_content(std::size_t appended, std::size_t thrown_away);
 
   Event ask(EventKind question);
+  void say(const mail::Reply& reply);
   void reply(const mail::Reply& reply);  // counts errors
   void reply(int code, mail::EnhancedCode enhanced, std::string_view text);
   void end_transaction();  // the only way out of a transaction
@@ -163,6 +167,7 @@ class ServerEngine {
 
   ServerOptions options_;
   LineReader reader_;
+  std::array<std::uint32_t, 6> replies_said_{};
   std::string output_;
   ServerState state_ = ServerState::fresh;
   Mode mode_ = Mode::commands;

@@ -6,6 +6,7 @@ example's own.
 """
 
 import os
+import re
 import tomllib
 
 from postwain_harness import SOURCE, PostwainTestCase, main
@@ -167,6 +168,23 @@ class Examples(PostwainTestCase):
                 self.mta.reconfigure({}, text=text)
                 result = self.mta.cli("check")
                 self.assertEqual(0, result.returncode, result.stdout + result.stderr)
+
+    def test_the_readme_tells_no_lies(self):
+        """Its three configurations are good, and every command it names exists."""
+        with open(os.path.join(SOURCE, "README.md"), encoding="utf-8") as file:
+            text = file.read()
+        blocks = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+        self.assertEqual(3, len(blocks))
+        for block in blocks:
+            mta = self.prepare(text=block.replace("/etc/postwain/provider.secret", "secret"))
+            mta.folder.file("secret", "me:word\n")
+            os.chmod(mta.folder / "secret", 0o600)
+            done = mta.cli("check")
+            self.assertEqual(0, done.returncode, done.stderr)
+            tomllib.loads(block)
+        shown = self.prepare().cli("--help").stdout
+        for command in re.findall(r"^    postwain (\w+)", text, re.MULTILINE):
+            self.assertRegex(shown, rf"(?m)^  {command} ")
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ class Explain(PostwainTestCase):
         steps = self.explain("anna@our.test")["steps"]
 
         for part, text in [("7 connections of one address", "connections_per_ip"), ("9 per 1m messages", "client_messages"),
-                           ("100 per 1m", "rate ="), ("127.0.0.1", "sources"), ("again after 3m, 7h", "retry =")]:
+                           ("100 per 1m", "rate ="), ("again after 3m, 7h", "retry =")]:
             self.assertIn(f":{self.line_of(text)}:", origin_of(steps, part), part)
         for part in ("messages of at most 50.0 MiB", "attempts at once", "returned after 5d", "warned after 4h"):
             self.assertEqual("default", origin_of(steps, part), part)

@@ -11,7 +11,7 @@ import urllib.request
 
 from postwain_harness import SOURCE, PostwainTestCase, main
 from mail_content import message
-from resources import reserve_port, wait_until
+from resources import Folder, reserve_port, wait_until
 from smtp_raw import SmtpClient
 from smtp_sink import SmtpSink
 
@@ -52,6 +52,46 @@ class Metrics(PostwainTestCase):
             self.assertTrue(match, line)
             found[match[1] + (f"{{{match[2]}}}" if match[2] else "")] = float(match[3])
         return found
+
+    def test_clients_are_counted(self):
+        users = self.closing_file("users", "anna:{PLAIN}secret\n")
+        self.begin(auth={"users_file": users, "failure_delay": "10ms"},
+                   domain=[{"name": "a.test", "recipients": ["yes"]}],
+                   access={"trusted_networks": ["127.0.0.9/32"]}, limits={"message_size": "10KiB"})
+        self.mta.reconfigure({"listener": [{**self.mta.config["listener"][0], "auth": True,
+                                            "auth_without_tls": True}]})
+        self.assertEqual(0, self.mta.cli("reload").returncode)
+
+        def offers_login():
+            with SmtpClient(self.mta.port) as client:
+                return "AUTH" in client.command("EHLO client.test")[1]
+        wait_until(offers_login, 10, "the new receivers")
+        with SmtpClient(self.mta.port) as client:
+            self.assertEqual(250, client.mail("x@sender.test", ["yes@a.test"], message())[0])
+            self.assertEqual(250, client.command("MAIL FROM:<x@sender.test>")[0])
+            self.assertEqual(550, client.command("RCPT TO:<nobody@a.test>")[0])
+            self.assertEqual(550, client.command("RCPT TO:<x@far.test>")[0])
+            client.command("RSET")
+            self.assertEqual(552, client.mail("x@sender.test", ["yes@a.test"], message("l", b"x" * 70 + b"\r\n" * 9000))[0])
+            self.assertEqual(535, client.command("AUTH PLAIN AGFubmEAd3Jvbmc=")[0])
+            self.assertEqual(235, client.command("AUTH PLAIN AGFubmEAc2VjcmV0")[0])
+            wait_until(lambda: self.samples()["postwain_sessions"] == 1, 15, "one session is open")
+        want = {'postwain_refused_total{stage="rcpt"}': 2, 'postwain_refused_total{stage="content"}': 1,
+                'postwain_refused_total{stage="mail"}': 0, 'postwain_logins_total{result="ok"}': 1,
+                'postwain_logins_total{result="failed"}': 1, "postwain_sessions": 0}
+        wait_until(lambda: all(self.samples()[name] == value for name, value in want.items()), 15,
+                   lambda: {name: self.samples()[name] for name in want})
+        found = self.samples()
+        self.assertGreaterEqual(found["postwain_sessions_total"], 1)
+        self.assertGreaterEqual(found['postwain_client_replies_total{class="2xx"}'], 10)
+        self.assertGreaterEqual(found['postwain_client_replies_total{class="3xx"}'], 1)
+        self.assertEqual(4, found['postwain_client_replies_total{class="5xx"}'])
+
+    def closing_file(self, name, text):
+        folder = Folder()
+        self.addCleanup(folder.remove)
+        os.chmod(folder / "", 0o755)
+        return folder.file(name, text)
 
     def test_mail_is_counted(self):
         self.begin()

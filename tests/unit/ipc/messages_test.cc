@@ -91,6 +91,7 @@ void torture(const Message& message) {
 }  // namespace
 
 TEST_CASE("messages survive coding and refuse every cut") {
+  torture(ReceiverCounts{7, {1, 0, 99}});
   torture(Restore{mail::QueueId{7}, 2, "why"});
   torture(Hello{kProtocolVersion, Role::lmtp_client, 42, "lmtp-client[0]"});
   Submit submit;
