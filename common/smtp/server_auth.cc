@@ -69,6 +69,7 @@ void ServerEngine::answer_auth(const mail::Reply& reply_given) {
   auth_response_.reset();
   if (reply_given.code == 334) {
     // Not cut to the length of a reply line: it would be another challenge then.
+    ++replies_said_[3];
     output_ += "334 " + base64_encode(reply_given.text) + "\r\n";
     mode_ = Mode::auth;
     return;

@@ -134,6 +134,7 @@ void ServerEngine::answer_hello(const mail::Reply& reply_given) {
     return reply(reply_given);
   }
   state_ = ServerState::ready;
+  ++replies_said_[2];
   output_ += fmt::format("250{}{}\r\n", extended_ ? '-' : ' ', options_.hostname);
   if (extended_) {
     output_ += fmt::format("250-PIPELINING\r\n250-SIZE {}\r\n", options_.message_size);

@@ -11,6 +11,7 @@ ServerEngine::ServerEngine(ServerOptions options) : options_(std::move(options))
 
 void ServerEngine::greet() {
   // "ESMTP" in the greeting is what some old clients look for before they dare to say EHLO.
+  ++replies_said_[2];
   output_ += fmt::format("220 {} {}{} Postwain\r\n", options_.hostname,
                          options_.dialect.plain_hello ? "E" : "", options_.dialect.name);
 }
