@@ -7,7 +7,7 @@ TESTS   := $(if $(wildcard /usr/include/catch2/catch.hpp),ON,OFF)
 BIN     := build/release/bin
 export POSTWAIN_BIN := $(CURDIR)/$(BIN)
 
-.PHONY: help run demo test build bench bench-quick bench-scale bench-distance asan format lint lint-all fuzz scan flood powerloss crash install deb deb-test packages clean
+.PHONY: help run demo test build bench bench-quick bench-scale bench-distance bench-micro asan format lint lint-all fuzz scan flood powerloss crash install deb deb-test packages clean
 
 help:
 	@echo 'make run          build, then a demo on loopback: a whole MTA and a small mail store (ARGS=--once ends by itself)'
@@ -16,6 +16,7 @@ help:
 	@echo 'make bench        side by side with Postfix; bench-quick: the short form (root)'
 	@echo 'make bench-distance  messages per round trip over a long wire, beside Postfix (root)'
 	@echo 'make bench-scale  beside a queue of a million deferred messages (MESSAGES=n)'
+	@echo 'make bench-micro  time and instructions of single parts'
 	@echo 'make asan         every unit test under the address and undefined-behaviour sanitizers'
 	@echo 'make flood        a client among 5,000 idle and 1,000 dribbling connections (IDLE=n SLOW=n)'
 	@echo 'make scan         nmap and testssl.sh against the running server'
@@ -51,6 +52,13 @@ asan:
 bench bench-quick: build
 	@tools/install_packages.sh bench
 	python3 bench/compare.py $(if $(filter bench-quick,$@),--quick) $(ARGS)
+
+# ARGS='--compare bench/micro/BASELINE.md' ends with 1 when a part takes over 5 % more instructions.
+bench-micro:
+	@tools/install_packages.sh build bench
+	@$(MAKE) --no-print-directory build
+	cmake --build --preset release --target pw-micro
+	python3 bench/micro.py --bin $(BIN)/pw-micro $(ARGS)
 
 MESSAGES ?= 1000000
 bench-scale: build

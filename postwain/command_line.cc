@@ -116,6 +116,15 @@ void add_filter(CLI::App& command, QueueFilter& filter, const char* ids) {
   command.add_option("--sender", filter.sender, "messages of this sender (<> for bounces)");
   command.add_option("--recipient", filter.recipient, "this recipient");
   command.add_option("--older", filter.older, "received longer ago than this, such as 2h");
+  command.add_option("--younger", filter.younger, "received not longer ago than this");
+  command.add_option("--account", filter.account, "sent by this account or local user");
+  command.add_option("--client", filter.client, "from a client with this address");
+  command.add_option("--route", filter.route, "to this destination, as queue list names it");
+  command.add_option("--class", filter.traffic_class, "interactive, bulk or bounce");
+  command.add_option("--larger", filter.larger, "of more bytes than this, such as 10MiB");
+  command.add_option("--smaller", filter.smaller, "of fewer bytes than this");
+  command.add_option("--attempts", filter.attempts, "tried at least so often");
+  command.add_option("--reply", filter.reply, "whose last reply contains these words");
 }
 
 void add_transfer(CLI::App& queue, Parsed& parsed) {

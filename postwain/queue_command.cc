@@ -35,6 +35,15 @@ Json filter_json(const QueueFilter& filter, const std::string& id) {
   put("sender", filter.sender);
   put("recipient", filter.recipient);
   put("older", filter.older);
+  put("younger", filter.younger);
+  put("account", filter.account);
+  put("client", filter.client);
+  put("route", filter.route);
+  put("class", filter.traffic_class);
+  put("reply", filter.reply);
+  if (auto size = config::parse_size(filter.larger)) json["larger"] = *size;
+  if (auto size = config::parse_size(filter.smaller)) json["smaller"] = *size;
+  if (filter.attempts > 0) json["attempts"] = filter.attempts;
   put("id", id);
   return json;
 }
@@ -131,8 +140,14 @@ int check_filter(const std::string& action, const QueueFilter& filter) {
     return fail(kExitUsage, "queue " + action +
                                 " needs an id or a filter (--all for the whole queue; see postwain "
                                 "queue --help)");
-  if (!filter.older.empty() && !config::parse_duration(filter.older))
-    return fail(kExitUsage, "--older needs a duration such as 30m, 2h, 3d");
+  for (auto [option, text] :
+       {std::pair("--older", &filter.older), std::pair("--younger", &filter.younger)})
+    if (!text->empty() && !config::parse_duration(*text))
+      return fail(kExitUsage, std::string(option) + " needs a duration such as 30m, 2h, 3d");
+  for (auto [option, text] :
+       {std::pair("--larger", &filter.larger), std::pair("--smaller", &filter.smaller)})
+    if (!text->empty() && !config::parse_size(*text))
+      return fail(kExitUsage, std::string(option) + " needs a size such as 500KiB or 10MiB");
   for (const std::string& id : filter.ids)
     if (!mail::QueueId::parse(id)) return fail(kExitDataError, "'" + id + "' is not a message id");
   return kExitOk;

@@ -17,11 +17,22 @@ struct QueueFilter {
   std::string sender;
   std::string recipient;
   std::string older;
+  std::string younger;
+  std::string account;
+  std::string client;
+  std::string route;
+  std::string traffic_class;
+  std::string larger;
+  std::string smaller;
+  std::uint32_t attempts = 0;
+  std::string reply;
   std::vector<std::string> ids;
 
   bool empty() const {
     return !all && !in_doubt && state.empty() && domain.empty() && sender.empty() &&
-           recipient.empty() && older.empty() && ids.empty();
+           recipient.empty() && older.empty() && younger.empty() && account.empty() &&
+           client.empty() && route.empty() && traffic_class.empty() && larger.empty() &&
+           smaller.empty() && attempts == 0 && reply.empty() && ids.empty();
   }
 };
 

@@ -21,12 +21,32 @@ std::string text_of(const Json& object, const char* key) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+std::optional<std::uint64_t> number_of(const Json& object, const char* key) {
+  auto found = object.find(key);
+  if (found == object.end() || !found->is_number_unsigned()) return std::nullopt;
+  return found->get<std::uint64_t>();
+}
+
 Result<ListFilter> parse_filter(const Json& object) {
   ListFilter filter;
   filter.domain = text_of(object, "domain");
   filter.sender = text_of(object, "sender");
   filter.recipient = text_of(object, "recipient");
-  filter.in_doubt = object.value("in_doubt", false);
+  auto in_doubt = object.find("in_doubt");
+  filter.in_doubt = in_doubt != object.end() && in_doubt->is_boolean() && in_doubt->get<bool>();
+  filter.account = text_of(object, "account");
+  filter.client = text_of(object, "client");
+  filter.route = text_of(object, "route");
+  filter.reply = text_of(object, "reply");
+  filter.larger = number_of(object, "larger");
+  filter.smaller = number_of(object, "smaller");
+  filter.attempts_min = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(number_of(object, "attempts").value_or(0), 1'000'000));
+  if (std::string name = text_of(object, "class"); !name.empty()) {
+    filter.traffic_class = parse_traffic_class(name);
+    if (!filter.traffic_class)
+      return Error{"'" + name + "' is not a class (interactive, bulk, bounce)", kExitUsage};
+  }
   if (std::string id = text_of(object, "id"); !id.empty()) {
     filter.id = mail::QueueId::parse(id);
     if (!filter.id) return Error{"'" + id + "' is not a queue id", kExitUsage};
@@ -36,10 +56,11 @@ Result<ListFilter> parse_filter(const Json& object) {
     if (!filter.state)
       return Error{"'" + state + "' is not a state (queued, deferred, held, active)", kExitUsage};
   }
-  if (std::string older = text_of(object, "older"); !older.empty()) {
-    filter.older = parse_duration(older);
-    if (!filter.older) return Error{"'" + older + "' is not a duration (90s, 2h, 3d)", kExitUsage};
-  }
+  for (auto [key, out] : {std::pair("older", &filter.older), std::pair("younger", &filter.younger)})
+    if (std::string time = text_of(object, key); !time.empty()) {
+      *out = parse_duration(time);
+      if (!*out) return Error{"'" + time + "' is not a duration (90s, 2h, 3d)", kExitUsage};
+    }
   return filter;
 }
 

@@ -1,5 +1,6 @@
 #include "qmgr/list_filter.h"
 
+#include <algorithm>
 #include <array>
 
 #include "common/base/text.h"
@@ -42,7 +43,20 @@ bool address_matches(std::string_view pattern, std::string_view address) {
   return iequals(pattern, address);
 }
 
+bool has_words(const StoredRecipient& r, std::string_view words) {
+  if (r.last.at == WallTime{}) return false;
+  std::string line = r.last.reply.one_line();
+  return std::search(line.begin(), line.end(), words.begin(), words.end(),
+                     [](char a, char b) { return ascii_lower(a) == ascii_lower(b); }) != line.end();
+}
+
 }  // namespace
+
+std::optional<TrafficClass> parse_traffic_class(std::string_view text) {
+  for (TrafficClass one : {TrafficClass::interactive, TrafficClass::bulk, TrafficClass::bounce})
+    if (text == name_of(one)) return one;
+  return std::nullopt;
+}
 
 std::string_view name_of(ShownState state) {
   switch (state) {
@@ -70,18 +84,26 @@ ShownState shown_state(const StoredRecipient& recipient, bool active) {
 
 bool ListFilter::is_empty() const {
   return !id && !state && domain.empty() && sender.empty() && recipient.empty() && !older &&
-         !in_doubt;
+         !in_doubt && !younger && account.empty() && client.empty() && route.empty() &&
+         !traffic_class && !larger && !smaller && attempts_min == 0 && reply.empty();
 }
 
 bool ListFilter::matches(const MessageInfo& info, WallTime now) const {
   if (id && info.id != *id) return false;
   if (older && info.arrival.received_at + *older > now) return false;
+  if (younger && info.arrival.received_at + *younger < now) return false;
+  if (!account.empty() && account != info.arrival.account) return false;
+  if (!client.empty() && !iequals(client, info.arrival.client_address)) return false;
+  if (traffic_class && *traffic_class != info.traffic_class) return false;
+  if ((larger && info.size <= *larger) || (smaller && info.size >= *smaller)) return false;
   return may_match_sender(info.envelope.reverse_path.text());
 }
 
 bool ListFilter::matches(const StoredRecipient& r) const {
-  return (!in_doubt || r.in_doubt) && may_match(r.state, r.attempts) &&
-         may_match(r.recipient.address.text());
+  if ((in_doubt && !r.in_doubt) || r.attempts < attempts_min) return false;
+  if (!route.empty() && !iequals(route, r.destination)) return false;
+  if (!reply.empty() && !has_words(r, reply)) return false;
+  return may_match(r.state, r.attempts) && may_match(r.recipient.address.text());
 }
 
 bool ListFilter::looks_at_recipients() const {

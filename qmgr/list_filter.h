@@ -16,6 +16,7 @@ namespace postwain::qmgr {
 enum class ShownState : std::uint8_t { queued, deferred, held, active };
 std::string_view name_of(ShownState state);
 std::optional<ShownState> parse_shown_state(std::string_view text);
+std::optional<TrafficClass> parse_traffic_class(std::string_view text);
 ShownState shown_state(const StoredRecipient& recipient, bool active);
 
 // Empty parts match everything. An address pattern is a whole address, "@domain", or "<>" for the
@@ -27,7 +28,15 @@ struct ListFilter {
   std::string sender;
   std::string recipient;
   std::optional<Duration> older;
+  std::optional<Duration> younger;
   bool in_doubt = false;  // those who may have the message already
+  std::string account;    // who has logged in, or the local user
+  std::string client;     // the client's address
+  std::string route;      // the destination's key
+  std::optional<TrafficClass> traffic_class;
+  std::optional<std::uint64_t> larger, smaller;  // than so many bytes
+  std::uint32_t attempts_min = 0;                // at least so many
+  std::string reply;                             // what the last one contains
 
   bool is_empty() const;
   bool matches(const MessageInfo& info, WallTime now) const;

@@ -72,7 +72,7 @@ class Metrics(PostwainTestCase):
             self.assertEqual(550, client.command("RCPT TO:<nobody@a.test>")[0])
             self.assertEqual(550, client.command("RCPT TO:<x@far.test>")[0])
             client.command("RSET")
-            self.assertEqual(552, client.mail("x@sender.test", ["yes@a.test"], message("l", b"x" * 70 + b"\r\n" * 9000))[0])
+            self.assertEqual(552, client.mail("x@sender.test", ["yes@a.test"], message("l", (b"x" * 70 + b"\r\n") * 9000))[0])
             self.assertEqual(535, client.command("AUTH PLAIN AGFubmEAd3Jvbmc=")[0])
             self.assertEqual(235, client.command("AUTH PLAIN AGFubmEAc2VjcmV0")[0])
             wait_until(lambda: self.samples()["postwain_sessions"] == 1, 15, "one session is open")

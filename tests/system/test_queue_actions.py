@@ -123,5 +123,34 @@ class Actions(PostwainTestCase):
                 self.mta.stop()
 
 
+class Filters(PostwainTestCase):
+    def test_by_everything_a_row_has(self):
+        sink = self.closing(SmtpSink(script={"rcpt": {"full@a.test": "452 4.2.2 mailbox full",
+                                                      "grey@b.test": "451 4.7.1 greylisted"}}))
+        mta = self.start({"route": [{"match": "*", "deliver": sink.target}], "queue": {"retry": ["1h"], "jitter": 0}})
+        with SmtpClient(mta.port) as client:
+            for to, content in [("full@a.test", message()), ("grey@b.test", message("large", (b"x" * 70 + b"\r\n") * 900))]:
+                self.assertEqual(250, client.mail("anna@sender.test", [to], content)[0])
+        wait_until(lambda: all(r["attempts"] == 1 for r in mta.unsettled().values()), 20, "attempts")
+
+        def found(*words):
+            return sorted(r["address"] for m in mta.queue(*words) for r in m["recipients"])
+        both = ["full@a.test", "grey@b.test"]
+        for words, expected in [
+                (["--reply", "MAILBOX FULL"], both[:1]), (["--reply", "4.7.1"], both[1:]), (["--larger", "20KiB"], both[1:]),
+                (["--smaller", "20KiB"], both[:1]), (["--client", "127.0.0.1"], both), (["--client", "127.0.0.2"], []),
+                (["--class", "interactive"], both), (["--class", "bounce"], []), (["--attempts", "1"], both),
+                (["--attempts", "2"], []), (["--younger", "1h"], both), (["--older", "1h"], []),
+                (["--account", "nobody"], []), (["--reply", "4.2.2", "--larger", "20KiB"], [])]:
+            self.assertEqual(expected, found(*words), words)
+        route = mta.queue()[0]["route"]
+        self.assertEqual(both, found("--route", route))
+        for words in [["--larger", "big"], ["--younger", "soon"], ["--class", "fast"], ["--attempts", "x"]]:
+            self.assertEqual(64, mta.cli("queue", "list", *words).returncode, words)
+        self.assertEqual(0, mta.cli("queue", "hold", "--reply", "mailbox full").returncode)
+        self.assertEqual("held", mta.unsettled()["full@a.test"]["state"])
+        self.assertEqual("deferred", mta.unsettled()["grey@b.test"]["state"])
+
+
 if __name__ == "__main__":
     main()
