@@ -62,6 +62,7 @@ struct Settlement {
   // As far as the working set knows these are all recipients that are left. Only a hint: the store
   // looks for itself.
   bool maybe_all = false;
+  bool in_file = false;  // of the message; needed with maybe_all only
 };
 
 struct Settled {

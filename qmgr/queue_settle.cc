@@ -110,6 +110,7 @@ void Queue::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes) {
     settlement.changes.push_back(std::move(verdict.change));
   }
   settlement.maybe_all = settlement.changes.size() == message->recipients.size();
+  settlement.in_file = message->info.in_file;
   if (!settlement.changes.empty())
     submit(std::move(settlement), message->info, std::move(events), false, nullptr);
   tell_if_complete(*message);

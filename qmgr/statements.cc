@@ -49,7 +49,7 @@ std::string_view sql_text(Sql statement) {
              "(SELECT 1 FROM recipient WHERE message_id = ?1) RETURNING in_file";
     case Sql::remove_whole_message:  // only if its recipients are ?2 in number, from ?3 to ?4
       return "DELETE FROM message WHERE id = ?1 AND (SELECT count(*) = ?2 AND min(idx) = ?3 AND "
-             "max(idx) = ?4 FROM recipient WHERE message_id = ?1) RETURNING in_file";
+             "max(idx) = ?4 FROM recipient WHERE message_id = ?1)";
     case Sql::due_recipients:
       return "SELECT message_id, idx, address, notify, orcpt, state, destination, attempts, "
              "next_attempt_at, in_doubt, delay_warned, last_at, last_stage, last_code, "

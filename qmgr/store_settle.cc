@@ -28,16 +28,14 @@ Result<std::optional<Settled>> Store::settle_whole(const Settlement& settlement)
   if (*last - *first + 1 != settled.changed.size()) return std::optional<Settled>();
   if (Status s = failpoint(Failpoint::outcome_write); !s) return s.error();
   Use use(sql(Sql::remove_whole_message));
-  Use::Step step = use.number(static_cast<std::int64_t>(settlement.id.value))
-                       .number(static_cast<std::int64_t>(settled.changed.size()))
-                       .number(*first)
-                       .number(*last)
-                       .step();
-  if (step == Use::Step::done) return std::optional<Settled>();
-  if (step == Use::Step::failed) return error(Sql::remove_whole_message);
+  use.number(static_cast<std::int64_t>(settlement.id.value))
+      .number(static_cast<std::int64_t>(settled.changed.size()))
+      .number(*first)
+      .number(*last);
+  if (!use.done()) return error(Sql::remove_whole_message);
+  if (db_.changes() == 0) return std::optional<Settled>();
   settled.message_removed = true;
-  settled.content_file_removed = use.flag();
-  if (use.step() != Use::Step::done) return error(Sql::remove_whole_message);
+  settled.content_file_removed = settlement.in_file;
   return std::optional<Settled>(std::move(settled));
 }
 

@@ -100,6 +100,8 @@ class Teller {
     m.content.clear();
     busy_.insert(m.info.id.value);
     std::vector<NewMessage> parts = parts_of(m);
+    large_.insert(m.info.id.value);
+    for (const NewMessage& part : parts) large_.insert(part.info.id.value);
     for (const NewMessage& part : parts)
       if (!life.share_file(m.info.id.value, part.info.id.value)) return;
     life.accept(std::move(m), std::move(parts));
@@ -128,6 +130,8 @@ class Teller {
       change(key, row, fate % 10, settlement, changes, order);
     }
     if (settlement.changes.empty()) return;
+    settlement.maybe_all = chance(80);  // a hint: it may be wrong
+    settlement.in_file = large_.contains(id);
     if (!order.indices.empty()) {
       order.request.id = mail::QueueId{next_id_++};
       changes[{order.request.id.value, 0}] =
@@ -189,7 +193,8 @@ class Teller {
   Ledger& ledger_;
   int rounds_;
   std::uint64_t next_id_;
-  std::set<std::uint64_t> busy_;  // in the commit that is being gathered
+  std::set<std::uint64_t> large_;  // content in a file
+  std::set<std::uint64_t> busy_;   // in the commit that is being gathered
 };
 
 }  // namespace

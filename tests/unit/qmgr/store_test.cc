@@ -239,7 +239,7 @@ TEST_CASE("whoever is believed to be all that is left is removed, and nobody els
       if (std::find(row.there.begin(), row.there.end(), i) == row.there.end())
         before.changes.push_back(removal(i));
     settle(*store, std::move(before));
-    Settlement end{mail::QueueId{9}, {}, {}, true};
+    Settlement end{mail::QueueId{9}, {}, {}, true, false};
     for (std::uint32_t i : row.removed) end.changes.push_back(removal(i));
     Settled settled = settle(*store, std::move(end));
     CAPTURE(row.there, row.removed);
