@@ -1,6 +1,9 @@
 #include "postwain/present.h"
 
 #include <algorithm>
+#include <cstdlib>
+
+#include <unistd.h>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -28,10 +31,20 @@ std::string member(const Json& object, const char* key) {
   return found == object.end() ? "" : text_of(*found);
 }
 
-std::string recipient_line(const Json& recipient) {
+// The spaces behind it stay outside, so that columns are the same in colour.
+std::string painted(const std::string& state, bool colours) {
+  if (!colours) return state;
+  const char* colour = state == "held"       ? "31"
+                       : state == "deferred" ? "33"
+                       : state == "active"   ? "32"
+                                             : nullptr;
+  return colour == nullptr ? state : fmt::format("\033[{}m{}\033[0m", colour, state);
+}
+
+std::string recipient_line(const Json& recipient, bool colours) {
   std::string line = fmt::format("    {}", member(recipient, "address"));
   std::string state = member(recipient, "state");
-  if (!state.empty()) line += fmt::format("  {}", state);
+  if (!state.empty()) line += fmt::format("  {}", painted(state, colours));
   std::string attempts = member(recipient, "attempts");
   if (!attempts.empty() && attempts != "0")
     line += fmt::format(", {} attempt{}", attempts, attempts == "1" ? "" : "s");
@@ -125,7 +138,12 @@ std::string human_size(std::uint64_t bytes) {
   return fmt::format("{:.1f} {}", value, kUnits[unit]);
 }
 
-std::string message_line(const std::string& json, bool with_header) {
+bool wants_colours() {
+  const char* no_colour = std::getenv("NO_COLOR");
+  return ::isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == 0);
+}
+
+std::string message_line(const std::string& json, bool with_header, bool colours) {
   Json message = Json::parse(json, nullptr, false);
   if (!message.is_object()) return json + "\n";
   std::string out;
@@ -133,15 +151,21 @@ std::string message_line(const std::string& json, bool with_header) {
   if (with_header) out += fmt::format(kRow, "ID", "SIZE", "RECEIVED", "STATE", "SENDER");
   if (message.contains("continued")) {
     for (const Json& recipient : message.value("recipients", Json::array()))
-      out += recipient_line(recipient);
+      out += recipient_line(recipient, colours);
     return out;
   }
   std::uint64_t size = message.value("size", std::uint64_t{0});
-  out += fmt::format(kRow, member(message, "id"), human_size(size),
-                     readable_time(member(message, "received_at")), member(message, "state"),
-                     sender_of(message));
+  std::string state = member(message, "state");
+  std::string row =
+      fmt::format(kRow, member(message, "id"), human_size(size),
+                  readable_time(member(message, "received_at")), state, sender_of(message));
+  // Behind id, size and time, whose widths are fixed.
+  std::size_t at = row.find(state, 48);
+  if (colours && !state.empty() && at != std::string::npos)
+    row.replace(at, state.size(), painted(state, true));
+  out += row;
   for (const Json& recipient : message.value("recipients", Json::array()))
-    out += recipient_line(recipient);
+    out += recipient_line(recipient, colours);
   return out;
 }
 

@@ -7,9 +7,12 @@
 namespace postwain::tool {
 
 // One message of `queue list` with its recipients; with_header: the column titles above it.
-std::string message_line(const std::string& json, bool with_header);
+// colours: for a terminal; what waits for a person stands out.
+std::string message_line(const std::string& json, bool with_header, bool colours = false);
 // `queue show`: everything there is, one thing a line.
 std::string message_details(const std::string& json);
+// Standard output is a terminal, and NO_COLOR is not set.
+bool wants_colours();
 std::string status_lines(const std::string& json);
 // Any other value: "key  value" lines, nested keys joined with dots, lists of objects as tables.
 std::string value_lines(const std::string& json);

@@ -22,8 +22,8 @@ Progress::Progress(std::string what, std::size_t total)
       terminal_(::isatty(STDERR_FILENO) == 1),
       next_(std::chrono::steady_clock::now() + kFirst) {}
 
-void Progress::step(std::size_t count) {
-  done_ += count;
+void Progress::reach(std::size_t done) {
+  done_ = done;
   if (!terminal_) return;
   auto now = std::chrono::steady_clock::now();
   if (now < next_) return;

@@ -16,7 +16,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  void step(std::size_t count = 1);
+  void step(std::size_t count = 1) { reach(done_ + count); }
+  void reach(std::size_t done);
   void end();  // removes the line
 
  private:

@@ -12,6 +12,7 @@
 #include "common/mail/queue_id.h"
 #include "postwain/control_client.h"
 #include "postwain/present.h"
+#include "postwain/progress.h"
 
 namespace postwain::tool {
 
@@ -57,9 +58,12 @@ class Answers {
   void take(const std::string& text) {
     Json reply = Json::parse(text, nullptr, false);
     if (!reply.is_object()) return show(text);
-    if (reply.contains("error")) {
+    if (reply.contains("looked_at")) {
+      progress_.reach(reply.value("looked_at", std::uint64_t{0}));
+    } else if (reply.contains("error")) {
       error_ = reply.value("error", "refused");
     } else if (reply.contains("waiting_for")) {
+      progress_.end();
       fmt::print(stderr, "waiting for the end of attempts that run ({} recipients)\n",
                  reply.value("waiting_for", std::int64_t{0}));
     } else if (reply.contains("matched")) {
@@ -81,6 +85,7 @@ class Answers {
   bool any() const { return shown_ > 0 || acted_; }
 
   void close() {
+    progress_.end();
     flush();
     if (action_ == "list" && shown_ == 0 && !json_) fmt::print("Mail queue is empty\n");
     if (!acted_) return;
@@ -108,7 +113,7 @@ class Answers {
     if (json_)
       fmt::print("{}\n", text);
     else
-      fmt::print("{}", action_ == "list"   ? message_line(text, shown_ == 1)
+      fmt::print("{}", action_ == "list"   ? message_line(text, shown_ == 1, colours_)
                        : action_ == "show" ? message_details(text)
                                            : value_lines(text));
   }
@@ -122,6 +127,8 @@ class Answers {
   const std::string& action_;
   const bool json_;
   const bool dry_run_;
+  const bool colours_ = wants_colours();
+  Progress progress_{"looked at", 0};
   Ordered message_;
   std::map<std::string, std::int64_t> sums_ = {
       {"matched", 0}, {"changed", 0}, {"recipients", 0}, {"recipients_changed", 0}};

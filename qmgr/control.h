@@ -25,6 +25,7 @@ namespace postwain::qmgr {
 constexpr std::size_t kWalkMessages = 200;      // of one page
 constexpr std::size_t kWalkRecipients = 2000;   // of one page; more of a message is in the next one
 constexpr std::size_t kSkimRows = 20000;        // looked at in one go for a page
+constexpr std::size_t kTellPages = 20;          // an action tells how far it is after so many
 constexpr std::size_t kWalkBacklog = 1U << 20;  // unsent bytes at which a list waits
 constexpr std::size_t kStatsDestinations = 100;
 constexpr std::size_t kInDoubtCounted = 100'000;  // not further
@@ -67,6 +68,7 @@ class Control {
     Acted acted = {};
     mail::QueueId matched_last = {};  // a message may come in several slices: it counts once
     mail::QueueId changed_last = {};
+    std::size_t pages = 0;
     std::size_t acting = 0;   // of this page
     std::size_t waiting = 0;  // recipients whose attempt still runs
     bool page_done = false;

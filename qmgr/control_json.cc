@@ -253,6 +253,10 @@ std::string json_acted(const Acted& acted) {
                     {"recipients_changed", acted.recipients_changed}});
 }
 
+std::string json_looked_at(std::size_t messages) {
+  return write(Json{{"looked_at", messages}});
+}
+
 std::string json_waiting(std::size_t recipients) {
   return write(Json{{"waiting_for", recipients}});
 }

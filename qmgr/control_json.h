@@ -63,6 +63,7 @@ struct Acted {
 };
 std::string json_acted(const Acted& acted);
 // Not the last word: so many recipients have an attempt that runs, whose end is awaited.
+std::string json_looked_at(std::size_t messages);
 std::string json_waiting(std::size_t recipients);
 
 using IsActive = std::function<bool(mail::QueueId, std::uint32_t index)>;

@@ -167,6 +167,8 @@ void Control::go_on(const WalkPtr& walk) {
     if (walk->waiting > 0) reply(walk->peer, walk->request, json_waiting(walk->waiting), false);
     return end_walk(walk);
   }
+  if (walk->purpose == Purpose::act && ++walk->pages % kTellPages == 0)
+    reply(walk->peer, walk->request, json_looked_at(walk->acted.matched), false);
   if (peer->second->pending() > kWalkBacklog)
     waiting_[walk->peer] = walk;
   else

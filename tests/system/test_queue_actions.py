@@ -1,9 +1,12 @@
 """What operators do with queued mail: hold and release, whom an action hits, running attempts."""
 
 import json
+import os
+import pty
+import subprocess
 import threading
 
-from postwain_harness import PostwainTestCase, main
+from postwain_harness import BIN, PostwainTestCase, main
 from mail_content import message
 from resources import reserve_port, wait_until
 from smtp_raw import SmtpClient, queue_id
@@ -150,6 +153,31 @@ class Filters(PostwainTestCase):
         self.assertEqual(0, mta.cli("queue", "hold", "--reply", "mailbox full").returncode)
         self.assertEqual("held", mta.unsettled()["full@a.test"]["state"])
         self.assertEqual("deferred", mta.unsettled()["grey@b.test"]["state"])
+
+    def test_colours_only_on_a_terminal(self):
+        mta = self.start({"route": [{"match": "*", "deliver": f"smtp:127.0.0.1:{reserve_port()}"}],
+                          "queue": {"retry": ["1h"]}})
+        with SmtpClient(mta.port) as client:
+            self.assertEqual(250, client.mail("anna@sender.test", ["x@a.test"], message())[0])
+        self.assertEqual(0, mta.cli("queue", "hold", "--all").returncode)
+        self.assertNotIn("\033", mta.cli("queue", "list").stdout)
+
+        def on_a_terminal(**environment):
+            ours, theirs = pty.openpty()
+            process = subprocess.Popen([os.path.join(BIN, "postwain"), "queue", "list", "--config", mta.config_path],
+                                       stdout=theirs, stderr=theirs, env={**os.environ, **environment})
+            os.close(theirs)
+            seen = b""
+            try:
+                while part := os.read(ours, 65536):
+                    seen += part
+            except OSError:
+                pass  # the other end is closed
+            os.close(ours)
+            self.assertEqual(0, process.wait(30))
+            return seen
+        self.assertIn(b"\033[31mheld\033[0m", on_a_terminal())
+        self.assertNotIn(b"\033", on_a_terminal(NO_COLOR="1"))
 
 
 if __name__ == "__main__":

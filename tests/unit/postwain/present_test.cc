@@ -25,6 +25,13 @@ TEST_CASE("a line of the queue") {
         "    c@d.org  deferred, 2 attempts, next 2026-11-21 09:45:00Z\n"
         "        mx.d.org said: 450 4.2.0 \\x1b[2J later\n");
   CHECK(message_line("not json", false) == "not json\n");
+  // In colour the same text in the same columns.
+  std::string coloured = message_line(json, true, true);
+  CHECK(coloured.find("  \033[33mdeferred\033[0m   a@b.org\n") != std::string::npos);
+  CHECK(coloured.find("    c@d.org  \033[33mdeferred\033[0m, 2 attempts") != std::string::npos);
+  for (std::size_t at; (at = coloured.find('\033')) != std::string::npos;)
+    coloured.erase(at, coloured.find('m', at) - at + 1);
+  CHECK(coloured == message_line(json, true));
 }
 
 TEST_CASE("status and other values") {
