@@ -91,13 +91,29 @@ Status check_users(const config::Config& config, const Identities& users) {
 
 }  // namespace
 
+namespace {
+
+// Where nobody asked for it by name it is no reason not to start: an ordinary user may have no
+// right to make it beside his spool.
+Status prepare_drop_folder(const config::Config& config, Identities& identities,
+                           const Identity* owner) {
+  if (config.drop_dir.empty()) return {};
+  Status done = own_folder(config.drop_dir, kDropMode, owner);
+  bool asked_for = config.place_of("", "drop_dir").line > 0;
+  if (done || asked_for) return done;
+  identities.warnings.push_back(done.error().text +
+                                "; sendmail cannot leave messages there while Postwain is stopped");
+  return {};
+}
+
+}  // namespace
+
 Status prepare_folders(const config::Config& config, Identities& identities) {
   const Identity* owner = identities.change ? &identities.at(Kind::qmgr) : nullptr;
   if (Status done = own_folder(config.runtime_dir, 0755, owner); !done) return done;
   if (Status done = own_folder(config.spool_dir, 0700, owner); !done) return done;
   const Identity* collector = owner == nullptr ? nullptr : &identities.at(Kind::pickup);
-  if (!config.drop_dir.empty())
-    if (Status done = own_folder(config.drop_dir, kDropMode, collector); !done) return done;
+  if (Status done = prepare_drop_folder(config, identities, collector); !done) return done;
   if (owner == nullptr) return {};
   Status reachable = check_users(config, identities);
   if (reachable || !identities.fallback) return reachable;

@@ -8,6 +8,7 @@
 
 namespace postwain::tool {
 
+// The drop folder, where there is to be one, belongs to its collector, and everybody may add to it.
 // spool_dir 0700 and runtime_dir 0755 exist and belong to the queue user; the users can reach what
 // they need. A closed folder above them is an error for installed users; when the fixed numbers
 // serve (a trial run as root, often below a folder only root may enter) the processes keep the

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -115,7 +116,8 @@ void Supervisor::add_tokens() {
 }
 
 void Supervisor::add_pickup() {
-  if (!setup_.loaded.config.drop_dir.empty()) add(Kind::pickup, 1);
+  const std::string& folder = setup_.loaded.config.drop_dir;
+  if (!folder.empty() && ::access(folder.c_str(), W_OK | X_OK) == 0) add(Kind::pickup, 1);
 }
 
 void Supervisor::add_metrics() {

@@ -111,6 +111,27 @@ class Drop(PostwainTestCase):
         self.assertEqual("4242", self.mta.events("picked_up")[0]["uid"])
         self.sink.wait_delivered("bob@example.test")
 
+    @unittest.skipUnless(ROOT, "only root becomes other users")
+    def test_no_right_to_make_it_is_a_warning_unless_it_was_asked_for(self):
+        mta = self.prepare()
+        user = ["setpriv", "--reuid=4242", "--regid=4242", "--clear-groups"]
+        if subprocess.run([*user, os.path.join(BIN, "postwain"), "version"],
+                          capture_output=True, check=False).returncode != 0:
+            self.skipTest("the binaries lie below a folder that is closed to others")
+        os.chmod(mta.folder / "", 0o755)
+        for name in ["spool", "run"]:
+            os.mkdir(mta.folder / name)
+            os.chown(mta.folder / name, 4242, 4242)
+        mta.wrapper = user
+        mta.start()
+        self.assertIn("spool-drop: Permission denied", mta.tail())
+        self.assertNotIn("pickup", mta.pids())
+        self.assertEqual(0, mta.cli("reload").returncode)
+        mta.stop()
+        mta.reconfigure({"drop_dir": mta.folder / "elsewhere"})
+        mta.launch()
+        self.assertEqual(EX_CANTCREAT, mta.wait_exit())
+
     def put(self, name, content):
         path = self.drop / name
         path.write_bytes(content)
