@@ -29,13 +29,17 @@ struct Command::Core {
 
   void kill(std::string why) {
     if (trouble.empty()) trouble = std::move(why);
-    if (started && !exited) uv_process_kill(&process, SIGKILL);
-    // A grandchild may still hold the other end.
+    kill_group();
     if (!drained) {
       uv_read_stop(reinterpret_cast<uv_stream_t*>(&output));
       drained = true;
     }
     finish();
+  }
+  // The program leads a group of its own: with it go its children, one of whom may hold the other
+  // end of the pipe still.
+  void kill_group() const {
+    if (started && (!exited || !drained) && process.pid > 0) ::kill(-process.pid, SIGKILL);
   }
   void finish() {
     if (!drained || (started && !exited)) return;
@@ -107,6 +111,7 @@ Command::Command(Loop& loop, const std::vector<std::string>& words, Duration lim
   options.args = arguments.data();
   options.stdio = streams;
   options.stdio_count = 3;
+  options.flags = UV_PROCESS_DETACHED;
   int status = uv_spawn(loop.raw(), &core_->process, &options);
   // libuv has made the handle in any case, and wants it closed.
   core_->started = true;
@@ -133,7 +138,7 @@ Command::Command(Loop& loop, const std::vector<std::string>& words, Duration lim
 
 Command::~Command() {
   core_->alive = false;
-  if (!core_->exited) uv_process_kill(&core_->process, SIGKILL);
+  core_->kill_group();
   core_->close();
 }
 

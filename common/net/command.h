@@ -1,5 +1,5 @@
 // A program run beside the loop, for what it prints. Without a shell, with an empty standard input
-// and our standard error; killed when it takes too long or prints too much.
+// and our standard error; killed, with what it started, when it takes too long or prints too much.
 #pragma once
 
 #include <functional>
