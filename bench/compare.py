@@ -33,7 +33,10 @@ class Load:
     title: str
     options: list
     recipients: int = 1
-    lmtp: bool = False
+    sink: str = "smtp"  # or lmtp, tls
+
+    def domain(self):
+        return {"lmtp": mta.LMTP_DOMAIN, "tls": mta.TLS_DOMAIN}.get(self.sink, "sink.example")
 
 
 LOADS = [
@@ -44,17 +47,20 @@ LOADS = [
     Load("L5", "1 MiB, 8 sessions", ["--sessions", "8", "--size", "1048576"]),
     Load("L5b", "20 MiB, 2 sessions", ["--sessions", "2", "--size", "20971520"]),
     Load("L6", "50 recipients, 20 sessions", ["--sessions", "20", "--recipients", "50"], recipients=50),
-    Load("L7", "LMTP next hop, 20 sessions", ["--sessions", "20"], lmtp=True),
-    Load("L7b", "LMTP next hop, 50 recipients", ["--sessions", "20", "--recipients", "50"], recipients=50, lmtp=True),
+    Load("L7", "LMTP next hop, 20 sessions", ["--sessions", "20"], sink="lmtp"),
+    Load("L7b", "LMTP next hop, 50 recipients", ["--sessions", "20", "--recipients", "50"], recipients=50, sink="lmtp"),
+    Load("L8", "TLS on both sides, 20 kept sessions", ["--sessions", "20", "--tls"], sink="tls"),
+    Load("L8b", "TLS on both sides, one message per resumed connection",
+         ["--sessions", "20", "--per-connection", "1", "--tls"], sink="tls"),
 ]
 
 
 class Sink:
-    def __init__(self, binaries, lmtp, priority=0):
+    def __init__(self, binaries, kind="smtp", priority=0, more=(), address="127.0.0.1"):
         self.port, self.control = mta.free_port(), mta.free_port()
-        options = ["--lmtp"] if lmtp else []
+        options = [*(["--lmtp"] if kind == "lmtp" else []), *more]
         self.process = subprocess.Popen(
-            [binaries / "pw-sink", *options, "--control", f"127.0.0.1:{self.control}", f"127.0.0.1:{self.port}"],
+            [binaries / "pw-sink", *options, "--control", f"127.0.0.1:{self.control}", f"{address}:{self.port}"],
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
@@ -83,6 +89,16 @@ class Sink:
         self.process.wait()
 
 
+def set_up(folder, binaries, sinks, priority=0):
+    """Starts the sinks, into the dictionary, and tells what the servers must know of them."""
+    certificate, key = mta.make_certificate(folder)
+    with_tls = ("--certificate", certificate, "--key", key)
+    for kind in ("smtp", "lmtp", "tls"):
+        sinks[kind] = Sink(binaries, kind, priority, with_tls if kind == "tls" else ())
+    ports = {kind: sink.port for kind, sink in sinks.items()}
+    return mta.Surroundings(**ports, certificate=certificate, key=key)
+
+
 def start_sync_count():
     """perf counting fsync and fdatasync of the whole machine, or None where perf cannot."""
     if shutil.which("perf") is None:
@@ -102,13 +118,13 @@ def end_sync_count(counter):
 
 
 def run_once(server, load, sinks, arguments):
-    sink = sinks[load.lmtp]
+    sink = sinks[load.sink]
     before = sink.counts()["recipients"]
     cpu_before = process_tree.cpu(server.root_pid())
     counter = start_sync_count() if arguments.syncs else None
     source = subprocess.Popen(
         [arguments.bin / "pw-source", *load.options, "--seconds", str(arguments.seconds)]
-        + ["--patience", str(SOURCE_PATIENCE_S), "--to", mta.LMTP_DOMAIN if load.lmtp else "sink.example"]
+        + ["--patience", str(SOURCE_PATIENCE_S), "--to", load.domain()]
         + [f"127.0.0.1:{server.port}"],
         stdout=subprocess.PIPE,
         text=True,
@@ -140,6 +156,7 @@ def run_once(server, load, sinks, arguments):
         "begun": sent["begun"],
         "replies": sent["replies"],
         "lost": sent["lost"] + sent["connect_failed"],
+        "resumed": sent["resumed"] / max(1, sent["handshakes"]),
     }
     if counter is not None:
         result["syncs"] = end_sync_count(counter) / accepted
@@ -251,7 +268,7 @@ def parse_arguments():
                         default=os.environ.get("POSTWAIN_BIN", here.parent / "build/release/bin"))
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--loads", default="L1,L2,L3,L4,L5,L6,L7,L7b", help="comma separated; also L5b")
+    parser.add_argument("--loads", default="L1,L2,L3,L4,L5,L6,L7,L7b,L8,L8b", help="comma separated; also L5b")
     parser.add_argument("--only", choices=["postfix", "postwain"])
     parser.add_argument("--quick", action="store_true", help="L1 to L4, three pairs of 3 s: under 3 minutes")
     parser.add_argument("--syncs", action="store_true", help="count fsync and fdatasync with perf (slower)")
@@ -280,13 +297,12 @@ def main():
     os.chmod(folder, 0o755)
     sinks, started = {}, []
     try:
-        sinks = {lmtp: Sink(arguments.bin, lmtp, arguments.priority) for lmtp in (False, True)}
-        ports = (sinks[False].port, sinks[True].port)
+        around = set_up(folder, arguments.bin, sinks, arguments.priority)
         servers = []
         if arguments.only != "postwain":
-            servers.append(mta.Postfix(folder, *ports))
+            servers.append(mta.Postfix(folder, around))
         if arguments.only != "postfix":
-            servers.append(mta.Postwain(folder, *ports, arguments.bin, arguments.extra))
+            servers.append(mta.Postwain(folder, around, arguments.bin, arguments.extra))
         for server in servers:
             started.append(server)
             server.start()

@@ -99,7 +99,8 @@ def measure(kind, binaries, chunking, messages, half, limit=1000):
     with tempfile.TemporaryDirectory(prefix="pw-bench-") as folder:
         folder = pathlib.Path(folder)
         folder.chmod(0o755)
-        server = kind(folder, proxy.port, proxy.port)
+        ports = (proxy.port, proxy.port, proxy.port)
+        server = kind(folder, mta.Surroundings(*ports, *mta.make_certificate(folder)))
         server.start()
         try:
             subprocess.run(

@@ -1,6 +1,7 @@
 """The mail servers under comparison, each as an own instance in a folder of its own.
 
-Both relay everything to the same sink without TLS, DNS or filters, both answer 250 only after their
+Both relay everything to the same sinks without DNS or filters, and with TLS only where the client asks
+for it and for the one domain that goes on under TLS, both answer 250 only after their
 queue is synced to the same disk, both write their log to a file.
 """
 
@@ -11,9 +12,31 @@ import signal
 import socket
 import subprocess
 import time
+from dataclasses import asdict, dataclass
 
 START_S = 30
 LMTP_DOMAIN = "lmtp.example"  # recipients of this domain go to the LMTP sink
+TLS_DOMAIN = "tls.example"  # these to the sink that has TLS, and under TLS
+
+
+@dataclass
+class Surroundings:
+    """What all servers find: the ports of the sinks, and a certificate."""
+
+    smtp: int
+    lmtp: int
+    tls: int
+    certificate: pathlib.Path
+    key: pathlib.Path
+
+
+def make_certificate(folder):
+    """A key and a certificate of ECDSA, as most have it: (certificate, key)."""
+    certificate, key = pathlib.Path(folder) / "certificate.pem", pathlib.Path(folder) / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-days", "30", "-subj", "/CN=bench.example", "-addext", "subjectAltName=DNS:bench.example",
+                    "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    return certificate, key
 
 
 def free_port():
@@ -58,16 +81,23 @@ alias_maps =
 smtpd_peername_lookup = no
 biff = no
 message_size_limit = 52428800
-relayhost = [127.0.0.1]:{smtp_sink}
-transport_maps = inline:{{ {lmtp_domain}=lmtp:inet:127.0.0.1:{lmtp_sink} }}
+relayhost = [127.0.0.1]:{smtp}
+transport_maps = inline:{{ {{ {lmtp_domain} = lmtp:inet:127.0.0.1:{lmtp} }}, {{ {tls_domain} = smtp:[127.0.0.1]:{tls} }} }}
+smtpd_tls_security_level = may
+smtpd_tls_chain_files = {key}, {certificate}
+smtpd_tls_session_cache_timeout = 3600s
+smtp_tls_security_level = none
+smtp_tls_policy_maps = inline:{{ {{ [127.0.0.1]:{tls} = encrypt }} }}
+smtp_tls_session_cache_database = btree:{folder}/data/smtp_scache
+smtp_tls_connection_reuse = yes
 maillog_file = {folder}/log
 maillog_file_prefixes = {folder}
 default_process_limit = 250
 default_destination_concurrency_limit = 20
 initial_destination_concurrency = 20
-smtp_connection_cache_destinations = [127.0.0.1]:{smtp_sink}
+smtp_connection_cache_destinations = [127.0.0.1]:{smtp}, [127.0.0.1]:{tls}
 smtp_connection_reuse_count_limit = 0
-lmtp_connection_cache_destinations = inet:127.0.0.1:{lmtp_sink}
+lmtp_connection_cache_destinations = inet:127.0.0.1:{lmtp}
 lmtp_connection_reuse_count_limit = 0
 in_flow_delay = 0
 smtpd_client_connection_count_limit = 0
@@ -81,6 +111,7 @@ pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 tlsmgr unix - - n 1000? 1 tlsmgr
+tlsproxy unix - - n - 0 tlsproxy
 rewrite unix - - n - - trivial-rewrite
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
@@ -101,16 +132,17 @@ scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 """
 
-    def __init__(self, folder, smtp_sink, lmtp_sink):
+    def __init__(self, folder, around, more=""):
         self.folder = pathlib.Path(folder) / self.name
         self.port = free_port()
         self.values = dict(
             folder=self.folder,
             port=self.port,
-            smtp_sink=smtp_sink,
-            lmtp_sink=lmtp_sink,
             lmtp_domain=LMTP_DOMAIN,
+            tls_domain=TLS_DOMAIN,
+            **asdict(around),
         )
+        self.more = more
 
     def _postfix(self, *words):
         return subprocess.run(
@@ -124,7 +156,7 @@ postlog unix-dgram n - n - 1 postlogd
         for part in ("etc", "queue", "data"):
             (self.folder / part).mkdir(parents=True)
         shutil.chown(self.folder / "data", "postfix", "postfix")
-        (self.folder / "etc/main.cf").write_text(self.MAIN.format(**self.values))
+        (self.folder / "etc/main.cf").write_text(self.MAIN.format(**self.values) + self.more)
         (self.folder / "etc/master.cf").write_text(self.MASTER.format(**self.values))
         started = self._postfix("start")
         try:
@@ -161,7 +193,9 @@ runtime_dir = "{folder}/run"
 [[listener]]
 address = "127.0.0.1:{port}"
 protocol = "smtp"
-tls = "off"
+[tls]
+certificate = "{certificate}"
+key = "{key}"
 
 [access]
 trusted_networks = ["127.0.0.0/8"]
@@ -172,17 +206,23 @@ connections_per_ip = 2000
 
 [[route]]
 match = "{lmtp_domain}"
-deliver = "lmtp:127.0.0.1:{lmtp_sink}"
+deliver = "lmtp:127.0.0.1:{lmtp}"
+concurrency = 20
+
+[[route]]
+match = "{tls_domain}"
+deliver = "smtp:[127.0.0.1]:{tls}"
+tls = "encrypt"
 concurrency = 20
 
 [[route]]
 match = "*"
-deliver = "smtp:[127.0.0.1]:{smtp_sink}"
+deliver = "smtp:[127.0.0.1]:{smtp}"
 concurrency = {concurrency}
 {extra}
 """
 
-    def __init__(self, folder, smtp_sink, lmtp_sink, binaries, extra="", concurrency=20):
+    def __init__(self, folder, around, binaries, extra="", concurrency=20):
         self.folder = pathlib.Path(folder) / self.name
         self.port = free_port()
         self.binary = pathlib.Path(binaries) / "postwain"
@@ -191,11 +231,11 @@ concurrency = {concurrency}
         self.text = self.CONFIG.format(
             folder=self.folder,
             port=self.port,
-            smtp_sink=smtp_sink,
-            lmtp_sink=lmtp_sink,
             lmtp_domain=LMTP_DOMAIN,
+            tls_domain=TLS_DOMAIN,
             extra=extra,
             concurrency=concurrency,
+            **asdict(around),
         )
 
     def start(self):

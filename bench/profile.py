@@ -52,12 +52,12 @@ def main():
     with tempfile.TemporaryDirectory(prefix="postwain-profile.", dir=arguments.dir) as folder:
         pathlib.Path(folder).chmod(0o755)
         data = arguments.data or f"{folder}/perf.data"
-        sinks = {lmtp: compare.Sink(arguments.bin, lmtp) for lmtp in (False, True)}
-        ports = (sinks[False].port, sinks[True].port)
+        sinks = {}
+        around = compare.set_up(folder, arguments.bin, sinks)
         server = (
-            mta.Postfix(folder, *ports)
+            mta.Postfix(folder, around)
             if arguments.server == "postfix"
-            else mta.Postwain(folder, *ports, arguments.bin)
+            else mta.Postwain(folder, around, arguments.bin)
         )
         try:
             server.start()

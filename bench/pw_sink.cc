@@ -21,6 +21,7 @@ const char* const kUsage =
     "  --control ADDRESS:PORT   each connection to it gets the counters as one JSON line\n"
     "  --lmtp                   LMTP: LHLO, one reply per recipient\n"
     "  --announce-chunking  --no-pipelining\n"
+    "  --certificate FILE --key FILE   announce STARTTLS\n"
     "  --rcpt-reply TEXT  --rcpt-every N     answer every N-th RCPT with TEXT\n"
     "  --final-reply TEXT  --final-every N   answer every N-th message (LMTP: recipient) with TEXT";
 
@@ -31,6 +32,14 @@ SinkSetup setup_of(const Options& options) {
   setup.lmtp = options.has("--lmtp");
   setup.chunking = options.has("--announce-chunking");
   setup.pipelining = !options.has("--no-pipelining");
+  if (options.has("--certificate")) {
+    auto certificate = read_small_file(options.text("--certificate", ""));
+    auto key = read_small_file(options.text("--key", ""));
+    if (!certificate || !key) options.fail("the certificate or its key cannot be read");
+    auto context = tls::Context::server(*certificate, *key);
+    if (!context) options.fail(context.error().text);
+    setup.tls = context.take();
+  }
   setup.rcpt_reply = options.text("--rcpt-reply", "");
   setup.rcpt_every = std::max<std::uint64_t>(1, options.number("--rcpt-every", 1));
   setup.final_reply = options.text("--final-reply", "");
@@ -111,9 +120,11 @@ int main(int argc, char** argv) {
   auto ask_stop = [](int) { postwain::bench::stop_asked = 1; };
   std::signal(SIGTERM, ask_stop);
   std::signal(SIGINT, ask_stop);
-  postwain::bench::Options options(
-      argc, argv, {"--control", "--rcpt-reply", "--rcpt-every", "--final-reply", "--final-every"},
-      {"--lmtp", "--announce-chunking", "--no-pipelining"}, postwain::bench::kUsage);
+  postwain::bench::Options options(argc, argv,
+                                   {"--control", "--certificate", "--key", "--rcpt-reply",
+                                    "--rcpt-every", "--final-reply", "--final-every"},
+                                   {"--lmtp", "--announce-chunking", "--no-pipelining"},
+                                   postwain::bench::kUsage);
   postwain::bench::Sink(options).serve();
   return postwain::kExitOk;
 }

@@ -26,7 +26,7 @@ const char* const kUsage =
     "  --size BYTES         of each message (4096)\n"
     "  --recipients N       of each message (1)\n"
     "  --per-connection M   messages before QUIT (0: no limit)\n"
-    "  --from ADDRESS  --to DOMAIN  --domains N (d0.DOMAIN … in turn)  --lmtp\n"
+    "  --from ADDRESS  --to DOMAIN  --domains N (d0.DOMAIN … in turn)  --lmtp  --tls\n"
     "  --patience S         give up S seconds after the end (60)";
 
 std::uint64_t percentile_us(const std::vector<std::uint32_t>& sorted, double part) {
@@ -64,13 +64,14 @@ void print_result(Run& run) {
   fmt::print(
       "{{\"begun\":{},\"accepted\":{},\"accepted_per_second\":{:.1f},\"started_ns\":{},"
       "\"last_accepted_ns\":{},\"p50_ms\":{:.3f},\"p95_ms\":{:.3f},\"p99_ms\":{:.3f},"
-      "\"connections\":{},\"connect_failed\":{},\"lost\":{},\"cpu_seconds\":{:.3f},"
+      "\"connections\":{},\"connect_failed\":{},\"lost\":{},\"handshakes\":{},\"resumed\":{},\"cpu_"
+      "seconds\":{:.3f},"
       "\"replies\":{{{}}}}}\n",
       run.taken, run.accepted, rate, run.started_ns, run.last_accepted_ns,
       static_cast<double>(percentile_us(run.latency_us, 0.50)) / 1000,
       static_cast<double>(percentile_us(run.latency_us, 0.95)) / 1000,
       static_cast<double>(percentile_us(run.latency_us, 0.99)) / 1000, run.connections,
-      run.connect_failed, run.lost, cpu_seconds(), replies_json(run));
+      run.connect_failed, run.lost, run.handshakes, run.resumed, cpu_seconds(), replies_json(run));
 }
 
 Load load_of(const Options& options) {
@@ -84,6 +85,11 @@ Load load_of(const Options& options) {
   load.recipients = std::max<std::uint64_t>(1, options.number("--recipients", 1));
   load.per_connection = options.number("--per-connection", 0);
   load.size = options.number("--size", 4096);
+  if (options.has("--tls")) {
+    auto context = tls::Context::client(tls::PeerProof::none);
+    if (!context) options.fail(context.error().text);
+    load.tls = context.take();
+  }
   return load;
 }
 
@@ -136,6 +142,6 @@ int main(int argc, char** argv) {
       argc, argv,
       {"--sessions", "--messages", "--seconds", "--size", "--recipients", "--per-connection",
        "--from", "--to", "--domains", "--patience"},
-      {"--lmtp"}, postwain::bench::kUsage);
+      {"--lmtp", "--tls"}, postwain::bench::kUsage);
   return postwain::bench::run_source(options);
 }

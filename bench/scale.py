@@ -18,7 +18,7 @@ import time
 
 import mta
 import process_tree
-from compare import Load, Sink, machine, run_once, spread
+from compare import Load, machine, run_once, set_up, spread
 
 LOAD = Load("L1", "20 kept sessions, 4 KiB", ["--sessions", "20"])
 
@@ -32,9 +32,8 @@ concurrency = 20
 
 
 class Instance(mta.Postwain):
-    def __init__(self, folder, name, sink, binaries):
-        super().__init__(pathlib.Path(folder) / name, sink.port, sink.port, binaries,
-                         ROUTE.format(port=sink.port))
+    def __init__(self, folder, name, around, binaries):
+        super().__init__(pathlib.Path(folder) / name, around, binaries, ROUTE.format(port=around.smtp))
         self.name = name
 
     def cli(self, *words):
@@ -127,8 +126,10 @@ def main():
     arguments.syncs, arguments.priority = False, 0
     folder = tempfile.mkdtemp(prefix="postwain-scale.", dir=arguments.dir)
     os.chmod(folder, 0o755)
-    sink = Sink(arguments.bin, False)
-    filled, empty = (Instance(folder, name, sink, arguments.bin) for name in ("full", "empty"))
+    sinks = {}
+    around = set_up(folder, arguments.bin, sinks)
+    sink = sinks["smtp"]
+    filled, empty = (Instance(folder, name, around, arguments.bin) for name in ("full", "empty"))
     found = {}
     try:
         found["fill"] = filled.fill(arguments.bin, arguments)
@@ -140,7 +141,7 @@ def main():
         found["pairs"] = []
         for pair in range(arguments.pairs):
             order = (filled, empty) if pair % 2 == 0 else (empty, filled)
-            results = {one.name: run_once(one, LOAD, {False: sink}, arguments) for one in order}
+            results = {one.name: run_once(one, LOAD, sinks, arguments) for one in order}
             found["pairs"].append((results["full"], results["empty"]))
             print({name: round(r["accepted_per_second"]) for name, r in results.items()}, file=sys.stderr)
         found["pss"] = process_tree.pss_mib(filled.qmgr())
@@ -150,7 +151,8 @@ def main():
     finally:
         for one in (filled, empty):
             one.stop()
-        sink.stop()
+        for one in sinks.values():
+            one.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -23,8 +23,9 @@ constexpr std::string_view kEndOfData = "\r\n.\r\n";
 std::string SinkCounts::json() const {
   return fmt::format(
       "{{\"messages\":{},\"recipients\":{},\"refused\":{},\"connections\":{},\"open\":{},"
-      "\"bytes\":{},\"first_ns\":{},\"last_ns\":{}}}\n",
-      messages, recipients, refused, connections, open, bytes, first_ns, last_ns);
+      "\"bytes\":{},\"handshakes\":{},\"resumed\":{},\"first_ns\":{},\"last_ns\":{}}}\n",
+      messages, recipients, refused, connections, open, bytes, handshakes, resumed, first_ns,
+      last_ns);
 }
 
 SinkSession::SinkSession(UniqueFd fd, const SinkSetup& setup, SinkCounts& counts, Epoll& epoll)
@@ -47,11 +48,25 @@ bool SinkSession::on_event(std::uint32_t events) {
     if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) return false;
     if (count > 0) {
       set_quick_ack(fd_.get());
-      take(std::string_view(buffer.data(), static_cast<std::size_t>(count)));
+      std::string_view bytes(buffer.data(), static_cast<std::size_t>(count));
+      if (tls_ && !decrypt(bytes)) return false;
+      take(tls_ ? std::string_view(plain_) : bytes);
     }
   }
   if (!flush()) return false;
-  return !(quit_ && out_.empty());
+  return !(quit_ && out_.empty() && wire_.empty());
+}
+
+// False: the session is over.
+bool SinkSession::decrypt(std::string_view bytes) {
+  bool shook = tls_->state() == tls::Session::State::handshaking;
+  plain_.clear();
+  tls::Session::State state = tls_->receive(bytes, plain_);
+  if (shook && state == tls::Session::State::open) {
+    ++counts_.handshakes;
+    counts_.resumed += tls_->resumed() ? 1 : 0;
+  }
+  return state == tls::Session::State::handshaking || state == tls::Session::State::open;
 }
 
 void SinkSession::take(std::string_view bytes) {
@@ -139,6 +154,9 @@ void SinkSession::on_command(std::string_view line) {
     on_bdat(line.substr(std::min<std::size_t>(line.size(), 5)));
   } else if (iequals(verb, "EHLO") || iequals(verb, "LHLO") || iequals(verb, "HELO")) {
     on_hello(line);
+  } else if (setup_.tls != nullptr && !tls_ && iequals(line, "STARTTLS")) {
+    out_ += "220 2.0.0 go on\r\n";
+    start_tls_ = true;
   } else if (iequals(verb, "QUIT")) {
     quit_ = true;
     out_ += "221 2.0.0 Bye\r\n";
@@ -158,6 +176,7 @@ void SinkSession::on_hello(std::string_view line) {
   out_ += "250-sink.example\r\n";
   if (setup_.pipelining) out_ += "250-PIPELINING\r\n";
   if (setup_.chunking) out_ += "250-CHUNKING\r\n";
+  if (setup_.tls != nullptr && !tls_) out_ += "250-STARTTLS\r\n";
   out_ += "250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n";
 }
 
@@ -222,12 +241,22 @@ void SinkSession::end_transaction() {
 }
 
 bool SinkSession::flush() {
-  if (!out_.empty()) {
-    ssize_t count = send(fd_.get(), out_.data(), out_.size(), MSG_NOSIGNAL);
-    if (count < 0 && errno != EAGAIN && errno != EINTR) return false;
-    if (count > 0) out_.erase(0, static_cast<std::size_t>(count));
+  if (tls_) {
+    tls_->send(out_);
+    out_.clear();
+    wire_ += tls_->take_output();
   }
-  bool blocked = !out_.empty();
+  std::string& out = tls_ ? wire_ : out_;
+  if (!out.empty()) {
+    ssize_t count = send(fd_.get(), out.data(), out.size(), MSG_NOSIGNAL);
+    if (count < 0 && errno != EAGAIN && errno != EINTR) return false;
+    if (count > 0) out.erase(0, static_cast<std::size_t>(count));
+  }
+  bool blocked = !out.empty();
+  if (start_tls_ && !blocked) {
+    start_tls_ = false;
+    tls_.emplace(tls::Session::server(*setup_.tls));
+  }
   if (blocked != want_write_) {
     want_write_ = blocked;
     epoll_.change(fd_.get(), blocked ? EPOLLIN | EPOLLOUT : EPOLLIN, this);

@@ -5,17 +5,21 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "bench/tool.h"
+#include "common/tls/tls.h"
 
 namespace postwain::bench {
 
 struct SinkSetup {
   bool lmtp = false;
-  bool chunking = false;   // announce CHUNKING
-  bool pipelining = true;  // announce PIPELINING
+  bool chunking = false;                // announce CHUNKING
+  bool pipelining = true;               // announce PIPELINING
+  std::shared_ptr<tls::Context> tls{};  // not null: announce STARTTLS
   std::string rcpt_reply;  // not empty: the answer to every `rcpt_every`-th RCPT, "450 4.2.1 no"
   std::uint64_t rcpt_every = 1;
   std::string final_reply;  // not empty: the answer to every `final_every`-th message
@@ -31,6 +35,8 @@ struct SinkCounts {
   std::uint64_t bytes = 0;       // of content
   std::uint64_t rcpts = 0;
   std::uint64_t finals = 0;
+  std::uint64_t handshakes = 0;
+  std::uint64_t resumed = 0;  // of them
   std::int64_t first_ns = 0;  // CLOCK_MONOTONIC of the first and the last accepted message
   std::int64_t last_ns = 0;
   std::string json() const;
@@ -47,6 +53,7 @@ class SinkSession {
   bool on_event(std::uint32_t events);
 
  private:
+  bool decrypt(std::string_view bytes);
   void take(std::string_view bytes);
   void take_lines(std::string_view& bytes);
   void take_data(std::string_view& bytes);
@@ -65,6 +72,10 @@ class SinkSession {
   Epoll& epoll_;
   std::string in_;  // an unfinished command line
   std::string out_;
+  std::optional<tls::Session> tls_;
+  std::string plain_;  // what came out of it
+  std::string wire_;   // what goes out
+  bool start_tls_ = false;
   bool in_data_ = false;
   bool quit_ = false;
   bool want_write_ = false;

@@ -70,6 +70,8 @@ void SourceSession::open() {
   body_left_ = {};
   sent_here_ = 0;
   pipelining_ = false;
+  tls_.reset();
+  wire_.clear();
   state_ = State::connecting;
   fd_ = start_connect(run_.load().target);
   if (!fd_) {
@@ -108,6 +110,29 @@ void SourceSession::read_replies() {
   }
   if (run_.load().target.family != AF_UNIX) set_quick_ack(fd_.get());
   std::string_view bytes(buffer.data(), static_cast<std::size_t>(count));
+  if (!tls_) return take(bytes);
+  if (decrypt(bytes)) take(plain_);
+}
+
+// False: the session is over.
+bool SourceSession::decrypt(std::string_view bytes) {
+  bool shook = tls_->state() == tls::Session::State::handshaking;
+  plain_.clear();
+  tls::Session::State state = tls_->receive(bytes, plain_);
+  if (state == tls::Session::State::failed || state == tls::Session::State::closed) {
+    close(state_ != State::quitting);
+    return false;
+  }
+  if (shook && state == tls::Session::State::open) {
+    ++run_.handshakes;
+    run_.resumed += tls_->resumed() ? 1 : 0;
+    out_ += "EHLO source.example\r\n";
+    state_ = State::hello;
+  }
+  return true;
+}
+
+void SourceSession::take(std::string_view bytes) {
   // A closed connection may have been replaced already: what is left belongs to the old one.
   while (state_ != State::connecting && fd_ && !bytes.empty()) {
     auto end = bytes.find('\n');
@@ -153,7 +178,16 @@ void SourceSession::on_reply(int code) {
       return;
     case State::hello:
       run_.count_reply(Stage::hello, code);
-      return good ? next_message() : close(true);
+      if (!good) return close(true);
+      if (run_.load().tls == nullptr || tls_) return next_message();
+      out_ += "STARTTLS\r\n";
+      state_ = State::starttls;
+      return;
+    case State::starttls:
+      run_.count_reply(Stage::starttls, code);
+      if (code != 220) return close(true);
+      tls_.emplace(tls::Session::client(*run_.load().tls, "bench.example"));
+      return;
     case State::envelope:
       return on_envelope_reply(code);
     case State::content:
@@ -246,23 +280,36 @@ void SourceSession::quit() {
   state_ = State::quitting;
 }
 
+// Under TLS everything that is to go out goes through the session.
+void SourceSession::encrypt() {
+  if (tls_->state() == tls::Session::State::open) {
+    tls_->send(out_);
+    tls_->send(body_left_);
+    out_.clear();
+    body_left_ = {};
+  }
+  wire_ += tls_->take_output();
+}
+
 void SourceSession::flush() {
-  while (out_sent_ < out_.size() || !body_left_.empty()) {
+  if (tls_) encrypt();
+  std::string& out = tls_ ? wire_ : out_;
+  while (out_sent_ < out.size() || !body_left_.empty()) {
     std::array<iovec, 2> parts{};
-    parts[0] = {out_.data() + out_sent_, out_.size() - out_sent_};
+    parts[0] = {out.data() + out_sent_, out.size() - out_sent_};
     parts[1] = {const_cast<char*>(body_left_.data()), body_left_.size()};
     ssize_t count = writev(fd_.get(), parts.data(), parts.size());
     if (count < 0) {
       if (errno != EAGAIN && errno != EINTR) return close(true);
       break;
     }
-    auto from_out = std::min(static_cast<std::size_t>(count), out_.size() - out_sent_);
+    auto from_out = std::min(static_cast<std::size_t>(count), out.size() - out_sent_);
     out_sent_ += from_out;
     body_left_.remove_prefix(static_cast<std::size_t>(count) - from_out);
   }
-  bool blocked = out_sent_ < out_.size() || !body_left_.empty();
+  bool blocked = out_sent_ < out.size() || !body_left_.empty();
   if (!blocked) {
-    out_.clear();
+    out.clear();
     out_sent_ = 0;
   }
   if (blocked == want_write_) return;

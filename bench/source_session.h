@@ -1,16 +1,20 @@
 // One sending session of the load source: connects, says hello, and sends messages one after the
 // other, each as MAIL, RCPT… and DATA in one write where the server offers PIPELINING (RFC 2920),
 // then the content. The next message begins after the final reply of the one before, as a mail
-// program or an MTA in front would do it. No TLS, no AUTH.
+// program or an MTA in front would do it. STARTTLS where the run asks for it, with sessions taken
+// up again (RFC 3207); no AUTH.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "bench/tool.h"
+#include "common/tls/tls.h"
 
 namespace postwain::bench {
 
@@ -20,16 +24,17 @@ struct Load {
   bool lmtp = false;
   std::string from;
   std::string to_domain;
-  std::uint64_t domains = 1;         // more than 1: d0.DOMAIN, d1.DOMAIN, … in turn
-  std::uint64_t recipients = 1;      // of each message
-  std::uint64_t per_connection = 0;  // messages before QUIT; 0: no limit
-  std::uint64_t size = 4096;         // of the content with its header, in bytes
+  std::uint64_t domains = 1;            // more than 1: d0.DOMAIN, d1.DOMAIN, … in turn
+  std::uint64_t recipients = 1;         // of each message
+  std::uint64_t per_connection = 0;     // messages before QUIT; 0: no limit
+  std::uint64_t size = 4096;            // of the content with its header, in bytes
+  std::shared_ptr<tls::Context> tls{};  // not null: everything goes under TLS
 };
 
 // Where in a session a reply belongs; the order of kStageNames.
-enum class Stage : std::uint8_t { greeting, hello, mail, rcpt, data, final, quit };
-constexpr std::array<std::string_view, 7> kStageNames = {"greeting", "hello", "mail", "rcpt",
-                                                         "data",     "final", "quit"};
+enum class Stage : std::uint8_t { greeting, hello, starttls, mail, rcpt, data, final, quit };
+constexpr std::array<std::string_view, 8> kStageNames = {"greeting", "hello", "starttls", "mail",
+                                                         "rcpt",     "data",  "final",    "quit"};
 
 // The budget of a run and everything counted in it; shared by its sessions, one thread.
 class Run {
@@ -50,6 +55,8 @@ class Run {
   std::uint64_t connections = 0;  // opened
   std::uint64_t connect_failed = 0;
   std::uint64_t lost = 0;  // connections the server broke off in the middle
+  std::uint64_t handshakes = 0;
+  std::uint64_t resumed = 0;  // of them
   std::int64_t started_ns = 0;
   std::int64_t last_accepted_ns = 0;
   std::vector<std::uint32_t> latency_us;  // MAIL to final reply, one entry per accepted message
@@ -79,6 +86,7 @@ class SourceSession {
     connecting,
     greeting,
     hello,
+    starttls,
     envelope,
     content,
     reset,
@@ -86,6 +94,9 @@ class SourceSession {
   };
 
   void read_replies();
+  bool decrypt(std::string_view bytes);
+  void take(std::string_view bytes);
+  void encrypt();
   void on_line(std::string_view line);
   void on_reply(int code);
   void on_envelope_reply(int code);
@@ -104,8 +115,11 @@ class SourceSession {
   bool done_ = false;
   bool pipelining_ = false;
   bool want_write_ = false;
-  std::string in_;   // an unfinished line
-  std::string out_;  // commands and the message's own header fields
+  std::optional<tls::Session> tls_;
+  std::string plain_;  // what came out of it
+  std::string wire_;   // what goes out
+  std::string in_;     // an unfinished line
+  std::string out_;    // commands and the message's own header fields
   std::size_t out_sent_ = 0;
   std::string_view body_left_;   // follows out_
   std::uint64_t sent_here_ = 0;  // messages on this connection
