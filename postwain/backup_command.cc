@@ -15,6 +15,7 @@
 #include "postwain/control_client.h"
 #include "postwain/present.h"
 #include "postwain/programs.h"
+#include "postwain/progress.h"
 
 namespace postwain::tool {
 
@@ -26,6 +27,7 @@ namespace fs = std::filesystem;
 struct Copied {
   std::size_t files = 0;
   std::uint64_t bytes = 0;
+  Progress progress{"MiB copied", 0};
 };
 
 // As root, the copy belongs to whom the original belongs, so that it can be put in its place.
@@ -38,10 +40,12 @@ Status keep_owner(const std::string& from, const std::string& to) {
 }
 
 Status copy_one(const std::string& from, const std::string& to, Copied& copied) {
-  Result<std::uint64_t> bytes = copy_file(from, to);
+  Result<std::uint64_t> bytes = copy_file(from, to, [&](std::size_t piece) {
+    copied.bytes += piece;
+    copied.progress.reach(copied.bytes >> 20);
+  });
   if (!bytes) return bytes.error();
   ++copied.files;
-  copied.bytes += *bytes;
   return keep_owner(from, to);
 }
 
@@ -96,6 +100,7 @@ int backup_command(const ClientOptions& options, const std::string& folder) {
     if (!problem.empty()) return;
     Status done = take_snapshot_to(answer.value("folder", std::string()), folder, copied);
     if (!done) problem = done.error().text;
+    copied.progress.end();
   };
   auto result = ask(config->qmgr_socket(), Json({{"command", "queue backup"}}).dump(), heard);
   if (!result) return fail(result.error().code, result.error().text);

@@ -27,6 +27,18 @@ std::string host_of(const Json& event) {
   return fmt::format("{} [{}]", host, address);
 }
 
+// "connect 12ms, final_reply 205ms": where the time of an attempt went.
+std::string stages_of(const Json& event) {
+  auto stages = event.find("stages_ms");
+  std::string out;
+  if (stages == event.end() || !stages->is_object()) return out;
+  for (const auto& [name, ms] : stages->items())
+    if (ms.is_number_integer())
+      out += fmt::format("{}{} {}", out.empty() ? "" : ", ", name,
+                         format_duration(Duration(ms.get<std::int64_t>())));
+  return out;
+}
+
 // The particulars of an event, on lines of their own.
 void append_event(std::string& out, const Json& event) {
   std::string name = text_member(event, "event");
@@ -45,6 +57,7 @@ void append_event(std::string& out, const Json& event) {
   out += '\n';
   append_line(out, "host ", host_of(event));
   append_line(out, "tls  ", text_member(event, "tls"));
+  append_line(out, "time ", stages_of(event));
   append_line(out, "reply", text_member(event, "reply"));
   bool told = name == "bounced" || name == "warned" || name == "reported";
   std::string next = readable_time(text_member(event, "next_attempt_at"));

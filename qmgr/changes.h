@@ -27,7 +27,8 @@ enum class ChangeKind : std::uint8_t {
 struct RecipientChange {
   std::uint32_t index = 0;
   ChangeKind kind = ChangeKind::defer;
-  // defer and quarantine only:
+  std::uint32_t bin = 0;  // Totals::Bin it has been counted in
+  // defer and quarantine only, and these two of release as they are:
   std::string destination;
   std::uint32_t attempts = 0;
   WallTime next_attempt_at{};

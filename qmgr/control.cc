@@ -252,6 +252,8 @@ QueueStatus Control::status() const {
   status.messages = queue_.totals().messages();
   status.recipients = queue_.totals().recipients();
   status.counted = queue_.totals().complete();
+  status.groups = queue_.totals().groups();
+  status.oldest = queue_.oldest();
   status.accepting = admission.accepting;
   status.refusal = admission.accepting ? std::string() : admission.refusal.one_line();
   status.active = delivery_.leases();

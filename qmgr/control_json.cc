@@ -154,6 +154,15 @@ Json queue_json(const QueueStatus& status) {
   queue["messages"] = status.messages;
   queue["recipients"] = status.recipients;
   queue["counted"] = status.counted;
+  Json& states = queue["states"] = Json::object();
+  for (std::size_t i = 0; i < kQueueStates; ++i) {
+    auto state = static_cast<QueueState>(i);
+    std::int64_t sum = 0;
+    for (const Counts::Group& group : status.groups)
+      if (group.state == state) sum += group.recipients;
+    states[std::string(name_of(state))] = sum;
+  }
+  queue["oldest"] = status.oldest == WallTime{} ? "" : format_rfc3339(status.oldest);
   queue["active"] = status.active;
   queue["in_memory"] = status.in_memory;
   queue["content_bytes"] = status.content_bytes;

@@ -13,6 +13,7 @@
 #include "qmgr/list_filter.h"
 #include "qmgr/message.h"
 #include "qmgr/scheduler.h"
+#include "qmgr/totals.h"
 
 namespace postwain::qmgr {
 
@@ -80,6 +81,8 @@ struct QueueStatus {
   std::int64_t messages = 0;
   std::int64_t recipients = 0;
   bool counted = true;
+  std::vector<Counts::Group> groups;  // of the recipients
+  WallTime oldest{};                  // message; zero: none
   bool accepting = true;
   std::string refusal;
   std::size_t active = 0;  // leases

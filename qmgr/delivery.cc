@@ -235,8 +235,9 @@ bool Delivery::outcomes(Agent& agent, std::string_view payload) {
     for (Queue::IndexedOutcome& one : running.kept) now.push_back(std::move(one));
     running.kept.clear();
   }
-  if (!now.empty()) queue_.settle(running.pick.job.id, std::move(now));
+  if (!now.empty()) queue_.settle(running.pick.job.id, std::move(now), report.times);
   if (report.done) {
+    queue_.metrics().stages(report.times);
     queue_.note_mx_set(running.pick.destination, report.mx_set);
     if (report.sts) queue_.keep_sts_policy(running.pick.destination, *report.sts);
     end_lease(agent, report.lease);

@@ -209,6 +209,7 @@ Status HistoryStore::read_events(Timeline& timeline) {
     event.tls = use.text();
     event.why = use.text();
     event.who = use.text();
+    event.times = use.text();
     r->events.push_back(std::move(event));
   }
   if (step == Use::Step::failed) return error(Sql::get_events);

@@ -25,7 +25,8 @@ void visit_event(A& a, Record& r) {
   ipc::enum_field(a, r.stage, mail::Stage::final_reply);
   ipc::fields(a, r.in_doubt, r.began_at, r.next_attempt_at, r.other.value, r.code);
   ipc::fields(a, r.enhanced.klass, r.enhanced.subject, r.enhanced.detail);
-  ipc::fields(a, r.text, r.host, r.host_address, r.tls, r.why, r.who, r.recipient, r.destination);
+  ipc::fields(a, r.text, r.host, r.host_address, r.tls, r.times, r.why, r.who, r.recipient,
+              r.destination);
 }
 
 std::string_view word_before(std::string_view text, std::string_view mark) {

@@ -77,6 +77,7 @@ struct EventRecord {
   std::string_view host;
   std::string_view host_address;
   std::string_view tls;
+  std::string_view times;  // mail::StageTimes::text()
   std::string_view why;
   std::string_view who;
   // For a recipient the history has not heard of.

@@ -48,6 +48,7 @@ struct TimelineEvent {
   std::string tls;
   std::string why;
   std::string who;
+  std::string times;  // mail::StageTimes::text()
 };
 
 struct TimelineRecipient {

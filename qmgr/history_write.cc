@@ -163,7 +163,13 @@ Status HistoryStore::write_event(const EventRecord& r) {
   use.number(id).number(next_event_++).number(r.index).number(r.at);
   use.number(static_cast<int>(r.kind)).number(static_cast<int>(r.stage)).flag(r.in_doubt);
   use.number(r.began_at).number(r.next_attempt_at).number(number_of(r.other));
-  use.text(r.host).text(r.host_address).text(reply_).text(r.tls).text(r.why).text(r.who);
+  use.text(r.host)
+      .text(r.host_address)
+      .text(reply_)
+      .text(r.tls)
+      .text(r.why)
+      .text(r.who)
+      .text(r.times);
   if (!use.done()) return error(Sql::put_event);
   if (r.kind == HistoryKind::delivered)
     if (std::string_view remote = remote_queue_id(r.text); !remote.empty())

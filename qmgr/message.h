@@ -43,7 +43,8 @@ struct MessageInfo {
 struct NewRecipient {
   mail::Recipient recipient;
   std::string destination;
-  std::string given{};  // the address the client gave, where another came of it
+  std::string given{};    // the address the client gave, where another came of it
+  std::uint32_t bin = 0;  // Totals::Bin, once it is committed
 };
 
 // A message on its way into the store. Recipient i of the list gets the index i for life.

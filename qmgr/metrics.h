@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "common/ipc/messages.h"
 #include "common/ipc/receiver_counts.h"
 #include "common/mail/outcome.h"
+#include "common/mail/stage_times.h"
 
 #include "qmgr/changes.h"
 #include "qmgr/scheduler.h"
@@ -23,7 +25,7 @@ class Histogram {
  public:
   explicit Histogram(std::vector<double> bounds)
       : bounds_(std::move(bounds)), counts_(bounds_.size(), 0) {}
-  void observe(Duration value);
+  void observe(std::chrono::microseconds value);
 
   const std::vector<double>& bounds() const { return bounds_; }
   std::uint64_t at_most(std::size_t bucket) const { return counts_[bucket]; }
@@ -45,9 +47,11 @@ class Metrics {
   Metrics();
 
   // took: from the end of the content to the commit.
-  void accepted(std::size_t recipients, Duration took);
+  void accepted(std::size_t recipients, std::chrono::microseconds took);
   // waited: since the message came in, before a first attempt; took: the attempt.
   void outcome(Pool pool, const mail::Outcome& outcome, bool first, Duration waited, Duration took);
+  // Of an attempt that is over.
+  void stages(const mail::StageTimes& times);
   void notice(DsnAction action) { ++notices[static_cast<std::size_t>(action)]; }
   void probed(ipc::ProbeVerdict verdict) { ++probes[static_cast<std::size_t>(verdict)]; }
 
@@ -64,6 +68,8 @@ class Metrics {
   Histogram accept;
   Histogram wait;
   Histogram attempt;
+  Histogram commit;              // of the queue database, with its sync
+  std::vector<Histogram> stage;  // by mail::Stage
 };
 
 }  // namespace postwain::qmgr

@@ -1,5 +1,7 @@
 #include "qmgr/metrics_text.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace postwain::qmgr {
@@ -35,12 +37,24 @@ class Page {
     metric(name, type, help);
     value(number);
   }
+  // labels: "" or "stage=\"mail\"".
+  void buckets(const Histogram& h, const std::string& labels = {}) {
+    std::string more = labels.empty() ? labels : labels + ",";
+    std::string all = labels.empty() ? labels : "{" + labels + "}";
+    for (std::size_t i = 0; i < h.bounds().size(); ++i)
+      out_ +=
+          fmt::format("{}_bucket{{{}le=\"{}\"}} {}\n", name_, more, h.bounds()[i], h.at_most(i));
+    out_ += fmt::format("{}_bucket{{{}le=\"+Inf\"}} {}\n{}_sum{} {}\n{}_count{} {}\n", name_, more,
+                        h.count(), name_, all, h.sum(), name_, all, h.count());
+  }
   void histogram(const char* name, const char* help, const Histogram& h) {
     metric(name, "histogram", help);
-    for (std::size_t i = 0; i < h.bounds().size(); ++i)
-      out_ += fmt::format("{}_bucket{{le=\"{}\"}} {}\n", name, h.bounds()[i], h.at_most(i));
-    out_ += fmt::format("{}_bucket{{le=\"+Inf\"}} {}\n{}_sum {}\n{}_count {}\n", name, h.count(),
-                        name, h.sum(), name, h.count());
+    buckets(h);
+  }
+  void group(const Counts::Group& group) {
+    out_ += fmt::format("{}{{route=\"{}\",class=\"{}\",state=\"{}\"}} {}\n", name_,
+                        escaped(group.way), name_of(group.traffic_class), name_of(group.state),
+                        std::max<std::int64_t>(0, group.recipients));
   }
   std::string take() { return std::move(out_); }
 
@@ -55,6 +69,13 @@ void queue_part(Page& page, const QueueStatus& s) {
   page.one("postwain_accepting", "gauge", "1 while new mail is accepted.", s.accepting ? 1 : 0);
   page.one("postwain_queue_messages", "gauge", "Messages in the queue.", s.messages);
   page.one("postwain_queue_recipients", "gauge", "Recipients not settled yet.", s.recipients);
+  page.metric("postwain_queue_waiting", "gauge",
+              "Recipients not settled yet, by route, traffic class and state.");
+  for (const Counts::Group& group : s.groups) page.group(group);
+  double age =
+      s.oldest == WallTime{} ? 0 : std::chrono::duration<double>(wall_now() - s.oldest).count();
+  page.one("postwain_queue_oldest_seconds", "gauge", "Age of the oldest message in the queue.",
+           std::max(0.0, age));
   page.one("postwain_queue_active", "gauge", "Attempts that run.", s.active);
   page.one("postwain_queue_in_memory", "gauge", "Messages held in memory for attempts.",
            s.in_memory);
@@ -103,6 +124,13 @@ void counter_part(Page& page, const Metrics& m) {
   page.histogram("postwain_queue_wait_seconds", "From acceptance to the end of the first attempt.",
                  m.wait);
   page.histogram("postwain_attempt_seconds", "Duration of attempts.", m.attempt);
+  page.histogram("postwain_commit_seconds",
+                 "Commits of the queue database, each with its sync and for many messages.",
+                 m.commit);
+  page.metric("postwain_stage_seconds", "histogram", "Stages of attempts that were passed.");
+  for (std::size_t i = 0; i < m.stage.size(); ++i)
+    page.buckets(m.stage[i],
+                 fmt::format("stage=\"{}\"", mail::name_of(static_cast<mail::Stage>(i))));
 }
 
 void receiver_part(Page& page, const Metrics& m) {

@@ -88,6 +88,7 @@ Qmgr::~Qmgr() = default;
 void Qmgr::look_around() {
   look_at_admission();
   look_at_ballast();
+  queue_->look_for_oldest();
   if (draining_ || !queue_->look_at_clock(wall_now(), mono_now())) return;
   // What is planned in memory is planned by the old clock. What is on the disk is put right at the
   // start (bring_due_times_near), so starting again is the simplest cure.

@@ -28,8 +28,10 @@ Queue::Queue(net::Loop& loop, Store store, ContentFolder files, ObservedTime obs
       worker_(std::make_unique<ContentWorker>(loop)),
       store_(std::make_unique<StoreThread>(
           loop, std::move(store), files,
-          StoreThread::Events{[this](bool full) { hooks_.on_full(full); },
-                              [this](const Error& error) { hooks_.on_broken(error); }})) {
+          StoreThread::Events{
+              [this](bool full) { hooks_.on_full(full); },
+              [this](const Error& error) { hooks_.on_broken(error); },
+              [this](std::chrono::microseconds took) { metrics_.commit.observe(took); }})) {
   configure(config);
 }
 
@@ -119,7 +121,7 @@ void Queue::accept(NewMessage message, std::function<void(AcceptEnd)> done) {
           .kv("error", r.end == AcceptEnd::conflict ? "the id is taken" : r.error);
     AcceptEnd end = r.end;
     if (end == AcceptEnd::stored)
-      accepted(std::move(r.submission), r.due);
+      accepted(std::move(r.submission), r.due, r.began);
     else if (end != AcceptEnd::unknown)
       remove_parts(r.submission);
     done(end);
@@ -153,10 +155,12 @@ void Queue::remove_parts(const Submission& submission) {
   for (const NewMessage& part : submission.parts) remove_file(part.info.id);
 }
 
-void Queue::accepted(Submission submission, WallTime due) {
+void Queue::accepted(Submission submission, WallTime due,
+                     std::chrono::steady_clock::time_point began) {
   std::size_t recipients = submission.message.recipients.size();
   for (const NewMessage& part : submission.parts) recipients += part.recipients.size();
-  metrics_.accepted(recipients, wall_now() - due);
+  metrics_.accepted(recipients, std::chrono::duration_cast<std::chrono::microseconds>(
+                                    std::chrono::steady_clock::now() - began));
   for (NewMessage& part : submission.parts)
     if (!part.info.in_file) part.content = submission.message.content;
   for (const NoticeOrder& order : submission.notices) metrics_.notice(order.request.action);
@@ -166,7 +170,7 @@ void Queue::accepted(Submission submission, WallTime due) {
 }
 
 void Queue::committed(NewMessage message, WallTime due) {
-  totals_.added(message.recipients.size());
+  count(message);
   ids_.pass(message.info.id);
   {
     log::Line line(log::Level::info, "queued");
@@ -182,6 +186,18 @@ void Queue::committed(NewMessage message, WallTime due) {
   if (finishing_) return;
   offer_fresh(message, due);
   hooks_.on_work();
+}
+
+void Queue::count(NewMessage& message) {
+  totals_.added_message();
+  QueueState state = message.held_for.empty() ? QueueState::queued : QueueState::held;
+  const NewRecipient* last = nullptr;
+  for (NewRecipient& r : message.recipients) {
+    bool same = last != nullptr && last->destination == r.destination;
+    r.bin = same ? last->bin : totals_.bin(r.destination, message.info.traffic_class, state);
+    totals_.added(r.bin);
+    last = &r;
+  }
 }
 
 // Straight from the commit to the scheduler, without reading it back.
@@ -228,6 +244,7 @@ void Queue::offer_fresh(NewMessage& message, WallTime due) {
       r.index = order[i];
       r.recipient = std::move(message.recipients[order[i]].recipient);
       r.destination = id;
+      r.bin = message.recipients[order[i]].bin;
       working_.add(working, std::move(r));
     }
     start = end;
@@ -320,6 +337,8 @@ void Queue::refilled(const Refill& refill, DuePage page) {
       r.index = row->index;
       r.recipient = std::move(row->recipient);
       r.destination = group.destination;
+      r.bin = totals_.bin(row->destination, group.info->traffic_class,
+                          queue_state(row->state, row->attempts));
       r.attempts = row->attempts;
       r.in_doubt = row->in_doubt;
       r.delay_warned = row->delay_warned;

@@ -36,7 +36,7 @@
 namespace postwain::qmgr {
 
 constexpr std::size_t kRecoverDestinations = 500;    // read at once after start
-constexpr std::size_t kCountMessages = 5000;         // of one stretch (totals.h)
+constexpr std::size_t kCountMessages = 2000;         // of one stretch (totals.h)
 constexpr std::uint32_t kOutsideRecipients = 10000;  // of a message that is not in memory
 constexpr std::size_t kMxSetsKnown = 20000;          // domains whose hosts are remembered
 constexpr std::size_t kSuspensionsMax = 1000;
@@ -92,7 +92,9 @@ class Queue {
     mail::Outcome outcome;
     bool crashed = false;  // the agent died: nobody gave this outcome
   };
-  void settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes);
+  // times: of the attempt so far.
+  void settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes,
+              const mail::StageTimes& times = {});
   // The lease is over, all its recipients are settled.
   void finished(const Pick& pick, const AttemptSummary& summary, const std::string& reason);
   // The hosts an agent found behind the destination.
@@ -143,6 +145,9 @@ class Queue {
   const Scheduler& scheduler() const { return scheduler_; }
   const WorkingSet& working() const { return working_; }
   const Totals& totals() const { return totals_; }
+  // Asks the store which message is the oldest; oldest() tells it a moment later. Zero: none.
+  void look_for_oldest();
+  WallTime oldest() const { return totals_.messages() > 0 ? oldest_ : WallTime{}; }
   Metrics& metrics() { return metrics_; }
   const config::Config& config() const { return config_; }
   ContentWorker& worker() { return *worker_; }
@@ -170,8 +175,10 @@ class Queue {
   void give_its_way(NewMessage& message);
   void share_content(std::unique_ptr<AcceptRequest> request);
   void remove_parts(const Submission& submission);
-  void accepted(Submission submission, WallTime due);
+  void accepted(Submission submission, WallTime due, std::chrono::steady_clock::time_point began);
   void committed(NewMessage message, WallTime due);
+  void count(NewMessage& message);
+  void count(const SettleRequest& request);
   void offer_fresh(NewMessage& message, WallTime due);
   void refill(Refill refill);
   void refilled(const Refill& refill, DuePage page);
@@ -190,6 +197,7 @@ class Queue {
   void attempts_ended(mail::QueueId id);
   static std::optional<ChangeKind> change_for(Action action, RecipientState state);
   void remove_file(mail::QueueId id);
+  Totals::Bin bin_of(const MessageInfo& info, const StoredRecipient& row);
   void log_events(const MessageInfo& info, const std::vector<RecipientEvent>& events) const;
   DestinationId destination(const Routed& routed);
   DestinationId destination_named(const std::string& key);
@@ -219,6 +227,8 @@ class Queue {
   Scheduler scheduler_;
   WorkingSet working_;
   Totals totals_;
+  WallTime oldest_{};
+  bool looking_for_oldest_ = false;
   Metrics metrics_;
   ContentFolder files_;
   mail::QueueIdSource ids_{0};  // worker 0 is qmgr itself

@@ -123,7 +123,8 @@ void Queue::apply_late(const StoredMessage& message, const std::vector<IndexedOu
                          row.in_doubt, row.delay_warned, greylisted_at(&row.last), row.crashes};
     RetryRules rules = rules_for(message.info, row.recipient.address);
     Verdict verdict = judge(message.info, facts, report->outcome, rules, now);
-    recorder_->outcome(message.info, facts, report->outcome, verdict.change, rules, {}, now);
+    verdict.change.bin = bin_of(message.info, row);
+    recorder_->outcome(message.info, facts, report->outcome, verdict.change, rules, {}, {}, now);
     ends[row.index] = report->outcome.in_doubt;
     if (verdict.event) {
       const mail::Outcome& o = report->outcome;
@@ -139,6 +140,10 @@ void Queue::apply_late(const StoredMessage& message, const std::vector<IndexedOu
              recorder_->left_settled(id, index, ends.at(index));
            done();
          });
+}
+
+Totals::Bin Queue::bin_of(const MessageInfo& info, const StoredRecipient& row) {
+  return totals_.bin(row.destination, info.traffic_class, queue_state(row.state, row.attempts));
 }
 
 void Queue::mark_damaged(mail::QueueId id) {
@@ -188,7 +193,9 @@ std::vector<std::uint32_t> Queue::act(Action action, const StoredMessage& messag
     RecipientChange change;
     change.index = row.index;
     change.kind = *kind;
+    change.bin = bin_of(message.info, row);
     change.destination = row.destination;
+    change.attempts = row.attempts;
     change.next_attempt_at = now;
     settlement.changes.push_back(std::move(change));
     indices.push_back(row.index);

@@ -8,6 +8,14 @@
 
 namespace postwain::qmgr {
 
+namespace {
+
+bool is_changed(const Settled& settled, std::uint32_t index) {
+  return std::find(settled.changed.begin(), settled.changed.end(), index) != settled.changed.end();
+}
+
+}  // namespace
+
 std::optional<Pick> Queue::next(Pool pool) {
   WallTime now = wall_now();
   std::optional<Pick> pick = scheduler_.next(pool, now);
@@ -63,7 +71,8 @@ RetryRules Queue::rules_for(const MessageInfo& info, const mail::Address& recipi
   return rules;
 }
 
-void Queue::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes) {
+void Queue::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes,
+                   const mail::StageTimes& times) {
   WorkingMessage* message = working_.find(id);
   PW_CHECK(message != nullptr);
   WallTime now = wall_now();
@@ -80,23 +89,28 @@ void Queue::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes) {
     bool plain_success = one.outcome.disposition == mail::Disposition::delivered &&
                          !r->recipient.notify.on_success();
     if (plain_success) {  // the usual case needs no rules and no notice
-      recorder_->delivered(message->info, *r, scheduler_.key(r->destination), one.outcome, now);
-      settlement.changes.push_back({one.index, ChangeKind::remove, {}, 0, {}, false, false, {}, 0});
+      recorder_->delivered(message->info, *r, scheduler_.key(r->destination), one.outcome, times,
+                           now);
+      settlement.changes.push_back(
+          {one.index, ChangeKind::remove, r->bin, {}, 0, {}, false, false, {}, 0});
       continue;
     }
     RecipientFacts facts = facts_of(*r);
     RetryRules rules = rules_for(message->info, r->recipient.address);
     if (message->damaged && one.outcome.disposition == mail::Disposition::deferred) {
       RecipientChange hold = judge_unreadable(facts, now).change;
-      recorder_->outcome(message->info, facts, one.outcome, hold, rules, r->leased_at, now);
+      recorder_->outcome(message->info, facts, one.outcome, hold, rules, times, r->leased_at, now);
       log_held(id, facts, hold);
+      hold.bin = r->bin;
       settlement.changes.push_back(std::move(hold));
       continue;
     }
     Verdict verdict = one.crashed ? judge_crash(message->info, facts, one.outcome, rules, now)
                                   : judge(message->info, facts, one.outcome, rules, now);
+    verdict.change.bin = r->bin;
     if (verdict.change.kind == ChangeKind::quarantine) log_held(id, facts, verdict.change);
-    recorder_->outcome(message->info, facts, one.outcome, verdict.change, rules, r->leased_at, now);
+    recorder_->outcome(message->info, facts, one.outcome, verdict.change, rules, times,
+                       r->leased_at, now);
     if (one.outcome.in_doubt) recorder_->keep_doubt(*r);
     if (verdict.event) {
       LastOutcome last{now, one.outcome.stage, one.outcome.reply, one.outcome.remote_host};
@@ -164,6 +178,7 @@ void Queue::passed_over() {
       RecipientFacts facts = facts_of(*r);
       Verdict verdict = judge_untried(message->info, facts, last,
                                       rules_for(message->info, r->recipient.address), now);
+      verdict.change.bin = r->bin;
       if (verdict.event)
         gather_.add(pick.job.id, std::move(verdict.change),
                     {index, *verdict.event, details_of(facts, last)}, mono_now());
@@ -261,6 +276,36 @@ void Queue::keep_files(bool keep) {
   for (mail::QueueId id : std::exchange(kept_files_, {})) remove_file(id);
 }
 
+void Queue::count(const SettleRequest& request) {
+  mail::QueueId id = request.settlement.id;
+  for (const RecipientChange& change : request.settlement.changes) {
+    if (!is_changed(request.settled, change.index)) continue;
+    Totals::Bin was = change.bin;
+    switch (change.kind) {
+      case ChangeKind::remove:
+        totals_.removed(id, was);
+        break;
+      case ChangeKind::hold:
+        totals_.moved(id, was, Totals::with_state(was, QueueState::held));
+        break;
+      case ChangeKind::release:
+        totals_.moved(
+            id, was,
+            Totals::with_state(was, queue_state(RecipientState::waiting, change.attempts)));
+        break;
+      case ChangeKind::defer:
+      case ChangeKind::quarantine:
+        totals_.moved(id, was,
+                      totals_.bin(change.destination, Totals::class_of(was),
+                                  change.kind == ChangeKind::defer
+                                      ? queue_state(RecipientState::waiting, change.attempts)
+                                      : QueueState::held));
+        break;
+    }
+  }
+  if (request.settled.message_removed) totals_.removed_message(id);
+}
+
 // The commit is synced.
 void Queue::settled(SettleRequest& request, const std::function<void(const Settled&)>& done) {
   WallTime now = wall_now();
@@ -270,13 +315,10 @@ void Queue::settled(SettleRequest& request, const std::function<void(const Settl
     log::Line(log::Level::error, "not_settled")
         .kv("id", settlement.id.text())
         .kv("error", request.error);
-  std::size_t gone = 0;
   std::vector<std::uint32_t> indices;
   for (const RecipientChange& change : settlement.changes) {
     indices.push_back(change.index);
-    bool changed = std::find(result.changed.begin(), result.changed.end(), change.index) !=
-                   result.changed.end();
-    if (changed && change.kind == ChangeKind::remove) ++gone;
+    bool changed = is_changed(result, change.index);
     if (finishing_) continue;
     bool waits = change.kind == ChangeKind::defer || change.kind == ChangeKind::release;
     if (waits && changed)
@@ -287,7 +329,7 @@ void Queue::settled(SettleRequest& request, const std::function<void(const Settl
         if (WorkingRecipient* r = m->find(change.index))
           scheduler_.read_again(r->destination, now + kNoRoomPause, now);
   }
-  totals_.removed(settlement.id, gone, result.message_removed);
+  count(request);
   if (WorkingMessage* message = working_.find(settlement.id)) {
     working_.remove(*message, indices, [&](WorkingRecipient& r) {
       recorder_->ended(r);

@@ -56,6 +56,18 @@ void Queue::read_destinations(std::string after) {
   });
 }
 
+void Queue::look_for_oldest() {
+  if (finishing_ || std::exchange(looking_for_oldest_, true)) return;
+  store_->read([this](Store& store) -> StoreThread::Completion {
+    Result<mail::QueueId> first = store.first_id();
+    return [this, first] {
+      looking_for_oldest_ = false;
+      if (!first) return hooks_.on_broken(first.error());
+      oldest_ = first->value != 0 ? first->made_at() : WallTime{};
+    };
+  });
+}
+
 void Queue::count_stretch() {
   if (totals_.complete() || finishing_) return;
   store_->read([this, after = totals_.cursor(),

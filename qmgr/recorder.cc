@@ -210,9 +210,11 @@ EventRecord Recorder::attempt(mail::QueueId id, std::uint32_t index, const mail:
 
 void Recorder::delivered(const MessageInfo& message, const WorkingRecipient& r,
                          const std::string& destination, const mail::Outcome& outcome,
-                         WallTime now) {
+                         const mail::StageTimes& times, WallTime now) {
   if (!wanted()) return;
   EventRecord event = attempt(message.id, r.index, outcome, r.leased_at, now);
+  std::string stages = times.text();
+  event.times = stages;
   event.recipient = r.recipient.address.text();
   event.destination = destination;
   tell(event);
@@ -220,11 +222,14 @@ void Recorder::delivered(const MessageInfo& message, const WorkingRecipient& r,
 
 void Recorder::outcome(const MessageInfo& message, const RecipientFacts& before,
                        const mail::Outcome& outcome, const RecipientChange& change,
-                       const RetryRules& rules, WallTime began, WallTime now) {
+                       const RetryRules& rules, const mail::StageTimes& times, WallTime began,
+                       WallTime now) {
   if (!wanted()) return;
   EventRecord event = attempt(message.id, before.index, outcome, began, now);
   std::string why = why_then(message, before, change, rules, now);
   event.why = why;
+  std::string stages = times.text();
+  event.times = stages;
   if (change.kind == ChangeKind::defer) event.next_attempt_at = ms(change.next_attempt_at);
   event.recipient = before.recipient.address.text();
   event.destination = before.destination;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/mail/outcome.h"
+#include "common/mail/stage_times.h"
 #include "common/net/loop.h"
 
 #include "qmgr/attempt_journal.h"
@@ -57,11 +58,12 @@ class Recorder {
 
   // Of a plain success.
   void delivered(const MessageInfo& message, const WorkingRecipient& recipient,
-                 const std::string& destination, const mail::Outcome& outcome, WallTime now);
-  // began: zero where it is not known (a lease of a former qmgr).
+                 const std::string& destination, const mail::Outcome& outcome,
+                 const mail::StageTimes& times, WallTime now);
+  // began, times: zero where they are not known (a lease of a former qmgr).
   void outcome(const MessageInfo& message, const RecipientFacts& before,
                const mail::Outcome& outcome, const RecipientChange& change, const RetryRules& rules,
-               WallTime began, WallTime now);
+               const mail::StageTimes& times, WallTime began, WallTime now);
   void gave_up(const MessageInfo& message, const std::vector<RecipientEvent>& events);
   void told(const MessageInfo& message, const std::vector<NoticeOrder>& notices, WallTime now);
   // kind: held, released, retried, cancelled or returned.

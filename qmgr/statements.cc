@@ -79,7 +79,9 @@ std::string_view sql_text(Sql statement) {
       return "SELECT count(*), max(id) FROM "
              "(SELECT id FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3)";
     case Sql::count_recipients:
-      return "SELECT count(*) FROM recipient WHERE message_id > ?1 AND message_id <= ?2";
+      return "SELECT r.destination, m.traffic_class, r.state, r.attempts "
+             "FROM message m CROSS JOIN recipient r ON r.message_id = m.id "
+             "WHERE m.id > ?1 AND m.id <= ?2";
     case Sql::put_breaker:
       return "INSERT INTO destination (key, opens, opened_at, hold_until, reason) "
              "VALUES (?1,?2,?3,?4,?5) ON CONFLICT (key) DO UPDATE SET opens = ?2, opened_at = ?3, "

@@ -24,6 +24,7 @@
 #include "qmgr/sqlite.h"
 #include "qmgr/statements.h"
 #include "qmgr/store_cursor.h"
+#include "qmgr/totals.h"
 
 namespace postwain::qmgr {
 
@@ -58,11 +59,6 @@ struct DueDestination {
 struct StoredClock {
   WallTime last_seen{};  // zero: never
   std::vector<ClockGap> gaps;
-};
-
-struct Counts {
-  std::int64_t messages = 0;
-  std::int64_t recipients = 0;
 };
 
 class Store {
@@ -147,6 +143,7 @@ class Store {
   Result<std::optional<mail::QueueId>> count(mail::QueueId after, mail::QueueId last,
                                              std::size_t max_messages, Counts& counts);
   Result<mail::QueueId> last_id();
+  Result<mail::QueueId> first_id();  // 0: the queue is empty
 
   std::int64_t wal_bytes() const { return *wal_bytes_; }
   enum class Checkpoint : std::uint8_t { passive, truncate };

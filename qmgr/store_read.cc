@@ -216,13 +216,26 @@ Result<std::optional<mail::QueueId>> Store::count(mail::QueueId after, mail::Que
   }
   Use use(sql(Sql::count_recipients));
   use.number(static_cast<std::int64_t>(after.value)).number(static_cast<std::int64_t>(end.value));
-  if (use.step() != Use::Step::row) return error(Sql::count_recipients);
-  counts.recipients += use.number();
-  return std::optional<mail::QueueId>(end);
+  for (;;) {
+    Use::Step step = use.step();
+    if (step == Use::Step::failed) return error(Sql::count_recipients);
+    if (step == Use::Step::done) return std::optional<mail::QueueId>(end);
+    std::string_view destination = use.view();
+    auto traffic_class = enum_of(use.number(), TrafficClass::bounce);
+    auto state = enum_of(use.number(), RecipientState::held);
+    auto attempts = static_cast<std::uint32_t>(use.number());
+    counts.add(destination, traffic_class, queue_state(state, attempts));
+  }
 }
 
 Result<mail::QueueId> Store::last_id() {
   Result<std::string> text = db_.ask("SELECT max(id) FROM message");
+  if (!text) return text.error();
+  return id_of(std::strtoll(text->c_str(), nullptr, 10));
+}
+
+Result<mail::QueueId> Store::first_id() {
+  Result<std::string> text = db_.ask("SELECT min(id) FROM message");
   if (!text) return text.error();
   return id_of(std::strtoll(text->c_str(), nullptr, 10));
 }

@@ -240,7 +240,11 @@ Status StoreThread::apply(Batch& batch) {
     if (Status s = failpoint(Failpoint::accept_commit); !s) return s;
   if (!batch.settles.empty())
     if (Status s = failpoint(Failpoint::outcome_commit); !s) return s;
-  return store_.commit();
+  auto began = Clock::now();
+  Status committed = store_.commit();
+  if (committed)
+    commit_took_ = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - began);
+  return committed;
 }
 
 // Only after the commit: what the requests asked for is on the disk.
@@ -249,7 +253,10 @@ void StoreThread::finish_batch(Batch& batch) {
   if (!batch.settles.empty()) (void)failpoint(Failpoint::outcome_answer);
   wal_bytes_.store(store_.wal_bytes());
   std::vector<Completion> completions;
-  completions.reserve(batch.accepts.size() + batch.settles.size());
+  completions.reserve(batch.accepts.size() + batch.settles.size() + 1);
+  if (events_.on_commit && commit_took_.count() > 0)
+    completions.emplace_back(
+        [this, took = std::exchange(commit_took_, {})] { events_.on_commit(took); });
   // The requests go to the loop as plain pointers inside the closures; each closure owns its own.
   for (auto& request : batch.settles)
     completions.emplace_back([r = std::shared_ptr<SettleRequest>(std::move(request))] {

@@ -57,6 +57,7 @@ constexpr bool certainly_not_stored(AcceptEnd end) {
 struct AcceptRequest {
   Submission submission;
   WallTime due{};
+  const std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
   AcceptEnd end = AcceptEnd::failed;
   std::string error;  // failed: for the log
   std::function<void(AcceptRequest&)> done;
@@ -75,6 +76,8 @@ class StoreThread {
   struct Events {
     std::function<void(bool full)> on_full;  // at each change
     std::function<void(const Error&)> on_broken;
+    // A commit has been synced, and took that long.
+    std::function<void(std::chrono::microseconds)> on_commit = nullptr;
   };
 
   StoreThread(net::Loop& loop, Store store, ContentFolder files, Events events,
@@ -152,6 +155,7 @@ class StoreThread {
   Batch kept_;                    // full disk: what must still be written; the thread's own
   bool full_ = false;
   bool broken_ = false;
+  std::chrono::microseconds commit_took_{};
   Clock::time_point next_probe_{};
 
   std::atomic<bool> probe_soon_{false};

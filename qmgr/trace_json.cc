@@ -1,6 +1,7 @@
 #include "qmgr/trace_json.h"
 
 #include <algorithm>
+#include <sstream>
 
 #include <nlohmann/json.hpp>
 
@@ -19,6 +20,15 @@ bool is_attempt(HistoryKind kind) {
          kind == HistoryKind::failed;
 }
 
+// {"connect": 12, "final_reply": 205}, from "connect 12 final_reply 205".
+Json stages_json(std::string_view times) {
+  Json out = Json::object();
+  std::istringstream words{std::string(times)};
+  std::string stage;
+  for (std::int64_t ms = 0; words >> stage >> ms;) out[stage] = ms;
+  return out;
+}
+
 Json event_json(const TimelineEvent& event) {
   Json out;
   out["time"] = time_text(event.at);
@@ -34,6 +44,7 @@ Json event_json(const TimelineEvent& event) {
   if (event.began_at != WallTime{}) {
     out["began_at"] = time_text(event.began_at);
     out["took_ms"] = std::max<std::int64_t>(0, (event.at - event.began_at).count());
+    out["stages_ms"] = stages_json(event.times);
   }
   if (!event.who.empty()) out["who"] = event.who;
   if (event.other.value != 0) out["id"] = event.other.text();
@@ -133,6 +144,7 @@ std::string json_live(const Recorder::Live& live) {
         event.next_attempt_at != 0 ? format_rfc3339_ms(from_unix_ms(event.next_attempt_at)) : "";
     out["why"] = event.why;
     out["who"] = event.who;
+    if (is_attempt(event.kind)) out["stages_ms"] = stages_json(event.times);
   }
   return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -39,6 +39,7 @@ struct WorkingRecipient {
   std::uint32_t crashes = 0;
   WallTime leased_at{};
   std::uint32_t journal = 0;  // ticket of attempt_journal.h
+  std::uint32_t bin = 0;      // Totals::Bin it is counted in
 };
 
 struct WorkingMessage {

@@ -79,10 +79,16 @@ ALTER TABLE message ADD COLUMN given_sender TEXT NOT NULL DEFAULT '';
 ALTER TABLE recipient ADD COLUMN given TEXT NOT NULL DEFAULT '';
 )sql";
 
+// A program of schema 3 works with it: it does not tell how long the stages took.
+constexpr std::string_view kStageTimes = R"sql(
+ALTER TABLE event ADD COLUMN times TEXT NOT NULL DEFAULT '';
+)sql";
+
 constexpr Migration kMigrations[] = {
     {1, kInitial},
     {2, kTlsWishes},
     {3, kExpansions},
+    {4, kStageTimes},
 };
 
 }  // namespace

@@ -6,7 +6,7 @@
 -- Queue ids begin with their time, so the order of ids is the order of arrival, and old messages are found by id.
 
 PRAGMA application_id = 0x50577168;
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 
 CREATE TABLE schema_info (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -60,6 +60,7 @@ CREATE TABLE event (
   tls TEXT NOT NULL,
   why TEXT NOT NULL,                                                 -- why then; or what happened, in our words
   who TEXT NOT NULL,                                                 -- the operator
+  times TEXT NOT NULL DEFAULT '',                                    -- ms in each stage: "connect 12 mail 3"
   PRIMARY KEY (message_id, number)
 ) STRICT, WITHOUT ROWID;
 

@@ -182,6 +182,7 @@ void Agent::report(Attempt& attempt) {
   ipc::Outcomes message;
   message.lease = attempt.lease().lease;
   message.done = attempt.finished;
+  message.times = attempt.times;
   message.outcomes = std::exchange(attempt.news, {});
   if (message.done) message.mx_set = attempt.mx_set;
   if (message.done) message.sts = std::move(attempt.sts);

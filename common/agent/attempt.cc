@@ -36,6 +36,11 @@ smtp::Transaction Attempt::transaction() {
   return out;
 }
 
+void Attempt::account_waiting() {
+  auto since = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - came_at);
+  times.add(mail::Stage::local, since - times.total());
+}
+
 void Attempt::settle(std::size_t row, mail::Outcome outcome) {
   PW_CHECK(ledger_.settle(row));
   news.push_back({lease_.recipients[row].index, std::move(outcome)});

@@ -2,6 +2,7 @@
 // so far. Owned by the Agent; destinations and connections only point to it while they work on it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 
 #include "common/agent/content_feed.h"
 #include "common/ipc/messages.h"
+#include "common/mail/stage_times.h"
 #include "common/smtp/client_commands.h"
 #include "common/smtp/recipient_ledger.h"
 
@@ -43,7 +45,14 @@ class Attempt {
   std::string mx_set;                       // ipc::Outcomes::mx_set, once the hosts are known
   std::optional<mail::StsPolicy> sts{};     // ipc::Outcomes::sts
   MonoTime started_at{};                    // on this connection
-  unsigned returns = 0;                     // connections that gave it back unanswered
+  // Where its time went, since it came; kept by whoever works on it.
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point came_at = Clock::now();
+  mail::StageTimes times;
+  mail::Stage stage = mail::Stage::local;  // where it is on its connection
+  // What is not accounted for was spent waiting.
+  void account_waiting();
+  unsigned returns = 0;   // connections that gave it back unanswered
   bool dropped = false;   // qmgr was lost and will lease it again: outcomes are not reported
   bool orphaned = false;  // qmgr was lost after the end of data: reported with LateOutcomes
   bool finished = false;

@@ -52,7 +52,8 @@ Connection::Connection(Services& services, Owner& owner, ConnectionPlan plan)
       owner_(owner),
       plan_(std::move(plan)),
       engine_(engine_options(services, plan_)),
-      timer_(services.loop) {
+      timer_(services.loop),
+      opening_(plan_.spent) {
   ++services_.connections;
   connect();
 }
@@ -83,6 +84,7 @@ mail::Outcome Connection::not_connected(const Error& error) const {
 }
 
 void Connection::connected(Status status) {
+  charge();
   if (!status) return owner_.over(*this, complete(not_connected(status.error())));
   channel_ = std::make_unique<daemon::Channel>(
       services_.loop, std::move(connecting_),
@@ -96,6 +98,7 @@ void Connection::connected(Status status) {
                 pump();
               },
       });
+  mark_stages();
   update_deadline();
 }
 
@@ -132,6 +135,7 @@ void Connection::closed(const std::string& why) {
 void Connection::pump() {
   if (pumping_ || channel_ == nullptr) return;  // an owner's call came back to us
   pumping_ = true;
+  charge();
   smtp::ClientEvent event;
   for (bool more = true; more;) {
     more = false;
@@ -148,9 +152,24 @@ void Connection::pump() {
     feed_content();
   }
   flush();
+  mark_stages();
   update_deadline();
   pumping_ = false;
   if (idle() && !has_room()) quit();
+}
+
+// The time since the last look goes to the stages that everybody was in then.
+void Connection::charge() {
+  auto now = Attempt::Clock::now();
+  auto took = std::chrono::duration_cast<std::chrono::microseconds>(now - charged_at_);
+  charged_at_ = now;
+  if (!ready_) opening_.add(stage_, took);
+  for (Attempt* attempt : running_) attempt->times.add(attempt->stage, took);
+}
+
+void Connection::mark_stages() {
+  stage_ = engine_.stage();
+  for (Attempt* attempt : running_) attempt->stage = engine_.stage(attempt->serial());
 }
 
 bool Connection::handle(smtp::ClientEvent& event) {
@@ -243,6 +262,8 @@ bool Connection::has_room() const {
 void Connection::start(Attempt& attempt) {
   attempt.connection = this;
   attempt.started_at = services_.loop.now();
+  attempt.times.add(std::exchange(opening_, {}));
+  attempt.account_waiting();
   running_.push_back(&attempt);
   engine_.add(attempt.transaction());
 }
@@ -359,6 +380,7 @@ void Connection::timer_fired() {
     return;
   }
   if (channel_ == nullptr) {
+    charge();
     connecting_.reset();
     return owner_.over(*this, complete(not_connected(Error{"timed out", ETIMEDOUT})));
   }

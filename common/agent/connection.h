@@ -37,6 +37,7 @@ struct ConnectionPlan {
   const ClientTls* contexts = nullptr;       // the same
   bool token_refused = false;                // the next hop did not take the last one
   std::size_t flight_max = 1;                // smtp::ClientOptions::flight_max
+  mail::StageTimes spent{};                  // at other addresses before this one
 
   bool logs_in() const { return approach->credential.present() && !candidate.is_fallback; }
 };
@@ -74,6 +75,8 @@ class Connection {
   }
   Duration round_trip() const { return pace_.round_trip(); }
   const ConnectionPlan& plan() const { return plan_; }
+  // How long it took to get where it is; moves to the first attempt that it carries.
+  const mail::StageTimes& opening() const { return opening_; }
 
   // Takes attempts from the owner while there is room, and sends what can be sent. May end in
   // over().
@@ -96,6 +99,8 @@ class Connection {
   void closed(const std::string& why);
   bool handle(smtp::ClientEvent& event);
   void note_end(const Attempt& attempt);
+  void charge();
+  void mark_stages();
   void start_tls();
   void tls_opened();
   void log_in();
@@ -132,6 +137,9 @@ class Connection {
   MonoTime fires_at_{};
   MonoTime opened_at_{};
   std::uint64_t seen_progress_ = UINT64_MAX;
+  Attempt::Clock::time_point charged_at_ = Attempt::Clock::now();
+  mail::Stage stage_ = mail::Stage::connect;  // until it is ready
+  mail::StageTimes opening_;
   std::vector<Attempt*> running_;
   Attempt* feeding_ = nullptr;
   std::size_t served_ = 0;

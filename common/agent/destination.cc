@@ -101,6 +101,7 @@ bool Destination::hosts_known() {
   if (services_.loop.now() < hosts_until_) return true;
   if (finding_) return false;
   finding_ = true;
+  finding_since_ = Attempt::Clock::now();
   services_.finder.find(approach_, known_sts_ ? &*known_sts_ : nullptr,
                         [this](NextHosts hosts) { found(std::move(hosts)); });
   return false;
@@ -108,6 +109,9 @@ bool Destination::hosts_known() {
 
 void Destination::found(NextHosts hosts) {
   finding_ = false;
+  lookup_ = {};
+  lookup_.add(Stage::dns, std::chrono::duration_cast<std::chrono::microseconds>(
+                              Attempt::Clock::now() - finding_since_));
   tls_broken_.clear();
   mx_set_ = std::move(hosts.mx_set);
   if (hosts.sts) fresh_sts_ = std::move(hosts.sts);
@@ -168,6 +172,7 @@ Attempt* Destination::next_attempt() {
   waiting_.pop_front();
   waiting_since_ = services_.loop.now();
   attempt->mx_set = mx_set_;
+  attempt->times.add(std::exchange(lookup_, {}));
   tell_policy(*attempt);
   return attempt;
 }
@@ -203,6 +208,7 @@ void Destination::over(Connection& connection, mail::Outcome outcome) {
   Candidate candidate = slot.connection->plan().candidate;
   // It broke with several messages on their way: here it is one doubt at a time from now on.
   if (slot.connection->left_doubt()) flight_max_ = 1;
+  slot.spent = slot.connection->opening();
   bury(std::move(slot.connection));
   if (outcome.stage == Stage::auth) token_refused_ = true;
   if (was_ready || waiting_.empty()) return dispatch();
@@ -214,20 +220,24 @@ void Destination::over(Connection& connection, mail::Outcome outcome) {
   hosts_until_ = {};  // the next try looks the addresses up afresh
   bool for_good = outcome.disposition == Disposition::failed;
   if (slots_.empty())
-    fail_waiting(for_good && slot.soft ? *slot.soft : outcome);
+    fail_waiting(for_good && slot.soft ? *slot.soft : outcome, slot.spent);
   else
     no_growth_until_ = services_.loop.now() + kRefusedGrowth;
 }
 
-void Destination::fail_waiting(const mail::Outcome& outcome) {
+void Destination::fail_waiting(const mail::Outcome& outcome, const mail::StageTimes& spent) {
   mail::Outcome told = outcome;
   // What only the sender's demand fails on is no trouble of the destination.
   if (approach_.require_tls && told.stage == Stage::tls) told.blame = Blame::message;
   for (Attempt* attempt : take_waiting()) {
     attempt->mx_set = mx_set_;
+    attempt->times.add(lookup_);
+    attempt->times.add(spent);
+    attempt->account_waiting();
     tell_policy(*attempt);
     settle_all(services_, *attempt, told);
   }
+  lookup_ = {};
 }
 
 }  // namespace postwain::agent

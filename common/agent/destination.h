@@ -61,6 +61,7 @@ class Destination : private Connection::Owner {
     bool raced = false;  // the other family has been tried beside it
     // What an earlier host said that may be otherwise at the next try.
     std::optional<mail::Outcome> soft{};
+    mail::StageTimes spent{};  // at the hosts before this one
   };
 
   Attempt* next_attempt() override;
@@ -88,7 +89,7 @@ class Destination : private Connection::Owner {
   std::size_t slot_of(const Connection& connection) const;
   Slot take_slot(std::size_t index);
   void bury(std::unique_ptr<Connection> connection);
-  void fail_waiting(const mail::Outcome& outcome);
+  void fail_waiting(const mail::Outcome& outcome, const mail::StageTimes& spent = {});
 
   Services& services_;
   mail::Approach approach_;
@@ -111,6 +112,8 @@ class Destination : private Connection::Owner {
   net::Timer family_timer_;
   std::size_t next_source_ = 0;
   bool finding_ = false;
+  Attempt::Clock::time_point finding_since_;
+  mail::StageTimes lookup_;  // how long that took; of the next attempt
   bool closing_ = false;
 };
 

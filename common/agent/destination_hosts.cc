@@ -73,9 +73,10 @@ bool Destination::open_next(Slot& slot) {
     const Candidate& candidate = (*slot.hosts)[slot.candidate];
     bool possible = true;
     mail::TlsLevel level = candidate.tls.level;
-    ConnectionPlan plan{
-        candidate,  source_for(candidate, possible), level, &approach_, contexts(), token_refused_,
-        flight_max_};
+    ConnectionPlan plan{candidate,   source_for(candidate, possible),
+                        level,       &approach_,
+                        contexts(),  token_refused_,
+                        flight_max_, slot.spent};
     if (!possible) continue;
     bool broken = std::find(tls_broken_.begin(), tls_broken_.end(), candidate) != tls_broken_.end();
     slot.in_clear = slot.in_clear || (level == mail::TlsLevel::may && broken);
@@ -115,6 +116,7 @@ void Destination::race() {
     other.hosts = slot.hosts;
     other.candidate = slot.candidate + 1;
     other.tried = slot.tried;
+    other.spent = slot.spent;
     bool taken = std::any_of(slots_.begin(), slots_.end(), [&](const Slot& one) {
       return one.hosts == other.hosts && one.candidate == other.candidate;
     });

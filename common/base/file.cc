@@ -67,7 +67,8 @@ Status write_all(int fd, std::string_view bytes) {
   return {};
 }
 
-Result<std::uint64_t> copy_file(const std::string& from, const std::string& to) {
+Result<std::uint64_t> copy_file(const std::string& from, const std::string& to,
+                                const std::function<void(std::size_t)>& on_bytes) {
   UniqueFd in(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!in) return system_error(from, errno);
   UniqueFd out(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
@@ -84,6 +85,7 @@ Result<std::uint64_t> copy_file(const std::string& from, const std::string& to) 
     if (Status s = write_all(out.get(), {block.data(), size}); !s)
       return Error{to + ": " + s.error().text, s.error().code};
     copied += size;
+    if (on_bytes) on_bytes(size);
   }
   if (::fsync(out.get()) != 0) return system_error(to + ": sync", errno);
   return copied;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -36,8 +37,9 @@ Result<std::string> read_small_file(const std::string& path, std::size_t max_byt
 Result<std::string> read_small_fd(int fd, std::size_t max_bytes = kSmallFileMax);
 Status write_all(int fd, std::string_view bytes);
 // A new file of mode 0600 with the same bytes, synced; tells how many. A file that is there already
-// is an error. For tools: it blocks as long as the file is large.
-Result<std::uint64_t> copy_file(const std::string& from, const std::string& to);
+// is an error. For tools: it blocks as long as the file is large; on_bytes hears of each piece.
+Result<std::uint64_t> copy_file(const std::string& from, const std::string& to,
+                                const std::function<void(std::size_t)>& on_bytes = nullptr);
 Status sync_folder(const std::string& path);  // the names in it
 // Without symbolic links in it.
 Result<std::string> real_path(const std::string& path);

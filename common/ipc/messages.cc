@@ -220,9 +220,22 @@ PW_VISIT(Token) {
 PW_VISIT(RecipientOutcome) {
   fields(a, v.index, v.outcome);
 }
+// Most attempts pass few stages: only those, behind a mask that names them.
+template <class A, class Times>
+void times_field(A& a, Times& times) {
+  static_assert(mail::kStages <= 16);
+  std::uint16_t passed = 0;
+  if constexpr (!A::kDecoding)
+    for (std::size_t i = 0; i < mail::kStages; ++i)
+      if (times.raw()[i] != 0) passed = static_cast<std::uint16_t>(passed | (1U << i));
+  field(a, passed);
+  for (std::size_t i = 0; i < mail::kStages; ++i)
+    if ((passed >> i & 1U) != 0) field(a, times.raw()[i]);
+}
 PW_VISIT(Outcomes) {
   fields(a, v.lease, v.done, v.mx_set);
   optional_field(a, v.sts);
+  times_field(a, v.times);
   list_field(a, v.outcomes);
 }
 PW_VISIT(LateOutcomes) {

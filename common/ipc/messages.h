@@ -16,11 +16,12 @@
 #include "common/mail/next_hop.h"
 #include "common/mail/outcome.h"
 #include "common/mail/queue_id.h"
+#include "common/mail/stage_times.h"
 #include "common/mail/sts_policy.h"
 
 namespace postwain::ipc {
 
-constexpr std::uint16_t kProtocolVersion = 6;
+constexpr std::uint16_t kProtocolVersion = 7;
 constexpr std::size_t kFrameMax = 8U << 20;  // a frame larger than this closes the connection
 constexpr std::size_t kInlineContentMax = 64U << 10;  // larger content travels in chunks
 constexpr std::size_t kContentChunk = 64U << 10;
@@ -253,6 +254,7 @@ struct Outcomes {
   std::string mx_set;
   // The same: a policy that was fetched anew, to be kept.
   std::optional<mail::StsPolicy> sts{};
+  mail::StageTimes times{};  // of the attempt, up to now
 };
 // After a lost qmgr connection, directly after hello: what leases of the former qmgr ended with
 // meanwhile, and whose end is still awaited (these must not be leased again until their

@@ -8,6 +8,10 @@ constexpr std::size_t kDigits = 13;
 constexpr std::int64_t kEpochMs = 1577836800000;  // 2020-01-01
 }  // namespace
 
+WallTime QueueId::made_at() const {
+  return from_unix_ms(static_cast<std::int64_t>(value >> 22) + kEpochMs);
+}
+
 std::string QueueId::text() const {
   std::string out(kDigits, '0');
   std::uint64_t rest = value;

@@ -17,6 +17,7 @@ namespace postwain::mail {
 struct QueueId {
   std::uint64_t value = 0;
 
+  WallTime made_at() const;
   std::string text() const;  // Crockford base 32, e.g. "0CZW3PQ5G8S1T"
   static std::optional<QueueId> parse(std::string_view text);  // any letter case
   auto operator<=>(const QueueId&) const = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14

@@ -2,6 +2,7 @@
 // client_engine_transaction.cc, the login in client_engine_login.cc.
 #include "common/smtp/client_engine.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -52,6 +53,15 @@ Stage ClientEngine::stage_now() const {
   if (state_ == State::login) return Stage::auth;
   if (!active_.empty() && active_.front().step == Step::content) return Stage::content;
   return Stage::mail;
+}
+
+Stage ClientEngine::stage(std::uint64_t key) const {
+  auto a = std::find_if(active_.begin(), active_.end(),
+                        [key](const Active& one) { return one.transaction.key == key; });
+  // Replies that are awaited are those of the oldest one first.
+  if (a == active_.begin() || a == active_.end()) return stage_now();
+  if (a->step == Step::end_sent) return Stage::final_reply;
+  return a->mail_accepted ? Stage::data : Stage::mail;
 }
 
 Wait ClientEngine::wait() const {

@@ -121,6 +121,9 @@ class ClientEngine {
   bool usable() const { return state_ != State::over; }
   bool idle() const { return state_ == State::ready && active_.empty() && expected_.empty(); }
   Wait wait() const;
+  // What is being waited for; and how far that transaction is.
+  mail::Stage stage() const { return stage_now(); }
+  mail::Stage stage(std::uint64_t key) const;
   // How often a reply came or a flight left: time-outs are counted from the last change.
   std::uint64_t progress() const { return progress_; }
   // The end of data of this transaction has been produced.

@@ -119,8 +119,46 @@ class Metrics(PostwainTestCase):
                 'postwain_attempt_seconds_bucket{le="+Inf"}': 5,
                 'postwain_agents{pool="smtp"}': 1}.items():
             self.assertEqual(value, found[name], name)
+        waiting = {labels: value for labels, value in found.items()
+                   if labels.startswith("postwain_queue_waiting") and value}
+        self.assertEqual([1], list(waiting.values()))
+        for label in ('class="interactive"', 'state="deferred"', f'route="smtp:[127.0.0.1]:{self.sink.port}"'):
+            self.assertIn(label, *waiting)
+        self.assertGreaterEqual(found["postwain_commit_seconds_count"], 1)
+        self.assertEqual(3, found['postwain_stage_seconds_count{stage="local"}'])
+        self.assertEqual(3, found['postwain_stage_seconds_count{stage="final_reply"}'])
+        self.assertEqual(0, found['postwain_stage_seconds_count{stage="tls"}'])
         for process in ("qmgr", "smtpd[0]", "metrics", "supervisor"):
             self.assertGreater(found[f'postwain_process_resident_bytes{{process="{process}"}}'], 1e6)
+
+    def test_what_waits_is_counted_by_state_also_over_a_restart(self):
+        self.begin()
+
+        def waiting():
+            sums = {}
+            for name, value in self.samples().items():
+                state = re.match(r'postwain_queue_waiting{.*state="(\w+)"', name)
+                if state and value:
+                    sums[state[1]] = sums.get(state[1], 0) + value
+            return sums
+        with SmtpClient(self.mta.port) as client:
+            for _ in range(3):
+                self.assertEqual(250, client.mail("alice@sender.test", ["later@a.test"], message())[0])
+        wait_until(lambda: waiting() == {"deferred": 3}, 10, waiting)
+        found = json.loads(self.mta.cli("queue", "stats", "--json").stdout)
+        self.assertEqual({"queued": 0, "deferred": 3, "held": 0}, found["states"])
+        self.mta.cli("queue", "hold", "--all")
+        self.assertEqual({"held": 3}, waiting())
+        self.mta.stop()
+        self.mta.start()
+        wait_until(lambda: self.get("/healthz")[0] == 200, 10, "the metrics process")
+        wait_until(lambda: waiting() == {"held": 3}, 10, waiting)
+        wait_until(lambda: self.samples()["postwain_queue_oldest_seconds"] > 0, 10, "its age")
+        self.mta.cli("queue", "release", "--all")
+        wait_until(lambda: waiting() == {"deferred": 3}, 10, waiting)
+        self.mta.cli("queue", "cancel", "--all")
+        wait_until(lambda: waiting() == {}, 10, waiting)
+        self.assertEqual(0, self.samples()["postwain_queue_oldest_seconds"])
 
     def test_promtool_and_the_manual_know_the_names(self):
         self.begin()
@@ -134,7 +172,7 @@ class Metrics(PostwainTestCase):
         used = {name for panel in board["panels"] for target in panel["targets"]
                 for name in re.findall(r"postwain_\w+", target["expr"])}
         self.assertGreater(len(used), 12)
-        self.assertEqual(set(), {re.sub("_bucket$", "", name) for name in used} - names)
+        self.assertEqual(set(), {re.sub("_(bucket|sum)$", "", name) for name in used} - names)
         promtool = shutil.which("promtool")
         self.assertTrue(promtool, "package prometheus is in packages.debian")
         checked = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True,

@@ -4,7 +4,7 @@ import json
 
 from postwain_harness import PostwainTestCase, main
 from mail_content import message
-from mail_session import HANG, HANG_UP
+from mail_session import Delay, HANG, HANG_UP
 from resources import wait_until
 from smtp_raw import SmtpClient, queue_id
 from smtp_sink import SmtpSink
@@ -50,6 +50,20 @@ class Trace(PostwainTestCase):
 
     def names(self, recipient):
         return [event["event"] for event in recipient["events"]]
+
+    def test_where_the_time_went(self):
+        self.begin({"connect": [Delay(0.3)], "rcpt": {BOB: [Delay(0.2)]}, "final": {ALICE: [Delay(0.25), Delay(0.25)]}})
+        first = self.wait_state(self.submit([BOB]), BOB, "delivered")["events"][-1]
+        self.assertGreaterEqual(first["stages_ms"]["greeting"], 250)
+        self.assertGreaterEqual(first["stages_ms"]["rcpt"], 150)
+        self.assertGreaterEqual(first["stages_ms"]["final_reply"], 200)
+        self.assertGreaterEqual(first["took_ms"], sum(first["stages_ms"].values()) - 20)
+        name = self.submit([BOB])  # over the same connection
+        second = self.wait_state(name, BOB, "delivered")["events"][-1]
+        self.assertEqual(1, self.sink.connections)
+        self.assertNotIn("greeting", second["stages_ms"])
+        self.assertGreaterEqual(second["stages_ms"]["final_reply"], 200)
+        self.assertIn("final_reply 2", self.mta.cli("trace", name).stdout)
 
     def test_delivered_and_found_by_every_name(self):
         self.begin({"final": {ALICE: "250 2.0.0 Ok: queued as REMOTE77"}})

@@ -50,6 +50,8 @@ Outcomes some_outcomes() {
   outcome.remote_host = "mx.example";
   outcome.in_doubt = true;
   outcomes.outcomes.push_back({4, outcome});
+  outcomes.times.add(mail::Stage::connect, std::chrono::milliseconds(12));
+  outcomes.times.add(mail::Stage::final_reply, std::chrono::seconds(200));
   return outcomes;
 }
 
@@ -110,6 +112,11 @@ TEST_CASE("messages survive coding and refuse every cut") {
 }
 
 TEST_CASE("values survive") {
+  Outcomes told;
+  REQUIRE(decode(payload_of(some_outcomes()), told));
+  CHECK(told.times.at(mail::Stage::connect) == 12000);
+  CHECK(told.times.at(mail::Stage::mail) == 0);
+  CHECK(told.times.at(mail::Stage::final_reply) == 200000000);
   Lease lease = some_lease();
   std::string payload = payload_of(lease);
   Lease out;

@@ -7,6 +7,7 @@
 #include "common/mail/next_hop.h"
 #include "common/mail/queue_id.h"
 #include "common/mail/reply.h"
+#include "common/mail/stage_times.h"
 
 using namespace postwain;
 using namespace postwain::mail;
@@ -114,4 +115,24 @@ TEST_CASE("enhanced codes") {
   CHECK(Reply{550, {5, 1, 1}, "no\nuser"}.one_line() == "550 5.1.1 no user");
   CHECK(Reply{0, {5, 1, 2}, "no such domain"}.one_line() == "5.1.2 no such domain");
   CHECK(Reply{250, {}, ""}.one_line() == "250");
+}
+
+TEST_CASE("the times of the stages add up, and the short ones stay unsaid") {
+  using std::chrono::microseconds;
+  StageTimes times;
+  CHECK(times.text().empty());
+  times.add(Stage::connect, microseconds(900));
+  times.add(Stage::connect, microseconds(1200));
+  times.add(Stage::mail, microseconds(0));  // passed, in no time
+  times.add(Stage::rcpt, microseconds(-5));
+  StageTimes more;
+  more.add(Stage::final_reply, microseconds(7'200'000'000));
+  more.add(Stage::connect, microseconds(1000));
+  times.add(more);
+  CHECK(times.at(Stage::connect) == 3100);
+  CHECK(times.at(Stage::mail) == 1);
+  CHECK(times.at(Stage::rcpt) == 1);
+  CHECK(times.at(Stage::dns) == 0);
+  CHECK(times.at(Stage::final_reply) == 4'294'967'295);  // the most it can say: 71 minutes
+  CHECK(times.text() == "connect 3 final_reply 4294967");
 }

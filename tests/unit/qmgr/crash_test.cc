@@ -64,7 +64,7 @@ TEST_CASE("acknowledged messages survive SIGKILL at any moment") {
     INFO("round " << round << ": acknowledged " << acknowledged << ", found " << counts.messages);
     REQUIRE(counts.messages >= static_cast<std::int64_t>(acknowledged));
     REQUIRE(counts.messages <= static_cast<std::int64_t>(acknowledged) + 5);
-    REQUIRE(counts.recipients == 2 * counts.messages);
+    REQUIRE(counts.recipients() == 2 * counts.messages);
     next = newest.value + 1;
     acknowledged = newest.value;
   }

@@ -1,5 +1,6 @@
 // The store: what goes in comes out, every request for itself, nothing twice.
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include <catch2/catch.hpp>
@@ -391,7 +392,30 @@ TEST_CASE("breakers are kept, counting goes stretch by stretch, lists page by ke
   }
   REQUIRE(stretches == 3);
   REQUIRE(counts.messages == 25);
-  REQUIRE(counts.recipients == 50);
+  REQUIRE(counts.recipients() == 50);
+  REQUIRE(counts.groups.size() == 1);
+  REQUIRE(counts.groups[0].state == QueueState::queued);
+  Settlement some{mail::QueueId{3}, {}, {}};
+  RecipientChange held;
+  held.kind = ChangeKind::hold;
+  RecipientChange later;
+  later.index = 1;
+  later.kind = ChangeKind::defer;
+  later.attempts = 1;
+  later.destination = "smtp:other.example:25";
+  some.changes = {held, later};
+  REQUIRE(store->begin().ok());
+  REQUIRE(store->settle(some, nullptr, nullptr).ok());
+  REQUIRE(store->commit().ok());
+  Counts again;
+  REQUIRE(store->count({}, mail::QueueId{25}, 100, again).ok());
+  REQUIRE(again.recipients() == 50);
+  std::map<std::string, std::int64_t> by_state;
+  for (const Counts::Group& group : again.groups)
+    by_state[group.way + ' ' + std::string(name_of(group.state))] += group.recipients;
+  REQUIRE(by_state.size() == 3);
+  REQUIRE(by_state["smtp:other.example:25 deferred"] == 1);
+  REQUIRE(store->first_id()->value == 1);
   auto page = store->list({mail::QueueId{20}, {}, 0}, mail::QueueId{25}, 3, 100);
   REQUIRE(page->slices.size() == 3);
   REQUIRE(page->slices.front().info.id.value == 21);
