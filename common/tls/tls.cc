@@ -141,7 +141,11 @@ Session Session::dane(const Context& context, const std::string& name,
   return session;
 }
 
+// Without a word of the end OpenSSL would take the keys for spoilt, and no later session could take
+// them up again. Many mail servers just hang up.
 Session::~Session() {
+  if (ssl_ != nullptr && (state_ == State::open || state_ == State::closed))
+    SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
   SSL_free(ssl_);
 }
 
