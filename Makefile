@@ -7,7 +7,7 @@ TESTS   := $(if $(wildcard /usr/include/catch2/catch.hpp),ON,OFF)
 BIN     := build/release/bin
 export POSTWAIN_BIN := $(CURDIR)/$(BIN)
 
-.PHONY: help run demo test build bench bench-quick bench-scale bench-distance bench-micro asan format lint lint-all fuzz scan flood powerloss crash install deb deb-test packages clean
+.PHONY: help run demo test build bench bench-quick bench-scale bench-drain bench-distance bench-micro asan format lint lint-all fuzz scan flood powerloss crash install deb deb-test packages clean
 
 help:
 	@echo 'make run          build, then a demo on loopback: a whole MTA and a small mail store (ARGS=--once ends by itself)'
@@ -15,6 +15,7 @@ help:
 	@echo 'make build        release binaries in $(BIN)'
 	@echo 'make bench        side by side with Postfix; bench-quick: the short form (root)'
 	@echo 'make bench-distance  messages per round trip over a long wire, beside Postfix (root)'
+	@echo 'make bench-drain  a mailing to 20,000 destinations, some of them dead, beside Postfix (root; an hour)'
 	@echo 'make bench-scale  beside a queue of a million deferred messages (MESSAGES=n)'
 	@echo 'make bench-micro  time and instructions of single parts'
 	@echo 'make asan         every unit test under the address and undefined-behaviour sanitizers'
@@ -63,6 +64,10 @@ bench-micro:
 MESSAGES ?= 1000000
 bench-scale: build
 	python3 bench/scale.py --messages $(MESSAGES) $(ARGS)
+
+bench-drain: build
+	@tools/install_packages.sh bench
+	python3 bench/drain.py $(ARGS)
 
 bench-distance: build
 	@tools/install_packages.sh bench

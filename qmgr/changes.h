@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -64,6 +65,9 @@ struct Settlement {
   // looks for itself.
   bool maybe_all = false;
   bool in_file = false;  // of the message; needed with maybe_all only
+  bool packed = false;   // perhaps it is one value still; a hint, too
+  // Whatever else is to be done: from now on it lies in rows, due then at the latest.
+  std::optional<WallTime> unpack{};
 };
 
 struct Settled {

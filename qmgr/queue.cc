@@ -5,6 +5,7 @@
 #include "common/log/log.h"
 
 #include "qmgr/expansion.h"
+#include "qmgr/fresh_record.h"
 #include "qmgr/scheduler_settings.h"
 
 namespace postwain::qmgr {
@@ -60,13 +61,16 @@ void Queue::configure(const config::Config& config) {
   for (mail::QueueId id : working_.ids()) {
     WorkingMessage& message = *working_.find(id);
     std::vector<std::uint32_t> queued;
+    std::vector<std::string> destinations;
     for (const WorkingRecipient& r : message.recipients)
       if (r.place == Place::queued) queued.push_back(r.index);
     for (std::uint32_t index : queued) {
       DestinationId destination = message.find(index)->destination;
       scheduler_.withdraw(destination, id, now);
       scheduler_.due_at(destination, now, now);
+      destinations.push_back(scheduler_.key(destination));
     }
+    if (message.packed && !queued.empty()) unpack(id, std::move(destinations));
     working_.remove(message, queued,
                     [&](WorkingRecipient& r) { scheduler_.unpin(r.destination, 1, now); });
     working_.forget_if_empty(id);
@@ -81,6 +85,8 @@ void Queue::give_its_way(NewMessage& message) {
     r.destination = router_->route(r.recipient.address, message.info.envelope.reverse_path).key;
   message.info.traffic_class =
       classify(message.info.kind, message.info.envelope, message.recipients.size());
+  message.packed = message.held_for.empty() && message.recipients.size() <= kFreshRecipients &&
+                   working_.has_room();
 }
 
 void Queue::accept(NewMessage message, std::function<void(AcceptEnd)> done) {
@@ -213,6 +219,7 @@ void Queue::offer_fresh(NewMessage& message, WallTime due) {
   std::size_t start = 0;
   std::size_t run_end = 0;  // of the recipients that share a destination
   std::size_t run = 0;      // their number
+  std::vector<std::pair<std::string, std::uint32_t>> refused;  // destination, recipients
   while (start < order.size()) {
     const std::string& key = message.recipients[order[start]].destination;
     if (start == run_end) {
@@ -234,10 +241,16 @@ void Queue::offer_fresh(NewMessage& message, WallTime due) {
     if (!working_.has_room() || !scheduler_.offer(id, job, Scheduler::Source::fresh, now)) {
       scheduler_.due_at(id, due, now);
       scheduler_.unpin(id, static_cast<std::uint32_t>(end - start), now);
+      auto waiting = static_cast<std::uint32_t>(end - start);
+      if (!refused.empty() && refused.back().first == routed.key)
+        refused.back().second += waiting;
+      else
+        refused.emplace_back(routed.key, waiting);
       start = end;
       continue;
     }
     WorkingMessage& working = working_.get(message.info);
+    working.packed = message.packed;
     if (!message.content.empty()) working_.keep_content(working, std::move(message.content));
     for (std::size_t i = start; i < end; ++i) {
       WorkingRecipient r;
@@ -249,6 +262,30 @@ void Queue::offer_fresh(NewMessage& message, WallTime due) {
     }
     start = end;
   }
+  if (!message.packed) return;
+  std::vector<std::string> homeless;
+  for (auto& [key, recipients] : refused)
+    if (!backlog_.add(key, {message.info.id, recipients})) homeless.push_back(std::move(key));
+  if (!homeless.empty()) unpack(message.info.id, std::move(homeless));
+}
+
+void Queue::unpack(mail::QueueId id, std::vector<std::string> destinations) {
+  if (WorkingMessage* message = working_.find(id)) message->packed = false;
+  auto request = std::make_unique<SettleRequest>();
+  request->settlement.id = id;
+  request->settlement.unpack = wall_now();  // a clock that was set back must not keep it waiting
+  request->urgent = true;
+  request->done = [this, destinations = std::move(destinations)](SettleRequest& r) {
+    if (!r.error.empty())
+      log::Line(log::Level::error, "not_unpacked")
+          .kv("id", r.settlement.id.text())
+          .kv("error", r.error);
+    if (finishing_) return;
+    WallTime now = wall_now();
+    for (const std::string& key : destinations) scheduler_.due_at(destination_named(key), now, now);
+    hooks_.on_work();
+  };
+  store_->settle(std::move(request));
 }
 
 // --- work from the store ----------------------------------------------------------------------
@@ -259,106 +296,6 @@ void Queue::advance() {
   scheduler_.advance(now);
   for (Refill& one : scheduler_.take_refills()) refill(std::move(one));
   passed_over();
-}
-
-void Queue::refill(Refill refill) {
-  WallTime now = wall_now();
-  store_->read([this, refill = std::move(refill), now](Store& store) -> StoreThread::Completion {
-    auto page =
-        std::make_shared<Result<DuePage>>(store.due(refill.key, now, refill.limit, refill.after));
-    return [this, refill, page] {
-      if (!*page) return hooks_.on_broken(page->error());
-      refilled(refill, page->take());
-    };
-  });
-}
-
-void Queue::refilled(const Refill& refill, DuePage page) {
-  if (finishing_) return;
-  WallTime now = wall_now();
-  std::unordered_map<mail::QueueId, const MessageInfo*> infos;
-  for (const MessageInfo& info : page.messages) infos.emplace(info.id, &info);
-  struct Group {
-    const MessageInfo* info;
-    DestinationId destination;
-    std::vector<StoredRecipient*> rows;
-    std::size_t first = 0;  // its place in the page
-  };
-  std::vector<Group> groups;
-  std::map<std::pair<mail::QueueId, DestinationId>, std::size_t> open;
-  std::map<std::pair<mail::QueueId, DestinationId>, std::uint32_t> remaining;
-  for (DuePage::Row& row : page.rows) {
-    auto info = infos.find(row.message);
-    if (info == infos.end()) continue;
-    WorkingMessage* known = working_.find(row.message);
-    if (known != nullptr && known->find(row.recipient.index) != nullptr) continue;
-    auto blocked = blocked_.find(row.message);
-    if (blocked != blocked_.end() && blocked->second.count(row.recipient.index) > 0) continue;
-    Routed routed =
-        router_->route(row.recipient.recipient.address, info->second->envelope.reverse_path);
-    DestinationId id = destination(routed);
-    auto [at, is_new] = open.try_emplace({row.message, id}, groups.size());
-    if (!is_new && groups[at->second].rows.size() >= routed.settings->recipients) {
-      is_new = true;
-      at->second = groups.size();
-    }
-    if (is_new)
-      groups.push_back({info->second, id, {}, static_cast<std::size_t>(&row - page.rows.data())});
-    groups[at->second].rows.push_back(&row.recipient);
-    ++remaining[{row.message, id}];
-  }
-  std::size_t taken = page.rows.size();  // rows before the first one refused
-  bool refused = false;
-  bool refused_elsewhere = false;
-  for (Group& group : groups) {
-    auto count = static_cast<std::uint32_t>(group.rows.size());
-    bool warned = std::all_of(group.rows.begin(), group.rows.end(),
-                              [](const StoredRecipient* r) { return r->delay_warned; });
-    std::sort(
-        group.rows.begin(), group.rows.end(),
-        [](const StoredRecipient* a, const StoredRecipient* b) { return a->index < b->index; });
-    Job job{group.info->id, group.info->traffic_class, milestone_of(*group.info, warned), {}};
-    for (const StoredRecipient* r : group.rows) job.recipients.push_back(r->index);
-    job.waiting_since = group.rows.front()->next_attempt_at;
-    job.remaining = remaining[{group.info->id, group.destination}];
-    scheduler_.pin(group.destination, count);
-    if (!working_.has_room() ||
-        !scheduler_.offer(group.destination, job, Scheduler::Source::store, now)) {
-      refused = true;
-      taken = std::min(taken, group.first);
-      refused_elsewhere =
-          refused_elsewhere || !working_.has_room() || group.destination != refill.destination;
-      scheduler_.unpin(group.destination, count, now);
-      continue;
-    }
-    WorkingMessage& working = working_.get(*group.info);
-    for (StoredRecipient* row : group.rows) {
-      WorkingRecipient r;
-      r.index = row->index;
-      r.recipient = std::move(row->recipient);
-      r.destination = group.destination;
-      r.bin = totals_.bin(row->destination, group.info->traffic_class,
-                          queue_state(row->state, row->attempts));
-      r.attempts = row->attempts;
-      r.in_doubt = row->in_doubt;
-      r.delay_warned = row->delay_warned;
-      r.crashes = row->crashes;
-      if (row->last.at != WallTime{}) r.last = std::make_unique<LastOutcome>(std::move(row->last));
-      working_.add(working, std::move(r));
-    }
-  }
-  // Rows that are due but were not taken are asked for again. When that was for want of room at
-  // this destination, the scheduler asks only when there is some; otherwise wait, or this would
-  // spin.
-  std::optional<WallTime> next_due = page.next_due;
-  if (refused) next_due = refused_elsewhere ? now + kNoRoomPause : now;
-  StoreCursor after = refill.after;
-  if (taken > 0) {
-    const DuePage::Row& last = page.rows[taken - 1];
-    after = {last.recipient.next_attempt_at, last.message, last.recipient.index};
-  }
-  scheduler_.refilled(refill.destination, next_due, after, now);
-  hooks_.on_work();
 }
 
 // --- reading ----------------------------------------------------------------------------------

@@ -25,6 +25,7 @@
 #include "qmgr/metrics.h"
 #include "qmgr/notice_gather.h"
 #include "qmgr/observed_time.h"
+#include "qmgr/packed_backlog.h"
 #include "qmgr/recorder.h"
 #include "qmgr/router.h"
 #include "qmgr/scheduler.h"
@@ -181,7 +182,19 @@ class Queue {
   void count(const SettleRequest& request);
   void offer_fresh(NewMessage& message, WallTime due);
   void refill(Refill refill);
-  void refilled(const Refill& refill, DuePage page);
+  // What a refill has read: rows, and fresh messages for which there was no place before.
+  struct Refilled {
+    DuePage page;
+    std::vector<Store::Fresh> fresh;
+    std::vector<PackedBacklog::Entry> unread;
+  };
+  static Result<Refilled> read_refill(Store& store, const Refill& refill, WallTime now,
+                                      const std::vector<PackedBacklog::Entry>& waiting);
+  struct RefillGroup;
+  struct RefillJobs;
+  void sort_into_jobs(RefillJobs& jobs);
+  bool take_group(RefillGroup& group, Store::Fresh* fresh, WallTime now);
+  void refilled(const Refill& refill, Refilled read);
   void passed_over();
   void submit(Settlement settlement, const MessageInfo& info, std::vector<RecipientEvent> events,
               bool urgent, std::function<void(const Settled&)> done);
@@ -197,6 +210,10 @@ class Queue {
   void attempts_ended(mail::QueueId id);
   static std::optional<ChangeKind> change_for(Action action, RecipientState state);
   void remove_file(mail::QueueId id);
+  // Recipients of a message that is one value in the store leave memory: only as rows are they
+  // found again, as work of these destinations.
+  void unpack(mail::QueueId id, std::vector<std::string> destinations);
+  void unpack_left(mail::QueueId after);
   Totals::Bin bin_of(const MessageInfo& info, const StoredRecipient& row);
   void log_events(const MessageInfo& info, const std::vector<RecipientEvent>& events) const;
   DestinationId destination(const Routed& routed);
@@ -226,6 +243,7 @@ class Queue {
   std::unique_ptr<rewrite::Rewriter> rewriter_;
   Scheduler scheduler_;
   WorkingSet working_;
+  PackedBacklog backlog_;
   Totals totals_;
   WallTime oldest_{};
   bool looking_for_oldest_ = false;

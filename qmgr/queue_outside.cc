@@ -53,6 +53,7 @@ void Queue::block(mail::QueueId id, const std::vector<std::uint32_t>& indices) {
   if (message == nullptr) return;
   WallTime now = wall_now();
   std::set<DestinationId> touched;
+  std::vector<std::string> destinations;
   for (std::uint32_t index : indices)
     if (WorkingRecipient* r = message->find(index); r != nullptr && r->place == Place::queued)
       touched.insert(r->destination);
@@ -63,7 +64,9 @@ void Queue::block(mail::QueueId id, const std::vector<std::uint32_t>& indices) {
   for (DestinationId destination : touched) {
     scheduler_.withdraw(destination, id, now);
     scheduler_.due_at(destination, now, now);
+    destinations.push_back(scheduler_.key(destination));
   }
+  if (message->packed && !out.empty()) unpack(id, std::move(destinations));
   working_.remove(*message, out,
                   [&](WorkingRecipient& r) { scheduler_.unpin(r.destination, 1, now); });
   working_.forget_if_empty(id);

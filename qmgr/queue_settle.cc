@@ -125,6 +125,7 @@ void Queue::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes,
   }
   settlement.maybe_all = settlement.changes.size() == message->recipients.size();
   settlement.in_file = message->info.in_file;
+  settlement.packed = message->packed;
   if (!settlement.changes.empty())
     submit(std::move(settlement), message->info, std::move(events), false, nullptr);
   tell_if_complete(*message);
@@ -316,6 +317,7 @@ void Queue::settled(SettleRequest& request, const std::function<void(const Settl
         .kv("id", settlement.id.text())
         .kv("error", request.error);
   std::vector<std::uint32_t> indices;
+  std::vector<std::string> read_again;
   for (const RecipientChange& change : settlement.changes) {
     indices.push_back(change.index);
     bool changed = is_changed(result, change.index);
@@ -326,10 +328,13 @@ void Queue::settled(SettleRequest& request, const std::function<void(const Settl
     // A settlement that was refused leaves the row as it is: it will be read again.
     if (!request.error.empty())
       if (WorkingMessage* m = working_.find(settlement.id))
-        if (WorkingRecipient* r = m->find(change.index))
+        if (WorkingRecipient* r = m->find(change.index)) {
           scheduler_.read_again(r->destination, now + kNoRoomPause, now);
+          read_again.push_back(scheduler_.key(r->destination));
+        }
   }
   count(request);
+  if (!read_again.empty()) unpack(settlement.id, std::move(read_again));
   if (WorkingMessage* message = working_.find(settlement.id)) {
     working_.remove(*message, indices, [&](WorkingRecipient& r) {
       recorder_->ended(r);

@@ -9,11 +9,13 @@ namespace postwain::qmgr {
 namespace {
 
 constexpr std::size_t kLeftOfOneRead = 500;
+constexpr std::size_t kUnpackedOfOneRead = 500;
 constexpr Duration kHistoryWaitMax = std::chrono::seconds(2);
 
 }  // namespace
 
 void Queue::recover() {
+  unpack_left({});
   look_at_left(std::make_shared<Lefts>(recorder_->left()), 0);
   store_->read([this](Store& store) -> StoreThread::Completion {
     Result<mail::QueueId> last = store.last_id();
@@ -22,6 +24,21 @@ void Queue::recover() {
       totals_.start(id);
       ids_.pass(id);
       count_stretch();
+    };
+  });
+}
+
+// What was being delivered when a former qmgr was killed.
+void Queue::unpack_left(mail::QueueId after) {
+  store_->read([this, after](Store& store) -> StoreThread::Completion {
+    auto found = std::make_shared<Result<std::vector<Store::Packed>>>(
+        store.packed(after, kUnpackedOfOneRead));
+    return [this, found] {
+      if (!*found) return hooks_.on_broken(found->error());
+      if ((*found)->empty() || finishing_) return;
+      mail::QueueId last = (*found)->back().id;
+      for (Store::Packed& one : **found) unpack(one.id, std::move(one.destinations));
+      unpack_left(last);
     };
   });
 }

@@ -15,6 +15,7 @@
 #include "common/mail/queue_id.h"
 
 #include "qmgr/content_files.h"
+#include "qmgr/fresh_record.h"
 #include "qmgr/page_rows.h"
 #include "qmgr/store.h"
 
@@ -27,6 +28,7 @@ constexpr std::size_t kMessageColumnsBeforeRequireTls = 16;
 constexpr std::size_t kRecipientColumns = 18;
 constexpr std::size_t kRecipientColumnsBeforeCrashes = 17;
 constexpr std::size_t kContentColumns = 2;
+constexpr std::size_t kFreshColumns = 3;
 constexpr std::size_t kMessageInFile = 15;
 constexpr std::size_t kMessageSize = 7;
 constexpr std::size_t kRecipientState = 5;
@@ -145,6 +147,10 @@ class Salvage {
       return take_message(std::move(row));
     if (pass == Pass::contents && row.in_table && columns == kContentColumns && is_first_null)
       return take_content(std::move(row));
+    if (pass == Pass::messages && row.in_table && columns == kContentColumns && is_first_null)
+      if (const auto* left = std::get_if<std::string>(&row.columns[1])) left_[row.row_id] = *left;
+    if (pass == Pass::contents && row.in_table && columns == kFreshColumns && is_first_null)
+      return take_fresh(row);
     if (pass == Pass::recipients && !row.in_table &&
         (columns == kRecipientColumns || columns == kRecipientColumnsBeforeCrashes))
       take_recipient(std::move(row));
@@ -172,6 +178,40 @@ class Salvage {
     if (data.size() != message->second.size) return;  // not its content
     row.columns[0] = row.row_id;
     message->second.has_content = insert(content_, row.columns);
+  }
+
+  // A message that was one value still: nothing of it can be missing.
+  void take_fresh(const PageRow& row) {
+    const auto* data = std::get_if<Blob>(&row.columns[2]);
+    if (row.row_id <= 0 || data == nullptr) return;
+    mail::QueueId id{static_cast<std::uint64_t>(row.row_id)};
+    auto record = decode_fresh(id, {data->data(), data->size()});
+    if (!record) return;
+    NewMessage& message = record->message;
+    bool in_file = message.info.in_file;
+    if (!in_file && record->content.size() != message.info.size) return;
+    message.content = record->content;
+    if (report_.held) message.held_for = "recovered from a damaged queue";
+    Result<Accepted> stored = store_.accept(message, record->due);
+    if (!stored || *stored != Accepted::stored) return;
+    messages_[row.row_id] = {in_file, message.info.size, true};
+    with_recipients_.insert(row.row_id);
+    report_.recipients += message.recipients.size() - drop_settled(id, message.recipients.size());
+  }
+
+  std::size_t drop_settled(mail::QueueId id, std::size_t recipients) {
+    auto left = left_.find(static_cast<std::int64_t>(id.value));
+    if (left == left_.end()) return 0;
+    Settlement settled{id, {}, {}};
+    for (std::size_t i = 0; i < recipients && i < left->second.size(); ++i) {
+      if (left->second[i] != '0') continue;
+      RecipientChange change;
+      change.index = static_cast<std::uint32_t>(i);
+      change.kind = ChangeKind::remove;
+      settled.changes.push_back(std::move(change));
+    }
+    bool done = !settled.changes.empty() && store_.settle(settled, nullptr, nullptr).ok();
+    return done ? settled.changes.size() : 0;
   }
 
   void take_recipient(PageRow row) {
@@ -254,6 +294,7 @@ class Salvage {
   Statement message_, content_, recipient_;
   std::map<std::int64_t, Known> messages_;
   std::set<std::int64_t> with_recipients_;
+  std::map<std::int64_t, std::string> left_;  // of fresh messages: who is
   SalvageReport report_;
   std::size_t over_ = 0;
 };

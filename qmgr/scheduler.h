@@ -52,9 +52,9 @@ constexpr std::size_t kProbeLane = kTrafficClasses;
 constexpr std::size_t kLanes = kTrafficClasses + 1;
 
 struct SchedulerLimits {
-  std::uint32_t window_recipients = 10000;               // queued in memory per destination at most
+  std::uint32_t window_recipients = 20000;               // queued in memory per destination at most
   std::uint32_t refill_recipients = 1000;                // asked from the store at once
-  std::uint32_t total_recipients = 40000;                // queued in memory at all
+  std::uint32_t total_recipients = 100000;               // queued in memory at all
   Duration idle_destination = std::chrono::minutes(10);  // then its window is forgotten
 };
 

@@ -9,10 +9,35 @@ std::string_view sql_text(Sql statement) {
     case Sql::insert_message:
       return "INSERT INTO message (id, reverse_path, body, smtputf8, eight_bit, ret, envid, size, "
              "received_at, protocol, client_address, client_name, account, kind, traffic_class, "
-             "in_file, require_tls, tls_required_no) VALUES "
-             "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)";
+             "in_file, require_tls, tls_required_no) SELECT "
+             "?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18 "
+             "WHERE NOT EXISTS (SELECT 1 FROM fresh WHERE id = ?1)";
     case Sql::take_back_message:  // content and recipients go by the cascade
       return "DELETE FROM message WHERE id = ?1";
+    case Sql::insert_fresh:
+      return "INSERT INTO fresh (id, recipients, data) SELECT ?1,?2,?3 "
+             "WHERE NOT EXISTS (SELECT 1 FROM message WHERE id = ?1)";
+    case Sql::select_fresh:
+      return "SELECT f.data, ifnull(l.left, '') FROM fresh f "
+             "LEFT JOIN fresh_left l ON l.id = f.id WHERE f.id = ?1";
+    case Sql::select_fresh_left:
+      return "SELECT f.recipients, ifnull(l.left, '') FROM fresh f "
+             "LEFT JOIN fresh_left l ON l.id = f.id WHERE f.id = ?1";
+    case Sql::remove_fresh:
+      return "DELETE FROM fresh WHERE id = ?1";
+    case Sql::remove_whole_fresh:
+      return "DELETE FROM fresh WHERE id = ?1 AND recipients = ?2";
+    case Sql::put_fresh_left:
+      return "INSERT INTO fresh_left (id, left) VALUES (?1,?2) "
+             "ON CONFLICT (id) DO UPDATE SET left = ?2";
+    case Sql::remove_fresh_left:
+      return "DELETE FROM fresh_left WHERE id = ?1";
+    case Sql::next_fresh:
+      return "SELECT id FROM fresh WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT 1";
+    case Sql::list_fresh:
+      return "SELECT f.id, f.data, ifnull(l.left, '') FROM fresh f "
+             "LEFT JOIN fresh_left l ON l.id = f.id "
+             "WHERE f.id > ?1 AND f.id <= ?2 ORDER BY f.id LIMIT ?3";
     case Sql::insert_content:
       return "INSERT INTO content (id, data) VALUES (?1,?2)";
     case Sql::insert_recipient:

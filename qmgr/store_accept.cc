@@ -2,6 +2,7 @@
 #include <sqlite3.h>
 
 #include "qmgr/failpoint.h"
+#include "qmgr/fresh_record.h"
 #include "qmgr/store.h"
 
 namespace postwain::qmgr {
@@ -72,52 +73,57 @@ Result<Accepted> Store::in_savepoint(const std::function<Result<Accepted>()>& wo
 
 Result<Accepted> Store::insert(const NewMessage& message, WallTime due,
                                const std::string* content) {
-  const MessageInfo& info = message.info;
-  const mail::Envelope& envelope = info.envelope;
-  {
-    Use use(sql(Sql::insert_message));
-    use.number(static_cast<std::int64_t>(info.id.value))
-        .text(envelope.reverse_path.text())
-        .number(static_cast<int>(envelope.body))
-        .flag(envelope.smtputf8)
-        .flag(info.eight_bit)
-        .number(static_cast<int>(envelope.ret))
-        .text(envelope.envid)
-        .number(static_cast<std::int64_t>(info.size))
-        .number(to_unix_ms(info.arrival.received_at))
-        .text(info.arrival.protocol)
-        .text(info.arrival.client_address)
-        .text(info.arrival.client_name)
-        .text(info.arrival.account)
-        .number(static_cast<int>(info.kind))
-        .number(static_cast<int>(info.traffic_class))
-        .flag(info.in_file)
-        .flag(envelope.require_tls)
-        .flag(envelope.tls_required_no);
-    if (!use.done()) {
-      Error failed = error(Sql::insert_message);
-      if (failed.code != SQLITE_CONSTRAINT_PRIMARYKEY) return failed;
-      return same_message(message);
-    }
-  }
-  if (Status s = insert_rows(message, due, content); !s) return take_back(info.id, s.error());
+  const std::string& bytes = content != nullptr ? *content : message.content;
+  if (message.packed && fits_rows(message, bytes)) return pack(message, due, bytes);
+  Status inserted = insert_message(message);
+  if (!inserted && inserted.error().code != SQLITE_CONSTRAINT_PRIMARYKEY) return inserted.error();
+  if (!inserted || db_.changes() == 0) return same_message(message);
+  if (Status s = insert_rows(message, due, bytes); !s) return take_back(message.info.id, s.error());
   return Accepted::stored;
 }
 
-Status Store::insert_rows(const NewMessage& message, WallTime due, const std::string* content) {
+// Inserts nothing where the message lies there as one value.
+Status Store::insert_message(const NewMessage& message) {
+  const MessageInfo& info = message.info;
+  const mail::Envelope& envelope = info.envelope;
+  Use use(sql(Sql::insert_message));
+  use.number(static_cast<std::int64_t>(info.id.value))
+      .text(envelope.reverse_path.text())
+      .number(static_cast<int>(envelope.body))
+      .flag(envelope.smtputf8)
+      .flag(info.eight_bit)
+      .number(static_cast<int>(envelope.ret))
+      .text(envelope.envid)
+      .number(static_cast<std::int64_t>(info.size))
+      .number(to_unix_ms(info.arrival.received_at))
+      .text(info.arrival.protocol)
+      .text(info.arrival.client_address)
+      .text(info.arrival.client_name)
+      .text(info.arrival.account)
+      .number(static_cast<int>(info.kind))
+      .number(static_cast<int>(info.traffic_class))
+      .flag(info.in_file)
+      .flag(envelope.require_tls)
+      .flag(envelope.tls_required_no);
+  if (!use.done()) return error(Sql::insert_message);
+  return {};
+}
+
+Status Store::insert_rows(const NewMessage& message, WallTime due, std::string_view content,
+                          std::string_view left) {
   if (Status s = failpoint(Failpoint::accept_insert); !s) return s;
   auto id = static_cast<std::int64_t>(message.info.id.value);
   if (!message.info.in_file) {
     Use use(sql(Sql::insert_content));
-    if (!use.number(id).blob(content != nullptr ? *content : message.content).done())
-      return error(Sql::insert_content);
+    if (!use.number(id).blob(content).done()) return error(Sql::insert_content);
   }
   bool held = !message.held_for.empty();
-  std::int64_t index = 0;
-  for (const NewRecipient& r : message.recipients) {
+  for (std::size_t i = 0; i < message.recipients.size(); ++i) {
+    if (i < left.size() && left[i] == '0') continue;
+    const NewRecipient& r = message.recipients[i];
     Use use(sql(Sql::insert_recipient));
     use.number(id)
-        .number(index++)
+        .number(static_cast<std::int64_t>(i))
         .text(r.recipient.address.text())
         .number(r.recipient.notify.bits)
         .text(r.recipient.orcpt)

@@ -41,6 +41,11 @@ Result<ListPage> Store::list(ListCursor at, mail::QueueId last, std::size_t max_
     }
     page.end = rows < max_messages;
   }
+  std::size_t most = max_messages + (at.from > 0 ? 1 : 0);
+  Result<std::size_t> fresh = list_fresh(infos, at, last, max_messages);
+  if (!fresh) return fresh.error();
+  page.end = page.end && *fresh < max_messages && infos.size() <= most;
+  if (infos.size() > most) infos.resize(most);
   for (MessageInfo& info : infos) {
     bool is_rest = at.from > 0 && info.id == at.within;
     std::uint32_t from = is_rest ? at.from : 0;
@@ -61,10 +66,37 @@ Result<ListPage> Store::list(ListCursor at, mail::QueueId last, std::size_t max_
   return page;
 }
 
-// A row whose address does not match costs nothing but that: three million of them in a second.
+// Messages that are one value still are few: each of them may be meant.
+Result<bool> Store::skim(mail::QueueId& after, mail::QueueId last,
+                         const std::function<Result<bool>(mail::QueueId last)>& rows) {
+  Result<std::optional<mail::QueueId>> fresh = first_fresh(after, last);
+  if (!fresh) return fresh.error();
+  mail::QueueId end = *fresh ? before(**fresh) : last;
+  if (after < end) {
+    Result<bool> found = rows(end);
+    if (!found || *found || after < end) return found;
+  }
+  return fresh->has_value();
+}
+
 Result<bool> Store::skim_recipients(mail::QueueId& after, mail::QueueId last, std::size_t max_rows,
                                     const MayMatch& may_match,
                                     const MayMatchState& may_match_state) {
+  return skim(after, last, [&](mail::QueueId end) {
+    return skim_recipient_rows(after, end, max_rows, may_match, may_match_state);
+  });
+}
+
+Result<bool> Store::skim_senders(mail::QueueId& after, mail::QueueId last, std::size_t max_rows,
+                                 const MayMatch& may_match) {
+  return skim(after, last,
+              [&](mail::QueueId end) { return skim_sender_rows(after, end, max_rows, may_match); });
+}
+
+// A row whose address does not match costs nothing but that: three million of them in a second.
+Result<bool> Store::skim_recipient_rows(mail::QueueId& after, mail::QueueId last,
+                                        std::size_t max_rows, const MayMatch& may_match,
+                                        const MayMatchState& may_match_state) {
   Use use(sql(Sql::skim_recipients));
   use.number(static_cast<std::int64_t>(after.value))
       .number(static_cast<std::int64_t>(last.value))
@@ -90,8 +122,8 @@ Result<bool> Store::skim_recipients(mail::QueueId& after, mail::QueueId last, st
   }
 }
 
-Result<bool> Store::skim_senders(mail::QueueId& after, mail::QueueId last, std::size_t max_rows,
-                                 const MayMatch& may_match) {
+Result<bool> Store::skim_sender_rows(mail::QueueId& after, mail::QueueId last, std::size_t max_rows,
+                                     const MayMatch& may_match) {
   Use use(sql(Sql::skim_senders));
   use.number(static_cast<std::int64_t>(after.value))
       .number(static_cast<std::int64_t>(last.value))

@@ -70,11 +70,14 @@ Result<std::optional<MessageInfo>> Store::info(mail::QueueId id) {
     case Use::Step::row:
       return read_info(use);
     case Use::Step::done:
-      return std::optional<MessageInfo>();
-    case Use::Step::failed:
       break;
+    case Use::Step::failed:
+      return error(Sql::select_message);
   }
-  return error(Sql::select_message);
+  Result<std::optional<StoredMessage>> fresh = fresh_message(id, 0, 0);
+  if (!fresh) return fresh.error();
+  if (!*fresh) return std::optional<MessageInfo>();
+  return std::optional<MessageInfo>(std::move((**fresh).info));
 }
 
 Result<bool> Store::has_message(mail::QueueId id) {
@@ -95,16 +98,23 @@ Result<std::optional<StoredMessage>> Store::message(mail::QueueId id, std::uint3
 
 Status Store::read_recipients(StoredMessage& message, std::uint32_t from,
                               std::size_t max_recipients) {
-  Use use(sql(Sql::select_recipients));
-  use.number(static_cast<std::int64_t>(message.info.id.value))
-      .number(from)
-      .number(static_cast<std::int64_t>(max_recipients));
-  for (;;) {
-    Use::Step step = use.step();
-    if (step == Use::Step::failed) return error(Sql::select_recipients);
-    if (step == Use::Step::done) return {};
-    message.recipients.push_back(read_recipient(use));
+  {
+    Use use(sql(Sql::select_recipients));
+    use.number(static_cast<std::int64_t>(message.info.id.value))
+        .number(from)
+        .number(static_cast<std::int64_t>(max_recipients));
+    for (;;) {
+      Use::Step step = use.step();
+      if (step == Use::Step::failed) return error(Sql::select_recipients);
+      if (step == Use::Step::done) break;
+      message.recipients.push_back(read_recipient(use));
+    }
   }
+  if (!message.recipients.empty()) return {};
+  Result<std::optional<StoredMessage>> fresh = fresh_message(message.info.id, from, max_recipients);
+  if (!fresh && fresh.error().code != 0) return fresh.error();
+  if (fresh && *fresh) message.recipients = std::move((**fresh).recipients);
+  return {};
 }
 
 Result<DuePage> Store::due(const std::string& destination, WallTime now, std::uint32_t limit,
@@ -185,19 +195,16 @@ Result<std::vector<OpenBreaker>> Store::breakers(const std::string& after, std::
 
 Result<std::optional<std::string>> Store::content(mail::QueueId id, std::uint64_t offset,
                                                   std::size_t length) {
-  Use use(sql(Sql::select_content));
-  use.number(static_cast<std::int64_t>(id.value))
-      .number(static_cast<std::int64_t>(offset) + 1)
-      .number(static_cast<std::int64_t>(length));
-  switch (use.step()) {
-    case Use::Step::row:
-      return std::optional<std::string>(use.text());
-    case Use::Step::done:
-      return std::optional<std::string>();
-    case Use::Step::failed:
-      break;
+  {
+    Use use(sql(Sql::select_content));
+    use.number(static_cast<std::int64_t>(id.value))
+        .number(static_cast<std::int64_t>(offset) + 1)
+        .number(static_cast<std::int64_t>(length));
+    Use::Step step = use.step();
+    if (step == Use::Step::row) return std::optional<std::string>(use.text());
+    if (step == Use::Step::failed) return error(Sql::select_content);
   }
-  return error(Sql::select_content);
+  return fresh_content(id, offset, length);
 }
 
 Result<std::optional<mail::QueueId>> Store::count(mail::QueueId after, mail::QueueId last,
@@ -210,10 +217,12 @@ Result<std::optional<mail::QueueId>> Store::count(mail::QueueId after, mail::Que
         .number(static_cast<std::int64_t>(max_messages));
     if (use.step() != Use::Step::row) return error(Sql::count_messages);
     std::int64_t messages = use.number();
-    if (messages == 0) return std::optional<mail::QueueId>();
     counts.messages += messages;
-    end = id_of(use.number());
+    bool more = messages >= static_cast<std::int64_t>(max_messages);
+    end = more ? id_of(use.number()) : last;
+    if (after >= last) return std::optional<mail::QueueId>();
   }
+  if (Status s = count_fresh(after, end, counts); !s) return s.error();
   Use use(sql(Sql::count_recipients));
   use.number(static_cast<std::int64_t>(after.value)).number(static_cast<std::int64_t>(end.value));
   for (;;) {
@@ -229,13 +238,17 @@ Result<std::optional<mail::QueueId>> Store::count(mail::QueueId after, mail::Que
 }
 
 Result<mail::QueueId> Store::last_id() {
-  Result<std::string> text = db_.ask("SELECT max(id) FROM message");
+  Result<std::string> text = db_.ask(
+      "SELECT max(ifnull((SELECT max(id) FROM message), 0), "
+      "ifnull((SELECT max(id) FROM fresh), 0))");
   if (!text) return text.error();
   return id_of(std::strtoll(text->c_str(), nullptr, 10));
 }
 
 Result<mail::QueueId> Store::first_id() {
-  Result<std::string> text = db_.ask("SELECT min(id) FROM message");
+  Result<std::string> text = db_.ask(
+      "SELECT ifnull(min(ifnull(m, f), ifnull(f, m)), 0) FROM "
+      "(SELECT (SELECT min(id) FROM message) AS m, (SELECT min(id) FROM fresh) AS f)");
   if (!text) return text.error();
   return id_of(std::strtoll(text->c_str(), nullptr, 10));
 }

@@ -27,6 +27,15 @@ Result<std::optional<Settled>> Store::settle_whole(const Settlement& settlement)
   // So many different numbers between these two are all of them.
   if (*last - *first + 1 != settled.changed.size()) return std::optional<Settled>();
   if (Status s = failpoint(Failpoint::outcome_write); !s) return s.error();
+  settled.message_removed = true;
+  settled.content_file_removed = settlement.in_file;
+  if (settlement.packed && *first == 0) {
+    Use use(sql(Sql::remove_whole_fresh));
+    use.number(static_cast<std::int64_t>(settlement.id.value))
+        .number(static_cast<std::int64_t>(settled.changed.size()));
+    if (!use.done()) return error(Sql::remove_whole_fresh);
+    if (db_.changes() > 0) return std::optional<Settled>(std::move(settled));
+  }
   Use use(sql(Sql::remove_whole_message));
   use.number(static_cast<std::int64_t>(settlement.id.value))
       .number(static_cast<std::int64_t>(settled.changed.size()))
@@ -34,8 +43,6 @@ Result<std::optional<Settled>> Store::settle_whole(const Settlement& settlement)
       .number(*last);
   if (!use.done()) return error(Sql::remove_whole_message);
   if (db_.changes() == 0) return std::optional<Settled>();
-  settled.message_removed = true;
-  settled.content_file_removed = settlement.in_file;
   return std::optional<Settled>(std::move(settled));
 }
 
@@ -58,6 +65,13 @@ Result<Settled> Store::settle(const Settlement& settlement, ReadFile read_file, 
 Result<Settled> Store::apply(const Settlement& settlement, ReadFile read_file, void* context) {
   Settled settled;
   settled.id = settlement.id;
+  if (only_removes(settlement) && !settlement.unpack) {
+    Result<bool> done = remove_from_fresh(settlement, settled);
+    if (!done) return done.error();
+    if (*done) return settled;
+  } else if (Status s = unpack(settlement.id, settlement.unpack.value_or(WallTime::max())); !s) {
+    return s.error();
+  }
   bool removed = false;
   for (const RecipientChange& one : settlement.changes) {
     Result<bool> found = change(settlement.id, one);

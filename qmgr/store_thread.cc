@@ -113,6 +113,8 @@ void StoreThread::run() {
   }
   lock.unlock();
   if (!broken_ && !kept_.empty()) probe_full();
+  // So that other programs, and older ones of ours, find the tables they know.
+  if (!broken_ && !full_) (void)store_.unpack_all();
   if (!broken_) (void)store_.checkpoint(Store::Checkpoint::truncate);
 }
 

@@ -46,6 +46,7 @@ struct WorkingMessage {
   MessageInfo info;
   std::string content;
   bool has_content = false;
+  bool packed = false;   // in the store it is one value still, as far as we know
   bool damaged = false;  // its content could not be read: hold it instead of trying again
   std::vector<WorkingRecipient> recipients;  // in index order
 

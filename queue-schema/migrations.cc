@@ -132,9 +132,23 @@ CREATE INDEX sts_policy_fetched ON sts_policy (fetched_at);
 CREATE INDEX recipient_in_doubt ON recipient (in_doubt) WHERE in_doubt = 1;
 )sql";
 
+// A program of schema 6 would not see what lies in there.
+constexpr std::string_view kFresh = R"sql(
+CREATE TABLE fresh (
+  id INTEGER PRIMARY KEY CHECK (id > 0),
+  recipients INTEGER NOT NULL CHECK (recipients BETWEEN 1 AND 1000),
+  data BLOB NOT NULL CHECK (length(data) <= 4194304)
+) STRICT;
+CREATE TABLE fresh_left (
+  id INTEGER PRIMARY KEY CHECK (id > 0),
+  left TEXT NOT NULL CHECK (length(left) <= 1000)
+) STRICT;
+UPDATE schema_info SET oldest_compatible = 7;
+)sql";
+
 constexpr Migration kMigrations[] = {
-    {1, kInitial},    {2, kDestinationFacts}, {3, kCrashesAndClock},
-    {4, kRequireTls}, {5, kRecipientChecks},  {6, kPoliciesAndDoubts},
+    {1, kInitial},         {2, kDestinationFacts},  {3, kCrashesAndClock}, {4, kRequireTls},
+    {5, kRecipientChecks}, {6, kPoliciesAndDoubts}, {7, kFresh},
 };
 
 }  // namespace

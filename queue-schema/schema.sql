@@ -6,7 +6,7 @@
 -- Times are milliseconds since 1970 UTC. Enumerations are the numbers of the C++ types named beside them.
 
 PRAGMA application_id = 0x50577171;
-PRAGMA user_version = 6;
+PRAGMA user_version = 7;
 
 -- The oldest schema number whose program may still work with this database.
 CREATE TABLE schema_info (
@@ -40,6 +40,20 @@ CREATE TABLE message (
 CREATE TABLE content (
   id INTEGER PRIMARY KEY REFERENCES message (id) ON DELETE CASCADE,
   data BLOB NOT NULL CHECK (length(data) <= 1048576)
+) STRICT;
+
+-- A new message in one value, with all its recipients (qmgr/fresh_record.h), until something else than deliveries
+-- happens to it: then it becomes rows of the other tables. After an orderly end there are none.
+CREATE TABLE fresh (
+  id INTEGER PRIMARY KEY CHECK (id > 0),                            -- mail::QueueId; in no other table
+  recipients INTEGER NOT NULL CHECK (recipients BETWEEN 1 AND 1000),  -- their number within
+  data BLOB NOT NULL CHECK (length(data) <= 4194304)
+) STRICT;
+
+-- Which of its recipients are left, where some are settled: one character each, 0 or 1.
+CREATE TABLE fresh_left (
+  id INTEGER PRIMARY KEY CHECK (id > 0),
+  left TEXT NOT NULL CHECK (length(left) <= 1000)
 ) STRICT;
 
 -- One row for each recipient that is not settled yet; a delivered, failed or cancelled one is deleted.

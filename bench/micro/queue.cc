@@ -34,8 +34,9 @@ class Folder {
   std::string path_;
 };
 
-NewMessage message(std::uint64_t id, std::uint32_t recipients) {
+NewMessage message(std::uint64_t id, std::uint32_t recipients, bool packed) {
   NewMessage m;
+  m.packed = packed;
   m.info.id = mail::QueueId{id};
   m.info.envelope.reverse_path = mail::Address::from_text("anna@sender.example");
   m.info.arrival = {"ESMTP", "192.0.2.7", "client.example", "", kNow};
@@ -48,8 +49,9 @@ NewMessage message(std::uint64_t id, std::uint32_t recipients) {
   return m;
 }
 
-// Sixteen messages in, committed, and out again with the next commit: as under load.
-void store_in_and_out(benchmark::State& state, std::uint32_t recipients) {
+// Sixteen messages in, committed, and out again with the next commit: as under load. packed: as
+// one value each, which is how mail comes and goes.
+void store_in_and_out(benchmark::State& state, std::uint32_t recipients, bool packed) {
   Folder folder;
   auto store = Store::open(folder.database());
   if (!store) return state.SkipWithError("no store");
@@ -59,12 +61,12 @@ void store_in_and_out(benchmark::State& state, std::uint32_t recipients) {
   for (auto _ : state) {
     good = good && store->begin().ok();
     for (std::uint64_t i = 0; i < kBatch; ++i)
-      good = good && store->accept(message(id + i, recipients), kNow).ok();
+      good = good && store->accept(message(id + i, recipients, packed), kNow).ok();
     good = good && store->commit().ok() && store->begin().ok();
     for (std::uint64_t i = 0; i < kBatch; ++i) {
-      Settlement settlement{mail::QueueId{id + i}, {}, {}, true};
+      Settlement settlement{mail::QueueId{id + i}, {}, {}, true, false, packed, {}};
       for (std::uint32_t r = 0; r < recipients; ++r)
-        settlement.changes.push_back({r, ChangeKind::remove, {}, 0, {}, false, false, {}, 0});
+        settlement.changes.push_back({r, ChangeKind::remove, 0, {}, 0, {}, false, false, {}, 0});
       auto settled = store->settle(settlement, nullptr, nullptr);
       good = good && settled && settled->message_removed;
     }
@@ -77,13 +79,21 @@ void store_in_and_out(benchmark::State& state, std::uint32_t recipients) {
   state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * kBatch));
 }
 void store_one_recipient(benchmark::State& state) {
-  store_in_and_out(state, 1);
+  store_in_and_out(state, 1, true);
 }
 void store_fifty_recipients(benchmark::State& state) {
-  store_in_and_out(state, 50);
+  store_in_and_out(state, 50, true);
+}
+void store_fifty_as_rows(benchmark::State& state) {
+  store_in_and_out(state, 50, false);
+}
+void store_one_as_rows(benchmark::State& state) {
+  store_in_and_out(state, 1, false);
 }
 BENCHMARK(store_one_recipient)->Apply(iterations);
 BENCHMARK(store_fifty_recipients)->Apply(iterations);
+BENCHMARK(store_one_as_rows)->Apply(iterations);
+BENCHMARK(store_fifty_as_rows)->Apply(iterations);
 
 // A message for one of many destinations: offered, picked, ended.
 void scheduler(benchmark::State& state, std::size_t destinations, std::size_t waiting) {

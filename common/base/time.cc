@@ -31,11 +31,26 @@ std::string format_rfc3339(WallTime t) {
                      f.tm_mday, f.tm_hour, f.tm_min, f.tm_sec);
 }
 
+// Many follow each other within a second: its digits are kept.
+void append_rfc3339_ms(std::string& out, WallTime t) {
+  thread_local std::int64_t last = -1;
+  thread_local std::string digits;
+  std::int64_t second = std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count();
+  if (second != last || digits.empty()) {
+    digits = format_rfc3339(t);
+    digits.back() = '.';
+    last = second;
+  }
+  auto ms = static_cast<int>((t - std::chrono::floor<std::chrono::seconds>(t)).count());
+  out += digits;
+  for (int unit : {100, 10, 1}) out += static_cast<char>('0' + ms / unit % 10);
+  out += 'Z';
+}
+
 std::string format_rfc3339_ms(WallTime t) {
-  std::string text = format_rfc3339(t);
-  auto ms = (t - std::chrono::floor<std::chrono::seconds>(t)).count();
-  text.pop_back();
-  return text + fmt::format(".{:03}Z", ms);
+  std::string out;
+  append_rfc3339_ms(out, t);
+  return out;
 }
 
 std::string format_rfc5322(WallTime t) {

@@ -25,6 +25,7 @@ inline WallTime from_unix_ms(std::int64_t ms) {
 // "2026-11-21T09:30:00.123Z" (RFC 3339) and "2026-11-21T09:30:00Z".
 std::string format_rfc3339_ms(WallTime t);
 std::string format_rfc3339(WallTime t);
+void append_rfc3339_ms(std::string& out, WallTime t);  // for those who do it often
 // "Sat, 21 Nov 2026 09:30:00 +0000" (RFC 5322 3.3), always in UTC.
 std::string format_rfc5322(WallTime t);
 // "3d", "2h30m", "45s", "120ms": for logs and people.

@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t kGatheredMax = 64U << 10;
 constexpr std::size_t kValueMax = 512;
+constexpr std::size_t kLineUsual = 256;
 
 // The one log of the process. Lines of the loop thread and of worker threads meet under the mutex.
 struct Sink {
@@ -76,11 +77,15 @@ bool wants_json(const Settings& settings) {
 // otherwise.
 std::string head(const Sink& s, Level level) {
   WallTime now = wall_now();
+  std::string out;
+  out.reserve(kLineUsual);
   switch (s.settings.target) {
     case Target::standard_error:
-      return wants_json(s.settings) ? std::string()
-                                    : fmt::format("{} {}[{}] {} ", format_rfc3339_ms(now),
-                                                  s.process, s.pid_text, name_of(level));
+      if (wants_json(s.settings)) return out;
+      append_rfc3339_ms(out, now);
+      (out += ' ').append(s.process).append("[").append(s.pid_text).append("] ");
+      out.append(name_of(level)) += ' ';
+      return out;
     case Target::syslog: {  // the local form of RFC 3164, as syslog(3) sends it
       std::time_t seconds = std::chrono::system_clock::to_time_t(now);
       std::tm local{};
@@ -148,6 +153,10 @@ void append_text_value(std::string& out, std::string_view value) {
     out += value;
     return;
   }
+  if (!value.empty() && is_plain(value, false)) {  // a reply, as a rule
+    (out += '"').append(value) += '"';
+    return;
+  }
   std::string safe = printable(value, kValueMax);
   bool quotes = safe.empty() || safe.find_first_of(" =\"\t") != std::string::npos;
   if (quotes)
@@ -188,7 +197,6 @@ Line::Line(Level level, std::string_view event) : level_(level), enabled_(level 
   if (!enabled_) return;
   const Sink& s = sink();
   text_ = head(s, level);
-  text_.reserve(256);
   if (wants_json(s.settings)) {
     fmt::format_to(std::back_inserter(text_),
                    R"({{"time":"{}","process":"{}","pid":{},"level":"{}","event":"{}")",

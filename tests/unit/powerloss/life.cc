@@ -239,6 +239,7 @@ namespace {
 
 std::string read_all(Store& store, ContentFolder& folder, Found& found) {
   std::size_t in_files = 0;
+  std::size_t fresh = 0;  // of the others, one value still
   ListCursor at;
   for (bool end = false; !end;) {
     Result<ListPage> page = store.list(at, mail::QueueId{INT64_MAX}, 1000, 100000);
@@ -262,6 +263,7 @@ std::string read_all(Store& store, ContentFolder& folder, Found& found) {
         Result<std::optional<std::string>> row = store.content(after, 0, length);
         if (!row) return row.error().text;
         if (!*row) return who + " has no content";
+        fresh += store.fresh(after)->has_value() ? 1 : 0;
         bytes = **row;
       }
       if (bytes.size() != message.info.size) return who + ": content of another size";
@@ -269,7 +271,7 @@ std::string read_all(Store& store, ContentFolder& folder, Found& found) {
     }
   }
   auto rows = store.database().ask("SELECT count(*) FROM content");
-  if (!rows || *rows != std::to_string(found.contents.size() - in_files))
+  if (!rows || *rows != std::to_string(found.contents.size() - in_files - fresh))
     return "contents without a message";
   if (folder.disk().names(folder.path())->size() != in_files) return "files without a message";
   return {};
@@ -296,7 +298,16 @@ std::string judge(const simdisk::Image& image, const Ledger& ledger, std::size_t
   Found found;
   std::string wrong = read_all(*store, folder, found);
   if (out != nullptr) *out = found;
-  return wrong.empty() ? ledger.judge(found, position) : wrong;
+  if (wrong.empty()) wrong = ledger.judge(found, position);
+  if (!wrong.empty()) return wrong;
+  // As rows everything is the same.
+  if (Status s = store->unpack_all(); !s) return "not unpacked: " + s.error().text;
+  Found rows;
+  wrong = read_all(*store, folder, rows);
+  if (!wrong.empty()) return "unpacked, " + wrong;
+  return rows.rows == found.rows && rows.contents == found.contents
+             ? ""
+             : "unpacked, it is another queue";
 }
 
 }  // namespace postwain::powerloss

@@ -69,6 +69,7 @@ class Teller {
     for (std::size_t i = 0; i < recipients; ++i)
       m.recipients.push_back({{mail::Address::from_text(fmt::format("r{}@example.org", i)), {}, {}},
                               "mx:example.org"});
+    m.packed = chance(60);
     ledger_.content(m.info.id.value, m.content);
     return m;
   }

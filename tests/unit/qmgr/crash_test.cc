@@ -14,6 +14,12 @@ using namespace postwain::qmgr;
 
 namespace {
 
+// One value, or rows: in turn.
+NewMessage message_of(std::uint64_t id) {
+  test::Packing packing(id % 2 == 0);
+  return test::make_message(id, {"a@example.org", "b@example.org"});
+}
+
 // Commits groups of five and tells the last id of each group after its commit. Never returns.
 [[noreturn]] void commit_for_ever(const std::string& path, std::uint64_t first, int tell) {
   auto store = Store::open(path);
@@ -21,8 +27,7 @@ namespace {
   for (std::uint64_t id = first;;) {
     if (!store->begin()) ::_exit(4);
     for (int i = 0; i < 5; ++i, ++id)
-      if (!store->accept(test::make_message(id, {"a@example.org", "b@example.org"}), test::at(0)))
-        ::_exit(5);
+      if (!store->accept(message_of(id), test::at(0))) ::_exit(5);
     if (!store->commit()) ::_exit(6);
     std::uint64_t last = id - 1;
     if (::write(tell, &last, sizeof last) != sizeof last) ::_exit(7);

@@ -55,6 +55,7 @@ void fill(const std::string& spool, bool leave_log) {
       message.info.in_file = true;
       message.content.clear();
     }
+    message.packed = id % 2 == 0;  // one value, or rows
     REQUIRE(store->accept(message, test::at(0)).ok());
   }
   for (std::uint64_t id = 1; id <= kSettled; ++id) {
@@ -68,6 +69,12 @@ void fill(const std::string& spool, bool leave_log) {
     }
     REQUIRE(store->settle(settlement, nullptr, nullptr).ok());
   }
+  // One of a message of several has got it.
+  Settlement one{mail::QueueId{kMessages}, {}, {}};
+  one.changes.push_back({});
+  one.changes.back().kind = ChangeKind::remove;
+  one.changes.back().index = 2;
+  REQUIRE(store->settle(one, nullptr, nullptr).ok());
   REQUIRE(store->commit().ok());
   if (!leave_log) {
     REQUIRE(store->checkpoint(Store::Checkpoint::truncate).ok());
@@ -97,8 +104,8 @@ Recovered recover(const std::string& spool, const std::string& to) {
   REQUIRE(all.ok());
   for (const StoredMessage& m : all->slices) {
     std::uint64_t id = m.info.id.value;
-    // Nothing that was not there, and nothing that had left.
-    REQUIRE(id > kSettled);
+    // Nothing that was not there, and nothing that had left, unless nobody knows: then it is held.
+    REQUIRE(id >= (out.report.held ? 1 : kSettled + 1));
     REQUIRE(id <= kMessages);
     std::set<std::string> addresses;
     for (const StoredRecipient& r : m.recipients) {
@@ -118,7 +125,7 @@ Recovered recover(const std::string& spool, const std::string& to) {
 std::size_t expected_recipients() {
   std::size_t count = 0;
   for (std::uint64_t id = kSettled + 1; id <= kMessages; ++id) count += id % 7 + 1;
-  return count;
+  return count - 1;
 }
 
 std::size_t sum(const Recovered& recovered) {
@@ -185,12 +192,15 @@ TEST_CASE("salvage loses only what stood on a destroyed page, and names it") {
     REQUIRE(std::system(copy.c_str()) == 0);
     overwrite(spool.db(), std::uint64_t{page - 1} * kPageSize, rubbish);
     Recovered some = recover(spool.path(), spool.path() + "/new");
-    std::size_t lost = kMessages - kSettled - some.recipients.size();
+    std::size_t lost = 0;
+    for (std::uint64_t id = kSettled + 1; id <= kMessages; ++id)
+      lost += some.recipients.count(id) == 0 ? 1 : 0;
     CHECK(lost <= 40);  // rows of one page
     std::string said;
     for (const std::string& loss : some.report.losses) said += loss + "\n";
     for (std::uint64_t id = kSettled + 1; id <= kMessages; ++id)
-      if (some.recipients.count(id) == 0)
+      // (Of one value nothing is left that would have a name.)
+      if (some.recipients.count(id) == 0 && id % 2 == 1)
         CHECK(said.find(mail::QueueId{id}.text()) != std::string::npos);
     if (sum(some) < expected_recipients()) {
       CHECK(said.find("page " + std::to_string(page) + " ") != std::string::npos);

@@ -91,6 +91,8 @@ TEST_CASE("no statement of daily work scans or sorts") {
     // The counting statement scans its own bounded subquery.
     std::string rest = plan;
     if (auto at = rest.find("SCAN (subquery"); at != std::string::npos) rest.erase(at, 4);
+    // One row of constants, written only if its subquery finds nothing.
+    if (auto at = rest.find("SCAN CONSTANT ROW"); at != std::string::npos) rest.erase(at, 4);
     CHECK(rest.find("SCAN") == std::string::npos);
     CHECK(plan.find("TEMP B-TREE") == std::string::npos);
   }

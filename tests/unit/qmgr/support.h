@@ -30,6 +30,17 @@ inline WallTime at(std::int64_t ms) {
   return from_unix_ms(kStart + ms);
 }
 
+// While it lives, messages are made to be stored as one value, or not.
+class Packing {
+ public:
+  explicit Packing(bool packed) { on_ = packed; }
+  ~Packing() { on_ = false; }
+  static bool on() { return on_; }
+
+ private:
+  static inline bool on_ = false;
+};
+
 inline NewMessage make_message(std::uint64_t id, std::vector<std::string> recipients,
                                std::string destination = "mx:example.org",
                                std::string sender = "sender@example.com") {
@@ -44,6 +55,7 @@ inline NewMessage make_message(std::uint64_t id, std::vector<std::string> recipi
   m.info.size = m.content.size();
   for (std::string& r : recipients)
     m.recipients.push_back({{mail::Address::from_text(r), {}, {}}, destination});
+  m.packed = Packing::on();
   return m;
 }
 

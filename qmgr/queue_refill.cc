@@ -1,0 +1,179 @@
+// From the store into memory: rows that are due, and fresh messages for which there was no place
+// when they came.
+#include <algorithm>
+
+#include "qmgr/queue.h"
+#include "qmgr/scheduler_settings.h"
+
+namespace postwain::qmgr {
+
+// Recipients of one message for one destination, as many as fit into a lease.
+struct Queue::RefillGroup {
+  const MessageInfo* info;
+  DestinationId destination;
+  std::vector<StoredRecipient*> rows{};
+  std::size_t first = 0;        // its place among the rows
+  std::uint32_t remaining = 0;  // of the message at the destination, this group included
+};
+
+// What was read, sorted into such groups.
+struct Queue::RefillJobs {
+  std::vector<DuePage::Row>& rows;
+  std::size_t due_rows;  // the first ones; behind them those of fresh messages
+  std::unordered_map<mail::QueueId, Store::Fresh*> fresh{};
+  std::unordered_map<mail::QueueId, const MessageInfo*> infos{};
+  std::vector<RefillGroup> groups{};
+  std::set<mail::QueueId> to_unpack{};  // fresh, and somebody is blocked
+};
+
+void Queue::refill(Refill refill) {
+  WallTime now = wall_now();
+  auto waiting = backlog_.take(refill.key, refill.limit);
+  store_->read([this, refill = std::move(refill), now,
+                waiting = std::move(waiting)](Store& store) -> StoreThread::Completion {
+    auto read = std::make_shared<Result<Refilled>>(read_refill(store, refill, now, waiting));
+    return [this, refill, read] {
+      if (!*read) return hooks_.on_broken(read->error());
+      refilled(refill, read->take());
+    };
+  });
+}
+
+// On the store's thread. Rows come first: they are older.
+Result<Queue::Refilled> Queue::read_refill(Store& store, const Refill& refill, WallTime now,
+                                           const std::vector<PackedBacklog::Entry>& waiting) {
+  Result<DuePage> page = store.due(refill.key, now, refill.limit, refill.after);
+  if (!page) return page.error();
+  Refilled out{page.take(), {}, {}};
+  std::size_t recipients = out.page.rows.size();
+  for (const PackedBacklog::Entry& entry : waiting) {
+    if (recipients >= refill.limit) {
+      out.unread.push_back(entry);
+      continue;
+    }
+    Result<std::optional<Store::Fresh>> fresh = store.fresh(entry.id);
+    if (!fresh && fresh.error().code != 0) return fresh.error();
+    if (!fresh || !*fresh) continue;  // settled meanwhile, or rows that are found as such
+    recipients += entry.recipients;
+    out.fresh.push_back(std::move(**fresh));
+  }
+  return out;
+}
+
+void Queue::sort_into_jobs(RefillJobs& jobs) {
+  using Key = std::pair<mail::QueueId, DestinationId>;
+  std::map<Key, std::size_t> open;
+  std::map<Key, std::uint32_t> remaining;
+  for (DuePage::Row& row : jobs.rows) {
+    auto info = jobs.infos.find(row.message);
+    if (info == jobs.infos.end()) continue;
+    WorkingMessage* known = working_.find(row.message);
+    if (known != nullptr && known->find(row.recipient.index) != nullptr) continue;
+    auto blocked = blocked_.find(row.message);
+    if (blocked != blocked_.end() && blocked->second.count(row.recipient.index) > 0) {
+      if (jobs.fresh.count(row.message) > 0) jobs.to_unpack.insert(row.message);
+      continue;
+    }
+    Routed routed =
+        router_->route(row.recipient.recipient.address, info->second->envelope.reverse_path);
+    DestinationId id = destination(routed);
+    auto [at, is_new] = open.try_emplace({row.message, id}, jobs.groups.size());
+    if (!is_new && jobs.groups[at->second].rows.size() >= routed.settings->recipients) {
+      is_new = true;
+      at->second = jobs.groups.size();
+    }
+    auto place = static_cast<std::size_t>(&row - jobs.rows.data());
+    if (is_new) jobs.groups.push_back({info->second, id, {}, place});
+    jobs.groups[at->second].rows.push_back(&row.recipient);
+    ++remaining[{row.message, id}];
+  }
+  for (RefillGroup& group : jobs.groups)
+    group.remaining = remaining[{group.info->id, group.destination}];
+}
+
+// False: there is no place for it.
+bool Queue::take_group(RefillGroup& group, Store::Fresh* fresh, WallTime now) {
+  auto count = static_cast<std::uint32_t>(group.rows.size());
+  bool warned = std::all_of(group.rows.begin(), group.rows.end(),
+                            [](const StoredRecipient* r) { return r->delay_warned; });
+  std::sort(group.rows.begin(), group.rows.end(),
+            [](const StoredRecipient* a, const StoredRecipient* b) { return a->index < b->index; });
+  Job job{group.info->id, group.info->traffic_class, milestone_of(*group.info, warned), {}};
+  for (const StoredRecipient* r : group.rows) job.recipients.push_back(r->index);
+  job.waiting_since = group.rows.front()->next_attempt_at;
+  job.remaining = group.remaining;
+  scheduler_.pin(group.destination, count);
+  if (!working_.has_room() ||
+      !scheduler_.offer(group.destination, job, Scheduler::Source::store, now)) {
+    scheduler_.unpin(group.destination, count, now);
+    return false;
+  }
+  WorkingMessage& working = working_.get(*group.info);
+  if (fresh != nullptr) {
+    working.packed = true;
+    if (!fresh->content.empty()) working_.keep_content(working, std::move(fresh->content));
+  }
+  for (StoredRecipient* row : group.rows) {
+    WorkingRecipient r;
+    r.index = row->index;
+    r.recipient = std::move(row->recipient);
+    r.destination = group.destination;
+    r.bin = bin_of(*group.info, *row);
+    r.attempts = row->attempts;
+    r.in_doubt = row->in_doubt;
+    r.delay_warned = row->delay_warned;
+    r.crashes = row->crashes;
+    if (row->last.at != WallTime{}) r.last = std::make_unique<LastOutcome>(std::move(row->last));
+    working_.add(working, std::move(r));
+  }
+  return true;
+}
+
+void Queue::refilled(const Refill& refill, Refilled read) {
+  if (finishing_) return;
+  RefillJobs jobs{read.page.rows, read.page.rows.size()};
+  for (const MessageInfo& info : read.page.messages) jobs.infos.emplace(info.id, &info);
+  for (Store::Fresh& one : read.fresh) {
+    jobs.fresh.emplace(one.message.info.id, &one);
+    jobs.infos.emplace(one.message.info.id, &one.message.info);
+    for (StoredRecipient& r : one.message.recipients)
+      if (r.destination == refill.key) jobs.rows.push_back({one.message.info.id, std::move(r)});
+  }
+  sort_into_jobs(jobs);
+  WallTime now = wall_now();
+  std::size_t taken = jobs.due_rows;  // rows before the first one refused
+  bool refused = false;
+  bool refused_elsewhere = false;
+  std::vector<PackedBacklog::Entry> back;
+  for (RefillGroup& group : jobs.groups) {
+    auto fresh = jobs.fresh.find(group.info->id);
+    bool is_fresh = fresh != jobs.fresh.end();
+    if (take_group(group, is_fresh ? fresh->second : nullptr, now)) continue;
+    refused = true;
+    taken = std::min(taken, group.first);
+    refused_elsewhere =
+        refused_elsewhere || !working_.has_room() || group.destination != refill.destination;
+    auto count = static_cast<std::uint32_t>(group.rows.size());
+    if (is_fresh && !back.empty() && back.back().id == group.info->id)
+      back.back().recipients += count;
+    else if (is_fresh)
+      back.push_back({group.info->id, count});
+  }
+  for (mail::QueueId id : jobs.to_unpack) unpack(id, {refill.key});
+  back.insert(back.end(), read.unread.begin(), read.unread.end());
+  backlog_.give_back(refill.key, back);
+  // What is due but was not taken is asked for again. When that was for want of room at this
+  // destination, the scheduler asks only when there is some; otherwise wait, or this would spin.
+  std::optional<WallTime> next_due = read.page.next_due;
+  if (refused || backlog_.waits(refill.key))
+    next_due = refused_elsewhere ? now + kNoRoomPause : now;
+  StoreCursor after = refill.after;
+  if (taken > 0) {
+    const DuePage::Row& last = jobs.rows[taken - 1];
+    after = {last.recipient.next_attempt_at, last.message, last.recipient.index};
+  }
+  scheduler_.refilled(refill.destination, next_due, after, now);
+  hooks_.on_work();
+}
+
+}  // namespace postwain::qmgr
