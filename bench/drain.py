@@ -107,7 +107,7 @@ class Places:
 def postwain(folder, around, places, arguments):
     routes = "".join(f'[[route]]\nmatch = "{domain}"\ndeliver = "smtp:{hop}"\n\n' for domain, hop in places.hops())
     retry = '[queue]\nretry = ["1m", "5m"]\n\n'
-    return mta.Postwain(folder, around, arguments.bin, retry + routes)
+    return mta.Postwain(folder, around, arguments.bin, retry, routes=routes)
 
 
 def postfix(folder, around, places, _arguments):

@@ -215,6 +215,7 @@ deliver = "smtp:[127.0.0.1]:{tls}"
 tls = "encrypt"
 concurrency = 20
 
+{routes}
 [[route]]
 match = "*"
 deliver = "smtp:[127.0.0.1]:{smtp}"
@@ -222,7 +223,7 @@ concurrency = {concurrency}
 {extra}
 """
 
-    def __init__(self, folder, around, binaries, extra="", concurrency=20):
+    def __init__(self, folder, around, binaries, extra="", concurrency=20, routes=""):
         self.folder = pathlib.Path(folder) / self.name
         self.port = free_port()
         self.binary = pathlib.Path(binaries) / "postwain"
@@ -234,6 +235,7 @@ concurrency = {concurrency}
             lmtp_domain=LMTP_DOMAIN,
             tls_domain=TLS_DOMAIN,
             extra=extra,
+            routes=routes,
             concurrency=concurrency,
             **asdict(around),
         )

@@ -33,7 +33,7 @@ concurrency = 20
 
 class Instance(mta.Postwain):
     def __init__(self, folder, name, around, binaries):
-        super().__init__(pathlib.Path(folder) / name, around, binaries, ROUTE.format(port=around.smtp))
+        super().__init__(pathlib.Path(folder) / name, around, binaries, routes=ROUTE.format(port=around.smtp))
         self.name = name
 
     def cli(self, *words):

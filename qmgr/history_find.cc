@@ -151,6 +151,7 @@ Result<std::optional<Timeline>> HistoryStore::timeline(std::int64_t id, std::str
     timeline.tls_required_no = use.flag();
     timeline.part_of = mail::QueueId{static_cast<std::uint64_t>(use.number())};
     timeline.given_sender = use.text();
+    add_recipients(timeline, decode_recipients(use.view()), query);
   }
   if (Status s = read_recipients(timeline, query); !s) return s.error();
   if (Status s = read_events(timeline); !s) return s.error();
@@ -158,8 +159,29 @@ Result<std::optional<Timeline>> HistoryStore::timeline(std::int64_t id, std::str
 }
 
 // The first ones, and whoever is asked for.
-Status HistoryStore::read_recipients(Timeline& timeline, std::string_view query) {
+void HistoryStore::add_recipient(Timeline& timeline, TimelineRecipient r, std::string_view query) {
   query = without_brackets(query);
+  bool wanted = iequals(r.address, query) || iequals(r.given, query);
+  if (timeline.recipients.size() >= kTraceRecipients && !wanted)
+    timeline.cut = true;
+  else
+    timeline.recipients.push_back(std::move(r));
+}
+
+void HistoryStore::add_recipients(Timeline& timeline, const std::vector<ArrivalRecord::To>& all,
+                                  std::string_view query) {
+  std::uint32_t index = 0;
+  for (const ArrivalRecord::To& to : all)
+    add_recipient(
+        timeline,
+        {index++, std::string(to.address), std::string(to.destination), std::string(to.given), {}},
+        query);
+}
+
+// Those that are not known by the arrival.
+Status HistoryStore::read_recipients(Timeline& timeline, std::string_view query) {
+  bool any = !timeline.recipients.empty();
+  std::uint32_t next = any ? timeline.recipients.back().index + 1 : 0;
   Use use(sql(Sql::get_recipients));
   use.number(static_cast<std::int64_t>(timeline.id.value));
   Use::Step step;
@@ -169,12 +191,7 @@ Status HistoryStore::read_recipients(Timeline& timeline, std::string_view query)
     r.address = use.text();
     r.destination = use.text();
     r.given = use.text();
-    bool wanted = iequals(r.address, query) || iequals(r.given, query);
-    if (timeline.recipients.size() >= kTraceRecipients && !wanted) {
-      timeline.cut = true;
-      continue;
-    }
-    timeline.recipients.push_back(std::move(r));
+    if (r.index >= next) add_recipient(timeline, std::move(r), query);
   }
   if (step == Use::Step::failed) return error(Sql::get_recipients);
   return {};
@@ -186,15 +203,7 @@ Status HistoryStore::read_events(Timeline& timeline) {
   std::size_t count = 0;
   Use::Step step;
   while ((step = use.step()) == Use::Step::row) {
-    auto index = static_cast<std::uint32_t>(use.number());
-    auto r = std::lower_bound(
-        timeline.recipients.begin(), timeline.recipients.end(), index,
-        [](const TimelineRecipient& one, std::uint32_t wanted) { return one.index < wanted; });
-    if (r == timeline.recipients.end() || r->index != index) continue;
-    if (++count > kTraceEvents) {
-      timeline.cut = true;
-      break;
-    }
+    std::vector<std::uint32_t> whom{static_cast<std::uint32_t>(use.number())};
     TimelineEvent event;
     event.at = from_unix_ms(use.number());
     event.kind = static_cast<HistoryKind>(use.number());
@@ -210,7 +219,19 @@ Status HistoryStore::read_events(Timeline& timeline) {
     event.why = use.text();
     event.who = use.text();
     event.times = use.text();
-    r->events.push_back(std::move(event));
+    std::vector<std::uint32_t> also = numbers_in(use.view());
+    whom.insert(whom.end(), also.begin(), also.end());
+    for (std::uint32_t index : whom) {
+      auto r = std::lower_bound(
+          timeline.recipients.begin(), timeline.recipients.end(), index,
+          [](const TimelineRecipient& one, std::uint32_t wanted) { return one.index < wanted; });
+      if (r == timeline.recipients.end() || r->index != index) continue;
+      if (++count > kTraceEvents) {
+        timeline.cut = true;
+        return {};
+      }
+      r->events.push_back(event);
+    }
   }
   if (step == Use::Step::failed) return error(Sql::get_events);
   return {};

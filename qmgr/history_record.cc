@@ -1,5 +1,8 @@
 #include "qmgr/history_record.h"
 
+#include <algorithm>
+#include <tuple>
+
 #include "common/base/check.h"
 #include "common/base/text.h"
 #include "common/ipc/codec.h"
@@ -100,6 +103,75 @@ void append_record(std::string& out, const EventRecord& event) {
 
 void append_known(std::string& out, const EventRecord& recipient) {
   append(out, kKnown, recipient);
+}
+
+void encode_recipients(std::string& out, const std::vector<ArrivalRecord::To>& recipients) {
+  out.clear();
+  ipc::Encoder a(out);
+  std::string_view last;
+  for (const ArrivalRecord::To& to : recipients) {
+    a.bytes(to.address);
+    a.bytes(to.destination == last ? std::string_view() : to.destination);
+    a.bytes(to.given);
+    last = to.destination;
+  }
+}
+
+std::vector<ArrivalRecord::To> decode_recipients(std::string_view data) {
+  std::vector<ArrivalRecord::To> out;
+  ipc::Decoder a(data);
+  std::string_view last;
+  while (a.ok() && a.left() > 0) {
+    ArrivalRecord::To to;
+    ipc::fields(a, to.address, to.destination, to.given);
+    if (!a.ok()) break;
+    if (to.destination.empty()) to.destination = last;
+    last = to.destination;
+    out.push_back(to);
+  }
+  return out;
+}
+
+std::string ranges_text(const std::vector<std::uint32_t>& numbers) {
+  std::string out;
+  for (std::size_t i = 0; i < numbers.size();) {
+    std::size_t end = i + 1;
+    while (end < numbers.size() && numbers[end] == numbers[end - 1] + 1) ++end;
+    if (!out.empty()) out += ',';
+    out += std::to_string(numbers[i]);
+    if (end - i > 1) out += '-' + std::to_string(numbers[end - 1]);
+    i = end;
+  }
+  return out;
+}
+
+std::vector<std::uint32_t> numbers_in(std::string_view ranges) {
+  constexpr std::uint32_t kMost = 100000;  // recipients of a message, and more
+  std::vector<std::uint32_t> out;
+  while (!ranges.empty()) {
+    std::string_view part = ranges.substr(0, ranges.find(','));
+    ranges.remove_prefix(std::min(ranges.size(), part.size() + 1));
+    std::size_t dash = part.find('-');
+    auto first = parse_decimal<std::uint32_t>(part.substr(0, dash));
+    auto last = dash == std::string_view::npos
+                    ? first
+                    : parse_decimal<std::uint32_t>(part.substr(dash + 1));
+    if (!first || !last || *last < *first || *last - *first >= kMost) break;
+    for (std::uint32_t i = *first; i <= *last && out.size() < kMost; ++i) out.push_back(i);
+  }
+  return out;
+}
+
+bool same_but_recipient(const EventRecord& a, const EventRecord& b) {
+  auto enhanced = [](const EventRecord& e) {
+    return std::tuple(e.enhanced.klass, e.enhanced.subject, e.enhanced.detail);
+  };
+  auto all = [&](const EventRecord& e) {
+    return std::tuple(e.id.value, e.kind, e.at, e.stage, e.in_doubt, e.began_at, e.next_attempt_at,
+                      e.other.value, e.code, enhanced(e), e.text, e.host, e.host_address, e.tls,
+                      e.times, e.why, e.who);
+  };
+  return all(a) == all(b);
 }
 
 RecordReader::Kind RecordReader::next(ArrivalRecord& arrival, EventRecord& event) {

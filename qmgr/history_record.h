@@ -90,6 +90,15 @@ void append_record(std::string& out, const EventRecord& event);
 // No event: the recipient alone, in case the history has not heard of it.
 void append_known(std::string& out, const EventRecord& recipient);
 
+// The recipients with which a message arrived, as its row keeps them.
+void encode_recipients(std::string& out, const std::vector<ArrivalRecord::To>& recipients);
+std::vector<ArrivalRecord::To> decode_recipients(std::string_view data);  // views of it
+// "1-49,51": numbers in ascending order, each once.
+std::string ranges_text(const std::vector<std::uint32_t>& numbers);
+std::vector<std::uint32_t> numbers_in(std::string_view ranges);
+// Whether it is the same that happened, to another recipient of the same message.
+bool same_but_recipient(const EventRecord& a, const EventRecord& b);
+
 // Reads a buffer made by append_record.
 class RecordReader {
  public:

@@ -146,6 +146,8 @@ class HistoryStore {
   Status write_all(std::string_view records);
   Status write_arrival(const ArrivalRecord& record);
   Status write_event(const EventRecord& record);
+  Status take_event(const EventRecord& record);
+  Status write_pending();
   Status make_known(const EventRecord& record);
   Status write_lookups();
   Status turn_segment(WallTime now);
@@ -154,6 +156,10 @@ class HistoryStore {
   Status look_up(std::int64_t segment, LookupKind kind, const std::string& query, std::size_t max,
                  std::vector<std::int64_t>& found);
   Result<std::optional<Timeline>> timeline(std::int64_t id, std::string_view query);
+  static void add_recipient(Timeline& timeline, TimelineRecipient recipient,
+                            std::string_view query);
+  static void add_recipients(Timeline& timeline, const std::vector<ArrivalRecord::To>& all,
+                             std::string_view query);
   Status read_recipients(Timeline& timeline, std::string_view query);
   Status read_events(Timeline& timeline);
   Result<bool> prune_segment(WallTime before, std::size_t max_lookups);
@@ -163,13 +169,17 @@ class HistoryStore {
   std::array<Statement, static_cast<std::size_t>(Sql::count_)> statements_;
   std::unique_ptr<std::int64_t> wal_bytes_ = std::make_unique<std::int64_t>(0);
   std::int64_t next_event_ = 1;
+  std::string recipients_;  // scratch
   std::int64_t segment_ = 0;
   WallTime segment_began_{};
   std::uint32_t segment_messages_ = 0;
   std::int64_t prune_behind_ = 0;  // messages up to here were looked at in this round
-  // Of the transaction being written:
-  std::vector<Key> keys_;
+  // Messages whose arrival is in this segment: whoever is heard of is known, and found by it.
   std::unordered_set<std::int64_t> arrivals_;
+  // Of the transaction being written:
+  std::optional<EventRecord> pending_;  // the last event, which others may join
+  std::vector<std::uint32_t> also_;     // who has
+  std::vector<Key> keys_;
   std::string reply_;
 };
 

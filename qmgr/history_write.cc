@@ -52,8 +52,10 @@ Status HistoryStore::write(std::string_view records, WallTime now) {
   if (done) done = failpoint(Failpoint::history_commit);
   if (done) done = run(Sql::commit);
   keys_.clear();
-  arrivals_.clear();
+  pending_.reset();
+  also_.clear();
   if (done) return done;
+  arrivals_.clear();
   next_event_ = former_event;
   if (db_.in_transaction()) (void)run(Sql::roll_back);
   return done;
@@ -66,6 +68,7 @@ Status HistoryStore::turn_segment(WallTime now) {
   Use use(sql(Sql::put_segment));
   if (!use.number(segment_ + 1).number(to_unix_ms(now)).done()) return error(Sql::put_segment);
   ++segment_;
+  arrivals_.clear();
   segment_began_ = now;
   segment_messages_ = 0;
   return {};
@@ -81,13 +84,13 @@ Status HistoryStore::write_all(std::string_view records) {
         if (Status s = write_arrival(arrival); !s) return s;
         break;
       case RecordReader::Kind::event:
-        if (Status s = write_event(event); !s) return s;
+        if (Status s = take_event(event); !s) return s;
         break;
       case RecordReader::Kind::known:
         if (Status s = make_known(event); !s) return s;
         break;
       case RecordReader::Kind::end:
-        return {};
+        return write_pending();
     }
   }
 }
@@ -100,7 +103,8 @@ Status HistoryStore::write_arrival(const ArrivalRecord& r) {
     use.text(r.protocol).text(r.client_address).text(r.client_name).text(r.account);
     use.number(static_cast<std::int64_t>(r.size)).number(static_cast<int>(r.kind));
     use.flag(r.require_tls).flag(r.tls_required_no).number(number_of(r.part_of));
-    use.text(r.given_sender);
+    encode_recipients(recipients_, r.recipients);
+    use.text(r.given_sender).blob(recipients_);
     if (!use.done()) return error(Sql::put_message);
   }
   ++segment_messages_;
@@ -111,11 +115,7 @@ Status HistoryStore::write_arrival(const ArrivalRecord& r) {
   if (!r.message_id.empty())
     keys_.emplace_back(lookup_hash(LookupKind::message_id, r.message_id), id);
   if (r.part_of.value != 0) keys_.emplace_back(lookup_hash(LookupKind::part, r.part_of.text()), id);
-  std::int64_t index = 0;
   for (const ArrivalRecord::To& to : r.recipients) {
-    Use use(sql(Sql::put_recipient));
-    use.number(id).number(index++).text(to.address).text(to.destination).text(to.given);
-    if (!use.done()) return error(Sql::put_recipient);
     if (!to.given.empty()) keys_.emplace_back(lookup_hash(LookupKind::address, to.given), id);
     keys_.emplace_back(lookup_hash(LookupKind::address, to.address), id);
   }
@@ -126,7 +126,7 @@ Status HistoryStore::write_arrival(const ArrivalRecord& r) {
 // each recipient becomes known with his own first event.
 Status HistoryStore::make_known(const EventRecord& r) {
   std::int64_t id = number_of(r.id);
-  // Most of the time its arrival is in this very transaction.
+  // Most of the time it came a moment ago.
   if (r.recipient.empty() || arrivals_.count(id) > 0) return {};
   keys_.emplace_back(lookup_hash(LookupKind::address, r.recipient), id);
   {
@@ -150,15 +150,37 @@ Status HistoryStore::make_known(const EventRecord& r) {
   return {};
 }
 
+// What happens to several recipients of a message at once becomes one row.
+Status HistoryStore::take_event(const EventRecord& r) {
+  if (Status s = make_known(r); !s) return s;
+  bool joins = pending_ && same_but_recipient(*pending_, r) &&
+               r.index > (also_.empty() ? pending_->index : also_.back());
+  if (joins) {
+    also_.push_back(r.index);
+    return {};
+  }
+  if (Status s = write_pending(); !s) return s;
+  pending_ = r;
+  return {};
+}
+
+Status HistoryStore::write_pending() {
+  if (!pending_) return {};
+  Status written = write_event(*pending_);
+  pending_.reset();
+  also_.clear();
+  return written;
+}
+
 Status HistoryStore::write_event(const EventRecord& r) {
   std::int64_t id = number_of(r.id);
-  if (Status s = make_known(r); !s) return s;
   reply_.clear();
   if (r.code != 0 || !r.text.empty()) {
     if (r.code != 0) reply_ = std::to_string(r.code) + ' ';
     if (r.enhanced.present()) reply_ += r.enhanced.text() + ' ';
     reply_ += r.text;
   }
+  const std::string also = ranges_text(also_);
   Use use(sql(Sql::put_event));
   use.number(id).number(next_event_++).number(r.index).number(r.at);
   use.number(static_cast<int>(r.kind)).number(static_cast<int>(r.stage)).flag(r.in_doubt);
@@ -169,7 +191,8 @@ Status HistoryStore::write_event(const EventRecord& r) {
       .text(r.tls)
       .text(r.why)
       .text(r.who)
-      .text(r.times);
+      .text(r.times)
+      .text(also);
   if (!use.done()) return error(Sql::put_event);
   if (r.kind == HistoryKind::delivered)
     if (std::string_view remote = remote_queue_id(r.text); !remote.empty())
@@ -227,6 +250,7 @@ Result<bool> HistoryStore::prune(WallTime before, std::size_t max_messages) {
 }
 
 Status HistoryStore::forget(std::int64_t message) {
+  arrivals_.erase(message);
   for (Sql which : {Sql::remove_events, Sql::remove_recipients, Sql::remove_message}) {
     Use use(sql(which));
     if (!use.number(message).done()) return error(which);

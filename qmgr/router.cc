@@ -77,9 +77,10 @@ Router::Router(const config::Config& config) {
   targets_.reserve(config.routes.size());
   for (std::size_t i = 0; i < config.routes.size(); ++i) {
     const config::Route& route = config.routes[i];
-    Target target{route.senders, {}, settings_of(route)};
+    Target target{route.senders, {}, {}, settings_of(route)};
     target.settings.number = static_cast<std::uint32_t>(i + 1);
     if (!is_plain(target.settings, route.deliver.kind)) target.suffix = fmt::format(" route={}", i);
+    if (route.deliver.kind != mail::HopKind::mx) target.key = route.deliver.key() + target.suffix;
     targets_.push_back(std::move(target));
     for (const std::string& match : route.match) add_match(match, i);
   }
@@ -103,8 +104,10 @@ Routed Router::route(const mail::Address& recipient, const mail::Address& sender
   Routed routed{target.settings.approach.hop, {}, &target.settings};
   if (routed.hop.kind == mail::HopKind::mx) {
     routed.hop.domain = std::move(domain);  // or an address literal
+    routed.key = routed.hop.key() + target.suffix;
+  } else {
+    routed.key = target.key;
   }
-  routed.key = routed.hop.key() + target.suffix;
   return routed;
 }
 

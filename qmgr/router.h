@@ -58,6 +58,7 @@ class Router {
   struct Target {
     std::vector<std::string> senders;
     std::string suffix;
+    std::string key;  // with the suffix; empty for routing by MX, where the domain belongs to it
     RouteSettings settings;
   };
   std::size_t find(const mail::Address& recipient, const std::string& domain,

@@ -84,11 +84,15 @@ constexpr std::string_view kStageTimes = R"sql(
 ALTER TABLE event ADD COLUMN times TEXT NOT NULL DEFAULT '';
 )sql";
 
+// A program of schema 4 would miss most recipients, and events of all but one of several.
+constexpr std::string_view kPacked = R"sql(
+ALTER TABLE message ADD COLUMN recipients BLOB NOT NULL DEFAULT x'';
+ALTER TABLE event ADD COLUMN also TEXT NOT NULL DEFAULT '';
+UPDATE schema_info SET oldest_compatible = 5;
+)sql";
+
 constexpr Migration kMigrations[] = {
-    {1, kInitial},
-    {2, kTlsWishes},
-    {3, kExpansions},
-    {4, kStageTimes},
+    {1, kInitial}, {2, kTlsWishes}, {3, kExpansions}, {4, kStageTimes}, {5, kPacked},
 };
 
 }  // namespace

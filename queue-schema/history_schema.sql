@@ -6,7 +6,7 @@
 -- Queue ids begin with their time, so the order of ids is the order of arrival, and old messages are found by id.
 
 PRAGMA application_id = 0x50577168;
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;
 
 CREATE TABLE schema_info (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -30,9 +30,11 @@ CREATE TABLE message (
   require_tls INTEGER NOT NULL DEFAULT 0 CHECK (require_tls IN (0, 1)),          -- RFC 8689
   tls_required_no INTEGER NOT NULL DEFAULT 0 CHECK (tls_required_no IN (0, 1)),
   part_of INTEGER NOT NULL DEFAULT 0,                                -- the id it was split off from
-  given_sender TEXT NOT NULL DEFAULT ''                              -- by the client, where sender came of it
+  given_sender TEXT NOT NULL DEFAULT '',                             -- by the client, where sender came of it
+  recipients BLOB NOT NULL DEFAULT x''                               -- with which it arrived (history_record.h)
 ) STRICT;
 
+-- Those that became known only by what happened to them.
 CREATE TABLE recipient (
   message_id INTEGER NOT NULL,
   idx INTEGER NOT NULL CHECK (idx >= 0),                             -- place within the message
@@ -61,6 +63,7 @@ CREATE TABLE event (
   why TEXT NOT NULL,                                                 -- why then; or what happened, in our words
   who TEXT NOT NULL,                                                 -- the operator
   times TEXT NOT NULL DEFAULT '',                                    -- ms in each stage: "connect 12 mail 3"
+  also TEXT NOT NULL DEFAULT '',                                     -- happened to these, too: "1-49,51"
   PRIMARY KEY (message_id, number)
 ) STRICT, WITHOUT ROWID;
 
@@ -79,4 +82,4 @@ CREATE TABLE lookup (
   PRIMARY KEY (segment, hash, message_id)
 ) STRICT, WITHOUT ROWID;
 
-INSERT INTO schema_info VALUES (1, 1, 0);
+INSERT INTO schema_info VALUES (1, 5, 0);

@@ -304,7 +304,7 @@ TEST_CASE("pruning forgets in steps what is old and quiet") {
   }
   CHECK(steps >= 2);
   CHECK(*store.database().ask("SELECT count(*) FROM message") == "2");
-  CHECK(*store.database().ask("SELECT count(*) FROM recipient") == "2");
+  CHECK(*store.database().ask("SELECT count(*) FROM recipient") == "0");
   CHECK(*store.database().ask("SELECT count(*) FROM event") == "1");
   CHECK(found(store, "x@example.org", 100).size() == 2);
   // The old segment goes when the one behind it is old as well.
@@ -477,4 +477,52 @@ TEST_CASE("why the next attempt is when it is") {
   before.attempts = unused.attempts = 4;
   CHECK(why_then(message, before, unused, rules, test::at(0)).find("does not count") !=
         std::string::npos);
+}
+
+TEST_CASE("what happened to many recipients at once is one row, and each finds it") {
+  test::TempFolder folder;
+  HistoryStore store = opened(db_of(folder));
+  std::uint64_t id = id_at(test::at(0));
+  std::vector<std::string> to;
+  for (int i = 0; i < 50; ++i) to.push_back("u" + std::to_string(i) + "@example.org");
+  std::string records = arrival(id, to, test::at(0));
+  for (std::uint32_t i = 0; i < 50; ++i) {
+    EventRecord one =
+        event(id, i, i == 7 ? HistoryKind::deferred : HistoryKind::delivered, test::at(100));
+    one.text = i == 20 ? "stored elsewhere" : "stored";
+    append_record(records, one);
+  }
+  EventRecord again = event(id, 7, HistoryKind::delivered, test::at(500));
+  append_record(records, again);
+  REQUIRE(store.write(records, test::at(600)).ok());
+  // 0-6, 7, 8-19, 20, 21-49, and 7 later.
+  REQUIRE(*store.database().ask("SELECT count(*) FROM event") == "6");
+  REQUIRE(*store.database().ask("SELECT count(*) FROM recipient") == "0");
+  auto messages = found(store, mail::QueueId{id}.text());
+  REQUIRE(messages.size() == 1);
+  const Timeline& m = messages[0];
+  REQUIRE(m.recipients.size() == 50);
+  for (std::uint32_t i = 0; i < 50; ++i) {
+    INFO(i);
+    CHECK(m.recipients[i].index == i);
+    CHECK(m.recipients[i].address == to[i]);
+    CHECK(m.recipients[i].destination == "mx:example.org");
+    REQUIRE(m.recipients[i].events.size() == (i == 7 ? 2 : 1));
+    CHECK(m.recipients[i].events[0].reply == (i == 20 ? "stored elsewhere" : "stored"));
+  }
+  CHECK(m.recipients[7].events[0].kind == HistoryKind::deferred);
+  CHECK(m.recipients[7].events[1].kind == HistoryKind::delivered);
+  REQUIRE(found(store, "u33@example.org").size() == 1);
+}
+
+TEST_CASE("numbers as ranges") {
+  for (const auto& [numbers, text] :
+       std::vector<std::pair<std::vector<std::uint32_t>, const char*>>{
+           {{}, ""}, {{4}, "4"}, {{1, 2, 3}, "1-3"}, {{0, 2, 3, 9}, "0,2-3,9"}}) {
+    CHECK(ranges_text(numbers) == text);
+    CHECK(numbers_in(text) == numbers);
+  }
+  CHECK(numbers_in("1-2,x,5") == std::vector<std::uint32_t>{1, 2});  // a damaged row
+  CHECK(numbers_in("5-1").empty());
+  CHECK(numbers_in("0-4294967295").empty());
 }
