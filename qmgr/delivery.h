@@ -25,7 +25,7 @@
 
 namespace postwain::qmgr {
 
-constexpr std::size_t kLeasesPerAgent = 1000;
+constexpr std::size_t kLeasesPerAgent = 2000;
 constexpr std::size_t kAgentBacklog = 8U << 20;  // unsent bytes to one agent
 constexpr Duration kAgentsSettle = std::chrono::milliseconds(50);
 constexpr Duration kAgentsWait = std::chrono::seconds(2);

@@ -16,6 +16,7 @@ std::uint32_t DestinationHealth::slots(WallTime now) const {
 }
 
 bool DestinationHealth::succeeded() {
+  proven_ = true;
   failures_ = 0;
   if (opens_ > 0) {
     opens_ = 0;

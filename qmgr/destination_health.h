@@ -46,6 +46,8 @@ class DestinationHealth {
   bool failed(WallTime now, const BreakerSteps& steps, const std::vector<Duration>& retry,
               double unit);
 
+  // It has been reached once, since we know of it.
+  bool is_proven() const { return proven_; }
   bool is_open() const { return opens_ > 0; }
   std::uint32_t opens() const { return opens_; }
   WallTime hold_until() const { return hold_until_; }
@@ -62,7 +64,8 @@ class DestinationHealth {
   double initial_ = kWindowInitial;
   double window_;
   std::uint32_t failures_ = 0;  // in a row
-  std::uint32_t opens_ = 0;     // 0: closed
+  bool proven_ = false;
+  std::uint32_t opens_ = 0;  // 0: closed
   WallTime opened_at_{};
   WallTime hold_until_{};
 };

@@ -75,7 +75,10 @@ std::uint32_t Scheduler::room_for(const Destination& d) const {
   std::size_t others = queued_recipients_ - d.queued_recipients;
   std::size_t free =
       limits_.total_recipients - std::min<std::size_t>(others, limits_.total_recipients);
-  return std::min(limits_.window_recipients, static_cast<std::uint32_t>(free / 2));
+  auto room = std::min(limits_.window_recipients, static_cast<std::uint32_t>(free / 2));
+  // What cannot go anywhere must not fill the memory.
+  bool reached = d.health.is_proven() && !d.half_open();
+  return reached || queued_jobs_ < kCrowdedJobs ? room : std::min(room, kUnreachedRoom);
 }
 
 // Bulk has half of the window, so that a mailing leaves room for notes. While work waits in the
@@ -245,6 +248,10 @@ void Scheduler::count_running(Destination& d, TrafficClass c, bool probe, int ch
   d.running += step;
   d.running_bulk += bulk;
   pool_of(d.settings.pool).running[probe ? kProbeLane : static_cast<std::size_t>(c)] += change;
+  if (!d.health.is_proven()) {
+    pool_of(d.settings.pool).unproven.running += step;
+    pool_of(d.settings.pool).unproven.running_bulk += bulk;
+  }
   if (RouteLimit* route = route_of(d)) {
     route->running += step;
     route->running_bulk += bulk;
@@ -260,7 +267,9 @@ HealthChange Scheduler::finished(const Pick& pick, AttemptEnd end, WallTime now)
   PW_CHECK(d.running > 0);
   count_running(d, pick.job.traffic_class, pick.probe, -1);
   HealthChange changed;
+  PoolRings& pool = pool_of(d.settings.pool);
   if (end == AttemptEnd::reached) {
+    if (!d.health.is_proven()) proven(id);
     changed.destination = d.health.succeeded();
     d.draining = d.draining || changed.destination;
     changed.mx_set = d.set != nullptr && d.set->health.succeeded();
@@ -271,6 +280,7 @@ HealthChange Scheduler::finished(const Pick& pick, AttemptEnd end, WallTime now)
     changed.mx_set = d.set != nullptr && d.set->health.failed(now, steps, retry, unit());
   }
   refresh(id, now);
+  if (pool.unproven_places() > 0) wake_line(pool.unproven, pool.unproven_places(), now);
   left(id, changed.mx_set, now);
   return changed;
 }
@@ -302,6 +312,12 @@ Scheduler::Bar Scheduler::bar(const Destination& d, std::size_t lane, WallTime n
   bool bulk = lane == kBulkLane;
   SharedLimit mine{d.running, d.running_bulk, {}};
   if (!mine.has_room(bulk, d.health.slots(now))) return Bar::own;
+  const PoolRings& pool = pools_[index_of(d.settings.pool)];
+  if (std::uint32_t places = pool.unproven_places(); places > 0 && !d.health.is_proven()) {
+    // While many are tried, one attempt at each has to tell.
+    if (d.running > 0 && pool.unproven.running >= places / 4) return Bar::own;
+    if (!pool.unproven.has_room(bulk, places)) return Bar::unproven;
+  }
   auto route = routes_.find(d.settings.route);
   if (d.settings.route_connections > 0 && route != routes_.end() &&
       !route->second.has_room(bulk, route->second.places))
@@ -368,6 +384,9 @@ void Scheduler::place(DestinationId id, WallTime now) {
       case Bar::mx_set:
         stand_in_line(id, *d.set, lane == kBulkLane);
         break;
+      case Bar::unproven:
+        stand_in_line(id, pool_of(d.settings.pool).unproven, lane == kBulkLane);
+        break;
       case Bar::own:
         break;
     }
@@ -405,7 +424,9 @@ void Scheduler::want_refill(DestinationId id, WallTime now) {
   // With nothing of it in memory no row is worth being left out.
   if (d.pins == 0 && !d.more_follows) d.cursor = {};
   d.cursor_lost = false;
-  refills_.push_back({id, d.key, limits_.refill_recipients, d.cursor});
+  refills_.push_back({id, d.key,
+                      std::min(limits_.refill_recipients, std::max(room_for(d), kRoomToRead)),
+                      d.cursor});
 }
 
 void Scheduler::set_wake(DestinationId id, WallTime now) {

@@ -50,6 +50,9 @@ constexpr std::size_t kPools = 2;
 // Classes of mail, and behind them the attempts at destinations that are half open.
 constexpr std::size_t kProbeLane = kTrafficClasses;
 constexpr std::size_t kLanes = kTrafficClasses + 1;
+constexpr std::size_t kCrowd = 200;          // leases, from which on a pool is shared out
+constexpr std::size_t kCrowdedJobs = 4000;   // in memory: then nobody unreachable has many
+constexpr std::uint32_t kUnreachedRoom = 5;  // recipients in memory of such a destination
 
 struct SchedulerLimits {
   std::uint32_t window_recipients = 20000;               // queued in memory per destination at most
@@ -115,7 +118,8 @@ class Scheduler {
   void configure(std::vector<Duration> retry, std::vector<Duration> retry_store);
 
   // How many leases the agents of a pool can have at once; 0: not known. Bulk may have nine tenths
-  // of them, bounces half, probes a fifth.
+  // of them, bounces half, probes a fifth, and destinations that were never reached half: however
+  // many of them are dead, mail for the others goes on.
   void set_capacity(Pool pool, std::size_t leases) { pool_of(pool).capacity = leases; }
 
   // Finds or makes the destination and gives it these settings.
@@ -222,7 +226,7 @@ class Scheduler {
   bool has_place(const Destination& d, TrafficClass c, Source source, WallTime now) const;
   bool wants_more(const Destination& d) const;
   // Why a lane of a destination may not run now.
-  enum class Bar : std::uint8_t { none, own, route, mx_set };
+  enum class Bar : std::uint8_t { none, own, route, mx_set, unproven };
   Bar bar(const Destination& d, std::size_t lane, WallTime now) const;
   struct Pace {
     std::uint32_t count;  // leases per period; 0: no limit
@@ -241,6 +245,7 @@ class Scheduler {
   void stand_in_line(DestinationId id, SharedLimit& limit, bool bulk);
   void leave_line(DestinationId id, SharedLimit& limit);
   void left(DestinationId id, bool set_changed, WallTime now);
+  void proven(DestinationId id);
   void leave_set(DestinationId id);
   void change_route(DestinationId id, const DestinationSettings& settings);
   void restart_reading(Destination& d);
@@ -269,6 +274,11 @@ class Scheduler {
     std::size_t turn = 0;
     std::size_t capacity = 0;
     bool closed(std::size_t lane) const;  // has all the slots it may have
+    SharedLimit unproven;                 // leases of destinations that were never reached
+    // 0: no limit. Few leases are no crowd.
+    std::uint32_t unproven_places() const {
+      return capacity < kCrowd ? 0 : static_cast<std::uint32_t>(capacity / 2);
+    }
   };
   PoolRings& pool_of(Pool pool) { return pools_[static_cast<std::size_t>(pool)]; }
   std::array<PoolRings, kPools> pools_;

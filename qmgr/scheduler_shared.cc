@@ -135,6 +135,15 @@ void Scheduler::wake_line(SharedLimit& limit, std::uint32_t places, WallTime now
   }
 }
 
+// Its first success: from now on it counts among those that are reached.
+void Scheduler::proven(DestinationId id) {
+  Destination& d = at(id);
+  SharedLimit& unproven = pool_of(d.settings.pool).unproven;
+  unproven.running -= d.running;
+  unproven.running_bulk -= d.running_bulk;
+  leave_line(id, unproven);
+}
+
 // An attempt has ended: its places go to those in line. set_changed: the breaker of the MX set.
 void Scheduler::left(DestinationId id, bool set_changed, WallTime now) {
   if (slots_[id] == nullptr) return;

@@ -1,5 +1,8 @@
 #include "common/agent/agent.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "common/agent/report.h"
@@ -23,6 +26,14 @@ ClientTls usable(Result<ClientTls> contexts) {
   return {};
 }
 
+// Other descriptors than those of connections are few.
+std::size_t connections_possible() {
+  constexpr std::size_t kOthers = 100;
+  struct rlimit limit {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < 2 * kOthers) return kOthers;
+  return std::min<std::size_t>(kConnectionsMax, limit.rlim_cur - kOthers);
+}
+
 mail::Outcome going_away() {
   return local_outcome(Disposition::deferred, Stage::local, Blame::nobody, {4, 3, 2},
                        "the delivery client is shutting down");
@@ -33,7 +44,14 @@ mail::Outcome going_away() {
 Agent::Agent(net::Loop& loop, const config::Config& config, HostFinder& finder, Setup setup)
     : loop_(loop),
       setup_(std::move(setup)),
-      services_{loop, config, *setup_.dialect, finder, *this, usable(ClientTls::make({}))},
+      services_{loop,
+                config,
+                *setup_.dialect,
+                finder,
+                *this,
+                usable(ClientTls::make({})),
+                0,
+                connections_possible()},
       sweep_timer_(loop),
       drain_timer_(loop),
       link_(loop, config.qmgr_socket(), setup_.role, setup_.name,

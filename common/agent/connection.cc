@@ -60,6 +60,7 @@ Connection::Connection(Services& services, Owner& owner, ConnectionPlan plan)
 
 Connection::~Connection() {
   PW_CHECK(running_.empty());
+  note_idle(false);
   if (token_request_ != 0) services_.sink.forget_token(token_request_);
   --services_.connections;
 }
@@ -155,6 +156,7 @@ void Connection::pump() {
   mark_stages();
   update_deadline();
   pumping_ = false;
+  note_idle(idle());
   if (idle() && !has_room()) quit();
 }
 
@@ -268,6 +270,15 @@ void Connection::start(Attempt& attempt) {
   engine_.add(attempt.transaction());
 }
 
+void Connection::note_idle(bool idle) {
+  if (idle == is_idle_) return;
+  is_idle_ = idle;
+  if (idle)
+    idle_place_ = services_.idle.insert(services_.idle.end(), this);
+  else
+    services_.idle.erase(idle_place_);
+}
+
 Attempt& Connection::running(std::uint64_t key) {
   auto found = std::find_if(running_.begin(), running_.end(),
                             [key](const Attempt* a) { return a->serial() == key; });
@@ -326,6 +337,7 @@ void Connection::stop(std::string_view why) {
 }
 
 void Connection::quit() {
+  note_idle(false);
   if (channel_ != nullptr && engine_.idle()) {
     engine_.quit();
     flush();

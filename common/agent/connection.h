@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -101,6 +102,7 @@ class Connection {
   void note_end(const Attempt& attempt);
   void charge();
   void mark_stages();
+  void note_idle(bool idle);
   void start_tls();
   void tls_opened();
   void log_in();
@@ -145,6 +147,8 @@ class Connection {
   std::size_t served_ = 0;
   std::string output_;
   std::string tls_text_;
+  std::list<Connection*>::iterator idle_place_{};  // in Services::idle
+  bool is_idle_ = false;                           // stands there
   bool ready_ = false;
   bool left_doubt_ = false;
   bool handshaking_ = false;

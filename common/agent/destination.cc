@@ -129,7 +129,11 @@ void Destination::found(NextHosts hosts) {
 
 void Destination::open_connection() {
   Slot slot;
-  if (services_.connections >= kConnectionsMax) {
+  // Somebody else's connection that nobody uses makes room.
+  bool full = services_.connections >= services_.connections_max;
+  if (full && !services_.idle.empty()) {
+    services_.idle.front()->quit();
+  } else if (full) {
     if (slots_.empty())
       fail_waiting(local_outcome(Disposition::deferred, Stage::local, Blame::local, {4, 3, 2},
                                  "too many connections are open"));

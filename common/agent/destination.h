@@ -25,8 +25,9 @@
 namespace postwain::agent {
 
 constexpr std::size_t kAddressesTriedMax = 5;
-constexpr std::size_t kConnectionsMax = 500;  // of all destinations of this process
-constexpr unsigned kReturnsMax = 3;           // connections an attempt may be given back by
+// Of all destinations of this process; fewer where it may have fewer descriptors.
+constexpr std::size_t kConnectionsMax = 2500;
+constexpr unsigned kReturnsMax = 3;  // connections an attempt may be given back by
 constexpr Duration kHostsFresh = std::chrono::seconds(60);
 // For so long no further connection is tried after one failed while others lived.
 constexpr Duration kRefusedGrowth = std::chrono::seconds(60);

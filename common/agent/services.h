@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <memory>
 #include <string>
 
@@ -40,7 +41,9 @@ struct Services {
   HostFinder& finder;
   AttemptSink& sink;
   ClientTls tls;
-  std::size_t connections = 0;  // of all destinations
+  std::size_t connections = 0;    // of all destinations
+  std::size_t connections_max;    // of them
+  std::list<Connection*> idle{};  // those nobody uses, the one longest idle first
 };
 
 // Settles all open recipients of an attempt that nobody works on.
