@@ -294,7 +294,8 @@ void Queue::advance() {
   WallTime now = wall_now();
   if (!suspensions_.empty()) end_suspensions(now);
   scheduler_.advance(now);
-  for (Refill& one : scheduler_.take_refills()) refill(std::move(one));
+  for (Refill& one : scheduler_.take_refills()) refills_waiting_.push_back(std::move(one));
+  start_refills();
   passed_over();
 }
 

@@ -6,6 +6,7 @@
 // leases from it and returns outcomes, control.h reads and acts.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -42,6 +43,7 @@ constexpr std::uint32_t kOutsideRecipients = 10000;  // of a message that is not
 constexpr std::size_t kMxSetsKnown = 20000;          // domains whose hosts are remembered
 constexpr std::size_t kSuspensionsMax = 1000;
 constexpr Duration kNoRoomPause = std::chrono::seconds(1);
+constexpr std::size_t kRefillsAtOnce = 32;
 
 // What an operator may ask for a message.
 enum class Action : std::uint8_t { retry, cancel, hold, release, bounce };
@@ -181,6 +183,7 @@ class Queue {
   void count(NewMessage& message);
   void count(const SettleRequest& request);
   void offer_fresh(NewMessage& message, WallTime due);
+  void start_refills();
   void refill(Refill refill);
   // What a refill has read: rows, and fresh messages for which there was no place before.
   struct Refilled {
@@ -244,6 +247,8 @@ class Queue {
   Scheduler scheduler_;
   WorkingSet working_;
   PackedBacklog backlog_;
+  std::deque<Refill> refills_waiting_;  // for room in memory
+  std::size_t refills_running_ = 0;
   Totals totals_;
   WallTime oldest_{};
   bool looking_for_oldest_ = false;

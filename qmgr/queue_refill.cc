@@ -26,13 +26,25 @@ struct Queue::RefillJobs {
   std::set<mail::QueueId> to_unpack{};  // fresh, and somebody is blocked
 };
 
+// Not while memory is full: with many destinations, each asking again and again, reading in vain
+// would be all that is done.
+void Queue::start_refills() {
+  while (!refills_waiting_.empty() && refills_running_ < kRefillsAtOnce && working_.has_room()) {
+    Refill next = std::move(refills_waiting_.front());
+    refills_waiting_.pop_front();
+    refill(std::move(next));
+  }
+}
+
 void Queue::refill(Refill refill) {
+  ++refills_running_;
   WallTime now = wall_now();
   auto waiting = backlog_.take(refill.key, refill.limit);
   store_->read([this, refill = std::move(refill), now,
                 waiting = std::move(waiting)](Store& store) -> StoreThread::Completion {
     auto read = std::make_shared<Result<Refilled>>(read_refill(store, refill, now, waiting));
     return [this, refill, read] {
+      --refills_running_;
       if (!*read) return hooks_.on_broken(read->error());
       refilled(refill, read->take());
     };
