@@ -14,7 +14,7 @@ namespace postwain::bench {
 
 namespace {
 
-constexpr std::size_t kReadBytes = 256 * 1024;
+constexpr std::size_t kReadBytes = 256U << 10;
 constexpr std::size_t kUnsentMax = 1 << 20;
 constexpr std::string_view kEndOfData = "\r\n.\r\n";
 

@@ -16,7 +16,7 @@ namespace postwain::bench {
 
 namespace {
 
-constexpr std::size_t kReadBytes = 64 * 1024;
+constexpr std::size_t kReadBytes = 64U << 10;
 constexpr std::size_t kHeaderBytes = 160;  // roughly what queue_content() writes
 constexpr std::size_t kBodyLine = 72;      // without CRLF
 
