@@ -64,7 +64,7 @@ struct Settlement {
   // As far as the working set knows these are all recipients that are left. Only a hint: the store
   // looks for itself.
   bool maybe_all = false;
-  bool in_file = false;  // of the message; needed with maybe_all only
+  bool in_file = false;  // of the message: its content
   bool packed = false;   // perhaps it is one value still; a hint, too
   // Whatever else is to be done: from now on it lies in rows, due then at the latest.
   std::optional<WallTime> unpack{};

@@ -1,7 +1,6 @@
 #include "qmgr/fresh_record.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "common/ipc/codec.h"
 
@@ -12,28 +11,12 @@ namespace {
 // Raised when the coding changes; the former ones stay readable, since a queue outlives a program.
 constexpr std::uint8_t kVersion = 1;
 
-template <class A>
-void address_field(A& a, mail::Address& address) {
+template <class A, class T>
+void address_field(A& a, T& address) {
   std::string text;
+  if constexpr (!A::kDecoding) text = address.text();
   ipc::field(a, text);
-  address = mail::Address::from_text(text);
-}
-template <class A>
-void address_field(A& a, const mail::Address& address) {
-  std::string text = address.text();
-  ipc::field(a, text);
-}
-
-template <class A>
-void time_field(A& a, WallTime& time) {
-  std::int64_t ms = 0;
-  ipc::field(a, ms);
-  time = from_unix_ms(ms);
-}
-template <class A>
-void time_field(A& a, const WallTime& time) {
-  std::int64_t ms = to_unix_ms(time);
-  ipc::field(a, ms);
+  if constexpr (A::kDecoding) address = mail::Address::from_text(text);
 }
 
 template <class A, class Info>
@@ -44,7 +27,7 @@ void visit_info(A& a, Info& info) {
   ipc::fields(a, envelope.smtputf8, envelope.require_tls, envelope.tls_required_no);
   ipc::enum_field(a, envelope.ret, mail::DsnReturn::headers);
   ipc::field(a, envelope.envid);
-  time_field(a, info.arrival.received_at);
+  ipc::time_field(a, info.arrival.received_at);
   ipc::fields(a, info.arrival.protocol, info.arrival.client_address, info.arrival.client_name,
               info.arrival.account, info.size, info.eight_bit, info.in_file);
   ipc::enum_field(a, info.kind, MessageKind::double_bounce);
@@ -59,7 +42,7 @@ void encode_fresh(std::string& out, const NewMessage& message, WallTime due,
   ipc::Encoder a(out);
   a.number(kVersion);
   visit_info(a, message.info);
-  time_field(a, std::as_const(due));
+  ipc::time_field(a, due);
   a.number(static_cast<std::uint32_t>(message.recipients.size()));
   const std::string* last = nullptr;
   for (const NewRecipient& r : message.recipients) {
@@ -97,7 +80,7 @@ std::optional<FreshRecord> decode_fresh(mail::QueueId id, std::string_view data)
   FreshRecord out;
   out.message.info.id = id;
   visit_info(a, out.message.info);
-  time_field(a, out.due);
+  ipc::time_field(a, out.due);
   std::uint32_t count = 0;
   a.number(count);
   if (count == 0 || count > kFreshRecipients) return std::nullopt;

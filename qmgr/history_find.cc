@@ -4,6 +4,7 @@
 #include "common/base/text.h"
 
 #include "qmgr/history_store.h"
+#include "qmgr/row_id.h"
 
 namespace postwain::qmgr {
 
@@ -183,7 +184,7 @@ Status HistoryStore::read_recipients(Timeline& timeline, std::string_view query)
   bool any = !timeline.recipients.empty();
   std::uint32_t next = any ? timeline.recipients.back().index + 1 : 0;
   Use use(sql(Sql::get_recipients));
-  use.number(static_cast<std::int64_t>(timeline.id.value));
+  use.number(number_of(timeline.id));
   Use::Step step;
   while ((step = use.step()) == Use::Step::row) {
     TimelineRecipient r;
@@ -199,7 +200,7 @@ Status HistoryStore::read_recipients(Timeline& timeline, std::string_view query)
 
 Status HistoryStore::read_events(Timeline& timeline) {
   Use use(sql(Sql::get_events));
-  use.number(static_cast<std::int64_t>(timeline.id.value));
+  use.number(number_of(timeline.id));
   std::size_t count = 0;
   Use::Step step;
   while ((step = use.step()) == Use::Step::row) {

@@ -5,16 +5,13 @@
 
 #include "qmgr/failpoint.h"
 #include "qmgr/history_store.h"
+#include "qmgr/row_id.h"
 
 namespace postwain::qmgr {
 
 namespace {
 
 constexpr std::int64_t kHashMask = (1LL << 48) - 1;
-
-std::int64_t number_of(mail::QueueId id) {
-  return static_cast<std::int64_t>(id.value);
-}
 
 // Angle brackets are syntax, not part of what somebody looks for.
 std::string_view without_brackets(std::string_view text) {

@@ -57,8 +57,8 @@ struct NewMessage {
   mail::QueueId part_of{};     // split off from this one, for a reverse-path of its own
   std::string held_for{};      // not empty: its recipients are held from the start, and this is why
   bool restored = false;       // of another queue: its recipients are expanded already
-  // To be stored as one value (fresh_record.h); its recipients are then in the working set, or
-  // somebody has it unpacked.
+  // To be stored as one value (fresh_record.h); its recipients are then in the working set, or it
+  // waits in the packed backlog, or somebody has it unpacked.
   bool packed = false;
 };
 

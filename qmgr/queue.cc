@@ -70,7 +70,8 @@ void Queue::configure(const config::Config& config) {
       scheduler_.due_at(destination, now, now);
       destinations.push_back(scheduler_.key(destination));
     }
-    if (message.packed && !queued.empty()) unpack(id, std::move(destinations));
+    if (message.packed && !queued.empty())
+      unpack(id, std::move(destinations), message.info.arrival.received_at);
     working_.remove(message, queued,
                     [&](WorkingRecipient& r) { scheduler_.unpin(r.destination, 1, now); });
     working_.forget_if_empty(id);
@@ -266,23 +267,23 @@ void Queue::offer_fresh(NewMessage& message, WallTime due) {
   std::vector<std::string> homeless;
   for (auto& [key, recipients] : refused)
     if (!backlog_.add(key, {message.info.id, recipients})) homeless.push_back(std::move(key));
-  if (!homeless.empty()) unpack(message.info.id, std::move(homeless));
+  if (!homeless.empty()) unpack(message.info.id, std::move(homeless), due);
 }
 
-void Queue::unpack(mail::QueueId id, std::vector<std::string> destinations) {
+void Queue::unpack(mail::QueueId id, std::vector<std::string> destinations, WallTime due) {
   if (WorkingMessage* message = working_.find(id)) message->packed = false;
   auto request = std::make_unique<SettleRequest>();
   request->settlement.id = id;
   request->settlement.unpack = wall_now();  // a clock that was set back must not keep it waiting
   request->urgent = true;
-  request->done = [this, destinations = std::move(destinations)](SettleRequest& r) {
+  request->done = [this, due, destinations = std::move(destinations)](SettleRequest& r) {
     if (!r.error.empty())
       log::Line(log::Level::error, "not_unpacked")
           .kv("id", r.settlement.id.text())
           .kv("error", r.error);
     if (finishing_) return;
     WallTime now = wall_now();
-    for (const std::string& key : destinations) scheduler_.due_at(destination_named(key), now, now);
+    for (const std::string& key : destinations) scheduler_.due_at(destination_named(key), due, now);
     hooks_.on_work();
   };
   store_->settle(std::move(request));

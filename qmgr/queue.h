@@ -190,6 +190,7 @@ class Queue {
     DuePage page;
     std::vector<Store::Fresh> fresh;
     std::vector<PackedBacklog::Entry> unread;
+    bool unpacked = false;  // some are rows by now, perhaps where reading has gone past already
   };
   static Result<Refilled> read_refill(Store& store, const Refill& refill, WallTime now,
                                       const std::vector<PackedBacklog::Entry>& waiting);
@@ -214,8 +215,9 @@ class Queue {
   static std::optional<ChangeKind> change_for(Action action, RecipientState state);
   void remove_file(mail::QueueId id);
   // Recipients of a message that is one value in the store leave memory: only as rows are they
-  // found again, as work of these destinations.
-  void unpack(mail::QueueId id, std::vector<std::string> destinations);
+  // found again, as work of these destinations. due: of the rows, or before: reading may have gone
+  // past them.
+  void unpack(mail::QueueId id, std::vector<std::string> destinations, WallTime due);
   void unpack_left(mail::QueueId after);
   Totals::Bin bin_of(const MessageInfo& info, const StoredRecipient& row);
   void log_events(const MessageInfo& info, const std::vector<RecipientEvent>& events) const;

@@ -66,7 +66,8 @@ void Queue::block(mail::QueueId id, const std::vector<std::uint32_t>& indices) {
     scheduler_.due_at(destination, now, now);
     destinations.push_back(scheduler_.key(destination));
   }
-  if (message->packed && !out.empty()) unpack(id, std::move(destinations));
+  if (message->packed && !out.empty())
+    unpack(id, std::move(destinations), message->info.arrival.received_at);
   working_.remove(*message, out,
                   [&](WorkingRecipient& r) { scheduler_.unpin(r.destination, 1, now); });
   working_.forget_if_empty(id);
@@ -114,6 +115,7 @@ void Queue::apply_late(const StoredMessage& message, const std::vector<IndexedOu
   WallTime now = wall_now();
   Settlement settlement;
   settlement.id = message.info.id;
+  settlement.in_file = message.info.in_file;
   std::vector<RecipientEvent> events;
   std::map<std::uint32_t, bool> ends;  // recipients, and whether it is in doubt
   for (const StoredRecipient& row : message.recipients) {
@@ -182,6 +184,7 @@ std::vector<std::uint32_t> Queue::act(Action action, const StoredMessage& messag
   WallTime now = wall_now();
   Settlement settlement;
   settlement.id = message.info.id;
+  settlement.in_file = message.info.in_file;
   std::vector<RecipientEvent> events;
   std::vector<std::uint32_t> indices;
   std::vector<std::uint32_t> busy;

@@ -56,7 +56,7 @@ Result<Queue::Refilled> Queue::read_refill(Store& store, const Refill& refill, W
                                            const std::vector<PackedBacklog::Entry>& waiting) {
   Result<DuePage> page = store.due(refill.key, now, refill.limit, refill.after);
   if (!page) return page.error();
-  Refilled out{page.take(), {}, {}};
+  Refilled out{page.take(), {}, {}, false};
   std::size_t recipients = out.page.rows.size();
   for (const PackedBacklog::Entry& entry : waiting) {
     if (recipients >= refill.limit) {
@@ -65,7 +65,10 @@ Result<Queue::Refilled> Queue::read_refill(Store& store, const Refill& refill, W
     }
     Result<std::optional<Store::Fresh>> fresh = store.fresh(entry.id);
     if (!fresh && fresh.error().code != 0) return fresh.error();
-    if (!fresh || !*fresh) continue;  // settled meanwhile, or rows that are found as such
+    if (!fresh || !*fresh) {
+      out.unpacked = true;
+      continue;
+    }
     recipients += entry.recipients;
     out.fresh.push_back(std::move(**fresh));
   }
@@ -171,7 +174,7 @@ void Queue::refilled(const Refill& refill, Refilled read) {
     else if (is_fresh)
       back.push_back({group.info->id, count});
   }
-  for (mail::QueueId id : jobs.to_unpack) unpack(id, {refill.key});
+  for (mail::QueueId id : jobs.to_unpack) unpack(id, {refill.key}, WallTime{});
   back.insert(back.end(), read.unread.begin(), read.unread.end());
   backlog_.give_back(refill.key, back);
   // What is due but was not taken is asked for again. When that was for want of room at this
@@ -185,6 +188,7 @@ void Queue::refilled(const Refill& refill, Refilled read) {
     after = {last.recipient.next_attempt_at, last.message, last.recipient.index};
   }
   scheduler_.refilled(refill.destination, next_due, after, now);
+  if (read.unpacked) scheduler_.read_again(destination_named(refill.key), now, now);
   hooks_.on_work();
 }
 

@@ -162,6 +162,7 @@ void Queue::passed_over() {
     PW_CHECK(message != nullptr);
     Settlement settlement;
     settlement.id = pick.job.id;
+    settlement.in_file = message->info.in_file;
     for (std::uint32_t index : pick.job.recipients) {
       WorkingRecipient* r = message->find(index);
       PW_CHECK(r != nullptr && r->place == Place::queued);
@@ -334,7 +335,7 @@ void Queue::settled(SettleRequest& request, const std::function<void(const Settl
         }
   }
   count(request);
-  if (!read_again.empty()) unpack(settlement.id, std::move(read_again));
+  if (!read_again.empty()) unpack(settlement.id, std::move(read_again), WallTime{});
   if (WorkingMessage* message = working_.find(settlement.id)) {
     working_.remove(*message, indices, [&](WorkingRecipient& r) {
       recorder_->ended(r);

@@ -37,7 +37,7 @@ void Queue::unpack_left(mail::QueueId after) {
       if (!*found) return hooks_.on_broken(found->error());
       if ((*found)->empty() || finishing_) return;
       mail::QueueId last = (*found)->back().id;
-      for (Store::Packed& one : **found) unpack(one.id, std::move(one.destinations));
+      for (Store::Packed& one : **found) unpack(one.id, std::move(one.destinations), one.due);
       unpack_left(last);
     };
   });

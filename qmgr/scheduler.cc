@@ -1,6 +1,7 @@
 #include "qmgr/scheduler.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "common/base/check.h"
@@ -77,8 +78,15 @@ std::uint32_t Scheduler::room_for(const Destination& d) const {
       limits_.total_recipients - std::min<std::size_t>(others, limits_.total_recipients);
   auto room = std::min(limits_.window_recipients, static_cast<std::uint32_t>(free / 2));
   // What cannot go anywhere must not fill the memory.
-  bool reached = d.health.is_proven() && !d.half_open();
+  bool reached = d.health.is_proven() && !d.half_open() && !d.suspended_until;
   return reached || queued_jobs_ < kCrowdedJobs ? room : std::min(room, kUnreachedRoom);
+}
+
+// One destination never has all the places there are for messages: half of what the others leave.
+std::uint32_t Scheduler::job_room_for(const Destination& d) const {
+  std::size_t others = queued_jobs_ - d.queued_jobs();
+  std::size_t free = limits_.total_jobs - std::min<std::size_t>(others, limits_.total_jobs);
+  return static_cast<std::uint32_t>(free / 2);
 }
 
 // Bulk has half of the window, so that a mailing leaves room for notes. While work waits in the
@@ -88,6 +96,7 @@ bool Scheduler::has_place(const Destination& d, TrafficClass c, Source source, W
   bool bulk = c == TrafficClass::bulk;
   std::uint32_t mine = bulk ? d.queued_bulk : d.queued_recipients - d.queued_bulk;
   std::uint32_t limit = bulk ? room / 2 : room - std::min(room, d.queued_bulk);
+  if (d.queued_jobs() >= job_room_for(d)) return false;
   bool older_waits = d.refilling || (d.store_due && *d.store_due <= now);
   if (source == Source::fresh && older_waits) limit /= 2;
   return mine < limit;
@@ -95,6 +104,7 @@ bool Scheduler::has_place(const Destination& d, TrafficClass c, Source source, W
 
 // A class whose place is taken refuses what is read for it: then nothing is read.
 bool Scheduler::wants_more(const Destination& d) const {
+  if (d.queued_jobs() > job_room_for(d) / 2) return false;
   std::uint32_t room = room_for(d);
   std::uint32_t others = d.queued_recipients - d.queued_bulk;
   return d.queued_bulk <= room / 4 && others <= (room - std::min(room, d.queued_bulk)) / 2;
@@ -160,7 +170,12 @@ void Scheduler::advance(WallTime now) {
     at(id).wake.reset();
     refresh(id, now);
   }
-  while (!starved_.empty() && queued_recipients_ < limits_.total_recipients * 3 / 4) {
+  for (PoolRings& pool : pools_) {
+    std::uint32_t places = pool.unproven_places();
+    wake_line(pool.unproven, places > 0 ? places : std::numeric_limits<std::uint32_t>::max(), now);
+  }
+  while (!starved_.empty() && queued_recipients_ < limits_.total_recipients * 3 / 4 &&
+         queued_jobs_ < limits_.total_jobs * 3 / 4) {
     DestinationId id = starved_.front();
     starved_.pop_front();
     at(id).starved = false;
@@ -267,7 +282,6 @@ HealthChange Scheduler::finished(const Pick& pick, AttemptEnd end, WallTime now)
   PW_CHECK(d.running > 0);
   count_running(d, pick.job.traffic_class, pick.probe, -1);
   HealthChange changed;
-  PoolRings& pool = pool_of(d.settings.pool);
   if (end == AttemptEnd::reached) {
     if (!d.health.is_proven()) proven(id);
     changed.destination = d.health.succeeded();
@@ -280,7 +294,6 @@ HealthChange Scheduler::finished(const Pick& pick, AttemptEnd end, WallTime now)
     changed.mx_set = d.set != nullptr && d.set->health.failed(now, steps, retry, unit());
   }
   refresh(id, now);
-  if (pool.unproven_places() > 0) wake_line(pool.unproven, pool.unproven_places(), now);
   left(id, changed.mx_set, now);
   return changed;
 }
@@ -414,7 +427,7 @@ void Scheduler::want_refill(DestinationId id, WallTime now) {
   Destination& d = at(id);
   if (d.refilling || !d.store_due || *d.store_due > now) return;
   if (!wants_more(d)) return;
-  if (room_for(d) < kRoomToRead) {
+  if (std::min(room_for(d), job_room_for(d)) < kRoomToRead) {
     if (!d.starved) starved_.push_back(id);
     d.starved = true;
     return;

@@ -55,9 +55,10 @@ constexpr std::size_t kCrowdedJobs = 4000;   // in memory: then nobody unreachab
 constexpr std::uint32_t kUnreachedRoom = 5;  // recipients in memory of such a destination
 
 struct SchedulerLimits {
-  std::uint32_t window_recipients = 20000;               // queued in memory per destination at most
-  std::uint32_t refill_recipients = 1000;                // asked from the store at once
-  std::uint32_t total_recipients = 100000;               // queued in memory at all
+  std::uint32_t window_recipients = 20000;  // queued in memory per destination at most
+  std::uint32_t refill_recipients = 1000;   // asked from the store at once
+  std::uint32_t total_jobs = 16000;         // queued in memory at all; working_set.h: kMessagesMax
+  std::uint32_t total_recipients = 100000;  // queued in memory at all
   Duration idle_destination = std::chrono::minutes(10);  // then its window is forgotten
 };
 
@@ -211,6 +212,11 @@ class Scheduler {
 
     bool has(std::size_t c) const { return !jobs[c].empty(); }
     bool has_any() const { return queued_recipients > 0; }
+    std::size_t queued_jobs() const {
+      std::size_t sum = 0;
+      for (const JobQueue& one : jobs) sum += one.size();
+      return sum;
+    }
     bool half_open() const { return health.is_open() || (set != nullptr && set->health.is_open()); }
   };
 
@@ -223,6 +229,7 @@ class Scheduler {
     return *slots_[id];
   }
   std::uint32_t room_for(const Destination& d) const;
+  std::uint32_t job_room_for(const Destination& d) const;
   bool has_place(const Destination& d, TrafficClass c, Source source, WallTime now) const;
   bool wants_more(const Destination& d) const;
   // Why a lane of a destination may not run now.

@@ -93,6 +93,7 @@ class Store {
   struct Packed {
     mail::QueueId id;
     std::vector<std::string> destinations;
+    WallTime due{};
   };
   Result<std::vector<Packed>> packed(mail::QueueId after, std::size_t limit);
   // A message that is one value; nothing when it is none. content: where it is no file.

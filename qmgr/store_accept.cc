@@ -3,6 +3,7 @@
 
 #include "qmgr/failpoint.h"
 #include "qmgr/fresh_record.h"
+#include "qmgr/row_id.h"
 #include "qmgr/store.h"
 
 namespace postwain::qmgr {
@@ -27,7 +28,7 @@ Result<Accepted> Store::accept(const NewMessage& message, WallTime due) {
 Error Store::take_back(mail::QueueId id, Error why) {
   if (!db_.in_transaction()) return why;  // a full disk or worse has ended it already
   Use use(sql(Sql::take_back_message));
-  if (use.number(static_cast<std::int64_t>(id.value)).done()) return why;
+  if (use.number(number_of(id)).done()) return why;
   return Error{why.text + "; and it could not be taken back", SQLITE_IOERR};
 }
 
@@ -87,7 +88,7 @@ Status Store::insert_message(const NewMessage& message) {
   const MessageInfo& info = message.info;
   const mail::Envelope& envelope = info.envelope;
   Use use(sql(Sql::insert_message));
-  use.number(static_cast<std::int64_t>(info.id.value))
+  use.number(number_of(info.id))
       .text(envelope.reverse_path.text())
       .number(static_cast<int>(envelope.body))
       .flag(envelope.smtputf8)
@@ -112,7 +113,7 @@ Status Store::insert_message(const NewMessage& message) {
 Status Store::insert_rows(const NewMessage& message, WallTime due, std::string_view content,
                           std::string_view left) {
   if (Status s = failpoint(Failpoint::accept_insert); !s) return s;
-  auto id = static_cast<std::int64_t>(message.info.id.value);
+  auto id = number_of(message.info.id);
   if (!message.info.in_file) {
     Use use(sql(Sql::insert_content));
     if (!use.number(id).blob(content).done()) return error(Sql::insert_content);

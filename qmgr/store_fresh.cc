@@ -5,19 +5,12 @@
 
 #include "qmgr/failpoint.h"
 #include "qmgr/fresh_record.h"
+#include "qmgr/row_id.h"
 #include "qmgr/store.h"
 
 namespace postwain::qmgr {
 
 namespace {
-
-std::int64_t number_of(mail::QueueId id) {
-  return static_cast<std::int64_t>(id.value);
-}
-
-mail::QueueId id_of(std::int64_t number) {
-  return mail::QueueId{static_cast<std::uint64_t>(number)};
-}
 
 bool is_left(std::string_view left, std::size_t index) {
   return index >= left.size() || left[index] != '0';
@@ -128,10 +121,8 @@ Result<bool> Store::remove_from_fresh(const Settlement& settlement, Settled& set
   }
   if (settled.changed.empty()) return true;
   if (left.find('1') == std::string::npos) {
-    Result<std::optional<StoredMessage>> message = fresh_message(settlement.id, 0, 0);
-    if (!message && message.error().code != 0) return message.error();
     settled.message_removed = true;
-    settled.content_file_removed = message ? (**message).info.in_file : settlement.in_file;
+    settled.content_file_removed = settlement.in_file;
     if (Status s = remove_fresh(settlement.id); !s) return s.error();
     return true;
   }
@@ -186,12 +177,14 @@ Result<std::vector<Store::Packed>> Store::packed(mail::QueueId after, std::size_
     Use::Step step = use.step();
     if (step == Use::Step::failed) return error(Sql::list_fresh);
     if (step == Use::Step::done) return out;
-    Packed one{id_of(use.number()), {}};
-    if (std::optional<FreshRecord> record = decode_fresh(one.id, use.view()))
+    Packed one{id_of(use.number()), {}, {}};
+    if (std::optional<FreshRecord> record = decode_fresh(one.id, use.view())) {
+      one.due = record->due;
       for (NewRecipient& r : record->message.recipients)
         if (std::find(one.destinations.begin(), one.destinations.end(), r.destination) ==
             one.destinations.end())
           one.destinations.push_back(std::move(r.destination));
+    }
     out.push_back(std::move(one));
   }
 }

@@ -1,13 +1,10 @@
 // Reading the whole queue, for an operator's command: page by page, and past what is not meant.
+#include "qmgr/row_id.h"
 #include "qmgr/store.h"
 
 namespace postwain::qmgr {
 
 namespace {
-
-mail::QueueId id_of(std::int64_t value) {
-  return mail::QueueId{static_cast<std::uint64_t>(value)};
-}
 
 mail::QueueId before(mail::QueueId id) {
   return mail::QueueId{id.value - 1};
@@ -28,8 +25,8 @@ Result<ListPage> Store::list(ListCursor at, mail::QueueId last, std::size_t max_
   }
   {
     Use use(sql(Sql::list_messages));
-    use.number(static_cast<std::int64_t>(at.after.value))
-        .number(static_cast<std::int64_t>(last.value))
+    use.number(number_of(at.after))
+        .number(number_of(last))
         .number(static_cast<std::int64_t>(max_messages));
     std::size_t rows = 0;
     for (;;) {
@@ -98,9 +95,7 @@ Result<bool> Store::skim_recipient_rows(mail::QueueId& after, mail::QueueId last
                                         std::size_t max_rows, const MayMatch& may_match,
                                         const MayMatchState& may_match_state) {
   Use use(sql(Sql::skim_recipients));
-  use.number(static_cast<std::int64_t>(after.value))
-      .number(static_cast<std::int64_t>(last.value))
-      .number(static_cast<std::int64_t>(max_rows));
+  use.number(number_of(after)).number(number_of(last)).number(static_cast<std::int64_t>(max_rows));
   for (std::size_t rows = 1;; ++rows) {
     Use::Step step = use.step();
     if (step == Use::Step::failed) return error(Sql::skim_recipients);
@@ -125,9 +120,7 @@ Result<bool> Store::skim_recipient_rows(mail::QueueId& after, mail::QueueId last
 Result<bool> Store::skim_sender_rows(mail::QueueId& after, mail::QueueId last, std::size_t max_rows,
                                      const MayMatch& may_match) {
   Use use(sql(Sql::skim_senders));
-  use.number(static_cast<std::int64_t>(after.value))
-      .number(static_cast<std::int64_t>(last.value))
-      .number(static_cast<std::int64_t>(max_rows));
+  use.number(number_of(after)).number(number_of(last)).number(static_cast<std::int64_t>(max_rows));
   for (std::size_t rows = 0;; ++rows) {
     Use::Step step = use.step();
     if (step == Use::Step::failed) return error(Sql::skim_senders);

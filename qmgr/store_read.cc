@@ -2,6 +2,7 @@
 // a damaged row must not become an impossible value.
 #include <algorithm>
 
+#include "qmgr/row_id.h"
 #include "qmgr/store.h"
 
 namespace postwain::qmgr {
@@ -11,10 +12,6 @@ namespace {
 template <class Enum>
 Enum enum_of(std::int64_t number, Enum last) {
   return static_cast<Enum>(std::clamp<std::int64_t>(number, 0, static_cast<std::int64_t>(last)));
-}
-
-mail::QueueId id_of(std::int64_t number) {
-  return mail::QueueId{static_cast<std::uint64_t>(number)};
 }
 
 StoredRecipient read_recipient(Use& use) {
@@ -66,7 +63,7 @@ std::optional<MessageInfo> Store::read_info(Use& use) {
 
 Result<std::optional<MessageInfo>> Store::info(mail::QueueId id) {
   Use use(sql(Sql::select_message));
-  switch (use.number(static_cast<std::int64_t>(id.value)).step()) {
+  switch (use.number(number_of(id)).step()) {
     case Use::Step::row:
       return read_info(use);
     case Use::Step::done:
@@ -100,7 +97,7 @@ Status Store::read_recipients(StoredMessage& message, std::uint32_t from,
                               std::size_t max_recipients) {
   {
     Use use(sql(Sql::select_recipients));
-    use.number(static_cast<std::int64_t>(message.info.id.value))
+    use.number(number_of(message.info.id))
         .number(from)
         .number(static_cast<std::int64_t>(max_recipients));
     for (;;) {
@@ -126,7 +123,7 @@ Result<DuePage> Store::due(const std::string& destination, WallTime now, std::ui
         .number(to_unix_ms(now))
         .number(limit)
         .number(to_unix_ms(after.due))
-        .number(static_cast<std::int64_t>(after.id.value))
+        .number(number_of(after.id))
         .number(after.index);
     for (;;) {
       Use::Step step = use.step();
@@ -197,7 +194,7 @@ Result<std::optional<std::string>> Store::content(mail::QueueId id, std::uint64_
                                                   std::size_t length) {
   {
     Use use(sql(Sql::select_content));
-    use.number(static_cast<std::int64_t>(id.value))
+    use.number(number_of(id))
         .number(static_cast<std::int64_t>(offset) + 1)
         .number(static_cast<std::int64_t>(length));
     Use::Step step = use.step();
@@ -212,8 +209,8 @@ Result<std::optional<mail::QueueId>> Store::count(mail::QueueId after, mail::Que
   mail::QueueId end;
   {
     Use use(sql(Sql::count_messages));
-    use.number(static_cast<std::int64_t>(after.value))
-        .number(static_cast<std::int64_t>(last.value))
+    use.number(number_of(after))
+        .number(number_of(last))
         .number(static_cast<std::int64_t>(max_messages));
     if (use.step() != Use::Step::row) return error(Sql::count_messages);
     std::int64_t messages = use.number();
@@ -224,7 +221,7 @@ Result<std::optional<mail::QueueId>> Store::count(mail::QueueId after, mail::Que
   }
   if (Status s = count_fresh(after, end, counts); !s) return s.error();
   Use use(sql(Sql::count_recipients));
-  use.number(static_cast<std::int64_t>(after.value)).number(static_cast<std::int64_t>(end.value));
+  use.number(number_of(after)).number(number_of(end));
   for (;;) {
     Use::Step step = use.step();
     if (step == Use::Step::failed) return error(Sql::count_recipients);

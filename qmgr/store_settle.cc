@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "qmgr/failpoint.h"
+#include "qmgr/row_id.h"
 #include "qmgr/store.h"
 
 namespace postwain::qmgr {
@@ -31,13 +32,12 @@ Result<std::optional<Settled>> Store::settle_whole(const Settlement& settlement)
   settled.content_file_removed = settlement.in_file;
   if (settlement.packed && *first == 0) {
     Use use(sql(Sql::remove_whole_fresh));
-    use.number(static_cast<std::int64_t>(settlement.id.value))
-        .number(static_cast<std::int64_t>(settled.changed.size()));
+    use.number(number_of(settlement.id)).number(static_cast<std::int64_t>(settled.changed.size()));
     if (!use.done()) return error(Sql::remove_whole_fresh);
     if (db_.changes() > 0) return std::optional<Settled>(std::move(settled));
   }
   Use use(sql(Sql::remove_whole_message));
-  use.number(static_cast<std::int64_t>(settlement.id.value))
+  use.number(number_of(settlement.id))
       .number(static_cast<std::int64_t>(settled.changed.size()))
       .number(*first)
       .number(*last);
@@ -105,7 +105,7 @@ Result<bool> Store::change(mail::QueueId id, const RecipientChange& c) {
   if (Status s = failpoint(Failpoint::outcome_write); !s) return s.error();
   auto run = [&](Sql which, auto bind) -> Result<bool> {
     Use use(sql(which));
-    use.number(static_cast<std::int64_t>(id.value)).number(c.index);
+    use.number(number_of(id)).number(c.index);
     bind(use);
     if (!use.done()) return error(which);
     return db_.changes() > 0;
@@ -187,7 +187,7 @@ Status Store::write_notice(NoticeOrder order, const MessageInfo& original, Settl
 
 Status Store::remove_if_empty(mail::QueueId id, Settled& settled) {
   Use use(sql(Sql::remove_empty_message));
-  Use::Step step = use.number(static_cast<std::int64_t>(id.value)).step();
+  Use::Step step = use.number(number_of(id)).step();
   if (step == Use::Step::row) {
     settled.message_removed = true;
     settled.content_file_removed = use.flag();

@@ -220,6 +220,7 @@ bool Connection::handle(smtp::ClientEvent& event) {
       return true;
     }
     case Kind::unusable:
+      note_idle(false);  // nobody may ask it for anything now
       flush();
       channel_->close_after_flush();
       owner_.over(*this, complete(std::move(event.outcome)));

@@ -10,6 +10,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "common/base/time.h"
+
 namespace postwain::ipc {
 
 class Encoder {
@@ -96,6 +98,15 @@ void field(A& archive, T& value) {
   } else {
     visit(archive, value);
   }
+}
+
+// A WallTime.
+template <class A, class T>
+void time_field(A& archive, T& value) {
+  std::int64_t ms = 0;
+  if constexpr (!A::kDecoding) ms = to_unix_ms(value);
+  archive.number(ms);
+  if constexpr (A::kDecoding) value = from_unix_ms(ms);
 }
 
 // An enum whose values are 0..last; anything else does not decode.

@@ -10,14 +10,6 @@ namespace ipc {
 namespace {
 
 template <class A, class T>
-void time_field(A& a, T& v) {
-  std::int64_t ms = 0;
-  if constexpr (!A::kDecoding) ms = to_unix_ms(v);
-  a.number(ms);
-  if constexpr (A::kDecoding) v = from_unix_ms(ms);
-}
-
-template <class A, class T>
 void optional_field(A& a, T& v) {
   bool present = false;
   if constexpr (!A::kDecoding) present = v.has_value();

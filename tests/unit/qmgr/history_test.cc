@@ -1,7 +1,6 @@
 // The history: records become timelines, are found by everything that names them, are forgotten in
 // small steps; trouble with the file is no trouble for anybody else.
 #include <cstdio>
-#include <set>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -10,8 +9,6 @@
 
 #include "common/base/file.h"
 #include "common/net/loop.h"
-
-#include "queue-schema/history_migrations.h"
 
 #include "qmgr/history.h"
 #include "qmgr/why_then.h"
@@ -63,28 +60,6 @@ std::vector<Timeline> found(HistoryStore& store, const std::string& query, std::
   return result.take();
 }
 
-// White space and comments do not count.
-std::string squeezed(const std::string& sql) {
-  std::string out;
-  for (std::size_t i = 0; i < sql.size(); ++i) {
-    if (sql.compare(i, 2, "--") == 0) {
-      while (i < sql.size() && sql[i] != '\n') ++i;
-      continue;
-    }
-    if (std::isspace(static_cast<unsigned char>(sql[i])) == 0) out += sql[i];
-  }
-  return out;
-}
-
-std::set<std::string> objects(Database& db) {
-  auto statement = Statement::prepare(db, "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL");
-  REQUIRE(statement.ok());
-  std::set<std::string> out;
-  Use use(*statement);
-  while (use.step() == Use::Step::row) out.insert(squeezed(use.text()));
-  return out;
-}
-
 void damage(const std::string& path) {
   int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
   REQUIRE(fd >= 0);
@@ -104,22 +79,6 @@ Result<std::vector<Timeline>> asked(net::Loop& loop, History& history, const std
 }
 
 }  // namespace
-
-TEST_CASE("history_schema.sql and the migrations give the same schema") {
-  test::TempFolder folder;
-  HistoryStore store = opened(db_of(folder));
-  auto readable = Database::open(folder.path() + "/readable.db", Database::Create::if_missing);
-  REQUIRE(readable.ok());
-  auto text = read_small_file(POSTWAIN_SOURCE_DIR "/queue-schema/history_schema.sql");
-  REQUIRE(text.ok());
-  REQUIRE(readable->run(*text).ok());
-  REQUIRE(objects(store.database()) == objects(*readable));
-  for (const char* pragma : {"PRAGMA application_id", "PRAGMA user_version"})
-    REQUIRE(*store.database().ask(pragma) == *readable->ask(pragma));
-  std::int64_t expected = 1;
-  for (const auto& step : queue_schema::history_migrations()) REQUIRE(step.version == expected++);
-  REQUIRE(expected - 1 == queue_schema::kHistorySchemaVersion);
-}
 
 TEST_CASE("records come back as timelines, in order, per recipient") {
   test::TempFolder folder;
@@ -513,16 +472,4 @@ TEST_CASE("what happened to many recipients at once is one row, and each finds i
   CHECK(m.recipients[7].events[0].kind == HistoryKind::deferred);
   CHECK(m.recipients[7].events[1].kind == HistoryKind::delivered);
   REQUIRE(found(store, "u33@example.org").size() == 1);
-}
-
-TEST_CASE("numbers as ranges") {
-  for (const auto& [numbers, text] :
-       std::vector<std::pair<std::vector<std::uint32_t>, const char*>>{
-           {{}, ""}, {{4}, "4"}, {{1, 2, 3}, "1-3"}, {{0, 2, 3, 9}, "0,2-3,9"}}) {
-    CHECK(ranges_text(numbers) == text);
-    CHECK(numbers_in(text) == numbers);
-  }
-  CHECK(numbers_in("1-2,x,5") == std::vector<std::uint32_t>{1, 2});  // a damaged row
-  CHECK(numbers_in("5-1").empty());
-  CHECK(numbers_in("0-4294967295").empty());
 }

@@ -5,46 +5,16 @@
 
 #include <catch2/catch.hpp>
 
-#include "qmgr/scheduler.h"
-#include "tests/unit/qmgr/support.h"
+#include "tests/unit/qmgr/scheduler_support.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;
 using namespace std::chrono_literals;
 using test::at;
-
-namespace {
-
-Job job(std::uint64_t id, std::size_t recipients = 1,
-        TrafficClass traffic_class = TrafficClass::interactive) {
-  Job j{mail::QueueId{id}, traffic_class, at(1'000'000'000), {}};
-  for (std::size_t i = 0; i < recipients; ++i)
-    j.recipients.push_back(static_cast<std::uint32_t>(i));
-  return j;
-}
-
-Scheduler make_scheduler(SchedulerLimits limits = {}) {
-  Scheduler scheduler(limits, 1);
-  scheduler.configure({60s}, {10s});
-  return scheduler;
-}
-
-// An attempt of an ordinary message ends there.
-HealthChange end_one(Scheduler& s, DestinationId d, AttemptEnd end, WallTime now) {
-  return s.finished(Pick{d, job(1), false}, end, now);
-}
-
-// Gives a job and pins it as the queue does.
-bool give(Scheduler& s, DestinationId d, Job j, WallTime now) {
-  auto count = static_cast<std::uint32_t>(j.recipients.size());
-  s.pin(d, count);
-  if (s.offer(d, j, Scheduler::Source::fresh, now)) return true;
-  s.due_at(d, now, now);
-  s.unpin(d, count, now);
-  return false;
-}
-
-}  // namespace
+using test::end_one;
+using test::give;
+using test::job;
+using test::make_scheduler;
 
 TEST_CASE("windows: five at first, more after success") {
   Scheduler s = make_scheduler();
@@ -432,72 +402,4 @@ TEST_CASE("simulation: nobody is lost, nobody is sent twice, windows hold") {
     simulation.run(40'000);
     REQUIRE(simulation.done() > 40'000);
   }
-}
-
-TEST_CASE("however many destinations are dead, the others go on, and new ones get their turn") {
-  constexpr std::size_t kCapacity = 400;
-  constexpr std::size_t kDead = 1000;
-  Scheduler s = make_scheduler();
-  s.set_capacity(Pool::smtp, kCapacity);
-  std::uint64_t id = 1;
-  DestinationId known = s.destination("mx:known", {});
-  REQUIRE(give(s, known, job(id++), at(0)));
-  REQUIRE(s.next(Pool::smtp, at(0)).has_value());
-  end_one(s, known, AttemptEnd::reached, at(1));
-  REQUIRE(s.health(known).is_proven());
-
-  std::map<DestinationId, std::size_t> running;
-  for (std::size_t i = 0; i < kDead; ++i) {
-    DestinationId d = s.destination("mx:dead" + std::to_string(i), {});
-    for (int n = 0; n < 8; ++n) give(s, d, job(id++), at(2));
-  }
-  std::vector<Pick> hanging;
-  while (auto pick = s.next(Pool::smtp, at(2))) {
-    ++running[pick->destination];
-    hanging.push_back(*std::move(pick));
-  }
-  CHECK(hanging.size() == kCapacity / 2);
-  for (const auto& [d, count] : running) CHECK(count <= 5);
-  // The first ones had a window of five; as soon as there were many, each got one.
-  CHECK(running.size() > kCapacity / 4);
-
-  // Mail for one that is known does not wait, and one that is new does so only for its turn.
-  for (int n = 0; n < 3; ++n) give(s, known, job(id++), at(3));
-  for (int n = 0; n < 3; ++n) {
-    auto pick = s.next(Pool::smtp, at(3));
-    REQUIRE(pick.has_value());
-    CHECK(pick->destination == known);
-    s.finished(*pick, AttemptEnd::reached, at(4));
-  }
-  DestinationId fresh = s.destination("mx:new", {});
-  REQUIRE(give(s, fresh, job(id++), at(5)));
-  bool came = false;
-  for (int round = 0; round < 20 && !came; ++round) {
-    // All that hang time out; those who wait in line have their turn.
-    WallTime now = at(30'000 * (round + 1));
-    std::vector<Pick> over = std::exchange(hanging, {});
-    for (const Pick& pick : over) s.finished(pick, AttemptEnd::unreachable, now);
-    while (auto pick = s.next(Pool::smtp, now)) {
-      came = came || pick->destination == fresh;
-      if (pick->destination == fresh)
-        s.finished(*pick, AttemptEnd::reached, now);
-      else
-        hanging.push_back(*std::move(pick));
-    }
-    CHECK(hanging.size() <= kCapacity / 2);
-  }
-  CHECK(came);
-  CHECK(s.health(fresh).is_proven());
-}
-
-TEST_CASE("who cannot be reached does not fill the memory") {
-  Scheduler s = make_scheduler();
-  std::uint64_t id = 1;
-  std::size_t taken = 0;
-  for (std::size_t i = 0; i < 2000; ++i) {
-    DestinationId d = s.destination("mx:dead" + std::to_string(i), {});
-    for (int n = 0; n < 20; ++n) taken += give(s, d, job(id++), at(0)) ? 1 : 0;
-  }
-  CHECK(taken >= kCrowdedJobs);
-  CHECK(taken <= kCrowdedJobs + 2000 * kUnreachedRoom);
 }

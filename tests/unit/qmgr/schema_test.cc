@@ -5,8 +5,10 @@
 
 #include "common/base/file.h"
 
+#include "queue-schema/history_migrations.h"
 #include "queue-schema/migrations.h"
 
+#include "qmgr/history_store.h"
 #include "qmgr/store.h"
 #include "tests/unit/qmgr/support.h"
 
@@ -70,6 +72,24 @@ TEST_CASE("schema.sql and the migrations give the same schema") {
     REQUIRE(*store->database().ask(pragma) == *readable->ask(pragma));
   }
   REQUIRE(queue_schema::migrations().back().version == queue_schema::kSchemaVersion);
+}
+
+TEST_CASE("history_schema.sql and the migrations give the same schema") {
+  test::TempFolder folder;
+  auto opened = HistoryStore::open(folder.path() + "/history.db");
+  REQUIRE(opened.ok());
+  HistoryStore store = opened.take();
+  auto readable = Database::open(folder.path() + "/readable.db", Database::Create::if_missing);
+  REQUIRE(readable.ok());
+  auto text = read_small_file(POSTWAIN_SOURCE_DIR "/queue-schema/history_schema.sql");
+  REQUIRE(text.ok());
+  REQUIRE(readable->run(*text).ok());
+  REQUIRE(objects(store.database()) == objects(*readable));
+  for (const char* pragma : {"PRAGMA application_id", "PRAGMA user_version"})
+    REQUIRE(*store.database().ask(pragma) == *readable->ask(pragma));
+  std::int64_t expected = 1;
+  for (const auto& step : queue_schema::history_migrations()) REQUIRE(step.version == expected++);
+  REQUIRE(expected - 1 == queue_schema::kHistorySchemaVersion);
 }
 
 TEST_CASE("migrations are numbered from 1 without gaps") {
