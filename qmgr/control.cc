@@ -122,11 +122,14 @@ void Control::run(std::uint64_t peer, std::uint64_t request, const Command& comm
 void Control::stats(std::uint64_t peer, std::uint64_t request) {
   queue_.store().read([this, peer, request](Store& store) -> StoreThread::Completion {
     auto counted = std::make_shared<Result<std::size_t>>(store.in_doubt(kInDoubtCounted));
-    return [this, peer, request, counted] {
+    Result<mail::QueueId> first = store.first_id();
+    return [this, peer, request, counted, first] {
       if (!*counted)
         return reply(peer, request, json_error(counted->error().text), true, kExitIoError);
+      QueueStatus now = status();
+      if (first) now.oldest = first->value != 0 ? first->made_at() : WallTime{};
       reply(peer, request,
-            json_stats(status(), **counted, queue_.scheduler().report(kStatsDestinations)));
+            json_stats(now, **counted, queue_.scheduler().report(kStatsDestinations)));
     };
   });
 }

@@ -147,6 +147,7 @@ class Metrics(PostwainTestCase):
         wait_until(lambda: waiting() == {"deferred": 3}, 10, waiting)
         found = json.loads(self.mta.cli("queue", "stats", "--json").stdout)
         self.assertEqual({"queued": 0, "deferred": 3, "held": 0}, found["states"])
+        self.assertTrue(found["oldest"].startswith("20"), found["oldest"])
         self.mta.cli("queue", "hold", "--all")
         self.assertEqual({"held": 3}, waiting())
         self.mta.stop()
