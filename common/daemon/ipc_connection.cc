@@ -9,6 +9,8 @@ namespace {
 // Frames leave before the end of the turn when this much is waiting, so that a turn with large
 // content stays bounded.
 constexpr std::size_t kFlushAt = 1U << 20;
+// A descriptor comes with the first bytes of a batch and waits for its frame, so few can wait.
+constexpr std::size_t kDescriptorsWaitingMax = 16;
 
 }  // namespace
 
@@ -24,6 +26,11 @@ IpcConnection::IpcConnection(net::Loop& loop, net::Stream stream, Callbacks call
           [this] {
             auto keep = callbacks_;
             if (keep->on_drained) keep->on_drained();
+          },
+      .on_descriptor =
+          [this](UniqueFd descriptor) {
+            if (descriptors_.size() < kDescriptorsWaitingMax)
+              descriptors_.push_back(std::move(descriptor));
           },
   });
 }
@@ -45,10 +52,26 @@ void IpcConnection::sent() {
 void IpcConnection::flush() {
   if (out_.empty()) return;
   stream_.write(out_);
+  emptied();
+}
+
+void IpcConnection::flush_with(UniqueFd descriptor) {
+  stream_.write(out_, std::move(descriptor));
+  emptied();
+}
+
+void IpcConnection::emptied() {
   if (out_.capacity() > 2 * kFlushAt)
     std::string().swap(out_);
   else
     out_.clear();
+}
+
+UniqueFd IpcConnection::take_descriptor() {
+  if (descriptors_.empty()) return {};
+  UniqueFd first = std::move(descriptors_.front());
+  descriptors_.pop_front();
+  return first;
 }
 
 void IpcConnection::pause() {

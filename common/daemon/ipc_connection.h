@@ -3,11 +3,13 @@
 // connection, never the process.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "common/base/file.h"
 #include "common/ipc/messages.h"
 #include "common/net/loop.h"
 #include "common/net/stream.h"
@@ -34,6 +36,15 @@ class IpcConnection {
     ipc::append_frame(out_, message);
     sent();
   }
+  // The same with an open file. Both ends' streams carry descriptors.
+  template <class Message>
+  void send(const Message& message, UniqueFd descriptor) {
+    ipc::append_frame(out_, message);
+    flush_with(std::move(descriptor));
+  }
+  // For the frame that says that one comes with it: the next in the order of such frames. Empty
+  // when the other side sent none.
+  UniqueFd take_descriptor();
   std::size_t pending() const { return out_.size() + stream_.pending(); }
   void flush();
   void pause();
@@ -44,6 +55,8 @@ class IpcConnection {
 
  private:
   void sent();
+  void flush_with(UniqueFd descriptor);
+  void emptied();
   void received(std::string_view bytes);
   // Handles the complete frames in bytes; returns how much was used. Sets `gone` when *this was
   // destroyed meanwhile.
@@ -55,6 +68,7 @@ class IpcConnection {
   std::shared_ptr<Callbacks> callbacks_;  // shared only with a call that is running
   std::string in_;                        // the beginning of a frame that is not complete yet
   std::string out_;                       // frames of this turn
+  std::deque<UniqueFd> descriptors_;      // whose frames are not handled yet
   bool* destroyed_ = nullptr;
 };
 

@@ -30,8 +30,9 @@ QmgrLink::QmgrLink(net::Loop& loop, std::string socket_path, ipc::Role role, std
 QmgrLink::~QmgrLink() = default;
 
 void QmgrLink::connect() {
-  connecting_ = net::Stream::connect(loop_, net::Endpoint{{}, 0, path_}, {},
-                                     [this](Status status) { connected(std::move(status)); });
+  connecting_ = net::Stream::connect(
+      loop_, net::Endpoint{{}, 0, path_}, {},
+      [this](Status status) { connected(std::move(status)); }, net::Carries::descriptors);
 }
 
 void QmgrLink::connected(Status status) {

@@ -34,6 +34,8 @@ class QmgrLink {
     PW_CHECK(up_);
     connection_->send(message);
   }
+  // IpcConnection::take_descriptor, from within on_frame.
+  UniqueFd take_descriptor() { return connection_ ? connection_->take_descriptor() : UniqueFd(); }
   std::size_t pending() const { return connection_ ? connection_->pending() : 0; }
 
  private:

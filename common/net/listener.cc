@@ -30,7 +30,8 @@ constexpr Duration kPauseWithoutDescriptors = std::chrono::seconds(1);
 // Polls the descriptor and accepts itself: uv_listen would call listen() again on an inherited
 // socket and gives no say about EMFILE.
 struct Listener::Core {
-  Core(Loop& its_loop, int its_fd) : loop(&its_loop), fd(its_fd), pause_timer(its_loop) {}
+  Core(Loop& its_loop, int its_fd, Carries what)
+      : loop(&its_loop), fd(its_fd), carries(what), pause_timer(its_loop) {}
 
   void arm();
   void accept_some();
@@ -38,6 +39,7 @@ struct Listener::Core {
   uv_poll_t poll{};
   Loop* loop;
   int fd;
+  Carries carries;
   std::optional<Timer> pause_timer;
   std::function<void(Stream)> on_connection;
   bool paused = false;
@@ -62,13 +64,13 @@ void Listener::Core::accept_some() {
       }
       return;
     }
-    Result<Stream> stream = Stream::adopt(*loop, connection);
+    Result<Stream> stream = Stream::adopt(*loop, connection, carries);
     if (stream) on_connection(stream.take());
   }
 }
 
-Listener::Listener(Loop& loop, int fd, std::function<void(Stream)> on_connection)
-    : core_(new Core(loop, fd)) {
+Listener::Listener(Loop& loop, int fd, std::function<void(Stream)> on_connection, Carries carries)
+    : core_(new Core(loop, fd, carries)) {
   core_->on_connection = std::move(on_connection);
   ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
   PW_CHECK(uv_poll_init(loop.raw(), &core_->poll, fd) == 0);

@@ -5,6 +5,7 @@
 #include <deque>
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -33,7 +34,21 @@ Error uv_error(int status) {
 struct PendingWrite {
   uv_write_t request{};
   std::string bytes;
+  uv_pipe_t* carrier = nullptr;  // of a descriptor that goes with them
 };
+
+// libuv passes descriptors only as handles of its own; which kind of file is behind them is not
+// its concern.
+uv_pipe_t* make_carrier(Loop& loop) {
+  auto* carrier = new uv_pipe_t;
+  uv_pipe_init(loop.raw(), carrier, 0);
+  return carrier;
+}
+
+void close_carrier(uv_pipe_t* carrier) {
+  uv_close(reinterpret_cast<uv_handle_t*>(carrier),
+           [](uv_handle_t* h) { delete reinterpret_cast<uv_pipe_t*>(h); });
+}
 
 }  // namespace
 
@@ -75,6 +90,8 @@ void Stream::Core::fail(int status) {
 void Stream::Core::read_some(ssize_t count, const char* data) {
   if (count == 0 || !owned || dead) return;
   if (count > 0) {
+    if (carries == Carries::descriptors) take_descriptors();
+    if (!owned) return;
     if (callbacks.on_data)
       callbacks.on_data(std::string_view(data, static_cast<std::size_t>(count)));
     return;
@@ -84,6 +101,19 @@ void Stream::Core::read_some(ssize_t count, const char* data) {
   if (callbacks.on_end) {
     auto report = std::move(callbacks.on_end);
     report();
+  }
+}
+
+void Stream::Core::take_descriptors() {
+  while (uv_pipe_pending_count(&pipe) > 0) {
+    uv_pipe_t* carrier = make_carrier(*loop);
+    uv_os_fd_t fd = -1;
+    UniqueFd own;
+    if (uv_accept(stream(), reinterpret_cast<uv_stream_t*>(carrier)) == 0 &&
+        uv_fileno(reinterpret_cast<uv_handle_t*>(carrier), &fd) == 0)
+      own = UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    close_carrier(carrier);
+    if (own && owned && callbacks.on_descriptor) callbacks.on_descriptor(std::move(own));
   }
 }
 
@@ -113,20 +143,29 @@ void Stream::Core::write(std::string_view bytes) {
     if (taken > 0) bytes.remove_prefix(static_cast<std::size_t>(taken));
     if (bytes.empty()) return;
   }
+  write_later(bytes, nullptr);
+}
+
+void Stream::Core::write_later(std::string_view bytes, uv_pipe_t* carrier) {
   auto* write = new PendingWrite;
   write->bytes = bytes;
+  write->carrier = carrier;
   write->request.data = write;
   uv_buf_t buffer = uv_buf_init(write->bytes.data(), static_cast<unsigned>(write->bytes.size()));
   pending += bytes.size();
   ++writes_in_flight;
-  int status = uv_write(&write->request, stream(), &buffer, 1, [](uv_write_t* request, int result) {
+  auto finished = [](uv_write_t* request, int result) {
     auto* done = static_cast<PendingWrite*>(request->data);
     auto* core = static_cast<Core*>(request->handle->data);
     core->pending -= done->bytes.size();
     --core->writes_in_flight;
+    if (done->carrier != nullptr) close_carrier(done->carrier);
     delete done;
     core->write_done(result);
-  });
+  };
+  int status = carrier == nullptr ? uv_write(&write->request, stream(), &buffer, 1, finished)
+                                  : uv_write2(&write->request, stream(), &buffer, 1,
+                                              reinterpret_cast<uv_stream_t*>(carrier), finished);
   PW_CHECK(status == 0);
 }
 
@@ -169,7 +208,7 @@ void Stream::reset() {
   core->close();
 }
 
-Result<Stream> Stream::adopt(Loop& loop, int fd) {
+Result<Stream> Stream::adopt(Loop& loop, int fd, Carries carries) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
   if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
@@ -177,7 +216,7 @@ Result<Stream> Stream::adopt(Loop& loop, int fd) {
     ::close(fd);
     return error;
   }
-  auto* core = new Core(loop, address.ss_family == AF_UNIX);
+  auto* core = new Core(loop, address.ss_family == AF_UNIX, carries);
   int status = core->unix_socket ? uv_pipe_open(&core->pipe, fd) : uv_tcp_open(&core->tcp, fd);
   if (status != 0) ::close(fd);
   Stream stream(core);
@@ -187,8 +226,8 @@ Result<Stream> Stream::adopt(Loop& loop, int fd) {
 }
 
 Stream Stream::connect(Loop& loop, const Endpoint& to, const std::string& source,
-                       std::function<void(Status)> done) {
-  auto* core = new Core(loop, !to.unix_path.empty());
+                       std::function<void(Status)> done, Carries carries) {
+  auto* core = new Core(loop, !to.unix_path.empty(), carries);
   core->connected = std::move(done);
   core->connect_request.data = core;
   auto finished = [](uv_connect_t* request, int status) {
@@ -244,6 +283,19 @@ void Stream::resume() {
 
 void Stream::write(std::string_view bytes) {
   if (core_ != nullptr) core_->write(bytes);
+}
+
+void Stream::write(std::string_view bytes, UniqueFd descriptor) {
+  if (core_ == nullptr || core_->closing || core_->dead) return;
+  PW_CHECK(core_->carries == Carries::descriptors && !bytes.empty());
+  uv_pipe_t* carrier = make_carrier(*core_->loop);
+  int status = uv_pipe_open(carrier, descriptor.get());
+  if (status != 0) {
+    close_carrier(carrier);
+    return core_->failed_later(status);
+  }
+  (void)descriptor.release();
+  core_->write_later(bytes, carrier);
 }
 
 std::size_t Stream::pending() const {

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/base/file.h"
 #include "common/base/result.h"
 #include "common/net/loop.h"
 
@@ -27,6 +28,9 @@ struct PeerCredentials {
   std::uint32_t gid = 0;
 };
 
+// What a Unix socket carries: only bytes, or open files with them (SCM_RIGHTS).
+enum class Carries : bool { bytes, descriptors };
+
 // One connection. The callbacks may destroy the stream; after on_end or on_error no callback comes.
 class Stream {
  public:
@@ -35,6 +39,9 @@ class Stream {
     std::function<void()> on_end{};                   // the peer sent its end; writing still works
     std::function<void(const Error&)> on_error{};     // read or write failed, connection is dead
     std::function<void()> on_drained{};               // everything written has reached the kernel
+    // Of a stream that carries descriptors: comes before the bytes it was written with. Without
+    // this callback they are closed.
+    std::function<void(UniqueFd)> on_descriptor{};
   };
 
   Stream() = default;
@@ -46,9 +53,9 @@ class Stream {
   // TCP_NODELAY is set. source: local address to bind, empty for none. done is called once, unless
   // the returned stream is destroyed first; on success the stream is connected but not yet reading.
   static Stream connect(Loop& loop, const Endpoint& to, const std::string& source,
-                        std::function<void(Status)> done);
+                        std::function<void(Status)> done, Carries carries = Carries::bytes);
   // Takes over a connected socket (tests, socketpairs).
-  static Result<Stream> adopt(Loop& loop, int fd);
+  static Result<Stream> adopt(Loop& loop, int fd, Carries carries = Carries::bytes);
 
   void start(Callbacks callbacks);  // begins reading
   void pause();                     // stop reading; resume() goes on
@@ -56,6 +63,9 @@ class Stream {
   // Writes at once what the kernel takes and keeps the rest; never blocks. pending() is what is
   // kept: the caller must stop producing while it is large and go on at on_drained.
   void write(std::string_view bytes);
+  // The same with an open file, of a stream that carries descriptors. Some bytes, at least one. The
+  // file is marked non-blocking, which regular files do not heed.
+  void write(std::string_view bytes, UniqueFd descriptor);
   std::size_t pending() const;
   void shutdown_write();  // after what is pending
   // Sends what is pending, then closes; lingers at most `limit`. The owner is empty afterwards.
@@ -77,7 +87,8 @@ class Stream {
 // inherited).
 class Listener {
  public:
-  Listener(Loop& loop, int fd, std::function<void(Stream)> on_connection);
+  Listener(Loop& loop, int fd, std::function<void(Stream)> on_connection,
+           Carries carries = Carries::bytes);
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;

@@ -12,9 +12,10 @@ namespace postwain::net {
 // What libuv points to. Lives until its owner is gone, its handle is closed and no request is in
 // flight.
 struct Stream::Core {
-  Core(Loop& its_loop, bool is_unix) : loop(&its_loop), unix_socket(is_unix) {
+  Core(Loop& its_loop, bool is_unix, Carries what)
+      : loop(&its_loop), unix_socket(is_unix), carries(what) {
     if (unix_socket)
-      uv_pipe_init(loop->raw(), &pipe, 0);
+      uv_pipe_init(loop->raw(), &pipe, carries == Carries::descriptors ? 1 : 0);
     else
       uv_tcp_init(loop->raw(), &tcp);
     handle()->data = this;
@@ -25,7 +26,9 @@ struct Stream::Core {
 
   void start_reading();
   void read_some(ssize_t count, const char* data);
+  void take_descriptors();
   void write(std::string_view bytes);
+  void write_later(std::string_view bytes, uv_pipe_t* carrier);
   void write_done(int status);
   void failed_later(int status);
   void fail(int status);
@@ -41,6 +44,7 @@ struct Stream::Core {
   };
   Loop* loop;
   bool unix_socket;
+  Carries carries;
   bool owned = true;
   bool dead = false;  // failed: no more I/O, waits for its owner
   bool closing = false;

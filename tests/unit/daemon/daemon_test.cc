@@ -1,7 +1,11 @@
 #include <catch2/catch.hpp>
 
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
 
 #include "common/daemon/channel.h"
 #include "common/daemon/ipc_connection.h"
@@ -13,12 +17,24 @@ using namespace std::chrono_literals;
 
 namespace {
 
+int open_files() {
+  return static_cast<int>(std::distance(std::filesystem::directory_iterator("/proc/self/fd"),
+                                        std::filesystem::directory_iterator()));
+}
+
+// What was closed in this turn is gone after the next.
+void settle(net::Loop& loop) {
+  net::Timer timer(loop);
+  timer.start(20ms, [&] { loop.stop(); });
+  loop.run();
+}
+
 struct Pair {
-  Pair(net::Loop& loop) {
+  Pair(net::Loop& loop, net::Carries carries = net::Carries::bytes) {
     int fds[2];
     REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
-    a = net::Stream::adopt(loop, fds[0]).take();
-    b = net::Stream::adopt(loop, fds[1]).take();
+    a = net::Stream::adopt(loop, fds[0], carries).take();
+    b = net::Stream::adopt(loop, fds[1], carries).take();
   }
   net::Stream a;
   net::Stream b;
@@ -61,7 +77,7 @@ TEST_CASE("frames pass in order, also when a frame is larger than a read") {
 }
 
 TEST_CASE("a malformed frame closes its connection and nothing else") {
-  for (std::string bad :
+  for (const std::string& bad :
        {std::string("\xff\xff\xff\xff\xff\xff", 6), std::string("\x03\0\0\0\x0a\0x", 7)}) {
     net::Loop loop;
     Pair pair(loop);
@@ -87,6 +103,92 @@ TEST_CASE("a malformed frame closes its connection and nothing else") {
     loop.run();
     CHECK(closed == 1);
   }
+}
+
+TEST_CASE("open files arrive with their frames, whatever else is sent") {
+  net::Loop loop;
+  { Pair first(loop); }  // with it libuv opens what it keeps
+  settle(loop);
+  int before = open_files();
+  {
+    Pair pair(loop, net::Carries::descriptors);
+    std::vector<std::uint64_t> seen;
+    std::unique_ptr<IpcConnection> receiver;
+    std::unique_ptr<IpcConnection> sender;
+    net::Timer resume(loop);
+    constexpr std::uint64_t kFiles = 300;
+    receiver = std::make_unique<IpcConnection>(
+        loop, std::move(pair.b),
+        IpcConnection::Callbacks{.on_frame =
+                                     [&](ipc::FrameType type, std::string_view payload) {
+                                       if (type == ipc::FrameType::submit_chunk) return true;
+                                       ipc::SubmitFile frame;
+                                       REQUIRE(ipc::decode(payload, frame));
+                                       UniqueFd file = receiver->take_descriptor();
+                                       REQUIRE(file);
+                                       CHECK(*read_small_fd(file.get()) ==
+                                             std::to_string(frame.id.value));
+                                       seen.push_back(frame.id.value);
+                                       // Now and then the sender has to wait.
+                                       if (seen.size() % 50 == 0) {
+                                         receiver->pause();
+                                         resume.start(5ms, [&] { receiver->resume(); });
+                                       }
+                                       if (seen.size() == kFiles) loop.stop();
+                                       return true;
+                                     },
+                                 .on_closed = [&](const std::string&) { FAIL(); }});
+    sender = std::make_unique<IpcConnection>(
+        loop, std::move(pair.a),
+        IpcConnection::Callbacks{.on_frame = [](ipc::FrameType, std::string_view) { return true; },
+                                 .on_closed = [](const std::string&) {}});
+    std::string filler(90000, 'x');
+    for (std::uint64_t i = 1; i <= kFiles; ++i) {
+      UniqueFd file(::memfd_create("content", MFD_CLOEXEC));
+      REQUIRE(write_all(file.get(), std::to_string(i)).ok());
+      ::lseek(file.get(), 0, SEEK_SET);
+      if (i % 3 == 0) sender->send(ipc::SubmitChunk{mail::QueueId{i}, filler});
+      sender->send(ipc::SubmitFile{mail::QueueId{i}}, std::move(file));
+      if (i % 7 == 0) sender->send(ipc::SubmitChunk{mail::QueueId{i}, "behind"});
+    }
+    loop.run();
+    CHECK(seen.size() == kFiles);
+    CHECK(std::is_sorted(seen.begin(), seen.end()));
+  }
+  settle(loop);
+  CHECK(open_files() == before);
+}
+
+TEST_CASE("open files that nobody wants are closed") {
+  auto carries = GENERATE(net::Carries::bytes, net::Carries::descriptors);
+  net::Loop loop;
+  { Pair first(loop); }  // with it libuv opens what it keeps
+  settle(loop);
+  int before = open_files();
+  {
+    int fds[2];
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
+    net::Stream stranger = net::Stream::adopt(loop, fds[0], net::Carries::descriptors).take();
+    int frames = 0;
+    IpcConnection receiver(loop, net::Stream::adopt(loop, fds[1], carries).take(),
+                           IpcConnection::Callbacks{.on_frame =
+                                                        [&](ipc::FrameType, std::string_view) {
+                                                          if (++frames == 100) loop.stop();
+                                                          return true;
+                                                        },
+                                                    .on_closed = [](const std::string&) {}});
+    stranger.start({.on_data = [](std::string_view) {}});
+    std::string frame;
+    ipc::append_frame(frame, ipc::SubmitAbort{mail::QueueId{1}});
+    for (int i = 0; i < 100; ++i)
+      stranger.write(frame, UniqueFd(::memfd_create("rubbish", MFD_CLOEXEC)));
+    loop.run();
+    settle(loop);
+    CHECK(frames == 100);
+    CHECK(open_files() < before + 30);  // few are kept until the connection ends
+  }
+  settle(loop);
+  CHECK(open_files() == before);
 }
 
 TEST_CASE("the link to qmgr comes back whenever qmgr does") {
