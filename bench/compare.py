@@ -24,6 +24,7 @@ import mta
 import process_tree
 
 SOURCE_PATIENCE_S = 30  # for the last replies
+PROBE_MIB = 256  # written to learn the disk's rate
 STALL_S = 20  # nothing new at the sink for so long: the run counts as incomplete
 
 
@@ -34,6 +35,7 @@ class Load:
     options: list
     recipients: int = 1
     sink: str = "smtp"  # or lmtp, tls
+    mib: int = 0  # of content, where the disk is the limit
 
     def domain(self):
         return {"lmtp": mta.LMTP_DOMAIN, "tls": mta.TLS_DOMAIN}.get(self.sink, "sink.example")
@@ -44,8 +46,8 @@ LOADS = [
     Load("L2", "20 sessions, one message per connection", ["--sessions", "20", "--per-connection", "1"]),
     Load("L3", "one sequential session", ["--sessions", "1"]),
     Load("L4", "100 kept sessions", ["--sessions", "100"]),
-    Load("L5", "1 MiB, 8 sessions", ["--sessions", "8", "--size", "1048576"]),
-    Load("L5b", "20 MiB, 2 sessions", ["--sessions", "2", "--size", "20971520"]),
+    Load("L5", "1 MiB, 8 sessions", ["--sessions", "8", "--size", "1048576"], mib=1),
+    Load("L5b", "20 MiB, 2 sessions", ["--sessions", "2", "--size", "20971520"], mib=20),
     Load("L6", "50 recipients, 20 sessions", ["--sessions", "20", "--recipients", "50"], recipients=50),
     Load("L7", "LMTP next hop, 20 sessions", ["--sessions", "20"], sink="lmtp"),
     Load("L7b", "LMTP next hop, 50 recipients", ["--sessions", "20", "--recipients", "50"], recipients=50, sink="lmtp"),
@@ -163,6 +165,20 @@ def run_once(server, load, sinks, arguments):
     return result
 
 
+def disk_rate(folder):
+    """MiB/s of one file written from its beginning to its end and then synced."""
+    block = os.urandom(1 << 20)
+    path = os.path.join(folder, "disk-probe")
+    began = time.monotonic()
+    with open(path, "wb", buffering=0) as file:
+        for _ in range(PROBE_MIB):
+            file.write(block)
+        os.fsync(file.fileno())
+    took = time.monotonic() - began
+    os.unlink(path)
+    return PROBE_MIB / took
+
+
 def show_progress(result):
     trouble = "" if result["complete"] and result["accepted"] == result["begun"] else " INCOMPLETE"
     syncs = f" syncs {result['syncs']:.3f}" if "syncs" in result else ""
@@ -176,14 +192,17 @@ def show_progress(result):
         print(f"     replies {result['replies']} lost {result['lost']}", file=sys.stderr)
 
 
-def measure(servers, loads, sinks, arguments):
+def measure(servers, loads, sinks, folder, arguments):
     results = []
     for load in loads:
         for pair in range(arguments.pairs):
             order = servers if pair % 2 == 0 else servers[::-1]
+            rate = disk_rate(folder) if load.mib else 0
             for server in order:
                 result = run_once(server, load, sinks, arguments)
                 result["pair"] = pair
+                if rate:
+                    result["disk_share"] = 100 * result["accepted_per_second"] * load.mib / rate
                 results.append(result)
                 show_progress(result)
     return results
@@ -232,6 +251,18 @@ def ratio_table(results, loads):
     return "\n".join(lines)
 
 
+def disk_table(results, loads, servers):
+    """How much of what the disk can do; it was asked before each pair."""
+    lines = ["Content stored, in percent of what the disk takes in sequence with one sync at the end:", "",
+             "| load | server | % |", "|---|---|---|"]
+    for load in loads:
+        for server in servers:
+            shares = [r["disk_share"] for r in results
+                      if r["load"] == load.key and r["server"] == server.name]
+            lines.append(f"| {load.key} | {server.name} | {spread(shares, 0)} |")
+    return "\n".join(lines)
+
+
 def cpu_table(results, loads, server):
     """Where a server's CPU time goes, by process name; medians."""
     lines = [f"CPU of {server.name} by process, ms per message (medians):", "", "| load | processes |", "|---|---|"]
@@ -257,6 +288,8 @@ def report(results, loads, servers, arguments):
     if len(servers) == 2:
         print(ratio_table(results, loads), "\n")
     print(table(results, loads, servers), "\n")
+    if large := [load for load in loads if load.mib]:
+        print(disk_table(results, large, servers), "\n")
     for server in servers:
         print(cpu_table(results, loads, server), "\n")
 
@@ -307,7 +340,7 @@ def main():
             started.append(server)
             server.start()
             process_tree.set_priority(server.root_pid(), arguments.priority)
-        results = measure(servers, loads, sinks, arguments)
+        results = measure(servers, loads, sinks, folder, arguments)
         report(results, loads, servers, arguments)
         if arguments.json:
             arguments.json.write_text(json.dumps(results, indent=1))
