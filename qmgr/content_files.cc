@@ -29,6 +29,16 @@ Result<std::string> ContentFolder::read(mail::QueueId id, std::uint64_t offset,
   return disk_->read(file_of(id), offset, length);
 }
 
+Result<UniqueFd> ContentFolder::open(mail::QueueId id, std::uint64_t size) const {
+  Result<std::uint64_t> there = disk_->size(file_of(id));
+  if (!there) return there.error();
+  if (*there != size)
+    return Error{file_of(id) + ": has " + std::to_string(*there) + " bytes instead of " +
+                     std::to_string(size),
+                 EIO};
+  return disk_->open(file_of(id));
+}
+
 Status ContentFolder::remove(mail::QueueId id) const {
   if (Status s = failpoint(Failpoint::content_remove); !s) return s;
   Status removed = disk_->unlink(file_of(id));
@@ -75,13 +85,22 @@ ContentFile::~ContentFile() {
 
 Status ContentFile::append(std::string_view bytes) {
   if (Status s = failpoint(Failpoint::content_append); !s) return s;
-  if (Status s = output_->append(bytes); !s) return s;
-  size_ += bytes.size();
-  return {};
+  return output_->append(bytes);
 }
 
-Status ContentFile::finish() {
+Result<UniqueFd> ContentFile::lend() {
+  if (Status s = failpoint(Failpoint::content_append); !s) return s.error();
+  return output_->lend();
+}
+
+Status ContentFile::finish(std::uint64_t size) {
   FileSystem& disk = folder_.disk();
+  Result<std::uint64_t> written = output_->size();
+  if (!written) return written.error();
+  if (*written != size)
+    return Error{
+        name_ + ": " + std::to_string(*written) + " bytes came instead of " + std::to_string(size),
+        EMSGSIZE};
   if (Status s = failpoint(Failpoint::content_sync); !s) return s;
   if (Status s = output_->sync(); !s) return s;
   if (Status s = failpoint(Failpoint::content_link); !s) return s;
@@ -91,7 +110,7 @@ Status ContentFile::finish() {
   if (Status linked = disk.link(part(), name_); !linked) {
     if (linked.error().code != EEXIST) return linked;
     Result<std::uint64_t> there = disk.size(name_);
-    if (!there || *there != size_) return linked;
+    if (!there || *there != size) return linked;
     existed_ = true;
   }
   if (Status s = failpoint(Failpoint::content_unlink_part); !s) return s;

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/file.h"
 #include "common/base/result.h"
 #include "common/mail/queue_id.h"
 
@@ -30,6 +31,8 @@ class ContentFolder {
 
   Status create();  // makes the folder if it is not there; its name is synced afterwards
   Result<std::string> read(mail::QueueId id, std::uint64_t offset, std::size_t length) const;
+  // For reading, by another process too. Fails when it is not of that size.
+  Result<UniqueFd> open(mail::QueueId id, std::uint64_t size) const;
   Status remove(mail::QueueId id) const;
   // The file of one message becomes that of others, too; their names are synced.
   Status share(mail::QueueId id, const std::vector<mail::QueueId>& others) const;
@@ -54,9 +57,10 @@ class ContentFile {
   ~ContentFile();
 
   Status append(std::string_view bytes);
-  std::uint64_t size() const { return size_; }
-  // Synced, named, and the name synced.
-  Status finish();
+  // For another process, which appends instead of us.
+  Result<UniqueFd> lend();
+  // Synced, named, and the name synced; of exactly that size, or it fails with EMSGSIZE.
+  Status finish(std::uint64_t size);
   // After finish(): the same content was there before (a transaction submitted twice).
   bool existed() const { return existed_; }
 
@@ -68,7 +72,6 @@ class ContentFile {
   ContentFolder folder_;
   std::string name_;  // with folder
   std::unique_ptr<OutputFile> output_;
-  std::uint64_t size_ = 0;
   bool existed_ = false;
 };
 

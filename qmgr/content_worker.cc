@@ -5,39 +5,41 @@
 namespace postwain::qmgr {
 
 ContentWorker::ContentWorker(net::Loop& loop)
-    : wakeup_(std::make_unique<net::Wakeup>(loop, [this] { deliver(); })),
-      thread_([this] { work(); }) {}
+    : wakeup_(std::make_unique<net::Wakeup>(loop, [this] { deliver(); })) {
+  for (Lane& lane : lanes_) lane.thread = std::thread([this, &lane] { work(lane); });
+}
 
 ContentWorker::~ContentWorker() {
   finish();
 }
 
-void ContentWorker::run(std::function<Completion()> job) {
-  std::lock_guard lock(mutex_);
-  jobs_.push_back(std::move(job));
-  wake_.notify_one();
+void ContentWorker::run(mail::QueueId message, Job job) {
+  Lane& lane = lanes_[(std::hash<mail::QueueId>{}(message) >> 32) % kThreads];
+  std::lock_guard lock(lane.mutex);
+  lane.jobs.push_back(std::move(job));
+  lane.wake.notify_one();
 }
 
 void ContentWorker::finish() {
-  if (!thread_.joinable()) return;
-  {
-    std::lock_guard lock(mutex_);
-    stop_ = true;
-    wake_.notify_one();
+  if (!wakeup_) return;
+  for (Lane& lane : lanes_) {
+    std::lock_guard lock(lane.mutex);
+    lane.stop = true;
+    lane.wake.notify_one();
   }
-  thread_.join();
+  for (Lane& lane : lanes_) lane.thread.join();
   deliver();
   wakeup_.reset();
 }
 
-void ContentWorker::work() {
-  std::unique_lock lock(mutex_);
+void ContentWorker::work(Lane& lane) {
+  std::unique_lock lock(lane.mutex);
   for (;;) {
-    wake_.wait(lock, [this] { return stop_ || !jobs_.empty(); });
-    if (jobs_.empty()) return;
-    auto jobs = std::exchange(jobs_, {});
+    lane.wake.wait(lock, [&lane] { return lane.stop || !lane.jobs.empty(); });
+    if (lane.jobs.empty()) return;
+    auto jobs = std::exchange(lane.jobs, {});
     lock.unlock();
-    for (auto& job : jobs) {
+    for (Job& job : jobs) {
       Completion done = job();
       job = nullptr;  // releases what it holds on this thread
       if (!done) continue;

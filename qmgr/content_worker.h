@@ -1,7 +1,9 @@
-// A thread for the blocking work with content files, so that neither the loop nor the commits wait
-// for it. Jobs run one after another, in the order given; what a job returns runs on the loop.
+// Threads for the blocking work with content files, so that neither the loop nor the commits wait
+// for it, nor one message's sync for another's. Jobs of one message run one after another, in the
+// order given; what a job returns runs on the loop.
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -9,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/mail/queue_id.h"
 #include "common/net/loop.h"
 
 namespace postwain::qmgr {
@@ -16,26 +19,34 @@ namespace postwain::qmgr {
 class ContentWorker {
  public:
   using Completion = std::function<void()>;
+  using Job = std::function<Completion()>;
 
   explicit ContentWorker(net::Loop& loop);
   ~ContentWorker();  // after the jobs that wait
   ContentWorker(const ContentWorker&) = delete;
   ContentWorker& operator=(const ContentWorker&) = delete;
 
-  void run(std::function<Completion()> job);
+  void run(mail::QueueId message, Job job);
+  // Of no message.
+  void run(Job job) { run(mail::QueueId(), std::move(job)); }
   void finish();
 
  private:
-  void work();
+  static constexpr std::size_t kThreads = 4;  // a disk is busy with this many syncs
+  struct Lane {
+    std::mutex mutex;
+    std::condition_variable wake;
+    std::vector<Job> jobs;
+    bool stop = false;
+    std::thread thread;
+  };
+  void work(Lane& lane);
   void deliver();
 
+  std::array<Lane, kThreads> lanes_;
   std::mutex mutex_;
-  std::condition_variable wake_;
-  std::vector<std::function<Completion()>> jobs_;
   std::vector<Completion> done_;
-  bool stop_ = false;
   std::unique_ptr<net::Wakeup> wakeup_;
-  std::thread thread_;
 };
 
 }  // namespace postwain::qmgr

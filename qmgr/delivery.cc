@@ -317,35 +317,46 @@ bool Delivery::late_outcomes(Agent& agent, std::string_view payload) {
 
 bool Delivery::content_request(std::uint64_t peer, Agent& agent, std::string_view payload) {
   ipc::ContentRequest request;
-  if (!ipc::decode(payload, request) || request.length > ipc::kContentChunk) return false;
+  if (!ipc::decode(payload, request)) return false;
   auto found = agent.leases.find(request.lease);
   if (found == agent.leases.end()) return false;
   mail::QueueId id = found->second.pick.job.id;
   WorkingMessage* message = queue_.find(id);
   if (message == nullptr) return false;  // all its recipients are reported: nothing to ask for
+  if (request.unreadable) {
+    queue_.mark_damaged(id);
+    return true;
+  }
   std::uint64_t size = message->info.size;
-  if (request.offset > size) return false;
-  auto length =
-      static_cast<std::size_t>(std::min<std::uint64_t>(request.length, size - request.offset));
-  queue_.read_content(id, message->info.in_file, request.offset, length,
-                      [this, peer, request, id, length](std::optional<std::string> bytes) {
-                        if (bytes && bytes->size() != length) bytes.reset();
-                        send_chunk(peer, request, id, std::move(bytes));
+  std::uint64_t lease = request.lease;
+  if (message->info.in_file) {
+    queue_.open_content(id, size, [this, peer, lease, id](UniqueFd file) {
+      auto kind = file ? ipc::Content::Kind::file : ipc::Content::Kind::missing;
+      send_content(peer, id, ipc::Content{lease, kind, {}}, std::move(file));
+    });
+    return true;
+  }
+  queue_.read_content(id, false, 0, static_cast<std::size_t>(size),
+                      [this, peer, lease, id, size](const std::optional<std::string>& bytes) {
+                        bool whole = bytes && bytes->size() == size;
+                        auto kind = whole ? ipc::Content::Kind::whole : ipc::Content::Kind::missing;
+                        std::string_view text = whole ? std::string_view(*bytes) : "";
+                        send_content(peer, id, ipc::Content{lease, kind, text}, {});
                       });
   return true;
 }
 
-void Delivery::send_chunk(std::uint64_t peer, const ipc::ContentRequest& request, mail::QueueId id,
-                          std::optional<std::string> bytes) {
+void Delivery::send_content(std::uint64_t peer, mail::QueueId id, const ipc::Content& content,
+                            UniqueFd file) {
   auto found = agents_.find(peer);
   if (found == agents_.end()) return;
-  if (!bytes && found->second.leases.count(request.lease) > 0) queue_.mark_damaged(id);
-  ipc::ContentChunk chunk;
-  chunk.lease = request.lease;
-  chunk.offset = request.offset;
-  chunk.failed = !bytes;
-  if (bytes) chunk.content = *bytes;
-  found->second.connection->send(chunk);
+  Agent& agent = found->second;
+  if (content.kind == ipc::Content::Kind::missing && agent.leases.count(content.lease) > 0)
+    queue_.mark_damaged(id);
+  if (file)
+    agent.connection->send(content, std::move(file));
+  else
+    agent.connection->send(content);
 }
 
 std::size_t Delivery::agents(Pool pool) const {

@@ -89,8 +89,8 @@ class Delivery {
   bool late_outcomes(Agent& agent, std::string_view payload);
   bool token_request(std::uint64_t peer, std::string_view payload);
   bool content_request(std::uint64_t peer, Agent& agent, std::string_view payload);
-  void send_chunk(std::uint64_t peer, const ipc::ContentRequest& request, mail::QueueId id,
-                  std::optional<std::string> bytes);
+  void send_content(std::uint64_t peer, mail::QueueId id, const ipc::Content& content,
+                    UniqueFd file);
   void end_lease(Agent& agent, std::uint64_t lease);
 
   net::Loop& loop_;

@@ -22,6 +22,16 @@ class RealOutput final : public OutputFile {
       return Error{path_ + ": " + s.error().text, s.error().code};
     return {};
   }
+  Result<UniqueFd> lend() override {
+    UniqueFd other(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
+    if (!other) return system_error(path_, errno);
+    return other;
+  }
+  Result<std::uint64_t> size() override {
+    struct stat info;
+    if (::fstat(fd_.get(), &info) != 0) return system_error(path_, errno);
+    return static_cast<std::uint64_t>(info.st_size);
+  }
   Status sync() override {
     if (::fdatasync(fd_.get()) != 0) return system_error(path_ + ": sync", errno);
     return {};
@@ -46,13 +56,13 @@ class RealFileSystem final : public FileSystem {
 
   Result<std::string> read(const std::string& path, std::uint64_t offset,
                            std::size_t length) override {
-    UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (!fd) return system_error(path, errno);
+    Result<UniqueFd> fd = open(path);
+    if (!fd) return fd.error();
     std::string bytes(length, '\0');
     std::size_t have = 0;
     while (have < length) {
       ssize_t n =
-          ::pread(fd.get(), bytes.data() + have, length - have, static_cast<off_t>(offset + have));
+          ::pread(fd->get(), bytes.data() + have, length - have, static_cast<off_t>(offset + have));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return system_error(path, errno);
       if (n == 0) break;
@@ -60,6 +70,12 @@ class RealFileSystem final : public FileSystem {
     }
     bytes.resize(have);
     return bytes;
+  }
+
+  Result<UniqueFd> open(const std::string& path) override {
+    UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!fd) return system_error(path, errno);
+    return fd;
   }
 
   Result<std::uint64_t> size(const std::string& path) override {

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/file.h"
 #include "common/base/result.h"
 
 namespace postwain::qmgr {
@@ -20,6 +21,9 @@ class OutputFile {
  public:
   virtual ~OutputFile() = default;
   virtual Status append(std::string_view bytes) = 0;
+  // The same file for another process, to append to it; ours knows only its size and syncs it.
+  virtual Result<UniqueFd> lend() = 0;
+  virtual Result<std::uint64_t> size() = 0;
   virtual Status sync() = 0;   // the bytes and the size, not the name
   virtual Status close() = 0;  // once; reports what was not reported before
 };
@@ -32,6 +36,7 @@ class FileSystem {
   // Fewer bytes at the end of the file.
   virtual Result<std::string> read(const std::string& path, std::uint64_t offset,
                                    std::size_t length) = 0;
+  virtual Result<UniqueFd> open(const std::string& path) = 0;  // for reading, for another process
   virtual Result<std::uint64_t> size(const std::string& path) = 0;
   virtual Status link(const std::string& from, const std::string& to) = 0;  // EEXIST
   virtual Status unlink(const std::string& path) = 0;

@@ -30,6 +30,10 @@ mail::Reply reply_for(const Error& error) {
   return reply_for(AcceptEnd::failed, {});
 }
 
+void log_not_stored(mail::QueueId id, const Error& error) {
+  log::Line(log::Level::error, "content_not_stored").kv("id", id.text()).kv("error", error.text);
+}
+
 bool is_sane(const mail::Envelope& envelope) {
   return !envelope.recipients.empty() && envelope.recipients.size() <= kEnvelopeRecipientsMax;
 }
@@ -58,7 +62,7 @@ void Intake::peer_lost(std::uint64_t peer) {
   auto found = peers_.find(peer);
   if (found == peers_.end()) return;
   for (auto& [id, transaction] : found->second.transactions)
-    if (!transaction.ending) drop(std::move(transaction.upload));
+    if (!transaction.ending) drop(id, std::move(transaction.upload));
   note_past_data(found->second, 0);
   peers_.erase(found);
   count_sessions();
@@ -81,7 +85,7 @@ bool Intake::frame(std::uint64_t number, ipc::FrameType type, std::string_view p
   if (found == peers_.end()) return false;
   Peer& peer = found->second;
   if (type == ipc::FrameType::submit) return submit(number, peer, payload);
-  if (type == ipc::FrameType::submit_open) return open(peer, payload);
+  if (type == ipc::FrameType::submit_open) return open(number, peer, payload);
   if (type == ipc::FrameType::submit_chunk) return chunk(number, peer, payload);
   if (type == ipc::FrameType::submit_end) return end(number, peer, payload);
   if (type == ipc::FrameType::submit_abort) return abort(peer, payload);
@@ -182,7 +186,7 @@ void Intake::hand_on(std::uint64_t number, NewMessage message,
   });
 }
 
-bool Intake::open(Peer& peer, std::string_view payload) {
+bool Intake::open(std::uint64_t number, Peer& peer, std::string_view payload) {
   ipc::SubmitOpen frame;
   if (!ipc::decode(payload, frame) || !is_sane(frame.envelope) || frame.id.value == 0) return false;
   if (peer.transactions.size() >= kOpenTransactionsMax) return false;
@@ -193,18 +197,43 @@ bool Intake::open(Peer& peer, std::string_view payload) {
   transaction.message.info.in_file = true;
   mark_restored(peer, transaction.message);
   transaction.upload = std::make_shared<Upload>();
-  queue_.worker().run([upload = transaction.upload, files = queue_.files(),
-                       id = frame.id]() -> ContentWorker::Completion {
-    Result<ContentFile> file = ContentFile::create(files, id);
-    if (file) {
-      upload->file = std::make_unique<ContentFile>(file.take());
-    } else {
-      upload->failed = true;
-      upload->error = file.error();
-    }
-    return nullptr;
-  });
+  transaction.lent = peer.counts;
+  queue_.worker().run(frame.id,
+                      [this, number, upload = transaction.upload, files = queue_.files(),
+                       id = frame.id, lent = transaction.lent]() -> ContentWorker::Completion {
+                        Result<ContentFile> file = ContentFile::create(files, id);
+                        if (file)
+                          upload->file = std::make_unique<ContentFile>(file.take());
+                        else
+                          upload->fail(file.error());
+                        if (!lent) return nullptr;
+                        auto other = std::make_shared<UniqueFd>();
+                        if (upload->file) {
+                          Result<UniqueFd> got = upload->file->lend();
+                          if (got)
+                            *other = got.take();
+                          else
+                            upload->fail(got.error());
+                        }
+                        return [this, number, id, upload, other] {
+                          lend(number, id, upload, std::move(*other));
+                        };
+                      });
   return true;
+}
+
+// Nobody is there any more, or takes it; or there is no file, and this is the end.
+void Intake::lend(std::uint64_t number, mail::QueueId id, const std::shared_ptr<Upload>& upload,
+                  UniqueFd file) {
+  auto peer = peers_.find(number);
+  if (peer == peers_.end()) return;
+  auto found = peer->second.transactions.find(id);
+  if (found == peer->second.transactions.end() || found->second.upload != upload) return;
+  if (file) return peer->second.connection->send(ipc::SubmitFile{id}, std::move(file));
+  log_not_stored(id, upload->error);
+  drop(id, upload);
+  peer->second.transactions.erase(found);
+  answer(number, id, reply_for(upload->error));
 }
 
 bool Intake::chunk(std::uint64_t number, Peer& peer, std::string_view payload) {
@@ -214,20 +243,18 @@ bool Intake::chunk(std::uint64_t number, Peer& peer, std::string_view payload) {
   // After a refusal chunks of that transaction may still be on their way.
   if (found == peer.transactions.end()) return true;
   Transaction& transaction = found->second;
-  if (transaction.sent == 0) transaction.message.message_id = message_id_in(frame.content);
   transaction.sent += frame.content.size();
-  if (transaction.ending || transaction.sent - transaction.stored > 2 * ipc::kSubmitWindow)
+  if (transaction.lent || transaction.ending ||
+      transaction.sent - transaction.stored > 2 * ipc::kSubmitWindow)
     return false;
-  queue_.worker().run([this, number, id = frame.id, upload = transaction.upload,
+  queue_.worker().run(frame.id,
+                      [this, number, id = frame.id, upload = transaction.upload,
                        bytes = std::string(frame.content)]() -> ContentWorker::Completion {
-    if (!upload->failed) {
-      if (Status s = upload->file->append(bytes); !s) {
-        upload->failed = true;
-        upload->error = s.error();
-      }
-    }
-    return [this, number, id, size = bytes.size()] { stored(number, id, size); };
-  });
+                        if (!upload->failed)
+                          if (Status s = upload->file->append(bytes); !s) upload->fail(s.error());
+                        return
+                            [this, number, id, size = bytes.size()] { stored(number, id, size); };
+                      });
   return true;
 }
 
@@ -251,28 +278,30 @@ bool Intake::end(std::uint64_t number, Peer& peer, std::string_view payload) {
   transaction.ending = true;
   transaction.message.info.size = frame.size;
   transaction.message.info.eight_bit = frame.eight_bit;
-  if (frame.size != transaction.sent) {
-    log::Line(log::Level::error, "size_differs")
-        .kv("id", frame.id.text())
-        .kv("announced", frame.size)
-        .kv("received", transaction.sent);
-    drop(std::move(transaction.upload));
-    peer.transactions.erase(found);
-    answer(number, frame.id, reply_for(AcceptEnd::failed, frame.id));
-    return true;
-  }
-  queue_.worker().run(
-      [this, number, id = frame.id, upload = transaction.upload]() -> ContentWorker::Completion {
-        if (!upload->failed) {
-          if (Status s = upload->file->finish(); !s) {
-            upload->failed = true;
-            upload->error = s.error();
-          }
-        }
-        upload->file.reset();
-        return [this, number, id, upload] { file_finished(number, id, upload); };
-      });
+  queue_.worker().run(frame.id,
+                      [this, number, id = frame.id, size = frame.size, files = queue_.files(),
+                       upload = transaction.upload]() -> ContentWorker::Completion {
+                        upload->finish(files, id, size);
+                        return [this, number, id, upload] { file_finished(number, id, upload); };
+                      });
   return true;
+}
+
+void Intake::Upload::fail(const Error& why) {
+  failed = true;
+  error = why;
+}
+
+// The history finds it by its Message-ID, which stands in the beginning; that is in memory still.
+void Intake::Upload::finish(const ContentFolder& files, mail::QueueId id, std::uint64_t size) {
+  if (!failed)
+    if (Status s = file->finish(size); !s) fail(s.error());
+  if (!failed) {
+    Result<std::string> head = files.read(id, 0, ipc::kInlineContentMax);
+    if (head) message_id = message_id_in(*head);
+  }
+  existed = file && file->existed();
+  file.reset();
 }
 
 // The content is on the disk under its name; now the rows. If the peer is gone, nobody was promised
@@ -282,7 +311,7 @@ void Intake::file_finished(std::uint64_t number, mail::QueueId id,
   auto peer = peers_.find(number);
   auto remove_file = [this, id, upload] {
     if (upload->existed) return;
-    queue_.worker().run([files = queue_.files(), id]() -> ContentWorker::Completion {
+    queue_.worker().run(id, [files = queue_.files(), id]() -> ContentWorker::Completion {
       (void)files.remove(id);
       return nullptr;
     });
@@ -292,10 +321,9 @@ void Intake::file_finished(std::uint64_t number, mail::QueueId id,
   PW_CHECK(found != peer->second.transactions.end());
   NewMessage message = std::move(found->second.message);
   peer->second.transactions.erase(found);
+  message.message_id = upload->message_id;
   if (upload->failed) {
-    log::Line(log::Level::error, "content_not_stored")
-        .kv("id", id.text())
-        .kv("error", upload->error.text);
+    log_not_stored(id, upload->error);
     return answer(number, id, reply_for(upload->error));
   }
   hand_on(number, std::move(message), [remove_file](AcceptEnd end) {
@@ -308,14 +336,14 @@ bool Intake::abort(Peer& peer, std::string_view payload) {
   if (!ipc::decode(payload, frame)) return false;
   auto found = peer.transactions.find(frame.id);
   if (found == peer.transactions.end() || found->second.ending) return true;
-  drop(std::move(found->second.upload));
+  drop(frame.id, std::move(found->second.upload));
   peer.transactions.erase(found);
   return true;
 }
 
 // The file goes where it was made: on the content thread, behind the chunks that still wait there.
-void Intake::drop(std::shared_ptr<Upload> upload) {
-  queue_.worker().run([upload = std::move(upload)]() -> ContentWorker::Completion {
+void Intake::drop(mail::QueueId id, std::shared_ptr<Upload> upload) {
+  queue_.worker().run(id, [upload = std::move(upload)]() -> ContentWorker::Completion {
     upload->file.reset();
     upload->failed = true;
     return nullptr;

@@ -1,5 +1,11 @@
 // New messages: frames of smtpd and sendmail become requests to the queue, and the commit becomes
-// their answer. Large content is written to its file while it arrives.
+// their answer. Large content goes to its file while it arrives: smtpd is lent the file and writes
+// itself; what comes in chunks is written here.
+//
+// What a lent file can be used for: an smtpd could write to it later than it should. It wrote all
+// of that message in any case, and an smtpd that was not taken over closes the file at its end; so
+// who takes one over gains nothing. Whoever may submit as sendmail is anybody, and is lent nothing:
+// he could let a file grow that nobody looks at any more.
 //
 // The order that the guarantee rests on: file synced and named, rows committed and synced, then
 // SubmitResult 250. A peer that goes away in the middle leaves nothing behind.
@@ -50,10 +56,15 @@ class Intake {
     Error error;
     bool failed = false;
     bool existed = false;
+    std::string message_id;
+
+    void fail(const Error& why);
+    void finish(const ContentFolder& files, mail::QueueId id, std::uint64_t size);
   };
   struct Transaction {
     NewMessage message;
     std::shared_ptr<Upload> upload;
+    bool lent = false;         // smtpd writes it
     std::uint64_t sent = 0;    // handed to the content thread
     std::uint64_t stored = 0;  // confirmed
     bool ending = false;
@@ -69,7 +80,9 @@ class Intake {
   };
 
   bool submit(std::uint64_t number, Peer& peer, std::string_view payload);
-  bool open(Peer& peer, std::string_view payload);
+  bool open(std::uint64_t number, Peer& peer, std::string_view payload);
+  void lend(std::uint64_t number, mail::QueueId id, const std::shared_ptr<Upload>& upload,
+            UniqueFd file);
   bool chunk(std::uint64_t number, Peer& peer, std::string_view payload);
   bool end(std::uint64_t number, Peer& peer, std::string_view payload);
   bool abort(Peer& peer, std::string_view payload);
@@ -84,7 +97,7 @@ class Intake {
   void hand_on(std::uint64_t number, NewMessage message, std::function<void(AcceptEnd)> on_end);
   void answer(std::uint64_t number, mail::QueueId id, const mail::Reply& reply);
   void note_past_data(Peer& peer, std::uint32_t sessions);
-  void drop(std::shared_ptr<Upload> upload);
+  void drop(mail::QueueId id, std::shared_ptr<Upload> upload);
 
   Queue& queue_;
   Probes& probes_;

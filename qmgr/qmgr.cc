@@ -81,7 +81,8 @@ Qmgr::~Qmgr() = default;
   Result<int> fd = net::bind_listener({{}, 0, config_.qmgr_socket()}, 0666);
   if (!fd) return fd.error();
   listener_ = std::make_unique<net::Listener>(
-      loop_, *fd, [this](net::Stream stream) { peers_->add(std::move(stream)); });
+      loop_, *fd, [this](net::Stream stream) { peers_->add(std::move(stream)); },
+      net::Carries::descriptors);
   return {};
 }
 

@@ -143,8 +143,8 @@ void Queue::share_content(std::unique_ptr<AcceptRequest> request) {
   std::vector<mail::QueueId> parts;
   for (const NewMessage& part : request->submission.parts) parts.push_back(part.info.id);
   mail::QueueId id = request->submission.message.info.id;
-  worker_->run([this, id, files = files_, parts = std::move(parts),
-                request = std::shared_ptr<AcceptRequest>(std::move(request))]() mutable {
+  worker_->run(id, [this, id, files = files_, parts = std::move(parts),
+                    request = std::shared_ptr<AcceptRequest>(std::move(request))]() mutable {
     Status shared = files.share(id, parts);
     return
         [this, request = std::move(request), error = shared ? std::string() : shared.error().text] {
@@ -314,7 +314,7 @@ void Queue::read_content(mail::QueueId id, bool in_file, std::uint64_t offset, s
     };
   };
   if (in_file) {
-    worker_->run([files = files_, id, offset, length, finish]() -> ContentWorker::Completion {
+    worker_->run(id, [files = files_, id, offset, length, finish]() -> ContentWorker::Completion {
       Result<std::string> bytes = files.read(id, offset, length);
       if (!bytes) return finish(bytes.error());
       return finish(std::optional<std::string>(bytes.take()));
@@ -323,6 +323,19 @@ void Queue::read_content(mail::QueueId id, bool in_file, std::uint64_t offset, s
   }
   store_->read([id, offset, length, finish](Store& store) -> StoreThread::Completion {
     return finish(store.content(id, offset, length));
+  });
+}
+
+void Queue::open_content(mail::QueueId id, std::uint64_t size, std::function<void(UniqueFd)> done) {
+  worker_->run(id, [files = files_, id, size, done = std::move(done)]() mutable {
+    auto file = std::make_shared<Result<UniqueFd>>(files.open(id, size));
+    return ContentWorker::Completion([id, file, done = std::move(done)] {
+      if (!*file)
+        log::Line(log::Level::error, "content_unreadable")
+            .kv("id", id.text())
+            .kv("error", file->error().text);
+      done(*file ? file->take() : UniqueFd());
+    });
   });
 }
 

@@ -265,7 +265,7 @@ void Queue::log_events(const MessageInfo& info, const std::vector<RecipientEvent
 // What is left over when we end before that is an orphan, which the next start removes.
 void Queue::remove_file(mail::QueueId id) {
   if (keep_files_) return kept_files_.push_back(id);
-  worker_->run([files = files_, id]() -> ContentWorker::Completion {
+  worker_->run(id, [files = files_, id]() -> ContentWorker::Completion {
     if (Status s = files.remove(id); !s)
       log::Line(log::Level::warning, "content_left").kv("error", s.error().text);
     return nullptr;

@@ -117,6 +117,8 @@ void Snapshot::link_files(std::size_t first) {
         for (std::size_t i = first; i < last && status; ++i) {
           if (!mail::QueueId::parse(names[i])) continue;
           status = disk.link(files.path() + "/" + names[i], folder + "/content/" + names[i]);
+          // Its message had gone before the copy began; only the file was still to go.
+          if (!status && status.error().code == ENOENT) status = {};
         }
         bool all_done = last == names.size();
         if (all_done && status) status = disk.sync_folder(folder + "/content");

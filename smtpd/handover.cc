@@ -1,11 +1,23 @@
 #include "smtpd/handover.h"
 
-#include <algorithm>
+#include <cerrno>
+#include <utility>
 
 #include "common/base/check.h"
 #include "common/base/text.h"
 
 namespace postwain::smtpd {
+
+namespace {
+
+// A write goes to another thread; smaller ones are not worth that.
+constexpr std::size_t kWriteAtLeast = 128U << 10;
+
+mail::Reply queue_full() {
+  return {452, {4, 3, 1}, "Mail system full, try again later"};
+}
+
+}  // namespace
 
 mail::Reply queue_unavailable() {
   return {451, {4, 3, 0}, "Queue unavailable, try again later"};
@@ -38,7 +50,7 @@ void Handover::grow(std::string& content) {
   if (over_) return content.clear();
   if (!streaming_ && content.size() <= ipc::kInlineContentMax) return;
   if (!streaming_) open_stream();
-  if (!over_) stream(content);
+  if (!over_) write_out(content);
 }
 
 void Handover::open_stream() {
@@ -48,31 +60,24 @@ void Handover::open_stream() {
   port_.send(ipc::SubmitOpen{id_, envelope_, arrival_});
 }
 
-// Sends chunks while the window is open and takes them out of the buffer.
-void Handover::stream(std::string& content) {
-  std::size_t done = 0;
-  while (done < content.size() && !window_full()) {
-    std::string_view chunk = std::string_view(content).substr(done, ipc::kContentChunk);
-    if (!eight_bit_) eight_bit_ = !is_ascii(chunk);
-    port_.send(ipc::SubmitChunk{id_, chunk});
-    sent_ += chunk.size();
-    done += chunk.size();
-  }
-  content.erase(0, done);
+void Handover::write_out(std::string& content) {
+  if (!file_ || writing_ > 0 || content.empty()) return;
+  if (content.size() < kWriteAtLeast && !finished_) return;
+  if (!eight_bit_) eight_bit_ = !is_ascii(content);
+  writing_ = content.size();
+  port_.write(id_, file_, std::exchange(content, std::move(spare_)));
 }
 
 void Handover::finish(std::string& content) {
   PW_CHECK(!finished_);
   finished_ = true;
   if (over_) return;
-  size_ = sent_ + content.size();
+  size_ = written_ + writing_ + content.size();
   if (!streaming_ && content.size() > ipc::kInlineContentMax) open_stream();
   if (over_) return;
   if (streaming_) {
-    stream(content);
     rest_ = &content;
-    if (content.empty()) end_stream();
-    return;
+    return go_on();
   }
   if (!port_.up()) return conclude(queue_unavailable());
   port_.watch(id_, *this);
@@ -85,22 +90,35 @@ void Handover::finish(std::string& content) {
   arrival_ = std::move(message.arrival);
 }
 
+void Handover::go_on() {
+  if (rest_ == nullptr) return owner_.window_opened();
+  write_out(*rest_);
+  if (!over_ && file_ && writing_ == 0 && rest_->empty()) end_stream();
+}
+
 void Handover::end_stream() {
   ended_ = true;
   rest_ = nullptr;
+  file_.reset();
   port_.send(ipc::SubmitEnd{id_, port_.past_data(), eight_bit_, size_});
 }
 
-void Handover::stored(std::uint64_t bytes) {
-  if (over_ || bytes < stored_ || bytes > sent_) return;
-  bool was_full = window_full();
-  stored_ = bytes;
-  if (rest_ != nullptr) {
-    stream(*rest_);
-    if (rest_->empty()) end_stream();
-    return;
+void Handover::lent(UniqueFd file) {
+  if (over_ || file_ || ended_) return;
+  file_ = std::make_shared<LentFile>();
+  file_->descriptor = std::move(file);
+  go_on();
+}
+
+void Handover::written(const Status& status, std::string buffer) {
+  if (over_) return;
+  if (!status) {
+    bool full = status.error().code == ENOSPC || status.error().code == EDQUOT;
+    return withdraw(full ? queue_full() : queue_unavailable());
   }
-  if (was_full && !window_full()) owner_.window_opened();
+  written_ += std::exchange(writing_, 0);
+  spare_ = std::move(buffer);
+  go_on();
 }
 
 void Handover::result(const mail::Reply& reply) {
@@ -109,9 +127,13 @@ void Handover::result(const mail::Reply& reply) {
 }
 
 void Handover::give_up() {
+  withdraw(queue_unavailable());
+}
+
+void Handover::withdraw(const mail::Reply& reply) {
   port_.forget(id_);
   if (streaming_ && !ended_ && port_.up()) port_.send(ipc::SubmitAbort{id_});
-  conclude(queue_unavailable());
+  conclude(reply);
 }
 
 void Handover::lost() {
@@ -121,6 +143,7 @@ void Handover::lost() {
 void Handover::conclude(const mail::Reply& reply) {
   if (over_) return;
   over_ = true;
+  file_.reset();
   --port_.past_data();
   owner_.handed_over(reply);
 }

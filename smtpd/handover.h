@@ -1,15 +1,18 @@
 // One message's way to qmgr, from the first octet of its content to qmgr's word. Small content goes
-// in one Submit frame when it is whole. Larger content streams: SubmitOpen, chunks, SubmitEnd,
-// never more than kSubmitWindow unconfirmed. Only qmgr's 250 means accepted; when qmgr is lost in
-// between nobody knows, and the client gets 451 (it will send again; the other copy may exist).
+// in one Submit frame when it is whole. Larger content streams: SubmitOpen, into the file that qmgr
+// lends, SubmitEnd; never more than kSubmitWindow waits to be written. Only qmgr's 250 means
+// accepted; when qmgr is lost in between nobody knows, and the client gets 451 (it will send again;
+// the other copy may exist).
 //
 // No sockets here: the port is the link to qmgr, or a test.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "common/ipc/messages.h"
+#include "smtpd/content_writer.h"
 
 namespace postwain::smtpd {
 
@@ -22,9 +25,10 @@ class QmgrPort {
   virtual bool up() const = 0;
   virtual void send(const ipc::Submit& message) = 0;
   virtual void send(const ipc::SubmitOpen& message) = 0;
-  virtual void send(const ipc::SubmitChunk& message) = 0;
   virtual void send(const ipc::SubmitEnd& message) = 0;
   virtual void send(const ipc::SubmitAbort& message) = 0;
+  // Appends to the file; the handover of that id hears how it went (written()).
+  virtual void write(mail::QueueId id, std::shared_ptr<LentFile> file, std::string bytes) = 0;
   // Frames and the loss of qmgr are told to the handover of that id, until forget().
   virtual void watch(mail::QueueId id, Handover& handover) = 0;
   virtual void forget(mail::QueueId id) = 0;
@@ -41,6 +45,7 @@ class Handover {
     virtual ~Owner() = default;
     // qmgr's word, or that there will be none. Once, and the last call.
     virtual void handed_over(const mail::Reply& reply) = 0;
+    // There is room again: grow() with what has come since.
     virtual void window_opened() = 0;
   };
 
@@ -53,13 +58,15 @@ class Handover {
 
   // The header says "TLS-Required: No". Before grow() and finish(): nothing has been sent yet.
   void set_tls_required_no();
-  // More content stands in the buffer. Streams it when it is beyond the inline size and takes what
-  // was sent out of the buffer.
+  // More content stands in the buffer. Streams it when it is beyond the inline size; then the
+  // buffer is exchanged for an empty one when it is worth a write.
   void grow(std::string& content);
   // The content is whole. The buffer must stay as it is until window_opened() or handed_over().
   void finish(std::string& content);
-  // The owner should stop reading content.
-  bool window_full() const { return sent_ - stored_ >= ipc::kSubmitWindow; }
+  // The owner should stop reading content; so much stands in its buffer.
+  bool window_full(std::size_t waiting) const {
+    return streaming_ && writing_ + waiting >= ipc::kSubmitWindow;
+  }
   bool over() const { return over_; }
   // qmgr has not answered for too long. What it has got whole it may still keep.
   void give_up();
@@ -71,13 +78,16 @@ class Handover {
 
   // From the port.
   void result(const mail::Reply& reply);
-  void stored(std::uint64_t bytes);
+  void lent(UniqueFd file);
+  void written(const Status& status, std::string buffer);
   void lost();
 
  private:
   void open_stream();
-  void stream(std::string& content);
+  void write_out(std::string& content);
+  void go_on();
   void end_stream();
+  void withdraw(const mail::Reply& reply);
   void conclude(const mail::Reply& reply);
 
   QmgrPort& port_;
@@ -85,10 +95,12 @@ class Handover {
   mail::QueueId id_;
   mail::Envelope envelope_;
   ipc::Arrival arrival_;
-  std::string* rest_ = nullptr;  // the owner's buffer while the window holds up its end
-  std::uint64_t size_ = 0;       // of the whole content, once finished
-  std::uint64_t sent_ = 0;
-  std::uint64_t stored_ = 0;
+  std::string* rest_ = nullptr;  // the owner's buffer, from finish() until all is written
+  std::shared_ptr<LentFile> file_;
+  std::string spare_;       // the buffer to go on with
+  std::uint64_t size_ = 0;  // of the whole content, once finished
+  std::uint64_t written_ = 0;
+  std::size_t writing_ = 0;  // on its way into the file
   bool streaming_ = false;
   bool finished_ = false;
   bool ended_ = false;  // qmgr has got all of it

@@ -12,6 +12,7 @@ constexpr std::size_t kLinkBacklogMax = 64U << 20;
 Intake::Intake(net::Loop& loop, const std::string& socket_path, const std::string& name,
                std::function<void()> on_up)
     : on_up_(std::move(on_up)),
+      writer_(loop),
       link_(loop, socket_path, ipc::Role::smtpd, name,
             daemon::QmgrLink::Callbacks{
                 .on_up =
@@ -39,7 +40,7 @@ mail::QueueId Intake::next_id(WallTime now) {
 
 bool Intake::frame(ipc::FrameType type, std::string_view payload) {
   if (type == ipc::FrameType::submit_result) return result(payload);
-  if (type == ipc::FrameType::chunks_stored) return chunks_stored(payload);
+  if (type == ipc::FrameType::submit_file) return lent(payload);
   if (type == ipc::FrameType::admission) return admission(payload);
   if (type == ipc::FrameType::probe_result) return probe_result(payload);
   return false;
@@ -57,11 +58,24 @@ bool Intake::result(std::string_view payload) {
   return true;
 }
 
-bool Intake::chunks_stored(std::string_view payload) {
-  ipc::ChunksStored message;
-  if (!ipc::decode(payload, message)) return false;
-  if (Handover* handover = find(message.id)) handover->stored(message.bytes);
+// Taken also for a handover that is over: the next frame has the next one.
+bool Intake::lent(std::string_view payload) {
+  ipc::SubmitFile message;
+  UniqueFd file = link_.take_descriptor();
+  if (!ipc::decode(payload, message) || !file) return false;
+  if (Handover* handover = find(message.id)) handover->lent(std::move(file));
   return true;
+}
+
+void Intake::write(mail::QueueId id, std::shared_ptr<LentFile> file, std::string bytes) {
+  writer_.write(std::move(file), std::move(bytes),
+                [this, id](const Status& status, std::string buffer) {
+                  if (!status)
+                    log::Line(log::Level::error, "content_not_written")
+                        .kv("id", id.text())
+                        .kv("error", status.error().text);
+                  if (Handover* handover = find(id)) handover->written(status, std::move(buffer));
+                });
 }
 
 bool Intake::admission(std::string_view payload) {

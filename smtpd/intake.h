@@ -25,9 +25,9 @@ class Intake final : public QmgrPort {
   bool up() const override { return link_.up(); }
   void send(const ipc::Submit& message) override { link_.send(message); }
   void send(const ipc::SubmitOpen& message) override { link_.send(message); }
-  void send(const ipc::SubmitChunk& message) override { link_.send(message); }
   void send(const ipc::SubmitEnd& message) override { link_.send(message); }
   void send(const ipc::SubmitAbort& message) override { link_.send(message); }
+  void write(mail::QueueId id, std::shared_ptr<LentFile> file, std::string bytes) override;
   void send(const ipc::ReceiverCounts& counts) { link_.send(counts); }
   void watch(mail::QueueId id, Handover& handover) override { watched_[id] = &handover; }
   void forget(mail::QueueId id) override { watched_.erase(id); }
@@ -42,7 +42,7 @@ class Intake final : public QmgrPort {
  private:
   bool frame(ipc::FrameType type, std::string_view payload);
   bool result(std::string_view payload);
-  bool chunks_stored(std::string_view payload);
+  bool lent(std::string_view payload);
   bool admission(std::string_view payload);
   bool probe_result(std::string_view payload);
   void down();
@@ -56,6 +56,7 @@ class Intake final : public QmgrPort {
   std::unordered_map<std::uint64_t, ProbeDone> probes_;
   std::uint64_t last_probe_ = 0;
   std::uint32_t past_data_ = 0;
+  ContentWriter writer_;
   daemon::QmgrLink link_;
 };
 

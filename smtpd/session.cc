@@ -150,7 +150,7 @@ void Session::flush() {
 }
 
 void Session::adjust_reading() {
-  bool window_full = handover_ && !handover_->over() && handover_->window_full();
+  bool window_full = handover_ && !handover_->over() && handover_->window_full(content_.size());
   bool want = !window_full && engine_.buffered() < kInputMax && channel_->pending() < kOutputMax;
   if (want == reading_) return;
   reading_ = want;
@@ -408,7 +408,8 @@ void Session::handed_over(const mail::Reply& reply) {
 
 void Session::window_opened() {
   if (over_ || !handover_) return;
-  patience_.enter(Patience::Phase::content, shared_.loop.now());
+  if (patience_.phase() == Patience::Phase::qmgr)
+    patience_.enter(Patience::Phase::content, shared_.loop.now());
   handover_->grow(content_);
   pump();
 }

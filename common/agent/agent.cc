@@ -17,6 +17,7 @@ using mail::Blame;
 using mail::Disposition;
 using mail::Stage;
 
+constexpr std::size_t kReadsMax = 1U << 20;  // an attempt has one at most
 constexpr Duration kSweepEvery = std::chrono::seconds(10);
 constexpr Duration kDrainStep = std::chrono::milliseconds(20);
 
@@ -54,6 +55,7 @@ Agent::Agent(net::Loop& loop, const config::Config& config, HostFinder& finder, 
                 connections_possible()},
       sweep_timer_(loop),
       drain_timer_(loop),
+      reader_(loop, kReadsMax),
       link_(loop, config.qmgr_socket(), setup_.role, setup_.name,
             daemon::QmgrLink::Callbacks{
                 .on_up = [this](const ipc::Welcome&) { qmgr_up(); },
@@ -78,7 +80,7 @@ Agent::~Agent() {
 
 bool Agent::frame(ipc::FrameType type, std::string_view payload) {
   if (type == ipc::FrameType::lease) return take_lease(payload);
-  if (type == ipc::FrameType::content_chunk) return take_chunk(payload);
+  if (type == ipc::FrameType::content) return take_content(payload);
   if (type == ipc::FrameType::token) return take_token(payload);
   return false;
 }
@@ -105,14 +107,24 @@ std::string Agent::spare_buffer() {
   return buffer;
 }
 
-bool Agent::take_chunk(std::string_view payload) {
-  ipc::ContentChunk chunk;
-  if (!ipc::decode(payload, chunk)) return false;
-  auto found = leases_.find(chunk.lease);
-  // The attempt may have ended while the chunk was on its way.
-  if (found == leases_.end() || found->second->connection == nullptr) return true;
+// The attempt may have ended while its content was on its way; the descriptor is taken all the
+// same.
+bool Agent::take_content(std::string_view payload) {
+  ipc::Content content;
+  if (!ipc::decode(payload, content)) return false;
+  UniqueFd file;
+  if (content.kind == ipc::Content::Kind::file) {
+    file = link_.take_descriptor();
+    if (!file) return false;
+  }
+  auto found = leases_.find(content.lease);
+  if (found == leases_.end()) return true;
   Attempt& attempt = *found->second;
-  if (chunk.failed || !attempt.feed.arrived(chunk.offset, chunk.content))
+  if (content.kind == ipc::Content::Kind::whole) attempt.feed.give(content.content);
+  if (content.kind == ipc::Content::Kind::file) attempt.feed.give(std::move(file));
+  if (content.kind == ipc::Content::Kind::missing) attempt.feed.fail();
+  if (attempt.connection == nullptr) return true;
+  if (content.kind == ipc::Content::Kind::missing)
     attempt.connection->content_failed();
   else
     attempt.connection->content_arrived();
@@ -128,9 +140,31 @@ Destination& Agent::destination_for(const ipc::Lease& lease) {
   return *destination;
 }
 
-void Agent::request_content(Attempt& attempt, std::uint64_t offset, std::uint32_t length) {
+void Agent::request_content(Attempt& attempt) {
   if (link_.up() && !attempt.dropped && !attempt.orphaned)
-    link_.send(ipc::ContentRequest{attempt.lease().lease, offset, length});
+    link_.send(ipc::ContentRequest{attempt.lease().lease, false});
+}
+
+void Agent::content_unreadable(Attempt& attempt) {
+  log::Line(log::Level::error, "content_unreadable").kv("id", attempt.lease().id.text());
+  if (link_.up() && !attempt.dropped && !attempt.orphaned)
+    link_.send(ipc::ContentRequest{attempt.lease().lease, true});
+}
+
+void Agent::load_content(Attempt& attempt) {
+  bool taken = reader_.run([this, lease = attempt.lease().lease, file = attempt.feed.file(),
+                            offset = attempt.feed.offset()] {
+    auto block = std::make_shared<Result<std::string>>(ContentFeed::read(*file, offset));
+    return [this, lease, offset, block] { loaded(lease, offset, std::move(*block)); };
+  });
+  PW_CHECK(taken);
+}
+
+void Agent::loaded(std::uint64_t lease, std::uint64_t offset, Result<std::string> block) {
+  auto found = leases_.find(lease);
+  if (found == leases_.end()) return;
+  found->second->feed.loaded(offset, std::move(block));
+  if (found->second->connection != nullptr) found->second->connection->content_arrived();
 }
 
 std::uint64_t Agent::request_token(const std::string& command, bool refused, TokenDone done) {

@@ -20,6 +20,7 @@
 #include "common/agent/services.h"
 #include "common/config/config.h"
 #include "common/daemon/qmgr_link.h"
+#include "common/daemon/worker.h"
 #include "common/net/loop.h"
 
 namespace postwain::agent {
@@ -48,13 +49,16 @@ class Agent : private AttemptSink {
  private:
   void settled(Attempt& attempt, std::size_t row, mail::Outcome outcome) override;
   void finished(Attempt& attempt) override;
-  void request_content(Attempt& attempt, std::uint64_t offset, std::uint32_t length) override;
+  void request_content(Attempt& attempt) override;
+  void load_content(Attempt& attempt) override;
+  void content_unreadable(Attempt& attempt) override;
   std::uint64_t request_token(const std::string& command, bool refused, TokenDone done) override;
   void forget_token(std::uint64_t request) override { tokens_.erase(request); }
 
   bool frame(ipc::FrameType type, std::string_view payload);
   bool take_lease(std::string_view payload);
-  bool take_chunk(std::string_view payload);
+  bool take_content(std::string_view payload);
+  void loaded(std::uint64_t lease, std::uint64_t offset, Result<std::string> block);
   bool take_token(std::string_view payload);
   void refuse_tokens(const std::string& why);
   Destination& destination_for(const ipc::Lease& lease);
@@ -97,6 +101,7 @@ class Agent : private AttemptSink {
   bool draining_ = false;
   bool drained_ = false;
   bool was_up_ = false;
+  daemon::Worker reader_;  // of content that is on the disk only
   daemon::QmgrLink link_;
 };
 

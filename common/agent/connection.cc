@@ -15,6 +15,7 @@ namespace postwain::agent {
 
 namespace {
 
+constexpr std::string_view kUnreadable = "the content of the message cannot be read";
 constexpr std::size_t kOutputKept = 128U << 10;  // capacity a connection keeps between flights
 
 smtp::TlsUse tls_use(mail::TlsLevel level) {
@@ -150,7 +151,7 @@ void Connection::pump() {
       more = true;
       start(*attempt);
     }
-    feed_content();
+    if (feed_content()) more = true;
   }
   flush();
   mark_stages();
@@ -293,17 +294,34 @@ void Connection::forget(Attempt& attempt) {
   std::erase(running_, &attempt);
 }
 
-void Connection::feed_content() {
-  while (feeding_ != nullptr) {
-    while (auto request = feeding_->feed.next_request())
-      services_.sink.request_content(*feeding_, request->offset, request->length);
-    if (!feeding_->feed.has_chunk() || channel_->pending() > kSendAheadMax) return;
-    ContentFeed::Chunk chunk = feeding_->feed.take();
-    engine_.give_content(feeding_->serial(), chunk.bytes, chunk.last);
-    if (chunk.last) feeding_ = nullptr;
-    // The last chunk leaves with what pump() sends next, perhaps the following envelope.
+// True when that ended the attempt: there is something to hear from the engine.
+bool Connection::feed_content() {
+  while (feeding_ != nullptr && channel_->pending() <= kSendAheadMax) {
+    ContentFeed& feed = feeding_->feed;
+    switch (feed.next()) {
+      case ContentFeed::Next::take:
+        break;
+      case ContentFeed::Next::ask:
+        services_.sink.request_content(*feeding_);
+        return false;
+      case ContentFeed::Next::load:
+        services_.sink.load_content(*feeding_);
+        return false;
+      case ContentFeed::Next::wait:
+      case ContentFeed::Next::nothing:
+        return false;
+      case ContentFeed::Next::broken:
+        services_.sink.content_unreadable(*feeding_);
+        engine_.abandon(kUnreadable);
+        return true;
+    }
+    ContentFeed::Block block = feed.take();
+    engine_.give_content(feeding_->serial(), block.bytes, block.last);
+    if (block.last) feeding_ = nullptr;
+    // The last block leaves with what pump() sends next, perhaps the following envelope.
     if (feeding_ != nullptr) flush();
   }
+  return false;
 }
 
 void Connection::flush() {
@@ -324,7 +342,7 @@ mail::Outcome Connection::complete(mail::Outcome outcome) const {
 }
 
 void Connection::content_failed() {
-  abandon("the content of the message cannot be read");
+  abandon(kUnreadable);
 }
 
 void Connection::abandon(std::string_view why) {

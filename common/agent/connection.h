@@ -114,7 +114,7 @@ class Connection {
   void start(Attempt& attempt);
   Attempt& running(std::uint64_t key);
   void forget(Attempt& attempt);
-  void feed_content();
+  bool feed_content();
   void flush();
   mail::Outcome complete(mail::Outcome outcome) const;
 

@@ -1,43 +1,85 @@
 #include "common/agent/content_feed.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
+#include <sys/uio.h>
+#include <unistd.h>
+
 #include "common/base/check.h"
-#include "common/ipc/messages.h"
 
 namespace postwain::agent {
 
-std::optional<ContentFeed::Request> ContentFeed::next_request() {
-  if (under_way_ + held_.size() >= kReadAhead || requested_ == size_) return std::nullopt;
-  auto length =
-      static_cast<std::uint32_t>(std::min<std::uint64_t>(ipc::kContentChunk, size_ - requested_));
-  Request request{requested_, length};
-  requested_ += length;
-  ++under_way_;
-  return request;
+void ContentFeed::start_again() {
+  all_taken_ = false;
+  taken_ = 0;
+  block_ = whole_;
 }
 
-bool ContentFeed::arrived(std::uint64_t offset, std::string_view bytes) {
-  std::uint64_t expected = std::min<std::uint64_t>(ipc::kContentChunk, size_ - received_);
-  if (under_way_ == 0 || offset != received_ || bytes.size() != expected) return false;
-  --under_way_;
-  received_ += bytes.size();
-  held_.emplace_back(bytes);
-  return true;
+ContentFeed::Next ContentFeed::next() {
+  if (all_taken_) return Next::nothing;
+  if (broken_) return Next::broken;
+  if (!block_.empty() || size_ == 0) return Next::take;
+  if (file_ && !loading_) return read_what_is_in_memory();
+  return std::exchange(asked_, true) ? Next::wait : Next::ask;
 }
 
-ContentFeed::Chunk ContentFeed::take() {
-  PW_CHECK(has_chunk());
-  Chunk chunk{};
-  if (!held_.empty()) {
-    chunk.bytes = std::move(held_.front());
-    held_.pop_front();
+std::size_t ContentFeed::wanted() const {
+  return static_cast<std::size_t>(std::min<std::uint64_t>(kBlock, size_ - taken_));
+}
+
+// Whatever keeps the system from answering at once, the background read finds out.
+ContentFeed::Next ContentFeed::read_what_is_in_memory() {
+  if (!buffer_) buffer_ = std::make_unique_for_overwrite<char[]>(kBlock);
+  iovec part{buffer_.get(), wanted()};
+  ssize_t count = ::preadv2(file_->get(), &part, 1, static_cast<off_t>(taken_), RWF_NOWAIT);
+  if (count > 0) {
+    block_ = std::string_view(buffer_.get(), static_cast<std::size_t>(count));
+    return Next::take;
   }
-  taken_ += chunk.bytes.size();
-  all_taken_ = taken_ == size_;
-  chunk.last = all_taken_;
-  return chunk;
+  loading_ = true;
+  return Next::load;
+}
+
+void ContentFeed::give(std::string_view whole) {
+  if (file_ || !block_.empty()) return;
+  whole_ = whole;
+  block_ = whole_;
+  broken_ = whole_.size() != size_;
+}
+
+void ContentFeed::give(UniqueFd file) {
+  if (!file_) file_ = std::make_shared<const UniqueFd>(std::move(file));
+}
+
+Result<std::string> ContentFeed::read(const UniqueFd& file, std::uint64_t offset) {
+  std::string bytes(kBlock, '\0');
+  for (;;) {
+    ssize_t count = ::pread(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return system_error("read of content", errno);
+    if (count == 0) return Error{"content ends too early", EIO};
+    bytes.resize(static_cast<std::size_t>(count));
+    return bytes;
+  }
+}
+
+// It may have begun again meanwhile.
+void ContentFeed::loaded(std::uint64_t offset, Result<std::string> block) {
+  if (!std::exchange(loading_, false) || offset != taken_) return;
+  broken_ = !block;
+  if (broken_) return;
+  loaded_ = block.take();
+  block_ = std::string_view(loaded_).substr(0, wanted());
+}
+
+ContentFeed::Block ContentFeed::take() {
+  PW_CHECK(!all_taken_ && (!block_.empty() || size_ == 0));
+  Block out{std::exchange(block_, {}), false};
+  taken_ += out.bytes.size();
+  all_taken_ = out.last = taken_ == size_;
+  return out;
 }
 
 }  // namespace postwain::agent

@@ -1,51 +1,70 @@
-// The content of one attempt when it is not in the lease: asked for chunk by chunk, at most
-// kReadAhead chunks ahead of the wire, so that a large message is never whole in memory. Pure
-// bookkeeping; who asks and who sends is agent.h and connection.h.
+// The content of one attempt when it is not in the lease: asked for when it is needed, then read
+// from the file that qmgr lends, a block at a time, so that a large message is never whole in
+// memory. What the system has in memory is read at once; for the rest a read in the background is
+// asked for, since a disk may take its time and other connections must not wait for it.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
+
+#include "common/base/file.h"
+#include "common/base/result.h"
 
 namespace postwain::agent {
 
 class ContentFeed {
  public:
-  static constexpr std::size_t kReadAhead = 2;
+  static constexpr std::size_t kBlock = 64U << 10;
 
   explicit ContentFeed(std::uint64_t size) : size_(size) {}
-  // From the beginning once more, after the last chunk has been taken.
-  void start_again() {
-    if (all_taken_) *this = ContentFeed(size_);
-  }
+  // From the beginning, whatever was taken before.
+  void start_again();
 
-  struct Request {
-    std::uint64_t offset;
-    std::uint32_t length;
+  // What there is to do before the next block can be taken.
+  enum class Next : std::uint8_t {
+    take,    // nothing
+    ask,     // ask qmgr for the content; said once
+    load,    // read() in the background, then loaded(); said once for each block
+    wait,    // for one of these
+    broken,  // the content is not what the lease said
+    nothing  // all of it was taken
   };
-  // What to ask for next; nothing while enough is under way or held, or all has been asked for.
-  std::optional<Request> next_request();
-  // False when it is not what was asked for: the content cannot be trusted any more.
-  [[nodiscard]] bool arrived(std::uint64_t offset, std::string_view bytes);
+  Next next();
 
-  bool has_chunk() const { return !held_.empty() || (size_ == 0 && !all_taken_); }
-  struct Chunk {
-    std::string bytes;
+  void give(std::string_view whole);  // all of it
+  void give(UniqueFd file);
+  void fail() { broken_ = true; }
+
+  // Of the file, blocking; runs on another thread, and may outlive the feed.
+  std::shared_ptr<const UniqueFd> file() const { return file_; }
+  std::uint64_t offset() const { return taken_; }
+  static Result<std::string> read(const UniqueFd& file, std::uint64_t offset);
+  void loaded(std::uint64_t offset, Result<std::string> block);
+
+  struct Block {
+    std::string_view bytes;  // until the next call
     bool last;
   };
-  Chunk take();
+  Block take();
 
  private:
+  Next read_what_is_in_memory();
+  std::size_t wanted() const;
+
   std::uint64_t size_;
-  std::uint64_t requested_ = 0;  // bytes
-  std::uint64_t received_ = 0;
   std::uint64_t taken_ = 0;
-  std::size_t under_way_ = 0;  // requests
+  bool asked_ = false;
+  bool loading_ = false;
   bool all_taken_ = false;
-  std::deque<std::string> held_;
+  bool broken_ = false;
+  std::shared_ptr<const UniqueFd> file_;
+  std::string whole_;
+  std::unique_ptr<char[]> buffer_;
+  std::string loaded_;
+  std::string_view block_;  // the next, if it is there
 };
 
 }  // namespace postwain::agent

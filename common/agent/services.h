@@ -26,7 +26,11 @@ class AttemptSink {
   // Every recipient is settled and nobody works on it any more. It stays alive until the end of
   // this turn of the loop.
   virtual void finished(Attempt& attempt) = 0;
-  virtual void request_content(Attempt& attempt, std::uint64_t offset, std::uint32_t length) = 0;
+  // content_arrived() or content_failed() of its connection follows, later, if it still has one.
+  virtual void request_content(Attempt& attempt) = 0;
+  virtual void load_content(Attempt& attempt) = 0;
+  // The file that came is not what the lease said.
+  virtual void content_unreadable(Attempt& attempt) = 0;
   // The access token that a command of the configuration prints. refused: the next hop did not take
   // the last one. done comes once, later, unless the number returned is forgotten before.
   using TokenDone = std::function<void(const ipc::Token&)>;

@@ -41,6 +41,11 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 bool is_ascii(std::string_view text) {
   const char* p = text.data();
   std::size_t left = text.size();
+  for (; left >= 32; p += 32, left -= 32) {
+    std::uint64_t words[4];
+    std::memcpy(words, p, 32);
+    if ((words[0] | words[1] | words[2] | words[3]) & 0x8080808080808080ULL) return false;
+  }
   for (; left >= 8; p += 8, left -= 8) {
     std::uint64_t word;
     std::memcpy(&word, p, 8);

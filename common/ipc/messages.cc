@@ -158,6 +158,9 @@ PW_VISIT(SubmitChunk) {
 PW_VISIT(SubmitEnd) {
   fields(a, v.id, v.past_data, v.eight_bit, v.size);
 }
+PW_VISIT(SubmitFile) {
+  field(a, v.id);
+}
 PW_VISIT(SubmitAbort) {
   field(a, v.id);
 }
@@ -198,10 +201,12 @@ PW_VISIT(ReceiverCounts) {
   list_field(a, v.numbers);
 }
 PW_VISIT(ContentRequest) {
-  fields(a, v.lease, v.offset, v.length);
+  fields(a, v.lease, v.unreadable);
 }
-PW_VISIT(ContentChunk) {
-  fields(a, v.lease, v.offset, v.failed, v.content);
+PW_VISIT(Content) {
+  field(a, v.lease);
+  enum_field(a, v.kind, Content::Kind::missing);
+  field(a, v.content);
 }
 PW_VISIT(TokenRequest) {
   fields(a, v.request, v.command, v.refused);
@@ -276,6 +281,7 @@ PW_MESSAGE(Submit)
 PW_MESSAGE(SubmitOpen)
 PW_MESSAGE(SubmitChunk)
 PW_MESSAGE(SubmitEnd)
+PW_MESSAGE(SubmitFile)
 PW_MESSAGE(SubmitAbort)
 PW_MESSAGE(Restore)
 PW_MESSAGE(ReceiverCounts)
@@ -286,7 +292,7 @@ PW_MESSAGE(Probe)
 PW_MESSAGE(ProbeResult)
 PW_MESSAGE(Lease)
 PW_MESSAGE(ContentRequest)
-PW_MESSAGE(ContentChunk)
+PW_MESSAGE(Content)
 PW_MESSAGE(TokenRequest)
 PW_MESSAGE(Token)
 PW_MESSAGE(Outcomes)

@@ -21,9 +21,9 @@
 
 namespace postwain::ipc {
 
-constexpr std::uint16_t kProtocolVersion = 7;
+constexpr std::uint16_t kProtocolVersion = 8;
 constexpr std::size_t kFrameMax = 8U << 20;  // a frame larger than this closes the connection
-constexpr std::size_t kInlineContentMax = 64U << 10;  // larger content travels in chunks
+constexpr std::size_t kInlineContentMax = 64U << 10;  // larger content is in a file
 constexpr std::size_t kContentChunk = 64U << 10;
 constexpr std::size_t kSubmitWindow = 512U << 10;  // unconfirmed content bytes of one transaction
 
@@ -44,9 +44,10 @@ enum class FrameType : std::uint16_t {
   chunks_stored = 21,
   admission = 22,
   probe_result = 23,
+  submit_file = 24,
   // delivery: qmgr to agent
   lease = 30,
-  content_chunk = 31,
+  content = 31,
   token = 32,
   // agent to qmgr
   content_request = 40,
@@ -109,8 +110,9 @@ struct Submit {
   std::string_view content;  // as to be delivered: CRLF lines, our Received field first
 };
 
-// The same for large content: open, chunks, end. qmgr confirms stored bytes; not more than
-// kSubmitWindow may be open.
+// The same for large content: open, the content, end. smtpd gets the file (SubmitFile) and writes
+// the content into it itself. Others (whoever may submit as sendmail is anybody) send chunks; qmgr
+// confirms stored bytes, and not more than kSubmitWindow may be open.
 struct SubmitOpen {
   static constexpr FrameType kType = FrameType::submit_open;
   mail::QueueId id;
@@ -121,6 +123,12 @@ struct SubmitChunk {
   static constexpr FrameType kType = FrameType::submit_chunk;
   mail::QueueId id;
   std::string_view content;
+};
+// To smtpd, with a descriptor: the content goes there, from the beginning. SubmitResult instead of
+// it: there is none, and the transaction is over.
+struct SubmitFile {
+  static constexpr FrameType kType = FrameType::submit_file;
+  mail::QueueId id;
 };
 struct SubmitEnd {
   static constexpr FrameType kType = FrameType::submit_end;
@@ -212,14 +220,19 @@ struct Lease : mail::Approach {
 struct ContentRequest {
   static constexpr FrameType kType = FrameType::content_request;
   std::uint64_t lease = 0;
-  std::uint64_t offset = 0;
-  std::uint32_t length = 0;  // at most kContentChunk
+  // Not a request: the file that came is shorter than the lease said, or cannot be read, and the
+  // attempt ends. No answer.
+  bool unreadable = false;
 };
-struct ContentChunk {
-  static constexpr FrameType kType = FrameType::content_chunk;
+struct Content {
+  static constexpr FrameType kType = FrameType::content;
+  enum class Kind : std::uint8_t {
+    whole,   // `content` is all of it
+    file,    // a descriptor comes with this frame, for reading only
+    missing  // it cannot be had: the attempt must stop without an end of data
+  };
   std::uint64_t lease = 0;
-  std::uint64_t offset = 0;
-  bool failed = false;  // content cannot be read: the attempt must stop without an end of data
+  Kind kind = Kind::missing;
   std::string_view content;
 };
 

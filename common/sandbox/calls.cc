@@ -28,6 +28,7 @@ constexpr Calls kBase = {
     SCMP_SYS(readv),
     SCMP_SYS(writev),
     SCMP_SYS(pread64),
+    SCMP_SYS(preadv2),
     SCMP_SYS(pwrite64),
     SCMP_SYS(close),
     SCMP_SYS(close_range),
@@ -279,6 +280,7 @@ void allow_what_it_needs(Filter& filter, Profile profile) {
     case Profile::receiver:
       allow_sockets(filter, {AF_UNIX, AF_INET, AF_INET6});
       filter.rules(SCMP_ACT_ALLOW, kAccepting);
+      filter.allow(SCMP_SYS(sync_file_range));  // of files that qmgr lends
       allow_reading(filter);
       break;
     case Profile::sender:

@@ -23,6 +23,8 @@ class Output final : public qmgr::OutputFile {
     if (done) offset_ += bytes.size();
     return done;
   }
+  Result<UniqueFd> lend() override { return system_error(path_, ENOTSUP); }
+  Result<std::uint64_t> size() override { return offset_; }
   Status sync() override { return forget_sync_ ? Status() : status(path_, disk_.sync(inode_)); }
   Status close() override { return {}; }
 
@@ -51,6 +53,10 @@ Result<std::string> Files::read(const std::string& path, std::uint64_t offset, s
   if (number == 0) number = disk_.read(inode, offset, length, bytes);
   if (number != 0) return system_error(path, number);
   return bytes;
+}
+
+Result<UniqueFd> Files::open(const std::string& path) {
+  return system_error(path, ENOTSUP);
 }
 
 Result<std::uint64_t> Files::size(const std::string& path) {

@@ -69,7 +69,8 @@ class Load:
         recipients = [f"user{n}@{source.choice(('relay.test', 'store.test'))}" for n in users]
         if source.random() < 0.1:
             recipients.append("refused@" + source.choice(("relay.test", "store.test")))
-        size = 90_000 if source.random() < 0.03 else source.randrange(100, 6000)
+        large = source.random() < 0.05
+        size = source.randrange(90_000, 600_000) if large else source.randrange(100, 6000)
         body = source.randbytes(size // 2).hex().encode()
         lines = b"".join(body[at:at + 76] + b"\r\n" for at in range(0, len(body), 76))
         content = b"X-Key: " + key.encode() + b"\r\n" + message("load", lines)

@@ -141,6 +141,16 @@ class Content(FaultCase):
         self.held()
         self.assertEqual([], self.sink.messages)
 
+    def test_content_that_only_the_disk_has(self):
+        """Read in the background, while the other connections go on."""
+        _, path = self.lose_content()
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        arrived, = self.sink.wait_delivered("bob@example.test")
+        self.assertIn(b"0123456789abcdef\r\n" * 10000, arrived.content)
+        self.mta.wait_queue_empty()
+
     def test_released_when_the_file_is_back(self):
         identity, path = self.lose_content()
         os.rename(path, path + ".elsewhere")

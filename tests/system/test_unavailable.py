@@ -1,5 +1,6 @@
 """Parts that are away: a session gets 4xx, nothing is lost, and all goes on when they are back."""
 
+import glob
 import os
 import signal
 import subprocess
@@ -195,6 +196,31 @@ class DiskFull(PostwainTestCase):
         self.mta.wait_queue_empty()
         self.assertEqual([1, 1], [len(self.sink.delivered(f"{n}@example.test"))
                                   for n in ("one", "two")])
+
+    def test_full_in_the_middle_of_a_large_message(self):
+        """Refused with the reason at its end, nothing of it is left, and the session goes on."""
+        self.begin()
+        part = self.spool + "/content/*.part"
+        half = message("large", b"0123456789abcdef\r\n" * 25000)
+        with SmtpClient(self.mta.port) as client:
+            for line in ("MAIL FROM:<a@s.test>", "RCPT TO:<large@example.test>", "DATA"):
+                self.assertLess(client.command(line)[0], 400)
+            client.send(half)
+            wait_until(lambda: any(os.path.getsize(p) > 0 for p in glob.glob(part)), 20,
+                       "the beginning in its file")
+            self.fill()
+            client.send(b"0123456789abcdef\r\n" * 25000 + b".\r\n")
+            code, text = client.reply()
+            self.assertEqual((452, "4.3.1"), (code, text.split()[0]))
+            wait_until(lambda: not glob.glob(part), 20, "the end of the file")
+            self.assertTrue(self.mta.has_event("content_not_written"), self.mta.tail())
+            os.unlink(self.spool + "/filler")
+            wait_until(lambda: self.refusal() is None, 60, "acceptance")
+            self.assertEqual(250, client.mail("a@s.test", ["large@example.test"], half)[0])
+        arrived, = self.sink.wait_delivered("large@example.test")
+        self.assertIn(b"0123456789abcdef\r\n" * 25000, arrived.content)
+        self.mta.wait_queue_empty()
+        self.assertEqual([], glob.glob(self.spool + "/content/*"))
 
     def refusal(self):
         """The 4xx to a whole message, None when it was accepted; anything else is an error."""

@@ -4,6 +4,7 @@
 
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -158,15 +159,18 @@ class Qmgr {
 
   void listen() {
     int fd = net::bind_listener({{}, 0, path_}).take();
-    listener_ = std::make_unique<net::Listener>(loop_, fd, [this](net::Stream stream) {
-      connection_ = std::make_unique<daemon::IpcConnection>(
-          loop_, std::move(stream),
-          daemon::IpcConnection::Callbacks{
-              .on_frame = [this](ipc::FrameType type,
-                                 std::string_view payload) { return frame(type, payload); },
-              .on_closed = [](const std::string&) {},
-              .on_drained = {}});
-    });
+    listener_ = std::make_unique<net::Listener>(
+        loop_, fd,
+        [this](net::Stream stream) {
+          connection_ = std::make_unique<daemon::IpcConnection>(
+              loop_, std::move(stream),
+              daemon::IpcConnection::Callbacks{
+                  .on_frame = [this](ipc::FrameType type,
+                                     std::string_view payload) { return frame(type, payload); },
+                  .on_closed = [](const std::string&) {},
+                  .on_drained = {}});
+        },
+        net::Carries::descriptors);
   }
   void die() {
     connection_.reset();
@@ -179,7 +183,9 @@ class Qmgr {
   }
 
   bool up = false;
-  bool serve_content = true;
+  // How content that is not in a lease is served.
+  enum class Serve { whole, file, short_file, missing };
+  Serve serve = Serve::file;
   std::string content;
   std::vector<ipc::ContentRequest> requests;
   struct Answer {
@@ -213,13 +219,18 @@ class Qmgr {
     ipc::ContentRequest request;
     REQUIRE(ipc::decode(payload, request));
     requests.push_back(request);
-    if (!serve_content) {
-      send(ipc::ContentChunk{request.lease, request.offset, true, {}});
-      return true;
-    }
-    send(ipc::ContentChunk{request.lease, request.offset, false,
-                           std::string_view(content).substr(request.offset, request.length)});
+    if (!request.unreadable) serve_content(request.lease);
     return true;
+  }
+  void serve_content(std::uint64_t lease) {
+    using Kind = ipc::Content::Kind;
+    if (serve == Serve::missing) return send(ipc::Content{lease, Kind::missing, {}});
+    if (serve == Serve::whole) return send(ipc::Content{lease, Kind::whole, content});
+    UniqueFd file(::memfd_create("content", MFD_CLOEXEC));
+    std::string_view bytes = content;
+    if (serve == Serve::short_file) bytes.remove_suffix(1);
+    REQUIRE(write_all(file.get(), bytes).ok());
+    connection_->send(ipc::Content{lease, Kind::file, {}}, std::move(file));
   }
 
   net::Loop& loop_;

@@ -223,28 +223,51 @@ TEST_CASE("a host whose records cannot be had is not spoken to") {
   CHECK(w.server.connections == 0);
 }
 
-TEST_CASE("large content is pulled, with at most two chunks ahead") {
+TEST_CASE("content that is not in the lease is asked for once, and read from its file") {
   World w;
   for (int i = 0; i < 9000; ++i)
     w.qmgr.content += ". line " + std::to_string(i) + std::string(40, 'x') + "\r\n";
   ipc::Lease lease = w.lease({"a@y"}, {});
   lease.inlined = false;
   lease.size = w.qmgr.content.size();
+  using Serve = Qmgr::Serve;
   SECTION("whole") {
+    w.qmgr.serve = GENERATE(Serve::whole, Serve::file);
     w.qmgr.send(lease);
     w.until([&] { return w.done(lease.lease); });
     CHECK(w.text(lease.lease) == "delivered final_reply nobody");
     CHECK(w.server.messages[0] == w.qmgr.content);
-    CHECK(w.qmgr.requests.size() ==
-          (w.qmgr.content.size() + ipc::kContentChunk - 1) / ipc::kContentChunk);
+    CHECK(w.qmgr.requests.size() == 1);
   }
-  SECTION("unreadable: no end of data") {
-    w.qmgr.serve_content = false;
+  SECTION("missing, or cut off: no end of data") {
+    w.qmgr.serve = GENERATE(Serve::missing, Serve::short_file);
     w.qmgr.send(lease);
     w.until([&] { return w.done(lease.lease); });
     CHECK(w.text(lease.lease) == "deferred local local");
     CHECK(w.server.messages.empty());
+    // What qmgr has not found out itself it hears.
+    bool told = std::any_of(w.qmgr.requests.begin(), w.qmgr.requests.end(),
+                            [](const ipc::ContentRequest& r) { return r.unreadable; });
+    CHECK(told == (w.qmgr.serve == Serve::short_file));
   }
+}
+
+TEST_CASE("files of several messages at once reach the right ones") {
+  World w;
+  w.qmgr.content = std::string(70000, 'x') + "\r\n";
+  std::vector<std::uint64_t> leases;
+  for (int i = 0; i < 20; ++i) {
+    ipc::Lease lease = w.lease({"a@y"}, {});
+    lease.inlined = false;
+    lease.size = w.qmgr.content.size();
+    leases.push_back(lease.lease);
+    w.qmgr.send(lease);
+  }
+  for (std::uint64_t lease : leases) {
+    w.until([&] { return w.done(lease); });
+    CHECK(w.text(lease) == "delivered final_reply nobody");
+  }
+  CHECK(w.server.messages == std::vector<std::string>(20, w.qmgr.content));
 }
 
 TEST_CASE("qmgr is lost") {

@@ -1,9 +1,10 @@
 #include <catch2/catch.hpp>
 
+#include <sys/mman.h>
+
 #include "common/agent/content_feed.h"
 #include "common/agent/growth.h"
 #include "common/agent/pace.h"
-#include "common/ipc/messages.h"
 
 using namespace postwain;
 using namespace postwain::agent;
@@ -33,42 +34,86 @@ TEST_CASE("how many connections a destination opens") {
   }
 }
 
-TEST_CASE("content feed") {
-  const std::uint64_t chunk = ipc::kContentChunk;
-  ContentFeed feed(3 * chunk + 5);
-  auto one = feed.next_request();
-  auto two = feed.next_request();
-  REQUIRE((one && two));
-  CHECK(two->offset == chunk);
-  CHECK_FALSE(feed.next_request());
-  CHECK_FALSE(feed.has_chunk());
-  CHECK(feed.arrived(0, std::string(chunk, 'a')));
-  CHECK_FALSE(feed.next_request());  // one held, one under way
-  CHECK_FALSE(feed.take().last);
-  CHECK(feed.next_request()->offset == 2 * chunk);
-  CHECK_FALSE(feed.arrived(0, std::string(chunk, 'a')));          // repeated
-  CHECK_FALSE(feed.arrived(chunk, std::string(chunk - 1, 'a')));  // short
-  CHECK_FALSE(feed.arrived(2 * chunk, std::string(chunk, 'a')));  // out of order
-  CHECK(feed.arrived(chunk, std::string(chunk, 'b')));
-  CHECK(feed.arrived(2 * chunk, std::string(chunk, 'c')));
-  feed.take();
-  feed.take();
-  CHECK(feed.next_request()->length == 5);
-  CHECK_FALSE(feed.next_request());
-  CHECK(feed.arrived(3 * chunk, "12345"));
-  ContentFeed::Chunk last = feed.take();
-  CHECK(last.bytes == "12345");
-  CHECK(last.last);
-  CHECK_FALSE(feed.has_chunk());
-  CHECK_FALSE(feed.arrived(3 * chunk + 5, ""));
+namespace {
+
+UniqueFd file_of(const std::string& content) {
+  UniqueFd file(::memfd_create("content", MFD_CLOEXEC));
+  REQUIRE(write_all(file.get(), content).ok());
+  return file;
 }
 
-TEST_CASE("content of no bytes is one empty last chunk") {
+// All of it, reading in the background where that is asked for.
+std::string drain(ContentFeed& feed) {
+  std::string out;
+  bool last = false;
+  for (;;) {
+    ContentFeed::Next next = feed.next();
+    CHECK(last == (next == ContentFeed::Next::nothing));
+    if (next == ContentFeed::Next::load) {
+      feed.loaded(feed.offset(), ContentFeed::read(*feed.file(), feed.offset()));
+      continue;
+    }
+    if (next != ContentFeed::Next::take) {
+      CHECK((next == ContentFeed::Next::nothing || next == ContentFeed::Next::broken));
+      return out;
+    }
+    ContentFeed::Block block = feed.take();
+    out += block.bytes;
+    last = block.last;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("content feed") {
+  std::string content;
+  for (int i = 0; content.size() < 3 * ContentFeed::kBlock; ++i) content += std::to_string(i) + ' ';
+  ContentFeed feed(content.size());
+  CHECK(feed.next() == ContentFeed::Next::ask);
+  CHECK(feed.next() == ContentFeed::Next::wait);
+  SECTION("a file, once and again") {
+    feed.give(file_of(content));
+    CHECK(drain(feed) == content);
+    feed.start_again();
+    CHECK(drain(feed) == content);
+  }
+  SECTION("a file, from its middle again") {
+    feed.give(file_of(content));
+    if (feed.next() == ContentFeed::Next::load) feed.loaded(0, ContentFeed::read(*feed.file(), 0));
+    feed.take();
+    bool loading = feed.next() == ContentFeed::Next::load;
+    std::uint64_t old = feed.offset();
+    feed.start_again();
+    if (loading) CHECK(feed.next() == ContentFeed::Next::wait);
+    feed.loaded(old, std::string("a read of before"));
+    CHECK(drain(feed) == content);
+  }
+  SECTION("a file that is longer: what was promised of it") {
+    feed.give(file_of(content + "more"));
+    CHECK(drain(feed) == content);
+  }
+  SECTION("a file that is shorter") {
+    feed.give(file_of(content.substr(0, content.size() - 1)));
+    drain(feed);
+    CHECK(feed.next() == ContentFeed::Next::broken);
+  }
+  SECTION("whole") {
+    feed.give(content);
+    CHECK(drain(feed) == content);
+    feed.start_again();
+    CHECK(drain(feed) == content);
+  }
+  SECTION("whole, of another size") {
+    feed.give("x");
+    CHECK(feed.next() == ContentFeed::Next::broken);
+  }
+}
+
+TEST_CASE("content of no bytes is one empty last block") {
   ContentFeed feed(0);
-  CHECK_FALSE(feed.next_request());
-  REQUIRE(feed.has_chunk());
+  REQUIRE(feed.next() == ContentFeed::Next::take);
   CHECK(feed.take().last);
-  CHECK_FALSE(feed.has_chunk());
+  CHECK(feed.next() == ContentFeed::Next::nothing);
 }
 
 TEST_CASE("as many messages on their way as the peer deals with in one round trip") {

@@ -101,7 +101,7 @@ class Teller {
       std::string content = content_of_large();
       std::size_t half = content.size() / 2;
       if (!file->append(content.substr(0, half)) || !file->append(content.substr(half))) continue;
-      if (file->finish()) return true;
+      if (file->finish(content.size())) return true;
     }
     return false;
   }

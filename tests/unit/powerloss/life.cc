@@ -64,7 +64,7 @@ bool Life::store_file(std::uint64_t id, const std::string& content) {
   constexpr std::size_t kPiece = 5000;
   for (std::size_t at = 0; at < content.size(); at += kPiece)
     if (!file->append(std::string_view(content).substr(at, kPiece))) return false;
-  return file->finish().ok();
+  return file->finish(content.size()).ok();
 }
 
 void Life::abandon_file(std::uint64_t id, const std::string& content) {

@@ -1,6 +1,7 @@
 // The way of a message to qmgr, with a port that only writes down what was sent.
 #include <catch2/catch.hpp>
 
+#include <cerrno>
 #include <map>
 #include <optional>
 
@@ -13,13 +14,14 @@ namespace {
 
 struct Port final : QmgrPort {
   bool is_up = true;
-  std::string log;      // one letter a frame: S submit, O open, c chunk, E end, A abort
+  std::string log;      // one letter a frame: S submit, O open, w write, E end, A abort
   std::string content;  // all content sent
   std::uint64_t end_size = 0;
   std::uint32_t told_past_data = 0;
   bool eight_bit = false;
   std::map<std::uint64_t, Handover*> watched;
   std::uint32_t past = 0;
+  std::string buffer;
 
   bool up() const override { return is_up; }
   void send(const ipc::Submit& m) override {
@@ -27,9 +29,12 @@ struct Port final : QmgrPort {
     CHECK(m.envelope.recipients.size() == 1);
   }
   void send(const ipc::SubmitOpen&) override { log += 'O'; }
-  void send(const ipc::SubmitChunk& m) override {
-    CHECK(m.content.size() <= ipc::kContentChunk);
-    log += 'c', content += m.content;
+  // Done when the test says so.
+  void write(mail::QueueId, std::shared_ptr<LentFile> file, std::string bytes) override {
+    REQUIRE(file != nullptr);
+    log += 'w', content += bytes;
+    bytes.clear();
+    buffer = std::move(bytes);
   }
   void send(const ipc::SubmitEnd& m) override {
     log += 'E', end_size = m.size, told_past_data = m.past_data, eight_bit = m.eight_bit;
@@ -85,39 +90,91 @@ TEST_CASE("small content goes in one frame", "[handover]") {
   CHECK(bench.port.past == 0);
 }
 
-TEST_CASE("large content streams under the window", "[handover]") {
+TEST_CASE("large content goes into the file that is lent, under the window") {
   Bench bench;
   Handover& handover = *bench.handover;
+  auto written = [&] { handover.written({}, std::exchange(bench.port.buffer, {})); };
   std::string whole;
   std::string content;
-  for (int i = 0; i < 30; ++i) {
-    std::string piece(50000, static_cast<char>('a' + i % 26));
+  auto more = [&] {
+    std::string piece(50000, static_cast<char>('a' + whole.size() / 50000 % 26));
     whole += piece;
     content += piece;
     handover.grow(content);
-    REQUIRE(bench.port.content.size() <= ipc::kSubmitWindow + ipc::kContentChunk);
-  }
-  CHECK(bench.port.log.substr(0, 2) == "Oc");
-  CHECK(handover.window_full());
-  CHECK(bench.port.content.size() < ipc::kSubmitWindow + ipc::kContentChunk);
-  // Confirmations open it again.
-  handover.stored(bench.port.content.size());
+  };
+  // Nothing is written before there is a file, and the window holds all the same.
+  while (!handover.window_full(content.size())) more();
+  CHECK(bench.port.log == "O");
+  CHECK(whole.size() < ipc::kSubmitWindow + 50001);
+  handover.lent(UniqueFd());
   CHECK(bench.owner.opened == 1);
+  handover.grow(content);
+  CHECK(bench.port.log == "Ow");
+  CHECK(content.empty());
+  // One write at a time, and the window counts what is on its way.
+  CHECK(handover.window_full(content.size()));
+  more();
+  CHECK(bench.port.log == "Ow");
+  written();
+  CHECK(bench.owner.opened == 2);
+  CHECK_FALSE(handover.window_full(content.size()));
+  handover.grow(content);
+  CHECK(bench.port.log == "Ow");  // too little for a write
+  more();
+  more();
+  CHECK(bench.port.log == "Oww");
   whole += "\xFF";
   content += "\xFF";
   handover.finish(content);
-  while (!content.empty()) {
-    CHECK(handover.window_full());
-    handover.stored(bench.port.content.size());
-  }
+  CHECK(bench.port.log == "Oww");
+  written();
+  CHECK(bench.port.log == "Owww");
+  CHECK(bench.port.end_size == 0);
+  written();
+  CHECK(bench.port.log == "OwwwE");
   CHECK(bench.port.content == whole);
   CHECK(bench.port.end_size == whole.size());
   CHECK(bench.port.eight_bit);
-  CHECK(bench.port.log.back() == 'E');
-  handover.stored(whole.size());
-  CHECK(bench.port.log.back() == 'E');
+  CHECK(bench.owner.opened == 2);
   handover.result(kGood);
   CHECK(bench.owner.codes == std::vector<int>{250});
+}
+
+TEST_CASE("content that ends before its file is lent") {
+  Bench bench;
+  std::string content(100000, 'x');
+  bench.handover->finish(content);
+  CHECK(bench.port.log == "O");
+  bench.handover->lent(UniqueFd());
+  CHECK(bench.port.log == "Ow");
+  bench.handover->written({}, {});
+  CHECK(bench.port.log == "OwE");
+  CHECK(bench.port.end_size == 100000);
+  CHECK_FALSE(bench.port.eight_bit);
+}
+
+TEST_CASE("a write that fails ends the transaction, with the client told why") {
+  struct Row {
+    int error;
+    int code;
+  };
+  for (Row row : {Row{ENOSPC, 452}, Row{EDQUOT, 452}, Row{EIO, 451}}) {
+    CAPTURE(row.error);
+    bool at_the_end = GENERATE(false, true);
+    Bench bench;
+    std::string content(200000, 'x');
+    bench.handover->grow(content);
+    bench.handover->lent(UniqueFd());
+    bench.handover->grow(content);
+    if (at_the_end) bench.handover->finish(content);
+    bench.handover->written(system_error("x", row.error), {});
+    CHECK(bench.port.log == "OwA");
+    CHECK(bench.owner.codes == std::vector<int>{row.code});
+    CHECK(bench.port.watched.empty());
+    CHECK(bench.port.past == 0);
+    bench.handover.reset();
+    CHECK(bench.port.log == "OwA");
+  }
 }
 
 TEST_CASE("a client that goes away", "[handover]") {
@@ -134,6 +191,8 @@ TEST_CASE("a client that goes away", "[handover]") {
     Bench bench;
     bench.handover->grow(content);
     bench.handover->finish(content);
+    bench.handover->lent(UniqueFd());
+    bench.handover->written({}, {});
     bench.handover.reset();
     CHECK(bench.port.log.back() == 'E');
     CHECK(bench.port.past == 0);
