@@ -4,6 +4,7 @@ import os
 import pathlib
 import stat
 import subprocess
+import time
 import unittest
 
 from postwain_harness import BIN, PostwainTestCase, main
@@ -196,6 +197,24 @@ class Drop(PostwainTestCase):
         self.put(NAME, good)
         self.picked_up(2)
         self.assertEqual(1, len(self.mta.queue()))
+
+    def test_a_second_try_that_is_refused_leaves_the_first_its_content(self):
+        """Its file was removed with the one refused, which is the same."""
+        self.begin({"queue": {"retry": ["1h"], "jitter": 0},
+                    "auth": {"message_rate": "1/h", "over_rate": "refuse"}})
+        self.sink.stop()
+        self.leave("bob@example.test", content=b"Subject: s\n\n" + b"x" * 200_000)
+        good = (self.drop / self.files()[0]).read_bytes()
+        self.restart()
+        self.picked_up()
+        content = pathlib.Path(str(self.mta.folder / "spool/content"))
+        before = [(path.name, path.stat().st_size) for path in content.iterdir()]
+        self.assertEqual(1, len(before))
+        self.put(NAME, good)
+        wait_until(lambda: self.mta.has_event("account_over_rate"), 20, lambda: self.mta.tail())
+        self.assertEqual(1, len(self.mta.queue()))
+        time.sleep(1)  # the removal would come a moment later
+        self.assertEqual(before, [(path.name, path.stat().st_size) for path in content.iterdir()])
 
     def test_many_files_and_a_restart_in_between(self):
         self.begin()
