@@ -8,6 +8,8 @@ namespace {
 
 // How long a connection without owner may take to hand over its last reply.
 constexpr Duration kLinger = std::chrono::seconds(5);
+// So much ciphertext does not wait for more.
+constexpr std::size_t kWorthAWrite = 16U << 10;
 
 }  // namespace
 
@@ -26,7 +28,9 @@ Channel::Channel(net::Loop&, net::Stream stream, Callbacks callbacks)
 }
 
 Channel::~Channel() {
-  if (destroyed_ != nullptr) *destroyed_ = true;
+  if (destroyed_ == nullptr) return;
+  *destroyed_ = true;
+  if (tls_) push_tls_output();  // what was said in the callback that ends us
 }
 
 void Channel::start_tls_server(const tls::Context& context) {
@@ -90,7 +94,7 @@ void Channel::received(std::string_view bytes) {
   }
   std::string plaintext;
   tls::Session::State state = tls_->receive(bytes, plaintext);
-  push_tls_output();
+  // The end of a handshake leaves with what is said behind it, in one write.
   if (state != tls::Session::State::handshaking && state != tls::Session::State::failed &&
       !tls_announced_) {
     tls_announced_ = true;
@@ -99,6 +103,7 @@ void Channel::received(std::string_view bytes) {
   }
   if (!plaintext.empty()) keep->on_data(plaintext);
   if (leave()) return;
+  push_tls_output();
   destroyed_ = outer;
   if (state == tls::Session::State::failed)
     over("TLS: " + tls_->error());
@@ -121,7 +126,8 @@ void Channel::push_tls_output() {
 void Channel::send(std::string_view bytes) {
   if (!tls_) return stream_.write(bytes);
   tls_->send(bytes);
-  push_tls_output();
+  // In answer to something it leaves with what else is said, in one write.
+  if (destroyed_ == nullptr || tls_->output_size() >= kWorthAWrite) push_tls_output();
 }
 
 std::size_t Channel::pending() const {

@@ -113,6 +113,7 @@ class Session {
   void close();  // queues close_notify
   // Ciphertext to be sent; the caller takes it after each receive, send and close.
   std::string take_output();
+  std::size_t output_size() const;
 
   State state() const { return state_; }
   const std::string& error() const { return error_; }
