@@ -295,6 +295,7 @@ void Queue::advance() {
   WallTime now = wall_now();
   if (!suspensions_.empty()) end_suspensions(now);
   scheduler_.advance(now);
+  store_->set_ready(scheduler_.queued_jobs() + backlog_.size());
   for (Refill& one : scheduler_.take_refills()) refills_waiting_.push_back(std::move(one));
   start_refills();
   passed_over();

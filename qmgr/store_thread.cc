@@ -6,7 +6,6 @@
 #include "common/log/log.h"
 
 #include "qmgr/failpoint.h"
-#include "qmgr/gather.h"
 
 namespace postwain::qmgr {
 
@@ -154,13 +153,16 @@ bool StoreThread::wait_for_work(std::unique_lock<std::mutex>& lock) {
 }
 
 void StoreThread::gather(std::unique_lock<std::mutex>& lock) {
-  auto deadline = Clock::now() + kGatherMax;
-  while (!gathered_enough(waiting_.accepts.size(), past_data_.load()) && !stop_ &&
-         waiting_.accepts.size() < kBatchMessages) {
+  auto begin = Clock::now();
+  auto pause_end = begin + commit_pause(pressure());
+  while (!stop_ && waiting_.accepts.size() < kBatchMessages) {
+    auto now = Clock::now();
+    bool enough =
+        now >= begin + kGatherMax || gathered_enough(waiting_.accepts.size(), past_data_.load());
+    if (enough && now >= pause_end) return;
     sleep_ = Sleep::gathering;
-    bool late = wake_.wait_until(lock, deadline) == std::cv_status::timeout;
+    wake_.wait_until(lock, enough ? pause_end : std::max(pause_end, begin + kGatherMax));
     sleep_ = Sleep::none;
-    if (late) return;
   }
 }
 
@@ -366,6 +368,7 @@ void StoreThread::complete(std::vector<Completion> completions) {
   {
     std::lock_guard lock(mutex_);
     first = done_.empty();
+    if (first) woken_at_ = Clock::now();
     if (first)
       done_ = std::move(completions);
     else
@@ -378,9 +381,21 @@ void StoreThread::deliver() {
   std::vector<Completion> completions;
   {
     std::lock_guard lock(mutex_);
+    if (!done_.empty()) note_lag(Clock::now() - woken_at_);
     completions.swap(done_);
   }
   for (Completion& one : completions) one();
+}
+
+// An average over some dozen commits.
+void StoreThread::note_lag(Clock::duration lag) {
+  auto now = std::chrono::duration_cast<std::chrono::microseconds>(lag);
+  auto before = loop_lag_.load();
+  loop_lag_.store(before + (now - before) / 16);
+}
+
+Pressure StoreThread::pressure() const {
+  return {ready_.load(), past_data_.load(), loop_lag_.load()};
 }
 
 }  // namespace postwain::qmgr

@@ -26,6 +26,7 @@
 #include "common/net/loop.h"
 
 #include "qmgr/content_files.h"
+#include "qmgr/gather.h"
 #include "qmgr/store.h"
 
 namespace postwain::qmgr {
@@ -99,6 +100,8 @@ class StoreThread {
 
   // How many sessions have sent DATA and wait for a commit; see gather.h.
   void set_past_data(std::uint32_t sessions) { past_data_.store(sessions); }
+  // How many jobs and messages could leave and wait for their turn; the same.
+  void set_ready(std::size_t jobs) { ready_.store(jobs); }
   std::int64_t wal_bytes() const { return wal_bytes_.load(); }
   std::size_t waiting() const { return in_flight_.load(); }
 
@@ -132,6 +135,8 @@ class StoreThread {
   void complete(std::vector<Completion> completions);
   void finish_batch(Batch& batch);
   void deliver();  // on the loop
+  void note_lag(Clock::duration lag);
+  Pressure pressure() const;
   void wake_thread(bool always);
 
   net::Loop& loop_;
@@ -160,6 +165,9 @@ class StoreThread {
 
   std::atomic<bool> probe_soon_{false};
   std::atomic<std::uint32_t> past_data_{0};
+  std::atomic<std::size_t> ready_{0};
+  std::atomic<std::chrono::microseconds> loop_lag_{};
+  Clock::time_point woken_at_{};  // when done_ began to fill; guarded by mutex_
   std::atomic<std::int64_t> wal_bytes_{0};
   std::atomic<std::size_t> in_flight_{0};
   std::unique_ptr<net::Wakeup> wakeup_;
