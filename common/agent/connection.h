@@ -24,7 +24,7 @@
 
 namespace postwain::agent {
 
-constexpr std::size_t kMessagesPerConnectionMax = 100;
+constexpr std::size_t kMessagesPerConnectionMax = 1000;
 constexpr Duration kConnectionAgeMax = std::chrono::seconds(300);
 constexpr Duration kIdleMax = std::chrono::seconds(5);
 // Bytes not yet taken by the kernel beyond which no further content is encoded.
