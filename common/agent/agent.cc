@@ -18,6 +18,7 @@ using mail::Disposition;
 using mail::Stage;
 
 constexpr std::size_t kReadsMax = 1U << 20;  // an attempt has one at most
+constexpr Duration kRecentSlice = std::chrono::milliseconds(100);
 constexpr Duration kSweepEvery = std::chrono::seconds(10);
 constexpr Duration kDrainStep = std::chrono::milliseconds(20);
 
@@ -244,15 +245,26 @@ void Agent::report(Attempt& attempt) {
     return r.outcome.disposition == Disposition::deferred;
   });
   if (message.outcomes.empty()) return;
+  remember({attempt.lease().id, std::move(message.outcomes), {}});
+}
+
+void Agent::remember(const ipc::LateOutcomes& verdicts) {
   forget_old_reports();
-  recent_.push_back({loop_.now(), attempt.lease().id, std::move(message.outcomes)});
+  if (recent_.empty() || loop_.now() - recent_.back().since > kRecentSlice)
+    recent_.push_back({loop_.now(), {}});
+  std::string& frames = recent_.back().late_outcomes;
+  std::size_t before = frames.size();
+  ipc::append_frame(frames, verdicts);
+  recent_bytes_ += frames.size() - before;
 }
 
 void Agent::forget_old_reports() {
   MonoTime now = loop_.now();
-  while (!recent_.empty() &&
-         (now - recent_.front().at > kRecentFor || recent_.size() >= kRecentMax))
+  while (!recent_.empty() && (now - recent_.front().since > kRecentFor + kRecentSlice ||
+                              recent_bytes_ > kRecentBytesMax)) {
+    recent_bytes_ -= recent_.front().late_outcomes.size();
     recent_.pop_front();
+  }
 }
 
 // While qmgr is away, news stay with the attempt.
@@ -273,9 +285,9 @@ void Agent::qmgr_up() {
     report_late(*attempt);
     if (attempt->finished) note_news(*attempt);  // and then it can be forgotten
   }
-  for (Recent& recent : recent_)
-    link_.send(ipc::LateOutcomes{recent.id, std::move(recent.outcomes), {}});
+  for (const Recent& recent : recent_) link_.send_frames(recent.late_outcomes);
   recent_.clear();
+  recent_bytes_ = 0;
   if (!std::exchange(was_up_, true) && setup_.on_ready) setup_.on_ready();
 }
 

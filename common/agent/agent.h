@@ -28,7 +28,7 @@ namespace postwain::agent {
 constexpr Duration kDrainMax = std::chrono::seconds(30);
 // Verdicts reported within this time before qmgr was lost are reported again.
 constexpr Duration kRecentFor = std::chrono::seconds(2);
-constexpr std::size_t kRecentMax = 20000;
+constexpr std::size_t kRecentBytesMax = 16U << 20;
 constexpr std::size_t kSpareBuffersMax = 64;  // each of at most ipc::kInlineContentMax
 
 class Agent : private AttemptSink {
@@ -71,14 +71,15 @@ class Agent : private AttemptSink {
   void end_of_turn();
   void report(Attempt& attempt);
   void report_late(Attempt& attempt);
+  void remember(const ipc::LateOutcomes& verdicts);
   void forget_old_reports();
   void sweep();
   void drain_step();
 
+  // As frames: they are many, and only needed when qmgr has been lost.
   struct Recent {
-    MonoTime at;
-    mail::QueueId id;
-    std::vector<ipc::RecipientOutcome> outcomes;
+    MonoTime since;
+    std::string late_outcomes;
   };
 
   net::Loop& loop_;
@@ -92,6 +93,7 @@ class Agent : private AttemptSink {
   Destination* last_destination_ = nullptr;
   std::vector<Attempt*> with_news_;
   std::deque<Recent> recent_;
+  std::size_t recent_bytes_ = 0;
   // Contents are allocations large enough to make malloc tidy up each time; keeping a few saves it.
   std::vector<std::string> spare_buffers_;
   std::uint64_t serial_ = 0;

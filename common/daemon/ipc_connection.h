@@ -36,6 +36,11 @@ class IpcConnection {
     ipc::append_frame(out_, message);
     sent();
   }
+  // Frames that ipc::append_frame has made.
+  void send_frames(std::string_view frames) {
+    out_.append(frames);
+    sent();
+  }
   // The same with an open file. Both ends' streams carry descriptors.
   template <class Message>
   void send(const Message& message, UniqueFd descriptor) {

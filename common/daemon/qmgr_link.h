@@ -34,6 +34,10 @@ class QmgrLink {
     PW_CHECK(up_);
     connection_->send(message);
   }
+  void send_frames(std::string_view frames) {
+    PW_CHECK(up_);
+    connection_->send_frames(frames);
+  }
   // IpcConnection::take_descriptor, from within on_frame.
   UniqueFd take_descriptor() { return connection_ ? connection_->take_descriptor() : UniqueFd(); }
   std::size_t pending() const { return connection_ ? connection_->pending() : 0; }

@@ -214,8 +214,27 @@ PW_VISIT(TokenRequest) {
 PW_VISIT(Token) {
   fields(a, v.request, v.token, v.trouble);
 }
-PW_VISIT(RecipientOutcome) {
-  fields(a, v.index, v.outcome);
+// Recipients of one transaction mostly end alike: what the one before has is not said again.
+template <class A, class List>
+void outcomes_field(A& a, List& list) {
+  auto count = static_cast<std::uint32_t>(list.size());
+  field(a, count);
+  if constexpr (A::kDecoding) {
+    list.clear();
+    if (count > a.left()) return a.fail();
+    list.resize(count);
+  }
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    bool same = false;
+    if constexpr (!A::kDecoding) same = i > 0 && list[i].outcome == list[i - 1].outcome;
+    fields(a, list[i].index, same);
+    if (!same) {
+      field(a, list[i].outcome);
+    } else if constexpr (A::kDecoding) {
+      if (i == 0) return a.fail();
+      list[i].outcome = list[i - 1].outcome;
+    }
+  }
 }
 // Most attempts pass few stages: only those, behind a mask that names them.
 template <class A, class Times>
@@ -233,11 +252,11 @@ PW_VISIT(Outcomes) {
   fields(a, v.lease, v.done, v.mx_set);
   optional_field(a, v.sts);
   times_field(a, v.times);
-  list_field(a, v.outcomes);
+  outcomes_field(a, v.outcomes);
 }
 PW_VISIT(LateOutcomes) {
   field(a, v.id);
-  list_field(a, v.outcomes);
+  outcomes_field(a, v.outcomes);
   list_field(a, v.still_running);
 }
 PW_VISIT(ControlRequest) {

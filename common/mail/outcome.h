@@ -47,6 +47,8 @@ struct Outcome {
   // The peer offers DSN and was given this recipient's NOTIFY and ORCPT: reports of success are now
   // its duty (RFC 3461 5.2.2).
   bool dsn_passed_on = false;
+
+  bool operator==(const Outcome&) const = default;
 };
 
 std::string_view name_of(Disposition value);

@@ -31,6 +31,8 @@ struct Reply {
   // One line for logs, histories and DSNs: "550 5.1.1 no such user"; without the code
   // where no peer replied.
   std::string one_line() const;
+
+  bool operator==(const Reply&) const = default;
 };
 
 }  // namespace postwain::mail

@@ -50,6 +50,9 @@ Outcomes some_outcomes() {
   outcome.remote_host = "mx.example";
   outcome.in_doubt = true;
   outcomes.outcomes.push_back({4, outcome});
+  outcomes.outcomes.push_back({5, outcome});  // the same
+  outcome.reply.text = "no such user either";
+  outcomes.outcomes.push_back({9, outcome});
   outcomes.times.add(mail::Stage::connect, std::chrono::milliseconds(12));
   outcomes.times.add(mail::Stage::final_reply, std::chrono::seconds(200));
   return outcomes;
@@ -105,6 +108,9 @@ TEST_CASE("messages survive coding and refuse every cut") {
   torture(submit);
   torture(SubmitResult{mail::QueueId{99}, mail::Reply{250, {2, 0, 0}, "Ok"}});
   torture(some_lease());
+  torture(SubmitFile{mail::QueueId{99}});
+  torture(ContentRequest{7, true});
+  torture(Content{7, Content::Kind::whole, "hello"});
   torture(some_outcomes());
   torture(LateOutcomes{mail::QueueId{3}, some_outcomes().outcomes, {1, 2}});
   torture(ControlReply{1, true, 75, "{}"});
@@ -114,6 +120,11 @@ TEST_CASE("messages survive coding and refuse every cut") {
 TEST_CASE("values survive") {
   Outcomes told;
   REQUIRE(decode(payload_of(some_outcomes()), told));
+  REQUIRE(told.outcomes.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(told.outcomes[i].index == some_outcomes().outcomes[i].index);
+    CHECK(told.outcomes[i].outcome == some_outcomes().outcomes[i].outcome);
+  }
   CHECK(told.times.at(mail::Stage::connect) == 12000);
   CHECK(told.times.at(mail::Stage::mail) == 0);
   CHECK(told.times.at(mail::Stage::final_reply) == 200000000);
