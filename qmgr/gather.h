@@ -20,9 +20,9 @@ constexpr std::uint32_t kGatherSessionsMax = 256;  // more do not fit into one c
 
 // What the machine is doing besides.
 struct Pressure {
-  std::size_t ready = 0;            // of mail that could leave now: what waits for its turn
-  std::uint32_t sessions = 0;       // past DATA
-  std::chrono::microseconds lag{};  // how late the loop is, on average
+  std::size_t ready = 0;       // jobs for destinations that take mail, waiting for their turn
+  std::uint32_t sessions = 0;  // past DATA
+  unsigned cpu_wait = 0;       // CpuWait::percent
 };
 
 // More mail comes in than goes out, and the reason is that the machine has too much to do, not that
@@ -30,13 +30,13 @@ struct Pressure {
 // for their replies instead of their mail in our queue, and nothing is put aside that would have to
 // be read again. At 20 sessions nobody is slowed below 1000 messages a second; a lone session is
 // not slowed at all.
-constexpr std::size_t kReadyPlenty = 200;
-constexpr std::size_t kReadyTooMany = 1200;
-constexpr std::chrono::microseconds kLagNoticed{100};
+constexpr std::size_t kReadyPlenty = 50;
+constexpr std::size_t kReadyTooMany = 350;
+constexpr unsigned kCpuWaitNoticed = 15;
 constexpr std::chrono::microseconds kPauseMax{20000};
 
 inline std::chrono::microseconds commit_pause(const Pressure& now) {
-  if (now.lag < kLagNoticed || now.sessions <= 1 || now.ready <= kReadyPlenty) return {};
+  if (now.cpu_wait < kCpuWaitNoticed || now.sessions <= 1 || now.ready <= kReadyPlenty) return {};
   auto most = std::min(kPauseMax, std::chrono::microseconds(1000) * now.sessions);
   return most * (std::min(now.ready, kReadyTooMany) - kReadyPlenty) /
          (kReadyTooMany - kReadyPlenty);

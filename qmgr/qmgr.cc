@@ -36,7 +36,7 @@ daemon::PeerUsers peer_users(const daemon::Start& start) {
 
 }  // namespace
 
-Qmgr::Qmgr(net::Loop& loop, Spool spool, const daemon::Start& start)
+Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuWait cpu_wait, const daemon::Start& start)
     : loop_(loop),
       name_(start.name),
       config_(start.config()),
@@ -67,6 +67,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, const daemon::Start& start)
       *queue_, *delivery_,
       Control::Hooks{[this](std::string_view bundle) { return take_config(bundle); },
                      [this] { return admission_; }});
+  queue_->watch(std::move(cpu_wait));
   peers_ = std::make_unique<Peers>(loop, peer_users(start),
                                    Peers::Parts{*intake_, *delivery_, *control_, tokens_});
   look_around();
@@ -188,6 +189,7 @@ void Qmgr::try_to_end() {
 }
 
 int run(daemon::Start& start) {
+  CpuWait cpu_wait = CpuWait::of_first_thread();
   // From here on there is the spool, and nothing else.
   daemon::Confinement confinement("qmgr", start.config());
   confinement.give_up_files();
@@ -204,7 +206,7 @@ int run(daemon::Start& start) {
   net::Loop loop;
   int exit_code = kExitOk;
   {
-    Qmgr manager(loop, spool.take(), start);
+    Qmgr manager(loop, spool.take(), std::move(cpu_wait), start);
     daemon::Signals signals(loop, [&] { manager.drain(); });
     if (::postwain::Status listening = manager.listen(); !listening) {
       log::Line(log::Level::error, "cannot_start").kv("reason", listening.error().text);

@@ -31,7 +31,7 @@ constexpr Duration kDrainMax = std::chrono::seconds(5);
 
 class Qmgr {
  public:
-  Qmgr(net::Loop& loop, Spool spool, const daemon::Start& start);
+  Qmgr(net::Loop& loop, Spool spool, CpuWait cpu_wait, const daemon::Start& start);
   ~Qmgr();
   Qmgr(const Qmgr&) = delete;
   Qmgr& operator=(const Qmgr&) = delete;

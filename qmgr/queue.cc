@@ -295,7 +295,7 @@ void Queue::advance() {
   WallTime now = wall_now();
   if (!suspensions_.empty()) end_suspensions(now);
   scheduler_.advance(now);
-  store_->set_ready(scheduler_.queued_jobs() + backlog_.size());
+  store_->set_pressure(scheduler_.moving_jobs(), cpu_wait_.percent(mono_now()));
   for (Refill& one : scheduler_.take_refills()) refills_waiting_.push_back(std::move(one));
   start_refills();
   passed_over();

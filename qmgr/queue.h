@@ -23,6 +23,7 @@
 
 #include "qmgr/content_files.h"
 #include "qmgr/content_worker.h"
+#include "qmgr/cpu_wait.h"
 #include "qmgr/metrics.h"
 #include "qmgr/notice_gather.h"
 #include "qmgr/observed_time.h"
@@ -156,6 +157,7 @@ class Queue {
   Metrics& metrics() { return metrics_; }
   const config::Config& config() const { return config_; }
   ContentWorker& worker() { return *worker_; }
+  void watch(CpuWait cpu_wait) { cpu_wait_ = std::move(cpu_wait); }
   // While a snapshot is made, files of settled messages stay (snapshot.h).
   void keep_files(bool keep);
   const ContentFolder& files() const { return files_; }
@@ -251,6 +253,7 @@ class Queue {
   Scheduler scheduler_;
   WorkingSet working_;
   PackedBacklog backlog_;
+  CpuWait cpu_wait_;
   std::deque<Refill> refills_waiting_;  // for room in memory
   std::size_t refills_running_ = 0;
   Totals totals_;

@@ -377,6 +377,7 @@ void Scheduler::refresh(DestinationId id, WallTime now) {
   place(id, now);
   want_refill(id, now);
   if (d.draining) end_drain(d, now);
+  count_moving(d);
   if (!forget_if_idle(id, now)) set_wake(id, now);
 }
 

@@ -174,6 +174,8 @@ class Scheduler {
   // At most `limit`, those with an open breaker or with the most work first.
   std::vector<DestinationReport> report(std::size_t limit) const;
   std::size_t queued_jobs() const { return queued_jobs_; }
+  // Those of destinations that are reached and take mail at the moment.
+  std::size_t moving_jobs() const { return moving_jobs_; }
   std::size_t queued_recipients() const { return queued_recipients_; }
   std::size_t destinations() const { return by_key_.size(); }
   std::uint32_t running(DestinationId id) const { return at(id).running; }
@@ -209,6 +211,7 @@ class Scheduler {
     WallTime used_at{};
     WallTime earliest_milestone = WallTime::max();  // of the queued jobs; a lower bound
     bool starved = false;                           // in starved_
+    std::size_t moving = 0;                         // jobs counted in moving_jobs_
 
     bool has(std::size_t c) const { return !jobs[c].empty(); }
     bool has_any() const { return queued_recipients > 0; }
@@ -228,6 +231,7 @@ class Scheduler {
     PW_CHECK(id < slots_.size() && slots_[id]);
     return *slots_[id];
   }
+  void count_moving(Destination& d);
   std::uint32_t room_for(const Destination& d) const;
   std::uint32_t job_room_for(const Destination& d) const;
   bool has_place(const Destination& d, TrafficClass c, Source source, WallTime now) const;
@@ -296,6 +300,7 @@ class Scheduler {
   std::vector<Pick> passed_over_;
   std::deque<DestinationId> starved_;  // due in the store, but memory was full
   std::size_t queued_jobs_ = 0;
+  std::size_t moving_jobs_ = 0;
   std::size_t queued_recipients_ = 0;
 };
 

@@ -7,6 +7,14 @@
 
 namespace postwain::qmgr {
 
+// After every change; a destination without jobs counts nothing, so it can be forgotten.
+void Scheduler::count_moving(Destination& d) {
+  bool moving = d.running > 0 && d.health.is_proven() && !d.half_open() && !d.suspended_until;
+  std::size_t jobs = moving ? d.queued_jobs() : 0;
+  moving_jobs_ = moving_jobs_ - d.moving + jobs;
+  d.moving = jobs;
+}
+
 void Scheduler::restore_breaker(DestinationId id, const OpenBreaker& breaker, WallTime now) {
   // A stored hold is never longer than the longest step, whatever the clock did meanwhile.
   WallTime hold = std::min(breaker.hold_until, now + kInternetSteps.last);

@@ -43,8 +43,10 @@ void StoreThread::accept(std::unique_ptr<AcceptRequest> request) {
   ++in_flight_;
   waiting_bytes_ += request->submission.message.content.size();
   waiting_.accepts.push_back(std::move(request));
-  bool hold = sleep_ == Sleep::gathering && waiting_.accepts.size() < kBatchMessages &&
-              !gathered_enough(waiting_.accepts.size(), past_data_.load());
+  bool joins =
+      sleep_ == Sleep::pausing ||
+      (sleep_ == Sleep::gathering && !gathered_enough(waiting_.accepts.size(), past_data_.load()));
+  bool hold = joins && waiting_.accepts.size() < kBatchMessages;
   if (sleep_ != Sleep::none && !hold) wake_.notify_one();
 }
 
@@ -55,7 +57,8 @@ void StoreThread::settle(std::unique_ptr<SettleRequest> request) {
   if (now) ++urgent_settles_;
   waiting_.settles.push_back(std::move(request));
   bool many = waiting_.settles.size() >= kBatchSettlements / 2;
-  if (sleep_ == Sleep::idle || (sleep_ == Sleep::riding && (now || many))) wake_.notify_one();
+  bool soon = sleep_ == Sleep::riding || sleep_ == Sleep::pausing;
+  if (sleep_ == Sleep::idle || (soon && (now || many))) wake_.notify_one();
 }
 
 void StoreThread::write(std::function<Status(Store&)> work) {
@@ -68,7 +71,7 @@ void StoreThread::write(std::function<Status(Store&)> work) {
 void StoreThread::read(std::function<Completion(Store&)> work) {
   std::lock_guard lock(mutex_);
   reads_.push_back(std::move(work));
-  if (sleep_ == Sleep::idle || sleep_ == Sleep::riding) wake_.notify_one();
+  if (sleep_ != Sleep::none && sleep_ != Sleep::gathering) wake_.notify_one();
 }
 
 void StoreThread::probe_soon() {
@@ -96,7 +99,7 @@ void StoreThread::finish() {
 void StoreThread::run() {
   std::unique_lock lock(mutex_);
   while (wait_for_work(lock)) {
-    if (!waiting_.accepts.empty() && !full_ && !stop_) gather(lock);
+    if (accepts_due() && !full_ && !stop_) gather(lock);
     Batch batch = urgent() || stop_ ? take_batch() : Batch();
     auto reads = std::exchange(reads_, {});
     if (reads.size() > kReadsAtOnce) {
@@ -119,10 +122,16 @@ void StoreThread::run() {
 
 // Something must be done now, not at the end of the ride.
 bool StoreThread::urgent() const {
-  if (!waiting_.accepts.empty() || urgent_settles_ > 0) return true;
+  if (accepts_due() || urgent_settles_ > 0) return true;
   if (waiting_.settles.size() >= kBatchSettlements / 2) return true;
   if (waiting_.settles.empty() && waiting_.writes.empty()) return false;
   return Clock::now() >= first_ride_ + kRideMax;
+}
+
+// They pause between commits while the machine is behind; settlements and reads do not.
+bool StoreThread::accepts_due() const {
+  std::size_t waiting = waiting_.accepts.size();
+  return waiting >= kBatchMessages || (waiting > 0 && (stop_ || Clock::now() >= accepts_from_));
 }
 
 // False: told to stop and nothing left.
@@ -132,8 +141,12 @@ bool StoreThread::wait_for_work(std::unique_lock<std::mutex>& lock) {
     if (stop_) return !waiting_.empty();
     if (full_ && probe_is_due()) return true;
     bool riding = !waiting_.settles.empty() || !waiting_.writes.empty();
-    sleep_ = riding ? Sleep::riding : Sleep::idle;
-    if (riding) {
+    bool pausing = !waiting_.accepts.empty();
+    sleep_ = pausing ? Sleep::pausing : riding ? Sleep::riding : Sleep::idle;
+    if (pausing) {
+      auto ride_end = first_ride_ + kRideMax;
+      wake_.wait_until(lock, riding ? std::min(accepts_from_, ride_end) : accepts_from_);
+    } else if (riding) {
       wake_.wait_until(lock, first_ride_ + kRideMax);
     } else if (full_) {
       wake_.wait_until(lock, next_probe_);
@@ -153,16 +166,13 @@ bool StoreThread::wait_for_work(std::unique_lock<std::mutex>& lock) {
 }
 
 void StoreThread::gather(std::unique_lock<std::mutex>& lock) {
-  auto begin = Clock::now();
-  auto pause_end = begin + commit_pause(pressure());
-  while (!stop_ && waiting_.accepts.size() < kBatchMessages) {
-    auto now = Clock::now();
-    bool enough =
-        now >= begin + kGatherMax || gathered_enough(waiting_.accepts.size(), past_data_.load());
-    if (enough && now >= pause_end) return;
+  auto deadline = Clock::now() + kGatherMax;
+  while (!gathered_enough(waiting_.accepts.size(), past_data_.load()) && !stop_ &&
+         waiting_.accepts.size() < kBatchMessages) {
     sleep_ = Sleep::gathering;
-    wake_.wait_until(lock, enough ? pause_end : std::max(pause_end, begin + kGatherMax));
+    bool late = wake_.wait_until(lock, deadline) == std::cv_status::timeout;
     sleep_ = Sleep::none;
+    if (late) return;
   }
 }
 
@@ -170,7 +180,10 @@ StoreThread::Batch StoreThread::take_batch() {
   Batch batch;
   std::size_t bytes = 0;
   std::size_t count = 0;
-  while (count < waiting_.accepts.size() && count < kBatchMessages && bytes < kBatchBytes)
+  bool with_accepts = accepts_due();
+  if (with_accepts) accepts_from_ = Clock::now() + commit_pause(pressure());
+  while (with_accepts && count < waiting_.accepts.size() && count < kBatchMessages &&
+         bytes < kBatchBytes)
     bytes += waiting_.accepts[count++]->submission.message.content.size();
   auto move_some = [](auto& from, auto& to, std::size_t n) {
     if (n == from.size()) {
@@ -368,7 +381,6 @@ void StoreThread::complete(std::vector<Completion> completions) {
   {
     std::lock_guard lock(mutex_);
     first = done_.empty();
-    if (first) woken_at_ = Clock::now();
     if (first)
       done_ = std::move(completions);
     else
@@ -381,21 +393,13 @@ void StoreThread::deliver() {
   std::vector<Completion> completions;
   {
     std::lock_guard lock(mutex_);
-    if (!done_.empty()) note_lag(Clock::now() - woken_at_);
     completions.swap(done_);
   }
   for (Completion& one : completions) one();
 }
 
-// An average over some dozen commits.
-void StoreThread::note_lag(Clock::duration lag) {
-  auto now = std::chrono::duration_cast<std::chrono::microseconds>(lag);
-  auto before = loop_lag_.load();
-  loop_lag_.store(before + (now - before) / 16);
-}
-
 Pressure StoreThread::pressure() const {
-  return {ready_.load(), past_data_.load(), loop_lag_.load()};
+  return {ready_.load(), past_data_.load(), cpu_wait_.load()};
 }
 
 }  // namespace postwain::qmgr

@@ -100,8 +100,11 @@ class StoreThread {
 
   // How many sessions have sent DATA and wait for a commit; see gather.h.
   void set_past_data(std::uint32_t sessions) { past_data_.store(sessions); }
-  // How many jobs and messages could leave and wait for their turn; the same.
-  void set_ready(std::size_t jobs) { ready_.store(jobs); }
+  // Pressure::ready and cpu_wait; the same.
+  void set_pressure(std::size_t ready, unsigned cpu_wait) {
+    ready_.store(ready);
+    cpu_wait_.store(cpu_wait);
+  }
   std::int64_t wal_bytes() const { return wal_bytes_.load(); }
   std::size_t waiting() const { return in_flight_.load(); }
 
@@ -121,6 +124,7 @@ class StoreThread {
   void run();
   bool wait_for_work(std::unique_lock<std::mutex>& lock);
   bool urgent() const;
+  bool accepts_due() const;
   void gather(std::unique_lock<std::mutex>& lock);
   Batch take_batch();
   void work(Batch batch);
@@ -135,7 +139,6 @@ class StoreThread {
   void complete(std::vector<Completion> completions);
   void finish_batch(Batch& batch);
   void deliver();  // on the loop
-  void note_lag(Clock::duration lag);
   Pressure pressure() const;
   void wake_thread(bool always);
 
@@ -152,7 +155,8 @@ class StoreThread {
   std::size_t urgent_settles_ = 0;
   std::vector<std::function<Completion(Store&)>> reads_;
   Clock::time_point first_ride_{};
-  enum class Sleep : std::uint8_t { none, idle, riding, gathering };
+  Clock::time_point accepts_from_{};  // new messages wait until then (gather.h)
+  enum class Sleep : std::uint8_t { none, idle, riding, pausing, gathering };
   Sleep sleep_ = Sleep::none;
   bool stop_ = false;
 
@@ -166,8 +170,7 @@ class StoreThread {
   std::atomic<bool> probe_soon_{false};
   std::atomic<std::uint32_t> past_data_{0};
   std::atomic<std::size_t> ready_{0};
-  std::atomic<std::chrono::microseconds> loop_lag_{};
-  Clock::time_point woken_at_{};  // when done_ began to fill; guarded by mutex_
+  std::atomic<unsigned> cpu_wait_{0};
   std::atomic<std::int64_t> wal_bytes_{0};
   std::atomic<std::size_t> in_flight_{0};
   std::unique_ptr<net::Wakeup> wakeup_;

@@ -317,13 +317,13 @@ TEST_CASE("commits pause only when the machine is behind with mail that could le
     std::chrono::microseconds pause;
   };
   for (const Row& row : {
-           Row{"nothing waits", {0, 20, microseconds(5000)}, microseconds(0)},
-           Row{"others are slow, not we", {50000, 20, microseconds(99)}, microseconds(0)},
-           Row{"a lone session", {50000, 1, microseconds(5000)}, microseconds(0)},
-           Row{"a little", {300, 20, microseconds(500)}, microseconds(2000)},
-           Row{"much", {1200, 20, microseconds(500)}, microseconds(20000)},
-           Row{"more", {50000, 500, microseconds(500)}, microseconds(20000)},
-           Row{"few sessions wait less", {50000, 3, microseconds(500)}, microseconds(3000)},
+           Row{"nothing waits", {0, 20, 60}, microseconds(0)},
+           Row{"others are slow, not we", {50000, 20, 14}, microseconds(0)},
+           Row{"a lone session", {50000, 1, 60}, microseconds(0)},
+           Row{"a little", {80, 20, 40}, microseconds(2000)},
+           Row{"much", {350, 20, 40}, microseconds(20000)},
+           Row{"more", {50000, 500, 40}, microseconds(20000)},
+           Row{"few sessions wait less", {50000, 3, 40}, microseconds(3000)},
        }) {
     CAPTURE(row.name);
     REQUIRE(commit_pause(row.now) == row.pause);

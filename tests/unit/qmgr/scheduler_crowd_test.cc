@@ -126,3 +126,27 @@ TEST_CASE("one slow or suspended destination leaves places in memory to the othe
   for (int n = 0; n < 1000; ++n) taken += give(s, closed, job(id++), at(0)) ? 1 : 0;
   CHECK(taken <= kUnreachedRoom);
 }
+
+TEST_CASE("jobs that move are those of destinations that take mail at the moment") {
+  Scheduler s = make_scheduler();
+  std::uint64_t id = 1;
+  DestinationId d = s.destination("mx:one", {});
+  for (int n = 0; n < 30; ++n) REQUIRE(give(s, d, job(id++), at(0)));
+  CHECK(s.moving_jobs() == 0);
+  auto first = s.next(Pool::smtp, at(0));
+  auto second = s.next(Pool::smtp, at(0));
+  REQUIRE((first && second));
+  CHECK(s.moving_jobs() == 0);  // nobody knows yet
+  s.finished(*first, AttemptEnd::reached, at(1));
+  CHECK(s.moving_jobs() == 28);
+  s.suspend(d, at(1000), at(2));
+  CHECK(s.moving_jobs() == 0);
+  s.resume(d, at(3));
+  CHECK(s.moving_jobs() == 28);
+  std::vector<Pick> running{*second};
+  while (auto pick = s.next(Pool::smtp, at(4))) running.push_back(*pick);
+  CHECK(s.moving_jobs() == s.queued_jobs());
+  for (const Pick& pick : running) s.finished(pick, AttemptEnd::unreachable, at(5));
+  CHECK(s.moving_jobs() == 0);
+  CHECK(s.queued_jobs() > 0);
+}

@@ -100,6 +100,39 @@ TEST_CASE("a settlement rides for at most 50 ms, and reads see what was committe
   rig.thread.finish();
 }
 
+TEST_CASE("while commits pause, reads and a lone session do not") {
+  test::TempFolder folder;
+  Rig rig(folder.path());
+  rig.thread.set_past_data(20);
+  rig.thread.set_pressure(100000, 90);
+  std::vector<std::string> order;
+  auto read = [&](const std::string& name) {
+    rig.thread.read([&, name](Store&) { return [&, name] { order.push_back(name); }; });
+  };
+  rig.accept(1, [&](AcceptEnd) {
+    order.push_back("first");
+    rig.accept(2, [&](AcceptEnd) {
+      order.push_back("second");
+      rig.thread.set_past_data(1);
+      rig.accept(3, [&](AcceptEnd) {
+        // From here on nothing pauses.
+        rig.accept(4, [&](AcceptEnd) {
+          order.push_back("fourth");
+          rig.loop.stop();
+        });
+      });
+    });
+    read("read");
+  });
+  rig.loop.run();
+  CHECK(order == std::vector<std::string>{"first", "read", "second", "fourth"});
+  rig.accept(5, [&](AcceptEnd end) { order.push_back(end == AcceptEnd::stored ? "fifth" : "?"); });
+  rig.thread.set_past_data(20);
+  rig.accept(6, [&](AcceptEnd end) { order.push_back(end == AcceptEnd::stored ? "sixth" : "?"); });
+  rig.thread.finish();
+  CHECK(order.back() == "sixth");
+}
+
 TEST_CASE("finish commits what still rides") {
   test::TempFolder folder;
   {
