@@ -105,6 +105,7 @@ void Handover::end_stream() {
 
 void Handover::lent(UniqueFd file) {
   if (over_ || file_ || ended_) return;
+  if (!file) return withdraw(queue_unavailable());
   file_ = std::make_shared<LentFile>();
   file_->descriptor = std::move(file);
   go_on();

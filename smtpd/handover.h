@@ -78,7 +78,7 @@ class Handover {
 
   // From the port.
   void result(const mail::Reply& reply);
-  void lent(UniqueFd file);
+  void lent(UniqueFd file);  // empty: it has not reached us
   void written(const Status& status, std::string buffer);
   void lost();
 

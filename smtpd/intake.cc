@@ -58,11 +58,15 @@ bool Intake::result(std::string_view payload) {
   return true;
 }
 
-// Taken also for a handover that is over: the next frame has the next one.
+// Taken also for a handover that is over.
 bool Intake::lent(std::string_view payload) {
   ipc::SubmitFile message;
-  UniqueFd file = link_.take_descriptor();
-  if (!ipc::decode(payload, message) || !file) return false;
+  if (!ipc::decode(payload, message)) return false;
+  UniqueFd file = link_.take_descriptor(message.file);
+  if (!file)
+    log::Line(log::Level::error, "content_not_written")
+        .kv("id", message.id.text())
+        .kv("error", "too many open files");
   if (Handover* handover = find(message.id)) handover->lent(std::move(file));
   return true;
 }

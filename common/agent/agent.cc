@@ -33,7 +33,8 @@ std::size_t connections_possible() {
   constexpr std::size_t kOthers = 100;
   struct rlimit limit {};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < 2 * kOthers) return kOthers;
-  return std::min<std::size_t>(kConnectionsMax, limit.rlim_cur - kOthers);
+  // Each may have a connection and a content.
+  return std::min<std::size_t>(kConnectionsMax, (limit.rlim_cur - kOthers) / 2);
 }
 
 mail::Outcome going_away() {
@@ -113,19 +114,19 @@ std::string Agent::spare_buffer() {
 bool Agent::take_content(std::string_view payload) {
   ipc::Content content;
   if (!ipc::decode(payload, content)) return false;
-  UniqueFd file;
-  if (content.kind == ipc::Content::Kind::file) {
-    file = link_.take_descriptor();
-    if (!file) return false;
-  }
+  bool in_file = content.kind == ipc::Content::Kind::file;
+  UniqueFd file = in_file ? link_.take_descriptor(content.file) : UniqueFd();
+  bool lost = in_file && !file;
+  if (lost) log::Line(log::Level::error, "content_unreadable").kv("error", "too many open files");
   auto found = leases_.find(content.lease);
   if (found == leases_.end()) return true;
   Attempt& attempt = *found->second;
   if (content.kind == ipc::Content::Kind::whole) attempt.feed.give(content.content);
-  if (content.kind == ipc::Content::Kind::file) attempt.feed.give(std::move(file));
+  if (lost) attempt.feed.ask_again();
+  if (file) attempt.feed.give(std::move(file));
   if (content.kind == ipc::Content::Kind::missing) attempt.feed.fail();
   if (attempt.connection == nullptr) return true;
-  if (content.kind == ipc::Content::Kind::missing)
+  if (content.kind == ipc::Content::Kind::missing || lost)
     attempt.connection->content_failed();
   else
     attempt.connection->content_arrived();

@@ -37,6 +37,7 @@ class ContentFeed {
   void give(std::string_view whole);  // all of it
   void give(UniqueFd file);
   void fail() { broken_ = true; }
+  void ask_again() { asked_ = false; }
 
   // Of the file, blocking; runs on another thread, and may outlive the feed.
   std::shared_ptr<const UniqueFd> file() const { return file_; }

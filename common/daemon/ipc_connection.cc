@@ -1,6 +1,9 @@
 #include "common/daemon/ipc_connection.h"
 
+#include <algorithm>
 #include <utility>
+
+#include <sys/stat.h>
 
 namespace postwain::daemon {
 
@@ -29,8 +32,9 @@ IpcConnection::IpcConnection(net::Loop& loop, net::Stream stream, Callbacks call
           },
       .on_descriptor =
           [this](UniqueFd descriptor) {
-            if (descriptors_.size() < kDescriptorsWaitingMax)
-              descriptors_.push_back(std::move(descriptor));
+            ipc::FileMark mark = mark_of(descriptor);
+            descriptors_.push_back({mark, std::move(descriptor)});
+            if (descriptors_.size() > kDescriptorsWaitingMax) descriptors_.pop_front();
           },
   });
 }
@@ -67,11 +71,19 @@ void IpcConnection::emptied() {
     out_.clear();
 }
 
-UniqueFd IpcConnection::take_descriptor() {
-  if (descriptors_.empty()) return {};
-  UniqueFd first = std::move(descriptors_.front());
-  descriptors_.pop_front();
-  return first;
+UniqueFd IpcConnection::take_descriptor(const ipc::FileMark& mark) {
+  auto found = std::find_if(descriptors_.begin(), descriptors_.end(),
+                            [&](const Arrived& one) { return one.mark == mark; });
+  if (found == descriptors_.end()) return {};
+  UniqueFd own = std::move(found->descriptor);
+  descriptors_.erase(found);
+  return own;
+}
+
+ipc::FileMark IpcConnection::mark_of(const UniqueFd& descriptor) {
+  struct stat info {};
+  if (::fstat(descriptor.get(), &info) != 0) return {};
+  return {info.st_dev, info.st_ino};
 }
 
 void IpcConnection::pause() {

@@ -41,15 +41,18 @@ class IpcConnection {
     out_.append(frames);
     sent();
   }
-  // The same with an open file. Both ends' streams carry descriptors.
+  // The same with an open file, whose mark is put into the message. Both ends' streams carry
+  // descriptors.
   template <class Message>
-  void send(const Message& message, UniqueFd descriptor) {
+  void send(Message message, UniqueFd descriptor) {
+    message.file = mark_of(descriptor);
     ipc::append_frame(out_, message);
     flush_with(std::move(descriptor));
   }
-  // For the frame that says that one comes with it: the next in the order of such frames. Empty
-  // when the other side sent none.
-  UniqueFd take_descriptor();
+  // For the frame that has this mark. Empty when the other side sent none, or when this process had
+  // no descriptor left for it.
+  UniqueFd take_descriptor(const ipc::FileMark& mark);
+  static ipc::FileMark mark_of(const UniqueFd& descriptor);
   std::size_t pending() const { return out_.size() + stream_.pending(); }
   void flush();
   void pause();
@@ -73,7 +76,11 @@ class IpcConnection {
   std::shared_ptr<Callbacks> callbacks_;  // shared only with a call that is running
   std::string in_;                        // the beginning of a frame that is not complete yet
   std::string out_;                       // frames of this turn
-  std::deque<UniqueFd> descriptors_;      // whose frames are not handled yet
+  struct Arrived {
+    ipc::FileMark mark;
+    UniqueFd descriptor;
+  };
+  std::deque<Arrived> descriptors_;  // whose frames are not handled yet
   bool* destroyed_ = nullptr;
 };
 

@@ -39,7 +39,9 @@ class QmgrLink {
     connection_->send_frames(frames);
   }
   // IpcConnection::take_descriptor, from within on_frame.
-  UniqueFd take_descriptor() { return connection_ ? connection_->take_descriptor() : UniqueFd(); }
+  UniqueFd take_descriptor(const ipc::FileMark& mark) {
+    return connection_ ? connection_->take_descriptor(mark) : UniqueFd();
+  }
   std::size_t pending() const { return connection_ ? connection_->pending() : 0; }
 
  private:

@@ -158,8 +158,11 @@ PW_VISIT(SubmitChunk) {
 PW_VISIT(SubmitEnd) {
   fields(a, v.id, v.past_data, v.eight_bit, v.size);
 }
+PW_VISIT(FileMark) {
+  fields(a, v.device, v.inode);
+}
 PW_VISIT(SubmitFile) {
-  field(a, v.id);
+  fields(a, v.id, v.file);
 }
 PW_VISIT(SubmitAbort) {
   field(a, v.id);
@@ -206,7 +209,7 @@ PW_VISIT(ContentRequest) {
 PW_VISIT(Content) {
   field(a, v.lease);
   enum_field(a, v.kind, Content::Kind::missing);
-  field(a, v.content);
+  fields(a, v.content, v.file);
 }
 PW_VISIT(TokenRequest) {
   fields(a, v.request, v.command, v.refused);

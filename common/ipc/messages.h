@@ -27,6 +27,14 @@ constexpr std::size_t kInlineContentMax = 64U << 10;  // larger content is in a 
 constexpr std::size_t kContentChunk = 64U << 10;
 constexpr std::size_t kSubmitWindow = 512U << 10;  // unconfirmed content bytes of one transaction
 
+// Which open file comes with a frame. Descriptors travel beside the frames, and one that a process
+// has no room for is lost; so the frame says which is its own.
+struct FileMark {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  bool operator==(const FileMark&) const = default;
+};
+
 enum class FrameType : std::uint16_t {
   hello = 1,
   welcome = 2,
@@ -129,6 +137,7 @@ struct SubmitChunk {
 struct SubmitFile {
   static constexpr FrameType kType = FrameType::submit_file;
   mail::QueueId id;
+  FileMark file{};
 };
 struct SubmitEnd {
   static constexpr FrameType kType = FrameType::submit_end;
@@ -234,6 +243,7 @@ struct Content {
   std::uint64_t lease = 0;
   Kind kind = Kind::missing;
   std::string_view content;
+  FileMark file{};
 };
 
 // The access token of a credential whose secret is a command. A delivery client asks qmgr, qmgr

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -124,7 +125,7 @@ TEST_CASE("open files arrive with their frames, whatever else is sent") {
                                        if (type == ipc::FrameType::submit_chunk) return true;
                                        ipc::SubmitFile frame;
                                        REQUIRE(ipc::decode(payload, frame));
-                                       UniqueFd file = receiver->take_descriptor();
+                                       UniqueFd file = receiver->take_descriptor(frame.file);
                                        REQUIRE(file);
                                        CHECK(*read_small_fd(file.get()) ==
                                              std::to_string(frame.id.value));
@@ -157,6 +158,45 @@ TEST_CASE("open files arrive with their frames, whatever else is sent") {
   }
   settle(loop);
   CHECK(open_files() == before);
+}
+
+// As when a process may open no more: the frame comes without its file.
+TEST_CASE("a frame never gets another frame's file") {
+  net::Loop loop;
+  Pair pair(loop, net::Carries::descriptors);
+  std::vector<std::string> seen;
+  std::unique_ptr<IpcConnection> receiver;
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  receiver = std::make_unique<IpcConnection>(
+      loop, std::move(pair.b),
+      IpcConnection::Callbacks{.on_frame =
+                                   [&](ipc::FrameType, std::string_view payload) {
+                                     ipc::SubmitFile frame;
+                                     REQUIRE(ipc::decode(payload, frame));
+                                     UniqueFd file = receiver->take_descriptor(frame.file);
+                                     seen.push_back(file ? *read_small_fd(file.get()) : "none");
+                                     if (seen.size() == 1)
+                                       REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+                                     if (seen.size() == 3) loop.stop();
+                                     return true;
+                                   },
+                               .on_closed = [&](const std::string&) { FAIL(); }});
+  IpcConnection sender(
+      loop, std::move(pair.a),
+      IpcConnection::Callbacks{.on_frame = [](ipc::FrameType, std::string_view) { return true; },
+                               .on_closed = [](const std::string&) {}});
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    UniqueFd file(::memfd_create("content", MFD_CLOEXEC));
+    REQUIRE(write_all(file.get(), std::to_string(i)).ok());
+    ::lseek(file.get(), 0, SEEK_SET);
+    sender.send(ipc::SubmitFile{mail::QueueId{i}}, std::move(file));
+  }
+  rlimit none{3, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  loop.run();
+  (void)::setrlimit(RLIMIT_NOFILE, &before);
+  CHECK(seen == std::vector<std::string>{"none", "2", "3"});
 }
 
 TEST_CASE("open files that nobody wants are closed") {

@@ -108,9 +108,9 @@ TEST_CASE("messages survive coding and refuse every cut") {
   torture(submit);
   torture(SubmitResult{mail::QueueId{99}, mail::Reply{250, {2, 0, 0}, "Ok"}});
   torture(some_lease());
-  torture(SubmitFile{mail::QueueId{99}});
+  torture(SubmitFile{mail::QueueId{99}, {5, 6}});
   torture(ContentRequest{7, true});
-  torture(Content{7, Content::Kind::whole, "hello"});
+  torture(Content{7, Content::Kind::whole, "hello", {5, 6}});
   torture(some_outcomes());
   torture(LateOutcomes{mail::QueueId{3}, some_outcomes().outcomes, {1, 2}});
   torture(ControlReply{1, true, 75, "{}"});

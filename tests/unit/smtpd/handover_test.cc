@@ -1,6 +1,8 @@
 // The way of a message to qmgr, with a port that only writes down what was sent.
 #include <catch2/catch.hpp>
 
+#include <fcntl.h>
+
 #include <cerrno>
 #include <map>
 #include <optional>
@@ -63,6 +65,10 @@ struct Bench {
   }
 };
 
+UniqueFd some_file() {
+  return UniqueFd(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+}
+
 const mail::Reply kGood{250, {2, 0, 0}, "Ok"};
 
 }  // namespace
@@ -106,7 +112,7 @@ TEST_CASE("large content goes into the file that is lent, under the window") {
   while (!handover.window_full(content.size())) more();
   CHECK(bench.port.log == "O");
   CHECK(whole.size() < ipc::kSubmitWindow + 50001);
-  handover.lent(UniqueFd());
+  handover.lent(some_file());
   CHECK(bench.owner.opened == 1);
   handover.grow(content);
   CHECK(bench.port.log == "Ow");
@@ -145,12 +151,21 @@ TEST_CASE("content that ends before its file is lent") {
   std::string content(100000, 'x');
   bench.handover->finish(content);
   CHECK(bench.port.log == "O");
-  bench.handover->lent(UniqueFd());
+  bench.handover->lent(some_file());
   CHECK(bench.port.log == "Ow");
   bench.handover->written({}, {});
   CHECK(bench.port.log == "OwE");
   CHECK(bench.port.end_size == 100000);
   CHECK_FALSE(bench.port.eight_bit);
+}
+
+TEST_CASE("a file that does not reach us ends the transaction") {
+  Bench bench;
+  std::string content(100000, 'x');
+  bench.handover->grow(content);
+  bench.handover->lent(UniqueFd());
+  CHECK(bench.port.log == "OA");
+  CHECK(bench.owner.codes == std::vector<int>{451});
 }
 
 TEST_CASE("a write that fails ends the transaction, with the client told why") {
@@ -164,7 +179,7 @@ TEST_CASE("a write that fails ends the transaction, with the client told why") {
     Bench bench;
     std::string content(200000, 'x');
     bench.handover->grow(content);
-    bench.handover->lent(UniqueFd());
+    bench.handover->lent(some_file());
     bench.handover->grow(content);
     if (at_the_end) bench.handover->finish(content);
     bench.handover->written(system_error("x", row.error), {});
@@ -191,7 +206,7 @@ TEST_CASE("a client that goes away", "[handover]") {
     Bench bench;
     bench.handover->grow(content);
     bench.handover->finish(content);
-    bench.handover->lent(UniqueFd());
+    bench.handover->lent(some_file());
     bench.handover->written({}, {});
     bench.handover.reset();
     CHECK(bench.port.log.back() == 'E');
