@@ -301,7 +301,7 @@ def parse_arguments():
                         default=os.environ.get("POSTWAIN_BIN", here.parent / "build/release/bin"))
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--loads", default="L1,L2,L3,L4,L5,L6,L7,L7b,L8,L8b", help="comma separated; also L5b")
+    parser.add_argument("--loads", default=",".join(load.key for load in LOADS), help="comma separated")
     parser.add_argument("--only", choices=["postfix", "postwain"])
     parser.add_argument("--quick", action="store_true", help="L1 to L4, three pairs of 3 s: under 3 minutes")
     parser.add_argument("--syncs", action="store_true", help="count fsync and fdatasync with perf (slower)")
