@@ -18,6 +18,8 @@ namespace {
 constexpr const char* kSystemTrust = "/etc/ssl/certs/ca-certificates.crt";
 constexpr std::size_t kTrustMax = 8U << 20;
 
+static_assert(kUntrusted == CURLE_PEER_FAILED_VERIFICATION);
+
 struct GlobalOnce {
   GlobalOnce() { PW_CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK); }
 };
@@ -27,6 +29,7 @@ struct Transfer {
   std::function<void(Result<std::string>)> done;
   CURL* easy = nullptr;
   curl_slist* resolve = nullptr;
+  curl_slist* fields = nullptr;
   std::string text;
   bool too_large = false;
   char reason[CURL_ERROR_SIZE] = {};
@@ -34,6 +37,7 @@ struct Transfer {
   ~Transfer() {
     if (easy != nullptr) curl_easy_cleanup(easy);
     curl_slist_free_all(resolve);
+    curl_slist_free_all(fields);
   }
 };
 
@@ -111,8 +115,19 @@ class CurlFetcher final : public Fetcher {
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &take_text);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer.get());
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->reason);
+    if (!r.body.empty()) post(*transfer);
     transfers_.emplace(easy, std::move(transfer));
     PW_CHECK(curl_multi_add_handle(multi_, easy) == CURLM_OK);
+  }
+
+  static void post(Transfer& transfer) {
+    const Request& r = transfer.request;
+    transfer.fields = curl_slist_append(nullptr, ("Content-Type: " + r.body_type).c_str());
+    transfer.fields = curl_slist_append(transfer.fields, "Expect:");  // no wait for a 100
+    curl_easy_setopt(transfer.easy, CURLOPT_HTTPHEADER, transfer.fields);
+    curl_easy_setopt(transfer.easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                     static_cast<curl_off_t>(r.body.size()));
+    curl_easy_setopt(transfer.easy, CURLOPT_POSTFIELDS, r.body.data());  // not copied
   }
 
   void refuse() {
@@ -153,6 +168,8 @@ class CurlFetcher final : public Fetcher {
     char* type = nullptr;
     curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(transfer.easy, CURLINFO_CONTENT_TYPE, &type);
+    bool posted = !transfer.request.body.empty();
+    if (posted && status >= 200 && status < 300) return std::move(transfer.text);
     if (status != 200) return Error{fmt::format("HTTP status {}", status)};
     std::string_view kind = type != nullptr ? type : "";
     kind = trim(kind.substr(0, kind.find(';')));

@@ -1,5 +1,6 @@
-// Fetches one small text by HTTPS without blocking: the policies of MTA-STS (RFC 8461 3.3). Home of
-// libcurl, whose sockets and time-outs run on the loop of common/net.
+// Fetches one small text by HTTPS without blocking, the policies of MTA-STS (RFC 8461 3.3), or
+// posts one, the reports of RFC 8460. Home of libcurl, whose sockets and time-outs run on the loop
+// of common/net.
 //
 // What it never does: follow a redirect, use a proxy, look names up (the caller has the addresses),
 // take more than the caller's bound, believe a certificate that does not lead to the system's trust
@@ -20,6 +21,7 @@ namespace postwain::http {
 
 constexpr Duration kFetchMax = std::chrono::seconds(30);  // one fetch, all in all
 constexpr std::size_t kFetchesMax = 100;                  // at once; more are refused
+constexpr int kUntrusted = 60;  // code of the error where the server's certificate is not believed
 
 struct Request {
   std::string host;
@@ -28,6 +30,9 @@ struct Request {
   std::vector<std::string> addresses;  // of the host, tried in this order
   std::string content_type;            // what the answer must be, "text/plain"
   std::size_t size_max = 0;
+  // Not empty: this is posted instead, and any answer with a status from 200 to 299 will do.
+  std::string body;
+  std::string body_type;
 };
 
 class Fetcher {

@@ -1,4 +1,4 @@
-"""A small HTTPS server for policies."""
+"""A small HTTPS server for policies, and for reports that are posted."""
 
 import http.server
 import ssl
@@ -6,11 +6,13 @@ import threading
 
 
 class WebServer:
-    """answers: {host: (status, content type, body)}; asked: hosts in order. Loopback, own port."""
+    """answers: {host: (status, content type, body)}; asked: hosts in order; posted: {host: [(path,
+    content type, body)]}. Loopback, own port."""
 
     def __init__(self, certificate, key, address="127.0.0.1"):
         self.answers = {}
         self.asked = []
+        self.posted = {}
         owner = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -18,8 +20,16 @@ class WebServer:
                 host = self.headers["Host"].partition(":")[0]
                 owner.asked.append(host)
                 status, kind, body = owner.answers.get(host, (404, "text/plain", b"nothing"))
-                if self.path != "/.well-known/mta-sts.txt":
-                    status = 404
+                self.answer(404 if self.path != "/.well-known/mta-sts.txt" else status, kind, body)
+
+            def do_POST(self):
+                host = self.headers["Host"].partition(":")[0]
+                content = self.rfile.read(int(self.headers["Content-Length"]))
+                posts = owner.posted.setdefault(host, [])
+                posts.append((self.path, self.headers["Content-Type"], content))
+                self.answer(*owner.answers.get(host, (404, "text/plain", b"nothing")))
+
+            def answer(self, status, kind, body):
                 self.send_response(status)
                 self.send_header("Content-Type", kind)
                 if status // 100 == 3:
