@@ -11,6 +11,7 @@
 #include "common/base/time.h"
 #include "common/daemon/server_tls.h"
 #include "common/rewrite/rewriter.h"
+#include "common/tls/signing_key.h"
 #include "common/tls/tls.h"
 
 namespace postwain::tool {
@@ -67,12 +68,21 @@ void check_routes(config::Loaded& loaded) {
   }
 }
 
+void check_signing_key(config::Loaded& loaded) {
+  const config::TlsReports& reports = loaded.config.tls_reports;
+  if (reports.dkim_key.empty()) return;
+  if (auto key = tls::SigningKey::from_pem(reports.dkim_key_pem); !key)
+    loaded.diagnostics.push_back(
+        config::Diagnostic{reports.origin, reports.dkim_key + ": " + key.error().text});
+}
+
 void warn_of_open_secrets(config::Loaded& loaded, const std::string& main_file) {
   std::string directory = main_file.substr(0, main_file.rfind('/') + 1);
   for (const config::NamedFile& file : loaded.named_files) {
     bool passwords = file.path == loaded.config.auth.users_file;
-    if (file.use != config::FileUse::key && file.use != config::FileUse::credential && !passwords)
-      continue;
+    bool secret = file.use == config::FileUse::key || file.use == config::FileUse::credential ||
+                  file.use == config::FileUse::signing_key;
+    if (!secret && !passwords) continue;
     std::string path = file.path.front() == '/' ? file.path : directory + file.path;
     struct stat info {};
     if (::stat(path.c_str(), &info) == 0 && (info.st_mode & S_IROTH) != 0)
@@ -88,6 +98,7 @@ config::Loaded load_checked(const std::string& file) {
   if (!loaded.diagnostics.empty()) return loaded;
   check_certificates(loaded);
   check_routes(loaded);
+  check_signing_key(loaded);
   warn_of_open_secrets(loaded, file);
   for (config::Diagnostic& one : rewrite::problems(loaded.config.addresses))
     loaded.diagnostics.push_back(std::move(one));

@@ -15,9 +15,9 @@ Result<agent::NextHosts> look_up_hosts(const config::Config& config,
   net::Loop loop;
   auto resolver = dns::Resolver::create(loop, config.dns.servers, config.dns.trust_ad);
   if (!resolver) return resolver.error();
-  agent::StsFinder policies(**resolver, http::new_fetcher(loop), config.delivery.sts_port,
+  agent::StsFinder policies(**resolver, http::new_fetcher(loop), nullptr, config.delivery.sts_port,
                             config.delivery.allow_private_mx);
-  agent::MxFinder finder(**resolver, config.delivery.sts ? &policies : nullptr, config);
+  agent::MxFinder finder(**resolver, config.delivery.sts ? &policies : nullptr, nullptr, config);
   std::optional<agent::NextHosts> found;
   finder.find(approach, nullptr, [&](agent::NextHosts hosts) {
     found = std::move(hosts);

@@ -124,6 +124,13 @@ Status prepare_folders(const config::Config& config, Identities& identities) {
   return check_users(config, identities);
 }
 
+Status prepare_reports_folder(const config::Config& config, const Identities& identities) {
+  const Identity* owner = identities.change ? &identities.at(Kind::reporter) : nullptr;
+  const std::string& folder = config.tls_reports.folder;
+  if (Status done = own_folder(folder, 0700, owner); !done) return done;
+  return owner == nullptr ? Status{} : check_reachable(*owner, folder, R_OK | W_OK | X_OK);
+}
+
 Result<UniqueFd> lock_runtime_dir(const std::string& runtime_dir) {
   std::string path = runtime_dir + "/postwain.lock";
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));

@@ -15,6 +15,10 @@ namespace postwain::tool {
 // right to pass, and a warning says so.
 Status prepare_folders(const config::Config& config, Identities& identities);
 
+// The folder of [tls_reports], of its process alone. At each start of that one, since a reload may
+// bring it.
+Status prepare_reports_folder(const config::Config& config, const Identities& identities);
+
 // Held as long as the descriptor lives. The error names the process that holds it.
 Result<UniqueFd> lock_runtime_dir(const std::string& runtime_dir);
 

@@ -19,8 +19,8 @@ namespace postwain::tool {
 namespace {
 
 constexpr std::array<const char*, kKinds> kDefaultUsers{
-    "postwain",         "postwain-smtpd",  "postwain-smtp",  "postwain-lmtp",
-    "postwain-metrics", "postwain-pickup", "postwain-tokens"};
+    "postwain",         "postwain-smtpd",  "postwain-smtp",   "postwain-lmtp",
+    "postwain-metrics", "postwain-pickup", "postwain-tokens", "postwain-reporter"};
 constexpr const char* kDefaultNetworkUser = "postwain-net";
 
 struct Wanted {
@@ -33,7 +33,7 @@ struct Wanted {
 Wanted wanted_for(Kind kind, const config::Users& users) {
   const std::string* own[kKinds] = {&users.queue,       &users.smtpd,   &users.smtp_client,
                                     &users.lmtp_client, &users.metrics, &users.pickup,
-                                    &users.tokens};
+                                    &users.tokens,      &users.reporter};
   auto place = static_cast<std::size_t>(kind);
   std::string standard = kDefaultUsers[place];
   uid_t fallback = kFallbackId + static_cast<uid_t>(place);

@@ -7,11 +7,20 @@
 
 namespace postwain::tool {
 
-enum class Kind : std::uint8_t { qmgr, smtpd, smtp_client, lmtp_client, metrics, pickup, tokens };
+enum class Kind : std::uint8_t {
+  qmgr,
+  smtpd,
+  smtp_client,
+  lmtp_client,
+  metrics,
+  pickup,
+  tokens,
+  reporter
+};
 
-constexpr std::size_t kKinds = 7;
+constexpr std::size_t kKinds = 8;
 constexpr std::array<std::string_view, kKinds> kKindNames{
-    "qmgr", "smtpd", "smtp-client", "lmtp-client", "metrics", "pickup", "tokens"};
+    "qmgr", "smtpd", "smtp-client", "lmtp-client", "metrics", "pickup", "tokens", "reporter"};
 
 // Also the name of the program.
 constexpr std::string_view name_of(Kind kind) {

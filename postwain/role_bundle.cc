@@ -23,6 +23,8 @@ bool needs(Kind kind, config::FileUse use) {
       return kind == Kind::qmgr;
     case config::FileUse::addresses:
       return kind == Kind::smtpd || kind == Kind::qmgr;
+    case config::FileUse::signing_key:
+      return kind == Kind::reporter;
   }
   return false;
 }

@@ -13,6 +13,7 @@
 #include "common/daemon/peer_users.h"
 #include "common/daemon/server_tls.h"
 #include "common/log/log.h"
+#include "postwain/folders.h"
 
 namespace postwain::tool {
 
@@ -35,17 +36,23 @@ daemon::PeerUsers peer_users(const Identities& who) {
           {ipc::Role::smtp_client, who.at(Kind::smtp_client).uid},
           {ipc::Role::lmtp_client, who.at(Kind::lmtp_client).uid},
           {ipc::Role::metrics, who.at(Kind::metrics).uid},
-          {ipc::Role::tokens, who.at(Kind::tokens).uid}};
+          {ipc::Role::tokens, who.at(Kind::tokens).uid},
+          {ipc::Role::reporter, who.at(Kind::reporter).uid}};
 }
 
 bool is_single(Kind kind) {
   return kind == Kind::qmgr || kind == Kind::metrics || kind == Kind::tokens ||
-         kind == Kind::pickup;
+         kind == Kind::pickup || kind == Kind::reporter;
 }
 
 // Mail does not wait for who only watches it, nor for what is seldom needed.
 bool is_beside_the_way(Kind kind) {
-  return kind == Kind::metrics || kind == Kind::tokens || kind == Kind::pickup;
+  return kind != Kind::qmgr && is_single(kind);
+}
+
+// Who hears of the others to their end goes with qmgr, through which it does.
+bool goes_last(Kind kind) {
+  return kind == Kind::qmgr || kind == Kind::reporter;
 }
 
 // Where a route logs in with what a program prints.
@@ -80,6 +87,7 @@ void Supervisor::start() {
   add(Kind::smtpd, workers.smtpd);
   add_tokens();
   add_pickup();
+  add_reporter();
   add_metrics();
   certificates_.follow(setup_.loaded);
   // Also so that the seed of a former period is not kept for the days no process is started in.
@@ -118,6 +126,14 @@ void Supervisor::add_tokens() {
 void Supervisor::add_pickup() {
   const std::string& folder = setup_.loaded.config.drop_dir;
   if (!folder.empty() && ::access(folder.c_str(), W_OK | X_OK) == 0) add(Kind::pickup, 1);
+}
+
+void Supervisor::add_reporter() {
+  if (!setup_.loaded.config.tls_reports.wanted) return;
+  if (Status made = prepare_reports_folder(setup_.loaded.config, setup_.identities); made)
+    add(Kind::reporter, 1);
+  else
+    log::Line(log::Level::error, "no_tls_reports").kv("error", made.error().text);
 }
 
 void Supervisor::add_metrics() {
@@ -211,7 +227,7 @@ void Supervisor::drain() {
   manager_.stopping();
   setup_.listeners.close_all();
   for (auto& child : children_)
-    if (child->kind() != Kind::qmgr) child->stop();
+    if (!goes_last(child->kind())) child->stop();
   for (auto& child : retired_)
     if (child->retiring()) child->stop();
   kill_timer_.start(kDrainAtMost, [this] {
@@ -228,7 +244,7 @@ void Supervisor::go_on_draining() {
   auto gone = [this](bool workers_only) {
     for (auto* group : {&children_, &retired_})
       for (auto& child : *group)
-        if (child->pid() != 0 && !(workers_only && child->kind() == Kind::qmgr)) return false;
+        if (child->pid() != 0 && !(workers_only && goes_last(child->kind()))) return false;
     return true;
   };
   if (phase_ == Phase::stopping_workers && gone(true)) {
@@ -264,6 +280,7 @@ void Supervisor::replace(config::Loaded loaded) {
   add(Kind::smtpd, workers.smtpd);
   add_tokens();
   add_pickup();
+  add_reporter();
   let_go(std::move(old));
   // It binds its port itself, so the old one goes first, and only when something is new for it.
   if (metrics_at_ != setup_.loaded.config.metrics_address) {

@@ -67,6 +67,7 @@ class Supervisor {
   void add(Kind kind, std::uint32_t count);
   void add_metrics();
   void add_tokens();
+  void add_reporter();
   void add_pickup();
   Child::Recipe recipe(Kind kind);
   void child_ready();

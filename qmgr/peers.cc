@@ -14,7 +14,8 @@ bool is_agent(ipc::Role role) {
   return role == ipc::Role::smtp_client || role == ipc::Role::lmtp_client;
 }
 bool is_intake(ipc::Role role) {
-  return role == ipc::Role::smtpd || role == ipc::Role::sendmail || role == ipc::Role::restore;
+  return role == ipc::Role::smtpd || role == ipc::Role::sendmail || role == ipc::Role::restore ||
+         role == ipc::Role::reporter;
 }
 
 // Comes and goes with a command somebody gives.
@@ -67,6 +68,8 @@ bool Peers::frame(std::uint64_t number, ipc::FrameType type, std::string_view pa
   Peer& peer = found->second;
   if (!peer.welcomed) return type == ipc::FrameType::hello && hello(number, peer, payload);
   if (is_intake(peer.role)) return parts_.intake.frame(number, type, payload);
+  if (is_agent(peer.role) && type == ipc::FrameType::tls_results)
+    return parts_.reports.frame(payload);
   if (is_agent(peer.role)) return parts_.delivery.frame(number, type, payload);
   if (peer.role == ipc::Role::tokens) return parts_.tokens.frame(number, type, payload);
   if (peer.role == ipc::Role::metrics) return parts_.control.metrics_frame(number, type, payload);
@@ -104,6 +107,7 @@ bool Peers::hello(std::uint64_t number, Peer& peer, std::string_view payload) {
   else
     parts_.control.peer_connected(number, *peer.connection, peer.role == ipc::Role::supervisor,
                                   peer.name);
+  if (peer.role == ipc::Role::reporter) parts_.reports.connected(number, *peer.connection);
   if (!is_command(peer.role))
     log::Line(log::Level::info, "peer_connected").kv("name", hello.name).kv("pid", hello.pid);
   return true;
@@ -133,6 +137,7 @@ void Peers::remove(std::uint64_t number) {
   Peer peer = std::move(found->second);
   peers_.erase(found);
   if (peer.welcomed) {
+    if (peer.role == ipc::Role::reporter) parts_.reports.lost(number);
     if (is_intake(peer.role))
       parts_.intake.peer_lost(number);
     else if (is_agent(peer.role))

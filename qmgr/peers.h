@@ -19,6 +19,7 @@
 #include "qmgr/control.h"
 #include "qmgr/delivery.h"
 #include "qmgr/intake.h"
+#include "qmgr/report_desk.h"
 #include "qmgr/token_desk.h"
 
 namespace postwain::qmgr {
@@ -36,6 +37,7 @@ class Peers {
     Delivery& delivery;
     Control& control;
     TokenDesk& tokens;
+    ReportDesk& reports;
   };
   Peers(net::Loop& loop, daemon::PeerUsers users, Parts parts);
   ~Peers();

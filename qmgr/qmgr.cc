@@ -68,8 +68,8 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuWait cpu_wait, const daemon::Start& 
       Control::Hooks{[this](std::string_view bundle) { return take_config(bundle); },
                      [this] { return admission_; }});
   queue_->watch(std::move(cpu_wait));
-  peers_ = std::make_unique<Peers>(loop, peer_users(start),
-                                   Peers::Parts{*intake_, *delivery_, *control_, tokens_});
+  peers_ = std::make_unique<Peers>(
+      loop, peer_users(start), Peers::Parts{*intake_, *delivery_, *control_, tokens_, reports_});
   look_around();
   watch_.repeat(kDiskCheck, [this] { look_around(); });
   queue_->recover();

@@ -56,6 +56,7 @@ class Qmgr {
   std::string name_;
   config::Config config_;
   TokenDesk tokens_;
+  ReportDesk reports_;
   std::unique_ptr<Queue> queue_;
   std::unique_ptr<Delivery> delivery_;
   std::unique_ptr<Probes> probes_;

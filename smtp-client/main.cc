@@ -26,17 +26,20 @@ int main(int argc, char** argv) {
     return kExitConfig;
   }
   const config::Delivery& delivery = start.config().delivery;
+  agent::TlsNotes noted;
+  agent::TlsNotes* notes = start.config().tls_reports.wanted ? &noted : nullptr;
   // Reads the trust store now.
-  agent::StsFinder policies(**resolver, http::new_fetcher(loop), delivery.sts_port,
+  agent::StsFinder policies(**resolver, http::new_fetcher(loop), notes, delivery.sts_port,
                             delivery.allow_private_mx);
-  agent::MxFinder finder(**resolver, delivery.sts ? &policies : nullptr, start.config());
+  agent::MxFinder finder(**resolver, delivery.sts ? &policies : nullptr, notes, start.config());
   // The agent connects to qmgr by itself, now and after each loss.
   agent::Agent agent(loop, start.config(), finder,
                      {.name = start.name,
                       .role = ipc::Role::smtp_client,
                       .dialect = &smtp::kSmtp,
                       .on_ready = [&] { daemon::announce_ready(start); },
-                      .on_drained = [&] { loop.stop(); }});
+                      .on_drained = [&] { loop.stop(); },
+                      .notes = notes});
   // SIGTERM: nothing new, what runs is finished, then run() returns.
   daemon::Signals signals(loop, [&] { agent.drain(); });
   daemon::Confinement confinement("smtp-client", start.config());

@@ -54,9 +54,11 @@ Agent::Agent(net::Loop& loop, const config::Config& config, HostFinder& finder, 
                 *this,
                 usable(ClientTls::make({})),
                 0,
-                connections_possible()},
+                connections_possible(),
+                setup_.notes},
       sweep_timer_(loop),
       drain_timer_(loop),
+      notes_timer_(loop),
       reader_(loop, kReadsMax),
       link_(loop, config.qmgr_socket(), setup_.role, setup_.name,
             daemon::QmgrLink::Callbacks{
@@ -67,6 +69,7 @@ Agent::Agent(net::Loop& loop, const config::Config& config, HostFinder& finder, 
                 .on_drained = {},
             }) {
   sweep_timer_.repeat(kSweepEvery, [this] { sweep(); });
+  if (setup_.notes != nullptr) notes_timer_.repeat(kTlsNotesEvery, [this] { tell_notes(); });
 }
 
 Agent::~Agent() {
@@ -324,6 +327,15 @@ void Agent::sweep() {
   std::erase_if(destinations_, [](const auto& entry) { return entry.second->quiet(); });
 }
 
+void Agent::tell_notes() {
+  if (setup_.notes == nullptr || !link_.up()) return;
+  for (;;) {
+    ipc::TlsResults told{setup_.notes->take()};
+    if (told.results.empty()) return;
+    link_.send(told);
+  }
+}
+
 void Agent::drain() {
   if (std::exchange(draining_, true)) return;
   for (auto& [key, destination] : destinations_) {
@@ -343,10 +355,12 @@ void Agent::drain_step() {
         attempt->connection->abandon("the delivery client is shutting down");
   }
   if (!attempts_.empty() && !late) return;
+  tell_notes();
   if (link_.up() && link_.pending() > 0 && loop_.now() < drain_until_ + kDrainStep * 10) return;
   if (late && link_.up() && !with_news_.empty()) return;  // reported at the end of this turn
   drained_ = true;
   for (auto& [key, destination] : destinations_) destination->close();
+  notes_timer_.stop();
   drain_timer_.stop();
   sweep_timer_.stop();
   if (setup_.on_drained) setup_.on_drained();

@@ -39,6 +39,7 @@ class Agent : private AttemptSink {
     const smtp::Dialect* dialect = &smtp::kSmtp;
     std::function<void()> on_ready;    // the first time qmgr has welcomed us
     std::function<void()> on_drained;  // after drain(): nothing is left to do
+    TlsNotes* notes = nullptr;         // told to qmgr while the agent lives; null: nothing is noted
   };
   Agent(net::Loop& loop, const config::Config& config, HostFinder& finder, Setup setup);
   ~Agent() override;
@@ -74,6 +75,7 @@ class Agent : private AttemptSink {
   void remember(const ipc::LateOutcomes& verdicts);
   void forget_old_reports();
   void sweep();
+  void tell_notes();
   void drain_step();
 
   // As frames: they are many, and only needed when qmgr has been lost.
@@ -99,6 +101,7 @@ class Agent : private AttemptSink {
   std::uint64_t serial_ = 0;
   net::Timer sweep_timer_;
   net::Timer drain_timer_;
+  net::Timer notes_timer_;
   MonoTime drain_until_{};
   bool draining_ = false;
   bool drained_ = false;

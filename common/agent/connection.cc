@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "common/base/check.h"
+#include "common/base/text.h"
 #include "common/log/log.h"
 #include "common/smtp/outcome_rules.h"
 
@@ -125,10 +126,13 @@ void Connection::note_end(const Attempt& attempt) {
 }
 
 void Connection::closed(const std::string& why) {
-  if (handshaking_)
-    engine_.tls_failed(why.empty() ? "connection closed in the handshake" : why);
-  else
+  if (handshaking_) {
+    std::string reason = why.empty() ? "connection closed in the handshake" : why;
+    note_tls(channel_->tls_verdict(), reason);
+    engine_.tls_failed(reason);
+  } else {
     engine_.lost(why);
+  }
   pump();
 }
 
@@ -180,6 +184,8 @@ bool Connection::handle(smtp::ClientEvent& event) {
   switch (event.kind) {
     case Kind::ready:
       ready_ = true;
+      if (!channel_->tls_open() && plan_.tls != mail::TlsLevel::off)
+        note_tls(mail::TlsEnd::starttls_not_supported, {});
       engine_.set_flight_max(1);
       owner_.ready(*this);
       return true;
@@ -222,6 +228,10 @@ bool Connection::handle(smtp::ClientEvent& event) {
     }
     case Kind::unusable:
       note_idle(false);  // nobody may ask it for anything now
+      if (event.outcome.stage == mail::Stage::tls)
+        note_tls(
+            handshaking_ ? mail::TlsEnd::validation_failure : mail::TlsEnd::starttls_not_supported,
+            event.outcome.reply.text);
       flush();
       channel_->close_after_flush();
       owner_.over(*this, complete(std::move(event.outcome)));
@@ -253,8 +263,28 @@ void Connection::tls_opened() {
         .kv("domain", plan_.approach->hop.domain)
         .kv("host", plan_.candidate.host)
         .kv("reason", fault);
+  if (!fault.empty())
+    note_tls(channel_->tls_verdict(), fault);
+  else
+    note_tls(tls.flaw, tls.flaw == mail::TlsEnd::success ? "" : tls.policy);
   engine_.tls_started();
   pump();
+}
+
+// The first word on it counts: a connection has one handshake at most.
+void Connection::note_tls(mail::TlsEnd end, std::string_view reason) {
+  const auto& begun = plan_.candidate.reported;
+  if (services_.notes == nullptr || begun == nullptr || tls_noted_) return;
+  tls_noted_ = true;
+  mail::TlsResult result = *begun;
+  result.end = end;
+  if (end != mail::TlsEnd::success) {
+    result.mx_host = plan_.candidate.host;
+    result.address = plan_.candidate.endpoint.host;
+    result.source = channel_->local().host;
+    result.reason = printable(reason, 200);
+  }
+  services_.notes->add(std::move(result));
 }
 
 bool Connection::has_room() const {

@@ -105,6 +105,7 @@ class Connection {
   void note_idle(bool idle);
   void start_tls();
   void tls_opened();
+  void note_tls(mail::TlsEnd end, std::string_view reason);
   void log_in();
   void token_came(const ipc::Token& token);
   void begin_login(const std::string& token);
@@ -152,6 +153,7 @@ class Connection {
   bool ready_ = false;
   bool left_doubt_ = false;
   bool handshaking_ = false;
+  bool tls_noted_ = false;
   bool pumping_ = false;
 };
 

@@ -38,6 +38,37 @@ void look_up(dns::Resolver& resolver, const std::string& host, const std::string
                        });
 }
 
+// What the domain has announced for this host. Null where it is not told of it: nobody reports, or
+// the operator's route or the message wants nothing of it.
+std::shared_ptr<const mail::TlsResult> reported(const TlsDemand& demand,
+                                                const dns::HostFacts& facts) {
+  bool asks = demand.level == mail::TlsLevel::policy || demand.level == mail::TlsLevel::proven ||
+              demand.level == mail::TlsLevel::dane;
+  if (demand.notes == nullptr || !asks || demand.domain.empty()) return nullptr;
+  auto out = std::make_shared<mail::TlsResult>();
+  out->domain = demand.domain;
+  out->policy.domain = demand.domain;
+  bool dane =
+      facts.tlsa != nullptr &&
+      (facts.tlsa->answer.status == dns::AnswerStatus::temporary ||
+       (facts.tlsa->answer.status == dns::AnswerStatus::ok && facts.tlsa->answer.authentic));
+  if (dane)
+    out->policy = mail::reported(facts.tlsa->host, facts.tlsa->answer.records);
+  else if (demand.sts != nullptr && demand.sts->mode != mail::StsPolicy::Mode::none)
+    out->policy = mail::reported(demand.domain, *demand.sts);
+  return out;
+}
+
+void note_refused(const TlsDemand& demand, const Candidate& candidate) {
+  if (candidate.reported == nullptr || candidate.tls.flaw == mail::TlsEnd::success) return;
+  mail::TlsResult result = *candidate.reported;
+  result.end = candidate.tls.flaw;
+  result.mx_host = candidate.host;
+  result.address = candidate.endpoint.host;
+  result.reason = *candidate.tls.refusal;
+  demand.notes->add(std::move(result));
+}
+
 NextHosts decided(Search& search) {
   NextHosts out;
   out.refusal = std::move(search.found.refusal);
@@ -54,10 +85,13 @@ NextHosts decided(Search& search) {
     facts.tlsa = asked ? &*answer->second : nullptr;
     facts.sts = search.demand.sts.get();
     candidate.tls = dns::plan_tls(search.demand.level, facts);
-    if (!candidate.tls.refusal)
+    candidate.reported = reported(search.demand, facts);
+    if (!candidate.tls.refusal) {
       out.candidates.push_back(std::move(candidate));
-    else if (refused.empty())
-      refused = *candidate.tls.refusal;
+      continue;
+    }
+    note_refused(search.demand, candidate);
+    if (refused.empty()) refused = *candidate.tls.refusal;
   }
   if (out.candidates.empty() && !refused.empty())
     out.refusal = local_outcome(mail::Disposition::deferred, mail::Stage::tls,

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "common/agent/next_hosts.h"
+#include "common/agent/tls_notes.h"
 #include "common/dns/resolver.h"
 
 namespace postwain::agent {
@@ -14,6 +15,7 @@ struct TlsDemand {
   mail::TlsLevel level = mail::TlsLevel::may;
   std::string domain;                          // of the recipients, for routing by MX
   std::shared_ptr<const mail::StsPolicy> sts;  // what it asks for; null: nothing
+  TlsNotes* notes = nullptr;                   // null: nobody reports
 };
 
 // Fills tls of each candidate. Hosts that must not be used are left out; when none remains, the

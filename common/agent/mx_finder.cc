@@ -31,9 +31,11 @@ struct Found {
 
 }  // namespace
 
-MxFinder::MxFinder(dns::Resolver& resolver, StsFinder* policies, const config::Config& config)
+MxFinder::MxFinder(dns::Resolver& resolver, StsFinder* policies, TlsNotes* notes,
+                   const config::Config& config)
     : resolver_(resolver),
       policies_(policies),
+      notes_(notes),
       fixed_(resolver),
       hostname_(config.hostname),
       port_(config.delivery.smtp_port),
@@ -55,8 +57,8 @@ void MxFinder::find(const mail::Approach& approach, const mail::StsPolicy* known
   auto one_done = [this, approach, domain = *domain, search, done = std::move(done)] {
     if (--search->left > 0) return;
     if (search->policy.fresh) search->hosts.sts = *search->policy.policy;
-    decide_tls(resolver_, {approach.tls, domain, search->policy.policy}, std::move(search->hosts),
-               [this, approach, done](NextHosts decided) {
+    decide_tls(resolver_, {approach.tls, domain, search->policy.policy, notes_},
+               std::move(search->hosts), [this, approach, done](NextHosts decided) {
                  fixed_.add_fallback(approach, std::move(decided), done);
                });
   };

@@ -19,7 +19,9 @@ namespace postwain::agent {
 class MxFinder : public HostFinder {
  public:
   // policies: null: MTA-STS is not looked at.
-  MxFinder(dns::Resolver& resolver, StsFinder* policies, const config::Config& config);
+  // notes: for results that end before a connection; null: nobody reports.
+  MxFinder(dns::Resolver& resolver, StsFinder* policies, TlsNotes* notes,
+           const config::Config& config);
   void find(const mail::Approach& approach, const mail::StsPolicy* known,
             std::function<void(NextHosts)> done) override;
 
@@ -34,6 +36,7 @@ class MxFinder : public HostFinder {
 
   dns::Resolver& resolver_;
   StsFinder* policies_;
+  TlsNotes* notes_;
   FixedHosts fixed_;
   std::string hostname_;
   std::uint16_t port_;

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "common/mail/approach.h"
 #include "common/mail/outcome.h"
 #include "common/mail/sts_policy.h"
+#include "common/mail/tls_result.h"
 #include "common/net/stream.h"
 
 namespace postwain::agent {
@@ -28,6 +30,9 @@ struct Candidate {
   std::uint16_t weight = 0;  // HopHost::weight
   bool is_fallback = false;  // it stands for the next hop; no login there
   dns::HostTls tls{};        // decided by host_tls.h
+  // What every result of its TLS begins with, domain and policy, where these are reported
+  // (tls_notes.h); else null.
+  std::shared_ptr<const mail::TlsResult> reported{};
   bool operator==(const Candidate& other) const {
     return host == other.host && endpoint.host == other.endpoint.host &&
            endpoint.port == other.endpoint.port && endpoint.unix_path == other.endpoint.unix_path;

@@ -11,6 +11,7 @@
 #include "common/agent/attempt.h"
 #include "common/agent/client_tls.h"
 #include "common/agent/next_hosts.h"
+#include "common/agent/tls_notes.h"
 #include "common/config/config.h"
 #include "common/mail/outcome.h"
 #include "common/net/loop.h"
@@ -47,6 +48,7 @@ struct Services {
   ClientTls tls;
   std::size_t connections = 0;    // of all destinations
   std::size_t connections_max;    // of them
+  TlsNotes* notes = nullptr;      // null: nobody reports how TLS went
   std::list<Connection*> idle{};  // those nobody uses, the one longest idle first
 };
 

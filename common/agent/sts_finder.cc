@@ -8,9 +8,10 @@
 namespace postwain::agent {
 
 StsFinder::StsFinder(dns::Resolver& resolver, std::unique_ptr<http::Fetcher> fetcher,
-                     std::uint16_t port, bool allow_private)
+                     TlsNotes* notes, std::uint16_t port, bool allow_private)
     : resolver_(resolver),
       fetcher_(std::move(fetcher)),
+      notes_(notes),
       port_(port),
       allow_private_(allow_private) {}
 
@@ -75,6 +76,17 @@ void StsFinder::fetch(const std::string& domain, const std::string& id) {
   });
 }
 
+void StsFinder::note(const std::string& domain, mail::TlsEnd end, const std::string& why) {
+  if (notes_ == nullptr) return;
+  mail::TlsResult result;
+  result.domain = domain;
+  result.policy = {mail::ReportedPolicy::Type::sts, domain, {}, {}};
+  result.end = end;
+  result.mx_host = "mta-sts." + domain;
+  result.reason = why;
+  notes_->add(std::move(result));
+}
+
 void StsFinder::fetched(const std::string& domain, const std::string& id,
                         Result<std::string> text) {
   Entry& kept = entry(domain);
@@ -84,6 +96,11 @@ void StsFinder::fetched(const std::string& domain, const std::string& id,
     policy = mail::parse_sts_policy(*text, why);
   else
     why = text.error().text;
+  if (!text && text.error().code == http::kUntrusted)
+    note(domain, mail::TlsEnd::sts_webpki_invalid, why);
+  else if (!policy)
+    note(domain, text ? mail::TlsEnd::sts_policy_invalid : mail::TlsEnd::sts_policy_fetch_error,
+         why);
   if (policy) {
     policy->id = id;
     policy->fetched_at = wall_now();

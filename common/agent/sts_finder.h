@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/agent/tls_notes.h"
 #include "common/dns/resolver.h"
 #include "common/http/fetcher.h"
 #include "common/mail/sts_policy.h"
@@ -29,9 +30,10 @@ struct StsFound {
 
 class StsFinder {
  public:
-  // allow_private: as for MX. port: 443, but for tests.
-  StsFinder(dns::Resolver& resolver, std::unique_ptr<http::Fetcher> fetcher, std::uint16_t port,
-            bool allow_private);
+  // allow_private: as for MX. port: 443, but for tests. notes: told of policies that cannot be had;
+  // null: nobody reports.
+  StsFinder(dns::Resolver& resolver, std::unique_ptr<http::Fetcher> fetcher, TlsNotes* notes,
+            std::uint16_t port, bool allow_private);
   // known: what was kept elsewhere; null: nothing. done is called once, perhaps before this
   // returns.
   void find(const std::string& domain, const mail::StsPolicy* known,
@@ -49,10 +51,12 @@ class StsFinder {
   void decide(const std::string& domain, const dns::TextAnswer& answer, Done done);
   void fetch(const std::string& domain, const std::string& id);
   void fetched(const std::string& domain, const std::string& id, Result<std::string> text);
+  void note(const std::string& domain, mail::TlsEnd end, const std::string& why);
   static std::shared_ptr<const mail::StsPolicy> valid(const Entry& entry);
 
   dns::Resolver& resolver_;
   std::unique_ptr<http::Fetcher> fetcher_;
+  TlsNotes* notes_;
   std::uint16_t port_;
   bool allow_private_;
   std::unordered_map<std::string, Entry> entries_;

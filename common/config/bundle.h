@@ -38,6 +38,7 @@ enum class FileUse : std::uint8_t {
   client_certificate,  // what a route shows; public
   bounce_text,
   addresses,
+  signing_key,
 };
 struct NamedFile {
   std::string path;  // as written

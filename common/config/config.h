@@ -262,6 +262,20 @@ struct Delivery {
   DeliveryTimeouts timeouts;
 };
 
+// [tls_reports]: how TLS went is told to the domains that ask for it (RFC 8460).
+struct TlsReports {
+  bool wanted = false;  // the table is there
+  std::string organization;
+  std::string contact;  // an address
+  std::string from;     // an address
+  std::string dkim_selector;
+  std::string dkim_key;      // path as written; empty: reports by mail are not signed here
+  std::string dkim_key_pem;  // its content, for the process that signs
+  std::string folder;        // what is counted and what waits to be sent
+  Duration spread = std::chrono::hours(4);  // reports of a day leave within this time behind it
+  Origin origin;
+};
+
 struct Dns {
   std::vector<std::string> servers;  // "127.0.0.1:5353"; empty: /etc/resolv.conf
   bool trust_ad = false;             // their AD bit is believed: they validate (DNSSEC)
@@ -277,6 +291,7 @@ struct Users {
   std::string metrics;
   std::string tokens;
   std::string pickup;
+  std::string reporter;
   bool operator==(const Users&) const = default;
 };
 
@@ -333,6 +348,7 @@ struct Config {
   Bounces bounces;
   Delivery delivery;
   Dns dns;
+  TlsReports tls_reports;
   std::string drop_dir;  // where sendmail leaves messages while qmgr cannot be reached; empty: none
   Users users;
   Sandbox sandbox = Sandbox::on;

@@ -92,6 +92,7 @@ void read_document(Context& context, const Node& document, const std::string& ho
   read_bounces(context, top.table("bounces"), config.bounces);
   read_delivery(context, top.table("delivery"), config.delivery);
   read_dns(context, top.table("dns"), config.dns);
+  read_tls_reports(context, top.table("tls_reports"), config);
   for (const Route& route : config.routes)
     if (route.tls == mail::TlsLevel::dane && !config.dns.trust_ad)
       context.error(route.origin,
@@ -125,6 +126,7 @@ void read_users(Context& context, const Node* table, Users& users) {
   read("metrics", users.metrics);
   read("tokens", users.tokens);
   read("pickup", users.pickup);
+  read("reporter", users.reporter);
   section.finish();
 }
 

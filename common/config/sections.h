@@ -27,6 +27,7 @@ void read_routes(Context& context, const std::vector<const Node*>& tables,
 void read_queue(Context& context, const Node* table, Queue& queue);
 void read_bounces(Context& context, const Node* table, Bounces& bounces);
 void read_delivery(Context& context, const Node* table, Delivery& delivery);
+void read_tls_reports(Context& context, const Node* table, Config& config);
 void read_dns(Context& context, const Node* table, Dns& dns);
 void read_users(Context& context, const Node* table, Users& users);
 void read_workers(Context& context, const Node* table, Workers& workers);

@@ -61,6 +61,10 @@ std::string Channel::tls_peer_fault() const {
   return tls_open() ? tls_->peer_fault() : std::string();
 }
 
+mail::TlsEnd Channel::tls_verdict() const {
+  return tls_ ? tls_->verdict() : mail::TlsEnd::validation_failure;
+}
+
 std::string Channel::tls_cipher() const {
   return tls_open() ? tls_->cipher() : std::string();
 }

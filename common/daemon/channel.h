@@ -44,6 +44,7 @@ class Channel {
   std::string tls_version() const;
   std::string tls_cipher() const;
   std::string tls_peer_fault() const;  // tls::Session::peer_fault
+  mail::TlsEnd tls_verdict() const;    // tls::Session::verdict; without TLS a failure
   tls::PeerCertificate tls_peer_certificate() const;
   std::string tls_binding(tls::Session::ChannelBinding kind) const;
 

@@ -50,6 +50,11 @@ sandbox::Reach reach_of(sandbox::Profile profile, const config::Config& config) 
       reach.connect_ports.reset();
       reach.bind_ports = {0};  // a source address
       break;
+    case sandbox::Profile::poster:
+      reach.read.insert(reach.read.end(), kTrustFiles.begin(), kTrustFiles.end());
+      reach.connect_ports.reset();
+      reach.write = {config.tls_reports.folder};
+      break;
     case sandbox::Profile::queue:
       // Each may be a link to another disk.
       reach.write = {config.spool_dir, config.spool_dir + "/content", config.runtime_dir};
@@ -73,6 +78,7 @@ sandbox::Profile profile_of(const std::string& program) {
   if (program == "smtp-client" || program == "lmtp-client") return sandbox::Profile::sender;
   if (program == "qmgr") return sandbox::Profile::queue;
   if (program == "pickup") return sandbox::Profile::collector;
+  if (program == "reporter") return sandbox::Profile::poster;
   if (program == "metrics") return sandbox::Profile::watcher;
   return sandbox::Profile::launcher;
 }
@@ -127,6 +133,7 @@ sandbox::Targets selftest_targets(const config::Config& config) {
   add(config.tls.key);
   for (const config::TlsPair& pair : config.tls.more) add(pair.key);
   add(config.auth.users_file);
+  add(config.tls_reports.dkim_key);
   return out;
 }
 

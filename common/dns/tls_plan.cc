@@ -4,6 +4,7 @@
 
 namespace postwain::dns {
 
+using mail::TlsEnd;
 using mail::TlsLevel;
 
 bool wants_tlsa(TlsLevel level, bool secure_host) {
@@ -17,16 +18,17 @@ std::string tlsa_name(std::string_view host, std::uint16_t port) {
 
 namespace {
 
-HostTls refused(TlsLevel level, std::string policy, std::string why) {
+HostTls refused(TlsLevel level, std::string policy, TlsEnd flaw, std::string why) {
   HostTls out;
   out.level = level;
   out.policy = std::move(policy);
+  out.flaw = flaw;
   out.refusal = std::move(why);
   return out;
 }
 
-HostTls dane_refused(std::string why) {
-  return refused(TlsLevel::dane, "dane", std::move(why));
+HostTls dane_refused(TlsEnd flaw, std::string why) {
+  return refused(TlsLevel::dane, "dane", flaw, std::move(why));
 }
 
 // Records that nobody can use still say that the host does TLS (RFC 7672 2.2).
@@ -38,8 +40,10 @@ HostTls with_records(TlsLevel level, const HostFacts& facts) {
   out.level = TlsLevel::dane;
   out.policy = "dane";
   if (!out.tlsa.empty()) return out;
+  out.flaw = TlsEnd::tlsa_invalid;
   if (level == TlsLevel::dane)
-    return dane_refused(fmt::format("DANE: no TLSA record of {} can be used", facts.host));
+    return dane_refused(out.flaw,
+                        fmt::format("DANE: no TLSA record of {} can be used", facts.host));
   out.level = level == TlsLevel::proven ? TlsLevel::verify : TlsLevel::encrypt;
   out.policy = "dane without usable record";
   return out;
@@ -51,10 +55,11 @@ HostTls by_policy(const HostFacts& facts) {
   if (facts.sts->mode == mail::StsPolicy::Mode::testing) {
     out.policy = "sts testing";
     out.only_watch = true;
+    if (!facts.sts->lists(facts.host)) out.flaw = TlsEnd::validation_failure;
     return out;
   }
   if (!facts.sts->lists(facts.host))
-    return refused(TlsLevel::verify, "sts",
+    return refused(TlsLevel::verify, "sts", TlsEnd::validation_failure,
                    fmt::format("MTA-STS: the policy of {} does not list {} as its mail host",
                                facts.domain, facts.host));
   out.level = TlsLevel::verify;
@@ -70,7 +75,7 @@ HostTls by_proof(const HostFacts& facts) {
                 facts.sts->lists(facts.host);
   if (listed) out.policy = "sts";
   if (facts.proven || listed) return out;
-  return refused(TlsLevel::verify, {},
+  return refused(TlsLevel::verify, {}, TlsEnd::success,
                  fmt::format("REQUIRETLS: neither DNSSEC nor MTA-STS proves that {} is a mail host "
                              "of {}",
                              facts.host, facts.domain));
@@ -86,6 +91,7 @@ HostTls without_records(TlsLevel level, const HostFacts& facts) {
       break;
   }
   return dane_refused(
+      TlsEnd::dane_required,
       facts.tlsa == nullptr
           ? fmt::format("DANE: the DNS did not answer for {} with DNSSEC", facts.host)
           : fmt::format("DANE: {} has no TLSA records with DNSSEC", facts.host));
@@ -102,6 +108,7 @@ HostTls plan_tls(TlsLevel level, const HostFacts& facts) {
     // Someone who can suppress the answer must not be able to switch DANE off (RFC 7672 2.1.2).
     if (answer.status == AnswerStatus::temporary)
       return dane_refused(
+          TlsEnd::dnssec_invalid,
           fmt::format("DANE: the TLSA records of {} cannot be looked up now", facts.host));
     if (answer.authentic && answer.status == AnswerStatus::ok) return with_records(level, facts);
   }

@@ -10,6 +10,7 @@
 #include "common/dns/answer.h"
 #include "common/mail/next_hop.h"
 #include "common/mail/sts_policy.h"
+#include "common/mail/tls_result.h"
 #include "common/mail/tlsa.h"
 
 namespace postwain::dns {
@@ -24,6 +25,8 @@ struct HostTls {
   bool only_watch = false;
   // The host must not be used, and this is why; a sentence for a person.
   std::optional<std::string> refusal;
+  // What its domain should hear of, whether it may be used or not; success: nothing.
+  mail::TlsEnd flaw = mail::TlsEnd::success;
 };
 
 // Whether TLSA records are to be asked for: the level wants to know, and name and address of the

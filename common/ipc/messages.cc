@@ -125,6 +125,19 @@ void visit(A& a, T& v) {
   ipc::time_field(a, v.fetched_at);
 }
 
+template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, CountedTlsResult>
+void visit(A& a, T& v) {
+  auto& result = v.result;
+  ipc::field(a, result.domain);
+  ipc::enum_field(a, result.policy.type, ReportedPolicy::Type::sts);
+  ipc::field(a, result.policy.domain);
+  ipc::list_field(a, result.policy.lines);
+  ipc::list_field(a, result.policy.hosts);
+  ipc::enum_field(a, result.end, kTlsEndLast);
+  ipc::fields(a, result.mx_host, result.address, result.source, result.reason, v.count);
+}
+
 }  // namespace mail
 
 namespace ipc {
@@ -136,7 +149,7 @@ namespace ipc {
 
 PW_VISIT(Hello) {
   field(a, v.version);
-  enum_field(a, v.role, Role::restore);
+  enum_field(a, v.role, Role::reporter);
   fields(a, v.pid, v.name);
 }
 PW_VISIT(Welcome) {
@@ -257,6 +270,9 @@ PW_VISIT(Outcomes) {
   times_field(a, v.times);
   outcomes_field(a, v.outcomes);
 }
+PW_VISIT(TlsResults) {
+  list_field(a, v.results);
+}
 PW_VISIT(LateOutcomes) {
   field(a, v.id);
   outcomes_field(a, v.outcomes);
@@ -318,6 +334,7 @@ PW_MESSAGE(Content)
 PW_MESSAGE(TokenRequest)
 PW_MESSAGE(Token)
 PW_MESSAGE(Outcomes)
+PW_MESSAGE(TlsResults)
 PW_MESSAGE(LateOutcomes)
 PW_MESSAGE(ControlRequest)
 PW_MESSAGE(ControlReply)
@@ -360,6 +377,8 @@ std::string_view name_of(Role role) {
       return "tokens";
     case Role::restore:
       return "restore";
+    case Role::reporter:
+      return "reporter";
   }
   return "?";
 }

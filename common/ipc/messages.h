@@ -18,10 +18,11 @@
 #include "common/mail/queue_id.h"
 #include "common/mail/stage_times.h"
 #include "common/mail/sts_policy.h"
+#include "common/mail/tls_result.h"
 
 namespace postwain::ipc {
 
-constexpr std::uint16_t kProtocolVersion = 8;
+constexpr std::uint16_t kProtocolVersion = 9;
 constexpr std::size_t kFrameMax = 8U << 20;  // a frame larger than this closes the connection
 constexpr std::size_t kInlineContentMax = 64U << 10;  // larger content is in a file
 constexpr std::size_t kContentChunk = 64U << 10;
@@ -62,6 +63,8 @@ enum class FrameType : std::uint16_t {
   outcomes = 41,
   late_outcomes = 42,
   token_request = 43,
+  // agent to qmgr, and passed on to the reporter
+  tls_results = 44,
   // control: command line and supervisor, both directions
   control_request = 50,
   control_reply = 51,
@@ -75,9 +78,10 @@ enum class Role : std::uint8_t {
   supervisor,
   control,
   sendmail,
-  metrics,  // may ask for the metrics, and nothing else
-  tokens,   // is asked for tokens, and nothing else
-  restore,  // puts messages of another queue into this one
+  metrics,   // may ask for the metrics, and nothing else
+  tokens,    // is asked for tokens, and nothing else
+  restore,   // puts messages of another queue into this one
+  reporter,  // hears of TLS results, and submits reports
 };
 std::string_view name_of(Role role);
 
@@ -278,6 +282,12 @@ struct Outcomes {
   // The same: a policy that was fetched anew, to be kept.
   std::optional<mail::StsPolicy> sts{};
   mail::StageTimes times{};  // of the attempt, up to now
+};
+// How connections ended that have been made since the last of these frames. Lost ones are lost: no
+// mail hangs on them.
+struct TlsResults {
+  static constexpr FrameType kType = FrameType::tls_results;
+  std::vector<mail::CountedTlsResult> results;
 };
 // After a lost qmgr connection, directly after hello: what leases of the former qmgr ended with
 // meanwhile, and whose end is still awaited (these must not be leased again until their

@@ -131,10 +131,10 @@ bool same_user(Profile p, bool own_user) {
   return p == Profile::launcher && !own_user;
 }
 bool senders(Profile p, bool) {
-  return p == Profile::sender || p == Profile::launcher;
+  return p == Profile::sender || p == Profile::poster || p == Profile::launcher;
 }
 bool networked(Profile p, bool) {
-  return p == Profile::receiver || p == Profile::sender || p == Profile::launcher;
+  return p == Profile::receiver || senders(p, false);
 }
 
 }  // namespace

@@ -296,6 +296,11 @@ void allow_what_it_needs(Filter& filter, Profile profile) {
       filter.rules(SCMP_ACT_ALLOW, kAccepting);
       filter.rules(SCMP_ACT_ALLOW, kFiles);
       break;
+    case Profile::poster:
+      allow_sockets(filter, {AF_UNIX, AF_INET, AF_INET6});
+      filter.allow(SCMP_SYS(bind));  // of sockets to the DNS
+      filter.rules(SCMP_ACT_ALLOW, kFiles);
+      break;
     case Profile::watcher:
       allow_sockets(filter, {AF_UNIX});
       filter.rules(SCMP_ACT_ALLOW, kAccepting);

@@ -13,6 +13,7 @@ enum class Profile : std::uint8_t {
   queue,      // qmgr: files and local sockets; no network
   collector,  // pickup: the same, for a folder of its own
   watcher,    // metrics: its own port, reads /proc
+  poster,     // reporter: a folder of its own, connections anywhere
   launcher,   // whoever starts programs: everything but what no part of a mail server ever does
 };
 

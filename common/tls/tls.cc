@@ -263,6 +263,20 @@ std::string Session::peer_fault() const {
   return verdict == X509_V_OK ? std::string() : X509_verify_cert_error_string(verdict);
 }
 
+mail::TlsEnd Session::verdict() const {
+  switch (SSL_get_verify_result(ssl_)) {
+    case X509_V_OK:
+      return state_ == State::open ? mail::TlsEnd::success : mail::TlsEnd::validation_failure;
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+      return mail::TlsEnd::certificate_host_mismatch;
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+      return mail::TlsEnd::certificate_expired;
+    default:
+      return mail::TlsEnd::certificate_not_trusted;
+  }
+}
+
 bool Session::resumed() const {
   return SSL_session_reused(ssl_) == 1;
 }

@@ -9,6 +9,7 @@
 
 #include "common/base/result.h"
 #include "common/base/time.h"
+#include "common/mail/tls_result.h"
 #include "common/mail/tlsa.h"
 
 struct ssl_ctx_st;
@@ -126,6 +127,8 @@ class Session {
   bool resumed() const;         // from a ticket of an earlier session
   // What is wrong with the server's certificate; empty: nothing, or nobody looked.
   std::string peer_fault() const;
+  // The same and why a handshake failed, in the words of RFC 8460.
+  mail::TlsEnd verdict() const;
 
  private:
   explicit Session(ssl_st* ssl) : ssl_(ssl) {}

@@ -5,8 +5,9 @@ import os
 import subprocess
 
 
-def openssl(*words, content=None):
-    return subprocess.run(["openssl", *words], input=content, check=True, capture_output=True).stdout
+def openssl(*words, content=None, days_ago=0):
+    past = ["faketime", "-f", f"-{days_ago}d"] if days_ago else []
+    return subprocess.run([*past, "openssl", *words], input=content, check=True, capture_output=True).stdout
 
 
 def public_key_digest(certificate):
@@ -29,15 +30,15 @@ class Authority:
                 "-days", "2", "-subj", "/CN=test authority", "-keyout", self._key, "-out", self.trust,
                 "-addext", "basicConstraints=critical,CA:TRUE")
 
-    def issue(self, *names):
-        """(certificate, key) paths."""
+    def issue(self, *names, days_ago=0):
+        """(certificate, key) paths; good for two days."""
         at = lambda ending: self.folder / f"{names[0]}.{ending}"
         openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                 "-subj", "/CN=leaf", "-keyout", at("key"), "-out", at("csr"))
         extension = self.folder.file(f"{names[0]}.ext", "subjectAltName=" + ",".join(
             f"DNS:{name}" for name in names) + "\n")
         openssl("x509", "-req", "-in", at("csr"), "-CA", self.trust, "-CAkey", self._key,
-                "-CAcreateserial", "-days", "2", "-extfile", extension, "-out", at("pem"))
+                "-CAcreateserial", "-days", "2", "-extfile", extension, "-out", at("pem"), days_ago=days_ago)
         os.chmod(at("key"), 0o600)
         return at("pem"), at("key")
 

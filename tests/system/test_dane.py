@@ -12,6 +12,7 @@ from mail_content import Dsn, message
 from resources import make_certificate, reserve_port, wait_until
 from smtp_raw import SmtpClient
 from smtp_sink import SmtpSink, server_tls
+from tls_tally import SETTINGS, results
 
 TLS, CLEAR, ANCHORED, SECOND = "127.0.0.11", "127.0.0.12", "127.0.0.13", "127.0.0.14"
 NOBODY = "00" * 32
@@ -93,6 +94,19 @@ class Dane(PostwainTestCase):
             return known if len(known) == len(names) else None
 
         return wait_until(found, 30, lambda: f"outcomes: {self.mta.queue()}")
+
+    def test_what_is_counted_of_it(self):
+        self.begin(**SETTINGS, route=[{"match": "demanded.secure.test", "deliver": "mx", "tls": "dane"}])
+        self.dns.zone |= {"demanded.secure.test": {"MX": [[10, "none.secure.test"]]}}
+        names = ["good", "wrong", "clear", "unusable", "unusableclear", "none", "lost", "demanded"]
+        self.outcomes([f"{name}.secure.test" for name in names])
+        self.mta.stop()
+        self.assertEqual({("good", "tlsa", "success"), ("wrong", "tlsa", "certificate-not-trusted"),
+                          ("clear", "tlsa", "starttls-not-supported"), ("unusable", "tlsa", "tlsa-invalid"),
+                          ("unusableclear", "tlsa", "starttls-not-supported"),
+                          ("none", "no-policy-found", "starttls-not-supported"),
+                          ("lost", "tlsa", "dnssec-invalid"), ("demanded", "no-policy-found", "dane-required")},
+                         {(name.partition(".")[0], *rest) for name, *rest in results(self.mta)})
 
     def test_what_the_records_say(self):
         self.begin()

@@ -12,7 +12,8 @@ from resources import reserve_port, wait_until
 from smtp_raw import SmtpClient
 from smtp_sink import SmtpSink
 
-KINDS = ["qmgr", "smtpd", "smtp-client", "lmtp-client", "metrics", "pickup", "tokens"]
+KINDS = ["qmgr", "smtpd", "smtp-client", "lmtp-client", "metrics", "pickup", "tokens", "reporter"]
+CONFINED = [kind for kind in KINDS if kind != "tokens"]  # all but who runs programs
 ROOT = os.geteuid() == 0
 EX_CONFIG = 78
 
@@ -40,12 +41,12 @@ class SelfTest(PostwainTestCase):
         able = {key for key, attempt in attempts.items() if attempt["succeeded"]}
         # What is their work they can do: the sandbox is not just a wall around everything.
         for key in [("queue", "qmgr"), ("network", "smtpd"), ("connect", "smtp-client"),
-                    ("connect", "lmtp-client"), ("program", "tokens")]:
+                    ("connect", "lmtp-client"), ("connect", "reporter"), ("program", "tokens")]:
             self.assertIn(key, able)
         for attempt in ["users", "write", "program", "exec", "code", "listen", "memory", "secrets"]:
-            for process in KINDS[:-1]:
+            for process in CONFINED:
                 self.assertNotIn((attempt, process), able)
-        for process in KINDS[1:-1] + (["tokens"] if own_users else []):
+        for process in CONFINED[1:] + (["tokens"] if own_users else []):
             self.assertNotIn(("queue", process), able)
         self.assertNotIn(("network", "qmgr"), able)
         self.assertNotIn(("connect", "smtpd"), able)
@@ -76,7 +77,7 @@ class SelfTest(PostwainTestCase):
         rows = done.stdout.splitlines()
         self.assertEqual(KINDS, rows[0].split("…")[1].split())
         row = next(row for row in rows if row.startswith("run a program"))
-        self.assertEqual(["no"] * (len(KINDS) - 1) + ["yes"], row.split()[3:])
+        self.assertEqual(["yes" if kind == "tokens" else "no" for kind in KINDS], row.split()[3:])
 
 
 class Running(PostwainTestCase):
@@ -85,6 +86,7 @@ class Running(PostwainTestCase):
         return self.start({
             "route": [{"match": "token.test", "deliver": self.sink.target, "auth": "u:command:/bin/echo secret"},
                       {"match": "*", "deliver": self.sink.target}],
+            "tls_reports": {"from": "reports@ours.test"},
             "metrics": {"address": f"127.0.0.1:{reserve_port()}"}, **(changes or {})})
 
     def send(self, mta):
@@ -136,7 +138,7 @@ class Running(PostwainTestCase):
                 continue
             for link in glob.glob(f"/proc/{pid}/fd/*"):
                 target = os.readlink(link)
-                self.assertNotIn(str(mta.folder / "spool"), target, kind)
+                self.assertNotIn(str(mta.folder / "spool") + "/", target, kind)
 
     @unittest.skipUnless(ROOT, "only root changes users")
     def test_one_user_for_all_network_processes(self):

@@ -8,6 +8,7 @@ from mail_content import message
 from resources import make_certificate, reserve_port, wait_until
 from smtp_raw import SmtpClient
 from smtp_sink import SmtpSink, server_tls
+from tls_tally import SETTINGS, results
 from web_server import WebServer
 
 GOOD, STRANGER, CLEAR = "127.0.0.21", "127.0.0.22", "127.0.0.23"
@@ -96,6 +97,59 @@ class Sts(PostwainTestCase):
         self.submit("v@good.test")  # kept: nobody asks again
         self.sinks[GOOD].wait_delivered("v@good.test")
         self.assertEqual(1, self.web.asked.count("mta-sts.good.test"))
+
+    def test_what_is_counted_of_it(self):
+        """The results of RFC 8460 4.3 that policies have; two of some: the fetch, and the session."""
+        self.mta.stop()
+        self.mta.reconfigure(SETTINGS)
+        self.mta.start()
+        self.web.answers["mta-sts.empty.test"] = (200, "text/plain", b"version: STSv1\r\nmode: odd\r\n")
+        self.dns.zone |= {"lying.test": {"MX": [[10, "mx.clear.test"]]},
+                          "_mta-sts.lying.test": {"TXT": ["v=STSv1; id=1;"]},
+                          "mta-sts.lying.test": {"A": ["127.0.0.1"]}}
+        waiting = ("other", "stranger", "clear")
+        for name in (*waiting, "good", "testing", "none", "moved", "empty", "lying"):
+            self.submit(f"u@{name}.test")
+        for name, sink in (("good", GOOD), ("testing", STRANGER), ("none", CLEAR), ("moved", CLEAR),
+                           ("empty", CLEAR), ("lying", CLEAR)):
+            self.sinks[sink].wait_delivered(f"u@{name}.test")
+        for name in waiting:
+            wait_until(lambda to=f"u@{name}.test": self.mta.unsettled().get(to, {}).get("attempts"), 20, name)
+        self.mta.stop()
+        failed = "starttls-not-supported"
+        self.assertEqual({("good.test", "sts", "success"), ("other.test", "sts", "validation-failure"),
+                          ("stranger.test", "sts", "certificate-not-trusted"), ("clear.test", "sts", failed),
+                          ("testing.test", "sts", "certificate-host-mismatch"),
+                          ("none.test", "no-policy-found", failed),
+                          ("moved.test", "sts", "sts-policy-fetch-error"),
+                          ("moved.test", "no-policy-found", failed),
+                          ("empty.test", "sts", "sts-policy-invalid"),
+                          ("empty.test", "no-policy-found", failed),
+                          ("lying.test", "sts", "sts-webpki-invalid"),
+                          ("lying.test", "no-policy-found", failed)}, results(self.mta))
+
+    def test_certificates_out_of_date_and_of_others(self):
+        authority = Authority(self.mta.folder)  # the trust file of setUp, made anew
+        self.mta.stop()
+        for name, address, pair in (
+                ("expired", "127.0.0.24", authority.issue("mx.expired.test", days_ago=10)),
+                ("misnamed", "127.0.0.25", authority.issue("mx.elsewhere.test"))):
+            self.sinks[address] = self.closing(SmtpSink((address, self.port), tls=server_tls(*pair)))
+            self.dns.zone |= {f"{name}.test": {"MX": [[10, f"mx.{name}.test"]]},
+                              f"mx.{name}.test": {"A": [address]},
+                              f"_mta-sts.{name}.test": {"TXT": ["v=STSv1; id=1;"]},
+                              f"mta-sts.{name}.test": {"A": ["127.0.0.1"]}}
+            self.web.answers[f"mta-sts.{name}.test"] = policy(f"mx.{name}.test")
+        web = self.closing(WebServer(*authority.issue("mta-sts.expired.test", "mta-sts.misnamed.test")))
+        web.answers = self.web.answers
+        self.mta.reconfigure({**SETTINGS, "delivery": {"mta_sts_port": web.port}})
+        self.mta.start()
+        for name, why in (("expired", "expired"), ("misnamed", "ostname mismatch")):
+            self.submit(f"u@{name}.test")
+            self.waits(f"u@{name}.test", why)
+        self.mta.stop()
+        self.assertEqual({("expired.test", "sts", "certificate-expired"),
+                          ("misnamed.test", "sts", "certificate-host-mismatch")}, results(self.mta))
 
     def test_tried_out_withdrawn_and_unusable(self):
         self.submit("u@testing.test")

@@ -5,6 +5,7 @@
 #include "common/agent/content_feed.h"
 #include "common/agent/growth.h"
 #include "common/agent/pace.h"
+#include "common/agent/tls_notes.h"
 
 using namespace postwain;
 using namespace postwain::agent;
@@ -132,4 +133,30 @@ TEST_CASE("as many messages on their way as the peer deals with in one round tri
   CHECK(far.flight(32) == 5);
   for (int i = 0; i < 30; ++i) far.served(2000ms);  // it thinks for long
   CHECK(far.flight(32) == 1);
+}
+
+TEST_CASE("notes on TLS are counted, told in pieces, and bounded") {
+  TlsNotes notes;
+  mail::TlsResult good;
+  good.domain = "a.example";
+  mail::TlsResult bad = good;
+  bad.end = mail::TlsEnd::certificate_expired;
+  for (int i = 0; i < 3; ++i) notes.add(good);
+  notes.add(bad);
+  auto told = notes.take();
+  REQUIRE(told.size() == 2);
+  CHECK(told[0].result == good);
+  CHECK(told[0].count == 3);
+  CHECK(told[1].count == 1);
+  CHECK(notes.take().empty());
+  for (std::size_t i = 0; i < kTlsNotesMax + 5; ++i) {
+    bad.reason = std::to_string(i);
+    notes.add(bad);
+  }
+  std::size_t all = 0;
+  for (auto piece = notes.take(); !piece.empty(); piece = notes.take()) {
+    CHECK(piece.size() <= kTlsNotesInFrame);
+    all += piece.size();
+  }
+  CHECK(all == kTlsNotesMax);
 }

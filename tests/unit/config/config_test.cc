@@ -81,7 +81,23 @@ TEST_CASE("an empty file gives all defaults of the manual") {
   CHECK(c.workers.smtpd >= 1);
   CHECK(c.workers.smtp_client == 1);
   CHECK(c.metrics_address.empty());
+  CHECK_FALSE(c.tls_reports.wanted);
   CHECK(c.log.format == LogFormat::text);
+}
+
+TEST_CASE("reports about TLS are wanted where there is a table for them") {
+  Config c = config_of(R"(
+hostname = "mx.example.org"
+spool_dir = "/var/spool/x"
+[tls_reports]
+from = "reports@example.org"
+)");
+  CHECK(c.tls_reports.wanted);
+  CHECK(c.tls_reports.organization == "mx.example.org");
+  CHECK(c.tls_reports.contact == "postmaster@mx.example.org");
+  CHECK(c.tls_reports.folder == "/var/spool/x-reports");
+  CHECK(c.tls_reports.spread == 4h);
+  CHECK(c.tls_reports.dkim_key.empty());
 }
 
 TEST_CASE("every key reaches its value") {

@@ -162,6 +162,11 @@ TEST_CASE("one mistake, one message with its place") {
        "t.toml:3:12: servers: 'x' is not a port (1 to 65535)"},
       {"[users]\nqueue = \"no body\"", "t.toml:3:9: 'no body' is not a user name"},
       {"[metrics]\naddress = \"9125\"", "t.toml:3:11: address: '9125' is not an IP address"},
+      {"[tls_reports]", "t.toml:2:1: from is missing in [tls_reports]"},
+      {"[tls_reports]\nfrom = \"b\u00fc@a.org\"",
+       "t.toml:3:8: from: 'b\u00fc@a.org' is not an address"},
+      {"[tls_reports]\nfrom = \"r@a.org\"\ndkim_selector = \"s\"",
+       "t.toml:2:1: dkim_selector and dkim_key belong together in [tls_reports]"},
       {"[log]\nlevel = \"loud\"",
        "t.toml:3:9: level must be one of debug, info, warning, error, not 'loud'"},
       // domains

@@ -8,6 +8,7 @@ using namespace postwain;
 using namespace postwain::dns;
 using mail::is_usable;
 using mail::Tlsa;
+using mail::TlsEnd;
 using mail::TlsLevel;
 
 namespace {
@@ -125,6 +126,36 @@ TEST_CASE("what an MTA-STS policy and REQUIRETLS make of a host") {
     CHECK(tls.refusal.has_value() == row.refused);
     CHECK(tls.only_watch == (row.sts == &testing && row.level == TlsLevel::policy));
   }
+}
+
+TEST_CASE("what the domain hears of a host before anybody connects") {
+  mail::StsPolicy other;
+  other.mode = mail::StsPolicy::Mode::enforce;
+  other.hosts = {"mx.example.net"};
+  mail::StsPolicy tried = other;
+  tried.mode = mail::StsPolicy::Mode::testing;
+  const TlsaFound useless{"mx.example.org", {AnswerStatus::ok, {kPkix}, true}};
+  const TlsaFound lost{"mx.example.org", {AnswerStatus::temporary, {}, false}};
+  struct Row {
+    TlsLevel level;
+    const mail::StsPolicy* sts;
+    const TlsaFound* tlsa;
+    TlsEnd want;
+  };
+  const Row rows[] = {
+      {TlsLevel::policy, nullptr, nullptr, TlsEnd::success},
+      {TlsLevel::policy, &other, nullptr, TlsEnd::validation_failure},
+      {TlsLevel::policy, &tried, nullptr, TlsEnd::validation_failure},
+      {TlsLevel::policy, nullptr, &useless, TlsEnd::tlsa_invalid},
+      {TlsLevel::dane, nullptr, &useless, TlsEnd::tlsa_invalid},
+      {TlsLevel::policy, nullptr, &lost, TlsEnd::dnssec_invalid},
+      {TlsLevel::dane, nullptr, nullptr, TlsEnd::dane_required},
+      // Our own demand, of which the domain announced nothing.
+      {TlsLevel::proven, nullptr, nullptr, TlsEnd::success},
+  };
+  for (const Row& row : rows)
+    CHECK(plan_tls(row.level, {"mx.example.org", "example.org", false, row.tlsa, row.sts}).flaw ==
+          row.want);
 }
 
 TEST_CASE("internationalized names") {

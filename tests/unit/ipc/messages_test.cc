@@ -112,6 +112,14 @@ TEST_CASE("messages survive coding and refuse every cut") {
   torture(ContentRequest{7, true});
   torture(Content{7, Content::Kind::whole, "hello", {5, 6}});
   torture(some_outcomes());
+  mail::TlsResult result{"a.example",
+                         {mail::ReportedPolicy::Type::sts, "a.example", {"mode: enforce"}, {"*.a"}},
+                         mail::TlsEnd::sts_webpki_invalid,
+                         "mx.a.example",
+                         "192.0.2.1",
+                         "198.51.100.2",
+                         "why"};
+  torture(TlsResults{{{result, 7}, {}}});
   torture(LateOutcomes{mail::QueueId{3}, some_outcomes().outcomes, {1, 2}});
   torture(ControlReply{1, true, 75, "{}"});
   torture(Admission{false, mail::Reply{452, {4, 3, 1}, "disk"}});

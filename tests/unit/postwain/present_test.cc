@@ -46,12 +46,10 @@ TEST_CASE("each process gets only the files it needs") {
   using config::FileUse;
   config::Loaded loaded;
   loaded.bundle.main_file = "m";
-  for (const char* path : {"m", "c", "k", "u", "r", "s"}) loaded.bundle.files[path] = path;
-  loaded.named_files = {{"c", FileUse::certificate},
-                        {"k", FileUse::key},
-                        {"u", FileUse::users},
-                        {"r", FileUse::recipients},
-                        {"s", FileUse::credential}};
+  for (const char* path : {"m", "c", "k", "u", "r", "s", "d"}) loaded.bundle.files[path] = path;
+  loaded.named_files = {{"c", FileUse::certificate}, {"k", FileUse::key},
+                        {"u", FileUse::users},       {"r", FileUse::recipients},
+                        {"s", FileUse::credential},  {"d", FileUse::signing_key}};
   auto files = [&](Kind kind) {
     std::string out;
     for (const auto& [path, content] : bundle_for(kind, loaded).files) out += path;
@@ -60,5 +58,6 @@ TEST_CASE("each process gets only the files it needs") {
   CHECK(files(Kind::smtpd) == "ckmru");
   CHECK(files(Kind::qmgr) == "ms");
   CHECK(files(Kind::smtp_client) == "m");
+  CHECK(files(Kind::reporter) == "dm");
   CHECK(files(Kind::lmtp_client) == "m");
 }

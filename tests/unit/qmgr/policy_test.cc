@@ -458,11 +458,17 @@ TEST_CASE("roles and users") {
       {Role::smtp_client, 200, false},
       {Role::smtp_client, 0, true},
       {Role::tokens, 200, false},
+      {Role::reporter, 203, true},
+      {Role::reporter, 202, false},
+      {Role::reporter, 1000, false},
   };
   daemon::PeerUsers users = daemon::decode_peer_users(
-      daemon::encode({{Role::smtpd, 200}, {Role::lmtp_client, 201}, {Role::metrics, 202}}) +
+      daemon::encode({{Role::smtpd, 200},
+                      {Role::lmtp_client, 201},
+                      {Role::metrics, 202},
+                      {Role::reporter, 203}}) +
       "control 200\nsupervisor 200\nsmtp-client\nsmtp-client x\ntokens -1\n");
-  CHECK(users.size() == 3);
+  CHECK(users.size() == 4);
   for (const auto& row : rows) {
     CAPTURE(ipc::name_of(row.role), row.uid);
     REQUIRE(may_have_role(row.role, row.uid, 100, users) == row.may);

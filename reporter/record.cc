@@ -1,0 +1,124 @@
+#include "reporter/record.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "common/base/text.h"
+#include "common/smtp/address_syntax.h"
+#include "common/smtp/domain_syntax.h"
+
+namespace postwain::reporter {
+
+namespace {
+
+constexpr std::string_view kVersion = "v=TLSRPTv1";
+constexpr std::size_t kUriMax = 1000;
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  char lower = static_cast<char>(c | 0x20);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// RFC 3986 2.1.
+std::optional<std::string> percent_decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    if (i + 2 >= text.size()) return std::nullopt;
+    int high = hex_digit(text[i + 1]);
+    int low = hex_digit(text[i + 2]);
+    if (high < 0 || low < 0) return std::nullopt;
+    out += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  return out;
+}
+
+std::optional<Place> mail_place(std::string_view rest) {
+  auto address = percent_decoded(rest.substr(0, rest.find('?')));
+  if (!address || !smtp::parse_mailbox(*address)) return std::nullopt;
+  Place out;
+  out.address = std::move(*address);
+  return out;
+}
+
+std::optional<Place> web_place(std::string_view rest) {
+  std::size_t slash = std::min(rest.find_first_of("/?"), rest.size());
+  std::string_view authority = rest.substr(0, slash);
+  Place out;
+  out.kind = Place::Kind::web;
+  std::size_t colon = authority.find(':');
+  if (colon != std::string_view::npos) {
+    auto port = parse_decimal<std::uint16_t>(authority.substr(colon + 1));
+    if (!port || *port == 0) return std::nullopt;
+    out.port = *port;
+    authority = authority.substr(0, colon);
+  }
+  if (!smtp::is_domain(authority)) return std::nullopt;
+  out.host = to_lower(authority);
+  std::string_view path = rest.substr(slash);
+  path = path.substr(0, path.find('#'));
+  bool rooted = !path.empty() && path.front() == '/';
+  out.path = fmt::format("{}{}", rooted ? "" : "/", path);
+  return out;
+}
+
+}  // namespace
+
+std::string Place::text() const {
+  if (kind == Kind::mail) return "mailto:" + address;
+  return port == 443 ? fmt::format("https://{}{}", host, path)
+                     : fmt::format("https://{}:{}{}", host, port, path);
+}
+
+std::optional<Place> parse_place(std::string_view uri) {
+  uri = trim(uri);
+  if (uri.size() > kUriMax) return std::nullopt;
+  for (char c : uri)
+    if (static_cast<unsigned char>(c) <= ' ' || static_cast<unsigned char>(c) >= 0x7f)
+      return std::nullopt;
+  std::size_t colon = uri.find(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::string_view scheme = uri.substr(0, colon);
+  std::string_view rest = uri.substr(colon + 1);
+  if (iequals(scheme, "mailto")) return mail_place(rest);
+  if (iequals(scheme, "https") && rest.substr(0, 2) == "//") return web_place(rest.substr(2));
+  return std::nullopt;
+}
+
+std::vector<Place> report_places(const std::vector<std::string>& texts) {
+  const std::string* record = nullptr;
+  for (const std::string& text : texts) {
+    std::string_view begin = trim(std::string_view(text).substr(0, text.find(';')));
+    if (begin != kVersion || text.find(';') == std::string::npos) continue;
+    if (record != nullptr) return {};
+    record = &text;
+  }
+  std::vector<Place> out;
+  if (record == nullptr) return out;
+  std::string_view fields = *record;
+  while (!fields.empty()) {
+    std::size_t end = std::min(fields.find(';'), fields.size());
+    std::string_view field = trim(fields.substr(0, end));
+    fields.remove_prefix(std::min(end + 1, fields.size()));
+    std::size_t equals = field.find('=');
+    if (equals == std::string_view::npos || trim(field.substr(0, equals)) != "rua") continue;
+    std::string_view uris = field.substr(equals + 1);
+    while (!uris.empty() && out.size() < kPlacesMax) {
+      std::size_t comma = std::min(uris.find(','), uris.size());
+      auto place = parse_place(uris.substr(0, comma));
+      if (place && std::find(out.begin(), out.end(), *place) == out.end())
+        out.push_back(std::move(*place));
+      uris.remove_prefix(std::min(comma + 1, uris.size()));
+    }
+    break;
+  }
+  return out;
+}
+
+}  // namespace postwain::reporter
