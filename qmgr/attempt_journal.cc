@@ -33,7 +33,7 @@ Result<AttemptJournal> AttemptJournal::open(const std::string& path) {
   for (std::uint32_t i = kJournalSlots; i-- > 0;) {
     const Slot& slot = journal.slots_[i];
     if (slot.id == 0) {
-      journal.release(i);
+      journal.free_.push_back(i);
       continue;
     }
     // Two of one recipient: a doubt, and the attempt after it.
@@ -42,6 +42,8 @@ Result<AttemptJournal> AttemptJournal::open(const std::string& path) {
     journal.slots_[known->second].doubt |= slot.doubt;
     journal.release(i);
   }
+  // Looked at once; what is used of it comes back by itself.
+  (void)::madvise(memory, kFileBytes, MADV_DONTNEED);
   return journal;
 }
 
