@@ -1,7 +1,9 @@
 #include "postwain/run.h"
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <thread>
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -24,6 +26,20 @@
 namespace postwain::tool {
 
 namespace {
+
+constexpr auto kBindPatience = std::chrono::seconds(2);
+constexpr auto kBindAgain = std::chrono::milliseconds(50);
+
+// Where all of us was killed just now, a process that was starting may hold the addresses for
+// another moment.
+Status bind_patiently(ListenerSet& listeners, const std::vector<config::Listener>& wanted) {
+  MonoTime until = mono_now() + kBindPatience;
+  for (;;) {
+    Status bound = listeners.bind(wanted);
+    if (bound || bound.error().code != EADDRINUSE || mono_now() >= until) return bound;
+    std::this_thread::sleep_for(kBindAgain);
+  }
+}
 
 // A bad configuration starts nothing; all that is wrong with it is said at once.
 bool print_diagnostics(const config::Loaded& loaded) {
@@ -125,7 +141,7 @@ int run_command(const std::string& config_file) {
   if (!passed) return fail(kExitConfig, passed.error().text);
   if (Status adopted = listeners.adopt(passed.take(), config.listeners); !adopted)
     return fail(kExitConfig, adopted.error().text);
-  if (Status bound = listeners.bind(config.listeners); !bound)
+  if (Status bound = bind_patiently(listeners, config.listeners); !bound)
     return fail(kExitUnavailable, bound.error().text);
 
   if (Status done = keep_to_its_work(config, *identities); !done)

@@ -2,6 +2,8 @@
 
 import json
 import re
+import socket
+import threading
 import time
 
 from postwain_harness import PostwainTestCase, main
@@ -215,6 +217,31 @@ class Reload(PostwainTestCase):
                 return next(line for line in client.extensions if line.startswith("SIZE"))
         except (OSError, EOFError):
             return ""
+
+
+class Start(PostwainTestCase):
+    """After a kill of everything a process of before may hold an address for a moment."""
+
+    def occupied(self, seconds):
+        mta = self.prepare()
+        other = socket.create_server(("127.0.0.1", mta.port))
+        self.addCleanup(other.close)
+        timer = threading.Timer(seconds, other.close)
+        self.addCleanup(timer.cancel)
+        timer.start()
+        return mta
+
+    def test_an_address_that_is_free_soon_is_waited_for(self):
+        mta = self.occupied(0.5)
+        mta.start()
+        with SmtpClient(mta.port) as client:
+            self.assertEqual(250, client.command("NOOP")[0])
+
+    def test_an_address_that_others_use_is_an_error(self):
+        mta = self.occupied(60)
+        mta.launch()
+        self.assertEqual(69, mta.wait_exit())
+        self.assertIn(f"cannot listen on 127.0.0.1:{mta.port}: Address already in use", mta.tail())
 
 
 class GracefulStop(PostwainTestCase):
