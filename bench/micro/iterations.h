@@ -6,11 +6,13 @@
 
 #include <benchmark/benchmark.h>
 
+#include "common/base/text.h"
+
 namespace postwain::bench {
 
 inline void iterations(benchmark::internal::Benchmark* one) {
   if (const char* number = std::getenv("POSTWAIN_MICRO_ITERATIONS"))
-    one->Iterations(std::atoll(number));
+    if (auto count = parse_decimal<std::int64_t>(number)) one->Iterations(*count);
 }
 
 }  // namespace postwain::bench

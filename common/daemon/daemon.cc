@@ -143,7 +143,7 @@ struct Signals::Parts {
 
   void asked() {
     if (draining) {
-      log::Line(log::Level::warning, "stopped_at_once");
+      { log::Line line(log::Level::warning, "stopped_at_once"); }
       log::flush();
       std::_Exit(kExitOk);
     }

@@ -11,9 +11,8 @@ namespace postwain::daemon {
 namespace {
 
 // Those that are processes with a user of their own; the others are known by being root or us.
-constexpr std::array kRoles{ipc::Role::smtpd, ipc::Role::smtp_client, ipc::Role::lmtp_client,
-                            ipc::Role::metrics, ipc::Role::tokens,
-                            ipc::Role::reporter};
+constexpr std::array kRoles{ipc::Role::smtpd,   ipc::Role::smtp_client, ipc::Role::lmtp_client,
+                            ipc::Role::metrics, ipc::Role::tokens,      ipc::Role::reporter};
 
 }  // namespace
 

@@ -40,6 +40,7 @@ struct ReportedPolicy {
   std::string domain;              // against which it is defined; for TLSA the host's
   std::vector<std::string> lines;  // of the policy, or the records
   std::vector<std::string> hosts;  // the "mx" of an STS policy
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14
   auto operator<=>(const ReportedPolicy&) const = default;
 };
 std::string_view name_of(ReportedPolicy::Type type);  // "no-policy-found"
@@ -57,6 +58,7 @@ struct TlsResult {
   std::string address;  // of that host
   std::string source;   // our own
   std::string reason;   // a few words of whoever found it
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14
   auto operator<=>(const TlsResult&) const = default;
 };
 

@@ -83,8 +83,7 @@ std::size_t closing_bracket(std::string_view text) {
 // Mailbox = Local-part "@" ( Domain / address-literal )
 std::optional<mail::Address> parse_mailbox(std::string_view text) {
   std::size_t local = local_part_size(text);
-  if (local == kBad || local > kLocalPartMax || local >= text.size() || text[local] != '@')
-    return std::nullopt;
+  if (local > kLocalPartMax || local >= text.size() || text[local] != '@') return std::nullopt;
   std::string_view domain = text.substr(local + 1);
   if (!is_domain(domain) && !is_address_literal(domain)) return std::nullopt;
   if (text.size() + 2 > kPathMax || !is_valid_utf8(text)) return std::nullopt;

@@ -1,7 +1,5 @@
 #include "common/smtp/line_reader.h"
 
-#include <cstring>
-
 #include "common/base/check.h"
 
 namespace postwain::smtp {
@@ -36,11 +34,8 @@ void LineReader::clear() {
 }
 
 std::optional<Line> LineReader::next_line(std::size_t max) {
-  const char* data = buffer_.data();
-  const void* found = searched_ < buffer_.size()
-                          ? std::memchr(data + searched_, '\n', buffer_.size() - searched_)
-                          : nullptr;
-  if (found == nullptr) {
+  std::size_t lf = buffer_.find('\n', searched_);
+  if (lf == std::string::npos) {
     searched_ = buffer_.size();
     if (size() > max || skipped_ > 0) {
       skipped_ += size();
@@ -48,8 +43,7 @@ std::optional<Line> LineReader::next_line(std::size_t max) {
     }
     return std::nullopt;
   }
-  std::size_t lf = static_cast<std::size_t>(static_cast<const char*>(found) - data);
-  std::string_view text(data + head_, lf - head_);
+  std::string_view text(buffer_.data() + head_, lf - head_);
   bool too_long = skipped_ > 0 || text.size() + 1 > max;
   consume(text.size() + 1);
   skipped_ = 0;

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "common/base/text.h"
 #include "common/daemon/daemon.h"
 
 #include "qmgr/failpoint.h"
@@ -29,7 +30,7 @@ std::string cut(std::string& rest) {
 bool arm_from(std::string text) {
   std::string name = cut(text);
   std::string action = cut(text);
-  auto nth = static_cast<std::uint32_t>(std::atoi(cut(text).c_str()));
+  auto nth = postwain::parse_decimal<std::uint32_t>(cut(text)).value_or(0);
   int fd = ::open(text.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
   if (fd < 0) return true;  // a later start
   ::close(fd);

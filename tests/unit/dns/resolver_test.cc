@@ -53,7 +53,7 @@ class Server {
     std::string name;
     std::size_t at = 12;
     while (buffer[at] != 0) {
-      auto length = static_cast<std::size_t>(buffer[at]);
+      std::size_t length = static_cast<unsigned char>(buffer[at]);
       name += (name.empty() ? "" : ".") + std::string(buffer + at + 1, length);
       at += length + 1;
     }

@@ -164,8 +164,9 @@ TEST_CASE("internationalized names") {
   CHECK(*to_ascii("B\u00dcCHER.example") == "xn--bcher-kva.example");
   CHECK(*to_ascii("stra\u00dfe.example") == "xn--strae-oqa.example");  // not "strasse" (RFC 5891)
   CHECK(*to_ascii("\u4f8b\u3048.\u30c6\u30b9\u30c8") == "xn--r8jz45g.xn--zckzah");
-  for (std::string bad : {std::string("\xff\xfe.example"), std::string("\u00fc\0.example", 11),
-                          std::string("\u2488com.example"), "\u00fc" + std::string(80, 'x')}) {
+  for (const std::string& bad :
+       {std::string("\xff\xfe.example"), std::string("\u00fc\0.example", 11),
+        std::string("\u2488com.example"), "\u00fc" + std::string(80, 'x')}) {
     CAPTURE(bad);
     auto result = to_ascii(bad);
     CHECK_FALSE(result.ok());

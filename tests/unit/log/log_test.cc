@@ -172,17 +172,17 @@ TEST_CASE("a log daemon that was started again is found again") {
   BackToNormal after;
   Daemon daemon;
   REQUIRE(log::setup("qmgr", {.target = log::Target::syslog, .socket = daemon.path()}));
-  log::Line(log::Level::info, "before");
+  log::Line(log::Level::info, "before").kv("is", 1);
   CHECK(daemon.received().size() == 1);
   daemon.stop();
-  log::Line(log::Level::info, "between");
+  log::Line(log::Level::info, "between").kv("is", 2);
   daemon.listen();
   for (int i = 0; i < 300 && daemon.received().empty(); ++i) {
     log::flush();
     ::usleep(10'000);
     if (i % 10 == 0) log::Line(log::Level::info, "after");
   }
-  log::Line(log::Level::info, "last");
+  log::Line(log::Level::info, "last").kv("is", 3);
   CHECK_FALSE(daemon.received().empty());
 }
 

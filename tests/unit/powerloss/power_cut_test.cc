@@ -8,6 +8,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <fmt/format.h>
+
 #include "queue-schema/migrations.h"
 #include "tests/simdisk/power_cut.h"
 #include "tests/unit/powerloss/script.h"

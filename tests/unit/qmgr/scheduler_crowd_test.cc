@@ -53,7 +53,7 @@ TEST_CASE("however many destinations are dead, the others go on, and new ones ge
   bool came = false;
   for (int round = 0; round < 20 && !came; ++round) {
     // All that hang time out; those who wait in line have their turn.
-    WallTime now = at(30'000 * (round + 1));
+    WallTime now = at(std::int64_t{30'000} * (round + 1));
     std::vector<Pick> over = std::exchange(hanging, {});
     for (const Pick& pick : over) s.finished(pick, AttemptEnd::unreachable, now);
     s.advance(now);
@@ -79,7 +79,7 @@ TEST_CASE("who cannot be reached does not fill the memory") {
     for (int n = 0; n < 20; ++n) taken += give(s, d, job(id++), at(0)) ? 1 : 0;
   }
   CHECK(taken >= kCrowdedJobs);
-  CHECK(taken <= kCrowdedJobs + 2000 * kUnreachedRoom);
+  CHECK(taken <= kCrowdedJobs + std::size_t{2000} * kUnreachedRoom);
 }
 
 TEST_CASE("who stands in line goes on when the agents come back") {

@@ -181,9 +181,9 @@ TEST_CASE("withdrawn jobs are gone, others stay in order") {
 
 TEST_CASE("idle destinations are forgotten") {
   Scheduler s = make_scheduler();
-  for (int i = 0; i < 1000; ++i) {
+  for (std::uint64_t i = 0; i < 1000; ++i) {
     DestinationId d = s.destination("mx:d" + std::to_string(i), {});
-    give(s, d, job(static_cast<std::uint64_t>(i + 1)), at(0));
+    give(s, d, job(i + 1), at(0));
   }
   while (auto pick = s.next(Pool::smtp, at(0))) {
     s.finished(*pick, AttemptEnd::reached, at(1));

@@ -224,10 +224,10 @@ TEST_CASE("whoever is believed to be all that is left is removed, and nobody els
     for (std::uint32_t i = 0; i < 6; ++i)
       if (std::find(row.there.begin(), row.there.end(), i) == row.there.end())
         before.changes.push_back(removal(i));
-    settle(*store, std::move(before));
+    settle(*store, before);
     Settlement end{mail::QueueId{9}, {}, {}, true, false};
     for (std::uint32_t i : row.removed) end.changes.push_back(removal(i));
-    Settled settled = settle(*store, std::move(end));
+    Settled settled = settle(*store, end);
     CAPTURE(row.there, row.removed);
     CHECK(settled.message_removed == row.whole);
     CHECK((*store->message(mail::QueueId{9}, 0, 10)).has_value() != row.whole);

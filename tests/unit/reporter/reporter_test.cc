@@ -220,7 +220,7 @@ TEST_CASE("a signature is what the key's owner can verify") {
     std::string input = rsa ? "text" : tls::sha256("text");
     EVP_MD_CTX* context = EVP_MD_CTX_new();
     EVP_DigestVerifyInit(context, nullptr, rsa ? EVP_sha256() : nullptr, nullptr, key);
-    auto bytes = [](const std::string& s) {
+    auto bytes = [](std::string_view s) {
       return reinterpret_cast<const unsigned char*>(s.data());
     };
     CHECK(EVP_DigestVerify(context, bytes(*signature), signature->size(), bytes(input),

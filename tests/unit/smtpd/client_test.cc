@@ -70,7 +70,7 @@ TEST_CASE("accounts of a certificate", "[client]") {
 TEST_CASE("EXTERNAL: one of the certificate's accounts, or the first", "[client]") {
   std::vector<LoginStep> steps;
   ExternalLogin login({"a", "b"}, [&](const LoginStep& step) { steps.push_back(step); });
-  for (std::optional<std::string> response :
+  for (const std::optional<std::string>& response :
        {std::optional<std::string>(), std::optional<std::string>(""),
         std::optional<std::string>("b"), std::optional<std::string>("c")})
     login.respond(response);
