@@ -88,12 +88,16 @@ bool Reporter::frame(ipc::FrameType type, std::string_view payload) {
 
 void Reporter::drain(std::function<void()> done) {
   on_drained_ = std::move(done);
+  drain_until_ = loop_.now() + kLastWords + kFolderPatience;
   if (!link_.up()) return end();
   timer_.start(kLastWords, [this] { end(); });
 }
 
 void Reporter::end() {
+  constexpr Duration kAgain = std::chrono::milliseconds(20);
   if (!begun_) begin();
+  // A stop right behind a reload: what we have counted goes to what the one before us has.
+  if (!begun_ && loop_.now() < drain_until_) return timer_.start(kAgain, [this] { end(); });
   save();
   if (auto done = std::exchange(on_drained_, nullptr)) done();
 }

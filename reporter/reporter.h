@@ -22,6 +22,8 @@ constexpr Duration kLookEvery = std::chrono::seconds(2);
 constexpr Duration kSaveEvery = std::chrono::seconds(60);
 constexpr Duration kAskAgain = std::chrono::minutes(10);  // where the DNS had no answer
 constexpr Duration kLastWords = std::chrono::milliseconds(500);
+// While draining: for the one before us to leave the folder.
+constexpr Duration kFolderPatience = std::chrono::seconds(2);
 constexpr std::size_t kAskedMax = 20;  // at once
 
 class Reporter {
@@ -65,6 +67,7 @@ class Reporter {
   bool begun_ = false;  // the folder is ours alone
   bool changed_ = false;
   std::function<void()> on_drained_;  // while draining
+  MonoTime drain_until_{};
   MonoTime saved_at_{};
   net::Timer timer_;
   daemon::QmgrLink link_;
