@@ -1,5 +1,5 @@
-// Passes on what the agents tell of TLS (RFC 8460) to the process that reports it. qmgr looks at
-// none of it and keeps little: no mail hangs on it.
+// Passes on what the agents tell of TLS (RFC 8460) to the process that reports it. qmgr decides
+// nothing by it and keeps little: no mail hangs on it.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@
 
 namespace postwain::qmgr {
 
-constexpr std::size_t kResultFramesKept = 50;      // while the reporter is away; the oldest go
+constexpr std::size_t kResultFramesKept = 20;      // while the reporter is away; the oldest go
 constexpr std::size_t kResultFrameMax = 1U << 20;  // bytes; a larger one is refused
 constexpr std::size_t kReporterBehind = 8U << 20;  // bytes it has not read; then nothing is passed
 

@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "common/base/text.h"
 #include "common/log/log.h"
 #include "common/tls/signing_key.h"
 
@@ -54,11 +54,9 @@ bool read_letter(const std::string& text, Letter& letter) {
 }  // namespace
 
 std::string Letter::name() const {
+  constexpr std::size_t kEnough = 12;  // octets
   std::string hash = tls::sha256(name_of(day) + " " + domain + " " + place.text());
-  std::string out;
-  for (std::size_t i = 0; i < 12; ++i)
-    out += fmt::format("{:02x}", static_cast<unsigned char>(hash[i]));
-  return out + std::string(kLetterEnding);
+  return hex_encode(hash.substr(0, kEnough)) + std::string(kLetterEnding);
 }
 
 Result<bool> Drawer::lock() {
@@ -77,6 +75,8 @@ Result<std::string> Drawer::tally() const {
   std::string path = folder_ + "/" + kTallyFile;
   auto text = read_small_file(path, kTallyMax);
   if (!text && text.error().code == ENOENT) return std::string();
+  // Kept for a person to look at: the next one is written over it.
+  if (!text) (void)::rename(path.c_str(), (path + ".bad").c_str());
   return text;
 }
 

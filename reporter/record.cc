@@ -15,12 +15,6 @@ namespace {
 constexpr std::string_view kVersion = "v=TLSRPTv1";
 constexpr std::size_t kUriMax = 1000;
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 // RFC 3986 2.1.
 std::optional<std::string> percent_decoded(std::string_view text) {
   std::string out;
@@ -30,11 +24,21 @@ std::optional<std::string> percent_decoded(std::string_view text) {
       continue;
     }
     if (i + 2 >= text.size()) return std::nullopt;
-    int high = hex_digit(text[i + 1]);
-    int low = hex_digit(text[i + 2]);
+    int high = hex_value(text[i + 1]);
+    int low = hex_value(text[i + 2]);
     if (high < 0 || low < 0) return std::nullopt;
     out += static_cast<char>(high * 16 + low);
     i += 2;
+  }
+  return out;
+}
+
+// What an address may hold and a URI may not, or not with this meaning (RFC 6068 2).
+std::string percent_encoded(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    bool plain = is_alnum(c) || std::string_view("@.-_+~").find(c) != std::string_view::npos;
+    out += plain ? std::string(1, c) : "%" + hex_encode(std::string_view(&c, 1));
   }
   return out;
 }
@@ -71,7 +75,7 @@ std::optional<Place> web_place(std::string_view rest) {
 }  // namespace
 
 std::string Place::text() const {
-  if (kind == Kind::mail) return "mailto:" + address;
+  if (kind == Kind::mail) return "mailto:" + percent_encoded(address);
   return port == 443 ? fmt::format("https://{}{}", host, path)
                      : fmt::format("https://{}:{}{}", host, port, path);
 }

@@ -64,12 +64,22 @@ void Tally::add(Day day, const mail::TlsResult& result, std::uint64_t count) {
   auto& domains = days_[day];
   if (domains.size() >= kDomainsMax && domains.count(result.domain) == 0) return;
   Results& results = domains[result.domain];
-  if (results.size() < kResultsMax || results.count(result) > 0) {
-    results[result] += count;
+  if (results.size() < kResultsMax || results.count(result) > 0)
+    return this->count(results, result, count);
+  mail::TlsResult bare{result.domain, result.policy, result.end, {}, {}, {}, {}};
+  if (results.size() < kPoliciesMax || results.count(bare) > 0) this->count(results, bare, count);
+}
+
+void Tally::count(Results& results, const mail::TlsResult& result, std::uint64_t count) {
+  auto found = results.find(result);
+  if (found != results.end()) {
+    found->second += count;
     return;
   }
-  mail::TlsResult bare{result.domain, result.policy, result.end, {}, {}, {}, {}};
-  if (results.size() < kPoliciesMax || results.count(bare) > 0) results[bare] += count;
+  std::size_t bytes = mail::bytes_of(result);
+  if (bytes_ + bytes > kTallyBytesMax) return;
+  bytes_ += bytes;
+  results.emplace(result, count);
 }
 
 std::vector<Tally::Due> Tally::before(Day day) const {
@@ -91,7 +101,10 @@ const Tally::Results* Tally::find(Day day, const std::string& domain) const {
 void Tally::remove(Day day, const std::string& domain) {
   auto domains = days_.find(day);
   if (domains == days_.end()) return;
-  domains->second.erase(domain);
+  auto found = domains->second.find(domain);
+  if (found == domains->second.end()) return;
+  for (const auto& [result, count] : found->second) bytes_ -= mail::bytes_of(result);
+  domains->second.erase(found);
   if (domains->second.empty()) days_.erase(domains);
 }
 

@@ -17,7 +17,8 @@ namespace postwain::reporter {
 
 using Day = std::chrono::sys_days;
 
-constexpr std::size_t kDomainsMax = 20'000;  // of one day; more are not counted
+constexpr std::size_t kDomainsMax = 100'000;        // of one day; more are not counted
+constexpr std::size_t kTallyBytesMax = 128U << 20;  // of all results; more are not counted
 // Different ones of a domain and day; beyond them the details of failures are left out.
 constexpr std::size_t kResultsMax = 200;
 constexpr std::size_t kPoliciesMax = 300;  // what is left then, and more is not counted
@@ -37,14 +38,16 @@ class Tally {
   std::vector<Due> before(Day day) const;
   const Results* find(Day day, const std::string& domain) const;
   void remove(Day day, const std::string& domain);
-  bool empty() const { return days_.empty(); }
 
   // JSON, a result a line. load() adds what it can read, and tells how many lines it could not.
   std::string text() const;
   std::size_t load(std::string_view text);
 
  private:
+  void count(Results& results, const mail::TlsResult& result, std::uint64_t count);
+
   std::map<Day, std::map<std::string, Results>> days_;
+  std::size_t bytes_ = 0;  // of all results
 };
 
 }  // namespace postwain::reporter

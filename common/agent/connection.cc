@@ -228,10 +228,7 @@ bool Connection::handle(smtp::ClientEvent& event) {
     }
     case Kind::unusable:
       note_idle(false);  // nobody may ask it for anything now
-      if (event.outcome.stage == mail::Stage::tls)
-        note_tls(
-            handshaking_ ? mail::TlsEnd::validation_failure : mail::TlsEnd::starttls_not_supported,
-            event.outcome.reply.text);
+      note_tls_unfinished(event.outcome);
       flush();
       channel_->close_after_flush();
       owner_.over(*this, complete(std::move(event.outcome)));
@@ -269,6 +266,17 @@ void Connection::tls_opened() {
     note_tls(tls.flaw, tls.flaw == mail::TlsEnd::success ? "" : tls.policy);
   engine_.tls_started();
   pump();
+}
+
+// Over before TLS was. Where we gave up ourselves nothing is said of the server.
+void Connection::note_tls_unfinished(const mail::Outcome& outcome) {
+  const mail::Reply& reply = outcome.reply;
+  if (outcome.stage != mail::Stage::tls || reply.enhanced == mail::EnhancedCode{4, 3, 0}) return;
+  bool not_offered = reply.enhanced == mail::EnhancedCode{4, 7, 4};
+  bool refused = reply.code != 0;
+  note_tls(not_offered || refused ? mail::TlsEnd::starttls_not_supported
+                                  : mail::TlsEnd::validation_failure,
+           reply.text);
 }
 
 // The first word on it counts: a connection has one handshake at most.

@@ -106,6 +106,7 @@ class Connection {
   void start_tls();
   void tls_opened();
   void note_tls(mail::TlsEnd end, std::string_view reason);
+  void note_tls_unfinished(const mail::Outcome& outcome);
   void log_in();
   void token_came(const ipc::Token& token);
   void begin_login(const std::string& token);

@@ -38,10 +38,10 @@ void look_up(dns::Resolver& resolver, const std::string& host, const std::string
                        });
 }
 
-// What the domain has announced for this host. Null where it is not told of it: nobody reports, or
-// the operator's route or the message wants nothing of it.
-std::shared_ptr<const mail::TlsResult> reported(const TlsDemand& demand,
-                                                const dns::HostFacts& facts) {
+// What every result of this host begins with: the domain, and what it has announced. Null where
+// nothing is told: nobody reports, or the operator's route or the message wants nothing of it.
+std::shared_ptr<const mail::TlsResult> begun_result(const TlsDemand& demand,
+                                                    const dns::HostFacts& facts) {
   bool asks = demand.level == mail::TlsLevel::policy || demand.level == mail::TlsLevel::proven ||
               demand.level == mail::TlsLevel::dane;
   if (demand.notes == nullptr || !asks || demand.domain.empty()) return nullptr;
@@ -85,7 +85,7 @@ NextHosts decided(Search& search) {
     facts.tlsa = asked ? &*answer->second : nullptr;
     facts.sts = search.demand.sts.get();
     candidate.tls = dns::plan_tls(search.demand.level, facts);
-    candidate.reported = reported(search.demand, facts);
+    candidate.reported = begun_result(search.demand, facts);
     if (!candidate.tls.refusal) {
       out.candidates.push_back(std::move(candidate));
       continue;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/base/text.h"
 #include "common/dns/special_address.h"
 #include "common/log/log.h"
 
@@ -83,7 +84,7 @@ void StsFinder::note(const std::string& domain, mail::TlsEnd end, const std::str
   result.policy = {mail::ReportedPolicy::Type::sts, domain, {}, {}};
   result.end = end;
   result.mx_host = "mta-sts." + domain;
-  result.reason = why;
+  result.reason = printable(why, 200);
   notes_->add(std::move(result));
 }
 

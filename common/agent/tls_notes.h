@@ -13,8 +13,8 @@
 namespace postwain::agent {
 
 constexpr Duration kTlsNotesEvery = std::chrono::seconds(5);
-constexpr std::size_t kTlsNotesMax = 10'000;   // different ones; more are not counted
-constexpr std::size_t kTlsNotesInFrame = 500;  // of some hundred bytes each
+constexpr std::size_t kTlsNotesBytesMax = 16U << 20;  // of different ones; more are not counted
+constexpr std::size_t kTlsNotesInFrame = 256U << 10;  // bytes, and one more result
 
 class TlsNotes {
  public:
@@ -24,6 +24,7 @@ class TlsNotes {
 
  private:
   std::map<mail::TlsResult, std::uint64_t> counts_;
+  std::size_t bytes_ = 0;  // of the results
 };
 
 }  // namespace postwain::agent

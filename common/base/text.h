@@ -49,6 +49,15 @@ bool is_valid_utf8(std::string_view text);
 // result is cut (with "...") at max_bytes.
 std::string printable(std::string_view text, std::size_t max_bytes = 512);
 
+// -1: no digit. RFC 3461 and RFC 3986 write them in upper case, and lower case means the same.
+inline int hex_value(char c) {
+  if (is_digit(c)) return c - '0';
+  char lower = ascii_lower(c);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+// Two digits for each octet, lower case.
+std::string hex_encode(std::string_view bytes);
+
 // Base64 of RFC 4648 4, with padding.
 std::string base64_encode(std::string_view bytes);
 std::optional<std::string> base64_decode(std::string_view text);

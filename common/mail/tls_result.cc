@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "common/base/text.h"
+
 namespace postwain::mail {
 
 namespace {
@@ -47,22 +49,40 @@ std::optional<ReportedPolicy::Type> policy_type(std::string_view name) {
 }
 
 ReportedPolicy reported(const std::string& domain, const StsPolicy& policy) {
-  ReportedPolicy out{ReportedPolicy::Type::sts, domain, {}, policy.hosts};
+  ReportedPolicy out{ReportedPolicy::Type::sts, domain, {}, {}};
   out.lines.emplace_back("version: STSv1");
   out.lines.push_back(fmt::format("mode: {}", name_of(policy.mode)));
-  for (const std::string& host : policy.hosts) out.lines.push_back("mx: " + host);
+  std::size_t room = kPolicyBytesMax;
+  for (const std::string& host : policy.hosts) {
+    if (host.size() > room) break;
+    room -= host.size();
+    out.hosts.push_back(host);
+    out.lines.push_back("mx: " + host);
+  }
   out.lines.push_back(fmt::format("max_age: {}", policy.max_age));
   return out;
 }
 
 ReportedPolicy reported(const std::string& host, const std::vector<Tlsa>& records) {
   ReportedPolicy out{ReportedPolicy::Type::tlsa, host, {}, {}};
+  std::size_t room = kPolicyBytesMax;
   for (const Tlsa& record : records) {
-    std::string line = fmt::format("{} {} {} ", record.usage, record.selector, record.matching);
-    for (char c : record.data) line += fmt::format("{:02x}", static_cast<unsigned char>(c));
+    std::string line = fmt::format("{} {} {} {}", record.usage, record.selector, record.matching,
+                                   hex_encode(record.data));
+    if (line.size() > room) break;
+    room -= line.size();
     out.lines.push_back(std::move(line));
   }
   return out;
+}
+
+std::size_t bytes_of(const TlsResult& result) {
+  std::size_t bytes = sizeof result + result.domain.size() + result.policy.domain.size() +
+                      result.mx_host.size() + result.address.size() + result.source.size() +
+                      result.reason.size();
+  for (const auto* list : {&result.policy.lines, &result.policy.hosts})
+    for (const std::string& text : *list) bytes += sizeof text + text.size();
+  return bytes;
 }
 
 }  // namespace postwain::mail

@@ -33,13 +33,16 @@ constexpr TlsEnd kTlsEndLast = TlsEnd::sts_webpki_invalid;
 std::string_view name_of(TlsEnd end);  // "certificate-expired", as it stands in reports
 std::optional<TlsEnd> tls_end(std::string_view name);
 
+// Whose policy is longer has the rest of it left out of reports: it is as long as its owner likes.
+constexpr std::size_t kPolicyBytesMax = 8U << 10;
+
 // What the domain had announced (RFC 8460 4.2), or that it had not.
 struct ReportedPolicy {
   enum class Type : std::uint8_t { none, tlsa, sts };
   Type type = Type::none;
   std::string domain;              // against which it is defined; for TLSA the host's
-  std::vector<std::string> lines;  // of the policy, or the records
-  std::vector<std::string> hosts;  // the "mx" of an STS policy
+  std::vector<std::string> lines;  // of the policy, or the records; not beyond kPolicyBytesMax
+  std::vector<std::string> hosts;  // the "mx" of an STS policy; the same
   // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14
   auto operator<=>(const ReportedPolicy&) const = default;
 };
@@ -61,6 +64,9 @@ struct TlsResult {
   // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14
   auto operator<=>(const TlsResult&) const = default;
 };
+
+// What one takes in memory or in a frame, roughly; under 20 KiB.
+std::size_t bytes_of(const TlsResult& result);
 
 struct CountedTlsResult {
   TlsResult result;

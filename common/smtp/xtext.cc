@@ -16,13 +16,6 @@ bool is_printable(char c) {
   return c >= 33 && c <= 126;
 }
 
-// hexchar is upper case by the grammar; lower case is seen in the wild and means the same.
-int hex_value(char c) {
-  if (is_digit(c)) return c - '0';
-  char lower = ascii_lower(c);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 // The character whose number is code, as UTF-8; empty for what is no character (surrogates).
 std::string utf8_character(std::uint32_t code) {
   std::string out;

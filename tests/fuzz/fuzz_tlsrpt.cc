@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (static_cast<unsigned char>(c) < ' ') std::abort();
     bool web = place.kind == reporter::Place::Kind::web;
     if (web && (place.host.empty() || place.port == 0 || place.path.front() != '/')) std::abort();
-    if (web && reporter::parse_place(uri) != place) std::abort();
+    if (reporter::parse_place(uri) != place) std::abort();
     if (!web && place.address.find('@') == std::string::npos) std::abort();
   }
   return 0;

@@ -13,10 +13,11 @@ from postwain_harness import PostwainTestCase, main
 from certificates import Authority, openssl
 from dns_server import DnsServer
 from mail_content import message
+from mail_session import HANG_UP
 from resources import make_certificate, reserve_port, wait_until
 from smtp_raw import SmtpClient
 from smtp_sink import SmtpSink, server_tls
-from tls_tally import tally
+from tls_tally import results, tally
 from web_server import WebServer
 
 try:
@@ -224,6 +225,17 @@ class TlsReports(PostwainTestCase):
         wait_until(lambda: self.mta.pids_of("reporter") not in ([], [pid], [0]), 20, "another reporter")
         self.mta.stop()
         self.assertEqual(["clear.test"], [line["domain"] for line in tally(self.mta)])
+
+    def test_servers_that_refuse_or_break_starttls(self):
+        self.mta.start()
+        for name, answer in (("one", "454 4.7.0 not now"), ("two", HANG_UP)):
+            self.dns.zone[f"{name}.test"] = {"MX": [[10, "mx.good.test"]]}
+            self.sinks[0].script["starttls"] = [answer]
+            self.submit(f"u@{name}.test")
+            self.sinks[0].wait_delivered(f"u@{name}.test")
+        self.mta.stop()
+        self.assertEqual({("one.test", "no-policy-found", "starttls-not-supported"),
+                          ("two.test", "no-policy-found", "validation-failure")}, results(self.mta))
 
     def test_check_looks_at_the_key(self):
         with open(self.mta.folder / "dkim.key", "w", encoding="ascii") as file:

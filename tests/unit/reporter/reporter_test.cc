@@ -65,6 +65,8 @@ TEST_CASE("places where reports are wanted") {
         List{"https://r.a.example:8443/"});
   CHECK(places({"v=TLSRPTv1; rua=mailto:a%2Bb@a.example?subject=x"}) ==
         List{"mailto:a+b@a.example"});
+  CHECK(places({"v=TLSRPTv1; rua=mailto:a%25b%3F@a.example"}) ==
+        List{"mailto:a%25b%3f@a.example"});  // and is read again as it is written
   CHECK(places({"v=TLSRPTv1; rua=mailto:r@a.example,mailto:r@a.example"}).size() == 1);
   // Nothing to be sent anywhere.
   for (const char* text :
@@ -106,7 +108,7 @@ TEST_CASE("a tally survives its text") {
   copy.remove(kDay, "a.example");
   CHECK(copy.find(kDay, "a.example") == nullptr);
   copy.remove(kDay + std::chrono::days(1), "b.example");
-  CHECK(copy.empty());
+  CHECK(copy.text() == "");
 }
 
 TEST_CASE("what is no tally is told and passed over") {
@@ -132,6 +134,34 @@ TEST_CASE("what one domain can make us remember is bounded") {
     tally.add(kDay, other, 1);
   }
   CHECK(tally.find(kDay, "a.example")->size() == kPoliciesMax);
+}
+
+TEST_CASE("long policies are cut, and all of them together are bounded") {
+  mail::StsPolicy sts;
+  for (int i = 0; i < 100; ++i) sts.hosts.push_back(std::to_string(i) + std::string(240, 'm'));
+  TlsResult big;
+  big.domain = "a.example";
+  big.policy = mail::reported("a.example", sts);
+  CHECK(big.policy.hosts.size() < 40);
+  CHECK(big.policy.lines.back() == "max_age: 0");
+  CHECK(mail::bytes_of(big) < 20U << 10);
+  CHECK(mail::reported("mx", std::vector<mail::Tlsa>(50, {3, 0, 0, std::string(1000, 'c')}))
+            .lines.size() == 4);
+  Tally tally;
+  for (int i = 0; i < 12'000; ++i) {
+    big.domain = std::to_string(i) + ".example";
+    tally.add(kDay, big, 1);
+  }
+  std::size_t counted = 0;
+  for (const Tally::Due& due : tally.before(kDay + std::chrono::days(1)))
+    counted += tally.find(due.day, due.domain)->size();
+  CHECK(counted <= kTallyBytesMax / mail::bytes_of(big) + 1);
+  CHECK(counted > 5'000);
+  // What is reported makes room.
+  tally.remove(kDay, "0.example");
+  big.domain = "late.example";
+  tally.add(kDay, big, 1);
+  CHECK(tally.find(kDay, "late.example")->size() == 1);
 }
 
 TEST_CASE("a report as JSON") {

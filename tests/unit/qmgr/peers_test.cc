@@ -1,0 +1,57 @@
+// Who may come to qmgr as what.
+#include <catch2/catch.hpp>
+
+#include "qmgr/peers.h"
+
+using namespace postwain;
+using namespace postwain::qmgr;
+
+TEST_CASE("roles and users") {
+  using ipc::Role;
+  struct {
+    Role role;
+    std::uint32_t uid;
+    bool may;
+  } rows[] = {
+      {Role::smtpd, 0, true},
+      {Role::smtpd, 100, true},
+      {Role::smtpd, 200, true},
+      {Role::smtpd, 1000, false},
+      {Role::control, 0, true},
+      {Role::control, 100, true},
+      {Role::control, 200, false},
+      {Role::control, 1000, false},
+      {Role::sendmail, 1000, true},
+      {Role::lmtp_client, 1000, false},
+      {Role::supervisor, 1000, false},
+      {Role::supervisor, 200, false},
+      {Role::supervisor, 0, true},
+      {Role::supervisor, 100, true},
+      {Role::metrics, 202, true},
+      {Role::metrics, 1000, false},
+      // Each process has a user of its own, and can be nothing else.
+      {Role::metrics, 200, false},
+      {Role::smtpd, 201, false},
+      {Role::lmtp_client, 201, true},
+      {Role::smtp_client, 200, false},
+      {Role::smtp_client, 0, true},
+      {Role::tokens, 200, false},
+      {Role::reporter, 203, true},
+      {Role::reporter, 202, false},
+      {Role::reporter, 1000, false},
+  };
+  daemon::PeerUsers users = daemon::decode_peer_users(
+      daemon::encode({{Role::smtpd, 200},
+                      {Role::lmtp_client, 201},
+                      {Role::metrics, 202},
+                      {Role::reporter, 203}}) +
+      "control 200\nsupervisor 200\nsmtp-client\nsmtp-client x\ntokens -1\n");
+  CHECK(users.size() == 4);
+  for (const auto& row : rows) {
+    CAPTURE(ipc::name_of(row.role), row.uid);
+    REQUIRE(may_have_role(row.role, row.uid, 100, users) == row.may);
+  }
+  // Everything as one ordinary user: nobody else comes in.
+  CHECK(may_have_role(Role::smtpd, 100, 100, {}));
+  CHECK_FALSE(may_have_role(Role::smtpd, 200, 100, {}));
+}
