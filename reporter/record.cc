@@ -45,7 +45,7 @@ std::string percent_encoded(std::string_view text) {
 
 std::optional<Place> mail_place(std::string_view rest) {
   auto address = percent_decoded(rest.substr(0, rest.find('?')));
-  if (!address || !smtp::parse_mailbox(*address)) return std::nullopt;
+  if (!address || !is_ascii(*address) || !smtp::parse_mailbox(*address)) return std::nullopt;
   Place out;
   out.address = std::move(*address);
   return out;

@@ -81,7 +81,7 @@ std::size_t bytes_of(const TlsResult& result) {
                       result.mx_host.size() + result.address.size() + result.source.size() +
                       result.reason.size();
   for (const auto* list : {&result.policy.lines, &result.policy.hosts})
-    for (const std::string& text : *list) bytes += sizeof text + text.size();
+    for (const std::string& text : *list) bytes += sizeof(std::string) + text.size();
   return bytes;
 }
 

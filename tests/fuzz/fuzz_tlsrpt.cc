@@ -20,7 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     bool web = place.kind == reporter::Place::Kind::web;
     if (web && (place.host.empty() || place.port == 0 || place.path.front() != '/')) std::abort();
     if (reporter::parse_place(uri) != place) std::abort();
-    if (!web && place.address.find('@') == std::string::npos) std::abort();
+    if (!web && (place.address.find('@') == std::string::npos || !is_ascii(place.address)))
+      std::abort();
   }
   return 0;
 }

@@ -75,7 +75,7 @@ TEST_CASE("places where reports are wanted") {
         "v=TLSRPTv1; rua=https:///x", "v=TLSRPTv1; rua=https://a.example:0/",
         "v=TLSRPTv1; rua=https://a.example:99999/", "v=TLSRPTv1; rua=https://u@a.example/",
         "v=TLSRPTv1; rua=mailto:r%0d%0a@a.example", "v=TLSRPTv1; rua=mailto:r%4@a.example",
-        "v=TLSRPTv1; rua=https://a.example/\r\nX: y"}) {
+        "v=TLSRPTv1; rua=mailto:%C3%BC@a.example", "v=TLSRPTv1; rua=https://a.example/\r\nX: y"}) {
     CAPTURE(text);
     CHECK(places({text}).empty());
   }
