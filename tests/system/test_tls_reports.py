@@ -20,10 +20,7 @@ from smtp_sink import SmtpSink, server_tls
 from tls_tally import results, tally
 from web_server import WebServer
 
-try:
-    import dkim
-except ImportError:
-    dkim = None
+import dkim
 
 GOOD, STRANGER, CLEAR = "127.0.0.31", "127.0.0.32", "127.0.0.33"
 POLICY = b"version: STSv1\r\nmode: enforce\r\nmx: *.%s\r\nmax_age: 86400\r\n"
@@ -115,9 +112,8 @@ class TlsReports(PostwainTestCase):
         text, report = mail.iter_parts()
         self.assertEqual(("text/plain", "application/tlsrpt+gzip"),
                          (text.get_content_type(), report.get_content_type()))
-        if dkim is not None:
-            self.assertTrue(dkim.verify(content, tlsrpt=True, dnsfunc=lambda name, timeout=5: {
-                b"sel._domainkey.ours.test.": self.dkim_record}[name]))
+        self.assertTrue(dkim.verify(content, tlsrpt=True, dnsfunc=lambda name, timeout=5: {
+            b"sel._domainkey.ours.test.": self.dkim_record}[name]))
         return mail, report, json.loads(gzip.decompress(report.get_payload(decode=True)))
 
     def test_a_day_and_its_reports(self):
