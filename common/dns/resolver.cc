@@ -15,13 +15,12 @@
 #include "common/base/check.h"
 #include "common/base/text.h"
 #include "common/dns/idn.h"
+#include "common/dns/question.h"
 #include "common/net/fd_watcher.h"
 
 namespace postwain::dns {
 
 namespace {
-
-constexpr int kUdpMax = 1232;  // what passes everywhere without fragments
 
 using Done = std::function<void(const Answer&)>;
 
@@ -75,7 +74,7 @@ struct Resolver::Parts {
   void arm_timer();
   void process(int read_fd, int write_fd);
 
-  static void on_answer(void* arg, int status, int, unsigned char* bytes, int size) noexcept;
+  static void on_answer(void* arg, int status, std::string_view message) noexcept;
   static void on_socket(void* data, int fd, int read, int write) noexcept;
 };
 
@@ -103,27 +102,16 @@ void Resolver::Parts::ask(const std::string& name, RecordType type, Done done) {
 
 void Resolver::Parts::send(std::unique_ptr<Question> question) {
   Question* raw = question.release();  // on_answer takes it back, and is always called once
-  unsigned char* query = nullptr;
-  int size = 0;
-  int status = ares_create_query(raw->name.c_str(), 1, static_cast<int>(raw->type),
-                                 static_cast<unsigned short>(random()), 1, &query, &size,
-                                 raw->edns ? kUdpMax : 0);
-  if (status != ARES_SUCCESS) return on_answer(raw, status, 0, nullptr, 0);
-  // The AD bit of a question asks for the AD bit of the answer (RFC 6840 5.7).
-  if (trust_ad) query[3] |= 0x20U;
-  ares_send(channel, query, size, &Parts::on_answer, raw);
-  ares_free_string(query);
+  QuestionForm form{raw->name, raw->type, static_cast<std::uint16_t>(random()), raw->edns,
+                    trust_ad};
+  send_question(channel, form, &Parts::on_answer, raw);
   if (!closing) arm_timer();
 }
 
-void Resolver::Parts::on_answer(void* arg, int status, int, unsigned char* bytes,
-                                int size) noexcept {
+void Resolver::Parts::on_answer(void* arg, int status, std::string_view message) noexcept {
   std::unique_ptr<Question> question(static_cast<Question*>(arg));
   auto* parts = static_cast<Parts*>(question->parts);
   if (parts->closing || status == ARES_EDESTRUCTION) return;
-  std::string_view message;
-  if (bytes != nullptr && size > 0)
-    message = {reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)};
   parts->answered(std::move(question), status, message);
 }
 
@@ -210,9 +198,9 @@ Result<std::unique_ptr<Resolver>> Resolver::create(net::Loop& loop,
   options.ednspsz = kUdpMax;
   options.sock_state_cb = &Parts::on_socket;
   options.sock_state_cb_data = parts.get();
-  int status = ares_init_options(&parts->channel, &options,
-                                 ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB |
-                                     ARES_OPT_FLAGS | ARES_OPT_EDNSPSZ);
+  int set = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB | ARES_OPT_FLAGS |
+            ARES_OPT_EDNSPSZ | set_newer_options(options);
+  int status = ares_init_options(&parts->channel, &options, set);
   if (status != ARES_SUCCESS) return ares_error("cannot set up the DNS resolver", status);
   std::unique_ptr<Resolver> resolver(new Resolver(std::move(parts)));
   if (!servers.empty()) {
