@@ -2,16 +2,19 @@
 SHELL   := /bin/bash
 ARGS    ?=
 PREFIX  ?= /usr/local
-# `make run` on a machine without the test packages builds no tests.
-TESTS   := $(if $(wildcard /usr/include/catch2/catch.hpp),ON,OFF)
 BIN     := build/release/bin
-export POSTWAIN_BIN := $(CURDIR)/$(BIN)
+# What `make test` and its relatives build: ci compiles everything once, and quickly; dev compiles what
+# changed alone, for who works on the source (PRESET=dev). CMakePresets.json has both.
+PRESET  ?= ci
+TREE    := build/$(PRESET)
+SUITE   ?= trixie
 
-.PHONY: help run demo test build bench bench-quick bench-scale bench-drain bench-distance bench-micro asan format lint lint-all fuzz scan flood powerloss crash install deb deb-test packages clean
+.PHONY: help run demo test test-build test-on build bench bench-quick bench-scale bench-drain bench-distance bench-micro asan format lint lint-all fuzz scan flood powerloss crash install deb deb-test packages clean
 
 help:
 	@echo 'make run          build, then a demo on loopback: a whole MTA and a small mail store (ARGS=--once ends by itself)'
-	@echo 'make test         install what is missing, build, run every test'
+	@echo 'make test         install what is missing, build, run every test (PRESET=dev: for quick rebuilds)'
+	@echo 'make test-on      the same, make run and the package in a bare root of SUITE=trixie, bookworm … (root)'
 	@echo 'make build        release binaries in $(BIN)'
 	@echo 'make bench        side by side with Postfix; bench-quick: the short form (root)'
 	@echo 'make bench-distance  messages per round trip over a long wire, beside Postfix (root)'
@@ -30,19 +33,24 @@ packages:
 	@tools/install_packages.sh build
 
 build: packages
-	@mkdir -p build
-	@cmake --preset release -DPOSTWAIN_TESTS=$(TESTS) >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
-	cmake --build --preset release
+	@tools/build.sh release
 
 run demo: build
 	python3 tests/demo/run_demo.py $(ARGS)
 
 # ctest's closing lines come last.
-test:
-	@tools/install_packages.sh build test
+test: test-build
 	@tools/unpack_packages.sh peer build/peers
-	@$(MAKE) --no-print-directory build
-	ctest --test-dir build/release -j2 --output-on-failure $(ARGS)
+	ctest --test-dir $(TREE) -j2 --output-on-failure $(ARGS)
+
+test-build:
+	@tools/install_packages.sh build test
+	@tools/build.sh $(PRESET)
+
+# What a newcomer on that release of Debian would see of the last commit.
+test-on:
+	@tools/install_packages.sh root
+	tools/test_on.sh $(SUITE)
 
 asan:
 	@tools/install_packages.sh build test
@@ -52,25 +60,28 @@ asan:
 
 bench bench-quick: build
 	@tools/install_packages.sh bench
+	@tools/build.sh release bench_tools
 	python3 bench/compare.py $(if $(filter bench-quick,$@),--quick) $(ARGS)
 
 # ARGS='--compare bench/micro/BASELINE.md' ends with 1 when a part takes over 5 % more instructions.
 bench-micro:
 	@tools/install_packages.sh build bench
-	@$(MAKE) --no-print-directory build
-	cmake --build --preset release --target pw-micro
+	@tools/build.sh release pw-micro
 	python3 bench/micro.py --bin $(BIN)/pw-micro $(ARGS)
 
 MESSAGES ?= 1000000
 bench-scale: build
+	@tools/build.sh release bench_tools
 	python3 bench/scale.py --messages $(MESSAGES) $(ARGS)
 
 bench-drain: build
 	@tools/install_packages.sh bench
+	@tools/build.sh release bench_tools
 	python3 bench/drain.py $(ARGS)
 
 bench-distance: build
 	@tools/install_packages.sh bench
+	@tools/build.sh release bench_tools
 	python3 bench/distance.py $(ARGS)
 
 format:
@@ -87,32 +98,25 @@ fuzz:
 	cmake --build --preset fuzz --target fuzzers
 	tools/fuzz.sh $(ARGS)
 
-scan:
-	@tools/install_packages.sh build test scan
-	@$(MAKE) --no-print-directory build
-	PYTHONPATH=tests/system python3 tests/scan/scan.py $(ARGS)
+scan: test-build
+	@tools/install_packages.sh scan
+	POSTWAIN_BIN=$(TREE)/bin PYTHONPATH=tests/system python3 tests/scan/scan.py $(ARGS)
 
 # A client among IDLE silent connections and SLOW ones that dribble (tests/system/test_flood.py).
 IDLE ?= 5000
 SLOW ?= 1000
-flood:
-	@tools/install_packages.sh build test
-	@$(MAKE) --no-print-directory build
-	POSTWAIN_FLOOD_IDLE=$(IDLE) POSTWAIN_FLOOD_SLOW=$(SLOW) PYTHONPATH=tests/system python3 tests/system/test_flood.py
+flood: test-build
+	POSTWAIN_BIN=$(TREE)/bin POSTWAIN_FLOOD_IDLE=$(IDLE) POSTWAIN_FLOOD_SLOW=$(SLOW) PYTHONPATH=tests/system python3 tests/system/test_flood.py
 
 STATES ?= 200000
 SEED   ?= 1
-powerloss:
-	@tools/install_packages.sh build test
-	@$(MAKE) --no-print-directory build
+powerloss: test-build
 	POSTWAIN_POWERLOSS_STATES=$(STATES) POSTWAIN_POWERLOSS_SEED=$(SEED) \
-	  build/release/tests/test_powerloss 'no power cut loses what was promised'
+	  $(TREE)/tests/test_powerloss 'no power cut loses what was promised'
 
 ROUNDS ?= 200
-crash:
-	@tools/install_packages.sh build test
-	@$(MAKE) --no-print-directory build
-	POSTWAIN_KILL_ROUNDS=$(ROUNDS) PYTHONPATH=tests/system python3 tests/system/test_crash.py Crash
+crash: test-build
+	POSTWAIN_BIN=$(TREE)/bin POSTWAIN_KILL_ROUNDS=$(ROUNDS) PYTHONPATH=tests/system python3 tests/system/test_crash.py Crash
 
 install: build
 	cmake --install build/release --prefix $(PREFIX)

@@ -1,8 +1,12 @@
 # postwain_library(NAME LINKS a b c): a static library of all *.cc in the current folder except main.cc.
 # postwain_program(NAME LINKS a b c): a program of main.cc.
-# Every folder is one library; what it may link is written in its own CMakeLists.txt and is the rule of floors in force.
-set(POSTWAIN_PCH <string> <string_view> <vector> <map> <unordered_map> <memory> <functional> <optional>
-                 <variant> <chrono> <span> <array> <deque> <algorithm> <fmt/format.h>)
+# Every folder is one library; what it may link is written in its own CMakeLists.txt and is the rule of
+# floors in force.
+set(POSTWAIN_PCH <string> <string_view> <vector> <map> <unordered_map> <memory> <functional>
+                 <optional> <variant> <chrono> <span> <array> <deque> <algorithm> <fmt/format.h>)
+
+# Sources that are compiled together; about the point beyond which two cores wait for the last one.
+set(POSTWAIN_UNITY_BATCH 12)
 
 add_library(pw_pch_source OBJECT ${CMAKE_SOURCE_DIR}/cmake/pch.cc)
 target_link_libraries(pw_pch_source PUBLIC fmt::fmt)
@@ -20,6 +24,15 @@ function(postwain_library name)
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PUBLIC ${ARG_LINKS} fmt::fmt)
   target_precompile_headers(${name} REUSE_FROM pw_pch_source)
+  postwain_unity(${name})
+endfunction()
+
+# With POSTWAIN_UNITY the sources of the library are compiled in batches.
+function(postwain_unity name)
+  if(POSTWAIN_UNITY)
+    set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE BATCH
+                          UNITY_BUILD_BATCH_SIZE ${POSTWAIN_UNITY_BATCH})
+  endif()
 endfunction()
 
 function(postwain_program name)

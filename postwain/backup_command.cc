@@ -21,7 +21,7 @@ namespace postwain::tool {
 
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 struct Copied {

@@ -12,7 +12,7 @@ namespace postwain::tool {
 
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 Json to_json(const std::vector<config::Diagnostic>& diagnostics) {
   Json list = Json::array();

@@ -17,7 +17,7 @@ namespace postwain::tool {
 
 namespace {
 
-constexpr Duration kSilenceAtMost = std::chrono::seconds(60);
+constexpr Duration kAnswerSilenceMax = std::chrono::seconds(60);
 constexpr std::uint64_t kRequest = 1;
 
 class Dialog {
@@ -82,7 +82,7 @@ class Dialog {
 
   void watch_silence() {
     if (endless_ && welcome_) return silence_.stop();
-    silence_.start(kSilenceAtMost, [this] {
+    silence_.start(kAnswerSilenceMax, [this] {
       finish(Error{"qmgr does not answer", kExitTempFail});
     });
   }

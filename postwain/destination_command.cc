@@ -17,7 +17,7 @@ namespace postwain::tool {
 
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 std::string text_of(const Json& object, const char* key) {
   auto found = object.find(key);

@@ -22,7 +22,7 @@ namespace postwain::tool {
 
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 constexpr const char* kHeldThere = "it was held in the queue it comes from";

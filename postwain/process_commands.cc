@@ -16,7 +16,7 @@ namespace postwain::tool {
 
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 // A little longer than the supervisor's own patience with its children.
 constexpr Duration kStopAtMost = std::chrono::seconds(90);

@@ -18,7 +18,7 @@ namespace postwain::tool {
 
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 bool is_question(const std::string& action) {
   return action == "list" || action == "stats";

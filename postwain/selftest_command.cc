@@ -20,9 +20,9 @@ namespace postwain::tool {
 
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
-struct Result {
+struct Tried {
   Kind kind;
   const sandbox::Attempt* attempt;
   bool succeeded = false;
@@ -35,7 +35,7 @@ class Examiner {
   Examiner(const config::Loaded& loaded, const Identities& identities, std::string folder)
       : loaded_(loaded), identities_(identities), folder_(std::move(folder)) {}
 
-  ::postwain::Result<Result> examine(Kind kind, const sandbox::Attempt& attempt) const {
+  ::postwain::Result<Tried> examine(Kind kind, const sandbox::Attempt& attempt) const {
     auto bundle = sealed_bundle(bundle_for(kind, loaded_));
     if (!bundle) return bundle.error();
     std::string name(name_of(kind));
@@ -53,8 +53,8 @@ class Examiner {
     bool ended = WIFSIGNALED(status) || WEXITSTATUS(status) == sandbox::kAttemptFailed ||
                  WEXITSTATUS(status) == sandbox::kAttemptSucceeded;
     if (!ended) return Error{fmt::format("{}: its self-test ended with {}", name, status), 0};
-    return Result{kind, &attempt, WIFEXITED(status) && WEXITSTATUS(status) != 0,
-                  attempt.is_allowed(daemon::profile_of(name), identities_.change)};
+    return Tried{kind, &attempt, WIFEXITED(status) && WEXITSTATUS(status) != 0,
+                 attempt.is_allowed(daemon::profile_of(name), identities_.change)};
   }
 
  private:
@@ -63,9 +63,9 @@ class Examiner {
   std::string folder_;
 };
 
-void print_json(const std::vector<Result>& results, bool good) {
+void print_json(const std::vector<Tried>& results, bool good) {
   Json list = Json::array();
-  for (const Result& one : results)
+  for (const Tried& one : results)
     list.push_back({{"process", name_of(one.kind)},
                     {"attempt", one.attempt->name},
                     {"what", one.attempt->what},
@@ -74,7 +74,7 @@ void print_json(const std::vector<Result>& results, bool good) {
   fmt::print("{}\n", Json({{"ok", good}, {"attempts", list}}).dump());
 }
 
-void print_table(const std::vector<Result>& results, const Identities& identities) {
+void print_table(const std::vector<Tried>& results, const Identities& identities) {
   fmt::print("{:<30}", "can it …");
   for (std::string_view name : kKindNames) fmt::print("{:<12}", name);
   if (identities.change) {
@@ -82,7 +82,7 @@ void print_table(const std::vector<Result>& results, const Identities& identitie
     for (const Identity& who : identities.of) fmt::print("{:<12}", who.uid);
   }
   const sandbox::Attempt* row = nullptr;
-  for (const Result& one : results) {
+  for (const Tried& one : results) {
     if (one.attempt != row) fmt::print("\n{:<30}", one.attempt->what);
     row = one.attempt;
     fmt::print("{:<12}", !one.succeeded ? "no" : one.allowed ? "yes" : "YES (!)");
@@ -108,14 +108,14 @@ int selftest_command(const ClientOptions& options) {
   if (Status done = keep_to_its_work(loaded.config, *identities); !done)
     return fail(kExitOsError, done.error().text);
   Examiner examiner(loaded, *identities, *programs);
-  std::vector<Result> results;
+  std::vector<Tried> results;
   for (const sandbox::Attempt& attempt : sandbox::attempts())
     for (std::size_t kind = 0; kind < kKinds; ++kind) {
       auto result = examiner.examine(static_cast<Kind>(kind), attempt);
       if (!result) return fail(kExitOsError, result.error().text);
       results.push_back(*result);
     }
-  bool good = std::all_of(results.begin(), results.end(), [](const Result& r) { return r.good(); });
+  bool good = std::all_of(results.begin(), results.end(), [](const Tried& r) { return r.good(); });
   if (options.json)
     print_json(results, good);
   else

@@ -16,7 +16,7 @@ namespace postwain::tool {
 namespace {
 
 // A commit can wait for a busy disk; after this the caller should try again.
-constexpr Duration kSilenceAtMost = std::chrono::minutes(5);
+constexpr Duration kSubmissionSilenceMax = std::chrono::minutes(5);
 
 class Submission {
  public:
@@ -135,7 +135,7 @@ class Submission {
   }
 
   void watch_silence() {
-    silence_.start(kSilenceAtMost, [this] {
+    silence_.start(kSubmissionSilenceMax, [this] {
       finish(Error{"qmgr does not answer", kExitTempFail});
     });
   }

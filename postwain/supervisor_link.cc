@@ -12,7 +12,7 @@ namespace postwain::tool {
 
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 constexpr Duration kOfferAtMost = std::chrono::seconds(20);
 

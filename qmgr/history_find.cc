@@ -12,12 +12,6 @@ namespace {
 
 constexpr std::int64_t kLastSegment = INT64_MAX;
 
-std::string_view without_brackets(std::string_view text) {
-  if (text.size() >= 2 && text.front() == '<' && text.back() == '>')
-    return text.substr(1, text.size() - 2);
-  return text;
-}
-
 bool has_remote_id(const Timeline& timeline, std::string_view id) {
   for (const TimelineRecipient& r : timeline.recipients)
     for (const TimelineEvent& event : r.events)

@@ -10,7 +10,7 @@ namespace postwain::qmgr {
 
 namespace {
 
-constexpr const char* kSettings[] = {
+constexpr const char* kHistorySettings[] = {
     "PRAGMA synchronous = NORMAL",
     "PRAGMA wal_autocheckpoint = 0",
     "PRAGMA journal_size_limit = 33554432",
@@ -20,12 +20,12 @@ constexpr const char* kSettings[] = {
     "PRAGMA cell_size_check = ON",
 };
 
-Status set_the_rest(Database& db) {
+Status set_the_rest_of_history(Database& db) {
   harden(db);
-  return run_all(db, kSettings);
+  return run_all(db, kHistorySettings);
 }
 
-Status make_current(Database& db) {
+Status make_history_current(Database& db) {
   const FileIdentity identity{queue_schema::kHistoryApplicationId,
                               queue_schema::kHistorySchemaVersion, "history database",
                               queue_schema::history_migrations()};
@@ -118,7 +118,8 @@ std::vector<std::string_view> HistoryStore::statements() {
 Result<HistoryStore> HistoryStore::open(const std::string& path) {
   Result<Database> db = Database::open(path, Database::Create::if_missing);
   if (!db) return db.error();
-  for (Status (*step)(Database&) : {&set_before_first_page, &set_the_rest, &make_current})
+  for (Status (*step)(Database&) :
+       {&set_before_first_page, &set_the_rest_of_history, &make_history_current})
     if (Status s = step(*db); !s) return Error{path + ": " + s.error().text, s.error().code};
   // Numbers of this run are above those of all former ones, whatever the clock says.
   if (Status s = db->run("UPDATE schema_info SET runs = runs + 1"); !s) return s.error();

@@ -81,6 +81,9 @@ struct Timeline {
 
 // The key under which a text is found: its kind is mixed in, letter case is not for addresses.
 enum class LookupKind : std::uint8_t { address, message_id, remote_id, part };
+// Angle brackets are syntax, not part of what somebody looks for.
+std::string_view without_brackets(std::string_view text);
+
 std::int64_t lookup_hash(LookupKind kind, std::string_view text);
 
 class HistoryStore {

@@ -13,15 +13,14 @@ namespace {
 
 constexpr std::int64_t kHashMask = (1LL << 48) - 1;
 
-// Angle brackets are syntax, not part of what somebody looks for.
+}  // namespace
+
 std::string_view without_brackets(std::string_view text) {
   text = trim(text);
   if (text.size() >= 2 && text.front() == '<' && text.back() == '>')
     return text.substr(1, text.size() - 2);
   return text;
 }
-
-}  // namespace
 
 // FNV-1a: stable over restarts and machines, which std::hash is not.
 std::int64_t lookup_hash(LookupKind kind, std::string_view text) {

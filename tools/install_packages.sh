@@ -5,13 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-wanted=()
-for section in "$@"; do
-  while read -r name; do wanted+=("$name"); done < <(awk -v s="$section" '$1 == s { print $2 }' packages.debian)
-done
-
 missing=()
-for name in "${wanted[@]}"; do
+for name in $(tools/packages_of.sh "$@"); do
   status=$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null || true)
   [ "$status" = installed ] || missing+=("$name")
 done

@@ -1,31 +1,54 @@
 #!/bin/bash
-# Format and clang-tidy over our own sources; the checks are in .clang-format and .clang-tidy.
-#     tools/lint.sh            files that differ from the commit before, and new ones
+# What can be said of our sources without running them: floors, format, clang-tidy, and whether each
+# header can be included by itself. The checks are in .clang-format and .clang-tidy.
+#     tools/lint.sh            what differs from the commit $LINT_BASE, and new files. Without that
+#                              variable: what the commits of the last day before HEAD have changed
 #     tools/lint.sh --all      every file
 set -euo pipefail
 cd "$(dirname "$0")/.."
-build=build/release
 
+last_day() {
+  local before
+  before=$(($(git log -1 --format=%ct) - 86400))
+  git rev-list -1 --before="$before" HEAD | grep . || git hash-object -t tree /dev/null
+}
 own() { grep -E '\.(cc|h)$' | grep -v '^build/' | while read -r f; do [ -f "$f" ] && echo "$f"; done; }
 if [ "${1:-}" = --all ]; then
   mapfile -t files < <(git ls-files | own)
 else
-  mapfile -t files < <( { git diff --name-only HEAD~1 2>/dev/null || git ls-files
-                          git ls-files --others --exclude-standard; } | sort -u | own)
+  base=${LINT_BASE:-$(last_day)}
+  mapfile -t files < <({ git diff --name-only "$base"
+                         git ls-files --others --exclude-standard; } | sort -u | own)
 fi
 python3 tests/lint/check_floors.py
 [ ${#files[@]} -eq 0 ] && { echo "lint: nothing has changed"; exit 0; }
 
+echo "lint: ${#files[@]} files"
 clang-format --dry-run -Werror "${files[@]}"
-[ -f $build/compile_commands.json ] || cmake --preset release >/dev/null
-# GCC's precompiled header means nothing to clang, nor do some of its warnings; the tidy run reads the
-# commands without them.
-tidy=$(mktemp -d)
-trap 'rm -rf "$tidy"' EXIT
+
+# How each file is compiled by itself. GCC's precompiled header means nothing to clang, nor do some of
+# its warnings; so the commands are read without them.
+cmake --preset dev >/dev/null
+commands=$(mktemp -d)
+trap 'rm -rf "$commands"' EXIT
 sed -e 's/ -Winvalid-pch//; s/ -include [^ ]*cmake_pch[^ ]*//; s/ -Wno-restrict//; s/ -Wno-maybe-uninitialized//
-  s/ -Wno-stringop-[a-z]*//g; s/ccache //' \
-  $build/compile_commands.json >"$tidy/compile_commands.json"
-sources=()
-for f in "${files[@]}"; do [[ $f == *.cc ]] && sources+=("$f"); done
+  s/ -Wno-stringop-[a-z]*//g; s/[^" ]*ccache //' \
+  build/dev/compile_commands.json >"$commands/compile_commands.json"
+
+headers=() sources=()
+for f in "${files[@]}"; do
+  case $f in
+    tests/fuzz/*.cc | tests/catch3/*) ;;  # compiled by `make fuzz` alone; by Catch2 3 alone
+    *.cc) sources+=("$f") ;;
+    *.h) headers+=("$f") ;;
+  esac
+done
+if [ ${#headers[@]} -gt 0 ]; then
+  includes=$(pkg-config --cflags libuv libcares libcurl libmicrohttpd libidn2 sqlite3 libseccomp)
+  # shellcheck disable=SC2086
+  printf '%s\n' "${headers[@]}" | xargs -P "$(nproc)" -I{} \
+    clang++ -std=c++20 -fsyntax-only -Wall -Wextra -Werror -Wno-pragma-once-outside-header \
+    -Wno-unused-const-variable -I. $includes -x c++ {}
+fi
 [ ${#sources[@]} -eq 0 ] && exit 0
-printf '%s\n' "${sources[@]}" | xargs -P "$(nproc)" -n 4 clang-tidy -p "$tidy" --quiet
+printf '%s\n' "${sources[@]}" | xargs -P "$(nproc)" -n 4 clang-tidy -p "$commands" --quiet

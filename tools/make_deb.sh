@@ -14,7 +14,8 @@ git ls-files -z -co --exclude-standard | xargs -0 cp --parents --no-dereference 
 cp -r etc/debian "$source/debian"
 cd "$source"
 for suffix in service socket sysusers tmpfiles; do cp "etc/postwain.$suffix" "debian/postwain.$suffix"; done
-depends=$(awk '$1 == "build" && $2 !~ /^(g\+\+|make|openssl|ca-certificates|python3.*)$/ { printf "%s%s", sep, $2; sep = ", " }' packages.debian)
+depends=$(tools/packages_of.sh build |
+  awk '!/^(g\+\+|make|openssl|ca-certificates|python3.*)$/ { printf "%s%s", sep, $1; sep = ", " }')
 sed -i "s/@BUILD_DEPENDS@/$depends/" debian/control
 sed 's/^$/./; s/^/ /' LICENSE | tail -n +3 | sed -i -e '/@LICENSE@/{r /dev/stdin' -e 'd}' debian/copyright
 date=$(git -C "$root" log -1 --format=%cD 2>/dev/null || date -R)

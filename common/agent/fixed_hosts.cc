@@ -17,7 +17,7 @@ using mail::Disposition;
 using mail::Stage;
 
 // The lookups of one find(), answered in any order.
-struct Search {
+struct FixedSearch {
   std::vector<mail::HopHost> hosts;
   mail::Family family = mail::Family::any;
   std::vector<dns::AddressAnswer> answers;
@@ -52,7 +52,7 @@ mail::Outcome nothing_found(const std::vector<mail::HopHost>& hosts) {
                        fmt::format("no address of {} can be found", names));
 }
 
-void finish(Search& search) {
+void finish(FixedSearch& search) {
   NextHosts out;
   for (std::size_t i = 0; i < search.hosts.size(); ++i)
     add_host(out, search.hosts[i], search.answers[i], search.family);
@@ -95,7 +95,7 @@ void FixedHosts::add_fallback(const mail::Approach& approach, NextHosts found,
 
 void FixedHosts::look_up(const std::vector<mail::HopHost>& hosts, mail::Family family,
                          std::function<void(NextHosts)> done) {
-  auto search = std::make_shared<Search>();
+  auto search = std::make_shared<FixedSearch>();
   search->hosts = hosts;
   search->family = family;
   search->answers.resize(hosts.size());

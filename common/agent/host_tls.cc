@@ -14,7 +14,7 @@ namespace {
 using Service = std::pair<std::string, std::uint16_t>;  // host and port
 
 // The TLSA lookups of one next hop, answered in any order.
-struct Search {
+struct TlsSearch {
   TlsDemand demand;
   NextHosts found;
   std::map<Service, std::optional<dns::TlsaFound>> answers;
@@ -69,7 +69,7 @@ void note_refused(const TlsDemand& demand, const Candidate& candidate) {
   demand.notes->add(std::move(result));
 }
 
-NextHosts decided(Search& search) {
+NextHosts decided(TlsSearch& search) {
   NextHosts out;
   out.refusal = std::move(search.found.refusal);
   out.mx_set = std::move(search.found.mx_set);
@@ -100,7 +100,7 @@ NextHosts decided(Search& search) {
 }
 
 // A domain that only tries its policy out gets its mail in any case; the operator may know.
-void note_unlisted(const Search& search) {
+void note_unlisted(const TlsSearch& search) {
   const mail::StsPolicy* sts = search.demand.sts.get();
   if (sts == nullptr || sts->mode != mail::StsPolicy::Mode::testing) return;
   for (const Candidate& candidate : search.found.candidates)
@@ -116,7 +116,7 @@ void note_unlisted(const Search& search) {
 
 void decide_tls(dns::Resolver& resolver, const TlsDemand& demand, NextHosts found,
                 const std::function<void(NextHosts)>& done) {
-  auto search = std::make_shared<Search>();
+  auto search = std::make_shared<TlsSearch>();
   search->demand = demand;
   search->found = std::move(found);
   note_unlisted(*search);

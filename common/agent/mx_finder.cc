@@ -15,7 +15,7 @@ namespace postwain::agent {
 namespace {
 
 // The address lookups of one domain's hosts, answered in any order.
-struct Search {
+struct MxSearch {
   std::string domain;
   dns::MxHosts hosts;
   std::vector<dns::AddressAnswer> answers;
@@ -90,7 +90,7 @@ void MxFinder::find_mx(const std::string& domain, mail::Family family, const Don
                            mail::Family::any));
   }
   resolver_.lookup_mx(domain, [this, domain, family, done](const dns::MxAnswer& answer) {
-    auto search = std::make_shared<Search>();
+    auto search = std::make_shared<MxSearch>();
     search->domain = domain;
     search->hosts = dns::order_mx(domain, answer, hostname_, [this](std::uint32_t bound) {
       return static_cast<std::uint32_t>(generator_() % bound);

@@ -14,7 +14,7 @@ namespace postwain::config {
 namespace {
 
 constexpr std::size_t kIncludeDepthMax = 10;
-constexpr std::size_t kIncludesMax = 1000;  // of one aliases file
+constexpr std::size_t kAliasIncludesMax = 1000;  // of one aliases file
 
 // Reads one file into a map.
 class MapReader {
@@ -97,9 +97,9 @@ class MapReader {
       return context_.error(at, fmt::format("{} includes itself", printable(path)));
     if (path_.size() >= kIncludeDepthMax)
       return context_.error(at, fmt::format(":include: goes {} files deep", kIncludeDepthMax));
-    if (++includes_ > kIncludesMax) {
-      if (includes_ == kIncludesMax + 1)
-        context_.error(at, fmt::format("more than {} files are included", kIncludesMax));
+    if (++includes_ > kAliasIncludesMax) {
+      if (includes_ == kAliasIncludesMax + 1)
+        context_.error(at, fmt::format("more than {} files are included", kAliasIncludesMax));
       return;
     }
     auto content = context_.read(NamedFile{path, FileUse::addresses}, at);

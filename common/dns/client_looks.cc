@@ -7,7 +7,7 @@ namespace postwain::dns {
 
 namespace {
 
-enum Question : std::size_t { kClient, kHello, kSender, kQuestions };
+enum Look : std::size_t { kClient, kHello, kSender, kQuestions };
 
 Looked found_by(AnswerStatus status) {
   switch (status) {

@@ -26,7 +26,7 @@ namespace {
 struct FreeRecord {
   void operator()(ares_dns_record_t* record) const { ares_dns_record_destroy(record); }
 };
-using Record = std::unique_ptr<ares_dns_record_t, FreeRecord>;
+using OwnedRecord = std::unique_ptr<ares_dns_record_t, FreeRecord>;
 
 // Our own reader takes what stood on the wire (answer.h): it is the same for every version, is
 // fuzzed, and knows what we ask of each record. So the record is written out once more.
@@ -47,14 +47,14 @@ bool add_edns(ares_dns_record_t* record) {
          ares_dns_rr_set_u16(opt, ARES_RR_OPT_FLAGS, 0) == ARES_SUCCESS;
 }
 
-Record make_record(const QuestionForm& question) {
+OwnedRecord make_record(const QuestionForm& question) {
   unsigned flags = ARES_DNS_FLAG_RD;
   if (question.wants_ad) flags |= ARES_DNS_FLAG_AD;
   ares_dns_record_t* raw = nullptr;
   if (ares_dns_record_create(&raw, question.id, static_cast<unsigned short>(flags),
                              ARES_OPCODE_QUERY, ARES_RCODE_NOERROR) != ARES_SUCCESS)
     return nullptr;
-  Record record(raw);
+  OwnedRecord record(raw);
   auto type = static_cast<ares_dns_rec_type_t>(question.type);
   if (ares_dns_record_query_add(raw, question.name.c_str(), type, ARES_CLASS_IN) != ARES_SUCCESS)
     return nullptr;
@@ -66,7 +66,7 @@ Record make_record(const QuestionForm& question) {
 
 void send_question(ares_channel channel, const QuestionForm& question, OnAnswer done,
                    void* argument) {
-  Record record = make_record(question);
+  OwnedRecord record = make_record(question);
   if (!record) return done(argument, ARES_EBADNAME, {});
   // The callback is called whatever the return value says.
   ares_send_dnsrec(channel, record.get(), &on_record, new Waiting{done, argument}, nullptr);

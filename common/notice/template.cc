@@ -9,33 +9,33 @@ namespace postwain::notice {
 
 namespace {
 
-constexpr std::array<std::string_view, static_cast<std::size_t>(Section::reason_first)> kNames = {
-    "language",
-    "subject.failed",
-    "subject.delayed",
-    "subject.success",
-    "subject.postmaster",
-    "opening",
-    "postmaster",
-    "failed",
-    "delayed",
-    "delivered",
-    "relayed",
-    "expanded",
-    "answer",
-    "note",
-    "original.whole",
-    "original.header",
-    "stage.connect",
-    "stage.tls",
-    "stage.greeting",
-    "stage.hello",
-    "stage.auth",
-    "stage.mail",
-    "stage.rcpt",
-    "stage.data",
-    "stage.content",
-    "stage.final"};
+constexpr std::array<std::string_view, static_cast<std::size_t>(Section::reason_first)>
+    kSectionNames = {"language",
+                     "subject.failed",
+                     "subject.delayed",
+                     "subject.success",
+                     "subject.postmaster",
+                     "opening",
+                     "postmaster",
+                     "failed",
+                     "delayed",
+                     "delivered",
+                     "relayed",
+                     "expanded",
+                     "answer",
+                     "note",
+                     "original.whole",
+                     "original.header",
+                     "stage.connect",
+                     "stage.tls",
+                     "stage.greeting",
+                     "stage.hello",
+                     "stage.auth",
+                     "stage.mail",
+                     "stage.rcpt",
+                     "stage.data",
+                     "stage.content",
+                     "stage.final"};
 
 constexpr std::array<std::string_view, kVariables> kVariableNames = {
     "hostname",  "postmaster", "sender", "id",     "arrived",      "retry-until",
@@ -95,7 +95,7 @@ Section section_of(mail::Stage stage) {
 
 std::string name_of(Section section) {
   auto number = static_cast<std::size_t>(section);
-  if (section < Section::reason_first) return std::string(kNames[number]);
+  if (section < Section::reason_first) return std::string(kSectionNames[number]);
   auto reason = static_cast<Reason>(number - static_cast<std::size_t>(Section::reason_first));
   return "reason." + std::string(name_of(reason));
 }

@@ -29,7 +29,7 @@ class PasswordExchange : public Exchange {
 };
 
 // message = [authzid] UTF8NUL authcid UTF8NUL passwd
-class Plain final : public PasswordExchange {
+class PlainExchange final : public PasswordExchange {
  public:
   Step respond(std::optional<std::string_view> response) override {
     if (!response) return {Step::Kind::challenge};
@@ -45,7 +45,7 @@ class Plain final : public PasswordExchange {
   }
 };
 
-class Login final : public PasswordExchange {
+class LoginExchange final : public PasswordExchange {
  public:
   Step respond(std::optional<std::string_view> response) override {
     if (!response) return {Step::Kind::challenge, "Username:"};
@@ -64,11 +64,11 @@ class Login final : public PasswordExchange {
 }  // namespace
 
 std::unique_ptr<Exchange> new_plain() {
-  return std::make_unique<Plain>();
+  return std::make_unique<PlainExchange>();
 }
 
 std::unique_ptr<Exchange> new_login() {
-  return std::make_unique<Login>();
+  return std::make_unique<LoginExchange>();
 }
 
 }  // namespace postwain::sasl

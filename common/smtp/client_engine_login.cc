@@ -14,7 +14,7 @@ using mail::Stage;
 namespace {
 
 // Of a command (RFC 5321 4.5.3.1.4); a longer initial response waits for the challenge.
-constexpr std::size_t kAuthLineMax = 512;
+constexpr std::size_t kInitialResponseMax = 512;
 
 }  // namespace
 
@@ -38,7 +38,7 @@ void ClientEngine::begin_login(std::string_view mechanism,
   if (initial) {
     // "=" stands for one that is empty (RFC 4954 4).
     std::string text = initial->empty() ? std::string("=") : base64_encode(*initial);
-    if (line.size() + text.size() + 3 <= kAuthLineMax)
+    if (line.size() + text.size() + 3 <= kInitialResponseMax)
       line += ' ' + text;
     else
       initial_ = std::move(text);

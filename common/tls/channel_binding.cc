@@ -11,15 +11,11 @@ namespace postwain::tls {
 
 namespace {
 
-unsigned char* octets(std::string& text) {
-  return reinterpret_cast<unsigned char*>(text.data());
-}
-
 std::string exporter(ssl_st* ssl) {
   constexpr std::string_view kLabel = "EXPORTER-Channel-Binding";
   std::string out(32, '\0');
-  int made = SSL_export_keying_material(ssl, octets(out), out.size(), kLabel.data(), kLabel.size(),
-                                        nullptr, 0, 1);
+  int made = SSL_export_keying_material(ssl, writable_octets(out), out.size(), kLabel.data(),
+                                        kLabel.size(), nullptr, 0, 1);
   return made == 1 ? out : std::string();
 }
 
@@ -48,7 +44,7 @@ std::string end_point(ssl_st* ssl) {
   if (method == nullptr) return {};
   std::string out(EVP_MAX_MD_SIZE, '\0');
   unsigned size = 0;
-  if (X509_digest(certificate, method, octets(out), &size) != 1) return {};
+  if (X509_digest(certificate, method, writable_octets(out), &size) != 1) return {};
   out.resize(size);
   return out;
 }

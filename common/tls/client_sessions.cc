@@ -8,7 +8,7 @@ namespace postwain::tls {
 
 namespace {
 
-int slot() {
+int sessions_slot() {
   static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
   return index;
 }
@@ -25,13 +25,13 @@ ClientSessions::~ClientSessions() {
 }
 
 void ClientSessions::serve(ssl_ctx_st* ctx) {
-  PW_CHECK(SSL_CTX_set_ex_data(ctx, slot(), this) == 1);
+  PW_CHECK(SSL_CTX_set_ex_data(ctx, sessions_slot(), this) == 1);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(ctx, &ClientSessions::on_new);
 }
 
 ClientSessions* ClientSessions::of(ssl_st* ssl) {
-  return static_cast<ClientSessions*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), slot()));
+  return static_cast<ClientSessions*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), sessions_slot()));
 }
 
 void ClientSessions::forget(ssl_st* ssl) {

@@ -13,18 +13,11 @@ namespace {
 
 constexpr std::size_t kSize = SHA256_DIGEST_LENGTH;
 
-const unsigned char* octets(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
-unsigned char* octets(std::string& text) {
-  return reinterpret_cast<unsigned char*>(text.data());
-}
-
 class OpensslDigest final : public sasl::Digest {
  public:
   std::string sha256(std::string_view text) const override {
     std::string out(kSize, '\0');
-    SHA256(octets(text), text.size(), octets(out));
+    SHA256(octets(text), text.size(), writable_octets(out));
     return out;
   }
   std::string hmac_sha256(std::string_view key, std::string_view text) const override {
@@ -43,7 +36,7 @@ class OpensslDigest final : public sasl::Digest {
     std::string out(EVP_MAX_MD_SIZE, '\0');
     unsigned size = 0;
     PW_CHECK(HMAC(kind, key.data(), static_cast<int>(key.size()), octets(text), text.size(),
-                  octets(out), &size) != nullptr);
+                  writable_octets(out), &size) != nullptr);
     out.resize(size);
     return out;
   }
@@ -61,14 +54,14 @@ std::string pbkdf2_sha256(std::string_view password, std::string_view salt,
   std::string out(kSize, '\0');
   int made = PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()), octets(salt),
                                static_cast<int>(salt.size()), static_cast<int>(iterations),
-                               EVP_sha256(), kSize, octets(out));
+                               EVP_sha256(), kSize, writable_octets(out));
   PW_CHECK(made == 1);
   return out;
 }
 
 std::string random_octets(std::size_t count) {
   std::string out(count, '\0');
-  PW_CHECK(RAND_bytes(octets(out), static_cast<int>(count)) == 1);
+  PW_CHECK(RAND_bytes(writable_octets(out), static_cast<int>(count)) == 1);
   return out;
 }
 

@@ -25,6 +25,14 @@ using BioPtr = std::unique_ptr<BIO, OpensslFree>;
 using X509Ptr = std::unique_ptr<X509, OpensslFree>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, OpensslFree>;
 
+// The octets of a string as OpenSSL's functions want them.
+inline const unsigned char* octets(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
+inline unsigned char* writable_octets(std::string& text) {
+  return reinterpret_cast<unsigned char*>(text.data());
+}
+
 BioPtr memory_bio(std::string_view bytes);  // reads from the caller's bytes
 
 }  // namespace postwain::tls

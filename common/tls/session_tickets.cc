@@ -13,15 +13,11 @@ namespace postwain::tls {
 
 namespace {
 
-constexpr std::size_t kNameSize = 16;
+constexpr std::size_t kTicketNameSize = 16;
 
-int slot() {
+int keys_slot() {
   static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
   return index;
-}
-
-const unsigned char* octets(const std::string& text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
 }
 
 bool set_up(const TicketKey& key, const unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
@@ -40,16 +36,16 @@ bool set_up(const TicketKey& key, const unsigned char* iv, EVP_CIPHER_CTX* ciphe
 // OpenSSL's contract: below 0 an error, 0 no ticket, 1 good, 2 good and to be made anew.
 int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
               EVP_MAC_CTX* mac, int encrypt) noexcept {
-  auto* keys = static_cast<TicketKeys*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), slot()));
+  auto* keys = static_cast<TicketKeys*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), keys_slot()));
   if (keys == nullptr) return 0;
   WallTime now = wall_now();
   const TicketKey& current = keys->current(now);
   if (encrypt != 0) {
     if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1) return -1;
-    std::memcpy(name, current.name.data(), kNameSize);
+    std::memcpy(name, current.name.data(), kTicketNameSize);
     return set_up(current, iv, cipher, mac, true) ? 1 : -1;
   }
-  std::string_view wanted(reinterpret_cast<const char*>(name), kNameSize);
+  std::string_view wanted(reinterpret_cast<const char*>(name), kTicketNameSize);
   const TicketKey* key = keys->find(wanted, now);
   if (key == nullptr) return 0;
   if (!set_up(*key, iv, cipher, mac, false)) return -1;
@@ -59,7 +55,7 @@ int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* 
 }  // namespace
 
 void serve_tickets(ssl_ctx_st* ctx, TicketKeys& keys) {
-  PW_CHECK(SSL_CTX_set_ex_data(ctx, slot(), &keys) == 1);
+  PW_CHECK(SSL_CTX_set_ex_data(ctx, keys_slot(), &keys) == 1);
   PW_CHECK(SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, &on_ticket) == 1);
   // The same in all our processes, or a ticket of one would be none for another.
   constexpr unsigned char kContext[] = "postwain";

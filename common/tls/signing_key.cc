@@ -14,7 +14,8 @@ namespace postwain::tls {
 
 namespace {
 
-Error openssl_error(std::string_view what) {
+// The reason alone: it stands in the sentence that `check` shows of a key.
+Error key_error(std::string_view what) {
   unsigned long number = ERR_peek_error();
   const char* reason = number != 0 ? ERR_reason_error_string(number) : nullptr;
   ERR_clear_error();
@@ -40,7 +41,7 @@ Result<SigningKey> SigningKey::from_pem(std::string_view pem) {
                                           BIO_free);
   std::shared_ptr<EVP_PKEY> key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr),
                                 EVP_PKEY_free);
-  if (key == nullptr) return openssl_error("private key");
+  if (key == nullptr) return key_error("private key");
   int kind = EVP_PKEY_get_base_id(key.get());
   if (kind != EVP_PKEY_RSA && kind != EVP_PKEY_ED25519)
     return Error{"private key: it is neither RSA nor Ed25519"};
@@ -67,7 +68,7 @@ Result<std::string> SigningKey::sign(std::string_view text) const {
                          key_.get()) == 1 &&
       EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(out.data()), &size,
                      reinterpret_cast<const unsigned char*>(input.data()), input.size()) == 1;
-  if (!done) return openssl_error("signing");
+  if (!done) return key_error("signing");
   out.resize(size);
   return out;
 }

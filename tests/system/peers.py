@@ -276,7 +276,7 @@ match from any for any action "on"
 
 
 class Cyrus(Peer):
-    packages = ("cyrus-common", "cyrus-imapd")
+    packages = ("cyrus-imapd",)
     users = {"cyrus": 61955, "mail": 8}
 
     def __init__(self, creates=True):

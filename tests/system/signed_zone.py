@@ -1,6 +1,7 @@
 """A signed zone on loopback: signed by ldns, served by nsd, validated by unbound. Nothing of it is
 ours, so what it says of DNSSEC is what the world's servers say."""
 
+import glob
 import os
 import subprocess
 
@@ -51,6 +52,12 @@ def _program(name):
     return os.path.join(PEERS, name, "usr/sbin", name)
 
 
+def _environment(name):
+    """The libraries that were unpacked with the program."""
+    return dict(os.environ, LD_LIBRARY_PATH=":".join(
+        glob.glob(os.path.join(os.path.abspath(PEERS), name, "usr/lib/*-linux-gnu"))))
+
+
 class SignedZone:
     """zones: {name: lines of the zone file, without SOA and NS}. Those in `unsigned` are not signed;
     those in `bogus` carry a signature that does not fit."""
@@ -94,7 +101,8 @@ class SignedZone:
 
     def _run(self, name, words, port):
         output = open(self.folder / (name + ".out"), "wb")  # pylint: disable=consider-using-with
-        process = subprocess.Popen(words, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(words, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
+                                   env=_environment(name))
         output.close()
         self._processes.append(process)
         wait_until(lambda: process.poll() is not None or listening(port), 20, name)
