@@ -29,6 +29,10 @@ add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wswitc
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 reports false positives of these two from inside <string> and <variant> at -O2.
   add_compile_options(-Wno-restrict -Wno-maybe-uninitialized)
+  if(POSTWAIN_UNITY)
+    # In a batch every source is an included file, of which GCC thinks that others include it, too.
+    add_compile_options(-Wno-subobject-linkage)
+  endif()
 endif()
 if(POSTWAIN_WERROR)
   add_compile_options(-Werror)

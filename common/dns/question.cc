@@ -48,8 +48,8 @@ bool add_edns(ares_dns_record_t* record) {
 }
 
 OwnedRecord make_record(const QuestionForm& question) {
-  unsigned flags = ARES_DNS_FLAG_RD;
-  if (question.wants_ad) flags |= ARES_DNS_FLAG_AD;
+  unsigned flags = ARES_FLAG_RD;
+  if (question.wants_ad) flags |= ARES_FLAG_AD;
   ares_dns_record_t* raw = nullptr;
   if (ares_dns_record_create(&raw, question.id, static_cast<unsigned short>(flags),
                              ARES_OPCODE_QUERY, ARES_RCODE_NOERROR) != ARES_SUCCESS)
