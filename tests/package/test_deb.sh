@@ -40,7 +40,8 @@ stop() {
 }
 
 say "a root of its own"
-mmdebstrap --quiet --variant=apt --include=init-system-helpers,adduser bookworm "$root"
+release=$(. /etc/os-release && echo "$VERSION_CODENAME")
+mmdebstrap --quiet --variant=apt --include=init-system-helpers,adduser "$release" "$root"
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod +x "$root/usr/sbin/policy-rc.d"
 mount -t proc proc "$root/proc"
