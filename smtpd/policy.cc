@@ -23,7 +23,9 @@ mail::Reply relay_denied() {
 }
 
 // A local part that names another host. Behind us may stand a system that still obeys it, so from
-// strangers we do not even pass it on.
+// strangers we do not even pass it on. It is asked of what the client wrote, whatever rewriting
+// makes of it, because a tag goes with the address that comes out. The operator may list such a
+// name.
 bool names_another_host(std::string_view local) {
   return local.find_first_of("%!@") != std::string_view::npos;
 }
@@ -132,6 +134,16 @@ Verdict Policy::recipient(const Client& client, const mail::Address& recipient) 
 }
 
 Verdict Policy::own_recipient(const OwnDomain& own, const mail::Address& recipient) const {
+  Verdict verdict = existing_recipient(own, recipient);
+  std::string local = to_lower(recipient.local_unquoted());
+  bool disguised = names_another_host(local) && !rewriter_.has_line(recipient) &&
+                   !lists(own, local, recipient.domain_key());
+  if (verdict.accepted && disguised)
+    return refuse(relay_denied(), own.domain->origin, "relay in disguise");
+  return verdict;
+}
+
+Verdict Policy::existing_recipient(const OwnDomain& own, const mail::Address& recipient) const {
   if (rewriter_.idle()) return local_recipient(own, recipient, recipient.domain_key());
   rewrite::Resolved found = rewriter_.resolve(recipient);
   switch (found.problem) {
@@ -143,6 +155,9 @@ Verdict Policy::own_recipient(const OwnDomain& own, const mail::Address& recipie
     case rewrite::Problem::too_many:
       return refuse({550, {5, 4, 6}, "The address leads back to itself"}, *found.origin,
                     "loop of addresses");
+    case rewrite::Problem::unfit:
+      return refuse({550, {5, 1, 3}, "The address stands for one that cannot be written"},
+                    *found.origin, "no address comes of it");
   }
   if (!found.changed) return local_recipient(own, recipient, recipient.domain_key());
   if (found.several) return accept("Ok", *found.origin, "stands for others");
@@ -182,7 +197,6 @@ Verdict Policy::local_recipient(const OwnDomain& own, const mail::Address& recip
   switch (own.domain->recipients) {
     case config::RecipientCheck::any:
     case config::RecipientCheck::probe:
-      if (names_another_host(local)) return refuse(relay_denied(), origin, "relay in disguise");
       if (own.domain->recipients == config::RecipientCheck::probe) {
         Verdict verdict = accept("Ok", origin, "our domain, if the next hop knows the recipient");
         verdict.probe = true;

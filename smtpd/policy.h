@@ -71,6 +71,8 @@ class Policy {
   };
   bool owns(const std::string& account, const mail::Address& sender) const;
   Verdict own_recipient(const OwnDomain& own, const mail::Address& recipient) const;
+  // Whether there is such a recipient, however his name is written.
+  Verdict existing_recipient(const OwnDomain& own, const mail::Address& recipient) const;
   const OwnDomain* find_domain(const std::string& key) const;
   static bool lists(const OwnDomain& own, const std::string& local, const std::string& domain);
   Verdict local_recipient(const OwnDomain& own, const mail::Address& recipient,

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
+#include "common/smtp/address_syntax.h"
 
 namespace postwain::rewrite {
 
@@ -30,6 +31,8 @@ std::string_view text_of(Problem problem) {
       return "stands for too many addresses";
     case Problem::nobody:
       return "leads to a list without members";
+    case Problem::unfit:
+      return "leads to something that is no address";
   }
   return "";
 }
@@ -78,6 +81,14 @@ Rewriter::Match Rewriter::find_in(const config::AddressMap& map, std::string_vie
   return {};
 }
 
+bool Rewriter::has_line(const mail::Address& address) const {
+  std::string key = key_of(address);
+  return addresses_.recipient_canonical.contains(key) ||
+         addresses_.virtual_addresses.contains(key) ||
+         (alias_domains_.contains(address.domain_key()) &&
+          addresses_.aliases.contains(to_lower(address.local_unquoted())));
+}
+
 // A tag ends at an alias: nobody knows whose it would be in a list.
 Rewriter::Match Rewriter::find_alias(const mail::Address& address) const {
   const config::AddressMap& map = addresses_.aliases;
@@ -100,14 +111,18 @@ Rewriter::Match Rewriter::find(const mail::Address& address) const {
   return match.entry != nullptr ? match : find_alias(address);
 }
 
-mail::Address Rewriter::target_address(const config::AddressTarget& target, const Match& match,
-                                       const mail::Address& from) {
+// The tag is the client's word. Quotes that held it together in his address are gone by now, so it
+// is put into new ones; else it would end our command's path and begin something of his choice.
+std::optional<mail::Address> Rewriter::target_address(const config::AddressTarget& target,
+                                                      const Match& match,
+                                                      const mail::Address& from) {
   if (target.address.front() == '@')
-    return mail::Address(from.local(), std::string_view(target.address).substr(1));
+    return smtp::parse_mailbox(std::string(from.local()) + target.address);
   mail::Address to = mail::Address::from_text(target.address);
-  if (!to.has_domain()) return mail::Address(target.address, from.domain());
-  if (match.tag.empty() || to.local().back() == '"') return to;
-  return mail::Address(std::string(to.local()) + match.tag, to.domain());
+  if (!to.has_domain()) to = mail::Address(target.address, from.domain());
+  if (!match.tag.empty())
+    to = mail::Address(smtp::local_in_wire_form(to.local_unquoted() + match.tag), to.domain());
+  return smtp::parse_mailbox(to.text());
 }
 
 // One address becomes one other, until no line applies any more.
@@ -117,15 +132,19 @@ mail::Address Rewriter::canonical(const config::AddressMap& map, const mail::Add
   for (std::size_t depth = 0; depth < kDepthMax; ++depth) {
     Match match = find_in(map, "canonical", now);
     if (match.entry == nullptr || match.entry->targets.empty()) return now;
-    mail::Address next = target_address(match.entry->targets.front(), match, now);
-    if (key_of(next) == key_of(now)) return next;
-    if (steps != nullptr)
-      steps->push_back({match.map, now.text(), next.text(), match.entry->origin});
+    auto next = target_address(match.entry->targets.front(), match, now);
+    if (next && key_of(*next) == key_of(now)) return *next;
     if (told != nullptr && !told->changed) {
       told->changed = true;
       told->origin = &match.entry->origin;
     }
-    now = std::move(next);
+    if (!next) {
+      if (told != nullptr) told->problem = Problem::unfit;
+      return now;
+    }
+    if (steps != nullptr)
+      steps->push_back({match.map, now.text(), next->text(), match.entry->origin});
+    now = *std::move(next);
   }
   if (told != nullptr) told->problem = Problem::loop;
   return now;
@@ -161,17 +180,19 @@ void Rewriter::expand_into(Walk& walk, const mail::Address& address,
   if (!walk.out.changed) walk.out.origin = match.entry->origin;
   walk.out.changed = true;
   mail::Address new_owner = owner;
-  if (!match.alias_owner.empty()) new_owner = mail::Address(match.alias_owner, address.domain());
+  if (!match.alias_owner.empty())
+    new_owner = mail::Address(smtp::local_in_wire_form(match.alias_owner), address.domain());
   walk.path.push_back(key);
   for (const config::AddressTarget& target : match.entry->targets) {
-    mail::Address to = target_address(target, match, address);
+    auto to = target_address(target, match, address);
+    if (!to) return walk.fail(Problem::unfit, match.entry->origin);
     if (walk.with_steps)
-      walk.out.steps.push_back({match.map, address.text(), to.text(), match.entry->origin});
+      walk.out.steps.push_back({match.map, address.text(), to->text(), match.entry->origin});
     if (target.final) {
-      if (walk.in_targets.insert(new_owner.text() + '\n' + key_of(to)).second)
-        walk.out.targets.push_back({std::move(to), new_owner});
+      if (walk.in_targets.insert(new_owner.text() + '\n' + key_of(*to)).second)
+        walk.out.targets.push_back({*std::move(to), new_owner});
     } else {
-      expand_into(walk, to, new_owner);
+      expand_into(walk, *to, new_owner);
     }
   }
   walk.path.pop_back();
@@ -216,9 +237,14 @@ Resolved Rewriter::resolve(const mail::Address& address) const {
     } else if (!out.several) {
       const config::AddressTarget& only = match.entry->targets.front();
       std::string key = key_of(out.address);
-      mail::Address next = target_address(only, match, out.address);
-      bool own = key_of(next) == key;
-      out.address = std::move(next);
+      auto next = target_address(only, match, out.address);
+      if (!next) {
+        out.problem = Problem::unfit;
+        out.origin = &match.entry->origin;
+        return out;
+      }
+      bool own = key_of(*next) == key;
+      out.address = *std::move(next);
       if (own || only.final) return out;
       if (!seen.insert(key).second || seen.size() > kDepthMax) {
         out.problem = Problem::loop;
@@ -235,7 +261,8 @@ namespace {
 mail::Address sample_of(const std::string& key, const std::string& alias_domain) {
   if (key.front() == '@') return mail::Address("someone", key.substr(1));
   mail::Address address = mail::Address::from_text(key);
-  return address.has_domain() ? address : mail::Address(key, alias_domain);
+  if (address.has_domain()) return address;
+  return mail::Address(smtp::local_in_wire_form(key), alias_domain);
 }
 
 void look_for_problems(const config::Addresses& addresses, std::vector<config::Diagnostic>& out) {

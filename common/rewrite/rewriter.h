@@ -7,8 +7,13 @@
 // and what comes out goes through virtual and aliases once more, until nothing applies. In each map
 // the whole address is looked up first, then the one without tag, then "@domain". An address that
 // stands for itself among others is final.
+//
+// What comes out is an address as the parser of commands takes it (smtp::parse_mailbox), or there
+// is a Problem: a tag is put behind the target's local part in wire form, in quotes where it needs
+// them, and never as the client wrote it within his own quotes.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -28,6 +33,7 @@ enum class Problem : std::uint8_t {
   loop,      // or deeper than kDepthMax
   too_many,  // more than kTargetsMax
   nobody,    // a list without members
+  unfit,     // what comes out with the client's tag or local part is no address, or is too long
 };
 
 std::string_view text_of(Problem problem);
@@ -74,12 +80,14 @@ class Rewriter {
   Resolved resolve(const mail::Address& address) const;
   // The local part without tag; what a list of recipients is asked for, too.
   std::string_view without_tag(std::string_view local) const;
+  // Whether a line names exactly this address, tag and all: then the operator knows of it.
+  bool has_line(const mail::Address& address) const;
 
  private:
   struct Match {
     const config::AddressEntry* entry = nullptr;
     std::string_view map;
-    std::string tag;          // to be kept: "+tag"
+    std::string tag;          // to be kept, without quotes: "+tag"
     std::string alias_owner;  // "owner-name", when the alias has one
   };
   struct Walk;
@@ -89,8 +97,9 @@ class Rewriter {
   Match find(const mail::Address& address) const;
   mail::Address canonical(const config::AddressMap& map, const mail::Address& address,
                           Resolved* told, std::vector<Step>* steps) const;
-  static mail::Address target_address(const config::AddressTarget& target, const Match& match,
-                                      const mail::Address& from);
+  // Nothing: it would be no address.
+  static std::optional<mail::Address> target_address(const config::AddressTarget& target,
+                                                     const Match& match, const mail::Address& from);
   void expand_into(Walk& walk, const mail::Address& address, const mail::Address& owner) const;
 
   const config::Addresses& addresses_;

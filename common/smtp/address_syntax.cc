@@ -90,6 +90,16 @@ std::optional<mail::Address> parse_mailbox(std::string_view text) {
   return mail::Address(text.substr(0, local), domain);
 }
 
+std::string local_in_wire_form(std::string_view unquoted) {
+  if (dot_string_size(unquoted) == unquoted.size()) return std::string(unquoted);
+  std::string out = "\"";
+  for (char c : unquoted) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
 // Reverse-path = Path / "<>"    Forward-path = Path    RCPT also: "<Postmaster>" in any letter case
 std::optional<ParsedPath> parse_path(std::string_view text, PathKind kind) {
   if (text.empty() || text.front() != '<') return std::nullopt;

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "common/mail/address.h"
@@ -28,5 +29,11 @@ std::optional<ParsedPath> parse_path(std::string_view text, PathKind kind);
 
 // The whole text as a mailbox: local part, "@", domain or address literal.
 std::optional<mail::Address> parse_mailbox(std::string_view text);
+
+// A local part as commands carry it: what Address::local_unquoted() gave, or what is to be the name
+// of a mailbox, stays as it is when it is a dot-string and is put into quotes when it is not (RFC
+// 5321 4.1.2). Whether the result fits into an address (its length, its characters) is told by
+// parse_mailbox only.
+std::string local_in_wire_form(std::string_view unquoted);
 
 }  // namespace postwain::smtp

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
+#include "common/smtp/address_syntax.h"
 #include "common/smtp/xtext.h"
 
 namespace postwain::smtp {
@@ -37,14 +38,16 @@ void append_notify(std::string& out, mail::Notify notify) {
   add(mail::Notify::delay, "DELAY");
 }
 
-// Addresses were parsed when they came in; this is the last door before the wire, where a byte that
-// ends a command would begin another one (Exim CVE-2020-28021, -28026).
-bool breaks_a_line(std::string_view text) {
-  for (char c : text) {
+// Addresses were parsed when they came in; this is the last door before the wire, and it believes
+// nobody who may have changed them since. A byte that ends a command would begin another one (Exim
+// CVE-2020-28021, -28026), a '>' or a blank outside of quotes would begin parameters of the
+// client's choice. Why the address cannot be written; empty: it can.
+std::string_view not_writable(const mail::Address& address) {
+  for (char c : address.text()) {
     auto byte = static_cast<unsigned char>(c);
-    if (byte < 32 || byte == 127) return true;
+    if (byte < 32 || byte == 127) return "holds a control character";
   }
-  return false;
+  return parse_mailbox(address.text()) ? "" : "is no address that a command can carry";
 }
 
 Outcome unfit(Blame blame, mail::EnhancedCode enhanced, std::string text) {
@@ -100,9 +103,9 @@ void append_rcpt(std::string& out, const mail::Recipient& recipient, const PeerE
   out += '>';
   if (peer.dsn) {
     append_notify(out, recipient.notify);
-    if (!recipient.orcpt.empty()) {
+    if (std::string orcpt = orcpt_encode(recipient.orcpt, !smtputf8); !orcpt.empty()) {
       out += " ORCPT=";
-      out += orcpt_encode(recipient.orcpt, !smtputf8);
+      out += orcpt;
     }
   }
   out += "\r\n";
@@ -118,8 +121,9 @@ bool needs_seven_bit(const Transaction& transaction, const PeerExtensions& peer)
 
 std::optional<Outcome> unfit_message(const Transaction& transaction, const PeerExtensions& peer) {
   const mail::Envelope& envelope = *transaction.envelope;
-  if (breaks_a_line(envelope.reverse_path.text()))
-    return unfit(Blame::sender, {5, 1, 7}, "the sender address holds a control character");
+  if (!envelope.reverse_path.is_null())
+    if (std::string_view why = not_writable(envelope.reverse_path); !why.empty())
+      return unfit(Blame::sender, {5, 1, 7}, fmt::format("the sender address {}", why));
   if (peer.size_limit > 0 && transaction.size > peer.size_limit)
     return unfit(Blame::message, {5, 3, 4},
                  fmt::format("message of {} bytes is larger than the {} bytes the next hop takes",
@@ -138,8 +142,8 @@ std::optional<Outcome> unfit_for_require_tls(const PeerExtensions& peer, bool tl
 
 std::optional<Outcome> unfit_recipient(const mail::Recipient& recipient,
                                        const PeerExtensions& peer) {
-  if (breaks_a_line(recipient.address.text()))
-    return unfit(Blame::recipient, {5, 1, 3}, "the recipient address holds a control character");
+  if (std::string_view why = not_writable(recipient.address); !why.empty())
+    return unfit(Blame::recipient, {5, 1, 3}, fmt::format("the recipient address {}", why));
   if (recipient.address.is_utf8() && !peer.smtputf8)
     return unfit(Blame::recipient, {5, 6, 7},
                  "the address needs SMTPUTF8, which the next hop does not offer");

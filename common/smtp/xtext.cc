@@ -1,5 +1,6 @@
 #include "common/smtp/xtext.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include <fmt/format.h>
@@ -11,6 +12,10 @@ namespace postwain::smtp {
 namespace {
 
 constexpr std::string_view kUtf8Type = "utf-8";
+
+bool is_type_letter(char c) {
+  return is_alnum(c) || c == '-';
+}
 
 bool is_printable(char c) {
   return c >= 33 && c <= 126;
@@ -152,8 +157,11 @@ std::string orcpt_encode(std::string_view orcpt, bool ascii_only) {
   if (semicolon == std::string_view::npos) return {};
   std::string_view type = orcpt.substr(0, semicolon);
   std::string_view address = orcpt.substr(semicolon + 1);
+  // The type is an atom and stands in the command as it is.
+  if (type.empty() || !std::all_of(type.begin(), type.end(), is_type_letter)) return {};
   std::string out(orcpt.substr(0, semicolon + 1));
   bool utf8 = iequals(type, kUtf8Type);
+  if (utf8 && !is_valid_utf8(address)) return {};
   if (!utf8) return out + xtext_encode(address);
   if (ascii_only) return out + utf8_address_encode(address);
   // utf-8-addr-unitext: only what the grammar cannot carry is embedded.

@@ -20,7 +20,8 @@ std::string utf8_address_encode(std::string_view utf8);
 
 // ORCPT's value, "addr-type;address": decoded as mail::Recipient keeps it. Nothing when it is bad.
 std::optional<std::string> orcpt_decode(std::string_view value);
-// The reverse, ready for a RCPT line; ascii_only: the peer has no SMTPUTF8.
+// The reverse, ready for a RCPT line; ascii_only: the peer has no SMTPUTF8. Empty: it cannot be
+// written, its type is no word or its address no UTF-8.
 std::string orcpt_encode(std::string_view orcpt, bool ascii_only);
 
 }  // namespace postwain::smtp

@@ -89,6 +89,24 @@ class Addresses(PostwainTestCase):
                 self.send(*given)
                 self.assertEqual(want, self.arrived())
 
+    def test_s6_a_strangers_tag_stays_within_the_address(self):
+        self.begin()
+        for given in ('"info+x@victim.example> ORCPT=rfc822;"@our.test', "info+x%victim.example@our.test",
+                      "anna+victim.example!x@our.test", '"anna+@x"@our.test'):
+            with self.subTest(given=given):
+                self.assertEqual(550, self.rcpt(given)[0])
+        for given, want in (('"info+x> ORCPT=rfc822;"@our.test', '"anna+x> ORCPT=rfc822;"@our.test'),
+                            (r'"info+\"a"@our.test', r'"anna+\"a"@our.test'),
+                            (r'"info+\\ > b"@our.test', r'"anna+\\ > b"@our.test')):
+            with self.subTest(given=given):
+                self.sink.messages.clear()
+                self.send(given)
+                self.assertEqual([("a@else.test", [want])], self.arrived())
+        self.sink.messages.clear()
+        self.send("anna@our.test", sender='"anna+x> AUTH=<> RET=FULL ENVID="@inner.test')
+        self.assertEqual([('"anna+x> AUTH=<> RET=FULL ENVID="@our.test', ["anna@our.test"])],
+                         self.arrived())
+
     def test_a_list_with_an_owner(self):
         self.begin()
         for size in (10, 200_000):  # in a row, and in a file

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "common/rewrite/rewriter.h"
+#include "common/smtp/address_syntax.h"
 
 using namespace postwain;
 using namespace postwain::rewrite;
@@ -230,5 +231,75 @@ TEST_CASE("rewriter: mistakes in the files") {
                                          {"/deep", ":include:/deep\n"}});
     REQUIRE(!loaded.diagnostics.empty());
     CHECK(loaded.diagnostics.front().text() == row.want);
+  }
+}
+
+TEST_CASE("S6: what an address becomes is an address, whatever tag a client gives it") {
+  config::Addresses addresses =
+      addresses_with({{"virtual",
+                       "bob@own.test robert@inner.test\n"
+                       "odd@own.test \"odd name\"@inner.test\n"
+                       "all@own.test one@inner.test, two@inner.test\n"
+                       "@old.test @own.test\n"},
+                      {"sender_canonical", "bob@own.test robert@inner.test\n"},
+                      {"aliases", "\"odd list\": a@x.test\n\"owner-odd list\": b@x.test\n"}},
+                     "separator = \"+\"\n");
+  Rewriter rewriter(addresses);
+  struct {
+    const char* address;
+    const char* want;
+  } rows[] = {
+      {"bob+tag@own.test", "robert+tag@inner.test"},
+      {"\"bob+tag\"@own.test", "robert+tag@inner.test"},
+      {"odd+tag@own.test", "\"odd name+tag\"@inner.test"},
+      {R"("bob+x@victim.example> ORCPT=rfc822;"@own.test)",
+       R"("robert+x@victim.example> ORCPT=rfc822;"@inner.test)"},
+      {R"("bob+x> AUTH=<> RET=FULL ENVID="@own.test)",
+       R"("robert+x> AUTH=<> RET=FULL ENVID="@inner.test)"},
+      {R"("bob+\"a"@own.test)", R"("robert+\"a"@inner.test)"},
+      {R"("bob+\\ > b"@own.test)", R"("robert+\\ > b"@inner.test)"},
+      {R"("bob+.x"@own.test)", R"("robert+.x"@inner.test)"},
+      {R"("bob+..x"@own.test)", R"("robert+..x"@inner.test)"},
+      {R"("bob+x"@old.test)", "robert+x@inner.test"},
+      {"bob+x%victim.example@own.test", "robert+x%victim.example@inner.test"},
+      {R"("all+> X"@own.test)", R"("one+> X"@inner.test "two+> X"@inner.test)"},
+      {"\"odd list\"@mx.example.org", "a@x.test!\"owner-odd list\"@mx.example.org"},
+  };
+  for (const auto& row : rows) {
+    INFO(row.address);
+    auto address = smtp::parse_mailbox(row.address);
+    REQUIRE(address);
+    Expansion found = rewriter.expand(*address);
+    CHECK(text_of(found) == row.want);
+    for (const Target& target : found.targets) {
+      CHECK(smtp::parse_mailbox(target.address.text()) == target.address);
+      if (!target.owner.is_null()) CHECK(smtp::parse_mailbox(target.owner.text()) == target.owner);
+    }
+    CHECK(smtp::parse_mailbox(rewriter.sender(*address).text()));
+  }
+}
+
+TEST_CASE("S6: a tag that makes the address too long leads nowhere, and a sender stays as he is") {
+  std::string domain = "inner";
+  for (int i = 0; i < 20; ++i) domain += ".subdomain";
+  config::Addresses addresses =
+      addresses_with({{"virtual", "bob@own.test robert@" + domain + ".test\n"},
+                      {"sender_canonical", "bob@own.test robert@" + domain + ".test\n"},
+                      {"recipient_canonical", "carl@own.test carl@" + domain + ".test\n"}},
+                     "separator = \"+\"\n");
+  Rewriter rewriter(addresses);
+  const std::string tag = "+" + std::string(50, 'x');
+  for (const char* name : {"bob", "carl"}) {
+    INFO(name);
+    auto address = smtp::parse_mailbox(name + tag + "@own.test");
+    REQUIRE(address);
+    CHECK(rewriter.expand(*address).problem == Problem::unfit);
+    Resolved resolved = rewriter.resolve(*address);
+    CHECK(resolved.problem == Problem::unfit);
+    REQUIRE(resolved.origin != nullptr);
+    CHECK(resolved.origin->line == 1);
+    CHECK(rewriter.sender(*address) == *address);
+    CHECK(rewriter.expand(*smtp::parse_mailbox(std::string(name) + "@own.test")).problem ==
+          Problem::none);
   }
 }

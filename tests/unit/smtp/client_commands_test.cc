@@ -193,3 +193,48 @@ TEST_CASE("success reports become the peer's duty when it offers DSN") {
     CHECK(client->outcomes[0].dsn_passed_on == dsn);
   }
 }
+
+TEST_CASE("S6: the last door before the wire takes only what the parser of addresses takes") {
+  const char* const bad[] = {
+      "robert+x@victim.example> ORCPT=rfc822;@inner.test",
+      "robert+x> AUTH=<> RET=FULL ENVID=@inner.test",
+      "robert+\"a@inner.test",
+      "robert b@inner.test",
+      "a@x\r\nRSET",
+      "a@x.test>",
+      "<a@x.test",
+      "a",
+      "@x.test",
+      "a@",
+      "a@b@c.test",
+      "a@[127.0.0.1",
+      "a\xFF@x.test",
+      "a@x.test.",
+  };
+  for (const char* text : bad) {
+    INFO(text);
+    Message to("a@x", {"b@y"}, "x\r\n");
+    to.recipients[0].address = mail::Address::from_text(text);
+    auto outcome = unfit_recipient(to.recipients[0], everything());
+    REQUIRE(outcome);
+    CHECK(outcome->disposition == mail::Disposition::failed);
+    CHECK(outcome->reply.enhanced == mail::EnhancedCode{5, 1, 3});
+    to.envelope.reverse_path = to.recipients[0].address;
+    outcome = unfit_message(to.transaction(1), everything());
+    REQUIRE(outcome);
+    CHECK(outcome->reply.enhanced == mail::EnhancedCode{5, 1, 7});
+    CHECK_FALSE(outcome->reply.text.empty());
+  }
+  Message good("", {R"("robert+x> ORCPT=rfc822;"@inner.test)"}, "x\r\n");
+  CHECK_FALSE(unfit_recipient(good.recipients[0], everything()));
+  CHECK_FALSE(unfit_message(good.transaction(1), everything()));
+}
+
+TEST_CASE("S6: an ORCPT that its grammar does not know is left out") {
+  Message message("a@x", {"b@y"}, "x\r\n");
+  for (const char* orcpt : {"rfc822> X;b@y", ";b@y", "no type", "rfc 822;b@y", "utf-8;\xFF@y"}) {
+    INFO(orcpt);
+    message.recipients[0].orcpt = orcpt;
+    CHECK(rcpt_line(message, everything()) == "RCPT TO:<b@y>\r\n");
+  }
+}

@@ -176,6 +176,41 @@ TEST_CASE("relay table", "[policy]") {
   }
 }
 
+TEST_CASE("S6: a tag or a rewriting opens no way for a name that names another host", "[policy]") {
+  config::Config config = test_config();
+  config.addresses.separator = "+";
+  config.addresses.virtual_addresses["bob@any.test"].targets = {{"robert@inner.test", false}};
+  config.addresses.virtual_addresses["a%b@any.test"].targets = {{"robert@inner.test", false}};
+  config.domains[1].allowed.push_back("c!d");
+  Policy policy(config);
+  const Row rows[] = {
+      {"<bob+x@any.test>", stranger, ok},
+      {"<\"bob+> x\"@any.test>", stranger, ok},
+      {"<bob+x%victim.example@any.test>", stranger, relay},
+      {"<bob+victim.example!x@any.test>", stranger, relay},
+      {"<\"bob+x@victim.example> ORCPT=rfc822;\"@any.test>", stranger, relay},
+      {"<\"bob+\\@x\"@any.test>", stranger, relay},
+      {"<bob+x%victim.example@any.test>", trusted, ok},
+      {"<bob+x@list.test>", stranger, ok},
+      {"<bob+x%victim.example@list.test>", stranger, relay},
+      {"<\"bob+x@victim.example\"@list.test>", stranger, relay},
+      {"<bob+x%victim.example@list.test>", trusted, ok},
+      {"<nobody+x%victim.example@list.test>", stranger, unknown},
+      // What the operator names himself is his word.
+      {"<a%b@any.test>", stranger, ok},
+      {"<c!d@list.test>", stranger, ok},
+      {"<c!d+x@list.test>", stranger, relay},
+  };
+  for (const Row& row : rows) {
+    INFO(row.path);
+    mail::Recipient recipient;
+    REQUIRE_FALSE(smtp::parse_rcpt(std::string("TO:") + row.path, true, recipient));
+    Client client = policy.classify(row.who == trusted ? "10.1.2.3" : "192.0.2.7");
+    Verdict verdict = policy.recipient(client, recipient.address);
+    CHECK(std::to_string(verdict.reply.code) + " " + verdict.reply.enhanced.text() == row.want);
+  }
+}
+
 TEST_CASE("who is trusted", "[policy]") {
   config::Config config = test_config();
   Policy policy(config);
@@ -249,6 +284,27 @@ TEST_CASE("connection limits", "[policy]") {
   CHECK(limits.open() == 3);
   limits.release("b");
   CHECK(limits.admit("") == admitted);  // a Unix socket has no address to count by
+}
+
+TEST_CASE("S8: an IPv6 site has four times what one of its networks has", "[policy]") {
+  CHECK(client_site("2001:db8:1:2::9") == "2001:db8:1::/48");
+  CHECK(client_site(client_key("2001:db8:1:2::9")) == "2001:db8:1::/48");
+  CHECK(client_site("192.0.2.1").empty());
+  CHECK(client_site("").empty());
+  ConnectionLimits limits(100, 2);
+  using Verdict = ConnectionLimits::Verdict;
+  auto admit = [&](int network) {
+    std::string key = client_key("2001:db8:1:" + std::to_string(network) + "::1");
+    return limits.admit(key, client_site(key));
+  };
+  for (int network = 0; network < 8; ++network) CHECK(admit(network) == Verdict::admitted);
+  CHECK(admit(8) == Verdict::too_many_from_client);
+  std::string other = client_key("2001:db8:2::1");
+  CHECK(limits.admit(other, client_site(other)) == Verdict::admitted);
+  std::string first = client_key("2001:db8:1:0::1");
+  limits.release(first, client_site(first));
+  CHECK(admit(8) == Verdict::admitted);
+  CHECK(limits.open() == 9);
 }
 
 TEST_CASE("a client that has logged in may relay", "[policy]") {
