@@ -27,6 +27,8 @@ void Connection::begin_login(const std::string& token) {
   LoginSession session;
   session.mechanisms = engine_.peer().mechanisms;
   session.tls = channel_->tls_open();
+  session.proven =
+      session.tls && (plan_.tls == mail::TlsLevel::verify || plan_.tls == mail::TlsLevel::dane);
   session.bindings = {channel_->tls_binding(Kind::exporter), channel_->tls_binding(Kind::unique),
                       channel_->tls_binding(Kind::end_point)};
   session.host = plan_.candidate.host;

@@ -14,7 +14,16 @@ Result<Login> Login::begin(const mail::Credential& credential, const std::string
   offer.tls = session.tls;
   offer.can_bind = !session.bindings.exporter.empty() || !session.bindings.end_point.empty();
   offer.token = credential.kind == mail::Credential::Kind::command;
+  offer.may_reveal = session.proven || credential.without_tls;
   auto mechanism = sasl::choose(offer, credential.mechanisms);
+  if (!mechanism && !offer.may_reveal) {
+    offer.may_reveal = true;
+    if (auto revealing = sasl::choose(offer, credential.mechanisms))
+      return Error{fmt::format(
+          "the next hop has not proven who it is, and {} would give it the route's {}; use tls = "
+          "\"verify\", or name the mechanism in auth_mechanisms",
+          sasl::name_of(*revealing), offer.token ? "token" : "password")};
+  }
   if (!mechanism)
     return Error{fmt::format("none of the next hop's login mechanisms ({}) can be used with {}",
                              printable(fmt::format("{}", fmt::join(session.mechanisms, " ")), 200),

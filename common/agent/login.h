@@ -18,6 +18,7 @@ namespace postwain::agent {
 struct LoginSession {
   std::vector<std::string> mechanisms;  // the peer's
   bool tls = false;
+  bool proven = false;  // the peer's certificate is the one it must have
   sasl::ChannelBindings bindings;
   std::string host;
   std::uint16_t port = 0;

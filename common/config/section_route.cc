@@ -170,6 +170,24 @@ void read_credential(Section& section, Route& route) {
       section.context().error(section.origin_of(key), fmt::format("{} needs auth", key));
 }
 
+// A password is for one server only, so that server has to prove who it is unless the operator asks
+// for less by its name.
+void guard_credential(Section& section, Route& route) {
+  if (!route.credential.present()) return;
+  if (!route.tls && !route.credential.without_tls) {
+    route.tls = mail::TlsLevel::verify;
+    return;
+  }
+  if (route.tls == mail::TlsLevel::verify || route.tls == mail::TlsLevel::dane) return;
+  const char* key = route.tls ? "tls" : "auth_without_tls";
+  section.context().warn(
+      section.origin_of(key),
+      fmt::format("{} lets a server log us in that has not proven who it is; without it the "
+                  "level is verify",
+                  route.tls ? fmt::format("tls = \"{}\"", mail::name_of(*route.tls))
+                            : "auth_without_tls without tls"));
+}
+
 void read_certificate(Section& section, Route& route) {
   auto content = [&](std::string_view key, FileUse use) {
     std::string path;
@@ -231,6 +249,7 @@ void read_routes(Context& context, const std::vector<const Node*>& tables,
     read_deliver(section, route);
     read_tls_level(section, route);
     read_credential(section, route);
+    guard_credential(section, route);
     read_certificate(section, route);
     read_fallback(section, route);
     route.store_schedule = route.deliver.kind == mail::HopKind::lmtp;

@@ -126,6 +126,10 @@ bool takes_token(Mechanism mechanism) {
   return mechanism == Mechanism::oauthbearer || mechanism == Mechanism::xoauth2;
 }
 
+bool reveals_secret(Mechanism mechanism) {
+  return mechanism == Mechanism::plain || mechanism == Mechanism::login || takes_token(mechanism);
+}
+
 std::unique_ptr<ClientExchange> new_client(Mechanism mechanism, ClientLogin login) {
   switch (mechanism) {
     case Mechanism::scram_sha256_plus:
@@ -153,6 +157,7 @@ std::optional<Mechanism> choose(const Offer& offer, const std::vector<std::strin
   for (Mechanism mechanism : order) {
     if (takes_token(mechanism) != offer.token || !is_allowed(mechanism, allowed)) continue;
     if (mechanism == Mechanism::scram_sha256_plus && !offer.can_bind) continue;
+    if (reveals_secret(mechanism) && !offer.may_reveal && allowed.empty()) continue;
     for (const std::string& offered : offer.mechanisms)
       if (iequals(offered, name_of(mechanism))) return mechanism;
   }

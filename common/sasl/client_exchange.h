@@ -35,6 +35,8 @@ enum class Mechanism : std::uint8_t {
 std::string_view name_of(Mechanism mechanism);
 std::optional<Mechanism> parse_mechanism(std::string_view name);  // any letter case
 bool takes_token(Mechanism mechanism);
+// Whether who answers has the secret afterwards, and may use it elsewhere.
+bool reveals_secret(Mechanism mechanism);
 
 struct ClientLogin {
   std::string user;
@@ -78,6 +80,9 @@ struct Offer {
   bool tls = false;
   bool can_bind = false;
   bool token = false;  // we have a token, not a password
+  // The server has shown who it is, or the route lets anybody have the secret: PLAIN, LOGIN and
+  // tokens may be used. Otherwise only where `allowed` names them.
+  bool may_reveal = false;
 };
 std::optional<Mechanism> choose(const Offer& offer, const std::vector<std::string>& allowed);
 

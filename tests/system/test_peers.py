@@ -69,7 +69,7 @@ class SmartHosts(PostwainTestCase):
                 proxy = DelayProxy(peer.port, 0.02, 1)
                 self.mta.reconfigure({"route": [{
                     "match": "*", "deliver": f"smtp:127.0.0.1:{proxy.port}", "concurrency": 40,
-                    "auth": f"{USER}:file:{self.secret}"}]})
+                    "tls": "may", "auth": f"{USER}:file:{self.secret}"}]})
                 self.mta.start()
                 to = [f"{kind.__name__}{n}@far.test" for n in range(60)]
                 with SmtpClient(self.mta.port) as client:
@@ -86,7 +86,7 @@ class SmartHosts(PostwainTestCase):
         with open(self.secret, "w", encoding="utf-8") as file:
             file.write("wrong\n")
         self.mta.reconfigure({"route": [{"match": "*", "deliver": peer.target,
-                                         "auth": f"{USER}:file:{self.secret}"}]})
+                                         "tls": "may", "auth": f"{USER}:file:{self.secret}"}]})
         self.mta.start()
         with SmtpClient(self.mta.port) as client:
             client.mail("alice@ours.test", ["bob@far.test"], message())

@@ -13,6 +13,8 @@ from sasl_server import PASSWORD, USER, Accounts
 from smtp_raw import SmtpClient
 from smtp_sink import SmtpSink, server_tls
 
+PASSWORD_MECHANISMS = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN", "CRAM-MD5"]
+
 
 class LoginSink(SmtpSink):
     def __init__(self, accounts, mechanisms, **more):
@@ -49,7 +51,9 @@ class SmartHost(PostwainTestCase):
         return self.closing(LoginSink(accounts, mechanisms, **more))
 
     def route(self, sink, **more):
-        return {"match": "*", "deliver": sink.target, "auth": f"{USER}:file:{self.secret}", **more}
+        return {"match": "*", "deliver": sink.target, "auth": f"{USER}:file:{self.secret}",
+                # The sinks prove nothing, so the route has to name what it does all the same.
+                "tls": "may", "auth_mechanisms": PASSWORD_MECHANISMS, **more}
 
 
 class Mechanisms(SmartHost):
@@ -111,7 +115,7 @@ class Mechanisms(SmartHost):
                          "route": [{"match": "*", "deliver": store.target}]})
         far.start()
         self.run_with({"match": "*", "deliver": f"smtp:127.0.0.1:{far.port}",
-                       "auth": f"{USER}:file:{self.secret}",
+                       "auth": f"{USER}:file:{self.secret}", "tls": "may",
                        "auth_mechanisms": "SCRAM-SHA-256-PLUS"})
         self.submit()
         store.wait_delivered("bob@far.test")
@@ -119,12 +123,49 @@ class Mechanisms(SmartHost):
         self.assertEqual("SCRAM-SHA-256-PLUS", login["mechanism"])
 
 
+class Proof(SmartHost):
+    """S23: a password is for the server it was given for."""
+
+    def refused(self, route, said, to):
+        sink = self.login_sink("PLAIN LOGIN")
+        self.run_with({"match": "*", "deliver": sink.target, "auth": f"{USER}:file:{self.secret}", **route})
+        self.submit(to=to)
+        self.waits(said, to=to)
+        self.assertEqual([], sink.commands("AUTH"))
+        self.mta.stop()
+
+    def test_whoever_stands_in_between_gets_no_password(self):
+        self.refused({}, "certificate", "a@far.test")
+        self.refused({"tls": "encrypt"}, "has not proven who it is, and PLAIN would give it", "b@far.test")
+        self.refused({"tls": "may", "auth_mechanisms": "SCRAM-SHA-256"}, "none of the next hop's",
+                     "c@far.test")
+
+    def test_a_token_neither(self):
+        sink = self.login_sink("XOAUTH2")
+        self.run_with({"match": "*", "deliver": sink.target, "tls": "encrypt",
+                       "auth": f"{USER}:command:/bin/echo token"})
+        self.submit()
+        self.waits("has not proven who it is, and XOAUTH2 would give it the route's token")
+        self.assertEqual([], sink.commands("AUTH"))
+
+    def test_check_says_so(self):
+        route = {"match": "*", "deliver": "smtp:127.0.0.1:25", "auth": f"{USER}:file:{self.secret}"}
+        self.mta.reconfigure({"route": [route]})
+        self.assertNotIn("not proven", self.mta.cli("check").stdout)
+        self.mta.reconfigure({"route": [{**route, "tls": "may"}]})
+        result = self.mta.cli("check")
+        self.assertEqual(0, result.returncode)
+        self.assertIn('tls = "may" lets a server log us in that has not proven who it is',
+                      result.stdout + result.stderr)
+
+
 class Tokens(SmartHost):
     def command(self, text):
         return self.mta.folder.file("token", "#!/bin/sh\n" + text, mode=0o755)
 
     def token_route(self, sink, command):
-        return {"match": "*", "deliver": sink.target, "auth": f"{USER}:command:{command}"}
+        return {"match": "*", "deliver": sink.target, "auth": f"{USER}:command:{command}",
+                "tls": "may", "auth_mechanisms": ["OAUTHBEARER", "XOAUTH2"]}
 
     def test_both_mechanisms(self):
         for offered in ("PLAIN XOAUTH2", "XOAUTH2 OAUTHBEARER"):

@@ -276,3 +276,30 @@ TEST_CASE("edit distance") {
   CHECK(edit_distance("adress", "address") == 1);
   CHECK(edit_distance("queue", "retry") == 5);
 }
+
+TEST_CASE(
+    "S23: a route with a password verifies whom it gives it to, unless it says less by name") {
+  struct Row {
+    const char* lines;
+    std::optional<mail::TlsLevel> want;
+  };
+  const Row rows[] = {
+      {"deliver = \"smtp:h.test:587\"\nauth = \"me:file:secret\"", mail::TlsLevel::verify},
+      {"deliver = \"mx\"\nauth = \"me:file:secret\"", mail::TlsLevel::verify},
+      {"deliver = \"lmtp:h.test:24\"\nauth = \"me:file:secret\"", mail::TlsLevel::verify},
+      {"deliver = \"smtp:h.test:587\"\nauth = \"me:command:/t\"", mail::TlsLevel::verify},
+      {"deliver = \"smtp:h.test:587\"\nauth = \"me:file:secret\"\ntls = \"may\"",
+       mail::TlsLevel::may},
+      {"deliver = \"smtp:h.test:587\"\nauth = \"me:file:secret\"\nauth_without_tls = true",
+       std::nullopt},
+      {"deliver = \"smtp:h.test:587\"", std::nullopt},
+  };
+  for (const Row& row : rows) {
+    INFO(row.lines);
+    Config c =
+        config_of("hostname = \"h.test\"\n[[route]]\nmatch = \"*\"\n" + std::string(row.lines),
+                  {{"secret", "s3cret\n"}});
+    REQUIRE(c.routes.size() == 1);
+    CHECK(c.routes[0].tls == row.want);
+  }
+}

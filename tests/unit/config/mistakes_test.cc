@@ -254,6 +254,14 @@ TEST_CASE("what a later version does is taken with a warning") {
        "t.toml:6:9: never reached: '*' at t.toml:3:9 takes everything before it"},
       {"[access]\ntrusted_networks = [\"0.0.0.0/0\"]",
        "t.toml:3:21: 0.0.0.0/0 trusts everyone: this is an open relay"},
+      // S23
+      {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\nauth = \"me:file:s\"\ntls = \"encrypt\"",
+       "t.toml:6:7: tls = \"encrypt\" lets a server log us in that has not proven who it is; "
+       "without "
+       "it the level is verify"},
+      {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\nauth = \"me:file:s\"\nauth_without_tls = true",
+       "t.toml:6:20: auth_without_tls without tls lets a server log us in that has not proven who "
+       "it is; without it the level is verify"},
       {"[limits]\nrecipients = 5",
        "t.toml:3:14: RFC 5321 4.5.3.1.8 asks every server to take 100 recipients"},
   };

@@ -165,7 +165,29 @@ TEST_CASE("which mechanism is taken") {
       {{"GSSAPI"}, true, false, false, {}, ""},
   };
   for (const Row& row : rows) {
-    auto chosen = choose({row.offered, row.tls, row.bind, row.token}, row.allowed);
+    auto chosen = choose({row.offered, row.tls, row.bind, row.token, true}, row.allowed);
+    CHECK((chosen ? name_of(*chosen) : "") == std::string_view(row.want));
+  }
+}
+
+TEST_CASE("S23: what reveals the secret is not for a server that has not proven who it is") {
+  struct Row {
+    std::vector<std::string> offered;
+    bool token;
+    std::vector<std::string> allowed;
+    const char* want;
+  };
+  const Row rows[] = {
+      {{"PLAIN", "LOGIN"}, false, {}, ""},
+      {{"PLAIN", "CRAM-MD5"}, false, {}, "CRAM-MD5"},
+      {{"LOGIN", "PLAIN", "SCRAM-SHA-256"}, false, {}, "SCRAM-SHA-256"},
+      {{"XOAUTH2", "OAUTHBEARER"}, true, {}, ""},
+      {{"PLAIN", "LOGIN"}, false, {"LOGIN"}, "LOGIN"},
+      {{"XOAUTH2"}, true, {"XOAUTH2"}, "XOAUTH2"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.offered, row.allowed);
+    auto chosen = choose({row.offered, true, false, row.token, false}, row.allowed);
     CHECK((chosen ? name_of(*chosen) : "") == std::string_view(row.want));
   }
 }
