@@ -97,7 +97,8 @@ void Connection::connected(Status status) {
           .on_closed = [this](const std::string& why) { closed(why); },
           .on_drained =
               [this] {
-                set_deadline(timeout(engine_.wait()));
+                // Not for what TLS says by itself: the peer decides how often that is.
+                if (channel_->drained_own()) set_deadline(timeout(engine_.wait()));
                 pump();
               },
       });

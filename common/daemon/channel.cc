@@ -1,5 +1,7 @@
 #include "common/daemon/channel.h"
 
+#include <utility>
+
 #include "common/base/check.h"
 
 namespace postwain::daemon {
@@ -19,12 +21,15 @@ Channel::Channel(net::Loop&, net::Stream stream, Callbacks callbacks)
       .on_data = [this](std::string_view bytes) { received(bytes); },
       .on_end = [this] { over(""); },
       .on_error = [this](const Error& error) { over(error.text); },
-      .on_drained =
-          [this] {
-            auto keep = callbacks_;
-            if (keep->on_drained) keep->on_drained();
-          },
+      .on_drained = [this] { drained(); },
   });
+}
+
+void Channel::drained() {
+  auto keep = callbacks_;
+  drained_own_ = std::exchange(owed_, false);
+  if (std::exchange(flooded_, false) && !paused_) stream_.resume();
+  if (keep->on_drained) keep->on_drained();
 }
 
 Channel::~Channel() {
@@ -97,7 +102,10 @@ void Channel::received(std::string_view bytes) {
     return;
   }
   std::string plaintext;
+  std::size_t before = tls_->output_size();
+  bool was_open = tls_announced_;
   tls::Session::State state = tls_->receive(bytes, plaintext);
+  bool answers = was_open && tls_->output_size() > before;
   // The end of a handshake leaves with what is said behind it, in one write.
   if (state != tls::Session::State::handshaking && state != tls::Session::State::failed &&
       !tls_announced_) {
@@ -109,6 +117,10 @@ void Channel::received(std::string_view bytes) {
   if (leave()) return;
   push_tls_output();
   destroyed_ = outer;
+  if (answers && stream_.pending() >= kUnreadMax && !flooded_) {
+    flooded_ = true;
+    stream_.pause();
+  }
   if (state == tls::Session::State::failed)
     over("TLS: " + tls_->error());
   else if (state == tls::Session::State::closed)
@@ -124,11 +136,18 @@ void Channel::over(const std::string& why) {
 
 void Channel::push_tls_output() {
   std::string output = tls_->take_output();
-  if (!output.empty()) stream_.write(output);
+  if (output.empty()) return;
+  stream_.write(output);
+  if (stream_.pending() == 0) owed_ = false;
 }
 
 void Channel::send(std::string_view bytes) {
-  if (!tls_) return stream_.write(bytes);
+  owed_ = owed_ || !bytes.empty();
+  if (!tls_) {
+    stream_.write(bytes);
+    owed_ = stream_.pending() > 0;
+    return;
+  }
   tls_->send(bytes);
   // In answer to something it leaves with what else is said, in one write.
   if (destroyed_ == nullptr || tls_->output_size() >= kWorthAWrite) push_tls_output();
@@ -138,10 +157,12 @@ std::size_t Channel::pending() const {
   return stream_.pending();
 }
 void Channel::pause() {
+  paused_ = true;
   stream_.pause();
 }
 void Channel::resume() {
-  stream_.resume();
+  paused_ = false;
+  if (!flooded_) stream_.resume();
 }
 
 void Channel::close_after_flush() {

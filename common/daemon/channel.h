@@ -25,6 +25,10 @@ class Channel {
     std::function<void()> on_drained{};  // everything sent has reached the kernel
   };
 
+  // While so many bytes are not taken by the kernel, TLS's own answers among them, nothing is read:
+  // a peer that asks TLS for answers and reads none would fill our memory.
+  static constexpr std::size_t kUnreadMax = 64U << 10;
+
   // stream is connected. Reading begins at once.
   Channel(net::Loop& loop, net::Stream stream, Callbacks callbacks);
   ~Channel();
@@ -50,7 +54,10 @@ class Channel {
 
   void send(std::string_view bytes);
   std::size_t pending() const;  // bytes not yet taken by the kernel
-  void pause();                 // stop reading
+  // In on_drained: whether bytes of send() were among what has drained, or only what TLS said by
+  // itself, as in answer to the peer's KeyUpdate.
+  bool drained_own() const { return drained_own_; }
+  void pause();  // stop reading
   void resume();
   // Sends what is pending and closes; the Channel may be destroyed right after.
   void close_after_flush();
@@ -60,12 +67,17 @@ class Channel {
 
  private:
   void received(std::string_view bytes);
+  void drained();
   void push_tls_output();
   void over(const std::string& why);
 
   net::Stream stream_;
   std::optional<tls::Session> tls_;
   bool tls_announced_ = false;
+  bool paused_ = false;        // by the owner
+  bool flooded_ = false;       // by TLS's own answers that nobody reads
+  bool owed_ = false;          // bytes of send() are not all taken
+  bool drained_own_ = false;   // they were, by what has just drained
   bool* destroyed_ = nullptr;  // set while a callback runs, so that we notice our own end
   std::shared_ptr<Callbacks> callbacks_;  // shared only with a call that is running
 };

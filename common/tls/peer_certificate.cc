@@ -56,8 +56,6 @@ std::vector<std::string> names_of(X509* certificate) {
 Status ask_client_certificate(SSL_CTX* ctx, std::string_view ca) {
   SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, let_pass);
   SSL_CTX_set_verify_depth(ctx, 10);
-  static constexpr unsigned char kSessions[] = "postwain";
-  SSL_CTX_set_session_id_context(ctx, kSessions, sizeof kSessions);
   if (ca.empty()) return {};
   BioPtr bytes = memory_bio(ca);
   bool any = false;

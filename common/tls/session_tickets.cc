@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 
 #include <cstring>
+#include <string>
 
 #include "common/base/check.h"
 
@@ -52,14 +53,32 @@ int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* 
   return key == &current ? 1 : 2;
 }
 
+// The verdict on a client's certificate would travel in the ticket and outlive what it was made by.
+SSL_TICKET_RETURN on_decrypted(SSL*, SSL_SESSION* session, const unsigned char*, size_t,
+                               SSL_TICKET_STATUS status, void*) noexcept {
+  switch (status) {
+    case SSL_TICKET_SUCCESS:
+    case SSL_TICKET_SUCCESS_RENEW:
+      if (SSL_SESSION_get0_peer(session) != nullptr) return SSL_TICKET_RETURN_IGNORE_RENEW;
+      return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+    default:
+      return SSL_TICKET_RETURN_IGNORE_RENEW;
+  }
+}
+
 }  // namespace
 
-void serve_tickets(ssl_ctx_st* ctx, TicketKeys& keys) {
+void serve_tickets(ssl_ctx_st* ctx, TicketKeys& keys, std::string_view client_ca) {
   PW_CHECK(SSL_CTX_set_ex_data(ctx, keys_slot(), &keys) == 1);
   PW_CHECK(SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, &on_ticket) == 1);
-  // The same in all our processes, or a ticket of one would be none for another.
-  constexpr unsigned char kContext[] = "postwain";
-  PW_CHECK(SSL_CTX_set_session_id_context(ctx, kContext, sizeof kContext - 1) == 1);
+  PW_CHECK(SSL_CTX_set_session_ticket_cb(ctx, nullptr, &on_decrypted, nullptr) == 1);
+  // The same in all our processes, or a ticket of one would be none for another; another one when
+  // other authorities count.
+  unsigned char context[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  std::string text = "postwain\n" + std::string(client_ca);
+  PW_CHECK(EVP_Digest(text.data(), text.size(), context, &size, EVP_sha256(), nullptr) == 1);
+  PW_CHECK(SSL_CTX_set_session_id_context(ctx, context, size) == 1);
   // Tickets do all of it; what is not kept cannot be stolen.
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_timeout(

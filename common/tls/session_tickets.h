@@ -10,7 +10,9 @@ struct ssl_ctx_st;
 
 namespace postwain::tls {
 
-// keys must outlive ctx.
-void serve_tickets(ssl_ctx_st* ctx, TicketKeys& keys);
+// keys must outlive ctx. client_ca: PEM of the authorities whose client certificates count; tickets
+// end with them. A session whose client showed a certificate is never taken up again from a ticket:
+// its certificate is judged anew, with authority, chain and dates, in a whole handshake.
+void serve_tickets(ssl_ctx_st* ctx, TicketKeys& keys, std::string_view client_ca);
 
 }  // namespace postwain::tls

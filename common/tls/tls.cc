@@ -44,8 +44,17 @@ SSL_CTX* new_context(const SSL_METHOD* method) {
   return ctx;
 }
 
+// Of TLS 1.2. Only with keys of the session alone, so that who gets a certificate's key later
+// cannot read what was recorded. AEAD first; CBC stays behind it, for a client that has nothing
+// better would send in clear instead.
+constexpr char kServerCiphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!aNULL:!eNULL:!AESCCM";
+
 int go_on(int, X509_STORE_CTX*) {
   return 1;
+}
+
+void count_message(int sent, int, int type, const void*, std::size_t, SSL*, void* counter) {
+  if (sent == 0 && type == SSL3_RT_HANDSHAKE) ++*static_cast<std::uint32_t*>(counter);
 }
 
 }  // namespace
@@ -64,6 +73,7 @@ Result<std::shared_ptr<Context>> Context::server(const ServerSettings& settings)
   SSL_CTX* ctx = context->ctx_;
   SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
   PW_CHECK(SSL_CTX_set_ciphersuites(ctx, kServerSuites) == 1);
+  PW_CHECK(SSL_CTX_set_cipher_list(ctx, kServerCiphers) == 1);
   if (settings.tls13_only) SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION);
   auto choice = CertificateChoice::from(settings.pairs);
   if (!choice) return choice.error();
@@ -72,7 +82,7 @@ Result<std::shared_ptr<Context>> Context::server(const ServerSettings& settings)
   WallTime now = wall_now();
   context->tickets_ =
       std::make_unique<TicketKeys>(TicketSeed::from_text(settings.ticket_seed, now));
-  serve_tickets(ctx, *context->tickets_);
+  serve_tickets(ctx, *context->tickets_, settings.client_ca);
   if (settings.ask_client)
     if (Status status = ask_client_certificate(ctx, settings.client_ca); !status)
       return status.error();
@@ -161,6 +171,11 @@ Session Session::dane(const Context& context, const std::string& name,
   return session;
 }
 
+Session::Session(ssl_st* ssl) : ssl_(ssl), idle_messages_(std::make_unique<std::uint32_t>(0)) {
+  SSL_set_msg_callback(ssl, &count_message);
+  SSL_set_msg_callback_arg(ssl, idle_messages_.get());
+}
+
 // Without a word of the end OpenSSL would take the keys for spoilt, and no later session could take
 // them up again. Many mail servers just hang up.
 Session::~Session() {
@@ -170,7 +185,10 @@ Session::~Session() {
 }
 
 Session::Session(Session&& other) noexcept
-    : ssl_(other.ssl_), state_(other.state_), error_(std::move(other.error_)) {
+    : ssl_(other.ssl_),
+      state_(other.state_),
+      error_(std::move(other.error_)),
+      idle_messages_(std::move(other.idle_messages_)) {
   other.ssl_ = nullptr;
 }
 
@@ -178,6 +196,7 @@ Session& Session::operator=(Session&& other) noexcept {
   std::swap(ssl_, other.ssl_);
   std::swap(state_, other.state_);
   std::swap(error_, other.error_);
+  std::swap(idle_messages_, other.idle_messages_);
   return *this;
 }
 
@@ -199,6 +218,7 @@ void Session::handshake() {
   int result = SSL_do_handshake(ssl_);
   if (result == 1) {
     state_ = State::open;
+    *idle_messages_ = 0;
     return;
   }
   int reason = SSL_get_error(ssl_, result);
@@ -214,6 +234,7 @@ Session::State Session::receive(std::string_view ciphertext, std::string& plaint
   if (state_ == State::handshaking) handshake();
   if (state_ != State::open) return state_;
   ERR_clear_error();
+  std::size_t had = plaintext.size();
   for (;;) {
     // Whole records; a string would clear the room for them each time.
     constexpr std::size_t kRecord = 16384;
@@ -228,8 +249,14 @@ Session::State Session::receive(std::string_view ciphertext, std::string& plaint
       state_ = State::closed;
     else if (reason != SSL_ERROR_WANT_READ && reason != SSL_ERROR_WANT_WRITE)
       fail();
-    return state_;
+    break;
   }
+  if (plaintext.size() > had) *idle_messages_ = 0;
+  if (state_ == State::open && *idle_messages_ > kPostHandshakeMax) {
+    state_ = State::failed;
+    error_ = "too many messages of the handshake without data";
+  }
+  return state_;
 }
 
 void Session::send(std::string_view plaintext) {

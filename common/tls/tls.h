@@ -39,6 +39,10 @@ struct ServerSettings {
   std::string_view client_ca;    // PEM; empty: no certificate counts as verified
 };
 
+// So many messages of the handshake protocol (KeyUpdate, tickets) may come behind a handshake
+// without application data in between; whoever sends more only makes us work.
+constexpr std::uint32_t kPostHandshakeMax = 64;
+
 // What the peer showed of itself.
 struct PeerCertificate {
   std::string fingerprint;          // SHA-256, 64 lower case digits; empty: it has no certificate
@@ -131,13 +135,15 @@ class Session {
   mail::TlsEnd verdict() const;
 
  private:
-  explicit Session(ssl_st* ssl) : ssl_(ssl) {}
+  explicit Session(ssl_st* ssl);
   static Session connecting(const Context& context, const std::string& name);
   void handshake();
   void fail();
   ssl_st* ssl_ = nullptr;
   State state_ = State::handshaking;
   std::string error_;
+  // Handshake messages since the last application data; OpenSSL's callback counts it up.
+  std::unique_ptr<std::uint32_t> idle_messages_;
 };
 
 }  // namespace postwain::tls

@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <openssl/ssl.h>
 #include <unistd.h>
 
 #include "common/base/file.h"
@@ -19,25 +20,77 @@ struct Pem {
   std::string key;
 };
 
-// A self-signed certificate, made once a run by the openssl program.
+// A self-signed certificate, made by the openssl program.
+Pem make_pem() {
+  char folder[] = "/tmp/pw-tls-XXXXXX";
+  REQUIRE(mkdtemp(folder) != nullptr);
+  std::string base = folder;
+  std::string command =
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
+      "-subj /CN=mx.example.org -keyout " +
+      base + "/k -out " + base + "/c 2>/dev/null";
+  REQUIRE(std::system(command.c_str()) == 0);
+  Pem made{read_small_file(base + "/c").take(), read_small_file(base + "/k").take()};
+  ::unlink((base + "/c").c_str());
+  ::unlink((base + "/k").c_str());
+  ::rmdir(folder);
+  return made;
+}
+
 const Pem& test_pem() {
-  static const Pem pem = [] {
-    char folder[] = "/tmp/pw-tls-XXXXXX";
-    REQUIRE(mkdtemp(folder) != nullptr);
-    std::string base = folder;
-    std::string command =
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
-        "-subj /CN=mx.example.org -keyout " +
-        base + "/k -out " + base + "/c 2>/dev/null";
-    REQUIRE(std::system(command.c_str()) == 0);
-    Pem made{read_small_file(base + "/c").take(), read_small_file(base + "/k").take()};
-    ::unlink((base + "/c").c_str());
-    ::unlink((base + "/k").c_str());
-    ::rmdir(folder);
-    return made;
-  }();
+  static const Pem pem = make_pem();
   return pem;
 }
+
+// A peer by OpenSSL alone, who can do what a Session never does.
+class RawClient {
+ public:
+  // ciphers: of TLS 1.2, which is then all it speaks; null: TLS 1.3.
+  explicit RawClient(const char* ciphers = nullptr) : ctx_(SSL_CTX_new(TLS_client_method())) {
+    if (ciphers != nullptr) {
+      SSL_CTX_set_max_proto_version(ctx_, TLS1_2_VERSION);
+      REQUIRE(SSL_CTX_set_cipher_list(ctx_, ciphers) == 1);
+    }
+    ssl_ = SSL_new(ctx_);
+    SSL_set_bio(ssl_, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+    SSL_set_connect_state(ssl_);
+    SSL_do_handshake(ssl_);
+  }
+  ~RawClient() {
+    SSL_free(ssl_);
+    SSL_CTX_free(ctx_);
+  }
+  bool shake_hands(Session& server) {
+    std::string none;
+    for (int i = 0; i < 4; ++i) {
+      server.receive(output(), none);
+      hear(server.take_output());
+      SSL_do_handshake(ssl_);
+    }
+    return server.receive(output(), none) == Session::State::open;
+  }
+  void ask_for_new_keys() {
+    REQUIRE(SSL_key_update(ssl_, SSL_KEY_UPDATE_REQUESTED) == 1);
+    REQUIRE(SSL_do_handshake(ssl_) == 1);
+  }
+  void say(std::string_view text) {
+    REQUIRE(SSL_write(ssl_, text.data(), static_cast<int>(text.size())) > 0);
+  }
+  void hear(const std::string& bytes) {
+    BIO_write(SSL_get_rbio(ssl_), bytes.data(), static_cast<int>(bytes.size()));
+  }
+  std::string output() {
+    char* data = nullptr;
+    long size = BIO_get_mem_data(SSL_get_wbio(ssl_), &data);
+    std::string out(data, static_cast<std::size_t>(size));
+    (void)BIO_reset(SSL_get_wbio(ssl_));
+    return out;
+  }
+
+ private:
+  SSL_CTX* ctx_;
+  SSL* ssl_ = nullptr;
+};
 
 // Carries ciphertext both ways in pieces of `step` bytes until nothing moves.
 void pump(Session& a, Session& b, std::string& to_a, std::string& to_b, std::size_t step) {
@@ -193,4 +246,88 @@ TEST_CASE("plain bytes instead of a handshake fail, and the session stays dead")
 TEST_CASE("bad PEM and a foreign key are refused with a reason") {
   CHECK_FALSE(Context::server("not pem", test_pem().key).ok());
   CHECK_FALSE(Context::server(test_pem().certificate, "not pem").ok());
+}
+
+TEST_CASE("S7: who asks for new keys without end loses the session") {
+  auto context = Context::server(test_pem().certificate, test_pem().key);
+  Session server = Session::server(**context);
+  RawClient client;
+  REQUIRE(client.shake_hands(server));
+  (void)server.take_output();
+  std::string heard;
+  for (std::uint32_t i = 0; i < kPostHandshakeMax; ++i) client.ask_for_new_keys();
+  CHECK(server.receive(client.output(), heard) == Session::State::open);
+  // Data in between and all is well.
+  client.say("NOOP\r\n");
+  for (std::uint32_t i = 0; i < kPostHandshakeMax; ++i) client.ask_for_new_keys();
+  CHECK(server.receive(client.output(), heard) == Session::State::open);
+  CHECK(heard == "NOOP\r\n");
+  CHECK(server.output_size() > 0);
+  client.say("NOOP\r\n");
+  CHECK(server.receive(client.output(), heard) == Session::State::open);
+  for (std::uint32_t i = 0; i <= kPostHandshakeMax; ++i) client.ask_for_new_keys();
+  CHECK(server.receive(client.output(), heard) == Session::State::failed);
+  CHECK(server.error() == "too many messages of the handshake without data");
+}
+
+TEST_CASE("S24: what is thought of a client's certificate ends with its authority") {
+  const Pem client_pem = make_pem();
+  const Pem other = make_pem();
+  std::string seed = TicketSeed::random(wall_now()).text();
+  std::string authority = client_pem.certificate;
+  auto certified =
+      Context::client(ClientSettings{PeerProof::none, {client_pem.certificate, client_pem.key}});
+  auto plain = Context::client(PeerProof::none);
+  struct Visit {
+    bool resumed;
+    bool verified;
+  };
+  auto visit = [&](const Context& context) {
+    ServerSettings settings;
+    settings.pairs.push_back({test_pem().certificate, test_pem().key});
+    settings.ticket_seed = seed;
+    settings.ask_client = true;
+    settings.client_ca = authority;
+    auto server_context = Context::server(settings);
+    REQUIRE(server_context.ok());
+    Session client = Session::client(context, "mx.example.org");
+    Session server = Session::server(**server_context);
+    std::string to_client;
+    std::string to_server;
+    pump(client, server, to_client, to_server, 1000);
+    REQUIRE(client.state() == Session::State::open);
+    server.send("hello");
+    pump(client, server, to_client, to_server, 1000);
+    client.close();
+    return Visit{server.resumed(), server.peer_certificate().verified};
+  };
+  REQUIRE((certified.ok() && plain.ok()));
+  // Each time it is judged anew.
+  CHECK(visit(**certified).verified);
+  Visit again = visit(**certified);
+  CHECK(again.verified);
+  CHECK_FALSE(again.resumed);
+  // Who showed none resumes, as long as the same authority counts.
+  CHECK_FALSE(visit(**plain).resumed);
+  CHECK(visit(**plain).resumed);
+  authority = other.certificate;
+  Visit replaced = visit(**certified);
+  CHECK_FALSE(replaced.verified);
+  CHECK_FALSE(replaced.resumed);
+  CHECK_FALSE(visit(**plain).resumed);
+  CHECK(visit(**plain).resumed);
+}
+
+TEST_CASE("TLS 1.2 has keys of the session alone, and CBC only as the last resort") {
+  auto context = Context::server(test_pem().certificate, test_pem().key);
+  REQUIRE(context.ok());
+  auto shared = [&](const char* ciphers) -> std::string {
+    RawClient client(ciphers);
+    Session server = Session::server(**context);
+    return client.shake_hands(server) ? server.cipher() : "";
+  };
+  CHECK(shared("ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES128-GCM-SHA256") ==
+        "ECDHE-ECDSA-AES128-GCM-SHA256");
+  CHECK(shared("ECDHE-ECDSA-AES128-SHA") == "ECDHE-ECDSA-AES128-SHA");
+  CHECK(shared("AES128-GCM-SHA256:AES128-SHA").empty());
 }
