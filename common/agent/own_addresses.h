@@ -16,7 +16,8 @@ constexpr Duration kInterfacesFresh = std::chrono::seconds(60);
 class OwnAddresses {
  public:
   OwnAddresses(const std::vector<config::Listener>& listeners, std::uint16_t smtp_port);
-  // address: as text, in the form inet_ntop gives.
+  // address: as text, in any spelling; an IPv4 address mapped into IPv6 is that IPv4 address, and
+  // the unspecified one leads to the loopback address of its family.
   bool has(const std::string& address);
 
  private:

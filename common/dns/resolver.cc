@@ -39,6 +39,7 @@ struct Question {
   bool authentic = true;  // so far
   bool edns = true;
   Done done;
+  std::vector<Done> others{};  // who asked the same meanwhile
 };
 
 std::string cache_key(std::string_view name, RecordType type) {
@@ -58,6 +59,7 @@ struct Resolver::Parts {
   net::Timer timer;
   ares_channel channel = nullptr;
   bool closing = false;
+  std::shared_ptr<int> lives = std::make_shared<int>();  // for who calls out
   bool trust_ad = false;
   std::random_device random;  // query ids must not be guessed
   std::unordered_map<int, std::unique_ptr<net::FdWatcher>> watchers;
@@ -66,10 +68,12 @@ struct Resolver::Parts {
     MonoTime until{};
   };
   std::unordered_map<std::string, Cached> cache;
+  std::unordered_map<std::string, Question*> under_way;  // by cache key
 
   void ask(const std::string& name, RecordType type, Done done);
   void send(std::unique_ptr<Question> question);
   void answered(std::unique_ptr<Question> question, int status, std::string_view message);
+  void tell(Question& question, const Answer& answer);
   void keep(const std::string& key, const Answer& answer);
   void arm_timer();
   void process(int read_fd, int write_fd);
@@ -91,7 +95,13 @@ void Resolver::Parts::ask(const std::string& name, RecordType type, Done done) {
     Answer copy = found->second.answer;  // done may change the cache
     return done(copy);
   }
+  auto same = under_way.find(key);
+  if (same != under_way.end() && same->second->others.size() < kWaitingMax) {
+    same->second->others.push_back(std::move(done));
+    return;
+  }
   auto question = std::make_unique<Question>();
+  if (same == under_way.end()) under_way.emplace(key, question.get());
   question->parts = this;
   question->key = std::move(key);
   question->name = ascii.take();
@@ -141,7 +151,19 @@ void Resolver::Parts::answered(std::unique_ptr<Question> question, int status,
   answer.ttl = question->ttl;
   answer.authentic = question->authentic;
   keep(question->key, answer);
-  question->done(answer);
+  auto at = under_way.find(question->key);
+  if (at != under_way.end() && at->second == question.get()) under_way.erase(at);
+  tell(*question, answer);
+}
+
+// Any of them may end the resolver, and then the others are not told.
+void Resolver::Parts::tell(Question& question, const Answer& answer) {
+  std::weak_ptr<int> alive = lives;
+  question.done(answer);
+  for (Done& done : question.others) {
+    if (alive.expired()) return;
+    done(answer);
+  }
 }
 
 void Resolver::Parts::keep(const std::string& key, const Answer& answer) {

@@ -1,6 +1,8 @@
 // Looks names up: MX, and addresses of both families. Home of c-ares, whose sockets and time-outs
 // run on the loop of common/net. Answers are cached by their TTL, negative ones for at most five
-// minutes, failures not at all. What an answer means for mail is decided in mx_plan.h.
+// minutes, failures not at all. Equal questions that are under way are one: each further one on the
+// wire would be another id for a forger to hit, and work for the servers. What an answer means for
+// mail is decided in mx_plan.h.
 //
 // Not here: validation (DNSSEC) itself; the servers' word for it is passed on where they are
 // trusted. No search domains. Names are looked up as they are; UTF-8 as A-labels (idn.h).
@@ -20,6 +22,8 @@ namespace postwain::dns {
 constexpr Duration kQueryTimeout = std::chrono::seconds(2);  // first try; each later one doubles it
 constexpr int kQueryTries = 3;                               // in all at most 14 s and one server
 constexpr std::size_t kCacheEntriesMax = 10000;
+constexpr std::size_t kWaitingMax =
+    10000;  // for the answer to one question; more go for themselves
 constexpr Duration kPositiveTtlMax = std::chrono::hours(24);
 constexpr Duration kNegativeTtlMax = std::chrono::minutes(5);
 

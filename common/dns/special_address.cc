@@ -26,6 +26,7 @@ constexpr Block4 kBlocks4[] = {
     {ip4(169, 254, 0, 0), 16},  // link-local, cloud metadata services
     {ip4(172, 16, 0, 0), 12},   // private
     {ip4(192, 0, 0, 0), 24},    // protocol assignments
+    {ip4(192, 88, 99, 0), 24},  // relays of 6to4, given up by RFC 7526
     {ip4(192, 168, 0, 0), 16},  // private
     {ip4(198, 18, 0, 0), 15},   // benchmarks
     {ip4(224, 0, 0, 0), 3},     // multicast, reserved, broadcast
@@ -50,10 +51,12 @@ bool is_special6(const unsigned char (&b)[16]) {
   if (std::memcmp(b, kMapped, 12) == 0 || std::memcmp(b, kNat64, 12) == 0)
     return is_special4(read4(b + 12));
   if (b[0] == 0x20 && b[1] == 0x02) return is_special4(read4(b + 2));  // 6to4
-  bool unique_local = (b[0] & 0xFE) == 0xFC;
-  bool link_or_site_local = b[0] == 0xFE && (b[1] & 0x80) == 0x80;
-  bool multicast = b[0] == 0xFF;
-  return unique_local || link_or_site_local || multicast;
+  // Teredo, benchmarks, ORCHID, anycast of protocols: 2001::/23.
+  bool assignments = b[0] == 0x20 && b[1] == 0x01 && (b[2] & 0xFE) == 0;
+  // Among the others: private, link-local, site-local, multicast, discard-only (100::/64), SRv6
+  // (5f00::/16), local translation (64:ff9b:1::/48).
+  bool global_unicast = (b[0] & 0xE0) == 0x20;
+  return assignments || !global_unicast;
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "common/agent/content_feed.h"
 #include "common/agent/growth.h"
+#include "common/agent/own_addresses.h"
 #include "common/agent/pace.h"
 #include "common/agent/tls_notes.h"
 #include "common/ipc/messages.h"
@@ -66,6 +67,34 @@ std::string drain(ContentFeed& feed) {
 }
 
 }  // namespace
+
+TEST_CASE("S22: our own address is ours in every spelling") {
+  auto listener = [](const char* host, std::uint16_t port) {
+    config::Listener out;
+    out.host = host;
+    out.port = port;
+    return out;
+  };
+  OwnAddresses own({listener("::1", 25), listener("192.0.2.7", 25), listener("198.51.100.1", 587)},
+                   25);
+  for (const char* address : {"::1", "0:0:0:0:0:0:0:1", "0000:0000:0000:0000:0000:0000:0000:0001",
+                              "::0:1", "::", "0:0:0:0:0:0:0:0", "192.0.2.7", "::ffff:192.0.2.7",
+                              "::FFFF:192.0.2.7", "0:0:0:0:0:ffff:c000:207"}) {
+    CAPTURE(address);
+    CHECK(own.has(address));
+  }
+  for (const char* address :
+       {"::2", "192.0.2.8", "198.51.100.1", "127.0.0.1", "0.0.0.0", "", "x"}) {
+    CAPTURE(address);
+    CHECK_FALSE(own.has(address));
+  }
+  OwnAddresses all({listener("::", 25)}, 25);
+  for (const char* address :
+       {"127.0.0.1", "127.9.9.9", "0.0.0.0", "::ffff:127.0.0.1", "0:0:0:0:0:0:0:1", "::"}) {
+    CAPTURE(address);
+    CHECK(all.has(address));
+  }
+}
 
 TEST_CASE("content feed") {
   std::string content;

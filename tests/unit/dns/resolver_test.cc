@@ -129,6 +129,34 @@ TEST_CASE("MX lookups, and the cache") {
   CHECK(f.server.questions == 4);
 }
 
+TEST_CASE("S15: equal questions under way are one") {
+  Fixture f;
+  f.server.put(MessageWriter("x.org", kMx).mx("x.org", 10, "a.x.org", 0));
+  int answered = 0;
+  for (const char* name : {"x.org", "X.ORG", "x.org", "y.org"})
+    f.resolver->lookup_mx(name, [&](const MxAnswer&) {
+      if (++answered == 4) f.loop.stop();
+    });
+  f.loop.run();
+  CHECK(answered == 4);
+  CHECK(f.server.questions == 2);
+  f.mx("x.org");
+  CHECK(f.server.questions == 3);
+}
+
+TEST_CASE("S15: one of those who asked the same may end the resolver") {
+  Fixture f;
+  int answered = 0;
+  for (int i = 0; i < 3; ++i)
+    f.resolver->lookup_mx("x.org", [&](const MxAnswer&) {
+      ++answered;
+      f.resolver.reset();
+      f.loop.stop();
+    });
+  f.loop.run();
+  CHECK(answered == 1);
+}
+
 TEST_CASE("a TTL of zero is not kept") {
   Fixture f;
   f.server.put(MessageWriter("x.org", kMx).mx("x.org", 10, "a.x.org", 0));
