@@ -17,6 +17,7 @@
 #include "postwain/checked_config.h"
 #include "postwain/client_options.h"
 #include "postwain/folders.h"
+#include "postwain/login_secret.h"
 #include "postwain/programs.h"
 #include "postwain/service_manager.h"
 #include "postwain/supervisor.h"
@@ -144,13 +145,18 @@ int run_command(const std::string& config_file) {
   if (Status bound = bind_patiently(listeners, config.listeners); !bound)
     return fail(kExitUnavailable, bound.error().text);
 
+  std::string login_secret;
+  if (auto kept = kept_login_secret(config.spool_dir))
+    login_secret = kept.take();
+  else
+    log::Line(log::Level::warning, "no_login_secret").kv("error", kept.error().text);
   if (Status done = keep_to_its_work(config, *identities); !done)
     return fail(kExitOsError, done.error().text);
 
   log_start(loaded, *identities, config_file);
   log_descriptor_limit(config);
   return supervise(Supervisor::Setup{std::move(loaded), identities.take(), std::move(listeners),
-                                     programs.take()},
+                                     programs.take(), std::move(login_secret)},
                    config_file);
 }
 

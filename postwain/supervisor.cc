@@ -146,6 +146,7 @@ Child::Recipe Supervisor::recipe(Kind kind) {
   config::Bundle bundle = bundle_for(kind, setup_.loaded);
   tickets_.advance(wall_now());
   if (kind == Kind::smtpd) bundle.files[daemon::kTicketSeedFile] = tickets_.text();
+  if (kind == Kind::smtpd) bundle.files[daemon::kLoginSecretFile] = setup_.login_secret;
   if (kind == Kind::qmgr) bundle.files[daemon::kPeerUsersFile] = daemon::encode(peer_users(who));
   return Child::Recipe{
       fmt::format("{}/{}", setup_.program_folder, name_of(kind)),

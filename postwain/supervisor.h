@@ -33,6 +33,7 @@ class Supervisor {
     Identities identities;
     ListenerSet listeners;
     std::string program_folder;  // where the other binaries are
+    std::string login_secret{};  // kept_login_secret(); empty: each smtpd has one of its own
   };
 
   // on_change: the processes are not the same any more (processes()). on_end: all are gone.

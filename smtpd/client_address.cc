@@ -45,4 +45,12 @@ std::string client_key(std::string_view plain) {
   return ipv6_text(bytes) + "/64";
 }
 
+std::string client_site(std::string_view plain) {
+  unsigned char bytes[16];
+  plain = plain.substr(0, plain.find('/'));
+  if (plain.find(':') == std::string_view::npos || !parse_ipv6(plain, bytes)) return {};
+  std::memset(bytes + 6, 0, 10);
+  return ipv6_text(bytes) + "/48";
+}
+
 }  // namespace postwain::smtpd

@@ -14,5 +14,8 @@ std::string address_literal(std::string_view plain);
 // Who counts as one client: an IPv4 address, or an IPv6 network of 64 bits, since that is what one
 // customer gets.
 std::string client_key(std::string_view plain);
+// The IPv6 network of 48 bits that the address, or its client_key, lies in: what one site gets, who
+// so has 65536 of those. Empty for IPv4.
+std::string client_site(std::string_view plain);
 
 }  // namespace postwain::smtpd

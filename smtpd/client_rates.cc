@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include "smtpd/client_address.h"
 #include "smtpd/connection_limits.h"
 
 namespace postwain::smtpd {
@@ -34,8 +35,12 @@ ClientRates::ClientRates(const config::Limits& limits, std::uint32_t workers)
 bool ClientRates::take(Counted& counted, const std::string& client, MonoTime now) const {
   if (client.empty() || counted.rate.count == 0) return true;
   std::string network = ipv4_network(client, ipv4_prefix_);
+  std::string site = client_site(client);
+  Rate of_site{counted.rate.count * kSiteFactor, counted.rate.period};
   if (!counted.table.has(network, 1, counted.rate, now)) return false;
+  if (!site.empty() && !counted.table.has(site, 1, of_site, now)) return false;
   counted.table.take(network, 1, counted.rate, now);
+  if (!site.empty()) counted.table.take(site, 1, of_site, now);
   return true;
 }
 

@@ -15,6 +15,8 @@ namespace postwain::smtpd {
 class ClientRates {
  public:
   static constexpr std::size_t kNetworksMax = 100'000;
+  // An IPv6 site (client_site) may do so many times what one of its networks may.
+  static constexpr std::uint32_t kSiteFactor = 4;
 
   ClientRates(const config::Limits& limits, std::uint32_t workers);
 

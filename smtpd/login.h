@@ -36,6 +36,8 @@ class Login {
   virtual ~Login() = default;
   // Each call is answered by one step, at once or later. The step may destroy the login.
   virtual void respond(std::optional<std::string> response) = 0;
+  // Whom the client says it is, as far as that is known between two steps; else empty.
+  virtual std::string account() const { return {}; }
 };
 
 class LoginBackend {

@@ -36,8 +36,8 @@ Server::Server(net::Loop& loop, daemon::Start& start)
       guard_(share_of(config_.auth.lockout_failures, config_.workers.smtpd),
              config_.auth.lockout_period),
       rates_(config_.limits, config_.workers.smtpd),
-      shared_{loop_,   config_, policy_, intake_, nullptr,
-              nullptr, &guard_, &rates_, nullptr, &counters_},
+      shared_{loop_,   config_, policy_, intake_,    nullptr,   nullptr,
+              &guard_, &rates_, nullptr, &counters_, &headers_, &accounts_},
       accept_anyway_(loop),
       sweeper_(loop) {
   sweeper_.repeat(kSweepEvery, [this] { sweep(); });
@@ -96,7 +96,8 @@ Status Server::open_resolver() {
 void Server::open_logins() {
   const config::Auth& auth = config_.auth;
   if (!auth.users_file.empty())
-    logins_ = std::make_unique<UsersLogin>(loop_, auth.users);
+    logins_ = std::make_unique<UsersLogin>(loop_, auth.users,
+                                           start_.loaded.bundle.files[daemon::kLoginSecretFile]);
   else if (!auth.dovecot_socket.empty())
     logins_ = std::make_unique<DovecotLogin>(loop_, auth.dovecot_socket);
   shared_.logins = logins_.get();
@@ -125,7 +126,10 @@ void Server::begin_accepting() {
         }));
 }
 
+// A client that is gone before its address was asked for is nobody, and nobody is served: no
+// address must not be taken for that of a Unix socket, which is trusted as this machine is.
 void Server::admit(const config::Listener& listener, net::Stream stream) {
+  if (listener.unix_path.empty() && stream.peer().host.empty()) return;
   if (listener.proxy_protocol) return receive_header(listener, std::move(stream));
   begin_session(listener, std::move(stream), nullptr);
 }
@@ -172,7 +176,7 @@ void Server::begin_session(const config::Listener& listener, net::Stream stream,
   std::string client = named ? proxied->address : plain_address(stream.peer().host);
   // Clients a proxy does not name would share one key and shut each other out.
   std::string key = proxied == nullptr || named ? client_key(client) : std::string();
-  switch (limits_.admit(key)) {
+  switch (limits_.admit(key, client_site(key))) {
     case ConnectionLimits::Verdict::admitted:
       break;
     case ConnectionLimits::Verdict::too_many:
@@ -184,7 +188,7 @@ void Server::begin_session(const config::Listener& listener, net::Stream stream,
   }
   bool exempt = (proxied == nullptr || named) && policy_.classify(client).trusted;
   if (auto refusal = exempt ? std::nullopt : rates_.connection(key, loop_.now())) {
-    limits_.release(key);
+    limits_.release(key, client_site(key));
     return turn_away(listener, std::move(stream), *refusal);
   }
   auto session = std::make_unique<Session>(shared_, listener, std::move(stream), proxied,
@@ -213,7 +217,7 @@ void Server::turn_away(const config::Listener& listener, net::Stream stream,
 void Server::session_over(Session& session) {
   auto found = sessions_.find(&session);
   PW_CHECK(found != sessions_.end());
-  limits_.release(session.client_key());
+  limits_.release(session.client_key(), client_site(session.client_key()));
   graveyard_.push_back(std::move(found->second));
   sessions_.erase(found);
   loop_.at_turn_end(this, [this] { bury(); });

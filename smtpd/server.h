@@ -64,6 +64,8 @@ class Server {
   std::unique_ptr<LoginBackend> logins_;
   LoginGuard guard_;
   ClientRates rates_;
+  HeaderBudget headers_;
+  AccountGuard accounts_;
   Counters counters_;
   MonoTime counts_told_{};
   Shared shared_;

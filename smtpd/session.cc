@@ -37,11 +37,13 @@ smtp::ServerOptions engine_options(const Shared& shared, const config::Listener&
   return options;
 }
 
-Client client_of(const Shared& shared, const net::Stream& stream, const Proxied* proxied) {
+Client client_of(const Shared& shared, const config::Listener& listener, const net::Stream& stream,
+                 const Proxied* proxied) {
   bool named = proxied != nullptr && !proxied->address.empty();
   Client client =
       shared.policy.classify(named ? proxied->address : plain_address(stream.peer().host));
-  if (proxied != nullptr && !named) client.trusted = false;
+  bool unknown = !named && listener.unix_path.empty() && stream.peer().host.empty();
+  if ((proxied != nullptr && !named) || unknown) client.trusted = false;
   return client;
 }
 
@@ -56,7 +58,7 @@ Session::Session(const Shared& shared, const config::Listener& listener, net::St
     : shared_(shared),
       listener_(listener),
       on_over_(std::move(on_over)),
-      client_(client_of(shared, stream, proxied)),
+      client_(client_of(shared, listener, stream, proxied)),
       client_key_(proxied != nullptr && proxied->address.empty()
                       ? std::string()
                       : smtpd::client_key(client_.address)),
@@ -167,8 +169,8 @@ void Session::finish(std::string_view why) {
   count_replies();
   log::Line(log::Level::debug, "disconnect").kv("client", client_.address).kv("reason", why);
   drop_transaction();
-  login_.reset();
   login_delay_.reset();
+  login_given_up();
   looks_.reset();
   if (probe_ != 0) shared_.intake.cancel_probe(probe_);
   channel_->close_after_flush();
@@ -253,7 +255,7 @@ bool Session::handle(smtp::Event& event) {
       on_xforward();
       return true;
     case smtp::EventKind::auth_over:
-      login_.reset();
+      login_given_up();
       return true;
     case smtp::EventKind::close:
       finish(event.why);
@@ -347,9 +349,16 @@ std::optional<mail::Reply> Session::check_header(bool ended) {
   std::string_view theirs = std::string_view(content_).substr(trace_size_);
   auto refusal = ended ? header_.finish(theirs) : header_.look(theirs);
   if (refusal || !header_.whole()) return refusal;
+  header_share_.reset();
   if (header_.tls_required_no() && handover_) handover_->set_tls_required_no();
   add_missing_fields();
   return refusal;
+}
+
+bool Session::header_has_room() {
+  if (shared_.headers == nullptr || header_.whole()) return true;
+  if (!header_share_) header_share_.emplace(*shared_.headers);
+  return header_share_->grow(content_.size(), !client_.may_relay());
 }
 
 void Session::add_missing_fields() {
@@ -361,7 +370,14 @@ void Session::add_missing_fields() {
 
 void Session::on_content() {
   if (!handover_) return;
-  if (auto refusal = check_header(false)) return engine_.refuse_content(*refusal);
+  auto refusal = check_header(false);
+  if (!refusal && !header_has_room())
+    refusal = mail::Reply{452, {4, 3, 1}, "Too many large header sections at once, try later"};
+  if (refusal) {
+    // The rest of the content may take its time; what came needs no room until then.
+    drop_content();
+    return engine_.refuse_content(*refusal);
+  }
   if (header_.whole()) handover_->grow(content_);
 }
 
@@ -396,10 +412,7 @@ void Session::handed_over(const mail::Reply& reply) {
       in_transaction_ = false;
       engine_.answer(reply.transient() || reply.permanent() ? reply : queue_unavailable());
     }
-    if (content_.capacity() > kIdleBuffer)
-      std::string().swap(content_);
-    else
-      content_.clear();
+    drop_content();
     patience_.enter(Patience::Phase::command, shared_.loop.now());
     if (draining_) engine_.shut_down(shutting_down(), "shutdown");
   }
@@ -425,11 +438,16 @@ void Session::drop_transaction() {
   in_transaction_ = false;
   handover_.reset();
   content_ended_ = false;
+  drop_content();
+  if (!over_) patience_.enter(Patience::Phase::command, shared_.loop.now());
+}
+
+void Session::drop_content() {
+  header_share_.reset();
   if (content_.capacity() > kIdleBuffer)
     std::string().swap(content_);
   else
     content_.clear();
-  if (!over_) patience_.enter(Patience::Phase::command, shared_.loop.now());
 }
 
 void Session::count(ipc::Counted what, std::uint64_t number) {

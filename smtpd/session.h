@@ -11,9 +11,11 @@
 #include "common/daemon/channel.h"
 #include "common/dns/client_looks.h"
 #include "common/smtp/server_engine.h"
+#include "smtpd/account_guard.h"
 #include "smtpd/client_rates.h"
 #include "smtpd/counters.h"
 #include "smtpd/handover.h"
+#include "smtpd/header_budget.h"
 #include "smtpd/header_check.h"
 #include "smtpd/intake.h"
 #include "smtpd/login.h"
@@ -35,6 +37,8 @@ struct Shared {
   ClientRates* rates = nullptr;       // null: no limits
   dns::Resolver* resolver = nullptr;  // null: nothing is asked of the DNS
   Counters* counters = nullptr;       // null: nobody counts
+  HeaderBudget* headers = nullptr;    // null: no bound for all together
+  AccountGuard* accounts = nullptr;   // null: guessing at one account is not slowed down
 };
 
 // What a proxy in front of us told of the client.
@@ -90,9 +94,15 @@ class Session final : private Handover::Owner {
   void on_auth();
   void look_at_certificate();
   void login_step(const LoginStep& step);
+  bool login_waits(const LoginStep& step);
+  void login_go_on(const LoginStep& step);
   void login_failed(const std::string& who);
+  void login_given_up();
+  void login_refused_for_now(const std::string& account);
   void drop_transaction();
   std::optional<mail::Reply> check_header(bool ended);
+  bool header_has_room();
+  void drop_content();
   void add_missing_fields();
 
   void handed_over(const mail::Reply& reply) override;
@@ -115,7 +125,9 @@ class Session final : private Handover::Owner {
 
   std::vector<std::string> certified_;     // whom the client's certificate makes it (EXTERNAL)
   std::unique_ptr<Login> login_;           // while a client logs in
-  std::optional<net::Timer> login_delay_;  // while it waits for its refusal
+  std::optional<net::Timer> login_delay_;  // while it waits for its answer
+  std::string login_asked_about_;          // an answer has left that depends on this account
+  bool login_waited_ = false;              // its turn (AccountGuard) has come
 
   smtp::ClientClaim forwarded_;              // XFORWARD
   std::unique_ptr<dns::ClientLooks> looks_;  // null: nothing is asked of the DNS
@@ -127,6 +139,7 @@ class Session final : private Handover::Owner {
   std::string content_;         // our Received field and what came behind it; shrinks as it streams
   std::size_t trace_size_ = 0;  // of our field
   HeaderCheck header_;
+  std::optional<HeaderBudget::Share> header_share_;  // while it has not ended
   std::optional<Handover> handover_;
   bool content_ended_ = false;   // qmgr's word is awaited
   bool in_transaction_ = false;  // id_ and sender_ are those of a transaction

@@ -4,6 +4,8 @@
 #include "smtpd/external_login.h"
 #include "smtpd/session.h"
 
+#include <utility>
+
 namespace postwain::smtpd {
 
 namespace {
@@ -46,6 +48,8 @@ void Session::on_auth() {
       return engine_.answer(
           {454, {4, 7, 0}, "Too many failed logins from your network, try later"});
     }
+    login_asked_about_.clear();
+    login_waited_ = false;
     LoginRequest request{engine_.auth_mechanism(), client_.address, engine_.tls(), {}};
     if (binds(request.mechanism)) request.bindings = bindings_of(*channel_);
     auto on_step = [this](const LoginStep& step) { login_step(step); };
@@ -62,7 +66,61 @@ void Session::on_auth() {
 
 // Comes from inside respond() or later. The login may be destroyed here.
 void Session::login_step(const LoginStep& step) {
-  if (over_) return;
+  if (!over_ && !login_waits(step)) login_go_on(step);
+}
+
+// Whether an answer that tells something of a password has to wait for its turn, because many
+// networks try this account. A challenge that comes first tells nothing of it yet.
+bool Session::login_waits(const LoginStep& step) {
+  bool verdict = step.kind == LoginStep::Kind::success || step.kind == LoginStep::Kind::failure;
+  std::string account = login_ ? login_->account() : std::string();
+  if (verdict && !step.text.empty()) account = step.text;
+  bool tells = verdict || (step.kind == LoginStep::Kind::challenge && !login_asked_about_.empty());
+  if (step.kind == LoginStep::Kind::challenge) login_asked_about_ = account;
+  if (shared_.accounts == nullptr || !tells || login_waited_ || account.empty()) return false;
+  login_waited_ = true;
+  auto wait = shared_.accounts->wait(account, login_network(client_.address), shared_.loop.now());
+  if (wait && *wait == Duration{}) return false;
+  if (!wait) {
+    login_refused_for_now(account);
+    return true;
+  }
+  login_delay_.emplace(shared_.loop);
+  login_delay_->start(*wait, [this, step] {
+    LoginStep kept = step;  // the timer, and this with it, may go
+    if (!over_) login_go_on(kept);
+  });
+  return true;
+}
+
+void Session::login_refused_for_now(const std::string& account) {
+  count(ipc::Counted::logins_locked);
+  log::Line(log::Level::info, "login_locked").kv("client", client_.address).kv("account", account);
+  login_.reset();
+  login_asked_about_.clear();
+  engine_.answer({454, {4, 7, 0}, "Too many failed logins to this account, try later"});
+  patience_.enter(Patience::Phase::command, shared_.loop.now());
+  pump();
+}
+
+// Cancelled, malformed, or the connection ended, behind an answer that depends on the account:
+// whoever does that may be asking who has one, and leaves a trace like other failures.
+void Session::login_given_up() {
+  login_.reset();
+  std::string account = std::exchange(login_asked_about_, {});
+  if (account.empty()) return;
+  count(ipc::Counted::logins_failed);
+  log::Line(log::Level::info, "login_failed")
+      .kv("client", client_.address)
+      .kv("account", account)
+      .kv("mechanism", engine_.auth_mechanism())
+      .kv("reason", "given up by the client");
+  if (shared_.guard != nullptr)
+    shared_.guard->failed(login_network(client_.address), shared_.loop.now());
+}
+
+void Session::login_go_on(const LoginStep& step) {
+  if (step.kind != LoginStep::Kind::challenge) login_asked_about_.clear();
   switch (step.kind) {
     case LoginStep::Kind::challenge:
       engine_.answer({334, {}, step.text});
@@ -70,6 +128,9 @@ void Session::login_step(const LoginStep& step) {
     case LoginStep::Kind::success:
       client_.account = step.text;
       count(ipc::Counted::logins);
+      if (shared_.accounts != nullptr)
+        shared_.accounts->succeeded(client_.account, login_network(client_.address),
+                                    shared_.loop.now());
       log::Line(log::Level::info, "login")
           .kv("client", client_.address)
           .kv("account", client_.account)
@@ -102,6 +163,8 @@ void Session::login_failed(const std::string& who) {
   login_.reset();
   if (shared_.guard != nullptr)
     shared_.guard->failed(login_network(client_.address), shared_.loop.now());
+  if (shared_.accounts != nullptr && !who.empty())
+    shared_.accounts->failed(who, shared_.loop.now());
   login_delay_.emplace(shared_.loop);
   login_delay_->start(shared_.config.auth.failure_delay, [this] {
     if (over_) return;

@@ -1,5 +1,10 @@
 #include "smtpd/users_login.h"
 
+#include <map>
+#include <utility>
+
+#include <fmt/format.h>
+
 #include "common/auth/password_hash.h"
 #include "common/base/text.h"
 #include "common/sasl/compare.h"
@@ -10,7 +15,6 @@ namespace postwain::smtpd {
 namespace {
 
 constexpr std::size_t kNonceOctets = 18;
-constexpr std::size_t kSaltOctets = 16;
 
 std::unique_ptr<sasl::Exchange> new_exchange(const LoginRequest& request) {
   if (request.mechanism == "PLAIN") return sasl::new_plain();
@@ -18,6 +22,20 @@ std::unique_ptr<sasl::Exchange> new_exchange(const LoginRequest& request) {
   return sasl::new_scram_sha256({&tls::digest(), base64_encode(tls::random_octets(kNonceOctets)),
                                  request.mechanism == "SCRAM-SHA-256-PLUS", request.tls,
                                  request.bindings});
+}
+
+// What a hash costs: method and parameters.
+std::string kind_of(const sasl::User& user) {
+  if (user.scheme == sasl::Scheme::plain) return {};
+  if (user.scheme == sasl::Scheme::scram) return "scram " + std::to_string(user.keys.iterations);
+  // "$6$salt$hash", "$6$rounds=9$salt$hash", "$2b$12$salthash", "$y$j9T$salt$hash"
+  const std::string& hash = user.secret;
+  if (hash.front() != '$') return "des";
+  std::size_t end = hash.find('$', 1);
+  if (end == std::string::npos) return hash;
+  std::string method = hash.substr(0, end);
+  bool has_rounds = (method != "$5" && method != "$6") || hash.compare(end, 8, "$rounds=") == 0;
+  return has_rounds ? hash.substr(0, hash.find('$', end + 1)) : method;
 }
 
 // Runs on the worker.
@@ -37,6 +55,15 @@ bool matches(const sasl::User& user, const std::string& password) {
   return false;
 }
 
+// The same; one hash of each kind, whichever of them is the user's.
+bool matches_among(const std::vector<sasl::User>& kinds, const sasl::User& user,
+                   const std::string& password) {
+  std::string own = kind_of(user);
+  for (const sasl::User& kind : kinds)
+    if (kind_of(kind) != own) (void)matches(kind, password);
+  return matches(user, password);
+}
+
 }  // namespace
 
 class UsersFileLogin final : public Login {
@@ -54,6 +81,7 @@ class UsersFileLogin final : public Login {
     if (response) text = *response;
     take(exchange_->respond(text));
   }
+  std::string account() const override { return exchange_->user(); }
 
  private:
   void take(const sasl::Step& step) {
@@ -88,26 +116,26 @@ class UsersFileLogin final : public Login {
   void check_password() {
     const sasl::User* user = backend_.find(exchange_->user());
     known_ = user != nullptr;
-    on_worker<bool>([user = known_ ? *user : backend_.nobody_,
-                     password = exchange_->password()] { return matches(user, password); },
-                    [this](bool good) { take(exchange_->approve(good && known_)); });
+    on_worker<bool>(
+        [kinds = backend_.kinds_, user = known_ ? *user : backend_.nobody_,
+         password = exchange_->password()] { return matches_among(*kinds, user, password); },
+        [this](bool good) { take(exchange_->approve(good && known_)); });
   }
 
   void find_keys() {
     const sasl::User* user = backend_.find(exchange_->user());
     known_ = user != nullptr && user->scheme != sasl::Scheme::crypt;
-    if (known_ && user->scheme == sasl::Scheme::scram) return take(exchange_->supply(user->keys));
-    // The same salt each time, as if it were stored; of a password nobody knows when there is none.
-    std::string salt = tls::digest().hmac_sha256(backend_.secret_, exchange_->user());
-    salt.resize(kSaltOctets);
-    std::string password = known_ ? user->secret : tls::random_octets(kSaltOctets);
+    bool stored = known_ && user->scheme == sasl::Scheme::scram;
+    sasl::ScramKeys keys = stored ? user->keys : backend_.invented_keys(exchange_->user());
+    if (!backend_.any_plain_) return take(exchange_->supply(keys));
+    bool plain = known_ && !stored;
     on_worker<sasl::ScramKeys>(
-        [salt, password] {
-          return sasl::scram_keys(tls::digest(),
-                                  tls::pbkdf2_sha256(password, salt, kScramIterations), salt,
-                                  kScramIterations);
+        [keys, plain, password = plain ? user->secret : std::string("nobody's")] {
+          std::string salted = tls::pbkdf2_sha256(password, keys.salt, keys.iterations);
+          auto made = sasl::scram_keys(tls::digest(), salted, keys.salt, keys.iterations);
+          return plain ? made : keys;
         },
-        [this](const sasl::ScramKeys& keys) { take(exchange_->supply(keys)); });
+        [this](const sasl::ScramKeys& found) { take(exchange_->supply(found)); });
   }
 
   // Last: the receiver may destroy this.
@@ -123,16 +151,52 @@ class UsersFileLogin final : public Login {
   bool known_ = false;
 };
 
-UsersLogin::UsersLogin(net::Loop& loop, const std::vector<sasl::User>& users)
-    : secret_(tls::random_octets(32)), worker_(loop, kHashJobsMax) {
+UsersLogin::UsersLogin(net::Loop& loop, const std::vector<sasl::User>& users, std::string secret)
+    : secret_(secret.empty() ? tls::random_octets(32) : std::move(secret)),
+      worker_(loop, kHashJobsMax) {
   nobody_.secret = tls::random_octets(kNonceOctets);
   for (const sasl::User& user : users) {
     users_.emplace(user.name, user);
-    // The costliest of the usual: then an unknown name is not told by a quick answer.
-    if (user.scheme == sasl::Scheme::crypt || nobody_.scheme == sasl::Scheme::plain) nobody_ = user;
+    any_plain_ = any_plain_ || user.scheme == sasl::Scheme::plain;
     // A client that sees SCRAM takes it, and with a crypt(3) hash it could not log in.
     if (user.scheme == sasl::Scheme::crypt) scram_ = false;
   }
+  learn_kinds(users);
+}
+
+void UsersLogin::learn_kinds(const std::vector<sasl::User>& users) {
+  std::map<std::string, const sasl::User*> kinds;
+  std::map<std::pair<std::uint32_t, std::size_t>, std::size_t> forms;
+  std::size_t most = 0;
+  for (const sasl::User& user : users) {
+    if (user.scheme == sasl::Scheme::plain) continue;
+    if (kinds.size() < kHashKindsMax) kinds.emplace(kind_of(user), &user);
+    if (user.scheme != sasl::Scheme::scram) continue;
+    std::size_t count = ++forms[{user.keys.iterations, user.keys.salt.size()}];
+    if (count <= most) continue;
+    most = count;
+    iterations_ = user.keys.iterations;
+    salt_size_ = user.keys.salt.size();
+  }
+  auto made = std::make_shared<std::vector<sasl::User>>();
+  for (const auto& [kind, user] : kinds) made->push_back(*user);
+  kinds_ = std::move(made);
+}
+
+// The same each time and in each process, and without the secret not to be told from chance.
+std::string UsersLogin::invented(std::string_view what, const std::string& name,
+                                 std::size_t size) const {
+  std::string out;
+  for (int block = 0; out.size() < size; ++block)
+    out += tls::digest().hmac_sha256(secret_, fmt::format("{} {} {}", what, block, name));
+  out.resize(size);
+  return out;
+}
+
+sasl::ScramKeys UsersLogin::invented_keys(const std::string& name) const {
+  constexpr std::size_t kKeySize = 32;
+  return {invented("salt", name, salt_size_), iterations_, invented("stored key", name, kKeySize),
+          invented("server key", name, kKeySize)};
 }
 
 const sasl::User* UsersLogin::find(const std::string& name) const {

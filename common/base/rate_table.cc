@@ -29,7 +29,7 @@ bool RateTable::has(const std::string& key, std::uint32_t amount, const Rate& ra
 void RateTable::take(const std::string& key, std::uint32_t amount, const Rate& rate, MonoTime now) {
   if (rate.count == 0) return;
   forget(now);
-  if (full_at_.size() >= keys_max_ && !full_at_.contains(key)) return;
+  if (full_at_.size() >= keys_max_ && !full_at_.contains(key)) make_room();
   FineTime& full_at = full_at_.try_emplace(key, now).first->second;
   full_at = std::max(full_at, FineTime(now)) + worth(amount, rate);
 }
@@ -37,6 +37,25 @@ void RateTable::take(const std::string& key, std::uint32_t amount, const Rate& r
 void RateTable::give_back(const std::string& key, std::uint32_t amount, const Rate& rate) {
   auto found = full_at_.find(key);
   if (rate.count != 0 && found != full_at_.end()) found->second -= worth(amount, rate);
+}
+
+// The one that owes least among a few, going round: who floods the table with new keys drives out
+// his own, and one that owes much stays.
+void RateTable::make_room() {
+  constexpr std::size_t kLookedAt = 16;
+  const std::string* least = nullptr;
+  FineTime full_at{};
+  std::size_t looked = 0;
+  for (std::size_t i = 0; i < full_at_.bucket_count() && looked < kLookedAt; ++i) {
+    next_look_ = (next_look_ + 1) % full_at_.bucket_count();
+    for (auto at = full_at_.begin(next_look_); at != full_at_.end(next_look_); ++at) {
+      ++looked;
+      if (least != nullptr && at->second >= full_at) continue;
+      least = &at->first;
+      full_at = at->second;
+    }
+  }
+  if (least != nullptr) full_at_.erase(std::string(*least));
 }
 
 void RateTable::forget(MonoTime now) {

@@ -3,7 +3,8 @@
 //
 // A bucket is kept as the time at which it will be full again, so the rate may differ from call to
 // call (another configuration, an exception for one key). Bounded: full buckets are forgotten once
-// a minute, and while keys_max others are known, a new key is not counted.
+// a minute, and while keys_max others are known, a new key takes the place of one of a few that is
+// nearest to being full, so a table that somebody has filled goes on counting.
 #pragma once
 
 #include <cstddef>
@@ -33,10 +34,12 @@ class RateTable {
  private:
   using FineTime = std::chrono::time_point<std::chrono::steady_clock, std::chrono::microseconds>;
   void forget(MonoTime now);
+  void make_room();
 
   std::size_t keys_max_;
   std::unordered_map<std::string, FineTime> full_at_;
   MonoTime next_forget_{};
+  std::size_t next_look_ = 0;  // where among the buckets of the map room was made last
 };
 
 }  // namespace postwain

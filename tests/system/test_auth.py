@@ -1,5 +1,6 @@
 """Accounts of a users file: who logs in may relay, and is named in Received; others get nowhere."""
 
+import os
 import re
 import subprocess
 import time
@@ -163,6 +164,57 @@ class Hashes(PostwainTestCase):
         self.assertRegex(check.stderr, re.escape(users) + r":2:5: ")
         self.assertRegex(check.stderr, re.escape(users) + r":3:5: unknown scheme 'MD5'")
         self.assertNotIn("topsecret", check.stderr)
+
+
+class WhoHasAnAccount(PostwainTestCase):
+    """S9, S19: no process, before or after a restart, tells who has an account."""
+
+    KEYS = ("W22ZaJ0SNY7soEsUEjb6gQ==,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,"
+            "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=")
+
+    def begin(self, **auth):
+        self.mta = self.prepare({"access": {"trusted_networks": []}, "workers": {"smtpd": 2}})
+        users = self.mta.folder.file("users", f"ann:{{SCRAM-SHA-256}}5000,{self.KEYS}\n")
+        self.mta.reconfigure({"auth": {"users_file": users, "failure_delay": "10ms", **auth},
+                              "listener": [{"address": f"127.0.0.1:{self.mta.port}", "auth": True,
+                                            "auth_without_tls": True}]})
+        self.mta.start()
+
+    def first_answer(self, name, end="*"):
+        """Salt and iterations as they are asked for."""
+        with SmtpClient(self.mta.port, source=STRANGER) as client:
+            code, text = client.command("AUTH SCRAM-SHA-256 " + b64(f"n,,n={name},r=abc"))
+            if code != 334:
+                return code
+            if end:
+                self.assertEqual(501, client.command(end)[0])
+            return unb64(text).decode().split(",", 1)[1]
+
+    def test_the_same_questions_from_every_process_and_after_a_restart(self):
+        self.begin()
+        names = ("ann", "nobody", "else")
+        asked = {name: {self.first_answer(name) for _ in range(12)} for name in names}
+        self.assertEqual([1, 1, 1], [len(asked[name]) for name in names], asked)
+        self.assertTrue(all(one.endswith("i=5000") for name in names for one in asked[name]), asked)
+        secret = self.mta.folder / "spool" / "login_secret"
+        self.assertEqual(0o600, os.stat(secret).st_mode & 0o777)
+        self.mta.stop()
+        self.mta.start()
+        for name in names:
+            self.assertEqual(asked[name], {self.first_answer(name)})
+
+    def test_an_exchange_that_is_given_up_leaves_a_trace_and_counts(self):
+        self.begin(lockout="8/day")
+        for name, end in (("ann", "*"), ("nobody", "*"), ("else", "no base64!"), ("ann", None)):
+            self.first_answer(name, end)
+        failed = wait_until(lambda: len(self.mta.events("login_failed")) == 4
+                            and self.mta.events("login_failed"), 10, self.mta.tail)
+        self.assertEqual(["ann", "nobody", "else", "ann"], [e["account"] for e in failed])
+        self.assertEqual({"given up by the client"}, {e["reason"] for e in failed})
+        for _ in range(20):
+            if self.first_answer("ann") == 454:
+                return
+        self.fail("never locked out")
 
 
 if __name__ == "__main__":

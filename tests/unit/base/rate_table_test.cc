@@ -52,7 +52,16 @@ TEST_CASE("the keys are bounded, and full buckets forgotten", "[rate]") {
   Rate rate{1, 1h};
   for (const char* key : {"a", "b", "c"}) table.take(key, 1, rate, kStart);
   CHECK(table.keys() == 2);
-  CHECK(table.has("c", 1, rate, kStart));
+  CHECK_FALSE(table.has("c", 1, rate, kStart));  // S19: a full table still counts
   table.take("c", 1, rate, kStart + 2h);
   CHECK(table.keys() == 1);
+}
+
+TEST_CASE("S19: who fills the table drives out his own keys, not those that owe much", "[rate]") {
+  RateTable table(64);
+  Rate rate{4, 1h};
+  table.take("guesser", 4, rate, kStart);
+  for (int i = 0; i < 10'000; ++i) table.take(std::to_string(i), 1, rate, kStart);
+  CHECK(table.keys() == 64);
+  CHECK_FALSE(table.has("guesser", 1, rate, kStart));
 }

@@ -80,3 +80,16 @@ TEST_CASE("EXTERNAL: one of the certificate's accounts, or the first", "[client]
   CHECK((steps[2].kind == LoginStep::Kind::success && steps[2].text == "b"));
   CHECK((steps[3].kind == LoginStep::Kind::failure && steps[3].text == "c"));
 }
+
+TEST_CASE("S8: the networks of an IPv6 site share a rate of four", "[client]") {
+  config::Limits limits;
+  limits.client_messages = {2, 1h};
+  ClientRates rates(limits, 1);
+  MonoTime now{24h};
+  auto send = [&](int network) {
+    return !rates.message("2001:db8:1:" + std::to_string(network) + "::/64", now);
+  };
+  for (int network = 0; network < 8; ++network) CHECK(send(network));
+  CHECK_FALSE(send(8));
+  CHECK_FALSE(rates.message("2001:db8:2::/64", now));
+}

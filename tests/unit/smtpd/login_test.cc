@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "common/base/text.h"
+#include "smtpd/account_guard.h"
 #include "smtpd/login_guard.h"
 #include "smtpd/trace_field.h"
 #include "smtpd/users_login.h"
@@ -59,7 +60,8 @@ struct Desk {
   std::unique_ptr<Login> login;
   std::vector<LoginStep> steps;
 
-  explicit Desk(const char* users) : backend(loop, sasl::parse_users(users).users) {}
+  explicit Desk(const char* users, const char* secret = "secret of all")
+      : backend(loop, sasl::parse_users(users).users, secret) {}
   LoginStep respond(std::optional<std::string> text) {
     std::size_t before = steps.size();
     login->respond(std::move(text));
@@ -124,4 +126,112 @@ TEST_CASE("a login that is given up while its hash is computed", "[login]") {
   desk.login.reset();
   CHECK(desk.plain("clear", "secret") == LoginStep::Kind::success);
   CHECK(desk.steps.size() == 1);
+}
+
+namespace {
+
+// Of two accounts with keys of 5000 iterations and salts of 12 octets, and one of another form.
+constexpr const char* kScramUsers =
+    "ann:{SCRAM-SHA-256}5000,MDEyMzQ1Njc4OWFi,"
+    "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=\n"
+    "bob:{SCRAM-SHA-256}5000,MDEyMzQ1Njc4OWFj,"
+    "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=\n"
+    "cid:{SCRAM-SHA-256}4096,W22ZaJ0SNY7soEsUEjb6gQ==,"
+    "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=\n";
+
+// What SCRAM's first answer says of salt and iterations, and whether it came without the worker.
+std::string asked_of(Desk& desk, const std::string& user, bool& at_once) {
+  desk.begin("SCRAM-SHA-256");
+  std::size_t before = desk.steps.size();
+  desk.login->respond("n,,n=" + user + ",r=abc");
+  at_once = desk.steps.size() > before;
+  if (!at_once) {
+    net::Timer timer(desk.loop);
+    timer.repeat(1ms, [&] {
+      if (desk.steps.size() > before) desk.loop.stop();
+    });
+    desk.loop.run();
+  }
+  REQUIRE(desk.steps.back().kind == LoginStep::Kind::challenge);
+  return desk.steps.back().text.substr(desk.steps.back().text.find(",s="));
+}
+
+}  // namespace
+
+TEST_CASE("S9: SCRAM tells no account by its salt, its iterations or the way its keys are made",
+          "[login]") {
+  Desk here(kScramUsers);
+  Desk there(kScramUsers);  // another process, or the same after a restart
+  Desk strange(kScramUsers, "another installation's");
+  bool at_once = false;
+  for (const char* user : {"ann", "nobody", "else"}) {
+    INFO(user);
+    std::string asked = asked_of(here, user, at_once);
+    CHECK(at_once);
+    CHECK(asked.size() == std::string(",s=MDEyMzQ1Njc4OWFi,i=5000").size());
+    CHECK(asked.substr(asked.size() - 7) == ",i=5000");
+    CHECK(asked_of(there, user, at_once) == asked);
+  }
+  CHECK(asked_of(here, "nobody", at_once) != asked_of(here, "else", at_once));
+  CHECK(asked_of(here, "nobody", at_once) != asked_of(strange, "nobody", at_once));
+  // Where the keys of one account have to be made, everybody's answer takes that work.
+  Desk mixed((kScramUsers + std::string("dan:{PLAIN}pw\n")).c_str());
+  for (const char* user : {"ann", "dan", "nobody"}) {
+    INFO(user);
+    std::string asked = asked_of(mixed, user, at_once);
+    CHECK_FALSE(at_once);
+    CHECK(asked.substr(asked.size() - 7) == ",i=5000");
+    CHECK(asked.size() == std::string(",s=MDEyMzQ1Njc4OWFi,i=5000").size());
+  }
+  CHECK(mixed.login->account() == "nobody");
+}
+
+TEST_CASE("S19: guessing at one account from many networks gets an answer now and then",
+          "[login]") {
+  AccountGuard guard;
+  MonoTime now{24h};
+  guard.succeeded("ann", "home", now);
+  int answers = 0;
+  int refused = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    auto wait = guard.wait("ann", "net " + std::to_string(i), now);
+    if (wait) {
+      ++answers;
+      CHECK(*wait <= AccountGuard::kWaitMax);
+      guard.failed("ann", now);
+    } else {
+      ++refused;
+    }
+  }
+  CHECK(answers < 30);
+  CHECK(refused == 10'000 - answers);
+  // He himself does not wait where he has been before, and nobody else has to.
+  CHECK(guard.wait("ann", "home", now) == Duration{});
+  CHECK(guard.wait("bob", "net 1", now) == Duration{});
+  // Within an hour of guessing as fast as it goes.
+  answers = 0;
+  for (int second = 0; second < 3600; ++second) {
+    now += 1s;
+    if (guard.wait("ann", "net", now)) {
+      ++answers;
+      guard.failed("ann", now);
+    }
+  }
+  CHECK(answers < 600);
+  // And it is forgiven.
+  now += 24h * 30;
+  CHECK(guard.wait("ann", "far away", now) == Duration{});
+}
+
+TEST_CASE("S19: the accounts that are remembered are bounded; the one under attack stays",
+          "[login]") {
+  AccountGuard guard;
+  MonoTime now{24h};
+  for (int i = 0; i < 20; ++i) guard.failed("ann", now);
+  for (std::size_t i = 0; i < 3 * AccountGuard::kAccountsMax; ++i) {
+    guard.failed(std::to_string(i), now);
+    if (i % 1000 == 0) (void)guard.wait("ann", "somewhere", now + 1h);
+  }
+  CHECK(guard.accounts() == AccountGuard::kAccountsMax);
+  CHECK(guard.wait("ann", "elsewhere", now + 61min) > Duration{});
 }

@@ -430,3 +430,43 @@ TEST_CASE("a client that never reads its replies is not obeyed for ever", "[sess
   bench.session->sweep(bench.loop.now() + bench.config.limits.command_timeout + 1s);
   CHECK(bench.session_over);
 }
+
+TEST_CASE("S8: header sections that do not end have one bound for all", "[session]") {
+  HeaderBudget budget;
+  {
+    HeaderBudget::Share one(budget);
+    CHECK(one.grow(HeaderBudget::kFree, true));
+    CHECK(budget.held() == 0);
+    CHECK(one.grow(HeaderBudget::kFree + 1000, true));
+    CHECK(one.grow(HeaderBudget::kFree + HeaderBudget::kStrangersMax, true));
+    HeaderBudget::Share two(budget);
+    CHECK_FALSE(two.grow(HeaderBudget::kFree + 1, true));
+    CHECK(two.grow(HeaderBudget::kFree + 1000, false));
+    CHECK(budget.held() == HeaderBudget::kStrangersMax + 1000);
+    one.clear();
+    CHECK(two.grow(HeaderBudget::kFree + HeaderBudget::kMax, false));
+    CHECK_FALSE(one.grow(HeaderBudget::kFree + 1, true));
+  }
+  CHECK(budget.held() == 0);
+
+  Bench bench;
+  bench.shared.headers = &budget;
+  HeaderBudget::Share others(budget);
+  REQUIRE(others.grow(HeaderBudget::kFree + HeaderBudget::kStrangersMax, true));
+  bench.begin_data();
+  std::string header;
+  for (int i = 0; i < 1000; ++i) header += "X: " + std::string(95, 'y') + "\r\n";
+  bench.say(header + "\r\nbody\r\n.\r\n");
+  bench.expect("452 4.3.1 Too many large header sections at once, try later\r\n");
+  // An ordinary one passes all the same.
+  bench.say("MAIL FROM:<a@b>\r\nRCPT TO:<u@any.test>\r\nDATA\r\n");
+  bench.expect("354 End data with <CR><LF>.<CR><LF>\r\n");
+  bench.say("Subject: x\r\n\r\nbody\r\n.\r\n");
+  bench.expect_queued();
+  others.clear();
+  bench.say("MAIL FROM:<a@b>\r\nRCPT TO:<u@any.test>\r\nDATA\r\n");
+  bench.expect("354 End data with <CR><LF>.<CR><LF>\r\n");
+  bench.say(header + "\r\nbody\r\n.\r\n");
+  bench.expect_queued();
+  CHECK(budget.held() == 0);
+}
