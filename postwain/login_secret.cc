@@ -16,7 +16,7 @@ namespace postwain::tool {
 
 namespace {
 
-constexpr std::size_t kOctets = 32;
+constexpr std::size_t kSecretOctets = 32;
 
 // Nothing: there is none that may be used. The folder belongs to qmgr, so whatever lies there under
 // this name is looked at as another's work.
@@ -26,8 +26,8 @@ std::string read_secret(const std::string& path) {
   if (!file || ::fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode) ||
       facts.st_uid != ::geteuid() || (facts.st_mode & 077U) != 0)
     return {};
-  auto text = read_small_fd(file.get(), 2 * kOctets + 1);
-  if (!text || text->size() != 2 * kOctets + 1 || text->back() != '\n') return {};
+  auto text = read_small_fd(file.get(), 2 * kSecretOctets + 1);
+  if (!text || text->size() != 2 * kSecretOctets + 1 || text->back() != '\n') return {};
   text->pop_back();
   bool digits = text->find_first_not_of("0123456789abcdef") == std::string::npos;
   return digits ? *text : std::string();
@@ -38,7 +38,7 @@ std::string read_secret(const std::string& path) {
 Result<std::string> kept_login_secret(const std::string& folder) {
   std::string path = folder + "/login_secret";
   if (std::string kept = read_secret(path); !kept.empty()) return kept;
-  std::string octets = tls::random_octets(kOctets);
+  std::string octets = tls::random_octets(kSecretOctets);
   std::string text;
   for (unsigned char c : octets) text += fmt::format("{:02x}", c);
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return system_error(path, errno);

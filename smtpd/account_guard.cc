@@ -17,8 +17,8 @@ AccountGuard::Entry& AccountGuard::entry(const std::string& account, MonoTime no
     return found;
   }
   seen_.splice(seen_.end(), seen_, found.place);
-  auto steps = static_cast<std::uint64_t>((now - found.forgiven_at) / kForgiveAfter);
-  found.failures -= static_cast<std::uint32_t>(std::min<std::uint64_t>(found.failures, steps));
+  std::int64_t steps = (now - found.forgiven_at) / kForgiveAfter;
+  found.failures -= static_cast<std::uint32_t>(std::min<std::int64_t>(found.failures, steps));
   found.forgiven_at = found.failures == 0 ? now : found.forgiven_at + steps * kForgiveAfter;
   return found;
 }

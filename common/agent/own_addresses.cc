@@ -11,7 +11,7 @@ namespace postwain::agent {
 namespace {
 
 // The one spelling that is compared; empty: no address.
-std::string plain(const std::string& address) {
+std::string one_spelling(const std::string& address) {
   unsigned char bytes[16] = {};
   char text[INET6_ADDRSTRLEN];
   constexpr unsigned char kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
@@ -36,12 +36,12 @@ OwnAddresses::OwnAddresses(const std::vector<config::Listener>& listeners,
     if (listener.port != smtp_port || listener.protocol != config::ListenerProtocol::smtp) continue;
     any_v4_ = any_v4_ || listener.host == "0.0.0.0" || listener.host == "::";
     any_v6_ = any_v6_ || listener.host == "::";
-    listened_.insert(plain(listener.host));
+    listened_.insert(one_spelling(listener.host));
   }
 }
 
 bool OwnAddresses::has(const std::string& spelled) {
-  const std::string address = plain(spelled);
+  const std::string address = one_spelling(spelled);
   if (address.empty()) return false;
   if (listened_.contains(address)) return true;
   bool v6 = address.find(':') != std::string::npos;

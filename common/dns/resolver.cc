@@ -59,7 +59,6 @@ struct Resolver::Parts {
   net::Timer timer;
   ares_channel channel = nullptr;
   bool closing = false;
-  std::shared_ptr<int> lives = std::make_shared<int>();  // for who calls out
   bool trust_ad = false;
   std::random_device random;  // query ids must not be guessed
   std::unordered_map<int, std::unique_ptr<net::FdWatcher>> watchers;
@@ -73,7 +72,6 @@ struct Resolver::Parts {
   void ask(const std::string& name, RecordType type, Done done);
   void send(std::unique_ptr<Question> question);
   void answered(std::unique_ptr<Question> question, int status, std::string_view message);
-  void tell(Question& question, const Answer& answer);
   void keep(const std::string& key, const Answer& answer);
   void arm_timer();
   void process(int read_fd, int write_fd);
@@ -153,17 +151,8 @@ void Resolver::Parts::answered(std::unique_ptr<Question> question, int status,
   keep(question->key, answer);
   auto at = under_way.find(question->key);
   if (at != under_way.end() && at->second == question.get()) under_way.erase(at);
-  tell(*question, answer);
-}
-
-// Any of them may end the resolver, and then the others are not told.
-void Resolver::Parts::tell(Question& question, const Answer& answer) {
-  std::weak_ptr<int> alive = lives;
-  question.done(answer);
-  for (Done& done : question.others) {
-    if (alive.expired()) return;
-    done(answer);
-  }
+  question->done(answer);
+  for (const Done& done : question->others) done(answer);
 }
 
 void Resolver::Parts::keep(const std::string& key, const Answer& answer) {

@@ -255,11 +255,12 @@ TEST_CASE("what a later version does is taken with a warning") {
       {"[access]\ntrusted_networks = [\"0.0.0.0/0\"]",
        "t.toml:3:21: 0.0.0.0/0 trusts everyone: this is an open relay"},
       // S23
-      {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\nauth = \"me:file:s\"\ntls = \"encrypt\"",
+      {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\nauth = \"me:command:/t\"\ntls = \"encrypt\"",
        "t.toml:6:7: tls = \"encrypt\" lets a server log us in that has not proven who it is; "
        "without "
        "it the level is verify"},
-      {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\nauth = \"me:file:s\"\nauth_without_tls = true",
+      {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\nauth = \"me:command:/t\"\nauth_without_tls = "
+       "true",
        "t.toml:6:20: auth_without_tls without tls lets a server log us in that has not proven who "
        "it is; without it the level is verify"},
       {"[limits]\nrecipients = 5",

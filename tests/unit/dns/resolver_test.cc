@@ -144,19 +144,6 @@ TEST_CASE("S15: equal questions under way are one") {
   CHECK(f.server.questions == 3);
 }
 
-TEST_CASE("S15: one of those who asked the same may end the resolver") {
-  Fixture f;
-  int answered = 0;
-  for (int i = 0; i < 3; ++i)
-    f.resolver->lookup_mx("x.org", [&](const MxAnswer&) {
-      ++answered;
-      f.resolver.reset();
-      f.loop.stop();
-    });
-  f.loop.run();
-  CHECK(answered == 1);
-}
-
 TEST_CASE("a TTL of zero is not kept") {
   Fixture f;
   f.server.put(MessageWriter("x.org", kMx).mx("x.org", 10, "a.x.org", 0));

@@ -258,7 +258,7 @@ TEST_CASE("S6: what an address becomes is an address, whatever tag a client give
        R"("robert+x> AUTH=<> RET=FULL ENVID="@inner.test)"},
       {R"("bob+\"a"@own.test)", R"("robert+\"a"@inner.test)"},
       {R"("bob+\\ > b"@own.test)", R"("robert+\\ > b"@inner.test)"},
-      {R"("bob+.x"@own.test)", R"("robert+.x"@inner.test)"},
+      {R"("bob+.x"@own.test)", "robert+.x@inner.test"},
       {R"("bob+..x"@own.test)", R"("robert+..x"@inner.test)"},
       {R"("bob+x"@old.test)", "robert+x@inner.test"},
       {"bob+x%victim.example@own.test", "robert+x%victim.example@inner.test"},

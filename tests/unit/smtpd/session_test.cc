@@ -145,6 +145,7 @@ struct Bench {
 
   Bench() {
     ::signal(SIGPIPE, SIG_IGN);
+    listener.unix_path = path + ".client";  // or a client without address is nobody
     log::setup("test", {.level = log::Level::error});
     until([&] { return intake->up(); });
   }
@@ -456,7 +457,9 @@ TEST_CASE("S8: header sections that do not end have one bound for all", "[sessio
   bench.begin_data();
   std::string header;
   for (int i = 0; i < 1000; ++i) header += "X: " + std::string(95, 'y') + "\r\n";
-  bench.say(header + "\r\nbody\r\n.\r\n");
+  bench.say(header);
+  bench.until([&, turns = 0]() mutable { return ++turns > 30; });
+  bench.say("\r\nbody\r\n.\r\n");
   bench.expect("452 4.3.1 Too many large header sections at once, try later\r\n");
   // An ordinary one passes all the same.
   bench.say("MAIL FROM:<a@b>\r\nRCPT TO:<u@any.test>\r\nDATA\r\n");
@@ -466,7 +469,9 @@ TEST_CASE("S8: header sections that do not end have one bound for all", "[sessio
   others.clear();
   bench.say("MAIL FROM:<a@b>\r\nRCPT TO:<u@any.test>\r\nDATA\r\n");
   bench.expect("354 End data with <CR><LF>.<CR><LF>\r\n");
-  bench.say(header + "\r\nbody\r\n.\r\n");
+  bench.say(header);
+  bench.until([&, turns = 0]() mutable { return ++turns > 30; });
+  bench.say("\r\nbody\r\n.\r\n");
   bench.expect_queued();
   CHECK(budget.held() == 0);
 }
