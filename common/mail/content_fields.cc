@@ -47,6 +47,43 @@ bool has_lone_line_end(std::string_view header) {
   return false;
 }
 
+std::string whole_line_ends(std::string_view text) {
+  std::string out;
+  out.reserve(text.size() + text.size() / 32);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (c != '\r' && c != '\n') {
+      out += c;
+      continue;
+    }
+    if (c == '\r' && i + 1 < text.size() && text[i + 1] == '\n') ++i;
+    out += "\r\n";
+  }
+  return out;
+}
+
+// From one line end to the next: nearly all octets are passed over by memchr.
+void LineEnds::take(std::string_view piece) {
+  if (lone_ || piece.empty()) return;
+  if (after_cr_) {
+    if (piece.front() != '\n') lone_ = true;
+    piece.remove_prefix(1);
+    after_cr_ = false;
+  }
+  while (!lone_ && !piece.empty()) {
+    std::size_t lf = piece.find('\n');
+    std::string_view line = piece.substr(0, lf);
+    std::size_t cr = line.find('\r');
+    if (lf == std::string_view::npos) {
+      after_cr_ = cr != std::string_view::npos && cr + 1 == line.size();
+      lone_ = cr != std::string_view::npos && !after_cr_;
+      return;
+    }
+    lone_ = cr == std::string_view::npos || cr + 1 != lf;
+    piece.remove_prefix(lf + 1);
+  }
+}
+
 std::size_t count_fields(std::string_view header, std::string_view name) {
   std::size_t count = 0;
   for_each_line(header, [&](std::string_view line) { count += is_field(line, name) ? 1 : 0; });

@@ -18,6 +18,18 @@ std::string field_value(std::string_view header, std::string_view name);
 // A CR or LF that is not part of a CRLF. In a header section, where everything is lines, no reader
 // agrees on what it means.
 bool has_lone_line_end(std::string_view header);
+// The same text with a CRLF in place of each lone CR or LF.
+std::string whole_line_ends(std::string_view text);
+// The same question of a text that comes in pieces, cut anywhere.
+class LineEnds {
+ public:
+  void take(std::string_view piece);
+  bool has_lone() const { return lone_ || after_cr_; }  // of the text so far, if it ends here
+
+ private:
+  bool after_cr_ = false;
+  bool lone_ = false;
+};
 
 // Whether it says "TLS-Required: No" (RFC 8689 4). A field that stands there more than once, or
 // says anything else, says nothing.

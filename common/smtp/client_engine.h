@@ -168,7 +168,8 @@ class ClientEngine {
     bool smtputf8 = false;  // MAIL says so
     // Where the peer takes no 8-bit content: content that is asked for goes through it …
     std::unique_ptr<mail::SevenBit> seven_bit{};
-    std::unique_ptr<std::string> converted{};  // … and this is what became of inlined content
+    // … and this is what became of inlined content; also of one with lone CR or LF.
+    std::unique_ptr<std::string> converted{};
     bool clean_end = false;  // the server has answered the end of data, its buffers are clear
   };
 
@@ -200,6 +201,7 @@ class ClientEngine {
   bool next_is_sent() const { return active_.size() > 1 && active_[1].step != Step::mail; }
   bool must_wait() const { return !peer_.pipelining && !expected_.empty(); }
   static void make_seven_bit(Active& a);
+  static void make_line_ends_whole(Active& a);
   void send_content(Active& a, std::string& out);
   void expect(Active& a, Command command, std::size_t recipient = 0);
   void say(std::string_view line, Command command);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "common/base/check.h"
+#include "common/mail/content_fields.h"
 #include "common/smtp/client_engine.h"
 
 namespace postwain::smtp {
@@ -57,6 +58,7 @@ void ClientEngine::add(Transaction transaction) {
   a.chunked =
       options_.use_chunking && peer_.chunking && a.transaction.inlined && !a.transaction.probe;
   if (needs_seven_bit(a.transaction, peer_)) make_seven_bit(a);
+  if (a.chunked) make_line_ends_whole(a);
   auto outcome = unfit_message(a.transaction, peer_);
   if (outcome) {
     settle_open(a, *outcome);
@@ -80,6 +82,18 @@ void ClientEngine::make_seven_bit(Active& a) {
   a.converted = std::make_unique<std::string>();
   a.seven_bit->convert(t.content, *a.converted);
   a.seven_bit->finish(*a.converted);
+  t.content = *a.converted;
+  t.size = a.converted->size();
+}
+
+// What BDAT carries reaches other servers as lines in the end: a lone CR or LF in it is as good for
+// smuggling as one behind DATA. Only what the peer is told to be BINARYMIME goes as it is.
+void ClientEngine::make_line_ends_whole(Active& a) {
+  Transaction& t = a.transaction;
+  bool binary = t.envelope->body == mail::BodyType::binary_mime && !t.converted;
+  if (binary || !mail::has_lone_line_end(t.content)) return;
+  auto whole = std::make_unique<std::string>(mail::whole_line_ends(t.content));
+  a.converted = std::move(whole);
   t.content = *a.converted;
   t.size = a.converted->size();
 }

@@ -136,3 +136,53 @@ TEST_CASE("the times of the stages add up, and the short ones stay unsaid") {
   CHECK(times.at(Stage::final_reply) == 4'294'967'295);  // the most it can say: 71 minutes
   CHECK(times.text() == "connect 3 final_reply 4294967");
 }
+
+TEST_CASE("S12: lone line ends are found and made whole, however the text is cut") {
+  struct {
+    std::string_view text;
+    bool lone;
+    std::string_view whole;
+  } rows[] = {
+      {"", false, ""},
+      {"a\r\nb\r\n", false, "a\r\nb\r\n"},
+      {"no end", false, "no end"},
+      {"\r\n\r\n", false, "\r\n\r\n"},
+      {"a\nb\r\n", true, "a\r\nb\r\n"},
+      {"a\rb\r\n", true, "a\r\nb\r\n"},
+      {"a\r", true, "a\r\n"},
+      {"\n", true, "\r\n"},
+      {"a\r\r\n", true, "a\r\n\r\n"},
+      {"a\r\n\n", true, "a\r\n\r\n"},
+      {"a\n\r\n", true, "a\r\n\r\n"},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.text);
+    CHECK(mail::has_lone_line_end(row.text) == row.lone);
+    CHECK(mail::whole_line_ends(row.text) == row.whole);
+    for (std::size_t first = 0; first <= row.text.size(); ++first)
+      for (std::size_t second = first; second <= row.text.size(); ++second) {
+        mail::LineEnds ends;
+        ends.take(row.text.substr(0, first));
+        ends.take(row.text.substr(first, second - first));
+        ends.take(row.text.substr(second));
+        CHECK(ends.has_lone() == row.lone);
+      }
+  }
+}
+
+TEST_CASE("S2: ids of others that lie far ahead do not decide what ours are like") {
+  WallTime now = from_unix_ms(1795923000000);
+  mail::QueueIdSource ids(0);
+  ids.pass(mail::QueueId{mail::QueueId::kLast}, now);
+  mail::QueueId first = ids.next(now);
+  CHECK(first.made_at() == now);
+  ids.pass(mail::QueueId::first_of(now + std::chrono::seconds(61)), now);
+  CHECK(ids.next(now).made_at() == now);
+  mail::QueueId near = mail::QueueId::first_of(now + std::chrono::seconds(59));
+  ids.pass(near, now);
+  CHECK(ids.next(now) > near);
+  CHECK(mail::QueueId::first_of(from_unix_ms(0)).value == 0);
+  CHECK(mail::QueueId::first_of(from_unix_ms(INT64_MAX)).value <= mail::QueueId::kLast);
+  CHECK(first.with_worker(mail::kDropWorker).worker() == mail::kDropWorker);
+  CHECK(first.with_worker(mail::kDropWorker).made_at() == now);
+}

@@ -244,6 +244,28 @@ TEST_CASE("replies out of place end the session") {
                                      "unusable deferred data destination 4.5.0"});
 }
 
+TEST_CASE("S12: BDAT carries CR and LF only as CRLF, unless it is BINARYMIME") {
+  const std::string chunking = "250-there\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-CHUNKING\r\n";
+  const std::string smuggling = "Subject: x\r\n\r\nhi\n.\nMAIL FROM:<boss@x>\rQUIT\r\n";
+  const std::string whole = "Subject: x\r\n\r\nhi\r\n.\r\nMAIL FROM:<boss@x>\r\nQUIT\r\n";
+  SECTION("text") {
+    auto client = ready_client(chunking + "250 8BITMIME\r\n", any_cuts());
+    client->give(Message("a@x.example", {"b@y.example"}, smuggling), 1);
+    CHECK(client->sent() == "MAIL FROM:<a@x.example> SIZE=" + std::to_string(whole.size()) +
+                                "\r\nRCPT TO:<b@y.example>\r\nBDAT " +
+                                std::to_string(whole.size()) + " LAST\r\n" + whole);
+  }
+  SECTION("binary") {
+    auto client = ready_client(chunking + "250 BINARYMIME\r\n", any_cuts());
+    Message message("a@x.example", {"b@y.example"}, smuggling);
+    message.envelope.body = mail::BodyType::binary_mime;
+    client->give(message, 1);
+    CHECK(client->sent().find("BODY=BINARYMIME") != std::string::npos);
+    CHECK(client->sent().find("BDAT " + std::to_string(smuggling.size()) + " LAST\r\n" +
+                              smuggling) != std::string::npos);
+  }
+}
+
 TEST_CASE("CHUNKING: envelope and content in one flight") {
   const std::string chunking = "250-there\r\n250-PIPELINING\r\n250 CHUNKING\r\n";
   const std::string head = "MAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\n";
