@@ -1,5 +1,7 @@
 #include "common/mail/queue_id.h"
 
+#include <algorithm>
+
 namespace postwain::mail {
 
 namespace {
@@ -32,9 +34,15 @@ std::optional<QueueId> QueueId::parse(std::string_view text) {
   return QueueId{value};
 }
 
-void QueueIdSource::pass(QueueId id) {
+QueueId QueueId::first_of(WallTime time) {
+  std::int64_t since = to_unix_ms(time) - kEpochMs;
+  constexpr std::int64_t kLastMs = static_cast<std::int64_t>(kLast >> 22);
+  return QueueId{static_cast<std::uint64_t>(std::clamp<std::int64_t>(since, 0, kLastMs)) << 22};
+}
+
+void QueueIdSource::pass(QueueId id, WallTime now) {
   std::uint64_t ms = id.value >> 22;
-  if (ms < last_ms_) return;
+  if (ms < last_ms_ || id.made_at() > now + kPassMax) return;
   last_ms_ = ms;
   counter_ = 0xFFFU;  // the next one is of the next millisecond
 }

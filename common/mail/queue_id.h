@@ -1,7 +1,8 @@
 // The queue id: 63 bits that never repeat, shown as 13 characters. Given by smtpd when it opens a
 // transaction, so that the Received field can carry it and a repeated submission of the same
 // transaction is recognised by the store. 41 bits milliseconds since 2020, 10 bits worker (given by
-// qmgr at hello), 12 bits counter.
+// qmgr at hello; 0 is qmgr itself), 12 bits counter. Ids of messages that local users submit are
+// given by qmgr; those of the drop folder have a worker of their own.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +15,19 @@
 
 namespace postwain::mail {
 
+constexpr std::uint16_t kLastWorker = 1022;  // of those that qmgr gives
+constexpr std::uint16_t kDropWorker = 1023;
+
 struct QueueId {
   std::uint64_t value = 0;
 
+  static constexpr std::uint64_t kLast = UINT64_MAX >> 1;  // the largest there is
+  static QueueId first_of(WallTime time);                  // the smallest id of that moment
   WallTime made_at() const;
+  std::uint16_t worker() const { return static_cast<std::uint16_t>(value >> 12 & 0x3FFU); }
+  QueueId with_worker(std::uint16_t worker) const {
+    return {(value & ~(std::uint64_t{0x3FF} << 12)) | static_cast<std::uint64_t>(worker) << 12};
+  }
   std::string text() const;  // Crockford base 32, e.g. "0CZW3PQ5G8S1T"
   static std::optional<QueueId> parse(std::string_view text);  // any letter case
   auto operator<=>(const QueueId&) const = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14
@@ -28,7 +38,10 @@ class QueueIdSource {
   explicit QueueIdSource(std::uint16_t worker) : worker_(worker & 0x3FFU) {}
   QueueId next(WallTime now);
   // Those to come are greater than this one, which somebody else made (perhaps by another clock).
-  void pass(QueueId id);
+  // One that lies more than kPassMax ahead is not passed: whoever made it must not decide what ids
+  // are like from now on.
+  void pass(QueueId id, WallTime now);
+  static constexpr Duration kPassMax = std::chrono::minutes(1);
 
  private:
   std::uint16_t worker_;
