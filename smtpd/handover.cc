@@ -13,6 +13,11 @@ namespace {
 // A write goes to another thread; smaller ones are not worth that.
 constexpr std::size_t kWriteAtLeast = 128U << 10;
 
+// Very many recipients with long addresses: 8 MiB of them. Sending the same again would not help.
+mail::Reply too_large_envelope() {
+  return {552, {5, 3, 4}, "Envelope too large for this system"};
+}
+
 mail::Reply queue_full() {
   return {452, {4, 3, 1}, "Mail system full, try again later"};
 }
@@ -55,9 +60,9 @@ void Handover::grow(std::string& content) {
 
 void Handover::open_stream() {
   if (!port_.up()) return conclude(queue_unavailable());
+  if (!port_.send(ipc::SubmitOpen{id_, envelope_, arrival_})) return conclude(too_large_envelope());
   streaming_ = true;
   port_.watch(id_, *this);
-  port_.send(ipc::SubmitOpen{id_, envelope_, arrival_});
 }
 
 void Handover::write_out(std::string& content) {
@@ -80,14 +85,15 @@ void Handover::finish(std::string& content) {
     return go_on();
   }
   if (!port_.up()) return conclude(queue_unavailable());
-  port_.watch(id_, *this);
-  ended_ = true;
   ipc::Submit message{
       id_,    port_.past_data(), std::move(envelope_), std::move(arrival_), !is_ascii(content),
       content};
-  port_.send(message);
+  bool sent = port_.send(message);
   envelope_ = std::move(message.envelope);
   arrival_ = std::move(message.arrival);
+  if (!sent) return conclude(too_large_envelope());
+  port_.watch(id_, *this);
+  ended_ = true;
 }
 
 void Handover::go_on() {

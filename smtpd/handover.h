@@ -23,8 +23,9 @@ class QmgrPort {
  public:
   virtual ~QmgrPort() = default;
   virtual bool up() const = 0;
-  virtual void send(const ipc::Submit& message) = 0;
-  virtual void send(const ipc::SubmitOpen& message) = 0;
+  // False: the envelope is too large for a frame between processes, and nothing was sent.
+  virtual bool send(const ipc::Submit& message) = 0;
+  virtual bool send(const ipc::SubmitOpen& message) = 0;
   virtual void send(const ipc::SubmitEnd& message) = 0;
   virtual void send(const ipc::SubmitAbort& message) = 0;
   // Appends to the file; the handover of that id hears how it went (written()).

@@ -23,8 +23,8 @@ class Intake final : public QmgrPort {
   mail::QueueId next_id(WallTime now);  // only while refusal() is nothing
 
   bool up() const override { return link_.up(); }
-  void send(const ipc::Submit& message) override { link_.send(message); }
-  void send(const ipc::SubmitOpen& message) override { link_.send(message); }
+  bool send(const ipc::Submit& message) override { return link_.try_send(message); }
+  bool send(const ipc::SubmitOpen& message) override { return link_.try_send(message); }
   void send(const ipc::SubmitEnd& message) override { link_.send(message); }
   void send(const ipc::SubmitAbort& message) override { link_.send(message); }
   void write(mail::QueueId id, std::shared_ptr<LentFile> file, std::string bytes) override;

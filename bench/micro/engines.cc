@@ -133,9 +133,10 @@ void there_and_back(benchmark::State& state, const Message& message) {
   std::string bytes;
   for (auto _ : state) {
     bytes.clear();
-    ipc::append_frame(bytes, message);
     ipc::Frame frame;
-    if (ipc::next_frame(bytes, frame) != ipc::FrameState::complete) state.SkipWithError("no frame");
+    if (!ipc::append_frame(bytes, message) ||
+        ipc::next_frame(bytes, frame) != ipc::FrameState::complete)
+      state.SkipWithError("no frame");
     Message back;
     if (!ipc::decode(frame.payload, back)) state.SkipWithError("not decoded");
     benchmark::DoNotOptimize(back);

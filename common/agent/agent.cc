@@ -258,7 +258,8 @@ void Agent::remember(const ipc::LateOutcomes& verdicts) {
     recent_.push_back({loop_.now(), {}});
   std::string& frames = recent_.back().late_outcomes;
   std::size_t before = frames.size();
-  ipc::append_frame(frames, verdicts);
+  // Not if it is too large for a frame, which qmgr has just been sent, too.
+  if (!ipc::append_frame(frames, verdicts)) return;
   recent_bytes_ += frames.size() - before;
 }
 

@@ -50,7 +50,17 @@ IpcConnection::~IpcConnection() {
 
 void IpcConnection::sent() {
   if (out_.size() >= kFlushAt) return flush();
-  loop_.at_turn_end(this, [this] { flush(); });
+  loop_.at_turn_end(this, [this] { turn_ended(); });
+}
+
+void IpcConnection::end_after_turn() {
+  ending_ = true;
+  loop_.at_turn_end(this, [this] { turn_ended(); });
+}
+
+void IpcConnection::turn_ended() {
+  flush();
+  if (std::exchange(ending_, false)) over("a message is too large for a frame");
 }
 
 void IpcConnection::flush() {

@@ -31,10 +31,19 @@ class IpcConnection {
   IpcConnection(const IpcConnection&) = delete;
   IpcConnection& operator=(const IpcConnection&) = delete;
 
+  // For messages whose size somebody else decides (the queue, an answer). False: larger than a
+  // frame may be; nothing is sent, and the connection goes on.
+  template <class Message>
+  [[nodiscard]] bool try_send(const Message& message) {
+    if (!ipc::append_frame(out_, message)) return false;
+    sent();
+    return true;
+  }
+  // For messages that are never too large for a frame. If one is all the same, the connection ends
+  // after this turn, since the other side would wait for it; on_closed tells.
   template <class Message>
   void send(const Message& message) {
-    ipc::append_frame(out_, message);
-    sent();
+    if (!try_send(message)) end_after_turn();
   }
   // Frames that ipc::append_frame has made.
   void send_frames(std::string_view frames) {
@@ -46,7 +55,7 @@ class IpcConnection {
   template <class Message>
   void send(Message message, UniqueFd descriptor) {
     message.file = mark_of(descriptor);
-    ipc::append_frame(out_, message);
+    if (!ipc::append_frame(out_, message)) return end_after_turn();
     flush_with(std::move(descriptor));
   }
   // For the frame that has this mark. Empty when the other side sent none, or when this process had
@@ -63,6 +72,8 @@ class IpcConnection {
 
  private:
   void sent();
+  void end_after_turn();
+  void turn_ended();
   void flush_with(UniqueFd descriptor);
   void emptied();
   void received(std::string_view bytes);
@@ -76,6 +87,7 @@ class IpcConnection {
   std::shared_ptr<Callbacks> callbacks_;  // shared only with a call that is running
   std::string in_;                        // the beginning of a frame that is not complete yet
   std::string out_;                       // frames of this turn
+  bool ending_ = false;                   // a frame was too large: nothing can go on
   struct Arrived {
     ipc::FileMark mark;
     UniqueFd descriptor;

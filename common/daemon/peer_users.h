@@ -1,11 +1,12 @@
-// Which user may come to qmgr in which role. The supervisor knows whom it starts, and puts it into
-// qmgr's bundle; qmgr asks no user database.
+// Which user may come to qmgr in which role, and what users are called. The supervisor knows whom
+// it starts, and puts it into qmgr's bundle; qmgr asks no user database.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "common/ipc/messages.h"
 
@@ -20,5 +21,19 @@ using PeerUsers = std::map<ipc::Role, std::uint32_t>;
 std::string encode(const PeerUsers& users);
 // Lines that cannot be read are left out: whoever they were meant for is not let in.
 PeerUsers decode_peer_users(std::string_view text);
+
+// The users of this machine by number, for whoever may not look into its files: what they submit is
+// put down under their names.
+inline constexpr const char* kLocalUsersFile = "@accounts";
+inline constexpr std::size_t kLocalUsersMax = 100'000;
+
+using LocalUsers = std::unordered_map<std::uint32_t, std::string>;
+
+// From the lines of passwd(5). Names that are none, or could be taken for something else in a
+// header field or a log, are left out; of several names of one number the first counts.
+LocalUsers local_users(std::string_view passwd);
+// One "uid name" a line.
+std::string encode(const LocalUsers& users);
+LocalUsers decode_local_users(std::string_view text);
 
 }  // namespace postwain::daemon

@@ -34,6 +34,12 @@ class QmgrLink {
     PW_CHECK(up_);
     connection_->send(message);
   }
+  // IpcConnection::try_send.
+  template <class Message>
+  [[nodiscard]] bool try_send(const Message& message) {
+    PW_CHECK(up_);
+    return connection_->try_send(message);
+  }
   void send_frames(std::string_view frames) {
     PW_CHECK(up_);
     connection_->send_frames(frames);

@@ -10,7 +10,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "common/base/time.h"
+#include "common/base/sane_time.h"
 
 namespace postwain::ipc {
 
@@ -106,7 +106,7 @@ void time_field(A& archive, T& value) {
   std::int64_t ms = 0;
   if constexpr (!A::kDecoding) ms = to_unix_ms(value);
   archive.number(ms);
-  if constexpr (A::kDecoding) value = from_unix_ms(ms);
+  if constexpr (A::kDecoding) value = sane_time(ms);
 }
 
 // An enum whose values are 0..last; anything else does not decode.

@@ -1,6 +1,5 @@
 #include "common/ipc/messages.h"
 
-#include "common/base/check.h"
 #include "common/ipc/codec.h"
 
 namespace postwain {
@@ -149,7 +148,7 @@ namespace ipc {
 
 PW_VISIT(Hello) {
   field(a, v.version);
-  enum_field(a, v.role, Role::reporter);
+  enum_field(a, v.role, Role::pickup);
   fields(a, v.pid, v.name);
 }
 PW_VISIT(Welcome) {
@@ -211,6 +210,9 @@ PW_VISIT(Lease) {
 }
 PW_VISIT(Restore) {
   fields(a, v.id, v.kind, v.held_for);
+}
+PW_VISIT(DropOwner) {
+  fields(a, v.id, v.uid);
 }
 PW_VISIT(ReceiverCounts) {
   field(a, v.sessions);
@@ -291,15 +293,20 @@ PW_VISIT(ConfigUpdate) {
 #undef PW_VISIT
 
 template <class Message>
-void append_frame(std::string& out, const Message& message) {
+bool append_frame(std::string& out, const Message& message) {
   std::size_t start = out.size();
   Encoder encoder(out);
   encoder.number(std::uint32_t{0});
   encoder.number(static_cast<std::uint16_t>(Message::kType));
   visit(encoder, message);
-  auto length = static_cast<std::uint32_t>(out.size() - start - sizeof(std::uint32_t));
-  PW_CHECK(length <= kFrameMax);
+  std::size_t size = out.size() - start - sizeof(std::uint32_t);
+  if (size > kFrameMax) {
+    out.resize(start);
+    return false;
+  }
+  auto length = static_cast<std::uint32_t>(size);
   std::memcpy(out.data() + start, &length, sizeof length);
+  return true;
 }
 
 template <class Message>
@@ -310,7 +317,7 @@ bool decode(std::string_view payload, Message& message) {
 }
 
 #define PW_MESSAGE(Type)                                 \
-  template void append_frame(std::string&, const Type&); \
+  template bool append_frame(std::string&, const Type&); \
   template bool decode(std::string_view, Type&); /* NOLINT(bugprone-macro-parentheses) */
 
 PW_MESSAGE(Hello)
@@ -322,6 +329,7 @@ PW_MESSAGE(SubmitEnd)
 PW_MESSAGE(SubmitFile)
 PW_MESSAGE(SubmitAbort)
 PW_MESSAGE(Restore)
+PW_MESSAGE(DropOwner)
 PW_MESSAGE(ReceiverCounts)
 PW_MESSAGE(SubmitResult)
 PW_MESSAGE(ChunksStored)
@@ -379,6 +387,8 @@ std::string_view name_of(Role role) {
       return "restore";
     case Role::reporter:
       return "reporter";
+    case Role::pickup:
+      return "pickup";
   }
   return "?";
 }

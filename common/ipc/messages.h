@@ -48,6 +48,7 @@ enum class FrameType : std::uint16_t {
   probe = 15,
   restore = 16,
   receiver_counts = 17,
+  drop_owner = 18,
   // qmgr to intake
   submit_result = 20,
   chunks_stored = 21,
@@ -82,6 +83,7 @@ enum class Role : std::uint8_t {
   tokens,    // is asked for tokens, and nothing else
   restore,   // puts messages of another queue into this one
   reporter,  // hears of TLS results, and submits reports
+  pickup,    // submits what others have left in the drop folder
 };
 std::string_view name_of(Role role);
 
@@ -110,7 +112,8 @@ struct Arrival {
 };
 
 // A whole transaction with small content in one frame. id repeats safely: the same id is stored
-// once.
+// once. To sendmail it is only a name for the transaction: the message gets its id from qmgr, which
+// stands in the text of the reply.
 struct Submit {
   static constexpr FrameType kType = FrameType::submit;
   mail::QueueId id;
@@ -162,6 +165,13 @@ struct Restore {
   mail::QueueId id;
   std::uint8_t kind = 0;  // qmgr::MessageKind
   std::string held_for;   // not empty: held, and why
+};
+
+// In front of a submission of that id, by pickup: whose file it was, as the kernel says.
+struct DropOwner {
+  static constexpr FrameType kType = FrameType::drop_owner;
+  mail::QueueId id;
+  std::uint32_t uid = 0;
 };
 
 // Of smtpd, every few seconds: what it has counted since the last time.
@@ -320,9 +330,11 @@ struct ConfigUpdate {
   std::string bundle;
 };
 
-// Appends one frame: u32 length of what follows, u16 type, message.
+// Appends one frame: u32 length of what follows, u16 type, message. False: the message does not fit
+// into a frame (kFrameMax), and `out` is as it was. What stands in the queue decides how large some
+// messages are, so this is never a bug that may end a process.
 template <class Message>
-void append_frame(std::string& out, const Message& message);
+[[nodiscard]] bool append_frame(std::string& out, const Message& message);
 
 // Decodes the payload (behind the type) of a frame; false when it is not exactly one such message.
 template <class Message>

@@ -192,7 +192,7 @@ TEST_CASE("notes on TLS are counted, told in pieces, and bounded") {
   for (auto piece = notes.take(); !piece.empty(); piece = notes.take()) {
     all += piece.size();
     std::string frame;
-    ipc::append_frame(frame, ipc::TlsResults{std::move(piece)});
+    REQUIRE(ipc::append_frame(frame, ipc::TlsResults{std::move(piece)}));
     CHECK(frame.size() < 512U << 10);
   }
   CHECK(all <= most);

@@ -80,6 +80,46 @@ TEST_CASE("frames pass in order, also when a frame is larger than a read") {
   CHECK(sizes == std::vector<std::size_t>{1, 3U << 20, 0, 65536});
 }
 
+TEST_CASE("S1: a message too large for a frame ends no process") {
+  net::Loop loop;
+  Pair pair(loop);
+  std::vector<std::uint64_t> seen;
+  std::string why;
+  IpcConnection receiver(
+      loop, std::move(pair.b),
+      IpcConnection::Callbacks{.on_frame =
+                                   [&](ipc::FrameType, std::string_view payload) {
+                                     ipc::SubmitAbort abort;
+                                     REQUIRE(ipc::decode(payload, abort));
+                                     seen.push_back(abort.id.value);
+                                     return true;
+                                   },
+                               .on_closed = [](const std::string&) {}});
+  IpcConnection sender(
+      loop, std::move(pair.a),
+      IpcConnection::Callbacks{.on_frame = [](ipc::FrameType, std::string_view) { return true; },
+                               .on_closed =
+                                   [&](const std::string& reason) {
+                                     why = reason;
+                                     loop.stop();
+                                   }});
+  std::string large(ipc::kFrameMax, 'x');
+  sender.send(ipc::SubmitAbort{mail::QueueId{1}});
+  // Whose size others decide: its sender goes on.
+  CHECK_FALSE(sender.try_send(ipc::SubmitChunk{mail::QueueId{2}, large}));
+  sender.send(ipc::SubmitAbort{mail::QueueId{3}});
+  settle(loop);
+  CHECK(seen == std::vector<std::uint64_t>{1, 3});
+  CHECK(why.empty());
+  // What should never be too large ends the connection, behind what was sent before.
+  sender.send(ipc::SubmitAbort{mail::QueueId{4}});
+  sender.send(ipc::SubmitChunk{mail::QueueId{5}, large});
+  loop.run();
+  CHECK(why == "a message is too large for a frame");
+  settle(loop);
+  CHECK(seen == std::vector<std::uint64_t>{1, 3, 4});
+}
+
 TEST_CASE("a malformed frame closes its connection and nothing else") {
   for (const std::string& bad :
        {std::string("\xff\xff\xff\xff\xff\xff", 6), std::string("\x03\0\0\0\x0a\0x", 7)}) {
@@ -222,7 +262,7 @@ TEST_CASE("open files that nobody wants are closed") {
                                                     .on_closed = [](const std::string&) {}});
     stranger.start({.on_data = [](std::string_view) {}});
     std::string frame;
-    ipc::append_frame(frame, ipc::SubmitAbort{mail::QueueId{1}});
+    REQUIRE(ipc::append_frame(frame, ipc::SubmitAbort{mail::QueueId{1}}));
     for (int i = 0; i < 100; ++i)
       stranger.write(frame, UniqueFd(::memfd_create("rubbish", MFD_CLOEXEC)));
     loop.run();

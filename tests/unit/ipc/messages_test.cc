@@ -61,7 +61,7 @@ Outcomes some_outcomes() {
 template <class Message>
 std::string payload_of(const Message& message) {
   std::string bytes;
-  append_frame(bytes, message);
+  REQUIRE(append_frame(bytes, message));
   Frame frame;
   REQUIRE(next_frame(bytes, frame) == FrameState::complete);
   REQUIRE(frame.type == Message::kType);
@@ -98,6 +98,7 @@ void torture(const Message& message) {
 TEST_CASE("messages survive coding and refuse every cut") {
   torture(ReceiverCounts{7, {1, 0, 99}});
   torture(Restore{mail::QueueId{7}, 2, "why"});
+  torture(DropOwner{mail::QueueId{7}, 1000});
   torture(Hello{kProtocolVersion, Role::lmtp_client, 42, "lmtp-client[0]"});
   Submit submit;
   submit.id = mail::QueueId{99};
@@ -149,7 +150,7 @@ TEST_CASE("values survive") {
 
 TEST_CASE("frames are cut at any split, a lying length is broken") {
   std::string bytes;
-  append_frame(bytes, SubmitAbort{mail::QueueId{1}});
+  REQUIRE(append_frame(bytes, SubmitAbort{mail::QueueId{1}}));
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     Frame frame;
     CHECK(next_frame(std::string_view(bytes).substr(0, size), frame) == FrameState::incomplete);
@@ -159,8 +160,29 @@ TEST_CASE("frames are cut at any split, a lying length is broken") {
   CHECK(next_frame(std::string("\x01\x00\x00\x00\x01\x00", 6), frame) == FrameState::broken);
 }
 
+TEST_CASE("S1: a message too large for a frame is refused, and what was there stays") {
+  std::string bytes;
+  REQUIRE(append_frame(bytes, SubmitAbort{mail::QueueId{1}}));
+  std::string before = bytes;
+  Lease lease = some_lease();
+  lease.recipients[0].recipient.address =
+      mail::Address::from_text("a@" + std::string(5'000'000, 'x'));
+  lease.hop.domain = std::string(5'000'000, 'x');
+  CHECK_FALSE(append_frame(bytes, lease));
+  CHECK(bytes == before);
+  // To the octet: the length counts the type, too.
+  ControlReply reply{1, true, 0, {}};
+  std::size_t rest = kFrameMax - payload_of(reply).size() - sizeof(std::uint16_t);
+  reply.json.assign(rest + 1, 'x');
+  CHECK_FALSE(append_frame(bytes, reply));
+  CHECK(bytes == before);
+  reply.json.pop_back();
+  CHECK(append_frame(bytes, reply));
+  CHECK(payload_of(reply).size() + sizeof(std::uint16_t) == kFrameMax);
+}
+
 TEST_CASE("every role says hello") {
-  for (int number = 0; number <= static_cast<int>(ipc::Role::restore); ++number) {
+  for (int number = 0; number <= static_cast<int>(ipc::Role::pickup); ++number) {
     auto role = static_cast<ipc::Role>(number);
     CAPTURE(number);
     CHECK(ipc::name_of(role) != "?");

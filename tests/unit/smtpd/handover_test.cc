@@ -26,11 +26,18 @@ struct Port final : QmgrPort {
   std::string buffer;
 
   bool up() const override { return is_up; }
-  void send(const ipc::Submit& m) override {
+  bool fits = true;  // into a frame
+
+  bool send(const ipc::Submit& m) override {
+    if (!fits) return false;
     log += 'S', content += m.content, told_past_data = m.past_data, eight_bit = m.eight_bit;
     CHECK(m.envelope.recipients.size() == 1);
+    return true;
   }
-  void send(const ipc::SubmitOpen&) override { log += 'O'; }
+  bool send(const ipc::SubmitOpen&) override {
+    if (fits) log += 'O';
+    return fits;
+  }
   // Done when the test says so.
   void write(mail::QueueId, std::shared_ptr<LentFile> file, std::string bytes) override {
     REQUIRE(file != nullptr);
@@ -94,6 +101,19 @@ TEST_CASE("small content goes in one frame", "[handover]") {
   bench.handover.reset();
   CHECK(bench.port.log == "S");
   CHECK(bench.port.past == 0);
+}
+
+TEST_CASE("S1: an envelope too large for a frame is refused, and the process goes on") {
+  auto size = GENERATE(std::size_t{10}, ipc::kInlineContentMax + 1);
+  Bench bench;
+  bench.port.fits = false;
+  std::string content(size, 'x');
+  bench.handover->finish(content);
+  CHECK(bench.owner.codes == std::vector<int>{552});
+  CHECK(bench.port.past == 0);
+  CHECK(bench.port.watched.empty());
+  bench.handover.reset();
+  CHECK(bench.port.log.empty());  // there is nothing to abort
 }
 
 TEST_CASE("large content goes into the file that is lent, under the window") {
