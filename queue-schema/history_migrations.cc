@@ -91,8 +91,14 @@ ALTER TABLE event ADD COLUMN also TEXT NOT NULL DEFAULT '';
 UPDATE schema_info SET oldest_compatible = 5;
 )sql";
 
+// A program of schema 5 works with it: it does not tell which user submitted a message.
+constexpr std::string_view kSubmitters = R"sql(
+ALTER TABLE message ADD COLUMN uid INTEGER NOT NULL DEFAULT -1;
+)sql";
+
 constexpr Migration kMigrations[] = {
-    {1, kInitial}, {2, kTlsWishes}, {3, kExpansions}, {4, kStageTimes}, {5, kPacked},
+    {1, kInitial},    {2, kTlsWishes}, {3, kExpansions},
+    {4, kStageTimes}, {5, kPacked},    {6, kSubmitters},
 };
 
 }  // namespace

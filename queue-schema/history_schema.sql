@@ -6,7 +6,7 @@
 -- Queue ids begin with their time, so the order of ids is the order of arrival, and old messages are found by id.
 
 PRAGMA application_id = 0x50577168;
-PRAGMA user_version = 5;
+PRAGMA user_version = 6;
 
 CREATE TABLE schema_info (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -31,7 +31,8 @@ CREATE TABLE message (
   tls_required_no INTEGER NOT NULL DEFAULT 0 CHECK (tls_required_no IN (0, 1)),
   part_of INTEGER NOT NULL DEFAULT 0,                                -- the id it was split off from
   given_sender TEXT NOT NULL DEFAULT '',                             -- by the client, where sender came of it
-  recipients BLOB NOT NULL DEFAULT x''                               -- with which it arrived (history_record.h)
+  recipients BLOB NOT NULL DEFAULT x'',                              -- with which it arrived (history_record.h)
+  uid INTEGER NOT NULL DEFAULT -1                                    -- the local user who submitted it, -1: none
 ) STRICT;
 
 -- Those that became known only by what happened to them.

@@ -6,7 +6,7 @@
 -- Times are milliseconds since 1970 UTC. Enumerations are the numbers of the C++ types named beside them.
 
 PRAGMA application_id = 0x50577171;
-PRAGMA user_version = 7;
+PRAGMA user_version = 8;
 
 -- The oldest schema number whose program may still work with this database.
 CREATE TABLE schema_info (
@@ -78,6 +78,25 @@ CREATE TABLE recipient (
   crashes INTEGER NOT NULL DEFAULT 0 CHECK (crashes >= 0),          -- agents in a row that died while they had it
   PRIMARY KEY (message_id, idx)
 ) STRICT, WITHOUT ROWID;
+
+-- The CHECKs above see a text up to its first NUL only. These count octets, and let no NUL in; what a former version
+-- let in stays as it is, so that it can be listed and cancelled.
+CREATE TRIGGER message_octets BEFORE INSERT ON message
+WHEN max(length(CAST(NEW.reverse_path AS BLOB)), length(CAST(NEW.envid AS BLOB)),
+         length(CAST(NEW.protocol AS BLOB)), length(CAST(NEW.client_address AS BLOB)),
+         length(CAST(NEW.client_name AS BLOB)), length(CAST(NEW.account AS BLOB))) > 1024
+  OR instr(CAST(NEW.reverse_path || NEW.envid || NEW.protocol || NEW.client_address ||
+                NEW.client_name || NEW.account AS BLOB), x'00') > 0
+BEGIN
+  SELECT RAISE(ABORT, 'a text of the message is too long or holds NUL');
+END;
+CREATE TRIGGER recipient_octets BEFORE INSERT ON recipient
+WHEN max(length(CAST(NEW.address AS BLOB)), length(CAST(NEW.orcpt AS BLOB))) > 1024
+  OR length(CAST(NEW.destination AS BLOB)) > 4096
+  OR instr(CAST(NEW.address || NEW.orcpt || NEW.destination AS BLOB), x'00') > 0
+BEGIN
+  SELECT RAISE(ABORT, 'a text of the recipient is too long or holds NUL');
+END;
 
 -- Due work of one destination in order. The literal state matters: with a bound parameter SQLite would not use it.
 CREATE INDEX recipient_due ON recipient (destination, next_attempt_at) WHERE state = 0;
