@@ -1,7 +1,10 @@
 #include "qmgr/content_files.h"
 
 #include <cerrno>
+#include <random>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "qmgr/failpoint.h"
 
@@ -9,10 +12,18 @@ namespace postwain::qmgr {
 
 namespace {
 
+constexpr std::string_view kPart = ".part";
+
 std::string parent_of(const std::string& path) {
   std::size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// 128 bits: nobody can name a file that is under way, nor make it first.
+std::string random_part() {
+  std::random_device random;
+  return fmt::format("{:08x}{:08x}{:08x}{:08x}{}", random(), random(), random(), random(), kPart);
 }
 
 }  // namespace
@@ -21,7 +32,19 @@ std::string parent_of(const std::string& path) {
 // each start, since a former one may have been cut between the two.
 Status ContentFolder::create() {
   if (Status s = disk_->make_folder(path_); !s && s.error().code != EEXIST) return s;
-  return disk_->sync_folder(parent_of(path_));
+  if (Status s = disk_->sync_folder(parent_of(path_)); !s) return s;
+  unnamed_ = try_unnamed();
+  return {};
+}
+
+// The whole way, to the name and away again: file systems can do half of it, and so do containers
+// without /proc.
+bool ContentFolder::try_unnamed() const {
+  auto file = disk_->create_unnamed(path_);
+  if (!file) return false;
+  std::string name = path_ + "/" + random_part();
+  bool named = (*file)->name_as(name).ok();
+  return named && disk_->unlink(name).ok();
 }
 
 Result<std::string> ContentFolder::read(mail::QueueId id, std::uint64_t offset,
@@ -59,7 +82,8 @@ Result<std::size_t> ContentFolder::sweep(
   std::vector<std::string> orphans;
   for (std::string& name : *names) {
     auto id = mail::QueueId::parse(name);
-    if (!id && !(name.size() > 5 && name.substr(name.size() - 5) == ".part")) continue;
+    bool part = name.size() > kPart.size() && name.substr(name.size() - kPart.size()) == kPart;
+    if (!id && !part) continue;
     if (id) {
       Result<bool> found = known(*id);
       if (!found) return found.error();
@@ -73,14 +97,21 @@ Result<std::size_t> ContentFolder::sweep(
 
 Result<ContentFile> ContentFile::create(const ContentFolder& folder, mail::QueueId id) {
   if (Status s = failpoint(Failpoint::content_create); !s) return s.error();
-  std::string name = folder.file_of(id);
-  Result<std::unique_ptr<OutputFile>> output = folder.disk().create(name + ".part");
+  std::string part = folder.takes_unnamed() ? std::string() : folder.path() + "/" + random_part();
+  Result<std::unique_ptr<OutputFile>> output =
+      part.empty() ? folder.disk().create_unnamed(folder.path()) : folder.disk().create(part);
   if (!output) return output.error();
-  return ContentFile(folder, std::move(name), output.take());
+  return ContentFile(folder, folder.file_of(id), std::move(part), output.take());
 }
 
 ContentFile::~ContentFile() {
-  if (output_) (void)folder_.disk().unlink(part());
+  if (output_ && !part_.empty()) (void)folder_.disk().unlink(part_);
+}
+
+// link, not rename: a file that is there already must not be replaced.
+Status ContentFile::give_name() {
+  if (part_.empty()) return output_->name_as(name_);
+  return folder_.disk().link(part_, name_);
 }
 
 Status ContentFile::append(std::string_view bytes) {
@@ -104,17 +135,18 @@ Status ContentFile::finish(std::uint64_t size) {
   if (Status s = failpoint(Failpoint::content_sync); !s) return s;
   if (Status s = output_->sync(); !s) return s;
   if (Status s = failpoint(Failpoint::content_link); !s) return s;
-  // link, not rename: a file that is there already must not be replaced. It is the same content
-  // submitted again, or somebody else's under a repeated id.
+  // What is there already is the same content submitted again, or somebody else's under a repeated
+  // id.
   existed_ = false;
-  if (Status linked = disk.link(part(), name_); !linked) {
+  if (Status linked = give_name(); !linked) {
     if (linked.error().code != EEXIST) return linked;
     Result<std::uint64_t> there = disk.size(name_);
     if (!there || *there != size) return linked;
     existed_ = true;
   }
   if (Status s = failpoint(Failpoint::content_unlink_part); !s) return s;
-  if (Status s = disk.unlink(part()); !s) return s;
+  if (!part_.empty())
+    if (Status s = disk.unlink(part_); !s) return s;
   std::unique_ptr<OutputFile> output = std::move(output_);
   if (Status s = output->close(); !s) return s;
   if (Status s = failpoint(Failpoint::content_sync_folder); !s) return s;

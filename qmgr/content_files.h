@@ -29,7 +29,9 @@ class ContentFolder {
   explicit ContentFolder(std::string path, FileSystem& disk = FileSystem::real())
       : path_(std::move(path)), disk_(&disk) {}
 
-  Status create();  // makes the folder if it is not there; its name is synced afterwards
+  // Makes the folder if it is not there; its name is synced afterwards. Finds out what it can do:
+  // before any copy of this object is made.
+  Status create();
   Result<std::string> read(mail::QueueId id, std::uint64_t offset, std::size_t length) const;
   // For reading, by another process too. Fails when it is not of that size.
   Result<UniqueFd> open(mail::QueueId id, std::uint64_t size) const;
@@ -42,13 +44,21 @@ class ContentFolder {
   std::string file_of(mail::QueueId id) const { return path_ + "/" + id.text(); }
   const std::string& path() const { return path_; }
   FileSystem& disk() const { return *disk_; }
+  // Files can be made here without a name (create() has tried it).
+  bool takes_unnamed() const { return unnamed_; }
 
  private:
+  bool try_unnamed() const;
+
   std::string path_;
   FileSystem* disk_ = &FileSystem::real();
+  bool unnamed_ = false;
 };
 
-// A content file being written. Destroying it before finish() removes what was written.
+// A content file being written. Until it is whole nobody else can find it: it has no name, or one
+// that is random and new, and so no other message's writer gets hold of it, whatever id he says.
+// Destroying it before finish() removes what was written; what a crash leaves is swept at the
+// start.
 class ContentFile {
  public:
   static Result<ContentFile> create(const ContentFolder& folder, mail::QueueId id);
@@ -65,12 +75,17 @@ class ContentFile {
   bool existed() const { return existed_; }
 
  private:
-  ContentFile(const ContentFolder& folder, std::string name, std::unique_ptr<OutputFile> output)
-      : folder_(folder), name_(std::move(name)), output_(std::move(output)) {}
-  std::string part() const { return name_ + ".part"; }
+  ContentFile(const ContentFolder& folder, std::string name, std::string part,
+              std::unique_ptr<OutputFile> output)
+      : folder_(folder),
+        name_(std::move(name)),
+        part_(std::move(part)),
+        output_(std::move(output)) {}
+  Status give_name();
 
   ContentFolder folder_;
   std::string name_;  // with folder
+  std::string part_;  // the name until then; empty: it has none
   std::unique_ptr<OutputFile> output_;
   bool existed_ = false;
 };

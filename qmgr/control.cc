@@ -238,8 +238,12 @@ void Control::reply(std::uint64_t peer, std::uint64_t request, std::string json,
                     int exit_code) {
   auto found = peers_.find(peer);
   if (found == peers_.end()) return;
-  found->second->send(
-      ipc::ControlReply{request, last, static_cast<std::uint8_t>(exit_code), std::move(json)});
+  ipc::ControlReply answer{request, last, static_cast<std::uint8_t>(exit_code), std::move(json)};
+  if (found->second->try_send(answer)) return;
+  // What lies in the queue decides how large an answer is.
+  answer.json = json_error("the answer is too large to be sent");
+  answer.exit_code = kExitUnavailable;
+  found->second->send(answer);
 }
 
 IsActive Control::is_active() {

@@ -64,7 +64,10 @@ class Control {
     std::string who = {};           // asks for it
     std::optional<std::vector<mail::QueueId>> only = {};
     ListCursor at = {};
-    mail::QueueId last;  // messages made later (notices) are not part of it
+    mail::QueueId last;  // of this leg
+    // Messages made later (notices) are not part of it. But ids that lie ahead, of a clock that was
+    // wrong, are found on a second leg: from beyond what is made meanwhile to the last id there is.
+    bool second_leg = false;
     Acted acted = {};
     mail::QueueId matched_last = {};  // a message may come in several slices: it counts once
     mail::QueueId changed_last = {};
@@ -105,6 +108,7 @@ class Control {
   void wait_for_attempts(const WalkPtr& walk, const StoredMessage& slice,
                          std::vector<std::uint32_t> busy, bool counted);
   void go_on(const WalkPtr& walk);
+  static bool begin_second_leg(Walk& walk);
   void end_walk(const WalkPtr& walk);
   void reply(std::uint64_t peer, std::uint64_t request, std::string json, bool last = true,
              int exit_code = 0);

@@ -110,7 +110,7 @@ void Control::next_page(const WalkPtr& walk) {
 void Control::page(const WalkPtr& walk, ListPage page) {
   if (peers_.count(walk->peer) == 0) return;  // nobody waits any more
   walk->at = page.next;
-  walk->done = page.end;
+  walk->done = page.end && !begin_second_leg(*walk);
   walk->page_done = false;
   for (StoredMessage& slice : page.slices) {
     if (std::optional<ShownState> wanted = walk->command.filter.state) {
@@ -130,6 +130,15 @@ void Control::page(const WalkPtr& walk, ListPage page) {
   }
   walk->page_done = true;
   if (walk->acting == 0) go_on(walk);
+}
+
+bool Control::begin_second_leg(Walk& walk) {
+  bool single = walk.only || walk.command.filter.id;
+  if (single || std::exchange(walk.second_leg, true)) return false;
+  walk.at = {};
+  walk.at.after = mail::QueueId::first_of(wall_now() + mail::QueueIdSource::kPassMax);
+  walk.last = mail::QueueId{mail::QueueId::kLast};
+  return true;
 }
 
 void Control::act_on(const WalkPtr& walk, const StoredMessage& slice) {

@@ -5,6 +5,7 @@
 #include "common/log/log.h"
 
 #include "qmgr/failpoint.h"
+#include "qmgr/gate.h"
 
 namespace postwain::qmgr {
 
@@ -43,7 +44,7 @@ Delivery::~Delivery() {
 }
 
 void Delivery::agent_connected(std::uint64_t peer, Pool pool, daemon::IpcConnection& connection) {
-  agents_.emplace(peer, Agent{pool, &connection, {}, {}, {}, false, {}});
+  agents_.emplace(peer, Agent{pool, &connection, {}, {}, {}, mono_now(), {}, false, {}});
   queue_.set_capacity(pool, agents(pool) * kLeasesPerAgent);
   look_at_pools();
 }
@@ -73,7 +74,10 @@ void Delivery::agent_lost(std::uint64_t peer) {
         mail::local_outcome(mail::Disposition::deferred, mail::Stage::local, mail::Blame::local,
                             {4, 3, 0}, "the delivery process ended in the middle of an attempt");
     lost.in_doubt = true;
-    for (std::uint32_t index : running.open) running.kept.push_back({index, lost, true});
+    for (std::uint32_t index : running.open) {
+      running.kept.push_back({index, lost, true});
+      queue_.lent_before().add(running.pick.job.id, index, agent.pool);
+    }
     if (!running.kept.empty()) queue_.settle(running.pick.job.id, std::move(running.kept));
     queue_.finished(running.pick, running.summary, running.reason);
   }
@@ -81,6 +85,7 @@ void Delivery::agent_lost(std::uint64_t peer) {
     if (done)
       done(mail::local_outcome(mail::Disposition::deferred, mail::Stage::local, mail::Blame::local,
                                {4, 3, 0}, "the delivery process ended"));
+  queue_.lent_before().lost(peer);
   for (const auto& [id, indices] : agent.still_running) queue_.unblock(id, indices);
   schedule();
 }
@@ -193,10 +198,22 @@ void Delivery::send_lease(Agent& agent, Pick pick) {
   for (std::uint32_t index : pick.job.recipients)
     lease.recipients.push_back({index, message.find(index)->recipient});
   (void)failpoint(Failpoint::lease_send);
-  agent.connection->send(lease);
+  if (!agent.connection->try_send(lease)) return cannot_lend(pick);
   Running running{std::move(pick), {}, {}, {}, {}};
   running.open = running.pick.job.recipients;
   agent.leases.emplace(lease.lease, std::move(running));
+}
+
+// What is queued must not be able to end us: it waits for an operator.
+void Delivery::cannot_lend(const Pick& pick) {
+  mail::Outcome outcome = mail::local_outcome(mail::Disposition::deferred, mail::Stage::local,
+                                              mail::Blame::message, {4, 3, 0}, kHeldTooLarge);
+  std::vector<Queue::IndexedOutcome> outcomes;
+  for (std::uint32_t index : pick.job.recipients)
+    outcomes.push_back({index, outcome, false, kHeldTooLarge});
+  queue_.settle(pick.job.id, std::move(outcomes));
+  queue_.finished(pick, {}, {});
+  schedule();
 }
 
 bool Delivery::frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload) {
@@ -205,7 +222,7 @@ bool Delivery::frame(std::uint64_t peer, ipc::FrameType type, std::string_view p
   if (type == ipc::FrameType::outcomes) return outcomes(found->second, payload);
   if (type == ipc::FrameType::content_request) return content_request(peer, found->second, payload);
   if (type == ipc::FrameType::token_request) return token_request(peer, payload);
-  if (type == ipc::FrameType::late_outcomes) return late_outcomes(found->second, payload);
+  if (type == ipc::FrameType::late_outcomes) return late_outcomes(peer, found->second, payload);
   return false;
 }
 
@@ -215,11 +232,19 @@ bool Delivery::outcomes(Agent& agent, std::string_view payload) {
   auto found = agent.leases.find(report.lease);
   if (found == agent.leases.end()) return probed(agent, report);
   Running& running = found->second;
+  // All of the frame is judged before any of it counts: what was taken from a frame that is refused
+  // would be settled by nobody.
+  std::vector<std::uint32_t> rest = running.open;
+  for (const ipc::RecipientOutcome& one : report.outcomes) {
+    auto open = std::find(rest.begin(), rest.end(), one.index);
+    if (open == rest.end()) return false;  // unknown, or a second outcome
+    rest.erase(open);
+  }
+  if (report.done && !rest.empty()) return false;
+  running.open = std::move(rest);
   std::vector<Queue::IndexedOutcome> now;
   for (ipc::RecipientOutcome& one : report.outcomes) {
-    auto open = std::find(running.open.begin(), running.open.end(), one.index);
-    if (open == running.open.end()) return false;  // unknown, or a second outcome
-    running.open.erase(open);
+    bound(one.outcome);
     running.summary.add(one.outcome);
     if (one.outcome.blame == mail::Blame::destination) {
       const mail::Reply& reply = one.outcome.reply;
@@ -231,7 +256,6 @@ bool Delivery::outcomes(Agent& agent, std::string_view payload) {
     list.push_back({one.index, std::move(one.outcome)});
   }
   if (report.done) {
-    if (!running.open.empty()) return false;
     for (Queue::IndexedOutcome& one : running.kept) now.push_back(std::move(one));
     running.kept.clear();
   }
@@ -258,7 +282,7 @@ bool Delivery::probe(const Routed& routed, const mail::Address& recipient, Probe
   lease.received_at = wall_now();
   lease.envelope.smtputf8 = recipient.is_utf8();
   lease.recipients.push_back({0, {recipient, {}, {}}});
-  agent->connection->send(lease);
+  if (!agent->connection->try_send(lease)) return false;
   agent->probes.emplace(lease.lease, std::move(done));
   return true;
 }
@@ -267,6 +291,7 @@ bool Delivery::probe(const Routed& routed, const mail::Address& recipient, Probe
 bool Delivery::probed(Agent& agent, ipc::Outcomes& report) {
   auto found = agent.probes.find(report.lease);
   if (found == agent.probes.end()) return false;
+  for (ipc::RecipientOutcome& one : report.outcomes) bound(one.outcome);
   if (!report.outcomes.empty() && found->second)
     std::exchange(found->second, nullptr)(report.outcomes.front().outcome);
   if (report.done) agent.probes.erase(report.lease);
@@ -292,26 +317,6 @@ bool Delivery::token_request(std::uint64_t peer, std::string_view payload) {
                  (token ? answer.token : answer.trouble) = token ? *token : token.error().text;
                  agent->second.connection->send(answer);
                });
-  return true;
-}
-
-bool Delivery::late_outcomes(Agent& agent, std::string_view payload) {
-  ipc::LateOutcomes late;
-  if (!ipc::decode(payload, late)) return false;
-  log::Line(log::Level::info, "late_outcomes")
-      .kv("id", late.id.text())
-      .kv("outcomes", late.outcomes.size())
-      .kv("still_running", late.still_running.size());
-  queue_.block(late.id, late.still_running);
-  if (late.still_running.empty())
-    agent.still_running.erase(late.id);
-  else
-    agent.still_running[late.id] = std::move(late.still_running);
-  if (late.outcomes.empty()) return true;
-  std::vector<Queue::IndexedOutcome> outcomes;
-  for (ipc::RecipientOutcome& one : late.outcomes)
-    outcomes.push_back({one.index, std::move(one.outcome)});
-  queue_.settle_late(late.id, std::move(outcomes));
   return true;
 }
 

@@ -29,6 +29,7 @@ constexpr std::size_t kLeasesPerAgent = 2000;
 constexpr std::size_t kAgentBacklog = 8U << 20;  // unsent bytes to one agent
 constexpr Duration kAgentsSettle = std::chrono::milliseconds(50);
 constexpr Duration kAgentsWait = std::chrono::seconds(2);
+constexpr std::size_t kEarlyFramesMax = 10'000;               // of one agent, while qmgr starts
 constexpr Duration kAloneWaitMax = std::chrono::seconds(30);  // for an agent to become idle
 
 class Delivery {
@@ -44,6 +45,8 @@ class Delivery {
   // False: not a valid frame of an agent.
   bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload);
   void agent_drained(std::uint64_t) { schedule(); }
+  // It is known now what a former qmgr had lent (lent_before.h).
+  void left_known();
 
   // Asks the next hop whether it would take this recipient; no message, no scheduling. False: no
   // agent has room. done is called once, later; not when qmgr ends before.
@@ -72,6 +75,8 @@ class Delivery {
     std::unordered_map<std::uint64_t, Running> leases;
     std::unordered_map<std::uint64_t, ProbeDone> probes;
     std::unordered_map<mail::QueueId, std::vector<std::uint32_t>> still_running;
+    MonoTime since{};
+    std::vector<std::string> early;  // late outcomes before it was known what had been lent
     // Gets nothing else: it is to have, or has, one message that agents died of (verdict.h).
     bool set_apart = false;
     MonoTime set_apart_at{};
@@ -84,9 +89,10 @@ class Delivery {
   Agent* agent_apart(Pool pool);
   void send_suspects();
   void send_lease(Agent& agent, Pick pick);
+  void cannot_lend(const Pick& pick);
   bool outcomes(Agent& agent, std::string_view payload);
   bool probed(Agent& agent, ipc::Outcomes& report);
-  bool late_outcomes(Agent& agent, std::string_view payload);
+  bool late_outcomes(std::uint64_t peer, Agent& agent, std::string_view payload);
   bool token_request(std::uint64_t peer, std::string_view payload);
   bool content_request(std::uint64_t peer, Agent& agent, std::string_view payload);
   void send_content(std::uint64_t peer, mail::QueueId id, const ipc::Content& content,

@@ -134,6 +134,7 @@ class Expander {
       NewMessage part;
       part.info = message_.info;
       part.message_id = message_.message_id;
+      part.uid = message_.uid;
       part.held_for = message_.held_for;
       part.recipients = std::move(group.recipients);
       if (first) {

@@ -36,6 +36,17 @@ class RealOutput final : public OutputFile {
     if (::fdatasync(fd_.get()) != 0) return system_error(path_ + ": sync", errno);
     return {};
   }
+  // By the descriptor, where the system lets us (Linux 6.10), else by its place in /proc.
+  Status name_as(const std::string& path) override {
+    if (::linkat(fd_.get(), "", AT_FDCWD, path.c_str(), AT_EMPTY_PATH) != 0) {
+      if (errno == EEXIST) return system_error(path, errno);
+      std::string place = "/proc/self/fd/" + std::to_string(fd_.get());
+      if (::linkat(AT_FDCWD, place.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0)
+        return system_error(path, errno);
+    }
+    path_ = path;
+    return sync();
+  }
   Status close() override {
     if (::close(fd_.release()) != 0) return system_error(path_ + ": close", errno);
     return {};
@@ -49,9 +60,17 @@ class RealOutput final : public OutputFile {
 class RealFileSystem final : public FileSystem {
  public:
   Result<std::unique_ptr<OutputFile>> create(const std::string& path) override {
-    UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+    UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!fd) return system_error(path, errno);
     return std::unique_ptr<OutputFile>(std::make_unique<RealOutput>(path, std::move(fd)));
+  }
+
+  Result<std::unique_ptr<OutputFile>> create_unnamed(const std::string& folder) override {
+    UniqueFd fd(::open(folder.c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600));
+    // A kernel that does not know it takes it for an attempt to write into a folder.
+    if (!fd) return system_error(folder, errno == EISDIR ? EOPNOTSUPP : errno);
+    return std::unique_ptr<OutputFile>(
+        std::make_unique<RealOutput>(folder + "/(unnamed)", std::move(fd)));
   }
 
   Result<std::string> read(const std::string& path, std::uint64_t offset,

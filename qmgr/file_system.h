@@ -16,7 +16,8 @@
 
 namespace postwain::qmgr {
 
-// A file being written from its beginning. Destroying it closes it.
+// A file being written from its beginning. Destroying it closes it; one that never got a name is
+// gone then.
 class OutputFile {
  public:
   virtual ~OutputFile() = default;
@@ -24,7 +25,10 @@ class OutputFile {
   // The same file for another process, to append to it; ours knows only its size and syncs it.
   virtual Result<UniqueFd> lend() = 0;
   virtual Result<std::uint64_t> size() = 0;
-  virtual Status sync() = 0;   // the bytes and the size, not the name
+  virtual Status sync() = 0;  // the bytes and the size, not the name
+  // Its name, for one that was made without. EEXIST: something has that name. The bytes are synced
+  // once more: a file system may keep nothing of what was synced before there was a name (btrfs).
+  virtual Status name_as(const std::string& path) = 0;
   virtual Status close() = 0;  // once; reports what was not reported before
 };
 
@@ -32,7 +36,11 @@ class FileSystem {
  public:
   virtual ~FileSystem() = default;
 
+  // A new file of that name; EEXIST.
   virtual Result<std::unique_ptr<OutputFile>> create(const std::string& path) = 0;
+  // A new file in that folder that has no name, so nobody can find it, before name_as. EOPNOTSUPP
+  // where the file system, or the system, cannot do so.
+  virtual Result<std::unique_ptr<OutputFile>> create_unnamed(const std::string& folder) = 0;
   // Fewer bytes at the end of the file.
   virtual Result<std::string> read(const std::string& path, std::uint64_t offset,
                                    std::size_t length) = 0;

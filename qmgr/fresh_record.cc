@@ -4,6 +4,8 @@
 
 #include "common/ipc/codec.h"
 
+#include "qmgr/gate.h"
+
 namespace postwain::qmgr {
 
 namespace {
@@ -32,6 +34,32 @@ void visit_info(A& a, Info& info) {
               info.arrival.account, info.size, info.eight_bit, info.in_file);
   ipc::enum_field(a, info.kind, MessageKind::double_bounce);
   ipc::enum_field(a, info.traffic_class, TrafficClass::bounce);
+}
+
+bool is_storable(const std::string& text, std::size_t octets) {
+  return text.size() <= octets && text.find('\0') == std::string::npos;
+}
+
+// What stood here before there was a gate (gate.h) and no table would take: it must not stand in
+// the way of the rest of its message. An address that is none leads nowhere.
+void mend(NewMessage& message) {
+  constexpr std::size_t kText = 1024;
+  constexpr std::size_t kDestination = 4096;
+  mail::Envelope& envelope = message.info.envelope;
+  if (!is_storable(envelope.reverse_path.text(), kText)) envelope.reverse_path = {};
+  if (!is_storable(envelope.envid, kText)) envelope.envid.clear();
+  ipc::Arrival& arrival = message.info.arrival;
+  for (std::string* text :
+       {&arrival.protocol, &arrival.client_address, &arrival.client_name, &arrival.account})
+    if (!is_storable(*text, kText)) *text = one_line(*text, kText);
+  for (NewRecipient& r : message.recipients) {
+    if (r.recipient.address.is_null() || !is_storable(r.recipient.address.text(), kText))
+      r.recipient.address = mail::Address("unreadable", "damaged.invalid");
+    if (r.destination.empty() || !is_storable(r.destination, kDestination))
+      r.destination = "mx:damaged.invalid";
+    if (!is_storable(r.recipient.orcpt, kText)) r.recipient.orcpt.clear();
+    if (r.recipient.notify.bits > 15) r.recipient.notify = {};
+  }
 }
 
 }  // namespace
@@ -93,6 +121,7 @@ std::optional<FreshRecord> decode_fresh(mail::QueueId id, std::string_view data)
     if (r.destination.empty() && i > 0) r.destination = out.message.recipients[i - 1].destination;
   }
   if (!a.ok()) return std::nullopt;
+  mend(out.message);
   out.content = data.substr(data.size() - a.left());
   return out;
 }

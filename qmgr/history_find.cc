@@ -1,6 +1,7 @@
 // Reading: which messages a query means, and their timelines.
 #include <algorithm>
 
+#include "common/base/sane_time.h"
 #include "common/base/text.h"
 
 #include "qmgr/history_store.h"
@@ -133,7 +134,7 @@ Result<std::optional<Timeline>> HistoryStore::timeline(std::int64_t id, std::str
     if (step == Use::Step::failed) return error(Sql::get_message);
     if (step == Use::Step::done) return std::optional<Timeline>();
     timeline.known = use.flag();
-    timeline.received_at = from_unix_ms(use.number());
+    timeline.received_at = sane_time(use.number());
     timeline.sender = use.text();
     timeline.message_id = use.text();
     timeline.protocol = use.text();
@@ -147,6 +148,7 @@ Result<std::optional<Timeline>> HistoryStore::timeline(std::int64_t id, std::str
     timeline.part_of = mail::QueueId{static_cast<std::uint64_t>(use.number())};
     timeline.given_sender = use.text();
     add_recipients(timeline, decode_recipients(use.view()), query);
+    timeline.uid = use.number();
   }
   if (Status s = read_recipients(timeline, query); !s) return s.error();
   if (Status s = read_events(timeline); !s) return s.error();
@@ -200,12 +202,12 @@ Status HistoryStore::read_events(Timeline& timeline) {
   while ((step = use.step()) == Use::Step::row) {
     std::vector<std::uint32_t> whom{static_cast<std::uint32_t>(use.number())};
     TimelineEvent event;
-    event.at = from_unix_ms(use.number());
+    event.at = sane_time(use.number());
     event.kind = static_cast<HistoryKind>(use.number());
     event.stage = static_cast<mail::Stage>(use.number());
     event.in_doubt = use.flag();
-    event.began_at = from_unix_ms(use.number());
-    event.next_attempt_at = from_unix_ms(use.number());
+    event.began_at = sane_time(use.number());
+    event.next_attempt_at = sane_time(use.number());
     event.other = mail::QueueId{static_cast<std::uint64_t>(use.number())};
     event.host = use.text();
     event.address = use.text();

@@ -47,8 +47,8 @@ std::string_view HistoryStore::text_of(Sql which) {
       return "INSERT OR REPLACE INTO message (id, known, received_at, sender, message_id, "
              "protocol, "
              "client_address, client_name, account, size, kind, require_tls, tls_required_no, "
-             "part_of, given_sender, recipients) "
-             "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)";
+             "part_of, given_sender, recipients, uid) "
+             "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)";
     case Sql::put_known_message:
       return "INSERT OR IGNORE INTO message (id, known, received_at, sender, message_id, protocol, "
              "client_address, client_name, account, size, kind) "
@@ -78,7 +78,7 @@ std::string_view HistoryStore::text_of(Sql which) {
     case Sql::get_message:
       return "SELECT known, received_at, sender, message_id, protocol, client_address, "
              "client_name, account, size, kind, require_tls, tls_required_no, part_of, "
-             "given_sender, recipients "
+             "given_sender, recipients, uid "
              "FROM message WHERE id = ?1";
     case Sql::get_recipients:
       return "SELECT idx, address, destination, given FROM recipient WHERE message_id = ?1 "

@@ -74,6 +74,7 @@ void append_record(std::string& out, const NewMessage& message, std::string_view
   a.bytes(info.arrival.client_address);
   a.bytes(cut(info.arrival.client_name));
   a.bytes(info.arrival.account);
+  a.number(message.uid ? std::int64_t{*message.uid} : kNoUid);
   ipc::fields(a, info.envelope.require_tls, info.envelope.tls_required_no);
   a.number(static_cast<std::uint32_t>(message.recipients.size()));
   for (const NewRecipient& r : message.recipients) {
@@ -186,8 +187,8 @@ RecordReader::Kind RecordReader::next(ArrivalRecord& arrival, EventRecord& event
     ipc::fields(a, arrival.id.value, arrival.part_of.value, arrival.received_at, arrival.size);
     ipc::enum_field(a, arrival.kind, MessageKind::double_bounce);
     ipc::fields(a, arrival.sender, arrival.given_sender, arrival.message_id, arrival.protocol,
-                arrival.client_address, arrival.client_name, arrival.account, arrival.require_tls,
-                arrival.tls_required_no, count);
+                arrival.client_address, arrival.client_name, arrival.account, arrival.uid,
+                arrival.require_tls, arrival.tls_required_no, count);
     arrival.recipients.resize(std::min<std::size_t>(count, a.left()));
     for (ArrivalRecord::To& to : arrival.recipients)
       ipc::fields(a, to.address, to.destination, to.given);

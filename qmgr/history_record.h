@@ -37,6 +37,9 @@ enum class HistoryKind : std::uint8_t {
 constexpr HistoryKind kLastHistoryKind = HistoryKind::dropped;
 std::string_view name_of(HistoryKind kind);
 
+// In place of the user's number: it was no user of this machine who submitted it, or nobody knows.
+constexpr std::int64_t kNoUid = -1;
+
 // The views point to the caller's values, or into the buffer that was decoded.
 struct ArrivalRecord {
   struct To {
@@ -56,6 +59,7 @@ struct ArrivalRecord {
   std::string_view client_address;
   std::string_view client_name;
   std::string_view account;
+  std::int64_t uid = kNoUid;
   bool require_tls = false;
   bool tls_required_no = false;
   std::vector<To> recipients;

@@ -71,6 +71,7 @@ struct Timeline {
   std::string client_address;
   std::string client_name;
   std::string account;
+  std::int64_t uid = kNoUid;  // of the user of this machine who submitted it
   std::uint64_t size = 0;
   MessageKind kind = MessageKind::mail;
   bool require_tls = false;  // RFC 8689, as in mail::Envelope

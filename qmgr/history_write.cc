@@ -100,7 +100,7 @@ Status HistoryStore::write_arrival(const ArrivalRecord& r) {
     use.number(static_cast<std::int64_t>(r.size)).number(static_cast<int>(r.kind));
     use.flag(r.require_tls).flag(r.tls_required_no).number(number_of(r.part_of));
     encode_recipients(recipients_, r.recipients);
-    use.text(r.given_sender).blob(recipients_);
+    use.text(r.given_sender).blob(recipients_).number(r.uid);
     if (!use.done()) return error(Sql::put_message);
   }
   ++segment_messages_;

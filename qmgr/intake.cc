@@ -1,8 +1,8 @@
 #include "qmgr/intake.h"
 
-#include <cerrno>
-
+#include "common/base/text.h"
 #include "common/log/log.h"
+#include "common/mail/content_fields.h"
 
 namespace postwain::qmgr {
 
@@ -25,17 +25,16 @@ mail::Reply reply_for(AcceptEnd end, mail::QueueId id) {
   return {451, {4, 3, 0}, "Queue file write error, try again later"};
 }
 
-mail::Reply reply_for(const Error& error) {
-  if (error.code == ENOSPC || error.code == EDQUOT) return reply_for(AcceptEnd::full, {});
-  return reply_for(AcceptEnd::failed, {});
-}
-
-void log_not_stored(mail::QueueId id, const Error& error) {
-  log::Line(log::Level::error, "content_not_stored").kv("id", id.text()).kv("error", error.text);
-}
-
 bool is_sane(const mail::Envelope& envelope) {
-  return !envelope.recipients.empty() && envelope.recipients.size() <= kEnvelopeRecipientsMax;
+  return envelope.recipients.size() <= kEnvelopeRecipientsMax;
+}
+
+GateRules rules_of(const config::Config& config) {
+  return {config.hostname, config.limits.recipients, config.limits.message_size};
+}
+
+mail::Reply id_in_use() {
+  return {451, {4, 3, 0}, "The queue id is in use, try again later"};
 }
 
 // Takes the recipients out of the envelope.
@@ -50,11 +49,26 @@ void fill(NewMessage& message, mail::QueueId id, mail::Envelope envelope, ipc::A
 
 }  // namespace
 
-void Intake::peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, ipc::Role role) {
+Intake::Intake(Queue& queue, Probes& probes, const config::Config& config, daemon::LocalUsers users)
+    : queue_(queue),
+      probes_(probes),
+      limits_(config.auth),
+      rules_(rules_of(config)),
+      users_(std::move(users)) {}
+
+void Intake::configure(const config::Config& config, daemon::LocalUsers users) {
+  limits_.configure(config.auth);
+  rules_ = rules_of(config);
+  users_ = std::move(users);
+}
+
+void Intake::peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, ipc::Role role,
+                            std::uint32_t uid) {
   Peer& entry = peers_[peer];
   entry.connection = &connection;
+  entry.role = role;
+  entry.uid = uid;
   entry.counts = role == ipc::Role::smtpd;
-  entry.may_restore = role == ipc::Role::restore;
   connection.send(admission_);
 }
 
@@ -62,7 +76,7 @@ void Intake::peer_lost(std::uint64_t peer) {
   auto found = peers_.find(peer);
   if (found == peers_.end()) return;
   for (auto& [id, transaction] : found->second.transactions)
-    if (!transaction.ending) drop(id, std::move(transaction.upload));
+    if (!transaction.ending) drop(transaction);
   note_past_data(found->second, 0);
   peers_.erase(found);
   count_sessions();
@@ -91,22 +105,71 @@ bool Intake::frame(std::uint64_t number, ipc::FrameType type, std::string_view p
   if (type == ipc::FrameType::submit_abort) return abort(peer, payload);
   if (type == ipc::FrameType::receiver_counts) return counts(peer, payload);
   if (type == ipc::FrameType::restore) return restore(peer, payload);
+  if (type == ipc::FrameType::drop_owner) return drop_owner(peer, payload);
   if (type == ipc::FrameType::probe) return probe(number, peer, payload);
   return false;
+}
+
+// Of pickup's messages the owner of the file counts.
+std::optional<Carrier> Intake::carrier_of(Peer& peer, mail::QueueId id) {
+  Carrier carrier{peer.role, peer.uid, {}};
+  if (peer.role == ipc::Role::pickup) {
+    if (!peer.owner || peer.owner->id != id) return std::nullopt;
+    carrier.uid = peer.owner->uid;
+    peer.owner.reset();
+  }
+  auto user = users_.find(carrier.uid);
+  if (user != users_.end()) carrier.user = user->second;
+  return carrier;
+}
+
+std::optional<mail::Reply> Intake::refusal_for(const Carrier& carrier, NewMessage& message) {
+  if (!admission_.accepting) return admission_.refusal;
+  auto next_id = [this] { return queue_.next_id(); };
+  return judge(carrier, rules_, wall_now(), next_id, message);
+}
+
+void Intake::refuse(std::uint64_t number, mail::QueueId id, const Carrier& carrier,
+                    const mail::Reply& reply) {
+  MonoTime now = mono_now();
+  if (now - refusals_since_ > std::chrono::seconds(1)) {
+    if (refusals_ > kRefusalsLogged)
+      log::Line(log::Level::warning, "not_let_in").kv("others", refusals_ - kRefusalsLogged);
+    refusals_since_ = now;
+    refusals_ = 0;
+  }
+  if (++refusals_ <= kRefusalsLogged)
+    log::Line(log::Level::warning, "not_let_in")
+        .kv("role", ipc::name_of(carrier.role))
+        .kv("uid", carrier.uid)
+        .kv("reply", reply.one_line());
+  answer(number, id, reply);
 }
 
 bool Intake::submit(std::uint64_t number, Peer& peer, std::string_view payload) {
   ipc::Submit frame;
   if (!ipc::decode(payload, frame) || !is_sane(frame.envelope) || frame.id.value == 0) return false;
   if (frame.content.size() > ipc::kInlineContentMax) return false;
+  std::optional<Carrier> carrier = carrier_of(peer, frame.id);
+  if (!carrier) return false;
   note_past_data(peer, frame.past_data);
   NewMessage message;
   fill(message, frame.id, std::move(frame.envelope), std::move(frame.arrival));
   message.info.size = frame.content.size();
-  message.info.eight_bit = frame.eight_bit;
-  message.content = std::string(frame.content);
   mark_restored(peer, message);
-  hand_on(number, std::move(message), nullptr);
+  std::optional<mail::Reply> refusal = refusal_for(*carrier, message);
+  if (!refusal && !may_have_lone_line_ends(message.info.envelope) &&
+      mail::has_lone_line_end(frame.content))
+    refusal = lone_line_end_reply();
+  if (refusal) {
+    refuse(number, frame.id, *carrier, *refusal);
+    return true;
+  }
+  message.content = received_field(*carrier, rules_, message);
+  message.content += frame.content;
+  message.info.size = message.content.size();
+  message.info.eight_bit = !is_ascii(message.content);
+  hand_on(number, frame.id, std::move(message), nullptr);
   return true;
 }
 
@@ -128,10 +191,17 @@ void Intake::count_sessions() {
 
 bool Intake::restore(Peer& peer, std::string_view payload) {
   ipc::Restore frame;
-  bool good = peer.may_restore && ipc::decode(payload, frame) &&
+  bool good = peer.role == ipc::Role::restore && ipc::decode(payload, frame) &&
               frame.kind <= static_cast<std::uint8_t>(MessageKind::double_bounce) &&
               frame.held_for.size() <= kHeldForMax;
   if (good) peer.restore = std::move(frame);
+  return good;
+}
+
+bool Intake::drop_owner(Peer& peer, std::string_view payload) {
+  ipc::DropOwner frame;
+  bool good = peer.role == ipc::Role::pickup && ipc::decode(payload, frame);
+  if (good) peer.owner = frame;
   return good;
 }
 
@@ -147,7 +217,9 @@ void Intake::mark_restored(Peer& peer, NewMessage& message) {
 // For smtpd: who may submit as sendmail does is anybody on this machine.
 bool Intake::probe(std::uint64_t number, Peer& peer, std::string_view payload) {
   ipc::Probe frame;
-  if (!peer.counts || !ipc::decode(payload, frame) || !frame.recipient.has_domain()) return false;
+  if (!peer.counts || !ipc::decode(payload, frame) || !frame.recipient.has_domain() ||
+      !is_recipient(frame.recipient))
+    return false;
   probes_.ask(frame.recipient, [this, number, request = frame.request](ipc::ProbeVerdict verdict,
                                                                        const mail::Reply& reply) {
     auto asker = peers_.find(number);
@@ -157,9 +229,9 @@ bool Intake::probe(std::uint64_t number, Peer& peer, std::string_view payload) {
   return true;
 }
 
-void Intake::hand_on(std::uint64_t number, NewMessage message,
+void Intake::hand_on(std::uint64_t number, mail::QueueId id, NewMessage message,
                      std::function<void(AcceptEnd)> on_end) {
-  mail::QueueId id = message.info.id;
+  mail::QueueId real = message.info.id;
   // What was counted once is not counted again.
   std::string account = message.restored ? std::string() : message.info.arrival.account;
   auto recipients = static_cast<std::uint32_t>(message.recipients.size());
@@ -167,7 +239,7 @@ void Intake::hand_on(std::uint64_t number, NewMessage message,
   if (verdict.report)
     log::Line(log::Level::warning, "account_over_rate")
         .kv("account", account)
-        .kv("id", id.text())
+        .kv("id", real.text())
         .kv("action", verdict.kind == AccountLimits::Kind::hold ? "hold" : "refuse")
         .kv("reason", verdict.reason)
         .kv("config", verdict.origin.text());
@@ -177,177 +249,44 @@ void Intake::hand_on(std::uint64_t number, NewMessage message,
   }
   if (verdict.kind == AccountLimits::Kind::hold) message.held_for = verdict.reason;
   bool counted = verdict.kind == AccountLimits::Kind::pass;
-  queue_.accept(std::move(message), [this, number, id, account, recipients, counted,
+  queue_.accept(std::move(message), [this, number, id, real, account, recipients, counted,
                                      on_end = std::move(on_end)](AcceptEnd end) {
     // The same once more, or nothing at all: it does not count.
     if (counted && end != AcceptEnd::stored) limits_.give_back(account, recipients);
     if (on_end) on_end(end);
-    answer(number, id, reply_for(end, id));
+    answer(number, id, reply_for(end, real));
   });
 }
 
 bool Intake::open(std::uint64_t number, Peer& peer, std::string_view payload) {
   ipc::SubmitOpen frame;
   if (!ipc::decode(payload, frame) || !is_sane(frame.envelope) || frame.id.value == 0) return false;
-  if (peer.transactions.size() >= kOpenTransactionsMax) return false;
-  auto [entry, is_new] = peer.transactions.try_emplace(frame.id);
-  if (!is_new) return false;
-  Transaction& transaction = entry->second;
-  fill(transaction.message, frame.id, std::move(frame.envelope), std::move(frame.arrival));
-  transaction.message.info.in_file = true;
-  mark_restored(peer, transaction.message);
-  transaction.upload = std::make_shared<Upload>();
-  transaction.lent = peer.counts;
-  queue_.worker().run(frame.id,
-                      [this, number, upload = transaction.upload, files = queue_.files(),
-                       id = frame.id, lent = transaction.lent]() -> ContentWorker::Completion {
-                        Result<ContentFile> file = ContentFile::create(files, id);
-                        if (file)
-                          upload->file = std::make_unique<ContentFile>(file.take());
-                        else
-                          upload->fail(file.error());
-                        if (!lent) return nullptr;
-                        auto other = std::make_shared<UniqueFd>();
-                        if (upload->file) {
-                          Result<UniqueFd> got = upload->file->lend();
-                          if (got)
-                            *other = got.take();
-                          else
-                            upload->fail(got.error());
-                        }
-                        return [this, number, id, upload, other] {
-                          lend(number, id, upload, std::move(*other));
-                        };
-                      });
-  return true;
-}
-
-// Nobody is there any more, or takes it; or there is no file, and this is the end.
-void Intake::lend(std::uint64_t number, mail::QueueId id, const std::shared_ptr<Upload>& upload,
-                  UniqueFd file) {
-  auto peer = peers_.find(number);
-  if (peer == peers_.end()) return;
-  auto found = peer->second.transactions.find(id);
-  if (found == peer->second.transactions.end() || found->second.upload != upload) return;
-  if (file) return peer->second.connection->send(ipc::SubmitFile{id}, std::move(file));
-  log_not_stored(id, upload->error);
-  drop(id, upload);
-  peer->second.transactions.erase(found);
-  answer(number, id, reply_for(upload->error));
-}
-
-bool Intake::chunk(std::uint64_t number, Peer& peer, std::string_view payload) {
-  ipc::SubmitChunk frame;
-  if (!ipc::decode(payload, frame)) return false;
-  auto found = peer.transactions.find(frame.id);
-  // After a refusal chunks of that transaction may still be on their way.
-  if (found == peer.transactions.end()) return true;
-  Transaction& transaction = found->second;
-  transaction.sent += frame.content.size();
-  if (transaction.lent || transaction.ending ||
-      transaction.sent - transaction.stored > 2 * ipc::kSubmitWindow)
+  if (peer.transactions.size() >= kOpenTransactionsMax || peer.transactions.contains(frame.id))
     return false;
-  queue_.worker().run(frame.id,
-                      [this, number, id = frame.id, upload = transaction.upload,
-                       bytes = std::string(frame.content)]() -> ContentWorker::Completion {
-                        if (!upload->failed)
-                          if (Status s = upload->file->append(bytes); !s) upload->fail(s.error());
-                        return
-                            [this, number, id, size = bytes.size()] { stored(number, id, size); };
-                      });
-  return true;
-}
-
-// Also after a failure: the peer goes on sending and hears of it at the end.
-void Intake::stored(std::uint64_t number, mail::QueueId id, std::size_t bytes) {
-  auto peer = peers_.find(number);
-  if (peer == peers_.end()) return;
-  auto found = peer->second.transactions.find(id);
-  if (found == peer->second.transactions.end()) return;
-  found->second.stored += bytes;
-  peer->second.connection->send(ipc::ChunksStored{id, found->second.stored});
-}
-
-bool Intake::end(std::uint64_t number, Peer& peer, std::string_view payload) {
-  ipc::SubmitEnd frame;
-  if (!ipc::decode(payload, frame)) return false;
-  auto found = peer.transactions.find(frame.id);
-  if (found == peer.transactions.end() || found->second.ending) return false;
-  Transaction& transaction = found->second;
-  note_past_data(peer, frame.past_data);
-  transaction.ending = true;
-  transaction.message.info.size = frame.size;
-  transaction.message.info.eight_bit = frame.eight_bit;
-  queue_.worker().run(frame.id,
-                      [this, number, id = frame.id, size = frame.size, files = queue_.files(),
-                       upload = transaction.upload]() -> ContentWorker::Completion {
-                        upload->finish(files, id, size);
-                        return [this, number, id, upload] { file_finished(number, id, upload); };
-                      });
-  return true;
-}
-
-void Intake::Upload::fail(const Error& why) {
-  failed = true;
-  error = why;
-}
-
-// The history finds it by its Message-ID, which stands in the beginning; that is in memory still.
-void Intake::Upload::finish(const ContentFolder& files, mail::QueueId id, std::uint64_t size) {
-  if (!failed)
-    if (Status s = file->finish(size); !s) fail(s.error());
-  if (!failed) {
-    Result<std::string> head = files.read(id, 0, ipc::kInlineContentMax);
-    if (head) message_id = message_id_in(*head);
+  std::optional<Carrier> carrier = carrier_of(peer, frame.id);
+  if (!carrier) return false;
+  Transaction transaction;
+  NewMessage& message = transaction.message;
+  fill(message, frame.id, std::move(frame.envelope), std::move(frame.arrival));
+  message.info.in_file = true;
+  mark_restored(peer, message);
+  std::optional<mail::Reply> refusal = refusal_for(*carrier, message);
+  if (!refusal && under_way_.contains(message.info.id)) refusal = id_in_use();
+  if (refusal) {
+    refuse(number, frame.id, *carrier, *refusal);
+    return true;
   }
-  existed = file && file->existed();
-  file.reset();
-}
-
-// The content is on the disk under its name; now the rows. If the peer is gone, nobody was promised
-// anything and the client will send again.
-void Intake::file_finished(std::uint64_t number, mail::QueueId id,
-                           const std::shared_ptr<Upload>& upload) {
-  auto peer = peers_.find(number);
-  auto remove_file = [this, id, upload] {
-    if (upload->existed) return;
-    queue_.worker().run(id, [files = queue_.files(), id]() -> ContentWorker::Completion {
-      (void)files.remove(id);
-      return nullptr;
-    });
-  };
-  if (peer == peers_.end()) return remove_file();
-  auto found = peer->second.transactions.find(id);
-  PW_CHECK(found != peer->second.transactions.end());
-  NewMessage message = std::move(found->second.message);
-  peer->second.transactions.erase(found);
-  message.message_id = upload->message_id;
-  if (upload->failed) {
-    log_not_stored(id, upload->error);
-    return answer(number, id, reply_for(upload->error));
-  }
-  hand_on(number, std::move(message), [remove_file](AcceptEnd end) {
-    if (certainly_not_stored(end)) remove_file();
-  });
-}
-
-bool Intake::abort(Peer& peer, std::string_view payload) {
-  ipc::SubmitAbort frame;
-  if (!ipc::decode(payload, frame)) return false;
-  auto found = peer.transactions.find(frame.id);
-  if (found == peer.transactions.end() || found->second.ending) return true;
-  drop(frame.id, std::move(found->second.upload));
-  peer.transactions.erase(found);
+  transaction.lent = peer.counts;
+  UploadRules rules;
+  rules.head = received_field(*carrier, rules_, message);
+  // What smtpd writes itself it has looked at itself, and what leaves is looked at again.
+  rules.whole_line_ends = !transaction.lent && !may_have_lone_line_ends(message.info.envelope);
+  if (is_local(peer.role) && rules_.message_size > 0) rules.size_max = rules_.message_size;
+  transaction.upload = std::make_shared<Upload>(queue_.files(), message.info.id, std::move(rules));
+  under_way_.insert(message.info.id);
+  begin_upload(number, frame.id, transaction);
+  peer.transactions.emplace(frame.id, std::move(transaction));
   return true;
-}
-
-// The file goes where it was made: on the content thread, behind the chunks that still wait there.
-void Intake::drop(mail::QueueId id, std::shared_ptr<Upload> upload) {
-  queue_.worker().run(id, [upload = std::move(upload)]() -> ContentWorker::Completion {
-    upload->file.reset();
-    upload->failed = true;
-    return nullptr;
-  });
 }
 
 void Intake::answer(std::uint64_t number, mail::QueueId id, const mail::Reply& reply) {

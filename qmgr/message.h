@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,9 @@ struct NewMessage {
   mail::QueueId part_of{};     // split off from this one, for a reverse-path of its own
   std::string held_for{};      // not empty: its recipients are held from the start, and this is why
   bool restored = false;       // of another queue: its recipients are expanded already
+  // The user of this machine who submitted it; nothing where it came over the network or was made
+  // here.
+  std::optional<std::uint32_t> uid{};
   // To be stored as one value (fresh_record.h); its recipients are then in the working set, or it
   // waits in the packed backlog, or somebody has it unpacked.
   bool packed = false;

@@ -15,12 +15,13 @@ bool is_agent(ipc::Role role) {
 }
 bool is_intake(ipc::Role role) {
   return role == ipc::Role::smtpd || role == ipc::Role::sendmail || role == ipc::Role::restore ||
-         role == ipc::Role::reporter;
+         role == ipc::Role::reporter || role == ipc::Role::pickup;
 }
 
 // Comes and goes with a command somebody gives.
 bool is_command(ipc::Role role) {
-  return role == ipc::Role::control || role == ipc::Role::sendmail || role == ipc::Role::restore;
+  return role == ipc::Role::control || role == ipc::Role::sendmail || role == ipc::Role::restore ||
+         role == ipc::Role::pickup;
 }
 
 }  // namespace
@@ -37,7 +38,7 @@ Peers::Peers(net::Loop& loop, daemon::PeerUsers users, Parts parts)
       users_(std::move(users)),
       parts_(parts),
       // Begins anywhere, so that a clock set back and a restart together do not repeat queue ids.
-      last_worker_(static_cast<std::uint16_t>(std::random_device()() % 1023)) {}
+      last_worker_(static_cast<std::uint16_t>(std::random_device()() % mail::kLastWorker)) {}
 
 Peers::~Peers() {
   while (!peers_.empty()) remove(peers_.begin()->first);
@@ -95,10 +96,10 @@ bool Peers::hello(std::uint64_t number, Peer& peer, std::string_view payload) {
   peer.welcomed = true;
   peer.role = hello.role;
   peer.name = hello.name;
-  last_worker_ = static_cast<std::uint16_t>(last_worker_ % 1023 + 1);  // 0 is qmgr itself
+  last_worker_ = static_cast<std::uint16_t>(last_worker_ % mail::kLastWorker + 1);
   peer.connection->send(ipc::Welcome{ipc::kProtocolVersion, last_worker_});
   if (is_intake(peer.role))
-    parts_.intake.peer_connected(number, *peer.connection, peer.role);
+    parts_.intake.peer_connected(number, *peer.connection, peer.role, credentials->uid);
   else if (is_agent(peer.role))
     parts_.delivery.agent_connected(
         number, peer.role == ipc::Role::lmtp_client ? Pool::lmtp : Pool::smtp, *peer.connection);

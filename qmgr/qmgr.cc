@@ -28,6 +28,12 @@ DiskSpace disk_space(const std::string& path) {
           std::uint64_t{info.f_blocks} * info.f_frsize, true};
 }
 
+daemon::LocalUsers local_users(const config::Bundle& bundle) {
+  auto found = bundle.files.find(daemon::kLocalUsersFile);
+  return found == bundle.files.end() ? daemon::LocalUsers()
+                                     : daemon::decode_local_users(found->second);
+}
+
 daemon::PeerUsers peer_users(const daemon::Start& start) {
   auto found = start.loaded.bundle.files.find(daemon::kPeerUsersFile);
   if (found == start.loaded.bundle.files.end()) return {};
@@ -59,10 +65,13 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuWait cpu_wait, const daemon::Start& 
           [this](const mail::Address& to, const mail::Outcome& outcome) {
             if (probes_) probes_->heard(to, outcome);
           },
+          [this] {
+            if (delivery_) delivery_->left_known();
+          },
       });
   delivery_ = std::make_unique<Delivery>(loop, *queue_, tokens_);
   probes_ = std::make_unique<Probes>(loop, *queue_, *delivery_, config_);
-  intake_ = std::make_unique<Intake>(*queue_, *probes_, config_.auth);
+  intake_ = std::make_unique<Intake>(*queue_, *probes_, config_, local_users(start.loaded.bundle));
   control_ = std::make_unique<Control>(
       *queue_, *delivery_,
       Control::Hooks{[this](std::string_view bundle) { return take_config(bundle); },
@@ -136,12 +145,13 @@ void Qmgr::look_at_admission() {
 Result<bool> Qmgr::take_config(std::string_view bytes) {
   Result<config::Bundle> bundle = config::decode_bundle(bytes);
   if (!bundle) return bundle.error();
+  daemon::LocalUsers users = local_users(*bundle);
   config::Loaded loaded = config::parse(bundle.take());
   if (!loaded.diagnostics.empty()) return Error{loaded.diagnostics.front().text(), kExitConfig};
   config_ = loaded.config;
   daemon::setup_log(name_, config_.log);
   queue_->configure(config_);
-  intake_->configure(config_.auth);
+  intake_->configure(config_, std::move(users));
   probes_->configure(config_);
   look_at_admission();
   log::Line(log::Level::info, "reloaded").kv("routes", config_.routes.size());

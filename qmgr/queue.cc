@@ -178,7 +178,7 @@ void Queue::accepted(Submission submission, WallTime due,
 
 void Queue::committed(NewMessage message, WallTime due) {
   count(message);
-  ids_.pass(message.info.id);
+  ids_.pass(message.info.id, wall_now());
   {
     log::Line line(log::Level::info, "queued");
     line.kv("id", message.info.id.text())
@@ -186,6 +186,7 @@ void Queue::committed(NewMessage message, WallTime due) {
         .kv("size", message.info.size)
         .kv("recipients", message.recipients.size())
         .kv("class", name_of(message.info.traffic_class));
+    if (message.uid) line.kv("uid", *message.uid);
     if (message.part_of.value != 0) line.kv("part_of", message.part_of.text());
   }
   recorder_->arrived(message);

@@ -24,6 +24,7 @@
 #include "qmgr/content_files.h"
 #include "qmgr/content_worker.h"
 #include "qmgr/cpu_wait.h"
+#include "qmgr/lent_before.h"
 #include "qmgr/metrics.h"
 #include "qmgr/notice_gather.h"
 #include "qmgr/observed_time.h"
@@ -57,6 +58,8 @@ class Queue {
     std::function<void(const Error&)> on_broken;
     // What became of a recipient, as the agent reported it.
     std::function<void(const mail::Address&, const mail::Outcome&)> on_outcome = nullptr;
+    // lent_before() is complete.
+    std::function<void()> on_left_known = nullptr;
   };
 
   Queue(net::Loop& loop, Store store, ContentFolder files, ObservedTime observed,
@@ -95,6 +98,8 @@ class Queue {
     std::uint32_t index;
     mail::Outcome outcome;
     bool crashed = false;  // the agent died: nobody gave this outcome
+    // Not null: it cannot be delivered from here, whoever tries; held, and this is why.
+    const char* held_for = nullptr;
   };
   // times: of the attempt so far.
   void settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes,
@@ -107,6 +112,10 @@ class Queue {
   void keep_sts_policy(DestinationId id, const mail::StsPolicy& policy);
   std::optional<mail::StsPolicy> sts_policy(const mail::NextHop& hop) const;
   void set_capacity(Pool pool, std::size_t leases) { scheduler_.set_capacity(pool, leases); }
+  // What a former qmgr had lent, and what agents had whose connection was lost. Not complete before
+  // on_left_known.
+  LentBefore& lent_before() { return lent_before_; }
+  bool left_known() const { return left_known_; }
   // Reports about recipients that are not in memory (late outcomes after a restart).
   void settle_late(mail::QueueId id, std::vector<IndexedOutcome> outcomes);
   // A former lease still runs elsewhere: not to be leased until unblock.
@@ -265,6 +274,8 @@ class Queue {
   std::unordered_map<mail::QueueId, std::set<std::uint32_t>> blocked_;
   std::unordered_multimap<mail::QueueId, Waiting> acts_waiting_;
   std::unordered_map<std::string, std::string> breaker_reasons_;
+  LentBefore lent_before_;
+  bool left_known_ = false;
   NoticeGather gather_;
   net::Timer gather_timer_;
   net::Timer start_timer_;

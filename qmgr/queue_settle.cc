@@ -4,6 +4,7 @@
 #include "common/log/log.h"
 
 #include "qmgr/expansion.h"
+#include "qmgr/gate.h"
 #include "qmgr/queue.h"
 
 namespace postwain::qmgr {
@@ -27,6 +28,7 @@ std::optional<Pick> Queue::next(Pool pool) {
     PW_CHECK(r != nullptr && r->place == Place::queued);
     r->place = Place::leased;
     recorder_->lent(message->info, *r, scheduler_.key(r->destination), now);
+    if (!lent_before_.empty()) lent_before_.forget(pick->job.id, index);
   }
   return pick;
 }
@@ -97,8 +99,10 @@ void Queue::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes,
     }
     RecipientFacts facts = facts_of(*r);
     RetryRules rules = rules_for(message->info, r->recipient.address);
-    if (message->damaged && one.outcome.disposition == mail::Disposition::deferred) {
-      RecipientChange hold = judge_unreadable(facts, now).change;
+    bool unreadable = message->damaged && one.outcome.disposition == mail::Disposition::deferred;
+    if (unreadable || one.held_for != nullptr) {
+      const char* reason = one.held_for != nullptr ? one.held_for : kHeldUnreadable;
+      RecipientChange hold = judge_undeliverable(facts, reason, now).change;
       recorder_->outcome(message->info, facts, one.outcome, hold, rules, times, r->leased_at, now);
       log_held(id, facts, hold);
       hold.bin = r->bin;
@@ -230,10 +234,15 @@ void Queue::give_notices_their_way(std::vector<NoticeOrder>& orders) {
   for (NoticeOrder& order : orders) {
     order.request.id = next_id();
     for (mail::Address& to : readers_of(order.request.to, *rewriter_)) {
+      if (!is_recipient(to)) {
+        log::Line(log::Level::warning, "notice_has_no_reader").kv("to", to.text());
+        continue;
+      }
       std::string key = router_->route(to, mail::Address()).key;
       order.recipients.push_back({{std::move(to), {}, {}}, std::move(key)});
     }
   }
+  std::erase_if(orders, [](const NoticeOrder& order) { return order.recipients.empty(); });
 }
 
 void Queue::log_events(const MessageInfo& info, const std::vector<RecipientEvent>& events) const {

@@ -22,7 +22,7 @@ void Queue::recover() {
     mail::QueueId id = last ? *last : mail::QueueId{};
     return [this, id] {
       totals_.start(id);
-      ids_.pass(id);
+      ids_.pass(id, wall_now());
       count_stretch();
     };
   });
@@ -102,7 +102,11 @@ void Queue::count_stretch() {
 
 // Who may have got a copy already is told to the history before anybody gets a second one.
 void Queue::look_at_left(std::shared_ptr<const Lefts> left, std::size_t from) {
-  if (from >= left->size()) return wait_for_history();
+  if (from >= left->size()) {
+    left_known_ = true;
+    if (hooks_.on_left_known) hooks_.on_left_known();
+    return wait_for_history();
+  }
   std::size_t end = std::min(left->size(), from + kLeftOfOneRead);
   store_->read([=, this](Store& store) -> StoreThread::Completion {
     auto found = std::make_shared<std::vector<std::optional<StoredMessage>>>();
@@ -118,6 +122,8 @@ void Queue::look_at_left(std::shared_ptr<const Lefts> left, std::size_t from) {
         const std::optional<StoredMessage>& message = (*found)[i - from];
         bool there = message && !message->recipients.empty() &&
                      message->recipients.front().index == one.index;
+        if (there)
+          lent_before_.add(one.id, one.index, pool_named(message->recipients[0].destination));
         if (there) recorder_->left_queued(message->info, message->recipients[0], one.doubt, now);
         if (!there) recorder_->left_gone(one, now);
       }

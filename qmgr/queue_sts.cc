@@ -1,5 +1,7 @@
 // MTA-STS policies the agents have fetched: kept over restarts, lent with what goes to their
 // domain.
+#include <algorithm>
+
 #include "qmgr/queue.h"
 
 namespace postwain::qmgr {
@@ -41,9 +43,29 @@ std::optional<mail::StsPolicy> Queue::sts_policy(const mail::NextHop& hop) const
   return found->second;
 }
 
+namespace {
+
+// As the table takes it: an agent's word must not be what ends the queue manager.
+bool can_be_kept(const mail::StsPolicy& policy) {
+  constexpr std::size_t kIdMax = 32;
+  constexpr std::size_t kHostsMax = 65536;
+  auto plain = [](const std::string& text) {
+    return std::all_of(text.begin(), text.end(),
+                       [](char c) { return c > ' ' && c <= '~' && c != ','; });
+  };
+  std::size_t octets = 0;
+  for (const std::string& host : policy.hosts) {
+    if (host.empty() || !plain(host)) return false;
+    octets += host.size() + 1;
+  }
+  return policy.id.size() <= kIdMax && plain(policy.id) && octets <= kHostsMax;
+}
+
+}  // namespace
+
 void Queue::keep_sts_policy(DestinationId id, const mail::StsPolicy& policy) {
   const std::string& key = scheduler_.key(id);
-  if (key.compare(0, 3, "mx:") != 0) return;
+  if (key.compare(0, 3, "mx:") != 0 || !can_be_kept(policy)) return;
   std::string domain = key.substr(3, key.find(' ') - 3);
   // Full: those that are not asked for any more go, none in particular.
   if (sts_policies_.size() >= kStsPoliciesKnown && sts_policies_.count(domain) == 0)

@@ -1,6 +1,8 @@
 // What the queue remembers of the clock, and due times a clock set back has moved out of reach.
 #include <limits>
 
+#include "common/base/sane_time.h"
+
 #include "qmgr/store.h"
 
 namespace postwain::qmgr {
@@ -11,7 +13,7 @@ Result<StoredClock> Store::clock() {
     Use use(sql(Sql::select_clock));
     Use::Step step = use.step();
     if (step == Use::Step::failed) return error(Sql::select_clock);
-    if (step == Use::Step::row) clock.last_seen = from_unix_ms(use.number());
+    if (step == Use::Step::row) clock.last_seen = sane_time(use.number());
   }
   Use use(sql(Sql::list_clock_gaps));
   use.number(std::numeric_limits<std::int64_t>::min()).number(2 * kClockGapsMax);
@@ -19,7 +21,7 @@ Result<StoredClock> Store::clock() {
     Use::Step step = use.step();
     if (step == Use::Step::failed) return error(Sql::list_clock_gaps);
     if (step == Use::Step::done) return clock;
-    WallTime at = from_unix_ms(use.number());
+    WallTime at = sane_time(use.number());
     clock.gaps.push_back({at, Duration(use.number())});
   }
 }

@@ -1,6 +1,7 @@
 // What is known of destinations besides their work: the hosts behind them, and suspensions.
 #include <fmt/format.h>
 
+#include "common/base/sane_time.h"
 #include "common/base/text.h"
 
 #include "qmgr/failpoint.h"
@@ -81,7 +82,7 @@ Result<std::vector<KnownStsPolicy>> Store::sts_policies(const std::string& after
     for (std::string_view host : split(hosts, ','))
       if (!host.empty()) known.policy.hosts.emplace_back(host);
     known.policy.max_age = static_cast<std::uint32_t>(use.number());
-    known.policy.fetched_at = from_unix_ms(use.number());
+    known.policy.fetched_at = sane_time(use.number());
     found.push_back(std::move(known));
   }
 }
@@ -123,9 +124,9 @@ Result<std::vector<Suspension>> Store::suspensions(const std::string& after, std
     if (step == Use::Step::done) return found;
     Suspension one;
     one.destination = use.text();
-    one.since = from_unix_ms(use.number());
+    one.since = sane_time(use.number());
     std::int64_t until = use.number();
-    if (until != 0) one.until = from_unix_ms(until);
+    if (until != 0) one.until = sane_time(until);
     one.author = use.text();
     one.reason = use.text();
     found.push_back(std::move(one));
@@ -169,7 +170,7 @@ Result<std::vector<RecipientCheck>> Store::recipient_checks(const std::string& a
     one.reply.code = static_cast<int>(use.number());
     one.reply.enhanced = mail::EnhancedCode::parse(use.text());
     one.reply.text = use.text();
-    one.at = from_unix_ms(use.number());
+    one.at = sane_time(use.number());
     found.push_back(std::move(one));
   }
 }

@@ -2,6 +2,8 @@
 // a damaged row must not become an impossible value.
 #include <algorithm>
 
+#include "common/base/sane_time.h"
+
 #include "qmgr/row_id.h"
 #include "qmgr/store.h"
 
@@ -23,10 +25,10 @@ StoredRecipient read_recipient(Use& use) {
   r.state = enum_of(use.number(), RecipientState::held);
   r.destination = use.text();
   r.attempts = static_cast<std::uint32_t>(use.number());
-  r.next_attempt_at = from_unix_ms(use.number());
+  r.next_attempt_at = sane_time(use.number());
   r.in_doubt = use.flag();
   r.delay_warned = use.flag();
-  r.last.at = from_unix_ms(use.number());
+  r.last.at = sane_time(use.number());
   r.last.stage = enum_of(use.number(), mail::Stage::final_reply);
   r.last.reply.code = static_cast<int>(use.number());
   r.last.reply.enhanced = mail::EnhancedCode::parse(use.text());
@@ -48,7 +50,7 @@ std::optional<MessageInfo> Store::read_info(Use& use) {
   info.envelope.ret = enum_of(use.number(), mail::DsnReturn::headers);
   info.envelope.envid = use.text();
   info.size = static_cast<std::uint64_t>(use.number());
-  info.arrival.received_at = from_unix_ms(use.number());
+  info.arrival.received_at = sane_time(use.number());
   info.arrival.protocol = use.text();
   info.arrival.client_address = use.text();
   info.arrival.client_name = use.text();
@@ -139,7 +141,7 @@ Result<DuePage> Store::due(const std::string& destination, WallTime now, std::ui
     Use use(sql(Sql::next_due));
     Use::Step step = use.text(destination).number(to_unix_ms(now)).step();
     if (step == Use::Step::failed) return error(Sql::next_due);
-    if (step == Use::Step::row) page.next_due = from_unix_ms(use.number());
+    if (step == Use::Step::row) page.next_due = sane_time(use.number());
   }
   std::vector<mail::QueueId> ids;
   for (const DuePage::Row& row : page.rows) ids.push_back(row.message);
@@ -165,7 +167,7 @@ Result<std::vector<DueDestination>> Store::destinations(const std::string& after
     if (step == Use::Step::done) break;
     DueDestination one;
     one.destination = use.text();
-    one.due_at = from_unix_ms(use.number());
+    one.due_at = sane_time(use.number());
     cursor = one.destination;
     found.push_back(std::move(one));
   }
@@ -183,8 +185,8 @@ Result<std::vector<OpenBreaker>> Store::breakers(const std::string& after, std::
     OpenBreaker breaker;
     breaker.destination = use.text();
     breaker.opens = static_cast<std::uint32_t>(use.number());
-    breaker.opened_at = from_unix_ms(use.number());
-    breaker.hold_until = from_unix_ms(use.number());
+    breaker.opened_at = sane_time(use.number());
+    breaker.hold_until = sane_time(use.number());
     breaker.reason = use.text();
     found.push_back(std::move(breaker));
   }

@@ -91,7 +91,7 @@ Result<Settled> Store::apply(const Settlement& settlement, ReadFile read_file, v
   if (!settlement.notices.empty() && !settled.changed.empty()) {
     Result<std::optional<MessageInfo>> original = info(settlement.id);
     if (!original) return original.error();
-    PW_CHECK(original->has_value());
+    if (!original->has_value()) return Error{"the row of the message cannot be read", 0};
     for (const NoticeOrder& order : settlement.notices)
       if (Status s = write_notice(order, **original, settled, read_file, context); !s)
         return s.error();

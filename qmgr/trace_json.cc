@@ -166,6 +166,7 @@ std::string json_trace(const Timeline& timeline, const std::optional<StoredMessa
   out["client_address"] = timeline.client_address;
   out["client_name"] = timeline.client_name;
   out["account"] = timeline.account;
+  if (timeline.uid != kNoUid) out["uid"] = timeline.uid;
   out["size"] = timeline.size;
   out["require_tls"] = timeline.require_tls;
   out["tls_required_no"] = timeline.tls_required_no;

@@ -103,7 +103,7 @@ Verdict judge_crash(const MessageInfo& message, const RecipientFacts& facts,
   return verdict;
 }
 
-Verdict judge_unreadable(const RecipientFacts& facts, WallTime now) {
+Verdict judge_undeliverable(const RecipientFacts& facts, const char* reason, WallTime now) {
   Verdict verdict;
   RecipientChange& change = verdict.change;
   change.index = facts.index;
@@ -113,10 +113,7 @@ Verdict judge_unreadable(const RecipientFacts& facts, WallTime now) {
   change.next_attempt_at = now;
   change.in_doubt = facts.in_doubt;
   change.delay_warned = facts.delay_warned;
-  change.last = {now,
-                 mail::Stage::local,
-                 {0, {4, 3, 0}, "held: the content of the message is missing or cannot be read"},
-                 {}};
+  change.last = {now, mail::Stage::local, {0, {4, 3, 0}, reason}, {}};
   return verdict;
 }
 

@@ -61,9 +61,14 @@ constexpr std::uint32_t kCrashesHeld = 4;
 Verdict judge_crash(const MessageInfo& message, const RecipientFacts& facts,
                     const mail::Outcome& outcome, const RetryRules& rules, WallTime now);
 
-// Our own store has lost the content, or cannot read it: nobody can deliver it, and nobody may say
-// that a peer refused it. Held, with the reason.
-Verdict judge_unreadable(const RecipientFacts& facts, WallTime now);
+// What is queued cannot be handed to any agent: our own store has lost the content or cannot read
+// it, or the attempt does not fit into a frame. Nobody can deliver it, and nobody may say that a
+// peer refused it. Held, with the reason.
+constexpr const char* kHeldUnreadable =
+    "held: the content of the message is missing or cannot be read";
+constexpr const char* kHeldTooLarge =
+    "held: envelope and next hop are too large to be handed to a delivery process";
+Verdict judge_undeliverable(const RecipientFacts& facts, const char* reason, WallTime now);
 
 // The waiting recipient was never tried, because its destination is held by a breaker, and now its
 // milestone has come: warn or give up, with the words of the last outcome.

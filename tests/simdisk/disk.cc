@@ -83,6 +83,16 @@ int Disk::open(const std::string& path, bool create, bool truncate, Inode& inode
   return 0;
 }
 
+int Disk::open_unnamed(const std::string& folder, Inode& inode) {
+  std::lock_guard lock(mutex_);
+  if (find(folder) == nullptr) return ENOENT;
+  if (Fault fault = fault_for(Need::space); fault != Fault::none) return number_of(fault);
+  inode = next_++;
+  now_.files[inode];
+  note({Call::create, inode, 0, {}});
+  return 0;
+}
+
 int Disk::write(Inode inode, std::uint64_t offset, std::string_view bytes) {
   std::lock_guard lock(mutex_);
   std::string& file = now_.files[inode];
@@ -119,11 +129,19 @@ int Disk::sync(Inode inode) {
 int Disk::link(const std::string& from, const std::string& to) {
   std::lock_guard lock(mutex_);
   Inode* inode = find(from);
-  if (inode == nullptr) return ENOENT;
+  return inode == nullptr ? ENOENT : give_name(*inode, to);
+}
+
+int Disk::link(Inode inode, const std::string& to) {
+  std::lock_guard lock(mutex_);
+  return give_name(inode, to);
+}
+
+int Disk::give_name(Inode inode, const std::string& to) {
   if (find(to) != nullptr) return EEXIST;
   if (Fault fault = fault_for(Need::space); fault != Fault::none) return number_of(fault);
-  now_.names[to] = *inode;
-  note({Call::link, now_.names[to], 0, to});
+  now_.names[to] = inode;
+  note({Call::link, inode, 0, to});
   return 0;
 }
 

@@ -6,7 +6,8 @@
 //   torn at 512 or 4096 bytes; a file may be longer than what reached it, with zeros or rubbish;
 // - names made or removed before a sync of their folder are as they were made; each later change of
 //   a name has happened or not, independently of the others;
-// - what a failed sync was to write is there or gone for good, whatever later syncs say (Linux).
+// - what a failed sync was to write is there or gone for good, whatever later syncs say (Linux);
+// - what was synced while a file had no name is not safe before it is synced with one (btrfs).
 //
 // Bytes outside the range of a write are never harmed (powersafe overwrite, which SQLite relies on
 // too). Faults: the k-th call fails with EIO or ENOSPC. Two seams speak to it: sqlite_vfs.h for the
@@ -29,7 +30,7 @@ using Random = std::mt19937_64;
 using Inode = std::uint32_t;
 
 enum class Call : std::uint8_t {
-  create,  // a new, empty file under a name
+  create,  // a new, empty file under a name, or without one
   write,
   truncate,
   sync,
@@ -64,10 +65,12 @@ class Disk {
 
   // Programs' calls; 0 or an errno. A path's folder must exist.
   int open(const std::string& path, bool create, bool truncate, Inode& inode);
+  int open_unnamed(const std::string& folder, Inode& inode);  // a new file without a name
   int write(Inode inode, std::uint64_t offset, std::string_view bytes);
   int truncate(Inode inode, std::uint64_t size);
   int sync(Inode inode);
   int link(const std::string& from, const std::string& to);
+  int link(Inode inode, const std::string& to);
   int unlink(const std::string& path);
   int make_folder(const std::string& path);
   int sync_folder(const std::string& path);
@@ -93,6 +96,7 @@ class Disk {
   enum class Need : std::uint8_t { nothing, space, sync };
   Fault fault_for(Need need);
   Inode* find(const std::string& path);
+  int give_name(Inode inode, const std::string& to);
   void note(Entry entry);
 
   mutable std::mutex mutex_;

@@ -26,6 +26,11 @@ class Output final : public qmgr::OutputFile {
   Result<UniqueFd> lend() override { return system_error(path_, ENOTSUP); }
   Result<std::uint64_t> size() override { return offset_; }
   Status sync() override { return forget_sync_ ? Status() : status(path_, disk_.sync(inode_)); }
+  Status name_as(const std::string& path) override {
+    if (Status s = status(path, disk_.link(inode_, path)); !s) return s;
+    path_ = path;
+    return sync();
+  }
   Status close() override { return {}; }
 
  private:
@@ -40,10 +45,20 @@ class Output final : public qmgr::OutputFile {
 
 Result<std::unique_ptr<qmgr::OutputFile>> Files::create(const std::string& path) {
   Inode inode = 0;
+  if (disk_.exists(path)) return system_error(path, EEXIST);
   if (int number = disk_.open(path, true, true, inode); number != 0)
     return system_error(path, number);
   return std::unique_ptr<qmgr::OutputFile>(
       std::make_unique<Output>(disk_, path, inode, forget_sync));
+}
+
+Result<std::unique_ptr<qmgr::OutputFile>> Files::create_unnamed(const std::string& folder) {
+  if (!unnamed) return system_error(folder, EOPNOTSUPP);
+  Inode inode = 0;
+  if (int number = disk_.open_unnamed(folder, inode); number != 0)
+    return system_error(folder, number);
+  return std::unique_ptr<qmgr::OutputFile>(
+      std::make_unique<Output>(disk_, folder, inode, forget_sync));
 }
 
 Result<std::string> Files::read(const std::string& path, std::uint64_t offset, std::size_t length) {

@@ -14,7 +14,10 @@ class Files final : public qmgr::FileSystem {
   bool forget_sync = false;
   bool forget_folder_sync = false;
 
+  bool unnamed = true;  // files can be made without a name
+
   Result<std::unique_ptr<qmgr::OutputFile>> create(const std::string& path) override;
+  Result<std::unique_ptr<qmgr::OutputFile>> create_unnamed(const std::string& folder) override;
   Result<std::string> read(const std::string& path, std::uint64_t offset,
                            std::size_t length) override;
   Result<UniqueFd> open(const std::string& path) override;  // never: nobody else sees this disk

@@ -102,9 +102,15 @@ void PowerCut::advance(std::size_t position) {
         break;
       case Call::create:
         safe_.files[entry.inode];
-        loose_names_.push_back(&entry);
+        if (entry.text.empty())
+          unnamed_.insert(entry.inode);
+        else
+          loose_names_.push_back(&entry);
         break;
       case Call::link:
+        unnamed_.erase(entry.inode);
+        loose_names_.push_back(&entry);
+        break;
       case Call::unlink:
       case Call::make_folder:
         loose_names_.push_back(&entry);
@@ -117,6 +123,7 @@ void PowerCut::advance(std::size_t position) {
 }
 
 void PowerCut::synced(Inode inode) {
+  if (unnamed_.contains(inode)) return;
   auto found = loose_.find(inode);
   if (found == loose_.end()) return;
   for (const Entry* entry : found->second) apply_whole(safe_.files[inode], *entry);

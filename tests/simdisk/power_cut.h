@@ -2,6 +2,8 @@
 // any prefix on the way. Given the same log and the same random source it builds the same disks.
 #pragma once
 
+#include <set>
+
 #include "tests/simdisk/disk.h"
 
 namespace postwain::simdisk {
@@ -25,6 +27,7 @@ class PowerCut {
   Image safe_;                                        // what every cut leaves
   std::map<Inode, std::vector<const Entry*>> loose_;  // written, not synced
   std::vector<const Entry*> loose_names_;
+  std::set<Inode> unnamed_;
   Random random_;  // what a failed sync has written
 };
 

@@ -28,6 +28,7 @@ Life::Life(simdisk::Disk& disk, Ledger& ledger, Sin sin)
     : disk_(disk), ledger_(ledger), sin_(sin), vfs_(disk), files_(disk), folder_(kContent, files_) {
   files_.forget_sync = sin == Sin::no_file_sync;
   files_.forget_folder_sync = sin == Sin::no_folder_sync;
+  files_.unnamed = disk.position() % 2 == 0;  // both ways of making a file, from story to story
 }
 
 Life::~Life() {

@@ -39,14 +39,17 @@ TEST_CASE("roles and users") {
       {Role::reporter, 203, true},
       {Role::reporter, 202, false},
       {Role::reporter, 1000, false},
+      {Role::pickup, 204, true},
+      {Role::pickup, 1000, false},
   };
   daemon::PeerUsers users = daemon::decode_peer_users(
       daemon::encode({{Role::smtpd, 200},
                       {Role::lmtp_client, 201},
                       {Role::metrics, 202},
-                      {Role::reporter, 203}}) +
+                      {Role::reporter, 203},
+                      {Role::pickup, 204}}) +
       "control 200\nsupervisor 200\nsmtp-client\nsmtp-client x\ntokens -1\n");
-  CHECK(users.size() == 4);
+  CHECK(users.size() == 5);
   for (const auto& row : rows) {
     CAPTURE(ipc::name_of(row.role), row.uid);
     REQUIRE(may_have_role(row.role, row.uid, 100, users) == row.may);
@@ -54,4 +57,21 @@ TEST_CASE("roles and users") {
   // Everything as one ordinary user: nobody else comes in.
   CHECK(may_have_role(Role::smtpd, 100, 100, {}));
   CHECK_FALSE(may_have_role(Role::smtpd, 200, 100, {}));
+}
+
+TEST_CASE("S12: names of local users come from the lines of passwd, and survive the bundle") {
+  daemon::LocalUsers users = daemon::local_users(
+      "root:x:0:0:root:/root:/bin/sh\n"
+      "toor:x:0:0:second name:/root:/bin/sh\n"
+      "anna:x:1000:1000:Anna,,,:/home/anna:/bin/sh\n"
+      "bad name:x:1001:1:::\n"
+      "a(b:x:1002:1:::\n"
+      "x\nshort:x:1003\n"
+      ":x:1004:1:::\n"
+      "minus:x:-1:1:::\n");
+  CHECK(users.size() == 2);
+  CHECK(users[0] == "root");
+  CHECK(users[1000] == "anna");
+  CHECK(daemon::decode_local_users(daemon::encode(users)) == users);
+  CHECK(daemon::decode_local_users("x\n7\n8 \n9 a b\n10 good\n").size() == 1);
 }

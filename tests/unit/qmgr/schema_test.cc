@@ -1,4 +1,5 @@
 // The schema: schema.sql is what the migrations make; every statement is a search by index.
+#include <functional>
 #include <set>
 
 #include <catch2/catch.hpp>
@@ -8,9 +9,10 @@
 #include "queue-schema/history_migrations.h"
 #include "queue-schema/migrations.h"
 
+#include "qmgr/fresh_record.h"
 #include "qmgr/history_store.h"
 #include "qmgr/store.h"
-#include "tests/unit/qmgr/support.h"
+#include "tests/unit/qmgr/store_support.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;
@@ -184,4 +186,90 @@ TEST_CASE("foreign, newer and half-missing databases are refused") {
     REQUIRE(db->run("CREATE TABLE a (b)").ok());
   }
   REQUIRE_FALSE(Store::open(lost.db()).ok());
+}
+
+TEST_CASE("S1: the schema counts octets, and lets no NUL in") {
+  test::TempFolder folder;
+  auto store = Store::open(folder.db());
+  REQUIRE(store.ok());
+  struct {
+    const char* what;
+    std::function<void(NewMessage&)> change;
+    bool taken;
+  } rows[] = {
+      {"as it should be", [](NewMessage&) {}, true},
+      {"an address of 1024 octets",
+       [](NewMessage& m) {
+         m.recipients[0].recipient.address = mail::Address("a", std::string(1022, 'x'));
+       },
+       true},
+      {"one octet more",
+       [](NewMessage& m) {
+         m.recipients[0].recipient.address = mail::Address("a", std::string(1023, 'x'));
+       },
+       false},
+      {"many octets behind NUL",
+       [](NewMessage& m) {
+         m.recipients[0].recipient.address =
+             mail::Address(std::string("a\0", 2), std::string(5'000'000, 'x'));
+       },
+       false},
+      {"characters of two octets",
+       [](NewMessage& m) {
+         std::string text;
+         for (int i = 0; i < 600; ++i) text += "\xc3\xbc";
+         m.recipients[0].recipient.orcpt = text;
+       },
+       false},
+      {"NUL in the sender",
+       [](NewMessage& m) {
+         m.info.envelope.reverse_path = mail::Address(std::string("a\0", 2), "b.test");
+       },
+       false},
+      {"NUL in the account", [](NewMessage& m) { m.info.arrival.account = std::string("a\0b", 3); },
+       false},
+      {"NUL in the destination",
+       [](NewMessage& m) { m.recipients[0].destination = std::string("mx:a\0b", 6); }, false},
+      {"an endless destination",
+       [](NewMessage& m) { m.recipients[0].destination = std::string(4097, 'x'); }, false},
+  };
+  std::uint64_t id = 0;
+  for (const auto& row : rows) {
+    CAPTURE(row.what);
+    NewMessage message = test::make_message(++id, {"b@example.net"});
+    row.change(message);
+    REQUIRE(store->begin().ok());
+    CHECK(store->accept(message, test::at(0)).ok() == row.taken);
+    REQUIRE(store->commit().ok());
+  }
+  CHECK(*store->database().ask("SELECT count(*) FROM message") == "2");
+  CHECK(*store->database().ask("SELECT count(*) FROM recipient") == "2");
+}
+
+TEST_CASE("S1: what lay in a value before there was a gate stands in nobody's way") {
+  test::TempFolder folder;
+  auto store = Store::open(folder.db());
+  REQUIRE(store.ok());
+  NewMessage message = test::make_message(7, {"good@example.net", "b@example.net"});
+  NewRecipient& bad = message.recipients[1];
+  bad.recipient.address = mail::Address(std::string("a\0", 2), "b.test");
+  bad.recipient.notify.bits = 200;
+  bad.recipient.orcpt = std::string("rfc822;\0", 8);
+  message.info.envelope.reverse_path = mail::Address(std::string("s\0", 2), "b.test");
+  message.info.arrival.account = std::string("x\0y", 3);
+  std::string value;
+  encode_fresh(value, message, test::at(0), message.content);
+  auto record = decode_fresh(message.info.id, value);
+  REQUIRE(record);
+  CHECK(record->message.info.envelope.reverse_path.is_null());
+  CHECK(record->message.info.arrival.account == "x?y");
+  CHECK(record->message.recipients[0].recipient.address.text() == "good@example.net");
+  const mail::Recipient& mended = record->message.recipients[1].recipient;
+  CHECK(mended.address.text() == "unreadable@damaged.invalid");
+  CHECK(mended.notify.bits == 0);
+  CHECK(mended.orcpt.empty());
+  // And so it becomes rows.
+  record->message.packed = false;
+  record->message.content = message.content;
+  CHECK(test::put(*store, record->message) == Accepted::stored);
 }
