@@ -134,9 +134,8 @@ std::size_t drop_head_size(std::string_view bytes) {
 }
 
 mail::QueueId drop_id(WallTime now, std::uint32_t random) {
-  constexpr std::uint16_t kWorkers = 1023;  // 0 is qmgr itself
-  auto worker = static_cast<std::uint16_t>(random % kWorkers + 1);
-  mail::QueueId id = mail::QueueIdSource(worker).next(now);
+  Duration earlier(random & 0x3FFU);
+  mail::QueueId id = mail::QueueIdSource(mail::kDropWorker).next(now - earlier);
   id.value |= random >> 20;  // the twelve bits that count
   return id;
 }

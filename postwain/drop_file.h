@@ -28,8 +28,8 @@ Result<DropHead> parse_drop_head(std::string_view text);
 // The length of the head with its empty line; 0: there is none in these bytes.
 std::size_t drop_head_size(std::string_view bytes);
 
-// An id no other process will give: the random part stands for the number qmgr gives to those it
-// knows.
+// An id no other process gives: those of the drop folder have a number of their own where qmgr's
+// number for a process stands. It is of the last second; 22 bits of it are random.
 mail::QueueId drop_id(WallTime now, std::uint32_t random);
 
 }  // namespace postwain::tool

@@ -85,9 +85,7 @@ std::string phrase(std::string_view name) {
 }
 
 std::string complete_header(std::string_view header, const LocalOrigin& origin) {
-  std::string out = fmt::format(
-      "Received: by {} (Postwain, from {} with uid {})\r\n\tid {}; {}\r\n", origin.hostname,
-      origin.account, origin.uid, origin.id.text(), format_rfc5322(origin.now));
+  std::string out;
   bool date = false;
   bool message_id = false;
   bool from = false;

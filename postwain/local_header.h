@@ -1,5 +1,6 @@
 // The header of a message from a local program made complete (RFC 6409 8): Date, Message-ID and
-// From where missing, Bcc taken out, our Received in front. Pure. The body is not touched.
+// From where missing, Bcc taken out. Pure. The body is not touched. The Received field is qmgr's to
+// write: it knows from the kernel who submits.
 #pragma once
 
 #include <string>
@@ -20,11 +21,9 @@ struct HeaderRecipients {
 HeaderRecipients header_recipients(std::string_view header);
 
 struct LocalOrigin {
-  mail::QueueId id;
+  mail::QueueId id;  // makes the Message-ID unique
   WallTime now{};
   std::string hostname;
-  std::string account;  // name of the user who sends
-  unsigned uid = 0;
   std::string from;       // address for a missing From
   std::string full_name;  // for a missing From, UTF-8; may be empty
 };

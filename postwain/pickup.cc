@@ -153,7 +153,9 @@ Pickup::End Pickup::take(int folder, const std::string& name, int file, std::uin
   }
   Content content(file, std::move(beyond));
   SubmissionSource source;
-  source.id = head->id;
+  // Ids of the drop folder stand apart, so none can be that of a message on its way elsewhere.
+  source.id = head->id.with_worker(mail::kDropWorker);
+  source.owner = owner;
   source.envelope = head->envelope;
   source.arrival = head->arrival;
   source.size_max = config_.limits.message_size;

@@ -6,6 +6,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/base/file.h"
+#include "common/daemon/peer_users.h"
+
 namespace postwain::tool {
 
 namespace {
@@ -38,6 +41,13 @@ config::Bundle bundle_for(Kind kind, const config::Loaded& loaded) {
   for (const config::NamedFile& file : loaded.named_files) {
     auto found = loaded.bundle.files.find(file.path);
     if (needs(kind, file.use) && found != loaded.bundle.files.end()) bundle.files.insert(*found);
+  }
+  // qmgr puts the names of those who submit to what they submit, and may open no file. Who is in no
+  // file (but in a directory, say) appears by number.
+  if (kind == Kind::qmgr) {
+    constexpr std::size_t kPasswdMax = 8U << 20;
+    Result<std::string> passwd = read_small_file("/etc/passwd", kPasswdMax);
+    if (passwd) bundle.files[daemon::kLocalUsersFile] = encode(daemon::local_users(*passwd));
   }
   return bundle;
 }

@@ -162,11 +162,7 @@ int deliver(const SendmailArguments& arguments, const config::Config& config) {
   source.more = [&input](std::string& out) { return input.more(out); };
   source.head = [&](mail::QueueId id) {
     const mail::Address& sender = source.envelope.reverse_path;
-    LocalOrigin origin{id,
-                       source.arrival.received_at,
-                       config.hostname,
-                       account.name,
-                       ::getuid(),
+    LocalOrigin origin{id, source.arrival.received_at, config.hostname,
                        sender.is_null() ? account.name + "@" + config.hostname : sender.text(),
                        arguments.full_name.empty() ? account.full_name : arguments.full_name};
     return complete_header(*header, origin) + rest;

@@ -103,8 +103,6 @@ class StandardSession {
       LocalOrigin origin{id,
                          source.arrival.received_at,
                          config_.hostname,
-                         account_,
-                         ::getuid(),
                          sender.is_null() ? account_ + "@" + config_.hostname : sender.text(),
                          {}};
       return complete_header(header, origin);

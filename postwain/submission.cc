@@ -48,7 +48,9 @@ class Submission {
                 },
             .on_drained = {},
         });
-    ipc::Role role = source_.restore ? ipc::Role::restore : ipc::Role::sendmail;
+    ipc::Role role = source_.restore ? ipc::Role::restore
+                     : source_.owner ? ipc::Role::pickup
+                                     : ipc::Role::sendmail;
     connection_->send(ipc::Hello{ipc::kProtocolVersion, role,
                                  static_cast<std::uint32_t>(::getpid()),
                                  std::string(ipc::name_of(role))});
@@ -61,7 +63,18 @@ class Submission {
       if (!ipc::decode(payload, welcome)) return false;
       id_ =
           source_.id.value != 0 ? source_.id : mail::QueueIdSource(welcome.worker).next(wall_now());
-      begin();
+      return true;
+    }
+    if (type == ipc::FrameType::admission && !begun_) {
+      ipc::Admission admission;
+      if (!ipc::decode(payload, admission)) return false;
+      begun_ = admission.accepting;
+      if (begun_)
+        begin();
+      else if (admission.refusal.code == 452)  // no room, and so none elsewhere on this machine
+        finish(admission.refusal);
+      else
+        finish(Error{admission.refusal.one_line(), kExitTempFail});
       return true;
     }
     if (type == ipc::FrameType::chunks_stored) {
@@ -77,21 +90,24 @@ class Submission {
       finish(result.reply);
       return true;
     }
-    return true;  // admission: what it says comes as the reply, too
+    return true;
   }
 
   void begin() {
     if (source_.restore) connection_->send(*source_.restore);
+    if (source_.owner) connection_->send(ipc::DropOwner{id_, *source_.owner});
     buffer_ = source_.head(id_);
     if (!fill(ipc::kInlineContentMax)) return;
     if (end_of_input_ && buffer_.size() <= ipc::kInlineContentMax) {
       ended_ = true;
-      connection_->send(
-          ipc::Submit{id_, 1, source_.envelope, source_.arrival, source_.eight_bit(), buffer_});
+      if (!connection_->try_send(
+              ipc::Submit{id_, 1, source_.envelope, source_.arrival, source_.eight_bit(), buffer_}))
+        too_large_envelope();
       return;
     }
+    if (!connection_->try_send(ipc::SubmitOpen{id_, source_.envelope, source_.arrival}))
+      return too_large_envelope();
     opened_ = true;
-    connection_->send(ipc::SubmitOpen{id_, source_.envelope, source_.arrival});
     pump();
   }
 
@@ -108,6 +124,12 @@ class Submission {
                   kExitDataError});
     }
     return true;
+  }
+
+  void too_large_envelope() {
+    finish(Error{fmt::format("the message has more recipients ({}) than one submission can carry",
+                             source_.envelope.recipients.size()),
+                 kExitDataError});
   }
 
   bool give_up(const Error& error) {
@@ -156,6 +178,7 @@ class Submission {
   std::string buffer_;  // content read and not sent
   std::uint64_t sent_ = 0;
   std::uint64_t stored_ = 0;
+  bool begun_ = false;  // qmgr has said that it takes new messages
   bool opened_ = false;
   bool ended_ = false;
   bool end_of_input_ = false;

@@ -37,7 +37,8 @@ daemon::PeerUsers peer_users(const Identities& who) {
           {ipc::Role::lmtp_client, who.at(Kind::lmtp_client).uid},
           {ipc::Role::metrics, who.at(Kind::metrics).uid},
           {ipc::Role::tokens, who.at(Kind::tokens).uid},
-          {ipc::Role::reporter, who.at(Kind::reporter).uid}};
+          {ipc::Role::reporter, who.at(Kind::reporter).uid},
+          {ipc::Role::pickup, who.at(Kind::pickup).uid}};
 }
 
 bool is_single(Kind kind) {

@@ -151,8 +151,11 @@ void SupervisorLink::offer(config::Loaded loaded) {
   offer_request_ = next_request_++;
   // A qmgr that is just being started again reads the new configuration anyway.
   if (!link_->up()) return offered(kExitOk, R"({"ok":true})");
-  link_->send(
-      ipc::ConfigUpdate{offer_request_, config::encode_bundle(bundle_for(Kind::qmgr, offered_))});
+  std::string bundle = config::encode_bundle(bundle_for(Kind::qmgr, offered_));
+  if (!link_->try_send(ipc::ConfigUpdate{offer_request_, std::move(bundle)}))
+    return offered(kExitConfig,
+                   R"({"error":"the configuration and its files are too large for a reload )"
+                   R"((8 MiB): restart instead"})");
   offer_timer_.start(kOfferAtMost,
                      [this] { offered(kExitTempFail, R"({"error":"qmgr does not answer"})"); });
 }

@@ -79,6 +79,8 @@ std::string arrival_text(const Json& message) {
     text += " by " + protocol;
   if (std::string account = text_member(message, "account"); !account.empty())
     text += ", account " + account;
+  if (std::int64_t uid = message.value("uid", std::int64_t{-1}); uid >= 0)
+    text += fmt::format(", uid {}", uid);
   if (message.value("require_tls", false)) text += ", REQUIRETLS";
   if (message.value("tls_required_no", false)) text += ", TLS-Required: No";
   return text;

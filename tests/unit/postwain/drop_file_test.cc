@@ -99,11 +99,12 @@ TEST_CASE("what others wrote into the drop folder is refused with a reason") {
   }
 }
 
-TEST_CASE("ids given at the drop are ids, of other workers than qmgr itself") {
+TEST_CASE("ids given at the drop are ids, of a worker that nobody else is") {
   for (std::uint32_t random : {0U, 1U, 1022U, 1023U, 0xFFFFFFFFU, 0x12345678U}) {
     mail::QueueId id = drop_id(from_unix_ms(1763717400123), random);
     CHECK(mail::QueueId::parse(id.text()) == id);
-    CHECK((id.value >> 12 & 0x3FF) != 0);
-    CHECK((id.value >> 22) == drop_id(from_unix_ms(1763717400123), 7).value >> 22);
+    CHECK(id.worker() == mail::kDropWorker);
+    CHECK(id.made_at() <= from_unix_ms(1763717400123));
+    CHECK(id.made_at() > from_unix_ms(1763717400123 - 1100));
   }
 }

@@ -177,26 +177,17 @@ TEST_CASE("recipients of the header") {
 }
 
 TEST_CASE("what is missing in the header is added, Bcc is removed") {
-  LocalOrigin origin{mail::QueueId{12345},
-                     from_unix_ms(1795253400000),
-                     "mx.example.org",
-                     "anna",
-                     1000,
-                     "anna@example.org",
-                     "Anna, Example"};
-  std::string received =
-      "Received: by mx.example.org (Postwain, from anna with uid 1000)\r\n"
-      "\tid 0000000000C1S; Sat, 21 Nov 2026 09:30:00 +0000\r\n";
+  LocalOrigin origin{mail::QueueId{12345}, from_unix_ms(1795253400000), "mx.example.org",
+                     "anna@example.org", "Anna, Example"};
   CHECK(complete_header("To: a@b\r\nBcc: c@d,\r\n e@f\r\nSubject: s\r\n", origin) ==
-        received +
-            "Date: Sat, 21 Nov 2026 09:30:00 +0000\r\n"
-            "Message-ID: <0000000000C1S@mx.example.org>\r\n"
-            "From: \"Anna, Example\" <anna@example.org>\r\n"
-            "To: a@b\r\nSubject: s\r\n\r\n");
+        "Date: Sat, 21 Nov 2026 09:30:00 +0000\r\n"
+        "Message-ID: <0000000000C1S@mx.example.org>\r\n"
+        "From: \"Anna, Example\" <anna@example.org>\r\n"
+        "To: a@b\r\nSubject: s\r\n\r\n");
   CHECK(complete_header("date: x\r\nMESSAGE-ID: y\r\nFrom : z\r\nReturn-Path: <q@r>\r\n", origin) ==
-        received + "date: x\r\nMESSAGE-ID: y\r\nFrom : z\r\n\r\n");
+        "date: x\r\nMESSAGE-ID: y\r\nFrom : z\r\n\r\n");
   CHECK(complete_header("From me Mon Jan\r\nDate: x\r\nMessage-ID: y\r\nFrom: z\r\n", origin) ==
-        received + "Date: x\r\nMessage-ID: y\r\nFrom: z\r\n\r\n");
+        "Date: x\r\nMessage-ID: y\r\nFrom: z\r\n\r\n");
 }
 
 TEST_CASE("display names") {
