@@ -9,7 +9,7 @@ PRESET  ?= ci
 TREE    := build/$(PRESET)
 SUITE   ?= trixie
 
-.PHONY: help run demo test test-build test-on build bench bench-quick bench-scale bench-drain bench-distance bench-micro asan format lint lint-all fuzz scan flood powerloss crash install deb deb-test packages clean
+.PHONY: help run demo test test-build test-on build bench bench-quick bench-scale bench-drain bench-distance bench-micro asan format lint lint-all fuzz fuzz-ipc scan flood powerloss crash install deb deb-test packages clean
 
 help:
 	@echo 'make run          build, then a demo on loopback: a whole MTA and a small mail store (ARGS=--once ends by itself)'
@@ -23,6 +23,7 @@ help:
 	@echo 'make bench-micro  time and instructions of single parts'
 	@echo 'make asan         every unit test under the address and undefined-behaviour sanitizers'
 	@echo 'make flood        a client among 5,000 idle and 1,000 dribbling connections (IDLE=n SLOW=n)'
+	@echo 'make fuzz-ipc     hostile peers of every role against a qmgr under sanitizers (SECONDS_FOR=3600 SEED=n)'
 	@echo 'make scan         nmap and testssl.sh against the running server'
 	@echo 'make powerloss    200,000 simulated power cuts of the queue (STATES=n SEED=n)'
 	@echo 'make format lint lint-all fuzz install clean'
@@ -97,6 +98,15 @@ fuzz:
 	cmake --preset fuzz
 	cmake --build --preset fuzz --target fuzzers
 	tools/fuzz.sh $(ARGS)
+
+# An hour, unless SECONDS_FOR says otherwise; the seed of a finding stands in the output.
+SECONDS_FOR ?= 3600
+SEED        ?= 1
+fuzz-ipc:
+	@tools/install_packages.sh build test
+	cmake --preset asan
+	cmake --build --preset asan --target smtpd qmgr smtp-client lmtp-client postwain pickup metrics tokens reporter
+	POSTWAIN_BIN=$(CURDIR)/build/asan/bin PYTHONDONTWRITEBYTECODE=1 python3 tests/system/hostile_peers.py $(SECONDS_FOR) $(SEED)
 
 scan: test-build
 	@tools/install_packages.sh scan

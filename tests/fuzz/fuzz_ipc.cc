@@ -1,0 +1,77 @@
+// Frames between our processes, in both directions: the stream is cut into frames, each is decoded
+// as what it says it is and, whatever it says, as every other message. What decodes is coded again,
+// and leads back to itself; a time that decodes can be shown.
+#include <cstdlib>
+
+#include "common/ipc/messages.h"
+
+using namespace postwain;
+using namespace postwain::ipc;
+
+namespace {
+
+template <class Message>
+std::string coded(const Message& message) {
+  std::string frame;
+  if (!append_frame(frame, message)) std::abort();  // it came in a frame
+  Frame cut;
+  if (next_frame(frame, cut) != FrameState::complete || cut.type != Message::kType) std::abort();
+  return std::string(cut.payload);
+}
+
+// A second coding is the first: what is not kept (a time out of sense, say) is put right once.
+template <class Message>
+void look_at(std::string_view payload) {
+  Message message;
+  if (!decode(payload, message)) return;
+  std::string once = coded(message);
+  Message again;
+  if (!decode(once, again) || coded(again) != once) std::abort();
+  if constexpr (requires { message.arrival; })
+    if (format_rfc3339_ms(message.arrival.received_at).size() != 24) std::abort();
+}
+
+void look_at_all(std::string_view payload) {
+  look_at<Hello>(payload);
+  look_at<Welcome>(payload);
+  look_at<Submit>(payload);
+  look_at<SubmitOpen>(payload);
+  look_at<SubmitChunk>(payload);
+  look_at<SubmitEnd>(payload);
+  look_at<SubmitFile>(payload);
+  look_at<SubmitAbort>(payload);
+  look_at<Restore>(payload);
+  look_at<DropOwner>(payload);
+  look_at<ReceiverCounts>(payload);
+  look_at<SubmitResult>(payload);
+  look_at<ChunksStored>(payload);
+  look_at<Admission>(payload);
+  look_at<Probe>(payload);
+  look_at<ProbeResult>(payload);
+  look_at<Lease>(payload);
+  look_at<ContentRequest>(payload);
+  look_at<Content>(payload);
+  look_at<TokenRequest>(payload);
+  look_at<Token>(payload);
+  look_at<Outcomes>(payload);
+  look_at<TlsResults>(payload);
+  look_at<LateOutcomes>(payload);
+  look_at<ControlRequest>(payload);
+  look_at<ControlReply>(payload);
+  look_at<ConfigUpdate>(payload);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  std::string_view stream(reinterpret_cast<const char*>(data), size);
+  look_at_all(stream);  // the payload alone, so that few octets reach every decoder
+  for (int frames = 0; frames < 100; ++frames) {
+    Frame frame;
+    if (next_frame(stream, frame) != FrameState::complete) break;
+    if (frame.consumed > stream.size()) std::abort();
+    look_at_all(frame.payload);
+    stream.remove_prefix(frame.consumed);
+  }
+  return 0;
+}

@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""Hostile peers of every role against a whole Postwain: hostile_peers.py SECONDS [SEED].
+
+Frames that are well formed, frames with any value in any field, and frames with octets changed, by up to twelve
+connections at once; leases are answered, sometimes wrongly, so that everything behind is reached as well. Made for
+programs built with sanitizers (`make fuzz-ipc`). It ends with 1 when a process of Postwain ends by itself or a
+sanitizer speaks.
+"""
+
+import os
+import random
+import struct
+import sys
+import time
+
+from postwain_harness import Postwain
+from ipc_peer import (ROLES, TYPES, Peer, arrival, envelope, frame, id_now, outcome, reply, text, u8, u16, u32, u64)
+
+STRINGS = [b"", b"a@b", b"list@own.test", b"bob+t@own.test", b"\0@\0", b'"a\\"b"@own.test', b"a@" + b"x" * 300,
+           b"\xff\xfe@\xc3", b"postmaster", b"x" * 5000, b"@", b"a@b@c", b"<>", b"\r\nX: y", "ü@ü.test".encode(),
+           b"rfc822;a@b", b";", b"utf-8;\\x{zz}", b"v@l.test", b"v@x.test", b"Subject: x\r\n\r\nhi\r\n", b"a\nb", b"{}",
+           b'{"command":"queue list"}', b'{"command":"queue show","filter":{"id":"0000000000000"}}',
+           b'{"command":"trace","query":"a@b"}', b'{"command":"watch"}', b'{"command":"status"}',
+           b'{"command":"queue cancel","filter":{"all":true}}', b'{"command":"queue hold","filter":{"all":true}}',
+           b'{"command":"queue retry","filter":{"all":true}}', b'{"command":"queue bounce","filter":{"all":true}}',
+           b'{"command":"queue release","filter":{"all":true}}', b'{"command":"queue stats"}',
+           b'{"command":"queue suspend","destination":"b"}', b'{"command":"queue destinations"}',
+           b'{"command":"queue content","filter":{"id":"0000000000001"},"offset":18446744073709551615}',
+           b'{"command":"processes","processes":[{"name":5,"pid":"x"}]}']
+TIMES = [0, 1, -1, 10**13, 2**62, 2**63 - 1, -2**63, 253402300800000]
+INTAKE = ["submit", "submit_open", "submit_chunk", "submit_end", "submit_abort", "probe"]
+AGENT = ["outcomes", "late_outcomes", "content_request", "token_request", "tls_results"]
+BY_ROLE = {"sendmail": INTAKE, "smtpd": INTAKE + ["receiver_counts"], "restore": ["restore"] + INTAKE,
+           "pickup": ["drop_owner"] + INTAKE, "reporter": ["submit", "tls_results"], "smtp_client": AGENT,
+           "lmtp_client": AGENT, "control": ["control_request"], "metrics": ["control_request"], "tokens": ["token"]}
+
+
+class Maker:
+    """Payloads of every frame, with values that are near to sense."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        self.ids = [0, 1, 2**63 - 1, 2**63, 2**64 - 1, id_now()]
+
+    def string(self):
+        return text(self.random.choice(STRINGS))
+
+    def number(self):
+        return u64(self.random.choice(self.ids + [self.random.getrandbits(64), self.random.randrange(1, 50)]))
+
+    def small(self, most=3):
+        return u8(self.random.randrange(most))
+
+    def moment(self):
+        return struct.pack("<q", self.random.choice(TIMES + [int(time.time() * 1000)] * 5))
+
+    def envelope(self):
+        if self.random.random() < .4:  # what passes the gate
+            return envelope("a@b.test", [self.random.choice(["v@x.test", "v@l.test", "list@own.test"])])
+        count = self.random.choice([0, 1, 1, 1, 2, 3, 40])
+        out = self.string() + self.small() + self.small(2) + self.small(2) + self.small(2) + self.small()
+        out += self.string() + u32(count)
+        return out + b"".join(self.string() + u8(self.random.randrange(256)) + self.string() for _ in range(count))
+
+    def arrival(self):
+        if self.random.random() < .4:
+            return arrival()
+        return self.string() + self.string() + self.string() + self.string() + self.moment()
+
+    def reply(self):
+        return reply(self.random.choice([0, 250, 450, 550, 999, 65535]),
+                     (self.random.choice([0, 2, 4, 5, 255]), 1, self.random.choice([1, 65535])),
+                     self.random.choice(STRINGS))
+
+    def outcome(self):
+        return (self.small() + u8(self.random.randrange(12)) + u8(self.random.randrange(7)) + self.small(2) +
+                self.reply() + self.string() + self.string() + self.string() + self.small(2))
+
+    def outcomes(self):
+        out = b""
+        count = self.random.choice([0, 1, 1, 2, 5])
+        for index in range(count):
+            same = index > 0 and self.random.random() < .5
+            out += u32(self.random.randrange(4)) + (u8(1) if same else u8(0) + self.outcome())
+        return u32(count) + out
+
+    def policy(self):
+        if self.random.random() < .5:
+            return u8(0)
+        return (u8(1) + self.string() + self.small() + u32(1) + self.string() + u32(self.random.getrandbits(32)) +
+                self.moment())
+
+    def times(self):
+        mask = self.random.getrandbits(12)
+        return u16(mask) + b"".join(u32(self.random.getrandbits(32)) for i in range(12) if mask >> i & 1)
+
+    def payload(self, kind):
+        r = self.random
+        if kind == "submit":
+            return (self.number() + u32(r.getrandbits(8)) + self.envelope() + self.arrival() + self.small(2) +
+                    self.string())
+        if kind == "submit_open":
+            return self.number() + self.envelope() + self.arrival()
+        if kind == "submit_end":
+            return self.number() + u32(1) + self.small(2) + u64(r.choice([0, 1, 18, 5000, 2**64 - 1]))
+        if kind in ("submit_chunk", "probe", "token_request", "control_request", "config_update"):
+            return self.number() + self.string() + (self.small(2) if kind == "token_request" else b"")
+        if kind in ("submit_abort", "submit_file"):
+            return self.number()
+        if kind == "restore":
+            return self.number() + self.small(4) + self.string()
+        if kind == "drop_owner":
+            return self.number() + u32(r.choice([0, 1000, 2**32 - 1]))
+        if kind == "receiver_counts":
+            return u32(r.getrandbits(32)) + u32(20) + b"".join(u64(r.getrandbits(64)) for _ in range(20))
+        if kind == "content_request":
+            return u64(r.randrange(1, 60)) + self.small(2)
+        if kind == "outcomes":
+            return u64(r.randrange(1, 60)) + self.small(2) + self.string() + self.policy() + self.times() + self.outcomes()
+        if kind == "late_outcomes":
+            return self.number() + self.outcomes() + u32(2) + u32(0) + u32(r.getrandbits(32))
+        if kind == "token":
+            return self.number() + self.string() + self.string()
+        if kind == "tls_results":
+            return (u32(1) + self.string() + self.small() + self.string() + u32(1) + self.string() + u32(1) +
+                    self.string() + u8(r.randrange(12)) + self.string() * 4 + u64(1))
+        return self.number() + r.randbytes(r.randrange(40))
+
+    def frame(self, role):
+        kinds = BY_ROLE[role] if self.random.random() < .95 else list(TYPES)
+        kind = self.random.choice(kinds)
+        payload = bytearray(self.payload(kind))
+        if self.random.random() < .1 and payload:
+            for _ in range(self.random.randrange(1, 4)):
+                payload[self.random.randrange(len(payload))] = self.random.getrandbits(8)
+        return frame(kind, bytes(payload))
+
+
+def answer(maker, peer):
+    """Reads what has come: results give ids, leases end somehow."""
+    peer.socket.settimeout(0.002)
+    try:
+        while True:
+            kind, payload = peer.read()
+            if kind == "submit_result":
+                maker.ids.append(struct.unpack("<Q", payload[:8])[0])
+            if kind == "lease":
+                peer.send(frame("outcomes", payload[:8] + u8(1) + text("") + u8(0) + u16(0) + u32(1) + u32(0) + u8(0) +
+                                maker.outcome()))
+    except (OSError, EOFError):
+        pass
+    maker.ids = maker.ids[:6] + maker.ids[6:][-50:]
+
+
+def play(mta, maker, end):
+    path = mta.folder / "run" / "qmgr.sock"
+    peers = []
+    count = 0
+    while time.time() < end:
+        try:
+            role = maker.random.choice(list(BY_ROLE))
+            peers.append((role, Peer(path, role, timeout=0.2)))
+            if len(peers) > 12:
+                peers.pop(maker.random.randrange(12))[1].close()
+            for _ in range(maker.random.randrange(1, 120)):
+                of, peer = maker.random.choice(peers[-3:])
+                peer.send(maker.frame(of))
+                count += 1
+            answer(maker, peers[-1][1])
+        except (OSError, EOFError):
+            for _, peer in peers:
+                peer.close()
+            peers = []
+    return count
+
+
+def findings(mta):
+    signs = ("bug:", "AddressSanitizer", "LeakSanitizer", "runtime error", "child_exit process=qmgr")
+    return [line for line in mta.log if any(sign in line for sign in signs)]
+
+
+def main():
+    seconds = float(sys.argv[1])
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    assert set(BY_ROLE) | {"supervisor"} == set(ROLES)
+    mta = Postwain({
+        "route": [{"match": "l.test", "deliver": "lmtp:127.0.0.1:9"}, {"match": "*", "deliver": "smtp:127.0.0.1:9"}],
+        "queue": {"retry": ["1s"]}, "sandbox": {"mode": "off"},
+        "addresses": {"separator": "+", "aliases": "aliases", "alias_domains": ["own.test"]}})
+    with open(mta.folder / "aliases", "w", encoding="utf-8") as aliases:
+        aliases.write("list: a@x.test, b@l.test, bob\nowner-list: o@x.test\nbob: robert@l.test\n")
+    mta.reconfigure({"addresses": {"aliases": str(mta.folder / "aliases")}})
+    try:
+        mta.start()
+        count = play(mta, Maker(seed), time.time() + seconds)
+        mta.stop()
+        found = findings(mta)
+    finally:
+        mta.close()
+    print("\n".join(found[:60]))
+    print(f"seed {seed}: {count} frames, {len(found)} findings")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
