@@ -15,9 +15,8 @@ using ipc::Role;
 namespace {
 
 mail::QueueId id_of(std::uint64_t counter) {
-  mail::QueueId id = mail::QueueId::first_of(wall_now()).with_worker(5);
-  id.value |= counter;
-  return id;
+  static const mail::QueueId first = mail::QueueId::first_of(wall_now()).with_worker(5);
+  return mail::QueueId{first.value | counter};
 }
 
 mail::Envelope envelope(const std::string& to = "v@x.test") {
