@@ -14,6 +14,7 @@ namespace postwain::sandbox {
 struct Targets {
   std::string spool_dir;
   std::vector<std::string> secrets;  // files with keys and passwords
+  std::string abstract_socket{};     // somebody listens there (unix(7)), its name without the NUL
 };
 
 struct Attempt {
@@ -34,5 +35,9 @@ constexpr int kAttemptUnknown = 2;
 
 // Makes the attempt with this name.
 int attempt(std::string_view name, const Targets& targets);
+
+// Makes all from this place in the list on, and writes for each a digit of the above to the
+// descriptor. Where it is ended by one, that one has no digit.
+void attempt_from(std::size_t first, const Targets& targets, int report);
 
 }  // namespace postwain::sandbox

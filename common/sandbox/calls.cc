@@ -1,11 +1,16 @@
 #include "common/sandbox/calls.h"
 
+#include <array>
 #include <cerrno>
+#include <csignal>
 #include <initializer_list>
 
 #include <asm/ioctls.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <linux/prctl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/mman.h>
@@ -14,178 +19,11 @@
 #include <unistd.h>
 
 #include "common/base/file.h"
+#include "common/sandbox/call_lists.h"
 
 namespace postwain::sandbox {
 
 namespace {
-
-using Calls = std::initializer_list<int>;
-
-// Any process with an event loop, threads and a heap.
-constexpr Calls kBase = {
-    SCMP_SYS(read),
-    SCMP_SYS(write),
-    SCMP_SYS(readv),
-    SCMP_SYS(writev),
-    SCMP_SYS(pread64),
-    SCMP_SYS(preadv2),
-    SCMP_SYS(pwrite64),
-    SCMP_SYS(close),
-    SCMP_SYS(close_range),
-    SCMP_SYS(lseek),
-    SCMP_SYS(fstat),
-    SCMP_SYS(newfstatat),
-    SCMP_SYS(statx),
-    SCMP_SYS(fcntl),
-    SCMP_SYS(dup),
-    SCMP_SYS(dup2),
-    SCMP_SYS(dup3),
-    SCMP_SYS(pipe2),
-    SCMP_SYS(eventfd2),
-    SCMP_SYS(epoll_create1),
-    SCMP_SYS(epoll_ctl),
-    SCMP_SYS(epoll_wait),
-    SCMP_SYS(epoll_pwait),
-    SCMP_SYS(poll),
-    SCMP_SYS(ppoll),
-    SCMP_SYS(select),
-    SCMP_SYS(pselect6),
-    SCMP_SYS(munmap),
-    SCMP_SYS(mremap),
-    SCMP_SYS(madvise),
-    SCMP_SYS(brk),
-    SCMP_SYS(futex),
-    SCMP_SYS(set_robust_list),
-    SCMP_SYS(rseq),
-    SCMP_SYS(membarrier),
-    SCMP_SYS(sched_yield),
-    SCMP_SYS(sched_getaffinity),
-    SCMP_SYS(rt_sigaction),
-    SCMP_SYS(rt_sigprocmask),
-    SCMP_SYS(rt_sigreturn),
-    SCMP_SYS(sigaltstack),
-    SCMP_SYS(restart_syscall),
-    SCMP_SYS(clock_gettime),
-    SCMP_SYS(clock_getres),
-    SCMP_SYS(clock_nanosleep),
-    SCMP_SYS(nanosleep),
-    SCMP_SYS(gettimeofday),
-    SCMP_SYS(time),
-    SCMP_SYS(getrandom),
-    SCMP_SYS(getpid),
-    SCMP_SYS(getppid),
-    SCMP_SYS(gettid),
-    SCMP_SYS(getuid),
-    SCMP_SYS(geteuid),
-    SCMP_SYS(getgid),
-    SCMP_SYS(getegid),
-    SCMP_SYS(getrusage),
-    SCMP_SYS(getrlimit),
-    SCMP_SYS(uname),
-    SCMP_SYS(sysinfo),
-    SCMP_SYS(exit),
-    SCMP_SYS(exit_group),
-};
-
-constexpr Calls kSockets = {
-    SCMP_SYS(connect),    SCMP_SYS(sendto),     SCMP_SYS(sendmsg),     SCMP_SYS(sendmmsg),
-    SCMP_SYS(recvfrom),   SCMP_SYS(recvmsg),    SCMP_SYS(recvmmsg),    SCMP_SYS(shutdown),
-    SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
-};
-
-constexpr Calls kAccepting = {SCMP_SYS(accept), SCMP_SYS(accept4), SCMP_SYS(listen)};
-
-// Names and content of files; where, is confine_files()'s matter (files.h).
-constexpr Calls kFiles = {
-    SCMP_SYS(open),
-    SCMP_SYS(openat),
-    SCMP_SYS(creat),
-    SCMP_SYS(stat),
-    SCMP_SYS(lstat),
-    SCMP_SYS(access),
-    SCMP_SYS(faccessat),
-    SCMP_SYS(faccessat2),
-    SCMP_SYS(readlink),
-    SCMP_SYS(readlinkat),
-    SCMP_SYS(getdents64),
-    SCMP_SYS(getcwd),
-    SCMP_SYS(statfs),
-    SCMP_SYS(fstatfs),
-    SCMP_SYS(rename),
-    SCMP_SYS(renameat),
-    SCMP_SYS(renameat2),
-    SCMP_SYS(link),
-    SCMP_SYS(linkat),
-    SCMP_SYS(unlink),
-    SCMP_SYS(unlinkat),
-    SCMP_SYS(mkdir),
-    SCMP_SYS(mkdirat),
-    SCMP_SYS(rmdir),
-    SCMP_SYS(fsync),
-    SCMP_SYS(fdatasync),
-    SCMP_SYS(syncfs),
-    SCMP_SYS(sync_file_range),
-    SCMP_SYS(ftruncate),
-    SCMP_SYS(fallocate),
-    SCMP_SYS(fadvise64),
-    SCMP_SYS(flock),
-    SCMP_SYS(fchmod),
-    SCMP_SYS(chmod),
-    SCMP_SYS(fchmodat),
-    SCMP_SYS(fchown),
-    SCMP_SYS(umask),
-    SCMP_SYS(utimensat),
-    SCMP_SYS(copy_file_range),
-    SCMP_SYS(sendfile),
-    SCMP_SYS(msync),
-    SCMP_SYS(inotify_init1),
-    SCMP_SYS(inotify_add_watch),
-    SCMP_SYS(inotify_rm_watch),
-};
-
-// No part of a mail server ever does this, nor a program it starts; who tries has been taken over.
-// (Keyrings are not among them: programs for tokens may keep Kerberos tickets there.)
-constexpr Calls kNever = {
-    SCMP_SYS(ptrace),
-    SCMP_SYS(process_vm_readv),
-    SCMP_SYS(process_vm_writev),
-    SCMP_SYS(bpf),
-    SCMP_SYS(mount),
-    SCMP_SYS(umount2),
-    SCMP_SYS(pivot_root),
-    SCMP_SYS(chroot),
-    SCMP_SYS(move_mount),
-    SCMP_SYS(fsopen),
-    SCMP_SYS(open_tree),
-    SCMP_SYS(setns),
-    SCMP_SYS(unshare),
-    SCMP_SYS(init_module),
-    SCMP_SYS(finit_module),
-    SCMP_SYS(delete_module),
-    SCMP_SYS(kexec_load),
-    SCMP_SYS(kexec_file_load),
-    SCMP_SYS(reboot),
-    SCMP_SYS(swapon),
-    SCMP_SYS(swapoff),
-    SCMP_SYS(perf_event_open),
-    SCMP_SYS(userfaultfd),
-    SCMP_SYS(open_by_handle_at),
-    SCMP_SYS(iopl),
-    SCMP_SYS(ioperm),
-    SCMP_SYS(acct),
-    SCMP_SYS(quotactl),
-    SCMP_SYS(settimeofday),
-    SCMP_SYS(clock_settime),
-    SCMP_SYS(sethostname),
-    SCMP_SYS(setdomainname),
-    SCMP_SYS(syslog),
-    SCMP_SYS(pidfd_getfd),
-    SCMP_SYS(kcmp),
-};
-
-// Libraries look whether the kernel has these, and do without.
-constexpr Calls kUnknownHere = {SCMP_SYS(clone3), SCMP_SYS(io_uring_setup), SCMP_SYS(openat2),
-                                SCMP_SYS(memfd_create)};
 
 class Filter {
  public:
@@ -238,26 +76,129 @@ void allow_memory(Filter& filter) {
   filter.allow(SCMP_SYS(mprotect), {has_none_of(2, PROT_EXEC)});
 }
 
+// Flags of clone(2) that make namespaces; each needs, and gives, rights over something.
+constexpr std::initializer_list<std::uint64_t> kNamespaces = {
+    CLONE_NEWNS,   CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
+    CLONE_NEWUSER, CLONE_NEWPID,    CLONE_NEWNET};
+
 // New threads, but no new processes; signals to ourselves only.
 void allow_threads(Filter& filter) {
-  filter.allow(SCMP_SYS(clone), {{0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD}});
+  std::uint64_t looked_at = CLONE_THREAD;
+  for (std::uint64_t flag : kNamespaces) looked_at |= flag;
+  filter.allow(SCMP_SYS(clone), {{0, SCMP_CMP_MASKED_EQ, looked_at, CLONE_THREAD}});
   auto own = static_cast<std::uint64_t>(::getpid());
   filter.allow(SCMP_SYS(tgkill), {is(0, own)});
   filter.allow(SCMP_SYS(kill), {is(0, own)});
   filter.allow(SCMP_SYS(prctl), {is(0, PR_SET_NAME)});
+  filter.allow(SCMP_SYS(prctl), {is(0, PR_SET_VMA), is(1, PR_SET_VMA_ANON_NAME)});  // malloc
   filter.allow(SCMP_SYS(prlimit64), {is(0, 0), is(2, 0)});  // looking, not setting
-  for (int request : {FIONBIO, FIONREAD, FIOCLEX, TCGETS})
-    filter.allow(SCMP_SYS(ioctl), {is(1, static_cast<std::uint64_t>(request))});
 }
 
-void allow_sockets(Filter& filter, std::initializer_list<int> families) {
+// What may be asked of a descriptor: not F_SETOWN, which sends signals to others, nor leases.
+void allow_descriptors(Filter& filter) {
+  for (int request : {FIONBIO, FIONREAD, FIOCLEX, FIONCLEX, TCGETS})
+    filter.allow(SCMP_SYS(ioctl), {is(1, static_cast<std::uint64_t>(request))});
+  constexpr int kOfdGetLock = 36;  // F_OFD_GETLK and the two behind it
+  for (int command : {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK,
+                      F_SETLK, F_SETLKW, kOfdGetLock, kOfdGetLock + 1, kOfdGetLock + 2})
+    filter.allow(SCMP_SYS(fcntl), {is(1, static_cast<std::uint64_t>(command))});
+}
+
+// TCP and UDP only: no other protocol of the family (MPTCP, SCTP, SMC, UDP-Lite, ICMP), which the
+// rules for ports of files.h would not see.
+void allow_internet(Filter& filter) {
   constexpr std::uint64_t kTypeBits = 0xf;
-  for (int family : families)
-    for (int type : {SOCK_STREAM, SOCK_DGRAM})
-      filter.allow(SCMP_SYS(socket),
-                   {is(0, static_cast<std::uint64_t>(family)),
-                    {1, SCMP_CMP_MASKED_EQ, kTypeBits, static_cast<std::uint64_t>(type)}});
-  filter.allow(SCMP_SYS(socketpair), {is(0, AF_UNIX)});
+  struct Transport {
+    std::uint64_t type;
+    std::uint64_t protocol;
+  };
+  for (std::uint64_t family : {AF_INET, AF_INET6})
+    for (const Transport& one : {Transport{SOCK_STREAM, 0}, Transport{SOCK_STREAM, IPPROTO_TCP},
+                                 Transport{SOCK_DGRAM, 0}, Transport{SOCK_DGRAM, IPPROTO_UDP}})
+      filter.allow(
+          SCMP_SYS(socket),
+          {is(0, family), {1, SCMP_CMP_MASKED_EQ, kTypeBits, one.type}, is(2, one.protocol)});
+}
+
+struct Option {
+  int level;
+  int name;
+};
+// What sockets are set to, by us, libuv, c-ares and libcurl.
+constexpr std::initializer_list<Option> kOptions = {
+    {SOL_SOCKET, SO_REUSEADDR},
+    {SOL_SOCKET, SO_KEEPALIVE},
+    {SOL_SOCKET, SO_LINGER},
+    {SOL_SOCKET, SO_SNDBUF},
+    {SOL_SOCKET, SO_RCVBUF},
+    {SOL_SOCKET, SO_RCVTIMEO},
+    {SOL_SOCKET, SO_SNDTIMEO},
+    {SOL_SOCKET, SO_REUSEPORT},
+    {SOL_SOCKET, SO_PRIORITY},
+    {IPPROTO_TCP, TCP_NODELAY},
+    {IPPROTO_TCP, TCP_MAXSEG},
+    {IPPROTO_TCP, TCP_CORK},
+    {IPPROTO_TCP, TCP_KEEPIDLE},
+    {IPPROTO_TCP, TCP_KEEPINTVL},
+    {IPPROTO_TCP, TCP_KEEPCNT},
+    {IPPROTO_TCP, TCP_QUICKACK},
+    {IPPROTO_TCP, TCP_CONGESTION},
+    {IPPROTO_TCP, TCP_USER_TIMEOUT},
+    {IPPROTO_TCP, 25},  // TCP_NOTSENT_LOWAT
+    {IPPROTO_IP, IP_TOS},
+    {IPPROTO_IP, IP_MTU_DISCOVER},
+    {IPPROTO_IP, IP_RECVERR},
+    {IPPROTO_IP, 24},  // IP_BIND_ADDRESS_NO_PORT
+    {IPPROTO_IPV6, IPV6_V6ONLY},
+    {IPPROTO_IPV6, IPV6_TCLASS},
+    {IPPROTO_IPV6, IPV6_RECVERR},
+    {IPPROTO_IPV6, IPV6_MTU_DISCOVER},
+};
+// Others that libraries try and do without: fast open connects without connect(2), so past the
+// rules for ports, and an upper layer protocol (TCP_ULP) is kernel code for a hostile peer.
+constexpr std::initializer_list<Option> kUnknownOptions = {
+    {IPPROTO_TCP, 23}, {IPPROTO_TCP, 30}, {IPPROTO_TCP, 31}};  // FASTOPEN, FASTOPEN_CONNECT, ULP
+
+void allow_options(Filter& filter) {
+  auto when = [](const Option& option) {
+    return std::array{is(1, static_cast<std::uint64_t>(option.level)),
+                      is(2, static_cast<std::uint64_t>(option.name))};
+  };
+  for (const Option& option : kOptions) {
+    auto both = when(option);
+    filter.allow(SCMP_SYS(setsockopt), {both[0], both[1]});
+  }
+  for (const Option& option : kUnknownOptions) {
+    auto both = when(option);
+    filter.rule(SCMP_ACT_ERRNO(ENOPROTOOPT), SCMP_SYS(setsockopt), {both[0], both[1]});
+  }
+}
+
+// With MSG_FASTOPEN a socket connects while it sends: the same way past the rules for ports.
+void allow_sending(Filter& filter) {
+  struct Call {
+    int number;
+    unsigned place_of_flags;
+  };
+  for (const Call& call :
+       {Call{SCMP_SYS(sendto), 3}, Call{SCMP_SYS(sendmsg), 2}, Call{SCMP_SYS(sendmmsg), 3}}) {
+    filter.allow(call.number, {has_none_of(call.place_of_flags, MSG_FASTOPEN)});
+    filter.rule(SCMP_ACT_ERRNO(EOPNOTSUPP), call.number,
+                {{call.place_of_flags, SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, MSG_FASTOPEN}});
+  }
+}
+
+enum class Sockets : bool { local, internet };
+
+void allow_sockets(Filter& filter, Sockets which) {
+  constexpr std::uint64_t kTypeBits = 0xf;
+  for (std::uint64_t type : {SOCK_STREAM, SOCK_DGRAM})  // datagrams to the log daemon
+    filter.allow(SCMP_SYS(socket),
+                 {is(0, AF_UNIX), {1, SCMP_CMP_MASKED_EQ, kTypeBits, type}, is(2, 0)});
+  filter.allow(SCMP_SYS(socketpair), {is(0, AF_UNIX), is(2, 0)});
+  if (which == Sockets::internet) allow_internet(filter);
+  allow_options(filter);
+  allow_sending(filter);
   filter.rules(SCMP_ACT_ALLOW, kSockets);
 }
 
@@ -276,15 +217,16 @@ void allow_what_it_needs(Filter& filter, Profile profile) {
   filter.rules(SCMP_ACT_ALLOW, kBase);
   allow_memory(filter);
   allow_threads(filter);
+  allow_descriptors(filter);
   switch (profile) {
     case Profile::receiver:
-      allow_sockets(filter, {AF_UNIX, AF_INET, AF_INET6});
+      allow_sockets(filter, Sockets::internet);
       filter.rules(SCMP_ACT_ALLOW, kAccepting);
       filter.allow(SCMP_SYS(sync_file_range));  // of files that qmgr lends
       allow_reading(filter);
       break;
     case Profile::sender:
-      allow_sockets(filter, {AF_UNIX, AF_INET, AF_INET6});
+      allow_sockets(filter, Sockets::internet);
       filter.allow(SCMP_SYS(bind));  // the source address of a route
       // Which addresses are our own; the kernel lets everybody ask that.
       filter.allow(SCMP_SYS(socket), {is(0, AF_NETLINK), is(2, NETLINK_ROUTE)});
@@ -292,17 +234,17 @@ void allow_what_it_needs(Filter& filter, Profile profile) {
       break;
     case Profile::queue:
     case Profile::collector:
-      allow_sockets(filter, {AF_UNIX});
+      allow_sockets(filter, Sockets::local);
       filter.rules(SCMP_ACT_ALLOW, kAccepting);
       filter.rules(SCMP_ACT_ALLOW, kFiles);
       break;
     case Profile::poster:
-      allow_sockets(filter, {AF_UNIX, AF_INET, AF_INET6});
+      allow_sockets(filter, Sockets::internet);
       filter.allow(SCMP_SYS(bind));  // of sockets to the DNS
       filter.rules(SCMP_ACT_ALLOW, kFiles);
       break;
     case Profile::watcher:
-      allow_sockets(filter, {AF_UNIX});
+      allow_sockets(filter, Sockets::local);
       filter.rules(SCMP_ACT_ALLOW, kAccepting);
       allow_reading(filter);
       break;
@@ -311,19 +253,42 @@ void allow_what_it_needs(Filter& filter, Profile profile) {
   }
 }
 
+// Whether somebody hears of calls that are refused (refusals.h).
+bool refusals_are_heard() {
+  struct sigaction now {};
+  return ::sigaction(SIGSYS, nullptr, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 &&
+         now.sa_sigaction != nullptr;
+}
+
+// What neither the supervisor nor a program it starts ever does. Programs for tokens may be
+// anything else.
+Status confine_launcher() {
+  Filter filter(SCMP_ACT_ALLOW);
+  filter.rules(SCMP_ACT_ERRNO(EPERM), kNever);
+  for (std::uint64_t flag : kNamespaces)
+    filter.rule(SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), {{0, SCMP_CMP_MASKED_EQ, flag, flag}});
+  filter.rule(SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3));  // its flags are out of a filter's sight
+  filter.rules(SCMP_ACT_ERRNO(ENOSYS), kRings);
+  return filter.load();
+}
+
 }  // namespace
 
+Status refuse_rings() {
+  Filter filter(SCMP_ACT_ALLOW);
+  filter.rules(SCMP_ACT_ERRNO(ENOSYS), kRings);
+  return filter.load();
+}
+
 Status confine_calls(Profile profile, bool foresee_all) {
-  if (profile == Profile::launcher) {
-    Filter filter(SCMP_ACT_ALLOW);
-    filter.rules(SCMP_ACT_ERRNO(EPERM), kNever);
-    return filter.load();
-  }
-  Filter filter(foresee_all ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(EPERM));
+  if (profile == Profile::launcher) return confine_launcher();
+  std::uint32_t fails = refusals_are_heard() ? SCMP_ACT_TRAP : SCMP_ACT_ERRNO(EPERM);
+  Filter filter(foresee_all ? SCMP_ACT_KILL_PROCESS : fails);
   allow_what_it_needs(filter, profile);
   filter.rules(SCMP_ACT_KILL_PROCESS, kNever);
   filter.rules(SCMP_ACT_KILL_PROCESS,
                {SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(fork), SCMP_SYS(vfork)});
+  filter.rules(SCMP_ACT_ERRNO(ENOSYS), kRings);
   filter.rules(SCMP_ACT_ERRNO(ENOSYS), kUnknownHere);
   return filter.load();
 }

@@ -2,6 +2,8 @@
 // it should manage to execute.
 #pragma once
 
+#include <cstdint>
+
 #include "common/base/result.h"
 
 namespace postwain::sandbox {
@@ -17,9 +19,15 @@ enum class Profile : std::uint8_t {
   launcher,   // whoever starts programs: everything but what no part of a mail server ever does
 };
 
+// Answers io_uring_setup and its kin as a kernel that has none: a ring does what it is asked to
+// past every rule of the sandbox. Before the first event loop, for libuv makes its rings with the
+// loop.
+Status refuse_rings();
+
 // Of all threads, those that exist and those to come. foresee_all: a call that is on no list ends
-// the process, instead of failing with EPERM. Some calls (execve, ptrace, mount …) end it in any
-// case, but for a launcher. Fails where the kernel knows no seccomp.
+// the process, instead of failing with EPERM (and being told, where refusals.h has been set up).
+// Some calls (execve, ptrace, mount …) end it in any case, but for a launcher. Fails where the
+// kernel knows no seccomp.
 Status confine_calls(Profile profile, bool foresee_all);
 
 }  // namespace postwain::sandbox

@@ -63,11 +63,6 @@ std::uint64_t known_fs(int version) {
   return known;
 }
 
-int kernel_version() {
-  long version = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, kAskVersion);
-  return version > 0 ? static_cast<int>(version) : 0;
-}
-
 RulesetAttr handled(const Reach& reach, int version) {
   RulesetAttr attr;
   attr.handled_fs = known_fs(version);
@@ -119,8 +114,13 @@ class Ruleset {
 
 }  // namespace
 
+int landlock_version() {
+  long version = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, kAskVersion);
+  return version > 0 ? static_cast<int>(version) : 0;
+}
+
 Result<int> confine_files(const Reach& reach) {
-  int version = kernel_version();
+  int version = landlock_version();
   if (version == 0) return 0;
   Ruleset rules(reach, version);
   for (const std::string& path : reach.read) rules.allow_path(path, kReading);

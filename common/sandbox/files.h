@@ -21,6 +21,10 @@ struct Reach {
   std::optional<std::vector<std::uint16_t>> bind_ports = std::vector<std::uint16_t>{};
 };
 
+// Of the kernel's rules for these (landlock(7)); 0: it has none. TCP ports are guarded from version
+// 4 on, abstract Unix sockets and signals from version 6 on.
+int landlock_version();
+
 // Of this thread and those it starts: call it before there are others. The version of the kernel's
 // rules that hold now (landlock(7)), 0 for none.
 Result<int> confine_files(const Reach& reach);

@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <functional>
 #include <thread>
 
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +19,7 @@
 #include "common/sandbox/attempts.h"
 #include "common/sandbox/calls.h"
 #include "common/sandbox/files.h"
+#include "common/sandbox/refusals.h"
 
 using namespace postwain;
 using namespace postwain::sandbox;
@@ -178,4 +181,117 @@ TEST_CASE("threads and heaps live on in a confined process") {
     return 0;
   });
   CHECK(ended_with(status, 0));
+}
+
+namespace {
+
+// What a child prints to its standard error before it ends.
+std::string printed_by(const std::function<int()>& work, int& status) {
+  int ends[2];
+  REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+  UniqueFd read_end(ends[0]);
+  UniqueFd write_end(ends[1]);
+  status = status_of([&] {
+    dup2(write_end.get(), STDERR_FILENO);
+    return work();
+  });
+  write_end.reset();
+  return read_small_fd(read_end.get()).take();
+}
+
+}  // namespace
+
+TEST_CASE("a refused call is named, once for each, and fails with EPERM") {
+  int status = 0;
+  std::string printed = printed_by(
+      [] {
+        if (!tell_refusals() || !confine_calls(Profile::queue, false)) return kNotConfined;
+        for (int i = 0; i < 3; ++i)
+          if (mkfifo("/nowhere/at/all", 0600) != -1 || errno != EPERM) return 1;
+        int done = 0;  // in a thread as well
+        std::thread([&] { done = socket(AF_INET, SOCK_STREAM, 0) == -1 && errno == EPERM; }).join();
+        return done == 1 ? 0 : 2;
+      },
+      status);
+  CHECK(ended_with(status, 0));
+  CHECK(printed == refusal_line(SYS_mknodat) + "\n" + refusal_line(SYS_socket) + "\n");
+  CHECK(refused_call(refusal_line(SYS_socket)) == "socket");
+  CHECK(refused_call(refusal_line(462)) == "mseal");
+  CHECK(refused_call(refusal_line(511)) == "511");
+  CHECK_FALSE(refused_call("socket").has_value());
+  CHECK(refused_call("the sandbox refused the system call a\x1b[2Jb") == "a\\x1B[2Jb");
+}
+
+TEST_CASE(
+    "where libraries may do without a call they hear that there is none, and nobody is told") {
+  int status = 0;
+  std::string printed = printed_by(
+      [] {
+        if (!tell_refusals() || !confine_calls(Profile::sender, false)) return kNotConfined;
+        char parameters[128] = {};
+        for (long call : {425L, 426L, 427L})  // io_uring_setup, _enter, _register
+          if (syscall(call, 1, parameters, 0, 0, 0, 0) != -1 || errno != ENOSYS) return 1;
+        for (long call : {435L, 437L, 451L, 462L})  // clone3, openat2, cachestat, mseal
+          if (syscall(call, 0, 0, 0, 0, 0, 0) != -1 || errno != ENOSYS) return 2;
+        UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        int on = 1;
+        if (setsockopt(fd.get(), IPPROTO_TCP, 30, &on, sizeof on) != -1 || errno != ENOPROTOOPT)
+          return 3;
+        sockaddr_in to{};
+        to.sin_family = AF_INET;
+        auto* any = reinterpret_cast<sockaddr*>(&to);
+        if (sendto(fd.get(), "x", 1, MSG_FASTOPEN, any, sizeof to) != -1 || errno != EOPNOTSUPP)
+          return 4;
+        return 0;
+      },
+      status);
+  CHECK(status == 0);
+  CHECK(printed.empty());
+}
+
+TEST_CASE("no ring can be made from the very beginning") {
+  auto makes_one = [](bool early) {
+    return status_of([early] {
+      if (early && !refuse_rings()) return kNotConfined;
+      char parameters[120] = {};
+      UniqueFd ring(static_cast<int>(syscall(SYS_io_uring_setup, 4, parameters)));
+      if (ring) return 1;
+      return errno == ENOSYS ? 0 : 2;
+    });
+  };
+  int without = makes_one(false);
+  CHECK(ended_with(makes_one(true), 0));
+  // What proves something, where this kernel has rings at all.
+  if (!ended_with(without, 1)) WARN("no io_uring on this machine");
+}
+
+TEST_CASE("S11: the ways around the rules for ports and for listening are closed") {
+  for (const char* name : {"mptcp", "fastopen", "fastmsg", "fastmmsg", "fastoption", "protocols",
+                           "ulp", "unbound", "owner", "namespace", "clone", "ring", "bpf"})
+    for (Profile profile : {Profile::receiver, Profile::sender, Profile::poster, Profile::queue,
+                            Profile::collector, Profile::watcher})
+      for (bool strict : {false, true}) {
+        CAPTURE(name, static_cast<int>(profile), strict);
+        int status = try_as(profile, strict, name, {});
+        CHECK((ended_with(status, kAttemptFailed) ||
+               (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)));
+      }
+}
+
+TEST_CASE("one process makes attempt after attempt, and is silent about the one that ends it") {
+  int ends[2];
+  REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+  UniqueFd read_end(ends[0]);
+  UniqueFd write_end(ends[1]);
+  int status = status_of([&] {
+    if (!confine_files(Reach{}) || !confine_calls(Profile::queue, false)) return kNotConfined;
+    attempt_from(0, {}, write_end.get());
+    return 0;
+  });
+  write_end.reset();
+  std::string report = read_small_fd(read_end.get()).take();
+  CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS));  // the first that runs a program
+  CHECK(report.size() < attempts().size());
+  CHECK(attempts()[report.size()].name == "program");
+  CHECK(report.find('1') == std::string::npos);
 }
