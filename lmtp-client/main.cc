@@ -6,13 +6,16 @@
 #include "common/base/sysexits.h"
 #include "common/daemon/confinement.h"
 #include "common/daemon/daemon.h"
+#include "common/exercise/exercises.h"
 #include "common/log/log.h"
 #include "lmtp-client/store_finder.h"
 
 int main(int argc, char** argv) {
   using namespace postwain;
   // Arguments, configuration, log: without them there is nothing to do.
-  daemon::Start start = daemon::begin("lmtp-client", argc, argv);
+  daemon::Start start = daemon::begin("lmtp-client", argc, argv,
+                                      {exercise::loop(), exercise::threads(), exercise::dns(),
+                                       exercise::tls(), exercise::connects()});
   net::Loop loop;
   auto finder = lmtp_client::StoreFinder::create(loop, start.config());
   if (!finder) {

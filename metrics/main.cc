@@ -8,6 +8,7 @@
 #include "common/config/values.h"
 #include "common/daemon/confinement.h"
 #include "common/daemon/daemon.h"
+#include "common/exercise/exercises.h"
 #include "common/log/log.h"
 #include "common/net/stream.h"
 #include "metrics/collector.h"
@@ -66,7 +67,9 @@ int run(daemon::Start& start) {
 }  // namespace postwain::metrics
 
 int main(int argc, char** argv) {
-  postwain::daemon::Start start = postwain::daemon::begin("metrics", argc, argv);
+  postwain::daemon::Start start = postwain::daemon::begin(
+      "metrics", argc, argv,
+      {postwain::exercise::loop(), postwain::exercise::threads(), postwain::exercise::accepts()});
   int code = postwain::metrics::run(start);
   postwain::log::flush();
   return code;

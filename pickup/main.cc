@@ -6,12 +6,16 @@
 #include "common/base/sysexits.h"
 #include "common/daemon/confinement.h"
 #include "common/daemon/daemon.h"
+#include "common/exercise/exercises.h"
 #include "common/net/loop.h"
 #include "postwain/pickup.h"
 
 int main(int argc, char** argv) {
   using namespace postwain;
-  daemon::Start start = daemon::begin("pickup", argc, argv);
+  daemon::Start start = daemon::begin(
+      "pickup", argc, argv,
+      {exercise::loop(), exercise::threads(),
+       exercise::files([](const config::Config& config) { return config.drop_dir; })});
   net::Loop loop;
   tool::Pickup pickup(loop, start.config());
   daemon::Signals signals(loop, [&loop] { loop.stop(); });

@@ -1,6 +1,8 @@
 // qmgr: owns the queue. Needs the spool folder and its socket in the runtime folder; no network.
 #include "common/daemon/daemon.h"
+#include "common/exercise/exercises.h"
 
+#include "qmgr/commit_exercise.h"
 #include "qmgr/qmgr.h"
 #include "qmgr/salvage_command.h"
 
@@ -9,6 +11,10 @@ int main(int argc, char** argv) {
   if (postwain::qmgr::is_salvage(argc, argv)) return postwain::qmgr::salvage_command(argv);
 
   // Arguments, configuration, log.
-  postwain::daemon::Start start = postwain::daemon::begin("qmgr", argc, argv);
+  postwain::daemon::Start start = postwain::daemon::begin(
+      "qmgr", argc, argv,
+      {postwain::exercise::loop(), postwain::exercise::threads(),
+       postwain::exercise::files([](const postwain::config::Config& c) { return c.spool_dir; }),
+       postwain::qmgr::commits()});
   return postwain::qmgr::run(start);
 }

@@ -6,6 +6,7 @@
 #include "common/base/sysexits.h"
 #include "common/daemon/confinement.h"
 #include "common/daemon/daemon.h"
+#include "common/exercise/exercises.h"
 #include "common/log/log.h"
 #include "reporter/reporter.h"
 
@@ -48,7 +49,13 @@ int run(daemon::Start& start) {
 }  // namespace postwain::reporter
 
 int main(int argc, char** argv) {
-  postwain::daemon::Start start = postwain::daemon::begin("reporter", argc, argv);
+  postwain::daemon::Start start = postwain::daemon::begin(
+      "reporter", argc, argv,
+      {postwain::exercise::loop(), postwain::exercise::threads(), postwain::exercise::dns(),
+       postwain::exercise::tls(), postwain::exercise::http(),
+       postwain::exercise::files([](const postwain::config::Config& config) {
+         return config.tls_reports.wanted ? config.tls_reports.folder : std::string();
+       })});
   int code = postwain::reporter::run(start);
   postwain::log::flush();
   return code;

@@ -9,13 +9,16 @@
 #include "common/daemon/confinement.h"
 #include "common/daemon/daemon.h"
 #include "common/dns/resolver.h"
+#include "common/exercise/exercises.h"
 #include "common/http/fetcher.h"
 #include "common/log/log.h"
 
 int main(int argc, char** argv) {
   using namespace postwain;
   // Arguments, configuration, log: without them there is nothing to do.
-  daemon::Start start = daemon::begin("smtp-client", argc, argv);
+  daemon::Start start = daemon::begin("smtp-client", argc, argv,
+                                      {exercise::loop(), exercise::threads(), exercise::dns(),
+                                       exercise::tls(), exercise::http(), exercise::connects()});
   net::Loop loop;
   // The resolver before anything else of the network: it seeds its query ids now.
   auto resolver =

@@ -3,6 +3,7 @@
 #include "common/base/sysexits.h"
 #include "common/daemon/confinement.h"
 #include "common/daemon/daemon.h"
+#include "common/exercise/exercises.h"
 #include "common/log/log.h"
 #include "common/net/loop.h"
 #include "smtpd/server.h"
@@ -10,7 +11,10 @@
 int main(int argc, char** argv) {
   using namespace postwain;
   // Arguments, configuration, log; ends the process with a message when they are wrong.
-  daemon::Start start = daemon::begin("smtpd", argc, argv);
+  daemon::Start start =
+      daemon::begin("smtpd", argc, argv,
+                    {exercise::loop(), exercise::threads(), exercise::dns(), exercise::tls(),
+                     exercise::accepts(), exercise::lent_file()});
   net::Loop loop;
   {
     // From here on the link to qmgr is being tried; connections are accepted when it stands.

@@ -7,6 +7,7 @@
 #include "common/daemon/confinement.h"
 #include "common/daemon/daemon.h"
 #include "common/daemon/qmgr_link.h"
+#include "common/exercise/exercises.h"
 #include "common/log/log.h"
 #include "common/net/loop.h"
 #include "tokens/token_source.h"
@@ -50,7 +51,10 @@ int run(daemon::Start& start) {
 }  // namespace postwain::tokens
 
 int main(int argc, char** argv) {
-  postwain::daemon::Start start = postwain::daemon::begin("tokens", argc, argv);
+  postwain::daemon::Start start =
+      postwain::daemon::begin("tokens", argc, argv,
+                              {postwain::exercise::loop(), postwain::exercise::threads(),
+                               postwain::exercise::runs_program()});
   int code = postwain::tokens::run(start);
   postwain::log::flush();
   return code;

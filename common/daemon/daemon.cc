@@ -1,5 +1,6 @@
 #include "common/daemon/daemon.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -10,12 +11,16 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
+
 #include "common/base/file.h"
 #include "common/base/sysexits.h"
 #include "common/base/text.h"
 #include "common/daemon/confinement.h"
 #include "common/daemon/log_setup.h"
+#include "common/log/descriptor.h"
 #include "common/log/log.h"
+#include "common/sandbox/refusals.h"
 
 namespace postwain::daemon {
 
@@ -38,8 +43,11 @@ struct Arguments {
   std::string config_file;
   int bundle_fd = -1;
   int ready_fd = -1;
+  int log_fd = -1;
   std::vector<int> listener_fds;
-  std::string attempt;
+  std::optional<std::size_t> attempt_from;
+  std::string abstract_socket;
+  std::string exercise;
 };
 
 Arguments parse_arguments(const std::string& program, int argc, char** argv) {
@@ -63,8 +71,14 @@ Arguments parse_arguments(const std::string& program, int argc, char** argv) {
       arguments.bundle_fd = number();
     else if (option == "--ready-fd")
       arguments.ready_fd = number();
-    else if (option == "--attempt")
-      arguments.attempt = value;
+    else if (option == "--log-fd")
+      arguments.log_fd = number();
+    else if (option == "--attempt-from")
+      arguments.attempt_from = parse_decimal<std::size_t>(value);
+    else if (option == "--abstract-socket")
+      arguments.abstract_socket = value;
+    else if (option == "--exercise")
+      arguments.exercise = value;
     else if (option == "--listener-fd")
       arguments.listener_fds.push_back(number());
     else
@@ -87,19 +101,53 @@ config::Loaded load_configuration(const std::string& program, const Arguments& a
   return config::parse(bundle.take());
 }
 
-// Of the self-test: confined as for work, this process tries one thing, and ends with what came of
-// it.
+// Of the self-test: confined as for work, this process tries one thing after another, and tells
+// what came of it.
 [[noreturn]] void try_out(const std::string& program, const config::Config& config,
-                          const std::string& attempt) {
+                          const Arguments& arguments) {
   Confinement confinement(program, config);
   confinement.give_up_files();
   confinement.give_up_calls();
-  ::_exit(sandbox::attempt(attempt, selftest_targets(config)));
+  sandbox::Targets targets = selftest_targets(config);
+  targets.abstract_socket = arguments.abstract_socket;
+  sandbox::attempt_from(*arguments.attempt_from, targets, arguments.ready_fd);
+  ::_exit(kExitOk);
+}
+
+// The same with what its libraries need. A call that is on no list is to be named here, not to end
+// the process, whatever the mode.
+[[noreturn]] void exercise(const std::string& program, config::Config config,
+                           const Exercises& exercises, const std::string& name, int report) {
+  if (name == kListExercises) {
+    for (const Exercise& exercise : exercises)
+      (void)write_all(report, fmt::format("{}\t{}\n", exercise.name, exercise.what));
+    ::_exit(kExitOk);
+  }
+  auto one = std::find_if(exercises.begin(), exercises.end(),
+                          [&name](const Exercise& exercise) { return exercise.name == name; });
+  if (one == exercises.end()) ::_exit(kExitNoInput);
+  config.sandbox = config::Sandbox::on;
+  constexpr unsigned kSecondsAtMost = 30;
+  ::alarm(kSecondsAtMost);
+  std::function<Status()> work = one->prepare(config);
+  Confinement confinement(program, config);
+  confinement.give_up_files();
+  confinement.give_up_calls();
+  Status done = work();
+  if (!done) std::fprintf(stderr, "%s\n", done.error().text.c_str());
+  ::_exit(done ? kExitOk : kExitFailure);
+}
+
+// Where seccomp is missing the confinement says so later, and ends a strict process.
+void prepare_sandbox(const config::Config& config) {
+  if (config.sandbox == config::Sandbox::off) return;
+  (void)sandbox::refuse_rings();
+  (void)sandbox::tell_refusals();
 }
 
 }  // namespace
 
-Start begin(const std::string& program, int argc, char** argv) {
+Start begin(const std::string& program, int argc, char** argv, const Exercises& exercises) {
   ::signal(SIGPIPE, SIG_IGN);
   Arguments arguments = parse_arguments(program, argc, argv);
   Start start;
@@ -108,11 +156,14 @@ Start begin(const std::string& program, int argc, char** argv) {
   start.ready_fd = arguments.ready_fd;
   start.loaded = load_configuration(program, arguments);
   if (!start.loaded.diagnostics.empty()) refuse(program, start.loaded.diagnostics.front().text());
+  if (arguments.log_fd >= 0) log::use_descriptor(arguments.log_fd);
   setup_log(start.name, start.config().log);
-  if (!arguments.attempt.empty()) {
-    log::setup(start.name, {.level = log::Level::error});
-    try_out(program, start.config(), arguments.attempt);
-  }
+  prepare_sandbox(start.config());
+  bool examined = arguments.attempt_from || !arguments.exercise.empty();
+  if (examined) log::setup(start.name, {.level = log::Level::error});
+  if (arguments.attempt_from) try_out(program, start.config(), arguments);
+  if (examined)
+    exercise(program, start.config(), exercises, arguments.exercise, arguments.ready_fd);
   return start;
 }
 

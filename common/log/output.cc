@@ -1,5 +1,6 @@
 #include "common/log/output.h"
 
+#include <atomic>
 #include <cerrno>
 #include <climits>
 #include <cstring>
@@ -11,16 +12,20 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/log/descriptor.h"
+
 namespace postwain::log {
 
 namespace {
 
 constexpr std::chrono::seconds kTryAgain{1};
 
+std::atomic<int> standard_error = STDERR_FILENO;
+
 // A socket is written without waiting, too, and a pipe in pieces that other writers cannot break.
-ssize_t write_some(const char* bytes, std::size_t size, bool socket) {
-  if (socket) return ::send(STDERR_FILENO, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-  return ::write(STDERR_FILENO, bytes, size);
+ssize_t write_some(int fd, const char* bytes, std::size_t size, bool socket) {
+  if (socket) return ::send(fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+  return ::write(fd, bytes, size);
 }
 
 bool is_socket(int fd) {
@@ -29,6 +34,10 @@ bool is_socket(int fd) {
 }
 
 }  // namespace
+
+void use_descriptor(int fd) {
+  standard_error = fd;
+}
 
 std::string_view default_socket(Target target) {
   return target == Target::journal ? "/run/systemd/journal/socket" : "/dev/log";
@@ -107,7 +116,7 @@ bool Output::send_datagrams() {
 
 // A pipe takes up to PIPE_BUF bytes as a whole or not at all.
 bool Output::write_lines() {
-  bool socket = is_socket(STDERR_FILENO);
+  bool socket = is_socket(standard_error);
   std::string piece;
   while (!pending_.empty()) {
     std::size_t lines = 0;
@@ -115,7 +124,7 @@ bool Output::write_lines() {
     while (lines < pending_.size() &&
            (lines == 0 || piece.size() + pending_[lines].size() <= PIPE_BUF))
       piece += pending_[lines++];
-    ssize_t written = write_some(piece.data(), piece.size(), socket);
+    ssize_t written = write_some(standard_error, piece.data(), piece.size(), socket);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
     // A file on a full disk, or nobody behind the pipe: the lines are lost, mail is not.
