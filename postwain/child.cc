@@ -4,10 +4,12 @@
 #include <csignal>
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
 #include "common/log/log.h"
+#include "postwain/child_environment.h"
 
 namespace postwain::tool {
 
@@ -17,6 +19,7 @@ Child::Child(net::Loop& loop, Kind kind, std::string name, Cook cook, Callbacks 
       name_(std::move(name)),
       cook_(std::move(cook)),
       callbacks_(std::move(callbacks)),
+      error_output_(loop, name_),
       restart_(loop) {}
 
 void Child::start() {
@@ -29,12 +32,17 @@ void Child::start() {
     return fail(system_error("socketpair", errno));
   UniqueFd ours(ends[0]);
   UniqueFd theirs(ends[1]);
+  auto printed = error_output_.open();
+  if (!printed) return fail(printed.error());
 
-  Program program{
-      recipe.path,
-      {std::string(name_of(kind_)), "--name", name_, "--bundle-fd", "3", "--ready-fd", "4"},
-      {bundle->get(), theirs.get()},
-      recipe.identity};
+  // Log lines go to our own standard error directly; what else it prints there comes to us.
+  Program program{recipe.path,
+                  {std::string(name_of(kind_)), "--name", name_, "--bundle-fd", "3", "--ready-fd",
+                   "4", "--log-fd", "5"},
+                  {bundle->get(), theirs.get(), STDERR_FILENO},
+                  recipe.identity,
+                  environment_for(kind_, environ),
+                  printed->get()};
   for (int fd : recipe.listeners) {
     program.arguments.push_back("--listener-fd");
     program.arguments.push_back(fmt::format("{}", 3 + program.descriptors.size()));
@@ -59,6 +67,7 @@ void Child::watch_ready(int fd) {
           [this](std::string_view) {
             ready_stream_.reset();
             ready_ = true;
+            failed_starts_.ready();
             callbacks_.on_ready(*this);
           },
       .on_end = [this] { ready_stream_.reset(); },
@@ -89,13 +98,15 @@ Duration Child::lived() const {
   return mono_now() - started_;
 }
 
-Duration Child::died() {
+Child::Death Child::died() {
   Duration wait = backoff_.after_run(lived());
+  error_output_.close();
+  Death death{wait, failed_starts_.died(ready_ || stopping_)};
   pid_ = 0;
   ready_ = false;
   ready_stream_.reset();
   if (!stopping_) restart_.start(wait, [this] { start(); });
-  return wait;
+  return death;
 }
 
 }  // namespace postwain::tool

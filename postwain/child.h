@@ -10,6 +10,8 @@
 #include "common/net/loop.h"
 #include "common/net/stream.h"
 #include "postwain/backoff.h"
+#include "postwain/end_of_process.h"
+#include "postwain/error_output.h"
 #include "postwain/role_bundle.h"
 #include "postwain/spawn.h"
 
@@ -41,7 +43,13 @@ class Child {
   void retire();  // SIGHUP: take nothing new, finish when that is done; not started again
   void kill();    // SIGKILL
   // It died. Starts it again after a while unless it was to stop; returns that while.
-  Duration died();
+  struct Death {
+    Duration restart_in{};
+    bool never_ready = false;  // three times in a row now, and not said before
+  };
+  Death died();
+  // What it printed to its standard error, also after its death.
+  const PrintedLines& said() const { return error_output_.lines(); }
 
   Kind kind() const { return kind_; }
   const std::string& name() const { return name_; }
@@ -60,6 +68,8 @@ class Child {
   Cook cook_;
   Callbacks callbacks_;
   Backoff backoff_;
+  FailedStarts failed_starts_;
+  ErrorOutput error_output_;
   net::Timer restart_;
   net::Stream ready_stream_;
   MonoTime started_{};

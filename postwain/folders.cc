@@ -13,6 +13,7 @@
 
 #include "common/base/text.h"
 #include "postwain/drop.h"
+#include "postwain/take_over.h"
 
 namespace postwain::tool {
 
@@ -50,6 +51,7 @@ Status own_folder(const std::string& path, mode_t mode, const Identity* owner) {
   UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder) return system_error(path, errno);
   if (owner == nullptr) return {};
+  if (Status taken = take_over(path, *owner); !taken) return taken;
   if (::fchown(folder.get(), owner->uid, owner->gid) != 0) return system_error(path, errno);
   if (::fchmod(folder.get(), mode) != 0) return system_error(path, errno);
   return {};
@@ -93,6 +95,20 @@ Status check_users(const config::Config& config, const Identities& users) {
 
 namespace {
 
+// The folder for contents may be a link to another disk, whose owner is not told by the spool's.
+Status prepare_spool(const std::string& path, const Identity* owner) {
+  std::string content = path + "/content";
+  struct stat info {};
+  bool is_link = ::lstat(content.c_str(), &info) == 0 && S_ISLNK(info.st_mode);
+  if (owner != nullptr && is_link) {
+    if (Status taken = take_over(content, *owner); !taken) return taken;
+    if (::stat(content.c_str(), &info) == 0 && is_stand_in(info.st_uid) &&
+        ::chown(content.c_str(), owner->uid, owner->gid) != 0)
+      return system_error(content, errno);
+  }
+  return own_folder(path, 0700, owner);
+}
+
 // Where nobody asked for it by name it is no reason not to start: an ordinary user may have no
 // right to make it beside his spool.
 Status prepare_drop_folder(const config::Config& config, Identities& identities,
@@ -111,7 +127,7 @@ Status prepare_drop_folder(const config::Config& config, Identities& identities,
 Status prepare_folders(const config::Config& config, Identities& identities) {
   const Identity* owner = identities.change ? &identities.at(Kind::qmgr) : nullptr;
   if (Status done = own_folder(config.runtime_dir, 0755, owner); !done) return done;
-  if (Status done = own_folder(config.spool_dir, 0700, owner); !done) return done;
+  if (Status done = prepare_spool(config.spool_dir, owner); !done) return done;
   const Identity* collector = owner == nullptr ? nullptr : &identities.at(Kind::pickup);
   if (Status done = prepare_drop_folder(config, identities, collector); !done) return done;
   if (owner == nullptr) return {};

@@ -34,7 +34,14 @@ struct Identities {
 
 // Where the default users do not exist (nothing installed) fixed numbers serve: this one and those
 // behind it, in the order of Kind. A user that was named and does not exist is an error.
-constexpr uid_t kFallbackId = 61901;
+//
+// 60706 to 61183 are nobody's: above the users of people (1000 to 60000, systemd-homed's to 60513,
+// its containers' to 60577) and Debian's fixed ones (63434 and up), below those that systemd gives
+// to services with DynamicUser= (61184 to 65519). Below 65536, because a container often has no
+// more.
+constexpr uid_t kFallbackId = 60901;
+// They were in the range of DynamicUser= once; what belongs to them is taken over.
+constexpr uid_t kFormerFallbackId = 61901;
 
 Result<Identities> resolve_identities(const config::Users& users, uid_t own);
 

@@ -24,6 +24,7 @@ struct Prepared {
   const Program* program;
   int binary;
   std::vector<char*> arguments;
+  std::vector<char*> environment;
   int report;  // gets the errno when it goes wrong
   pid_t parent;
 };
@@ -45,6 +46,8 @@ void place_descriptors(Prepared& prepared) {
   if (::dup3(prepared.binary, binary, O_CLOEXEC) < 0) give_up(prepared);
   prepared.report = report;
   prepared.binary = binary;
+  // Ours is out of the way by now, where it was wanted as a descriptor as well.
+  if (::dup2(prepared.program->standard_error, STDERR_FILENO) < 0) give_up(prepared);
   for (std::size_t i = 0; i < wanted.size(); ++i)
     if (::dup2(kParking + static_cast<int>(i), kFirstDescriptor + static_cast<int>(i)) < 0)
       give_up(prepared);
@@ -71,11 +74,12 @@ void take_identity(const Prepared& prepared) {
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) give_up(prepared);
   if (::getppid() != prepared.parent) ::_exit(127);
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) give_up(prepared);
-  ::execv(prepared.program->path.c_str(), prepared.arguments.data());
+  ::execve(prepared.program->path.c_str(), prepared.arguments.data(), prepared.environment.data());
   // The new user may have no way to the folder of the binaries (a checkout below /root); the
   // descriptor was opened before.
   if (errno == EACCES)
-    ::execveat(prepared.binary, "", prepared.arguments.data(), environ, AT_EMPTY_PATH);
+    ::execveat(prepared.binary, "", prepared.arguments.data(), prepared.environment.data(),
+               AT_EMPTY_PATH);
   give_up(prepared);
 }
 
@@ -89,10 +93,13 @@ Result<pid_t> spawn(const Program& program) {
   if (::pipe2(ends, O_CLOEXEC) != 0) return system_error("pipe", errno);
   UniqueFd read_end(ends[0]);
   UniqueFd write_end(ends[1]);
-  Prepared prepared{&program, binary.get(), {}, write_end.get(), ::getpid()};
+  Prepared prepared{&program, binary.get(), {}, {}, write_end.get(), ::getpid()};
   for (const std::string& argument : program.arguments)
     prepared.arguments.push_back(const_cast<char*>(argument.c_str()));
   prepared.arguments.push_back(nullptr);
+  for (const std::string& variable : program.environment)
+    prepared.environment.push_back(const_cast<char*>(variable.c_str()));
+  prepared.environment.push_back(nullptr);
   pid_t pid = ::fork();
   if (pid < 0) return system_error("fork", errno);
   if (pid == 0) become(prepared);

@@ -15,9 +15,11 @@ namespace postwain::tool {
 
 struct Program {
   std::string path;
-  std::vector<std::string> arguments;  // the first is the program's name
-  std::vector<int> descriptors;        // become 3, 4, …; everything else is closed
-  std::optional<Identity> identity;    // absent: the same user
+  std::vector<std::string> arguments;      // the first is the program's name
+  std::vector<int> descriptors;            // become 3, 4, …; everything else is closed
+  std::optional<Identity> identity;        // absent: the same user
+  std::vector<std::string> environment{};  // "NAME=value"; nothing else is passed on
+  int standard_error = 2;                  // becomes 2
 };
 
 // Returns when the program runs, or why it does not. It is in a process group of its own, so that a

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,11 +22,17 @@ constexpr Duration kDrainAtMost = std::chrono::seconds(60);
 constexpr Duration kCertificateCheck = std::chrono::seconds(5);
 constexpr std::size_t kRetiringMax = 64;  // smtpd processes that only finish their sessions
 
-std::string how_it_ended(int status) {
-  if (WIFEXITED(status)) return fmt::format("exit {}", WEXITSTATUS(status));
-  if (WIFSIGNALED(status))
-    return fmt::format("signal {} ({})", WTERMSIG(status), ::strsignal(WTERMSIG(status)));
-  return "unknown";
+// Once, in a row of deaths that nobody would see the cause of.
+void log_never_ready(const Child& child, int status) {
+  EndCause end = cause_of_end(status, child.said());
+  log::Line line(log::Level::error, "does_not_start");
+  line.kv("process", child.name()).kv("times", FailedStarts::kReported);
+  line.kv("how", how_it_ended(status));
+  if (!end.cause.empty()) line.kv("cause", end.cause);
+  std::string said;
+  for (const std::string& text : child.said().last()) said += (said.empty() ? "" : " | ") + text;
+  if (!said.empty()) line.kv("said", said);
+  if (!end.advice.empty()) line.kv("advice", end.advice);
 }
 
 daemon::PeerUsers peer_users(const Identities& who) {
@@ -199,15 +204,18 @@ void Supervisor::reap() {
 
 void Supervisor::child_died(Child& child, int status) {
   Duration lived = child.lived();
-  Duration wait = child.died();
+  Child::Death death = child.died();
   bool wanted = child.stopping();
   bool clean = wanted && WIFEXITED(status) && WEXITSTATUS(status) == 0;
   {
     log::Line line(clean ? log::Level::info : log::Level::warning, "child_exit");
     line.kv("process", child.name()).kv("how", how_it_ended(status));
     line.kv("lived", format_duration(lived));
-    if (!wanted) line.kv("restart_in", format_duration(wait));
+    if (!wanted) line.kv("restart_in", format_duration(death.restart_in));
+    EndCause end = cause_of_end(status, child.said());
+    if (WIFSIGNALED(status) && !end.cause.empty()) line.kv("cause", end.cause);
   }
+  if (death.never_ready) log_never_ready(child, status);
   on_change_();
   int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
   // These two will not get better by trying again: a damaged or foreign database, a bad

@@ -81,12 +81,22 @@ class Demo:
         self.processes.append(process)
         return process
 
+    def look_for_trouble(self):
+        """A process of Postwain that cannot start: its cause, as the supervisor reports it once."""
+        if not self.log.exists():
+            return
+        for line in self.log.read_text(errors="replace").splitlines():
+            if " does_not_start " in line:
+                raise DemoFailed("a process of Postwain does not start:\n"
+                                 + line.partition(" does_not_start ")[2].replace(' advice=', '\nadvice='))
+
     def _wait_for_word(self, process, log, word):
         deadline = time.monotonic() + START_S
         while True:
             text = log.read_text(errors="replace")
             if word in text:
                 return
+            self.look_for_trouble()
             if process.poll() is not None or time.monotonic() > deadline:
                 raise DemoFailed(f"not ready: {' '.join(map(str, process.args))}\n{text[-3000:]}")
             time.sleep(0.02)
@@ -126,6 +136,7 @@ class Demo:
             found = list(self.mail.glob(f"{RECIPIENT}/new/*"))
             if found:
                 return found[0]
+            self.look_for_trouble()
             time.sleep(0.02)
         return None
 
@@ -184,6 +195,7 @@ def run(demo, once, stop):
     demo.show_use()
     print("Ctrl-C ends it.", flush=True)
     while not stop.wait(0.5):
+        demo.look_for_trouble()
         for process in demo.processes:
             if process.poll() is not None:
                 raise DemoFailed(f"{process.args[0]} ended with {process.returncode}, see {demo.log}")

@@ -1,13 +1,14 @@
-// qmgr with one failpoint armed, once in the life of the file that POSTWAIN_TEST_FAILPOINT names:
+// qmgr with one failpoint armed, once in the life of the file that is named at the end of the only
+// line of SPOOL/failpoint:
 //   POINT:kill|eio|enospc:NTH:/path/of/a/file
 // The file is made when the point is armed; a later start finds it and arms nothing.
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "common/base/file.h"
 #include "common/base/text.h"
 #include "common/daemon/daemon.h"
 
@@ -50,9 +51,9 @@ bool arm_from(std::string text) {
 
 int main(int argc, char** argv) {
   postwain::daemon::Start start = postwain::daemon::begin("qmgr", argc, argv);
-  const char* wanted = std::getenv("POSTWAIN_TEST_FAILPOINT");
-  if (wanted == nullptr || !arm_from(wanted)) {
-    std::fprintf(stderr, "POSTWAIN_TEST_FAILPOINT names no failpoint\n");
+  auto wanted = postwain::read_small_file(start.config().spool_dir + "/failpoint");
+  if (!wanted || !arm_from(*wanted)) {
+    std::fprintf(stderr, "the spool has no file that names a failpoint\n");
     return 64;
   }
   return run(start);

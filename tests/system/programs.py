@@ -9,13 +9,17 @@ from resources import Folder
 
 
 class Programs:
-    """replace: {"qmgr": "/path/of/another/qmgr"}"""
+    """replace: {"qmgr": "/path/of/another/qmgr"}; scripts: {"qmgr": "text of a shell script"}"""
 
-    def __init__(self, replace=None):
+    def __init__(self, replace=None, scripts=None):
         self.folder = Folder()
         for path in glob.glob(os.path.join(BIN, "*")):
             if os.access(path, os.X_OK) and os.path.isfile(path):
                 name = os.path.basename(path)
+                if name in (scripts or {}):
+                    self.folder.file(name, scripts[name])
+                    os.chmod(self.folder / name, 0o755)
+                    continue
                 shutil.copy((replace or {}).get(name, path), self.folder / name)
 
     @property

@@ -61,8 +61,9 @@ class Failpoints(PostwainTestCase):
     def one(self, point, action, nth):
         mta = self.prepare(binaries=self.programs.path)
         mta.label = f"{self.id()} {point}"
-        mta.environment["POSTWAIN_TEST_FAILPOINT"] = (
-            f"{point}:{action}:{nth}:{mta.folder / 'spool'}/armed")
+        os.mkdir(mta.folder / "spool")
+        mta.folder.file("spool/failpoint", f"{point}:{action}:{nth}:{mta.folder / 'spool'}/armed")
+        os.chmod(mta.folder / "spool/failpoint", 0o644)
         offered, arrived = Ledger(mta.folder / "offered"), Ledger(mta.folder / "arrived")
         sink = SmtpSink(script={"rcpt": {"refused@far.test": "550 5.1.1 no"}}, ledger=arrived)
         bounces = SmtpSink()

@@ -10,8 +10,9 @@ import sqlite3
 import subprocess
 import unittest
 
-from postwain_harness import PostwainTestCase, kill_and_wait, main
+from postwain_harness import BIN, PostwainTestCase, kill_and_wait, main
 from mail_content import message
+from programs import Programs
 from resources import wait_until
 from smtp_raw import SmtpClient
 from smtp_sink import SmtpSink
@@ -247,10 +248,15 @@ class Clock(PostwainTestCase):
                                  # Every look at the clock reads a file of the test.
                                  "sandbox": {"mode": "off"}})
         self.set_clock(offset)
-        self.mta.environment.update({
-            "LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": self.mta.folder / "clock",
-            "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_SKIP_CMDS": "python3"})
+        clock = {"LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": self.mta.folder / "clock",
+                 "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                 "FAKETIME_SKIP_CMDS": "python3"}
+        self.mta.environment.update(clock)
+        # The supervisor passes nothing of this on to its processes.
+        words = " ".join(f"{name}={value}" for name, value in clock.items())
+        self.mta.binaries = self.closing(Programs(scripts={
+            name: f'#!/bin/sh\nexec env {words} {BIN}/{name} "$@"\n'
+            for name in ("qmgr", "smtpd", "smtp-client", "lmtp-client", "pickup")})).path
         self.mta.start()
         os.chmod(self.mta.folder / "", 0o755)
 

@@ -1,0 +1,98 @@
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <csignal>
+
+#include "common/sandbox/refusals.h"
+#include "postwain/end_of_process.h"
+#include "postwain/error_output.h"
+
+using namespace postwain;
+using namespace postwain::tool;
+using namespace std::chrono_literals;
+
+namespace {
+
+const MonoTime kNow = MonoTime{} + 1h;
+
+// As waitpid(2) tells them.
+int exited(int code) {
+  return code << 8;
+}
+
+PrintedLines printed(std::string_view text) {
+  PrintedLines out;
+  out.take(text, kNow);
+  out.take_rest(kNow);
+  return out;
+}
+
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("what a process prints comes as lines, however it is cut") {
+  PrintedLines lines;
+  CHECK(lines.take("one\nt", kNow).size() == 1);
+  CHECK(lines.take("wo\n\n\nthree", kNow).front().text == "two");
+  CHECK(lines.take_rest(kNow).front().text == "three");
+  CHECK(lines.take_rest(kNow).empty());
+  CHECK(lines.last() == std::deque<std::string>{"one", "two", "three"});
+}
+
+TEST_CASE("a process that prints without end costs little") {
+  PrintedLines lines;
+  auto long_one = lines.take(std::string(100000, 'x') + "\n", kNow);
+  CHECK(long_one.front().text.size() == PrintedLines::kLineMax);
+  std::string flood;
+  for (int i = 0; i < 1000; ++i) flood += std::to_string(i) + "\n";
+  auto many = lines.take(flood, kNow);
+  auto logged =
+      std::count_if(many.begin(), many.end(), [](const auto& l) { return l.to_be_logged; });
+  CHECK(logged == PrintedLines::kPerMinute - 1);
+  CHECK(lines.last().size() == PrintedLines::kKept);
+  CHECK(lines.last().back() == "999");
+  CHECK(lines.take("later\n", kNow + 1min).front().to_be_logged);
+  std::string refusals;
+  for (int i = 0; i < 1000; ++i) refusals += sandbox::refusal_line(1) + "\n";
+  lines.take(refusals, kNow);
+  CHECK(lines.refused().size() == PrintedLines::kRefusedKept);
+}
+
+TEST_CASE("the third death in a row before a process was ready is reported, once") {
+  FailedStarts starts;
+  CHECK_FALSE(starts.died(false));
+  CHECK_FALSE(starts.died(false));
+  CHECK(starts.died(false));
+  CHECK_FALSE(starts.died(false));
+  starts.ready();
+  CHECK_FALSE(starts.died(true));
+  CHECK_FALSE(starts.died(false));
+  CHECK_FALSE(starts.died(false));
+  CHECK(starts.died(false));
+  CHECK_FALSE(starts.died(true));
+  CHECK_FALSE(starts.died(false));
+}
+
+TEST_CASE("the end of a process in plain words") {
+  CHECK(how_it_ended(exited(3)) == "exit 3");
+  CHECK(how_it_ended(SIGSYS) == "signal 31 (Bad system call)");
+  CHECK(contains(cause_of_end(SIGSYS, {}).cause, "sandbox"));
+  CHECK(contains(cause_of_end(SIGSYS, {}).advice, "postwain selftest"));
+  CHECK(contains(cause_of_end(SIGABRT, {}).cause, "crashed"));
+  CHECK(contains(cause_of_end(SIGKILL, {}).advice, "dmesg"));
+  CHECK(cause_of_end(exited(1), {}).cause.empty());
+  CHECK(contains(cause_of_end(exited(78), {}).advice, "postwain check"));
+}
+
+TEST_CASE("a call that was refused is the likeliest cause") {
+  auto said = printed(
+      "the sandbox refused the system call io_uring_enter\n"
+      "libuv: io_uring_enter(getevents): Operation not permitted\n");
+  EndCause end = cause_of_end(SIGABRT, said);
+  CHECK(end.cause == "the sandbox refused it io_uring_enter");
+  CHECK(contains(end.advice, "postwain selftest"));
+  CHECK(said.last().back() == "libuv: io_uring_enter(getevents): Operation not permitted");
+}
