@@ -101,7 +101,6 @@ fuzz:
 
 # An hour, unless SECONDS_FOR says otherwise; the seed of a finding stands in the output.
 SECONDS_FOR ?= 3600
-SEED        ?= 1
 fuzz-ipc:
 	@tools/install_packages.sh build test
 	cmake --preset asan

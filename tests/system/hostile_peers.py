@@ -153,7 +153,7 @@ def answer(maker, peer):
 
 
 def play(mta, maker, end):
-    path = mta.folder / "run" / "qmgr.sock"
+    path = mta.folder / "run/qmgr.sock"
     peers = []
     count = 0
     while time.time() < end:
@@ -189,7 +189,7 @@ def main():
         "addresses": {"separator": "+", "aliases": "aliases", "alias_domains": ["own.test"]}})
     with open(mta.folder / "aliases", "w", encoding="utf-8") as aliases:
         aliases.write("list: a@x.test, b@l.test, bob\nowner-list: o@x.test\nbob: robert@l.test\n")
-    mta.reconfigure({"addresses": {"aliases": str(mta.folder / "aliases")}})
+    mta.reconfigure({"addresses": {"aliases": mta.folder / "aliases"}})
     try:
         mta.start()
         count = play(mta, Maker(seed), time.time() + seconds)

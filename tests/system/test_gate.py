@@ -27,7 +27,7 @@ class Gate(PostwainTestCase):
 
     def peer(self, mta, role="sendmail", uid=STRANGER):
         with AsUser(uid):
-            peer = Peer(mta.folder / "run" / "qmgr.sock", role)
+            peer = Peer(mta.folder / "run/qmgr.sock", role)
         self.addCleanup(peer.close)
         peer.wait("welcome")
         return peer
@@ -95,7 +95,7 @@ class Gate(PostwainTestCase):
         self.assertIn(b"(Postwain, from uid %d)" % STRANGER, sink.messages[0].content)
         self.assertNotIn(b"boss", sink.messages[0].content)
         self.assertTrue(any(f"uid={STRANGER}" in line for line in mta.log if " queued " in line))
-        wait_until(lambda: "delivered" in mta.cli("trace", "v@x.test", "--json").stdout, 20)
+        wait_until(lambda: "delivered" in mta.cli("trace", "v@x.test", "--json").stdout, 20, mta.tail)
         traced = json.loads(mta.cli("trace", "v@x.test", "--json").stdout.splitlines()[0])
         self.assertEqual((f"uid {STRANGER}", "local", "", STRANGER),
                          (traced["account"], traced["protocol"], traced["client_address"], traced["uid"]))
@@ -141,7 +141,7 @@ class Gate(PostwainTestCase):
             say(b"DATA")
             row = b"true content " * 5 + b"\r\n"
             client.sendall(b"Subject: statement\r\n\r\n" + row * 10000)
-            content = mta.folder / "spool" / "content"
+            content = mta.folder / "spool/content"
             time.sleep(1)
             peer = self.peer(mta)
             for ms in range(int((began - 0.2) * 1000), int((began + 0.1) * 1000)):
@@ -156,12 +156,12 @@ class Gate(PostwainTestCase):
         self.assertEqual(row * 20000, sink.messages[0].content.partition(b"\r\n\r\n")[2])
         self.assertNotIn(b"forged", sink.messages[0].content)
         peer.close()
-        wait_until(lambda: not os.listdir(content), 20)
+        wait_until(lambda: not os.listdir(content), 20, mta.tail)
 
     @unittest.skipUnless(ROOT, "mounts a small disk")
     def test_S4_a_full_disk_refuses_local_users_too(self):
         mta = self.prepare(self.nowhere())
-        spool = str(mta.folder / "spool")
+        spool = mta.folder / "spool"
         os.makedirs(spool, exist_ok=True)
         if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m,mode=0755", "tmpfs", spool], check=False).returncode:
             self.skipTest("cannot mount")
