@@ -47,7 +47,8 @@ config::Bundle bundle_for(Kind kind, const config::Loaded& loaded) {
   if (kind == Kind::qmgr) {
     constexpr std::size_t kPasswdMax = 8U << 20;
     Result<std::string> passwd = read_small_file("/etc/passwd", kPasswdMax);
-    if (passwd) bundle.files[daemon::kLocalUsersFile] = daemon::encode(daemon::local_users(*passwd));
+    if (passwd)
+      bundle.files[daemon::kLocalUsersFile] = daemon::encode(daemon::local_users(*passwd));
   }
   return bundle;
 }

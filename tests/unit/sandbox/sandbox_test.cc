@@ -291,7 +291,8 @@ TEST_CASE("one process makes attempt after attempt, and is silent about the one 
   });
   write_end.reset();
   std::string report = read_small_fd(read_end.get()).take();
-  CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS));  // the first that the system ends it for
+  CHECK((WIFSIGNALED(status) &&
+         WTERMSIG(status) == SIGSYS));  // the first that the system ends it for
   CHECK(report.size() < attempts().size());
   CHECK(attempts()[report.size()].name == "exec");
   CHECK(report.find('1') == std::string::npos);
