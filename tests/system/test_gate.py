@@ -94,7 +94,8 @@ class Gate(PostwainTestCase):
         sink.wait_for(1)
         self.assertIn(b"(Postwain, from uid %d)" % STRANGER, sink.messages[0].content)
         self.assertNotIn(b"boss", sink.messages[0].content)
-        self.assertTrue(any(f"uid={STRANGER}" in line for line in mta.log if " queued " in line))
+        wait_until(lambda: any(f"uid={STRANGER}" in line for line in mta.log if " queued " in line),
+                   20, mta.tail)
         wait_until(lambda: "delivered" in mta.cli("trace", "v@x.test", "--json").stdout, 20, mta.tail)
         traced = json.loads(mta.cli("trace", "v@x.test", "--json").stdout.splitlines()[0])
         self.assertEqual((f"uid {STRANGER}", "local", "", STRANGER),

@@ -200,19 +200,18 @@ class DiskFull(PostwainTestCase):
     def test_full_in_the_middle_of_a_large_message(self):
         """Refused with the reason at its end, nothing of it is left, and the session goes on."""
         self.begin()
-        part = self.spool + "/content/*.part"
         half = message("large", b"0123456789abcdef\r\n" * 25000)
         with SmtpClient(self.mta.port) as client:
             for line in ("MAIL FROM:<a@s.test>", "RCPT TO:<large@example.test>", "DATA"):
                 self.assertLess(client.command(line)[0], 400)
             client.send(half)
-            wait_until(lambda: any(os.path.getsize(p) > 0 for p in glob.glob(part)), 20,
+            wait_until(lambda: any(size > 0 for size in self.nameless_files()), 20,
                        "the beginning in its file")
             self.fill()
             client.send(b"0123456789abcdef\r\n" * 25000 + b".\r\n")
             code, text = client.reply()
             self.assertEqual((452, "4.3.1"), (code, text.split()[0]))
-            wait_until(lambda: not glob.glob(part), 20, "the end of the file")
+            wait_until(lambda: not self.nameless_files(), 20, "the end of the file")
             self.assertTrue(self.mta.has_event("content_not_written"), self.mta.tail())
             os.unlink(self.spool + "/filler")
             wait_until(lambda: self.refusal() is None, 60, "acceptance")
@@ -221,6 +220,20 @@ class DiskFull(PostwainTestCase):
         self.assertIn(b"0123456789abcdef\r\n" * 25000, arrived.content)
         self.mta.wait_queue_empty()
         self.assertEqual([], glob.glob(self.spool + "/content/*"))
+
+    def nameless_files(self):
+        """Sizes of the files in the content folder that are under way and have no name yet."""
+        sizes = {}
+        for pid in self.mta.children():
+            for fd in glob.glob(f"/proc/{pid}/fd/*"):
+                try:
+                    target = os.readlink(fd)
+                    if target.startswith(self.spool + "/content/") and target.endswith(" (deleted)"):
+                        status = os.stat(fd)
+                        sizes[status.st_ino] = status.st_size
+                except OSError:
+                    pass  # closed meanwhile
+        return list(sizes.values())
 
     def refusal(self):
         """The 4xx to a whole message, None when it was accepted; anything else is an error."""

@@ -1,5 +1,7 @@
 #include <catch2/catch.hpp>
 
+#include "common/daemon/peer_users.h"
+
 #include "postwain/present.h"
 #include "postwain/role_bundle.h"
 
@@ -56,7 +58,7 @@ TEST_CASE("each process gets only the files it needs") {
     return out;
   };
   CHECK(files(Kind::smtpd) == "ckmru");
-  CHECK(files(Kind::qmgr) == "ms");
+  CHECK(files(Kind::qmgr) == std::string(daemon::kLocalUsersFile) + "ms");
   CHECK(files(Kind::smtp_client) == "m");
   CHECK(files(Kind::reporter) == "dm");
   CHECK(files(Kind::lmtp_client) == "m");

@@ -73,6 +73,16 @@ std::size_t states_until_found(Sin sin, std::string& how) {
 
 }  // namespace
 
+// Files under way have names that nobody can guess, and so other ones each time.
+std::string without_random_names(std::string text) {
+  constexpr std::string_view kPart = ".part";
+  constexpr std::size_t kRandomDigits = 32;
+  for (std::size_t at = text.find(kPart); at != std::string::npos;
+       at = text.find(kPart, at + kPart.size()))
+    if (at >= kRandomDigits) text.replace(at - kRandomDigits, kRandomDigits, kRandomDigits, 'x');
+  return text;
+}
+
 TEST_CASE("the same seed tells the same story") {
   std::vector<simdisk::Entry> logs[2];
   for (auto& log : logs) {
@@ -85,7 +95,8 @@ TEST_CASE("the same seed tells the same story") {
   for (std::size_t i = 0; i < logs[0].size(); ++i) {
     INFO("call " << i << " of " << logs[0].size());
     REQUIRE((logs[0][i].call == logs[1][i].call && logs[0][i].inode == logs[1][i].inode));
-    REQUIRE((logs[0][i].offset == logs[1][i].offset && logs[0][i].text == logs[1][i].text));
+    REQUIRE(logs[0][i].offset == logs[1][i].offset);
+    REQUIRE(without_random_names(logs[0][i].text) == without_random_names(logs[1][i].text));
   }
 }
 

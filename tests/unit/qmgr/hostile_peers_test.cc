@@ -187,6 +187,7 @@ TEST_CASE("S5: late outcomes end what was lent on a connection that was lost, an
   REQUIRE(rig.until([&] { return sender->count(FrameType::submit_result) == 2; }));
   REQUIRE(rig.queue->totals().messages() == 2);
   mail::Outcome delivered;
+  delivered.disposition = mail::Disposition::delivered;
   delivered.reply = {250, {2, 0, 0}, "ok"};
   auto other = rig.peer(Role::lmtp_client);
   other->send(ipc::LateOutcomes{lent, {{0, delivered}}, {}});
