@@ -47,7 +47,8 @@ std::string_view not_writable(const mail::Address& address) {
     auto byte = static_cast<unsigned char>(c);
     if (byte < 32 || byte == 127) return "holds a control character";
   }
-  return parse_mailbox(address.text()) ? "" : "is no address that a command can carry";
+  // Also one that was divided elsewhere than the server will divide it.
+  return parse_mailbox(address.text()) == address ? "" : "is no address that a command can carry";
 }
 
 Outcome unfit(Blame blame, mail::EnhancedCode enhanced, std::string text) {

@@ -210,6 +210,7 @@ TEST_CASE("S6: the last door before the wire takes only what the parser of addre
       "a@[127.0.0.1",
       "a\xFF@x.test",
       "a@x.test.",
+      "a@x.test@",
   };
   for (const char* text : bad) {
     INFO(text);
