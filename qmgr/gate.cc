@@ -84,7 +84,7 @@ bool is_id(mail::QueueId id, WallTime now) {
 }
 
 bool is_time(WallTime time, WallTime now) {
-  return time >= kFirstTime && time <= now + kAheadMax;
+  return time >= std::min(kFirstTime, now - kAheadMax) && time <= now + kAheadMax;
 }
 
 // Ids of the drop folder have a worker's number of their own, so nobody can take the id of a
