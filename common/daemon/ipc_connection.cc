@@ -28,6 +28,7 @@ IpcConnection::IpcConnection(net::Loop& loop, net::Stream stream, Callbacks call
       .on_drained =
           [this] {
             auto keep = callbacks_;
+            resume(Pause::unread);
             if (keep->on_drained) keep->on_drained();
           },
       .on_descriptor =
@@ -96,11 +97,15 @@ ipc::FileMark IpcConnection::mark_of(const UniqueFd& descriptor) {
   return {info.st_dev, info.st_ino};
 }
 
-void IpcConnection::pause() {
-  stream_.pause();
+void IpcConnection::pause(Pause why) {
+  if (paused_ == 0) stream_.pause();
+  paused_ = static_cast<std::uint8_t>(paused_ | static_cast<std::uint8_t>(why));
 }
-void IpcConnection::resume() {
-  stream_.resume();
+
+void IpcConnection::resume(Pause why) {
+  if (paused_ == 0) return;
+  paused_ = static_cast<std::uint8_t>(paused_ & ~static_cast<std::uint8_t>(why));
+  if (paused_ == 0 && callbacks_->on_closed) stream_.resume();
 }
 
 void IpcConnection::received(std::string_view bytes) {
@@ -108,7 +113,9 @@ void IpcConnection::received(std::string_view bytes) {
   // The usual case: whole frames, handled straight from the read block.
   if (in_.empty()) {
     std::size_t used = handle(bytes, gone);
-    if (!gone && used < bytes.size()) in_.assign(bytes.substr(used));
+    if (gone) return;
+    if (used < bytes.size()) in_.assign(bytes.substr(used));
+    if (pending() > unread_max_) pause(Pause::unread);
     return;
   }
   in_.append(bytes);
@@ -119,6 +126,7 @@ void IpcConnection::received(std::string_view bytes) {
   if (gone) return;
   whole.erase(0, used);
   in_ = std::move(whole);
+  if (pending() > unread_max_) pause(Pause::unread);
 }
 
 std::size_t IpcConnection::handle(std::string_view bytes, bool& gone) {

@@ -16,6 +16,9 @@
 
 namespace postwain::daemon {
 
+// Between our own processes; qmgr allows others less.
+constexpr std::size_t kUnreadMax = 32U << 20;
+
 class IpcConnection {
  public:
   struct Callbacks {
@@ -64,8 +67,13 @@ class IpcConnection {
   static ipc::FileMark mark_of(const UniqueFd& descriptor);
   std::size_t pending() const { return out_.size() + stream_.pending(); }
   void flush();
-  void pause();
-  void resume();
+  // Reading stops while any reason holds. `unread` is the connection's own: the other side does not
+  // read what it gets, so what it sends has to wait.
+  enum class Pause : std::uint8_t { unread = 1, work = 2 };
+  void pause(Pause why);
+  void resume(Pause why);
+  // So many octets that the other side has not read stop reading from it.
+  void limit_unread(std::size_t octets) { unread_max_ = octets; }
   std::optional<net::PeerCredentials> peer_credentials() const {
     return stream_.peer_credentials();
   }
@@ -93,6 +101,8 @@ class IpcConnection {
     UniqueFd descriptor;
   };
   std::deque<Arrived> descriptors_;  // whose frames are not handled yet
+  std::uint8_t paused_ = 0;          // bits of Pause
+  std::size_t unread_max_ = kUnreadMax;
   bool* destroyed_ = nullptr;
 };
 

@@ -124,6 +124,9 @@ void enum_field(A& archive, E& value, std::remove_const_t<E> last) {
   }
 }
 
+// No list of ours is longer: recipients of a message are the longest.
+constexpr std::uint32_t kListMax = 100'000;
+
 template <class A, class T>
 void list_field(A& archive, T& list) {
   std::uint32_t count = 0;
@@ -131,11 +134,13 @@ void list_field(A& archive, T& list) {
   archive.number(count);
   if constexpr (A::kDecoding) {
     list.clear();
-    // Every element takes at least one byte, so a lying count cannot make us allocate much.
-    if (count > archive.left()) return archive.fail();
-    list.resize(count);
+    // The list grows by what is there, whatever the count says: each element takes at least one
+    // byte, so a count that lies fails early, and at most one element is made in vain.
+    if (count > kListMax || count > archive.left()) return archive.fail();
+    for (std::uint32_t i = 0; i < count && archive.ok(); ++i) field(archive, list.emplace_back());
+  } else {
+    for (auto& element : list) field(archive, element);
   }
-  for (auto& element : list) field(archive, element);
 }
 
 template <class A, class... T>

@@ -232,24 +232,37 @@ PW_VISIT(TokenRequest) {
 PW_VISIT(Token) {
   fields(a, v.request, v.token, v.trouble);
 }
-// Recipients of one transaction mostly end alike: what the one before has is not said again.
+std::size_t octets_in(const mail::Outcome& outcome) {
+  return outcome.reply.text.size() + outcome.remote_host.size() + outcome.remote_address.size() +
+         outcome.tls.size();
+}
+
+// Recipients of one transaction mostly end alike: what the one before has is not said again. So
+// that few octets cannot become many, what is repeated is at most a frame in all.
 template <class A, class List>
 void outcomes_field(A& a, List& list) {
+  std::size_t repeated = 0;
   auto count = static_cast<std::uint32_t>(list.size());
   field(a, count);
   if constexpr (A::kDecoding) {
     list.clear();
-    if (count > a.left()) return a.fail();
-    list.resize(count);
+    if (count > kListMax || count > a.left()) return a.fail();
   }
-  for (std::size_t i = 0; i < list.size(); ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     bool same = false;
-    if constexpr (!A::kDecoding) same = i > 0 && list[i].outcome == list[i - 1].outcome;
+    if constexpr (A::kDecoding) {
+      if (!a.ok()) return;
+      list.emplace_back();
+    } else {
+      same = i > 0 && list[i].outcome == list[i - 1].outcome;
+    }
     fields(a, list[i].index, same);
     if (!same) {
       field(a, list[i].outcome);
     } else if constexpr (A::kDecoding) {
       if (i == 0) return a.fail();
+      repeated += octets_in(list[i - 1].outcome);
+      if (repeated > kFrameMax) return a.fail();
       list[i].outcome = list[i - 1].outcome;
     }
   }

@@ -163,25 +163,25 @@ TEST_CASE("open files arrive with their frames, whatever else is sent") {
     constexpr std::uint64_t kFiles = 300;
     receiver = std::make_unique<IpcConnection>(
         loop, std::move(pair.b),
-        IpcConnection::Callbacks{.on_frame =
-                                     [&](ipc::FrameType type, std::string_view payload) {
-                                       if (type == ipc::FrameType::submit_chunk) return true;
-                                       ipc::SubmitFile frame;
-                                       REQUIRE(ipc::decode(payload, frame));
-                                       UniqueFd file = receiver->take_descriptor(frame.file);
-                                       REQUIRE(file);
-                                       CHECK(*read_small_fd(file.get()) ==
-                                             std::to_string(frame.id.value));
-                                       seen.push_back(frame.id.value);
-                                       // Now and then the sender has to wait.
-                                       if (seen.size() % 50 == 0) {
-                                         receiver->pause();
-                                         resume.start(5ms, [&] { receiver->resume(); });
-                                       }
-                                       if (seen.size() == kFiles) loop.stop();
-                                       return true;
-                                     },
-                                 .on_closed = [&](const std::string&) { FAIL(); }});
+        IpcConnection::Callbacks{
+            .on_frame =
+                [&](ipc::FrameType type, std::string_view payload) {
+                  if (type == ipc::FrameType::submit_chunk) return true;
+                  ipc::SubmitFile frame;
+                  REQUIRE(ipc::decode(payload, frame));
+                  UniqueFd file = receiver->take_descriptor(frame.file);
+                  REQUIRE(file);
+                  CHECK(*read_small_fd(file.get()) == std::to_string(frame.id.value));
+                  seen.push_back(frame.id.value);
+                  // Now and then the sender has to wait.
+                  if (seen.size() % 50 == 0) {
+                    receiver->pause(IpcConnection::Pause::work);
+                    resume.start(5ms, [&] { receiver->resume(IpcConnection::Pause::work); });
+                  }
+                  if (seen.size() == kFiles) loop.stop();
+                  return true;
+                },
+            .on_closed = [&](const std::string&) { FAIL(); }});
     sender = std::make_unique<IpcConnection>(
         loop, std::move(pair.a),
         IpcConnection::Callbacks{.on_frame = [](ipc::FrameType, std::string_view) { return true; },
@@ -449,4 +449,55 @@ TEST_CASE(
   CHECK(heard > before);
   CHECK(drained > 0);
   CHECK(drained_own == 0);
+}
+
+TEST_CASE("S3: who does not read is not read from") {
+  int ends[2];
+  constexpr int kKind = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+  REQUIRE(::socketpair(AF_UNIX, kKind, 0, ends) == 0);
+  net::Loop loop;
+  std::size_t frames = 0;
+  std::unique_ptr<IpcConnection> served;
+  served = std::make_unique<IpcConnection>(
+      loop, net::Stream::adopt(loop, ends[0]).take(),
+      IpcConnection::Callbacks{
+          .on_frame =
+              [&](ipc::FrameType, std::string_view) {
+                ++frames;
+                served->send(ipc::ControlReply{1, true, 0, std::string(10'000, 'x')});
+                return true;
+              },
+          .on_closed = [&](const std::string&) { loop.stop(); }});
+  served->limit_unread(1U << 20);
+  // A peer that asks as fast as it can, and reads nothing for a while.
+  std::string request;
+  REQUIRE(ipc::append_frame(request, ipc::ControlRequest{1, "{}"}));
+  constexpr std::size_t kAsked = 20'000;
+  std::string all;
+  for (std::size_t i = 0; i < kAsked; ++i) all += request;
+  std::size_t sent = 0;
+  auto send_more = [&] {
+    ssize_t n = ::write(ends[1], all.data() + sent, all.size() - sent);
+    if (n > 0) sent += static_cast<std::size_t>(n);
+  };
+  for (int turn = 0; turn < 200; ++turn) {
+    send_more();
+    net::Timer nap(loop);
+    nap.start(std::chrono::milliseconds(1), [&] { loop.stop(); });
+    loop.run();
+  }
+  // What came in one go is answered; then the rest has to wait.
+  CHECK(frames < kAsked / 4);
+  std::size_t before = frames;
+  std::vector<char> block(1U << 20);
+  for (int turn = 0; turn < 5000 && frames < before + 1000; ++turn) {
+    while (::read(ends[1], block.data(), block.size()) > 0) {
+    }
+    send_more();
+    net::Timer nap(loop);
+    nap.start(std::chrono::milliseconds(1), [&] { loop.stop(); });
+    loop.run();
+  }
+  CHECK(frames >= before + 1000);
+  ::close(ends[1]);
 }

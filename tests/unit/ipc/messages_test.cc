@@ -192,3 +192,43 @@ TEST_CASE("every role says hello") {
     CHECK(back.role == role);
   }
 }
+
+TEST_CASE("S3: a list grows by what is there, whatever its count says") {
+  // A submission whose list of recipients says it has millions of them.
+  Submit submit;
+  submit.id = mail::QueueId{7};
+  std::string frame;
+  REQUIRE(append_frame(frame, submit));
+  constexpr std::size_t kHead = 6;
+  // id, past_data, reverse-path, five single octets, envid: then the count.
+  constexpr std::size_t kCount = kHead + 8 + 4 + 4 + 5 + 4;
+  auto with_count = [&](std::uint32_t count, std::size_t octets) {
+    std::string payload = frame.substr(kHead, kCount - kHead);
+    payload.append(reinterpret_cast<const char*>(&count), sizeof count);
+    payload.append(octets, '\0');
+    return payload;
+  };
+  Submit out;
+  CHECK_FALSE(decode(with_count(8'000'000, 8'000'000), out));
+  CHECK(out.envelope.recipients.capacity() < 10);
+  // Also one that is not too long fails when nothing is there, and has not grown before.
+  CHECK_FALSE(decode(with_count(90'000, 90'000), out));
+  CHECK(out.envelope.recipients.size() <= 10'001);
+}
+
+TEST_CASE("S3: what an outcome repeats is bounded") {
+  auto decoded = [](std::size_t text, std::size_t count) {
+    Outcomes outcomes;
+    mail::Outcome outcome = mail::local_outcome(mail::Disposition::deferred, mail::Stage::rcpt,
+                                                mail::Blame::recipient, {4, 2, 0}, "later");
+    outcome.reply.text = std::string(text, 'x');
+    for (std::uint32_t i = 0; i < count; ++i) outcomes.outcomes.push_back({i, outcome});
+    std::string frame;
+    REQUIRE(append_frame(frame, outcomes));
+    Outcomes out;
+    return decode(std::string_view(frame).substr(6), out);
+  };
+  CHECK(decoded(500, 1000));
+  CHECK(decoded(2000, 4000));
+  CHECK_FALSE(decoded(1'000'000, 100));
+}
