@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cerrno>
 
+#include <grp.h>
 #include <unistd.h>
 
+#include "common/base/text.h"
 #include "common/net/stream.h"
 
 namespace postwain::tool {
@@ -13,6 +15,21 @@ namespace {
 
 net::Endpoint endpoint_of(const config::Listener& listener) {
   return {listener.host, listener.port, listener.unix_path};
+}
+
+Result<net::SocketRights> rights_of(const config::Listener& listener) {
+  net::SocketRights rights{listener.unix_mode, {}};
+  if (listener.unix_group.empty()) return rights;
+  std::vector<char> buffer(64 << 10);
+  group entry{};
+  group* found = nullptr;
+  int error =
+      ::getgrnam_r(listener.unix_group.c_str(), &entry, buffer.data(), buffer.size(), &found);
+  if (found == nullptr)
+    return Error{listener.name() + ": there is no group '" + printable(listener.unix_group) + "'",
+                 error != 0 ? error : ENOENT};
+  rights.group = found->gr_gid;
+  return rights;
 }
 
 }  // namespace
@@ -45,7 +62,9 @@ Status ListenerSet::bind(const std::vector<config::Listener>& wanted) {
   std::vector<std::string> fresh;
   for (const config::Listener& listener : wanted) {
     if (bound_.count(listener.name()) != 0) continue;
-    auto fd = net::bind_listener(endpoint_of(listener));
+    auto rights = rights_of(listener);
+    auto fd =
+        rights ? net::bind_listener(endpoint_of(listener), *rights) : Result<int>(rights.error());
     if (!fd) {
       for (const std::string& name : fresh) close_one(name);
       return Error{listener.origin.text() + ": cannot listen on " + fd.error().text,

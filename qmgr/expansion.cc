@@ -15,11 +15,15 @@ using mail::Notify;
 struct Group {
   mail::Address owner;  // null: the sender of the message
   std::vector<NewRecipient> recipients;
-  std::unordered_map<std::string, std::size_t> expanded;  // addresses and their places
+  std::unordered_map<std::string, std::size_t> expanded;  // lower-case addresses, their places
 };
 
 std::string key_of(const mail::Address& address) {
   return to_lower(address.local_unquoted()) + '@' + address.domain_key();
+}
+
+std::string exact_key_of(const mail::Address& address) {
+  return address.local_unquoted() + '@' + address.domain_key();
 }
 
 // What each of several gets: the report of success was the expansion itself.
@@ -29,12 +33,18 @@ Notify notify_of_several(Notify notify) {
   return {rest == Notify::unspecified ? static_cast<std::uint8_t>(Notify::never) : rest};
 }
 
-// Who is reached by two ways: whatever was asked for on either is told.
+// Who is reached by two ways: whatever was asked for on either is told. Nothing said means failure
+// and delay.
 void merge(Notify& known, Notify other) {
-  if (known.bits == Notify::never || other.bits == Notify::unspecified)
+  if (known == other || other.bits == Notify::never) return;
+  if (known.bits == Notify::never) {
     known = other;
-  else if (known.bits != Notify::unspecified && other.bits != Notify::never)
-    known.bits |= other.bits;
+    return;
+  }
+  constexpr std::uint8_t kUnsaid = Notify::failure | Notify::delay;
+  for (Notify* one : {&known, &other})
+    if (one->bits == Notify::unspecified) one->bits = kUnsaid;
+  known.bits |= other.bits;
 }
 
 class Expander {
@@ -66,10 +76,7 @@ class Expander {
     count_ += found.targets.size();
     if (count_ > kExpandedRecipientsMax)
       return fail(rewrite::Problem::too_many, given.text(), found.origin);
-    if (!found.changed) {
-      groups_.front().recipients.push_back(std::move(r));
-      return;
-    }
+    if (!found.changed) return keep(std::move(r));
     bool several = found.targets.size() > 1;
     bool owned = false;
     bool shared = false;
@@ -80,6 +87,17 @@ class Expander {
       add(r.recipient, std::move(target), several, to_list);
     }
     if (r.recipient.notify.on_success() && (several || owned)) tell(r.recipient, shared);
+  }
+
+  // He may have been reached by an alias already. Given addresses that differ in the case of the
+  // local part alone are two: only the host that knows the mailboxes may say that they are one.
+  void keep(NewRecipient r) {
+    Group& group = groups_.front();
+    auto [known, is_new] =
+        group.expanded.try_emplace(key_of(r.recipient.address), group.recipients.size());
+    if (!is_new && !group.recipients[known->second].given.empty())
+      return merge(group.recipients[known->second].recipient.notify, r.recipient.notify);
+    group.recipients.push_back(std::move(r));
   }
 
   void add(const mail::Recipient& given, rewrite::Target target, bool several, bool to_list) {
@@ -166,8 +184,24 @@ class Expander {
 
 }  // namespace
 
+void unite_equal(std::vector<NewRecipient>& recipients) {
+  if (recipients.size() < 2) return;
+  std::unordered_map<std::string, std::size_t> places;
+  std::vector<NewRecipient> out;
+  out.reserve(recipients.size());
+  for (NewRecipient& r : recipients) {
+    auto [known, is_new] = places.try_emplace(exact_key_of(r.recipient.address), out.size());
+    if (is_new)
+      out.push_back(std::move(r));
+    else
+      merge(out[known->second].recipient.notify, r.recipient.notify);
+  }
+  recipients = std::move(out);
+}
+
 ExpandedMail expand(NewMessage message, const rewrite::Rewriter& rewriter,
                     const std::function<mail::QueueId()>& next_id) {
+  unite_equal(message.recipients);
   return Expander(std::move(message), rewriter).run(next_id);
 }
 

@@ -30,7 +30,12 @@ struct ExpandedMail {
   MessageInfo as_given;  // whom it is told; filled in only where told is not empty
 };
 
-// The recipients have domains. next_id: for further messages.
+// Who is named more than once in one transaction is one recipient, letter case of the domain aside:
+// he gets one copy, and what was asked for on any of his RCPT is told once (a stranger could
+// otherwise have a thousand reports made of one message). The first one's place and ORCPT remain.
+void unite_equal(std::vector<NewRecipient>& recipients);
+
+// The recipients have domains; equal ones are united first. next_id: for further messages.
 ExpandedMail expand(NewMessage message, const rewrite::Rewriter& rewriter,
                     const std::function<mail::QueueId()>& next_id);
 

@@ -37,6 +37,15 @@ bool wanted(const mail::Notify& notify, DsnAction action) {
   return false;
 }
 
+}  // namespace
+
+bool is_success(DsnAction action) {
+  return action == DsnAction::delivered || action == DsnAction::relayed ||
+         action == DsnAction::expanded;
+}
+
+namespace {
+
 DsnRequest request_for(const MessageInfo& message, DsnAction action, const NoticeSettings& settings,
                        WallTime now) {
   DsnRequest request;
@@ -45,6 +54,7 @@ DsnRequest request_for(const MessageInfo& message, DsnAction action, const Notic
   request.postmaster = settings.postmaster;
   request.words = settings.words;
   request.original_max = settings.original_max;
+  request.quotes = !(settings.to_stranger && is_success(action));
   request.now = now;
   request.retry_until = message.arrival.received_at + settings.lifetime;
   request.to_postmaster = message.envelope.reverse_path.is_null();

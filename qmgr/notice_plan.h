@@ -29,7 +29,10 @@ struct NoticeSettings {
   bool double_bounces = true;  // whether the postmaster hears of notices that find no reader
   std::uint64_t original_max = notice::kDsnQuoteDefault;
   std::shared_ptr<const notice::Words> words;
+  bool to_stranger = false;  // whose reports of success quote nothing (success_limit.h)
 };
+
+bool is_success(DsnAction action);  // a report that everything is well
 
 // The orders come without id and destination; the caller gives each both.
 std::vector<NoticeOrder> plan_notices(const MessageInfo& message,

@@ -97,6 +97,7 @@ void Queue::accept(NewMessage message, std::function<void(AcceptEnd)> done) {
   auto request = std::make_unique<AcceptRequest>();
   Submission& submission = request->submission;
   if (rewriter_->idle() || message.restored) {
+    if (!message.restored) unite_equal(message.recipients);
     submission.message = std::move(message);
   } else {
     mail::QueueId id = message.info.id;
@@ -113,9 +114,7 @@ void Queue::accept(NewMessage message, std::function<void(AcceptEnd)> done) {
     submission.parts.assign(std::make_move_iterator(expanded.messages.begin() + 1),
                             std::make_move_iterator(expanded.messages.end()));
     if (!expanded.told.empty()) {
-      submission.notices = plan_notices(expanded.as_given, std::move(expanded.told),
-                                        notice_settings(expanded.as_given), wall_now());
-      give_notices_their_way(submission.notices);
+      submission.notices = notices_for(expanded.as_given, std::move(expanded.told));
     }
   }
   give_its_way(submission.message);

@@ -33,6 +33,7 @@
 #include "qmgr/router.h"
 #include "qmgr/scheduler.h"
 #include "qmgr/store_thread.h"
+#include "qmgr/success_limit.h"
 #include "qmgr/totals.h"
 #include "qmgr/verdict.h"
 #include "qmgr/working_set.h"
@@ -215,8 +216,6 @@ class Queue {
   void passed_over();
   void submit(Settlement settlement, const MessageInfo& info, std::vector<RecipientEvent> events,
               bool urgent, std::function<void(const Settled&)> done);
-  // Notices wait for the rest of their message, within bounds (notice_gather.h).
-  bool gathers(Event event) const { return event <= Event::delayed; }
   void tell_if_complete(const WorkingMessage& message);
   void tell(mail::QueueId id);
   void tell_the_waiting(Duration age);
@@ -239,6 +238,8 @@ class Queue {
   RecipientFacts facts_of(const WorkingRecipient& recipient) const;
   RetryRules rules_for(const MessageInfo& info, const mail::Address& recipient) const;
   NoticeSettings notice_settings(const MessageInfo& info) const;
+  std::vector<NoticeOrder> notices_for(const MessageInfo& info, std::vector<RecipientEvent> events);
+  void leave_out_beyond_limit(const MessageInfo& info, std::vector<NoticeOrder>& orders);
   void give_notices_their_way(std::vector<NoticeOrder>& orders);
   Lifetimes lifetimes_of(const MessageInfo& info) const;
   static void log_held(mail::QueueId id, const RecipientFacts& facts,
@@ -277,6 +278,7 @@ class Queue {
   LentBefore lent_before_;
   bool left_known_ = false;
   NoticeGather gather_;
+  SuccessLimit success_limit_;
   net::Timer gather_timer_;
   net::Timer start_timer_;
   std::unordered_map<std::string, mail::StsPolicy> sts_policies_;  // by domain

@@ -80,7 +80,6 @@ void Queue::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes,
   WallTime now = wall_now();
   Settlement settlement;
   settlement.id = id;
-  std::vector<RecipientEvent> events;
   for (IndexedOutcome& one : outcomes) {
     WorkingRecipient* r = message->find(one.index);
     PW_CHECK(r != nullptr && r->place == Place::leased);
@@ -118,20 +117,16 @@ void Queue::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes,
     if (one.outcome.in_doubt) recorder_->keep_doubt(*r);
     if (verdict.event) {
       LastOutcome last{now, one.outcome.stage, one.outcome.reply, one.outcome.remote_host};
-      RecipientEvent event{one.index, *verdict.event, details_of(facts, last)};
-      if (gathers(*verdict.event)) {
-        gather_.add(id, std::move(verdict.change), std::move(event), mono_now());
-        continue;
-      }
-      events.push_back(std::move(event));
+      gather_.add(id, std::move(verdict.change),
+                  {one.index, *verdict.event, details_of(facts, last)}, mono_now());
+      continue;
     }
     settlement.changes.push_back(std::move(verdict.change));
   }
   settlement.maybe_all = settlement.changes.size() == message->recipients.size();
   settlement.in_file = message->info.in_file;
   settlement.packed = message->packed;
-  if (!settlement.changes.empty())
-    submit(std::move(settlement), message->info, std::move(events), false, nullptr);
+  if (!settlement.changes.empty()) submit(std::move(settlement), message->info, {}, false, nullptr);
   tell_if_complete(*message);
 }
 
@@ -148,6 +143,8 @@ void Queue::tell(mail::QueueId id) {
   std::optional<Gathered> gathered = gather_.take(id);
   WorkingMessage* message = working_.find(id);
   PW_CHECK(gathered && message != nullptr);  // who waits stays in the working set
+  gathered->settlement.in_file = message->info.in_file;
+  gathered->settlement.packed = message->packed;
   submit(std::move(gathered->settlement), message->info, std::move(gathered->events), false,
          nullptr);
 }
@@ -203,8 +200,7 @@ void Queue::submit(Settlement settlement, const MessageInfo& info,
   if (!events.empty()) {
     log_events(info, events);
     recorder_->gave_up(info, events);
-    settlement.notices = plan_notices(info, std::move(events), notice_settings(info), wall_now());
-    give_notices_their_way(settlement.notices);
+    settlement.notices = notices_for(info, std::move(events));
     recorder_->told(info, settlement.notices, wall_now());
   }
   auto request = std::make_unique<SettleRequest>();
@@ -227,7 +223,33 @@ NoticeSettings Queue::notice_settings(const MessageInfo& info) const {
           lifetimes(config_.queue, info.envelope.reverse_path.is_null()).lifetime,
           config_.bounces.double_bounces,
           config_.bounces.original_max,
-          config_.bounces.words};
+          config_.bounces.words,
+          is_strangers(info.arrival, config_.access)};
+}
+
+std::vector<NoticeOrder> Queue::notices_for(const MessageInfo& info,
+                                            std::vector<RecipientEvent> events) {
+  NoticeSettings settings = notice_settings(info);
+  std::vector<NoticeOrder> orders = plan_notices(info, std::move(events), settings, wall_now());
+  if (settings.to_stranger) leave_out_beyond_limit(info, orders);
+  give_notices_their_way(orders);
+  return orders;
+}
+
+void Queue::leave_out_beyond_limit(const MessageInfo& info, std::vector<NoticeOrder>& orders) {
+  std::size_t recipients = 0;
+  std::erase_if(orders, [&](const NoticeOrder& order) {
+    if (!is_success(order.request.action) || success_limit_.pass(order.request.to, mono_now()))
+      return false;
+    recipients += order.indices.size();
+    return true;
+  });
+  if (recipients > 0)
+    log::Line(log::Level::info, "report_left_out")
+        .kv("id", info.id.text())
+        .kv("from", info.envelope.reverse_path.text())
+        .kv("recipients", recipients)
+        .kv("reason", "too many reports of success in this hour");
 }
 
 void Queue::give_notices_their_way(std::vector<NoticeOrder>& orders) {

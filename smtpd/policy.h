@@ -63,6 +63,10 @@ class Policy {
   Verdict rules(const Client& client, std::string_view hello, const mail::Address& sender,
                 const mail::Address* recipient, const dns::ClientFacts& facts) const;
   Verdict recipient(const Client& client, const mail::Address& recipient) const;
+  // Whether RET, ENVID, NOTIFY and ORCPT are taken from the client.
+  bool takes_dsn(const Client& client) const {
+    return config_.access.dsn == config::DsnFor::all || client.may_relay();
+  }
 
  private:
   struct OwnDomain {

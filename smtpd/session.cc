@@ -271,6 +271,8 @@ void Session::on_hello() {
     if (!certified_.empty()) mechanisms += mechanisms.empty() ? "EXTERNAL" : " EXTERNAL";
     engine_.offer_auth(std::move(mechanisms));
   }
+  // Who can still log in may have it then, and says no second hello for it (RFC 4954 4).
+  engine_.offer_dsn(shared_.policy.takes_dsn(client_) || engine_.auth_allowed());
   look_at_hello();
   engine_.answer({250, {}, {}});
 }

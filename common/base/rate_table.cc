@@ -34,6 +34,11 @@ void RateTable::take(const std::string& key, std::uint32_t amount, const Rate& r
   full_at = std::max(full_at, FineTime(now)) + worth(amount, rate);
 }
 
+bool RateTable::counts(const std::string& key, MonoTime now) {
+  forget(now);
+  return full_at_.size() < keys_max_ || full_at_.contains(key);
+}
+
 void RateTable::give_back(const std::string& key, std::uint32_t amount, const Rate& rate) {
   auto found = full_at_.find(key);
   if (rate.count != 0 && found != full_at_.end()) found->second -= worth(amount, rate);

@@ -30,6 +30,8 @@ class RateTable {
   void take(const std::string& key, std::uint32_t amount, const Rate& rate, MonoTime now);
   void give_back(const std::string& key, std::uint32_t amount, const Rate& rate);
   std::size_t keys() const { return full_at_.size(); }
+  // Whether take() would count this key: it is known, or there is place for one more.
+  bool counts(const std::string& key, MonoTime now);
 
  private:
   using FineTime = std::chrono::time_point<std::chrono::steady_clock, std::chrono::microseconds>;

@@ -36,6 +36,8 @@ struct Listener {
   std::string host;  // "0.0.0.0", "::1"; empty for a Unix socket
   std::uint16_t port = 0;
   std::string unix_path;
+  std::uint32_t unix_mode = 0666;  // of the socket's file,
+  std::string unix_group;          // and its group; empty: ours
   ListenerProtocol protocol = ListenerProtocol::smtp;
   ListenerTls tls = ListenerTls::off;
   bool auth = false;
@@ -82,6 +84,8 @@ bool parse_fingerprint(std::string_view text, std::string& sha256);  // with or 
 enum class ReverseDns : std::uint8_t { off, look, require };
 enum class HelloCheck : std::uint8_t { any, qualified, resolves };
 enum class SenderCheck : std::uint8_t { any, exists };
+// Who may ask for delivery reports (RFC 3461): everybody, or whoever may relay.
+enum class DsnFor : std::uint8_t { all, known };
 
 struct Access {
   std::vector<Network> trusted_networks;
@@ -94,6 +98,7 @@ struct Access {
   Origin hello_origin;
   SenderCheck sender_domain = SenderCheck::any;
   Origin sender_domain_origin;
+  DsnFor dsn = DsnFor::all;
 };
 
 // As whom an account may send: any envelope sender, its own address, or what a file grants.

@@ -56,6 +56,7 @@ void read_access(Context& context, const Node* table, Access& access) {
   if (section.choice("sender_domain", access.sender_domain,
                      {{"any", SenderCheck::any}, {"exists", SenderCheck::exists}}))
     access.sender_domain_origin = section.origin_of("sender_domain");
+  section.choice("dsn", access.dsn, {{"all", DsnFor::all}, {"known", DsnFor::known}});
   section.finish();
 }
 

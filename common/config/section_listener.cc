@@ -79,6 +79,33 @@ void check_auth(Section& section, const Auth& auth, const Listener& listener) {
     section.context().error(at, "auth = true needs TLS, or auth_without_tls = true");
 }
 
+// Three or four octal digits, as chmod(1) takes them; without rights to execute, which mean nothing
+// here, and without the special ones.
+std::optional<std::uint32_t> parse_mode(std::string_view text) {
+  if (text.size() < 3 || text.size() > 4) return std::nullopt;
+  std::uint32_t mode = 0;
+  for (char c : text) {
+    if (c < '0' || c > '7') return std::nullopt;
+    mode = mode * 8 + static_cast<std::uint32_t>(c - '0');
+  }
+  return (mode & ~0666U) == 0 ? std::optional(mode) : std::nullopt;
+}
+
+void read_socket_rights(Section& section, Listener& listener) {
+  for (const char* key : {"mode", "group"})
+    if (section.find(key) != nullptr && listener.unix_path.empty())
+      section.context().error(section.origin_of(key),
+                              fmt::format("{} is for a listener at unix:/path", key));
+  if (const Node* node = section.find("mode", Node::Kind::string)) {
+    if (auto mode = parse_mode(node->text))
+      listener.unix_mode = *mode;
+    else
+      section.error(*node,
+                    fmt::format("mode must be like \"0660\", not '{}'", printable(node->text)));
+  }
+  section.text("group", listener.unix_group);
+}
+
 void check_proxy(Section& section, Listener& listener) {
   bool any_from = section.find("proxy_from") != nullptr;
   for (const Node* node : section.texts("proxy_from")) {
@@ -144,6 +171,7 @@ void read_listeners(Context& context, const std::vector<const Node*>& tables, co
     check_tls(section, tls, listener);
     check_auth(section, auth, listener);
     check_proxy(section, listener);
+    read_socket_rights(section, listener);
     section.finish();
     if (usable) listeners.push_back(std::move(listener));
   }

@@ -102,7 +102,20 @@ void Listener::resume() {
 
 namespace {
 
-Result<int> bind_unix(const Endpoint& at, std::uint32_t mode) {
+// The path may lead elsewhere by now: only a socket of ours is given away, by what it is and not by
+// its name.
+Status give_to_group(const Endpoint& at, std::uint32_t group) {
+  UniqueFd file(::open(at.unix_path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  struct stat info {};
+  if (!file || ::fstat(file.get(), &info) != 0) return system_error(at.text(), errno);
+  if (!S_ISSOCK(info.st_mode) || info.st_uid != ::geteuid() || info.st_nlink != 1)
+    return Error{at.text() + ": it is not the socket that was bound there", EPERM};
+  if (::fchownat(file.get(), "", static_cast<uid_t>(-1), group, AT_EMPTY_PATH) != 0)
+    return system_error(at.text(), errno);
+  return {};
+}
+
+Result<int> bind_unix(const Endpoint& at, const SocketRights& rights) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (at.unix_path.size() >= sizeof address.sun_path)
@@ -118,16 +131,21 @@ Result<int> bind_unix(const Endpoint& at, std::uint32_t mode) {
     if (errno == ECONNREFUSED) ::unlink(at.unix_path.c_str());
   }
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd || ::bind(fd.get(), generic, sizeof address) != 0) return system_error(at.text(), errno);
-  if (::chmod(at.unix_path.c_str(), mode) != 0) return system_error(at.text(), errno);
+  mode_t before = ::umask(static_cast<mode_t>(~rights.mode & 0777U));
+  bool bound = fd && ::bind(fd.get(), generic, sizeof address) == 0;
+  int error = errno;
+  ::umask(before);
+  if (!bound) return system_error(at.text(), error);
+  if (rights.group)
+    if (Status given = give_to_group(at, *rights.group); !given) return given.error();
   if (::listen(fd.get(), kListenBacklog) != 0) return system_error(at.text(), errno);
   return fd.release();
 }
 
 }  // namespace
 
-Result<int> bind_listener(const Endpoint& at, std::uint32_t unix_mode) {
-  if (!at.unix_path.empty()) return bind_unix(at, unix_mode);
+Result<int> bind_listener(const Endpoint& at, const SocketRights& rights) {
+  if (!at.unix_path.empty()) return bind_unix(at, rights);
   sockaddr_storage address{};
   if (!fill_address(at, address)) return Error{at.text() + ": not an IP address", EINVAL};
   UniqueFd fd(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

@@ -104,9 +104,15 @@ class Listener {
 };
 
 constexpr int kListenBacklog = 4096;
-// Binds and listens. Unix: an old socket nobody listens on is removed; mode is set after bind.
-// Returns the descriptor.
-Result<int> bind_listener(const Endpoint& at, std::uint32_t unix_mode = 0666);
+// Of the file of a Unix socket. Whoever may write to it may connect.
+struct SocketRights {
+  std::uint32_t mode = 0666;
+  std::optional<std::uint32_t> group{};
+};
+// Binds and listens. Unix: an old socket nobody listens on is removed; the file has its mode from
+// the beginning, so nothing is done to a path that somebody may have changed meanwhile. Returns the
+// descriptor. (While it runs the process's umask is another one.)
+Result<int> bind_listener(const Endpoint& at, const SocketRights& rights = {});
 // Where a socket of any family is bound; the host in its shortest form.
 Result<Endpoint> bound_endpoint(int fd);
 // The same endpoint with its host in that form.

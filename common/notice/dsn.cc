@@ -136,8 +136,8 @@ Dsn build(const DsnRequest& request, std::string_view original, bool may_be_whol
           std::size_t reply_max) {
   Quote quote = quote_of(request, original, may_be_whole);
   DsnForm form{request.to.is_utf8(), quote.whole, reply_max};
-  std::vector<Part> parts = {human_part(request, form), status_part(request, form),
-                             original_part(quote, form)};
+  std::vector<Part> parts = {human_part(request, form), status_part(request, form)};
+  if (request.quotes) parts.push_back(original_part(quote, form));
   std::string boundary = boundary_for(request, parts);
   Dsn dsn;
   dsn.smtputf8 = form.utf8;

@@ -62,6 +62,8 @@ struct DsnRequest {
   bool to_postmaster = false;
   std::shared_ptr<const Words> words;  // null or empty: English. Shared with the configuration
   std::uint64_t original_max = kDsnQuoteDefault;
+  // False: nothing of the message but its Message-ID; the third part of RFC 6522 is left out.
+  bool quotes = true;
 
   // The message it is about.
   mail::QueueId original_id;

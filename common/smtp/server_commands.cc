@@ -149,8 +149,9 @@ void ServerEngine::answer_hello(const mail::Reply& reply_given) {
     output_ +=
         "250-ENHANCEDSTATUSCODES\r\n"
         "250-8BITMIME\r\n"
-        "250-BINARYMIME\r\n"
-        "250-DSN\r\n"
+        "250-BINARYMIME\r\n";
+    if (options_.dsn) output_ += "250-DSN\r\n";
+    output_ +=
         "250-SMTPUTF8\r\n"
         "250 CHUNKING\r\n";
   }

@@ -43,6 +43,7 @@ struct ServerOptions {
   bool tls_required = false;                 // MAIL before TLS: 530 5.7.0
   bool auth = false;                         // AUTH (RFC 4954), under TLS only,
   bool auth_without_tls = false;             // or always
+  bool dsn = true;                           // offered, unless offer_dsn() says otherwise
   bool xclient = false;                      // the client is believed who is behind it,
   bool xforward = false;                     // or that is put on record
 };
@@ -106,6 +107,8 @@ class ServerEngine {
   // What the next hello announces, and AUTH takes: "PLAIN LOGIN". Before `hello` is answered, since
   // it may depend on TLS.
   void offer_auth(std::string mechanisms) { auth_offered_ = std::move(mechanisms); }
+  // Whether the next hello announces DSN. Whose parameters are taken is the host's to decide.
+  void offer_dsn(bool offered) { options_.dsn = offered; }
   bool auth_allowed() const { return options_.auth && (tls_ || options_.auth_without_tls); }
   bool authenticated() const { return authenticated_; }
   const std::string& auth_mechanism() const { return auth_mechanism_; }  // as announced

@@ -4,6 +4,7 @@
 
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/net/loop.h"
@@ -208,6 +209,25 @@ TEST_CASE("a stale unix socket file is replaced, a live one is not") {
   CHECK(again.ok());
   ::close(*again);
   ::unlink(at.unix_path.c_str());
+  ::rmdir(folder);
+}
+
+TEST_CASE("S21: a unix socket has its mode and group, whatever the umask") {
+  char folder[] = "/tmp/pw-net-XXXXXX";
+  REQUIRE(mkdtemp(folder) != nullptr);
+  Endpoint at{{}, 0, std::string(folder) + "/s"};
+  for (std::uint32_t mode : {0666U, 0660U, 0600U}) {
+    mode_t before = ::umask(077);
+    Result<int> fd = bind_listener(at, {mode, ::getegid()});
+    CHECK(::umask(before) == 077);
+    REQUIRE(fd.ok());
+    struct stat info {};
+    REQUIRE(::lstat(at.unix_path.c_str(), &info) == 0);
+    CHECK((info.st_mode & 07777) == mode);
+    CHECK(info.st_gid == ::getegid());
+    ::close(*fd);
+    ::unlink(at.unix_path.c_str());
+  }
   ::rmdir(folder);
 }
 

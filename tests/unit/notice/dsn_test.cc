@@ -55,6 +55,23 @@ TEST_CASE("a failure notice names every recipient, the reply and who said it") {
   REQUIRE(mail::field_value(groups[2], "Final-Recipient") == "rfc822; b@example.org");
 }
 
+TEST_CASE("S14: without a quotation a report has two parts and the Message-ID") {
+  DsnRequest request = request_for({"a@example.org"});
+  request.action = DsnAction::delivered;
+  request.quotes = false;
+  std::string original =
+      "Message-ID: <m1@example.com>\r\nX-Text: buy now\r\nSubject: buy now\r\n\r\nbuy now\r\n";
+  request.original_size = original.size();
+  Dsn dsn = build_dsn(request, original);
+  check_lines(dsn.content);
+  std::string header = dsn.content.substr(0, mail::header_end(dsn.content));
+  REQUIRE(mail::field_value(header, "References") == "<m1@example.com>");
+  auto parts = parts_of(dsn.content);
+  REQUIRE(parts.size() == 2);
+  REQUIRE(parts[1].type == "message/delivery-status");
+  REQUIRE(dsn.content.find("buy now") == std::string::npos);
+}
+
 TEST_CASE("how much of the original is quoted") {
   struct {
     const char* name;

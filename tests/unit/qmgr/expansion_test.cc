@@ -56,10 +56,10 @@ std::string text_of(const NewMessage& m) {
 
 }  // namespace
 
-TEST_CASE("expansion: what nothing applies to stays as it is, twice if given twice") {
-  ExpandedMail out = Given().expand({"u@far.test", "v@far.test", "u@far.test"}, Notify::success);
+TEST_CASE("expansion: what nothing applies to stays as it is") {
+  ExpandedMail out = Given().expand({"u@far.test", "v@far.test"}, Notify::success);
   REQUIRE(out.messages.size() == 1);
-  CHECK(text_of(out.messages[0]) == "100 <sender@example.com> u@far.test v@far.test u@far.test");
+  CHECK(text_of(out.messages[0]) == "100 <sender@example.com> u@far.test v@far.test");
   CHECK(out.messages[0].recipients[0].given.empty());
   CHECK(out.messages[0].recipients[0].recipient.orcpt.empty());
   CHECK(out.told.empty());
@@ -138,6 +138,56 @@ TEST_CASE("expansion: who is reached by two ways gets it once") {
   ExpandedMail out = Given().expand({"team@mx.test", "x@mx.test", "team@mx.test"});
   REQUIRE(out.messages.size() == 1);
   CHECK(text_of(out.messages[0]) == "100 <sender@example.com> a@mx.test b@mx.test y@mx.test");
+}
+
+TEST_CASE("S14, operate 8: equal recipients of one transaction are one") {
+  struct Row {
+    std::vector<std::string> given;
+    std::string kept;
+  };
+  const Row rows[] = {
+      {{"u@far.test", "v@far.test", "u@far.test"}, "u@far.test v@far.test"},
+      {{"bob@far.test", "bob@FAR.test", "bob@far.test."}, "bob@far.test"},
+      {{"\"bob\"@far.test", "bob@far.test"}, "\"bob\"@far.test"},
+      // Whose mailboxes these are only the far host knows.
+      {{"bob@far.test", "Bob@far.test"}, "bob@far.test Bob@far.test"},
+      // By an alias and by name, in either order; a list with an owner is another message.
+      {{"team@mx.test", "a@mx.test"}, "a@mx.test b@mx.test"},
+      {{"a@mx.test", "team@mx.test"}, "a@mx.test b@mx.test"},
+      {{"one@mx.test", "other@far.test", "one@mx.test"}, "other@far.test"},
+  };
+  for (const Row& row : rows) {
+    ExpandedMail out = Given().expand(row.given);
+    REQUIRE(out.messages.size() == 1);
+    CHECK(text_of(out.messages[0]) == "100 <sender@example.com> " + row.kept);
+  }
+  // What was asked for on any of them is told, once.
+  CHECK(Given().expand({"list@mx.test", "list@MX.test"}, Notify::success).told.size() == 1);
+}
+
+TEST_CASE("S14: of equal recipients the wishes for reports are united") {
+  struct Row {
+    std::uint8_t one, other, both;
+  };
+  const Row rows[] = {
+      {0, 0, 0},
+      {Notify::success, Notify::success, Notify::success},
+      {Notify::success, Notify::never, Notify::success},
+      {Notify::never, Notify::failure, Notify::failure},
+      {Notify::success, Notify::delay, Notify::success | Notify::delay},
+      {Notify::never, 0, 0},
+      {Notify::success, 0, Notify::success | Notify::failure | Notify::delay},
+      {0, Notify::success, Notify::success | Notify::failure | Notify::delay},
+  };
+  for (const Row& row : rows) {
+    NewMessage m = test::make_message(1, {"u@far.test", "u@FAR.test"});
+    m.recipients[0].recipient.notify.bits = row.one;
+    m.recipients[1].recipient.notify.bits = row.other;
+    unite_equal(m.recipients);
+    REQUIRE(m.recipients.size() == 1);
+    CHECK(m.recipients[0].recipient.address.text() == "u@far.test");
+    CHECK(m.recipients[0].recipient.notify.bits == row.both);
+  }
 }
 
 TEST_CASE("expansion: the sender becomes canonical, but is told as he called himself") {

@@ -228,6 +228,20 @@ TEST_CASE("notices: who is told what") {
     REQUIRE(orders[2].indices == std::vector<std::uint32_t>{7});
     REQUIRE(orders[3].indices == std::vector<std::uint32_t>{8});
   }
+  SECTION("S14: a stranger's report of success quotes nothing, one of failure does") {
+    settings.to_stranger = true;
+    auto orders =
+        plan_notices(message,
+                     {event(0, Event::failed), event(1, Event::delivered, N::success),
+                      event(2, Event::relayed, N::success), event(3, Event::expanded, N::success)},
+                     settings, at(0));
+    REQUIRE(orders.size() == 4);
+    REQUIRE(orders[0].request.quotes);
+    for (std::size_t i = 1; i < 4; ++i) REQUIRE_FALSE(orders[i].request.quotes);
+    settings.to_stranger = false;
+    orders = plan_notices(message, {event(1, Event::delivered, N::success)}, settings, at(0));
+    REQUIRE(orders.at(0).request.quotes);
+  }
   SECTION("the null sender is never answered, the postmaster hears of it once") {
     message.envelope.reverse_path = {};
     auto orders = plan_notices(
