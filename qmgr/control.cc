@@ -176,8 +176,20 @@ void Control::content(std::uint64_t peer, std::uint64_t request, const Command& 
       });
 }
 
+bool Control::has_room(std::uint64_t peer) const {
+  auto found = peers_.find(peer);
+  return found != peers_.end() && found->second->pending() < kAnswerBacklog;
+}
+
 void Control::destinations(std::uint64_t peer, std::uint64_t request) {
-  for (const DestinationReport& one : queue_.scheduler().report(kListDestinations)) {
+  std::vector<DestinationReport> all = queue_.scheduler().report(kListDestinations);
+  std::size_t shown = 0;
+  for (const DestinationReport& one : all) {
+    if (!has_room(peer)) {
+      reply(peer, request, json_not_shown(all.size() - shown), false);
+      break;
+    }
+    ++shown;
     auto suspension = queue_.suspensions().find(one.key);
     bool known = suspension != queue_.suspensions().end();
     reply(peer, request, json_destination(one, known ? &suspension->second : nullptr), false);

@@ -27,6 +27,7 @@ constexpr std::size_t kWalkRecipients = 2000;   // of one page; more of a messag
 constexpr std::size_t kSkimRows = 20000;        // looked at in one go for a page
 constexpr std::size_t kTellPages = 20;          // an action tells how far it is after so many
 constexpr std::size_t kWalkBacklog = 1U << 20;  // unsent bytes at which a list waits
+constexpr std::size_t kAnswerBacklog = 16U << 20;  // the same of answers that come at once: cut
 constexpr std::size_t kStatsDestinations = 100;
 constexpr std::size_t kInDoubtCounted = 100'000;  // not further
 constexpr std::size_t kListDestinations = 10000;
@@ -112,6 +113,8 @@ class Control {
   void end_walk(const WalkPtr& walk);
   void reply(std::uint64_t peer, std::uint64_t request, std::string json, bool last = true,
              int exit_code = 0);
+  // Whether more may be added to an answer that comes at once.
+  bool has_room(std::uint64_t peer) const;
   QueueStatus status() const;
   IsActive is_active();
 

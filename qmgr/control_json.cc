@@ -5,15 +5,16 @@
 #include "common/base/sysexits.h"
 #include "common/base/text.h"
 
+#include "qmgr/json_text.h"
+
 namespace postwain::qmgr {
 
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Bytes of strangers need not be UTF-8; a list must not fail because of them.
-std::string write(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+std::string write(Json value) {
+  return write_json(std::move(value));
 }
 
 std::string text_of(const Json& object, const char* key) {
@@ -238,7 +239,7 @@ std::string json_error(const std::string& text) {
 }
 
 std::string json_content(std::string_view bytes) {
-  return write(Json{{"data", base64_encode(bytes)}});
+  return Json{{"data", base64_encode(bytes)}}.dump();
 }
 
 std::string json_ok() {
@@ -262,6 +263,10 @@ std::string json_acted(const Acted& acted) {
                     {"recipients_changed", acted.recipients_changed}});
 }
 
+std::string json_not_shown(std::size_t count) {
+  return write(Json{{"not_shown", count}});
+}
+
 std::string json_looked_at(std::size_t messages) {
   return write(Json{{"looked_at", messages}});
 }
@@ -270,21 +275,21 @@ std::string json_waiting(std::size_t recipients) {
   return write(Json{{"waiting_for", recipients}});
 }
 
-std::string json_listed(const StoredMessage& slice, const IsActive& is_active, bool continued) {
+std::vector<std::string> json_listed(const StoredMessage& slice, const IsActive& is_active,
+                                     bool continued) {
   std::vector<ShownState> states = states_of(slice, is_active);
-  Json out = continued ? continued_json(slice) : message_json(slice, states);
-  Json& recipients = out["recipients"] = Json::array();
-  for (std::size_t i = 0; i < states.size(); ++i)
-    recipients.push_back(recipient_json(slice.recipients[i], states[i] == ShownState::active));
-  return write(out);
+  Json head = continued ? continued_json(slice) : message_json(slice, states);
+  return json_parts(head, continued_json(slice), states.size(), [&](std::size_t i) {
+    return recipient_json(slice.recipients[i], states[i] == ShownState::active);
+  });
 }
 
-std::string json_shown(const StoredMessage& slice, const IsActive& is_active, bool continued) {
+std::vector<std::string> json_shown(const StoredMessage& slice, const IsActive& is_active,
+                                    bool continued) {
   std::vector<ShownState> states = states_of(slice, is_active);
-  Json out = continued ? continued_json(slice) : message_json(slice, states);
-  if (!continued) add_details(out, slice.info);
-  Json& recipients = out["recipients"] = Json::array();
-  for (std::size_t i = 0; i < states.size(); ++i) {
+  Json head = continued ? continued_json(slice) : message_json(slice, states);
+  if (!continued) add_details(head, slice.info);
+  return json_parts(head, continued_json(slice), states.size(), [&](std::size_t i) {
     const StoredRecipient& r = slice.recipients[i];
     Json one = recipient_json(r, states[i] == ShownState::active);
     one["index"] = r.index;
@@ -294,9 +299,8 @@ std::string json_shown(const StoredMessage& slice, const IsActive& is_active, bo
     one["delay_warned"] = r.delay_warned;
     one["last_stage"] = r.last.at == WallTime{} ? "" : mail::name_of(r.last.stage);
     one["last_attempt_at"] = r.last.at == WallTime{} ? "" : format_rfc3339(r.last.at);
-    recipients.push_back(std::move(one));
-  }
-  return write(out);
+    return one;
+  });
 }
 
 std::string json_status(const QueueStatus& status) {

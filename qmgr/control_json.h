@@ -64,15 +64,21 @@ struct Acted {
 };
 std::string json_acted(const Acted& acted);
 // Not the last word: so many recipients have an attempt that runs, whose end is awaited.
+// The last of a list that had to be cut: so many more there are.
+std::string json_not_shown(std::size_t count);
 std::string json_looked_at(std::size_t messages);
 std::string json_waiting(std::size_t recipients);
 
 using IsActive = std::function<bool(mail::QueueId, std::uint32_t index)>;
 // interface.md: queue list. continued: further recipients of the message before; it has no more
 // than its id and these.
-std::string json_listed(const StoredMessage& slice, const IsActive& is_active, bool continued);
+// In as many answers as their size asks for (json_text.h), of which all but the first are continued
+// ones.
+std::vector<std::string> json_listed(const StoredMessage& slice, const IsActive& is_active,
+                                     bool continued);
 // queue show: the same with everything we know.
-std::string json_shown(const StoredMessage& slice, const IsActive& is_active, bool continued);
+std::vector<std::string> json_shown(const StoredMessage& slice, const IsActive& is_active,
+                                    bool continued);
 
 struct QueueStatus {
   std::string state;

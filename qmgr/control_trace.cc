@@ -60,9 +60,14 @@ void Control::trace(std::uint64_t peer, std::uint64_t request, const Command& co
             if (found->timelines.empty())
               return reply(peer, request, json_error("nothing known of " + query + why), true,
                            code);
-            for (std::size_t i = 0; i < found->timelines.size(); ++i)
+            for (std::size_t i = 0; i < found->timelines.size(); ++i) {
+              if (!has_room(peer)) {
+                reply(peer, request, json_not_shown(found->timelines.size() - i), false);
+                break;
+              }
               reply(peer, request, json_trace(found->timelines[i], found->queued[i], is_active()),
                     false);
+            }
             reply(peer, request, {});
           };
         });

@@ -123,9 +123,11 @@ void Control::page(const WalkPtr& walk, ListPage page) {
     if (first) ++walk->acted.matched;
     walk->acted.recipients += slice.recipients.size();
     if (walk->purpose == Purpose::list)
-      reply(walk->peer, walk->request, json_listed(slice, is_active(), !first), false);
+      for (std::string& part : json_listed(slice, is_active(), !first))
+        reply(walk->peer, walk->request, std::move(part), false);
     if (walk->purpose == Purpose::show)
-      reply(walk->peer, walk->request, json_shown(slice, is_active(), !first), false);
+      for (std::string& part : json_shown(slice, is_active(), !first))
+        reply(walk->peer, walk->request, std::move(part), false);
     if (walk->purpose == Purpose::act && !walk->command.dry_run) act_on(walk, slice);
   }
   walk->page_done = true;

@@ -69,7 +69,36 @@ void Intake::peer_connected(std::uint64_t peer, daemon::IpcConnection& connectio
   entry.role = role;
   entry.uid = uid;
   entry.counts = role == ipc::Role::smtpd;
+  entry.work = work_for(role, uid);
   connection.send(admission_);
+}
+
+Intake::WorkPtr Intake::work_for(ipc::Role role, std::uint32_t uid) {
+  if (role == ipc::Role::smtpd) return std::make_shared<Work>(Work{kReceiverLimits, 0, 0, {}});
+  std::erase_if(work_, [](const auto& one) { return one.second.expired(); });
+  std::weak_ptr<Work>& known = work_[uid];
+  WorkPtr work = known.lock();
+  if (work == nullptr) known = work = std::make_shared<Work>(Work{kSubmitterLimits, 0, 0, {}});
+  return work;
+}
+
+void Intake::begin_work(std::uint64_t number, Peer& peer, std::size_t messages,
+                        std::size_t octets) {
+  Work& work = *peer.work;
+  work.messages += messages;
+  work.octets += octets;
+  if (work.messages < work.limits.messages && work.octets < work.limits.octets) return;
+  peer.connection->pause(daemon::IpcConnection::Pause::work);
+  work.paused.push_back(number);
+}
+
+void Intake::end_work(const WorkPtr& work, std::size_t messages, std::size_t octets) {
+  work->messages -= messages;
+  work->octets -= octets;
+  if (work->messages >= work->limits.messages || work->octets >= work->limits.octets) return;
+  for (std::uint64_t number : std::exchange(work->paused, {}))
+    if (auto peer = peers_.find(number); peer != peers_.end())
+      peer->second.connection->resume(daemon::IpcConnection::Pause::work);
 }
 
 void Intake::peer_lost(std::uint64_t peer) {
@@ -169,7 +198,10 @@ bool Intake::submit(std::uint64_t number, Peer& peer, std::string_view payload) 
   message.content += frame.content;
   message.info.size = message.content.size();
   message.info.eight_bit = !is_ascii(message.content);
-  hand_on(number, frame.id, std::move(message), nullptr);
+  std::size_t octets = payload.size();
+  begin_work(number, peer, 1, octets);
+  hand_on(number, frame.id, std::move(message),
+          [this, work = peer.work, octets](AcceptEnd) { end_work(work, 1, octets); });
   return true;
 }
 
@@ -261,7 +293,8 @@ void Intake::hand_on(std::uint64_t number, mail::QueueId id, NewMessage message,
 bool Intake::open(std::uint64_t number, Peer& peer, std::string_view payload) {
   ipc::SubmitOpen frame;
   if (!ipc::decode(payload, frame) || !is_sane(frame.envelope) || frame.id.value == 0) return false;
-  if (peer.transactions.size() >= kOpenTransactionsMax || peer.transactions.contains(frame.id))
+  if (peer.transactions.size() >= peer.work->limits.transactions ||
+      peer.transactions.contains(frame.id))
     return false;
   std::optional<Carrier> carrier = carrier_of(peer, frame.id);
   if (!carrier) return false;
@@ -283,7 +316,9 @@ bool Intake::open(std::uint64_t number, Peer& peer, std::string_view payload) {
   rules.whole_line_ends = !transaction.lent && !may_have_lone_line_ends(message.info.envelope);
   if (is_local(peer.role) && rules_.message_size > 0) rules.size_max = rules_.message_size;
   transaction.upload = std::make_shared<Upload>(queue_.files(), message.info.id, std::move(rules));
+  transaction.work = peer.work;
   under_way_.insert(message.info.id);
+  begin_work(number, peer, 1, 0);
   begin_upload(number, frame.id, transaction);
   peer.transactions.emplace(frame.id, std::move(transaction));
   return true;

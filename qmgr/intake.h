@@ -23,6 +23,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
 #include "common/daemon/ipc_connection.h"
 #include "common/daemon/peer_users.h"
@@ -35,7 +36,15 @@
 
 namespace postwain::qmgr {
 
-constexpr std::size_t kOpenTransactionsMax = 10000;  // large messages of one peer under way
+// What may be under way before no more is read, for each smtpd, which has many sessions behind it,
+// and for each user who comes with commands, however often he connects and goes away again.
+struct IntakeLimits {
+  std::size_t transactions;  // large messages of one connection; one more ends it
+  std::size_t messages;      // neither answered nor given up
+  std::size_t octets;        // of content that is not stored
+};
+constexpr IntakeLimits kReceiverLimits{10000, 10000, 64U << 20};
+constexpr IntakeLimits kSubmitterLimits{2, 200, 16U << 20};
 constexpr std::size_t kEnvelopeRecipientsMax = 100000;
 constexpr std::uint64_t kContentSizeMax = 1ULL << 50;
 constexpr std::uint32_t kRefusalsLogged = 10;  // a second; the others are counted
@@ -59,9 +68,18 @@ class Intake {
 
  private:
   using UploadPtr = std::shared_ptr<Upload>;
+  // What is under way; it stays known when the peer has gone and its work has not ended.
+  struct Work {
+    IntakeLimits limits;
+    std::size_t messages = 0;
+    std::size_t octets = 0;
+    std::vector<std::uint64_t> paused;  // peers that are not read from meanwhile
+  };
+  using WorkPtr = std::shared_ptr<Work>;
   struct Transaction {
     NewMessage message;
     UploadPtr upload;
+    WorkPtr work;
     bool lent = false;         // smtpd writes it
     std::uint64_t sent = 0;    // handed to the content thread
     std::uint64_t stored = 0;  // confirmed
@@ -72,6 +90,7 @@ class Intake {
     ipc::Role role = ipc::Role::sendmail;
     std::uint32_t uid = 0;
     bool counts = false;  // it is an smtpd
+    WorkPtr work;
     std::uint32_t past_data = 0;
     std::uint32_t sessions = 0;           // of an smtpd, as it said last
     std::optional<ipc::Restore> restore;  // said of the submission that comes next
@@ -100,7 +119,7 @@ class Intake {
   bool probe(std::uint64_t number, Peer& peer, std::string_view payload);
   void stored(std::uint64_t number, mail::QueueId id, std::size_t bytes);
   void file_finished(std::uint64_t number, mail::QueueId id, mail::QueueId real,
-                     const UploadPtr& upload);
+                     const UploadPtr& upload, const WorkPtr& work);
   void take_back(mail::QueueId real, const UploadPtr& upload);
   // Counts it for its account and gives it to the queue; on_end hears before the peer does.
   void hand_on(std::uint64_t number, mail::QueueId id, NewMessage message,
@@ -108,11 +127,16 @@ class Intake {
   void answer(std::uint64_t number, mail::QueueId id, const mail::Reply& reply);
   void note_past_data(Peer& peer, std::uint32_t sessions);
   void drop(const Transaction& transaction);
+  WorkPtr work_for(ipc::Role role, std::uint32_t uid);
+  static void begin_work(std::uint64_t number, Peer& peer, std::size_t messages,
+                         std::size_t octets);
+  void end_work(const WorkPtr& work, std::size_t messages, std::size_t octets);
 
   Queue& queue_;
   Probes& probes_;
   std::map<std::uint64_t, Peer> peers_;
-  std::unordered_set<mail::QueueId> under_way_;  // whose content is on its way into a file
+  std::map<std::uint32_t, std::weak_ptr<Work>> work_;  // by user
+  std::unordered_set<mail::QueueId> under_way_;        // whose content is on its way into a file
   ipc::Admission admission_;
   AccountLimits limits_;
   GateRules rules_;

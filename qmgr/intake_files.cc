@@ -62,13 +62,17 @@ bool Intake::chunk(std::uint64_t number, Peer& peer, std::string_view payload) {
   if (transaction.lent || transaction.ending ||
       transaction.sent - transaction.stored > 2 * ipc::kSubmitWindow)
     return false;
-  queue_.worker().run(transaction.message.info.id,
-                      [this, number, id = frame.id, upload = transaction.upload,
-                       bytes = std::string(frame.content)]() -> ContentWorker::Completion {
-                        upload->append(bytes);
-                        return
-                            [this, number, id, size = bytes.size()] { stored(number, id, size); };
-                      });
+  begin_work(number, peer, 0, frame.content.size());
+  queue_.worker().run(
+      transaction.message.info.id,
+      [this, number, id = frame.id, upload = transaction.upload, work = transaction.work,
+       bytes = std::string(frame.content)]() -> ContentWorker::Completion {
+        upload->append(bytes);
+        return [this, number, id, work, size = bytes.size()] {
+          end_work(work, 0, size);
+          stored(number, id, size);
+        };
+      });
   return true;
 }
 
@@ -95,22 +99,24 @@ bool Intake::end(std::uint64_t number, Peer& peer, std::string_view payload) {
   mail::QueueId real = transaction.message.info.id;
   transaction.message.info.size = frame.size + transaction.upload->head_size();
   transaction.message.info.eight_bit = frame.eight_bit;
-  queue_.worker().run(real,
-                      [this, number, id = frame.id, real, size = frame.size,
-                       upload = transaction.upload]() -> ContentWorker::Completion {
-                        upload->finish(size);
-                        return [this, number, id, real, upload] {
-                          file_finished(number, id, real, upload);
-                        };
-                      });
+  queue_.worker().run(
+      real,
+      [this, number, id = frame.id, real, size = frame.size, upload = transaction.upload,
+       work = transaction.work]() -> ContentWorker::Completion {
+        upload->finish(size);
+        return [this, number, id, real, upload, work] {
+          file_finished(number, id, real, upload, work);
+        };
+      });
   return true;
 }
 
 // The content is on the disk under its name; now the rows. If the peer is gone, nobody was promised
 // anything and the client will send again.
 void Intake::file_finished(std::uint64_t number, mail::QueueId id, mail::QueueId real,
-                           const UploadPtr& upload) {
+                           const UploadPtr& upload, const WorkPtr& work) {
   under_way_.erase(real);
+  end_work(work, 1, 0);  // as an upload; as a message that is committed it begins again below
   auto peer = peers_.find(number);
   if (peer == peers_.end()) return take_back(real, upload);
   auto found = peer->second.transactions.find(id);
@@ -127,7 +133,9 @@ void Intake::file_finished(std::uint64_t number, mail::QueueId id, mail::QueueId
     log_not_stored(real, *upload->error());
     return answer(number, id, reply_for(*upload->error()));
   }
-  hand_on(number, id, std::move(message), [this, real, upload](AcceptEnd end) {
+  begin_work(number, peer->second, 1, 0);
+  hand_on(number, id, std::move(message), [this, real, upload, work](AcceptEnd end) {
+    end_work(work, 1, 0);
     if (certainly_not_stored(end)) take_back(real, upload);
   });
 }
@@ -152,11 +160,12 @@ bool Intake::abort(Peer& peer, std::string_view payload) {
 // The file goes where it was made: on the content thread, behind the chunks that still wait there.
 void Intake::drop(const Transaction& transaction) {
   under_way_.erase(transaction.message.info.id);
-  queue_.worker().run(transaction.message.info.id,
-                      [upload = transaction.upload]() -> ContentWorker::Completion {
-                        upload->give_up();
-                        return nullptr;
-                      });
+  queue_.worker().run(
+      transaction.message.info.id,
+      [this, upload = transaction.upload, work = transaction.work]() -> ContentWorker::Completion {
+        upload->give_up();
+        return [this, work] { end_work(work, 1, 0); };
+      });
 }
 
 }  // namespace postwain::qmgr

@@ -24,6 +24,12 @@ bool is_command(ipc::Role role) {
          role == ipc::Role::pickup;
 }
 
+std::set<std::uint32_t> our_users(const daemon::PeerUsers& users) {
+  std::set<std::uint32_t> out{0, ::geteuid()};
+  for (const auto& [role, uid] : users) out.insert(uid);
+  return out;
+}
+
 }  // namespace
 
 bool may_have_role(ipc::Role role, std::uint32_t uid, std::uint32_t own_uid,
@@ -36,6 +42,8 @@ bool may_have_role(ipc::Role role, std::uint32_t uid, std::uint32_t own_uid,
 Peers::Peers(net::Loop& loop, daemon::PeerUsers users, Parts parts)
     : loop_(loop),
       users_(std::move(users)),
+      places_(our_users(users_)),
+      hello_timer_(loop),
       parts_(parts),
       // Begins anywhere, so that a clock set back and a restart together do not repeat queue ids.
       last_worker_(static_cast<std::uint16_t>(std::random_device()() % mail::kLastWorker)) {}
@@ -46,12 +54,14 @@ Peers::~Peers() {
 }
 
 void Peers::add(net::Stream stream) {
-  if (peers_.size() >= kPeersMax) {
-    log::Line(log::Level::warning, "peer_refused").kv("reason", "too many connections");
-    return;
-  }
+  auto who = stream.peer_credentials();
+  if (!who) return;
+  if (!places_.enter(who->uid)) return refuse(*who, "too many connections");
   std::uint64_t number = ++last_number_;
   Peer& peer = peers_[number];
+  peer.uid = who->uid;
+  peer.since = mono_now();
+  if (!hello_timer_.active()) hello_timer_.start(kHelloAtMost / 5, [this] { end_silent_ones(); });
   peer.connection = std::make_unique<daemon::IpcConnection>(
       loop_, std::move(stream),
       daemon::IpcConnection::Callbacks{
@@ -61,6 +71,38 @@ void Peers::add(net::Stream stream) {
           .on_closed = [this, number](const std::string& why) { closed(number, why); },
           .on_drained = [this, number] { drained(number); },
       });
+}
+
+// A line a second at most: whoever is refused may come again at once.
+void Peers::refuse(const net::PeerCredentials& who, const char* reason) {
+  MonoTime now = mono_now();
+  if (now < next_refusal_logged_) {
+    ++refusals_not_logged_;
+    return;
+  }
+  next_refusal_logged_ = now + std::chrono::seconds(1);
+  log::Line(log::Level::warning, "peer_refused")
+      .kv("uid", who.uid)
+      .kv("pid", who.pid)
+      .kv("reason", reason)
+      .kv("others_not_logged", std::exchange(refusals_not_logged_, 0));
+}
+
+void Peers::end_silent_ones() {
+  MonoTime now = mono_now();
+  std::vector<std::uint64_t> silent;
+  bool any = false;
+  for (const auto& [number, peer] : peers_) {
+    if (peer.welcomed) continue;
+    any = true;
+    Duration limit = places_.is_ours(peer.uid) ? kHelloOfOurs : kHelloAtMost;
+    if (now - peer.since > limit) silent.push_back(number);
+  }
+  for (std::uint64_t number : silent) {
+    refuse({0, peers_[number].uid, 0}, "no hello in time");
+    remove(number);
+  }
+  if (any) hello_timer_.start(kHelloAtMost / 5, [this] { end_silent_ones(); });
 }
 
 bool Peers::frame(std::uint64_t number, ipc::FrameType type, std::string_view payload) {
@@ -96,6 +138,8 @@ bool Peers::hello(std::uint64_t number, Peer& peer, std::string_view payload) {
   peer.welcomed = true;
   peer.role = hello.role;
   peer.name = hello.name;
+  if (is_command(peer.role) || peer.role == ipc::Role::metrics)
+    peer.connection->limit_unread(kUnreadOfCommands);
   last_worker_ = static_cast<std::uint16_t>(last_worker_ % mail::kLastWorker + 1);
   peer.connection->send(ipc::Welcome{ipc::kProtocolVersion, last_worker_});
   if (is_intake(peer.role))
@@ -137,6 +181,7 @@ void Peers::remove(std::uint64_t number) {
   auto found = peers_.find(number);
   Peer peer = std::move(found->second);
   peers_.erase(found);
+  places_.leave(peer.uid);
   if (peer.welcomed) {
     if (peer.role == ipc::Role::reporter) parts_.reports.lost(number);
     if (is_intake(peer.role))

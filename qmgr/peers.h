@@ -2,7 +2,8 @@
 //
 // A peer says hello first; its user is known from the socket (SO_PEERCRED). The roles of processes
 // need the user the supervisor gave that process, our own, or root; control and supervisor need
-// root or ourselves; sendmail is open to everybody on the machine.
+// root or ourselves; sendmail is open to everybody on the machine. So places, time until the hello,
+// and what is kept for whoever does not read are bounded (peer_places.h, intake.h).
 #pragma once
 
 #include <cstdint>
@@ -19,12 +20,16 @@
 #include "qmgr/control.h"
 #include "qmgr/delivery.h"
 #include "qmgr/intake.h"
+#include "qmgr/peer_places.h"
 #include "qmgr/report_desk.h"
 #include "qmgr/token_desk.h"
 
 namespace postwain::qmgr {
 
-constexpr std::size_t kPeersMax = 1000;
+// Who has not said hello by then has to go; our own processes may be slow on a busy machine.
+constexpr Duration kHelloAtMost = std::chrono::seconds(5);
+constexpr Duration kHelloOfOurs = std::chrono::seconds(60);
+constexpr std::size_t kUnreadOfCommands = 1U << 20;  // then nothing more is read from them
 
 // Pure: whether a peer with this user may have this role.
 bool may_have_role(ipc::Role role, std::uint32_t uid, std::uint32_t own_uid,
@@ -49,6 +54,8 @@ class Peers {
  private:
   struct Peer {
     std::unique_ptr<daemon::IpcConnection> connection;
+    std::uint32_t uid = 0;
+    MonoTime since{};
     bool welcomed = false;
     ipc::Role role = ipc::Role::control;
     std::string name;
@@ -59,9 +66,15 @@ class Peers {
   void closed(std::uint64_t number, const std::string& why);
   void drained(std::uint64_t number);
   void remove(std::uint64_t number);
+  void refuse(const net::PeerCredentials& who, const char* reason);
+  void end_silent_ones();
 
   net::Loop& loop_;
   daemon::PeerUsers users_;
+  PeerPlaces places_;
+  net::Timer hello_timer_;
+  MonoTime next_refusal_logged_{};
+  std::uint64_t refusals_not_logged_ = 0;
   Parts parts_;
   std::map<std::uint64_t, Peer> peers_;
   std::vector<std::unique_ptr<daemon::IpcConnection>> gone_;  // until the end of this turn

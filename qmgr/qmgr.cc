@@ -88,7 +88,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuWait cpu_wait, const daemon::Start& 
 Qmgr::~Qmgr() = default;
 
 ::postwain::Status Qmgr::listen() {
-  Result<int> fd = net::bind_listener({{}, 0, config_.qmgr_socket()}, 0666);
+  Result<int> fd = net::bind_listener({{}, 0, config_.qmgr_socket()});
   if (!fd) return fd.error();
   listener_ = std::make_unique<net::Listener>(
       loop_, *fd, [this](net::Stream stream) { peers_->add(std::move(stream)); },

@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "qmgr/json_text.h"
+
 namespace postwain::qmgr {
 
 namespace {
@@ -28,6 +30,23 @@ Json stages_json(std::string_view times) {
   for (std::int64_t ms = 0; words >> stage >> ms;) out[stage] = ms;
   return out;
 }
+
+// Events are many, and texts in them grow when they become JSON: what has no room any more is left
+// out, and the message is not complete then.
+class Room {
+ public:
+  bool takes(const Json& event) {
+    std::size_t size = write_json(event).size();
+    full_ = full_ || size > left_;
+    if (!full_) left_ -= size;
+    return !full_;
+  }
+  bool full() const { return full_; }
+
+ private:
+  std::size_t left_ = kTraceMax;
+  bool full_ = false;
+};
 
 Json event_json(const TimelineEvent& event) {
   Json out;
@@ -85,7 +104,7 @@ bool is_final(std::string_view state) {
 }
 
 Json recipient_json(const TimelineRecipient& recipient, const Timeline& timeline,
-                    const StoredRecipient* row, bool active) {
+                    const StoredRecipient* row, bool active, Room& room) {
   Json out;
   out["address"] = recipient.address;
   std::string_view state = told_state(recipient);
@@ -115,7 +134,11 @@ Json recipient_json(const TimelineRecipient& recipient, const Timeline& timeline
     routed["destination"] = recipient.destination;
     events.push_back(std::move(routed));
   }
-  for (const TimelineEvent& event : recipient.events) events.push_back(event_json(event));
+  for (const TimelineEvent& event : recipient.events) {
+    Json one = event_json(event);
+    if (!room.takes(one)) break;
+    events.push_back(std::move(one));
+  }
   return out;
 }
 
@@ -146,7 +169,7 @@ std::string json_live(const Recorder::Live& live) {
     out["who"] = event.who;
     if (is_attempt(event.kind)) out["stages_ms"] = stages_json(event.times);
   }
-  return out.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return write_json(std::move(out));
 }
 
 std::string json_dropped(std::uint64_t events) {
@@ -173,16 +196,24 @@ std::string json_trace(const Timeline& timeline, const std::optional<StoredMessa
   constexpr const char* kKinds[] = {"mail", "notice", "double_bounce"};
   out["kind"] = kKinds[static_cast<std::size_t>(timeline.kind) % 3];
   out["complete"] = timeline.known && !timeline.cut;
-  Json& recipients = out["recipients"] = Json::array();
+  Room events;
+  Room recipients_room;
+  Json recipients = Json::array();
   for (const TimelineRecipient& r : timeline.recipients) {
     const StoredRecipient* row = nullptr;
     if (queued)
       for (const StoredRecipient& one : queued->recipients)
         if (one.index == r.index) row = &one;
     bool active = row != nullptr && is_active(timeline.id, r.index);
-    recipients.push_back(recipient_json(r, timeline, row, active));
+    Json one = recipient_json(r, timeline, row, active, events);
+    Json rest = one;
+    rest.erase("events");
+    if (!recipients_room.takes(rest)) break;
+    recipients.push_back(std::move(one));
   }
-  return out.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (events.full() || recipients_room.full()) out["complete"] = false;
+  out["recipients"] = std::move(recipients);
+  return write_json(std::move(out));
 }
 
 Timeline timeline_of(const StoredMessage& message) {

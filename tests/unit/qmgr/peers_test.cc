@@ -75,3 +75,27 @@ TEST_CASE("S12: names of local users come from the lines of passwd, and survive 
   CHECK(daemon::decode_local_users(daemon::encode(users)) == users);
   CHECK(daemon::decode_local_users("x\n7\n8 \n9 a b\n10 good\n").size() == 1);
 }
+
+TEST_CASE("S3: one user has few places, all ordinary ones leave some for ours") {
+  constexpr std::uint32_t kOurs = 61902;
+  PeerPlaces places({0, 61901, kOurs});
+  auto enter = [&](std::uint32_t uid, std::size_t times) {
+    std::size_t entered = 0;
+    for (std::size_t i = 0; i < times; ++i) entered += places.enter(uid) ? 1 : 0;
+    return entered;
+  };
+  CHECK(enter(1000, 1000) == kPeersOfAUser);
+  CHECK(enter(1001, 1) == 1);
+  places.leave(1000);
+  CHECK(enter(1000, 10) == 1);
+  std::size_t others = kPeersOfAUser + 1;
+  for (std::uint32_t uid = 2000; uid < 3000; ++uid) others += enter(uid, 10);
+  CHECK(others == kPeersOfOthers);
+  CHECK(enter(5000, 1) == 0);
+  CHECK(enter(0, 100) == 100);
+  CHECK(enter(kOurs, 1000) == kPeersMax - kPeersOfOthers - 100);
+  CHECK(places.taken() == kPeersMax);
+  places.leave(kOurs);
+  CHECK(enter(5000, 1) == 0);  // that place is ours
+  CHECK(enter(0, 1) == 1);
+}
