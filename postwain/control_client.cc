@@ -12,6 +12,7 @@
 
 #include "common/base/sysexits.h"
 #include "common/daemon/ipc_connection.h"
+#include "postwain/trust.h"
 
 namespace postwain::tool {
 
@@ -22,13 +23,17 @@ constexpr std::uint64_t kRequest = 1;
 
 class Dialog {
  public:
-  Dialog(const std::string& request, const std::function<void(const std::string&)>& on_reply,
-         bool endless)
-      : request_(request), on_reply_(on_reply), endless_(endless), silence_(loop_) {}
+  Dialog(const config::Config& config, const std::string& request,
+         const std::function<void(const std::string&)>& on_reply, AskOptions options)
+      : config_(config),
+        request_(request),
+        on_reply_(on_reply),
+        options_(std::move(options)),
+        name_(operator_name()),
+        silence_(loop_) {}
 
-  Result<int> run(const std::string& socket) {
-    socket_ = socket;
-    connecting_ = net::Stream::connect(loop_, net::Endpoint{{}, 0, socket}, {},
+  Result<int> run() {
+    connecting_ = net::Stream::connect(loop_, net::Endpoint{{}, 0, config_.qmgr_socket()}, {},
                                        [this](Status status) { connected(status); });
     watch_silence();
     if (!result_) loop_.run();
@@ -40,7 +45,8 @@ class Dialog {
 
  private:
   void connected(const Status& status) {
-    if (!status) return finish(not_reachable(socket_, status.error()));
+    if (!status) return finish(not_reachable(config_.qmgr_socket(), status.error()));
+    if (Status safe = meet(connecting_.peer_credentials()); !safe) return finish(safe.error());
     connection_ = std::make_unique<daemon::IpcConnection>(
         loop_, std::move(connecting_),
         daemon::IpcConnection::Callbacks{
@@ -50,7 +56,15 @@ class Dialog {
             .on_drained = {},
         });
     connection_->send(ipc::Hello{ipc::kProtocolVersion, ipc::Role::control,
-                                 static_cast<std::uint32_t>(::getpid()), operator_name()});
+                                 static_cast<std::uint32_t>(::getpid()), name_});
+  }
+
+  // Before a word is said or read.
+  Status meet(const std::optional<net::PeerCredentials>& server) {
+    if (Status known = check_server(config_, server); !known) return known;
+    if (options_.before_giving_up)
+      if (Status done = options_.before_giving_up(*server); !done) return done;
+    return options_.give_up_root ? give_up_root_for(*server) : Status{};
   }
 
   bool frame(ipc::FrameType type, std::string_view payload) {
@@ -81,7 +95,7 @@ class Dialog {
   }
 
   void watch_silence() {
-    if (endless_ && welcome_) return silence_.stop();
+    if (options_.endless && welcome_) return silence_.stop();
     silence_.start(kAnswerSilenceMax, [this] {
       finish(Error{"qmgr does not answer", kExitTempFail});
     });
@@ -92,10 +106,11 @@ class Dialog {
     loop_.stop();
   }
 
+  const config::Config& config_;
   const std::string& request_;
   const std::function<void(const std::string&)>& on_reply_;
-  const bool endless_;
-  std::string socket_;
+  const AskOptions options_;
+  const std::string name_;
   net::Loop loop_;
   net::Timer silence_;
   net::Stream connecting_;
@@ -120,12 +135,14 @@ Error not_reachable(const std::string& socket, const Error& error) {
   }
 }
 
-Result<int> ask(const std::string& socket, const std::string& request,
-                const std::function<void(const std::string& json)>& on_reply, bool endless) {
-  return Dialog(request, on_reply, endless).run(socket);
+Result<int> ask(const config::Config& config, const std::string& request,
+                const std::function<void(const std::string& json)>& on_reply, AskOptions options) {
+  return Dialog(config, request, on_reply, std::move(options)).run();
 }
 
-std::string operator_name() {
+namespace {
+
+std::string find_operator_name() {
   const char* behind_sudo = std::getenv("SUDO_USER");
   if (::getuid() == 0 && behind_sudo != nullptr && *behind_sudo != 0) return behind_sudo;
   passwd entry{};
@@ -135,6 +152,14 @@ std::string operator_name() {
       found != nullptr)
     return found->pw_name;
   return fmt::format("uid {}", ::getuid());
+}
+
+}  // namespace
+
+// Found once: a second question may be asked by somebody who is root no more.
+std::string operator_name() {
+  static const std::string kName = find_operator_name();
+  return kName;
 }
 
 }  // namespace postwain::tool

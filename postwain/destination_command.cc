@@ -12,6 +12,7 @@
 #include "common/base/text.h"
 #include "common/config/values.h"
 #include "postwain/control_client.h"
+#include "postwain/json_member.h"
 
 namespace postwain::tool {
 
@@ -20,8 +21,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 std::string text_of(const Json& object, const char* key) {
-  auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+  return raw_member(object, key);
 }
 
 // What keeps the destination from being used freely, in words.
@@ -34,37 +34,37 @@ std::string state_of(const Json& d) {
   }
   if (text_of(d, "breaker") == "open") return "held until " + text_of(d, "hold_until");
   if (text_of(d, "mx_set_breaker") == "open") return "held with its MX hosts";
-  auto draining = d.find("draining");
-  return draining != d.end() && *draining == true ? "open, draining" : "open";
+  return flag_member(d, "draining") ? "open, draining" : "open";
 }
 
 }  // namespace
 
 std::string destination_line(const std::string& reply, bool first) {
-  Json d = Json::parse(reply, nullptr, false);
-  if (!d.is_object()) return {};
+  Json d = parse_answer(reply);
+  if (d.empty()) return {};
+  if (d.contains("not_shown"))
+    return fmt::format("({} more are not shown)\n", number_member(d, "not_shown"));
   std::string out;
   if (first)
     out = fmt::format("{:<40} {:>7} {:>7} {:>7}  {}\n", "destination", "queued", "active", "window",
                       "state");
   return out + fmt::format("{:<40} {:>7} {:>7} {:>7.1f}  {}\n", printable(text_of(d, "route")),
-                           d.value("queued", 0), d.value("active", 0), d.value("window", 0.0),
-                           printable(state_of(d)));
+                           number_member(d, "queued"), number_member(d, "active"),
+                           real_member(d, "window"), printable(state_of(d)));
 }
 
 int destinations_command(const ClientOptions& options) {
   auto config = client_config(options.config_file);
   if (!config) return fail(config.error().code, config.error().text);
   std::size_t shown = 0;
-  auto result = ask(config->qmgr_socket(), R"({"command":"queue destinations"})",
-                    [&](const std::string& json) {
-                      if (json.empty()) return;
-                      if (options.json)
-                        fmt::print("{}\n", json);
-                      else
-                        fmt::print("{}", destination_line(json, shown == 0));
-                      ++shown;
-                    });
+  auto result = ask(*config, R"({"command":"queue destinations"})", [&](const std::string& json) {
+    if (json.empty()) return;
+    if (options.json)
+      print_json(json);
+    else
+      fmt::print("{}", destination_line(json, shown == 0));
+    ++shown;
+  });
   if (!result) return fail(result.error().code, result.error().text);
   if (shown == 0 && !options.json) fmt::print("No destination is known at the moment\n");
   return *result;
@@ -80,19 +80,16 @@ int suspend_command(const ClientOptions& options, const SuspendOptions& suspend,
                   {"by", operator_name()},
                   {"reason", suspend.reason}};
   if (!suspend.for_time.empty()) request["for"] = suspend.for_time;
-  Json answer;
-  auto result =
-      ask(config->qmgr_socket(), request.dump(-1, ' ', false, Json::error_handler_t::replace),
-          [&answer](const std::string& json) {
-            if (!json.empty()) answer = Json::parse(json, nullptr, false);
-          });
+  Json answer = Json::object();
+  auto result = ask(*config, request.dump(-1, ' ', false, Json::error_handler_t::replace),
+                    [&answer](const std::string& json) {
+                      if (!json.empty()) answer = parse_answer(json);
+                    });
   if (!result) return fail(result.error().code, result.error().text);
-  if (*result != kExitOk)
-    return fail(*result, answer.is_object() ? answer.value("error", "qmgr refused the command")
-                                            : "qmgr refused the command");
-  bool changed = answer.is_object() && answer.value("changed", 0) > 0;
+  if (*result != kExitOk) return fail(*result, error_member(answer, "qmgr refused the command"));
+  bool changed = number_member(answer, "changed") > 0;
   if (options.json)
-    fmt::print("{}\n", answer.dump());
+    print_json(answer.dump(-1, ' ', false, Json::error_handler_t::replace));
   else if (begin)
     fmt::print("{} is suspended\n", suspend.destination);
   else

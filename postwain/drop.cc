@@ -12,6 +12,7 @@
 #include "common/base/file.h"
 #include "common/base/sysexits.h"
 #include "postwain/drop_file.h"
+#include "postwain/trust.h"
 
 namespace postwain::tool {
 
@@ -80,6 +81,9 @@ Status write_content(int fd, const SubmissionSource& source, mail::QueueId id) {
 }  // namespace
 
 Status drop(const config::Config& config, const SubmissionSource& source) {
+  std::set<uid_t> trusted = trusted_users(config, Kind::pickup, "drop_dir");
+  if (Status ours = check_folder(config.drop_dir, trusted, OthersMayAdd::yes); !ours)
+    return Error{"cannot leave the message for later: " + ours.error().text, kExitCantCreate};
   std::uint32_t random[5];
   if (::getrandom(random, sizeof random, 0) != static_cast<ssize_t>(sizeof random))
     return cannot("getrandom", errno);

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <set>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -14,6 +15,7 @@
 #include "common/base/text.h"
 #include "postwain/drop.h"
 #include "postwain/take_over.h"
+#include "postwain/trust.h"
 
 namespace postwain::tool {
 
@@ -46,8 +48,11 @@ Status make_folder(const std::string& path, mode_t mode) {
   return {};
 }
 
-Status own_folder(const std::string& path, mode_t mode, const Identity* owner) {
+Status own_folder(const std::string& path, mode_t mode, const Identity* owner,
+                  const std::set<uid_t>& trusted) {
   if (Status made = make_folder(path, mode); !made) return made;
+  auto others = (mode & S_ISVTX) != 0 ? OthersMayAdd::yes : OthersMayAdd::no;
+  if (Status ours = check_folder(path, trusted, others); !ours) return ours;
   UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder) return system_error(path, errno);
   if (owner == nullptr) return {};
@@ -96,7 +101,8 @@ Status check_users(const config::Config& config, const Identities& users) {
 namespace {
 
 // The folder for contents may be a link to another disk, whose owner is not told by the spool's.
-Status prepare_spool(const std::string& path, const Identity* owner) {
+Status prepare_spool(const std::string& path, const Identity* owner,
+                     const std::set<uid_t>& trusted) {
   std::string content = path + "/content";
   struct stat info {};
   bool is_link = ::lstat(content.c_str(), &info) == 0 && S_ISLNK(info.st_mode);
@@ -106,7 +112,7 @@ Status prepare_spool(const std::string& path, const Identity* owner) {
         ::chown(content.c_str(), owner->uid, owner->gid) != 0)
       return system_error(content, errno);
   }
-  return own_folder(path, 0700, owner);
+  return own_folder(path, 0700, owner, trusted);
 }
 
 // Where nobody asked for it by name it is no reason not to start: an ordinary user may have no
@@ -114,7 +120,8 @@ Status prepare_spool(const std::string& path, const Identity* owner) {
 Status prepare_drop_folder(const config::Config& config, Identities& identities,
                            const Identity* owner) {
   if (config.drop_dir.empty()) return {};
-  Status done = own_folder(config.drop_dir, kDropMode, owner);
+  Status done = own_folder(config.drop_dir, kDropMode, owner,
+                           trusted_users(config, Kind::pickup, "drop_dir"));
   bool asked_for = config.place_of("", "drop_dir").line > 0;
   if (done || asked_for) return done;
   identities.warnings.push_back(done.error().text +
@@ -126,8 +133,10 @@ Status prepare_drop_folder(const config::Config& config, Identities& identities,
 
 Status prepare_folders(const config::Config& config, Identities& identities) {
   const Identity* owner = identities.change ? &identities.at(Kind::qmgr) : nullptr;
-  if (Status done = own_folder(config.runtime_dir, 0755, owner); !done) return done;
-  if (Status done = prepare_spool(config.spool_dir, owner); !done) return done;
+  std::set<uid_t> trusted = trusted_users(config, Kind::qmgr, "runtime_dir");
+  if (Status done = own_folder(config.runtime_dir, 0755, owner, trusted); !done) return done;
+  trusted = trusted_users(config, Kind::qmgr, "spool_dir");
+  if (Status done = prepare_spool(config.spool_dir, owner, trusted); !done) return done;
   const Identity* collector = owner == nullptr ? nullptr : &identities.at(Kind::pickup);
   if (Status done = prepare_drop_folder(config, identities, collector); !done) return done;
   if (owner == nullptr) return {};
@@ -143,7 +152,8 @@ Status prepare_folders(const config::Config& config, Identities& identities) {
 Status prepare_reports_folder(const config::Config& config, const Identities& identities) {
   const Identity* owner = identities.change ? &identities.at(Kind::reporter) : nullptr;
   const std::string& folder = config.tls_reports.folder;
-  if (Status done = own_folder(folder, 0700, owner); !done) return done;
+  std::set<uid_t> trusted = trusted_users(config, Kind::reporter, "tls_reports");
+  if (Status done = own_folder(folder, 0700, owner, trusted); !done) return done;
   return owner == nullptr ? Status{} : check_reachable(*owner, folder, R_OK | W_OK | X_OK);
 }
 

@@ -103,6 +103,11 @@ bool assume(const Identity& who) {
   return !who.search_folders || keep_search_right();
 }
 
+Result<Identity> identity_of(Kind kind, const config::Users& users) {
+  bool fell_back = false;
+  return resolve(wanted_for(kind, users), fell_back);
+}
+
 Result<Identities> resolve_identities(const config::Users& users, uid_t own) {
   Identities out;
   if (own != 0) return out;

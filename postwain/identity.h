@@ -43,6 +43,9 @@ constexpr uid_t kFallbackId = 60901;
 // They were in the range of DynamicUser= once; what belongs to them is taken over.
 constexpr uid_t kFormerFallbackId = 61901;
 
+// Of one kind of process, whoever asks.
+Result<Identity> identity_of(Kind kind, const config::Users& users);
+
 Result<Identities> resolve_identities(const config::Users& users, uid_t own);
 
 // Becomes that user, for good, with no other groups and no right but its own. Between fork and

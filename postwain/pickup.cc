@@ -1,5 +1,6 @@
 #include "postwain/pickup.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <vector>
@@ -32,20 +33,6 @@ bool is_drop_name(std::string_view name) {
 
 bool ends_with(std::string_view text, std::string_view end) {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
-}
-
-// As many names as one look deals with; the rest has its turn at the next.
-std::vector<std::string> names_in(DIR* folder) {
-  std::vector<std::string> out;
-  ::rewinddir(folder);
-  constexpr std::size_t kLookedAtMax = 100'000;
-  for (std::size_t i = 0; i < kLookedAtMax && out.size() < kPickupAtOnce; ++i) {
-    const dirent* entry = ::readdir(folder);
-    if (entry == nullptr) break;
-    std::string_view name = entry->d_name;
-    if (name != "." && name != "..") out.emplace_back(name);
-  }
-  return out;
 }
 
 // The file from here on as content.
@@ -95,13 +82,23 @@ Result<std::string> read_head(int file, std::string& beyond) {
   }
 }
 
+// qmgr's word for what it has stored: "2.0.0 Ok: queued as ID".
+std::string id_in(const mail::Reply& reply) {
+  std::size_t space = reply.text.rfind(' ');
+  auto id = mail::QueueId::parse(std::string_view(reply.text).substr(space + 1));
+  return id ? id->text() : std::string();
+}
+
 }  // namespace
 
 Pickup::Pickup(net::Loop& loop, const config::Config& config) : config_(config), timer_(loop) {
   timer_.start(Duration::zero(), [this] { look(); });
 }
 
+// However full others have made the folder, it is read to its end: the pause grows with the time
+// that takes.
 void Pickup::look() {
+  MonoTime began = mono_now();
   Duration next = kPickupEvery;
   std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(config_.drop_dir.c_str()), &::closedir);
   if (folder == nullptr) {
@@ -109,20 +106,40 @@ void Pickup::look() {
         .kv("error", system_error(config_.drop_dir, errno).text);
     next = kPickupPause;
   } else {
-    for (const std::string& name : names_in(folder.get()))
-      if (look_at(::dirfd(folder.get()), name) == End::later) {
-        next = kPickupPause;
-        break;
-      }
+    bool tidy = began >= next_tidy_;
+    if (tidy) next_tidy_ = began + kTidyEvery;
+    collect(folder.get(), tidy);
+    next = std::max(next, (mono_now() - began) * 10);
+    if (!look_into(::dirfd(folder.get()))) next = std::max(next, kPickupPause);
   }
   timer_.start(next, [this] { look(); });
 }
 
-Pickup::End Pickup::look_at(int folder, const std::string& name) {
-  if (!is_drop_name(name)) {
-    remove_if_old(folder, name, ends_with(name, kRefusedEnd) ? kRefusedMax : kUnfinishedMax);
-    return End::done;
+void Pickup::collect(DIR* folder, bool tidy) {
+  MonoTime now = mono_now();
+  if (tidy) retries_.keep_only_recent(now);
+  while (const dirent* entry = ::readdir(folder)) {
+    std::string name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    if (!is_drop_name(name)) {
+      if (tidy) remove_if_old(::dirfd(folder), name);
+      continue;
+    }
+    struct stat info {};
+    if (!retries_.may_try(name, now) ||
+        ::fstatat(::dirfd(folder), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
+      continue;
+    turns_.add(info.st_uid, std::move(name));
   }
+}
+
+bool Pickup::look_into(int folder) {
+  for (const std::string& name : turns_.take())
+    if (look_at(folder, name) == End::unreachable) return false;
+  return true;
+}
+
+Pickup::End Pickup::look_at(int folder, const std::string& name) {
   // A named pipe must not make us wait, a link not lead us elsewhere.
   UniqueFd file(::openat(folder, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat info {};
@@ -134,28 +151,28 @@ Pickup::End Pickup::look_at(int folder, const std::string& name) {
   const char* wrong = !S_ISREG(info.st_mode) ? "it is no regular file"
                       : info.st_nlink != 1   ? "it has another name elsewhere"
                                              : nullptr;
-  if (wrong == nullptr) return take(folder, name, file.get(), info.st_uid);
+  if (wrong == nullptr) return take(folder, name, file.get(), info);
   refuse(folder, name, info.st_uid, wrong);
   return End::done;
 }
 
-Pickup::End Pickup::take(int folder, const std::string& name, int file, std::uint32_t owner) {
+Pickup::End Pickup::take(int folder, const std::string& name, int file, const struct stat& info) {
   std::string beyond;
   Result<std::string> text = read_head(file, beyond);
   Result<DropHead> head = text ? parse_drop_head(*text) : Result<DropHead>(text.error());
   if (!head) {
-    refuse(folder, name, owner, head.error().text);
+    refuse(folder, name, info.st_uid, head.error().text);
     return End::done;
   }
   if (head->envelope.recipients.size() > config_.limits.recipients) {
-    refuse(folder, name, owner, "too many recipients");
+    refuse(folder, name, info.st_uid, "too many recipients");
     return End::done;
   }
   Content content(file, std::move(beyond));
   SubmissionSource source;
   // Ids of the drop folder stand apart, so none can be that of a message on its way elsewhere.
   source.id = head->id.with_worker(mail::kDropWorker);
-  source.owner = owner;
+  source.owner = info.st_uid;
   source.envelope = head->envelope;
   source.arrival = head->arrival;
   source.size_max = config_.limits.message_size;
@@ -164,42 +181,84 @@ Pickup::End Pickup::take(int folder, const std::string& name, int file, std::uin
   source.eight_bit = [&] { return content.eight_bit(); };
   auto reply = submit(config_.qmgr_socket(), source);
   if (!reply && reply.error().code == kExitDataError) {
-    refuse(folder, name, owner, reply.error().text);
+    refuse(folder, name, info.st_uid, reply.error().text);
     return End::done;
   }
-  if (!reply || (!reply->positive() && !reply->permanent())) return End::later;
+  if (!reply) return End::unreachable;
+  if (!reply->positive() && !reply->permanent()) {
+    refused_for_now(folder, name, info, reply->one_line());
+    return End::done;
+  }
+  retries_.forget(name);
   if (!reply->positive()) {
-    refuse(folder, name, owner, reply->one_line());
+    refuse(folder, name, info.st_uid, reply->one_line());
     return End::done;
   }
   log::Line(log::Level::info, "picked_up")
-      .kv("id", head->id.text())
-      .kv("account", head->arrival.account)
-      .kv("uid", owner)
+      .kv("id", id_in(*reply))
+      .kv("uid", info.st_uid)
       .kv("recipients", head->envelope.recipients.size());
-  if (::unlinkat(folder, name.c_str(), 0) == 0) return End::done;
-  log::Line(log::Level::error, "drop_folder").kv("error", system_error(name, errno).text);
-  return End::later;
+  put_away(folder, name);
+  return End::done;
 }
 
-// Kept for the operator for a while, under a name that is not looked at again.
+// What lies behind it is not held up.
+void Pickup::refused_for_now(int folder, const std::string& name, const struct stat& info,
+                             const std::string& reply) {
+  auto age = std::chrono::duration_cast<Duration>(
+      wall_now() - std::chrono::system_clock::from_time_t(info.st_ctime));
+  if (!retries_.refused(name, age, mono_now())) {
+    log::Line(log::Level::debug, "drop_waits").kv("file", name).kv("reply", reply);
+    return;
+  }
+  retries_.forget(name);
+  refuse(folder, name, info.st_uid, "it was refused for now for too long: " + reply);
+}
+
+// It is in the queue. What cannot be removed must not be submitted again and again.
+void Pickup::put_away(int folder, const std::string& name) {
+  if (::unlinkat(folder, name.c_str(), 0) == 0) return;
+  int error = errno;
+  std::string aside = name + ".done";
+  bool moved = ::renameat(folder, name.c_str(), folder, aside.c_str()) == 0;
+  log::Line(log::Level::error, "drop_folder")
+      .kv("error", system_error(name, error).text)
+      .kv("moved_aside", moved);
+  if (!moved) (void)retries_.refused(name, Duration::zero(), mono_now());
+}
+
+bool Pickup::may_log() {
+  MonoTime now = mono_now();
+  if (!lines_.has("", 1, kDropLines, now)) return ++lines_left_out_, false;
+  lines_.take("", 1, kDropLines, now);
+  return true;
+}
+
+// Kept for the operator for a while, under a name that is not looked at again. A folder that is not
+// empty cannot be removed, but it can get another name.
 void Pickup::refuse(int folder, const std::string& name, std::uint32_t owner,
                     const std::string& why) {
-  log::Line(log::Level::error, "drop_refused")
-      .kv("file", config_.drop_dir + "/" + name + std::string(kRefusedEnd))
-      .kv("uid", owner)
-      .kv("reason", why);
+  if (may_log())
+    log::Line(log::Level::error, "drop_refused")
+        .kv("file", config_.drop_dir + "/" + name + std::string(kRefusedEnd))
+        .kv("uid", owner)
+        .kv("reason", why)
+        .kv("others_not_logged", std::exchange(lines_left_out_, 0));
   std::string kept = name + std::string(kRefusedEnd);
   // Links and the like are nothing to be kept.
   struct stat info {};
-  bool regular = ::fstatat(folder, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 &&
-                 S_ISREG(info.st_mode) && info.st_nlink == 1;
-  if (regular && ::renameat(folder, name.c_str(), folder, kept.c_str()) == 0) return;
-  if (::unlinkat(folder, name.c_str(), 0) != 0 && errno == EISDIR)
-    (void)::unlinkat(folder, name.c_str(), AT_REMOVEDIR);
+  bool found = ::fstatat(folder, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
+  bool regular = found && S_ISREG(info.st_mode) && info.st_nlink == 1;
+  if (!regular && ::unlinkat(folder, name.c_str(), 0) == 0) return;
+  if (!regular && ::unlinkat(folder, name.c_str(), AT_REMOVEDIR) == 0) return;
+  if (::renameat(folder, name.c_str(), folder, kept.c_str()) == 0) return;
+  // Something stands there already: one of two refused files is enough for the operator.
+  if (regular && ::unlinkat(folder, name.c_str(), 0) == 0) return;
+  (void)retries_.refused(name, Duration::zero(), mono_now());
 }
 
-void Pickup::remove_if_old(int folder, const std::string& name, Duration age) {
+void Pickup::remove_if_old(int folder, const std::string& name) {
+  Duration age = ends_with(name, kRefusedEnd) ? kRefusedMax : kUnfinishedMax;
   struct stat info {};
   if (::fstatat(folder, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return;
   auto changed = std::chrono::system_clock::from_time_t(info.st_ctime);

@@ -144,17 +144,17 @@ bool wants_colours() {
 }
 
 std::string message_line(const std::string& json, bool with_header, bool colours) {
-  Json message = Json::parse(json, nullptr, false);
-  if (!message.is_object()) return json + "\n";
+  Json message = parse_answer(json);
+  if (message.empty()) return printable(json, kMemberShown) + "\n";
   std::string out;
   constexpr const char* kRow = "{:<13}  {:>9}  {:<20}  {:<9}  {}\n";
   if (with_header) out += fmt::format(kRow, "ID", "SIZE", "RECEIVED", "STATE", "SENDER");
   if (message.contains("continued")) {
-    for (const Json& recipient : message.value("recipients", Json::array()))
+    for (const Json& recipient : list_member(message, "recipients"))
       out += recipient_line(recipient, colours);
     return out;
   }
-  std::uint64_t size = message.value("size", std::uint64_t{0});
+  auto size = static_cast<std::uint64_t>(std::max<std::int64_t>(0, number_member(message, "size")));
   std::string state = member(message, "state");
   std::string row =
       fmt::format(kRow, member(message, "id"), human_size(size),
@@ -164,25 +164,27 @@ std::string message_line(const std::string& json, bool with_header, bool colours
   if (colours && !state.empty() && at != std::string::npos)
     row.replace(at, state.size(), painted(state, true));
   out += row;
-  for (const Json& recipient : message.value("recipients", Json::array()))
+  for (const Json& recipient : list_member(message, "recipients"))
     out += recipient_line(recipient, colours);
   return out;
 }
 
 std::string message_details(const std::string& json) {
-  Json message = Json::parse(json, nullptr, false);
-  if (message.is_object() && message.contains("messages")) {
+  Json message = parse_answer(json);
+  if (message.contains("messages")) {
     std::string out;
-    for (const Json& each : message["messages"]) out += message_details(each.dump());
+    for (const Json& each : list_member(message, "messages"))
+      if (each.is_object() && !each.contains("messages")) out += message_details(each.dump());
     return out;
   }
-  if (!message.is_object()) return json + "\n";
-  Json recipients = message.value("recipients", Json::array());
+  if (message.empty()) return printable(json, kMemberShown) + "\n";
+  Json recipients = list_member(message, "recipients");
   message.erase("recipients");
   if (member(message, "sender").empty()) message["sender"] = "<>";
   std::string out = lines_of(message);
   for (const Json& recipient : recipients) {
     out += fmt::format("\nrecipient {}\n", member(recipient, "address"));
+    if (!recipient.is_object()) continue;
     Json rest = recipient;
     rest.erase("address");
     std::string lines = lines_of(rest);
@@ -193,15 +195,15 @@ std::string message_details(const std::string& json) {
 }
 
 std::string status_lines(const std::string& json) {
-  Json status = Json::parse(json, nullptr, false);
-  if (!status.is_object()) return json + "\n";
+  Json status = parse_answer(json);
+  if (status.empty()) return printable(json, kMemberShown) + "\n";
   std::string out =
       fmt::format("postwain {} is {}\n", member(status, "version"), member(status, "state"));
-  Json queue = status.value("queue", Json::object());
+  Json queue = status.contains("queue") ? status["queue"] : Json::object();
   if (queue.contains("messages"))
     out += fmt::format("queue: {} messages, {} recipients\n", member(queue, "messages"),
                        member(queue, "recipients"));
-  Json processes = status.value("processes", Json::array());
+  Json processes = list_member(status, "processes");
   for (const char* key : {"version", "state", "queue", "processes"}) status.erase(key);
   if (!status.empty()) out += lines_of(status);
   if (is_table(processes)) {
@@ -212,8 +214,8 @@ std::string status_lines(const std::string& json) {
 }
 
 std::string value_lines(const std::string& json) {
-  Json value = Json::parse(json, nullptr, false);
-  if (value.is_discarded()) return json + "\n";
+  Json value = parse_answer(json);
+  if (value.empty()) return printable(json, kMemberShown) + "\n";
   std::string out;
   if (is_table(value))
     append_table(out, "", value);

@@ -8,8 +8,10 @@
 
 #include "common/base/file.h"
 #include "common/base/sysexits.h"
+#include "common/base/text.h"
 #include "common/base/time.h"
 #include "postwain/control_client.h"
+#include "postwain/json_member.h"
 #include "postwain/present.h"
 
 namespace postwain::tool {
@@ -19,6 +21,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // A little longer than the supervisor's own patience with its children.
+constexpr std::size_t kProcessesMax = 10'000;
 constexpr Duration kStopAtMost = std::chrono::seconds(90);
 
 struct Answer {
@@ -31,17 +34,12 @@ Result<Answer> ask_once(const ClientOptions& options, const char* command) {
   auto config = client_config(options.config_file);
   if (!config) return config.error();
   Answer answer;
-  auto result = ask(config->qmgr_socket(), Json({{"command", command}}).dump(),
+  auto result = ask(*config, Json({{"command", command}}).dump(),
                     [&answer](const std::string& json) { answer.text = json; });
   if (!result) return result.error();
   answer.exit_code = *result;
-  answer.json = Json::parse(answer.text, nullptr, false);
-  if (!answer.json.is_object()) answer.json = Json::object();
+  answer.json = parse_answer(answer.text);
   return answer;
-}
-
-void print_json(const std::string& text) {
-  fmt::print("{}\n", text);
 }
 
 // A process that has ended and that its parent has not collected yet counts as gone.
@@ -70,7 +68,7 @@ int status_command(const ClientOptions& options) {
   auto answer = ask_once(options, "status");
   if (!answer) return fail(answer.error().code, answer.error().text);
   if (answer->exit_code != kExitOk)
-    return fail(answer->exit_code, answer->json.value("error", "qmgr refused the command"));
+    return fail(answer->exit_code, error_member(answer->json, "qmgr refused the command"));
   if (options.json)
     print_json(answer->text);
   else
@@ -82,12 +80,12 @@ int reload_command(const ClientOptions& options) {
   auto answer = ask_once(options, "reload");
   if (!answer) return fail(answer.error().code, answer.error().text);
   if (options.json) print_json(answer->text);
-  for (const auto& line : answer->json.value("diagnostics", Json::array()))
-    fmt::print(stderr, "{}\n", line.get<std::string>());
-  for (const auto& line : answer->json.value("warnings", Json::array()))
-    fmt::print(stderr, "warning: {}\n", line.get<std::string>());
+  for (const std::string& line : texts_member(answer->json, "diagnostics"))
+    fmt::print(stderr, "{}\n", printable(line, kMemberShown));
+  for (const std::string& line : texts_member(answer->json, "warnings"))
+    fmt::print(stderr, "warning: {}\n", printable(line, kMemberShown));
   if (answer->exit_code != kExitOk)
-    return fail(answer->exit_code, answer->json.value("error", "the reload was refused"));
+    return fail(answer->exit_code, error_member(answer->json, "the reload was refused"));
   if (!options.json) fmt::print("the new configuration is in use\n");
   return kExitOk;
 }
@@ -96,13 +94,15 @@ int stop_command(const ClientOptions& options) {
   auto status = ask_once(options, "status");
   if (!status) return fail(status.error().code, status.error().text);
   std::vector<pid_t> pids;
-  for (const auto& process : status->json.value("processes", Json::array()))
-    pids.push_back(process.value("pid", pid_t{0}));
+  for (const Json& process : list_member(status->json, "processes")) {
+    std::int64_t pid = number_member(process, "pid");
+    if (pid > 0 && pid <= INT32_MAX && pids.size() < kProcessesMax)
+      pids.push_back(static_cast<pid_t>(pid));
+  }
   auto answer = ask_once(options, "stop");
   if (!answer) return fail(answer.error().code, answer.error().text);
   if (answer->exit_code != kExitOk)
-    return fail(answer->exit_code, answer->json.value("error", "the stop was refused"));
-  std::erase(pids, 0);
+    return fail(answer->exit_code, error_member(answer->json, "the stop was refused"));
   if (!wait_until_gone(pids))
     return fail(kExitTempFail, "postwain was asked to stop and still has processes");
   if (options.json)

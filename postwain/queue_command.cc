@@ -11,6 +11,7 @@
 #include "common/config/values.h"
 #include "common/mail/queue_id.h"
 #include "postwain/control_client.h"
+#include "postwain/json_member.h"
 #include "postwain/present.h"
 #include "postwain/progress.h"
 
@@ -49,6 +50,12 @@ Json filter_json(const QueueFilter& filter, const std::string& id) {
   return json;
 }
 
+// Of numbers that qmgr says.
+std::int64_t added(std::int64_t sum, std::int64_t more) {
+  std::int64_t out = 0;
+  return __builtin_add_overflow(sum, more, &out) ? sum : out;
+}
+
 // Collects what several requests (one for each id) have answered.
 class Answers {
  public:
@@ -56,26 +63,26 @@ class Answers {
       : action_(action), json_(options.json), dry_run_(dry_run) {}
 
   void take(const std::string& text) {
-    Json reply = Json::parse(text, nullptr, false);
-    if (!reply.is_object()) return show(text);
+    Json reply = parse_answer(text);
     if (reply.contains("looked_at")) {
-      progress_.reach(reply.value("looked_at", std::uint64_t{0}));
+      progress_.reach(static_cast<std::uint64_t>(number_member(reply, "looked_at")));
     } else if (reply.contains("error")) {
-      error_ = reply.value("error", "refused");
+      error_ = error_member(reply, "refused");
     } else if (reply.contains("waiting_for")) {
       progress_.end();
       fmt::print(stderr, "waiting for the end of attempts that run ({} recipients)\n",
-                 reply.value("waiting_for", std::int64_t{0}));
+                 number_member(reply, "waiting_for"));
     } else if (reply.contains("matched")) {
-      for (auto& [key, sum] : sums_) sum += reply.value(key, std::int64_t{0});
+      for (auto& [key, sum] : sums_) sum = added(sum, number_member(reply, key.c_str()));
       acted_ = true;
     } else if (json_ && reply.contains("continued")) {
       // A message with many recipients comes in parts, and is one line nevertheless.
-      for (const Json& recipient : reply["recipients"])
-        message_["recipients"].push_back(Ordered(recipient));
+      for (const Json& recipient : list_member(reply, "recipients"))
+        message_["recipients"].push_back(recipient);
     } else if (json_ && reply.contains("recipients")) {
       flush();
-      message_ = Ordered::parse(text, nullptr, false);
+      message_ = std::move(reply);
+      if (!message_["recipients"].is_array()) message_["recipients"] = Json::array();
     } else {
       show(text);
     }
@@ -92,7 +99,7 @@ class Answers {
     if (json_) {
       Json sums(sums_);
       if (dry_run_) sums["dry_run"] = true;
-      fmt::print("{}\n", sums.dump());
+      print_json(sums.dump());
       return;
     }
     std::int64_t messages = sums_["matched"];
@@ -106,12 +113,10 @@ class Answers {
   }
 
  private:
-  using Ordered = nlohmann::ordered_json;
-
   void show(const std::string& text) {
     ++shown_;
     if (json_)
-      fmt::print("{}\n", text);
+      print_json(text);
     else
       fmt::print("{}", action_ == "list"   ? message_line(text, shown_ == 1, colours_)
                        : action_ == "show" ? message_details(text)
@@ -121,7 +126,7 @@ class Answers {
   void flush() {
     if (message_.is_null()) return;
     ++shown_;
-    fmt::print("{}\n", std::exchange(message_, {}).dump());
+    print_json(std::exchange(message_, {}).dump(-1, ' ', false, Json::error_handler_t::replace));
   }
 
   const std::string& action_;
@@ -129,7 +134,7 @@ class Answers {
   const bool dry_run_;
   const bool colours_ = wants_colours();
   Progress progress_{"looked at", 0};
-  Ordered message_;
+  Json message_;
   std::map<std::string, std::int64_t> sums_ = {
       {"matched", 0}, {"changed", 0}, {"recipients", 0}, {"recipients_changed", 0}};
   bool acted_ = false;
@@ -176,9 +181,8 @@ int queue_command(const ClientOptions& options, const std::string& action,
   for (const std::string& id : ids) {
     Json request = {{"command", "queue " + action}, {"filter", filter_json(filter, id)}};
     if (filter.dry_run) request["dry_run"] = true;
-    auto result =
-        ask(config->qmgr_socket(), request.dump(-1, ' ', false, Json::error_handler_t::replace),
-            [&answers](const std::string& json) { answers.take(json); });
+    auto result = ask(*config, request.dump(-1, ' ', false, Json::error_handler_t::replace),
+                      [&answers](const std::string& json) { answers.take(json); });
     if (!result) return fail(result.error().code, result.error().text);
     if (*result != kExitOk) {
       exit_code = *result;

@@ -173,7 +173,7 @@ int deliver(const SendmailArguments& arguments, const config::Config& config) {
     begun = true;
     return head(id);
   };
-  auto reply = submit(config.qmgr_socket(), source);
+  auto reply = submit(config, source);
   if (!reply && reply.error().code == kExitTempFail && !begun && !config.drop_dir.empty()) {
     Status dropped = drop(config, source);
     if (dropped) return kExitOk;

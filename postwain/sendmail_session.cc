@@ -112,7 +112,7 @@ class StandardSession {
       body = {};
       return false;
     };
-    auto reply = submit(config_.qmgr_socket(), source);
+    auto reply = submit(config_, source);
     return reply ? *reply : mail::Reply{451, {4, 3, 0}, "Queue unavailable, try again later"};
   }
 

@@ -10,6 +10,7 @@
 #include "common/base/sysexits.h"
 #include "common/daemon/ipc_connection.h"
 #include "postwain/control_client.h"
+#include "postwain/trust.h"
 
 namespace postwain::tool {
 
@@ -20,7 +21,9 @@ constexpr Duration kSubmissionSilenceMax = std::chrono::minutes(5);
 
 class Submission {
  public:
-  explicit Submission(const SubmissionSource& source) : source_(source), silence_(loop_) {}
+  // config: to know ours by; null: whoever listens is believed.
+  Submission(const SubmissionSource& source, const config::Config* config)
+      : source_(source), config_(config), silence_(loop_) {}
 
   Result<mail::Reply> run(const std::string& socket) {
     socket_ = socket;
@@ -37,6 +40,9 @@ class Submission {
  private:
   void connected(const Status& status) {
     if (!status) return finish(not_reachable(socket_, status.error()));
+    if (config_ != nullptr)
+      if (Status ours = check_server(*config_, connecting_.peer_credentials()); !ours)
+        return finish(ours.error());
     connection_ = std::make_unique<daemon::IpcConnection>(
         loop_, std::move(connecting_),
         daemon::IpcConnection::Callbacks{
@@ -168,6 +174,7 @@ class Submission {
   }
 
   const SubmissionSource& source_;
+  const config::Config* config_;
   std::string socket_;
   net::Loop loop_;
   net::Timer silence_;
@@ -187,7 +194,11 @@ class Submission {
 }  // namespace
 
 Result<mail::Reply> submit(const std::string& socket, const SubmissionSource& source) {
-  return Submission(source).run(socket);
+  return Submission(source, nullptr).run(socket);
+}
+
+Result<mail::Reply> submit(const config::Config& config, const SubmissionSource& source) {
+  return Submission(source, &config).run(config.qmgr_socket());
 }
 
 }  // namespace postwain::tool

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "common/base/result.h"
+#include "common/config/config.h"
 #include "common/ipc/messages.h"
 
 namespace postwain::tool {
@@ -28,5 +29,7 @@ struct SubmissionSource {
 // The reply of qmgr: 250 means stored and synced. An Error carries a sysexits code. Where nobody
 // could be reached nothing of the source has been asked for.
 Result<mail::Reply> submit(const std::string& socket, const SubmissionSource& source);
+// The same, to a qmgr of ours only (trust.h): somebody else who listens there is told nothing.
+Result<mail::Reply> submit(const config::Config& config, const SubmissionSource& source);
 
 }  // namespace postwain::tool

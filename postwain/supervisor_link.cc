@@ -6,6 +6,7 @@
 #include "common/daemon/log_setup.h"
 #include "common/log/log.h"
 #include "postwain/checked_config.h"
+#include "postwain/json_member.h"
 #include "postwain/version.h"
 
 namespace postwain::tool {
@@ -105,10 +106,7 @@ void SupervisorLink::asked(std::uint64_t request, const std::string& text) {
     if (link_ != nullptr && link_->up())
       link_->send(ipc::ControlReply{request, true, static_cast<std::uint8_t>(exit_code), json});
   };
-  Json json = Json::parse(text, nullptr, false);
-  std::string command;
-  if (json.is_object() && json.contains("command") && json["command"].is_string())
-    command = json["command"].get<std::string>();
+  std::string command = raw_member(parse_answer(text), "command");
   if (command == "stop") {
     log::Line(log::Level::info, "asked").kv("command", command);
     answer(kExitOk, R"({"ok":true})");
@@ -183,10 +181,11 @@ void SupervisorLink::finish_reload(int exit_code, const std::string& json) {
   if (exit_code == kExitOk) {
     log::Line(log::Level::info, "reloaded").kv("config", config_file_);
   } else {
-    Json problem = Json::parse(json, nullptr, false);
-    log::Line(log::Level::error, "reload_refused").kv("reason", problem.value("error", json));
-    for (const auto& line : problem.value("diagnostics", Json::array()))
-      log::Line(log::Level::error, "config").kv("message", line.get<std::string>());
+    Json problem = parse_answer(json);
+    log::Line(log::Level::error, "reload_refused")
+        .kv("reason", error_member(problem, "qmgr gives no reason"));
+    for (const std::string& line : texts_member(problem, "diagnostics"))
+      log::Line(log::Level::error, "config").kv("message", line);
   }
   Answer answer = std::move(answer_);
   answer_ = nullptr;

@@ -32,10 +32,11 @@ std::string stages_of(const Json& event) {
   auto stages = event.find("stages_ms");
   std::string out;
   if (stages == event.end() || !stages->is_object()) return out;
+  constexpr std::int64_t kLongestStage = 1'000'000'000;  // ms
   for (const auto& [name, ms] : stages->items())
-    if (ms.is_number_integer())
-      out += fmt::format("{}{} {}", out.empty() ? "" : ", ", name,
-                         format_duration(Duration(ms.get<std::int64_t>())));
+    if (std::int64_t took = number_member(*stages, name.c_str()); took > 0 && took < kLongestStage)
+      out += fmt::format("{}{} {}", out.empty() ? "" : ", ", printable(name, 40),
+                         format_duration(Duration(took)));
   return out;
 }
 
@@ -79,18 +80,21 @@ std::string arrival_text(const Json& message) {
     text += " by " + protocol;
   if (std::string account = text_member(message, "account"); !account.empty())
     text += ", account " + account;
-  if (std::int64_t uid = message.value("uid", std::int64_t{-1}); uid >= 0)
-    text += fmt::format(", uid {}", uid);
-  if (message.value("require_tls", false)) text += ", REQUIRETLS";
-  if (message.value("tls_required_no", false)) text += ", TLS-Required: No";
+  if (message.contains("uid") && number_member(message, "uid") >= 0)
+    text += fmt::format(", uid {}", number_member(message, "uid"));
+  if (flag_member(message, "require_tls")) text += ", REQUIRETLS";
+  if (flag_member(message, "tls_required_no")) text += ", TLS-Required: No";
   return text;
 }
 
 }  // namespace
 
 std::string timeline_text(const std::string& json) {
-  Json message = Json::parse(json, nullptr, false);
-  if (!message.is_object()) return json + "\n";
+  Json message = parse_answer(json);
+  if (message.empty()) return printable(json, kMemberShown) + "\n";
+  if (message.contains("not_shown"))
+    return fmt::format("({} more messages are not shown: the answer would be too large)\n",
+                       number_member(message, "not_shown"));
   std::string sender = text_member(message, "sender");
   bool known = !text_member(message, "received_at").empty();
   std::string out = fmt::format("message {}\n", text_member(message, "id"));
@@ -109,13 +113,13 @@ std::string timeline_text(const std::string& json) {
   } else {
     out += "  how it came in is not known any more\n";
   }
-  for (const Json& recipient : message.value("recipients", Json::array())) {
+  for (const Json& recipient : list_member(message, "recipients")) {
     out += fmt::format("\nrecipient {}: {}", text_member(recipient, "address"),
                        text_member(recipient, "state"));
     std::string next = text_member(recipient, "next_attempt_at");
     if (!next.empty()) out += ", next attempt " + readable_time(next);
     out += '\n';
-    for (const Json& event : recipient.value("events", Json::array())) append_event(out, event);
+    for (const Json& event : list_member(recipient, "events")) append_event(out, event);
   }
   if (known && !flag_member(message, "complete"))
     out += "\n(there is more than is shown, or than the history knows)\n";
@@ -127,15 +131,16 @@ int trace_command(const ClientOptions& options, const TraceOptions& trace) {
   if (!config) return fail(config.error().code, config.error().text);
   Json request = {{"command", "trace"}, {"query", trace.query}, {"limit", trace.limit}};
   std::string error;
-  auto result =
-      ask(config->qmgr_socket(), request.dump(-1, ' ', false, Json::error_handler_t::replace),
-          [&](const std::string& text) {
-            Json reply = Json::parse(text, nullptr, false);
-            if (reply.is_object() && reply.contains("error"))
-              error = reply.value("error", "refused");
-            else
-              fmt::print("{}", options.json ? text + "\n" : timeline_text(text));
-          });
+  auto result = ask(*config, request.dump(-1, ' ', false, Json::error_handler_t::replace),
+                    [&](const std::string& text) {
+                      Json reply = parse_answer(text);
+                      if (reply.contains("error"))
+                        error = error_member(reply, "refused");
+                      else if (options.json)
+                        print_json(text);
+                      else
+                        fmt::print("{}", timeline_text(text));
+                    });
   if (!result) return fail(result.error().code, result.error().text);
   if (*result != kExitOk) return fail(*result, error.empty() ? "qmgr refused the command" : error);
   return kExitOk;

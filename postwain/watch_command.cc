@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/sysexits.h"
+#include "common/base/text.h"
 #include "common/mail/queue_id.h"
 #include "postwain/control_client.h"
 #include "postwain/json_member.h"
@@ -20,10 +21,11 @@ using Json = nlohmann::ordered_json;
 }  // namespace
 
 std::string event_line(const std::string& json) {
-  Json event = Json::parse(json, nullptr, false);
-  if (!event.is_object()) return json + "\n";
+  Json event = parse_answer(json);
+  if (event.empty()) return printable(json, kMemberShown) + "\n";
   if (event.contains("dropped"))
-    return fmt::format("({} events were too fast for this reader)\n", event["dropped"].dump());
+    return fmt::format("({} events were too fast for this reader)\n",
+                       number_member(event, "dropped"));
   std::string time = text_member(event, "time");
   std::string out = fmt::format("{}  {}  {:<9}  {}", time.size() > 11 ? time.substr(11) : time,
                                 text_member(event, "id"), text_member(event, "event"),
@@ -59,19 +61,21 @@ int watch_command(const ClientOptions& options, const WatchOptions& watch) {
   Json request = {{"command", "watch"}, {"filter", filter}, {"query", watch.events}};
   std::uint64_t seen = 0;
   std::string error;
-  auto result = ask(
-      config->qmgr_socket(), request.dump(-1, ' ', false, Json::error_handler_t::replace),
-      [&](const std::string& json) {
-        Json reply = Json::parse(json, nullptr, false);
-        if (reply.is_object() && reply.contains("error")) {
-          error = reply.value("error", "refused");
-          return;
-        }
-        fmt::print("{}", options.json ? json + "\n" : event_line(json));
-        std::fflush(stdout);
-        if (++seen == watch.count) std::exit(kExitOk);
-      },
-      true);
+  auto result = ask(*config, request.dump(-1, ' ', false, Json::error_handler_t::replace),
+                    [&](const std::string& json) {
+                      Json reply = parse_answer(json);
+                      if (reply.contains("error")) {
+                        error = error_member(reply, "refused");
+                        return;
+                      }
+                      if (options.json)
+                        print_json(json);
+                      else
+                        fmt::print("{}", event_line(json));
+                      std::fflush(stdout);
+                      if (++seen == watch.count) std::exit(kExitOk);
+                    },
+                    {.endless = true});
   if (!result) return fail(result.error().code, result.error().text);
   return *result == kExitOk ? kExitOk : fail(*result, error.empty() ? "refused" : error);
 }

@@ -186,6 +186,35 @@ class Drop(PostwainTestCase):
         self.assertEqual(seen, len(self.mta.events("drop_refused")))
         self.assertFalse([event for event in self.mta.events("child_exit") if event["process"] == "pickup" and event["level"] != "info"])
 
+    def test_s10_rubbish_does_not_hide_mail(self):
+        self.begin()
+        good = self.good_file()
+        for number in range(300):
+            os.makedirs(self.drop / f"{number:032x}" / "x")
+        self.put("f" * 32, good.replace(b"bob@", b"last@"))
+        self.restart()
+        self.picked_up()
+        self.sink.wait_delivered("last@example.test")
+        wait_until(lambda: not [name for name in self.files() if not name.endswith(".refused")], 60,
+                   lambda: f"{self.files()[:5]}")
+        self.assertLessEqual(len(self.mta.events("drop_refused")), 25)
+
+    def test_s10_what_is_refused_for_now_holds_up_nobody(self):
+        self.begin({"auth": {"message_rate": "1/h", "over_rate": "refuse"},
+                    "queue": {"retry": ["1h"], "jitter": 0}})
+        good = self.good_file()
+        for number in range(5):
+            self.put(f"{number:032x}", good.replace(b"account ", b"account boss%d" % number))
+        self.restart()
+        # All are of one owner, whatever account they name, so his rate holds for all; and none ends the
+        # look for the others.
+        self.picked_up()
+        wait_until(lambda: len(self.mta.events("account_over_rate")) >= 1, 20, lambda: self.mta.tail())
+        time.sleep(1)
+        self.assertEqual(1, len(self.mta.events("picked_up")))
+        self.assertEqual(4, len(self.files()))
+        self.assertEqual(1, len({event["account"] for event in self.mta.events("account_over_rate")}))
+
     def test_a_second_try_is_stored_once(self):
         """As after a crash between the commit and the removal of the file."""
         self.begin({"queue": {"retry": ["1h"], "jitter": 0}})

@@ -1,0 +1,76 @@
+// Answers of a qmgr that was taken over.
+#include <catch2/catch.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include "postwain/destination_command.h"
+#include "postwain/json_member.h"
+#include "postwain/present.h"
+#include "postwain/trace_command.h"
+#include "postwain/watch_command.h"
+
+using namespace postwain;
+using namespace postwain::tool;
+using Json = nlohmann::ordered_json;
+
+TEST_CASE("S13: members of another type count as absent") {
+  for (const char* value : {"null", "1", "-1", "1e300", "18446744073709551615", "\"x\"", "true",
+                            "[]", "[1,\"a\",{}]", "{}", "{\"a\":1}"}) {
+    CAPTURE(value);
+    Json object = parse_answer(std::string(R"({"k":)") + value + "}");
+    CHECK_NOTHROW(raw_member(object, "k"));
+    CHECK_NOTHROW(text_member(object, "k"));
+    CHECK_NOTHROW(number_member(object, "k"));
+    CHECK_NOTHROW(real_member(object, "k"));
+    CHECK_NOTHROW(flag_member(object, "k"));
+    CHECK(list_member(object, "k").is_array());
+    for (const std::string& text : texts_member(object, "k")) CHECK(text == "a");
+    CHECK_FALSE(error_member(object, "otherwise").empty());
+  }
+  CHECK(number_member(parse_answer(R"({"k":18446744073709551615})"), "k") == INT64_MAX);
+  CHECK(error_member(parse_answer(R"({"error":7})"), "otherwise") == "otherwise");
+}
+
+TEST_CASE("S13: what is no object, or too deep, is an empty one") {
+  for (const std::string& text :
+       {std::string("7"), std::string("[]"), std::string("{"), std::string(),
+        std::string(100'000, '['), std::string(R"({"a":)") + std::string(100'000, '['),
+        R"({"a":)" + std::string(1000, '[') + std::string(1000, ']') + "}"})
+    CHECK((parse_answer(text) == Json::object()));
+}
+
+TEST_CASE("S13: no answer makes showing it throw") {
+  const char* keys[] = {"id",         "sender",     "size",      "recipients", "messages",
+                        "queue",      "events",     "processes", "not_shown",  "dropped",
+                        "state",      "address",    "time",      "event",      "stages_ms",
+                        "window",     "queued",     "draining",  "version",    "complete",
+                        "message_id", "last_reply", "in_doubt",  "continued"};
+  const char* values[] = {"null", "7",
+                          "-3.5", "\"x\\u009b\"",
+                          "[]",   "[7]",
+                          "[[]]", R"([{"address":[],"events":[3,{"stages_ms":{"a":-9e9}}]}])",
+                          "{}",   R"({"messages":[]})"};
+  for (const char* key : keys)
+    for (const char* value : values) {
+      std::string json = std::string("{\"") + key + "\":" + value + "}";
+      CAPTURE(json);
+      for (auto* show :
+           {&message_details, &status_lines, &value_lines, &timeline_text, &event_line}) {
+        std::string text;
+        CHECK_NOTHROW(text = (*show)(json));
+        CHECK(text.find('\x9b') == std::string::npos);
+      }
+      CHECK_NOTHROW(message_line(json, true));
+      CHECK_NOTHROW(destination_line(json, true));
+    }
+}
+
+TEST_CASE("JSON on a terminal holds no control character and nothing beyond ASCII") {
+  // CSI as one character, and a mark that turns the direction of writing.
+  std::string json = "{\"a\":\"\xc2\x9b[2J\xe2\x80\xae x\"}";
+  CHECK(json_line(json, false) == json);
+  std::string shown = json_line(json, true);
+  for (char c : shown) CHECK((c >= ' ' && c <= '~'));
+  CHECK((Json::parse(shown) == Json::parse(json)));
+  for (char c : json_line("\xc2\x9bno json\x1b", true)) CHECK((c >= ' ' && c <= '~'));
+}
