@@ -1,11 +1,40 @@
 #include "common/config/toml_reader.h"
 
 #include <algorithm>
+#include <exception>
+#include <optional>
 #include <tuple>
 
+#include <fmt/format.h>
+
+#include "common/config/toml_scan.h"
+
+namespace postwain::config {
+
+namespace {
+
+// What the parser believed of its own work was wrong. That happens with texts people write ("[",
+// "x = [}"): as it is shipped it aborts then, or goes on with a broken table.
+struct ParserMistake {};
+
+// A function of its own: where an exception cannot pass, the compiler need not see that.
+[[noreturn]] __attribute__((noinline)) void parser_is_wrong() {
+  throw ParserMistake{};
+}
+
+}  // namespace
+
+}  // namespace postwain::config
+
+// Its assertions are checked in every build, and thrown: whoever reads a configuration goes on with
+// the one he has. Exceptions of toml++ end in this file.
+#undef NDEBUG
+#define TOML_ASSERT(expression) \
+  ((expression) ? static_cast<void>(0) : ::postwain::config::parser_is_wrong())
 #define TOML_HEADER_ONLY 1
-#define TOML_EXCEPTIONS 0
+#define TOML_EXCEPTIONS 1
 #define TOML_ENABLE_FORMATTERS 0
+#define TOML_MAX_NESTED_VALUES 32
 #include <toml++/toml.h>
 
 namespace postwain::config {
@@ -62,16 +91,56 @@ std::string plain(std::string_view description) {
   return "syntax error in " + std::string(description);
 }
 
+// Nothing: it is no TOML, and why is told; without a place where the parser itself does not know.
+std::optional<Node> parse(const std::string& file, std::string_view text, Diagnostic& why) {
+  why.origin = Origin{file, 0, 0};
+  try {
+    return convert(file, toml::parse(text, std::string_view(file)));
+  } catch (const toml::parse_error& error) {
+    why = {origin_of(file, error.source()), plain(error.description())};
+  } catch (const ParserMistake&) {
+    why.message = "syntax error: this cannot be read as TOML";
+  } catch (const std::exception& error) {
+    why.message = fmt::format("syntax error: {}", error.what());
+  }
+  return std::nullopt;
+}
+
+// The shortest beginning of the text, in whole lines, that the parser fails at in the same way: its
+// last line.
+int line_of_mistake(std::string_view text) {
+  std::vector<std::size_t> ends;
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t end = std::min(text.find('\n', at), text.size() - 1) + 1;
+    ends.push_back(end);
+    at = end;
+  }
+  std::size_t good = 0;
+  std::size_t bad = ends.size();
+  while (good + 1 < bad) {
+    std::size_t middle = (good + bad) / 2;
+    Diagnostic why;
+    bool same = !parse("", text.substr(0, ends[middle - 1]), why) && why.origin.line == 0;
+    (same ? bad : good) = middle;
+  }
+  return std::max(static_cast<int>(bad), 1);
+}
+
 }  // namespace
 
 Node read_toml(const std::string& file, std::string_view text,
                std::vector<Diagnostic>& diagnostics) {
-  toml::parse_result result = toml::parse(text, std::string_view(file));
-  if (result) return convert(file, result.table());
-  diagnostics.push_back(
-      Diagnostic{origin_of(file, result.error().source()), plain(result.error().description())});
   Node empty;
   empty.origin = Origin{file, 1, 1};
+  if (auto place = key_with_too_many_parts(text)) {
+    diagnostics.push_back({Origin{file, place->line, place->column},
+                           fmt::format("a key has more than {} parts", kKeyPartsMax)});
+    return empty;
+  }
+  Diagnostic why;
+  if (auto node = parse(file, text, why)) return *std::move(node);
+  if (why.origin.line == 0) why.origin = Origin{file, line_of_mistake(text), 1};
+  diagnostics.push_back(std::move(why));
   return empty;
 }
 

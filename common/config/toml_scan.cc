@@ -1,0 +1,73 @@
+#include "common/config/toml_scan.h"
+
+namespace postwain::config {
+
+namespace {
+
+// Walks over a text; strings and comments are passed as one.
+class Scanner {
+ public:
+  explicit Scanner(std::string_view text) : text_(text) {}
+
+  std::optional<TextPlace> run() {
+    int dots = 0;
+    while (at_ < text_.size()) {
+      char c = text_[at_];
+      if (c == '"' || c == '\'') {
+        string(c);
+        continue;
+      }
+      if (c == '#') {
+        while (at_ < text_.size() && text_[at_] != '\n') step();
+        continue;
+      }
+      if (c == '.' && ++dots >= kKeyPartsMax) return place_;
+      if (c == '=' || c == ',' || c == '[' || c == '{' || c == '\n') dots = 0;
+      step();
+    }
+    return std::nullopt;
+  }
+
+ private:
+  void step() {
+    ++place_.column;
+    if (text_[at_++] == '\n') place_ = {place_.line + 1, 1};
+  }
+
+  // One that does not end goes to the end of its line, or of the text when it has three quotes: the
+  // parser will say so.
+  void string(char quote) {
+    bool long_one = text_.substr(at_, 3) == std::string_view(quote == '"' ? "\"\"\"" : "'''");
+    std::size_t quotes = long_one ? 3 : 1;
+    for (std::size_t i = 0; i < quotes; ++i) step();
+    while (at_ < text_.size()) {
+      char c = text_[at_];
+      if (c == '\n' && !long_one) return;
+      if (c == '\\' && quote == '"' && at_ + 1 < text_.size()) {
+        step();
+        step();
+        continue;
+      }
+      bool end = c == quote && (!long_one || text_.substr(at_, 3) ==
+                                                 std::string_view(quote == '"' ? "\"\"\"" : "'''"));
+      if (!end) {
+        step();
+        continue;
+      }
+      for (std::size_t i = 0; i < quotes; ++i) step();
+      return;
+    }
+  }
+
+  std::string_view text_;
+  std::size_t at_ = 0;
+  TextPlace place_;
+};
+
+}  // namespace
+
+std::optional<TextPlace> key_with_too_many_parts(std::string_view text) {
+  return Scanner(text).run();
+}
+
+}  // namespace postwain::config
