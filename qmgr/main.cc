@@ -1,4 +1,5 @@
 // qmgr: owns the queue. Needs the spool folder and its socket in the runtime folder; no network.
+#include "common/base/standard_streams.h"
 #include "common/daemon/daemon.h"
 #include "common/exercise/exercises.h"
 
@@ -7,6 +8,7 @@
 #include "qmgr/salvage_command.h"
 
 int main(int argc, char** argv) {
+  postwain::fill_standard_streams();
   // Called by `postwain queue recover`: a tool that ends.
   if (postwain::qmgr::is_salvage(argc, argv)) return postwain::qmgr::salvage_command(argv);
 

@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "common/base/file.h"
+#include "common/base/standard_streams.h"
 #include "common/base/sysexits.h"
 #include "common/base/text.h"
 #include "common/daemon/confinement.h"
@@ -148,6 +149,7 @@ void prepare_sandbox(const config::Config& config) {
 }  // namespace
 
 Start begin(const std::string& program, int argc, char** argv, const Exercises& exercises) {
+  fill_standard_streams();
   ::signal(SIGPIPE, SIG_IGN);
   Arguments arguments = parse_arguments(program, argc, argv);
   Start start;
