@@ -3,10 +3,14 @@
 #include <algorithm>
 #include <cerrno>
 
+#include <arpa/inet.h>
 #include <grp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/base/text.h"
+#include "common/log/log.h"
 #include "common/net/stream.h"
 
 namespace postwain::tool {
@@ -30,6 +34,21 @@ Result<net::SocketRights> rights_of(const config::Listener& listener) {
                  error != 0 ? error : ENOENT};
   rights.group = found->gr_gid;
   return rights;
+}
+
+// Whether the machine has the address at this moment: asked of the kernel.
+bool is_here(const config::Listener& listener) {
+  if (!listener.unix_path.empty()) return true;
+  bool six = listener.host.find(':') != std::string::npos;
+  sockaddr_storage address{};
+  socklen_t size = six ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+  address.ss_family = six ? AF_INET6 : AF_INET;
+  void* bytes = six ? static_cast<void*>(&reinterpret_cast<sockaddr_in6&>(address).sin6_addr)
+                    : static_cast<void*>(&reinterpret_cast<sockaddr_in&>(address).sin_addr);
+  if (::inet_pton(address.ss_family, listener.host.c_str(), bytes) != 1) return true;
+  UniqueFd fd(::socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  return !fd || ::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) == 0 ||
+         errno != EADDRNOTAVAIL;
 }
 
 }  // namespace
@@ -70,6 +89,11 @@ Status ListenerSet::bind(const std::vector<config::Listener>& wanted) {
       return Error{listener.origin.text() + ": cannot listen on " + fd.error().text,
                    fd.error().code};
     }
+    if (!is_here(listener))
+      log::Line(log::Level::warning, "address_not_here")
+          .kv("address", listener.name())
+          .kv("config", listener.origin.text())
+          .kv("reason", "this machine has no such address yet; connections come when it has");
     bound_[listener.name()] = UniqueFd(*fd);
     fresh.push_back(listener.name());
   }

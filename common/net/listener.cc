@@ -142,6 +142,31 @@ Result<int> bind_unix(const Endpoint& at, const SocketRights& rights) {
   return fd.release();
 }
 
+
+bool is_loopback(const sockaddr_storage& address) {
+  if (address.ss_family == AF_INET) {
+    const auto& four = reinterpret_cast<const sockaddr_in&>(address);
+    return ntohl(four.sin_addr.s_addr) >> 24 == 127;
+  }
+  const auto& six = reinterpret_cast<const sockaddr_in6&>(address);
+  return IN6_IS_ADDR_LOOPBACK(&six.sin6_addr) != 0;
+}
+
+// An address the machine does not have may come later: by DHCP, after the detection of duplicates,
+// as an address that moves between machines. Linux lets us listen there before, and connections
+// come when it does. The loopback's addresses come with the kernel, or never.
+bool bind_to(int fd, const sockaddr_storage& address, socklen_t size) {
+  const auto* at = reinterpret_cast<const sockaddr*>(&address);
+  if (::bind(fd, at, size) == 0) return true;
+  if (errno != EADDRNOTAVAIL || is_loopback(address)) return false;
+  int on = 1;
+  if (::setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof on) != 0) {
+    errno = EADDRNOTAVAIL;
+    return false;
+  }
+  return ::bind(fd, at, size) == 0;
+}
+
 }  // namespace
 
 Result<int> bind_listener(const Endpoint& at, const SocketRights& rights) {
@@ -156,8 +181,7 @@ Result<int> bind_listener(const Endpoint& at, const SocketRights& rights) {
   if (address.ss_family == AF_INET6)
     ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   socklen_t size = address.ss_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
-  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-      ::listen(fd.get(), kListenBacklog) != 0)
+  if (!bind_to(fd.get(), address, size) || ::listen(fd.get(), kListenBacklog) != 0)
     return system_error(at.text(), errno);
   return fd.release();
 }
