@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
+#include "postwain/adopt_spool.h"
 #include "postwain/drop.h"
 #include "postwain/take_over.h"
 #include "postwain/trust.h"
@@ -133,6 +134,9 @@ Status prepare_drop_folder(const config::Config& config, Identities& identities,
 
 Status prepare_folders(const config::Config& config, Identities& identities) {
   const Identity* owner = identities.change ? &identities.at(Kind::qmgr) : nullptr;
+  if (owner != nullptr)
+    if (Status done = adopt_spool(config.spool_dir, *owner, identities.warnings); !done)
+      return done;
   std::set<uid_t> trusted = trusted_users(config, Kind::qmgr, "runtime_dir");
   if (Status done = own_folder(config.runtime_dir, 0755, owner, trusted); !done) return done;
   trusted = trusted_users(config, Kind::qmgr, "spool_dir");

@@ -4,6 +4,9 @@
 #include <cerrno>
 
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
 
 #include "common/base/file.h"
 #include "common/base/sysexits.h"
@@ -99,6 +102,34 @@ Result<ObservedTime> look_at_clock(Store& store, const config::Config& config) {
 
 }  // namespace
 
+namespace {
+
+// SQLite says no more than "unable to open database file". A spool that was copied from another
+// machine or restored by root has files of another owner; a start as root gives them to ours.
+::postwain::Status check_files(const std::string& folder) {
+  for (const char* name : {"queue.db", "queue.db-wal", "history.db", "history.db-wal", "content"}) {
+    std::string path = folder + "/" + name;
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) {
+      if (errno == ENOENT) continue;
+      return system_error(path, errno);
+    }
+    int wanted = S_ISDIR(info.st_mode) ? R_OK | W_OK | X_OK : R_OK | W_OK;
+    if (::access(path.c_str(), wanted) == 0) continue;
+    int number = errno;
+    return Error{
+        fmt::format("{}; it belongs to the user with number {} (mode {:04o}) and qmgr runs "
+                    "as {}: give the files in {} to that user (chown -R {} {}), or start "
+                    "Postwain as root, which does so",
+                    system_error(path, number).text, info.st_uid, info.st_mode & 07777, ::geteuid(),
+                    folder, ::geteuid(), folder),
+        number};
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<Spool> open_spool(const config::Config& config) {
   if (::mkdir(config.spool_dir.c_str(), 0700) != 0 && errno != EEXIST)
     return Error{system_error(config.spool_dir, errno).text, kExitCantCreate};
@@ -106,6 +137,8 @@ Result<Spool> open_spool(const config::Config& config) {
   if (!folder) return Error{folder.error().text, kExitNoInput};
   if (::postwain::Status s = probe_folder(*folder); !s)
     return Error{s.error().text + ": the spool cannot be written", kExitTempFail};
+  if (::postwain::Status s = check_files(*folder); !s)
+    return Error{s.error().text, kExitNoPermission};
   Result<Store> store = Store::open(*folder + "/queue.db");
   if (!store) {
     if (trouble_of(store.error()) == DbTrouble::busy)
