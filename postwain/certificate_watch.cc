@@ -1,12 +1,29 @@
 #include "postwain/certificate_watch.h"
 
+#include <cerrno>
+
 #include "common/base/file.h"
 #include "common/config/section.h"
+#include "common/tls/tls.h"
 
 namespace postwain::tool {
 
+std::vector<CertificateState> certificate_states(const config::Loaded& loaded) {
+  std::vector<CertificateState> out;
+  auto add = [&](const std::string& file) {
+    auto bytes = loaded.bundle.files.find(file);
+    if (bytes == loaded.bundle.files.end()) return;
+    auto facts = tls::certificate_facts(bytes->second, loaded.config.hostname);
+    if (facts) out.push_back({file, facts->not_after});
+  };
+  add(loaded.config.tls.certificate);
+  for (const config::TlsPair& pair : loaded.config.tls.more) add(pair.certificate);
+  return out;
+}
+
 void CertificateWatch::follow(const config::Loaded& loaded) {
   seen_.clear();
+  trouble_.clear();
   const std::string& main_file = loaded.bundle.main_file;
   directory_ = main_file.substr(0, main_file.rfind('/') + 1);
   for (const config::NamedFile& file : loaded.named_files)
@@ -25,18 +42,23 @@ std::optional<CertificateWatch::Seen> CertificateWatch::look(const std::string& 
 // looked at again when the key follows.
 std::optional<config::Loaded> CertificateWatch::changed(const config::Loaded& loaded) {
   bool touched = false;
+  if (!trouble_.empty())
+    for (auto& [path, again] : seen_) again = {};
+  trouble_.clear();
   for (auto& [written, seen] : seen_) {
-    auto now = look(config::resolve_path(directory_, written));
+    std::string path = config::resolve_path(directory_, written);
+    auto now = look(path);
+    if (!now) trouble_ = system_error(path, errno).text;
     if (!now || *now == seen) continue;
     seen = *now;
     touched = true;
   }
-  if (!touched) return std::nullopt;
+  if (!touched || !trouble_.empty()) return std::nullopt;
   std::optional<config::Loaded> out;
   for (const auto& [written, seen] : seen_) {
     auto bytes = read_small_file(config::resolve_path(directory_, written));
     if (!bytes) {
-      for (auto& [path, again] : seen_) again = {};
+      trouble_ = bytes.error().text;
       return std::nullopt;
     }
     auto known = loaded.bundle.files.find(written);

@@ -5,12 +5,21 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <sys/stat.h>
 
+#include "common/base/time.h"
 #include "common/config/bundle.h"
 
 namespace postwain::tool {
+
+// What a listener shows, and how long it is good for.
+struct CertificateState {
+  std::string file;
+  WallTime not_after{};
+};
+std::vector<CertificateState> certificate_states(const config::Loaded& loaded);
 
 class CertificateWatch {
  public:
@@ -19,6 +28,8 @@ class CertificateWatch {
   // The same configuration with what the files hold now; nothing when that is what it has, or when
   // a file cannot be read at this moment.
   std::optional<config::Loaded> changed(const config::Loaded& loaded);
+  // Why the files cannot be read at this moment; empty: they can. What was read last is used on.
+  const std::string& trouble() const { return trouble_; }
 
  private:
   struct Seen {
@@ -32,6 +43,7 @@ class CertificateWatch {
 
   std::string directory_;
   std::map<std::string, Seen> seen_;  // path as written
+  std::string trouble_;
 };
 
 }  // namespace postwain::tool

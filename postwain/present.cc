@@ -203,8 +203,12 @@ std::string status_lines(const std::string& json) {
   if (queue.contains("messages"))
     out += fmt::format("queue: {} messages, {} recipients\n", member(queue, "messages"),
                        member(queue, "recipients"));
+  for (const Json& one : list_member(status, "certificates"))
+    out += fmt::format("certificate {}: {} days left, until {}\n", member(one, "file"),
+                       member(one, "days_left"), member(one, "not_after"));
   Json processes = list_member(status, "processes");
-  for (const char* key : {"version", "state", "queue", "processes"}) status.erase(key);
+  for (const char* key : {"version", "state", "queue", "processes", "certificates"})
+    status.erase(key);
   if (!status.empty()) out += lines_of(status);
   if (is_table(processes)) {
     out += '\n';

@@ -12,6 +12,7 @@
 #include "common/daemon/peer_users.h"
 #include "common/daemon/server_tls.h"
 #include "common/log/log.h"
+#include "postwain/client_facts.h"
 #include "postwain/folders.h"
 
 namespace postwain::tool {
@@ -20,6 +21,8 @@ namespace {
 
 constexpr Duration kDrainAtMost = std::chrono::seconds(60);
 constexpr Duration kCertificateCheck = std::chrono::seconds(5);
+constexpr auto kEndsLookedAt = std::chrono::hours(24);
+constexpr auto kEndsSoon = std::chrono::hours(14 * 24);
 constexpr std::size_t kRetiringMax = 64;  // smtpd processes that only finish their sessions
 
 // Once, in a row of deaths that nobody would see the cause of.
@@ -96,6 +99,7 @@ void Supervisor::start() {
   add_reporter();
   add_metrics();
   certificates_.follow(setup_.loaded);
+  leave_client_facts();
   // Also so that the seed of a former period is not kept for the days no process is started in.
   certificate_timer_.repeat(kCertificateCheck, [this] {
     tickets_.advance(wall_now());
@@ -282,6 +286,7 @@ void Supervisor::forget_new() {
 void Supervisor::replace(config::Loaded loaded) {
   setup_.loaded = std::move(loaded);
   certificates_.follow(setup_.loaded);
+  leave_client_facts();
   const config::Workers& workers = setup_.loaded.config.workers;
   auto old = take_out([](Kind kind) { return kind != Kind::qmgr && kind != Kind::metrics; });
   // The new ones first: connections that wait in the backlog find somebody all the time.
@@ -330,7 +335,14 @@ void Supervisor::let_go(std::vector<std::unique_ptr<Child>> old) {
 
 void Supervisor::look_at_certificates() {
   if (phase_ != Phase::running) return;
+  warn_of_ends(wall_now());
   auto changed = certificates_.changed(setup_.loaded);
+  if (certificates_.trouble() != told_trouble_) {
+    told_trouble_ = certificates_.trouble();
+    if (!told_trouble_.empty())
+      log::Line(log::Level::warning, "certificate_not_usable").kv("error", told_trouble_);
+    on_change_();
+  }
   if (!changed) return;
   if (auto context = daemon::open_server_tls(changed->config, changed->bundle); !context) {
     log::Line(log::Level::warning, "certificate_not_usable").kv("error", context.error().text);
@@ -342,6 +354,22 @@ void Supervisor::look_at_certificates() {
   add(Kind::smtpd, setup_.loaded.config.workers.smtpd);
   let_go(std::move(old));
   on_change_();
+}
+
+void Supervisor::leave_client_facts() {
+  if (Status s = write_client_facts(setup_.loaded.config); !s)
+    log::Line(log::Level::warning, "no_client_facts").kv("error", s.error().text);
+}
+
+// Once a day: who has to renew it may read no other page than the log.
+void Supervisor::warn_of_ends(WallTime now) {
+  if (now < warned_of_ends_ + kEndsLookedAt && now >= warned_of_ends_) return;
+  warned_of_ends_ = now;
+  for (const CertificateState& one : certificates())
+    if (one.not_after <= now + kEndsSoon)
+      log::Line(log::Level::warning, "certificate_ends")
+          .kv("file", one.file)
+          .kv("until", format_rfc3339(one.not_after));
 }
 
 bool Supervisor::qmgr_ready() const {

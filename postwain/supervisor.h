@@ -53,6 +53,8 @@ class Supervisor {
   void forget_new();  // closes what bind_new() bound, the reload having failed
 
   std::vector<ProcessInfo> processes() const;
+  std::vector<CertificateState> certificates() const { return certificate_states(setup_.loaded); }
+  const std::string& certificate_trouble() const { return certificates_.trouble(); }
   bool draining() const { return phase_ != Phase::running; }
   bool qmgr_ready() const;
   bool workers_gone() const { return phase_ > Phase::stopping_workers; }
@@ -79,6 +81,8 @@ class Supervisor {
   std::vector<std::unique_ptr<Child>> take_out(bool (*which)(Kind));
   void let_go(std::vector<std::unique_ptr<Child>> old);
   void look_at_certificates();
+  void leave_client_facts();
+  void warn_of_ends(WallTime now);
 
   net::Loop& loop_;
   Setup setup_;
@@ -90,6 +94,8 @@ class Supervisor {
   net::Timer kill_timer_;
   net::Timer certificate_timer_;
   CertificateWatch certificates_;
+  std::string told_trouble_;   // with the certificates' files, as it was logged last
+  WallTime warned_of_ends_{};  // when certificates that end soon were looked for last
   tls::TicketSeed tickets_;
   ServiceManager manager_;
   Phase phase_ = Phase::running;

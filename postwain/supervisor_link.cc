@@ -76,7 +76,12 @@ void SupervisorLink::send_processes() {
   Json list = Json::array();
   for (const ProcessInfo& process : supervisor_.processes())
     list.push_back({{"name", process.name}, {"pid", process.pid}});
+  Json certificates = Json::array();
+  for (const CertificateState& one : supervisor_.certificates())
+    certificates.push_back({{"file", one.file}, {"not_after_ms", to_unix_ms(one.not_after)}});
   Json message = {{"command", "processes"},
+                  {"certificates", certificates},
+                  {"certificate_trouble", supervisor_.certificate_trouble()},
                   {"state", supervisor_.draining() ? "draining" : "running"},
                   {"version", kVersion},
                   {"processes", list}};

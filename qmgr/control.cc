@@ -94,6 +94,7 @@ void Control::run(std::uint64_t peer, std::uint64_t request, const Command& comm
     state_ = command.state;
     version_ = command.version;
     processes_ = command.processes;
+    certificates_ = command.certificates;
     return reply(peer, request, json_ok());
   }
   if (name == "status") return reply(peer, request, json_status(status()));
@@ -268,6 +269,7 @@ QueueStatus Control::status() const {
   status.state = state_;
   status.version = version_;
   status.processes = processes_;
+  status.certificates = certificates_;
   status.messages = queue_.totals().messages();
   status.recipients = queue_.totals().recipients();
   status.counted = queue_.totals().complete();

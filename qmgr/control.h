@@ -140,6 +140,7 @@ class Control {
   std::string state_ = "running";
   std::string version_;
   std::vector<Process> processes_;
+  Certificates certificates_;
 };
 
 }  // namespace postwain::qmgr

@@ -191,6 +191,18 @@ Json destination_json(const DestinationReport& one) {
   return d;
 }
 
+void read_certificates(const Json& request, Certificates& out) {
+  out.trouble = text_of(request, "certificate_trouble");
+  auto list = request.find("certificates");
+  if (list == request.end() || !list->is_array()) return;
+  for (const Json& one : *list) {
+    if (!one.is_object()) continue;
+    auto end = one.find("not_after_ms");
+    if (end != one.end() && end->is_number_integer())
+      out.list.push_back({text_of(one, "file"), from_unix_ms(end->get<std::int64_t>())});
+  }
+}
+
 }  // namespace
 
 Result<Command> parse_command(const std::string& json) {
@@ -231,6 +243,7 @@ Result<Command> parse_command(const std::string& json) {
           {text_of(one, "name"),
            pid != one.end() && pid->is_number_integer() ? pid->get<std::int64_t>() : 0});
     }
+  read_certificates(request, command.certificates);
   return command;
 }
 
@@ -303,6 +316,12 @@ std::vector<std::string> json_shown(const StoredMessage& slice, const IsActive& 
   });
 }
 
+std::int64_t days_left(WallTime not_after, WallTime now) {
+  constexpr std::int64_t kDay = 86'400'000;
+  std::int64_t ms = to_unix_ms(not_after) - to_unix_ms(now);
+  return ms >= 0 ? ms / kDay : -((-ms + kDay - 1) / kDay);
+}
+
 std::string json_status(const QueueStatus& status) {
   Json out;
   out["state"] = status.state;
@@ -313,6 +332,13 @@ std::string json_status(const QueueStatus& status) {
   out["queue"] = queue_json(status);
   out["accepting"] = status.accepting;
   out["refusal"] = status.refusal;
+  Json& certificates = out["certificates"] = Json::array();
+  for (const Certificates::One& one : status.certificates.list)
+    certificates.push_back({{"file", one.file},
+                            {"not_after", format_rfc3339(one.not_after)},
+                            {"days_left", days_left(one.not_after, wall_now())}});
+  if (!status.certificates.trouble.empty())
+    out["certificate_trouble"] = status.certificates.trouble;
   out["history"] = {{"on", status.history.on}, {"dropped", status.history.dropped}};
   out["agents"] = {{"smtp-client", status.smtp_clients}, {"lmtp-client", status.lmtp_clients}};
   return write(out);

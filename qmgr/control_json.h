@@ -22,6 +22,16 @@ struct Process {
   std::int64_t pid = 0;
 };
 
+// What the listeners show to clients, as the supervisor tells.
+struct Certificates {
+  struct One {
+    std::string file;
+    WallTime not_after{};
+  };
+  std::vector<One> list;
+  std::string trouble;  // why their files cannot be read now; empty: they can
+};
+
 // A request, understood as far as all commands have it in common.
 struct Command {
   // queue suspend, queue resume:
@@ -42,6 +52,7 @@ struct Command {
   std::string state;
   std::string version;
   std::vector<Process> processes;
+  Certificates certificates;
 };
 
 // The error's text is for the operator.
@@ -84,6 +95,7 @@ struct QueueStatus {
   std::string state;
   std::string version;
   std::vector<Process> processes;
+  Certificates certificates;
   std::int64_t messages = 0;
   std::int64_t recipients = 0;
   bool counted = true;
@@ -100,6 +112,8 @@ struct QueueStatus {
   std::size_t lmtp_clients = 0;
 };
 std::string json_status(const QueueStatus& status);
+// Whole days; negative: it has ended.
+std::int64_t days_left(WallTime not_after, WallTime now);
 // in_doubt: recipients who may have the message already, counted up to kInDoubtCounted.
 std::string json_stats(const QueueStatus& status, std::size_t in_doubt,
                        const std::vector<DestinationReport>& destinations);

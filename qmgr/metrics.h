@@ -65,6 +65,8 @@ class Metrics {
   std::uint64_t sessions = 0;                                   // open at the moment
   ipc::ReceiverNumbers receivers{};                             // of all smtpd, by Counted
   std::uint64_t in_doubt = 0;
+  std::uint64_t dropped = 0;    // recipients of reports that failed, with nobody to be told
+  std::uint64_t discarded = 0;  // recipients whose mail is thrown away on purpose
   Histogram accept;
   Histogram wait;
   Histogram attempt;

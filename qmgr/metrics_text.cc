@@ -88,6 +88,14 @@ void queue_part(Page& page, const QueueStatus& s) {
   page.metric("postwain_agents", "gauge", "Delivery processes connected.");
   page.value("pool", "smtp", s.smtp_clients);
   page.value("pool", "lmtp", s.lmtp_clients);
+  page.metric("postwain_certificate_seconds", "gauge",
+              "Time until the certificates of the listeners end; negative: ended.");
+  for (const Certificates::One& one : s.certificates.list)
+    page.value("certificate", one.file,
+               (to_unix_ms(one.not_after) - to_unix_ms(wall_now())) / 1000);
+  page.one("postwain_certificate_trouble", "gauge",
+           "1 while the certificates' files cannot be read.",
+           s.certificates.trouble.empty() ? 0 : 1);
   page.metric("postwain_process_pid", "gauge", "Process id, by name.");
   for (const Process& one : s.processes) page.value("process", one.name, one.pid);
 }
@@ -111,6 +119,10 @@ void counter_part(Page& page, const Metrics& m) {
   for (std::size_t i = 0; i < m.tls.size(); ++i)
     page.value("tls", name_of(static_cast<TlsSeen>(i)), m.tls[i]);
   page.one("postwain_in_doubt_total", "counter", "Attempts whose end nobody knows.", m.in_doubt);
+  page.one("postwain_dropped_total", "counter",
+           "Recipients of reports that failed, with nobody to be told.", m.dropped);
+  page.one("postwain_discarded_total", "counter",
+           "Recipients whose mail was discarded, as the configuration says.", m.discarded);
   page.metric("postwain_notices_total", "counter", "Bounces and other notices written.");
   constexpr const char* kActions[] = {"failed", "delayed", "delivered", "relayed", "expanded"};
   for (std::size_t i = 0; i < m.notices.size(); ++i)
