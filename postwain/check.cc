@@ -1,11 +1,14 @@
 #include <cstdio>
 
+#include <unistd.h>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "common/base/sysexits.h"
 #include "postwain/checked_config.h"
 #include "postwain/explanation.h"
+#include "postwain/identity.h"
 #include "postwain/run.h"
 
 namespace postwain::tool {
@@ -24,11 +27,22 @@ Json to_json(const std::vector<config::Diagnostic>& diagnostics) {
   return list;
 }
 
+// What `run` would find: as root it needs them; as anybody else it works without.
+void look_at_users(config::Loaded& loaded) {
+  auto identities = resolve_identities(loaded.config.users, 0);
+  if (identities) return;
+  config::Origin at = loaded.config.place_of("[users]", "queue");
+  if (at.line == 0) at = config::Origin{loaded.bundle.main_file, 1, 1};
+  auto& list = ::geteuid() == 0 ? loaded.diagnostics : loaded.warnings;
+  list.push_back(config::Diagnostic{at, identities.error().text});
+}
+
 }  // namespace
 
 int check_command(const std::string& config_file, bool json) {
   config::Loaded loaded = load_checked(config_file);
   if (loaded.diagnostics.empty()) loaded.diagnostics = disappointed(loaded.config);
+  if (loaded.diagnostics.empty()) look_at_users(loaded);
   bool good = loaded.diagnostics.empty();
   if (json) {
     Json out = {{"ok", good},

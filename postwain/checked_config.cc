@@ -100,8 +100,9 @@ config::Loaded load_checked(const std::string& file) {
   check_routes(loaded);
   check_signing_key(loaded);
   warn_of_open_secrets(loaded, file);
+  // Mail to these fails with the reason; all other mail goes on.
   for (config::Diagnostic& one : rewrite::problems(loaded.config.addresses))
-    loaded.diagnostics.push_back(std::move(one));
+    loaded.warnings.push_back(std::move(one));
   return loaded;
 }
 

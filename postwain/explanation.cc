@@ -83,7 +83,9 @@ mail::Address add_rewriting(Explanation& out, const config::Config& config,
     for (const rewrite::Target& target : found.targets)
       out.targets.push_back(
           {target.address.text(), target.owner.text(),
-           router.route(target.address, target.owner.is_null() ? sender : target.owner).key});
+           target.discard
+               ? mail::NextHop{mail::HopKind::discard, {}, {}}.key()
+               : router.route(target.address, target.owner.is_null() ? sender : target.owner).key});
   return found.targets.front().address;
 }
 
@@ -103,10 +105,11 @@ Explanation explain(const config::Config& config, const Question& question) {
   out.steps.push_back(client_step(client, question));
   auto protocol =
       question.submission ? config::ListenerProtocol::submission : config::ListenerProtocol::smtp;
+  smtpd::Verdict rcpt;
   if (add_verdict(out, "MAIL", question.sender,
                   policy.mail(client, protocol, question.hello, sender, question.facts)))
     add_verdict(out, "RCPT", question.recipient,
-                policy.rcpt(client, question.hello, sender, recipient, question.facts));
+                rcpt = policy.rcpt(client, question.hello, sender, recipient, question.facts));
   // RFC 5321 4.5.1: the bare <postmaster> is whom the configuration names.
   if (!recipient.has_domain()) recipient = mail::Address::from_text(config.postmaster);
   qmgr::Router router(config);
@@ -117,6 +120,11 @@ Explanation explain(const config::Config& config, const Question& question) {
   out.destination = routed.key;
   out.schedule = out.route.store_schedule ? config.queue.retry_lmtp : config.queue.retry;
   out.lifetime = sender.is_null() ? config.queue.bounce_lifetime : config.queue.lifetime;
+  if (rcpt.discard) {
+    out.destination = mail::NextHop{mail::HopKind::discard, {}, {}}.key();
+    out.steps.push_back({"discard", "nobody gets it", rcpt.origin->text()});
+    return out;
+  }
   std::string what = out.route.origin.line > 0 ? "by the first [[route]] that matches"
                                                : "by MX, since no [[route]] matches";
   out.steps.push_back(

@@ -53,12 +53,13 @@ class Expander {
       : message_(std::move(message)), rewriter_(rewriter) {
     groups_.emplace_back();
     null_sender_ = message_.info.envelope.reverse_path.is_null();
+    local_ = message_.info.arrival.protocol == "local";
   }
 
   ExpandedMail run(const std::function<mail::QueueId()>& next_id) {
     for (NewRecipient& r : message_.recipients) {
       take(std::move(r));
-      if (out_.problem != rewrite::Problem::none) return std::move(out_);
+      if (out_.problem != rewrite::Problem::none && !local_) return std::move(out_);
     }
     if (!out_.told.empty()) out_.as_given = message_.info;
     given_sender_ = message_.info.envelope.reverse_path;
@@ -69,14 +70,22 @@ class Expander {
 
  private:
   void take(NewRecipient r) {
+    if (r.recipient.decided.code != 0) return groups_.front().recipients.push_back(std::move(r));
     const mail::Address& given = r.recipient.address;
     rewrite::Expansion found = rewriter_.expand(given);
     if (found.problem != rewrite::Problem::none)
-      return fail(found.problem, given.text(), found.origin);
+      return fail(found.problem, std::move(r), found.origin);
     count_ += found.targets.size();
-    if (count_ > kExpandedRecipientsMax)
-      return fail(rewrite::Problem::too_many, given.text(), found.origin);
+    if (count_ > kExpandedRecipientsMax) {
+      count_ -= found.targets.size();
+      return fail(rewrite::Problem::too_many, std::move(r), found.origin);
+    }
     if (!found.changed) return keep(std::move(r));
+    if (found.targets.size() > 1) {
+      rewrite::Target first = found.targets.front();
+      std::erase_if(found.targets, [](const rewrite::Target& one) { return one.discard; });
+      if (found.targets.empty()) found.targets.push_back(std::move(first));
+    }
     bool several = found.targets.size() > 1;
     bool owned = false;
     bool shared = false;
@@ -111,6 +120,7 @@ class Expander {
     r.recipient.notify = notify;
     r.given = given.address.text();
     r.recipient.address = std::move(target.address);
+    if (target.discard) r.recipient.decided = {250, {2, 0, 0}, "discarded by its alias"};
     if (!to_list) {
       r.recipient.orcpt = given.orcpt;
       if (r.recipient.orcpt.empty())
@@ -139,10 +149,15 @@ class Expander {
     out_.told.push_back(std::move(event));
   }
 
-  void fail(rewrite::Problem problem, const std::string& at, const config::Origin& origin) {
-    out_.problem = problem;
-    out_.problem_at = at;
-    out_.origin = origin;
+  void fail(rewrite::Problem problem, NewRecipient r, const config::Origin& origin) {
+    if (out_.problem == rewrite::Problem::none) {
+      out_.problem = problem;
+      out_.problem_at = r.recipient.address.text();
+      out_.origin = origin;
+    }
+    if (!local_) return;
+    r.recipient.decided = {550, {5, 2, 4}, "the address " + std::string(text_of(problem))};
+    groups_.front().recipients.push_back(std::move(r));
   }
 
   void divide(const std::function<mail::QueueId()>& next_id) {
@@ -175,6 +190,7 @@ class Expander {
   NewMessage message_;
   const rewrite::Rewriter& rewriter_;
   bool null_sender_ = false;
+  bool local_ = false;  // of a program of this machine
   mail::Address given_sender_;
   std::size_t count_ = 0;
   std::vector<Group> groups_;
@@ -210,7 +226,8 @@ std::vector<mail::Address> readers_of(const mail::Address& address,
   rewrite::Expansion found = rewriter.expand(address);
   if (found.problem != rewrite::Problem::none) return {address};
   std::vector<mail::Address> out;
-  for (rewrite::Target& target : found.targets) out.push_back(std::move(target.address));
+  for (rewrite::Target& target : found.targets)
+    if (!target.discard) out.push_back(std::move(target.address));
   return out;
 }
 

@@ -18,8 +18,11 @@ namespace postwain::qmgr {
 constexpr std::size_t kExpandedRecipientsMax = 100'000;  // of one message, all parts together
 
 struct ExpandedMail {
-  rewrite::Problem problem = rewrite::Problem::none;  // then nothing else but these two is there
-  std::string problem_at;                             // the recipient
+  // The first recipient that cannot be worked out. What programs of this machine submit goes to all
+  // others all the same, and that one fails (mail::Recipient::decided): nobody there could be asked
+  // to mend it and try again. Whoever brings it by SMTP can: then nothing else is filled in.
+  rewrite::Problem problem = rewrite::Problem::none;
+  std::string problem_at;
   config::Origin origin;
 
   // What is to be stored together. The first keeps the id; each other one has a reverse-path of its
@@ -39,7 +42,8 @@ void unite_equal(std::vector<NewRecipient>& recipients);
 ExpandedMail expand(NewMessage message, const rewrite::Rewriter& rewriter,
                     const std::function<mail::QueueId()>& next_id);
 
-// Who reads what goes to this address; the address itself where nobody else does.
+// Who reads what goes to this address; the address itself where nobody else does. Empty: it is
+// discarded.
 std::vector<mail::Address> readers_of(const mail::Address& address,
                                       const rewrite::Rewriter& rewriter);
 

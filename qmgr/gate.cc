@@ -52,6 +52,9 @@ std::optional<Reply> judge_envelope(const mail::Envelope& envelope,
       return Reply{553, {5, 1, 3}, "Bad recipient address syntax"};
     if (!is_notify(r.recipient.notify)) return Reply{501, {5, 5, 4}, "Bad NOTIFY parameter"};
     if (!is_orcpt(r.recipient.orcpt)) return Reply{501, {5, 5, 4}, "Bad ORCPT parameter"};
+    const Reply& decided = r.recipient.decided;
+    if (decided.code != 0 && decided.code != 250 && !decided.permanent())
+      return Reply{501, {5, 5, 4}, "Bad end of a recipient"};
   }
   return std::nullopt;
 }
@@ -135,7 +138,15 @@ std::optional<Reply> judge(const Carrier& carrier, const GateRules& rules, WallT
     tidy_origin(message.info.arrival);
   if (envelope.require_tls) envelope.tls_required_no = false;
   message.held_for = one_line(message.held_for, kHeldForMax);
+  for (NewRecipient& r : message.recipients)
+    if (Reply& decided = r.recipient.decided; decided.code != 0)
+      decided.text = one_line(decided.text, kDecidedTextMax);
   return std::nullopt;
+}
+
+void mark_double_bounce(NewMessage& message, bool marked) {
+  if (marked && message.info.envelope.reverse_path.is_null())
+    message.info.kind = MessageKind::double_bounce;
 }
 
 std::string received_field(const Carrier& carrier, const GateRules& rules,

@@ -28,6 +28,7 @@ constexpr std::size_t kClientAddressMax = 64;
 constexpr std::size_t kClientNameMax = 255;
 constexpr std::size_t kAccountNameMax = 255;
 constexpr std::size_t kHeldForMax = 200;
+constexpr std::size_t kDecidedTextMax = 512;
 constexpr std::size_t kReplyKept = 8192;  // of what a peer said
 
 // Ids and times may be so far ahead of our clock: it may have been set back in the meantime. qmgr
@@ -61,6 +62,10 @@ std::optional<mail::Reply> judge(const Carrier& carrier, const GateRules& rules,
 
 // The address of a recipient: a mailbox, or the bare <postmaster>.
 bool is_recipient(const mail::Address& address);
+
+// One of our reports to the postmaster that has come back must not lead to another, whoever brings
+// it. marked: its header says so; that counts where there is nobody to be told.
+void mark_double_bounce(NewMessage& message, bool marked);
 
 // The Received field of a local message that has passed (RFC 5321 4.4); empty for others, whose
 // carrier has written it.

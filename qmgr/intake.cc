@@ -17,6 +17,8 @@ mail::Reply reply_for(AcceptEnd end, mail::QueueId id) {
       return {452, {4, 3, 1}, "Mail system full, try again later"};
     case AcceptEnd::unexpandable:
       return {550, {5, 2, 4}, "What a recipient stands for cannot be worked out"};
+    case AcceptEnd::faulty:
+      return {451, {4, 3, 5}, "The alias of a recipient cannot be used, try again later"};
     case AcceptEnd::conflict:
     case AcceptEnd::failed:
     case AcceptEnd::unknown:
@@ -30,7 +32,8 @@ bool is_sane(const mail::Envelope& envelope) {
 }
 
 GateRules rules_of(const config::Config& config) {
-  return {config.hostname, config.limits.recipients, config.limits.message_size};
+  return {config.hostname, std::max<std::size_t>(config.limits.recipients, ipc::kLocalRecipientsMax),
+          config.limits.message_size};
 }
 
 mail::Reply id_in_use() {
@@ -198,6 +201,8 @@ bool Intake::submit(std::uint64_t number, Peer& peer, std::string_view payload) 
   message.content += frame.content;
   message.info.size = message.content.size();
   message.info.eight_bit = !is_ascii(message.content);
+  if (message.info.envelope.reverse_path.is_null())
+    mark_double_bounce(message, mail::is_double_bounce(message.content));
   std::size_t octets = payload.size();
   begin_work(number, peer, 1, octets);
   hand_on(number, frame.id, std::move(message),

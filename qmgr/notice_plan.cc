@@ -73,13 +73,17 @@ DsnRequest request_for(const MessageInfo& message, DsnAction action, const Notic
 
 }  // namespace
 
+bool ends_untold(const MessageInfo& message, bool double_bounces) {
+  return message.kind == MessageKind::double_bounce ||
+         (message.envelope.reverse_path.is_null() && !double_bounces);
+}
+
 std::vector<NoticeOrder> plan_notices(const MessageInfo& message,
                                       std::vector<RecipientEvent> events,
                                       const NoticeSettings& settings, WallTime now) {
   std::vector<NoticeOrder> orders;
-  if (message.kind == MessageKind::double_bounce) return orders;
+  if (ends_untold(message, settings.double_bounces)) return orders;
   bool null_sender = message.envelope.reverse_path.is_null();
-  if (null_sender && !settings.double_bounces) return orders;
   constexpr std::array kActions = {DsnAction::failed, DsnAction::delayed, DsnAction::delivered,
                                    DsnAction::relayed, DsnAction::expanded};
   for (DsnAction action : kActions) {

@@ -1,8 +1,10 @@
 // Who is told what: which settled recipients lead to which notices (RFC 3461 4.1, 6.2; RFC 5321
 // 6.1). Pure.
 //
-// The null sender is never answered: what fails there goes to the postmaster once, and what fails
-// even then is dropped by the caller with a log line. One notice for all recipients of one event.
+// The null sender is never answered: what fails there is dropped by the caller with a log line.
+// Where the operator wants double bounces the postmaster is told first, once: such a report bears a
+// mark in its header (mail::kDoubleBounceField), by which it is known when it comes back by SMTP,
+// and what fails with that mark is dropped. One notice for all recipients of one event.
 #pragma once
 
 #include <memory>
@@ -25,14 +27,17 @@ struct RecipientEvent {
 struct NoticeSettings {
   std::string hostname;
   std::string postmaster;
-  Duration lifetime{};         // of the message the notices are about
-  bool double_bounces = true;  // whether the postmaster hears of notices that find no reader
+  Duration lifetime{};          // of the message the notices are about
+  bool double_bounces = false;  // whether the postmaster hears of notices that find no reader
   std::uint64_t original_max = notice::kDsnQuoteDefault;
   std::shared_ptr<const notice::Words> words;
   bool to_stranger = false;  // whose reports of success quote nothing (success_limit.h)
 };
 
 bool is_success(DsnAction action);  // a report that everything is well
+
+// Whether nobody is told when it fails.
+bool ends_untold(const MessageInfo& message, bool double_bounces);
 
 // The orders come without id and destination; the caller gives each both.
 std::vector<NoticeOrder> plan_notices(const MessageInfo& message,

@@ -83,7 +83,10 @@ void Queue::configure(const config::Config& config) {
 
 void Queue::give_its_way(NewMessage& message) {
   for (NewRecipient& r : message.recipients)
-    r.destination = router_->route(r.recipient.address, message.info.envelope.reverse_path).key;
+    r.destination =
+        r.recipient.decided.positive()
+            ? mail::NextHop{mail::HopKind::discard, {}, {}}.key()
+            : router_->route(r.recipient.address, message.info.envelope.reverse_path).key;
   message.info.traffic_class =
       classify(message.info.kind, message.info.envelope, message.recipients.size());
   message.packed = message.held_for.empty() && message.recipients.size() <= kFreshRecipients &&
@@ -92,7 +95,8 @@ void Queue::give_its_way(NewMessage& message) {
 
 void Queue::accept(NewMessage message, std::function<void(AcceptEnd)> done) {
   for (NewRecipient& r : message.recipients)
-    if (!r.recipient.address.has_domain())  // the bare <postmaster> of RFC 5321 4.5.1
+    if (!r.recipient.address.has_domain() &&
+        r.recipient.decided.code == 0)  // the bare <postmaster> of RFC 5321 4.5.1
       r.recipient.address = mail::Address::from_text(config_.postmaster);
   auto request = std::make_unique<AcceptRequest>();
   Submission& submission = request->submission;
@@ -102,14 +106,16 @@ void Queue::accept(NewMessage message, std::function<void(AcceptEnd)> done) {
   } else {
     mail::QueueId id = message.info.id;
     ExpandedMail expanded = expand(std::move(message), *rewriter_, [this] { return next_id(); });
+    bool faulty = expanded.problem == rewrite::Problem::fault;
     if (expanded.problem != rewrite::Problem::none) {
       log::Line(log::Level::warning, "not_expanded")
           .kv("id", id.text())
           .kv("to", expanded.problem_at)
           .kv("reason", rewrite::text_of(expanded.problem))
           .kv("config", expanded.origin.text());
-      return done(AcceptEnd::unexpandable);
     }
+    if (expanded.messages.empty())
+      return done(faulty ? AcceptEnd::faulty : AcceptEnd::unexpandable);
     submission.message = std::move(expanded.messages.front());
     submission.parts.assign(std::make_move_iterator(expanded.messages.begin() + 1),
                             std::make_move_iterator(expanded.messages.end()));
@@ -212,6 +218,10 @@ void Queue::offer_fresh(NewMessage& message, WallTime due) {
   WallTime now = wall_now();
   std::vector<std::uint32_t> order(message.recipients.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
+  std::vector<std::uint32_t> decided = take_decided(message, now);
+  std::erase_if(order, [&](std::uint32_t i) {
+    return std::find(decided.begin(), decided.end(), i) != decided.end();
+  });
   // Recipients of one destination side by side, in their own order.
   if (order.size() > 1)
     std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
@@ -263,6 +273,7 @@ void Queue::offer_fresh(NewMessage& message, WallTime due) {
     }
     start = end;
   }
+  if (!decided.empty()) settle_decided(message.info.id, decided);
   if (!message.packed) return;
   std::vector<std::string> homeless;
   for (auto& [key, recipients] : refused)

@@ -197,6 +197,12 @@ class Queue {
   void count(NewMessage& message);
   void count(const SettleRequest& request);
   void offer_fresh(NewMessage& message, WallTime due);
+  std::vector<std::uint32_t> take_decided(NewMessage& message, WallTime now);
+  void settle_decided(mail::QueueId id, const std::vector<std::uint32_t>& indices);
+  void lend(const Pick& pick);
+  void discard(const Pick& pick);
+  void count_outcome(const WorkingMessage& message, const WorkingRecipient& r,
+                     const mail::Outcome& outcome, WallTime now);
   void start_refills();
   void refill(Refill refill);
   // What a refill has read: rows, and fresh messages for which there was no place before.

@@ -3,6 +3,7 @@
 
 #include "common/log/log.h"
 
+#include "qmgr/decided.h"
 #include "qmgr/expansion.h"
 #include "qmgr/gate.h"
 #include "qmgr/queue.h"
@@ -18,19 +19,26 @@ bool is_changed(const Settled& settled, std::uint32_t index) {
 }  // namespace
 
 std::optional<Pick> Queue::next(Pool pool) {
+  for (;;) {
+    std::optional<Pick> pick = scheduler_.next(pool, wall_now());
+    if (!pick) return pick;
+    lend(*pick);
+    if (!is_discarding(scheduler_.key(pick->destination))) return pick;
+    discard(*pick);
+  }
+}
+
+void Queue::lend(const Pick& pick) {
   WallTime now = wall_now();
-  std::optional<Pick> pick = scheduler_.next(pool, now);
-  if (!pick) return pick;
-  WorkingMessage* message = working_.find(pick->job.id);
+  WorkingMessage* message = working_.find(pick.job.id);
   PW_CHECK(message != nullptr);
-  for (std::uint32_t index : pick->job.recipients) {
+  for (std::uint32_t index : pick.job.recipients) {
     WorkingRecipient* r = message->find(index);
     PW_CHECK(r != nullptr && r->place == Place::queued);
     r->place = Place::leased;
     recorder_->lent(message->info, *r, scheduler_.key(r->destination), now);
     if (!lent_before_.empty()) lent_before_.forget(pick->job.id, index);
   }
-  return pick;
 }
 
 Routed Queue::route_of(WorkingMessage& message, const Job& job) {
@@ -84,9 +92,7 @@ void Queue::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes,
     WorkingRecipient* r = message->find(one.index);
     PW_CHECK(r != nullptr && r->place == Place::leased);
     r->place = Place::settling;
-    metrics_.outcome(pool_named(scheduler_.key(r->destination)), one.outcome, r->attempts == 0,
-                     now - message->info.arrival.received_at, now - r->leased_at);
-    if (hooks_.on_outcome) hooks_.on_outcome(r->recipient.address, one.outcome);
+    count_outcome(*message, *r, one.outcome, now);
     bool plain_success = one.outcome.disposition == mail::Disposition::delivered &&
                          !r->recipient.notify.on_success();
     if (plain_success) {  // the usual case needs no rules and no notice
@@ -199,7 +205,10 @@ void Queue::submit(Settlement settlement, const MessageInfo& info,
                    std::function<void(const Settled&)> done) {
   if (!events.empty()) {
     log_events(info, events);
-    recorder_->gave_up(info, events);
+    bool untold = ends_untold(info, config_.bounces.double_bounces);
+    for (const RecipientEvent& one : events)
+      if (untold && (one.event == Event::failed || one.event == Event::expired)) ++metrics_.dropped;
+    recorder_->gave_up(info, events, untold);
     settlement.notices = notices_for(info, std::move(events));
     recorder_->told(info, settlement.notices, wall_now());
   }
@@ -268,14 +277,15 @@ void Queue::give_notices_their_way(std::vector<NoticeOrder>& orders) {
 }
 
 void Queue::log_events(const MessageInfo& info, const std::vector<RecipientEvent>& events) const {
+  bool untold = ends_untold(info, config_.bounces.double_bounces);
   for (const RecipientEvent& event : events) {
     std::string_view name;
     switch (event.event) {
       case Event::failed:
-        name = info.kind == MessageKind::double_bounce ? "dropped" : "bounced";
+        name = untold ? "dropped" : "bounced";
         break;
       case Event::expired:
-        name = info.kind == MessageKind::double_bounce ? "dropped" : "expired";
+        name = untold ? "dropped" : "expired";
         break;
       case Event::delayed:
         name = "delayed";

@@ -246,12 +246,12 @@ void Recorder::outcome(const MessageInfo& message, const RecipientFacts& before,
   tell(held);
 }
 
-void Recorder::gave_up(const MessageInfo& message, const std::vector<RecipientEvent>& events) {
+void Recorder::gave_up(const MessageInfo& message, const std::vector<RecipientEvent>& events,
+                       bool untold) {
   if (!wanted()) return;
   WallTime now = wall_now();
   for (const RecipientEvent& one : events) {
-    bool nobody_to_tell = message.kind == MessageKind::double_bounce &&
-                          (one.event == Event::failed || one.event == Event::expired);
+    bool nobody_to_tell = untold && (one.event == Event::failed || one.event == Event::expired);
     if (one.event != Event::expired && !nobody_to_tell) continue;
     EventRecord event;
     event.id = message.id;
@@ -269,7 +269,9 @@ void Recorder::gave_up(const MessageInfo& message, const std::vector<RecipientEv
     }
     if (nobody_to_tell) {
       event.kind = HistoryKind::dropped;
-      event.why = "a bounce that found no reader, and told the postmaster in vain";
+      event.why = message.kind == MessageKind::double_bounce
+                      ? "it told the postmaster of a report that found no reader, in vain"
+                      : "it has no sender who could be told";
       tell(event);
     }
   }

@@ -64,7 +64,8 @@ class Recorder {
   void outcome(const MessageInfo& message, const RecipientFacts& before,
                const mail::Outcome& outcome, const RecipientChange& change, const RetryRules& rules,
                const mail::StageTimes& times, WallTime began, WallTime now);
-  void gave_up(const MessageInfo& message, const std::vector<RecipientEvent>& events);
+  // untold: nobody hears of what failed (ends_untold).
+  void gave_up(const MessageInfo& message, const std::vector<RecipientEvent>& events, bool untold);
   void told(const MessageInfo& message, const std::vector<NoticeOrder>& notices, WallTime now);
   // kind: held, released, retried, cancelled or returned.
   void asked(HistoryKind kind, mail::QueueId id, const StoredRecipient& recipient,

@@ -40,7 +40,8 @@ constexpr Duration kFullProbe = std::chrono::seconds(5);
 constexpr Duration kIdleCheckpoint = std::chrono::milliseconds(50);
 
 // unknown: the database failed; the message may be found stored at the next start all the same.
-// unexpandable: what a recipient stands for cannot be worked out (expansion.h).
+// unexpandable: what a recipient stands for cannot be worked out (expansion.h); faulty: not now,
+// since a line of the alias file is wrong.
 enum class AcceptEnd : std::uint8_t {
   stored,
   duplicate,
@@ -48,11 +49,13 @@ enum class AcceptEnd : std::uint8_t {
   full,
   failed,
   unknown,
-  unexpandable
+  unexpandable,
+  faulty,
 };
 // Nothing will ever refer to the message: its content file may go.
 constexpr bool certainly_not_stored(AcceptEnd end) {
-  return end == AcceptEnd::full || end == AcceptEnd::failed || end == AcceptEnd::unexpandable;
+  return end == AcceptEnd::full || end == AcceptEnd::failed || end == AcceptEnd::unexpandable ||
+         end == AcceptEnd::faulty;
 }
 
 struct AcceptRequest {

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "qmgr/decided.h"
 #include "qmgr/json_text.h"
 
 namespace postwain::qmgr {
@@ -48,10 +49,17 @@ class Room {
   bool full_ = false;
 };
 
+// A peer's reply has a code, also that of a host of this name.
+std::string_view shown_name(const TimelineEvent& event) {
+  bool discarded = event.kind == HistoryKind::delivered && event.host == kDiscardHost &&
+                   event.stage == mail::Stage::local;
+  return discarded ? "discarded" : name_of(event.kind);
+}
+
 Json event_json(const TimelineEvent& event) {
   Json out;
   out["time"] = time_text(event.at);
-  out["event"] = name_of(event.kind);
+  out["event"] = shown_name(event);
   out["host"] = event.host;
   out["address"] = event.address;
   out["stage"] = is_attempt(event.kind) ? mail::name_of(event.stage) : "";
@@ -82,7 +90,7 @@ std::string_view told_state(const TimelineRecipient& recipient) {
       case HistoryKind::held:
       case HistoryKind::cancelled:
       case HistoryKind::returned:
-        state = name_of(event.kind);
+        state = shown_name(event);
         break;
       case HistoryKind::released:
       case HistoryKind::retried:

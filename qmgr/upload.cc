@@ -45,7 +45,10 @@ void Upload::finish(std::uint64_t size) {
     if (Status s = file_->finish(size + rules_.head.size()); !s) fail(s.error());
   if (!failed()) {
     Result<std::string> head = files_.read(id_, 0, ipc::kInlineContentMax);
-    if (head) message_id_ = message_id_in(*head);
+    if (head) {
+      message_id_ = message_id_in(*head);
+      double_bounce_ = mail::is_double_bounce(*head);
+    }
   }
   existed_ = file_ && file_->existed();
   file_.reset();

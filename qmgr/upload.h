@@ -46,6 +46,8 @@ class Upload {
   // Of what was appended here, not of what another process wrote.
   bool eight_bit() const { return eight_bit_; }
   const std::string& message_id() const { return message_id_; }
+  // Its header bears the mark of our reports to the postmaster.
+  bool double_bounce() const { return double_bounce_; }
 
  private:
   void fail(const Error& why) { error_ = why; }
@@ -61,6 +63,7 @@ class Upload {
   std::optional<Error> error_;
   std::optional<mail::Reply> refusal_;
   std::string message_id_;
+  bool double_bounce_ = false;
 };
 
 }  // namespace postwain::qmgr

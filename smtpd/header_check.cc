@@ -33,8 +33,10 @@ std::optional<mail::Reply> HeaderCheck::judge(std::string_view header) {
     return mail::Reply{552, {5, 3, 4}, "Error: header section too large"};
   if (binary_ && mail::has_lone_line_end(header))
     return mail::Reply{550, {5, 6, 11}, "Error: lone CR or LF in header section"};
-  if (mail::count_fields(header, "Received") >= kReceivedFieldsMax)
-    return mail::Reply{554, {5, 4, 6}, "Error: too many hops, mail loop"};
+  mail::Hops hops = mail::count_hops(header, hops_.hostname);
+  if (hops.own >= hops_.own)
+    return mail::Reply{554, {5, 4, 6}, "Error: mail loop, it has been here before"};
+  if (hops.all >= hops_.all) return mail::Reply{554, {5, 4, 6}, "Error: too many hops, mail loop"};
   has_date_ = mail::count_fields(header, "Date") > 0;
   has_message_id_ = mail::count_fields(header, "Message-ID") > 0;
   tls_required_no_ = mail::tls_required_no(header);

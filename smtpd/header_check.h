@@ -14,13 +14,19 @@
 namespace postwain::smtpd {
 
 constexpr std::size_t kHeaderSectionMax = 1U << 20;  // beyond: 552 5.3.4
-constexpr std::size_t kReceivedFieldsMax = 100;      // so many or more: 554 5.4.6, a loop
+
+// When a message is in a loop (554 5.4.6). hostname: by which our own Received fields are known.
+struct HopLimits {
+  std::size_t all = 50;
+  std::size_t own = 5;
+  std::string_view hostname;
+};
 
 class HeaderCheck {
  public:
   // binary: the content may hold a lone CR or LF (BODY=BINARYMIME), which its header section must
   // not.
-  explicit HeaderCheck(bool binary = false) : binary_(binary) {}
+  explicit HeaderCheck(bool binary = false, HopLimits hops = {}) : binary_(binary), hops_(hops) {}
 
   // content: all that came so far, without fields of ours; it may only have grown since the last
   // call, until whole() is true. The reply refuses the message.
@@ -37,6 +43,7 @@ class HeaderCheck {
   std::optional<mail::Reply> judge(std::string_view header);
 
   bool binary_;
+  HopLimits hops_;
   std::size_t searched_ = 0;
   bool whole_ = false;
   bool has_date_ = false;

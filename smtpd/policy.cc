@@ -22,6 +22,11 @@ mail::Reply relay_denied() {
   return {550, {5, 7, 1}, "Relay access denied"};
 }
 
+// The operator can mend it; until then the client keeps the mail.
+mail::Reply alias_fault() {
+  return {451, {4, 3, 5}, "The alias of this recipient cannot be used, try again later"};
+}
+
 // A local part that names another host. Behind us may stand a system that still obeys it, so from
 // strangers we do not even pass it on. It is asked of what the client wrote, whatever rewriting
 // makes of it, because a tag goes with the address that comes out. The operator may list such a
@@ -72,7 +77,7 @@ Verdict Policy::mail(const Client& client, config::ListenerProtocol protocol,
 Verdict Policy::rcpt(const Client& client, std::string_view hello, const mail::Address& from,
                      const mail::Address& to, const dns::ClientFacts& facts) const {
   Verdict ruled = rules(client, hello, from, &to, facts);
-  return ruled.accepted ? recipient(client, to) : ruled;
+  return ruled.accepted && !ruled.discard ? recipient(client, to) : ruled;
 }
 
 // RFC 6409 4.3: a submission server takes mail from people it knows only.
@@ -116,6 +121,11 @@ Verdict Policy::rules(const Client& client, std::string_view hello, const mail::
       deciding_rule(config_.rules, {client.address, hello, sender, recipient, &facts});
   if (rule == nullptr) return accept("Ok", kNoOrigin, "no rule");
   if (rule->action == config::RuleAction::allow) return accept("Ok", rule->origin, "rule");
+  if (rule->action == config::RuleAction::discard) {
+    Verdict verdict = accept("Ok", rule->origin, "rule, which discards it");
+    verdict.discard = true;
+    return verdict;
+  }
   return refuse(reply_of(*rule), rule->origin, "rule");
 }
 
@@ -128,6 +138,10 @@ Verdict Policy::recipient(const Client& client, const mail::Address& recipient) 
     bool only_relay = !verdict.accepted && verdict.reply.enhanced == mail::EnhancedCode{5, 7, 1};
     if (!client.may_relay() || !only_relay) return verdict;
   }
+  if (client.may_relay() && !rewriter_.idle())
+    if (rewrite::Resolved found = rewriter_.resolve(recipient);
+        found.problem == rewrite::Problem::fault)
+      return refuse(alias_fault(), *found.origin, "alias that cannot be used");
   if (client.trusted) return accept("Ok", client.trusted_by, "trusted network");
   if (!client.account.empty()) return accept("Ok", kNoOrigin, "logged in");
   return refuse(relay_denied(), kNoOrigin, "not our domain");
@@ -149,6 +163,8 @@ Verdict Policy::existing_recipient(const OwnDomain& own, const mail::Address& re
   switch (found.problem) {
     case rewrite::Problem::none:
       break;
+    case rewrite::Problem::fault:
+      return refuse(alias_fault(), *found.origin, "alias that cannot be used");
     case rewrite::Problem::nobody:
       return refuse({550, {5, 2, 4}, "The list has no members"}, *found.origin, "empty list");
     case rewrite::Problem::loop:

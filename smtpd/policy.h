@@ -41,6 +41,7 @@ struct Verdict {
   std::string_view reason;  // for logs and `explain`
   bool probe = false;       // accepted only if the next hop takes the recipient …
   mail::Address probed{};   // … which is this one
+  bool discard = false;     // accepted, and nobody gets it
 };
 
 class Policy {

@@ -339,7 +339,9 @@ void Session::on_data() {
                              shared_.config.hostname, arrival.protocol, tls},
                             id_, envelope, now);
   trace_size_ = content_.size();
-  header_ = HeaderCheck(envelope.body == mail::BodyType::binary_mime);
+  const config::Limits& limits = shared_.config.limits;
+  header_ = HeaderCheck(envelope.body == mail::BodyType::binary_mime,
+                        {limits.hops, limits.own_hops, shared_.config.hostname});
   handover_.emplace(shared_.intake, static_cast<Handover::Owner&>(*this), id_, std::move(envelope),
                     std::move(arrival));
   patience_.enter(Patience::Phase::content, shared_.loop.now());

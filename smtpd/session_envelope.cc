@@ -92,6 +92,10 @@ void Session::answer_rcpt(const Verdict& verdict) {
     count(ipc::Counted::refused_rcpt);
     log_refused(verdict.reply, engine_.rcpt().address.text(), verdict.reason, verdict.origin);
   }
+  mail::Reply decided;
+  if (verdict.discard)
+    decided = {250, {2, 0, 0}, "discarded by the rule at " + verdict.origin->text()};
+  engine_.decide_rcpt(std::move(decided));
   engine_.answer(verdict.reply);
 }
 

@@ -11,4 +11,8 @@ namespace postwain::config {
 
 Loaded load_client(const std::string& file);
 
+// What a file that is no TOML at the moment still says of where the server is: lines such as
+// runtime_dir = "/run/postwain" before the first table. The rest is as an empty file has it.
+Config salvage_client(const std::string& file);
+
 }  // namespace postwain::config

@@ -149,7 +149,8 @@ struct Auth {
   }
 };
 
-enum class RuleAction : std::uint8_t { allow, refuse, defer };
+// discard: the client hears that its mail is taken, and nobody gets it.
+enum class RuleAction : std::uint8_t { allow, refuse, defer, discard };
 
 // [[rule]]: holds when each condition that is there holds; an empty list is no condition.
 struct Rule {
@@ -171,6 +172,9 @@ struct Limits {
   Duration command_timeout = std::chrono::minutes(5);
   Duration data_timeout = std::chrono::minutes(3);
   std::uint32_t errors = 20;
+  // Beyond so many Received fields, or so many of our own, a message is in a loop.
+  std::uint32_t hops = 50;
+  std::uint32_t own_hops = 5;
   // Of one client network (client_key in smtpd), but for trusted ones and accounts.
   std::uint32_t client_ipv4_prefix = 32;  // an IPv6 client is always its /64
   Rate client_connections;
@@ -194,11 +198,13 @@ struct Domain {
 struct AddressTarget {
   // "user@domain"; "@domain": the same local part there; "user" (aliases): the alias' own domain.
   std::string address;
-  bool final = false;  // not looked up again
+  bool final = false;    // not looked up again
+  bool discard = false;  // "/dev/null": thrown away; address is empty
 };
 struct AddressEntry {
   std::vector<AddressTarget> targets;  // none: a list without members
   Origin origin;
+  std::string fault{};  // not empty: what stands there cannot be obeyed, and why; the rest is void
 };
 using AddressMap = std::unordered_map<std::string, AddressEntry>;  // keys in lower case
 
@@ -209,6 +215,7 @@ struct Addresses {
   AddressMap virtual_addresses;            // the same, any number of targets
   AddressMap aliases;                      // local parts, of the alias domains
   std::vector<std::string> alias_domains;  // lower case
+  std::string origin;                      // completes what local programs name without a domain
 };
 
 struct Route {
@@ -246,7 +253,7 @@ struct Queue {
 
 struct Bounces {
   std::uint64_t original_max = notice::kDsnQuoteDefault;
-  bool double_bounces = true;
+  bool double_bounces = false;
   std::shared_ptr<const notice::Words> words;  // never null behind the parser
 };
 

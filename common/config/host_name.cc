@@ -3,14 +3,15 @@
 #include <netdb.h>
 #include <unistd.h>
 
+#include "common/base/file.h"
 #include "common/base/text.h"
 #include "common/config/values.h"
 
 namespace postwain::config {
 
-std::string machine_host_name() {
+std::optional<std::string> machine_host_name() {
   char buffer[256] = {};
-  if (gethostname(buffer, sizeof buffer - 1) != 0) return "localhost.localdomain";
+  if (gethostname(buffer, sizeof buffer - 1) != 0) return std::nullopt;
   std::string name = to_lower(buffer);
   bool qualified = name.find('.') != std::string::npos && is_domain(name);
   if (qualified) return name;
@@ -22,7 +23,16 @@ std::string machine_host_name() {
     freeaddrinfo(found);
   }
   qualified = name.find('.') != std::string::npos && is_domain(name);
-  return qualified ? name : "localhost.localdomain";
+  if (!qualified || name == kNamelessHost) return std::nullopt;
+  return name;
+}
+
+std::string machine_mail_name() {
+  constexpr std::size_t kMax = 4096;
+  auto text = read_small_file("/etc/mailname", kMax);
+  if (!text) return {};
+  std::string name = to_lower(trim(std::string_view(*text).substr(0, text->find('\n'))));
+  return name.find('.') != std::string::npos && is_domain(name) ? name : std::string();
 }
 
 }  // namespace postwain::config

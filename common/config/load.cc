@@ -2,10 +2,12 @@
 // bundle.
 
 #include <algorithm>
+#include <cerrno>
 #include <tuple>
 
 #include <fnmatch.h>
 #include <glob.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -24,6 +26,7 @@ namespace {
 // The children must see the same default as the supervisor without asking the resolver again, so
 // the name travels in the bundle, under a path no file can have.
 const std::string kHostNameFile = "@hostname";
+const std::string kMailNameFile = "@mailname";
 constexpr std::size_t kIncludesMax = 1000;
 
 enum class Source { disk, disk_main_only, bundle };
@@ -45,7 +48,8 @@ class Loader {
       bool whole = context_.diagnostics.empty();
       whole = add_includes(document) && whole;
       // Half a document would only yield complaints about what it lacks.
-      if (whole) read_document(context_, document, host_name(document), loaded_.config);
+      if (whole)
+        read_document(context_, document, {host_name(document), mail_name()}, loaded_.config);
     }
     loaded_.config.places = std::move(context_.places);
     finish(context_.diagnostics, loaded_.diagnostics);
@@ -121,7 +125,10 @@ class Loader {
     for (std::size_t i = 0; result == 0 && i < found.gl_pathc; ++i)
       out.emplace_back(found.gl_pathv[i]);
     globfree(&found);
-    if (result != 0 && result != GLOB_NOMATCH)
+    std::string folder = pattern.substr(0, pattern.find_first_of("*?["));
+    folder.resize(folder.rfind('/') == std::string::npos ? 0 : folder.rfind('/') + 1);
+    bool no_folder = ::access(folder.empty() ? "." : folder.c_str(), F_OK) != 0 && errno == ENOENT;
+    if (result != 0 && result != GLOB_NOMATCH && !no_folder)
       context_.error(node.origin, fmt::format("{}: the folder cannot be read", pattern));
     // By bytes, like the bundle's map and independent of the locale.
     std::sort(out.begin(), out.end());
@@ -131,9 +138,21 @@ class Loader {
   std::string host_name(const Node& document) {
     auto known = loaded_.bundle.files.find(kHostNameFile);
     if (known != loaded_.bundle.files.end()) return known->second;
-    if (document.find("hostname") != nullptr || source_ == Source::bundle)
-      return "localhost.localdomain";
-    return loaded_.bundle.files[kHostNameFile] = machine_host_name();
+    if (document.find("hostname") != nullptr || source_ == Source::bundle) return kNamelessHost;
+    std::string& name = loaded_.bundle.files[kHostNameFile];
+    if (auto found = machine_host_name()) return name = *found;
+    context_.warn(Origin{loaded_.bundle.main_file, 1, 1},
+                  "the machine's full name is not known (no name with a dot in /etc/hostname, "
+                  "/etc/hosts or the DNS); set hostname, or all mail comes from "
+                  "localhost.localdomain");
+    return name = kNamelessHost;
+  }
+
+  std::string mail_name() {
+    auto known = loaded_.bundle.files.find(kMailNameFile);
+    if (known != loaded_.bundle.files.end()) return known->second;
+    if (source_ == Source::bundle) return {};
+    return loaded_.bundle.files[kMailNameFile] = machine_mail_name();
   }
 
   std::size_t rank(const std::string& file) const {
@@ -168,6 +187,27 @@ Loaded parse(Bundle bundle) {
 
 Loaded load_client(const std::string& file) {
   return Loader(Source::disk_main_only, Bundle{file, {}}).run();
+}
+
+Config salvage_client(const std::string& file) {
+  std::string plain;
+  if (auto text = read_small_file(file))
+    for (std::string_view line : split(*text, '\n')) {
+      line = trim(line);
+      if (!line.empty() && line.front() == '[') break;
+      for (std::string_view key : {"hostname", "spool_dir", "runtime_dir", "drop_dir"}) {
+        if (line.substr(0, key.size()) != key) continue;
+        std::string one = std::string(line) + "\n";
+        std::vector<Diagnostic> wrong;
+        (void)read_toml(file, plain + one, wrong);
+        if (wrong.empty()) plain += one;
+      }
+    }
+  Bundle bundle{file, {{file, plain}}};
+  if (plain.find("hostname") == std::string::npos)
+    bundle.files[kHostNameFile] = machine_host_name().value_or(kNamelessHost);
+  bundle.files[kMailNameFile] = machine_mail_name();
+  return parse(std::move(bundle)).config;
 }
 
 }  // namespace postwain::config

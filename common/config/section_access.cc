@@ -12,6 +12,13 @@ namespace postwain::config {
 
 namespace {
 
+// "192.168.1.5/24": bits are set behind the prefix.
+bool has_host_bits(const Network& network) {
+  for (int bit = network.prefix; bit < 128; ++bit)
+    if ((network.bytes[bit / 8] >> (7 - bit % 8) & 1) != 0) return true;
+  return false;
+}
+
 void read_networks(Section& section, std::string_view key, std::vector<Network>& networks) {
   for (const Node* node : section.texts(key)) {
     auto network = parse_network(node->text);
@@ -24,6 +31,10 @@ void read_networks(Section& section, std::string_view key, std::vector<Network>&
     bool everyone = network->prefix == 0 || node->text == "0.0.0.0/0";
     if (everyone)
       section.warn(*node, fmt::format("{} trusts everyone: this is an open relay", node->text));
+    if (has_host_bits(*network))
+      section.warn(*node, fmt::format("{} is an address within a network: the whole network is "
+                                      "meant, or the address without '/…'?",
+                                      node->text));
     network->origin = node->origin;
     networks.push_back(*network);
   }
@@ -80,6 +91,8 @@ void read_limits(Context& context, const Node* table, Limits& limits) {
   section.duration("command_timeout", limits.command_timeout, kShortest, kLongest);
   section.duration("data_timeout", limits.data_timeout, kShortest, kLongest);
   section.integer("errors", limits.errors, {1, 10'000});
+  section.integer("hops", limits.hops, {10, 1000});
+  section.integer("own_hops", limits.own_hops, {1, 1000});
   section.integer("client_ipv4_prefix", limits.client_ipv4_prefix, {8, 32});
   section.rate("client_connections", limits.client_connections);
   section.rate("client_messages", limits.client_messages);

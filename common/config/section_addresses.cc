@@ -1,6 +1,8 @@
 // [addresses]: which address stands for which others. The files are those of alias_text.h.
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -23,17 +25,35 @@ class MapReader {
       : context_(context), style_(style), map_(map) {}
 
   void read(const Node& node) {
+    std::size_t before = context_.diagnostics.size();
     auto content = context_.read(NamedFile{node.text, FileUse::addresses}, node.origin);
-    if (!content) return;
+    if (!content) return forgive_missing(before);
     AliasText text = parse_alias_text(*content, style_);
     report(text, node.text);
     for (AliasLine& line : text.lines) take(node.text, line);
   }
 
  private:
+  // Many machines have no /etc/aliases (yet); a map that was written for us is another matter.
+  void forgive_missing(std::size_t before) {
+    std::string_view reason = std::strerror(ENOENT);
+    std::vector<Diagnostic>& errors = context_.diagnostics;
+    if (style_ != AliasStyle::aliases || errors.size() == before) return;
+    if (!std::string_view(errors.back().message).ends_with(reason)) return;
+    context_.warn(errors.back().origin, std::move(errors.back().message));
+    errors.pop_back();
+  }
+
+  // What is wrong in such a file is the business of one name, not of all mail: nobody is kept from
+  // starting or from a reload, and mail to that name fails with the reason.
   void report(const AliasText& text, const std::string& path) {
     for (const AliasText::Mistake& one : text.mistakes)
-      context_.error(Origin{path, one.line, 1}, one.message);
+      context_.warn(Origin{path, one.line, 1}, one.message);
+  }
+
+  void spoil(AddressEntry& entry, const Origin& at, std::string why) {
+    if (entry.fault.empty()) entry.fault = why;
+    context_.warn(at, std::move(why));
   }
 
   void take(const std::string& path, AliasLine& line) {
@@ -44,16 +64,17 @@ class MapReader {
     bool good =
         aliases ? !key.empty() && key.find_first_of("@,\n") == std::string::npos : is_map_key(key);
     if (!good)
-      return context_.error(entry.origin, fmt::format("'{}' is {}", printable(line.name),
-                                                      aliases ? "not a local part"
-                                                              : "neither an address nor @domain"));
+      return context_.warn(entry.origin, fmt::format("'{}' is {}", printable(line.name),
+                                                     aliases ? "not a local part"
+                                                             : "neither an address nor @domain"));
     for (AliasTarget& target : line.targets) add(target, entry, entry.origin);
+    if (!entry.fault.empty()) entry.targets.clear();
     // "name" whose list is empty: there is such an address, and nobody behind it.
     auto [first, is_new] = map_.try_emplace(std::move(key), std::move(entry));
     if (!is_new)
-      context_.error(Origin{path, line.line, 1},
-                     fmt::format("{} already stands at {}", printable(line.name),
-                                 first->second.origin.text()));
+      context_.warn(Origin{path, line.line, 1},
+                    fmt::format("{} already stands at {}, which counts", printable(line.name),
+                                first->second.origin.text()));
   }
 
   static bool is_map_key(std::string_view key) {
@@ -66,9 +87,9 @@ class MapReader {
       case AliasTarget::Kind::address:
         // A list may be somebody else's, and lead to a file that is nobody's business.
         if (!is_target(target.text))
-          context_.error(at, path_.empty()
-                                 ? fmt::format("'{}' is not an address", printable(target.text))
-                                 : std::string("this is not an address"));
+          spoil(entry, at,
+                path_.empty() ? fmt::format("'{}' is not an address", printable(target.text))
+                              : std::string("this is not an address"));
         else
           entry.targets.push_back({std::move(target.text), target.final});
         return;
@@ -76,10 +97,11 @@ class MapReader {
         return include(target.text, entry, at);
       case AliasTarget::Kind::program:
       case AliasTarget::Kind::file:
-        context_.error(at, fmt::format("'{}': Postwain delivers to no programs and files; give the "
-                                       "mail to a store by [[route]]",
-                                       printable(target.text)));
-        return;
+        if (target.text == "/dev/null") return entry.targets.push_back({{}, true, true});
+        return spoil(entry, at,
+                     fmt::format("'{}': Postwain delivers to no programs and files (but for "
+                                 "/dev/null); give the mail to a store by [[route]]",
+                                 printable(target.text)));
     }
   }
 
@@ -91,19 +113,24 @@ class MapReader {
 
   void include(const std::string& path, AddressEntry& entry, const Origin& at) {
     if (style_ != AliasStyle::aliases)
-      return context_.error(at, ":include: belongs into an aliases file");
-    if (path.empty()) return context_.error(at, ":include: needs a path");
+      return spoil(entry, at, ":include: belongs into an aliases file");
+    if (path.empty()) return spoil(entry, at, ":include: needs a path");
     if (std::find(path_.begin(), path_.end(), path) != path_.end())
-      return context_.error(at, fmt::format("{} includes itself", printable(path)));
+      return spoil(entry, at, fmt::format("{} includes itself", printable(path)));
     if (path_.size() >= kIncludeDepthMax)
-      return context_.error(at, fmt::format(":include: goes {} files deep", kIncludeDepthMax));
-    if (++includes_ > kAliasIncludesMax) {
-      if (includes_ == kAliasIncludesMax + 1)
-        context_.error(at, fmt::format("more than {} files are included", kAliasIncludesMax));
-      return;
-    }
+      return spoil(entry, at, fmt::format(":include: goes {} files deep", kIncludeDepthMax));
+    if (++includes_ > kAliasIncludesMax)
+      return spoil(entry, at, fmt::format("more than {} files are included", kAliasIncludesMax));
+    std::size_t before = context_.diagnostics.size();
     auto content = context_.read(NamedFile{path, FileUse::addresses}, at);
-    if (!content) return;
+    if (!content) {
+      // Also in a process that was not given the file: there the entry is void as well.
+      std::string why = "the file it includes cannot be read";
+      if (context_.diagnostics.size() > before) why = context_.diagnostics.back().message;
+      context_.diagnostics.erase(context_.diagnostics.begin() + static_cast<std::ptrdiff_t>(before),
+                                 context_.diagnostics.end());
+      return spoil(entry, at, std::move(why));
+    }
     AliasText text = parse_alias_text(*content, AliasStyle::list);
     report(text, path);
     path_.push_back(path);
@@ -124,20 +151,33 @@ void read_map(Section& section, std::string_view key, AliasStyle style, AddressM
     MapReader(section.context(), style, map).read(*node);
 }
 
+// The names by which programs of this machine call it, and what completes their unqualified names.
+std::vector<std::string> usual_alias_domains(const std::string& hostname,
+                                             const std::string& origin) {
+  std::string full = to_lower(hostname);
+  std::vector<std::string> out;
+  for (std::string name : {full, full.substr(0, full.find('.')), origin, std::string("localhost"),
+                           std::string("localhost.localdomain")})
+    if (!name.empty() && std::find(out.begin(), out.end(), name) == out.end())
+      out.push_back(std::move(name));
+  return out;
+}
+
 void one_target_each(Context& context, const AddressMap& map) {
   for (const auto& [key, entry] : map)
     if (entry.targets.size() > 1)
-      context.error(entry.origin,
-                    fmt::format("{} can become one address only, not {}; several are the business "
-                                "of virtual",
-                                key, entry.targets.size()));
+      context.warn(entry.origin,
+                   fmt::format("{} can become one address only, not {}, and the first counts; "
+                               "several are the business of virtual",
+                               key, entry.targets.size()));
 }
 
 }  // namespace
 
 void read_addresses(Context& context, const Node* table, const std::string& hostname,
-                    Addresses& addresses) {
-  addresses.alias_domains = {to_lower(hostname)};
+                    const std::string& origin, Addresses& addresses) {
+  addresses.origin = origin.empty() ? to_lower(hostname) : origin;
+  addresses.alias_domains = usual_alias_domains(hostname, addresses.origin);
   if (table == nullptr) return;
   Section section(context, *table, "[addresses]");
   if (section.text("separator", addresses.separator) &&
@@ -146,6 +186,16 @@ void read_addresses(Context& context, const Node* table, const std::string& host
     context.error(section.origin_of("separator"),
                   fmt::format("separator is one of + - . _ = or empty, not '{}'",
                               printable(addresses.separator)));
+  std::string given;
+  if (section.text("origin", given)) {
+    if (is_domain(given)) {
+      addresses.origin = to_lower(given);
+      addresses.alias_domains = usual_alias_domains(hostname, addresses.origin);
+    } else {
+      context.error(section.origin_of("origin"),
+                    fmt::format("'{}' is not a domain", printable(given)));
+    }
+  }
   if (section.find("alias_domains") != nullptr) addresses.alias_domains.clear();
   for (const Node* node : section.texts("alias_domains", true)) {
     if (is_domain(node->text))

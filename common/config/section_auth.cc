@@ -96,9 +96,11 @@ void read_rule(Section& section, Rule& rule) {
   read_patterns(section, "sender", rule.senders);
   read_patterns(section, "recipient", rule.recipients);
   if (section.find("action") == nullptr) section.missing("action");
-  section.choice(
-      "action", rule.action,
-      {{"allow", RuleAction::allow}, {"refuse", RuleAction::refuse}, {"defer", RuleAction::defer}});
+  section.choice("action", rule.action,
+                 {{"allow", RuleAction::allow},
+                  {"refuse", RuleAction::refuse},
+                  {"defer", RuleAction::defer},
+                  {"discard", RuleAction::discard}});
   if (section.text("text", rule.text) && (!is_ascii(rule.text) || rule.text.size() > 400))
     section.context().error(section.origin_of("text"),
                             "text must be ASCII of at most 400 characters");

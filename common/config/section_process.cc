@@ -70,11 +70,10 @@ void read_directories(Section& section, Config& config) {
 
 }  // namespace
 
-void read_document(Context& context, const Node& document, const std::string& host_name,
-                   Config& config) {
+void read_document(Context& context, const Node& document, const Machine& machine, Config& config) {
   Section top(context, document, "");
   top.find("include");  // done by include.h
-  read_names(top, host_name, config);
+  read_names(top, machine.host_name, config);
   read_directories(top, config);
   read_tls(context, top.table("tls"), config.tls);
   read_access(context, top.table("access"), config.access);
@@ -86,7 +85,8 @@ void read_document(Context& context, const Node& document, const std::string& ho
   read_listeners(context, top.tables("listener"), config.tls, config.auth, config.listeners);
   read_limits(context, top.table("limits"), config.limits);
   read_domains(context, top.tables("domain"), config.domains);
-  read_addresses(context, top.table("addresses"), config.hostname, config.addresses);
+  read_addresses(context, top.table("addresses"), config.hostname, machine.mail_name,
+                 config.addresses);
   read_routes(context, top.tables("route"), config.routes);
   read_queue(context, top.table("queue"), config.queue);
   read_bounces(context, top.table("bounces"), config.bounces);
@@ -103,6 +103,7 @@ void read_document(Context& context, const Node& document, const std::string& ho
   read_log(context, top.table("log"), config.log);
   read_sandbox(context, top.table("sandbox"), config.sandbox);
   read_expects(context, top.tables("expect"), config.expects);
+  advise(context, config);
   top.finish();
 }
 

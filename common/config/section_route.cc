@@ -77,7 +77,7 @@ void read_fallback(Section& section, Route& route) {
   if (const Node* node = section.find("fallback", Node::Kind::string)) {
     route.fallback = read_hop(section, *node, "fallback");
     bool lmtp = route.deliver.kind == mail::HopKind::lmtp;
-    if (route.fallback && route.fallback->kind == mail::HopKind::mx)
+    if (route.fallback && route.fallback->hosts.empty())
       section.error(*node, "fallback names hosts, smtp:… or lmtp:…");
     else if (route.fallback && (route.fallback->kind == mail::HopKind::lmtp) != lmtp)
       section.error(*node,

@@ -7,9 +7,17 @@
 
 namespace postwain::config {
 
-// The whole document. host_name: of this machine, for when the file names none.
-void read_document(Context& context, const Node& document, const std::string& host_name,
-                   Config& config);
+// What the machine itself says, for when the file says nothing.
+struct Machine {
+  std::string host_name;
+  std::string mail_name;  // /etc/mailname; empty: there is none
+};
+
+// The whole document.
+void read_document(Context& context, const Node& document, const Machine& machine, Config& config);
+
+// Warns of values that are hardly meant; at the end, when all is read.
+void advise(Context& context, Config& config);
 
 void read_tls(Context& context, const Node* table, Tls& tls);
 void read_listeners(Context& context, const std::vector<const Node*>& tables, const Tls& tls,
@@ -20,8 +28,9 @@ void read_rules(Context& context, const std::vector<const Node*>& tables, std::v
 void read_limits(Context& context, const Node* table, Limits& limits);
 void read_domains(Context& context, const std::vector<const Node*>& tables,
                   std::vector<Domain>& domains);
+// origin: of this machine's programs, as /etc/mailname says; empty: the hostname.
 void read_addresses(Context& context, const Node* table, const std::string& hostname,
-                    Addresses& addresses);
+                    const std::string& origin, Addresses& addresses);
 void read_routes(Context& context, const std::vector<const Node*>& tables,
                  std::vector<Route>& routes);
 void read_queue(Context& context, const Node* table, Queue& queue);

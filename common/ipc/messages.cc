@@ -45,7 +45,7 @@ void visit(A& a, T& v) {
 template <class A, class T>
 requires std::is_same_v<std::remove_const_t<T>, Recipient>
 void visit(A& a, T& v) {
-  ipc::fields(a, v.address, v.notify.bits, v.orcpt);
+  ipc::fields(a, v.address, v.notify.bits, v.orcpt, v.decided);
 }
 
 template <class A, class T>

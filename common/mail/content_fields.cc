@@ -1,5 +1,7 @@
 #include "common/mail/content_fields.h"
 
+#include <algorithm>
+
 #include "common/base/text.h"
 
 namespace postwain::mail {
@@ -104,6 +106,64 @@ std::string field_value(std::string_view header, std::string_view name) {
     value = std::string(trim(line.substr(line.find(':') + 1)));
   });
   return value;
+}
+
+namespace {
+
+// "from x (…) by HOSTNAME (Postwain) …", unfolded. What others write into theirs may hold the same
+// words in a comment, or say hello as "by", and must not count: so comments are skipped, but for
+// ours behind the name.
+bool names_us(std::string_view field, std::string_view hostname) {
+  constexpr std::string_view kOurs = "(Postwain";
+  std::size_t depth = 0;
+  bool by = false;
+  std::size_t at = 0;
+  while (at < field.size()) {
+    char c = field[at];
+    if (c == '(') ++depth;
+    if (c == ')' && depth > 0) --depth;
+    bool blank = c == ' ' || c == '\t';
+    if (depth > 0 || c == ')' || blank) {
+      ++at;
+      continue;
+    }
+    if (c == ';') return false;
+    std::size_t end = std::min(field.find_first_of(" \t(;", at), field.size());
+    std::string_view word = field.substr(at, end - at);
+    std::string_view behind = trim(field.substr(end));
+    if (by && iequals(word, hostname) && istarts_with(behind, kOurs)) return true;
+    by = iequals(word, "by");
+    at = end;
+  }
+  return false;
+}
+
+}  // namespace
+
+Hops count_hops(std::string_view header, std::string_view hostname) {
+  Hops hops;
+  std::string field;
+  bool inside = false;
+  auto finish = [&] {
+    if (inside && names_us(field, hostname)) ++hops.own;
+    inside = false;
+  };
+  for_each_line(header, [&](std::string_view line) {
+    bool continuation = line.front() == ' ' || line.front() == '\t';
+    if (continuation && inside) field += ' ' + std::string(trim(line));
+    if (continuation) return;
+    finish();
+    inside = is_field(line, "Received");
+    if (!inside) return;
+    ++hops.all;
+    field = std::string(trim(line.substr(line.find(':') + 1)));
+  });
+  finish();
+  return hops;
+}
+
+bool is_double_bounce(std::string_view content) {
+  return count_fields(content.substr(0, header_end(content)), kDoubleBounceField) > 0;
 }
 
 bool tls_required_no(std::string_view header) {

@@ -31,6 +31,19 @@ class LineEnds {
   bool lone_ = false;
 };
 
+// How far a message has come: its Received fields, and those of a Postwain of this hostname
+// ("Received: … by HOSTNAME (Postwain) …"), as smtpd, sendmail and qmgr write them.
+struct Hops {
+  std::size_t all = 0;
+  std::size_t own = 0;
+};
+Hops count_hops(std::string_view header, std::string_view hostname);
+
+// Stands in our reports to the postmaster about reports that found no reader. A message that bears
+// it comes back from wherever it was sent; when it fails nobody is told any more.
+constexpr std::string_view kDoubleBounceField = "X-Postwain-Double-Bounce";
+bool is_double_bounce(std::string_view content);  // content: at least its header section
+
 // Whether it says "TLS-Required: No" (RFC 8689 4). A field that stands there more than once, or
 // says anything else, says nothing.
 bool tls_required_no(std::string_view header);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/mail/address.h"
+#include "common/mail/reply.h"
 
 namespace postwain::mail {
 
@@ -32,6 +33,9 @@ struct Recipient {
   Address address;
   Notify notify;
   std::string orcpt;  // ORCPT decoded: "rfc822;user@example.org", empty when the client gave none
+  // What becomes of it was decided before it came to the queue. 2yz: it is discarded, 5yz: it fails
+  // with this reply at once; code 0: nothing is decided. Never stored.
+  Reply decided{};
   bool operator==(const Recipient&) const = default;
 };
 

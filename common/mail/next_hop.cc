@@ -90,10 +90,11 @@ std::optional<NextHop> NextHop::parse(std::string_view text, std::string* why_no
   };
   NextHop hop;
   if (text == "mx") return hop;
+  if (text == "discard") return NextHop{HopKind::discard, {}, {}};
   std::size_t colon = text.find(':');
   std::string_view scheme = text.substr(0, colon);
   if (scheme != "smtp" && scheme != "lmtp") {
-    why = "expected mx, smtp:host:port, lmtp:host:port or lmtp:unix:/path";
+    why = "expected mx, smtp:host:port, lmtp:host:port, lmtp:unix:/path or discard";
     return fail();
   }
   hop.kind = scheme == "smtp" ? HopKind::smtp : HopKind::lmtp;
@@ -130,6 +131,7 @@ std::optional<NextHop> NextHop::parse(std::string_view text, std::string* why_no
 
 std::string NextHop::key() const {
   if (kind == HopKind::mx) return "mx:" + domain;
+  if (kind == HopKind::discard) return "discard";
   std::string out = kind == HopKind::smtp ? "smtp:" : "lmtp:";
   for (std::size_t i = 0; i < hosts.size(); ++i) {
     const HopHost& h = hosts[i];

@@ -11,7 +11,8 @@ namespace postwain::mail {
 
 constexpr std::uint16_t kHostWeightMax = 1000;
 
-enum class HopKind : std::uint8_t { mx, smtp, lmtp };
+// discard: what goes there is thrown away, on purpose; no agent ever hears of it.
+enum class HopKind : std::uint8_t { mx, smtp, lmtp, discard };
 
 struct HopHost {
   std::string host;  // name or address without brackets; empty for a Unix socket
@@ -30,7 +31,8 @@ struct NextHop {
   std::vector<HopHost> hosts;  // smtp, lmtp
 
   // "mx", "smtp:relay.example.org:587", "smtp:[192.0.2.1]:25,b.example:25",
-  // "lmtp:unix:/run/dovecot/lmtp". By weight: "smtp:a.example:587/3,b.example:587/1", every host.
+  // "lmtp:unix:/run/dovecot/lmtp", "discard". By weight: "smtp:a.example:587/3,b.example:587/1",
+  // every host.
   static std::optional<NextHop> parse(std::string_view text, std::string* why_not = nullptr);
   // Stable text: key of the destination in scheduler, pool and store: "mx:example.org",
   // "lmtp:unix:/run/x".

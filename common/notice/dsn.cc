@@ -125,6 +125,8 @@ std::string header_of(const DsnRequest& request, std::string_view original,
   if (std::string id = message_id_of(original); !id.empty())
     out += fmt::format("In-Reply-To: {0}\r\nReferences: {0}\r\n", id);
   out += "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n";
+  if (request.to_postmaster)
+    out += fmt::format("{}: {}\r\n", mail::kDoubleBounceField, request.hostname);
   out += fmt::format(
       "Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"{}\"\r\n",
       boundary);

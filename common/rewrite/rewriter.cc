@@ -33,6 +33,8 @@ std::string_view text_of(Problem problem) {
       return "leads to a list without members";
     case Problem::unfit:
       return "leads to something that is no address";
+    case Problem::fault:
+      return "stands for something that mail cannot be delivered to";
   }
   return "";
 }
@@ -44,6 +46,13 @@ struct Rewriter::Walk {
   std::vector<std::string> path;               // of keys, from the first address to this one
   std::unordered_set<std::string> seen;        // owner, address: looked up already
   std::unordered_set<std::string> in_targets;  // the same, among the targets
+
+  void discard(const mail::Address& address, const Match& match, const mail::Address& owner) {
+    if (with_steps)
+      out.steps.push_back({match.map, address.text(), "/dev/null", match.entry->origin});
+    if (in_targets.insert("/dev/null\n" + key_of(address)).second)
+      out.targets.push_back({address, owner, true});
+  }
 
   void fail(Problem problem, const config::Origin& origin) {
     if (out.problem != Problem::none) return;
@@ -132,6 +141,7 @@ mail::Address Rewriter::canonical(const config::AddressMap& map, const mail::Add
   for (std::size_t depth = 0; depth < kDepthMax; ++depth) {
     Match match = find_in(map, "canonical", now);
     if (match.entry == nullptr || match.entry->targets.empty()) return now;
+    if (match.entry->targets.front().discard) return now;  // an address is not thrown away
     auto next = target_address(match.entry->targets.front(), match, now);
     if (next && key_of(*next) == key_of(now)) return *next;
     if (told != nullptr && !told->changed) {
@@ -170,12 +180,13 @@ void Rewriter::expand_into(Walk& walk, const mail::Address& address,
     if (!walk.in_targets.insert(with_owner).second) return;
     if (walk.out.targets.size() >= kTargetsMax)
       return walk.fail(Problem::too_many, walk.out.origin);
-    walk.out.targets.push_back({address, owner});
+    walk.out.targets.push_back({address, owner, false});
     return;
   }
   if (std::find(walk.path.begin(), walk.path.end(), key) != walk.path.end())
     return walk.fail(Problem::loop, match.entry->origin);
   if (!walk.seen.insert(with_owner).second) return;
+  if (!match.entry->fault.empty()) return walk.fail(Problem::fault, match.entry->origin);
   if (match.entry->targets.empty()) return walk.fail(Problem::nobody, match.entry->origin);
   if (!walk.out.changed) walk.out.origin = match.entry->origin;
   walk.out.changed = true;
@@ -184,13 +195,17 @@ void Rewriter::expand_into(Walk& walk, const mail::Address& address,
     new_owner = mail::Address(smtp::local_in_wire_form(match.alias_owner), address.domain());
   walk.path.push_back(key);
   for (const config::AddressTarget& target : match.entry->targets) {
+    if (target.discard) {
+      walk.discard(address, match, new_owner);
+      continue;
+    }
     auto to = target_address(target, match, address);
     if (!to) return walk.fail(Problem::unfit, match.entry->origin);
     if (walk.with_steps)
       walk.out.steps.push_back({match.map, address.text(), to->text(), match.entry->origin});
     if (target.final) {
       if (walk.in_targets.insert(new_owner.text() + '\n' + key_of(*to)).second)
-        walk.out.targets.push_back({*std::move(to), new_owner});
+        walk.out.targets.push_back({*std::move(to), new_owner, false});
     } else {
       expand_into(walk, *to, new_owner);
     }
@@ -202,7 +217,7 @@ Expansion Rewriter::expand(const mail::Address& address, bool with_steps) const 
   Walk walk;
   walk.with_steps = with_steps;
   if (idle_ || !address.has_domain()) {
-    walk.out.targets.push_back({address, {}});
+    walk.out.targets.push_back({address, {}, false});
     return std::move(walk.out);
   }
   Resolved told;
@@ -232,8 +247,10 @@ Resolved Rewriter::resolve(const mail::Address& address) const {
     out.changed = true;
     out.several = match.entry->targets.size() > 1;
     if (match.entry->targets.empty()) {
-      out.problem = Problem::nobody;
+      out.problem = match.entry->fault.empty() ? Problem::nobody : Problem::fault;
       out.origin = &match.entry->origin;
+    } else if (match.entry->targets.front().discard) {
+      out.several = true;  // nobody at all, to be exact: there is nobody to be asked for
     } else if (!out.several) {
       const config::AddressTarget& only = match.entry->targets.front();
       std::string key = key_of(out.address);
@@ -272,6 +289,7 @@ void look_for_problems(const config::Addresses& addresses, std::vector<config::D
   for (const config::AddressMap* map :
        {&addresses.recipient_canonical, &addresses.virtual_addresses, &addresses.aliases}) {
     for (const auto& [key, entry] : *map) {
+      if (!entry.fault.empty()) continue;  // told when it was read
       Expansion found = rewriter.expand(sample_of(key, alias_domain));
       if (found.problem != Problem::none)
         out.push_back({entry.origin, fmt::format("{} {}", key, text_of(found.problem))});

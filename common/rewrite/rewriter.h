@@ -34,6 +34,7 @@ enum class Problem : std::uint8_t {
   too_many,  // more than kTargetsMax
   nobody,    // a list without members
   unfit,     // what comes out with the client's tag or local part is no address, or is too long
+  fault,     // what stands there cannot be obeyed (config::AddressEntry::fault)
 };
 
 std::string_view text_of(Problem problem);
@@ -42,6 +43,7 @@ struct Target {
   mail::Address address;
   // Reverse-path of what goes there: the owner of the list. Null: that of the message.
   mail::Address owner;
+  bool discard = false;  // "/dev/null": nobody gets it; address is that which leads there
 };
 
 // One application of one line, for `explain`.

@@ -119,6 +119,8 @@ class ServerEngine {
   const MailCommand& mail() const { return mail_; }
   const mail::Recipient& rcpt() const { return rcpt_; }
   // The transaction so far; complete at `data`, when the host may take it away.
+  // What becomes of the recipient that is being answered (mail::Recipient::decided).
+  void decide_rcpt(mail::Reply decided) { rcpt_.decided = std::move(decided); }
   const mail::Envelope& envelope() const { return envelope_; }
   mail::Envelope take_envelope() { return std::move(envelope_); }
   ServerState state() const { return state_; }

@@ -191,14 +191,15 @@ class Addresses(PostwainTestCase):
         self.assertIn("bounces to <owner-crew@mx.postwain.test>", text)
 
     def test_a_loop_is_told_and_refused(self):
+        """operate 4: one bad line keeps nobody from a reload; mail to that name is refused."""
         self.begin()
         self.mta.folder.file("virtual", VIRTUAL + "a@our.test b@our.test\nb@our.test a@our.test\n")
         checked = self.mta.cli("check")
-        self.assertEqual(78, checked.returncode)
-        self.assertIn("virtual:5:1: a@our.test leads back to itself", checked.stderr)
-        self.assertEqual(78, self.mta.cli("reload").returncode)
-        self.assertEqual(250, self.rcpt("info@our.test")[0])  # the old ones are in use
-        self.assertEqual(550, self.rcpt("a@our.test")[0])
+        self.assertEqual(0, checked.returncode, checked.stderr)
+        self.assertIn("virtual:5:1: warning: a@our.test leads back to itself", checked.stderr)
+        self.assertEqual(0, self.mta.cli("reload").returncode)
+        wait_until(lambda: self.rcpt("a@our.test")[1].startswith("5.4.6"), 20, "the new lines")
+        self.assertEqual(250, self.rcpt("info@our.test")[0])
 
     def test_newaliases_brings_new_aliases(self):
         self.begin()
@@ -213,7 +214,7 @@ class Addresses(PostwainTestCase):
         self.mta.folder.file("aliases", "fresh anna@our.test\n")
         done = subprocess.run([self.mta.folder / "newaliases", "-C", self.mta.config_path],
                               capture_output=True, text=True, timeout=60, check=False)
-        self.assertEqual(78, done.returncode)
+        self.assertEqual(0, done.returncode)
         self.assertIn("aliases:1:1: expected 'name: address, address'", done.stderr)
 
     def test_the_next_hop_is_asked_for_what_an_address_stands_for(self):

@@ -238,25 +238,40 @@ class Parameters(Bounces):
 
 class NullSender(Bounces):
     def test_double_bounce_goes_to_the_postmaster_once(self):
-        self.begin({"a@far.test": "550 5.1.1 no", "alice@far.test": "550 5.1.1 no sender either"})
+        self.begin({"a@far.test": "550 5.1.1 no", "alice@far.test": "550 5.1.1 no sender either"},
+                   bounces={"double_bounces": True})
         self.submit("a@far.test", mail="MAIL FROM:<alice@far.test>")
         [content] = self.reports(1)
         self.assertEqual(["postmaster@postwain.test"], self.near.messages[0].recipients)
         self.assertEqual("failed", Dsn(content).of("alice@far.test")["Action"])
         self.assertIn(b"Postmaster copy", content)
         self.assertIn(b"a@far.test", content)  # the report that found no reader is attached
+        self.assertIn(b"X-Postwain-Double-Bounce: mx.postwain.test\r\n", content)
+
+    def test_a_double_bounce_that_comes_back_is_the_last(self):
+        """operate 1: it bears a mark, whoever brings it."""
+        self.begin({"a@far.test": "550 5.1.1 no"}, bounces={"double_bounces": True})
+        self.submit("a@far.test", mail="MAIL FROM:<>",
+                    content=b"X-Postwain-Double-Bounce: other.test\r\nSubject: x\r\n\r\nx\r\n")
+        wait_until(lambda: self.mta.has_event("dropped"), 20, "event dropped")
+        self.mta.wait_queue_empty()
+        self.assertEqual([], self.near.messages)
 
     def test_postmaster_gone_too(self):
-        self.begin({"a@far.test": "550 5.1.1 no"})
+        self.begin({"a@far.test": "550 5.1.1 no"}, bounces={"double_bounces": True})
         self.near.script["rcpt"] = {"postmaster@postwain.test": "550 5.1.1 nobody here"}
         self.submit("a@far.test", mail="MAIL FROM:<>")
         wait_until(lambda: self.mta.has_event("dropped"), 20, "event dropped")
         self.mta.wait_queue_empty()
         self.assertEqual([], self.near.messages)
 
-    def test_switched_off(self):
-        self.begin({"a@far.test": "550 5.1.1 no"}, bounces={"double_bounces": False})
+    def test_off_by_default(self):
+        """operate 1: history, log and a counter keep what nobody is told."""
+        self.begin({"a@far.test": "550 5.1.1 no"})
         self.submit("a@far.test", mail="MAIL FROM:<>")
+        wait_until(lambda: self.mta.has_event("dropped"), 20, "event dropped")
+        wait_until(lambda: "dropped" in self.mta.cli("trace", "a@far.test").stdout, 20,
+                   "dropped in the history")
         self.mta.wait_queue_empty()
         time.sleep(0.3)
         self.assertEqual([], self.near.messages)

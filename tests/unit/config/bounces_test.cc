@@ -23,17 +23,17 @@ TEST_CASE("bounces: defaults and values") {
   Bounces none =
       parse(Bundle{"t.toml", {{"t.toml", "hostname = \"mx.example.org\""}}}).config.bounces;
   REQUIRE(none.original_max == 50U << 10);
-  REQUIRE(none.double_bounces);
+  REQUIRE_FALSE(none.double_bounces);
   REQUIRE(none.words->size() == 1);
   REQUIRE(none.words->front().language() == "en");
 
   Loaded loaded = parsed(
-      "original_max = \"10KiB\"\ndouble_bounces = false\ntemplate = [\"de\", \"file:/own.txt\"]\n",
+      "original_max = \"10KiB\"\ndouble_bounces = true\ntemplate = [\"de\", \"file:/own.txt\"]\n",
       {{"/own.txt", "[language]\nen\n[opening]\nHello from ${hostname}\n"}});
   for (const Diagnostic& d : loaded.diagnostics) FAIL(d.text());
   const Bounces& bounces = loaded.config.bounces;
   REQUIRE(bounces.original_max == 10U << 10);
-  REQUIRE_FALSE(bounces.double_bounces);
+  REQUIRE(bounces.double_bounces);
   REQUIRE(bounces.words->size() == 2);
   REQUIRE(bounces.words->at(0).language() == "de");
   REQUIRE(intro(bounces.words->at(1)) == "Hello from ");

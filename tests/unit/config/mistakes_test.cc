@@ -184,7 +184,8 @@ TEST_CASE("one mistake, one message with its place") {
       {"[[route]]\nmatch = \"*\"\ndeliver = \"lmtp:host\"",
        "t.toml:4:11: deliver: 'host' needs a port"},
       {"[[route]]\nmatch = \"*\"\ndeliver = \"http:host\"",
-       "t.toml:4:11: deliver: expected mx, smtp:host:port, lmtp:host:port or lmtp:unix:/path"},
+       "t.toml:4:11: deliver: expected mx, smtp:host:port, lmtp:host:port, lmtp:unix:/path or "
+       "discard"},
       {"[[route]]\nmatch = \"*\"\ndeliver = \"smtp:a b:25\"",
        "t.toml:4:11: deliver: 'a b' is not a host name"},
       {"[[route]]\nmatch = \"*\"", "t.toml:2:1: deliver is missing in [[route]]"},

@@ -97,6 +97,35 @@ TEST_CASE("next hops parse and keep one stable key") {
   }
 }
 
+TEST_CASE("operate 1: how often a message has been here") {
+  struct {
+    const char* field;
+    std::size_t own;
+  } rows[] = {
+      {"Received: from a (b [192.0.2.1])\r\n\tby mx.test (Postwain) with ESMTP\r\n\tid 1; x\r\n",
+       1},
+      {"Received: by MX.test (Postwain, from root with uid 0)\r\n\tid 1; x\r\n", 1},
+      {"RECEIVED : by mx.test\r\n (Postwain) id 1; x\r\n", 1},
+      {"Received: from by by mx.test (Postwain) with SMTP; x\r\n", 1},
+      {"Received: from mx.test by other.test (Postwain) with SMTP; x\r\n", 0},
+      {"Received: from a (by mx.test (Postwain)) by b; x\r\n", 0},
+      {"Received: from a by mx.test (Postfix) with SMTP; x\r\n", 0},
+      {"Received: from a by b.mx.test (Postwain); x\r\n", 0},
+      {"Received: from a by b; by mx.test (Postwain)\r\n", 0},
+      {"Received: by\r\n", 0},
+      {"Received: ((((\r\n", 0},
+      {"Subject: x\r\n by mx.test (Postwain)\r\n", 0},
+  };
+  for (const auto& row : rows) {
+    INFO(row.field);
+    bool received = row.field[0] == 'R';
+    Hops hops =
+        count_hops(std::string(row.field) + "\r\nReceived: by mx.test (Postwain)\r\n", "mx.test");
+    CHECK(hops.own == row.own);
+    CHECK(hops.all == (received ? 1 : 0));
+  }
+}
+
 TEST_CASE("header fields are counted and unfolded") {
   std::string header =
       "Received: a\r\n by b\r\nRECEIVED : c\r\nSubject: one\r\n\ttwo\r\nReceivedX: "

@@ -33,6 +33,7 @@ class Given {
   ExpandedMail expand(std::vector<std::string> recipients, std::uint8_t notify = 0,
                       std::string orcpt = {}, std::string sender = "sender@example.com") {
     NewMessage m = test::make_message(100, std::move(recipients), {}, std::move(sender));
+    m.info.arrival.protocol = protocol;
     m.info.envelope.envid = "E1";
     m.info.envelope.ret = mail::DsnReturn::full;
     for (NewRecipient& r : m.recipients) {
@@ -42,6 +43,8 @@ class Given {
     rewrite::Rewriter rewriter(addresses_);
     return qmgr::expand(std::move(m), rewriter, [this] { return mail::QueueId{++last_}; });
   }
+
+  std::string protocol = "ESMTP";
 
  private:
   config::Addresses addresses_ = test_addresses();
@@ -194,6 +197,17 @@ TEST_CASE("expansion: the sender becomes canonical, but is told as he called him
   ExpandedMail out = Given().expand({"team@mx.test"}, Notify::success, {}, "inner@mx.test");
   CHECK(out.messages[0].info.envelope.reverse_path.text() == "outer@mx.test");
   CHECK(out.as_given.envelope.reverse_path.text() == "inner@mx.test");
+}
+
+TEST_CASE("operate 16: of a local program, the recipient that cannot be worked out fails alone") {
+  Given given;
+  given.protocol = "local";
+  ExpandedMail out = given.expand({"u@far.test", "loop@mx.test"});
+  CHECK(out.problem == rewrite::Problem::loop);
+  REQUIRE(out.messages.size() == 1);
+  REQUIRE(out.messages[0].recipients.size() == 2);
+  CHECK(out.messages[0].recipients[0].recipient.decided.code == 0);
+  CHECK(out.messages[0].recipients[1].recipient.decided.code == 550);
 }
 
 TEST_CASE("expansion: a loop refuses the whole message") {

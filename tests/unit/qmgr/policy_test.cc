@@ -242,8 +242,15 @@ TEST_CASE("notices: who is told what") {
     orders = plan_notices(message, {event(1, Event::delivered, N::success)}, settings, at(0));
     REQUIRE(orders.at(0).request.quotes);
   }
-  SECTION("the null sender is never answered, the postmaster hears of it once") {
+  SECTION("operate 1: the null sender is never answered, and nobody else by default") {
     message.envelope.reverse_path = {};
+    settings.double_bounces = NoticeSettings{}.double_bounces;
+    REQUIRE(ends_untold(message, settings.double_bounces));
+    REQUIRE(plan_notices(message, {event(0, Event::failed)}, settings, at(0)).empty());
+  }
+  SECTION("operate 1: with double_bounces the postmaster hears of it once") {
+    message.envelope.reverse_path = {};
+    settings.double_bounces = true;
     auto orders = plan_notices(
         message,
         {event(0, Event::failed), event(1, Event::delayed), event(2, Event::delivered, N::success)},

@@ -195,6 +195,26 @@ TEST_CASE("rewriter: a chain of aliases ends, and so does a bush") {
   CHECK(expanded("b60@mx.example.org").targets.size() == 42);
 }
 
+TEST_CASE("operate 4: what an alias that cannot be used, and /dev/null, stand for") {
+  config::Addresses addresses = addresses_with(
+      {{"aliases",
+        "bad: |/bin/x\nto-bad: bad\nnull: /dev/null\nboth: null, anna@x.test\nto-null: null\n"}});
+  Rewriter rewriter(addresses);
+  auto expanded = [&](const char* local) {
+    return rewriter.expand(mail::Address(local, "mx.example.org"));
+  };
+  CHECK(expanded("bad").problem == Problem::fault);
+  CHECK(expanded("to-bad").problem == Problem::fault);
+  CHECK(rewriter.resolve(mail::Address("to-bad", "mx.example.org")).problem == Problem::fault);
+  for (const char* local : {"null", "to-null"}) {
+    Expansion found = expanded(local);
+    REQUIRE(found.targets.size() == 1);
+    CHECK(found.targets[0].discard);
+    CHECK(rewriter.resolve(mail::Address(local, "mx.example.org")).problem == Problem::none);
+  }
+  CHECK(expanded("both").targets.size() == 2);
+}
+
 TEST_CASE("rewriter: mistakes in the files") {
   struct {
     const char* map;
@@ -203,16 +223,16 @@ TEST_CASE("rewriter: mistakes in the files") {
   } rows[] = {
       {"aliases", "no colon here\n", "aliases:1:1: expected 'name: address, address'"},
       {"aliases", "a:\n", "aliases:1:1: a stands for nobody"},
-      {"aliases", "a: b\n\nA: c\n", "aliases:3:1: A already stands at aliases:1:1"},
+      {"aliases", "a: b\n\nA: c\n", "aliases:3:1: A already stands at aliases:1:1, which counts"},
       {"aliases", "a@x.test: b\n", "aliases:1:1: 'a@x.test' is not a local part"},
       {"aliases", "a: b@@c\n", "aliases:1:1: 'b@@c' is not an address"},
       {"aliases", "a: \"\"\n", "aliases:1:1: \"\" is no address"},
       {"aliases", "a: \"|/usr/bin/vacation a\"\n",
-       "aliases:1:1: '|/usr/bin/vacation a': Postwain delivers to no programs and files; give the "
-       "mail to a store by [[route]]"},
+       "aliases:1:1: '|/usr/bin/vacation a': Postwain delivers to no programs and files (but for "
+       "/dev/null); give the mail to a store by [[route]]"},
       {"aliases", "a: /var/mail/a\n",
-       "aliases:1:1: '/var/mail/a': Postwain delivers to no programs and files; give the mail to a "
-       "store by [[route]]"},
+       "aliases:1:1: '/var/mail/a': Postwain delivers to no programs and files (but for "
+       "/dev/null); give the mail to a store by [[route]]"},
       {"aliases", "a: :include:/bad\n", "/bad:2:1: this is not an address"},
       {"aliases", "a: :include:/deep\n", "/deep:1:1: /deep includes itself"},
       {"virtual", "a@x.test\n", "virtual:1:1: expected 'address address, address'"},
@@ -221,16 +241,18 @@ TEST_CASE("rewriter: mistakes in the files") {
       {"virtual", "a@x.test :include:/bad\n",
        "virtual:1:1: :include: belongs into an aliases file"},
       {"canonical", "a@x.test b@x.test, c@x.test\n",
-       "canonical:1:1: a@x.test can become one address only, not 2; several are the business of "
-       "virtual"},
+       "canonical:1:1: a@x.test can become one address only, not 2, and the first counts; several "
+       "are the business of virtual"},
   };
   for (const auto& row : rows) {
     INFO(row.text);
     config::Loaded loaded = loaded_with({{row.map, row.text},
                                          {"/bad", "fine@x.test\nnot an address\n"},
                                          {"/deep", ":include:/deep\n"}});
-    REQUIRE(!loaded.diagnostics.empty());
-    CHECK(loaded.diagnostics.front().text() == row.want);
+    // operate 4: they are warnings, and the name alone fails.
+    REQUIRE(loaded.diagnostics.empty());
+    REQUIRE(!loaded.warnings.empty());
+    CHECK(loaded.warnings.front().text() == row.want);
   }
 }
 

@@ -65,20 +65,27 @@ TEST_CASE("a binary message has lines in its header section", "[header]") {
   CHECK_FALSE(HeaderCheck(true).finish("Subject: a\r\n\r\na\rb\nc"));
 }
 
-TEST_CASE("mail loops", "[header]") {
+TEST_CASE("operate 1: mail loops", "[header]") {
   auto verdict = [](std::size_t fields, const std::string& behind) {
     std::string content;
     for (std::size_t i = 0; i < fields; ++i) content += "Received: from a\r\n\tby b; date\r\n";
-    HeaderCheck check;
+    HeaderCheck check(false, {50, 5, "mx.test"});
     auto reply = check.finish(content + behind);
     return reply ? reply->code : 250;
   };
-  CHECK(verdict(99, "\r\nbody\r\n") == 250);
-  CHECK(verdict(100, "\r\nbody\r\n") == 554);
-  CHECK(verdict(100, "") == 554);
-  CHECK(verdict(99, "Subject: x\r\n\r\nReceived: y\r\n") == 250);
-  CHECK(verdict(99, "X-Received: x\r\n\r\n") == 250);
-  CHECK(verdict(99, "RECEIVED : x\r\n\r\n") == 554);
+  CHECK(verdict(49, "\r\nbody\r\n") == 250);
+  CHECK(verdict(50, "\r\nbody\r\n") == 554);
+  CHECK(verdict(50, "") == 554);
+  CHECK(verdict(49, "Subject: x\r\n\r\nReceived: y\r\n") == 250);
+  CHECK(verdict(49, "X-Received: x\r\n\r\n") == 250);
+  CHECK(verdict(49, "RECEIVED : x\r\n\r\n") == 554);
+  // Those that name us are fewer by far.
+  const std::string ours = "Received: from x\r\n\tby mx.TEST (Postwain) with SMTP; date\r\n";
+  std::string four;
+  for (int i = 0; i < 4; ++i) four += ours;
+  CHECK(verdict(1, four + "\r\n") == 250);
+  CHECK(verdict(0, four + ours + "\r\n") == 554);
+  CHECK(verdict(0, four + "\r\n" + ours) == 250);
 }
 
 TEST_CASE("header section without end", "[header]") {
