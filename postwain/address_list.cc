@@ -43,6 +43,12 @@ class Lexer {
   }
 
   const std::string& problem() const { return problem_; }
+  std::size_t place() const { return at_; }
+  // Behind what could not be read.
+  void go_on() {
+    problem_.clear();
+    if (at_ < text_.size()) ++at_;
+  }
 
  private:
   static constexpr std::string_view kSpecials = "<>:;@,.)]\\";
@@ -103,35 +109,56 @@ class Lexer {
 
 class Parser {
  public:
-  explicit Parser(std::string_view text) : lexer_(text) { advance(); }
+  explicit Parser(std::string_view text) : text_(text), lexer_(text) { advance(); }
 
-  bool list() {
+  AddressList run() {
     bool in_group = false;
     for (;;) {
-      if (token_.kind == Token::Kind::end) return in_group ? fail("a group without ';'") : true;
-      if (token_.is(',')) {
+      if (token_.kind == Token::Kind::end) break;
+      if (token_.is(',') || token_.is(';')) {
+        if (token_.is(';')) in_group = false;
         advance();
         continue;
       }
-      if (in_group && token_.is(';')) {
-        in_group = false;
-        advance();
-        continue;
-      }
-      if (!element(in_group)) return false;
+      start_ = token_start_;
+      std::size_t before = out_.addresses.size();
+      std::size_t marks = out_.unqualified.size();
+      if (element(in_group)) continue;
+      // The one that went wrong is not taken in part.
+      out_.addresses.resize(before);
+      out_.unqualified.resize(marks);
+      skip_element();
     }
+    if (in_group) note_bad(text_.size(), "a group without ';'");
+    return std::move(out_);
   }
 
-  std::vector<mail::Address> addresses;
-  std::string problem;
-
  private:
-  void advance() { token_ = lexer_.next(); }
+  void advance() {
+    token_start_ = lexer_.place();
+    token_ = lexer_.next();
+    if (!token_.text.empty())
+      token_start_ = static_cast<std::size_t>(token_.text.data() - text_.data());
+  }
 
   bool fail(std::string text) {
-    problem = std::move(text);
-    if (!lexer_.problem().empty()) problem = lexer_.problem();
+    problem_ = std::move(text);
+    if (!lexer_.problem().empty()) problem_ = lexer_.problem();
     return false;
+  }
+
+  void note_bad(std::size_t end, std::string why) {
+    std::string_view text = trim(text_.substr(start_, end - start_));
+    out_.bad.push_back({std::string(text), std::move(why)});
+  }
+
+  void skip_element() {
+    std::string why = problem_;
+    while (token_.kind != Token::Kind::end && !token_.is(',') && !token_.is(';')) {
+      if (token_.kind == Token::Kind::bad) lexer_.go_on();
+      advance();
+    }
+    note_bad(token_.kind == Token::Kind::end ? text_.size() : token_start_, std::move(why));
   }
 
   // A mailbox, or the name of a group up to its colon. What comes before '<' or ':' is a name;
@@ -151,12 +178,11 @@ class Parser {
       return true;
     }
     if (words.empty()) return fail(fmt::format("'{}' in a wrong place", token_.text));
-    return take(words) && separator(in_group);
+    return take(words) && separator();
   }
 
-  bool separator(bool in_group) {
-    if (token_.kind == Token::Kind::end || token_.is(',') || (in_group && token_.is(';')))
-      return true;
+  bool separator() {
+    if (token_.kind == Token::Kind::end || token_.is(',') || token_.is(';')) return true;
     return fail(fmt::format("'{}' in a wrong place", token_.text));
   }
 
@@ -195,7 +221,11 @@ class Parser {
       if (!words[i].is('@') || !dotted(words, ++i, true, domain) || i != words.size())
         return fail("not an address: " + joined(words));
     }
-    addresses.emplace_back(local, domain);
+    out_.addresses.emplace_back(local, domain);
+    std::string_view last = words.back().text;
+    if (domain.empty())
+      out_.unqualified.push_back(static_cast<std::size_t>(last.data() - text_.data()) +
+                                 last.size());
     return true;
   }
 
@@ -212,8 +242,10 @@ class Parser {
       if (!fits) return false;
       out += words[i++].text;
       if (i == words.size() || !words[i].is('.')) return true;
+      // The root of the DNS, as some write it: "example.com."
+      if (domain && ++i == words.size()) return true;
+      if (!domain) ++i;
       out += '.';
-      ++i;
     }
   }
 
@@ -226,17 +258,26 @@ class Parser {
     return printable(out, 80);
   }
 
+  std::string_view text_;
   Lexer lexer_;
   Token token_;
+  std::size_t token_start_ = 0;
+  std::size_t start_ = 0;  // of the element
+  std::string problem_;
+  AddressList out_;
 };
 
 }  // namespace
 
+AddressList read_address_list(std::string_view text) {
+  return Parser(text).run();
+}
+
 std::optional<std::vector<mail::Address>> parse_address_list(std::string_view text,
                                                              std::string* why_not) {
-  Parser parser(text);
-  if (parser.list()) return std::move(parser.addresses);
-  if (why_not != nullptr) *why_not = parser.problem;
+  AddressList list = read_address_list(text);
+  if (list.bad.empty()) return std::move(list.addresses);
+  if (why_not != nullptr) *why_not = std::move(list.bad.front().why);
   return std::nullopt;
 }
 

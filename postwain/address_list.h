@@ -11,8 +11,22 @@
 
 namespace postwain::tool {
 
-// In order, as often as they stand there. An address without a domain ("root") has none in the
-// result. Nothing when the list is malformed; why_not then says where.
+// What a list holds, however malformed a part of it is.
+struct AddressList {
+  struct Bad {
+    std::string text;  // as it stands there, up to the next comma
+    std::string why;
+  };
+  std::vector<mail::Address> addresses;  // in order, as often as they stand there
+  std::vector<Bad> bad;
+  // Where in the text the local parts end that no domain follows ("root"), in ascending order.
+  std::vector<std::size_t> unqualified;
+};
+// Addresses are parted by commas, and by semicolons as some mail programs write them.
+AddressList read_address_list(std::string_view text);
+
+// The same where nothing may be malformed: else nothing, and why_not says where. An address without
+// a domain ("root") has none in the result.
 std::optional<std::vector<mail::Address>> parse_address_list(std::string_view text,
                                                              std::string* why_not = nullptr);
 

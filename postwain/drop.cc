@@ -19,8 +19,9 @@ namespace postwain::tool {
 namespace {
 
 Error cannot(const std::string& what, int number) {
+  // Whatever it is, the caller has the message and can try again.
   return Error{"cannot leave the message for later: " + system_error(what, number).text,
-               number == ENOSPC || number == EDQUOT ? kExitTempFail : kExitCantCreate};
+               kExitTempFail};
 }
 
 // Removed when the message did not become whole.

@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::string_view kFirstLine = "postwain-drop 1";
 constexpr std::size_t kValueMax = 2048;
-constexpr std::size_t kRecipientsMax = 50'000;
 
 // One line is one line.
 std::string clean(std::string_view value) {
@@ -19,6 +18,13 @@ std::string clean(std::string_view value) {
   for (char& c : out)
     if (static_cast<unsigned char>(c) < 32 || c == 127) c = ' ';
   return out;
+}
+
+// What stands between the first and the last quotation mark: not_an_address() wrote it.
+std::string_view quoted_in(std::string_view reason) {
+  std::size_t first = reason.find('\'');
+  std::size_t last = reason.rfind('\'');
+  return first == last ? reason : reason.substr(first + 1, last - first - 1);
 }
 
 bool is_clean(std::string_view value) {
@@ -36,6 +42,7 @@ class Reader {
     if (key == "received") return take_time(value);
     if (key == "sender") return take_sender(value);
     if (key == "recipient") return take_recipient(value);
+    if (key == "failed") return take_failed(value);
     if (key == "ret") return number(value, 2, [&](int n) { envelope.ret = mail::DsnReturn(n); });
     if (key == "utf8") return number(value, 1, [&](int n) { envelope.smtputf8 = n == 1; });
     if (key == "tls-required-no")
@@ -74,9 +81,16 @@ class Reader {
     });
     auto address = smtp::parse_mailbox(value.substr(space + 1));
     if (!wrong.empty() || !address) return "a bad recipient";
-    if (head_.envelope.recipients.size() >= kRecipientsMax) return "too many recipients";
+    if (head_.envelope.recipients.size() >= ipc::kLocalRecipientsMax) return "too many recipients";
     recipient.address = *address;
     head_.envelope.recipients.push_back(std::move(recipient));
+    return {};
+  }
+  // What sendmail was given and is no address: its sender hears of it.
+  std::string_view take_failed(std::string_view value) {
+    if (value.empty()) return "a bad recipient";
+    if (head_.envelope.recipients.size() >= ipc::kLocalRecipientsMax) return "too many recipients";
+    head_.envelope.recipients.push_back(not_an_address(value));
     return {};
   }
   template <class Set>
@@ -101,7 +115,10 @@ std::string encode_drop_head(const DropHead& head) {
   out += fmt::format("tls-required-no {}\n", envelope.tls_required_no ? 1 : 0);
   out += fmt::format("envid {}\naccount {}\n", clean(envelope.envid), clean(head.arrival.account));
   for (const mail::Recipient& r : envelope.recipients)
-    out += fmt::format("recipient {} {}\n", r.notify.bits, r.address.text());
+    if (r.decided.code == 0)
+      out += fmt::format("recipient {} {}\n", r.notify.bits, r.address.text());
+    else
+      out += fmt::format("failed {}\n", clean(quoted_in(r.decided.text)));
   return out + "\n";
 }
 
@@ -131,6 +148,19 @@ Result<DropHead> parse_drop_head(std::string_view text) {
 std::size_t drop_head_size(std::string_view bytes) {
   std::size_t end = bytes.find("\n\n");
   return end == std::string_view::npos ? 0 : end + 2;
+}
+
+mail::Recipient not_an_address(std::string_view text) {
+  constexpr std::size_t kShown = 200;
+  constexpr std::size_t kLocalPart = 60;
+  std::string shown = printable(text, kShown);
+  std::string local;
+  for (char c : std::string_view(shown).substr(0, kLocalPart))
+    local += is_alnum(c) || c == '-' || c == '_' ? c : c == '@' ? '=' : '_';
+  if (local.empty()) local = "_";
+  mail::Recipient out{mail::Address(local, "invalid"), {}, {}};
+  out.decided = {553, {5, 1, 3}, "'" + shown + "' is not an address"};
+  return out;
 }
 
 mail::QueueId drop_id(WallTime now, std::uint32_t random) {

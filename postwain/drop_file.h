@@ -28,6 +28,10 @@ Result<DropHead> parse_drop_head(std::string_view text);
 // The length of the head with its empty line; 0: there is none in these bytes.
 std::size_t drop_head_size(std::string_view bytes);
 
+// A recipient that fails in the queue with the first word that is said of it: text is what was
+// given and is no address. The address stands for it where one is needed; the reason has the text.
+mail::Recipient not_an_address(std::string_view text);
+
 // An id no other process gives: those of the drop folder have a number of their own where qmgr's
 // number for a process stands. It is of the last second; 22 bits of it are random.
 mail::QueueId drop_id(WallTime now, std::uint32_t random);

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
-#include "postwain/address_list.h"
+#include "postwain/local_input.h"
 
 namespace postwain::tool {
 
@@ -26,7 +26,7 @@ std::vector<Field> split_fields(std::string_view header) {
     std::string_view raw = header.substr(0, size);
     header.remove_prefix(size);
     std::size_t colon = raw.find(':');
-    bool mbox = fields.empty() && raw.substr(0, 5) == "From ";
+    bool mbox = fields.empty() && is_mbox_line(raw);
     if (mbox || colon == std::string_view::npos) continue;
     fields.push_back(Field{trim(raw.substr(0, colon)), raw.substr(colon + 1), raw});
   }
@@ -37,6 +37,19 @@ bool is_one_of(std::string_view name, std::initializer_list<std::string_view> na
   for (std::string_view candidate : names)
     if (iequals(name, candidate)) return true;
   return false;
+}
+
+// Names without a domain get that of this machine (RFC 6409 8.1), and nothing else is changed.
+std::string qualified(const Field& field, const std::string& origin) {
+  std::string raw(field.raw);
+  if (origin.empty() ||
+      !is_one_of(field.name, {"From", "Sender", "Reply-To", "To", "Cc", "Resent-From",
+                              "Resent-Sender", "Resent-Reply-To", "Resent-To", "Resent-Cc"}))
+    return raw;
+  auto value = static_cast<std::size_t>(field.value.data() - field.raw.data());
+  std::vector<std::size_t> places = read_address_list(field.value).unqualified;
+  for (std::size_t i = places.size(); i > 0; --i) raw.insert(value + places[i - 1], "@" + origin);
+  return raw;
 }
 
 }  // namespace
@@ -51,13 +64,12 @@ HeaderRecipients header_recipients(std::string_view header) {
     bool counts = resent ? is_one_of(field.name, {"Resent-To", "Resent-Cc", "Resent-Bcc"})
                          : is_one_of(field.name, {"To", "Cc", "Bcc"});
     if (!counts) continue;
-    std::string why;
-    auto list = parse_address_list(field.value, &why);
-    if (!list) {
-      out.error = fmt::format("{}: {}", field.name, why);
-      return out;
+    AddressList list = read_address_list(field.value);
+    for (mail::Address& address : list.addresses) out.addresses.push_back(std::move(address));
+    for (AddressList::Bad& bad : list.bad) {
+      bad.why = fmt::format("{}: {}", field.name, bad.why);
+      out.bad.push_back(std::move(bad));
     }
-    for (mail::Address& address : *list) out.addresses.push_back(std::move(address));
   }
   return out;
 }
@@ -95,7 +107,7 @@ std::string complete_header(std::string_view header, const LocalOrigin& origin) 
     date = date || iequals(field.name, "Date");
     message_id = message_id || iequals(field.name, "Message-ID");
     from = from || iequals(field.name, "From");
-    rest += field.raw;
+    rest += qualified(field, origin.origin);
     if (rest.substr(rest.size() - 2) != "\r\n") rest += "\r\n";
   }
   if (!date) out += fmt::format("Date: {}\r\n", format_rfc5322(origin.now));

@@ -7,14 +7,15 @@ namespace postwain::tool {
 void LocalInput::feed(std::string_view bytes, std::string& out) {
   for (char c : bytes) {
     if (ended_) return;
-    if (held_cr_) {
-      held_cr_ = false;
-      end_line(out);
+    if (c == '\r') {
+      ++held_crs_;
+      continue;
+    }
+    if (held_crs_ > 0) {
+      end_held_lines(c == '\n', out);
       if (c == '\n' || ended_) continue;
     }
-    if (c == '\r') {
-      held_cr_ = true;
-    } else if (c == '\n') {
+    if (c == '\n') {
       end_line(out);
     } else if (c == '.' && line_start_ && !dot_is_data_) {
       held_dot_ = true;
@@ -38,11 +39,20 @@ void LocalInput::end_line(std::string& out) {
   line_start_ = true;
 }
 
+// However many CR stand before an LF they are one line end: programs that convert twice write so.
+void LocalInput::end_held_lines(bool before_lf, std::string& out) {
+  std::size_t lines = before_lf ? 1 : held_crs_;
+  held_crs_ = 0;
+  for (std::size_t i = 0; i < lines && !ended_; ++i) end_line(out);
+}
+
 void LocalInput::finish(std::string& out) {
   if (ended_) return;
   // A dot without a line end at the very end is the same dot.
-  if (held_cr_ || held_dot_ || !line_start_) end_line(out);
-  held_cr_ = false;
+  if (held_crs_ > 0)
+    end_held_lines(false, out);
+  else if (held_dot_ || !line_start_)
+    end_line(out);
 }
 
 namespace {
@@ -60,6 +70,11 @@ bool is_field_line(std::string_view line) {
 
 }  // namespace
 
+bool is_mbox_line(std::string_view line) {
+  if (!line.empty() && line.front() == '>') line.remove_prefix(1);
+  return line.substr(0, 5) == "From ";
+}
+
 HeaderEnd find_header_end(std::string_view content, std::size_t& from, bool at_end) {
   for (;;) {
     std::size_t end = content.find("\r\n", from);
@@ -67,8 +82,7 @@ HeaderEnd find_header_end(std::string_view content, std::size_t& from, bool at_e
       return at_end ? HeaderEnd{content.size(), content.size(), true} : HeaderEnd{};
     std::string_view line = content.substr(from, end - from);
     if (line.empty()) return HeaderEnd{from, from + 2, true};
-    // The first line of an mbox entry, which many programs pass on.
-    bool mbox = from == 0 && line.substr(0, 5) == "From ";
+    bool mbox = from == 0 && is_mbox_line(line);
     bool continuation = from > 0 && (line.front() == ' ' || line.front() == '\t');
     if (!mbox && !continuation && !is_field_line(line)) return HeaderEnd{from, from, true};
     from = end + 2;

@@ -12,7 +12,8 @@ class LocalInput {
   // dot_is_data: -i, a line with a single dot is content.
   explicit LocalInput(bool dot_is_data) : dot_is_data_(dot_is_data) {}
 
-  // Appends to out. LF, CRLF and a lone CR all end a line, since none of the latter may leave us.
+  // Appends to out. LF, CRLF, CR CR LF and a lone CR all end a line, since no lone one may leave
+  // us.
   void feed(std::string_view bytes, std::string& out);
   void finish(std::string& out);  // end of the input: completes the last line
 
@@ -21,14 +22,18 @@ class LocalInput {
 
  private:
   void end_line(std::string& out);
+  void end_held_lines(bool before_lf, std::string& out);
 
   bool dot_is_data_;
   bool line_start_ = true;
   bool held_dot_ = false;  // the line is "." so far
-  bool held_cr_ = false;
+  std::size_t held_crs_ = 0;
   bool ended_ = false;
   bool eight_bit_ = false;
 };
+
+// The first line of an mbox entry, which many programs pass on, also quoted: ">From me Mon …".
+bool is_mbox_line(std::string_view line);
 
 // Where the header section of content ends. Nothing: not in sight yet.
 struct HeaderEnd {

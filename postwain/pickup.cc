@@ -164,10 +164,6 @@ Pickup::End Pickup::take(int folder, const std::string& name, int file, const st
     refuse(folder, name, info.st_uid, head.error().text);
     return End::done;
   }
-  if (head->envelope.recipients.size() > config_.limits.recipients) {
-    refuse(folder, name, info.st_uid, "too many recipients");
-    return End::done;
-  }
   Content content(file, std::move(beyond));
   SubmissionSource source;
   // Ids of the drop folder stand apart, so none can be that of a message on its way elsewhere.

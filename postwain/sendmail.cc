@@ -16,6 +16,7 @@
 #include "postwain/checked_config.h"
 #include "postwain/client_options.h"
 #include "postwain/drop.h"
+#include "postwain/drop_file.h"
 #include "postwain/local_header.h"
 #include "postwain/local_input.h"
 #include "postwain/process_commands.h"
@@ -89,12 +90,12 @@ class Input {
   bool done_ = false;
 };
 
-// Exactly one address, completed with the machine's name.
-std::optional<mail::Address> one_address(const std::string& text, const std::string& hostname) {
+// Exactly one address, completed with the domain of local names.
+std::optional<mail::Address> one_address(const std::string& text, const std::string& origin) {
   auto list = parse_address_list(text);
   if (!list || list->size() != 1) return std::nullopt;
   const mail::Address& address = list->front();
-  return address.has_domain() ? address : mail::Address(address.local(), hostname);
+  return address.has_domain() ? address : mail::Address(address.local(), origin);
 }
 
 struct Letter {
@@ -102,6 +103,35 @@ struct Letter {
   std::string error;
   int exit_code = 0;
 };
+
+struct GivenRecipients {
+  std::vector<mail::Address> addresses;
+  std::vector<AddressList::Bad> bad;
+
+  void add(AddressList list) {
+    for (mail::Address& address : list.addresses) addresses.push_back(std::move(address));
+    for (AddressList::Bad& one : list.bad) bad.push_back(std::move(one));
+  }
+};
+
+// Of the header and of the arguments together, as Postfix has it.
+GivenRecipients wanted_recipients(const SendmailArguments& arguments, const std::string& header) {
+  GivenRecipients out;
+  if (arguments.recipients_from_header) {
+    HeaderRecipients found = header_recipients(header);
+    out.addresses = std::move(found.addresses);
+    out.bad = std::move(found.bad);
+  }
+  for (const std::string& text : arguments.recipients) {
+    AddressList list = read_address_list(text);
+    if (list.addresses.empty() && list.bad.empty()) list.bad.push_back({text, {}});
+    for (AddressList::Bad& one : list.bad) one.why = "'" + one.text + "' is not an address";
+    out.add(std::move(list));
+  }
+  for (const std::string& word : arguments.not_addresses)
+    out.bad.push_back({word, "'" + word + "' stands behind a recipient and is no address"});
+  return out;
+}
 
 Letter make_envelope(const SendmailArguments& arguments, const config::Config& config,
                      const Account& account, const std::string& header) {
@@ -114,30 +144,26 @@ Letter make_envelope(const SendmailArguments& arguments, const config::Config& c
   mail::Envelope& envelope = letter.source.envelope;
   std::string sender = arguments.sender.value_or(account.name);
   if (!sender.empty()) {
-    auto address = one_address(sender, config.hostname);
+    auto address = one_address(sender, config.addresses.origin);
     if (!address) return wrong(kExitUsage, "'" + sender + "' is not a sender address");
     envelope.reverse_path = *address;
   }
-  std::vector<mail::Address> recipients;
-  if (arguments.recipients_from_header) {
-    HeaderRecipients found = header_recipients(header);
-    if (!found.error.empty()) return wrong(kExitDataError, found.error);
-    recipients = std::move(found.addresses);
-    if (recipients.empty()) return wrong(kExitDataError, "the header names no recipient");
-  }
-  for (const std::string& text : arguments.recipients) {
-    auto list = parse_address_list(text);
-    if (!list || list->empty()) return wrong(kExitDataError, "'" + text + "' is not an address");
-    for (mail::Address& address : *list) recipients.push_back(std::move(address));
-  }
-  if (recipients.size() > config.limits.recipients)
+  GivenRecipients wanted = wanted_recipients(arguments, header);
+  // Where nobody at all can get it there is nothing to queue, and the caller hears at once.
+  if (wanted.addresses.empty())
+    return wrong(kExitDataError,
+                 wanted.bad.empty() ? "the header names no recipient" : wanted.bad.front().why);
+  if (wanted.addresses.size() + wanted.bad.size() > ipc::kLocalRecipientsMax)
     return wrong(kExitDataError, fmt::format("{} recipients, at most {} are taken",
-                                             recipients.size(), config.limits.recipients));
-  for (mail::Address& address : recipients) {
-    if (!address.has_domain()) address = mail::Address(address.local(), config.hostname);
+                                             wanted.addresses.size() + wanted.bad.size(),
+                                             ipc::kLocalRecipientsMax));
+  for (mail::Address& address : wanted.addresses) {
+    if (!address.has_domain()) address = mail::Address(address.local(), config.addresses.origin);
     envelope.smtputf8 = envelope.smtputf8 || address.is_utf8();
     envelope.recipients.push_back(mail::Recipient{std::move(address), arguments.notify, {}});
   }
+  for (const AddressList::Bad& bad : wanted.bad)
+    envelope.recipients.push_back(not_an_address(bad.text));
   envelope.smtputf8 = envelope.smtputf8 || envelope.reverse_path.is_utf8();
   envelope.body = mail::BodyType::eight_bit_mime;
   envelope.tls_required_no = mail::tls_required_no(header);
@@ -147,14 +173,36 @@ Letter make_envelope(const SendmailArguments& arguments, const config::Config& c
   return letter;
 }
 
+// Callers know a handful of codes; all else that another attempt may mend is one of them.
+int exit_code_for(int code) {
+  return code == kExitDataError || code == kExitUsage || code == kExitUnavailable ? code
+                                                                                  : kExitTempFail;
+}
+
+// -bv: whether these are addresses. Where they lead `postwain explain` tells, to those who may
+// know.
+int verify(const SendmailArguments& arguments, const config::Config& config) {
+  GivenRecipients wanted = wanted_recipients(arguments, {});
+  for (const mail::Address& address : wanted.addresses)
+    fmt::print("{} ... is an address\n", address.has_domain()
+                                             ? address.text()
+                                             : address.text() + "@" + config.addresses.origin);
+  for (const AddressList::Bad& bad : wanted.bad) fmt::print("{}\n", bad.why);
+  return wanted.bad.empty() ? kExitOk : kExitUnavailable;
+}
+
 int deliver(const SendmailArguments& arguments, const config::Config& config) {
   Account account = own_account();
   Input input(arguments.dot_is_data);
   std::string rest;
   Result<std::string> header = input.header(rest);
-  if (!header) return refuse(header.error().code, header.error().text);
+  if (!header) return refuse(exit_code_for(header.error().code), header.error().text);
   Letter letter = make_envelope(arguments, config, account, *header);
   if (!letter.error.empty()) return refuse(letter.exit_code, letter.error);
+
+  mail::Hops hops = mail::count_hops(*header, config.hostname);
+  if (hops.all >= config.limits.hops || hops.own >= config.limits.own_hops)
+    return refuse(kExitUnavailable, "too many hops, mail loop");
 
   SubmissionSource& source = letter.source;
   source.size_max = config.limits.message_size;
@@ -162,9 +210,13 @@ int deliver(const SendmailArguments& arguments, const config::Config& config) {
   source.more = [&input](std::string& out) { return input.more(out); };
   source.head = [&](mail::QueueId id) {
     const mail::Address& sender = source.envelope.reverse_path;
-    LocalOrigin origin{id, source.arrival.received_at, config.hostname,
-                       sender.is_null() ? account.name + "@" + config.hostname : sender.text(),
-                       arguments.full_name.empty() ? account.full_name : arguments.full_name};
+    LocalOrigin origin{
+        id,
+        source.arrival.received_at,
+        config.hostname,
+        config.addresses.origin,
+        sender.is_null() ? account.name + "@" + config.addresses.origin : sender.text(),
+        arguments.full_name.empty() ? account.full_name : arguments.full_name};
     return complete_header(*header, origin) + rest;
   };
   bool begun = false;
@@ -179,7 +231,7 @@ int deliver(const SendmailArguments& arguments, const config::Config& config) {
     if (dropped) return kExitOk;
     return refuse(dropped.error().code, reply.error().text + "; " + dropped.error().text);
   }
-  if (!reply) return refuse(reply.error().code, reply.error().text);
+  if (!reply) return refuse(exit_code_for(reply.error().code), reply.error().text);
   if (reply->positive()) return kExitOk;
   return refuse(reply->permanent() ? kExitUnavailable : kExitTempFail,
                 "not accepted: " + reply->one_line());
@@ -189,6 +241,8 @@ int deliver(const SendmailArguments& arguments, const config::Config& config) {
 int new_aliases(const ClientOptions& options) {
   config::Loaded loaded = load_checked(options.config_file);
   for (const config::Diagnostic& one : loaded.diagnostics) fmt::print(stderr, "{}\n", one.text());
+  for (const config::Diagnostic& one : loaded.warnings)
+    fmt::print(stderr, "warning: {}\n", one.text());
   if (!loaded.diagnostics.empty()) return kExitConfig;
   fmt::print("{} aliases, {} virtual addresses\n", loaded.config.addresses.aliases.size(),
              loaded.config.addresses.virtual_addresses.size());
@@ -214,15 +268,19 @@ int sendmail_command(const std::vector<std::string>& arguments, const std::strin
       return queue_command(options, "retry", everything);
     case SendmailArguments::Mode::aliases:
       return new_aliases(options);
+    case SendmailArguments::Mode::help:
+      fmt::print("{}", sendmail_usage());
+      return kExitOk;
     case SendmailArguments::Mode::deliver:
     case SendmailArguments::Mode::smtp:
+    case SendmailArguments::Mode::verify:
       break;
   }
-  auto config = client_config(options.config_file);
-  if (!config) return refuse(config.error().code, config.error().text);
+  config::Config config = sendmail_config(options.config_file);
   if (parsed.mode == SendmailArguments::Mode::smtp)
-    return serve_standard_input(*config, own_account().name);
-  return deliver(parsed, *config);
+    return serve_standard_input(config, own_account().name);
+  if (parsed.mode == SendmailArguments::Mode::verify) return verify(parsed, config);
+  return deliver(parsed, config);
 }
 
 }  // namespace postwain::tool

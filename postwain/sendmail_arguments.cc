@@ -7,10 +7,15 @@ namespace postwain::tool {
 
 namespace {
 
-// Letters that take a value, in the same word or the next one.
-constexpr std::string_view kWithValue = "ABCDFfhLNOoprRVX";
+// Letters that take a value: the rest of the word, or the next one.
+constexpr std::string_view kWithValue = "ABCDFLNORVXbefhopr";
 // Letters that stand alone and mean nothing here: verbose, group permission, initial submission …
-constexpr std::string_view kIgnored = "cegJkMmnsTUvxG";
+constexpr std::string_view kIgnored = "cdgJkMmnsTUvxG";
+
+constexpr const char* kUsage =
+    "usage: sendmail [-ti] [-f sender] [-F name] [-N notify] [-R ret] [-V envid] [recipient ...]\n"
+    "       sendmail -bs | -bp | -bi | -bv recipient ... | -q\n"
+    "See sendmail(8).\n";
 
 class ArgumentParser {
  public:
@@ -32,10 +37,25 @@ class ArgumentParser {
         out_.config_file = word.substr(9);
         continue;
       }
+      if (word == "--help") {
+        out_.mode = SendmailArguments::Mode::help;
+        continue;
+      }
       if (word.size() < 2 || word.front() != '-') break;
       option(word);
     }
-    for (; at_ < arguments_.size(); ++at_) out_.recipients.push_back(arguments_[at_]);
+    bool options_over = at_ > 0 && at_ <= arguments_.size() && arguments_[at_ - 1] == "--";
+    for (; at_ < arguments_.size(); ++at_) {
+      const std::string& word = arguments_[at_];
+      // As Postfix has it: behind the first recipient no option is looked for. It is hardly meant
+      // as an address either.
+      if (word == "--" && !options_over) {
+        options_over = true;
+        continue;
+      }
+      bool option_like = !options_over && word.size() > 1 && word.front() == '-';
+      (option_like ? out_.not_addresses : out_.recipients).push_back(word);
+    }
   }
 
  private:
@@ -50,32 +70,27 @@ class ArgumentParser {
     return std::nullopt;
   }
 
+  // Letters in one word, the last of them perhaps with a value: -ti, -vt, -tif sender, -oem.
   void option(const std::string& word) {
-    char letter = word[1];
-    std::string rest = word.substr(2);
-    if (letter == 'b') return mode(rest);
-    if (letter == 'q') {
-      // -q, -q15m, -qIid, -qf …: whatever is asked about the queue here, it is tried now.
-      out_.mode = SendmailArguments::Mode::retry_queue;
-      return;
-    }
-    if (letter == 'i' || letter == 't') return flags(word);
-    if (kWithValue.find(letter) != std::string_view::npos) {
-      auto value = rest.empty() ? next_word() : std::optional<std::string>(rest);
-      if (value) with_value(letter, *value);
-      return;
-    }
-    if (kIgnored.find(letter) != std::string_view::npos) return flags(word);
-    refuse("unknown option " + printable(word, 40));
-  }
-
-  // Letters in one word: -ti, -it, -vt.
-  void flags(const std::string& word) {
-    for (char letter : std::string_view(word).substr(1)) {
+    for (std::size_t i = 1; i < word.size() && out_.error.empty(); ++i) {
+      char letter = word[i];
+      if (kWithValue.find(letter) != std::string_view::npos) {
+        std::string rest = word.substr(i + 1);
+        auto value = rest.empty() ? next_word() : std::optional<std::string>(rest);
+        if (value) with_value(letter, *value);
+        return;
+      }
+      if (letter == 'q') {
+        // -q, -q15m, -qIid, -qf …: whatever is asked about the queue here, it is tried now.
+        out_.mode = SendmailArguments::Mode::retry_queue;
+        return;
+      }
       if (letter == 'i')
         out_.dot_is_data = true;
       else if (letter == 't')
         out_.recipients_from_header = true;
+      else if (letter == 'I')
+        out_.mode = SendmailArguments::Mode::aliases;
       else if (kIgnored.find(letter) == std::string_view::npos)
         return refuse("unknown option " + printable(word, 40));
     }
@@ -91,6 +106,8 @@ class ArgumentParser {
       out_.mode = Mode::aliases;
     else if (letter == "s")
       out_.mode = Mode::smtp;
+    else if (letter == "v")
+      out_.mode = Mode::verify;
     else if (letter == "d" || letter == "D")
       refuse("-bd: the daemon is started with `postwain run`");
     else
@@ -98,6 +115,7 @@ class ArgumentParser {
   }
 
   void with_value(char letter, const std::string& value) {
+    if (letter == 'b') mode(value);
     if (letter == 'C') out_.config_file = value;
     if (letter == 'f' || letter == 'r') out_.sender = value == "<>" ? "" : value;
     if (letter == 'F') out_.full_name = value;
@@ -151,16 +169,17 @@ class ArgumentParser {
 
 }  // namespace
 
+std::string_view sendmail_usage() {
+  return kUsage;
+}
+
 SendmailArguments parse_sendmail_arguments(const std::vector<std::string>& arguments,
                                            bool as_mailq) {
   SendmailArguments out;
   if (as_mailq) out.mode = SendmailArguments::Mode::list_queue;
   ArgumentParser(arguments, out).run();
   if (!out.error.empty() || out.mode != SendmailArguments::Mode::deliver) return out;
-  if (out.recipients_from_header && !out.recipients.empty()) {
-    out.error = "with -t the recipients come from the header, none may be given as arguments";
-    out.exit_code = kExitUsage;
-  } else if (!out.recipients_from_header && out.recipients.empty()) {
+  if (!out.recipients_from_header && out.recipients.empty()) {
     out.error = "no recipients: give addresses, or -t to take them from the header";
     out.exit_code = kExitUsage;
   }

@@ -90,6 +90,9 @@ class StandardSession {
     bool binary = envelope_.body == mail::BodyType::binary_mime;
     if (binary && mail::has_lone_line_end(header))
       return {550, {5, 6, 11}, "Error: lone CR or LF in header section"};
+    mail::Hops hops = mail::count_hops(header, config_.hostname);
+    if (hops.all >= config_.limits.hops || hops.own >= config_.limits.own_hops)
+      return {554, {5, 4, 6}, "Error: too many hops, mail loop"};
     std::string_view body =
         std::string_view(content_).substr(end.found ? end.body : content_.size());
     envelope_.tls_required_no = !envelope_.require_tls && mail::tls_required_no(header);
@@ -100,11 +103,13 @@ class StandardSession {
     source.eight_bit = [this] { return !is_ascii(content_); };
     source.head = [&](mail::QueueId id) {
       const mail::Address& sender = source.envelope.reverse_path;
-      LocalOrigin origin{id,
-                         source.arrival.received_at,
-                         config_.hostname,
-                         sender.is_null() ? account_ + "@" + config_.hostname : sender.text(),
-                         {}};
+      LocalOrigin origin{
+          id,
+          source.arrival.received_at,
+          config_.hostname,
+          config_.addresses.origin,
+          sender.is_null() ? account_ + "@" + config_.addresses.origin : sender.text(),
+          {}};
       return complete_header(header, origin);
     };
     source.more = [&body](std::string& out) -> Result<bool> {

@@ -32,7 +32,8 @@ bool is_sane(const mail::Envelope& envelope) {
 }
 
 GateRules rules_of(const config::Config& config) {
-  return {config.hostname, std::max<std::size_t>(config.limits.recipients, ipc::kLocalRecipientsMax),
+  return {config.hostname,
+          std::max<std::size_t>(config.limits.recipients, ipc::kLocalRecipientsMax),
           config.limits.message_size};
 }
 

@@ -37,7 +37,7 @@ void Queue::lend(const Pick& pick) {
     PW_CHECK(r != nullptr && r->place == Place::queued);
     r->place = Place::leased;
     recorder_->lent(message->info, *r, scheduler_.key(r->destination), now);
-    if (!lent_before_.empty()) lent_before_.forget(pick->job.id, index);
+    if (!lent_before_.empty()) lent_before_.forget(pick.job.id, index);
   }
 }
 

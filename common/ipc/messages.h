@@ -24,7 +24,7 @@ namespace postwain::ipc {
 
 constexpr std::uint16_t kProtocolVersion = 10;
 constexpr std::size_t kFrameMax = 8U << 20;  // a frame larger than this closes the connection
-constexpr std::size_t kLocalRecipientsMax = 20'000;  // of a message from a program of this machine
+constexpr std::size_t kLocalRecipientsMax = 20'000;   // of a message from a program of this machine
 constexpr std::size_t kInlineContentMax = 64U << 10;  // larger content is in a file
 constexpr std::size_t kContentChunk = 64U << 10;
 constexpr std::size_t kSubmitWindow = 512U << 10;  // unconfirmed content bytes of one transaction

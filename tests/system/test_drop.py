@@ -79,7 +79,7 @@ class Drop(PostwainTestCase):
     def test_no_folder_is_a_temporary_failure(self):
         self.begin()
         self.drop.rmdir()
-        done = self.leave("bob@example.test", code=EX_CANTCREAT)
+        done = self.leave("bob@example.test", code=EX_TEMPFAIL)
         self.assertIn(b"not running", done.stderr)
         self.mta.reconfigure({"drop_dir": "off"})
         self.leave("bob@example.test", code=EX_TEMPFAIL)

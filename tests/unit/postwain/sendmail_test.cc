@@ -21,6 +21,8 @@ std::string describe(const SendmailArguments& a) {
                     : a.mode == Mode::list_queue  ? "list "
                     : a.mode == Mode::retry_queue ? "retry "
                     : a.mode == Mode::smtp        ? "smtp "
+                    : a.mode == Mode::verify      ? "verify "
+                    : a.mode == Mode::help        ? "help "
                                                   : "aliases ";
   if (a.recipients_from_header) out += "t ";
   if (a.dot_is_data) out += "i ";
@@ -32,6 +34,7 @@ std::string describe(const SendmailArguments& a) {
   if (!a.envid.empty()) out += fmt::format("V<{}> ", a.envid);
   if (!a.config_file.empty()) out += fmt::format("C<{}> ", a.config_file);
   for (const std::string& recipient : a.recipients) out += recipient + " ";
+  for (const std::string& word : a.not_addresses) out += fmt::format("not<{}> ", word);
   return out;
 }
 
@@ -79,8 +82,18 @@ TEST_CASE("arguments as programs give them") {
       {{"-O", "IgnoreDots=true", "a@b"}, "i a@b "},
       {{"-h", "3", "-L", "tag", "-p", "ESMTP:x", "-X", "log", "a@b"}, "a@b "},
       {{}, "error 64: no recipients: give addresses, or -t to take them from the header"},
-      {{"-t", "a@b"},
-       "error 64: with -t the recipients come from the header, none may be given as arguments"},
+      // operate 15, 18, 19
+      {{"-t", "a@b"}, "t a@b "},
+      {{"-tif", "x@y"}, "t i f<x@y> "},
+      {{"-tifx@y", "a@b"}, "t i f<x@y> a@b "},
+      {{"-ep", "a@b"}, "a@b "},
+      {{"-ew", "-eq", "-em", "a@b"}, "a@b "},
+      {{"-vtoi"}, "t i "},
+      {{"-I"}, "aliases "},
+      {{"-bv", "a@b"}, "verify a@b "},
+      {{"--help"}, "help "},
+      {{"a@b", "-f", "x@y"}, "a@b x@y not<-f> "},
+      {{"a@b", "--", "-f@y"}, "a@b -f@y "},
       {{"-bs"}, "smtp "},
       {{"-bs", "-f", "x@y"}, "smtp f<x@y> "},
       {{"-bd"}, "error 64: -bd: the daemon is started with `postwain run`"},
@@ -114,7 +127,10 @@ TEST_CASE("standard input becomes CRLF lines, however it is cut") {
       {"a", false, "a\r\n"},
       {"a\r", false, "a\r\n"},
       {"a\rb\n", false, "a\r\nb\r\n"},
-      {"a\r\r\nb", false, "a\r\n\r\nb\r\n"},
+      {"a\r\r\nb", false, "a\r\nb\r\n"},  // operate 20: converted twice
+      {"a\r\r\r\n\r\r\nb", false, "a\r\n\r\nb\r\n"},
+      {"a\r\rb", false, "a\r\n\r\nb\r\n"},
+      {"a\n.\r\r\nb\n", false, "a\r\n"},
       {"a\n\r\n", false, "a\r\n\r\n"},
       {"a\n.\nb\n", false, "a\r\n"},
       {"a\n.\r\nb\n", false, "a\r\n"},
@@ -146,6 +162,7 @@ TEST_CASE("the end of the header, also without an empty line") {
       {"To: a\r\nhello there\r\n", 7, 7},
       {"To: a\r\n b\r\n\tc\r\n\r\n", 15, 17},
       {"From me Mon\r\nTo: a\r\n\r\nx", 20, 22},
+      {">From me Mon\r\nTo: a\r\n\r\nx", 21, 23},
       {"To : a\r\n\r\n", 8, 10},
       {" To: a\r\n\r\n", 0, 0},
   };
@@ -165,20 +182,23 @@ TEST_CASE("the end of the header, also without an empty line") {
 TEST_CASE("recipients of the header") {
   auto texts = [](std::string_view header) {
     HeaderRecipients found = header_recipients(header);
-    std::string out = found.error;
+    std::string out;
+    for (const AddressList::Bad& bad : found.bad) out += bad.why + " ";
     for (const mail::Address& address : found.addresses) out += address.text() + " ";
     return out;
   };
   CHECK(texts("To: a@b,\r\n c@d\r\nSubject: x@y\r\nCC: e\r\nbcc: f@g\r\n") == "a@b c@d e f@g ");
   CHECK(texts("To: a@b\r\nResent-To: r@s\r\nBcc: c@d\r\nResent-Bcc: t@u\r\n") == "r@s t@u ");
   CHECK(texts("To: undisclosed:;\r\nBcc: a@b\r\n") == "a@b ");
-  CHECK(texts("To: a b c\r\n") == "To: not an address: a b c");
+  CHECK(texts("To: a b c\r\n") == "To: not an address: a b c ");
+  CHECK(texts("To: a b c, d@e\r\nCc: f@g; h@i\r\n") == "To: not an address: a b c d@e f@g h@i ");
   CHECK(texts("Subject: x\r\n").empty());
 }
 
 TEST_CASE("what is missing in the header is added, Bcc is removed") {
-  LocalOrigin origin{mail::QueueId{12345}, from_unix_ms(1795253400000), "mx.example.org",
-                     "anna@example.org", "Anna, Example"};
+  LocalOrigin origin{mail::QueueId{12345}, from_unix_ms(1795253400000),
+                     "mx.example.org",     {},
+                     "anna@example.org",   "Anna, Example"};
   CHECK(complete_header("To: a@b\r\nBcc: c@d,\r\n e@f\r\nSubject: s\r\n", origin) ==
         "Date: Sat, 21 Nov 2026 09:30:00 +0000\r\n"
         "Message-ID: <0000000000C1S@mx.example.org>\r\n"
@@ -188,6 +208,18 @@ TEST_CASE("what is missing in the header is added, Bcc is removed") {
         "date: x\r\nMESSAGE-ID: y\r\nFrom : z\r\n\r\n");
   CHECK(complete_header("From me Mon Jan\r\nDate: x\r\nMessage-ID: y\r\nFrom: z\r\n", origin) ==
         "Date: x\r\nMessage-ID: y\r\nFrom: z\r\n\r\n");
+}
+
+TEST_CASE("operate 9: names in the header are completed with the origin domain") {
+  LocalOrigin origin{mail::QueueId{1}, from_unix_ms(0), "h.test", "o.test", "a@o.test", {}};
+  std::string out = complete_header(
+      ">From x\r\nFrom: root (Cron Daemon)\r\nTo: alice,\r\n bob@c.org\r\nCc: \"Bob\" <bob>\r\n"
+      "Subject: root\r\nReply-To: not an address\r\nDate: x\r\nMessage-ID: y\r\n",
+      origin);
+  CHECK(out.substr(out.find("From:")) ==
+        "From: root@o.test (Cron Daemon)\r\nTo: alice@o.test,\r\n bob@c.org\r\n"
+        "Cc: \"Bob\" <bob@o.test>\r\nSubject: root\r\nReply-To: not an address\r\nDate: x\r\n"
+        "Message-ID: y\r\n\r\n");
 }
 
 TEST_CASE("display names") {
