@@ -13,6 +13,12 @@ namespace {
 
 constexpr std::int64_t kLastSegment = INT64_MAX;
 
+// In any spelling of the domain.
+bool same_address(std::string_view a, std::string_view b) {
+  if (is_ascii(a) && is_ascii(b)) return iequals(a, b);
+  return mail::address_key(a) == mail::address_key(b);
+}
+
 bool has_remote_id(const Timeline& timeline, std::string_view id) {
   for (const TimelineRecipient& r : timeline.recipients)
     for (const TimelineEvent& event : r.events)
@@ -25,12 +31,12 @@ bool has_remote_id(const Timeline& timeline, std::string_view id) {
 bool is_meant(Timeline& timeline, std::string_view query) {
   query = without_brackets(query);
   if (timeline.id.text() == query || timeline.part_of.text() == query ||
-      iequals(timeline.sender, query))
+      same_address(timeline.sender, query))
     return true;
-  if (!timeline.given_sender.empty() && iequals(timeline.given_sender, query)) return true;
+  if (!timeline.given_sender.empty() && same_address(timeline.given_sender, query)) return true;
   if (!timeline.message_id.empty() && without_brackets(timeline.message_id) == query) return true;
   auto is_other = [&](const TimelineRecipient& r) {
-    return !iequals(r.address, query) && !iequals(r.given, query);
+    return !same_address(r.address, query) && !same_address(r.given, query);
   };
   auto& recipients = timeline.recipients;
   if (!std::all_of(recipients.begin(), recipients.end(), is_other)) {

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "common/base/text.h"
+#include "common/mail/address_pattern.h"
 
 namespace postwain::qmgr {
 
@@ -32,6 +33,8 @@ std::string_view domain_in(std::string_view address) {
 // No allocation: this runs for every row of the queue. Equal as mail::domain_key() makes them.
 bool domain_matches(std::string_view pattern, std::string_view domain) {
   std::string_view wanted = without_final_dot(pattern);
+  if (!is_ascii(wanted) || !is_ascii(domain))  // rare: names in UTF-8 and their A-labels
+    return mail::matches_domain(mail::canonical_pattern(wanted), mail::domain_key(domain));
   if (wanted.empty() || wanted.front() != '.') return iequals(domain, wanted);
   return domain.size() > wanted.size() &&
          iequals(domain.substr(domain.size() - wanted.size()), wanted);
@@ -40,7 +43,8 @@ bool domain_matches(std::string_view pattern, std::string_view domain) {
 bool address_matches(std::string_view pattern, std::string_view address) {
   if (pattern == "<>") return address.empty();
   if (pattern.front() == '@') return domain_matches(pattern.substr(1), domain_in(address));
-  return iequals(pattern, address);
+  if (is_ascii(pattern) && is_ascii(address)) return iequals(pattern, address);
+  return mail::address_key(pattern) == mail::address_key(address);
 }
 
 bool has_words(const StoredRecipient& r, std::string_view words) {

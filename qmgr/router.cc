@@ -90,10 +90,9 @@ void Router::add_match(const std::string& match, std::size_t route) {
   if (match == "*") {
     any_.push_back(route);
   } else if (match.size() > 1 && match.front() == '.') {
-    suffixes_[match.substr(1)].push_back(route);
+    suffixes_[mail::domain_key(std::string_view(match).substr(1))].push_back(route);
   } else {
-    std::size_t at = match.rfind('@');
-    exact_[at == std::string::npos ? mail::domain_key(match) : to_lower(match)].push_back(route);
+    exact_[mail::canonical_pattern(match)].push_back(route);
   }
 }
 

@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include "common/agent/host_tls.h"
-#include "common/dns/idn.h"
+#include "common/mail/idn.h"
 
 namespace postwain::agent {
 
@@ -45,7 +45,7 @@ MxFinder::MxFinder(dns::Resolver& resolver, StsFinder* policies, TlsNotes* notes
 
 void MxFinder::find(const mail::Approach& approach, const mail::StsPolicy* known, Done done) {
   if (approach.hop.kind != mail::HopKind::mx) return fixed_.find(approach, known, std::move(done));
-  Result<std::string> domain = dns::to_ascii(approach.hop.domain);
+  Result<std::string> domain = mail::to_ascii(approach.hop.domain);
   if (!domain) {
     NextHosts refused;
     refused.refusal = local_outcome(mail::Disposition::failed, mail::Stage::dns, mail::Blame::dns,

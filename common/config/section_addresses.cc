@@ -10,6 +10,7 @@
 #include "common/config/alias_text.h"
 #include "common/config/sections.h"
 #include "common/config/values.h"
+#include "common/mail/address_pattern.h"
 
 namespace postwain::config {
 
@@ -59,8 +60,8 @@ class MapReader {
   void take(const std::string& path, AliasLine& line) {
     AddressEntry entry;
     entry.origin = Origin{path, line.line, 1};
-    std::string key = to_lower(line.name);
     bool aliases = style_ == AliasStyle::aliases;
+    std::string key = aliases ? to_lower(line.name) : mail::canonical_pattern(line.name);
     bool good =
         aliases ? !key.empty() && key.find_first_of("@,\n") == std::string::npos : is_map_key(key);
     if (!good)
@@ -154,10 +155,10 @@ void read_map(Section& section, std::string_view key, AliasStyle style, AddressM
 // The names by which programs of this machine call it, and what completes their unqualified names.
 std::vector<std::string> usual_alias_domains(const std::string& hostname,
                                              const std::string& origin) {
-  std::string full = to_lower(hostname);
+  std::string full = mail::domain_key(hostname);
   std::vector<std::string> out;
-  for (std::string name : {full, full.substr(0, full.find('.')), origin, std::string("localhost"),
-                           std::string("localhost.localdomain")})
+  for (std::string name : {full, full.substr(0, full.find('.')), mail::domain_key(origin),
+                           std::string("localhost"), std::string("localhost.localdomain")})
     if (!name.empty() && std::find(out.begin(), out.end(), name) == out.end())
       out.push_back(std::move(name));
   return out;
@@ -199,7 +200,7 @@ void read_addresses(Context& context, const Node* table, const std::string& host
   if (section.find("alias_domains") != nullptr) addresses.alias_domains.clear();
   for (const Node* node : section.texts("alias_domains", true)) {
     if (is_domain(node->text))
-      addresses.alias_domains.push_back(to_lower(node->text));
+      addresses.alias_domains.push_back(mail::domain_key(node->text));
     else
       section.error(*node, fmt::format("'{}' is not a domain", printable(node->text)));
   }

@@ -7,6 +7,7 @@
 #include "common/base/text.h"
 #include "common/config/sections.h"
 #include "common/config/values.h"
+#include "common/mail/address_pattern.h"
 
 namespace postwain::config {
 
@@ -38,7 +39,7 @@ void read_grant(Context& context, const Origin& at, std::string_view line, Auth&
     return context.error(at, "a line of the senders file is account: address, domain, ...");
   SenderGrant grant{std::string(trim(line.substr(0, colon))), {}};
   for (std::string_view word : split(line.substr(colon + 1), ',')) {
-    std::string pattern = to_lower(trim(word));
+    std::string pattern = mail::canonical_pattern(trim(word));
     if (is_address_pattern(pattern))
       grant.patterns.push_back(std::move(pattern));
     else
@@ -73,7 +74,7 @@ void read_senders(Section& section, Auth& auth) {
 
 void read_patterns(Section& section, std::string_view key, std::vector<std::string>& out) {
   for (const Node* node : section.texts(key, true)) {
-    std::string pattern = to_lower(node->text);
+    std::string pattern = mail::canonical_pattern(node->text);
     if (is_address_pattern(pattern))
       out.push_back(std::move(pattern));
     else
@@ -91,8 +92,9 @@ void read_rule(Section& section, Rule& rule) {
       section.error(*node, fmt::format("'{}' is not an address or network", printable(node->text)));
   }
   for (const Node* node : section.texts("client_name", true))
-    rule.client_names.push_back(to_lower(node->text));
-  for (const Node* node : section.texts("hello", true)) rule.hellos.push_back(to_lower(node->text));
+    rule.client_names.push_back(mail::canonical_pattern(node->text));
+  for (const Node* node : section.texts("hello", true))
+    rule.hellos.push_back(mail::canonical_pattern(node->text));
   read_patterns(section, "sender", rule.senders);
   read_patterns(section, "recipient", rule.recipients);
   if (section.find("action") == nullptr) section.missing("action");

@@ -9,6 +9,7 @@
 #include "common/base/text.h"
 #include "common/config/sections.h"
 #include "common/config/values.h"
+#include "common/mail/address_pattern.h"
 
 namespace postwain::config {
 
@@ -35,7 +36,7 @@ void read_names(Section& section, const std::string& host_name, Config& config) 
   std::string name;
   if (section.text("hostname", name)) {
     if (is_domain(name))
-      config.hostname = to_lower(name);
+      config.hostname = mail::domain_key(name);  // it is said to peers, so it is ASCII
     else
       section.context().error(section.origin_of("hostname"),
                               fmt::format("'{}' is not a host name", printable(name)));

@@ -7,6 +7,7 @@
 #include "common/base/text.h"
 #include "common/config/sections.h"
 #include "common/config/values.h"
+#include "common/mail/address_pattern.h"
 #include "common/sasl/client_exchange.h"
 
 namespace postwain::config {
@@ -22,7 +23,7 @@ bool is_pattern(std::string_view text) {
 
 void read_senders(Section& section, Route& route) {
   for (const Node* node : section.texts("sender", true)) {
-    std::string pattern = to_lower(node->text);
+    std::string pattern = mail::canonical_pattern(node->text);
     if (pattern != "<>" && !is_pattern(pattern))
       section.error(*node, fmt::format("'{}' is not a domain, .domain, user@domain, <> or *",
                                        printable(node->text)));
@@ -35,7 +36,7 @@ void read_senders(Section& section, Route& route) {
 void read_match(Section& section, std::map<std::string, Origin>& seen, Route& route) {
   if (section.find("match") == nullptr) section.missing("match");
   for (const Node* node : section.texts("match", true)) {
-    std::string pattern = to_lower(node->text);
+    std::string pattern = mail::canonical_pattern(node->text);
     if (!is_pattern(pattern)) {
       section.error(*node, fmt::format("'{}' is not a domain, .domain, user@domain or *",
                                        printable(node->text)));

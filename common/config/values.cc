@@ -9,6 +9,8 @@
 
 #include "common/base/text.h"
 #include "common/config/config.h"
+#include "common/mail/idn.h"
+#include "common/smtp/server_limits.h"
 
 namespace postwain::config {
 
@@ -124,6 +126,8 @@ std::optional<HostPort> parse_ip_port(std::string_view text, std::uint16_t defau
 }
 
 bool is_domain(std::string_view text) {
+  // A final dot is another way to write the same name (mail::domain_key).
+  if (text.size() > 1 && text.back() == '.') text.remove_suffix(1);
   if (text.empty() || text.size() > 255 || !is_valid_utf8(text)) return false;
   for (std::string_view label : split(text, '.')) {
     if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-')
@@ -132,11 +136,11 @@ bool is_domain(std::string_view text) {
       // The underscore is no letter of a host name, but mail is sent to such names.
       if (!is_alnum(c) && c != '-' && c != '_' && static_cast<unsigned char>(c) < 128) return false;
   }
-  return true;
+  return mail::to_ascii(text).ok();
 }
 
 bool is_local_part(std::string_view text) {
-  if (text.empty() || text.size() > 64 || !is_valid_utf8(text)) return false;
+  if (text.empty() || text.size() > smtp::kLocalPartMax || !is_valid_utf8(text)) return false;
   if (text.front() == '"') return text.size() >= 2 && text.back() == '"';
   constexpr std::string_view kSpecial = "()<>[]:;@\\,\" ";
   for (char c : text)

@@ -14,8 +14,8 @@
 
 #include "common/base/check.h"
 #include "common/base/text.h"
-#include "common/dns/idn.h"
 #include "common/dns/question.h"
+#include "common/mail/idn.h"
 #include "common/net/fd_watcher.h"
 
 namespace postwain::dns {
@@ -81,7 +81,7 @@ struct Resolver::Parts {
 };
 
 void Resolver::Parts::ask(const std::string& name, RecordType type, Done done) {
-  Result<std::string> ascii = to_ascii(name);
+  Result<std::string> ascii = mail::to_ascii(name);
   if (!ascii || !is_host_name(*ascii)) {
     Answer answer;
     answer.status = AnswerStatus::no_such_name;

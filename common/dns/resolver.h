@@ -5,7 +5,8 @@
 // mail is decided in mx_plan.h.
 //
 // Not here: validation (DNSSEC) itself; the servers' word for it is passed on where they are
-// trusted. No search domains. Names are looked up as they are; UTF-8 as A-labels (idn.h).
+// trusted. No search domains. Names are looked up as they are; UTF-8 as A-labels
+// (common/mail/idn.h).
 #pragma once
 
 #include <functional>

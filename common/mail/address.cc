@@ -1,6 +1,7 @@
 #include "common/mail/address.h"
 
 #include "common/base/text.h"
+#include "common/mail/idn.h"
 
 namespace postwain::mail {
 
@@ -33,9 +34,18 @@ std::string_view Address::domain() const {
 }
 
 std::string domain_key(std::string_view domain) {
-  std::string key = to_lower(domain);
-  if (key.size() > 1 && key.back() == '.') key.pop_back();
+  if (domain.size() > 1 && domain.back() == '.') domain.remove_suffix(1);
+  if (is_ascii(domain)) return to_lower(domain);
+  Result<std::string> ascii = to_ascii(domain);
+  std::string key = to_lower(ascii ? std::string_view(*ascii) : domain);
+  if (key.size() > 1 && key.back() == '.') key.pop_back();  // one of the other full stops
   return key;
+}
+
+std::string address_key(std::string_view text) {
+  Address address = Address::from_text(text);
+  if (!address.has_domain()) return to_lower(text);
+  return to_lower(address.local_unquoted()) + '@' + address.domain_key();
 }
 
 std::string Address::domain_key() const {
@@ -56,6 +66,16 @@ std::string Address::local_unquoted() const {
 
 bool Address::is_utf8() const {
   return !is_ascii(text_);
+}
+
+bool Address::needs_smtputf8() const {
+  return is_utf8() && (!is_ascii(local()) || !to_ascii(domain()));
+}
+
+std::string Address::ascii_text() const {
+  if (!has_domain() || is_ascii(domain())) return text_;
+  Result<std::string> ascii = to_ascii(domain());
+  return ascii ? std::string(local()) + '@' + *ascii : text_;
 }
 
 }  // namespace postwain::mail

@@ -24,12 +24,14 @@ class Address {
   std::string_view domain() const;
   bool is_null() const { return text_.empty(); }
   bool has_domain() const { return local_size_ < text_.size(); }
-  // Domain in lower case without a final dot: for comparing and as a key. "[192.0.2.1]" stays as it
-  // is.
-  std::string domain_key() const;
+  std::string domain_key() const;  // of its domain, see below
   // Local part without quotes and backslashes, the way mailbox names compare ("\"a\"@x" is "a@x").
   std::string local_unquoted() const;
-  bool is_utf8() const;  // holds a byte above 127: needs SMTPUTF8
+  bool is_utf8() const;  // holds a byte above 127
+  // No ASCII form says the same: the local part is UTF-8, or the domain has no A-label form.
+  bool needs_smtputf8() const;
+  // With the domain in its A-label form where it has one; the local part stays as it is.
+  std::string ascii_text() const;
 
   bool operator==(const Address&) const = default;
 
@@ -38,6 +40,12 @@ class Address {
   std::size_t local_size_ = 0;
 };
 
+// The one form in which domains are compared and serve as keys, everywhere: lower case, without a
+// final dot, U-labels as A-labels (RFC 5890 2.3.2.1: two spellings of one name). "[192.0.2.1]"
+// stays as it is, and so do the octets of what is no valid internationalized name.
 std::string domain_key(std::string_view domain);
+// The same of "user@domain": the local part in lower case and without quotes. What has no domain is
+// put into lower case only.
+std::string address_key(std::string_view address);
 
 }  // namespace postwain::mail

@@ -4,6 +4,15 @@
 
 namespace postwain::mail {
 
+std::string canonical_pattern(std::string_view written) {
+  std::size_t at = written.rfind('@');
+  if (at != std::string_view::npos)
+    return to_lower(written.substr(0, at)) + '@' + domain_key(written.substr(at + 1));
+  bool below = written.size() > 1 && written.front() == '.';
+  if (below) return '.' + domain_key(written.substr(1));
+  return domain_key(written);
+}
+
 bool matches_domain(std::string_view pattern, std::string_view domain) {
   if (pattern == "*") return true;
   if (pattern.empty() || pattern.front() != '.') return pattern == domain;

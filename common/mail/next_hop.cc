@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
+#include "common/mail/address.h"
 
 namespace postwain::mail {
 
@@ -44,7 +45,7 @@ std::optional<HopHost> parse_host(std::string_view text, std::uint16_t default_p
       port = {};
   } else {
     std::size_t colon = text.find(':');
-    hop.host = to_lower(text.substr(0, colon));
+    hop.host = domain_key(text.substr(0, colon));
     if (colon != std::string_view::npos) port = text.substr(colon + 1);
     hop.literal = is_ip_literal(hop.host);
   }

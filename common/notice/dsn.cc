@@ -114,7 +114,7 @@ std::string header_of(const DsnRequest& request, std::string_view original,
                       const std::string& boundary, bool utf8, bool eight_bit) {
   std::string date = format_rfc5322(request.now);
   std::string subject = dsn_subject(request);
-  std::string to = harmless(request.to.text(), 1024);
+  std::string to = harmless(utf8 ? request.to.text() : request.to.ascii_text(), 1024);
   std::string out = fmt::format("Received: by {} (Postwain) id {}; {}\r\n", request.hostname,
                                 request.id.text(), date);
   out += fmt::format("Date: {}\r\n", date);
@@ -137,7 +137,7 @@ std::string header_of(const DsnRequest& request, std::string_view original,
 Dsn build(const DsnRequest& request, std::string_view original, bool may_be_whole,
           std::size_t reply_max) {
   Quote quote = quote_of(request, original, may_be_whole);
-  DsnForm form{request.to.is_utf8(), quote.whole, reply_max};
+  DsnForm form{request.to.needs_smtputf8(), quote.whole, reply_max};
   std::vector<Part> parts = {human_part(request, form), status_part(request, form)};
   if (request.quotes) parts.push_back(original_part(quote, form));
   std::string boundary = boundary_for(request, parts);

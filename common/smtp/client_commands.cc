@@ -48,7 +48,14 @@ std::string_view not_writable(const mail::Address& address) {
     if (byte < 32 || byte == 127) return "holds a control character";
   }
   // Also one that was divided elsewhere than the server will divide it.
-  return parse_mailbox(address.text()) == address ? "" : "is no address that a command can carry";
+  auto parsed = parse_mailbox(address.text());
+  return parsed && *parsed == address ? "" : "is no address that a command can carry";
+}
+
+// UTF-8 in the domain alone is no reason to ask for SMTPUTF8: the DNS name behind it has an ASCII
+// form, which says the same to everybody.
+std::string wire_address(const mail::Address& address, const PeerExtensions& peer) {
+  return peer.smtputf8 ? address.text() : address.ascii_text();
 }
 
 Outcome unfit(Blame blame, mail::EnhancedCode enhanced, std::string text) {
@@ -70,7 +77,7 @@ bool says_smtputf8(const Transaction& transaction, const PeerExtensions& peer) {
 void append_mail(std::string& out, const Transaction& transaction, const PeerExtensions& peer) {
   const mail::Envelope& envelope = *transaction.envelope;
   out += "MAIL FROM:<";
-  out += envelope.reverse_path.text();
+  out += wire_address(envelope.reverse_path, peer);
   out += '>';
   if (peer.size) {
     out += " SIZE=";
@@ -100,7 +107,7 @@ void append_mail(std::string& out, const Transaction& transaction, const PeerExt
 void append_rcpt(std::string& out, const mail::Recipient& recipient, const PeerExtensions& peer,
                  bool smtputf8) {
   out += "RCPT TO:<";
-  out += recipient.address.text();
+  out += wire_address(recipient.address, peer);
   out += '>';
   if (peer.dsn) {
     append_notify(out, recipient.notify);
@@ -129,7 +136,7 @@ std::optional<Outcome> unfit_message(const Transaction& transaction, const PeerE
     return unfit(Blame::message, {5, 3, 4},
                  fmt::format("message of {} bytes is larger than the {} bytes the next hop takes",
                              transaction.size, peer.size_limit));
-  if (envelope.reverse_path.is_utf8() && !peer.smtputf8)
+  if (!peer.smtputf8 && envelope.reverse_path.needs_smtputf8())
     return unfit(Blame::message, {5, 6, 7},
                  "the sender address needs SMTPUTF8, which the next hop does not offer");
   return std::nullopt;
@@ -145,7 +152,7 @@ std::optional<Outcome> unfit_recipient(const mail::Recipient& recipient,
                                        const PeerExtensions& peer) {
   if (std::string_view why = not_writable(recipient.address); !why.empty())
     return unfit(Blame::recipient, {5, 1, 3}, fmt::format("the recipient address {}", why));
-  if (recipient.address.is_utf8() && !peer.smtputf8)
+  if (!peer.smtputf8 && recipient.address.needs_smtputf8())
     return unfit(Blame::recipient, {5, 6, 7},
                  "the address needs SMTPUTF8, which the next hop does not offer");
   return std::nullopt;

@@ -44,7 +44,7 @@ HOME = {
     "ares": "common/dns/",
     "curl/": "common/http/",
     "microhttpd.h": "metrics/http_server.cc",
-    "idn2.h": "common/dns/idn.cc",
+    "idn2.h": "common/mail/idn.cc",
     "toml++/": "common/config/toml_reader.cc",
     "sqlite3.h": "qmgr/",
     "CLI/": "postwain/command_line.cc",

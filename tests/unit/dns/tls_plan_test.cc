@@ -1,8 +1,8 @@
 // DANE: which TLSA records count, and what they make of a host (RFC 7672 2.2, 3.1).
 #include <catch2/catch.hpp>
 
-#include "common/dns/idn.h"
 #include "common/dns/tls_plan.h"
+#include "common/mail/idn.h"
 
 using namespace postwain;
 using namespace postwain::dns;
@@ -159,14 +159,18 @@ TEST_CASE("what the domain hears of a host before anybody connects") {
 }
 
 TEST_CASE("internationalized names") {
+  using mail::to_ascii;
   CHECK(*to_ascii("Example.org") == "Example.org");
   CHECK(*to_ascii("b\u00fccher.example") == "xn--bcher-kva.example");
   CHECK(*to_ascii("B\u00dcCHER.example") == "xn--bcher-kva.example");
   CHECK(*to_ascii("stra\u00dfe.example") == "xn--strae-oqa.example");  // not "strasse" (RFC 5891)
   CHECK(*to_ascii("\u4f8b\u3048.\u30c6\u30b9\u30c8") == "xn--r8jz45g.xn--zckzah");
+  // receive 2: an underscore stays, and no character is dropped on the way.
+  CHECK(*to_ascii("_x.b\u00fccher.example") == "_x.xn--bcher-kva.example");
   for (const std::string& bad :
        {std::string("\xff\xfe.example"), std::string("\u00fc\0.example", 11),
-        std::string("\u2488com.example"), "\u00fc" + std::string(80, 'x')}) {
+        std::string("\u2488com.example"), "\u00fc\u2100.example", "\u00fc x.example",
+        "\u00fc" + std::string(80, 'x')}) {
     CAPTURE(bad);
     auto result = to_ascii(bad);
     CHECK_FALSE(result.ok());

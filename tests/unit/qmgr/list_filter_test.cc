@@ -78,6 +78,23 @@ TEST_CASE("each condition holds where it should and nowhere else") {
   CHECK_FALSE(holds([](auto& f) { f.in_doubt = true; }));
 }
 
+TEST_CASE("receive 2: filters know a domain in both spellings") {
+  StoredRecipient r = some_recipient();
+  const char* spellings[] = {"b\u00fccher.example", "B\u00dcCHER.example", "xn--bcher-kva.example"};
+  for (const char* written : spellings)
+    for (const char* wanted : spellings) {
+      r.recipient.address = mail::Address("info", written);
+      ListFilter by_domain;
+      by_domain.domain = wanted;
+      CHECK(by_domain.matches(r));
+      ListFilter by_address;
+      by_address.recipient = std::string("Info@") + wanted;
+      CHECK(by_address.matches(r));
+      by_address.recipient = std::string("other@") + wanted;
+      CHECK_FALSE(by_address.matches(r));
+    }
+}
+
 TEST_CASE("who was never tried has no reply to look into") {
   ListFilter filter;
   filter.reply = "greylisted";

@@ -56,6 +56,27 @@ TEST_CASE("SMTPUTF8 when an address needs it or the sender asked for it") {
   CHECK(mail_line(bounce, {}) == "MAIL FROM:<>\r\n");
 }
 
+TEST_CASE("receive 40, deliver D5: a domain in UTF-8 goes out as A-label without SMTPUTF8") {
+  PeerExtensions ascii = PeerExtensions::parse("x\n8BITMIME");
+  Message message(
+      "a@b\xC3\xBC"
+      "cher.example",
+      {"info@B\xC3\x9C"
+       "CHER.example"},
+      "x\r\n");
+  CHECK(mail_line(message, ascii) == "MAIL FROM:<a@xn--bcher-kva.example>\r\n");
+  CHECK(rcpt_line(message, ascii) == "RCPT TO:<info@xn--bcher-kva.example>\r\n");
+  CHECK_FALSE(unfit_message(message.transaction(1), ascii));
+  CHECK_FALSE(unfit_recipient(message.recipients[0], ascii));
+  // To who can, it goes as it was said.
+  CHECK(mail_line(message, everything()) ==
+        "MAIL FROM:<a@b\xC3\xBC"
+        "cher.example> SIZE=3 SMTPUTF8\r\n");
+  Message local("j\xC3\xB8@x", {"j\xC3\xB8@y"}, "x\r\n");
+  CHECK(unfit_message(local.transaction(1), ascii)->reply.enhanced == mail::EnhancedCode{5, 6, 7});
+  CHECK(unfit_recipient(local.recipients[0], ascii)->reply.enhanced == mail::EnhancedCode{5, 6, 7});
+}
+
 TEST_CASE("UTF-8 stands in ORCPT as it is only where MAIL said SMTPUTF8") {
   Message message("a@x", {"b@y"}, "x\r\n");
   message.recipients[0].orcpt = "utf-8;j\xC3\xB8@y";
