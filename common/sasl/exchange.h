@@ -52,6 +52,7 @@ class Exchange {
   virtual Step approve(bool good) = 0;
   virtual Step supply(const ScramKeys& keys) = 0;
 
+  // As far as it is known, also after a failure; then it may be any octets, at most kNameMax.
   const std::string& user() const { return user_; }
   const std::string& password() const { return password_; }  // at the question `password`
 

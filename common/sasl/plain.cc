@@ -20,9 +20,10 @@ class PasswordExchange : public Exchange {
   Step supply(const ScramKeys&) override { return {}; }
 
  protected:
+  // Who it was is known even where the rest is not usable: the operator looks for the name.
   Step ask(std::string_view user, std::string_view password) {
+    user_ = user.substr(0, kNameMax);
     if (!usable(user, kNameMax) || !usable(password, kPasswordMax)) return {};
-    user_ = user;
     password_ = password;
     return {Step::Kind::password};
   }
@@ -40,7 +41,7 @@ class PlainExchange final : public PasswordExchange {
     if (second == std::string_view::npos) return {};
     std::string_view authorized = response->substr(0, first);
     std::string_view user = rest.substr(0, second);
-    if (!authorized.empty() && authorized != user) return {};
+    if (!authorized.empty() && authorized != user) return ask(user, {});
     return ask(user, rest.substr(second + 1));
   }
 };
@@ -50,7 +51,7 @@ class LoginExchange final : public PasswordExchange {
   Step respond(std::optional<std::string_view> response) override {
     if (!response) return {Step::Kind::challenge, "Username:"};
     if (name_.empty()) {
-      if (!usable(*response, kNameMax)) return {};
+      if (!usable(*response, kNameMax)) return ask(*response, {});
       name_ = *response;
       return {Step::Kind::challenge, "Password:"};
     }

@@ -1,6 +1,7 @@
 #include "common/smtp/address_syntax.h"
 
 #include "common/base/text.h"
+#include "common/mail/idn.h"
 #include "common/smtp/domain_syntax.h"
 #include "common/smtp/server_limits.h"
 
@@ -16,17 +17,14 @@ bool is_atext(char c) {
          (c != '\0' && std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos);
 }
 
-// Dot-string = Atom *("."  Atom)
-// Length of the Dot-string at the start of text, or kBad.
+// Dot-string = Atom *("."  Atom); here the dots may stand anywhere between, before and behind
+// atoms. Length of the Dot-string at the start of text, or kBad.
 std::size_t dot_string_size(std::string_view text) {
   std::size_t i = 0;
-  for (;;) {
-    std::size_t atom = i;
-    while (i < text.size() && is_atext(text[i])) ++i;
-    if (i == atom) return kBad;
-    if (i == text.size() || text[i] != '.') return i;
-    ++i;
-  }
+  bool atom = false;
+  for (; i < text.size() && (is_atext(text[i]) || text[i] == '.'); ++i)
+    atom = atom || text[i] != '.';
+  return atom ? i : kBad;
 }
 
 // Quoted-string = DQUOTE *QcontentSMTP DQUOTE
@@ -80,15 +78,40 @@ std::size_t closing_bracket(std::string_view text) {
 
 }  // namespace
 
-// Mailbox = Local-part "@" ( Domain / address-literal )
-std::optional<mail::Address> parse_mailbox(std::string_view text) {
-  std::size_t local = local_part_size(text);
-  if (local > kLocalPartMax || local >= text.size() || text[local] != '@') return std::nullopt;
-  std::string_view domain = text.substr(local + 1);
-  if (!is_domain(domain) && !is_address_literal(domain)) return std::nullopt;
-  if (text.size() + 2 > kPathMax || !is_valid_utf8(text)) return std::nullopt;
-  return mail::Address(text.substr(0, local), domain);
+namespace {
+
+PathProblem problem_of(std::string_view text, std::size_t local, std::string_view domain) {
+  if (local == kBad || !is_valid_utf8(text)) return PathProblem::syntax;
+  if (local > kLocalPartMax) return PathProblem::too_long;
+  if (local == text.size()) return PathProblem::no_domain;
+  if (text[local] != '@') return PathProblem::syntax;
+  if (domain.size() > kDomainMax) return PathProblem::too_long;
+  if (!is_domain(domain) && !is_address_literal(domain)) return PathProblem::syntax;
+  // What has no canonical form could be written past a rule (mail::domain_key), and nobody can look
+  // it up.
+  if (!is_ascii(domain) && !mail::to_ascii(domain)) return PathProblem::bad_name;
+  return PathProblem::none;
 }
+
+std::optional<ParsedPath> fail(PathProblem* problem, PathProblem what) {
+  if (problem != nullptr) *problem = what;
+  return std::nullopt;
+}
+
+// What stands between the brackets.
+std::optional<ParsedPath> parse_inner(std::string_view inner, PathKind kind, std::size_t size,
+                                      PathProblem* problem) {
+  if (inner.empty() && kind == PathKind::reverse) return ParsedPath{{}, size};
+  if (kind == PathKind::forward && iequals(inner, "postmaster"))
+    return ParsedPath{mail::Address(inner, {}), size};
+  std::size_t route = source_route_size(inner);
+  if (route == kBad) return fail(problem, PathProblem::syntax);
+  auto mailbox = parse_mailbox(inner.substr(route), problem);
+  if (!mailbox) return std::nullopt;
+  return ParsedPath{*std::move(mailbox), size};
+}
+
+}  // namespace
 
 std::string local_in_wire_form(std::string_view unquoted) {
   if (dot_string_size(unquoted) == unquoted.size()) return std::string(unquoted);
@@ -100,22 +123,40 @@ std::string local_in_wire_form(std::string_view unquoted) {
   return out + '"';
 }
 
+// Mailbox = Local-part "@" ( Domain / address-literal )
+std::optional<mail::Address> parse_mailbox(std::string_view text, PathProblem* problem) {
+  std::size_t local = local_part_size(text);
+  std::string_view domain;
+  if (local < text.size()) domain = text.substr(local + 1);
+  if (domain.size() > 1 && domain.back() == '.') domain.remove_suffix(1);
+  PathProblem found = problem_of(text, local, domain);
+  if (problem != nullptr) *problem = found;
+  if (found != PathProblem::none) return std::nullopt;
+  return mail::Address(text.substr(0, local), domain);
+}
+
 // Reverse-path = Path / "<>"    Forward-path = Path    RCPT also: "<Postmaster>" in any letter case
-std::optional<ParsedPath> parse_path(std::string_view text, PathKind kind) {
-  if (text.empty() || text.front() != '<') return std::nullopt;
+std::optional<ParsedPath> parse_path(std::string_view text, PathKind kind, PathProblem* problem) {
+  if (text.empty() || text.front() != '<') return fail(problem, PathProblem::no_brackets);
   std::size_t close = closing_bracket(text);
-  if (close == kBad) return std::nullopt;
-  std::string_view inner = text.substr(1, close - 1);
-  std::size_t size = close + 1;
-  if (inner.empty())
-    return kind == PathKind::reverse ? std::optional(ParsedPath{{}, size}) : std::nullopt;
-  if (kind == PathKind::forward && iequals(inner, "postmaster"))
-    return ParsedPath{mail::Address(inner, {}), size};
-  std::size_t route = source_route_size(inner);
-  if (route == kBad) return std::nullopt;
-  auto mailbox = parse_mailbox(inner.substr(route));
-  if (!mailbox) return std::nullopt;
-  return ParsedPath{*std::move(mailbox), size};
+  if (close == kBad) return fail(problem, PathProblem::no_brackets);
+  return parse_inner(text.substr(1, close - 1), kind, close + 1, problem);
+}
+
+std::optional<ParsedPath> parse_bare_path(std::string_view text, PathKind kind,
+                                          std::string_view origin, PathProblem* problem) {
+  bool brackets = !text.empty() && text.front() == '<';
+  std::size_t size = brackets ? closing_bracket(text) : text.find(' ');
+  if (brackets && size == kBad) return fail(problem, PathProblem::no_brackets);
+  std::string_view inner = text.substr(brackets ? 1 : 0, brackets ? size - 1 : size);
+  if (inner.empty() && !brackets) return fail(problem, PathProblem::no_brackets);
+  size = brackets ? size + 1 : inner.size();
+  PathProblem found = PathProblem::none;
+  auto path = parse_inner(inner, kind, size, &found);
+  if (found == PathProblem::no_domain)
+    path = parse_inner(std::string(inner) + '@' + std::string(origin), kind, size, &found);
+  if (problem != nullptr) *problem = found;
+  return path;
 }
 
 }  // namespace postwain::smtp

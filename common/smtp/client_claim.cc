@@ -20,17 +20,13 @@ bool is_unknown(std::string_view value) {
   return iequals(value, "[UNAVAILABLE]") || iequals(value, "[TEMPUNAVAIL]");
 }
 
-bool is_port(std::string_view value) {
-  return value.empty() || parse_decimal<std::uint16_t>(value).has_value();
-}
-
-// "192.0.2.1", "IPV6:2001:db8::1"; "[…]" of it must be an address literal.
+// "192.0.2.1", "IPV6:2001:db8::1"; "[…]" of it must be an address literal. False: it is none.
 bool take_address(std::string_view value, std::optional<std::string>& out) {
   if (value.empty()) {
     out.emplace();
     return true;
   }
-  if (!is_hello_name("[" + std::string(value) + "]")) return false;
+  if (!is_address_literal("[" + std::string(value) + "]")) return false;
   bool v6 = istarts_with(value, "IPV6:");
   if (v6) value.remove_prefix(5);
   // In the one form that addresses are compared in.
@@ -44,26 +40,23 @@ bool take_address(std::string_view value, std::optional<std::string>& out) {
   return true;
 }
 
-bool take_name(std::string_view value, std::optional<std::string>& out) {
-  if (!value.empty() && (value.front() == '[' || !is_hello_name(value))) return false;
-  out = to_lower(value);
-  return true;
+void take_name(std::string_view value, std::optional<std::string>& out) {
+  bool good = !value.empty() && value.front() != '[' && is_hello_name(value);
+  out = good ? to_lower(value) : std::string();
 }
 
-bool take_hello(std::string_view value, std::optional<std::string>& out) {
-  if (!value.empty() && !is_hello_name(value)) return false;
-  out = std::string(value);
-  return true;
+void take_protocol(std::string_view value, ClientClaim& claim) {
+  if (iequals(value, "SMTP") || iequals(value, "ESMTP")) claim.extended = iequals(value, "ESMTP");
 }
 
-bool take_protocol(std::string_view value, ClientClaim& claim) {
-  if (value.empty()) return true;
-  if (!iequals(value, "SMTP") && !iequals(value, "ESMTP")) return false;
-  claim.extended = iequals(value, "ESMTP");
-  return true;
+// A name that is none belongs to nobody.
+void take_login(std::string_view value, std::optional<std::string>& out) {
+  bool good = value.size() <= kLoginMax;
+  for (char c : value) good = good && c >= 32 && c <= 126;
+  out = good ? std::string(value) : std::string();
 }
 
-// Attributes that are checked and of no use to us.
+// Attributes that are of no use to us.
 bool is_idle(std::string_view attribute, ClaimKind kind) {
   bool xclient = kind == ClaimKind::xclient;
   return iequals(attribute, "PORT") || (xclient && iequals(attribute, "DESTADDR")) ||
@@ -71,18 +64,23 @@ bool is_idle(std::string_view attribute, ClaimKind kind) {
          (!xclient && iequals(attribute, "SOURCE"));
 }
 
+// False: there is no such attribute.
 bool take(std::string_view attribute, std::string_view value, ClaimKind kind, ClientClaim& claim) {
-  if (iequals(attribute, "ADDR")) return take_address(value, claim.address);
-  if (iequals(attribute, "NAME")) return take_name(value, claim.name);
-  if (iequals(attribute, "HELO")) return take_hello(value, claim.hello);
-  if (iequals(attribute, "PROTO")) return take_protocol(value, claim);
-  if (kind == ClaimKind::xclient && iequals(attribute, "LOGIN")) {
-    claim.login = std::string(value);
-    return value.size() <= kLoginMax;
+  bool xclient = kind == ClaimKind::xclient;
+  if (iequals(attribute, "ADDR")) {
+    if (!take_address(value, claim.address) && xclient) claim.address.emplace();
+  } else if (iequals(attribute, "NAME")) {
+    take_name(value, claim.name);
+  } else if (iequals(attribute, "HELO")) {
+    claim.hello = value.empty() ? std::string() : harmless_hello(value);
+  } else if (iequals(attribute, "PROTO")) {
+    take_protocol(value, claim);
+  } else if (xclient && iequals(attribute, "LOGIN")) {
+    take_login(value, claim.login);
+  } else {
+    return is_idle(attribute, kind);
   }
-  if (!is_idle(attribute, kind)) return false;
-  bool port = iequals(attribute, "PORT") || iequals(attribute, "DESTPORT");
-  return !port || is_port(value);
+  return true;
 }
 
 void merge(ClientClaim&& said, ClientClaim& into) {
@@ -109,11 +107,10 @@ Refusal parse_claim(std::string_view argument, ClaimKind kind, ClientClaim& clai
     std::string_view attribute = word.substr(0, equals);
     if (equals == std::string_view::npos || !is_ascii(attribute))
       return mail::Reply{501, {5, 5, 4}, "Syntax: attribute=value [attribute=value]"};
-    auto value = xtext_decode(word.substr(equals + 1));
-    if (!value) return mail::Reply{501, {5, 5, 4}, "Bad attribute value"};
-    bool trouble = iequals(*value, "[TEMPUNAVAIL]");
-    if (is_unknown(*value)) value->clear();
-    if (!take(attribute, *value, kind, said)) {
+    std::string value = xtext_octets(word.substr(equals + 1));
+    bool trouble = iequals(value, "[TEMPUNAVAIL]");
+    if (is_unknown(value)) value.clear();
+    if (!take(attribute, value, kind, said)) {
       bool shown = attribute.size() <= 16;
       for (char c : attribute) shown = shown && is_alnum(c);
       return bad_claim(shown ? attribute : "unknown");

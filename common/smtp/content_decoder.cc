@@ -1,6 +1,7 @@
 #include "common/smtp/content_decoder.h"
 
 #include <cstring>
+#include <utility>
 
 namespace postwain::smtp {
 
@@ -14,8 +15,8 @@ const char* find(const char* from, const char* to, char wanted) {
 // Walks the lines from `at`, which is inside a line. Stops behind each CRLF that is followed by a
 // dot, and at `end`. Returns where it stopped; *at_line_start says whether that is behind a CRLF,
 // and *after_cr whether the last byte is a CR whose LF may still come.
-const char* walk_lines(const char* at, const char* end, bool stop_at_dot, bool* at_line_start,
-                       bool* after_cr, bool* lone) {
+const char* walk_lines(const char* at, const char* end, bool* at_line_start, bool* after_cr,
+                       bool* lone) {
   *at_line_start = false;
   *after_cr = false;
   while (at < end) {
@@ -30,7 +31,7 @@ const char* walk_lines(const char* at, const char* end, bool stop_at_dot, bool* 
     if (!good || find(at, lf - 1, '\r') != nullptr) *lone = true;
     at = lf + 1;
     *at_line_start = good;
-    if (good && stop_at_dot && (at == end || *at == '.')) return at;
+    if (good && (at == end || *at == '.')) return at;
   }
   return at;
 }
@@ -87,7 +88,7 @@ std::size_t DotDecoder::decode(std::string_view wire, std::string* out) {
       case State::inside: {
         bool line_start = false;
         bool after_cr = false;
-        at = walk_lines(at, end, true, &line_start, &after_cr, &lone_);
+        at = walk_lines(at, end, &line_start, &after_cr, &lone_);
         state_ = line_start ? State::line_start : after_cr ? State::inside_cr : State::inside;
         break;
       }
@@ -100,21 +101,38 @@ std::size_t DotDecoder::decode(std::string_view wire, std::string* out) {
 }
 
 void ChunkDecoder::decode(std::string_view bytes, std::string* out) {
-  if (bytes.empty()) return;
-  if (out != nullptr) out->append(bytes);
   const char* at = bytes.data();
   const char* const end = at + bytes.size();
-  if (after_cr_ && *at == '\n') {
-    ++at;
-    line_open_ = false;
-  } else if (after_cr_) {
-    lone_ = true;
+  const char* span = at;  // [span, at) is content that is not appended yet
+  auto flush = [&](const char* to) {
+    if (out != nullptr && to > span) out->append(span, static_cast<std::size_t>(to - span));
+  };
+  while (at < end) {
+    if (std::exchange(after_cr_, false)) {
+      if (*at == '\n') {
+        ++at;
+        line_open_ = false;
+        continue;
+      }
+      lone_ = true;
+    }
+    line_open_ = true;
+    const char* lf = find(at, end, '\n');
+    const char* stop = lf == nullptr ? end : lf;
+    const char* cr = find(at, stop, '\r');
+    if (cr != nullptr) {
+      after_cr_ = true;
+      at = cr + 1;
+    } else if (lf != nullptr) {
+      flush(lf);
+      if (out != nullptr) out->append("\r\n");
+      span = at = lf + 1;
+      line_open_ = false;
+    } else {
+      at = end;
+    }
   }
-  after_cr_ = false;
-  if (at == end) return;
-  bool line_start = false;
-  walk_lines(at, end, false, &line_start, &after_cr_, &lone_);
-  line_open_ = !line_start;
+  flush(end);
 }
 
 void ChunkDecoder::finish(std::string* out) {

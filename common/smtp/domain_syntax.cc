@@ -61,4 +61,24 @@ bool is_hello_name(std::string_view text) {
   return is_ascii(text) && is_domain(text);
 }
 
+std::string harmless_hello(std::string_view said) {
+  if (said.empty()) return std::string(kNoHello);
+  std::string out(said.substr(0, kHelloMax));
+  // Cut inside of a character or not UTF-8 from the start: only its ASCII is kept.
+  bool utf8 = is_valid_utf8(out);
+  for (char& c : out) {
+    auto octet = static_cast<unsigned char>(c);
+    if (octet < 32 || octet == 127 || (octet > 127 && !utf8)) c = '?';
+  }
+  return out;
+}
+
+std::string hello_for_trace(std::string_view said) {
+  std::string out = harmless_hello(said);
+  constexpr std::string_view kPlain = "!#$%&*+-./:=?[]^_{|}~";
+  for (char& c : out)
+    if (!is_alnum(c) && kPlain.find(c) == std::string_view::npos) c = '?';
+  return out;
+}
+
 }  // namespace postwain::smtp

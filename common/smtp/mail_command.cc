@@ -112,17 +112,36 @@ Refusal parse_parameters(std::string_view text, MailCommand& command) {
   return std::nullopt;
 }
 
+mail::Reply mail_path_refusal(PathProblem problem) {
+  switch (problem) {
+    case PathProblem::no_brackets:
+      return {501, {5, 5, 4}, "Syntax: MAIL FROM:<address>"};
+    case PathProblem::no_domain:
+      return {501, {5, 1, 7}, "Sender address needs a domain"};
+    case PathProblem::too_long:
+      return {501, {5, 1, 7}, "Path too long"};
+    case PathProblem::bad_name:
+      return {501, {5, 1, 7}, "The sender's domain is no valid internationalized name"};
+    case PathProblem::none:
+    case PathProblem::syntax:
+      break;
+  }
+  return {501, {5, 1, 7}, "Bad sender address syntax"};
+}
+
 }  // namespace
 
 // mail = "MAIL FROM:" Reverse-path [SP Mail-parameters]
 // Spaces behind the colon are not in the grammar, but too many programs send one.
-Refusal parse_mail(std::string_view argument, MailCommand& command) {
+Refusal parse_mail(std::string_view argument, MailCommand& command, std::string_view origin) {
   if (!istarts_with(argument, "FROM:"))
     return mail::Reply{501, {5, 5, 4}, "Syntax: MAIL FROM:<address>"};
   argument = argument.substr(5);
   while (!argument.empty() && argument.front() == ' ') argument.remove_prefix(1);
-  auto path = parse_path(argument, PathKind::reverse);
-  if (!path) return mail::Reply{501, {5, 1, 7}, "Bad sender address syntax"};
+  PathProblem problem = PathProblem::none;
+  auto path = origin.empty() ? parse_path(argument, PathKind::reverse, &problem)
+                             : parse_bare_path(argument, PathKind::reverse, origin, &problem);
+  if (!path) return mail_path_refusal(problem);
   command.reverse_path = std::move(path->address);
   if (auto refusal = parse_parameters(argument.substr(path->size), command)) return refusal;
   if (command.reverse_path.is_utf8() && !command.smtputf8)

@@ -24,7 +24,8 @@ struct MailCommand {
   bool auth = false;  // AUTH= was there; what it says does not count (RFC 4954 5)
 };
 
-// argument: what stands behind "MAIL ".
-Refusal parse_mail(std::string_view argument, MailCommand& command);
+// argument: what stands behind "MAIL ". origin: where the client may leave brackets and domains
+// away, the domain of such an address; else empty.
+Refusal parse_mail(std::string_view argument, MailCommand& command, std::string_view origin = {});
 
 }  // namespace postwain::smtp

@@ -57,17 +57,37 @@ Refusal parse_parameters(std::string_view text, bool smtputf8, mail::Recipient& 
   return std::nullopt;
 }
 
+mail::Reply rcpt_path_refusal(PathProblem problem) {
+  switch (problem) {
+    case PathProblem::no_brackets:
+      return {501, {5, 5, 4}, "Syntax: RCPT TO:<address>"};
+    case PathProblem::no_domain:
+      return {501, {5, 1, 3}, "Recipient address needs a domain"};
+    case PathProblem::too_long:
+      return {501, {5, 1, 3}, "Path too long"};
+    case PathProblem::bad_name:
+      return {501, {5, 1, 3}, "The recipient's domain is no valid internationalized name"};
+    case PathProblem::none:
+    case PathProblem::syntax:
+      break;
+  }
+  return {501, {5, 1, 3}, "Bad recipient address syntax"};
+}
+
 }  // namespace
 
 // rcpt = "RCPT TO:" ( "<Postmaster@" Domain ">" / "<Postmaster>" / Forward-path ) [SP
 // Rcpt-parameters]
-Refusal parse_rcpt(std::string_view argument, bool smtputf8, mail::Recipient& recipient) {
+Refusal parse_rcpt(std::string_view argument, bool smtputf8, mail::Recipient& recipient,
+                   std::string_view origin) {
   if (!istarts_with(argument, "TO:"))
     return mail::Reply{501, {5, 5, 4}, "Syntax: RCPT TO:<address>"};
   argument = argument.substr(3);
   while (!argument.empty() && argument.front() == ' ') argument.remove_prefix(1);
-  auto path = parse_path(argument, PathKind::forward);
-  if (!path) return mail::Reply{501, {5, 1, 3}, "Bad recipient address syntax"};
+  PathProblem problem = PathProblem::none;
+  auto path = origin.empty() ? parse_path(argument, PathKind::forward, &problem)
+                             : parse_bare_path(argument, PathKind::forward, origin, &problem);
+  if (!path) return rcpt_path_refusal(problem);
   recipient.address = std::move(path->address);
   if (auto refusal = parse_parameters(argument.substr(path->size), smtputf8, recipient))
     return refusal;

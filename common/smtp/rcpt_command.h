@@ -10,6 +10,8 @@
 namespace postwain::smtp {
 
 // argument: what stands behind "RCPT ". smtputf8: the MAIL command asked for it.
-Refusal parse_rcpt(std::string_view argument, bool smtputf8, mail::Recipient& recipient);
+// origin: as for parse_mail.
+Refusal parse_rcpt(std::string_view argument, bool smtputf8, mail::Recipient& recipient,
+                   std::string_view origin = {});
 
 }  // namespace postwain::smtp

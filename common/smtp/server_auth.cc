@@ -42,9 +42,18 @@ std::optional<Event> ServerEngine::obey_auth(std::string_view argument) {
     auth_response_ = std::move(decoded);
     return ask(EventKind::auth);
   } else {
-    reply(501, {5, 5, 2}, "Error: this is no base64");
+    return end_auth(501, {5, 5, 2}, "Error: this is no base64");
   }
   return std::nullopt;
+}
+
+// Said without being noted: the event tells it.
+Event ServerEngine::end_auth(int code, mail::EnhancedCode enhanced, std::string_view text) {
+  auth_response_.reset();
+  Event event{EventKind::auth_over, {}, {code, enhanced, std::string(text)}};
+  say(event.reply);
+  count_error();
+  return event;
 }
 
 std::optional<Event> ServerEngine::take_auth_line(const Line& line) {
@@ -56,13 +65,10 @@ std::optional<Event> ServerEngine::take_auth_line(const Line& line) {
     }
   }
   if (line.problem == LineProblem::too_long)
-    reply(500, {5, 5, 6}, "Error: line too long");
-  else if (line.problem != LineProblem::none || line.text != "*")
-    reply(501, {5, 5, 2}, "Error: this is no base64");
-  else
-    reply(501, {5, 7, 0}, "Authentication cancelled");
-  auth_response_.reset();
-  return Event{EventKind::auth_over, {}, {}};
+    return end_auth(500, {5, 5, 6}, "Error: line too long");
+  if (line.problem != LineProblem::none || line.text != "*")
+    return end_auth(501, {5, 5, 2}, "Error: this is no base64");
+  return end_auth(501, {5, 7, 0}, "Authentication cancelled");
 }
 
 void ServerEngine::answer_auth(const mail::Reply& reply_given) {

@@ -12,6 +12,12 @@ namespace postwain::smtp {
 
 namespace {
 
+// Whether a line of that verb may be told to the operator. What is no command may be the password
+// of a client that went on after its AUTH was refused.
+bool may_be_told(Verb verb) {
+  return verb != Verb::auth && verb != Verb::unknown && verb != Verb::xclient;
+}
+
 std::string_view text_of(LineProblem problem) {
   switch (problem) {
     case LineProblem::none:
@@ -36,6 +42,9 @@ std::optional<Event> ServerEngine::take_line(const Line& line) {
   if ((verb == Verb::xclient && !options_.xclient) ||
       (verb == Verb::xforward && !options_.xforward))
     verb = Verb::unknown;
+  stage_ = name_of(verb);
+  if (verb == Verb::hello) stage_ = options_.dialect.hello;
+  line_ = may_be_told(verb) ? line.text : std::string_view();
   // Only AUTH may be longer, for its initial response.
   if (line.text.size() + 2 > kCommandLineMax && verb != Verb::auth)
     return take_line({{}, LineProblem::too_long});
@@ -117,12 +126,12 @@ std::optional<Event> ServerEngine::obey(Verb verb, std::string_view argument) {
 
 // ehlo = "EHLO" SP ( Domain / address-literal ) CRLF    helo = "HELO" SP Domain CRLF
 std::optional<Event> ServerEngine::obey_hello(std::string_view argument, bool extended) {
-  if (!is_hello_name(argument)) {
+  if (!client_known_ && !options_.any_hello && !is_hello_name(argument)) {
     reply(501, {5, 5, 4}, "Syntax: hello needs your host name or [address]");
     return std::nullopt;
   }
   end_transaction();
-  hello_name_ = argument;
+  hello_name_ = harmless_hello(argument);
   extended_ = extended;
   return ask(EventKind::hello);
 }
@@ -158,9 +167,13 @@ void ServerEngine::answer_hello(const mail::Reply& reply_given) {
   count_idle();
 }
 
+std::string_view ServerEngine::bare_origin() const {
+  return client_known_ ? std::string_view(options_.bare_origin) : std::string_view();
+}
+
 std::optional<Event> ServerEngine::obey_mail(std::string_view argument) {
   mail_ = MailCommand();
-  if (auto refusal = parse_mail(argument, mail_)) {
+  if (auto refusal = parse_mail(argument, mail_, bare_origin())) {
     reply(*refusal);
     return std::nullopt;
   }
@@ -178,7 +191,7 @@ std::optional<Event> ServerEngine::obey_mail(std::string_view argument) {
 
 std::optional<Event> ServerEngine::obey_rcpt(std::string_view argument) {
   rcpt_ = mail::Recipient();
-  if (auto refusal = parse_rcpt(argument, envelope_.smtputf8, rcpt_)) {
+  if (auto refusal = parse_rcpt(argument, envelope_.smtputf8, rcpt_, bare_origin())) {
     reply(*refusal);
     return std::nullopt;
   }

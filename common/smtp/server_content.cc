@@ -84,7 +84,8 @@ void ServerEngine::answer_content(const mail::Reply& reply_given) {
   std::uint32_t replies = options_.dialect.reply_per_recipient ? transaction_.recipients : 1;
   transaction_.open = false;
   end_transaction();
-  if (reply_given.positive()) idle_commands_ = 0;
+  // A client that delivers is no intruder: what went wrong before is forgiven.
+  if (reply_given.positive()) idle_commands_ = errors_ = 0;
   for (std::uint32_t i = 1; i < replies; ++i) say(reply_given);
   reply(reply_given);
 }
@@ -100,8 +101,8 @@ Event ServerEngine::refused_content() {
   transaction_.open = false;
   end_transaction();
   if (!last) state_ = ServerState::chunk_failed;
-  for (std::uint32_t i = 1; i < replies; ++i) say(event.reply);
-  reply(event.reply);
+  for (std::uint32_t i = 0; i < replies; ++i) say(event.reply);
+  if (event.reply.permanent()) count_error();  // the event tells it, so it is not noted here
   return event;
 }
 
@@ -156,7 +157,7 @@ std::optional<Event> ServerEngine::read_chunk(std::string& content) {
   reader_.consume(size);
   count_content(keep ? size : 0, keep ? 0 : size);
   if (mode_ == Mode::closed) return std::nullopt;
-  if (t.chunk_decoder.lone_cr_or_lf()) note_refusal(lone_line_end());
+  if (t.chunk_decoder.lone_cr()) note_refusal(lone_line_end());
   if (t.chunk_left == 0) return end_chunk(content, keep && size > 0);
   return Event{keep ? EventKind::content : EventKind::need_more, {}, {}};
 }
@@ -173,7 +174,7 @@ std::optional<Event> ServerEngine::end_chunk(std::string& content, bool appended
   }
   if (t.chunk_last && t.refusal.code == 0 && !t.binary) {
     t.chunk_decoder.finish(&content);
-    if (t.chunk_decoder.lone_cr_or_lf()) note_refusal(lone_line_end());
+    if (t.chunk_decoder.lone_cr()) note_refusal(lone_line_end());
   }
   if (t.refusal.code != 0) return refused_content();
   if (t.chunk_last) return ask(EventKind::content_end);

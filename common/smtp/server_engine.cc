@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/base/check.h"
+#include "common/base/text.h"
 #include "common/smtp/reply_writer.h"
 
 namespace postwain::smtp {
@@ -45,31 +46,33 @@ Event ServerEngine::next(std::string& content) {
         break;
       case Mode::auth: {
         auto line = reader_.next_line(line_max());
-        if (line) {
+        if (line)
           event = take_auth_line(*line);
-        } else if (reader_.flooded()) {
-          reply(500, {5, 5, 6}, "Error: line too long");
-          close("line without end");
-        } else {
-          return {EventKind::need_more, {}, {}};
-        }
+        else if (!end_flood({5, 5, 6}))
+          event = Event{EventKind::need_more, {}, {}};
         break;
       }
       case Mode::commands: {
+        stage_ = "session";
         auto line = reader_.next_line(line_max());
-        if (line) {
+        if (line)
           event = take_line(*line);
-        } else if (reader_.flooded()) {
-          reply(500, {5, 5, 2}, "Error: line too long");
-          close("line without end");
-        } else {
-          return {EventKind::need_more, {}, {}};
-        }
+        else if (!end_flood({5, 5, 2}))
+          event = Event{EventKind::need_more, {}, {}};
+        line_ = {};
         break;
       }
     }
     if (event) return *std::move(event);
   }
+}
+
+// A line without end: the peer does not speak this protocol. True: the session is over.
+bool ServerEngine::end_flood(mail::EnhancedCode enhanced) {
+  if (!reader_.flooded()) return false;
+  say({500, enhanced, "Error: line too long"});
+  shut_down({421, {4, 7, 0}, "Error: line without end, closing connection"}, "line without end");
+  return true;
 }
 
 Event ServerEngine::ask(EventKind question) {
@@ -81,6 +84,12 @@ Event ServerEngine::ask(EventKind question) {
 void ServerEngine::answer(const mail::Reply& reply_given) {
   PW_CHECK(mode_ == Mode::asking);
   mode_ = Mode::commands;
+  answering_ = true;
+  take_answer(reply_given);
+  answering_ = false;
+}
+
+void ServerEngine::take_answer(const mail::Reply& reply_given) {
   switch (question_) {
     case EventKind::hello:
       return answer_hello(reply_given);
@@ -102,7 +111,7 @@ void ServerEngine::answer(const mail::Reply& reply_given) {
         ++transaction_.recipients;
         state_ = ServerState::rcpt;
       }
-      return reply(reply_given);
+      return answer_rcpt(reply_given);
     case EventKind::data:
       return answer_data(reply_given);
     case EventKind::content_end:
@@ -142,6 +151,14 @@ void ServerEngine::tls_started() {
   if (mode_ != Mode::closed) mode_ = Mode::commands;
 }
 
+// A client we know may have a list with many who have left: those do not end the transaction for
+// the others. It cannot go on for ever, either.
+void ServerEngine::answer_rcpt(const mail::Reply& reply_given) {
+  bool forgiven = client_known_ && reply_given.permanent() &&
+                  ++transaction_.recipients_refused <= options_.recipients;
+  forgiven ? say(reply_given) : reply(reply_given);
+}
+
 // The client behind this one has said nothing yet, unless it is known what.
 void ServerEngine::answer_xclient(const mail::Reply& reply_given) {
   if (!reply_given.positive()) return reply(reply_given);
@@ -156,7 +173,9 @@ void ServerEngine::answer_xclient(const mail::Reply& reply_given) {
 
 void ServerEngine::shut_down(const mail::Reply& last, std::string_view why) {
   if (mode_ == Mode::closed) return;
+  if (in_content()) stage_ = "content";
   say(last);
+  note_own(last, why);
   close(why);
 }
 
@@ -184,7 +203,39 @@ void ServerEngine::say(const mail::Reply& reply) {
 
 void ServerEngine::reply(const mail::Reply& reply_given) {
   say(reply_given);
+  if (!answering_) note_own(reply_given, {});
   if (reply_given.permanent()) count_error();
+}
+
+namespace {
+
+// Of "FROM:<a@b> SIZE=1" or "TO:a@b": a@b, whatever it looks like.
+std::string_view address_in(std::string_view line) {
+  std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return {};
+  std::string_view rest = trim(line.substr(colon + 1));
+  if (rest.empty() || rest.front() != '<') return rest.substr(0, rest.find(' '));
+  return rest.substr(1,
+                     rest.find('>') == std::string_view::npos ? rest.size() : rest.find('>') - 1);
+}
+
+}  // namespace
+
+void ServerEngine::note_own(const mail::Reply& reply_given, std::string_view why) {
+  if (!reply_given.transient() && !reply_given.permanent()) return;
+  if (refusals_.size() >= kRefusalsKept) {
+    ++refusals_more_;
+    return;
+  }
+  OwnRefusal refusal{stage_, reply_given, why, std::string(line_.substr(0, kSaidMax)), {}};
+  if (stage_ == name_of(Verb::mail) || stage_ == name_of(Verb::rcpt))
+    refusal.address = address_in(line_).substr(0, kPathMax);
+  refusals_.push_back(std::move(refusal));
+}
+
+std::vector<OwnRefusal> ServerEngine::take_refusals(std::uint64_t& more) {
+  more = std::exchange(refusals_more_, 0);
+  return std::exchange(refusals_, {});
 }
 
 void ServerEngine::reply(int code, mail::EnhancedCode enhanced, std::string_view text) {

@@ -21,6 +21,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "common/mail/envelope.h"
 #include "common/mail/reply.h"
@@ -46,6 +47,19 @@ struct ServerOptions {
   bool dsn = true;                           // offered, unless offer_dsn() says otherwise
   bool xclient = false;                      // the client is believed who is behind it,
   bool xforward = false;                     // or that is put on record
+  bool any_hello = false;                    // of everybody, not only of a known client
+  // Where a known client may leave brackets and domains of addresses away: the domain for them.
+  std::string bare_origin;
+};
+
+// A reply with which the engine itself refused something, for the host's record. What the host
+// answered, and content_refused, are not among them: it knows of those.
+struct OwnRefusal {
+  std::string_view stage;  // the verb, "content" or "session"; static
+  mail::Reply reply;
+  std::string_view why;  // why the session ends, when it does; static
+  std::string said;      // the command line, cut; empty where it could hold a password
+  std::string address;   // that MAIL or RCPT named, as far as it can be told
 };
 
 enum class EventKind : std::uint8_t {
@@ -62,7 +76,7 @@ enum class EventKind : std::uint8_t {
   // answer: 334 with a challenge as text (octets, encoded here), 235, or a refusal.
   // auth_mechanism(), auth_response()
   auth,
-  auth_over,  // the exchange is over without answer: cancelled or malformed
+  auth_over,  // the exchange is over without answer: cancelled (reply 501 5.7.0) or malformed
   // answer: 220, and the session begins anew as that of the client behind this one; or a refusal.
   // claim(), which holds all attributes said so far
   xclient,
@@ -74,7 +88,7 @@ enum class EventKind : std::uint8_t {
 struct Event {
   EventKind kind = EventKind::need_more;
   std::string_view why;  // close
-  mail::Reply reply;     // content_refused
+  mail::Reply reply;     // content_refused, auth_over
 };
 
 class ServerEngine {
@@ -98,11 +112,16 @@ class ServerEngine {
   std::string& output() { return output_; }
   // How many replies of each class (by first digit) it gave since the last call.
   std::array<std::uint32_t, 6> take_replies_said() { return std::exchange(replies_said_, {}); }
+  // What it refused by itself since the last call: at most kRefusalsKept, and how many more.
+  std::vector<OwnRefusal> take_refusals(std::uint64_t& more);
+  // From now on the client is one the host trusts or has let in, or is not: the first may call
+  // itself what it likes, and recipients the host refuses it are not counted as its errors.
+  void know_client(bool known) { client_known_ = known; }
   // Bytes received and not yet looked at: the host stops reading while this is large.
   std::size_t buffered() const { return reader_.size(); }
 
-  const std::string& hello_name() const { return hello_name_; }
-  bool extended() const { return extended_; }  // EHLO or LHLO, not HELO
+  const std::string& hello_name() const { return hello_name_; }  // harmless_hello()
+  bool extended() const { return extended_; }                    // EHLO or LHLO, not HELO
   bool tls() const { return tls_; }
   // What the next hello announces, and AUTH takes: "PLAIN LOGIN". Before `hello` is answered, since
   // it may depend on TLS.
@@ -141,10 +160,13 @@ class ServerEngine {
   std::optional<Event> obey_auth(std::string_view argument);
   std::optional<Event> take_auth_line(const Line& line);
   void answer_auth(const mail::Reply& reply);
+  Event end_auth(int code, mail::EnhancedCode enhanced, std::string_view text);
   std::optional<Event> obey_claim(Verb verb, std::string_view argument);
   void answer_xclient(const mail::Reply& reply);
   bool auth_offers(std::string_view mechanism);
   std::size_t line_max() const;
+  std::string_view bare_origin() const;
+  bool end_flood(mail::EnhancedCode enhanced);
   void obey_vrfy(std::string_view argument);
   void obey_quit(std::string_view argument);
   void answer_hello(const mail::Reply& reply);
@@ -167,6 +189,9 @@ class ServerEngine {
   void say(const mail::Reply& reply);
   void reply(const mail::Reply& reply);  // counts errors
   void reply(int code, mail::EnhancedCode enhanced, std::string_view text);
+  void take_answer(const mail::Reply& reply);
+  void answer_rcpt(const mail::Reply& reply);
+  void note_own(const mail::Reply& reply, std::string_view why);
   void end_transaction();  // the only way out of a transaction
   void close(std::string_view why);
 
@@ -178,6 +203,12 @@ class ServerEngine {
   Mode mode_ = Mode::commands;
   EventKind question_ = EventKind::need_more;
   std::string close_why_;
+  std::vector<OwnRefusal> refusals_;
+  std::uint64_t refusals_more_ = 0;
+  std::string_view stage_ = "session";
+  std::string_view line_;   // being obeyed, where it may be told; only inside of next()
+  bool answering_ = false;  // what is said now is the host's word
+  bool client_known_ = false;
   std::uint32_t errors_ = 0;
   std::uint32_t idle_commands_ = 0;
   bool tls_ = false;
@@ -197,6 +228,7 @@ class ServerEngine {
     bool open = false;                  // the host has accepted MAIL and not yet heard of the end
     std::uint32_t recipients = 0;       // accepted
     std::uint32_t recipients_over = 0;  // refused because of their number
+    std::uint32_t recipients_refused = 0;  // by the host
     std::uint64_t content_size = 0;
     std::uint64_t discarded = 0;
     std::uint32_t chunks = 0;

@@ -13,16 +13,24 @@ constexpr std::size_t kCommandLineMax = 2048;
 // RFC 4954 4: a line of an AUTH exchange, with its CRLF. Beyond: 500 5.5.6, and the exchange is
 // over.
 constexpr std::size_t kAuthLineMax = 12288;
-// So much of a line that is already too long is skipped; beyond: the session ends.
+// So much of a line that is already too long is skipped; beyond: the session ends, with 421.
 constexpr std::size_t kLineJunkMax = 64U << 10;
-// RFC 5321 4.5.3.1.1 to 4.5.3.1.3. Beyond: 501 5.1.7 or 5.1.3. The path counts its brackets.
-constexpr std::size_t kLocalPartMax = 64;
+// The path counts its brackets. Beyond: 501 5.1.7 or 5.1.3, "Path too long". RFC 5321 4.5.3.1.1 and
+// 4.5.3.1.3 name 64 and 256 octets as what everybody must take at least, and ask for no limit where
+// one can do without: VERP, SRS and the tokens of ticket systems make local parts of 70 to 200.
+constexpr std::size_t kLocalPartMax = 255;
 constexpr std::size_t kDomainMax = 255;
 constexpr std::size_t kDomainLabelMax = 63;
-constexpr std::size_t kPathMax = 256;
+constexpr std::size_t kPathMax = kLocalPartMax + kDomainMax + 3;
+// What a client calls itself, as far as it is kept.
+constexpr std::size_t kHelloMax = 255;
 // RFC 3461 4.4 and 4.2. Beyond: 501 5.5.4.
 constexpr std::size_t kEnvidMax = 100;
 constexpr std::size_t kOrcptMax = 500;
+// Refusals of the engine that are kept for the host until it takes them; the others are counted.
+constexpr std::size_t kRefusalsKept = 32;
+// Of a command line that was refused, as far as it is told.
+constexpr std::size_t kSaidMax = 200;
 // BDAT commands in one transaction; beyond: 552 5.3.4, so that a million chunks of one byte end.
 constexpr std::uint32_t kChunksMax = 10000;
 // Octets of refused content that are read away to find its true end; beyond: the session ends.

@@ -69,7 +69,7 @@ mail::Reply sequence_reply(Ruling ruling) {
       text = "Error: say hello first";
       break;
     case Ruling::in_transaction:
-      text = "Error: not in a mail transaction";
+      text = "Error: not allowed within a mail transaction";
       break;
     case Ruling::mail_first:
       text = "Error: need MAIL command";

@@ -97,6 +97,18 @@ std::optional<std::string> xtext_decode(std::string_view xtext) {
   return out;
 }
 
+std::string xtext_octets(std::string_view xtext) {
+  std::string out;
+  for (std::size_t i = 0; i < xtext.size(); ++i) {
+    int high = i + 2 < xtext.size() ? hex_value(xtext[i + 1]) : -1;
+    int low = high >= 0 ? hex_value(xtext[i + 2]) : -1;
+    bool code = xtext[i] == '+' && low >= 0;
+    out += code ? static_cast<char>(high * 16 + low) : xtext[i];
+    if (code) i += 2;
+  }
+  return out;
+}
+
 // utf-8-addr-xtext   = 1*(QCHAR / EmbeddedUnicodeChar)
 // utf-8-addr-unitext = 1*(QUCHAR / EmbeddedUnicodeChar)
 // QCHAR = %x21-2A / %x2C-3C / %x3E-5B / %x5D-7E    QUCHAR = QCHAR / UTF8-2 / UTF8-3 / UTF8-4

@@ -13,6 +13,10 @@ std::string xtext_encode(std::string_view text);
 // Nothing when it is no xtext, or holds anything but printable ASCII after decoding.
 std::optional<std::string> xtext_decode(std::string_view xtext);
 
+// Whatever stands there, for values that are for the record only and no ground to refuse anything:
+// what is no code stays as it is, and the octets may be any. The caller makes them harmless.
+std::string xtext_octets(std::string_view xtext);
+
 // utf-8-addr-xtext and utf-8-addr-unitext to UTF-8: "\x{E9}" becomes a character.
 std::optional<std::string> utf8_address_decode(std::string_view text);
 // UTF-8 to utf-8-addr-xtext, pure ASCII, for a peer without SMTPUTF8.

@@ -4,6 +4,7 @@ Eleven false ends from published research, each followed by the commands of a se
 the same segment and in the next one.  The next hop sees no message, or one; never the second.
 """
 
+import re
 import ssl
 
 from postwain_harness import Postwain, PostwainTestCase, main
@@ -100,13 +101,15 @@ class Smuggling(PostwainTestCase):
                     code, text = client.reply()
                 bare = content.replace(b"\r\n", b"")
                 arrived = self.arrived()
-                if b"\r" in bare or b"\n" in bare:
+                # A lone LF is the line end it was meant to be; a lone CR means nothing to anybody.
+                whole_lines = re.sub(rb"(?<!\r)\n", b"\r\n", content)
+                if b"\r" in bare:
                     self.assertEqual((550, "5.6.11"), (code, text.split()[0]))
                     self.assertEqual([], arrived)
                 elif code == 250:
                     self.assertEqual(3, len(arrived))
                     for transaction in arrived:
-                        self.assertEqual(content, without_received(transaction.content))
+                        self.assertEqual(whole_lines, without_received(transaction.content))
                 else:
                     self.assertEqual(550, code)
 

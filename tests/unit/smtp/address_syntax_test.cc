@@ -24,9 +24,10 @@ const Row kForward[] = {
     {"letter case is kept", "<User@Example.ORG>", "User@Example.ORG"},
     {"all atext", "<!#$%&'*+-/=?^_`{|}~@x.org>", "!#$%&'*+-/=?^_`{|}~@x.org"},
     {"dots", "<a.b.c@x.org>", "a.b.c@x.org"},
-    {"leading dot", "<.a@x.org>", nullptr},
-    {"trailing dot", "<a.@x.org>", nullptr},
-    {"double dot", "<a..b@x.org>", nullptr},
+    {"receive 15: leading dot", "<.a@x.org>", ".a@x.org"},
+    {"receive 15: trailing dot", "<taro.@x.org>", "taro.@x.org"},
+    {"receive 15: double dot", "<taro..yamada@x.org>", "taro..yamada@x.org"},
+    {"nothing but dots", "<..@x.org>", nullptr},
     {"quoted", "<\"a b\"@x.org>", "\"a b\"@x.org"},
     {"quoted at", "<\"a@b\"@x.org>", "\"a@b\"@x.org"},
     {"quoted bracket", "<\"a>b\"@x.org>", "\"a>b\"@x.org"},
@@ -51,7 +52,8 @@ const Row kForward[] = {
     {"underscore in domain", "<a@my_host.x.org>", "a@my_host.x.org"},
     {"hyphen at edge", "<a@-x.org>", nullptr},
     {"hyphen at end", "<a@x-.org>", nullptr},
-    {"final dot", "<a@x.org.>", nullptr},
+    {"receive 2: final dot", "<a@x.org.>", "a@x.org"},
+    {"two final dots", "<a@x.org..>", nullptr},
     {"leading dot in domain", "<a@.x.org>", nullptr},
     {"empty label", "<a@x..org>", nullptr},
     {"bad character in domain", "<a@x!.org>", nullptr},
@@ -78,7 +80,7 @@ const Row kForward[] = {
     {"UTF-8 domain", "<a@b\xC3\xBC.de>", "a@b\xC3\xBC.de"},
     {"broken UTF-8", "<a\xC3@x.org>", nullptr},
     {"empty", "", nullptr},
-    {"local part of 65", "<a" + k64 + "@x.org>", nullptr},
+    {"receive 2: a name in UTF-8 that has no A-label", "<a@b\xC3\xBC\xE2\x82\xAC.de>", nullptr},
     {"label of 64", "<a@d" + k63 + ".org>", nullptr},
 };
 
@@ -104,13 +106,17 @@ TEST_CASE("reverse paths differ in the null path and in postmaster", "[address]"
   CHECK(smtp::parse_path("<a@b>", PathKind::reverse)->address.domain() == "b");
 }
 
-TEST_CASE("address lengths at their bounds", "[address]") {
-  CHECK(smtp::parse_path("<" + k64 + "@x.org>", PathKind::forward));
-  // 64 + "@" + 189 = 254 octets, 256 with brackets.
-  std::string domain = k63 + "." + k63 + "." + std::string(61, 'e');
-  REQUIRE(domain.size() == 189);
-  CHECK(smtp::parse_path("<" + k64 + "@" + domain + ">", PathKind::forward));
-  CHECK_FALSE(smtp::parse_path("<" + k64 + "@" + domain + "e>", PathKind::forward));
+TEST_CASE("receive 1: address lengths at their bounds", "[address]") {
+  const std::string most(255, 'a');
+  std::string domain = k63 + "." + k63 + "." + k63 + "." + k63;
+  REQUIRE(domain.size() == 255);
+  CHECK(smtp::parse_path("<" + most + "@" + domain + ">", PathKind::forward));
+  CHECK(smtp::parse_path("<" + most + "@x.org>", PathKind::reverse));
+  smtp::PathProblem problem{};
+  CHECK_FALSE(smtp::parse_path("<" + most + "a@x.org>", PathKind::reverse, &problem));
+  CHECK(problem == smtp::PathProblem::too_long);
+  CHECK_FALSE(smtp::parse_path("<a@" + domain + "e>", PathKind::forward, &problem));
+  CHECK(problem == smtp::PathProblem::too_long);
   CHECK(smtp::is_domain(k63 + "." + k63 + "." + k63 + "." + std::string(63, 'e')));
   CHECK_FALSE(smtp::is_domain(k63 + "." + k63 + "." + k63 + "." + std::string(63, 'e') + ".x"));
 }
@@ -119,6 +125,65 @@ TEST_CASE("what stands behind a path is left alone", "[address]") {
   auto parsed = smtp::parse_path("<a@b> NOTIFY=NEVER", PathKind::forward);
   REQUIRE(parsed);
   CHECK(parsed->size == 5);
+}
+
+TEST_CASE("receive 14: what is wrong with a path is told", "[address]") {
+  auto problem_of = [](const char* path) {
+    smtp::PathProblem problem{};
+    CHECK_FALSE(smtp::parse_path(path, PathKind::forward, &problem));
+    return problem;
+  };
+  CHECK(problem_of("a@b") == smtp::PathProblem::no_brackets);
+  CHECK(problem_of("<a@b") == smtp::PathProblem::no_brackets);
+  CHECK(problem_of("<root>") == smtp::PathProblem::no_domain);
+  CHECK(problem_of("<a@b >") == smtp::PathProblem::syntax);
+  CHECK(problem_of("<a@b\xC3\xBC\xE2\x82\xAC.de>") == smtp::PathProblem::bad_name);
+}
+
+TEST_CASE("operate 32: addresses without brackets and domain", "[address]") {
+  struct {
+    const char* text;
+    const char* want;
+    std::size_t size;
+  } rows[] = {
+      {"raid@x.org SIZE=1", "raid@x.org", 10},
+      {"raid@x.org", "raid@x.org", 10},
+      {"<root> NOTIFY=NEVER", "root@lan.test", 6},
+      {"ups", "ups@lan.test", 3},
+      {"<a@b>", "a@b", 5},
+      {"postmaster", "postmaster", 10},
+  };
+  for (const auto& row : rows) {
+    INFO(row.text);
+    smtp::PathProblem problem{};
+    auto parsed = smtp::parse_bare_path(row.text, PathKind::forward, "lan.test", &problem);
+    REQUIRE(parsed);
+    CHECK(parsed->address.text() == row.want);
+    CHECK(parsed->size == row.size);
+    CHECK(problem == smtp::PathProblem::none);
+  }
+  smtp::PathProblem problem{};
+  CHECK(smtp::parse_bare_path("<>", PathKind::reverse, "lan.test", &problem)->address.is_null());
+  for (const char* bad : {"", " ", "<", "<a", "a@", "@b", "<a b>"}) {
+    INFO(bad);
+    CHECK_FALSE(smtp::parse_bare_path(bad, PathKind::forward, "lan.test", &problem));
+    CHECK(problem != smtp::PathProblem::none);
+  }
+}
+
+TEST_CASE("receive 10: any hello is made harmless", "[address]") {
+  CHECK(smtp::harmless_hello("host.example") == "host.example");
+  CHECK(smtp::harmless_hello("") == "[unknown]");
+  CHECK_FALSE(smtp::is_hello_name(smtp::harmless_hello("")));
+  CHECK(smtp::harmless_hello("a\tb\x7F") == "a?b?");
+  CHECK(smtp::harmless_hello("M\xC3\x9CLLER") == "M\xC3\x9CLLER");
+  CHECK(smtp::harmless_hello("M\xC3LLER") == "M?LLER");
+  CHECK(smtp::harmless_hello(std::string(999, 'x')).size() == 255);
+  CHECK(smtp::hello_for_trace("[2001:db8::19]") == "[2001:db8::19]");
+  CHECK(smtp::hello_for_trace("~^wildcard") == "~^wildcard");
+  CHECK(smtp::hello_for_trace("x (authenticated as boss@example.org)\r\n by evil; date") ==
+        "x??authenticated?as?boss?example.org????by?evil??date");
+  CHECK(smtp::hello_for_trace("M\xC3\x9CLLER") == "M??LLER");
 }
 
 TEST_CASE("hello names", "[address]") {

@@ -27,6 +27,7 @@ struct Dialog {
   std::vector<std::string> server;      // lines; "…" at the end: only the beginning counts
   std::vector<std::string> messages;
   std::string closed;
+  bool known = false;  // the client is one the host knows
 };
 
 std::string unescape(std::string_view text) {
@@ -85,6 +86,12 @@ void set_option(Dialog& dialog, std::string_view text) {
     dialog.options.auth = true;
   else if (key == "auth-without-tls")
     dialog.options.auth = dialog.options.auth_without_tls = true;
+  else if (key == "known")
+    dialog.known = true;
+  else if (key == "any-hello")
+    dialog.options.any_hello = true;
+  else if (key == "bare")
+    dialog.options.bare_origin = value;
   else if (key == "final")
     dialog.final_reply = reply_of(value);
   else if (key == "data")
@@ -161,6 +168,7 @@ void compare(const Dialog& dialog, const std::vector<std::string>& got) {
 // next_cut: how many octets to give at once.
 void run(const Dialog& dialog, bool late, const std::function<std::size_t()>& next_cut) {
   TestHost host(dialog.options);
+  host.engine.know_client(dialog.known);
   host.late = late;
   host.final_reply = dialog.final_reply;
   host.data_reply = dialog.data_reply;

@@ -47,7 +47,7 @@ const char* way_to(ServerState state) {
     case ServerState::chunking:
       return "EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 3\r\na\r\n";
     case ServerState::chunk_failed:
-      return "EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 2\r\n\n\n";
+      return "EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 2\r\n\r\r";
   }
   return "";
 }
@@ -227,6 +227,34 @@ TEST_CASE("bounds of a session", "[server][limits]") {
     CHECK(output == "503 5.5.1 Error: need MAIL command\r\n421 4.7.0 Error: too many errors\r\n");
     CHECK(host.why == "too many errors");
   }
+  SECTION("receive 12: errors are forgiven after a delivered message") {
+    ServerOptions few = options();
+    few.errors = 3;
+    TestHost host(few);
+    say(host, "EHLO c\r\n");
+    for (int i = 0; i < 10; ++i) {
+      INFO(i);
+      CHECK(say(host, "MAIL FROM:<a@b>\r\n") == 250);
+      CHECK(say(host, "RCPT TO:<nobody@d>\r\n") == 550);
+      CHECK(say(host, "RCPT TO:<nobody@d>\r\n") == 550);
+      CHECK(say(host, "RCPT TO:<c@d>\r\n") == 250);
+      CHECK(say(host, "DATA\r\nx\r\n.\r\n") == 250);
+    }
+    CHECK_FALSE(host.closed);
+  }
+  SECTION("receive 12: a known client's list with many gone reaches the rest, within a bound") {
+    ServerOptions few = options();
+    few.errors = 3;
+    few.recipients = 50;
+    for (bool known : {true, false}) {
+      TestHost host(few);
+      host.engine.know_client(known);
+      say(host, "EHLO c\r\nMAIL FROM:<a@b>\r\n");
+      int refused = 0;
+      while (!host.closed && refused < 1000) say(host, "RCPT TO:<nobody@d>\r\n"), ++refused;
+      CHECK(refused == (known ? 53 : 3));
+    }
+  }
   SECTION("commands that do nothing") {
     ServerOptions few = options();
     few.errors = 3;
@@ -240,7 +268,9 @@ TEST_CASE("bounds of a session", "[server][limits]") {
     host.take_output();
     for (int i = 0; i < 70 && !host.closed; ++i) host.feed(std::string(1024, 'x'));
     CHECK(host.closed);
-    CHECK(host.take_output() == "500 5.5.2 Error: line too long\r\n");
+    CHECK(host.take_output() ==
+          "500 5.5.2 Error: line too long\r\n"
+          "421 4.7.0 Error: line without end, closing connection\r\n");
   }
   SECTION("recipients") {
     ServerOptions few = options();
@@ -279,6 +309,50 @@ TEST_CASE("bounds of a session", "[server][limits]") {
     CHECK(say(host, "BDAT 6\nNOOP\r\n") == 500);
     CHECK(host.closed);
   }
+}
+
+TEST_CASE("receive 3: what the engine refuses by itself is told", "[server]") {
+  ServerOptions with_auth = options();
+  with_auth.auth = with_auth.auth_without_tls = true;
+  with_auth.errors = 100;
+  TestHost host(with_auth);
+  host.feed(
+      "EHLO a b\r\nEHLO c\r\nMAIL FROM:<a@b> SIZE=99999999999\r\nMAIL FROM:<x y@b>\r\n"
+      "MAIL FROM:<a@b>\r\nRCPT TO:<c@d > X\r\nRCPT TO:<nobody@d>\r\nDATA\r\nsecret\r\n"
+      "RSET\r\nAUTH NONE secret\r\n");
+  std::uint64_t more = 0;
+  std::vector<OwnRefusal> told = host.engine.take_refusals(more);
+  struct {
+    const char* stage;
+    int code;
+    const char* said;
+    const char* address;
+  } want[] = {
+      {"EHLO", 501, "EHLO a b", ""},
+      {"MAIL", 552, "MAIL FROM:<a@b> SIZE=99999999999", "a@b"},
+      {"MAIL", 501, "MAIL FROM:<x y@b>", "x y@b"},
+      {"RCPT", 501, "RCPT TO:<c@d > X", "c@d "},
+      {"DATA", 503, "DATA", ""},
+      {"unknown", 500, "", ""},  // could be a password
+      {"AUTH", 504, "", ""},
+  };
+  REQUIRE(told.size() == std::size(want));  // the host's own 550 is not among them
+  for (std::size_t i = 0; i < told.size(); ++i) {
+    INFO(i);
+    CHECK(told[i].stage == want[i].stage);
+    CHECK(told[i].reply.code == want[i].code);
+    CHECK(told[i].said == want[i].said);
+    CHECK(told[i].address == want[i].address);
+  }
+  CHECK(more == 0);
+  for (int i = 0; i < 60; ++i) host.feed("X\r\n");
+  CHECK(host.engine.take_refusals(more).size() == kRefusalsKept);
+  CHECK(more == 60 - kRefusalsKept);
+  host.engine.shut_down({421, {4, 4, 2}, "Error: timeout exceeded"}, "timed out");
+  told = host.engine.take_refusals(more);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].stage == "session");
+  CHECK(told[0].why == "timed out");
 }
 
 TEST_CASE("a reply is always whole lines of printable text", "[server]") {
