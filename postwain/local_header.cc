@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
-#include "postwain/local_input.h"
+#include "common/mail/header_form.h"
 
 namespace postwain::tool {
 
@@ -26,7 +26,7 @@ std::vector<Field> split_fields(std::string_view header) {
     std::string_view raw = header.substr(0, size);
     header.remove_prefix(size);
     std::size_t colon = raw.find(':');
-    bool mbox = fields.empty() && is_mbox_line(raw);
+    bool mbox = fields.empty() && mail::is_mbox_line(raw);
     if (mbox || colon == std::string_view::npos) continue;
     fields.push_back(Field{trim(raw.substr(0, colon)), raw.substr(colon + 1), raw});
   }

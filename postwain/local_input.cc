@@ -55,38 +55,4 @@ void LocalInput::finish(std::string& out) {
     end_line(out);
 }
 
-namespace {
-
-// field-name ":" (RFC 5322 2.2); white space before the colon is the obsolete form.
-bool is_field_line(std::string_view line) {
-  std::size_t colon = line.find(':');
-  if (colon == std::string_view::npos || line.front() == ' ' || line.front() == '\t') return false;
-  std::string_view name = trim(line.substr(0, colon));
-  if (name.empty()) return false;
-  for (char c : name)
-    if (static_cast<unsigned char>(c) < 0x21 || static_cast<unsigned char>(c) > 0x7E) return false;
-  return true;
-}
-
-}  // namespace
-
-bool is_mbox_line(std::string_view line) {
-  if (!line.empty() && line.front() == '>') line.remove_prefix(1);
-  return line.substr(0, 5) == "From ";
-}
-
-HeaderEnd find_header_end(std::string_view content, std::size_t& from, bool at_end) {
-  for (;;) {
-    std::size_t end = content.find("\r\n", from);
-    if (end == std::string_view::npos)
-      return at_end ? HeaderEnd{content.size(), content.size(), true} : HeaderEnd{};
-    std::string_view line = content.substr(from, end - from);
-    if (line.empty()) return HeaderEnd{from, from + 2, true};
-    bool mbox = from == 0 && is_mbox_line(line);
-    bool continuation = from > 0 && (line.front() == ' ' || line.front() == '\t');
-    if (!mbox && !continuation && !is_field_line(line)) return HeaderEnd{from, from, true};
-    from = end + 2;
-  }
-}
-
 }  // namespace postwain::tool

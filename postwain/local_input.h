@@ -32,16 +32,4 @@ class LocalInput {
   bool eight_bit_ = false;
 };
 
-// The first line of an mbox entry, which many programs pass on, also quoted: ">From me Mon …".
-bool is_mbox_line(std::string_view line);
-
-// Where the header section of content ends. Nothing: not in sight yet.
-struct HeaderEnd {
-  std::size_t header = 0;  // bytes of the fields
-  std::size_t body = 0;    // where the body begins; equal to header when there is no empty line
-  bool found = false;
-};
-// from: where an earlier call stopped; moved on. at_end: no more will come.
-HeaderEnd find_header_end(std::string_view content, std::size_t& from, bool at_end);
-
 }  // namespace postwain::tool

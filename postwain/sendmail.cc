@@ -12,6 +12,7 @@
 #include "common/base/file.h"
 #include "common/base/sysexits.h"
 #include "common/mail/content_fields.h"
+#include "common/mail/header_form.h"
 #include "postwain/address_list.h"
 #include "postwain/checked_config.h"
 #include "postwain/client_options.h"
@@ -71,7 +72,7 @@ class Input {
     std::string text;
     std::size_t scanned = 0;
     for (;;) {
-      HeaderEnd end = find_header_end(text, scanned, done_);
+      mail::HeaderEnd end = mail::find_header_end(text, scanned, done_);
       if (end.found) {
         rest = text.substr(end.body);
         return text.substr(0, end.header);

@@ -8,6 +8,7 @@
 #include "common/base/sysexits.h"
 #include "common/base/text.h"
 #include "common/mail/content_fields.h"
+#include "common/mail/header_form.h"
 #include "common/smtp/server_engine.h"
 #include "postwain/local_header.h"
 #include "postwain/local_input.h"
@@ -85,7 +86,7 @@ class StandardSession {
 
   mail::Reply hand_over() {
     std::size_t from = 0;
-    HeaderEnd end = find_header_end(content_, from, true);
+    mail::HeaderEnd end = mail::find_header_end(content_, from, true);
     std::string header = content_.substr(0, end.found ? end.header : content_.size());
     bool binary = envelope_.body == mail::BodyType::binary_mime;
     if (binary && mail::has_lone_line_end(header))

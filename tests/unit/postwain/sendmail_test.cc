@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/base/sysexits.h"
+#include "common/mail/header_form.h"
 #include "postwain/local_header.h"
 #include "postwain/local_input.h"
 #include "postwain/sendmail_arguments.h"
@@ -169,13 +170,13 @@ TEST_CASE("the end of the header, also without an empty line") {
   for (const Row& row : rows) {
     INFO(row.text);
     std::size_t from = 0;
-    HeaderEnd end = find_header_end(row.text, from, true);
+    mail::HeaderEnd end = mail::find_header_end(row.text, from, true);
     CHECK(end.found);
     CHECK(end.header == row.header);
     CHECK(end.body == row.body);
   }
   std::size_t from = 0;
-  CHECK_FALSE(find_header_end("To: a\r\nSubj", from, false).found);
+  CHECK_FALSE(mail::find_header_end("To: a\r\nSubj", from, false).found);
   CHECK(from == 7);
 }
 
