@@ -227,8 +227,8 @@ void add_simulate(CLI::App& app, Parsed& parsed) {
 void add_trace(CLI::App& app, Parsed& parsed) {
   CLI::App* command = app.add_subcommand("trace", "what became of a message or an address");
   add_common(*command, parsed, true);
-  command->add_option("query", parsed.trace.query, "queue id, address, Message-ID or remote id")
-      ->required();
+  command->add_option("query", parsed.trace.query, "queue id, address, Message-ID or remote id");
+  command->add_option("--client", parsed.trace.client, "what was refused to this IP address");
   command->add_option("--limit", parsed.trace.limit, "messages shown at most, the newest first")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();

@@ -1,5 +1,7 @@
 #include "postwain/trace_command.h"
 
+#include <arpa/inet.h>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -87,6 +89,41 @@ std::string arrival_text(const Json& message) {
   return text;
 }
 
+// What was refused has no message: when, whom, what, and why.
+std::string refused_text(const Json& refused) {
+  std::string client = text_member(refused, "client_address");
+  if (client.empty()) client = "this machine";
+  if (std::string name = text_member(refused, "client_name"); !name.empty())
+    client += fmt::format(" ({})", name);
+  std::string out =
+      fmt::format("refused {} at stage {}", readable_time(text_member(refused, "refused_at")),
+                  text_member(refused, "stage"));
+  auto count = refused.find("count");
+  if (count != refused.end() && count->is_number_unsigned() && count->get<std::uint64_t>() > 1)
+    out += fmt::format(", the last of {}", count->get<std::uint64_t>());
+  out += fmt::format("\n  client      {} on {}\n", client, text_member(refused, "listener"));
+  auto line = [&](const char* title, const char* member) {
+    if (std::string text = text_member(refused, member); !text.empty())
+      out += fmt::format("  {:<10}  {}\n", title, text);
+  };
+  line("sender", "sender");
+  line("recipient", "recipient");
+  line("reply", "reply");
+  line("reason", "reason");
+  return out + "\n";
+}
+
+// In the form in which addresses of clients are kept.
+std::string plain_ip(const std::string& text) {
+  unsigned char bytes[16];
+  char out[INET6_ADDRSTRLEN];
+  for (int family : {AF_INET, AF_INET6})
+    if (inet_pton(family, text.c_str(), bytes) == 1 &&
+        inet_ntop(family, bytes, out, sizeof out) != nullptr)
+      return out;
+  return {};
+}
+
 }  // namespace
 
 std::string timeline_text(const std::string& json) {
@@ -95,6 +132,7 @@ std::string timeline_text(const std::string& json) {
   if (message.contains("not_shown"))
     return fmt::format("({} more messages are not shown: the answer would be too large)\n",
                        number_member(message, "not_shown"));
+  if (message.contains("refused_at")) return refused_text(message);
   std::string sender = text_member(message, "sender");
   bool known = !text_member(message, "received_at").empty();
   std::string out = fmt::format("message {}\n", text_member(message, "id"));
@@ -129,7 +167,13 @@ std::string timeline_text(const std::string& json) {
 int trace_command(const ClientOptions& options, const TraceOptions& trace) {
   auto config = client_config(options.config_file);
   if (!config) return fail(config.error().code, config.error().text);
-  Json request = {{"command", "trace"}, {"query", trace.query}, {"limit", trace.limit}};
+  if (trace.query.empty() == trace.client.empty())
+    return fail(kExitUsage, "trace takes an id or address, or --client with an IP address");
+  std::string client = trace.client.empty() ? std::string() : plain_ip(trace.client);
+  if (!trace.client.empty() && client.empty())
+    return fail(kExitUsage, fmt::format("'{}' is not an IP address", printable(trace.client)));
+  Json request = {
+      {"command", "trace"}, {"query", trace.query}, {"client", client}, {"limit", trace.limit}};
   std::string error;
   auto result = ask(*config, request.dump(-1, ' ', false, Json::error_handler_t::replace),
                     [&](const std::string& text) {

@@ -10,6 +10,7 @@ namespace postwain::tool {
 
 struct TraceOptions {
   std::string query;
+  std::string client;  // IP address: what was refused to it
   std::uint32_t limit = 20;
 };
 

@@ -94,7 +94,13 @@ class Control {
   void destinations(std::uint64_t peer, std::uint64_t request);
   void suspend(std::uint64_t peer, std::uint64_t request, const Command& command, bool begin);
   void relay(std::uint64_t peer, std::uint64_t request, const std::string& json);
+  // control_trace.cc
+  struct Found;
   void trace(std::uint64_t peer, std::uint64_t request, const Command& command);
+  void trace_refused(std::uint64_t peer, std::uint64_t request, const Command& command,
+                     const std::shared_ptr<Found>& found);
+  void tell_found(std::uint64_t peer, std::uint64_t request, const Found& found);
+  static void look_into_queue(Store& store, const std::string& query, Found& found);
   void watch(std::uint64_t peer, std::uint64_t request, const Command& command);
   void show_live(const Recorder::Live& live);
   // Who is at the other end, for the history: "alice (uid 1000, pid 4711)".

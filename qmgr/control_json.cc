@@ -229,6 +229,7 @@ Result<Command> parse_command(const std::string& json) {
       return Error{"'" + time + "' is not a duration (30m, 2h, 3d)", kExitUsage};
   }
   command.query = text_of(request, "query");
+  command.client = text_of(request, "client");
   if (auto limit = request.find("limit"); limit != request.end() && limit->is_number_unsigned())
     command.limit = limit->get<std::size_t>();
   if (auto at = request.find("offset"); at != request.end() && at->is_number_unsigned())

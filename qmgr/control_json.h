@@ -47,6 +47,7 @@ struct Command {
   std::uint64_t offset = 0;  // of "queue content"
   // "trace":
   std::string query;
+  std::string client;  // only what was refused to that IP address
   std::size_t limit = 20;
   // "processes" of the supervisor:
   std::string state;

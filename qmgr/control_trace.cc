@@ -10,17 +10,23 @@
 
 namespace postwain::qmgr {
 
+// What a trace is answered with.
+struct Control::Found {
+  std::string named;  // what was asked for
+  std::vector<Timeline> timelines;
+  std::vector<std::optional<StoredMessage>> queued;  // all that is still queued of them
+  std::vector<RefusedAttempt> refused;
+  std::optional<Error> trouble;
+};
+
 namespace {
 
 using Timelines = std::vector<Timeline>;
+using Refused = Result<std::vector<RefusedAttempt>>;
 
-// All that is still queued of these messages.
-struct Found {
-  Timelines timelines;
-  std::vector<std::optional<StoredMessage>> queued;
-};
+}  // namespace
 
-void look_into_queue(Store& store, const std::string& query, Found& found) {
+void Control::look_into_queue(Store& store, const std::string& query, Found& found) {
   for (const Timeline& timeline : found.timelines) {
     auto message = store.message(timeline.id, 0, kTraceRecipients);
     found.queued.push_back(message ? message.take() : std::nullopt);
@@ -33,8 +39,6 @@ void look_into_queue(Store& store, const std::string& query, Found& found) {
   found.queued.push_back(message.take());
 }
 
-}  // namespace
-
 std::string Control::operator_at(std::uint64_t peer) const {
   auto found = peers_.find(peer);
   if (found == peers_.end()) return {};
@@ -44,34 +48,58 @@ std::string Control::operator_at(std::uint64_t peer) const {
 }
 
 void Control::trace(std::uint64_t peer, std::uint64_t request, const Command& command) {
-  if (command.query.empty())
-    return reply(peer, request, json_error("trace needs a queue id, an address or a Message-ID"),
-                 true, kExitUsage);
-  queue_.history().find(
-      command.query, command.limit,
-      [this, peer, request, query = command.query](Result<Timelines> timelines) {
-        std::string why = timelines ? std::string() : ": " + timelines.error().text;
-        int code = timelines || timelines.error().code == 0 ? kExitNoInput : kExitTempFail;
-        auto found = std::make_shared<Found>();
-        if (timelines) found->timelines = timelines.take();
-        queue_.store().read([=, this](Store& store) -> StoreThread::Completion {
-          look_into_queue(store, query, *found);
-          return [=, this] {
-            if (found->timelines.empty())
-              return reply(peer, request, json_error("nothing known of " + query + why), true,
-                           code);
-            for (std::size_t i = 0; i < found->timelines.size(); ++i) {
-              if (!has_room(peer)) {
-                reply(peer, request, json_not_shown(found->timelines.size() - i), false);
-                break;
-              }
-              reply(peer, request, json_trace(found->timelines[i], found->queued[i], is_active()),
-                    false);
-            }
-            reply(peer, request, {});
-          };
-        });
-      });
+  if (command.query.empty() && command.client.empty())
+    return reply(peer, request,
+                 json_error("trace needs a queue id, an address, a Message-ID or --client"), true,
+                 kExitUsage);
+  auto found = std::make_shared<Found>();
+  found->named = command.query.empty() ? command.client : command.query;
+  // Messages have no client to be found by; it is only asked for what was refused.
+  if (!command.client.empty()) return trace_refused(peer, request, command, found);
+  queue_.history().find(command.query, command.limit,
+                        [this, peer, request, command, found](Result<Timelines> timelines) {
+                          if (timelines)
+                            found->timelines = timelines.take();
+                          else
+                            found->trouble = timelines.error();
+                          queue_.store().read([=, this](Store& store) -> StoreThread::Completion {
+                            look_into_queue(store, command.query, *found);
+                            return [=, this] { trace_refused(peer, request, command, found); };
+                          });
+                        });
+}
+
+void Control::trace_refused(std::uint64_t peer, std::uint64_t request, const Command& command,
+                            const std::shared_ptr<Found>& found) {
+  queue_.history().find_refusals(command.query, command.client, command.limit,
+                                 [this, peer, request, found](Refused refused) {
+                                   if (refused)
+                                     found->refused = refused.take();
+                                   else if (!found->trouble)
+                                     found->trouble = refused.error();
+                                   tell_found(peer, request, *found);
+                                 });
+}
+
+void Control::tell_found(std::uint64_t peer, std::uint64_t request, const Found& found) {
+  if (found.timelines.empty() && found.refused.empty()) {
+    std::string why = found.trouble ? ": " + found.trouble->text : std::string();
+    int code = found.trouble && found.trouble->code != 0 ? kExitTempFail : kExitNoInput;
+    return reply(peer, request, json_error("nothing known of " + found.named + why), true, code);
+  }
+  std::size_t all = found.timelines.size() + found.refused.size();
+  for (std::size_t i = 0; i < all; ++i) {
+    if (!has_room(peer)) {
+      reply(peer, request, json_not_shown(all - i), false);
+      break;
+    }
+    std::size_t messages = found.timelines.size();
+    reply(peer, request,
+          i < messages ? json_trace(found.timelines[i], found.queued[i], is_active())
+                       : json_refused(found.refused[i - messages]),
+          false);
+  }
+  reply(peer, request, {});
 }
 
 }  // namespace postwain::qmgr

@@ -56,6 +56,13 @@ void History::known(const EventRecord& recipient) {
   tell([&](std::string& buffer) { append_known(buffer, recipient); });
 }
 
+void History::refused(const ipc::Refusal& r) {
+  RefusalRecord record{r.at,         r.count,          r.client,     r.name,
+                       r.listener,   r.sender,         r.recipient,  r.stage,
+                       r.reply.code, r.reply.enhanced, r.reply.text, r.reason};
+  tell([&](std::string& buffer) { append_record(buffer, record); });
+}
+
 void History::flush(std::function<void()> done) {
   if (!thread_.joinable()) return done();
   std::lock_guard lock(mutex_);
@@ -64,15 +71,26 @@ void History::flush(std::function<void()> done) {
 }
 
 void History::find(std::string query, std::size_t limit, Answer done) {
-  if (!thread_.joinable()) return done(Error{"the history is closed", EAGAIN});
+  ask({std::move(query), std::min(limit, kTraceLimitMax), done},
+      [done](const Error& error) { done(error); });
+}
+
+void History::find_refusals(std::string address, std::string client, std::size_t limit,
+                            RefusalsAnswer done) {
+  ask({std::move(address), std::min(limit, kTraceLimitMax), {}, std::move(client), done},
+      [done](const Error& error) { done(error); });
+}
+
+void History::ask(Ask ask, std::function<void(const Error&)> refused) {
+  if (!thread_.joinable()) return refused(Error{"the history is closed", EAGAIN});
   std::lock_guard lock(mutex_);
   if (!on_ || asks_.size() >= kTracesWaiting) {
     Error error{on_ ? "too many questions at once" : "no history is kept: [queue] history is off",
                 on_ ? EAGAIN : 0};
-    answers_.push_back([done = std::move(done), error] { done(error); });
+    answers_.push_back([refused = std::move(refused), error] { refused(error); });
     return wakeup_->notify();
   }
-  asks_.push_back({std::move(query), std::min(limit, kTraceLimitMax), std::move(done)});
+  asks_.push_back(std::move(ask));
   wake_.notify_one();
 }
 
@@ -141,8 +159,23 @@ void History::write(const std::string& records, std::uint64_t count) {
   trouble(done.error());
 }
 
+std::function<void()> History::answer_refusals(Ask ask) {
+  Result<std::vector<RefusedAttempt>> found = Error{"the history cannot be read now", EAGAIN};
+  if (store_) found = store_->find_refusals(ask.query, ask.client, ask.limit);
+  if (!found && store_) trouble(found.error());
+  auto shared = std::make_shared<Result<std::vector<RefusedAttempt>>>(std::move(found));
+  return [done = std::move(ask.refusals_done), shared] { done(std::move(*shared)); };
+}
+
 void History::answer(std::vector<Ask> asks) {
   for (Ask& ask : asks) {
+    if (ask.refusals_done) {
+      std::function<void()> told = answer_refusals(std::move(ask));
+      std::lock_guard lock(mutex_);
+      answers_.push_back(std::move(told));
+      wakeup_->notify();
+      continue;
+    }
     Result<std::vector<Timeline>> found = Error{"the history cannot be read now", EAGAIN};
     if (store_ && ask.limit > 0) found = store_->find(ask.query, ask.limit);
     if (!found && store_ && ask.limit > 0) trouble(found.error());

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "common/base/result.h"
+#include "common/ipc/refusals.h"
 #include "common/net/loop.h"
 
 #include "qmgr/history_store.h"
@@ -58,11 +59,16 @@ class History {
 
   void arrived(const NewMessage& message, std::string_view message_id);
   void happened(const EventRecord& event);
+  void refused(const ipc::Refusal& refusal);
   // No event: its recipient is to be known (append_known).
   void known(const EventRecord& recipient);
 
   // Everything told before is part of the answer. done runs on the loop.
   void find(std::string query, std::size_t limit, Answer done);
+  // The same of what receivers refused; address or client may be empty.
+  using RefusalsAnswer = std::function<void(Result<std::vector<RefusedAttempt>>)>;
+  void find_refusals(std::string address, std::string client, std::size_t limit,
+                     RefusalsAnswer done);
   // Writes at once. done runs on the loop when everything told before is written, where a kill -9
   // does not reach it, or cannot be written now and is dropped.
   void flush(std::function<void()> done);
@@ -74,6 +80,8 @@ class History {
     std::string query;
     std::size_t limit;
     Answer done;
+    std::string client{};
+    RefusalsAnswer refusals_done{};  // set: what was refused is asked for
   };
   using Clock = std::chrono::steady_clock;
 
@@ -83,6 +91,8 @@ class History {
   void serve(std::string records, std::uint64_t count, std::vector<Ask> asks);
   void write(const std::string& records, std::uint64_t count);
   void answer(std::vector<Ask> asks);
+  std::function<void()> answer_refusals(Ask ask);
+  void ask(Ask ask, std::function<void(const Error&)> refused);
   void housekeeping();
   bool open_store();
   void trouble(const Error& error);

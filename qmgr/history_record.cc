@@ -14,6 +14,7 @@ namespace {
 constexpr std::uint8_t kArrival = 1;
 constexpr std::uint8_t kEvent = 2;
 constexpr std::uint8_t kKnown = 3;
+constexpr std::uint8_t kRefusal = 4;
 constexpr std::size_t kHeaderScanMax = 64U << 10;
 
 std::string_view cut(std::string_view text, std::size_t max_bytes = kHistoryTextMax) {
@@ -30,6 +31,12 @@ void visit_event(A& a, Record& r) {
   ipc::fields(a, r.enhanced.klass, r.enhanced.subject, r.enhanced.detail);
   ipc::fields(a, r.text, r.host, r.host_address, r.tls, r.times, r.why, r.who, r.recipient,
               r.destination);
+}
+
+template <class A, class Record>
+void visit_refusal(A& a, Record& r) {
+  ipc::fields(a, r.at, r.count, r.client, r.name, r.listener, r.sender, r.recipient, r.stage,
+              r.code, r.enhanced.klass, r.enhanced.subject, r.enhanced.detail, r.text, r.reason);
 }
 
 std::string_view word_before(std::string_view text, std::string_view mark) {
@@ -106,6 +113,17 @@ void append_known(std::string& out, const EventRecord& recipient) {
   append(out, kKnown, recipient);
 }
 
+void append_record(std::string& out, const RefusalRecord& refusal) {
+  ipc::Encoder a(out);
+  a.number(kRefusal);
+  RefusalRecord cut_record = refusal;
+  for (std::string_view* text :
+       {&cut_record.client, &cut_record.name, &cut_record.listener, &cut_record.sender,
+        &cut_record.recipient, &cut_record.stage, &cut_record.text, &cut_record.reason})
+    *text = cut(*text);
+  visit_refusal(a, cut_record);
+}
+
 void encode_recipients(std::string& out, const std::vector<ArrivalRecord::To>& recipients) {
   out.clear();
   ipc::Encoder a(out);
@@ -180,7 +198,9 @@ RecordReader::Kind RecordReader::next(ArrivalRecord& arrival, EventRecord& event
   ipc::Decoder a(rest_);
   std::uint8_t kind = 0;
   a.number(kind);
-  if (kind != kArrival) {
+  if (kind == kRefusal) {
+    visit_refusal(a, refusal_);
+  } else if (kind != kArrival) {
     visit_event(a, event);
   } else {
     std::uint32_t count = 0;
@@ -197,6 +217,7 @@ RecordReader::Kind RecordReader::next(ArrivalRecord& arrival, EventRecord& event
   PW_CHECK(a.ok());
   rest_ = rest_.substr(rest_.size() - a.left());
   if (kind == kArrival) return Kind::arrival;
+  if (kind == kRefusal) return Kind::refusal;
   return kind == kEvent ? Kind::event : Kind::known;
 }
 

@@ -89,6 +89,23 @@ struct EventRecord {
   std::string_view destination;
 };
 
+// What a receiver refused; there is no message.
+struct RefusalRecord {
+  std::int64_t at = 0;
+  std::uint32_t count = 1;
+  std::string_view client;
+  std::string_view name;
+  std::string_view listener;
+  std::string_view sender;
+  std::string_view recipient;
+  std::string_view stage;
+  std::int32_t code = 0;
+  mail::EnhancedCode enhanced;
+  std::string_view text;
+  std::string_view reason;
+};
+
+void append_record(std::string& out, const RefusalRecord& refusal);
 void append_record(std::string& out, const NewMessage& message, std::string_view message_id);
 void append_record(std::string& out, const EventRecord& event);
 // No event: the recipient alone, in case the history has not heard of it.
@@ -106,13 +123,15 @@ bool same_but_recipient(const EventRecord& a, const EventRecord& b);
 // Reads a buffer made by append_record.
 class RecordReader {
  public:
-  enum class Kind : std::uint8_t { arrival, event, known, end };
+  enum class Kind : std::uint8_t { arrival, event, known, refusal, end };
   explicit RecordReader(std::string_view records) : rest_(records) {}
   // Fills the one that is named.
   Kind next(ArrivalRecord& arrival, EventRecord& event);
+  const RefusalRecord& refusal() const { return refusal_; }  // after Kind::refusal
 
  private:
   std::string_view rest_;
+  RefusalRecord refusal_;
 };
 
 // The value of the header section's Message-ID field, cut at kHistoryTextMax; empty: none.

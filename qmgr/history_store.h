@@ -80,6 +80,22 @@ struct Timeline {
   bool cut = false;  // there are more recipients or events than are given
 };
 
+// What a receiver refused, as it is kept.
+struct RefusedAttempt {
+  WallTime at{};
+  std::uint32_t count = 1;  // so many equal ones, the last of them then
+  std::string client_address;
+  std::string client_name;
+  std::string listener;
+  std::string sender;
+  std::string recipient;
+  std::string stage;
+  std::string reply;
+  std::string reason;
+};
+constexpr std::int64_t kRefusalsMax = 100'000;  // kept; the oldest go first
+constexpr std::size_t kRefusalsPruned = 1000;   // of one step
+
 // The key under which a text is found: its kind is mixed in, letter case is not for addresses.
 enum class LookupKind : std::uint8_t { address, message_id, remote_id, part };
 // Angle brackets are syntax, not part of what somebody looks for.
@@ -102,8 +118,13 @@ class HistoryStore {
   // address only his recipients are given.
   Result<std::vector<Timeline>> find(const std::string& query, std::size_t limit);
 
+  // Newest first. By the address of sender or recipient, by the client's address, or by both.
+  Result<std::vector<RefusedAttempt>> find_refusals(const std::string& address,
+                                                    const std::string& client, std::size_t limit);
+
   // Forgets at most max_messages that came in before `before` and of which nothing was heard since;
-  // and lookups of segments that old. True: there may be more.
+  // and lookups of segments that old; and refusals, which
+  // are also bounded in number. True: there may be more.
   Result<bool> prune(WallTime before, std::size_t max_messages);
   Status checkpoint_if_large();
   Status vacuum_step();
@@ -137,6 +158,13 @@ class HistoryStore {
     remove_events,
     remove_lookups,
     remove_segment,
+    put_refusal,
+    refusals_by_sender,
+    refusals_by_recipient,
+    refusals_by_client,
+    first_refusal,
+    last_refusal,
+    remove_refusals,
     count_
   };
   static std::string_view text_of(Sql which);
@@ -152,6 +180,11 @@ class HistoryStore {
   Status write_event(const EventRecord& record);
   Status take_event(const EventRecord& record);
   Status write_pending();
+  Status read_refusals(Sql which, std::int64_t hash, const std::string& client,
+                       std::vector<std::pair<std::int64_t, RefusedAttempt>>& found);
+  Result<std::int64_t> refusal_number(Sql which);
+  Status write_refusal(const RefusalRecord& record);
+  Result<bool> prune_refusals(WallTime before);
   Status make_known(const EventRecord& record);
   Status write_lookups();
   Status turn_segment(WallTime now);

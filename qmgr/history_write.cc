@@ -26,7 +26,10 @@ std::string_view without_brackets(std::string_view text) {
 std::int64_t lookup_hash(LookupKind kind, std::string_view text) {
   bool fold = kind == LookupKind::address;
   std::uint64_t hash = 14695981039346656037ULL ^ static_cast<std::uint64_t>(kind);
-  for (char c : without_brackets(text)) {
+  text = without_brackets(text);
+  std::string key;  // an address is looked for in any spelling of its domain
+  if (fold && !is_ascii(text)) text = key = mail::Address::from_text(text).ascii_text();
+  for (char c : text) {
     hash ^= static_cast<unsigned char>(fold ? ascii_lower(c) : c);
     hash *= 1099511628211ULL;
   }
@@ -81,6 +84,9 @@ Status HistoryStore::write_all(std::string_view records) {
         break;
       case RecordReader::Kind::event:
         if (Status s = take_event(event); !s) return s;
+        break;
+      case RecordReader::Kind::refusal:
+        if (Status s = write_refusal(reader.refusal()); !s) return s;
         break;
       case RecordReader::Kind::known:
         if (Status s = make_known(event); !s) return s;
@@ -242,7 +248,9 @@ Result<bool> HistoryStore::prune(WallTime before, std::size_t max_messages) {
   if (!more) prune_behind_ = 0;
   Result<bool> segments = prune_segment(before, max_messages * 4);
   if (!segments) return ended(segments.error());
-  return ended(more || *segments);
+  Result<bool> refusals = prune_refusals(before);
+  if (!refusals) return ended(refusals.error());
+  return ended(more || *segments || *refusals);
 }
 
 Status HistoryStore::forget(std::int64_t message) {

@@ -1,6 +1,7 @@
 #include "qmgr/intake.h"
 
 #include "common/base/text.h"
+#include "common/ipc/refusals.h"
 #include "common/log/log.h"
 #include "common/mail/content_fields.h"
 
@@ -137,6 +138,7 @@ bool Intake::frame(std::uint64_t number, ipc::FrameType type, std::string_view p
   if (type == ipc::FrameType::submit_end) return end(number, peer, payload);
   if (type == ipc::FrameType::submit_abort) return abort(peer, payload);
   if (type == ipc::FrameType::receiver_counts) return counts(peer, payload);
+  if (type == ipc::FrameType::refusals) return refusals(peer, payload);
   if (type == ipc::FrameType::restore) return restore(peer, payload);
   if (type == ipc::FrameType::drop_owner) return drop_owner(peer, payload);
   if (type == ipc::FrameType::probe) return probe(number, peer, payload);
@@ -218,6 +220,31 @@ bool Intake::counts(Peer& peer, std::string_view payload) {
   peer.sessions = frame.sessions;
   for (std::size_t i = 0; i < ipc::kCounted; ++i) queue_.metrics().receivers[i] += frame.numbers[i];
   count_sessions();
+  return true;
+}
+
+namespace {
+
+// What RefusalBook of smtpd keeps to; the history's table refuses anything else.
+bool is_sane(const ipc::Refusal& refusal) {
+  if (refusal.count == 0) return false;
+  for (const std::string* text :
+       {&refusal.client, &refusal.name, &refusal.listener, &refusal.sender, &refusal.recipient,
+        &refusal.stage, &refusal.reply.text, &refusal.reason})
+    if (text->size() > ipc::kRefusalTextMax || text->find('\0') != std::string::npos) return false;
+  return true;
+}
+
+}  // namespace
+
+// For the history only; nothing is decided by it.
+bool Intake::refusals(Peer& peer, std::string_view payload) {
+  ipc::Refusals frame;
+  if (!peer.counts || !ipc::decode(payload, frame) || frame.refusals.size() > ipc::kRefusalsInFrame)
+    return false;
+  for (const ipc::Refusal& refusal : frame.refusals)
+    if (!is_sane(refusal)) return false;
+  for (const ipc::Refusal& refusal : frame.refusals) queue_.history().refused(refusal);
   return true;
 }
 

@@ -112,6 +112,7 @@ class Intake {
   bool end(std::uint64_t number, Peer& peer, std::string_view payload);
   bool abort(Peer& peer, std::string_view payload);
   bool counts(Peer& peer, std::string_view payload);
+  bool refusals(Peer& peer, std::string_view payload);
   void count_sessions();
   bool restore(Peer& peer, std::string_view payload);
   bool drop_owner(Peer& peer, std::string_view payload);

@@ -224,6 +224,21 @@ std::string json_trace(const Timeline& timeline, const std::optional<StoredMessa
   return write_json(std::move(out));
 }
 
+std::string json_refused(const RefusedAttempt& refused) {
+  Json out;
+  out["refused_at"] = format_rfc3339_ms(refused.at);
+  out["count"] = refused.count;
+  out["client_address"] = refused.client_address;
+  out["client_name"] = refused.client_name;
+  out["listener"] = refused.listener;
+  out["sender"] = refused.sender;
+  out["recipient"] = refused.recipient;
+  out["stage"] = refused.stage;
+  out["reply"] = refused.reply;
+  out["reason"] = refused.reason;
+  return write_json(std::move(out));
+}
+
 Timeline timeline_of(const StoredMessage& message) {
   const MessageInfo& info = message.info;
   Timeline timeline;

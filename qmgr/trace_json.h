@@ -19,6 +19,9 @@ std::string json_dropped(std::uint64_t events);
 std::string json_trace(const Timeline& timeline, const std::optional<StoredMessage>& queued,
                        const IsActive& is_active);
 
+// One refused attempt; it has no "id".
+std::string json_refused(const RefusedAttempt& refused);
+
 // Of a message the history does not know, but the queue does.
 Timeline timeline_of(const StoredMessage& message);
 

@@ -96,9 +96,31 @@ constexpr std::string_view kSubmitters = R"sql(
 ALTER TABLE message ADD COLUMN uid INTEGER NOT NULL DEFAULT -1;
 )sql";
 
+// A program of schema 6 works with it: it does not ask for these.
+constexpr std::string_view kRefusals = R"sql(
+CREATE TABLE refusal (
+  number INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  count INTEGER NOT NULL CHECK (count > 0),
+  client TEXT NOT NULL,
+  name TEXT NOT NULL,
+  listener TEXT NOT NULL,
+  sender TEXT NOT NULL,
+  recipient TEXT NOT NULL,
+  stage TEXT NOT NULL,
+  reply TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  sender_hash INTEGER NOT NULL,
+  recipient_hash INTEGER NOT NULL
+) STRICT;
+CREATE INDEX refusal_client ON refusal (client);
+CREATE INDEX refusal_sender ON refusal (sender_hash);
+CREATE INDEX refusal_recipient ON refusal (recipient_hash);
+)sql";
+
 constexpr Migration kMigrations[] = {
-    {1, kInitial},    {2, kTlsWishes}, {3, kExpansions},
-    {4, kStageTimes}, {5, kPacked},    {6, kSubmitters},
+    {1, kInitial}, {2, kTlsWishes},  {3, kExpansions}, {4, kStageTimes},
+    {5, kPacked},  {6, kSubmitters}, {7, kRefusals},
 };
 
 }  // namespace

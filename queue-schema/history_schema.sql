@@ -6,7 +6,7 @@
 -- Queue ids begin with their time, so the order of ids is the order of arrival, and old messages are found by id.
 
 PRAGMA application_id = 0x50577168;
-PRAGMA user_version = 6;
+PRAGMA user_version = 7;
 
 CREATE TABLE schema_info (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -82,5 +82,25 @@ CREATE TABLE lookup (
   message_id INTEGER NOT NULL,
   PRIMARY KEY (segment, hash, message_id)
 ) STRICT, WITHOUT ROWID;
+
+-- What receivers refused, bounded in number and by age; equal ones within a few seconds are one row.
+CREATE TABLE refusal (
+  number INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,                                               -- of the last of them
+  count INTEGER NOT NULL CHECK (count > 0),
+  client TEXT NOT NULL,                                              -- IP address
+  name TEXT NOT NULL,                                                -- its hello
+  listener TEXT NOT NULL,
+  sender TEXT NOT NULL,                                              -- '' also where it is not known
+  recipient TEXT NOT NULL,
+  stage TEXT NOT NULL,
+  reply TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  sender_hash INTEGER NOT NULL,                                      -- as in lookup; 0: none
+  recipient_hash INTEGER NOT NULL
+) STRICT;
+CREATE INDEX refusal_client ON refusal (client);
+CREATE INDEX refusal_sender ON refusal (sender_hash);
+CREATE INDEX refusal_recipient ON refusal (recipient_hash);
 
 INSERT INTO schema_info VALUES (1, 5, 0);

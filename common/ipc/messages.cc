@@ -1,6 +1,7 @@
 #include "common/ipc/messages.h"
 
 #include "common/ipc/codec.h"
+#include "common/ipc/refusals.h"
 
 namespace postwain {
 
@@ -218,6 +219,13 @@ PW_VISIT(ReceiverCounts) {
   field(a, v.sessions);
   list_field(a, v.numbers);
 }
+PW_VISIT(Refusal) {
+  fields(a, v.at, v.count, v.client, v.name, v.listener, v.sender, v.recipient, v.stage, v.reply,
+         v.reason);
+}
+PW_VISIT(Refusals) {
+  list_field(a, v.refusals);
+}
 PW_VISIT(ContentRequest) {
   fields(a, v.lease, v.unreadable);
 }
@@ -344,6 +352,7 @@ PW_MESSAGE(SubmitAbort)
 PW_MESSAGE(Restore)
 PW_MESSAGE(DropOwner)
 PW_MESSAGE(ReceiverCounts)
+PW_MESSAGE(Refusals)
 PW_MESSAGE(SubmitResult)
 PW_MESSAGE(ChunksStored)
 PW_MESSAGE(Admission)

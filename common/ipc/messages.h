@@ -50,6 +50,7 @@ enum class FrameType : std::uint16_t {
   restore = 16,
   receiver_counts = 17,
   drop_owner = 18,
+  refusals = 19,  // refusals.h
   // qmgr to intake
   submit_result = 20,
   chunks_stored = 21,

@@ -274,6 +274,71 @@ TEST_CASE("pruning forgets in steps what is old and quiet") {
   CHECK(*store.database().ask("SELECT count(*) FROM segment") == "1");
 }
 
+TEST_CASE("receive 11: what was refused is found by address and client, and forgotten in steps") {
+  test::TempFolder folder;
+  HistoryStore store = opened(db_of(folder));
+  auto refused = [](std::string_view client, std::string_view sender, std::string_view recipient,
+                    WallTime at) {
+    RefusalRecord record;
+    record.at = to_unix_ms(at);
+    record.count = 3;
+    record.client = client;
+    record.name = "my laptop";
+    record.listener = "0.0.0.0:25";
+    record.sender = sender;
+    record.recipient = recipient;
+    record.stage = "RCPT";
+    record.code = 550;
+    record.enhanced = {5, 1, 1};
+    record.text = "user unknown";
+    record.reason = "not listed";
+    std::string out;
+    append_record(out, record);
+    return out;
+  };
+  std::string records = refused("192.0.2.1", "a@x.org",
+                                "Gone@B\xC3\xBC"
+                                "cher.example",
+                                test::at(0));
+  records += refused("192.0.2.1", "", "", test::at(1));
+  records += arrival(id_at(test::at(0)), {"b@example.org"}, test::at(0));
+  records += refused("192.0.2.2", "self@x.org", "self@x.org", test::at(2));
+  REQUIRE(store.write(records, test::at(2)).ok());
+  auto found_by = [&](const char* address, const char* client) {
+    auto result = store.find_refusals(address, client, 20);
+    REQUIRE(result.ok());
+    return result.take();
+  };
+  auto one = found_by("gone@XN--BCHER-KVA.example.", "");
+  REQUIRE(one.size() == 1);
+  CHECK(one[0].reply == "550 5.1.1 user unknown");
+  CHECK(one[0].count == 3);
+  CHECK(one[0].client_name == "my laptop");
+  CHECK(one[0].at == test::at(0));
+  CHECK(found_by("<A@X.org>", "").size() == 1);
+  CHECK(found_by("self@x.org", "").size() == 1);
+  CHECK(found_by("", "").empty());
+  CHECK(found_by("b@example.org", "").empty());
+  auto client = found_by("", "192.0.2.1");
+  REQUIRE(client.size() == 2);
+  CHECK(client[0].at == test::at(1));  // the newest first
+  CHECK(found_by("a@x.org", "192.0.2.2").empty());
+  CHECK(found(store, "b@example.org").size() == 1);
+  auto more = store.prune(test::at(2), 100);
+  REQUIRE(more.ok());
+  CHECK(*store.database().ask("SELECT count(*) FROM refusal") == "1");
+  // Bounded in number, too.
+  REQUIRE(store.database()
+              .run("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+                   "WHERE i < 101500) INSERT INTO refusal SELECT i + 10, 9000000000000000, 1, '', "
+                   "'', '', '', "
+                   "'', '', '', '', 0, 0 FROM n")
+              .ok());
+  int steps = 0;
+  while (*store.prune(test::at(3), 100) && steps < 50) ++steps;
+  CHECK(*store.database().ask("SELECT count(*) FROM refusal") == std::to_string(kRefusalsMax));
+}
+
 TEST_CASE("no statement of the history reads a whole table") {
   test::TempFolder folder;
   HistoryStore store = opened(db_of(folder));
