@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/text.h"
+#include "common/smtp/domain_syntax.h"
 #include "smtpd/client_address.h"
 
 namespace postwain::smtpd {
@@ -42,6 +43,11 @@ Found object_to_hello(const config::Config& config, const std::string& client,
                       std::string_view hello, const dns::ClientFacts& facts) {
   const config::Access& access = config.access;
   if (access.hello == config::HelloCheck::any) return std::nullopt;
+  if (!hello.empty() && !smtp::is_hello_name(hello))
+    return Objection{{501, {5, 5, 4}, "Syntax: hello needs your host name or [address]"},
+                     &access.hello_origin,
+                     "hello is no host name"};
+  if (access.hello == config::HelloCheck::syntax) return std::nullopt;
   if (is_literal(hello)) return object_to_literal(access, client, hello);
   std::string name = mail::domain_key(hello);
   if (name == mail::domain_key(config.hostname))

@@ -1,31 +1,32 @@
 #include "smtpd/header_check.h"
 
 #include "common/mail/content_fields.h"
+#include "common/mail/header_form.h"
 
 namespace postwain::smtpd {
 
 std::optional<mail::Reply> HeaderCheck::look(std::string_view content) {
-  if (whole_) return std::nullopt;
-  std::size_t end = std::string_view::npos;
-  if (content.substr(0, 2) == "\r\n")
-    end = 0;
-  else
-    end = content.find("\r\n\r\n", searched_);
-  if (end != std::string_view::npos) {
-    whole_ = true;
-    return judge(content.substr(0, end + 2));
-  }
-  // The empty line may begin in the last three bytes.
-  searched_ = content.size() > 3 ? content.size() - 3 : 0;
-  if (content.size() > kHeaderSectionMax) return judge(content);
-  return std::nullopt;
+  return scan(content, false);
 }
 
 std::optional<mail::Reply> HeaderCheck::finish(std::string_view content) {
-  if (auto reply = look(content)) return reply;
+  return scan(content, true);
+}
+
+std::optional<mail::Reply> HeaderCheck::scan(std::string_view content, bool at_end) {
   if (whole_) return std::nullopt;
+  // A long line that comes octet by octet is not searched again and again.
+  bool news = at_end || seen_ <= searched_ + mail::kFieldNameMax ||
+              content.find('\n', seen_) != std::string_view::npos;
+  seen_ = content.size();
+  mail::HeaderEnd end;
+  if (news) end = mail::find_header_end(content, searched_, at_end);
+  // All that came so far are fields, or the begin of one.
+  if (!end.found) return content.size() > kHeaderSectionMax ? judge(content) : std::nullopt;
   whole_ = true;
-  return judge(content);
+  fields_size_ = end.header;
+  separated_ = end.body > end.header || end.body == content.size();
+  return judge(content.substr(0, end.header));
 }
 
 std::optional<mail::Reply> HeaderCheck::judge(std::string_view header) {

@@ -1,6 +1,7 @@
 // What is looked at in the header section of a message that comes in: its size, mail loops
-// (RFC 5321 6.3), and for submission the fields that must not be missing (RFC 6409 8.2, 8.3).
-// Nothing else of the content is read. Pure; fed as the content grows.
+// (RFC 5321 6.3), and for submission the fields that must not be missing (RFC 6409 8.2, 8.3). It
+// ends at the first line that is no field (common/mail/header_form.h): what follows is body, and
+// only that may be large. Nothing else of the content is read. Pure; fed as the content grows.
 #pragma once
 
 #include <cstddef>
@@ -34,18 +35,25 @@ class HeaderCheck {
   // The content has ended: what came is all of the header section, if its end was not seen.
   std::optional<mail::Reply> finish(std::string_view content);
   bool whole() const { return whole_; }
+  // When whole: bytes of its fields, and whether an empty line, or the end of the content, follows.
+  std::size_t fields_size() const { return fields_size_; }
+  bool separated() const { return separated_; }
   bool has_date() const { return has_date_; }
   bool has_message_id() const { return has_message_id_; }
   // "TLS-Required: No", exactly once (RFC 8689 4).
   bool tls_required_no() const { return tls_required_no_; }
 
  private:
+  std::optional<mail::Reply> scan(std::string_view content, bool at_end);
   std::optional<mail::Reply> judge(std::string_view header);
 
   bool binary_;
   HopLimits hops_;
-  std::size_t searched_ = 0;
+  std::size_t searched_ = 0;  // begin of the first line whose end is not seen
+  std::size_t seen_ = 0;      // octets of the last look
   bool whole_ = false;
+  std::size_t fields_size_ = 0;
+  bool separated_ = true;
   bool has_date_ = false;
   bool has_message_id_ = false;
   bool tls_required_no_ = false;

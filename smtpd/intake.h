@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "common/daemon/qmgr_link.h"
+#include "common/ipc/refusals.h"
 #include "smtpd/handover.h"
 
 namespace postwain::smtpd {
@@ -29,6 +30,7 @@ class Intake final : public QmgrPort {
   void send(const ipc::SubmitAbort& message) override { link_.send(message); }
   void write(mail::QueueId id, std::shared_ptr<LentFile> file, std::string bytes) override;
   void send(const ipc::ReceiverCounts& counts) { link_.send(counts); }
+  void send(const ipc::Refusals& refusals) { link_.send(refusals); }
   void watch(mail::QueueId id, Handover& handover) override { watched_[id] = &handover; }
   void forget(mail::QueueId id) override { watched_.erase(id); }
   std::uint32_t& past_data() override { return past_data_; }

@@ -42,7 +42,7 @@ Policy::Policy(const config::Config& config) : config_(config), rewriter_(config
   for (const config::Domain& domain : config.domains) {
     OwnDomain own{&domain, {domain.allowed.begin(), domain.allowed.end()}};
     for (const std::string& name : domain.names)
-      by_name_.emplace(mail::domain_key(name), own_domains_.size());  // the first one wins
+      by_name_.emplace(mail::canonical_pattern(name), own_domains_.size());  // the first one wins
     own_domains_.push_back(std::move(own));
   }
 }
@@ -98,14 +98,23 @@ Verdict Policy::account_sender(const Client& client, const mail::Address& sender
                 config_.auth.senders_origin, "another's sender address");
 }
 
-// An account without domain owns its name at every domain of ours that is written out.
+// Who owns an address owns its tagged forms: the operator said what the separator means.
 bool Policy::owns(const std::string& account, const mail::Address& sender) const {
+  if (owns_exactly(account, sender)) return true;
+  std::string local = sender.local_unquoted();
+  std::string_view base = rewriter_.without_tag(local);
+  return base.size() < local.size() && owns_exactly(account, mail::Address(base, sender.domain()));
+}
+
+// An account without domain owns its name at every domain of ours that is written out.
+bool Policy::owns_exactly(const std::string& account, const mail::Address& sender) const {
   if (config_.auth.senders == config::Senders::own) {
     std::string local = to_lower(sender.local_unquoted());
     std::string domain = sender.domain_key();
-    std::string name = to_lower(account);
+    std::string name = mail::address_key(account);
     if (name.find('@') != std::string::npos) return name == local + '@' + domain;
-    return name == local && (by_name_.contains(domain) || domain == to_lower(config_.hostname));
+    return name == local &&
+           (by_name_.contains(domain) || domain == mail::domain_key(config_.hostname));
   }
   for (const config::SenderGrant& grant : config_.auth.grants) {
     if (grant.account != account) continue;

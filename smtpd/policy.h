@@ -75,6 +75,7 @@ class Policy {
     std::unordered_set<std::string> allowed;  // of the same [[domain]]
   };
   bool owns(const std::string& account, const mail::Address& sender) const;
+  bool owns_exactly(const std::string& account, const mail::Address& sender) const;
   Verdict own_recipient(const OwnDomain& own, const mail::Address& recipient) const;
   // Whether there is such a recipient, however his name is written.
   Verdict existing_recipient(const OwnDomain& own, const mail::Address& recipient) const;

@@ -21,8 +21,16 @@ ProxyReception::ProxyReception(net::Loop& loop, const config::Listener& listener
       deadline_(loop.now() + kProxyPatience) {
   stream_.start({
       .on_data = [this](std::string_view bytes) { received(bytes); },
-      .on_end = [this] { fail("closed before its PROXY header"); },
-      .on_error = [this](const Error& error) { fail(error.text); },
+      // Without a word: a health check of a balancer, every few seconds.
+      .on_end =
+          [this] {
+            fail("closed before its PROXY header",
+                 bytes_.empty() ? log::Level::debug : log::Level::info);
+          },
+      .on_error =
+          [this](const Error& error) {
+            fail(error.text, bytes_.empty() ? log::Level::debug : log::Level::info);
+          },
   });
 }
 
@@ -41,11 +49,12 @@ void ProxyReception::received(std::string_view bytes) {
   }
 }
 
-void ProxyReception::fail(std::string_view why) {
+void ProxyReception::fail(std::string_view why, log::Level level) {
   if (state_ != State::reading) return;
-  log::Line(log::Level::info, "refused")
+  log::Line(level, "refused")
       .kv("client", stream_.peer().host)
       .kv("on", listener_.name())
+      .kv("stage", "connect")
       .kv("reason", why);
   stream_.pause();
   state_ = State::failed;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/config/config.h"
+#include "common/log/log.h"
 #include "common/net/stream.h"
 #include "common/smtp/proxy_header.h"
 #include "smtpd/session.h"
@@ -36,7 +37,7 @@ class ProxyReception {
 
  private:
   void received(std::string_view bytes);
-  void fail(std::string_view why);
+  void fail(std::string_view why, log::Level level = log::Level::info);
 
   const config::Listener& listener_;
   net::Stream stream_;

@@ -36,8 +36,8 @@ Server::Server(net::Loop& loop, daemon::Start& start)
       guard_(share_of(config_.auth.lockout_failures, config_.workers.smtpd),
              config_.auth.lockout_period),
       rates_(config_.limits, config_.workers.smtpd),
-      shared_{loop_,   config_, policy_, intake_,    nullptr,   nullptr,
-              &guard_, &rates_, nullptr, &counters_, &headers_, &accounts_},
+      shared_{loop_,   config_, policy_,    intake_,   nullptr,    nullptr,   &guard_,
+              &rates_, nullptr, &counters_, &headers_, &accounts_, &refusals_},
       accept_anyway_(loop),
       sweeper_(loop) {
   sweeper_.repeat(kSweepEvery, [this] { sweep(); });
@@ -198,12 +198,26 @@ void Server::begin_session(const config::Listener& listener, net::Stream stream,
   if (proxied != nullptr && !proxied->rest.empty()) raw->feed(proxied->rest);
 }
 
+void Server::note_turned_away(const config::Listener& listener, const std::string& client,
+                              const mail::Reply& reply) {
+  ipc::Refusal note;
+  note.at = to_unix_ms(wall_now());
+  note.client = client;
+  note.listener = listener.name();
+  note.stage = "connect";
+  note.reply = reply;
+  note.reason = "too many connections";
+  refusals_.add(std::move(note));
+}
+
 void Server::turn_away(const config::Listener& listener, net::Stream stream,
                        const mail::Reply& reply) {
   counters_.add(ipc::Counted::turned_away);
+  note_turned_away(listener, plain_address(stream.peer().host), reply);
   log::Line(log::Level::info, "refused")
       .kv("client", stream.peer().host)
       .kv("on", listener.name())
+      .kv("stage", "connect")
       .kv("reply", reply.one_line());
   // A client that waits for a TLS handshake could not read a reply in clear.
   if (listener.tls == config::ListenerTls::implicit) return;
@@ -251,6 +265,8 @@ void Server::tell_counts() {
   ipc::ReceiverNumbers numbers = counters_.take();
   intake_.send(ipc::ReceiverCounts{static_cast<std::uint32_t>(sessions_.size()),
                                    {numbers.begin(), numbers.end()}});
+  if (auto refusals = refusals_.take(); !refusals.empty())
+    intake_.send(ipc::Refusals{std::move(refusals)});
 }
 
 void Server::drain() {

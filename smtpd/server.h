@@ -46,6 +46,8 @@ class Server {
   void receive_header(const config::Listener& listener, net::Stream stream);
   void take_proxied();
   void begin_session(const config::Listener& listener, net::Stream stream, const Proxied* proxied);
+  void note_turned_away(const config::Listener& listener, const std::string& client,
+                        const mail::Reply& reply);
   void turn_away(const config::Listener& listener, net::Stream stream, const mail::Reply& reply);
   void session_over(Session& session);
   void bury();
@@ -67,6 +69,7 @@ class Server {
   HeaderBudget headers_;
   AccountGuard accounts_;
   Counters counters_;
+  RefusalBook refusals_;
   MonoTime counts_told_{};
   Shared shared_;
   std::unordered_map<Session*, std::unique_ptr<Session>> sessions_;

@@ -1,6 +1,7 @@
 #include "smtpd/session.h"
 
 #include "common/log/log.h"
+#include "common/mail/header_form.h"
 #include "smtpd/access_rules.h"
 #include "smtpd/client_address.h"
 #include "smtpd/trace_field.h"
@@ -13,6 +14,8 @@ namespace {
 constexpr std::size_t kInputMax = 256U << 10;
 // … and obeying stops while so many bytes of replies are not taken by the client.
 constexpr std::size_t kOutputMax = 64U << 10;
+// The first octet of a TLS handshake; no command begins with it.
+constexpr char kTlsHandshake = 0x16;
 // Buffers of a session that waits for its next command are not larger than this.
 constexpr std::size_t kIdleBuffer = 32U << 10;
 
@@ -34,6 +37,10 @@ smtp::ServerOptions engine_options(const Shared& shared, const config::Listener&
   options.xclient = lies_in(shared.config.access.xclient_from, peer);
   options.xforward = lies_in(shared.config.access.xforward_from, peer);
   options.tls_required = listener.tls == config::ListenerTls::required;
+  // Who may still log in is not known yet; his hello is judged at MAIL, if he does not.
+  options.any_hello = listener.protocol == config::ListenerProtocol::submission || options.auth ||
+                      shared.config.access.hello == config::HelloCheck::any;
+  if (shared.config.access.bare_addresses) options.bare_origin = shared.config.hostname;
   return options;
 }
 
@@ -69,6 +76,7 @@ Session::Session(const Shared& shared, const config::Listener& listener, net::St
     looks_ = std::make_unique<dns::ClientLooks>(shared.loop, *shared.resolver);
     if (!client_.address.empty() && asks_client(shared.config)) looks_->client(client_.address);
   }
+  know_client();
   count(ipc::Counted::sessions);
   log::Line(log::Level::debug, "connect").kv("client", client_.address).kv("on", listener.name());
   channel_ = std::make_unique<daemon::Channel>(
@@ -99,6 +107,12 @@ Session::~Session() {
 
 void Session::received(std::string_view bytes) {
   if (over_) return;
+  bool first = !bytes.empty() && !std::exchange(heard_, true);
+  if (first && bytes.front() == kTlsHandshake && !engine_.tls()) {
+    log_tls_failed("a TLS handshake on a listener that begins in clear (STARTTLS)");
+    engine_.shut_down({500, {5, 5, 2}, "Error: no TLS before STARTTLS here"}, "TLS in clear");
+    return pump();
+  }
   engine_.receive(bytes);
   if (patience_.phase() == Patience::Phase::content)
     patience_.progress(bytes.size(), shared_.loop.now());
@@ -111,6 +125,7 @@ void Session::tls_opened() {
   engine_.tls_started();
   client_.account.clear();
   look_at_certificate();
+  know_client();
   if (listener_.tls == config::ListenerTls::implicit) engine_.greet();
   patience_.enter(Patience::Phase::command, shared_.loop.now());
   flush();
@@ -118,7 +133,12 @@ void Session::tls_opened() {
 
 void Session::closed(const std::string& why) {
   if (over_) return;
-  if (patience_.phase() == Patience::Phase::handshake) count(ipc::Counted::tls_failed);
+  if (patience_.phase() == Patience::Phase::handshake) {
+    count(ipc::Counted::tls_failed);
+    // Closed or reset before TLS had anything to object to: most are health checks of the port.
+    bool silent = listener_.tls == config::ListenerTls::implicit && why.substr(0, 4) != "TLS:";
+    if (!silent) log_tls_failed(why.empty() ? "closed by client" : why);
+  }
   // A client may send its end behind its last command and still wants its replies.
   if (why.empty() && content_ended_) {
     half_closed_ = true;
@@ -134,6 +154,7 @@ void Session::pump() {
     if (engine_.output().size() >= kOutputMax) flush();
     if (channel_->pending() >= kOutputMax) break;
     smtp::Event event = engine_.next(content_);
+    log_own_refusals();
     if (!handle(event)) break;
   }
   pumping_ = false;
@@ -166,6 +187,8 @@ void Session::adjust_reading() {
 void Session::finish(std::string_view why) {
   flush();
   over_ = true;
+  log_own_refusals();
+  log_refusals_left_out();
   count_replies();
   log::Line(log::Level::debug, "disconnect").kv("client", client_.address).kv("reason", why);
   drop_transaction();
@@ -182,6 +205,7 @@ void Session::sweep(MonoTime now) {
   switch (patience_.phase()) {
     case Patience::Phase::handshake:
       count(ipc::Counted::tls_failed);
+      log_tls_failed("timed out");
       return finish("TLS handshake timed out");
     case Patience::Phase::qmgr:
       if (handover_ && !handover_->over()) return handover_->give_up();
@@ -234,7 +258,7 @@ bool Session::handle(smtp::Event& event) {
       return true;
     case smtp::EventKind::content_refused:
       count(ipc::Counted::refused_content);
-      log_refused(event.reply, {}, "content", nullptr);
+      log_refused("content", event.reply, {}, "content", nullptr);
       drop_transaction();
       if (draining_) engine_.shut_down(shutting_down(), "shutdown");
       return true;
@@ -255,7 +279,7 @@ bool Session::handle(smtp::Event& event) {
       on_xforward();
       return true;
     case smtp::EventKind::auth_over:
-      login_given_up();
+      auth_over(event.reply);
       return true;
     case smtp::EventKind::close:
       finish(event.why);
@@ -287,6 +311,7 @@ void Session::on_xclient() {
     if (claim.address->empty()) client_.trusted = false;
   }
   client_.account = claim.login.value_or(std::string());
+  know_client();
   rate_key_ = smtpd::client_key(client_.address);
   certified_.clear();
   if (looks_) {
@@ -306,6 +331,11 @@ void Session::on_xclient() {
   look_at_hello();
 }
 
+// For what it may leave away and get wrong, not for what it may do: that is the policy's.
+void Session::know_client() {
+  engine_.know_client(client_.may_relay());
+}
+
 // Of the next message, and those after it until it is said anew.
 void Session::on_xforward() {
   forwarded_ = engine_.claim();
@@ -315,7 +345,7 @@ void Session::on_xforward() {
 void Session::on_data() {
   if (auto refusal = shared_.intake.refusal()) {
     count(ipc::Counted::refused_queue);
-    log_refused(*refusal, {}, "queue", nullptr);
+    log_refused("DATA", *refusal, {}, "queue", nullptr);
     return engine_.answer(*refusal);
   }
   mail::Envelope envelope = engine_.take_envelope();
@@ -342,6 +372,7 @@ void Session::on_data() {
   const config::Limits& limits = shared_.config.limits;
   header_ = HeaderCheck(envelope.body == mail::BodyType::binary_mime,
                         {limits.hops, limits.own_hops, shared_.config.hostname});
+  content_begun_ = false;
   handover_.emplace(shared_.intake, static_cast<Handover::Owner&>(*this), id_, std::move(envelope),
                     std::move(arrival));
   patience_.enter(Patience::Phase::content, shared_.loop.now());
@@ -350,12 +381,19 @@ void Session::on_data() {
 
 std::optional<mail::Reply> Session::check_header(bool ended) {
   if (header_.whole()) return std::nullopt;
+  // Content that does not begin with a field would become the end of our own.
+  if (!content_begun_) {
+    auto needed = mail::needed_before(std::string_view(content_).substr(trace_size_), ended);
+    if (!needed) return std::nullopt;
+    content_.insert(trace_size_, *needed);
+    content_begun_ = true;
+  }
   std::string_view theirs = std::string_view(content_).substr(trace_size_);
   auto refusal = ended ? header_.finish(theirs) : header_.look(theirs);
   if (refusal || !header_.whole()) return refusal;
   header_share_.reset();
   if (header_.tls_required_no() && handover_) handover_->set_tls_required_no();
-  add_missing_fields();
+  mend_header();
   return refusal;
 }
 
@@ -365,11 +403,16 @@ bool Session::header_has_room() {
   return header_share_->grow(content_.size(), !client_.may_relay());
 }
 
-void Session::add_missing_fields() {
+// What RFC 6409 8 lets a submission server do, and sendmail does as well: fields that are missing
+// are added; those that only the sender may read (RFC 5322 3.6.3) or that the final delivery writes
+// are taken out; a line that is no field ends the header section for every reader.
+void Session::mend_header() {
   if (listener_.protocol != config::ListenerProtocol::submission) return;
-  if (header_.has_date() && header_.has_message_id()) return;
-  content_.insert(trace_size_,
-                  missing_fields(header_, wall_now(), id_.text(), shared_.config.hostname));
+  std::string_view fields = std::string_view(content_).substr(trace_size_, header_.fields_size());
+  std::string mended = missing_fields(header_, wall_now(), id_.text(), shared_.config.hostname) +
+                       mail::without_fields(fields, {"Bcc", "Resent-Bcc", "Return-Path"});
+  if (!header_.separated()) mended += "\r\n";
+  content_.replace(trace_size_, header_.fields_size(), mended);
 }
 
 void Session::on_content() {
@@ -389,7 +432,7 @@ void Session::on_content_end() {
   PW_CHECK(handover_.has_value());
   if (auto refusal = check_header(true)) {
     count(ipc::Counted::refused_content);
-    log_refused(*refusal, {}, "header section", nullptr);
+    log_refused("content", *refusal, {}, "header section", nullptr);
     drop_transaction();
     return engine_.answer(*refusal);
   }
@@ -412,7 +455,7 @@ void Session::handed_over(const mail::Reply& reply) {
       engine_.answer({250, {2, 0, 0}, "Ok: queued as " + id_.text()});
     } else {
       count(ipc::Counted::refused_queue);
-      log_refused(reply, {}, "queue", nullptr);
+      log_refused("content", reply, {}, "queue", nullptr);
       in_transaction_ = false;
       engine_.answer(reply.transient() || reply.permanent() ? reply : queue_unavailable());
     }
@@ -469,6 +512,7 @@ void Session::count_replies() {
 
 void Session::log_accepted() {
   count_replies();
+  log_refusals_left_out();
   log::Line line(log::Level::info, "accepted");
   line.kv("id", id_.text()).kv("from", sender_).kv("size", handover_->size());
   const auto& recipients = handover_->envelope().recipients;
@@ -478,21 +522,6 @@ void Session::log_accepted() {
   if (forwarded_.address) line.kv("forwarded_for", *forwarded_.address);
   if (!client_.account.empty()) line.kv("account", client_.account);
   if (engine_.tls()) line.kv("tls", channel_->tls_version());
-}
-
-void Session::log_refused(const mail::Reply& reply, std::string_view recipient,
-                          std::string_view reason, const config::Origin* origin) {
-  log::Line line(log::Level::info, "refused");
-  if (in_transaction_)
-    line.kv("id", id_.text()).kv("from", sender_);
-  else
-    line.kv("from", engine_.mail().reverse_path.text());
-  if (!recipient.empty()) line.kv("to", recipient);
-  line.kv("client", client_.address).kv("name", engine_.hello_name());
-  if (std::string name = facts().name; !name.empty()) line.kv("client_name", name);
-  line.kv("reply", reply.one_line());
-  if (!reason.empty()) line.kv("reason", reason);
-  if (origin != nullptr && origin->line > 0) line.kv("config", origin->text());
 }
 
 }  // namespace postwain::smtpd

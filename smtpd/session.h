@@ -22,6 +22,7 @@
 #include "smtpd/login_guard.h"
 #include "smtpd/patience.h"
 #include "smtpd/policy.h"
+#include "smtpd/refusal_book.h"
 
 namespace postwain::smtpd {
 
@@ -39,6 +40,7 @@ struct Shared {
   Counters* counters = nullptr;       // null: nobody counts
   HeaderBudget* headers = nullptr;    // null: no bound for all together
   AccountGuard* accounts = nullptr;   // null: guessing at one account is not slowed down
+  RefusalBook* refusals = nullptr;    // null: no history hears of them
 };
 
 // What a proxy in front of us told of the client.
@@ -104,12 +106,21 @@ class Session final : private Handover::Owner {
   std::optional<mail::Reply> check_header(bool ended);
   bool header_has_room();
   void drop_content();
-  void add_missing_fields();
+  void mend_header();
+  void auth_over(const mail::Reply& reply);
+  void know_client();
 
   void handed_over(const mail::Reply& reply) override;
   void window_opened() override;
-  void log_refused(const mail::Reply& reply, std::string_view recipient, std::string_view reason,
-                   const config::Origin* origin);
+  void log_refused(std::string_view stage, const mail::Reply& reply, std::string_view recipient,
+                   std::string_view reason, const config::Origin* origin);
+  void log_refused(const smtp::OwnRefusal& refusal);
+  void log_own_refusals();
+  void log_refusals_left_out();
+  void log_tls_failed(std::string_view why);
+  bool may_log_refusal();
+  void note_refusal(std::string_view stage, const mail::Reply& reply, std::string_view sender,
+                    std::string_view recipient, std::string_view reason);
   void count(ipc::Counted what, std::uint64_t number = 1);
   void count_replies();
   void log_accepted();
@@ -145,6 +156,10 @@ class Session final : private Handover::Owner {
   bool content_ended_ = false;   // qmgr's word is awaited
   bool in_transaction_ = false;  // id_ and sender_ are those of a transaction
 
+  std::uint32_t refusals_logged_ = 0;    // since the last accepted message
+  std::uint64_t refusals_left_out_ = 0;  // not logged since then
+  bool heard_ = false;                   // the client has sent something
+  bool content_begun_ = false;           // how its first line looks is known
   bool reading_ = true;
   bool pumping_ = false;
   bool half_closed_ = false;  // the client sent its end and waits for our last replies

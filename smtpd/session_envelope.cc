@@ -51,7 +51,7 @@ void Session::decide_mail() {
   const std::string& sender = engine_.mail().reverse_path.text();
   if (auto refusal = shared_.intake.refusal()) {
     count(ipc::Counted::refused_queue);
-    log_refused(*refusal, {}, "queue", nullptr);
+    log_refused("MAIL", *refusal, {}, "queue", nullptr);
     return engine_.answer(*refusal);
   }
   Verdict verdict = shared_.policy.mail(client_, listener_.protocol, engine_.hello_name(),
@@ -65,7 +65,7 @@ void Session::decide_mail() {
     in_transaction_ = true;
   } else {
     count(ipc::Counted::refused_mail);
-    log_refused(verdict.reply, {}, verdict.reason, verdict.origin);
+    log_refused("MAIL", verdict.reply, {}, verdict.reason, verdict.origin);
   }
   engine_.answer(verdict.reply);
 }
@@ -90,7 +90,8 @@ void Session::on_rcpt() {
 void Session::answer_rcpt(const Verdict& verdict) {
   if (!verdict.accepted) {
     count(ipc::Counted::refused_rcpt);
-    log_refused(verdict.reply, engine_.rcpt().address.text(), verdict.reason, verdict.origin);
+    log_refused("RCPT", verdict.reply, engine_.rcpt().address.text(), verdict.reason,
+                verdict.origin);
   }
   mail::Reply decided;
   if (verdict.discard)

@@ -136,6 +136,7 @@ void Session::login_go_on(const LoginStep& step) {
           .kv("account", client_.account)
           .kv("mechanism", engine_.auth_mechanism());
       login_.reset();
+      know_client();
       engine_.answer({235, {2, 7, 0}, "Authentication successful"});
       break;
     case LoginStep::Kind::failure:
@@ -153,6 +154,18 @@ void Session::login_go_on(const LoginStep& step) {
   pump();
 }
 
+// What a client sends that is no base64 is told, too: nobody was asked then.
+void Session::auth_over(const mail::Reply& reply) {
+  bool cancelled = reply.enhanced == mail::EnhancedCode{5, 7, 0};
+  if (!cancelled && login_asked_about_.empty())
+    log::Line(log::Level::info, "login_failed")
+        .kv("client", client_.address)
+        .kv("account", login_ ? login_->account() : std::string())
+        .kv("mechanism", engine_.auth_mechanism())
+        .kv("reply", reply.one_line());
+  login_given_up();
+}
+
 // The reply waits: guessing must take time, and the session is busy meanwhile.
 void Session::login_failed(const std::string& who) {
   count(ipc::Counted::logins_failed);
@@ -160,6 +173,8 @@ void Session::login_failed(const std::string& who) {
       .kv("client", client_.address)
       .kv("account", who)
       .kv("mechanism", engine_.auth_mechanism());
+  note_refusal("AUTH", {535, {5, 7, 8}, "Authentication credentials invalid"}, {}, {},
+               "login failed");
   login_.reset();
   if (shared_.guard != nullptr)
     shared_.guard->failed(login_network(client_.address), shared_.loop.now());

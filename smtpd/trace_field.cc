@@ -1,5 +1,7 @@
 #include "smtpd/trace_field.h"
 
+#include "common/smtp/domain_syntax.h"
+
 #include "smtpd/client_address.h"
 
 namespace postwain::smtpd {
@@ -25,7 +27,7 @@ std::string received_field(const Trace& trace, mail::QueueId id, const mail::Env
   std::string field;
   field.reserve(320);
   field += "Received: from ";
-  field += trace.hello_name;
+  field += smtp::hello_for_trace(trace.hello_name);
   if (!trace.client_address.empty()) {
     field += " (";
     if (!trace.client_name.empty()) field += std::string(trace.client_name) + ' ';

@@ -12,7 +12,7 @@
 namespace postwain::smtpd {
 
 struct Trace {
-  std::string_view hello_name;      // as the client said it; checked syntax
+  std::string_view hello_name;      // as the client said it, whatever that was
   std::string_view client_name;     // as the DNS confirms it; empty: not known
   std::string_view client_address;  // plain_address(); empty for a Unix socket
   std::string_view hostname;

@@ -82,7 +82,7 @@ bool parse_fingerprint(std::string_view text, std::string& sha256);  // with or 
 
 // What is asked of strangers besides a recipient of ours.
 enum class ReverseDns : std::uint8_t { off, look, require };
-enum class HelloCheck : std::uint8_t { any, qualified, resolves };
+enum class HelloCheck : std::uint8_t { any, syntax, qualified, resolves };
 enum class SenderCheck : std::uint8_t { any, exists };
 // Who may ask for delivery reports (RFC 3461): everybody, or whoever may relay.
 enum class DsnFor : std::uint8_t { all, known };
@@ -94,11 +94,13 @@ struct Access {
   std::vector<Network> xforward_from;
   ReverseDns reverse_dns = ReverseDns::off;  // at least look where a rule has client_names
   Origin reverse_dns_origin;
-  HelloCheck hello = HelloCheck::any;
+  HelloCheck hello = HelloCheck::syntax;
   Origin hello_origin;
   SenderCheck sender_domain = SenderCheck::any;
   Origin sender_domain_origin;
   DsnFor dsn = DsnFor::all;
+  // Known clients may leave brackets and domains of addresses away.
+  bool bare_addresses = false;
 };
 
 // As whom an account may send: any envelope sender, its own address, or what a file grants.

@@ -7,6 +7,7 @@
 #include "common/base/text.h"
 #include "common/config/sections.h"
 #include "common/config/values.h"
+#include "common/mail/address_pattern.h"
 
 namespace postwain::config {
 
@@ -61,6 +62,7 @@ void read_access(Context& context, const Node* table, Access& access) {
     access.reverse_dns_origin = section.origin_of("reverse_dns");
   if (section.choice("hello", access.hello,
                      {{"any", HelloCheck::any},
+                      {"syntax", HelloCheck::syntax},
                       {"qualified", HelloCheck::qualified},
                       {"resolves", HelloCheck::resolves}}))
     access.hello_origin = section.origin_of("hello");
@@ -68,6 +70,7 @@ void read_access(Context& context, const Node* table, Access& access) {
                      {{"any", SenderCheck::any}, {"exists", SenderCheck::exists}}))
     access.sender_domain_origin = section.origin_of("sender_domain");
   section.choice("dsn", access.dsn, {{"all", DsnFor::all}, {"known", DsnFor::known}});
+  section.boolean("bare_addresses", access.bare_addresses);
   section.finish();
 }
 
@@ -104,7 +107,7 @@ namespace {
 
 void add_name(Section& section, const Node& node, std::map<std::string, Origin>& seen,
               Domain& domain) {
-  std::string name = to_lower(node.text);
+  std::string name = mail::canonical_pattern(node.text);
   std::string_view bare = name;
   if (!bare.empty() && bare.front() == '.') bare.remove_prefix(1);
   if (name == "*" || name == ".") {
@@ -119,10 +122,10 @@ void add_name(Section& section, const Node& node, std::map<std::string, Origin>&
   }
 }
 
-// A local part, or a whole address with one; in lower case, as they are compared.
+// A local part, or a whole address with one; in the form in which they are compared.
 bool add_recipient(std::string_view text, Domain& domain) {
   if (!is_local_part(text) && !is_mailbox(text)) return false;
-  domain.allowed.push_back(to_lower(text));
+  domain.allowed.push_back(mail::canonical_pattern(text));
   return true;
 }
 

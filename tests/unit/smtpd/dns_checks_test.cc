@@ -88,6 +88,29 @@ TEST_CASE("checks of strangers: every answer of the DNS") {
   }
 }
 
+TEST_CASE("receive 10: what strangers may call themselves is a key") {
+  config::Config config;
+  config.domains.push_back({{"example.org"}, config::RecipientCheck::any, {}, {}});
+  config.access.trusted_networks = {*config::parse_network("192.0.2.1")};
+  for (auto check : {config::HelloCheck::syntax, config::HelloCheck::any}) {
+    config.access.hello = check;
+    Policy policy(config);
+    auto verdict = [&](const char* client, const char* hello) {
+      return policy
+          .mail(policy.classify(client), config::ListenerProtocol::smtp, hello,
+                mail::Address::from_text("a@far.test"))
+          .reply.code;
+    };
+    bool any = check == config::HelloCheck::any;
+    CHECK(verdict("192.0.2.9", "my laptop") == (any ? 250 : 501));
+    CHECK(verdict("192.0.2.9", "[2001:db8::19]") == (any ? 250 : 501));
+    CHECK(verdict("192.0.2.9", "[unknown]") == (any ? 250 : 501));
+    CHECK(verdict("192.0.2.9", "laptop") == 250);
+    CHECK(verdict("192.0.2.9", "[192.0.2.77]") == 250);
+    CHECK(verdict("192.0.2.1", "my laptop") == 250);
+  }
+}
+
 TEST_CASE("checks of strangers: a rule that allows comes before them") {
   config::Config config = strict();
   config::Rule rule;

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "common/mail/address_pattern.h"
 #include "common/smtp/rcpt_command.h"
 #include "smtpd/client_address.h"
 #include "smtpd/connection_limits.h"
@@ -345,6 +346,68 @@ TEST_CASE("as whom an account may send", "[policy]") {
   CHECK_FALSE(may("bob", "bob@any.test"));
   CHECK(may("root", "who@ever.test"));
   CHECK(policy.account_sender(client, mail::Address::from_text("a@b.c")).accepted);
+}
+
+TEST_CASE("receive 11: who owns an address owns its tagged forms", "[policy]") {
+  config::Config config = test_config();
+  config.auth.senders = config::Senders::own;
+  for (const char* separator : {"+", ""}) {
+    config.addresses.separator = separator;
+    Policy policy(config);
+    Client client = policy.classify("192.0.2.7");
+    auto may = [&](const char* account, const char* sender) {
+      client.account = account;
+      return policy.account_sender(client, mail::Address::from_text(sender)).accepted;
+    };
+    bool tags = *separator != '\0';
+    CHECK(may("ann@far.test", "Ann+shop@far.test") == tags);
+    CHECK(may("ann", "ann+shop@any.test") == tags);
+    CHECK_FALSE(may("ann@far.test", "annx+ann@far.test"));
+    CHECK_FALSE(may("ann@far.test", "+ann@far.test"));
+    CHECK_FALSE(may("ann@far.test", "bob+ann@far.test"));
+    config.auth.senders = config::Senders::listed;
+    config.auth.grants = {{"ann", {"sales@x.test"}}};
+    CHECK(may("ann", "sales+2@x.test") == tags);
+    CHECK_FALSE(may("ann", "sales2@x.test"));
+    config.auth.senders = config::Senders::own;
+  }
+}
+
+TEST_CASE("receive 2: a domain is one, whatever its spelling", "[policy]") {
+  const char* spellings[] = {"b\u00fccher.example",   "B\u00dcCHER.example",
+                             "xn--bcher-kva.example", "XN--BCHER-KVA.Example.",
+                             "bu\u0308cher.example",  "b\u00fccher\u3002example"};
+  for (const char* configured : spellings) {
+    config::Config config = test_config();
+    config.domains = {{{mail::canonical_pattern(configured)}, config::RecipientCheck::any, {}, {}},
+                      {{mail::canonical_pattern(std::string(".sub.") + configured)},
+                       config::RecipientCheck::any,
+                       {},
+                       {}}};
+    config::Rule rule;
+    rule.senders = {mail::canonical_pattern(std::string("bad@") + configured),
+                    mail::canonical_pattern(std::string(".closed.") + configured)};
+    config.rules = {rule};
+    config.auth.senders = config::Senders::own;
+    Policy policy(config);
+    Client stranger = policy.classify("192.0.2.7");
+    for (const char* written : spellings) {
+      INFO(configured << " and " << written);
+      auto at = [&](const std::string& before) {
+        return mail::Address::from_text(before + written);
+      };
+      CHECK(policy.recipient(stranger, at("info@")).accepted);
+      CHECK(policy.recipient(stranger, at("info@a.sub.")).accepted);
+      CHECK_FALSE(policy.recipient(stranger, at("info@other.")).accepted);
+      CHECK_FALSE(policy.rules(stranger, "h", at("Bad@"), nullptr, {}).accepted);
+      CHECK_FALSE(policy.rules(stranger, "h", at("any@x.closed."), nullptr, {}).accepted);
+      CHECK(policy.rules(stranger, "h", at("good@"), nullptr, {}).accepted);
+      Client ann = stranger;
+      ann.account = std::string("ann@") + configured;
+      CHECK(policy.account_sender(ann, at("ann@")).accepted);
+      CHECK_FALSE(policy.account_sender(ann, at("bob@")).accepted);
+    }
+  }
 }
 
 TEST_CASE("workers share the limits", "[policy]") {

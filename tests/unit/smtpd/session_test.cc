@@ -272,6 +272,78 @@ TEST_CASE("submission gets the fields it lacks", "[session]") {
   CHECK(content.find("\r\nMessage-ID: <") < content.find("\r\nSubject: x\r\n\r\nDate: no\r\n"));
 }
 
+namespace {
+
+// What is handed over of a message, without our own Received field.
+std::string behind_trace(const std::string& content) {
+  std::size_t date = content.find(";\r\n\t");
+  REQUIRE(date != std::string::npos);
+  return content.substr(content.find("\r\n", date + 4) + 2);
+}
+
+std::string received_as(config::ListenerProtocol protocol, const std::string& wire) {
+  Bench bench;
+  bench.listener.protocol = protocol;
+  bench.config.access.trusted_networks = {*config::parse_network("127.0.0.1")};
+  bench.begin_data();
+  bench.say(wire + ".\r\n");
+  bench.expect_queued();
+  return behind_trace(bench.qmgr->contents.at(0));
+}
+
+}  // namespace
+
+TEST_CASE("receive 5, 6, 7: content that does not begin with a field is kept apart", "[session]") {
+  struct {
+    const char* what;
+    std::string wire;
+    std::string want;
+  } rows[] = {
+      {"first line white", "\t(authenticated as boss@x)\r\nFrom: a@b\r\n\r\nx\r\n",
+       "\r\n\t(authenticated as boss@x)\r\nFrom: a@b\r\n\r\nx\r\n"},
+      {"no header", "UPS on battery\r\nruntime 12 min\r\n",
+       "\r\nUPS on battery\r\nruntime 12 min\r\n"},
+      {"mbox line", "From alice Mon Nov 14 23:42:00 2026\r\nSubject: x\r\n\r\nx\r\n",
+       "X-Mailbox-Line: From alice Mon Nov 14 23:42:00 2026\r\nSubject: x\r\n\r\nx\r\n"},
+      {"header only", "Subject: x\r\n", "Subject: x\r\n"},
+      {"body only", "\r\nx\r\n", "\r\nx\r\n"},
+      {"nothing", "", ""},
+      {"From with a space before its colon", "From : a@b\r\n\r\n", "From : a@b\r\n\r\n"},
+      {"broken behind the first field", "Subject: x\r\nbroken\r\nTo: y\r\n\r\n",
+       "Subject: x\r\nbroken\r\nTo: y\r\n\r\n"},
+  };
+  for (const auto& row : rows) {
+    INFO(row.what);
+    CHECK(received_as(config::ListenerProtocol::smtp, row.wire) == row.want);
+  }
+  // A large body without header streams as any other.
+  std::string large;
+  while (large.size() < 1500000) large += "a line of a report without any colon in it\r\n";
+  CHECK(received_as(config::ListenerProtocol::smtp, large) == "\r\n" + large);
+}
+
+TEST_CASE("receive 5, 6, 8: what a submission port mends", "[session]") {
+  auto submitted = [](const std::string& wire) {
+    return received_as(config::ListenerProtocol::submission, wire);
+  };
+  std::string hidden = submitted(
+      "From: a@b\r\nBcc: hidden@b,\r\n\tboss@b\r\nRESENT-BCC : c@b\r\nReturn-Path: <x@b>\r\n"
+      "Date: x\r\nMessage-ID: <y@b>\r\nX-Bcc: kept\r\n\r\nBcc: of the body\r\n");
+  CHECK(hidden ==
+        "From: a@b\r\nDate: x\r\nMessage-ID: <y@b>\r\nX-Bcc: kept\r\n\r\nBcc: of the body\r\n");
+  for (const char* first : {" (authenticated as boss)", "UPS on battery"}) {
+    std::string got = submitted(std::string(first) + "\r\nmore\r\n");
+    INFO(got);
+    CHECK(got.find("Date: ") == 0);
+    CHECK(got.find(">\r\n\r\n" + std::string(first) + "\r\nmore\r\n") != std::string::npos);
+  }
+  std::string mbox = submitted("From alice Mon Nov 14 23:42:00 2026\r\nDate: x\r\n\r\nx\r\n");
+  CHECK(mbox.find("Message-ID: ") == 0);
+  CHECK(mbox.find("\r\nX-Mailbox-Line: From alice") != std::string::npos);
+  std::string broken = submitted("Date: x\r\nMessage-ID: <y@b>\r\nbroken\r\nBcc: body\r\n");
+  CHECK(broken == "Date: x\r\nMessage-ID: <y@b>\r\n\r\nbroken\r\nBcc: body\r\n");
+}
+
 TEST_CASE("refusals of qmgr reach the client", "[session]") {
   Bench bench;
   bench.begin_data();

@@ -106,6 +106,54 @@ TEST_CASE("header section without end", "[header]") {
   CHECK_FALSE(only_body.finish("\r\n" + std::string(2U << 20, 'x') + "\r\n"));
 }
 
+TEST_CASE("receive 6: the header section ends at the first line that is no field", "[header]") {
+  struct {
+    const char* content;
+    std::size_t fields;
+    bool separated;
+  } rows[] = {
+      {"Subject: x\r\n\r\nbody\r\n", 12, true},
+      {"Subject: x\r\n", 12, true},
+      {"Subject: x\r\n folded\r\nnot a field\r\nmore\r\n", 21, false},
+      {"Subject: x\r\nUPS status: on battery\r\n", 12, false},
+      {"UPS on battery\r\nruntime 12 min\r\n", 0, false},
+  };
+  for (const auto& row : rows) {
+    const std::string content = row.content;
+    for (std::size_t step = 1; step <= content.size(); ++step) {
+      INFO(content << " in steps of " << step);
+      HeaderCheck check;
+      for (std::size_t size = 0; size < content.size(); size += step)
+        REQUIRE_FALSE(check.look(std::string_view(content).substr(0, size)));
+      REQUIRE_FALSE(check.finish(content));
+      CHECK(check.fields_size() == row.fields);
+      CHECK(check.separated() == row.separated);
+    }
+  }
+  // A body alone may be as large as any.
+  std::string text;
+  HeaderCheck check;
+  while (text.size() < 2 * kHeaderSectionMax) {
+    text += "a line of a report without any colon or empty line in it\r\n";
+    REQUIRE_FALSE(check.look(text));
+  }
+  CHECK(check.whole());
+  HeaderCheck one_line;
+  std::string line;
+  while (line.size() < 2 * kHeaderSectionMax) {
+    line += std::string(5000, 'x');
+    REQUIRE_FALSE(one_line.look(line));
+  }
+  CHECK(one_line.whole());
+}
+
+TEST_CASE("receive 10: the name in Received is one harmless word", "[trace]") {
+  mail::Envelope envelope;
+  Trace trace{"evil (authenticated as boss@x.test)", "", "192.0.2.7", "mx", "SMTP", ""};
+  CHECK(received_field(trace, mail::QueueId{42}, envelope, kNow)
+            .find("Received: from evil??authenticated?as?boss?x.test? ([192.0.2.7])\r\n") == 0);
+}
+
 TEST_CASE("TLS-Required", "[header]") {
   struct {
     const char* header;
