@@ -40,7 +40,7 @@ smtp::ServerOptions engine_options(const Shared& shared, const config::Listener&
   // Who may still log in is not known yet; his hello is judged at MAIL, if he does not.
   options.any_hello = listener.protocol == config::ListenerProtocol::submission || options.auth ||
                       shared.config.access.hello == config::HelloCheck::any;
-  if (shared.config.access.bare_addresses) options.bare_origin = shared.config.hostname;
+  if (shared.config.access.bare_addresses) options.bare_origin = shared.config.addresses.origin;
   return options;
 }
 

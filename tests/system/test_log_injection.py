@@ -77,7 +77,7 @@ class LogInjection(PostwainTestCase):
         self.assertFalse(self.mta.has_event("accepted"))
 
     def refusals(self):
-        return self.mta.events("refused")
+        return [e for e in self.mta.events("refused") if e.get("to") == "x@elsewhere.test"]
 
     def check(self, local, event):
         self.assertEqual("x@elsewhere.test", event["to"])
@@ -97,7 +97,8 @@ class JsonLogInjection(LogInjection):
         return [json.loads(line) for line in self.mta.log if line.startswith("{")]
 
     def refusals(self):
-        return [o for o in self.objects() if o["event"] == "refused"]
+        return [o for o in self.objects()
+                if o["event"] == "refused" and o.get("to") == "x@elsewhere.test"]
 
     def check(self, local, event):
         super().check(local, {k: v for k, v in event.items() if k != "event"})
