@@ -26,9 +26,45 @@ bool wants_whole(const DsnRequest& request) {
          request.original_size <= request.original_max;
 }
 
+// RFC 5321 4.5.3.1.6: without the line end.
+constexpr std::size_t kLineMax = 998;
+
+bool has_long_line(std::string_view text) {
+  while (text.size() > kLineMax) {
+    std::size_t end = std::min(text.find('\n'), text.size());
+    bool ended = end > 0 && text[end - 1] == '\r';
+    if (end - (ended ? 1 : 0) > kLineMax) return true;
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return false;
+}
+
+// What is longer is cut, and says so.
+std::string with_lines_cut(std::string_view text) {
+  constexpr std::string_view kMark = " [...]";
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    std::size_t end = text.find('\n');
+    std::string_view line = text.substr(0, end == std::string_view::npos ? end : end + 1);
+    text.remove_prefix(line.size());
+    std::string_view ending = line.substr(std::min(line.find_last_not_of("\r\n") + 1, line.size()));
+    std::string_view words = line.substr(0, line.size() - ending.size());
+    if (words.size() > kLineMax) {
+      out += words.substr(0, kLineMax - kMark.size());
+      out += kMark;
+    } else {
+      out += words;
+    }
+    out += ending;
+  }
+  return out;
+}
+
 Quote quote_of(const DsnRequest& request, std::string_view original, bool may_be_whole) {
+  // A line longer than SMTP allows would have the report refused as the message was.
   if (may_be_whole && wants_whole(request) && !original.empty() &&
-      original.size() >= request.original_size)
+      original.size() >= request.original_size && !has_long_line(original))
     return {original.substr(0, request.original_size), true};
   std::size_t end = mail::header_end(original);
   std::string_view header = original.substr(0, std::min(end, original.size()));
@@ -72,6 +108,7 @@ Part original_part(const Quote& quote, const DsnForm& form) {
   Part part{quote.whole ? "Undelivered message" : "Message headers", "", eight_bit ? "8bit" : "",
             std::string(quote.bytes)};
   if (!part.body.empty() && part.body.back() != '\n') part.body += "\r\n";
+  if (!quote.whole) part.body = with_lines_cut(part.body);
   if (quote.whole) {
     part.type = international ? "message/global" : "message/rfc822";
   } else if (form.utf8 && international) {

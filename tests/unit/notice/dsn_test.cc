@@ -96,6 +96,7 @@ TEST_CASE("how much of the original is quoted") {
     request.original_size = row.size == 0 ? kOriginal.size() : row.size;
     std::string original = kOriginal;
     request.original_max = 2000;
+    while (original.size() + 100 < row.size) original += std::string(70, 'x') + "\r\n";
     if (row.size > 0) original.resize(row.size - 2, 'x');
     if (row.size > 0) original += "\r\n";
     REQUIRE(bytes_wanted(request) >= (row.whole ? original.size() : kDsnHeaderMax));
@@ -319,4 +320,32 @@ TEST_CASE("what a stranger says cannot break out of its line") {
   auto parts = parts_of(build_dsn(again, nested).content);
   REQUIRE(parts.size() == 3);
   REQUIRE(parts[2].body == nested);
+}
+
+TEST_CASE("F15: a report never holds a line that has its original refused") {
+  auto longest = [](const std::string& content) {
+    std::size_t most = 0;
+    for (std::size_t at = 0; at < content.size();) {
+      std::size_t end = std::min(content.find("\r\n", at), content.size());
+      most = std::max(most, end - at);
+      at = end + 2;
+    }
+    return most;
+  };
+  for (std::size_t length : {998U, 999U, 3000U}) {
+    std::string line(length, 'z');
+    DsnRequest request = request_for({"a@example.org"});
+    std::string in_body = "Subject: hello\r\n\r\n" + line + "\r\n";
+    request.original_size = in_body.size();
+    std::string content = build_dsn(request, in_body).content;
+    CAPTURE(length);
+    REQUIRE(longest(content) <= 998);
+    REQUIRE(content.find("Subject: hello") != std::string::npos);
+    REQUIRE((content.find("zzz") != std::string::npos) == (length == 998));
+    std::string in_header = "X-Long: " + line + "\r\nSubject: hello\r\n\r\nbody\r\n";
+    request.original_size = in_header.size();
+    content = build_dsn(request, in_header).content;
+    REQUIRE(longest(content) <= 998);
+    REQUIRE(content.find("zz [...]\r\nSubject: hello") != std::string::npos);
+  }
 }
