@@ -100,10 +100,12 @@ void Supervisor::start() {
   add_metrics();
   certificates_.follow(setup_.loaded);
   leave_client_facts();
+  warn_of_no_name_server();
   // Also so that the seed of a former period is not kept for the days no process is started in.
   certificate_timer_.repeat(kCertificateCheck, [this] {
     tickets_.advance(wall_now());
     look_at_certificates();
+    look_at_name_servers();
   });
 }
 
@@ -370,6 +372,31 @@ void Supervisor::warn_of_ends(WallTime now) {
       log::Line(log::Level::warning, "certificate_ends")
           .kv("file", one.file)
           .kv("until", format_rfc3339(one.not_after));
+}
+
+void Supervisor::warn_of_no_name_server() const {
+  if (setup_.loaded.config.dns.servers.empty() && name_servers_.servers().empty())
+    log::Line(log::Level::warning, "no_name_servers").kv("file", dns::kResolvConf);
+}
+
+// Whoever asks the DNS has read the old ones when it started.
+void Supervisor::look_at_name_servers() {
+  if (phase_ != Phase::running || !name_servers_.changed()) return;
+  const config::Config& config = setup_.loaded.config;
+  if (!config.dns.servers.empty()) return;
+  log::Line(log::Level::info, "name_servers_changed")
+      .kv("servers", fmt::format("{}", fmt::join(name_servers_.servers(), " ")));
+  warn_of_no_name_server();
+  auto old = take_out([](Kind kind) {
+    return kind == Kind::smtp_client || kind == Kind::lmtp_client || kind == Kind::smtpd ||
+           kind == Kind::reporter;
+  });
+  add(Kind::smtp_client, config.workers.smtp_client);
+  add(Kind::lmtp_client, config.workers.lmtp_client);
+  add(Kind::smtpd, config.workers.smtpd);
+  add_reporter();
+  let_go(std::move(old));
+  on_change_();
 }
 
 bool Supervisor::qmgr_ready() const {

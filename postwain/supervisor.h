@@ -17,6 +17,7 @@
 #include "postwain/child.h"
 #include "postwain/identity.h"
 #include "postwain/listener_set.h"
+#include "postwain/name_server_watch.h"
 #include "postwain/service_manager.h"
 
 namespace postwain::tool {
@@ -83,6 +84,8 @@ class Supervisor {
   void look_at_certificates();
   void leave_client_facts();
   void warn_of_ends(WallTime now);
+  void look_at_name_servers();
+  void warn_of_no_name_server() const;
 
   net::Loop& loop_;
   Setup setup_;
@@ -96,6 +99,7 @@ class Supervisor {
   CertificateWatch certificates_;
   std::string told_trouble_;   // with the certificates' files, as it was logged last
   WallTime warned_of_ends_{};  // when certificates that end soon were looked for last
+  NameServerWatch name_servers_;
   tls::TicketSeed tickets_;
   ServiceManager manager_;
   Phase phase_ = Phase::running;

@@ -244,8 +244,10 @@ Answer read_answer(std::string_view message, std::string_view name, RecordType t
   }
   std::vector<Record> records;
   for (std::size_t i = 0; i < *reader.u16_at(6); ++i) {
+    // Further ones are not looked at; what is kept of each type is fewer.
+    if (i >= kRecordsRead) break;
     auto record = reader.record();
-    if (!record || i >= kRecordsRead) return broken;
+    if (!record) return broken;
     records.push_back(*std::move(record));
   }
   auto target = follow(reader, records, to_lower(name), out);

@@ -36,6 +36,7 @@ struct MxAnswer {
   AnswerStatus status = AnswerStatus::temporary;
   std::vector<MxRecord> records;
   bool authentic = false;  // proven by DNSSEC, says a resolver we trust
+  std::string trouble{};   // of a temporary failure: whom we asked, and what became of it
 };
 
 struct AddressAnswer {
@@ -43,6 +44,7 @@ struct AddressAnswer {
   std::vector<std::string> addresses;  // as text, IPv6 before IPv4
   bool authentic = false;              // every address is
   std::string canonical{};             // what the name is an alias of; empty: it is none
+  std::string trouble{};               // as of MxAnswer
 };
 
 struct TlsaAnswer {
@@ -77,6 +79,7 @@ struct Answer {
   // The CNAME chain led here without records of the type: ask again for this name. Empty otherwise.
   std::string chase;
   std::size_t cnames = 0;
+  std::string trouble{};  // as of MxAnswer; the resolver's to say
   bool left_out = false;  // records with names that are no host names were
   std::uint32_t ttl =
       0;  // smallest of what was used; for a negative answer from the SOA (RFC 2308)

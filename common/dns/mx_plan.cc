@@ -24,7 +24,9 @@ Outcome refuse(mail::EnhancedCode enhanced, std::string text) {
   return local_outcome(Disposition::failed, Stage::dns, Blame::dns, enhanced, std::move(text));
 }
 
-Outcome defer(std::string text) {
+// trouble: whom we asked, and what became of it; may be empty.
+Outcome defer(std::string text, const std::string& trouble) {
+  if (!trouble.empty()) text += fmt::format(" (DNS server {})", trouble);
   return local_outcome(Disposition::deferred, Stage::dns, Blame::dns, {4, 4, 3}, std::move(text));
 }
 
@@ -76,7 +78,8 @@ MxHosts order_mx(std::string_view domain, const MxAnswer& answer, std::string_vi
   out.authentic = answer.authentic;
   switch (answer.status) {
     case AnswerStatus::temporary:
-      out.refusal = defer(fmt::format("the MX of {} cannot be looked up now", domain));
+      out.refusal =
+          defer(fmt::format("the MX of {} cannot be looked up now", domain), answer.trouble);
       return out;
     case AnswerStatus::no_such_name:
       out.refusal = refuse({5, 1, 2}, fmt::format("the domain {} does not exist", domain));
@@ -128,18 +131,20 @@ MxPlan plan_mx(std::string_view domain, const MxHosts& hosts,
     return out;
   }
   bool undecided = false;
+  std::string trouble;
   bool refused_private = false;
   for (std::size_t i = 0; i < usable; ++i) {
     MxHost host{hosts.names[i], answers[i].addresses, hosts.authentic && answers[i].authentic,
                 answers[i].canonical};
     undecided = undecided || answers[i].status == AnswerStatus::temporary;
+    if (trouble.empty()) trouble = answers[i].trouble;
     if (!allow_private)
       refused_private = std::erase_if(host.addresses, is_special_address) > 0 || refused_private;
     if (!host.addresses.empty()) out.hosts.push_back(std::move(host));
   }
   if (!out.hosts.empty()) return out;
   if (undecided)
-    out.refusal = defer(fmt::format("no mail host of {} can be looked up now", domain));
+    out.refusal = defer(fmt::format("no mail host of {} can be looked up now", domain), trouble);
   else if (refused_private)
     out.refusal = refuse({5, 4, 6}, fmt::format("every mail host of {} has a loopback or private "
                                                 "address",

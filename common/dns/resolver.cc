@@ -13,7 +13,9 @@
 #include <fmt/format.h>
 
 #include "common/base/check.h"
+#include "common/base/file.h"
 #include "common/base/text.h"
+#include "common/dns/name_servers.h"
 #include "common/dns/question.h"
 #include "common/mail/idn.h"
 #include "common/net/fd_watcher.h"
@@ -46,6 +48,30 @@ std::string cache_key(std::string_view name, RecordType type) {
   return fmt::format("{} {}", static_cast<int>(type), to_lower(name));
 }
 
+// What became of a question, in words.
+std::string cause_of(int status, std::string_view message) {
+  constexpr unsigned kServFail = 2;
+  constexpr unsigned kRefused = 5;
+  unsigned rcode = message.size() > 3 ? static_cast<unsigned char>(message[3]) & 15U : 0;
+  if (status == ARES_ETIMEOUT) return "no answer";
+  if (status == ARES_ECONNREFUSED) return "nobody listens there, or it cannot be reached";
+  if (status == ARES_ESERVFAIL || rcode == kServFail) return "SERVFAIL";
+  if (status == ARES_EREFUSED || rcode == kRefused) return "REFUSED";
+  if (status == ARES_SUCCESS || status == ARES_ENODATA || status == ARES_ENOTFOUND)
+    return "an answer that cannot be used";
+  return ares_strerror(status);
+}
+
+// Those asked, for words.
+std::string servers_text(const std::vector<std::string>& configured) {
+  if (!configured.empty()) return fmt::format("{}", fmt::join(configured, ", "));
+  auto text = read_small_file(kResolvConf);
+  std::vector<std::string> named;
+  if (text) named = name_servers_of(*text);
+  if (named.empty()) return fmt::format("127.0.0.1, since {} names no server", kResolvConf);
+  return fmt::format("{}", fmt::join(named, ", "));
+}
+
 Error ares_error(std::string_view what, int status) {
   return {fmt::format("{}: {}", what, ares_strerror(status)), status};
 }
@@ -60,6 +86,7 @@ struct Resolver::Parts {
   ares_channel channel = nullptr;
   bool closing = false;
   bool trust_ad = false;
+  std::string servers;        // for words
   std::random_device random;  // query ids must not be guessed
   std::unordered_map<int, std::unique_ptr<net::FdWatcher>> watchers;
   struct Cached {
@@ -145,6 +172,8 @@ void Resolver::Parts::answered(std::unique_ptr<Question> question, int status,
     }
     answer = Answer();
   }
+  if (answer.status == AnswerStatus::temporary)
+    answer.trouble = fmt::format("{}: {}", servers, cause_of(status, message));
   if (answer.canonical.empty() && question->cnames > 0) answer.canonical = question->name;
   answer.ttl = question->ttl;
   answer.authentic = question->authentic;
@@ -202,6 +231,7 @@ Result<std::unique_ptr<Resolver>> Resolver::create(net::Loop& loop,
   static LibraryOnce library;
   auto parts = std::make_unique<Parts>(loop);
   parts->trust_ad = trust_ad;
+  parts->servers = servers_text(servers);
   ares_options options{};
   options.timeout = static_cast<int>(kQueryTimeout.count());
   options.tries = kQueryTries;
@@ -229,7 +259,7 @@ Resolver::~Resolver() {
 
 void Resolver::lookup_mx(const std::string& name, std::function<void(const MxAnswer&)> done) {
   parts_->ask(name, RecordType::mx, [done = std::move(done)](const Answer& answer) {
-    done(MxAnswer{answer.status, answer.mx, answer.authentic});
+    done(MxAnswer{answer.status, answer.mx, answer.authentic, answer.trouble});
   });
 }
 
@@ -265,6 +295,7 @@ AddressAnswer combine(const Answer& v6, const Answer& v4) {
   out.authentic = (v6.addresses.empty() || v6.authentic) &&
                   (v4.addresses.empty() || v4.authentic) &&
                   !(v6.addresses.empty() && v4.addresses.empty());
+  out.trouble = v4.trouble.empty() ? v6.trouble : v4.trouble;
   out.canonical = v4.addresses.empty() ? v6.canonical : v4.canonical;
   out.addresses = v6.addresses;
   out.addresses.insert(out.addresses.end(), v4.addresses.begin(), v4.addresses.end());

@@ -3,6 +3,7 @@
 #include <random>
 
 #include "common/dns/answer.h"
+#include "common/dns/name_servers.h"
 #include "tests/unit/dns/dns_message.h"
 
 using namespace postwain;
@@ -110,7 +111,26 @@ TEST_CASE("chains and counts are bounded") {
 
   MessageWriter flood("x", kA);
   for (unsigned i = 0; i < 600; ++i) flood.address("x", "192.0.2.1");
-  CHECK(read_answer(flood.bytes(), "x", RecordType::a).status == AnswerStatus::temporary);
+  CHECK(read_answer(flood.bytes(), "x", RecordType::a).addresses.size() == kAddressesMax);
+
+  // D12: of more than can be used the first are.
+  MessageWriter crowd("x", kMx);
+  for (unsigned i = 0; i < 800; ++i) crowd.mx("x", i, "h" + std::to_string(i));
+  Answer first = read_answer(crowd.bytes(), "x", RecordType::mx);
+  CHECK(first.status == AnswerStatus::ok);
+  REQUIRE(first.mx.size() == kMxRecordsMax);
+  CHECK(first.mx.front().host == "h0");
+}
+
+TEST_CASE("F13: which name servers resolv.conf names") {
+  CHECK(name_servers_of("").empty());
+  CHECK(name_servers_of("# nameserver 1.1.1.1\nsearch x\nnameservers 192.0.2.1\n").empty());
+  CHECK(name_servers_of("nameserver 192.0.2.1\n  nameserver\t2001:db8::1 # ours\r\n"
+                        "options edns0\nnameserver 192.0.2.2") ==
+        std::vector<std::string>{"192.0.2.1", "2001:db8::1", "192.0.2.2"});
+  std::string many;
+  for (int i = 0; i < 50; ++i) many += "nameserver 192.0.2.1\n";
+  CHECK(name_servers_of(many).size() == kNameServersShown);
 }
 
 TEST_CASE("MX names we would never show are left out") {
