@@ -43,16 +43,17 @@ void Channel::start_tls_server(const tls::Context& context) {
   tls_.emplace(tls::Session::server(context));
 }
 
-void Channel::start_tls_client(const tls::Context& context, const std::string& name) {
+void Channel::start_tls_client(const tls::Context& context, const std::string& name,
+                               tls::ClientChoice choice) {
   PW_CHECK(!tls_);
-  tls_.emplace(tls::Session::client(context, name));
+  tls_.emplace(tls::Session::client(context, name, choice));
   push_tls_output();
 }
 
 void Channel::start_tls_dane(const tls::Context& context, const std::string& name,
-                             const std::vector<mail::Tlsa>& records) {
+                             const std::vector<mail::Tlsa>& records, tls::ClientChoice choice) {
   PW_CHECK(!tls_);
-  tls_.emplace(tls::Session::dane(context, name, records));
+  tls_.emplace(tls::Session::dane(context, name, records, choice));
   push_tls_output();
 }
 

@@ -38,13 +38,16 @@ class Channel {
   // From here on TLS. The caller has already discarded plaintext it got before (RFC 3207 5.1), and
   // sent its own last plaintext ("220 ready") with send().
   void start_tls_server(const tls::Context& context);
-  void start_tls_client(const tls::Context& context, const std::string& name);
+  void start_tls_client(const tls::Context& context, const std::string& name,
+                        tls::ClientChoice choice = {});
   // tls::Session::dane
   void start_tls_dane(const tls::Context& context, const std::string& name,
-                      const std::vector<mail::Tlsa>& records);
+                      const std::vector<mail::Tlsa>& records, tls::ClientChoice choice = {});
   // Bytes that came before the Channel was there (behind a PROXY header); as if they came now.
   void feed(std::string_view bytes) { received(bytes); }
   bool tls_open() const;
+  // The client hello offered to take an earlier session up.
+  bool tls_offered_session() const { return tls_ && tls_->offered(); }
   std::string tls_version() const;
   std::string tls_cipher() const;
   std::string tls_peer_fault() const;  // tls::Session::peer_fault

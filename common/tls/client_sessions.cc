@@ -13,9 +13,18 @@ int sessions_slot() {
   return index;
 }
 
+void free_name(void*, void* name, CRYPTO_EX_DATA*, int, long, void*) {
+  delete static_cast<std::string*>(name);
+}
+
+int name_slot() {
+  static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, &free_name);
+  return index;
+}
+
 std::string name_of(const SSL* ssl) {
-  const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-  return name != nullptr ? name : "";
+  const auto* name = static_cast<const std::string*>(SSL_get_ex_data(ssl, name_slot()));
+  return name != nullptr ? *name : std::string();
 }
 
 }  // namespace
@@ -32,6 +41,11 @@ void ClientSessions::serve(ssl_ctx_st* ctx) {
 
 ClientSessions* ClientSessions::of(ssl_st* ssl) {
   return static_cast<ClientSessions*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), sessions_slot()));
+}
+
+void ClientSessions::name(ssl_st* ssl, const std::string& name) {
+  auto* kept = new std::string(name);
+  if (SSL_set_ex_data(ssl, name_slot(), kept) != 1) delete kept;
 }
 
 void ClientSessions::forget(ssl_st* ssl) {
@@ -68,13 +82,14 @@ void ClientSessions::keep(const std::string& name, ssl_session_st* session) {
 }
 
 // A copy, since OpenSSL lets a session of TLS 1.3 serve once only.
-void ClientSessions::offer(ssl_st* ssl) {
+bool ClientSessions::offer(ssl_st* ssl) {
   auto known = by_name_.find(name_of(ssl));
-  if (known == by_name_.end()) return;
+  if (known == by_name_.end()) return false;
   SSL_SESSION* copy = SSL_SESSION_dup(known->second->session);
-  if (copy == nullptr) return;
-  (void)SSL_set_session(ssl, copy);
+  if (copy == nullptr) return false;
+  bool offered = SSL_set_session(ssl, copy) == 1;
   SSL_SESSION_free(copy);
+  return offered;
 }
 
 }  // namespace postwain::tls

@@ -23,10 +23,12 @@ class ClientSessions {
 
   // Must outlive ctx's sessions.
   void serve(ssl_ctx_st* ctx);
-  // Before the handshake, when the server's name is set. A session serves until the server sends
-  // another one: that a watcher could tell the same client by it (RFC 8446 C.4) is no secret of a
-  // mail server.
-  void offer(ssl_st* ssl);
+  // As whom the server is known here: its name or its address.
+  static void name(ssl_st* ssl, const std::string& name);
+  // Before the handshake, when the server is named. True: there is one. A session serves until the
+  // server sends another one: that a watcher could tell the same client by it (RFC 8446 C.4) is no
+  // secret of a mail server.
+  bool offer(ssl_st* ssl);
   // A handshake failed: perhaps the server stumbles over the session.
   static void forget(ssl_st* ssl);
   std::size_t size() const { return by_name_.size(); }

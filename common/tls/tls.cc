@@ -49,6 +49,13 @@ SSL_CTX* new_context(const SSL_METHOD* method) {
 // better would send in clear instead.
 constexpr char kServerCiphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!aNULL:!eNULL:!AESCCM";
 
+bool is_address(const std::string& name) {
+  ASN1_OCTET_STRING* address = a2i_IPADDRESS(name.c_str());
+  ERR_clear_error();
+  ASN1_OCTET_STRING_free(address);
+  return address != nullptr;
+}
+
 int go_on(int, X509_STORE_CTX*) {
   return 1;
 }
@@ -130,28 +137,35 @@ Session Session::server(const Context& context) {
   return Session(ssl);
 }
 
-Session Session::connecting(const Context& context, const std::string& name) {
+Session Session::connecting(const Context& context, const std::string& name, ClientChoice choice) {
   SSL* ssl = SSL_new(context.ctx_);
   PW_CHECK(ssl != nullptr);
   SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
   SSL_set_connect_state(ssl);
-  if (!name.empty()) SSL_set_tlsext_host_name(ssl, name.c_str());
+  if (choice.tls12_only) SSL_set_max_proto_version(ssl, TLS1_2_VERSION);
+  if (!name.empty() && !is_address(name)) SSL_set_tlsext_host_name(ssl, name.c_str());
   SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   return Session(ssl);
 }
 
-Session Session::client(const Context& context, const std::string& name) {
-  Session session = connecting(context, name);
+Session Session::client(const Context& context, const std::string& name, ClientChoice choice) {
+  Session session = connecting(context, name, choice);
   bool looks = context.proof_ == PeerProof::required || context.proof_ == PeerProof::watched;
-  if (looks && !name.empty()) SSL_set1_host(session.ssl_, name.c_str());
-  if (context.sessions_) context.sessions_->offer(session.ssl_);
+  if (looks && is_address(name))
+    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session.ssl_), name.c_str());
+  else if (looks && !name.empty())
+    SSL_set1_host(session.ssl_, name.c_str());
+  if (context.sessions_) {
+    ClientSessions::name(session.ssl_, name);
+    if (choice.resume) session.offered_ = context.sessions_->offer(session.ssl_);
+  }
   session.handshake();  // produces the client hello
   return session;
 }
 
 Session Session::dane(const Context& context, const std::string& name,
-                      const std::vector<mail::Tlsa>& records) {
-  Session session = connecting(context, name);
+                      const std::vector<mail::Tlsa>& records, ClientChoice choice) {
+  Session session = connecting(context, name, choice);
   PW_CHECK(SSL_dane_enable(session.ssl_, name.c_str()) == 1);
   bool any = false;
   for (const mail::Tlsa& r : records) {
@@ -179,6 +193,7 @@ Session::Session(ssl_st* ssl) : ssl_(ssl), idle_messages_(std::make_unique<std::
 // Without a word of the end OpenSSL would take the keys for spoilt, and no later session could take
 // them up again. Many mail servers just hang up.
 Session::~Session() {
+  if (ssl_ != nullptr && offered_ && !heard_) ClientSessions::forget(ssl_);
   if (ssl_ != nullptr && (state_ == State::open || state_ == State::closed))
     SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
   SSL_free(ssl_);
@@ -188,7 +203,9 @@ Session::Session(Session&& other) noexcept
     : ssl_(other.ssl_),
       state_(other.state_),
       error_(std::move(other.error_)),
-      idle_messages_(std::move(other.idle_messages_)) {
+      idle_messages_(std::move(other.idle_messages_)),
+      offered_(other.offered_),
+      heard_(other.heard_) {
   other.ssl_ = nullptr;
 }
 
@@ -197,15 +214,20 @@ Session& Session::operator=(Session&& other) noexcept {
   std::swap(state_, other.state_);
   std::swap(error_, other.error_);
   std::swap(idle_messages_, other.idle_messages_);
+  std::swap(offered_, other.offered_);
+  std::swap(heard_, other.heard_);
   return *this;
 }
 
 void Session::fail() {
   state_ = State::failed;
-  // Of a client certificate the verdict is only noted, it never is the reason.
-  long verdict = SSL_is_server(ssl_) != 0 ? X509_V_OK : SSL_get_verify_result(ssl_);
-  if (verdict != X509_V_OK) error_ = X509_verify_cert_error_string(verdict);
   unsigned long number = ERR_peek_error();
+  // The verdict on a certificate is there even where nobody asked for it: it is the reason only
+  // where the handshake was ended for it.
+  bool judged = ERR_GET_LIB(number) == ERR_LIB_SSL &&
+                ERR_GET_REASON(number) == SSL_R_CERTIFICATE_VERIFY_FAILED;
+  long verdict = judged && SSL_is_server(ssl_) == 0 ? SSL_get_verify_result(ssl_) : X509_V_OK;
+  if (verdict != X509_V_OK) error_ = X509_verify_cert_error_string(verdict);
   if (verdict == X509_V_OK) {
     const char* reason = number != 0 ? ERR_reason_error_string(number) : nullptr;
     error_ = reason != nullptr ? reason : "TLS failed";
@@ -241,6 +263,7 @@ Session::State Session::receive(std::string_view ciphertext, std::string& plaint
     thread_local std::array<char, kRecord> record;
     int count = SSL_read(ssl_, record.data(), kRecord);
     if (count > 0) {
+      heard_ = true;
       plaintext.append(record.data(), static_cast<std::size_t>(count));
       continue;
     }

@@ -71,6 +71,12 @@ struct ClientSettings {
   Pair own{};  // shown to servers that ask; empty: none
 };
 
+// How one handshake of a client goes.
+struct ClientChoice {
+  bool resume = true;       // take an earlier session with the server up, where there is one
+  bool tls12_only = false;  // for servers that do not get along with TLS 1.3
+};
+
 // Shared by all sessions of one kind; cheap to hold.
 class Context {
  public:
@@ -99,13 +105,14 @@ class Session {
   enum class State { handshaking, open, closed, failed };
 
   static Session server(const Context& context);
-  // name: SNI and, when the context verifies, the name the certificate must carry.
-  static Session client(const Context& context, const std::string& name);
+  // name: SNI and, when the context verifies, the name the certificate must carry. An address is no
+  // server name (RFC 6066 3): it is not sent, and the certificate must be made out for it.
+  static Session client(const Context& context, const std::string& name, ClientChoice choice = {});
   // Of a context with PeerProof::dane. name: SNI and the reference name of DANE-TA; DANE-EE looks
   // at no name (RFC 7672 3.1.1). Records that cannot be used are passed over; with none the
   // handshake fails.
   static Session dane(const Context& context, const std::string& name,
-                      const std::vector<mail::Tlsa>& records);
+                      const std::vector<mail::Tlsa>& records, ClientChoice choice = {});
   ~Session();
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
@@ -129,6 +136,9 @@ class Session {
   std::string version() const;  // "TLSv1.3"
   std::string cipher() const;   // "TLS_AES_256_GCM_SHA384"
   bool resumed() const;         // from a ticket of an earlier session
+  // The client hello offered to take one up. Where nothing comes of such a handshake, or nothing is
+  // heard behind it, the session is forgotten: perhaps the server stumbles over it.
+  bool offered() const { return offered_; }
   // What is wrong with the server's certificate; empty: nothing, or nobody looked.
   std::string peer_fault() const;
   // The same and why a handshake failed, in the words of RFC 8460.
@@ -136,7 +146,7 @@ class Session {
 
  private:
   explicit Session(ssl_st* ssl);
-  static Session connecting(const Context& context, const std::string& name);
+  static Session connecting(const Context& context, const std::string& name, ClientChoice choice);
   void handshake();
   void fail();
   ssl_st* ssl_ = nullptr;
@@ -144,6 +154,8 @@ class Session {
   std::string error_;
   // Handshake messages since the last application data; OpenSSL's callback counts it up.
   std::unique_ptr<std::uint32_t> idle_messages_;
+  bool offered_ = false;
+  bool heard_ = false;  // plaintext has come
 };
 
 }  // namespace postwain::tls

@@ -331,3 +331,89 @@ TEST_CASE("TLS 1.2 has keys of the session alone, and CBC only as the last resor
   CHECK(shared("ECDHE-ECDSA-AES128-SHA") == "ECDHE-ECDSA-AES128-SHA");
   CHECK(shared("AES128-GCM-SHA256:AES128-SHA").empty());
 }
+
+TEST_CASE("F14: an address is no server name, and its session is taken up again all the same") {
+  auto client_context = Context::client(PeerProof::none);
+  ServerSettings settings;
+  settings.pairs.push_back({test_pem().certificate, test_pem().key});
+  auto server_context = Context::server(settings);
+  for (const char* name : {"192.0.2.1", "2001:db8::1"}) {
+    bool resumed = false;
+    for (int visit = 0; visit < 2; ++visit) {
+      Session client = Session::client(**client_context, name);
+      std::string hello = client.take_output();
+      CHECK(hello.find(name) == std::string::npos);
+      Session server = Session::server(**server_context);
+      std::string to_client;
+      std::string to_server;
+      server.receive(hello, to_server);
+      pump(client, server, to_client, to_server, 1000);
+      REQUIRE(client.state() == Session::State::open);
+      server.send("hello");
+      pump(client, server, to_client, to_server, 1000);
+      resumed = client.resumed();
+    }
+    CHECK(resumed);
+  }
+}
+
+TEST_CASE("F3: a handshake that offered a session and came to nothing: the next one is in full") {
+  auto client_context = Context::client(PeerProof::none);
+  ServerSettings settings;
+  settings.pairs.push_back({test_pem().certificate, test_pem().key});
+  auto server_context = Context::server(settings);
+  auto visit = [&](ClientChoice choice = {}) {
+    Session client = Session::client(**client_context, "mx.example.org", choice);
+    Session server = Session::server(**server_context);
+    std::string to_client;
+    std::string to_server;
+    pump(client, server, to_client, to_server, 1000);
+    server.send("hello");
+    pump(client, server, to_client, to_server, 1000);
+    return client.offered();
+  };
+  CHECK_FALSE(visit());
+  CHECK(visit());
+  CHECK_FALSE(visit({false, false}));  // remembered as harmful: not offered
+  CHECK(visit());
+  SECTION("hung up, reset or stalled: nothing comes") {
+    Session client = Session::client(**client_context, "mx.example.org");
+    CHECK(client.offered());
+  }
+  SECTION("an alert") {
+    Session client = Session::client(**client_context, "mx.example.org");
+    std::string nothing;
+    client.receive(std::string("\x15\x03\x03\x00\x02\x02\x28", 7), nothing);
+    CHECK(client.state() == Session::State::failed);
+  }
+  SECTION("done, and then nothing is heard") {
+    Session client = Session::client(**client_context, "mx.example.org");
+    Session server = Session::server(**server_context);
+    std::string to_client;
+    std::string to_server;
+    pump(client, server, to_client, to_server, 1000);
+    CHECK(client.state() == Session::State::open);
+  }
+  CHECK_FALSE(visit());
+}
+
+TEST_CASE("F9: TLS 1.2 alone on demand; an alert is the reason, not a certificate nobody judged") {
+  auto client_context = Context::client(PeerProof::none);
+  ServerSettings settings;
+  settings.pairs.push_back({test_pem().certificate, test_pem().key});
+  auto server_context = Context::server(settings);
+  Session client = Session::client(**client_context, "mx.example.org", {true, true});
+  Session server = Session::server(**server_context);
+  std::string to_client;
+  std::string to_server;
+  pump(client, server, to_client, to_server, 1000);
+  CHECK(client.version() == "TLSv1.2");
+  settings.tls13_only = true;
+  auto strict = Context::server(settings);
+  Session again = Session::client(**client_context, "mx.example.org", {false, true});
+  Session refusing = Session::server(**strict);
+  pump(again, refusing, to_client, to_server, 1000);
+  CHECK(again.state() == Session::State::failed);
+  CHECK(again.error().find("certificate") == std::string::npos);
+  CHECK(again.error().find("alert") != std::string::npos);
+}
