@@ -37,6 +37,19 @@ std::string state_of(const Json& d) {
   return flag_member(d, "draining") ? "open, draining" : "open";
 }
 
+// One line for each host of the destination that was found unable to do something.
+std::string learned_lines(const Json& d) {
+  std::string out;
+  for (const Json& one : list_member(d, "learned")) {
+    std::string names;
+    for (const std::string& name : texts_member(one, "avoid"))
+      names += (names.empty() ? "" : ", ") + name;
+    out +=
+        fmt::format("  {} is used without {}\n", printable(text_of(one, "host")), printable(names));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string destination_line(const std::string& reply, bool first) {
@@ -50,7 +63,8 @@ std::string destination_line(const std::string& reply, bool first) {
                       "state");
   return out + fmt::format("{:<40} {:>7} {:>7} {:>7.1f}  {}\n", printable(text_of(d, "route")),
                            number_member(d, "queued"), number_member(d, "active"),
-                           real_member(d, "window"), printable(state_of(d)));
+                           real_member(d, "window"), printable(state_of(d))) +
+         learned_lines(d);
 }
 
 int destinations_command(const ClientOptions& options) {

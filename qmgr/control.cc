@@ -193,7 +193,10 @@ void Control::destinations(std::uint64_t peer, std::uint64_t request) {
     ++shown;
     auto suspension = queue_.suspensions().find(one.key);
     bool known = suspension != queue_.suspensions().end();
-    reply(peer, request, json_destination(one, known ? &suspension->second : nullptr), false);
+    reply(peer, request,
+          json_destination(one, known ? &suspension->second : nullptr,
+                           queue_.lacking_hosts().of(one.key, wall_now())),
+          false);
   }
   reply(peer, request, {});
 }

@@ -260,12 +260,18 @@ std::string json_ok() {
   return write(Json{{"ok", true}});
 }
 
-std::string json_destination(const DestinationReport& report, const Suspension* suspension) {
+std::string json_destination(const DestinationReport& report, const Suspension* suspension,
+                             const std::vector<mail::HostLacks>& lacking) {
   Json out = destination_json(report);
   if (suspension != nullptr) {
     out["suspended_by"] = suspension->author;
     out["suspended_since"] = format_rfc3339(suspension->since);
     out["suspended_reason"] = suspension->reason;
+  }
+  for (const mail::HostLacks& host : lacking) {
+    Json names = Json::array();
+    for (mail::Ability ability : host.lacks.list()) names.push_back(name_of(ability));
+    out["learned"].push_back({{"host", host.host}, {"avoid", std::move(names)}});
   }
   return write(out);
 }

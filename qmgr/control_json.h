@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/base/result.h"
+#include "common/mail/ability.h"
 
 #include "qmgr/history.h"
 #include "qmgr/list_filter.h"
@@ -65,7 +66,9 @@ std::string json_ok();
 constexpr std::size_t kContentPiece = 512U << 10;
 std::string json_content(std::string_view bytes);
 // suspension: null when there is none.
-std::string json_destination(const DestinationReport& report, const Suspension* suspension);
+// lacking: what its hosts were found unable to do.
+std::string json_destination(const DestinationReport& report, const Suspension* suspension,
+                             const std::vector<mail::HostLacks>& lacking);
 
 // What a command on the queue met and did.
 struct Acted {

@@ -264,6 +264,9 @@ bool Delivery::outcomes(Agent& agent, std::string_view payload) {
     queue_.metrics().stages(report.times);
     queue_.note_mx_set(running.pick.destination, report.mx_set);
     if (report.sts) queue_.keep_sts_policy(running.pick.destination, *report.sts);
+    if (report.lacks)
+      queue_.lacking_hosts().note(queue_.scheduler().key(running.pick.destination), *report.lacks,
+                                  wall_now());
     end_lease(agent, report.lease);
   }
   return true;

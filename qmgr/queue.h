@@ -24,6 +24,7 @@
 #include "qmgr/content_files.h"
 #include "qmgr/content_worker.h"
 #include "qmgr/cpu_wait.h"
+#include "qmgr/host_lacks.h"
 #include "qmgr/lent_before.h"
 #include "qmgr/metrics.h"
 #include "qmgr/notice_gather.h"
@@ -112,6 +113,7 @@ class Queue {
   // A policy of routing by MX, and what is known of one.
   void keep_sts_policy(DestinationId id, const mail::StsPolicy& policy);
   std::optional<mail::StsPolicy> sts_policy(const mail::NextHop& hop) const;
+  LackingHosts& lacking_hosts() { return lacking_hosts_; }
   void set_capacity(Pool pool, std::size_t leases) { scheduler_.set_capacity(pool, leases); }
   // What a former qmgr had lent, and what agents had whose connection was lost. Not complete before
   // on_left_known.
@@ -290,6 +292,7 @@ class Queue {
   std::unordered_map<std::string, mail::StsPolicy> sts_policies_;  // by domain
   std::unordered_map<std::string, std::string> mx_sets_;           // hosts by destination
   std::map<std::string, Suspension> suspensions_;
+  LackingHosts lacking_hosts_;
   bool keep_files_ = false;
   std::vector<mail::QueueId> kept_files_;  // to be removed afterwards
   WallTime clock_stored_at_{};

@@ -58,7 +58,12 @@ std::optional<RecipientCheck> check_of(const mail::Address& address, const mail:
     check.good = true;
     return check;
   }
-  // After the content a refusal may be about the content.
+  // After the content a refusal may be about the content. What the next hop has against us (x.7.x,
+  // no login, a sequence it does not like) says nothing of the recipient.
+  const mail::EnhancedCode& status = outcome.reply.enhanced;
+  bool about_us = status.present() ? status.subject == 7 || status.subject == 5
+                                   : outcome.reply.code == 530 || outcome.reply.code == 503;
+  if (about_us) return std::nullopt;
   bool unknown = outcome.disposition == mail::Disposition::failed &&
                  outcome.stage == mail::Stage::rcpt && outcome.blame == mail::Blame::recipient &&
                  outcome.reply.permanent();

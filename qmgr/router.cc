@@ -13,12 +13,12 @@ namespace postwain::qmgr {
 
 namespace {
 
-mail::TlsLevel usual_tls(mail::HopKind kind) {
-  switch (kind) {
+mail::TlsLevel usual_tls(const mail::NextHop& hop) {
+  switch (hop.kind) {
     case mail::HopKind::mx:
       return mail::TlsLevel::policy;
     case mail::HopKind::smtp:
-      return mail::TlsLevel::may;
+      return hop.implicit_tls() ? mail::TlsLevel::encrypt : mail::TlsLevel::may;
     case mail::HopKind::lmtp:
       break;
   }
@@ -36,9 +36,10 @@ RouteSettings settings_of(const config::Route& route) {
   bool lmtp = route.deliver.kind == mail::HopKind::lmtp;
   mail::Approach& approach = settings.approach;
   approach.hop = route.deliver;
-  approach.tls = route.tls.value_or(usual_tls(route.deliver.kind));
+  approach.tls = route.tls.value_or(usual_tls(route.deliver));
   approach.sources = route.sources;
   approach.family = route.family;
+  approach.avoid = route.avoid;
   approach.credential = route.credential;
   approach.certificate = route.certificate;
   if (route.fallback) approach.fallback = route.fallback->hosts;
@@ -61,7 +62,7 @@ RouteSettings settings_of(const config::Route& route) {
 bool is_plain(const RouteSettings& s, mail::HopKind kind) {
   mail::Approach usual;
   usual.hop = s.approach.hop;
-  usual.tls = usual_tls(kind);
+  usual.tls = usual_tls(s.approach.hop);
   usual.fallback_tls = s.approach.fallback_tls;
   return s.approach == usual && !s.hold_in_doubt && s.concurrency == 0 && s.connections == 0 &&
          s.rate_count == 0 && s.drain_count == 0 &&
@@ -73,7 +74,7 @@ bool is_plain(const RouteSettings& s, mail::HopKind kind) {
 
 Router::Router(const config::Config& config) {
   fallback_.settings.recipients = usual_recipients(false);
-  fallback_.settings.approach.tls = usual_tls(mail::HopKind::mx);
+  fallback_.settings.approach.tls = usual_tls(mail::NextHop());
   targets_.reserve(config.routes.size());
   for (std::size_t i = 0; i < config.routes.size(); ++i) {
     const config::Route& route = config.routes[i];

@@ -228,6 +228,7 @@ struct Route {
   mail::Credential credential;
   mail::ClientCertificate certificate;
   mail::Family family = mail::Family::any;
+  mail::AbilitySet avoid;
   std::optional<mail::NextHop> fallback;
   mail::TlsLevel fallback_tls = mail::TlsLevel::may;
   bool hold_in_doubt = false;     // in_doubt = "hold"

@@ -54,6 +54,17 @@ void read_match(Section& section, std::map<std::string, Origin>& seen, Route& ro
   }
 }
 
+// Port 465 is for TLS from the first byte (RFC 8314 7.3): a client that waits for a greeting there
+// waits in vain.
+void warn_of_port(Section& section, const Node& node, const mail::NextHop& hop) {
+  constexpr std::uint16_t kSubmissions = 465;
+  for (const mail::HopHost& host : hop.hosts)
+    if (hop.kind == mail::HopKind::smtp && !host.implicit_tls && host.port == kSubmissions)
+      return section.warn(node, fmt::format("port 465 speaks TLS from the first byte: write "
+                                            "smtps:{}:465",
+                                            printable(host.host)));
+}
+
 std::optional<mail::NextHop> read_hop(Section& section, const Node& node, std::string_view key) {
   std::string why;
   auto hop = mail::NextHop::parse(node.text, &why);
@@ -64,6 +75,7 @@ std::optional<mail::NextHop> read_hop(Section& section, const Node& node, std::s
   for (const mail::HopHost& host : hop->hosts)
     if (host.unix_path.empty() && !host.literal && !is_domain(host.host))
       section.error(node, fmt::format("{}: '{}' is not a host name", key, printable(host.host)));
+  warn_of_port(section, node, *hop);
   return hop;
 }
 
@@ -74,12 +86,22 @@ void read_deliver(Section& section, Route& route) {
   if (auto hop = read_hop(section, *node, "deliver")) route.deliver = *std::move(hop);
 }
 
+// Where TLS stands before everything else there is no way in clear.
+void refuse_clear(Section& section, std::string_view key, mail::TlsLevel level) {
+  if (level != mail::TlsLevel::off && level != mail::TlsLevel::may &&
+      level != mail::TlsLevel::policy)
+    return;
+  section.context().error(
+      section.origin_of(key),
+      fmt::format("smtps: always encrypts: {} must be encrypt, verify or dane", key));
+}
+
 void read_fallback(Section& section, Route& route) {
   if (const Node* node = section.find("fallback", Node::Kind::string)) {
     route.fallback = read_hop(section, *node, "fallback");
     bool lmtp = route.deliver.kind == mail::HopKind::lmtp;
     if (route.fallback && route.fallback->hosts.empty())
-      section.error(*node, "fallback names hosts, smtp:… or lmtp:…");
+      section.error(*node, "fallback names hosts, smtp:…, smtps:… or lmtp:…");
     else if (route.fallback && (route.fallback->kind == mail::HopKind::lmtp) != lmtp)
       section.error(*node,
                     fmt::format("fallback must be {}:, as deliver is", lmtp ? "lmtp" : "smtp"));
@@ -93,6 +115,9 @@ void read_fallback(Section& section, Route& route) {
   if (given && !route.fallback)
     section.context().error(section.origin_of("fallback_tls"), "fallback_tls needs fallback");
   if (!given && route.deliver.kind == mail::HopKind::lmtp) route.fallback_tls = mail::TlsLevel::off;
+  if (!route.fallback || !route.fallback->implicit_tls()) return;
+  if (!given) route.fallback_tls = mail::TlsLevel::encrypt;
+  refuse_clear(section, "fallback_tls", route.fallback_tls);
 }
 
 void read_tls_level(Section& section, Route& route) {
@@ -106,6 +131,7 @@ void read_tls_level(Section& section, Route& route) {
                        {"dane", mail::TlsLevel::dane}}))
     return;
   route.tls = level;
+  if (route.deliver.implicit_tls()) refuse_clear(section, "tls", level);
 }
 
 // "user:file:/path": the file's first line is the password. "file:/path": it is "user:password".
@@ -203,6 +229,18 @@ void read_certificate(Section& section, Route& route) {
     section.context().error(section.origin(), "certificate and certificate_key need each other");
 }
 
+void read_avoid(Section& section, Route& route) {
+  for (const Node* node : section.texts("avoid", true)) {
+    if (auto ability = mail::parse_ability(node->text))
+      route.avoid.add(*ability);
+    else
+      section.error(*node,
+                    fmt::format("'{}' cannot be avoided (chunking, pipelining, dsn, 8bitmime, "
+                                "smtputf8, size, tls-session, tls1.3)",
+                                printable(node->text)));
+  }
+}
+
 void read_rate(Section& section, std::string_view key, std::uint32_t& count, Duration& period) {
   std::string rate;
   if (!section.text(key, rate)) return;
@@ -253,6 +291,7 @@ void read_routes(Context& context, const std::vector<const Node*>& tables,
     guard_credential(section, route);
     read_certificate(section, route);
     read_fallback(section, route);
+    read_avoid(section, route);
     route.store_schedule = route.deliver.kind == mail::HopKind::lmtp;
     section.choice("retry", route.store_schedule, {{"internet", false}, {"store", true}});
     section.choice("in_doubt", route.hold_in_doubt, {{"retry", false}, {"hold", true}});

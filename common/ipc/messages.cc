@@ -82,7 +82,7 @@ void visit(A& a, T& v) {
 template <class A, class T>
 requires std::is_same_v<std::remove_const_t<T>, HopHost>
 void visit(A& a, T& v) {
-  ipc::fields(a, v.host, v.port, v.literal, v.unix_path, v.weight);
+  ipc::fields(a, v.host, v.port, v.literal, v.unix_path, v.weight, v.implicit_tls);
 }
 
 template <class A, class T>
@@ -103,6 +103,20 @@ void visit(A& a, T& v) {
 }
 
 template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, AbilitySet>
+void visit(A& a, T& v) {
+  std::uint16_t bits = v.bits();
+  ipc::field(a, bits);
+  if constexpr (A::kDecoding) v = AbilitySet::from_bits(bits);
+}
+
+template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, HostLacks>
+void visit(A& a, T& v) {
+  ipc::fields(a, v.host, v.lacks);
+}
+
+template <class A, class T>
 requires std::is_same_v<std::remove_const_t<T>, Approach>
 void visit(A& a, T& v) {
   ipc::field(a, v.hop);
@@ -110,6 +124,7 @@ void visit(A& a, T& v) {
   ipc::fields(a, v.require_tls, v.one_by_one);
   ipc::list_field(a, v.sources);
   ipc::enum_field(a, v.family, Family::ipv6_first);
+  ipc::field(a, v.avoid);
   ipc::fields(a, v.credential, v.certificate.chain, v.certificate.key);
   ipc::list_field(a, v.fallback);
   ipc::enum_field(a, v.fallback_tls, kTlsLevelLast);
@@ -290,6 +305,7 @@ void times_field(A& a, Times& times) {
 PW_VISIT(Outcomes) {
   fields(a, v.lease, v.done, v.mx_set);
   optional_field(a, v.sts);
+  optional_field(a, v.lacks);
   times_field(a, v.times);
   outcomes_field(a, v.outcomes);
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/base/time.h"
+#include "common/mail/ability.h"
 #include "common/mail/approach.h"
 #include "common/mail/envelope.h"
 #include "common/mail/next_hop.h"
@@ -293,6 +294,9 @@ struct Outcomes {
   std::string mx_set;
   // The same: a policy that was fetched anew, to be kept.
   std::optional<mail::StsPolicy> sts{};
+  // The same, for any next hop: what the host that was spoken to is found unable to do, if
+  // anything.
+  std::optional<mail::HostLacks> lacks{};
   mail::StageTimes times{};  // of the attempt, up to now
 };
 // How connections ended that have been made since the last of these frames. Lost ones are lost: no

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/mail/ability.h"
 #include "common/mail/next_hop.h"
 
 namespace postwain::mail {
@@ -50,6 +51,7 @@ struct Approach {
   bool require_tls = false;          // only to a server that offers REQUIRETLS (RFC 8689)
   std::vector<std::string> sources;  // local addresses to send from; empty: the system decides
   Family family = Family::any;
+  AbilitySet avoid;  // what is not used there even where it is offered
   Credential credential;
   ClientCertificate certificate;
   // Hosts that take the mail when none of hop can be reached; neither login nor the demands of

@@ -94,11 +94,14 @@ std::optional<NextHop> NextHop::parse(std::string_view text, std::string* why_no
   if (text == "discard") return NextHop{HopKind::discard, {}, {}};
   std::size_t colon = text.find(':');
   std::string_view scheme = text.substr(0, colon);
-  if (scheme != "smtp" && scheme != "lmtp") {
-    why = "expected mx, smtp:host:port, lmtp:host:port, lmtp:unix:/path or discard";
+  if (scheme != "smtp" && scheme != "smtps" && scheme != "lmtp") {
+    why = "expected mx, smtp:host:port, smtps:host:port, lmtp:host:port, lmtp:unix:/path or "
+          "discard";
     return fail();
   }
-  hop.kind = scheme == "smtp" ? HopKind::smtp : HopKind::lmtp;
+  bool implicit_tls = scheme == "smtps";
+  hop.kind = scheme == "lmtp" ? HopKind::lmtp : HopKind::smtp;
+  std::uint16_t usual_port = hop.kind == HopKind::lmtp ? 0 : implicit_tls ? 465 : 25;
   if (colon == std::string_view::npos) {
     why = fmt::format("'{}:' needs a host", scheme);
     return fail();
@@ -117,9 +120,10 @@ std::optional<NextHop> NextHop::parse(std::string_view text, std::string* why_no
     }
     std::uint16_t weight = 0;
     if (!take_weight(part, weight, why)) return fail();
-    auto host = parse_host(part, hop.kind == HopKind::smtp ? 25 : 0, why);
+    auto host = parse_host(part, usual_port, why);
     if (!host) return fail();
     host->weight = weight;
+    host->implicit_tls = implicit_tls;
     hop.hosts.push_back(*std::move(host));
   }
   for (const HopHost& host : hop.hosts) {
@@ -133,7 +137,7 @@ std::optional<NextHop> NextHop::parse(std::string_view text, std::string* why_no
 std::string NextHop::key() const {
   if (kind == HopKind::mx) return "mx:" + domain;
   if (kind == HopKind::discard) return "discard";
-  std::string out = kind == HopKind::smtp ? "smtp:" : "lmtp:";
+  std::string out = kind == HopKind::lmtp ? "lmtp:" : implicit_tls() ? "smtps:" : "smtp:";
   for (std::size_t i = 0; i < hosts.size(); ++i) {
     const HopHost& h = hosts[i];
     if (i > 0) out += ',';

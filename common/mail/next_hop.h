@@ -17,9 +17,10 @@ enum class HopKind : std::uint8_t { mx, smtp, lmtp, discard };
 struct HopHost {
   std::string host;  // name or address without brackets; empty for a Unix socket
   std::uint16_t port = 0;
-  bool literal = false;      // host is an IP address
-  std::string unix_path;     // LMTP over a Unix socket
-  std::uint16_t weight = 0;  // its share of connections; 0: the hosts are taken in order
+  bool literal = false;       // host is an IP address
+  std::string unix_path;      // LMTP over a Unix socket
+  std::uint16_t weight = 0;   // its share of connections; 0: the hosts are taken in order
+  bool implicit_tls = false;  // TLS from the first byte (RFC 8314 3.3): "smtps:"; of all or none
   bool operator==(const HopHost&) const = default;
 };
 
@@ -31,13 +32,15 @@ struct NextHop {
   std::vector<HopHost> hosts;  // smtp, lmtp
 
   // "mx", "smtp:relay.example.org:587", "smtp:[192.0.2.1]:25,b.example:25",
-  // "lmtp:unix:/run/dovecot/lmtp", "discard". By weight: "smtp:a.example:587/3,b.example:587/1",
-  // every host.
+  // "lmtp:unix:/run/dovecot/lmtp", "discard", "smtps:relay.example.org:465" (TLS from the first
+  // byte; 465 where no port is given). By weight: "smtp:a.example:587/3,b.example:587/1", every
+  // host.
   static std::optional<NextHop> parse(std::string_view text, std::string* why_not = nullptr);
   // Stable text: key of the destination in scheduler, pool and store: "mx:example.org",
   // "lmtp:unix:/run/x".
   std::string key() const;
   bool weighted() const { return !hosts.empty() && hosts.front().weight > 0; }
+  bool implicit_tls() const { return !hosts.empty() && hosts.front().implicit_tls; }
   bool operator==(const NextHop&) const = default;
 };
 

@@ -184,8 +184,13 @@ TEST_CASE("one mistake, one message with its place") {
       {"[[route]]\nmatch = \"*\"\ndeliver = \"lmtp:host\"",
        "t.toml:4:11: deliver: 'host' needs a port"},
       {"[[route]]\nmatch = \"*\"\ndeliver = \"http:host\"",
-       "t.toml:4:11: deliver: expected mx, smtp:host:port, lmtp:host:port, lmtp:unix:/path or "
-       "discard"},
+       "t.toml:4:11: deliver: expected mx, smtp:host:port, smtps:host:port, lmtp:host:port or "
+       "lmtp:unix:/path"},
+      {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\navoid = [\"starttls\"]",
+       "t.toml:5:10: 'starttls' cannot be avoided (chunking, pipelining, dsn, 8bitmime, smtputf8, "
+       "size, tls-session, tls1.3)"},
+      {"[[route]]\nmatch = \"*\"\ndeliver = \"smtps:a:465\"\ntls = \"may\"",
+       "t.toml:5:7: smtps: always encrypts: tls must be encrypt, verify or dane"},
       {"[[route]]\nmatch = \"*\"\ndeliver = \"smtp:a b:25\"",
        "t.toml:4:11: deliver: 'a b' is not a host name"},
       {"[[route]]\nmatch = \"*\"", "t.toml:2:1: deliver is missing in [[route]]"},
@@ -310,4 +315,16 @@ TEST_CASE("included files: order, joining, and what is set twice") {
   Loaded nested = with_main("yap = 1\n");
   REQUIRE(nested.diagnostics.size() == 1);
   CHECK(nested.diagnostics[0].text() == "c/30.toml:1:1: include is for the main file only");
+}
+
+TEST_CASE("F11, operate 14: port 465 without TLS from the first byte is warned of") {
+  std::string head = "[[route]]\nmatch = \"*\"\n";
+  CHECK(warnings_of(head + "deliver = \"smtp:a.example:587,b.example:465\"") ==
+        std::vector<std::string>{"t.toml:4:11: port 465 speaks TLS from the first byte: write "
+                                 "smtps:b.example:465"});
+  CHECK(warnings_of(head + "deliver = \"smtps:a.example\"").empty());
+  CHECK(warnings_of(head + "deliver = \"smtps:a.example\"\ntls = \"verify\"\n"
+                           "avoid = [\"chunking\", \"tls13\"]\nfallback = \"smtps:b.example\"")
+            .empty());
+  CHECK(warnings_of(head + "deliver = \"mx\"\nfallback = \"smtp:b.example:465\"").size() == 1);
 }

@@ -39,6 +39,7 @@ TEST_CASE("two approaches are the same when nothing differs") {
   CHECK(differs([](Approach& a) { a.tls = TlsLevel::verify; }));
   CHECK(differs([](Approach& a) { a.require_tls = true; }));
   CHECK(differs([](Approach& a) { a.sources = {"192.0.2.1"}; }));
+  CHECK(differs([](Approach& a) { a.avoid.add(Ability::chunking); }));
   CHECK(differs([](Approach& a) { a.family = Family::ipv6; }));
   CHECK(differs([](Approach& a) { a.credential.kind = Credential::Kind::password; }));
   CHECK(differs([](Approach& a) { a.credential.secret = "x"; }));
@@ -105,4 +106,21 @@ TEST_CASE("patterns of addresses") {
     CHECK_FALSE(matches_address(no, anna));
   CHECK(matches_address("<>", Address()));
   CHECK_FALSE(matches_address("example.org", Address()));
+}
+
+TEST_CASE("F4: what may be left out has one name each, and \"tls13\" besides") {
+  for (unsigned i = 0; i < kAbilities; ++i) {
+    auto ability = static_cast<Ability>(i);
+    CHECK(parse_ability(name_of(ability)) == ability);
+  }
+  CHECK(parse_ability("tls13") == Ability::tls13);
+  CHECK(parse_ability("CHUNKING") == Ability::chunking);
+  CHECK_FALSE(parse_ability("starttls"));
+  AbilitySet set;
+  set.add(Ability::pipelining);
+  set.add(Ability::tls13);
+  CHECK(set.text() == "pipelining, tls1.3");
+  CHECK(AbilitySet::from_bits(0xffff).list().size() == kAbilities);
+  set.remove(Ability::pipelining);
+  CHECK(AbilitySet::from_bits(set.bits()) == set);
 }

@@ -74,6 +74,10 @@ TEST_CASE("next hops parse and keep one stable key") {
       {"smtp:[192.0.2.1]:2525", "smtp:[192.0.2.1]:2525"},
       {"smtp:[2001:db8::1]", "smtp:[2001:db8::1]:25"},
       {"smtp:a:25, b:26", "smtp:a:25,b:26"},
+      {"smtps:relay.example.org", "smtps:relay.example.org:465"},  // F11
+      {"smtps:a:465,[192.0.2.1]:4465", "smtps:a:465,[192.0.2.1]:4465"},
+      {"smtps:", nullptr},
+      {"smtps:unix:/x", nullptr},
       {"lmtp:unix:/run/dovecot/lmtp", "lmtp:unix:/run/dovecot/lmtp"},
       {"lmtp:127.0.0.1:24", "lmtp:[127.0.0.1]:24"},
       {"lmtp:store", nullptr},

@@ -3,6 +3,7 @@
 
 #include "qmgr/admission.h"
 #include "qmgr/gather.h"
+#include "qmgr/host_lacks.h"
 #include "qmgr/list_filter.h"
 #include "qmgr/notice_gather.h"
 #include "qmgr/recipient_cache.h"
@@ -447,6 +448,41 @@ TEST_CASE("what outcomes say of a recipient") {
   REQUIRE(said(Disposition::failed, Stage::mail, Blame::sender, 550) == "nothing");
   REQUIRE(said(Disposition::deferred, Stage::rcpt, Blame::recipient, 452) == "nothing");
   REQUIRE(said(Disposition::deferred, Stage::connect, Blame::destination, 0) == "nothing");
+  // D4: what the next hop has against us says nothing of the recipient.
+  auto refused = [&](int code, mail::EnhancedCode status) {
+    mail::Outcome outcome;
+    outcome.disposition = Disposition::failed;
+    outcome.stage = Stage::rcpt;
+    outcome.blame = Blame::recipient;
+    outcome.reply = {code, status, "words"};
+    return check_of(anna, outcome, at(0)).has_value();
+  };
+  REQUIRE_FALSE(refused(550, {5, 7, 1}));
+  REQUIRE_FALSE(refused(554, {5, 7, 0}));
+  REQUIRE_FALSE(refused(503, {5, 5, 1}));
+  REQUIRE_FALSE(refused(530, {}));
+  REQUIRE_FALSE(refused(503, {}));
+  REQUIRE(refused(550, {5, 1, 1}));
+  REQUIRE(refused(550, {5, 2, 1}));
+  REQUIRE(refused(554, {}));
+}
+
+TEST_CASE("F4: what hosts were found unable to do is shown by destination, for a day") {
+  LackingHosts lacking;
+  mail::AbilitySet set;
+  set.add(mail::Ability::chunking);
+  lacking.note("mx:a", {"h:25", set}, at(0));
+  lacking.note("mx:b", {"i:25", set}, at(0));
+  lacking.note("mx:a", {"none:25", {}}, at(0));
+  lacking.note("mx:a", {std::string(1000, 'x'), set}, at(0));
+  REQUIRE(lacking.of("mx:a", at(0)) == std::vector<mail::HostLacks>{{"h:25", set}});
+  REQUIRE(lacking.of("mx:", at(0)).empty());
+  REQUIRE(lacking.of("mx:a", at(0) + 25h).empty());
+  for (std::size_t i = 0; i < kLackingHostsMax + 10; ++i)
+    lacking.note("mx:c", {std::to_string(i), set}, at(0));
+  REQUIRE(lacking.of("mx:c", at(0)).size() == kLackingHostsMax - 2);
+  lacking.note("mx:d", {"new:25", set}, at(0) + 25h);  // the old ones make room
+  REQUIRE(lacking.of("mx:d", at(0) + 25h).size() == 1);
 }
 
 TEST_CASE("notices of one message wait for each other, but not long") {
