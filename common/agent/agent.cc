@@ -243,6 +243,7 @@ void Agent::report(Attempt& attempt) {
   message.outcomes = std::exchange(attempt.news, {});
   if (message.done) message.mx_set = attempt.mx_set;
   if (message.done) message.sts = std::move(attempt.sts);
+  if (message.done) message.lacks = std::move(attempt.lacks);
   link_.send(message);
   if (attempt.lease().probe) return;
   std::erase_if(message.outcomes, [](const ipc::RecipientOutcome& r) {

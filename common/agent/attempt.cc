@@ -41,7 +41,25 @@ void Attempt::account_waiting() {
   times.add(mail::Stage::local, since - times.total());
 }
 
+void Attempt::hold(std::size_t row, mail::Outcome outcome) {
+  auto [held, fresh] = held_.try_emplace(row, outcome);
+  if (!fresh && (outcome.reply.code != 0 || held->second.reply.code == 0))
+    held->second = std::move(outcome);
+}
+
+mail::Outcome Attempt::weighed(std::size_t row, mail::Outcome outcome) const {
+  auto held = held_.find(row);
+  if (held == held_.end() || outcome.disposition == mail::Disposition::delivered ||
+      outcome.in_doubt)
+    return outcome;
+  // What a host said of itself, before any transaction, says less than what was said of the mail.
+  bool said = outcome.disposition == mail::Disposition::deferred && outcome.reply.code != 0 &&
+              outcome.stage >= mail::Stage::mail;
+  return said ? outcome : held->second;
+}
+
 void Attempt::settle(std::size_t row, mail::Outcome outcome) {
+  held_.erase(row);
   PW_CHECK(ledger_.settle(row));
   news.push_back({lease_.recipients[row].index, std::move(outcome)});
 }

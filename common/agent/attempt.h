@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +35,14 @@ class Attempt {
   // From such a number to the place in lease().recipients.
   std::size_t row(std::size_t number) const { return rows_[number]; }
 
+  // A host put this recipient off, and another one is asked now: the outcome that counts if that
+  // brings nothing better. What a host said comes before what none said.
+  void hold(std::size_t row, mail::Outcome outcome);
+  bool holds_any() const { return !held_.empty(); }
+  // Of an outcome that is to be reported now and what is held: a later host's refusal does not undo
+  // that a better one wants to be asked again.
+  mail::Outcome weighed(std::size_t row, mail::Outcome outcome) const;
+
   // Takes the outcome of the recipient at that place; a second one is a bug.
   void settle(std::size_t row, mail::Outcome outcome);
   bool settled(std::size_t row) const { return ledger_.settled(row); }
@@ -52,7 +62,10 @@ class Attempt {
   mail::Stage stage = mail::Stage::local;  // where it is on its connection
   // What is not accounted for was spent waiting.
   void account_waiting();
-  unsigned returns = 0;   // connections that gave it back unanswered
+  std::vector<std::string> tried{};        // host_key() of those that put it off
+  std::optional<mail::HostLacks> lacks{};  // ipc::Outcomes::lacks
+  unsigned otherwise = 0;                  // times it was given back to be asked in another way
+  unsigned returns = 0;                    // connections that gave it back unanswered
   bool dropped = false;   // qmgr was lost and will lease it again: outcomes are not reported
   bool orphaned = false;  // qmgr was lost after the end of data: reported with LateOutcomes
   bool finished = false;
@@ -64,6 +77,7 @@ class Attempt {
   std::string content_;
   smtp::RecipientLedger ledger_;
   std::vector<std::size_t> rows_;
+  std::map<std::size_t, mail::Outcome> held_;  // by row, of those without an outcome
 };
 
 }  // namespace postwain::agent

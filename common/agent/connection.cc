@@ -17,7 +17,14 @@ namespace postwain::agent {
 namespace {
 
 constexpr std::string_view kUnreadable = "the content of the message cannot be read";
+constexpr Duration kAtOnce = std::chrono::milliseconds(500);
 constexpr std::size_t kOutputKept = 128U << 10;  // capacity a connection keeps between flights
+
+bool is_no_route(int code) {
+  int error = std::abs(code);
+  return error == ENETUNREACH || error == EHOSTUNREACH || error == EAFNOSUPPORT ||
+         error == EADDRNOTAVAIL;
+}
 
 smtp::TlsUse tls_use(mail::TlsLevel level) {
   switch (level) {
@@ -44,6 +51,11 @@ smtp::ClientOptions engine_options(const Services& services, const ConnectionPla
   options.login_without_tls = plan.approach->credential.without_tls;
   options.require_tls = plan.approach->require_tls;
   options.flight_max = plan.flight_max;
+  options.avoid = plan.avoid;
+  mail::AbilitySet proven = services.memory.proven(host_key(plan.candidate), services.loop.now());
+  options.prove_chunking = !proven.has(mail::Ability::chunking);
+  options.implicit_tls = plan.candidate.implicit_tls;
+  options.clear_after_tls = plan.in_clear_again;
   return options;
 }
 
@@ -88,7 +100,10 @@ mail::Outcome Connection::not_connected(const Error& error) const {
 
 void Connection::connected(Status status) {
   charge();
-  if (!status) return owner_.over(*this, complete(not_connected(status.error())));
+  if (!status) {
+    no_route_ = is_no_route(status.error().code) && services_.loop.now() - opened_at_ < kAtOnce;
+    return owner_.over(*this, complete(not_connected(status.error())));
+  }
   channel_ = std::make_unique<daemon::Channel>(
       services_.loop, std::move(connecting_),
       daemon::Channel::Callbacks{
@@ -104,6 +119,7 @@ void Connection::connected(Status status) {
       });
   mark_stages();
   update_deadline();
+  if (plan_.candidate.implicit_tls) pump();
 }
 
 // The first thing heard behind the hello is a round trip later.
@@ -151,7 +167,7 @@ void Connection::pump() {
       if (!handle(event)) return;
     }
     while (has_room() && engine_.wants_transaction()) {
-      Attempt* attempt = owner_.next_attempt();
+      Attempt* attempt = owner_.next_attempt(*this);
       if (attempt == nullptr) break;
       more = true;
       start(*attempt);
@@ -188,6 +204,7 @@ bool Connection::handle(smtp::ClientEvent& event) {
       if (!channel_->tls_open() && plan_.tls != mail::TlsLevel::off)
         note_tls(mail::TlsEnd::starttls_not_supported, {});
       engine_.set_flight_max(1);
+      confirm_lacks(kOfTls);
       owner_.ready(*this);
       return true;
     case Kind::start_tls:
@@ -209,16 +226,19 @@ bool Connection::handle(smtp::ClientEvent& event) {
     case Kind::recipient: {
       Attempt& attempt = running(event.key);
       left_doubt_ = left_doubt_ || event.outcome.in_doubt;
-      services_.sink.settled(attempt, attempt.row(event.recipient),
-                             complete(std::move(event.outcome)));
+      take_outcome(attempt, attempt.row(event.recipient), complete(std::move(event.outcome)));
       return true;
     }
     case Kind::finished: {
       Attempt& attempt = running(event.key);
       note_end(attempt);
+      note_served(attempt);
       forget(attempt);
       ++served_;
-      services_.sink.finished(attempt);
+      if (attempt.holds_any())
+        owner_.go_on(*this, attempt);
+      else
+        services_.sink.finished(attempt);
       return true;
     }
     case Kind::returned: {
@@ -227,8 +247,15 @@ bool Connection::handle(smtp::ClientEvent& event) {
       owner_.returned(*this, attempt, complete(std::move(event.outcome)));
       return true;
     }
+    case Kind::lacks:
+      note_lack(event.ability);
+      return true;
+    case Kind::suspected:
+      services_.memory.suspect(host_key(plan_.candidate), event.ability, services_.loop.now());
+      return true;
     case Kind::unusable:
       note_idle(false);  // nobody may ask it for anything now
+      note_trouble(event.outcome);
       note_tls_unfinished(event.outcome);
       flush();
       channel_->close_after_flush();
@@ -238,16 +265,27 @@ bool Connection::handle(smtp::ClientEvent& event) {
   return true;
 }
 
+// What is put off here may be taken by another host (RFC 5321 5.1), unless this one may have it.
+void Connection::take_outcome(Attempt& attempt, std::size_t row, mail::Outcome outcome) {
+  if (may_go_on(outcome) && owner_.has_next_host(*this, attempt))
+    attempt.hold(row, std::move(outcome));
+  else
+    services_.sink.settled(attempt, row, attempt.weighed(row, std::move(outcome)));
+}
+
 void Connection::start_tls() {
   handshaking_ = true;
   const dns::HostTls& tls = plan_.candidate.tls;
   const ClientTls& contexts = *plan_.contexts;
+  tls::ClientChoice choice;
+  choice.resume = !plan_.avoid.has(mail::Ability::tls_session);
+  choice.tls12_only = plan_.avoid.has(mail::Ability::tls13);
   if (plan_.tls == mail::TlsLevel::dane)
-    return channel_->start_tls_dane(*contexts.dane, tls.tlsa_host, tls.tlsa);
+    return channel_->start_tls_dane(*contexts.dane, tls.tlsa_host, tls.tlsa, choice);
   const auto& context = plan_.tls == mail::TlsLevel::verify ? contexts.verified
                         : tls.only_watch                    ? contexts.watched
                                                             : contexts.unverified;
-  channel_->start_tls_client(*context, plan_.candidate.host);
+  channel_->start_tls_client(*context, plan_.candidate.host, choice);
 }
 
 void Connection::tls_opened() {
@@ -377,6 +415,7 @@ mail::Outcome Connection::complete(mail::Outcome outcome) const {
   outcome.remote_host = plan_.candidate.host;
   outcome.remote_address = plan_.candidate.endpoint.text();
   if (channel_ != nullptr && channel_->tls_open()) outcome.tls = tls_text_;
+  if (outcome.reply.code == 0) outcome.reply.text += hint_for(outcome);
   return outcome;
 }
 

@@ -39,9 +39,17 @@ struct ConnectionPlan {
   bool token_refused = false;                // the next hop did not take the last one
   std::size_t flight_max = 1;                // smtp::ClientOptions::flight_max
   mail::StageTimes spent{};                  // at other addresses before this one
+  mail::AbilitySet avoid{};                  // by the route's word, or as the host is remembered
+  bool in_clear_again = false;               // a handshake failed, this is the try in clear
 
   bool logs_in() const { return approach->credential.present() && !candidate.is_fallback; }
 };
+
+// Put off by a host that may not have it, for no reason of ours: another host may take it.
+bool may_go_on(const mail::Outcome& outcome);
+
+// Whether it shows before the first transaction that these are lacking.
+extern const mail::AbilitySet kOfTls;
 
 class Connection {
  public:
@@ -51,7 +59,11 @@ class Connection {
    public:
     virtual ~Owner() = default;
     // Room for one more; nullptr when nobody waits.
-    virtual Attempt* next_attempt() = 0;
+    virtual Attempt* next_attempt(Connection& connection) = 0;
+    // Whether another host remains that may be asked for what this one puts off; then go_on()
+    // follows, instead of the end of the attempt.
+    virtual bool has_next_host(Connection& connection, const Attempt& attempt) = 0;
+    virtual void go_on(Connection& connection, Attempt& attempt) = 0;
     virtual void ready(Connection& connection) = 0;
     // Nothing of the attempt was answered: it may try another connection, else the outcome holds.
     virtual void returned(Connection& connection, Attempt& attempt, mail::Outcome outcome) = 0;
@@ -67,10 +79,17 @@ class Connection {
 
   bool is_ready() const { return ready_; }
   bool connecting() const { return channel_ == nullptr; }
+  // It has carried nothing yet.
+  bool fresh() const { return served_ == 0 && running_.empty(); }
   bool idle() const { return ready_ && running_.empty() && engine_.idle(); }
   std::size_t served() const { return served_; }
   // It ended, and somebody may or may not have got his message.
   bool left_doubt() const { return left_doubt_; }
+  // It ended, and the same host may be asked in another way now (services.memory knows which).
+  bool asks_otherwise() const { return otherwise_; }
+  // The address could not be reached for want of a route, which shows at once.
+  bool had_no_route() const { return no_route_; }
+  bool clear_was_refused() const { return engine_.clear_was_refused(); }
   bool carries_flights() const {
     return plan_.flight_max > 1 && engine_.peer().chunking && engine_.peer().pipelining;
   }
@@ -107,6 +126,12 @@ class Connection {
   void tls_opened();
   void note_tls(mail::TlsEnd end, std::string_view reason);
   void note_tls_unfinished(const mail::Outcome& outcome);
+  // connection_memory.cc
+  void note_lack(mail::Ability ability);
+  void note_trouble(const mail::Outcome& outcome);
+  void note_served(Attempt& attempt);
+  void confirm_lacks(mail::AbilitySet without);
+  std::string hint_for(const mail::Outcome& outcome) const;
   void log_in();
   void token_came(const ipc::Token& token);
   void begin_login(const std::string& token);
@@ -116,6 +141,7 @@ class Connection {
   void start(Attempt& attempt);
   Attempt& running(std::uint64_t key);
   void forget(Attempt& attempt);
+  void take_outcome(Attempt& attempt, std::size_t row, mail::Outcome outcome);
   bool feed_content();
   void flush();
   mail::Outcome complete(mail::Outcome outcome) const;
@@ -152,6 +178,8 @@ class Connection {
   std::list<Connection*>::iterator idle_place_{};  // in Services::idle
   bool is_idle_ = false;                           // stands there
   bool ready_ = false;
+  bool otherwise_ = false;
+  bool no_route_ = false;
   bool left_doubt_ = false;
   bool handshaking_ = false;
   bool tls_noted_ = false;

@@ -15,7 +15,7 @@ using mail::Stage;
 
 void settle_all(Services& services, Attempt& attempt, const mail::Outcome& outcome) {
   for (std::size_t row = 0; row < attempt.lease().recipients.size(); ++row)
-    if (!attempt.settled(row)) services.sink.settled(attempt, row, outcome);
+    if (!attempt.settled(row)) services.sink.settled(attempt, row, attempt.weighed(row, outcome));
   services.sink.finished(attempt);
 }
 
@@ -43,16 +43,25 @@ void Destination::add(Attempt& attempt) {
 }
 
 std::deque<Attempt*> Destination::take_waiting() {
-  return std::exchange(waiting_, {});
+  std::deque<Attempt*> out = std::exchange(waiting_, {});
+  for (Attempt* attempt : std::exchange(moved_, {})) out.push_back(attempt);
+  for (Slot& slot : slots_)
+    if (slot.reserved != nullptr) out.push_back(std::exchange(slot.reserved, nullptr));
+  return out;
 }
 
 void Destination::close() {
   closing_ = true;
-  while (Connection* connection = idle_connection()) connection->quit();
+  auto idle = [](const Slot& slot) { return slot.connection->idle(); };
+  for (;;) {
+    auto slot = std::find_if(slots_.begin(), slots_.end(), idle);
+    if (slot == slots_.end()) return;
+    slot->connection->quit();
+  }
 }
 
 bool Destination::quiet() const {
-  return waiting_.empty() && slots_.empty() && graveyard_.empty() && !finding_;
+  return waiting_.empty() && moved_.empty() && slots_.empty() && graveyard_.empty() && !finding_;
 }
 
 // Gives waiting attempts to idle connections, then opens connections if the rest justifies it.
@@ -60,10 +69,14 @@ void Destination::dispatch() {
   while (!waiting_.empty()) {
     Connection* connection = idle_connection();
     if (connection == nullptr) break;
+    if (!has_attempt_for(*connection)) break;
     connection->pump();
   }
   if (waiting_.empty()) return;
   std::size_t more = connections_to_open(load());
+  // What has been given back wants a fresh connection: an idle one makes room; ended() comes back.
+  Connection* spare = idle_connection();
+  if (more == 0 && spare != nullptr && !has_attempt_for(*spare)) return spare->quit();
   if (more > 0 && !hosts_known()) return;  // found() comes back here
   for (; more > 0 && !waiting_.empty(); --more) open_connection();
   if (!waiting_.empty() && !growth_timer_.active() && load().live >= kFreeConnections)
@@ -72,7 +85,7 @@ void Destination::dispatch() {
 
 Connection* Destination::idle_connection() {
   for (std::size_t i = slots_.size(); i-- > 0;)  // the one used last is the most alive
-    if (slots_[i].connection->idle()) return slots_[i].connection.get();
+    if (!slots_[i].next_host && slots_[i].connection->idle()) return slots_[i].connection.get();
   return nullptr;
 }
 
@@ -80,7 +93,8 @@ Load Destination::load() const {
   Load out;
   MonoTime now = services_.loop.now();
   out.waiting = waiting_.size();
-  for (const Slot& slot : slots_) ++(slot.connection->is_ready() ? out.live : out.opening);
+  for (const Slot& slot : slots_)
+    if (!slot.next_host) ++(slot.connection->is_ready() ? out.live : out.opening);
   out.waited = now - waiting_since_ >= growth_delay();
   if (now < no_growth_until_) out.limit = std::max<std::size_t>(1, slots_.size());
   return out;
@@ -170,15 +184,34 @@ void Destination::bury(std::unique_ptr<Connection> connection) {
   services_.loop.at_turn_end(this, [this] { graveyard_.clear(); });
 }
 
-Attempt* Destination::next_attempt() {
-  if (waiting_.empty()) return nullptr;
-  Attempt* attempt = waiting_.front();
-  waiting_.pop_front();
+// A server that takes one message a connection ends it at the second MAIL, time and again: what it
+// gave back goes first over a fresh one.
+bool Destination::may_take(const Attempt& attempt, const Connection& connection) const {
+  return attempt.returns == 0 || connection.fresh();
+}
+
+bool Destination::has_attempt_for(const Connection& connection) const {
+  return std::any_of(waiting_.begin(), waiting_.end(),
+                     [&](const Attempt* attempt) { return may_take(*attempt, connection); });
+}
+
+Attempt* Destination::next_attempt(Connection& connection) {
+  Slot& slot = slots_[slot_of(connection)];
+  if (slot.next_host) return next_moved(slot);
+  auto found = std::find_if(waiting_.begin(), waiting_.end(),
+                            [&](const Attempt* attempt) { return may_take(*attempt, connection); });
+  if (found == waiting_.end()) return nullptr;
+  Attempt* attempt = *found;
+  waiting_.erase(found);
   waiting_since_ = services_.loop.now();
-  attempt->mx_set = mx_set_;
-  attempt->times.add(std::exchange(lookup_, {}));
-  tell_policy(*attempt);
-  return attempt;
+  return give(*attempt);
+}
+
+Attempt* Destination::give(Attempt& attempt) {
+  attempt.mx_set = mx_set_;
+  attempt.times.add(std::exchange(lookup_, {}));
+  tell_policy(attempt);
+  return &attempt;
 }
 
 // Nobody keeps what comes with a probe.
@@ -186,37 +219,54 @@ void Destination::tell_policy(Attempt& attempt) {
   if (fresh_sts_ && !attempt.lease().probe) attempt.sts = std::exchange(fresh_sts_, std::nullopt);
 }
 
-void Destination::ready(Connection&) {
+void Destination::ready(Connection& connection) {
   token_refused_ = false;
+  services_.memory.answered(connection.plan().candidate.endpoint.text());
   // The connection takes its first attempt itself, directly after this.
 }
 
 void Destination::returned(Connection& connection, Attempt& attempt, mail::Outcome outcome) {
   // A kept connection may end between two messages without meaning anything; a fresh one that
   // ends before it has served a message is trouble of the destination.
-  bool again = connection.served() > 0 && !closing_ && !attempt.dropped;
-  if (again && ++attempt.returns <= kReturnsMax)
+  bool wanted = !closing_ && !attempt.dropped;
+  bool otherwise = wanted && connection.asks_otherwise() && ++attempt.otherwise <= mail::kAbilities;
+  if (otherwise || (wanted && connection.served() > 0 && ++attempt.returns <= kReturnsMax)) {
     waiting_.push_front(&attempt);
-  else
+  } else if (wanted && may_go_on(outcome) && has_next_host(connection, attempt)) {
+    for (std::size_t row = 0; row < attempt.lease().recipients.size(); ++row)
+      if (!attempt.settled(row)) attempt.hold(row, outcome);
+    go_on(connection, attempt);
+  } else {
     settle_all(services_, attempt, outcome);
+  }
 }
 
 void Destination::ended(Connection& connection) {
   bury(std::move(take_slot(slot_of(connection)).connection));
+  if (!moved_.empty()) open_next_hosts();
   dispatch();
 }
 
 void Destination::over(Connection& connection, mail::Outcome outcome) {
   Slot slot = take_slot(slot_of(connection));
   bool was_ready = slot.connection->is_ready();
+  bool otherwise = slot.connection->asks_otherwise();
+  bool no_route = slot.connection->had_no_route();
+  bool clear_refused = slot.connection->clear_was_refused();
   Candidate candidate = slot.connection->plan().candidate;
   // It broke with several messages on their way: here it is one doubt at a time from now on.
   if (slot.connection->left_doubt()) flight_max_ = 1;
   slot.spent = slot.connection->opening();
   bury(std::move(slot.connection));
   if (outcome.stage == Stage::auth) token_refused_ = true;
+  if (clear_refused) std::erase(tls_broken_, candidate);  // the next one tries TLS again
+  if (no_route) --slot.tried;
+  if (!was_ready && !otherwise)
+    services_.memory.failed(candidate.endpoint.text(), services_.loop.now());
+  if (slot.next_host)
+    return next_host_over(std::move(slot), candidate, was_ready, otherwise, outcome);
   if (was_ready || waiting_.empty()) return dispatch();
-  if (!next_candidate(slot, candidate, outcome)) return;
+  if (!next_candidate(slot, candidate, otherwise, outcome)) return;
   if (open_next(slot)) {
     slots_.push_back(std::move(slot));
     return;
@@ -233,7 +283,7 @@ void Destination::fail_waiting(const mail::Outcome& outcome, const mail::StageTi
   mail::Outcome told = outcome;
   // What only the sender's demand fails on is no trouble of the destination.
   if (approach_.require_tls && told.stage == Stage::tls) told.blame = Blame::message;
-  for (Attempt* attempt : take_waiting()) {
+  for (Attempt* attempt : std::exchange(waiting_, {})) {
     attempt->mx_set = mx_set_;
     attempt->times.add(lookup_);
     attempt->times.add(spent);

@@ -3,10 +3,12 @@
 //
 // Opening a connection tries at most kAddressesTriedMax addresses, one after the other, as long as
 // they fail before the first MAIL; with TLS level "may" a failed handshake is followed by one try
-// of the same address in clear. Hosts with weights are shuffled for each connection. The fallback
-// hosts come when all others have failed, with as many tries of their own. When all have failed and
-// no other connection lives, everything that waits is settled with the last failure: whether and
-// when to try again is qmgr's business.
+// of the same address in clear. A host that was found to lack something (host_memory.h) is asked
+// again at once without it. What a host puts off in a transaction is offered to the next host
+// within the same attempt (destination_next_host.cc). Hosts with weights are shuffled for each
+// connection. The fallback hosts come when all others have failed, with as many tries of their own.
+// When all have failed and no other connection lives, everything that waits is settled with the
+// last failure: whether and when to try again is qmgr's business.
 #pragma once
 
 #include <cstddef>
@@ -27,6 +29,10 @@ namespace postwain::agent {
 constexpr std::size_t kAddressesTriedMax = 5;
 // Of all destinations of this process; fewer where it may have fewer descriptors.
 constexpr std::size_t kConnectionsMax = 2500;
+// Hosts that one attempt may be offered to, one after the other.
+constexpr std::size_t kHostsPerAttemptMax = 5;
+// Connections of one destination, at most, for what other hosts put off.
+constexpr std::size_t kNextHostConnectionsMax = 4;
 constexpr unsigned kReturnsMax = 3;  // connections an attempt may be given back by
 constexpr Duration kHostsFresh = std::chrono::seconds(60);
 // For so long no further connection is tried after one failed while others lived.
@@ -59,19 +65,35 @@ class Destination : private Connection::Owner {
     std::size_t candidate = 0;
     std::size_t tried = 0;
     bool in_clear = false;
-    bool raced = false;  // the other family has been tried beside it
+    bool raced = false;         // the other family has been tried beside it
+    std::size_t otherwise = 0;  // times the same address was asked in another way
+    // Only for what other hosts put off, and the attempt it was opened for, until it takes that.
+    bool next_host = false;
+    Attempt* reserved = nullptr;
     // What an earlier host said that may be otherwise at the next try.
     std::optional<mail::Outcome> soft{};
     mail::StageTimes spent{};  // at the hosts before this one
   };
 
-  Attempt* next_attempt() override;
+  Attempt* next_attempt(Connection& connection) override;
+  bool has_next_host(Connection& connection, const Attempt& attempt) override;
+  void go_on(Connection& connection, Attempt& attempt) override;
   void ready(Connection& connection) override;
   void returned(Connection& connection, Attempt& attempt, mail::Outcome outcome) override;
   void over(Connection& connection, mail::Outcome outcome) override;
   void ended(Connection& connection) override;
 
   void dispatch();
+  bool has_attempt_for(const Connection& connection) const;
+  bool may_take(const Attempt& attempt, const Connection& connection) const;
+  Attempt* give(Attempt& attempt);
+  // destination_next_host.cc
+  std::vector<Candidate> untried(const Attempt& attempt, const Candidate* failed) const;
+  void open_next_hosts();
+  Attempt* next_moved(Slot& slot);
+  void next_host_over(Slot slot, const Candidate& failed, bool was_ready, bool otherwise,
+                      const mail::Outcome& outcome);
+  void drop_moved(Attempt& attempt, const mail::Outcome& outcome);
   Connection* idle_connection();
   Load load() const;
   Duration growth_delay() const;
@@ -79,10 +101,12 @@ class Destination : private Connection::Owner {
   void found(NextHosts hosts);
   void open_connection();
   bool open_next(Slot& slot);
-  bool next_candidate(Slot& slot, const Candidate& failed, const mail::Outcome& outcome);
+  bool next_candidate(Slot& slot, const Candidate& failed, bool otherwise,
+                      const mail::Outcome& outcome);
   static bool has_other_family(const Slot& slot);
   bool is_opening(const Slot& slot) const;
   Candidates order();
+  std::vector<Candidate> last_tried_last(std::vector<Candidate> hosts) const;
   void tell_policy(Attempt& attempt);
   const ClientTls* contexts();
   void race();
@@ -99,6 +123,7 @@ class Destination : private Connection::Owner {
   bool token_refused_ = false;
   std::size_t flight_max_;  // transactions in one flight
   std::deque<Attempt*> waiting_;
+  std::deque<Attempt*> moved_;  // put off by a host, waiting for another one
   MonoTime waiting_since_{};
   std::vector<Slot> slots_;
   std::vector<std::unique_ptr<Connection>> graveyard_;

@@ -42,13 +42,30 @@ std::vector<Candidate> by_lot(std::vector<Candidate> rest, std::minstd_rand& ran
 Destination::Candidates Destination::order() {
   bool weighted =
       std::any_of(hosts_->begin(), hosts_->end(), [](const Candidate& c) { return c.weight > 0; });
-  if (!weighted) return hosts_;
+  bool many = static_cast<std::size_t>(std::count_if(
+                  hosts_->begin(), hosts_->end(),
+                  [](const Candidate& c) { return !c.is_fallback; })) > kAddressesTriedMax;
+  if (!weighted && !many) return hosts_;
   std::vector<Candidate> own;
   std::vector<Candidate> fallback;
   for (const Candidate& c : *hosts_) (c.is_fallback ? fallback : own).push_back(c);
   std::vector<Candidate> out = by_lot(std::move(own), random_);
+  if (many) out = last_tried_last(std::move(out));
   for (Candidate& c : by_lot(std::move(fallback), random_)) out.push_back(std::move(c));
   return std::make_shared<const std::vector<Candidate>>(std::move(out));
+}
+
+// More addresses than one attempt tries: the best keeps its place, and of the others those that
+// failed last come last, so that none is never tried.
+std::vector<Candidate> Destination::last_tried_last(std::vector<Candidate> hosts) const {
+  MonoTime now = services_.loop.now();
+  auto failed_at = [&](const Candidate& c) {
+    return services_.memory.failed_at(c.endpoint.text(), now).value_or(MonoTime::min());
+  };
+  std::stable_sort(hosts.begin() + 1, hosts.end(), [&](const Candidate& a, const Candidate& b) {
+    return failed_at(a) < failed_at(b);
+  });
+  return hosts;
 }
 
 // Null: they cannot be made, which has been logged.
@@ -77,10 +94,13 @@ bool Destination::open_next(Slot& slot) {
                         level,       &approach_,
                         contexts(),  token_refused_,
                         flight_max_, slot.spent};
+    plan.avoid = approach_.avoid;
+    plan.avoid.add(services_.memory.lacks(host_key(candidate), services_.loop.now()));
     if (!possible) continue;
     bool broken = std::find(tls_broken_.begin(), tls_broken_.end(), candidate) != tls_broken_.end();
     slot.in_clear = slot.in_clear || (level == mail::TlsLevel::may && broken);
     if (slot.in_clear) plan.tls = mail::TlsLevel::off;
+    plan.in_clear_again = slot.in_clear;
     ++slot.tried;
     slot.connection = std::make_unique<Connection>(services_, owner, std::move(plan));
     return true;
@@ -110,7 +130,8 @@ bool Destination::is_opening(const Slot& slot) const {
 void Destination::race() {
   if (waiting_.empty() || load().live > 0) return;
   for (Slot& slot : slots_) {
-    if (slot.raced || !slot.connection->connecting() || !has_other_family(slot)) continue;
+    if (slot.next_host || slot.raced || !slot.connection->connecting() || !has_other_family(slot))
+      continue;
     slot.raced = true;
     Slot other;
     other.hosts = slot.hosts;
@@ -140,8 +161,12 @@ std::string Destination::source_for(const Candidate& candidate, bool& possible) 
 
 // Moves the slot on to what is tried next; behind the last there is nothing. False: somebody else
 // is trying already.
-bool Destination::next_candidate(Slot& slot, const Candidate& failed,
+bool Destination::next_candidate(Slot& slot, const Candidate& failed, bool otherwise,
                                  const mail::Outcome& outcome) {
+  if (otherwise && ++slot.otherwise <= mail::kAbilities) {
+    if (slot.tried > 0) --slot.tried;  // the same address again, asked in another way
+    return !is_opening(slot);
+  }
   if (outcome.disposition == Disposition::deferred && !slot.soft) slot.soft = outcome;
   const std::vector<Candidate>& hosts = *slot.hosts;
   if (failed.tls.level == mail::TlsLevel::may && outcome.stage == Stage::tls && !slot.in_clear &&

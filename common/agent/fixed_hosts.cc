@@ -36,6 +36,7 @@ void add_host(NextHosts& out, const mail::HopHost& host, const dns::AddressAnswe
     candidate.canonical = answer.canonical;
     candidate.named = true;
     candidate.weight = host.weight;
+    candidate.implicit_tls = host.implicit_tls;
   };
   if (!host.unix_path.empty()) return add(host.unix_path, {{}, 0, host.unix_path});
   if (host.literal) return add(host.host, {host.host, host.port, {}});
@@ -45,18 +46,23 @@ void add_host(NextHosts& out, const mail::HopHost& host, const dns::AddressAnswe
 
 // A name the operator wrote and the DNS does not know is more likely a mistake of the moment than a
 // verdict on the mail: deferred, and counted against the destination so that its breaker shows it.
-mail::Outcome nothing_found(const std::vector<mail::HopHost>& hosts) {
+mail::Outcome nothing_found(const std::vector<mail::HopHost>& hosts,
+                            const std::vector<dns::AddressAnswer>& answers) {
   std::string names;
   for (const mail::HopHost& host : hosts) names += (names.empty() ? "" : ", ") + host.host;
+  std::string trouble;
+  for (const dns::AddressAnswer& answer : answers)
+    if (trouble.empty() && !answer.trouble.empty())
+      trouble = fmt::format(" (DNS server {})", answer.trouble);
   return local_outcome(Disposition::deferred, Stage::dns, Blame::destination, {4, 4, 3},
-                       fmt::format("no address of {} can be found", names));
+                       fmt::format("no address of {} can be found{}", names, trouble));
 }
 
 void finish(FixedSearch& search) {
   NextHosts out;
   for (std::size_t i = 0; i < search.hosts.size(); ++i)
     add_host(out, search.hosts[i], search.answers[i], search.family);
-  if (out.candidates.empty()) out.refusal = nothing_found(search.hosts);
+  if (out.candidates.empty()) out.refusal = nothing_found(search.hosts, search.answers);
   search.done(std::move(out));
 }
 

@@ -24,12 +24,13 @@ constexpr std::size_t kCandidatesMax = 100;
 struct Candidate {
   std::string host;  // the name for logs and for TLS; the path of a Unix socket
   net::Endpoint endpoint;
-  bool secure = false;       // name and address are authentic (DNSSEC)
-  bool named = false;        // by the operator
-  std::string canonical{};   // where an alias leads; empty: host is none
-  std::uint16_t weight = 0;  // HopHost::weight
-  bool is_fallback = false;  // it stands for the next hop; no login there
-  dns::HostTls tls{};        // decided by host_tls.h
+  bool secure = false;        // name and address are authentic (DNSSEC)
+  bool named = false;         // by the operator
+  std::string canonical{};    // where an alias leads; empty: host is none
+  std::uint16_t weight = 0;   // HopHost::weight
+  bool implicit_tls = false;  // HopHost::implicit_tls
+  bool is_fallback = false;   // it stands for the next hop; no login there
+  dns::HostTls tls{};         // decided by host_tls.h
   // What every result of its TLS begins with, domain and policy, where these are reported
   // (tls_notes.h); else null.
   std::shared_ptr<const mail::TlsResult> reported{};
@@ -38,6 +39,12 @@ struct Candidate {
            endpoint.port == other.endpoint.port && endpoint.unix_path == other.endpoint.unix_path;
   }
 };
+
+// As what the host is remembered (host_memory.h): "mx.example.org:25", or the path of a socket.
+inline std::string host_key(const Candidate& candidate) {
+  if (!candidate.endpoint.unix_path.empty()) return candidate.endpoint.unix_path;
+  return candidate.host + ":" + std::to_string(candidate.endpoint.port);
+}
 
 struct NextHosts {
   std::vector<Candidate> candidates;     // in the order to try them, never empty without refusal

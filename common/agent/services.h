@@ -10,6 +10,7 @@
 
 #include "common/agent/attempt.h"
 #include "common/agent/client_tls.h"
+#include "common/agent/host_memory.h"
 #include "common/agent/next_hosts.h"
 #include "common/agent/tls_notes.h"
 #include "common/config/config.h"
@@ -46,13 +47,15 @@ struct Services {
   HostFinder& finder;
   AttemptSink& sink;
   ClientTls tls;
-  std::size_t connections = 0;    // of all destinations
-  std::size_t connections_max;    // of them
-  TlsNotes* notes = nullptr;      // null: nobody reports how TLS went
+  std::size_t connections = 0;  // of all destinations
+  std::size_t connections_max;  // of them
+  TlsNotes* notes = nullptr;    // null: nobody reports how TLS went
+  HostMemory memory{};
   std::list<Connection*> idle{};  // those nobody uses, the one longest idle first
 };
 
-// Settles all open recipients of an attempt that nobody works on.
+// Settles all open recipients of an attempt that nobody works on: with what was kept of another
+// host (Attempt::hold), else with this outcome.
 void settle_all(Services& services, Attempt& attempt, const mail::Outcome& outcome);
 
 }  // namespace postwain::agent

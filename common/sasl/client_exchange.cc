@@ -22,12 +22,16 @@ class Plain final : public ClientExchange {
   std::optional<std::string> initial() override {
     return '\0' + login_.user + '\0' + login_.secret;
   }
+  // A server that has not looked at what came with the command asks for it; once.
   std::optional<std::string> respond(std::string_view) override {
-    return give_up("the next hop asks for more than name and password");
+    if (std::exchange(asked_, true))
+      return give_up("the next hop asks for more than name and password");
+    return initial();
   }
 
  private:
   ClientLogin login_;
+  bool asked_ = false;
 };
 
 // Asks for the name, then for the password, in words that nobody has ever agreed on.
@@ -77,7 +81,9 @@ class Bearer final : public ClientExchange {
     return fmt::format("n,a={},\1host={}\1port={}\1auth=Bearer {}\1\1", gs2_name(login_.user),
                        login_.host, login_.port, login_.secret);
   }
-  std::optional<std::string> respond(std::string_view) override {
+  std::optional<std::string> respond(std::string_view challenge) override {
+    // Not a refusal: the token that came with the command was not looked at.
+    if (challenge.empty() && !std::exchange(asked_, true)) return initial();
     if (std::exchange(refused_, true)) return give_up("a second challenge behind the token");
     return google_ ? std::string() : std::string("\1");
   }
@@ -86,6 +92,7 @@ class Bearer final : public ClientExchange {
  private:
   ClientLogin login_;
   bool google_;
+  bool asked_ = false;
   bool refused_ = false;
 };
 

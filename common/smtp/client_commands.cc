@@ -119,6 +119,54 @@ void append_rcpt(std::string& out, const mail::Recipient& recipient, const PeerE
   out += "\r\n";
 }
 
+mail::AbilitySet spare_in_mail(const Transaction& transaction, const PeerExtensions& peer) {
+  using mail::Ability;
+  const mail::Envelope& envelope = *transaction.envelope;
+  mail::AbilitySet said;
+  if (peer.dsn && (envelope.ret != mail::DsnReturn::unspecified || !envelope.envid.empty()))
+    said.add(Ability::dsn);
+  if (peer.size) said.add(Ability::size);
+  bool body =
+      transaction.converted || transaction.eight_bit || envelope.body != mail::BodyType::seven_bit;
+  if (peer.eight_bit_mime && body) said.add(Ability::eight_bit_mime);
+  bool needed = envelope.reverse_path.is_utf8();
+  for (const mail::Recipient* recipient : transaction.recipients)
+    needed = needed || recipient->address.is_utf8();
+  if (says_smtputf8(transaction, peer) && !needed) said.add(Ability::smtputf8);
+  return said;
+}
+
+mail::AbilitySet spare_in_rcpt(const mail::Recipient& recipient, const PeerExtensions& peer) {
+  mail::AbilitySet said;
+  if (peer.dsn && (recipient.notify.bits != mail::Notify::unspecified || !recipient.orcpt.empty()))
+    said.add(mail::Ability::dsn);
+  return said;
+}
+
+mail::Ability blamed_parameter(mail::AbilitySet said, std::string_view text) {
+  using mail::Ability;
+  struct Word {
+    std::string_view word;
+    Ability ability;
+  };
+  constexpr Word kWords[] = {{"SMTPUTF8", Ability::smtputf8},
+                             {"BODY", Ability::eight_bit_mime},
+                             {"8BIT", Ability::eight_bit_mime},
+                             {"RET=", Ability::dsn},
+                             {"ENVID", Ability::dsn},
+                             {"NOTIFY", Ability::dsn},
+                             {"ORCPT", Ability::dsn},
+                             {"DSN", Ability::dsn},
+                             {"SIZE", Ability::size}};
+  std::string lower = to_lower(text);
+  for (const Word& one : kWords)
+    if (said.has(one.ability) && lower.find(to_lower(one.word)) != std::string::npos)
+      return one.ability;
+  for (Ability one : {Ability::dsn, Ability::size, Ability::eight_bit_mime, Ability::smtputf8})
+    if (said.has(one)) return one;
+  return Ability::dsn;
+}
+
 // Binary content travels as it is in one BDAT only, so a large one is made 7-bit in any case.
 bool needs_seven_bit(const Transaction& transaction, const PeerExtensions& peer) {
   if (transaction.probe) return false;

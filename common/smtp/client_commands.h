@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/mail/ability.h"
 #include "common/mail/envelope.h"
 #include "common/mail/outcome.h"
 #include "common/smtp/peer_extensions.h"
@@ -35,6 +36,14 @@ void append_rcpt(std::string& out, const mail::Recipient& recipient, const PeerE
                  bool smtputf8);
 // Whether MAIL of this transaction says SMTPUTF8 to this peer.
 bool says_smtputf8(const Transaction& transaction, const PeerExtensions& peer);
+
+// Which abilities stand as parameters in MAIL of this transaction, and in RCPT, that it can do
+// without.
+mail::AbilitySet spare_in_mail(const Transaction& transaction, const PeerExtensions& peer);
+mail::AbilitySet spare_in_rcpt(const mail::Recipient& recipient, const PeerExtensions& peer);
+// The one of them that a refusal of the parameters speaks of; where it names none, the one most
+// likely.
+mail::Ability blamed_parameter(mail::AbilitySet said, std::string_view text);
 
 // Whether the content has to be made 7-bit for this peer (mail::SevenBit).
 bool needs_seven_bit(const Transaction& transaction, const PeerExtensions& peer);

@@ -18,7 +18,12 @@ using mail::Outcome;
 using mail::Stage;
 
 ClientEngine::ClientEngine(ClientOptions options) : options_(std::move(options)) {
-  expected_.push_back({Command::greeting});
+  if (options_.implicit_tls) {
+    state_ = State::tls;
+    emit(ClientEvent::Kind::start_tls);
+  } else {
+    expected_.push_back({Command::greeting});
+  }
 }
 
 Stage ClientEngine::stage_of(Command command) {
@@ -40,6 +45,8 @@ Stage ClientEngine::stage_of(Command command) {
       return Stage::rcpt;
     case Command::data:
       return Stage::data;
+    case Command::first_chunk:
+      return Stage::content;
     case Command::end_of_data:
     case Command::empty_end:
       return Stage::final_reply;
@@ -47,7 +54,10 @@ Stage ClientEngine::stage_of(Command command) {
   return Stage::local;
 }
 
+// Until the server says something under TLS the handshake is not over for it: with TLS 1.3 it looks
+// at our certificate, or misses it, when we have long gone on.
 Stage ClientEngine::stage_now() const {
+  if (tls_on_ && !tls_answered_) return Stage::tls;
   if (!expected_.empty()) return stage_of(expected_.front().command);
   if (state_ == State::tls) return Stage::tls;
   if (state_ == State::login) return Stage::auth;
@@ -91,11 +101,15 @@ void ClientEngine::receive(std::string_view bytes) {
 }
 
 void ClientEngine::handle_reply(bool more_bytes) {
+  bool turned_away = parser_.code() >= 500 && !options_.implicit_tls;
+  if (tls_on_ && !turned_away) tls_answered_ = true;
   if (parser_.code() == 421) return refused_session(stage_now());
+  if (is_early_verdict()) return early_verdict();
   if (expected_.empty())
     return fail_session(stage_now(), {4, 5, 0},
                         fmt::format("unexpected reply {}", parser_.stored().one_line()));
   Expected expected = expected_.front();
+  if (expected.piped) proven_.add(mail::Ability::pipelining);
   ReplyClass what = classify(stage_of(expected.command), parser_.code());
   // No class (354 to MAIL, 250 to DATA): server and client no longer mean the same command.
   if (what == ReplyClass::none)
@@ -120,6 +134,7 @@ void ClientEngine::handle_reply(bool more_bytes) {
     case Command::mail:
     case Command::rcpt:
     case Command::data:
+    case Command::first_chunk:
     case Command::end_of_data:
     case Command::empty_end:
       return transaction_reply(expected, what);
@@ -136,6 +151,7 @@ void ClientEngine::session_reply(Command command, ReplyClass what, bool more_byt
     case Command::ehlo:
       peer_ = positive ? PeerExtensions::parse(parser_.text()) : PeerExtensions();
       peer_.require_tls = peer_.require_tls && tls_on_;
+      peer_.leave_out(options_.avoid);
       return positive ? hello_accepted() : hello_refused(command, what);
     case Command::helo:
       return positive ? hello_accepted() : refused_session(stage_of(command));
@@ -147,7 +163,9 @@ void ClientEngine::session_reply(Command command, ReplyClass what, bool more_byt
         if (more_bytes) return tls_failed("bytes in clear after the reply to STARTTLS");
         return emit(ClientEvent::Kind::start_tls);
       }
-      return options_.tls == TlsUse::required ? refused_session(stage_of(command)) : log_in();
+      if (options_.tls == TlsUse::required) return refused_session(stage_of(command));
+      starttls_failed_ = true;
+      return log_in();
     case Command::auth:
       if (!positive) return refused_session(stage_of(command));
       return parser_.code() == 334 ? take_challenge() : emit(ClientEvent::Kind::logged_in);
@@ -161,7 +179,8 @@ void ClientEngine::hello_refused(Command command, ReplyClass what) {
   bool may_fall_back = command == Command::ehlo && what == ReplyClass::permanent && !tls_on_ &&
                        options_.dialect->plain_hello && options_.tls != TlsUse::required &&
                        !options_.login;
-  if (!may_fall_back) return refused_session(stage_of(command));
+  bool behind_handshake = tls_on_ && !tls_answered_;
+  if (!may_fall_back) return refused_session(behind_handshake ? Stage::tls : stage_of(command));
   say(fmt::format("HELO {}\r\n", options_.hello_name), Command::helo);
 }
 
@@ -190,6 +209,7 @@ void ClientEngine::tls_started() {
   peer_ = {};
   parser_ = {};
   ++progress_;
+  if (options_.implicit_tls) return expected_.push_back({Command::greeting});
   say(fmt::format("{} {}\r\n", options_.dialect->hello, options_.hello_name), Command::ehlo);
 }
 
@@ -200,10 +220,12 @@ void ClientEngine::tls_failed(std::string_view why) {
 void ClientEngine::lost(std::string_view why) {
   std::string text = fmt::format("connection lost while {}", doing_at(stage_now()));
   if (!why.empty()) text += fmt::format(": {}", printable(why, 200));
+  suspect_pipelining();
   fail_session(stage_now(), {4, 4, 2}, std::move(text));
 }
 
 void ClientEngine::timed_out() {
+  suspect_pipelining();
   fail_session(stage_now(), {4, 4, 2}, fmt::format("timed out while {}", doing_at(stage_now())));
 }
 
@@ -218,7 +240,7 @@ void ClientEngine::say(std::string_view line, Command command) {
 }
 
 void ClientEngine::emit(ClientEvent::Kind kind, std::uint64_t key, Outcome outcome) {
-  events_.push_back({kind, key, 0, std::move(outcome), {}});
+  events_.push_back({kind, key, 0, std::move(outcome), {}, {}});
 }
 
 bool ClientEngine::next(ClientEvent& event) {

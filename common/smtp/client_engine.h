@@ -15,6 +15,13 @@
 // LMTP (RFC 2033) differs by what its Dialect says: after the content one reply for each accepted
 // recipient, in RCPT order, each reported the moment it arrives.
 //
+// How we asked is no verdict on the mail. BDAT that is refused as a command ends the session, and
+// its transactions are returned: over another connection the content goes by DATA. Where nobody
+// knows yet that BDAT works (prove_chunking), its first chunk is the first line of the content,
+// alone, so that a server that takes chunks for commands gets one line and nothing behind it. A
+// parameter that was offered and is refused is left out, and MAIL or RCPT is said again. What was
+// found lacking is told by events.
+//
 // A server that takes some recipients and no more of them (452 4.5.3, or LIMITS of RFC 9422) gets
 // the others in further transactions of the same content, one after the other.
 //
@@ -31,6 +38,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/mail/ability.h"
 #include "common/mail/outcome.h"
 #include "common/mail/seven_bit.h"
 #include "common/smtp/client_commands.h"
@@ -52,8 +60,11 @@ struct ClientOptions {
   // Log in before the first transaction; how is the host's business (common/agent/login.h).
   bool login = false;
   bool login_without_tls = false;
-  bool require_tls = false;  // the server must offer REQUIRETLS, under TLS (RFC 8689 4.2.1)
-  bool use_chunking = true;
+  bool require_tls = false;      // the server must offer REQUIRETLS, under TLS (RFC 8689 4.2.1)
+  mail::AbilitySet avoid{};      // not used, even where the server offers it
+  bool prove_chunking = false;   // it is not known whether BDAT works there
+  bool implicit_tls = false;     // a handshake comes before the greeting (RFC 8314 3.3)
+  bool clear_after_tls = false;  // in clear because a handshake failed: refuses_clear() defers
   // How many transactions may travel whole at once where the server has CHUNKING; it is reached by
   // and by, since a connection that breaks leaves all of them in doubt. At most kFlightMax.
   std::size_t flight_max = 32;
@@ -72,6 +83,8 @@ struct ClientEvent {
     finished,      // every recipient of `key` has; the transaction is forgotten
     returned,      // nothing of `key` was answered and its end was not sent: it may be tried over
                    // another connection, else `outcome` holds for all its recipients
+    lacks,         // the server has not `ability`, whatever it offers
+    suspected,     // perhaps it has not `ability`: the next session should go without
     unusable,      // the session is over, `outcome` tells why; always the last event
   };
   Kind kind = Kind::ready;
@@ -79,6 +92,7 @@ struct ClientEvent {
   std::size_t recipient = 0;
   mail::Outcome outcome;
   std::string text{};
+  mail::Ability ability{};
 };
 
 class ClientEngine {
@@ -129,6 +143,10 @@ class ClientEngine {
   // The end of data of this transaction has been produced.
   bool past_end(std::uint64_t key) const;
   const PeerExtensions& peer() const { return peer_; }
+  // What has been seen working in this session.
+  mail::AbilitySet proven() const { return proven_; }
+  // It ended because the server takes nothing in clear.
+  bool clear_was_refused() const { return clear_refused_; }
 
  private:
   enum class State : std::uint8_t { session, tls, login, ready, quitting, over };
@@ -141,6 +159,7 @@ class ClientEngine {
     mail,
     rcpt,
     data,
+    first_chunk,  // BDAT without LAST
     end_of_data,  // the final dot, or BDAT LAST; stays until its last reply has come
     empty_end,    // the dot that answers 354 when nobody was accepted
     rset,
@@ -149,8 +168,9 @@ class ClientEngine {
   struct Expected {
     Command command;
     std::size_t recipient = 0;
+    bool piped = false;  // sent before the one ahead of it was answered
   };
-  enum class Step : std::uint8_t { mail, rcpt, data, data_sent, content, end_sent };
+  enum class Step : std::uint8_t { mail, rcpt, data, data_sent, chunk_sent, content, end_sent };
   struct Active {
     Transaction transaction;
     RecipientLedger ledger;
@@ -166,6 +186,14 @@ class ClientEngine {
     bool mail_accepted = false;
     bool chunked = false;
     bool smtputf8 = false;  // MAIL says so
+    std::size_t chunk = 0;  // bytes of the content that went ahead as its first chunk
+    // Parameters this server refuses, in the transaction that runs and in the next try of it; and
+    // the one whose absence is being tried, at MAIL or RCPT.
+    mail::AbilitySet without{};
+    mail::AbilitySet without_next{};
+    std::optional<mail::Ability> trial{};
+    Command trial_at = Command::mail;
+    bool ask_again = false;  // MAIL was refused for a parameter
     // Where the peer takes no 8-bit content: content that is asked for goes through it …
     std::unique_ptr<mail::SevenBit> seven_bit{};
     // … and this is what became of inlined content; also of one with lone CR or LF.
@@ -193,9 +221,24 @@ class ClientEngine {
   bool exceeds_limits(Active& a) const;
   static bool is_postponed(const Active& a, std::size_t recipient);
   void take_again();
+  void restart_front();
 
   bool advance(Active& a, std::string& out);
   std::size_t flight() const;
+  // client_engine_form.cc
+  bool refused_for_form(Active& a, Command command, mail::AbilitySet said,
+                        const mail::Reply& reply);
+  void note_trial(Active& a, Command command);
+  void tell(ClientEvent::Kind kind, mail::Ability ability);
+  const PeerExtensions& peer_for(const Active& a, PeerExtensions& room) const;
+  void suspect_pipelining();
+  void chunk_reply(Active& a, ReplyClass what);
+  void chunking_refused(Active& a, const mail::Reply& reply);
+  bool clear_refused(mail::Stage stage, const mail::Reply& reply);
+  bool is_early_verdict() const;
+  void early_verdict();
+  void append_chunk(Active& a, std::string& out);
+
   bool must_reset(const Active& a) const;
   // Then a RSET of its own stands before it.
   bool next_is_sent() const { return active_.size() > 1 && active_[1].step != Step::mail; }
@@ -224,6 +267,10 @@ class ClientEngine {
   bool tls_on_ = false;
   bool needs_rset_ = false;
   bool quit_wanted_ = false;
+  bool tls_answered_ = false;     // the server has said something behind the handshake
+  bool starttls_failed_ = false;  // it was refused
+  bool clear_refused_ = false;
+  mail::AbilitySet proven_;
   bool stopped_ = false;
   std::string why_stopped_;
   std::uint64_t progress_ = 0;

@@ -25,11 +25,20 @@ bool ClientEngine::is_postponed(const Active& a, std::size_t recipient) {
 // The front transaction is over but for those postponed. It goes behind the one whose envelope may
 // be on its way already. Each round settles somebody, so there is an end.
 void ClientEngine::take_again() {
+  PW_CHECK(active_.front().ledger.open() == active_.front().postponed.size());
+  restart_front();
+}
+
+// Everybody of it who has no outcome is asked for once more.
+void ClientEngine::restart_front() {
   bool reset = next_is_sent();
   Active a = std::move(active_.front());
   active_.pop_front();
-  PW_CHECK(a.ledger.open() == a.postponed.size());
-  if (a.mail_accepted && !a.clean_end && !reset) needs_rset_ = true;
+  bool left_open = a.chunked || a.mail_accepted;
+  if (left_open && !a.clean_end && !reset) needs_rset_ = true;
+  a.without = a.without_next;
+  a.ask_again = false;
+  a.chunk = 0;
   a.accepted.clear();
   a.postponed.clear();
   a.domains.clear();

@@ -15,14 +15,6 @@ using mail::Stage;
 
 namespace {
 
-// RFC 5321 4.5.3.1.10: the transaction is full, with 552 in old servers; of this recipient nothing
-// is said. Another status is about him.
-bool is_too_many(const mail::Reply& reply) {
-  if (reply.code != 452 && reply.code != 552) return false;
-  const mail::EnhancedCode& status = reply.enhanced;
-  return !status.present() || (status.subject == 5 && status.detail == 3);
-}
-
 // What a probe wanted to know.
 Outcome accepted_at_rcpt(mail::Reply reply) {
   Outcome outcome;
@@ -55,8 +47,7 @@ void ClientEngine::add(Transaction transaction) {
   PW_CHECK(wants_transaction() && transaction.envelope != nullptr);
   RecipientLedger ledger(transaction.recipients.size());
   Active a{std::move(transaction), std::move(ledger), {}};
-  a.chunked =
-      options_.use_chunking && peer_.chunking && a.transaction.inlined && !a.transaction.probe;
+  a.chunked = peer_.chunking && a.transaction.inlined && !a.transaction.probe;
   if (needs_seven_bit(a.transaction, peer_)) make_seven_bit(a);
   if (a.chunked) make_line_ends_whole(a);
   auto outcome = unfit_message(a.transaction, peer_);
@@ -75,13 +66,15 @@ void ClientEngine::add(Transaction transaction) {
 
 void ClientEngine::make_seven_bit(Active& a) {
   Transaction& t = a.transaction;
+  if (t.converted) return;
   t.converted = true;
   a.seven_bit = std::make_unique<mail::SevenBit>();
   // What a stream will have become is not known yet; a guess could be refused for nothing.
   if (!t.inlined) return;
-  a.converted = std::make_unique<std::string>();
-  a.seven_bit->convert(t.content, *a.converted);
-  a.seven_bit->finish(*a.converted);
+  auto made = std::make_unique<std::string>();  // content may be what was converted before
+  a.seven_bit->convert(t.content, *made);
+  a.seven_bit->finish(*made);
+  a.converted = std::move(made);
   t.content = *a.converted;
   t.size = a.converted->size();
 }
@@ -117,16 +110,18 @@ void ClientEngine::produce(std::string& out) {
 bool ClientEngine::advance(Active& a, std::string& out) {
   const std::size_t recipients = a.transaction.recipients.size();
   if (stopped_) return false;
+  PeerExtensions room;
+  const PeerExtensions& peer = peer_for(a, room);
   if (a.step == Step::mail) {
     if (must_wait()) return false;
     if (must_reset(a)) {
       needs_rset_ = false;
       out += "RSET\r\n";
-      expected_.push_back({Command::rset});
+      expected_.push_back({Command::rset, 0, !expected_.empty()});
       if (must_wait()) return false;
     }
-    append_mail(out, a.transaction, peer_);
-    a.smtputf8 = says_smtputf8(a.transaction, peer_);
+    append_mail(out, a.transaction, peer);
+    a.smtputf8 = says_smtputf8(a.transaction, peer);
     expect(a, Command::mail);
     a.step = Step::rcpt;
   }
@@ -142,7 +137,7 @@ bool ClientEngine::advance(Active& a, std::string& out) {
       continue;
     }
     ++a.asked;
-    append_rcpt(out, *a.transaction.recipients[a.next_rcpt], peer_, a.smtputf8);
+    append_rcpt(out, *a.transaction.recipients[a.next_rcpt], peer, a.smtputf8);
     expect(a, Command::rcpt, a.next_rcpt++);
   }
   // Nothing follows; what is left open on the server is cleared before the next MAIL.
@@ -152,14 +147,8 @@ bool ClientEngine::advance(Active& a, std::string& out) {
     // One by one it is known by now that nobody was accepted.
     if (!peer_.pipelining && a.accepted.empty()) return take_again(), false;
     if (a.chunked) {
-      fmt::format_int size(a.transaction.content.size());
-      out += "BDAT ";
-      out.append(size.data(), size.size());
-      out += " LAST\r\n";
-      out.append(a.transaction.content);
-      expect(a, Command::end_of_data);
-      a.step = Step::end_sent;
-      return flight() > 1;
+      append_chunk(a, out);
+      return a.step == Step::end_sent && flight() > 1;
     }
     out += "DATA\r\n";
     expect(a, Command::data);
@@ -206,7 +195,7 @@ void ClientEngine::give_content(std::uint64_t key, std::string_view bytes, bool 
 }
 
 void ClientEngine::expect(Active& a, Command command, std::size_t recipient) {
-  expected_.push_back({command, recipient});
+  expected_.push_back({command, recipient, !expected_.empty()});
   ++a.due;
 }
 
@@ -225,8 +214,12 @@ void ClientEngine::transaction_reply(Expected expected, ReplyClass what) {
     case Command::data:
       data_reply(a, what);
       break;
+    case Command::first_chunk:
+      chunk_reply(a, what);
+      break;
     case Command::end_of_data:
       end_reply(a);
+      if (state_ == State::over) return;
       last_of_command = a.answered == a.accepted.size() || !options_.dialect->reply_per_recipient;
       break;
     default:  // empty_end: nobody is left whom this reply could concern
@@ -238,32 +231,63 @@ void ClientEngine::transaction_reply(Expected expected, ReplyClass what) {
     --a.due;
   }
   if (a.due > 0) return;
-  if (a.ledger.close())
+  if (a.ask_again)
+    restart_front();
+  else if (a.ledger.close())
     close_front();
   else if (a.step >= Step::data_sent && a.ledger.open() == a.postponed.size())
     take_again();
 }
 
 void ClientEngine::mail_reply(Active& a, ReplyClass what) {
-  if (what == ReplyClass::positive)
+  if (what == ReplyClass::positive) {
     a.mail_accepted = true;
-  else
-    settle_open(a, outcome_of(*options_.dialect, Stage::mail, parser_.stored()));
+    return note_trial(a, Command::mail);
+  }
+  mail::Reply reply = parser_.stored();
+  PeerExtensions room;
+  mail::AbilitySet said = spare_in_mail(a.transaction, peer_for(a, room));
+  if (clear_refused(Stage::mail, reply)) return;
+  if (refused_for_form(a, Command::mail, said, reply)) {
+    a.ask_again = true;
+    if (needs_seven_bit(a.transaction, [&] {
+          PeerExtensions next = peer_;
+          next.leave_out(a.without_next);
+          return next;
+        }()))
+      make_seven_bit(a);
+    return;
+  }
+  settle_open(a, outcome_of(*options_.dialect, Stage::mail, reply));
 }
 
 void ClientEngine::rcpt_reply(Active& a, ReplyClass what, std::size_t recipient) {
-  if (a.ledger.settled(recipient)) return;  // MAIL was refused, this only echoes it
-  if (what == ReplyClass::positive && a.transaction.probe)
-    settle(a, recipient, accepted_at_rcpt(parser_.stored()));
-  else if (what == ReplyClass::positive)
-    a.accepted.push_back(recipient);
-  else if (!a.transaction.probe && !a.accepted.empty() && is_too_many(parser_.stored()))
+  // MAIL was refused, this only echoes it.
+  if (a.ask_again || a.ledger.settled(recipient)) return;
+  if (what == ReplyClass::positive) {
+    note_trial(a, Command::rcpt);
+    if (a.transaction.probe)
+      settle(a, recipient, accepted_at_rcpt(parser_.stored()));
+    else
+      a.accepted.push_back(recipient);
+    return;
+  }
+  mail::Reply reply = parser_.stored();
+  PeerExtensions room;
+  mail::AbilitySet said = spare_in_rcpt(*a.transaction.recipients[recipient], peer_for(a, room));
+  if (clear_refused(Stage::rcpt, reply)) return;
+  bool full = !a.accepted.empty() && is_too_many(reply);
+  bool again = !a.transaction.probe && (full || refused_for_form(a, Command::rcpt, said, reply));
+  if (again)
     a.postponed.push_back(recipient);
   else
-    settle(a, recipient, outcome_of(*options_.dialect, Stage::rcpt, parser_.stored()));
+    settle(a, recipient, outcome_of(*options_.dialect, Stage::rcpt, reply));
 }
 
 void ClientEngine::data_reply(Active& a, ReplyClass what) {
+  if (what != ReplyClass::positive && !a.accepted.empty() &&
+      clear_refused(Stage::data, parser_.stored()))
+    return;
   if (what != ReplyClass::positive)
     return settle_accepted(a, outcome_of(*options_.dialect, Stage::data, parser_.stored()));
   if (!a.accepted.empty()) {
@@ -286,6 +310,11 @@ void ClientEngine::data_reply(Active& a, ReplyClass what) {
 void ClientEngine::end_reply(Active& a) {
   if (a.accepted.empty()) return;  // BDAT without a recipient was refused, as it must be
   a.clean_end = !a.chunked || parser_.code() < 400;
+  if (a.chunked && !a.clean_end) {
+    mail::Reply reply = parser_.stored();
+    if (is_refusal_of_form(reply)) return chunking_refused(a, reply);
+  }
+  if (a.chunked) proven_.add(mail::Ability::chunking);
   Outcome outcome = outcome_of(*options_.dialect, Stage::final_reply, parser_.stored());
   if (options_.dialect->reply_per_recipient) {
     settle(a, a.accepted[a.answered++], std::move(outcome));
@@ -309,7 +338,7 @@ void ClientEngine::close_front() {
 void ClientEngine::settle(Active& a, std::size_t recipient, Outcome outcome) {
   PW_CHECK(a.ledger.settle(recipient));
   events_.push_back(
-      {ClientEvent::Kind::recipient, a.transaction.key, recipient, std::move(outcome), {}});
+      {ClientEvent::Kind::recipient, a.transaction.key, recipient, std::move(outcome), {}, {}});
 }
 
 void ClientEngine::settle_open(Active& a, const Outcome& outcome) {

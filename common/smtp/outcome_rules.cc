@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/base/text.h"
 
 namespace postwain::smtp {
 
@@ -20,9 +21,12 @@ using mail::Stage;
 // next host is tried first, RFC 5321 5.1), because it says nothing about this message, and it
 // counts against the destination.
 //
+// One greeting is for good: 521, the host takes no mail at all (RFC 7504).
+//
 // A reply to MAIL speaks of the sender: 4yz defers all recipients, 5yz fails them. A reply to RCPT
 // speaks of that recipient alone; 552 counts as 452 (RFC 5321 4.5.3.1.10, "too many recipients" of
-// old servers). A reply to DATA or to the end of data speaks of the message, in LMTP of the one
+// old servers), unless its status says otherwise (5.2.2), and so does x.5.3 with any code. A reply
+// to DATA or to the end of data speaks of the message, in LMTP of the one
 // recipient whose turn it is.
 //
 // 421 means the server is going away: deferred, counts against the destination, at every stage.
@@ -102,6 +106,45 @@ ReplyClass classify(Stage stage, int code) {
   return ReplyClass::none;
 }
 
+namespace {
+
+bool says(const mail::Reply& reply, std::string_view words) {
+  return to_lower(reply.text).find(words) != std::string::npos;
+}
+
+}  // namespace
+
+bool is_too_many(const mail::Reply& reply) {
+  if (reply.code < 400) return false;
+  const mail::EnhancedCode& status = reply.enhanced;
+  if (status.present()) return status.subject == 5 && status.detail == 3;
+  return reply.code == 452 || reply.code == 552 || says(reply, "too many recipients");
+}
+
+bool is_refusal_of_form(const mail::Reply& reply) {
+  if (!reply.permanent() || reply.code == 530) return false;
+  const mail::EnhancedCode& status = reply.enhanced;
+  if (status.present())
+    return status.subject == 5 && (status.detail == 1 || status.detail == 2 || status.detail == 4);
+  return (reply.code >= 500 && reply.code <= 504) || reply.code == 555;
+}
+
+bool refuses_clear(Stage stage, const mail::Reply& reply) {
+  if (!reply.permanent()) return false;
+  if (stage == Stage::mail) return true;
+  const mail::EnhancedCode& status = reply.enhanced;
+  return reply.code == 530 || reply.code == 523 || reply.code == 538 ||
+         (status.present() && status.subject == 7) || says(reply, "tls") || says(reply, "encrypt");
+}
+
+ReplyClass classify(Stage stage, const mail::Reply& reply) {
+  ReplyClass what = classify(stage, reply.code);
+  bool negative = what == ReplyClass::transient || what == ReplyClass::permanent;
+  if (stage != Stage::rcpt || !negative) return what;
+  if (is_too_many(reply)) return ReplyClass::transient;
+  return reply.code == 552 && reply.enhanced.present() ? ReplyClass::permanent : what;
+}
+
 Verdict verdict(const Dialect& dialect, Stage stage, ReplyClass what) {
   const Row& row = row_of(stage);
   Verdict result = kHop;
@@ -126,7 +169,10 @@ Verdict verdict(const Dialect& dialect, Stage stage, ReplyClass what) {
 }
 
 mail::Outcome outcome_of(const Dialect& dialect, Stage stage, const mail::Reply& reply) {
-  Verdict v = verdict(dialect, stage, classify(stage, reply.code));
+  Verdict v = verdict(dialect, stage, classify(stage, reply));
+  // RFC 7504: this host takes no mail at all, and that is for good. Of the mail to others it says
+  // nothing.
+  if (stage == Stage::greeting && reply.code == 521) v = {Disposition::failed, Blame::dns};
   mail::Outcome outcome;
   outcome.disposition = v.disposition;
   outcome.stage = stage;

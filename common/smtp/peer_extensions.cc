@@ -66,4 +66,14 @@ PeerExtensions PeerExtensions::parse(std::string_view text) {
   return out;
 }
 
+void PeerExtensions::leave_out(mail::AbilitySet abilities) {
+  using mail::Ability;
+  if (abilities.has(Ability::chunking)) chunking = binary_mime = false;
+  if (abilities.has(Ability::pipelining)) pipelining = false;
+  if (abilities.has(Ability::dsn)) dsn = false;
+  if (abilities.has(Ability::eight_bit_mime)) eight_bit_mime = binary_mime = false;
+  if (abilities.has(Ability::smtputf8)) smtputf8 = false;
+  if (abilities.has(Ability::size)) size = false;  // the limit it told still holds
+}
+
 }  // namespace postwain::smtp

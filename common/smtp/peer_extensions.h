@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/mail/ability.h"
+
 namespace postwain::smtp {
 
 constexpr std::size_t kMechanismsMax = 30;
@@ -26,6 +28,9 @@ struct PeerExtensions {
   std::uint32_t rcpt_max = 0;             // recipients of one transaction
   std::uint32_t rcpt_domain_max = 0;      // domains of them
   std::vector<std::string> mechanisms{};  // of AUTH (RFC 4954), at most kMechanismsMax
+
+  // As if the server did not offer these; of TLS nothing is said here.
+  void leave_out(mail::AbilitySet abilities);
 
   // text: the lines of the reply joined with '\n'; the first is the greeting and is not looked at.
   static PeerExtensions parse(std::string_view text);

@@ -1,6 +1,7 @@
 #include "common/smtp/reply_parser.h"
 
 #include <cstring>
+#include <utility>
 
 #include "common/base/text.h"
 
@@ -17,6 +18,12 @@ mail::EnhancedCode split_enhanced(std::string_view text, std::string_view& rest)
   else
     rest = text;
   return code;
+}
+
+// Of a line that is no reply: the operator has to see what came.
+std::string shown(std::string_view line) {
+  constexpr std::size_t kShown = 100;
+  return printable(line, kShown);
 }
 
 }  // namespace
@@ -59,10 +66,13 @@ ReplyParser::State ReplyParser::take_line(std::string_view line) {
   if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
   if (line.size() < 3 || line[0] < '2' || line[0] > '5' || !is_digit(line[1]) ||
       !is_digit(line[2]) || (line.size() > 3 && line[3] != ' ' && line[3] != '-'))
-    return broken("not a reply");
-  if (std::memchr(line.data(), '\0', line.size()) != nullptr) return broken("NUL in a reply");
+    return broken("not a reply: '" + shown(line) + "'");
+  if (std::memchr(line.data(), '\0', line.size()) != nullptr)
+    return broken("NUL in a reply: '" + shown(line) + "'");
   int code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
-  if (lines_ > 0 && code != code_) return broken("the reply code changes within a reply");
+  if (lines_ > 0 && code != code_)
+    return broken("the reply code changes within a reply, from " + std::to_string(code_) + " to '" +
+                  shown(line) + "'");
   if (++lines_ > kReplyLinesMax) return broken("a reply has too many lines");
   code_ = code;
   std::string_view text = line.size() > 4 ? line.substr(4) : std::string_view();
@@ -73,8 +83,8 @@ ReplyParser::State ReplyParser::take_line(std::string_view line) {
   return State::reply;
 }
 
-ReplyParser::State ReplyParser::broken(std::string_view why) {
-  why_ = why;
+ReplyParser::State ReplyParser::broken(std::string why) {
+  why_ = std::move(why);
   line_.clear();
   return State::broken;
 }

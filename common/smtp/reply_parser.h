@@ -39,11 +39,11 @@ class ReplyParser {
 
  private:
   State take_line(std::string_view line);
-  State broken(std::string_view why);
+  State broken(std::string why);
 
   std::string line_;  // beginning of a line whose end has not come yet
   std::string text_;
-  std::string_view why_;
+  std::string why_;
   int code_ = 0;
   std::size_t lines_ = 0;
   bool complete_ = false;

@@ -132,6 +132,10 @@ class Client {
         return events_.emplace_back("finished " + key), void();
       case Kind::returned:
         return events_.emplace_back("returned " + key + " " + text_of(event.outcome)), void();
+      case Kind::lacks:
+        return events_.emplace_back("lacks " + std::string(name_of(event.ability))), void();
+      case Kind::suspected:
+        return events_.emplace_back("suspected " + std::string(name_of(event.ability))), void();
       case Kind::unusable:
         return events_.emplace_back("unusable " + text_of(event.outcome)), void();
     }

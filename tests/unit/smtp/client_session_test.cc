@@ -181,8 +181,13 @@ TEST_CASE("a login: the host leads it, the engine carries it") {
     client->engine.answer_challenge("");
     client->pump();
     CHECK(client->sent() == "\r\n");
-    client->hear("334 no*base64\r\n");
-    CHECK(client->happened().back() == "unusable deferred auth destination 4.7.0");
+    // F16: without padding, and in plain words.
+    client->hear("334 UGFzc3dvcmQ\r\n");
+    CHECK(client->happened() == Events{"challenge Password"});
+    client->engine.answer_challenge("x");
+    client->pump();
+    client->hear("334 Your password, please:\r\n");
+    CHECK(client->happened() == Events{"challenge Your password, please:"});
   }
   SECTION("an empty initial response, and one too long for the line") {
     std::string initial(GENERATE(0, 600), 'x');

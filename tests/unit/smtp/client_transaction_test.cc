@@ -195,6 +195,7 @@ TEST_CASE("the connection is lost at every stage") {
       client->pump();
       std::string status = how == 2 ? "4.5.0" : "4.4.2";
       Events events = client->happened();
+      std::erase(events, "suspected pipelining");  // F7; client_form_test.cc
       if (row.want.empty()) {
         CHECK(events.front() == "returned 1 deferred mail destination " +
                                     events.front().substr(events.front().size() - 5));

@@ -112,8 +112,10 @@ TEST_CASE("the outcome table") {
       {At::data,
        {"deferred message, kept", "failed message, kept", kHop, kHop, kHop, kHop},
        {"deferred message, kept", "failed message, kept", kHop, kHop, kHop, kHop}},
-      // Nobody has asked the server anything.
-      {At::content, all_hop, all_hop},
+      // F10: a refusal before the end of the content is the answer to it.
+      {At::content,
+       {"deferred message, closed", "failed message, closed", kHop, kHop, kHop, kHop},
+       {"deferred message, closed", "failed message, closed", kHop, kHop, kHop, kHop}},
       {At::final,
        {"deferred message, kept", "failed message, kept", kHop, kDoubt, kDoubt, kDoubt},
        {"deferred recipient, kept", "failed recipient, kept", kHop, kDoubt, kDoubt, kDoubt}},
