@@ -9,6 +9,7 @@
 
 #include "common/base/check.h"
 #include "common/base/text.h"
+#include "common/mail/broken_off.h"
 
 namespace postwain::smtp {
 
@@ -258,10 +259,23 @@ void ClientEngine::fail_session(Stage stage, mail::EnhancedCode enhanced, std::s
   end_session(outcome_without_reply(*options_.dialect, stage, enhanced, std::move(text)), false);
 }
 
+// The recipient whose reply would be next: when the session ends there, it ends at him, and nothing
+// was said of the others of his message.
+std::optional<std::size_t> ClientEngine::asked_now() const {
+  if (expected_.empty() || active_.empty()) return std::nullopt;
+  const Active& a = active_.front();
+  const Expected& next = expected_.front();
+  if (next.command == Command::rcpt) return next.recipient;
+  bool each = next.command == Command::end_of_data && options_.dialect->reply_per_recipient;
+  if (each && a.answered < a.accepted.size()) return a.accepted[a.answered];
+  return std::nullopt;
+}
+
 // Ends everything. answered: a reply of the server ended it, so nobody's fate is unknown.
 void ClientEngine::end_session(const Outcome& why, bool answered) {
   if (state_ == State::over) return;
   state_ = State::over;
+  std::optional<std::size_t> asked = asked_now();
   expected_.clear();
   for (Active& a : active_) {
     bool end_sent = a.step == Step::end_sent;
@@ -270,14 +284,21 @@ void ClientEngine::end_session(const Outcome& why, bool answered) {
       continue;
     }
     // In this transaction they got nothing; a refused MAIL or an abandoned one has settled all.
+    bool here = &a == &active_.front() && a.ledger.open() > 1;
+    Outcome beside = why;
+    if (here && asked && why.blame == Blame::destination) {
+      beside.reply = mail::beside_another();
+      beside.blame = Blame::nobody;
+    }
     for (std::size_t recipient : a.postponed)
-      if (!a.ledger.settled(recipient)) settle(a, recipient, why);
+      if (!a.ledger.settled(recipient)) settle(a, recipient, beside);
     Outcome outcome = why;
     if (end_sent && !answered) {
-      outcome.stage = Stage::final_reply;
-      outcome.in_doubt = true;
+      outcome.stage = beside.stage = Stage::final_reply;
+      outcome.in_doubt = beside.in_doubt = true;
     }
-    settle_open(a, outcome);
+    for (std::size_t i = 0; i < a.ledger.size(); ++i)
+      if (!a.ledger.settled(i)) settle(a, i, here && asked && i != *asked ? beside : outcome);
     emit(ClientEvent::Kind::finished, a.transaction.key);
   }
   active_.clear();

@@ -255,6 +255,7 @@ class ClientEngine {
   mail::Stage stage_now() const;
   void emit(ClientEvent::Kind kind, std::uint64_t key = 0, mail::Outcome outcome = {});
   void end_session(const mail::Outcome& why, bool answered);
+  std::optional<std::size_t> asked_now() const;
   void fail_session(mail::Stage stage, mail::EnhancedCode enhanced, std::string text);
   void end_if_stopped();
   void refused_session(mail::Stage stage);  // by the reply just parsed
