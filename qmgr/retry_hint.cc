@@ -15,6 +15,17 @@ namespace {
 constexpr std::size_t kDigitsMax = 7;
 constexpr std::size_t kWordsBefore = 4;  // how far the asking word may be from the number
 
+// "1,800" is one number: a comma stands between a digit and exactly three of them.
+bool is_grouping(std::string_view text, std::size_t i) {
+  if (text[i] != ',' || i == 0 || !is_digit(text[i - 1]) || text.size() < i + 4) return false;
+  bool three = is_digit(text[i + 1]) && is_digit(text[i + 2]) && is_digit(text[i + 3]);
+  return three && (text.size() == i + 4 || !is_digit(text[i + 4]));
+}
+
+bool is_within_number(std::string_view text, std::size_t i) {
+  return text[i] == ':' || text[i] == '.' || is_grouping(text, i);
+}
+
 // Words, numbers and clocks ("00:04:59"), in lower case; a sentence's end is a word of its own.
 std::vector<std::string> words_of(std::string_view text) {
   std::string lower = to_lower(text.substr(0, kHintTextMax));
@@ -22,7 +33,7 @@ std::vector<std::string> words_of(std::string_view text) {
   for (std::size_t i = 0; i < lower.size();) {
     std::size_t start = i;
     if (is_digit(lower[i])) {
-      while (i < lower.size() && (is_digit(lower[i]) || lower[i] == ':' || lower[i] == '.')) ++i;
+      while (i < lower.size() && (is_digit(lower[i]) || is_within_number(lower, i))) ++i;
       while (!is_digit(lower[i - 1])) --i;
     } else if (is_alpha(lower[i])) {
       while (i < lower.size() && is_alpha(lower[i])) ++i;
@@ -32,6 +43,7 @@ std::vector<std::string> words_of(std::string_view text) {
       continue;
     }
     words.push_back(lower.substr(start, i - start));
+    if (is_digit(lower[start])) std::erase(words.back(), ',');
   }
   return words;
 }
@@ -51,6 +63,7 @@ std::int64_t seconds_of_unit(std::string_view unit) {
     return 60;
   if (unit == "h" || unit == "hr" || unit == "hrs" || unit == "hour" || unit == "hours")
     return 3600;
+  if (unit == "d" || unit == "day" || unit == "days") return 86400;
   return 0;
 }
 

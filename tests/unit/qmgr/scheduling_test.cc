@@ -267,6 +267,10 @@ TEST_CASE("hints in replies") {
            {"retry in 300s", 300s},
            {"Try again in 1 minute and 30 seconds", 90s},
            {"try again in\n10 minutes", std::nullopt},  // a line's end is an end
+           {"D11: try again in 1,800 seconds", 1800s},
+           {"D11: retry in 2 days", 48h},
+           {"D11: try again in 1,000,000 seconds", 1'000'000s},
+           {"try again in 1,80 seconds", std::nullopt},
            {"try again later", std::nullopt},
            {"mailbox over quota since 5 days", std::nullopt},
            {"300 seconds passed", std::nullopt},
