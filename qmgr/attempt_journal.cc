@@ -39,7 +39,7 @@ Result<AttemptJournal> AttemptJournal::open(const std::string& path) {
     // Two of one recipient: a doubt, and the attempt after it.
     auto [known, is_new] = journal.left_.emplace(Key{slot.id, slot.index}, i);
     if (is_new) continue;
-    journal.slots_[known->second].doubt |= slot.doubt;
+    journal.slots_[known->second].notes |= slot.notes;
     journal.release(i);
   }
   // Looked at once; what is used of it comes back by itself.
@@ -68,8 +68,8 @@ std::uint32_t AttemptJournal::begin(mail::QueueId id, std::uint32_t index) {
   std::uint32_t number = free_.back();
   free_.pop_back();
   slots_[number].index = index;
-  slots_[number].doubt = 0;
-  std::atomic_signal_fence(std::memory_order_seq_cst);
+  slots_[number].notes = 0;
+  std::atomic_thread_fence(std::memory_order_release);
   slots_[number].id = id.value;
   return number + 1;
 }
@@ -84,14 +84,28 @@ void AttemptJournal::release(std::uint32_t slot) {
 }
 
 void AttemptJournal::doubt(std::uint32_t ticket) {
-  if (ticket > 0) slots_[ticket - 1].doubt = 1;
+  if (ticket > 0) slots_[ticket - 1].notes |= kDoubt;
+}
+
+void AttemptJournal::delivered(std::uint32_t ticket, bool dsn_passed_on) {
+  if (ticket > 0) slots_[ticket - 1].notes |= kDelivered | (dsn_passed_on ? kDsnPassedOn : 0U);
+}
+
+void AttemptJournal::sync(std::uint32_t ticket) const {
+  if (ticket == 0) return;
+  auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  std::size_t offset = (ticket - 1) * sizeof(Slot) / page * page;
+  (void)::msync(reinterpret_cast<char*>(slots_) + offset, page, MS_SYNC);
 }
 
 std::vector<AttemptJournal::Left> AttemptJournal::left() const {
   std::vector<Left> all;
   all.reserve(left_.size());
-  for (const auto& [key, slot] : left_)
-    all.push_back({mail::QueueId{key.id}, key.index, slots_[slot].doubt != 0});
+  for (const auto& [key, slot] : left_) {
+    std::uint32_t notes = slots_[slot].notes;
+    all.push_back({mail::QueueId{key.id}, key.index, (notes & kDoubt) != 0,
+                   (notes & kDelivered) != 0, (notes & kDsnPassedOn) != 0});
+  }
   std::sort(all.begin(), all.end(), [](const Left& a, const Left& b) {
     return std::pair(a.id.value, a.index) < std::pair(b.id.value, b.index);
   });

@@ -1,11 +1,14 @@
 // Which recipients are lent to an agent right now, kept where a kill of qmgr does not reach: in a
-// mapped file, one store of 16 bytes for each recipient that is lent and one when its outcome is
-// committed. At the next start it names exactly those whose attempt ended unseen, and those whose
-// doubt (an attempt that may have delivered) was not yet in the history.
+// mapped file, one store of 16 bytes for each recipient that is lent, one when its outcome comes
+// and one when that is committed. At the next start it names exactly those whose attempt ended
+// unseen, those whose doubt (an attempt that may have delivered) was not yet in the history, and
+// those that were reported as delivered and not yet committed: they are settled then, and not lent
+// again.
 //
-// It is for the history only (who may have got a second copy); the queue itself does not depend on
-// it. After a loss of power it may be out of date. Bounded: kJournalSlots recipients at once; those
-// beyond are not noted.
+// No promise of the queue depends on it: a note that is missing costs a second copy, or a mark in
+// the history, and one that is there has happened, since queue ids are never used twice. After a
+// loss of power it may be out of date. Bounded: kJournalSlots recipients at once; those beyond are
+// not noted.
 #pragma once
 
 #include <cstdint>
@@ -35,10 +38,17 @@ class AttemptJournal {
   // The attempt is over, in doubt, and the history does not say so yet; end() once it does.
   void doubt(std::uint32_t ticket);
 
+  // An agent has reported it as delivered. dsn_passed_on: of its outcome.
+  void delivered(std::uint32_t ticket, bool dsn_passed_on);
+  // Waits until what is noted there is on the disk; needs no room. Slow.
+  void sync(std::uint32_t ticket) const;
+
   struct Left {
     mail::QueueId id;
     std::uint32_t index;
     bool doubt;  // see doubt(); else the attempt was under way when qmgr ended
+    bool delivered = false;
+    bool dsn_passed_on = false;
   };
   // What a former qmgr left, as far as nobody took it; by id and index.
   std::vector<Left> left() const;
@@ -50,8 +60,11 @@ class AttemptJournal {
   struct Slot {
     std::uint64_t id;  // 0: free; written last
     std::uint32_t index;
-    std::uint32_t doubt;
+    std::uint32_t notes;  // bits, see below
   };
+  static constexpr std::uint32_t kDoubt = 1;
+  static constexpr std::uint32_t kDelivered = 2;
+  static constexpr std::uint32_t kDsnPassedOn = 4;
   struct Key {
     std::uint64_t id;
     std::uint32_t index;

@@ -40,6 +40,14 @@ Status Ballast::release() const {
   return {};
 }
 
+Status reserve_blocks(const std::string& path, std::uint64_t size) {
+  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd) return system_error(path, errno);
+  if (::fallocate(fd.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size)) != 0)
+    return system_error(path, errno);
+  return {};
+}
+
 Status probe_folder(const std::string& folder) {
   std::string path = folder + "/probe";
   UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));

@@ -27,6 +27,10 @@ class Ballast {
   std::string path_;
 };
 
+// Gives the file that many blocks without making it longer, if they can be had; ENOSPC is an error
+// of the result, a file system that cannot do it is one, too. Cheap when they are there already.
+Status reserve_blocks(const std::string& path, std::uint64_t size);
+
 // Whether the folder can be written and synced. A full disk is no error: the queue knows how to
 // live with one.
 Status probe_folder(const std::string& folder);

@@ -280,6 +280,7 @@ QueueStatus Control::status() const {
   status.oldest = queue_.oldest();
   status.accepting = admission.accepting;
   status.refusal = admission.accepting ? std::string() : admission.refusal.one_line();
+  if (hooks_.standstill) status.standstill = hooks_.standstill();
   status.active = delivery_.leases();
   status.in_memory = queue_.working().messages();
   status.content_bytes = queue_.working().content_bytes();

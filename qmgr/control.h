@@ -40,6 +40,7 @@ class Control {
   struct Hooks {
     std::function<Result<bool>(std::string_view bundle)> on_config;
     std::function<ipc::Admission()> admission;
+    std::function<std::string()> standstill = nullptr;  // why nothing is tried, if so
   };
 
   Control(Queue& queue, Delivery& delivery, Hooks hooks);

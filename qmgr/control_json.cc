@@ -339,6 +339,8 @@ std::string json_status(const QueueStatus& status) {
   out["queue"] = queue_json(status);
   out["accepting"] = status.accepting;
   out["refusal"] = status.refusal;
+  out["delivering"] = status.standstill.empty();
+  out["standstill"] = status.standstill;
   Json& certificates = out["certificates"] = Json::array();
   for (const Certificates::One& one : status.certificates.list)
     certificates.push_back({{"file", one.file},

@@ -107,6 +107,7 @@ struct QueueStatus {
   WallTime oldest{};                  // message; zero: none
   bool accepting = true;
   std::string refusal;
+  std::string standstill;  // why nothing is tried; empty: it is
   std::size_t active = 0;  // leases
   std::size_t in_memory = 0;
   std::size_t content_bytes = 0;

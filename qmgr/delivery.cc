@@ -4,6 +4,7 @@
 
 #include "common/log/log.h"
 
+#include "qmgr/admission.h"
 #include "qmgr/failpoint.h"
 #include "qmgr/gate.h"
 
@@ -101,7 +102,9 @@ void Delivery::schedule() {
 
 void Delivery::pump() {
   queue_.advance();
-  if (!paused_) {
+  // While the disk takes nothing, what waits to be recorded stays within bounds.
+  bool recordable = queue_.store().unrecorded() < kUnrecordedMax;
+  if (!paused_ && recordable) {
     for (Pool pool : kAllPools) {
       if (!open_[index_of(pool)]) continue;
       while (Agent* agent = agent_with_room(pool)) {

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -15,17 +16,19 @@
 #include "common/daemon/log_setup.h"
 #include "common/log/log.h"
 
-#include "qmgr/retry_policy.h"
-
 namespace postwain::qmgr {
 
 namespace {
 
+constexpr Duration kAgentsMissing = std::chrono::seconds(15);
+
 DiskSpace disk_space(const std::string& path) {
   struct statvfs info;
   if (::statvfs(path.c_str(), &info) != 0) return {};
-  return {std::uint64_t{info.f_bavail} * info.f_frsize,
-          std::uint64_t{info.f_blocks} * info.f_frsize, true};
+  DiskSpace space{std::uint64_t{info.f_bavail} * info.f_frsize,
+                  std::uint64_t{info.f_blocks} * info.f_frsize, true};
+  if (info.f_files > 0) space.free_names = std::uint64_t{info.f_favail};
+  return space;
 }
 
 daemon::LocalUsers local_users(const config::Bundle& bundle) {
@@ -49,7 +52,9 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuWait cpu_wait, const daemon::Start& 
       tokens_(loop),
       watch_(loop),
       ending_(loop),
-      ballast_(std::move(spool.ballast)) {
+      ballast_(std::move(spool.ballast)),
+      log_path_(std::move(spool.log)),
+      agents_seen_at_(mono_now()) {
   queue_ = std::make_unique<Queue>(
       loop, std::move(spool.store), std::move(spool.files), std::move(spool.observed), config_,
       Queue::Hooks{
@@ -75,7 +80,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuWait cpu_wait, const daemon::Start& 
   control_ = std::make_unique<Control>(
       *queue_, *delivery_,
       Control::Hooks{[this](std::string_view bundle) { return take_config(bundle); },
-                     [this] { return admission_; }});
+                     [this] { return admission_; }, [this] { return standstill_; }});
   queue_->watch(std::move(cpu_wait));
   peers_ = std::make_unique<Peers>(
       loop, peer_users(start), Peers::Parts{*intake_, *delivery_, *control_, tokens_, reports_});
@@ -97,6 +102,7 @@ Qmgr::~Qmgr() = default;
 }
 
 void Qmgr::look_around() {
+  look_at_log();
   look_at_admission();
   look_at_ballast();
   queue_->look_for_oldest();
@@ -105,6 +111,47 @@ void Qmgr::look_around() {
   // start (bring_due_times_near), so starting again is the simplest cure.
   exit_code_ = kExitTempFail;
   drain();
+}
+
+// Its blocks are asked for again and again: whoever shortens the log gives them back, and a start
+// on a full disk has none. Then the ballast makes room for them.
+void Qmgr::look_at_log() {
+  std::uint64_t size = log_reserve(disk_space(queue_->files().path()).total_bytes);
+  ::postwain::Status reserved = reserve_blocks(log_path_, size);
+  if (!reserved && reserved.error().code == ENOSPC && ballast_.there()) {
+    ::postwain::Status released = ballast_.release();
+    log::Line line(log::Level::warning, "ballast_released");
+    line.kv("for", "outcomes");
+    if (!released) line.kv("error", released.error().text);
+    reserved = reserve_blocks(log_path_, size);
+  }
+  facts_.log_reserved = reserved.ok();
+}
+
+// A state in which nothing is tried is never silent.
+void Qmgr::look_at_standstill() {
+  std::string why = draining_ ? std::string() : standstill(facts_);
+  if (why.empty() && !draining_) why = without_agent();
+  if (why == standstill_) return;
+  bool was = !standstill_.empty();
+  standstill_ = std::move(why);
+  if (!standstill_.empty() && !was)
+    log::Line(log::Level::error, "deliveries_stopped").kv("reason", standstill_);
+  if (standstill_.empty()) log::Line(log::Level::info, "deliveries_resumed");
+}
+
+// Restarts take their time: only an absence that lasts is one.
+std::string Qmgr::without_agent() {
+  for (Pool pool : {Pool::smtp, Pool::lmtp}) {
+    if (!queue_->scheduler().has_queued(pool) || delivery_->agents(pool) > 0) continue;
+    if (mono_now() - agents_seen_at_ < kAgentsMissing) return {};
+    return fmt::format(
+        "no {} is connected although mail waits for one: the log says why it ends "
+        "(child_exit), and [workers] whether there is to be one",
+        pool == Pool::smtp ? "smtp-client" : "lmtp-client");
+  }
+  agents_seen_at_ = mono_now();
+  return {};
 }
 
 // Given up when the disk is full, and made again when there is room for it and for new mail.
@@ -138,7 +185,10 @@ void Qmgr::look_at_admission() {
   facts_.stopping = draining_;
   admission_ = decide_admission(facts_);
   intake_->set_admission(admission_);
+  facts_.unrecorded = queue_->store().unrecorded();
+  queue_->set_commits_wait(facts_.store_full);
   delivery_->pause(!may_deliver(facts_));
+  look_at_standstill();
   queue_->history().set_no_space(facts_.store_full);
 }
 

@@ -48,6 +48,9 @@ class Qmgr {
   void look_around();  // at the disk and the clock
   void look_at_admission();
   void look_at_ballast();
+  void look_at_log();
+  void look_at_standstill();
+  std::string without_agent();
   Result<bool> take_config(std::string_view bundle);
   void broken(const Error& error);
   void try_to_end();
@@ -70,6 +73,9 @@ class Qmgr {
   bool ballast_wanted_ = false;  // one is being made
   AdmissionFacts facts_;
   ipc::Admission admission_;
+  std::string log_path_;       // of the database (spool.h)
+  std::string standstill_;     // why nothing is tried; empty: it is
+  MonoTime agents_seen_at_{};  // all kinds that are needed
   bool draining_ = false;
   int exit_code_ = 0;
   MonoTime drain_until_{};

@@ -80,6 +80,7 @@ class Queue {
   // Intake. The recipients' destinations are filled in here. done: after the sync.
   // What recipients stand for is worked out here, so one message may become several.
   void accept(NewMessage message, std::function<void(AcceptEnd)> done);
+  void set_commits_wait(bool wait) { recorder_->set_commits_wait(wait); }
   void set_past_data(std::uint32_t sessions) { store_->set_past_data(sessions); }
 
   // Delivery. A lease's recipients are in place `leased` until their outcomes are settled.

@@ -92,6 +92,8 @@ void Queue::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes,
     WorkingRecipient* r = message->find(one.index);
     PW_CHECK(r != nullptr && r->place == Place::leased);
     r->place = Place::settling;
+    if (one.outcome.disposition == mail::Disposition::delivered)
+      recorder_->reported_delivered(*r, one.outcome.dsn_passed_on);
     count_outcome(*message, *r, one.outcome, now);
     bool plain_success = one.outcome.disposition == mail::Disposition::delivered &&
                          !r->recipient.notify.on_success();

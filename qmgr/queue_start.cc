@@ -12,6 +12,19 @@ constexpr std::size_t kLeftOfOneRead = 500;
 constexpr std::size_t kUnpackedOfOneRead = 500;
 constexpr Duration kHistoryWaitMax = std::chrono::seconds(2);
 
+// What is left of an outcome whose commit a kill came before: that it was a delivery.
+mail::Outcome reported_before(bool dsn_passed_on) {
+  mail::Outcome outcome;
+  outcome.disposition = mail::Disposition::delivered;
+  outcome.stage = mail::Stage::final_reply;
+  outcome.reply = {250,
+                   {2, 0, 0},
+                   "delivered, as was reported just before the queue manager was killed; the reply "
+                   "itself is not known"};
+  outcome.dsn_passed_on = dsn_passed_on;
+  return outcome;
+}
+
 }  // namespace
 
 void Queue::recover() {
@@ -117,16 +130,23 @@ void Queue::look_at_left(std::shared_ptr<const Lefts> left, std::size_t from) {
     }
     return [=, this] {
       WallTime now = wall_now();
+      std::map<mail::QueueId, std::vector<IndexedOutcome>> delivered;
       for (std::size_t i = from; i < end; ++i) {
         const AttemptJournal::Left& one = (*left)[i];
         const std::optional<StoredMessage>& message = (*found)[i - from];
         bool there = message && !message->recipients.empty() &&
                      message->recipients.front().index == one.index;
-        if (there)
+        // What was reported as delivered is settled here; of the others an agent may tell yet.
+        if (there && one.delivered) {
+          delivered[one.id].push_back({one.index, reported_before(one.dsn_passed_on)});
+        } else if (there) {
           lent_before_.add(one.id, one.index, pool_named(message->recipients[0].destination));
-        if (there) recorder_->left_queued(message->info, message->recipients[0], one.doubt, now);
-        if (!there) recorder_->left_gone(one, now);
+          recorder_->left_queued(message->info, message->recipients[0], one.doubt, now);
+        } else {
+          recorder_->left_gone(one, now);
+        }
       }
+      for (auto& [id, outcomes] : delivered) settle_late(id, std::move(outcomes));
       look_at_left(left, end);
     };
   });

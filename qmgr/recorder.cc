@@ -75,7 +75,7 @@ void Recorder::left_queued(const MessageInfo& message, const StoredRecipient& re
 // Its outcome was committed. If nothing was in doubt, only the journal's slot came too late.
 void Recorder::left_gone(const AttemptJournal::Left& left, WallTime now) {
   std::uint32_t ticket = journal_.take_left(left.id, left.index);
-  if (!left.doubt) return journal_.end(ticket);
+  if (!left.doubt || left.delivered) return journal_.end(ticket);
   EventRecord event;
   event.id = left.id;
   event.index = left.index;

@@ -53,6 +53,13 @@ class Recorder {
   void lent(const MessageInfo& message, WorkingRecipient& recipient, const std::string& destination,
             WallTime now);
   void ended(WorkingRecipient& recipient);
+  // An agent says so; what a kill of qmgr must not make unsaid until the commit.
+  void reported_delivered(const WorkingRecipient& recipient, bool dsn_passed_on) {
+    journal_.delivered(recipient.journal, dsn_passed_on);
+    if (commits_wait_) journal_.sync(recipient.journal);
+  }
+  // The disk is full: until a commit works the journal is all that knows of a delivery.
+  void set_commits_wait(bool wait) { commits_wait_ = wait; }
   // Its outcome, told by outcome(), is in doubt: the journal keeps it until the history has it.
   void keep_doubt(WorkingRecipient& recipient);
 
@@ -86,6 +93,7 @@ class Recorder {
   AttemptJournal journal_;
   std::vector<std::uint32_t> unwritten_;  // tickets of doubts the history may not have yet
   bool flushing_ = false;
+  bool commits_wait_ = false;
 };
 
 }  // namespace postwain::qmgr

@@ -155,7 +155,8 @@ Result<Spool> open_spool(const config::Config& config) {
   Result<std::size_t> swept = files.sweep([&](mail::QueueId id) { return store->has_message(id); });
   if (!swept) return Error{swept.error().text, kExitIoError};
   if (*swept > 0) log::Line(log::Level::info, "orphans_removed").kv("files", *swept);
-  return Spool{store.take(), std::move(files), observed.take(), Ballast(*folder + "/ballast")};
+  return Spool{store.take(), std::move(files), observed.take(), Ballast(*folder + "/ballast"),
+               *folder + "/queue.db-wal"};
 }
 
 }  // namespace postwain::qmgr

@@ -17,6 +17,7 @@ struct Spool {
   ContentFolder files;
   ObservedTime observed;
   Ballast ballast;
+  std::string log;  // of the database: its blocks are kept for outcomes (admission.h)
 };
 
 // Blocks. The error's code is the exit code of the process. A full disk is no error.

@@ -1,5 +1,8 @@
 #include "qmgr/store_thread.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include <sqlite3.h>
 
 #include "common/base/check.h"
@@ -306,33 +309,61 @@ void StoreThread::keep_for_later(Batch& batch) {
     kept_.settles.push_back(std::move(settle));
   }
   for (auto& write : batch.writes) kept_.writes.push_back(std::move(write));
+  unrecorded_ = kept_.settles.size();
   batch.settles.clear();
   batch.writes.clear();
 }
 
-// Tries to write what was kept; an empty commit would prove nothing, so the schema number is
-// written once more.
-void StoreThread::probe_full() {
-  probe_soon_ = false;
-  next_probe_ = Clock::now() + full_probe_;
-  Batch batch = std::move(kept_);
-  kept_ = Batch();
+// What only takes away: no row, no notice, nothing that makes the database larger.
+StoreThread::Batch StoreThread::take_shrinking() {
+  auto only_removes = [](const std::unique_ptr<SettleRequest>& request) {
+    const Settlement& s = request->settlement;
+    return s.notices.empty() && s.unpack == WallTime{} &&
+           std::all_of(s.changes.begin(), s.changes.end(), [](const RecipientChange& change) {
+             return change.kind == ChangeKind::remove;
+           });
+  };
+  Batch batch;
+  auto first = std::stable_partition(kept_.settles.begin(), kept_.settles.end(),
+                                     [&](const auto& one) { return !only_removes(one); });
+  batch.settles.assign(std::make_move_iterator(first),
+                       std::make_move_iterator(kept_.settles.end()));
+  kept_.settles.erase(first, kept_.settles.end());
+  return batch;
+}
+
+// An empty commit would prove nothing, so the schema number is written once more.
+Status StoreThread::write_kept(Batch batch) {
   batch.writes.emplace_back([](Store& store) {
     return store.database().run("UPDATE schema_info SET oldest_compatible = oldest_compatible");
   });
   Status applied = apply(batch);
   if (applied) {
-    full_ = false;
-    log::Line(log::Level::info, "store_recovered").kv("settlements", batch.settles.size());
-    complete({[this] { events_.on_full(false); }});
-    return finish_batch(batch);
+    finish_batch(batch);
+  } else {
+    store_.roll_back();
+    batch.writes.pop_back();
+    keep_for_later(batch);
   }
-  store_.roll_back();
-  batch.writes.pop_back();
-  keep_for_later(batch);
-  // Emptying the log into the database may be all that is needed.
+  unrecorded_ = kept_.settles.size();
+  return applied;
+}
+
+// Tries to write what was kept.
+void StoreThread::probe_full() {
+  probe_soon_ = false;
+  next_probe_ = Clock::now() + full_probe_;
+  std::size_t waited = kept_.settles.size();
+  Status applied = write_kept(take_shrinking());
+  if (applied) applied = write_kept(std::exchange(kept_, {}));
+  if (applied) {
+    full_ = false;
+    log::Line(log::Level::info, "store_recovered").kv("settlements", waited);
+    return complete({[this] { events_.on_full(false); }});
+  }
+  // Emptying the log into the database may be all that is needed. Its blocks stay its own.
   if (trouble_of(applied.error()) == DbTrouble::full)
-    (void)store_.checkpoint(Store::Checkpoint::truncate);
+    (void)store_.checkpoint(Store::Checkpoint::passive);
   else
     trouble(applied.error());
 }

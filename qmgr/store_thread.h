@@ -6,7 +6,8 @@
 // commits, each bounded.
 //
 // Trouble: a full disk refuses new messages, keeps the settlements, and is probed every 5 s until
-// one commit works. Any other failure of the disk or the file ends the belief in this database:
+// one commit works. What only takes recipients away goes first, by itself: it needs no room but in
+// the log. Any other failure of the disk or the file ends the belief in this database:
 // everybody gets a refusal, on_broken is called and the process is to end.
 //
 // All callbacks run on the loop, in the order in which things happened in the database; one wake-up
@@ -110,6 +111,8 @@ class StoreThread {
   }
   std::int64_t wal_bytes() const { return wal_bytes_.load(); }
   std::size_t waiting() const { return in_flight_.load(); }
+  // Settlements that wait for room on the disk.
+  std::size_t unrecorded() const { return unrecorded_.load(); }
 
   // Commits what waits, empties the log into the database, closes. Callbacks of that last commit
   // still run (call before the loop ends).
@@ -136,6 +139,8 @@ class StoreThread {
   void keep_for_later(Batch& batch);
   bool probe_is_due() const;
   void probe_full();
+  Status write_kept(Batch batch);
+  Batch take_shrinking();
   void run_reads(std::vector<std::function<Completion(Store&)>> reads);
   void housekeeping(bool idle);
   void trouble(const Error& error);
@@ -176,6 +181,7 @@ class StoreThread {
   std::atomic<unsigned> cpu_wait_{0};
   std::atomic<std::int64_t> wal_bytes_{0};
   std::atomic<std::size_t> in_flight_{0};
+  std::atomic<std::size_t> unrecorded_{0};
   std::unique_ptr<net::Wakeup> wakeup_;
   std::thread thread_;
 };

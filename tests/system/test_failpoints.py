@@ -5,7 +5,9 @@ arrives or bounces; a second copy only where qmgr ended between the peer's reply
 The failpoints of the store alone are walked in tests/unit/failpoints.
 """
 
+import contextlib
 import os
+import signal
 import threading
 import unittest
 
@@ -127,6 +129,43 @@ class Failpoints(PostwainTestCase):
         self.assertEqual([], verdict.damaged)
         # One end of qmgr: at most what was under way then.
         self.assertLessEqual(verdict.duplicates, 3)
+
+
+class Reported(PostwainTestCase):
+    def test_what_was_reported_is_not_sent_again(self):
+        """Five times all processes die between the report of a delivery and its commit."""
+        programs = self.closing(Programs({"qmgr": QMGR}))
+        sink = self.closing(SmtpSink())
+        mta = self.prepare(binaries=programs.path)
+        armed = mta.folder / "spool" + "/armed"
+        mta.environment["POSTWAIN_TEST_FAILPOINT"] = f"outcome-commit:kill:1:{armed}"
+        mta.reconfigure({"route": [{"match": "*", "deliver": sink.target}]})
+        for number in range(5):
+            if os.path.exists(armed):
+                os.unlink(armed)
+            mta.start()
+            to = f"u{number}@far.test"
+            os.kill(mta.process.pid, signal.SIGSTOP)  # nobody starts qmgr again, to hear it late
+            with SmtpClient(mta.port) as client:
+                self.assertEqual(250, client.mail("alice@sender.test", [to], message())[0])
+            sink.wait_delivered(to)
+            wait_until(lambda: not living(mta, "qmgr"), 20, "the end of qmgr")
+            mta.kill_all()
+            mta.start()  # the point is not armed again: its file is there
+            mta.wait_queue_empty()
+            mta.kill_all()
+            self.assertEqual(1, len(sink.delivered(to)))
+
+
+def living(mta, kind):
+    """Whether a process of this kind runs below the supervisor; one that was not waited for does not."""
+    for pid in mta.children():
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+                name, state = file.read().rsplit(")", 1)
+            if name.split("(", 1)[1] == kind and state.split()[0] != "Z":
+                return True
+    return False
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Parts that are away: a session gets 4xx, nothing is lost, and all goes on when they are back."""
 
 import glob
+import json
 import os
 import signal
 import subprocess
@@ -132,7 +133,7 @@ class DiskFull(PostwainTestCase):
 
     def fill(self):
         """No byte is left."""
-        descriptor = os.open(self.spool + "/filler", os.O_CREAT | os.O_WRONLY, 0o600)
+        descriptor = os.open(self.spool + "/filler", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
         try:
             for block in (MIB, 4096, 1):
                 try:
@@ -159,6 +160,57 @@ class DiskFull(PostwainTestCase):
                                      for name in ("one", "two", "three")])
         os.unlink(self.spool + "/filler")
         wait_until(lambda: os.path.exists(self.spool + "/ballast"), 30, "the ballast once more")
+
+    def queue_up(self, count):
+        for number in range(count):
+            with SmtpClient(self.mta.port) as client:
+                self.assertEqual(250, client.mail("a@s.test", [f"u{number}@example.test"],
+                                                  message())[0])
+
+    def test_kind_2_full_disk_and_kill_9(self):
+        """With not one byte free, and killed again and again, what was acknowledged leaves."""
+        self.begin({"mail": lambda *_: None if self.taking else "451 4.3.2 not yet"})
+        self.taking = False
+        self.mta.reconfigure({"queue": {"retry": ["1s"], "jitter": 0}})
+        self.mta.stop()
+        self.mta.start()
+        count = 50
+        self.queue_up(count)
+        self.fill()
+        self.taking = True
+        for _ in range(3):
+            self.mta.kill_all()
+            self.fill()
+            self.mta.start()
+        self.mta.wait_queue_empty(90)
+        for number in range(count):
+            self.assertLessEqual(1, len(self.sink.delivered(f"u{number}@example.test")))
+        self.assertEqual(0, os.statvfs(self.spool).f_bavail)
+
+    def test_kind_2_what_stands_still_says_so(self):
+        """No room for any outcome: the log and status say why, and what to do."""
+        self.begin({"mail": lambda *_: None if self.taking else "451 4.3.2 not yet"})
+        self.taking = False
+        self.queue_up(3)
+        self.mta.stop()  # orderly: the log of the database is gone, and its blocks with it
+        self.taking = True
+        self.fill()
+        for name in ("ballast", "ballast.part"):
+            if os.path.exists(self.spool + "/" + name):
+                os.unlink(self.spool + "/" + name)
+                self.fill()
+        self.mta.start()
+        event = wait_until(lambda: [line for line in self.mta.log if "deliveries_stopped" in line],
+                           30, "the reason in the log")
+        self.assertIn("free some space", event[0])
+        status = json.loads(self.mta.cli("status", "--json").stdout)
+        self.assertFalse(status["delivering"])
+        self.assertIn("free some space", status["standstill"])
+        self.assertIn("free some space", self.mta.cli("status").stdout)
+        os.unlink(self.spool + "/filler")
+        wait_until(lambda: self.mta.has_event("deliveries_resumed"), 60, "deliveries again")
+        self.assertEqual(0, self.mta.cli("queue", "retry", "--all").returncode)
+        self.mta.wait_queue_empty(60)
 
     def test_started_on_a_full_disk(self):
         """It runs, refuses mail, does not restart again and again, and takes mail when there is room."""

@@ -35,6 +35,37 @@ TEST_CASE("the journal of attempts names what was under way") {
   CHECK(journal->begin(mail::QueueId{8}, 0) == 0);
 }
 
+TEST_CASE("the journal knows what was reported as delivered and not committed") {
+  test::TempFolder folder;
+  std::string path = folder.path() + "/attempts";
+  {
+    auto journal = AttemptJournal::open(path);
+    std::uint32_t first = journal->begin(mail::QueueId{5}, 0);
+    std::uint32_t second = journal->begin(mail::QueueId{5}, 1);
+    journal->begin(mail::QueueId{5}, 2);
+    std::uint32_t committed = journal->begin(mail::QueueId{5}, 3);
+    journal->delivered(first, false);
+    journal->delivered(second, true);
+    journal->delivered(committed, false);
+    journal->end(committed);
+    journal->delivered(0, true);
+  }
+  auto journal = AttemptJournal::open(path);
+  REQUIRE(journal->left_count() == 3);
+  auto left = journal->left();
+  CHECK(left[0].delivered);
+  CHECK_FALSE(left[0].dsn_passed_on);
+  CHECK(left[1].delivered);
+  CHECK(left[1].dsn_passed_on);
+  CHECK_FALSE(left[2].delivered);
+  // Its place is as good as new for the next one.
+  journal->end(journal->take_left(mail::QueueId{5}, 1));
+  journal->begin(mail::QueueId{6}, 0);
+  auto again = AttemptJournal::open(path);
+  for (const auto& one : again->left())
+    if (one.id == mail::QueueId{6}) CHECK_FALSE(one.delivered);
+}
+
 TEST_CASE("the journal keeps a doubt until the history has it, beside a later attempt") {
   test::TempFolder folder;
   std::string path = folder.path() + "/attempts";

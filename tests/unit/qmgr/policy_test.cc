@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "qmgr/admission.h"
+#include "qmgr/ballast.h"
 #include "qmgr/gather.h"
 #include "qmgr/host_lacks.h"
 #include "qmgr/list_filter.h"
@@ -510,3 +511,31 @@ TEST_CASE("notices of one message wait for each other, but not long") {
   REQUIRE_FALSE(gather.take(mail::QueueId{1}).has_value());
   REQUIRE_FALSE(gather.empty());
 }
+  facts.wal_bytes = 0;
+  REQUIRE(decide_admission(facts).accepting);
+  facts.disk.free_names = 10;
+  REQUIRE(decide_admission(facts).refusal.code == 452);
+}
+
+TEST_CASE("kind 2: with no byte free mail leaves, or the reason is said") {
+  AdmissionFacts facts;
+  facts.disk = {0, 100ULL << 30, true};
+  facts.log_reserved = true;
+  REQUIRE(may_deliver(facts));
+  facts.store_full = true;  // what cannot be written waits, and the journal knows the delivered
+  REQUIRE(may_deliver(facts));
+  facts.unrecorded = kUnrecordedMax;
+  REQUIRE_FALSE(may_deliver(facts));
+  REQUIRE(standstill(facts).find("free some space") != std::string::npos);
+  facts.unrecorded = 0;
+  facts.log_reserved = false;
+  REQUIRE_FALSE(may_deliver(facts));
+  REQUIRE(standstill(facts).find("0 bytes free") != std::string::npos);
+  facts.disk.free_bytes = outcome_reserve(facts.disk.total_bytes);
+  REQUIRE(may_deliver(facts));
+  facts.stopping = true;
+  REQUIRE_FALSE(may_deliver(facts));
+  // The reserves fit beside each other even on a small disk.
+  for (std::uint64_t total : {64ULL << 20, 1ULL << 30, 1ULL << 40})
+    REQUIRE(log_reserve(total) + Ballast::size_for(total) + outcome_reserve(total) <
+            disk_floor(50ULL << 20, total));
