@@ -248,7 +248,7 @@ bool Delivery::outcomes(Agent& agent, std::string_view payload) {
   std::vector<Queue::IndexedOutcome> now;
   for (ipc::RecipientOutcome& one : report.outcomes) {
     bound(one.outcome);
-    running.summary.add(one.outcome);
+    running.summary.add(one.outcome, one.index);
     if (one.outcome.blame == mail::Blame::destination) {
       const mail::Reply& reply = one.outcome.reply;
       running.reason = reply.code != 0 ? reply.one_line() : reply.text;

@@ -28,13 +28,13 @@ bool DestinationHealth::succeeded() {
 }
 
 bool DestinationHealth::failed(WallTime now, const BreakerSteps& steps,
-                               const std::vector<Duration>& retry, double unit) {
-  window_ = std::max(1.0, window_ - 1.0);
+                               const std::vector<Duration>& retry, double unit, bool spread) {
+  strained();
   ++failures_;
   // Attempts that began before the breaker opened tell nothing new.
   if (opens_ > 0 && now < hold_until_) return false;
   if (opens_ == 0) {
-    if (failures_ < kCohort) return false;
+    if (failures_ < kCohort && !spread) return false;
     opened_at_ = now;
   }
   double step = static_cast<double>(steps.first.count());
@@ -45,6 +45,10 @@ bool DestinationHealth::failed(WallTime now, const BreakerSteps& steps,
   ++opens_;
   hold_until_ = now + hold;
   return true;
+}
+
+void DestinationHealth::strained() {
+  window_ = std::max(1.0, window_ - 1.0);
 }
 
 void DestinationHealth::restore(std::uint32_t opens, WallTime opened_at, WallTime hold_until) {

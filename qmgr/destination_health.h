@@ -43,8 +43,11 @@ class DestinationHealth {
   bool succeeded();
   // retry: the route's own schedule; the n-th hold is never longer than its n-th delay, so that a
   // destination that comes back is tried when its recipients expect it. unit: random in [0, 1).
+  // spread: there is proof already, one failure more or less does not matter (suspects.h).
   bool failed(WallTime now, const BreakerSteps& steps, const std::vector<Duration>& retry,
-              double unit);
+              double unit, bool spread = false);
+  // An attempt was broken off, and it is not known whose trouble that is: a little less at once.
+  void strained();
 
   // It has been reached once, since we know of it.
   bool is_proven() const { return proven_; }

@@ -6,6 +6,7 @@
 // Pure: no timer, no store. The caller gives what it takes out to the store.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -18,12 +19,19 @@
 
 namespace postwain::qmgr {
 
-constexpr Duration kGatherNotices = std::chrono::seconds(2);
+// How long others of the message that are under way are waited for. Who waits to hear of a mistake
+// should hear soon; a warning after hours, and a return after days, can be one for all.
+constexpr Duration kGatherFailed = std::chrono::seconds(5);
+constexpr Duration kGatherLate = std::chrono::seconds(60);
+constexpr Duration kGatherLook = std::chrono::seconds(1);
+constexpr Duration gather_window(Event event) {
+  return event == Event::failed ? kGatherFailed : kGatherLate;
+}
 
 struct Gathered {
   Settlement settlement;
   std::vector<RecipientEvent> events;
-  MonoTime since{};
+  MonoTime until{};
 };
 
 class NoticeGather {
@@ -32,8 +40,9 @@ class NoticeGather {
     auto [at, fresh] = held_.try_emplace(id);
     if (fresh) {
       at->second.settlement.id = id;
-      at->second.since = now;
+      at->second.until = MonoTime::max();
     }
+    at->second.until = std::min(at->second.until, now + gather_window(event.event));
     at->second.settlement.changes.push_back(std::move(change));
     at->second.events.push_back(std::move(event));
   }
@@ -47,11 +56,11 @@ class NoticeGather {
     return out;
   }
 
-  // Messages that have waited since then or longer.
-  std::vector<mail::QueueId> waiting_since(MonoTime then) const {
+  // Messages that are waited for no longer.
+  std::vector<mail::QueueId> over(MonoTime now) const {
     std::vector<mail::QueueId> out;
     for (const auto& [id, gathered] : held_)
-      if (gathered.since <= then) out.push_back(id);
+      if (gathered.until <= now) out.push_back(id);
     return out;
   }
 

@@ -41,7 +41,7 @@ Queue::~Queue() {
 }
 
 void Queue::finish() {
-  if (!finishing_) tell_the_waiting(Duration(0));
+  if (!finishing_) tell_the_waiting(MonoTime::max());
   finishing_ = true;
   gather_timer_.stop();
   start_timer_.stop();
@@ -227,6 +227,7 @@ void Queue::offer_fresh(NewMessage& message, WallTime due) {
     std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
       return message.recipients[a].destination < message.recipients[b].destination;
     });
+  const Marks marks = marks_of(message.info.envelope.reverse_path);
   std::size_t start = 0;
   std::size_t run_end = 0;  // of the recipients that share a destination
   std::size_t run = 0;      // their number
@@ -248,6 +249,9 @@ void Queue::offer_fresh(NewMessage& message, WallTime due) {
     Job job{message.info.id, message.info.traffic_class, milestone_of(message.info, false), {}};
     job.remaining = static_cast<std::uint32_t>(run);
     for (std::size_t i = start; i < end; ++i) job.recipients.push_back(order[i]);
+    job.marks = marks;
+    if (end - start == 1)
+      job.marks.recipient = mark_of(message.recipients[order[start]].recipient.address);
     scheduler_.pin(id, static_cast<std::uint32_t>(end - start));
     if (!working_.has_room() || !scheduler_.offer(id, job, Scheduler::Source::fresh, now)) {
       scheduler_.due_at(id, due, now);
@@ -310,6 +314,7 @@ void Queue::advance() {
   for (Refill& one : scheduler_.take_refills()) refills_waiting_.push_back(std::move(one));
   start_refills();
   passed_over();
+  put_off();
 }
 
 // --- reading ----------------------------------------------------------------------------------

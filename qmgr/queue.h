@@ -220,14 +220,16 @@ class Queue {
   struct RefillGroup;
   struct RefillJobs;
   void sort_into_jobs(RefillJobs& jobs);
+  static void cut_groups(std::vector<RefillGroup>& groups);
   bool take_group(RefillGroup& group, Store::Fresh* fresh, WallTime now);
   void refilled(const Refill& refill, Refilled read);
   void passed_over();
+  void put_off();
   void submit(Settlement settlement, const MessageInfo& info, std::vector<RecipientEvent> events,
               bool urgent, std::function<void(const Settled&)> done);
   void tell_if_complete(const WorkingMessage& message);
   void tell(mail::QueueId id);
-  void tell_the_waiting(Duration age);
+  void tell_the_waiting(MonoTime now);
   void settled(SettleRequest& request, const std::function<void(const Settled&)>& done);
   void apply_late(const StoredMessage& message, const std::vector<IndexedOutcome>& outcomes,
                   std::function<void()> done);
@@ -253,6 +255,8 @@ class Queue {
   Lifetimes lifetimes_of(const MessageInfo& info) const;
   static void log_held(mail::QueueId id, const RecipientFacts& facts,
                        const RecipientChange& change);
+  static void log_null_sender_refused(mail::QueueId id, const RecipientFacts& facts,
+                                      const mail::Outcome& outcome);
   WallTime milestone_of(const MessageInfo& info, bool warned) const;
 
   // An operator's command that waits for the end of attempts.

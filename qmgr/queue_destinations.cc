@@ -73,7 +73,22 @@ void Queue::finished(const Pick& pick, const AttemptSummary& summary, const std:
   std::string key = scheduler_.key(id);
   const MxSet* set = scheduler_.mx_set(id);
   std::string set_key = set != nullptr ? std::string(kMxSetPrefix) + set->key : std::string();
-  HealthChange changed = scheduler_.finished(pick, summary.end(), now);
+  BrokenAt at{0, reason};
+  WorkingMessage* message =
+      summary.end() == AttemptEnd::broken_off ? working_.find(pick.job.id) : nullptr;
+  const WorkingRecipient* broken =
+      message != nullptr && summary.broken_at() ? message->find(*summary.broken_at()) : nullptr;
+  if (broken != nullptr) at.recipient = mark_of(broken->recipient.address);
+  HealthChange changed = scheduler_.finished(pick, summary.end(), now, at);
+  if (changed.suspect && message != nullptr)
+    log::Line(log::Level::warning, "breaker")
+        .kv("destination", key)
+        .kv("state", "open")
+        .kv("whose", name_of(changed.suspect->kind))
+        .kv("from", message->info.envelope.reverse_path.text())
+        .kv("to", broken != nullptr ? broken->recipient.address.text() : std::string())
+        .kv("until", format_rfc3339(changed.suspect->until))
+        .kv("reason", reason);
   if (changed.destination) keep_breaker(key, scheduler_.health(id), reason);
   if (changed.destination && !scheduler_.health(id).is_open()) is_back(id, key);
   if (changed.mx_set) keep_breaker(set_key, scheduler_.mx_set(id)->health, reason);

@@ -1,6 +1,7 @@
 // From the store into memory: rows that are due, and fresh messages for which there was no place
 // when they came.
 #include <algorithm>
+#include <tuple>
 
 #include "qmgr/queue.h"
 #include "qmgr/scheduler_settings.h"
@@ -12,7 +13,8 @@ struct Queue::RefillGroup {
   const MessageInfo* info;
   DestinationId destination;
   std::vector<StoredRecipient*> rows{};
-  std::size_t first = 0;        // its place among the rows
+  std::size_t first = 0;  // its place among the rows
+  Company company = Company::any;
   std::uint32_t remaining = 0;  // of the message at the destination, this group included
 };
 
@@ -76,9 +78,9 @@ Result<Queue::Refilled> Queue::read_refill(Store& store, const Refill& refill, W
 }
 
 void Queue::sort_into_jobs(RefillJobs& jobs) {
-  using Key = std::pair<mail::QueueId, DestinationId>;
+  using Key = std::tuple<mail::QueueId, DestinationId, Company>;
   std::map<Key, std::size_t> open;
-  std::map<Key, std::uint32_t> remaining;
+  std::map<std::pair<mail::QueueId, DestinationId>, std::uint32_t> remaining;
   for (DuePage::Row& row : jobs.rows) {
     auto info = jobs.infos.find(row.message);
     if (info == jobs.infos.end()) continue;
@@ -92,18 +94,40 @@ void Queue::sort_into_jobs(RefillJobs& jobs) {
     Routed routed =
         router_->route(row.recipient.recipient.address, info->second->envelope.reverse_path);
     DestinationId id = destination(routed);
-    auto [at, is_new] = open.try_emplace({row.message, id}, jobs.groups.size());
-    if (!is_new && jobs.groups[at->second].rows.size() >= routed.settings->recipients) {
+    Company company = company_of(row.recipient.last, row.recipient.attempts, routed.hop.kind);
+    auto [at, is_new] = open.try_emplace({row.message, id, company}, jobs.groups.size());
+    if (!is_new && (company == Company::alone ||
+                    jobs.groups[at->second].rows.size() >= routed.settings->recipients)) {
       is_new = true;
       at->second = jobs.groups.size();
     }
     auto place = static_cast<std::size_t>(&row - jobs.rows.data());
-    if (is_new) jobs.groups.push_back({info->second, id, {}, place});
+    if (is_new) jobs.groups.push_back({info->second, id, {}, place, company});
     jobs.groups[at->second].rows.push_back(&row.recipient);
     ++remaining[{row.message, id}];
   }
+  cut_groups(jobs.groups);
   for (RefillGroup& group : jobs.groups)
     group.remaining = remaining[{group.info->id, group.destination}];
+}
+
+// What broke off at somebody goes on in parts, smaller ones each time, so that after a few attempts
+// whoever can be reached is.
+void Queue::cut_groups(std::vector<RefillGroup>& groups) {
+  std::size_t count = groups.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    std::uint32_t attempts = 0;
+    for (const StoredRecipient* r : groups[i].rows) attempts = std::max(attempts, r->attempts);
+    std::size_t parts = std::min(parts_of(groups[i].company, attempts), groups[i].rows.size());
+    if (parts < 2) continue;
+    std::vector<StoredRecipient*> all = std::move(groups[i].rows);
+    for (std::size_t part = 0; part < parts; ++part) {
+      auto from = all.begin() + static_cast<std::ptrdiff_t>(all.size() * part / parts);
+      auto to = all.begin() + static_cast<std::ptrdiff_t>(all.size() * (part + 1) / parts);
+      if (part > 0) groups.push_back(groups[i]);
+      (part > 0 ? groups.back() : groups[i]).rows.assign(from, to);
+    }
+  }
 }
 
 // False: there is no place for it.
@@ -116,6 +140,10 @@ bool Queue::take_group(RefillGroup& group, Store::Fresh* fresh, WallTime now) {
   Job job{group.info->id, group.info->traffic_class, milestone_of(*group.info, warned), {}};
   for (const StoredRecipient* r : group.rows) job.recipients.push_back(r->index);
   job.waiting_since = group.rows.front()->next_attempt_at;
+  job.marks = marks_of(group.info->envelope.reverse_path);
+  if (count == 1) job.marks.recipient = mark_of(group.rows.front()->recipient.address);
+  for (const StoredRecipient* r : group.rows)
+    job.failures = std::max(job.failures, failures_of(&r->last, r->attempts));
   job.remaining = group.remaining;
   scheduler_.pin(group.destination, count);
   if (!working_.has_room() ||

@@ -106,6 +106,10 @@ void Queue::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes,
     }
     RecipientFacts facts = facts_of(*r);
     RetryRules rules = rules_for(message->info, r->recipient.address);
+    if (is_null_sender_refused(message->info, one.outcome)) {
+      log_null_sender_refused(id, facts, one.outcome);
+      one.outcome.disposition = mail::Disposition::deferred;
+    }
     bool unreadable = message->damaged && one.outcome.disposition == mail::Disposition::deferred;
     if (unreadable || one.held_for != nullptr) {
       const char* reason = one.held_for != nullptr ? one.held_for : kHeldUnreadable;
@@ -144,7 +148,7 @@ void Queue::tell_if_complete(const WorkingMessage& message) {
   if (std::none_of(message.recipients.begin(), message.recipients.end(), under_way))
     return tell(message.info.id);
   if (!gather_timer_.active())
-    gather_timer_.start(kGatherNotices, [this] { tell_the_waiting(kGatherNotices / 2); });
+    gather_timer_.start(kGatherLook, [this] { tell_the_waiting(mono_now()); });
 }
 
 void Queue::tell(mail::QueueId id) {
@@ -157,10 +161,9 @@ void Queue::tell(mail::QueueId id) {
          nullptr);
 }
 
-void Queue::tell_the_waiting(Duration age) {
-  for (mail::QueueId id : gather_.waiting_since(mono_now() - age)) tell(id);
-  if (!gather_.empty())
-    gather_timer_.start(kGatherNotices / 2, [this] { tell_the_waiting(kGatherNotices / 2); });
+void Queue::tell_the_waiting(MonoTime now) {
+  for (mail::QueueId id : gather_.over(now)) tell(id);
+  if (!gather_.empty()) gather_timer_.start(kGatherLook, [this] { tell_the_waiting(mono_now()); });
 }
 
 // Jobs behind an open breaker whose warning or expiry is due.
@@ -202,6 +205,36 @@ void Queue::passed_over() {
   }
 }
 
+// Jobs whose sender or recipient is under suspicion: their rows tell when and why.
+void Queue::put_off() {
+  WallTime now = wall_now();
+  for (PutOff& one : scheduler_.take_put_off()) {
+    WorkingMessage* message = working_.find(one.job.id);
+    PW_CHECK(message != nullptr);
+    Settlement settlement;
+    settlement.id = one.job.id;
+    settlement.in_file = message->info.in_file;
+    for (std::uint32_t index : one.job.recipients) {
+      WorkingRecipient* r = message->find(index);
+      PW_CHECK(r != nullptr && r->place == Place::queued);
+      r->place = Place::settling;
+      RecipientFacts facts = facts_of(*r);
+      LastOutcome last = r->last ? *r->last : put_off_words(one.reason, now);
+      Verdict verdict = judge_put_off(message->info, facts, last, one.until,
+                                      rules_for(message->info, r->recipient.address), now);
+      verdict.change.bin = r->bin;
+      if (verdict.event)
+        gather_.add(one.job.id, std::move(verdict.change),
+                    {index, *verdict.event, details_of(facts, last)}, mono_now());
+      else
+        settlement.changes.push_back(std::move(verdict.change));
+    }
+    if (!settlement.changes.empty())
+      submit(std::move(settlement), message->info, {}, false, nullptr);
+    tell_if_complete(*message);
+  }
+}
+
 void Queue::submit(Settlement settlement, const MessageInfo& info,
                    std::vector<RecipientEvent> events, bool urgent,
                    std::function<void(const Settled&)> done) {
@@ -226,6 +259,18 @@ void Queue::log_held(mail::QueueId id, const RecipientFacts& facts, const Recipi
       .kv("id", id.text())
       .kv("to", facts.recipient.address.text())
       .kv("reason", change.last.reply.text);
+}
+
+void Queue::log_null_sender_refused(mail::QueueId id, const RecipientFacts& facts,
+                                    const mail::Outcome& outcome) {
+  log::Line(log::Level::warning, "null_sender_refused")
+      .kv("id", id.text())
+      .kv("to", facts.recipient.address.text())
+      .kv("destination", facts.destination)
+      .kv("reply", outcome.reply.one_line())
+      .kv("reason",
+          "no report of ours can leave by this next hop; it is tried until its lifetime "
+          "is over");
 }
 
 NoticeSettings Queue::notice_settings(const MessageInfo& info) const {

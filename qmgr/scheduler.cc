@@ -19,6 +19,7 @@ constexpr std::array<std::size_t, kLanes> kShare = {20, 18, 10, 4};
 // Recipients: with less room, half of which may be bulk's, reading would find no place for what it
 // read.
 constexpr std::uint32_t kRoomToRead = 4;
+constexpr std::size_t kPutOffAtOnce = 200;
 constexpr std::size_t kBulkLane = static_cast<std::size_t>(TrafficClass::bulk);
 
 std::size_t index_of(Pool pool) {
@@ -211,8 +212,11 @@ std::optional<Pick> Scheduler::next(Pool pool, WallTime now) {
         set_wake(id, now);
         continue;
       }
-      Pick pick = start(id, lane, now);
-      p.deficit[lane] -= static_cast<std::int64_t>(pick.job.recipients.size());
+      std::optional<Pick> pick = start(id, lane, now);
+      // Put off. Those are written down before more are looked at; what follows wakes us again.
+      if (!pick && put_off_.size() >= kPutOffAtOnce) return std::nullopt;
+      if (!pick) continue;
+      p.deficit[lane] -= static_cast<std::int64_t>(pick->job.recipients.size());
       return pick;
     }
     if (ring.empty()) p.deficit[lane] = std::min<std::int64_t>(p.deficit[lane], 0);
@@ -239,13 +243,15 @@ std::size_t Scheduler::best_class(const Destination& d, WallTime now) const {
   return best;
 }
 
-Pick Scheduler::start(DestinationId id, std::size_t lane, WallTime now) {
+std::optional<Pick> Scheduler::start(DestinationId id, std::size_t lane, WallTime now) {
   Destination& d = at(id);
-  bool probe = lane == kProbeLane;
-  JobQueue& jobs = d.jobs[probe ? best_class(d, now) : lane];
-  Pick pick{id, d.draining ? jobs.pop_oldest() : jobs.pop(now), probe};
+  Pick pick{id, take_job(d, lane, now), lane == kProbeLane};
   count_out(d, pick.job);
-  count_running(d, pick.job.traffic_class, probe, +1);
+  if (suspects_of(d).held() > 0 && put_off(id, pick.job, now)) {
+    refresh(id, now);
+    return std::nullopt;
+  }
+  count_running(d, pick.job.traffic_class, pick.probe, +1);
   d.used_at = now;
   if (Pace limit = pace(d); limit.count > 0) {
     Duration step = limit.period / limit.count;
@@ -276,23 +282,34 @@ void Scheduler::count_running(Destination& d, TrafficClass c, bool probe, int ch
   d.set->running_bulk += bulk;
 }
 
-HealthChange Scheduler::finished(const Pick& pick, AttemptEnd end, WallTime now) {
+HealthChange Scheduler::finished(const Pick& pick, AttemptEnd end, WallTime now,
+                                 const BrokenAt& at_whom) {
   DestinationId id = pick.destination;
   Destination& d = at(id);
   PW_CHECK(d.running > 0);
   count_running(d, pick.job.traffic_class, pick.probe, -1);
   HealthChange changed;
-  if (end == AttemptEnd::reached) {
-    if (!d.health.is_proven()) proven(id);
-    changed.destination = d.health.succeeded();
-    d.draining = d.draining || changed.destination;
-    changed.mx_set = d.set != nullptr && d.set->health.succeeded();
-  } else if (end == AttemptEnd::unreachable) {
-    const BreakerSteps& steps = d.settings.store_schedule ? kStoreSteps : kInternetSteps;
-    const std::vector<Duration>& retry = d.settings.store_schedule ? retry_store_ : retry_;
-    changed.destination = d.health.failed(now, steps, retry, unit());
-    changed.mx_set = d.set != nullptr && d.set->health.failed(now, steps, retry, unit());
+  Suspects& suspects = suspects_of(d);
+  switch (end) {
+    case AttemptEnd::reached:
+      if (!d.health.is_proven()) proven(id);
+      if (!suspects.idle()) suspects.succeeded(pick.job.marks);
+      changed.destination = d.health.succeeded();
+      d.draining = d.draining || changed.destination;
+      changed.mx_set = d.set != nullptr && d.set->health.succeeded();
+      break;
+    case AttemptEnd::broken_off:
+      changed = broke_off(pick, now, at_whom);
+      break;
+    case AttemptEnd::unreachable:
+      changed.destination = d.health.failed(now, steps_of(d), retry_of(d), unit());
+      changed.mx_set =
+          d.set != nullptr && d.set->health.failed(now, steps_of(d), retry_of(d), unit());
+      break;
+    case AttemptEnd::undecided:
+      break;
   }
+  if (end != AttemptEnd::broken_off && !suspects.idle()) suspects.undecided(pick.job.id, now);
   refresh(id, now);
   left(id, changed.mx_set, now);
   return changed;

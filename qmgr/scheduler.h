@@ -13,6 +13,10 @@
 // (scheduler_queue.h). Bulk never takes the last slot of a destination, an MX set or a route, nor
 // the last tenth of all slots, so a short note finds one free.
 //
+// What is broken off behind MAIL may be one sender's or one mailbox's trouble (suspects.h): then
+// only their mail waits, by put_off(), and no breaker opens. The trial of a half-open breaker is
+// the job that fewest failures speak against.
+//
 // Who may go where at once is DestinationHealth's business, once for the destination and once for
 // its MX set; the tighter holds. A hold is a clock of its own: a job behind it loses no attempt. So
 // is an operator's suspension. What passes its milestone (warning, expiry) while it waits there is
@@ -41,6 +45,7 @@
 #include "qmgr/scheduler_limits.h"
 #include "qmgr/scheduler_queue.h"
 #include "qmgr/store_cursor.h"
+#include "qmgr/suspects.h"
 
 namespace postwain::qmgr {
 
@@ -88,12 +93,29 @@ struct Refill {
 };
 
 // What an attempt told about its destination. undecided: it never got that far, or our own fault.
-enum class AttemptEnd : std::uint8_t { reached, unreachable, undecided };
+// broken_off: it ended behind MAIL, by 421 or without a reply.
+enum class AttemptEnd : std::uint8_t { reached, unreachable, broken_off, undecided };
+
+// Whom and what an attempt broke off on.
+struct BrokenAt {
+  std::uint32_t recipient = 0;  // mark_of() the one it ended at; 0: none in particular
+  std::string_view reason;
+};
+
+// A job that waits because its sender or recipient is under suspicion: back to the store until
+// then.
+struct PutOff {
+  DestinationId destination = 0;
+  Job job;
+  WallTime until{};
+  std::string reason;  // of the last attempt that was broken off
+};
 
 // Which breakers an attempt has changed: they want to be stored.
 struct HealthChange {
   bool destination = false;
   bool mx_set = false;
+  std::optional<Suspects::News> suspect{};  // whose mail waits from now on; only to be told
   explicit operator bool() const { return destination || mx_set; }
 };
 
@@ -146,7 +168,7 @@ class Scheduler {
   void advance(WallTime now);  // time has passed
   std::optional<Pick> next(Pool pool, WallTime now);
   // An attempt picked by next() is over.
-  HealthChange finished(const Pick& pick, AttemptEnd end, WallTime now);
+  HealthChange finished(const Pick& pick, AttemptEnd end, WallTime now, const BrokenAt& at = {});
 
   // What to read from the store; each is answered with refilled() after its rows were offered.
   std::vector<Refill> take_refills();
@@ -155,6 +177,7 @@ class Scheduler {
                 WallTime now);
   // Jobs that sat behind an open breaker or a suspension when their milestone came.
   std::vector<Pick> take_passed_over();
+  std::vector<PutOff> take_put_off();
 
   std::optional<WallTime> wake_at() const;
   const DestinationHealth& health(DestinationId id) const { return at(id).health; }
@@ -188,6 +211,7 @@ class Scheduler {
     std::string key;
     DestinationSettings settings;
     DestinationHealth health;
+    Suspects suspects;  // while the MX set is not known
     std::array<JobQueue, kTrafficClasses> jobs;
     std::array<bool, kLanes> in_ring{};
     std::array<bool, 2> in_line{};  // waits for a shared limit, as SharedLimit::waiting
@@ -250,7 +274,21 @@ class Scheduler {
   std::size_t best_class(const Destination& d, WallTime now) const;
   void count_in(Destination& d, const Job& job);
   void count_out(Destination& d, const Job& job);
-  Pick start(DestinationId id, std::size_t lane, WallTime now);
+  std::optional<Pick> start(DestinationId id, std::size_t lane, WallTime now);
+  Job take_job(Destination& d, std::size_t lane, WallTime now);
+  static bool knows_failures(const Destination& d);
+  Job take_trial(Destination& d);
+  bool put_off(DestinationId id, Job& job, WallTime now);
+  HealthChange broke_off(const Pick& pick, WallTime now, const BrokenAt& at);
+  static Suspects& suspects_of(Destination& d) {
+    return d.set != nullptr ? d.set->suspects : d.suspects;
+  }
+  const BreakerSteps& steps_of(const Destination& d) const {
+    return d.settings.store_schedule ? kStoreSteps : kInternetSteps;
+  }
+  const std::vector<Duration>& retry_of(const Destination& d) const {
+    return d.settings.store_schedule ? retry_store_ : retry_;
+  }
   void refresh(DestinationId id, WallTime now);
   void place(DestinationId id, WallTime now);
   void stand_in_line(DestinationId id, SharedLimit& limit, bool bulk);
@@ -298,6 +336,7 @@ class Scheduler {
   std::array<std::size_t, kPools> queued_in_pool_{};
   std::vector<Refill> refills_;
   std::vector<Pick> passed_over_;
+  std::vector<PutOff> put_off_;
   std::deque<DestinationId> starved_;  // due in the store, but memory was full
   std::size_t queued_jobs_ = 0;
   std::size_t moving_jobs_ = 0;

@@ -12,6 +12,7 @@
 #include "common/base/time.h"
 
 #include "qmgr/destination_health.h"
+#include "qmgr/suspects.h"
 
 namespace postwain::qmgr {
 
@@ -41,6 +42,7 @@ struct MxSet : SharedLimit {
       : key(std::move(name)), health(kMxSetWindowMax, kMxSetWindowInitial) {}
   std::string key;  // the sorted host names
   DestinationHealth health;
+  Suspects suspects;     // of all its members together
   WallTime rate_next{};  // of those members that have a rate
   std::set<DestinationId> members;
 };

@@ -66,6 +66,28 @@ Job JobQueue::pop_oldest() {
   return pop_from(*oldest);
 }
 
+Job JobQueue::pop_least(const std::function<std::uint64_t(const Job&)>& weight) {
+  Bin* from = nullptr;
+  std::size_t place = 0;
+  std::uint64_t least = 0;
+  for (Bin& bin : bins_)
+    for (std::size_t i = bin.front; i < bin.jobs.size(); ++i) {
+      std::uint64_t w = weight(bin.jobs[i]);
+      const Job* best = from != nullptr ? &from->jobs[place] : nullptr;
+      bool better = best == nullptr || w < least ||
+                    (w == least && bin.jobs[i].waiting_since < best->waiting_since);
+      if (!better) continue;
+      from = &bin;
+      place = i;
+      least = w;
+    }
+  PW_CHECK(from != nullptr);
+  auto begin = from->jobs.begin();
+  std::rotate(begin + from->front, begin + static_cast<std::ptrdiff_t>(place),
+              begin + static_cast<std::ptrdiff_t>(place) + 1);
+  return pop_from(*from);
+}
+
 Job JobQueue::pop_from(Bin& bin) {
   Job job = std::move(bin.jobs[bin.front++]);
   --size_;

@@ -15,6 +15,7 @@
 #include "common/mail/queue_id.h"
 
 #include "qmgr/message.h"
+#include "qmgr/suspects.h"
 
 namespace postwain::qmgr {
 
@@ -28,6 +29,8 @@ struct Job {
   std::vector<std::uint32_t> recipients;
   WallTime waiting_since{};     // when it became due; zero: when it is offered
   std::uint32_t remaining = 0;  // the message's recipients here when it was queued; 0: only these
+  Marks marks{};                // whom it is for, where the destination has suspects
+  std::uint32_t failures = 0;   // attempts before, if the last one was broken off behind MAIL
 };
 
 class JobQueue {
@@ -37,6 +40,8 @@ class JobQueue {
   void push(Job job);
   Job pop(WallTime now);
   Job pop_oldest();  // whatever its size
+  // The first of those with the least weight, in order of age.
+  Job pop_least(const std::function<std::uint64_t(const Job&)>& weight);
   // The best score at the moment, to compare classes by; the queue is not empty.
   double best_score(WallTime now) const;
   // Takes out every job the question says yes to; the others keep their order.

@@ -1,6 +1,7 @@
 // What comes from outside a destination's own attempts: breakers and suspensions put on it, the
 // limits it shares with others, and what is told of it.
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "qmgr/scheduler.h"

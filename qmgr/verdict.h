@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "common/mail/broken_off.h"
+#include "common/mail/next_hop.h"
 #include "common/mail/outcome.h"
 
 #include "qmgr/changes.h"
@@ -19,6 +21,11 @@
 namespace postwain::qmgr {
 
 constexpr Duration kUnusedRetry = std::chrono::seconds(2);
+// The n-th attempt that may have delivered is followed by the next one twice as late as after a
+// plain failure, and at least by so many first steps of the schedule: 2, 4, 8 …, up to this. With
+// the schedule of a mail store that are some 25 copies in five days at worst, instead of 1,440.
+constexpr Duration kDoubtDelayMax = std::chrono::hours(8);
+Duration doubt_delay(const std::vector<Duration>& delays, std::uint32_t attempts, Duration plain);
 
 // What is known of a recipient before the outcome.
 struct RecipientFacts {
@@ -53,6 +60,11 @@ struct Verdict {
 Verdict judge(const MessageInfo& message, const RecipientFacts& facts, const mail::Outcome& outcome,
               const RetryRules& rules, WallTime now);
 
+// The next hop takes no mail from the null reverse-path, which every server has to take (RFC 5321
+// 4.5.5). That is a verdict on how reports travel, not on this one: it waits, where the operator
+// sees it, until its lifetime is over.
+bool is_null_sender_refused(const MessageInfo& message, const mail::Outcome& outcome);
+
 // The agent died in the middle of the attempt. Perhaps because of this message: after kCrashesAlone
 // such deaths in a row it is tried with no other beside it, so that none is dragged along, and
 // after kCrashesHeld it is held for an operator. Any attempt that ends otherwise clears the count.
@@ -75,18 +87,42 @@ Verdict judge_undeliverable(const RecipientFacts& facts, const char* reason, Wal
 Verdict judge_untried(const MessageInfo& message, const RecipientFacts& facts,
                       const LastOutcome& last, const RetryRules& rules, WallTime now);
 
+// The waiting recipient was not tried, because mail of its sender, or to it, is broken off there
+// again and again (suspects.h): it waits until then, with the words of its last outcome.
+Verdict judge_put_off(const MessageInfo& message, const RecipientFacts& facts,
+                      const LastOutcome& last, WallTime until, const RetryRules& rules,
+                      WallTime now);
+// The words of one that has never been tried. reason: of the last attempt that was broken off.
+LastOutcome put_off_words(const std::string& reason, WallTime now);
+
+// With whom of its message a recipient may be tried, by how its last attempt ended. alone: the
+// session ended at it. fewer: it ended at another of them, so that those are tried in two parts,
+// then four … few: it ended again and again, and nobody knows at whom.
+enum class Company : std::uint8_t { any, alone, fewer, few };
+Company company_of(const LastOutcome& last, std::uint32_t attempts, mail::HopKind kind);
+// Into how many parts such a group is cut; 1: it stays together.
+std::size_t parts_of(Company company, std::uint32_t attempts);
+// Attempts that speak against it (Job::failures).
+std::uint32_t failures_of(const LastOutcome* last, std::uint32_t attempts);
+
 // What the notice says of it.
 DsnRecipient details_of(const RecipientFacts& facts, const LastOutcome& last);
 
 // What the outcomes of one lease tell about the destination.
 class AttemptSummary {
  public:
-  void add(const mail::Outcome& outcome);
+  void add(const mail::Outcome& outcome, std::uint32_t index = 0);
   AttemptEnd end() const;
+  // The one recipient at which it was broken off, if it was one.
+  std::optional<std::uint32_t> broken_at() const {
+    return broken_ == 1 ? std::optional(broken_at_) : std::nullopt;
+  }
 
  private:
   bool unreachable_ = false;
   bool reached_ = false;
+  std::size_t broken_ = 0;  // recipients
+  std::uint32_t broken_at_ = 0;
 };
 
 }  // namespace postwain::qmgr

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,12 +31,19 @@ struct DestinationPlan {
   double greylist_share = 0;  // of recipients, 4xx in their first five minutes
   double fail_share = 0;      // of recipients, 5xx
   double local_share = 0;     // of attempts, given back untried by our own processes
+  // Ends every session in which it sees mail of these senders, or to these mailboxes (by number),
+  // or of anybody while it breaks off.
+  std::set<std::uint32_t> breaks_at_senders{};
+  std::set<std::uint32_t> breaks_at_mailboxes{};
+  std::vector<Outage> breaks_off{};
 };
 
 struct Arrival {
   WallTime at{};
   bool null_sender = false;
+  std::uint32_t sender = 0;                 // ten of them share a domain
   std::vector<std::uint32_t> destinations;  // one for each recipient
+  std::vector<std::uint32_t> mailboxes{};   // of the recipients; absent: each has its own
 };
 // In order of time; nothing when no more comes.
 using Source = std::function<std::optional<Arrival>()>;

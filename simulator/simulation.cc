@@ -82,6 +82,7 @@ void Simulation::arrive(const Arrival& arrival) {
   message.first = static_cast<std::uint32_t>(recipients_.size());
   message.count = static_cast<std::uint32_t>(arrival.destinations.size());
   message.null_sender = arrival.null_sender;
+  message.sender = arrival.sender;
   mail::Envelope envelope;
   if (!arrival.null_sender) envelope.reverse_path = info_of(message).envelope.reverse_path;
   message.traffic_class = qmgr::classify(qmgr::MessageKind::mail, envelope, message.count);
@@ -92,6 +93,10 @@ void Simulation::arrive(const Arrival& arrival) {
     r.due = now_;
     r.message = number;
     r.destination = site;
+    std::size_t place = recipients_.size() - message.first;
+    r.mailbox = place < arrival.mailboxes.size()
+                    ? arrival.mailboxes[place]
+                    : static_cast<std::uint32_t>(recipients_.size() + (1U << 30U));
     sites_[site].rows.emplace(now_, number, static_cast<std::uint32_t>(recipients_.size()));
     recipients_.push_back(r);
     ++sites_[site].result.waiting;
@@ -118,6 +123,7 @@ void Simulation::offer_message(std::uint32_t message, std::uint32_t first, std::
     job.remaining = count;
     std::uint32_t size = std::min<std::uint32_t>(count - done, qmgr::kLeaseRecipients);
     for (std::uint32_t i = 0; i < size; ++i) job.recipients.push_back(first + done + i);
+    job.marks = marks_of(job);
     std::uint32_t site = recipients_[first].destination;
     if (!offer(site, std::move(job), qmgr::Scheduler::Source::fresh))
       scheduler_.due_at(name(site), now_, now_);
@@ -209,6 +215,10 @@ void Simulation::refilled(std::uint32_t slot) {
     job.recipients = std::move(group.recipients);
     job.waiting_since = recipients_[job.recipients.front()].due;
     job.remaining = totals[group.message];
+    job.marks = marks_of(job);
+    for (std::uint32_t r : job.recipients)
+      if (recipients_[r].broken_off)
+        job.failures = std::max<std::uint32_t>(job.failures, recipients_[r].attempts);
     qmgr::DestinationId id = read.refill.destination;
     auto count = static_cast<std::uint32_t>(job.recipients.size());
     std::vector<std::uint32_t> recipients = job.recipients;
@@ -243,6 +253,7 @@ void Simulation::settled(std::uint32_t slot) {
     r.due = change.next_attempt_at;
     r.attempts = static_cast<std::uint16_t>(std::min<std::uint32_t>(change.attempts, UINT16_MAX));
     r.warned = change.delay_warned;
+    r.broken_off = mail::is_broken_off(change.last.stage, change.last.reply);
     r.greylisted_at = qmgr::greylisted_at(&change.last).value_or(WallTime{});
     site.rows.emplace(r.due, r.message, index);
     scheduler_.due_at(name(r.destination), r.due, now_);
@@ -266,12 +277,14 @@ void Simulation::pump() {
   scheduler_.advance(now_);
   for (qmgr::Refill& one : scheduler_.take_refills()) read(std::move(one));
   passed_over();
+  put_off();
   for (qmgr::Pool pool : {qmgr::Pool::smtp, qmgr::Pool::lmtp})
     while (running_[static_cast<std::size_t>(pool)] < scenario_.agent_leases) {
       std::optional<qmgr::Pick> pick = scheduler_.next(pool, now_);
       if (!pick) break;
       start(*std::move(pick));
     }
+  put_off();
   report_.memory_max = std::max(report_.memory_max, scheduler_.queued_recipients());
   expect(
       scheduler_.queued_recipients() <= scenario_.limits.total_recipients + qmgr::kLeaseRecipients,
@@ -348,14 +361,16 @@ void Simulation::lease_ends(std::uint32_t slot) {
         untried ? mail::local_outcome(mail::Disposition::deferred, mail::Stage::local,
                                       mail::Blame::local, {4, 3, 0}, "handed back")
                 : outcome_for(recipients_[r], plan, !lease.unreachable);
-    summary.add(outcome);
+    summary.add(outcome, r);
     judge(r, outcome, settled);
   }
   if (!plan.mx_set.empty() && !site.associated && !lease.unreachable) {
     site.associated = true;
     scheduler_.associate(lease.pick.destination, plan.mx_set, now_);
   }
-  qmgr::HealthChange changed = scheduler_.finished(lease.pick, summary.end(), now_);
+  qmgr::BrokenAt at{0, "421 not now"};
+  if (summary.broken_at()) at.recipient = recipients_[*summary.broken_at()].mailbox + 1;
+  qmgr::HealthChange changed = scheduler_.finished(lease.pick, summary.end(), now_, at);
   const qmgr::DestinationHealth& health = scheduler_.health(lease.pick.destination);
   site.result.window = health.window();
   site.result.window_max = std::max(site.result.window_max, health.window());

@@ -48,7 +48,9 @@ class Simulation {
     WallTime greylisted_at{};
     std::uint32_t message = 0;
     std::uint32_t destination = 0;
+    std::uint32_t mailbox = 0;
     std::uint16_t attempts = 0;
+    bool broken_off = false;  // the last attempt
     Place place = Place::stored;
     bool warned = false;
     bool tried = false;
@@ -59,6 +61,7 @@ class Simulation {
     std::uint32_t count = 0;
     qmgr::TrafficClass traffic_class = qmgr::TrafficClass::interactive;
     bool null_sender = false;
+    std::uint32_t sender = 0;
   };
   using Row = std::tuple<WallTime, std::uint32_t, std::uint32_t>;  // due, message, recipient
   struct Site {
@@ -111,6 +114,9 @@ class Simulation {
   void judge(std::uint32_t recipient, const mail::Outcome& outcome, Settled& settled);
   void apply(std::uint32_t recipient, const qmgr::Verdict& verdict, Settled& settled);
   void passed_over();
+  void put_off();
+  bool breaks_off(const Recipient& recipient, const DestinationPlan& plan) const;
+  qmgr::Marks marks_of(const qmgr::Job& job) const;
   void settle(Settled settled);
   void settled(std::uint32_t slot);
   void read(qmgr::Refill refill);

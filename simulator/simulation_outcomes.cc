@@ -34,6 +34,9 @@ mail::Outcome Simulation::outcome_for(const Recipient& recipient, const Destinat
   if (!reachable)
     return mail::local_outcome(mail::Disposition::deferred, mail::Stage::connect,
                                mail::Blame::destination, {4, 4, 1}, "connection timed out");
+  if (breaks_off(recipient, plan))
+    return said(mail::Disposition::deferred, mail::Stage::final_reply, mail::Blame::destination,
+                421, {4, 7, 26}, "not now");
   double dice = unit();
   bool young = now_ - messages_[recipient.message].received_at < std::chrono::minutes(5);
   if (young && plan.greylist_share > 0 && unit() < plan.greylist_share)
@@ -47,6 +50,48 @@ mail::Outcome Simulation::outcome_for(const Recipient& recipient, const Destinat
                 {4, 2, 2}, "mailbox full");
   return said(mail::Disposition::delivered, mail::Stage::final_reply, mail::Blame::nobody, 250,
               {2, 0, 0}, "Ok");
+}
+
+bool Simulation::breaks_off(const Recipient& recipient, const DestinationPlan& plan) const {
+  bool at_all = std::any_of(plan.breaks_off.begin(), plan.breaks_off.end(),
+                            [this](const Outage& o) { return now_ >= o.from && now_ < o.to; });
+  return at_all || plan.breaks_at_mailboxes.count(recipient.mailbox) > 0 ||
+         plan.breaks_at_senders.count(messages_[recipient.message].sender) > 0;
+}
+
+// Numbers are as good as the hashes of addresses.
+qmgr::Marks Simulation::marks_of(const qmgr::Job& job) const {
+  std::uint32_t sender = messages_[job.id.value - 1].sender;
+  qmgr::Marks marks{sender + 1, sender / 10 + 1, 0};
+  if (job.recipients.size() == 1) marks.recipient = recipients_[job.recipients[0]].mailbox + 1;
+  return marks;
+}
+
+// Who waits because its sender's or its mailbox's mail is broken off.
+void Simulation::put_off() {
+  for (qmgr::PutOff& one : scheduler_.take_put_off()) {
+    Settled settled;
+    settled.recipients = one.job.recipients;
+    for (std::uint32_t index : one.job.recipients) {
+      ++report_.events;
+      Recipient& r = recipients_[index];
+      expect(r.place == Place::queued, "only who is queued is put off",
+             sites_[r.destination].result.key);
+      r.place = Place::settling;
+      qmgr::RecipientFacts facts;
+      facts.index = index;
+      facts.attempts = r.attempts;
+      facts.delay_warned = r.warned;
+      const Message& message = messages_[r.message];
+      qmgr::LastOutcome last = qmgr::put_off_words(one.reason, now_);
+      if (r.broken_off) last = {now_, mail::Stage::final_reply, {421, {4, 7, 26}, "not now"}, {}};
+      apply(index,
+            qmgr::judge_put_off(info_of(message), facts, last, one.until,
+                                rules_for(message, scenario_.destinations[r.destination]), now_),
+            settled);
+    }
+    settle(std::move(settled));
+  }
 }
 
 const qmgr::MessageInfo& Simulation::info_of(const Message& message) {

@@ -33,7 +33,7 @@ SIDEWAYS = {
 SCHEDULING = {"qmgr/" + stem for stem in (
     "changes", "destination_health", "expansion", "gate", "lent_before", "message", "notice_plan", "observed_time", "retry_hint", "retry_policy",
     "router", "scheduler", "scheduler_limits", "scheduler_queue", "scheduler_settings",
-    "scheduler_shared", "store_cursor", "success_limit", "verdict")}
+    "scheduler_shared", "scheduler_suspects", "store_cursor", "success_limit", "suspects", "verdict")}
 # The same of smtpd (library pw_policy), so that `postwain explain` asks the very code that decides.
 POLICY = {"smtpd/access_rules", "smtpd/client_address", "smtpd/dns_checks", "smtpd/policy"}
 # Header prefix of an outside library: its only home; a tuple of exact files where one file is the rule.

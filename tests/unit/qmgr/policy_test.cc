@@ -187,7 +187,7 @@ TEST_CASE("verdicts: only a clear no fails, the lifetime ends everything") {
   REQUIRE(verdict.change.kind == ChangeKind::defer);
   REQUIRE(verdict.change.attempts == 4);
   REQUIRE(verdict.change.in_doubt);
-  REQUIRE(verdict.change.next_attempt_at == at(61000));
+  REQUIRE(verdict.change.next_attempt_at == at(1000) + 16min);
   verdict = judge(message, facts, outcome, rules, at(3600'000));
   REQUIRE(verdict.change.kind == ChangeKind::remove);
   REQUIRE(verdict.event == Event::expired);
@@ -198,6 +198,136 @@ TEST_CASE("verdicts: only a clear no fails, the lifetime ends everything") {
     verdict = judge(message, facts, local, rules, at(1000));
     REQUIRE(verdict.change.attempts == 3);
     REQUIRE(verdict.change.next_attempt_at == at(3000));
+  }
+}
+
+TEST_CASE("F8: what may have been delivered is sent again later than what failed, and seldom") {
+  const std::vector<Duration> store = {10s, 30s, 1min, 2min, 5min};
+  const std::vector<Duration> internet = {1min, 5min, 15min, 30min, 1h, 2h, 4h};
+  for (const auto& [schedule, most] : {std::pair{&store, 27U}, std::pair{&internet, 27U}}) {
+    RetryRules rules{{120h, std::nullopt}, schedule, 0, true};
+    MessageInfo message = test::make_message(5, {}).info;
+    message.arrival.received_at = at(0);
+    mail::Outcome outcome;
+    outcome.stage = mail::Stage::final_reply;
+    outcome.blame = mail::Blame::destination;
+    outcome.reply = {0, {4, 4, 2}, "connection lost"};
+    RecipientFacts facts;
+    WallTime now = at(0);
+    Duration before{};
+    unsigned copies = 0;
+    for (;; ++copies) {
+      outcome.in_doubt = false;
+      Verdict plainly = judge(message, facts, outcome, rules, now);
+      outcome.in_doubt = true;
+      Verdict doubt = judge(message, facts, outcome, rules, now);
+      if (doubt.change.kind != ChangeKind::defer) break;
+      Duration pause = doubt.change.next_attempt_at - now;
+      bool last = doubt.change.next_attempt_at == at(0) + 120h;
+      if (!last) {
+        REQUIRE(doubt.change.next_attempt_at > plainly.change.next_attempt_at);
+        REQUIRE(pause >= before);
+      }
+      before = pause;
+      facts.attempts = doubt.change.attempts;
+      now = doubt.change.next_attempt_at;
+    }
+    REQUIRE(copies <= most);
+  }
+  // A schedule that is slower than that stays what it is.
+  REQUIRE(doubt_delay({24h}, 1, 24h) == 24h);
+}
+
+TEST_CASE("F2: who may be tried with whom after a session has ended at somebody") {
+  using mail::HopKind;
+  using mail::Stage;
+  auto last = [](Stage stage, mail::Reply reply) { return LastOutcome{at(1), stage, reply, {}}; };
+  const mail::Reply lost{0, {4, 4, 2}, "connection lost"};
+  REQUIRE(company_of({}, 0, HopKind::mx) == Company::any);
+  REQUIRE(company_of(last(Stage::rcpt, {451, {4, 7, 1}, "later"}), 1, HopKind::mx) == Company::any);
+  REQUIRE(company_of(last(Stage::connect, lost), 9, HopKind::mx) == Company::any);
+  REQUIRE(company_of(last(Stage::rcpt, {421, {4, 2, 1}, "bye"}), 1, HopKind::mx) == Company::alone);
+  REQUIRE(company_of(last(Stage::rcpt, lost), 1, HopKind::mx) == Company::alone);
+  REQUIRE(company_of(last(Stage::rcpt, mail::beside_another()), 1, HopKind::mx) == Company::fewer);
+  REQUIRE(company_of(last(Stage::final_reply, lost), 1, HopKind::lmtp) == Company::alone);
+  // One reply for all: it may be the message. Only when that goes on are they tried apart.
+  REQUIRE(company_of(last(Stage::final_reply, lost), 1, HopKind::mx) == Company::any);
+  REQUIRE(company_of(last(Stage::final_reply, lost), 3, HopKind::mx) == Company::few);
+  REQUIRE(parts_of(Company::any, 9) == 1);
+  REQUIRE(parts_of(Company::fewer, 1) == 2);
+  REQUIRE(parts_of(Company::fewer, 3) == 8);
+  REQUIRE(parts_of(Company::few, 100) == 8);
+}
+
+TEST_CASE("F1: the end of an attempt behind MAIL is told from one before it") {
+  AttemptSummary summary;
+  mail::Outcome outcome;
+  outcome.blame = mail::Blame::destination;
+  outcome.stage = mail::Stage::rcpt;
+  summary.add(outcome, 4);
+  REQUIRE(summary.end() == AttemptEnd::broken_off);
+  REQUIRE(summary.broken_at() == 4U);
+  outcome.stage = mail::Stage::connect;
+  summary.add(outcome, 5);
+  REQUIRE(summary.end() == AttemptEnd::unreachable);
+}
+
+TEST_CASE("F1: suspects: blame follows what failures have in common") {
+  const std::vector<Duration> retry = {1min, 5min};
+  Suspects::Steps steps{kInternetSteps, retry, 0.5};
+  Suspects suspects;
+  auto breaks = [&](std::uint64_t message, Marks marks) {
+    return suspects.broke_off(mail::QueueId{message}, marks, "421 no", at(0), steps);
+  };
+  auto waits = [&](std::uint64_t message, Marks marks, WallTime now) {
+    return suspects.hold(mail::QueueId{message}, marks, now, steps).has_value();
+  };
+
+  SECTION("one sender: held, then one trial at a time, and nobody else") {
+    for (std::uint32_t i = 1; i <= 5; ++i) REQUIRE_FALSE(breaks(i, {7, 1, 100 + i}));
+    REQUIRE(waits(9, {7, 1, 200}, at(1)));
+    REQUIRE_FALSE(waits(9, {8, 1, 101}, at(1)));
+    REQUIRE_FALSE(waits(9, {7, 1, 200}, at(60'000)));  // it is the trial
+    REQUIRE(waits(10, {7, 1, 201}, at(60'001)));
+    REQUIRE_FALSE(breaks(9, {7, 1, 200}));
+    suspects.succeeded({7, 1, 202});
+    REQUIRE_FALSE(waits(10, {7, 1, 201}, at(60'002)));
+    REQUIRE(suspects.idle());
+  }
+  SECTION("one mailbox, whoever writes") {
+    for (std::uint32_t i = 1; i <= 5; ++i) REQUIRE_FALSE(breaks(i, {i, i, 100}));
+    REQUIRE(waits(9, {9, 9, 100}, at(1)));
+    REQUIRE_FALSE(waits(9, {1, 1, 101}, at(1)));
+  }
+  SECTION("one sender to one mailbox: neither's other mail") {
+    for (std::uint32_t i = 1; i <= 5; ++i) REQUIRE_FALSE(breaks(i, {7, 1, 100}));
+    REQUIRE(waits(9, {7, 1, 100}, at(1)));
+    REQUIRE_FALSE(waits(9, {7, 1, 101}, at(1)));
+    REQUIRE_FALSE(waits(9, {8, 1, 100}, at(1)));
+  }
+  SECTION("many senders of one domain") {
+    for (std::uint32_t i = 1; i <= 5; ++i) REQUIRE_FALSE(breaks(i, {i, 1, 100 + i}));
+    REQUIRE(waits(9, {9, 1, 200}, at(1)));
+    REQUIRE_FALSE(waits(9, {9, 2, 200}, at(1)));
+  }
+  SECTION("one message that fails again and again says nothing of others") {
+    for (std::uint32_t i = 1; i <= 50; ++i) REQUIRE_FALSE(breaks(1, {7, 1, 100}));
+    REQUIRE_FALSE(waits(2, {7, 1, 100}, at(1)));
+  }
+  SECTION("spread over all: the destination") {
+    bool spread = false;
+    for (std::uint32_t i = 1; i <= 7; ++i) spread = breaks(i, {i, i, 100 + i});
+    REQUIRE(spread);
+  }
+  SECTION("others got through in between: not the destination") {
+    for (std::uint32_t i = 1; i <= 30; ++i) {
+      REQUIRE_FALSE(breaks(i, {i, i, 100 + i}));
+      suspects.succeeded({1000 + i, 1000 + i, 2000 + i});
+    }
+  }
+  SECTION("bounded") {
+    for (std::uint32_t i = 1; i <= 10'000; ++i) (void)breaks(i, {i / 6, i / 6, i});
+    REQUIRE(suspects.held() <= kSuspectsHeldMax);
   }
 }
 
@@ -370,6 +500,34 @@ TEST_CASE("admission") {
   facts.store_full = false;
   facts.wal_bytes = kWalStopBytes + 1;
   REQUIRE(decide_admission(facts).refusal.code == 451);
+  facts.wal_bytes = 0;
+  REQUIRE(decide_admission(facts).accepting);
+  facts.disk.free_names = 10;
+  REQUIRE(decide_admission(facts).refusal.code == 452);
+}
+
+TEST_CASE("kind 2: with no byte free mail leaves, or the reason is said") {
+  AdmissionFacts facts;
+  facts.disk = {0, 100ULL << 30, true};
+  facts.log_reserved = true;
+  REQUIRE(may_deliver(facts));
+  facts.store_full = true;  // what cannot be written waits, and the journal knows the delivered
+  REQUIRE(may_deliver(facts));
+  facts.unrecorded = kUnrecordedMax;
+  REQUIRE_FALSE(may_deliver(facts));
+  REQUIRE(standstill(facts).find("free some space") != std::string::npos);
+  facts.unrecorded = 0;
+  facts.log_reserved = false;
+  REQUIRE_FALSE(may_deliver(facts));
+  REQUIRE(standstill(facts).find("0 bytes free") != std::string::npos);
+  facts.disk.free_bytes = outcome_reserve(facts.disk.total_bytes);
+  REQUIRE(may_deliver(facts));
+  facts.stopping = true;
+  REQUIRE_FALSE(may_deliver(facts));
+  // The reserves fit beside each other even on a small disk.
+  for (std::uint64_t total : {64ULL << 20, 1ULL << 30, 1ULL << 40})
+    REQUIRE(log_reserve(total) + Ballast::size_for(total) + outcome_reserve(total) <
+            disk_floor(50ULL << 20, total));
 }
 
 TEST_CASE("filters of queue commands") {
@@ -500,9 +658,9 @@ TEST_CASE("notices of one message wait for each other, but not long") {
   add(2, 0, 800);
   REQUIRE(gather.holds(mail::QueueId{1}));
   REQUIRE_FALSE(gather.holds(mail::QueueId{3}));
-  REQUIRE(gather.waiting_since(moment(99)).empty());
-  REQUIRE(gather.waiting_since(moment(100)) == std::vector{mail::QueueId{1}});
-  REQUIRE(gather.waiting_since(moment(900)).size() == 2);
+  REQUIRE(gather.over(moment(100) + kGatherFailed - 1ms).empty());
+  REQUIRE(gather.over(moment(100) + kGatherFailed) == std::vector{mail::QueueId{1}});
+  REQUIRE(gather.over(moment(900) + kGatherFailed).size() == 2);
   auto first = gather.take(mail::QueueId{1});
   REQUIRE(first.has_value());
   REQUIRE(first->settlement.id == mail::QueueId{1});
@@ -511,31 +669,43 @@ TEST_CASE("notices of one message wait for each other, but not long") {
   REQUIRE_FALSE(gather.take(mail::QueueId{1}).has_value());
   REQUIRE_FALSE(gather.empty());
 }
-  facts.wal_bytes = 0;
-  REQUIRE(decide_admission(facts).accepting);
-  facts.disk.free_names = 10;
-  REQUIRE(decide_admission(facts).refusal.code == 452);
+
+TEST_CASE("D6: warnings of one message wait longer for each other than failures do") {
+  NoticeGather gather;
+  MonoTime start(Duration(1000));
+  for (int i = 0; i < 40; ++i) {
+    RecipientChange change;
+    change.index = static_cast<std::uint32_t>(i);
+    MonoTime now = start + i * 1s;
+    REQUIRE(gather.over(now).empty());
+    gather.add(mail::QueueId{1}, std::move(change),
+               {static_cast<std::uint32_t>(i), Event::delayed, {}}, now);
+  }
+  RecipientChange change;
+  change.index = 40;
+  gather.add(mail::QueueId{1}, std::move(change), {40, Event::failed, {}}, start + 40s);
+  REQUIRE(gather.over(start + 40s + kGatherFailed).size() == 1);  // not as long as the warnings
+  REQUIRE(gather.take(mail::QueueId{1})->events.size() == 41);
 }
 
-TEST_CASE("kind 2: with no byte free mail leaves, or the reason is said") {
-  AdmissionFacts facts;
-  facts.disk = {0, 100ULL << 30, true};
-  facts.log_reserved = true;
-  REQUIRE(may_deliver(facts));
-  facts.store_full = true;  // what cannot be written waits, and the journal knows the delivered
-  REQUIRE(may_deliver(facts));
-  facts.unrecorded = kUnrecordedMax;
-  REQUIRE_FALSE(may_deliver(facts));
-  REQUIRE(standstill(facts).find("free some space") != std::string::npos);
-  facts.unrecorded = 0;
-  facts.log_reserved = false;
-  REQUIRE_FALSE(may_deliver(facts));
-  REQUIRE(standstill(facts).find("0 bytes free") != std::string::npos);
-  facts.disk.free_bytes = outcome_reserve(facts.disk.total_bytes);
-  REQUIRE(may_deliver(facts));
-  facts.stopping = true;
-  REQUIRE_FALSE(may_deliver(facts));
-  // The reserves fit beside each other even on a small disk.
-  for (std::uint64_t total : {64ULL << 20, 1ULL << 30, 1ULL << 40})
-    REQUIRE(log_reserve(total) + Ballast::size_for(total) + outcome_reserve(total) <
-            disk_floor(50ULL << 20, total));
+TEST_CASE("D7: a report whose null sender is refused waits instead of being dropped") {
+  MessageInfo message = test::make_message(5, {}).info;
+  std::vector<Duration> list = {1min};
+  RetryRules rules{{48h, std::nullopt}, &list, 0, false};
+  mail::Outcome outcome;
+  outcome.disposition = mail::Disposition::failed;
+  outcome.stage = mail::Stage::mail;
+  outcome.blame = mail::Blame::sender;
+  outcome.reply = {501, {5, 1, 7}, "Invalid MAIL FROM address"};
+  message.arrival.received_at = at(0);
+  REQUIRE(judge(message, {}, outcome, rules, at(1000)).change.kind == ChangeKind::remove);
+  message.envelope.reverse_path = mail::Address();
+  Verdict verdict = judge(message, {}, outcome, rules, at(1000));
+  REQUIRE(verdict.change.kind == ChangeKind::defer);
+  REQUIRE(verdict.change.last.reply.code == 501);
+  verdict = judge(message, {}, outcome, rules, at(0) + 49h);
+  REQUIRE(verdict.event == Event::expired);
+  outcome.stage = mail::Stage::rcpt;  // the mailbox is a verdict on this report
+  outcome.blame = mail::Blame::recipient;
+  REQUIRE(judge(message, {}, outcome, rules, at(1000)).event == Event::failed);
+}

@@ -306,3 +306,85 @@ TEST_CASE("the same seed plays the same run") {
   REQUIRE(play(1) == play(1));
   REQUIRE(play(1) != play(2));
 }
+
+namespace {
+
+// `bad` messages that the peer breaks off on, and among them `good` ones that it takes.
+Report beside_the_failing(const DestinationPlan& plan, std::uint32_t bad, std::uint32_t good,
+                          const std::function<void(Arrival&, bool)>& shape) {
+  Scenario s = empty_scenario(bad);
+  s.destinations.push_back(plan);
+  s.end = kStart + 30h;
+  Source source = [=, sent = std::uint32_t{0}]() mutable -> std::optional<Arrival> {
+    if (sent >= bad + good) return std::nullopt;
+    Arrival a;
+    // The failing first: the others come when it is known what fails.
+    a.at = kStart + sent * (sent < bad ? 1s : 60s);
+    a.sender = sent < bad ? 5 : 1000 + sent;
+    a.destinations = {0};
+    shape(a, sent++ < bad);
+    return a;
+  };
+  Simulation simulation(s, source);
+  simulation.run();
+  Report report = simulation.report();
+  require_kept(report);
+  return report;
+}
+
+}  // namespace
+
+TEST_CASE("F1: one sender whose mail is broken off delays nobody else's") {
+  for (std::uint32_t bad : {10U, 25U, 40U, 100U}) {
+    INFO(bad << " failing");
+    DestinationPlan d = plain("mx:far.example");
+    d.breaks_at_senders = {5};
+    Report report = beside_the_failing(d, bad, 20, [](Arrival&, bool) {});
+    REQUIRE(report.delivered == 20);
+    REQUIRE(report.delays.max < 10s);
+    REQUIRE(report.destinations[0].breaker_opened == 0);
+    // Each of the failing is tried now and then, and none as if it were alone.
+    REQUIRE(report.waiting == bad);
+    REQUIRE(report.destinations[0].attempts < 20U + 5U * 20U + bad * 3U);
+  }
+}
+
+TEST_CASE("F1: a store that ends at one mailbox takes everybody else's mail") {
+  for (std::uint32_t bad : {10U, 25U, 40U, 100U}) {
+    INFO(bad << " failing");
+    DestinationPlan d = plain("lmtp:store");
+    d.settings.pool = qmgr::Pool::lmtp;
+    d.settings.store_schedule = true;
+    d.breaks_at_mailboxes = {7};
+    Report report = beside_the_failing(d, bad, 20, [](Arrival& a, bool fails) {
+      static std::uint32_t sender = 0;
+      a.sender = ++sender * 10;  // each of its own domain
+      if (fails) a.mailboxes = {7};
+    });
+    REQUIRE(report.delivered == 20);
+    REQUIRE(report.delays.max < 10s);
+    REQUIRE(report.destinations[0].breaker_opened == 0);
+    REQUIRE(report.waiting == bad);
+  }
+}
+
+TEST_CASE("F1: what follows nobody is the destination's, and its breaker opens") {
+  DestinationPlan d = plain("mx:far.example");
+  d.breaks_off = {{kStart, kStart + 6h}};
+  Report report = beside_the_failing(d, 40, 0, [](Arrival& a, bool) {
+    static std::uint32_t sender = 0;
+    a.sender = ++sender * 10;
+  });
+  REQUIRE(report.destinations[0].breaker_opened > 0);
+  REQUIRE(report.delivered == 40);
+  // Not each for itself through six hours.
+  REQUIRE(report.destinations[0].attempts < 40U * 4U);
+}
+
+TEST_CASE("F1: a sender who is taken again is taken at once with all that waits") {
+  DestinationPlan d = plain("mx:far.example");
+  d.breaks_off = {{kStart, kStart + 20min}};
+  Report report = beside_the_failing(d, 40, 0, [](Arrival&, bool) {});
+  REQUIRE(report.delivered == 40);
+  REQUIRE(report.delays.max < 3h);
+}
