@@ -42,6 +42,7 @@ IpcConnection::IpcConnection(net::Loop& loop, net::Stream stream, Callbacks call
 
 IpcConnection::~IpcConnection() {
   loop_.forget_turn_end(this);
+  loop_.forget_turn_end(&in_);
   if (destroyed_ != nullptr) *destroyed_ = true;
   if (out_.empty()) return;
   // What was sent in this turn still leaves: a last reply before an orderly close.
@@ -105,7 +106,16 @@ void IpcConnection::pause(Pause why) {
 void IpcConnection::resume(Pause why) {
   if (paused_ == 0) return;
   paused_ = static_cast<std::uint8_t>(paused_ & ~static_cast<std::uint8_t>(why));
-  if (paused_ == 0 && callbacks_->on_closed) stream_.resume();
+  if (paused_ != 0 || !callbacks_->on_closed) return;
+  stream_.resume();
+  // Whoever resumes does not expect calls, or its own end, from what has come already.
+  if (!in_.empty()) loop_.at_turn_end(&in_, [this] { received({}); });
+}
+
+// What the kernel takes at once is read by nobody yet, but bounded there.
+void IpcConnection::look_at_unread() {
+  if (pending() > unread_max_) flush();
+  if (pending() > unread_max_) pause(Pause::unread);
 }
 
 void IpcConnection::received(std::string_view bytes) {
@@ -113,9 +123,7 @@ void IpcConnection::received(std::string_view bytes) {
   // The usual case: whole frames, handled straight from the read block.
   if (in_.empty()) {
     std::size_t used = handle(bytes, gone);
-    if (gone) return;
-    if (used < bytes.size()) in_.assign(bytes.substr(used));
-    if (pending() > unread_max_) pause(Pause::unread);
+    if (!gone && used < bytes.size()) in_.assign(bytes.substr(used));
     return;
   }
   in_.append(bytes);
@@ -126,7 +134,6 @@ void IpcConnection::received(std::string_view bytes) {
   if (gone) return;
   whole.erase(0, used);
   in_ = std::move(whole);
-  if (pending() > unread_max_) pause(Pause::unread);
 }
 
 std::size_t IpcConnection::handle(std::string_view bytes, bool& gone) {
@@ -134,7 +141,9 @@ std::size_t IpcConnection::handle(std::string_view bytes, bool& gone) {
   bool* outer = destroyed_;
   destroyed_ = &gone;
   std::size_t used = 0;
-  for (;;) {
+  // One block can hold thousands of requests, each with a large answer: so it is looked at after
+  // each of them.
+  while (paused_ == 0) {
     ipc::Frame frame;
     ipc::FrameState state = ipc::next_frame(bytes.substr(used), frame);
     if (state == ipc::FrameState::incomplete) break;
@@ -154,6 +163,7 @@ std::size_t IpcConnection::handle(std::string_view bytes, bool& gone) {
       return used;
     }
     used += frame.consumed;
+    look_at_unread();
   }
   destroyed_ = outer;
   return used;

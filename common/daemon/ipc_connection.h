@@ -68,7 +68,8 @@ class IpcConnection {
   std::size_t pending() const { return out_.size() + stream_.pending(); }
   void flush();
   // Reading stops while any reason holds. `unread` is the connection's own: the other side does not
-  // read what it gets, so what it sends has to wait.
+  // read what it gets, so what it sends has to wait; also what has come already is handled then
+  // only, after resume() and from the loop.
   enum class Pause : std::uint8_t { unread = 1, work = 2 };
   void pause(Pause why);
   void resume(Pause why);
@@ -84,6 +85,7 @@ class IpcConnection {
   void turn_ended();
   void flush_with(UniqueFd descriptor);
   void emptied();
+  void look_at_unread();
   void received(std::string_view bytes);
   // Handles the complete frames in bytes; returns how much was used. Sets `gone` when *this was
   // destroyed meanwhile.

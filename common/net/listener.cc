@@ -142,7 +142,6 @@ Result<int> bind_unix(const Endpoint& at, const SocketRights& rights) {
   return fd.release();
 }
 
-
 bool is_loopback(const sockaddr_storage& address) {
   if (address.ss_family == AF_INET) {
     const auto& four = reinterpret_cast<const sockaddr_in&>(address);

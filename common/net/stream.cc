@@ -119,6 +119,7 @@ void Stream::Core::take_descriptors() {
 
 void Stream::Core::start_reading() {
   if (closing || dead) return;
+  reading = true;
   int status = uv_read_start(
       stream(),
       [](uv_handle_t* h, std::size_t, uv_buf_t* buffer) {
@@ -171,7 +172,10 @@ void Stream::Core::write_later(std::string_view bytes, uv_pipe_t* carrier) {
 
 void Stream::Core::write_done(int status) {
   if (closing) return free_when_done();
-  if (status < 0) return fail(status);
+  if (status < 0) {
+    read_the_rest();
+    return fail(status);
+  }
   if (pending == 0 && owned && callbacks.on_drained) callbacks.on_drained();
 }
 
@@ -179,7 +183,23 @@ void Stream::Core::write_done(int status) {
 // expect their own end.
 void Stream::Core::failed_later(int status) {
   if (!error_timer) error_timer.emplace(*loop);
-  error_timer->start(Duration(0), [this, status] { fail(status); });
+  error_timer->start(Duration(0), [this, status] {
+    read_the_rest();
+    fail(status);
+  });
+}
+
+// A peer that has had enough says so and closes, and what is still sent to it makes the writing
+// fail. Its last words have come all the same, and they are the reason (deliver F10).
+void Stream::Core::read_the_rest() {
+  constexpr int kBlocksMax = 16;
+  uv_os_fd_t fd = -1;
+  if (unix_socket || uv_fileno(handle(), &fd) != 0) return;
+  for (int block = 0; block < kBlocksMax && owned && reading && !dead; ++block) {
+    ssize_t n = ::recv(fd, loop->read_block(), Loop::kReadBlock, MSG_DONTWAIT);
+    if (n <= 0) return;
+    read_some(n, loop->read_block());
+  }
 }
 
 Stream::~Stream() {
@@ -274,7 +294,9 @@ void Stream::start(Callbacks callbacks) {
 }
 
 void Stream::pause() {
-  if (core_ != nullptr && !core_->closing) uv_read_stop(core_->stream());
+  if (core_ == nullptr || core_->closing) return;
+  core_->reading = false;
+  uv_read_stop(core_->stream());
 }
 
 void Stream::resume() {

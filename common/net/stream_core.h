@@ -30,6 +30,7 @@ struct Stream::Core {
   void write(std::string_view bytes);
   void write_later(std::string_view bytes, uv_pipe_t* carrier);
   void write_done(int status);
+  void read_the_rest();
   void failed_later(int status);
   void fail(int status);
   void connect_done(int status);
@@ -46,6 +47,7 @@ struct Stream::Core {
   bool unix_socket;
   Carries carries;
   bool owned = true;
+  bool reading = false;
   bool dead = false;  // failed: no more I/O, waits for its owner
   bool closing = false;
   bool closed = false;

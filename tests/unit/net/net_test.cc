@@ -171,6 +171,41 @@ TEST_CASE("an owner destroyed inside its own callback hears nothing more") {
   CHECK(calls == 1);
 }
 
+TEST_CASE("F10: the last words of a peer that closes while it is written to are read") {
+  Loop loop;
+  std::string heard;
+  bool failed = false;
+  Stream client;
+  std::unique_ptr<Stream> accepted;
+  Server server(loop, [&](Stream stream) {
+    accepted = std::make_unique<Stream>(std::move(stream));
+    accepted->start({.on_data =
+                         [&](std::string_view) {
+                           client.write("what the server never reads");
+                           accepted->write("552 5.3.4 too big\r\n");
+                           accepted.reset();  // the kernel answers with a reset
+                           server.listener.reset();
+                           client.write("and what cannot be sent any more");
+                         },
+                     .on_end = [] {},
+                     .on_error = [](const Error&) {}});
+  });
+  client = Stream::connect(loop, server.endpoint(), "", [&](Status status) {
+    REQUIRE(status.ok());
+    client.start({.on_data = [&](std::string_view bytes) { heard += bytes; },
+                  .on_end = [&] { client.reset(); },
+                  .on_error =
+                      [&](const Error&) {
+                        failed = true;
+                        client.reset();
+                      }});
+    client.write("content");
+  });
+  loop.run();
+  CHECK(failed);
+  CHECK(heard == "552 5.3.4 too big\r\n");
+}
+
 TEST_CASE("a refused connection is told once; a dropped attempt is silent") {
   Loop loop;
   std::uint16_t closed_port;
