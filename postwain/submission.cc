@@ -102,6 +102,8 @@ class Submission {
   void begin() {
     if (source_.restore) connection_->send(*source_.restore);
     if (source_.owner) connection_->send(ipc::DropOwner{id_, *source_.owner});
+    if (auto decided = ipc::decided_in(id_, source_.envelope))
+      if (!connection_->try_send(*decided)) return too_large_envelope();
     buffer_ = source_.head(id_);
     if (!fill(ipc::kInlineContentMax)) return;
     if (end_of_input_ && buffer_.size() <= ipc::kInlineContentMax) {

@@ -141,6 +141,7 @@ bool Intake::frame(std::uint64_t number, ipc::FrameType type, std::string_view p
   if (type == ipc::FrameType::refusals) return refusals(peer, payload);
   if (type == ipc::FrameType::restore) return restore(peer, payload);
   if (type == ipc::FrameType::drop_owner) return drop_owner(peer, payload);
+  if (type == ipc::FrameType::decided) return decided(peer, payload);
   if (type == ipc::FrameType::probe) return probe(number, peer, payload);
   return false;
 }
@@ -191,7 +192,7 @@ bool Intake::submit(std::uint64_t number, Peer& peer, std::string_view payload) 
   NewMessage message;
   fill(message, frame.id, std::move(frame.envelope), std::move(frame.arrival));
   message.info.size = frame.content.size();
-  mark_restored(peer, message);
+  mark_announced(peer, message);
   std::optional<mail::Reply> refusal = refusal_for(*carrier, message);
   if (!refusal && !may_have_lone_line_ends(message.info.envelope) &&
       mail::has_lone_line_end(frame.content))
@@ -270,8 +271,21 @@ bool Intake::drop_owner(Peer& peer, std::string_view payload) {
   return good;
 }
 
+bool Intake::decided(Peer& peer, std::string_view payload) {
+  ipc::Decided frame;
+  bool good = ipc::decode(payload, frame);
+  if (good) peer.decided = std::move(frame);
+  return good;
+}
+
 // What was said of it comes with the message.
-void Intake::mark_restored(Peer& peer, NewMessage& message) {
+void Intake::mark_announced(Peer& peer, NewMessage& message) {
+  if (peer.decided && peer.decided->id == message.info.id) {
+    for (ipc::DecidedRecipient& one : peer.decided->recipients)
+      if (one.index < message.recipients.size())
+        message.recipients[one.index].recipient.decided = std::move(one.reply);
+    peer.decided.reset();
+  }
   if (!peer.restore || peer.restore->id != message.info.id) return;
   message.restored = true;
   message.info.kind = static_cast<MessageKind>(peer.restore->kind);
@@ -335,7 +349,7 @@ bool Intake::open(std::uint64_t number, Peer& peer, std::string_view payload) {
   NewMessage& message = transaction.message;
   fill(message, frame.id, std::move(frame.envelope), std::move(frame.arrival));
   message.info.in_file = true;
-  mark_restored(peer, message);
+  mark_announced(peer, message);
   std::optional<mail::Reply> refusal = refusal_for(*carrier, message);
   if (!refusal && under_way_.contains(message.info.id)) refusal = id_in_use();
   if (refusal) {

@@ -95,6 +95,7 @@ class Intake {
     std::uint32_t sessions = 0;           // of an smtpd, as it said last
     std::optional<ipc::Restore> restore;  // said of the submission that comes next
     std::optional<ipc::DropOwner> owner;  // the same
+    std::optional<ipc::Decided> decided;  // the same
     std::unordered_map<mail::QueueId, Transaction> transactions;  // by the id the peer says
   };
 
@@ -116,7 +117,8 @@ class Intake {
   void count_sessions();
   bool restore(Peer& peer, std::string_view payload);
   bool drop_owner(Peer& peer, std::string_view payload);
-  static void mark_restored(Peer& peer, NewMessage& message);
+  static bool decided(Peer& peer, std::string_view payload);
+  static void mark_announced(Peer& peer, NewMessage& message);
   bool probe(std::uint64_t number, Peer& peer, std::string_view payload);
   void stored(std::uint64_t number, mail::QueueId id, std::size_t bytes);
   void file_finished(std::uint64_t number, mail::QueueId id, mail::QueueId real,

@@ -124,7 +124,8 @@ bool Peers::hello(std::uint64_t number, Peer& peer, std::string_view payload) {
   if (!ipc::decode(payload, hello)) return false;
   auto credentials = peer.connection->peer_credentials();
   const char* refusal = nullptr;
-  if (hello.version != ipc::kProtocolVersion) refusal = "another protocol version";
+  if (hello.version < ipc::oldest_version(hello.role) || hello.version > ipc::kProtocolVersion)
+    refusal = "another protocol version";
   if (!credentials || !may_have_role(hello.role, credentials->uid, ::geteuid(), users_))
     refusal = "its user may not have this role";
   if (refusal != nullptr) {
@@ -141,7 +142,7 @@ bool Peers::hello(std::uint64_t number, Peer& peer, std::string_view payload) {
   if (is_command(peer.role) || peer.role == ipc::Role::metrics)
     peer.connection->limit_unread(kUnreadOfCommands);
   last_worker_ = static_cast<std::uint16_t>(last_worker_ % mail::kLastWorker + 1);
-  peer.connection->send(ipc::Welcome{ipc::kProtocolVersion, last_worker_});
+  peer.connection->send(ipc::Welcome{hello.version, last_worker_});
   if (is_intake(peer.role))
     parts_.intake.peer_connected(number, *peer.connection, peer.role, credentials->uid);
   else if (is_agent(peer.role))

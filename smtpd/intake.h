@@ -24,8 +24,8 @@ class Intake final : public QmgrPort {
   mail::QueueId next_id(WallTime now);  // only while refusal() is nothing
 
   bool up() const override { return link_.up(); }
-  bool send(const ipc::Submit& message) override { return link_.try_send(message); }
-  bool send(const ipc::SubmitOpen& message) override { return link_.try_send(message); }
+  bool send(const ipc::Submit& message) override { return submit(message); }
+  bool send(const ipc::SubmitOpen& message) override { return submit(message); }
   void send(const ipc::SubmitEnd& message) override { link_.send(message); }
   void send(const ipc::SubmitAbort& message) override { link_.send(message); }
   void write(mail::QueueId id, std::shared_ptr<LentFile> file, std::string bytes) override;
@@ -42,6 +42,11 @@ class Intake final : public QmgrPort {
   void cancel_probe(std::uint64_t number) { probes_.erase(number); }
 
  private:
+  template <class Message>
+  bool submit(const Message& message) {
+    auto decided = ipc::decided_in(message.id, message.envelope);
+    return (!decided || link_.try_send(*decided)) && link_.try_send(message);
+  }
   bool frame(ipc::FrameType type, std::string_view payload);
   bool result(std::string_view payload);
   bool lent(std::string_view payload);

@@ -46,7 +46,7 @@ void visit(A& a, T& v) {
 template <class A, class T>
 requires std::is_same_v<std::remove_const_t<T>, Recipient>
 void visit(A& a, T& v) {
-  ipc::fields(a, v.address, v.notify.bits, v.orcpt, v.decided);
+  ipc::fields(a, v.address, v.notify.bits, v.orcpt);
 }
 
 template <class A, class T>
@@ -227,6 +227,13 @@ PW_VISIT(Lease) {
 PW_VISIT(Restore) {
   fields(a, v.id, v.kind, v.held_for);
 }
+PW_VISIT(DecidedRecipient) {
+  fields(a, v.index, v.reply);
+}
+PW_VISIT(Decided) {
+  field(a, v.id);
+  list_field(a, v.recipients);
+}
 PW_VISIT(DropOwner) {
   fields(a, v.id, v.uid);
 }
@@ -367,6 +374,7 @@ PW_MESSAGE(SubmitFile)
 PW_MESSAGE(SubmitAbort)
 PW_MESSAGE(Restore)
 PW_MESSAGE(DropOwner)
+PW_MESSAGE(Decided)
 PW_MESSAGE(ReceiverCounts)
 PW_MESSAGE(Refusals)
 PW_MESSAGE(SubmitResult)
@@ -429,6 +437,22 @@ std::string_view name_of(Role role) {
       return "pickup";
   }
   return "?";
+}
+
+std::uint16_t oldest_version(Role role) {
+  constexpr std::uint16_t kLeasesChanged = 10;
+  constexpr std::uint16_t kFirstTaken = 9;
+  bool agent = role == Role::smtp_client || role == Role::lmtp_client;
+  return agent ? kLeasesChanged : kFirstTaken;
+}
+
+std::optional<Decided> decided_in(mail::QueueId id, const mail::Envelope& envelope) {
+  Decided out{id, {}};
+  for (std::size_t i = 0; i < envelope.recipients.size(); ++i)
+    if (const mail::Reply& reply = envelope.recipients[i].decided; reply.code != 0)
+      out.recipients.push_back({static_cast<std::uint32_t>(i), reply});
+  if (out.recipients.empty()) return std::nullopt;
+  return out;
 }
 
 }  // namespace ipc

@@ -1,5 +1,6 @@
 // Every message between our processes. Names say who asks and what happened. Changing anything here
-// means raising kProtocolVersion: peers of another version are refused at hello.
+// means raising kProtocolVersion: peers of another version are refused at hello, but for those
+// whose frames are still the same (oldest_version).
 //
 // A std::string_view field of a decoded message points into the frame it came from.
 #pragma once
@@ -42,6 +43,7 @@ enum class FrameType : std::uint16_t {
   hello = 1,
   welcome = 2,
   // intake: smtpd and sendmail to qmgr
+  decided = 9,
   submit = 10,
   submit_open = 11,
   submit_chunk = 12,
@@ -89,6 +91,9 @@ enum class Role : std::uint8_t {
   pickup,    // submits what others have left in the drop folder
 };
 std::string_view name_of(Role role);
+// The oldest protocol version a peer of that role may speak: nothing it sends or gets has changed
+// since. Commands that are running while Postwain is replaced by a newer one go on with it.
+std::uint16_t oldest_version(Role role);
 
 struct Hello {
   static constexpr FrameType kType = FrameType::hello;
@@ -176,6 +181,20 @@ struct DropOwner {
   mail::QueueId id;
   std::uint32_t uid = 0;
 };
+
+// In front of a submission of that id: recipients of whom nobody needs to be asked any more. 250:
+// the mail is discarded; 5yz: it fails with this reply at once.
+struct DecidedRecipient {
+  std::uint32_t index = 0;  // in the envelope
+  mail::Reply reply;
+};
+struct Decided {
+  static constexpr FrameType kType = FrameType::decided;
+  mail::QueueId id;
+  std::vector<DecidedRecipient> recipients;
+};
+// Nothing where there is none.
+std::optional<Decided> decided_in(mail::QueueId id, const mail::Envelope& envelope);
 
 // Of smtpd, every few seconds: what it has counted since the last time.
 struct ReceiverCounts {

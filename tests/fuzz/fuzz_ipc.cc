@@ -42,6 +42,7 @@ void look_at_all(std::string_view payload) {
   look_at<SubmitAbort>(payload);
   look_at<Restore>(payload);
   look_at<DropOwner>(payload);
+  look_at<Decided>(payload);
   look_at<ReceiverCounts>(payload);
   look_at<SubmitResult>(payload);
   look_at<ChunksStored>(payload);

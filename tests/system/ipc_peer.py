@@ -1,11 +1,11 @@
-"""Frames of Postwain's IPC as a hostile peer would write them (common/ipc/messages.h, version 9)."""
+"""Frames of Postwain's IPC as a hostile peer would write them (common/ipc/messages.h)."""
 
 import os
 import socket
 import struct
 import time
 
-VERSION = 9
+VERSION = 10
 ROLES = ["smtpd", "smtp_client", "lmtp_client", "supervisor", "control", "sendmail", "metrics", "tokens", "restore",
          "reporter", "pickup"]
 TYPES = {"hello": 1, "welcome": 2, "submit": 10, "submit_open": 11, "submit_chunk": 12, "submit_end": 13,
