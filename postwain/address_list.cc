@@ -148,7 +148,10 @@ class Parser {
   }
 
   void note_bad(std::size_t end, std::string why) {
-    std::string_view text = trim(text_.substr(start_, end - start_));
+    std::string_view text = text_.substr(start_, end - start_);
+    auto is_folding = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
+    while (!text.empty() && is_folding(text.front())) text.remove_prefix(1);
+    while (!text.empty() && is_folding(text.back())) text.remove_suffix(1);
     out_.bad.push_back({std::string(text), std::move(why)});
   }
 

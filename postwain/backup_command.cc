@@ -103,7 +103,7 @@ int copy_as_queue(const config::Config& config, int folder, Summary& summary) {
 // In a process of its own, because what comes after it needs root again. Only numbers come back.
 int copy_apart(const config::Config& config, const std::string& partial, Summary& summary) {
   if (::mkdir(partial.c_str(), 0700) != 0)
-    return fail(kExitCantCreate, system_error(partial, errno).text);
+    return fail(kExitIoError, system_error(partial, errno).text);
   UniqueFd folder(::open(partial.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   int ends[2];
   if (!folder || ::pipe2(ends, O_CLOEXEC) != 0)

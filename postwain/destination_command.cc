@@ -61,9 +61,10 @@ std::string destination_line(const std::string& reply, bool first) {
   if (first)
     out = fmt::format("{:<40} {:>7} {:>7} {:>7}  {}\n", "destination", "queued", "active", "window",
                       "state");
-  return out + fmt::format("{:<40} {:>7} {:>7} {:>7.1f}  {}\n", printable(text_of(d, "route")),
-                           number_member(d, "queued"), number_member(d, "active"),
-                           real_member(d, "window"), printable(state_of(d))) +
+  return out +
+         fmt::format("{:<40} {:>7} {:>7} {:>7.1f}  {}\n", printable(text_of(d, "route")),
+                     number_member(d, "queued"), number_member(d, "active"),
+                     real_member(d, "window"), printable(state_of(d))) +
          learned_lines(d);
 }
 

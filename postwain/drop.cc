@@ -84,7 +84,8 @@ Status write_content(int fd, const SubmissionSource& source, mail::QueueId id) {
 Status drop(const config::Config& config, const SubmissionSource& source) {
   std::set<uid_t> trusted = trusted_users(config, Kind::pickup, "drop_dir");
   if (Status ours = check_folder(config.drop_dir, trusted, OthersMayAdd::yes); !ours)
-    return Error{"cannot leave the message for later: " + ours.error().text, kExitCantCreate};
+    return Error{"cannot leave the message for later: " + ours.error().text,
+                 ours.error().code == ENOENT ? kExitTempFail : kExitCantCreate};
   std::uint32_t random[5];
   if (::getrandom(random, sizeof random, 0) != static_cast<ssize_t>(sizeof random))
     return cannot("getrandom", errno);

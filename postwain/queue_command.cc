@@ -79,10 +79,9 @@ class Answers {
       // A message with many recipients comes in parts, and is one line nevertheless.
       for (const Json& recipient : list_member(reply, "recipients"))
         message_["recipients"].push_back(recipient);
-    } else if (json_ && reply.contains("recipients")) {
+    } else if (json_ && reply.contains("recipients") && reply["recipients"].is_array()) {
       flush();
       message_ = std::move(reply);
-      if (!message_["recipients"].is_array()) message_["recipients"] = Json::array();
     } else {
       show(text);
     }

@@ -27,6 +27,7 @@ std::int64_t lookup_hash(LookupKind kind, std::string_view text) {
   bool fold = kind == LookupKind::address;
   std::uint64_t hash = 14695981039346656037ULL ^ static_cast<std::uint64_t>(kind);
   text = without_brackets(text);
+  if (fold && text.size() > 1 && text.back() == '.') text.remove_suffix(1);
   std::string key;  // an address is looked for in any spelling of its domain
   if (fold && !is_ascii(text)) text = key = mail::Address::from_text(text).ascii_text();
   for (char c : text) {

@@ -11,9 +11,9 @@
 
 namespace postwain::qmgr {
 
-constexpr std::size_t kJsonTextMax = 2560;         // octets of one text; replies have 2048 at most
-constexpr std::size_t kJsonPartMax = 512U << 10;   // of a list: then another part begins
-constexpr std::size_t kTraceMax = 2U << 20;        // of one message's events, and of its recipients
+constexpr std::size_t kJsonTextMax = 2560;        // octets of one text; replies have 2048 at most
+constexpr std::size_t kJsonPartMax = 512U << 10;  // of a list: then another part begins
+constexpr std::size_t kTraceMax = 2U << 20;       // of one message's events, and of its recipients
 
 // Octets that are no UTF-8 are replaced, and each text has at most kJsonTextMax of them.
 std::string write_json(nlohmann::ordered_json value);

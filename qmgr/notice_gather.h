@@ -1,7 +1,7 @@
-// Recipients of one message that fail, or are warned of, within the same moment, though at several
-// next hops: they wait for each other, so that one notice tells of all (RFC 3464 2
-// lets it). Whoever waits here is still in the store as if nothing had happened; if
-// qmgr dies, it is tried once more and fails again.
+// Recipients of one message of whom the sender is told within the same moment, though they have
+// several next hops: they wait for each other, so that one notice tells of all (RFC 3464 2 lets
+// it). Whoever waits here is still in the store as if nothing had happened; if qmgr dies, who
+// failed is tried once more, and what was delivered is known from the attempt journal.
 //
 // Pure: no timer, no store. The caller gives what it takes out to the store.
 #pragma once
@@ -25,7 +25,7 @@ constexpr Duration kGatherFailed = std::chrono::seconds(5);
 constexpr Duration kGatherLate = std::chrono::seconds(60);
 constexpr Duration kGatherLook = std::chrono::seconds(1);
 constexpr Duration gather_window(Event event) {
-  return event == Event::failed ? kGatherFailed : kGatherLate;
+  return event == Event::delayed || event == Event::expired ? kGatherLate : kGatherFailed;
 }
 
 struct Gathered {

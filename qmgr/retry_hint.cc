@@ -43,6 +43,13 @@ std::vector<std::string> words_of(std::string_view text) {
       continue;
     }
     words.push_back(lower.substr(start, i - start));
+    // Whatever number "1,80" may be, it is not the one behind the comma.
+    bool unclear =
+        is_digit(lower[start]) && i + 1 < lower.size() && lower[i] == ',' && is_digit(lower[i + 1]);
+    if (unclear) {
+      words.back() = ".";
+      while (i < lower.size() && (is_digit(lower[i]) || lower[i] == ',')) ++i;
+    }
     if (is_digit(lower[start])) std::erase(words.back(), ',');
   }
   return words;

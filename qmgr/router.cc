@@ -20,6 +20,7 @@ mail::TlsLevel usual_tls(const mail::NextHop& hop) {
     case mail::HopKind::smtp:
       return hop.implicit_tls() ? mail::TlsLevel::encrypt : mail::TlsLevel::may;
     case mail::HopKind::lmtp:
+    case mail::HopKind::discard:
       break;
   }
   return mail::TlsLevel::off;

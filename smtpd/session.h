@@ -82,7 +82,7 @@ class Session final : private Handover::Owner {
   void on_hello();
   void on_xclient();
   void on_xforward();
-  bool refuses_dsn(bool asked);
+  bool refuses_dsn(std::string_view stage, bool asked);
   void on_mail();
   void look_at_hello();
   void decide_mail();

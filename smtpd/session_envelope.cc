@@ -17,17 +17,18 @@ void Session::look_at_hello() {
 }
 
 // As if such parameters did not exist: to strangers they were not offered.
-bool Session::refuses_dsn(bool asked) {
+bool Session::refuses_dsn(std::string_view stage, bool asked) {
   if (!asked || shared_.policy.takes_dsn(client_)) return false;
   mail::Reply reply = smtp::unknown_parameter_reply();
-  log_refused(reply, {}, "delivery reports are for known clients", nullptr);
+  log_refused(stage, reply, {}, "delivery reports are for known clients", nullptr);
   engine_.answer(reply);
   return true;
 }
 
 void Session::on_mail() {
   const smtp::MailCommand& asked = engine_.mail();
-  if (refuses_dsn(asked.ret != mail::DsnReturn::unspecified || !asked.envid.empty())) return;
+  if (refuses_dsn("MAIL", asked.ret != mail::DsnReturn::unspecified || !asked.envid.empty()))
+    return;
   if (looks_ && !client_.may_relay()) {
     const mail::Address& sender = engine_.mail().reverse_path;
     looks_->forget_sender();
@@ -72,7 +73,8 @@ void Session::decide_mail() {
 
 void Session::on_rcpt() {
   const mail::Recipient& asked = engine_.rcpt();
-  if (refuses_dsn(asked.notify.bits != mail::Notify::unspecified || !asked.orcpt.empty())) return;
+  bool asks_reports = asked.notify.bits != mail::Notify::unspecified || !asked.orcpt.empty();
+  if (refuses_dsn("RCPT", asks_reports)) return;
   const mail::Address& address = engine_.rcpt().address;
   Verdict verdict = shared_.policy.rcpt(client_, engine_.hello_name(),
                                         engine_.envelope().reverse_path, address, facts());

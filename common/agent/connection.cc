@@ -310,7 +310,7 @@ void Connection::tls_opened() {
 // Over before TLS was. Where we gave up ourselves nothing is said of the server.
 void Connection::note_tls_unfinished(const mail::Outcome& outcome) {
   const mail::Reply& reply = outcome.reply;
-  if (outcome.stage != mail::Stage::tls || reply.enhanced == mail::EnhancedCode{4, 3, 0}) return;
+  if (outcome.stage != mail::Stage::tls || is_our_own_end(outcome)) return;
   bool not_offered = reply.enhanced == mail::EnhancedCode{4, 7, 4};
   bool refused = reply.code != 0;
   note_tls(not_offered || refused ? mail::TlsEnd::starttls_not_supported

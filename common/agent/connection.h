@@ -47,6 +47,8 @@ struct ConnectionPlan {
 
 // Put off by a host that may not have it, for no reason of ours: another host may take it.
 bool may_go_on(const mail::Outcome& outcome);
+// Whether we gave the session up: nothing is said of the server then.
+bool is_our_own_end(const mail::Outcome& outcome);
 
 // Whether it shows before the first transaction that these are lacking.
 extern const mail::AbilitySet kOfTls;

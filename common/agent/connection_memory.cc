@@ -29,12 +29,16 @@ void log_lack(const std::string& host, Ability ability) {
 
 const AbilitySet kOfTls = of_tls();
 
+// A server says 4.3.0, too, with a code of its own.
+bool is_our_own_end(const mail::Outcome& outcome) {
+  return outcome.reply.code == 0 && outcome.reply.enhanced == mail::EnhancedCode{4, 3, 0};
+}
+
 bool may_go_on(const mail::Outcome& outcome) {
   bool stage = outcome.stage == Stage::mail || outcome.stage == Stage::rcpt ||
                outcome.stage == Stage::data || outcome.stage == Stage::content;
   return stage && outcome.disposition == mail::Disposition::deferred && !outcome.in_doubt &&
-         outcome.blame != mail::Blame::local &&
-         outcome.reply.enhanced != mail::EnhancedCode{4, 3, 0};
+         outcome.blame != mail::Blame::local && !is_our_own_end(outcome);
 }
 
 void Connection::note_lack(Ability ability) {
@@ -77,8 +81,7 @@ void Connection::note_trouble(const mail::Outcome& outcome) {
   if (silent && in_transaction && plan_.avoid.has(Ability::pipelining))
     memory.acquit(host, Ability::pipelining);
   bool begun = channel_ != nullptr && (handshaking_ || channel_->tls_open());
-  bool gave_up = outcome.reply.enhanced == mail::EnhancedCode{4, 3, 0};
-  if (outcome.stage != Stage::tls || !begun || gave_up) return;
+  if (outcome.stage != Stage::tls || !begun || is_our_own_end(outcome)) return;
   // Another connection may have found the same.
   auto suspect = [&](Ability ability) {
     memory.suspect(host, ability, now);

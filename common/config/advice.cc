@@ -50,14 +50,6 @@ void look_at_route(Context& context, const Config& config, const Route& route) {
                    fmt::format("'{}' matches the user '*' and nobody else; the whole domain is "
                                "match = \"{}\"",
                                match, match.substr(2)));
-  bool proven = route.tls == mail::TlsLevel::verify || route.tls == mail::TlsLevel::dane;
-  bool here = !route.deliver.hosts.empty();
-  for (const mail::HopHost& host : route.deliver.hosts)
-    here = here && (!host.unix_path.empty() || is_loopback(host.host));
-  if (route.credential.present() && !proven && !here)
-    context.warn(route.origin,
-                 "auth without tls = \"verify\": whoever answers in the provider's place gets the "
-                 "password");
 }
 
 void look_at_hostname(Context& context, const Config& config) {

@@ -95,8 +95,9 @@ std::optional<NextHop> NextHop::parse(std::string_view text, std::string* why_no
   std::size_t colon = text.find(':');
   std::string_view scheme = text.substr(0, colon);
   if (scheme != "smtp" && scheme != "smtps" && scheme != "lmtp") {
-    why = "expected mx, smtp:host:port, smtps:host:port, lmtp:host:port, lmtp:unix:/path or "
-          "discard";
+    why =
+        "expected mx, smtp:host:port, smtps:host:port, lmtp:host:port, lmtp:unix:/path or "
+        "discard";
     return fail();
   }
   bool implicit_tls = scheme == "smtps";

@@ -114,7 +114,10 @@ std::optional<ParsedPath> parse_inner(std::string_view inner, PathKind kind, std
 }  // namespace
 
 std::string local_in_wire_form(std::string_view unquoted) {
-  if (dot_string_size(unquoted) == unquoted.size()) return std::string(unquoted);
+  // Dots that RFC 5321 allows between atoms only are taken from others, and not sent by us.
+  bool strict = !unquoted.empty() && unquoted.front() != '.' && unquoted.back() != '.' &&
+                unquoted.find("..") == std::string_view::npos;
+  if (strict && dot_string_size(unquoted) == unquoted.size()) return std::string(unquoted);
   std::string out = "\"";
   for (char c : unquoted) {
     if (c == '"' || c == '\\') out += '\\';

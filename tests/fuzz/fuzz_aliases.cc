@@ -56,7 +56,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return file.path == "a" ? std::string("a: b@x.test, :include:f\n") : text;
   };
   Addresses addresses;
-  read_addresses(context, &kTables[data[0] % 4], "mx.test", addresses);
+  read_addresses(context, &kTables[data[0] % 4], "mx.test", "", addresses);
   if (context.diagnostics.empty()) expand_all(addresses);
   return 0;
 }

@@ -80,7 +80,7 @@ class Addresses(PostwainTestCase):
                 (["info@our.test"], [("a@else.test", ["anna@our.test"])]),
                 (["info+tag@our.test"], [("a@else.test", ["anna+tag@our.test"])]),
                 (["sales@our.test", "anna@our.test"],
-                 [("a@else.test", ["anna@our.test", "anna@our.test", "carl@far.test"])]),
+                 [("a@else.test", ["anna@our.test", "carl@far.test"])]),
                 (["x@catch.test", "y@catch.test"], [("a@else.test", ["anna@our.test"])]),
                 (["anna@old.test"], [("a@else.test", ["anna@our.test"])]),
                 (["postmaster@mx.postwain.test"], [("a@else.test", ["anna@mx.postwain.test"])])):

@@ -176,12 +176,18 @@ class Examples(PostwainTestCase):
         blocks = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
         self.assertEqual(3, len(blocks))
         for block in blocks:
-            mta = self.prepare(text=block.replace("/etc/postwain/provider.secret", "secret"))
+            tomllib.loads(block)
+            mta = self.prepare()
+            certificate, key = self.certificate()
+            for path, own in (("/etc/postwain/provider.secret", "secret"),
+                              ("/etc/postwain/tls/fullchain.pem", certificate),
+                              ("/etc/postwain/tls/privkey.pem", key)):
+                block = block.replace(path, own)
+            mta.reconfigure({}, text=block)
             mta.folder.file("secret", "me:word\n")
             os.chmod(mta.folder / "secret", 0o600)
             done = mta.cli("check")
             self.assertEqual(0, done.returncode, done.stderr)
-            tomllib.loads(block)
         shown = self.prepare().cli("--help").stdout
         for command in re.findall(r"^    postwain (\w+)", text, re.MULTILINE):
             self.assertRegex(shown, rf"(?m)^  {command} ")

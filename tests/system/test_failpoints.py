@@ -138,7 +138,9 @@ class Reported(PostwainTestCase):
         sink = self.closing(SmtpSink())
         mta = self.prepare(binaries=programs.path)
         armed = mta.folder / "spool" + "/armed"
-        mta.environment["POSTWAIN_TEST_FAILPOINT"] = f"outcome-commit:kill:1:{armed}"
+        os.mkdir(mta.folder / "spool")
+        mta.folder.file("spool/failpoint", f"outcome-commit:kill:1:{armed}")
+        os.chmod(mta.folder / "spool/failpoint", 0o644)
         mta.reconfigure({"route": [{"match": "*", "deliver": sink.target}]})
         for number in range(5):
             if os.path.exists(armed):

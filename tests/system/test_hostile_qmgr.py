@@ -108,11 +108,12 @@ class HostileQmgr(PostwainTestCase):
 
     @unittest.skipUnless(ROOT, "only root can lose something here")
     def test_s13_backup_copies_nothing_that_only_root_may_read(self):
-        self.stand_there(lambda asked: [{"ok": True, "folder": str(self.secret), "messages": 1, "recipients": 1}])
-        self.secret = self.mta.folder / "secret"
-        os.mkdir(self.secret, 0o700)
-        os.mkdir(os.path.join(self.secret, "content"))
-        with open(os.path.join(self.secret, "queue.db"), "w", encoding="utf-8") as file:
+        self.stand_there(lambda asked: [{"ok": True, "folder": self.mta.folder / "secret",
+                                         "messages": 1, "recipients": 1}])
+        secret = self.mta.folder / "secret"
+        os.mkdir(secret, 0o700)
+        os.mkdir(os.path.join(secret, "content"))
+        with open(os.path.join(secret, "queue.db"), "w", encoding="utf-8") as file:
             file.write("root's own")
         done = self.mta.cli("queue", "backup", self.mta.folder / "copy")
         self.assertNotEqual(0, done.returncode)

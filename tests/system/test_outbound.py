@@ -228,7 +228,7 @@ class Outcomes(Outbound):
     def test_each_recipient_by_its_reply(self):
         self.begin({"rcpt": {USERS[0]: "550 5.1.1 no such user",
                              USERS[1]: ["450 4.2.1 busy", "450 4.2.1 busy"],
-                             USERS[2]: ["552 5.2.2 too many recipients"]}})
+                             USERS[2]: ["552 5.5.3 too many recipients"]}})
         self.submit(USERS)
         self.finish()
         self.assertEqual([0, 1, 1, 1], self.counts())

@@ -76,9 +76,7 @@ class Receive(PostwainTestCase):
         client.command("RSET")
         # A rule is not passed by writing the other form.
         for name in ("xn--strae-oqa.example", "stra\u00dfe.example", "STRA\u00dfE.example"):
-            client.command(f"MAIL FROM:<a@{name}> SMTPUTF8")
-            self.assertEqual(554, client.command("RCPT TO:<info@example.org>")[0], name)
-            client.command("RSET")
+            self.assertEqual(554, client.command(f"MAIL FROM:<a@{name}> SMTPUTF8")[0], name)
 
     def test_receive_3_refusals_are_told(self):
         client = self.client(hello=None)

@@ -42,7 +42,7 @@ class SelfTest(PostwainTestCase):
         mta = self.prepare(changes)
         os.chmod(str(mta.folder / ""), 0o755)
         if prefix:
-            os.chmod(str(mta.folder / ""), 0o777)
+            os.chown(str(mta.folder / ""), 4242, -1)
         words = [*prefix, os.path.join(BIN, "postwain"), "selftest", "--json", "--config", mta.config_path]
         done = subprocess.run(words, capture_output=True, text=True, timeout=SLOW_S, check=False)
         found = json.loads(done.stdout)

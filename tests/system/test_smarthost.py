@@ -179,9 +179,10 @@ class Tokens(SmartHost):
 
     def test_a_token_that_is_refused_is_fetched_anew(self):
         sink = self.login_sink("XOAUTH2", Accounts(tokens=["new"]))
-        count = self.mta.folder / "count"
+        count = self.mta.folder / "tokens/count"
         script = f"echo x >> {count}; [ $(wc -l < {count}) -ge 2 ] && echo new || echo old\n"
-        os.chmod(self.mta.folder.path, 0o777)
+        os.mkdir(self.mta.folder / "tokens")
+        os.chmod(self.mta.folder / "tokens", 0o777)
         self.run_with(self.token_route(sink, self.command(script)))
         self.submit()
         sink.wait_delivered("bob@far.test", 40)

@@ -218,7 +218,8 @@ class TlsReports(PostwainTestCase):
         os.kill(pid, 9)
         self.submit("u@clear.test")
         self.sinks[2].wait_delivered("u@clear.test")
-        wait_until(lambda: self.mta.pids_of("reporter") not in ([], [pid], [0]), 20, "another reporter")
+        wait_until(lambda: len([line for line in self.mta.events("peer_connected")
+                                if line.get("name") == "reporter"]) == 2, 60, "another reporter")
         self.mta.stop()
         self.assertEqual(["clear.test"], [line["domain"] for line in tally(self.mta)])
 

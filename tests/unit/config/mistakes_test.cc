@@ -143,7 +143,7 @@ TEST_CASE("one mistake, one message with its place") {
        "t.toml:3:10: 'a b' is not an address, domain, .domain, <> or *"},
       {"[[rule]]\nsender = \"<>\"", "t.toml:2:1: action is missing in [[rule]]"},
       {"[[rule]]\naction = \"drop\"",
-       "t.toml:3:10: action must be one of allow, refuse, defer, not 'drop'"},
+       "t.toml:3:10: action must be one of allow, refuse, defer, discard, not 'drop'"},
       {"[auth]\nlockout = \"often\"",
        "t.toml:3:11: 'often' is not a rate (such as 10/min, 100/hour, 500/day)"},
       {"[[listener]]\naddress = \"127.0.0.1:25\"\nproxy_protocol = true",
@@ -184,8 +184,8 @@ TEST_CASE("one mistake, one message with its place") {
       {"[[route]]\nmatch = \"*\"\ndeliver = \"lmtp:host\"",
        "t.toml:4:11: deliver: 'host' needs a port"},
       {"[[route]]\nmatch = \"*\"\ndeliver = \"http:host\"",
-       "t.toml:4:11: deliver: expected mx, smtp:host:port, smtps:host:port, lmtp:host:port or "
-       "lmtp:unix:/path"},
+       "t.toml:4:11: deliver: expected mx, smtp:host:port, smtps:host:port, lmtp:host:port, "
+       "lmtp:unix:/path or discard"},
       {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\navoid = [\"starttls\"]",
        "t.toml:5:10: 'starttls' cannot be avoided (chunking, pipelining, dsn, 8bitmime, smtputf8, "
        "size, tls-session, tls1.3)"},
@@ -211,7 +211,7 @@ TEST_CASE("one mistake, one message with its place") {
       {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\nfamily = \"6\"",
        "t.toml:5:10: family must be any, ipv4, ipv6, ipv4-first or ipv6-first"},
       {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\nfallback = \"mx\"",
-       "t.toml:5:12: fallback names hosts, smtp:… or lmtp:…"},
+       "t.toml:5:12: fallback names hosts, smtp:…, smtps:… or lmtp:…"},
       {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\nfallback = \"lmtp:a:24\"",
        "t.toml:5:12: fallback must be smtp:, as deliver is"},
       {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\nfallback_tls = \"off\"",

@@ -167,9 +167,6 @@ TEST_CASE("operate 30: what is taken and hardly meant is warned of") {
             "t.toml:3:21: 192.168.1.5/24 is an address within a network"));
   CHECK(warning("[access]\ntrusted_networks = [\"192.168.1.0/24\", \"::1\", \"fd00::/8\"]\n")
             .empty());
-  CHECK(has(warning("[[route]]\nmatch = \"a.example\"\ndeliver = \"smtp:mail.example:587\"\n"
-                    "auth = \"me:command:/bin/true\"\n"),
-            "auth without tls = \"verify\""));
   for (const char* name : {"localhost", "mailbox", "127.0.0.1"}) {
     Loaded found = loaded(std::string("hostname = \"") + name + "\"\n");
     REQUIRE(found.warnings.size() == 1);

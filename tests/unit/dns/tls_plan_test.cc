@@ -169,8 +169,8 @@ TEST_CASE("internationalized names") {
   CHECK(*to_ascii("_x.b\u00fccher.example") == "_x.xn--bcher-kva.example");
   for (const std::string& bad :
        {std::string("\xff\xfe.example"), std::string("\u00fc\0.example", 11),
-        std::string("\u2488com.example"), "\u00fc\u2100.example", "\u00fc x.example",
-        "\u00fc" + std::string(80, 'x')}) {
+        std::string("\u2488com.example"), std::string("\u00fc\u2100.example"),
+        std::string("\u00fc x.example"), "\u00fc" + std::string(80, 'x')}) {
     CAPTURE(bad);
     auto result = to_ascii(bad);
     CHECK_FALSE(result.ok());

@@ -281,7 +281,7 @@ TEST_CASE("a broken promise is seen") {
     std::uint32_t sent = 0;
     auto source = [&sent]() -> std::optional<Arrival> {
       if (sent++ == 200) return std::nullopt;
-      return Arrival{kStart, false, {0}};
+      return Arrival{kStart, false, 0, {0}};
     };
     Simulation simulation(std::move(s), source);
     simulation.run(5);

@@ -166,7 +166,9 @@ TEST_CASE("F7: silence behind a flight makes PIPELINING suspect, unless it was s
   client->hear("250 ok\r\n250 ok\r\n");
   client->engine.timed_out();
   client->pump();
-  CHECK(client->happened().at(0) == "1/0 deferred rcpt destination 4.4.2");
+  Events happened = client->happened();
+  CHECK(happened.at(0) == "1/0 deferred rcpt nobody 4.4.0");
+  CHECK(happened.at(1) == "1/1 deferred rcpt destination 4.4.2");
 }
 
 TEST_CASE("F5: in clear after a failed handshake a refusal means later") {
