@@ -15,6 +15,7 @@
 #include "common/base/file.h"
 #include "common/base/sysexits.h"
 #include "common/base/text.h"
+#include "common/ipc/id_in_use.h"
 #include "common/log/log.h"
 #include "postwain/drop_file.h"
 #include "postwain/submission.h"
@@ -38,9 +39,8 @@ bool ends_with(std::string_view text, std::string_view end) {
 // The file from here on as content.
 class Content {
  public:
-  Content(int file, std::string begun) : file_(file), begun_(std::move(begun)) { look(begun_); }
+  explicit Content(int file) : file_(file) {}
 
-  std::string take_begun() { return std::exchange(begun_, {}); }
   Result<bool> more(std::string& out) {
     char block[32768];
     ssize_t n = 0;
@@ -58,12 +58,11 @@ class Content {
   void look(std::string_view bytes) { eight_bit_ = eight_bit_ || !is_ascii(bytes); }
 
   int file_;
-  std::string begun_;
   bool eight_bit_ = false;
 };
 
-// Reads up to the end of the head; what was read beyond it comes as well.
-Result<std::string> read_head(int file, std::string& beyond) {
+// The head; the content begins behind it.
+Result<std::string> read_head(int file) {
   std::string text;
   char block[32768];
   for (;;) {
@@ -74,7 +73,6 @@ Result<std::string> read_head(int file, std::string& beyond) {
     text.append(block, static_cast<std::size_t>(n));
     std::size_t size = drop_head_size(text);
     if (size > 0) {
-      beyond = text.substr(size);
       text.resize(size);
       return text;
     }
@@ -156,26 +154,41 @@ Pickup::End Pickup::look_at(int folder, const std::string& name) {
   return End::done;
 }
 
+// Ids of the drop folder stand apart, so none can be that of a message on its way elsewhere. Two
+// programs can have chosen the same one, since few of its bits are left to chance: the next ones are
+// tried then, in the same order after each restart, so that what has been stored is recognised.
+Result<mail::Reply> Pickup::submit_file(int file, std::size_t begin, const DropHead& head,
+                                        const struct stat& info) {
+  constexpr std::uint64_t kCounters = 1U << 12;
+  Result<mail::Reply> reply = Error{"not submitted", kExitTempFail};
+  for (std::uint64_t shift = 0; shift < kDropIdsTried; ++shift) {
+    if (::lseek(file, static_cast<off_t>(begin), SEEK_SET) < 0) return system_error("lseek", errno);
+    Content content(file);
+    SubmissionSource source;
+    source.id = head.id.with_worker(mail::kDropWorker);
+    std::uint64_t counter = (source.id.value + shift) % kCounters;
+    source.id.value = source.id.value / kCounters * kCounters + counter;
+    source.owner = info.st_uid;
+    source.envelope = head.envelope;
+    source.arrival = head.arrival;
+    source.size_max = config_.limits.message_size;
+    source.head = [](mail::QueueId) { return std::string(); };
+    source.more = [&](std::string& out) { return content.more(out); };
+    source.eight_bit = [&] { return content.eight_bit(); };
+    reply = submit(config_.qmgr_socket(), source);
+    if (!reply || *reply != ipc::id_in_use_reply()) break;
+  }
+  return reply;
+}
+
 Pickup::End Pickup::take(int folder, const std::string& name, int file, const struct stat& info) {
-  std::string beyond;
-  Result<std::string> text = read_head(file, beyond);
+  Result<std::string> text = read_head(file);
   Result<DropHead> head = text ? parse_drop_head(*text) : Result<DropHead>(text.error());
   if (!head) {
     refuse(folder, name, info.st_uid, head.error().text);
     return End::done;
   }
-  Content content(file, std::move(beyond));
-  SubmissionSource source;
-  // Ids of the drop folder stand apart, so none can be that of a message on its way elsewhere.
-  source.id = head->id.with_worker(mail::kDropWorker);
-  source.owner = info.st_uid;
-  source.envelope = head->envelope;
-  source.arrival = head->arrival;
-  source.size_max = config_.limits.message_size;
-  source.head = [&](mail::QueueId) { return content.take_begun(); };
-  source.more = [&](std::string& out) { return content.more(out); };
-  source.eight_bit = [&] { return content.eight_bit(); };
-  auto reply = submit(config_.qmgr_socket(), source);
+  auto reply = submit_file(file, text->size(), *head, info);
   if (!reply && reply.error().code == kExitDataError) {
     refuse(folder, name, info.st_uid, reply.error().text);
     return End::done;

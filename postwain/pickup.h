@@ -9,8 +9,10 @@
 #include <dirent.h>
 
 #include "common/base/rate_table.h"
+#include "common/base/result.h"
 #include "common/config/config.h"
 #include "common/net/loop.h"
+#include "postwain/drop_file.h"
 #include "postwain/drop_turns.h"
 
 struct stat;
@@ -26,6 +28,9 @@ constexpr Duration kRefusedMax = std::chrono::hours(5 * 24);
 // Of what is wrong with files; how many lines were left out stands in the next one.
 constexpr Rate kDropLines{20, std::chrono::minutes(1)};
 
+// So many ids are tried for a file where other messages have the first ones.
+constexpr std::uint64_t kDropIdsTried = 8;
+
 class Pickup {
  public:
   Pickup(net::Loop& loop, const config::Config& config);
@@ -40,6 +45,9 @@ class Pickup {
   void collect(DIR* folder, bool tidy);
   End look_at(int folder, const std::string& name);
   End take(int folder, const std::string& name, int file, const struct stat& info);
+  // begin: of the content in the file.
+  Result<mail::Reply> submit_file(int file, std::size_t begin, const DropHead& head,
+                                  const struct stat& info);
   void refused_for_now(int folder, const std::string& name, const struct stat& info,
                        const std::string& reply);
   void refuse(int folder, const std::string& name, std::uint32_t owner, const std::string& why);

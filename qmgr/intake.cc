@@ -1,6 +1,7 @@
 #include "qmgr/intake.h"
 
 #include "common/base/text.h"
+#include "common/ipc/id_in_use.h"
 #include "common/ipc/refusals.h"
 #include "common/log/log.h"
 #include "common/mail/content_fields.h"
@@ -21,6 +22,7 @@ mail::Reply reply_for(AcceptEnd end, mail::QueueId id) {
     case AcceptEnd::faulty:
       return {451, {4, 3, 5}, "The alias of a recipient cannot be used, try again later"};
     case AcceptEnd::conflict:
+      return ipc::id_in_use_reply();
     case AcceptEnd::failed:
     case AcceptEnd::unknown:
       break;
@@ -36,10 +38,6 @@ GateRules rules_of(const config::Config& config) {
   return {config.hostname,
           std::max<std::size_t>(config.limits.recipients, ipc::kLocalRecipientsMax),
           config.limits.message_size};
-}
-
-mail::Reply id_in_use() {
-  return {451, {4, 3, 0}, "The queue id is in use, try again later"};
 }
 
 // Takes the recipients out of the envelope.
@@ -351,7 +349,7 @@ bool Intake::open(std::uint64_t number, Peer& peer, std::string_view payload) {
   message.info.in_file = true;
   mark_announced(peer, message);
   std::optional<mail::Reply> refusal = refusal_for(*carrier, message);
-  if (!refusal && under_way_.contains(message.info.id)) refusal = id_in_use();
+  if (!refusal && under_way_.contains(message.info.id)) refusal = ipc::id_in_use_reply();
   if (refusal) {
     refuse(number, frame.id, *carrier, *refusal);
     return true;

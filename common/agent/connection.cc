@@ -457,7 +457,8 @@ Duration Connection::timeout(smtp::Wait wait) const {
     case smtp::Wait::data:
       return t.data;
     case smtp::Wait::block:
-      return t.block;
+      // A reply is awaited to a part of the content, by BDAT (F4): no longer than to all of it.
+      return channel_ != nullptr && channel_->pending() > 0 ? t.block : std::min(t.block, t.final);
     case smtp::Wait::final:
       // Until the kernel has taken everything, the peer has not seen the end.
       return channel_ != nullptr && channel_->pending() > 0 ? t.block : t.final;

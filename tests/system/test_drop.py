@@ -147,6 +147,20 @@ class Drop(PostwainTestCase):
         path.unlink()
         return content
 
+    def test_s10_two_files_with_one_id(self):
+        """Two programs chose the same one: both letters arrive, and each once."""
+        self.begin()
+        good = self.good_file()
+        users = [f"user{number}@example.test" for number in range(5)]
+        for number, user in enumerate(users):
+            # What is equal but for the recipient counts as the same letter, submitted twice.
+            self.put(f"{number + 1:032x}", good.replace(b"bob@example.test", user.encode()) + b"x" * number)
+        self.restart()
+        for user in users:
+            self.sink.wait_delivered(user)
+        wait_until(lambda: not self.files(), 20, self.files)
+        self.assertEqual([1] * 5, [len(self.sink.delivered(user)) for user in users])
+
     def test_what_an_attacker_leaves(self):
         self.begin()
         good = self.good_file()
