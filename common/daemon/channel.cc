@@ -166,12 +166,12 @@ void Channel::resume() {
   if (!flooded_) stream_.resume();
 }
 
-void Channel::close_after_flush() {
+void Channel::close_after_flush(std::shared_ptr<void> keep) {
   if (tls_open()) {
     tls_->close();
     push_tls_output();
   }
-  stream_.close_after_flush(kLinger);
+  stream_.close_after_flush(kLinger, std::move(keep));
 }
 
 }  // namespace postwain::daemon

@@ -62,8 +62,9 @@ class Channel {
   bool drained_own() const { return drained_own_; }
   void pause();  // stop reading
   void resume();
-  // Sends what is pending and closes; the Channel may be destroyed right after.
-  void close_after_flush();
+  // Sends what is pending and closes; the Channel may be destroyed right after. keep: lives until
+  // the connection is gone, for which the peer has to end it, too (five seconds at most).
+  void close_after_flush(std::shared_ptr<void> keep = nullptr);
 
   net::Endpoint peer() const { return stream_.peer(); }
   net::Endpoint local() const { return stream_.local(); }

@@ -354,9 +354,10 @@ void Stream::Core::drain_then_close() {
   if (status != 0 && status != UV_EALREADY) close();
 }
 
-void Stream::close_after_flush(Duration limit) {
+void Stream::close_after_flush(Duration limit, std::shared_ptr<void> keep) {
   if (core_ == nullptr) return;
   Core* core = core_;
+  core->keep = std::move(keep);
   core->error_timer.reset();
   core->disown();
   uv_read_stop(core->stream());

@@ -68,8 +68,9 @@ class Stream {
   void write(std::string_view bytes, UniqueFd descriptor);
   std::size_t pending() const;
   void shutdown_write();  // after what is pending
-  // Sends what is pending, then closes; lingers at most `limit`. The owner is empty afterwards.
-  void close_after_flush(Duration limit);
+  // Sends what is pending, then closes when the peer has, too; lingers at most `limit`. The owner
+  // is empty afterwards. keep: lives until the descriptor is closed.
+  void close_after_flush(Duration limit, std::shared_ptr<void> keep = nullptr);
   void reset();  // closes at once
 
   std::optional<PeerCredentials> peer_credentials() const;  // Unix sockets

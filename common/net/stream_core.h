@@ -57,6 +57,7 @@ struct Stream::Core {
   std::size_t pending = 0;
   Callbacks callbacks;
   std::function<void(Status)> connected;
+  std::shared_ptr<void> keep;  // close_after_flush()
   uv_connect_t connect_request{};
   uv_shutdown_t shutdown_request{};
   std::optional<Timer> error_timer;
