@@ -47,8 +47,14 @@ Json json_of(const Explanation& e, const Question& question) {
   route["certificate"] = !e.route.approach.certificate.chain.empty();
   route["fallback"] = fallback_text(e.route);
   route["in_doubt"] = e.route.hold_in_doubt ? "hold" : "retry";
-  route["concurrency"] = e.route.concurrency;
-  route["connections"] = e.route.connections;
+  const mail::Bounds& bounds = e.route.approach.bounds;
+  route["connections"] = bounds.connections;
+  route["in_flight"] = bounds.in_flight;
+  route["route_connections"] = bounds.route_connections;
+  route["connection_rate"] =
+      bounds.rate_count > 0
+          ? fmt::format("{}/{}", bounds.rate_count, format_duration(bounds.rate_period))
+          : std::string();
   route["rate"] = e.route.rate_count > 0 ? fmt::format("{}/{}", e.route.rate_count,
                                                        format_duration(e.route.rate_period))
                                          : std::string();

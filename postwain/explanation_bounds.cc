@@ -74,12 +74,20 @@ void add_approach(Explanation& out, Table& route) {
 
 void add_pace(Explanation& out, Table& route) {
   const qmgr::RouteSettings& settings = out.route;
-  route.add("limits", "concurrency",
-            fmt::format("{} attempts at once", settings.concurrency > 0
-                                                   ? std::to_string(settings.concurrency)
-                                                   : "as many as go well (at most 20)"));
-  if (settings.connections > 0)
-    route.add("", "connections", fmt::format("{} connections of the route", settings.connections));
+  const mail::Bounds& bounds = settings.approach.bounds;
+  route.add("limits", "connections",
+            bounds.connections > 0
+                ? fmt::format("{} connections to one destination", bounds.connections)
+                : "as many connections as go well (at most 20 attempts at once)");
+  if (bounds.in_flight > 0)
+    route.add("", "in_flight",
+              fmt::format("{} messages on their way over one connection", bounds.in_flight));
+  if (bounds.route_connections > 0)
+    route.add("", "route_connections",
+              fmt::format("{} connections of the route", bounds.route_connections));
+  if (bounds.rate_count > 0)
+    route.add("", "connection_rate",
+              rate_text(bounds.rate_count, bounds.rate_period) + " new connections");
   if (settings.rate_count > 0)
     route.add("", "rate", rate_text(settings.rate_count, settings.rate_period));
   if (settings.drain_count > 0)

@@ -29,15 +29,31 @@ std::size_t index_of(Pool pool) {
   return static_cast<std::size_t>(pool);
 }
 
+// An agent that drains gives back what it has not begun (common/agent/agent.cc).
+bool is_going_away(const mail::Outcome& outcome) {
+  return outcome.stage == mail::Stage::local && outcome.blame == mail::Blame::nobody &&
+         outcome.disposition == mail::Disposition::deferred;
+}
+
+// Spreads numbers that lie close together (the finalizer of splitmix64).
+std::uint64_t mix(std::uint64_t x) {
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+  return x ^ (x >> 31);
+}
+
 }  // namespace
 
 Delivery::Delivery(net::Loop& loop, Queue& queue, TokenDesk& tokens)
-    : loop_(loop), queue_(queue), tokens_(tokens), wake_(loop), opening_(loop), alone_(loop) {
+    : loop_(loop),
+      queue_(queue),
+      tokens_(tokens),
+      connections_(loop),
+      wake_(loop),
+      opening_(loop),
+      alone_(loop) {
   // Whoever has not come back by then is not waited for.
-  opening_.start(kAgentsWait, [this] {
-    open_.fill(true);
-    schedule();
-  });
+  opening_.start(kAgentsWait, [this] { open_pools(); });
 }
 
 Delivery::~Delivery() {
@@ -45,7 +61,8 @@ Delivery::~Delivery() {
 }
 
 void Delivery::agent_connected(std::uint64_t peer, Pool pool, daemon::IpcConnection& connection) {
-  agents_.emplace(peer, Agent{pool, &connection, {}, {}, {}, mono_now(), {}, false, {}});
+  agents_.emplace(peer, Agent{pool, &connection, {}, {}, {}, mono_now(), {}, false, false, {}});
+  connections_.connected(peer, connection);
   queue_.set_capacity(pool, agents(pool) * kLeasesPerAgent);
   look_at_pools();
 }
@@ -56,10 +73,13 @@ void Delivery::look_at_pools() {
   if (std::all_of(open_.begin(), open_.end(), [](bool open) { return open; })) return schedule();
   const config::Workers& workers = queue_.config().workers;
   if (agents(Pool::smtp) < workers.smtp_client || agents(Pool::lmtp) < workers.lmtp_client) return;
-  opening_.start(kAgentsSettle, [this] {
-    open_.fill(true);
-    schedule();
-  });
+  opening_.start(kAgentsSettle, [this] { open_pools(); });
+}
+
+void Delivery::open_pools() {
+  open_.fill(true);
+  connections_.open();
+  schedule();
 }
 
 void Delivery::agent_lost(std::uint64_t peer) {
@@ -67,6 +87,7 @@ void Delivery::agent_lost(std::uint64_t peer) {
   if (found == agents_.end()) return;
   Agent agent = std::move(found->second);
   agents_.erase(found);
+  connections_.lost(peer);
   queue_.set_capacity(agent.pool, agents(agent.pool) * kLeasesPerAgent);
   if (!agent.leases.empty())
     log::Line(log::Level::warning, "leases_returned").kv("leases", agent.leases.size());
@@ -113,7 +134,7 @@ void Delivery::pump() {
         if (queue_.is_suspect(*pick))
           suspects_.push_back(*std::move(pick));
         else
-          send_lease(*agent, *std::move(pick));
+          send_lease(agent_for(pick->destination, *agent), *std::move(pick));
       }
     }
     if (!suspects_.empty()) send_suspects();
@@ -139,12 +160,37 @@ void Delivery::set_timer() {
 Delivery::Agent* Delivery::agent_with_room(Pool pool) {
   Agent* best = nullptr;
   for (auto& [peer, agent] : agents_) {
-    if (agent.pool != pool || agent.set_apart || agent.leases.size() >= kLeasesPerAgent ||
-        agent.connection->pending() >= kAgentBacklog)
-      continue;
-    if (best == nullptr || agent.leases.size() < best->leases.size()) best = &agent;
+    if (!has_room(agent, pool)) continue;
+    bool better = best == nullptr || agent.leases.size() < best->leases.size();
+    if (best != nullptr && agent.leaving != best->leaving) better = best->leaving;
+    if (better) best = &agent;
   }
   return best;
+}
+
+bool Delivery::has_room(const Agent& agent, Pool pool) {
+  return agent.pool == pool && !agent.set_apart && agent.leases.size() < kLeasesPerAgent &&
+         agent.connection->pending() < kAgentBacklog;
+}
+
+// Where connections are counted, all that shares them goes to the same agent, or one would wait for
+// the connections of the other. Any agent is good for that, as long as it stays the same.
+Delivery::Agent& Delivery::agent_for(DestinationId destination, Agent& usual) {
+  const Scheduler& scheduler = queue_.scheduler();
+  if (!scheduler.counts_connections(destination)) return usual;
+  const MxSet* set = scheduler.mx_set(destination);
+  std::size_t whom =
+      std::hash<std::string>{}(set != nullptr ? set->key : scheduler.key(destination));
+  Agent* best = &usual;
+  std::size_t weight = 0;
+  for (auto& [peer, agent] : agents_) {
+    if (!has_room(agent, usual.pool) || agent.leaving != usual.leaving) continue;
+    std::size_t its = mix(whom + peer);
+    if (its < weight) continue;
+    weight = its;
+    best = &agent;
+  }
+  return *best;
 }
 
 Delivery::Agent* Delivery::agent_apart(Pool pool) {
@@ -226,7 +272,7 @@ bool Delivery::frame(std::uint64_t peer, ipc::FrameType type, std::string_view p
   if (type == ipc::FrameType::content_request) return content_request(peer, found->second, payload);
   if (type == ipc::FrameType::token_request) return token_request(peer, payload);
   if (type == ipc::FrameType::late_outcomes) return late_outcomes(peer, found->second, payload);
-  return false;
+  return connections_.frame(peer, type, payload);
 }
 
 bool Delivery::outcomes(Agent& agent, std::string_view payload) {
@@ -248,6 +294,7 @@ bool Delivery::outcomes(Agent& agent, std::string_view payload) {
   std::vector<Queue::IndexedOutcome> now;
   for (ipc::RecipientOutcome& one : report.outcomes) {
     bound(one.outcome);
+    agent.leaving = agent.leaving || is_going_away(one.outcome);
     running.summary.add(one.outcome, one.index);
     if (one.outcome.blame == mail::Blame::destination) {
       const mail::Reply& reply = one.outcome.reply;
@@ -264,6 +311,7 @@ bool Delivery::outcomes(Agent& agent, std::string_view payload) {
   }
   if (!now.empty()) queue_.settle(running.pick.job.id, std::move(now), report.times);
   if (report.done) {
+    if (report.flight > 0) queue_.note_flight(running.pick.destination, report.flight);
     queue_.metrics().stages(report.times);
     queue_.note_mx_set(running.pick.destination, report.mx_set);
     if (report.sts) queue_.keep_sts_policy(running.pick.destination, *report.sts);
@@ -278,6 +326,7 @@ bool Delivery::outcomes(Agent& agent, std::string_view payload) {
 bool Delivery::probe(const Routed& routed, const mail::Address& recipient, ProbeDone done) {
   Agent* agent = paused_ ? nullptr : agent_with_room(Queue::pool_named(routed.key));
   if (agent == nullptr) return false;
+  if (auto known = queue_.scheduler().find(routed.key)) agent = &agent_for(*known, *agent);
   ipc::Lease lease;
   lease.lease = ++last_lease_;
   static_cast<mail::Approach&>(lease) = routed.settings->approach;

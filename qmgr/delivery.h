@@ -20,6 +20,7 @@
 #include "common/daemon/ipc_connection.h"
 #include "common/net/loop.h"
 
+#include "qmgr/connection_desk.h"
 #include "qmgr/queue.h"
 #include "qmgr/token_desk.h"
 
@@ -79,13 +80,17 @@ class Delivery {
     std::vector<std::string> early;  // late outcomes before it was known what had been lent
     // Gets nothing else: it is to have, or has, one message that agents died of (verdict.h).
     bool set_apart = false;
+    bool leaving = false;  // it has given back what it had not begun
     MonoTime set_apart_at{};
   };
 
   void pump();
+  void open_pools();
   void set_timer();
   void look_at_pools();
   Agent* agent_with_room(Pool pool);
+  static bool has_room(const Agent& agent, Pool pool);
+  Agent& agent_for(DestinationId destination, Agent& usual);
   Agent* agent_apart(Pool pool);
   void send_suspects();
   void send_lease(Agent& agent, Pick pick);
@@ -102,6 +107,7 @@ class Delivery {
   net::Loop& loop_;
   Queue& queue_;
   TokenDesk& tokens_;
+  ConnectionDesk connections_;
   net::Timer wake_;
   net::Timer opening_;
   net::Timer alone_;

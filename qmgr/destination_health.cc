@@ -4,7 +4,8 @@
 
 namespace postwain::qmgr {
 
-void DestinationHealth::set_cap(std::uint32_t cap) {
+void DestinationHealth::set_cap(std::uint32_t cap, bool steep) {
+  steep_ = steep;
   cap_ = std::max<std::uint32_t>(cap == 0 ? kWindowMax : cap, 1);
   initial_ = std::min<double>(wanted_initial_, cap_);
   window_ = std::min(window_, cap_);
@@ -23,7 +24,7 @@ bool DestinationHealth::succeeded() {
     window_ = std::min<double>(kWindowSlowStart, cap_);
     return true;
   }
-  window_ = std::min(cap_, window_ + (window_ < initial_ ? 1.0 : 1.0 / window_));
+  window_ = std::min(cap_, window_ + (steep_ || window_ < initial_ ? 1.0 : 1.0 / window_));
   return false;
 }
 

@@ -2,6 +2,8 @@
 // window and a breaker. Pure; one object per destination.
 //
 // Window: starts at 5, each success adds 1/window, each failure to reach the destination takes 1.
+// Where something else bounds the load (the route says how many connections) a success adds 1: the
+// window is only to see that the destination takes mail at all.
 // Breaker: opens when as many attempts in a row failed to reach the destination as the window first
 // allowed (kCohort); a single message in trouble is no proof and opens nothing. While it holds,
 // nobody is sent there; afterwards one attempt probes (half-open). The probe's success closes it
@@ -16,7 +18,7 @@
 namespace postwain::qmgr {
 
 constexpr std::uint32_t kWindowInitial = 5;
-constexpr std::uint32_t kWindowMax = 20;  // a route's concurrency replaces it
+constexpr std::uint32_t kWindowMax = 20;  // a route's connections replace it
 constexpr std::uint32_t kWindowSlowStart = 2;
 constexpr std::uint32_t kCohort = 5;
 
@@ -35,7 +37,7 @@ class DestinationHealth {
     set_cap(cap);
   }
 
-  void set_cap(std::uint32_t cap);
+  void set_cap(std::uint32_t cap, bool steep = false);
   // How many attempts may run at once; while the breaker is open: none, and one after the hold.
   std::uint32_t slots(WallTime now) const;
 
@@ -66,6 +68,7 @@ class DestinationHealth {
   double cap_ = kWindowMax;
   double initial_ = kWindowInitial;
   double window_;
+  bool steep_ = false;
   std::uint32_t failures_ = 0;  // in a row
   bool proven_ = false;
   std::uint32_t opens_ = 0;  // 0: closed

@@ -111,6 +111,9 @@ class Queue {
   void finished(const Pick& pick, const AttemptSummary& summary, const std::string& reason);
   // The hosts an agent found behind the destination.
   void note_mx_set(DestinationId id, const std::string& mx_set);
+  void note_flight(DestinationId id, std::uint32_t messages) {
+    scheduler_.note_flight(id, messages);
+  }
   // A policy of routing by MX, and what is known of one.
   void keep_sts_policy(DestinationId id, const mail::StsPolicy& policy);
   std::optional<mail::StsPolicy> sts_policy(const mail::NextHop& hop) const;

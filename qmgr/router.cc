@@ -41,6 +41,7 @@ RouteSettings settings_of(const config::Route& route) {
   approach.sources = route.sources;
   approach.family = route.family;
   approach.avoid = route.avoid;
+  approach.bounds = route.bounds;
   approach.credential = route.credential;
   approach.certificate = route.certificate;
   if (route.fallback) approach.fallback = route.fallback->hosts;
@@ -49,8 +50,6 @@ RouteSettings settings_of(const config::Route& route) {
   settings.hold_in_doubt = route.hold_in_doubt;
   settings.store_schedule = route.store_schedule || lmtp;
   settings.recipients = route.recipients != 0 ? route.recipients : usual_recipients(lmtp);
-  settings.concurrency = route.concurrency;
-  settings.connections = route.connections;
   settings.rate_count = route.rate_count;
   settings.rate_period = route.rate_period;
   settings.drain_count = route.drain_count;
@@ -65,8 +64,7 @@ bool is_plain(const RouteSettings& s, mail::HopKind kind) {
   usual.hop = s.approach.hop;
   usual.tls = usual_tls(s.approach.hop);
   usual.fallback_tls = s.approach.fallback_tls;
-  return s.approach == usual && !s.hold_in_doubt && s.concurrency == 0 && s.connections == 0 &&
-         s.rate_count == 0 && s.drain_count == 0 &&
+  return s.approach == usual && !s.hold_in_doubt && s.rate_count == 0 && s.drain_count == 0 &&
          s.recipients == usual_recipients(kind == mail::HopKind::lmtp) &&
          s.store_schedule == (kind == mail::HopKind::lmtp);
 }
@@ -81,6 +79,8 @@ Router::Router(const config::Config& config) {
     const config::Route& route = config.routes[i];
     Target target{route.senders, {}, {}, settings_of(route)};
     target.settings.number = static_cast<std::uint32_t>(i + 1);
+    if (route.bounds.route_connections > 0)
+      target.settings.approach.bounds.route = target.settings.number;
     if (!is_plain(target.settings, route.deliver.kind)) target.suffix = fmt::format(" route={}", i);
     if (route.deliver.kind != mail::HopKind::mx) target.key = route.deliver.key() + target.suffix;
     targets_.push_back(std::move(target));

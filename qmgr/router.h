@@ -25,11 +25,9 @@ struct RouteSettings {
   mail::Approach approach;  // without the domain of routing by MX
   bool hold_in_doubt = false;
   bool store_schedule = false;
-  std::uint32_t concurrency = 0;  // 0: default
-  std::uint32_t connections = 0;  // of the whole route; 0: no limit
-  std::uint32_t recipients = 0;   // of one lease at most
-  std::uint32_t number = 0;       // of the route in the file, 0: no route matched
-  std::uint32_t rate_count = 0;   // 0: no limit
+  std::uint32_t recipients = 0;  // of one lease at most
+  std::uint32_t number = 0;      // of the route in the file, 0: no route matched
+  std::uint32_t rate_count = 0;  // 0: no limit
   Duration rate_period{};
   std::uint32_t drain_count = 0;  // the same after an outage; 0: no limit
   Duration drain_period{};

@@ -19,6 +19,8 @@ constexpr std::array<std::size_t, kLanes> kShare = {20, 18, 10, 4};
 // Recipients: with less room, half of which may be bulk's, reading would find no place for what it
 // read.
 constexpr std::uint32_t kRoomToRead = 4;
+// Messages on their way over one connection; more is of no use (smtp::ClientEngine::kFlightMax).
+constexpr std::uint32_t kFlightMax = 32;
 constexpr std::size_t kPutOffAtOnce = 200;
 constexpr std::size_t kBulkLane = static_cast<std::size_t>(TrafficClass::bulk);
 
@@ -38,7 +40,7 @@ DestinationId Scheduler::destination(std::string_view key, const DestinationSett
   if (!is_new) {
     Destination& d = at(entry->second);
     // The pool is part of the key's first word, so jobs and rings stay valid.
-    if (d.settings.concurrency != settings.concurrency) d.health.set_cap(settings.concurrency);
+    d.health.set_cap(window_cap(settings), settings.connections > 0);
     if (d.settings.route != settings.route ||
         d.settings.route_connections != settings.route_connections)
       change_route(entry->second, settings);
@@ -341,7 +343,9 @@ Scheduler::Bar Scheduler::bar(const Destination& d, std::size_t lane, WallTime n
   if (d.suspended_until || !rate_allows(d, now)) return Bar::own;
   bool bulk = lane == kBulkLane;
   SharedLimit mine{d.running, d.running_bulk, {}};
-  if (!mine.has_room(bulk, d.health.slots(now))) return Bar::own;
+  std::uint32_t own = d.health.slots(now);
+  if (d.settings.connections > 0) own = std::min(own, attempts_for(d, d.settings.connections));
+  if (!mine.has_room(bulk, own)) return Bar::own;
   const PoolRings& pool = pools_[index_of(d.settings.pool)];
   if (std::uint32_t places = pool.unproven_places(); places > 0 && !d.health.is_proven()) {
     // While many are tried, one attempt at each has to tell.
@@ -350,13 +354,39 @@ Scheduler::Bar Scheduler::bar(const Destination& d, std::size_t lane, WallTime n
   }
   auto route = routes_.find(d.settings.route);
   if (d.settings.route_connections > 0 && route != routes_.end() &&
-      !route->second.has_room(bulk, route->second.places))
+      !route->second.has_room(bulk, attempts_for(d, route->second.places)))
     return Bar::route;
   if (d.set == nullptr) return Bar::none;
-  std::uint32_t places = d.set->health.slots(now);
+  std::uint32_t places = places_in_set(d, now);
   if (places == 0) return Bar::own;  // ends by time
-  if (d.settings.concurrency > 0) places = std::min(places, d.settings.concurrency);
   return d.set->has_room(bulk, places) ? Bar::none : Bar::mx_set;
+}
+
+// Where connections are counted the window may grow as far as they can carry.
+std::uint32_t Scheduler::window_cap(const DestinationSettings& settings) {
+  if (settings.connections == 0) return 0;
+  std::uint32_t each =
+      settings.in_flight > 0 ? std::min(settings.in_flight, kFlightMax) : kFlightMax;
+  return settings.connections * (each + 1);
+}
+
+// Those on their way, and where messages follow each other the next one, which has to be there when
+// a reply comes.
+std::uint32_t Scheduler::attempts_per_connection(const Destination& d) {
+  std::uint32_t most =
+      d.settings.in_flight > 0 ? std::min(d.settings.in_flight, kFlightMax) : kFlightMax;
+  return std::clamp(d.flight, 1U, most > 1 ? most + 1 : 1U);
+}
+
+std::uint32_t Scheduler::attempts_for(const Destination& d, std::uint32_t connections) {
+  return connections * attempts_per_connection(d);
+}
+
+// What this member finds, with its own limit.
+std::uint32_t Scheduler::places_in_set(const Destination& d, WallTime now) {
+  std::uint32_t places = d.set->health.slots(now);
+  if (d.settings.connections == 0) return places;
+  return std::min(places, attempts_for(d, d.settings.connections));
 }
 
 Scheduler::Pace Scheduler::pace(const Destination& d) {

@@ -18,9 +18,11 @@
 // the job that fewest failures speak against.
 //
 // Who may go where at once is DestinationHealth's business, once for the destination and once for
-// its MX set; the tighter holds. A hold is a clock of its own: a job behind it loses no attempt. So
-// is an operator's suspension. What passes its milestone (warning, expiry) while it waits there is
-// handed back by take_passed_over().
+// its MX set; the tighter holds. Where TCP connections are counted (connection_ledger.h does that),
+// there are never more attempts than keep that many busy: what one carries at a time, as the agents
+// find out, and one more at hand. A hold is a clock of its own: a job behind it loses no attempt.
+// So is an operator's suspension. What passes its milestone (warning, expiry) while it waits there
+// is handed back by take_passed_over().
 #pragma once
 
 #include <array>
@@ -70,13 +72,15 @@ struct SchedulerLimits {
 struct DestinationSettings {
   Pool pool = Pool::smtp;
   bool store_schedule = false;
-  std::uint32_t concurrency = 0;
-  std::uint32_t rate_count = 0;  // leases per rate_period; 0: no limit
+  std::uint32_t connections = 0;  // TCP connections at a time; 0: nobody counts them
+  std::uint32_t in_flight = 0;    // messages on their way over one of them, at most; 0: no limit
+  bool counted = false;           // that, or something else, has connections counted
+  std::uint32_t rate_count = 0;   // leases per rate_period; 0: no limit
   Duration rate_period{};
   std::uint32_t drain_count = 0;  // the same after an outage; 0: as always
   Duration drain_period{};
   std::uint32_t route = 0;              // number of the route, 0: none
-  std::uint32_t route_connections = 0;  // leases of all its destinations together; 0: no limit
+  std::uint32_t route_connections = 0;  // of all its destinations together; 0: no limit
 };
 
 struct Pick {
@@ -167,6 +171,10 @@ class Scheduler {
 
   void advance(WallTime now);  // time has passed
   std::optional<Pick> next(Pool pool, WallTime now);
+  // An agent has seen how many messages it makes use of for one connection there: those on their
+  // way at a time, and the next one.
+  void note_flight(DestinationId id, std::uint32_t messages) { at(id).flight = messages; }
+  bool counts_connections(DestinationId id) const { return at(id).settings.counted; }
   // An attempt picked by next() is over.
   HealthChange finished(const Pick& pick, AttemptEnd end, WallTime now, const BrokenAt& at = {});
 
@@ -207,7 +215,9 @@ class Scheduler {
  private:
   struct Destination {
     Destination(std::string_view name, const DestinationSettings& s)
-        : key(name), settings(s), health(s.concurrency) {}
+        : key(name), settings(s), health(window_cap(s)) {
+      health.set_cap(window_cap(s), s.connections > 0);
+    }
     std::string key;
     DestinationSettings settings;
     DestinationHealth health;
@@ -219,6 +229,7 @@ class Scheduler {
     std::uint32_t queued_bulk = 0;  // of them
     std::uint32_t running = 0;
     std::uint32_t running_bulk = 0;
+    std::uint32_t flight = 1;  // note_flight()
     std::uint32_t pins = 0;
     bool refilling = false;
     MxSet* set = nullptr;
@@ -260,6 +271,11 @@ class Scheduler {
   std::uint32_t job_room_for(const Destination& d) const;
   bool has_place(const Destination& d, TrafficClass c, Source source, WallTime now) const;
   bool wants_more(const Destination& d) const;
+  static std::uint32_t window_cap(const DestinationSettings& settings);
+  static std::uint32_t attempts_per_connection(const Destination& d);
+  // Attempts that keep so many connections busy.
+  static std::uint32_t attempts_for(const Destination& d, std::uint32_t connections);
+  static std::uint32_t places_in_set(const Destination& d, WallTime now);
   // Why a lane of a destination may not run now.
   enum class Bar : std::uint8_t { none, own, route, mx_set, unproven };
   Bar bar(const Destination& d, std::size_t lane, WallTime now) const;

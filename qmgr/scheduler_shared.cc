@@ -156,11 +156,12 @@ void Scheduler::proven(DestinationId id) {
 // An attempt has ended: its places go to those in line. set_changed: the breaker of the MX set.
 void Scheduler::left(DestinationId id, bool set_changed, WallTime now) {
   if (slots_[id] == nullptr) return;
-  if (RouteLimit* route = route_of(at(id))) wake_line(*route, route->places, now);
+  if (RouteLimit* route = route_of(at(id)))
+    wake_line(*route, attempts_for(at(id), route->places), now);
   if (slots_[id] == nullptr) return;
   MxSet* set = at(id).set;
   if (set == nullptr) return;
-  if (!set_changed) return wake_line(*set, set->health.slots(now), now);
+  if (!set_changed) return wake_line(*set, places_in_set(at(id), now), now);
   // A new hold: all in line must know when it ends. Its end: whoever was held with it is tried now.
   bool closed = !set->health.is_open();
   for (std::size_t which = 0; which < 2; ++which)

@@ -326,6 +326,9 @@ void Simulation::check_start(const qmgr::Pick& pick, Site& site) {
   expect(site.running <= scheduler_.health(pick.destination).slots(now_), "the window is kept",
          plan.key);
   expect(!scheduler_.is_suspended(pick.destination), "the suspended is left alone", plan.key);
+  // No agent says here that a connection carries more than one message at a time.
+  if (plan.settings.connections > 0)
+    expect(site.running <= plan.settings.connections, "the connections are kept", plan.key);
   if (plan.settings.rate_count > 0) check_rate(site.starts, plan, "destination");
   if (plan.settings.route_connections > 0) {
     std::uint32_t running = ++routes_running_[plan.settings.route];

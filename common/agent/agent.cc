@@ -79,14 +79,18 @@ Agent::~Agent() {
     attempt->dropped = true;
     if (attempt->connection != nullptr) attempt->connection->abandon("the delivery client ends");
   }
+  self_.reset();
   loop_.forget_turn_end(this);
   loop_.forget_turn_end(&tokens_);
+  loop_.forget_turn_end(&connection_leaves_);
 }
 
 bool Agent::frame(ipc::FrameType type, std::string_view payload) {
   if (type == ipc::FrameType::lease) return take_lease(payload);
   if (type == ipc::FrameType::content) return take_content(payload);
   if (type == ipc::FrameType::token) return take_token(payload);
+  if (type == ipc::FrameType::connection_grant) return take_grant(payload);
+  if (type == ipc::FrameType::connection_wanted) return take_wanted(payload);
   return false;
 }
 
@@ -140,7 +144,7 @@ Destination& Agent::destination_for(const ipc::Lease& lease) {
   // Leases for one destination come in rows; comparing is cheaper than making a key.
   if (last_destination_ != nullptr && last_destination_->serves(lease)) return *last_destination_;
   auto& destination = destinations_[lease.key()];
-  if (!destination) destination = std::make_unique<Destination>(services_, lease);
+  if (!destination) destination = std::make_unique<Destination>(services_, lease, ++serial_);
   last_destination_ = destination.get();
   return *destination;
 }
@@ -244,6 +248,7 @@ void Agent::report(Attempt& attempt) {
   if (message.done) message.mx_set = attempt.mx_set;
   if (message.done) message.sts = std::move(attempt.sts);
   if (message.done) message.lacks = std::move(attempt.lacks);
+  if (message.done) message.flight = attempt.flight;
   link_.send(message);
   if (attempt.lease().probe) return;
   std::erase_if(message.outcomes, [](const ipc::RecipientOutcome& r) {
@@ -286,6 +291,7 @@ void Agent::report_late(Attempt& attempt) {
 }
 
 void Agent::qmgr_up() {
+  tell_leaves();
   for (auto& [address, attempt] : attempts_) {
     if (!attempt->orphaned) continue;
     report_late(*attempt);
@@ -316,6 +322,7 @@ void Agent::qmgr_down() {
   for (auto& [address, attempt] : attempts_)
     if (attempt->dropped && attempt->connection != nullptr)
       attempt->connection->stop("the queue manager is gone");
+  refuse_leaves();
 }
 
 // For an attempt nobody works on.

@@ -55,6 +55,8 @@ class Agent : private AttemptSink {
   void content_unreadable(Attempt& attempt) override;
   std::uint64_t request_token(const std::string& command, bool refused, TokenDone done) override;
   void forget_token(std::uint64_t request) override { tokens_.erase(request); }
+  std::shared_ptr<void> ask_leave(std::uint64_t owner, std::vector<ipc::ConnectionBound> bounds,
+                                  LeaveDone done) override;
 
   bool frame(ipc::FrameType type, std::string_view payload);
   bool take_lease(std::string_view payload);
@@ -62,6 +64,12 @@ class Agent : private AttemptSink {
   void loaded(std::uint64_t lease, std::uint64_t offset, Result<std::string> block);
   bool take_token(std::string_view payload);
   void refuse_tokens(const std::string& why);
+  // agent_leaves.cc
+  bool take_grant(std::string_view payload);
+  bool take_wanted(std::string_view payload);
+  void give_leave_back(std::uint64_t request);
+  void refuse_leaves();
+  void tell_leaves();
   Destination& destination_for(const ipc::Lease& lease);
   void qmgr_up();
   void qmgr_down();
@@ -78,6 +86,14 @@ class Agent : private AttemptSink {
   void tell_notes();
   void drain_step();
 
+  // For a connection that is counted; done is null once it is given.
+  struct Leave {
+    std::uint64_t owner;
+    std::vector<ipc::ConnectionBound> bounds;
+    LeaveDone done;
+  };
+  class HeldLeave;
+
   // As frames: they are many, and only needed when qmgr has been lost.
   struct Recent {
     MonoTime since;
@@ -90,7 +106,8 @@ class Agent : private AttemptSink {
   std::unordered_map<Attempt*, std::unique_ptr<Attempt>> attempts_;
   std::unordered_map<std::uint64_t, Attempt*> leases_;  // of the qmgr of now, by lease number
   // Before the destinations: their connections forget what they asked for when they go.
-  std::unordered_map<std::uint64_t, TokenDone> tokens_;  // awaited from qmgr
+  std::unordered_map<std::uint64_t, TokenDone> tokens_;         // awaited from qmgr
+  std::unordered_map<std::uint64_t, Leave> connection_leaves_;  // by request
   std::unordered_map<std::string, std::unique_ptr<Destination>> destinations_;
   Destination* last_destination_ = nullptr;
   std::vector<Attempt*> with_news_;
@@ -108,6 +125,8 @@ class Agent : private AttemptSink {
   bool was_up_ = false;
   daemon::Worker reader_;  // of content that is on the disk only
   daemon::QmgrLink link_;
+  // For those who give leaves back when we may be gone; last, so that it ends first.
+  std::shared_ptr<Agent*> self_ = std::make_shared<Agent*>(this);
 };
 
 }  // namespace postwain::agent

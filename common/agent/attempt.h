@@ -64,6 +64,7 @@ class Attempt {
   void account_waiting();
   std::vector<std::string> tried{};        // host_key() of those that put it off
   std::optional<mail::HostLacks> lacks{};  // ipc::Outcomes::lacks
+  std::uint32_t flight = 0;                // ipc::Outcomes::flight
   unsigned otherwise = 0;                  // times it was given back to be asked in another way
   unsigned returns = 0;                    // connections that gave it back unanswered
   bool dropped = false;   // qmgr was lost and will lease it again: outcomes are not reported

@@ -69,7 +69,10 @@ Connection::Connection(Services& services, Owner& owner, ConnectionPlan plan)
       timer_(services.loop),
       opening_(plan_.spent) {
   ++services_.connections;
-  connect();
+  if (plan_.bounds.empty())
+    connect();
+  else
+    ask_leave();
 }
 
 Connection::~Connection() {
@@ -77,6 +80,17 @@ Connection::~Connection() {
   note_idle(false);
   if (token_request_ != 0) services_.sink.forget_token(token_request_);
   --services_.connections;
+}
+
+void Connection::ask_leave() {
+  waits_for_leave_ = true;
+  set_deadline(kLeaveWaitMax);
+  leave_ = services_.sink.ask_leave(plan_.owner, plan_.bounds, [this](bool given) {
+    if (!given || !owner_.wants(*this)) return owner_.ended(*this);
+    waits_for_leave_ = false;
+    charged_at_ = Attempt::Clock::now();  // until now it was no time of the peer's
+    connect();
+  });
 }
 
 void Connection::connect() {
@@ -96,6 +110,13 @@ mail::Outcome Connection::not_connected(const Error& error) const {
       our_source ? mail::EnhancedCode{4, 3, 5} : mail::EnhancedCode{4, 4, 1};
   return smtp::outcome_without_reply(services_.dialect, mail::Stage::connect, status,
                                      std::move(what));
+}
+
+mail::Outcome Connection::no_leave() const {
+  return local_outcome(mail::Disposition::deferred, mail::Stage::local, mail::Blame::local,
+                       {4, 3, 2},
+                       fmt::format("no connection to {} was free within {} (the route bounds them)",
+                                   plan_.candidate.host, format_duration(kLeaveWaitMax)));
 }
 
 void Connection::connected(Status status) {
@@ -179,7 +200,7 @@ void Connection::pump() {
   update_deadline();
   pumping_ = false;
   note_idle(idle());
-  if (idle() && !has_room()) quit();
+  if (idle() && (is_given_up() || !has_room())) quit();
 }
 
 // The time since the last look goes to the stages that everybody was in then.
@@ -233,6 +254,7 @@ bool Connection::handle(smtp::ClientEvent& event) {
       Attempt& attempt = running(event.key);
       note_end(attempt);
       note_served(attempt);
+      attempt.flight = useful_attempts();
       forget(attempt);
       ++served_;
       if (attempt.holds_any())
@@ -258,7 +280,7 @@ bool Connection::handle(smtp::ClientEvent& event) {
       note_trouble(event.outcome);
       note_tls_unfinished(event.outcome);
       flush();
-      channel_->close_after_flush();
+      channel_->close_after_flush(leave_);
       owner_.over(*this, complete(std::move(event.outcome)));
       return false;
   }
@@ -335,9 +357,24 @@ void Connection::note_tls(mail::TlsEnd end, std::string_view reason) {
 }
 
 bool Connection::has_room() const {
+  std::size_t at_once = plan_.approach->bounds.in_flight;
+  if (at_once > 0 && running_.size() >= at_once) return false;
+  // Who is connected has at least one, or connections would come and go for nothing.
+  if (gives_up_at_ && !fresh() && services_.loop.now() >= *gives_up_at_) return false;
   std::size_t most = kMessagesPerConnectionMax;
   if (engine_.peer().mail_max > 0) most = std::min<std::size_t>(most, engine_.peer().mail_max);
   return served_ + running_.size() < most && services_.loop.now() - opened_at_ < kConnectionAgeMax;
+}
+
+// How many it can have on its way, and one to follow; of those that wait for each other's replies,
+// one.
+std::uint32_t Connection::useful_attempts() const {
+  std::size_t most = plan_.approach->bounds.in_flight;
+  if (!engine_.peer().pipelining || most == 1) return 1;
+  std::size_t carries = smtp::ClientEngine::kTransactionsMax;
+  if (carries_flights()) carries = std::max(carries, pace_.flight(plan_.flight_max));
+  if (most > 0) carries = std::min(carries, most);
+  return static_cast<std::uint32_t>(carries + 1);
 }
 
 void Connection::start(Attempt& attempt) {
@@ -438,9 +475,14 @@ void Connection::quit() {
   if (channel_ != nullptr && engine_.idle()) {
     engine_.quit();
     flush();
-    channel_->close_after_flush();
+    channel_->close_after_flush(leave_);
   }
   owner_.ended(*this);
+}
+
+void Connection::give_up() {
+  if (idle()) return quit();
+  if (!gives_up_at_) gives_up_at_ = services_.loop.now() + kTurnMax;
 }
 
 Duration Connection::timeout(smtp::Wait wait) const {
@@ -488,6 +530,10 @@ void Connection::timer_fired() {
     fires_at_ = deadline_;
     timer_.start(deadline_ - now, [this] { timer_fired(); });
     return;
+  }
+  if (waits_for_leave_) {
+    leave_.reset();  // it may come too late now
+    return owner_.over(*this, no_leave());
   }
   if (channel_ == nullptr) {
     charge();

@@ -27,6 +27,10 @@ namespace postwain::agent {
 constexpr std::size_t kMessagesPerConnectionMax = 1000;
 constexpr Duration kConnectionAgeMax = std::chrono::seconds(300);
 constexpr Duration kIdleMax = std::chrono::seconds(5);
+// Where connections are counted: so long one that others wait for goes on taking messages, and so
+// long leave to open one is waited for.
+constexpr Duration kTurnMax = std::chrono::seconds(2);
+constexpr Duration kLeaveWaitMax = std::chrono::minutes(5);
 // Bytes not yet taken by the kernel beyond which no further content is encoded.
 constexpr std::size_t kSendAheadMax = 128U << 10;
 
@@ -41,6 +45,9 @@ struct ConnectionPlan {
   mail::StageTimes spent{};                  // at other addresses before this one
   mail::AbilitySet avoid{};                  // by the route's word, or as the host is remembered
   bool in_clear_again = false;               // a handshake failed, this is the try in clear
+  // Not empty: leave is to be asked for first, in the name of `owner`.
+  std::vector<ipc::ConnectionBound> bounds{};
+  std::uint64_t owner = 0;
 
   bool logs_in() const { return approach->credential.present() && !candidate.is_fallback; }
 };
@@ -66,6 +73,8 @@ class Connection {
     // follows, instead of the end of the attempt.
     virtual bool has_next_host(Connection& connection, const Attempt& attempt) = 0;
     virtual void go_on(Connection& connection, Attempt& attempt) = 0;
+    // Leave to open it has come, perhaps late: whether it is still of use.
+    virtual bool wants(const Connection& connection) const = 0;
     virtual void ready(Connection& connection) = 0;
     // Nothing of the attempt was answered: it may try another connection, else the outcome holds.
     virtual void returned(Connection& connection, Attempt& attempt, mail::Outcome outcome) = 0;
@@ -80,7 +89,9 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   bool is_ready() const { return ready_; }
-  bool connecting() const { return channel_ == nullptr; }
+  bool connecting() const { return channel_ == nullptr && !waits_for_leave_; }
+  // It is not begun: others have all the connections there may be.
+  bool waits_for_leave() const { return waits_for_leave_; }
   // It has carried nothing yet.
   bool fresh() const { return served_ == 0 && running_.empty(); }
   bool idle() const { return ready_ && running_.empty() && engine_.idle(); }
@@ -112,10 +123,15 @@ class Connection {
   void abandon(std::string_view why);
   // Ends an idle connection with QUIT.
   void quit();
+  // Others wait for one: it ends when nobody uses it, or when it has had its turn (kTurnMax).
+  void give_up();
+  bool is_given_up() const { return gives_up_at_.has_value(); }
 
  private:
+  void ask_leave();
   void connect();
   mail::Outcome not_connected(const Error& error) const;
+  mail::Outcome no_leave() const;
   void connected(Status status);
   void received(std::string_view bytes);
   void closed(const std::string& why);
@@ -140,6 +156,7 @@ class Connection {
   void answer_challenge(std::string_view challenge);
   void logged_in();
   bool has_room() const;
+  std::uint32_t useful_attempts() const;
   void start(Attempt& attempt);
   Attempt& running(std::uint64_t key);
   void forget(Attempt& attempt);
@@ -162,6 +179,9 @@ class Connection {
   MonoTime answered_at_{};  // of the last message
   std::optional<Login> login_;
   std::uint64_t token_request_ = 0;  // 0: none is awaited
+  std::shared_ptr<void> leave_;      // to have it open, where connections are counted
+  bool waits_for_leave_ = false;
+  std::optional<MonoTime> gives_up_at_;
   net::Stream connecting_;
   std::unique_ptr<daemon::Channel> channel_;
   net::Timer timer_;

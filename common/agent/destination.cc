@@ -13,16 +13,27 @@ using mail::Blame;
 using mail::Disposition;
 using mail::Stage;
 
+namespace {
+
+std::size_t flight_max_of(const mail::Approach& approach) {
+  std::size_t most = approach.one_by_one ? 1 : smtp::ClientEngine::kFlightMax;
+  if (approach.bounds.in_flight > 0) most = std::min<std::size_t>(most, approach.bounds.in_flight);
+  return most;
+}
+
+}  // namespace
+
 void settle_all(Services& services, Attempt& attempt, const mail::Outcome& outcome) {
   for (std::size_t row = 0; row < attempt.lease().recipients.size(); ++row)
     if (!attempt.settled(row)) services.sink.settled(attempt, row, attempt.weighed(row, outcome));
   services.sink.finished(attempt);
 }
 
-Destination::Destination(Services& services, const ipc::Lease& lease)
+Destination::Destination(Services& services, const ipc::Lease& lease, std::uint64_t number)
     : services_(services),
+      number_(number),
       approach_(lease),
-      flight_max_(lease.one_by_one ? 1 : smtp::ClientEngine::kFlightMax),
+      flight_max_(flight_max_of(lease)),
       random_(std::random_device{}()),
       growth_timer_(services.loop),
       family_timer_(services.loop) {}
@@ -47,11 +58,13 @@ std::deque<Attempt*> Destination::take_waiting() {
   for (Attempt* attempt : std::exchange(moved_, {})) out.push_back(attempt);
   for (Slot& slot : slots_)
     if (slot.reserved != nullptr) out.push_back(std::exchange(slot.reserved, nullptr));
+  at_turn_end();
   return out;
 }
 
 void Destination::close() {
   closing_ = true;
+  at_turn_end();
   auto idle = [](const Slot& slot) { return slot.connection->idle(); };
   for (;;) {
     auto slot = std::find_if(slots_.begin(), slots_.end(), idle);
@@ -93,6 +106,7 @@ Load Destination::load() const {
   Load out;
   MonoTime now = services_.loop.now();
   out.waiting = waiting_.size();
+  out.limit = connections_max();
   for (const Slot& slot : slots_)
     if (!slot.next_host) ++(slot.connection->is_ready() ? out.live : out.opening);
   out.waited = now - waiting_since_ >= growth_delay();
@@ -181,7 +195,16 @@ Destination::Slot Destination::take_slot(std::size_t index) {
 
 void Destination::bury(std::unique_ptr<Connection> connection) {
   graveyard_.push_back(std::move(connection));
-  services_.loop.at_turn_end(this, [this] { graveyard_.clear(); });
+  at_turn_end();
+}
+
+void Destination::at_turn_end() {
+  services_.loop.at_turn_end(this, [this] { end_turn(); });
+}
+
+void Destination::end_turn() {
+  withdraw_unneeded();
+  graveyard_.clear();
 }
 
 // A server that takes one message a connection ends it at the second MAIL, time and again: what it
@@ -204,6 +227,7 @@ Attempt* Destination::next_attempt(Connection& connection) {
   Attempt* attempt = *found;
   waiting_.erase(found);
   waiting_since_ = services_.loop.now();
+  if (waiting_.empty() && approach_.bounds.counted()) at_turn_end();
   return give(*attempt);
 }
 
@@ -249,6 +273,7 @@ void Destination::ended(Connection& connection) {
 
 void Destination::over(Connection& connection, mail::Outcome outcome) {
   Slot slot = take_slot(slot_of(connection));
+  if (connection.waits_for_leave()) return over_without_leave(std::move(slot), outcome);
   bool was_ready = slot.connection->is_ready();
   bool otherwise = slot.connection->asks_otherwise();
   bool no_route = slot.connection->had_no_route();

@@ -42,7 +42,8 @@ constexpr Duration kFamilyDelay = std::chrono::milliseconds(250);
 
 class Destination : private Connection::Owner {
  public:
-  Destination(Services& services, const ipc::Lease& lease);
+  // number: of its own, and the one behind it stands for its connections to next hosts.
+  Destination(Services& services, const ipc::Lease& lease, std::uint64_t number);
   ~Destination() override;
   Destination(const Destination&) = delete;
   Destination& operator=(const Destination&) = delete;
@@ -54,6 +55,9 @@ class Destination : private Connection::Owner {
   std::deque<Attempt*> take_waiting();
   // No attempt comes any more: what runs is finished, idle connections end.
   void close();
+  // Others wait for one of the connections that were opened in that name (ConnectionPlan::owner).
+  // False: it is none of ours.
+  bool give_up_connection(std::uint64_t owner);
   // Nothing waits, runs or is looked up.
   bool quiet() const;
 
@@ -78,6 +82,7 @@ class Destination : private Connection::Owner {
   Attempt* next_attempt(Connection& connection) override;
   bool has_next_host(Connection& connection, const Attempt& attempt) override;
   void go_on(Connection& connection, Attempt& attempt) override;
+  bool wants(const Connection& connection) const override;
   void ready(Connection& connection) override;
   void returned(Connection& connection, Attempt& attempt, mail::Outcome outcome) override;
   void over(Connection& connection, mail::Outcome outcome) override;
@@ -95,6 +100,12 @@ class Destination : private Connection::Owner {
                       const mail::Outcome& outcome);
   void drop_moved(Attempt& attempt, const mail::Outcome& outcome);
   Connection* idle_connection();
+  std::size_t connections_max() const;
+  std::vector<ipc::ConnectionBound> bounds_from(const std::string& source) const;
+  std::uint64_t owner_of(const Slot& slot) const { return 2 * number_ + (slot.next_host ? 1 : 0); }
+  void at_turn_end();
+  void end_turn();
+  void withdraw_unneeded();
   Load load() const;
   Duration growth_delay() const;
   bool hosts_known();
@@ -111,12 +122,14 @@ class Destination : private Connection::Owner {
   const ClientTls* contexts();
   void race();
   std::string source_for(const Candidate& candidate, bool& possible);
+  void over_without_leave(Slot slot, const mail::Outcome& outcome);
   std::size_t slot_of(const Connection& connection) const;
   Slot take_slot(std::size_t index);
   void bury(std::unique_ptr<Connection> connection);
   void fail_waiting(const mail::Outcome& outcome, const mail::StageTimes& spent = {});
 
   Services& services_;
+  std::uint64_t number_;
   mail::Approach approach_;
   std::optional<mail::StsPolicy> known_sts_;  // of the last lease that had one
   std::optional<ClientTls> own_tls_;          // with a certificate of ours

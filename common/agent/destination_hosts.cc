@@ -97,6 +97,8 @@ bool Destination::open_next(Slot& slot) {
     plan.avoid = approach_.avoid;
     plan.avoid.add(services_.memory.lacks(host_key(candidate), services_.loop.now()));
     if (!possible) continue;
+    plan.bounds = bounds_from(plan.source);
+    plan.owner = owner_of(slot);
     bool broken = std::find(tls_broken_.begin(), tls_broken_.end(), candidate) != tls_broken_.end();
     slot.in_clear = slot.in_clear || (level == mail::TlsLevel::may && broken);
     if (slot.in_clear) plan.tls = mail::TlsLevel::off;
@@ -128,7 +130,7 @@ bool Destination::is_opening(const Slot& slot) const {
 
 // Who is connected first takes what waits; the other is closed when nothing is left for it.
 void Destination::race() {
-  if (waiting_.empty() || load().live > 0) return;
+  if (waiting_.empty() || load().live > 0 || slots_.size() >= connections_max()) return;
   for (Slot& slot : slots_) {
     if (slot.next_host || slot.raced || !slot.connection->connecting() || !has_other_family(slot))
       continue;

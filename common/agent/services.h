@@ -7,6 +7,7 @@
 #include <list>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/agent/attempt.h"
 #include "common/agent/client_tls.h"
@@ -38,6 +39,13 @@ class AttemptSink {
   using TokenDone = std::function<void(const ipc::Token&)>;
   virtual std::uint64_t request_token(const std::string& command, bool refused, TokenDone done) = 0;
   virtual void forget_token(std::uint64_t request) = 0;
+  // Leave to open a connection that is counted (ipc::ConnectionRequest). done comes once, later,
+  // with true, or with false when qmgr is lost. What is returned holds the leave, or the place in
+  // the line: it is given back, and done does not come any more, when nobody keeps it.
+  using LeaveDone = std::function<void(bool given)>;
+  virtual std::shared_ptr<void> ask_leave(std::uint64_t owner,
+                                          std::vector<ipc::ConnectionBound> bounds,
+                                          LeaveDone done) = 0;
 };
 
 struct Services {

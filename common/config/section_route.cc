@@ -1,5 +1,6 @@
 // [[route]]: where mail goes.
 
+#include <algorithm>
 #include <map>
 
 #include <fmt/format.h>
@@ -251,9 +252,39 @@ void read_rate(Section& section, std::string_view key, std::uint32_t& count, Dur
                     printable(rate)));
 }
 
+// `concurrency` counted attempts at one destination before connections were counted. It is taken as
+// what everybody meant by it. Where both keys stand, the file is of that time, when `connections`
+// was of the whole route.
+void read_concurrency(Section& section, mail::Bounds& bounds) {
+  constexpr std::string_view kKey = "concurrency";
+  std::uint32_t attempts = 0;
+  section.integer(kKey, attempts, {1, 10'000});
+  if (attempts == 0) return;
+  std::string more;
+  if (bounds.connections == 0) {
+    bounds.connections = attempts;
+  } else {
+    if (bounds.route_connections == 0) bounds.route_connections = bounds.connections;
+    bounds.connections = std::min(bounds.connections, attempts);
+    more = fmt::format(" and route_connections = {}", bounds.route_connections);
+  }
+  section.context().warn(
+      section.origin_of(kKey),
+      fmt::format("concurrency counts connections now: write connections = {}{} instead (TCP "
+                  "connections to one destination; in_flight bounds the messages on each)",
+                  bounds.connections, more));
+}
+
+void read_connections(Section& section, mail::Bounds& bounds) {
+  section.integer("connections", bounds.connections, {1, 10'000});
+  section.integer("route_connections", bounds.route_connections, {1, 10'000});
+  section.integer("in_flight", bounds.in_flight, {1, 1000});
+  read_rate(section, "connection_rate", bounds.rate_count, bounds.rate_period);
+  read_concurrency(section, bounds);
+}
+
 void read_pace(Section& section, Route& route) {
-  section.integer("concurrency", route.concurrency, {1, 10'000});
-  section.integer("connections", route.connections, {1, 10'000});
+  read_connections(section, route.bounds);
   section.integer("recipients", route.recipients, {1, 100});
   read_rate(section, "rate", route.rate_count, route.rate_period);
   read_rate(section, "drain_rate", route.drain_count, route.drain_period);

@@ -109,6 +109,18 @@ void time_field(A& archive, T& value) {
   if constexpr (A::kDecoding) value = sane_time(ms);
 }
 
+// Whole milliseconds; one that is negative does not decode.
+template <class A, class T>
+void duration_field(A& archive, T& value) {
+  std::int64_t ms = 0;
+  if constexpr (!A::kDecoding) ms = value.count();
+  archive.number(ms);
+  if constexpr (A::kDecoding) {
+    if (ms < 0) archive.fail();
+    value = std::remove_const_t<T>(ms < 0 ? 0 : ms);
+  }
+}
+
 // An enum whose values are 0..last; anything else does not decode.
 template <class A, class E>
 void enum_field(A& archive, E& value, std::remove_const_t<E> last) {

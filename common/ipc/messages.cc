@@ -117,6 +117,14 @@ void visit(A& a, T& v) {
 }
 
 template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, Bounds>
+void visit(A& a, T& v) {
+  ipc::fields(a, v.connections, v.in_flight, v.rate_count);
+  ipc::duration_field(a, v.rate_period);
+  ipc::fields(a, v.route_connections, v.route);
+}
+
+template <class A, class T>
 requires std::is_same_v<std::remove_const_t<T>, Approach>
 void visit(A& a, T& v) {
   ipc::field(a, v.hop);
@@ -124,7 +132,7 @@ void visit(A& a, T& v) {
   ipc::fields(a, v.require_tls, v.one_by_one);
   ipc::list_field(a, v.sources);
   ipc::enum_field(a, v.family, Family::ipv6_first);
-  ipc::field(a, v.avoid);
+  ipc::fields(a, v.avoid, v.bounds);
   ipc::fields(a, v.credential, v.certificate.chain, v.certificate.key);
   ipc::list_field(a, v.fallback);
   ipc::enum_field(a, v.fallback_tls, kTlsLevelLast);
@@ -259,6 +267,23 @@ PW_VISIT(Content) {
 PW_VISIT(TokenRequest) {
   fields(a, v.request, v.command, v.refused);
 }
+PW_VISIT(ConnectionBound) {
+  fields(a, v.scope, v.most, v.rate_count);
+  duration_field(a, v.rate_period);
+}
+PW_VISIT(ConnectionRequest) {
+  fields(a, v.request, v.owner, v.held);
+  list_field(a, v.bounds);
+}
+PW_VISIT(ConnectionGrant) {
+  field(a, v.request);
+}
+PW_VISIT(ConnectionEnd) {
+  field(a, v.request);
+}
+PW_VISIT(ConnectionWanted) {
+  field(a, v.owner);
+}
 PW_VISIT(Token) {
   fields(a, v.request, v.token, v.trouble);
 }
@@ -313,6 +338,7 @@ PW_VISIT(Outcomes) {
   fields(a, v.lease, v.done, v.mx_set);
   optional_field(a, v.sts);
   optional_field(a, v.lacks);
+  field(a, v.flight);
   times_field(a, v.times);
   outcomes_field(a, v.outcomes);
 }
@@ -387,6 +413,10 @@ PW_MESSAGE(ContentRequest)
 PW_MESSAGE(Content)
 PW_MESSAGE(TokenRequest)
 PW_MESSAGE(Token)
+PW_MESSAGE(ConnectionRequest)
+PW_MESSAGE(ConnectionGrant)
+PW_MESSAGE(ConnectionEnd)
+PW_MESSAGE(ConnectionWanted)
 PW_MESSAGE(Outcomes)
 PW_MESSAGE(TlsResults)
 PW_MESSAGE(LateOutcomes)

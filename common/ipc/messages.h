@@ -24,7 +24,7 @@
 
 namespace postwain::ipc {
 
-constexpr std::uint16_t kProtocolVersion = 10;
+constexpr std::uint16_t kProtocolVersion = 11;
 constexpr std::size_t kFrameMax = 8U << 20;  // a frame larger than this closes the connection
 constexpr std::size_t kLocalRecipientsMax = 20'000;   // of a message from a program of this machine
 constexpr std::size_t kInlineContentMax = 64U << 10;  // larger content is in a file
@@ -64,6 +64,8 @@ enum class FrameType : std::uint16_t {
   lease = 30,
   content = 31,
   token = 32,
+  connection_grant = 33,
+  connection_wanted = 34,
   // agent to qmgr
   content_request = 40,
   outcomes = 41,
@@ -71,6 +73,9 @@ enum class FrameType : std::uint16_t {
   token_request = 43,
   // agent to qmgr, and passed on to the reporter
   tls_results = 44,
+  // agent to qmgr
+  connection_request = 45,
+  connection_end = 46,
   // control: command line and supervisor, both directions
   control_request = 50,
   control_reply = 51,
@@ -297,6 +302,40 @@ struct Token {
   std::string trouble;  // … for this reason
 };
 
+// Leave to open a TCP connection where the route bounds them (mail::Bounds): all agents together
+// may have so many, so qmgr counts. An agent asks before it connects, and tells when the connection
+// is gone, the peer's end of it included, or not needed any more.
+struct ConnectionBound {
+  std::string scope;             // connections of one scope count together
+  std::uint32_t most = 0;        // at a time; 0: no limit
+  std::uint32_t rate_count = 0;  // new ones per rate_period; 0: no limit
+  Duration rate_period{};
+};
+struct ConnectionRequest {
+  static constexpr FrameType kType = FrameType::connection_request;
+  static constexpr std::size_t kBoundsMax = 2;
+  std::uint64_t request = 0;  // never repeats while the agent lives
+  std::uint64_t owner = 0;    // for which part of the agent; they take turns
+  // Not a request: the connection is open, and this is a new qmgr, which has to know.
+  bool held = false;
+  std::vector<ConnectionBound> bounds;  // one at least, kBoundsMax at most
+};
+// The answer, once, when there is a place.
+struct ConnectionGrant {
+  static constexpr FrameType kType = FrameType::connection_grant;
+  std::uint64_t request = 0;
+};
+struct ConnectionEnd {
+  static constexpr FrameType kType = FrameType::connection_end;
+  std::uint64_t request = 0;
+};
+// Somebody else waits: one of this owner's connections is to end, at once if nobody uses it, else
+// when it has had its turn.
+struct ConnectionWanted {
+  static constexpr FrameType kType = FrameType::connection_wanted;
+  std::uint64_t owner = 0;
+};
+
 struct RecipientOutcome {
   std::uint32_t index = 0;
   mail::Outcome outcome;
@@ -316,6 +355,9 @@ struct Outcomes {
   // The same, for any next hop: what the host that was spoken to is found unable to do, if
   // anything.
   std::optional<mail::HostLacks> lacks{};
+  // The same: how many attempts its connection makes use of, as it looks now: those on their way at
+  // a time, and the next one. 0: not known.
+  std::uint32_t flight = 0;
   mail::StageTimes times{};  // of the attempt, up to now
 };
 // How connections ended that have been made since the last of these frames. Lost ones are lost: no

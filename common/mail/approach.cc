@@ -36,10 +36,13 @@ std::optional<Family> parse_family(std::string_view text) {
 // None of the parts can hold a line end, but for the certificate, which comes last.
 std::string Approach::key() const {
   NextHop beyond{HopKind::smtp, {}, fallback};
-  return fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}", hop.key(),
-                     name_of(tls), require_tls, one_by_one, fmt::join(sources, ","),
-                     name_of(family), static_cast<int>(credential.kind), credential.user,
-                     credential.secret, fmt::join(credential.mechanisms, ","),
+  std::string limits =
+      fmt::format("{} {} {} {} {} {}", bounds.connections, bounds.in_flight, bounds.rate_count,
+                  bounds.rate_period.count(), bounds.route_connections, bounds.route);
+  return fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}",
+                     hop.key(), limits, name_of(tls), require_tls, one_by_one,
+                     fmt::join(sources, ","), name_of(family), static_cast<int>(credential.kind),
+                     credential.user, credential.secret, fmt::join(credential.mechanisms, ","),
                      credential.without_tls, avoid.bits(), beyond.key(), name_of(fallback_tls),
                      certificate.chain, certificate.key);
 }

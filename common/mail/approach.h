@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/time.h"
 #include "common/mail/ability.h"
 #include "common/mail/next_hop.h"
 
@@ -42,6 +43,21 @@ struct ClientCertificate {
   bool operator==(const ClientCertificate&) const = default;
 };
 
+// What one destination (an MX set, or hosts that a route names) is asked to bear from one source
+// address of ours. 0: no limit.
+struct Bounds {
+  std::uint32_t connections = 0;  // TCP connections at a time
+  std::uint32_t in_flight = 0;    // messages on their way over one of them
+  std::uint32_t rate_count = 0;   // new connections per rate_period
+  Duration rate_period{};
+  std::uint32_t route_connections =
+      0;                    // at a time, to all destinations of the route, by any source
+  std::uint32_t route = 0;  // its number; 0 where route_connections is
+  // Somebody has to count connections, over all processes.
+  bool counted() const { return connections > 0 || rate_count > 0 || route_connections > 0; }
+  bool operator==(const Bounds&) const = default;
+};
+
 struct Approach {
   NextHop hop;
   TlsLevel tls = TlsLevel::may;
@@ -52,6 +68,7 @@ struct Approach {
   std::vector<std::string> sources;  // local addresses to send from; empty: the system decides
   Family family = Family::any;
   AbilitySet avoid;  // what is not used there even where it is offered
+  Bounds bounds;
   Credential credential;
   ClientCertificate certificate;
   // Hosts that take the mail when none of hop can be reached; neither login nor the demands of

@@ -54,6 +54,10 @@ void look_at_all(std::string_view payload) {
   look_at<Content>(payload);
   look_at<TokenRequest>(payload);
   look_at<Token>(payload);
+  look_at<ConnectionRequest>(payload);
+  look_at<ConnectionGrant>(payload);
+  look_at<ConnectionEnd>(payload);
+  look_at<ConnectionWanted>(payload);
   look_at<Outcomes>(payload);
   look_at<TlsResults>(payload);
   look_at<LateOutcomes>(payload);

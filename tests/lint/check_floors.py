@@ -31,7 +31,7 @@ SIDEWAYS = {
 # Files of qmgr that decide and touch nothing (library pw_scheduling, and values it needs): a floor
 # below the daemon, so that the simulator may know them.
 SCHEDULING = {"qmgr/" + stem for stem in (
-    "changes", "destination_health", "expansion", "gate", "lent_before", "message", "notice_plan", "observed_time", "retry_hint", "retry_policy",
+    "changes", "connection_ledger", "destination_health", "expansion", "gate", "lent_before", "message", "notice_plan", "observed_time", "retry_hint", "retry_policy",
     "router", "scheduler", "scheduler_limits", "scheduler_queue", "scheduler_settings",
     "scheduler_shared", "scheduler_suspects", "store_cursor", "success_limit", "suspects", "verdict")}
 # The same of smtpd (library pw_policy), so that `postwain explain` asks the very code that decides.

@@ -162,6 +162,11 @@ class MailServer:
                 self._open.pop(number, None)
             _cut(session.sock)
 
+    def local_address(self, session):
+        """Where the client of an open session has connected to."""
+        with self._lock:
+            return self._open[session].sock.getsockname()[0]
+
     def note_violation(self, session, text):
         with self._lock:
             self.violations.append(f"session {session}: {text}")

@@ -29,7 +29,8 @@ STRINGS = [b"", b"a@b", b"list@own.test", b"bob+t@own.test", b"\0@\0", b'"a\\"b"
            b'{"command":"processes","processes":[{"name":5,"pid":"x"}]}']
 TIMES = [0, 1, -1, 10**13, 2**62, 2**63 - 1, -2**63, 253402300800000]
 INTAKE = ["submit", "submit_open", "submit_chunk", "submit_end", "submit_abort", "probe"]
-AGENT = ["outcomes", "late_outcomes", "content_request", "token_request", "tls_results"]
+AGENT = ["outcomes", "late_outcomes", "content_request", "token_request", "tls_results", "connection_request",
+         "connection_end"]
 BY_ROLE = {"sendmail": INTAKE, "smtpd": INTAKE + ["receiver_counts"], "restore": ["restore"] + INTAKE,
            "pickup": ["drop_owner"] + INTAKE, "reporter": ["submit", "tls_results"], "smtp_client": AGENT,
            "lmtp_client": AGENT, "control": ["control_request"], "metrics": ["control_request"], "tokens": ["token"]}
@@ -90,6 +91,11 @@ class Maker:
         return (u8(1) + self.string() + self.small() + u32(1) + self.string() + u32(self.random.getrandbits(32)) +
                 self.moment())
 
+    def lacks(self):
+        if self.random.random() < .5:
+            return u8(0)
+        return u8(1) + self.string() + u16(self.random.getrandbits(16))
+
     def times(self):
         mask = self.random.getrandbits(12)
         return u16(mask) + b"".join(u32(self.random.getrandbits(32)) for i in range(12) if mask >> i & 1)
@@ -116,7 +122,13 @@ class Maker:
         if kind == "content_request":
             return u64(r.randrange(1, 60)) + self.small(2)
         if kind == "outcomes":
-            return u64(r.randrange(1, 60)) + self.small(2) + self.string() + self.policy() + self.times() + self.outcomes()
+            return (u64(r.randrange(1, 60)) + self.small(2) + self.string() + self.policy() + self.lacks() +
+                    u32(r.choice([0, 1, 3, 33, 2**32 - 1])) + self.times() + self.outcomes())
+        if kind == "connection_request":
+            return (u64(r.randrange(60)) + u64(r.randrange(4)) + self.small(2) + u32(1) + text(r.choice([b"a", b"b"])) +
+                    u32(r.randrange(3)) + u32(r.choice([0, 0, 5])) + struct.pack("<q", r.choice([0, 1, 60000, 2**62])))
+        if kind == "connection_end":
+            return u64(r.randrange(60))
         if kind == "late_outcomes":
             return self.number() + self.outcomes() + u32(2) + u32(0) + u32(r.getrandbits(32))
         if kind == "token":
@@ -145,8 +157,8 @@ def answer(maker, peer):
             if kind == "submit_result":
                 maker.ids.append(struct.unpack("<Q", payload[:8])[0])
             if kind == "lease":
-                peer.send(frame("outcomes", payload[:8] + u8(1) + text("") + u8(0) + u16(0) + u32(1) + u32(0) + u8(0) +
-                                maker.outcome()))
+                head = payload[:8] + u8(1) + text("") + u8(0) + u8(0) + u32(1) + u16(0)
+                peer.send(frame("outcomes", head + u32(1) + u32(0) + u8(0) + maker.outcome()))
     except (OSError, EOFError):
         pass
     maker.ids = maker.ids[:6] + maker.ids[6:][-50:]

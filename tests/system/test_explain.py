@@ -35,7 +35,9 @@ class Explain(PostwainTestCase):
         self.mta = self.prepare()
         self.mta.reconfigure({"dns": {"servers": [f"127.0.0.1:{self.dns.port}"]}, "route": [
             {"match": "our.test", "deliver": self.sink.target, "rate": "100/min",
-             "sources": ["127.0.0.1"]}], **CONFIG, **more})
+             "sources": ["127.0.0.1"]},
+            {"match": "few.test", "deliver": self.sink.target, "connections": 2, "in_flight": 5,
+             "connection_rate": "30/min", "route_connections": 9}], **CONFIG, **more})
 
     def explain(self, *words):
         result = self.mta.cli("explain", *words, "--json")
@@ -101,6 +103,14 @@ class Explain(PostwainTestCase):
         self.assertEqual("100/1m", told["route"]["rate"])
         text = self.mta.cli("explain", "anna@our.test").stdout
         for part in ("is accepted", "route", "127.0.0.1", "100 per 1m", "again after 3m, 7h"):
+            self.assertIn(part, text)
+        few = ("x@few.test", "--client", "127.0.0.2")
+        route = self.explain(*few)["route"]
+        self.assertEqual([2, 5, 9, "30/1m"], [route[key] for key in (
+            "connections", "in_flight", "route_connections", "connection_rate")])
+        text = self.mta.cli("explain", *few).stdout
+        for part in ("2 connections to one destination", "5 messages on their way over one connection",
+                     "9 connections of the route", "30 per 1m new connections"):
             self.assertIn(part, text)
 
     def test_bad_words(self):

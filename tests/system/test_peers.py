@@ -68,7 +68,7 @@ class SmartHosts(PostwainTestCase):
                 peer = self.closing(kind(*self.pair, self.sink))
                 proxy = DelayProxy(peer.port, 0.02, 1)
                 self.mta.reconfigure({"route": [{
-                    "match": "*", "deliver": f"smtp:127.0.0.1:{proxy.port}", "concurrency": 40,
+                    "match": "*", "deliver": f"smtp:127.0.0.1:{proxy.port}", "connections": 1,
                     "tls": "may", "auth": f"{USER}:file:{self.secret}"}]})
                 self.mta.start()
                 to = [f"{kind.__name__}{n}@far.test" for n in range(60)]

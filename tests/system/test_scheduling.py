@@ -105,7 +105,7 @@ class Bounds(PostwainTestCase):
 
     def test_connections(self):
         sink = self.closing(SmtpSink(script={"mail": Delay(0.1)}))
-        self.start_with(sink, connections=3, concurrency=10)
+        self.start_with(sink, connections=3)
         self.submit_each(30)
         sink.wait_for(30)
         self.assertEqual(3, sink.server.open_at_once)

@@ -65,6 +65,7 @@ class Server {
   // Replies; empty means the ordinary one, "-" hangs up, "~" says nothing.
   std::function<std::string(Peer&, const std::string& line)> on_line;
   std::function<std::string(Peer&, std::size_t recipient)> on_final;
+  bool closes = true;  // when the client has
   int connections = 0;
   std::vector<std::string> messages;
   std::vector<std::string> lines;
@@ -76,7 +77,10 @@ class Server {
     Peer& peer = *peers_.back();
     peer.stream = std::move(stream);
     peer.stream.start({.on_data = [this, &peer](std::string_view bytes) { take(peer, bytes); },
-                       .on_end = [this, &peer] { hang_up(peer); },
+                       .on_end =
+                           [this, &peer] {
+                             if (closes) hang_up(peer);
+                           },
                        .on_error = [this, &peer](const Error&) { hang_up(peer); },
                        .on_drained = {}});
     say(peer, greeting);
@@ -191,9 +195,14 @@ class Qmgr {
   struct Answer {
     std::map<std::uint32_t, mail::Outcome> outcomes;
     bool done = false;
+    std::uint32_t flight = 0;
   };
   std::map<std::uint64_t, Answer> answers;  // by lease
   std::vector<ipc::LateOutcomes> late;
+  // Leave for counted connections, and whether it is given at once.
+  bool gives_leave = true;
+  std::vector<ipc::ConnectionRequest> asked;
+  std::vector<std::uint64_t> ended;
 
  private:
   bool frame(ipc::FrameType type, std::string_view payload) {
@@ -210,10 +219,23 @@ class Qmgr {
       for (auto& r : message.outcomes)
         REQUIRE(answer.outcomes.emplace(r.index, r.outcome).second);  // exactly one each
       answer.done = message.done;
+      answer.flight = message.flight;
       return true;
     }
     if (type == ipc::FrameType::late_outcomes) {
       REQUIRE(ipc::decode(payload, late.emplace_back()));
+      return true;
+    }
+    if (type == ipc::FrameType::connection_request) {
+      const ipc::ConnectionRequest& one = asked.emplace_back();
+      REQUIRE(ipc::decode(payload, asked.back()));
+      if (gives_leave && !one.held) send(ipc::ConnectionGrant{one.request});
+      return true;
+    }
+    if (type == ipc::FrameType::connection_end) {
+      ipc::ConnectionEnd message;
+      REQUIRE(ipc::decode(payload, message));
+      ended.push_back(message.request);
       return true;
     }
     ipc::ContentRequest request;

@@ -133,8 +133,10 @@ recipients = "file:users"
 [[route]]
 match = ["Example.org", "ben@Example.NET", ".x.org"]
 deliver = "lmtp:unix:/run/dovecot/lmtp"
-concurrency = 20
 connections = 60
+in_flight = 8
+route_connections = 70
+connection_rate = "30/min"
 [[route]]
 match = "*"
 deliver = "smtp:[192.0.2.1]:587,b.example:25"
@@ -182,8 +184,12 @@ level = "debug"
   CHECK(c.domains[1].allowed == std::vector<std::string>{"cora", "dora@f.org"});
   CHECK(c.routes[0].match == std::vector<std::string>{"example.org", "ben@example.net", ".x.org"});
   CHECK(c.routes[0].store_schedule);
-  CHECK(c.routes[0].connections == 60);
-  CHECK(c.routes[1].connections == 0);
+  CHECK(c.routes[0].bounds.connections == 60);
+  CHECK(c.routes[0].bounds.in_flight == 8);
+  CHECK(c.routes[0].bounds.route_connections == 70);
+  CHECK(c.routes[0].bounds.rate_count == 30);
+  CHECK(c.routes[0].bounds.rate_period == 1min);
+  CHECK_FALSE(c.routes[1].bounds.counted());
   CHECK_FALSE(c.routes[0].tls);
   CHECK(c.routes[1].deliver.key() == "smtp:[192.0.2.1]:587,b.example:25");
   CHECK(c.routes[1].credential.user == "me");

@@ -328,3 +328,32 @@ TEST_CASE("F11, operate 14: port 465 without TLS from the first byte is warned o
             .empty());
   CHECK(warnings_of(head + "deliver = \"mx\"\nfallback = \"smtp:b.example:465\"").size() == 1);
 }
+
+TEST_CASE("kind 16: concurrency keeps working, with a word of what to write instead") {
+  auto route = [](const std::string& keys) {
+    std::string text = "hostname = \"mx.x\"\n[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\n" + keys;
+    Loaded loaded = parse(Bundle{"t.toml", {{"t.toml", text}}});
+    REQUIRE(loaded.diagnostics.empty());
+    return loaded.config.routes.at(0).bounds;
+  };
+  std::string head = "[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\n";
+  mail::Bounds one = route("concurrency = 5");
+  CHECK(one.connections == 5);
+  CHECK(one.in_flight == 0);
+  CHECK(one.route_connections == 0);
+  CHECK(warnings_of(head + "concurrency = 5") ==
+        std::vector<std::string>{
+            "t.toml:5:15: concurrency counts connections now: write connections = 5 instead (TCP "
+            "connections to one destination; in_flight bounds the messages on each)"});
+  // A file of the time when connections was of the whole route.
+  mail::Bounds both = route("concurrency = 20\nconnections = 60");
+  CHECK(both.connections == 20);
+  CHECK(both.route_connections == 60);
+  CHECK(warnings_of(head + "concurrency = 20\nconnections = 60") ==
+        std::vector<std::string>{
+            "t.toml:5:15: concurrency counts connections now: write connections = 20 and "
+            "route_connections = 60 instead (TCP connections to one destination; in_flight bounds "
+            "the messages on each)"});
+  CHECK(route("concurrency = 20\nconnections = 3").connections == 3);
+  CHECK(warnings_of(head + "connections = 5\nin_flight = 3\nconnection_rate = \"10/min\"").empty());
+}

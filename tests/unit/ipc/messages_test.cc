@@ -113,6 +113,10 @@ TEST_CASE("messages survive coding and refuse every cut") {
   torture(SubmitFile{mail::QueueId{99}, {5, 6}});
   torture(ContentRequest{7, true});
   torture(Content{7, Content::Kind::whole, "hello", {5, 6}});
+  torture(ConnectionRequest{7, 9, true, {{"mx.a,mx.b\n192.0.2.1", 2, 30, Duration(60000)}, {}}});
+  torture(ConnectionGrant{7});
+  torture(ConnectionEnd{7});
+  torture(ConnectionWanted{9});
   torture(some_outcomes());
   mail::TlsResult result{"a.example",
                          {mail::ReportedPolicy::Type::sts, "a.example", {"mode: enforce"}, {"*.a"}},
@@ -147,6 +151,11 @@ TEST_CASE("values survive") {
   CHECK(out.recipients[0].index == 3);
   CHECK(out.content == "hello");
   CHECK(out.received_at == lease.received_at);
+  lease.bounds = {2, 3, 30, Duration(60000), 9, 4};
+  REQUIRE(decode(payload_of(lease), out));
+  CHECK(out.bounds == lease.bounds);
+  lease.bounds.rate_period = Duration(-1);
+  CHECK_FALSE(decode(payload_of(lease), out));
 }
 
 TEST_CASE("frames are cut at any split, a lying length is broken") {

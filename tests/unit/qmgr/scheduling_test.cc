@@ -178,6 +178,81 @@ TEST_CASE("a route's connections are shared by its destinations") {
   REQUIRE(take_all(s, at(2)).size() == 1);
 }
 
+TEST_CASE("kind 16: no more attempts than keep the configured connections busy") {
+  Scheduler s = make_scheduler();
+  DestinationSettings settings;
+  settings.connections = 1;
+  DestinationId d = s.destination("mx:d", settings);
+  for (std::uint64_t i = 1; i <= 200; ++i) give(s, d, job(i), at(0));
+  std::vector<Pick> running = take_all(s, at(0));
+  REQUIRE(running.size() == 1);  // nothing is known of the connection
+  // Each success opens the window by one, up to what the connection makes use of.
+  auto end_all = [&](WallTime now) {
+    for (const Pick& pick : running) s.finished(pick, AttemptEnd::reached, now);
+    running = take_all(s, now);
+  };
+  SECTION("by PIPELINING two and the next one") {
+    s.note_flight(d, 3);
+    for (int i = 1; i < 5; ++i) end_all(at(i));
+    REQUIRE(running.size() == 3);
+    settings.connections = 4;  // a new configuration
+    s.destination("mx:d", settings);
+    for (int i = 5; i < 10; ++i) end_all(at(i));
+    REQUIRE(running.size() == 12);
+  }
+  SECTION("by CHUNKING what is worth it, at once after a few") {
+    s.note_flight(d, 33);
+    int rounds = 0;
+    while (running.size() < 33 && rounds < 10) end_all(at(++rounds));
+    REQUIRE(running.size() == 33);
+    REQUIRE(rounds <= 6);
+    settings.in_flight = 4;
+    s.destination("mx:d", settings);
+    end_all(at(20));
+    REQUIRE(running.size() == 5);
+    settings.in_flight = 1;
+    s.destination("mx:d", settings);
+    end_all(at(21));
+    REQUIRE(running.size() == 1);
+  }
+  SECTION("a client that says anything at all") {
+    s.note_flight(d, 4'000'000'000);
+    for (int i = 1; i < 8; ++i) end_all(at(i));
+    REQUIRE(running.size() == 33);
+  }
+  SECTION("with in_flight alone nobody counts connections") {
+    settings.connections = 0;
+    settings.in_flight = 2;
+    s.destination("mx:d", settings);
+    end_all(at(1));
+    REQUIRE(running.size() == kWindowInitial);
+  }
+}
+
+TEST_CASE("kind 16: domains with the same MX hosts share the configured connections") {
+  Scheduler s = make_scheduler();
+  DestinationSettings settings;
+  settings.connections = 2;
+  std::vector<DestinationId> domains;
+  for (int i = 0; i < 10; ++i) {
+    domains.push_back(s.destination("mx:d" + std::to_string(i), settings));
+    s.associate(domains.back(), "mx1.example,mx2.example", at(0));
+    for (std::uint64_t k = 0; k < 5; ++k)
+      give(s, domains.back(), job(static_cast<std::uint64_t>(i) * 100 + k + 1), at(0));
+  }
+  std::vector<Pick> running = take_all(s, at(0));
+  REQUIRE(running.size() == 2);
+  // Everybody has his turn, one after the other.
+  std::size_t delivered = 0;
+  for (int turn = 1; !running.empty(); ++turn) {
+    REQUIRE(running.size() <= 2);
+    delivered += running.size();
+    for (const Pick& pick : running) s.finished(pick, AttemptEnd::reached, at(turn));
+    running = take_all(s, at(turn));
+  }
+  REQUIRE(delivered == 50);
+}
+
 TEST_CASE("lanes: bulk, bounces and probes leave slots to notes") {
   Scheduler s = make_scheduler();
   s.set_capacity(Pool::smtp, 20);

@@ -115,16 +115,16 @@ TEST_CASE("ten million events of a mixed world keep every promise") {
 // free; where it has one, as soon as the attempt that runs ends.
 TEST_CASE("a two-line note behind a mailing to 50,000 goes out within one attempt") {
   struct Case {
-    std::uint32_t concurrency;
+    std::uint32_t connections;
     Duration latency;
     Duration bound;
   };
   // An attempt lasts at most one and a half of its average latency.
   for (Case c : {Case{0, 2s, 0s}, Case{2, 2s, 0s}, Case{1, 2s, 3001ms}}) {
-    INFO("concurrency " << c.concurrency);
+    INFO("connections " << c.connections);
     Scenario s = empty_scenario(3);
     s.destinations.push_back(plain("mx:big.example", c.latency));
-    s.destinations[0].settings.concurrency = c.concurrency;
+    s.destinations[0].settings.connections = c.connections;
     std::uint32_t sent = 0;
     auto source = [&sent]() -> std::optional<Arrival> {
       if (sent == 200) return std::nullopt;
