@@ -3,8 +3,8 @@
 
 A sink stands behind a proxy that holds every byte back for half a round trip in each direction, so that a
 round trip costs the same for both; how long one takes is measured first. Counted is from the first message at the sink to the last; "connections" is how
-many were open at once at most. Needs root and the packages of
-section bench in packages.debian.
+many were open at once at most. "one connection" is a route that says connections = 1. Needs root and the
+packages of section bench in packages.debian.
 """
 
 import argparse
@@ -147,17 +147,21 @@ def main():
                         default=pathlib.Path(__file__).resolve().parent.parent / "build/release/bin")
     parser.add_argument("--messages", type=int, default=2000)
     parser.add_argument("--round-trip-ms", type=float, default=50)
-    parser.add_argument("--concurrency", type=int, default=40, help="leases of Postwain at once")
+    parser.add_argument("--many", default="connections = 40", help="what Postwain's route says")
+    parser.add_argument("--one", default="connections = 1", help="the same, for one connection")
     parser.add_argument("--without-postfix", action="store_true")
     options = parser.parse_args()
     half = options.round_trip_ms / 2000
-    postwain = lambda *words: mta.Postwain(*words, options.binaries, concurrency=options.concurrency)
+
+    def postwain(bounds):
+        return lambda *words: mta.Postwain(*words, options.binaries, bounds=bounds)
+
     for chunking in (False, True):
         offered = "CHUNKING" if chunking else "PIPELINING"
         print(f"{offered:<11} Postwain", json.dumps(
-            measure(postwain, options.binaries, chunking, options.messages, half)), flush=True)
+            measure(postwain(options.many), options.binaries, chunking, options.messages, half)), flush=True)
         print(f"{offered:<11} Postwain, one connection", json.dumps(
-            measure(postwain, options.binaries, chunking, options.messages, half, 1)), flush=True)
+            measure(postwain(options.one), options.binaries, chunking, options.messages, half)), flush=True)
         if not options.without_postfix:
             print(f"{offered:<11} Postfix ", json.dumps(
                 measure(mta.Postfix, options.binaries, chunking, options.messages // 4, half)), flush=True)

@@ -207,23 +207,21 @@ connections_per_ip = 2000
 [[route]]
 match = "{lmtp_domain}"
 deliver = "lmtp:127.0.0.1:{lmtp}"
-concurrency = 20
 
 [[route]]
 match = "{tls_domain}"
 deliver = "smtp:[127.0.0.1]:{tls}"
 tls = "encrypt"
-concurrency = 20
 
 {routes}
 [[route]]
 match = "*"
 deliver = "smtp:[127.0.0.1]:{smtp}"
-concurrency = {concurrency}
+{bounds}
 {extra}
 """
 
-    def __init__(self, folder, around, binaries, extra="", concurrency=20, routes=""):
+    def __init__(self, folder, around, binaries, extra="", bounds="", routes=""):
         self.folder = pathlib.Path(folder) / self.name
         self.port = free_port()
         self.binary = pathlib.Path(binaries) / "postwain"
@@ -236,7 +234,7 @@ concurrency = {concurrency}
             tls_domain=TLS_DOMAIN,
             extra=extra,
             routes=routes,
-            concurrency=concurrency,
+            bounds=bounds,
             **asdict(around),
         )
 

@@ -27,7 +27,6 @@ ROUTE = """
 [[route]]
 match = "due.test"
 deliver = "smtp:[127.0.0.1]:{port}"
-concurrency = 20
 """
 
 
