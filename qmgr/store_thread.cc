@@ -64,10 +64,10 @@ void StoreThread::settle(std::unique_ptr<SettleRequest> request) {
   if (sleep_ == Sleep::idle || (soon && (now || many))) wake_.notify_one();
 }
 
-void StoreThread::write(std::function<Status(Store&)> work) {
+void StoreThread::write(std::function<Status(Store&)> work, std::function<void()> done) {
   std::lock_guard lock(mutex_);
   if (waiting_.settles.empty() && waiting_.writes.empty()) first_ride_ = Clock::now();
-  waiting_.writes.push_back(std::move(work));
+  waiting_.writes.push_back({std::move(work), std::move(done)});
   if (sleep_ == Sleep::idle) wake_.notify_one();
 }
 
@@ -234,7 +234,7 @@ Status StoreThread::apply(Batch& batch) {
     }
   }
   for (auto& write : batch.writes)
-    if (Status s = write(store_); !s && !is_own_fault(s.error())) return s;
+    if (Status s = write.work(store_); !s && !is_own_fault(s.error())) return s;
   for (auto& request : batch.accepts) {
     Result<Accepted> accepted =
         store_.accept(request->submission, request->due, &read_start, &files_);
@@ -287,6 +287,8 @@ void StoreThread::finish_batch(Batch& batch) {
       --in_flight_;
       r->done(*r);
     });
+  for (auto& write : batch.writes)
+    if (write.done) completions.emplace_back(std::move(write.done));
   complete(std::move(completions));
 }
 
@@ -334,9 +336,11 @@ StoreThread::Batch StoreThread::take_shrinking() {
 
 // An empty commit would prove nothing, so the schema number is written once more.
 Status StoreThread::write_kept(Batch batch) {
-  batch.writes.emplace_back([](Store& store) {
-    return store.database().run("UPDATE schema_info SET oldest_compatible = oldest_compatible");
-  });
+  batch.writes.push_back({[](Store& store) {
+                            return store.database().run(
+                                "UPDATE schema_info SET oldest_compatible = oldest_compatible");
+                          },
+                          nullptr});
   Status applied = apply(batch);
   if (applied) {
     finish_batch(batch);

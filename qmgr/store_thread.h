@@ -93,8 +93,9 @@ class StoreThread {
 
   void accept(std::unique_ptr<AcceptRequest> request);
   void settle(std::unique_ptr<SettleRequest> request);
-  // A small write that rides along; its error would be one of the file.
-  void write(std::function<Status(Store&)> work);
+  // A small write that rides along; its error would be one of the file. done, if any, runs on the
+  // loop when it is committed: a read that is asked for at once comes before it.
+  void write(std::function<Status(Store&)> work, std::function<void()> done = nullptr);
   // work runs on the store's thread and returns what then runs on the loop. It must be bounded.
   using Completion = std::function<void()>;
   void read(std::function<Completion(Store&)> work);
@@ -122,7 +123,11 @@ class StoreThread {
   struct Batch {
     std::vector<std::unique_ptr<AcceptRequest>> accepts;
     std::vector<std::unique_ptr<SettleRequest>> settles;
-    std::vector<std::function<Status(Store&)>> writes;
+    struct Write {
+      std::function<Status(Store&)> work;
+      std::function<void()> done;
+    };
+    std::vector<Write> writes;
     bool empty() const { return accepts.empty() && settles.empty() && writes.empty(); }
   };
   using Clock = std::chrono::steady_clock;
