@@ -16,6 +16,7 @@
 #include "postwain/completion.h"
 #include "postwain/destination_command.h"
 #include "postwain/explain_command.h"
+#include "postwain/postfix_log.h"
 #include "postwain/process_commands.h"
 #include "postwain/queue_command.h"
 #include "postwain/run.h"
@@ -66,11 +67,14 @@ void add_destinations(CLI::App& queue, Parsed& parsed) {
   list->callback(
       [&parsed] { parsed.run = [&parsed] { return destinations_command(parsed.options); }; });
   for (bool begin : {true, false}) {
-    CLI::App* command =
-        queue.add_subcommand(begin ? "suspend" : "resume",
-                             begin ? "leave a destination alone for a while" : "end a suspension");
+    CLI::App* command = queue.add_subcommand(
+        begin ? "suspend" : "resume",
+        begin ? "let the mail for a domain, or for a destination, wait for a while"
+              : "end a suspension");
     add_common(*command, parsed, true);
-    command->add_option("destination", parsed.suspend.destination, "a domain, or as listed")
+    command
+        ->add_option("destination", parsed.suspend.destination,
+                     "a domain of recipients, or a destination as listed")
         ->required();
     if (begin) {
       command->add_option("--for", parsed.suspend.for_time,
@@ -125,6 +129,8 @@ void add_filter(CLI::App& command, QueueFilter& filter, const char* ids) {
   command.add_option("--smaller", filter.smaller, "of fewer bytes than this");
   command.add_option("--attempts", filter.attempts, "tried at least so often");
   command.add_option("--reply", filter.reply, "whose last reply contains these words");
+  command.add_option("--reason", filter.reason,
+                     "who wait for a reason, or had a reply, with these words");
 }
 
 void add_transfer(CLI::App& queue, Parsed& parsed) {
@@ -167,7 +173,7 @@ void add_queue(CLI::App& app, Parsed& parsed) {
       {"release", "end a hold"},
       {"cancel", "remove without telling the sender"},
       {"bounce", "give up now and tell the sender"},
-      {"stats", "numbers by state and destination", false},
+      {"stats", "numbers by state, domain and age", false},
   };
   for (const Action& action : kActions) {
     CLI::App* command = queue->add_subcommand(action.name, action.what);
@@ -319,6 +325,9 @@ void build(CLI::App& app, Parsed& parsed) {
   add_watch(app, parsed);
   add_explain(app, parsed);
   add_completion(app, parsed);
+  CLI::App* words = app.add_subcommand(
+      "postfix-log", "from standard input: our log in the words of Postfix, for pflogsumm");
+  words->callback([&parsed] { parsed.run = postfix_log_command; });
   app.add_subcommand("sendmail", "submit a message from standard input, as sendmail(1)");
   add_command(app, parsed, "version", "print the version", false, [] {
     fmt::print("postwain {}\n", kVersion);
