@@ -13,6 +13,7 @@
 #include "common/rewrite/rewriter.h"
 #include "common/tls/signing_key.h"
 #include "common/tls/tls.h"
+#include "postwain/group.h"
 
 namespace postwain::tool {
 
@@ -68,6 +69,14 @@ void check_routes(config::Loaded& loaded) {
   }
 }
 
+void check_viewers(config::Loaded& loaded) {
+  const config::Control& control = loaded.config.control;
+  for (const std::string& name : control.viewers)
+    if (Result<gid_t> group = group_id(name); !group)
+      loaded.warnings.push_back(config::Diagnostic{
+          control.origin, group.error().text + " on this machine, so nobody may look by it"});
+}
+
 void check_signing_key(config::Loaded& loaded) {
   const config::TlsReports& reports = loaded.config.tls_reports;
   if (reports.dkim_key.empty()) return;
@@ -99,6 +108,7 @@ config::Loaded load_checked(const std::string& file) {
   check_certificates(loaded);
   check_routes(loaded);
   check_signing_key(loaded);
+  check_viewers(loaded);
   warn_of_open_secrets(loaded, file);
   // Mail to these fails with the reason; all other mail goes on.
   for (config::Diagnostic& one : rewrite::problems(loaded.config.addresses))

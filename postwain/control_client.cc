@@ -88,8 +88,8 @@ class Dialog {
   void closed(const std::string& why) {
     if (!welcome_)
       return finish(
-          Error{"qmgr refuses this command: it is for root and the queue's user "
-                "(or postwain's version is another one)",
+          Error{"qmgr refuses this command: it is for root and the queue's user; who is in a group "
+                "that [control] viewers names may look (or postwain's version is another one)",
                 kExitNoPermission});
     finish(Error{"qmgr ended the connection" + (why.empty() ? "" : ": " + why), kExitTempFail});
   }

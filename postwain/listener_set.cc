@@ -4,7 +4,6 @@
 #include <cerrno>
 
 #include <arpa/inet.h>
-#include <grp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include "common/base/text.h"
 #include "common/log/log.h"
 #include "common/net/stream.h"
+#include "postwain/group.h"
 
 namespace postwain::tool {
 
@@ -24,15 +24,9 @@ net::Endpoint endpoint_of(const config::Listener& listener) {
 Result<net::SocketRights> rights_of(const config::Listener& listener) {
   net::SocketRights rights{listener.unix_mode, {}};
   if (listener.unix_group.empty()) return rights;
-  std::vector<char> buffer(64 << 10);
-  group entry{};
-  group* found = nullptr;
-  int error =
-      ::getgrnam_r(listener.unix_group.c_str(), &entry, buffer.data(), buffer.size(), &found);
-  if (found == nullptr)
-    return Error{listener.name() + ": there is no group '" + printable(listener.unix_group) + "'",
-                 error != 0 ? error : ENOENT};
-  rights.group = found->gr_gid;
+  Result<gid_t> found = group_id(listener.unix_group);
+  if (!found) return Error{listener.name() + ": " + found.error().text, found.error().code};
+  rights.group = *found;
   return rights;
 }
 

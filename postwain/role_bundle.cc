@@ -8,6 +8,7 @@
 
 #include "common/base/file.h"
 #include "common/daemon/peer_users.h"
+#include "postwain/group.h"
 
 namespace postwain::tool {
 
@@ -50,6 +51,12 @@ config::Bundle bundle_for(Kind kind, const config::Loaded& loaded) {
     if (passwd)
       bundle.files[daemon::kLocalUsersFile] = daemon::encode(daemon::local_users(*passwd));
   }
+  // Nor does it ask for groups; one that does not exist is a warning of the check.
+  daemon::Groups viewers;
+  if (kind == Kind::qmgr)
+    for (const std::string& name : loaded.config.control.viewers)
+      if (Result<gid_t> group = group_id(name)) viewers.insert(*group);
+  if (!viewers.empty()) bundle.files[daemon::kViewersFile] = daemon::encode(viewers);
   return bundle;
 }
 

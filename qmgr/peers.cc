@@ -1,5 +1,6 @@
 #include "qmgr/peers.h"
 
+#include <algorithm>
 #include <random>
 
 #include <unistd.h>
@@ -37,6 +38,13 @@ bool may_have_role(ipc::Role role, std::uint32_t uid, std::uint32_t own_uid,
   if (role == ipc::Role::sendmail || uid == 0 || uid == own_uid) return true;
   auto named = users.find(role);
   return named != users.end() && named->second == uid;
+}
+
+bool may_look(ipc::Role role, const std::vector<std::uint32_t>& groups,
+              const daemon::Groups& viewers) {
+  return role == ipc::Role::control && std::any_of(groups.begin(), groups.end(), [&](auto gid) {
+           return viewers.count(gid) > 0;
+         });
 }
 
 Peers::Peers(net::Loop& loop, daemon::PeerUsers users, Parts parts)
@@ -126,8 +134,10 @@ bool Peers::hello(std::uint64_t number, Peer& peer, std::string_view payload) {
   const char* refusal = nullptr;
   if (hello.version < ipc::oldest_version(hello.role) || hello.version > ipc::kProtocolVersion)
     refusal = "another protocol version";
-  if (!credentials || !may_have_role(hello.role, credentials->uid, ::geteuid(), users_))
-    refusal = "its user may not have this role";
+  bool may = credentials && may_have_role(hello.role, credentials->uid, ::geteuid(), users_);
+  bool looks = !may && credentials && !viewers_.empty() &&
+               may_look(hello.role, peer.connection->peer_groups(), viewers_);
+  if (!may && !looks) refusal = "its user may not have this role";
   if (refusal != nullptr) {
     log::Line(log::Level::warning, "peer_refused")
         .kv("name", hello.name)
@@ -151,7 +161,10 @@ bool Peers::hello(std::uint64_t number, Peer& peer, std::string_view payload) {
   else if (peer.role == ipc::Role::tokens)
     parts_.tokens.connected(number, *peer.connection);
   else
-    parts_.control.peer_connected(number, *peer.connection, peer.role == ipc::Role::supervisor,
+    parts_.control.peer_connected(number, *peer.connection,
+                                  peer.role == ipc::Role::supervisor ? Control::Rights::supervisor
+                                  : looks                            ? Control::Rights::looks
+                                                                     : Control::Rights::commands,
                                   peer.name);
   if (peer.role == ipc::Role::reporter) parts_.reports.connected(number, *peer.connection);
   if (!is_command(peer.role))

@@ -2,8 +2,9 @@
 //
 // A peer says hello first; its user is known from the socket (SO_PEERCRED). The roles of processes
 // need the user the supervisor gave that process, our own, or root; control and supervisor need
-// root or ourselves; sendmail is open to everybody on the machine. So places, time until the hello,
-// and what is kept for whoever does not read are bounded (peer_places.h, intake.h).
+// root or ourselves (who is in a group of [control] viewers may look); sendmail is open to
+// everybody on the machine. So places, time until the hello, and what is kept for whoever does not
+// read are bounded (peer_places.h, intake.h).
 #pragma once
 
 #include <cstdint>
@@ -34,6 +35,9 @@ constexpr std::size_t kUnreadOfCommands = 1U << 20;  // then nothing more is rea
 // Pure: whether a peer with this user may have this role.
 bool may_have_role(ipc::Role role, std::uint32_t uid, std::uint32_t own_uid,
                    const daemon::PeerUsers& users);
+// Pure: whether somebody in these groups may at least look, with commands that change nothing.
+bool may_look(ipc::Role role, const std::vector<std::uint32_t>& groups,
+              const daemon::Groups& viewers);
 
 class Peers {
  public:
@@ -50,6 +54,8 @@ class Peers {
   Peers& operator=(const Peers&) = delete;
 
   void add(net::Stream stream);
+  // From the next connection on.
+  void set_viewers(daemon::Groups viewers) { viewers_ = std::move(viewers); }
 
  private:
   struct Peer {
@@ -71,6 +77,7 @@ class Peers {
 
   net::Loop& loop_;
   daemon::PeerUsers users_;
+  daemon::Groups viewers_;
   PeerPlaces places_;
   net::Timer hello_timer_;
   MonoTime next_refusal_logged_{};

@@ -37,6 +37,11 @@ daemon::LocalUsers local_users(const config::Bundle& bundle) {
                                      : daemon::decode_local_users(found->second);
 }
 
+daemon::Groups viewers(const config::Bundle& bundle) {
+  auto found = bundle.files.find(daemon::kViewersFile);
+  return found == bundle.files.end() ? daemon::Groups() : daemon::decode_groups(found->second);
+}
+
 daemon::PeerUsers peer_users(const daemon::Start& start) {
   auto found = start.loaded.bundle.files.find(daemon::kPeerUsersFile);
   if (found == start.loaded.bundle.files.end()) return {};
@@ -84,6 +89,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuWait cpu_wait, const daemon::Start& 
   queue_->watch(std::move(cpu_wait));
   peers_ = std::make_unique<Peers>(
       loop, peer_users(start), Peers::Parts{*intake_, *delivery_, *control_, tokens_, reports_});
+  peers_->set_viewers(viewers(start.loaded.bundle));
   look_around();
   watch_.repeat(kDiskCheck, [this] { look_around(); });
   queue_->recover();
@@ -196,12 +202,14 @@ Result<bool> Qmgr::take_config(std::string_view bytes) {
   Result<config::Bundle> bundle = config::decode_bundle(bytes);
   if (!bundle) return bundle.error();
   daemon::LocalUsers users = local_users(*bundle);
+  daemon::Groups may_look = viewers(*bundle);
   config::Loaded loaded = config::parse(bundle.take());
   if (!loaded.diagnostics.empty()) return Error{loaded.diagnostics.front().text(), kExitConfig};
   config_ = loaded.config;
   daemon::setup_log(name_, config_.log);
   queue_->configure(config_);
   intake_->configure(config_, std::move(users));
+  peers_->set_viewers(std::move(may_look));
   probes_->configure(config_);
   look_at_admission();
   log::Line(log::Level::info, "reloaded").kv("routes", config_.routes.size());

@@ -309,6 +309,12 @@ struct Users {
   bool operator==(const Users&) const = default;
 };
 
+// Who else may give commands to the running Postwain.
+struct Control {
+  std::vector<std::string> viewers;  // groups whose members may look, and change nothing
+  Origin origin;                     // of the list
+};
+
 // What keeps the processes from what they never do. strict: a call that is not foreseen ends the
 // process instead of failing.
 enum class Sandbox : std::uint8_t { on, strict, off };
@@ -365,6 +371,7 @@ struct Config {
   TlsReports tls_reports;
   std::string drop_dir;  // where sendmail leaves messages while qmgr cannot be reached; empty: none
   Users users;
+  Control control;
   Sandbox sandbox = Sandbox::on;
   Workers workers;
   std::string metrics_address;

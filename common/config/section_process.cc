@@ -1,4 +1,5 @@
-// The top of the file, and the tables about processes: [users], [workers], [metrics], [log].
+// The top of the file, and the tables about processes: [users], [control], [workers], [metrics],
+// [log].
 
 #include <sched.h>
 
@@ -99,6 +100,7 @@ void read_document(Context& context, const Node& document, const Machine& machin
       context.error(route.origin,
                     "tls = \"dane\" needs trust_ad = true in [dns], and servers that validate");
   read_users(context, top.table("users"), config.users);
+  read_control(context, top.table("control"), config.control);
   read_workers(context, top.table("workers"), config.workers);
   read_metrics(context, top.table("metrics"), config.metrics_address);
   read_log(context, top.table("log"), config.log);
@@ -129,6 +131,19 @@ void read_users(Context& context, const Node* table, Users& users) {
   read("tokens", users.tokens);
   read("pickup", users.pickup);
   read("reporter", users.reporter);
+  section.finish();
+}
+
+void read_control(Context& context, const Node* table, Control& control) {
+  if (table == nullptr) return;
+  Section section(context, *table, "[control]");
+  for (const Node* one : section.texts("viewers", true)) {
+    if (is_user_name(one->text))
+      control.viewers.push_back(one->text);
+    else
+      section.error(*one, fmt::format("'{}' is not the name of a group", printable(one->text)));
+  }
+  control.origin = section.origin_of("viewers");
   section.finish();
 }
 

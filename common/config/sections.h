@@ -39,6 +39,7 @@ void read_delivery(Context& context, const Node* table, Delivery& delivery);
 void read_tls_reports(Context& context, const Node* table, Config& config);
 void read_dns(Context& context, const Node* table, Dns& dns);
 void read_users(Context& context, const Node* table, Users& users);
+void read_control(Context& context, const Node* table, Control& control);
 void read_workers(Context& context, const Node* table, Workers& workers);
 void read_metrics(Context& context, const Node* table, std::string& address);
 void read_log(Context& context, const Node* table, Log& log);

@@ -78,6 +78,7 @@ class IpcConnection {
   std::optional<net::PeerCredentials> peer_credentials() const {
     return stream_.peer_credentials();
   }
+  std::vector<std::uint32_t> peer_groups() const { return stream_.peer_groups(); }
 
  private:
   void sent();

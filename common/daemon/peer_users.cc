@@ -36,6 +36,20 @@ PeerUsers decode_peer_users(std::string_view text) {
   return out;
 }
 
+std::string encode(const Groups& groups) {
+  std::string out;
+  for (std::uint32_t gid : groups) out += fmt::format("{}\n", gid);
+  return out;
+}
+
+Groups decode_groups(std::string_view text) {
+  Groups out;
+  for (std::string_view line : split(text, '\n'))
+    if (auto gid = parse_decimal<std::uint32_t>(line); gid && out.size() < kViewersMax)
+      out.insert(*gid);
+  return out;
+}
+
 namespace {
 
 bool is_user_name(std::string_view name) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -21,6 +22,16 @@ using PeerUsers = std::map<ipc::Role, std::uint32_t>;
 std::string encode(const PeerUsers& users);
 // Lines that cannot be read are left out: whoever they were meant for is not let in.
 PeerUsers decode_peer_users(std::string_view text);
+
+// The groups whose members may look at the queue ([control] viewers), by number; in the bundle.
+inline constexpr const char* kViewersFile = "@viewers";
+inline constexpr std::size_t kViewersMax = 1000;
+
+using Groups = std::set<std::uint32_t>;
+
+// One number a line; what is none is left out.
+std::string encode(const Groups& groups);
+Groups decode_groups(std::string_view text);
 
 // The users of this machine by number, for whoever may not look into its files: what they submit is
 // put down under their names.

@@ -387,6 +387,25 @@ std::optional<PeerCredentials> Stream::peer_credentials() const {
                          credentials.gid};
 }
 
+std::vector<std::uint32_t> Stream::peer_groups() const {
+  constexpr std::size_t kGroupsMax = 65536;  // NGROUPS_MAX
+  uv_os_fd_t fd;
+  auto credentials = peer_credentials();
+  if (!credentials || uv_fileno(core_->handle(), &fd) != 0) return {};
+  std::vector<std::uint32_t> groups{credentials->gid};
+  std::vector<gid_t> others(64);
+  for (;;) {
+    auto size = static_cast<socklen_t>(others.size() * sizeof(gid_t));
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, others.data(), &size) == 0) {
+      others.resize(size / sizeof(gid_t));
+      groups.insert(groups.end(), others.begin(), others.end());
+      return groups;
+    }
+    if (errno != ERANGE || others.size() >= kGroupsMax) return groups;
+    others.resize(kGroupsMax);
+  }
+}
+
 Endpoint Stream::peer() const {
   sockaddr_storage address{};
   int size = sizeof address;

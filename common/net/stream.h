@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/base/file.h"
 #include "common/base/result.h"
@@ -74,6 +75,9 @@ class Stream {
   void reset();  // closes at once
 
   std::optional<PeerCredentials> peer_credentials() const;  // Unix sockets
+  // The groups the peer was in when it connected, its own first, as the kernel knows them (no user
+  // database is asked). Empty where the kernel does not say.
+  std::vector<std::uint32_t> peer_groups() const;  // Unix sockets
   Endpoint peer() const;
   Endpoint local() const;
 

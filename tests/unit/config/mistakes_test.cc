@@ -161,6 +161,8 @@ TEST_CASE("one mistake, one message with its place") {
       {"[dns]\nservers = [\"127.0.0.1:x\"]",
        "t.toml:3:12: servers: 'x' is not a port (1 to 65535)"},
       {"[users]\nqueue = \"no body\"", "t.toml:3:9: 'no body' is not a user name"},
+      {"[control]\nviewers = [\"no group\"]",
+       "t.toml:3:12: 'no group' is not the name of a group"},
       {"[metrics]\naddress = \"9125\"", "t.toml:3:11: address: '9125' is not an IP address"},
       {"[tls_reports]", "t.toml:2:1: from is missing in [tls_reports]"},
       {"[tls_reports]\nfrom = \"b\u00fc@a.org\"",
