@@ -125,7 +125,8 @@ void Queue::apply_late(const StoredMessage& message, const std::vector<IndexedOu
     if (report == outcomes.end() || in_memory(working_, message.info.id, row.index) != nullptr)
       continue;
     RecipientFacts facts{row.index,    row.recipient,    row.destination,          row.attempts,
-                         row.in_doubt, row.delay_warned, greylisted_at(&row.last), row.crashes};
+                         row.in_doubt, row.delay_warned, greylisted_at(&row.last), row.crashes,
+                         &row.last};
     RetryRules rules = rules_for(message.info, row.recipient.address);
     Verdict verdict = judge(message.info, facts, report->outcome, rules, now);
     verdict.change.bin = bin_of(message.info, row);

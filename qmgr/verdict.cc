@@ -57,6 +57,13 @@ Verdict deferred(const MessageInfo& message, const RecipientFacts& facts, LastOu
   return verdict;
 }
 
+// What our own processes say of an attempt that does not count (they are shutting down) tells
+// nothing of the mail: the last true word about it stays.
+bool keeps_last(const RecipientFacts& facts, const mail::Outcome& outcome, bool counts) {
+  return !counts && !outcome.in_doubt && facts.attempts > 0 && facts.last != nullptr &&
+         facts.last->at != WallTime{};
+}
+
 // A second copy would be worse than a late one.
 void hold_in_doubt(Verdict& verdict) {
   verdict.change.kind = ChangeKind::quarantine;
@@ -99,9 +106,9 @@ Verdict judge(const MessageInfo& message, const RecipientFacts& facts, const mai
       break;
   }
   bool counts = outcome.stage != mail::Stage::local && outcome.blame != mail::Blame::local;
-  Verdict verdict =
-      deferred(message, facts, last_of(outcome, now), facts.attempts + (counts ? 1 : 0),
-               facts.in_doubt || outcome.in_doubt, rules, now, outcome.in_doubt);
+  LastOutcome last = keeps_last(facts, outcome, counts) ? *facts.last : last_of(outcome, now);
+  Verdict verdict = deferred(message, facts, std::move(last), facts.attempts + (counts ? 1 : 0),
+                             facts.in_doubt || outcome.in_doubt, rules, now, outcome.in_doubt);
   if (outcome.in_doubt && rules.hold_in_doubt && verdict.change.kind == ChangeKind::defer)
     hold_in_doubt(verdict);
   return verdict;

@@ -37,7 +37,8 @@ struct RecipientFacts {
   bool delay_warned = false;
   // When the attempt before was answered, if that was greylisting (retry_policy.h).
   std::optional<WallTime> greylisted_at;
-  std::uint32_t crashes = 0;  // agents in a row that died while they had it
+  std::uint32_t crashes = 0;          // agents in a row that died while they had it
+  const LastOutcome* last = nullptr;  // of the attempt before; null: none is known
 };
 
 // Of the outcome a recipient had before, as far as it is known.
