@@ -32,9 +32,23 @@ std::string state_of(const Json& d) {
     if (std::string why = text_of(d, "suspended_reason"); !why.empty()) state += ": " + why;
     return state;
   }
-  if (text_of(d, "breaker") == "open") return "held until " + text_of(d, "hold_until");
-  if (text_of(d, "mx_set_breaker") == "open") return "held with its MX hosts";
-  return flag_member(d, "draining") ? "open, draining" : "open";
+  std::string state = text_of(d, "state");
+  if (state != "down") return state;
+  if (text_of(d, "breaker") != "open") state += " with its MX hosts";
+  std::string until = text_of(d, "hold_until");
+  state += until.empty() ? std::string(", the next message is to show whether it is back")
+                         : " until " + until;
+  if (std::string why = text_of(d, "reason"); !why.empty()) state += ": " + why;
+  return state;
+}
+
+// What was done, by the name that ends it again, and what that stops.
+std::string suspension_line(const Json& answer) {
+  std::string name = printable(text_of(answer, "destination"));
+  std::string scope = printable(text_of(answer, "scope"), kMemberShown);
+  std::string until = printable(text_of(answer, "suspended_until"));
+  if (until.empty()) return fmt::format("{} is resumed ({})\n", name, scope);
+  return fmt::format("{} is suspended until {}: {}\n", name, until, scope);
 }
 
 // One line for each host of the destination that was found unable to do something.
@@ -102,13 +116,10 @@ int suspend_command(const ClientOptions& options, const SuspendOptions& suspend,
                     });
   if (!result) return fail(result.error().code, result.error().text);
   if (*result != kExitOk) return fail(*result, error_member(answer, "qmgr refused the command"));
-  bool changed = number_member(answer, "changed") > 0;
   if (options.json)
     print_json(answer.dump(-1, ' ', false, Json::error_handler_t::replace));
-  else if (begin)
-    fmt::print("{} is suspended\n", suspend.destination);
   else
-    fmt::print("{} {}\n", suspend.destination, changed ? "is resumed" : "was not suspended");
+    fmt::print("{}", suspension_line(answer));
   return kExitOk;
 }
 

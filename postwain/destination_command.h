@@ -9,8 +9,10 @@
 namespace postwain::tool {
 
 struct SuspendOptions {
-  std::string destination;  // a domain, or the name `queue destinations` shows
-  std::string for_time;     // "2h"; empty: until further notice
+  // A domain of recipients ("example.org", "domain:example.org"), or the name of a destination that
+  // `queue destinations` shows.
+  std::string destination;
+  std::string for_time;  // "2h"; empty: until further notice
   std::string reason;
 };
 

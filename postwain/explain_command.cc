@@ -10,8 +10,10 @@
 #include "common/config/values.h"
 #include "common/smtp/address_syntax.h"
 #include "postwain/checked_config.h"
+#include "postwain/control_client.h"
 #include "postwain/explain_hosts.h"
 #include "postwain/explanation_bounds.h"
+#include "postwain/json_member.h"
 
 namespace postwain::tool {
 
@@ -110,6 +112,17 @@ void print_hosts(const agent::NextHosts& hosts) {
   }
 }
 
+// What holds mail there at this moment, as the running server says; empty where none answers.
+Json look_at_now(const config::Config& config, const Explanation& e, const Question& question) {
+  std::string recipient = e.targets.empty() ? question.recipient : e.targets.front().address;
+  if (recipient.find('@') == std::string::npos) recipient = config.postmaster;
+  Json request = {{"command", "queue way"}, {"query", recipient}, {"sender", question.sender}};
+  Json answer = Json::object();
+  auto result = ask(config, request.dump(-1, ' ', false, Json::error_handler_t::replace),
+                    [&answer](const std::string& json) { answer = parse_answer(json); });
+  return result && *result == kExitOk ? answer : Json::object();
+}
+
 int check(const Question& q) {
   auto is_address = [](const std::string& text) { return smtp::parse_mailbox(text).has_value(); };
   if (!is_address(q.recipient) && !iequals(q.recipient, "postmaster"))
@@ -147,6 +160,12 @@ int explain_command(const ClientOptions& options, const ExplainOptions& explaine
     json["next_hops"] = hosts_json(*hosts);
     json["next_hop_refusal"] = hosts->refusal ? hosts->refusal->reply.one_line() : std::string();
     if (!options.json) print_hosts(*hosts);
+  }
+  // Last, since whoever is root is somebody else afterwards (control_client.h).
+  if (Json now = look_at_now(loaded.config, explanation, question); !now.empty()) {
+    json["now"] = now;
+    std::string why = raw_member(now, "waiting_reason");
+    if (!options.json && !why.empty()) print_step("now", "mail there waits: " + why, {});
   }
   if (options.json) fmt::print("{}\n", json.dump(-1, ' ', false, Json::error_handler_t::replace));
   return kExitOk;

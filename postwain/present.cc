@@ -61,6 +61,8 @@ std::string recipient_line(const Json& recipient, bool colours) {
                 std::all_of(reply.begin(), reply.begin() + 3, is_digit);
   if (!reply.empty())
     line += fmt::format("        {}{}{}\n", theirs ? host : "", theirs ? " said: " : "", reply);
+  if (std::string why = member(recipient, "waiting_reason"); !why.empty())
+    line += fmt::format("        waits: {}\n", why);
   return line;
 }
 

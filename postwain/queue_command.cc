@@ -1,5 +1,6 @@
 #include "postwain/queue_command.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <utility>
@@ -8,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/sysexits.h"
+#include "common/base/text.h"
 #include "common/config/values.h"
 #include "common/mail/queue_id.h"
 #include "postwain/control_client.h"
@@ -43,6 +45,7 @@ Json filter_json(const QueueFilter& filter, const std::string& id) {
   put("route", filter.route);
   put("class", filter.traffic_class);
   put("reply", filter.reply);
+  put("reason", filter.reason);
   if (auto size = config::parse_size(filter.larger)) json["larger"] = *size;
   if (auto size = config::parse_size(filter.smaller)) json["smaller"] = *size;
   if (filter.attempts > 0) json["attempts"] = filter.attempts;
@@ -59,8 +62,11 @@ std::int64_t added(std::int64_t sum, std::int64_t more) {
 // Collects what several requests (one for each id) have answered.
 class Answers {
  public:
-  Answers(const std::string& action, const ClientOptions& options, bool dry_run)
-      : action_(action), json_(options.json), dry_run_(dry_run) {}
+  Answers(const std::string& action, const ClientOptions& options, const QueueFilter& filter)
+      : action_(action),
+        json_(options.json),
+        dry_run_(filter.dry_run),
+        chooses_(filter.chooses()) {}
 
   void take(const std::string& text) {
     Json reply = parse_answer(text);
@@ -74,6 +80,10 @@ class Answers {
                  number_member(reply, "waiting_for"));
     } else if (reply.contains("matched")) {
       for (auto& [key, sum] : sums_) sum = added(sum, number_member(reply, key.c_str()));
+      for (const Json& one : list_member(reply, "not_tried")) {
+        std::int64_t& sum = not_tried_[raw_member(one, "why")];
+        sum = added(sum, number_member(one, "recipients"));
+      }
       acted_ = true;
     } else if (json_ && reply.contains("continued")) {
       // A message with many recipients comes in parts, and is one line nevertheless.
@@ -83,6 +93,10 @@ class Answers {
       flush();
       message_ = std::move(reply);
     } else {
+      if (reply.contains("size")) {
+        ++listed_;
+        bytes_ = added(bytes_, std::max<std::int64_t>(0, number_member(reply, "size")));
+      }
       show(text);
     }
   }
@@ -93,14 +107,9 @@ class Answers {
   void close() {
     progress_.end();
     flush();
-    if (action_ == "list" && shown_ == 0 && !json_) fmt::print("Mail queue is empty\n");
+    if (action_ == "list" && !json_) print_end_of_list();
     if (!acted_) return;
-    if (json_) {
-      Json sums(sums_);
-      if (dry_run_) sums["dry_run"] = true;
-      print_json(sums.dump());
-      return;
-    }
+    if (json_) return print_sums();
     std::int64_t messages = sums_["matched"];
     std::int64_t recipients = sums_["recipients"];
     fmt::print("{} message{} matched ({} recipient{}), ", messages, messages == 1 ? "" : "s",
@@ -109,9 +118,30 @@ class Answers {
       fmt::print("nothing changed (dry run)\n");
     else
       fmt::print("{} changed ({})\n", sums_["changed"], sums_["recipients_changed"]);
+    for (const auto& [why, count] : not_tried_)
+      fmt::print("  {} recipient{}: {}\n", count, count == 1 ? "" : "s",
+                 printable(why, kMemberShown));
   }
 
  private:
+  // The last lines are those that programs know which watch the queues of Sendmail and Postfix
+  // (check_mailq); nothing but an empty queue is called one.
+  void print_end_of_list() {
+    if (shown_ > 0)
+      fmt::print("{:>32} {}\n-- {} Kbytes in {} Request{}.\n", "Total Requests:", listed_,
+                 (bytes_ + 1023) / 1024, listed_, listed_ == 1 ? "" : "s");
+    else
+      fmt::print("{}\n", chooses_ ? "No message in the queue matches" : "Mail queue is empty");
+  }
+
+  void print_sums() {
+    Json sums(sums_);
+    if (dry_run_) sums["dry_run"] = true;
+    for (const auto& [why, count] : not_tried_)
+      sums["not_tried"].push_back({{"recipients", count}, {"why", why}});
+    print_json(sums.dump(-1, ' ', false, Json::error_handler_t::replace));
+  }
+
   void show(const std::string& text) {
     ++shown_;
     if (json_)
@@ -131,12 +161,16 @@ class Answers {
   const std::string& action_;
   const bool json_;
   const bool dry_run_;
+  const bool chooses_;
   const bool colours_ = wants_colours();
   Progress progress_{"looked at", 0};
   Json message_;
   std::map<std::string, std::int64_t> sums_ = {
       {"matched", 0}, {"changed", 0}, {"recipients", 0}, {"recipients_changed", 0}};
+  std::map<std::string, std::int64_t> not_tried_;
   bool acted_ = false;
+  std::int64_t listed_ = 0;  // messages
+  std::int64_t bytes_ = 0;
   std::size_t shown_ = 0;
   std::string error_;
 };
@@ -175,7 +209,7 @@ int queue_command(const ClientOptions& options, const std::string& action,
   if (!config) return fail(config.error().code, config.error().text);
   std::vector<std::string> ids = filter.ids;
   if (ids.empty()) ids.emplace_back();
-  Answers answers(action, options, filter.dry_run);
+  Answers answers(action, options, filter);
   int exit_code = kExitOk;
   for (const std::string& id : ids) {
     Json request = {{"command", "queue " + action}, {"filter", filter_json(filter, id)}};

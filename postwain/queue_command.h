@@ -26,13 +26,20 @@ struct QueueFilter {
   std::string smaller;
   std::uint32_t attempts = 0;
   std::string reply;
+  std::string reason;
   std::vector<std::string> ids;
 
   bool empty() const {
     return !all && !in_doubt && state.empty() && domain.empty() && sender.empty() &&
            recipient.empty() && older.empty() && younger.empty() && account.empty() &&
            client.empty() && route.empty() && traffic_class.empty() && larger.empty() &&
-           smaller.empty() && attempts == 0 && reply.empty() && ids.empty();
+           smaller.empty() && attempts == 0 && reply.empty() && reason.empty() && ids.empty();
+  }
+  // Whether anything is left out.
+  bool chooses() const {
+    QueueFilter rest = *this;
+    rest.all = false;
+    return !rest.empty();
   }
 };
 

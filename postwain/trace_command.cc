@@ -157,6 +157,8 @@ std::string timeline_text(const std::string& json) {
     std::string next = text_member(recipient, "next_attempt_at");
     if (!next.empty()) out += ", next attempt " + readable_time(next);
     out += '\n';
+    if (std::string why = text_member(recipient, "waiting_reason"); !why.empty())
+      out += fmt::format("  waits: {}\n", why);
     for (const Json& event : list_member(recipient, "events")) append_event(out, event);
   }
   if (known && !flag_member(message, "complete"))

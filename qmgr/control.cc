@@ -1,5 +1,7 @@
 #include "qmgr/control.h"
 
+#include <algorithm>
+
 #include <unistd.h>
 
 #include "common/base/sysexits.h"
@@ -21,6 +23,14 @@ std::optional<Action> action_of(const std::string& name) {
   return std::nullopt;
 }
 
+// What changes nothing, and tells of no content.
+bool only_looks(const std::string& name) {
+  constexpr std::string_view kLooks[] = {
+      "status",    "queue list", "queue show", "queue stats", "queue destinations",
+      "queue way", "trace",      "watch"};
+  return std::find(std::begin(kLooks), std::end(kLooks), name) != std::end(kLooks);
+}
+
 }  // namespace
 
 Control::Control(Queue& queue, Delivery& delivery, Hooks hooks)
@@ -28,17 +38,19 @@ Control::Control(Queue& queue, Delivery& delivery, Hooks hooks)
   processes_.push_back({"qmgr", ::getpid()});
 }
 
-void Control::peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, bool supervisor,
+void Control::peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, Rights rights,
                              std::string_view name) {
   constexpr std::size_t kNameMax = 64;
   peers_[peer] = &connection;
   names_[peer] = printable(name.substr(0, kNameMax));
-  if (supervisor) supervisor_ = peer;
+  if (rights == Rights::supervisor) supervisor_ = peer;
+  if (rights == Rights::looks) lookers_.insert(peer);
 }
 
 void Control::peer_lost(std::uint64_t peer) {
   peers_.erase(peer);
   names_.erase(peer);
+  lookers_.erase(peer);
   waiting_.erase(peer);
   if (watchers_.erase(peer) > 0 && watchers_.empty()) queue_.watch(nullptr);
   if (snapshot_for_ == peer) {
@@ -90,6 +102,12 @@ bool Control::request(std::uint64_t peer, std::string_view payload) {
 void Control::run(std::uint64_t peer, std::uint64_t request, const Command& command,
                   const std::string& json) {
   const std::string& name = command.name;
+  if (lookers_.count(peer) > 0 && !only_looks(name))
+    return reply(peer, request,
+                 json_error("'" + printable(name) +
+                            "' is for root and the queue's user: your group may only look "
+                            "([control] viewers)"),
+                 true, kExitNoPermission);
   if (name == "processes" && supervisor_ == peer) {
     state_ = command.state;
     version_ = command.version;
@@ -102,8 +120,9 @@ void Control::run(std::uint64_t peer, std::uint64_t request, const Command& comm
   if (name == "queue stats") return stats(peer, request);
   if (name == "queue backup") return backup(peer, request);
   if (name == "queue destinations") return destinations(peer, request);
-  if (name == "queue suspend" || name == "queue resume")
-    return suspend(peer, request, command, name == "queue suspend");
+  if (name == "queue suspend") return suspend(peer, request, command);
+  if (name == "queue resume") return resume(peer, request, command);
+  if (name == "queue way") return way(peer, request, command);
   if (name == "queue content") return content(peer, request, command);
   if (name == "trace") return trace(peer, request, command);
   if (name == "watch") return watch(peer, request, command);
@@ -118,21 +137,6 @@ void Control::run(std::uint64_t peer, std::uint64_t request, const Command& comm
     return reply(peer, request, json_error("say which messages: --all or a filter"), true,
                  kExitUsage);
   walk(peer, request, command, Purpose::act, *action);
-}
-
-void Control::stats(std::uint64_t peer, std::uint64_t request) {
-  queue_.store().read([this, peer, request](Store& store) -> StoreThread::Completion {
-    auto counted = std::make_shared<Result<std::size_t>>(store.in_doubt(kInDoubtCounted));
-    Result<mail::QueueId> first = store.first_id();
-    return [this, peer, request, counted, first] {
-      if (!*counted)
-        return reply(peer, request, json_error(counted->error().text), true, kExitIoError);
-      QueueStatus now = status();
-      if (first) now.oldest = first->value != 0 ? first->made_at() : WallTime{};
-      reply(peer, request,
-            json_stats(now, **counted, queue_.scheduler().report(kStatsDestinations)));
-    };
-  });
 }
 
 // The snapshot is there as long as the connection of the peer that copies it.
@@ -182,45 +186,6 @@ bool Control::has_room(std::uint64_t peer) const {
   return found != peers_.end() && found->second->pending() < kAnswerBacklog;
 }
 
-void Control::destinations(std::uint64_t peer, std::uint64_t request) {
-  std::vector<DestinationReport> all = queue_.scheduler().report(kListDestinations);
-  std::size_t shown = 0;
-  for (const DestinationReport& one : all) {
-    if (!has_room(peer)) {
-      reply(peer, request, json_not_shown(all.size() - shown), false);
-      break;
-    }
-    ++shown;
-    auto suspension = queue_.suspensions().find(one.key);
-    bool known = suspension != queue_.suspensions().end();
-    reply(peer, request,
-          json_destination(one, known ? &suspension->second : nullptr,
-                           queue_.lacking_hosts().of(one.key, wall_now())),
-          false);
-  }
-  reply(peer, request, {});
-}
-
-void Control::suspend(std::uint64_t peer, std::uint64_t request, const Command& command,
-                      bool begin) {
-  if (command.destination.empty() || command.destination.size() > kDestinationKeyMax)
-    return reply(peer, request, json_error("say which destination"), true, kExitUsage);
-  std::string key = queue_.destination_key(command.destination);
-  if (!begin) {
-    bool changed = queue_.resume(key, command.by.substr(0, kAuthorMax));
-    return reply(peer, request, json_acted({std::size_t{changed}, std::size_t{changed}}));
-  }
-  Suspension suspension;
-  suspension.destination = key;
-  if (command.for_time) suspension.until = wall_now() + *command.for_time;
-  suspension.author = command.by.substr(0, kAuthorMax);
-  suspension.reason = command.reason.substr(0, kReasonMax);
-  if (!queue_.suspend(std::move(suspension)))
-    return reply(peer, request, json_error("too many destinations are suspended"), true,
-                 kExitUnavailable);
-  reply(peer, request, json_acted({1, 1}));
-}
-
 void Control::relay(std::uint64_t peer, std::uint64_t request, const std::string& json) {
   if (!supervisor_)
     return reply(peer, request, json_error("no supervisor is running"), true, kExitUnavailable);
@@ -260,10 +225,6 @@ void Control::reply(std::uint64_t peer, std::uint64_t request, std::string json,
   answer.json = json_error("the answer is too large to be sent");
   answer.exit_code = kExitUnavailable;
   found->second->send(answer);
-}
-
-IsActive Control::is_active() {
-  return [this](mail::QueueId id, std::uint32_t index) { return queue_.is_active(id, index); };
 }
 
 QueueStatus Control::status() const {

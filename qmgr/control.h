@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -19,12 +20,14 @@
 #include "qmgr/delivery.h"
 #include "qmgr/queue.h"
 #include "qmgr/snapshot.h"
+#include "qmgr/suspend_scope.h"
 
 namespace postwain::qmgr {
 
 constexpr std::size_t kWalkMessages = 200;      // of one page
 constexpr std::size_t kWalkRecipients = 2000;   // of one page; more of a message is in the next one
 constexpr std::size_t kSkimRows = 20000;        // looked at in one go for a page
+constexpr std::size_t kSurveyRows = 5000;       // the same for the count by domain
 constexpr std::size_t kTellPages = 20;          // an action tells how far it is after so many
 constexpr std::size_t kWalkBacklog = 1U << 20;  // unsent bytes at which a list waits
 constexpr std::size_t kAnswerBacklog = 16U << 20;  // the same of answers that come at once: cut
@@ -45,8 +48,11 @@ class Control {
 
   Control(Queue& queue, Delivery& delivery, Hooks hooks);
 
+  // Of root and the queue's user: everything. looks: of [control] viewers, commands that change
+  // nothing and show no content.
+  enum class Rights : std::uint8_t { looks, commands, supervisor };
   // name: what the peer calls itself; of an operator his user's name, for the log and the history.
-  void peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, bool supervisor,
+  void peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, Rights rights,
                       std::string_view name);
   void peer_lost(std::uint64_t peer);
   void peer_drained(std::uint64_t peer);
@@ -71,6 +77,7 @@ class Control {
     // wrong, are found on a second leg: from beyond what is made meanwhile to the last id there is.
     bool second_leg = false;
     Acted acted = {};
+    std::map<std::string, std::size_t> hindered = {};  // recipients, by why nothing can be done
     mail::QueueId matched_last = {};  // a message may come in several slices: it counts once
     mail::QueueId changed_last = {};
     std::size_t pages = 0;
@@ -93,7 +100,21 @@ class Control {
   void stats(std::uint64_t peer, std::uint64_t request);
   void backup(std::uint64_t peer, std::uint64_t request);
   void destinations(std::uint64_t peer, std::uint64_t request);
-  void suspend(std::uint64_t peer, std::uint64_t request, const Command& command, bool begin);
+  // control_stats.cc
+  struct Survey;
+  void next_stretch(const std::shared_ptr<Survey>& survey);
+  // control_waits.cc
+  SuspendScopes scopes() const;
+  void suspend(std::uint64_t peer, std::uint64_t request, const Command& command);
+  void resume(std::uint64_t peer, std::uint64_t request, const Command& command);
+  void way(std::uint64_t peer, std::uint64_t request, const Command& command);
+  std::vector<DestinationReport> destination_reports(std::size_t limit) const;
+  std::optional<Wait> wait_of(const MessageInfo& info, const StoredRecipient& row,
+                              WallTime now) const;
+  RowView row_view();
+  void note_hindered(Walk& walk, StoredMessage& slice);
+  void keep_reason(StoredMessage& slice, const std::string& words) const;
+  static void note_why(Walk& walk, const std::string& why);
   void relay(std::uint64_t peer, std::uint64_t request, const std::string& json);
   // control_trace.cc
   struct Found;
@@ -117,13 +138,13 @@ class Control {
                          std::vector<std::uint32_t> busy, bool counted);
   void go_on(const WalkPtr& walk);
   static bool begin_second_leg(Walk& walk);
+  static std::string not_found(const Walk& walk);
   void end_walk(const WalkPtr& walk);
   void reply(std::uint64_t peer, std::uint64_t request, std::string json, bool last = true,
              int exit_code = 0);
   // Whether more may be added to an answer that comes at once.
   bool has_room(std::uint64_t peer) const;
   QueueStatus status() const;
-  IsActive is_active();
 
   Queue& queue_;
   Snapshot snapshot_;
@@ -132,6 +153,7 @@ class Control {
   Hooks hooks_;
   std::map<std::uint64_t, daemon::IpcConnection*> peers_;
   std::map<std::uint64_t, std::string> names_;
+  std::set<std::uint64_t> lookers_;  // peers with Rights::looks
   std::optional<std::uint64_t> supervisor_;
   std::map<std::uint64_t, Relayed> relayed_;
   std::uint64_t last_relayed_ = 0;

@@ -5,6 +5,7 @@
 #include "common/base/sysexits.h"
 #include "common/base/text.h"
 
+#include "qmgr/held_domains.h"
 #include "qmgr/json_text.h"
 
 namespace postwain::qmgr {
@@ -39,6 +40,7 @@ Result<ListFilter> parse_filter(const Json& object) {
   filter.client = text_of(object, "client");
   filter.route = text_of(object, "route");
   filter.reply = text_of(object, "reply");
+  filter.reason = text_of(object, "reason");
   filter.larger = number_of(object, "larger");
   filter.smaller = number_of(object, "smaller");
   filter.attempts_min = static_cast<std::uint32_t>(
@@ -65,15 +67,32 @@ Result<ListFilter> parse_filter(const Json& object) {
   return filter;
 }
 
-Json recipient_json(const StoredRecipient& r, bool active) {
+std::string end_text(WallTime until) {
+  return until == WallTime::max() ? std::string("further notice") : format_rfc3339(until);
+}
+
+void add_wait_members(Json& out, const Wait& wait, WallTime now) {
+  out["waiting_for"] = name_of(wait.cause);
+  out["waiting_until"] = wait.until == WallTime::max()
+                             ? wait.cause == WaitCause::suspension ? "further notice" : ""
+                             : format_rfc3339(std::max(wait.until, now));
+  out["waiting_reason"] = wait.words(now);
+}
+
+Json recipient_json(const MessageInfo& info, const StoredRecipient& r, const RowView& view,
+                    bool active) {
+  WallTime now = wall_now();
+  std::optional<Wait> wait = view.wait_of && !active ? view.wait_of(info, r) : std::nullopt;
+  WallTime next = next_attempt(r, wait ? &*wait : nullptr, now);
   Json out;
   out["address"] = r.recipient.address.text();
   out["state"] = name_of(shown_state(r, active));
   out["attempts"] = r.attempts;
   out["in_doubt"] = r.in_doubt;
-  out["next_attempt_at"] = format_rfc3339(r.next_attempt_at);
+  out["next_attempt_at"] = next == WallTime{} ? std::string() : format_rfc3339(next);
   out["last_reply"] = r.last.at == WallTime{} ? std::string() : r.last.reply.one_line();
   out["last_host"] = r.last.remote_host;
+  if (wait) add_wait_members(out, *wait, now);
   return out;
 }
 
@@ -96,7 +115,8 @@ Json message_json(const StoredMessage& message, const std::vector<ShownState>& s
   out["size"] = info.size;
   out["received_at"] = format_rfc3339(info.arrival.received_at);
   out["state"] = name_of(message_state(states));
-  out["route"] = message.recipients.empty() ? "" : message.recipients.front().destination;
+  out["route"] = message.recipients.empty() ? std::string_view()
+                                            : way_name(message.recipients.front().destination);
   out["class"] = name_of(info.traffic_class);
   return out;
 }
@@ -171,24 +191,43 @@ Json queue_json(const QueueStatus& status) {
   return queue;
 }
 
+// One word for what may be sent there. (A breaker is open or closed; a recipient is held.)
+std::string_view state_of(const DestinationReport& one) {
+  if (one.suspended_until) return "suspended";
+  if (one.open || one.mx_set_open) return "down";
+  return one.draining ? "draining" : "ready";
+}
+
 Json destination_json(const DestinationReport& one) {
   Json d;
   d["route"] = one.key;
   d["queued"] = one.queued;
   d["active"] = one.running;
   d["window"] = one.window;
+  d["state"] = state_of(one);
   d["breaker"] = one.open ? "open" : "closed";
-  if (one.open) d["hold_until"] = format_rfc3339(one.hold_until);
+  // When the time is over, the next message is the trial.
+  bool down = one.open || one.mx_set_open;
+  if (down && one.hold_until > wall_now()) d["hold_until"] = format_rfc3339(one.hold_until);
   if (!one.mx_set.empty()) {
     d["mx_set"] = one.mx_set;
     d["mx_set_breaker"] = one.mx_set_open ? "open" : "closed";
   }
   d["draining"] = one.draining;
-  if (one.suspended_until)
-    d["suspended_until"] = *one.suspended_until == WallTime::max()
-                               ? std::string("further notice")
-                               : format_rfc3339(*one.suspended_until);
+  if (one.suspended_until) d["suspended_until"] = end_text(*one.suspended_until);
   return d;
+}
+
+// As qshape(1): {"domain", "recipients", "oldest", "5m", "10m" … "1280m", "1280m+"}.
+Json shape_json(const ShapeRow& row) {
+  Json out;
+  out["domain"] = row.domain;
+  out["recipients"] = row.recipients;
+  out["oldest"] = row.oldest == WallTime::max() ? std::string() : format_rfc3339(row.oldest);
+  for (std::size_t i = 0; i < kShapeMinutes.size(); ++i)
+    out[std::to_string(kShapeMinutes[i]) + "m"] = row.ages[i];
+  out[std::to_string(kShapeMinutes.back()) + "m+"] = row.ages.back();
+  return out;
 }
 
 void read_certificates(const Json& request, Certificates& out) {
@@ -222,6 +261,7 @@ Result<Command> parse_command(const std::string& json) {
   command.dry_run = dry_run != request.end() && dry_run->is_boolean() && dry_run->get<bool>();
   command.destination = text_of(request, "destination");
   command.by = text_of(request, "by");
+  command.sender = text_of(request, "sender");
   command.reason = text_of(request, "reason");
   if (std::string time = text_of(request, "for"); !time.empty()) {
     command.for_time = parse_duration(time);
@@ -260,9 +300,24 @@ std::string json_ok() {
   return write(Json{{"ok", true}});
 }
 
+std::string json_suspended(const std::string& name, const std::string& scope,
+                           std::optional<WallTime> until) {
+  Json out{{"matched", 1}, {"changed", 1}, {"destination", name}, {"scope", scope}};
+  if (until) out["suspended_until"] = end_text(*until);
+  return write(std::move(out));
+}
+
+std::string json_way(std::string_view destination, const std::optional<Wait>& wait, WallTime now) {
+  Json out{{"destination", destination}};
+  if (wait) add_wait_members(out, *wait, now);
+  return write(std::move(out));
+}
+
 std::string json_destination(const DestinationReport& report, const Suspension* suspension,
+                             const std::string& reason,
                              const std::vector<mail::HostLacks>& lacking) {
   Json out = destination_json(report);
+  if (!reason.empty()) out["reason"] = reason;
   if (suspension != nullptr) {
     out["suspended_by"] = suspension->author;
     out["suspended_since"] = format_rfc3339(suspension->since);
@@ -276,11 +331,14 @@ std::string json_destination(const DestinationReport& report, const Suspension* 
   return write(out);
 }
 
-std::string json_acted(const Acted& acted) {
-  return write(Json{{"matched", acted.matched},
-                    {"changed", acted.changed},
-                    {"recipients", acted.recipients},
-                    {"recipients_changed", acted.recipients_changed}});
+std::string json_acted(const Acted& acted, const std::map<std::string, std::size_t>& hindered) {
+  Json out{{"matched", acted.matched},
+           {"changed", acted.changed},
+           {"recipients", acted.recipients},
+           {"recipients_changed", acted.recipients_changed}};
+  for (const auto& [why, recipients] : hindered)
+    out["not_tried"].push_back({{"recipients", recipients}, {"why", why}});
+  return write(std::move(out));
 }
 
 std::string json_not_shown(std::size_t count) {
@@ -295,25 +353,25 @@ std::string json_waiting(std::size_t recipients) {
   return write(Json{{"waiting_for", recipients}});
 }
 
-std::vector<std::string> json_listed(const StoredMessage& slice, const IsActive& is_active,
+std::vector<std::string> json_listed(const StoredMessage& slice, const RowView& view,
                                      bool continued) {
-  std::vector<ShownState> states = states_of(slice, is_active);
+  std::vector<ShownState> states = states_of(slice, view.is_active);
   Json head = continued ? continued_json(slice) : message_json(slice, states);
   return json_parts(head, continued_json(slice), states.size(), [&](std::size_t i) {
-    return recipient_json(slice.recipients[i], states[i] == ShownState::active);
+    return recipient_json(slice.info, slice.recipients[i], view, states[i] == ShownState::active);
   });
 }
 
-std::vector<std::string> json_shown(const StoredMessage& slice, const IsActive& is_active,
+std::vector<std::string> json_shown(const StoredMessage& slice, const RowView& view,
                                     bool continued) {
-  std::vector<ShownState> states = states_of(slice, is_active);
+  std::vector<ShownState> states = states_of(slice, view.is_active);
   Json head = continued ? continued_json(slice) : message_json(slice, states);
   if (!continued) add_details(head, slice.info);
   return json_parts(head, continued_json(slice), states.size(), [&](std::size_t i) {
     const StoredRecipient& r = slice.recipients[i];
-    Json one = recipient_json(r, states[i] == ShownState::active);
+    Json one = recipient_json(slice.info, r, view, states[i] == ShownState::active);
     one["index"] = r.index;
-    one["route"] = r.destination;
+    one["route"] = way_name(r.destination);
     one["notify"] = notify_text(r.recipient.notify);
     one["orcpt"] = r.recipient.orcpt;
     one["delay_warned"] = r.delay_warned;
@@ -354,9 +412,18 @@ std::string json_status(const QueueStatus& status) {
 }
 
 std::string json_stats(const QueueStatus& status, std::size_t in_doubt,
-                       const std::vector<DestinationReport>& destinations) {
+                       const std::vector<DestinationReport>& destinations,
+                       const QueueShape& shape) {
   Json out = queue_json(status);
   out["in_doubt"] = in_doubt;
+  Json& domains = out["domains"] = Json::array();
+  for (const ShapeRow& row : shape.top(kShapeShown)) domains.push_back(shape_json(row));
+  if (QueueShape::Rest rest = shape.rest(kShapeShown); rest.row.recipients > 0) {
+    out["other_domains"] = shape_json(rest.row);
+    out["other_domains"]["domain"] = "";
+    out["other_domains"]["domains"] = rest.domains;
+  }
+  out["all_domains"] = shape_json(shape.all());
   Json& list = out["destinations"] = Json::array();
   for (const DestinationReport& one : destinations) list.push_back(destination_json(one));
   return write(out);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,8 +14,10 @@
 #include "qmgr/history.h"
 #include "qmgr/list_filter.h"
 #include "qmgr/message.h"
+#include "qmgr/queue_shape.h"
 #include "qmgr/scheduler.h"
 #include "qmgr/totals.h"
+#include "qmgr/wait.h"
 
 namespace postwain::qmgr {
 
@@ -39,6 +42,7 @@ struct Command {
   std::string destination;
   std::string by;
   std::string reason;
+  std::string sender;                // queue way: of the mail that is asked about
   std::optional<Duration> for_time;  // absent: until further notice
 
   std::string name;  // "queue list"
@@ -66,9 +70,15 @@ std::string json_ok();
 constexpr std::size_t kContentPiece = 512U << 10;
 std::string json_content(std::string_view bytes);
 // suspension: null when there is none.
-// lacking: what its hosts were found unable to do.
+// reason: why it is left alone after failures. lacking: what its hosts were found unable to do.
 std::string json_destination(const DestinationReport& report, const Suspension* suspension,
+                             const std::string& reason,
                              const std::vector<mail::HostLacks>& lacking);
+// What an operator has suspended, until when; without a time: resumed.
+std::string json_suspended(const std::string& name, const std::string& scope,
+                           std::optional<WallTime> until);
+// Where mail for somebody goes, and why it waits there, if it does.
+std::string json_way(std::string_view destination, const std::optional<Wait>& wait, WallTime now);
 
 // What a command on the queue met and did.
 struct Acted {
@@ -77,7 +87,8 @@ struct Acted {
   std::size_t recipients = 0;
   std::size_t recipients_changed = 0;
 };
-std::string json_acted(const Acted& acted);
+// hindered: recipients that cannot be tried, by why not.
+std::string json_acted(const Acted& acted, const std::map<std::string, std::size_t>& hindered = {});
 // Not the last word: so many recipients have an attempt that runs, whose end is awaited.
 // The last of a list that had to be cut: so many more there are.
 std::string json_not_shown(std::size_t count);
@@ -85,14 +96,22 @@ std::string json_looked_at(std::size_t messages);
 std::string json_waiting(std::size_t recipients);
 
 using IsActive = std::function<bool(mail::QueueId, std::uint32_t index)>;
+// What is known in memory only of the rows that are shown.
+struct RowView {
+  using WaitOf = std::function<std::optional<Wait>(const MessageInfo&, const StoredRecipient&)>;
+  RowView(IsActive active, WaitOf wait = nullptr)  // NOLINT(google-explicit-constructor)
+      : is_active(std::move(active)), wait_of(std::move(wait)) {}
+  IsActive is_active;
+  WaitOf wait_of;
+};
 // interface.md: queue list. continued: further recipients of the message before; it has no more
 // than its id and these.
 // In as many answers as their size asks for (json_text.h), of which all but the first are continued
 // ones.
-std::vector<std::string> json_listed(const StoredMessage& slice, const IsActive& is_active,
+std::vector<std::string> json_listed(const StoredMessage& slice, const RowView& view,
                                      bool continued);
 // queue show: the same with everything we know.
-std::vector<std::string> json_shown(const StoredMessage& slice, const IsActive& is_active,
+std::vector<std::string> json_shown(const StoredMessage& slice, const RowView& view,
                                     bool continued);
 
 struct QueueStatus {
@@ -119,9 +138,11 @@ struct QueueStatus {
 std::string json_status(const QueueStatus& status);
 // Whole days; negative: it has ended.
 std::int64_t days_left(WallTime not_after, WallTime now);
-// in_doubt: recipients who may have the message already, counted up to kInDoubtCounted.
+// in_doubt: recipients who may have the message already, counted up to kInDoubtCounted. shape: all
+// that wait, of which the largest kShapeShown domains are shown.
+constexpr std::size_t kShapeShown = 20;
 std::string json_stats(const QueueStatus& status, std::size_t in_doubt,
-                       const std::vector<DestinationReport>& destinations);
+                       const std::vector<DestinationReport>& destinations, const QueueShape& shape);
 
 // queue backup: where the snapshot lies, and how much of a queue it is about.
 std::string json_snapshot(const std::string& folder, const QueueStatus& status);

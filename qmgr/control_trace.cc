@@ -95,7 +95,7 @@ void Control::tell_found(std::uint64_t peer, std::uint64_t request, const Found&
     }
     std::size_t messages = found.timelines.size();
     reply(peer, request,
-          i < messages ? json_trace(found.timelines[i], found.queued[i], is_active())
+          i < messages ? json_trace(found.timelines[i], found.queued[i], row_view())
                        : json_refused(found.refused[i - messages]),
           false);
   }

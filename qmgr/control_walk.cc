@@ -113,6 +113,8 @@ void Control::page(const WalkPtr& walk, ListPage page) {
   walk->done = page.end && !begin_second_leg(*walk);
   walk->page_done = false;
   for (StoredMessage& slice : page.slices) {
+    keep_reason(slice, walk->command.filter.reason);
+    if (slice.recipients.empty()) continue;
     if (std::optional<ShownState> wanted = walk->command.filter.state) {
       std::erase_if(slice.recipients, [&](const StoredRecipient& r) {
         return shown_state(r, queue_.is_active(slice.info.id, r.index)) != *wanted;
@@ -123,11 +125,12 @@ void Control::page(const WalkPtr& walk, ListPage page) {
     if (first) ++walk->acted.matched;
     walk->acted.recipients += slice.recipients.size();
     if (walk->purpose == Purpose::list)
-      for (std::string& part : json_listed(slice, is_active(), !first))
+      for (std::string& part : json_listed(slice, row_view(), !first))
         reply(walk->peer, walk->request, std::move(part), false);
     if (walk->purpose == Purpose::show)
-      for (std::string& part : json_shown(slice, is_active(), !first))
+      for (std::string& part : json_shown(slice, row_view(), !first))
         reply(walk->peer, walk->request, std::move(part), false);
+    if (walk->purpose == Purpose::act) note_hindered(*walk, slice);
     if (walk->purpose == Purpose::act && !walk->command.dry_run) act_on(walk, slice);
   }
   walk->page_done = true;
@@ -186,14 +189,21 @@ void Control::go_on(const WalkPtr& walk) {
     next_page(walk);
 }
 
+// A message that was named, and that a command did not meet.
+std::string Control::not_found(const Walk& walk) {
+  ListFilter rest = walk.command.filter;
+  rest.id.reset();
+  std::string id = walk.command.filter.id->text();
+  return rest.is_empty() ? "no message " + id + " in the queue"
+                         : "no message " + id + " in the queue matches";
+}
+
 void Control::end_walk(const WalkPtr& walk) {
   if (walk->waiting > 0) return;
+  if (walk->command.filter.id && walk->acted.matched == 0)
+    return reply(walk->peer, walk->request, json_error(not_found(*walk)), true, kExitNoInput);
   if (walk->purpose == Purpose::act)
-    return reply(walk->peer, walk->request, json_acted(walk->acted));
-  if (walk->purpose == Purpose::show && walk->acted.matched == 0)
-    return reply(walk->peer, walk->request,
-                 json_error("no message " + walk->last.text() + " in the queue"), true,
-                 kExitNoInput);
+    return reply(walk->peer, walk->request, json_acted(walk->acted, walk->hindered));
   reply(walk->peer, walk->request, {});
 }
 

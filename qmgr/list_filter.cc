@@ -6,6 +6,8 @@
 #include "common/base/text.h"
 #include "common/mail/address_pattern.h"
 
+#include "qmgr/held_domains.h"
+
 namespace postwain::qmgr {
 
 namespace {
@@ -47,14 +49,16 @@ bool address_matches(std::string_view pattern, std::string_view address) {
   return mail::address_key(pattern) == mail::address_key(address);
 }
 
-bool has_words(const StoredRecipient& r, std::string_view words) {
-  if (r.last.at == WallTime{}) return false;
-  std::string line = r.last.reply.one_line();
-  return std::search(line.begin(), line.end(), words.begin(), words.end(),
-                     [](char a, char b) { return ascii_lower(a) == ascii_lower(b); }) != line.end();
+}  // namespace
+
+bool icontains(std::string_view text, std::string_view words) {
+  return std::search(text.begin(), text.end(), words.begin(), words.end(),
+                     [](char a, char b) { return ascii_lower(a) == ascii_lower(b); }) != text.end();
 }
 
-}  // namespace
+bool has_words(const StoredRecipient& r, std::string_view words) {
+  return r.last.at != WallTime{} && icontains(r.last.reply.one_line(), words);
+}
 
 std::optional<TrafficClass> parse_traffic_class(std::string_view text) {
   for (TrafficClass one : {TrafficClass::interactive, TrafficClass::bulk, TrafficClass::bounce})
@@ -89,7 +93,8 @@ ShownState shown_state(const StoredRecipient& recipient, bool active) {
 bool ListFilter::is_empty() const {
   return !id && !state && domain.empty() && sender.empty() && recipient.empty() && !older &&
          !in_doubt && !younger && account.empty() && client.empty() && route.empty() &&
-         !traffic_class && !larger && !smaller && attempts_min == 0 && reply.empty();
+         !traffic_class && !larger && !smaller && attempts_min == 0 && reply.empty() &&
+         reason.empty();
 }
 
 bool ListFilter::matches(const MessageInfo& info, WallTime now) const {
@@ -105,7 +110,8 @@ bool ListFilter::matches(const MessageInfo& info, WallTime now) const {
 
 bool ListFilter::matches(const StoredRecipient& r) const {
   if ((in_doubt && !r.in_doubt) || r.attempts < attempts_min) return false;
-  if (!route.empty() && !iequals(route, r.destination)) return false;
+  if (!route.empty() && !iequals(route, r.destination) && !iequals(route, way_name(r.destination)))
+    return false;
   if (!reply.empty() && !has_words(r, reply)) return false;
   return may_match(r.state, r.attempts) && may_match(r.recipient.address.text());
 }

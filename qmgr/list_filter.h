@@ -37,6 +37,8 @@ struct ListFilter {
   std::optional<std::uint64_t> larger, smaller;  // than so many bytes
   std::uint32_t attempts_min = 0;                // at least so many
   std::string reply;                             // what the last one contains
+  // What somebody waits for contains these words (wait.h); known to qmgr's loop only.
+  std::string reason;
 
   bool is_empty() const;
   bool matches(const MessageInfo& info, WallTime now) const;
@@ -50,6 +52,10 @@ struct ListFilter {
   bool looks_at_sender() const { return !sender.empty(); }
   bool may_match_sender(std::string_view reverse_path) const;
 };
+
+// The last reply contains these words, whatever their letter case.
+bool has_words(const StoredRecipient& recipient, std::string_view words);
+bool icontains(std::string_view text, std::string_view words);
 
 // "90s", "2h", "3d", "500ms".
 std::optional<Duration> parse_duration(std::string_view text);

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "qmgr/held_domains.h"
+
 namespace postwain::qmgr {
 
 namespace {
@@ -181,18 +183,20 @@ void receiver_part(Page& page, const Metrics& m) {
 }
 
 void destination_part(Page& page, const std::vector<DestinationReport>& destinations) {
+  std::size_t all = 0;
   std::size_t open = 0;
   std::size_t suspended = 0;
   for (const DestinationReport& one : destinations) {
+    if (!held_domain(one.key).empty()) continue;  // counted as the suspension of its domain
+    ++all;
     open += one.open || one.mx_set_open ? 1 : 0;
     suspended += one.suspended_until ? 1 : 0;
   }
-  page.one("postwain_destinations", "gauge", "Destinations known at the moment.",
-           destinations.size());
+  page.one("postwain_destinations", "gauge", "Destinations known at the moment.", all);
   page.one("postwain_breakers_open", "gauge", "Destinations that are left alone after failures.",
            open);
-  page.one("postwain_destinations_suspended", "gauge", "Destinations an operator has suspended.",
-           suspended);
+  page.one("postwain_destinations_suspended", "gauge",
+           "Destinations and domains an operator has suspended.", suspended);
 }
 
 }  // namespace

@@ -57,36 +57,43 @@ void Queue::configure(const config::Config& config) {
   rewriter_ = std::make_unique<rewrite::Rewriter>(config_.addresses);
   scheduler_.configure(config_.queue.retry, config_.queue.retry_lmtp);
   recorder_->history().configure(config_.queue.history);
+  route_again([](const WorkingRecipient&) { return true; });
+  hooks_.on_work();
+}
+
+// What waits in memory and is meant goes back to the store: when it is read, it is routed anew.
+// Jobs come out whole.
+void Queue::route_again(const std::function<bool(const WorkingRecipient&)>& meant) {
   WallTime now = wall_now();
   for (mail::QueueId id : working_.ids()) {
     WorkingMessage& message = *working_.find(id);
-    std::vector<std::uint32_t> queued;
-    std::vector<std::string> destinations;
+    std::set<DestinationId> touched;
     for (const WorkingRecipient& r : message.recipients)
-      if (r.place == Place::queued) queued.push_back(r.index);
-    for (std::uint32_t index : queued) {
-      DestinationId destination = message.find(index)->destination;
+      if (r.place == Place::queued && meant(r)) touched.insert(r.destination);
+    if (touched.empty()) continue;
+    std::vector<std::uint32_t> out;
+    for (const WorkingRecipient& r : message.recipients)
+      if (r.place == Place::queued && touched.count(r.destination) > 0) out.push_back(r.index);
+    std::vector<std::string> destinations;
+    for (DestinationId destination : touched) {
       scheduler_.withdraw(destination, id, now);
       scheduler_.due_at(destination, now, now);
       destinations.push_back(scheduler_.key(destination));
     }
-    if (message.packed && !queued.empty())
-      unpack(id, std::move(destinations), message.info.arrival.received_at);
-    working_.remove(message, queued,
+    if (message.packed) unpack(id, std::move(destinations), message.info.arrival.received_at);
+    working_.remove(message, out,
                     [&](WorkingRecipient& r) { scheduler_.unpin(r.destination, 1, now); });
     working_.forget_if_empty(id);
   }
-  hooks_.on_work();
 }
 
 // --- new messages -----------------------------------------------------------------------------
 
 void Queue::give_its_way(NewMessage& message) {
   for (NewRecipient& r : message.recipients)
-    r.destination =
-        r.recipient.decided.positive()
-            ? mail::NextHop{mail::HopKind::discard, {}, {}}.key()
-            : router_->route(r.recipient.address, message.info.envelope.reverse_path).key;
+    r.destination = r.recipient.decided.positive()
+                        ? mail::NextHop{mail::HopKind::discard, {}, {}}.key()
+                        : route(r.recipient.address, message.info.envelope.reverse_path).key;
   message.info.traffic_class =
       classify(message.info.kind, message.info.envelope, message.recipients.size());
   message.packed = message.held_for.empty() && message.recipients.size() <= kFreshRecipients &&
@@ -239,11 +246,14 @@ void Queue::offer_fresh(NewMessage& message, WallTime due) {
         ++run_end;
       run = run_end - start;
     }
-    Routed routed = router_->route(message.recipients[order[start]].recipient.address,
-                                   message.info.envelope.reverse_path);
+    Routed routed = route(message.recipients[order[start]].recipient.address,
+                          message.info.envelope.reverse_path);
     std::size_t end = start + 1;
     while (end < order.size() && end - start < routed.settings->recipients &&
-           message.recipients[order[end]].destination == key)
+           message.recipients[order[end]].destination == key &&
+           (held_domains_.empty() || route(message.recipients[order[end]].recipient.address,
+                                           message.info.envelope.reverse_path)
+                                             .key == routed.key))
       ++end;
     DestinationId id = destination(routed);
     Job job{message.info.id, message.info.traffic_class, milestone_of(message.info, false), {}};
@@ -254,13 +264,14 @@ void Queue::offer_fresh(NewMessage& message, WallTime due) {
       job.marks.recipient = mark_of(message.recipients[order[start]].recipient.address);
     scheduler_.pin(id, static_cast<std::uint32_t>(end - start));
     if (!working_.has_room() || !scheduler_.offer(id, job, Scheduler::Source::fresh, now)) {
-      scheduler_.due_at(id, due, now);
+      // As what it is stored; a reload or a suspension may have come between.
+      scheduler_.due_at(routed.key == key ? id : destination_named(key), due, now);
       scheduler_.unpin(id, static_cast<std::uint32_t>(end - start), now);
       auto waiting = static_cast<std::uint32_t>(end - start);
-      if (!refused.empty() && refused.back().first == routed.key)
+      if (!refused.empty() && refused.back().first == key)
         refused.back().second += waiting;
       else
-        refused.emplace_back(routed.key, waiting);
+        refused.emplace_back(key, waiting);
       start = end;
       continue;
     }
@@ -359,6 +370,7 @@ void Queue::open_content(mail::QueueId id, std::uint64_t size, std::function<voi
 DestinationId Queue::destination(const Routed& routed) {
   DestinationId id = scheduler_.destination(routed.key, scheduler_settings(routed));
   recall_mx_set(id, routed.key);
+  keep_held(id, routed.key);
   return id;
 }
 
@@ -366,7 +378,9 @@ DestinationId Queue::destination(const Routed& routed) {
 DestinationId Queue::destination_named(const std::string& key) {
   if (auto known = scheduler_.find(key)) return *known;
   Pool pool = pool_named(key);
-  return scheduler_.destination(key, {pool, pool == Pool::lmtp, 0, 0, {}});
+  DestinationId id = scheduler_.destination(key, {pool, pool == Pool::lmtp, 0, 0, {}});
+  keep_held(id, key);
+  return id;
 }
 
 WallTime Queue::milestone_of(const MessageInfo& info, bool warned) const {

@@ -37,6 +37,7 @@
 #include "qmgr/success_limit.h"
 #include "qmgr/totals.h"
 #include "qmgr/verdict.h"
+#include "qmgr/wait.h"
 #include "qmgr/working_set.h"
 
 namespace postwain::qmgr {
@@ -87,9 +88,8 @@ class Queue {
   std::optional<Pick> next(Pool pool);
   WorkingMessage* find(mail::QueueId id) { return working_.find(id); }
   Routed route_of(WorkingMessage& message, const Job& job);
-  Routed route(const mail::Address& recipient, const mail::Address& sender) const {
-    return router_->route(recipient, sender);
-  }
+  // With the destination of its own where the recipient's domain is suspended (held_domains.h).
+  Routed route(const mail::Address& recipient, const mail::Address& sender) const;
   // Neither suspended nor behind a breaker that holds. One whose time is over lets a try pass, or
   // with nothing queued nobody would ever find out that the destination is back.
   bool is_reachable(const std::string& destination);
@@ -144,13 +144,15 @@ class Queue {
                  const std::string& who, std::function<void(std::size_t)> done);
   bool is_active(mail::QueueId id, std::uint32_t index);
   bool has_active(mail::QueueId id);
-  // The name of a destination, from itself or from a domain.
-  std::string destination_key(const std::string& text) const;
   static Pool pool_named(const std::string& key);  // of a destination
-  // False: there are too many already.
+  // By a name of suspend_scope.h. False: there are too many already.
   bool suspend(Suspension suspension);
-  bool resume(const std::string& key, const std::string& author);
+  bool resume(const std::string& name, const std::string& author);
   const std::map<std::string, Suspension>& suspensions() const { return suspensions_; }
+  const Router& router() const { return *router_; }
+  // Why nothing is sent to that destination now; nothing: something may be.
+  std::optional<Wait> wait_at(const std::string& destination, WallTime now) const;
+  std::string breaker_reason(const std::string& destination) const;
   StoreThread& store() { return *store_; }
   History& history() { return recorder_->history(); }
   void watch(std::function<void(const Recorder::Live&)> watcher) {
@@ -194,6 +196,9 @@ class Queue {
   void is_back(DestinationId id, const std::string& key);
   void recall_mx_set(DestinationId id, const std::string& key);
   void end_suspensions(WallTime now);
+  void route_again(const std::function<bool(const WorkingRecipient&)>& meant);
+  void keep_held(DestinationId id, const std::string& key);
+  void free_domain(const std::string& domain);
   void count_stretch();
   void give_its_way(NewMessage& message);
   void share_content(std::unique_ptr<AcceptRequest> request);
@@ -225,6 +230,8 @@ class Queue {
   void sort_into_jobs(RefillJobs& jobs);
   static void cut_groups(std::vector<RefillGroup>& groups);
   bool take_group(RefillGroup& group, Store::Fresh* fresh, WallTime now);
+  bool is_held_elsewhere(const RefillGroup& group, const Refill& refill) const;
+  void move(std::vector<Store::Moved> moved);
   void refilled(const Refill& refill, Refilled read);
   void passed_over();
   void put_off();
@@ -300,6 +307,8 @@ class Queue {
   std::unordered_map<std::string, mail::StsPolicy> sts_policies_;  // by domain
   std::unordered_map<std::string, std::string> mx_sets_;           // hosts by destination
   std::map<std::string, Suspension> suspensions_;
+  // Of the suspensions by domain: the destinations that were split off for each.
+  std::map<std::string, std::set<std::string>> held_domains_;
   LackingHosts lacking_hosts_;
   bool keep_files_ = false;
   std::vector<mail::QueueId> kept_files_;  // to be removed afterwards

@@ -4,6 +4,7 @@
 
 #include "common/log/log.h"
 
+#include "qmgr/held_domains.h"
 #include "qmgr/queue.h"
 
 namespace postwain::qmgr {
@@ -15,6 +16,9 @@ constexpr std::string_view kMxSetPrefix = "mxset:";
 constexpr std::size_t kBroughtForward = 1000;  // recipients at the end of an outage
 constexpr std::size_t kMxSetKeyMax = 4000;
 constexpr Duration kMxSetKept = std::chrono::hours(24 * 60);  // unseen for so long: forgotten
+// Nothing was sent there for so long since a breaker would have let it: perhaps no route leads
+// there any more.
+constexpr Duration kBreakerKept = std::chrono::hours(24);
 
 }  // namespace
 
@@ -46,6 +50,8 @@ void Queue::read_suspensions(std::string after) {
       WallTime now = wall_now();
       for (Suspension& one : **found) {
         scheduler_.suspend(destination_named(one.destination), one.until, now);
+        std::string domain(domain_of_scope(one.destination));
+        if (!domain.empty()) held_domains_[domain];
         suspensions_[one.destination] = std::move(one);
       }
       if ((*found)->size() == kRecoverDestinations && suspensions_.size() < kSuspensionsMax)
@@ -58,6 +64,10 @@ void Queue::read_suspensions(std::string after) {
 void Queue::restore(const OpenBreaker& breaker) {
   WallTime now = wall_now();
   const std::string& key = breaker.destination;
+  if (breaker.hold_until + kBreakerKept < now) {
+    store_->write([key](Store& store) { return store.remove_breaker(key); });
+    return;
+  }
   breaker_reasons_[key] = breaker.reason;
   if (key.compare(0, kMxSetPrefix.size(), kMxSetPrefix) == 0)
     scheduler_.restore_set_breaker(std::string_view(key).substr(kMxSetPrefix.size()), breaker, now);
@@ -99,17 +109,14 @@ void Queue::finished(const Pick& pick, const AttemptSummary& summary, const std:
 void Queue::is_back(DestinationId id, const std::string& key) {
   scheduler_.pin(id, 1);
   WallTime now = wall_now();
-  store_->write(
-      [key, now](Store& store) { return store.bring_forward(key, now, kBroughtForward); });
-  // Behind that write, so that what it changed is read.
-  store_->read([this, id](Store&) -> StoreThread::Completion {
-    return [this, id] {
-      WallTime later = wall_now();
-      scheduler_.read_again(id, later, later);
-      scheduler_.unpin(id, 1, later);
-      hooks_.on_work();
-    };
-  });
+  store_->write([key, now](Store& store) { return store.bring_forward(key, now, kBroughtForward); },
+                [this, id] {
+                  if (finishing_) return;
+                  WallTime later = wall_now();
+                  scheduler_.read_again(id, later, later);
+                  scheduler_.unpin(id, 1, later);
+                  hooks_.on_work();
+                });
 }
 
 void Queue::keep_breaker(const std::string& key, const DestinationHealth& health,
@@ -155,36 +162,93 @@ void Queue::recall_mx_set(DestinationId id, const std::string& key) {
 
 // --- suspensions -----------------------------------------------------------------------------
 
-// A destination by its own name, or a domain by the route it takes.
-std::string Queue::destination_key(const std::string& text) const {
-  if (text.find(':') != std::string::npos) return text;
-  return router_->route(mail::Address::from_text("postmaster@" + text), mail::Address()).key;
+Routed Queue::route(const mail::Address& recipient, const mail::Address& sender) const {
+  Routed routed = router_->route(recipient, sender);
+  if (held_domains_.empty()) return routed;
+  std::string domain = recipient.domain_key();
+  if (held_domains_.count(domain) > 0) routed.key = held_key(routed.key, domain);
+  return routed;
+}
+
+// A destination that was split off for a domain stays suspended as long as the domain is.
+void Queue::keep_held(DestinationId id, const std::string& key) {
+  if (held_domains_.empty()) return;
+  auto held = held_domains_.find(std::string(held_domain(key)));
+  if (held == held_domains_.end() || !held->second.insert(key).second) return;
+  scheduler_.suspend(id, WallTime::max(), wall_now());
 }
 
 bool Queue::suspend(Suspension suspension) {
-  const std::string key = suspension.destination;
-  if (suspensions_.size() >= kSuspensionsMax && suspensions_.count(key) == 0) return false;
+  const std::string name = suspension.destination;
+  if (suspensions_.size() >= kSuspensionsMax && suspensions_.count(name) == 0) return false;
   WallTime now = wall_now();
   suspension.since = now;
-  scheduler_.suspend(destination_named(key), suspension.until, now);
+  // That of a domain has no recipients of its own: it wakes us when the time is over, and is shown.
+  scheduler_.suspend(destination_named(name), suspension.until, now);
   log::Line(log::Level::warning, "suspended")
-      .kv("destination", key)
+      .kv("destination", name)
       .kv("until", suspension.until == WallTime::max() ? std::string("further notice")
                                                        : format_rfc3339(suspension.until))
       .kv("by", suspension.author)
       .kv("reason", suspension.reason);
   store_->write([suspension](Store& store) { return store.put_suspension(suspension); });
-  suspensions_[key] = std::move(suspension);
+  suspensions_[name] = std::move(suspension);
+  std::string domain(domain_of_scope(name));
+  if (domain.empty() || !held_domains_.try_emplace(domain).second) return true;
+  route_again(
+      [&](const WorkingRecipient& r) { return r.recipient.address.domain_key() == domain; });
+  hooks_.on_work();
   return true;
 }
 
-bool Queue::resume(const std::string& key, const std::string& author) {
-  if (suspensions_.erase(key) == 0) return false;
-  log::Line(log::Level::info, "resumed").kv("destination", key).kv("by", author);
-  store_->write([key](Store& store) { return store.remove_suspension(key); });
-  scheduler_.resume(destination_named(key), wall_now());
+bool Queue::resume(const std::string& name, const std::string& author) {
+  if (suspensions_.erase(name) == 0) return false;
+  log::Line(log::Level::info, "resumed").kv("destination", name).kv("by", author);
+  store_->write([name](Store& store) { return store.remove_suspension(name); });
+  scheduler_.resume(destination_named(name), wall_now());
+  if (std::string_view domain = domain_of_scope(name); !domain.empty())
+    free_domain(std::string(domain));
   hooks_.on_work();
   return true;
+}
+
+// What was split off for it is read again, and then goes where all other mail goes.
+void Queue::free_domain(const std::string& domain) {
+  auto held = held_domains_.extract(domain);
+  if (held.empty()) return;
+  const std::set<std::string>& keys = held.mapped();
+  route_again(
+      [&](const WorkingRecipient& r) { return keys.count(scheduler_.key(r.destination)) > 0; });
+  WallTime now = wall_now();
+  for (const std::string& key : keys)
+    if (auto id = scheduler_.find(key)) {
+      scheduler_.resume(*id, now);
+      scheduler_.read_again(*id, now, now);
+    }
+}
+
+std::string Queue::breaker_reason(const std::string& destination) const {
+  auto found = breaker_reasons_.find(destination);
+  return found == breaker_reasons_.end() ? std::string() : found->second;
+}
+
+std::optional<Wait> Queue::wait_at(const std::string& destination, WallTime now) const {
+  std::string_view domain = held_domain(destination);
+  std::string name = domain.empty() ? destination : domain_scope(domain);
+  if (auto one = suspensions_.find(name); one != suspensions_.end() && one->second.until > now)
+    return Wait{WaitCause::suspension, name, one->second.until, one->second.author,
+                one->second.reason};
+  auto id = scheduler_.find(destination);
+  if (!id) return std::nullopt;
+  if (const DestinationHealth& own = scheduler_.health(*id); own.is_open())
+    return Wait{WaitCause::breaker, destination, own.hold_until(), {}, breaker_reason(destination)};
+  const MxSet* set = scheduler_.mx_set(*id);
+  if (set == nullptr || !set->health.is_open()) return std::nullopt;
+  return Wait{WaitCause::breaker,
+              set->key,
+              set->health.hold_until(),
+              {},
+              breaker_reason(std::string(kMxSetPrefix) + set->key)};
 }
 
 void Queue::end_suspensions(WallTime now) {

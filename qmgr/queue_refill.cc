@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "qmgr/held_domains.h"
 #include "qmgr/queue.h"
 #include "qmgr/scheduler_settings.h"
 
@@ -91,8 +92,7 @@ void Queue::sort_into_jobs(RefillJobs& jobs) {
       if (jobs.fresh.count(row.message) > 0) jobs.to_unpack.insert(row.message);
       continue;
     }
-    Routed routed =
-        router_->route(row.recipient.recipient.address, info->second->envelope.reverse_path);
+    Routed routed = route(row.recipient.recipient.address, info->second->envelope.reverse_path);
     DestinationId id = destination(routed);
     Company company = company_of(row.recipient.last, row.recipient.attempts, routed.hop.kind);
     auto [at, is_new] = open.try_emplace({row.message, id, company}, jobs.groups.size());
@@ -172,6 +172,28 @@ bool Queue::take_group(RefillGroup& group, Store::Fresh* fresh, WallTime now) {
   return true;
 }
 
+// What was stored before its domain was suspended must not fill the place of others.
+bool Queue::is_held_elsewhere(const RefillGroup& group, const Refill& refill) const {
+  return group.destination != refill.destination && !held_domains_.empty() &&
+         held_domains_.count(std::string(held_domain(scheduler_.key(group.destination)))) > 0;
+}
+
+void Queue::move(std::vector<Store::Moved> moved) {
+  std::map<std::string, WallTime> due;
+  for (const Store::Moved& one : moved) {
+    auto [at, is_new] = due.try_emplace(one.destination, one.due);
+    if (!is_new) at->second = std::min(at->second, one.due);
+  }
+  store_->write([moved = std::move(moved)](Store& store) { return store.move(moved); },
+                [this, due = std::move(due)] {
+                  if (finishing_) return;
+                  WallTime now = wall_now();
+                  for (const auto& [key, when] : due)
+                    scheduler_.due_at(destination_named(key), when, now);
+                  hooks_.on_work();
+                });
+}
+
 void Queue::refilled(const Refill& refill, Refilled read) {
   if (finishing_) return;
   RefillJobs jobs{read.page.rows, read.page.rows.size()};
@@ -188,9 +210,18 @@ void Queue::refilled(const Refill& refill, Refilled read) {
   bool refused = false;
   bool refused_elsewhere = false;
   std::vector<PackedBacklog::Entry> back;
+  std::vector<Store::Moved> moved;
   for (RefillGroup& group : jobs.groups) {
     auto fresh = jobs.fresh.find(group.info->id);
     bool is_fresh = fresh != jobs.fresh.end();
+    if (is_held_elsewhere(group, refill)) {
+      if (is_fresh) jobs.to_unpack.insert(group.info->id);
+      for (const StoredRecipient* row : group.rows)
+        if (!is_fresh)
+          moved.push_back({group.info->id, row->index, scheduler_.key(group.destination),
+                           row->next_attempt_at});
+      continue;
+    }
     if (take_group(group, is_fresh ? fresh->second : nullptr, now)) continue;
     refused = true;
     taken = std::min(taken, group.first);
@@ -203,6 +234,7 @@ void Queue::refilled(const Refill& refill, Refilled read) {
       back.push_back({group.info->id, count});
   }
   for (mail::QueueId id : jobs.to_unpack) unpack(id, {refill.key}, WallTime{});
+  if (!moved.empty()) move(std::move(moved));
   back.insert(back.end(), read.unread.begin(), read.unread.end());
   backlog_.give_back(refill.key, back);
   // What is due but was not taken is asked for again. When that was for want of room at this

@@ -6,6 +6,7 @@
 #include "qmgr/decided.h"
 #include "qmgr/expansion.h"
 #include "qmgr/gate.h"
+#include "qmgr/held_domains.h"
 #include "qmgr/queue.h"
 
 namespace postwain::qmgr {
@@ -57,6 +58,8 @@ bool Queue::is_suspect(const Pick& pick) {
 }
 
 bool Queue::is_reachable(const std::string& destination) {
+  if (!held_domains_.empty() && held_domains_.count(std::string(held_domain(destination))) > 0)
+    return false;
   auto id = scheduler_.find(destination);
   return !id || (!scheduler_.is_suspended(*id) && scheduler_.health(*id).slots(wall_now()) > 0);
 }
@@ -66,8 +69,9 @@ Pool Queue::pool_of(const Pick& pick) const {
 }
 
 RecipientFacts Queue::facts_of(const WorkingRecipient& r) const {
-  return {r.index,    r.recipient,    scheduler_.key(r.destination), r.attempts,
-          r.in_doubt, r.delay_warned, greylisted_at(r.last.get()),   r.crashes};
+  return {r.index,     r.recipient,    scheduler_.key(r.destination), r.attempts,
+          r.in_doubt,  r.delay_warned, greylisted_at(r.last.get()),   r.crashes,
+          r.last.get()};
 }
 
 RetryRules Queue::rules_for(const MessageInfo& info, const mail::Address& recipient) const {
@@ -316,7 +320,7 @@ void Queue::give_notices_their_way(std::vector<NoticeOrder>& orders) {
         log::Line(log::Level::warning, "notice_has_no_reader").kv("to", to.text());
         continue;
       }
-      std::string key = router_->route(to, mail::Address()).key;
+      std::string key = route(to, mail::Address()).key;
       order.recipients.push_back({{std::move(to), {}, {}}, std::move(key)});
     }
   }

@@ -112,6 +112,11 @@ Routed Router::route(const mail::Address& recipient, const mail::Address& sender
   return routed;
 }
 
+bool Router::has_hop(std::string_view key) const {
+  return std::any_of(targets_.begin(), targets_.end(),
+                     [key](const Target& one) { return !one.key.empty() && one.key == key; });
+}
+
 std::size_t Router::first_for(const Numbers& numbers, const mail::Address& sender) const {
   for (std::size_t number : numbers) {
     const std::vector<std::string>& senders = targets_[number].senders;

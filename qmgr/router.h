@@ -49,6 +49,11 @@ class Router {
   // sender: the reverse-path, which some routes ask for.
   Routed route(const mail::Address& recipient, const mail::Address& sender) const;
 
+  // The destination of a route, by its place in the file; empty where the recipient's domain
+  // belongs to it.
+  const std::string& key_of(std::size_t route) const { return targets_.at(route).key; }
+  bool has_hop(std::string_view key) const;  // of some route, whatever the recipient
+
  private:
   static constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
   using Numbers = std::vector<std::size_t>;  // of routes, in the order of the file

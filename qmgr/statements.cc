@@ -100,6 +100,9 @@ std::string_view sql_text(Sql statement) {
              "WHERE message_id > ?1 AND message_id <= ?2 ORDER BY message_id, idx LIMIT ?3";
     case Sql::skim_senders:
       return "SELECT id, reverse_path FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
+    case Sql::survey_recipients:
+      return "SELECT message_id, idx, address FROM recipient "
+             "WHERE (message_id, idx) > (?1, ?2) ORDER BY message_id, idx LIMIT ?3";
     case Sql::count_messages:
       return "SELECT count(*), max(id) FROM "
              "(SELECT id FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3)";
@@ -133,6 +136,9 @@ std::string_view sql_text(Sql statement) {
              "WHERE domain > ?1 ORDER BY domain LIMIT ?2";
     case Sql::remove_sts_policies:
       return "DELETE FROM sts_policy WHERE fetched_at < ?1";
+    case Sql::move_recipient:
+      return "UPDATE recipient SET destination = ?3 "
+             "WHERE message_id = ?1 AND idx = ?2 AND state = 0";
     case Sql::bring_forward:
       return "UPDATE recipient SET next_attempt_at = ?2 WHERE (message_id, idx) IN (SELECT "
              "message_id, idx FROM recipient WHERE destination = ?1 AND state = 0 AND "

@@ -111,6 +111,14 @@ class Store {
   // What waits for a later try because the destination could not be reached is due now; at most
   // `limit` recipients, those due first.
   Status bring_forward(const std::string& destination, WallTime now, std::size_t limit);
+  // Recipients that wait become those of another destination; who is gone or held stays so.
+  struct Moved {
+    mail::QueueId id;
+    std::uint32_t index = 0;
+    std::string destination;
+    WallTime due{};  // for the caller: as the row has it
+  };
+  Status move(const std::vector<Moved>& recipients);
   Status put_suspension(const Suspension& suspension);
   Status remove_suspension(const std::string& destination);
 
@@ -157,6 +165,11 @@ class Store {
                                const MayMatch& may_match, const MayMatchState& may_match_state);
   Result<bool> skim_senders(mail::QueueId& after, mail::QueueId last, std::size_t max_rows,
                             const MayMatch& may_match);
+  // Every recipient of the queue, in stretches: about max_rows of them behind `at`, which moves on,
+  // of messages up to `last`. False: that was the end.
+  using OnRecipient = std::function<void(mail::QueueId id, std::string_view address)>;
+  Result<bool> survey(SurveyCursor& at, mail::QueueId last, std::size_t max_rows,
+                      const OnRecipient& on_recipient);
   // Counts one stretch of at most max_messages rows behind `after`, up to `last`; end of the
   // stretch, or nothing when there are no more.
   Result<std::optional<mail::QueueId>> count(mail::QueueId after, mail::QueueId last,
@@ -215,6 +228,8 @@ class Store {
                                    const MayMatch& may_match, const MayMatchState& may_match_state);
   Result<bool> skim_sender_rows(mail::QueueId& after, mail::QueueId last, std::size_t max_rows,
                                 const MayMatch& may_match);
+  Result<std::vector<std::pair<mail::QueueId, std::vector<std::string>>>> fresh_addresses(
+      mail::QueueId after, mail::QueueId last, std::size_t max_messages);
   Status count_fresh(mail::QueueId after, mail::QueueId end, Counts& counts);
   Result<Accepted> same_message(const NewMessage& message);
   Result<bool> change(mail::QueueId id, const RecipientChange& change);

@@ -23,4 +23,10 @@ struct ListCursor {
   std::uint32_t from = 0;
 };
 
+// Where a count by recipients goes on: behind this one.
+struct SurveyCursor {
+  mail::QueueId id{};
+  std::int64_t index = INT64_MAX;
+};
+
 }  // namespace postwain::qmgr

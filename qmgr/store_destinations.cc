@@ -5,6 +5,7 @@
 #include "common/base/text.h"
 
 #include "qmgr/failpoint.h"
+#include "qmgr/row_id.h"
 #include "qmgr/store.h"
 
 namespace postwain::qmgr {
@@ -94,6 +95,15 @@ Status Store::bring_forward(const std::string& destination, WallTime now, std::s
       .number(static_cast<std::int64_t>(mail::Stage::hello))
       .number(static_cast<std::int64_t>(limit));
   if (!use.done()) return error(Sql::bring_forward);
+  return {};
+}
+
+Status Store::move(const std::vector<Moved>& recipients) {
+  for (const Moved& one : recipients) {
+    Use use(sql(Sql::move_recipient));
+    use.number(number_of(one.id)).number(one.index).text(one.destination);
+    if (!use.done()) return error(Sql::move_recipient);
+  }
   return {};
 }
 

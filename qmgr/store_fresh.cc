@@ -226,6 +226,28 @@ Result<std::size_t> Store::list_fresh(std::vector<MessageInfo>& infos, ListCurso
   return found;
 }
 
+Result<std::vector<std::pair<mail::QueueId, std::vector<std::string>>>> Store::fresh_addresses(
+    mail::QueueId after, mail::QueueId last, std::size_t max_messages) {
+  std::vector<std::pair<mail::QueueId, std::vector<std::string>>> out;
+  Use use(sql(Sql::list_fresh));
+  use.number(number_of(after))
+      .number(number_of(last))
+      .number(static_cast<std::int64_t>(max_messages));
+  for (;;) {
+    Use::Step step = use.step();
+    if (step == Use::Step::failed) return error(Sql::list_fresh);
+    if (step == Use::Step::done) return out;
+    mail::QueueId id = id_of(use.number());
+    std::optional<FreshRecord> record = decode_fresh(id, use.view());
+    std::string_view left = use.view();
+    out.emplace_back(id, std::vector<std::string>());
+    if (!record) continue;
+    const std::vector<NewRecipient>& all = record->message.recipients;
+    for (std::size_t i = 0; i < all.size(); ++i)
+      if (is_left(left, i)) out.back().second.push_back(all[i].recipient.address.text());
+  }
+}
+
 Status Store::count_fresh(mail::QueueId after, mail::QueueId end, Counts& counts) {
   Use use(sql(Sql::list_fresh));
   use.number(number_of(after)).number(number_of(end)).number(INT64_MAX);

@@ -137,6 +137,40 @@ Result<bool> Store::skim_sender_rows(mail::QueueId& after, mail::QueueId last, s
   }
 }
 
+// Fresh messages and rows of the same ids in one stretch: a message that becomes rows meanwhile is
+// neither missed nor counted twice.
+Result<bool> Store::survey(SurveyCursor& at, mail::QueueId last, std::size_t max_rows,
+                           const OnRecipient& on_recipient) {
+  // Each is read with its content.
+  constexpr std::size_t kFreshAtOnce = 200;
+  auto fresh = fresh_addresses(at.id, last, kFreshAtOnce);
+  if (!fresh) return fresh.error();
+  mail::QueueId end = fresh->size() == kFreshAtOnce ? fresh->back().first : last;
+  bool cut = false;
+  SurveyCursor next{end, INT64_MAX};
+  {
+    Use use(sql(Sql::survey_recipients));
+    use.number(number_of(at.id)).number(at.index).number(static_cast<std::int64_t>(max_rows));
+    for (std::size_t rows = 1;; ++rows) {
+      Use::Step step = use.step();
+      if (step == Use::Step::failed) return error(Sql::survey_recipients);
+      if (step == Use::Step::done) break;
+      SurveyCursor row{id_of(use.number()), use.number()};
+      if (row.id > end) break;
+      on_recipient(row.id, use.view());
+      cut = rows == max_rows;
+      if (!cut) continue;
+      next = row;
+      break;
+    }
+  }
+  for (const auto& [id, addresses] : *fresh)
+    if (id <= next.id)
+      for (const std::string& address : addresses) on_recipient(id, address);
+  at = next;
+  return cut || end < last;
+}
+
 Result<std::size_t> Store::in_doubt(std::size_t most) {
   Use use(sql(Sql::count_in_doubt));
   use.number(static_cast<std::int64_t>(most));

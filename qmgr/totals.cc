@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "qmgr/held_domains.h"
+
 namespace postwain::qmgr {
 
 namespace {
@@ -22,6 +24,7 @@ QueueState queue_state(RecipientState state, std::uint32_t attempts) {
 
 std::string_view way_of(std::string_view destination, std::string& buffer) {
   constexpr std::string_view kMx = "mx:";
+  destination = way_name(destination);
   if (destination.substr(0, kMx.size()) != kMx) return destination;
   std::size_t space = destination.find(' ');
   if (space == std::string_view::npos) return "mx";

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "qmgr/decided.h"
+#include "qmgr/held_domains.h"
 #include "qmgr/json_text.h"
 
 namespace postwain::qmgr {
@@ -111,8 +112,21 @@ bool is_final(std::string_view state) {
   return state != "queued" && state != "deferred" && state != "held";
 }
 
+// When it is tried next, and what it waits for, if that is something else than its time.
+void add_next(Json& out, const MessageInfo& info, const StoredRecipient& row, const RowView& view) {
+  WallTime now = wall_now();
+  std::optional<Wait> wait = view.wait_of ? view.wait_of(info, row) : std::nullopt;
+  WallTime next = next_attempt(row, wait ? &*wait : nullptr, now);
+  out["next_attempt_at"] = next == WallTime{} ? std::string() : format_rfc3339_ms(next);
+  if (!wait) return;
+  out["waiting_for"] = name_of(wait->cause);
+  out["waiting_reason"] = wait->words(now);
+}
+
 Json recipient_json(const TimelineRecipient& recipient, const Timeline& timeline,
-                    const StoredRecipient* row, bool active, Room& room) {
+                    const std::optional<StoredMessage>& queued, const StoredRecipient* row,
+                    const RowView& view, Room& room) {
+  bool active = row != nullptr && view.is_active(timeline.id, row->index);
   Json out;
   out["address"] = recipient.address;
   std::string_view state = told_state(recipient);
@@ -122,7 +136,10 @@ Json recipient_json(const TimelineRecipient& recipient, const Timeline& timeline
   if (row == nullptr && !is_final(state)) state = "unknown";
   out["state"] = state;
   bool waits = row != nullptr && (state == "queued" || state == "deferred");
-  out["next_attempt_at"] = waits ? format_rfc3339_ms(row->next_attempt_at) : std::string();
+  if (waits)
+    add_next(out, queued->info, *row, view);
+  else
+    out["next_attempt_at"] = "";
   Json& events = out["events"] = Json::array();
   if (timeline.known) {
     Json received;
@@ -139,7 +156,7 @@ Json recipient_json(const TimelineRecipient& recipient, const Timeline& timeline
     Json routed;
     routed["time"] = time_text(timeline.received_at);
     routed["event"] = "routed";
-    routed["destination"] = recipient.destination;
+    routed["destination"] = way_name(recipient.destination);
     events.push_back(std::move(routed));
   }
   for (const TimelineEvent& event : recipient.events) {
@@ -159,7 +176,7 @@ std::string json_live(const Recorder::Live& live) {
   out["event"] = live.name;
   out["id"] = event.id.text();
   out["recipient"] = event.recipient;
-  out["destination"] = event.destination;
+  out["destination"] = way_name(event.destination);
   if (live.name == "received") {
     out["sender"] = live.sender;
     out["client"] = event.host_address;
@@ -185,7 +202,7 @@ std::string json_dropped(std::uint64_t events) {
 }
 
 std::string json_trace(const Timeline& timeline, const std::optional<StoredMessage>& queued,
-                       const IsActive& is_active) {
+                       const RowView& view) {
   Json out;
   out["id"] = timeline.id.text();
   if (timeline.part_of.value != 0) out["part_of"] = timeline.part_of.text();
@@ -212,8 +229,7 @@ std::string json_trace(const Timeline& timeline, const std::optional<StoredMessa
     if (queued)
       for (const StoredRecipient& one : queued->recipients)
         if (one.index == r.index) row = &one;
-    bool active = row != nullptr && is_active(timeline.id, r.index);
-    Json one = recipient_json(r, timeline, row, active, events);
+    Json one = recipient_json(r, timeline, queued, row, view, events);
     Json rest = one;
     rest.erase("events");
     if (!recipients_room.takes(rest)) break;

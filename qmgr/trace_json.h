@@ -17,7 +17,7 @@ std::string json_live(const Recorder::Live& live);
 std::string json_dropped(std::uint64_t events);
 
 std::string json_trace(const Timeline& timeline, const std::optional<StoredMessage>& queued,
-                       const IsActive& is_active);
+                       const RowView& view);
 
 // One refused attempt; it has no "id".
 std::string json_refused(const RefusedAttempt& refused);

@@ -54,7 +54,9 @@ class Scheduling(PostwainTestCase):
         self.assertEqual(1, len([d for d in self.destinations() if "suspended_until" in d]))
         self.assertIn("is resumed", self.good("queue", "resume", "a.test"))
         wait_until(lambda: len(self.sink.messages) == 2, 10, "delivered after resume")
-        self.assertIn("was not suspended", self.good("queue", "resume", "a.test"))
+        again = self.mta.cli("queue", "resume", "a.test")
+        self.assertEqual(66, again.returncode)
+        self.assertIn("was not suspended", again.stderr)
         self.mta.wait_queue_empty()
 
     def test_a_suspension_ends_by_itself(self):
@@ -212,7 +214,7 @@ class MxSets(PostwainTestCase):
         wait_until(lambda: len(sink.messages) == 2, 10, "two deliveries")
         same = "one.host.test,two.host.test"
         wait_until(lambda: mx_sets() == {"mx:a.test": same, "mx:b.test": same}, 5, mx_sets)
-        self.assertEqual(0, mta.cli("queue", "suspend", "a.test").returncode)
+        self.assertEqual(0, mta.cli("queue", "suspend", "mx:a.test").returncode)
         mta.stop()
         mta.start()
         submit("z@a.test")  # suspended: no agent tells anything
