@@ -470,7 +470,7 @@ std::string_view name_of(Role role) {
 }
 
 std::uint16_t oldest_version(Role role) {
-  constexpr std::uint16_t kLeasesChanged = 10;
+  constexpr std::uint16_t kLeasesChanged = 11;
   constexpr std::uint16_t kFirstTaken = 9;
   bool agent = role == Role::smtp_client || role == Role::lmtp_client;
   return agent ? kLeasesChanged : kFirstTaken;
