@@ -125,7 +125,7 @@ void Delivery::pump() {
   queue_.advance();
   // While the disk takes nothing, what waits to be recorded stays within bounds.
   bool recordable = queue_.store().unrecorded() < kUnrecordedMax;
-  if (!paused_ && recordable) {
+  if (!paused_ && recordable && queue_.holds_known()) {
     for (Pool pool : kAllPools) {
       if (!open_[index_of(pool)]) continue;
       while (Agent* agent = agent_with_room(pool)) {

@@ -123,6 +123,9 @@ class Queue {
   // on_left_known.
   LentBefore& lent_before() { return lent_before_; }
   bool left_known() const { return left_known_; }
+  // Whether suspensions and breakers of a former qmgr have been read: nothing is leased before, or
+  // mail would go where the operator does not want it to.
+  bool holds_known() const { return holds_known_; }
   // Reports about recipients that are not in memory (late outcomes after a restart).
   void settle_late(mail::QueueId id, std::vector<IndexedOutcome> outcomes);
   // A former lease still runs elsewhere: not to be leased until unblock.
@@ -300,6 +303,7 @@ class Queue {
   std::unordered_map<std::string, std::string> breaker_reasons_;
   LentBefore lent_before_;
   bool left_known_ = false;
+  bool holds_known_ = false;
   NoticeGather gather_;
   SuccessLimit success_limit_;
   net::Timer gather_timer_;

@@ -64,9 +64,9 @@ void Queue::read_breakers(std::string after) {
       if (!*found) return hooks_.on_broken(found->error());
       for (const OpenBreaker& breaker : **found) restore(breaker);
       if ((*found)->size() == kRecoverDestinations)
-        read_breakers((*found)->back().destination);
-      else
-        read_destinations({});
+        return read_breakers((*found)->back().destination);
+      holds_known_ = true;
+      read_destinations({});
     };
   });
 }
