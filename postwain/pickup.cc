@@ -155,8 +155,8 @@ Pickup::End Pickup::look_at(int folder, const std::string& name) {
 }
 
 // Ids of the drop folder stand apart, so none can be that of a message on its way elsewhere. Two
-// programs can have chosen the same one, since few of its bits are left to chance: the next ones are
-// tried then, in the same order after each restart, so that what has been stored is recognised.
+// programs can have chosen the same one, since few of its bits are left to chance: the next ones
+// are tried then, in the same order after each restart, so that what has been stored is recognised.
 Result<mail::Reply> Pickup::submit_file(int file, std::size_t begin, const DropHead& head,
                                         const struct stat& info) {
   constexpr std::uint64_t kCounters = 1U << 12;

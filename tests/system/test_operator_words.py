@@ -65,7 +65,7 @@ class Suspend(Words):
         self.assertIn("all other mail goes on", said)
         self.submit("a@example.com", "b@elsewhere.example", "c@EXAMPLE.com.")
         sink.wait_delivered("b@elsewhere.example")
-        self.assertEqual({"a@example.com", "c@EXAMPLE.com"}, set(self.waiting()))
+        wait_until(lambda: set(self.waiting()) == {"a@example.com", "c@EXAMPLE.com"}, 20, self.waiting)
         for shown in (self.run_well("queue", "list"), self.run_well("trace", "a@example.com"),
                       self.run_well("explain", "a@example.com", "--client", "127.0.0.1", "--no-dns"),
                       self.run_well("queue", "show", self.mta.queue()[0]["id"])):
@@ -78,7 +78,7 @@ class Suspend(Words):
         self.mta.start()
         self.submit("d@example.com", "e@elsewhere.example")
         sink.wait_delivered("e@elsewhere.example")
-        self.assertEqual(3, len(self.waiting()))
+        wait_until(lambda: len(self.waiting()) == 3, 20, self.waiting)
         suspended = [d for d in self.destinations().values() if d["state"] == "suspended"]
         self.assertEqual(["domain:example.com"], [d["route"] for d in suspended])
         self.assertEqual(3, suspended[0]["queued"])
