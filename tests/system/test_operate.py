@@ -3,8 +3,10 @@
 import os
 import signal
 import subprocess
+import unittest
 
 from postwain_harness import PostwainTestCase, main
+from certificates import Authority
 from mail_content import message
 from resources import reserve_port, wait_until
 from smtp_raw import SmtpClient
@@ -233,6 +235,51 @@ class Starts(PostwainTestCase):
         self.assertTrue(mta.has_event("address_not_here"))
         with SmtpClient(mta.port) as client:
             self.assertEqual(250, client.command("NOOP")[0])
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root gives files away")
+    def test_a_spool_of_another_owner(self):
+        """operate 6: restored by root, or from a machine with other numbers: it is given to our user."""
+        sink = self.closing(SmtpSink())
+        mta = self.prepare({"route": [{"match": "*", "deliver": sink.target}]})
+        mta.start()
+        self.assertEqual(0, mta.cli("queue", "suspend", "far.test").returncode)
+        with SmtpClient(mta.port) as client:
+            self.assertEqual(250, client.mail("a@b.test", ["c@far.test"], message("x", b"y" * 100_000))[0])
+        mta.stop()
+        for folder, _, names in os.walk(mta.folder / "spool"):
+            for path in [folder, *(os.path.join(folder, name) for name in names)]:
+                os.chown(path, 4242, 4242, follow_symlinks=False)
+        mta.start()
+        self.assertIn("belonged to the user with number 4242", "\n".join(mta.log))
+        self.assertEqual(0, mta.cli("queue", "resume", "far.test").returncode)
+        sink.wait_delivered("c@far.test")
+
+    @unittest.skipUnless(os.geteuid() == 0, "users count for root only")
+    def test_check_finds_what_run_refuses(self):
+        """operate 29: users that are root or not there."""
+        mta = self.prepare()
+        for name in ("root", "nobody-has-this-name"):
+            with self.subTest(name):
+                mta.reconfigure({"users": {"queue": name}})
+                checked = mta.cli("check")
+                self.assertEqual(78, checked.returncode, checked.stderr)
+                self.assertIn(name, checked.stdout + checked.stderr)
+
+    def test_a_renewed_key_that_cannot_be_read(self):
+        """operate 12: the old certificate goes on, and the log says why."""
+        mta = self.prepare()
+        certificate, key = Authority(mta.folder).issue("mx.postwain.test")
+        mta.reconfigure({"tls": {"certificate": certificate, "key": key}})
+        mta.start()
+        self.assertIn("days left", mta.cli("status").stdout)
+        wait_until(lambda: mta.has_event("certificate_ends"), 30, "a word about its end")
+        os.rename(key, key + ".away")
+        os.utime(certificate)
+        [trouble] = wait_until(lambda: mta.events("certificate_not_usable"), 30, "the trouble")
+        self.assertIn(f"{key}: No such file", trouble["error"])
+        with SmtpClient(mta.port) as client:
+            client.command("EHLO client.test")
+            self.assertEqual(220, client.command("STARTTLS")[0])
 
 
 if __name__ == "__main__":
