@@ -13,7 +13,8 @@ TYPES = {"hello": 1, "welcome": 2, "submit": 10, "submit_open": 11, "submit_chun
          "chunks_stored": 21, "admission": 22, "probe_result": 23, "submit_file": 24, "lease": 30, "content": 31,
          "token": 32, "connection_grant": 33, "connection_wanted": 34,
          "content_request": 40, "outcomes": 41, "late_outcomes": 42, "token_request": 43,
-         "tls_results": 44, "connection_request": 45, "connection_end": 46, "control_request": 50, "control_reply": 51, "config_update": 52}
+         "tls_results": 44, "connection_request": 45, "connection_end": 46,
+         "control_request": 50, "control_reply": 51, "config_update": 52}
 NAMES = {number: name for name, number in TYPES.items()}
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 EPOCH_MS = 1577836800000
