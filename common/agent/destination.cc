@@ -35,6 +35,7 @@ Destination::Destination(Services& services, const ipc::Lease& lease, std::uint6
       approach_(lease),
       flight_max_(flight_max_of(lease)),
       random_(std::random_device{}()),
+      next_source_(random_()),
       growth_timer_(services.loop),
       family_timer_(services.loop) {}
 

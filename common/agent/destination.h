@@ -144,12 +144,12 @@ class Destination : private Connection::Owner {
   std::string mx_set_;
   std::optional<mail::StsPolicy> fresh_sts_;  // for the next attempt to report
   std::minstd_rand random_;                   // shuffles by weight; nothing secret hangs on it
+  std::size_t next_source_;  // from any, or many destinations would share the first
   MonoTime hosts_until_{};
   std::vector<Candidate> tls_broken_;  // addresses whose handshake failed, until hosts_until_
   MonoTime no_growth_until_{};
   net::Timer growth_timer_;
   net::Timer family_timer_;
-  std::size_t next_source_ = 0;
   bool finding_ = false;
   Attempt::Clock::time_point finding_since_;
   mail::StageTimes lookup_;  // how long that took; of the next attempt

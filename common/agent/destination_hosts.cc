@@ -148,17 +148,30 @@ void Destination::race() {
   }
 }
 
-// The route's sources in turn, those of the candidate's family; a route with sources never sends
-// from another address.
+// Of the route's sources of the candidate's family the one that has the fewest connections of this
+// destination, in turn where several have: what counts together counts by source, and to wait for
+// a place of one source while another has one free would be for nothing. A route with sources never
+// sends from another address.
 std::string Destination::source_for(const Candidate& candidate, bool& possible) {
-  if (approach_.sources.empty() || !candidate.endpoint.unix_path.empty()) return {};
+  const std::vector<std::string>& sources = approach_.sources;
+  if (sources.empty() || !candidate.endpoint.unix_path.empty()) return {};
   bool v6 = candidate.endpoint.host.find(':') != std::string::npos;
-  for (std::size_t i = 0; i < approach_.sources.size(); ++i) {
-    const std::string& source = approach_.sources[next_source_++ % approach_.sources.size()];
-    if ((source.find(':') != std::string::npos) == v6) return source;
+  const std::string* chosen = nullptr;
+  std::ptrdiff_t fewest = 0;
+  std::size_t first = next_source_;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const std::string& source = sources[(first + i) % sources.size()];
+    if ((source.find(':') != std::string::npos) != v6) continue;
+    auto have = std::count_if(slots_.begin(), slots_.end(), [&](const Slot& slot) {
+      return slot.connection->plan().source == source;
+    });
+    if (chosen != nullptr && have >= fewest) continue;
+    chosen = &source;
+    fewest = have;
+    next_source_ = first + i + 1;
   }
-  possible = false;
-  return {};
+  possible = chosen != nullptr;
+  return possible ? *chosen : std::string{};
 }
 
 // Moves the slot on to what is tried next; behind the last there is nothing. False: somebody else

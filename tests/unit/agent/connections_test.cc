@@ -159,6 +159,31 @@ TEST_CASE("kind 16: one that is never idle is given up after its turn") {
   CHECK(w.server.connections == 2);
 }
 
+TEST_CASE("kind 16: the place of a source that has one is not waited for while another is free") {
+  World w;
+  w.qmgr.gives_leave = false;
+  auto give = [&] {
+    ipc::Lease lease = w.lease({"a@y"}, "hello\r\n");
+    lease.bounds.connections = 1;
+    lease.sources = {"127.0.0.5", "127.0.0.6"};
+    w.qmgr.send(lease);
+    return lease.lease;
+  };
+  for (int burst = 0; burst < 5; ++burst) {
+    std::vector<std::uint64_t> leases;
+    for (int i = 0; i < 6; ++i) leases.push_back(give());
+    if (burst == 0) {
+      w.until([&] { return w.qmgr.asked.size() == 1; });
+      w.qmgr.send(ipc::ConnectionGrant{w.qmgr.asked[0].request});
+    }
+    until_done(w, leases);
+  }
+  REQUIRE(w.qmgr.asked.size() > 2);  // each time the second was not needed in the end
+  for (std::size_t i = 1; i < w.qmgr.asked.size(); ++i)
+    CHECK(w.qmgr.asked[i].bounds.at(0).scope != w.qmgr.asked[0].bounds.at(0).scope);
+  CHECK(w.server.connections == 1);
+}
+
 TEST_CASE("kind 16: in_flight bounds what is on its way over one connection") {
   for (std::uint32_t most : {0U, 1U}) {
     World w;
