@@ -23,9 +23,6 @@ git clone -q --no-hardlinks . "$root/postwain"
 cat >"$root/newcomer.sh" <<'NEWCOMER'
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin
-[ -e /proc/self ] || mount -t proc proc /proc
-mount -t sysfs sysfs /sys 2>/dev/null || true
-mount -t tmpfs tmpfs /run
 cd /postwain
 say() { printf '\n-- %s: %s\n' "$SUITE" "$*"; }
 say "make build's packages"
@@ -49,6 +46,8 @@ unshare --mount --pid --fork --kill-child --propagation private bash -c '
   root=$1
   mount --bind "$root" "$root"
   mount -t proc proc "$root/proc"
+  mount -t sysfs sysfs "$root/sys" 2>/dev/null || true
+  mount -t tmpfs tmpfs "$root/run"
   mount --rbind /dev "$root/dev"
   exec chroot "$root" env -i SUITE="$2" TERM="${TERM:-dumb}" CI="${CI:-}" bash /newcomer.sh' \
   test_on "$root" "$suite"
