@@ -6,7 +6,7 @@ set(POSTWAIN_PCH <string> <string_view> <vector> <map> <unordered_map> <memory> 
                  <optional> <variant> <chrono> <span> <array> <deque> <algorithm> <fmt/format.h>)
 
 # Sources that are compiled together; about the point beyond which two cores wait for the last one.
-set(POSTWAIN_UNITY_BATCH 12)
+set(POSTWAIN_UNITY_BATCH 20)
 
 add_library(pw_pch_source OBJECT ${CMAKE_SOURCE_DIR}/cmake/pch.cc)
 target_link_libraries(pw_pch_source PUBLIC fmt::fmt)
@@ -42,5 +42,6 @@ function(postwain_program name)
   endif()
   add_executable(${name} ${CMAKE_CURRENT_SOURCE_DIR}/main.cc)
   target_link_libraries(${name} PRIVATE ${ARG_LINKS})
+  target_precompile_headers(${name} REUSE_FROM pw_pch_source)
   install(TARGETS ${name} RUNTIME DESTINATION lib/postwain)
 endfunction()

@@ -8,7 +8,7 @@ namespace postwain::smtp {
 
 namespace {
 
-void append_number(std::string& out, unsigned number) {
+void append_digits(std::string& out, unsigned number) {
   char digits[5];
   std::size_t count = 0;
   do {
@@ -19,14 +19,14 @@ void append_number(std::string& out, unsigned number) {
 }
 
 void append_line(std::string& out, const mail::Reply& reply, std::string_view text, bool last) {
-  append_number(out, static_cast<unsigned>(reply.code));
+  append_digits(out, static_cast<unsigned>(reply.code));
   out += last ? ' ' : '-';
   if (reply.enhanced.present()) {
-    append_number(out, reply.enhanced.klass);
+    append_digits(out, reply.enhanced.klass);
     out += '.';
-    append_number(out, reply.enhanced.subject);
+    append_digits(out, reply.enhanced.subject);
     out += '.';
-    append_number(out, reply.enhanced.detail);
+    append_digits(out, reply.enhanced.detail);
     out += ' ';
   }
   for (char c : text.substr(0, kReplyTextMax)) {
