@@ -1,5 +1,7 @@
 #include "lmtp-client/store_finder.h"
 
+#include "common/config/config.h"
+
 #include <utility>
 
 namespace postwain::lmtp_client {

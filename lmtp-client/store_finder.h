@@ -7,7 +7,7 @@
 #include "common/agent/fixed_hosts.h"
 #include "common/agent/next_hosts.h"
 #include "common/base/result.h"
-#include "common/config/config.h"
+#include "common/config/config_fwd.h"
 #include "common/dns/resolver.h"
 #include "common/net/loop.h"
 

@@ -11,6 +11,7 @@
 
 #include "common/base/file.h"
 #include "common/base/text.h"
+#include "common/config/config.h"
 #include "common/config/values.h"
 
 namespace postwain::tool {

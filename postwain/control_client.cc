@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "common/base/sysexits.h"
+#include "common/config/config.h"
 #include "common/daemon/ipc_connection.h"
 #include "postwain/trust.h"
 

@@ -11,6 +11,7 @@
 
 #include "common/base/file.h"
 #include "common/base/sysexits.h"
+#include "common/config/config.h"
 #include "postwain/drop_file.h"
 #include "postwain/trust.h"
 

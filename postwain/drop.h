@@ -2,7 +2,7 @@
 // add files and nobody list them, so a name nobody can guess keeps the content private.
 #pragma once
 
-#include "common/config/config.h"
+#include "common/config/config_fwd.h"
 #include "postwain/submission.h"
 
 namespace postwain::tool {

@@ -4,7 +4,7 @@
 
 #include "common/agent/next_hosts.h"
 #include "common/base/result.h"
-#include "common/config/config.h"
+#include "common/config/config_fwd.h"
 #include "common/dns/client_facts.h"
 #include "postwain/explanation.h"
 

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
+#include "common/config/config.h"
 #include "postwain/adopt_spool.h"
 #include "postwain/drop.h"
 #include "postwain/take_over.h"

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "common/base/file.h"
-#include "common/config/config.h"
+#include "common/config/config_fwd.h"
 #include "postwain/identity.h"
 
 namespace postwain::tool {

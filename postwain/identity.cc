@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "common/base/file.h"
+#include "common/config/config.h"
 #include "common/sandbox/calls.h"
 
 namespace postwain::tool {

@@ -9,7 +9,8 @@
 #include <sys/types.h>
 
 #include "common/base/result.h"
-#include "common/config/config.h"
+#include "common/config/config_fwd.h"
+#include "common/config/table/process.h"
 #include "postwain/kind.h"
 
 namespace postwain::tool {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "common/base/file.h"
-#include "common/config/config.h"
+#include "common/config/table/listener.h"
 
 namespace postwain::tool {
 

@@ -15,6 +15,7 @@
 #include "common/base/file.h"
 #include "common/base/sysexits.h"
 #include "common/base/text.h"
+#include "common/config/config.h"
 #include "common/ipc/id_in_use.h"
 #include "common/log/log.h"
 #include "postwain/drop_file.h"

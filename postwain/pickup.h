@@ -10,7 +10,7 @@
 
 #include "common/base/rate_table.h"
 #include "common/base/result.h"
-#include "common/config/config.h"
+#include "common/config/config_fwd.h"
 #include "common/net/loop.h"
 #include "postwain/drop_file.h"
 #include "postwain/drop_turns.h"

@@ -7,6 +7,7 @@
 #include "common/base/file.h"
 #include "common/base/sysexits.h"
 #include "common/base/text.h"
+#include "common/config/config.h"
 #include "common/mail/content_fields.h"
 #include "common/mail/header_form.h"
 #include "common/smtp/server_engine.h"

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "common/config/config.h"
+#include "common/config/config_fwd.h"
 
 namespace postwain::tool {
 

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "common/base/sysexits.h"
+#include "common/config/config.h"
 #include "common/daemon/ipc_connection.h"
 #include "postwain/control_client.h"
 #include "postwain/trust.h"

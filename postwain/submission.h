@@ -7,7 +7,7 @@
 #include <string>
 
 #include "common/base/result.h"
-#include "common/config/config.h"
+#include "common/config/config_fwd.h"
 #include "common/ipc/messages.h"
 
 namespace postwain::tool {

@@ -10,6 +10,7 @@
 
 #include "common/base/file.h"
 #include "common/base/sysexits.h"
+#include "common/config/config.h"
 #include "postwain/identity.h"
 #include "postwain/take_over.h"
 

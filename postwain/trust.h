@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 #include "common/base/result.h"
-#include "common/config/config.h"
+#include "common/config/config_fwd.h"
 #include "common/net/stream.h"
 #include "postwain/kind.h"
 

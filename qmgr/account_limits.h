@@ -12,7 +12,8 @@
 #include <unordered_map>
 
 #include "common/base/rate_table.h"
-#include "common/config/config.h"
+#include "common/config/table/auth.h"
+#include "common/config/table/origin.h"
 
 namespace postwain::qmgr {
 

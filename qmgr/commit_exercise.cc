@@ -1,5 +1,7 @@
 #include "qmgr/commit_exercise.h"
 
+#include "common/config/config.h"
+
 #include <unistd.h>
 
 #include "qmgr/sqlite.h"

@@ -14,7 +14,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "common/config/config.h"
+#include "common/config/config_fwd.h"
 #include "common/ipc/messages.h"
 #include "common/net/loop.h"
 

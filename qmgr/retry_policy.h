@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "common/base/time.h"
-#include "common/config/config.h"
+#include "common/config/table/queue.h"
 #include "common/mail/reply.h"
 
 namespace postwain::qmgr {

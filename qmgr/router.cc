@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
+#include "common/config/config.h"
 #include "common/mail/address_pattern.h"
 
 #include "qmgr/scheduler_queue.h"

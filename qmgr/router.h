@@ -11,7 +11,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "common/config/config.h"
+#include "common/config/config_fwd.h"
+#include "common/config/table/origin.h"
 #include "common/mail/address.h"
 #include "common/mail/approach.h"
 #include "common/mail/next_hop.h"

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "common/base/result.h"
-#include "common/config/config.h"
+#include "common/config/config_fwd.h"
 
 #include "qmgr/ballast.h"
 #include "qmgr/content_files.h"

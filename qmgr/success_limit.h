@@ -7,7 +7,7 @@
 #pragma once
 
 #include "common/base/rate_table.h"
-#include "common/config/config.h"
+#include "common/config/table/access.h"
 #include "common/mail/address.h"
 
 #include "qmgr/message.h"

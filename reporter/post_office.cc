@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
+#include "common/config/config.h"
 #include "common/dns/special_address.h"
 #include "common/log/log.h"
 #include "common/mail/address.h"

@@ -3,6 +3,7 @@
 #include <functional>
 #include <utility>
 
+#include "common/config/config.h"
 #include "common/log/log.h"
 
 namespace postwain::reporter {

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "common/config/config.h"
+#include "common/config/config_fwd.h"
 #include "common/daemon/qmgr_link.h"
 #include "common/dns/resolver.h"
 #include "common/http/fetcher.h"

@@ -8,6 +8,7 @@
 
 #include "common/base/sysexits.h"
 #include "common/base/text.h"
+#include "common/config/config.h"
 #include "common/config/values.h"
 #include "common/mail/address.h"
 

@@ -8,7 +8,7 @@
 
 #include "common/base/result.h"
 #include "common/base/time.h"
-#include "common/config/config.h"
+#include "common/config/config_fwd.h"
 
 #include "simulator/scenario.h"
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "common/base/time.h"
-#include "common/config/config.h"
+#include "common/config/table/queue.h"
 
 #include "qmgr/scheduler.h"
 

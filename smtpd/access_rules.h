@@ -7,7 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "common/config/config.h"
+#include "common/config/table/network.h"
+#include "common/config/table/rule.h"
 #include "common/mail/address.h"
 #include "common/mail/reply.h"
 #include "smtpd/dns_checks.h"

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "common/config/config.h"
+#include "common/config/table/access.h"
+#include "common/config/table/auth.h"
+#include "common/config/table/network.h"
 #include "common/tls/tls.h"
 
 namespace postwain::smtpd {

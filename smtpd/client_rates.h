@@ -7,7 +7,7 @@
 #include <string>
 
 #include "common/base/rate_table.h"
-#include "common/config/config.h"
+#include "common/config/table/limits.h"
 #include "common/mail/reply.h"
 
 namespace postwain::smtpd {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/text.h"
+#include "common/config/config.h"
 #include "common/smtp/domain_syntax.h"
 #include "smtpd/client_address.h"
 

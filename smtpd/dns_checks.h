@@ -7,7 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "common/config/config.h"
+#include "common/config/config_fwd.h"
+#include "common/config/table/origin.h"
 #include "common/dns/client_facts.h"
 #include "common/mail/address.h"
 #include "common/mail/reply.h"

@@ -1,6 +1,7 @@
 #include "smtpd/policy.h"
 
 #include "common/base/text.h"
+#include "common/config/config.h"
 #include "common/mail/address_pattern.h"
 #include "smtpd/access_rules.h"
 
@@ -45,6 +46,10 @@ Policy::Policy(const config::Config& config) : config_(config), rewriter_(config
       by_name_.emplace(mail::canonical_pattern(name), own_domains_.size());  // the first one wins
     own_domains_.push_back(std::move(own));
   }
+}
+
+bool Policy::takes_dsn(const Client& client) const {
+  return config_.access.dsn == config::DsnFor::all || client.may_relay();
 }
 
 Client Policy::classify(const std::string& plain_address) const {

@@ -16,7 +16,11 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "common/config/config.h"
+#include "common/config/config_fwd.h"
+#include "common/config/table/access.h"
+#include "common/config/table/domain.h"
+#include "common/config/table/listener.h"
+#include "common/config/table/origin.h"
 #include "common/mail/address.h"
 #include "common/mail/reply.h"
 #include "common/rewrite/rewriter.h"
@@ -65,9 +69,7 @@ class Policy {
                 const mail::Address* recipient, const dns::ClientFacts& facts) const;
   Verdict recipient(const Client& client, const mail::Address& recipient) const;
   // Whether RET, ENVID, NOTIFY and ORCPT are taken from the client.
-  bool takes_dsn(const Client& client) const {
-    return config_.access.dsn == config::DsnFor::all || client.may_relay();
-  }
+  bool takes_dsn(const Client& client) const;
 
  private:
   struct OwnDomain {

@@ -1,5 +1,6 @@
 #include "smtpd/proxy_reception.h"
 
+#include "common/config/config.h"
 #include "common/log/log.h"
 #include "smtpd/client_address.h"
 

@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "common/config/config.h"
+#include "common/config/table/listener.h"
 #include "common/log/log.h"
 #include "common/net/stream.h"
 #include "common/smtp/proxy_header.h"

@@ -1,5 +1,6 @@
 #include "smtpd/session.h"
 
+#include "common/config/config.h"
 #include "common/log/log.h"
 #include "common/mail/header_form.h"
 #include "smtpd/access_rules.h"

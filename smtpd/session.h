@@ -7,7 +7,9 @@
 #include <optional>
 #include <string>
 
-#include "common/config/config.h"
+#include "common/config/config_fwd.h"
+#include "common/config/table/listener.h"
+#include "common/config/table/origin.h"
 #include "common/daemon/channel.h"
 #include "common/dns/client_looks.h"
 #include "common/smtp/server_engine.h"

@@ -1,4 +1,5 @@
 // The part of a session that logs its client in.
+#include "common/config/config.h"
 #include "common/log/log.h"
 #include "smtpd/certificate_accounts.h"
 #include "smtpd/external_login.h"

@@ -1,5 +1,6 @@
 // The part of a session that tells what was refused, and why: each refusal is a line of the log
 // that an operator can find when somebody asks for his mail.
+#include "common/config/config.h"
 #include "common/log/log.h"
 #include "smtpd/session.h"
 

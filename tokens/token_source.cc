@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/text.h"
+#include "common/config/config.h"
 #include "common/log/log.h"
 
 namespace postwain::tokens {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "common/base/result.h"
-#include "common/config/config.h"
+#include "common/config/config_fwd.h"
 #include "common/net/command.h"
 #include "common/net/loop.h"
 

@@ -7,6 +7,7 @@
 
 #include "common/agent/report.h"
 #include "common/base/check.h"
+#include "common/config/config.h"
 #include "common/log/log.h"
 
 namespace postwain::agent {

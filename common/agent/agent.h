@@ -18,7 +18,7 @@
 
 #include "common/agent/destination.h"
 #include "common/agent/services.h"
-#include "common/config/config.h"
+#include "common/config/config_fwd.h"
 #include "common/daemon/qmgr_link.h"
 #include "common/daemon/worker.h"
 #include "common/net/loop.h"

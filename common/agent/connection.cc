@@ -9,6 +9,7 @@
 
 #include "common/base/check.h"
 #include "common/base/text.h"
+#include "common/config/config.h"
 #include "common/log/log.h"
 #include "common/smtp/outcome_rules.h"
 

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "common/agent/host_tls.h"
+#include "common/config/config.h"
 #include "common/mail/idn.h"
 
 namespace postwain::agent {

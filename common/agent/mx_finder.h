@@ -10,7 +10,7 @@
 #include "common/agent/next_hosts.h"
 #include "common/agent/own_addresses.h"
 #include "common/agent/sts_finder.h"
-#include "common/config/config.h"
+#include "common/config/config_fwd.h"
 #include "common/dns/mx_plan.h"
 #include "common/dns/resolver.h"
 

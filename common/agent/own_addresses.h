@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "common/base/time.h"
-#include "common/config/config.h"
+#include "common/config/table/listener.h"
 
 namespace postwain::agent {
 

@@ -14,7 +14,7 @@
 #include "common/agent/host_memory.h"
 #include "common/agent/next_hosts.h"
 #include "common/agent/tls_notes.h"
-#include "common/config/config.h"
+#include "common/config/config_fwd.h"
 #include "common/mail/outcome.h"
 #include "common/net/loop.h"
 #include "common/smtp/dialect.h"

@@ -21,13 +21,6 @@ struct Bundle {
 std::string encode_bundle(const Bundle& bundle);
 Result<Bundle> decode_bundle(std::string_view bytes);
 
-// One mistake in the configuration; text() is "FILE:LINE:COLUMN: message".
-struct Diagnostic {
-  Origin origin;
-  std::string message;
-  std::string text() const;
-};
-
 // What a file of the bundle is for; decides which processes may have it.
 enum class FileUse : std::uint8_t {
   certificate,

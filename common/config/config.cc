@@ -15,6 +15,14 @@ std::string Origin::text() const {
   return fmt::format("{}:{}:{}", file, line, column);
 }
 
+// Here alone, or every library that has a Config would compile them again.
+Config::Config() = default;
+Config::~Config() = default;
+Config::Config(const Config&) = default;
+Config::Config(Config&&) noexcept = default;
+Config& Config::operator=(const Config&) = default;
+Config& Config::operator=(Config&&) noexcept = default;
+
 Origin Config::place_of(std::string_view table, std::string_view key) const {
   auto found = places.find(fmt::format("{} {}", table, key));
   return found == places.end() ? Origin{} : found->second;

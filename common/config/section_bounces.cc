@@ -7,6 +7,8 @@
 
 #include "common/base/text.h"
 #include "common/config/sections.h"
+#include "common/notice/dsn.h"
+#include "common/notice/template.h"
 
 namespace postwain::config {
 

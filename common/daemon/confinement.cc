@@ -1,4 +1,5 @@
 #include "common/daemon/confinement.h"
+#include "common/config/config.h"
 
 #include <cstdlib>
 #include <ctime>

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "common/config/config.h"
+#include "common/config/config_fwd.h"
 #include "common/sandbox/attempts.h"
 #include "common/sandbox/calls.h"
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "common/config/config.h"
+#include "common/config/table/log.h"
 
 namespace postwain::daemon {
 

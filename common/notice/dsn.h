@@ -23,16 +23,15 @@
 #include "common/mail/queue_id.h"
 
 #include "common/notice/template.h"
+#include "common/notice/words.h"
 
 namespace postwain::notice {
 
-constexpr std::size_t kDsnQuoteDefault = 50U << 10;  // a larger original: only its header
-constexpr std::size_t kDsnQuoteMax = 512U << 10;     // what may be asked for instead
-constexpr std::size_t kDsnHeaderMax = 16U << 10;     // of the quoted header section
-constexpr std::size_t kDsnRecipientsMax = 100;       // per notice; more make several notices
-constexpr std::size_t kDsnReplyMax = 2048;           // of a remote's reply
-constexpr std::size_t kDsnShortReplyMax = 200;       // the same where the notice gets too large
-constexpr std::size_t kDsnContentMax = 1U << 20;     // of a notice, as the store takes it
+constexpr std::size_t kDsnHeaderMax = 16U << 10;  // of the quoted header section
+constexpr std::size_t kDsnRecipientsMax = 100;    // per notice; more make several notices
+constexpr std::size_t kDsnReplyMax = 2048;        // of a remote's reply
+constexpr std::size_t kDsnShortReplyMax = 200;    // the same where the notice gets too large
+constexpr std::size_t kDsnContentMax = 1U << 20;  // of a notice, as the store takes it
 constexpr std::size_t kLanguagesMax = 4;
 
 enum class DsnAction : std::uint8_t { failed, delayed, delivered, relayed, expanded };
@@ -46,9 +45,6 @@ struct DsnRecipient {
   WallTime last_attempt_at{};
   bool expired = false;  // failed because the lifetime is over
 };
-
-// In one language, or in several, one below the other.
-using Words = std::vector<Template>;
 
 struct DsnRequest {
   DsnAction action = DsnAction::failed;  // the same for all recipients of one notice

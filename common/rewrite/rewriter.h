@@ -19,8 +19,8 @@
 #include <unordered_set>
 #include <vector>
 
-#include "common/config/bundle.h"
-#include "common/config/config.h"
+#include "common/config/table/addresses.h"
+#include "common/config/table/origin.h"
 #include "common/mail/address.h"
 
 namespace postwain::rewrite {

@@ -17,6 +17,7 @@
 #include <catch2/catch.hpp>
 
 #include "common/agent/agent.h"
+#include "common/config/config.h"
 #include "common/daemon/ipc_connection.h"
 #include "common/ipc/messages.h"
 #include "common/net/loop.h"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/config/config.h"
 #include "tests/unit/agent/agent_harness.h"
 
 using namespace postwain;

@@ -1,6 +1,7 @@
 // What a host lacks, puts off, or does not answer: asked in another way, or somewhere else.
 #include <algorithm>
 
+#include "common/config/config.h"
 #include "tests/unit/agent/agent_harness.h"
 
 using namespace postwain;

@@ -2,6 +2,8 @@
 #include <catch2/catch.hpp>
 
 #include "common/config/bundle.h"
+#include "common/config/config.h"
+#include "common/notice/template.h"
 
 using namespace postwain;
 using namespace postwain::config;

@@ -1,6 +1,7 @@
 // The small pure parts: routes, retry times, verdicts, notices, health, admission, filters.
 #include <catch2/catch.hpp>
 
+#include "common/config/config.h"
 #include "qmgr/admission.h"
 #include "qmgr/ballast.h"
 #include "qmgr/gather.h"

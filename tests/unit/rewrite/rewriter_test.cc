@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "common/config/bundle.h"
 #include "common/rewrite/rewriter.h"
 #include "common/smtp/address_syntax.h"
 

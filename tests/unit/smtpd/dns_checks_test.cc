@@ -1,6 +1,7 @@
 // What is asked of strangers besides a recipient of ours, as tables.
 #include <catch2/catch.hpp>
 
+#include "common/config/config.h"
 #include "smtpd/policy.h"
 
 using namespace postwain;

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "common/config/config.h"
 #include "common/mail/address_pattern.h"
 #include "common/smtp/rcpt_command.h"
 #include "smtpd/client_address.h"

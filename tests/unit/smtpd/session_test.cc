@@ -8,6 +8,7 @@
 
 #include <csignal>
 
+#include "common/config/config.h"
 #include "common/daemon/ipc_connection.h"
 #include "common/log/log.h"
 #include "smtpd/session.h"

@@ -1,0 +1,23 @@
+// [[expect]]: what the configuration is meant to do.
+#pragma once
+
+#include <string>
+
+#include "common/config/table/origin.h"
+
+namespace postwain::config {
+
+// [[expect]]: what the configuration is meant to do; `postwain check` compares (explanation.h).
+struct Expect {
+  std::string recipient;
+  std::string from = "someone@sender.example";  // empty: the null reverse-path
+  std::string client;
+  std::string client_name;  // as the DNS confirms it; empty: not looked at
+  std::string hello = "client.example";
+  std::string account;
+  std::string decision;  // accept, refuse or defer
+  std::string route;     // the destination it goes to; empty: any
+  Origin origin;
+};
+
+}  // namespace postwain::config

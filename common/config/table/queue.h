@@ -1,0 +1,31 @@
+// [queue] and [bounces]: how long delivery is tried, and what senders are told.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "common/base/time.h"
+#include "common/notice/words.h"
+
+namespace postwain::config {
+
+struct Queue {
+  Duration lifetime = std::chrono::hours(120);
+  Duration bounce_lifetime = std::chrono::hours(48);
+  std::optional<Duration> delay_warning = std::chrono::hours(4);
+  std::vector<Duration> retry;  // parser fills the defaults of interface.md
+  std::vector<Duration> retry_lmtp;
+  double jitter = 0.1;
+  Duration history = std::chrono::hours(14 * 24);
+};
+
+struct Bounces {
+  std::uint64_t original_max = notice::kDsnQuoteDefault;
+  bool double_bounces = false;
+  std::shared_ptr<const notice::Words> words;  // never null behind the parser
+};
+
+}  // namespace postwain::config
