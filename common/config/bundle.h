@@ -10,6 +10,7 @@
 
 #include "common/base/result.h"
 #include "common/config/config.h"
+#include "common/config/named_file.h"
 
 namespace postwain::config {
 
@@ -20,23 +21,6 @@ struct Bundle {
 
 std::string encode_bundle(const Bundle& bundle);
 Result<Bundle> decode_bundle(std::string_view bytes);
-
-// What a file of the bundle is for; decides which processes may have it.
-enum class FileUse : std::uint8_t {
-  certificate,
-  key,
-  users,
-  recipients,
-  credential,
-  client_certificate,  // what a route shows; public
-  bounce_text,
-  addresses,
-  signing_key,
-};
-struct NamedFile {
-  std::string path;  // as written
-  FileUse use;
-};
 
 struct Loaded {
   Bundle bundle;

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/config/bundle.h"
+#include "common/config/table/origin.h"
 
 namespace postwain::config {
 

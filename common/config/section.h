@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/time.h"
+#include "common/config/named_file.h"
 #include "common/config/node.h"
 
 namespace postwain::config {

@@ -1,0 +1,26 @@
+// A file that the configuration names, and what it is for.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace postwain::config {
+
+// What it is for; decides which processes may have it.
+enum class FileUse : std::uint8_t {
+  certificate,
+  key,
+  users,
+  recipients,
+  credential,
+  client_certificate,  // what a route shows; public
+  bounce_text,
+  addresses,
+  signing_key,
+};
+struct NamedFile {
+  std::string path;  // as written
+  FileUse use;
+};
+
+}  // namespace postwain::config
