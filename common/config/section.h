@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/rate_table.h"
 #include "common/base/time.h"
 #include "common/config/named_file.h"
 #include "common/config/node.h"
