@@ -37,7 +37,7 @@ class Server {
     bool gone = false;
   };
 
-  explicit Server(net::Loop& loop, bool lmtp) : loop_(loop), lmtp_(lmtp) {
+  explicit Server(net::Loop& loop, bool lmtp) : lmtp_(lmtp) {
     int fd = net::bind_listener({"127.0.0.1", 0, {}}).take();
     sockaddr_in address{};
     socklen_t size = sizeof address;
@@ -134,7 +134,6 @@ class Server {
     }
   }
 
-  net::Loop& loop_;
   bool lmtp_;
   std::unique_ptr<net::Listener> listener_;
   std::vector<std::unique_ptr<Peer>> peers_;
