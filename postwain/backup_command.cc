@@ -17,7 +17,6 @@
 #include "postwain/control_client.h"
 #include "postwain/json_member.h"
 #include "postwain/present.h"
-#include "postwain/programs.h"
 #include "postwain/progress.h"
 
 namespace postwain::tool {
@@ -161,17 +160,6 @@ int backup_command(const ClientOptions& options, const std::string& folder) {
     fmt::print("{}: {} messages, {} recipients, {} bytes in {} files\n", folder, summary.messages,
                summary.recipients, summary.bytes, summary.files);
   return kExitOk;
-}
-
-int recover_command(const ClientOptions& options, const std::string& folder) {
-  auto config = client_config(options.config_file);
-  if (!config) return fail(config.error().code, config.error().text);
-  auto programs = find_programs();
-  if (!programs) return fail(kExitUnavailable, programs.error().text);
-  std::string program = *programs + "/qmgr";
-  ::execl(program.c_str(), program.c_str(), options.json ? "recover-json" : "recover",
-          config->spool_dir.c_str(), folder.c_str(), static_cast<char*>(nullptr));
-  return fail(kExitOsError, system_error(program, errno).text);
 }
 
 }  // namespace postwain::tool

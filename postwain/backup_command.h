@@ -10,7 +10,9 @@ namespace postwain::tool {
 
 // folder: made by these commands; it must not exist.
 int backup_command(const ClientOptions& options, const std::string& folder);
-// Becomes the program that knows the database (qmgr); does not return when all goes well.
+// The work is done by the program that knows the database (qmgr). What is read may have been
+// written by a qmgr that was taken over, so root's rights are given up for those of the spool's
+// owner.
 int recover_command(const ClientOptions& options, const std::string& folder);
 
 }  // namespace postwain::tool

@@ -15,6 +15,7 @@
 #include "common/mail/queue_id.h"
 
 #include "qmgr/content_files.h"
+#include "qmgr/file_system.h"
 #include "qmgr/fresh_record.h"
 #include "qmgr/page_rows.h"
 #include "qmgr/store.h"
@@ -235,7 +236,7 @@ class Salvage {
   bool has_file(std::int64_t id, std::uint64_t size) {
     std::string name = "/content/" + id_text(id);
     struct stat info {};
-    if (::stat((from_ + name).c_str(), &info) != 0) return false;
+    if (::lstat((from_ + name).c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
     if (static_cast<std::uint64_t>(info.st_size) != size) return false;
     if (::link((from_ + name).c_str(), (to_ + name).c_str()) == 0) return true;
     return copy_file(from_ + name, to_ + name).ok();
@@ -314,6 +315,14 @@ Status nobody_there(const std::string& path) {
   return {};
 }
 
+Status make_or_find_empty(const std::string& folder) {
+  if (::mkdir(folder.c_str(), 0700) == 0) return {};
+  if (errno != EEXIST) return system_error(folder, errno);
+  auto names = FileSystem::real().names(folder);
+  if (!names) return names.error();
+  return names->size() <= 2 ? Status{} : Status(system_error(folder, ENOTEMPTY));  // "." and ".."
+}
+
 }  // namespace
 
 Result<SalvageReport> salvage(const std::string& from, const std::string& to) {
@@ -321,7 +330,7 @@ Result<SalvageReport> salvage(const std::string& from, const std::string& to) {
   if (Status s = nobody_there(path); !s) return s.error();
   Result<PageSource> source = PageSource::open(path);
   if (!source) return source.error();
-  if (::mkdir(to.c_str(), 0700) != 0) return system_error(to, errno);
+  if (Status s = make_or_find_empty(to); !s) return s.error();
   ContentFolder files(to + "/content");
   if (Status s = files.create(); !s) return s.error();
   Result<std::string> folder = real_path(to);

@@ -29,8 +29,8 @@ struct SalvageReport {
 
 constexpr std::size_t kLossesMax = 10000;  // named; beyond, only counted in the last sentence
 
-// from: a spool folder nobody works with; to: a folder that does not exist yet, which becomes a
-// spool (queue.db, content/, and lost/ where there is something for it).
+// from: a spool folder nobody works with; to: a folder that does not exist yet or is empty, which
+// becomes a spool (queue.db, content/, and lost/ where there is something for it).
 Result<SalvageReport> salvage(const std::string& from, const std::string& to);
 
 }  // namespace postwain::qmgr

@@ -4,36 +4,16 @@
 #include <cstdio>
 #include <string_view>
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "common/base/file.h"
 #include "common/base/sysexits.h"
 
-#include "qmgr/file_system.h"
 #include "qmgr/salvage.h"
 
 namespace postwain::qmgr {
 
 namespace {
-
-// As root, what was made belongs to whom the spool belongs.
-Status give_away(const std::string& from, const std::string& to) {
-  struct stat owner {};
-  if (::geteuid() != 0 || ::stat(from.c_str(), &owner) != 0) return {};
-  for (const std::string& folder : {to, to + "/content", to + "/lost"}) {
-    auto names = FileSystem::real().names(folder);
-    if (!names) continue;
-    for (const std::string& name : *names)
-      if (name != "..")
-        if (::lchown((folder + "/" + name).c_str(), owner.st_uid, owner.st_gid) != 0)
-          return system_error(folder + "/" + name, errno);
-  }
-  return {};
-}
 
 void print_text(const SalvageReport& report, const std::string& to) {
   for (const std::string& loss : report.losses) fmt::print("{}\n", loss);
@@ -59,10 +39,9 @@ int salvage_command(char** argv) {
   std::string from = argv[2];
   std::string to = argv[3];
   Result<SalvageReport> report = salvage(from, to);
-  Status given = report ? give_away(from, to) : Status(report.error());
-  if (!given) {
-    fmt::print(stderr, "postwain: {}\n", given.error().text);
-    return given.error().code == EBUSY ? kExitTempFail : kExitIoError;
+  if (!report) {
+    fmt::print(stderr, "postwain: {}\n", report.error().text);
+    return report.error().code == EBUSY ? kExitTempFail : kExitIoError;
   }
   if (std::string_view(argv[1]) == "recover-json")
     fmt::print("{}\n", nlohmann::json({{"folder", to},

@@ -5,6 +5,7 @@ import os
 import shutil
 import sqlite3
 import threading
+import unittest
 
 from postwain_harness import PostwainTestCase, main
 from mail_content import message
@@ -140,6 +141,53 @@ class Recover(BackupCase):
         else:
             self.assertEqual(WAITING, told["messages"], told)
         self.assertTrue(os.path.exists(self.spool + "/queue.db"))
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can lose something here")
+    def test_s13_recover_has_no_more_rights_than_the_spool_s_owner(self):
+        """What it reads may be the work of a qmgr that was taken over."""
+        self.begin()
+        self.mta.kill_all()
+        owner = os.stat(self.spool).st_uid
+        self.assertNotEqual(0, owner)
+        # A content that is a link to what only root may read, of the right size.
+        victim = sorted(os.listdir(self.spool + "/content"))[0]
+        path = f"{self.spool}/content/{victim}"
+        secret = self.mta.folder / "secret"
+        with open(secret, "wb") as file:
+            file.write(b"s" * os.path.getsize(path))
+        os.chmod(secret, 0o600)
+        os.unlink(path)
+        os.symlink(secret, path)
+        new = self.mta.folder / "new"
+        done = self.mta.cli("queue", "recover", new, "--json")
+        self.assertEqual(65, done.returncode, done.stderr)
+        told = json.loads(done.stdout)
+        self.assertEqual(WAITING - 1, told["messages"])
+        self.assertIn(victim, " ".join(told["losses"]))
+        self.assertNotIn(victim, os.listdir(new + "/content"))
+        for folder, _, names in os.walk(new):
+            for name in [folder] + [os.path.join(folder, one) for one in names]:
+                self.assertEqual(owner, os.lstat(name).st_uid, name)
+        # The database itself is read with the owner's rights.
+        os.chown(self.spool + "/queue.db", 0, 0)
+        os.chmod(self.spool + "/queue.db", 0o600)
+        done = self.mta.cli("queue", "recover", self.mta.folder / "other")
+        self.assertEqual(74, done.returncode)
+        self.assertIn("Permission denied", done.stderr)
+        self.assertFalse(os.path.exists(self.mta.folder / "other"))
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root has places that the spool's owner has not")
+    def test_s13_recover_says_where_it_cannot_write(self):
+        self.begin()
+        self.mta.kill_all()
+        os.mkdir(self.mta.folder / "closed", 0o700)
+        done = self.mta.cli("queue", "recover", self.mta.folder / "closed/new")
+        self.assertEqual(73, done.returncode)
+        self.assertIn("a folder that he can reach", done.stderr)
+        self.assertEqual([], os.listdir(self.mta.folder / "closed"))
+        done = self.mta.cli("queue", "recover", self.mta.folder / "closed")
+        self.assertEqual(73, done.returncode)
+        self.assertIn("File exists", done.stderr)
 
     def test_recover_a_sound_queue_and_deliver(self):
         self.begin()

@@ -32,6 +32,17 @@ class ClosedFolder(PostwainTestCase):
             self.assertNotIn("0", lines["Uid"].split())
             self.assertEqual(1 << 2, int(lines["CapEff"], 16), "CAP_DAC_READ_SEARCH and no other")
 
+    def test_recover_works_there_as_well(self):
+        sink = self.closing(SmtpSink(script={"rcpt": "451 4.2.0 not now"}))
+        mta = self.prepare_closed({"route": [
+            {"match": "*", "deliver": f"smtp:[127.0.0.1]:{sink.port}"}]}).start()
+        with SmtpClient(mta.port) as client:
+            self.assertEqual(250, client.mail("a@sender.test", ["x@a.test"], message())[0])
+        mta.stop()
+        done = mta.cli("queue", "recover", mta.folder / "new")
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        self.assertIn("1 messages with 1 recipients", done.stdout)
+
     def test_named_users_get_a_clear_error(self):
         mta = self.prepare_closed({"users": {"queue": "nobody", "network": "daemon"}})
         mta.launch()

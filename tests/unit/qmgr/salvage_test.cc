@@ -229,6 +229,7 @@ TEST_CASE("salvage refuses a queue that is not there, and a place that is taken"
   test::TempFolder spool;
   fill(spool.path(), false);
   REQUIRE(::mkdir((spool.path() + "/taken").c_str(), 0700) == 0);
+  REQUIRE(::mkdir((spool.path() + "/taken/by").c_str(), 0700) == 0);
   REQUIRE_FALSE(salvage(spool.path(), spool.path() + "/taken").ok());
   REQUIRE_FALSE(salvage(spool.path() + "/nowhere", spool.path() + "/new").ok());
 }
