@@ -29,15 +29,53 @@ constexpr const char* kHeldThere = "it was held in the queue it comes from";
 constexpr const char* kHeldHere = "held by the import";
 constexpr std::size_t kEnvelopeMax = 64U << 20;
 
-Result<std::vector<std::string>> envelopes_in(const std::string& folder) {
-  std::vector<std::string> out;
-  std::error_code wrong;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, wrong))
-    if (entry.path().extension() == ".json") out.push_back(entry.path().string());
-  if (wrong) return Error{folder + ": " + wrong.message(), kExitNoInput};
-  std::sort(out.begin(), out.end());  // by id: in the order of arrival
-  return out;
-}
+// Files of an export. Whoever owns the folder may have put them there, and an export of root's
+// belongs to the queue's user, who may have been taken over: so what is read with root's rights is
+// neither a link nor another name of a file that is not his.
+class ExportFolder {
+ public:
+  static Result<ExportFolder> open(const std::string& path) {
+    ExportFolder out;
+    out.path_ = path;
+    out.folder_ = UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    struct stat info {};
+    if (!out.folder_ || ::fstat(out.folder_.get(), &info) != 0)
+      return Error{system_error(path, errno).text, kExitNoInput};
+    out.owner_ = info.st_uid;
+    return out;
+  }
+
+  // The names of the envelopes, by id: in the order of arrival.
+  Result<std::vector<std::string>> envelopes() const {
+    std::vector<std::string> out;
+    std::error_code wrong;
+    std::string here = fmt::format("/proc/self/fd/{}", folder_.get());
+    for (const fs::directory_entry& entry : fs::directory_iterator(here, wrong))
+      if (entry.path().extension() == ".json") out.push_back(entry.path().filename().string());
+    if (wrong) return Error{path_ + ": " + wrong.message(), kExitNoInput};
+    std::sort(out.begin(), out.end());
+    return out;
+  }
+
+  Result<UniqueFd> file(const std::string& name, struct stat& info) const {
+    UniqueFd out(::openat(folder_.get(), name.c_str(),
+                          O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    if (!out || ::fstat(out.get(), &info) != 0) return system_error(shown(name), errno);
+    if (!S_ISREG(info.st_mode)) return Error{shown(name) + ": no file"};
+    if (info.st_uid != owner_ && info.st_nlink > 1)
+      return Error{shown(name) +
+                   ": has other names, and does not belong to whom the folder "
+                   "belongs, who could have put anything there"};
+    return out;
+  }
+
+  std::string shown(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+  UniqueFd folder_;
+  uid_t owner_ = 0;
+};
 
 struct Loaded {
   PortableMessage message;
@@ -45,19 +83,21 @@ struct Loaded {
 };
 
 // Both files, with everything looked at that can be before anything is sent.
-Result<Loaded> load(const std::string& path) {
-  Result<std::string> text = read_small_file(path, kEnvelopeMax);
-  if (!text) return text.error();
-  auto message = parse_portable(*text);
-  if (!message) return Error{path + ": " + message.error().text};
-  std::string content = path.substr(0, path.size() - 4) + "eml";
-  Loaded loaded{message.take(), UniqueFd(::open(content.c_str(), O_RDONLY | O_CLOEXEC))};
+Result<Loaded> load(const ExportFolder& folder, const std::string& name) {
   struct stat info {};
-  if (!loaded.content || ::fstat(loaded.content.get(), &info) != 0)
-    return system_error(content, errno);
+  auto envelope = folder.file(name, info);
+  if (!envelope) return envelope.error();
+  Result<std::string> text = read_small_fd(envelope->get(), kEnvelopeMax);
+  if (!text) return Error{folder.shown(name) + ": " + text.error().text};
+  auto message = parse_portable(*text);
+  if (!message) return Error{folder.shown(name) + ": " + message.error().text};
+  std::string beside = name.substr(0, name.size() - 4) + "eml";
+  auto content = folder.file(beside, info);
+  if (!content) return content.error();
+  Loaded loaded{message.take(), content.take()};
   if (static_cast<std::uint64_t>(info.st_size) != loaded.message.size)
-    return Error{
-        fmt::format("{}: {} bytes instead of {}", content, info.st_size, loaded.message.size)};
+    return Error{fmt::format("{}: {} bytes instead of {}", folder.shown(beside), info.st_size,
+                             loaded.message.size)};
   return loaded;
 }
 
@@ -109,9 +149,9 @@ struct Sums {
 };
 
 // The error is one that ends the whole command.
-Status import_one(const config::Config& config, const std::string& path,
+Status import_one(const config::Config& config, const ExportFolder& folder, const std::string& name,
                   const TransferOptions& transfer, Sums& sums) {
-  auto loaded = load(path);
+  auto loaded = load(folder, name);
   if (!loaded) {
     fail(kExitDataError, loaded.error().text);
     ++sums.wrong;
@@ -123,7 +163,7 @@ Status import_one(const config::Config& config, const std::string& path,
   auto reply = submit(config, source_of(*loaded, transfer.hold, any_held));
   if (!reply) return reply.error();
   if (!reply->positive()) {
-    fail(kExitTempFail, path + ": not accepted: " + reply->one_line());
+    fail(kExitTempFail, folder.shown(name) + ": not accepted: " + reply->one_line());
     ++sums.refused;
     return {};
   }
@@ -137,12 +177,14 @@ Status import_one(const config::Config& config, const std::string& path,
 int import_command(const ClientOptions& options, const TransferOptions& transfer) {
   auto config = client_config(options.config_file);
   if (!config) return fail(config.error().code, config.error().text);
-  auto files = envelopes_in(transfer.folder);
+  auto folder = ExportFolder::open(transfer.folder);
+  if (!folder) return fail(folder.error().code, folder.error().text);
+  auto files = folder->envelopes();
   if (!files) return fail(files.error().code, files.error().text);
   Sums sums;
   Progress progress("imported", files->size());
-  for (const std::string& path : *files) {
-    Status done = import_one(*config, path, transfer, sums);
+  for (const std::string& name : *files) {
+    Status done = import_one(*config, *folder, name, transfer, sums);
     if (!done)
       return fail(done.error().code != 0 ? done.error().code : kExitTempFail,
                   fmt::format("{}; {} of {} imported (it may be repeated: what is there already is "

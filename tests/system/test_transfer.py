@@ -134,6 +134,41 @@ class Transfer(PostwainTestCase):
         self.assertIn("1 message imported, 8 files not understood", done.stdout)
         self.open.wait_delivered("bob@a.test")
 
+    def test_s13_import_follows_nothing_that_others_have_put_there(self):
+        """Whoever owns the folder (qmgr's user, who may have been taken over) put links there."""
+        self.begin()
+        for number in range(5):
+            self.send("<anna@sender.test>", [f"<u{number}@a.test>"], message())
+        self.tried(5)
+        self.command(self.one, "export", str(self.folder), "--all")
+        os.chmod(self.folder, 0o755)
+        contents = sorted(self.folder.glob("*.eml"))
+        secret = pathlib.Path(str(self.one.folder / "secret"))
+        secret.write_bytes(b"root's own word".ljust(contents[0].stat().st_size, b"."))
+        contents[0].unlink()
+        contents[0].symlink_to(secret)
+        contents[1].unlink()
+        os.mkfifo(contents[1])
+        envelope = contents[2].with_suffix(".json")
+        moved = pathlib.Path(str(self.one.folder / "moved.json"))
+        moved.write_bytes(envelope.read_bytes())
+        envelope.unlink()
+        envelope.symlink_to(moved)
+        wrong = contents[:3]
+        if os.geteuid() == 0:
+            os.chown(self.folder, 4242, 4242)
+            contents[3].unlink()
+            os.link(secret, contents[3])
+            wrong = contents[:4]
+        done = self.command(self.two, "import", str(self.folder), code=EX_DATAERR)
+        for path in wrong:
+            self.assertIn(path.stem, done.stderr)
+        self.assertIn(f"{len(wrong)} files not understood", done.stdout)
+        self.two.wait_queue_empty()
+        for sent in [f"u{number}@a.test" for number in range(5)]:
+            for content in self.open.delivered(sent):
+                self.assertNotIn(b"root's own word", content.content)
+
     def test_wrong_use(self):
         self.begin()
         self.command(self.one, "export", str(self.folder), code=EX_USAGE)
