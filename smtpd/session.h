@@ -101,7 +101,10 @@ class Session final : private Handover::Owner {
   void login_step(const LoginStep& step);
   bool login_waits(const LoginStep& step);
   void login_go_on(const LoginStep& step);
+  bool login_is_locked(const LoginStep& step) const;
+  void login_locked(std::string account);
   void login_failed(const std::string& who);
+  void answer_login_later(const mail::Reply& reply);
   void login_given_up();
   void login_refused_for_now(const std::string& account);
   void drop_transaction();
@@ -142,6 +145,8 @@ class Session final : private Handover::Owner {
   std::optional<net::Timer> login_delay_;  // while it waits for its answer
   std::string login_asked_about_;          // an answer has left that depends on this account
   bool login_waited_ = false;              // its turn (AccountGuard) has come
+  bool login_tells_ = false;               // its step tells something of the password
+  LoginGuard::Attempt attempt_;            // what login_ counts as
 
   smtp::ClientClaim forwarded_;              // XFORWARD
   std::unique_ptr<dns::ClientLooks> looks_;  // null: nothing is asked of the DNS

@@ -15,6 +15,17 @@ bool binds(std::string_view mechanism) {
   return mechanism.size() > 5 && mechanism.substr(mechanism.size() - 5) == "-PLUS";
 }
 
+const mail::Reply& locked_out() {
+  static const mail::Reply kReply{
+      454, {4, 7, 0}, "Too many failed logins from your network, try later"};
+  return kReply;
+}
+
+const mail::Reply& wrong() {
+  static const mail::Reply kReply{535, {5, 7, 8}, "Authentication credentials invalid"};
+  return kReply;
+}
+
 sasl::ChannelBindings bindings_of(const daemon::Channel& channel) {
   using Kind = tls::Session::ChannelBinding;
   return {channel.tls_binding(Kind::exporter), channel.tls_binding(Kind::unique),
@@ -42,12 +53,12 @@ void Session::look_at_certificate() {
 
 void Session::on_auth() {
   if (!login_) {
-    if (shared_.guard != nullptr &&
-        shared_.guard->locked(login_network(client_.address), shared_.loop.now())) {
+    if (shared_.guard != nullptr)
+      attempt_ = shared_.guard->begin(client_.address, shared_.loop.now());
+    if (attempt_.is_refused()) {
       count(ipc::Counted::logins_locked);
       log::Line(log::Level::info, "login_locked").kv("client", client_.address);
-      return engine_.answer(
-          {454, {4, 7, 0}, "Too many failed logins from your network, try later"});
+      return engine_.answer(locked_out());
     }
     login_asked_about_.clear();
     login_waited_ = false;
@@ -58,8 +69,10 @@ void Session::on_auth() {
       login_ = std::make_unique<ExternalLogin>(certified_, on_step);
     else if (shared_.logins != nullptr)
       login_ = shared_.logins->begin(request, on_step);
-    else
+    else {
+      attempt_ = {};
       return engine_.answer({504, {5, 5, 4}, "Unrecognized authentication mechanism"});
+    }
   }
   patience_.enter(Patience::Phase::qmgr, shared_.loop.now());
   login_->respond(engine_.auth_response());
@@ -76,9 +89,11 @@ bool Session::login_waits(const LoginStep& step) {
   bool verdict = step.kind == LoginStep::Kind::success || step.kind == LoginStep::Kind::failure;
   std::string account = login_ ? login_->account() : std::string();
   if (verdict && !step.text.empty()) account = step.text;
-  bool tells = verdict || (step.kind == LoginStep::Kind::challenge && !login_asked_about_.empty());
+  login_tells_ =
+      verdict || (step.kind == LoginStep::Kind::challenge && !login_asked_about_.empty());
   if (step.kind == LoginStep::Kind::challenge) login_asked_about_ = account;
-  if (shared_.accounts == nullptr || !tells || login_waited_ || account.empty()) return false;
+  if (shared_.accounts == nullptr || !login_tells_ || login_waited_ || account.empty())
+    return false;
   login_waited_ = true;
   auto wait = shared_.accounts->wait(account, login_network(client_.address), shared_.loop.now());
   if (wait && *wait == Duration{}) return false;
@@ -98,6 +113,7 @@ void Session::login_refused_for_now(const std::string& account) {
   count(ipc::Counted::logins_locked);
   log::Line(log::Level::info, "login_locked").kv("client", client_.address).kv("account", account);
   login_.reset();
+  attempt_ = {};
   login_asked_about_.clear();
   engine_.answer({454, {4, 7, 0}, "Too many failed logins to this account, try later"});
   patience_.enter(Patience::Phase::command, shared_.loop.now());
@@ -109,6 +125,7 @@ void Session::login_refused_for_now(const std::string& account) {
 void Session::login_given_up() {
   login_.reset();
   std::string account = std::exchange(login_asked_about_, {});
+  LoginGuard::Attempt attempt = std::exchange(attempt_, {});
   if (account.empty()) return;
   count(ipc::Counted::logins_failed);
   log::Line(log::Level::info, "login_failed")
@@ -116,17 +133,42 @@ void Session::login_given_up() {
       .kv("account", account)
       .kv("mechanism", engine_.auth_mechanism())
       .kv("reason", "given up by the client");
-  if (shared_.guard != nullptr)
-    shared_.guard->failed(login_network(client_.address), shared_.loop.now());
+  attempt.failed(account, shared_.loop.now());
+}
+
+// Whether the client's address is locked out and this account is none that may go on there. Asked
+// where the answer would tell something of the password, and behind the wait for its turn: so a
+// right password and a wrong one look the same. Who it is about is not known between two steps of
+// Dovecot's, so there only PLAIN and LOGIN go on, whose challenges tell nothing.
+bool Session::login_is_locked(const LoginStep& step) const {
+  if (!attempt_.is_for_known()) return false;
+  if (step.kind == LoginStep::Kind::success)
+    return !attempt_.may_succeed(step.text, shared_.loop.now());
+  if (step.kind != LoginStep::Kind::challenge) return false;
+  if (login_tells_) return !attempt_.may_succeed(login_asked_about_, shared_.loop.now());
+  const std::string& mechanism = engine_.auth_mechanism();
+  return login_asked_about_.empty() && mechanism != "PLAIN" && mechanism != "LOGIN";
+}
+
+void Session::login_locked(std::string account) {
+  count(ipc::Counted::logins_locked);
+  log::Line(log::Level::info, "login_locked").kv("client", client_.address).kv("account", account);
+  login_.reset();
+  attempt_ = {};
+  login_asked_about_.clear();
+  answer_login_later(locked_out());
 }
 
 void Session::login_go_on(const LoginStep& step) {
+  if (login_is_locked(step))
+    return login_locked(step.kind == LoginStep::Kind::success ? step.text : login_asked_about_);
   if (step.kind != LoginStep::Kind::challenge) login_asked_about_.clear();
   switch (step.kind) {
     case LoginStep::Kind::challenge:
       engine_.answer({334, {}, step.text});
       break;
     case LoginStep::Kind::success:
+      attempt_.succeeded(step.text, shared_.loop.now());
       client_.account = step.text;
       count(ipc::Counted::logins);
       if (shared_.accounts != nullptr)
@@ -148,6 +190,7 @@ void Session::login_go_on(const LoginStep& step) {
           .kv("client", client_.address)
           .kv("reason", step.text);
       login_.reset();
+      attempt_ = {};
       engine_.answer({454, {4, 7, 0}, "Temporary authentication failure"});
       break;
   }
@@ -167,24 +210,29 @@ void Session::auth_over(const mail::Reply& reply) {
   login_given_up();
 }
 
-// The reply waits: guessing must take time, and the session is busy meanwhile.
 void Session::login_failed(const std::string& who) {
   count(ipc::Counted::logins_failed);
   log::Line(log::Level::info, "login_failed")
       .kv("client", client_.address)
       .kv("account", who)
       .kv("mechanism", engine_.auth_mechanism());
-  note_refusal("AUTH", {535, {5, 7, 8}, "Authentication credentials invalid"}, {}, {},
-               "login failed");
+  note_refusal("AUTH", wrong(), {}, {}, "login failed");
   login_.reset();
-  if (shared_.guard != nullptr)
-    shared_.guard->failed(login_network(client_.address), shared_.loop.now());
+  // Where only known accounts may go on, nobody learns from a reply which ones those are.
+  const mail::Reply& reply = attempt_.is_for_known() ? locked_out() : wrong();
+  attempt_.failed(who, shared_.loop.now());
   if (shared_.accounts != nullptr && !who.empty())
     shared_.accounts->failed(who, shared_.loop.now());
+  answer_login_later(reply);
+}
+
+// The reply waits: guessing must take time, and the session is busy meanwhile.
+void Session::answer_login_later(const mail::Reply& reply) {
   login_delay_.emplace(shared_.loop);
-  login_delay_->start(shared_.config.auth.failure_delay, [this] {
+  login_delay_->start(shared_.config.auth.failure_delay, [this, reply] {
     if (over_) return;
-    engine_.answer({535, {5, 7, 8}, "Authentication credentials invalid"});
+    mail::Reply kept = reply;  // the timer, and this with it, may go
+    engine_.answer(kept);
     patience_.enter(Patience::Phase::command, shared_.loop.now());
     pump();
   });

@@ -106,20 +106,41 @@ class UsersFile(PostwainTestCase):
         import hashlib
         return hashlib.sha256(client.sock.getpeercert(binary_form=True)).digest()
 
-    def test_failures_wait_and_lock_the_network_out(self):
-        source = "127.1.2.3"
+    def guess(self, source, *users):
+        for user in users:
+            self.assertEqual(535, scram(self.client(source=source), user, "wrong"), source)
+
+    def plain_code(self, source, user, password):
+        code, text = self.client(source=source).command("AUTH PLAIN " + plain(user, password))
+        return code, text.split()[0]
+
+    def test_s19_failures_wait_and_lock_an_address_out_then_its_network(self):
         began = time.monotonic()
         for user, password in (("ann", "wrong"), ("nobody", "ann secret")):
-            client = self.client(source=source)
+            client = self.client(source="127.1.2.3")
             self.assertEqual((535, "5.7.8 Authentication credentials invalid"),
                              client.command("AUTH PLAIN " + plain(user, password)))
             self.assertEqual(535, scram(client, user, password))
             self.assertEqual(535, scram(client, user, "ann secret", b"wrong",
                                         "tls-server-end-point"))
         self.assertGreater(time.monotonic() - began, 6 * 0.3)
-        code, text = self.client(source="127.1.2.4").command(
-            "AUTH PLAIN " + plain("ann", "ann secret"))
-        self.assertEqual((454, "4.7.0"), (code, text.split()[0]))
+        self.assertEqual((454, "4.7.0"), self.plain_code("127.1.2.3", "ann", "ann secret"))
+        # His neighbours do not suffer.
+        for source in ("127.1.2.4", "127.1.2.8"):
+            login(self.client(source=source), "ann", "ann secret")
+        # At an address that others have locked, who is known there goes on; of all others, and of
+        # wrong passwords, nothing is told.
+        self.guess("127.1.2.4", *[f"y{number}" for number in range(6)])
+        login(self.client(source="127.1.2.4"), "ann", "ann secret")
+        self.assertEqual(235, scram(self.client(source="127.1.2.4"), "ann", "ann secret"))
+        self.assertEqual((454, "4.7.0"), self.plain_code("127.1.2.4", "ann", "wrong"))
+        self.assertEqual((454, "4.7.0"), self.plain_code("127.1.2.4", "bob@x.test", "bob secret"))
+        self.assertEqual(454, scram(self.client(source="127.1.2.4"), "bob@x.test", "bob secret"))
+        # When four addresses have failed as often, the network is locked, but for known addresses.
+        for source in ("127.1.2.5", "127.1.2.6"):
+            self.guess(source, *[f"{source}-{number}" for number in range(6)])
+        self.assertEqual((454, "4.7.0"), self.plain_code("127.1.2.7", "ann", "ann secret"))
+        login(self.client(source="127.1.2.8"), "bob@x.test", "bob secret")
         login(self.client(source="127.1.3.4"), "ann", "ann secret")
 
     def test_swaks(self):

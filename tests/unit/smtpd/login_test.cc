@@ -12,32 +12,141 @@ using namespace postwain::smtpd;
 using namespace std::chrono_literals;
 using namespace std::string_literals;
 
-TEST_CASE("failed logins lock a network out, and time lets it in again", "[login]") {
-  LoginGuard guard(3, 1h);
-  MonoTime now{};
-  now += 24h;
-  for (int i = 0; i < 3; ++i) {
-    CHECK_FALSE(guard.locked("a", now));
-    guard.failed("a", now);
-  }
-  CHECK(guard.locked("a", now));
-  CHECK_FALSE(guard.locked("b", now));
-  CHECK(guard.locked("a", now + 19min));
-  CHECK_FALSE(guard.locked("a", now + 21min));
-  guard.failed("a", now + 21min);
-  CHECK(guard.locked("a", now + 21min));
-  CHECK_FALSE(guard.locked("a", now + 2h));
-  guard.failed("b", now + 3h);
-  CHECK(guard.networks() == 1);  // "a" has been forgiven
+namespace {
+
+constexpr MonoTime kLoginDay{24h};
+
+// False: it was locked out.
+bool fail(LoginGuard& guard, const std::string& client, MonoTime now,
+          const std::string& account = "somebody") {
+  LoginGuard::Attempt attempt = guard.begin(client, now);
+  if (attempt.is_refused()) return false;
+  attempt.failed(account, now);
+  return true;
 }
 
-TEST_CASE("the networks that are remembered are bounded", "[login]") {
+bool is_locked(LoginGuard& guard, const std::string& client, MonoTime now) {
+  return guard.begin(client, now).is_refused();
+}
+
+void log_in(LoginGuard& guard, const std::string& client, const std::string& account,
+            MonoTime now) {
+  LoginGuard::Attempt attempt = guard.begin(client, now);
+  REQUIRE_FALSE(attempt.is_refused());
+  attempt.succeeded(account, now);
+}
+
+}  // namespace
+
+TEST_CASE("failed logins lock an address out, and time lets it in again", "[login]") {
+  LoginGuard guard(3, 1h);
+  MonoTime now = kLoginDay;
+  for (int i = 0; i < 3; ++i) CHECK(fail(guard, "192.0.2.1", now));
+  CHECK(is_locked(guard, "192.0.2.1", now));
+  CHECK_FALSE(is_locked(guard, "198.51.100.1", now));
+  CHECK(is_locked(guard, "192.0.2.1", now + 19min));
+  CHECK(fail(guard, "192.0.2.1", now + 21min));
+  CHECK(is_locked(guard, "192.0.2.1", now + 21min));
+  CHECK_FALSE(is_locked(guard, "192.0.2.1", now + 2h));
+  fail(guard, "198.51.100.1", now + 3h);
+  CHECK(guard.addresses() == 1);  // the other one has been forgiven
+}
+
+TEST_CASE("S19: many attempts at once guess no more than one after the other", "[login]") {
+  LoginGuard guard(3, 1h);
+  std::vector<LoginGuard::Attempt> under_way;
+  int refused = 0;
+  for (int i = 0; i < 50; ++i) {
+    LoginGuard::Attempt attempt = guard.begin("192.0.2.1", kLoginDay);
+    if (attempt.is_refused())
+      ++refused;
+    else
+      under_way.push_back(std::move(attempt));
+  }
+  CHECK(refused == 47);
+  // What ends otherwise (the client is gone, nobody can tell now) does not count, nor a success.
+  under_way.pop_back();
+  under_way.back().succeeded("ann", kLoginDay);
+  under_way.pop_back();
+  under_way.back().failed("ann", kLoginDay);
+  under_way.pop_back();
+  CHECK(fail(guard, "192.0.2.1", kLoginDay));
+  CHECK(fail(guard, "192.0.2.1", kLoginDay));
+  // Three have failed; the address is known by now, though.
+  CHECK(guard.begin("192.0.2.1", kLoginDay).is_for_known());
+}
+
+TEST_CASE("S19: one flooder does not lock his neighbours out, a whole network is slowed",
+          "[login]") {
+  struct {
+    const char* flooder;
+    const char* neighbour;
+  } rows[] = {{"192.0.2.7", "192.0.2.8"}, {"2001:db8:1:200::1", "2001:db8:1:201::1"}};
+  for (const auto& row : rows) {
+    INFO(row.flooder);
+    LoginGuard guard(10, 1h);
+    // Half a day of as many attempts as he likes.
+    int failures = 0;
+    for (int minute = 0; minute < 720; ++minute)
+      for (int i = 0; i < 50; ++i)
+        failures += fail(guard, row.flooder, kLoginDay + minute * 1min) ? 1 : 0;
+    MonoTime now = kLoginDay + 719min;
+    CHECK(failures <= 10 + 12 * 10);
+    CHECK(is_locked(guard, row.flooder, now));
+    CHECK_FALSE(is_locked(guard, row.neighbour, now));
+    CHECK(fail(guard, row.neighbour, now));
+  }
+  // Each of 200 addresses, as often as it goes, for an hour.
+  LoginGuard guard(10, 1h);
+  log_in(guard, "192.0.2.250", "ann", kLoginDay);
+  int failures = 0;
+  for (int minute = 0; minute < 60; ++minute)
+    for (int host = 1; host <= 200; ++host)
+      for (int i = 0; i < 5; ++i)
+        failures +=
+            fail(guard, "192.0.2." + std::to_string(host), kLoginDay + minute * 1min) ? 1 : 0;
+  MonoTime now = kLoginDay + 59min;
+  CHECK(failures <= 2 * 10 * static_cast<int>(LoginGuard::kNetworkFactor));
+  CHECK(is_locked(guard, "192.0.2.201", now));
+  CHECK_FALSE(is_locked(guard, "192.0.3.1", now));
+  // Who has logged in there lately does not share the fate of his network.
+  CHECK_FALSE(is_locked(guard, "192.0.2.250", now));
+  CHECK_FALSE(guard.begin("192.0.2.250", now).is_for_known());
+  CHECK(is_locked(guard, "192.0.2.251", now));
+}
+
+TEST_CASE("S19: who is known at an address goes on when others have locked it", "[login]") {
+  LoginGuard guard(5, 1h);
+  MonoTime now = kLoginDay;
+  log_in(guard, "192.0.2.1", "ann", now);
+  for (int i = 0; i < 5; ++i) CHECK(fail(guard, "192.0.2.1", now));
+  LoginGuard::Attempt attempt = guard.begin("192.0.2.1", now);
+  CHECK(attempt.is_for_known());
+  CHECK(attempt.may_succeed("ann", now));
+  CHECK_FALSE(attempt.may_succeed("bob", now));
+  CHECK_FALSE(attempt.may_succeed("", now));
+  // Her own failures are counted by themselves; those of others there are not hers.
+  for (int i = 0; i < 100; ++i) fail(guard, "192.0.2.1", now, "bob");
+  CHECK(guard.begin("192.0.2.1", now).may_succeed("ann", now));
+  for (int i = 0; i < 5; ++i) fail(guard, "192.0.2.1", now, "ann");
+  CHECK_FALSE(guard.begin("192.0.2.1", now).may_succeed("ann", now));
+  // Not for ever.
+  now += LoginGuard::kKnownFor + 1h;
+  for (int i = 0; i < 5; ++i) CHECK(fail(guard, "192.0.2.1", now));
+  CHECK(is_locked(guard, "192.0.2.1", now));
+}
+
+TEST_CASE("the addresses that are remembered are bounded", "[login]") {
   LoginGuard guard(1, 1h);
-  MonoTime now{};
-  now += 24h;
-  for (std::size_t i = 0; i < LoginGuard::kNetworksMax + 10; ++i)
-    guard.failed(std::to_string(i), now);
-  CHECK(guard.networks() == LoginGuard::kNetworksMax);
+  for (std::size_t i = 0; i < LoginGuard::kAddressesMax + 10; ++i)
+    fail(guard, std::to_string(i), kLoginDay);
+  CHECK(guard.addresses() == LoginGuard::kAddressesMax);
+  for (std::size_t i = 0; i < LoginGuard::kKnownMax; ++i)
+    guard.begin("b" + std::to_string(i), kLoginDay).succeeded("ann", kLoginDay);
+  CHECK(guard.known() == LoginGuard::kKnownMax);
+  guard.begin("c", kLoginDay + LoginGuard::kKnownFor + 1h)
+      .succeeded("ann", kLoginDay + LoginGuard::kKnownFor + 1h);
+  CHECK(guard.known() == 2);
 }
 
 TEST_CASE("what counts as one network", "[login]") {
