@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "smtpd/client_address.h"
+
 namespace postwain::smtpd {
 
 namespace {
@@ -15,6 +17,13 @@ void make_harmless(ipc::Refusal& refusal) {
     for (char& c : *text)
       if (static_cast<unsigned char>(c) < 32 || c == 127) c = '?';
   }
+}
+
+constexpr Rate kHourly{kRefusalsPerHour, std::chrono::hours(1)};
+
+std::string client_key_of(const ipc::Refusal& refusal) {
+  std::string site = client_site(refusal.client);
+  return site.empty() ? refusal.client : site;
 }
 
 std::string key_of(const ipc::Refusal& refusal) {
@@ -44,25 +53,29 @@ void RefusalBook::keep(std::string key, ipc::Refusal refusal) {
   kept_.push_back(std::move(refusal));
 }
 
-void RefusalBook::add(ipc::Refusal refusal) {
+void RefusalBook::add(ipc::Refusal refusal, MonoTime now) {
   make_harmless(refusal);
   std::string key = key_of(refusal);
   if (count_equal(key, refusal)) return;
-  std::size_t& of_client = by_client_[refusal.client];
-  if (of_client < kRefusalsPerClient && kept_.size() < ipc::kRefusalsInFrame / 2) {
-    ++of_client;
+  const std::string client = client_key_of(refusal);
+  auto of_client = by_client_.find(client);
+  bool few = of_client == by_client_.end() || of_client->second < kRefusalsPerClient;
+  if (few && kept_.size() < ipc::kRefusalsInFrame / 2 && one_by_one_.has(client, 1, kHourly, now)) {
+    one_by_one_.take(client, 1, kHourly, now);
+    ++by_client_[client];
     return keep(std::move(key), std::move(refusal));
   }
-  if (of_client == 0) by_client_.erase(refusal.client);  // only those that are kept are counted
   refusal.sender.clear();
   refusal.recipient.clear();
   refusal.name.clear();
   key = key_of(refusal);
   if (count_equal(key, refusal)) return;
-  if (kept_.size() < ipc::kRefusalsInFrame)
+  if (kept_.size() < ipc::kRefusalsInFrame && together_.has(client, 1, kHourly, now)) {
+    together_.take(client, 1, kHourly, now);
     keep(std::move(key), std::move(refusal));
-  else
+  } else {
     lost_ += refusal.count;
+  }
 }
 
 std::vector<ipc::Refusal> RefusalBook::take() {

@@ -207,7 +207,7 @@ void Server::note_turned_away(const config::Listener& listener, const std::strin
   note.stage = "connect";
   note.reply = reply;
   note.reason = "too many connections";
-  refusals_.add(std::move(note));
+  refusals_.add(std::move(note), loop_.now());
 }
 
 void Server::turn_away(const config::Listener& listener, net::Stream stream,

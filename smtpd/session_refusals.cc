@@ -80,7 +80,7 @@ void Session::note_refusal(std::string_view stage, const mail::Reply& reply,
   note.stage = stage;
   note.reply = reply;
   note.reason = reason;
-  shared_.refusals->add(std::move(note));
+  shared_.refusals->add(std::move(note), shared_.loop.now());
 }
 
 void Session::log_refusals_left_out() {
