@@ -1,7 +1,7 @@
 #include "postwain/postfix_log.h"
 
 #include <algorithm>
-#include <iostream>
+#include <cstdio>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -16,7 +16,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kLineMax = 64U << 10;  // ours are shorter
+constexpr std::size_t kLineMax = 64U << 10;  // ours are shorter; longer ones are none
 
 std::string_view take_word(std::string_view& text) {
   std::size_t end = std::min(text.find(' '), text.size());
@@ -48,7 +48,9 @@ void read_fields(std::string_view text, LogEvent& out) {
     } else {
       std::size_t at = 1;
       for (; at < text.size() && text[at] != '"'; ++at) {
-        if (text[at] == '\\' && at + 1 < text.size() && text[at + 1] == '"') ++at;
+        if (text[at] == '\\' && at + 1 < text.size() &&
+            (text[at + 1] == '"' || text[at + 1] == '\\'))
+          ++at;
         value += text[at];
       }
       text.remove_prefix(std::min(at + 2, text.size()));
@@ -181,7 +183,9 @@ std::string refused_line(const LogEvent& event) {
 }  // namespace
 
 std::optional<LogEvent> parse_log_line(std::string_view text) {
-  if (text.empty() || text.size() > kLineMax) return std::nullopt;
+  auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7F; };
+  if (text.empty() || text.size() > kLineMax || std::any_of(text.begin(), text.end(), is_control))
+    return std::nullopt;
   if (text.front() == '{') return from_json(std::string(text));
   LogEvent out;
   constexpr std::string_view kTag = " postwain/";
@@ -217,9 +221,25 @@ std::string postfix_lines(const LogEvent& event) {
   return {};
 }
 
+namespace {
+
+// Without what is too long for a line of ours. False: the input has ended.
+bool read_line(std::string& line) {
+  line.clear();
+  bool any = false;
+  for (int c = std::getchar(); c != EOF; c = std::getchar()) {
+    any = true;
+    if (c == '\n') return true;
+    if (line.size() <= kLineMax) line += static_cast<char>(c);
+  }
+  return any;
+}
+
+}  // namespace
+
 int postfix_log_command() {
   std::string text;
-  while (std::getline(std::cin, text))
+  while (read_line(text))
     if (std::optional<LogEvent> event = parse_log_line(text))
       fmt::print("{}", postfix_lines(*event));
   return kExitOk;

@@ -91,8 +91,13 @@ TEST_CASE("operate 22: lines of every form are read, and what is none is left ou
   CHECK(said_as("t smtp-client[9] info deferred id=X to=\"a>, status=sent@x.test\" reason=x") ==
         "t localhost postfix/smtp[9]: X: to=<a_, status=sent@x.test>, relay=none, delay=0.00, "
         "delays=0/0/0/0, dsn=4.0.0, status=deferred (x)\n");
+  // A backslash at its end does not swallow what follows.
+  CHECK(said_as("t smtp-client[9] info failed id=X to=c@d.test host=h reply=\"550 5.0.0 x\\\\\" "
+                "status=5.7.1") ==
+        "t localhost postfix/smtp[9]: X: to=<c@d.test>, relay=h, delay=0.00, delays=0/0/0/0, "
+        "dsn=5.7.1, status=bounced (host h said: 550 5.0.0 x\\)\n");
   for (const char* foreign :
        {"", "-- No entries --", "Nov 29 07:00:00 host sshd[1]: hello", "{", "[]", "t qmgr info x",
-        "Nov 29 07:00:00 h postwain/qmgr", "{\"event\":1}"})
+        "Nov 29 07:00:00 h postwain/qmgr", "{\"event\":1}", "t qmgr[3] info removed id=\x1b[2J"})
     CHECK(said_as(foreign) == "not ours");
 }
