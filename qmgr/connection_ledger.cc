@@ -11,6 +11,17 @@ Duration burst_of(const ipc::ConnectionBound& bound) {
   return bound.rate_period / 10;
 }
 
+// From one connection to the next, or from when it was asked for.
+Duration longest_wait(const ipc::ConnectionBound& bound) {
+  return burst_of(bound) + bound.rate_period / bound.rate_count;
+}
+
+std::size_t octets_of(const std::vector<ipc::ConnectionBound>& bounds) {
+  std::size_t sum = 0;
+  for (const ipc::ConnectionBound& bound : bounds) sum += bound.scope.size();
+  return sum;
+}
+
 }  // namespace
 
 bool ConnectionLedger::is_sane(const ipc::ConnectionRequest& request) {
@@ -25,10 +36,15 @@ bool ConnectionLedger::is_sane(const ipc::ConnectionRequest& request) {
 }
 
 bool ConnectionLedger::ask(Peer peer, const ipc::ConnectionRequest& request, MonoTime now) {
-  if (!is_sane(request) || of_peer_[peer] >= kConnectionsOfPeerMax) return false;
+  if (!is_sane(request)) return false;
+  OfPeer& sums = of_peer_[peer];
+  const std::size_t octets = octets_of(request.bounds);
+  if (sums.entries >= kConnectionsOfPeerMax || sums.octets + octets > kScopeOctetsOfPeerMax)
+    return false;
   auto [found, is_new] = entries_.try_emplace({peer, request.request});
   if (!is_new) return false;
-  ++of_peer_[peer];
+  ++sums.entries;
+  sums.octets += octets;
   Entry& entry = found->second;
   entry.owner = request.owner;
   entry.bounds = request.bounds;
@@ -37,6 +53,7 @@ bool ConnectionLedger::ask(Peer peer, const ipc::ConnectionRequest& request, Mon
     return true;
   }
   entry.turn = ++last_turn_;
+  entry.since = now;
   for (const ipc::ConnectionBound& bound : entry.bounds)
     scopes_[bound.scope].line.emplace(entry.turn, found->first);
   for (const ipc::ConnectionBound& bound : request.bounds) look_at(bound.scope, now);
@@ -90,8 +107,10 @@ void ConnectionLedger::give(const Key& key, Entry& entry, MonoTime now) {
   for (const ipc::ConnectionBound& bound : entry.bounds) {
     Scope& scope = scopes_[bound.scope];
     scope.line.erase(entry.turn);
+    scope.given_at = now;
     if (bound.rate_count == 0) continue;
-    scope.rate_next = std::max(scope.rate_next, now) + bound.rate_period / bound.rate_count;
+    scope.rate_next = std::clamp(scope.rate_next, now, now + longest_wait(bound)) +
+                      bound.rate_period / bound.rate_count;
     wakes_.insert({scope.rate_next, bound.scope});
   }
   grants_.push_back({key.first, key.second});
@@ -101,8 +120,13 @@ bool ConnectionLedger::may_go(const Entry& entry, MonoTime now) {
   for (const ipc::ConnectionBound& bound : entry.bounds) {
     Scope& scope = scopes_[bound.scope];
     if (scope.is_full(bound)) return false;
-    if (bound.rate_count == 0 || scope.rate_next <= now + burst_of(bound)) continue;
-    wakes_.insert({scope.rate_next - burst_of(bound), bound.scope});
+    if (bound.rate_count == 0) continue;
+    // Others may have said of the rate what they like: nobody waits for longer than his own
+    // demands.
+    MonoTime due = std::min(scope.rate_next - burst_of(bound),
+                            std::max(entry.since, scope.given_at) + longest_wait(bound));
+    if (due <= now) continue;
+    wakes_.insert({due, bound.scope});
     return false;
   }
   return true;
@@ -112,7 +136,9 @@ void ConnectionLedger::remove(std::map<Key, Entry>::iterator found, Duration res
   Key key = found->first;
   Entry entry = std::move(found->second);
   entries_.erase(found);
-  --of_peer_[key.first];
+  OfPeer& sums = of_peer_[key.first];
+  --sums.entries;
+  sums.octets -= octets_of(entry.bounds);
   std::erase_if(grants_, [&](const Grant& one) { return Key{one.peer, one.request} == key; });
   for (const ipc::ConnectionBound& bound : entry.bounds) {
     Scope& scope = scopes_[bound.scope];

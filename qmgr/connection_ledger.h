@@ -28,6 +28,7 @@ constexpr Duration kPlaceRest = std::chrono::milliseconds(25);
 constexpr Duration kLostRest = std::chrono::seconds(1);  // of those nobody could end in order
 constexpr std::size_t kConnectionsOfPeerMax = 10'000;    // open and waited for
 constexpr std::size_t kScopeOctetsMax = 64U << 10;
+constexpr std::size_t kScopeOctetsOfPeerMax = 16U << 20;  // of all it has open or waits for
 constexpr Duration kConnectionPeriodMax = std::chrono::hours(24);  // of a rate
 
 class ConnectionLedger {
@@ -42,7 +43,9 @@ class ConnectionLedger {
     std::uint64_t owner;
   };
 
-  // False: no client of ours would ask so (bounds beyond reason, a number twice, too many).
+  // False: no client of ours would ask so (bounds beyond reason, a number twice, too many). The
+  // bounds are the client's word: one that was taken over may keep places and rates of a scope from
+  // others for as long as it lives. Then nobody waits for longer than his own rate demands.
   bool ask(Peer peer, const ipc::ConnectionRequest& request, MonoTime now);
   // The connection is gone, or not needed. One that is not known is of no interest.
   void end(Peer peer, std::uint64_t request, MonoTime now);
@@ -64,8 +67,13 @@ class ConnectionLedger {
   struct Entry {
     std::uint64_t owner = 0;
     std::uint64_t turn = 0;  // its place in line, while it waits
+    MonoTime since{};        // it waits
     bool given = false;
     std::vector<ipc::ConnectionBound> bounds;
+  };
+  struct OfPeer {
+    std::size_t entries = 0;
+    std::size_t octets = 0;
   };
   struct Holder {
     std::uint32_t open = 0;
@@ -75,6 +83,7 @@ class ConnectionLedger {
     std::uint32_t open = 0;
     std::multiset<MonoTime> resting;  // places, until when
     MonoTime rate_next{};
+    MonoTime given_at{};                // the last one
     std::map<std::uint64_t, Key> line;  // by turn
     std::map<Owner, Holder> holders;
     bool is_full(const ipc::ConnectionBound& bound) const {
@@ -97,7 +106,7 @@ class ConnectionLedger {
   bool open_ = false;
   std::uint64_t last_turn_ = 0;
   std::map<Key, Entry> entries_;
-  std::map<Peer, std::size_t> of_peer_;
+  std::map<Peer, OfPeer> of_peer_;
   std::map<std::string, Scope> scopes_;
   std::set<std::pair<MonoTime, std::string>> wakes_;
   std::vector<Grant> grants_;

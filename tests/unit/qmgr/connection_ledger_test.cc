@@ -260,3 +260,61 @@ TEST_CASE("property: the bound is kept, and whoever waits has his turn") {
     CHECK(longest < 5'000);
   }
 }
+
+TEST_CASE("security: places that a client which was taken over has invented end with it") {
+  ConnectionLedger ledger = open_ledger();
+  for (std::uint64_t n = 1; n <= 50; ++n) {
+    ipc::ConnectionRequest held = request(n, 1, 1);
+    held.held = true;
+    REQUIRE(ledger.ask(1, held, ms(0)));
+  }
+  REQUIRE(ledger.ask(2, request(1, 2, 1), ms(10)));
+  ledger.advance(ms(10) + 1h);
+  CHECK(given(ledger).empty());
+  ledger.lost(1, ms(20) + 1h);
+  ledger.advance(ms(1020) + 1h);
+  CHECK(given(ledger) == Numbers{1});
+}
+
+TEST_CASE("security: a rate that such a client has invented ends with it") {
+  ConnectionLedger ledger = open_ledger();
+  std::uint64_t number = 0;
+  auto demand = [&](std::uint64_t peer, std::uint32_t count, Duration period) {
+    ++number;
+    return ledger.ask(peer, {number, peer, false, {{"rated", 0, count, period}}}, ms(0));
+  };
+  // At once one a day, eleven a day, and as many as there are.
+  for (int i = 0; i < 20; ++i)
+    for (std::uint32_t count : {1U, 11U, UINT32_MAX})
+      REQUIRE(demand(1, count, kConnectionPeriodMax));
+  const std::uint64_t first = number + 1;
+  for (int i = 0; i < 10; ++i) REQUIRE(demand(2, 60, 1h));
+  ledger.lost(1, ms(1000));
+  std::vector<MonoTime> ours;
+  for (MonoTime now = ms(1000); now < ms(0) + 3h && ours.size() < 10; now += 1s) {
+    ledger.advance(now);
+    for (const auto& one : ledger.take_grants())
+      if (one.request >= first) ours.push_back(now);
+  }
+  // As if one had gone just now: six minutes' worth at once, and one a minute.
+  REQUIRE(ours.size() == 10);
+  CHECK(ours.back() - ms(0) <= 20min);
+  CHECK(ours.back() - ours.front() >= 3min);
+  for (std::uint64_t n = first; n < first + 10; ++n) ledger.end(2, n, ms(0) + 3h);
+  ledger.advance(ms(0) + 24h * 30);
+  CHECK(ledger.scopes() == 0);
+}
+
+TEST_CASE("security: the names of scopes that a client makes us keep are bounded") {
+  ConnectionLedger ledger = open_ledger();
+  std::uint64_t taken = 0;
+  auto named = [](std::uint64_t n) {
+    return request(n, 1, 1, std::string(kScopeOctetsMax - 20, 'x') + std::to_string(n));
+  };
+  for (std::uint64_t n = 1; n <= 1000; ++n) taken += ledger.ask(1, named(n), ms(0)) ? 1 : 0;
+  CHECK(taken <= kScopeOctetsOfPeerMax / (kScopeOctetsMax - 20));
+  CHECK(taken > 200);
+  CHECK(ledger.ask(2, named(1), ms(0)));
+  ledger.end(1, 1, ms(0));
+  CHECK(ledger.ask(1, named(2000), ms(0)));
+}
