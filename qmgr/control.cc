@@ -44,7 +44,7 @@ void Control::peer_connected(std::uint64_t peer, daemon::IpcConnection& connecti
   peers_[peer] = &connection;
   names_[peer] = printable(name.substr(0, kNameMax));
   if (rights == Rights::supervisor) supervisor_ = peer;
-  if (rights == Rights::looks) lookers_.insert(peer);
+  if (rights == Rights::looks) lookers_.emplace(peer, 0);
 }
 
 void Control::peer_lost(std::uint64_t peer) {
@@ -91,6 +91,12 @@ bool Control::metrics_frame(std::uint64_t peer, ipc::FrameType type, std::string
 bool Control::request(std::uint64_t peer, std::string_view payload) {
   ipc::ControlRequest frame;
   if (!ipc::decode(payload, frame)) return false;
+  // Each may be a walk through the whole queue.
+  auto looker = lookers_.find(peer);
+  if (looker != lookers_.end() && ++looker->second > kQuestionsOfLooker) {
+    reply(peer, frame.request, json_error("too many questions at once"), true, kExitTempFail);
+    return true;
+  }
   Result<Command> command = parse_command(frame.json);
   if (!command)
     reply(peer, frame.request, json_error(command.error().text), true, command.error().code);
@@ -219,6 +225,8 @@ void Control::reply(std::uint64_t peer, std::uint64_t request, std::string json,
                     int exit_code) {
   auto found = peers_.find(peer);
   if (found == peers_.end()) return;
+  if (auto looker = lookers_.find(peer); last && looker != lookers_.end() && looker->second > 0)
+    --looker->second;
   ipc::ControlReply answer{request, last, static_cast<std::uint8_t>(exit_code), std::move(json)};
   if (found->second->try_send(answer)) return;
   // What lies in the queue decides how large an answer is.

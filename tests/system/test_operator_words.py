@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import unittest
 
+from ipc_peer import AsUser, Peer, frame, text, u64
 from postwain_harness import PostwainTestCase, main
 from mail_content import message
 from mail_session import Delay
@@ -332,6 +333,40 @@ class Viewers(Words):
         self.mta.reconfigure({"control": {"viewers": []}})
         self.run_well("reload")
         self.assertEqual(77, self.as_viewer("queue", "list", groups=[gid]).returncode)
+
+    @unittest.skipUnless(ROOT, "only root has other groups than its own")
+    def test_security_who_may_look_asks_a_few_questions_at_once(self):
+        """Each may be a walk through the whole queue; a watch never ends."""
+        gid = int(subprocess.run(["getent", "group", GROUP], capture_output=True, text=True,
+                                 check=True).stdout.split(":")[2])
+        self.mta = self.start({"control": {"viewers": [GROUP]}})
+        groups = os.getgroups()
+        os.setgroups([gid])
+        try:
+            with AsUser(4242):
+                peer = Peer(self.mta.folder / "run/qmgr.sock", "control")
+        finally:
+            os.setgroups(groups)
+        self.addCleanup(peer.close)
+        peer.wait("welcome")
+        asked = json.dumps({"command": "watch"})
+        for number in range(60):
+            peer.send(frame("control_request", u64(number) + text(asked)))
+        peer.send(frame("control_request", u64(99) + text(json.dumps({"command": "queue hold"}))))
+        refused = [peer.wait("control_reply") for _ in range(57)]
+        self.assertTrue(all(b"too many questions" in reply for reply in refused), refused)
+        # One by one as many as he likes.
+        other = None
+        os.setgroups([gid])
+        try:
+            with AsUser(4242):
+                other = Peer(self.mta.folder / "run/qmgr.sock", "control")
+        finally:
+            os.setgroups(groups)
+        self.addCleanup(other.close)
+        for number in range(30):
+            other.send(frame("control_request", u64(number) + text(json.dumps({"command": "status"}))))
+            self.assertIn(b'"state"', other.wait("control_reply"))
 
 
 if __name__ == "__main__":
