@@ -53,7 +53,9 @@ std::optional<Reply> judge_envelope(const mail::Envelope& envelope,
     if (!is_notify(r.recipient.notify)) return Reply{501, {5, 5, 4}, "Bad NOTIFY parameter"};
     if (!is_orcpt(r.recipient.orcpt)) return Reply{501, {5, 5, 4}, "Bad ORCPT parameter"};
     const Reply& decided = r.recipient.decided;
-    if (decided.code != 0 && decided.code != 250 && !decided.permanent())
+    if (decided.code != 0 &&
+        ((decided.code != 250 && !decided.permanent()) ||
+         (decided.enhanced.present() && decided.enhanced.klass != decided.code / 100)))
       return Reply{501, {5, 5, 4}, "Bad end of a recipient"};
   }
   return std::nullopt;

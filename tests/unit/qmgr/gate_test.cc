@@ -69,6 +69,9 @@ TEST_CASE("S1, S2, S12: what no carrier may bring") {
   auto envid = [](std::string text) {
     return [text = std::move(text)](NewMessage& m) { m.info.envelope.envid = text; };
   };
+  auto decided = [](mail::Reply end) {
+    return [end = std::move(end)](NewMessage& m) { m.recipients[0].recipient.decided = end; };
+  };
   using namespace std::string_literals;
   const Row rows[] = {
       {"as it should be", 0, [](NewMessage&) {}},
@@ -108,6 +111,12 @@ TEST_CASE("S1, S2, S12: what no carrier may bring") {
       {"ENVID", 0, envid("some id 7")},
       {"ENVID with line end", 501, envid("a\nb")},
       {"ENVID too long", 501, envid(std::string(101, 'a'))},
+      {"discarded at the door", 0, decided({250, {2, 0, 0}, "discarded"})},
+      {"failed at the door", 0, decided({553, {5, 1, 3}, "no address"})},
+      {"an end for now", 501, decided({450, {4, 2, 0}, "busy"})},
+      {"an end that is none", 501, decided({999, {}, "x"})},
+      {"failed with a code of success", 501, decided({553, {2, 0, 0}, "x"})},
+      {"a class that is none", 501, decided({553, {255, 1, 3}, "x"})},
   };
   for (const Row& row : rows)
     for (Role role : kCarriers) {
