@@ -107,6 +107,11 @@ int set_newer_options([[maybe_unused]] ares_options& options) {
   options.qcache_max_ttl = 0;
   set |= ARES_OPT_QUERY_CACHE;
 #endif
+#ifdef ARES_OPT_UDP_MAX_QUERIES  // 1.20.0
+  // Each question from a port of its own: a forger has to guess that as well as the id.
+  options.udp_max_queries = 1;
+  set |= ARES_OPT_UDP_MAX_QUERIES;
+#endif
   return set;
 }
 

@@ -35,7 +35,8 @@ void send_question(ares_channel channel, const QuestionForm& question, OnAnswer 
                    void* argument);
 
 // Sets what newer versions of c-ares would otherwise decide for us: the answers are kept by our own
-// cache, so theirs is off. Returns the flags of the options that it set.
+// cache, so theirs is off, and each question has a port of its own (1.20 and up; before, questions
+// that are under way together share one). Returns the flags of the options that it set.
 int set_newer_options(ares_options& options);
 
 }  // namespace postwain::dns
