@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "common/ipc/messages.h"
+#include "common/ipc/refusals.h"
 
 using namespace postwain;
 using namespace postwain::ipc;
@@ -44,6 +45,7 @@ void look_at_all(std::string_view payload) {
   look_at<DropOwner>(payload);
   look_at<Decided>(payload);
   look_at<ReceiverCounts>(payload);
+  look_at<Refusals>(payload);
   look_at<SubmitResult>(payload);
   look_at<ChunksStored>(payload);
   look_at<Admission>(payload);

@@ -7,6 +7,7 @@ programs built with sanitizers (`make fuzz-ipc`). It ends with 1 when a process 
 sanitizer speaks.
 """
 
+import grp
 import os
 import random
 import struct
@@ -14,7 +15,8 @@ import sys
 import time
 
 from postwain_harness import Postwain
-from ipc_peer import (ROLES, TYPES, Peer, arrival, envelope, frame, id_now, outcome, reply, text, u8, u16, u32, u64)
+from ipc_peer import (ROLES, TYPES, AsUser, Peer, arrival, envelope, frame, id_now, outcome, reply, text, u8, u16,
+                      u32, u64)
 
 STRINGS = [b"", b"a@b", b"list@own.test", b"bob+t@own.test", b"\0@\0", b'"a\\"b"@own.test', b"a@" + b"x" * 300,
            b"\xff\xfe@\xc3", b"postmaster", b"x" * 5000, b"@", b"a@b@c", b"<>", b"\r\nX: y", "ü@ü.test".encode(),
@@ -28,12 +30,16 @@ STRINGS = [b"", b"a@b", b"list@own.test", b"bob+t@own.test", b"\0@\0", b'"a\\"b"
            b'{"command":"queue content","filter":{"id":"0000000000001"},"offset":18446744073709551615}',
            b'{"command":"processes","processes":[{"name":5,"pid":"x"}]}']
 TIMES = [0, 1, -1, 10**13, 2**62, 2**63 - 1, -2**63, 253402300800000]
-INTAKE = ["submit", "submit_open", "submit_chunk", "submit_end", "submit_abort", "probe"]
+INTAKE = ["decided", "submit", "submit_open", "submit_chunk", "submit_end", "submit_abort", "probe"]
 AGENT = ["outcomes", "late_outcomes", "content_request", "token_request", "tls_results", "connection_request",
          "connection_end"]
-BY_ROLE = {"sendmail": INTAKE, "smtpd": INTAKE + ["receiver_counts"], "restore": ["restore"] + INTAKE,
+BY_ROLE = {"sendmail": INTAKE, "smtpd": INTAKE + ["receiver_counts", "refusals"], "restore": ["restore"] + INTAKE,
            "pickup": ["drop_owner"] + INTAKE, "reporter": ["submit", "tls_results"], "smtp_client": AGENT,
-           "lmtp_client": AGENT, "control": ["control_request"], "metrics": ["control_request"], "tokens": ["token"]}
+           "lmtp_client": AGENT, "control": ["control_request"], "metrics": ["control_request"], "tokens": ["token"],
+           # Seldom: the true one is not heard while it is there.
+           "supervisor": ["control_request", "control_reply", "config_update"]}
+ROLE_WEIGHTS = {role: 1 if role == "supervisor" else 10 for role in BY_ROLE}
+VIEWER = 4242  # a user in a group of [control] viewers, where we are root
 
 
 class Maker:
@@ -117,6 +123,13 @@ class Maker:
             return self.number() + self.small(4) + self.string()
         if kind == "drop_owner":
             return self.number() + u32(r.choice([0, 1000, 2**32 - 1]))
+        if kind == "decided":
+            return self.number() + u32(2) + u32(0) + self.reply() + u32(r.choice([1, 40, 2**32 - 1])) + self.reply()
+        if kind == "refusals":
+            return u32(2) + (self.moment() + u32(r.getrandbits(32)) + self.string() * 7 + self.reply() +
+                             self.string()) * 2
+        if kind == "control_reply":
+            return u64(r.randrange(20)) + self.small(2) + u8(r.choice([0, 64, 75, 255])) + self.string()
         if kind == "receiver_counts":
             return u32(r.getrandbits(32)) + u32(20) + b"".join(u64(r.getrandbits(64)) for _ in range(20))
         if kind == "content_request":
@@ -125,8 +138,11 @@ class Maker:
             return (u64(r.randrange(1, 60)) + self.small(2) + self.string() + self.policy() + self.lacks() +
                     u32(r.choice([0, 1, 3, 33, 2**32 - 1])) + self.times() + self.outcomes())
         if kind == "connection_request":
-            return (u64(r.randrange(60)) + u64(r.randrange(4)) + self.small(2) + u32(1) + text(r.choice([b"a", b"b"])) +
-                    u32(r.randrange(3)) + u32(r.choice([0, 0, 5])) + struct.pack("<q", r.choice([0, 1, 60000, 2**62])))
+            count = r.choice([1, 1, 1, 2, 0, 3])
+            bound = b"".join(text(r.choice([b"a", b"b", b"x" * 5000])) + u32(r.randrange(3)) +
+                             u32(r.choice([0, 0, 5, 2**32 - 1])) +
+                             struct.pack("<q", r.choice([0, 1, 60000, 86400000, 2**62, -1])) for _ in range(count))
+            return u64(r.randrange(60)) + u64(r.randrange(4)) + self.small(2) + u32(count) + bound
         if kind == "connection_end":
             return u64(r.randrange(60))
         if kind == "late_outcomes":
@@ -164,14 +180,27 @@ def answer(maker, peer):
     maker.ids = maker.ids[:6] + maker.ids[6:][-50:]
 
 
-def play(mta, maker, end):
+def meet(path, role, viewers):
+    """A peer of that role; of a viewer by his groups, where there are any."""
+    if role != "control" or not viewers or random.random() < .5:
+        return Peer(path, role, timeout=0.2)
+    before = os.getgroups()
+    os.setgroups(viewers)
+    try:
+        with AsUser(VIEWER):
+            return Peer(path, role, timeout=0.2)
+    finally:
+        os.setgroups(before)
+
+
+def play(mta, maker, end, viewers):
     path = mta.folder / "run/qmgr.sock"
     peers = []
     count = 0
     while time.time() < end:
         try:
-            role = maker.random.choice(list(BY_ROLE))
-            peers.append((role, Peer(path, role, timeout=0.2)))
+            role, = maker.random.choices(list(BY_ROLE), list(ROLE_WEIGHTS.values()))
+            peers.append((role, meet(path, role, viewers)))
             if len(peers) > 12:
                 peers.pop(maker.random.randrange(12))[1].close()
             for _ in range(maker.random.randrange(1, 120)):
@@ -194,17 +223,18 @@ def findings(mta):
 def main():
     seconds = float(sys.argv[1])
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    assert set(BY_ROLE) | {"supervisor"} == set(ROLES)
+    assert set(BY_ROLE) == set(ROLES)
+    viewers = [grp.getgrnam("adm").gr_gid] if os.geteuid() == 0 else []
     mta = Postwain({
         "route": [{"match": "l.test", "deliver": "lmtp:127.0.0.1:9"}, {"match": "*", "deliver": "smtp:127.0.0.1:9"}],
-        "queue": {"retry": ["1s"]}, "sandbox": {"mode": "off"},
+        "queue": {"retry": ["1s"]}, "control": {"viewers": ["adm"]}, "sandbox": {"mode": "off"},
         "addresses": {"separator": "+", "aliases": "aliases", "alias_domains": ["own.test"]}})
     with open(mta.folder / "aliases", "w", encoding="utf-8") as aliases:
         aliases.write("list: a@x.test, b@l.test, bob\nowner-list: o@x.test\nbob: robert@l.test\n")
     mta.reconfigure({"addresses": {"aliases": mta.folder / "aliases"}})
     try:
         mta.start()
-        count = play(mta, Maker(seed), time.time() + seconds)
+        count = play(mta, Maker(seed), time.time() + seconds, viewers)
         died = [line for line in mta.log if "child_exit" in line]  # before the orderly end
         mta.stop()
         found = died + findings(mta)
