@@ -4,8 +4,14 @@ The stranger is a client from 127.0.0.2; only 127.0.0.1 is trusted.  Everything 
 our own domains goes to `outside`, which therefore must never see a connection.
 """
 
+import os
+import signal
+import socket
+import struct
+
 from postwain_harness import Postwain, PostwainTestCase, main
 from mail_content import message
+from resources import wait_until
 from smtp_raw import SmtpClient
 from smtp_sink import SmtpSink
 
@@ -194,6 +200,31 @@ class Trusted(PostwainTestCase):
         with SmtpClient(mta.port) as client:
             self.assertEqual(250, client.mail("a@b.test", ["victim@outside.test"], message())[0])
         outside.wait_delivered("victim@outside.test")
+
+
+class Gone(PostwainTestCase):
+    def test_low_a_client_that_is_gone_before_it_was_asked_for_is_nobody(self):
+        """Its address is not known any more, and must not be taken for a trusted one."""
+        mta = self.start({"log": {"level": "debug"}})
+        pids = mta.pids_of("smtpd")
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            for _ in range(20):
+                gone = socket.create_connection(("127.0.0.1", mta.port), 20, (STRANGER, 0))
+                gone.sendall(b"EHLO x\r\nMAIL FROM:<a@b.test>\r\n")
+                gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                gone.close()
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+        with SmtpClient(mta.port, source=STRANGER) as client:
+            client.command("MAIL FROM:<a@b.test>")
+            self.assertGreaterEqual(client.command("RCPT TO:<victim@outside.test>")[0], 500)
+        wait_until(lambda: [e for e in mta.events("connect") if e["client"] == STRANGER], 20,
+                   mta.tail)
+        self.assertEqual(set(), {e["client"] for e in mta.events("connect")} - {STRANGER, "127.0.0.1"})
+        self.assertEqual(sorted(pids), sorted(mta.pids_of("smtpd")))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ std::vector<std::string> passed_on(Kind kind, std::vector<std::string> given) {
 
 }  // namespace
 
-TEST_CASE("processes get no variable they have no use for") {
+TEST_CASE("low: processes get no variable they have no use for") {
   std::vector<std::string> given = {"DB_PASSWORD=secret",
                                     "PATH=/bin",
                                     "HOME=/root",
@@ -52,7 +52,7 @@ TEST_CASE("processes get no variable they have no use for") {
         Kept{"PATH=/bin", "TZ=UTC", "LC_ALL=C", "SSL_CERT_FILE=/ca"});
 }
 
-TEST_CASE("the numbers for users without a name are in nobody's range") {
+TEST_CASE("low: the numbers for users without a name are in nobody's range") {
   for (uid_t id = kFallbackId; id < kFallbackId + kKinds; ++id) {
     CHECK(is_stand_in(id));
     CHECK(id > 60705);  // systemd: users of people, homed, containers
@@ -63,7 +63,7 @@ TEST_CASE("the numbers for users without a name are in nobody's range") {
     CHECK_FALSE(is_stand_in(id));
 }
 
-TEST_CASE("a spool of the former numbers is given to the new owner, and nothing else") {
+TEST_CASE("low: a spool of the former numbers is given to the new owner, and nothing else") {
   if (::geteuid() != 0) {
     WARN("only root gives files away");
     return;

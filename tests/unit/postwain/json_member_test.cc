@@ -65,7 +65,7 @@ TEST_CASE("S13: no answer makes showing it throw") {
     }
 }
 
-TEST_CASE("JSON on a terminal holds no control character and nothing beyond ASCII") {
+TEST_CASE("low: JSON on a terminal holds no control character and nothing beyond ASCII") {
   // CSI as one character, and a mark that turns the direction of writing.
   std::string json = "{\"a\":\"\xc2\x9b[2J\xe2\x80\xae x\"}";
   CHECK(json_line(json, false) == json);

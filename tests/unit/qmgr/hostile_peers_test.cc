@@ -155,7 +155,8 @@ TEST_CASE("S18: an id whose content is under way is refused to others, and their
   CHECK(second->code(1) == 250);
 }
 
-TEST_CASE("an end right behind an opening whose file cannot be made is an error, no abort") {
+TEST_CASE(
+    "suspicion 1: an end right behind an opening whose file cannot be made is an error, no abort") {
   Rig rig;
   auto peer = rig.peer(Role::smtpd);
   rlimit before{};
