@@ -47,7 +47,7 @@ struct Auth {
   std::vector<sasl::User> users;  // of users_file; only smtpd's bundle has it
   std::string dovecot_socket;
   Duration failure_delay = std::chrono::seconds(2);  // before the reply to a failed login
-  std::uint32_t lockout_failures = 100;              // per client network, then AUTH gets 454;
+  std::uint32_t lockout_failures = 100;              // per client address, then AUTH gets 454;
   Duration lockout_period = std::chrono::hours(1);   // so many are forgiven again in that time
   Senders senders = Senders::any;
   std::vector<SenderGrant> grants;  // of the senders file; only smtpd's bundle has it
