@@ -5,6 +5,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "common/tls/openssl.h"
 #include "common/tls/tls.h"
 
 namespace postwain::tls {
