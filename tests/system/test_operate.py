@@ -5,7 +5,7 @@ import signal
 import subprocess
 import unittest
 
-from postwain_harness import PostwainTestCase, main
+from postwain_harness import BIN, PostwainTestCase, main
 from certificates import Authority
 from mail_content import message
 from resources import reserve_port, wait_until
@@ -223,6 +223,56 @@ class Discards(PostwainTestCase):
         self.mta.wait_queue_empty()
         self.assertEqual(["bert@far.test", "me@far.test"],
                          sorted(to for m in self.sink.messages for to in m.recipients))
+
+
+@unittest.skipUnless(os.geteuid() == 0, "needs a machine of another name: root only")
+class Nameless(PostwainTestCase):
+    """operate 31: a machine without a name in the DNS, as at boot before the network is there."""
+
+    def begin(self):
+        self.mta = self.prepare()
+        self.mta.reconfigure({"hostname": None, "postmaster": None})
+        hosts = self.mta.folder.file("hosts", "127.0.0.1 localhost\n")
+        resolv = self.mta.folder.file("resolv.conf", "nameserver 127.0.0.1\n")  # nobody there
+        script = self.mta.folder.file(
+            "nameless", "#!/bin/sh\nset -e\nhostname box\n"
+            f"mount --bind {hosts} /etc/hosts\n"
+            f"mount --bind {resolv} /etc/resolv.conf 2>/dev/null || :\n"  # where there is one
+            "[ ! -e /etc/mailname ] || mount --bind /dev/null /etc/mailname\n"
+            'exec "$@"\n', 0o755)
+        self.mta.wrapper = ["unshare", "--mount", "--uts", "--propagation", "private", script]
+        if subprocess.run([*self.mta.wrapper, "true"], capture_output=True, check=False).returncode:
+            self.skipTest("namespaces are not permitted")
+
+    def inside(self, command, *words, name=None, **more):
+        """Runs a command of ours where the machine has no name, or, by now, that name."""
+        named = ["sh", "-c", f'hostname {name}; exec "$@"', "sh"] if name else []
+        return subprocess.run([*self.mta.wrapper, *named, os.path.join(BIN, "postwain"), command,
+                               "--config", self.mta.config_path, *words], capture_output=True,
+                              check=False, timeout=60, **more)
+
+    def test_check_and_start_warn_and_sendmail_agrees(self):
+        self.begin()
+        check = self.inside("check")
+        self.assertEqual(0, check.returncode, check.stderr)
+        self.assertIn(b"the machine's full name is not known", check.stderr)
+        self.assertIn(b"set hostname, or all mail comes from localhost.localdomain", check.stderr)
+        sink = self.closing(SmtpSink())
+        self.mta.reconfigure({"route": [{"match": "*", "deliver": sink.target}]})
+        self.mta.start()
+        warnings = [event["message"] for event in self.mta.events("config")]
+        self.assertTrue(any("full name is not known" in one for one in warnings), warnings)
+        self.assertEqual("localhost.localdomain", self.mta.events("ready")[0]["hostname"])
+        # Meanwhile the network has come, and the machine has a name: both go on with the same one,
+        # until a reload or a new start.
+        sent = self.inside("sendmail", "carol@far.test", name="box.example.test", input=MESSAGE)
+        self.assertEqual(0, sent.returncode, sent.stderr)
+        arrived = sink.wait_delivered("carol@far.test", 60)[0]
+        self.assertTrue(arrived.sender.endswith("@localhost.localdomain"), arrived.sender)
+        self.assertIn(b"by localhost.localdomain", arrived.content)
+        self.assertNotIn(b"box.example.test", arrived.content)
+        # And where it has one, nobody warns.
+        self.assertNotIn(b"full name", self.inside("check", name="box.example.test").stderr)
 
 
 class Starts(PostwainTestCase):
