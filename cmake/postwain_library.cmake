@@ -1,4 +1,5 @@
-# postwain_library(NAME LINKS a b c): a static library of all *.cc in the current folder except main.cc.
+# postwain_library(NAME [ROOMS x y] LINKS a b c): a static library of all *.cc in the current folder except
+# main.cc; or of those of its rooms, which are folders below it ("." is the folder itself).
 # postwain_program(NAME LINKS a b c): a program of main.cc.
 # Every folder is one library; what it may link is written in its own CMakeLists.txt and is the rule of
 # floors in force.
@@ -13,8 +14,13 @@ target_link_libraries(pw_pch_source PUBLIC fmt::fmt)
 target_precompile_headers(pw_pch_source PRIVATE ${POSTWAIN_PCH})
 
 function(postwain_library name)
-  cmake_parse_arguments(ARG "" "" "LINKS" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  cmake_parse_arguments(ARG "" "" "ROOMS;LINKS" ${ARGN})
+  if(NOT ARG_ROOMS)
+    set(ARG_ROOMS .)
+  endif()
+  list(TRANSFORM ARG_ROOMS PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/ OUTPUT_VARIABLE patterns)
+  list(TRANSFORM patterns APPEND /*.cc)
+  file(GLOB sources CONFIGURE_DEPENDS ${patterns})
   list(FILTER sources EXCLUDE REGEX "/main\\.cc$")
   if(NOT sources)
     set(sources ${CMAKE_SOURCE_DIR}/cmake/pch.cc)

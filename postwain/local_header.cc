@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
-#include "common/mail/header_form.h"
+#include "common/content/header_form.h"
 
 namespace postwain::tool {
 

@@ -11,8 +11,8 @@
 
 #include "common/base/file.h"
 #include "common/base/sysexits.h"
-#include "common/mail/content_fields.h"
-#include "common/mail/header_form.h"
+#include "common/content/content_fields.h"
+#include "common/content/header_form.h"
 #include "postwain/address_list.h"
 #include "postwain/checked_config.h"
 #include "postwain/client_options.h"

@@ -1,10 +1,10 @@
 #include "qmgr/intake.h"
 
 #include "common/base/text.h"
+#include "common/content/content_fields.h"
 #include "common/ipc/id_in_use.h"
 #include "common/ipc/refusals.h"
 #include "common/log/log.h"
-#include "common/mail/content_fields.h"
 
 namespace postwain::qmgr {
 

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "common/base/file.h"
-#include "common/mail/content_fields.h"
+#include "common/content/content_fields.h"
 #include "common/mail/queue_id.h"
 #include "common/mail/reply.h"
 

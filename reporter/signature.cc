@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "common/base/text.h"
-#include "common/mail/dkim_form.h"
+#include "common/content/dkim_form.h"
 
 namespace postwain::reporter {
 

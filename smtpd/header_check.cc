@@ -1,7 +1,7 @@
 #include "smtpd/header_check.h"
 
-#include "common/mail/content_fields.h"
-#include "common/mail/header_form.h"
+#include "common/content/content_fields.h"
+#include "common/content/header_form.h"
 
 namespace postwain::smtpd {
 

@@ -1,6 +1,6 @@
 // What is looked at in the header section of a message that comes in: its size, mail loops
 // (RFC 5321 6.3), and for submission the fields that must not be missing (RFC 6409 8.2, 8.3). It
-// ends at the first line that is no field (common/mail/header_form.h): what follows is body, and
+// ends at the first line that is no field (common/content/header_form.h): what follows is body, and
 // only that may be large. Nothing else of the content is read. Pure; fed as the content grows.
 #pragma once
 

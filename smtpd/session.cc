@@ -1,8 +1,8 @@
 #include "smtpd/session.h"
 
 #include "common/config/config.h"
+#include "common/content/header_form.h"
 #include "common/log/log.h"
-#include "common/mail/header_form.h"
 #include "smtpd/access_rules.h"
 #include "smtpd/client_address.h"
 #include "smtpd/trace_field.h"

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
-#include "common/mail/content_fields.h"
+#include "common/content/content_fields.h"
 
 #include "common/notice/dsn_text.h"
 #include "common/notice/encode.h"

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
-#include "common/mail/transfer_encoding.h"
+#include "common/content/transfer_encoding.h"
 
 namespace postwain::notice {
 

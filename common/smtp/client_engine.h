@@ -38,9 +38,9 @@
 #include <string_view>
 #include <vector>
 
+#include "common/content/seven_bit.h"
 #include "common/mail/ability.h"
 #include "common/mail/outcome.h"
-#include "common/mail/seven_bit.h"
 #include "common/smtp/client_commands.h"
 #include "common/smtp/dialect.h"
 #include "common/smtp/dot_encoder.h"

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "common/base/check.h"
-#include "common/mail/content_fields.h"
+#include "common/content/content_fields.h"
 #include "common/smtp/client_engine.h"
 
 namespace postwain::smtp {

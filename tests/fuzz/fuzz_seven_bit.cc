@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "common/base/check.h"
-#include "common/mail/seven_bit.h"
+#include "common/content/seven_bit.h"
 
 using namespace postwain::mail;
 

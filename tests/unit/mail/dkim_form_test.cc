@@ -1,7 +1,7 @@
 // The forms DKIM signs, by the examples of RFC 6376 3.4.5 and what stands around them.
 #include <catch2/catch.hpp>
 
-#include "common/mail/dkim_form.h"
+#include "common/content/dkim_form.h"
 
 using namespace postwain;
 using namespace postwain::mail;

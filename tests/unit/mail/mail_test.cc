@@ -2,8 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "common/content/content_fields.h"
 #include "common/mail/address.h"
-#include "common/mail/content_fields.h"
 #include "common/mail/next_hop.h"
 #include "common/mail/queue_id.h"
 #include "common/mail/reply.h"

@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "common/base/text.h"
-#include "common/mail/seven_bit.h"
+#include "common/content/seven_bit.h"
 
 using namespace postwain;
 using namespace postwain::mail;

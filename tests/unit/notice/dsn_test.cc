@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "common/base/text.h"
-#include "common/mail/content_fields.h"
+#include "common/content/content_fields.h"
 
 #include "common/notice/dsn_text.h"
 #include "tests/unit/notice/read_back.h"

@@ -6,7 +6,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "common/mail/content_fields.h"
+#include "common/content/content_fields.h"
 
 #include "common/notice/dsn.h"
 

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/base/sysexits.h"
-#include "common/mail/header_form.h"
+#include "common/content/header_form.h"
 #include "postwain/local_header.h"
 #include "postwain/local_input.h"
 #include "postwain/sendmail_arguments.h"

@@ -1,4 +1,4 @@
-#include "common/mail/seven_bit.h"
+#include "common/content/seven_bit.h"
 
 #include <algorithm>
 #include <optional>

@@ -1,4 +1,4 @@
-#include "common/mail/transfer_encoding.h"
+#include "common/content/transfer_encoding.h"
 
 #include <algorithm>
 

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "common/mail/transfer_encoding.h"
+#include "common/content/transfer_encoding.h"
 
 namespace postwain::mail {
 

@@ -1,4 +1,4 @@
-#include "common/mail/header_form.h"
+#include "common/content/header_form.h"
 
 #include <algorithm>
 

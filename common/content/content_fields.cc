@@ -1,4 +1,4 @@
-#include "common/mail/content_fields.h"
+#include "common/content/content_fields.h"
 
 #include <algorithm>
 

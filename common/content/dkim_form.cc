@@ -1,4 +1,4 @@
-#include "common/mail/dkim_form.h"
+#include "common/content/dkim_form.h"
 
 #include <algorithm>
 
