@@ -8,7 +8,7 @@
 #include "common/base/sysexits.h"
 #include "common/base/text.h"
 #include "common/config/values.h"
-#include "common/smtp/address_syntax.h"
+#include "common/smtp/syntax/address_syntax.h"
 #include "postwain/checked_config.h"
 #include "postwain/control_client.h"
 #include "postwain/explain_hosts.h"

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/text.h"
-#include "common/smtp/address_syntax.h"
+#include "common/smtp/syntax/address_syntax.h"
 
 namespace postwain::tool {
 

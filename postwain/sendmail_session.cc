@@ -10,7 +10,7 @@
 #include "common/config/config.h"
 #include "common/content/content_fields.h"
 #include "common/content/header_form.h"
-#include "common/smtp/server_engine.h"
+#include "common/smtp/server/server_engine.h"
 #include "postwain/local_header.h"
 #include "postwain/local_input.h"
 #include "postwain/submission.h"

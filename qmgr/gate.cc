@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
-#include "common/smtp/address_syntax.h"
-#include "common/smtp/server_limits.h"
-#include "common/smtp/xtext.h"
+#include "common/smtp/syntax/address_syntax.h"
+#include "common/smtp/syntax/server_limits.h"
+#include "common/smtp/syntax/xtext.h"
 
 namespace postwain::qmgr {
 

@@ -10,7 +10,7 @@
 #include "common/base/text.h"
 #include "common/config/config.h"
 #include "common/mail/address_pattern.h"
-#include "common/smtp/domain_syntax.h"
+#include "common/smtp/syntax/domain_syntax.h"
 
 #include "qmgr/held_domains.h"
 

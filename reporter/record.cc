@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
-#include "common/smtp/address_syntax.h"
-#include "common/smtp/domain_syntax.h"
+#include "common/smtp/syntax/address_syntax.h"
+#include "common/smtp/syntax/domain_syntax.h"
 
 namespace postwain::reporter {
 

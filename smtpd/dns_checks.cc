@@ -4,7 +4,7 @@
 
 #include "common/base/text.h"
 #include "common/config/config.h"
-#include "common/smtp/domain_syntax.h"
+#include "common/smtp/syntax/domain_syntax.h"
 #include "smtpd/client_address.h"
 
 namespace postwain::smtpd {

@@ -8,7 +8,7 @@
 #include "common/config/table/listener.h"
 #include "common/log/log.h"
 #include "common/net/stream.h"
-#include "common/smtp/proxy_header.h"
+#include "common/smtp/syntax/proxy_header.h"
 #include "smtpd/session.h"
 
 namespace postwain::smtpd {

@@ -2,7 +2,7 @@
 
 #include "common/daemon/server_tls.h"
 #include "common/log/log.h"
-#include "common/smtp/reply_writer.h"
+#include "common/smtp/syntax/reply_writer.h"
 #include "smtpd/client_address.h"
 #include "smtpd/dovecot_login.h"
 #include "smtpd/users_login.h"

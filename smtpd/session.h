@@ -12,7 +12,7 @@
 #include "common/config/table/origin.h"
 #include "common/daemon/channel.h"
 #include "common/dns/client_looks.h"
-#include "common/smtp/server_engine.h"
+#include "common/smtp/server/server_engine.h"
 #include "smtpd/account_guard.h"
 #include "smtpd/client_rates.h"
 #include "smtpd/counters.h"

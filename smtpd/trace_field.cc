@@ -1,6 +1,6 @@
 #include "smtpd/trace_field.h"
 
-#include "common/smtp/domain_syntax.h"
+#include "common/smtp/syntax/domain_syntax.h"
 
 #include "smtpd/client_address.h"
 

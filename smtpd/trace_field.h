@@ -7,7 +7,7 @@
 #include "common/base/time.h"
 #include "common/mail/envelope.h"
 #include "common/mail/queue_id.h"
-#include "common/smtp/dialect.h"
+#include "common/smtp/syntax/dialect.h"
 
 namespace postwain::smtpd {
 

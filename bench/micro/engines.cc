@@ -5,10 +5,10 @@
 
 #include "bench/micro/iterations.h"
 #include "common/ipc/messages.h"
-#include "common/smtp/client_engine.h"
-#include "common/smtp/content_decoder.h"
-#include "common/smtp/line_reader.h"
-#include "common/smtp/server_engine.h"
+#include "common/smtp/client/client_engine.h"
+#include "common/smtp/server/server_engine.h"
+#include "common/smtp/syntax/content_decoder.h"
+#include "common/smtp/syntax/line_reader.h"
 
 namespace {
 

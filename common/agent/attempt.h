@@ -13,8 +13,8 @@
 #include "common/agent/content_feed.h"
 #include "common/ipc/messages.h"
 #include "common/mail/stage_times.h"
-#include "common/smtp/client_commands.h"
-#include "common/smtp/recipient_ledger.h"
+#include "common/smtp/client/client_commands.h"
+#include "common/smtp/client/recipient_ledger.h"
 
 namespace postwain::agent {
 

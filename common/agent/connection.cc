@@ -11,7 +11,7 @@
 #include "common/base/text.h"
 #include "common/config/config.h"
 #include "common/log/log.h"
-#include "common/smtp/outcome_rules.h"
+#include "common/smtp/client/outcome_rules.h"
 
 namespace postwain::agent {
 

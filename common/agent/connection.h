@@ -20,7 +20,7 @@
 #include "common/agent/services.h"
 #include "common/daemon/channel.h"
 #include "common/mail/next_hop.h"
-#include "common/smtp/client_engine.h"
+#include "common/smtp/client/client_engine.h"
 
 namespace postwain::agent {
 

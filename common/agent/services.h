@@ -17,7 +17,7 @@
 #include "common/config/config_fwd.h"
 #include "common/mail/outcome.h"
 #include "common/net/loop.h"
-#include "common/smtp/dialect.h"
+#include "common/smtp/syntax/dialect.h"
 
 namespace postwain::agent {
 

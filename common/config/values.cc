@@ -10,7 +10,7 @@
 #include "common/base/text.h"
 #include "common/config/config.h"
 #include "common/mail/idn.h"
-#include "common/smtp/server_limits.h"
+#include "common/smtp/syntax/server_limits.h"
 
 namespace postwain::config {
 

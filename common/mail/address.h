@@ -1,7 +1,7 @@
 // An address of the envelope (RFC 5321 4.1.2): a mailbox, the null reverse-path, or the bare
 // <postmaster>. This type holds an address that has already been parsed
-// (common/smtp/address_syntax.h does that); it checks no grammar. The text is kept as the client
-// wrote it, without angle brackets and without source route.
+// (common/smtp/syntax/address_syntax.h does that); it checks no grammar. The text is kept as the
+// client wrote it, without angle brackets and without source route.
 #pragma once
 
 #include <cstddef>

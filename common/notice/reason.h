@@ -2,7 +2,8 @@
 // code (RFC 3463, RFC 7372, RFC 7504), else from the reply's words, else from code and stage. Pure.
 //
 // It serves the words of a notice only. What is tried again is decided by the reply code alone
-// (common/smtp/outcome_rules.h), so a wrong guess here costs a helpful sentence, never a message.
+// (common/smtp/client/outcome_rules.h), so a wrong guess here costs a helpful sentence, never a
+// message.
 #pragma once
 
 #include <cstdint>

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
-#include "common/smtp/address_syntax.h"
+#include "common/smtp/syntax/address_syntax.h"
 
 namespace postwain::rewrite {
 

@@ -8,12 +8,12 @@
 
 #include "common/base/check.h"
 #include "common/base/text.h"
-#include "common/smtp/address_syntax.h"
-#include "common/smtp/client_claim.h"
-#include "common/smtp/mail_command.h"
-#include "common/smtp/rcpt_command.h"
-#include "common/smtp/server_limits.h"
-#include "common/smtp/xtext.h"
+#include "common/smtp/syntax/address_syntax.h"
+#include "common/smtp/syntax/client_claim.h"
+#include "common/smtp/syntax/mail_command.h"
+#include "common/smtp/syntax/rcpt_command.h"
+#include "common/smtp/syntax/server_limits.h"
+#include "common/smtp/syntax/xtext.h"
 
 using namespace postwain;
 using namespace postwain::smtp;

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "common/base/check.h"
-#include "common/smtp/proxy_header.h"
+#include "common/smtp/syntax/proxy_header.h"
 
 using namespace postwain::smtp;
 

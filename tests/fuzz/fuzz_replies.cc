@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "common/base/check.h"
-#include "common/smtp/reply_parser.h"
+#include "common/smtp/syntax/reply_parser.h"
 
 using namespace postwain;
 using namespace postwain::smtp;

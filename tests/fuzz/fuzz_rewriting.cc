@@ -8,10 +8,10 @@
 
 #include "common/base/check.h"
 #include "common/rewrite/rewriter.h"
-#include "common/smtp/address_syntax.h"
-#include "common/smtp/client_commands.h"
-#include "common/smtp/mail_command.h"
-#include "common/smtp/rcpt_command.h"
+#include "common/smtp/client/client_commands.h"
+#include "common/smtp/syntax/address_syntax.h"
+#include "common/smtp/syntax/mail_command.h"
+#include "common/smtp/syntax/rcpt_command.h"
 
 using namespace postwain;
 

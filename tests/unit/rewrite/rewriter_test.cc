@@ -5,7 +5,7 @@
 
 #include "common/config/bundle.h"
 #include "common/rewrite/rewriter.h"
-#include "common/smtp/address_syntax.h"
+#include "common/smtp/syntax/address_syntax.h"
 
 using namespace postwain;
 using namespace postwain::rewrite;

@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "common/smtp/address_syntax.h"
-#include "common/smtp/domain_syntax.h"
+#include "common/smtp/syntax/address_syntax.h"
+#include "common/smtp/syntax/domain_syntax.h"
 
 using namespace postwain;
 using smtp::PathKind;

@@ -3,7 +3,7 @@
 #include <optional>
 #include <random>
 
-#include "common/smtp/dot_encoder.h"
+#include "common/smtp/syntax/dot_encoder.h"
 
 using postwain::smtp::DotEncoder;
 

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "common/smtp/client_engine.h"
+#include "common/smtp/client/client_engine.h"
 
 namespace postwain::smtp::test {
 

@@ -1,9 +1,9 @@
 #include <catch2/catch.hpp>
 
-#include "common/smtp/outcome_rules.h"
-#include "common/smtp/peer_extensions.h"
-#include "common/smtp/recipient_ledger.h"
-#include "common/smtp/reply_parser.h"
+#include "common/smtp/client/outcome_rules.h"
+#include "common/smtp/client/peer_extensions.h"
+#include "common/smtp/client/recipient_ledger.h"
+#include "common/smtp/syntax/reply_parser.h"
 
 using namespace postwain;
 using namespace postwain::smtp;

@@ -7,7 +7,7 @@
 #include <memory>
 #include <random>
 
-#include "common/smtp/server_engine.h"
+#include "common/smtp/server/server_engine.h"
 #include "tests/unit/smtp/client_harness.h"
 
 using namespace postwain;

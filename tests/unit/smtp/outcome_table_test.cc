@@ -1,6 +1,6 @@
 // The outcome table: at every stage of a session and a transaction the peer says or does something,
 // and this is what becomes of the recipient, of the connection, and who is to blame. The policy
-// behind it stands in prose in common/smtp/outcome_rules.cc.
+// behind it stands in prose in common/smtp/client/outcome_rules.cc.
 #include <catch2/catch.hpp>
 
 #include "tests/unit/smtp/client_harness.h"

@@ -1,7 +1,7 @@
 // The PROXY protocol's two headers: the forms of its specification, every cut, every bound.
 #include <catch2/catch.hpp>
 
-#include "common/smtp/proxy_header.h"
+#include "common/smtp/syntax/proxy_header.h"
 
 using namespace postwain::smtp;
 

@@ -5,8 +5,8 @@
 #include <random>
 #include <vector>
 
-#include "common/smtp/content_decoder.h"
-#include "common/smtp/line_reader.h"
+#include "common/smtp/syntax/content_decoder.h"
+#include "common/smtp/syntax/line_reader.h"
 
 using namespace postwain::smtp;
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "common/smtp/server_engine.h"
+#include "common/smtp/server/server_engine.h"
 
 namespace postwain::smtp {
 

@@ -1,8 +1,8 @@
 // MAIL and RCPT arguments: what is taken, and which reply the rest gets.
 #include <catch2/catch.hpp>
 
-#include "common/smtp/mail_command.h"
-#include "common/smtp/rcpt_command.h"
+#include "common/smtp/syntax/mail_command.h"
+#include "common/smtp/syntax/rcpt_command.h"
 
 using namespace postwain;
 using namespace postwain::smtp;

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "common/smtp/server_engine.h"
+#include "common/smtp/server/server_engine.h"
 
 using namespace postwain;
 using namespace postwain::smtp;

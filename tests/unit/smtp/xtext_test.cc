@@ -1,6 +1,6 @@
 #include <catch2/catch.hpp>
 
-#include "common/smtp/xtext.h"
+#include "common/smtp/syntax/xtext.h"
 
 using namespace postwain::smtp;
 

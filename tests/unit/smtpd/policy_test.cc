@@ -6,7 +6,7 @@
 
 #include "common/config/config.h"
 #include "common/mail/address_pattern.h"
-#include "common/smtp/rcpt_command.h"
+#include "common/smtp/syntax/rcpt_command.h"
 #include "smtpd/client_address.h"
 #include "smtpd/connection_limits.h"
 #include "smtpd/policy.h"
