@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "common/base/sysexits.h"
-#include "common/config/values.h"
+#include "common/config/document/values.h"
 #include "common/daemon/confinement.h"
 #include "common/daemon/daemon.h"
 #include "common/exercise/exercises.h"

@@ -6,7 +6,7 @@
 
 #include "common/base/sysexits.h"
 #include "common/base/text.h"
-#include "common/config/bundle.h"
+#include "common/config/load/bundle.h"
 #include "common/notice/dsn_text.h"
 #include "postwain/client_options.h"
 

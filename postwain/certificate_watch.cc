@@ -3,7 +3,7 @@
 #include <cerrno>
 
 #include "common/base/file.h"
-#include "common/config/section.h"
+#include "common/config/section/section.h"
 #include "common/tls/tls.h"
 
 namespace postwain::tool {

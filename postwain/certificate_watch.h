@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 #include "common/base/time.h"
-#include "common/config/bundle.h"
+#include "common/config/load/bundle.h"
 
 namespace postwain::tool {
 

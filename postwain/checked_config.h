@@ -2,7 +2,7 @@
 // checks, and that certificate and key belong together.
 #pragma once
 
-#include "common/config/bundle.h"
+#include "common/config/load/bundle.h"
 
 namespace postwain::tool {
 

@@ -12,7 +12,7 @@
 #include "common/base/file.h"
 #include "common/base/text.h"
 #include "common/config/config.h"
-#include "common/config/values.h"
+#include "common/config/document/values.h"
 
 namespace postwain::tool {
 

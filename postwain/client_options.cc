@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include "common/base/sysexits.h"
-#include "common/config/client_settings.h"
+#include "common/config/load/client_settings.h"
 #include "postwain/client_facts.h"
 
 namespace postwain::tool {

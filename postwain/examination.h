@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "common/base/file.h"
-#include "common/config/bundle.h"
+#include "common/config/load/bundle.h"
 #include "common/sandbox/attempts.h"
 #include "postwain/error_output.h"
 #include "postwain/identity.h"

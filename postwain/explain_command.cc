@@ -7,7 +7,7 @@
 
 #include "common/base/sysexits.h"
 #include "common/base/text.h"
-#include "common/config/values.h"
+#include "common/config/document/values.h"
 #include "common/smtp/syntax/address_syntax.h"
 #include "postwain/checked_config.h"
 #include "postwain/control_client.h"

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "common/config/bundle.h"
+#include "common/config/load/bundle.h"
 #include "common/mail/next_hop.h"
 #include "qmgr/router.h"
 #include "smtpd/policy.h"

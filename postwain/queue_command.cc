@@ -10,7 +10,7 @@
 
 #include "common/base/sysexits.h"
 #include "common/base/text.h"
-#include "common/config/values.h"
+#include "common/config/document/values.h"
 #include "common/mail/queue_id.h"
 #include "postwain/control_client.h"
 #include "postwain/json_member.h"

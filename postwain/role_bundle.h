@@ -3,7 +3,7 @@
 #pragma once
 
 #include "common/base/file.h"
-#include "common/config/bundle.h"
+#include "common/config/load/bundle.h"
 #include "postwain/kind.h"
 
 namespace postwain::tool {

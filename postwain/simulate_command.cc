@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/sysexits.h"
-#include "common/config/client_settings.h"
-#include "common/config/values.h"
+#include "common/config/document/values.h"
+#include "common/config/load/client_settings.h"
 #include "simulator/simulation.h"
 
 namespace postwain::tool {

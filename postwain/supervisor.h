@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "common/config/bundle.h"
+#include "common/config/load/bundle.h"
 #include "common/net/loop.h"
 #include "common/tls/ticket_keys.h"
 #include "postwain/certificate_watch.h"

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "common/config/bundle.h"
+#include "common/config/load/bundle.h"
 #include "common/daemon/qmgr_link.h"
 #include "common/net/loop.h"
 #include "postwain/supervisor.h"

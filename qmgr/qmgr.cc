@@ -11,7 +11,7 @@
 
 #include "common/base/file.h"
 #include "common/base/sysexits.h"
-#include "common/config/bundle.h"
+#include "common/config/load/bundle.h"
 #include "common/daemon/confinement.h"
 #include "common/daemon/log_setup.h"
 #include "common/log/log.h"

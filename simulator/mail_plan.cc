@@ -9,7 +9,7 @@
 #include "common/base/sysexits.h"
 #include "common/base/text.h"
 #include "common/config/config.h"
-#include "common/config/values.h"
+#include "common/config/document/values.h"
 #include "common/mail/address.h"
 
 #include "qmgr/router.h"

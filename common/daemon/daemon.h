@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "common/config/bundle.h"
+#include "common/config/load/bundle.h"
 #include "common/daemon/exercise.h"
 #include "common/net/loop.h"
 

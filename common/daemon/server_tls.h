@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "common/config/bundle.h"
+#include "common/config/load/bundle.h"
 #include "common/tls/tls.h"
 
 namespace postwain::daemon {

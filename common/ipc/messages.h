@@ -390,7 +390,7 @@ struct ControlReply {
   std::uint8_t exit_code = 0;
   std::string json;
 };
-// Supervisor to qmgr at reload: the new configuration bundle (common/config/bundle.h).
+// Supervisor to qmgr at reload: the new configuration bundle (common/config/load/bundle.h).
 struct ConfigUpdate {
   static constexpr FrameType kType = FrameType::config_update;
   std::uint64_t request = 0;  // answered with a control_reply

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "common/base/check.h"
-#include "common/config/alias_text.h"
+#include "common/config/document/alias_text.h"
 
 using namespace postwain::config;
 

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "common/base/check.h"
-#include "common/config/sections.h"
+#include "common/config/section/sections.h"
 #include "common/rewrite/rewriter.h"
 
 using namespace postwain;

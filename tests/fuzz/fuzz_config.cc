@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "common/base/check.h"
-#include "common/config/bundle.h"
+#include "common/config/load/bundle.h"
 
 using namespace postwain;
 

@@ -1,8 +1,8 @@
 // [bounces]: words, and mistakes in the configuration and in the templates it names.
 #include <catch2/catch.hpp>
 
-#include "common/config/bundle.h"
 #include "common/config/config.h"
+#include "common/config/load/bundle.h"
 #include "common/notice/template.h"
 
 using namespace postwain;

@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "common/base/file.h"
-#include "common/config/bundle.h"
-#include "common/config/client_settings.h"
-#include "common/config/values.h"
+#include "common/config/document/values.h"
+#include "common/config/load/bundle.h"
+#include "common/config/load/client_settings.h"
 
 #include <fcntl.h>
 

@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "common/config/bundle.h"
+#include "common/config/load/bundle.h"
 
 using namespace postwain;
 using namespace postwain::config;

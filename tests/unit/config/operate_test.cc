@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "common/config/bundle.h"
-#include "common/config/toml_scan.h"
+#include "common/config/document/toml_scan.h"
+#include "common/config/load/bundle.h"
 
 using namespace postwain;
 using namespace postwain::config;

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "common/config/bundle.h"
+#include "common/config/load/bundle.h"
 #include "qmgr/expansion.h"
 #include "tests/unit/qmgr/support.h"
 

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "common/config/bundle.h"
+#include "common/config/load/bundle.h"
 #include "qmgr/success_limit.h"
 
 using namespace postwain;

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "common/config/bundle.h"
+#include "common/config/load/bundle.h"
 #include "common/rewrite/rewriter.h"
 #include "common/smtp/syntax/address_syntax.h"
 

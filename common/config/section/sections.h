@@ -3,7 +3,7 @@
 #pragma once
 
 #include "common/config/config.h"
-#include "common/config/section.h"
+#include "common/config/section/section.h"
 
 namespace postwain::config {
 

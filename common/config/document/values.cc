@@ -1,4 +1,4 @@
-#include "common/config/values.h"
+#include "common/config/document/values.h"
 
 #include <algorithm>
 #include <vector>

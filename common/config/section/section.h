@@ -13,8 +13,8 @@
 
 #include "common/base/rate_table.h"
 #include "common/base/time.h"
+#include "common/config/document/node.h"
 #include "common/config/named_file.h"
-#include "common/config/node.h"
 
 namespace postwain::config {
 

@@ -1,4 +1,4 @@
-#include "common/config/alias_text.h"
+#include "common/config/document/alias_text.h"
 
 #include <optional>
 

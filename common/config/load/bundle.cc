@@ -1,4 +1,4 @@
-#include "common/config/bundle.h"
+#include "common/config/load/bundle.h"
 
 #include "common/ipc/codec.h"
 

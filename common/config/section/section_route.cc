@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
-#include "common/config/sections.h"
-#include "common/config/values.h"
+#include "common/config/document/values.h"
+#include "common/config/section/sections.h"
 #include "common/mail/address_pattern.h"
 #include "common/sasl/client_exchange.h"
 

@@ -1,4 +1,4 @@
-#include "common/config/toml_reader.h"
+#include "common/config/document/toml_reader.h"
 
 #include <algorithm>
 #include <exception>
@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "common/config/toml_scan.h"
+#include "common/config/document/toml_scan.h"
 
 namespace postwain::config {
 

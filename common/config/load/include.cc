@@ -1,4 +1,4 @@
-#include "common/config/include.h"
+#include "common/config/load/include.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "common/config/toml_scan.h"
+#include "common/config/document/toml_scan.h"
 
 namespace postwain::config {
 

@@ -1,11 +1,11 @@
-#include "common/config/host_name.h"
+#include "common/config/load/host_name.h"
 
 #include <netdb.h>
 #include <unistd.h>
 
 #include "common/base/file.h"
 #include "common/base/text.h"
-#include "common/config/values.h"
+#include "common/config/document/values.h"
 
 namespace postwain::config {
 

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "common/config/bundle.h"
+#include "common/config/load/bundle.h"
 
 namespace postwain::config {
 

@@ -13,11 +13,11 @@
 
 #include "common/base/file.h"
 #include "common/base/text.h"
-#include "common/config/client_settings.h"
-#include "common/config/host_name.h"
-#include "common/config/include.h"
-#include "common/config/sections.h"
-#include "common/config/toml_reader.h"
+#include "common/config/document/toml_reader.h"
+#include "common/config/load/client_settings.h"
+#include "common/config/load/host_name.h"
+#include "common/config/load/include.h"
+#include "common/config/section/sections.h"
 
 namespace postwain::config {
 

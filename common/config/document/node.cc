@@ -1,4 +1,4 @@
-#include "common/config/node.h"
+#include "common/config/document/node.h"
 
 namespace postwain::config {
 

@@ -1,4 +1,4 @@
-#include "common/config/section.h"
+#include "common/config/section/section.h"
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "common/base/text.h"
-#include "common/config/values.h"
+#include "common/config/document/values.h"
 
 namespace postwain::config {
 

@@ -6,7 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "common/base/text.h"
-#include "common/config/sections.h"
+#include "common/config/section/sections.h"
 #include "common/notice/dsn.h"
 #include "common/notice/template.h"
 

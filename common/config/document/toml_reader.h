@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "common/config/node.h"
+#include "common/config/document/node.h"
 
 namespace postwain::config {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "common/config/section.h"
+#include "common/config/section/section.h"
 
 namespace postwain::config {
 
