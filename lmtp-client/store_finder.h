@@ -4,8 +4,8 @@
 #include <functional>
 #include <memory>
 
-#include "common/agent/fixed_hosts.h"
-#include "common/agent/next_hosts.h"
+#include "common/agent/hosts/fixed_hosts.h"
+#include "common/agent/hosts/next_hosts.h"
 #include "common/base/result.h"
 #include "common/config/config_fwd.h"
 #include "common/dns/resolver.h"

@@ -1,7 +1,7 @@
 #include "postwain/explain_hosts.h"
 
-#include "common/agent/mx_finder.h"
-#include "common/agent/sts_finder.h"
+#include "common/agent/hosts/mx_finder.h"
+#include "common/agent/hosts/sts_finder.h"
 #include "common/dns/client_looks.h"
 #include "common/http/fetcher.h"
 #include "common/net/loop.h"

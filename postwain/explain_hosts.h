@@ -2,7 +2,7 @@
 // until the answers are there.
 #pragma once
 
-#include "common/agent/next_hosts.h"
+#include "common/agent/hosts/next_hosts.h"
 #include "common/base/result.h"
 #include "common/config/config_fwd.h"
 #include "common/dns/client_facts.h"

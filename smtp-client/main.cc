@@ -3,8 +3,8 @@
 // What it may touch: the network, and qmgr's socket. No file once it runs, but /etc/hosts; no
 // database.
 #include "common/agent/agent.h"
-#include "common/agent/mx_finder.h"
-#include "common/agent/sts_finder.h"
+#include "common/agent/hosts/mx_finder.h"
+#include "common/agent/hosts/sts_finder.h"
 #include "common/base/sysexits.h"
 #include "common/daemon/confinement.h"
 #include "common/daemon/daemon.h"

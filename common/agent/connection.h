@@ -14,8 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/agent/hosts/next_hosts.h"
 #include "common/agent/login.h"
-#include "common/agent/next_hosts.h"
 #include "common/agent/pace.h"
 #include "common/agent/services.h"
 #include "common/daemon/channel.h"

@@ -21,7 +21,7 @@
 
 #include "common/agent/connection.h"
 #include "common/agent/growth.h"
-#include "common/agent/next_hosts.h"
+#include "common/agent/hosts/next_hosts.h"
 #include "common/agent/services.h"
 
 namespace postwain::agent {

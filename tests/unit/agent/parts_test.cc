@@ -4,9 +4,9 @@
 
 #include "common/agent/content_feed.h"
 #include "common/agent/growth.h"
-#include "common/agent/own_addresses.h"
+#include "common/agent/hosts/own_addresses.h"
+#include "common/agent/hosts/tls_notes.h"
 #include "common/agent/pace.h"
-#include "common/agent/tls_notes.h"
 #include "common/ipc/messages.h"
 
 using namespace postwain;

@@ -6,10 +6,10 @@
 #include <random>
 #include <string>
 
-#include "common/agent/fixed_hosts.h"
-#include "common/agent/next_hosts.h"
-#include "common/agent/own_addresses.h"
-#include "common/agent/sts_finder.h"
+#include "common/agent/hosts/fixed_hosts.h"
+#include "common/agent/hosts/next_hosts.h"
+#include "common/agent/hosts/own_addresses.h"
+#include "common/agent/hosts/sts_finder.h"
 #include "common/config/config_fwd.h"
 #include "common/dns/mx_plan.h"
 #include "common/dns/resolver.h"

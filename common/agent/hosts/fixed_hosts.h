@@ -3,7 +3,7 @@
 // fine: the operator chose them.
 #pragma once
 
-#include "common/agent/next_hosts.h"
+#include "common/agent/hosts/next_hosts.h"
 #include "common/dns/resolver.h"
 
 namespace postwain::agent {

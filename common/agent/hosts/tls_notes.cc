@@ -1,4 +1,4 @@
-#include "common/agent/tls_notes.h"
+#include "common/agent/hosts/tls_notes.h"
 
 #include <utility>
 

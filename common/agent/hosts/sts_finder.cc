@@ -1,4 +1,4 @@
-#include "common/agent/sts_finder.h"
+#include "common/agent/hosts/sts_finder.h"
 
 #include <utility>
 

@@ -1,11 +1,11 @@
-#include "common/agent/fixed_hosts.h"
+#include "common/agent/hosts/fixed_hosts.h"
 
 #include <memory>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "common/agent/host_tls.h"
+#include "common/agent/hosts/host_tls.h"
 #include "common/dns/mx_plan.h"
 
 namespace postwain::agent {

@@ -5,8 +5,8 @@
 #include <functional>
 #include <memory>
 
-#include "common/agent/next_hosts.h"
-#include "common/agent/tls_notes.h"
+#include "common/agent/hosts/next_hosts.h"
+#include "common/agent/hosts/tls_notes.h"
 #include "common/dns/resolver.h"
 
 namespace postwain::agent {

@@ -1,4 +1,4 @@
-#include "common/agent/own_addresses.h"
+#include "common/agent/hosts/own_addresses.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>

@@ -12,7 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "common/agent/tls_notes.h"
+#include "common/agent/hosts/tls_notes.h"
 #include "common/dns/resolver.h"
 #include "common/http/fetcher.h"
 #include "common/mail/sts_policy.h"

@@ -1,4 +1,4 @@
-#include "common/agent/host_tls.h"
+#include "common/agent/hosts/host_tls.h"
 
 #include <map>
 #include <memory>

@@ -1,4 +1,4 @@
-#include "common/agent/mx_finder.h"
+#include "common/agent/hosts/mx_finder.h"
 
 #include <algorithm>
 #include <memory>
@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "common/agent/host_tls.h"
+#include "common/agent/hosts/host_tls.h"
 #include "common/config/config.h"
 #include "common/mail/idn.h"
 
