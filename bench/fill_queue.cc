@@ -8,7 +8,7 @@
 
 #include "bench/tool.h"
 #include "common/base/sysexits.h"
-#include "qmgr/store.h"
+#include "qmgr/store/sqlite/store.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;

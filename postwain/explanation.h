@@ -8,7 +8,7 @@
 
 #include "common/config/load/bundle.h"
 #include "common/mail/next_hop.h"
-#include "qmgr/router.h"
+#include "qmgr/routing/router.h"
 #include "smtpd/policy.h"
 
 namespace postwain::tool {

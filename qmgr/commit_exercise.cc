@@ -4,7 +4,7 @@
 
 #include <unistd.h>
 
-#include "qmgr/sqlite.h"
+#include "qmgr/store/sqlite/sqlite.h"
 
 namespace postwain::qmgr {
 

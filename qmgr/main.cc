@@ -5,7 +5,7 @@
 
 #include "qmgr/commit_exercise.h"
 #include "qmgr/qmgr.h"
-#include "qmgr/salvage_command.h"
+#include "qmgr/salvage/salvage_command.h"
 
 int main(int argc, char** argv) {
   postwain::fill_standard_streams();

@@ -18,12 +18,12 @@
 #include "common/net/loop.h"
 #include "common/net/stream.h"
 
-#include "qmgr/control.h"
-#include "qmgr/delivery.h"
-#include "qmgr/intake.h"
+#include "qmgr/control/control.h"
+#include "qmgr/dispatch/delivery.h"
+#include "qmgr/dispatch/report_desk.h"
+#include "qmgr/dispatch/token_desk.h"
+#include "qmgr/intake/intake.h"
 #include "qmgr/peer_places.h"
-#include "qmgr/report_desk.h"
-#include "qmgr/token_desk.h"
 
 namespace postwain::qmgr {
 

@@ -14,15 +14,15 @@
 #include "common/net/loop.h"
 #include "common/net/stream.h"
 
-#include "qmgr/admission.h"
-#include "qmgr/ballast.h"
-#include "qmgr/control.h"
-#include "qmgr/delivery.h"
-#include "qmgr/intake.h"
+#include "qmgr/control/control.h"
+#include "qmgr/disk/ballast.h"
+#include "qmgr/dispatch/delivery.h"
+#include "qmgr/dispatch/token_desk.h"
+#include "qmgr/intake/intake.h"
 #include "qmgr/peers.h"
-#include "qmgr/queue.h"
+#include "qmgr/queue/admission.h"
+#include "qmgr/queue/queue.h"
 #include "qmgr/spool.h"
-#include "qmgr/token_desk.h"
 
 namespace postwain::qmgr {
 

@@ -12,8 +12,8 @@
 #include "common/base/sysexits.h"
 #include "common/log/log.h"
 
-#include "qmgr/retry_policy.h"
-#include "qmgr/snapshot.h"
+#include "qmgr/control/snapshot.h"
+#include "qmgr/verdicts/retry_policy.h"
 
 namespace postwain::qmgr {
 

@@ -5,10 +5,10 @@
 #include "common/base/result.h"
 #include "common/config/config_fwd.h"
 
-#include "qmgr/ballast.h"
-#include "qmgr/content_files.h"
-#include "qmgr/observed_time.h"
-#include "qmgr/store.h"
+#include "qmgr/disk/ballast.h"
+#include "qmgr/disk/content_files.h"
+#include "qmgr/store/sqlite/store.h"
+#include "qmgr/verdicts/observed_time.h"
 
 namespace postwain::qmgr {
 

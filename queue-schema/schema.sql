@@ -42,7 +42,7 @@ CREATE TABLE content (
   data BLOB NOT NULL CHECK (length(data) <= 1048576)
 ) STRICT;
 
--- A new message in one value, with all its recipients (qmgr/fresh_record.h), until something else than deliveries
+-- A new message in one value, with all its recipients (qmgr/store/fresh_record.h), until something else than deliveries
 -- happens to it: then it becomes rows of the other tables. After an orderly end there are none.
 CREATE TABLE fresh (
   id INTEGER PRIMARY KEY CHECK (id > 0),                            -- mail::QueueId; in no other table

@@ -12,8 +12,8 @@
 #include "common/config/document/values.h"
 #include "common/mail/address.h"
 
-#include "qmgr/router.h"
-#include "qmgr/scheduler_settings.h"
+#include "qmgr/routing/router.h"
+#include "qmgr/routing/scheduler_settings.h"
 
 namespace postwain::simulator {
 

@@ -7,7 +7,7 @@
 
 #include "common/base/time.h"
 
-#include "qmgr/scheduler.h"
+#include "qmgr/scheduling/scheduler.h"
 
 namespace postwain::simulator {
 

@@ -11,7 +11,7 @@
 #include "common/base/time.h"
 #include "common/config/table/queue.h"
 
-#include "qmgr/scheduler.h"
+#include "qmgr/scheduling/scheduler.h"
 
 namespace postwain::simulator {
 

@@ -19,8 +19,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "qmgr/scheduler.h"
-#include "qmgr/verdict.h"
+#include "qmgr/scheduling/scheduler.h"
+#include "qmgr/verdicts/verdict.h"
 
 #include "simulator/report.h"
 #include "simulator/scenario.h"

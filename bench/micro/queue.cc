@@ -8,8 +8,8 @@
 
 #include "bench/micro/iterations.h"
 #include "common/notice/dsn.h"
-#include "qmgr/scheduler.h"
-#include "qmgr/store.h"
+#include "qmgr/scheduling/scheduler.h"
+#include "qmgr/store/sqlite/store.h"
 
 namespace {
 

@@ -3,8 +3,8 @@
 // addresses).
 //
 // Pure: values in, content out. Who gets a notice, and whether at all, is not decided here
-// (qmgr/notice_plan.h). The remote's words are quoted as they came; only what would break a line or
-// leave the character set is escaped.
+// (qmgr/verdicts/notice_plan.h). The remote's words are quoted as they came; only what would break
+// a line or leave the character set is escaped.
 //
 // The notice is ASCII unless its reader's address is not: then the way to the reader carries UTF-8
 // in any case, and the parts are those of RFC 6533. Everyone else gets UTF-8 addresses in their

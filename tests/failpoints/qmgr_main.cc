@@ -12,7 +12,7 @@
 #include "common/base/text.h"
 #include "common/daemon/daemon.h"
 
-#include "qmgr/failpoint.h"
+#include "qmgr/disk/failpoint.h"
 #include "qmgr/qmgr.h"
 
 namespace {

@@ -1,7 +1,7 @@
 // A Disk as the file system of content files.
 #pragma once
 
-#include "qmgr/file_system.h"
+#include "qmgr/disk/file_system.h"
 #include "tests/simdisk/disk.h"
 
 namespace postwain::simdisk {

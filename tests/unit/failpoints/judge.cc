@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
-#include "qmgr/content_files.h"
-#include "qmgr/store.h"
+#include "qmgr/disk/content_files.h"
+#include "qmgr/store/sqlite/store.h"
 #include "tests/unit/failpoints/messages.h"
 #include "tests/unit/failpoints/story.h"
 

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "qmgr/changes.h"
-#include "qmgr/message.h"
+#include "qmgr/model/changes.h"
+#include "qmgr/model/message.h"
 
 namespace postwain::failpoints {
 

@@ -8,9 +8,9 @@
 
 #include "common/net/loop.h"
 
-#include "qmgr/ballast.h"
-#include "qmgr/history_store.h"
-#include "qmgr/store_thread.h"
+#include "qmgr/disk/ballast.h"
+#include "qmgr/history/history_store.h"
+#include "qmgr/store/sqlite/store_thread.h"
 #include "tests/unit/failpoints/messages.h"
 
 namespace postwain::failpoints {

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string>
 
-#include "qmgr/failpoint.h"
+#include "qmgr/disk/failpoint.h"
 
 namespace postwain::failpoints {
 

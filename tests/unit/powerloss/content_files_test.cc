@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "qmgr/content_files.h"
+#include "qmgr/disk/content_files.h"
 #include "tests/simdisk/files.h"
 #include "tests/unit/qmgr/support.h"
 

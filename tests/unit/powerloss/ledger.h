@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "qmgr/message.h"
+#include "qmgr/model/message.h"
 
 namespace postwain::powerloss {
 

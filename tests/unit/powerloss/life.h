@@ -12,7 +12,7 @@
 
 #include "common/net/loop.h"
 
-#include "qmgr/store_thread.h"
+#include "qmgr/store/sqlite/store_thread.h"
 #include "tests/simdisk/disk.h"
 #include "tests/simdisk/files.h"
 #include "tests/simdisk/sqlite_vfs.h"

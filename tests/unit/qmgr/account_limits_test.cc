@@ -1,5 +1,5 @@
 // How much an account may send, and what happens beyond.
-#include "qmgr/account_limits.h"
+#include "qmgr/intake/account_limits.h"
 
 #include <catch2/catch.hpp>
 

@@ -1,7 +1,7 @@
 // The journal of attempts: what a killed qmgr leaves for the next one to say.
 #include <catch2/catch.hpp>
 
-#include "qmgr/attempt_journal.h"
+#include "qmgr/history/attempt_journal.h"
 #include "tests/unit/qmgr/support.h"
 
 using namespace postwain;

@@ -6,7 +6,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "qmgr/connection_ledger.h"
+#include "qmgr/scheduling/connection_ledger.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;

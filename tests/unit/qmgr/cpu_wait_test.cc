@@ -8,7 +8,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "qmgr/cpu_wait.h"
+#include "qmgr/store/cpu_wait.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "common/config/load/bundle.h"
-#include "qmgr/expansion.h"
+#include "qmgr/routing/expansion.h"
 #include "tests/unit/qmgr/support.h"
 
 using namespace postwain;

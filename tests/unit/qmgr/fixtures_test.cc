@@ -6,8 +6,8 @@
 #include "queue-schema/history_migrations.h"
 #include "queue-schema/migrations.h"
 
-#include "qmgr/history_store.h"
-#include "qmgr/store.h"
+#include "qmgr/history/history_store.h"
+#include "qmgr/store/sqlite/store.h"
 #include "tests/unit/qmgr/support.h"
 
 using namespace postwain;

@@ -4,8 +4,8 @@
 
 #include <catch2/catch.hpp>
 
-#include "qmgr/fresh_record.h"
-#include "qmgr/packed_backlog.h"
+#include "qmgr/scheduling/packed_backlog.h"
+#include "qmgr/store/fresh_record.h"
 #include "tests/unit/qmgr/store_support.h"
 
 using namespace postwain;

@@ -3,7 +3,7 @@
 
 #include "common/base/sane_time.h"
 
-#include "qmgr/gate.h"
+#include "qmgr/verdicts/gate.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;

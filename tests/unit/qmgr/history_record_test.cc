@@ -1,7 +1,7 @@
 // The coding of what the history keeps.
 #include <catch2/catch.hpp>
 
-#include "qmgr/history_record.h"
+#include "qmgr/history/history_record.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;

@@ -10,8 +10,8 @@
 #include "common/base/file.h"
 #include "common/net/loop.h"
 
-#include "qmgr/history.h"
-#include "qmgr/why_then.h"
+#include "qmgr/history/history.h"
+#include "qmgr/verdicts/why_then.h"
 #include "tests/unit/qmgr/support.h"
 
 using namespace postwain;

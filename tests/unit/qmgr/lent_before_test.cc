@@ -1,7 +1,7 @@
 // Whose late news are believed.
 #include <catch2/catch.hpp>
 
-#include "qmgr/lent_before.h"
+#include "qmgr/verdicts/lent_before.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;

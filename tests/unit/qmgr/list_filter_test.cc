@@ -1,4 +1,4 @@
-#include "qmgr/list_filter.h"
+#include "qmgr/model/list_filter.h"
 
 #include <functional>
 

@@ -1,8 +1,8 @@
 // What of a message's age counts, whatever clock and machine do.
 #include <catch2/catch.hpp>
 
-#include "qmgr/observed_time.h"
-#include "qmgr/retry_policy.h"
+#include "qmgr/verdicts/observed_time.h"
+#include "qmgr/verdicts/retry_policy.h"
 #include "tests/unit/qmgr/support.h"
 
 using namespace postwain;

@@ -6,14 +6,14 @@
 
 #include "common/base/sysexits.h"
 
-#include "qmgr/held_domains.h"
-#include "qmgr/list_filter.h"
+#include "qmgr/model/held_domains.h"
+#include "qmgr/model/list_filter.h"
+#include "qmgr/model/wait.h"
 #include "qmgr/peers.h"
-#include "qmgr/queue_shape.h"
-#include "qmgr/suspend_scope.h"
-#include "qmgr/totals.h"
-#include "qmgr/verdict.h"
-#include "qmgr/wait.h"
+#include "qmgr/queue/queue_shape.h"
+#include "qmgr/routing/suspend_scope.h"
+#include "qmgr/store/totals.h"
+#include "qmgr/verdicts/verdict.h"
 #include "tests/unit/qmgr/store_support.h"
 
 using namespace postwain;

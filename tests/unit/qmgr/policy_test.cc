@@ -2,17 +2,17 @@
 #include <catch2/catch.hpp>
 
 #include "common/config/config.h"
-#include "qmgr/admission.h"
-#include "qmgr/ballast.h"
-#include "qmgr/gather.h"
-#include "qmgr/host_lacks.h"
-#include "qmgr/list_filter.h"
-#include "qmgr/notice_gather.h"
-#include "qmgr/recipient_cache.h"
-#include "qmgr/retry_policy.h"
-#include "qmgr/router.h"
-#include "qmgr/store.h"
-#include "qmgr/verdict.h"
+#include "qmgr/disk/ballast.h"
+#include "qmgr/intake/recipient_cache.h"
+#include "qmgr/model/list_filter.h"
+#include "qmgr/queue/admission.h"
+#include "qmgr/queue/host_lacks.h"
+#include "qmgr/routing/router.h"
+#include "qmgr/store/gather.h"
+#include "qmgr/store/sqlite/store.h"
+#include "qmgr/verdicts/notice_gather.h"
+#include "qmgr/verdicts/retry_policy.h"
+#include "qmgr/verdicts/verdict.h"
 #include "tests/unit/qmgr/support.h"
 
 using namespace postwain;

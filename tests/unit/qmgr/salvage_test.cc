@@ -9,10 +9,10 @@
 
 #include <catch2/catch.hpp>
 
-#include "qmgr/content_files.h"
-#include "qmgr/page_source.h"
-#include "qmgr/salvage.h"
-#include "qmgr/store.h"
+#include "qmgr/disk/content_files.h"
+#include "qmgr/salvage/page_source.h"
+#include "qmgr/salvage/salvage.h"
+#include "qmgr/store/sqlite/store.h"
 #include "tests/unit/qmgr/support.h"
 
 using namespace postwain;

@@ -1,7 +1,7 @@
 // What the tests of the scheduler share.
 #pragma once
 
-#include "qmgr/scheduler.h"
+#include "qmgr/scheduling/scheduler.h"
 #include "tests/unit/qmgr/support.h"
 
 namespace postwain::qmgr::test {

@@ -7,10 +7,10 @@
 
 #include "queue-schema/migrations.h"
 
-#include "qmgr/retry_hint.h"
-#include "qmgr/scheduler.h"
-#include "qmgr/store.h"
-#include "qmgr/verdict.h"
+#include "qmgr/scheduling/scheduler.h"
+#include "qmgr/store/sqlite/store.h"
+#include "qmgr/verdicts/retry_hint.h"
+#include "qmgr/verdicts/verdict.h"
 #include "tests/unit/qmgr/support.h"
 
 using namespace postwain;

@@ -9,9 +9,9 @@
 #include "queue-schema/history_migrations.h"
 #include "queue-schema/migrations.h"
 
-#include "qmgr/fresh_record.h"
-#include "qmgr/history_store.h"
-#include "qmgr/store.h"
+#include "qmgr/history/history_store.h"
+#include "qmgr/store/fresh_record.h"
+#include "qmgr/store/sqlite/store.h"
 #include "tests/unit/qmgr/store_support.h"
 
 using namespace postwain;

@@ -3,7 +3,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "qmgr/store.h"
+#include "qmgr/store/sqlite/store.h"
 #include "tests/unit/qmgr/support.h"
 
 namespace postwain::qmgr::test {

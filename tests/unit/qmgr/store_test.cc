@@ -5,8 +5,8 @@
 
 #include <catch2/catch.hpp>
 
-#include "qmgr/list_filter.h"
-#include "qmgr/store.h"
+#include "qmgr/model/list_filter.h"
+#include "qmgr/store/sqlite/store.h"
 #include "tests/unit/qmgr/store_support.h"
 
 using namespace postwain;

@@ -4,7 +4,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "qmgr/store_thread.h"
+#include "qmgr/store/sqlite/store_thread.h"
 #include "tests/unit/qmgr/support.h"
 
 using namespace postwain;

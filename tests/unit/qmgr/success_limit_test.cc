@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "common/config/load/bundle.h"
-#include "qmgr/success_limit.h"
+#include "qmgr/verdicts/success_limit.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;

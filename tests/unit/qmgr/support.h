@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "qmgr/message.h"
+#include "qmgr/model/message.h"
 
 namespace postwain::qmgr::test {
 

@@ -3,7 +3,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "qmgr/totals.h"
+#include "qmgr/store/totals.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;

@@ -1,0 +1,214 @@
+#include "qmgr/control/metrics_text.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "qmgr/model/held_domains.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c == '\n' ? ' ' : c;
+  }
+  return out;
+}
+
+class Page {
+ public:
+  // type: counter, gauge, histogram.
+  void metric(const char* name, const char* type, const char* help) {
+    name_ = name;
+    out_ += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
+  }
+  template <class Number>
+  void value(Number number) {
+    out_ += fmt::format("{} {}\n", name_, number);
+  }
+  template <class Number>
+  void value(const char* label, std::string_view of, Number number) {
+    out_ += fmt::format("{}{{{}=\"{}\"}} {}\n", name_, label, escaped(of), number);
+  }
+  template <class Number>
+  void one(const char* name, const char* type, const char* help, Number number) {
+    metric(name, type, help);
+    value(number);
+  }
+  // labels: "" or "stage=\"mail\"".
+  void buckets(const Histogram& h, const std::string& labels = {}) {
+    std::string more = labels.empty() ? labels : labels + ",";
+    std::string all = labels.empty() ? labels : "{" + labels + "}";
+    for (std::size_t i = 0; i < h.bounds().size(); ++i)
+      out_ +=
+          fmt::format("{}_bucket{{{}le=\"{}\"}} {}\n", name_, more, h.bounds()[i], h.at_most(i));
+    out_ += fmt::format("{}_bucket{{{}le=\"+Inf\"}} {}\n{}_sum{} {}\n{}_count{} {}\n", name_, more,
+                        h.count(), name_, all, h.sum(), name_, all, h.count());
+  }
+  void histogram(const char* name, const char* help, const Histogram& h) {
+    metric(name, "histogram", help);
+    buckets(h);
+  }
+  void group(const Counts::Group& group) {
+    out_ += fmt::format("{}{{route=\"{}\",class=\"{}\",state=\"{}\"}} {}\n", name_,
+                        escaped(group.way), name_of(group.traffic_class), name_of(group.state),
+                        std::max<std::int64_t>(0, group.recipients));
+  }
+  std::string take() { return std::move(out_); }
+
+ private:
+  std::string out_;
+  std::string name_;
+};
+
+void queue_part(Page& page, const QueueStatus& s) {
+  page.metric("postwain_info", "gauge", "Version; always 1.");
+  page.value("version", s.version, 1);
+  page.one("postwain_accepting", "gauge", "1 while new mail is accepted.", s.accepting ? 1 : 0);
+  page.one("postwain_queue_messages", "gauge", "Messages in the queue.", s.messages);
+  page.one("postwain_queue_recipients", "gauge", "Recipients not settled yet.", s.recipients);
+  page.metric("postwain_queue_waiting", "gauge",
+              "Recipients not settled yet, by route, traffic class and state.");
+  for (const Counts::Group& group : s.groups) page.group(group);
+  double age =
+      s.oldest == WallTime{} ? 0 : std::chrono::duration<double>(wall_now() - s.oldest).count();
+  page.one("postwain_queue_oldest_seconds", "gauge", "Age of the oldest message in the queue.",
+           std::max(0.0, age));
+  page.one("postwain_queue_active", "gauge", "Attempts that run.", s.active);
+  page.one("postwain_queue_in_memory", "gauge", "Messages held in memory for attempts.",
+           s.in_memory);
+  page.one("postwain_queue_content_bytes", "gauge", "Bytes of content held in memory.",
+           s.content_bytes);
+  page.one("postwain_queue_wal_bytes", "gauge", "Size of the database's write-ahead log.",
+           s.wal_bytes);
+  page.one("postwain_history_dropped_total", "counter", "Events the history could not take.",
+           s.history.dropped);
+  page.metric("postwain_agents", "gauge", "Delivery processes connected.");
+  page.value("pool", "smtp", s.smtp_clients);
+  page.value("pool", "lmtp", s.lmtp_clients);
+  page.metric("postwain_certificate_seconds", "gauge",
+              "Time until the certificates of the listeners end; negative: ended.");
+  for (const Certificates::One& one : s.certificates.list)
+    page.value("certificate", one.file,
+               (to_unix_ms(one.not_after) - to_unix_ms(wall_now())) / 1000);
+  page.one("postwain_certificate_trouble", "gauge",
+           "1 while the certificates' files cannot be read.",
+           s.certificates.trouble.empty() ? 0 : 1);
+  page.metric("postwain_process_pid", "gauge", "Process id, by name.");
+  for (const Process& one : s.processes) page.value("process", one.name, one.pid);
+}
+
+void counter_part(Page& page, const Metrics& m) {
+  page.one("postwain_accepted_messages_total", "counter", "Messages accepted.", m.messages);
+  page.one("postwain_accepted_recipients_total", "counter", "Recipients accepted.", m.recipients);
+  page.metric("postwain_smtp_outcomes_total", "counter",
+              "Ends of attempts over SMTP, by recipient.");
+  constexpr const char* kDispositions[] = {"delivered", "deferred", "failed"};
+  for (std::size_t i = 0; i < 3; ++i)
+    page.value("outcome", kDispositions[i], m.outcomes[static_cast<std::size_t>(Pool::smtp)][i]);
+  page.metric("postwain_lmtp_outcomes_total", "counter",
+              "Ends of attempts over LMTP, by recipient.");
+  for (std::size_t i = 0; i < 3; ++i)
+    page.value("outcome", kDispositions[i], m.outcomes[static_cast<std::size_t>(Pool::lmtp)][i]);
+  page.metric("postwain_replies_total", "counter", "Deciding replies of next hops, by class.");
+  constexpr const char* kClasses[] = {"none", "", "2xx", "3xx", "4xx", "5xx"};
+  for (std::size_t i : {0U, 2U, 3U, 4U, 5U}) page.value("class", kClasses[i], m.replies[i]);
+  page.metric("postwain_delivered_tls_total", "counter", "Deliveries, by TLS version.");
+  for (std::size_t i = 0; i < m.tls.size(); ++i)
+    page.value("tls", name_of(static_cast<TlsSeen>(i)), m.tls[i]);
+  page.one("postwain_in_doubt_total", "counter", "Attempts whose end nobody knows.", m.in_doubt);
+  page.one("postwain_dropped_total", "counter",
+           "Recipients of reports that failed, with nobody to be told.", m.dropped);
+  page.one("postwain_discarded_total", "counter",
+           "Recipients whose mail was discarded, as the configuration says.", m.discarded);
+  page.metric("postwain_notices_total", "counter", "Bounces and other notices written.");
+  constexpr const char* kActions[] = {"failed", "delayed", "delivered", "relayed", "expanded"};
+  for (std::size_t i = 0; i < m.notices.size(); ++i)
+    page.value("action", kActions[i], m.notices[i]);
+  page.metric("postwain_probes_total", "counter", "Next hops asked for a recipient.");
+  constexpr const char* kVerdicts[] = {"good", "bad", "undecided"};
+  for (std::size_t i = 0; i < m.probes.size(); ++i)
+    page.value("verdict", kVerdicts[i], m.probes[i]);
+  page.histogram("postwain_accept_seconds", "From the end of the content to the synced commit.",
+                 m.accept);
+  page.histogram("postwain_queue_wait_seconds", "From acceptance to the end of the first attempt.",
+                 m.wait);
+  page.histogram("postwain_attempt_seconds", "Duration of attempts.", m.attempt);
+  page.histogram("postwain_commit_seconds",
+                 "Commits of the queue database, each with its sync and for many messages.",
+                 m.commit);
+  page.metric("postwain_stage_seconds", "histogram", "Stages of attempts that were passed.");
+  for (std::size_t i = 0; i < m.stage.size(); ++i)
+    page.buckets(m.stage[i],
+                 fmt::format("stage=\"{}\"", mail::name_of(static_cast<mail::Stage>(i))));
+}
+
+void receiver_part(Page& page, const Metrics& m) {
+  struct Row {
+    ipc::Counted what;
+    const char* label;
+  };
+  auto rows = [&](const char* label, std::initializer_list<Row> list) {
+    for (const Row& row : list)
+      page.value(label, row.label, m.receivers[static_cast<std::size_t>(row.what)]);
+  };
+  using ipc::Counted;
+  page.one("postwain_sessions", "gauge", "Sessions of clients open at the moment.", m.sessions);
+  page.one("postwain_sessions_total", "counter", "Sessions of clients.",
+           m.receivers[static_cast<std::size_t>(Counted::sessions)]);
+  page.one("postwain_connections_refused_total", "counter", "Connections turned away by a limit.",
+           m.receivers[static_cast<std::size_t>(Counted::turned_away)]);
+  page.metric("postwain_received_tls_total", "counter", "Handshakes with clients, by TLS version.");
+  rows("tls",
+       {{Counted::tls12, "TLSv1.2"}, {Counted::tls13, "TLSv1.3"}, {Counted::tls_failed, "failed"}});
+  page.metric("postwain_logins_total", "counter", "Attempts of clients to log in.");
+  rows("result", {{Counted::logins, "ok"},
+                  {Counted::logins_failed, "failed"},
+                  {Counted::logins_locked, "locked"},
+                  {Counted::logins_trouble, "trouble"}});
+  page.metric("postwain_refused_total", "counter", "What clients were refused, by stage.");
+  rows("stage", {{Counted::refused_mail, "mail"},
+                 {Counted::refused_rcpt, "rcpt"},
+                 {Counted::refused_content, "content"},
+                 {Counted::refused_queue, "queue"}});
+  page.metric("postwain_client_replies_total", "counter", "Replies to clients, by class.");
+  rows("class", {{Counted::replies_2xx, "2xx"},
+                 {Counted::replies_3xx, "3xx"},
+                 {Counted::replies_4xx, "4xx"},
+                 {Counted::replies_5xx, "5xx"}});
+}
+
+void destination_part(Page& page, const std::vector<DestinationReport>& destinations) {
+  std::size_t all = 0;
+  std::size_t open = 0;
+  std::size_t suspended = 0;
+  for (const DestinationReport& one : destinations) {
+    if (!held_domain(one.key).empty()) continue;  // counted as the suspension of its domain
+    ++all;
+    open += one.open || one.mx_set_open ? 1 : 0;
+    suspended += one.suspended_until ? 1 : 0;
+  }
+  page.one("postwain_destinations", "gauge", "Destinations known at the moment.", all);
+  page.one("postwain_breakers_open", "gauge", "Destinations that are left alone after failures.",
+           open);
+  page.one("postwain_destinations_suspended", "gauge",
+           "Destinations and domains an operator has suspended.", suspended);
+}
+
+}  // namespace
+
+std::string metrics_text(const QueueStatus& status, const Metrics& metrics,
+                         const std::vector<DestinationReport>& destinations) {
+  Page page;
+  queue_part(page, status);
+  destination_part(page, destinations);
+  receiver_part(page, metrics);
+  counter_part(page, metrics);
+  return page.take();
+}
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,158 @@
+#include "qmgr/control/snapshot.h"
+
+#include <cerrno>
+
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include "common/base/file.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+std::string spool_of(const Queue& queue) {
+  const std::string& content = queue.files().path();
+  return content.substr(0, content.rfind('/'));
+}
+
+// A folder of files and one of folders of files.
+Status remove_tree(const std::string& path) {
+  FileSystem& disk = FileSystem::real();
+  for (const std::string& folder : {path + "/content", path}) {
+    Result<std::vector<std::string>> names = disk.names(folder);
+    if (!names && names.error().code == ENOENT) continue;
+    if (!names) return names.error();
+    for (const std::string& name : *names) (void)disk.unlink(folder + "/" + name);
+    if (::rmdir(folder.c_str()) != 0) return system_error(folder, errno);
+  }
+  return {};
+}
+
+}  // namespace
+
+// Made, used and destroyed on the store's thread only.
+struct Snapshot::Copy {
+  Database target;
+  sqlite3_backup* backup = nullptr;
+
+  ~Copy() { close(); }
+  void close() {
+    if (backup != nullptr) sqlite3_backup_finish(backup);
+    backup = nullptr;
+    target.close();
+  }
+
+  Status open(Store& store, const std::string& path) {
+    Result<Database> db = Database::open(path, Database::Create::if_missing);
+    if (!db) return db.error();
+    target = db.take();
+    // Synced once, at its end.
+    if (Status s = target.run("PRAGMA synchronous = OFF"); !s) return s;
+    backup = sqlite3_backup_init(target.raw(), "main", store.database().raw(), "main");
+    if (backup == nullptr) return target.error("backup");
+    return {};
+  }
+
+  // True: that was the last.
+  Result<bool> step() {
+    int code = sqlite3_backup_step(backup, kBackupPages);
+    if (code == SQLITE_OK) return false;
+    if (code == SQLITE_DONE) return true;
+    return Error{std::string("backup: ") + sqlite3_errstr(code), code};
+  }
+};
+
+Snapshot::Snapshot(Queue& queue) : queue_(queue), folder_(spool_of(queue) + "/snapshot") {}
+
+Snapshot::~Snapshot() = default;
+
+void Snapshot::remove_left_over(const std::string& spool) {
+  (void)remove_tree(spool + "/snapshot");
+}
+
+void Snapshot::make(Done done) {
+  if (done_ || there_) return done(Error{"another backup is under way", EBUSY});
+  done_ = std::move(done);
+  queue_.keep_files(true);
+  copy_ = std::make_shared<Copy>();
+  queue_.store().read([this, copy = copy_, folder = folder_](Store& store) {
+    FileSystem& disk = FileSystem::real();
+    auto begun = std::make_shared<Status>(remove_tree(folder));
+    if (*begun) *begun = disk.make_folder(folder);
+    if (*begun) *begun = disk.make_folder(folder + "/content");
+    if (*begun) *begun = copy->open(store, folder + "/queue.db");
+    return StoreThread::Completion([this, begun] {
+      if (!*begun) return end(begun->error());
+      copy_pages();
+    });
+  });
+}
+
+void Snapshot::copy_pages() {
+  queue_.store().read([this, copy = copy_](Store&) {
+    auto last = std::make_shared<Result<bool>>(copy->step());
+    if (!*last || **last) copy->close();
+    return StoreThread::Completion([this, last] {
+      if (!*last) return end(last->error());
+      if (!**last) return copy_pages();
+      link_files(0);
+    });
+  });
+}
+
+// Links what is there now: more than the copy knows is harmless, less cannot be.
+void Snapshot::link_files(std::size_t first) {
+  queue_.worker().run(
+      [this, first, files = queue_.files(), folder = folder_,
+       names = first == 0 ? std::vector<std::string>() : std::move(names_)]() mutable {
+        FileSystem& disk = FileSystem::real();
+        Status status;
+        if (first == 0) {
+          Result<std::vector<std::string>> all = disk.names(files.path());
+          if (all) names = all.take();
+          if (!all) status = all.error();
+        }
+        std::size_t last = std::min(names.size(), first + kBackupFiles);
+        for (std::size_t i = first; i < last && status; ++i) {
+          if (!mail::QueueId::parse(names[i])) continue;
+          status = disk.link(files.path() + "/" + names[i], folder + "/content/" + names[i]);
+          // Its message had gone before the copy began; only the file was still to go.
+          if (!status && status.error().code == ENOENT) status = {};
+        }
+        bool all_done = last == names.size();
+        if (all_done && status) status = disk.sync_folder(folder + "/content");
+        if (all_done && status) status = disk.sync_folder(folder);
+        auto rest = std::make_shared<std::vector<std::string>>(std::move(names));
+        return ContentWorker::Completion([this, status, all_done, last, rest] {
+          if (!status) return end(status.error());
+          if (all_done) return end(folder_);
+          names_ = std::move(*rest);
+          link_files(last);
+        });
+      });
+}
+
+void Snapshot::end(Result<std::string> result) {
+  // What is left of the copy belongs to the store's thread.
+  queue_.store().read([copy = std::move(copy_)](Store&) mutable -> StoreThread::Completion {
+    copy.reset();
+    return nullptr;
+  });
+  copy_.reset();
+  queue_.keep_files(false);
+  there_ = result.ok();
+  Done done = std::exchange(done_, nullptr);
+  if (!there_) release();
+  done(std::move(result));
+}
+
+void Snapshot::release() {
+  there_ = false;
+  queue_.worker().run([folder = folder_]() -> ContentWorker::Completion {
+    (void)remove_tree(folder);
+    return nullptr;
+  });
+}
+
+}  // namespace postwain::qmgr

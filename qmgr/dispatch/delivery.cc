@@ -1,0 +1,433 @@
+#include "qmgr/dispatch/delivery.h"
+
+#include <algorithm>
+
+#include "common/log/log.h"
+
+#include "qmgr/disk/failpoint.h"
+#include "qmgr/queue/admission.h"
+#include "qmgr/verdicts/gate.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+constexpr std::array kAllPools = {Pool::smtp, Pool::lmtp};
+
+// REQUIRETLS goes only to a server that has proven its name (RFC 8689 4.2.1), whatever the route is
+// content with. "TLS-Required: No" waives what the receiving domain asks for (RFC 8689 5), not what
+// the operator's route says. A mail store is the end of the way.
+void obey_envelope(const mail::Envelope& envelope, mail::Approach& approach) {
+  if (envelope.tls_required_no && approach.tls == mail::TlsLevel::policy)
+    approach.tls = mail::TlsLevel::may;
+  if (!envelope.require_tls || approach.hop.kind == mail::HopKind::lmtp) return;
+  approach.require_tls = true;
+  approach.tls = std::max(approach.tls, mail::TlsLevel::proven);
+}
+
+std::size_t index_of(Pool pool) {
+  return static_cast<std::size_t>(pool);
+}
+
+// An agent that drains gives back what it has not begun (common/agent/agent.cc).
+bool is_going_away(const mail::Outcome& outcome) {
+  return outcome.stage == mail::Stage::local && outcome.blame == mail::Blame::nobody &&
+         outcome.disposition == mail::Disposition::deferred;
+}
+
+// Spreads numbers that lie close together (the finalizer of splitmix64).
+std::uint64_t mix(std::uint64_t x) {
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+  return x ^ (x >> 31);
+}
+
+}  // namespace
+
+Delivery::Delivery(net::Loop& loop, Queue& queue, TokenDesk& tokens)
+    : loop_(loop),
+      queue_(queue),
+      tokens_(tokens),
+      connections_(loop),
+      wake_(loop),
+      opening_(loop),
+      alone_(loop) {
+  // Whoever has not come back by then is not waited for.
+  opening_.start(kAgentsWait, [this] { open_pools(); });
+}
+
+Delivery::~Delivery() {
+  loop_.forget_turn_end(this);
+}
+
+void Delivery::agent_connected(std::uint64_t peer, Pool pool, daemon::IpcConnection& connection) {
+  agents_.emplace(peer, Agent{pool, &connection, {}, {}, {}, mono_now(), {}, false, false, {}});
+  connections_.connected(peer, connection);
+  queue_.set_capacity(pool, agents(pool) * kLeasesPerAgent);
+  look_at_pools();
+}
+
+// All agents of a kind that the configuration starts are here: a moment later their late outcomes
+// are, too.
+void Delivery::look_at_pools() {
+  if (std::all_of(open_.begin(), open_.end(), [](bool open) { return open; })) return schedule();
+  const config::Workers& workers = queue_.config().workers;
+  if (agents(Pool::smtp) < workers.smtp_client || agents(Pool::lmtp) < workers.lmtp_client) return;
+  opening_.start(kAgentsSettle, [this] { open_pools(); });
+}
+
+void Delivery::open_pools() {
+  open_.fill(true);
+  connections_.open();
+  schedule();
+}
+
+void Delivery::agent_lost(std::uint64_t peer) {
+  auto found = agents_.find(peer);
+  if (found == agents_.end()) return;
+  Agent agent = std::move(found->second);
+  agents_.erase(found);
+  connections_.lost(peer);
+  queue_.set_capacity(agent.pool, agents(agent.pool) * kLeasesPerAgent);
+  if (!agent.leases.empty())
+    log::Line(log::Level::warning, "leases_returned").kv("leases", agent.leases.size());
+  for (auto& [number, running] : agent.leases) {
+    mail::Outcome lost =
+        mail::local_outcome(mail::Disposition::deferred, mail::Stage::local, mail::Blame::local,
+                            {4, 3, 0}, "the delivery process ended in the middle of an attempt");
+    lost.in_doubt = true;
+    for (std::uint32_t index : running.open) {
+      running.kept.push_back({index, lost, true});
+      queue_.lent_before().add(running.pick.job.id, index, agent.pool);
+    }
+    if (!running.kept.empty()) queue_.settle(running.pick.job.id, std::move(running.kept));
+    queue_.finished(running.pick, running.summary, running.reason);
+  }
+  for (auto& [number, done] : agent.probes)
+    if (done)
+      done(mail::local_outcome(mail::Disposition::deferred, mail::Stage::local, mail::Blame::local,
+                               {4, 3, 0}, "the delivery process ended"));
+  queue_.lent_before().lost(peer);
+  for (const auto& [id, indices] : agent.still_running) queue_.unblock(id, indices);
+  schedule();
+}
+
+void Delivery::pause(bool paused) {
+  paused_ = paused;
+  schedule();
+}
+
+void Delivery::schedule() {
+  loop_.at_turn_end(this, [this] { pump(); });
+}
+
+void Delivery::pump() {
+  queue_.advance();
+  // While the disk takes nothing, what waits to be recorded stays within bounds.
+  bool recordable = queue_.store().unrecorded() < kUnrecordedMax;
+  if (!paused_ && recordable && queue_.holds_known()) {
+    for (Pool pool : kAllPools) {
+      if (!open_[index_of(pool)]) continue;
+      while (Agent* agent = agent_with_room(pool)) {
+        std::optional<Pick> pick = queue_.next(pool);
+        if (!pick) break;
+        if (queue_.is_suspect(*pick))
+          suspects_.push_back(*std::move(pick));
+        else
+          send_lease(agent_for(pick->destination, *agent), *std::move(pick));
+      }
+    }
+    if (!suspects_.empty()) send_suspects();
+    queue_.advance();
+  }
+  set_timer();
+}
+
+void Delivery::set_timer() {
+  std::optional<WallTime> wake = queue_.wake_at();
+  if (wake == wake_set_ && (!wake || wake_.active())) return;
+  wake_set_ = wake;
+  if (!wake) return wake_.stop();
+  // Looks at the wall clock at least once a minute, so that a clock that was set is noticed.
+  Duration wait = std::clamp(std::chrono::duration_cast<Duration>(*wake - wall_now()), Duration(1),
+                             Duration(60000));
+  wake_.start(wait, [this] {
+    wake_set_.reset();
+    schedule();
+  });
+}
+
+Delivery::Agent* Delivery::agent_with_room(Pool pool) {
+  Agent* best = nullptr;
+  for (auto& [peer, agent] : agents_) {
+    if (!has_room(agent, pool)) continue;
+    bool better = best == nullptr || agent.leases.size() < best->leases.size();
+    if (best != nullptr && agent.leaving != best->leaving) better = best->leaving;
+    if (better) best = &agent;
+  }
+  return best;
+}
+
+bool Delivery::has_room(const Agent& agent, Pool pool) {
+  return agent.pool == pool && !agent.set_apart && agent.leases.size() < kLeasesPerAgent &&
+         agent.connection->pending() < kAgentBacklog;
+}
+
+// Where connections are counted, all that shares them goes to the same agent, or one would wait for
+// the connections of the other. Any agent is good for that, as long as it stays the same.
+Delivery::Agent& Delivery::agent_for(DestinationId destination, Agent& usual) {
+  const Scheduler& scheduler = queue_.scheduler();
+  if (!scheduler.counts_connections(destination)) return usual;
+  const MxSet* set = scheduler.mx_set(destination);
+  std::size_t whom =
+      std::hash<std::string>{}(set != nullptr ? set->key : scheduler.key(destination));
+  Agent* best = &usual;
+  std::size_t weight = 0;
+  for (auto& [peer, agent] : agents_) {
+    if (!has_room(agent, usual.pool) || agent.leaving != usual.leaving) continue;
+    std::size_t its = mix(whom + peer);
+    if (its < weight) continue;
+    weight = its;
+    best = &agent;
+  }
+  return *best;
+}
+
+Delivery::Agent* Delivery::agent_apart(Pool pool) {
+  Agent* best = nullptr;
+  for (auto& [peer, agent] : agents_) {
+    if (agent.pool != pool) continue;
+    if (agent.set_apart) return &agent;
+    if (best == nullptr || agent.leases.size() < best->leases.size()) best = &agent;
+  }
+  return best;
+}
+
+// One at a time for each kind of agent. An agent that does not become idle because of slow peers
+// gets it all the same after a while: others must not wait for their timeouts.
+void Delivery::send_suspects() {
+  for (Pool pool : kAllPools) {
+    auto next = std::find_if(suspects_.begin(), suspects_.end(),
+                             [&](const Pick& pick) { return queue_.pool_of(pick) == pool; });
+    Agent* agent = next != suspects_.end() ? agent_apart(pool) : nullptr;
+    if (agent == nullptr) continue;
+    if (!agent->set_apart) {
+      agent->set_apart = true;
+      agent->set_apart_at = mono_now();
+    }
+    if (!agent->leases.empty() && mono_now() - agent->set_apart_at < kAloneWaitMax) {
+      if (!alone_.active()) alone_.start(kAloneWaitMax, [this] { schedule(); });
+      continue;
+    }
+    Pick pick = std::move(*next);
+    suspects_.erase(next);
+    log::Line(log::Level::warning, "tried_alone").kv("id", pick.job.id.text());
+    send_lease(*agent, std::move(pick));
+    agent->set_apart_at = MonoTime::max() - kAloneWaitMax;  // now it runs
+  }
+}
+
+void Delivery::send_lease(Agent& agent, Pick pick) {
+  WorkingMessage& message = *queue_.find(pick.job.id);
+  Routed routed = queue_.route_of(message, pick.job);
+  ipc::Lease lease;
+  lease.lease = ++last_lease_;
+  lease.id = message.info.id;
+  static_cast<mail::Approach&>(lease) = routed.settings->approach;
+  lease.hop = std::move(routed.hop);
+  obey_envelope(message.info.envelope, lease);
+  lease.sts = queue_.sts_policy(lease.hop);
+  lease.envelope = message.info.envelope;
+  lease.received_at = message.info.arrival.received_at;
+  lease.size = message.info.size;
+  lease.eight_bit = message.info.eight_bit;
+  lease.inlined = message.has_content;
+  lease.content = message.content;
+  lease.recipients.reserve(pick.job.recipients.size());
+  for (std::uint32_t index : pick.job.recipients)
+    lease.recipients.push_back({index, message.find(index)->recipient});
+  (void)failpoint(Failpoint::lease_send);
+  if (!agent.connection->try_send(lease)) return cannot_lend(pick);
+  Running running{std::move(pick), {}, {}, {}, {}};
+  running.open = running.pick.job.recipients;
+  agent.leases.emplace(lease.lease, std::move(running));
+}
+
+// What is queued must not be able to end us: it waits for an operator.
+void Delivery::cannot_lend(const Pick& pick) {
+  mail::Outcome outcome = mail::local_outcome(mail::Disposition::deferred, mail::Stage::local,
+                                              mail::Blame::message, {4, 3, 0}, kHeldTooLarge);
+  std::vector<Queue::IndexedOutcome> outcomes;
+  for (std::uint32_t index : pick.job.recipients)
+    outcomes.push_back({index, outcome, false, kHeldTooLarge});
+  queue_.settle(pick.job.id, std::move(outcomes));
+  queue_.finished(pick, {}, {});
+  schedule();
+}
+
+bool Delivery::frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload) {
+  auto found = agents_.find(peer);
+  if (found == agents_.end()) return false;
+  if (type == ipc::FrameType::outcomes) return outcomes(found->second, payload);
+  if (type == ipc::FrameType::content_request) return content_request(peer, found->second, payload);
+  if (type == ipc::FrameType::token_request) return token_request(peer, payload);
+  if (type == ipc::FrameType::late_outcomes) return late_outcomes(peer, found->second, payload);
+  return connections_.frame(peer, type, payload);
+}
+
+bool Delivery::outcomes(Agent& agent, std::string_view payload) {
+  ipc::Outcomes report;
+  if (!ipc::decode(payload, report)) return false;
+  auto found = agent.leases.find(report.lease);
+  if (found == agent.leases.end()) return probed(agent, report);
+  Running& running = found->second;
+  // All of the frame is judged before any of it counts: what was taken from a frame that is refused
+  // would be settled by nobody.
+  std::vector<std::uint32_t> rest = running.open;
+  for (const ipc::RecipientOutcome& one : report.outcomes) {
+    auto open = std::find(rest.begin(), rest.end(), one.index);
+    if (open == rest.end()) return false;  // unknown, or a second outcome
+    rest.erase(open);
+  }
+  if (report.done && !rest.empty()) return false;
+  running.open = std::move(rest);
+  std::vector<Queue::IndexedOutcome> now;
+  for (ipc::RecipientOutcome& one : report.outcomes) {
+    bound(one.outcome);
+    agent.leaving = agent.leaving || is_going_away(one.outcome);
+    running.summary.add(one.outcome, one.index);
+    if (one.outcome.blame == mail::Blame::destination) {
+      const mail::Reply& reply = one.outcome.reply;
+      running.reason = reply.code != 0 ? reply.one_line() : reply.text;
+    }
+    // A delivered recipient is settled at once: until that is committed, the death of qmgr means a
+    // second copy. The others wait for each other, so that one bounce tells of all.
+    auto& list = one.outcome.disposition == mail::Disposition::delivered ? now : running.kept;
+    list.push_back({one.index, std::move(one.outcome)});
+  }
+  if (report.done) {
+    for (Queue::IndexedOutcome& one : running.kept) now.push_back(std::move(one));
+    running.kept.clear();
+  }
+  if (!now.empty()) queue_.settle(running.pick.job.id, std::move(now), report.times);
+  if (report.done) {
+    if (report.flight > 0) queue_.note_flight(running.pick.destination, report.flight);
+    queue_.metrics().stages(report.times);
+    queue_.note_mx_set(running.pick.destination, report.mx_set);
+    if (report.sts) queue_.keep_sts_policy(running.pick.destination, *report.sts);
+    if (report.lacks)
+      queue_.lacking_hosts().note(queue_.scheduler().key(running.pick.destination), *report.lacks,
+                                  wall_now());
+    end_lease(agent, report.lease);
+  }
+  return true;
+}
+
+bool Delivery::probe(const Routed& routed, const mail::Address& recipient, ProbeDone done) {
+  Agent* agent = paused_ ? nullptr : agent_with_room(Queue::pool_named(routed.key));
+  if (agent == nullptr) return false;
+  if (auto known = queue_.scheduler().find(routed.key)) agent = &agent_for(*known, *agent);
+  ipc::Lease lease;
+  lease.lease = ++last_lease_;
+  static_cast<mail::Approach&>(lease) = routed.settings->approach;
+  lease.hop = routed.hop;
+  lease.sts = queue_.sts_policy(lease.hop);
+  lease.inlined = true;
+  lease.probe = true;
+  lease.received_at = wall_now();
+  lease.envelope.smtputf8 = recipient.is_utf8();
+  lease.recipients.push_back({0, {recipient, {}, {}}});
+  if (!agent->connection->try_send(lease)) return false;
+  agent->probes.emplace(lease.lease, std::move(done));
+  return true;
+}
+
+// The one recipient's outcome comes with the end of the lease, or just before it.
+bool Delivery::probed(Agent& agent, ipc::Outcomes& report) {
+  auto found = agent.probes.find(report.lease);
+  if (found == agent.probes.end()) return false;
+  for (ipc::RecipientOutcome& one : report.outcomes) bound(one.outcome);
+  if (!report.outcomes.empty() && found->second)
+    std::exchange(found->second, nullptr)(report.outcomes.front().outcome);
+  if (report.done) agent.probes.erase(report.lease);
+  return true;
+}
+
+void Delivery::end_lease(Agent& agent, std::uint64_t lease) {
+  auto found = agent.leases.find(lease);
+  queue_.finished(found->second.pick, found->second.summary, found->second.reason);
+  agent.leases.erase(found);
+  if (agent.leases.empty()) agent.set_apart = false;
+  schedule();
+}
+
+bool Delivery::token_request(std::uint64_t peer, std::string_view payload) {
+  ipc::TokenRequest request;
+  if (!ipc::decode(payload, request)) return false;
+  tokens_.find(request.command, request.refused,
+               [this, peer, number = request.request](const Result<std::string>& token) {
+                 auto agent = agents_.find(peer);
+                 if (agent == agents_.end()) return;
+                 ipc::Token answer{number, {}, {}};
+                 (token ? answer.token : answer.trouble) = token ? *token : token.error().text;
+                 agent->second.connection->send(answer);
+               });
+  return true;
+}
+
+bool Delivery::content_request(std::uint64_t peer, Agent& agent, std::string_view payload) {
+  ipc::ContentRequest request;
+  if (!ipc::decode(payload, request)) return false;
+  auto found = agent.leases.find(request.lease);
+  if (found == agent.leases.end()) return false;
+  mail::QueueId id = found->second.pick.job.id;
+  WorkingMessage* message = queue_.find(id);
+  if (message == nullptr) return false;  // all its recipients are reported: nothing to ask for
+  if (request.unreadable) {
+    queue_.mark_damaged(id);
+    return true;
+  }
+  std::uint64_t size = message->info.size;
+  std::uint64_t lease = request.lease;
+  if (message->info.in_file) {
+    queue_.open_content(id, size, [this, peer, lease, id](UniqueFd file) {
+      auto kind = file ? ipc::Content::Kind::file : ipc::Content::Kind::missing;
+      send_content(peer, id, ipc::Content{lease, kind, {}}, std::move(file));
+    });
+    return true;
+  }
+  queue_.read_content(id, false, 0, static_cast<std::size_t>(size),
+                      [this, peer, lease, id, size](const std::optional<std::string>& bytes) {
+                        bool whole = bytes && bytes->size() == size;
+                        auto kind = whole ? ipc::Content::Kind::whole : ipc::Content::Kind::missing;
+                        std::string_view text = whole ? std::string_view(*bytes) : "";
+                        send_content(peer, id, ipc::Content{lease, kind, text}, {});
+                      });
+  return true;
+}
+
+void Delivery::send_content(std::uint64_t peer, mail::QueueId id, const ipc::Content& content,
+                            UniqueFd file) {
+  auto found = agents_.find(peer);
+  if (found == agents_.end()) return;
+  Agent& agent = found->second;
+  if (content.kind == ipc::Content::Kind::missing && agent.leases.count(content.lease) > 0)
+    queue_.mark_damaged(id);
+  if (file)
+    agent.connection->send(content, std::move(file));
+  else
+    agent.connection->send(content);
+}
+
+std::size_t Delivery::agents(Pool pool) const {
+  return static_cast<std::size_t>(std::count_if(
+      agents_.begin(), agents_.end(), [&](const auto& a) { return a.second.pool == pool; }));
+}
+
+std::size_t Delivery::leases() const {
+  std::size_t count = 0;
+  for (const auto& [peer, agent] : agents_) count += agent.leases.size();
+  return count;
+}
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,122 @@
+// Leases: which agent does what. One lease is one attempt for some recipients of one message; it
+// lives in memory, on the connection of its agent, and ends with exactly one outcome for each of
+// its recipients. When the connection is lost, the outstanding ones are in doubt and go back to the
+// queue.
+//
+// After a start nothing is leased before the agents had time to come back and tell what they still
+// have of the former qmgr's leases (LateOutcomes).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "common/daemon/ipc_connection.h"
+#include "common/net/loop.h"
+
+#include "qmgr/dispatch/connection_desk.h"
+#include "qmgr/dispatch/token_desk.h"
+#include "qmgr/queue/queue.h"
+
+namespace postwain::qmgr {
+
+constexpr std::size_t kLeasesPerAgent = 2000;
+constexpr std::size_t kAgentBacklog = 8U << 20;  // unsent bytes to one agent
+constexpr Duration kAgentsSettle = std::chrono::milliseconds(50);
+constexpr Duration kAgentsWait = std::chrono::seconds(2);
+constexpr std::size_t kEarlyFramesMax = 10'000;               // of one agent, while qmgr starts
+constexpr Duration kAloneWaitMax = std::chrono::seconds(30);  // for an agent to become idle
+
+class Delivery {
+ public:
+  Delivery(net::Loop& loop, Queue& queue, TokenDesk& tokens);
+  ~Delivery();
+  Delivery(const Delivery&) = delete;
+  Delivery& operator=(const Delivery&) = delete;
+
+  // connection outlives the agent here: agent_lost comes first.
+  void agent_connected(std::uint64_t peer, Pool pool, daemon::IpcConnection& connection);
+  void agent_lost(std::uint64_t peer);
+  // False: not a valid frame of an agent.
+  bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload);
+  void agent_drained(std::uint64_t) { schedule(); }
+  // It is known now what a former qmgr had lent (lent_before.h).
+  void left_known();
+
+  // Asks the next hop whether it would take this recipient; no message, no scheduling. False: no
+  // agent has room. done is called once, later; not when qmgr ends before.
+  using ProbeDone = std::function<void(const mail::Outcome&)>;
+  bool probe(const Routed& routed, const mail::Address& recipient, ProbeDone done);
+
+  // No new leases: their outcomes could not be recorded, or we are about to stop.
+  void pause(bool paused);
+  // Looks for work at the end of this turn of the loop.
+  void schedule();
+
+  std::size_t agents(Pool pool) const;
+  std::size_t leases() const;
+
+ private:
+  struct Running {
+    Pick pick;
+    std::vector<std::uint32_t> open;          // no outcome yet
+    std::vector<Queue::IndexedOutcome> kept;  // for one settlement, and one bounce, at the end
+    AttemptSummary summary;
+    std::string reason;  // of the last trouble with the destination
+  };
+  struct Agent {
+    Pool pool;
+    daemon::IpcConnection* connection;
+    std::unordered_map<std::uint64_t, Running> leases;
+    std::unordered_map<std::uint64_t, ProbeDone> probes;
+    std::unordered_map<mail::QueueId, std::vector<std::uint32_t>> still_running;
+    MonoTime since{};
+    std::vector<std::string> early;  // late outcomes before it was known what had been lent
+    // Gets nothing else: it is to have, or has, one message that agents died of (verdict.h).
+    bool set_apart = false;
+    bool leaving = false;  // it has given back what it had not begun
+    MonoTime set_apart_at{};
+  };
+
+  void pump();
+  void open_pools();
+  void set_timer();
+  void look_at_pools();
+  Agent* agent_with_room(Pool pool);
+  static bool has_room(const Agent& agent, Pool pool);
+  Agent& agent_for(DestinationId destination, Agent& usual);
+  Agent* agent_apart(Pool pool);
+  void send_suspects();
+  void send_lease(Agent& agent, Pick pick);
+  void cannot_lend(const Pick& pick);
+  bool outcomes(Agent& agent, std::string_view payload);
+  bool probed(Agent& agent, ipc::Outcomes& report);
+  bool late_outcomes(std::uint64_t peer, Agent& agent, std::string_view payload);
+  bool token_request(std::uint64_t peer, std::string_view payload);
+  bool content_request(std::uint64_t peer, Agent& agent, std::string_view payload);
+  void send_content(std::uint64_t peer, mail::QueueId id, const ipc::Content& content,
+                    UniqueFd file);
+  void end_lease(Agent& agent, std::uint64_t lease);
+
+  net::Loop& loop_;
+  Queue& queue_;
+  TokenDesk& tokens_;
+  ConnectionDesk connections_;
+  net::Timer wake_;
+  net::Timer opening_;
+  net::Timer alone_;
+  std::deque<Pick> suspects_;  // wait to be alone; no more than the scheduler lets run
+  std::optional<WallTime> wake_set_;
+  std::map<std::uint64_t, Agent> agents_;
+  std::array<bool, kPools> open_{};
+  bool paused_ = false;
+  std::uint64_t last_lease_ = 0;
+};
+
+}  // namespace postwain::qmgr

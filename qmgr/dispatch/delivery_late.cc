@@ -1,0 +1,61 @@
+// What agents that come back tell of attempts of before.
+#include <algorithm>
+
+#include "common/log/log.h"
+
+#include "qmgr/dispatch/delivery.h"
+#include "qmgr/verdicts/gate.h"
+
+namespace postwain::qmgr {
+
+void Delivery::left_known() {
+  for (auto& [peer, agent] : agents_)
+    for (const std::string& payload : std::exchange(agent.early, {}))
+      (void)late_outcomes(peer, agent, payload);
+}
+
+// An agent believes what it says; whether it is to be believed is decided by what it was lent.
+bool Delivery::late_outcomes(std::uint64_t peer, Agent& agent, std::string_view payload) {
+  ipc::LateOutcomes late;
+  if (!ipc::decode(payload, late)) return false;
+  if (!queue_.left_known()) {
+    constexpr std::size_t kEarlyFrameMax = 32U << 10;  // equal outcomes are said once
+    if (agent.early.size() >= kEarlyFramesMax) return false;
+    if (payload.size() <= kEarlyFrameMax) agent.early.emplace_back(payload);
+    return true;
+  }
+  LentBefore::News who{peer, agent.pool, agent.since, mono_now()};
+  std::vector<std::uint32_t> ended;
+  for (const ipc::RecipientOutcome& one : late.outcomes) ended.push_back(one.index);
+  queue_.lent_before().keep_ended(who, late.id, ended);
+  queue_.lent_before().keep_running(who, late.id, late.still_running);
+  log::Line(log::Level::info, "late_outcomes")
+      .kv("id", late.id.text())
+      .kv("outcomes", late.outcomes.size())
+      .kv("believed", ended.size())
+      .kv("still_running", late.still_running.size());
+  // Who was blocked as still running and is no longer named is free again: his end is among these,
+  // or nobody waits for it.
+  std::vector<std::uint32_t> before =
+      std::exchange(agent.still_running[late.id], late.still_running);
+  if (late.still_running.empty()) agent.still_running.erase(late.id);
+  queue_.block(late.id, late.still_running);
+  std::vector<Queue::IndexedOutcome> outcomes;
+  for (ipc::RecipientOutcome& one : late.outcomes) {
+    auto believed = std::find(ended.begin(), ended.end(), one.index);
+    if (believed == ended.end()) continue;
+    ended.erase(believed);
+    bound(one.outcome);
+    std::erase(before, one.index);
+    outcomes.push_back({one.index, std::move(one.outcome)});
+  }
+  std::erase_if(before, [&](std::uint32_t index) {
+    const auto& on = late.still_running;
+    return std::find(on.begin(), on.end(), index) != on.end();
+  });
+  if (!before.empty()) queue_.unblock(late.id, before);
+  if (!outcomes.empty()) queue_.settle_late(late.id, std::move(outcomes));
+  return true;
+}
+
+}  // namespace postwain::qmgr

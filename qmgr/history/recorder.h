@@ -1,0 +1,99 @@
+// Tells the history what the queue does, in the history's words. The queue calls one function for
+// each thing that happens; what is worth an event, and with which particulars, is decided here.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/mail/outcome.h"
+#include "common/mail/stage_times.h"
+#include "common/net/loop.h"
+
+#include "qmgr/history/attempt_journal.h"
+#include "qmgr/history/history.h"
+#include "qmgr/scheduling/working_set.h"
+#include "qmgr/verdicts/notice_plan.h"
+#include "qmgr/verdicts/verdict.h"
+
+namespace postwain::qmgr {
+
+class Recorder {
+ public:
+  // folder: the spool, without symbolic links in it.
+  Recorder(net::Loop& loop, const std::string& folder, Duration keep);
+  ~Recorder();
+
+  History& history() { return history_; }
+
+  // What happens, as it happens, for whoever looks on; it may not change anything. The views are
+  // good during the call.
+  struct Live {
+    std::string_view name;  // that of the history's event, or "received"
+    const EventRecord& event;
+    std::string_view sender;  // of received
+    std::uint64_t size = 0;   // the same
+  };
+  void watch(std::function<void(const Live&)> watcher) { watcher_ = std::move(watcher); }
+
+  // What a former qmgr left behind (attempt_journal.h), to be looked up in the queue at the start.
+  // What is still queued is put into the history by name, so that a mark of doubt finds it however
+  // soon the next kill comes; what was in doubt already is marked now.
+  std::vector<AttemptJournal::Left> left() const { return journal_.left(); }
+  void left_queued(const MessageInfo& message, const StoredRecipient& recipient, bool doubt,
+                   WallTime now);
+  void left_gone(const AttemptJournal::Left& left, WallTime now);
+  // Its late outcome, told by outcome(), is committed.
+  void left_settled(mail::QueueId id, std::uint32_t index, bool in_doubt);
+
+  void arrived(const NewMessage& message);
+  void held(const NewMessage& message, WallTime now);  // from the start
+  // Lent to an agent, until the outcome is committed or the recipient leaves memory otherwise.
+  void lent(const MessageInfo& message, WorkingRecipient& recipient, const std::string& destination,
+            WallTime now);
+  void ended(WorkingRecipient& recipient);
+  // An agent says so; what a kill of qmgr must not make unsaid until the commit.
+  void reported_delivered(const WorkingRecipient& recipient, bool dsn_passed_on) {
+    journal_.delivered(recipient.journal, dsn_passed_on);
+    if (commits_wait_) journal_.sync(recipient.journal);
+  }
+  // The disk is full: until a commit works the journal is all that knows of a delivery.
+  void set_commits_wait(bool wait) { commits_wait_ = wait; }
+  // Its outcome, told by outcome(), is in doubt: the journal keeps it until the history has it.
+  void keep_doubt(WorkingRecipient& recipient);
+
+  // Of a plain success.
+  void delivered(const MessageInfo& message, const WorkingRecipient& recipient,
+                 const std::string& destination, const mail::Outcome& outcome,
+                 const mail::StageTimes& times, WallTime now);
+  // began, times: zero where they are not known (a lease of a former qmgr).
+  void outcome(const MessageInfo& message, const RecipientFacts& before,
+               const mail::Outcome& outcome, const RecipientChange& change, const RetryRules& rules,
+               const mail::StageTimes& times, WallTime began, WallTime now);
+  // untold: nobody hears of what failed (ends_untold).
+  void gave_up(const MessageInfo& message, const std::vector<RecipientEvent>& events, bool untold);
+  void told(const MessageInfo& message, const std::vector<NoticeOrder>& notices, WallTime now);
+  // kind: held, released, retried, cancelled or returned.
+  void asked(HistoryKind kind, mail::QueueId id, const StoredRecipient& recipient,
+             const std::string& who, WallTime now);
+
+ private:
+  EventRecord attempt(mail::QueueId id, std::uint32_t index, const mail::Outcome& outcome,
+                      WallTime began, WallTime now) const;
+
+  bool wanted() const { return history_.on() || watcher_ != nullptr; }
+  void tell(const EventRecord& event);
+  void show_arrival(const NewMessage& message);
+  void tell_doubt(EventRecord event, std::uint32_t ticket, WallTime now);
+  void end_when_written(std::uint32_t ticket);
+
+  std::function<void(const Live&)> watcher_;
+  History history_;
+  AttemptJournal journal_;
+  std::vector<std::uint32_t> unwritten_;  // tickets of doubts the history may not have yet
+  bool flushing_ = false;
+  bool commits_wait_ = false;
+};
+
+}  // namespace postwain::qmgr

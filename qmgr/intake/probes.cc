@@ -1,0 +1,123 @@
+#include "qmgr/intake/probes.h"
+
+#include "common/log/log.h"
+
+namespace postwain::qmgr {
+
+Probes::Probes(net::Loop& loop, Queue& queue, Delivery& delivery, const config::Config& config)
+    : loop_(loop), queue_(queue), delivery_(delivery) {
+  configure(config);
+}
+
+void Probes::configure(const config::Config& config) {
+  domains_.clear();
+  for (const config::Domain& domain : config.domains)
+    if (domain.recipients == config::RecipientCheck::probe)
+      for (const std::string& name : domain.names) domains_.insert(mail::domain_key(name));
+}
+
+void Probes::recover() {
+  WallTime old = wall_now() - kGoodFor;
+  queue_.store().write([old](Store& store) { return store.remove_recipient_checks_before(old); });
+  read_checks({});
+}
+
+void Probes::read_checks(std::string after) {
+  queue_.store().read([this, after = std::move(after)](Store& store) -> StoreThread::Completion {
+    auto found = std::make_shared<Result<std::vector<RecipientCheck>>>(
+        store.recipient_checks(after, kChecksOfOneRead));
+    return [this, found] {
+      if (!*found || (*found)->empty()) return;
+      bool more = (*found)->size() == kChecksOfOneRead && cache_.size() < kRecipientsKnownMax;
+      std::string last = (*found)->back().address;
+      for (RecipientCheck& check : **found) cache_.put(std::move(check));
+      if (more) read_checks(std::move(last));
+    };
+  });
+}
+
+void Probes::tell(std::vector<Done> waiting, const RecipientCheck* check) {
+  auto verdict = check == nullptr ? ipc::ProbeVerdict::undecided
+                 : check->good    ? ipc::ProbeVerdict::good
+                                  : ipc::ProbeVerdict::bad;
+  mail::Reply reply =
+      check != nullptr
+          ? reply_of(*check)
+          : mail::Reply{450, {4, 1, 1}, "Recipient cannot be verified now, try again later"};
+  for (Done& done : waiting) done(verdict, reply);
+}
+
+void Probes::ask(const mail::Address& recipient, Done done) {
+  std::string key = RecipientCache::key_of(recipient);
+  std::optional<RecipientCache::Found> found = cache_.find(key, wall_now());
+  if (found) {
+    tell({std::move(done)}, found->check);
+    if (!found->fresh && !running_.contains(key)) start(key, recipient);
+    return;
+  }
+  auto running = running_.find(key);
+  if (running == running_.end()) {
+    start(key, recipient);
+    running = running_.find(key);
+  }
+  if (running == running_.end() || running->second.waiting.size() >= kProbeWaitersMax)
+    return tell({std::move(done)}, nullptr);
+  running->second.waiting.push_back(std::move(done));
+}
+
+// Nothing is started where the answer cannot come: the breaker is open, no agent has room.
+void Probes::start(const std::string& key, const mail::Address& recipient) {
+  Routed routed = queue_.route(recipient, mail::Address());
+  if (running_.size() >= kProbesAtOnce || !queue_.is_reachable(routed.key)) return;
+  bool sent = delivery_.probe(
+      routed, recipient,
+      [this, key, recipient](const mail::Outcome& outcome) { answered(key, recipient, outcome); });
+  if (!sent) return;
+  Running& running = running_[key];
+  running.timer = std::make_unique<net::Timer>(loop_);
+  running.timer->start(kProbeAnswerMax, [this, key] {
+    // The answer is still worth keeping when it comes; clients do not wait for it any longer.
+    auto late = running_.find(key);
+    if (late != running_.end()) tell(std::exchange(late->second.waiting, {}), nullptr);
+  });
+}
+
+void Probes::answered(const std::string& key, const mail::Address& recipient,
+                      const mail::Outcome& outcome) {
+  auto found = running_.find(key);
+  if (found == running_.end()) return;
+  std::vector<Done> waiting = std::move(found->second.waiting);
+  running_.erase(found);
+  std::optional<RecipientCheck> check = check_of(recipient, outcome, wall_now());
+  log::Line(log::Level::info, "probed")
+      .kv("to", recipient.text())
+      .kv("verdict", !check        ? "undecided"
+                     : check->good ? "good"
+                                   : "bad")
+      .kv("host", outcome.remote_host)
+      .kv("reply", outcome.reply.one_line());
+  using enum ipc::ProbeVerdict;
+  queue_.metrics().probed(!check ? undecided : check->good ? good : bad);
+  tell(std::move(waiting), check ? &*check : nullptr);
+  if (check) keep(*std::move(check));
+}
+
+void Probes::heard(const mail::Address& recipient, const mail::Outcome& outcome) {
+  if (domains_.empty()) return;
+  std::string domain = recipient.domain_key();
+  bool ours = domains_.contains(domain);
+  for (std::size_t dot = domain.find('.'); !ours && dot != std::string::npos;
+       dot = domain.find('.', dot + 1))
+    ours = domains_.contains(domain.substr(dot));
+  if (!ours) return;
+  if (auto check = check_of(recipient, outcome, wall_now())) keep(*std::move(check));
+}
+
+void Probes::keep(RecipientCheck check) {
+  RecipientCheck stored = check;
+  if (!cache_.put(std::move(check))) return;
+  queue_.store().write(
+      [stored = std::move(stored)](Store& store) { return store.put_recipient_check(stored); });
+}
+
+}  // namespace postwain::qmgr

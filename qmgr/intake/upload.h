@@ -1,0 +1,69 @@
+// The content of one message on its way into its file. Used by one content thread after another, in
+// the order of its jobs (content_worker.h); what became of it is read on the loop afterwards.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/base/file.h"
+#include "common/content/content_fields.h"
+#include "common/mail/queue_id.h"
+#include "common/mail/reply.h"
+
+#include "qmgr/disk/content_files.h"
+
+namespace postwain::qmgr {
+
+struct UploadRules {
+  std::string head;                     // written first: our Received field
+  bool whole_line_ends = false;         // a lone CR or LF refuses the message
+  std::uint64_t size_max = UINT64_MAX;  // of what comes
+};
+
+class Upload {
+ public:
+  Upload(ContentFolder files, mail::QueueId id, UploadRules rules)
+      : files_(std::move(files)), id_(id), rules_(std::move(rules)) {}
+
+  void begin();
+  // For the process that writes it itself; empty after a failure.
+  UniqueFd lend();
+  void append(std::string_view bytes);
+  // size: what has come, by the word of who brought it. Then it is on the disk under its name.
+  void finish(std::uint64_t size);
+  void give_up();  // nothing of it stays
+  // After finish(): the message is not stored after all.
+  void take_back();
+
+  bool failed() const { return error_ || refusal_; }
+  // Why not, for the log; and for whoever brought it, where it was his fault.
+  const std::optional<Error>& error() const { return error_; }
+  const std::optional<mail::Reply>& refusal() const { return refusal_; }
+  std::size_t head_size() const { return rules_.head.size(); }
+  // Of what was appended here, not of what another process wrote.
+  bool eight_bit() const { return eight_bit_; }
+  const std::string& message_id() const { return message_id_; }
+  // Its header bears the mark of our reports to the postmaster.
+  bool double_bounce() const { return double_bounce_; }
+
+ private:
+  void fail(const Error& why) { error_ = why; }
+
+  ContentFolder files_;
+  mail::QueueId id_;
+  UploadRules rules_;
+  std::unique_ptr<ContentFile> file_;
+  mail::LineEnds line_ends_;
+  std::uint64_t taken_ = 0;
+  bool eight_bit_ = false;
+  bool existed_ = false;  // the same content was there before
+  std::optional<Error> error_;
+  std::optional<mail::Reply> refusal_;
+  std::string message_id_;
+  bool double_bounce_ = false;
+};
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,52 @@
+#include "qmgr/queue/admission.h"
+
+#include <fmt/format.h>
+
+#include "qmgr/store/sqlite/store.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+ipc::Admission refuse(int code, mail::EnhancedCode enhanced, const char* text) {
+  return {false, {code, enhanced, text}};
+}
+
+}  // namespace
+
+ipc::Admission decide_admission(const AdmissionFacts& facts) {
+  if (facts.stopping) return refuse(451, {4, 3, 0}, "Mail system is stopping, try again later");
+  if (facts.store_full) return refuse(452, {4, 3, 1}, "Mail system full, try again later");
+  if (facts.disk.known &&
+      facts.disk.free_bytes < disk_floor(facts.message_size, facts.disk.total_bytes))
+    return refuse(452, {4, 3, 1}, "Insufficient system storage, try again later");
+  if (facts.disk.free_names && *facts.disk.free_names < kNamesKept)
+    return refuse(452, {4, 3, 1}, "No room for more files, try again later");
+  if (facts.wal_bytes > kWalStopBytes)
+    return refuse(451, {4, 3, 0}, "Mail system is busy, try again later");
+  return {true, {}};
+}
+
+bool may_deliver(const AdmissionFacts& facts) {
+  return !facts.stopping && standstill(facts).empty();
+}
+
+std::string standstill(const AdmissionFacts& facts) {
+  constexpr const char* kWhatToDo =
+      "free some space on the disk of the spool; deliveries then go on by themselves";
+  if (facts.unrecorded >= kUnrecordedMax)
+    return fmt::format("{} outcomes wait to be recorded and the disk takes none: {}",
+                       facts.unrecorded, kWhatToDo);
+  if (facts.log_reserved || !facts.disk.known) return {};
+  if (facts.disk.free_bytes >= outcome_reserve(facts.disk.total_bytes)) return {};
+  return fmt::format("the disk is full ({} bytes free), so outcomes could not be recorded: {}",
+                     facts.disk.free_bytes, kWhatToDo);
+}
+
+bool room_for_ballast(const AdmissionFacts& facts, std::uint64_t ballast) {
+  return facts.disk.known && !facts.store_full && !facts.stopping && ballast > 0 &&
+         facts.disk.free_bytes >=
+             disk_floor(facts.message_size, facts.disk.total_bytes) + ballast + ballast / 4;
+}
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,234 @@
+#include "qmgr/routing/expansion.h"
+
+#include <map>
+#include <unordered_map>
+
+#include "common/base/text.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+using mail::Notify;
+
+// The recipients that share a reverse-path.
+struct Group {
+  mail::Address owner;  // null: the sender of the message
+  std::vector<NewRecipient> recipients;
+  std::unordered_map<std::string, std::size_t> expanded;  // lower-case addresses, their places
+};
+
+std::string key_of(const mail::Address& address) {
+  return to_lower(address.local_unquoted()) + '@' + address.domain_key();
+}
+
+std::string exact_key_of(const mail::Address& address) {
+  return address.local_unquoted() + '@' + address.domain_key();
+}
+
+// What each of several gets: the report of success was the expansion itself.
+Notify notify_of_several(Notify notify) {
+  if (!notify.on_success()) return notify;
+  std::uint8_t rest = notify.bits & static_cast<std::uint8_t>(~Notify::success);
+  return {rest == Notify::unspecified ? static_cast<std::uint8_t>(Notify::never) : rest};
+}
+
+// Who is reached by two ways: whatever was asked for on either is told. Nothing said means failure
+// and delay.
+void merge(Notify& known, Notify other) {
+  if (known == other || other.bits == Notify::never) return;
+  if (known.bits == Notify::never) {
+    known = other;
+    return;
+  }
+  constexpr std::uint8_t kUnsaid = Notify::failure | Notify::delay;
+  for (Notify* one : {&known, &other})
+    if (one->bits == Notify::unspecified) one->bits = kUnsaid;
+  known.bits |= other.bits;
+}
+
+class Expander {
+ public:
+  Expander(NewMessage message, const rewrite::Rewriter& rewriter)
+      : message_(std::move(message)), rewriter_(rewriter) {
+    groups_.emplace_back();
+    null_sender_ = message_.info.envelope.reverse_path.is_null();
+    local_ = message_.info.arrival.protocol == "local";
+  }
+
+  ExpandedMail run(const std::function<mail::QueueId()>& next_id) {
+    for (NewRecipient& r : message_.recipients) {
+      take(std::move(r));
+      if (out_.problem != rewrite::Problem::none && !local_) return std::move(out_);
+    }
+    if (!out_.told.empty()) out_.as_given = message_.info;
+    given_sender_ = message_.info.envelope.reverse_path;
+    message_.info.envelope.reverse_path = rewriter_.sender(given_sender_);
+    divide(next_id);
+    return std::move(out_);
+  }
+
+ private:
+  void take(NewRecipient r) {
+    if (r.recipient.decided.code != 0) return groups_.front().recipients.push_back(std::move(r));
+    const mail::Address& given = r.recipient.address;
+    rewrite::Expansion found = rewriter_.expand(given);
+    if (found.problem != rewrite::Problem::none)
+      return fail(found.problem, std::move(r), found.origin);
+    count_ += found.targets.size();
+    if (count_ > kExpandedRecipientsMax) {
+      count_ -= found.targets.size();
+      return fail(rewrite::Problem::too_many, std::move(r), found.origin);
+    }
+    if (!found.changed) return keep(std::move(r));
+    if (found.targets.size() > 1) {
+      rewrite::Target first = found.targets.front();
+      std::erase_if(found.targets, [](const rewrite::Target& one) { return one.discard; });
+      if (found.targets.empty()) found.targets.push_back(std::move(first));
+    }
+    bool several = found.targets.size() > 1;
+    bool owned = false;
+    bool shared = false;
+    for (rewrite::Target& target : found.targets) {
+      bool to_list = !target.owner.is_null() && !null_sender_;
+      owned = owned || to_list;
+      shared = shared || !to_list;
+      add(r.recipient, std::move(target), several, to_list);
+    }
+    if (r.recipient.notify.on_success() && (several || owned)) tell(r.recipient, shared);
+  }
+
+  // He may have been reached by an alias already. Given addresses that differ in the case of the
+  // local part alone are two: only the host that knows the mailboxes may say that they are one.
+  void keep(NewRecipient r) {
+    Group& group = groups_.front();
+    auto [known, is_new] =
+        group.expanded.try_emplace(key_of(r.recipient.address), group.recipients.size());
+    if (!is_new && !group.recipients[known->second].given.empty())
+      return merge(group.recipients[known->second].recipient.notify, r.recipient.notify);
+    group.recipients.push_back(std::move(r));
+  }
+
+  void add(const mail::Recipient& given, rewrite::Target target, bool several, bool to_list) {
+    Group& group = to_list ? group_of(target.owner) : groups_.front();
+    Notify notify = several ? notify_of_several(given.notify) : given.notify;
+    if (to_list) notify = {};
+    auto [known, is_new] =
+        group.expanded.try_emplace(key_of(target.address), group.recipients.size());
+    if (!is_new) return merge(group.recipients[known->second].recipient.notify, notify);
+    NewRecipient r;
+    r.recipient.notify = notify;
+    r.given = given.address.text();
+    r.recipient.address = std::move(target.address);
+    if (target.discard) r.recipient.decided = {250, {2, 0, 0}, "discarded by its alias"};
+    if (!to_list) {
+      r.recipient.orcpt = given.orcpt;
+      if (r.recipient.orcpt.empty())
+        r.recipient.orcpt = (given.address.is_utf8() ? "utf-8;" : "rfc822;") + given.address.text();
+    }
+    group.recipients.push_back(std::move(r));
+  }
+
+  Group& group_of(const mail::Address& owner) {
+    auto [at, is_new] = by_owner_.try_emplace(key_of(owner), groups_.size());
+    if (is_new) {
+      groups_.emplace_back();
+      groups_.back().owner = owner;
+    }
+    return groups_[at->second];
+  }
+
+  // To a list it has been delivered; other expansions say what they are.
+  void tell(const mail::Recipient& given, bool shared) {
+    RecipientEvent event;
+    event.index = static_cast<std::uint32_t>(out_.told.size());
+    event.event = shared ? Event::expanded : Event::delivered;
+    event.details.recipient = given;
+    event.details.reply = {250, {2, 1, 5}, shared ? "expanded" : "delivered to the mailing list"};
+    event.details.last_attempt_at = message_.info.arrival.received_at;
+    out_.told.push_back(std::move(event));
+  }
+
+  void fail(rewrite::Problem problem, NewRecipient r, const config::Origin& origin) {
+    if (out_.problem == rewrite::Problem::none) {
+      out_.problem = problem;
+      out_.problem_at = r.recipient.address.text();
+      out_.origin = origin;
+    }
+    if (!local_) return;
+    r.recipient.decided = {550, {5, 2, 4}, "the address " + std::string(text_of(problem))};
+    groups_.front().recipients.push_back(std::move(r));
+  }
+
+  void divide(const std::function<mail::QueueId()>& next_id) {
+    for (Group& group : groups_) {
+      if (group.recipients.empty()) continue;
+      bool first = out_.messages.empty();
+      NewMessage part;
+      part.info = message_.info;
+      part.message_id = message_.message_id;
+      part.uid = message_.uid;
+      part.held_for = message_.held_for;
+      part.recipients = std::move(group.recipients);
+      if (first) {
+        part.content = std::move(message_.content);
+      } else {
+        part.info.id = next_id();
+        part.part_of = message_.info.id;
+      }
+      if (!group.owner.is_null()) {
+        part.info.envelope.reverse_path = group.owner;
+        part.info.envelope.envid.clear();
+        part.info.envelope.ret = mail::DsnReturn::unspecified;
+      }
+      if (part.info.envelope.reverse_path != given_sender_)
+        part.given_sender = given_sender_.text();
+      out_.messages.push_back(std::move(part));
+    }
+  }
+
+  NewMessage message_;
+  const rewrite::Rewriter& rewriter_;
+  bool null_sender_ = false;
+  bool local_ = false;  // of a program of this machine
+  mail::Address given_sender_;
+  std::size_t count_ = 0;
+  std::vector<Group> groups_;
+  std::map<std::string, std::size_t> by_owner_;
+  ExpandedMail out_;
+};
+
+}  // namespace
+
+void unite_equal(std::vector<NewRecipient>& recipients) {
+  if (recipients.size() < 2) return;
+  std::unordered_map<std::string, std::size_t> places;
+  std::vector<NewRecipient> out;
+  out.reserve(recipients.size());
+  for (NewRecipient& r : recipients) {
+    auto [known, is_new] = places.try_emplace(exact_key_of(r.recipient.address), out.size());
+    if (is_new)
+      out.push_back(std::move(r));
+    else
+      merge(out[known->second].recipient.notify, r.recipient.notify);
+  }
+  recipients = std::move(out);
+}
+
+ExpandedMail expand(NewMessage message, const rewrite::Rewriter& rewriter,
+                    const std::function<mail::QueueId()>& next_id) {
+  unite_equal(message.recipients);
+  return Expander(std::move(message), rewriter).run(next_id);
+}
+
+std::vector<mail::Address> readers_of(const mail::Address& address,
+                                      const rewrite::Rewriter& rewriter) {
+  rewrite::Expansion found = rewriter.expand(address);
+  if (found.problem != rewrite::Problem::none) return {address};
+  std::vector<mail::Address> out;
+  for (rewrite::Target& target : found.targets)
+    if (!target.discard) out.push_back(std::move(target.address));
+  return out;
+}
+
+}  // namespace postwain::qmgr

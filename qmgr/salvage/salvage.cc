@@ -1,0 +1,348 @@
+#include "qmgr/salvage/salvage.h"
+
+#include <cerrno>
+#include <map>
+#include <optional>
+#include <set>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "common/base/file.h"
+#include "common/mail/queue_id.h"
+
+#include "qmgr/disk/content_files.h"
+#include "qmgr/disk/file_system.h"
+#include "qmgr/salvage/page_rows.h"
+#include "qmgr/store/fresh_record.h"
+#include "qmgr/store/sqlite/store.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+constexpr std::size_t kMessageColumns = 18;
+constexpr std::size_t kMessageColumnsBeforeRequireTls = 16;
+constexpr std::size_t kRecipientColumns = 18;
+constexpr std::size_t kRecipientColumnsBeforeCrashes = 17;
+constexpr std::size_t kContentColumns = 2;
+constexpr std::size_t kFreshColumns = 3;
+constexpr std::size_t kMessageInFile = 15;
+constexpr std::size_t kMessageSize = 7;
+constexpr std::size_t kRecipientState = 5;
+
+std::string id_text(std::int64_t id) {
+  return mail::QueueId{static_cast<std::uint64_t>(id)}.text();
+}
+
+const std::int64_t* number(const Value& value) {
+  return std::get_if<std::int64_t>(&value);
+}
+
+// "INSERT OR IGNORE INTO name VALUES (?1,?2,…)"
+std::string insert_text(const char* table, std::size_t columns) {
+  std::string sql = fmt::format("INSERT OR IGNORE INTO {} VALUES (", table);
+  for (std::size_t i = 1; i <= columns; ++i) sql += fmt::format("{}?{}", i > 1 ? "," : "", i);
+  return sql + ")";
+}
+
+bool insert(Statement& statement, const std::vector<Value>& columns) {
+  Use use(statement);
+  for (const Value& value : columns) {
+    if (const auto* n = number(value))
+      use.number(*n);
+    else if (const auto* text = std::get_if<std::string>(&value))
+      use.text(*text);
+    else if (const auto* blob = std::get_if<Blob>(&value))
+      use.blob({blob->data(), blob->size()});
+    else
+      return false;  // our rows have neither NULL nor fractions
+  }
+  return use.done();
+}
+
+// What is known of a message while its parts are looked for.
+struct Known {
+  bool in_file;
+  std::uint64_t size;
+  bool has_content;
+};
+
+class Salvage {
+ public:
+  Salvage(PageSource source, std::string from, std::string to, Store& store)
+      : source_(std::move(source)), from_(std::move(from)), to_(std::move(to)), store_(store) {}
+
+  Result<SalvageReport> run() {
+    report_.pages = source_.pages();
+    report_.pages_of_log = source_.pages_of_log();
+    report_.held = !source_.free_list_known();
+    if (Status s = prepare(); !s) return s.error();
+    // Recipients refer to messages and contents, so these come first: one pass over the file for
+    // each.
+    for (Pass pass : {Pass::messages, Pass::contents, Pass::recipients})
+      if (Status s = read_all(pass); !s) return s.error();
+    if (Status s = leave_out_incomplete(); !s) return s.error();
+    if (over_ > 0) report_.losses.push_back(fmt::format("and {} more losses", over_));
+    return std::move(report_);
+  }
+
+ private:
+  enum class Pass { messages, contents, recipients };
+
+  Status prepare() {
+    struct {
+      Statement* statement;
+      std::string sql;
+    } all[] = {{&message_, insert_text("message", kMessageColumns)},
+               {&content_, insert_text("content", kContentColumns)},
+               {&recipient_, insert_text("recipient", kRecipientColumns)}};
+    for (auto& one : all) {
+      Result<Statement> made = Statement::prepare(store_.database(), one.sql);
+      if (!made) return made.error();
+      *one.statement = made.take();
+    }
+    return {};
+  }
+
+  Status read_all(Pass pass) {
+    constexpr std::uint32_t kPagesAtOnce = 4096;
+    for (std::uint32_t number = 1; number <= source_.pages();) {
+      if (Status s = store_.begin(); !s) return s;
+      for (std::uint32_t i = 0; i < kPagesAtOnce && number <= source_.pages(); ++i, ++number)
+        read_page(number, pass);
+      if (Status s = store_.commit(); !s) return s;
+    }
+    return {};
+  }
+
+  void read_page(std::uint32_t number, Pass pass) {
+    if (source_.free_pages().count(number) > 0 || PageSource::is_pointer_map(number)) return;
+    Result<std::string> page = source_.read(number);
+    if (!page) {
+      if (pass == Pass::messages) lose(fmt::format("page {} cannot be read", number));
+      return;
+    }
+    if (pass == Pass::messages && is_destroyed(*page, number))
+      lose(fmt::format("page {} is destroyed; what stood on it is lost", number));
+    for_each_row(source_, *page, number == 1, [&](PageRow row) { take(std::move(row), pass); });
+  }
+
+  // A page of a tree begins with its kind, one of an overflowing row with the high byte of a page
+  // number, which is 0 in any file below 64 GiB.
+  static bool is_destroyed(const std::string& page, std::uint32_t number) {
+    if (number == 1) return page.compare(0, 15, "SQLite format 3") != 0;
+    char kind = page[0];
+    if (kind == 0) return page.find_first_not_of('\0') == std::string::npos;
+    return kind != 2 && kind != 5 && kind != 10 && kind != 13;
+  }
+
+  void take(PageRow row, Pass pass) {
+    std::size_t columns = row.columns.size();
+    bool is_first_null = columns > 0 && std::holds_alternative<Null>(row.columns[0]);
+    if (pass == Pass::messages && row.in_table && is_first_null &&
+        (columns == kMessageColumns || columns == kMessageColumnsBeforeRequireTls))
+      return take_message(std::move(row));
+    if (pass == Pass::contents && row.in_table && columns == kContentColumns && is_first_null)
+      return take_content(std::move(row));
+    if (pass == Pass::messages && row.in_table && columns == kContentColumns && is_first_null)
+      if (const auto* left = std::get_if<std::string>(&row.columns[1])) left_[row.row_id] = *left;
+    if (pass == Pass::contents && row.in_table && columns == kFreshColumns && is_first_null)
+      return take_fresh(row);
+    if (pass == Pass::recipients && !row.in_table &&
+        (columns == kRecipientColumns || columns == kRecipientColumnsBeforeCrashes))
+      take_recipient(std::move(row));
+  }
+
+  void take_message(PageRow row) {
+    row.columns[0] = row.row_id;
+    row.columns.resize(kMessageColumns, std::int64_t{0});
+    if (row.row_id <= 0 || !insert(message_, row.columns)) return;
+    const auto* in_file = number(row.columns[kMessageInFile]);
+    const auto* size = number(row.columns[kMessageSize]);
+    messages_[row.row_id] = {*in_file != 0, static_cast<std::uint64_t>(*size), false};
+  }
+
+  void take_content(PageRow row) {
+    auto message = messages_.find(row.row_id);
+    const auto* bytes = std::get_if<Blob>(&row.columns[1]);
+    if (bytes == nullptr) return;
+    std::string_view data(bytes->data(), bytes->size());
+    if (message == messages_.end()) {
+      lose(fmt::format("{}: content without a message; {}", id_text(row.row_id),
+                       save(row.row_id, data)));
+      return;
+    }
+    if (data.size() != message->second.size) return;  // not its content
+    row.columns[0] = row.row_id;
+    message->second.has_content = insert(content_, row.columns);
+  }
+
+  // A message that was one value still: nothing of it can be missing.
+  void take_fresh(const PageRow& row) {
+    const auto* data = std::get_if<Blob>(&row.columns[2]);
+    if (row.row_id <= 0 || data == nullptr) return;
+    mail::QueueId id{static_cast<std::uint64_t>(row.row_id)};
+    auto record = decode_fresh(id, {data->data(), data->size()});
+    if (!record) return;
+    NewMessage& message = record->message;
+    bool in_file = message.info.in_file;
+    if (!in_file && record->content.size() != message.info.size) return;
+    message.content = record->content;
+    if (report_.held) message.held_for = "recovered from a damaged queue";
+    Result<Accepted> stored = store_.accept(message, record->due);
+    if (!stored || *stored != Accepted::stored) return;
+    messages_[row.row_id] = {in_file, message.info.size, true};
+    with_recipients_.insert(row.row_id);
+    report_.recipients += message.recipients.size() - drop_settled(id, message.recipients.size());
+  }
+
+  std::size_t drop_settled(mail::QueueId id, std::size_t recipients) {
+    auto left = left_.find(static_cast<std::int64_t>(id.value));
+    if (left == left_.end()) return 0;
+    Settlement settled{id, {}, {}};
+    for (std::size_t i = 0; i < recipients && i < left->second.size(); ++i) {
+      if (left->second[i] != '0') continue;
+      RecipientChange change;
+      change.index = static_cast<std::uint32_t>(i);
+      change.kind = ChangeKind::remove;
+      settled.changes.push_back(std::move(change));
+    }
+    bool done = !settled.changes.empty() && store_.settle(settled, nullptr, nullptr).ok();
+    return done ? settled.changes.size() : 0;
+  }
+
+  void take_recipient(PageRow row) {
+    const auto* id = number(row.columns[0]);
+    const auto* address = std::get_if<std::string>(&row.columns[2]);
+    if (id == nullptr || address == nullptr) return;
+    if (row.columns.size() == kRecipientColumnsBeforeCrashes)
+      row.columns.emplace_back(std::int64_t{0});
+    if (report_.held) row.columns[kRecipientState] = std::int64_t{1};
+    if (messages_.count(*id) > 0) {
+      if (insert(recipient_, row.columns) && store_.database().changes() > 0) {
+        with_recipients_.insert(*id);
+        ++report_.recipients;
+      }
+    } else if (number(row.columns[1]) != nullptr) {
+      lose(fmt::format("{}: the message to {} is gone", id_text(*id), *address));
+    }
+  }
+
+  // Files are linked, not copied: the damaged spool keeps its own names.
+  bool has_file(std::int64_t id, std::uint64_t size) {
+    std::string name = "/content/" + id_text(id);
+    struct stat info {};
+    if (::lstat((from_ + name).c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
+    if (static_cast<std::uint64_t>(info.st_size) != size) return false;
+    if (::link((from_ + name).c_str(), (to_ + name).c_str()) == 0) return true;
+    return copy_file(from_ + name, to_ + name).ok();
+  }
+
+  std::string save(std::int64_t id, std::string_view data) {
+    (void)::mkdir((to_ + "/lost").c_str(), 0700);
+    std::string path = fmt::format("{}/lost/{}.eml", to_, id_text(id));
+    UniqueFd out(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (!out || !write_all(out.get(), data) || ::fsync(out.get()) != 0)
+      return "it could not be saved";
+    return "saved as " + path;
+  }
+
+  Status leave_out_incomplete() {
+    Result<Statement> remove =
+        Statement::prepare(store_.database(), "DELETE FROM message WHERE id = ?1");
+    if (!remove) return remove.error();
+    if (Status s = store_.begin(); !s) return s;
+    for (const auto& [id, message] : messages_) {
+      bool whole = message.in_file ? has_file(id, message.size) : message.has_content;
+      bool wanted = with_recipients_.count(id) > 0;
+      if (whole && wanted) {
+        ++report_.messages;
+        continue;
+      }
+      if (!whole)
+        lose(fmt::format("{}: the content is gone, {}", id_text(id),
+                         wanted ? "its recipients get nothing" : "and its recipients"));
+      else
+        lose(fmt::format("{}: its recipients are gone; {}", id_text(id), save_known(id, message)));
+      Use use(*remove);
+      if (!use.number(id).done()) return store_.database().error("DELETE");
+    }
+    return store_.commit();
+  }
+
+  std::string save_known(std::int64_t id, const Known& message) {
+    if (message.in_file) return "its content is in content/" + id_text(id);
+    Result<std::optional<std::string>> bytes =
+        store_.content(mail::QueueId{static_cast<std::uint64_t>(id)}, 0, kRowMax);
+    return bytes && *bytes ? save(id, **bytes) : "it could not be saved";
+  }
+
+  void lose(std::string sentence) {
+    if (report_.losses.size() < kLossesMax)
+      report_.losses.push_back(std::move(sentence));
+    else
+      ++over_;
+  }
+
+  PageSource source_;
+  std::string from_;
+  std::string to_;
+  Store& store_;
+  Statement message_, content_, recipient_;
+  std::map<std::int64_t, Known> messages_;
+  std::set<std::int64_t> with_recipients_;
+  std::map<std::int64_t, std::string> left_;  // of fresh messages: who is
+  SalvageReport report_;
+  std::size_t over_ = 0;
+};
+
+// Holding its lock for a moment shows that nobody works with the spool.
+Status nobody_there(const std::string& path) {
+  UniqueFd file(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (!file) return system_error(path, errno);
+  constexpr off_t kSharedLocks = 0x40000000 + 2;  // where SQLite's own lock bytes lie
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = kSharedLocks;
+  lock.l_len = 510;
+  if (::fcntl(file.get(), F_SETLK, &lock) != 0)
+    return Error{path + ": Postwain works with this queue; stop it first", EBUSY};
+  return {};
+}
+
+Status make_or_find_empty(const std::string& folder) {
+  if (::mkdir(folder.c_str(), 0700) == 0) return {};
+  if (errno != EEXIST) return system_error(folder, errno);
+  auto names = FileSystem::real().names(folder);
+  if (!names) return names.error();
+  return names->size() <= 2 ? Status{} : Status(system_error(folder, ENOTEMPTY));  // "." and ".."
+}
+
+}  // namespace
+
+Result<SalvageReport> salvage(const std::string& from, const std::string& to) {
+  std::string path = from + "/queue.db";
+  if (Status s = nobody_there(path); !s) return s.error();
+  Result<PageSource> source = PageSource::open(path);
+  if (!source) return source.error();
+  if (Status s = make_or_find_empty(to); !s) return s.error();
+  ContentFolder files(to + "/content");
+  if (Status s = files.create(); !s) return s.error();
+  Result<std::string> folder = real_path(to);
+  if (!folder) return folder.error();
+  Result<Store> store = Store::open(*folder + "/queue.db");
+  if (!store) return store.error();
+  Result<SalvageReport> report = Salvage(source.take(), from, to, *store).run();
+  if (!report) return report;
+  if (Status s = store->checkpoint(Store::Checkpoint::truncate); !s) return s.error();
+  for (const std::string& folder_to_sync : {files.path(), to})
+    if (Status s = sync_folder(folder_to_sync); !s) return s.error();
+  return report;
+}
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,213 @@
+#include "qmgr/scheduling/connection_ledger.h"
+
+#include <algorithm>
+
+namespace postwain::qmgr {
+
+namespace {
+
+// So much of a rate may go at once after a pause, as with a route's rate of messages.
+Duration burst_of(const ipc::ConnectionBound& bound) {
+  return bound.rate_period / 10;
+}
+
+// From one connection to the next, or from when it was asked for.
+Duration longest_wait(const ipc::ConnectionBound& bound) {
+  return burst_of(bound) + bound.rate_period / bound.rate_count;
+}
+
+std::size_t octets_of(const std::vector<ipc::ConnectionBound>& bounds) {
+  std::size_t sum = 0;
+  for (const ipc::ConnectionBound& bound : bounds) sum += bound.scope.size();
+  return sum;
+}
+
+}  // namespace
+
+bool ConnectionLedger::is_sane(const ipc::ConnectionRequest& request) {
+  if (request.bounds.empty() || request.bounds.size() > ipc::ConnectionRequest::kBoundsMax)
+    return false;
+  return std::all_of(
+      request.bounds.begin(), request.bounds.end(), [](const ipc::ConnectionBound& bound) {
+        bool rate = bound.rate_count == 0 ||
+                    (bound.rate_period > Duration{} && bound.rate_period <= kConnectionPeriodMax);
+        return rate && !bound.scope.empty() && bound.scope.size() <= kScopeOctetsMax;
+      });
+}
+
+bool ConnectionLedger::ask(Peer peer, const ipc::ConnectionRequest& request, MonoTime now) {
+  if (!is_sane(request)) return false;
+  OfPeer& sums = of_peer_[peer];
+  const std::size_t octets = octets_of(request.bounds);
+  if (sums.entries >= kConnectionsOfPeerMax || sums.octets + octets > kScopeOctetsOfPeerMax)
+    return false;
+  auto [found, is_new] = entries_.try_emplace({peer, request.request});
+  if (!is_new) return false;
+  ++sums.entries;
+  sums.octets += octets;
+  Entry& entry = found->second;
+  entry.owner = request.owner;
+  entry.bounds = request.bounds;
+  if (request.held) {
+    hold(peer, entry);
+    return true;
+  }
+  entry.turn = ++last_turn_;
+  entry.since = now;
+  for (const ipc::ConnectionBound& bound : entry.bounds)
+    scopes_[bound.scope].line.emplace(entry.turn, found->first);
+  for (const ipc::ConnectionBound& bound : request.bounds) look_at(bound.scope, now);
+  return true;
+}
+
+void ConnectionLedger::end(Peer peer, std::uint64_t request, MonoTime now) {
+  auto found = entries_.find({peer, request});
+  if (found != entries_.end()) remove(found, kPlaceRest, now);
+}
+
+void ConnectionLedger::lost(Peer peer, MonoTime now) {
+  for (;;) {
+    auto found = entries_.lower_bound({peer, 0});
+    if (found == entries_.end() || found->first.first != peer) break;
+    remove(found, kLostRest, now);
+  }
+  of_peer_.erase(peer);
+}
+
+void ConnectionLedger::advance(MonoTime now) {
+  while (!wakes_.empty() && wakes_.begin()->first <= now) {
+    std::string name = std::move(wakes_.extract(wakes_.begin()).value().second);
+    look_at(name, now);
+  }
+}
+
+void ConnectionLedger::open(MonoTime now) {
+  if (std::exchange(open_, true)) return;
+  std::vector<std::string> names;
+  for (const auto& [name, scope] : scopes_) names.push_back(name);
+  for (const std::string& name : names) look_at(name, now);
+}
+
+std::optional<MonoTime> ConnectionLedger::wake_at() const {
+  if (wakes_.empty()) return std::nullopt;
+  return wakes_.begin()->first;
+}
+
+void ConnectionLedger::hold(Peer peer, Entry& entry) {
+  entry.given = true;
+  for (const ipc::ConnectionBound& bound : entry.bounds) {
+    Scope& scope = scopes_[bound.scope];
+    ++scope.open;
+    ++scope.holders[{peer, entry.owner}].open;
+  }
+}
+
+void ConnectionLedger::give(const Key& key, Entry& entry, MonoTime now) {
+  hold(key.first, entry);
+  for (const ipc::ConnectionBound& bound : entry.bounds) {
+    Scope& scope = scopes_[bound.scope];
+    scope.line.erase(entry.turn);
+    scope.given_at = now;
+    if (bound.rate_count == 0) continue;
+    scope.rate_next = std::clamp(scope.rate_next, now, now + longest_wait(bound)) +
+                      bound.rate_period / bound.rate_count;
+    wakes_.insert({scope.rate_next, bound.scope});
+  }
+  grants_.push_back({key.first, key.second});
+}
+
+bool ConnectionLedger::may_go(const Entry& entry, MonoTime now) {
+  for (const ipc::ConnectionBound& bound : entry.bounds) {
+    Scope& scope = scopes_[bound.scope];
+    if (scope.is_full(bound)) return false;
+    if (bound.rate_count == 0) continue;
+    // Others may have said of the rate what they like: nobody waits for longer than his own
+    // demands.
+    MonoTime due = std::min(scope.rate_next - burst_of(bound),
+                            std::max(entry.since, scope.given_at) + longest_wait(bound));
+    if (due <= now) continue;
+    wakes_.insert({due, bound.scope});
+    return false;
+  }
+  return true;
+}
+
+void ConnectionLedger::remove(std::map<Key, Entry>::iterator found, Duration rest, MonoTime now) {
+  Key key = found->first;
+  Entry entry = std::move(found->second);
+  entries_.erase(found);
+  OfPeer& sums = of_peer_[key.first];
+  --sums.entries;
+  sums.octets -= octets_of(entry.bounds);
+  std::erase_if(grants_, [&](const Grant& one) { return Key{one.peer, one.request} == key; });
+  for (const ipc::ConnectionBound& bound : entry.bounds) {
+    Scope& scope = scopes_[bound.scope];
+    scope.line.erase(entry.turn);
+    if (!entry.given) continue;
+    --scope.open;
+    auto holder = scope.holders.find({key.first, entry.owner});
+    --holder->second.open;
+    if (holder->second.asked > 0) --holder->second.asked;
+    if (holder->second.open == 0) scope.holders.erase(holder);
+    scope.resting.insert(now + rest);
+    wakes_.insert({now + rest, bound.scope});
+  }
+  for (const ipc::ConnectionBound& bound : entry.bounds) look_at(bound.scope, now);
+}
+
+// After everything that has happened to it, time included.
+void ConnectionLedger::look_at(const std::string& name, MonoTime now) {
+  auto found = scopes_.find(name);
+  if (found == scopes_.end()) return;
+  Scope& scope = found->second;
+  scope.resting.erase(scope.resting.begin(), scope.resting.upper_bound(now));
+  if (open_) {
+    serve(scope, false, now);
+    serve(scope, true, now);
+    press(name, scope);
+  }
+  if (scope.is_idle(now)) scopes_.erase(found);
+}
+
+// In order of the line; all: those, too, whose owner has a connection already.
+void ConnectionLedger::serve(Scope& scope, bool all, MonoTime now) {
+  for (auto next = scope.line.begin(); next != scope.line.end();) {
+    Key key = next->second;
+    ++next;  // being given one takes it out of the line
+    Entry& entry = entries_.at(key);
+    bool has_one = scope.holders.count({key.first, entry.owner}) > 0;
+    if ((all || !has_one) && may_go(entry, now)) give(key, entry, now);
+  }
+}
+
+// For each that waits for a place, and for whom none is coming, somebody is asked to give one up:
+// whoever has most, where that makes it more even or the one who waits has nothing.
+void ConnectionLedger::press(const std::string& name, Scope& scope) {
+  std::size_t coming = scope.resting.size();
+  for (const auto& [owner, holder] : scope.holders) coming += holder.asked;
+  for (const auto& [turn, key] : scope.line) {
+    const Entry& entry = entries_.at(key);
+    auto bound = std::find_if(entry.bounds.begin(), entry.bounds.end(),
+                              [&](const ipc::ConnectionBound& one) { return one.scope == name; });
+    if (bound == entry.bounds.end() || !scope.is_full(*bound)) continue;
+    if (coming > 0) {
+      --coming;
+      continue;
+    }
+    Owner waiting{key.first, entry.owner};
+    auto mine = scope.holders.find(waiting);
+    std::uint32_t has = mine != scope.holders.end() ? mine->second.open : 0;
+    auto most = scope.holders.end();
+    auto left = [](const Holder& holder) { return holder.open - holder.asked; };
+    for (auto one = scope.holders.begin(); one != scope.holders.end(); ++one)
+      if (one->first != waiting &&
+          (most == scope.holders.end() || left(one->second) > left(most->second)))
+        most = one;
+    if (most == scope.holders.end() || left(most->second) == 0) continue;
+    if (has > 0 && left(most->second) < has + 2) continue;
+    ++most->second.asked;
+    wanted_.push_back({most->first.first, most->first.second});
+  }
+}
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,537 @@
+#include "qmgr/scheduling/scheduler.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "common/base/check.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+// What a class may send in its turn, in recipients. A note waits for at most one turn of each other
+// class.
+constexpr std::array<std::int64_t, kLanes> kQuantum = {100, 50, 25, 25};
+// What of all slots a lane may have, in twentieths: bulk and bounces leave some to notes, and dead
+// destinations, whose attempts last longest, leave most to the living.
+constexpr std::array<std::size_t, kLanes> kShare = {20, 18, 10, 4};
+// Recipients: with less room, half of which may be bulk's, reading would find no place for what it
+// read.
+constexpr std::uint32_t kRoomToRead = 4;
+// Messages on their way over one connection; more is of no use (smtp::ClientEngine::kFlightMax).
+constexpr std::uint32_t kFlightMax = 32;
+constexpr std::size_t kPutOffAtOnce = 200;
+constexpr std::size_t kBulkLane = static_cast<std::size_t>(TrafficClass::bulk);
+
+std::size_t index_of(Pool pool) {
+  return static_cast<std::size_t>(pool);
+}
+
+}  // namespace
+
+void Scheduler::configure(std::vector<Duration> retry, std::vector<Duration> retry_store) {
+  retry_ = std::move(retry);
+  retry_store_ = std::move(retry_store);
+}
+
+DestinationId Scheduler::destination(std::string_view key, const DestinationSettings& settings) {
+  auto [entry, is_new] = by_key_.try_emplace(std::string(key), 0);
+  if (!is_new) {
+    Destination& d = at(entry->second);
+    // The pool is part of the key's first word, so jobs and rings stay valid.
+    d.health.set_cap(window_cap(settings), settings.connections > 0);
+    if (d.settings.route != settings.route ||
+        d.settings.route_connections != settings.route_connections)
+      change_route(entry->second, settings);
+    d.settings = settings;
+    return entry->second;
+  }
+  DestinationId id;
+  if (free_slots_.empty()) {
+    id = static_cast<DestinationId>(slots_.size());
+    slots_.emplace_back();
+  } else {
+    id = free_slots_.back();
+    free_slots_.pop_back();
+  }
+  slots_[id] = std::make_unique<Destination>(key, settings);
+  if (settings.route_connections > 0) routes_[settings.route].places = settings.route_connections;
+  entry->second = id;
+  return id;
+}
+
+std::optional<DestinationId> Scheduler::find(const std::string& key) const {
+  auto found = by_key_.find(key);
+  if (found == by_key_.end()) return std::nullopt;
+  return found->second;
+}
+
+void Scheduler::unpin(DestinationId id, std::uint32_t count, WallTime now) {
+  Destination& d = at(id);
+  PW_CHECK(d.pins >= count);
+  d.pins -= count;
+  if (d.pins == 0) refresh(id, now);
+}
+
+// How many recipients a destination may have queued: never more than what stays free for others.
+std::uint32_t Scheduler::room_for(const Destination& d) const {
+  std::size_t others = queued_recipients_ - d.queued_recipients;
+  std::size_t free =
+      limits_.total_recipients - std::min<std::size_t>(others, limits_.total_recipients);
+  auto room = std::min(limits_.window_recipients, static_cast<std::uint32_t>(free / 2));
+  // What cannot go anywhere must not fill the memory.
+  bool reached = d.health.is_proven() && !d.half_open() && !d.suspended_until;
+  return reached || queued_jobs_ < kCrowdedJobs ? room : std::min(room, kUnreachedRoom);
+}
+
+// One destination never has all the places there are for messages: half of what the others leave.
+std::uint32_t Scheduler::job_room_for(const Destination& d) const {
+  std::size_t others = queued_jobs_ - d.queued_jobs();
+  std::size_t free = limits_.total_jobs - std::min<std::size_t>(others, limits_.total_jobs);
+  return static_cast<std::uint32_t>(free / 2);
+}
+
+// Bulk has half of the window, so that a mailing leaves room for notes. While work waits in the
+// store, fresh work takes only half of what there is.
+bool Scheduler::has_place(const Destination& d, TrafficClass c, Source source, WallTime now) const {
+  std::uint32_t room = room_for(d);
+  bool bulk = c == TrafficClass::bulk;
+  std::uint32_t mine = bulk ? d.queued_bulk : d.queued_recipients - d.queued_bulk;
+  std::uint32_t limit = bulk ? room / 2 : room - std::min(room, d.queued_bulk);
+  if (d.queued_jobs() >= job_room_for(d)) return false;
+  bool older_waits = d.refilling || (d.store_due && *d.store_due <= now);
+  if (source == Source::fresh && older_waits) limit /= 2;
+  return mine < limit;
+}
+
+// A class whose place is taken refuses what is read for it: then nothing is read.
+bool Scheduler::wants_more(const Destination& d) const {
+  if (d.queued_jobs() > job_room_for(d) / 2) return false;
+  std::uint32_t room = room_for(d);
+  std::uint32_t others = d.queued_recipients - d.queued_bulk;
+  return d.queued_bulk <= room / 4 && others <= (room - std::min(room, d.queued_bulk)) / 2;
+}
+
+bool Scheduler::offer(DestinationId id, Job& job, Source source, WallTime now) {
+  Destination& d = at(id);
+  PW_CHECK(!job.recipients.empty());
+  if (!has_place(d, job.traffic_class, source, now)) return false;
+  if (job.waiting_since == WallTime{}) job.waiting_since = now;
+  d.earliest_milestone = std::min(d.earliest_milestone, job.milestone);
+  count_in(d, job);
+  JobQueue& jobs = d.jobs[static_cast<std::size_t>(job.traffic_class)];
+  jobs.push(std::move(job));
+  refresh(id, now);
+  return true;
+}
+
+void Scheduler::count_in(Destination& d, const Job& job) {
+  auto count = static_cast<std::uint32_t>(job.recipients.size());
+  d.queued_recipients += count;
+  if (job.traffic_class == TrafficClass::bulk) d.queued_bulk += count;
+  queued_recipients_ += job.recipients.size();
+  ++queued_jobs_;
+  ++queued_in_pool_[index_of(d.settings.pool)];
+}
+
+void Scheduler::count_out(Destination& d, const Job& job) {
+  auto count = static_cast<std::uint32_t>(job.recipients.size());
+  d.queued_recipients -= count;
+  if (job.traffic_class == TrafficClass::bulk) d.queued_bulk -= count;
+  queued_recipients_ -= job.recipients.size();
+  --queued_jobs_;
+  --queued_in_pool_[index_of(d.settings.pool)];
+}
+
+void Scheduler::due_at(DestinationId id, WallTime when, WallTime now) {
+  Destination& d = at(id);
+  if (!d.store_due || when < *d.store_due) d.store_due = when;
+  if (when <= d.cursor.due) restart_reading(d);
+  refresh(id, now);
+}
+
+void Scheduler::read_again(DestinationId id, WallTime when, WallTime now) {
+  restart_reading(at(id));
+  due_at(id, when, now);
+}
+
+void Scheduler::withdraw(DestinationId id, mail::QueueId message, WallTime now) {
+  Destination& d = at(id);
+  std::vector<Job> taken;
+  for (JobQueue& jobs : d.jobs)
+    jobs.take_if([&](const Job& job) { return job.id == message; }, taken);
+  for (const Job& job : taken) count_out(d, job);
+  restart_reading(d);  // its rows lie behind us
+  refresh(id, now);
+}
+
+void Scheduler::advance(WallTime now) {
+  while (!wakes_.empty() && wakes_.begin()->first <= now) {
+    DestinationId id = wakes_.begin()->second;
+    wakes_.erase(wakes_.begin());
+    at(id).wake.reset();
+    refresh(id, now);
+  }
+  for (PoolRings& pool : pools_) {
+    std::uint32_t places = pool.unproven_places();
+    wake_line(pool.unproven, places > 0 ? places : std::numeric_limits<std::uint32_t>::max(), now);
+  }
+  while (!starved_.empty() && queued_recipients_ < limits_.total_recipients * 3 / 4 &&
+         queued_jobs_ < limits_.total_jobs * 3 / 4) {
+    DestinationId id = starved_.front();
+    starved_.pop_front();
+    at(id).starved = false;
+    refresh(id, now);
+  }
+}
+
+std::optional<WallTime> Scheduler::wake_at() const {
+  if (wakes_.empty()) return std::nullopt;
+  return wakes_.begin()->first;
+}
+
+bool Scheduler::PoolRings::closed(std::size_t lane) const {
+  if (capacity == 0 || kShare[lane] == 20) return false;
+  auto share = static_cast<std::int64_t>(capacity * kShare[lane] / 20);
+  return running[lane] >= std::max<std::int64_t>(share, 1);
+}
+
+std::optional<Pick> Scheduler::next(Pool pool, WallTime now) {
+  PoolRings& p = pools_[index_of(pool)];
+  auto idle = [&p](std::size_t lane) { return p.rings[lane].empty() || p.closed(lane); };
+  // A lane whose last lease was larger than its turn is in debt for a few rounds: the largest
+  // lease divided by the smallest quantum bounds them.
+  for (int visit = 0; visit < 48; ++visit) {
+    std::size_t lane = p.turn;
+    auto& ring = p.rings[lane];
+    while (!idle(lane) && p.deficit[lane] > 0) {
+      DestinationId id = ring.front();
+      ring.pop_front();
+      at(id).in_ring[lane] = false;
+      if (bar(at(id), lane, now) != Bar::none) {
+        place(id, now);
+        set_wake(id, now);
+        continue;
+      }
+      std::optional<Pick> pick = start(id, lane, now);
+      // Put off. Those are written down before more are looked at; what follows wakes us again.
+      if (!pick && put_off_.size() >= kPutOffAtOnce) return std::nullopt;
+      if (!pick) continue;
+      p.deficit[lane] -= static_cast<std::int64_t>(pick->job.recipients.size());
+      return pick;
+    }
+    if (ring.empty()) p.deficit[lane] = std::min<std::int64_t>(p.deficit[lane], 0);
+    p.turn = (lane + 1) % kLanes;
+    if (!idle(p.turn))
+      p.deficit[p.turn] = std::min(p.deficit[p.turn] + kQuantum[p.turn], kQuantum[p.turn]);
+    bool any = false;
+    for (std::size_t other = 0; other < kLanes; ++other) any = any || !idle(other);
+    if (!any) return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+std::size_t Scheduler::best_class(const Destination& d, WallTime now) const {
+  std::size_t best = kTrafficClasses;
+  double best_score = -1;
+  for (std::size_t c = 0; c < kTrafficClasses; ++c) {
+    if (!d.has(c)) continue;
+    double score = d.jobs[c].best_score(now);
+    if (score <= best_score) continue;
+    best_score = score;
+    best = c;
+  }
+  return best;
+}
+
+std::optional<Pick> Scheduler::start(DestinationId id, std::size_t lane, WallTime now) {
+  Destination& d = at(id);
+  Pick pick{id, take_job(d, lane, now), lane == kProbeLane};
+  count_out(d, pick.job);
+  if (suspects_of(d).held() > 0 && put_off(id, pick.job, now)) {
+    refresh(id, now);
+    return std::nullopt;
+  }
+  count_running(d, pick.job.traffic_class, pick.probe, +1);
+  d.used_at = now;
+  if (Pace limit = pace(d); limit.count > 0) {
+    Duration step = limit.period / limit.count;
+    d.rate_next = std::max(d.rate_next, now) + step;
+    if (d.set != nullptr) d.set->rate_next = std::max(d.set->rate_next, now) + step;
+  }
+  refresh(id, now);
+  return pick;
+}
+
+// change: one attempt more (+1) or less (-1).
+void Scheduler::count_running(Destination& d, TrafficClass c, bool probe, int change) {
+  auto step = static_cast<std::uint32_t>(change);
+  std::uint32_t bulk = c == TrafficClass::bulk ? step : 0;
+  d.running += step;
+  d.running_bulk += bulk;
+  pool_of(d.settings.pool).running[probe ? kProbeLane : static_cast<std::size_t>(c)] += change;
+  if (!d.health.is_proven()) {
+    pool_of(d.settings.pool).unproven.running += step;
+    pool_of(d.settings.pool).unproven.running_bulk += bulk;
+  }
+  if (RouteLimit* route = route_of(d)) {
+    route->running += step;
+    route->running_bulk += bulk;
+  }
+  if (d.set == nullptr) return;
+  d.set->running += step;
+  d.set->running_bulk += bulk;
+}
+
+HealthChange Scheduler::finished(const Pick& pick, AttemptEnd end, WallTime now,
+                                 const BrokenAt& at_whom) {
+  DestinationId id = pick.destination;
+  Destination& d = at(id);
+  PW_CHECK(d.running > 0);
+  count_running(d, pick.job.traffic_class, pick.probe, -1);
+  HealthChange changed;
+  Suspects& suspects = suspects_of(d);
+  switch (end) {
+    case AttemptEnd::reached:
+      if (!d.health.is_proven()) proven(id);
+      if (!suspects.idle()) suspects.succeeded(pick.job.marks);
+      changed.destination = d.health.succeeded();
+      d.draining = d.draining || changed.destination;
+      changed.mx_set = d.set != nullptr && d.set->health.succeeded();
+      break;
+    case AttemptEnd::broken_off:
+      changed = broke_off(pick, now, at_whom);
+      break;
+    case AttemptEnd::unreachable:
+      changed.destination = d.health.failed(now, steps_of(d), retry_of(d), unit());
+      changed.mx_set =
+          d.set != nullptr && d.set->health.failed(now, steps_of(d), retry_of(d), unit());
+      break;
+    case AttemptEnd::undecided:
+      break;
+  }
+  if (end != AttemptEnd::broken_off && !suspects.idle()) suspects.undecided(pick.job.id, now);
+  refresh(id, now);
+  left(id, changed.mx_set, now);
+  return changed;
+}
+
+std::vector<Refill> Scheduler::take_refills() {
+  return std::exchange(refills_, {});
+}
+
+void Scheduler::refilled(DestinationId id, std::optional<WallTime> next_due,
+                         const StoreCursor& after, WallTime now) {
+  Destination& d = at(id);
+  PW_CHECK(d.refilling);
+  d.refilling = false;
+  if (!d.cursor_lost) d.cursor = after;
+  d.cursor_lost = false;
+  d.more_follows = next_due && *next_due <= now;
+  if (next_due && (!d.store_due || *next_due < *d.store_due)) d.store_due = next_due;
+  refresh(id, now);
+}
+
+std::vector<Pick> Scheduler::take_passed_over() {
+  return std::exchange(passed_over_, {});
+}
+
+Scheduler::Bar Scheduler::bar(const Destination& d, std::size_t lane, WallTime now) const {
+  bool probe = lane == kProbeLane;
+  if (d.half_open() != probe || !(probe ? d.has_any() : d.has(lane))) return Bar::own;
+  if (d.suspended_until || !rate_allows(d, now)) return Bar::own;
+  bool bulk = lane == kBulkLane;
+  SharedLimit mine{d.running, d.running_bulk, {}};
+  std::uint32_t own = d.health.slots(now);
+  if (d.settings.connections > 0) own = std::min(own, attempts_for(d, d.settings.connections));
+  if (!mine.has_room(bulk, own)) return Bar::own;
+  const PoolRings& pool = pools_[index_of(d.settings.pool)];
+  if (std::uint32_t places = pool.unproven_places(); places > 0 && !d.health.is_proven()) {
+    // While many are tried, one attempt at each has to tell.
+    if (d.running > 0 && pool.unproven.running >= places / 4) return Bar::own;
+    if (!pool.unproven.has_room(bulk, places)) return Bar::unproven;
+  }
+  auto route = routes_.find(d.settings.route);
+  if (d.settings.route_connections > 0 && route != routes_.end() &&
+      !route->second.has_room(bulk, attempts_for(d, route->second.places)))
+    return Bar::route;
+  if (d.set == nullptr) return Bar::none;
+  std::uint32_t places = places_in_set(d, now);
+  if (places == 0) return Bar::own;  // ends by time
+  return d.set->has_room(bulk, places) ? Bar::none : Bar::mx_set;
+}
+
+// Where connections are counted the window may grow as far as they can carry.
+std::uint32_t Scheduler::window_cap(const DestinationSettings& settings) {
+  if (settings.connections == 0) return 0;
+  std::uint32_t each =
+      settings.in_flight > 0 ? std::min(settings.in_flight, kFlightMax) : kFlightMax;
+  return settings.connections * (each + 1);
+}
+
+// Those on their way, and where messages follow each other the next one, which has to be there when
+// a reply comes.
+std::uint32_t Scheduler::attempts_per_connection(const Destination& d) {
+  std::uint32_t most =
+      d.settings.in_flight > 0 ? std::min(d.settings.in_flight, kFlightMax) : kFlightMax;
+  return std::clamp(d.flight, 1U, most > 1 ? most + 1 : 1U);
+}
+
+std::uint32_t Scheduler::attempts_for(const Destination& d, std::uint32_t connections) {
+  return connections * attempts_per_connection(d);
+}
+
+// What this member finds, with its own limit.
+std::uint32_t Scheduler::places_in_set(const Destination& d, WallTime now) {
+  std::uint32_t places = d.set->health.slots(now);
+  if (d.settings.connections == 0) return places;
+  return std::min(places, attempts_for(d, d.settings.connections));
+}
+
+Scheduler::Pace Scheduler::pace(const Destination& d) {
+  const DestinationSettings& s = d.settings;
+  if (d.draining && s.drain_count > 0) return {s.drain_count, s.drain_period};
+  return {s.rate_count, s.rate_period};
+}
+
+bool Scheduler::rate_allows(const Destination& d, WallTime now) const {
+  // A tenth of the period's amount may go at once after a pause.
+  Pace limit = pace(d);
+  return limit.count == 0 || rate_next(d) <= now + limit.period / 10;
+}
+
+// Nothing that is due is left.
+void Scheduler::end_drain(Destination& d, WallTime now) {
+  bool waits = d.has_any() || d.refilling || d.more_follows || d.half_open() ||
+               (d.store_due && *d.store_due <= now);
+  if (!waits) d.draining = false;
+}
+
+WallTime Scheduler::rate_next(const Destination& d) const {
+  return d.set == nullptr ? d.rate_next : std::max(d.rate_next, d.set->rate_next);
+}
+
+// Brings a destination's place in rings, refills and wake-ups in line with its state. Cheap enough
+// to be called after every event that touches it.
+void Scheduler::refresh(DestinationId id, WallTime now) {
+  Destination& d = at(id);
+  if (d.suspended_until && *d.suspended_until <= now) {
+    d.suspended_until.reset();
+    d.draining = true;
+  }
+  sweep(id, now);
+  place(id, now);
+  want_refill(id, now);
+  if (d.draining) end_drain(d, now);
+  count_moving(d);
+  if (!forget_if_idle(id, now)) set_wake(id, now);
+}
+
+// Into the rings, or into the line of the shared limit that has no room.
+void Scheduler::place(DestinationId id, WallTime now) {
+  Destination& d = at(id);
+  if (!d.has_any()) return;
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    if (d.in_ring[lane]) continue;
+    switch (bar(d, lane, now)) {
+      case Bar::none:
+        d.in_ring[lane] = true;
+        pools_[index_of(d.settings.pool)].rings[lane].push_back(id);
+        break;
+      case Bar::route:
+        stand_in_line(id, *route_of(d), lane == kBulkLane);
+        break;
+      case Bar::mx_set:
+        stand_in_line(id, *d.set, lane == kBulkLane);
+        break;
+      case Bar::unproven:
+        stand_in_line(id, pool_of(d.settings.pool).unproven, lane == kBulkLane);
+        break;
+      case Bar::own:
+        break;
+    }
+  }
+}
+
+void Scheduler::sweep(DestinationId id, WallTime now) {
+  Destination& d = at(id);
+  if (!d.has_any() || d.earliest_milestone > now || !(d.half_open() || d.suspended_until)) return;
+  d.earliest_milestone = WallTime::max();
+  std::vector<Job> passed;
+  for (JobQueue& jobs : d.jobs) {
+    jobs.take_if([now](const Job& job) { return job.milestone <= now; }, passed);
+    jobs.for_each([&d](const Job& job) {
+      d.earliest_milestone = std::min(d.earliest_milestone, job.milestone);
+    });
+  }
+  for (Job& job : passed) {
+    count_out(d, job);
+    passed_over_.push_back({id, std::move(job), false});
+  }
+}
+
+void Scheduler::want_refill(DestinationId id, WallTime now) {
+  Destination& d = at(id);
+  if (d.refilling || !d.store_due || *d.store_due > now) return;
+  if (!wants_more(d)) return;
+  if (std::min(room_for(d), job_room_for(d)) < kRoomToRead) {
+    if (!d.starved) starved_.push_back(id);
+    d.starved = true;
+    return;
+  }
+  d.refilling = true;
+  d.store_due.reset();
+  // With nothing of it in memory no row is worth being left out.
+  if (d.pins == 0 && !d.more_follows) d.cursor = {};
+  d.cursor_lost = false;
+  refills_.push_back({id, d.key,
+                      std::min(limits_.refill_recipients, std::max(room_for(d), kRoomToRead)),
+                      d.cursor});
+}
+
+void Scheduler::set_wake(DestinationId id, WallTime now) {
+  Destination& d = at(id);
+  std::optional<WallTime> wake;
+  auto earliest = [&](WallTime t) {
+    if (t > now && (!wake || t < *wake)) wake = t;
+  };
+  if (d.store_due) earliest(*d.store_due);
+  if (d.suspended_until && *d.suspended_until != WallTime::max()) earliest(*d.suspended_until);
+  if (d.has_any()) {
+    if (d.health.is_open()) earliest(d.health.hold_until());
+    if (d.set != nullptr && d.set->health.is_open()) earliest(d.set->health.hold_until());
+    if (d.half_open() || d.suspended_until) earliest(d.earliest_milestone);
+    if (!rate_allows(d, now)) earliest(rate_next(d) - pace(d).period / 10);
+  } else if (d.pins == 0 && d.running == 0 && !d.refilling && !d.store_due) {
+    earliest(std::max(forget_at(d), now + std::chrono::seconds(1)));
+  }
+  if (wake == d.wake) return;
+  if (d.wake) wakes_.erase({*d.wake, id});
+  if (wake) wakes_.insert({*wake, id});
+  d.wake = wake;
+}
+
+WallTime Scheduler::forget_at(const Destination& d) const {
+  WallTime last = d.health.is_open() ? std::max(d.used_at, d.health.hold_until()) : d.used_at;
+  return last + limits_.idle_destination;
+}
+
+bool Scheduler::forget_if_idle(DestinationId id, WallTime now) {
+  Destination& d = at(id);
+  if (d.pins > 0 || d.running > 0 || d.refilling || d.store_due || d.has_any() || d.starved ||
+      d.suspended_until || d.in_line[0] || d.in_line[1])
+    return false;
+  for (bool in_ring : d.in_ring)
+    if (in_ring) return false;
+  if (d.used_at == WallTime{}) d.used_at = now;
+  if (now < forget_at(d)) return false;
+  if (d.wake) wakes_.erase({*d.wake, id});
+  leave_set(id);
+  by_key_.erase(d.key);
+  slots_[id].reset();
+  free_slots_.push_back(id);
+  return true;
+}
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,31 @@
+// A new message with all its recipients and its content in one value: so it lies in the store
+// (table fresh) until something else than a delivery happens to it. Most mail is gone before that,
+// and one row costs a fraction of many. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "qmgr/model/message.h"
+
+namespace postwain::qmgr {
+
+struct FreshRecord {
+  NewMessage message;  // what the history alone needs is not kept; content: see below
+  WallTime due{};
+  std::string_view content;  // within the data that was decoded
+};
+
+// A message with more recipients is written as rows at once.
+constexpr std::size_t kFreshRecipients = 1000;
+
+// Replaces `out`. content: of the message, empty when it lies in a file.
+void encode_fresh(std::string& out, const NewMessage& message, WallTime due,
+                  std::string_view content);
+// What is written as one value must not be refused when it becomes rows: the bounds of schema.sql.
+bool fits_rows(const NewMessage& message, std::string_view content);
+// Nothing: this is no such value, or one of a later version.
+std::optional<FreshRecord> decode_fresh(mail::QueueId id, std::string_view data);
+
+}  // namespace postwain::qmgr

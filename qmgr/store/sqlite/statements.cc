@@ -1,0 +1,200 @@
+#include "qmgr/store/sqlite/statements.h"
+
+#include "common/base/check.h"
+
+namespace postwain::qmgr {
+
+std::string_view sql_text(Sql statement) {
+  switch (statement) {
+    case Sql::insert_message:
+      return "INSERT INTO message (id, reverse_path, body, smtputf8, eight_bit, ret, envid, size, "
+             "received_at, protocol, client_address, client_name, account, kind, traffic_class, "
+             "in_file, require_tls, tls_required_no) SELECT "
+             "?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18 "
+             "WHERE NOT EXISTS (SELECT 1 FROM fresh WHERE id = ?1)";
+    case Sql::take_back_message:  // content and recipients go by the cascade
+      return "DELETE FROM message WHERE id = ?1";
+    case Sql::insert_fresh:
+      return "INSERT INTO fresh (id, recipients, data) SELECT ?1,?2,?3 "
+             "WHERE NOT EXISTS (SELECT 1 FROM message WHERE id = ?1)";
+    case Sql::select_fresh:
+      return "SELECT f.data, ifnull(l.left, '') FROM fresh f "
+             "LEFT JOIN fresh_left l ON l.id = f.id WHERE f.id = ?1";
+    case Sql::select_fresh_left:
+      return "SELECT f.recipients, ifnull(l.left, '') FROM fresh f "
+             "LEFT JOIN fresh_left l ON l.id = f.id WHERE f.id = ?1";
+    case Sql::remove_fresh:
+      return "DELETE FROM fresh WHERE id = ?1";
+    case Sql::remove_whole_fresh:
+      return "DELETE FROM fresh WHERE id = ?1 AND recipients = ?2";
+    case Sql::put_fresh_left:
+      return "INSERT INTO fresh_left (id, left) VALUES (?1,?2) "
+             "ON CONFLICT (id) DO UPDATE SET left = ?2";
+    case Sql::remove_fresh_left:
+      return "DELETE FROM fresh_left WHERE id = ?1";
+    case Sql::next_fresh:
+      return "SELECT id FROM fresh WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT 1";
+    case Sql::list_fresh:
+      return "SELECT f.id, f.data, ifnull(l.left, '') FROM fresh f "
+             "LEFT JOIN fresh_left l ON l.id = f.id "
+             "WHERE f.id > ?1 AND f.id <= ?2 ORDER BY f.id LIMIT ?3";
+    case Sql::insert_content:
+      return "INSERT INTO content (id, data) VALUES (?1,?2)";
+    case Sql::insert_recipient:
+      return "INSERT INTO recipient (message_id, idx, address, notify, orcpt, state, destination, "
+             "attempts, next_attempt_at, in_doubt, delay_warned, last_at, last_stage, last_code, "
+             "last_enhanced, last_text, last_host) "
+             "VALUES (?1,?2,?3,?4,?5,?8,?6,0,?7,0,0,?9,0,0,?10,?11,'')";
+    case Sql::select_message:
+      return "SELECT id, reverse_path, body, smtputf8, eight_bit, ret, envid, size, received_at, "
+             "protocol, client_address, client_name, account, kind, traffic_class, in_file, "
+             "require_tls, tls_required_no "
+             "FROM message WHERE id = ?1";
+    case Sql::select_recipients:
+      return "SELECT idx, address, notify, orcpt, state, destination, attempts, next_attempt_at, "
+             "in_doubt, delay_warned, last_at, last_stage, last_code, last_enhanced, last_text, "
+             "last_host, crashes FROM recipient WHERE message_id = ?1 AND idx >= ?2 ORDER BY idx "
+             "LIMIT ?3";
+    case Sql::select_content:
+      return "SELECT substr(data, ?2, ?3) FROM content WHERE id = ?1";
+    case Sql::remove_recipient:
+      return "DELETE FROM recipient WHERE message_id = ?1 AND idx = ?2";
+    case Sql::defer_recipient:
+      return "UPDATE recipient SET destination = ?3, attempts = ?4, next_attempt_at = ?5, "
+             "in_doubt = ?6, delay_warned = ?7, last_at = ?8, last_stage = ?9, last_code = ?10, "
+             "last_enhanced = ?11, last_text = ?12, last_host = ?13, crashes = ?14, state = ?15 "
+             "WHERE message_id = ?1 AND idx = ?2";
+    case Sql::hold_recipient:
+      return "UPDATE recipient SET state = 1 WHERE message_id = ?1 AND idx = ?2";
+    case Sql::release_recipient:
+      return "UPDATE recipient SET state = 0, next_attempt_at = ?3, crashes = 0 "
+             "WHERE message_id = ?1 AND idx = ?2";
+    case Sql::remove_empty_message:  // its content goes by the cascade
+      return "DELETE FROM message WHERE id = ?1 AND NOT EXISTS "
+             "(SELECT 1 FROM recipient WHERE message_id = ?1) RETURNING in_file";
+    case Sql::remove_whole_message:  // only if its recipients are ?2 in number, from ?3 to ?4
+      return "DELETE FROM message WHERE id = ?1 AND (SELECT count(*) = ?2 AND min(idx) = ?3 AND "
+             "max(idx) = ?4 FROM recipient WHERE message_id = ?1)";
+    case Sql::due_recipients:
+      return "SELECT message_id, idx, address, notify, orcpt, state, destination, attempts, "
+             "next_attempt_at, in_doubt, delay_warned, last_at, last_stage, last_code, "
+             "last_enhanced, last_text, last_host, crashes FROM recipient "
+             "WHERE state = 0 AND destination = ?1 AND next_attempt_at <= ?2 "
+             "AND (next_attempt_at, message_id, idx) > (?4, ?5, ?6) "
+             "ORDER BY next_attempt_at, message_id, idx LIMIT ?3";
+    case Sql::next_due:
+      return "SELECT next_attempt_at FROM recipient "
+             "WHERE state = 0 AND destination = ?1 AND next_attempt_at > ?2 "
+             "ORDER BY next_attempt_at LIMIT 1";
+    case Sql::next_destination:
+      return "SELECT destination, next_attempt_at FROM recipient "
+             "WHERE state = 0 AND destination > ?1 "
+             "ORDER BY destination, next_attempt_at LIMIT 1";
+    case Sql::list_messages:
+      return "SELECT id, reverse_path, body, smtputf8, eight_bit, ret, envid, size, received_at, "
+             "protocol, client_address, client_name, account, kind, traffic_class, in_file, "
+             "require_tls, tls_required_no "
+             "FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
+    case Sql::skim_recipients:
+      return "SELECT address, message_id, state, attempts FROM recipient "
+             "WHERE message_id > ?1 AND message_id <= ?2 ORDER BY message_id, idx LIMIT ?3";
+    case Sql::skim_senders:
+      return "SELECT id, reverse_path FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
+    case Sql::survey_recipients:
+      return "SELECT message_id, idx, address FROM recipient "
+             "WHERE (message_id, idx) > (?1, ?2) ORDER BY message_id, idx LIMIT ?3";
+    case Sql::count_messages:
+      return "SELECT count(*), max(id) FROM "
+             "(SELECT id FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3)";
+    case Sql::count_recipients:
+      return "SELECT r.destination, m.traffic_class, r.state, r.attempts "
+             "FROM message m CROSS JOIN recipient r ON r.message_id = m.id "
+             "WHERE m.id > ?1 AND m.id <= ?2";
+    case Sql::put_breaker:
+      return "INSERT INTO destination (key, opens, opened_at, hold_until, reason) "
+             "VALUES (?1,?2,?3,?4,?5) ON CONFLICT (key) DO UPDATE SET opens = ?2, opened_at = ?3, "
+             "hold_until = ?4, reason = ?5";
+    case Sql::remove_breaker:
+      return "DELETE FROM destination WHERE key = ?1";
+    case Sql::list_breakers:
+      return "SELECT key, opens, opened_at, hold_until, reason FROM destination "
+             "WHERE key > ?1 ORDER BY key LIMIT ?2";
+    case Sql::put_mx_set:
+      return "INSERT INTO mx_set (destination, hosts, seen_at) VALUES (?1,?2,?3) "
+             "ON CONFLICT (destination) DO UPDATE SET hosts = ?2, seen_at = ?3";
+    case Sql::remove_mx_sets:
+      return "DELETE FROM mx_set WHERE seen_at < ?1";
+    case Sql::list_mx_sets:
+      return "SELECT destination, hosts FROM mx_set WHERE destination > ?1 "
+             "ORDER BY destination LIMIT ?2";
+    case Sql::put_sts_policy:
+      return "INSERT INTO sts_policy (domain, id, mode, hosts, max_age, fetched_at) "
+             "VALUES (?1,?2,?3,?4,?5,?6) ON CONFLICT (domain) DO UPDATE SET id = ?2, mode = ?3, "
+             "hosts = ?4, max_age = ?5, fetched_at = ?6";
+    case Sql::list_sts_policies:
+      return "SELECT domain, id, mode, hosts, max_age, fetched_at FROM sts_policy "
+             "WHERE domain > ?1 ORDER BY domain LIMIT ?2";
+    case Sql::remove_sts_policies:
+      return "DELETE FROM sts_policy WHERE fetched_at < ?1";
+    case Sql::move_recipient:
+      return "UPDATE recipient SET destination = ?3 "
+             "WHERE message_id = ?1 AND idx = ?2 AND state = 0";
+    case Sql::bring_forward:
+      return "UPDATE recipient SET next_attempt_at = ?2 WHERE (message_id, idx) IN (SELECT "
+             "message_id, idx FROM recipient WHERE destination = ?1 AND state = 0 AND "
+             "next_attempt_at > ?2 AND last_at > 0 AND last_stage <= ?3 "
+             "ORDER BY next_attempt_at LIMIT ?4)";
+    case Sql::count_in_doubt:
+      return "SELECT count(*) FROM (SELECT 1 FROM recipient WHERE in_doubt = 1 LIMIT ?1)";
+    case Sql::put_suspension:
+      return "INSERT INTO suspension (destination, since, until, author, reason) "
+             "VALUES (?1,?2,?3,?4,?5) ON CONFLICT (destination) DO UPDATE SET since = ?2, "
+             "until = ?3, author = ?4, reason = ?5";
+    case Sql::remove_suspension:
+      return "DELETE FROM suspension WHERE destination = ?1";
+    case Sql::list_suspensions:
+      return "SELECT destination, since, until, author, reason FROM suspension "
+             "WHERE destination > ?1 ORDER BY destination LIMIT ?2";
+    case Sql::put_recipient_check:
+      return "INSERT INTO recipient_check (address, good, code, enhanced, text, at) "
+             "VALUES (?1,?2,?3,?4,?5,?6) ON CONFLICT (address) DO UPDATE SET good = ?2, code = ?3, "
+             "enhanced = ?4, text = ?5, at = ?6";
+    case Sql::list_recipient_checks:
+      return "SELECT address, good, code, enhanced, text, at FROM recipient_check "
+             "WHERE address > ?1 ORDER BY address LIMIT ?2";
+    case Sql::remove_recipient_checks:
+      return "DELETE FROM recipient_check WHERE at < ?1";
+    case Sql::select_clock:
+      return "SELECT last_seen FROM clock WHERE one = 1";
+    case Sql::put_clock:
+      return "UPDATE clock SET last_seen = ?1 WHERE one = 1";
+    case Sql::list_clock_gaps:
+      return "SELECT at, length FROM clock_gap WHERE at > ?1 ORDER BY at LIMIT ?2";
+    case Sql::put_clock_gap:
+      return "INSERT INTO clock_gap (at, length) VALUES (?1,?2) "
+             "ON CONFLICT (at) DO UPDATE SET length = ?2";
+    case Sql::remove_clock_gap:
+      return "DELETE FROM clock_gap WHERE at = ?1";
+    case Sql::set_back:
+      return "UPDATE recipient SET next_attempt_at = max(?2, min(?4, next_attempt_at - ?3)) "
+             "WHERE state = 0 AND destination = ?1 AND next_attempt_at > ?2";
+    case Sql::begin:
+      return "BEGIN IMMEDIATE";
+    case Sql::commit:
+      return "COMMIT";
+    case Sql::roll_back:
+      return "ROLLBACK";
+    case Sql::savepoint:
+      return "SAVEPOINT request";
+    case Sql::release_savepoint:
+      return "RELEASE request";
+    case Sql::rollback_savepoint:
+      return "ROLLBACK TO request";
+    case Sql::count_:
+      break;
+  }
+  PW_CHECK(false);
+  return {};
+}
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,194 @@
+// The one thread that owns the queue database, beside the event loop.
+//
+// Group commit: whatever waits when a transaction begins goes into it, each request in a savepoint
+// of its own; nobody is answered before the commit has been synced. New messages may gather for a
+// moment (gather.h). Settlements ride along with the next commit, 50 ms at most. Reads run between
+// commits, each bounded.
+//
+// Trouble: a full disk refuses new messages, keeps the settlements, and is probed every 5 s until
+// one commit works. What only takes recipients away goes first, by itself: it needs no room but in
+// the log. Any other failure of the disk or the file ends the belief in this database:
+// everybody gets a refusal, on_broken is called and the process is to end.
+//
+// All callbacks run on the loop, in the order in which things happened in the database; one wake-up
+// per batch.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "common/base/result.h"
+#include "common/net/loop.h"
+
+#include "qmgr/disk/content_files.h"
+#include "qmgr/store/gather.h"
+#include "qmgr/store/sqlite/store.h"
+
+namespace postwain::qmgr {
+
+constexpr std::size_t kBatchMessages = 256;
+constexpr std::size_t kBatchBytes = 8U << 20;
+constexpr std::size_t kBatchSettlements = 1024;
+constexpr std::size_t kReadsAtOnce = 32;
+constexpr Duration kRideMax = std::chrono::milliseconds(50);
+constexpr Duration kFullProbe = std::chrono::seconds(5);
+constexpr Duration kIdleCheckpoint = std::chrono::milliseconds(50);
+
+// unknown: the database failed; the message may be found stored at the next start all the same.
+// unexpandable: what a recipient stands for cannot be worked out (expansion.h); faulty: not now,
+// since a line of the alias file is wrong.
+enum class AcceptEnd : std::uint8_t {
+  stored,
+  duplicate,
+  conflict,
+  full,
+  failed,
+  unknown,
+  unexpandable,
+  faulty,
+};
+// Nothing will ever refer to the message: its content file may go.
+constexpr bool certainly_not_stored(AcceptEnd end) {
+  return end == AcceptEnd::full || end == AcceptEnd::failed || end == AcceptEnd::unexpandable ||
+         end == AcceptEnd::faulty;
+}
+
+struct AcceptRequest {
+  Submission submission;
+  WallTime due{};
+  const std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
+  AcceptEnd end = AcceptEnd::failed;
+  std::string error;  // failed: for the log
+  std::function<void(AcceptRequest&)> done;
+};
+
+struct SettleRequest {
+  Settlement settlement;
+  Settled settled;
+  std::string error;
+  bool urgent = false;  // an operator waits: do not ride
+  std::function<void(SettleRequest&)> done;
+};
+
+class StoreThread {
+ public:
+  struct Events {
+    std::function<void(bool full)> on_full;  // at each change
+    std::function<void(const Error&)> on_broken;
+    // A commit has been synced, and took that long.
+    std::function<void(std::chrono::microseconds)> on_commit = nullptr;
+  };
+
+  StoreThread(net::Loop& loop, Store store, ContentFolder files, Events events,
+              Duration full_probe = kFullProbe);
+  ~StoreThread();  // finish() if that was not done
+  StoreThread(const StoreThread&) = delete;
+  StoreThread& operator=(const StoreThread&) = delete;
+
+  void accept(std::unique_ptr<AcceptRequest> request);
+  void settle(std::unique_ptr<SettleRequest> request);
+  // A small write that rides along; its error would be one of the file. done, if any, runs on the
+  // loop when it is committed: a read that is asked for at once comes before it.
+  void write(std::function<Status(Store&)> work, std::function<void()> done = nullptr);
+  // work runs on the store's thread and returns what then runs on the loop. It must be bounded.
+  using Completion = std::function<void()>;
+  void read(std::function<Completion(Store&)> work);
+
+  // There may be room again: a full disk is tried now, not at the next probe.
+  void probe_soon();
+
+  // How many sessions have sent DATA and wait for a commit; see gather.h.
+  void set_past_data(std::uint32_t sessions) { past_data_.store(sessions); }
+  // Pressure::ready and cpu_wait; the same.
+  void set_pressure(std::size_t ready, unsigned cpu_wait) {
+    ready_.store(ready);
+    cpu_wait_.store(cpu_wait);
+  }
+  std::int64_t wal_bytes() const { return wal_bytes_.load(); }
+  std::size_t waiting() const { return in_flight_.load(); }
+  // Settlements that wait for room on the disk.
+  std::size_t unrecorded() const { return unrecorded_.load(); }
+
+  // Commits what waits, empties the log into the database, closes. Callbacks of that last commit
+  // still run (call before the loop ends).
+  void finish();
+
+ private:
+  struct Batch {
+    std::vector<std::unique_ptr<AcceptRequest>> accepts;
+    std::vector<std::unique_ptr<SettleRequest>> settles;
+    struct Write {
+      std::function<Status(Store&)> work;
+      std::function<void()> done;
+    };
+    std::vector<Write> writes;
+    bool empty() const { return accepts.empty() && settles.empty() && writes.empty(); }
+  };
+  using Clock = std::chrono::steady_clock;
+
+  void run();
+  bool wait_for_work(std::unique_lock<std::mutex>& lock);
+  bool urgent() const;
+  bool accepts_due() const;
+  void gather(std::unique_lock<std::mutex>& lock);
+  Batch take_batch();
+  void work(Batch batch);
+  Status apply(Batch& batch);
+  void refuse(Batch& batch, const Error& error);
+  void keep_for_later(Batch& batch);
+  bool probe_is_due() const;
+  void probe_full();
+  Status write_kept(Batch batch);
+  Batch take_shrinking();
+  void run_reads(std::vector<std::function<Completion(Store&)>> reads);
+  void housekeeping(bool idle);
+  void trouble(const Error& error);
+  void complete(std::vector<Completion> completions);
+  void finish_batch(Batch& batch);
+  void deliver();  // on the loop
+  Pressure pressure() const;
+  void wake_thread(bool always);
+
+  net::Loop& loop_;
+  Store store_;
+  ContentFolder files_;
+  Events events_;
+  Duration full_probe_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  Batch waiting_;
+  std::size_t waiting_bytes_ = 0;
+  std::size_t urgent_settles_ = 0;
+  std::vector<std::function<Completion(Store&)>> reads_;
+  Clock::time_point first_ride_{};
+  Clock::time_point accepts_from_{};  // new messages wait until then (gather.h)
+  enum class Sleep : std::uint8_t { none, idle, riding, pausing, gathering };
+  Sleep sleep_ = Sleep::none;
+  bool stop_ = false;
+
+  std::vector<Completion> done_;  // guarded by mutex_
+  Batch kept_;                    // full disk: what must still be written; the thread's own
+  bool full_ = false;
+  bool broken_ = false;
+  std::chrono::microseconds commit_took_{};
+  Clock::time_point next_probe_{};
+
+  std::atomic<bool> probe_soon_{false};
+  std::atomic<std::uint32_t> past_data_{0};
+  std::atomic<std::size_t> ready_{0};
+  std::atomic<unsigned> cpu_wait_{0};
+  std::atomic<std::int64_t> wal_bytes_{0};
+  std::atomic<std::size_t> in_flight_{0};
+  std::atomic<std::size_t> unrecorded_{0};
+  std::unique_ptr<net::Wakeup> wakeup_;
+  std::thread thread_;
+};
+
+}  // namespace postwain::qmgr
