@@ -5,8 +5,8 @@
 #include "common/dns/client_looks.h"
 #include "common/http/fetcher.h"
 #include "common/net/loop.h"
-#include "smtpd/client_address.h"
-#include "smtpd/dns_checks.h"
+#include "smtpd/acceptance/client_address.h"
+#include "smtpd/acceptance/dns_checks.h"
 
 namespace postwain::tool {
 

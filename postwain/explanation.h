@@ -9,7 +9,7 @@
 #include "common/config/load/bundle.h"
 #include "common/mail/next_hop.h"
 #include "qmgr/routing/router.h"
-#include "smtpd/policy.h"
+#include "smtpd/acceptance/policy.h"
 
 namespace postwain::tool {
 

@@ -1,6 +1,6 @@
-// The secret by which smtpd invents keys for names that have no account (smtpd/users_login.h). It
-// has to be the same in all processes and after a restart, or what changes would tell which names
-// are invented.
+// The secret by which smtpd invents keys for names that have no account
+// (smtpd/login/users_login.h). It has to be the same in all processes and after a restart, or what
+// changes would tell which names are invented.
 #pragma once
 
 #include <string>

@@ -2,7 +2,7 @@
 
 #include "common/config/config.h"
 #include "common/log/log.h"
-#include "smtpd/client_address.h"
+#include "smtpd/acceptance/client_address.h"
 
 namespace postwain::smtpd {
 

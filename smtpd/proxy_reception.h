@@ -9,7 +9,7 @@
 #include "common/log/log.h"
 #include "common/net/stream.h"
 #include "common/smtp/syntax/proxy_header.h"
-#include "smtpd/session.h"
+#include "smtpd/session/session.h"
 
 namespace postwain::smtpd {
 

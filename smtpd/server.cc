@@ -3,9 +3,9 @@
 #include "common/daemon/server_tls.h"
 #include "common/log/log.h"
 #include "common/smtp/syntax/reply_writer.h"
-#include "smtpd/client_address.h"
-#include "smtpd/dovecot_login.h"
-#include "smtpd/users_login.h"
+#include "smtpd/acceptance/client_address.h"
+#include "smtpd/login/dovecot_login.h"
+#include "smtpd/login/users_login.h"
 
 namespace postwain::smtpd {
 

@@ -10,13 +10,13 @@
 #include "common/net/loop.h"
 #include "common/net/stream.h"
 #include "common/tls/tls.h"
-#include "smtpd/client_rates.h"
-#include "smtpd/connection_limits.h"
-#include "smtpd/counters.h"
-#include "smtpd/intake.h"
-#include "smtpd/policy.h"
+#include "smtpd/acceptance/client_rates.h"
+#include "smtpd/acceptance/connection_limits.h"
+#include "smtpd/acceptance/policy.h"
 #include "smtpd/proxy_reception.h"
-#include "smtpd/session.h"
+#include "smtpd/queue_link/intake.h"
+#include "smtpd/session/counters.h"
+#include "smtpd/session/session.h"
 
 namespace postwain::smtpd {
 

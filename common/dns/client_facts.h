@@ -1,5 +1,5 @@
-// What the DNS says of a client of ours: values. client_looks.h finds them out, smtpd/dns_checks.h
-// judges.
+// What the DNS says of a client of ours: values. client_looks.h finds them out,
+// smtpd/acceptance/dns_checks.h judges.
 #pragma once
 
 #include <cstdint>

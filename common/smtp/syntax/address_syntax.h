@@ -1,6 +1,7 @@
 // Addresses of the envelope: Mailbox, Reverse-path and Forward-path of RFC 5321 4.1.2, with the
 // UTF-8 of RFC 6531 3.3. UTF-8 is always allowed here; whoever asked for SMTPUTF8 or did not is
-// the caller's matter (Address::is_utf8). No decision about relaying: see smtpd/policy.h.
+// the caller's matter (Address::is_utf8). No decision about relaying: see
+// smtpd/acceptance/policy.h.
 //
 // Two licences. Dots may stand anywhere in an unquoted local part ("taro..yamada@", "taro.@"):
 // addresses that some mobile providers gave away before 2009 have them, their owners still write,

@@ -1,5 +1,5 @@
 // RCPT (RFC 5321 4.1.1.3) with NOTIFY and ORCPT (RFC 3461 4.1, 4.2): its argument as a value.
-// Syntax only; whether the recipient is ours is decided in smtpd/policy.h.
+// Syntax only; whether the recipient is ours is decided in smtpd/acceptance/policy.h.
 #pragma once
 
 #include <string_view>

@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "common/mail/address_pattern.h"
-#include "smtpd/access_rules.h"
+#include "smtpd/acceptance/access_rules.h"
 
 using namespace postwain;
 using namespace postwain::smtpd;

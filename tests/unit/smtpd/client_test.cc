@@ -1,9 +1,9 @@
 // What one client network may do in a time, and whom a certificate makes its holder.
 #include <catch2/catch.hpp>
 
-#include "smtpd/certificate_accounts.h"
-#include "smtpd/client_rates.h"
-#include "smtpd/external_login.h"
+#include "smtpd/acceptance/client_rates.h"
+#include "smtpd/login/certificate_accounts.h"
+#include "smtpd/login/external_login.h"
 
 using namespace postwain;
 using namespace postwain::smtpd;

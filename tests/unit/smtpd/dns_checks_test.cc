@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "common/config/config.h"
-#include "smtpd/policy.h"
+#include "smtpd/acceptance/policy.h"
 
 using namespace postwain;
 using namespace postwain::smtpd;

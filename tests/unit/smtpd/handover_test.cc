@@ -7,7 +7,7 @@
 #include <map>
 #include <optional>
 
-#include "smtpd/handover.h"
+#include "smtpd/queue_link/handover.h"
 
 using namespace postwain;
 using namespace postwain::smtpd;

@@ -2,10 +2,10 @@
 #include <catch2/catch.hpp>
 
 #include "common/base/text.h"
-#include "smtpd/account_guard.h"
-#include "smtpd/login_guard.h"
-#include "smtpd/trace_field.h"
-#include "smtpd/users_login.h"
+#include "smtpd/login/account_guard.h"
+#include "smtpd/login/login_guard.h"
+#include "smtpd/login/users_login.h"
+#include "smtpd/session/trace_field.h"
 
 using namespace postwain;
 using namespace postwain::smtpd;

@@ -7,9 +7,9 @@
 #include "common/config/config.h"
 #include "common/mail/address_pattern.h"
 #include "common/smtp/syntax/rcpt_command.h"
-#include "smtpd/client_address.h"
-#include "smtpd/connection_limits.h"
-#include "smtpd/policy.h"
+#include "smtpd/acceptance/client_address.h"
+#include "smtpd/acceptance/connection_limits.h"
+#include "smtpd/acceptance/policy.h"
 
 using namespace postwain;
 using namespace postwain::smtpd;

@@ -1,7 +1,7 @@
 // What is told of refusals to the history: counted, bounded, and fair.
 #include <catch2/catch.hpp>
 
-#include "smtpd/refusal_book.h"
+#include "smtpd/session/refusal_book.h"
 
 using namespace postwain;
 using namespace postwain::smtpd;

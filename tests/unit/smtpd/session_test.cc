@@ -11,7 +11,7 @@
 #include "common/config/config.h"
 #include "common/daemon/ipc_connection.h"
 #include "common/log/log.h"
-#include "smtpd/session.h"
+#include "smtpd/session/session.h"
 
 using namespace postwain;
 using namespace postwain::smtpd;

@@ -1,8 +1,8 @@
 #include <catch2/catch.hpp>
 
-#include "smtpd/header_check.h"
-#include "smtpd/patience.h"
-#include "smtpd/trace_field.h"
+#include "smtpd/session/header_check.h"
+#include "smtpd/session/patience.h"
+#include "smtpd/session/trace_field.h"
 
 using namespace postwain;
 using namespace postwain::smtpd;

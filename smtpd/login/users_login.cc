@@ -1,4 +1,4 @@
-#include "smtpd/users_login.h"
+#include "smtpd/login/users_login.h"
 
 #include <map>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "smtpd/content_writer.h"
+#include "smtpd/queue_link/content_writer.h"
 
 #include <cerrno>
 #include <utility>

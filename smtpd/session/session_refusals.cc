@@ -2,7 +2,7 @@
 // that an operator can find when somebody asks for his mail.
 #include "common/config/config.h"
 #include "common/log/log.h"
-#include "smtpd/session.h"
+#include "smtpd/session/session.h"
 
 namespace postwain::smtpd {
 

@@ -1,4 +1,4 @@
-#include "smtpd/handover.h"
+#include "smtpd/queue_link/handover.h"
 
 #include <cerrno>
 #include <utility>

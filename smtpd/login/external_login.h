@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "smtpd/login.h"
+#include "smtpd/login/login.h"
 
 namespace postwain::smtpd {
 

@@ -17,7 +17,7 @@
 
 #include "common/daemon/worker.h"
 #include "common/sasl/users_file.h"
-#include "smtpd/login.h"
+#include "smtpd/login/login.h"
 
 namespace postwain::smtpd {
 

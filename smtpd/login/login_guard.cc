@@ -1,10 +1,10 @@
-#include "smtpd/login_guard.h"
+#include "smtpd/login/login_guard.h"
 
 #include <arpa/inet.h>
 
 #include <cstring>
 
-#include "smtpd/client_address.h"
+#include "smtpd/acceptance/client_address.h"
 
 namespace postwain::smtpd {
 

@@ -12,7 +12,7 @@
 #include <string>
 
 #include "common/ipc/messages.h"
-#include "smtpd/content_writer.h"
+#include "smtpd/queue_link/content_writer.h"
 
 namespace postwain::smtpd {
 

@@ -1,4 +1,4 @@
-#include "smtpd/intake.h"
+#include "smtpd/queue_link/intake.h"
 
 #include "common/log/log.h"
 

@@ -1,4 +1,4 @@
-#include "smtpd/certificate_accounts.h"
+#include "smtpd/login/certificate_accounts.h"
 
 #include <algorithm>
 

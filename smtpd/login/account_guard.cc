@@ -1,4 +1,4 @@
-#include "smtpd/account_guard.h"
+#include "smtpd/login/account_guard.h"
 
 #include <algorithm>
 

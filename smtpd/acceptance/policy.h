@@ -24,7 +24,7 @@
 #include "common/mail/address.h"
 #include "common/mail/reply.h"
 #include "common/rewrite/rewriter.h"
-#include "smtpd/dns_checks.h"
+#include "smtpd/acceptance/dns_checks.h"
 
 namespace postwain::smtpd {
 

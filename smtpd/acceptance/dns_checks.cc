@@ -1,11 +1,11 @@
-#include "smtpd/dns_checks.h"
+#include "smtpd/acceptance/dns_checks.h"
 
 #include <algorithm>
 
 #include "common/base/text.h"
 #include "common/config/config.h"
 #include "common/smtp/syntax/domain_syntax.h"
-#include "smtpd/client_address.h"
+#include "smtpd/acceptance/client_address.h"
 
 namespace postwain::smtpd {
 

@@ -1,4 +1,4 @@
-#include "smtpd/client_address.h"
+#include "smtpd/acceptance/client_address.h"
 
 #include <arpa/inet.h>
 

@@ -1,4 +1,4 @@
-#include "smtpd/access_rules.h"
+#include "smtpd/acceptance/access_rules.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "smtpd/header_check.h"
+#include "smtpd/session/header_check.h"
 
 #include "common/content/content_fields.h"
 #include "common/content/header_form.h"

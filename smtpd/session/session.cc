@@ -1,11 +1,11 @@
-#include "smtpd/session.h"
+#include "smtpd/session/session.h"
 
 #include "common/config/config.h"
 #include "common/content/header_form.h"
 #include "common/log/log.h"
-#include "smtpd/access_rules.h"
-#include "smtpd/client_address.h"
-#include "smtpd/trace_field.h"
+#include "smtpd/acceptance/access_rules.h"
+#include "smtpd/acceptance/client_address.h"
+#include "smtpd/session/trace_field.h"
 
 namespace postwain::smtpd {
 

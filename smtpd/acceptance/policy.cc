@@ -1,9 +1,9 @@
-#include "smtpd/policy.h"
+#include "smtpd/acceptance/policy.h"
 
 #include "common/base/text.h"
 #include "common/config/config.h"
 #include "common/mail/address_pattern.h"
-#include "smtpd/access_rules.h"
+#include "smtpd/acceptance/access_rules.h"
 
 namespace postwain::smtpd {
 

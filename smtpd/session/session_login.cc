@@ -1,9 +1,9 @@
 // The part of a session that logs its client in.
 #include "common/config/config.h"
 #include "common/log/log.h"
-#include "smtpd/certificate_accounts.h"
-#include "smtpd/external_login.h"
-#include "smtpd/session.h"
+#include "smtpd/login/certificate_accounts.h"
+#include "smtpd/login/external_login.h"
+#include "smtpd/session/session.h"
 
 #include <utility>
 

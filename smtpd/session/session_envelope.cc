@@ -1,6 +1,6 @@
 // The part of a session that decides about the envelope: MAIL and RCPT, and the next hop that is
 // asked in between (recipients = "probe").
-#include "smtpd/session.h"
+#include "smtpd/session/session.h"
 
 namespace postwain::smtpd {
 

@@ -1,4 +1,4 @@
-#include "smtpd/connection_limits.h"
+#include "smtpd/acceptance/connection_limits.h"
 
 #include "common/base/check.h"
 

@@ -11,7 +11,7 @@
 #include "common/config/table/rule.h"
 #include "common/mail/address.h"
 #include "common/mail/reply.h"
-#include "smtpd/dns_checks.h"
+#include "smtpd/acceptance/dns_checks.h"
 
 namespace postwain::smtpd {
 

@@ -9,7 +9,7 @@
 
 #include "common/daemon/qmgr_link.h"
 #include "common/ipc/refusals.h"
-#include "smtpd/handover.h"
+#include "smtpd/queue_link/handover.h"
 
 namespace postwain::smtpd {
 

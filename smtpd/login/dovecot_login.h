@@ -7,7 +7,7 @@
 
 #include "common/net/stream.h"
 #include "common/sasl/dovecot_lines.h"
-#include "smtpd/login.h"
+#include "smtpd/login/login.h"
 
 namespace postwain::smtpd {
 

@@ -1,4 +1,4 @@
-#include "smtpd/dovecot_login.h"
+#include "smtpd/login/dovecot_login.h"
 
 #include <unistd.h>
 

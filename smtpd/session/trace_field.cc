@@ -1,8 +1,8 @@
-#include "smtpd/trace_field.h"
+#include "smtpd/session/trace_field.h"
 
 #include "common/smtp/syntax/domain_syntax.h"
 
-#include "smtpd/client_address.h"
+#include "smtpd/acceptance/client_address.h"
 
 namespace postwain::smtpd {
 

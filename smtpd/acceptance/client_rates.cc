@@ -1,10 +1,10 @@
-#include "smtpd/client_rates.h"
+#include "smtpd/acceptance/client_rates.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include "smtpd/client_address.h"
-#include "smtpd/connection_limits.h"
+#include "smtpd/acceptance/client_address.h"
+#include "smtpd/acceptance/connection_limits.h"
 
 namespace postwain::smtpd {
 

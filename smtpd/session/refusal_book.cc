@@ -1,8 +1,8 @@
-#include "smtpd/refusal_book.h"
+#include "smtpd/session/refusal_book.h"
 
 #include <utility>
 
-#include "smtpd/client_address.h"
+#include "smtpd/acceptance/client_address.h"
 
 namespace postwain::smtpd {
 
