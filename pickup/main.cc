@@ -8,7 +8,7 @@
 #include "common/daemon/daemon.h"
 #include "common/exercise/exercises.h"
 #include "common/net/loop.h"
-#include "postwain/pickup.h"
+#include "postwain/sendmail/pickup.h"
 
 int main(int argc, char** argv) {
   using namespace postwain;

@@ -1,8 +1,9 @@
 // A system call that the sandbox refuses is no riddle: the process says on its standard error which
 // one it was, by name, once for each call, and goes on with EPERM.
 //
-// The supervisor reads these lines and logs them (postwain/error_output.h). They are written by the
-// signal handler itself: what a library does about a refused call may be to end the process.
+// The supervisor reads these lines and logs them (postwain/process/error_output.h). They are
+// written by the signal handler itself: what a library does about a refused call may be to end the
+// process.
 #pragma once
 
 #include <optional>

@@ -1,6 +1,6 @@
 #include <catch2/catch.hpp>
 
-#include "postwain/address_list.h"
+#include "postwain/sendmail/address_list.h"
 
 using namespace postwain;
 using namespace postwain::tool;

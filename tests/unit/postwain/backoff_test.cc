@@ -1,6 +1,6 @@
 #include <catch2/catch.hpp>
 
-#include "postwain/backoff.h"
+#include "postwain/process/backoff.h"
 
 using namespace postwain;
 using namespace postwain::tool;

@@ -1,7 +1,7 @@
 // The sample reports are reports like any other.
 #include <catch2/catch.hpp>
 
-#include "postwain/bounce_preview.h"
+#include "postwain/explain/bounce_preview.h"
 
 using namespace postwain;
 using namespace postwain::tool;

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "common/base/file.h"
-#include "postwain/child_environment.h"
-#include "postwain/take_over.h"
+#include "postwain/process/child_environment.h"
+#include "postwain/process/take_over.h"
 
 using namespace postwain;
 using namespace postwain::tool;

@@ -1,4 +1,4 @@
-#include "postwain/drop_file.h"
+#include "postwain/client/drop_file.h"
 
 #include <catch2/catch.hpp>
 

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "postwain/drop_turns.h"
+#include "postwain/sendmail/drop_turns.h"
 
 using namespace postwain;
 using namespace postwain::tool;

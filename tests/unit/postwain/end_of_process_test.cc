@@ -4,8 +4,8 @@
 #include <csignal>
 
 #include "common/sandbox/refusals.h"
-#include "postwain/end_of_process.h"
-#include "postwain/error_output.h"
+#include "postwain/process/end_of_process.h"
+#include "postwain/process/error_output.h"
 
 using namespace postwain;
 using namespace postwain::tool;

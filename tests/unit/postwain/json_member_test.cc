@@ -3,11 +3,11 @@
 
 #include <nlohmann/json.hpp>
 
-#include "postwain/destination_command.h"
-#include "postwain/json_member.h"
-#include "postwain/present.h"
-#include "postwain/trace_command.h"
-#include "postwain/watch_command.h"
+#include "postwain/client/json_member.h"
+#include "postwain/client/present.h"
+#include "postwain/commands/destination_command.h"
+#include "postwain/commands/trace_command.h"
+#include "postwain/commands/watch_command.h"
 
 using namespace postwain;
 using namespace postwain::tool;

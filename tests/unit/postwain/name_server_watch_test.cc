@@ -5,7 +5,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "postwain/name_server_watch.h"
+#include "postwain/supervisor/name_server_watch.h"
 
 using namespace postwain::tool;
 

@@ -2,7 +2,7 @@
 
 #include <regex>
 
-#include "postwain/postfix_log.h"
+#include "postwain/commands/postfix_log.h"
 
 using namespace postwain::tool;
 

@@ -2,8 +2,8 @@
 
 #include "common/daemon/peer_users.h"
 
-#include "postwain/present.h"
-#include "postwain/role_bundle.h"
+#include "postwain/client/present.h"
+#include "postwain/process/role_bundle.h"
 
 using namespace postwain;
 using namespace postwain::tool;

@@ -4,9 +4,9 @@
 
 #include "common/base/sysexits.h"
 #include "common/content/header_form.h"
-#include "postwain/local_header.h"
-#include "postwain/local_input.h"
-#include "postwain/sendmail_arguments.h"
+#include "postwain/sendmail/local_header.h"
+#include "postwain/sendmail/local_input.h"
+#include "postwain/sendmail/sendmail_arguments.h"
 
 using namespace postwain;
 using namespace postwain::tool;

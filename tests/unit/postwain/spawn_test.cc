@@ -10,9 +10,9 @@
 #include <fmt/format.h>
 
 #include "common/base/file.h"
-#include "postwain/folders.h"
-#include "postwain/role_bundle.h"
-#include "postwain/spawn.h"
+#include "postwain/process/role_bundle.h"
+#include "postwain/process/spawn.h"
+#include "postwain/supervisor/folders.h"
 
 using namespace postwain;
 using namespace postwain::tool;

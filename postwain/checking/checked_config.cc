@@ -1,0 +1,119 @@
+#include "postwain/checking/checked_config.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "common/base/time.h"
+#include "common/daemon/server_tls.h"
+#include "common/rewrite/rewriter.h"
+#include "common/tls/signing_key.h"
+#include "common/tls/tls.h"
+#include "postwain/process/group.h"
+
+namespace postwain::tool {
+
+namespace {
+
+constexpr auto kExpirySoon = std::chrono::hours(14 * 24);
+
+void warn_of_certificate(config::Loaded& loaded, const config::TlsPair& pair, bool first) {
+  auto facts =
+      tls::certificate_facts(loaded.bundle.files.at(pair.certificate), loaded.config.hostname);
+  auto warn = [&](std::string text) {
+    loaded.warnings.push_back(config::Diagnostic{pair.origin, pair.certificate + " " + text});
+  };
+  if (!facts) return warn("cannot be judged: " + facts.error().text);
+  WallTime now = wall_now();
+  if (facts->not_after <= now)
+    warn("has expired at " + format_rfc3339(facts->not_after));
+  else if (facts->not_after <= now + kExpirySoon)
+    warn("expires at " + format_rfc3339(facts->not_after));
+  if (first && !facts->covers_host)
+    warn("is not made out for the hostname " + loaded.config.hostname);
+  if (!first && facts->names.empty())
+    warn("names no host (subjectAltName), so no client will ever get it");
+}
+
+void check_certificates(config::Loaded& loaded) {
+  const config::Tls& tls = loaded.config.tls;
+  if (tls.certificate.empty()) return;
+  auto context = daemon::open_server_tls(loaded.config, loaded.bundle);
+  if (!context) {
+    loaded.diagnostics.push_back(config::Diagnostic{tls.origin, context.error().text});
+    return;
+  }
+  warn_of_certificate(loaded, tls, true);
+  for (const config::TlsPair& pair : tls.more) warn_of_certificate(loaded, pair, false);
+}
+
+// What a route shows and runs; else each message would find out.
+void check_routes(config::Loaded& loaded) {
+  for (const config::Route& route : loaded.config.routes) {
+    const mail::ClientCertificate& own = route.certificate;
+    if (!own.chain.empty()) {
+      auto context = tls::Context::client({tls::PeerProof::none, {own.chain, own.key}});
+      if (!context)
+        loaded.diagnostics.push_back(
+            config::Diagnostic{route.origin, "certificate: " + context.error().text});
+    }
+    if (route.credential.kind != mail::Credential::Kind::command) continue;
+    std::string program = route.credential.secret.substr(0, route.credential.secret.find(' '));
+    if (::access(program.c_str(), X_OK) != 0)
+      loaded.warnings.push_back(
+          config::Diagnostic{route.origin, program + " cannot be run: " + std::strerror(errno)});
+  }
+}
+
+void check_viewers(config::Loaded& loaded) {
+  const config::Control& control = loaded.config.control;
+  for (const std::string& name : control.viewers)
+    if (Result<gid_t> group = group_id(name); !group)
+      loaded.warnings.push_back(config::Diagnostic{
+          control.origin, group.error().text + " on this machine, so nobody may look by it"});
+}
+
+void check_signing_key(config::Loaded& loaded) {
+  const config::TlsReports& reports = loaded.config.tls_reports;
+  if (reports.dkim_key.empty()) return;
+  if (auto key = tls::SigningKey::from_pem(reports.dkim_key_pem); !key)
+    loaded.diagnostics.push_back(
+        config::Diagnostic{reports.origin, reports.dkim_key + ": " + key.error().text});
+}
+
+void warn_of_open_secrets(config::Loaded& loaded, const std::string& main_file) {
+  std::string directory = main_file.substr(0, main_file.rfind('/') + 1);
+  for (const config::NamedFile& file : loaded.named_files) {
+    bool passwords = file.path == loaded.config.auth.users_file;
+    bool secret = file.use == config::FileUse::key || file.use == config::FileUse::credential ||
+                  file.use == config::FileUse::signing_key;
+    if (!secret && !passwords) continue;
+    std::string path = file.path.front() == '/' ? file.path : directory + file.path;
+    struct stat info {};
+    if (::stat(path.c_str(), &info) == 0 && (info.st_mode & S_IROTH) != 0)
+      loaded.warnings.push_back(config::Diagnostic{
+          config::Origin{path, 0, 0}, "every user of this machine can read this secret"});
+  }
+}
+
+}  // namespace
+
+config::Loaded load_checked(const std::string& file) {
+  config::Loaded loaded = config::load(file);
+  if (!loaded.diagnostics.empty()) return loaded;
+  check_certificates(loaded);
+  check_routes(loaded);
+  check_signing_key(loaded);
+  check_viewers(loaded);
+  warn_of_open_secrets(loaded, file);
+  // Mail to these fails with the reason; all other mail goes on.
+  for (config::Diagnostic& one : rewrite::problems(loaded.config.addresses))
+    loaded.warnings.push_back(std::move(one));
+  return loaded;
+}
+
+}  // namespace postwain::tool

@@ -1,0 +1,233 @@
+#include "postwain/client/present.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "common/base/text.h"
+#include "postwain/client/json_member.h"
+
+namespace postwain::tool {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kReplyShown = 160;
+
+std::string text_of(const Json& value) {
+  if (value.is_null()) return "";
+  // Replies of strangers end on an operator's terminal.
+  if (value.is_string()) return printable(value.get<std::string>(), 2048);
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string member(const Json& object, const char* key) {
+  auto found = object.find(key);
+  return found == object.end() ? "" : text_of(*found);
+}
+
+// The spaces behind it stay outside, so that columns are the same in colour.
+std::string painted(const std::string& state, bool colours) {
+  if (!colours) return state;
+  const char* colour = state == "held"       ? "31"
+                       : state == "deferred" ? "33"
+                       : state == "active"   ? "32"
+                                             : nullptr;
+  return colour == nullptr ? state : fmt::format("\033[{}m{}\033[0m", colour, state);
+}
+
+std::string recipient_line(const Json& recipient, bool colours) {
+  std::string line = fmt::format("    {}", member(recipient, "address"));
+  std::string state = member(recipient, "state");
+  if (!state.empty()) line += fmt::format("  {}", painted(state, colours));
+  std::string attempts = member(recipient, "attempts");
+  if (!attempts.empty() && attempts != "0")
+    line += fmt::format(", {} attempt{}", attempts, attempts == "1" ? "" : "s");
+  if (member(recipient, "in_doubt") == "true") line += ", in doubt: may have arrived";
+  std::string next = member(recipient, "next_attempt_at");
+  // A held recipient waits for a person, whatever its time.
+  if (!next.empty() && state != "held") line += fmt::format(", next {}", readable_time(next));
+  line += '\n';
+  std::string reply = member(recipient, "last_reply");
+  std::string host = member(recipient, "last_host");
+  if (reply.size() > kReplyShown) reply = reply.substr(0, kReplyShown) + "...";
+  // What begins with a reply code the other side said; the rest we say ourselves.
+  bool theirs = !host.empty() && reply.size() > 3 && reply[3] == ' ' &&
+                std::all_of(reply.begin(), reply.begin() + 3, is_digit);
+  if (!reply.empty())
+    line += fmt::format("        {}{}{}\n", theirs ? host : "", theirs ? " said: " : "", reply);
+  if (std::string why = member(recipient, "waiting_reason"); !why.empty())
+    line += fmt::format("        waits: {}\n", why);
+  return line;
+}
+
+std::string sender_of(const Json& message) {
+  std::string sender = member(message, "sender");
+  return sender.empty() ? "<> (bounce)" : sender;
+}
+
+void append_table(std::string& out, const std::string& indent, const Json& rows) {
+  std::vector<std::string> keys;
+  for (const Json& row : rows)
+    for (const auto& [key, value] : row.items())
+      if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
+  std::vector<std::size_t> widths;
+  for (const std::string& key : keys) {
+    std::size_t width = key.size();
+    for (const Json& row : rows) width = std::max(width, member(row, key.c_str()).size());
+    widths.push_back(width);
+  }
+  auto append_row = [&](auto cell) {
+    std::string line = indent;
+    for (std::size_t i = 0; i < keys.size(); ++i)
+      line += fmt::format("{:<{}}  ", cell(keys[i]), widths[i]);
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += line + '\n';
+  };
+  append_row([](const std::string& key) {
+    std::string title = key;
+    for (char& c : title) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    return title;
+  });
+  for (const Json& row : rows)
+    append_row([&row](const std::string& key) { return member(row, key.c_str()); });
+}
+
+bool is_table(const Json& value) {
+  return value.is_array() && !value.empty() &&
+         std::all_of(value.begin(), value.end(), [](const Json& row) { return row.is_object(); });
+}
+
+void flatten(const std::string& prefix, const Json& value,
+             std::vector<std::pair<std::string, const Json*>>& out) {
+  if (!value.is_object()) return out.emplace_back(prefix, &value), void();
+  for (const auto& [key, inner] : value.items())
+    flatten(prefix.empty() ? key : prefix + "." + key, inner, out);
+}
+
+std::string lines_of(const Json& value) {
+  std::vector<std::pair<std::string, const Json*>> flat;
+  flatten("", value, flat);
+  std::erase_if(flat, [](const auto& pair) { return text_of(*pair.second).empty(); });
+  std::size_t width = 0;
+  for (const auto& [key, inner] : flat)
+    if (!is_table(*inner)) width = std::max(width, key.size());
+  std::string out;
+  for (const auto& [key, inner] : flat) {
+    if (is_table(*inner)) {
+      out += fmt::format("{}:\n", key);
+      append_table(out, "    ", *inner);
+    } else {
+      out += fmt::format("{:<{}}  {}\n", key, width, text_of(*inner));
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string human_size(std::uint64_t bytes) {
+  static constexpr const char* kUnits[] = {"KiB", "MiB", "GiB", "TiB"};
+  if (bytes < 1024) return fmt::format("{} B", bytes);
+  double value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (value /= 1024; value >= 1024 && unit + 1 < std::size(kUnits); ++unit) value /= 1024;
+  return fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+bool wants_colours() {
+  const char* no_colour = std::getenv("NO_COLOR");
+  return ::isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == 0);
+}
+
+std::string message_line(const std::string& json, bool with_header, bool colours) {
+  Json message = parse_answer(json);
+  if (message.empty()) return printable(json, kMemberShown) + "\n";
+  std::string out;
+  constexpr const char* kRow = "{:<13}  {:>9}  {:<20}  {:<9}  {}\n";
+  if (with_header) out += fmt::format(kRow, "ID", "SIZE", "RECEIVED", "STATE", "SENDER");
+  if (message.contains("continued")) {
+    for (const Json& recipient : list_member(message, "recipients"))
+      out += recipient_line(recipient, colours);
+    return out;
+  }
+  auto size = static_cast<std::uint64_t>(std::max<std::int64_t>(0, number_member(message, "size")));
+  std::string state = member(message, "state");
+  std::string row =
+      fmt::format(kRow, member(message, "id"), human_size(size),
+                  readable_time(member(message, "received_at")), state, sender_of(message));
+  // Behind id, size and time, whose widths are fixed.
+  std::size_t at = row.find(state, 48);
+  if (colours && !state.empty() && at != std::string::npos)
+    row.replace(at, state.size(), painted(state, true));
+  out += row;
+  for (const Json& recipient : list_member(message, "recipients"))
+    out += recipient_line(recipient, colours);
+  return out;
+}
+
+std::string message_details(const std::string& json) {
+  Json message = parse_answer(json);
+  if (message.contains("messages")) {
+    std::string out;
+    for (const Json& each : list_member(message, "messages"))
+      if (each.is_object() && !each.contains("messages")) out += message_details(each.dump());
+    return out;
+  }
+  if (message.empty()) return printable(json, kMemberShown) + "\n";
+  Json recipients = list_member(message, "recipients");
+  message.erase("recipients");
+  if (member(message, "sender").empty()) message["sender"] = "<>";
+  std::string out = lines_of(message);
+  for (const Json& recipient : recipients) {
+    out += fmt::format("\nrecipient {}\n", member(recipient, "address"));
+    if (!recipient.is_object()) continue;
+    Json rest = recipient;
+    rest.erase("address");
+    std::string lines = lines_of(rest);
+    for (std::string_view line : split(lines, '\n'))
+      if (!line.empty()) out += fmt::format("    {}\n", line);
+  }
+  return out + "\n";
+}
+
+std::string status_lines(const std::string& json) {
+  Json status = parse_answer(json);
+  if (status.empty()) return printable(json, kMemberShown) + "\n";
+  std::string out =
+      fmt::format("postwain {} is {}\n", member(status, "version"), member(status, "state"));
+  Json queue = status.contains("queue") ? status["queue"] : Json::object();
+  if (queue.contains("messages"))
+    out += fmt::format("queue: {} messages, {} recipients\n", member(queue, "messages"),
+                       member(queue, "recipients"));
+  for (const Json& one : list_member(status, "certificates"))
+    out += fmt::format("certificate {}: {} days left, until {}\n", member(one, "file"),
+                       member(one, "days_left"), member(one, "not_after"));
+  Json processes = list_member(status, "processes");
+  for (const char* key : {"version", "state", "queue", "processes", "certificates"})
+    status.erase(key);
+  if (!status.empty()) out += lines_of(status);
+  if (is_table(processes)) {
+    out += '\n';
+    append_table(out, "", processes);
+  }
+  return out;
+}
+
+std::string value_lines(const std::string& json) {
+  Json value = parse_answer(json);
+  if (value.empty()) return printable(json, kMemberShown) + "\n";
+  std::string out;
+  if (is_table(value))
+    append_table(out, "", value);
+  else
+    out = lines_of(value);
+  return out;
+}
+
+}  // namespace postwain::tool

@@ -1,0 +1,166 @@
+#include "postwain/explain/explanation.h"
+
+#include <fmt/format.h>
+
+#include "common/base/text.h"
+#include "common/mail/address.h"
+#include "common/rewrite/rewriter.h"
+#include "postwain/explain/explanation_bounds.h"
+
+namespace postwain::tool {
+
+namespace {
+
+Decision decision_of(const mail::Reply& reply) {
+  if (reply.permanent()) return Decision::refuse;
+  return reply.transient() ? Decision::defer : Decision::accept;
+}
+
+smtpd::Client client_of(const smtpd::Policy& policy, const Question& question) {
+  // Nobody's network: an address that is none.
+  smtpd::Client client = policy.classify(question.client.empty() ? "?" : question.client);
+  client.account = question.account;
+  return client;
+}
+
+ExplainedStep client_step(const smtpd::Client& client, const Question& question) {
+  std::string who = question.client.empty() ? "a stranger" : question.client;
+  if (!question.facts.name.empty()) who += fmt::format(" ({})", question.facts.name);
+  if (!client.account.empty()) who += fmt::format(", logged in as {}", client.account);
+  if (client.trusted)
+    return {"client", who + " is in trusted_networks and may send anywhere",
+            client.trusted_by.text()};
+  return {"client",
+          who + (client.may_relay() ? " may send anywhere" : " may send to our domains only"),
+          config::Origin{}.text()};
+}
+
+// True: it goes on.
+bool add_verdict(Explanation& out, const char* name, const std::string& address,
+                 const smtpd::Verdict& verdict) {
+  out.reply = verdict.reply;
+  out.decision = decision_of(verdict.reply);
+  const config::Origin none{};
+  out.decided_by = out.steps.size();
+  out.steps.push_back({name,
+                       fmt::format("<{}> {}: {} ({})", address,
+                                   out.decision == Decision::accept  ? "is accepted"
+                                   : out.decision == Decision::defer ? "is put off"
+                                                                     : "is refused",
+                                   verdict.reply.one_line(), verdict.reason),
+                       (verdict.origin != nullptr ? *verdict.origin : none).text()});
+  return verdict.accepted;
+}
+
+std::string problem_text(const std::string& address, rewrite::Problem problem) {
+  return fmt::format("<{}> {}", address, rewrite::text_of(problem));
+}
+
+// The first address the mail would go to.
+mail::Address add_rewriting(Explanation& out, const config::Config& config,
+                            const qmgr::Router& router, const mail::Address& sender,
+                            const mail::Address& recipient) {
+  rewrite::Rewriter rewriter(config.addresses);
+  if (mail::Address from = rewriter.sender(sender); from != sender)
+    out.steps.push_back(
+        {"sender", fmt::format("<{}> becomes <{}>", sender.text(), from.text()), {}});
+  rewrite::Expansion found = rewriter.expand(recipient, true);
+  for (const rewrite::Step& step : found.steps)
+    out.steps.push_back({std::string(step.map),
+                         fmt::format("<{}> stands for <{}>", step.from, step.to),
+                         step.origin.text()});
+  if (found.problem != rewrite::Problem::none) {
+    out.decided_by = out.steps.size();
+    out.steps.push_back(
+        {"addresses", problem_text(recipient.text(), found.problem), found.origin.text()});
+    if (out.decision == Decision::accept) {
+      out.decision = Decision::refuse;
+      out.reply = {550, {5, 2, 4}, "What a recipient stands for cannot be worked out"};
+    }
+    return recipient;
+  }
+  if (found.changed)
+    for (const rewrite::Target& target : found.targets)
+      out.targets.push_back(
+          {target.address.text(), target.owner.text(),
+           target.discard
+               ? mail::NextHop{mail::HopKind::discard, {}, {}}.key()
+               : router.route(target.address, target.owner.is_null() ? sender : target.owner).key});
+  return found.targets.front().address;
+}
+
+}  // namespace
+
+std::string_view name_of(Decision decision) {
+  constexpr std::string_view kNames[] = {"accept", "refuse", "defer"};
+  return kNames[static_cast<std::size_t>(decision)];
+}
+
+Explanation explain(const config::Config& config, const Question& question) {
+  Explanation out;
+  smtpd::Policy policy(config);
+  smtpd::Client client = client_of(policy, question);
+  mail::Address sender = mail::Address::from_text(question.sender);
+  mail::Address recipient = mail::Address::from_text(question.recipient);
+  out.steps.push_back(client_step(client, question));
+  auto protocol =
+      question.submission ? config::ListenerProtocol::submission : config::ListenerProtocol::smtp;
+  smtpd::Verdict rcpt;
+  if (add_verdict(out, "MAIL", question.sender,
+                  policy.mail(client, protocol, question.hello, sender, question.facts)))
+    add_verdict(out, "RCPT", question.recipient,
+                rcpt = policy.rcpt(client, question.hello, sender, recipient, question.facts));
+  // RFC 5321 4.5.1: the bare <postmaster> is whom the configuration names.
+  if (!recipient.has_domain()) recipient = mail::Address::from_text(config.postmaster);
+  qmgr::Router router(config);
+  recipient = add_rewriting(out, config, router, sender, recipient);
+  qmgr::Routed routed = router.route(recipient, sender);
+  out.route = *routed.settings;
+  out.route.approach.hop = routed.hop;
+  out.destination = routed.key;
+  out.schedule = out.route.store_schedule ? config.queue.retry_lmtp : config.queue.retry;
+  out.lifetime = sender.is_null() ? config.queue.bounce_lifetime : config.queue.lifetime;
+  if (rcpt.discard) {
+    out.destination = mail::NextHop{mail::HopKind::discard, {}, {}}.key();
+    out.steps.push_back({"discard", "nobody gets it", rcpt.origin->text()});
+    return out;
+  }
+  std::string what = out.route.origin.line > 0 ? "by the first [[route]] that matches"
+                                               : "by MX, since no [[route]] matches";
+  out.steps.push_back(
+      {"route", fmt::format("to {} {}", out.destination, what), out.route.origin.text()});
+  add_client_bounds(out, config, client);
+  add_route_bounds(out, config, sender.is_null());
+  return out;
+}
+
+std::vector<config::Diagnostic> disappointed(const config::Config& config) {
+  std::vector<config::Diagnostic> out;
+  for (const config::Expect& expect : config.expects) {
+    Question question;
+    question.recipient = expect.recipient;
+    question.sender = expect.from;
+    question.client = expect.client;
+    question.hello = expect.hello;
+    question.account = expect.account;
+    if (!expect.client_name.empty()) {
+      bool unknown = expect.client_name == "unknown";
+      question.facts.client = unknown ? dns::Looked::bad : dns::Looked::good;
+      if (!unknown) question.facts.name = to_lower(expect.client_name);
+    }
+    Explanation found = explain(config, question);
+    const ExplainedStep& decided = found.steps[found.decided_by];
+    if (name_of(found.decision) != expect.decision)
+      out.push_back(
+          {expect.origin, fmt::format("expected: {} {}; but {}, as {} says", expect.decision,
+                                      expect.recipient, decided.what, decided.origin)});
+    else if (!expect.route.empty() && found.destination != expect.route)
+      out.push_back(
+          {expect.origin,
+           fmt::format("expected: {} goes to {}; but it goes to {}, as {} says", expect.recipient,
+                       expect.route, found.destination, found.route.origin.text())});
+  }
+  return out;
+}
+
+}  // namespace postwain::tool

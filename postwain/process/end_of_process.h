@@ -1,0 +1,38 @@
+// What the end of a process means, in words for whoever reads the log. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "postwain/process/error_output.h"
+
+namespace postwain::tool {
+
+// "exit 1", "signal 11 (Segmentation fault)".
+std::string how_it_ended(int wait_status);
+
+// What is known of the cause, and what to do about it. Both empty: nothing more than how it ended.
+struct EndCause {
+  std::string cause;
+  std::string advice;
+};
+EndCause cause_of_end(int wait_status, const PrintedLines& said);
+
+// Counts the deaths in a row before a process was ready. The third is reported, once, until it has
+// been ready again.
+class FailedStarts {
+ public:
+  static constexpr int kReported = 3;
+
+  void ready() { count_ = 0; }
+  // It died; true: now is the time to report.
+  bool died(bool was_ready) {
+    if (was_ready) count_ = 0;
+    return !was_ready && ++count_ == kReported;
+  }
+
+ private:
+  int count_ = 0;
+};
+
+}  // namespace postwain::tool

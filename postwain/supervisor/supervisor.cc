@@ -1,0 +1,417 @@
+#include "postwain/supervisor/supervisor.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "common/base/sysexits.h"
+#include "common/daemon/peer_users.h"
+#include "common/daemon/server_tls.h"
+#include "common/log/log.h"
+#include "postwain/client/client_facts.h"
+#include "postwain/supervisor/folders.h"
+
+namespace postwain::tool {
+
+namespace {
+
+constexpr Duration kDrainAtMost = std::chrono::seconds(60);
+constexpr Duration kCertificateCheck = std::chrono::seconds(5);
+constexpr auto kEndsLookedAt = std::chrono::hours(24);
+constexpr auto kEndsSoon = std::chrono::hours(14 * 24);
+constexpr std::size_t kRetiringMax = 64;  // smtpd processes that only finish their sessions
+
+// Once, in a row of deaths that nobody would see the cause of.
+void log_never_ready(const Child& child, int status) {
+  EndCause end = cause_of_end(status, child.said());
+  log::Line line(log::Level::error, "does_not_start");
+  line.kv("process", child.name()).kv("times", FailedStarts::kReported);
+  line.kv("how", how_it_ended(status));
+  if (!end.cause.empty()) line.kv("cause", end.cause);
+  std::string said;
+  for (const std::string& text : child.said().last()) said += (said.empty() ? "" : " | ") + text;
+  if (!said.empty()) line.kv("said", said);
+  if (!end.advice.empty()) line.kv("advice", end.advice);
+}
+
+daemon::PeerUsers peer_users(const Identities& who) {
+  if (!who.change) return {};
+  return {{ipc::Role::smtpd, who.at(Kind::smtpd).uid},
+          {ipc::Role::smtp_client, who.at(Kind::smtp_client).uid},
+          {ipc::Role::lmtp_client, who.at(Kind::lmtp_client).uid},
+          {ipc::Role::metrics, who.at(Kind::metrics).uid},
+          {ipc::Role::tokens, who.at(Kind::tokens).uid},
+          {ipc::Role::reporter, who.at(Kind::reporter).uid},
+          {ipc::Role::pickup, who.at(Kind::pickup).uid}};
+}
+
+bool is_single(Kind kind) {
+  return kind == Kind::qmgr || kind == Kind::metrics || kind == Kind::tokens ||
+         kind == Kind::pickup || kind == Kind::reporter;
+}
+
+// Mail does not wait for who only watches it, nor for what is seldom needed.
+bool is_beside_the_way(Kind kind) {
+  return kind != Kind::qmgr && is_single(kind);
+}
+
+// Who hears of the others to their end goes with qmgr, through which it does.
+bool goes_last(Kind kind) {
+  return kind == Kind::qmgr || kind == Kind::reporter;
+}
+
+// Where a route logs in with what a program prints.
+bool runs_commands(const config::Config& config) {
+  return std::any_of(config.routes.begin(), config.routes.end(), [](const config::Route& route) {
+    return route.credential.kind == mail::Credential::Kind::command;
+  });
+}
+
+}  // namespace
+
+Supervisor::Supervisor(net::Loop& loop, Setup setup, std::function<void()> on_change,
+                       std::function<void()> on_end)
+    : loop_(loop),
+      setup_(std::move(setup)),
+      on_change_(std::move(on_change)),
+      on_end_(std::move(on_end)),
+      kill_timer_(loop),
+      certificate_timer_(loop),
+      tickets_(tls::TicketSeed::random(wall_now())),
+      manager_(loop) {}
+
+Supervisor::~Supervisor() {
+  loop_.forget_turn_end(this);
+}
+
+void Supervisor::start() {
+  const config::Workers& workers = setup_.loaded.config.workers;
+  add(Kind::qmgr, 1);
+  add(Kind::smtp_client, workers.smtp_client);
+  add(Kind::lmtp_client, workers.lmtp_client);
+  add(Kind::smtpd, workers.smtpd);
+  add_tokens();
+  add_pickup();
+  add_reporter();
+  add_metrics();
+  certificates_.follow(setup_.loaded);
+  leave_client_facts();
+  warn_of_no_name_server();
+  // Also so that the seed of a former period is not kept for the days no process is started in.
+  certificate_timer_.repeat(kCertificateCheck, [this] {
+    tickets_.advance(wall_now());
+    look_at_certificates();
+    look_at_name_servers();
+  });
+}
+
+void Supervisor::add(Kind kind, std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count && phase_ == Phase::running; ++i) {
+    std::string name =
+        is_single(kind) ? std::string(name_of(kind)) : fmt::format("{}[{}]", name_of(kind), i);
+    children_.push_back(std::make_unique<Child>(
+        loop_, kind, std::move(name), [this](Kind k) { return recipe(k); },
+        Child::Callbacks{
+            .on_ready =
+                [this](Child&) {
+                  on_change_();
+                  child_ready();
+                },
+            .on_started = [this](Child&) { on_change_(); },
+            .on_impossible =
+                [this](const Error& error) {
+                  leave(kExitOsError, "cannot start a process: " + error.text);
+                },
+        }));
+    children_.back()->start();
+  }
+}
+
+void Supervisor::add_tokens() {
+  if (runs_commands(setup_.loaded.config)) add(Kind::tokens, 1);
+}
+
+void Supervisor::add_pickup() {
+  const std::string& folder = setup_.loaded.config.drop_dir;
+  if (!folder.empty() && ::access(folder.c_str(), W_OK | X_OK) == 0) add(Kind::pickup, 1);
+}
+
+void Supervisor::add_reporter() {
+  if (!setup_.loaded.config.tls_reports.wanted) return;
+  if (Status made = prepare_reports_folder(setup_.loaded.config, setup_.identities); made)
+    add(Kind::reporter, 1);
+  else
+    log::Line(log::Level::error, "no_tls_reports").kv("error", made.error().text);
+}
+
+void Supervisor::add_metrics() {
+  metrics_at_ = setup_.loaded.config.metrics_address;
+  if (!metrics_at_.empty()) add(Kind::metrics, 1);
+}
+
+Child::Recipe Supervisor::recipe(Kind kind) {
+  const Identities& who = setup_.identities;
+  config::Bundle bundle = bundle_for(kind, setup_.loaded);
+  tickets_.advance(wall_now());
+  if (kind == Kind::smtpd) bundle.files[daemon::kTicketSeedFile] = tickets_.text();
+  if (kind == Kind::smtpd) bundle.files[daemon::kLoginSecretFile] = setup_.login_secret;
+  if (kind == Kind::qmgr) bundle.files[daemon::kPeerUsersFile] = daemon::encode(peer_users(who));
+  return Child::Recipe{
+      fmt::format("{}/{}", setup_.program_folder, name_of(kind)),
+      who.change ? std::optional(who.at(kind)) : std::nullopt,
+      std::move(bundle),
+      kind == Kind::smtpd ? setup_.listeners.descriptors(setup_.loaded.config.listeners)
+                          : std::vector<int>{},
+  };
+}
+
+void Supervisor::child_ready() {
+  for (const auto& child : children_)
+    if (!child->ready() && !is_beside_the_way(child->kind())) return;
+  if (ready_logged_ || phase_ != Phase::running) return;
+  ready_logged_ = true;
+  log::Line(log::Level::info, "ready")
+      .kv("hostname", setup_.loaded.config.hostname)
+      .kv("listeners", listener_names())
+      .kv("processes", children_.size());
+  manager_.ready("accepting mail at " + listener_names());
+}
+
+std::string Supervisor::listener_names() const {
+  std::string out;
+  for (const config::Listener& listener : setup_.loaded.config.listeners)
+    out += (out.empty() ? "" : ",") + listener.name();
+  return out;
+}
+
+void Supervisor::reload_ended() {
+  if (ready_logged_ && phase_ == Phase::running)
+    manager_.ready("accepting mail at " + listener_names());
+}
+
+void Supervisor::reap() {
+  int status = 0;
+  pid_t pid = 0;
+  while ((pid = ::waitpid(-1, &status, WNOHANG)) > 0) {
+    for (auto* group : {&children_, &retired_})
+      for (std::size_t i = 0; i < group->size(); ++i)
+        if ((*group)[i]->pid() == pid) {
+          child_died(*(*group)[i], status);
+          break;
+        }
+  }
+  std::erase_if(retired_, [](const auto& child) { return child->pid() == 0; });
+  go_on_draining();
+}
+
+void Supervisor::child_died(Child& child, int status) {
+  Duration lived = child.lived();
+  Child::Death death = child.died();
+  bool wanted = child.stopping();
+  bool clean = wanted && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  {
+    log::Line line(clean ? log::Level::info : log::Level::warning, "child_exit");
+    line.kv("process", child.name()).kv("how", how_it_ended(status));
+    line.kv("lived", format_duration(lived));
+    if (!wanted) line.kv("restart_in", format_duration(death.restart_in));
+    EndCause end = cause_of_end(status, child.said());
+    if (WIFSIGNALED(status) && !end.cause.empty()) line.kv("cause", end.cause);
+  }
+  if (death.never_ready) log_never_ready(child, status);
+  on_change_();
+  int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+  // These two will not get better by trying again: a damaged or foreign database, a bad
+  // configuration.
+  if (code == kExitDataError || code == kExitConfig)
+    leave(code, fmt::format("{} cannot work (see its messages above)", child.name()));
+}
+
+void Supervisor::leave(int exit_code, const std::string& why) {
+  log::Line(log::Level::error, "giving_up").kv("reason", why).kv("exit", exit_code);
+  if (exit_code_ == 0) exit_code_ = exit_code;
+  drain();
+}
+
+void Supervisor::drain() {
+  if (phase_ != Phase::running) return;
+  phase_ = Phase::stopping_workers;
+  log::Line(log::Level::info, "draining").kv("processes", children_.size() + retired_.size());
+  manager_.stopping();
+  setup_.listeners.close_all();
+  for (auto& child : children_)
+    if (!goes_last(child->kind())) child->stop();
+  for (auto& child : retired_)
+    if (child->retiring()) child->stop();
+  kill_timer_.start(kDrainAtMost, [this] {
+    log::Line(log::Level::error, "drain_timeout").kv("after", format_duration(kDrainAtMost));
+    for (auto* group : {&children_, &retired_})
+      for (auto& child : *group) child->kill();
+  });
+  on_change_();
+  // Not from here: drain() may be called by a child that is being looked at.
+  loop_.at_turn_end(this, [this] { go_on_draining(); });
+}
+
+void Supervisor::go_on_draining() {
+  auto gone = [this](bool workers_only) {
+    for (auto* group : {&children_, &retired_})
+      for (auto& child : *group)
+        if (child->pid() != 0 && !(workers_only && goes_last(child->kind()))) return false;
+    return true;
+  };
+  if (phase_ == Phase::stopping_workers && gone(true)) {
+    phase_ = Phase::stopping_qmgr;
+    on_change_();
+    for (auto& child : children_) child->stop();
+  }
+  if (phase_ == Phase::stopping_qmgr && gone(false)) {
+    phase_ = Phase::ended;
+    kill_timer_.stop();
+    certificate_timer_.stop();
+    log::Line(log::Level::info, "stopped").kv("exit", exit_code_);
+    on_end_();
+  }
+}
+
+Status Supervisor::bind_new(const config::Config& config) {
+  return setup_.listeners.bind(config.listeners);
+}
+
+void Supervisor::forget_new() {
+  setup_.listeners.keep_only(setup_.loaded.config.listeners);
+}
+
+void Supervisor::replace(config::Loaded loaded) {
+  setup_.loaded = std::move(loaded);
+  certificates_.follow(setup_.loaded);
+  leave_client_facts();
+  const config::Workers& workers = setup_.loaded.config.workers;
+  auto old = take_out([](Kind kind) { return kind != Kind::qmgr && kind != Kind::metrics; });
+  // The new ones first: connections that wait in the backlog find somebody all the time.
+  add(Kind::smtp_client, workers.smtp_client);
+  add(Kind::lmtp_client, workers.lmtp_client);
+  add(Kind::smtpd, workers.smtpd);
+  add_tokens();
+  add_pickup();
+  add_reporter();
+  let_go(std::move(old));
+  // It binds its port itself, so the old one goes first, and only when something is new for it.
+  if (metrics_at_ != setup_.loaded.config.metrics_address) {
+    let_go(take_out([](Kind kind) { return kind == Kind::metrics; }));
+    add_metrics();
+  }
+  setup_.listeners.keep_only(setup_.loaded.config.listeners);
+  on_change_();
+}
+
+std::vector<std::unique_ptr<Child>> Supervisor::take_out(bool (*which)(Kind)) {
+  std::vector<std::unique_ptr<Child>> out;
+  for (auto& child : children_)
+    if (which(child->kind())) out.push_back(std::move(child));
+  std::erase_if(children_, [](const auto& child) { return child == nullptr; });
+  return out;
+}
+
+// The sessions of an smtpd go on to their own end, but not in any number of processes.
+void Supervisor::let_go(std::vector<std::unique_ptr<Child>> old) {
+  for (auto& child : old) {
+    if (child->kind() == Kind::smtpd)
+      child->retire();
+    else
+      child->stop();
+    if (child->pid() != 0) retired_.push_back(std::move(child));
+  }
+  auto retiring = static_cast<std::size_t>(std::count_if(
+      retired_.begin(), retired_.end(), [](const auto& child) { return child->retiring(); }));
+  for (auto& child : retired_) {
+    if (retiring <= kRetiringMax) break;
+    if (!child->retiring()) continue;
+    child->stop();
+    --retiring;
+  }
+}
+
+void Supervisor::look_at_certificates() {
+  if (phase_ != Phase::running) return;
+  warn_of_ends(wall_now());
+  auto changed = certificates_.changed(setup_.loaded);
+  if (certificates_.trouble() != told_trouble_) {
+    told_trouble_ = certificates_.trouble();
+    if (!told_trouble_.empty())
+      log::Line(log::Level::warning, "certificate_not_usable").kv("error", told_trouble_);
+    on_change_();
+  }
+  if (!changed) return;
+  if (auto context = daemon::open_server_tls(changed->config, changed->bundle); !context) {
+    log::Line(log::Level::warning, "certificate_not_usable").kv("error", context.error().text);
+    return;
+  }
+  log::Line(log::Level::info, "certificate_changed").kv("listeners", listener_names());
+  setup_.loaded = std::move(*changed);
+  auto old = take_out([](Kind kind) { return kind == Kind::smtpd; });
+  add(Kind::smtpd, setup_.loaded.config.workers.smtpd);
+  let_go(std::move(old));
+  on_change_();
+}
+
+void Supervisor::leave_client_facts() {
+  if (Status s = write_client_facts(setup_.loaded.config); !s)
+    log::Line(log::Level::warning, "no_client_facts").kv("error", s.error().text);
+}
+
+// Once a day: who has to renew it may read no other page than the log.
+void Supervisor::warn_of_ends(WallTime now) {
+  if (now < warned_of_ends_ + kEndsLookedAt && now >= warned_of_ends_) return;
+  warned_of_ends_ = now;
+  for (const CertificateState& one : certificates())
+    if (one.not_after <= now + kEndsSoon)
+      log::Line(log::Level::warning, "certificate_ends")
+          .kv("file", one.file)
+          .kv("until", format_rfc3339(one.not_after));
+}
+
+void Supervisor::warn_of_no_name_server() const {
+  if (setup_.loaded.config.dns.servers.empty() && name_servers_.servers().empty())
+    log::Line(log::Level::warning, "no_name_servers").kv("file", dns::kResolvConf);
+}
+
+// Whoever asks the DNS has read the old ones when it started.
+void Supervisor::look_at_name_servers() {
+  if (phase_ != Phase::running || !name_servers_.changed()) return;
+  const config::Config& config = setup_.loaded.config;
+  if (!config.dns.servers.empty()) return;
+  log::Line(log::Level::info, "name_servers_changed")
+      .kv("servers", fmt::format("{}", fmt::join(name_servers_.servers(), " ")));
+  warn_of_no_name_server();
+  auto old = take_out([](Kind kind) {
+    return kind == Kind::smtp_client || kind == Kind::lmtp_client || kind == Kind::smtpd ||
+           kind == Kind::reporter;
+  });
+  add(Kind::smtp_client, config.workers.smtp_client);
+  add(Kind::lmtp_client, config.workers.lmtp_client);
+  add(Kind::smtpd, config.workers.smtpd);
+  add_reporter();
+  let_go(std::move(old));
+  on_change_();
+}
+
+bool Supervisor::qmgr_ready() const {
+  for (const auto& child : children_)
+    if (child->kind() == Kind::qmgr) return child->ready();
+  return false;
+}
+
+std::vector<ProcessInfo> Supervisor::processes() const {
+  std::vector<ProcessInfo> out;
+  out.push_back(ProcessInfo{"supervisor", ::getpid()});
+  for (const auto* group : {&retired_, &children_})
+    for (const auto& child : *group)
+      if (child->pid() != 0) out.push_back(ProcessInfo{child->name(), child->pid()});
+  return out;
+}
+
+}  // namespace postwain::tool
