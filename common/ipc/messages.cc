@@ -268,7 +268,7 @@ PW_VISIT(TokenRequest) {
   fields(a, v.request, v.command, v.refused);
 }
 PW_VISIT(ConnectionBound) {
-  fields(a, v.scope, v.most, v.rate_count);
+  fields(a, v.group, v.most, v.rate_count);
   duration_field(a, v.rate_period);
 }
 PW_VISIT(ConnectionRequest) {

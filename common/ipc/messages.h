@@ -306,7 +306,7 @@ struct Token {
 // may have so many, so qmgr counts. An agent asks before it connects, and tells when the connection
 // is gone, the peer's end of it included, or not needed any more.
 struct ConnectionBound {
-  std::string scope;             // connections of one scope count together
+  std::string group;             // connections of one group count together
   std::uint32_t most = 0;        // at a time; 0: no limit
   std::uint32_t rate_count = 0;  // new ones per rate_period; 0: no limit
   Duration rate_period{};

@@ -21,6 +21,7 @@ class ConnectionDesk {
   void lost(std::uint64_t peer);
   // False: no such frame, or one that no client of ours would send.
   bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload);
+  ConnectionLedger::Count count(const std::string& hosts) const { return ledger_.count(hosts); }
   // From now on connections are given out (ConnectionLedger::open).
   void open();
 

@@ -31,7 +31,7 @@ bool ConnectionLedger::is_sane(const ipc::ConnectionRequest& request) {
       request.bounds.begin(), request.bounds.end(), [](const ipc::ConnectionBound& bound) {
         bool rate = bound.rate_count == 0 ||
                     (bound.rate_period > Duration{} && bound.rate_period <= kConnectionPeriodMax);
-        return rate && !bound.scope.empty() && bound.scope.size() <= kScopeOctetsMax;
+        return rate && !bound.group.empty() && bound.group.size() <= kGroupOctetsMax;
       });
 }
 
@@ -55,8 +55,8 @@ bool ConnectionLedger::ask(Peer peer, const ipc::ConnectionRequest& request, Mon
   entry.turn = ++last_turn_;
   entry.since = now;
   for (const ipc::ConnectionBound& bound : entry.bounds)
-    scopes_[bound.scope].line.emplace(entry.turn, found->first);
-  for (const ipc::ConnectionBound& bound : request.bounds) look_at(bound.scope, now);
+    groups_[bound.group].line.emplace(entry.turn, found->first);
+  for (const ipc::ConnectionBound& bound : request.bounds) look_at(bound.group, now);
   return true;
 }
 
@@ -84,8 +84,19 @@ void ConnectionLedger::advance(MonoTime now) {
 void ConnectionLedger::open(MonoTime now) {
   if (std::exchange(open_, true)) return;
   std::vector<std::string> names;
-  for (const auto& [name, scope] : scopes_) names.push_back(name);
+  for (const auto& [name, group] : groups_) names.push_back(name);
   for (const std::string& name : names) look_at(name, now);
+}
+
+ConnectionLedger::Count ConnectionLedger::count(const std::string& hosts) const {
+  Count out;
+  const std::string begin = hosts + "\n";
+  for (auto it = groups_.lower_bound(begin); it != groups_.end() && it->first.starts_with(begin);
+       ++it) {
+    out.open += it->second.open;
+    out.waiting += static_cast<std::uint32_t>(it->second.line.size());
+  }
+  return out;
 }
 
 std::optional<MonoTime> ConnectionLedger::wake_at() const {
@@ -96,37 +107,37 @@ std::optional<MonoTime> ConnectionLedger::wake_at() const {
 void ConnectionLedger::hold(Peer peer, Entry& entry) {
   entry.given = true;
   for (const ipc::ConnectionBound& bound : entry.bounds) {
-    Scope& scope = scopes_[bound.scope];
-    ++scope.open;
-    ++scope.holders[{peer, entry.owner}].open;
+    Group& group = groups_[bound.group];
+    ++group.open;
+    ++group.holders[{peer, entry.owner}].open;
   }
 }
 
 void ConnectionLedger::give(const Key& key, Entry& entry, MonoTime now) {
   hold(key.first, entry);
   for (const ipc::ConnectionBound& bound : entry.bounds) {
-    Scope& scope = scopes_[bound.scope];
-    scope.line.erase(entry.turn);
-    scope.given_at = now;
+    Group& group = groups_[bound.group];
+    group.line.erase(entry.turn);
+    group.given_at = now;
     if (bound.rate_count == 0) continue;
-    scope.rate_next = std::clamp(scope.rate_next, now, now + longest_wait(bound)) +
+    group.rate_next = std::clamp(group.rate_next, now, now + longest_wait(bound)) +
                       bound.rate_period / bound.rate_count;
-    wakes_.insert({scope.rate_next, bound.scope});
+    wakes_.insert({group.rate_next, bound.group});
   }
   grants_.push_back({key.first, key.second});
 }
 
 bool ConnectionLedger::may_go(const Entry& entry, MonoTime now) {
   for (const ipc::ConnectionBound& bound : entry.bounds) {
-    Scope& scope = scopes_[bound.scope];
-    if (scope.is_full(bound)) return false;
+    Group& group = groups_[bound.group];
+    if (group.is_full(bound)) return false;
     if (bound.rate_count == 0) continue;
     // Others may have said of the rate what they like: nobody waits for longer than his own
     // demands.
-    MonoTime due = std::min(scope.rate_next - burst_of(bound),
-                            std::max(entry.since, scope.given_at) + longest_wait(bound));
+    MonoTime due = std::min(group.rate_next - burst_of(bound),
+                            std::max(entry.since, group.given_at) + longest_wait(bound));
     if (due <= now) continue;
-    wakes_.insert({due, bound.scope});
+    wakes_.insert({due, bound.group});
     return false;
   }
   return true;
@@ -141,69 +152,69 @@ void ConnectionLedger::remove(std::map<Key, Entry>::iterator found, Duration res
   sums.octets -= octets_of(entry.bounds);
   std::erase_if(grants_, [&](const Grant& one) { return Key{one.peer, one.request} == key; });
   for (const ipc::ConnectionBound& bound : entry.bounds) {
-    Scope& scope = scopes_[bound.scope];
-    scope.line.erase(entry.turn);
+    Group& group = groups_[bound.group];
+    group.line.erase(entry.turn);
     if (!entry.given) continue;
-    --scope.open;
-    auto holder = scope.holders.find({key.first, entry.owner});
+    --group.open;
+    auto holder = group.holders.find({key.first, entry.owner});
     --holder->second.open;
     if (holder->second.asked > 0) --holder->second.asked;
-    if (holder->second.open == 0) scope.holders.erase(holder);
-    scope.resting.insert(now + rest);
-    wakes_.insert({now + rest, bound.scope});
+    if (holder->second.open == 0) group.holders.erase(holder);
+    group.resting.insert(now + rest);
+    wakes_.insert({now + rest, bound.group});
   }
-  for (const ipc::ConnectionBound& bound : entry.bounds) look_at(bound.scope, now);
+  for (const ipc::ConnectionBound& bound : entry.bounds) look_at(bound.group, now);
 }
 
 // After everything that has happened to it, time included.
 void ConnectionLedger::look_at(const std::string& name, MonoTime now) {
-  auto found = scopes_.find(name);
-  if (found == scopes_.end()) return;
-  Scope& scope = found->second;
-  scope.resting.erase(scope.resting.begin(), scope.resting.upper_bound(now));
+  auto found = groups_.find(name);
+  if (found == groups_.end()) return;
+  Group& group = found->second;
+  group.resting.erase(group.resting.begin(), group.resting.upper_bound(now));
   if (open_) {
-    serve(scope, false, now);
-    serve(scope, true, now);
-    press(name, scope);
+    serve(group, false, now);
+    serve(group, true, now);
+    press(name, group);
   }
-  if (scope.is_idle(now)) scopes_.erase(found);
+  if (group.is_idle(now)) groups_.erase(found);
 }
 
 // In order of the line; all: those, too, whose owner has a connection already.
-void ConnectionLedger::serve(Scope& scope, bool all, MonoTime now) {
-  for (auto next = scope.line.begin(); next != scope.line.end();) {
+void ConnectionLedger::serve(Group& group, bool all, MonoTime now) {
+  for (auto next = group.line.begin(); next != group.line.end();) {
     Key key = next->second;
     ++next;  // being given one takes it out of the line
     Entry& entry = entries_.at(key);
-    bool has_one = scope.holders.count({key.first, entry.owner}) > 0;
+    bool has_one = group.holders.count({key.first, entry.owner}) > 0;
     if ((all || !has_one) && may_go(entry, now)) give(key, entry, now);
   }
 }
 
 // For each that waits for a place, and for whom none is coming, somebody is asked to give one up:
 // whoever has most, where that makes it more even or the one who waits has nothing.
-void ConnectionLedger::press(const std::string& name, Scope& scope) {
-  std::size_t coming = scope.resting.size();
-  for (const auto& [owner, holder] : scope.holders) coming += holder.asked;
-  for (const auto& [turn, key] : scope.line) {
+void ConnectionLedger::press(const std::string& name, Group& group) {
+  std::size_t coming = group.resting.size();
+  for (const auto& [owner, holder] : group.holders) coming += holder.asked;
+  for (const auto& [turn, key] : group.line) {
     const Entry& entry = entries_.at(key);
     auto bound = std::find_if(entry.bounds.begin(), entry.bounds.end(),
-                              [&](const ipc::ConnectionBound& one) { return one.scope == name; });
-    if (bound == entry.bounds.end() || !scope.is_full(*bound)) continue;
+                              [&](const ipc::ConnectionBound& one) { return one.group == name; });
+    if (bound == entry.bounds.end() || !group.is_full(*bound)) continue;
     if (coming > 0) {
       --coming;
       continue;
     }
     Owner waiting{key.first, entry.owner};
-    auto mine = scope.holders.find(waiting);
-    std::uint32_t has = mine != scope.holders.end() ? mine->second.open : 0;
-    auto most = scope.holders.end();
+    auto mine = group.holders.find(waiting);
+    std::uint32_t has = mine != group.holders.end() ? mine->second.open : 0;
+    auto most = group.holders.end();
     auto left = [](const Holder& holder) { return holder.open - holder.asked; };
-    for (auto one = scope.holders.begin(); one != scope.holders.end(); ++one)
+    for (auto one = group.holders.begin(); one != group.holders.end(); ++one)
       if (one->first != waiting &&
-          (most == scope.holders.end() || left(one->second) > left(most->second)))
+          (most == group.holders.end() || left(one->second) > left(most->second)))
         most = one;
-    if (most == scope.holders.end() || left(most->second) == 0) continue;
+    if (most == group.holders.end() || left(most->second) == 0) continue;
     if (has > 0 && left(most->second) < has + 2) continue;
     ++most->second.asked;
     wanted_.push_back({most->first.first, most->first.second});

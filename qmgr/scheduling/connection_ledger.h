@@ -1,11 +1,12 @@
 // How many TCP connections the delivery clients have open, where routes bound them: who may open
 // one, who waits in line, and who is to give one up. Pure; told the time.
 //
-// What counts together is a scope: an MX set, or the hosts a route names, from one source address.
-// A client asks before it connects and tells when the connection is gone; only then, and after
-// kPlaceRest (kLostRest where the client died), the place is somebody else's, since the peer may
-// see the end of the old one later than the beginning of the new one. So there are never more than
-// the bound says, whichever processes have them.
+// What counts together is a connection group: an MX set, or the hosts a route names, from one
+// source address. Its name is that of the hosts, a line end, and the source address. A client asks
+// before it connects and tells when the connection is gone; only then, and after kPlaceRest
+// (kLostRest where the client died), the place is somebody else's, since the peer may see the end
+// of the old one later than the beginning of the new one. So there are never more than the bound
+// says, whichever processes have them.
 //
 // Places go round: whoever has none and waits gets one from those who have most. Owners are parts
 // of a client (common/agent/destination.h).
@@ -27,8 +28,8 @@ namespace postwain::qmgr {
 constexpr Duration kPlaceRest = std::chrono::milliseconds(25);
 constexpr Duration kLostRest = std::chrono::seconds(1);  // of those nobody could end in order
 constexpr std::size_t kConnectionsOfPeerMax = 10'000;    // open and waited for
-constexpr std::size_t kScopeOctetsMax = 64U << 10;
-constexpr std::size_t kScopeOctetsOfPeerMax = 16U << 20;  // of all it has open or waits for
+constexpr std::size_t kGroupOctetsMax = 64U << 10;
+constexpr std::size_t kGroupOctetsOfPeerMax = 16U << 20;  // of all it has open or waits for
 constexpr Duration kConnectionPeriodMax = std::chrono::hours(24);  // of a rate
 
 class ConnectionLedger {
@@ -59,7 +60,14 @@ class ConnectionLedger {
   std::vector<Wanted> take_wanted() { return std::exchange(wanted_, {}); }
   std::optional<MonoTime> wake_at() const;
 
-  std::size_t scopes() const { return scopes_.size(); }
+  // Of the groups with that MX set or these hosts, from all source addresses.
+  struct Count {
+    std::uint32_t open = 0;
+    std::uint32_t waiting = 0;  // in line
+  };
+  Count count(const std::string& hosts) const;
+
+  std::size_t groups() const { return groups_.size(); }
 
  private:
   using Key = std::pair<Peer, std::uint64_t>;  // of an entry: its request
@@ -79,7 +87,7 @@ class ConnectionLedger {
     std::uint32_t open = 0;
     std::uint32_t asked = 0;  // to give up, of those
   };
-  struct Scope {
+  struct Group {
     std::uint32_t open = 0;
     std::multiset<MonoTime> resting;  // places, until when
     MonoTime rate_next{};
@@ -100,14 +108,14 @@ class ConnectionLedger {
   bool may_go(const Entry& entry, MonoTime now);
   void remove(std::map<Key, Entry>::iterator found, Duration rest, MonoTime now);
   void look_at(const std::string& name, MonoTime now);
-  void serve(Scope& scope, bool all, MonoTime now);
-  void press(const std::string& name, Scope& scope);
+  void serve(Group& group, bool all, MonoTime now);
+  void press(const std::string& name, Group& group);
 
   bool open_ = false;
   std::uint64_t last_turn_ = 0;
   std::map<Key, Entry> entries_;
   std::map<Peer, OfPeer> of_peer_;
-  std::map<std::string, Scope> scopes_;
+  std::map<std::string, Group> groups_;
   std::set<std::pair<MonoTime, std::string>> wakes_;
   std::vector<Grant> grants_;
   std::vector<Wanted> wanted_;

@@ -111,7 +111,7 @@ TEST_CASE("kind 16: a connection that is counted is not begun before there is le
   CHECK(w.server.connections == 0);
   CHECK(w.qmgr.asked.size() == 1);  // one is all there can be
   REQUIRE(w.qmgr.asked[0].bounds.size() == 1);
-  CHECK(w.qmgr.asked[0].bounds[0].scope == "mx:example.org\n");
+  CHECK(w.qmgr.asked[0].bounds[0].group == "mx:example.org\n");
   CHECK(w.qmgr.asked[0].bounds[0].most == 1);
   w.qmgr.send(ipc::ConnectionGrant{w.qmgr.asked[0].request});
   until_done(w, {first, second});
@@ -180,7 +180,7 @@ TEST_CASE("kind 16: the place of a source that has one is not waited for while a
   }
   REQUIRE(w.qmgr.asked.size() > 2);  // each time the second was not needed in the end
   for (std::size_t i = 1; i < w.qmgr.asked.size(); ++i)
-    CHECK(w.qmgr.asked[i].bounds.at(0).scope != w.qmgr.asked[0].bounds.at(0).scope);
+    CHECK(w.qmgr.asked[i].bounds.at(0).group != w.qmgr.asked[0].bounds.at(0).group);
   CHECK(w.server.connections == 1);
 }
 
@@ -235,7 +235,7 @@ TEST_CASE("kind 16: domains with the same hosts count together, each source addr
   World w;
   w.hosts.hosts.mx_set = "mx1.example,mx2.example";
   w.qmgr.gives_leave = false;
-  auto scope_of = [&](const std::string& domain, std::vector<std::string> sources) {
+  auto group_of = [&](const std::string& domain, std::vector<std::string> sources) {
     ipc::Lease lease = w.lease({"a@" + domain}, "hello\r\n");
     lease.hop.domain = domain;
     lease.bounds.connections = 2;
@@ -247,11 +247,11 @@ TEST_CASE("kind 16: domains with the same hosts count together, each source addr
     w.until([&] { return w.qmgr.asked.size() == before + 1; });
     const auto& bounds = w.qmgr.asked.back().bounds;
     REQUIRE(bounds.size() == 2);
-    CHECK(bounds[1].scope == "route 4");
+    CHECK(bounds[1].group == "route 4");
     CHECK(bounds[1].most == 9);
-    return bounds[0].scope;
+    return bounds[0].group;
   };
-  CHECK(scope_of("one.example", {}) == "mx1.example,mx2.example\n");
-  CHECK(scope_of("two.example", {}) == "mx1.example,mx2.example\n");
-  CHECK(scope_of("two.example", {"127.0.0.5"}) == "mx1.example,mx2.example\n127.0.0.5");
+  CHECK(group_of("one.example", {}) == "mx1.example,mx2.example\n");
+  CHECK(group_of("two.example", {}) == "mx1.example,mx2.example\n");
+  CHECK(group_of("two.example", {"127.0.0.5"}) == "mx1.example,mx2.example\n127.0.0.5");
 }

@@ -19,8 +19,8 @@ MonoTime ms(std::int64_t n) {
 }
 
 ipc::ConnectionRequest request(std::uint64_t number, std::uint64_t owner, std::uint32_t most,
-                               std::string scope = "mx") {
-  return {number, owner, false, {{std::move(scope), most, 0, {}}}};
+                               std::string group = "mx") {
+  return {number, owner, false, {{std::move(group), most, 0, {}}}};
 }
 
 // The numbers of what is given now, in order.
@@ -71,7 +71,7 @@ TEST_CASE("kind 16: never more connections than the bound, whichever processes h
     ledger.lost(1, ms(2000));
     ledger.advance(ms(4000));
     CHECK(given(ledger).empty());
-    CHECK(ledger.scopes() == 0);
+    CHECK(ledger.groups() == 0);
   }
   SECTION("who is not interested any more leaves the line") {
     ledger.end(2, 2, ms(10));
@@ -80,7 +80,7 @@ TEST_CASE("kind 16: never more connections than the bound, whichever processes h
     ledger.advance(ms(1000));
     CHECK(given(ledger).empty());
   }
-  SECTION("each scope by itself") {
+  SECTION("each group by itself") {
     REQUIRE(ledger.ask(1, request(7, 10, 2, "mx\n192.0.2.1"), ms(0)));
     CHECK(given(ledger) == Numbers{7});
   }
@@ -153,8 +153,8 @@ TEST_CASE("kind 16: new connections by a rate, and both bounds of a route at onc
     CHECK(ledger.take_wanted().empty());  // that would not help
   }
   SECTION("the route's and the destination's") {
-    auto both = [](std::uint64_t number, std::string scope) {
-      ipc::ConnectionRequest out = request(number, number, 2, std::move(scope));
+    auto both = [](std::uint64_t number, std::string group) {
+      ipc::ConnectionRequest out = request(number, number, 2, std::move(group));
       out.bounds.push_back({"route 1", 3, 0, {}});
       return out;
     };
@@ -180,7 +180,7 @@ TEST_CASE("a request that no client of ours would make is refused") {
   many.bounds.resize(3, many.bounds[0]);
   CHECK(refused(many));
   CHECK(refused(request(1, 1, 1, "")));
-  CHECK(refused(request(1, 1, 1, std::string(kScopeOctetsMax + 1, 'x'))));
+  CHECK(refused(request(1, 1, 1, std::string(kGroupOctetsMax + 1, 'x'))));
   ipc::ConnectionRequest rate = request(1, 1, 1);
   rate.bounds[0].rate_count = 5;
   CHECK(refused(rate));
@@ -302,19 +302,34 @@ TEST_CASE("security: a rate that such a client has invented ends with it") {
   CHECK(ours.back() - ours.front() >= 3min);
   for (std::uint64_t n = first; n < first + 10; ++n) ledger.end(2, n, ms(0) + 3h);
   ledger.advance(ms(0) + 24h * 30);
-  CHECK(ledger.scopes() == 0);
+  CHECK(ledger.groups() == 0);
 }
 
-TEST_CASE("security: the names of scopes that a client makes us keep are bounded") {
+TEST_CASE("security: the names of groups that a client makes us keep are bounded") {
   ConnectionLedger ledger = open_ledger();
   std::uint64_t taken = 0;
   auto named = [](std::uint64_t n) {
-    return request(n, 1, 1, std::string(kScopeOctetsMax - 20, 'x') + std::to_string(n));
+    return request(n, 1, 1, std::string(kGroupOctetsMax - 20, 'x') + std::to_string(n));
   };
   for (std::uint64_t n = 1; n <= 1000; ++n) taken += ledger.ask(1, named(n), ms(0)) ? 1 : 0;
-  CHECK(taken <= kScopeOctetsOfPeerMax / (kScopeOctetsMax - 20));
+  CHECK(taken <= kGroupOctetsOfPeerMax / (kGroupOctetsMax - 20));
   CHECK(taken > 200);
   CHECK(ledger.ask(2, named(1), ms(0)));
   ledger.end(1, 1, ms(0));
   CHECK(ledger.ask(1, named(2000), ms(0)));
+}
+
+TEST_CASE("queue destinations: open connections of a destination, from all its source addresses") {
+  ConnectionLedger ledger = open_ledger();
+  REQUIRE(ledger.ask(1, request(1, 10, 1, "mx1,mx2\n"), ms(0)));
+  REQUIRE(ledger.ask(2, request(1, 20, 1, "mx1,mx2\n192.0.2.7"), ms(0)));
+  REQUIRE(ledger.ask(2, request(2, 20, 1, "mx1,mx2\n192.0.2.7"), ms(0)));  // waits
+  REQUIRE(ledger.ask(2, request(3, 20, 1, "mx1,mx2,mx3\n"), ms(0)));       // another one
+  REQUIRE(ledger.ask(2, request(4, 20, 1, "route 4"), ms(0)));
+  CHECK(ledger.count("mx1,mx2").open == 2);
+  CHECK(ledger.count("mx1,mx2").waiting == 1);
+  CHECK(ledger.count("mx1,mx2,mx3").open == 1);
+  CHECK(ledger.count("mx1").open == 0);
+  ledger.end(1, 1, ms(10));
+  CHECK(ledger.count("mx1,mx2").open == 1);
 }
