@@ -123,6 +123,12 @@ Json look_at_now(const config::Config& config, const Explanation& e, const Quest
   return result && *result == kExitOk ? answer : Json::object();
 }
 
+// A local name is asked about as sendmail would send to it.
+std::string completed(const std::string& name, const config::Config& config) {
+  bool is_local = !name.empty() && name.find('@') == std::string::npos;
+  return is_local && !iequals(name, "postmaster") ? name + "@" + config.addresses.origin : name;
+}
+
 int check(const Question& q) {
   auto is_address = [](const std::string& text) { return smtp::parse_mailbox(text).has_value(); };
   if (!is_address(q.recipient) && !iequals(q.recipient, "postmaster"))
@@ -140,12 +146,14 @@ int check(const Question& q) {
 int explain_command(const ClientOptions& options, const ExplainOptions& explained) {
   Question question = explained.question;
   if (question.sender == "<>") question.sender.clear();
-  if (int wrong = check(question); wrong != kExitOk) return wrong;
   config::Loaded loaded = load_checked(options.config_file);
   if (!loaded.diagnostics.empty()) {
     for (const config::Diagnostic& one : loaded.diagnostics) fmt::print(stderr, "{}\n", one.text());
     return kExitConfig;
   }
+  for (std::string* name : {&question.recipient, &question.sender})
+    *name = completed(*name, loaded.config);
+  if (int wrong = check(question); wrong != kExitOk) return wrong;
   if (!explained.no_dns) {
     auto facts = look_at_client(loaded.config, question);
     if (!facts) return fail(kExitUnavailable, facts.error().text);
