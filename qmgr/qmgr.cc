@@ -21,6 +21,7 @@ namespace postwain::qmgr {
 namespace {
 
 constexpr Duration kAgentsMissing = std::chrono::seconds(15);
+constexpr Duration kBallastAgain = std::chrono::minutes(1);  // where it could not be made
 
 DiskSpace disk_space(const std::string& path) {
   struct statvfs info;
@@ -104,6 +105,8 @@ Qmgr::~Qmgr() = default;
   listener_ = std::make_unique<net::Listener>(
       loop_, *fd, [this](net::Stream stream) { peers_->add(std::move(stream)); },
       net::Carries::descriptors);
+  listener_->watch_trouble(
+      [this](const ::postwain::Status& status) { accept_trouble_.heard(status); });
   return {};
 }
 
@@ -151,6 +154,7 @@ std::string Qmgr::without_agent() {
   for (Pool pool : {Pool::smtp, Pool::lmtp}) {
     if (!queue_->scheduler().has_queued(pool) || delivery_->agents(pool) > 0) continue;
     if (mono_now() - agents_seen_at_ < kAgentsMissing) return {};
+    if (!accept_trouble_.text().empty()) return accept_trouble_.text();
     return fmt::format(
         "no {} is connected although mail waits for one: the log says why it ends "
         "(child_exit), and [workers] whether there is to be one",
@@ -171,11 +175,13 @@ void Qmgr::look_at_ballast() {
   }
   std::uint64_t size = Ballast::size_for(facts_.disk.total_bytes);
   if (ballast_.there() || !room_for_ballast(facts_, size)) return;
+  if (mono_now() < ballast_again_) return;
   ballast_wanted_ = true;
   queue_->worker().run([this, ballast = ballast_, size]() -> ContentWorker::Completion {
     ::postwain::Status made = ballast.make(size);
     return [this, made, size] {
       ballast_wanted_ = false;
+      if (!made) ballast_again_ = mono_now() + kBallastAgain;
       log::Line line(made ? log::Level::debug : log::Level::warning,
                      made ? "ballast_made" : "no_ballast");
       line.kv("bytes", size);
@@ -251,6 +257,8 @@ void Qmgr::try_to_end() {
   listener_.reset();
   watch_.stop();
   ::unlink(config_.qmgr_socket().c_str());
+  if (facts_.disk.free_names && *facts_.disk.free_names < kNamesKept)
+    queue_->store().keep_log_file();
   queue_->finish();
   peers_.reset();  // what they are still to hear leaves now
   loop_.stop();

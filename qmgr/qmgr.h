@@ -10,6 +10,7 @@
 
 #include "common/base/result.h"
 #include "common/config/config.h"
+#include "common/daemon/accept_trouble.h"
 #include "common/daemon/daemon.h"
 #include "common/net/loop.h"
 #include "common/net/stream.h"
@@ -71,6 +72,8 @@ class Qmgr {
   net::Timer ending_;
   Ballast ballast_;
   bool ballast_wanted_ = false;  // one is being made
+  MonoTime ballast_again_{};     // not tried before
+  daemon::AcceptTrouble accept_trouble_;
   AdmissionFacts facts_;
   ipc::Admission admission_;
   std::string log_path_;       // of the database (spool.h)

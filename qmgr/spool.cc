@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <initializer_list>
 
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -104,10 +106,11 @@ Result<ObservedTime> look_at_clock(Store& store, const config::Config& config) {
 
 namespace {
 
-// SQLite says no more than "unable to open database file". A spool that was copied from another
-// machine or restored by root has files of another owner; a start as root gives them to ours.
-::postwain::Status check_files(const std::string& folder) {
-  for (const char* name : {"queue.db", "queue.db-wal", "history.db", "history.db-wal", "content"}) {
+// A spool that was copied from another machine or restored by root has files of another owner; a
+// start as root gives them to ours.
+::postwain::Status check_files(const std::string& folder,
+                               std::initializer_list<const char*> names) {
+  for (const char* name : names) {
     std::string path = folder + "/" + name;
     struct stat info {};
     if (::stat(path.c_str(), &info) != 0) {
@@ -128,6 +131,33 @@ namespace {
   return {};
 }
 
+bool is_out_of_room(const std::string& folder) {
+  struct statvfs info {};
+  if (::statvfs(folder.c_str(), &info) != 0) return false;
+  return info.f_bavail == 0 || (info.f_files > 0 && info.f_favail == 0);
+}
+
+// The log of the database is made anew at a start behind an orderly end, and that takes the name of
+// a file, and some room. Where the disk has neither, the ballast gives up its own.
+Result<Store> open_store(const std::string& folder, const Ballast& ballast) {
+  Result<Store> store = Store::open(folder + "/queue.db");
+  if (store || !is_out_of_room(folder)) return store;
+  DbTrouble trouble = trouble_of(store.error());
+  if (trouble == DbTrouble::busy || trouble == DbTrouble::damaged) return store;
+  if (ballast.there()) {
+    ::postwain::Status released = ballast.release();
+    log::Line line(log::Level::warning, "ballast_released");
+    line.kv("for", "start");
+    if (!released) line.kv("error", released.error().text);
+    return Store::open(folder + "/queue.db");
+  }
+  return Error{
+      fmt::format("{}; the disk of {} has no room for another file: remove some there (see df and "
+                  "df -i); Postwain then starts by itself",
+                  store.error().text, folder),
+      store.error().code};
+}
+
 }  // namespace
 
 Result<Spool> open_spool(const config::Config& config) {
@@ -137,9 +167,13 @@ Result<Spool> open_spool(const config::Config& config) {
   if (!folder) return Error{folder.error().text, kExitNoInput};
   if (::postwain::Status s = probe_folder(*folder); !s)
     return Error{s.error().text + ": the spool cannot be written", kExitTempFail};
-  if (::postwain::Status s = check_files(*folder); !s)
+  if (::postwain::Status s = check_files(*folder, {"queue.db", "queue.db-wal", "content"}); !s)
     return Error{s.error().text, kExitNoPermission};
-  Result<Store> store = Store::open(*folder + "/queue.db");
+  // No mail depends on it: it is not kept, which is told once more by itself (history.h).
+  if (::postwain::Status s = check_files(*folder, {"history.db", "history.db-wal"}); !s)
+    log::Line(log::Level::error, "history_trouble").kv("error", s.error().text);
+  Ballast ballast(*folder + "/ballast");
+  Result<Store> store = open_store(*folder, ballast);
   if (!store) {
     if (trouble_of(store.error()) == DbTrouble::busy)
       return Error{config.spool_dir + ": another qmgr works with this spool", kExitTempFail};
@@ -155,7 +189,7 @@ Result<Spool> open_spool(const config::Config& config) {
   Result<std::size_t> swept = files.sweep([&](mail::QueueId id) { return store->has_message(id); });
   if (!swept) return Error{swept.error().text, kExitIoError};
   if (*swept > 0) log::Line(log::Level::info, "orphans_removed").kv("files", *swept);
-  return Spool{store.take(), std::move(files), observed.take(), Ballast(*folder + "/ballast"),
+  return Spool{store.take(), std::move(files), observed.take(), std::move(ballast),
                *folder + "/queue.db-wal"};
 }
 

@@ -119,11 +119,14 @@ Status Server::listen(const config::Listener& listener, int fd) {
 // go to the process that this one replaces, instead of being told to come again later.
 void Server::begin_accepting() {
   accept_anyway_.stop();
-  for (const Bound& one : std::exchange(bound_, {}))
+  for (const Bound& one : std::exchange(bound_, {})) {
     listeners_.push_back(std::make_unique<net::Listener>(
         loop_, one.fd, [this, listener = one.listener](net::Stream stream) {
           admit(*listener, std::move(stream));
         }));
+    listeners_.back()->watch_trouble(
+        [this](const Status& status) { accept_trouble_.heard(status); });
+  }
 }
 
 // A client that is gone before its address was asked for is nobody, and nobody is served: no

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/daemon/accept_trouble.h"
 #include "common/daemon/daemon.h"
 #include "common/net/loop.h"
 #include "common/net/stream.h"
@@ -82,6 +83,7 @@ class Server {
   std::vector<Bound> bound_;  // nothing is accepted there yet
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   net::Timer accept_anyway_;
+  daemon::AcceptTrouble accept_trouble_;
   net::Timer sweeper_;
   bool draining_ = false;
   bool retiring_ = false;

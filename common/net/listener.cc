@@ -35,6 +35,7 @@ struct Listener::Core {
 
   void arm();
   void accept_some();
+  void trouble(int number);  // 0: it is over
 
   uv_poll_t poll{};
   Loop* loop;
@@ -42,6 +43,8 @@ struct Listener::Core {
   Carries carries;
   std::optional<Timer> pause_timer;
   std::function<void(Stream)> on_connection;
+  std::function<void(const Status&)> on_trouble;
+  bool in_trouble = false;
   bool paused = false;
   bool owned = true;
 };
@@ -51,19 +54,31 @@ void Listener::Core::arm() {
                 [](uv_poll_t* h, int, int) { static_cast<Core*>(h->data)->accept_some(); });
 }
 
+void Listener::Core::trouble(int number) {
+  bool is = number != 0;
+  if (is == in_trouble) return;
+  in_trouble = is;
+  if (on_trouble) on_trouble(is ? Status(system_error("accept", number)) : Status());
+}
+
 void Listener::Core::accept_some() {
   for (int i = 0; i < kAcceptsPerTurn && owned && !paused; ++i) {
     int connection = ::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (connection < 0) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
       if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+        int number = errno;
         uv_poll_stop(&poll);
         pause_timer->start(kPauseWithoutDescriptors, [this] {
           if (!paused) arm();
         });
+        trouble(number);
+      } else if (errno == EAGAIN) {
+        trouble(0);  // a descriptor was there, and nobody to take it
       }
       return;
     }
+    trouble(0);
     Result<Stream> stream = Stream::adopt(*loop, connection, carries);
     if (stream) on_connection(stream.take());
   }
@@ -87,6 +102,10 @@ Listener::~Listener() {
     ::close(core->fd);
     delete core;
   });
+}
+
+void Listener::watch_trouble(std::function<void(const Status&)> told) {
+  core_->on_trouble = std::move(told);
 }
 
 void Listener::pause() {

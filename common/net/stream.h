@@ -102,6 +102,9 @@ class Listener {
   // pause() is the caller's.
   void pause();
   void resume();
+  // Told why connections wait in the kernel although they could be taken, and once more, with no
+  // error, when they are taken again.
+  void watch_trouble(std::function<void(const Status&)> told);
 
  private:
   struct Core;

@@ -13,6 +13,7 @@
 #include "common/base/sysexits.h"
 #include "common/config/config.h"
 #include "common/daemon/ipc_connection.h"
+#include "postwain/process/trouble_file.h"
 #include "postwain/process/trust.h"
 
 namespace postwain::tool {
@@ -20,6 +21,7 @@ namespace postwain::tool {
 namespace {
 
 constexpr Duration kAnswerSilenceMax = std::chrono::seconds(60);
+constexpr Duration kWelcomeMax = std::chrono::seconds(20);
 constexpr std::uint64_t kRequest = 1;
 
 class Dialog {
@@ -97,8 +99,11 @@ class Dialog {
 
   void watch_silence() {
     if (options_.endless && welcome_) return silence_.stop();
-    silence_.start(kAnswerSilenceMax, [this] {
-      finish(Error{"qmgr does not answer", kExitTempFail});
+    silence_.start(welcome_ ? kAnswerSilenceMax : kWelcomeMax, [this] {
+      finish(Error{welcome_ ? "qmgr does not answer"
+                            : "qmgr does not answer: it is stopped or very busy, or can take no "
+                              "more connections (cannot_accept in its log)",
+                   kExitTempFail});
     });
   }
 
@@ -127,6 +132,10 @@ Error not_reachable(const std::string& socket, const Error& error) {
   switch (error.code) {
     case ENOENT:
     case ECONNREFUSED:
+      if (auto told = told_troubles(socket.substr(0, socket.rfind('/'))))
+        return Error{"postwain runs, but its queue manager is not there at the moment: " +
+                         (told->empty() ? "its log says why" : *told) + detail,
+                     kExitTempFail};
       return Error{"postwain is not running" + detail, kExitTempFail};
     case EACCES:
     case EPERM:

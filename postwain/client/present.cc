@@ -208,8 +208,10 @@ std::string status_lines(const std::string& json) {
   for (const Json& one : list_member(status, "certificates"))
     out += fmt::format("certificate {}: {} days left, until {}\n", member(one, "file"),
                        member(one, "days_left"), member(one, "not_after"));
+  for (const std::string& one : texts_member(status, "trouble"))
+    out += fmt::format("trouble: {}\n", printable(one, kMemberShown));
   Json processes = list_member(status, "processes");
-  for (const char* key : {"version", "state", "queue", "processes", "certificates"})
+  for (const char* key : {"version", "state", "queue", "processes", "certificates", "trouble"})
     status.erase(key);
   if (!status.empty()) out += lines_of(status);
   if (is_table(processes)) {

@@ -51,6 +51,13 @@ std::string suspension_line(const Json& answer) {
   return fmt::format("{} is suspended until {}: {}\n", name, until, scope);
 }
 
+// Only where the route bounds them; else nobody counts.
+std::string connections_of(const Json& d) {
+  auto found = d.find("connections");
+  if (found == d.end()) return "-";
+  return std::to_string(number_member(*found, "open"));
+}
+
 // One line for each host of the destination that was found unable to do something.
 std::string learned_lines(const Json& d) {
   std::string out;
@@ -73,12 +80,12 @@ std::string destination_line(const std::string& reply, bool first) {
     return fmt::format("({} more are not shown)\n", number_member(d, "not_shown"));
   std::string out;
   if (first)
-    out = fmt::format("{:<40} {:>7} {:>7} {:>7}  {}\n", "destination", "queued", "active", "window",
-                      "state");
+    out = fmt::format("{:<40} {:>7} {:>7} {:>7} {:>11}  {}\n", "destination", "queued", "active",
+                      "window", "connections", "state");
   return out +
-         fmt::format("{:<40} {:>7} {:>7} {:>7.1f}  {}\n", printable(text_of(d, "route")),
+         fmt::format("{:<40} {:>7} {:>7} {:>7.1f} {:>11}  {}\n", printable(text_of(d, "route")),
                      number_member(d, "queued"), number_member(d, "active"),
-                     real_member(d, "window"), printable(state_of(d))) +
+                     real_member(d, "window"), connections_of(d), printable(state_of(d))) +
          learned_lines(d);
 }
 

@@ -96,31 +96,37 @@ class Exporter {
     Result<bool> content = write_content(base, base + ".eml", size);
     if (!content || !*content) return content;
     auto text = portable_text(message.dump(-1, ' ', false, Json::error_handler_t::replace));
-    if (!text) return text.error();
     // The envelope last: a content without it is not imported.
-    if (Status s = write_file(folder_, base + ".json", *text); !s) return s.error();
-    return true;
+    Status written = text ? write_file(folder_, base + ".json", *text) : Status(text.error());
+    if (written) return true;
+    for (const char* end : {".eml", ".json"}) (void)::unlinkat(folder_, (base + end).c_str(), 0);
+    return written.error();
   }
 
+  // Whatever keeps it from being whole: nothing is left of it, since an empty or half file beside
+  // the others looks like a message.
   Result<bool> write_content(const std::string& id, const std::string& path, std::uint64_t size) {
     UniqueFd fd = new_file(folder_, path);
     if (!fd) return system_error(path, errno);
+    Result<bool> whole = copy_content(id, fd.get(), size);
+    if (whole && *whole && ::fsync(fd.get()) != 0) whole = system_error(path, errno);
+    if (!whole || !*whole) (void)::unlinkat(folder_, path.c_str(), 0);
+    return whole;
+  }
+
+  Result<bool> copy_content(const std::string& id, int to, std::uint64_t size) const {
     std::uint64_t offset = 0;
     while (offset < size) {
       auto piece =
           answers({{"command", "queue content"}, {"filter", {{"id", id}}}, {"offset", offset}});
-      if (!piece && piece.error().code == kExitNoInput) {
-        ::unlinkat(folder_, path.c_str(), 0);
-        return false;
-      }
+      if (!piece && piece.error().code == kExitNoInput) return false;
       if (!piece) return piece.error();
       auto bytes =
           piece->empty() ? std::nullopt : base64_decode(raw_member(piece->front(), "data"));
       if (!bytes || bytes->empty()) return Error{"qmgr gives no content of " + id, kExitIoError};
-      if (Status s = write_all(fd.get(), *bytes); !s) return s.error();
+      if (Status s = write_all(to, *bytes); !s) return s.error();
       offset += bytes->size();
     }
-    if (::fsync(fd.get()) != 0) return system_error(path, errno);
     return true;
   }
 
@@ -189,13 +195,15 @@ int export_command(const ClientOptions& options, const QueueFilter& filter,
       return fail(s.error().code, s.error().text);
   Progress progress("exported", chosen->size());
   std::size_t written = 0;
+  std::size_t unreadable = 0;  // they stay, and keep nobody else
   std::vector<std::string> ids;
   for (const Chosen& one : *chosen) {
     Json wanted = Json::parse(filter_text(filter, one.id.text()));
     wanted.erase("state");  // it may have changed
     auto done = exporter.write(one.id, wanted, one.states);
-    if (!done) return held_is_held(done.error());
-    if (*done) ++written, ids.push_back(one.id.text());
+    if (!done && done.error().code != kExitIoError) return held_is_held(done.error());
+    if (!done) ++unreadable, fail(kExitIoError, done.error().text);
+    if (done && *done) ++written, ids.push_back(one.id.text());
     progress.step();
   }
   progress.end();
@@ -211,14 +219,15 @@ int export_command(const ClientOptions& options, const QueueFilter& filter,
   }
   Json sums = {{"folder", transfer.folder},
                {"messages", written},
-               {"gone", chosen->size() - written},
+               {"gone", chosen->size() - written - unreadable},
+               {"unreadable", unreadable},
                {"removed", transfer.remove}};
   if (options.json)
     print_json(sums.dump());
   else
     fmt::print("{} message{} exported to {}{}\n", written, written == 1 ? "" : "s", transfer.folder,
                transfer.remove ? " and removed from the queue" : "");
-  return kExitOk;
+  return unreadable == 0 ? kExitOk : kExitIoError;
 }
 
 }  // namespace postwain::tool

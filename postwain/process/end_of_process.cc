@@ -31,6 +31,9 @@ EndCause of_signal(int number) {
     case SIGKILL:
       return {"somebody ended it, or the kernel did because memory ran out",
               "see the kernel's log (dmesg) for \"Out of memory\""};
+    case SIGXFSZ:
+      return {"a file grew to the largest size its limits allow",
+              "raise or remove the limit (ulimit -f, LimitFSIZE= of the unit)"};
     case SIGSEGV:
     case SIGBUS:
     case SIGILL:
@@ -40,6 +43,16 @@ EndCause of_signal(int number) {
     default:
       return {};
   }
+}
+
+// What C++ prints when nobody can go on: the limits of the process, or of its control group.
+bool says_out_of_memory(const PrintedLines& said) {
+  constexpr std::string_view kWords[] = {"std::bad_alloc", "Resource temporarily unavailable",
+                                         "Cannot allocate memory", "out of memory"};
+  return std::any_of(said.last().begin(), said.last().end(), [&](const std::string& line) {
+    return std::any_of(std::begin(kWords), std::end(kWords),
+                       [&](std::string_view word) { return line.find(word) != std::string::npos; });
+  });
 }
 
 EndCause of_exit(int code) {
@@ -69,6 +82,10 @@ EndCause cause_of_end(int wait_status, const PrintedLines& said) {
   EndCause out;
   if (WIFSIGNALED(wait_status)) out = of_signal(WTERMSIG(wait_status));
   if (WIFEXITED(wait_status)) out = of_exit(WEXITSTATUS(wait_status));
+  if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGABRT && says_out_of_memory(said))
+    out = {"memory or threads ran out",
+           "raise the limit it runs under (MemoryMax=, TasksMax=, LimitAS= of the unit; ulimit -v, "
+           "-u), or let it need less ([limits] connections)"};
   if (said.refused().empty()) return out;
   // The likeliest of all causes: it cannot live without what was refused.
   out.cause = "the sandbox refused it " + joined(said.refused());
@@ -76,6 +93,16 @@ EndCause cause_of_end(int wait_status, const PrintedLines& said) {
       "`postwain selftest` shows what the libraries of this machine need; please report the names "
       "of the calls; until then [sandbox] mode = \"off\" lets it work, with fewer walls";
   return out;
+}
+
+bool Relapses::died(MonoTime now) {
+  if (over(now)) reported_ = false;
+  deaths_.push_back(now);
+  while (now - deaths_.front() >= kWithin) deaths_.pop_front();
+  if (deaths_.size() > kReported) deaths_.pop_front();
+  bool now_is_it = !reported_ && deaths_.size() == kReported;
+  reported_ = reported_ || now_is_it;
+  return now_is_it;
 }
 
 }  // namespace postwain::tool

@@ -1,9 +1,11 @@
 // What the end of a process means, in words for whoever reads the log. Pure.
 #pragma once
 
+#include <deque>
 #include <optional>
 #include <string>
 
+#include "common/base/time.h"
 #include "postwain/process/error_output.h"
 
 namespace postwain::tool {
@@ -33,6 +35,22 @@ class FailedStarts {
 
  private:
   int count_ = 0;
+};
+
+// Counts deaths that come again and again, whether or not the process was ready between them. The
+// third within kWithin is reported, once, until that long has passed without any.
+class Relapses {
+ public:
+  static constexpr int kReported = 3;
+  static constexpr Duration kWithin = std::chrono::minutes(10);
+
+  // It died; true: now is the time to report.
+  bool died(MonoTime now);
+  bool over(MonoTime now) const { return deaths_.empty() || now - deaths_.back() >= kWithin; }
+
+ private:
+  std::deque<MonoTime> deaths_;
+  bool reported_ = false;
 };
 
 }  // namespace postwain::tool

@@ -101,7 +101,8 @@ Duration Child::lived() const {
 Child::Death Child::died() {
   Duration wait = backoff_.after_run(lived());
   error_output_.close();
-  Death death{wait, failed_starts_.died(ready_ || stopping_)};
+  Death death{wait, failed_starts_.died(ready_ || stopping_), false};
+  if (!stopping_) death.keeps_ending = relapses_.died(mono_now()) && !death.never_ready;
   pid_ = 0;
   ready_ = false;
   ready_stream_.reset();

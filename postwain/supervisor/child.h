@@ -45,7 +45,8 @@ class Child {
   // It died. Starts it again after a while unless it was to stop; returns that while.
   struct Death {
     Duration restart_in{};
-    bool never_ready = false;  // three times in a row now, and not said before
+    bool never_ready = false;   // three times in a row now, and not said before
+    bool keeps_ending = false;  // so often within a while, though it was ready (Relapses)
   };
   Death died();
   // What it printed to its standard error, also after its death.
@@ -58,6 +59,8 @@ class Child {
   bool stopping() const { return stopping_; }
   bool retiring() const { return retiring_; }
   Duration lived() const;
+  // Since a while it has not died.
+  bool calm() const { return relapses_.over(mono_now()); }
 
  private:
   void watch_ready(int fd);
@@ -69,6 +72,7 @@ class Child {
   Callbacks callbacks_;
   Backoff backoff_;
   FailedStarts failed_starts_;
+  Relapses relapses_;
   ErrorOutput error_output_;
   net::Timer restart_;
   net::Stream ready_stream_;

@@ -13,6 +13,7 @@
 #include "common/daemon/server_tls.h"
 #include "common/log/log.h"
 #include "postwain/client/client_facts.h"
+#include "postwain/process/trouble_file.h"
 #include "postwain/supervisor/folders.h"
 
 namespace postwain::tool {
@@ -24,19 +25,6 @@ constexpr Duration kCertificateCheck = std::chrono::seconds(5);
 constexpr auto kEndsLookedAt = std::chrono::hours(24);
 constexpr auto kEndsSoon = std::chrono::hours(14 * 24);
 constexpr std::size_t kRetiringMax = 64;  // smtpd processes that only finish their sessions
-
-// Once, in a row of deaths that nobody would see the cause of.
-void log_never_ready(const Child& child, int status) {
-  EndCause end = cause_of_end(status, child.said());
-  log::Line line(log::Level::error, "does_not_start");
-  line.kv("process", child.name()).kv("times", FailedStarts::kReported);
-  line.kv("how", how_it_ended(status));
-  if (!end.cause.empty()) line.kv("cause", end.cause);
-  std::string said;
-  for (const std::string& text : child.said().last()) said += (said.empty() ? "" : " | ") + text;
-  if (!said.empty()) line.kv("said", said);
-  if (!end.advice.empty()) line.kv("advice", end.advice);
-}
 
 daemon::PeerUsers peer_users(const Identities& who) {
   if (!who.change) return {};
@@ -100,12 +88,14 @@ void Supervisor::start() {
   add_metrics();
   certificates_.follow(setup_.loaded);
   leave_client_facts();
+  leave_troubles(setup_.loaded.config, {});  // what one that was killed has left
   warn_of_no_name_server();
   // Also so that the seed of a former period is not kept for the days no process is started in.
   certificate_timer_.repeat(kCertificateCheck, [this] {
     tickets_.advance(wall_now());
     look_at_certificates();
     look_at_name_servers();
+    if (look_at_troubles()) on_change_();
   });
 }
 
@@ -118,6 +108,7 @@ void Supervisor::add(Kind kind, std::uint32_t count) {
         Child::Callbacks{
             .on_ready =
                 [this](Child&) {
+                  look_at_troubles();
                   on_change_();
                   child_ready();
                 },
@@ -221,7 +212,10 @@ void Supervisor::child_died(Child& child, int status) {
     EndCause end = cause_of_end(status, child.said());
     if (WIFSIGNALED(status) && !end.cause.empty()) line.kv("cause", end.cause);
   }
-  if (death.never_ready) log_never_ready(child, status);
+  if (death.never_ready || death.keeps_ending) {
+    troubles_.add(child, status, death);
+    leave_troubles(setup_.loaded.config, troubles_.texts());
+  }
   on_change_();
   int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
   // These two will not get better by trying again: a damaged or foreign database, a bad
@@ -272,6 +266,7 @@ void Supervisor::go_on_draining() {
     phase_ = Phase::ended;
     kill_timer_.stop();
     certificate_timer_.stop();
+    leave_troubles(setup_.loaded.config, {});
     log::Line(log::Level::info, "stopped").kv("exit", exit_code_);
     on_end_();
   }
@@ -356,6 +351,12 @@ void Supervisor::look_at_certificates() {
   add(Kind::smtpd, setup_.loaded.config.workers.smtpd);
   let_go(std::move(old));
   on_change_();
+}
+
+bool Supervisor::look_at_troubles() {
+  bool changed = troubles_.look(children_);
+  if (changed) leave_troubles(setup_.loaded.config, troubles_.texts());
+  return changed;
 }
 
 void Supervisor::leave_client_facts() {

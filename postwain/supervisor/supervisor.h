@@ -14,6 +14,7 @@
 #include "common/net/loop.h"
 #include "common/tls/ticket_keys.h"
 #include "postwain/process/identity.h"
+#include "postwain/supervisor/troubles.h"
 #include "postwain/supervisor/certificate_watch.h"
 #include "postwain/supervisor/child.h"
 #include "postwain/supervisor/listener_set.h"
@@ -56,6 +57,7 @@ class Supervisor {
   std::vector<ProcessInfo> processes() const;
   std::vector<CertificateState> certificates() const { return certificate_states(setup_.loaded); }
   const std::string& certificate_trouble() const { return certificates_.trouble(); }
+  std::vector<std::string> troubles() const { return troubles_.texts(); }  // with processes
   bool draining() const { return phase_ != Phase::running; }
   bool qmgr_ready() const;
   bool workers_gone() const { return phase_ > Phase::stopping_workers; }
@@ -83,6 +85,7 @@ class Supervisor {
   void let_go(std::vector<std::unique_ptr<Child>> old);
   void look_at_certificates();
   void leave_client_facts();
+  bool look_at_troubles();  // true: they have changed
   void warn_of_ends(WallTime now);
   void look_at_name_servers();
   void warn_of_no_name_server() const;
@@ -97,6 +100,7 @@ class Supervisor {
   net::Timer kill_timer_;
   net::Timer certificate_timer_;
   CertificateWatch certificates_;
+  Troubles troubles_;
   std::string told_trouble_;   // with the certificates' files, as it was logged last
   WallTime warned_of_ends_{};  // when certificates that end soon were looked for last
   NameServerWatch name_servers_;

@@ -82,6 +82,7 @@ void SupervisorLink::send_processes() {
   Json message = {{"command", "processes"},
                   {"certificates", certificates},
                   {"certificate_trouble", supervisor_.certificate_trouble()},
+                  {"trouble", supervisor_.troubles()},
                   {"state", supervisor_.draining() ? "draining" : "running"},
                   {"version", kVersion},
                   {"processes", list}};

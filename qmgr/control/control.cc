@@ -119,6 +119,7 @@ void Control::run(std::uint64_t peer, std::uint64_t request, const Command& comm
     version_ = command.version;
     processes_ = command.processes;
     certificates_ = command.certificates;
+    trouble_ = command.trouble;
     return reply(peer, request, json_ok());
   }
   if (name == "status") return reply(peer, request, json_status(status()));
@@ -169,22 +170,25 @@ void Control::content(std::uint64_t peer, std::uint64_t request, const Command& 
     reply(peer, request, json_error("no message " + id.text() + " in the queue"), true,
           kExitNoInput);
   };
-  queue_.store().read(
-      [this, peer, request, id, offset, gone](Store& store) -> StoreThread::Completion {
-        auto found = store.message(id, 0, 1);
-        bool there = found && *found && offset <= (*found)->info.size;
-        if (!there) return gone;
-        const MessageInfo& info = (*found)->info;
-        auto length =
-            static_cast<std::size_t>(std::min<std::uint64_t>(kContentPiece, info.size - offset));
-        return [this, peer, request, id, offset, length, in_file = info.in_file, gone] {
-          queue_.read_content(id, in_file, offset, length,
-                              [this, peer, request, gone](const std::optional<std::string>& bytes) {
-                                if (!bytes) return gone();
-                                reply(peer, request, json_content(*bytes));
-                              });
-        };
-      });
+  queue_.store().read([this, peer, request, id, offset,
+                       gone](Store& store) -> StoreThread::Completion {
+    auto found = store.message(id, 0, 1);
+    bool there = found && *found && offset <= (*found)->info.size;
+    if (!there) return gone;
+    const MessageInfo& info = (*found)->info;
+    auto length =
+        static_cast<std::size_t>(std::min<std::uint64_t>(kContentPiece, info.size - offset));
+    return [this, peer, request, id, offset, length, in_file = info.in_file, gone] {
+      queue_.read_content(
+          id, in_file, offset, length,
+          [this, peer, request, id](const std::optional<std::string>& bytes) {
+            if (bytes) return reply(peer, request, json_content(*bytes));
+            reply(peer, request,
+                  json_error("the content of " + id.text() + " cannot be read; the log says why"),
+                  true, kExitIoError);
+          });
+    };
+  });
 }
 
 bool Control::has_room(std::uint64_t peer) const {
@@ -242,6 +246,7 @@ QueueStatus Control::status() const {
   status.version = version_;
   status.processes = processes_;
   status.certificates = certificates_;
+  status.trouble = trouble_;
   status.messages = queue_.totals().messages();
   status.recipients = queue_.totals().recipients();
   status.counted = queue_.totals().complete();

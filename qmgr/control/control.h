@@ -171,6 +171,7 @@ class Control {
   std::string version_;
   std::vector<Process> processes_;
   Certificates certificates_;
+  std::vector<std::string> trouble_;  // with processes
 };
 
 }  // namespace postwain::qmgr

@@ -285,6 +285,9 @@ Result<Command> parse_command(const std::string& json) {
            pid != one.end() && pid->is_number_integer() ? pid->get<std::int64_t>() : 0});
     }
   read_certificates(request, command.certificates);
+  if (auto list = request.find("trouble"); list != request.end() && list->is_array())
+    for (const Json& one : *list)
+      if (one.is_string()) command.trouble.push_back(one.get<std::string>());
   return command;
 }
 
@@ -314,9 +317,11 @@ std::string json_way(std::string_view destination, const std::optional<Wait>& wa
 }
 
 std::string json_destination(const DestinationReport& report, const Suspension* suspension,
-                             const std::string& reason,
-                             const std::vector<mail::HostLacks>& lacking) {
+                             const std::string& reason, const std::vector<mail::HostLacks>& lacking,
+                             std::optional<ConnectionLedger::Count> connections) {
   Json out = destination_json(report);
+  if (connections)
+    out["connections"] = {{"open", connections->open}, {"waiting", connections->waiting}};
   if (!reason.empty()) out["reason"] = reason;
   if (suspension != nullptr) {
     out["suspended_by"] = suspension->author;
@@ -407,6 +412,8 @@ std::string json_status(const QueueStatus& status) {
   if (!status.certificates.trouble.empty())
     out["certificate_trouble"] = status.certificates.trouble;
   out["history"] = {{"on", status.history.on}, {"dropped", status.history.dropped}};
+  if (!status.history.trouble.empty()) out["history"]["trouble"] = status.history.trouble;
+  if (!status.trouble.empty()) out["trouble"] = status.trouble;
   out["agents"] = {{"smtp-client", status.smtp_clients}, {"lmtp-client", status.lmtp_clients}};
   return write(out);
 }

@@ -16,6 +16,7 @@
 #include "qmgr/model/message.h"
 #include "qmgr/model/wait.h"
 #include "qmgr/queue/queue_shape.h"
+#include "qmgr/scheduling/connection_ledger.h"
 #include "qmgr/scheduling/scheduler.h"
 #include "qmgr/store/totals.h"
 
@@ -59,6 +60,7 @@ struct Command {
   std::string version;
   std::vector<Process> processes;
   Certificates certificates;
+  std::vector<std::string> trouble;  // with processes, in words
 };
 
 // The error's text is for the operator.
@@ -71,9 +73,10 @@ constexpr std::size_t kContentPiece = 512U << 10;
 std::string json_content(std::string_view bytes);
 // suspension: null when there is none.
 // reason: why it is left alone after failures. lacking: what its hosts were found unable to do.
+// connections: open and waited for, where they are counted.
 std::string json_destination(const DestinationReport& report, const Suspension* suspension,
-                             const std::string& reason,
-                             const std::vector<mail::HostLacks>& lacking);
+                             const std::string& reason, const std::vector<mail::HostLacks>& lacking,
+                             std::optional<ConnectionLedger::Count> connections);
 // What an operator has suspended, until when; without a time: resumed.
 std::string json_suspended(const std::string& name, const std::string& scope,
                            std::optional<WallTime> until);
@@ -119,6 +122,7 @@ struct QueueStatus {
   std::string version;
   std::vector<Process> processes;
   Certificates certificates;
+  std::vector<std::string> trouble;  // with processes, as the supervisor says
   std::int64_t messages = 0;
   std::int64_t recipients = 0;
   bool counted = true;

@@ -99,7 +99,7 @@ void Control::destinations(std::uint64_t peer, std::uint64_t request) {
     reply(peer, request,
           json_destination(one, known ? &suspension->second : nullptr,
                            wait && wait->cause == WaitCause::breaker ? wait->reason : std::string(),
-                           queue_.lacking_hosts().of(one.key, now)),
+                           queue_.lacking_hosts().of(one.key, now), delivery_.connections(one.key)),
           false);
   }
   reply(peer, request, {});

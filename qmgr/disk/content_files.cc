@@ -28,6 +28,10 @@ std::string random_part() {
 
 }  // namespace
 
+bool is_for_now(int number) {
+  return number == EMFILE || number == ENFILE || number == ENOMEM || number == EAGAIN;
+}
+
 // Without the second sync a power cut could take the folder away with every file in it. Done at
 // each start, since a former one may have been cut between the two.
 Status ContentFolder::create() {

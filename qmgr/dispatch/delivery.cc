@@ -5,6 +5,7 @@
 #include "common/log/log.h"
 
 #include "qmgr/disk/failpoint.h"
+#include "qmgr/model/held_domains.h"
 #include "qmgr/queue/admission.h"
 #include "qmgr/verdicts/gate.h"
 
@@ -390,9 +391,11 @@ bool Delivery::content_request(std::uint64_t peer, Agent& agent, std::string_vie
   std::uint64_t size = message->info.size;
   std::uint64_t lease = request.lease;
   if (message->info.in_file) {
-    queue_.open_content(id, size, [this, peer, lease, id](UniqueFd file) {
+    queue_.open_content(id, size, [this, peer, lease, id](Result<UniqueFd> file) {
+      bool lost = !file && !is_for_now(file.error().code);
       auto kind = file ? ipc::Content::Kind::file : ipc::Content::Kind::missing;
-      send_content(peer, id, ipc::Content{lease, kind, {}}, std::move(file));
+      if (lost) note_lost(peer, lease, id);
+      send_content(peer, ipc::Content{lease, kind, {}}, file ? file.take() : UniqueFd());
     });
     return true;
   }
@@ -401,22 +404,34 @@ bool Delivery::content_request(std::uint64_t peer, Agent& agent, std::string_vie
                         bool whole = bytes && bytes->size() == size;
                         auto kind = whole ? ipc::Content::Kind::whole : ipc::Content::Kind::missing;
                         std::string_view text = whole ? std::string_view(*bytes) : "";
-                        send_content(peer, id, ipc::Content{lease, kind, text}, {});
+                        if (!whole) note_lost(peer, lease, id);
+                        send_content(peer, ipc::Content{lease, kind, text}, {});
                       });
   return true;
 }
 
-void Delivery::send_content(std::uint64_t peer, mail::QueueId id, const ipc::Content& content,
-                            UniqueFd file) {
+// Its recipients are held when the attempt ends. Not where we only lack a descriptor at the moment:
+// then it is tried again.
+void Delivery::note_lost(std::uint64_t peer, std::uint64_t lease, mail::QueueId id) {
+  auto found = agents_.find(peer);
+  if (found != agents_.end() && found->second.leases.count(lease) > 0) queue_.mark_damaged(id);
+}
+
+void Delivery::send_content(std::uint64_t peer, const ipc::Content& content, UniqueFd file) {
   auto found = agents_.find(peer);
   if (found == agents_.end()) return;
-  Agent& agent = found->second;
-  if (content.kind == ipc::Content::Kind::missing && agent.leases.count(content.lease) > 0)
-    queue_.mark_damaged(id);
   if (file)
-    agent.connection->send(content, std::move(file));
+    found->second.connection->send(content, std::move(file));
   else
-    agent.connection->send(content);
+    found->second.connection->send(content);
+}
+
+std::optional<ConnectionLedger::Count> Delivery::connections(const std::string& key) const {
+  const Scheduler& scheduler = queue_.scheduler();
+  auto id = scheduler.find(key);
+  if (!id || !scheduler.counts_connections(*id)) return std::nullopt;
+  const MxSet* set = scheduler.mx_set(*id);
+  return connections_.count(set != nullptr ? set->key : std::string(way_name(key)));
 }
 
 std::size_t Delivery::agents(Pool pool) const {

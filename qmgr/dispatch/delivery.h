@@ -60,6 +60,8 @@ class Delivery {
   void schedule();
 
   std::size_t agents(Pool pool) const;
+  // TCP connections to the destination; nothing where its route bounds none, and nobody counts.
+  std::optional<ConnectionLedger::Count> connections(const std::string& destination) const;
   std::size_t leases() const;
 
  private:
@@ -100,8 +102,8 @@ class Delivery {
   bool late_outcomes(std::uint64_t peer, Agent& agent, std::string_view payload);
   bool token_request(std::uint64_t peer, std::string_view payload);
   bool content_request(std::uint64_t peer, Agent& agent, std::string_view payload);
-  void send_content(std::uint64_t peer, mail::QueueId id, const ipc::Content& content,
-                    UniqueFd file);
+  void note_lost(std::uint64_t peer, std::uint64_t lease, mail::QueueId id);
+  void send_content(std::uint64_t peer, const ipc::Content& content, UniqueFd file);
   void end_lease(Agent& agent, std::uint64_t lease);
 
   net::Loop& loop_;

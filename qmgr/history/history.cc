@@ -96,7 +96,7 @@ void History::ask(Ask ask, std::function<void(const Error&)> refused) {
 
 HistoryStatus History::status() {
   std::lock_guard lock(mutex_);
-  return {on_, dropped_.load(), buffer_.size()};
+  return {on_, dropped_.load(), buffer_.size(), on_ ? trouble_ : std::string()};
 }
 
 void History::finish() {
@@ -142,9 +142,14 @@ void History::serve(std::string records, std::uint64_t count, std::vector<Ask> a
   if (keep_ms_.load() == 0) {
     store_.reset();
     remove_files();
-  } else if (!no_space_.load() && open_store()) {
+    kept();
+  } else if (no_space_.load()) {
+    not_kept("the disk is full");
+    dropped_ += count;
+  } else if (open_store()) {
     if (!records.empty()) write(records, count);
     if (store_) housekeeping();
+    if (store_) kept();
   } else {
     dropped_ += count;
   }
@@ -217,14 +222,33 @@ bool History::open_store() {
 }
 
 void History::trouble(const Error& error) {
-  bool damaged = trouble_of(error) == DbTrouble::damaged;
-  log::Line(log::Level::error, damaged ? "history_damaged" : "history_trouble")
-      .kv("error", error.text);
   store_.reset();
-  if (damaged)
-    move_aside();
-  else
-    next_open_ = Clock::now() + kHistoryRetry;
+  if (trouble_of(error) == DbTrouble::damaged) {
+    log::Line(log::Level::error, "history_damaged").kv("error", error.text);
+    return move_aside();
+  }
+  next_open_ = Clock::now() + kHistoryRetry;
+  not_kept(error.text);
+}
+
+void History::not_kept(const std::string& why) {
+  bool known = why == trouble_ && Clock::now() < said_again_;  // written by this thread alone
+  if (known) return;
+  said_again_ = Clock::now() + kHistorySaidAgain;
+  {
+    std::lock_guard lock(mutex_);
+    trouble_ = why;
+  }
+  log::Line(log::Level::error, "history_trouble").kv("error", why);
+}
+
+void History::kept() {
+  if (trouble_.empty()) return;
+  {
+    std::lock_guard lock(mutex_);
+    trouble_.clear();
+  }
+  log::Line(log::Level::info, "history_kept_again");
 }
 
 void History::move_aside() {

@@ -6,7 +6,8 @@
 // what has gathered once in kHistoryGather. A kill -9 loses that much of it.
 //
 // Trouble: a damaged file is moved aside and a new one begun; any other trouble drops what was to
-// be written and tries again later. Each is a log line, none of them is a reason to stop.
+// be written and tries again later. It is logged when it comes and when it goes, and once in
+// kHistorySaidAgain while it lasts, and status() tells of it; it is never a reason to stop.
 #pragma once
 
 #include <atomic>
@@ -31,6 +32,7 @@ namespace postwain::qmgr {
 constexpr std::size_t kHistoryBuffer = 8U << 20;
 constexpr Duration kHistoryGather = std::chrono::milliseconds(500);
 constexpr Duration kHistoryRetry = std::chrono::seconds(5);  // after trouble with the file
+constexpr Duration kHistorySaidAgain = std::chrono::minutes(10);
 constexpr Duration kPruneEvery = std::chrono::minutes(1);
 constexpr std::size_t kPruneMessages = 500;  // of one step
 constexpr std::size_t kTraceLimitMax = 1000;
@@ -40,6 +42,7 @@ struct HistoryStatus {
   bool on = false;
   std::uint64_t dropped = 0;  // events, since the start
   std::size_t waiting = 0;    // bytes
+  std::string trouble{};      // why nothing is kept at present; empty: it is
 };
 
 class History {
@@ -96,6 +99,8 @@ class History {
   void housekeeping();
   bool open_store();
   void trouble(const Error& error);
+  void not_kept(const std::string& why);
+  void kept();
   void move_aside();
   void remove_files();
   void report_drops();
@@ -116,12 +121,14 @@ class History {
   bool changed_ = false;  // keep_ms_
   bool stop_ = false;
   std::vector<std::function<void()>> answers_;
+  std::string trouble_;  // why nothing is kept
 
   // The thread's own:
   std::optional<HistoryStore> store_;
   Clock::time_point next_open_{};
   Clock::time_point next_prune_{};
   Clock::time_point next_report_{};
+  Clock::time_point said_again_{};  // when the same trouble is worth another line
   std::uint64_t reported_ = 0;
 
   std::unique_ptr<net::Wakeup> wakeup_;

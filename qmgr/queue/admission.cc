@@ -44,6 +44,7 @@ std::string standstill(const AdmissionFacts& facts) {
 }
 
 bool room_for_ballast(const AdmissionFacts& facts, std::uint64_t ballast) {
+  if (facts.disk.free_names && *facts.disk.free_names < kNamesKept) return false;
   return facts.disk.known && !facts.store_full && !facts.stopping && ballast > 0 &&
          facts.disk.free_bytes >=
              disk_floor(facts.message_size, facts.disk.total_bytes) + ballast + ballast / 4;

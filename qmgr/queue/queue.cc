@@ -354,7 +354,8 @@ void Queue::read_content(mail::QueueId id, bool in_file, std::uint64_t offset, s
   });
 }
 
-void Queue::open_content(mail::QueueId id, std::uint64_t size, std::function<void(UniqueFd)> done) {
+void Queue::open_content(mail::QueueId id, std::uint64_t size,
+                         std::function<void(Result<UniqueFd>)> done) {
   worker_->run(id, [files = files_, id, size, done = std::move(done)]() mutable {
     auto file = std::make_shared<Result<UniqueFd>>(files.open(id, size));
     return ContentWorker::Completion([id, file, done = std::move(done)] {
@@ -362,7 +363,7 @@ void Queue::open_content(mail::QueueId id, std::uint64_t size, std::function<voi
         log::Line(log::Level::error, "content_unreadable")
             .kv("id", id.text())
             .kv("error", file->error().text);
-      done(*file ? file->take() : UniqueFd());
+      done(std::move(*file));
     });
   });
 }

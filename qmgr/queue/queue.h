@@ -132,8 +132,9 @@ class Queue {
   void block(mail::QueueId id, const std::vector<std::uint32_t>& indices);
   void unblock(mail::QueueId id, const std::vector<std::uint32_t>& indices);
   void mark_damaged(mail::QueueId id);
-  // The file of a content of that size, for reading; none when it is not there as it should be.
-  void open_content(mail::QueueId id, std::uint64_t size, std::function<void(UniqueFd)> done);
+  // The file of a content of that size, for reading; else why not (is_for_now: try again).
+  void open_content(mail::QueueId id, std::uint64_t size,
+                    std::function<void(Result<UniqueFd>)> done);
   // Content that is not in memory; nothing when it cannot be read.
   void read_content(mail::QueueId id, bool in_file, std::uint64_t offset, std::size_t length,
                     std::function<void(std::optional<std::string>)> done);

@@ -18,7 +18,7 @@ Duration longest_wait(const ipc::ConnectionBound& bound) {
 
 std::size_t octets_of(const std::vector<ipc::ConnectionBound>& bounds) {
   std::size_t sum = 0;
-  for (const ipc::ConnectionBound& bound : bounds) sum += bound.scope.size();
+  for (const ipc::ConnectionBound& bound : bounds) sum += bound.group.size();
   return sum;
 }
 
@@ -39,7 +39,7 @@ bool ConnectionLedger::ask(Peer peer, const ipc::ConnectionRequest& request, Mon
   if (!is_sane(request)) return false;
   OfPeer& sums = of_peer_[peer];
   const std::size_t octets = octets_of(request.bounds);
-  if (sums.entries >= kConnectionsOfPeerMax || sums.octets + octets > kScopeOctetsOfPeerMax)
+  if (sums.entries >= kConnectionsOfPeerMax || sums.octets + octets > kGroupOctetsOfPeerMax)
     return false;
   auto [found, is_new] = entries_.try_emplace({peer, request.request});
   if (!is_new) return false;

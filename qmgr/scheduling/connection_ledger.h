@@ -45,7 +45,7 @@ class ConnectionLedger {
   };
 
   // False: no client of ours would ask so (bounds beyond reason, a number twice, too many). The
-  // bounds are the client's word: one that was taken over may keep places and rates of a scope from
+  // bounds are the client's word: one that was taken over may keep places and rates of a group from
   // others for as long as it lives. Then nobody waits for longer than his own rate demands.
   bool ask(Peer peer, const ipc::ConnectionRequest& request, MonoTime now);
   // The connection is gone, or not needed. One that is not known is of no interest.

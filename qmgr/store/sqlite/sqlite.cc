@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "common/base/file.h"
+
 namespace postwain::qmgr {
 
 DbTrouble trouble_of(const Error& error) {
@@ -66,9 +68,15 @@ Result<std::string> Database::ask(const std::string& sql) {
   return error(sql.substr(0, 40));
 }
 
+// "unable to open database file" has many causes: what the system said is the one to be mended.
 Error Database::error(std::string_view what) const {
   if (db_ == nullptr) return Error{fmt::format("{}: out of memory", what), SQLITE_NOMEM};
-  return Error{fmt::format("{}: {}", what, sqlite3_errmsg(db_)), sqlite3_extended_errcode(db_)};
+  int code = sqlite3_extended_errcode(db_);
+  std::string text = fmt::format("{}: {}", what, sqlite3_errmsg(db_));
+  bool of_the_system = (code & 0xFF) == SQLITE_CANTOPEN || (code & 0xFF) == SQLITE_IOERR;
+  if (int number = of_the_system ? sqlite3_system_errno(db_) : 0; number > 0)
+    text = system_error(text, number).text;
+  return Error{std::move(text), code};
 }
 
 bool Database::in_transaction() const {

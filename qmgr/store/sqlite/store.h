@@ -180,6 +180,9 @@ class Store {
   std::int64_t wal_bytes() const { return *wal_bytes_; }
   enum class Checkpoint : std::uint8_t { passive, truncate };
   Status checkpoint(Checkpoint how);
+  // The file of the log stays behind, empty, when the database is closed: where the disk has no
+  // names for files left, the next start could not make it.
+  void keep_log_file();
   Status vacuum_step();  // gives pages back when a quarter of the file is free
 
   // The former process did not end in good order: there was a log beside the file.

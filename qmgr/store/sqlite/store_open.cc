@@ -137,6 +137,11 @@ Status Store::checkpoint(Checkpoint how) {
   return failpoint(Failpoint::checkpoint_after);
 }
 
+void Store::keep_log_file() {
+  int keep = 1;
+  (void)sqlite3_file_control(db_.raw(), nullptr, SQLITE_FCNTL_PERSIST_WAL, &keep);
+}
+
 Result<bool> Store::quick_check(Duration at_most) {
   using Clock = std::chrono::steady_clock;
   Clock::time_point deadline = Clock::now() + at_most;

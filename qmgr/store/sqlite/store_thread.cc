@@ -121,6 +121,7 @@ void StoreThread::run() {
   // So that other programs, and older ones of ours, find the tables they know.
   if (!broken_ && !full_) (void)store_.unpack_all();
   if (!broken_) (void)store_.checkpoint(Store::Checkpoint::truncate);
+  if (keep_log_file_) store_.keep_log_file();
 }
 
 // Something must be done now, not at the end of the ride.

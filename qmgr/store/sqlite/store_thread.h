@@ -115,6 +115,9 @@ class StoreThread {
   // Settlements that wait for room on the disk.
   std::size_t unrecorded() const { return unrecorded_.load(); }
 
+  // Store::keep_log_file, at the end.
+  void keep_log_file() { keep_log_file_ = true; }
+
   // Commits what waits, empties the log into the database, closes. Callbacks of that last commit
   // still run (call before the loop ends).
   void finish();
@@ -181,6 +184,7 @@ class StoreThread {
   Clock::time_point next_probe_{};
 
   std::atomic<bool> probe_soon_{false};
+  std::atomic<bool> keep_log_file_{false};
   std::atomic<std::uint32_t> past_data_{0};
   std::atomic<std::size_t> ready_{0};
   std::atomic<unsigned> cpu_wait_{0};
