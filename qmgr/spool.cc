@@ -131,17 +131,20 @@ namespace {
   return {};
 }
 
-bool is_out_of_room(const std::string& folder) {
+// What the disk lacks for a new file, in words; empty: nothing.
+std::string lacks_room(const std::string& folder) {
   struct statvfs info {};
-  if (::statvfs(folder.c_str(), &info) != 0) return false;
-  return info.f_bavail == 0 || (info.f_files > 0 && info.f_favail == 0);
+  if (::statvfs(folder.c_str(), &info) != 0) return {};
+  if (info.f_files > 0 && info.f_favail == 0) return "it has no names for files left (df -i)";
+  return info.f_bavail == 0 ? "not one byte of it is free (df)" : "";
 }
 
 // The log of the database is made anew at a start behind an orderly end, and that takes the name of
 // a file, and some room. Where the disk has neither, the ballast gives up its own.
 Result<Store> open_store(const std::string& folder, const Ballast& ballast) {
   Result<Store> store = Store::open(folder + "/queue.db");
-  if (store || !is_out_of_room(folder)) return store;
+  std::string lacking = store ? std::string() : lacks_room(folder);
+  if (lacking.empty()) return store;
   DbTrouble trouble = trouble_of(store.error());
   if (trouble == DbTrouble::busy || trouble == DbTrouble::damaged) return store;
   if (ballast.there()) {
@@ -151,10 +154,11 @@ Result<Store> open_store(const std::string& folder, const Ballast& ballast) {
     if (!released) line.kv("error", released.error().text);
     return Store::open(folder + "/queue.db");
   }
+  // SQLite's own words name what it tried last.
   return Error{
-      fmt::format("{}; the disk of {} has no room for another file: remove some there (see df and "
-                  "df -i); Postwain then starts by itself",
-                  store.error().text, folder),
+      fmt::format("{}/queue.db cannot be opened: the disk has no room for another file, {}; "
+                  "remove some there, and Postwain starts by itself",
+                  folder, lacking),
       store.error().code};
 }
 

@@ -426,12 +426,15 @@ void Delivery::send_content(std::uint64_t peer, const ipc::Content& content, Uni
     found->second.connection->send(content);
 }
 
+// Clients count by hosts, whatever a route has added to the name of its destination (router.cc).
 std::optional<ConnectionLedger::Count> Delivery::connections(const std::string& key) const {
   const Scheduler& scheduler = queue_.scheduler();
   auto id = scheduler.find(key);
   if (!id || !scheduler.counts_connections(*id)) return std::nullopt;
   const MxSet* set = scheduler.mx_set(*id);
-  return connections_.count(set != nullptr ? set->key : std::string(way_name(key)));
+  std::string_view hop = way_name(key);
+  return connections_.count(set != nullptr ? set->key
+                                           : std::string(hop.substr(0, hop.rfind(" route="))));
 }
 
 std::size_t Delivery::agents(Pool pool) const {
