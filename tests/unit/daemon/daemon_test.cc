@@ -5,12 +5,14 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
+#include "common/daemon/accept_trouble.h"
 #include "common/daemon/channel.h"
 #include "common/daemon/ipc_connection.h"
 #include "common/daemon/qmgr_link.h"
@@ -240,6 +242,44 @@ TEST_CASE("a frame never gets another frame's file") {
   loop.run();
   (void)::setrlimit(RLIMIT_NOFILE, &before);
   CHECK(seen == std::vector<std::string>{"none", "2", "3"});
+}
+
+TEST_CASE("kind 2: connections that find no descriptor wait, which is told, and are taken then") {
+  net::Loop loop;
+  char name[] = "/tmp/pw-accept-XXXXXX";
+  std::string folder = ::mkdtemp(name);
+  std::string path = folder + "/socket";
+  std::size_t taken = 0;
+  AcceptTrouble trouble;
+  std::vector<std::string> told;
+  net::Listener listener(loop, net::bind_listener({{}, 0, path}).take(), [&](net::Stream) {
+    ++taken;
+    loop.stop();
+  });
+  listener.watch_trouble([&](const Status& status) {
+    trouble.heard(status);
+    told.push_back(trouble.text());
+    if (!status) loop.stop();
+  });
+  UniqueFd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, path.size());
+  REQUIRE(::connect(client.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  rlimit none{3, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  loop.run();
+  (void)::setrlimit(RLIMIT_NOFILE, &before);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].find("Too many open files (the limit is 3 open files)") != std::string::npos);
+  CHECK(taken == 0);
+  loop.run();
+  CHECK(taken == 1);
+  REQUIRE(told.size() == 2);
+  CHECK(told[1].empty());
+  CHECK(std::system(("rm -r " + folder).c_str()) == 0);
 }
 
 TEST_CASE("open files that nobody wants are closed") {

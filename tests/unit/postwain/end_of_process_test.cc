@@ -2,10 +2,15 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
+#include <string>
+
+#include <unistd.h>
 
 #include "common/sandbox/refusals.h"
 #include "postwain/process/end_of_process.h"
 #include "postwain/process/error_output.h"
+#include "postwain/supervisor/troubles.h"
 
 using namespace postwain;
 using namespace postwain::tool;
@@ -95,4 +100,55 @@ TEST_CASE("a call that was refused is the likeliest cause") {
   CHECK(end.cause == "the sandbox refused it io_uring_enter");
   CHECK(contains(end.advice, "postwain selftest"));
   CHECK(said.last().back() == "libuv: io_uring_enter(getevents): Operation not permitted");
+}
+
+TEST_CASE("kind 2: a process that runs out of memory or threads is no riddle") {
+  for (const char* text : {"terminate called after throwing an instance of 'std::bad_alloc'\n  "
+                           "what():  std::bad_alloc\n",
+                           "terminate called after throwing an instance of 'std::system_error'\n"
+                           "  what():  Resource temporarily unavailable\n"}) {
+    EndCause end = cause_of_end(SIGABRT, printed(text));
+    CHECK(contains(end.cause, "memory"));
+    CHECK(contains(end.advice, "MemoryMax="));
+  }
+  CHECK(contains(cause_of_end(SIGKILL, {}).cause, "memory ran out"));
+  CHECK(contains(cause_of_end(SIGXFSZ, {}).advice, "LimitFSIZE="));
+}
+
+TEST_CASE("kind 2: who ends again and again is reported though it was ready, once in a while") {
+  Relapses relapses;
+  MonoTime now = kNow;
+  CHECK_FALSE(relapses.died(now));
+  CHECK_FALSE(relapses.died(now += 4min));
+  CHECK(relapses.died(now += 4min));
+  CHECK_FALSE(relapses.died(now += 1min));
+  CHECK_FALSE(relapses.over(now + 9min));
+  CHECK(relapses.over(now + 10min));
+  // Accidents far apart are none of it, however many.
+  for (int i = 0; i < 20; ++i) CHECK_FALSE(relapses.died(now += 6min));
+  // Calm for a while: the next row is news again.
+  now += 1h;
+  CHECK_FALSE(relapses.died(now));
+  CHECK_FALSE(relapses.died(now));
+  CHECK(relapses.died(now));
+}
+
+TEST_CASE("kind 2: what keeps the queue manager from working is told without it") {
+  char name[] = "/tmp/pw-troubles-XXXXXX";
+  config::Config config;
+  config.runtime_dir = ::mkdtemp(name);
+  auto holder = [&](const std::string& pid) {
+    std::string path = config.runtime_dir + "/postwain.lock";
+    REQUIRE(std::system(("echo '" + pid + "' > " + path).c_str()) == 0);
+  };
+  CHECK_FALSE(told_troubles(config.runtime_dir));
+  leave_troubles(config, {"qmgr keeps ending: signal 9", "two\nlines"});
+  CHECK_FALSE(told_troubles(config.runtime_dir));  // nobody alive says so
+  holder(std::to_string(::getpid()));
+  CHECK(told_troubles(config.runtime_dir) == "qmgr keeps ending: signal 9; two\\nlines");
+  leave_troubles(config, {});
+  CHECK(told_troubles(config.runtime_dir) == "");
+  holder("rubbish");
+  CHECK_FALSE(told_troubles(config.runtime_dir));
+  CHECK(std::system(("rm -r " + config.runtime_dir).c_str()) == 0);
 }

@@ -531,6 +531,17 @@ TEST_CASE("kind 2: with no byte free mail leaves, or the reason is said") {
             disk_floor(50ULL << 20, total));
 }
 
+TEST_CASE("kind 2: the ballast is not made where the disk has no names for files left") {
+  AdmissionFacts facts;
+  facts.disk = {80ULL << 30, 100ULL << 30, true};
+  REQUIRE(room_for_ballast(facts, 64U << 20));
+  facts.disk.free_names = kNamesKept;
+  REQUIRE(room_for_ballast(facts, 64U << 20));
+  facts.disk.free_names = kNamesKept - 1;
+  REQUIRE_FALSE(room_for_ballast(facts, 64U << 20));
+  REQUIRE(may_deliver(facts));  // outcomes need no names
+}
+
 TEST_CASE("filters of queue commands") {
   StoredMessage message{test::make_message(42, {}).info, {}};
   StoredRecipient r;
