@@ -1,5 +1,6 @@
 #include "postwain/process/trouble_file.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -27,7 +28,10 @@ std::string trouble_file(const std::string& runtime_dir) {
 void leave_troubles(const config::Config& config, const std::vector<std::string>& texts) {
   std::string path = trouble_file(config.runtime_dir);
   std::string text;
-  for (const std::string& one : texts) text += printable(one) + "\n";
+  for (std::string one : texts) {
+    std::replace(one.begin(), one.end(), '\n', ' ');
+    text += one + "\n";
+  }
   if (text.empty()) {
     (void)::unlink(path.c_str());
     return;

@@ -7,9 +7,11 @@
 
 #include <unistd.h>
 
+#include "common/config/config.h"
 #include "common/sandbox/refusals.h"
 #include "postwain/process/end_of_process.h"
 #include "postwain/process/error_output.h"
+#include "postwain/process/trouble_file.h"
 #include "postwain/supervisor/troubles.h"
 
 using namespace postwain;
@@ -145,7 +147,7 @@ TEST_CASE("kind 2: what keeps the queue manager from working is told without it"
   leave_troubles(config, {"qmgr keeps ending: signal 9", "two\nlines"});
   CHECK_FALSE(told_troubles(config.runtime_dir));  // nobody alive says so
   holder(std::to_string(::getpid()));
-  CHECK(told_troubles(config.runtime_dir) == "qmgr keeps ending: signal 9; two\\nlines");
+  CHECK(told_troubles(config.runtime_dir) == "qmgr keeps ending: signal 9; two lines");
   leave_troubles(config, {});
   CHECK(told_troubles(config.runtime_dir) == "");
   holder("rubbish");

@@ -143,7 +143,7 @@ TEST_CASE("kind 2: content that finds no descriptor is tried again, content that
       if (!found || !*found || (*found)->recipients.empty()) return nullptr;
       StoredRecipient one = (*found)->recipients.front();
       return [&, one] {
-        tried = one.attempts > 0 || one.state == RecipientState::held;
+        tried = one.last.at > WallTime{} || one.state == RecipientState::held;
         held = one.state == RecipientState::held;
       };
     });
