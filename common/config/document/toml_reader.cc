@@ -132,9 +132,8 @@ Node read_toml(const std::string& file, std::string_view text,
                std::vector<Diagnostic>& diagnostics) {
   Node empty;
   empty.origin = Origin{file, 1, 1};
-  if (auto place = key_with_too_many_parts(text)) {
-    diagnostics.push_back({Origin{file, place->line, place->column},
-                           fmt::format("a key has more than {} parts", kKeyPartsMax)});
+  if (auto mistake = mistake_in_form(text)) {
+    diagnostics.push_back({Origin{file, mistake->line, mistake->column}, std::move(mistake->what)});
     return empty;
   }
   Diagnostic why;

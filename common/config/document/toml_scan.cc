@@ -1,5 +1,9 @@
 #include "common/config/document/toml_scan.h"
 
+#include <utility>
+
+#include <fmt/format.h>
+
 namespace postwain::config {
 
 namespace {
@@ -9,8 +13,9 @@ class Scanner {
  public:
   explicit Scanner(std::string_view text) : text_(text) {}
 
-  std::optional<TextPlace> run() {
+  std::optional<TextMistake> run() {
     int dots = 0;
+    if (text_.starts_with("\xEF\xBB\xBF")) at_ = 3;
     while (at_ < text_.size()) {
       char c = text_[at_];
       if (c == '"' || c == '\'') {
@@ -21,7 +26,10 @@ class Scanner {
         while (at_ < text_.size() && text_[at_] != '\n') step();
         continue;
       }
-      if (c == '.' && ++dots >= kKeyPartsMax) return place_;
+      if (c == '.' && ++dots >= kKeyPartsMax)
+        return mistake(fmt::format("a key has more than {} parts", kKeyPartsMax));
+      if (static_cast<unsigned char>(c) >= 0x80)
+        return mistake("outside of quotation marks only ASCII characters can stand");
       if (c == '=' || c == ',' || c == '[' || c == '{' || c == '\n') dots = 0;
       step();
     }
@@ -29,9 +37,13 @@ class Scanner {
   }
 
  private:
+  TextMistake mistake(std::string what) const { return {line_, column_, std::move(what)}; }
+
   void step() {
-    ++place_.column;
-    if (text_[at_++] == '\n') place_ = {place_.line + 1, 1};
+    ++column_;
+    if (text_[at_++] != '\n') return;
+    ++line_;
+    column_ = 1;
   }
 
   // One that does not end goes to the end of its line, or of the text when it has three quotes: the
@@ -61,12 +73,13 @@ class Scanner {
 
   std::string_view text_;
   std::size_t at_ = 0;
-  TextPlace place_;
+  int line_ = 1;
+  int column_ = 1;
 };
 
 }  // namespace
 
-std::optional<TextPlace> key_with_too_many_parts(std::string_view text) {
+std::optional<TextMistake> mistake_in_form(std::string_view text) {
   return Scanner(text).run();
 }
 

@@ -84,9 +84,26 @@ TEST_CASE("operate 2: half-typed syntax is an error with its line") {
   }
 }
 
+TEST_CASE("operate 2: what TOML does not know the parser does not see") {
+  auto said = [](std::string_view text) {
+    Loaded found = loaded(std::string(text));
+    return found.diagnostics.empty() ? "" : found.diagnostics.front().text();
+  };
+  const char* what = ": outside of quotation marks only ASCII characters can stand";
+  CHECK(said("\xC3\x89=  \"u") == std::string("t.toml:1:1") + what);
+  CHECK(said("hostname = \"a\"\n  n\xC3\xA9 = 1\n") == std::string("t.toml:2:4") + what);
+  CHECK(said("hostname = \xE2\x80\x9Cmx.example.org\xE2\x80\x9D") ==
+        std::string("t.toml:1:12") + what);
+  CHECK(said("hostname = \"mx\"\xC2\xA0") == std::string("t.toml:1:16") + what);
+  CHECK(said("\xFF = 1") == std::string("t.toml:1:1") + what);
+  for (const char* good : {"\xEF\xBB\xBFhostname = \"mx\"", "# \xC3\x89\nhostname = \"mx\"",
+                           "hostname = \"mx\"\n[addresses]\norigin = '\xC3\x89'"})
+    CHECK(said(good).find("ASCII") == std::string::npos);
+}
+
 TEST_CASE("operate 2: no key makes the parser's tables deeper than we look") {
   auto place = [](std::string_view text) {
-    auto found = key_with_too_many_parts(text);
+    auto found = mistake_in_form(text);
     return found ? std::to_string(found->line) + ":" + std::to_string(found->column) : "";
   };
   std::string parts = "a";
