@@ -24,7 +24,8 @@ Address Address::from_text(std::string_view text) {
     else if (text[i] == '@' && !quoted)
       at = i;
   }
-  if (at == std::string_view::npos) return Address(text, {});
+  // Nothing behind it is no domain; the sign stays, or "a@" would have become the address "a".
+  if (at == std::string_view::npos || at + 1 == text.size()) return Address(text, {});
   return Address(text.substr(0, at), text.substr(at + 1));
 }
 

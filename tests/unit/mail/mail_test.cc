@@ -26,6 +26,8 @@ TEST_CASE("an address splits at the last at-sign outside quotes") {
       {"a@b@c", "a@b", "c", "a@b"},
       {"postmaster", "postmaster", "", "postmaster"},
       {"u@[192.0.2.1]", "u", "[192.0.2.1]", "u"},
+      {"a@", "a@", "", "a@"},  // nothing is lost, and the parser refuses it
+      {"a@b@", "a@b@", "", "a@b@"},
       {"", "", "", ""},
   };
   for (const Row& row : rows) {
