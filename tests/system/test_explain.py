@@ -113,6 +113,11 @@ class Explain(PostwainTestCase):
                      "9 connections of the route", "30 per 1m new connections"):
             self.assertIn(part, text)
 
+    def test_operate_stumble_8_a_local_name_is_completed_as_sendmail_does(self):
+        self.begin(addresses={"origin": "far.test"})
+        self.assertEqual(self.explain("x@far.test")["route"], self.explain("x")["route"])
+        self.assertIn("x@far.test", self.mta.cli("explain", "x").stdout)
+
     def test_bad_words(self):
         self.begin()
         for words in (["@b.test"], ["a@b.test", "--client", "x"], ["a@b.test", "--from", "@x"], []):
