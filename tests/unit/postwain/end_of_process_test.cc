@@ -143,14 +143,14 @@ TEST_CASE("kind 2: what keeps the queue manager from working is told without it"
     std::string path = config.runtime_dir + "/postwain.lock";
     REQUIRE(std::system(("echo '" + pid + "' > " + path).c_str()) == 0);
   };
-  CHECK_FALSE(told_troubles(config.runtime_dir));
-  leave_troubles(config, {"qmgr keeps ending: signal 9", "two\nlines"});
-  CHECK_FALSE(told_troubles(config.runtime_dir));  // nobody alive says so
+  CHECK_FALSE(read_troubles(config.runtime_dir));
+  write_troubles(config, {"qmgr keeps ending: signal 9", "two\nlines"});
+  CHECK_FALSE(read_troubles(config.runtime_dir));  // nobody alive says so
   holder(std::to_string(::getpid()));
-  CHECK(told_troubles(config.runtime_dir) == "qmgr keeps ending: signal 9; two lines");
-  leave_troubles(config, {});
-  CHECK(told_troubles(config.runtime_dir) == "");
+  CHECK(read_troubles(config.runtime_dir) == "qmgr keeps ending: signal 9; two lines");
+  write_troubles(config, {});
+  CHECK(read_troubles(config.runtime_dir) == "");
   holder("rubbish");
-  CHECK_FALSE(told_troubles(config.runtime_dir));
+  CHECK_FALSE(read_troubles(config.runtime_dir));
   CHECK(std::system(("rm -r " + config.runtime_dir).c_str()) == 0);
 }

@@ -17,3 +17,21 @@ TEST_CASE("numbers as ranges") {
   CHECK(numbers_in("5-1").empty());
   CHECK(numbers_in("0-4294967295").empty());
 }
+
+TEST_CASE("Message-ID and remote queue id are found in what strangers write") {
+  CHECK(message_id_in("Received: x\r\n y\r\nMessage-ID: <a@b>\r\n\r\nbody") == "<a@b>");
+  CHECK(message_id_in("MESSAGE-id :<a@b> \r\n\r\n") == "<a@b>");
+  CHECK(message_id_in("Message-ID:\r\n <folded@b>\r\nTo: x\r\n\r\n") == "<folded@b>");
+  CHECK(message_id_in("Subject: x\r\n\r\nMessage-ID: <body@b>\r\n").empty());
+  CHECK(message_id_in("Message-ID-Other: <a@b>\r\n\r\n").empty());
+  CHECK(message_id_in("").empty());
+  CHECK(message_id_in("Message-ID: " + std::string(3000, 'a')).size() == kHistoryTextMax);
+
+  CHECK(remote_queue_id("Ok: queued as 0CZW3PQ5G8S1T") == "0CZW3PQ5G8S1T");
+  CHECK(remote_queue_id("Ok: queued as 4F.") == "4F");
+  CHECK(remote_queue_id("OK id=1tABCD-000000-1a") == "1tABCD-000000-1a");
+  CHECK(remote_queue_id("4ALx01 Message accepted for delivery") == "4ALx01");
+  CHECK(remote_queue_id("<bob@x> +Zc1 Saved") == "+Zc1");
+  CHECK(remote_queue_id("<m@x> [InternalId=77, Hostname=h] Queued mail for delivery") == "77");
+  CHECK(remote_queue_id("stored").empty());
+}

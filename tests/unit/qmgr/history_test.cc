@@ -11,7 +11,6 @@
 #include "common/net/loop.h"
 
 #include "qmgr/history/history.h"
-#include "qmgr/verdicts/why_then.h"
 #include "tests/unit/qmgr/support.h"
 
 using namespace postwain;
@@ -454,53 +453,6 @@ TEST_CASE("of a message whose arrival was lost every recipient that is told of s
   CHECK(timeline.recipients[1].address == "b@example.org");
   REQUIRE(timeline.recipients[1].events.size() == 1);
   CHECK(timeline.recipients[1].events[0].kind == HistoryKind::in_doubt);
-}
-
-TEST_CASE("Message-ID and remote queue id are found in what strangers write") {
-  CHECK(message_id_in("Received: x\r\n y\r\nMessage-ID: <a@b>\r\n\r\nbody") == "<a@b>");
-  CHECK(message_id_in("MESSAGE-id :<a@b> \r\n\r\n") == "<a@b>");
-  CHECK(message_id_in("Message-ID:\r\n <folded@b>\r\nTo: x\r\n\r\n") == "<folded@b>");
-  CHECK(message_id_in("Subject: x\r\n\r\nMessage-ID: <body@b>\r\n").empty());
-  CHECK(message_id_in("Message-ID-Other: <a@b>\r\n\r\n").empty());
-  CHECK(message_id_in("").empty());
-  CHECK(message_id_in("Message-ID: " + std::string(3000, 'a')).size() == kHistoryTextMax);
-
-  CHECK(remote_queue_id("Ok: queued as 0CZW3PQ5G8S1T") == "0CZW3PQ5G8S1T");
-  CHECK(remote_queue_id("Ok: queued as 4F.") == "4F");
-  CHECK(remote_queue_id("OK id=1tABCD-000000-1a") == "1tABCD-000000-1a");
-  CHECK(remote_queue_id("4ALx01 Message accepted for delivery") == "4ALx01");
-  CHECK(remote_queue_id("<bob@x> +Zc1 Saved") == "+Zc1");
-  CHECK(remote_queue_id("<m@x> [InternalId=77, Hostname=h] Queued mail for delivery") == "77");
-  CHECK(remote_queue_id("stored").empty());
-}
-
-TEST_CASE("why the next attempt is when it is") {
-  MessageInfo message;
-  message.id = mail::QueueId{1};
-  message.arrival.received_at = test::at(0);
-  std::vector<Duration> delays = {std::chrono::minutes(1), std::chrono::minutes(5)};
-  RetryRules rules;
-  rules.lifetimes = {std::chrono::hours(1), std::chrono::minutes(30)};
-  rules.delays = &delays;
-  RecipientFacts before;
-  auto why = [&](std::uint32_t attempts, WallTime next, WallTime now) {
-    before.attempts = attempts - 1;
-    RecipientChange change;
-    change.attempts = attempts;
-    change.next_attempt_at = next;
-    return why_then(message, before, change, rules, now);
-  };
-  CHECK(why(1, test::at(60000), test::at(0)) == "1m after attempt 1, step 1 of 2 of the schedule");
-  CHECK(why(9, test::at(300000), test::at(0)) == "5m after attempt 9, step 2 of 2 of the schedule");
-  CHECK(why(2, test::at(1800000), test::at(1700000)) ==
-        "5m after attempt 2, step 2 of 2 of the schedule; brought forward to the time of the delay "
-        "warning");
-  CHECK(why(2, test::at(3600000), test::at(3500000)).find("end of its lifetime") !=
-        std::string::npos);
-  RecipientChange unused;
-  before.attempts = unused.attempts = 4;
-  CHECK(why_then(message, before, unused, rules, test::at(0)).find("does not count") !=
-        std::string::npos);
 }
 
 TEST_CASE("what happened to many recipients at once is one row, and each finds it") {

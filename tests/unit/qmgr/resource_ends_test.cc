@@ -104,8 +104,8 @@ struct LetAtEnd {
 }  // namespace
 
 TEST_CASE("kind 2: content that finds no descriptor is tried again, content that is lost is held") {
-  for (int number : {EMFILE, ENFILE, ENOMEM, EAGAIN}) CHECK(is_for_now(number));
-  for (int number : {ENOENT, EIO, EACCES, 0}) CHECK_FALSE(is_for_now(number));
+  for (int number : {EMFILE, ENFILE, ENOMEM, EAGAIN}) CHECK(is_temporary(number));
+  for (int number : {ENOENT, EIO, EACCES, 0}) CHECK_FALSE(is_temporary(number));
   bool lost = GENERATE(false, true);
   CAPTURE(lost);
   Rig rig;

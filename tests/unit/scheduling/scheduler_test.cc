@@ -5,7 +5,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "tests/unit/qmgr/scheduler_support.h"
+#include "tests/unit/scheduling/scheduler_support.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;

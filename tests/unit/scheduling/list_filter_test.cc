@@ -1,4 +1,5 @@
 #include "qmgr/model/list_filter.h"
+#include "tests/unit/qmgr/support.h"
 
 #include <functional>
 
@@ -6,6 +7,7 @@
 
 using namespace postwain;
 using namespace postwain::qmgr;
+using test::at;
 using namespace std::chrono_literals;
 
 namespace {
@@ -107,4 +109,33 @@ TEST_CASE("classes by name") {
   for (TrafficClass one : {TrafficClass::interactive, TrafficClass::bulk, TrafficClass::bounce})
     CHECK(parse_traffic_class(name_of(one)) == one);
   CHECK_FALSE(parse_traffic_class("fast"));
+}
+
+TEST_CASE("filters of queue commands") {
+  StoredMessage message{test::make_message(42, {}).info, {}};
+  StoredRecipient r;
+  r.recipient.address = mail::Address::from_text("User@Sub.Example.org");
+  message.recipients.push_back(r);
+  auto matches = [&](auto set, Duration age = 0ms) {
+    ListFilter filter;
+    set(filter);
+    return filter.matches(message.info, at(0) + age) && filter.matches(message.recipients[0]);
+  };
+  REQUIRE(matches([](ListFilter&) {}));
+  REQUIRE(matches([](ListFilter& f) { f.domain = "sub.example.org"; }));
+  REQUIRE_FALSE(matches([](ListFilter& f) { f.domain = "example.org"; }));
+  REQUIRE(matches([](ListFilter& f) { f.domain = ".example.org"; }));
+  REQUIRE(matches([](ListFilter& f) { f.recipient = "user@sub.example.org"; }));
+  REQUIRE(matches([](ListFilter& f) { f.recipient = "@SUB.example.org"; }));
+  REQUIRE(matches([](ListFilter& f) { f.sender = "SENDER@example.com"; }));
+  REQUIRE_FALSE(matches([](ListFilter& f) { f.sender = "<>"; }));
+  REQUIRE_FALSE(matches([](ListFilter& f) { f.older = 2h; }, 1h));
+  REQUIRE(matches([](ListFilter& f) { f.older = 2h; }, 3h));
+  REQUIRE_FALSE(matches([](ListFilter& f) { f.id = mail::QueueId{43}; }));
+  REQUIRE(shown_state(r, true) == ShownState::active);
+  REQUIRE(shown_state(r, false) == ShownState::queued);
+  REQUIRE(parse_duration("90s") == 90s);
+  REQUIRE(parse_duration("2h") == 2h);
+  REQUIRE_FALSE(parse_duration("2x").has_value());
+  REQUIRE_FALSE(parse_duration("h").has_value());
 }

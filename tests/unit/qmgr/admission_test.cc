@@ -1,0 +1,70 @@
+// What may still begin when the disk is full.
+#include <catch2/catch.hpp>
+
+#include "qmgr/disk/ballast.h"
+#include "qmgr/queue/admission.h"
+#include "qmgr/store/sqlite/store.h"
+#include "tests/unit/qmgr/support.h"
+
+using namespace postwain;
+using namespace postwain::qmgr;
+using namespace std::chrono_literals;
+using test::at;
+
+TEST_CASE("admission") {
+  AdmissionFacts facts;
+  facts.message_size = 50 << 20;
+  REQUIRE(decide_admission(facts).accepting);
+  facts.disk = {1ULL << 30, 100ULL << 30, true};
+  REQUIRE(decide_admission(facts).accepting);
+  facts.disk.free_bytes = 200 << 20;
+  ipc::Admission low = decide_admission(facts);
+  REQUIRE_FALSE(low.accepting);
+  REQUIRE(low.refusal.one_line().substr(0, 9) == "452 4.3.1");
+  facts.disk = {60 << 20, 256 << 20, true};  // a small disk: a tenth is enough
+  REQUIRE(decide_admission(facts).accepting);
+  facts.store_full = true;
+  REQUIRE(decide_admission(facts).refusal.code == 452);
+  facts.store_full = false;
+  facts.wal_bytes = kWalStopBytes + 1;
+  REQUIRE(decide_admission(facts).refusal.code == 451);
+  facts.wal_bytes = 0;
+  REQUIRE(decide_admission(facts).accepting);
+  facts.disk.free_names = 10;
+  REQUIRE(decide_admission(facts).refusal.code == 452);
+}
+
+TEST_CASE("kind 2: with no byte free mail leaves, or the reason is said") {
+  AdmissionFacts facts;
+  facts.disk = {0, 100ULL << 30, true};
+  facts.log_reserved = true;
+  REQUIRE(may_deliver(facts));
+  facts.store_full = true;  // what cannot be written waits, and the journal knows the delivered
+  REQUIRE(may_deliver(facts));
+  facts.unrecorded = kUnrecordedMax;
+  REQUIRE_FALSE(may_deliver(facts));
+  REQUIRE(standstill(facts).find("free some space") != std::string::npos);
+  facts.unrecorded = 0;
+  facts.log_reserved = false;
+  REQUIRE_FALSE(may_deliver(facts));
+  REQUIRE(standstill(facts).find("0 bytes free") != std::string::npos);
+  facts.disk.free_bytes = outcome_reserve(facts.disk.total_bytes);
+  REQUIRE(may_deliver(facts));
+  facts.stopping = true;
+  REQUIRE_FALSE(may_deliver(facts));
+  // The reserves fit beside each other even on a small disk.
+  for (std::uint64_t total : {64ULL << 20, 1ULL << 30, 1ULL << 40})
+    REQUIRE(log_reserve(total) + Ballast::size_for(total) + outcome_reserve(total) <
+            disk_floor(50ULL << 20, total));
+}
+
+TEST_CASE("kind 2: the ballast is not made where the disk has no names for files left") {
+  AdmissionFacts facts;
+  facts.disk = {80ULL << 30, 100ULL << 30, true};
+  REQUIRE(room_for_ballast(facts, 64U << 20));
+  facts.disk.free_names = kNamesKept;
+  REQUIRE(room_for_ballast(facts, 64U << 20));
+  facts.disk.free_names = kNamesKept - 1;
+  REQUIRE_FALSE(room_for_ballast(facts, 64U << 20));
+  REQUIRE(may_deliver(facts));  // outcomes need no names
+}
