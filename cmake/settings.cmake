@@ -4,8 +4,9 @@ set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
-# Programs only, no shared library: code that may lie anywhere, and that inlines as if it stood still.
-# One flag for libraries and programs, so that all share the precompiled header.
+# Everything is linked into position-independent executables; there is no shared library. With -fPIC GCC
+# would not inline functions that another library could replace. Libraries and programs are compiled with
+# the same flag, because only then they can share the precompiled header.
 set(CMAKE_POSITION_INDEPENDENT_CODE OFF)
 add_compile_options(-fPIE)
 add_link_options(-pie)

@@ -135,9 +135,9 @@ bool Peers::hello(std::uint64_t number, Peer& peer, std::string_view payload) {
   if (hello.version < ipc::oldest_version(hello.role) || hello.version > ipc::kProtocolVersion)
     refusal = "another protocol version";
   bool may = credentials && may_have_role(hello.role, credentials->uid, ::geteuid(), users_);
-  bool looks = !may && credentials && !viewers_.empty() &&
-               may_look(hello.role, peer.connection->peer_groups(), viewers_);
-  if (!may && !looks) refusal = "its user may not have this role";
+  bool is_viewer = !may && credentials && !viewers_.empty() &&
+                   may_look(hello.role, peer.connection->peer_groups(), viewers_);
+  if (!may && !is_viewer) refusal = "its user may not have this role";
   if (refusal != nullptr) {
     log::Line(log::Level::warning, "peer_refused")
         .kv("name", hello.name)
@@ -163,7 +163,7 @@ bool Peers::hello(std::uint64_t number, Peer& peer, std::string_view payload) {
   else
     parts_.control.peer_connected(number, *peer.connection,
                                   peer.role == ipc::Role::supervisor ? Control::Rights::supervisor
-                                  : looks                            ? Control::Rights::looks
+                                  : is_viewer                        ? Control::Rights::view
                                                                      : Control::Rights::commands,
                                   peer.name);
   if (peer.role == ipc::Role::reporter) parts_.reports.connected(number, *peer.connection);

@@ -106,7 +106,7 @@ Qmgr::~Qmgr() = default;
       loop_, *fd, [this](net::Stream stream) { peers_->add(std::move(stream)); },
       net::Carries::descriptors);
   listener_->watch_trouble(
-      [this](const ::postwain::Status& status) { accept_trouble_.heard(status); });
+      [this](const ::postwain::Status& status) { accept_trouble_.note(status); });
   return {};
 }
 

@@ -125,7 +125,7 @@ void Server::begin_accepting() {
           admit(*listener, std::move(stream));
         }));
     listeners_.back()->watch_trouble(
-        [this](const Status& status) { accept_trouble_.heard(status); });
+        [this](const Status& status) { accept_trouble_.note(status); });
   }
 }
 

@@ -1,4 +1,4 @@
-// That there is a configuration, for headers that take one by reference.
+// A declaration of Config for headers that only take one by reference.
 #pragma once
 
 namespace postwain::config {

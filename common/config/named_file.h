@@ -6,7 +6,7 @@
 
 namespace postwain::config {
 
-// What it is for; decides which processes may have it.
+// What the file is for. This decides which processes get its content in their bundle.
 enum class FileUse : std::uint8_t {
   certificate,
   key,

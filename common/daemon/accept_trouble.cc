@@ -9,7 +9,7 @@
 
 namespace postwain::daemon {
 
-void AcceptTrouble::heard(const Status& status) {
+void AcceptTrouble::note(const Status& status) {
   constexpr Duration kBetweenLines = std::chrono::minutes(1);
   if (status) {
     text_.clear();

@@ -13,7 +13,7 @@ namespace postwain::daemon {
 class AcceptTrouble {
  public:
   // For Listener::watch_trouble.
-  void heard(const Status& status);
+  void note(const Status& status);
   // In words for the operator; empty: there is none.
   const std::string& text() const { return text_; }
 

@@ -132,7 +132,7 @@ Error not_reachable(const std::string& socket, const Error& error) {
   switch (error.code) {
     case ENOENT:
     case ECONNREFUSED:
-      if (auto told = told_troubles(socket.substr(0, socket.rfind('/'))))
+      if (auto told = read_troubles(socket.substr(0, socket.rfind('/'))))
         return Error{"postwain runs, but its queue manager is not there at the moment: " +
                          (told->empty() ? "its log says why" : *told) + detail,
                      kExitTempFail};

@@ -64,8 +64,8 @@ class ExportFolder {
     if (!S_ISREG(info.st_mode)) return Error{shown(name) + ": no file"};
     if (info.st_uid != owner_ && info.st_nlink > 1)
       return Error{shown(name) +
-                   ": has other names, and does not belong to whom the folder "
-                   "belongs, who could have put anything there"};
+                   ": is not the folder owner's, and has other names; the owner "
+                   "could have linked any file here"};
     return out;
   }
 

@@ -25,7 +25,7 @@ std::string trouble_file(const std::string& runtime_dir) {
 
 }  // namespace
 
-void leave_troubles(const config::Config& config, const std::vector<std::string>& texts) {
+void write_troubles(const config::Config& config, const std::vector<std::string>& texts) {
   std::string path = trouble_file(config.runtime_dir);
   std::string text;
   for (std::string one : texts) {
@@ -44,7 +44,7 @@ void leave_troubles(const config::Config& config, const std::vector<std::string>
 }
 
 // The number in the lock file is the supervisor's (lock_runtime_dir).
-std::optional<std::string> told_troubles(const std::string& runtime_dir) {
+std::optional<std::string> read_troubles(const std::string& runtime_dir) {
   constexpr std::size_t kNumberMax = 64;
   auto number = read_small_file(runtime_dir + "/postwain.lock", kNumberMax);
   if (!number) return std::nullopt;

@@ -10,9 +10,10 @@
 
 namespace postwain::tool {
 
-// A line for each; none: no file. A failure is of no interest: the log has it all.
-void leave_troubles(const config::Config& config, const std::vector<std::string>& texts);
-// What a supervisor that is alive has left there, in one line; nothing: none runs.
-std::optional<std::string> told_troubles(const std::string& runtime_dir);
+// Writes one line for each text, or removes the file when there is none. Failures are ignored: the
+// log has the same texts.
+void write_troubles(const config::Config& config, const std::vector<std::string>& texts);
+// The texts in one line, empty when there are none. std::nullopt: no supervisor runs.
+std::optional<std::string> read_troubles(const std::string& runtime_dir);
 
 }  // namespace postwain::tool

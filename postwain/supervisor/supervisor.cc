@@ -88,14 +88,14 @@ void Supervisor::start() {
   add_metrics();
   certificates_.follow(setup_.loaded);
   leave_client_facts();
-  leave_troubles(setup_.loaded.config, {});  // what one that was killed has left
+  write_troubles(setup_.loaded.config, {});  // what one that was killed has left
   warn_of_no_name_server();
   // Also so that the seed of a former period is not kept for the days no process is started in.
   certificate_timer_.repeat(kCertificateCheck, [this] {
     tickets_.advance(wall_now());
     look_at_certificates();
     look_at_name_servers();
-    if (look_at_troubles()) on_change_();
+    if (refresh_troubles()) on_change_();
   });
 }
 
@@ -108,7 +108,7 @@ void Supervisor::add(Kind kind, std::uint32_t count) {
         Child::Callbacks{
             .on_ready =
                 [this](Child&) {
-                  look_at_troubles();
+                  refresh_troubles();
                   on_change_();
                   child_ready();
                 },
@@ -214,7 +214,7 @@ void Supervisor::child_died(Child& child, int status) {
   }
   if (death.never_ready || death.keeps_ending) {
     troubles_.add(child, status, death);
-    leave_troubles(setup_.loaded.config, troubles_.texts());
+    write_troubles(setup_.loaded.config, troubles_.texts());
   }
   on_change_();
   int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
@@ -266,7 +266,7 @@ void Supervisor::go_on_draining() {
     phase_ = Phase::ended;
     kill_timer_.stop();
     certificate_timer_.stop();
-    leave_troubles(setup_.loaded.config, {});
+    write_troubles(setup_.loaded.config, {});
     log::Line(log::Level::info, "stopped").kv("exit", exit_code_);
     on_end_();
   }
@@ -353,9 +353,9 @@ void Supervisor::look_at_certificates() {
   on_change_();
 }
 
-bool Supervisor::look_at_troubles() {
-  bool changed = troubles_.look(children_);
-  if (changed) leave_troubles(setup_.loaded.config, troubles_.texts());
+bool Supervisor::refresh_troubles() {
+  bool changed = troubles_.remove_ended(children_);
+  if (changed) write_troubles(setup_.loaded.config, troubles_.texts());
   return changed;
 }
 

@@ -14,12 +14,12 @@
 #include "common/net/loop.h"
 #include "common/tls/ticket_keys.h"
 #include "postwain/process/identity.h"
-#include "postwain/supervisor/troubles.h"
 #include "postwain/supervisor/certificate_watch.h"
 #include "postwain/supervisor/child.h"
 #include "postwain/supervisor/listener_set.h"
 #include "postwain/supervisor/name_server_watch.h"
 #include "postwain/supervisor/service_manager.h"
+#include "postwain/supervisor/troubles.h"
 
 namespace postwain::tool {
 
@@ -85,7 +85,7 @@ class Supervisor {
   void let_go(std::vector<std::unique_ptr<Child>> old);
   void look_at_certificates();
   void leave_client_facts();
-  bool look_at_troubles();  // true: they have changed
+  bool refresh_troubles();  // true: they have changed
   void warn_of_ends(WallTime now);
   void look_at_name_servers();
   void warn_of_no_name_server() const;

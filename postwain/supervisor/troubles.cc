@@ -40,7 +40,7 @@ void Troubles::add(const Child& child, int wait_status, const Child::Death& deat
   of_[child.name()] = {std::move(text), death.never_ready};
 }
 
-bool Troubles::look(const std::vector<std::unique_ptr<Child>>& children) {
+bool Troubles::remove_ended(const std::vector<std::unique_ptr<Child>>& children) {
   return std::erase_if(of_, [&](const auto& entry) {
            auto child = std::find_if(children.begin(), children.end(),
                                      [&](const auto& one) { return one->name() == entry.first; });

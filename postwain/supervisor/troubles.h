@@ -16,9 +16,9 @@ class Troubles {
  public:
   // After a death that is worth it (Child::Death); logs it.
   void add(const Child& child, int wait_status, const Child::Death& death);
-  // Those that are over go: who did not start is ready, who kept ending has not died for a while,
-  // or the process is not wanted any more. True: something has changed.
-  bool look(const std::vector<std::unique_ptr<Child>>& children);
+  // Removes the troubles that have ended: the process that did not start is ready, the one that
+  // kept ending has not died for a while, or it is not to run any more. True: some were removed.
+  bool remove_ended(const std::vector<std::unique_ptr<Child>>& children);
   std::vector<std::string> texts() const;
 
  private:

@@ -44,13 +44,13 @@ void Control::peer_connected(std::uint64_t peer, daemon::IpcConnection& connecti
   peers_[peer] = &connection;
   names_[peer] = printable(name.substr(0, kNameMax));
   if (rights == Rights::supervisor) supervisor_ = peer;
-  if (rights == Rights::looks) lookers_.emplace(peer, 0);
+  if (rights == Rights::view) viewers_.emplace(peer, 0);
 }
 
 void Control::peer_lost(std::uint64_t peer) {
   peers_.erase(peer);
   names_.erase(peer);
-  lookers_.erase(peer);
+  viewers_.erase(peer);
   waiting_.erase(peer);
   if (watchers_.erase(peer) > 0 && watchers_.empty()) queue_.watch(nullptr);
   if (snapshot_for_ == peer) {
@@ -92,8 +92,8 @@ bool Control::request(std::uint64_t peer, std::string_view payload) {
   ipc::ControlRequest frame;
   if (!ipc::decode(payload, frame)) return false;
   // Each may be a walk through the whole queue.
-  auto looker = lookers_.find(peer);
-  if (looker != lookers_.end() && ++looker->second > kQuestionsOfLooker) {
+  auto viewer = viewers_.find(peer);
+  if (viewer != viewers_.end() && ++viewer->second > kRequestsOfViewer) {
     reply(peer, frame.request, json_error("too many questions at once"), true, kExitTempFail);
     return true;
   }
@@ -108,7 +108,7 @@ bool Control::request(std::uint64_t peer, std::string_view payload) {
 void Control::run(std::uint64_t peer, std::uint64_t request, const Command& command,
                   const std::string& json) {
   const std::string& name = command.name;
-  if (lookers_.count(peer) > 0 && !only_looks(name))
+  if (viewers_.count(peer) > 0 && !only_looks(name))
     return reply(peer, request,
                  json_error("'" + printable(name) +
                             "' is for root and the queue's user: your group may only look "
@@ -229,8 +229,8 @@ void Control::reply(std::uint64_t peer, std::uint64_t request, std::string json,
                     int exit_code) {
   auto found = peers_.find(peer);
   if (found == peers_.end()) return;
-  if (auto looker = lookers_.find(peer); last && looker != lookers_.end() && looker->second > 0)
-    --looker->second;
+  if (auto viewer = viewers_.find(peer); last && viewer != viewers_.end() && viewer->second > 0)
+    --viewer->second;
   ipc::ControlReply answer{request, last, static_cast<std::uint8_t>(exit_code), std::move(json)};
   if (found->second->try_send(answer)) return;
   // What lies in the queue decides how large an answer is.

@@ -30,7 +30,7 @@ constexpr std::size_t kSkimRows = 20000;        // looked at in one go for a pag
 constexpr std::size_t kSurveyRows = 5000;       // the same for the count by domain
 constexpr std::size_t kTellPages = 20;          // an action tells how far it is after so many
 constexpr std::size_t kWalkBacklog = 1U << 20;  // unsent bytes at which a list waits
-constexpr std::size_t kQuestionsOfLooker = 4;   // at once, of one connection
+constexpr std::size_t kRequestsOfViewer = 4;    // at once, of one connection
 constexpr std::size_t kAnswerBacklog = 16U << 20;  // the same of answers that come at once: cut
 constexpr std::size_t kStatsDestinations = 100;
 constexpr std::size_t kInDoubtCounted = 100'000;  // not further
@@ -49,9 +49,9 @@ class Control {
 
   Control(Queue& queue, Delivery& delivery, Hooks hooks);
 
-  // Of root and the queue's user: everything. looks: of [control] viewers, commands that change
+  // Of root and the queue's user: everything. view: of [control] viewers, commands that change
   // nothing and show no content.
-  enum class Rights : std::uint8_t { looks, commands, supervisor };
+  enum class Rights : std::uint8_t { view, commands, supervisor };
   // name: what the peer calls itself; of an operator his user's name, for the log and the history.
   void peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, Rights rights,
                       std::string_view name);
@@ -154,7 +154,7 @@ class Control {
   Hooks hooks_;
   std::map<std::uint64_t, daemon::IpcConnection*> peers_;
   std::map<std::uint64_t, std::string> names_;
-  std::map<std::uint64_t, std::size_t> lookers_;  // Rights::looks, and how much they ask at once
+  std::map<std::uint64_t, std::size_t> viewers_;  // Rights::view, and how much they ask at once
   std::optional<std::uint64_t> supervisor_;
   std::map<std::uint64_t, Relayed> relayed_;
   std::uint64_t last_relayed_ = 0;

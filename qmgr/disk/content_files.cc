@@ -28,7 +28,7 @@ std::string random_part() {
 
 }  // namespace
 
-bool is_for_now(int number) {
+bool is_temporary(int number) {
   return number == EMFILE || number == ENFILE || number == ENOMEM || number == EAGAIN;
 }
 

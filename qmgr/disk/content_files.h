@@ -56,7 +56,7 @@ class ContentFolder {
 };
 
 // Said of a failure with that errno: descriptors or memory have run out, and the file is as it was.
-bool is_for_now(int number);
+bool is_temporary(int number);
 
 // A content file being written. Until it is whole nobody else can find it: it has no name, or one
 // that is random and new, and so no other message's writer gets hold of it, whatever id he says.

@@ -392,7 +392,7 @@ bool Delivery::content_request(std::uint64_t peer, Agent& agent, std::string_vie
   std::uint64_t lease = request.lease;
   if (message->info.in_file) {
     queue_.open_content(id, size, [this, peer, lease, id](Result<UniqueFd> file) {
-      bool lost = !file && !is_for_now(file.error().code);
+      bool lost = !file && !is_temporary(file.error().code);
       auto kind = file ? ipc::Content::Kind::file : ipc::Content::Kind::missing;
       if (lost) note_lost(peer, lease, id);
       send_content(peer, ipc::Content{lease, kind, {}}, file ? file.take() : UniqueFd());

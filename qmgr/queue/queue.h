@@ -132,7 +132,7 @@ class Queue {
   void block(mail::QueueId id, const std::vector<std::uint32_t>& indices);
   void unblock(mail::QueueId id, const std::vector<std::uint32_t>& indices);
   void mark_damaged(mail::QueueId id);
-  // The file of a content of that size, for reading; else why not (is_for_now: try again).
+  // The file of a content of that size, for reading; else why not (is_temporary: try again).
   void open_content(mail::QueueId id, std::uint64_t size,
                     std::function<void(Result<UniqueFd>)> done);
   // Content that is not in memory; nothing when it cannot be read.

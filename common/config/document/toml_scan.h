@@ -1,8 +1,8 @@
-// What is looked at in a TOML text before the parser sees it. The parser, its tables and what we
-// make of them go as deep as the text says; so a text says how deep before anything follows it.
-// And the parser must not see what TOML 1.0 does not know: for some characters outside of strings
-// toml++ 3.3 reaches code of which it has told the compiler that nothing reaches it.
-// Pure; knows no more of TOML than strings, comments and dots.
+// Checks on a TOML text before the parser reads it, because two kinds of text would harm us there.
+// A key with very many parts makes tables so deep that code which follows them runs out of stack.
+// A character that is not ASCII outside of strings and comments, which TOML 1.0 does not allow,
+// makes toml++ 3.3 run into code that is marked as unreachable: undefined behaviour.
+// Pure. The scan knows strings, comments and dots, and nothing else of TOML.
 #pragma once
 
 #include <optional>
