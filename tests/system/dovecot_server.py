@@ -14,6 +14,7 @@ from resources import Folder, wait_until
 DOVECOT = "/usr/sbin/dovecot"
 START_TIMEOUT = 20
 
+# What is written in one way for all versions; the rest is version_settings.
 _CONFIG = """
 base_dir = {folder}/run
 state_dir = {folder}/state
@@ -25,23 +26,10 @@ default_internal_user = {internal}
 default_internal_group = {internal_group}
 default_login_user = {login}
 first_valid_uid = 1
-mail_location = maildir:{folder}/mail/%u
-mail_plugins = quota
 auth_cache_size = 0
 quota_full_tempfail = yes
 lmtp_rcpt_check_quota = {check_at_rcpt}
 auth_username_chars =
-plugin {{
-  quota = maildir:User quota
-}}
-passdb {{
-  driver = passwd-file
-  args = {folder}/users
-}}
-userdb {{
-  driver = passwd-file
-  args = {folder}/users
-}}
 service lmtp {{
   client_limit = 1
   unix_listener {folder}/lmtp {{
@@ -55,6 +43,46 @@ service stats {{
   chroot =
 }}
 """
+_FIRST = {"2.3": "", "2.4": "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n"}
+_CONFIG_OF = {"2.3": """
+mail_location = maildir:{folder}/mail/%u
+mail_plugins = quota
+disable_plaintext_auth = no
+plugin {{
+  quota = maildir:User quota
+}}
+passdb {{
+  driver = passwd-file
+  args = {folder}/users
+}}
+userdb {{
+  driver = passwd-file
+  args = {folder}/users
+}}
+""", "2.4": """
+mail_driver = maildir
+mail_path = {folder}/mail/%{{user}}
+mail_plugins {{
+  quota = yes
+}}
+auth_allow_cleartext = yes
+quota "User quota" {{
+  driver = maildir
+}}
+passdb passwd-file {{
+  passwd_file_path = {folder}/users
+}}
+userdb passwd-file {{
+  passwd_file_path = {folder}/users
+}}
+"""}
+_QUOTA_OF = {"2.3": "userdb_quota_rule=*:bytes={}", "2.4": "userdb_quota_storage_size={}B"}
+
+
+def _version():
+    """Of its configuration: 2.4 has another one than what came before."""
+    said = subprocess.run([DOVECOT, "--version"], capture_output=True, text=True, check=True).stdout
+    return "2.3" if tuple(map(int, said.split()[0].split(".")[:2])) < (2, 4) else "2.4"
 
 
 class Dovecot:
@@ -69,10 +97,12 @@ class Dovecot:
         self.owner = pwd.getpwnam("nobody") if root else pwd.getpwuid(os.geteuid())
         internal = "dovecot" if root else self.owner.pw_name
         self.socket = self.folder / "lmtp"
+        self.version = _version()
         os.mkdir(self.folder / "mail")
         os.chown(self.folder / "mail", self.owner.pw_uid, self.owner.pw_gid)
         self.set_users(users)
-        config = self.folder.file("dovecot.conf", _CONFIG.format(
+        text = _FIRST[self.version] + _CONFIG + _CONFIG_OF[self.version]
+        config = self.folder.file("dovecot.conf", text.format(
             folder=self.folder.path, internal=internal,
             internal_group=grp.getgrgid(pwd.getpwnam(internal).pw_gid).gr_name,
             login="dovenull" if root else self.owner.pw_name,
@@ -90,7 +120,7 @@ class Dovecot:
         """Writes the user file anew; Dovecot reads it again when its time stamp has changed."""
         lines = []
         for address, quota in users.items():
-            extra = f"userdb_quota_rule=*:bytes={quota}" if quota is not None else ""
+            extra = _QUOTA_OF[self.version].format(quota) if quota is not None else ""
             lines.append(f"{address}:{{PLAIN}}secret:{self.owner.pw_uid}:{self.owner.pw_gid}::"
                          f"{self.folder.path}:: {extra}\n")
         path = self.folder.file("users.new", "".join(lines))

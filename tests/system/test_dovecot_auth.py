@@ -11,7 +11,6 @@ from smtp_raw import SmtpClient
 
 dovecot_server._CONFIG += """
 auth_mechanisms = plain login scram-sha-256
-disable_plaintext_auth = no
 auth_failure_delay = 1 s
 service auth {{
   unix_listener {folder}/auth-client {{
