@@ -43,7 +43,7 @@ service stats {{
   chroot =
 }}
 """
-_FIRST = {"2.3": "", "2.4": "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n"}
+FIRST_LINES = {"2.3": "", "2.4": "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n"}
 _CONFIG_OF = {"2.3": """
 mail_location = maildir:{folder}/mail/%u
 mail_plugins = quota
@@ -66,6 +66,7 @@ mail_plugins {{
   quota = yes
 }}
 auth_allow_cleartext = yes
+quota_storage_grace = 0
 quota "User quota" {{
   driver = maildir
 }}
@@ -79,7 +80,7 @@ userdb passwd-file {{
 _QUOTA_OF = {"2.3": "userdb_quota_rule=*:bytes={}", "2.4": "userdb_quota_storage_size={}B"}
 
 
-def _version():
+def version():
     """Of its configuration: 2.4 has another one than what came before."""
     said = subprocess.run([DOVECOT, "--version"], capture_output=True, text=True, check=True).stdout
     return "2.3" if tuple(map(int, said.split()[0].split(".")[:2])) < (2, 4) else "2.4"
@@ -97,11 +98,11 @@ class Dovecot:
         self.owner = pwd.getpwnam("nobody") if root else pwd.getpwuid(os.geteuid())
         internal = "dovecot" if root else self.owner.pw_name
         self.socket = self.folder / "lmtp"
-        self.version = _version()
+        self.version = version()
         os.mkdir(self.folder / "mail")
         os.chown(self.folder / "mail", self.owner.pw_uid, self.owner.pw_gid)
         self.set_users(users)
-        text = _FIRST[self.version] + _CONFIG + _CONFIG_OF[self.version]
+        text = FIRST_LINES[self.version] + _CONFIG + _CONFIG_OF[self.version]
         config = self.folder.file("dovecot.conf", text.format(
             folder=self.folder.path, internal=internal,
             internal_group=grp.getgrgid(pwd.getpwnam(internal).pw_gid).gr_name,

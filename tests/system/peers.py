@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 
+import dovecot_server
 from resources import Folder, listening, reserve_port, wait_until
 from sasl_server import PASSWORD, USER
 
@@ -19,6 +20,29 @@ START_TIMEOUT = 30
 def namespaces_permitted():
     probe = ["unshare", "--mount", "--pid", "--fork", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
     return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+
+
+_LOGINS = {"2.3": """
+passdb {{
+  driver = passwd-file
+  args = {password}
+}}
+userdb {{
+  driver = static
+  args = uid=nobody gid=nogroup home=/nonexistent
+}}
+""", "2.4": """
+passdb passwd-file {{
+  passwd_file_path = {password}
+}}
+userdb static {{
+  fields {{
+    uid = nobody
+    gid = nogroup
+    home = /nonexistent
+  }}
+}}
+"""}
 
 
 class Peer:
@@ -153,22 +177,16 @@ proxywrite unix - - n - 1 proxymap
 postlog unix-dgram n - n - 1 postlogd
 """)
         # Postfix asks Dovecot about logins.
+        version = dovecot_server.version()
         password = self.folder.file("passwords", f"{USER}:{{PLAIN}}{PASSWORD}\n")
-        self.etc("dovecot-auth.conf", f"""
+        self.etc("dovecot-auth.conf", f"""{dovecot_server.FIRST_LINES[version]}
 base_dir = {self.folder.path}/dovecot
 log_path = /dev/stderr
 protocols =
 ssl = no
 auth_mechanisms = plain login cram-md5 scram-sha-256
 auth_username_chars =
-passdb {{
-  driver = passwd-file
-  args = {password}
-}}
-userdb {{
-  driver = static
-  args = uid=nobody gid=nogroup home=/nonexistent
-}}
+{_LOGINS[version].format(password=password)}
 service auth {{
   unix_listener {self.folder.path}/auth {{
     mode = 0666
