@@ -1,7 +1,6 @@
-// Checks on a TOML text before the parser reads it, because two kinds of text would harm us there.
-// A key with very many parts makes tables so deep that code which follows them runs out of stack.
-// A character that is not ASCII outside of strings and comments, which TOML 1.0 does not allow,
-// makes toml++ 3.3 run into code that is marked as unreachable: undefined behaviour.
+// Checks on a TOML text before the parser reads it. A key with very many parts makes tables so deep
+// that code which follows them runs out of stack. A character that is not ASCII outside of strings
+// and comments, such as a typographic quotation mark, is told in plainer words than the parser's.
 // Pure. The scan knows strings, comments and dots, and nothing else of TOML.
 #pragma once
 

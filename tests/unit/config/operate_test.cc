@@ -99,6 +99,14 @@ TEST_CASE("operate 2: what TOML does not know the parser does not see") {
   for (const char* good : {"\xEF\xBB\xBFhostname = \"mx\"", "# \xC3\x89\nhostname = \"mx\"",
                            "hostname = \"mx\"\n[addresses]\norigin = '\xC3\x89'"})
     CHECK(said(good).find("ASCII") == std::string::npos);
+  // The parser asks of each of these whether it is white space, and has no answer in its tables.
+  for (const char* letter : {"\xEF\xBB\xB7", "\xCE\xBF", "\xC3\x89", "\xF0\x9F\x93\xAC"}) {
+    CHECK(said(std::string("hostname = \"\"\"mx\\\n ") + letter + "\"\"\"").find("syntax") ==
+          std::string::npos);
+    CHECK(said(std::string("hostname = \"\"\"mx\\") + letter + "\"\"\"").find("syntax") !=
+          std::string::npos);
+    CHECK(said(std::string("hostname = 1\"80") + letter + "T\"").find("syntax") != std::string::npos);
+  }
 }
 
 TEST_CASE("operate 2: no key makes the parser's tables deeper than we look") {
