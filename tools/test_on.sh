@@ -36,7 +36,7 @@ make test
 say "postwain selftest"
 printf '%s\n' 'hostname = "newcomer.example"' 'spool_dir = "/srv/spool"' \
   'runtime_dir = "/srv/runtime"' '[[listener]]' 'address = "127.0.0.1:2525"' >/root/selftest.toml
-build/release/bin/postwain selftest --config /root/selftest.toml
+build/ci/bin/postwain selftest --config /root/selftest.toml
 say "make deb, make deb-test"
 make deb deb-test
 NEWCOMER

@@ -178,7 +178,7 @@ void Control::content(std::uint64_t peer, std::uint64_t request, const Command& 
     const MessageInfo& info = (*found)->info;
     auto length =
         static_cast<std::size_t>(std::min<std::uint64_t>(kContentPiece, info.size - offset));
-    return [this, peer, request, id, offset, length, in_file = info.in_file, gone] {
+    return [this, peer, request, id, offset, length, in_file = info.in_file] {
       queue_.read_content(
           id, in_file, offset, length,
           [this, peer, request, id](const std::optional<std::string>& bytes) {

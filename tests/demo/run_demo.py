@@ -21,7 +21,7 @@ import threading
 import time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-BINARIES = pathlib.Path(os.environ.get("POSTWAIN_BIN", SOURCE / "build/release/bin"))
+BINARIES = pathlib.Path(os.environ.get("POSTWAIN_BIN", SOURCE / "build/demo/bin"))
 START_S = 30
 ARRIVAL_S = 30
 STOP_S = 45

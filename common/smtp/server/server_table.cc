@@ -12,7 +12,7 @@ constexpr Ruling helo1 = Ruling::hello_first;
 constexpr Ruling in_tr = Ruling::in_transaction;
 constexpr Ruling mail1 = Ruling::mail_first;
 constexpr Ruling rcpt1 = Ruling::rcpt_first;
-constexpr Ruling chunk = Ruling::chunks_go_on;
+constexpr Ruling bdat1 = Ruling::chunks_go_on;
 constexpr Ruling rset1 = Ruling::rset_first;
 
 // clang-format off
@@ -22,7 +22,7 @@ constexpr Ruling kTable[kServerStates][kVerbs] = {
 /* ready */        {obey, obey, obey,  mail1, mail1, mail1, obey, obey, obey, obey, obey, obey, obey,    obey,  obey,  obey,  obey, obey, obey},
 /* mail */         {obey, obey, in_tr, obey,  rcpt1, rcpt1, obey, obey, obey, obey, obey, obey, in_tr,   in_tr, in_tr, in_tr, obey, obey, obey},
 /* rcpt */         {obey, obey, in_tr, obey,  obey,  obey,  obey, obey, obey, obey, obey, obey, in_tr,   in_tr, in_tr, in_tr, obey, obey, obey},
-/* chunking */     {obey, obey, in_tr, chunk, chunk, obey,  obey, obey, obey, obey, obey, obey, in_tr,   in_tr, in_tr, in_tr, obey, obey, obey},
+/* chunking */     {obey, obey, in_tr, bdat1, bdat1, obey,  obey, obey, obey, obey, obey, obey, in_tr,   in_tr, in_tr, in_tr, obey, obey, obey},
 /* chunk_failed */ {obey, obey, rset1, rset1, rset1, rset1, obey, obey, obey, obey, obey, obey, rset1,   rset1, rset1, rset1, obey, obey, obey},
 };
 // clang-format on
