@@ -51,7 +51,7 @@ if [ ${#headers[@]} -gt 0 ]; then
   # shellcheck disable=SC2086
   printf '%s\n' "${headers[@]}" | xargs -P "$(nproc)" -I{} \
     clang++ -std=c++20 -fsyntax-only -Wall -Wextra -Werror -Wno-pragma-once-outside-header \
-    -Wno-unused-const-variable -I. $includes -x c++ {}
+    -Wno-unused-const-variable -I. -DPOSTWAIN_VERSION='"0"' $includes -x c++ {}
 fi
 [ ${#sources[@]} -eq 0 ] && exit 0
 newest_first() {

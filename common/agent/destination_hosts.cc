@@ -150,8 +150,9 @@ void Destination::race() {
 
 // The source address for a new connection: of those of the route that have the candidate's address
 // family, the one from which this destination has the fewest connections; several such sources take
-// turns. Connections are counted for each source address, so waiting for a place at one source while
-// another has a free place would waste time. A route with sources never sends from another address.
+// turns. Connections are counted for each source address, so waiting for a place at one source
+// while another has a free place would waste time. A route with sources never sends from another
+// address.
 std::string Destination::source_for(const Candidate& candidate, bool& possible) {
   const std::vector<std::string>& sources = approach_.sources;
   if (sources.empty() || !candidate.endpoint.unix_path.empty()) return {};

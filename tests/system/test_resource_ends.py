@@ -245,6 +245,20 @@ class Descriptors(Limited):
         self.lift()
         self.all_arrived(2)
 
+    def test_kind_2_smtp_client_opens_no_connection_it_has_no_descriptor_for(self):
+        """There are descriptors for two connections: the others wait for their turn, none fails."""
+        self.begin("smtp-client", "-n 16")
+        self.taking = True
+        sessions = []
+        self.sink.script["mail"] = lambda session, *_: sessions.append(session) or Delay(0.5, None)
+        self.mta.start()
+        self.queue_up(8)
+        self.all_arrived(8)
+        self.assertEqual([], self.mta.events("deferred"))
+        self.assertEqual([], self.mta.events("child_exit"))
+        self.assertEqual(8, len(sessions))
+        self.assertLessEqual(len(set(map(id, sessions))), 2)
+
     def test_kind_2_smtp_client_has_none_left_for_content(self):
         """It is put off and tried again, never held as if the content were lost."""
         self.taking = True

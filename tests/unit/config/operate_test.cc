@@ -105,7 +105,8 @@ TEST_CASE("operate 2: what TOML does not know the parser does not see") {
           std::string::npos);
     CHECK(said(std::string("hostname = \"\"\"mx\\") + letter + "\"\"\"").find("syntax") !=
           std::string::npos);
-    CHECK(said(std::string("hostname = 1\"80") + letter + "T\"").find("syntax") != std::string::npos);
+    CHECK(said(std::string("hostname = 1\"80") + letter + "T\"").find("syntax") !=
+          std::string::npos);
   }
 }
 
