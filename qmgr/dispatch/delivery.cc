@@ -132,10 +132,12 @@ void Delivery::pump() {
       while (Agent* agent = agent_with_room(pool)) {
         std::optional<Pick> pick = queue_.next(pool);
         if (!pick) break;
-        if (queue_.is_suspect(*pick))
+        if (queue_.is_suspect(*pick)) {
           suspects_.push_back(*std::move(pick));
-        else
-          send_lease(agent_for(pick->destination, *agent), *std::move(pick));
+          continue;
+        }
+        Agent& chosen = agent_for(pick->destination, *agent);
+        send_lease(chosen, *std::move(pick));
       }
     }
     if (!suspects_.empty()) send_suspects();
