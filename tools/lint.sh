@@ -1,5 +1,5 @@
 #!/bin/bash
-# What can be said of our sources without running them: floors, format, clang-tidy, and whether each
+# What can be said of our sources without running them: floors, prose, format, clang-tidy, and whether each
 # header can be included by itself. The checks are in .clang-format and .clang-tidy.
 #     tools/lint.sh            what differs from the commit $LINT_BASE, and new files. Without that
 #                              variable: what the commits of the last day before HEAD have changed
@@ -24,6 +24,7 @@ else
                          git ls-files --others --exclude-standard; } | sort -u | own)
 fi
 python3 tests/lint/check_floors.py
+python3 tests/lint/check_prose.py
 [ ${#files[@]} -eq 0 ] && { echo "lint: nothing has changed"; exit 0; }
 
 echo "lint: ${#files[@]} files"
