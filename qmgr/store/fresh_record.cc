@@ -1,6 +1,7 @@
 #include "qmgr/store/fresh_record.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "common/ipc/codec.h"
 
@@ -12,6 +13,9 @@ namespace {
 
 // Raised when the coding changes; the former ones stay readable, since a queue outlives a program.
 constexpr std::uint8_t kVersion = 1;
+
+// Numbers are coded as they lie in memory (common/ipc/codec.h), and these are kept on disk.
+static_assert(std::endian::native == std::endian::little);
 
 template <class A, class T>
 void address_field(A& a, T& address) {
@@ -88,15 +92,20 @@ bool fits_rows(const NewMessage& message, std::string_view content) {
   constexpr std::size_t kText = 1024;
   constexpr std::size_t kDestination = 4096;
   constexpr std::size_t kContent = 1U << 20;
+  constexpr std::size_t kValue = 4U << 20;
+  constexpr std::size_t kHead = 16U << 10;    // more than all before the recipients
+  constexpr std::size_t kEachRecipient = 32;  // more than the lengths and numbers of one
   const mail::Envelope& envelope = message.info.envelope;
   bool fits = message.info.id.value > 0 && !message.recipients.empty() &&
               message.recipients.size() <= kFreshRecipients && message.held_for.empty() &&
               envelope.reverse_path.text().size() <= kText && envelope.envid.size() <= kText &&
               content.size() <= kContent;
+  std::size_t value = kHead + content.size();
   return fits && std::all_of(message.recipients.begin(), message.recipients.end(), [&](auto& r) {
            std::size_t length = r.recipient.address.text().size();
+           value += length + r.recipient.orcpt.size() + r.destination.size() + kEachRecipient;
            return length > 0 && length <= kText && r.recipient.orcpt.size() <= kText &&
-                  !r.destination.empty() && r.destination.size() <= kDestination;
+                  !r.destination.empty() && r.destination.size() <= kDestination && value <= kValue;
          });
 }
 

@@ -21,6 +21,26 @@ std::string rows_in(Store& store, const std::string& table) {
 
 }  // namespace
 
+TEST_CASE("a message whose parts fit and whose whole is too large for one value becomes rows") {
+  test::TempFolder folder;
+  auto store = Store::open(folder.db());
+  REQUIRE(store.ok());
+  test::Packing packing(true);
+  NewMessage message = test::make_message(7, {});
+  for (int i = 0; i < 1000; ++i) {
+    NewRecipient one;
+    one.recipient.address =
+        mail::Address(std::to_string(i) + std::string(900, 'a'), "x" + std::to_string(i) + ".org");
+    one.recipient.orcpt = "rfc822;" + std::string(900, 'b');
+    one.destination = "smtp:" + std::to_string(i) + std::string(3000, 'c');
+    message.recipients.push_back(std::move(one));
+  }
+  put(*store, message);
+  CHECK(rows_in(*store, "fresh") == "0");
+  CHECK(rows_in(*store, "message") == "1");
+  CHECK(rows_in(*store, "recipient") == "1000");
+}
+
 TEST_CASE("a fresh message is one row until something else than deliveries happens to it") {
   test::TempFolder folder;
   auto store = Store::open(folder.db());
