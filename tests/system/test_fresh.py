@@ -78,8 +78,8 @@ class Fresh(PostwainTestCase):
         qmgr = next(p["pid"] for p in self.mta.status()["processes"] if p["name"] == "qmgr")
         os.kill(qmgr, signal.SIGKILL)
         wait_until(lambda: self.mta.cli("status").returncode == 0, 20, "a new qmgr")
-        wait_until(lambda: self.stats()["counted"] and self.stats()["recipients"] == len(wanted), 20, self.stats)
-        wait_until(lambda: self.stats()["states"]["queued"] == len(wanted), 20, self.stats)
+        wait_until(lambda: self.stats()["counted"] and self.stats()["recipients"] == len(wanted), 60, self.stats)
+        wait_until(lambda: self.stats()["states"]["queued"] == len(wanted), 60, self.stats)
         self.assertEqual(0, self.mta.cli("queue", "resume", "a.test").returncode)
         self.wait_all(wanted)
 
