@@ -19,8 +19,6 @@ constexpr std::array<std::size_t, kLanes> kShare = {20, 18, 10, 4};
 // Recipients: with less room, half of which may be bulk's, reading would find no place for what it
 // read.
 constexpr std::uint32_t kRoomToRead = 4;
-// Messages on their way over one connection; more is of no use (smtp::ClientEngine::kFlightMax).
-constexpr std::uint32_t kFlightMax = 32;
 constexpr std::size_t kPutOffAtOnce = 200;
 constexpr std::size_t kBulkLane = static_cast<std::size_t>(TrafficClass::bulk);
 
@@ -72,45 +70,6 @@ void Scheduler::unpin(DestinationId id, std::uint32_t count, WallTime now) {
   PW_CHECK(d.pins >= count);
   d.pins -= count;
   if (d.pins == 0) refresh(id, now);
-}
-
-// How many recipients a destination may have queued: never more than what stays free for others.
-std::uint32_t Scheduler::room_for(const Destination& d) const {
-  std::size_t others = queued_recipients_ - d.queued_recipients;
-  std::size_t free =
-      limits_.total_recipients - std::min<std::size_t>(others, limits_.total_recipients);
-  auto room = std::min(limits_.window_recipients, static_cast<std::uint32_t>(free / 2));
-  // What cannot go anywhere must not fill the memory.
-  bool reached = d.health.is_proven() && !d.half_open() && !d.suspended_until;
-  return reached || queued_jobs_ < kCrowdedJobs ? room : std::min(room, kUnreachedRoom);
-}
-
-// One destination never has all the places there are for messages: half of what the others leave.
-std::uint32_t Scheduler::job_room_for(const Destination& d) const {
-  std::size_t others = queued_jobs_ - d.queued_jobs();
-  std::size_t free = limits_.total_jobs - std::min<std::size_t>(others, limits_.total_jobs);
-  return static_cast<std::uint32_t>(free / 2);
-}
-
-// Bulk has half of the window, so that a mailing leaves room for notes. While work waits in the
-// store, fresh work takes only half of what there is.
-bool Scheduler::has_place(const Destination& d, TrafficClass c, Source source, WallTime now) const {
-  std::uint32_t room = room_for(d);
-  bool bulk = c == TrafficClass::bulk;
-  std::uint32_t mine = bulk ? d.queued_bulk : d.queued_recipients - d.queued_bulk;
-  std::uint32_t limit = bulk ? room / 2 : room - std::min(room, d.queued_bulk);
-  if (d.queued_jobs() >= job_room_for(d)) return false;
-  bool older_waits = d.refilling || (d.store_due && *d.store_due <= now);
-  if (source == Source::fresh && older_waits) limit /= 2;
-  return mine < limit;
-}
-
-// A class whose place is taken refuses what is read for it: then nothing is read.
-bool Scheduler::wants_more(const Destination& d) const {
-  if (d.queued_jobs() > job_room_for(d) / 2) return false;
-  std::uint32_t room = room_for(d);
-  std::uint32_t others = d.queued_recipients - d.queued_bulk;
-  return d.queued_bulk <= room / 4 && others <= (room - std::min(room, d.queued_bulk)) / 2;
 }
 
 bool Scheduler::offer(DestinationId id, Job& job, Source source, WallTime now) {
@@ -337,79 +296,11 @@ std::vector<Pick> Scheduler::take_passed_over() {
   return std::exchange(passed_over_, {});
 }
 
-Scheduler::Bar Scheduler::bar(const Destination& d, std::size_t lane, WallTime now) const {
-  bool probe = lane == kProbeLane;
-  if (d.half_open() != probe || !(probe ? d.has_any() : d.has(lane))) return Bar::own;
-  if (d.suspended_until || !rate_allows(d, now)) return Bar::own;
-  bool bulk = lane == kBulkLane;
-  SharedLimit mine{d.running, d.running_bulk, {}};
-  std::uint32_t own = d.health.slots(now);
-  if (d.settings.connections > 0) own = std::min(own, attempts_for(d, d.settings.connections));
-  if (!mine.has_room(bulk, own)) return Bar::own;
-  const PoolRings& pool = pools_[index_of(d.settings.pool)];
-  if (std::uint32_t places = pool.unproven_places(); places > 0 && !d.health.is_proven()) {
-    // While many are tried, one attempt at each has to tell.
-    if (d.running > 0 && pool.unproven.running >= places / 4) return Bar::own;
-    if (!pool.unproven.has_room(bulk, places)) return Bar::unproven;
-  }
-  auto route = routes_.find(d.settings.route);
-  if (d.settings.route_connections > 0 && route != routes_.end() &&
-      !route->second.has_room(bulk, attempts_for(d, route->second.places)))
-    return Bar::route;
-  if (d.set == nullptr) return Bar::none;
-  std::uint32_t places = places_in_set(d, now);
-  if (places == 0) return Bar::own;  // ends by time
-  return d.set->has_room(bulk, places) ? Bar::none : Bar::mx_set;
-}
-
-// Where connections are counted the window may grow as far as they can carry.
-std::uint32_t Scheduler::window_cap(const DestinationSettings& settings) {
-  if (settings.connections == 0) return 0;
-  std::uint32_t each =
-      settings.in_flight > 0 ? std::min(settings.in_flight, kFlightMax) : kFlightMax;
-  return settings.connections * (each + 1);
-}
-
-// Those on their way, and where messages follow each other the next one, which has to be there when
-// a reply comes.
-std::uint32_t Scheduler::attempts_per_connection(const Destination& d) {
-  std::uint32_t most =
-      d.settings.in_flight > 0 ? std::min(d.settings.in_flight, kFlightMax) : kFlightMax;
-  return std::clamp(d.flight, 1U, most > 1 ? most + 1 : 1U);
-}
-
-std::uint32_t Scheduler::attempts_for(const Destination& d, std::uint32_t connections) {
-  return connections * attempts_per_connection(d);
-}
-
-// What this member finds, with its own limit.
-std::uint32_t Scheduler::places_in_set(const Destination& d, WallTime now) {
-  std::uint32_t places = d.set->health.slots(now);
-  if (d.settings.connections == 0) return places;
-  return std::min(places, attempts_for(d, d.settings.connections));
-}
-
-Scheduler::Pace Scheduler::pace(const Destination& d) {
-  const DestinationSettings& s = d.settings;
-  if (d.draining && s.drain_count > 0) return {s.drain_count, s.drain_period};
-  return {s.rate_count, s.rate_period};
-}
-
-bool Scheduler::rate_allows(const Destination& d, WallTime now) const {
-  // A tenth of the period's amount may go at once after a pause.
-  Pace limit = pace(d);
-  return limit.count == 0 || rate_next(d) <= now + limit.period / 10;
-}
-
 // Nothing that is due is left.
 void Scheduler::end_drain(Destination& d, WallTime now) {
   bool waits = d.has_any() || d.refilling || d.more_follows || d.half_open() ||
                (d.store_due && *d.store_due <= now);
   if (!waits) d.draining = false;
-}
-
-WallTime Scheduler::rate_next(const Destination& d) const {
-  return d.set == nullptr ? d.rate_next : std::max(d.rate_next, d.set->rate_next);
 }
 
 // Brings a destination's place in rings, refills and wake-ups in line with its state. Cheap enough
