@@ -3,7 +3,7 @@
 # commit in it, the two commands of the README, the package, and the package's life. Root only.
 #     tools/test_on.sh trixie
 # Ends with 77 where no such root can be made: without root's rights, without namespaces, or with no way
-# to the packages of that release. TEST_ARGS is for ctest.
+# to the packages of that release. Whatever fails within the root ends with 1. TEST_ARGS is for ctest.
 # The root is made anew each time and left there, so that one can look around in it. Its mounts and its
 # processes end with this script, because they have namespaces of their own.
 set -euo pipefail
@@ -57,4 +57,4 @@ unshare --mount --pid --fork --kill-child --propagation private bash -c '
   mount --rbind /dev "$root/dev"
   exec chroot "$root" env -i SUITE="$2" TERM="${TERM:-dumb}" CI="${CI:-}" \
     TEST_ARGS="${TEST_ARGS:-}" ${http_proxy:+http_proxy="$http_proxy"} bash /newcomer.sh' \
-  test_on "$root" "$suite"
+  test_on "$root" "$suite" || { echo "test-on: failed on $suite" >&2; exit 1; }
