@@ -88,7 +88,7 @@ void encode_fresh(std::string& out, const NewMessage& message, WallTime due,
   out.append(content);
 }
 
-bool fits_rows(const NewMessage& message, std::string_view content) {
+bool fits_one_value(const NewMessage& message, std::string_view content) {
   constexpr std::size_t kText = 1024;
   constexpr std::size_t kDestination = 4096;
   constexpr std::size_t kContent = 1U << 20;

@@ -25,7 +25,7 @@ void encode_fresh(std::string& out, const NewMessage& message, WallTime due,
                   std::string_view content);
 // Whether the message can be one value: each part within the bounds of schema.sql for rows, because
 // it may become rows later, and the whole within the bound of a value.
-bool fits_rows(const NewMessage& message, std::string_view content);
+bool fits_one_value(const NewMessage& message, std::string_view content);
 // Nothing: this is no such value, or one of a later version.
 std::optional<FreshRecord> decode_fresh(mail::QueueId id, std::string_view data);
 

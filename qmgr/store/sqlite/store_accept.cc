@@ -75,7 +75,7 @@ Result<Accepted> Store::in_savepoint(const std::function<Result<Accepted>()>& wo
 Result<Accepted> Store::insert(const NewMessage& message, WallTime due,
                                const std::string* content) {
   const std::string& bytes = content != nullptr ? *content : message.content;
-  if (message.packed && fits_rows(message, bytes)) return pack(message, due, bytes);
+  if (message.packed && fits_one_value(message, bytes)) return pack(message, due, bytes);
   Status inserted = insert_message(message);
   if (!inserted && inserted.error().code != SQLITE_CONSTRAINT_PRIMARYKEY) return inserted.error();
   if (!inserted || db_.changes() == 0) return same_message(message);
