@@ -36,7 +36,7 @@ packages:
 build: packages
 	@tools/build.sh release
 
-# Compiled without what makes it fast, because somebody waits for a first look.
+# Compiled with little optimisation, because somebody waits for a first look.
 run demo: packages
 	@tools/build.sh demo
 	python3 tests/demo/run_demo.py $(ARGS)

@@ -28,7 +28,7 @@ endif()
 # full debug data.
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
 set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g")
-# For a first look: a third of the time is saved by compiling for no speed (bench/RESULTS.md).
+# For a first look: the compiler optimises little and so needs a third less time (bench/RESULTS.md).
 set(CMAKE_CXX_FLAGS_DEMO "-Og")
 
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wswitch

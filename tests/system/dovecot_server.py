@@ -14,7 +14,7 @@ from resources import Folder, wait_until
 DOVECOT = "/usr/sbin/dovecot"
 START_TIMEOUT = 20
 
-# What is written in one way for all versions; the rest is version_settings.
+# What all versions of Dovecot write in one way; _CONFIG_OF has what differs by version.
 _CONFIG = """
 base_dir = {folder}/run
 state_dir = {folder}/state
