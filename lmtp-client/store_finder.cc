@@ -16,9 +16,9 @@ Result<std::unique_ptr<StoreFinder>> StoreFinder::create(net::Loop& loop,
 StoreFinder::StoreFinder(std::unique_ptr<dns::Resolver> resolver)
     : resolver_(std::move(resolver)), hosts_(*resolver_) {}
 
-void StoreFinder::find(const mail::Approach& approach, const mail::StsPolicy* known,
+void StoreFinder::find(const mail::Transport& transport, const mail::StsPolicy* known,
                        std::function<void(agent::NextHosts)> done) {
-  hosts_.find(approach, known, std::move(done));
+  hosts_.find(transport, known, std::move(done));
 }
 
 }  // namespace postwain::lmtp_client

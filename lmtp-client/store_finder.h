@@ -16,7 +16,7 @@ namespace postwain::lmtp_client {
 class StoreFinder : public agent::HostFinder {
  public:
   static Result<std::unique_ptr<StoreFinder>> create(net::Loop& loop, const config::Config& config);
-  void find(const mail::Approach& approach, const mail::StsPolicy* known,
+  void find(const mail::Transport& transport, const mail::StsPolicy* known,
             std::function<void(agent::NextHosts)> done) override;
 
  private:

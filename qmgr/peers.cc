@@ -15,14 +15,15 @@ bool is_agent(ipc::Role role) {
   return role == ipc::Role::smtp_client || role == ipc::Role::lmtp_client;
 }
 bool is_intake(ipc::Role role) {
-  return role == ipc::Role::smtpd || role == ipc::Role::sendmail || role == ipc::Role::restore ||
-         role == ipc::Role::reporter || role == ipc::Role::pickup;
+  return role == ipc::Role::smtpd || role == ipc::Role::sendmail ||
+         role == ipc::Role::queue_import || role == ipc::Role::reporter ||
+         role == ipc::Role::pickup;
 }
 
 // Comes and goes with a command somebody gives.
 bool is_command(ipc::Role role) {
-  return role == ipc::Role::control || role == ipc::Role::sendmail || role == ipc::Role::restore ||
-         role == ipc::Role::pickup;
+  return role == ipc::Role::control || role == ipc::Role::sendmail ||
+         role == ipc::Role::queue_import || role == ipc::Role::pickup;
 }
 
 std::set<std::uint32_t> our_users(const daemon::PeerUsers& users) {

@@ -20,8 +20,8 @@
 
 #include "qmgr/control/control.h"
 #include "qmgr/dispatch/delivery.h"
-#include "qmgr/dispatch/report_desk.h"
-#include "qmgr/dispatch/token_desk.h"
+#include "qmgr/dispatch/tls_result_relay.h"
+#include "qmgr/dispatch/token_relay.h"
 #include "qmgr/intake/intake.h"
 #include "qmgr/peer_places.h"
 
@@ -45,8 +45,8 @@ class Peers {
     Intake& intake;
     Delivery& delivery;
     Control& control;
-    TokenDesk& tokens;
-    ReportDesk& reports;
+    TokenRelay& tokens;
+    TlsResultRelay& reports;
   };
   Peers(net::Loop& loop, daemon::PeerUsers users, Parts parts);
   ~Peers();

@@ -51,7 +51,7 @@ daemon::PeerUsers peer_users(const daemon::Start& start) {
 
 }  // namespace
 
-Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuWait cpu_wait, const daemon::Start& start)
+Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon::Start& start)
     : loop_(loop),
       name_(start.name),
       config_(start.config()),
@@ -87,7 +87,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuWait cpu_wait, const daemon::Start& 
       *queue_, *delivery_,
       Control::Hooks{[this](std::string_view bundle) { return take_config(bundle); },
                      [this] { return admission_; }, [this] { return standstill_; }});
-  queue_->watch(std::move(cpu_wait));
+  queue_->watch(std::move(cpu_pressure));
   peers_ = std::make_unique<Peers>(
       loop, peer_users(start), Peers::Parts{*intake_, *delivery_, *control_, tokens_, reports_});
   peers_->set_viewers(viewers(start.loaded.bundle));
@@ -171,7 +171,7 @@ void Qmgr::look_at_ballast() {
     ::postwain::Status released = ballast_.release();
     log::Line line(log::Level::warning, "ballast_released");
     if (!released) line.kv("error", released.error().text);
-    return queue_->store().probe_soon();
+    return queue_->store().retry_soon();
   }
   std::uint64_t size = Ballast::size_for(facts_.disk.total_bytes);
   if (ballast_.there() || !room_for_ballast(facts_, size)) return;
@@ -265,7 +265,7 @@ void Qmgr::try_to_end() {
 }
 
 int run(daemon::Start& start) {
-  CpuWait cpu_wait = CpuWait::of_first_thread();
+  CpuPressure cpu_pressure = CpuPressure::of_first_thread();
   // From here on there is the spool, and nothing else.
   daemon::Confinement confinement("qmgr", start.config());
   confinement.give_up_files();
@@ -282,7 +282,7 @@ int run(daemon::Start& start) {
   net::Loop loop;
   int exit_code = kExitOk;
   {
-    Qmgr manager(loop, spool.take(), std::move(cpu_wait), start);
+    Qmgr manager(loop, spool.take(), std::move(cpu_pressure), start);
     daemon::Signals signals(loop, [&] { manager.drain(); });
     if (::postwain::Status listening = manager.listen(); !listening) {
       log::Line(log::Level::error, "cannot_start").kv("reason", listening.error().text);

@@ -18,7 +18,7 @@
 #include "qmgr/control/control.h"
 #include "qmgr/disk/ballast.h"
 #include "qmgr/dispatch/delivery.h"
-#include "qmgr/dispatch/token_desk.h"
+#include "qmgr/dispatch/token_relay.h"
 #include "qmgr/intake/intake.h"
 #include "qmgr/peers.h"
 #include "qmgr/queue/admission.h"
@@ -32,7 +32,7 @@ constexpr Duration kDrainMax = std::chrono::seconds(5);
 
 class Qmgr {
  public:
-  Qmgr(net::Loop& loop, Spool spool, CpuWait cpu_wait, const daemon::Start& start);
+  Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon::Start& start);
   ~Qmgr();
   Qmgr(const Qmgr&) = delete;
   Qmgr& operator=(const Qmgr&) = delete;
@@ -59,8 +59,8 @@ class Qmgr {
   net::Loop& loop_;
   std::string name_;
   config::Config config_;
-  TokenDesk tokens_;
-  ReportDesk reports_;
+  TokenRelay tokens_;
+  TlsResultRelay reports_;
   std::unique_ptr<Queue> queue_;
   std::unique_ptr<Delivery> delivery_;
   std::unique_ptr<Probes> probes_;

@@ -169,7 +169,7 @@ Result<Spool> open_spool(const config::Config& config) {
     return Error{system_error(config.spool_dir, errno).text, kExitCantCreate};
   Result<std::string> folder = real_path(config.spool_dir);
   if (!folder) return Error{folder.error().text, kExitNoInput};
-  if (::postwain::Status s = probe_folder(*folder); !s)
+  if (::postwain::Status s = check_writable(*folder); !s)
     return Error{s.error().text + ": the spool cannot be written", kExitTempFail};
   if (::postwain::Status s = check_files(*folder, {"queue.db", "queue.db-wal", "content"}); !s)
     return Error{s.error().text, kExitNoPermission};

@@ -43,19 +43,19 @@ std::string percent_encoded(std::string_view text) {
   return out;
 }
 
-std::optional<Place> mail_place(std::string_view rest) {
+std::optional<ReportUri> mail_place(std::string_view rest) {
   auto address = percent_decoded(rest.substr(0, rest.find('?')));
   if (!address || !is_ascii(*address) || !smtp::parse_mailbox(*address)) return std::nullopt;
-  Place out;
+  ReportUri out;
   out.address = std::move(*address);
   return out;
 }
 
-std::optional<Place> web_place(std::string_view rest) {
+std::optional<ReportUri> web_place(std::string_view rest) {
   std::size_t slash = std::min(rest.find_first_of("/?"), rest.size());
   std::string_view authority = rest.substr(0, slash);
-  Place out;
-  out.kind = Place::Kind::web;
+  ReportUri out;
+  out.kind = ReportUri::Kind::web;
   std::size_t colon = authority.find(':');
   if (colon != std::string_view::npos) {
     auto port = parse_decimal<std::uint16_t>(authority.substr(colon + 1));
@@ -74,13 +74,13 @@ std::optional<Place> web_place(std::string_view rest) {
 
 }  // namespace
 
-std::string Place::text() const {
+std::string ReportUri::text() const {
   if (kind == Kind::mail) return "mailto:" + percent_encoded(address);
   return port == 443 ? fmt::format("https://{}{}", host, path)
                      : fmt::format("https://{}:{}{}", host, port, path);
 }
 
-std::optional<Place> parse_place(std::string_view uri) {
+std::optional<ReportUri> parse_place(std::string_view uri) {
   uri = trim(uri);
   if (uri.size() > kUriMax) return std::nullopt;
   for (char c : uri)
@@ -95,7 +95,7 @@ std::optional<Place> parse_place(std::string_view uri) {
   return std::nullopt;
 }
 
-std::vector<Place> report_places(const std::vector<std::string>& texts) {
+std::vector<ReportUri> report_uris(const std::vector<std::string>& texts) {
   const std::string* record = nullptr;
   for (const std::string& text : texts) {
     std::string_view begin = trim(std::string_view(text).substr(0, text.find(';')));
@@ -103,7 +103,7 @@ std::vector<Place> report_places(const std::vector<std::string>& texts) {
     if (record != nullptr) return {};
     record = &text;
   }
-  std::vector<Place> out;
+  std::vector<ReportUri> out;
   if (record == nullptr) return out;
   std::string_view fields = *record;
   while (!fields.empty()) {
@@ -115,9 +115,9 @@ std::vector<Place> report_places(const std::vector<std::string>& texts) {
     std::string_view uris = field.substr(equals + 1);
     while (!uris.empty() && out.size() < kPlacesMax) {
       std::size_t comma = std::min(uris.find(','), uris.size());
-      auto place = parse_place(uris.substr(0, comma));
-      if (place && std::find(out.begin(), out.end(), *place) == out.end())
-        out.push_back(std::move(*place));
+      auto uri = parse_place(uris.substr(0, comma));
+      if (uri && std::find(out.begin(), out.end(), *uri) == out.end())
+        out.push_back(std::move(*uri));
       uris.remove_prefix(std::min(comma + 1, uris.size()));
     }
     break;

@@ -11,22 +11,22 @@ namespace postwain::reporter {
 
 constexpr std::size_t kPlacesMax = 4;  // of one domain; more are passed over
 
-// Where a report goes: an address, or a place on the web.
-struct Place {
+// Where a report goes: an address, or a address on the web.
+struct ReportUri {
   enum class Kind : std::uint8_t { mail, web };
   Kind kind = Kind::mail;
   std::string address;  // "tls@example.org"
-  std::string host;     // of a web place
+  std::string host;     // of a web address
   std::uint16_t port = 443;
   std::string path;          // with query
   std::string text() const;  // "mailto:tls@example.org"
-  bool operator==(const Place&) const = default;
+  bool operator==(const ReportUri&) const = default;
 };
 
-std::optional<Place> parse_place(std::string_view uri);
+std::optional<ReportUri> parse_place(std::string_view uri);
 
 // Of the one record that begins with "v=TLSRPTv1;". Nothing: the domain wants no reports, which is
 // also so when there are two.
-std::vector<Place> report_places(const std::vector<std::string>& texts);
+std::vector<ReportUri> report_uris(const std::vector<std::string>& texts);
 
 }  // namespace postwain::reporter

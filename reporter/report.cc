@@ -49,7 +49,7 @@ std::string report_id(const Submitter& submitter, Day day, const std::string& do
 }
 
 std::string report_json(const Submitter& submitter, Day day, const std::string& domain,
-                        const Tally::Results& results) {
+                        const ResultCounts::Results& results) {
   std::map<mail::ReportedPolicy, OfPolicy> policies;
   for (const auto& [result, count] : results) {
     OfPolicy& of = policies[result.policy];

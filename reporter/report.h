@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "reporter/tally.h"
+#include "reporter/result_counts.h"
 
 namespace postwain::reporter {
 
@@ -18,7 +18,7 @@ struct Submitter {
 std::string report_id(const Submitter& submitter, Day day, const std::string& domain);
 
 std::string report_json(const Submitter& submitter, Day day, const std::string& domain,
-                        const Tally::Results& results);
+                        const ResultCounts::Results& results);
 
 // "mx.us.example!example.org!1795737600!1795823999.json.gz" (RFC 8460 5.1)
 std::string report_file_name(const Submitter& submitter, Day day, const std::string& domain);

@@ -29,19 +29,19 @@ Reporter::Reporter(net::Loop& loop, const config::Config& config, dns::Resolver&
       fetcher_(std::move(fetcher)),
       setup_(std::move(setup)),
       submitter_(submitter_of(config)),
-      drawer_(config.tls_reports.folder),
-      post_office_({config_, submitter_, setup_.signer, resolver_, *fetcher_, drawer_}),
+      spool_(config.tls_reports.folder),
+      sender_({config_, submitter_, setup_.signer, resolver_, *fetcher_, spool_}),
       timer_(loop),
       link_(loop, config.qmgr_socket(), ipc::Role::reporter, setup_.name,
             daemon::QmgrLink::Callbacks{
                 .on_up =
                     [this](const ipc::Welcome& welcome) {
-                      post_office_.qmgr_up(link_, welcome.worker);
+                      sender_.qmgr_up(link_, welcome.worker);
                       setup_.on_ready();
                     },
                 .on_down =
                     [this](const std::string&) {
-                      post_office_.qmgr_down();
+                      sender_.qmgr_down();
                       if (on_drained_) end();
                     },
                 .on_frame = [this](ipc::FrameType type,
@@ -56,17 +56,17 @@ Reporter::~Reporter() = default;
 
 // The one before us has saved what it counted when its lock is free.
 void Reporter::begin() {
-  auto locked = drawer_.lock();
+  auto locked = spool_.lock();
   if (!locked) log::Line(log::Level::error, "tls_reports_folder").kv("error", locked.error().text);
   if (!locked || !*locked) return;
-  auto text = drawer_.tally();
-  std::size_t bad = text ? tally_.load(*text) : 0;
+  auto text = spool_.counts();
+  std::size_t bad = text ? counts_.load(*text) : 0;
   if (!text) log::Line(log::Level::error, "tls_reports_folder").kv("error", text.error().text);
   if (bad > 0)
     log::Line(log::Level::warning, "tls_reports_folder")
         .kv("error", "lines of tally.jsonl that cannot be read")
         .kv("count", bad);
-  post_office_.take_kept();
+  sender_.take_kept();
   saved_at_ = loop_.now();
   begun_ = true;
 }
@@ -75,21 +75,21 @@ bool Reporter::frame(ipc::FrameType type, std::string_view payload) {
   if (type == ipc::FrameType::submit_result) {
     ipc::SubmitResult result;
     if (!ipc::decode(payload, result)) return false;
-    post_office_.submitted(result);
+    sender_.submitted(result);
     return true;
   }
   if (type != ipc::FrameType::tls_results) return true;  // admission and the like
   ipc::TlsResults told;
   if (!ipc::decode(payload, told)) return false;
   Day today = day_of(wall_now());
-  for (const mail::CountedTlsResult& one : told.results) tally_.add(today, one.result, one.count);
+  for (const mail::CountedTlsResult& one : told.results) counts_.add(today, one.result, one.count);
   changed_ = true;
   return true;
 }
 
 void Reporter::drain(std::function<void()> done) {
   on_drained_ = std::move(done);
-  drain_until_ = loop_.now() + kLastWords + kFolderPatience;
+  drain_until_ = loop_.now() + kLastWords + kFolderTimeout;
   if (!link_.up()) return end();
   timer_.start(kLastWords, [this] { end(); });
 }
@@ -106,7 +106,7 @@ void Reporter::end() {
 void Reporter::save() {
   if (!begun_ || !changed_) return;
   saved_at_ = loop_.now();
-  Status saved = drawer_.save_tally(tally_.text());
+  Status saved = spool_.save_tally(counts_.text());
   if (saved)
     changed_ = false;
   else
@@ -117,18 +117,18 @@ void Reporter::look() {
   if (!begun_) begin();
   if (!begun_) return;
   WallTime now = wall_now();
-  for (const Tally::Due& due : tally_.before(day_of(now))) {
+  for (const ResultCounts::Due& due : counts_.before(day_of(now))) {
     if (asked_ >= kAskedMax) break;
     auto again = ask_again_.find({due.day, due.domain});
     bool waits = again != ask_again_.end() && loop_.now() < again->second;
     if (!waits && is_due(due, now)) ask(due);
   }
   if (loop_.now() - saved_at_ >= kSaveEvery) save();
-  post_office_.work();
+  sender_.work();
 }
 
 // Not all at midnight: every domain has a moment of its own, the same each day.
-bool Reporter::is_due(const Tally::Due& due, WallTime now) const {
+bool Reporter::is_due(const ResultCounts::Due& due, WallTime now) const {
   Duration spread = config_.tls_reports.spread;
   Duration after{};
   if (spread > Duration{}) {
@@ -138,7 +138,7 @@ bool Reporter::is_due(const Tally::Due& due, WallTime now) const {
   return now >= WallTime(due.day + std::chrono::days(1)) + after;
 }
 
-void Reporter::ask(const Tally::Due& due) {
+void Reporter::ask(const ResultCounts::Due& due) {
   ask_again_[{due.day, due.domain}] = loop_.now() + kAskAgain;
   ++asked_;
   resolver_.lookup_text("_smtp._tls." + due.domain, [this, due](const dns::TextAnswer& answer) {
@@ -147,33 +147,33 @@ void Reporter::ask(const Tally::Due& due) {
   });
 }
 
-void Reporter::answered(const Tally::Due& due, const dns::TextAnswer& answer) {
+void Reporter::answered(const ResultCounts::Due& due, const dns::TextAnswer& answer) {
   bool unknown = answer.status == dns::AnswerStatus::temporary;
   if (unknown && wall_now() < WallTime(due.day + std::chrono::days(1)) + kAskedFor) return;
-  std::vector<Place> places = report_places(answer.texts);
-  if (!places.empty()) return make(due, places);
+  std::vector<ReportUri> uris = report_uris(answer.texts);
+  if (!uris.empty()) return make(due, uris);
   ask_again_.erase({due.day, due.domain});
-  tally_.remove(due.day, due.domain);
+  counts_.remove(due.day, due.domain);
   changed_ = true;
 }
 
-void Reporter::make(const Tally::Due& due, const std::vector<Place>& places) {
-  const Tally::Results* results = tally_.find(due.day, due.domain);
+void Reporter::make(const ResultCounts::Due& due, const std::vector<ReportUri>& uris) {
+  const ResultCounts::Results* results = counts_.find(due.day, due.domain);
   if (results == nullptr) return;
-  Letter letter;
-  letter.domain = due.domain;
-  letter.day = due.day;
-  letter.report = report_json(submitter_, due.day, due.domain, *results);
-  letter.made = wall_now();
-  for (const Place& place : places) {
-    letter.place = place;
-    Status kept = post_office_.take(letter);
+  PendingReport pending;
+  pending.domain = due.domain;
+  pending.day = due.day;
+  pending.report = report_json(submitter_, due.day, due.domain, *results);
+  pending.made = wall_now();
+  for (const ReportUri& uri : uris) {
+    pending.uri = uri;
+    Status kept = sender_.take(pending);
     if (kept) continue;
     log::Line(log::Level::error, "tls_reports_folder").kv("error", kept.error().text);
     return;  // again in a while
   }
   ask_again_.erase({due.day, due.domain});
-  tally_.remove(due.day, due.domain);
+  counts_.remove(due.day, due.domain);
   changed_ = true;
 }
 

@@ -11,10 +11,10 @@
 #include "common/dns/resolver.h"
 #include "common/http/fetcher.h"
 #include "common/net/loop.h"
-#include "reporter/drawer.h"
-#include "reporter/post_office.h"
 #include "reporter/report.h"
-#include "reporter/tally.h"
+#include "reporter/report_sender.h"
+#include "reporter/report_spool.h"
+#include "reporter/result_counts.h"
 
 namespace postwain::reporter {
 
@@ -23,7 +23,7 @@ constexpr Duration kSaveEvery = std::chrono::seconds(60);
 constexpr Duration kAskAgain = std::chrono::minutes(10);  // where the DNS had no answer
 constexpr Duration kLastWords = std::chrono::milliseconds(500);
 // While draining: for the one before us to leave the folder.
-constexpr Duration kFolderPatience = std::chrono::seconds(2);
+constexpr Duration kFolderTimeout = std::chrono::seconds(2);
 constexpr std::size_t kAskedMax = 20;  // at once
 
 class Reporter {
@@ -48,10 +48,10 @@ class Reporter {
   void begin();
   bool frame(ipc::FrameType type, std::string_view payload);
   void look();
-  bool is_due(const Tally::Due& due, WallTime now) const;
-  void ask(const Tally::Due& due);
-  void answered(const Tally::Due& due, const dns::TextAnswer& answer);
-  void make(const Tally::Due& due, const std::vector<Place>& places);
+  bool is_due(const ResultCounts::Due& due, WallTime now) const;
+  void ask(const ResultCounts::Due& due);
+  void answered(const ResultCounts::Due& due, const dns::TextAnswer& answer);
+  void make(const ResultCounts::Due& due, const std::vector<ReportUri>& uris);
 
   net::Loop& loop_;
   const config::Config& config_;
@@ -59,9 +59,9 @@ class Reporter {
   std::unique_ptr<http::Fetcher> fetcher_;
   Setup setup_;
   Submitter submitter_;
-  Drawer drawer_;
-  Tally tally_;
-  PostOffice post_office_;
+  ReportSpool spool_;
+  ResultCounts counts_;
+  ReportSender sender_;
   std::map<std::pair<Day, std::string>, MonoTime> ask_again_;
   std::size_t asked_ = 0;
   bool begun_ = false;  // the folder is ours alone

@@ -142,9 +142,9 @@ bool Simulation::offer(std::uint32_t site, qmgr::Job job, qmgr::Scheduler::Sourc
     return false;
   }
   for (std::uint32_t r : recipients) {
-    expect(recipients_[r].place == Place::stored, "nobody is queued twice",
+    expect(recipients_[r].phase == Phase::stored, "nobody is queued twice",
            sites_[site].result.key);
-    recipients_[r].place = Place::queued;
+    recipients_[r].phase = Phase::queued;
   }
   return true;
 }
@@ -185,7 +185,7 @@ void Simulation::read(qmgr::Refill refill) {
 
 void Simulation::refilled(std::uint32_t slot) {
   Read read = reads_.take(slot);
-  std::unordered_map<std::uint32_t, std::uint32_t> totals;
+  std::unordered_map<std::uint32_t, std::uint32_t> queue_counts;
   struct Group {
     std::uint32_t message;
     std::size_t first;
@@ -196,8 +196,8 @@ void Simulation::refilled(std::uint32_t slot) {
   for (std::size_t i = 0; i < read.rows.size(); ++i) {
     const Recipient& r = recipients_[read.rows[i]];
     // Known in memory, or settled since it was read.
-    if (r.place != Place::stored || r.due != std::get<0>(read.keys[i])) continue;
-    ++totals[r.message];
+    if (r.phase != Phase::stored || r.due != std::get<0>(read.keys[i])) continue;
+    ++queue_counts[r.message];
     auto [at, is_new] = open.try_emplace(r.message, groups.size());
     if (!is_new && groups[at->second].recipients.size() >= qmgr::kLeaseRecipients) {
       is_new = true;
@@ -214,7 +214,7 @@ void Simulation::refilled(std::uint32_t slot) {
     qmgr::Job job{mail::QueueId{group.message + 1}, m.traffic_class, milestone_of(m, warned), {}};
     job.recipients = std::move(group.recipients);
     job.waiting_since = recipients_[job.recipients.front()].due;
-    job.remaining = totals[group.message];
+    job.remaining = queue_counts[group.message];
     job.marks = marks_of(job);
     for (std::uint32_t r : job.recipients)
       if (recipients_[r].broken_off)
@@ -228,7 +228,7 @@ void Simulation::refilled(std::uint32_t slot) {
       taken = std::min(taken, group.first);
       continue;
     }
-    for (std::uint32_t r : recipients) recipients_[r].place = Place::queued;
+    for (std::uint32_t r : recipients) recipients_[r].phase = Phase::queued;
   }
   qmgr::StoreCursor cursor = read.refill.after;
   if (taken > 0) {
@@ -257,13 +257,13 @@ void Simulation::settled(std::uint32_t slot) {
     r.greylisted_at = qmgr::greylisted_at(&change.last).value_or(WallTime{});
     site.rows.emplace(r.due, r.message, index);
     scheduler_.due_at(name(r.destination), r.due, now_);
-    r.place = Place::stored;
+    r.phase = Phase::stored;
   }
   for (std::uint32_t index : settled.recipients) {
     Recipient& r = recipients_[index];
-    if (r.place == Place::settling) {
+    if (r.phase == Phase::settling) {
       sites_[r.destination].rows.erase(Row{r.due, r.message, index});
-      r.place = Place::gone;
+      r.phase = Phase::gone;
       --open_;
       --sites_[r.destination].result.waiting;
     }
@@ -276,7 +276,7 @@ void Simulation::settled(std::uint32_t slot) {
 void Simulation::pump() {
   scheduler_.advance(now_);
   for (qmgr::Refill& one : scheduler_.take_refills()) read(std::move(one));
-  passed_over();
+  milestones_due();
   put_off();
   for (qmgr::Pool pool : {qmgr::Pool::smtp, qmgr::Pool::lmtp})
     while (running_[static_cast<std::size_t>(pool)] < scenario_.agent_leases) {
@@ -306,9 +306,9 @@ void Simulation::start(qmgr::Pick pick) {
   bool out = is_out(plan);
   for (std::uint32_t r : pick.job.recipients) {
     Recipient& recipient = recipients_[r];
-    expect(recipient.place == Place::queued, "only who is queued is lent, and once", plan.key);
+    expect(recipient.phase == Phase::queued, "only who is queued is lent, and once", plan.key);
     expect(recipient.due <= now_, "nobody is tried before its time", plan.key);
-    recipient.place = Place::leased;
+    recipient.phase = Phase::leased;
     if (message.count == 1 && !recipient.tried && plan.outages.empty())
       report_.note_wait_max = std::max<Duration>(report_.note_wait_max, now_ - message.received_at);
     recipient.tried = true;

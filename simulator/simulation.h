@@ -42,7 +42,7 @@ class Simulation {
   void suspend(std::uint32_t destination, WallTime until);
 
  private:
-  enum class Place : std::uint8_t { stored, queued, leased, settling, gone };
+  enum class Phase : std::uint8_t { stored, queued, leased, settling, gone };
   struct Recipient {
     WallTime due{};
     WallTime greylisted_at{};
@@ -51,7 +51,7 @@ class Simulation {
     std::uint32_t mailbox = 0;
     std::uint16_t attempts = 0;
     bool broken_off = false;  // the last attempt
-    Place place = Place::stored;
+    Phase phase = Phase::stored;
     bool warned = false;
     bool tried = false;
   };
@@ -113,7 +113,7 @@ class Simulation {
                             bool reachable);
   void judge(std::uint32_t recipient, const mail::Outcome& outcome, Settled& settled);
   void apply(std::uint32_t recipient, const qmgr::Verdict& verdict, Settled& settled);
-  void passed_over();
+  void milestones_due();
   void put_off();
   bool breaks_off(const Recipient& recipient, const DestinationPlan& plan) const;
   qmgr::Marks marks_of(const qmgr::Job& job) const;

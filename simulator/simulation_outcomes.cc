@@ -75,9 +75,9 @@ void Simulation::put_off() {
     for (std::uint32_t index : one.job.recipients) {
       ++report_.events;
       Recipient& r = recipients_[index];
-      expect(r.place == Place::queued, "only who is queued is put off",
+      expect(r.phase == Phase::queued, "only who is queued is put off",
              sites_[r.destination].result.key);
-      r.place = Place::settling;
+      r.phase = Phase::settling;
       qmgr::RecipientFacts facts;
       facts.index = index;
       facts.attempts = r.attempts;
@@ -123,9 +123,9 @@ void Simulation::judge(std::uint32_t index, const mail::Outcome& outcome, Settle
   ++report_.events;
   Recipient& r = recipients_[index];
   const DestinationPlan& plan = scenario_.destinations[r.destination];
-  expect(r.place == Place::leased, "an outcome is for one who is lent, and is the only one",
+  expect(r.phase == Phase::leased, "an outcome is for one who is lent, and is the only one",
          plan.key);
-  r.place = Place::settling;
+  r.phase = Phase::settling;
   const Message& message = messages_[r.message];
   if (outcome.disposition == mail::Disposition::delivered) {
     ++report_.delivered;
@@ -157,16 +157,16 @@ void Simulation::apply(std::uint32_t index, const qmgr::Verdict& verdict, Settle
 }
 
 // Jobs behind an open breaker or a suspension whose warning or expiry is due.
-void Simulation::passed_over() {
+void Simulation::milestones_due() {
   for (qmgr::Pick& pick : scheduler_.take_passed_over()) {
     Settled settled;
     settled.recipients = pick.job.recipients;
     for (std::uint32_t index : pick.job.recipients) {
       ++report_.events;
       Recipient& r = recipients_[index];
-      expect(r.place == Place::queued, "only who is queued is passed over",
+      expect(r.phase == Phase::queued, "only who is queued is passed over",
              sites_[r.destination].result.key);
-      r.place = Place::settling;
+      r.phase = Phase::settling;
       qmgr::RecipientFacts facts;
       facts.index = index;
       facts.attempts = r.attempts;

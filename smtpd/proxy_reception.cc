@@ -19,7 +19,7 @@ ProxyReception::ProxyReception(net::Loop& loop, const config::Listener& listener
     : listener_(listener),
       stream_(std::move(stream)),
       on_over_(std::move(on_over)),
-      deadline_(loop.now() + kProxyPatience) {
+      deadline_(loop.now() + kProxyTimeout) {
   stream_.start({
       .on_data = [this](std::string_view bytes) { received(bytes); },
       // Without a word: a health check of a balancer, every few seconds.

@@ -1,5 +1,5 @@
 // A connection of a proxy from its accept to the end of the PROXY header, which must come within
-// kProxyPatience. Then the server takes stream and header and begins a session with them.
+// kProxyTimeout. Then the server takes stream and header and begins a session with them.
 #pragma once
 
 #include <functional>
@@ -13,7 +13,7 @@
 
 namespace postwain::smtpd {
 
-constexpr Duration kProxyPatience = std::chrono::seconds(5);
+constexpr Duration kProxyTimeout = std::chrono::seconds(5);
 
 // address: plain_address() of who connects.
 bool believes_proxy(const config::Listener& listener, const std::string& address);

@@ -235,13 +235,13 @@ void Server::session_over(Session& session) {
   auto found = sessions_.find(&session);
   PW_CHECK(found != sessions_.end());
   limits_.release(session.client_key(), client_site(session.client_key()));
-  graveyard_.push_back(std::move(found->second));
+  ended_.push_back(std::move(found->second));
   sessions_.erase(found);
-  loop_.at_turn_end(this, [this] { bury(); });
+  loop_.at_turn_end(this, [this] { destroy_later(); });
 }
 
-void Server::bury() {
-  graveyard_.clear();
+void Server::destroy_later() {
+  ended_.clear();
   stop_when_idle();
 }
 

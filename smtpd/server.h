@@ -51,7 +51,7 @@ class Server {
                         const mail::Reply& reply);
   void turn_away(const config::Listener& listener, net::Stream stream, const mail::Reply& reply);
   void session_over(Session& session);
-  void bury();
+  void destroy_later();
   void sweep();
   void tell_counts();
   void stop_when_idle();
@@ -75,7 +75,7 @@ class Server {
   Shared shared_;
   std::unordered_map<Session*, std::unique_ptr<Session>> sessions_;
   std::unordered_map<ProxyReception*, std::unique_ptr<ProxyReception>> receptions_;
-  std::vector<std::unique_ptr<Session>> graveyard_;  // over; destroyed at the end of the turn
+  std::vector<std::unique_ptr<Session>> ended_;  // over; destroyed at the end of the turn
   struct Bound {
     const config::Listener* listener;
     int fd;

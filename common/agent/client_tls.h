@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "common/base/result.h"
-#include "common/mail/approach.h"
+#include "common/mail/transport.h"
 #include "common/tls/tls.h"
 
 namespace postwain::agent {

@@ -47,8 +47,8 @@ smtp::ClientOptions engine_options(const Services& services, const ConnectionPla
   options.hello_name = services.config.hostname;
   options.tls = tls_use(plan.tls);
   options.login = plan.logs_in();
-  options.login_without_tls = plan.approach->credential.without_tls;
-  options.require_tls = plan.approach->require_tls;
+  options.login_without_tls = plan.transport->credential.without_tls;
+  options.require_tls = plan.transport->require_tls;
   options.flight_max = plan.flight_max;
   options.avoid = plan.avoid;
   mail::AbilitySet proven = services.memory.proven(host_key(plan.candidate), services.loop.now());
@@ -295,7 +295,7 @@ void Connection::take_outcome(Attempt& attempt, std::size_t row, mail::Outcome o
 }
 
 bool Connection::has_room() const {
-  std::size_t at_once = plan_.approach->bounds.in_flight;
+  std::size_t at_once = plan_.transport->bounds.in_flight;
   if (at_once > 0 && running_.size() >= at_once) return false;
   // Who is connected has at least one, or connections would come and go for nothing.
   if (gives_up_at_ && !fresh() && services_.loop.now() >= *gives_up_at_) return false;
@@ -307,7 +307,7 @@ bool Connection::has_room() const {
 // How many it can have on its way, and one to follow; of those that wait for each other's replies,
 // one.
 std::uint32_t Connection::useful_attempts() const {
-  std::size_t most = plan_.approach->bounds.in_flight;
+  std::size_t most = plan_.transport->bounds.in_flight;
   if (!engine_.peer().pipelining || most == 1) return 1;
   std::size_t carries = smtp::ClientEngine::kTransactionsMax;
   if (carries_flights()) carries = std::max(carries, pace_.flight(plan_.flight_max));

@@ -38,18 +38,18 @@ struct ConnectionPlan {
   Candidate candidate;
   std::string source;  // local address, empty: the system decides
   mail::TlsLevel tls = mail::TlsLevel::may;
-  const mail::Approach* approach = nullptr;  // the destination's, which outlives the connection
-  const ClientTls* contexts = nullptr;       // the same
-  bool token_refused = false;                // the next hop did not take the last one
-  std::size_t flight_max = 1;                // smtp::ClientOptions::flight_max
-  mail::StageTimes spent{};                  // at other addresses before this one
-  mail::AbilitySet avoid{};                  // by the route's word, or as the host is remembered
-  bool in_clear_again = false;               // a handshake failed, this is the try in clear
+  const mail::Transport* transport = nullptr;  // the destination's, which outlives the connection
+  const ClientTls* contexts = nullptr;         // the same
+  bool token_refused = false;                  // the next hop did not take the last one
+  std::size_t flight_max = 1;                  // smtp::ClientOptions::flight_max
+  mail::StageTimes spent{};                    // at other addresses before this one
+  mail::AbilitySet avoid{};                    // by the route's word, or as the host is remembered
+  bool in_clear_again = false;                 // a handshake failed, this is the try in clear
   // Not empty: leave is to be asked for first, in the name of `owner`.
   std::vector<ipc::ConnectionBound> bounds{};
   std::uint64_t owner = 0;
 
-  bool logs_in() const { return approach->credential.present() && !candidate.is_fallback; }
+  bool logs_in() const { return transport->credential.present() && !candidate.is_fallback; }
 };
 
 // Put off by a host that may not have it, for no reason of ours: another host may take it.

@@ -6,7 +6,7 @@ namespace postwain::agent {
 
 // A token is fetched by qmgr, which may run what a route names; everything else is at hand.
 void Connection::log_in() {
-  const mail::Credential& credential = plan_.approach->credential;
+  const mail::Credential& credential = plan_.transport->credential;
   if (credential.kind != mail::Credential::Kind::command) return begin_login({});
   token_request_ =
       services_.sink.request_token(credential.secret, plan_.token_refused,
@@ -33,7 +33,7 @@ void Connection::begin_login(const std::string& token) {
                       channel_->tls_binding(Kind::end_point)};
   session.host = plan_.candidate.host;
   session.port = plan_.candidate.endpoint.port;
-  auto login = Login::begin(plan_.approach->credential, token, session);
+  auto login = Login::begin(plan_.transport->credential, token, session);
   if (!login) return engine_.fail_login({4, 7, 0}, login.error().text);
   login_.emplace(login.take());
   engine_.begin_login(login_->mechanism(), login_->exchange().initial());

@@ -29,7 +29,7 @@ void Connection::tls_opened() {
   std::string fault = tls.only_watch ? channel_->tls_peer_fault() : std::string();
   if (!fault.empty())
     log::Line(log::Level::info, "sts_testing")
-        .kv("domain", plan_.approach->hop.domain)
+        .kv("domain", plan_.transport->hop.domain)
         .kv("host", plan_.candidate.host)
         .kv("reason", fault);
   if (!fault.empty())

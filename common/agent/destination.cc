@@ -15,9 +15,10 @@ using mail::Stage;
 
 namespace {
 
-std::size_t flight_max_of(const mail::Approach& approach) {
-  std::size_t most = approach.one_by_one ? 1 : smtp::ClientEngine::kFlightMax;
-  if (approach.bounds.in_flight > 0) most = std::min<std::size_t>(most, approach.bounds.in_flight);
+std::size_t flight_max_of(const mail::Transport& transport) {
+  std::size_t most = transport.one_by_one ? 1 : smtp::ClientEngine::kFlightMax;
+  if (transport.bounds.in_flight > 0)
+    most = std::min<std::size_t>(most, transport.bounds.in_flight);
   return most;
 }
 
@@ -32,7 +33,7 @@ void settle_all(Services& services, Attempt& attempt, const mail::Outcome& outco
 Destination::Destination(Services& services, const ipc::Lease& lease, std::uint64_t number)
     : services_(services),
       number_(number),
-      approach_(lease),
+      transport_(lease),
       flight_max_(flight_max_of(lease)),
       random_(std::random_device{}()),
       next_source_(random_()),
@@ -44,7 +45,7 @@ Destination::~Destination() {
 }
 
 bool Destination::serves(const ipc::Lease& lease) const {
-  return approach_ == static_cast<const mail::Approach&>(lease);
+  return transport_ == static_cast<const mail::Transport&>(lease);
 }
 
 void Destination::add(Attempt& attempt) {
@@ -75,7 +76,7 @@ void Destination::close() {
 }
 
 bool Destination::quiet() const {
-  return waiting_.empty() && moved_.empty() && slots_.empty() && graveyard_.empty() && !finding_;
+  return waiting_.empty() && moved_.empty() && slots_.empty() && ended_.empty() && !finding_;
 }
 
 // Gives waiting attempts to idle connections, then opens connections if the rest justifies it.
@@ -131,7 +132,7 @@ bool Destination::hosts_known() {
   if (finding_) return false;
   finding_ = true;
   finding_since_ = Attempt::Clock::now();
-  services_.finder.find(approach_, known_sts_ ? &*known_sts_ : nullptr,
+  services_.finder.find(transport_, known_sts_ ? &*known_sts_ : nullptr,
                         [this](NextHosts hosts) { found(std::move(hosts)); });
   return false;
 }
@@ -194,8 +195,8 @@ Destination::Slot Destination::take_slot(std::size_t index) {
   return slot;
 }
 
-void Destination::bury(std::unique_ptr<Connection> connection) {
-  graveyard_.push_back(std::move(connection));
+void Destination::destroy_later(std::unique_ptr<Connection> connection) {
+  ended_.push_back(std::move(connection));
   at_turn_end();
 }
 
@@ -205,7 +206,7 @@ void Destination::at_turn_end() {
 
 void Destination::end_turn() {
   withdraw_unneeded();
-  graveyard_.clear();
+  ended_.clear();
 }
 
 // A server that takes one message a connection ends it at the second MAIL, time and again: what it
@@ -228,7 +229,7 @@ Attempt* Destination::next_attempt(Connection& connection) {
   Attempt* attempt = *found;
   waiting_.erase(found);
   waiting_since_ = services_.loop.now();
-  if (waiting_.empty() && approach_.bounds.counted()) at_turn_end();
+  if (waiting_.empty() && transport_.bounds.counted()) at_turn_end();
   return give(*attempt);
 }
 
@@ -267,7 +268,7 @@ void Destination::returned(Connection& connection, Attempt& attempt, mail::Outco
 }
 
 void Destination::ended(Connection& connection) {
-  bury(std::move(take_slot(slot_of(connection)).connection));
+  destroy_later(std::move(take_slot(slot_of(connection)).connection));
   if (!moved_.empty()) open_next_hosts();
   dispatch();
 }
@@ -283,7 +284,7 @@ void Destination::over(Connection& connection, mail::Outcome outcome) {
   // It broke with several messages on their way: here it is one doubt at a time from now on.
   if (slot.connection->left_doubt()) flight_max_ = 1;
   slot.spent = slot.connection->opening();
-  bury(std::move(slot.connection));
+  destroy_later(std::move(slot.connection));
   if (outcome.stage == Stage::auth) token_refused_ = true;
   if (clear_refused) std::erase(tls_broken_, candidate);  // the next one tries TLS again
   if (no_route) --slot.tried;
@@ -308,7 +309,7 @@ void Destination::over(Connection& connection, mail::Outcome outcome) {
 void Destination::fail_waiting(const mail::Outcome& outcome, const mail::StageTimes& spent) {
   mail::Outcome told = outcome;
   // What only the sender's demand fails on is no trouble of the destination.
-  if (approach_.require_tls && told.stage == Stage::tls) told.blame = Blame::message;
+  if (transport_.require_tls && told.stage == Stage::tls) told.blame = Blame::message;
   for (Attempt* attempt : std::exchange(waiting_, {})) {
     attempt->mx_set = mx_set_;
     attempt->times.add(lookup_);

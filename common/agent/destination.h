@@ -1,5 +1,6 @@
 // One next hop with its connections: where attempts wait, which connection takes them, and which
-// addresses are tried when one must be opened. Attempts with the same approach share a destination.
+// addresses are tried when one must be opened. Attempts with the same transport share a
+// destination.
 //
 // Opening a connection tries at most kAddressesTriedMax addresses, one after the other, as long as
 // they fail before the first MAIL; with TLS level "may" a failed handshake is followed by one try
@@ -125,12 +126,12 @@ class Destination : private Connection::Owner {
   void over_without_leave(Slot slot, const mail::Outcome& outcome);
   std::size_t slot_of(const Connection& connection) const;
   Slot take_slot(std::size_t index);
-  void bury(std::unique_ptr<Connection> connection);
+  void destroy_later(std::unique_ptr<Connection> connection);
   void fail_waiting(const mail::Outcome& outcome, const mail::StageTimes& spent = {});
 
   Services& services_;
   std::uint64_t number_;
-  mail::Approach approach_;
+  mail::Transport transport_;
   std::optional<mail::StsPolicy> known_sts_;  // of the last lease that had one
   std::optional<ClientTls> own_tls_;          // with a certificate of ours
   bool token_refused_ = false;
@@ -139,7 +140,7 @@ class Destination : private Connection::Owner {
   std::deque<Attempt*> moved_;  // put off by a host, waiting for another one
   MonoTime waiting_since_{};
   std::vector<Slot> slots_;
-  std::vector<std::unique_ptr<Connection>> graveyard_;
+  std::vector<std::unique_ptr<Connection>> ended_;
   Candidates hosts_;
   std::string mx_set_;
   std::optional<mail::StsPolicy> fresh_sts_;  // for the next attempt to report

@@ -70,13 +70,13 @@ std::vector<Candidate> Destination::last_tried_last(std::vector<Candidate> hosts
 
 // Null: they cannot be made, which has been logged.
 const ClientTls* Destination::contexts() {
-  if (approach_.certificate.chain.empty())
+  if (transport_.certificate.chain.empty())
     return services_.tls.unverified != nullptr ? &services_.tls : nullptr;
   if (own_tls_) return &*own_tls_;
-  auto made = ClientTls::make(approach_.certificate);
+  auto made = ClientTls::make(transport_.certificate);
   if (!made) {
     log::Line(log::Level::error, "tls_context")
-        .kv("destination", approach_.hop.key())
+        .kv("destination", transport_.hop.key())
         .kv("error", made.error().text);
     return nullptr;
   }
@@ -91,10 +91,10 @@ bool Destination::open_next(Slot& slot) {
     bool possible = true;
     mail::TlsLevel level = candidate.tls.level;
     ConnectionPlan plan{candidate,   source_for(candidate, possible),
-                        level,       &approach_,
+                        level,       &transport_,
                         contexts(),  token_refused_,
                         flight_max_, slot.spent};
-    plan.avoid = approach_.avoid;
+    plan.avoid = transport_.avoid;
     plan.avoid.add(services_.memory.lacks(host_key(candidate), services_.loop.now()));
     if (!possible) continue;
     plan.bounds = bounds_from(plan.source);
@@ -154,7 +154,7 @@ void Destination::race() {
 // while another has a free place would waste time. A route with sources never sends from another
 // address.
 std::string Destination::source_for(const Candidate& candidate, bool& possible) {
-  const std::vector<std::string>& sources = approach_.sources;
+  const std::vector<std::string>& sources = transport_.sources;
   if (sources.empty() || !candidate.endpoint.unix_path.empty()) return {};
   bool v6 = candidate.endpoint.host.find(':') != std::string::npos;
   const std::string* chosen = nullptr;
@@ -186,15 +186,15 @@ bool Destination::next_candidate(Slot& slot, const Candidate& failed, bool other
   if (outcome.disposition == Disposition::deferred && !slot.soft) slot.soft = outcome;
   const std::vector<Candidate>& hosts = *slot.hosts;
   if (failed.tls.level == mail::TlsLevel::may && outcome.stage == Stage::tls && !slot.in_clear &&
-      (!approach_.credential.present() || failed.is_fallback)) {
+      (!transport_.credential.present() || failed.is_fallback)) {
     tls_broken_.push_back(failed);  // the same address again, in clear
     return !is_opening(slot);
   }
   slot.in_clear = false;
   ++slot.candidate;
   // A server that lacks REQUIRETLS says nothing of the others (RFC 8689 4.2.1).
-  bool all =
-      approach_.require_tls || (slot.candidate < hosts.size() && hosts[slot.candidate].is_fallback);
+  bool all = transport_.require_tls ||
+             (slot.candidate < hosts.size() && hosts[slot.candidate].is_fallback);
   if (!all && slot.tried >= kAddressesTriedMax) {
     while (slot.candidate < hosts.size() && !hosts[slot.candidate].is_fallback) ++slot.candidate;
   }

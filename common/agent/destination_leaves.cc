@@ -11,15 +11,15 @@
 namespace postwain::agent {
 
 std::size_t Destination::connections_max() const {
-  if (approach_.bounds.connections == 0) return kConnectionsPerDestinationMax;
-  return approach_.bounds.connections * std::max<std::size_t>(approach_.sources.size(), 1);
+  if (transport_.bounds.connections == 0) return kConnectionsPerDestinationMax;
+  return transport_.bounds.connections * std::max<std::size_t>(transport_.sources.size(), 1);
 }
 
 std::vector<ipc::ConnectionBound> Destination::bounds_from(const std::string& source) const {
-  const mail::Bounds& bounds = approach_.bounds;
+  const mail::Bounds& bounds = transport_.bounds;
   std::vector<ipc::ConnectionBound> out;
   if (bounds.connections > 0 || bounds.rate_count > 0)
-    out.push_back({fmt::format("{}\n{}", mx_set_.empty() ? approach_.hop.key() : mx_set_, source),
+    out.push_back({fmt::format("{}\n{}", mx_set_.empty() ? transport_.hop.key() : mx_set_, source),
                    bounds.connections, bounds.rate_count, bounds.rate_period});
   if (bounds.route_connections > 0)
     out.push_back({fmt::format("route {}", bounds.route), bounds.route_connections, 0, {}});
@@ -50,13 +50,13 @@ bool Destination::give_up_connection(std::uint64_t owner) {
 void Destination::withdraw_unneeded() {
   for (std::size_t i = slots_.size(); i-- > 0;)
     if (slots_[i].connection->waits_for_leave() && !wants(*slots_[i].connection))
-      graveyard_.push_back(std::move(take_slot(i).connection));
+      ended_.push_back(std::move(take_slot(i).connection));
 }
 
 // Neither host nor address has anything to do with it. Where a connection is open, what waits is
 // carried by that.
 void Destination::over_without_leave(Slot slot, const mail::Outcome& outcome) {
-  bury(std::move(slot.connection));
+  destroy_later(std::move(slot.connection));
   if (slot.reserved != nullptr) drop_moved(*slot.reserved, outcome);
   if (slot.next_host) return open_next_hosts();
   bool open = std::any_of(slots_.begin(), slots_.end(), [](const Slot& other) {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "common/base/result.h"
-#include "common/mail/approach.h"
+#include "common/mail/transport.h"
 #include "common/sasl/client_exchange.h"
 
 namespace postwain::agent {

@@ -1,4 +1,4 @@
-// What the DNS says of a client of ours: values. client_looks.h finds them out,
+// What the DNS says of a client of ours: values. client_lookups.h finds them out,
 // smtpd/acceptance/dns_checks.h judges.
 #pragma once
 
@@ -8,13 +8,13 @@
 namespace postwain::dns {
 
 // unasked: nobody asked, or it did not need to be asked. trouble: no answer in time, or nonsense.
-enum class Looked : std::uint8_t { unasked, good, bad, null_mx, trouble };
+enum class LookupState : std::uint8_t { unasked, good, bad, null_mx, trouble };
 
 struct ClientFacts {
-  Looked client = Looked::unasked;  // good: name is a name of the address, both ways
-  std::string name;                 // lower case
-  Looked hello = Looked::unasked;   // whether the name exists
-  Looked sender = Looked::unasked;  // whether mail could be sent to the domain
+  LookupState client = LookupState::unasked;  // good: name is a name of the address, both ways
+  std::string name;                           // lower case
+  LookupState hello = LookupState::unasked;   // whether the name exists
+  LookupState sender = LookupState::unasked;  // whether mail could be sent to the domain
 };
 
 }  // namespace postwain::dns

@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "common/dns/answer.h"
-#include "common/mail/approach.h"
 #include "common/mail/outcome.h"
+#include "common/mail/transport.h"
 
 namespace postwain::dns {
 

@@ -125,7 +125,7 @@ void visit(A& a, T& v) {
 }
 
 template <class A, class T>
-requires std::is_same_v<std::remove_const_t<T>, Approach>
+requires std::is_same_v<std::remove_const_t<T>, Transport>
 void visit(A& a, T& v) {
   ipc::field(a, v.hop);
   ipc::enum_field(a, v.tls, kTlsLevelLast);
@@ -225,14 +225,14 @@ PW_VISIT(LeaseRecipient) {
 }
 PW_VISIT(Lease) {
   fields(a, v.lease, v.id);
-  std::conditional_t<A::kDecoding, mail::Approach&, const mail::Approach&> approach = v;
-  fields(a, approach, v.envelope);
+  std::conditional_t<A::kDecoding, mail::Transport&, const mail::Transport&> transport = v;
+  fields(a, transport, v.envelope);
   list_field(a, v.recipients);
   time_field(a, v.received_at);
   optional_field(a, v.sts);
   fields(a, v.size, v.eight_bit, v.inlined, v.content, v.probe);
 }
-PW_VISIT(Restore) {
+PW_VISIT(QueueImport) {
   fields(a, v.id, v.kind, v.held_for);
 }
 PW_VISIT(DecidedRecipient) {
@@ -398,7 +398,7 @@ PW_MESSAGE(SubmitChunk)
 PW_MESSAGE(SubmitEnd)
 PW_MESSAGE(SubmitFile)
 PW_MESSAGE(SubmitAbort)
-PW_MESSAGE(Restore)
+PW_MESSAGE(QueueImport)
 PW_MESSAGE(DropOwner)
 PW_MESSAGE(Decided)
 PW_MESSAGE(ReceiverCounts)
@@ -459,7 +459,7 @@ std::string_view name_of(Role role) {
       return "metrics";
     case Role::tokens:
       return "tokens";
-    case Role::restore:
+    case Role::queue_import:
       return "restore";
     case Role::reporter:
       return "reporter";

@@ -13,7 +13,6 @@
 
 #include "common/base/time.h"
 #include "common/mail/ability.h"
-#include "common/mail/approach.h"
 #include "common/mail/envelope.h"
 #include "common/mail/next_hop.h"
 #include "common/mail/outcome.h"
@@ -21,6 +20,7 @@
 #include "common/mail/stage_times.h"
 #include "common/mail/sts_policy.h"
 #include "common/mail/tls_result.h"
+#include "common/mail/transport.h"
 
 namespace postwain::ipc {
 
@@ -50,7 +50,7 @@ enum class FrameType : std::uint16_t {
   submit_end = 13,
   submit_abort = 14,
   probe = 15,
-  restore = 16,
+  queue_import = 16,
   receiver_counts = 17,
   drop_owner = 18,
   refusals = 19,  // refusals.h
@@ -89,11 +89,11 @@ enum class Role : std::uint8_t {
   supervisor,
   control,
   sendmail,
-  metrics,   // may ask for the metrics, and nothing else
-  tokens,    // is asked for tokens, and nothing else
-  restore,   // puts messages of another queue into this one
-  reporter,  // hears of TLS results, and submits reports
-  pickup,    // submits what others have left in the drop folder
+  metrics,       // may ask for the metrics, and nothing else
+  tokens,        // is asked for tokens, and nothing else
+  queue_import,  // puts messages of another queue into this one
+  reporter,      // hears of TLS results, and submits reports
+  pickup,        // submits what others have left in the drop folder
 };
 std::string_view name_of(Role role);
 // The oldest protocol version a peer of that role may speak: nothing it sends or gets has changed
@@ -173,8 +173,8 @@ struct SubmitAbort {
 
 // In front of a submission of that id: it has been in a queue before. Its recipients stand for
 // nothing else any more, and it counts for nobody.
-struct Restore {
-  static constexpr FrameType kType = FrameType::restore;
+struct QueueImport {
+  static constexpr FrameType kType = FrameType::queue_import;
   mail::QueueId id;
   std::uint8_t kind = 0;  // qmgr::MessageKind
   std::string held_for;   // not empty: held, and why
@@ -250,7 +250,7 @@ struct LeaseRecipient {
 
 // One attempt at one next hop for some recipients of one message. The agent answers with exactly
 // one outcome for each.
-struct Lease : mail::Approach {
+struct Lease : mail::Transport {
   static constexpr FrameType kType = FrameType::lease;
   std::uint64_t lease = 0;
   mail::QueueId id;

@@ -55,7 +55,7 @@ class Submission {
                 },
             .on_drained = {},
         });
-    ipc::Role role = source_.restore ? ipc::Role::restore
+    ipc::Role role = source_.restore ? ipc::Role::queue_import
                      : source_.owner ? ipc::Role::pickup
                                      : ipc::Role::sendmail;
     connection_->send(ipc::Hello{ipc::kProtocolVersion, role,

@@ -21,9 +21,10 @@ struct SubmissionSource {
   std::function<Result<bool>(std::string& out)> more;
   std::function<bool()> eight_bit;  // of all content read so far
   std::uint64_t size_max = 0;
-  mail::QueueId id;                     // 0: a new one
-  std::optional<ipc::Restore> restore;  // it was in a queue before; needs root or the queue's user
-  std::optional<std::uint32_t> owner;   // whose it is; only of pickup
+  mail::QueueId id;  // 0: a new one
+  std::optional<ipc::QueueImport>
+      restore;                         // it was in a queue before; needs root or the queue's user
+  std::optional<std::uint32_t> owner;  // whose it is; only of pickup
 };
 
 // The reply of qmgr: 250 means stored and synced. An Error carries a sysexits code. Where nobody

@@ -41,7 +41,7 @@ void look_at_users(config::Loaded& loaded) {
 
 int check_command(const std::string& config_file, bool json) {
   config::Loaded loaded = load_checked(config_file);
-  if (loaded.diagnostics.empty()) loaded.diagnostics = disappointed(loaded.config);
+  if (loaded.diagnostics.empty()) loaded.diagnostics = failed_expectations(loaded.config);
   if (loaded.diagnostics.empty()) look_at_users(loaded);
   bool good = loaded.diagnostics.empty();
   if (json) {

@@ -42,14 +42,14 @@ Json json_of(const Explanation& e, const Question& question) {
   Json& route = out["route"];
   route["destination"] = e.destination;
   route["origin"] = e.route.origin.text();
-  route["tls"] = mail::name_of(e.route.approach.tls);
-  route["login"] = e.route.approach.credential.present();
-  route["sources"] = e.route.approach.sources;
-  route["family"] = mail::name_of(e.route.approach.family);
-  route["certificate"] = !e.route.approach.certificate.chain.empty();
+  route["tls"] = mail::name_of(e.route.transport.tls);
+  route["login"] = e.route.transport.credential.present();
+  route["sources"] = e.route.transport.sources;
+  route["family"] = mail::name_of(e.route.transport.family);
+  route["certificate"] = !e.route.transport.certificate.chain.empty();
   route["fallback"] = fallback_text(e.route);
   route["in_doubt"] = e.route.hold_in_doubt ? "hold" : "retry";
-  const mail::Bounds& bounds = e.route.approach.bounds;
+  const mail::Bounds& bounds = e.route.transport.bounds;
   route["connections"] = bounds.connections;
   route["in_flight"] = bounds.in_flight;
   route["route_connections"] = bounds.route_connections;
@@ -163,7 +163,7 @@ int explain_command(const ClientOptions& options, const ExplainOptions& explaine
   Json json = json_of(explanation, question);
   if (!options.json) print(explanation);
   if (!explained.no_dns) {
-    auto hosts = look_up_hosts(loaded.config, explanation.route.approach);
+    auto hosts = look_up_hosts(loaded.config, explanation.route.transport);
     if (!hosts) return fail(kExitUnavailable, hosts.error().text);
     json["next_hops"] = hosts_json(*hosts);
     json["next_hop_refusal"] = hosts->refusal ? hosts->refusal->reply.one_line() : std::string();

@@ -2,7 +2,7 @@
 
 #include "common/agent/hosts/mx_finder.h"
 #include "common/agent/hosts/sts_finder.h"
-#include "common/dns/client_looks.h"
+#include "common/dns/client_lookups.h"
 #include "common/http/fetcher.h"
 #include "common/net/loop.h"
 #include "smtpd/acceptance/client_address.h"
@@ -11,7 +11,7 @@
 namespace postwain::tool {
 
 Result<agent::NextHosts> look_up_hosts(const config::Config& config,
-                                       const mail::Approach& approach) {
+                                       const mail::Transport& transport) {
   net::Loop loop;
   auto resolver = dns::Resolver::create(loop, config.dns.servers, config.dns.trust_ad);
   if (!resolver) return resolver.error();
@@ -19,7 +19,7 @@ Result<agent::NextHosts> look_up_hosts(const config::Config& config,
                             config.delivery.allow_private_mx);
   agent::MxFinder finder(**resolver, config.delivery.sts ? &policies : nullptr, nullptr, config);
   std::optional<agent::NextHosts> found;
-  finder.find(approach, nullptr, [&](agent::NextHosts hosts) {
+  finder.find(transport, nullptr, [&](agent::NextHosts hosts) {
     found = std::move(hosts);
     loop.stop();
   });
@@ -31,7 +31,7 @@ Result<dns::ClientFacts> look_at_client(const config::Config& config, const Ques
   net::Loop loop;
   auto resolver = dns::Resolver::create(loop, config.dns.servers);
   if (!resolver) return resolver.error();
-  dns::ClientLooks looks(loop, **resolver);
+  dns::ClientLookups looks(loop, **resolver);
   mail::Address sender = mail::Address::from_text(question.sender);
   std::string hello = mail::domain_key(question.hello);
   if (!question.client.empty() && smtpd::asks_client(config))

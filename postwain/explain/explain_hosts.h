@@ -11,7 +11,7 @@
 namespace postwain::tool {
 
 Result<agent::NextHosts> look_up_hosts(const config::Config& config,
-                                       const mail::Approach& approach);
+                                       const mail::Transport& transport);
 
 // What smtpd would ask of the DNS about the client, its hello and the sender; blocks.
 Result<dns::ClientFacts> look_at_client(const config::Config& config, const Question& question);

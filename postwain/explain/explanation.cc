@@ -116,7 +116,7 @@ Explanation explain(const config::Config& config, const Question& question) {
   recipient = add_rewriting(out, config, router, sender, recipient);
   qmgr::Routed routed = router.route(recipient, sender);
   out.route = *routed.settings;
-  out.route.approach.hop = routed.hop;
+  out.route.transport.hop = routed.hop;
   out.destination = routed.key;
   out.schedule = out.route.store_schedule ? config.queue.retry_lmtp : config.queue.retry;
   out.lifetime = sender.is_null() ? config.queue.bounce_lifetime : config.queue.lifetime;
@@ -134,7 +134,7 @@ Explanation explain(const config::Config& config, const Question& question) {
   return out;
 }
 
-std::vector<config::Diagnostic> disappointed(const config::Config& config) {
+std::vector<config::Diagnostic> failed_expectations(const config::Config& config) {
   std::vector<config::Diagnostic> out;
   for (const config::Expect& expect : config.expects) {
     Question question;
@@ -145,7 +145,7 @@ std::vector<config::Diagnostic> disappointed(const config::Config& config) {
     question.account = expect.account;
     if (!expect.client_name.empty()) {
       bool unknown = expect.client_name == "unknown";
-      question.facts.client = unknown ? dns::Looked::bad : dns::Looked::good;
+      question.facts.client = unknown ? dns::LookupState::bad : dns::LookupState::good;
       if (!unknown) question.facts.name = to_lower(expect.client_name);
     }
     Explanation found = explain(config, question);

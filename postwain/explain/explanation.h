@@ -57,6 +57,6 @@ struct Explanation {
 Explanation explain(const config::Config& config, const Question& question);
 
 // The [[expect]] that do not come true, each as a mistake at its place.
-std::vector<config::Diagnostic> disappointed(const config::Config& config);
+std::vector<config::Diagnostic> failed_expectations(const config::Config& config);
 
 }  // namespace postwain::tool

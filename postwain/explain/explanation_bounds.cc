@@ -52,20 +52,20 @@ void add_account_bounds(Explanation& out, const config::Config& config,
   add(limit->recipients, "recipients");
 }
 
-void add_approach(Explanation& out, Table& route) {
-  const mail::Approach& approach = out.route.approach;
-  route.add("TLS", "tls", std::string(mail::name_of(approach.tls)));
-  if (!approach.sources.empty())
-    route.add("from", "sources", fmt::format("{}", fmt::join(approach.sources, ", ")));
-  if (approach.family != mail::Family::any)
-    route.add("family", "family", std::string(mail::name_of(approach.family)));
-  if (approach.credential.present())
+void add_transport(Explanation& out, Table& route) {
+  const mail::Transport& transport = out.route.transport;
+  route.add("TLS", "tls", std::string(mail::name_of(transport.tls)));
+  if (!transport.sources.empty())
+    route.add("from", "sources", fmt::format("{}", fmt::join(transport.sources, ", ")));
+  if (transport.family != mail::Family::any)
+    route.add("family", "family", std::string(mail::name_of(transport.family)));
+  if (transport.credential.present())
     route.add(
         "login", "auth",
         fmt::format(
-            "as {}{}", approach.credential.user,
-            approach.credential.kind == mail::Credential::Kind::command ? ", with a token" : ""));
-  if (!approach.certificate.chain.empty())
+            "as {}{}", transport.credential.user,
+            transport.credential.kind == mail::Credential::Kind::command ? ", with a token" : ""));
+  if (!transport.certificate.chain.empty())
     route.add("shows", "certificate", "a certificate of ours");
   if (std::string text = fallback_text(out.route); !text.empty())
     route.add("fallback", "fallback", text);
@@ -74,7 +74,7 @@ void add_approach(Explanation& out, Table& route) {
 
 void add_pace(Explanation& out, Table& route) {
   const qmgr::RouteSettings& settings = out.route;
-  const mail::Bounds& bounds = settings.approach.bounds;
+  const mail::Bounds& bounds = settings.transport.bounds;
   route.add("limits", "connections",
             bounds.connections > 0
                 ? fmt::format("{} connections to one destination", bounds.connections)
@@ -99,10 +99,10 @@ void add_pace(Explanation& out, Table& route) {
 }  // namespace
 
 std::string fallback_text(const qmgr::RouteSettings& route) {
-  if (route.approach.fallback.empty()) return {};
-  bool lmtp = route.approach.hop.kind == mail::HopKind::lmtp;
+  if (route.transport.fallback.empty()) return {};
+  bool lmtp = route.transport.hop.kind == mail::HopKind::lmtp;
   return mail::NextHop{
-      lmtp ? mail::HopKind::lmtp : mail::HopKind::smtp, {}, route.approach.fallback}
+      lmtp ? mail::HopKind::lmtp : mail::HopKind::smtp, {}, route.transport.fallback}
       .key();
 }
 
@@ -125,7 +125,7 @@ void add_client_bounds(Explanation& out, const config::Config& config,
 void add_route_bounds(Explanation& out, const config::Config& config, bool for_bounce) {
   // Where no route matched there is no line either.
   Table route(out, config, out.route.origin.text());
-  add_approach(out, route);
+  add_transport(out, route);
   add_pace(out, route);
   Table queue(out, config, "[queue]");
   std::string delays;

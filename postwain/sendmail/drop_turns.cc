@@ -42,7 +42,7 @@ bool DropRetries::refused(const std::string& name, Duration age, MonoTime now) {
   Entry& entry = found->second;
   entry.next = now + entry.pause;
   entry.pause = std::min(entry.pause * 2, kDropPauseMax);
-  return ++entry.tries >= kDropTriesMin && age >= kDropPatience;
+  return ++entry.tries >= kDropTriesMin && age >= kDropTimeout;
 }
 
 void DropRetries::keep_only_recent(MonoTime now) {

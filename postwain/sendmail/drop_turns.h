@@ -18,8 +18,8 @@ constexpr std::size_t kTurnsOwnersMax = 2'000;   // more have their turn at the 
 constexpr std::size_t kDropRetriesMax = 20'000;  // files whose pause is remembered
 constexpr Duration kDropPauseFirst = std::chrono::seconds(10);
 constexpr Duration kDropPauseMax = std::chrono::minutes(5);
-constexpr std::uint32_t kDropTriesMin = 20;                     // before a file is given up,
-constexpr Duration kDropPatience = std::chrono::hours(5 * 24);  // and it must be so old
+constexpr std::uint32_t kDropTriesMin = 20;                    // before a file is given up,
+constexpr Duration kDropTimeout = std::chrono::hours(5 * 24);  // and it must be so old
 
 class DropTurns {
  public:

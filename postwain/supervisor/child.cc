@@ -13,19 +13,20 @@
 
 namespace postwain::tool {
 
-Child::Child(net::Loop& loop, Kind kind, std::string name, Cook cook, Callbacks callbacks)
+Child::Child(net::Loop& loop, Kind kind, std::string name, MakeLaunchSpec make_launch_spec,
+             Callbacks callbacks)
     : loop_(loop),
       kind_(kind),
       name_(std::move(name)),
-      cook_(std::move(cook)),
+      make_launch_spec_(std::move(make_launch_spec)),
       callbacks_(std::move(callbacks)),
       error_output_(loop, name_),
       restart_(loop) {}
 
 void Child::start() {
-  Recipe recipe = cook_(kind_);
+  LaunchSpec launch_spec = make_launch_spec_(kind_);
   auto fail = [this](const Error& error) { callbacks_.on_impossible(error); };
-  auto bundle = sealed_bundle(recipe.bundle);
+  auto bundle = sealed_bundle(launch_spec.bundle);
   if (!bundle) return fail(bundle.error());
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
@@ -36,14 +37,14 @@ void Child::start() {
   if (!printed) return fail(printed.error());
 
   // Log lines go to our own standard error directly; what else it prints there comes to us.
-  Program program{recipe.path,
+  Program program{launch_spec.path,
                   {std::string(name_of(kind_)), "--name", name_, "--bundle-fd", "3", "--ready-fd",
                    "4", "--log-fd", "5"},
                   {bundle->get(), theirs.get(), STDERR_FILENO},
-                  recipe.identity,
+                  launch_spec.identity,
                   environment_for(kind_, environ),
                   printed->get()};
-  for (int fd : recipe.listeners) {
+  for (int fd : launch_spec.listeners) {
     program.arguments.push_back("--listener-fd");
     program.arguments.push_back(fmt::format("{}", 3 + program.descriptors.size()));
     program.descriptors.push_back(fd);

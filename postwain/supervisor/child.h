@@ -26,15 +26,16 @@ class Child {
   };
   // Makes what the process inherits: path, user, bundle and listeners. Asked at each start, so that
   // a reload shows.
-  struct Recipe {
+  struct LaunchSpec {
     std::string path;
     std::optional<Identity> identity;
     config::Bundle bundle;
     std::vector<int> listeners;
   };
-  using Cook = std::function<Recipe(Kind)>;
+  using MakeLaunchSpec = std::function<LaunchSpec(Kind)>;
 
-  Child(net::Loop& loop, Kind kind, std::string name, Cook cook, Callbacks callbacks);
+  Child(net::Loop& loop, Kind kind, std::string name, MakeLaunchSpec make_launch_spec,
+        Callbacks callbacks);
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
@@ -68,7 +69,7 @@ class Child {
   net::Loop& loop_;
   Kind kind_;
   std::string name_;
-  Cook cook_;
+  MakeLaunchSpec make_launch_spec_;
   Callbacks callbacks_;
   Backoff backoff_;
   FailedStarts failed_starts_;

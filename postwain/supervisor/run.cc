@@ -28,13 +28,13 @@ namespace postwain::tool {
 
 namespace {
 
-constexpr auto kBindPatience = std::chrono::seconds(2);
+constexpr auto kBindTimeout = std::chrono::seconds(2);
 constexpr auto kBindAgain = std::chrono::milliseconds(50);
 
 // Where all of us was killed just now, a process that was starting may hold the addresses for
 // another moment.
 Status bind_patiently(ListenerSet& listeners, const std::vector<config::Listener>& wanted) {
-  MonoTime until = mono_now() + kBindPatience;
+  MonoTime until = mono_now() + kBindTimeout;
   for (;;) {
     Status bound = listeners.bind(wanted);
     if (bound || bound.error().code != EADDRINUSE || mono_now() >= until) return bound;

@@ -104,7 +104,7 @@ void Supervisor::add(Kind kind, std::uint32_t count) {
     std::string name =
         is_single(kind) ? std::string(name_of(kind)) : fmt::format("{}[{}]", name_of(kind), i);
     children_.push_back(std::make_unique<Child>(
-        loop_, kind, std::move(name), [this](Kind k) { return recipe(k); },
+        loop_, kind, std::move(name), [this](Kind k) { return launch_spec(k); },
         Child::Callbacks{
             .on_ready =
                 [this](Child&) {
@@ -144,14 +144,14 @@ void Supervisor::add_metrics() {
   if (!metrics_at_.empty()) add(Kind::metrics, 1);
 }
 
-Child::Recipe Supervisor::recipe(Kind kind) {
+Child::LaunchSpec Supervisor::launch_spec(Kind kind) {
   const Identities& who = setup_.identities;
   config::Bundle bundle = bundle_for(kind, setup_.loaded);
   tickets_.advance(wall_now());
   if (kind == Kind::smtpd) bundle.files[daemon::kTicketSeedFile] = tickets_.text();
   if (kind == Kind::smtpd) bundle.files[daemon::kLoginSecretFile] = setup_.login_secret;
   if (kind == Kind::qmgr) bundle.files[daemon::kPeerUsersFile] = daemon::encode(peer_users(who));
-  return Child::Recipe{
+  return Child::LaunchSpec{
       fmt::format("{}/{}", setup_.program_folder, name_of(kind)),
       who.change ? std::optional(who.at(kind)) : std::nullopt,
       std::move(bundle),

@@ -75,7 +75,7 @@ class Supervisor {
   void add_tokens();
   void add_reporter();
   void add_pickup();
-  Child::Recipe recipe(Kind kind);
+  Child::LaunchSpec launch_spec(Kind kind);
   void child_ready();
   std::string listener_names() const;
   void child_died(Child& child, int status);

@@ -247,10 +247,10 @@ QueueStatus Control::status() const {
   status.processes = processes_;
   status.certificates = certificates_;
   status.trouble = trouble_;
-  status.messages = queue_.totals().messages();
-  status.recipients = queue_.totals().recipients();
-  status.counted = queue_.totals().complete();
-  status.groups = queue_.totals().groups();
+  status.messages = queue_.queue_counts().messages();
+  status.recipients = queue_.queue_counts().recipients();
+  status.counted = queue_.queue_counts().complete();
+  status.groups = queue_.queue_counts().groups();
   status.oldest = queue_.oldest();
   status.accepting = admission.accepting;
   status.refusal = admission.accepting ? std::string() : admission.refusal.one_line();

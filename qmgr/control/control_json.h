@@ -18,7 +18,7 @@
 #include "qmgr/queue/queue_shape.h"
 #include "qmgr/scheduling/connection_ledger.h"
 #include "qmgr/scheduling/scheduler.h"
-#include "qmgr/store/totals.h"
+#include "qmgr/store/queue_counts.h"
 
 namespace postwain::qmgr {
 

@@ -48,7 +48,7 @@ Status reserve_blocks(const std::string& path, std::uint64_t size) {
   return {};
 }
 
-Status probe_folder(const std::string& folder) {
+Status check_writable(const std::string& folder) {
   std::string path = folder + "/probe";
   UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return errno == ENOSPC ? Status() : Status(system_error(path, errno));

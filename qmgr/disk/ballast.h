@@ -33,6 +33,6 @@ Status reserve_blocks(const std::string& path, std::uint64_t size);
 
 // Whether the folder can be written and synced. A full disk is no error: the queue knows how to
 // live with one.
-Status probe_folder(const std::string& folder);
+Status check_writable(const std::string& folder);
 
 }  // namespace postwain::qmgr

@@ -6,7 +6,8 @@ namespace postwain::qmgr {
 
 ContentWorker::ContentWorker(net::Loop& loop)
     : wakeup_(std::make_unique<net::Wakeup>(loop, [this] { deliver(); })) {
-  for (Lane& lane : lanes_) lane.thread = std::thread([this, &lane] { work(lane); });
+  for (WorkerThread& worker : workers_)
+    worker.thread = std::thread([this, &worker] { work(worker); });
 }
 
 ContentWorker::~ContentWorker() {
@@ -14,30 +15,30 @@ ContentWorker::~ContentWorker() {
 }
 
 void ContentWorker::run(mail::QueueId message, Job job) {
-  Lane& lane = lanes_[(std::hash<mail::QueueId>{}(message) >> 32) % kThreads];
-  std::lock_guard lock(lane.mutex);
-  lane.jobs.push_back(std::move(job));
-  lane.wake.notify_one();
+  WorkerThread& worker = workers_[(std::hash<mail::QueueId>{}(message) >> 32) % kThreads];
+  std::lock_guard lock(worker.mutex);
+  worker.jobs.push_back(std::move(job));
+  worker.wake.notify_one();
 }
 
 void ContentWorker::finish() {
   if (!wakeup_) return;
-  for (Lane& lane : lanes_) {
-    std::lock_guard lock(lane.mutex);
-    lane.stop = true;
-    lane.wake.notify_one();
+  for (WorkerThread& worker : workers_) {
+    std::lock_guard lock(worker.mutex);
+    worker.stop = true;
+    worker.wake.notify_one();
   }
-  for (Lane& lane : lanes_) lane.thread.join();
+  for (WorkerThread& worker : workers_) worker.thread.join();
   deliver();
   wakeup_.reset();
 }
 
-void ContentWorker::work(Lane& lane) {
-  std::unique_lock lock(lane.mutex);
+void ContentWorker::work(WorkerThread& worker) {
+  std::unique_lock lock(worker.mutex);
   for (;;) {
-    lane.wake.wait(lock, [&lane] { return lane.stop || !lane.jobs.empty(); });
-    if (lane.jobs.empty()) return;
-    auto jobs = std::exchange(lane.jobs, {});
+    worker.wake.wait(lock, [&worker] { return worker.stop || !worker.jobs.empty(); });
+    if (worker.jobs.empty()) return;
+    auto jobs = std::exchange(worker.jobs, {});
     lock.unlock();
     for (Job& job : jobs) {
       Completion done = job();

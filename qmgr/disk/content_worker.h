@@ -33,17 +33,17 @@ class ContentWorker {
 
  private:
   static constexpr std::size_t kThreads = 4;  // a disk is busy with this many syncs
-  struct Lane {
+  struct WorkerThread {
     std::mutex mutex;
     std::condition_variable wake;
     std::vector<Job> jobs;
     bool stop = false;
     std::thread thread;
   };
-  void work(Lane& lane);
+  void work(WorkerThread& worker);
   void deliver();
 
-  std::array<Lane, kThreads> lanes_;
+  std::array<WorkerThread, kThreads> workers_;
   std::mutex mutex_;
   std::vector<Completion> done_;
   std::unique_ptr<net::Wakeup> wakeup_;

@@ -18,12 +18,12 @@ constexpr std::array kAllPools = {Pool::smtp, Pool::lmtp};
 // REQUIRETLS goes only to a server that has proven its name (RFC 8689 4.2.1), whatever the route is
 // content with. "TLS-Required: No" waives what the receiving domain asks for (RFC 8689 5), not what
 // the operator's route says. A mail store is the end of the way.
-void obey_envelope(const mail::Envelope& envelope, mail::Approach& approach) {
-  if (envelope.tls_required_no && approach.tls == mail::TlsLevel::policy)
-    approach.tls = mail::TlsLevel::may;
-  if (!envelope.require_tls || approach.hop.kind == mail::HopKind::lmtp) return;
-  approach.require_tls = true;
-  approach.tls = std::max(approach.tls, mail::TlsLevel::proven);
+void obey_envelope(const mail::Envelope& envelope, mail::Transport& transport) {
+  if (envelope.tls_required_no && transport.tls == mail::TlsLevel::policy)
+    transport.tls = mail::TlsLevel::may;
+  if (!envelope.require_tls || transport.hop.kind == mail::HopKind::lmtp) return;
+  transport.require_tls = true;
+  transport.tls = std::max(transport.tls, mail::TlsLevel::proven);
 }
 
 std::size_t index_of(Pool pool) {
@@ -45,7 +45,7 @@ std::uint64_t mix(std::uint64_t x) {
 
 }  // namespace
 
-Delivery::Delivery(net::Loop& loop, Queue& queue, TokenDesk& tokens)
+Delivery::Delivery(net::Loop& loop, Queue& queue, TokenRelay& tokens)
     : loop_(loop),
       queue_(queue),
       tokens_(tokens),
@@ -236,7 +236,7 @@ void Delivery::send_lease(Agent& agent, Pick pick) {
   ipc::Lease lease;
   lease.lease = ++last_lease_;
   lease.id = message.info.id;
-  static_cast<mail::Approach&>(lease) = routed.settings->approach;
+  static_cast<mail::Transport&>(lease) = routed.settings->transport;
   lease.hop = std::move(routed.hop);
   obey_envelope(message.info.envelope, lease);
   lease.sts = queue_.sts_policy(lease.hop);
@@ -332,7 +332,7 @@ bool Delivery::probe(const Routed& routed, const mail::Address& recipient, Probe
   if (auto known = queue_.scheduler().find(routed.key)) agent = &agent_for(*known, *agent);
   ipc::Lease lease;
   lease.lease = ++last_lease_;
-  static_cast<mail::Approach&>(lease) = routed.settings->approach;
+  static_cast<mail::Transport&>(lease) = routed.settings->transport;
   lease.hop = routed.hop;
   lease.sts = queue_.sts_policy(lease.hop);
   lease.inlined = true;

@@ -20,8 +20,8 @@
 #include "common/daemon/ipc_connection.h"
 #include "common/net/loop.h"
 
-#include "qmgr/dispatch/connection_desk.h"
-#include "qmgr/dispatch/token_desk.h"
+#include "qmgr/dispatch/connection_leaves.h"
+#include "qmgr/dispatch/token_relay.h"
 #include "qmgr/queue/queue.h"
 
 namespace postwain::qmgr {
@@ -35,7 +35,7 @@ constexpr Duration kAloneWaitMax = std::chrono::seconds(30);  // for an agent to
 
 class Delivery {
  public:
-  Delivery(net::Loop& loop, Queue& queue, TokenDesk& tokens);
+  Delivery(net::Loop& loop, Queue& queue, TokenRelay& tokens);
   ~Delivery();
   Delivery(const Delivery&) = delete;
   Delivery& operator=(const Delivery&) = delete;
@@ -108,8 +108,8 @@ class Delivery {
 
   net::Loop& loop_;
   Queue& queue_;
-  TokenDesk& tokens_;
-  ConnectionDesk connections_;
+  TokenRelay& tokens_;
+  ConnectionLeaves connections_;
   net::Timer wake_;
   net::Timer opening_;
   net::Timer alone_;

@@ -98,15 +98,15 @@ void AttemptJournal::sync(std::uint32_t ticket) const {
   (void)::msync(reinterpret_cast<char*>(slots_) + offset, page, MS_SYNC);
 }
 
-std::vector<AttemptJournal::Left> AttemptJournal::left() const {
-  std::vector<Left> all;
+std::vector<AttemptJournal::Leftover> AttemptJournal::leftovers() const {
+  std::vector<Leftover> all;
   all.reserve(left_.size());
   for (const auto& [key, slot] : left_) {
     std::uint32_t notes = slots_[slot].notes;
     all.push_back({mail::QueueId{key.id}, key.index, (notes & kDoubt) != 0,
                    (notes & kDelivered) != 0, (notes & kDsnPassedOn) != 0});
   }
-  std::sort(all.begin(), all.end(), [](const Left& a, const Left& b) {
+  std::sort(all.begin(), all.end(), [](const Leftover& a, const Leftover& b) {
     return std::pair(a.id.value, a.index) < std::pair(b.id.value, b.index);
   });
   return all;

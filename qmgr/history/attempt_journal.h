@@ -43,7 +43,7 @@ class AttemptJournal {
   // Waits until what is noted there is on the disk; needs no room. Slow.
   void sync(std::uint32_t ticket) const;
 
-  struct Left {
+  struct Leftover {
     mail::QueueId id;
     std::uint32_t index;
     bool doubt;  // see doubt(); else the attempt was under way when qmgr ended
@@ -51,7 +51,7 @@ class AttemptJournal {
     bool dsn_passed_on = false;
   };
   // What a former qmgr left, as far as nobody took it; by id and index.
-  std::vector<Left> left() const;
+  std::vector<Leftover> leftovers() const;
   std::size_t left_count() const { return left_.size(); }
   // Its ticket, once; 0: nothing was left of this recipient.
   std::uint32_t take_left(mail::QueueId id, std::uint32_t index);

@@ -2,7 +2,7 @@
 
 #include "common/log/log.h"
 
-#include "qmgr/verdicts/why_then.h"
+#include "qmgr/verdicts/retry_reason.h"
 
 namespace postwain::qmgr {
 
@@ -73,7 +73,7 @@ void Recorder::left_queued(const MessageInfo& message, const StoredRecipient& re
 }
 
 // Its outcome was committed. If nothing was in doubt, only the journal's slot came too late.
-void Recorder::left_gone(const AttemptJournal::Left& left, WallTime now) {
+void Recorder::leftover_gone(const AttemptJournal::Leftover& left, WallTime now) {
   std::uint32_t ticket = journal_.take_left(left.id, left.index);
   if (!left.doubt || left.delivered) return journal_.end(ticket);
   EventRecord event;
@@ -168,8 +168,8 @@ void Recorder::held(const NewMessage& message, WallTime now) {
   }
 }
 
-void Recorder::lent(const MessageInfo& message, WorkingRecipient& r, const std::string& destination,
-                    WallTime now) {
+void Recorder::leased(const MessageInfo& message, WorkingRecipient& r,
+                      const std::string& destination, WallTime now) {
   r.leased_at = now;
   std::uint32_t ticket = journal_.left_count() > 0 ? journal_.take_left(message.id, r.index) : 0;
   if (ticket > 0) {
@@ -226,7 +226,7 @@ void Recorder::outcome(const MessageInfo& message, const RecipientFacts& before,
                        WallTime now) {
   if (!wanted()) return;
   EventRecord event = attempt(message.id, before.index, outcome, began, now);
-  std::string why = why_then(message, before, change, rules, now);
+  std::string why = retry_reason(message, before, change, rules, now);
   event.why = why;
   std::string stages = times.text();
   event.times = stages;

@@ -40,18 +40,18 @@ class Recorder {
   // What a former qmgr left behind (attempt_journal.h), to be looked up in the queue at the start.
   // What is still queued is put into the history by name, so that a mark of doubt finds it however
   // soon the next kill comes; what was in doubt already is marked now.
-  std::vector<AttemptJournal::Left> left() const { return journal_.left(); }
+  std::vector<AttemptJournal::Leftover> leftovers() const { return journal_.leftovers(); }
   void left_queued(const MessageInfo& message, const StoredRecipient& recipient, bool doubt,
                    WallTime now);
-  void left_gone(const AttemptJournal::Left& left, WallTime now);
+  void leftover_gone(const AttemptJournal::Leftover& left, WallTime now);
   // Its late outcome, told by outcome(), is committed.
   void left_settled(mail::QueueId id, std::uint32_t index, bool in_doubt);
 
   void arrived(const NewMessage& message);
   void held(const NewMessage& message, WallTime now);  // from the start
   // Lent to an agent, until the outcome is committed or the recipient leaves memory otherwise.
-  void lent(const MessageInfo& message, WorkingRecipient& recipient, const std::string& destination,
-            WallTime now);
+  void leased(const MessageInfo& message, WorkingRecipient& recipient,
+              const std::string& destination, WallTime now);
   void ended(WorkingRecipient& recipient);
   // An agent says so; what a kill of qmgr must not make unsaid until the commit.
   void reported_delivered(const WorkingRecipient& recipient, bool dsn_passed_on) {

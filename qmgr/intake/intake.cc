@@ -137,7 +137,7 @@ bool Intake::frame(std::uint64_t number, ipc::FrameType type, std::string_view p
   if (type == ipc::FrameType::submit_abort) return abort(peer, payload);
   if (type == ipc::FrameType::receiver_counts) return counts(peer, payload);
   if (type == ipc::FrameType::refusals) return refusals(peer, payload);
-  if (type == ipc::FrameType::restore) return restore(peer, payload);
+  if (type == ipc::FrameType::queue_import) return restore(peer, payload);
   if (type == ipc::FrameType::drop_owner) return drop_owner(peer, payload);
   if (type == ipc::FrameType::decided) return decided(peer, payload);
   if (type == ipc::FrameType::probe) return probe(number, peer, payload);
@@ -254,8 +254,8 @@ void Intake::count_sessions() {
 }
 
 bool Intake::restore(Peer& peer, std::string_view payload) {
-  ipc::Restore frame;
-  bool good = peer.role == ipc::Role::restore && ipc::decode(payload, frame) &&
+  ipc::QueueImport frame;
+  bool good = peer.role == ipc::Role::queue_import && ipc::decode(payload, frame) &&
               frame.kind <= static_cast<std::uint8_t>(MessageKind::double_bounce) &&
               frame.held_for.size() <= kHeldForMax;
   if (good) peer.restore = std::move(frame);

@@ -92,10 +92,10 @@ class Intake {
     bool counts = false;  // it is an smtpd
     WorkPtr work;
     std::uint32_t past_data = 0;
-    std::uint32_t sessions = 0;           // of an smtpd, as it said last
-    std::optional<ipc::Restore> restore;  // said of the submission that comes next
-    std::optional<ipc::DropOwner> owner;  // the same
-    std::optional<ipc::Decided> decided;  // the same
+    std::uint32_t sessions = 0;               // of an smtpd, as it said last
+    std::optional<ipc::QueueImport> restore;  // said of the submission that comes next
+    std::optional<ipc::DropOwner> owner;      // the same
+    std::optional<ipc::Decided> decided;      // the same
     std::unordered_map<mail::QueueId, Transaction> transactions;  // by the id the peer says
   };
 

@@ -44,8 +44,8 @@ struct MessageInfo {
 struct NewRecipient {
   mail::Recipient recipient;
   std::string destination;
-  std::string given{};    // the address the client gave, where another came of it
-  std::uint32_t bin = 0;  // Totals::Bin, once it is committed
+  std::string given{};          // the address the client gave, where another came of it
+  std::uint32_t count_key = 0;  // Totals::Bin, once it is committed
 };
 
 // A message on its way into the store. Recipient i of the list gets the index i for life.
@@ -61,7 +61,7 @@ struct NewMessage {
   // The user of this machine who submitted it; nothing where it came over the network or was made
   // here.
   std::optional<std::uint32_t> uid{};
-  // To be stored as one value (fresh_record.h); its recipients are then in the working set, or it
+  // To be stored as one value (compact_record.h); its recipients are then in the working set, or it
   // waits in the packed backlog, or somebody has it unpacked.
   bool packed = false;
 };

@@ -6,7 +6,7 @@
 
 #include "qmgr/routing/expansion.h"
 #include "qmgr/routing/scheduler_settings.h"
-#include "qmgr/store/fresh_record.h"
+#include "qmgr/store/compact_record.h"
 
 namespace postwain::qmgr {
 
@@ -69,18 +69,19 @@ void Queue::route_again(const std::function<bool(const WorkingRecipient&)>& mean
     WorkingMessage& message = *working_.find(id);
     std::set<DestinationId> touched;
     for (const WorkingRecipient& r : message.recipients)
-      if (r.place == Place::queued && meant(r)) touched.insert(r.destination);
+      if (r.phase == RecipientPhase::queued && meant(r)) touched.insert(r.destination);
     if (touched.empty()) continue;
     std::vector<std::uint32_t> out;
     for (const WorkingRecipient& r : message.recipients)
-      if (r.place == Place::queued && touched.count(r.destination) > 0) out.push_back(r.index);
+      if (r.phase == RecipientPhase::queued && touched.count(r.destination) > 0)
+        out.push_back(r.index);
     std::vector<std::string> destinations;
     for (DestinationId destination : touched) {
       scheduler_.withdraw(destination, id, now);
       scheduler_.due_at(destination, now, now);
       destinations.push_back(scheduler_.key(destination));
     }
-    if (message.packed) unpack(id, std::move(destinations), message.info.arrival.received_at);
+    if (message.packed) normalise(id, std::move(destinations), message.info.arrival.received_at);
     working_.remove(message, out,
                     [&](WorkingRecipient& r) { scheduler_.unpin(r.destination, 1, now); });
     working_.forget_if_empty(id);
@@ -96,7 +97,7 @@ void Queue::give_its_way(NewMessage& message) {
                         : route(r.recipient.address, message.info.envelope.reverse_path).key;
   message.info.traffic_class =
       classify(message.info.kind, message.info.envelope, message.recipients.size());
-  message.packed = message.held_for.empty() && message.recipients.size() <= kFreshRecipients &&
+  message.packed = message.held_for.empty() && message.recipients.size() <= kCompactRecipients &&
                    working_.has_room();
 }
 
@@ -204,24 +205,25 @@ void Queue::committed(NewMessage message, WallTime due) {
   recorder_->arrived(message);
   if (!message.held_for.empty()) return recorder_->held(message, wall_now());
   if (finishing_) return;
-  offer_fresh(message, due);
+  offer_compact(message, due);
   hooks_.on_work();
 }
 
 void Queue::count(NewMessage& message) {
-  totals_.added_message();
+  queue_counts_.added_message();
   QueueState state = message.held_for.empty() ? QueueState::queued : QueueState::held;
   const NewRecipient* last = nullptr;
   for (NewRecipient& r : message.recipients) {
     bool same = last != nullptr && last->destination == r.destination;
-    r.bin = same ? last->bin : totals_.bin(r.destination, message.info.traffic_class, state);
-    totals_.added(r.bin);
+    r.count_key = same ? last->count_key
+                       : queue_counts_.count_key(r.destination, message.info.traffic_class, state);
+    queue_counts_.added(r.count_key);
     last = &r;
   }
 }
 
 // Straight from the commit to the scheduler, without reading it back.
-void Queue::offer_fresh(NewMessage& message, WallTime due) {
+void Queue::offer_compact(NewMessage& message, WallTime due) {
   WallTime now = wall_now();
   std::vector<std::uint32_t> order(message.recipients.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
@@ -283,7 +285,7 @@ void Queue::offer_fresh(NewMessage& message, WallTime due) {
       r.index = order[i];
       r.recipient = std::move(message.recipients[order[i]].recipient);
       r.destination = id;
-      r.bin = message.recipients[order[i]].bin;
+      r.count_key = message.recipients[order[i]].count_key;
       working_.add(working, std::move(r));
     }
     start = end;
@@ -293,10 +295,10 @@ void Queue::offer_fresh(NewMessage& message, WallTime due) {
   std::vector<std::string> homeless;
   for (auto& [key, recipients] : refused)
     if (!backlog_.add(key, {message.info.id, recipients})) homeless.push_back(std::move(key));
-  if (!homeless.empty()) unpack(message.info.id, std::move(homeless), due);
+  if (!homeless.empty()) normalise(message.info.id, std::move(homeless), due);
 }
 
-void Queue::unpack(mail::QueueId id, std::vector<std::string> destinations, WallTime due) {
+void Queue::normalise(mail::QueueId id, std::vector<std::string> destinations, WallTime due) {
   if (WorkingMessage* message = working_.find(id)) message->packed = false;
   auto request = std::make_unique<SettleRequest>();
   request->settlement.id = id;
@@ -321,10 +323,10 @@ void Queue::advance() {
   WallTime now = wall_now();
   if (!suspensions_.empty()) end_suspensions(now);
   scheduler_.advance(now);
-  store_->set_pressure(scheduler_.moving_jobs(), cpu_wait_.percent(mono_now()));
+  store_->set_pressure(scheduler_.moving_jobs(), cpu_pressure_.percent(mono_now()));
   for (Refill& one : scheduler_.take_refills()) refills_waiting_.push_back(std::move(one));
   start_refills();
-  passed_over();
+  milestones_due();
   put_off();
 }
 

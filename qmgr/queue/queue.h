@@ -28,14 +28,14 @@
 #include "qmgr/queue/host_lacks.h"
 #include "qmgr/queue/metrics.h"
 #include "qmgr/routing/router.h"
-#include "qmgr/scheduling/packed_backlog.h"
+#include "qmgr/scheduling/overflow_list.h"
 #include "qmgr/scheduling/scheduler.h"
 #include "qmgr/scheduling/working_set.h"
-#include "qmgr/store/cpu_wait.h"
+#include "qmgr/store/cpu_pressure.h"
+#include "qmgr/store/queue_counts.h"
 #include "qmgr/store/sqlite/store_thread.h"
-#include "qmgr/store/totals.h"
 #include "qmgr/verdicts/lent_before.h"
-#include "qmgr/verdicts/notice_gather.h"
+#include "qmgr/verdicts/notice_batch.h"
 #include "qmgr/verdicts/observed_time.h"
 #include "qmgr/verdicts/success_limit.h"
 #include "qmgr/verdicts/verdict.h"
@@ -43,7 +43,7 @@
 namespace postwain::qmgr {
 
 constexpr std::size_t kRecoverDestinations = 500;    // read at once after start
-constexpr std::size_t kCountMessages = 2000;         // of one stretch (totals.h)
+constexpr std::size_t kCountMessages = 2000;         // of one stretch (queue_counts.h)
 constexpr std::uint32_t kOutsideRecipients = 10000;  // of a message that is not in memory
 constexpr std::size_t kMxSetsKnown = 20000;          // domains whose hosts are remembered
 constexpr std::size_t kSuspensionsMax = 1000;
@@ -172,22 +172,22 @@ class Queue {
 
   const Scheduler& scheduler() const { return scheduler_; }
   const WorkingSet& working() const { return working_; }
-  const Totals& totals() const { return totals_; }
+  const QueueCounts& queue_counts() const { return queue_counts_; }
   // Asks the store which message is the oldest; oldest() tells it a moment later. Zero: none.
   void look_for_oldest();
-  WallTime oldest() const { return totals_.messages() > 0 ? oldest_ : WallTime{}; }
+  WallTime oldest() const { return queue_counts_.messages() > 0 ? oldest_ : WallTime{}; }
   Metrics& metrics() { return metrics_; }
   const config::Config& config() const { return config_; }
   ContentWorker& worker() { return *worker_; }
-  void watch(CpuWait cpu_wait) { cpu_wait_ = std::move(cpu_wait); }
+  void watch(CpuPressure cpu_pressure) { cpu_pressure_ = std::move(cpu_pressure); }
   // While a snapshot is made, files of settled messages stay (snapshot.h).
   void keep_files(bool keep);
   const ContentFolder& files() const { return files_; }
   mail::QueueId next_id() { return ids_.next(wall_now()); }
 
  private:
-  using Lefts = std::vector<AttemptJournal::Left>;
-  void look_at_left(std::shared_ptr<const Lefts> left, std::size_t from);
+  using Leftovers = std::vector<AttemptJournal::Leftover>;
+  void check_leftovers(std::shared_ptr<const Leftovers> left, std::size_t from);
   void wait_for_history();
   void read_destinations(std::string after);
   void read_breakers(std::string after);
@@ -211,7 +211,7 @@ class Queue {
   void committed(NewMessage message, WallTime due);
   void count(NewMessage& message);
   void count(const SettleRequest& request);
-  void offer_fresh(NewMessage& message, WallTime due);
+  void offer_compact(NewMessage& message, WallTime due);
   std::vector<std::uint32_t> take_decided(NewMessage& message, WallTime now);
   void settle_decided(mail::QueueId id, const std::vector<std::uint32_t>& indices);
   void lend(const Pick& pick);
@@ -223,21 +223,21 @@ class Queue {
   // What a refill has read: rows, and fresh messages for which there was no place before.
   struct Refilled {
     DuePage page;
-    std::vector<Store::Fresh> fresh;
-    std::vector<PackedBacklog::Entry> unread;
+    std::vector<Store::CompactMessage> fresh;
+    std::vector<OverflowList::Entry> unread;
     bool unpacked = false;  // some are rows by now, perhaps where reading has gone past already
   };
   static Result<Refilled> read_refill(Store& store, const Refill& refill, WallTime now,
-                                      const std::vector<PackedBacklog::Entry>& waiting);
+                                      const std::vector<OverflowList::Entry>& waiting);
   struct RefillGroup;
   struct RefillJobs;
   void sort_into_jobs(RefillJobs& jobs);
   static void cut_groups(std::vector<RefillGroup>& groups);
-  bool take_group(RefillGroup& group, Store::Fresh* fresh, WallTime now);
+  bool take_group(RefillGroup& group, Store::CompactMessage* fresh, WallTime now);
   bool is_held_elsewhere(const RefillGroup& group, const Refill& refill) const;
   void move(std::vector<Store::Moved> moved);
   void refilled(const Refill& refill, Refilled read);
-  void passed_over();
+  void milestones_due();
   void put_off();
   void submit(Settlement settlement, const MessageInfo& info, std::vector<RecipientEvent> events,
               bool urgent, std::function<void(const Settled&)> done);
@@ -254,9 +254,9 @@ class Queue {
   // Recipients of a message that is one value in the store leave memory: only as rows are they
   // found again, as work of these destinations. due: of the rows, or before: reading may have gone
   // past them.
-  void unpack(mail::QueueId id, std::vector<std::string> destinations, WallTime due);
-  void unpack_left(mail::QueueId after);
-  Totals::Bin bin_of(const MessageInfo& info, const StoredRecipient& row);
+  void normalise(mail::QueueId id, std::vector<std::string> destinations, WallTime due);
+  void normalise_rest(mail::QueueId after);
+  QueueCounts::CountKey bin_of(const MessageInfo& info, const StoredRecipient& row);
   void log_events(const MessageInfo& info, const std::vector<RecipientEvent>& events) const;
   DestinationId destination(const Routed& routed);
   DestinationId destination_named(const std::string& key);
@@ -289,11 +289,11 @@ class Queue {
   std::unique_ptr<rewrite::Rewriter> rewriter_;
   Scheduler scheduler_;
   WorkingSet working_;
-  PackedBacklog backlog_;
-  CpuWait cpu_wait_;
+  OverflowList backlog_;
+  CpuPressure cpu_pressure_;
   std::deque<Refill> refills_waiting_;  // for room in memory
   std::size_t refills_running_ = 0;
-  Totals totals_;
+  QueueCounts queue_counts_;
   WallTime oldest_{};
   bool looking_for_oldest_ = false;
   Metrics metrics_;
@@ -305,7 +305,7 @@ class Queue {
   LentBefore lent_before_;
   bool left_known_ = false;
   bool holds_known_ = false;
-  NoticeGather gather_;
+  NoticeBatch gather_;
   SuccessLimit success_limit_;
   net::Timer gather_timer_;
   net::Timer start_timer_;

@@ -32,9 +32,9 @@ std::vector<std::uint32_t> Queue::take_decided(NewMessage& message, WallTime now
     r.index = static_cast<std::uint32_t>(i);
     r.recipient = std::move(from.recipient);
     r.destination = destination_named(from.destination);
-    r.place = Place::leased;
+    r.phase = RecipientPhase::leased;
     r.leased_at = now;
-    r.bin = from.bin;
+    r.count_key = from.count_key;
     scheduler_.pin(r.destination, 1);
     working_.add(working, std::move(r));
     out.push_back(static_cast<std::uint32_t>(i));

@@ -55,19 +55,21 @@ void Queue::block(mail::QueueId id, const std::vector<std::uint32_t>& indices) {
   std::set<DestinationId> touched;
   std::vector<std::string> destinations;
   for (std::uint32_t index : indices)
-    if (WorkingRecipient* r = message->find(index); r != nullptr && r->place == Place::queued)
+    if (WorkingRecipient* r = message->find(index);
+        r != nullptr && r->phase == RecipientPhase::queued)
       touched.insert(r->destination);
   // Jobs come out whole; who of them is not blocked is read again.
   std::vector<std::uint32_t> out;
   for (const WorkingRecipient& r : message->recipients)
-    if (r.place == Place::queued && touched.count(r.destination) > 0) out.push_back(r.index);
+    if (r.phase == RecipientPhase::queued && touched.count(r.destination) > 0)
+      out.push_back(r.index);
   for (DestinationId destination : touched) {
     scheduler_.withdraw(destination, id, now);
     scheduler_.due_at(destination, now, now);
     destinations.push_back(scheduler_.key(destination));
   }
   if (message->packed && !out.empty())
-    unpack(id, std::move(destinations), message->info.arrival.received_at);
+    normalise(id, std::move(destinations), message->info.arrival.received_at);
   working_.remove(*message, out,
                   [&](WorkingRecipient& r) { scheduler_.unpin(r.destination, 1, now); });
   working_.forget_if_empty(id);
@@ -129,7 +131,7 @@ void Queue::apply_late(const StoredMessage& message, const std::vector<IndexedOu
                          &row.last};
     RetryRules rules = rules_for(message.info, row.recipient.address);
     Verdict verdict = judge(message.info, facts, report->outcome, rules, now);
-    verdict.change.bin = bin_of(message.info, row);
+    verdict.change.count_key = bin_of(message.info, row);
     recorder_->outcome(message.info, facts, report->outcome, verdict.change, rules, {}, {}, now);
     ends[row.index] = report->outcome.in_doubt;
     if (verdict.event) {
@@ -148,8 +150,9 @@ void Queue::apply_late(const StoredMessage& message, const std::vector<IndexedOu
          });
 }
 
-Totals::Bin Queue::bin_of(const MessageInfo& info, const StoredRecipient& row) {
-  return totals_.bin(row.destination, info.traffic_class, queue_state(row.state, row.attempts));
+QueueCounts::CountKey Queue::bin_of(const MessageInfo& info, const StoredRecipient& row) {
+  return queue_counts_.count_key(row.destination, info.traffic_class,
+                                 queue_state(row.state, row.attempts));
 }
 
 void Queue::mark_damaged(mail::QueueId id) {
@@ -159,14 +162,14 @@ void Queue::mark_damaged(mail::QueueId id) {
 
 bool Queue::is_active(mail::QueueId id, std::uint32_t index) {
   const WorkingRecipient* r = in_memory(working_, id, index);
-  return r != nullptr && r->place == Place::leased;
+  return r != nullptr && r->phase == RecipientPhase::leased;
 }
 
 bool Queue::has_active(mail::QueueId id) {
   WorkingMessage* message = working_.find(id);
   return message != nullptr &&
          std::any_of(message->recipients.begin(), message->recipients.end(),
-                     [](const WorkingRecipient& r) { return r.place == Place::leased; });
+                     [](const WorkingRecipient& r) { return r.phase == RecipientPhase::leased; });
 }
 
 // --- what operators ask for --------------------------------------------------------------------
@@ -174,7 +177,7 @@ bool Queue::has_active(mail::QueueId id) {
 // Lent, being settled, or lent by a former qmgr.
 bool Queue::is_busy(mail::QueueId id, std::uint32_t index) {
   const WorkingRecipient* r = in_memory(working_, id, index);
-  if (r != nullptr && r->place != Place::queued) return true;
+  if (r != nullptr && r->phase != RecipientPhase::queued) return true;
   auto blocked = blocked_.find(id);
   return blocked != blocked_.end() && blocked->second.count(index) > 0;
 }
@@ -200,7 +203,7 @@ std::vector<std::uint32_t> Queue::act(Action action, const StoredMessage& messag
     RecipientChange change;
     change.index = row.index;
     change.kind = *kind;
-    change.bin = bin_of(message.info, row);
+    change.count_key = bin_of(message.info, row);
     change.destination = row.destination;
     change.attempts = row.attempts;
     change.next_attempt_at = now;

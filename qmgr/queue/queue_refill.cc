@@ -23,10 +23,10 @@ struct Queue::RefillGroup {
 struct Queue::RefillJobs {
   std::vector<DuePage::Row>& rows;
   std::size_t due_rows;  // the first ones; behind them those of fresh messages
-  std::unordered_map<mail::QueueId, Store::Fresh*> fresh{};
+  std::unordered_map<mail::QueueId, Store::CompactMessage*> fresh{};
   std::unordered_map<mail::QueueId, const MessageInfo*> infos{};
   std::vector<RefillGroup> groups{};
-  std::set<mail::QueueId> to_unpack{};  // fresh, and somebody is blocked
+  std::set<mail::QueueId> to_normalise{};  // fresh, and somebody is blocked
 };
 
 // Not while memory is full: with many destinations, each asking again and again, reading in vain
@@ -56,17 +56,17 @@ void Queue::refill(Refill refill) {
 
 // On the store's thread. Rows come first: they are older.
 Result<Queue::Refilled> Queue::read_refill(Store& store, const Refill& refill, WallTime now,
-                                           const std::vector<PackedBacklog::Entry>& waiting) {
+                                           const std::vector<OverflowList::Entry>& waiting) {
   Result<DuePage> page = store.due(refill.key, now, refill.limit, refill.after);
   if (!page) return page.error();
   Refilled out{page.take(), {}, {}, false};
   std::size_t recipients = out.page.rows.size();
-  for (const PackedBacklog::Entry& entry : waiting) {
+  for (const OverflowList::Entry& entry : waiting) {
     if (recipients >= refill.limit) {
       out.unread.push_back(entry);
       continue;
     }
-    Result<std::optional<Store::Fresh>> fresh = store.fresh(entry.id);
+    Result<std::optional<Store::CompactMessage>> fresh = store.compact(entry.id);
     if (!fresh && fresh.error().code != 0) return fresh.error();
     if (!fresh || !*fresh) {
       out.unpacked = true;
@@ -89,7 +89,7 @@ void Queue::sort_into_jobs(RefillJobs& jobs) {
     if (known != nullptr && known->find(row.recipient.index) != nullptr) continue;
     auto blocked = blocked_.find(row.message);
     if (blocked != blocked_.end() && blocked->second.count(row.recipient.index) > 0) {
-      if (jobs.fresh.count(row.message) > 0) jobs.to_unpack.insert(row.message);
+      if (jobs.fresh.count(row.message) > 0) jobs.to_normalise.insert(row.message);
       continue;
     }
     Routed routed = route(row.recipient.recipient.address, info->second->envelope.reverse_path);
@@ -131,7 +131,7 @@ void Queue::cut_groups(std::vector<RefillGroup>& groups) {
 }
 
 // False: there is no place for it.
-bool Queue::take_group(RefillGroup& group, Store::Fresh* fresh, WallTime now) {
+bool Queue::take_group(RefillGroup& group, Store::CompactMessage* fresh, WallTime now) {
   auto count = static_cast<std::uint32_t>(group.rows.size());
   bool warned = std::all_of(group.rows.begin(), group.rows.end(),
                             [](const StoredRecipient* r) { return r->delay_warned; });
@@ -161,7 +161,7 @@ bool Queue::take_group(RefillGroup& group, Store::Fresh* fresh, WallTime now) {
     r.index = row->index;
     r.recipient = std::move(row->recipient);
     r.destination = group.destination;
-    r.bin = bin_of(*group.info, *row);
+    r.count_key = bin_of(*group.info, *row);
     r.attempts = row->attempts;
     r.in_doubt = row->in_doubt;
     r.delay_warned = row->delay_warned;
@@ -198,7 +198,7 @@ void Queue::refilled(const Refill& refill, Refilled read) {
   if (finishing_) return;
   RefillJobs jobs{read.page.rows, read.page.rows.size()};
   for (const MessageInfo& info : read.page.messages) jobs.infos.emplace(info.id, &info);
-  for (Store::Fresh& one : read.fresh) {
+  for (Store::CompactMessage& one : read.fresh) {
     jobs.fresh.emplace(one.message.info.id, &one);
     jobs.infos.emplace(one.message.info.id, &one.message.info);
     for (StoredRecipient& r : one.message.recipients)
@@ -209,31 +209,31 @@ void Queue::refilled(const Refill& refill, Refilled read) {
   std::size_t taken = jobs.due_rows;  // rows before the first one refused
   bool refused = false;
   bool refused_elsewhere = false;
-  std::vector<PackedBacklog::Entry> back;
+  std::vector<OverflowList::Entry> back;
   std::vector<Store::Moved> moved;
   for (RefillGroup& group : jobs.groups) {
     auto fresh = jobs.fresh.find(group.info->id);
-    bool is_fresh = fresh != jobs.fresh.end();
+    bool is_compact = fresh != jobs.fresh.end();
     if (is_held_elsewhere(group, refill)) {
-      if (is_fresh) jobs.to_unpack.insert(group.info->id);
+      if (is_compact) jobs.to_normalise.insert(group.info->id);
       for (const StoredRecipient* row : group.rows)
-        if (!is_fresh)
+        if (!is_compact)
           moved.push_back({group.info->id, row->index, scheduler_.key(group.destination),
                            row->next_attempt_at});
       continue;
     }
-    if (take_group(group, is_fresh ? fresh->second : nullptr, now)) continue;
+    if (take_group(group, is_compact ? fresh->second : nullptr, now)) continue;
     refused = true;
     taken = std::min(taken, group.first);
     refused_elsewhere =
         refused_elsewhere || !working_.has_room() || group.destination != refill.destination;
     auto count = static_cast<std::uint32_t>(group.rows.size());
-    if (is_fresh && !back.empty() && back.back().id == group.info->id)
+    if (is_compact && !back.empty() && back.back().id == group.info->id)
       back.back().recipients += count;
-    else if (is_fresh)
+    else if (is_compact)
       back.push_back({group.info->id, count});
   }
-  for (mail::QueueId id : jobs.to_unpack) unpack(id, {refill.key}, WallTime{});
+  for (mail::QueueId id : jobs.to_normalise) normalise(id, {refill.key}, WallTime{});
   if (!moved.empty()) move(std::move(moved));
   back.insert(back.end(), read.unread.begin(), read.unread.end());
   backlog_.give_back(refill.key, back);

@@ -35,9 +35,9 @@ void Queue::lend(const Pick& pick) {
   PW_CHECK(message != nullptr);
   for (std::uint32_t index : pick.job.recipients) {
     WorkingRecipient* r = message->find(index);
-    PW_CHECK(r != nullptr && r->place == Place::queued);
-    r->place = Place::leased;
-    recorder_->lent(message->info, *r, scheduler_.key(r->destination), now);
+    PW_CHECK(r != nullptr && r->phase == RecipientPhase::queued);
+    r->phase = RecipientPhase::leased;
+    recorder_->leased(message->info, *r, scheduler_.key(r->destination), now);
     if (!lent_before_.empty()) lent_before_.forget(pick.job.id, index);
   }
 }
@@ -94,8 +94,8 @@ void Queue::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes,
   settlement.id = id;
   for (IndexedOutcome& one : outcomes) {
     WorkingRecipient* r = message->find(one.index);
-    PW_CHECK(r != nullptr && r->place == Place::leased);
-    r->place = Place::settling;
+    PW_CHECK(r != nullptr && r->phase == RecipientPhase::leased);
+    r->phase = RecipientPhase::settling;
     if (one.outcome.disposition == mail::Disposition::delivered)
       recorder_->reported_delivered(*r, one.outcome.dsn_passed_on);
     count_outcome(*message, *r, one.outcome, now);
@@ -105,7 +105,7 @@ void Queue::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes,
       recorder_->delivered(message->info, *r, scheduler_.key(r->destination), one.outcome, times,
                            now);
       settlement.changes.push_back(
-          {one.index, ChangeKind::remove, r->bin, {}, 0, {}, false, false, {}, 0});
+          {one.index, ChangeKind::remove, r->count_key, {}, 0, {}, false, false, {}, 0});
       continue;
     }
     RecipientFacts facts = facts_of(*r);
@@ -120,13 +120,13 @@ void Queue::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes,
       RecipientChange hold = judge_undeliverable(facts, reason, now).change;
       recorder_->outcome(message->info, facts, one.outcome, hold, rules, times, r->leased_at, now);
       log_held(id, facts, hold);
-      hold.bin = r->bin;
+      hold.count_key = r->count_key;
       settlement.changes.push_back(std::move(hold));
       continue;
     }
     Verdict verdict = one.crashed ? judge_crash(message->info, facts, one.outcome, rules, now)
                                   : judge(message->info, facts, one.outcome, rules, now);
-    verdict.change.bin = r->bin;
+    verdict.change.count_key = r->count_key;
     if (verdict.change.kind == ChangeKind::quarantine) log_held(id, facts, verdict.change);
     recorder_->outcome(message->info, facts, one.outcome, verdict.change, rules, times,
                        r->leased_at, now);
@@ -148,7 +148,7 @@ void Queue::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes,
 
 void Queue::tell_if_complete(const WorkingMessage& message) {
   if (!gather_.holds(message.info.id)) return;
-  auto under_way = [](const WorkingRecipient& r) { return r.place != Place::settling; };
+  auto under_way = [](const WorkingRecipient& r) { return r.phase != RecipientPhase::settling; };
   if (std::none_of(message.recipients.begin(), message.recipients.end(), under_way))
     return tell(message.info.id);
   if (!gather_timer_.active())
@@ -171,7 +171,7 @@ void Queue::tell_the_waiting(MonoTime now) {
 }
 
 // Jobs behind an open breaker whose warning or expiry is due.
-void Queue::passed_over() {
+void Queue::milestones_due() {
   WallTime now = wall_now();
   for (Pick& pick : scheduler_.take_passed_over()) {
     WorkingMessage* message = working_.find(pick.job.id);
@@ -181,8 +181,8 @@ void Queue::passed_over() {
     settlement.in_file = message->info.in_file;
     for (std::uint32_t index : pick.job.recipients) {
       WorkingRecipient* r = message->find(index);
-      PW_CHECK(r != nullptr && r->place == Place::queued);
-      r->place = Place::settling;
+      PW_CHECK(r != nullptr && r->phase == RecipientPhase::queued);
+      r->phase = RecipientPhase::settling;
       LastOutcome last = r->last ? *r->last : LastOutcome{};
       if (!r->last) {
         last.stage = mail::Stage::connect;
@@ -196,7 +196,7 @@ void Queue::passed_over() {
       RecipientFacts facts = facts_of(*r);
       Verdict verdict = judge_untried(message->info, facts, last,
                                       rules_for(message->info, r->recipient.address), now);
-      verdict.change.bin = r->bin;
+      verdict.change.count_key = r->count_key;
       if (verdict.event)
         gather_.add(pick.job.id, std::move(verdict.change),
                     {index, *verdict.event, details_of(facts, last)}, mono_now());
@@ -220,13 +220,13 @@ void Queue::put_off() {
     settlement.in_file = message->info.in_file;
     for (std::uint32_t index : one.job.recipients) {
       WorkingRecipient* r = message->find(index);
-      PW_CHECK(r != nullptr && r->place == Place::queued);
-      r->place = Place::settling;
+      PW_CHECK(r != nullptr && r->phase == RecipientPhase::queued);
+      r->phase = RecipientPhase::settling;
       RecipientFacts facts = facts_of(*r);
       LastOutcome last = r->last ? *r->last : put_off_words(one.reason, now);
       Verdict verdict = judge_put_off(message->info, facts, last, one.until,
                                       rules_for(message->info, r->recipient.address), now);
-      verdict.change.bin = r->bin;
+      verdict.change.count_key = r->count_key;
       if (verdict.event)
         gather_.add(one.job.id, std::move(verdict.change),
                     {index, *verdict.event, details_of(facts, last)}, mono_now());
@@ -374,30 +374,31 @@ void Queue::count(const SettleRequest& request) {
   mail::QueueId id = request.settlement.id;
   for (const RecipientChange& change : request.settlement.changes) {
     if (!is_changed(request.settled, change.index)) continue;
-    Totals::Bin was = change.bin;
+    QueueCounts::CountKey was = change.count_key;
     switch (change.kind) {
       case ChangeKind::remove:
-        totals_.removed(id, was);
+        queue_counts_.removed(id, was);
         break;
       case ChangeKind::hold:
-        totals_.moved(id, was, Totals::with_state(was, QueueState::held));
+        queue_counts_.moved(id, was, QueueCounts::with_state(was, QueueState::held));
         break;
       case ChangeKind::release:
-        totals_.moved(
+        queue_counts_.moved(
             id, was,
-            Totals::with_state(was, queue_state(RecipientState::waiting, change.attempts)));
+            QueueCounts::with_state(was, queue_state(RecipientState::waiting, change.attempts)));
         break;
       case ChangeKind::defer:
       case ChangeKind::quarantine:
-        totals_.moved(id, was,
-                      totals_.bin(change.destination, Totals::class_of(was),
-                                  change.kind == ChangeKind::defer
-                                      ? queue_state(RecipientState::waiting, change.attempts)
-                                      : QueueState::held));
+        queue_counts_.moved(
+            id, was,
+            queue_counts_.count_key(change.destination, QueueCounts::class_of(was),
+                                    change.kind == ChangeKind::defer
+                                        ? queue_state(RecipientState::waiting, change.attempts)
+                                        : QueueState::held));
         break;
     }
   }
-  if (request.settled.message_removed) totals_.removed_message(id);
+  if (request.settled.message_removed) queue_counts_.removed_message(id);
 }
 
 // The commit is synced.
@@ -427,7 +428,7 @@ void Queue::settled(SettleRequest& request, const std::function<void(const Settl
         }
   }
   count(request);
-  if (!read_again.empty()) unpack(settlement.id, std::move(read_again), WallTime{});
+  if (!read_again.empty()) normalise(settlement.id, std::move(read_again), WallTime{});
   if (WorkingMessage* message = working_.find(settlement.id)) {
     working_.remove(*message, indices, [&](WorkingRecipient& r) {
       recorder_->ended(r);

@@ -28,13 +28,13 @@ mail::Outcome reported_before(bool dsn_passed_on) {
 }  // namespace
 
 void Queue::recover() {
-  unpack_left({});
-  look_at_left(std::make_shared<Lefts>(recorder_->left()), 0);
+  normalise_rest({});
+  check_leftovers(std::make_shared<Leftovers>(recorder_->leftovers()), 0);
   store_->read([this](Store& store) -> StoreThread::Completion {
     Result<mail::QueueId> last = store.last_id();
     mail::QueueId id = last ? *last : mail::QueueId{};
     return [this, id] {
-      totals_.start(id);
+      queue_counts_.start(id);
       ids_.pass(id, wall_now());
       count_stretch();
     };
@@ -42,7 +42,7 @@ void Queue::recover() {
 }
 
 // What was being delivered when a former qmgr was killed.
-void Queue::unpack_left(mail::QueueId after) {
+void Queue::normalise_rest(mail::QueueId after) {
   store_->read([this, after](Store& store) -> StoreThread::Completion {
     auto found = std::make_shared<Result<std::vector<Store::Packed>>>(
         store.packed(after, kUnpackedOfOneRead));
@@ -50,8 +50,8 @@ void Queue::unpack_left(mail::QueueId after) {
       if (!*found) return hooks_.on_broken(found->error());
       if ((*found)->empty() || finishing_) return;
       mail::QueueId last = (*found)->back().id;
-      for (Store::Packed& one : **found) unpack(one.id, std::move(one.destinations), one.due);
-      unpack_left(last);
+      for (Store::Packed& one : **found) normalise(one.id, std::move(one.destinations), one.due);
+      normalise_rest(last);
     };
   });
 }
@@ -99,22 +99,22 @@ void Queue::look_for_oldest() {
 }
 
 void Queue::count_stretch() {
-  if (totals_.complete() || finishing_) return;
-  store_->read([this, after = totals_.cursor(),
-                last = totals_.last()](Store& store) -> StoreThread::Completion {
+  if (queue_counts_.complete() || finishing_) return;
+  store_->read([this, after = queue_counts_.cursor(),
+                last = queue_counts_.last()](Store& store) -> StoreThread::Completion {
     Counts counts;
     Result<std::optional<mail::QueueId>> end = store.count(after, last, kCountMessages, counts);
     if (!end) return [this, error = end.error()] { hooks_.on_broken(error); };
     return [this, end = *end, counts] {
-      if (end) totals_.counted(*end, counts);
-      if (!end) totals_.finished();
+      if (end) queue_counts_.counted(*end, counts);
+      if (!end) queue_counts_.finished();
       count_stretch();
     };
   });
 }
 
 // Who may have got a copy already is told to the history before anybody gets a second one.
-void Queue::look_at_left(std::shared_ptr<const Lefts> left, std::size_t from) {
+void Queue::check_leftovers(std::shared_ptr<const Leftovers> left, std::size_t from) {
   if (from >= left->size()) {
     left_known_ = true;
     if (hooks_.on_left_known) hooks_.on_left_known();
@@ -132,7 +132,7 @@ void Queue::look_at_left(std::shared_ptr<const Lefts> left, std::size_t from) {
       WallTime now = wall_now();
       std::map<mail::QueueId, std::vector<IndexedOutcome>> delivered;
       for (std::size_t i = from; i < end; ++i) {
-        const AttemptJournal::Left& one = (*left)[i];
+        const AttemptJournal::Leftover& one = (*left)[i];
         const std::optional<StoredMessage>& message = (*found)[i - from];
         bool there = message && !message->recipients.empty() &&
                      message->recipients.front().index == one.index;
@@ -143,11 +143,11 @@ void Queue::look_at_left(std::shared_ptr<const Lefts> left, std::size_t from) {
           lent_before_.add(one.id, one.index, pool_named(message->recipients[0].destination));
           recorder_->left_queued(message->info, message->recipients[0], one.doubt, now);
         } else {
-          recorder_->left_gone(one, now);
+          recorder_->leftover_gone(one, now);
         }
       }
       for (auto& [id, outcomes] : delivered) settle_late(id, std::move(outcomes));
-      look_at_left(left, end);
+      check_leftovers(left, end);
     };
   });
 }

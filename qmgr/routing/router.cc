@@ -36,18 +36,18 @@ std::uint32_t usual_recipients(bool lmtp) {
 RouteSettings settings_of(const config::Route& route) {
   RouteSettings settings;
   bool lmtp = route.deliver.kind == mail::HopKind::lmtp;
-  mail::Approach& approach = settings.approach;
-  approach.hop = route.deliver;
-  approach.tls = route.tls.value_or(usual_tls(route.deliver));
-  approach.sources = route.sources;
-  approach.family = route.family;
-  approach.avoid = route.avoid;
-  approach.bounds = route.bounds;
-  approach.credential = route.credential;
-  approach.certificate = route.certificate;
-  if (route.fallback) approach.fallback = route.fallback->hosts;
-  approach.fallback_tls = route.fallback_tls;
-  approach.one_by_one = route.hold_in_doubt;
+  mail::Transport& transport = settings.transport;
+  transport.hop = route.deliver;
+  transport.tls = route.tls.value_or(usual_tls(route.deliver));
+  transport.sources = route.sources;
+  transport.family = route.family;
+  transport.avoid = route.avoid;
+  transport.bounds = route.bounds;
+  transport.credential = route.credential;
+  transport.certificate = route.certificate;
+  if (route.fallback) transport.fallback = route.fallback->hosts;
+  transport.fallback_tls = route.fallback_tls;
+  transport.one_by_one = route.hold_in_doubt;
   settings.hold_in_doubt = route.hold_in_doubt;
   settings.store_schedule = route.store_schedule || lmtp;
   settings.recipients = route.recipients != 0 ? route.recipients : usual_recipients(lmtp);
@@ -61,11 +61,11 @@ RouteSettings settings_of(const config::Route& route) {
 
 // Two routes to one hop that differ in how they go there must not share leases and windows.
 bool is_plain(const RouteSettings& s, mail::HopKind kind) {
-  mail::Approach usual;
-  usual.hop = s.approach.hop;
-  usual.tls = usual_tls(s.approach.hop);
-  usual.fallback_tls = s.approach.fallback_tls;
-  return s.approach == usual && !s.hold_in_doubt && s.rate_count == 0 && s.drain_count == 0 &&
+  mail::Transport usual;
+  usual.hop = s.transport.hop;
+  usual.tls = usual_tls(s.transport.hop);
+  usual.fallback_tls = s.transport.fallback_tls;
+  return s.transport == usual && !s.hold_in_doubt && s.rate_count == 0 && s.drain_count == 0 &&
          s.recipients == usual_recipients(kind == mail::HopKind::lmtp) &&
          s.store_schedule == (kind == mail::HopKind::lmtp);
 }
@@ -74,14 +74,14 @@ bool is_plain(const RouteSettings& s, mail::HopKind kind) {
 
 Router::Router(const config::Config& config) {
   fallback_.settings.recipients = usual_recipients(false);
-  fallback_.settings.approach.tls = usual_tls(mail::NextHop());
+  fallback_.settings.transport.tls = usual_tls(mail::NextHop());
   targets_.reserve(config.routes.size());
   for (std::size_t i = 0; i < config.routes.size(); ++i) {
     const config::Route& route = config.routes[i];
     Target target{route.senders, {}, {}, settings_of(route)};
     target.settings.number = static_cast<std::uint32_t>(i + 1);
     if (route.bounds.route_connections > 0)
-      target.settings.approach.bounds.route = target.settings.number;
+      target.settings.transport.bounds.route = target.settings.number;
     if (!is_plain(target.settings, route.deliver.kind)) target.suffix = fmt::format(" route={}", i);
     if (route.deliver.kind != mail::HopKind::mx) target.key = route.deliver.key() + target.suffix;
     targets_.push_back(std::move(target));
@@ -103,7 +103,7 @@ Routed Router::route(const mail::Address& recipient, const mail::Address& sender
   std::string domain = recipient.domain_key();
   std::size_t found = find(recipient, domain, sender);
   const Target& target = found == kNone ? fallback_ : targets_[found];
-  Routed routed{target.settings.approach.hop, {}, &target.settings};
+  Routed routed{target.settings.transport.hop, {}, &target.settings};
   if (routed.hop.kind == mail::HopKind::mx) {
     routed.hop.domain = std::move(domain);  // or an address literal
     routed.key = routed.hop.key() + target.suffix;

@@ -14,8 +14,8 @@
 #include "common/config/config_fwd.h"
 #include "common/config/table/origin.h"
 #include "common/mail/address.h"
-#include "common/mail/approach.h"
 #include "common/mail/next_hop.h"
+#include "common/mail/transport.h"
 
 namespace postwain::qmgr {
 
@@ -23,7 +23,7 @@ constexpr std::uint32_t kStoreLeaseRecipients = 20;  // of one lease to a mail s
 
 // How a destination is to be treated; the same for all recipients of one destination key.
 struct RouteSettings {
-  mail::Approach approach;  // without the domain of routing by MX
+  mail::Transport transport;  // without the domain of routing by MX
   bool hold_in_doubt = false;
   bool store_schedule = false;
   std::uint32_t recipients = 0;  // of one lease at most

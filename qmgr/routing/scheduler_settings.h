@@ -13,11 +13,11 @@ inline DestinationSettings scheduler_settings(const Routed& routed) {
   DestinationSettings settings;
   settings.pool = routed.hop.kind == mail::HopKind::lmtp ? Pool::lmtp : Pool::smtp;
   settings.store_schedule = s.store_schedule;
-  const mail::Bounds& bounds = s.approach.bounds;
+  const mail::Bounds& bounds = s.transport.bounds;
   // From each source address as many.
   constexpr std::size_t kSourcesCounted = 1000;
   auto sources = static_cast<std::uint32_t>(
-      std::clamp<std::size_t>(s.approach.sources.size(), 1, kSourcesCounted));
+      std::clamp<std::size_t>(s.transport.sources.size(), 1, kSourcesCounted));
   settings.connections = bounds.connections * sources;
   settings.in_flight = bounds.in_flight;
   settings.counted = bounds.counted();

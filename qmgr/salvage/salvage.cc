@@ -17,7 +17,7 @@
 #include "qmgr/disk/content_files.h"
 #include "qmgr/disk/file_system.h"
 #include "qmgr/salvage/page_rows.h"
-#include "qmgr/store/fresh_record.h"
+#include "qmgr/store/compact_record.h"
 #include "qmgr/store/sqlite/store.h"
 
 namespace postwain::qmgr {
@@ -29,7 +29,7 @@ constexpr std::size_t kMessageColumnsBeforeRequireTls = 16;
 constexpr std::size_t kRecipientColumns = 18;
 constexpr std::size_t kRecipientColumnsBeforeCrashes = 17;
 constexpr std::size_t kContentColumns = 2;
-constexpr std::size_t kFreshColumns = 3;
+constexpr std::size_t kCompactColumns = 3;
 constexpr std::size_t kMessageInFile = 15;
 constexpr std::size_t kMessageSize = 7;
 constexpr std::size_t kRecipientState = 5;
@@ -150,8 +150,8 @@ class Salvage {
       return take_content(std::move(row));
     if (pass == Pass::messages && row.in_table && columns == kContentColumns && is_first_null)
       if (const auto* left = std::get_if<std::string>(&row.columns[1])) left_[row.row_id] = *left;
-    if (pass == Pass::contents && row.in_table && columns == kFreshColumns && is_first_null)
-      return take_fresh(row);
+    if (pass == Pass::contents && row.in_table && columns == kCompactColumns && is_first_null)
+      return take_compact(row);
     if (pass == Pass::recipients && !row.in_table &&
         (columns == kRecipientColumns || columns == kRecipientColumnsBeforeCrashes))
       take_recipient(std::move(row));
@@ -182,11 +182,11 @@ class Salvage {
   }
 
   // A message that was one value still: nothing of it can be missing.
-  void take_fresh(const PageRow& row) {
+  void take_compact(const PageRow& row) {
     const auto* data = std::get_if<Blob>(&row.columns[2]);
     if (row.row_id <= 0 || data == nullptr) return;
     mail::QueueId id{static_cast<std::uint64_t>(row.row_id)};
-    auto record = decode_fresh(id, {data->data(), data->size()});
+    auto record = decode_compact(id, {data->data(), data->size()});
     if (!record) return;
     NewMessage& message = record->message;
     bool in_file = message.info.in_file;

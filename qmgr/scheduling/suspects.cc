@@ -9,7 +9,7 @@ namespace postwain::qmgr {
 namespace {
 
 // The others wait so long for a trial's end; a longer one gets company.
-constexpr Duration kTrialPatience = std::chrono::minutes(2);
+constexpr Duration kTrialTimeout = std::chrono::minutes(2);
 
 std::uint32_t mark_of_text(std::string_view text) {
   auto hash = std::hash<std::string_view>()(text);
@@ -196,7 +196,7 @@ std::optional<Suspects::Hold> Suspects::hold(mail::QueueId message, const Marks&
   for (Held& h : held_) {
     if (!matches(h.kind, h.marks, marks)) continue;
     h.trial = message;
-    h.until = now + std::min(length(h.opens, steps), kTrialPatience);
+    h.until = now + std::min(length(h.opens, steps), kTrialTimeout);
   }
   return std::nullopt;
 }

@@ -25,12 +25,12 @@ namespace postwain::qmgr {
 constexpr std::size_t kMessagesMax = 20000;
 constexpr std::size_t kContentMax = 64U << 20;
 
-enum class Place : std::uint8_t { queued, leased, settling };
+enum class RecipientPhase : std::uint8_t { queued, leased, settling };
 
 struct WorkingRecipient {
   std::uint32_t index = 0;
   mail::Recipient recipient;
-  Place place = Place::queued;
+  RecipientPhase phase = RecipientPhase::queued;
   DestinationId destination = 0;
   std::uint32_t attempts = 0;
   bool in_doubt = false;
@@ -38,8 +38,8 @@ struct WorkingRecipient {
   std::unique_ptr<LastOutcome> last;  // of a former attempt
   std::uint32_t crashes = 0;
   WallTime leased_at{};
-  std::uint32_t journal = 0;  // ticket of attempt_journal.h
-  std::uint32_t bin = 0;      // Totals::Bin it is counted in
+  std::uint32_t journal = 0;    // ticket of attempt_journal.h
+  std::uint32_t count_key = 0;  // Totals::Bin it is counted in
 };
 
 struct WorkingMessage {

@@ -112,7 +112,7 @@ std::optional<Reply> judge_identity(ipc::Role role, WallTime now,
   }
   if (is_id(info.id, now) && is_time(at, now)) return std::nullopt;
   // The clock was set back while it came in; only an import says the same the next time.
-  if (role != ipc::Role::restore)
+  if (role != ipc::Role::queue_import)
     return Reply{451, {4, 3, 0}, "The clock was set, try again later"};
   return Reply{554, {5, 5, 0}, "Queue id or time of arrival lie in the future, or before 2020"};
 }

@@ -13,11 +13,12 @@ namespace {
 bool matches_name(const config::Rule& rule, const dns::ClientFacts* facts) {
   if (rule.client_names.empty()) return true;
   if (facts == nullptr) return false;
-  return std::any_of(
-      rule.client_names.begin(), rule.client_names.end(), [&](const std::string& pattern) {
-        if (pattern == "unknown") return facts->client == dns::Looked::bad;
-        return facts->client == dns::Looked::good && mail::matches_domain(pattern, facts->name);
-      });
+  return std::any_of(rule.client_names.begin(), rule.client_names.end(),
+                     [&](const std::string& pattern) {
+                       if (pattern == "unknown") return facts->client == dns::LookupState::bad;
+                       return facts->client == dns::LookupState::good &&
+                              mail::matches_domain(pattern, facts->name);
+                     });
 }
 
 bool matches_any(const std::vector<std::string>& patterns, const mail::Address& address) {

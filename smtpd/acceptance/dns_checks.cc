@@ -20,11 +20,11 @@ using Found = std::optional<Objection>;
 // RFC 7372 3: 7.25 is made for this.
 Found object_to_client(const config::Access& access, const dns::ClientFacts& facts) {
   if (access.reverse_dns != config::ReverseDns::require) return std::nullopt;
-  if (facts.client == dns::Looked::trouble)
+  if (facts.client == dns::LookupState::trouble)
     return Objection{{450, {4, 7, 25}, "Your address's name cannot be looked up now"},
                      &access.reverse_dns_origin,
                      "reverse DNS failed"};
-  if (facts.client == dns::Looked::bad)
+  if (facts.client == dns::LookupState::bad)
     return Objection{{550, {5, 7, 25}, "Your address has no name that leads back to it"},
                      &access.reverse_dns_origin,
                      "no confirmed name"};
@@ -58,11 +58,11 @@ Found object_to_hello(const config::Config& config, const std::string& client,
     return Objection{{504, {5, 5, 2}, "Hello needs a fully qualified host name"},
                      &access.hello_origin,
                      "unqualified hello"};
-  if (facts.hello == dns::Looked::trouble)
+  if (facts.hello == dns::LookupState::trouble)
     return Objection{{450, {4, 7, 1}, "The name in your hello cannot be looked up now"},
                      &access.hello_origin,
                      "looking up hello failed"};
-  if (facts.hello == dns::Looked::bad)
+  if (facts.hello == dns::LookupState::bad)
     return Objection{{550, {5, 7, 1}, "The name in your hello does not exist"},
                      &access.hello_origin,
                      "hello does not exist"};
@@ -72,15 +72,15 @@ Found object_to_hello(const config::Config& config, const std::string& client,
 Found object_to_sender(const config::Access& access, const dns::ClientFacts& facts) {
   const config::Origin* origin = &access.sender_domain_origin;
   switch (facts.sender) {
-    case dns::Looked::unasked:
-    case dns::Looked::good:
+    case dns::LookupState::unasked:
+    case dns::LookupState::good:
       return std::nullopt;
-    case dns::Looked::null_mx:  // RFC 7505 4.2
+    case dns::LookupState::null_mx:  // RFC 7505 4.2
       return Objection{{550, {5, 7, 27}, "The sender's domain takes no mail"}, origin, "null MX"};
-    case dns::Looked::bad:
+    case dns::LookupState::bad:
       return Objection{
           {550, {5, 1, 8}, "The sender's domain does not exist"}, origin, "no sender domain"};
-    case dns::Looked::trouble:
+    case dns::LookupState::trouble:
       break;
   }
   return Objection{{451, {4, 4, 3}, "The sender's domain cannot be looked up now"},

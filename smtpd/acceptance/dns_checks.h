@@ -1,6 +1,6 @@
 // What is asked of the DNS about a stranger ([access] reverse_dns, hello, sender_domain), and what
 // the answers mean. An answer that could not be had never refuses for good. Pure: the asking is
-// common/dns/client_looks.h.
+// common/dns/client_lookups.h.
 #pragma once
 
 #include <optional>

@@ -70,9 +70,9 @@ Session::Session(const Shared& shared, const config::Listener& listener, net::St
                       : smtpd::client_key(client_.address)),
       rate_key_(client_key_),
       engine_(engine_options(shared, listener, client_.address)),
-      patience_(shared.config.limits.command_timeout, shared.config.limits.data_timeout) {
+      timeout_(shared.config.limits.command_timeout, shared.config.limits.data_timeout) {
   if (shared.resolver != nullptr) {
-    looks_ = std::make_unique<dns::ClientLooks>(shared.loop, *shared.resolver);
+    looks_ = std::make_unique<dns::ClientLookups>(shared.loop, *shared.resolver);
     if (!client_.address.empty() && asks_client(shared.config)) looks_->client(client_.address);
   }
   know_client();
@@ -87,11 +87,11 @@ Session::Session(const Shared& shared, const config::Listener& listener, net::St
           .on_drained = [this] { pump(); },
       });
   if (listener.tls == config::ListenerTls::implicit) {
-    patience_.enter(Patience::Phase::handshake, shared_.loop.now());
+    timeout_.enter(SessionTimeout::Phase::handshake, shared_.loop.now());
     channel_->start_tls_server(*shared_.tls);
   } else {
     engine_.greet();
-    patience_.enter(Patience::Phase::command, shared_.loop.now());
+    timeout_.enter(SessionTimeout::Phase::command, shared_.loop.now());
     flush();
   }
 }
@@ -113,8 +113,8 @@ void Session::received(std::string_view bytes) {
     return pump();
   }
   engine_.receive(bytes);
-  if (patience_.phase() == Patience::Phase::content)
-    patience_.progress(bytes.size(), shared_.loop.now());
+  if (timeout_.phase() == SessionTimeout::Phase::content)
+    timeout_.progress(bytes.size(), shared_.loop.now());
   pump();
 }
 
@@ -126,13 +126,13 @@ void Session::tls_opened() {
   look_at_certificate();
   know_client();
   if (listener_.tls == config::ListenerTls::implicit) engine_.greet();
-  patience_.enter(Patience::Phase::command, shared_.loop.now());
+  timeout_.enter(SessionTimeout::Phase::command, shared_.loop.now());
   flush();
 }
 
 void Session::closed(const std::string& why) {
   if (over_) return;
-  if (patience_.phase() == Patience::Phase::handshake) {
+  if (timeout_.phase() == SessionTimeout::Phase::handshake) {
     count(ipc::Counted::tls_failed);
     // Closed or reset before TLS had anything to object to: most are health checks of the port.
     bool silent = listener_.tls == config::ListenerTls::implicit && why.substr(0, 4) != "TLS:";
@@ -167,8 +167,8 @@ void Session::flush() {
   if (output.empty()) return;
   channel_->send(output);
   output.clear();
-  if (patience_.phase() == Patience::Phase::command)
-    patience_.enter(Patience::Phase::command, shared_.loop.now());
+  if (timeout_.phase() == SessionTimeout::Phase::command)
+    timeout_.enter(SessionTimeout::Phase::command, shared_.loop.now());
 }
 
 void Session::adjust_reading() {
@@ -180,7 +180,7 @@ void Session::adjust_reading() {
     channel_->resume();
   else
     channel_->pause();
-  if (window_full) patience_.enter(Patience::Phase::qmgr, shared_.loop.now());
+  if (window_full) timeout_.enter(SessionTimeout::Phase::waiting, shared_.loop.now());
 }
 
 void Session::finish(std::string_view why) {
@@ -200,13 +200,13 @@ void Session::finish(std::string_view why) {
 }
 
 void Session::sweep(MonoTime now) {
-  if (over_ || !patience_.exhausted(now)) return;
-  switch (patience_.phase()) {
-    case Patience::Phase::handshake:
+  if (over_ || !timeout_.exhausted(now)) return;
+  switch (timeout_.phase()) {
+    case SessionTimeout::Phase::handshake:
       count(ipc::Counted::tls_failed);
       log_tls_failed("timed out");
       return finish("TLS handshake timed out");
-    case Patience::Phase::qmgr:
+    case SessionTimeout::Phase::waiting:
       if (handover_ && !handover_->over()) return handover_->give_up();
       if (login_) return login_step({LoginStep::Kind::trouble, "no answer in time"});
       if (probe_ != 0) {
@@ -214,8 +214,8 @@ void Session::sweep(MonoTime now) {
         return finish("no answer about a recipient in time");
       }
       return finish("timed out");
-    case Patience::Phase::command:
-    case Patience::Phase::content:
+    case SessionTimeout::Phase::command:
+    case SessionTimeout::Phase::content:
       engine_.shut_down({421, {4, 4, 2}, "Error: timeout exceeded"}, "timed out");
       return pump();
   }
@@ -315,9 +315,9 @@ void Session::on_xclient() {
   certified_.clear();
   if (looks_) {
     if (claim.name)
-      looks_->told(!claim.name->empty() ? dns::Looked::good
-                   : claim.name_trouble ? dns::Looked::trouble
-                                        : dns::Looked::bad,
+      looks_->told(!claim.name->empty() ? dns::LookupState::good
+                   : claim.name_trouble ? dns::LookupState::trouble
+                                        : dns::LookupState::bad,
                    *claim.name);
     else if (!client_.address.empty() && asks_client(shared_.config))
       looks_->client(client_.address);
@@ -344,7 +344,7 @@ void Session::on_xforward() {
 void Session::on_starttls() {
   engine_.answer({220, {2, 0, 0}, "Ready to start TLS"});
   flush();
-  patience_.enter(Patience::Phase::handshake, shared_.loop.now());
+  timeout_.enter(SessionTimeout::Phase::handshake, shared_.loop.now());
   channel_->start_tls_server(*shared_.tls);
 }
 
@@ -353,7 +353,7 @@ void Session::drop_transaction() {
   handover_.reset();
   content_ended_ = false;
   drop_content();
-  if (!over_) patience_.enter(Patience::Phase::command, shared_.loop.now());
+  if (!over_) timeout_.enter(SessionTimeout::Phase::command, shared_.loop.now());
 }
 
 void Session::drop_content() {

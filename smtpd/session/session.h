@@ -11,7 +11,7 @@
 #include "common/config/table/listener.h"
 #include "common/config/table/origin.h"
 #include "common/daemon/channel.h"
-#include "common/dns/client_looks.h"
+#include "common/dns/client_lookups.h"
 #include "common/smtp/server/server_engine.h"
 #include "smtpd/acceptance/client_rates.h"
 #include "smtpd/acceptance/policy.h"
@@ -23,8 +23,8 @@
 #include "smtpd/session/counters.h"
 #include "smtpd/session/header_budget.h"
 #include "smtpd/session/header_check.h"
-#include "smtpd/session/patience.h"
 #include "smtpd/session/refusal_book.h"
+#include "smtpd/session/session_timeout.h"
 
 namespace postwain::smtpd {
 
@@ -137,7 +137,7 @@ class Session final : private Handover::Owner {
   std::string client_key_;  // whose connection it is
   std::string rate_key_;    // whose messages they are
   smtp::ServerEngine engine_;
-  Patience patience_;
+  SessionTimeout timeout_;
   std::unique_ptr<daemon::Channel> channel_;
 
   std::vector<std::string> certified_;     // whom the client's certificate makes it (EXTERNAL)
@@ -148,10 +148,10 @@ class Session final : private Handover::Owner {
   bool login_tells_ = false;               // its step tells something of the password
   LoginGuard::Attempt attempt_;            // what login_ counts as
 
-  smtp::ClientClaim forwarded_;              // XFORWARD
-  std::unique_ptr<dns::ClientLooks> looks_;  // null: nothing is asked of the DNS
-  bool mail_waits_ = false;                  // for the DNS
-  std::uint64_t probe_ = 0;                  // the next hop is being asked for a recipient; 0: not
+  smtp::ClientClaim forwarded_;                // XFORWARD
+  std::unique_ptr<dns::ClientLookups> looks_;  // null: nothing is asked of the DNS
+  bool mail_waits_ = false;                    // for the DNS
+  std::uint64_t probe_ = 0;  // the next hop is being asked for a recipient; 0: not
 
   mail::QueueId id_;
   std::string sender_;

@@ -41,7 +41,7 @@ void Session::on_data() {
   content_begun_ = false;
   handover_.emplace(shared_.intake, static_cast<Handover::Owner&>(*this), id_, std::move(envelope),
                     std::move(arrival));
-  patience_.enter(Patience::Phase::content, shared_.loop.now());
+  timeout_.enter(SessionTimeout::Phase::content, shared_.loop.now());
   engine_.answer({354, {}, "End data with <CR><LF>.<CR><LF>"});
 }
 
@@ -103,7 +103,7 @@ void Session::on_content_end() {
     return engine_.answer(*refusal);
   }
   content_ended_ = true;
-  patience_.enter(Patience::Phase::qmgr, shared_.loop.now());
+  timeout_.enter(SessionTimeout::Phase::waiting, shared_.loop.now());
   handover_->finish(content_);
 }
 
@@ -111,7 +111,7 @@ void Session::on_content_end() {
 void Session::handed_over(const mail::Reply& reply) {
   if (over_) return;
   if (!content_ended_) {
-    patience_.enter(Patience::Phase::content, shared_.loop.now());
+    timeout_.enter(SessionTimeout::Phase::content, shared_.loop.now());
     engine_.refuse_content(reply);
   } else {
     content_ended_ = false;
@@ -126,7 +126,7 @@ void Session::handed_over(const mail::Reply& reply) {
       engine_.answer(reply.transient() || reply.permanent() ? reply : queue_unavailable());
     }
     drop_content();
-    patience_.enter(Patience::Phase::command, shared_.loop.now());
+    timeout_.enter(SessionTimeout::Phase::command, shared_.loop.now());
     if (draining_) engine_.shut_down(shutting_down(), "shutdown");
   }
   pump();
@@ -134,8 +134,8 @@ void Session::handed_over(const mail::Reply& reply) {
 
 void Session::window_opened() {
   if (over_ || !handover_) return;
-  if (patience_.phase() == Patience::Phase::qmgr)
-    patience_.enter(Patience::Phase::content, shared_.loop.now());
+  if (timeout_.phase() == SessionTimeout::Phase::waiting)
+    timeout_.enter(SessionTimeout::Phase::content, shared_.loop.now());
   handover_->grow(content_);
   pump();
 }

@@ -38,10 +38,10 @@ void Session::on_mail() {
   if (!looks_ || !looks_->pending() || (client_.may_relay() && !rules_ask_client(shared_.config)))
     return decide_mail();
   mail_waits_ = true;
-  patience_.enter(Patience::Phase::qmgr, shared_.loop.now());
+  timeout_.enter(SessionTimeout::Phase::waiting, shared_.loop.now());
   looks_->when_known([this] {
     mail_waits_ = false;
-    patience_.enter(Patience::Phase::command, shared_.loop.now());
+    timeout_.enter(SessionTimeout::Phase::command, shared_.loop.now());
     decide_mail();
     if (draining_) engine_.shut_down(shutting_down(), "shutdown");
     pump();
@@ -83,7 +83,7 @@ void Session::on_rcpt() {
       verdict = {false, *refusal, nullptr, "client_recipients"};
   if (!verdict.accepted || !verdict.probe) return answer_rcpt(verdict);
   if (!shared_.intake.up()) return answer_rcpt({false, queue_unavailable(), nullptr, "queue"});
-  patience_.enter(Patience::Phase::qmgr, shared_.loop.now());
+  timeout_.enter(SessionTimeout::Phase::waiting, shared_.loop.now());
   probe_ = shared_.intake.probe(
       verdict.probed,
       [this, verdict](auto found, const mail::Reply& reply) { probed(verdict, found, reply); });
@@ -114,7 +114,7 @@ void Session::probed(Verdict verdict, ipc::ProbeVerdict found, const mail::Reply
     verdict.reason = found == ipc::ProbeVerdict::bad ? "the next hop refuses the recipient"
                                                      : "the next hop could not be asked";
   }
-  patience_.enter(Patience::Phase::command, shared_.loop.now());
+  timeout_.enter(SessionTimeout::Phase::command, shared_.loop.now());
   answer_rcpt(verdict);
   if (draining_) engine_.shut_down(shutting_down(), "shutdown");
   pump();

@@ -74,7 +74,7 @@ void Session::on_auth() {
       return engine_.answer({504, {5, 5, 4}, "Unrecognized authentication mechanism"});
     }
   }
-  patience_.enter(Patience::Phase::qmgr, shared_.loop.now());
+  timeout_.enter(SessionTimeout::Phase::waiting, shared_.loop.now());
   login_->respond(engine_.auth_response());
 }
 
@@ -116,7 +116,7 @@ void Session::login_refused_for_now(const std::string& account) {
   attempt_ = {};
   login_asked_about_.clear();
   engine_.answer({454, {4, 7, 0}, "Too many failed logins to this account, try later"});
-  patience_.enter(Patience::Phase::command, shared_.loop.now());
+  timeout_.enter(SessionTimeout::Phase::command, shared_.loop.now());
   pump();
 }
 
@@ -194,7 +194,7 @@ void Session::login_go_on(const LoginStep& step) {
       engine_.answer({454, {4, 7, 0}, "Temporary authentication failure"});
       break;
   }
-  patience_.enter(Patience::Phase::command, shared_.loop.now());
+  timeout_.enter(SessionTimeout::Phase::command, shared_.loop.now());
   pump();
 }
 
@@ -233,7 +233,7 @@ void Session::answer_login_later(const mail::Reply& reply) {
     if (over_) return;
     mail::Reply kept = reply;  // the timer, and this with it, may go
     engine_.answer(kept);
-    patience_.enter(Patience::Phase::command, shared_.loop.now());
+    timeout_.enter(SessionTimeout::Phase::command, shared_.loop.now());
     pump();
   });
 }

@@ -9,10 +9,10 @@
 #include "common/base/check.h"
 #include "common/base/text.h"
 #include "common/smtp/syntax/address_syntax.h"
-#include "common/smtp/syntax/client_claim.h"
 #include "common/smtp/syntax/mail_command.h"
 #include "common/smtp/syntax/rcpt_command.h"
 #include "common/smtp/syntax/server_limits.h"
+#include "common/smtp/syntax/xclient_attributes.h"
 #include "common/smtp/syntax/xtext.h"
 
 using namespace postwain;

@@ -41,7 +41,7 @@ void look_at_all(std::string_view payload) {
   look_at<SubmitEnd>(payload);
   look_at<SubmitFile>(payload);
   look_at<SubmitAbort>(payload);
-  look_at<Restore>(payload);
+  look_at<QueueImport>(payload);
   look_at<DropOwner>(payload);
   look_at<Decided>(payload);
   look_at<ReceiverCounts>(payload);

@@ -68,24 +68,25 @@ void finish(FixedSearch& search) {
 
 }  // namespace
 
-void FixedHosts::find(const mail::Approach& approach, const mail::StsPolicy*,
+void FixedHosts::find(const mail::Transport& transport, const mail::StsPolicy*,
                       std::function<void(NextHosts)> done) {
-  look_up(approach.hop.hosts, approach.family,
-          [this, approach, done = std::move(done)](NextHosts found) {
-            decide_tls(resolver_, {approach.tls, {}, nullptr}, std::move(found),
-                       [this, approach, done](NextHosts decided) {
-                         add_fallback(approach, std::move(decided), done);
+  look_up(transport.hop.hosts, transport.family,
+          [this, transport, done = std::move(done)](NextHosts found) {
+            decide_tls(resolver_, {transport.tls, {}, nullptr}, std::move(found),
+                       [this, transport, done](NextHosts decided) {
+                         add_fallback(transport, std::move(decided), done);
                        });
           });
 }
 
-void FixedHosts::add_fallback(const mail::Approach& approach, NextHosts found,
+void FixedHosts::add_fallback(const mail::Transport& transport, NextHosts found,
                               const std::function<void(NextHosts)>& done) {
   bool for_good = found.refusal && found.refusal->disposition == Disposition::failed;
   // What must be protected does not take a way that nobody has proven.
-  if (approach.fallback.empty() || for_good || approach.require_tls) return done(std::move(found));
-  look_up(approach.fallback, approach.family,
-          [this, level = approach.fallback_tls, found, done](NextHosts beyond) {
+  if (transport.fallback.empty() || for_good || transport.require_tls)
+    return done(std::move(found));
+  look_up(transport.fallback, transport.family,
+          [this, level = transport.fallback_tls, found, done](NextHosts beyond) {
             decide_tls(resolver_, {level, {}, nullptr}, std::move(beyond),
                        [found, done](NextHosts decided) {
                          NextHosts out = found;

@@ -11,11 +11,11 @@ namespace postwain::agent {
 class FixedHosts : public HostFinder {
  public:
   explicit FixedHosts(dns::Resolver& resolver) : resolver_(resolver) {}
-  void find(const mail::Approach& approach, const mail::StsPolicy* known,
+  void find(const mail::Transport& transport, const mail::StsPolicy* known,
             std::function<void(NextHosts)> done) override;
-  // For any finder: behind what was found come the approach's fallback hosts. They alone remain
+  // For any finder: behind what was found come the transport's fallback hosts. They alone remain
   // where nothing can be reached now; a next hop that refuses for good has none.
-  void add_fallback(const mail::Approach& approach, NextHosts found,
+  void add_fallback(const mail::Transport& transport, NextHosts found,
                     const std::function<void(NextHosts)>& done);
 
  private:

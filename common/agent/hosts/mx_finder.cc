@@ -44,9 +44,10 @@ MxFinder::MxFinder(dns::Resolver& resolver, StsFinder* policies, TlsNotes* notes
       own_(config.listeners, config.delivery.smtp_port),
       generator_(std::random_device{}()) {}
 
-void MxFinder::find(const mail::Approach& approach, const mail::StsPolicy* known, Done done) {
-  if (approach.hop.kind != mail::HopKind::mx) return fixed_.find(approach, known, std::move(done));
-  Result<std::string> domain = mail::to_ascii(approach.hop.domain);
+void MxFinder::find(const mail::Transport& transport, const mail::StsPolicy* known, Done done) {
+  if (transport.hop.kind != mail::HopKind::mx)
+    return fixed_.find(transport, known, std::move(done));
+  Result<std::string> domain = mail::to_ascii(transport.hop.domain);
   if (!domain) {
     NextHosts refused;
     refused.refusal = local_outcome(mail::Disposition::failed, mail::Stage::dns, mail::Blame::dns,
@@ -55,28 +56,28 @@ void MxFinder::find(const mail::Approach& approach, const mail::StsPolicy* known
   }
   auto search = std::make_shared<Found>();
   search->left = 2;  // hosts and policy, in any order
-  auto one_done = [this, approach, domain = *domain, search, done = std::move(done)] {
+  auto one_done = [this, transport, domain = *domain, search, done = std::move(done)] {
     if (--search->left > 0) return;
     if (search->policy.fresh) search->hosts.sts = *search->policy.policy;
-    decide_tls(resolver_, {approach.tls, domain, search->policy.policy, notes_},
-               std::move(search->hosts), [this, approach, done](NextHosts decided) {
-                 fixed_.add_fallback(approach, std::move(decided), done);
+    decide_tls(resolver_, {transport.tls, domain, search->policy.policy, notes_},
+               std::move(search->hosts), [this, transport, done](NextHosts decided) {
+                 fixed_.add_fallback(transport, std::move(decided), done);
                });
   };
-  find_policy(*domain, approach, known, [search, one_done](StsFound found) {
+  find_policy(*domain, transport, known, [search, one_done](StsFound found) {
     search->policy = std::move(found);
     one_done();
   });
-  find_mx(*domain, approach.family, [search, one_done](NextHosts found) {
+  find_mx(*domain, transport.family, [search, one_done](NextHosts found) {
     search->hosts = std::move(found);
     one_done();
   });
 }
 
-void MxFinder::find_policy(const std::string& domain, const mail::Approach& approach,
+void MxFinder::find_policy(const std::string& domain, const mail::Transport& transport,
                            const mail::StsPolicy* known,
                            const std::function<void(StsFound)>& done) {
-  bool asks = approach.tls == mail::TlsLevel::policy || approach.tls == mail::TlsLevel::proven;
+  bool asks = transport.tls == mail::TlsLevel::policy || transport.tls == mail::TlsLevel::proven;
   if (!asks || policies_ == nullptr || dns::literal_address(domain)) return done({});
   policies_->find(domain, known, done);
 }

@@ -22,13 +22,13 @@ class MxFinder : public HostFinder {
   // notes: for results that end before a connection; null: nobody reports.
   MxFinder(dns::Resolver& resolver, StsFinder* policies, TlsNotes* notes,
            const config::Config& config);
-  void find(const mail::Approach& approach, const mail::StsPolicy* known,
+  void find(const mail::Transport& transport, const mail::StsPolicy* known,
             std::function<void(NextHosts)> done) override;
 
  private:
   using Done = std::function<void(NextHosts)>;
   void find_mx(const std::string& domain, mail::Family family, const Done& done);
-  void find_policy(const std::string& domain, const mail::Approach& approach,
+  void find_policy(const std::string& domain, const mail::Transport& transport,
                    const mail::StsPolicy* known, const std::function<void(StsFound)>& done);
   NextHosts candidates(const std::string& domain, const dns::MxPlan& plan,
                        mail::Family family) const;

@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "common/dns/tls_plan.h"
-#include "common/mail/approach.h"
 #include "common/mail/outcome.h"
 #include "common/mail/sts_policy.h"
 #include "common/mail/tls_result.h"
+#include "common/mail/transport.h"
 #include "common/net/stream.h"
 
 namespace postwain::agent {
@@ -57,8 +57,8 @@ class HostFinder {
  public:
   virtual ~HostFinder() = default;
   // known: what is kept of the domain's MTA-STS policy; null: nothing. The candidates' tls says
-  // what approach.tls comes to. done is called once, perhaps before find returns.
-  virtual void find(const mail::Approach& approach, const mail::StsPolicy* known,
+  // what transport.tls comes to. done is called once, perhaps before find returns.
+  virtual void find(const mail::Transport& transport, const mail::StsPolicy* known,
                     std::function<void(NextHosts)> done) = 0;
 };
 

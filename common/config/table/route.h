@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "common/config/table/origin.h"
-#include "common/mail/approach.h"
 #include "common/mail/next_hop.h"
+#include "common/mail/transport.h"
 
 namespace postwain::config {
 

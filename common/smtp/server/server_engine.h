@@ -26,11 +26,11 @@
 #include "common/mail/envelope.h"
 #include "common/mail/reply.h"
 #include "common/smtp/server/server_table.h"
-#include "common/smtp/syntax/client_claim.h"
 #include "common/smtp/syntax/content_decoder.h"
 #include "common/smtp/syntax/dialect.h"
 #include "common/smtp/syntax/line_reader.h"
 #include "common/smtp/syntax/mail_command.h"
+#include "common/smtp/syntax/xclient_attributes.h"
 
 namespace postwain::smtp {
 

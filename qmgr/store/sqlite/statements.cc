@@ -23,7 +23,7 @@ std::string_view sql_text(Sql statement) {
     case Sql::select_fresh_left:
       return "SELECT f.recipients, ifnull(l.left, '') FROM fresh f "
              "LEFT JOIN fresh_left l ON l.id = f.id WHERE f.id = ?1";
-    case Sql::remove_fresh:
+    case Sql::remove_compact:
       return "DELETE FROM fresh WHERE id = ?1";
     case Sql::remove_whole_fresh:
       return "DELETE FROM fresh WHERE id = ?1 AND recipients = ?2";
@@ -34,7 +34,7 @@ std::string_view sql_text(Sql statement) {
       return "DELETE FROM fresh_left WHERE id = ?1";
     case Sql::next_fresh:
       return "SELECT id FROM fresh WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT 1";
-    case Sql::list_fresh:
+    case Sql::list_compact:
       return "SELECT f.id, f.data, ifnull(l.left, '') FROM fresh f "
              "LEFT JOIN fresh_left l ON l.id = f.id "
              "WHERE f.id > ?1 AND f.id <= ?2 ORDER BY f.id LIMIT ?3";

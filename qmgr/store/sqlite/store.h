@@ -21,9 +21,9 @@
 #include "qmgr/model/changes.h"
 #include "qmgr/model/message.h"
 #include "qmgr/model/store_cursor.h"
+#include "qmgr/store/queue_counts.h"
 #include "qmgr/store/sqlite/sqlite.h"
 #include "qmgr/store/sqlite/statements.h"
-#include "qmgr/store/totals.h"
 #include "qmgr/verdicts/observed_time.h"
 
 namespace postwain::qmgr {
@@ -79,7 +79,7 @@ class Store {
   // nothing of it stays, and what others did in this transaction does.
   // Parts and notices are written only with a message that is new. read_file: for notices.
   using ReadFile = std::string (*)(void* context, mail::QueueId id, std::size_t max_bytes);
-  // A message with `packed` is written as one value (fresh_record.h), where nobody finds it by
+  // A message with `packed` is written as one value (compact_record.h), where nobody finds it by
   // destination: see unpack.
   Result<Accepted> accept(Submission& submission, WallTime due, ReadFile read_file, void* context);
   Result<Accepted> accept(const NewMessage& message, WallTime due);
@@ -87,8 +87,8 @@ class Store {
   Result<Settled> settle(const Settlement& settlement, ReadFile read_file, void* context);
   // Written as one value, it becomes rows, due then at the latest. Nothing happens when it is rows
   // already, or gone.
-  Status unpack(mail::QueueId id, WallTime due_at_latest);
-  Status unpack_all();  // in transactions of its own
+  Status normalise(mail::QueueId id, WallTime due_at_latest);
+  Status normalise_all();  // in transactions of its own
   // Those that are one value, behind `after`, with their recipients' destinations, each once.
   struct Packed {
     mail::QueueId id;
@@ -97,11 +97,11 @@ class Store {
   };
   Result<std::vector<Packed>> packed(mail::QueueId after, std::size_t limit);
   // A message that is one value; nothing when it is none. content: where it is no file.
-  struct Fresh {
+  struct CompactMessage {
     StoredMessage message;
     std::string content;
   };
-  Result<std::optional<Fresh>> fresh(mail::QueueId id);
+  Result<std::optional<CompactMessage>> compact(mail::QueueId id);
   Status put_breaker(const OpenBreaker& breaker);
   Status remove_breaker(const std::string& destination);
   Status put_mx_set(const KnownMxSet& known, WallTime now);
@@ -211,29 +211,29 @@ class Store {
   Status insert_message(const NewMessage& message);
   Result<Accepted> pack(const NewMessage& message, WallTime due, std::string_view content);
   // Of one that lies there as a value.
-  struct FreshRow {
+  struct CompactRow {
     std::string data;
     std::string left;  // as above
   };
-  Result<std::optional<FreshRow>> fresh_row(mail::QueueId id);
-  Result<bool> remove_from_fresh(const Settlement& settlement, Settled& settled);
-  Status remove_fresh(mail::QueueId id);
-  Result<std::optional<StoredMessage>> fresh_message(mail::QueueId id, std::uint32_t from,
-                                                     std::size_t max_recipients);
-  Result<std::optional<std::string>> fresh_content(mail::QueueId id, std::uint64_t offset,
-                                                   std::size_t length);
-  Result<std::optional<mail::QueueId>> first_fresh(mail::QueueId after, mail::QueueId last);
-  Result<std::size_t> list_fresh(std::vector<MessageInfo>& infos, ListCursor at, mail::QueueId last,
-                                 std::size_t max_messages);
+  Result<std::optional<CompactRow>> compact_row(mail::QueueId id);
+  Result<bool> remove_from_compact(const Settlement& settlement, Settled& settled);
+  Status remove_compact(mail::QueueId id);
+  Result<std::optional<StoredMessage>> compact_message(mail::QueueId id, std::uint32_t from,
+                                                       std::size_t max_recipients);
+  Result<std::optional<std::string>> compact_content(mail::QueueId id, std::uint64_t offset,
+                                                     std::size_t length);
+  Result<std::optional<mail::QueueId>> first_compact(mail::QueueId after, mail::QueueId last);
+  Result<std::size_t> list_compact(std::vector<MessageInfo>& infos, ListCursor at,
+                                   mail::QueueId last, std::size_t max_messages);
   Result<bool> skim(mail::QueueId& after, mail::QueueId last,
                     const std::function<Result<bool>(mail::QueueId last)>& rows);
   Result<bool> skim_recipient_rows(mail::QueueId& after, mail::QueueId last, std::size_t max_rows,
                                    const MayMatch& may_match, const MayMatchState& may_match_state);
   Result<bool> skim_sender_rows(mail::QueueId& after, mail::QueueId last, std::size_t max_rows,
                                 const MayMatch& may_match);
-  Result<std::vector<std::pair<mail::QueueId, std::vector<std::string>>>> fresh_addresses(
+  Result<std::vector<std::pair<mail::QueueId, std::vector<std::string>>>> compact_addresses(
       mail::QueueId after, mail::QueueId last, std::size_t max_messages);
-  Status count_fresh(mail::QueueId after, mail::QueueId end, Counts& counts);
+  Status count_compact(mail::QueueId after, mail::QueueId end, Counts& counts);
   Result<Accepted> same_message(const NewMessage& message);
   Result<bool> change(mail::QueueId id, const RecipientChange& change);
   Result<Settled> apply(const Settlement& settlement, ReadFile read_file, void* context);
@@ -250,7 +250,7 @@ class Store {
   std::array<Statement, kSqlCount> statements_;
   std::unique_ptr<std::int64_t> wal_bytes_;  // set by a callback of SQLite
   bool unclean_ = false;
-  std::string fresh_data_;  // scratch
+  std::string compact_data_;  // scratch
 };
 
 }  // namespace postwain::qmgr

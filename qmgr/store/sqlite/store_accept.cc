@@ -3,7 +3,7 @@
 
 #include "qmgr/disk/failpoint.h"
 #include "qmgr/model/row_id.h"
-#include "qmgr/store/fresh_record.h"
+#include "qmgr/store/compact_record.h"
 #include "qmgr/store/sqlite/store.h"
 
 namespace postwain::qmgr {

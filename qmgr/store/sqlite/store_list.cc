@@ -39,7 +39,7 @@ Result<ListPage> Store::list(ListCursor at, mail::QueueId last, std::size_t max_
     page.end = rows < max_messages;
   }
   std::size_t most = max_messages + (at.from > 0 ? 1 : 0);
-  Result<std::size_t> fresh = list_fresh(infos, at, last, max_messages);
+  Result<std::size_t> fresh = list_compact(infos, at, last, max_messages);
   if (!fresh) return fresh.error();
   page.end = page.end && *fresh < max_messages && infos.size() <= most;
   if (infos.size() > most) infos.resize(most);
@@ -66,7 +66,7 @@ Result<ListPage> Store::list(ListCursor at, mail::QueueId last, std::size_t max_
 // Messages that are one value still are few: each of them may be meant.
 Result<bool> Store::skim(mail::QueueId& after, mail::QueueId last,
                          const std::function<Result<bool>(mail::QueueId last)>& rows) {
-  Result<std::optional<mail::QueueId>> fresh = first_fresh(after, last);
+  Result<std::optional<mail::QueueId>> fresh = first_compact(after, last);
   if (!fresh) return fresh.error();
   mail::QueueId end = *fresh ? before(**fresh) : last;
   if (after < end) {
@@ -142,10 +142,10 @@ Result<bool> Store::skim_sender_rows(mail::QueueId& after, mail::QueueId last, s
 Result<bool> Store::survey(SurveyCursor& at, mail::QueueId last, std::size_t max_rows,
                            const OnRecipient& on_recipient) {
   // Each is read with its content.
-  constexpr std::size_t kFreshAtOnce = 200;
-  auto fresh = fresh_addresses(at.id, last, kFreshAtOnce);
+  constexpr std::size_t kCompactAtOnce = 200;
+  auto fresh = compact_addresses(at.id, last, kCompactAtOnce);
   if (!fresh) return fresh.error();
-  mail::QueueId end = fresh->size() == kFreshAtOnce ? fresh->back().first : last;
+  mail::QueueId end = fresh->size() == kCompactAtOnce ? fresh->back().first : last;
   bool cut = false;
   SurveyCursor next{end, INT64_MAX};
   {

@@ -73,7 +73,7 @@ Result<std::optional<MessageInfo>> Store::info(mail::QueueId id) {
     case Use::Step::failed:
       return error(Sql::select_message);
   }
-  Result<std::optional<StoredMessage>> fresh = fresh_message(id, 0, 0);
+  Result<std::optional<StoredMessage>> fresh = compact_message(id, 0, 0);
   if (!fresh) return fresh.error();
   if (!*fresh) return std::optional<MessageInfo>();
   return std::optional<MessageInfo>(std::move((**fresh).info));
@@ -110,7 +110,8 @@ Status Store::read_recipients(StoredMessage& message, std::uint32_t from,
     }
   }
   if (!message.recipients.empty()) return {};
-  Result<std::optional<StoredMessage>> fresh = fresh_message(message.info.id, from, max_recipients);
+  Result<std::optional<StoredMessage>> fresh =
+      compact_message(message.info.id, from, max_recipients);
   if (!fresh && fresh.error().code != 0) return fresh.error();
   if (fresh && *fresh) message.recipients = std::move((**fresh).recipients);
   return {};
@@ -203,7 +204,7 @@ Result<std::optional<std::string>> Store::content(mail::QueueId id, std::uint64_
     if (step == Use::Step::row) return std::optional<std::string>(use.text());
     if (step == Use::Step::failed) return error(Sql::select_content);
   }
-  return fresh_content(id, offset, length);
+  return compact_content(id, offset, length);
 }
 
 Result<std::optional<mail::QueueId>> Store::count(mail::QueueId after, mail::QueueId last,
@@ -221,7 +222,7 @@ Result<std::optional<mail::QueueId>> Store::count(mail::QueueId after, mail::Que
     end = more ? id_of(use.number()) : last;
     if (after >= last) return std::optional<mail::QueueId>();
   }
-  if (Status s = count_fresh(after, end, counts); !s) return s.error();
+  if (Status s = count_compact(after, end, counts); !s) return s.error();
   Use use(sql(Sql::count_recipients));
   use.number(number_of(after)).number(number_of(end));
   for (;;) {

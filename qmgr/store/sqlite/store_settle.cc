@@ -56,7 +56,7 @@ Result<Settled> Store::settle(const Settlement& settlement, ReadFile read_file, 
   if (settlement.packed && !settlement.unpack && only_removes(settlement)) {
     Settled settled;
     settled.id = settlement.id;
-    Result<bool> done = remove_from_fresh(settlement, settled);
+    Result<bool> done = remove_from_compact(settlement, settled);
     if (!done) return done.error();
     if (*done) return settled;
   }
@@ -74,10 +74,10 @@ Result<Settled> Store::apply(const Settlement& settlement, ReadFile read_file, v
   Settled settled;
   settled.id = settlement.id;
   if (only_removes(settlement) && !settlement.unpack) {
-    Result<bool> done = remove_from_fresh(settlement, settled);
+    Result<bool> done = remove_from_compact(settlement, settled);
     if (!done) return done.error();
     if (*done) return settled;
-  } else if (Status s = unpack(settlement.id, settlement.unpack.value_or(WallTime::max())); !s) {
+  } else if (Status s = normalise(settlement.id, settlement.unpack.value_or(WallTime::max())); !s) {
     return s.error();
   }
   bool removed = false;

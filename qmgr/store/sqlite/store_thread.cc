@@ -28,12 +28,12 @@ std::string read_start(void* context, mail::QueueId id, std::size_t max_bytes) {
 }  // namespace
 
 StoreThread::StoreThread(net::Loop& loop, Store store, ContentFolder files, Events events,
-                         Duration full_probe)
+                         Duration full_retry)
     : loop_(loop),
       store_(std::move(store)),
       files_(std::move(files)),
       events_(std::move(events)),
-      full_probe_(full_probe),
+      full_retry_(full_retry),
       wakeup_(std::make_unique<net::Wakeup>(loop, [this] { deliver(); })),
       thread_([this] { run(); }) {}
 
@@ -77,14 +77,14 @@ void StoreThread::read(std::function<Completion(Store&)> work) {
   if (sleep_ != Sleep::none && sleep_ != Sleep::gathering) wake_.notify_one();
 }
 
-void StoreThread::probe_soon() {
+void StoreThread::retry_soon() {
   std::lock_guard lock(mutex_);
-  probe_soon_ = true;
+  retry_soon_ = true;
   if (sleep_ == Sleep::idle) wake_.notify_one();
 }
 
-bool StoreThread::probe_is_due() const {
-  return probe_soon_.load() || Clock::now() >= next_probe_;
+bool StoreThread::retry_is_due() const {
+  return retry_soon_.load() || Clock::now() >= next_retry_;
 }
 
 void StoreThread::finish() {
@@ -117,9 +117,9 @@ void StoreThread::run() {
     lock.lock();
   }
   lock.unlock();
-  if (!broken_ && !kept_.empty()) probe_full();
+  if (!broken_ && !kept_.empty()) retry_when_full();
   // So that other programs, and older ones of ours, find the tables they know.
-  if (!broken_ && !full_) (void)store_.unpack_all();
+  if (!broken_ && !full_) (void)store_.normalise_all();
   if (!broken_) (void)store_.checkpoint(Store::Checkpoint::truncate);
   if (keep_log_file_) store_.keep_log_file();
 }
@@ -143,7 +143,7 @@ bool StoreThread::wait_for_work(std::unique_lock<std::mutex>& lock) {
   for (;;) {
     if (urgent() || !reads_.empty()) return true;
     if (stop_) return !waiting_.empty();
-    if (full_ && probe_is_due()) return true;
+    if (full_ && retry_is_due()) return true;
     bool riding = !waiting_.settles.empty() || !waiting_.writes.empty();
     bool pausing = !waiting_.accepts.empty();
     sleep_ = pausing ? Sleep::pausing : riding ? Sleep::riding : Sleep::idle;
@@ -153,7 +153,7 @@ bool StoreThread::wait_for_work(std::unique_lock<std::mutex>& lock) {
     } else if (riding) {
       wake_.wait_until(lock, first_ride_ + kRideMax);
     } else if (full_) {
-      wake_.wait_until(lock, next_probe_);
+      wake_.wait_until(lock, next_retry_);
     } else if (wal_bytes_.load() > kCheckpointIdleBytes) {
       bool quiet = wake_.wait_for(lock, kIdleCheckpoint) == std::cv_status::timeout;
       sleep_ = Sleep::none;
@@ -355,9 +355,9 @@ Status StoreThread::write_kept(Batch batch) {
 }
 
 // Tries to write what was kept.
-void StoreThread::probe_full() {
-  probe_soon_ = false;
-  next_probe_ = Clock::now() + full_probe_;
+void StoreThread::retry_when_full() {
+  retry_soon_ = false;
+  next_retry_ = Clock::now() + full_retry_;
   std::size_t waited = kept_.settles.size();
   Status applied = write_kept(take_shrinking());
   if (applied) applied = write_kept(std::exchange(kept_, {}));
@@ -383,7 +383,7 @@ void StoreThread::run_reads(std::vector<std::function<Completion(Store&)>> reads
 void StoreThread::housekeeping(bool idle) {
   if (broken_) return;
   if (full_) {
-    if (probe_is_due()) probe_full();
+    if (retry_is_due()) retry_when_full();
     return;
   }
   std::int64_t wal = store_.wal_bytes();
@@ -401,7 +401,7 @@ void StoreThread::trouble(const Error& error) {
   if (trouble_of(error) == DbTrouble::full) {
     if (full_) return;
     full_ = true;
-    next_probe_ = Clock::now() + full_probe_;
+    next_retry_ = Clock::now() + full_retry_;
     log::Line(log::Level::error, "store_full").kv("error", error.text);
     return complete({[this] { events_.on_full(true); }});
   }
@@ -435,7 +435,7 @@ void StoreThread::deliver() {
 }
 
 Pressure StoreThread::pressure() const {
-  return {ready_.load(), past_data_.load(), cpu_wait_.load()};
+  return {ready_.load(), past_data_.load(), cpu_pressure_.load()};
 }
 
 }  // namespace postwain::qmgr

@@ -2,8 +2,8 @@
 //
 // Group commit: whatever waits when a transaction begins goes into it, each request in a savepoint
 // of its own; nobody is answered before the commit has been synced. New messages may gather for a
-// moment (gather.h). Settlements ride along with the next commit, 50 ms at most. Reads run between
-// commits, each bounded.
+// moment (group_commit.h). Settlements ride along with the next commit, 50 ms at most. Reads run
+// between commits, each bounded.
 //
 // Trouble: a full disk refuses new messages, keeps the settlements, and is probed every 5 s until
 // one commit works. What only takes recipients away goes first, by itself: it needs no room but in
@@ -27,7 +27,7 @@
 #include "common/net/loop.h"
 
 #include "qmgr/disk/content_files.h"
-#include "qmgr/store/gather.h"
+#include "qmgr/store/group_commit.h"
 #include "qmgr/store/sqlite/store.h"
 
 namespace postwain::qmgr {
@@ -37,7 +37,7 @@ constexpr std::size_t kBatchBytes = 8U << 20;
 constexpr std::size_t kBatchSettlements = 1024;
 constexpr std::size_t kReadsAtOnce = 32;
 constexpr Duration kRideMax = std::chrono::milliseconds(50);
-constexpr Duration kFullProbe = std::chrono::seconds(5);
+constexpr Duration kFullRetry = std::chrono::seconds(5);
 constexpr Duration kIdleCheckpoint = std::chrono::milliseconds(50);
 
 // unknown: the database failed; the message may be found stored at the next start all the same.
@@ -86,7 +86,7 @@ class StoreThread {
   };
 
   StoreThread(net::Loop& loop, Store store, ContentFolder files, Events events,
-              Duration full_probe = kFullProbe);
+              Duration full_retry = kFullRetry);
   ~StoreThread();  // finish() if that was not done
   StoreThread(const StoreThread&) = delete;
   StoreThread& operator=(const StoreThread&) = delete;
@@ -101,14 +101,14 @@ class StoreThread {
   void read(std::function<Completion(Store&)> work);
 
   // There may be room again: a full disk is tried now, not at the next probe.
-  void probe_soon();
+  void retry_soon();
 
-  // How many sessions have sent DATA and wait for a commit; see gather.h.
+  // How many sessions have sent DATA and wait for a commit; see group_commit.h.
   void set_past_data(std::uint32_t sessions) { past_data_.store(sessions); }
-  // Pressure::ready and cpu_wait; the same.
-  void set_pressure(std::size_t ready, unsigned cpu_wait) {
+  // Pressure::ready and cpu_pressure; the same.
+  void set_pressure(std::size_t ready, unsigned cpu_pressure) {
     ready_.store(ready);
-    cpu_wait_.store(cpu_wait);
+    cpu_pressure_.store(cpu_pressure);
   }
   std::int64_t wal_bytes() const { return wal_bytes_.load(); }
   std::size_t waiting() const { return in_flight_.load(); }
@@ -145,8 +145,8 @@ class StoreThread {
   Status apply(Batch& batch);
   void refuse(Batch& batch, const Error& error);
   void keep_for_later(Batch& batch);
-  bool probe_is_due() const;
-  void probe_full();
+  bool retry_is_due() const;
+  void retry_when_full();
   Status write_kept(Batch batch);
   Batch take_shrinking();
   void run_reads(std::vector<std::function<Completion(Store&)>> reads);
@@ -162,7 +162,7 @@ class StoreThread {
   Store store_;
   ContentFolder files_;
   Events events_;
-  Duration full_probe_;
+  Duration full_retry_;
 
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -171,7 +171,7 @@ class StoreThread {
   std::size_t urgent_settles_ = 0;
   std::vector<std::function<Completion(Store&)>> reads_;
   Clock::time_point first_ride_{};
-  Clock::time_point accepts_from_{};  // new messages wait until then (gather.h)
+  Clock::time_point accepts_from_{};  // new messages wait until then (group_commit.h)
   enum class Sleep : std::uint8_t { none, idle, riding, pausing, gathering };
   Sleep sleep_ = Sleep::none;
   bool stop_ = false;
@@ -181,13 +181,13 @@ class StoreThread {
   bool full_ = false;
   bool broken_ = false;
   std::chrono::microseconds commit_took_{};
-  Clock::time_point next_probe_{};
+  Clock::time_point next_retry_{};
 
-  std::atomic<bool> probe_soon_{false};
+  std::atomic<bool> retry_soon_{false};
   std::atomic<bool> keep_log_file_{false};
   std::atomic<std::uint32_t> past_data_{0};
   std::atomic<std::size_t> ready_{0};
-  std::atomic<unsigned> cpu_wait_{0};
+  std::atomic<unsigned> cpu_pressure_{0};
   std::atomic<std::int64_t> wal_bytes_{0};
   std::atomic<std::size_t> in_flight_{0};
   std::atomic<std::size_t> unrecorded_{0};

@@ -144,15 +144,16 @@ struct FakeHosts : HostFinder {
   NextHosts hosts;
   int asked = 0;
   mail::StsPolicy known;  // of the last question
-  void find(const mail::Approach& approach, const mail::StsPolicy* policy,
+  void find(const mail::Transport& transport, const mail::StsPolicy* policy,
             std::function<void(NextHosts)> done) override {
     ++asked;
     if (policy != nullptr) known = *policy;
     NextHosts found = hosts;
     for (Candidate& candidate : found.candidates)
       if (candidate.tls.tlsa.empty())
-        candidate.tls = dns::plan_tls(candidate.is_fallback ? approach.fallback_tls : approach.tls,
-                                      {candidate.host, "y", true, nullptr, nullptr});
+        candidate.tls =
+            dns::plan_tls(candidate.is_fallback ? transport.fallback_tls : transport.tls,
+                          {candidate.host, "y", true, nullptr, nullptr});
     done(std::move(found));
   }
 };

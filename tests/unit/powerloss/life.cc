@@ -264,7 +264,7 @@ std::string read_all(Store& store, ContentFolder& folder, Found& found) {
         Result<std::optional<std::string>> row = store.content(after, 0, length);
         if (!row) return row.error().text;
         if (!*row) return who + " has no content";
-        fresh += store.fresh(after)->has_value() ? 1 : 0;
+        fresh += store.compact(after)->has_value() ? 1 : 0;
         bytes = **row;
       }
       if (bytes.size() != message.info.size) return who + ": content of another size";
@@ -302,7 +302,7 @@ std::string judge(const simdisk::Image& image, const Ledger& ledger, std::size_t
   if (wrong.empty()) wrong = ledger.judge(found, position);
   if (!wrong.empty()) return wrong;
   // As rows everything is the same.
-  if (Status s = store->unpack_all(); !s) return "not unpacked: " + s.error().text;
+  if (Status s = store->normalise_all(); !s) return "not unpacked: " + s.error().text;
   Found rows;
   wrong = read_all(*store, folder, rows);
   if (!wrong.empty()) return "unpacked, " + wrong;

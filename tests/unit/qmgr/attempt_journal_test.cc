@@ -22,8 +22,8 @@ TEST_CASE("the journal of attempts names what was under way") {
   auto journal = AttemptJournal::open(path);
   REQUIRE(journal.ok());
   REQUIRE(journal->left_count() == 2);
-  CHECK(journal->left()[0].index == 1);
-  CHECK_FALSE(journal->left()[0].doubt);
+  CHECK(journal->leftovers()[0].index == 1);
+  CHECK_FALSE(journal->leftovers()[0].doubt);
   CHECK(journal->take_left(mail::QueueId{5}, 0) == 0);
   std::uint32_t left = journal->take_left(mail::QueueId{5}, 1);
   CHECK(left != 0);
@@ -52,7 +52,7 @@ TEST_CASE("the journal knows what was reported as delivered and not committed") 
   }
   auto journal = AttemptJournal::open(path);
   REQUIRE(journal->left_count() == 3);
-  auto left = journal->left();
+  auto left = journal->leftovers();
   CHECK(left[0].delivered);
   CHECK_FALSE(left[0].dsn_passed_on);
   CHECK(left[1].delivered);
@@ -62,7 +62,7 @@ TEST_CASE("the journal knows what was reported as delivered and not committed") 
   journal->end(journal->take_left(mail::QueueId{5}, 1));
   journal->begin(mail::QueueId{6}, 0);
   auto again = AttemptJournal::open(path);
-  for (const auto& one : again->left())
+  for (const auto& one : again->leftovers())
     if (one.id == mail::QueueId{6}) CHECK_FALSE(one.delivered);
 }
 
@@ -78,12 +78,12 @@ TEST_CASE("the journal keeps a doubt until the history has it, beside a later at
   {
     auto journal = AttemptJournal::open(path);
     REQUIRE(journal->left_count() == 1);
-    CHECK(journal->left()[0].doubt);
+    CHECK(journal->leftovers()[0].doubt);
     journal->doubt(journal->take_left(mail::QueueId{5}, 1));
   }
   auto journal = AttemptJournal::open(path);
   REQUIRE(journal->left_count() == 1);
-  CHECK(journal->left()[0].doubt);
+  CHECK(journal->leftovers()[0].doubt);
   journal->end(journal->take_left(mail::QueueId{5}, 1));
   CHECK(AttemptJournal::open(path)->left_count() == 0);
 }

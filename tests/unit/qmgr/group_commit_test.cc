@@ -1,7 +1,7 @@
 // When a commit waits for others.
 #include <catch2/catch.hpp>
 
-#include "qmgr/store/gather.h"
+#include "qmgr/store/group_commit.h"
 #include "tests/unit/qmgr/support.h"
 
 using namespace postwain;

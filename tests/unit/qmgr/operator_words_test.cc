@@ -12,7 +12,7 @@
 #include "qmgr/peers.h"
 #include "qmgr/queue/queue_shape.h"
 #include "qmgr/routing/suspend_scope.h"
-#include "qmgr/store/totals.h"
+#include "qmgr/store/queue_counts.h"
 #include "qmgr/verdicts/verdict.h"
 #include "tests/unit/qmgr/store_support.h"
 
@@ -196,7 +196,7 @@ TEST_CASE("operate 23: who is in a group of viewers may look, in the role of a c
   CHECK_FALSE(may_look(ipc::Role::control, {1000, 27}, viewers));
   CHECK_FALSE(may_look(ipc::Role::control, {}, viewers));
   CHECK_FALSE(may_look(ipc::Role::control, {0}, {}));
-  for (ipc::Role role : {ipc::Role::supervisor, ipc::Role::restore, ipc::Role::smtpd,
+  for (ipc::Role role : {ipc::Role::supervisor, ipc::Role::queue_import, ipc::Role::smtpd,
                          ipc::Role::smtp_client, ipc::Role::metrics})
     CHECK_FALSE(may_look(role, {4}, viewers));
 }

@@ -79,7 +79,7 @@ struct Rig {
     if (prepare) prepare(*store);
     ContentFolder files(folder.path() + "/content");
     REQUIRE(files.create().ok());
-    tokens = std::make_unique<TokenDesk>(loop);
+    tokens = std::make_unique<TokenRelay>(loop);
     queue = std::make_unique<Queue>(loop, store.take(), files, ObservedTime(), config,
                                     Queue::Hooks{
                                         [this] {
@@ -127,8 +127,8 @@ struct Rig {
   TempFolder folder;
   net::Loop loop;
   config::Config config;
-  ReportDesk reports;
-  std::unique_ptr<TokenDesk> tokens;
+  TlsResultRelay reports;
+  std::unique_ptr<TokenRelay> tokens;
   std::unique_ptr<Queue> queue;
   std::unique_ptr<Delivery> delivery;
   std::unique_ptr<Probes> probes;

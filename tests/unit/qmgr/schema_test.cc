@@ -10,7 +10,7 @@
 #include "queue-schema/migrations.h"
 
 #include "qmgr/history/history_store.h"
-#include "qmgr/store/fresh_record.h"
+#include "qmgr/store/compact_record.h"
 #include "qmgr/store/sqlite/store.h"
 #include "tests/unit/qmgr/store_support.h"
 
@@ -258,8 +258,8 @@ TEST_CASE("S1: what lay in a value before there was a gate stands in nobody's wa
   message.info.envelope.reverse_path = mail::Address(std::string("s\0", 2), "b.test");
   message.info.arrival.account = std::string("x\0y", 3);
   std::string value;
-  encode_fresh(value, message, test::at(0), message.content);
-  auto record = decode_fresh(message.info.id, value);
+  encode_compact(value, message, test::at(0), message.content);
+  auto record = decode_compact(message.info.id, value);
   REQUIRE(record);
   CHECK(record->message.info.envelope.reverse_path.is_null());
   CHECK(record->message.info.arrival.account == "x?y");

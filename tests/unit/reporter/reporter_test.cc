@@ -8,13 +8,13 @@
 
 #include "common/base/file.h"
 #include "common/base/text.h"
-#include "reporter/drawer.h"
 #include "reporter/gzip.h"
 #include "reporter/record.h"
 #include "reporter/report.h"
 #include "reporter/report_mail.h"
+#include "reporter/report_spool.h"
+#include "reporter/result_counts.h"
 #include "reporter/signature.h"
-#include "reporter/tally.h"
 
 #include <unistd.h>
 
@@ -39,9 +39,9 @@ TlsResult result(TlsEnd end, const std::string& host = {},
   return {domain, mail::reported(domain, sts), end, host, {}, {}, {}};
 }
 
-std::vector<std::string> places(const std::vector<std::string>& texts) {
+std::vector<std::string> uris(const std::vector<std::string>& texts) {
   std::vector<std::string> out;
-  for (const Place& place : report_places(texts)) out.push_back(place.text());
+  for (const ReportUri& uri : report_uris(texts)) out.push_back(uri.text());
   return out;
 }
 
@@ -58,16 +58,15 @@ struct Folder {
 
 TEST_CASE("places where reports are wanted") {
   using List = std::vector<std::string>;
-  CHECK(places({"v=TLSRPTv1; rua=mailto:r@a.example"}) == List{"mailto:r@a.example"});
-  CHECK(places({"v=TLSRPTv1;rua=https://r.a.example/v1?x=1,mailto:r@a.example"}) ==
+  CHECK(uris({"v=TLSRPTv1; rua=mailto:r@a.example"}) == List{"mailto:r@a.example"});
+  CHECK(uris({"v=TLSRPTv1;rua=https://r.a.example/v1?x=1,mailto:r@a.example"}) ==
         List{"https://r.a.example/v1?x=1", "mailto:r@a.example"});
-  CHECK(places({"other", "v=TLSRPTv1; rua = https://R.a.example:8443 ;x=y"}) ==
+  CHECK(uris({"other", "v=TLSRPTv1; rua = https://R.a.example:8443 ;x=y"}) ==
         List{"https://r.a.example:8443/"});
-  CHECK(places({"v=TLSRPTv1; rua=mailto:a%2Bb@a.example?subject=x"}) ==
-        List{"mailto:a+b@a.example"});
-  CHECK(places({"v=TLSRPTv1; rua=mailto:a%25b%3F@a.example"}) ==
+  CHECK(uris({"v=TLSRPTv1; rua=mailto:a%2Bb@a.example?subject=x"}) == List{"mailto:a+b@a.example"});
+  CHECK(uris({"v=TLSRPTv1; rua=mailto:a%25b%3F@a.example"}) ==
         List{"mailto:a%25b%3f@a.example"});  // and is read again as it is written
-  CHECK(places({"v=TLSRPTv1; rua=mailto:r@a.example,mailto:r@a.example"}).size() == 1);
+  CHECK(uris({"v=TLSRPTv1; rua=mailto:r@a.example,mailto:r@a.example"}).size() == 1);
   // Nothing to be sent anywhere.
   for (const char* text :
        {"", "v=TLSRPTv1", "v=TLSRPTv2; rua=mailto:r@a.example", "rua=mailto:r@a.example",
@@ -77,29 +76,28 @@ TEST_CASE("places where reports are wanted") {
         "v=TLSRPTv1; rua=mailto:r%0d%0a@a.example", "v=TLSRPTv1; rua=mailto:r%4@a.example",
         "v=TLSRPTv1; rua=mailto:%C3%BC@a.example", "v=TLSRPTv1; rua=https://a.example/\r\nX: y"}) {
     CAPTURE(text);
-    CHECK(places({text}).empty());
+    CHECK(uris({text}).empty());
   }
-  CHECK(
-      places({"v=TLSRPTv1; rua=mailto:r@a.example", "v=TLSRPTv1; rua=mailto:s@a.example"}).empty());
+  CHECK(uris({"v=TLSRPTv1; rua=mailto:r@a.example", "v=TLSRPTv1; rua=mailto:s@a.example"}).empty());
 }
 
 TEST_CASE("no more places than a report is sent to") {
   std::string record = "v=TLSRPTv1; rua=mailto:r0@a.example";
   for (int i = 1; i < 20; ++i) record += ",mailto:r" + std::to_string(i) + "@a.example";
-  CHECK(report_places({record}).size() == kPlacesMax);
+  CHECK(report_uris({record}).size() == kPlacesMax);
 }
 
 TEST_CASE("a tally survives its text") {
-  Tally tally;
+  ResultCounts counts;
   TlsResult odd = result(TlsEnd::certificate_expired, "mx.a.example");
   odd.reason = "quote \" backslash \\ line\nfeed \xff";
   odd.address = "192.0.2.1";
-  tally.add(kDay, odd, 2);
-  tally.add(kDay, result(TlsEnd::success), 40);
-  tally.add(kDay, result(TlsEnd::success), 2);
-  tally.add(kDay + std::chrono::days(1), result(TlsEnd::success, {}, "b.example"), 1);
-  Tally copy;
-  CHECK(copy.load(tally.text()) == 0);
+  counts.add(kDay, odd, 2);
+  counts.add(kDay, result(TlsEnd::success), 40);
+  counts.add(kDay, result(TlsEnd::success), 2);
+  counts.add(kDay + std::chrono::days(1), result(TlsEnd::success, {}, "b.example"), 1);
+  ResultCounts copy;
+  CHECK(copy.load(counts.text()) == 0);
   REQUIRE(copy.find(kDay, "a.example") != nullptr);
   CHECK(copy.find(kDay, "a.example")->at(result(TlsEnd::success)) == 42);
   CHECK(copy.before(kDay).empty());
@@ -112,28 +110,28 @@ TEST_CASE("a tally survives its text") {
 }
 
 TEST_CASE("what is no tally is told and passed over") {
-  Tally tally;
-  tally.add(kDay, result(TlsEnd::success), 1);
-  std::string good = tally.text();
-  Tally other;
+  ResultCounts counts;
+  counts.add(kDay, result(TlsEnd::success), 1);
+  std::string good = counts.text();
+  ResultCounts other;
   CHECK(other.load("nonsense\n{}\n[1]\n" + good + good.substr(0, good.size() / 2)) == 4);
   CHECK(other.find(kDay, "a.example")->at(result(TlsEnd::success)) == 1);
 }
 
 TEST_CASE("what one domain can make us remember is bounded") {
-  Tally tally;
+  ResultCounts counts;
   for (int i = 0; i < 10'000; ++i)
-    tally.add(kDay, result(TlsEnd::certificate_expired, "mx" + std::to_string(i)), 1);
-  const Tally::Results& results = *tally.find(kDay, "a.example");
+    counts.add(kDay, result(TlsEnd::certificate_expired, "mx" + std::to_string(i)), 1);
+  const ResultCounts::Results& results = *counts.find(kDay, "a.example");
   CHECK(results.size() == kResultsMax + 1);
   CHECK(results.at(result(TlsEnd::certificate_expired)) == 10'000 - kResultsMax);
   // With policies of its own making it gets no further.
   for (int i = 0; i < 10'000; ++i) {
     TlsResult other = result(TlsEnd::success);
     other.policy.lines.push_back(std::to_string(i));
-    tally.add(kDay, other, 1);
+    counts.add(kDay, other, 1);
   }
-  CHECK(tally.find(kDay, "a.example")->size() == kPoliciesMax);
+  CHECK(counts.find(kDay, "a.example")->size() == kPoliciesMax);
 }
 
 TEST_CASE("long policies are cut, and all of them together are bounded") {
@@ -147,35 +145,35 @@ TEST_CASE("long policies are cut, and all of them together are bounded") {
   CHECK(mail::bytes_of(big) < 20U << 10);
   CHECK(mail::reported("mx", std::vector<mail::Tlsa>(50, {3, 0, 0, std::string(1000, 'c')}))
             .lines.size() == 4);
-  Tally tally;
+  ResultCounts counts;
   for (int i = 0; i < 12'000; ++i) {
     big.domain = std::to_string(i) + ".example";
-    tally.add(kDay, big, 1);
+    counts.add(kDay, big, 1);
   }
   std::size_t counted = 0;
-  for (const Tally::Due& due : tally.before(kDay + std::chrono::days(1)))
-    counted += tally.find(due.day, due.domain)->size();
-  CHECK(counted <= kTallyBytesMax / mail::bytes_of(big) + 1);
+  for (const ResultCounts::Due& due : counts.before(kDay + std::chrono::days(1)))
+    counted += counts.find(due.day, due.domain)->size();
+  CHECK(counted <= kCountsBytesMax / mail::bytes_of(big) + 1);
   CHECK(counted > 5'000);
   // What is reported makes room.
-  tally.remove(kDay, "0.example");
+  counts.remove(kDay, "0.example");
   big.domain = "late.example";
-  tally.add(kDay, big, 1);
-  CHECK(tally.find(kDay, "late.example")->size() == 1);
+  counts.add(kDay, big, 1);
+  CHECK(counts.find(kDay, "late.example")->size() == 1);
 }
 
 TEST_CASE("a report as JSON") {
-  Tally tally;
+  ResultCounts counts;
   TlsResult bad = result(TlsEnd::certificate_host_mismatch, "mx1.a.example");
   bad.address = "192.0.2.1";
   bad.source = "198.51.100.7";
   bad.reason = "hostname mismatch";
-  tally.add(kDay, bad, 3);
-  tally.add(kDay, result(TlsEnd::success), 100);
+  counts.add(kDay, bad, 3);
+  counts.add(kDay, result(TlsEnd::success), 100);
   TlsResult clear{"a.example", {}, TlsEnd::starttls_not_supported, "old.a.example", {}, {}, {}};
   clear.policy.domain = "a.example";
-  tally.add(kDay, clear, 1);
-  json report = json::parse(report_json(kUs, kDay, "a.example", *tally.find(kDay, "a.example")));
+  counts.add(kDay, clear, 1);
+  json report = json::parse(report_json(kUs, kDay, "a.example", *counts.find(kDay, "a.example")));
   CHECK(report["organization-name"] == "Example Inc.");
   CHECK(report["contact-info"] == "tls@us.example");
   CHECK(report["report-id"] == "2024-10-04.a.example@mx.us.example");
@@ -277,25 +275,26 @@ TEST_CASE("keys that cannot sign are refused with a reason") {
 
 TEST_CASE("letters are found again, and nothing else is taken for one") {
   Folder folder;
-  Drawer drawer(folder.path);
-  REQUIRE(*drawer.lock());
-  CHECK(*drawer.tally() == "");
-  REQUIRE(drawer.save_tally("a\n").ok());
-  CHECK(*drawer.tally() == "a\n");
-  Letter letter{*parse_place("https://r.a.example/x"), "a.example", kDay, "{}\n", WallTime(kDay)};
-  REQUIRE(drawer.put(letter).ok());
-  REQUIRE(drawer.put(letter).ok());  // made again: the same
+  ReportSpool spool(folder.path);
+  REQUIRE(*spool.lock());
+  CHECK(*spool.counts() == "");
+  REQUIRE(spool.save_tally("a\n").ok());
+  CHECK(*spool.counts() == "a\n");
+  PendingReport pending{*parse_place("https://r.a.example/x"), "a.example", kDay, "{}\n",
+                        WallTime(kDay)};
+  REQUIRE(spool.put(pending).ok());
+  REQUIRE(spool.put(pending).ok());  // made again: the same
   std::string broken = folder.path + "/0123456789abcdef01234567.letter";
   REQUIRE(std::system(("echo '{' > " + broken).c_str()) == 0);
-  auto letters = drawer.letters();
-  REQUIRE(letters.size() == 1);
-  CHECK(letters[0].place == letter.place);
-  CHECK(letters[0].report == letter.report);
-  CHECK(letters[0].made == letter.made);
+  auto pending_reports = spool.pending_reports();
+  REQUIRE(pending_reports.size() == 1);
+  CHECK(pending_reports[0].uri == pending.uri);
+  CHECK(pending_reports[0].report == pending.report);
+  CHECK(pending_reports[0].made == pending.made);
   CHECK(::access((broken + ".bad").c_str(), F_OK) == 0);
-  drawer.remove(letter.name());
-  CHECK(drawer.letters().empty());
+  spool.remove(pending.name());
+  CHECK(spool.pending_reports().empty());
   // A second process waits for the first.
-  Drawer other(folder.path);
+  ReportSpool other(folder.path);
   CHECK_FALSE(*other.lock());
 }

@@ -38,7 +38,8 @@ int judged(Role role, const std::function<void(NewMessage&)>& change) {
   return judged(role, message);
 }
 
-const Role kCarriers[] = {Role::smtpd, Role::sendmail, Role::pickup, Role::restore, Role::reporter};
+const Role kCarriers[] = {Role::smtpd, Role::sendmail, Role::pickup, Role::queue_import,
+                          Role::reporter};
 
 }  // namespace
 
@@ -138,7 +139,7 @@ TEST_CASE("S2: ids and times within sense, and whose they are to give") {
     CAPTURE(value);
     CHECK(judged(Role::smtpd, id(value)) == 451);
     CHECK(judged(Role::reporter, id(value)) == 451);
-    CHECK(judged(Role::restore, id(value)) == 554);
+    CHECK(judged(Role::queue_import, id(value)) == 554);
     // To whom it is only a name, or may be given another.
     CHECK(judged(Role::sendmail, id(value)) == 0);
     CHECK(judged(Role::pickup, id(value)) == 0);
@@ -147,12 +148,12 @@ TEST_CASE("S2: ids and times within sense, and whose they are to give") {
                         sane_time(INT64_MIN), from_unix_ms(253402300800000 - 1)}) {
     CAPTURE(to_unix_ms(time));
     CHECK(judged(Role::smtpd, at(time)) == 451);
-    CHECK(judged(Role::restore, at(time)) == 554);
+    CHECK(judged(Role::queue_import, at(time)) == 554);
     CHECK(judged(Role::sendmail, at(time)) == 0);
     CHECK(judged(Role::pickup, at(time)) == 0);
   }
   // An import is of any time that was.
-  CHECK(judged(Role::restore, at(kNow - 24h * 365)) == 0);
+  CHECK(judged(Role::queue_import, at(kNow - 24h * 365)) == 0);
   NewMessage message = plain();
   message.info.id = mail::QueueId{mail::QueueId::kLast};
   message.info.arrival.received_at = sane_time(INT64_MAX);
@@ -218,7 +219,7 @@ TEST_CASE("local users are bound by the limits of every client") {
   CHECK(judged(Role::smtpd, many(101)) == 0);  // smtpd has counted
   CHECK(judged(Role::sendmail, size(1000)) == 0);
   CHECK(judged(Role::sendmail, size(1001)) == 552);
-  CHECK(judged(Role::restore, size(1001)) == 0);
+  CHECK(judged(Role::queue_import, size(1001)) == 0);
 }
 
 TEST_CASE("a demand for TLS is not waived by the same message") {

@@ -1,7 +1,7 @@
 // Who is told what, and how long notices wait for each other.
 #include <catch2/catch.hpp>
 
-#include "qmgr/verdicts/notice_gather.h"
+#include "qmgr/verdicts/notice_batch.h"
 #include "qmgr/verdicts/notice_plan.h"
 #include "tests/unit/qmgr/support.h"
 
@@ -86,7 +86,7 @@ TEST_CASE("notices: who is told what") {
 }
 
 TEST_CASE("notices of one message wait for each other, but not long") {
-  NoticeGather gather;
+  NoticeBatch gather;
   auto moment = [](int ms) { return MonoTime(Duration(ms)); };
   auto add = [&](std::uint64_t id, std::uint32_t index, int ms) {
     RecipientChange change;
@@ -112,7 +112,7 @@ TEST_CASE("notices of one message wait for each other, but not long") {
 }
 
 TEST_CASE("D6: warnings of one message wait longer for each other than failures do") {
-  NoticeGather gather;
+  NoticeBatch gather;
   MonoTime start(Duration(1000));
   for (int i = 0; i < 40; ++i) {
     RecipientChange change;

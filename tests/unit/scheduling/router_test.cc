@@ -55,10 +55,10 @@ TEST_CASE("the first route that matches wins, none is MX") {
     REQUIRE(router.route(mail::Address::from_text(row.address), {}).key == row.key);
   }
   Routed lmtp = router.route(mail::Address::from_text("a@example.net"), {});
-  REQUIRE(lmtp.settings->approach.tls == mail::TlsLevel::off);
+  REQUIRE(lmtp.settings->transport.tls == mail::TlsLevel::off);
   REQUIRE(lmtp.settings->store_schedule);
   REQUIRE(router.route(mail::Address::from_text("a@example.org"), {})
-              .settings->approach.credential.secret == "secret");
+              .settings->transport.credential.secret == "secret");
 
   config.routes.insert(config.routes.begin() + 1, route({"*"}, "smtp:all:25"));
   Router with_star(config);

@@ -6,7 +6,7 @@
 
 using namespace postwain;
 using namespace postwain::smtpd;
-using dns::Looked;
+using dns::LookupState;
 
 namespace {
 
@@ -24,23 +24,23 @@ config::Config strict() {
 }
 
 dns::ClientFacts good() {
-  return {Looked::good, "host.far.test", Looked::good, Looked::good};
+  return {LookupState::good, "host.far.test", LookupState::good, LookupState::good};
 }
 
 struct Row {
   const char* hello;
-  Looked client;
-  Looked name;
-  Looked sender;
+  LookupState client;
+  LookupState name;
+  LookupState sender;
   const char* want;
   int line;  // that decides
 };
 
-constexpr Looked ok = Looked::good;
-constexpr Looked bad = Looked::bad;
-constexpr Looked null_mx = Looked::null_mx;
-constexpr Looked trouble = Looked::trouble;
-constexpr Looked unasked = Looked::unasked;
+constexpr LookupState ok = LookupState::good;
+constexpr LookupState bad = LookupState::bad;
+constexpr LookupState null_mx = LookupState::null_mx;
+constexpr LookupState trouble = LookupState::trouble;
+constexpr LookupState unasked = LookupState::unasked;
 
 }  // namespace
 
@@ -135,7 +135,7 @@ TEST_CASE("checks of strangers: a rule that allows comes before them") {
 TEST_CASE("rules by the client's name") {
   struct {
     const char* pattern;
-    Looked looked;
+    LookupState looked;
     const char* name;
     bool refused;
   } rows[] = {

@@ -1,0 +1,36 @@
+// Between the delivery clients and the ledger of their connections (connection_ledger.h).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string_view>
+
+#include "common/daemon/ipc_connection.h"
+#include "common/net/loop.h"
+
+#include "qmgr/scheduling/connection_ledger.h"
+
+namespace postwain::qmgr {
+
+class ConnectionLeaves {
+ public:
+  explicit ConnectionLeaves(net::Loop& loop) : timer_(loop) {}
+
+  // connection outlives the client here: lost() comes first.
+  void connected(std::uint64_t peer, daemon::IpcConnection& connection);
+  void lost(std::uint64_t peer);
+  // False: no such frame, or one that no client of ours would send.
+  bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload);
+  ConnectionLedger::Count count(const std::string& hosts) const { return ledger_.count(hosts); }
+  // From now on connections are given out (ConnectionLedger::open).
+  void open();
+
+ private:
+  void tell();
+
+  net::Timer timer_;
+  ConnectionLedger ledger_;
+  std::map<std::uint64_t, daemon::IpcConnection*> clients_;
+};
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,36 @@
+// Passes on what the agents tell of TLS (RFC 8460) to the process that reports it. qmgr decides
+// nothing by it and keeps little: no mail hangs on it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "common/daemon/ipc_connection.h"
+
+namespace postwain::qmgr {
+
+constexpr std::size_t kResultFramesKept = 20;      // while the reporter is away; the oldest go
+constexpr std::size_t kResultFrameMax = 1U << 20;  // bytes; a larger one is refused
+constexpr std::size_t kReporterBehind = 8U << 20;  // bytes it has not read; then nothing is passed
+
+class TlsResultRelay {
+ public:
+  void connected(std::uint64_t peer, daemon::IpcConnection& connection);
+  void lost(std::uint64_t peer);
+  // False: not such a frame.
+  bool frame(std::string_view payload);
+
+ private:
+  struct Reporter {
+    std::uint64_t peer;
+    daemon::IpcConnection* connection;
+  };
+
+  std::vector<Reporter> reporters_;  // during a reload there are two, and the newer one counts
+  std::deque<ipc::TlsResults> kept_;
+};
+
+}  // namespace postwain::qmgr

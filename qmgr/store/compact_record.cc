@@ -1,0 +1,138 @@
+#include "qmgr/store/compact_record.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "common/ipc/codec.h"
+
+#include "qmgr/verdicts/gate.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+// Raised when the coding changes; the former ones stay readable, since a queue outlives a program.
+constexpr std::uint8_t kVersion = 1;
+
+// Numbers are coded as they lie in memory (common/ipc/codec.h), and these are kept on disk.
+static_assert(std::endian::native == std::endian::little);
+
+template <class A, class T>
+void address_field(A& a, T& address) {
+  std::string text;
+  if constexpr (!A::kDecoding) text = address.text();
+  ipc::field(a, text);
+  if constexpr (A::kDecoding) address = mail::Address::from_text(text);
+}
+
+template <class A, class Info>
+void visit_info(A& a, Info& info) {
+  auto& envelope = info.envelope;
+  address_field(a, envelope.reverse_path);
+  ipc::enum_field(a, envelope.body, mail::BodyType::binary_mime);
+  ipc::fields(a, envelope.smtputf8, envelope.require_tls, envelope.tls_required_no);
+  ipc::enum_field(a, envelope.ret, mail::DsnReturn::headers);
+  ipc::field(a, envelope.envid);
+  ipc::time_field(a, info.arrival.received_at);
+  ipc::fields(a, info.arrival.protocol, info.arrival.client_address, info.arrival.client_name,
+              info.arrival.account, info.size, info.eight_bit, info.in_file);
+  ipc::enum_field(a, info.kind, MessageKind::double_bounce);
+  ipc::enum_field(a, info.traffic_class, TrafficClass::bounce);
+}
+
+bool is_storable(const std::string& text, std::size_t octets) {
+  return text.size() <= octets && text.find('\0') == std::string::npos;
+}
+
+// What stood here before there was a gate (gate.h) and no table would take: it must not stand in
+// the way of the rest of its message. An address that is none leads nowhere.
+void mend(NewMessage& message) {
+  constexpr std::size_t kText = 1024;
+  constexpr std::size_t kDestination = 4096;
+  mail::Envelope& envelope = message.info.envelope;
+  if (!is_storable(envelope.reverse_path.text(), kText)) envelope.reverse_path = {};
+  if (!is_storable(envelope.envid, kText)) envelope.envid.clear();
+  ipc::Arrival& arrival = message.info.arrival;
+  for (std::string* text :
+       {&arrival.protocol, &arrival.client_address, &arrival.client_name, &arrival.account})
+    if (!is_storable(*text, kText)) *text = one_line(*text, kText);
+  for (NewRecipient& r : message.recipients) {
+    if (r.recipient.address.is_null() || !is_storable(r.recipient.address.text(), kText))
+      r.recipient.address = mail::Address("unreadable", "damaged.invalid");
+    if (r.destination.empty() || !is_storable(r.destination, kDestination))
+      r.destination = "mx:damaged.invalid";
+    if (!is_storable(r.recipient.orcpt, kText)) r.recipient.orcpt.clear();
+    if (r.recipient.notify.bits > 15) r.recipient.notify = {};
+  }
+}
+
+}  // namespace
+
+void encode_compact(std::string& out, const NewMessage& message, WallTime due,
+                    std::string_view content) {
+  out.clear();
+  ipc::Encoder a(out);
+  a.number(kVersion);
+  visit_info(a, message.info);
+  ipc::time_field(a, due);
+  a.number(static_cast<std::uint32_t>(message.recipients.size()));
+  const std::string* last = nullptr;
+  for (const NewRecipient& r : message.recipients) {
+    address_field(a, r.recipient.address);
+    ipc::fields(a, r.recipient.notify.bits, r.recipient.orcpt);
+    // Empty: that of the one before.
+    bool same = last != nullptr && *last == r.destination;
+    a.bytes(same ? std::string_view() : std::string_view(r.destination));
+    last = &r.destination;
+  }
+  out.append(content);
+}
+
+bool fits_one_value(const NewMessage& message, std::string_view content) {
+  constexpr std::size_t kText = 1024;
+  constexpr std::size_t kDestination = 4096;
+  constexpr std::size_t kContent = 1U << 20;
+  constexpr std::size_t kValue = 4U << 20;
+  constexpr std::size_t kHead = 16U << 10;    // more than all before the recipients
+  constexpr std::size_t kEachRecipient = 32;  // more than the lengths and numbers of one
+  const mail::Envelope& envelope = message.info.envelope;
+  bool fits = message.info.id.value > 0 && !message.recipients.empty() &&
+              message.recipients.size() <= kCompactRecipients && message.held_for.empty() &&
+              envelope.reverse_path.text().size() <= kText && envelope.envid.size() <= kText &&
+              content.size() <= kContent;
+  std::size_t value = kHead + content.size();
+  return fits && std::all_of(message.recipients.begin(), message.recipients.end(), [&](auto& r) {
+           std::size_t length = r.recipient.address.text().size();
+           value += length + r.recipient.orcpt.size() + r.destination.size() + kEachRecipient;
+           return length > 0 && length <= kText && r.recipient.orcpt.size() <= kText &&
+                  !r.destination.empty() && r.destination.size() <= kDestination && value <= kValue;
+         });
+}
+
+std::optional<CompactRecord> decode_compact(mail::QueueId id, std::string_view data) {
+  ipc::Decoder a(data);
+  std::uint8_t version = 0;
+  a.number(version);
+  if (version != kVersion) return std::nullopt;
+  CompactRecord out;
+  out.message.info.id = id;
+  visit_info(a, out.message.info);
+  ipc::time_field(a, out.due);
+  std::uint32_t count = 0;
+  a.number(count);
+  if (count == 0 || count > kCompactRecipients) return std::nullopt;
+  out.message.recipients.resize(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    NewRecipient& r = out.message.recipients[i];
+    address_field(a, r.recipient.address);
+    ipc::fields(a, r.recipient.notify.bits, r.recipient.orcpt);
+    a.bytes(r.destination);
+    if (r.destination.empty() && i > 0) r.destination = out.message.recipients[i - 1].destination;
+  }
+  if (!a.ok()) return std::nullopt;
+  mend(out.message);
+  out.content = data.substr(data.size() - a.left());
+  return out;
+}
+
+}  // namespace postwain::qmgr

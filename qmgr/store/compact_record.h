@@ -1,0 +1,32 @@
+// A new message with all its recipients and its content in one value: so it lies in the store
+// (table fresh) until something else than a delivery happens to it. Most mail is gone before that,
+// and one row costs a fraction of many. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "qmgr/model/message.h"
+
+namespace postwain::qmgr {
+
+struct CompactRecord {
+  NewMessage message;  // what the history alone needs is not kept; content: see below
+  WallTime due{};
+  std::string_view content;  // within the data that was decoded
+};
+
+// A message with more recipients is written as rows at once.
+constexpr std::size_t kCompactRecipients = 1000;
+
+// Replaces `out`. content: of the message, empty when it lies in a file.
+void encode_compact(std::string& out, const NewMessage& message, WallTime due,
+                  std::string_view content);
+// Whether the message can be one value: each part within the bounds of schema.sql for rows, because
+// it may become rows later, and the whole within the bound of a value.
+bool fits_one_value(const NewMessage& message, std::string_view content);
+// Nothing: this is no such value, or one of a later version.
+std::optional<CompactRecord> decode_compact(mail::QueueId id, std::string_view data);
+
+}  // namespace postwain::qmgr

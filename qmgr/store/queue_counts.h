@@ -1,0 +1,102 @@
+// How many messages and recipients the queue holds, and in which state, without ever asking the
+// store for the whole: what was there at start is counted stretch by stretch in the background,
+// changes are added as they commit. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "common/mail/queue_id.h"
+
+#include "qmgr/model/message.h"
+
+namespace postwain::qmgr {
+
+// What a recipient in the queue waits for: its first attempt, the next one, an operator.
+enum class QueueState : std::uint8_t { queued, deferred, held };
+constexpr std::size_t kQueueStates = 3;
+std::string_view name_of(QueueState state);
+QueueState queue_state(RecipientState state, std::uint32_t attempts);
+
+// Of a destination's name: all that are routed by MX are one way, "mx", or "mx route=2".
+std::string_view way_of(std::string_view destination, std::string& buffer);
+constexpr std::size_t kWaysMax = 500;  // told apart; those beyond are "other"
+
+struct Counts {
+  struct Group {
+    std::string way;
+    TrafficClass traffic_class = TrafficClass::interactive;
+    QueueState state = QueueState::queued;
+    std::int64_t recipients = 0;
+  };
+  std::int64_t messages = 0;
+  std::vector<Group> groups;
+
+  std::int64_t recipients() const;
+  void add(std::string_view destination, TrafficClass traffic_class, QueueState state);
+
+ private:
+  std::string buffer_;
+};
+
+class QueueCounts {
+ public:
+  // A recipient is counted in one: its way, class and state in one number.
+  using CountKey = std::uint32_t;
+  CountKey count_key(std::string_view destination, TrafficClass traffic_class, QueueState state);
+  static CountKey with_state(CountKey count_key, QueueState state) {
+    return count_key - count_key % kQueueStates + static_cast<CountKey>(state);
+  }
+  static TrafficClass class_of(CountKey count_key) {
+    return static_cast<TrafficClass>(count_key / kQueueStates % kTrafficClasses);
+  }
+
+  // last: the newest message at start. Ids above it are never part of a stretch.
+  void start(mail::QueueId last) { last_ = last; }
+  mail::QueueId cursor() const { return cursor_; }
+  mail::QueueId last() const { return last_; }
+  // A stretch up to `end` was counted; end of the work when there was none.
+  void counted(mail::QueueId end, const Counts& counts);
+  void finished() { cursor_ = last_; }
+  bool complete() const { return cursor_ >= last_; }
+
+  void added_message() { ++messages_; }
+  void added(CountKey count_key) { change(count_key, 1); }
+  // What happens to a message before its stretch was counted will be found there as it then is.
+  void removed_message(mail::QueueId id) {
+    if (is_counted(id)) --messages_;
+  }
+  void removed(mail::QueueId id, CountKey count_key) {
+    if (is_counted(id)) change(count_key, -1);
+  }
+  void moved(mail::QueueId id, CountKey from, CountKey to) {
+    if (is_counted(id) && from != to) {
+      change(from, -1);
+      change(to, 1);
+    }
+  }
+
+  std::int64_t messages() const { return messages_; }
+  std::int64_t recipients() const { return recipients_; }
+  std::int64_t recipients(QueueState state) const;
+  // Each way, class and state that has had a recipient.
+  std::vector<Counts::Group> groups() const;
+
+ private:
+  bool is_counted(mail::QueueId id) const { return id > last_ || id <= cursor_; }
+  void change(CountKey count_key, std::int64_t by);
+
+  mail::QueueId last_;
+  mail::QueueId cursor_;
+  std::int64_t messages_ = 0;
+  std::int64_t recipients_ = 0;
+  std::vector<std::string> ways_;
+  std::unordered_map<std::string, std::uint32_t> numbers_;  // of the ways
+  std::vector<std::int64_t> at_;                            // recipients, by Bin
+  std::string buffer_;
+};
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,71 @@
+// Letters on their way: mail is handed to qmgr as any message is, reports to the web are posted.
+// What is not taken is tried again, for a day (RFC 8460 5.5), then given up.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/config/config_fwd.h"
+#include "common/daemon/qmgr_link.h"
+#include "common/dns/resolver.h"
+#include "common/http/fetcher.h"
+#include "reporter/report.h"
+#include "reporter/report_spool.h"
+#include "reporter/signature.h"
+
+namespace postwain::reporter {
+
+constexpr Duration kFirstPause = std::chrono::minutes(5);  // doubles
+constexpr Duration kPauseMax = std::chrono::hours(4);
+constexpr Duration kTriedFor = std::chrono::hours(24);
+constexpr std::size_t kOnTheirWayMax = 20;
+
+class ReportSender {
+ public:
+  struct Parts {
+    const config::Config& config;
+    const Submitter& submitter;
+    const std::optional<Signer>& signer;
+    dns::Resolver& resolver;
+    http::Fetcher& fetcher;
+    ReportSpool& spool;
+  };
+  explicit ReportSender(Parts parts) : parts_(parts) {}
+
+  // Kept on the disk first: what is taken here leaves, or its end is told in the log.
+  Status take(PendingReport pending);
+  void take_kept();  // those of the process before us
+
+  void qmgr_up(daemon::QmgrLink& link, std::uint16_t worker);
+  void qmgr_down();
+  void submitted(const ipc::SubmitResult& result);
+  // Tries what is due. Called every now and then.
+  void work();
+
+ private:
+  struct Waiting {
+    PendingReport pending;
+    int tries = 0;
+    MonoTime next{};
+    bool on_its_way = false;
+    mail::QueueId id;  // with qmgr
+  };
+
+  void add(PendingReport pending);
+  void send(const std::string& name, Waiting& waiting);
+  void send_mail(const std::string& name, Waiting& waiting);
+  void post(const std::string& name, const Waiting& waiting);
+  void taken(const std::string& name, const std::string& how);
+  void refused(const std::string& name, bool for_good, const std::string& why);
+
+  Parts parts_;
+  std::map<std::string, Waiting> waiting_;  // by the report's name
+  std::size_t on_their_way_ = 0;
+  daemon::QmgrLink* link_ = nullptr;
+  std::optional<mail::QueueIdSource> ids_;
+};
+
+}  // namespace postwain::reporter

@@ -1,0 +1,49 @@
+// The reporter's folder: what has been counted, and the reports (reports on their way to one
+// address each) that nobody has taken yet. Small files, written whole, beside and then renamed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/file.h"
+#include "common/base/time.h"
+#include "reporter/record.h"
+#include "reporter/result_counts.h"
+
+namespace postwain::reporter {
+
+constexpr std::size_t kReportsMax = 100'000;
+
+struct PendingReport {
+  ReportUri uri;
+  std::string domain;
+  Day day{};
+  std::string report;  // JSON
+  WallTime made{};
+  // The same for the same report and address.
+  std::string name() const;
+};
+
+class ReportSpool {
+ public:
+  explicit ReportSpool(std::string folder) : folder_(std::move(folder)) {}
+
+  // False: another process works here (the one before us, that is about to end).
+  Result<bool> lock();
+  Result<std::string> counts() const;  // "" when there is none
+  Status save_tally(std::string_view text) const;
+  Status put(const PendingReport& pending) const;
+  void remove(const std::string& name) const;
+  // Those that can be read; others are moved aside (".bad").
+  std::vector<PendingReport> pending_reports() const;
+
+ private:
+  Status write(const std::string& name, std::string_view text) const;
+
+  std::string folder_;
+  UniqueFd lock_;
+};
+
+}  // namespace postwain::reporter

@@ -1,0 +1,243 @@
+// Fresh messages: one value in the store, until something else than a delivery happens to them.
+#include <map>
+#include <set>
+
+#include <catch2/catch.hpp>
+
+#include "qmgr/scheduling/overflow_list.h"
+#include "qmgr/store/compact_record.h"
+#include "tests/unit/qmgr/store_support.h"
+
+using namespace postwain;
+using namespace postwain::qmgr;
+using test::put;
+using test::removal;
+
+namespace {
+
+std::string rows_in(Store& store, const std::string& table) {
+  return *store.database().ask("SELECT count(*) FROM " + table);
+}
+
+}  // namespace
+
+TEST_CASE("a message whose parts fit and whose whole is too large for one value becomes rows") {
+  test::TempFolder folder;
+  auto store = Store::open(folder.db());
+  REQUIRE(store.ok());
+  test::Packing packing(true);
+  NewMessage message = test::make_message(7, {});
+  for (int i = 0; i < 1000; ++i) {
+    NewRecipient one;
+    one.recipient.address =
+        mail::Address(std::to_string(i) + std::string(900, 'a'), "x" + std::to_string(i) + ".org");
+    one.recipient.orcpt = "rfc822;" + std::string(900, 'b');
+    one.destination = "smtp:" + std::to_string(i) + std::string(3000, 'c');
+    message.recipients.push_back(std::move(one));
+  }
+  put(*store, message);
+  CHECK(rows_in(*store, "fresh") == "0");
+  CHECK(rows_in(*store, "message") == "1");
+  CHECK(rows_in(*store, "recipient") == "1000");
+}
+
+TEST_CASE("a fresh message is one row until something else than deliveries happens to it") {
+  test::TempFolder folder;
+  auto store = Store::open(folder.db());
+  REQUIRE(store.ok());
+  test::Packing packing(true);
+  NewMessage message = test::make_message(7, {"a@x.org", "b@x.org", "c@x.org", "d@x.org"});
+  message.recipients[1].recipient.orcpt = "rfc822;b@x.org";
+  message.recipients[3].destination = "smtp:relay:25";
+  put(*store, message);
+  CHECK(rows_in(*store, "fresh") == "1");
+  CHECK(rows_in(*store, "message") == "0");
+  CHECK(store->due("mx:example.org", test::at(1000), 10)->rows.empty());
+  auto fresh = store->packed({}, 10);
+  REQUIRE(fresh->size() == 1);
+  CHECK(fresh->front().destinations == std::vector<std::string>{"mx:example.org", "smtp:relay:25"});
+
+  // Deliveries to some: it stays one value; a repeated report changes nothing.
+  for (int i = 0; i < 2; ++i) {
+    Settlement some{message.info.id, {removal(0), removal(2)}, {}};
+    auto settled = store->settle(some, nullptr, nullptr);
+    REQUIRE(settled.ok());
+    CHECK(settled->changed.size() == (i == 0 ? 2 : 0));
+    CHECK_FALSE(settled->message_removed);
+  }
+  CHECK(rows_in(*store, "fresh") == "1");
+  auto left = store->message(message.info.id, 0, 10);
+  REQUIRE((**left).recipients.size() == 2);
+  CHECK((**left).recipients[0].index == 1);
+  CHECK((**left).recipients[0].recipient.orcpt == "rfc822;b@x.org");
+  CHECK((**store->compact(message.info.id)).message.recipients.size() == 2);
+
+  // Put off: now it is rows, those that are left.
+  RecipientChange later;
+  later.index = 1;
+  later.attempts = 1;
+  later.destination = "mx:example.org";
+  later.next_attempt_at = test::at(5000);
+  REQUIRE(store->settle({message.info.id, {later}, {}}, nullptr, nullptr).ok());
+  CHECK(rows_in(*store, "fresh") == "0");
+  CHECK(rows_in(*store, "fresh_left") == "0");
+  CHECK(rows_in(*store, "message") == "1");
+  CHECK(rows_in(*store, "recipient") == "2");
+  CHECK(store->due("smtp:relay:25", test::at(1000), 10)->rows.size() == 1);
+  CHECK(**store->content(message.info.id, 0, 1000) == message.content);
+  CHECK_FALSE(store->compact(message.info.id)->has_value());
+  Settlement rest{message.info.id, {removal(1), removal(3)}, {}};
+  CHECK(store->settle(rest, nullptr, nullptr)->message_removed);
+  CHECK(rows_in(*store, "content") == "0");
+}
+
+TEST_CASE("a fresh message goes whole, or with the last of its recipients") {
+  test::TempFolder folder;
+  auto store = Store::open(folder.db());
+  test::Packing packing(true);
+  put(*store, test::make_message(1, {"a@x.org", "b@x.org"}));
+  put(*store, test::make_message(2, {"a@x.org", "b@x.org"}));
+  Settlement whole{mail::QueueId{1}, {removal(1), removal(0)}, {}};
+  whole.maybe_all = whole.packed = true;
+  whole.in_file = true;
+  auto settled = store->settle(whole, nullptr, nullptr);
+  CHECK(settled->message_removed);
+  CHECK(settled->content_file_removed);
+  // Believed to be all, and is not.
+  Settlement not_all{mail::QueueId{2}, {removal(0)}, {}};
+  not_all.maybe_all = not_all.packed = true;
+  CHECK_FALSE(store->settle(not_all, nullptr, nullptr)->message_removed);
+  Settlement last{mail::QueueId{2}, {removal(1)}, {}};
+  last.maybe_all = last.packed = true;
+  CHECK(store->settle(last, nullptr, nullptr)->message_removed);
+  for (const char* table : {"fresh", "fresh_left", "message", "recipient", "content"})
+    CHECK(rows_in(*store, table) == "0");
+}
+
+TEST_CASE("fresh messages and others are listed, skimmed and counted together, in order") {
+  test::TempFolder folder;
+  auto store = Store::open(folder.db());
+  for (std::uint64_t id = 1; id <= 40; ++id) {
+    test::Packing packing(id % 3 != 0);
+    put(*store, test::make_message(id, {"a@x.org", "b" + std::to_string(id) + "@x.org"}));
+  }
+  std::size_t max_messages = GENERATE(1, 2, 7, 100);
+  std::size_t max_recipients = GENERATE(1, 3, 100);
+  std::vector<std::string> seen;
+  ListCursor at;
+  for (int pages = 0; pages < 200; ++pages) {
+    auto page = store->list(at, mail::QueueId{40}, max_messages, max_recipients);
+    REQUIRE(page.ok());
+    for (const StoredMessage& m : page->slices)
+      for (const StoredRecipient& r : m.recipients)
+        seen.push_back(std::to_string(m.info.id.value) + " " + r.recipient.address.text());
+    at = page->next;
+    if (page->end) break;
+  }
+  REQUIRE(seen.size() == 80);
+  CHECK(seen[1] == "1 b1@x.org");
+  CHECK(seen[79] == "40 b40@x.org");
+  CHECK(std::set<std::string>(seen.begin(), seen.end()).size() == 80);
+
+  // Whoever is asked for is among those that may be meant.
+  for (std::uint64_t wanted : {20, 21}) {
+    mail::QueueId after;
+    bool found = false;
+    for (int i = 0; i < 200 && !found; ++i) {
+      auto may = store->skim_recipients(
+          after, mail::QueueId{40}, 5,
+          [&](std::string_view a) { return a == "b" + std::to_string(wanted) + "@x.org"; },
+          [](RecipientState, std::uint32_t) { return true; });
+      REQUIRE(may.ok());
+      found = *may && after.value == wanted - 1;
+      if (*may && !found) after = mail::QueueId{after.value + 1};
+      if (!*may && after.value >= 40) break;
+    }
+    CHECK(found);
+  }
+  Counts counts;
+  for (mail::QueueId cursor;;) {
+    auto end = store->count(cursor, mail::QueueId{40}, max_messages, counts);
+    REQUIRE(end.ok());
+    if (!*end) break;
+    cursor = **end;
+  }
+  CHECK(counts.messages == 40);
+  CHECK(counts.recipients() == 80);
+  CHECK(store->first_id()->value == 1);
+  CHECK(store->last_id()->value == 40);
+}
+
+TEST_CASE("unpacked, everything is found by destination, due now at the latest") {
+  test::TempFolder folder;
+  auto store = Store::open(folder.db());
+  {
+    test::Packing packing(true);
+    for (std::uint64_t id = 1; id <= 1200; ++id)
+      REQUIRE(store->accept(test::make_message(id, {"a@x.org"}), test::at(9000)).ok());
+  }
+  REQUIRE(store->normalise(mail::QueueId{3}, test::at(100)).ok());
+  CHECK(store->due("mx:example.org", test::at(100), 2000)->rows.size() == 1);
+  REQUIRE(store->normalise_all().ok());
+  CHECK(rows_in(*store, "fresh") == "0");
+  CHECK(rows_in(*store, "recipient") == "1200");
+  CHECK(store->due("mx:example.org", test::at(9000), 2000)->rows.size() == 1200);
+  REQUIRE(store->normalise(mail::QueueId{1}, test::at(100)).ok());  // nothing to be done
+  REQUIRE(store->normalise(mail::QueueId{4711}, test::at(100)).ok());
+}
+
+TEST_CASE("the value of a fresh message as version 1 wrote it is read by every later program") {
+  // Never changed: a queue outlives the program that wrote it.
+  constexpr std::string_view kHex =
+      "010d00000073406578616d706c652e636f6d000001000003000000656e7600505c18a30100000700"
+      "000045534d54505341090000003139322e302e322e370e000000636c69656e742e6578616d706c65"
+      "04000000616e6e6115000000000000000000000105505c18a301000002000000070000006140782e"
+      "6f72670000000000080000006d783a782e6f7267070000006240782e6f7267030000000000000000"
+      "5375626a6563743a20780d0a0d0a68656c6c6f0d0a";
+  std::string data;
+  for (std::size_t i = 0; i + 1 < kHex.size(); i += 2)
+    data += static_cast<char>(std::stoi(std::string(kHex.substr(i, 2)), nullptr, 16));
+  auto record = decode_compact(mail::QueueId{9}, data);
+  REQUIRE(record);
+  const NewMessage& m = record->message;
+  CHECK(m.info.envelope.reverse_path.text() == "s@example.com");
+  CHECK(m.info.envelope.envid == "env");
+  CHECK(m.info.envelope.require_tls);
+  CHECK(m.info.arrival.account == "anna");
+  CHECK(m.info.arrival.received_at == test::at(0));
+  CHECK(m.info.traffic_class == TrafficClass::bulk);
+  CHECK(record->due == test::at(5));
+  REQUIRE(m.recipients.size() == 2);
+  CHECK(m.recipients[1].recipient.address.text() == "b@x.org");
+  CHECK(m.recipients[1].recipient.notify.bits == 3);
+  CHECK(m.recipients[1].destination == "mx:x.org");
+  CHECK(record->content == "Subject: x\r\n\r\nhello\r\n");
+  std::string again;
+  encode_compact(again, m, record->due, record->content);
+  CHECK(again == data);
+  // Whatever is cut off, it is refused or short of content, and nothing worse.
+  for (std::size_t size = 0; size < data.size(); ++size) {
+    auto cut = decode_compact(mail::QueueId{9}, std::string_view(data).substr(0, size));
+    if (cut) CHECK(cut->content.size() < record->content.size());
+  }
+}
+
+TEST_CASE("the packed backlog keeps the order, and gives back to the front") {
+  OverflowList backlog;
+  for (std::uint64_t id = 1; id <= 5; ++id) REQUIRE(backlog.add("mx:a", {mail::QueueId{id}, 10}));
+  REQUIRE(backlog.add("mx:b", {mail::QueueId{9}, 1}));
+  CHECK(backlog.size() == 6);
+  auto some = backlog.take("mx:a", 25);
+  REQUIRE(some.size() == 3);  // ten more would not be enough
+  CHECK(some[0].id.value == 1);
+  CHECK(backlog.size() == 3);
+  backlog.give_back("mx:a", {some[1], some[2]});
+  CHECK(backlog.take("mx:a", 1).front().id.value == 2);
+  CHECK(backlog.take("mx:a", 1000).size() == 3);
+  CHECK_FALSE(backlog.waits("mx:a"));
+  CHECK(backlog.take("mx:a", 1000).empty());
+  CHECK(backlog.waits("mx:b"));
+  std::uint64_t id = 100;
+  while (backlog.add("mx:c", {mail::QueueId{id}, 1})) ++id;
+  CHECK(backlog.size() == kPackedWaitingMax);
+}
