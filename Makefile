@@ -107,17 +107,17 @@ fuzz-ipc:
 	@tools/install_packages.sh build test
 	cmake --preset asan
 	cmake --build --preset asan --target smtpd qmgr smtp-client lmtp-client postwain pickup metrics tokens reporter
-	POSTWAIN_BIN=$(CURDIR)/build/asan/bin PYTHONDONTWRITEBYTECODE=1 python3 tests/system/hostile_peers.py $(SECONDS_FOR) $(SEED)
+	POSTWAIN_BIN=$(CURDIR)/build/asan/bin PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests/system/harness python3 tests/system/security/hostile_peers.py $(SECONDS_FOR) $(SEED)
 
 scan: test-build
 	@tools/install_packages.sh scan
-	POSTWAIN_BIN=$(TREE)/bin PYTHONPATH=tests/system python3 tests/scan/scan.py $(ARGS)
+	POSTWAIN_BIN=$(TREE)/bin PYTHONPATH=tests/system/harness python3 tests/scan/scan.py $(ARGS)
 
-# A client among IDLE silent connections and SLOW ones that dribble (tests/system/test_flood.py).
+# A client among IDLE silent connections and SLOW ones that dribble (tests/system/security/test_flood.py).
 IDLE ?= 5000
 SLOW ?= 1000
 flood: test-build
-	POSTWAIN_BIN=$(TREE)/bin POSTWAIN_FLOOD_IDLE=$(IDLE) POSTWAIN_FLOOD_SLOW=$(SLOW) PYTHONPATH=tests/system python3 tests/system/test_flood.py
+	POSTWAIN_BIN=$(TREE)/bin POSTWAIN_FLOOD_IDLE=$(IDLE) POSTWAIN_FLOOD_SLOW=$(SLOW) PYTHONPATH=tests/system/harness python3 tests/system/security/test_flood.py
 
 STATES ?= 200000
 SEED   ?= 1
@@ -127,7 +127,7 @@ powerloss: test-build
 
 ROUNDS ?= 200
 crash: test-build
-	POSTWAIN_BIN=$(TREE)/bin POSTWAIN_KILL_ROUNDS=$(ROUNDS) PYTHONPATH=tests/system python3 tests/system/test_crash.py Crash
+	POSTWAIN_BIN=$(TREE)/bin POSTWAIN_KILL_ROUNDS=$(ROUNDS) PYTHONPATH=tests/system/harness python3 tests/system/queue/test_crash.py Crash
 
 install: build
 	cmake --install build/release --prefix $(PREFIX)

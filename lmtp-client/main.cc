@@ -1,7 +1,8 @@
 // lmtp-client: delivers leases of qmgr to LMTP stores over TCP or Unix sockets.
 //
-// What it may touch: the network, the stores' sockets, and qmgr's socket. No file once it runs, but
-// /etc/hosts; no database.
+// What it may touch: the network, the stores' sockets, and qmgr's socket. No file once it runs but
+// those that name lookup reads (common/daemon/confinement.cc), time zones and roots of trust; no
+// database.
 #include "common/agent/agent.h"
 #include "common/base/sysexits.h"
 #include "common/daemon/confinement.h"

@@ -74,7 +74,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
           },
           [this](const Error& error) { broken(error); },
           [this](const mail::Address& to, const mail::Outcome& outcome) {
-            if (probes_) probes_->heard(to, outcome);
+            if (probes_) probes_->record(to, outcome);
           },
           [this] {
             if (delivery_) delivery_->left_known();

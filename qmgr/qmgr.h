@@ -1,7 +1,7 @@
 // The queue manager as a whole: opens the spool, joins the parts, watches the disk, ends in order.
 //
-// It needs: its spool folder (queue.db, content/), its socket in the runtime folder. It does not
-// touch the network, and no other file.
+// It needs its spool folder (doc/queue-format.md says what lies there) and its socket in the
+// runtime folder. It does not touch the network, and no other file.
 #pragma once
 
 #include <functional>

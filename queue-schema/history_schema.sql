@@ -68,7 +68,7 @@ CREATE TABLE event (
   PRIMARY KEY (message_id, number)
 ) STRICT, WITHOUT ROWID;
 
--- Stretches of lookup: 16384 messages or a day each. Within a stretch keys are in random order, over stretches in the
+-- Segments of lookup: 16384 messages or a day each. Within a segment keys are in random order, over segments in the
 -- order of time: so what is written stays within a few hot pages, and what is old goes as a whole.
 CREATE TABLE segment (
   number INTEGER PRIMARY KEY CHECK (number > 0),

@@ -2,7 +2,7 @@
 -- numbered migrations (migrations.cc), and a test proves that both give the same schema.
 --
 -- What is deliberately not here: leases (they live in qmgr's memory and end with it), the history of settled
--- recipients (a database of its own), content above 64 KiB (files below content/).
+-- recipients (a database of its own), content of clients above 64 KiB (files below content/).
 -- Times are milliseconds since 1970 UTC. Enumerations are the numbers of the C++ types named beside them.
 
 PRAGMA application_id = 0x50577171;
@@ -42,8 +42,8 @@ CREATE TABLE content (
   data BLOB NOT NULL CHECK (length(data) <= 1048576)
 ) STRICT;
 
--- A new message in one value, with all its recipients (qmgr/store/fresh_record.h), until something else than deliveries
--- happens to it: then it becomes rows of the other tables. After an orderly end there are none.
+-- Compact messages: a new message in one value, with all its recipients (qmgr/store/compact_record.h), until something
+-- else than deliveries happens to it: then it becomes rows of the other tables. An orderly end writes rows of all it can.
 CREATE TABLE fresh (
   id INTEGER PRIMARY KEY CHECK (id > 0),                            -- mail::QueueId; in no other table
   recipients INTEGER NOT NULL CHECK (recipients BETWEEN 1 AND 1000),  -- their number within

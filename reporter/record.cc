@@ -113,7 +113,7 @@ std::vector<ReportUri> report_uris(const std::vector<std::string>& texts) {
     std::size_t equals = field.find('=');
     if (equals == std::string_view::npos || trim(field.substr(0, equals)) != "rua") continue;
     std::string_view uris = field.substr(equals + 1);
-    while (!uris.empty() && out.size() < kPlacesMax) {
+    while (!uris.empty() && out.size() < kReportUrisMax) {
       std::size_t comma = std::min(uris.find(','), uris.size());
       auto uri = parse_place(uris.substr(0, comma));
       if (uri && std::find(out.begin(), out.end(), *uri) == out.end())

@@ -9,7 +9,7 @@
 
 namespace postwain::reporter {
 
-constexpr std::size_t kPlacesMax = 4;  // of one domain; more are passed over
+constexpr std::size_t kReportUrisMax = 4;  // of one domain; more are passed over
 
 // Where a report goes: an address, or a address on the web.
 struct ReportUri {

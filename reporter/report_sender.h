@@ -1,5 +1,5 @@
-// Letters on their way: mail is handed to qmgr as any message is, reports to the web are posted.
-// What is not taken is tried again, for a day (RFC 8460 5.5), then given up.
+// Sends pending reports: mail is handed to qmgr as any message is, reports to the web are posted.
+// A report that is not taken is tried again for a day (RFC 8460 5.5), and then given up.
 #pragma once
 
 #include <functional>

@@ -80,7 +80,7 @@ Result<std::string> ReportSpool::counts() const {
   return text;
 }
 
-Status ReportSpool::save_tally(std::string_view text) const {
+Status ReportSpool::save_counts(std::string_view text) const {
   return write(kCountsFile, text);
 }
 

@@ -1,5 +1,5 @@
-// The reporter's folder: what has been counted, and the reports (reports on their way to one
-// address each) that nobody has taken yet. Small files, written whole, beside and then renamed.
+// The reporter's folder: the result counts, and the pending reports, each on its way to one
+// address. Small files, each written whole under another name and then renamed.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@ class ReportSpool {
   // False: another process works here (the one before us, that is about to end).
   Result<bool> lock();
   Result<std::string> counts() const;  // "" when there is none
-  Status save_tally(std::string_view text) const;
+  Status save_counts(std::string_view text) const;
   Status put(const PendingReport& pending) const;
   void remove(const std::string& name) const;
   // Those that can be read; others are moved aside (".bad").

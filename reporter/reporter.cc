@@ -106,7 +106,7 @@ void Reporter::end() {
 void Reporter::save() {
   if (!begun_ || !changed_) return;
   saved_at_ = loop_.now();
-  Status saved = spool_.save_tally(counts_.text());
+  Status saved = spool_.save_counts(counts_.text());
   if (saved)
     changed_ = false;
   else

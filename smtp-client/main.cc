@@ -1,7 +1,7 @@
 // smtp-client: delivers leases of qmgr to SMTP servers, found by MX or named by routes.
 //
-// What it may touch: the network, and qmgr's socket. No file once it runs, but /etc/hosts; no
-// database.
+// What it may touch: the network, and qmgr's socket. No file once it runs but those that name
+// lookup reads (common/daemon/confinement.cc), time zones and roots of trust; no database.
 #include "common/agent/agent.h"
 #include "common/agent/hosts/mx_finder.h"
 #include "common/agent/hosts/sts_finder.h"

@@ -12,7 +12,7 @@ namespace postwain::smtpd {
 namespace {
 
 constexpr Duration kSweepEvery = std::chrono::seconds(1);
-constexpr Duration kTellCounts = std::chrono::seconds(5);
+constexpr Duration kSendCounts = std::chrono::seconds(5);
 constexpr Duration kQmgrWaitMax = std::chrono::seconds(2);
 constexpr Duration kDrainMax = std::chrono::seconds(30);
 // Sessions of a replaced process may last that long.
@@ -251,7 +251,7 @@ void Server::sweep() {
   all.reserve(sessions_.size());
   for (auto& [raw, session] : sessions_) all.push_back(raw);
   if (retiring_ && !draining_ && now >= drain_until_) return drain();
-  if (now - counts_told_ >= kTellCounts) tell_counts();
+  if (now - counts_sent_ >= kSendCounts) send_counts();
   bool give_up = draining_ && now >= drain_until_;
   // A session may end here, but none is destroyed before the end of the turn.
   for (Session* session : all) session->sweep(now);
@@ -262,8 +262,8 @@ void Server::sweep() {
   }
 }
 
-void Server::tell_counts() {
-  counts_told_ = loop_.now();
+void Server::send_counts() {
+  counts_sent_ = loop_.now();
   if (!intake_.up()) return;
   ipc::ReceiverNumbers numbers = counters_.take();
   intake_.send(ipc::ReceiverCounts{static_cast<std::uint32_t>(sessions_.size()),
@@ -298,7 +298,7 @@ void Server::retire() {
 
 void Server::stop_when_idle() {
   if ((!draining_ && !retiring_) || !sessions_.empty() || !receptions_.empty()) return;
-  tell_counts();
+  send_counts();
   loop_.stop();
 }
 

@@ -53,7 +53,7 @@ class Server {
   void session_over(Session& session);
   void destroy_later();
   void sweep();
-  void tell_counts();
+  void send_counts();
   void stop_when_idle();
 
   net::Loop& loop_;
@@ -71,7 +71,7 @@ class Server {
   AccountGuard accounts_;
   Counters counters_;
   RefusalBook refusals_;
-  MonoTime counts_told_{};
+  MonoTime counts_sent_{};
   Shared shared_;
   std::unordered_map<Session*, std::unique_ptr<Session>> sessions_;
   std::unordered_map<ProxyReception*, std::unique_ptr<ProxyReception>> receptions_;

@@ -25,6 +25,7 @@ else
 fi
 python3 tests/lint/check_floors.py
 python3 tests/lint/check_prose.py
+python3 tests/lint/check_folders.py
 [ ${#files[@]} -eq 0 ] && { echo "lint: nothing has changed"; exit 0; }
 
 echo "lint: ${#files[@]} files"

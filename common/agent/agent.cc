@@ -70,7 +70,7 @@ Agent::Agent(net::Loop& loop, const config::Config& config, HostFinder& finder, 
                 .on_drained = {},
             }) {
   sweep_timer_.repeat(kSweepEvery, [this] { sweep(); });
-  if (setup_.notes != nullptr) notes_timer_.repeat(kTlsNotesEvery, [this] { tell_notes(); });
+  if (setup_.notes != nullptr) notes_timer_.repeat(kTlsNotesEvery, [this] { send_notes(); });
 }
 
 Agent::~Agent() {
@@ -292,7 +292,7 @@ void Agent::report_late(Attempt& attempt) {
 }
 
 void Agent::qmgr_up() {
-  tell_leaves();
+  send_leaves();
   for (auto& [address, attempt] : attempts_) {
     if (!attempt->orphaned) continue;
     report_late(*attempt);
@@ -337,7 +337,7 @@ void Agent::sweep() {
   std::erase_if(destinations_, [](const auto& entry) { return entry.second->quiet(); });
 }
 
-void Agent::tell_notes() {
+void Agent::send_notes() {
   if (setup_.notes == nullptr || !link_.up()) return;
   for (;;) {
     ipc::TlsResults told{setup_.notes->take()};
@@ -365,7 +365,7 @@ void Agent::drain_step() {
         attempt->connection->abandon("the delivery client is shutting down");
   }
   if (!attempts_.empty() && !late) return;
-  tell_notes();
+  send_notes();
   if (link_.up() && link_.pending() > 0 && loop_.now() < drain_until_ + kDrainStep * 10) return;
   if (late && link_.up() && !with_news_.empty()) return;  // reported at the end of this turn
   drained_ = true;

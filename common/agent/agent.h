@@ -26,7 +26,7 @@
 namespace postwain::agent {
 
 constexpr Duration kDrainMax = std::chrono::seconds(30);
-// Verdicts reported within this time before qmgr was lost are reported again.
+// Outcomes reported within this time before qmgr was lost are reported again.
 constexpr Duration kRecentFor = std::chrono::seconds(2);
 constexpr std::size_t kRecentBytesMax = 16U << 20;
 constexpr std::size_t kSpareBuffersMax = 64;  // each of at most ipc::kInlineContentMax
@@ -69,7 +69,7 @@ class Agent : private AttemptSink {
   bool take_wanted(std::string_view payload);
   void give_leave_back(std::uint64_t request);
   void refuse_leaves();
-  void tell_leaves();
+  void send_leaves();
   Destination& destination_for(const ipc::Lease& lease);
   void qmgr_up();
   void qmgr_down();
@@ -83,7 +83,7 @@ class Agent : private AttemptSink {
   void remember(const ipc::LateOutcomes& verdicts);
   void forget_old_reports();
   void sweep();
-  void tell_notes();
+  void send_notes();
   void drain_step();
 
   // For a connection that is counted; done is null once it is given.

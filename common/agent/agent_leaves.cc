@@ -64,7 +64,7 @@ void Agent::refuse_leaves() {
 }
 
 // A new qmgr has to know of the connections that are open.
-void Agent::tell_leaves() {
+void Agent::send_leaves() {
   for (const auto& [request, leave] : connection_leaves_)
     if (!leave.done) link_.send(ipc::ConnectionRequest{request, leave.owner, true, leave.bounds});
 }

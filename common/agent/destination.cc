@@ -89,7 +89,7 @@ void Destination::dispatch() {
   }
   if (waiting_.empty()) return;
   std::size_t more = connections_to_open(load());
-  // What has been given back wants a fresh connection: an idle one makes room; ended() comes back.
+  // What has been given back wants a new connection: an idle one makes room; ended() comes back.
   Connection* spare = idle_connection();
   if (more == 0 && spare != nullptr && !has_attempt_for(*spare)) return spare->quit();
   if (more > 0 && !hosts_known()) return;  // found() comes back here
@@ -210,7 +210,7 @@ void Destination::end_turn() {
 }
 
 // A server that takes one message a connection ends it at the second MAIL, time and again: what it
-// gave back goes first over a fresh one.
+// gave back goes first over a new one.
 bool Destination::may_take(const Attempt& attempt, const Connection& connection) const {
   return attempt.returns == 0 || connection.fresh();
 }
@@ -236,12 +236,12 @@ Attempt* Destination::next_attempt(Connection& connection) {
 Attempt* Destination::give(Attempt& attempt) {
   attempt.mx_set = mx_set_;
   attempt.times.add(std::exchange(lookup_, {}));
-  tell_policy(attempt);
+  add_policy(attempt);
   return &attempt;
 }
 
 // Nobody keeps what comes with a probe.
-void Destination::tell_policy(Attempt& attempt) {
+void Destination::add_policy(Attempt& attempt) {
   if (fresh_sts_ && !attempt.lease().probe) attempt.sts = std::exchange(fresh_sts_, std::nullopt);
 }
 
@@ -315,7 +315,7 @@ void Destination::fail_waiting(const mail::Outcome& outcome, const mail::StageTi
     attempt->times.add(lookup_);
     attempt->times.add(spent);
     attempt->account_waiting();
-    tell_policy(*attempt);
+    add_policy(*attempt);
     settle_all(services_, *attempt, told);
   }
   lookup_ = {};

@@ -119,7 +119,7 @@ class Destination : private Connection::Owner {
   bool is_opening(const Slot& slot) const;
   Candidates order();
   std::vector<Candidate> last_tried_last(std::vector<Candidate> hosts) const;
-  void tell_policy(Attempt& attempt);
+  void add_policy(Attempt& attempt);
   const ClientTls* contexts();
   void race();
   std::string source_for(const Candidate& candidate, bool& possible);

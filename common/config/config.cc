@@ -24,8 +24,8 @@ Config& Config::operator=(const Config&) = default;
 Config& Config::operator=(Config&&) noexcept = default;
 
 Origin Config::place_of(std::string_view table, std::string_view key) const {
-  auto found = places.find(fmt::format("{} {}", table, key));
-  return found == places.end() ? Origin{} : found->second;
+  auto found = origins.find(fmt::format("{} {}", table, key));
+  return found == origins.end() ? Origin{} : found->second;
 }
 
 std::string Listener::name() const {

@@ -67,7 +67,7 @@ struct Config {
 
   // Where each value that was given stands, by table and key; a table that may be repeated goes by
   // the text of its own origin. For telling which line decides, not for deciding.
-  std::map<std::string, Origin> places;
+  std::map<std::string, Origin> origins;
   Origin place_of(std::string_view table, std::string_view key) const;  // line 0: nowhere
 
   std::string qmgr_socket() const { return runtime_dir + "/qmgr.sock"; }

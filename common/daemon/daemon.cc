@@ -143,7 +143,7 @@ config::Loaded load_configuration(const std::string& program, const Arguments& a
 void prepare_sandbox(const config::Config& config) {
   if (config.sandbox == config::Sandbox::off) return;
   (void)sandbox::refuse_rings();
-  (void)sandbox::tell_refusals();
+  (void)sandbox::report_refusals();
 }
 
 }  // namespace

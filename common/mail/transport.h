@@ -76,7 +76,7 @@ struct Transport {
   std::vector<HopHost> fallback;
   TlsLevel fallback_tls = TlsLevel::may;
 
-  // Text that differs where two approaches do; holds secrets.
+  // Text that differs where two transports differ; holds secrets.
   std::string key() const;
   bool operator==(const Transport&) const = default;
 };

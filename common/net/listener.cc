@@ -104,8 +104,8 @@ Listener::~Listener() {
   });
 }
 
-void Listener::watch_trouble(std::function<void(const Status&)> told) {
-  core_->on_trouble = std::move(told);
+void Listener::watch_trouble(std::function<void(const Status&)> on_trouble) {
+  core_->on_trouble = std::move(on_trouble);
 }
 
 void Listener::pause() {

@@ -98,13 +98,13 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  // Out of descriptors: accepting pauses for a second by itself instead of spinning (fault F11);
+  // Out of descriptors: accepting pauses for a second by itself instead of spinning;
   // pause() is the caller's.
   void pause();
   void resume();
   // Told why connections wait in the kernel although they could be taken, and once more, with no
   // error, when they are taken again.
-  void watch_trouble(std::function<void(const Status&)> told);
+  void watch_trouble(std::function<void(const Status&)> on_trouble);
 
  private:
   struct Core;

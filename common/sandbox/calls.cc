@@ -254,7 +254,7 @@ void allow_what_it_needs(Filter& filter, Profile profile) {
 }
 
 // Whether somebody hears of calls that are refused (refusals.h).
-bool refusals_are_heard() {
+bool refusals_are_caught() {
   struct sigaction now {};
   return ::sigaction(SIGSYS, nullptr, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 &&
          now.sa_sigaction != nullptr;
@@ -282,7 +282,7 @@ Status refuse_rings() {
 
 Status confine_calls(Profile profile, bool foresee_all) {
   if (profile == Profile::launcher) return confine_launcher();
-  std::uint32_t fails = refusals_are_heard() ? SCMP_ACT_TRAP : SCMP_ACT_ERRNO(EPERM);
+  std::uint32_t fails = refusals_are_caught() ? SCMP_ACT_TRAP : SCMP_ACT_ERRNO(EPERM);
   Filter filter(foresee_all ? SCMP_ACT_KILL_PROCESS : fails);
   allow_what_it_needs(filter, profile);
   filter.rules(SCMP_ACT_KILL_PROCESS, kNever);

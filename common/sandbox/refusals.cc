@@ -102,7 +102,7 @@ std::optional<std::string> refused_call(std::string_view line) {
   return printable(line.substr(kMark.size()), kNameMax);
 }
 
-Status tell_refusals() {
+Status report_refusals() {
   if (!kProcessorKnown) return {};
   prepare_lines();
   struct sigaction action {};

@@ -17,7 +17,7 @@ namespace postwain::sandbox {
 // Before confine_calls(), which then refuses by SIGSYS. Where this processor is not known here, it
 // does nothing, and calls fail without a word. A call that is refused while its thread blocks
 // SIGSYS ends the process; nobody does that here but the libc for moments.
-Status tell_refusals();
+Status report_refusals();
 
 // The line for a call: "the sandbox refused the system call NAME".
 std::string refusal_line(int call);

@@ -55,9 +55,9 @@ class Submission {
                 },
             .on_drained = {},
         });
-    ipc::Role role = source_.restore ? ipc::Role::queue_import
-                     : source_.owner ? ipc::Role::pickup
-                                     : ipc::Role::sendmail;
+    ipc::Role role = source_.queue_import ? ipc::Role::queue_import
+                     : source_.owner      ? ipc::Role::pickup
+                                          : ipc::Role::sendmail;
     connection_->send(ipc::Hello{ipc::kProtocolVersion, role,
                                  static_cast<std::uint32_t>(::getpid()),
                                  std::string(ipc::name_of(role))});
@@ -101,7 +101,7 @@ class Submission {
   }
 
   void begin() {
-    if (source_.restore) connection_->send(*source_.restore);
+    if (source_.queue_import) connection_->send(*source_.queue_import);
     if (source_.owner) connection_->send(ipc::DropOwner{id_, *source_.owner});
     if (auto decided = ipc::decided_in(id_, source_.envelope))
       if (!connection_->try_send(*decided)) return too_large_envelope();

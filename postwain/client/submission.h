@@ -23,7 +23,7 @@ struct SubmissionSource {
   std::uint64_t size_max = 0;
   mail::QueueId id;  // 0: a new one
   std::optional<ipc::QueueImport>
-      restore;                         // it was in a queue before; needs root or the queue's user
+      queue_import;                    // it was in a queue before; needs root or the queue's user
   std::optional<std::uint32_t> owner;  // whose it is; only of pickup
 };
 

@@ -108,10 +108,10 @@ SubmissionSource source_of(const Loaded& loaded, bool hold, bool any_held) {
   source.envelope = message.envelope;
   source.arrival = message.arrival;
   source.size_max = message.size;
-  source.restore = ipc::QueueImport{message.id, message.kind,
-                                    hold       ? kHeldHere
-                                    : any_held ? kHeldThere
-                                               : ""};
+  source.queue_import = ipc::QueueImport{message.id, message.kind,
+                                         hold       ? kHeldHere
+                                         : any_held ? kHeldThere
+                                                    : ""};
   source.head = [](mail::QueueId) { return std::string(); };
   source.eight_bit = [&message] { return message.eight_bit; };
   source.more = [fd = loaded.content.get()](std::string& out) -> Result<bool> {

@@ -20,7 +20,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// A little longer than the supervisor's own patience with its children.
+// A little longer than the supervisor itself waits for its children.
 constexpr std::size_t kProcessesMax = 10'000;
 constexpr Duration kStopAtMost = std::chrono::seconds(90);
 

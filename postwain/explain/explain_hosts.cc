@@ -31,18 +31,18 @@ Result<dns::ClientFacts> look_at_client(const config::Config& config, const Ques
   net::Loop loop;
   auto resolver = dns::Resolver::create(loop, config.dns.servers);
   if (!resolver) return resolver.error();
-  dns::ClientLookups looks(loop, **resolver);
+  dns::ClientLookups lookups(loop, **resolver);
   mail::Address sender = mail::Address::from_text(question.sender);
   std::string hello = mail::domain_key(question.hello);
   if (!question.client.empty() && smtpd::asks_client(config))
-    looks.client(smtpd::plain_address(question.client));
-  if (smtpd::asks_hello(config, hello)) looks.hello(hello);
-  if (smtpd::asks_sender(config, sender)) looks.sender(sender.domain_key());
-  if (looks.pending()) {
-    looks.when_known([&loop] { loop.stop(); });
+    lookups.client(smtpd::plain_address(question.client));
+  if (smtpd::asks_hello(config, hello)) lookups.hello(hello);
+  if (smtpd::asks_sender(config, sender)) lookups.sender(sender.domain_key());
+  if (lookups.pending()) {
+    lookups.when_known([&loop] { loop.stop(); });
     loop.run();
   }
-  return looks.facts();
+  return lookups.facts();
 }
 
 }  // namespace postwain::tool

@@ -16,7 +16,7 @@ namespace postwain::tool {
 
 namespace {
 
-constexpr int kDepthMax = 4;  // content/XX/YY/file
+constexpr int kDepthMax = 4;  // snapshot/content/ID
 
 class Adoption {
  public:

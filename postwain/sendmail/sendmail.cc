@@ -99,7 +99,7 @@ std::optional<mail::Address> one_address(const std::string& text, const std::str
   return address.has_domain() ? address : mail::Address(address.local(), origin);
 }
 
-struct Letter {
+struct PreparedMessage {
   SubmissionSource source;
   std::string error;
   int exit_code = 0;
@@ -134,15 +134,15 @@ GivenRecipients wanted_recipients(const SendmailArguments& arguments, const std:
   return out;
 }
 
-Letter make_envelope(const SendmailArguments& arguments, const config::Config& config,
-                     const Account& account, const std::string& header) {
-  Letter letter;
-  auto wrong = [&letter](int code, std::string message) {
-    letter.exit_code = code;
-    letter.error = std::move(message);
-    return std::move(letter);
+PreparedMessage make_envelope(const SendmailArguments& arguments, const config::Config& config,
+                              const Account& account, const std::string& header) {
+  PreparedMessage prepared;
+  auto wrong = [&prepared](int code, std::string message) {
+    prepared.exit_code = code;
+    prepared.error = std::move(message);
+    return std::move(prepared);
   };
-  mail::Envelope& envelope = letter.source.envelope;
+  mail::Envelope& envelope = prepared.source.envelope;
   std::string sender = arguments.sender.value_or(account.name);
   if (!sender.empty()) {
     auto address = one_address(sender, config.addresses.origin);
@@ -170,8 +170,8 @@ Letter make_envelope(const SendmailArguments& arguments, const config::Config& c
   envelope.tls_required_no = mail::tls_required_no(header);
   envelope.ret = arguments.ret;
   envelope.envid = arguments.envid;
-  letter.source.arrival = ipc::Arrival{"local", {}, {}, account.name, wall_now()};
-  return letter;
+  prepared.source.arrival = ipc::Arrival{"local", {}, {}, account.name, wall_now()};
+  return prepared;
 }
 
 // Callers know a handful of codes; all else that another attempt may mend is one of them.
@@ -198,14 +198,14 @@ int deliver(const SendmailArguments& arguments, const config::Config& config) {
   std::string rest;
   Result<std::string> header = input.header(rest);
   if (!header) return refuse(exit_code_for(header.error().code), header.error().text);
-  Letter letter = make_envelope(arguments, config, account, *header);
-  if (!letter.error.empty()) return refuse(letter.exit_code, letter.error);
+  PreparedMessage prepared = make_envelope(arguments, config, account, *header);
+  if (!prepared.error.empty()) return refuse(prepared.exit_code, prepared.error);
 
   mail::Hops hops = mail::count_hops(*header, config.hostname);
   if (hops.all >= config.limits.hops || hops.own >= config.limits.own_hops)
     return refuse(kExitUnavailable, "too many hops, mail loop");
 
-  SubmissionSource& source = letter.source;
+  SubmissionSource& source = prepared.source;
   source.size_max = config.limits.message_size;
   source.eight_bit = [&input] { return input.eight_bit(); };
   source.more = [&input](std::string& out) { return input.more(out); };

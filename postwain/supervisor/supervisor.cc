@@ -334,10 +334,10 @@ void Supervisor::look_at_certificates() {
   if (phase_ != Phase::running) return;
   warn_of_ends(wall_now());
   auto changed = certificates_.changed(setup_.loaded);
-  if (certificates_.trouble() != told_trouble_) {
-    told_trouble_ = certificates_.trouble();
-    if (!told_trouble_.empty())
-      log::Line(log::Level::warning, "certificate_not_usable").kv("error", told_trouble_);
+  if (certificates_.trouble() != logged_trouble_) {
+    logged_trouble_ = certificates_.trouble();
+    if (!logged_trouble_.empty())
+      log::Line(log::Level::warning, "certificate_not_usable").kv("error", logged_trouble_);
     on_change_();
   }
   if (!changed) return;

@@ -101,8 +101,8 @@ class Supervisor {
   net::Timer certificate_timer_;
   CertificateWatch certificates_;
   Troubles troubles_;
-  std::string told_trouble_;   // with the certificates' files, as it was logged last
-  WallTime warned_of_ends_{};  // when certificates that end soon were looked for last
+  std::string logged_trouble_;  // with the certificates' files, as it was logged last
+  WallTime warned_of_ends_{};   // when certificates that end soon were looked for last
   NameServerWatch name_servers_;
   tls::TicketSeed tickets_;
   ServiceManager manager_;

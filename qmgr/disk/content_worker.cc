@@ -14,10 +14,10 @@ ContentWorker::~ContentWorker() {
   finish();
 }
 
-void ContentWorker::run(mail::QueueId message, Job job) {
+void ContentWorker::run(mail::QueueId message, Task task) {
   WorkerThread& worker = workers_[(std::hash<mail::QueueId>{}(message) >> 32) % kThreads];
   std::lock_guard lock(worker.mutex);
-  worker.jobs.push_back(std::move(job));
+  worker.tasks.push_back(std::move(task));
   worker.wake.notify_one();
 }
 
@@ -36,13 +36,13 @@ void ContentWorker::finish() {
 void ContentWorker::work(WorkerThread& worker) {
   std::unique_lock lock(worker.mutex);
   for (;;) {
-    worker.wake.wait(lock, [&worker] { return worker.stop || !worker.jobs.empty(); });
-    if (worker.jobs.empty()) return;
-    auto jobs = std::exchange(worker.jobs, {});
+    worker.wake.wait(lock, [&worker] { return worker.stop || !worker.tasks.empty(); });
+    if (worker.tasks.empty()) return;
+    auto tasks = std::exchange(worker.tasks, {});
     lock.unlock();
-    for (Job& job : jobs) {
-      Completion done = job();
-      job = nullptr;  // releases what it holds on this thread
+    for (Task& task : tasks) {
+      Completion done = task();
+      task = nullptr;  // releases what it holds on this thread
       if (!done) continue;
       std::lock_guard guard(mutex_);
       done_.push_back(std::move(done));

@@ -1,6 +1,6 @@
 // Threads for the blocking work with content files, so that neither the loop nor the commits wait
 // for it, nor one message's sync for another's. Jobs of one message run one after another, in the
-// order given; what a job returns runs on the loop.
+// order given; what a task returns runs on the loop.
 #pragma once
 
 #include <array>
@@ -19,16 +19,16 @@ namespace postwain::qmgr {
 class ContentWorker {
  public:
   using Completion = std::function<void()>;
-  using Job = std::function<Completion()>;
+  using Task = std::function<Completion()>;
 
   explicit ContentWorker(net::Loop& loop);
-  ~ContentWorker();  // after the jobs that wait
+  ~ContentWorker();  // after the tasks that wait
   ContentWorker(const ContentWorker&) = delete;
   ContentWorker& operator=(const ContentWorker&) = delete;
 
-  void run(mail::QueueId message, Job job);
+  void run(mail::QueueId message, Task task);
   // Of no message.
-  void run(Job job) { run(mail::QueueId(), std::move(job)); }
+  void run(Task task) { run(mail::QueueId(), std::move(task)); }
   void finish();
 
  private:
@@ -36,7 +36,7 @@ class ContentWorker {
   struct WorkerThread {
     std::mutex mutex;
     std::condition_variable wake;
-    std::vector<Job> jobs;
+    std::vector<Task> tasks;
     bool stop = false;
     std::thread thread;
   };

@@ -11,12 +11,12 @@ void ConnectionLeaves::connected(std::uint64_t peer, daemon::IpcConnection& conn
 void ConnectionLeaves::lost(std::uint64_t peer) {
   clients_.erase(peer);
   ledger_.lost(peer, mono_now());
-  tell();
+  notify();
 }
 
 void ConnectionLeaves::open() {
   ledger_.open(mono_now());
-  tell();
+  notify();
 }
 
 bool ConnectionLeaves::frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload) {
@@ -29,12 +29,12 @@ bool ConnectionLeaves::frame(std::uint64_t peer, ipc::FrameType type, std::strin
     if (type != ipc::FrameType::connection_end || !ipc::decode(payload, end)) return false;
     ledger_.end(peer, end.request, now);
   }
-  tell();
+  notify();
   return true;
 }
 
 // Everything the ledger has decided, and when to look at it again.
-void ConnectionLeaves::tell() {
+void ConnectionLeaves::notify() {
   MonoTime now = mono_now();
   ledger_.advance(now);
   for (const ConnectionLedger::Grant& one : ledger_.take_grants())
@@ -45,7 +45,7 @@ void ConnectionLeaves::tell() {
       client->second->send(ipc::ConnectionWanted{one.owner});
   std::optional<MonoTime> wake = ledger_.wake_at();
   if (!wake) return timer_.stop();
-  timer_.start(std::max(*wake - now, Duration(1)), [this] { tell(); });
+  timer_.start(std::max(*wake - now, Duration(1)), [this] { notify(); });
 }
 
 }  // namespace postwain::qmgr

@@ -26,7 +26,7 @@ class ConnectionLeaves {
   void open();
 
  private:
-  void tell();
+  void notify();
 
   net::Timer timer_;
   ConnectionLedger ledger_;

@@ -29,7 +29,7 @@ void History::configure(Duration keep) {
 }
 
 template <class Append>
-void History::tell(Append append) {
+void History::append(Append append) {
   if (!on_) return;
   std::lock_guard lock(mutex_);
   if (buffer_.size() >= kHistoryBuffer) {
@@ -45,22 +45,22 @@ void History::tell(Append append) {
 }
 
 void History::arrived(const NewMessage& message, std::string_view message_id) {
-  tell([&](std::string& buffer) { append_record(buffer, message, message_id); });
+  append([&](std::string& buffer) { append_record(buffer, message, message_id); });
 }
 
 void History::happened(const EventRecord& event) {
-  tell([&](std::string& buffer) { append_record(buffer, event); });
+  append([&](std::string& buffer) { append_record(buffer, event); });
 }
 
 void History::known(const EventRecord& recipient) {
-  tell([&](std::string& buffer) { append_known(buffer, recipient); });
+  append([&](std::string& buffer) { append_known(buffer, recipient); });
 }
 
 void History::refused(const ipc::Refusal& r) {
   RefusalRecord record{r.at,         r.count,          r.client,     r.name,
                        r.listener,   r.sender,         r.recipient,  r.stage,
                        r.reply.code, r.reply.enhanced, r.reply.text, r.reason};
-  tell([&](std::string& buffer) { append_record(buffer, record); });
+  append([&](std::string& buffer) { append_record(buffer, record); });
 }
 
 void History::flush(std::function<void()> done) {
@@ -122,7 +122,7 @@ void History::run() {
       wake_.wait_for(lock, kPruneEvery, [&] { return called() || !idle_; });
       idle_ = false;
     }
-    // Whoever asks does not wait for the rest of the stretch.
+    // A question to the history does not wait until more events have gathered.
     if (!buffer_.empty()) wake_.wait_for(lock, kHistoryGather, called);
     std::string records;
     records.swap(buffer_);
@@ -198,7 +198,8 @@ void History::housekeeping() {
     Result<bool> more = store_->prune(before, kPruneMessages);
     if (!more) done = more.error();
     if (more) done = store_->vacuum_step();
-    // While there is more it goes on with the next stretch, at the pace of the mail.
+    // While there is more to prune it goes on with the next messages, between the events of the
+    // mail.
     next_prune_ = Clock::now() + (more && *more ? Duration(0) : Duration(kPruneEvery));
   }
   if (!done) trouble(done.error());

@@ -89,7 +89,7 @@ class History {
   using Clock = std::chrono::steady_clock;
 
   template <class Append>
-  void tell(Append append);
+  void append(Append append);
   void run();
   void serve(std::string records, std::uint64_t count, std::vector<Ask> asks);
   void write(const std::string& records, std::uint64_t count);

@@ -235,14 +235,14 @@ Result<bool> HistoryStore::prune(WallTime before, std::size_t max_messages) {
   }
   for (std::int64_t id : old) {
     prune_behind_ = id;
-    bool heard_since = false;
+    bool seen_since = false;
     {
       Use use(sql(Sql::last_event));
       Use::Step step = use.number(id).step();
       if (step == Use::Step::failed) return ended(error(Sql::last_event));
-      heard_since = step == Use::Step::row && from_unix_ms(use.number()) >= before;
+      seen_since = step == Use::Step::row && from_unix_ms(use.number()) >= before;
     }
-    if (heard_since) continue;
+    if (seen_since) continue;
     if (Status s = forget(id); !s) return ended(s.error());
   }
   bool more = old.size() == max_messages;

@@ -69,7 +69,7 @@ void Recorder::left_queued(const MessageInfo& message, const StoredRecipient& re
   event.recipient = address;
   event.destination = recipient.destination;
   history_.known(event);
-  if (doubt) tell_doubt(event, journal_.take_left(message.id, recipient.index), now);
+  if (doubt) add_doubt(event, journal_.take_left(message.id, recipient.index), now);
 }
 
 // Its outcome was committed. If nothing was in doubt, only the journal's slot came too late.
@@ -79,7 +79,7 @@ void Recorder::leftover_gone(const AttemptJournal::Leftover& left, WallTime now)
   EventRecord event;
   event.id = left.id;
   event.index = left.index;
-  tell_doubt(event, ticket, now);
+  add_doubt(event, ticket, now);
 }
 
 // Only now: until the commit, the death of qmgr leaves its end unseen once more.
@@ -90,14 +90,14 @@ void Recorder::left_settled(mail::QueueId id, std::uint32_t index, bool in_doubt
   end_when_written(ticket);
 }
 
-void Recorder::tell_doubt(EventRecord event, std::uint32_t ticket, WallTime now) {
+void Recorder::add_doubt(EventRecord event, std::uint32_t ticket, WallTime now) {
   event.kind = HistoryKind::in_doubt;
   event.at = ms(now);
   event.in_doubt = true;
   event.why =
       "an attempt ended unseen when a process was killed; it may have been delivered, and is "
       "tried again";
-  tell(event);
+  add(event);
   journal_.doubt(ticket);
   end_when_written(ticket);
 }
@@ -125,7 +125,7 @@ void Recorder::end_when_written(std::uint32_t ticket) {
 
 // --- events ------------------------------------------------------------------------------------
 
-void Recorder::tell(const EventRecord& event) {
+void Recorder::add(const EventRecord& event) {
   history_.happened(event);
   if (watcher_) watcher_({name_of(event.kind), event, {}, 0});
 }
@@ -164,7 +164,7 @@ void Recorder::held(const NewMessage& message, WallTime now) {
     event.why = message.held_for;
     event.recipient = message.recipients[i].recipient.address.text();
     event.destination = message.recipients[i].destination;
-    tell(event);
+    add(event);
   }
 }
 
@@ -180,7 +180,7 @@ void Recorder::leased(const MessageInfo& message, WorkingRecipient& r,
     event.index = r.index;
     event.recipient = address;
     event.destination = destination;
-    tell_doubt(event, ticket, now);
+    add_doubt(event, ticket, now);
   }
   r.journal = journal_.begin(message.id, r.index);
 }
@@ -217,7 +217,7 @@ void Recorder::delivered(const MessageInfo& message, const WorkingRecipient& r,
   event.times = stages;
   event.recipient = r.recipient.address.text();
   event.destination = destination;
-  tell(event);
+  add(event);
 }
 
 void Recorder::outcome(const MessageInfo& message, const RecipientFacts& before,
@@ -233,7 +233,7 @@ void Recorder::outcome(const MessageInfo& message, const RecipientFacts& before,
   if (change.kind == ChangeKind::defer) event.next_attempt_at = ms(change.next_attempt_at);
   event.recipient = before.recipient.address.text();
   event.destination = before.destination;
-  tell(event);
+  add(event);
   if (change.kind != ChangeKind::quarantine) return;
   EventRecord held;
   held.id = message.id;
@@ -243,7 +243,7 @@ void Recorder::outcome(const MessageInfo& message, const RecipientFacts& before,
   held.why = why;
   held.recipient = event.recipient;
   held.destination = event.destination;
-  tell(held);
+  add(held);
 }
 
 void Recorder::gave_up(const MessageInfo& message, const std::vector<RecipientEvent>& events,
@@ -265,14 +265,14 @@ void Recorder::gave_up(const MessageInfo& message, const std::vector<RecipientEv
     if (one.event == Event::expired) {
       event.kind = HistoryKind::expired;
       event.why = "its lifetime is over";
-      tell(event);
+      add(event);
     }
     if (nobody_to_tell) {
       event.kind = HistoryKind::dropped;
       event.why = message.kind == MessageKind::double_bounce
                       ? "it told the postmaster of a report that found no reader, in vain"
                       : "it has no sender who could be told";
-      tell(event);
+      add(event);
     }
   }
 }
@@ -290,7 +290,7 @@ void Recorder::told(const MessageInfo& message, const std::vector<NoticeOrder>& 
       event.other = notice.request.id;
       event.why = notice.request.to.text();
       event.recipient = notice.request.recipients[i].recipient.address.text();
-      tell(event);
+      add(event);
     }
   }
 }
@@ -306,7 +306,7 @@ void Recorder::asked(HistoryKind kind, mail::QueueId id, const StoredRecipient& 
   event.who = who;
   event.recipient = recipient.recipient.address.text();
   event.destination = recipient.destination;
-  tell(event);
+  add(event);
 }
 
 }  // namespace postwain::qmgr

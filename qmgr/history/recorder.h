@@ -83,9 +83,9 @@ class Recorder {
                       WallTime began, WallTime now) const;
 
   bool wanted() const { return history_.on() || watcher_ != nullptr; }
-  void tell(const EventRecord& event);
+  void add(const EventRecord& event);
   void show_arrival(const NewMessage& message);
-  void tell_doubt(EventRecord event, std::uint32_t ticket, WallTime now);
+  void add_doubt(EventRecord event, std::uint32_t ticket, WallTime now);
   void end_when_written(std::uint32_t ticket);
 
   std::function<void(const Live&)> watcher_;

@@ -137,7 +137,7 @@ bool Intake::frame(std::uint64_t number, ipc::FrameType type, std::string_view p
   if (type == ipc::FrameType::submit_abort) return abort(peer, payload);
   if (type == ipc::FrameType::receiver_counts) return counts(peer, payload);
   if (type == ipc::FrameType::refusals) return refusals(peer, payload);
-  if (type == ipc::FrameType::queue_import) return restore(peer, payload);
+  if (type == ipc::FrameType::queue_import) return queue_import(peer, payload);
   if (type == ipc::FrameType::drop_owner) return drop_owner(peer, payload);
   if (type == ipc::FrameType::decided) return decided(peer, payload);
   if (type == ipc::FrameType::probe) return probe(number, peer, payload);
@@ -253,12 +253,12 @@ void Intake::count_sessions() {
   queue_.metrics().sessions = sum;
 }
 
-bool Intake::restore(Peer& peer, std::string_view payload) {
+bool Intake::queue_import(Peer& peer, std::string_view payload) {
   ipc::QueueImport frame;
   bool good = peer.role == ipc::Role::queue_import && ipc::decode(payload, frame) &&
               frame.kind <= static_cast<std::uint8_t>(MessageKind::double_bounce) &&
               frame.held_for.size() <= kHeldForMax;
-  if (good) peer.restore = std::move(frame);
+  if (good) peer.imported = std::move(frame);
   return good;
 }
 
@@ -284,11 +284,11 @@ void Intake::mark_announced(Peer& peer, NewMessage& message) {
         message.recipients[one.index].recipient.decided = std::move(one.reply);
     peer.decided.reset();
   }
-  if (!peer.restore || peer.restore->id != message.info.id) return;
+  if (!peer.imported || peer.imported->id != message.info.id) return;
   message.restored = true;
-  message.info.kind = static_cast<MessageKind>(peer.restore->kind);
-  message.held_for = std::move(peer.restore->held_for);
-  peer.restore.reset();
+  message.info.kind = static_cast<MessageKind>(peer.imported->kind);
+  message.held_for = std::move(peer.imported->held_for);
+  peer.imported.reset();
 }
 
 // For smtpd: who may submit as sendmail does is anybody on this machine.

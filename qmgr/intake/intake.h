@@ -3,7 +3,7 @@
 // itself; what comes in chunks is written here.
 //
 // Whatever comes passes the gate first (gate.h), and nothing comes in while admission is closed, by
-// whichever role. To smtpd, pickup and whoever restores an id is the message's; to sendmail it is
+// whichever role. To smtpd, pickup and an import an id is the message's; to sendmail it is
 // but a name for the transaction. An id whose content is under way is refused to everybody else.
 //
 // What a lent file can be used for: an smtpd could write to it later than it should. It wrote all
@@ -56,7 +56,7 @@ class Intake {
   // A new configuration; what accounts have sent stays counted.
   void configure(const config::Config& config, daemon::LocalUsers users);
 
-  // Only smtpd's past_data figures tell how many sessions may join a commit; only who may restore
+  // Only smtpd's past_data figures tell how many sessions may join a commit; only who may import
   // may say that a message was queued before; only pickup may say whose a message is.
   void peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, ipc::Role role,
                       std::uint32_t uid);
@@ -92,10 +92,10 @@ class Intake {
     bool counts = false;  // it is an smtpd
     WorkPtr work;
     std::uint32_t past_data = 0;
-    std::uint32_t sessions = 0;               // of an smtpd, as it said last
-    std::optional<ipc::QueueImport> restore;  // said of the submission that comes next
-    std::optional<ipc::DropOwner> owner;      // the same
-    std::optional<ipc::Decided> decided;      // the same
+    std::uint32_t sessions = 0;                // of an smtpd, as it said last
+    std::optional<ipc::QueueImport> imported;  // said of the submission that comes next
+    std::optional<ipc::DropOwner> owner;       // the same
+    std::optional<ipc::Decided> decided;       // the same
     std::unordered_map<mail::QueueId, Transaction> transactions;  // by the id the peer says
   };
 
@@ -115,7 +115,7 @@ class Intake {
   bool counts(Peer& peer, std::string_view payload);
   bool refusals(Peer& peer, std::string_view payload);
   void count_sessions();
-  bool restore(Peer& peer, std::string_view payload);
+  bool queue_import(Peer& peer, std::string_view payload);
   bool drop_owner(Peer& peer, std::string_view payload);
   static bool decided(Peer& peer, std::string_view payload);
   static void mark_announced(Peer& peer, NewMessage& message);

@@ -36,7 +36,7 @@ void Probes::read_checks(std::string after) {
   });
 }
 
-void Probes::tell(std::vector<Done> waiting, const RecipientCheck* check) {
+void Probes::notify(std::vector<Done> waiting, const RecipientCheck* check) {
   auto verdict = check == nullptr ? ipc::ProbeVerdict::undecided
                  : check->good    ? ipc::ProbeVerdict::good
                                   : ipc::ProbeVerdict::bad;
@@ -51,7 +51,7 @@ void Probes::ask(const mail::Address& recipient, Done done) {
   std::string key = RecipientCache::key_of(recipient);
   std::optional<RecipientCache::Found> found = cache_.find(key, wall_now());
   if (found) {
-    tell({std::move(done)}, found->check);
+    notify({std::move(done)}, found->check);
     if (!found->fresh && !running_.contains(key)) start(key, recipient);
     return;
   }
@@ -61,7 +61,7 @@ void Probes::ask(const mail::Address& recipient, Done done) {
     running = running_.find(key);
   }
   if (running == running_.end() || running->second.waiting.size() >= kProbeWaitersMax)
-    return tell({std::move(done)}, nullptr);
+    return notify({std::move(done)}, nullptr);
   running->second.waiting.push_back(std::move(done));
 }
 
@@ -78,7 +78,7 @@ void Probes::start(const std::string& key, const mail::Address& recipient) {
   running.timer->start(kProbeAnswerMax, [this, key] {
     // The answer is still worth keeping when it comes; clients do not wait for it any longer.
     auto late = running_.find(key);
-    if (late != running_.end()) tell(std::exchange(late->second.waiting, {}), nullptr);
+    if (late != running_.end()) notify(std::exchange(late->second.waiting, {}), nullptr);
   });
 }
 
@@ -98,11 +98,11 @@ void Probes::answered(const std::string& key, const mail::Address& recipient,
       .kv("reply", outcome.reply.one_line());
   using enum ipc::ProbeVerdict;
   queue_.metrics().probed(!check ? undecided : check->good ? good : bad);
-  tell(std::move(waiting), check ? &*check : nullptr);
+  notify(std::move(waiting), check ? &*check : nullptr);
   if (check) keep(*std::move(check));
 }
 
-void Probes::heard(const mail::Address& recipient, const mail::Outcome& outcome) {
+void Probes::record(const mail::Address& recipient, const mail::Outcome& outcome) {
   if (domains_.empty()) return;
   std::string domain = recipient.domain_key();
   bool ours = domains_.contains(domain);

@@ -40,7 +40,7 @@ class Probes {
   // done is called once, perhaps before this returns.
   void ask(const mail::Address& recipient, Done done);
   // Of a real delivery.
-  void heard(const mail::Address& recipient, const mail::Outcome& outcome);
+  void record(const mail::Address& recipient, const mail::Outcome& outcome);
 
  private:
   struct Running {
@@ -52,7 +52,7 @@ class Probes {
   void answered(const std::string& key, const mail::Address& recipient,
                 const mail::Outcome& outcome);
   void keep(RecipientCheck check);
-  static void tell(std::vector<Done> waiting, const RecipientCheck* check);
+  static void notify(std::vector<Done> waiting, const RecipientCheck* check);
 
   net::Loop& loop_;
   Queue& queue_;

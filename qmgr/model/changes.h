@@ -28,7 +28,7 @@ enum class ChangeKind : std::uint8_t {
 struct RecipientChange {
   std::uint32_t index = 0;
   ChangeKind kind = ChangeKind::defer;
-  std::uint32_t count_key = 0;  // Totals::Bin it has been counted in
+  std::uint32_t count_key = 0;  // QueueCounts::CountKey it has been counted in
   // defer and quarantine only, and these two of release as they are:
   std::string destination;
   std::uint32_t attempts = 0;

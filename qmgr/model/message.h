@@ -45,7 +45,7 @@ struct NewRecipient {
   mail::Recipient recipient;
   std::string destination;
   std::string given{};          // the address the client gave, where another came of it
-  std::uint32_t count_key = 0;  // Totals::Bin, once it is committed
+  std::uint32_t count_key = 0;  // QueueCounts::CountKey, once it is committed
 };
 
 // A message on its way into the store. Recipient i of the list gets the index i for life.
@@ -61,8 +61,8 @@ struct NewMessage {
   // The user of this machine who submitted it; nothing where it came over the network or was made
   // here.
   std::optional<std::uint32_t> uid{};
-  // To be stored as one value (compact_record.h); its recipients are then in the working set, or it
-  // waits in the packed backlog, or somebody has it unpacked.
+  // To be stored as a compact record (compact_record.h). Then its recipients are in the working
+  // set, or it waits in the overflow list, or somebody has asked the store to normalise it.
   bool packed = false;
 };
 

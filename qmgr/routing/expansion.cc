@@ -95,7 +95,7 @@ class Expander {
       shared = shared || !to_list;
       add(r.recipient, std::move(target), several, to_list);
     }
-    if (r.recipient.notify.on_success() && (several || owned)) tell(r.recipient, shared);
+    if (r.recipient.notify.on_success() && (several || owned)) add_expanded(r.recipient, shared);
   }
 
   // He may have been reached by an alias already. Given addresses that differ in the case of the
@@ -139,7 +139,7 @@ class Expander {
   }
 
   // To a list it has been delivered; other expansions say what they are.
-  void tell(const mail::Recipient& given, bool shared) {
+  void add_expanded(const mail::Recipient& given, bool shared) {
     RecipientEvent event;
     event.index = static_cast<std::uint32_t>(out_.told.size());
     event.event = shared ? Event::expanded : Event::delivered;

@@ -30,7 +30,7 @@ mail::TlsLevel usual_tls(const mail::NextHop& hop) {
 // A store answers for one recipient after the other: the fewer there are in one transaction, the
 // fewer wait for a slow one.
 std::uint32_t usual_recipients(bool lmtp) {
-  return lmtp ? kStoreLeaseRecipients : static_cast<std::uint32_t>(kLeaseRecipients);
+  return lmtp ? kMailboxLeaseRecipients : static_cast<std::uint32_t>(kLeaseRecipients);
 }
 
 RouteSettings settings_of(const config::Route& route) {

@@ -19,7 +19,7 @@
 
 namespace postwain::qmgr {
 
-constexpr std::uint32_t kStoreLeaseRecipients = 20;  // of one lease to a mail store
+constexpr std::uint32_t kMailboxLeaseRecipients = 20;  // of one lease to a mail store
 
 // How a destination is to be treated; the same for all recipients of one destination key.
 struct RouteSettings {
@@ -27,7 +27,7 @@ struct RouteSettings {
   bool hold_in_doubt = false;
   bool store_schedule = false;
   std::uint32_t recipients = 0;  // of one lease at most
-  std::uint32_t number = 0;      // of the route in the file, 0: no route matched
+  std::uint32_t number = 0;      // of the route in the file, from 1; 0: no route matched
   std::uint32_t rate_count = 0;  // 0: no limit
   Duration rate_period{};
   std::uint32_t drain_count = 0;  // the same after an outage; 0: no limit
@@ -37,8 +37,9 @@ struct RouteSettings {
 
 struct Routed {
   mail::NextHop hop;
-  // Name of the destination in scheduler and store: the hop's key, and after a space what makes two
-  // routes to the same hop differ ("smtp:relay:587 route=2").
+  // Name of the destination in scheduler and store: the hop's key, and after a space the place of
+  // the route in the file, from 0, where two routes to the same hop differ ("smtp:relay:587
+  // route=2"). It stands in the store, so its counting stays as it is.
   std::string key;
   const RouteSettings* settings = nullptr;  // lives as long as the router
 };

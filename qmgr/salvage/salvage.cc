@@ -295,7 +295,7 @@ class Salvage {
   Statement message_, content_, recipient_;
   std::map<std::int64_t, Known> messages_;
   std::set<std::int64_t> with_recipients_;
-  std::map<std::int64_t, std::string> left_;  // of fresh messages: who is
+  std::map<std::int64_t, std::string> left_;  // of compact messages: who is
   SalvageReport report_;
   std::size_t over_ = 0;
 };

@@ -6,8 +6,9 @@
 // window is only to see that the destination takes mail at all.
 // Breaker: opens when as many attempts in a row failed to reach the destination as the window first
 // allowed (kCohort); a single message in trouble is no proof and opens nothing. While it holds,
-// nobody is sent there; afterwards one attempt probes (half-open). The probe's success closes it
-// and the window begins again at 2, its failure holds longer.
+// nothing is sent there; afterwards one attempt is the trial (half-open). A trial that succeeds
+// closes the breaker, and the window begins again at 2; one that fails makes the breaker hold
+// longer.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +27,7 @@ struct BreakerSteps {
   Duration first;
   Duration last;
 };
-constexpr BreakerSteps kStoreSteps{std::chrono::seconds(60), std::chrono::minutes(10)};
+constexpr BreakerSteps kMailboxSteps{std::chrono::seconds(60), std::chrono::minutes(10)};
 constexpr BreakerSteps kInternetSteps{std::chrono::minutes(5), std::chrono::minutes(60)};
 
 class DestinationHealth {

@@ -1,5 +1,6 @@
-// Fresh messages that are one value in the store and found no place in memory: by destination, in
-// the order in which they came. Bounded; who finds no place here either has to become rows. Pure.
+// The overflow list: compact messages that found no place in the working set, by destination, in
+// the order in which they came. Bounded; a message that finds no place here either is normalised.
+// Pure.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +14,7 @@
 
 namespace postwain::qmgr {
 
-constexpr std::size_t kPackedWaitingMax = 50000;
+constexpr std::size_t kOverflowMax = 50000;
 
 class OverflowList {
  public:
@@ -24,7 +25,7 @@ class OverflowList {
 
   // False: there are too many.
   bool add(const std::string& destination, Entry entry) {
-    if (size_ >= kPackedWaitingMax) return false;
+    if (size_ >= kOverflowMax) return false;
     waiting_[destination].push_back(entry);
     ++size_;
     return true;

@@ -28,9 +28,9 @@ std::size_t index_of(Pool pool) {
 
 }  // namespace
 
-void Scheduler::configure(std::vector<Duration> retry, std::vector<Duration> retry_store) {
+void Scheduler::configure(std::vector<Duration> retry, std::vector<Duration> retry_mailbox) {
   retry_ = std::move(retry);
-  retry_store_ = std::move(retry_store);
+  retry_mailbox_ = std::move(retry_mailbox);
 }
 
 DestinationId Scheduler::destination(std::string_view key, const DestinationSettings& settings) {
@@ -206,15 +206,15 @@ std::size_t Scheduler::best_class(const Destination& d, WallTime now) const {
 
 std::optional<Pick> Scheduler::start(DestinationId id, std::size_t lane, WallTime now) {
   Destination& d = at(id);
-  Pick pick{id, take_job(d, lane, now), lane == kProbeLane};
+  Pick pick{id, take_job(d, lane, now), lane == kTrialLane};
   count_out(d, pick.job);
   if (suspects_of(d).held() > 0 && put_off(id, pick.job, now)) {
     refresh(id, now);
     return std::nullopt;
   }
-  count_running(d, pick.job.traffic_class, pick.probe, +1);
+  count_running(d, pick.job.traffic_class, pick.trial, +1);
   d.used_at = now;
-  if (Pace limit = pace(d); limit.count > 0) {
+  if (Rate limit = rate_of(d); limit.count > 0) {
     Duration step = limit.period / limit.count;
     d.rate_next = std::max(d.rate_next, now) + step;
     if (d.set != nullptr) d.set->rate_next = std::max(d.set->rate_next, now) + step;
@@ -224,12 +224,12 @@ std::optional<Pick> Scheduler::start(DestinationId id, std::size_t lane, WallTim
 }
 
 // change: one attempt more (+1) or less (-1).
-void Scheduler::count_running(Destination& d, TrafficClass c, bool probe, int change) {
+void Scheduler::count_running(Destination& d, TrafficClass c, bool trial, int change) {
   auto step = static_cast<std::uint32_t>(change);
   std::uint32_t bulk = c == TrafficClass::bulk ? step : 0;
   d.running += step;
   d.running_bulk += bulk;
-  pool_of(d.settings.pool).running[probe ? kProbeLane : static_cast<std::size_t>(c)] += change;
+  pool_of(d.settings.pool).running[trial ? kTrialLane : static_cast<std::size_t>(c)] += change;
   if (!d.health.is_proven()) {
     pool_of(d.settings.pool).unproven.running += step;
     pool_of(d.settings.pool).unproven.running_bulk += bulk;
@@ -248,7 +248,7 @@ HealthChange Scheduler::finished(const Pick& pick, AttemptEnd end, WallTime now,
   DestinationId id = pick.destination;
   Destination& d = at(id);
   PW_CHECK(d.running > 0);
-  count_running(d, pick.job.traffic_class, pick.probe, -1);
+  count_running(d, pick.job.traffic_class, pick.trial, -1);
   HealthChange changed;
   Suspects& suspects = suspects_of(d);
   switch (end) {
@@ -256,7 +256,7 @@ HealthChange Scheduler::finished(const Pick& pick, AttemptEnd end, WallTime now,
       if (!d.health.is_proven()) proven(id);
       if (!suspects.idle()) suspects.succeeded(pick.job.marks);
       changed.destination = d.health.succeeded();
-      d.draining = d.draining || changed.destination;
+      d.catching_up = d.catching_up || changed.destination;
       changed.mx_set = d.set != nullptr && d.set->health.succeeded();
       break;
     case AttemptEnd::broken_off:
@@ -293,14 +293,14 @@ void Scheduler::refilled(DestinationId id, std::optional<WallTime> next_due,
 }
 
 std::vector<Pick> Scheduler::take_passed_over() {
-  return std::exchange(passed_over_, {});
+  return std::exchange(milestones_due_, {});
 }
 
 // Nothing that is due is left.
-void Scheduler::end_drain(Destination& d, WallTime now) {
+void Scheduler::end_catching_up(Destination& d, WallTime now) {
   bool waits = d.has_any() || d.refilling || d.more_follows || d.half_open() ||
                (d.store_due && *d.store_due <= now);
-  if (!waits) d.draining = false;
+  if (!waits) d.catching_up = false;
 }
 
 // Brings a destination's place in rings, refills and wake-ups in line with its state. Cheap enough
@@ -309,12 +309,12 @@ void Scheduler::refresh(DestinationId id, WallTime now) {
   Destination& d = at(id);
   if (d.suspended_until && *d.suspended_until <= now) {
     d.suspended_until.reset();
-    d.draining = true;
+    d.catching_up = true;
   }
   sweep(id, now);
   place(id, now);
   want_refill(id, now);
-  if (d.draining) end_drain(d, now);
+  if (d.catching_up) end_catching_up(d, now);
   count_moving(d);
   if (!forget_if_idle(id, now)) set_wake(id, now);
 }
@@ -358,7 +358,7 @@ void Scheduler::sweep(DestinationId id, WallTime now) {
   }
   for (Job& job : passed) {
     count_out(d, job);
-    passed_over_.push_back({id, std::move(job), false});
+    milestones_due_.push_back({id, std::move(job), false});
   }
 }
 
@@ -393,7 +393,7 @@ void Scheduler::set_wake(DestinationId id, WallTime now) {
     if (d.health.is_open()) earliest(d.health.hold_until());
     if (d.set != nullptr && d.set->health.is_open()) earliest(d.set->health.hold_until());
     if (d.half_open() || d.suspended_until) earliest(d.earliest_milestone);
-    if (!rate_allows(d, now)) earliest(rate_next(d) - pace(d).period / 10);
+    if (!rate_allows(d, now)) earliest(rate_next(d) - rate_of(d).period / 10);
   } else if (d.pins == 0 && d.running == 0 && !d.refilling && !d.store_due) {
     earliest(std::max(forget_at(d), now + std::chrono::seconds(1)));
   }

@@ -1,14 +1,14 @@
 // The scheduler: what may be sent now, in which order. A pure object: it is told the time and what
 // happened, and gives decisions. No store, no loop, no clock; tests run it in virtual time.
 //
-// It holds a bounded window of due work per destination; the rest stays in the store and is asked
-// for (refills) when half of the window is free, earliest due first. A destination may have no more
-// in memory than what is still free for all others: however many are dead or slow, the next one
-// finds room. Bulk fills half of a window at most, and while work waits in the store, fresh work
+// It holds due work of each destination within a bounded room; the rest stays in the store and is
+// asked for (refills) when half of the room is free, earliest due first. A destination may have no
+// more in memory than what is still free for all others: however many are dead or slow, the next
+// one finds room. Bulk fills half of that room at most, and while work waits in the store, new work
 // takes only half of what it could, so that it cannot overtake for ever.
 //
-// Fairness: deficit round robin over four lanes (interactive, bulk, bounce, and probe: attempts at
-// destinations that were dead a moment ago), measured in recipients; within a lane round robin over
+// Fairness: deficit round robin over four lanes (interactive, bulk, bounce, and trial: attempts at
+// destinations whose breaker is half open), measured in recipients; within a lane round robin over
 // the destinations; within a destination by waited time per remaining recipient
 // (scheduler_queue.h). Bulk never takes the last slot of a destination, an MX set or a route, nor
 // the last tenth of all slots, so a short note finds one free.
@@ -54,16 +54,16 @@ namespace postwain::qmgr {
 enum class Pool : std::uint8_t { smtp, lmtp };  // which kind of delivery client
 constexpr std::size_t kPools = 2;
 
-// Classes of mail, and behind them the attempts at destinations that are half open.
-constexpr std::size_t kProbeLane = kTrafficClasses;
+// Lanes: the classes of mail, and after them the trials of destinations that are half open.
+constexpr std::size_t kTrialLane = kTrafficClasses;
 constexpr std::size_t kLanes = kTrafficClasses + 1;
-constexpr std::size_t kCrowd = 200;          // leases, from which on a pool is shared out
-constexpr std::size_t kCrowdedJobs = 4000;   // in memory: then nobody unreachable has many
-constexpr std::uint32_t kUnreachedRoom = 5;  // recipients in memory of such a destination
+constexpr std::size_t kFairShareLeases = 200;  // leases, from which on a pool is shared out
+constexpr std::size_t kFairShareJobs = 4000;   // in memory: then nobody unreachable has many
+constexpr std::uint32_t kUnreachedRoom = 5;    // recipients in memory of such a destination
 
 struct SchedulerLimits {
-  std::uint32_t window_recipients = 20000;  // queued in memory per destination at most
-  std::uint32_t refill_recipients = 1000;   // asked from the store at once
+  std::uint32_t destination_recipients = 20000;  // queued in memory per destination at most
+  std::uint32_t refill_recipients = 1000;        // asked from the store at once
   std::uint32_t total_jobs = 16000;         // queued in memory at all; working_set.h: kMessagesMax
   std::uint32_t total_recipients = 100000;  // queued in memory at all
   Duration idle_destination = std::chrono::minutes(10);  // then its window is forgotten
@@ -86,7 +86,7 @@ struct DestinationSettings {
 struct Pick {
   DestinationId destination = 0;
   Job job;
-  bool probe = false;
+  bool trial = false;
 };
 
 struct Refill {
@@ -142,10 +142,10 @@ class Scheduler {
   Scheduler(SchedulerLimits limits, std::uint64_t seed) : limits_(limits), random_(seed) {}
 
   // Retry schedules: they bound how long a breaker holds.
-  void configure(std::vector<Duration> retry, std::vector<Duration> retry_store);
+  void configure(std::vector<Duration> retry, std::vector<Duration> retry_mailbox);
 
   // How many leases the agents of a pool can have at once; 0: not known. Bulk may have nine tenths
-  // of them, bounces half, probes a fifth, and destinations that were never reached half: however
+  // of them, bounces half, trials a fifth, and destinations that were never reached half: however
   // many of them are dead, mail for the others goes on.
   void set_capacity(Pool pool, std::size_t leases) { pool_of(pool).capacity = leases; }
 
@@ -199,7 +199,7 @@ class Scheduler {
   // An operator wants nothing sent there before that; WallTime::max(): until further notice.
   void suspend(DestinationId id, WallTime until, WallTime now);
   void resume(DestinationId id, WallTime now);
-  bool is_draining(DestinationId id) const { return at(id).draining; }
+  bool is_catching_up(DestinationId id) const { return at(id).catching_up; }
   bool is_suspended(DestinationId id) const { return at(id).suspended_until.has_value(); }
 
   // At most `limit`, those with an open breaker or with the most work first.
@@ -235,8 +235,8 @@ class Scheduler {
     MxSet* set = nullptr;
     StoreCursor cursor;
     // It was out of reach, or an operator kept it so, and what waited for that is being worked off:
-    // at its own pace, the oldest first.
-    bool draining = false;
+    // at a rate of its own, the oldest first.
+    bool catching_up = false;
     bool more_follows = false;  // behind the cursor, due already
     bool cursor_lost = false;   // reading must begin anew, whatever runs meanwhile
     std::optional<WallTime> suspended_until;
@@ -279,13 +279,13 @@ class Scheduler {
   // Why a lane of a destination may not run now.
   enum class Bar : std::uint8_t { none, own, route, mx_set, unproven };
   Bar bar(const Destination& d, std::size_t lane, WallTime now) const;
-  struct Pace {
+  struct Rate {
     std::uint32_t count;  // leases per period; 0: no limit
     Duration period;
   };
-  static Pace pace(const Destination& d);
+  static Rate rate_of(const Destination& d);
   bool rate_allows(const Destination& d, WallTime now) const;
-  static void end_drain(Destination& d, WallTime now);
+  static void end_catching_up(Destination& d, WallTime now);
   WallTime rate_next(const Destination& d) const;
   std::size_t best_class(const Destination& d, WallTime now) const;
   void count_in(Destination& d, const Job& job);
@@ -300,10 +300,10 @@ class Scheduler {
     return d.set != nullptr ? d.set->suspects : d.suspects;
   }
   const BreakerSteps& steps_of(const Destination& d) const {
-    return d.settings.store_schedule ? kStoreSteps : kInternetSteps;
+    return d.settings.store_schedule ? kMailboxSteps : kInternetSteps;
   }
   const std::vector<Duration>& retry_of(const Destination& d) const {
-    return d.settings.store_schedule ? retry_store_ : retry_;
+    return d.settings.store_schedule ? retry_mailbox_ : retry_;
   }
   void refresh(DestinationId id, WallTime now);
   void place(DestinationId id, WallTime now);
@@ -316,7 +316,7 @@ class Scheduler {
   void restart_reading(Destination& d);
   void wake_line(SharedLimit& limit, std::uint32_t places, WallTime now);
   RouteLimit* route_of(const Destination& d);
-  void count_running(Destination& d, TrafficClass c, bool probe, int change);
+  void count_running(Destination& d, TrafficClass c, bool trial, int change);
   void sweep(DestinationId id, WallTime now);
   void want_refill(DestinationId id, WallTime now);
   void set_wake(DestinationId id, WallTime now);
@@ -327,7 +327,7 @@ class Scheduler {
   SchedulerLimits limits_;
   std::minstd_rand random_;
   std::vector<Duration> retry_;
-  std::vector<Duration> retry_store_;
+  std::vector<Duration> retry_mailbox_;
   std::vector<std::unique_ptr<Destination>> slots_;
   std::vector<DestinationId> free_slots_;
   std::unordered_map<std::string, DestinationId> by_key_;
@@ -340,9 +340,9 @@ class Scheduler {
     std::size_t capacity = 0;
     bool closed(std::size_t lane) const;  // has all the slots it may have
     SharedLimit unproven;                 // leases of destinations that were never reached
-    // 0: no limit. Few leases are no crowd.
+    // 0: no limit. Few leases are not shared out.
     std::uint32_t unproven_places() const {
-      return capacity < kCrowd ? 0 : static_cast<std::uint32_t>(capacity / 2);
+      return capacity < kFairShareLeases ? 0 : static_cast<std::uint32_t>(capacity / 2);
     }
   };
   PoolRings& pool_of(Pool pool) { return pools_[static_cast<std::size_t>(pool)]; }
@@ -351,7 +351,7 @@ class Scheduler {
   std::unordered_map<std::string, std::unique_ptr<MxSet>> mx_sets_;
   std::array<std::size_t, kPools> queued_in_pool_{};
   std::vector<Refill> refills_;
-  std::vector<Pick> passed_over_;
+  std::vector<Pick> milestones_due_;
   std::vector<PutOff> put_off_;
   std::deque<DestinationId> starved_;  // due in the store, but memory was full
   std::size_t queued_jobs_ = 0;

@@ -18,10 +18,10 @@ std::uint32_t Scheduler::room_for(const Destination& d) const {
   std::size_t others = queued_recipients_ - d.queued_recipients;
   std::size_t free =
       limits_.total_recipients - std::min<std::size_t>(others, limits_.total_recipients);
-  auto room = std::min(limits_.window_recipients, static_cast<std::uint32_t>(free / 2));
+  auto room = std::min(limits_.destination_recipients, static_cast<std::uint32_t>(free / 2));
   // What cannot go anywhere must not fill the memory.
   bool reached = d.health.is_proven() && !d.half_open() && !d.suspended_until;
-  return reached || queued_jobs_ < kCrowdedJobs ? room : std::min(room, kUnreachedRoom);
+  return reached || queued_jobs_ < kFairShareJobs ? room : std::min(room, kUnreachedRoom);
 }
 
 // One destination never has all the places there are for messages: half of what the others leave.
@@ -31,8 +31,8 @@ std::uint32_t Scheduler::job_room_for(const Destination& d) const {
   return static_cast<std::uint32_t>(free / 2);
 }
 
-// Bulk has half of the window, so that a mailing leaves room for notes. While work waits in the
-// store, fresh work takes only half of what there is.
+// Bulk has half of the room, so that a mailing leaves room for notes. While work waits in the
+// store, new work takes only half of what there is.
 bool Scheduler::has_place(const Destination& d, TrafficClass c, Source source, WallTime now) const {
   std::uint32_t room = room_for(d);
   bool bulk = c == TrafficClass::bulk;
@@ -53,8 +53,8 @@ bool Scheduler::wants_more(const Destination& d) const {
 }
 
 Scheduler::Bar Scheduler::bar(const Destination& d, std::size_t lane, WallTime now) const {
-  bool probe = lane == kProbeLane;
-  if (d.half_open() != probe || !(probe ? d.has_any() : d.has(lane))) return Bar::own;
+  bool trial = lane == kTrialLane;
+  if (d.half_open() != trial || !(trial ? d.has_any() : d.has(lane))) return Bar::own;
   if (d.suspended_until || !rate_allows(d, now)) return Bar::own;
   bool bulk = lane == static_cast<std::size_t>(TrafficClass::bulk);
   SharedLimit mine{d.running, d.running_bulk, {}};
@@ -104,15 +104,15 @@ std::uint32_t Scheduler::places_in_set(const Destination& d, WallTime now) {
   return std::min(places, attempts_for(d, d.settings.connections));
 }
 
-Scheduler::Pace Scheduler::pace(const Destination& d) {
+Scheduler::Rate Scheduler::rate_of(const Destination& d) {
   const DestinationSettings& s = d.settings;
-  if (d.draining && s.drain_count > 0) return {s.drain_count, s.drain_period};
+  if (d.catching_up && s.drain_count > 0) return {s.drain_count, s.drain_period};
   return {s.rate_count, s.rate_period};
 }
 
 bool Scheduler::rate_allows(const Destination& d, WallTime now) const {
   // A tenth of the period's amount may go at once after a pause.
-  Pace limit = pace(d);
+  Rate limit = rate_of(d);
   return limit.count == 0 || rate_next(d) <= now + limit.period / 10;
 }
 

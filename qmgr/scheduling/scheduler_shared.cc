@@ -44,7 +44,7 @@ void Scheduler::suspend(DestinationId id, WallTime until, WallTime now) {
 
 void Scheduler::resume(DestinationId id, WallTime now) {
   Destination& d = at(id);
-  d.draining = d.draining || d.suspended_until;
+  d.catching_up = d.catching_up || d.suspended_until;
   d.suspended_until.reset();
   refresh(id, now);
 }
@@ -195,7 +195,7 @@ std::vector<DestinationReport> Scheduler::report(std::size_t limit) const {
     const Destination& d = *all[i];
     out.push_back({d.key, d.queued_recipients, d.running, d.health.window(), d.health.is_open(),
                    d.health.hold_until(), d.set != nullptr ? d.set->key : std::string(),
-                   d.set != nullptr && d.set->health.is_open(), d.suspended_until, d.draining});
+                   d.set != nullptr && d.set->health.is_open(), d.suspended_until, d.catching_up});
   }
   return out;
 }

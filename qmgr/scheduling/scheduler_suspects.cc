@@ -33,9 +33,9 @@ HealthChange Scheduler::broke_off(const Pick& pick, WallTime now, const BrokenAt
 }
 
 Job Scheduler::take_job(Destination& d, std::size_t lane, WallTime now) {
-  if (lane == kProbeLane && knows_failures(d)) return take_trial(d);
-  JobQueue& jobs = d.jobs[lane == kProbeLane ? best_class(d, now) : lane];
-  return d.draining ? jobs.pop_oldest() : jobs.pop(now);
+  if (lane == kTrialLane && knows_failures(d)) return take_trial(d);
+  JobQueue& jobs = d.jobs[lane == kTrialLane ? best_class(d, now) : lane];
+  return d.catching_up ? jobs.pop_oldest() : jobs.pop(now);
 }
 
 bool Scheduler::knows_failures(const Destination& d) {

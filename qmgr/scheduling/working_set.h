@@ -39,7 +39,7 @@ struct WorkingRecipient {
   std::uint32_t crashes = 0;
   WallTime leased_at{};
   std::uint32_t journal = 0;    // ticket of attempt_journal.h
-  std::uint32_t count_key = 0;  // Totals::Bin it is counted in
+  std::uint32_t count_key = 0;  // QueueCounts::CountKey it is counted in
 };
 
 struct WorkingMessage {

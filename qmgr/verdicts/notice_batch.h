@@ -21,11 +21,11 @@ namespace postwain::qmgr {
 
 // How long others of the message that are under way are waited for. Who waits to hear of a mistake
 // should hear soon; a warning after hours, and a return after days, can be one for all.
-constexpr Duration kGatherFailed = std::chrono::seconds(5);
-constexpr Duration kGatherLate = std::chrono::seconds(60);
+constexpr Duration kBatchFailed = std::chrono::seconds(5);
+constexpr Duration kBatchLate = std::chrono::seconds(60);
 constexpr Duration kGatherLook = std::chrono::seconds(1);
-constexpr Duration gather_window(Event event) {
-  return event == Event::delayed || event == Event::expired ? kGatherLate : kGatherFailed;
+constexpr Duration batch_time(Event event) {
+  return event == Event::delayed || event == Event::expired ? kBatchLate : kBatchFailed;
 }
 
 struct Gathered {
@@ -37,38 +37,38 @@ struct Gathered {
 class NoticeBatch {
  public:
   void add(mail::QueueId id, RecipientChange change, RecipientEvent event, MonoTime now) {
-    auto [at, fresh] = held_.try_emplace(id);
+    auto [at, fresh] = waiting_.try_emplace(id);
     if (fresh) {
       at->second.settlement.id = id;
       at->second.until = MonoTime::max();
     }
-    at->second.until = std::min(at->second.until, now + gather_window(event.event));
+    at->second.until = std::min(at->second.until, now + batch_time(event.event));
     at->second.settlement.changes.push_back(std::move(change));
     at->second.events.push_back(std::move(event));
   }
 
   // Everything of this message.
   std::optional<Gathered> take(mail::QueueId id) {
-    auto found = held_.find(id);
-    if (found == held_.end()) return std::nullopt;
+    auto found = waiting_.find(id);
+    if (found == waiting_.end()) return std::nullopt;
     Gathered out = std::move(found->second);
-    held_.erase(found);
+    waiting_.erase(found);
     return out;
   }
 
   // Messages that are waited for no longer.
   std::vector<mail::QueueId> over(MonoTime now) const {
     std::vector<mail::QueueId> out;
-    for (const auto& [id, gathered] : held_)
+    for (const auto& [id, gathered] : waiting_)
       if (gathered.until <= now) out.push_back(id);
     return out;
   }
 
-  bool holds(mail::QueueId id) const { return held_.count(id) > 0; }
-  bool empty() const { return held_.empty(); }
+  bool holds(mail::QueueId id) const { return waiting_.count(id) > 0; }
+  bool empty() const { return waiting_.empty(); }
 
  private:
-  std::unordered_map<mail::QueueId, Gathered> held_;
+  std::unordered_map<mail::QueueId, Gathered> waiting_;
 };
 
 }  // namespace postwain::qmgr

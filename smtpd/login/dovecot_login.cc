@@ -37,7 +37,7 @@ class DovecotExchange final : public Login {
   }
 
   // Dovecot's word on it. Last: the receiver may destroy this.
-  void told(const LoginStep& step) {
+  void notify(const LoginStep& step) {
     if (step.kind != LoginStep::Kind::challenge) {
       backend_.exchanges_.erase(id_);
       id_ = 0;
@@ -111,36 +111,36 @@ bool DovecotLogin::line(const sasl::DovecotLine& line) {
       return true;
     case sasl::DovecotLine::Kind::done:
       ready_ = true;
-      told_ = false;
+      away_logged_ = false;
       pause_ = kFirstPause;
       log::Line(log::Level::info, "dovecot_connected").kv("mechanisms", mechanisms_);
       return true;
     case sasl::DovecotLine::Kind::challenge:
-      tell(line.id, {LoginStep::Kind::challenge, line.text});
+      notify(line.id, {LoginStep::Kind::challenge, line.text});
       return true;
     case sasl::DovecotLine::Kind::success:
-      tell(line.id,
-           {line.text.empty() ? LoginStep::Kind::trouble : LoginStep::Kind::success, line.text});
+      notify(line.id,
+             {line.text.empty() ? LoginStep::Kind::trouble : LoginStep::Kind::success, line.text});
       return true;
     case sasl::DovecotLine::Kind::failure:
-      tell(line.id,
-           {line.temporary ? LoginStep::Kind::trouble : LoginStep::Kind::failure, line.text});
+      notify(line.id,
+             {line.temporary ? LoginStep::Kind::trouble : LoginStep::Kind::failure, line.text});
       return true;
   }
   return true;
 }
 
-void DovecotLogin::tell(std::uint32_t id, const LoginStep& step) {
+void DovecotLogin::notify(std::uint32_t id, const LoginStep& step) {
   auto found = exchanges_.find(id);
-  if (found != exchanges_.end()) found->second->told(step);
+  if (found != exchanges_.end()) found->second->notify(step);
 }
 
 void DovecotLogin::lost(const std::string& why) {
   ready_ = false;
   mechanisms_.clear();
-  if (!told_)
+  if (!away_logged_)
     log::Line(log::Level::warning, "dovecot_lost").kv("socket", socket_path_).kv("reason", why);
-  told_ = true;
+  away_logged_ = true;
   stream_ = net::Stream();
   retry_.start(pause_, [this] { connect(); });
   pause_ = std::min(2 * pause_, kLongestPause);
@@ -149,7 +149,7 @@ void DovecotLogin::lost(const std::string& why) {
   for (const auto& [id, exchange] : exchanges_) all.push_back(exchange);
   // Each receives its word and may go away; none can take another with it.
   for (DovecotExchange* exchange : all)
-    exchange->told({LoginStep::Kind::trouble, "Dovecot went away"});
+    exchange->notify({LoginStep::Kind::trouble, "Dovecot went away"});
 }
 
 std::string DovecotLogin::mechanisms(bool) const {

@@ -31,7 +31,7 @@ class DovecotLogin final : public LoginBackend {
   void connected(const Status& status);
   void received(std::string_view bytes);
   bool line(const sasl::DovecotLine& line);  // false: the connection was given up
-  void tell(std::uint32_t id, const LoginStep& step);
+  void notify(std::uint32_t id, const LoginStep& step);
   void lost(const std::string& why);
 
   net::Loop& loop_;
@@ -42,7 +42,7 @@ class DovecotLogin final : public LoginBackend {
   std::string in_;
   std::string mechanisms_;
   bool ready_ = false;
-  bool told_ = false;  // that Dovecot is away; once
+  bool away_logged_ = false;  // that Dovecot is away; once
   std::uint32_t next_id_ = 0;
   std::unordered_map<std::uint32_t, DovecotExchange*> exchanges_;
 };

@@ -1,4 +1,4 @@
-// Bytes as a path, as the parameters of MAIL and RCPT, as xtext and as an XCLIENT claim: what is
+// Bytes as a path, as the parameters of MAIL and RCPT, as xtext and as XCLIENT attributes: what is
 // taken is well-formed, holds nothing that could break a line, and is taken again from its own
 // text.
 #include <cstddef>

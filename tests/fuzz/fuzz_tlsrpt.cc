@@ -1,5 +1,5 @@
 // Records by which domains ask for reports (RFC 8460 3): whatever stands there, we write to nobody
-// but an address or a host, and the place leads back to itself.
+// but an address or a host, and the text of an address leads back to itself.
 #include <cstdlib>
 
 #include "common/base/text.h"
@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::vector<std::string> texts;
   for (std::string_view one : split(text, '\n')) texts.emplace_back(one);
   auto uris = reporter::report_uris(texts);
-  if (uris.size() > reporter::kPlacesMax) std::abort();
+  if (uris.size() > reporter::kReportUrisMax) std::abort();
   for (const reporter::ReportUri& one : uris) {
     std::string uri = one.text();
     for (char c : uri)

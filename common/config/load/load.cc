@@ -51,7 +51,7 @@ class Loader {
       if (whole)
         read_document(context_, document, {host_name(document), mail_name()}, loaded_.config);
     }
-    loaded_.config.places = std::move(context_.places);
+    loaded_.config.origins = std::move(context_.origins);
     finish(context_.diagnostics, loaded_.diagnostics);
     finish(context_.warnings, loaded_.warnings);
     return std::move(loaded_);

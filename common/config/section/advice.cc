@@ -68,9 +68,9 @@ void look_at_hostname(Context& context, const Config& config) {
 
 void advise(Context& context, Config& config) {
   // place_of() looks at what was read so far.
-  config.places.swap(context.places);
+  config.origins.swap(context.origins);
   look_at_hostname(context, config);
-  config.places.swap(context.places);
+  config.origins.swap(context.origins);
   for (const Route& route : config.routes) look_at_route(context, config, route);
 }
 

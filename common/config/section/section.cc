@@ -34,8 +34,8 @@ const Node* Section::find(std::string_view key) {
   const Entry* entry = table_.find(key);
   if (entry == nullptr) return nullptr;
   bool repeated = title_.compare(0, 2, "[[") == 0;
-  context_.places.emplace(fmt::format("{} {}", repeated ? table_.origin.text() : title_, key),
-                          entry->value.origin);
+  context_.origins.emplace(fmt::format("{} {}", repeated ? table_.origin.text() : title_, key),
+                           entry->value.origin);
   return &entry->value;
 }
 

@@ -26,7 +26,7 @@ struct Context {
   std::function<std::optional<std::string>(const NamedFile& file, const Origin& named_at)> read;
   std::vector<Diagnostic> diagnostics;
   std::vector<Diagnostic> warnings;
-  std::map<std::string, Origin> places;  // Config::places
+  std::map<std::string, Origin> origins;  // Config::origins
 
   void error(const Origin& at, std::string message);
   void warn(const Origin& at, std::string message);

@@ -16,7 +16,7 @@ struct Queue {
   Duration lifetime = std::chrono::hours(120);
   Duration bounce_lifetime = std::chrono::hours(48);
   std::optional<Duration> delay_warning = std::chrono::hours(4);
-  std::vector<Duration> retry;  // parser fills the defaults of interface.md
+  std::vector<Duration> retry;  // the reader fills in the defaults
   std::vector<Duration> retry_lmtp;
   double jitter = 0.1;
   Duration history = std::chrono::hours(14 * 24);

@@ -191,8 +191,8 @@ class ClientEngine {
     // the one whose absence is being tried, at MAIL or RCPT.
     mail::AbilitySet without{};
     mail::AbilitySet without_next{};
-    std::optional<mail::Ability> trial{};
-    Command trial_at = Command::mail;
+    std::optional<mail::Ability> first_use{};
+    Command first_use_at = Command::mail;
     bool ask_again = false;  // MAIL was refused for a parameter
     // Where the peer takes no 8-bit content: content that is asked for goes through it …
     std::unique_ptr<mail::SevenBit> seven_bit{};
@@ -228,8 +228,8 @@ class ClientEngine {
   // client_engine_form.cc
   bool refused_for_form(Active& a, Command command, mail::AbilitySet said,
                         const mail::Reply& reply);
-  void note_trial(Active& a, Command command);
-  void tell(ClientEvent::Kind kind, mail::Ability ability);
+  void note_first_use(Active& a, Command command);
+  void notify(ClientEvent::Kind kind, mail::Ability ability);
   const PeerExtensions& peer_for(const Active& a, PeerExtensions& room) const;
   void suspect_pipelining();
   void chunk_reply(Active& a, ReplyClass what);

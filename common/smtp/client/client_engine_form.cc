@@ -23,7 +23,7 @@ std::size_t first_chunk_of(std::string_view content) {
 
 }  // namespace
 
-void ClientEngine::tell(ClientEvent::Kind kind, Ability ability) {
+void ClientEngine::notify(ClientEvent::Kind kind, Ability ability) {
   emit(kind);
   events_.back().ability = ability;
 }
@@ -42,25 +42,25 @@ bool ClientEngine::refused_for_form(Active& a, Command command, mail::AbilitySet
   if (said.empty() || !is_refusal_of_form(reply)) return false;
   Ability blamed = blamed_parameter(said, reply.text);
   a.without_next.add(blamed);
-  a.trial = blamed;
-  a.trial_at = command;
+  a.first_use = blamed;
+  a.first_use_at = command;
   return true;
 }
 
 // What was refused with the parameter is taken without it.
-void ClientEngine::note_trial(Active& a, Command command) {
-  if (!a.trial || a.trial_at != command || !a.without.has(*a.trial)) return;
+void ClientEngine::note_first_use(Active& a, Command command) {
+  if (!a.first_use || a.first_use_at != command || !a.without.has(*a.first_use)) return;
   mail::AbilitySet lacking;
-  lacking.add(*a.trial);
+  lacking.add(*a.first_use);
   peer_.leave_out(lacking);
-  tell(ClientEvent::Kind::lacks, *std::exchange(a.trial, std::nullopt));
+  notify(ClientEvent::Kind::lacks, *std::exchange(a.first_use, std::nullopt));
 }
 
 // A server that throws away what stands behind a command answers the first one only.
 void ClientEngine::suspect_pipelining() {
   if (state_ != State::ready || expected_.empty() || !expected_.front().piped) return;
   if (proven_.has(Ability::pipelining) || expected_.front().command == Command::end_of_data) return;
-  tell(ClientEvent::Kind::suspected, Ability::pipelining);
+  notify(ClientEvent::Kind::suspected, Ability::pipelining);
 }
 
 void ClientEngine::append_chunk(Active& a, std::string& out) {
@@ -93,7 +93,7 @@ void ClientEngine::chunk_reply(Active& a, ReplyClass what) {
 // Lines of the content may have been taken for commands, so nothing that comes now belongs to what
 // was sent: the session is over. Nobody got anything.
 void ClientEngine::chunking_refused(Active& a, const mail::Reply& reply) {
-  tell(ClientEvent::Kind::lacks, Ability::chunking);
+  notify(ClientEvent::Kind::lacks, Ability::chunking);
   Outcome outcome = outcome_of(*options_.dialect, Stage::data, reply);
   outcome.disposition = mail::Disposition::deferred;
   outcome.blame = mail::Blame::destination;

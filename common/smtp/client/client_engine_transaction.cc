@@ -242,7 +242,7 @@ void ClientEngine::transaction_reply(Expected expected, ReplyClass what) {
 void ClientEngine::mail_reply(Active& a, ReplyClass what) {
   if (what == ReplyClass::positive) {
     a.mail_accepted = true;
-    return note_trial(a, Command::mail);
+    return note_first_use(a, Command::mail);
   }
   mail::Reply reply = parser_.stored();
   PeerExtensions room;
@@ -265,7 +265,7 @@ void ClientEngine::rcpt_reply(Active& a, ReplyClass what, std::size_t recipient)
   // MAIL was refused, this only echoes it.
   if (a.ask_again || a.ledger.settled(recipient)) return;
   if (what == ReplyClass::positive) {
-    note_trial(a, Command::rcpt);
+    note_first_use(a, Command::rcpt);
     if (a.transaction.probe)
       settle(a, recipient, accepted_at_rcpt(parser_.stored()));
     else

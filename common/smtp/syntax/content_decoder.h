@@ -4,7 +4,7 @@
 //
 // End of data is CRLF.CRLF and nothing else. A lone CR or LF in DATA is content, makes no line, and
 // is noted: the message is refused after its true end (SMTP smuggling, CVE-2023-51764 and its
-// family: a decoder that ends at LF.LF obeys the rest of the letter as commands).
+// family: a decoder that ends at LF.LF obeys the rest of the message as commands).
 //
 // BDAT counts octets, so nothing can be smuggled past its end. There a lone LF is taken for the
 // line end it was meant to be and becomes CRLF: a large provider passes such content on as it got

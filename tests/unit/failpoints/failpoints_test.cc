@@ -18,7 +18,7 @@ using qmgr::Failpoint;
 
 namespace {
 
-// Of the whole server only (tests/system/test_failpoints.py).
+// Of the whole server only (tests/system/queue/test_failpoints.py).
 constexpr Failpoint kElsewhere[] = {Failpoint::lease_send};
 constexpr std::uint32_t kTimesMax = 3;  // the first, second and third time a point is reached
 

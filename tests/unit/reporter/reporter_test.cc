@@ -84,7 +84,7 @@ TEST_CASE("places where reports are wanted") {
 TEST_CASE("no more places than a report is sent to") {
   std::string record = "v=TLSRPTv1; rua=mailto:r0@a.example";
   for (int i = 1; i < 20; ++i) record += ",mailto:r" + std::to_string(i) + "@a.example";
-  CHECK(report_uris({record}).size() == kPlacesMax);
+  CHECK(report_uris({record}).size() == kReportUrisMax);
 }
 
 TEST_CASE("a tally survives its text") {
@@ -278,7 +278,7 @@ TEST_CASE("letters are found again, and nothing else is taken for one") {
   ReportSpool spool(folder.path);
   REQUIRE(*spool.lock());
   CHECK(*spool.counts() == "");
-  REQUIRE(spool.save_tally("a\n").ok());
+  REQUIRE(spool.save_counts("a\n").ok());
   CHECK(*spool.counts() == "a\n");
   PendingReport pending{*parse_place("https://r.a.example/x"), "a.example", kDay, "{}\n",
                         WallTime(kDay)};

@@ -206,7 +206,7 @@ TEST_CASE("a refused call is named, once for each, and fails with EPERM") {
   int status = 0;
   std::string printed = printed_by(
       [] {
-        if (!tell_refusals() || !confine_calls(Profile::queue, false)) return kNotConfined;
+        if (!report_refusals() || !confine_calls(Profile::queue, false)) return kNotConfined;
         for (int i = 0; i < 3; ++i)
           if (mkfifo("/nowhere/at/all", 0600) != -1 || errno != EPERM) return 1;
         int done = 0;  // in a thread as well
@@ -228,7 +228,7 @@ TEST_CASE(
   int status = 0;
   std::string printed = printed_by(
       [] {
-        if (!tell_refusals() || !confine_calls(Profile::sender, false)) return kNotConfined;
+        if (!report_refusals() || !confine_calls(Profile::sender, false)) return kNotConfined;
         char parameters[128] = {};
         for (long call : {425L, 426L, 427L})  // io_uring_setup, _enter, _register
           if (syscall(call, 1, parameters, 0, 0, 0, 0) != -1 || errno != ENOSYS) return 1;

@@ -45,7 +45,8 @@ TEST_CASE("health: window, breaker, half-open probe") {
   }
   SECTION("a schedule in seconds is not held up") {
     std::vector<Duration> fast = {1s};
-    for (std::uint32_t i = 0; i < kCohort; ++i) (void)health.failed(at(0), kStoreSteps, fast, 0.5);
+    for (std::uint32_t i = 0; i < kCohort; ++i)
+      (void)health.failed(at(0), kMailboxSteps, fast, 0.5);
     REQUIRE(health.hold_until() == at(1000));
   }
   SECTION("a route's own limit") {

@@ -86,45 +86,45 @@ TEST_CASE("notices: who is told what") {
 }
 
 TEST_CASE("notices of one message wait for each other, but not long") {
-  NoticeBatch gather;
+  NoticeBatch batch;
   auto moment = [](int ms) { return MonoTime(Duration(ms)); };
   auto add = [&](std::uint64_t id, std::uint32_t index, int ms) {
     RecipientChange change;
     change.index = index;
-    gather.add(mail::QueueId{id}, std::move(change), {index, Event::failed, {}}, moment(ms));
+    batch.add(mail::QueueId{id}, std::move(change), {index, Event::failed, {}}, moment(ms));
   };
-  REQUIRE(gather.empty());
+  REQUIRE(batch.empty());
   add(1, 0, 100);
   add(1, 4, 900);
   add(2, 0, 800);
-  REQUIRE(gather.holds(mail::QueueId{1}));
-  REQUIRE_FALSE(gather.holds(mail::QueueId{3}));
-  REQUIRE(gather.over(moment(100) + kGatherFailed - 1ms).empty());
-  REQUIRE(gather.over(moment(100) + kGatherFailed) == std::vector{mail::QueueId{1}});
-  REQUIRE(gather.over(moment(900) + kGatherFailed).size() == 2);
-  auto first = gather.take(mail::QueueId{1});
+  REQUIRE(batch.holds(mail::QueueId{1}));
+  REQUIRE_FALSE(batch.holds(mail::QueueId{3}));
+  REQUIRE(batch.over(moment(100) + kBatchFailed - 1ms).empty());
+  REQUIRE(batch.over(moment(100) + kBatchFailed) == std::vector{mail::QueueId{1}});
+  REQUIRE(batch.over(moment(900) + kBatchFailed).size() == 2);
+  auto first = batch.take(mail::QueueId{1});
   REQUIRE(first.has_value());
   REQUIRE(first->settlement.id == mail::QueueId{1});
   REQUIRE(first->settlement.changes.size() == 2);
   REQUIRE(first->events[1].index == 4);
-  REQUIRE_FALSE(gather.take(mail::QueueId{1}).has_value());
-  REQUIRE_FALSE(gather.empty());
+  REQUIRE_FALSE(batch.take(mail::QueueId{1}).has_value());
+  REQUIRE_FALSE(batch.empty());
 }
 
 TEST_CASE("D6: warnings of one message wait longer for each other than failures do") {
-  NoticeBatch gather;
+  NoticeBatch batch;
   MonoTime start(Duration(1000));
   for (int i = 0; i < 40; ++i) {
     RecipientChange change;
     change.index = static_cast<std::uint32_t>(i);
     MonoTime now = start + i * 1s;
-    REQUIRE(gather.over(now).empty());
-    gather.add(mail::QueueId{1}, std::move(change),
-               {static_cast<std::uint32_t>(i), Event::delayed, {}}, now);
+    REQUIRE(batch.over(now).empty());
+    batch.add(mail::QueueId{1}, std::move(change),
+              {static_cast<std::uint32_t>(i), Event::delayed, {}}, now);
   }
   RecipientChange change;
   change.index = 40;
-  gather.add(mail::QueueId{1}, std::move(change), {40, Event::failed, {}}, start + 40s);
-  REQUIRE(gather.over(start + 40s + kGatherFailed).size() == 1);  // not as long as the warnings
-  REQUIRE(gather.take(mail::QueueId{1})->events.size() == 41);
+  batch.add(mail::QueueId{1}, std::move(change), {40, Event::failed, {}}, start + 40s);
+  REQUIRE(batch.over(start + 40s + kBatchFailed).size() == 1);  // not as long as the warnings
+  REQUIRE(batch.take(mail::QueueId{1})->events.size() == 41);
 }

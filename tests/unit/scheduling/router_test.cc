@@ -21,6 +21,20 @@ config::Route route(std::vector<std::string> match, const std::string& deliver) 
 
 }  // namespace
 
+TEST_CASE("a stored name of a destination counts routes from 0, the number of a route from 1") {
+  config::Config config;
+  config.routes = {route({"first.example"}, "mx"), route({"second.example"}, "smtp:relay:587")};
+  for (config::Route& one : config.routes) one.rate_count = 1;
+  Router router(config);
+  Routed first = router.route(mail::Address::from_text("a@first.example"), {});
+  Routed second = router.route(mail::Address::from_text("a@second.example"), {});
+  CHECK(first.key == "mx:first.example route=0");
+  CHECK(first.settings->number == 1);
+  CHECK(second.key == "smtp:relay:587 route=1");
+  CHECK(second.settings->number == 2);
+  CHECK(router.route(mail::Address::from_text("a@other.example"), {}).settings->number == 0);
+}
+
 TEST_CASE("the first route that matches wins, none is MX") {
   config::Config config;
   config.delivery.smtp_port = 2525;

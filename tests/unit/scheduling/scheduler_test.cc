@@ -37,7 +37,7 @@ TEST_CASE("windows: five at first, more after success") {
 
 TEST_CASE("a dead destination delays no other, and takes bounded memory") {
   SchedulerLimits limits;
-  limits.window_recipients = 100;
+  limits.destination_recipients = 100;
   Scheduler s = make_scheduler(limits);
   DestinationId dead = s.destination("mx:dead", {});
   DestinationId fine = s.destination("mx:fine", {});
@@ -55,13 +55,13 @@ TEST_CASE("a dead destination delays no other, and takes bounded memory") {
   REQUIRE(s.health(dead).is_open());
   REQUIRE_FALSE(s.next(Pool::smtp, at(2)).has_value());
   REQUIRE(s.wake_at() == s.health(dead).hold_until());
-  WallTime probe = *s.wake_at();
-  s.advance(probe);
-  REQUIRE(s.next(Pool::smtp, probe).has_value());
-  REQUIRE_FALSE(s.next(Pool::smtp, probe).has_value());  // one probe only
-  REQUIRE(end_one(s, dead, AttemptEnd::reached, probe));
+  WallTime trial = *s.wake_at();
+  s.advance(trial);
+  REQUIRE(s.next(Pool::smtp, trial).has_value());
+  REQUIRE_FALSE(s.next(Pool::smtp, trial).has_value());  // one trial only
+  REQUIRE(end_one(s, dead, AttemptEnd::reached, trial));
   int after = 0;
-  while (s.next(Pool::smtp, probe)) ++after;
+  while (s.next(Pool::smtp, trial)) ++after;
   REQUIRE(after == 2);
 }
 
@@ -129,11 +129,11 @@ TEST_CASE("after an outage: oldest first, whatever its size, at the pace of the 
     s.restore_breaker(d, {"lmtp:a", 1, at(4000), at(10000), ""}, at(4000));
     REQUIRE_FALSE(s.next(Pool::smtp, at(5000)));
     s.advance(at(11000));
-    auto probe = s.next(Pool::smtp, at(11000));
-    REQUIRE(probe);
+    auto trial = s.next(Pool::smtp, at(11000));
+    REQUIRE(trial);
     REQUIRE(end_one(s, d, AttemptEnd::reached, at(20000)).destination);
   }
-  REQUIRE(s.is_draining(d));
+  REQUIRE(s.is_catching_up(d));
   std::vector<std::uint64_t> order;
   for (auto pick = s.next(Pool::smtp, at(20000)); pick; pick = s.next(Pool::smtp, at(20000)))
     order.push_back(pick->job.id.value);
@@ -147,7 +147,7 @@ TEST_CASE("after an outage: oldest first, whatever its size, at the pace of the 
     }
     REQUIRE(order == std::vector<std::uint64_t>{1, 2, 3});
   }
-  REQUIRE_FALSE(s.is_draining(d));  // nothing is left
+  REQUIRE_FALSE(s.is_catching_up(d));  // nothing is left
 }
 
 TEST_CASE("what passes its milestone behind a breaker is handed back") {
@@ -259,7 +259,7 @@ class Simulation {
 
   static SchedulerLimits limits() {
     SchedulerLimits l;
-    l.window_recipients = 40;
+    l.destination_recipients = 40;
     l.refill_recipients = 20;
     l.total_recipients = 600;
     return l;

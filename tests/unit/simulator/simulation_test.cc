@@ -35,7 +35,7 @@ DestinationPlan plain(const std::string& key, Duration latency = 500ms) {
 // outages.
 Scenario mixed_world(std::uint64_t seed) {
   Scenario s = empty_scenario(seed);
-  s.limits.window_recipients = 2000;
+  s.limits.destination_recipients = 2000;
   s.limits.refill_recipients = 500;
   s.limits.total_recipients = 20000;
   std::mt19937_64 random(seed);

@@ -163,13 +163,13 @@ TEST_CASE("a Received protocol of an authenticated client", "[login]") {
 
 namespace {
 
-struct Desk {
+struct LoginRig {
   net::Loop loop;
   UsersLogin backend;
   std::unique_ptr<Login> login;
   std::vector<LoginStep> steps;
 
-  explicit Desk(const char* users, const char* secret = "secret of all")
+  explicit LoginRig(const char* users, const char* secret = "secret of all")
       : backend(loop, sasl::parse_users(users).users, secret) {}
   LoginStep respond(std::optional<std::string> text) {
     std::size_t before = steps.size();
@@ -195,30 +195,30 @@ struct Desk {
 
 TEST_CASE("PLAIN against every scheme", "[login]") {
   using Kind = LoginStep::Kind;
-  Desk desk(
+  LoginRig rig(
       "clear:{PLAIN}secret\n"
       "crypt:{SHA256-CRYPT}$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5\n"
       "scram:{SCRAM-SHA-256}4096,W22ZaJ0SNY7soEsUEjb6gQ==,"
       "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=");
-  CHECK(desk.backend.mechanisms(true) == "PLAIN LOGIN");
-  CHECK(desk.plain("clear", "secret") == Kind::success);
-  CHECK(desk.steps.back().text == "clear");
-  CHECK(desk.plain("clear", "Secret") == Kind::failure);
-  CHECK(desk.plain("crypt", "Hello world!") == Kind::success);
-  CHECK(desk.plain("crypt", "secret") == Kind::failure);
-  CHECK(desk.plain("scram", "pencil") == Kind::success);
-  CHECK(desk.plain("scram", "pen") == Kind::failure);
-  CHECK(desk.plain("nobody", "secret") == Kind::failure);
-  CHECK(desk.plain("nobody", "Hello world!") == Kind::failure);
+  CHECK(rig.backend.mechanisms(true) == "PLAIN LOGIN");
+  CHECK(rig.plain("clear", "secret") == Kind::success);
+  CHECK(rig.steps.back().text == "clear");
+  CHECK(rig.plain("clear", "Secret") == Kind::failure);
+  CHECK(rig.plain("crypt", "Hello world!") == Kind::success);
+  CHECK(rig.plain("crypt", "secret") == Kind::failure);
+  CHECK(rig.plain("scram", "pencil") == Kind::success);
+  CHECK(rig.plain("scram", "pen") == Kind::failure);
+  CHECK(rig.plain("nobody", "secret") == Kind::failure);
+  CHECK(rig.plain("nobody", "Hello world!") == Kind::failure);
 }
 
 TEST_CASE("SCRAM asks an unknown name the same questions each time", "[login]") {
-  Desk desk("clear:{PLAIN}secret\n");
-  CHECK(desk.backend.mechanisms(true) == "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN");
-  CHECK(desk.backend.mechanisms(false) == "SCRAM-SHA-256 PLAIN LOGIN");
+  LoginRig rig("clear:{PLAIN}secret\n");
+  CHECK(rig.backend.mechanisms(true) == "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN");
+  CHECK(rig.backend.mechanisms(false) == "SCRAM-SHA-256 PLAIN LOGIN");
   auto salt_of = [&](const std::string& user) {
-    desk.begin("SCRAM-SHA-256");
-    LoginStep step = desk.respond("n,,n=" + user + ",r=abc");
+    rig.begin("SCRAM-SHA-256");
+    LoginStep step = rig.respond("n,,n=" + user + ",r=abc");
     REQUIRE(step.kind == LoginStep::Kind::challenge);
     return step.text.substr(step.text.find(",s="));
   };
@@ -229,12 +229,12 @@ TEST_CASE("SCRAM asks an unknown name the same questions each time", "[login]") 
 }
 
 TEST_CASE("a login that is given up while its hash is computed", "[login]") {
-  Desk desk("clear:{PLAIN}secret\n");
-  desk.begin("PLAIN");
-  desk.login->respond("\0clear\0secret"s);
-  desk.login.reset();
-  CHECK(desk.plain("clear", "secret") == LoginStep::Kind::success);
-  CHECK(desk.steps.size() == 1);
+  LoginRig rig("clear:{PLAIN}secret\n");
+  rig.begin("PLAIN");
+  rig.login->respond("\0clear\0secret"s);
+  rig.login.reset();
+  CHECK(rig.plain("clear", "secret") == LoginStep::Kind::success);
+  CHECK(rig.steps.size() == 1);
 }
 
 namespace {
@@ -249,29 +249,29 @@ constexpr const char* kScramUsers =
     "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=\n";
 
 // What SCRAM's first answer says of salt and iterations, and whether it came without the worker.
-std::string asked_of(Desk& desk, const std::string& user, bool& at_once) {
-  desk.begin("SCRAM-SHA-256");
-  std::size_t before = desk.steps.size();
-  desk.login->respond("n,,n=" + user + ",r=abc");
-  at_once = desk.steps.size() > before;
+std::string asked_of(LoginRig& rig, const std::string& user, bool& at_once) {
+  rig.begin("SCRAM-SHA-256");
+  std::size_t before = rig.steps.size();
+  rig.login->respond("n,,n=" + user + ",r=abc");
+  at_once = rig.steps.size() > before;
   if (!at_once) {
-    net::Timer timer(desk.loop);
+    net::Timer timer(rig.loop);
     timer.repeat(1ms, [&] {
-      if (desk.steps.size() > before) desk.loop.stop();
+      if (rig.steps.size() > before) rig.loop.stop();
     });
-    desk.loop.run();
+    rig.loop.run();
   }
-  REQUIRE(desk.steps.back().kind == LoginStep::Kind::challenge);
-  return desk.steps.back().text.substr(desk.steps.back().text.find(",s="));
+  REQUIRE(rig.steps.back().kind == LoginStep::Kind::challenge);
+  return rig.steps.back().text.substr(rig.steps.back().text.find(",s="));
 }
 
 }  // namespace
 
 TEST_CASE("S9: SCRAM tells no account by its salt, its iterations or the way its keys are made",
           "[login]") {
-  Desk here(kScramUsers);
-  Desk there(kScramUsers);  // another process, or the same after a restart
-  Desk strange(kScramUsers, "another installation's");
+  LoginRig here(kScramUsers);
+  LoginRig there(kScramUsers);  // another process, or the same after a restart
+  LoginRig strange(kScramUsers, "another installation's");
   bool at_once = false;
   for (const char* user : {"ann", "nobody", "else"}) {
     INFO(user);
@@ -284,7 +284,7 @@ TEST_CASE("S9: SCRAM tells no account by its salt, its iterations or the way its
   CHECK(asked_of(here, "nobody", at_once) != asked_of(here, "else", at_once));
   CHECK(asked_of(here, "nobody", at_once) != asked_of(strange, "nobody", at_once));
   // Where the keys of one account have to be made, everybody's answer takes that work.
-  Desk mixed((kScramUsers + std::string("dan:{PLAIN}pw\n")).c_str());
+  LoginRig mixed((kScramUsers + std::string("dan:{PLAIN}pw\n")).c_str());
   for (const char* user : {"ann", "dan", "nobody"}) {
     INFO(user);
     std::string asked = asked_of(mixed, user, at_once);

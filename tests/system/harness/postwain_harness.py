@@ -14,13 +14,13 @@ import sys
 import threading
 import unittest
 
-sys.path[1:1] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", part)
+sys.path[1:1] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", part)
                  for part in ("store", "dns")]
 
 from resources import Folder, reserve_port, wait_until  # noqa: E402
 from toml_text import merged, toml_text  # noqa: E402
 
-SOURCE = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+SOURCE = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", ".."))
 BIN = os.environ.get("POSTWAIN_BIN", os.path.join(SOURCE, "build", "release", "bin"))
 START_TIMEOUT = 30
 STOP_TIMEOUT = 45

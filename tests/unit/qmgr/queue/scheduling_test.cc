@@ -136,14 +136,14 @@ TEST_CASE("domains with the same MX hosts share window, breaker and rate") {
     }
     REQUIRE(changed.mx_set);
     REQUIRE(take_all(s, at(2000)).empty());
-    WallTime probe_at = s.mx_set(domains[9])->health.hold_until();
-    s.advance(probe_at);
-    std::vector<Pick> probe = take_all(s, probe_at);
-    REQUIRE(probe.size() == 1);
-    REQUIRE(probe[0].probe);
-    REQUIRE(s.finished(probe[0], AttemptEnd::reached, probe_at).mx_set);
+    WallTime trial_at = s.mx_set(domains[9])->health.hold_until();
+    s.advance(trial_at);
+    std::vector<Pick> trial = take_all(s, trial_at);
+    REQUIRE(trial.size() == 1);
+    REQUIRE(trial[0].trial);
+    REQUIRE(s.finished(trial[0], AttemptEnd::reached, trial_at).mx_set);
     // Slow start: two at once for the set.
-    REQUIRE(take_all(s, probe_at).size() == 2);
+    REQUIRE(take_all(s, trial_at).size() == 2);
   }
   SECTION("a domain that moved elsewhere is free") {
     s.associate(domains[9], "other.example", at(1));

@@ -52,5 +52,5 @@ TEST_CASE("a shortage of processors is seen") {
   REQUIRE(::sched_setaffinity(0, sizeof before, &before) == 0);
   CHECK(crowded >= 30);
   CHECK(crowded <= 100);
-  CHECK(wait.percent(mono_now()) == crowded);  // the same until the next stretch is over
+  CHECK(wait.percent(mono_now()) == crowded);  // the same until the next measurement is over
 }

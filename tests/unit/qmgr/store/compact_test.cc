@@ -1,4 +1,4 @@
-// Fresh messages: one value in the store, until something else than a delivery happens to them.
+// Compact messages: one value in the store, until something else than a delivery happens to them.
 #include <map>
 #include <set>
 
@@ -239,5 +239,5 @@ TEST_CASE("the packed backlog keeps the order, and gives back to the front") {
   CHECK(backlog.waits("mx:b"));
   std::uint64_t id = 100;
   while (backlog.add("mx:c", {mail::QueueId{id}, 1})) ++id;
-  CHECK(backlog.size() == kPackedWaitingMax);
+  CHECK(backlog.size() == kOverflowMax);
 }

@@ -12,7 +12,7 @@ from sasl_server import PASSWORD, USER
 from smtp_raw import SmtpClient
 from smtp_sink import SmtpSink
 
-sys.path.append(os.path.join(os.path.dirname(__file__), "..", "..", "bench"))
+sys.path.append(os.path.join(os.path.dirname(__file__), "..", "..", "..", "bench"))
 from distance import DelayProxy  # pylint: disable=wrong-import-position
 
 

@@ -78,8 +78,8 @@ TEST_CASE("who cannot be reached does not fill the memory") {
     DestinationId d = s.destination("mx:dead" + std::to_string(i), {});
     for (int n = 0; n < 20; ++n) taken += give(s, d, job(id++), at(0)) ? 1 : 0;
   }
-  CHECK(taken >= kCrowdedJobs);
-  CHECK(taken <= kCrowdedJobs + std::size_t{2000} * kUnreachedRoom);
+  CHECK(taken >= kFairShareJobs);
+  CHECK(taken <= kFairShareJobs + std::size_t{2000} * kUnreachedRoom);
 }
 
 TEST_CASE("who stands in line goes on when the agents come back") {
