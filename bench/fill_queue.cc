@@ -8,7 +8,9 @@
 
 #include "bench/tool.h"
 #include "common/base/sysexits.h"
-#include "qmgr/store/sqlite/store.h"
+#include "qmgr/store/batch_writer.h"
+#include "qmgr/store/sqlite/sqlite_store.h"
+#include "qmgr/store/store_worker.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;
@@ -72,28 +74,34 @@ Settlement deferral_of(const NewMessage& message, std::uint64_t number, WallTime
   return settlement;
 }
 
-Status fill(const Plan& plan, Store& store) {
+StoreStatus fill(const Plan& plan, QueueStore& store) {
   WallTime now = wall_now();
   mail::QueueIdSource ids(0);
+  BatchWriter writer(store, nullptr);
   for (std::uint64_t number = 0; number < plan.messages;) {
-    if (Status s = store.begin(); !s) return s;
+    Batch accepts;
+    Batch settles;
     for (std::uint64_t end = std::min(plan.messages, number + kOfOneCommit); number < end;
          ++number) {
       WallTime at = now - std::chrono::hours(2) + Duration(number * 7'000'000 / plan.messages);
       NewMessage message = message_of(plan, number, ids.next(at), at);
-      Result<Accepted> accepted = store.accept(message, now);
-      if (!accepted) return accepted.error();
-      if (number + plan.due >= plan.messages) continue;
-      Result<Settled> settled = store.settle(deferral_of(message, number, now), nullptr, nullptr);
-      if (!settled) return settled.error();
+      if (number + plan.due < plan.messages) {
+        settles.settles.push_back(std::make_unique<SettleRequest>());
+        settles.settles.back()->settlement = deferral_of(message, number, now);
+      }
+      accepts.accepts.push_back(std::make_unique<AcceptRequest>());
+      accepts.accepts.back()->submission.message = std::move(message);
+      accepts.accepts.back()->due = now;
     }
-    if (Status s = store.commit(); !s) return s;
-    if (store.wal_bytes() > kCheckpointTruncateBytes)
-      if (Status s = store.checkpoint(Store::Checkpoint::truncate); !s) return s;
+    Batch written;
+    for (Batch* batch : {&accepts, &settles})
+      if (StoreStatus s = writer.write(*batch, written); !s) return s;
+    if (store.maintenance().log_bytes() > kCheckpointTruncateBytes)
+      if (StoreStatus s = store.maintenance().checkpoint(true); !s) return s;
     fmt::print(stderr, "\r{} of {}", number, plan.messages);
   }
   fmt::print(stderr, "\n");
-  return store.checkpoint(Store::Checkpoint::truncate);
+  return store.maintenance().checkpoint(true);
 }
 
 }  // namespace
@@ -112,9 +120,9 @@ int main(int argc, char** argv) {
   plan.due = options.number("--due", plan.due);
   Result<std::string> folder = real_path(options.words()[0]);
   if (!folder) return fmt::print(stderr, "{}\n", folder.error().text), kExitNoInput;
-  Result<Store> store = Store::open(*folder + "/queue.db");
+  auto store = SqliteStore::open(*folder + "/queue.db");
   if (!store) return fmt::print(stderr, "{}\n", store.error().text), kExitUnavailable;
-  if (Status s = fill(plan, *store); !s)
+  if (StoreStatus s = fill(plan, **store); !s)
     return fmt::print(stderr, "{}\n", s.error().text), kExitIoError;
   return kExitOk;
 }

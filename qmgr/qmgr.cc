@@ -72,7 +72,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
             look_at_ballast();
             look_at_admission();
           },
-          [this](const Error& error) { broken(error); },
+          [this](const StoreError& error) { broken(error); },
           [this](const mail::Address& to, const mail::Outcome& outcome) {
             if (probes_) probes_->record(to, outcome);
           },
@@ -224,7 +224,7 @@ Result<bool> Qmgr::take_config(std::string_view bytes) {
 
 // Nothing that was not committed may be believed, nor anything committed be doubted: whoever waits
 // has got a refusal; what happens next is decided by what is on the disk at the next start.
-void Qmgr::broken(const Error& error) {
+void Qmgr::broken(const StoreError& error) {
   int code = exit_code_of(error);
   log::Line(log::Level::error, "stopping").kv("reason", error.text).kv("exit", code);
   listener_.reset();

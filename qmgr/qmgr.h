@@ -53,7 +53,7 @@ class Qmgr {
   void look_at_standstill();
   std::string without_agent();
   Result<bool> take_config(std::string_view bundle);
-  void broken(const Error& error);
+  void broken(const StoreError& error);
   void try_to_end();
 
   net::Loop& loop_;

@@ -15,20 +15,14 @@
 #include "common/log/log.h"
 
 #include "qmgr/control/snapshot.h"
+#include "qmgr/store/queue_reader.h"
+#include "qmgr/store/sqlite/sqlite_store.h"
 #include "qmgr/verdicts/retry_policy.h"
 
 namespace postwain::qmgr {
 
-int exit_code_of(const Error& error) {
-  switch (trouble_of(error)) {
-    case DbTrouble::damaged:
-      return kExitDataError;
-    case DbTrouble::full:
-    case DbTrouble::busy:
-    case DbTrouble::broken:
-      return kExitTempFail;
-  }
-  return kExitTempFail;
+int exit_code_of(const StoreError& error) {
+  return error.kind == StoreError::Kind::damaged ? kExitDataError : kExitTempFail;
 }
 
 namespace {
@@ -36,9 +30,9 @@ namespace {
 constexpr Duration kCheckAtMost = std::chrono::seconds(2);
 
 // A process that was killed leaves a sound file; one that was not ended by us may tell of worse.
-::postwain::Status check_after_unclean_end(Store& store) {
+StoreStatus check_after_unclean_end(Maintenance& store) {
   if (!store.was_unclean()) return {};
-  Result<bool> checked = store.quick_check(kCheckAtMost);
+  StoreResult<bool> checked = store.check(kCheckAtMost);
   if (!checked) return checked.error();
   log::Line(log::Level::info, "recovered")
       .kv("check", *checked ? "the database is sound" : "not finished in the time there is");
@@ -54,15 +48,15 @@ Duration longest_wait(const config::Config& config) {
 }
 
 // After the clock was set back, due times lie beyond what any schedule plans.
-::postwain::Status bring_due_times_near(Store& store, Duration by, Duration longest, WallTime now) {
+StoreStatus bring_due_times_near(WaitingRows& store, Duration by, Duration longest, WallTime now) {
   std::string after;
   std::int64_t moved = 0;
   constexpr std::size_t kAtOnce = 500;
   for (;;) {
-    Result<std::vector<DueDestination>> page = store.destinations(after, kAtOnce);
+    StoreResult<std::vector<DueDestination>> page = store.destinations(after, kAtOnce);
     if (!page) return page.error();
     for (const DueDestination& one : *page) {
-      Result<std::int64_t> some = store.set_back(one.destination, now, by, now + longest);
+      StoreResult<std::int64_t> some = store.set_back(one.destination, now, by, now + longest);
       if (!some) return some.error();
       moved += *some;
     }
@@ -77,28 +71,31 @@ Duration longest_wait(const config::Config& config) {
 
 // A full disk keeps nobody from starting: what could not be written is written later, or found out
 // once more at the next start.
-bool is_fatal(const ::postwain::Status& status) {
-  return !status && trouble_of(status.error()) != DbTrouble::full;
+bool is_fatal(const StoreStatus& status) {
+  return !status && status.error().kind != StoreError::Kind::full;
 }
 
-Result<ObservedTime> look_at_clock(Store& store, const config::Config& config) {
-  Result<StoredClock> stored = store.clock();
+StoreResult<ObservedTime> look_at_clock(QueueStore& store, const config::Config& config) {
+  StoreResult<StoredClock> stored = store.clock().read();
   if (!stored) return stored.error();
   ObservedTime observed(std::move(stored->gaps));
   WallTime now = wall_now();
   ObservedTime::Start start = observed.start(stored->last_seen, now, mono_now());
+  std::vector<ClockFact> facts;
   if (start.gap) {
     log::Line(log::Level::warning, "time_unobserved")
         .kv("since", format_rfc3339(start.gap->at))
         .kv("for", format_duration(start.gap->length));
-    if (::postwain::Status s = store.put_clock_gaps(observed.gaps()); is_fatal(s)) return s.error();
+    facts.emplace_back(AllClockGaps{observed.gaps()});
   }
-  if (start.set_back > Duration(0))
-    if (::postwain::Status s =
-            bring_due_times_near(store, start.set_back, longest_wait(config), now);
-        is_fatal(s))
-      return s.error();
-  if (::postwain::Status s = store.put_clock(now); is_fatal(s)) return s.error();
+  facts.emplace_back(LastSeen{now});
+  StoreStatus done = store.begin();
+  if (done && start.set_back > Duration(0))
+    done = bring_due_times_near(store.waiting(), start.set_back, longest_wait(config), now);
+  if (done) done = store.clock().write(facts);
+  if (done) done = store.commit();
+  if (!done) store.roll_back();
+  if (is_fatal(done)) return done.error();
   return observed;
 }
 
@@ -141,25 +138,26 @@ std::string lacks_room(const std::string& folder) {
 
 // The log of the database is made anew at a start behind an orderly end, and that takes the name of
 // a file, and some room. Where the disk has neither, the ballast gives up its own.
-Result<Store> open_store(const std::string& folder, const Ballast& ballast) {
-  Result<Store> store = Store::open(folder + "/queue.db");
+StoreResult<std::unique_ptr<SqliteStore>> open_store(const std::string& folder,
+                                                     const Ballast& ballast) {
+  const std::string path = folder + "/queue.db";
+  auto store = SqliteStore::open(path);
   std::string lacking = store ? std::string() : lacks_room(folder);
   if (lacking.empty()) return store;
-  DbTrouble trouble = trouble_of(store.error());
-  if (trouble == DbTrouble::busy || trouble == DbTrouble::damaged) return store;
+  StoreError::Kind kind = store.error().kind;
+  if (kind == StoreError::Kind::busy || kind == StoreError::Kind::damaged) return store;
   if (ballast.there()) {
     ::postwain::Status released = ballast.release();
     log::Line line(log::Level::warning, "ballast_released");
     line.kv("for", "start");
     if (!released) line.kv("error", released.error().text);
-    return Store::open(folder + "/queue.db");
+    return SqliteStore::open(path);
   }
   // SQLite's own words name what it tried last.
-  return Error{
-      fmt::format("{}/queue.db cannot be opened: the disk has no room for another file, {}; "
-                  "remove some there, and Postwain starts by itself",
-                  folder, lacking),
-      store.error().code};
+  return StoreError{
+      kind, fmt::format("{}/queue.db cannot be opened: the disk has no room for another file, {}; "
+                        "remove some there, and Postwain starts by itself",
+                        folder, lacking)};
 }
 
 }  // namespace
@@ -177,23 +175,28 @@ Result<Spool> open_spool(const config::Config& config) {
   if (::postwain::Status s = check_files(*folder, {"history.db", "history.db-wal"}); !s)
     log::Line(log::Level::error, "history_trouble").kv("error", s.error().text);
   Ballast ballast(*folder + "/ballast");
-  Result<Store> store = open_store(*folder, ballast);
-  if (!store) {
-    if (trouble_of(store.error()) == DbTrouble::busy)
+  auto opened = open_store(*folder, ballast);
+  if (!opened) {
+    if (opened.error().kind == StoreError::Kind::busy)
       return Error{config.spool_dir + ": another qmgr works with this spool", kExitTempFail};
-    return Error{store.error().text, exit_code_of(store.error())};
+    return Error{opened.error().text, exit_code_of(opened.error())};
   }
-  if (::postwain::Status s = check_after_unclean_end(*store); !s)
+  std::unique_ptr<QueueStore> store = opened.take();
+  if (StoreStatus s = check_after_unclean_end(store->maintenance()); !s)
     return Error{s.error().text, exit_code_of(s.error())};
-  Result<ObservedTime> observed = look_at_clock(*store, config);
+  StoreResult<ObservedTime> observed = look_at_clock(*store, config);
   if (!observed) return Error{observed.error().text, exit_code_of(observed.error())};
   Snapshot::remove_left_over(*folder);
   ContentFolder files(*folder + "/content");
   if (::postwain::Status s = files.create(); !s) return Error{s.error().text, kExitCantCreate};
-  Result<std::size_t> swept = files.sweep([&](mail::QueueId id) { return store->has_message(id); });
+  Result<std::size_t> swept = files.sweep([&](mail::QueueId id) -> Result<bool> {
+    StoreResult<bool> known = QueueReader(*store).has_message(id);
+    if (!known) return Error{known.error().text, EIO};
+    return *known;
+  });
   if (!swept) return Error{swept.error().text, kExitIoError};
   if (*swept > 0) log::Line(log::Level::info, "orphans_removed").kv("files", *swept);
-  return Spool{store.take(), std::move(files), observed.take(), std::move(ballast),
+  return Spool{std::move(store), std::move(files), observed.take(), std::move(ballast),
                *folder + "/queue.db-wal"};
 }
 

@@ -9,7 +9,8 @@
 #include "bench/micro/iterations.h"
 #include "common/notice/dsn.h"
 #include "qmgr/scheduling/scheduler.h"
-#include "qmgr/store/sqlite/store.h"
+#include "qmgr/store/batch_writer.h"
+#include "qmgr/store/sqlite/sqlite_store.h"
 
 namespace {
 
@@ -53,27 +54,33 @@ NewMessage message(std::uint64_t id, std::uint32_t recipients, bool packed) {
 // one value each, which is how mail comes and goes.
 void store_in_and_out(benchmark::State& state, std::uint32_t recipients, bool packed) {
   Folder folder;
-  auto store = Store::open(folder.database());
+  auto store = SqliteStore::open(folder.database());
   if (!store) return state.SkipWithError("no store");
+  BatchWriter writer(**store, nullptr);
+  Maintenance& upkeep = (*store)->maintenance();
   constexpr std::uint64_t kBatch = 16;
   std::uint64_t id = 1;
   bool good = true;
   for (auto _ : state) {
-    good = good && store->begin().ok();
-    for (std::uint64_t i = 0; i < kBatch; ++i)
-      good = good && store->accept(message(id + i, recipients, packed), kNow).ok();
-    good = good && store->commit().ok() && store->begin().ok();
+    Batch in;
     for (std::uint64_t i = 0; i < kBatch; ++i) {
-      Settlement settlement{mail::QueueId{id + i}, {}, {}, true, false, packed, {}};
+      in.accepts.push_back(std::make_unique<AcceptRequest>());
+      in.accepts.back()->submission.message = message(id + i, recipients, packed);
+      in.accepts.back()->due = kNow;
+    }
+    Batch out;
+    for (std::uint64_t i = 0; i < kBatch; ++i) {
+      out.settles.push_back(std::make_unique<SettleRequest>());
+      Settlement& settlement = out.settles.back()->settlement;
+      settlement = {mail::QueueId{id + i}, {}, {}, true, false, packed, {}};
       for (std::uint32_t r = 0; r < recipients; ++r)
         settlement.changes.push_back({r, ChangeKind::remove, 0, {}, 0, {}, false, false, {}, 0});
-      auto settled = store->settle(settlement, nullptr, nullptr);
-      good = good && settled && settled->message_removed;
     }
-    good = good && store->commit().ok();
+    Batch written;
+    good = good && writer.write(in, written).ok() && writer.write(out, written).ok();
+    for (const auto& request : written.settles) good = good && request->settled.message_removed;
     id += kBatch;
-    if (store->wal_bytes() > (4 << 20))
-      good = good && store->checkpoint(Store::Checkpoint::truncate).ok();
+    if (upkeep.log_bytes() > (4 << 20)) good = good && upkeep.checkpoint(true).ok();
   }
   if (!good) state.SkipWithError("the store failed");
   state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * kBatch));

@@ -19,11 +19,12 @@ struct Error {
   int code = 0;
 };
 
-template <class T>
+// Failure: Error, or a type of a room's own where its callers have to tell kinds apart.
+template <class T, class Failure = Error>
 class [[nodiscard]] Result {
  public:
   Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
+  Result(Failure error) : state_(std::in_place_index<1>, std::move(error)) {}
 
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -40,7 +41,7 @@ class [[nodiscard]] Result {
     PW_CHECK(ok());
     return std::move(*std::get_if<0>(&state_));
   }
-  const Error& error() const {
+  const Failure& error() const {
     PW_CHECK(!ok());
     return *std::get_if<1>(&state_);
   }
@@ -50,24 +51,24 @@ class [[nodiscard]] Result {
   const T& operator*() const { return value(); }
 
  private:
-  std::variant<T, Error> state_;
+  std::variant<T, Failure> state_;
 };
 
-template <>
-class [[nodiscard]] Result<void> {
+template <class Failure>
+class [[nodiscard]] Result<void, Failure> {
  public:
   Result() = default;
-  Result(Error error) : error_(std::move(error)) {}
+  Result(Failure error) : error_(std::move(error)) {}
 
   bool ok() const { return !error_.has_value(); }
   explicit operator bool() const { return ok(); }
-  const Error& error() const {
+  const Failure& error() const {
     PW_CHECK(!ok());
     return *error_;
   }
 
  private:
-  std::optional<Error> error_;
+  std::optional<Failure> error_;
 };
 
 using Status = Result<void>;

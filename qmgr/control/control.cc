@@ -9,6 +9,7 @@
 #include "common/log/log.h"
 
 #include "qmgr/control/metrics_text.h"
+#include "qmgr/store/queue_reader.h"
 
 namespace postwain::qmgr {
 
@@ -171,8 +172,8 @@ void Control::content(std::uint64_t peer, std::uint64_t request, const Command& 
           kExitNoInput);
   };
   queue_.store().read([this, peer, request, id, offset,
-                       gone](Store& store) -> StoreThread::Completion {
-    auto found = store.message(id, 0, 1);
+                       gone](QueueStore& store) -> StoreWorker::Completion {
+    auto found = QueueReader(store).message(id, 0, 1);
     bool there = found && *found && offset <= (*found)->info.size;
     if (!there) return gone;
     const MessageInfo& info = (*found)->info;

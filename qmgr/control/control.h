@@ -21,6 +21,7 @@
 #include "qmgr/dispatch/delivery.h"
 #include "qmgr/queue/queue.h"
 #include "qmgr/routing/suspend_scope.h"
+#include "qmgr/store/queue_walk.h"
 
 namespace postwain::qmgr {
 
@@ -123,7 +124,7 @@ class Control {
   void trace_refused(std::uint64_t peer, std::uint64_t request, const Command& command,
                      const std::shared_ptr<Found>& found);
   void tell_found(std::uint64_t peer, std::uint64_t request, const Found& found);
-  static void look_into_queue(Store& store, const std::string& query, Found& found);
+  static void look_into_queue(QueueStore& store, const std::string& query, Found& found);
   void watch(std::uint64_t peer, std::uint64_t request, const Command& command);
   void show_live(const Recorder::Live& live);
   // Who is at the other end, for the history: "alice (uid 1000, pid 4711)".

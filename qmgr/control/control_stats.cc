@@ -4,6 +4,7 @@
 
 #include "qmgr/control/control.h"
 #include "qmgr/queue/queue_shape.h"
+#include "qmgr/store/queue_walk.h"
 
 namespace postwain::qmgr {
 
@@ -20,9 +21,10 @@ struct Control::Survey {
 
 void Control::stats(std::uint64_t peer, std::uint64_t request) {
   auto survey = std::make_shared<Survey>(Survey{peer, request, queue_.next_id()});
-  queue_.store().read([this, survey](Store& store) -> StoreThread::Completion {
-    auto counted = std::make_shared<Result<std::size_t>>(store.in_doubt(kInDoubtCounted));
-    Result<mail::QueueId> first = store.first_id();
+  queue_.store().read([this, survey](QueueStore& store) -> StoreWorker::Completion {
+    auto counted =
+        std::make_shared<StoreResult<std::size_t>>(store.scan().in_doubt(kInDoubtCounted));
+    StoreResult<mail::QueueId> first = store.scan().first_id();
     return [this, survey, counted, first] {
       if (!*counted)
         return reply(survey->peer, survey->request, json_error(counted->error().text), true,
@@ -36,11 +38,12 @@ void Control::stats(std::uint64_t peer, std::uint64_t request) {
 
 // One piece at a time: only the store's thread or the loop touches the survey.
 void Control::next_stretch(const std::shared_ptr<Survey>& survey) {
-  queue_.store().read([this, survey](Store& store) -> StoreThread::Completion {
-    Result<bool> more = store.survey(survey->at, survey->last, kSurveyRows,
-                                     [&survey](mail::QueueId id, std::string_view address) {
-                                       survey->shape.add(address, id.made_at());
-                                     });
+  queue_.store().read([this, survey](QueueStore& store) -> StoreWorker::Completion {
+    StoreResult<bool> more =
+        QueueWalk(store).survey(survey->at, survey->last, kSurveyRows,
+                                [&survey](mail::QueueId id, std::string_view address) {
+                                  survey->shape.add(address, id.made_at());
+                                });
     return [this, survey, more] {
       if (peers_.count(survey->peer) == 0) return;  // nobody waits any more
       if (!more)

@@ -7,6 +7,7 @@
 
 #include "qmgr/control/control.h"
 #include "qmgr/control/trace_json.h"
+#include "qmgr/store/queue_reader.h"
 
 namespace postwain::qmgr {
 
@@ -26,14 +27,14 @@ using Refused = Result<std::vector<RefusedAttempt>>;
 
 }  // namespace
 
-void Control::look_into_queue(Store& store, const std::string& query, Found& found) {
+void Control::look_into_queue(QueueStore& store, const std::string& query, Found& found) {
   for (const Timeline& timeline : found.timelines) {
-    auto message = store.message(timeline.id, 0, kTraceRecipients);
+    auto message = QueueReader(store).message(timeline.id, 0, kTraceRecipients);
     found.queued.push_back(message ? message.take() : std::nullopt);
   }
   auto id = mail::QueueId::parse(query);
   if (!found.timelines.empty() || !id) return;
-  auto message = store.message(*id, 0, kTraceRecipients);
+  auto message = QueueReader(store).message(*id, 0, kTraceRecipients);
   if (!message || !*message) return;
   found.timelines.push_back(timeline_of(**message));
   found.queued.push_back(message.take());
@@ -56,17 +57,18 @@ void Control::trace(std::uint64_t peer, std::uint64_t request, const Command& co
   found->named = command.query.empty() ? command.client : command.query;
   // Messages have no client to be found by; it is only asked for what was refused.
   if (!command.client.empty()) return trace_refused(peer, request, command, found);
-  queue_.history().find(command.query, command.limit,
-                        [this, peer, request, command, found](Result<Timelines> timelines) {
-                          if (timelines)
-                            found->timelines = timelines.take();
-                          else
-                            found->trouble = timelines.error();
-                          queue_.store().read([=, this](Store& store) -> StoreThread::Completion {
-                            look_into_queue(store, command.query, *found);
-                            return [=, this] { trace_refused(peer, request, command, found); };
-                          });
-                        });
+  queue_.history().find(
+      command.query, command.limit,
+      [this, peer, request, command, found](Result<Timelines> timelines) {
+        if (timelines)
+          found->timelines = timelines.take();
+        else
+          found->trouble = timelines.error();
+        queue_.store().read([=, this](QueueStore& store) -> StoreWorker::Completion {
+          look_into_queue(store, command.query, *found);
+          return [=, this] { trace_refused(peer, request, command, found); };
+        });
+      });
 }
 
 void Control::trace_refused(std::uint64_t peer, std::uint64_t request, const Command& command,

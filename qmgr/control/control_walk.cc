@@ -5,26 +5,27 @@
 #include "common/log/log.h"
 
 #include "qmgr/control/control.h"
+#include "qmgr/store/queue_walk.h"
 
 namespace postwain::qmgr {
 
 namespace {
 
-Result<bool> skim(Store& store, mail::QueueId& after, mail::QueueId last,
-                  const ListFilter& filter) {
+StoreResult<bool> skim(QueueStore& store, mail::QueueId& after, mail::QueueId last,
+                       const ListFilter& filter) {
   if (filter.looks_at_recipients())
-    return store.skim_recipients(
+    return QueueWalk(store).skim_recipients(
         after, last, kSkimRows, [&](std::string_view address) { return filter.may_match(address); },
         [&](RecipientState state, std::uint32_t tried) { return filter.may_match(state, tried); });
   if (filter.looks_at_sender())
-    return store.skim_senders(after, last, kSkimRows,
-                              [&](auto sender) { return filter.may_match_sender(sender); });
+    return QueueWalk(store).skim_senders(
+        after, last, kSkimRows, [&](auto sender) { return filter.may_match_sender(sender); });
   return true;
 }
 
 void keep_meant(ListPage& page, const ListFilter& filter) {
   WallTime now = wall_now();
-  std::erase_if(page.slices, [&](StoredMessage& slice) {
+  std::erase_if(page.parts, [&](StoredMessage& slice) {
     if (!filter.matches(slice.info, now)) return true;
     std::erase_if(slice.recipients, [&](const StoredRecipient& r) { return !filter.matches(r); });
     return slice.recipients.empty();
@@ -32,21 +33,21 @@ void keep_meant(ListPage& page, const ListFilter& filter) {
 }
 
 // Only what the filter means; perhaps nothing, although it is not the end.
-Result<ListPage> read_page(Store& store, ListCursor at, mail::QueueId last,
-                           const ListFilter& filter) {
+StoreResult<ListPage> read_page(QueueStore& store, ListCursor at, mail::QueueId last,
+                                const ListFilter& filter) {
   if (at.from == 0) {
-    Result<bool> found = skim(store, at.after, last, filter);
+    StoreResult<bool> found = skim(store, at.after, last, filter);
     if (!found) return found.error();
     if (!*found) return ListPage{{}, at, at.after >= last};
   }
-  Result<ListPage> page = store.list(at, last, kWalkMessages, kWalkRecipients);
+  StoreResult<ListPage> page = QueueWalk(store).list(at, last, kWalkMessages, kWalkRecipients);
   if (page) keep_meant(*page, filter);
   return page;
 }
 
 // One after the other of these.
-Result<ListPage> read_one(Store& store, ListCursor at, const std::vector<mail::QueueId>& only,
-                          const ListFilter& filter) {
+StoreResult<ListPage> read_one(QueueStore& store, ListCursor at,
+                               const std::vector<mail::QueueId>& only, const ListFilter& filter) {
   mail::QueueId id = at.within;
   if (at.from == 0) {
     auto next = std::upper_bound(only.begin(), only.end(), at.after);
@@ -54,7 +55,7 @@ Result<ListPage> read_one(Store& store, ListCursor at, const std::vector<mail::Q
     id = *next;
     at.after = mail::QueueId{id.value - 1};
   }
-  Result<ListPage> page = store.list(at, id, 1, kWalkRecipients);
+  StoreResult<ListPage> page = QueueWalk(store).list(at, id, 1, kWalkRecipients);
   if (!page) return page;
   keep_meant(*page, filter);
   page->next.after = id;
@@ -93,10 +94,10 @@ std::vector<mail::QueueId> Control::active_messages() const {
 
 // What the store alone can decide is sorted out on its thread.
 void Control::next_page(const WalkPtr& walk) {
-  queue_.store().read([this, walk, at = walk->at, last = walk->last,
-                       filter = walk->command.filter](Store& store) -> StoreThread::Completion {
+  queue_.store().read([this, walk, at = walk->at, last = walk->last, filter = walk->command.filter](
+                          QueueStore& store) -> StoreWorker::Completion {
     // `only` is not changed after the beginning.
-    auto found = std::make_shared<Result<ListPage>>(
+    auto found = std::make_shared<StoreResult<ListPage>>(
         walk->only ? read_one(store, at, *walk->only, filter) : read_page(store, at, last, filter));
     return [this, walk, found] {
       if (!*found)
@@ -112,7 +113,7 @@ void Control::page(const WalkPtr& walk, ListPage page) {
   walk->at = page.next;
   walk->done = page.end && !begin_second_leg(*walk);
   walk->page_done = false;
-  for (StoredMessage& slice : page.slices) {
+  for (StoredMessage& slice : page.parts) {
     keep_reason(slice, walk->command.filter.reason);
     if (slice.recipients.empty()) continue;
     if (std::optional<ShownState> wanted = walk->command.filter.state) {

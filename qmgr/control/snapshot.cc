@@ -2,7 +2,6 @@
 
 #include <cerrno>
 
-#include <sqlite3.h>
 #include <unistd.h>
 
 #include "common/base/file.h"
@@ -33,34 +32,7 @@ Status remove_tree(const std::string& path) {
 
 // Made, used and destroyed on the store's thread only.
 struct Snapshot::Copy {
-  Database target;
-  sqlite3_backup* backup = nullptr;
-
-  ~Copy() { close(); }
-  void close() {
-    if (backup != nullptr) sqlite3_backup_finish(backup);
-    backup = nullptr;
-    target.close();
-  }
-
-  Status open(Store& store, const std::string& path) {
-    Result<Database> db = Database::open(path, Database::Create::if_missing);
-    if (!db) return db.error();
-    target = db.take();
-    // Synced once, at its end.
-    if (Status s = target.run("PRAGMA synchronous = OFF"); !s) return s;
-    backup = sqlite3_backup_init(target.raw(), "main", store.database().raw(), "main");
-    if (backup == nullptr) return target.error("backup");
-    return {};
-  }
-
-  // True: that was the last.
-  Result<bool> step() {
-    int code = sqlite3_backup_step(backup, kBackupPages);
-    if (code == SQLITE_OK) return false;
-    if (code == SQLITE_DONE) return true;
-    return Error{std::string("backup: ") + sqlite3_errstr(code), code};
-  }
+  std::unique_ptr<StoreCopy> store;
 };
 
 Snapshot::Snapshot(Queue& queue) : queue_(queue), folder_(spool_of(queue) + "/snapshot") {}
@@ -76,13 +48,19 @@ void Snapshot::make(Done done) {
   done_ = std::move(done);
   queue_.keep_files(true);
   copy_ = std::make_shared<Copy>();
-  queue_.store().read([this, copy = copy_, folder = folder_](Store& store) {
+  queue_.store().read([this, copy = copy_, folder = folder_](QueueStore& store) {
     FileSystem& disk = FileSystem::real();
     auto begun = std::make_shared<Status>(remove_tree(folder));
     if (*begun) *begun = disk.make_folder(folder);
     if (*begun) *begun = disk.make_folder(folder + "/content");
-    if (*begun) *begun = copy->open(store, folder + "/queue.db");
-    return StoreThread::Completion([this, begun] {
+    if (*begun) {
+      auto made = store.maintenance().begin_copy(folder + "/queue.db");
+      if (made)
+        copy->store = made.take();
+      else
+        *begun = Error{made.error().text, EIO};
+    }
+    return StoreWorker::Completion([this, begun] {
       if (!*begun) return end(begun->error());
       copy_pages();
     });
@@ -90,11 +68,11 @@ void Snapshot::make(Done done) {
 }
 
 void Snapshot::copy_pages() {
-  queue_.store().read([this, copy = copy_](Store&) {
-    auto last = std::make_shared<Result<bool>>(copy->step());
-    if (!*last || **last) copy->close();
-    return StoreThread::Completion([this, last] {
-      if (!*last) return end(last->error());
+  queue_.store().read([this, copy = copy_](QueueStore&) {
+    auto last = std::make_shared<StoreResult<bool>>(copy->store->step());
+    if (!*last || **last) copy->store.reset();
+    return StoreWorker::Completion([this, last] {
+      if (!*last) return end(Error{last->error().text, EIO});
       if (!**last) return copy_pages();
       link_files(0);
     });
@@ -135,7 +113,7 @@ void Snapshot::link_files(std::size_t first) {
 
 void Snapshot::end(Result<std::string> result) {
   // What is left of the copy belongs to the store's thread.
-  queue_.store().read([copy = std::move(copy_)](Store&) mutable -> StoreThread::Completion {
+  queue_.store().read([copy = std::move(copy_)](QueueStore&) mutable -> StoreWorker::Completion {
     copy.reset();
     return nullptr;
   });

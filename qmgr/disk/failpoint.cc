@@ -3,7 +3,6 @@
 #include <cerrno>
 #include <csignal>
 
-#include <sqlite3.h>
 #include <unistd.h>
 
 #include "common/base/check.h"
@@ -41,7 +40,6 @@ Status failpoint_reached(Failpoint point) {
   }
   bool full = armed.action == FailAction::no_space;
   std::string text = std::string(info.name) + (full ? ": no space (test)" : ": I/O error (test)");
-  if (info.database) return Error{text, full ? SQLITE_FULL : SQLITE_IOERR_FSYNC};
   return Error{text, full ? ENOSPC : EIO};
 }
 

@@ -47,32 +47,31 @@ struct FailpointInfo {
   Failpoint point;
   std::string_view name;
   bool can_fail;  // the disk works there: EIO and ENOSPC are possible, not only death
-  bool database;  // it fails with codes of SQLite, else of errno
 };
 constexpr std::array<FailpointInfo, static_cast<std::size_t>(Failpoint::count_)> kFailpoints = {{
-    {Failpoint::migration_before, "migration-before", true, true},
-    {Failpoint::migration_commit, "migration-commit", true, true},
-    {Failpoint::migration_after, "migration-after", false, true},
-    {Failpoint::content_create, "content-create", true, false},
-    {Failpoint::content_append, "content-append", true, false},
-    {Failpoint::content_sync, "content-sync", true, false},
-    {Failpoint::content_link, "content-link", true, false},
-    {Failpoint::content_unlink_part, "content-unlink-part", true, false},
-    {Failpoint::content_sync_folder, "content-sync-folder", true, false},
-    {Failpoint::accept_insert, "accept-insert", true, true},
-    {Failpoint::accept_commit, "accept-commit", true, true},
-    {Failpoint::accept_answer, "accept-answer", false, true},
-    {Failpoint::lease_send, "lease-send", false, false},
-    {Failpoint::outcome_write, "outcome-write", true, true},
-    {Failpoint::bounce_insert, "bounce-insert", true, true},
-    {Failpoint::outcome_commit, "outcome-commit", true, true},
-    {Failpoint::outcome_answer, "outcome-answer", false, true},
-    {Failpoint::fact_write, "fact-write", true, true},
-    {Failpoint::content_remove, "content-remove", true, false},
-    {Failpoint::checkpoint_before, "checkpoint-before", true, true},
-    {Failpoint::checkpoint_after, "checkpoint-after", false, true},
-    {Failpoint::ballast_write, "ballast-write", true, false},
-    {Failpoint::history_commit, "history-commit", true, true},
+    {Failpoint::migration_before, "migration-before", true},
+    {Failpoint::migration_commit, "migration-commit", true},
+    {Failpoint::migration_after, "migration-after", false},
+    {Failpoint::content_create, "content-create", true},
+    {Failpoint::content_append, "content-append", true},
+    {Failpoint::content_sync, "content-sync", true},
+    {Failpoint::content_link, "content-link", true},
+    {Failpoint::content_unlink_part, "content-unlink-part", true},
+    {Failpoint::content_sync_folder, "content-sync-folder", true},
+    {Failpoint::accept_insert, "accept-insert", true},
+    {Failpoint::accept_commit, "accept-commit", true},
+    {Failpoint::accept_answer, "accept-answer", false},
+    {Failpoint::lease_send, "lease-send", false},
+    {Failpoint::outcome_write, "outcome-write", true},
+    {Failpoint::bounce_insert, "bounce-insert", true},
+    {Failpoint::outcome_commit, "outcome-commit", true},
+    {Failpoint::outcome_answer, "outcome-answer", false},
+    {Failpoint::fact_write, "fact-write", true},
+    {Failpoint::content_remove, "content-remove", true},
+    {Failpoint::checkpoint_before, "checkpoint-before", true},
+    {Failpoint::checkpoint_after, "checkpoint-after", false},
+    {Failpoint::ballast_write, "ballast-write", true},
+    {Failpoint::history_commit, "history-commit", true},
 }};
 
 enum class FailAction : std::uint8_t { kill, io_error, no_space };
@@ -83,6 +82,7 @@ void arm(Failpoint point, FailAction action, std::uint32_t nth,
          std::atomic<std::uint32_t>* reached);
 
 extern std::atomic<bool> failpoints_armed;
+// Fails with ENOSPC or EIO.
 Status failpoint_reached(Failpoint point);
 
 inline Status failpoint(Failpoint point) {

@@ -1,6 +1,6 @@
 // What content files need of a file system, and nothing more. The real one is the operating
 // system; a test puts a disk in memory in its place that can lose power (tests/simdisk). The
-// database has the same seam in SQLite's VFS (Store::open).
+// database has the same seam in SQLite's VFS (SqliteStore::open).
 //
 // Every call may block and be made on any thread. A failure carries the errno.
 #pragma once

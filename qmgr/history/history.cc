@@ -216,7 +216,7 @@ bool History::open_store() {
     }
     trouble(store.error());
     // A damaged one has been moved out of the way.
-    if (trouble_of(store.error()) != DbTrouble::damaged || !again) break;
+    if (kind_of(store.error()) != StoreError::Kind::damaged || !again) break;
   }
   next_open_ = Clock::now() + kHistoryRetry;
   return false;
@@ -224,7 +224,7 @@ bool History::open_store() {
 
 void History::trouble(const Error& error) {
   store_.reset();
-  if (trouble_of(error) == DbTrouble::damaged) {
+  if (kind_of(error) == StoreError::Kind::damaged) {
     log::Line(log::Level::error, "history_damaged").kv("error", error.text);
     return move_aside();
   }

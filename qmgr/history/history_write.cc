@@ -49,7 +49,7 @@ Status HistoryStore::write(std::string_view records, WallTime now) {
   Status done = turn_segment(now);
   if (done) done = write_all(records);
   if (done) done = write_lookups();
-  if (done) done = failpoint(Failpoint::history_commit);
+  if (done) done = sqlite_failpoint(Failpoint::history_commit);
   if (done) done = run(Sql::commit);
   keys_.clear();
   pending_.reset();

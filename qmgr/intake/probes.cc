@@ -18,22 +18,23 @@ void Probes::configure(const config::Config& config) {
 
 void Probes::recover() {
   WallTime old = wall_now() - kGoodFor;
-  queue_.store().write([old](Store& store) { return store.remove_recipient_checks_before(old); });
+  queue_.store().write(RecipientFact(RemoveRecipientChecksBefore{old}));
   read_checks({});
 }
 
 void Probes::read_checks(std::string after) {
-  queue_.store().read([this, after = std::move(after)](Store& store) -> StoreThread::Completion {
-    auto found = std::make_shared<Result<std::vector<RecipientCheck>>>(
-        store.recipient_checks(after, kChecksOfOneRead));
-    return [this, found] {
-      if (!*found || (*found)->empty()) return;
-      bool more = (*found)->size() == kChecksOfOneRead && cache_.size() < kRecipientsKnownMax;
-      std::string last = (*found)->back().address;
-      for (RecipientCheck& check : **found) cache_.put(std::move(check));
-      if (more) read_checks(std::move(last));
-    };
-  });
+  queue_.store().read(
+      [this, after = std::move(after)](QueueStore& store) -> StoreWorker::Completion {
+        auto found = std::make_shared<StoreResult<std::vector<RecipientCheck>>>(
+            store.recipient_checks().list(after, kChecksOfOneRead));
+        return [this, found] {
+          if (!*found || (*found)->empty()) return;
+          bool more = (*found)->size() == kChecksOfOneRead && cache_.size() < kRecipientsKnownMax;
+          std::string last = (*found)->back().address;
+          for (RecipientCheck& check : **found) cache_.put(std::move(check));
+          if (more) read_checks(std::move(last));
+        };
+      });
 }
 
 void Probes::notify(std::vector<Done> waiting, const RecipientCheck* check) {
@@ -116,8 +117,7 @@ void Probes::record(const mail::Address& recipient, const mail::Outcome& outcome
 void Probes::keep(RecipientCheck check) {
   RecipientCheck stored = check;
   if (!cache_.put(std::move(check))) return;
-  queue_.store().write(
-      [stored = std::move(stored)](Store& store) { return store.put_recipient_check(stored); });
+  queue_.store().write(RecipientFact(std::move(stored)));
 }
 
 }  // namespace postwain::qmgr

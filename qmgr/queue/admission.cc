@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "qmgr/store/sqlite/store.h"
-
 namespace postwain::qmgr {
 
 namespace {
@@ -22,7 +20,7 @@ ipc::Admission decide_admission(const AdmissionFacts& facts) {
     return refuse(452, {4, 3, 1}, "Insufficient system storage, try again later");
   if (facts.disk.free_names && *facts.disk.free_names < kNamesKept)
     return refuse(452, {4, 3, 1}, "No room for more files, try again later");
-  if (facts.wal_bytes > kWalStopBytes)
+  if (facts.wal_bytes > kLogStopBytes)
     return refuse(451, {4, 3, 0}, "Mail system is busy, try again later");
   return {true, {}};
 }

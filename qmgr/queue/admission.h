@@ -20,6 +20,9 @@ struct DiskSpace {
   std::optional<std::uint64_t> free_names{};
 };
 
+// No new mail while the store's log holds more bytes: it could not be brought into the store.
+constexpr std::int64_t kLogStopBytes = 256LL << 20;
+
 struct AdmissionFacts {
   DiskSpace disk;
   std::uint64_t message_size = 0;  // limits.message_size

@@ -14,8 +14,8 @@ Pool Queue::pool_named(const std::string& key) {
   return key.compare(0, 5, "lmtp:") == 0 ? Pool::lmtp : Pool::smtp;
 }
 
-Queue::Queue(net::Loop& loop, Store store, ContentFolder files, ObservedTime observed,
-             const config::Config& config, Hooks hooks)
+Queue::Queue(net::Loop& loop, std::unique_ptr<QueueStore> store, ContentFolder files,
+             ObservedTime observed, const config::Config& config, Hooks hooks)
     : loop_(loop),
       config_(config),
       hooks_(std::move(hooks)),
@@ -27,11 +27,11 @@ Queue::Queue(net::Loop& loop, Store store, ContentFolder files, ObservedTime obs
       recorder_(std::make_unique<Recorder>(loop, files.path().substr(0, files.path().rfind('/')),
                                            config.queue.history)),
       worker_(std::make_unique<ContentWorker>(loop)),
-      store_(std::make_unique<StoreThread>(
+      store_(std::make_unique<StoreWorker>(
           loop, std::move(store), files,
-          StoreThread::Events{
+          StoreWorker::Events{
               [this](bool full) { hooks_.on_full(full); },
-              [this](const Error& error) { hooks_.on_broken(error); },
+              [this](const StoreError& error) { hooks_.on_broken(error); },
               [this](std::chrono::microseconds took) { metrics_.commit.observe(took); }})) {
   configure(config);
 }
@@ -334,25 +334,27 @@ void Queue::advance() {
 
 void Queue::read_content(mail::QueueId id, bool in_file, std::uint64_t offset, std::size_t length,
                          std::function<void(std::optional<std::string>)> done) {
-  auto finish = [id, done = std::move(done)](Result<std::optional<std::string>> bytes) {
+  // bytes: a Result of the file or of the store.
+  auto finish = [id, done](auto bytes) {
     return [id, done, bytes = std::move(bytes)] {
       if (!bytes)
         log::Line(log::Level::error, "content_unreadable")
             .kv("id", id.text())
             .kv("error", bytes.error().text);
-      done(bytes ? *bytes : std::nullopt);
+      done(bytes ? std::optional<std::string>(*bytes) : std::nullopt);
     };
   };
   if (in_file) {
     worker_->run(id, [files = files_, id, offset, length, finish]() -> ContentWorker::Completion {
-      Result<std::string> bytes = files.read(id, offset, length);
-      if (!bytes) return finish(bytes.error());
-      return finish(std::optional<std::string>(bytes.take()));
+      return finish(files.read(id, offset, length));
     });
     return;
   }
-  store_->read([id, offset, length, finish](Store& store) -> StoreThread::Completion {
-    return finish(store.content(id, offset, length));
+  store_->read([id, offset, length, finish, done](QueueStore& store) -> StoreWorker::Completion {
+    auto bytes = QueueReader(store).content(id, offset, length);
+    if (bytes && !*bytes) return [done] { done(std::nullopt); };
+    if (!bytes) return finish(StoreResult<std::string>(bytes.error()));
+    return finish(StoreResult<std::string>(std::move(**bytes)));
   });
 }
 

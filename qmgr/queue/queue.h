@@ -33,7 +33,8 @@
 #include "qmgr/scheduling/working_set.h"
 #include "qmgr/store/cpu_pressure.h"
 #include "qmgr/store/queue_counts.h"
-#include "qmgr/store/sqlite/store_thread.h"
+#include "qmgr/store/queue_reader.h"
+#include "qmgr/store/store_worker.h"
 #include "qmgr/verdicts/lent_before.h"
 #include "qmgr/verdicts/notice_batch.h"
 #include "qmgr/verdicts/observed_time.h"
@@ -58,15 +59,15 @@ class Queue {
   struct Hooks {
     std::function<void()> on_work;  // perhaps there is something to lease or to wake for
     std::function<void(bool full)> on_full;
-    std::function<void(const Error&)> on_broken;
+    std::function<void(const StoreError&)> on_broken;
     // What became of a recipient, as the agent reported it.
     std::function<void(const mail::Address&, const mail::Outcome&)> on_outcome = nullptr;
     // lent_before() is complete.
     std::function<void()> on_left_known = nullptr;
   };
 
-  Queue(net::Loop& loop, Store store, ContentFolder files, ObservedTime observed,
-        const config::Config& config, Hooks hooks);
+  Queue(net::Loop& loop, std::unique_ptr<QueueStore> store, ContentFolder files,
+        ObservedTime observed, const config::Config& config, Hooks hooks);
   ~Queue();
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
@@ -157,7 +158,7 @@ class Queue {
   // Why nothing is sent to that destination now; nothing: something may be.
   std::optional<Wait> wait_at(const std::string& destination, WallTime now) const;
   std::string breaker_reason(const std::string& destination) const;
-  StoreThread& store() { return *store_; }
+  StoreWorker& store() { return *store_; }
   History& history() { return recorder_->history(); }
   void watch(std::function<void(const Recorder::Live&)> watcher) {
     recorder_->watch(std::move(watcher));
@@ -223,19 +224,19 @@ class Queue {
   // What a refill has read: rows, and fresh messages for which there was no place before.
   struct Refilled {
     DuePage page;
-    std::vector<Store::CompactMessage> fresh;
+    std::vector<QueueReader::Compact> fresh;
     std::vector<OverflowList::Entry> unread;
     bool unpacked = false;  // some are rows by now, perhaps where reading has gone past already
   };
-  static Result<Refilled> read_refill(Store& store, const Refill& refill, WallTime now,
-                                      const std::vector<OverflowList::Entry>& waiting);
+  static StoreResult<Refilled> read_refill(QueueStore& store, const Refill& refill, WallTime now,
+                                           const std::vector<OverflowList::Entry>& waiting);
   struct RefillGroup;
   struct RefillJobs;
   void sort_into_jobs(RefillJobs& jobs);
   static void cut_groups(std::vector<RefillGroup>& groups);
-  bool take_group(RefillGroup& group, Store::CompactMessage* fresh, WallTime now);
+  bool take_group(RefillGroup& group, QueueReader::Compact* fresh, WallTime now);
   bool is_held_elsewhere(const RefillGroup& group, const Refill& refill) const;
-  void move(std::vector<Store::Moved> moved);
+  void move(std::vector<MovedRecipient> moved);
   void refilled(const Refill& refill, Refilled read);
   void milestones_due();
   void put_off();
@@ -321,7 +322,7 @@ class Queue {
   bool finishing_ = false;
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<ContentWorker> worker_;
-  std::unique_ptr<StoreThread> store_;
+  std::unique_ptr<StoreWorker> store_;
 };
 
 }  // namespace postwain::qmgr

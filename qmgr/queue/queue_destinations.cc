@@ -25,9 +25,9 @@ constexpr Duration kBreakerKept = std::chrono::hours(24);
 // --- after start -----------------------------------------------------------------------------
 
 void Queue::read_mx_sets(std::string after) {
-  store_->read([this, after = std::move(after)](Store& store) -> StoreThread::Completion {
-    auto found = std::make_shared<Result<std::vector<KnownMxSet>>>(
-        store.mx_sets(after, kRecoverDestinations));
+  store_->read([this, after = std::move(after)](QueueStore& store) -> StoreWorker::Completion {
+    auto found = std::make_shared<StoreResult<std::vector<KnownMxSet>>>(
+        store.destinations().mx_sets(after, kRecoverDestinations));
     return [this, found] {
       if (!*found) return hooks_.on_broken(found->error());
       for (KnownMxSet& known : **found)
@@ -35,16 +35,16 @@ void Queue::read_mx_sets(std::string after) {
       bool more = (*found)->size() == kRecoverDestinations && mx_sets_.size() < kMxSetsKnown;
       if (more) return read_mx_sets((*found)->back().destination);
       WallTime old = wall_now() - kMxSetKept;
-      store_->write([old](Store& writer) { return writer.remove_mx_sets_before(old); });
+      store_->write(DestinationFact(RemoveMxSetsBefore{old}));
       read_suspensions({});
     };
   });
 }
 
 void Queue::read_suspensions(std::string after) {
-  store_->read([this, after = std::move(after)](Store& store) -> StoreThread::Completion {
-    auto found = std::make_shared<Result<std::vector<Suspension>>>(
-        store.suspensions(after, kRecoverDestinations));
+  store_->read([this, after = std::move(after)](QueueStore& store) -> StoreWorker::Completion {
+    auto found = std::make_shared<StoreResult<std::vector<Suspension>>>(
+        store.destinations().suspensions(after, kRecoverDestinations));
     return [this, found] {
       if (!*found) return hooks_.on_broken(found->error());
       WallTime now = wall_now();
@@ -65,7 +65,7 @@ void Queue::restore(const OpenBreaker& breaker) {
   WallTime now = wall_now();
   const std::string& key = breaker.destination;
   if (breaker.hold_until + kBreakerKept < now) {
-    store_->write([key](Store& store) { return store.remove_breaker(key); });
+    store_->write(DestinationFact(RemoveBreaker{key}));
     return;
   }
   breaker_reasons_[key] = breaker.reason;
@@ -109,14 +109,13 @@ void Queue::finished(const Pick& pick, const AttemptSummary& summary, const std:
 void Queue::is_back(DestinationId id, const std::string& key) {
   scheduler_.pin(id, 1);
   WallTime now = wall_now();
-  store_->write([key, now](Store& store) { return store.bring_forward(key, now, kBroughtForward); },
-                [this, id] {
-                  if (finishing_) return;
-                  WallTime later = wall_now();
-                  scheduler_.read_again(id, later, later);
-                  scheduler_.unpin(id, 1, later);
-                  hooks_.on_work();
-                });
+  store_->write(WaitingFact(BringForward{key, now, kBroughtForward}), [this, id] {
+    if (finishing_) return;
+    WallTime later = wall_now();
+    scheduler_.read_again(id, later, later);
+    scheduler_.unpin(id, 1, later);
+    hooks_.on_work();
+  });
 }
 
 void Queue::keep_breaker(const std::string& key, const DestinationHealth& health,
@@ -124,7 +123,7 @@ void Queue::keep_breaker(const std::string& key, const DestinationHealth& health
   if (!health.is_open()) {
     breaker_reasons_.erase(key);
     log::Line(log::Level::info, "breaker").kv("destination", key).kv("state", "closed");
-    store_->write([key](Store& store) { return store.remove_breaker(key); });
+    store_->write(DestinationFact(RemoveBreaker{key}));
     return;
   }
   breaker_reasons_[key] = reason;
@@ -135,7 +134,7 @@ void Queue::keep_breaker(const std::string& key, const DestinationHealth& health
       .kv("until", format_rfc3339(health.hold_until()))
       .kv("reason", reason);
   OpenBreaker breaker{key, health.opens(), health.opened_at(), health.hold_until(), reason};
-  store_->write([breaker](Store& store) { return store.put_breaker(breaker); });
+  store_->write(DestinationFact(breaker));
 }
 
 // --- the hosts behind a domain ---------------------------------------------------------------
@@ -149,9 +148,7 @@ void Queue::note_mx_set(DestinationId id, const std::string& mx_set) {
   // Full: those that are not asked for any more go, none in particular.
   if (mx_sets_.size() >= kMxSetsKnown && mx_sets_.count(key) == 0) mx_sets_.erase(mx_sets_.begin());
   mx_sets_[key] = mx_set;
-  store_->write([one = KnownMxSet{key, mx_set}, now = wall_now()](Store& store) {
-    return store.put_mx_set(one, now);
-  });
+  store_->write(DestinationFact(PutMxSet{{key, mx_set}, wall_now()}));
 }
 
 void Queue::recall_mx_set(DestinationId id, const std::string& key) {
@@ -191,7 +188,7 @@ bool Queue::suspend(Suspension suspension) {
                                                        : format_rfc3339(suspension.until))
       .kv("by", suspension.author)
       .kv("reason", suspension.reason);
-  store_->write([suspension](Store& store) { return store.put_suspension(suspension); });
+  store_->write(DestinationFact(suspension));
   suspensions_[name] = std::move(suspension);
   std::string domain(domain_of_scope(name));
   if (domain.empty() || !held_domains_.try_emplace(domain).second) return true;
@@ -204,7 +201,7 @@ bool Queue::suspend(Suspension suspension) {
 bool Queue::resume(const std::string& name, const std::string& author) {
   if (suspensions_.erase(name) == 0) return false;
   log::Line(log::Level::info, "resumed").kv("destination", name).kv("by", author);
-  store_->write([name](Store& store) { return store.remove_suspension(name); });
+  store_->write(DestinationFact(RemoveSuspension{name}));
   scheduler_.resume(destination_named(name), wall_now());
   if (std::string_view domain = domain_of_scope(name); !domain.empty())
     free_domain(std::string(domain));
@@ -262,12 +259,11 @@ void Queue::end_suspensions(WallTime now) {
 
 bool Queue::look_at_clock(WallTime now, MonoTime mono) {
   ObservedTime::Look look = observed_.look(now, mono);
-  if (look.gap)
-    store_->write([gaps = observed_.gaps()](Store& store) { return store.put_clock_gaps(gaps); });
+  if (look.gap) store_->write(ClockFact(AllClockGaps{observed_.gaps()}));
   // Set back: what is stored stays, so that the next start sees it, too.
   if (look.jumped ? look.gap.has_value() : now - clock_stored_at_ >= kClockHeartbeat) {
     clock_stored_at_ = now;
-    store_->write([now](Store& store) { return store.put_clock(now); });
+    store_->write(ClockFact(LastSeen{now}));
   }
   if (look.jumped)
     log::Line(log::Level::warning, "clock_jumped")

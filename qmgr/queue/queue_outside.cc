@@ -82,9 +82,9 @@ void Queue::unblock(mail::QueueId id, const std::vector<std::uint32_t>& indices)
   if (found->second.empty()) blocked_.erase(found);
   attempts_ended(id);
   // Their destinations are not known here; the rows tell, if they are still there.
-  store_->read([this, id](Store& store) -> StoreThread::Completion {
-    auto message = std::make_shared<Result<std::optional<StoredMessage>>>(
-        store.message(id, 0, kOutsideRecipients));
+  store_->read([this, id](QueueStore& store) -> StoreWorker::Completion {
+    auto message = std::make_shared<StoreResult<std::optional<StoredMessage>>>(
+        QueueReader(store).message(id, 0, kOutsideRecipients));
     return [this, message] {
       if (finishing_ || !*message || !**message) return;
       WallTime now = wall_now();
@@ -101,9 +101,9 @@ void Queue::settle_late(mail::QueueId id, std::vector<IndexedOutcome> outcomes) 
   for (const IndexedOutcome& one : outcomes) indices.push_back(one.index);
   block(id, indices);
   auto reports = std::make_shared<std::vector<IndexedOutcome>>(std::move(outcomes));
-  store_->read([this, id, reports, indices](Store& store) -> StoreThread::Completion {
-    auto found = std::make_shared<Result<std::optional<StoredMessage>>>(
-        store.message(id, 0, kOutsideRecipients));
+  store_->read([this, id, reports, indices](QueueStore& store) -> StoreWorker::Completion {
+    auto found = std::make_shared<StoreResult<std::optional<StoredMessage>>>(
+        QueueReader(store).message(id, 0, kOutsideRecipients));
     return [this, id, found, reports, indices] {
       if (!*found) return hooks_.on_broken(found->error());
       if (!**found) return unblock(id, indices);
@@ -249,10 +249,11 @@ void Queue::attempts_ended(mail::QueueId id) {
   }
   for (Waiting& one : ready) {
     auto waiting = std::make_shared<Waiting>(std::move(one));
-    store_->read([this, id, waiting](Store& store) -> StoreThread::Completion {
+    store_->read([this, id, waiting](QueueStore& store) -> StoreWorker::Completion {
       const std::vector<std::uint32_t>& wanted = waiting->indices;
-      auto found = std::make_shared<Result<std::optional<StoredMessage>>>(store.message(
-          id, wanted.front(), static_cast<std::uint32_t>(wanted.back() - wanted.front()) + 1));
+      auto found =
+          std::make_shared<StoreResult<std::optional<StoredMessage>>>(QueueReader(store).message(
+              id, wanted.front(), static_cast<std::uint32_t>(wanted.back() - wanted.front()) + 1));
       return [this, id, waiting, found] {
         if (!*found || !**found) return waiting->done(0);
         StoredMessage& message = ***found;

@@ -23,7 +23,7 @@ struct Queue::RefillGroup {
 struct Queue::RefillJobs {
   std::vector<DuePage::Row>& rows;
   std::size_t due_rows;  // the first ones; behind them those of fresh messages
-  std::unordered_map<mail::QueueId, Store::CompactMessage*> fresh{};
+  std::unordered_map<mail::QueueId, QueueReader::Compact*> fresh{};
   std::unordered_map<mail::QueueId, const MessageInfo*> infos{};
   std::vector<RefillGroup> groups{};
   std::set<mail::QueueId> to_normalise{};  // fresh, and somebody is blocked
@@ -44,8 +44,8 @@ void Queue::refill(Refill refill) {
   WallTime now = wall_now();
   auto waiting = backlog_.take(refill.key, refill.limit);
   store_->read([this, refill = std::move(refill), now,
-                waiting = std::move(waiting)](Store& store) -> StoreThread::Completion {
-    auto read = std::make_shared<Result<Refilled>>(read_refill(store, refill, now, waiting));
+                waiting = std::move(waiting)](QueueStore& store) -> StoreWorker::Completion {
+    auto read = std::make_shared<StoreResult<Refilled>>(read_refill(store, refill, now, waiting));
     return [this, refill, read] {
       --refills_running_;
       if (!*read) return hooks_.on_broken(read->error());
@@ -55,9 +55,10 @@ void Queue::refill(Refill refill) {
 }
 
 // On the store's thread. Rows come first: they are older.
-Result<Queue::Refilled> Queue::read_refill(Store& store, const Refill& refill, WallTime now,
-                                           const std::vector<OverflowList::Entry>& waiting) {
-  Result<DuePage> page = store.due(refill.key, now, refill.limit, refill.after);
+StoreResult<Queue::Refilled> Queue::read_refill(QueueStore& store, const Refill& refill,
+                                                WallTime now,
+                                                const std::vector<OverflowList::Entry>& waiting) {
+  StoreResult<DuePage> page = store.waiting().due(refill.key, now, refill.limit, refill.after);
   if (!page) return page.error();
   Refilled out{page.take(), {}, {}, false};
   std::size_t recipients = out.page.rows.size();
@@ -66,8 +67,8 @@ Result<Queue::Refilled> Queue::read_refill(Store& store, const Refill& refill, W
       out.unread.push_back(entry);
       continue;
     }
-    Result<std::optional<Store::CompactMessage>> fresh = store.compact(entry.id);
-    if (!fresh && fresh.error().code != 0) return fresh.error();
+    StoreResult<std::optional<QueueReader::Compact>> fresh = QueueReader(store).compact(entry.id);
+    if (!fresh && fresh.error().kind != StoreError::Kind::refused) return fresh.error();
     if (!fresh || !*fresh) {
       out.unpacked = true;
       continue;
@@ -131,7 +132,7 @@ void Queue::cut_groups(std::vector<RefillGroup>& groups) {
 }
 
 // False: there is no place for it.
-bool Queue::take_group(RefillGroup& group, Store::CompactMessage* fresh, WallTime now) {
+bool Queue::take_group(RefillGroup& group, QueueReader::Compact* fresh, WallTime now) {
   auto count = static_cast<std::uint32_t>(group.rows.size());
   bool warned = std::all_of(group.rows.begin(), group.rows.end(),
                             [](const StoredRecipient* r) { return r->delay_warned; });
@@ -178,27 +179,25 @@ bool Queue::is_held_elsewhere(const RefillGroup& group, const Refill& refill) co
          held_domains_.count(std::string(held_domain(scheduler_.key(group.destination)))) > 0;
 }
 
-void Queue::move(std::vector<Store::Moved> moved) {
+void Queue::move(std::vector<MovedRecipient> moved) {
   std::map<std::string, WallTime> due;
-  for (const Store::Moved& one : moved) {
+  for (const MovedRecipient& one : moved) {
     auto [at, is_new] = due.try_emplace(one.destination, one.due);
     if (!is_new) at->second = std::min(at->second, one.due);
   }
-  store_->write([moved = std::move(moved)](Store& store) { return store.move(moved); },
-                [this, due = std::move(due)] {
-                  if (finishing_) return;
-                  WallTime now = wall_now();
-                  for (const auto& [key, when] : due)
-                    scheduler_.due_at(destination_named(key), when, now);
-                  hooks_.on_work();
-                });
+  store_->write(WaitingFact(MoveRecipients{std::move(moved)}), [this, due = std::move(due)] {
+    if (finishing_) return;
+    WallTime now = wall_now();
+    for (const auto& [key, when] : due) scheduler_.due_at(destination_named(key), when, now);
+    hooks_.on_work();
+  });
 }
 
 void Queue::refilled(const Refill& refill, Refilled read) {
   if (finishing_) return;
   RefillJobs jobs{read.page.rows, read.page.rows.size()};
   for (const MessageInfo& info : read.page.messages) jobs.infos.emplace(info.id, &info);
-  for (Store::CompactMessage& one : read.fresh) {
+  for (QueueReader::Compact& one : read.fresh) {
     jobs.fresh.emplace(one.message.info.id, &one);
     jobs.infos.emplace(one.message.info.id, &one.message.info);
     for (StoredRecipient& r : one.message.recipients)
@@ -210,7 +209,7 @@ void Queue::refilled(const Refill& refill, Refilled read) {
   bool refused = false;
   bool refused_elsewhere = false;
   std::vector<OverflowList::Entry> back;
-  std::vector<Store::Moved> moved;
+  std::vector<MovedRecipient> moved;
   for (RefillGroup& group : jobs.groups) {
     auto fresh = jobs.fresh.find(group.info->id);
     bool is_compact = fresh != jobs.fresh.end();

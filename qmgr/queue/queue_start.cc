@@ -3,6 +3,7 @@
 #include "common/log/log.h"
 
 #include "qmgr/queue/queue.h"
+#include "qmgr/store/queue_walk.h"
 
 namespace postwain::qmgr {
 
@@ -30,8 +31,8 @@ mail::Outcome reported_before(bool dsn_passed_on) {
 void Queue::recover() {
   normalise_rest({});
   check_leftovers(std::make_shared<Leftovers>(recorder_->leftovers()), 0);
-  store_->read([this](Store& store) -> StoreThread::Completion {
-    Result<mail::QueueId> last = store.last_id();
+  store_->read([this](QueueStore& store) -> StoreWorker::Completion {
+    StoreResult<mail::QueueId> last = store.scan().last_id();
     mail::QueueId id = last ? *last : mail::QueueId{};
     return [this, id] {
       queue_counts_.start(id);
@@ -43,23 +44,24 @@ void Queue::recover() {
 
 // What was being delivered when a former qmgr was killed.
 void Queue::normalise_rest(mail::QueueId after) {
-  store_->read([this, after](Store& store) -> StoreThread::Completion {
-    auto found = std::make_shared<Result<std::vector<Store::Packed>>>(
-        store.packed(after, kUnpackedOfOneRead));
+  store_->read([this, after](QueueStore& store) -> StoreWorker::Completion {
+    auto found = std::make_shared<StoreResult<std::vector<QueueReader::CompactSummary>>>(
+        QueueReader(store).compact_summaries(after, kUnpackedOfOneRead));
     return [this, found] {
       if (!*found) return hooks_.on_broken(found->error());
       if ((*found)->empty() || finishing_) return;
       mail::QueueId last = (*found)->back().id;
-      for (Store::Packed& one : **found) normalise(one.id, std::move(one.destinations), one.due);
+      for (QueueReader::CompactSummary& one : **found)
+        normalise(one.id, std::move(one.destinations), one.due);
       normalise_rest(last);
     };
   });
 }
 
 void Queue::read_breakers(std::string after) {
-  store_->read([this, after = std::move(after)](Store& store) -> StoreThread::Completion {
-    auto found = std::make_shared<Result<std::vector<OpenBreaker>>>(
-        store.breakers(after, kRecoverDestinations));
+  store_->read([this, after = std::move(after)](QueueStore& store) -> StoreWorker::Completion {
+    auto found = std::make_shared<StoreResult<std::vector<OpenBreaker>>>(
+        store.destinations().breakers(after, kRecoverDestinations));
     return [this, found] {
       if (!*found) return hooks_.on_broken(found->error());
       for (const OpenBreaker& breaker : **found) restore(breaker);
@@ -72,9 +74,9 @@ void Queue::read_breakers(std::string after) {
 }
 
 void Queue::read_destinations(std::string after) {
-  store_->read([this, after = std::move(after)](Store& store) -> StoreThread::Completion {
-    auto found = std::make_shared<Result<std::vector<DueDestination>>>(
-        store.destinations(after, kRecoverDestinations));
+  store_->read([this, after = std::move(after)](QueueStore& store) -> StoreWorker::Completion {
+    auto found = std::make_shared<StoreResult<std::vector<DueDestination>>>(
+        store.waiting().destinations(after, kRecoverDestinations));
     return [this, found] {
       if (!*found) return hooks_.on_broken(found->error());
       WallTime now = wall_now();
@@ -88,8 +90,8 @@ void Queue::read_destinations(std::string after) {
 
 void Queue::look_for_oldest() {
   if (finishing_ || std::exchange(looking_for_oldest_, true)) return;
-  store_->read([this](Store& store) -> StoreThread::Completion {
-    Result<mail::QueueId> first = store.first_id();
+  store_->read([this](QueueStore& store) -> StoreWorker::Completion {
+    StoreResult<mail::QueueId> first = store.scan().first_id();
     return [this, first] {
       looking_for_oldest_ = false;
       if (!first) return hooks_.on_broken(first.error());
@@ -101,9 +103,10 @@ void Queue::look_for_oldest() {
 void Queue::count_stretch() {
   if (queue_counts_.complete() || finishing_) return;
   store_->read([this, after = queue_counts_.cursor(),
-                last = queue_counts_.last()](Store& store) -> StoreThread::Completion {
+                last = queue_counts_.last()](QueueStore& store) -> StoreWorker::Completion {
     Counts counts;
-    Result<std::optional<mail::QueueId>> end = store.count(after, last, kCountMessages, counts);
+    StoreResult<std::optional<mail::QueueId>> end =
+        QueueWalk(store).count(after, last, kCountMessages, counts);
     if (!end) return [this, error = end.error()] { hooks_.on_broken(error); };
     return [this, end = *end, counts] {
       if (end) queue_counts_.counted(*end, counts);
@@ -121,10 +124,10 @@ void Queue::check_leftovers(std::shared_ptr<const Leftovers> left, std::size_t f
     return wait_for_history();
   }
   std::size_t end = std::min(left->size(), from + kLeftOfOneRead);
-  store_->read([=, this](Store& store) -> StoreThread::Completion {
+  store_->read([=, this](QueueStore& store) -> StoreWorker::Completion {
     auto found = std::make_shared<std::vector<std::optional<StoredMessage>>>();
     for (std::size_t i = from; i < end; ++i) {
-      auto message = store.message((*left)[i].id, (*left)[i].index, 1);
+      auto message = QueueReader(store).message((*left)[i].id, (*left)[i].index, 1);
       if (!message) return [this, error = message.error()] { hooks_.on_broken(error); };
       found->push_back(message.take());
     }

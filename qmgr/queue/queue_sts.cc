@@ -16,9 +16,9 @@ constexpr Duration kStsKept = std::chrono::seconds(mail::kStsAgeMax);
 }  // namespace
 
 void Queue::read_sts_policies(std::string after) {
-  store_->read([this, after = std::move(after)](Store& store) -> StoreThread::Completion {
-    auto found = std::make_shared<Result<std::vector<KnownStsPolicy>>>(
-        store.sts_policies(after, kRecoverDestinations));
+  store_->read([this, after = std::move(after)](QueueStore& store) -> StoreWorker::Completion {
+    auto found = std::make_shared<StoreResult<std::vector<KnownStsPolicy>>>(
+        store.destinations().sts_policies(after, kRecoverDestinations));
     return [this, found] {
       if (!*found) return hooks_.on_broken(found->error());
       WallTime now = wall_now();
@@ -30,7 +30,7 @@ void Queue::read_sts_policies(std::string after) {
       }
       if ((*found)->size() == kRecoverDestinations) return read_sts_policies(std::move(last));
       WallTime old = now - kStsKept;
-      store_->write([old](Store& writer) { return writer.remove_sts_policies_before(old); });
+      store_->write(DestinationFact(RemoveStsPoliciesBefore{old}));
       read_mx_sets({});
     };
   });
@@ -71,7 +71,7 @@ void Queue::keep_sts_policy(DestinationId id, const mail::StsPolicy& policy) {
   if (sts_policies_.size() >= kStsPoliciesKnown && sts_policies_.count(domain) == 0)
     sts_policies_.erase(sts_policies_.begin());
   sts_policies_[domain] = policy;
-  store_->write([domain, policy](Store& store) { return store.put_sts_policy(domain, policy); });
+  store_->write(DestinationFact(KnownStsPolicy{domain, policy}));
 }
 
 }  // namespace postwain::qmgr

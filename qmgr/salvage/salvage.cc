@@ -18,7 +18,7 @@
 #include "qmgr/disk/file_system.h"
 #include "qmgr/salvage/page_rows.h"
 #include "qmgr/store/compact_record.h"
-#include "qmgr/store/sqlite/store.h"
+#include "qmgr/store/sqlite/sqlite_store.h"
 
 namespace postwain::qmgr {
 
@@ -64,6 +64,10 @@ bool insert(Statement& statement, const std::vector<Value>& columns) {
   return use.done();
 }
 
+Error error_of(const StoreStatus& failed) {
+  return {failed.error().text, EIO};
+}
+
 // What is known of a message while its parts are looked for.
 struct Known {
   bool in_file;
@@ -73,7 +77,7 @@ struct Known {
 
 class Salvage {
  public:
-  Salvage(PageSource source, std::string from, std::string to, Store& store)
+  Salvage(PageSource source, std::string from, std::string to, SqliteStore& store)
       : source_(std::move(source)), from_(std::move(from)), to_(std::move(to)), store_(store) {}
 
   Result<SalvageReport> run() {
@@ -111,10 +115,10 @@ class Salvage {
   Status read_all(Pass pass) {
     constexpr std::uint32_t kPagesAtOnce = 4096;
     for (std::uint32_t number = 1; number <= source_.pages();) {
-      if (Status s = store_.begin(); !s) return s;
+      if (StoreStatus s = store_.begin(); !s) return error_of(s);
       for (std::uint32_t i = 0; i < kPagesAtOnce && number <= source_.pages(); ++i, ++number)
         read_page(number, pass);
-      if (Status s = store_.commit(); !s) return s;
+      if (StoreStatus s = store_.commit(); !s) return error_of(s);
     }
     return {};
   }
@@ -149,7 +153,7 @@ class Salvage {
     if (pass == Pass::contents && row.in_table && columns == kContentColumns && is_first_null)
       return take_content(std::move(row));
     if (pass == Pass::messages && row.in_table && columns == kContentColumns && is_first_null)
-      if (const auto* left = std::get_if<std::string>(&row.columns[1])) left_[row.row_id] = *left;
+      if (const auto* left = std::get_if<std::string>(&row.columns[1])) rests_[row.row_id] = *left;
     if (pass == Pass::contents && row.in_table && columns == kCompactColumns && is_first_null)
       return take_compact(row);
     if (pass == Pass::recipients && !row.in_table &&
@@ -193,26 +197,22 @@ class Salvage {
     if (!in_file && record->content.size() != message.info.size) return;
     message.content = record->content;
     if (report_.held) message.held_for = "recovered from a damaged queue";
-    Result<Accepted> stored = store_.accept(message, record->due);
-    if (!stored || *stored != Accepted::stored) return;
+    std::string_view rest = rest_of(id);
+    std::size_t left = 0;
+    for (std::size_t i = 0; i < message.recipients.size(); ++i) left += is_left(rest, i) ? 1 : 0;
+    if (left == 0) return;  // all are settled
+    MessageRows::Insert stored_row{&message, record->due, message.content, rest};
+    StoreResult<Flags> stored = store_.rows().insert({&stored_row, 1});
+    if (!stored || !stored->front()) return;
     messages_[row.row_id] = {in_file, message.info.size, true};
     with_recipients_.insert(row.row_id);
-    report_.recipients += message.recipients.size() - drop_settled(id, message.recipients.size());
+    report_.recipients += left;
   }
 
-  std::size_t drop_settled(mail::QueueId id, std::size_t recipients) {
-    auto left = left_.find(static_cast<std::int64_t>(id.value));
-    if (left == left_.end()) return 0;
-    Settlement settled{id, {}, {}};
-    for (std::size_t i = 0; i < recipients && i < left->second.size(); ++i) {
-      if (left->second[i] != '0') continue;
-      RecipientChange change;
-      change.index = static_cast<std::uint32_t>(i);
-      change.kind = ChangeKind::remove;
-      settled.changes.push_back(std::move(change));
-    }
-    bool done = !settled.changes.empty() && store_.settle(settled, nullptr, nullptr).ok();
-    return done ? settled.changes.size() : 0;
+  // Who is left of a compact message; empty: all.
+  std::string_view rest_of(mail::QueueId id) const {
+    auto found = rests_.find(static_cast<std::int64_t>(id.value));
+    return found == rests_.end() ? std::string_view() : std::string_view(found->second);
   }
 
   void take_recipient(PageRow row) {
@@ -255,7 +255,7 @@ class Salvage {
     Result<Statement> remove =
         Statement::prepare(store_.database(), "DELETE FROM message WHERE id = ?1");
     if (!remove) return remove.error();
-    if (Status s = store_.begin(); !s) return s;
+    if (StoreStatus s = store_.begin(); !s) return error_of(s);
     for (const auto& [id, message] : messages_) {
       bool whole = message.in_file ? has_file(id, message.size) : message.has_content;
       bool wanted = with_recipients_.count(id) > 0;
@@ -271,13 +271,14 @@ class Salvage {
       Use use(*remove);
       if (!use.number(id).done()) return store_.database().error("DELETE");
     }
-    return store_.commit();
+    StoreStatus done = store_.commit();
+    return done ? Status{} : error_of(done);
   }
 
   std::string save_known(std::int64_t id, const Known& message) {
     if (message.in_file) return "its content is in content/" + id_text(id);
-    Result<std::optional<std::string>> bytes =
-        store_.content(mail::QueueId{static_cast<std::uint64_t>(id)}, 0, kRowMax);
+    StoreResult<std::optional<std::string>> bytes =
+        store_.rows().content(mail::QueueId{static_cast<std::uint64_t>(id)}, 0, kRowMax);
     return bytes && *bytes ? save(id, **bytes) : "it could not be saved";
   }
 
@@ -291,11 +292,11 @@ class Salvage {
   PageSource source_;
   std::string from_;
   std::string to_;
-  Store& store_;
+  SqliteStore& store_;
   Statement message_, content_, recipient_;
   std::map<std::int64_t, Known> messages_;
   std::set<std::int64_t> with_recipients_;
-  std::map<std::int64_t, std::string> left_;  // of compact messages: who is
+  std::map<std::int64_t, std::string> rests_;  // of compact messages
   SalvageReport report_;
   std::size_t over_ = 0;
 };
@@ -335,11 +336,11 @@ Result<SalvageReport> salvage(const std::string& from, const std::string& to) {
   if (Status s = files.create(); !s) return s.error();
   Result<std::string> folder = real_path(to);
   if (!folder) return folder.error();
-  Result<Store> store = Store::open(*folder + "/queue.db");
-  if (!store) return store.error();
-  Result<SalvageReport> report = Salvage(source.take(), from, to, *store).run();
+  auto store = SqliteStore::open(*folder + "/queue.db");
+  if (!store) return Error{store.error().text, EIO};
+  Result<SalvageReport> report = Salvage(source.take(), from, to, **store).run();
   if (!report) return report;
-  if (Status s = store->checkpoint(Store::Checkpoint::truncate); !s) return s.error();
+  if (StoreStatus s = (*store)->maintenance().checkpoint(true); !s) return error_of(s);
   for (const std::string& folder_to_sync : {files.path(), to})
     if (Status s = sync_folder(folder_to_sync); !s) return s.error();
   return report;

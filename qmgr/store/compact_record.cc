@@ -135,4 +135,20 @@ std::optional<CompactRecord> decode_compact(mail::QueueId id, std::string_view d
   return out;
 }
 
+StoredMessage stored_message_of(CompactRecord record, std::string_view rest, std::uint32_t from,
+                                std::size_t max_recipients) {
+  StoredMessage out{std::move(record.message.info), {}};
+  std::vector<NewRecipient>& all = record.message.recipients;
+  for (std::size_t i = from; i < all.size() && out.recipients.size() < max_recipients; ++i) {
+    if (!is_left(rest, i)) continue;
+    StoredRecipient r;
+    r.index = static_cast<std::uint32_t>(i);
+    r.recipient = std::move(all[i].recipient);
+    r.destination = std::move(all[i].destination);
+    r.next_attempt_at = record.due;
+    out.recipients.push_back(std::move(r));
+  }
+  return out;
+}
+
 }  // namespace postwain::qmgr

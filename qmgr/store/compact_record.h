@@ -17,12 +17,20 @@ struct CompactRecord {
   std::string_view content;  // within the data that was decoded
 };
 
+// Whether the recipient is left of a message with that rest (queue_store.h).
+constexpr bool is_left(std::string_view rest, std::size_t index) {
+  return index >= rest.size() || rest[index] != '0';
+}
+// The message as it would be as rows: its recipients that are left, from index `from` on.
+StoredMessage stored_message_of(CompactRecord record, std::string_view rest, std::uint32_t from,
+                                std::size_t max_recipients);
+
 // A message with more recipients is written as rows at once.
 constexpr std::size_t kCompactRecipients = 1000;
 
 // Replaces `out`. content: of the message, empty when it lies in a file.
 void encode_compact(std::string& out, const NewMessage& message, WallTime due,
-                  std::string_view content);
+                    std::string_view content);
 // Whether the message can be one value: each part within the bounds of schema.sql for rows, because
 // it may become rows later, and the whole within the bound of a value.
 bool fits_one_value(const NewMessage& message, std::string_view content);

@@ -54,6 +54,11 @@ SHARED = {
     "queue-schema": ("qmgr", "bench"),
     "postwain/sendmail": ("pickup",),
 }
+# A room behind a port: who may know it besides itself.
+BEHIND_PORT = {
+    # The engine behind qmgr/store/queue_store.h. History and salvage are SQLite's own; qmgr chooses the engine.
+    "qmgr/store/sqlite": ("qmgr/history", "qmgr/salvage", "qmgr", "bench"),
+}
 # Header prefix of an outside library: its only home; a tuple of exact files where one file is the rule.
 HOME = {
     "uv.h": "common/net/",
@@ -64,7 +69,7 @@ HOME = {
     "microhttpd.h": "metrics/http_server.cc",
     "idn2.h": "common/mail/idn.cc",
     "toml++/": "common/config/document/toml_reader.cc",
-    "sqlite3.h": "qmgr/",
+    "sqlite3.h": ("qmgr/store/sqlite/", "qmgr/history/", "qmgr/salvage/"),
     "CLI/": "postwain/command_line.cc",
     "seccomp.h": "common/sandbox/",
     "systemd/": "postwain/supervisor/service_manager.cc",
@@ -110,6 +115,8 @@ def mistakes_in(file):
                 yield say(f'"{name}" is not written from the root of the tree')
             elif other != own and FLOOR[other] >= FLOOR[own] and (own, other) not in SIDEWAYS:
                 yield say(f"{own} (floor {FLOOR[own]}) must not know {other} (floor {FLOOR[other]})")
+            elif own != other and own not in BEHIND_PORT.get(other, (own,)):
+                yield say(f"{own} must not know {other}: it is behind a port")
             elif not is_shared(own, other):
                 yield say(f"{own} must not know {other}: it is another program's")
             elif not (ROOT / name).is_file():

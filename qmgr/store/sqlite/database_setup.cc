@@ -6,8 +6,6 @@
 
 #include <fmt/format.h>
 
-#include "qmgr/disk/failpoint.h"
-
 namespace postwain::qmgr {
 
 Result<std::int64_t> ask_number(Database& db, const std::string& sql) {
@@ -59,13 +57,13 @@ Status check_identity(Database& db, const FileIdentity& identity) {
 namespace {
 
 Status apply_migration(Database& db, const queue_schema::Migration& step) {
-  Status done = failpoint(Failpoint::migration_before);
+  Status done = sqlite_failpoint(Failpoint::migration_before);
   if (done) done = db.run("BEGIN IMMEDIATE");
   if (done) done = db.run(std::string(step.sql));
   if (done) done = db.run(fmt::format("PRAGMA user_version = {}", step.version));
-  if (done) done = failpoint(Failpoint::migration_commit);
+  if (done) done = sqlite_failpoint(Failpoint::migration_commit);
   if (done) done = db.run("COMMIT");
-  if (done) done = failpoint(Failpoint::migration_after);
+  if (done) done = sqlite_failpoint(Failpoint::migration_after);
   if (!done && db.in_transaction()) (void)db.run("ROLLBACK");
   return done;
 }

@@ -1,5 +1,7 @@
 #include "qmgr/store/sqlite/sqlite.h"
 
+#include <cerrno>
+
 #include <sqlite3.h>
 
 #include <fmt/format.h>
@@ -8,19 +10,40 @@
 
 namespace postwain::qmgr {
 
-DbTrouble trouble_of(const Error& error) {
+StoreError::Kind kind_of(const Error& error) {
   switch (error.code & 0xFF) {
+    case 0:
+    case SQLITE_CONSTRAINT:
+    case SQLITE_TOOBIG:
+    case SQLITE_MISMATCH:
+      return StoreError::Kind::refused;
     case SQLITE_FULL:
-      return DbTrouble::full;
+      return StoreError::Kind::full;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return DbTrouble::busy;
+      return StoreError::Kind::busy;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return DbTrouble::damaged;
+      return StoreError::Kind::damaged;
     default:
-      return DbTrouble::broken;
+      return StoreError::Kind::broken;
   }
+}
+
+StoreError store_error(const Error& error) {
+  return {kind_of(error), error.text};
+}
+
+StoreStatus store_status(const Status& status) {
+  if (status) return {};
+  return store_error(status.error());
+}
+
+Status sqlite_failpoint(Failpoint point) {
+  Status reached = failpoint(point);
+  if (reached) return {};
+  return Error{reached.error().text,
+               reached.error().code == ENOSPC ? SQLITE_FULL : SQLITE_IOERR_FSYNC};
 }
 
 Result<Database> Database::open(const std::string& path, Create create, const char* vfs) {
@@ -77,6 +100,10 @@ Error Database::error(std::string_view what) const {
   if (int number = of_the_system ? sqlite3_system_errno(db_) : 0; number > 0)
     text = system_error(text, number).text;
   return Error{std::move(text), code};
+}
+
+bool Database::is_taken_key() const {
+  return sqlite3_extended_errcode(db_) == SQLITE_CONSTRAINT_PRIMARYKEY;
 }
 
 bool Database::in_transaction() const {

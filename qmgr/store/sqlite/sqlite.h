@@ -1,6 +1,6 @@
 // SQLite behind two small types. Every call reports failure as a Result whose code is SQLite's
-// extended result code. No SQL here, and no policy: qmgr/store/sqlite/store.h has the statements,
-// store_thread.h what an error means. One thread at a time may use a database.
+// extended result code. No SQL here, and no policy: statements.h has the statements, prepared_sql.h
+// what a code means. One thread at a time may use a database.
 #pragma once
 
 #include <cstdint>
@@ -11,19 +11,22 @@
 
 #include "common/base/result.h"
 
+#include "qmgr/disk/failpoint.h"
+#include "qmgr/store/store_error.h"
+
 struct sqlite3;
 struct sqlite3_stmt;
 
 namespace postwain::qmgr {
 
-// How an error is to be taken.
-enum class DbTrouble : std::uint8_t {
-  full,     // no space: the transaction is gone, later ones may work
-  busy,     // somebody else holds the file
-  damaged,  // not our file, or broken inside
-  broken,   // input/output failed or anything else: nothing may be believed any more
-};
-DbTrouble trouble_of(const Error& error);
+// What SQLite's code says is wrong, in the words of the port. A code of 0 is a failure of ours, of
+// one request alone.
+StoreError::Kind kind_of(const Error& error);
+StoreError store_error(const Error& error);
+StoreStatus store_status(const Status& status);
+
+// A failpoint (disk/failpoint.h) within a database's work, with its failure as SQLite's code.
+Status sqlite_failpoint(Failpoint point);
 
 class Database {
  public:
@@ -42,6 +45,8 @@ class Database {
   // First column of the first row, as text.
   Result<std::string> ask(const std::string& sql);
   Error error(std::string_view what) const;
+  // The last statement failed because a row has that key already.
+  bool is_taken_key() const;
   bool in_transaction() const;
   int changes() const;
   sqlite3* raw() const { return db_; }

@@ -14,25 +14,25 @@ std::string_view sql_text(Sql statement) {
              "WHERE NOT EXISTS (SELECT 1 FROM fresh WHERE id = ?1)";
     case Sql::take_back_message:  // content and recipients go by the cascade
       return "DELETE FROM message WHERE id = ?1";
-    case Sql::insert_fresh:
+    case Sql::insert_compact:
       return "INSERT INTO fresh (id, recipients, data) SELECT ?1,?2,?3 "
              "WHERE NOT EXISTS (SELECT 1 FROM message WHERE id = ?1)";
-    case Sql::select_fresh:
+    case Sql::select_compact:
       return "SELECT f.data, ifnull(l.left, '') FROM fresh f "
              "LEFT JOIN fresh_left l ON l.id = f.id WHERE f.id = ?1";
-    case Sql::select_fresh_left:
+    case Sql::select_compact_rest:
       return "SELECT f.recipients, ifnull(l.left, '') FROM fresh f "
              "LEFT JOIN fresh_left l ON l.id = f.id WHERE f.id = ?1";
     case Sql::remove_compact:
       return "DELETE FROM fresh WHERE id = ?1";
-    case Sql::remove_whole_fresh:
+    case Sql::remove_whole_compact:
       return "DELETE FROM fresh WHERE id = ?1 AND recipients = ?2";
-    case Sql::put_fresh_left:
+    case Sql::put_compact_rest:
       return "INSERT INTO fresh_left (id, left) VALUES (?1,?2) "
              "ON CONFLICT (id) DO UPDATE SET left = ?2";
-    case Sql::remove_fresh_left:
+    case Sql::remove_compact_rest:
       return "DELETE FROM fresh_left WHERE id = ?1";
-    case Sql::next_fresh:
+    case Sql::next_compact:
       return "SELECT id FROM fresh WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT 1";
     case Sql::list_compact:
       return "SELECT f.id, f.data, ifnull(l.left, '') FROM fresh f "
@@ -95,14 +95,12 @@ std::string_view sql_text(Sql statement) {
              "protocol, client_address, client_name, account, kind, traffic_class, in_file, "
              "require_tls, tls_required_no "
              "FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
-    case Sql::skim_recipients:
-      return "SELECT address, message_id, state, attempts FROM recipient "
-             "WHERE message_id > ?1 AND message_id <= ?2 ORDER BY message_id, idx LIMIT ?3";
-    case Sql::skim_senders:
+    case Sql::scan_recipients:
+      return "SELECT message_id, idx, address, state, attempts FROM recipient "
+             "WHERE (message_id, idx) > (?1, ?2) AND message_id <= ?3 "
+             "ORDER BY message_id, idx LIMIT ?4";
+    case Sql::scan_senders:
       return "SELECT id, reverse_path FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
-    case Sql::survey_recipients:
-      return "SELECT message_id, idx, address FROM recipient "
-             "WHERE (message_id, idx) > (?1, ?2) ORDER BY message_id, idx LIMIT ?3";
     case Sql::count_messages:
       return "SELECT count(*), max(id) FROM "
              "(SELECT id FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3)";
@@ -184,12 +182,6 @@ std::string_view sql_text(Sql statement) {
       return "COMMIT";
     case Sql::roll_back:
       return "ROLLBACK";
-    case Sql::savepoint:
-      return "SAVEPOINT request";
-    case Sql::release_savepoint:
-      return "RELEASE request";
-    case Sql::rollback_savepoint:
-      return "ROLLBACK TO request";
     case Sql::count_:
       break;
   }

@@ -7,7 +7,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "qmgr/store/sqlite/store.h"
+#include "qmgr/store/sqlite/sqlite_store.h"
 #include "tests/unit/failpoints/story.h"
 #include "tests/unit/qmgr/support.h"
 
@@ -76,8 +76,8 @@ TEST_CASE("a promise broken on purpose is found") {
   SharedMemory shared;
   REQUIRE(tell(folder.path(), *shared, nullptr).exit_code == 0);
   {
-    auto store = qmgr::Store::open(folder.db());
-    REQUIRE(store->database().run("DELETE FROM message WHERE id = 14").ok());
+    auto store = qmgr::SqliteStore::open(folder.db());
+    REQUIRE((*store)->database().run("DELETE FROM message WHERE id = 14").ok());
   }
   REQUIRE(judge(folder.path(), *shared) == "the last message is lost");
 }

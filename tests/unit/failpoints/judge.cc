@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 
 #include "qmgr/disk/content_files.h"
-#include "qmgr/store/sqlite/store.h"
+#include "qmgr/store/queue_reader.h"
+#include "qmgr/store/sqlite/sqlite_store.h"
 #include "tests/unit/failpoints/messages.h"
 #include "tests/unit/failpoints/story.h"
+#include "tests/unit/store/known_message.h"
 
 namespace postwain::failpoints {
 
@@ -16,12 +18,12 @@ using namespace qmgr;
 
 class Judge {
  public:
-  Judge(const Shared& shared, Store& store, const ContentFolder& files)
+  Judge(const Shared& shared, QueueStore& store, const ContentFolder& files)
       : shared_(shared), store_(store), files_(files) {}
 
   std::string all() {
     for (std::uint64_t id : {kFirst, kSecond, kLarge, kLast, kBounce}) {
-      auto found = store_.message(mail::QueueId{id}, 0, 10);
+      auto found = QueueReader(store_).message(mail::QueueId{id}, 0, 10);
       if (!found) return found.error().text;
       if (*found) messages_[id] = **found;
     }
@@ -88,17 +90,17 @@ class Judge {
   }
 
   const Shared& shared_;
-  Store& store_;
+  QueueStore& store_;
   const ContentFolder& files_;
   std::map<std::uint64_t, StoredMessage> messages_;
 };
 
-std::string files_left_over(const ContentFolder& files, Store& store) {
-  auto swept = files.sweep([&](mail::QueueId id) { return store.has_message(id); });
+std::string files_left_over(const ContentFolder& files, QueueStore& store) {
+  auto swept = files.sweep([&](mail::QueueId id) { return test::is_known(store, id); });
   if (!swept) return swept.error().text;
   auto names = files.disk().names(files.path());
   if (!names) return names.error().text;
-  std::size_t wanted = *store.has_message(mail::QueueId{kLarge}) ? 1 : 0;
+  std::size_t wanted = *test::is_known(store, mail::QueueId{kLarge}) ? 1 : 0;
   std::size_t found = 0;
   for (const std::string& name : *names)
     if (name != "." && name != "..") ++found;
@@ -108,14 +110,14 @@ std::string files_left_over(const ContentFolder& files, Store& store) {
 }  // namespace
 
 std::string judge(const std::string& folder, const Shared& shared) {
-  auto store = Store::open(folder + "/queue.db");
+  auto store = SqliteStore::open(folder + "/queue.db");
   if (!store) return store.error().text;
-  auto sound = store->database().ask("PRAGMA integrity_check");
+  auto sound = (*store)->database().ask("PRAGMA integrity_check");
   if (!sound || *sound != "ok") return "the database is damaged";
   ContentFolder files(folder + "/content");
   if (Status s = files.create(); !s) return s.error().text;
-  if (std::string wrong = Judge(shared, *store, files).all(); !wrong.empty()) return wrong;
-  return files_left_over(files, *store);
+  if (std::string wrong = Judge(shared, **store, files).all(); !wrong.empty()) return wrong;
+  return files_left_over(files, **store);
 }
 
 }  // namespace postwain::failpoints

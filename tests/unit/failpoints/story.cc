@@ -10,8 +10,10 @@
 
 #include "qmgr/disk/ballast.h"
 #include "qmgr/history/history_store.h"
-#include "qmgr/store/sqlite/store_thread.h"
+#include "qmgr/store/sqlite/sqlite_store.h"
+#include "qmgr/store/store_worker.h"
 #include "tests/unit/failpoints/messages.h"
+#include "tests/unit/store/known_message.h"
 
 namespace postwain::failpoints {
 
@@ -29,14 +31,15 @@ class Teller {
 
   int run() {
     (void)Ballast(folder_ + "/ballast").make(65536);
-    Result<Store> store = Store::open(folder_ + "/queue.db");
+    auto store = SqliteStore::open(folder_ + "/queue.db");
     if (!store) return kBroken;
     files_ = ContentFolder(folder_ + "/content");
     if (!files_.create()) return kBroken;
-    if (!files_.sweep([&](mail::QueueId id) { return store->has_message(id); })) return kBroken;
-    thread_ = std::make_unique<StoreThread>(
+    if (!files_.sweep([&](mail::QueueId id) { return test::is_known(**store, id); }))
+      return kBroken;
+    thread_ = std::make_unique<StoreWorker>(
         loop_, store.take(), files_,
-        StoreThread::Events{[](bool) {}, [](const Error&) { ::_exit(kBroken); }}, kProbe);
+        StoreWorker::Events{[](bool) {}, [](const StoreError&) { ::_exit(kBroken); }}, kProbe);
     days();
     thread_->finish();
     return history();
@@ -51,9 +54,9 @@ class Teller {
     settle(Step::settle_first, Step::accept_first, settlement_of_first());
     settle(Step::settle_second, Step::accept_second, settlement_of_second());
     settle(Step::settle_large_1, Step::accept_large, settlement_of_large(0));
-    checkpoint(Store::Checkpoint::passive);
+    checkpoint(false);
     settle(Step::settle_large_2, Step::settle_large_1, settlement_of_large(1));
-    checkpoint(Store::Checkpoint::truncate);
+    checkpoint(true);
     accept(Step::accept_last, [] { return last(); });
   }
 
@@ -107,16 +110,14 @@ class Teller {
   }
 
   void fact() {
-    thread_->write([](Store& store) {
-      return store.put_breaker({"mx:example.org", 1, at(0), at(1000), "no answer"});
-    });
+    thread_->write(DestinationFact(OpenBreaker{"mx:example.org", 1, at(0), at(1000), "no answer"}));
   }
 
   // On the store's thread, as housekeeping does it; a failure there ends the process the same way.
-  void checkpoint(Store::Checkpoint how) {
-    thread_->read([this, how](Store& store) -> StoreThread::Completion {
-      Status done = store.checkpoint(how);
-      bool broken = !done && trouble_of(done.error()) != DbTrouble::full;
+  void checkpoint(bool wholly) {
+    thread_->read([this, wholly](QueueStore& store) -> StoreWorker::Completion {
+      StoreStatus done = store.maintenance().checkpoint(wholly);
+      bool broken = !done && done.error().kind != StoreError::Kind::full;
       return [this, broken] {
         if (broken) ::_exit(kBroken);
         loop_.stop();
@@ -139,7 +140,7 @@ class Teller {
   Shared& shared_;
   ContentFolder files_;
   net::Loop loop_;
-  std::unique_ptr<StoreThread> thread_;
+  std::unique_ptr<StoreWorker> thread_;
 };
 
 }  // namespace

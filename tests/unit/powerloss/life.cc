@@ -6,6 +6,11 @@
 
 #include "common/base/check.h"
 
+#include "qmgr/store/batch_writer.h"
+#include "qmgr/store/queue_reader.h"
+#include "qmgr/store/queue_walk.h"
+#include "tests/unit/store/known_message.h"
+
 namespace postwain::powerloss {
 
 using namespace postwain::qmgr;
@@ -36,13 +41,13 @@ Life::~Life() {
 }
 
 bool Life::start() {
-  Result<Store> store = Store::open(kDatabase, vfs_.name());
+  auto store = SqliteStore::open(kDatabase, vfs_.name());
   if (!store) return false;
-  if (sin_ == Sin::normal_sync && !store->database().run("PRAGMA synchronous = NORMAL"))
+  if (sin_ == Sin::normal_sync && !(*store)->database().run("PRAGMA synchronous = NORMAL"))
     return false;
   if (!folder_.create()) return false;
-  if (!folder_.sweep([&](mail::QueueId id) { return store->has_message(id); })) return false;
-  StoreThread::Events events;
+  if (!folder_.sweep([&](mail::QueueId id) { return test::is_known(**store, id); })) return false;
+  StoreWorker::Events events;
   events.on_full = [this](bool full) {
     full_ = full;
     if (full)
@@ -50,12 +55,12 @@ bool Life::start() {
     else
       answered();
   };
-  events.on_broken = [this](const Error& error) {
+  events.on_broken = [this](const StoreError& error) {
     broken_ = true;
     trouble_ = error.text;
     loop_.stop();
   };
-  thread_ = std::make_unique<StoreThread>(loop_, store.take(), folder_, std::move(events), kProbe);
+  thread_ = std::make_unique<StoreWorker>(loop_, store.take(), folder_, std::move(events), kProbe);
   return true;
 }
 
@@ -163,20 +168,19 @@ void Life::submit_settle(std::string what, Settlement settlement, Ledger::Change
 
 void Life::write_breaker(const std::string& destination) {
   OpenBreaker breaker{destination, 1, from_unix_ms(1), from_unix_ms(2), "down"};
-  gathered_.push_back([this, breaker] {
-    thread_->write([breaker](Store& store) { return store.put_breaker(breaker); });
-  });
+  gathered_.push_back([this, breaker] { thread_->write(DestinationFact(breaker)); });
 }
 
 void Life::commit() {
   while (!gathered_.empty() && !broken_) {
     std::promise<void> busy;
     std::promise<void> gate;
-    thread_->read([&busy, open = gate.get_future().share()](Store&) -> StoreThread::Completion {
-      busy.set_value();
-      open.wait();
-      return nullptr;
-    });
+    thread_->read(
+        [&busy, open = gate.get_future().share()](QueueStore&) -> StoreWorker::Completion {
+          busy.set_value();
+          open.wait();
+          return nullptr;
+        });
     busy.get_future().wait();
     for (auto& hand_over : gathered_) hand_over();
     gathered_.clear();
@@ -186,21 +190,21 @@ void Life::commit() {
   }
 }
 
-void Life::on_store(std::function<void(Store&)> work) {
+void Life::on_store(std::function<void(QueueStore&)> work) {
   ++pending_;
-  thread_->read([this, work = std::move(work)](Store& store) -> StoreThread::Completion {
+  thread_->read([this, work = std::move(work)](QueueStore& store) -> StoreWorker::Completion {
     work(store);
     return [this] { answered(); };
   });
   await();
 }
 
-// A failed checkpoint is what StoreThread's housekeeping sees; the error of a full disk is
+// A failed checkpoint is what StoreWorker's housekeeping sees; the error of a full disk is
 // harmless.
-void Life::checkpoint(Store::Checkpoint how) {
-  on_store([this, how](Store& store) {
-    Status done = store.checkpoint(how);
-    if (!done && trouble_of(done.error()) != DbTrouble::full) {
+void Life::checkpoint(bool wholly) {
+  on_store([this, wholly](QueueStore& store) {
+    StoreStatus done = store.maintenance().checkpoint(wholly);
+    if (!done && done.error().kind != StoreError::Kind::full) {
       broken_ = true;
       trouble_ = done.error().text;
     }
@@ -208,9 +212,9 @@ void Life::checkpoint(Store::Checkpoint how) {
 }
 
 void Life::vacuum() {
-  on_store([this](Store& store) {
-    Status done = store.database().run("PRAGMA incremental_vacuum(8)");
-    if (!done && trouble_of(done.error()) != DbTrouble::full) {
+  on_store([this](QueueStore& store) {
+    Status done = static_cast<SqliteStore&>(store).database().run("PRAGMA incremental_vacuum(8)");
+    if (!done && kind_of(done.error()) != StoreError::Kind::full) {
       broken_ = true;
       trouble_ = done.error().text;
     }
@@ -238,16 +242,16 @@ void Life::vanish() {
 
 namespace {
 
-std::string read_all(Store& store, ContentFolder& folder, Found& found) {
+std::string read_all(SqliteStore& store, ContentFolder& folder, Found& found) {
   std::size_t in_files = 0;
   std::size_t fresh = 0;  // of the others, one value still
   ListCursor at;
   for (bool end = false; !end;) {
-    Result<ListPage> page = store.list(at, mail::QueueId{INT64_MAX}, 1000, 100000);
+    StoreResult<ListPage> page = QueueWalk(store).list(at, mail::QueueId{INT64_MAX}, 1000, 100000);
     if (!page) return page.error().text;
     at = page->next;
     end = page->end;
-    for (const StoredMessage& message : page->slices) {
+    for (const StoredMessage& message : page->parts) {
       mail::QueueId after = message.info.id;
       std::string who = fmt::format("message {}", after.value);
       if (message.recipients.empty()) return who + " has no recipient";
@@ -261,10 +265,10 @@ std::string read_all(Store& store, ContentFolder& folder, Found& found) {
         if (!read) return who + ": " + read.error().text;
         bytes = read.take();
       } else {
-        Result<std::optional<std::string>> row = store.content(after, 0, length);
+        StoreResult<std::optional<std::string>> row = QueueReader(store).content(after, 0, length);
         if (!row) return row.error().text;
         if (!*row) return who + " has no content";
-        fresh += store.compact(after)->has_value() ? 1 : 0;
+        fresh += QueueReader(store).compact(after)->has_value() ? 1 : 0;
         bytes = **row;
       }
       if (bytes.size() != message.info.size) return who + ": content of another size";
@@ -285,26 +289,27 @@ std::string judge(const simdisk::Image& image, const Ledger& ledger, std::size_t
   simdisk::Disk disk(image);
   simdisk::SqliteVfs vfs(disk);
   simdisk::Files files(disk);
-  Result<Store> store = Store::open(kDatabase, vfs.name());
+  auto store = SqliteStore::open(kDatabase, vfs.name());
   if (!store) return "the store does not open: " + store.error().text;
   ContentFolder folder(kContent, files);
   if (Status s = folder.create(); !s) return s.error().text;
-  auto swept = folder.sweep([&](mail::QueueId id) { return store->has_message(id); });
+  auto swept = folder.sweep([&](mail::QueueId id) { return test::is_known(**store, id); });
   if (!swept) return swept.error().text;
   for (const char* pragma : {"PRAGMA integrity_check", "PRAGMA foreign_key_check"}) {
-    Result<std::string> said = store->database().ask(pragma);
+    Result<std::string> said = (*store)->database().ask(pragma);
     if (!said) return said.error().text;
     if (*said != "ok" && !said->empty()) return std::string(pragma) + ": " + *said;
   }
   Found found;
-  std::string wrong = read_all(*store, folder, found);
+  std::string wrong = read_all(**store, folder, found);
   if (out != nullptr) *out = found;
   if (wrong.empty()) wrong = ledger.judge(found, position);
   if (!wrong.empty()) return wrong;
   // As rows everything is the same.
-  if (Status s = store->normalise_all(); !s) return "not unpacked: " + s.error().text;
+  if (StoreStatus s = BatchWriter(**store, nullptr).normalise_all(); !s)
+    return "not unpacked: " + s.error().text;
   Found rows;
-  wrong = read_all(*store, folder, rows);
+  wrong = read_all(**store, folder, rows);
   if (!wrong.empty()) return "unpacked, " + wrong;
   return rows.rows == found.rows && rows.contents == found.contents
              ? ""

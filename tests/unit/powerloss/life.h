@@ -12,7 +12,8 @@
 
 #include "common/net/loop.h"
 
-#include "qmgr/store/sqlite/store_thread.h"
+#include "qmgr/store/sqlite/sqlite_store.h"
+#include "qmgr/store/store_worker.h"
 #include "tests/simdisk/disk.h"
 #include "tests/simdisk/files.h"
 #include "tests/simdisk/sqlite_vfs.h"
@@ -54,7 +55,7 @@ class Life {
   void settle(std::string what, qmgr::Settlement settlement, Ledger::Changes changes);
   void write_breaker(const std::string& destination);
   void commit();
-  void checkpoint(qmgr::Store::Checkpoint how);
+  void checkpoint(bool wholly);
   void vacuum();
 
   void stop();    // in good order
@@ -70,7 +71,7 @@ class Life {
   void submit_settle(std::string what, qmgr::Settlement settlement, Ledger::Changes changes);
   void answered();
   void await();
-  void on_store(std::function<void(qmgr::Store&)> work);
+  void on_store(std::function<void(qmgr::QueueStore&)> work);
 
   simdisk::Disk& disk_;
   Ledger& ledger_;
@@ -79,7 +80,7 @@ class Life {
   simdisk::Files files_;
   qmgr::ContentFolder folder_;
   net::Loop loop_;
-  std::unique_ptr<qmgr::StoreThread> thread_;
+  std::unique_ptr<qmgr::StoreWorker> thread_;
   std::vector<std::function<void()>> gathered_;
   std::vector<std::function<void()>> second_;  // what a sin puts off to the next commit
   std::size_t pending_ = 0;

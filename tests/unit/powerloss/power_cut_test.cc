@@ -218,7 +218,7 @@ TEST_CASE("a migration is whole or has not begun, from every version of the sche
     simdisk::Disk old(disk.seen());
     {
       simdisk::SqliteVfs old_vfs(old);
-      auto store = qmgr::Store::open(path, old_vfs.name());
+      auto store = qmgr::SqliteStore::open(path, old_vfs.name());
       REQUIRE(store.ok());
     }
     Ledger ledger;

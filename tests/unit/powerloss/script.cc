@@ -46,8 +46,8 @@ class Teller {
     life.commit();
     if (life.broken()) return;
     if (chance(5)) life.abandon_file(next_id_++, text(3000));
-    if (chance(10)) life.checkpoint(Store::Checkpoint::passive);
-    if (!life.broken() && chance(4)) life.checkpoint(Store::Checkpoint::truncate);
+    if (chance(10)) life.checkpoint(false);
+    if (!life.broken() && chance(4)) life.checkpoint(true);
     if (!life.broken() && chance(5)) life.vacuum();
   }
 

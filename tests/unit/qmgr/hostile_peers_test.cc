@@ -44,8 +44,8 @@ std::size_t files_in(const std::string& folder) {
 }
 
 // As a former version let it in.
-void poison(Store& store) {
-  Database& db = store.database();
+void poison(QueueStore& store) {
+  Database& db = static_cast<SqliteStore&>(store).database();
   REQUIRE(db.run("DROP TRIGGER recipient_octets").ok());
   REQUIRE(db.run("INSERT INTO message VALUES (77, 'a@b.test', 0, 0, 0, 0, '', 4, 1795923000000, "
                  "'local', '', '', '', 0, 0, 0, 0, 0)")
@@ -67,9 +67,9 @@ TEST_CASE("S1: what is queued and too large for a frame is held, with the reason
   auto state = [&] {
     auto found = std::make_shared<std::string>("-");
     bool done = false;
-    rig.queue->store().read([&, found](Store& store) -> StoreThread::Completion {
-      auto said =
-          store.database().ask("SELECT state || last_text FROM recipient WHERE message_id = 77");
+    rig.queue->store().read([&, found](QueueStore& store) -> StoreWorker::Completion {
+      auto said = static_cast<SqliteStore&>(store).database().ask(
+          "SELECT state || last_text FROM recipient WHERE message_id = 77");
       *found = said ? *said : said.error().text;
       return [&] { done = true; };
     });

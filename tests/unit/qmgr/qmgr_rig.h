@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "qmgr/peers.h"
+#include "qmgr/store/sqlite/sqlite_store.h"
 #include "tests/unit/qmgr/support.h"
 
 namespace postwain::qmgr::test {
@@ -68,25 +69,26 @@ class RawPeer {
 
 struct Rig {
   // prepare: what lies in the spool before qmgr starts.
-  explicit Rig(const std::function<void(Store&)>& prepare = nullptr) {
+  explicit Rig(const std::function<void(QueueStore&)>& prepare = nullptr) {
     config.hostname = "mx.example.org";
     config.postmaster = "postmaster@example.org";
     config.queue.retry = {std::chrono::hours(1)};
     config.queue.retry_lmtp = {std::chrono::hours(1)};
     config.workers.lmtp_client = 0;
-    Result<Store> store = Store::open(folder.db());
-    REQUIRE(store.ok());
+    auto opened = SqliteStore::open(folder.db());
+    REQUIRE(opened.ok());
+    std::unique_ptr<QueueStore> store = opened.take();
     if (prepare) prepare(*store);
     ContentFolder files(folder.path() + "/content");
     REQUIRE(files.create().ok());
     tokens = std::make_unique<TokenRelay>(loop);
-    queue = std::make_unique<Queue>(loop, store.take(), files, ObservedTime(), config,
+    queue = std::make_unique<Queue>(loop, std::move(store), files, ObservedTime(), config,
                                     Queue::Hooks{
                                         [this] {
                                           if (delivery) delivery->schedule();
                                         },
                                         [](bool) {},
-                                        [](const Error& error) { FAIL(error.text); },
+                                        [](const StoreError& error) { FAIL(error.text); },
                                         nullptr,
                                         [this] {
                                           if (delivery) delivery->left_known();

@@ -1,6 +1,6 @@
 // What qmgr does where a resource is at its end: descriptors, names of files, the log of the
 // database, and a history that is slow or cannot be kept. (The disk's bytes: policy_test.cc and
-// store_thread_test.cc.)
+// store_worker_test.cc.)
 #include <atomic>
 #include <chrono>
 #include <cstring>
@@ -19,7 +19,7 @@
 
 #include "qmgr/history/history.h"
 #include "tests/unit/qmgr/qmgr_rig.h"
-#include "tests/unit/qmgr/store_support.h"
+#include "tests/unit/store/store_under_test.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;
@@ -138,8 +138,8 @@ TEST_CASE("kind 2: content that finds no descriptor is tried again, content that
   bool held = false;
   bool tried = false;
   REQUIRE(rig.until([&] {
-    rig.queue->store().read([&](Store& store) -> StoreThread::Completion {
-      auto found = store.message(lease.id, 0, 1);
+    rig.queue->store().read([&](QueueStore& store) -> StoreWorker::Completion {
+      auto found = QueueReader(store).message(lease.id, 0, 1);
       if (!found || !*found || (*found)->recipients.empty()) return nullptr;
       StoredRecipient one = (*found)->recipients.front();
       return [&, one] {
@@ -157,9 +157,11 @@ TEST_CASE("kind 2: a slow history: nothing is leased before suspensions and brea
   bool comes_back = GENERATE(false, true);
   CAPTURE(comes_back);
   WallTime later = wall_now() + std::chrono::hours(1);
-  Rig rig([&](Store& store) {
-    REQUIRE(store.put_suspension({"mx:held.test", wall_now(), WallTime::max(), "ann", ""}).ok());
-    REQUIRE(store.put_breaker({"mx:down.test", 1, wall_now(), later, "no route"}).ok());
+  Rig rig([&](QueueStore& store) {
+    const DestinationFact facts[] = {
+        Suspension{"mx:held.test", wall_now(), WallTime::max(), "ann", ""},
+        OpenBreaker{"mx:down.test", 1, wall_now(), later, "no route"}};
+    REQUIRE(store.destinations().write(facts).ok());
   });
   LetAtEnd let_at_end;
   auto sender = rig.peer(Role::smtpd);
@@ -220,14 +222,15 @@ TEST_CASE("kind 2: what SQLite cannot open is told with the system's reason") {
 
 TEST_CASE("kind 2: the log of the database is bounded, whoever would like to read it") {
   TempFolder folder;
-  Store store = Store::open(folder.db()).take();
+  test::StoreUnderTest store(folder.db());
+  Maintenance& upkeep = store->maintenance();
   std::uint64_t number = 0;
   auto grow = [&] {
     for (int i = 0; i < 20; ++i) {
       NewMessage message = make_message(++number, {"a@example.org"});
       message.content = std::string(32U << 10, 'x');
       message.info.size = message.content.size();
-      REQUIRE(put(store, message) == Accepted::stored);
+      REQUIRE(store.put(message) == AcceptEnd::stored);
     }
   };
   grow();
@@ -246,13 +249,13 @@ TEST_CASE("kind 2: the log of the database is bounded, whoever would like to rea
     REQUIRE(backup != nullptr);
     REQUIRE(sqlite3_backup_step(backup, 3) == SQLITE_OK);
     grow();
-    REQUIRE(store.wal_bytes() > 0);
-    REQUIRE(store.checkpoint(Store::Checkpoint::truncate).ok());
-    CHECK(store.wal_bytes() == 0);
+    REQUIRE(upkeep.log_bytes() > 0);
+    REQUIRE(upkeep.checkpoint(true).ok());
+    CHECK(upkeep.log_bytes() == 0);
     CHECK(sqlite3_backup_step(backup, -1) == SQLITE_DONE);
     CHECK(sqlite3_backup_finish(backup) == SQLITE_OK);
   }
-  REQUIRE(store.checkpoint(Store::Checkpoint::truncate).ok());
+  REQUIRE(upkeep.checkpoint(true).ok());
   CHECK(octets_in(folder.db() + "-wal") == 0);
 }
 
@@ -260,12 +263,12 @@ TEST_CASE("kind 2: the log's file stays where there may be no name for a new one
   TempFolder folder;
   bool keep = GENERATE(false, true);
   {
-    Store store = Store::open(folder.db()).take();
-    REQUIRE(put(store, make_message(1, {"a@example.org"})) == Accepted::stored);
-    REQUIRE(store.checkpoint(Store::Checkpoint::truncate).ok());
-    if (keep) store.keep_log_file();
+    test::StoreUnderTest store(folder.db());
+    REQUIRE(store.put(make_message(1, {"a@example.org"})) == AcceptEnd::stored);
+    REQUIRE(store->maintenance().checkpoint(true).ok());
+    if (keep) store->maintenance().keep_log_file();
   }
   CHECK(octets_in(folder.db() + "-wal") == (keep ? 0 : -1));
-  Store again = Store::open(folder.db()).take();
-  CHECK(again.has_message(mail::QueueId{1}).take());
+  test::StoreUnderTest again(folder.db());
+  CHECK(again.message(1).has_value());
 }

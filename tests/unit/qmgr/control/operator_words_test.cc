@@ -14,7 +14,7 @@
 #include "qmgr/routing/suspend_scope.h"
 #include "qmgr/store/queue_counts.h"
 #include "qmgr/verdicts/verdict.h"
-#include "tests/unit/qmgr/store_support.h"
+#include "tests/unit/store/store_under_test.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;
@@ -137,29 +137,25 @@ TEST_CASE("operate 3: what waits for a domain has a destination of its own, and 
 
 TEST_CASE("operate 3: rows move to another destination, but not who is held or gone") {
   test::TempFolder folder;
-  Result<Store> store = Store::open(folder.db());
-  REQUIRE(store.ok());
-  test::put(*store, test::make_message(100, {"a@x.test", "b@x.test", "c@x.test"}, "smtp:r:25"));
+  test::StoreUnderTest store(folder.db());
+  store.put(test::make_message(100, {"a@x.test", "b@x.test", "c@x.test"}, "smtp:r:25"));
   Settlement hold;
   hold.id = mail::QueueId{100};
   RecipientChange change;
   change.index = 1;
   change.kind = ChangeKind::hold;
   hold.changes.push_back(std::move(change));
-  test::settle(*store, hold);
-  REQUIRE(store->begin().ok());
-  std::vector<Store::Moved> moved;
+  store.settle(hold);
+  std::vector<MovedRecipient> moved;
   for (std::uint32_t i : {0, 1, 7})
     moved.push_back({mail::QueueId{100}, i, "smtp:r:25 domain=x.test", at(0)});
-  REQUIRE(store->move(moved).ok());
-  REQUIRE(store->commit().ok());
-  auto message = store->message(mail::QueueId{100}, 0, 10);
-  REQUIRE(message.ok());
+  store.note({WaitingFact(MoveRecipients{moved})});
+  auto message = store.message(100);
   std::vector<std::string> destinations;
-  for (const StoredRecipient& r : (**message).recipients) destinations.push_back(r.destination);
+  for (const StoredRecipient& r : message->recipients) destinations.push_back(r.destination);
   CHECK(destinations ==
         std::vector<std::string>{"smtp:r:25 domain=x.test", "smtp:r:25", "smtp:r:25"});
-  CHECK(store->due("smtp:r:25 domain=x.test", at(1), 10)->rows.size() == 1);
+  CHECK(store.due("smtp:r:25 domain=x.test", at(1), 10).rows.size() == 1);
 }
 
 TEST_CASE("operate 21: why a recipient waits, until when, and never until a time gone by") {
@@ -224,17 +220,15 @@ TEST_CASE("operate 26: the queue by domain and age") {
   CHECK(shape.all().ages.back() == 1);
 }
 
-TEST_CASE(
-    "operate 26: a survey meets every recipient once, fresh or not, in stretches of any size") {
+TEST_CASE("operate 26: a survey meets every recipient once, fresh or not, in windows of any size") {
   test::TempFolder folder;
-  Result<Store> store = Store::open(folder.db());
-  REQUIRE(store.ok());
+  test::StoreUnderTest store(folder.db());
   for (std::uint64_t id = 1; id <= 300; ++id) {
     test::Packing packing(id % 3 == 0);
     std::vector<std::string> to;
     for (std::uint64_t i = 0; i <= id % 4; ++i)
       to.push_back("u" + std::to_string(id) + "-" + std::to_string(i) + "@x.test");
-    test::put(*store, test::make_message(id, to));
+    store.put(test::make_message(id, to));
   }
   for (std::size_t rows : {std::size_t{1}, std::size_t{3}, std::size_t{10'000}}) {
     CAPTURE(rows);
@@ -242,7 +236,7 @@ TEST_CASE(
     SurveyCursor cursor;
     std::size_t stretches = 0;
     for (bool more = true; more; ++stretches) {
-      Result<bool> went = store->survey(
+      StoreResult<bool> went = store.walk().survey(
           cursor, mail::QueueId{290}, rows,
           [&](mail::QueueId, std::string_view address) { ++met[std::string(address)]; });
       REQUIRE(went.ok());

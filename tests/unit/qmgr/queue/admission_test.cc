@@ -3,7 +3,7 @@
 
 #include "qmgr/disk/ballast.h"
 #include "qmgr/queue/admission.h"
-#include "qmgr/store/sqlite/store.h"
+#include "qmgr/store/sqlite/sqlite_store.h"
 #include "tests/unit/qmgr/support.h"
 
 using namespace postwain;
@@ -26,7 +26,7 @@ TEST_CASE("admission") {
   facts.store_full = true;
   REQUIRE(decide_admission(facts).refusal.code == 452);
   facts.store_full = false;
-  facts.wal_bytes = kWalStopBytes + 1;
+  facts.wal_bytes = kLogStopBytes + 1;
   REQUIRE(decide_admission(facts).refusal.code == 451);
   facts.wal_bytes = 0;
   REQUIRE(decide_admission(facts).accepting);

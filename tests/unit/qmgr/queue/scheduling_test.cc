@@ -8,10 +8,10 @@
 #include "queue-schema/migrations.h"
 
 #include "qmgr/scheduling/scheduler.h"
-#include "qmgr/store/sqlite/store.h"
 #include "qmgr/verdicts/retry_hint.h"
 #include "qmgr/verdicts/verdict.h"
 #include "tests/unit/qmgr/support.h"
+#include "tests/unit/store/store_under_test.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;
@@ -445,29 +445,26 @@ TEST_CASE("the store keeps suspensions and MX sets, and a database of schema 1 g
     REQUIRE(db->run("PRAGMA user_version = 1").ok());
   }
   for (int round = 0; round < 2; ++round) {
-    auto store = Store::open(folder.db());
-    if (!store) FAIL(store.error().text);
+    test::StoreUnderTest store(folder.db());
     if (round == 0) {
-      REQUIRE(store->begin().ok());
-      REQUIRE(store->put_suspension({"mx:a", at(1), at(2), "ann", "works"}).ok());
-      REQUIRE(store->put_suspension({"mx:b", at(1), WallTime::max(), "ben", ""}).ok());
-      REQUIRE(store->put_suspension({"mx:c", at(1), at(2), "", ""}).ok());
-      REQUIRE(store->remove_suspension("mx:c").ok());
-      REQUIRE(store->put_mx_set({"mx:a", "h1,h2"}, at(5)).ok());
-      REQUIRE(store->put_mx_set({"mx:a", "h3"}, at(6)).ok());
-      REQUIRE(store->put_mx_set({"mx:old", "h4"}, at(1)).ok());
-      REQUIRE(store->remove_mx_sets_before(at(5)).ok());
-      REQUIRE(store->commit().ok());
+      store.note({DestinationFact(Suspension{"mx:a", at(1), at(2), "ann", "works"}),
+                  DestinationFact(Suspension{"mx:b", at(1), WallTime::max(), "ben", ""}),
+                  DestinationFact(Suspension{"mx:c", at(1), at(2), "", ""}),
+                  DestinationFact(RemoveSuspension{"mx:c"}),
+                  DestinationFact(PutMxSet{{"mx:a", "h1,h2"}, at(5)}),
+                  DestinationFact(PutMxSet{{"mx:a", "h3"}, at(6)}),
+                  DestinationFact(PutMxSet{{"mx:old", "h4"}, at(1)}),
+                  DestinationFact(RemoveMxSetsBefore{at(5)})});
       continue;
     }
-    auto suspended = store->suspensions({}, 10);
+    auto suspended = store->destinations().suspensions({}, 10);
     REQUIRE(suspended.ok());
     REQUIRE(suspended->size() == 2);
     REQUIRE((*suspended)[0].until == at(2));
     REQUIRE((*suspended)[0].author == "ann");
     REQUIRE((*suspended)[0].reason == "works");
     REQUIRE((*suspended)[1].until == WallTime::max());
-    auto known = store->mx_sets({}, 10);
+    auto known = store->destinations().mx_sets({}, 10);
     REQUIRE(known.ok());
     REQUIRE(known->size() == 1);
     REQUIRE((*known)[0].hosts == "h3");
@@ -476,22 +473,17 @@ TEST_CASE("the store keeps suspensions and MX sets, and a database of schema 1 g
 
 TEST_CASE("a page of due rows begins behind the cursor") {
   test::TempFolder folder;
-  auto store = Store::open(folder.db());
-  REQUIRE(store.ok());
-  REQUIRE(store->begin().ok());
+  test::StoreUnderTest store(folder.db());
   for (std::uint64_t id = 1; id <= 5; ++id)
-    REQUIRE(
-        store->accept(test::make_message(id, {"a@example.org", "b@example.org"}), at(100)).ok());
-  REQUIRE(store->commit().ok());
+    store.put(test::make_message(id, {"a@example.org", "b@example.org"}), at(100));
   StoreCursor after;
   std::vector<std::pair<std::uint64_t, std::uint32_t>> seen;
   for (;;) {
-    auto page = store->due("mx:example.org", at(200), 3, after);
-    REQUIRE(page.ok());
-    for (const DuePage::Row& row : page->rows)
+    DuePage page = store.due("mx:example.org", at(200), 3, after);
+    for (const DuePage::Row& row : page.rows)
       seen.emplace_back(row.message.value, row.recipient.index);
-    if (page->rows.empty()) break;
-    const DuePage::Row& last = page->rows.back();
+    if (page.rows.empty()) break;
+    const DuePage::Row& last = page.rows.back();
     after = {last.recipient.next_attempt_at, last.message, last.recipient.index};
   }
   REQUIRE(seen.size() == 10);

@@ -6,8 +6,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "qmgr/store/sqlite/store.h"
-#include "tests/unit/qmgr/support.h"
+#include "tests/unit/store/store_under_test.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;
@@ -22,16 +21,22 @@ NewMessage message_of(std::uint64_t id) {
 
 // Commits groups of five and tells the last id of each group after its commit. Never returns.
 [[noreturn]] void commit_for_ever(const std::string& path, std::uint64_t first, int tell) {
-  auto store = Store::open(path);
+  auto store = SqliteStore::open(path);
   if (!store) ::_exit(3);
+  BatchWriter writer(**store, nullptr);
+  Maintenance& upkeep = (*store)->maintenance();
   for (std::uint64_t id = first;;) {
-    if (!store->begin()) ::_exit(4);
-    for (int i = 0; i < 5; ++i, ++id)
-      if (!store->accept(message_of(id), test::at(0))) ::_exit(5);
-    if (!store->commit()) ::_exit(6);
+    Batch batch;
+    for (int i = 0; i < 5; ++i, ++id) {
+      batch.accepts.push_back(std::make_unique<AcceptRequest>());
+      batch.accepts.back()->submission.message = message_of(id);
+      batch.accepts.back()->due = test::at(0);
+    }
+    Batch written;
+    if (!writer.write(batch, written)) ::_exit(6);
     std::uint64_t last = id - 1;
     if (::write(tell, &last, sizeof last) != sizeof last) ::_exit(7);
-    if (store->wal_bytes() > 200000 && !store->checkpoint(Store::Checkpoint::passive)) ::_exit(8);
+    if (upkeep.log_bytes() > 200000 && !upkeep.checkpoint(false)) ::_exit(8);
   }
 }
 
@@ -60,13 +65,12 @@ TEST_CASE("acknowledged messages survive SIGKILL at any moment") {
     while (::read(pipe_ends[0], &last, sizeof last) == sizeof last) acknowledged = last;
     ::close(pipe_ends[0]);
 
-    auto store = Store::open(folder.db());
-    REQUIRE(store.ok());
-    REQUIRE(*store->database().ask("PRAGMA quick_check") == "ok");
+    test::StoreUnderTest store(folder.db());
+    REQUIRE(*store.database().ask("PRAGMA quick_check") == "ok");
     Counts counts;
     mail::QueueId cursor;
-    mail::QueueId newest = *store->last_id();
-    while (auto end = *store->count(cursor, newest, 100000, counts)) cursor = *end;
+    mail::QueueId newest = *store->scan().last_id();
+    while (auto end = *store.walk().count(cursor, newest, 100000, counts)) cursor = *end;
     INFO("round " << round << ": acknowledged " << acknowledged << ", found " << counts.messages);
     REQUIRE(counts.messages >= static_cast<std::int64_t>(acknowledged));
     REQUIRE(counts.messages <= static_cast<std::int64_t>(acknowledged) + 5);

@@ -7,8 +7,7 @@
 #include "queue-schema/migrations.h"
 
 #include "qmgr/history/history_store.h"
-#include "qmgr/store/sqlite/store.h"
-#include "tests/unit/qmgr/support.h"
+#include "tests/unit/store/store_under_test.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;
@@ -30,15 +29,14 @@ TEST_CASE("there is a fixture of every schema before this one, and it becomes th
     INFO("schema " << version);
     test::TempFolder folder;
     make_from("queue-" + std::to_string(version) + ".sql", folder.db());
-    auto store = Store::open(folder.db());
-    REQUIRE(store.ok());
-    REQUIRE(*store->database().ask("PRAGMA user_version") ==
+    test::StoreUnderTest store(folder.db());
+    REQUIRE(*store.database().ask("PRAGMA user_version") ==
             std::to_string(queue_schema::kSchemaVersion));
-    REQUIRE(*store->database().ask("PRAGMA integrity_check") == "ok");
-    auto all = store->list({}, mail::QueueId{INT64_MAX}, 10, 10);
+    REQUIRE(*store.database().ask("PRAGMA integrity_check") == "ok");
+    auto all = store.walk().list({}, mail::QueueId{INT64_MAX}, 10, 10);
     REQUIRE(all.ok());
-    REQUIRE(all->slices.size() == 3);
-    const StoredMessage& first = all->slices.front();
+    REQUIRE(all->parts.size() == 3);
+    const StoredMessage& first = all->parts.front();
     REQUIRE(first.info.envelope.envid == "env");
     REQUIRE(first.recipients.size() == 2);
     const StoredRecipient& b = first.recipients[1];
@@ -47,20 +45,20 @@ TEST_CASE("there is a fixture of every schema before this one, and it becomes th
     REQUIRE(b.in_doubt);
     REQUIRE(b.last.reply.one_line() == "451 4.2.0 not now");
     REQUIRE(b.crashes == 0);
-    REQUIRE(all->slices[1].info.in_file);
-    REQUIRE(all->slices[1].recipients[0].state == RecipientState::held);
-    REQUIRE(all->slices[2].info.kind == MessageKind::notice);
-    REQUIRE(**store->content(mail::QueueId{101}, 0, 100) == "Subject: x\n");
-    REQUIRE(store->breakers("", 10)->size() == 1);
-    if (version >= 2) REQUIRE(store->suspensions("", 10)->front().reason == "maintenance");
-    if (version >= 5) REQUIRE(store->recipient_checks("", 10)->front().address == "a@example.org");
+    REQUIRE(all->parts[1].info.in_file);
+    REQUIRE(all->parts[1].recipients[0].state == RecipientState::held);
+    REQUIRE(all->parts[2].info.kind == MessageKind::notice);
+    REQUIRE(store.content(101) == "Subject: x\n");
+    REQUIRE(store->destinations().breakers("", 10)->size() == 1);
+    if (version >= 2)
+      REQUIRE(store->destinations().suspensions("", 10)->front().reason == "maintenance");
+    if (version >= 5)
+      REQUIRE(store->recipient_checks().list("", 10)->front().address == "a@example.org");
     // And it works: what was waiting is due, what is written stays.
-    auto due = store->due("mx:example.org", test::at(60000), 10);
-    REQUIRE(due->rows.size() == 2);
-    REQUIRE(store->begin().ok());
-    REQUIRE(store->put_clock(test::at(0)).ok());
-    REQUIRE(store->commit().ok());
-    REQUIRE(store->clock()->last_seen == test::at(0));
+    auto due = store.due("mx:example.org", test::at(60000), 10);
+    REQUIRE(due.rows.size() == 2);
+    store.note({ClockFact(LastSeen{test::at(0)})});
+    REQUIRE(store->clock().read()->last_seen == test::at(0));
   }
 }
 

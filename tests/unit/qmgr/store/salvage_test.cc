@@ -12,8 +12,8 @@
 #include "qmgr/disk/content_files.h"
 #include "qmgr/salvage/page_source.h"
 #include "qmgr/salvage/salvage.h"
-#include "qmgr/store/sqlite/store.h"
 #include "tests/unit/qmgr/support.h"
+#include "tests/unit/store/store_under_test.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;
@@ -39,10 +39,9 @@ void write_file(const std::string& path, std::string_view bytes) {
 
 // A queue with small and large contents, many recipients, deferred ones, and settled mail.
 void fill(const std::string& spool, bool leave_log) {
-  auto store = Store::open(spool + "/queue.db");
-  REQUIRE(store.ok());
+  test::StoreUnderTest store(spool + "/queue.db");
   REQUIRE(ContentFolder(spool + "/content").create().ok());
-  REQUIRE(store->begin().ok());
+  std::vector<NewMessage> all;
   for (std::uint64_t id = 1; id <= kMessages; ++id) {
     std::vector<std::string> to;
     for (std::uint64_t i = 0; i <= id % 7; ++i)
@@ -56,8 +55,9 @@ void fill(const std::string& spool, bool leave_log) {
       message.content.clear();
     }
     message.packed = id % 2 == 0;  // one value, or rows
-    REQUIRE(store->accept(message, test::at(0)).ok());
+    all.push_back(std::move(message));
   }
+  store.put_all(std::move(all));
   for (std::uint64_t id = 1; id <= kSettled; ++id) {
     Settlement settlement;
     settlement.id = mail::QueueId{id};
@@ -67,17 +67,16 @@ void fill(const std::string& spool, bool leave_log) {
       change.kind = ChangeKind::remove;
       settlement.changes.push_back(change);
     }
-    REQUIRE(store->settle(settlement, nullptr, nullptr).ok());
+    (void)store.settle(settlement);
   }
   // One of a message of several has got it.
   Settlement one{mail::QueueId{kMessages}, {}, {}};
   one.changes.push_back({});
   one.changes.back().kind = ChangeKind::remove;
   one.changes.back().index = 2;
-  REQUIRE(store->settle(one, nullptr, nullptr).ok());
-  REQUIRE(store->commit().ok());
+  (void)store.settle(one);
   if (!leave_log) {
-    REQUIRE(store->checkpoint(Store::Checkpoint::truncate).ok());
+    REQUIRE(store->maintenance().checkpoint(true).ok());
     return;
   }
   // A process that ends without closing leaves its log behind: copy while it lives.
@@ -97,12 +96,11 @@ Recovered recover(const std::string& spool, const std::string& to) {
   INFO((report ? std::string() : report.error().text));
   REQUIRE(report.ok());
   Recovered out{report.take(), {}};
-  auto store = Store::open(to + "/queue.db");
-  REQUIRE(store.ok());
-  REQUIRE(*store->database().ask("PRAGMA integrity_check") == "ok");
-  auto all = store->list({}, mail::QueueId{INT64_MAX}, 1000, 100000);
+  test::StoreUnderTest store(to + "/queue.db");
+  REQUIRE(*store.database().ask("PRAGMA integrity_check") == "ok");
+  auto all = store.walk().list({}, mail::QueueId{INT64_MAX}, 1000, 100000);
   REQUIRE(all.ok());
-  for (const StoredMessage& m : all->slices) {
+  for (const StoredMessage& m : all->parts) {
     std::uint64_t id = m.info.id.value;
     // Nothing that was not there, and nothing that had left, unless nobody knows: then it is held.
     REQUIRE(id >= (out.report.held ? 1 : kSettled + 1));
@@ -117,7 +115,7 @@ Recovered recover(const std::string& spool, const std::string& to) {
     if (m.info.in_file)
       REQUIRE(*ContentFolder(to + "/content").read(m.info.id, 0, 1U << 20) == body_of(id));
     else
-      REQUIRE(**store->content(m.info.id, 0, 1U << 20) == body_of(id));
+      REQUIRE(store.content(id) == body_of(id));
   }
   return out;
 }

@@ -11,8 +11,8 @@
 
 #include "qmgr/history/history_store.h"
 #include "qmgr/store/compact_record.h"
-#include "qmgr/store/sqlite/store.h"
-#include "tests/unit/qmgr/store_support.h"
+#include "qmgr/store/sqlite/sqlite_store.h"
+#include "tests/unit/store/store_under_test.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;
@@ -60,7 +60,7 @@ std::string plan_of(Database& db, const std::string& sql) {
 
 TEST_CASE("schema.sql and the migrations give the same schema") {
   test::TempFolder folder;
-  auto store = Store::open(folder.db());
+  auto store = SqliteStore::open(folder.db());
   REQUIRE(store.ok());
   auto readable = Database::open(folder.path() + "/readable.db", Database::Create::if_missing);
   REQUIRE(readable.ok());
@@ -68,10 +68,10 @@ TEST_CASE("schema.sql and the migrations give the same schema") {
   REQUIRE(text.ok());
   REQUIRE(readable->run(*text).ok());
 
-  REQUIRE(objects(store->database()) == objects(*readable));
+  REQUIRE(objects((*store)->database()) == objects(*readable));
   for (const char* pragma : {"PRAGMA application_id", "PRAGMA user_version"}) {
     INFO(pragma);
-    REQUIRE(*store->database().ask(pragma) == *readable->ask(pragma));
+    REQUIRE(*(*store)->database().ask(pragma) == *readable->ask(pragma));
   }
   REQUIRE(queue_schema::migrations().back().version == queue_schema::kSchemaVersion);
 }
@@ -101,14 +101,14 @@ TEST_CASE("migrations are numbered from 1 without gaps") {
 
 TEST_CASE("no statement of daily work scans or sorts") {
   test::TempFolder folder;
-  auto store = Store::open(folder.db());
+  auto store = SqliteStore::open(folder.db());
   REQUIRE(store.ok());
   for (std::size_t i = 0; i < kSqlCount; ++i) {
     std::string sql(sql_text(static_cast<Sql>(i)));
     if (sql.find("SAVEPOINT") != std::string::npos || sql.find("RELEASE") == 0 ||
         sql.find("ROLLBACK") == 0 || sql.find("BEGIN") == 0 || sql == "COMMIT")
       continue;
-    std::string plan = plan_of(store->database(), sql);
+    std::string plan = plan_of((*store)->database(), sql);
     INFO(sql << "\n" << plan);
     // The counting statement scans its own bounded subquery.
     std::string rest = plan;
@@ -119,17 +119,17 @@ TEST_CASE("no statement of daily work scans or sorts") {
     CHECK(plan.find("TEMP B-TREE") == std::string::npos);
   }
   using std::string;
-  REQUIRE(plan_of(store->database(), string(sql_text(Sql::due_recipients)))
+  REQUIRE(plan_of((*store)->database(), string(sql_text(Sql::due_recipients)))
               .find("recipient_due (destination=? AND "
                     "(next_attempt_at,message_id,idx)>(?,?,?) AND next_attempt_at<?)") !=
           string::npos);
-  REQUIRE(plan_of(store->database(), string(sql_text(Sql::next_destination)))
+  REQUIRE(plan_of((*store)->database(), string(sql_text(Sql::next_destination)))
               .find("recipient_due (destination>?)") != string::npos);
 }
 
 TEST_CASE("the store is opened as the guarantee demands") {
   test::TempFolder folder;
-  auto store = Store::open(folder.db());
+  auto store = SqliteStore::open(folder.db());
   REQUIRE(store.ok());
   struct {
     const char* pragma;
@@ -142,17 +142,17 @@ TEST_CASE("the store is opened as the guarantee demands") {
   };
   for (const auto& row : rows) {
     INFO(row.pragma);
-    REQUIRE(*store->database().ask(std::string("PRAGMA ") + row.pragma) == row.want);
+    REQUIRE(*(*store)->database().ask(std::string("PRAGMA ") + row.pragma) == row.want);
   }
 }
 
 TEST_CASE("a second opener is refused while the first lives") {
   test::TempFolder folder;
-  auto first = Store::open(folder.db());
+  auto first = SqliteStore::open(folder.db());
   REQUIRE(first.ok());
-  auto second = Store::open(folder.db());
+  auto second = SqliteStore::open(folder.db());
   REQUIRE_FALSE(second.ok());
-  REQUIRE(trouble_of(second.error()) == DbTrouble::busy);
+  REQUIRE(second.error().kind == StoreError::Kind::busy);
 }
 
 TEST_CASE("foreign, newer and half-missing databases are refused") {
@@ -161,37 +161,36 @@ TEST_CASE("foreign, newer and half-missing databases are refused") {
     auto db = Database::open(folder.db(), Database::Create::if_missing);
     REQUIRE(db->run("CREATE TABLE other (a); PRAGMA application_id = 7").ok());
   }
-  auto foreign = Store::open(folder.db());
+  auto foreign = SqliteStore::open(folder.db());
   REQUIRE_FALSE(foreign.ok());
-  REQUIRE(trouble_of(foreign.error()) == DbTrouble::damaged);
+  REQUIRE(foreign.error().kind == StoreError::Kind::damaged);
 
   test::TempFolder newer;
-  REQUIRE(Store::open(newer.db()).ok());
+  REQUIRE(SqliteStore::open(newer.db()).ok());
   {
     auto db = Database::open(newer.db(), Database::Create::never);
     REQUIRE(db->run("PRAGMA user_version = 9; UPDATE schema_info SET oldest_compatible = 9").ok());
   }
-  auto refused = Store::open(newer.db());
+  auto refused = SqliteStore::open(newer.db());
   REQUIRE_FALSE(refused.ok());
   REQUIRE(refused.error().text.find("too old") != std::string::npos);
   {
     auto db = Database::open(newer.db(), Database::Create::never);
     REQUIRE(db->run("UPDATE schema_info SET oldest_compatible = 1").ok());
   }
-  REQUIRE(Store::open(newer.db()).ok());
+  REQUIRE(SqliteStore::open(newer.db()).ok());
 
   test::TempFolder lost;
   {
     auto db = Database::open(lost.db() + "-wal", Database::Create::if_missing);
     REQUIRE(db->run("CREATE TABLE a (b)").ok());
   }
-  REQUIRE_FALSE(Store::open(lost.db()).ok());
+  REQUIRE_FALSE(SqliteStore::open(lost.db()).ok());
 }
 
 TEST_CASE("S1: the schema counts octets, and lets no NUL in") {
   test::TempFolder folder;
-  auto store = Store::open(folder.db());
-  REQUIRE(store.ok());
+  test::StoreUnderTest store(folder.db());
   struct {
     const char* what;
     std::function<void(NewMessage&)> change;
@@ -238,18 +237,15 @@ TEST_CASE("S1: the schema counts octets, and lets no NUL in") {
     CAPTURE(row.what);
     NewMessage message = test::make_message(++id, {"b@example.net"});
     row.change(message);
-    REQUIRE(store->begin().ok());
-    CHECK(store->accept(message, test::at(0)).ok() == row.taken);
-    REQUIRE(store->commit().ok());
+    CHECK((store.put(message) == AcceptEnd::stored) == row.taken);
   }
-  CHECK(*store->database().ask("SELECT count(*) FROM message") == "2");
-  CHECK(*store->database().ask("SELECT count(*) FROM recipient") == "2");
+  CHECK(*store.database().ask("SELECT count(*) FROM message") == "2");
+  CHECK(*store.database().ask("SELECT count(*) FROM recipient") == "2");
 }
 
 TEST_CASE("S1: what lay in a value before there was a gate stands in nobody's way") {
   test::TempFolder folder;
-  auto store = Store::open(folder.db());
-  REQUIRE(store.ok());
+  test::StoreUnderTest store(folder.db());
   NewMessage message = test::make_message(7, {"good@example.net", "b@example.net"});
   NewRecipient& bad = message.recipients[1];
   bad.recipient.address = mail::Address(std::string("a\0", 2), "b.test");
@@ -271,5 +267,5 @@ TEST_CASE("S1: what lay in a value before there was a gate stands in nobody's wa
   // And so it becomes rows.
   record->message.packed = false;
   record->message.content = message.content;
-  CHECK(test::put(*store, record->message) == Accepted::stored);
+  CHECK(store.put(record->message) == AcceptEnd::stored);
 }

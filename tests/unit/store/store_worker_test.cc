@@ -4,8 +4,8 @@
 
 #include <catch2/catch.hpp>
 
-#include "qmgr/store/sqlite/store_thread.h"
-#include "tests/unit/qmgr/support.h"
+#include "qmgr/store/store_worker.h"
+#include "tests/unit/store/store_under_test.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;
@@ -16,8 +16,14 @@ namespace {
 
 struct Rig {
   explicit Rig(const std::string& folder)
-      : thread(loop, Store::open(folder + "/queue.db").take(), ContentFolder(folder + "/content"),
-               {[this](bool full) { is_full = full; }, [this](const Error&) { broken = true; }}) {}
+      : Rig(SqliteStore::open(folder + "/queue.db").take(), ContentFolder(folder + "/content")) {}
+  explicit Rig(const std::shared_ptr<test::MemoryState>& state)
+      : Rig(std::make_unique<test::MemoryStore>(state), ContentFolder("/nowhere")) {}
+  Rig(std::unique_ptr<QueueStore> store, ContentFolder files)
+      : thread(
+            loop, std::move(store), std::move(files),
+            {[this](bool full) { is_full = full; }, [this](const StoreError&) { broken = true; }},
+            std::chrono::milliseconds(5)) {}
 
   void accept(std::uint64_t id, std::function<void(AcceptEnd)> done) {
     auto request = std::make_unique<AcceptRequest>();
@@ -39,13 +45,12 @@ struct Rig {
   net::Loop loop;
   bool is_full = false;
   bool broken = false;
-  StoreThread thread;
+  StoreWorker thread;
 };
 
 std::size_t count(const std::string& folder) {
-  auto store = Store::open(folder + "/queue.db");
-  REQUIRE(store.ok());
-  return store->list({}, mail::QueueId{INT64_MAX}, 10000, 100000)->slices.size();
+  test::StoreUnderTest store(folder + "/queue.db");
+  return store.walk().list({}, mail::QueueId{INT64_MAX}, 10000, 100000)->parts.size();
 }
 
 }  // namespace
@@ -85,8 +90,8 @@ TEST_CASE("a settlement rides for at most 50 ms, and reads see what was committe
     rig.remove(1, [&](const Settled& settled) {
       order.emplace_back("removed");
       REQUIRE(settled.message_removed);
-      rig.thread.read([&](Store& store) -> StoreThread::Completion {
-        bool there = *store.has_message(mail::QueueId{1});
+      rig.thread.read([&](QueueStore& store) -> StoreWorker::Completion {
+        bool there = *QueueReader(store).has_message(mail::QueueId{1});
         return [&, there] {
           order.emplace_back(there ? "there" : "gone");
           rig.loop.stop();
@@ -107,7 +112,7 @@ TEST_CASE("while commits pause, reads and a lone session do not") {
   rig.thread.set_pressure(100000, 90);
   std::vector<std::string> order;
   auto read = [&](const std::string& name) {
-    rig.thread.read([&, name](Store&) { return [&, name] { order.push_back(name); }; });
+    rig.thread.read([&, name](QueueStore&) { return [&, name] { order.push_back(name); }; });
   };
   rig.accept(1, [&](AcceptEnd) {
     order.push_back("first");
@@ -150,6 +155,60 @@ TEST_CASE("finish commits what still rides") {
     REQUIRE(removed);
   }
   REQUIRE(count(folder.path()) == 0);
+}
+
+TEST_CASE("on a full disk what only removes is written, and all the rest when there is room") {
+  auto state = std::make_shared<test::MemoryState>();
+  Rig rig(state);
+  std::size_t stored = 0;
+  for (std::uint64_t id : {1, 2, 3})
+    rig.accept(id, [&](AcceptEnd) {
+      if (++stored == 3) rig.loop.stop();
+    });
+  rig.loop.run();
+  // Between two commits nobody else touches the state.
+  auto set_no_room = [&](bool no_room) {
+    rig.thread.read([&, no_room](QueueStore&) {
+      state->no_room = no_room;
+      return [&] { rig.loop.stop(); };
+    });
+    rig.loop.run();
+  };
+  set_no_room(true);
+  std::vector<std::string> order;
+  rig.accept(9, [&](AcceptEnd end) {
+    order.emplace_back(end == AcceptEnd::full ? "refused" : "?");
+    rig.remove(1, [&](const Settled& settled) {
+      order.emplace_back(settled.message_removed ? "removed" : "?");
+      rig.loop.stop();
+    });
+  });
+  rig.loop.run();
+  CHECK(rig.is_full);
+  CHECK(order == std::vector<std::string>{"refused", "removed"});
+
+  // A deferral has to wait; nothing of it is lost.
+  auto deferral = std::make_unique<SettleRequest>();
+  deferral->settlement.id = mail::QueueId{2};
+  deferral->settlement.changes.emplace_back();
+  deferral->settlement.changes.back().destination = "mx:example.org";
+  deferral->settlement.changes.back().attempts = 7;
+  deferral->done = [&](SettleRequest& r) {
+    order.emplace_back(r.settled.changed.size() == 1 ? "deferred" : "?");
+    rig.loop.stop();
+  };
+  rig.thread.settle(std::move(deferral));
+  rig.remove(3, [&](const Settled&) { rig.loop.stop(); });
+  rig.loop.run();
+  CHECK(order.size() == 2);
+  set_no_room(false);
+  rig.thread.retry_soon();
+  rig.loop.run();
+  CHECK(order.back() == "deferred");
+  rig.thread.finish();
+  CHECK_FALSE(rig.is_full);
+  CHECK(state->recipients.size() == 1);
+  CHECK(state->recipients.begin()->second.attempts == 7);
 }
 
 TEST_CASE("content files: synced under their name, unfinished and unknown ones swept") {

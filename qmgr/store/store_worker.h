@@ -1,16 +1,16 @@
-// The one thread that owns the queue database, beside the event loop.
+// The one thread that owns the queue's store, beside the event loop.
 //
-// Group commit: whatever waits when a transaction begins goes into it, each request in a savepoint
-// of its own; nobody is answered before the commit has been synced. New messages may gather for a
+// Group commit: whatever waits when a transaction begins goes into it (batch_writer.h); nobody is
+// answered before the commit has been synced. New messages may gather for a
 // moment (group_commit.h). Settlements ride along with the next commit, 50 ms at most. Reads run
 // between commits, each bounded.
 //
 // Trouble: a full disk refuses new messages, keeps the settlements, and is probed every 5 s until
 // one commit works. What only takes recipients away goes first, by itself: it needs no room but in
-// the log. Any other failure of the disk or the file ends the belief in this database:
-// everybody gets a refusal, on_broken is called and the process is to end.
+// the log. Any other failure of the disk or the store ends the belief in it: everybody
+// gets a refusal, on_broken is called and the process is to end.
 //
-// All callbacks run on the loop, in the order in which things happened in the database; one wake-up
+// All callbacks run on the loop, in the order in which things happened in the store; one wake-up
 // per batch.
 #pragma once
 
@@ -27,8 +27,10 @@
 #include "common/net/loop.h"
 
 #include "qmgr/disk/content_files.h"
+#include "qmgr/store/batch.h"
+#include "qmgr/store/batch_writer.h"
 #include "qmgr/store/group_commit.h"
-#include "qmgr/store/sqlite/store.h"
+#include "qmgr/store/queue_store.h"
 
 namespace postwain::qmgr {
 
@@ -40,65 +42,34 @@ constexpr Duration kRideMax = std::chrono::milliseconds(50);
 constexpr Duration kFullRetry = std::chrono::seconds(5);
 constexpr Duration kIdleCheckpoint = std::chrono::milliseconds(50);
 
-// unknown: the database failed; the message may be found stored at the next start all the same.
-// unexpandable: what a recipient stands for cannot be worked out (expansion.h); faulty: not now,
-// since a line of the alias file is wrong.
-enum class AcceptEnd : std::uint8_t {
-  stored,
-  duplicate,
-  conflict,
-  full,
-  failed,
-  unknown,
-  unexpandable,
-  faulty,
-};
-// Nothing will ever refer to the message: its content file may go.
-constexpr bool certainly_not_stored(AcceptEnd end) {
-  return end == AcceptEnd::full || end == AcceptEnd::failed || end == AcceptEnd::unexpandable ||
-         end == AcceptEnd::faulty;
-}
+// Bytes of the store's log (Maintenance::log_bytes) at which it is brought into the store.
+constexpr std::int64_t kCheckpointIdleBytes = 4LL << 20;       // when nothing waits
+constexpr std::int64_t kCheckpointBytes = 16LL << 20;          // after a commit
+constexpr std::int64_t kCheckpointTruncateBytes = 64LL << 20;  // wholly
 
-struct AcceptRequest {
-  Submission submission;
-  WallTime due{};
-  const std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
-  AcceptEnd end = AcceptEnd::failed;
-  std::string error;  // failed: for the log
-  std::function<void(AcceptRequest&)> done;
-};
-
-struct SettleRequest {
-  Settlement settlement;
-  Settled settled;
-  std::string error;
-  bool urgent = false;  // an operator waits: do not ride
-  std::function<void(SettleRequest&)> done;
-};
-
-class StoreThread {
+class StoreWorker {
  public:
   struct Events {
     std::function<void(bool full)> on_full;  // at each change
-    std::function<void(const Error&)> on_broken;
+    std::function<void(const StoreError&)> on_broken;
     // A commit has been synced, and took that long.
     std::function<void(std::chrono::microseconds)> on_commit = nullptr;
   };
 
-  StoreThread(net::Loop& loop, Store store, ContentFolder files, Events events,
-              Duration full_retry = kFullRetry);
-  ~StoreThread();  // finish() if that was not done
-  StoreThread(const StoreThread&) = delete;
-  StoreThread& operator=(const StoreThread&) = delete;
+  StoreWorker(net::Loop& loop, std::unique_ptr<QueueStore> store, ContentFolder files,
+              Events events, Duration full_retry = kFullRetry);
+  ~StoreWorker();  // finish() if that was not done
+  StoreWorker(const StoreWorker&) = delete;
+  StoreWorker& operator=(const StoreWorker&) = delete;
 
   void accept(std::unique_ptr<AcceptRequest> request);
   void settle(std::unique_ptr<SettleRequest> request);
-  // A small write that rides along; its error would be one of the file. done, if any, runs on the
-  // loop when it is committed: a read that is asked for at once comes before it.
-  void write(std::function<Status(Store&)> work, std::function<void()> done = nullptr);
+  // A small fact that rides along. done, if any, runs on the loop when it is committed: a read that
+  // is asked for at once comes before it.
+  void write(Fact fact, std::function<void()> done = nullptr);
   // work runs on the store's thread and returns what then runs on the loop. It must be bounded.
   using Completion = std::function<void()>;
-  void read(std::function<Completion(Store&)> work);
+  void read(std::function<Completion(QueueStore&)> work);
 
   // There may be room again: a full disk is tried now, not at the next probe.
   void retry_soon();
@@ -115,7 +86,7 @@ class StoreThread {
   // Settlements that wait for room on the disk.
   std::size_t unrecorded() const { return unrecorded_.load(); }
 
-  // Store::keep_log_file, at the end.
+  // Maintenance::keep_log_file, at the end.
   void keep_log_file() { keep_log_file_ = true; }
 
   // Commits what waits, empties the log into the database, closes. Callbacks of that last commit
@@ -123,16 +94,6 @@ class StoreThread {
   void finish();
 
  private:
-  struct Batch {
-    std::vector<std::unique_ptr<AcceptRequest>> accepts;
-    std::vector<std::unique_ptr<SettleRequest>> settles;
-    struct Write {
-      std::function<Status(Store&)> work;
-      std::function<void()> done;
-    };
-    std::vector<Write> writes;
-    bool empty() const { return accepts.empty() && settles.empty() && writes.empty(); }
-  };
   using Clock = std::chrono::steady_clock;
 
   void run();
@@ -142,16 +103,16 @@ class StoreThread {
   void gather(std::unique_lock<std::mutex>& lock);
   Batch take_batch();
   void work(Batch batch);
-  Status apply(Batch& batch);
-  void refuse(Batch& batch, const Error& error);
+  void refuse(Batch& batch, const StoreError& error);
   void keep_for_later(Batch& batch);
   bool retry_is_due() const;
   void retry_when_full();
-  Status write_kept(Batch batch);
+  StoreStatus write_kept(Batch batch);
+  StoreStatus prove_writable();
   Batch take_shrinking();
-  void run_reads(std::vector<std::function<Completion(Store&)>> reads);
+  void run_reads(std::vector<std::function<Completion(QueueStore&)>> reads);
   void housekeeping(bool idle);
-  void trouble(const Error& error);
+  void trouble(const StoreError& error);
   void complete(std::vector<Completion> completions);
   void finish_batch(Batch& batch);
   void deliver();  // on the loop
@@ -159,8 +120,8 @@ class StoreThread {
   void wake_thread(bool always);
 
   net::Loop& loop_;
-  Store store_;
-  ContentFolder files_;
+  std::unique_ptr<QueueStore> store_;
+  BatchWriter writer_;
   Events events_;
   Duration full_retry_;
 
@@ -169,7 +130,7 @@ class StoreThread {
   Batch waiting_;
   std::size_t waiting_bytes_ = 0;
   std::size_t urgent_settles_ = 0;
-  std::vector<std::function<Completion(Store&)>> reads_;
+  std::vector<std::function<Completion(QueueStore&)>> reads_;
   Clock::time_point first_ride_{};
   Clock::time_point accepts_from_{};  // new messages wait until then (group_commit.h)
   enum class Sleep : std::uint8_t { none, idle, riding, pausing, gathering };
@@ -180,7 +141,6 @@ class StoreThread {
   Batch kept_;                    // full disk: what must still be written; the thread's own
   bool full_ = false;
   bool broken_ = false;
-  std::chrono::microseconds commit_took_{};
   Clock::time_point next_retry_{};
 
   std::atomic<bool> retry_soon_{false};

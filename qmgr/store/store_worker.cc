@@ -1,9 +1,7 @@
-#include "qmgr/store/sqlite/store_thread.h"
+#include "qmgr/store/store_worker.h"
 
 #include <algorithm>
 #include <iterator>
-
-#include <sqlite3.h>
 
 #include "common/base/check.h"
 #include "common/log/log.h"
@@ -14,34 +12,31 @@ namespace postwain::qmgr {
 
 namespace {
 
-// The value was refused, not the disk: only this request fails.
-bool is_own_fault(const Error& error) {
-  int code = error.code & 0xFF;
-  return code == SQLITE_CONSTRAINT || code == SQLITE_TOOBIG || code == SQLITE_MISMATCH || code == 0;
-}
-
-std::string read_start(void* context, mail::QueueId id, std::size_t max_bytes) {
-  Result<std::string> bytes = static_cast<ContentFolder*>(context)->read(id, 0, max_bytes);
-  return bytes ? bytes.take() : std::string();
+// The beginning of content files, for notices.
+ReadContentFile reader_of(ContentFolder files) {
+  return [files = std::move(files)](mail::QueueId id, std::size_t max_bytes) {
+    Result<std::string> bytes = files.read(id, 0, max_bytes);
+    return bytes ? bytes.take() : std::string();
+  };
 }
 
 }  // namespace
 
-StoreThread::StoreThread(net::Loop& loop, Store store, ContentFolder files, Events events,
-                         Duration full_retry)
+StoreWorker::StoreWorker(net::Loop& loop, std::unique_ptr<QueueStore> store, ContentFolder files,
+                         Events events, Duration full_retry)
     : loop_(loop),
       store_(std::move(store)),
-      files_(std::move(files)),
+      writer_(*store_, reader_of(std::move(files))),
       events_(std::move(events)),
       full_retry_(full_retry),
       wakeup_(std::make_unique<net::Wakeup>(loop, [this] { deliver(); })),
       thread_([this] { run(); }) {}
 
-StoreThread::~StoreThread() {
+StoreWorker::~StoreWorker() {
   finish();
 }
 
-void StoreThread::accept(std::unique_ptr<AcceptRequest> request) {
+void StoreWorker::accept(std::unique_ptr<AcceptRequest> request) {
   std::lock_guard lock(mutex_);
   ++in_flight_;
   waiting_bytes_ += request->submission.message.content.size();
@@ -53,10 +48,10 @@ void StoreThread::accept(std::unique_ptr<AcceptRequest> request) {
   if (sleep_ != Sleep::none && !hold) wake_.notify_one();
 }
 
-void StoreThread::settle(std::unique_ptr<SettleRequest> request) {
+void StoreWorker::settle(std::unique_ptr<SettleRequest> request) {
   std::lock_guard lock(mutex_);
   bool now = request->urgent;
-  if (waiting_.settles.empty() && waiting_.writes.empty()) first_ride_ = Clock::now();
+  if (waiting_.settles.empty() && waiting_.facts.empty()) first_ride_ = Clock::now();
   if (now) ++urgent_settles_;
   waiting_.settles.push_back(std::move(request));
   bool many = waiting_.settles.size() >= kBatchSettlements / 2;
@@ -64,30 +59,30 @@ void StoreThread::settle(std::unique_ptr<SettleRequest> request) {
   if (sleep_ == Sleep::idle || (soon && (now || many))) wake_.notify_one();
 }
 
-void StoreThread::write(std::function<Status(Store&)> work, std::function<void()> done) {
+void StoreWorker::write(Fact fact, std::function<void()> done) {
   std::lock_guard lock(mutex_);
-  if (waiting_.settles.empty() && waiting_.writes.empty()) first_ride_ = Clock::now();
-  waiting_.writes.push_back({std::move(work), std::move(done)});
+  if (waiting_.settles.empty() && waiting_.facts.empty()) first_ride_ = Clock::now();
+  waiting_.facts.push_back({std::move(fact), std::move(done)});
   if (sleep_ == Sleep::idle) wake_.notify_one();
 }
 
-void StoreThread::read(std::function<Completion(Store&)> work) {
+void StoreWorker::read(std::function<Completion(QueueStore&)> work) {
   std::lock_guard lock(mutex_);
   reads_.push_back(std::move(work));
   if (sleep_ != Sleep::none && sleep_ != Sleep::gathering) wake_.notify_one();
 }
 
-void StoreThread::retry_soon() {
+void StoreWorker::retry_soon() {
   std::lock_guard lock(mutex_);
   retry_soon_ = true;
   if (sleep_ == Sleep::idle) wake_.notify_one();
 }
 
-bool StoreThread::retry_is_due() const {
+bool StoreWorker::retry_is_due() const {
   return retry_soon_.load() || Clock::now() >= next_retry_;
 }
 
-void StoreThread::finish() {
+void StoreWorker::finish() {
   if (!thread_.joinable()) return;
   {
     std::lock_guard lock(mutex_);
@@ -99,7 +94,7 @@ void StoreThread::finish() {
   wakeup_.reset();
 }
 
-void StoreThread::run() {
+void StoreWorker::run() {
   std::unique_lock lock(mutex_);
   while (wait_for_work(lock)) {
     if (accepts_due() && !full_ && !stop_) gather(lock);
@@ -119,32 +114,32 @@ void StoreThread::run() {
   lock.unlock();
   if (!broken_ && !kept_.empty()) retry_when_full();
   // So that other programs, and older ones of ours, find the tables they know.
-  if (!broken_ && !full_) (void)store_.normalise_all();
-  if (!broken_) (void)store_.checkpoint(Store::Checkpoint::truncate);
-  if (keep_log_file_) store_.keep_log_file();
+  if (!broken_ && !full_) (void)writer_.normalise_all();
+  if (!broken_) (void)store_->maintenance().checkpoint(true);
+  if (keep_log_file_) store_->maintenance().keep_log_file();
 }
 
 // Something must be done now, not at the end of the ride.
-bool StoreThread::urgent() const {
+bool StoreWorker::urgent() const {
   if (accepts_due() || urgent_settles_ > 0) return true;
   if (waiting_.settles.size() >= kBatchSettlements / 2) return true;
-  if (waiting_.settles.empty() && waiting_.writes.empty()) return false;
+  if (waiting_.settles.empty() && waiting_.facts.empty()) return false;
   return Clock::now() >= first_ride_ + kRideMax;
 }
 
 // They pause between commits while the machine is behind; settlements and reads do not.
-bool StoreThread::accepts_due() const {
+bool StoreWorker::accepts_due() const {
   std::size_t waiting = waiting_.accepts.size();
   return waiting >= kBatchMessages || (waiting > 0 && (stop_ || Clock::now() >= accepts_from_));
 }
 
 // False: told to stop and nothing left.
-bool StoreThread::wait_for_work(std::unique_lock<std::mutex>& lock) {
+bool StoreWorker::wait_for_work(std::unique_lock<std::mutex>& lock) {
   for (;;) {
     if (urgent() || !reads_.empty()) return true;
     if (stop_) return !waiting_.empty();
     if (full_ && retry_is_due()) return true;
-    bool riding = !waiting_.settles.empty() || !waiting_.writes.empty();
+    bool riding = !waiting_.settles.empty() || !waiting_.facts.empty();
     bool pausing = !waiting_.accepts.empty();
     sleep_ = pausing ? Sleep::pausing : riding ? Sleep::riding : Sleep::idle;
     if (pausing) {
@@ -169,7 +164,7 @@ bool StoreThread::wait_for_work(std::unique_lock<std::mutex>& lock) {
   }
 }
 
-void StoreThread::gather(std::unique_lock<std::mutex>& lock) {
+void StoreWorker::gather(std::unique_lock<std::mutex>& lock) {
   auto deadline = Clock::now() + kGatherMax;
   while (!gathered_enough(waiting_.accepts.size(), past_data_.load()) && !stop_ &&
          waiting_.accepts.size() < kBatchMessages) {
@@ -180,7 +175,7 @@ void StoreThread::gather(std::unique_lock<std::mutex>& lock) {
   }
 }
 
-StoreThread::Batch StoreThread::take_batch() {
+Batch StoreWorker::take_batch() {
   Batch batch;
   std::size_t bytes = 0;
   std::size_t count = 0;
@@ -200,84 +195,39 @@ StoreThread::Batch StoreThread::take_batch() {
   };
   move_some(waiting_.accepts, batch.accepts, count);
   move_some(waiting_.settles, batch.settles, std::min(waiting_.settles.size(), kBatchSettlements));
-  move_some(waiting_.writes, batch.writes, waiting_.writes.size());
+  move_some(waiting_.facts, batch.facts, waiting_.facts.size());
   for (const auto& settle : batch.settles)
     if (settle->urgent) --urgent_settles_;
   waiting_bytes_ -= bytes;
   return batch;
 }
 
-void StoreThread::work(Batch batch) {
-  if (broken_) return refuse(batch, Error{"the queue database failed", SQLITE_IOERR});
+void StoreWorker::work(Batch batch) {
+  if (broken_) return refuse(batch, {StoreError::Kind::broken, "the queue's store failed"});
   if (full_) {
-    Error full{"no space", SQLITE_FULL};
     keep_for_later(batch);
-    return refuse(batch, full);
+    return refuse(batch, {StoreError::Kind::full, "no space"});
   }
-  Status applied = apply(batch);
-  if (applied) return finish_batch(batch);
-  store_.roll_back();
-  if (trouble_of(applied.error()) == DbTrouble::full) keep_for_later(batch);
-  trouble(applied.error());
-  refuse(batch, applied.error());
-}
-
-Status StoreThread::apply(Batch& batch) {
-  if (Status s = store_.begin(); !s) return s;
-  for (auto& request : batch.settles) {
-    Result<Settled> settled = store_.settle(request->settlement, &read_start, &files_);
-    if (settled) {
-      request->settled = settled.take();
-    } else if (is_own_fault(settled.error())) {
-      request->error = settled.error().text;
-    } else {
-      return settled.error();
-    }
-  }
-  for (auto& write : batch.writes)
-    if (Status s = write.work(store_); !s && !is_own_fault(s.error())) return s;
-  for (auto& request : batch.accepts) {
-    Result<Accepted> accepted =
-        store_.accept(request->submission, request->due, &read_start, &files_);
-    if (!accepted && !is_own_fault(accepted.error())) return accepted.error();
-    if (!accepted) {
-      request->end = AcceptEnd::failed;
-      request->error = accepted.error().text;
-      continue;
-    }
-    switch (*accepted) {
-      case Accepted::stored:
-        request->end = AcceptEnd::stored;
-        break;
-      case Accepted::duplicate:
-        request->end = AcceptEnd::duplicate;
-        break;
-      case Accepted::conflict:
-        request->end = AcceptEnd::conflict;
-        break;
-    }
-  }
-  if (!batch.accepts.empty())
-    if (Status s = failpoint(Failpoint::accept_commit); !s) return s;
-  if (!batch.settles.empty())
-    if (Status s = failpoint(Failpoint::outcome_commit); !s) return s;
-  auto began = Clock::now();
-  Status committed = store_.commit();
-  if (committed)
-    commit_took_ = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - began);
-  return committed;
+  Batch written;
+  StoreStatus done = writer_.write(batch, written);
+  finish_batch(written);
+  if (done) return;
+  if (done.error().kind == StoreError::Kind::full) keep_for_later(batch);
+  trouble(done.error());
+  refuse(batch, done.error());
 }
 
 // Only after the commit: what the requests asked for is on the disk.
-void StoreThread::finish_batch(Batch& batch) {
+void StoreWorker::finish_batch(Batch& batch) {
+  if (batch.empty()) return;
   if (!batch.accepts.empty()) (void)failpoint(Failpoint::accept_answer);
   if (!batch.settles.empty()) (void)failpoint(Failpoint::outcome_answer);
-  wal_bytes_.store(store_.wal_bytes());
+  wal_bytes_.store(store_->maintenance().log_bytes());
   std::vector<Completion> completions;
-  completions.reserve(batch.accepts.size() + batch.settles.size() + 1);
-  if (events_.on_commit && commit_took_.count() > 0)
-    completions.emplace_back(
-        [this, took = std::exchange(commit_took_, {})] { events_.on_commit(took); });
+  completions.reserve(batch.size() + 1);
+  if (std::chrono::microseconds took = writer_.take_commit_time();
+      events_.on_commit && took.count() > 0)
+    completions.emplace_back([this, took] { events_.on_commit(took); });
   // The requests go to the loop as plain pointers inside the closures; each closure owns its own.
   for (auto& request : batch.settles)
     completions.emplace_back([r = std::shared_ptr<SettleRequest>(std::move(request))] {
@@ -288,40 +238,41 @@ void StoreThread::finish_batch(Batch& batch) {
       --in_flight_;
       r->done(*r);
     });
-  for (auto& write : batch.writes)
-    if (write.done) completions.emplace_back(std::move(write.done));
+  for (FactRequest& request : batch.facts)
+    if (request.done) completions.emplace_back(std::move(request.done));
   complete(std::move(completions));
 }
 
-void StoreThread::refuse(Batch& batch, const Error& error) {
-  bool full = trouble_of(error) == DbTrouble::full;
+void StoreWorker::refuse(Batch& batch, const StoreError& error) {
+  bool full = error.kind == StoreError::Kind::full;
   for (auto& request : batch.accepts) {
     request->end = full ? AcceptEnd::full : AcceptEnd::unknown;
     request->error = error.text;
   }
-  // Settlements of a broken database get no answer: the process ends, and the recipients are still
-  // in the queue.
+  // Settlements of a broken store get no answer: the process ends, and the recipients are still in
+  // the queue.
   batch.settles.clear();
+  batch.facts.clear();
   finish_batch(batch);
 }
 
-void StoreThread::keep_for_later(Batch& batch) {
+void StoreWorker::keep_for_later(Batch& batch) {
   for (auto& settle : batch.settles) {
     settle->settled = {};
     settle->error.clear();
     kept_.settles.push_back(std::move(settle));
   }
-  for (auto& write : batch.writes) kept_.writes.push_back(std::move(write));
+  for (FactRequest& fact : batch.facts) kept_.facts.push_back(std::move(fact));
   unrecorded_ = kept_.settles.size();
   batch.settles.clear();
-  batch.writes.clear();
+  batch.facts.clear();
 }
 
 // What only takes away: no row, no notice, nothing that makes the database larger.
-StoreThread::Batch StoreThread::take_shrinking() {
+Batch StoreWorker::take_shrinking() {
   auto only_removes = [](const std::unique_ptr<SettleRequest>& request) {
     const Settlement& s = request->settlement;
-    return s.notices.empty() && s.unpack == WallTime{} &&
+    return s.notices.empty() && !s.unpack &&
            std::all_of(s.changes.begin(), s.changes.end(), [](const RecipientChange& change) {
              return change.kind == ChangeKind::remove;
            });
@@ -335,70 +286,70 @@ StoreThread::Batch StoreThread::take_shrinking() {
   return batch;
 }
 
-// An empty commit would prove nothing, so the schema number is written once more.
-Status StoreThread::write_kept(Batch batch) {
-  batch.writes.push_back({[](Store& store) {
-                            return store.database().run(
-                                "UPDATE schema_info SET oldest_compatible = oldest_compatible");
-                          },
-                          nullptr});
-  Status applied = apply(batch);
-  if (applied) {
-    finish_batch(batch);
-  } else {
-    store_.roll_back();
-    batch.writes.pop_back();
-    keep_for_later(batch);
-  }
-  unrecorded_ = kept_.settles.size();
-  return applied;
+// What could be written is answered; the rest is kept.
+StoreStatus StoreWorker::write_kept(Batch batch) {
+  Batch written;
+  StoreStatus done = writer_.write(batch, written);
+  finish_batch(written);
+  keep_for_later(batch);
+  return done;
+}
+
+StoreStatus StoreWorker::prove_writable() {
+  StoreStatus done = store_->begin();
+  if (done) done = store_->maintenance().prove_writable();
+  if (done) done = store_->commit();
+  if (!done) store_->roll_back();
+  return done;
 }
 
 // Tries to write what was kept.
-void StoreThread::retry_when_full() {
+void StoreWorker::retry_when_full() {
   retry_soon_ = false;
   next_retry_ = Clock::now() + full_retry_;
   std::size_t waited = kept_.settles.size();
-  Status applied = write_kept(take_shrinking());
-  if (applied) applied = write_kept(std::exchange(kept_, {}));
-  if (applied) {
+  StoreStatus done = write_kept(take_shrinking());
+  if (done) done = write_kept(std::exchange(kept_, {}));
+  if (done) done = prove_writable();
+  if (done) {
     full_ = false;
     log::Line(log::Level::info, "store_recovered").kv("settlements", waited);
     return complete({[this] { events_.on_full(false); }});
   }
-  // Emptying the log into the database may be all that is needed. Its blocks stay its own.
-  if (trouble_of(applied.error()) == DbTrouble::full)
-    (void)store_.checkpoint(Store::Checkpoint::passive);
+  // Emptying the log into the store may be all that is needed. Its blocks stay its own.
+  if (done.error().kind == StoreError::Kind::full)
+    (void)store_->maintenance().checkpoint(false);
   else
-    trouble(applied.error());
+    trouble(done.error());
 }
 
-void StoreThread::run_reads(std::vector<std::function<Completion(Store&)>> reads) {
+void StoreWorker::run_reads(std::vector<std::function<Completion(QueueStore&)>> reads) {
   std::vector<Completion> completions;
   for (auto& work : reads)
-    if (Completion done = work(store_)) completions.push_back(std::move(done));
+    if (Completion done = work(*store_)) completions.push_back(std::move(done));
   complete(std::move(completions));
 }
 
-void StoreThread::housekeeping(bool idle) {
+void StoreWorker::housekeeping(bool idle) {
   if (broken_) return;
   if (full_) {
     if (retry_is_due()) retry_when_full();
     return;
   }
-  std::int64_t wal = store_.wal_bytes();
-  Status done;
-  if (wal > kCheckpointTruncateBytes)
-    done = store_.checkpoint(Store::Checkpoint::truncate);
-  else if (wal > kCheckpointBytes || (idle && wal > kCheckpointIdleBytes))
-    done = store_.checkpoint(Store::Checkpoint::passive);
-  if (done && idle) done = store_.vacuum_step();
+  Maintenance& upkeep = store_->maintenance();
+  std::int64_t log_bytes = upkeep.log_bytes();
+  StoreStatus done;
+  if (log_bytes > kCheckpointTruncateBytes)
+    done = upkeep.checkpoint(true);
+  else if (log_bytes > kCheckpointBytes || (idle && log_bytes > kCheckpointIdleBytes))
+    done = upkeep.checkpoint(false);
+  if (done && idle) done = upkeep.vacuum_step();
   if (!done) trouble(done.error());
-  wal_bytes_.store(store_.wal_bytes());
+  wal_bytes_.store(upkeep.log_bytes());
 }
 
-void StoreThread::trouble(const Error& error) {
-  if (trouble_of(error) == DbTrouble::full) {
+void StoreWorker::trouble(const StoreError& error) {
+  if (error.kind == StoreError::Kind::full) {
     if (full_) return;
     full_ = true;
     next_retry_ = Clock::now() + full_retry_;
@@ -407,11 +358,13 @@ void StoreThread::trouble(const Error& error) {
   }
   if (broken_) return;
   broken_ = true;
-  log::Line(log::Level::error, "store_broken").kv("error", error.text).kv("code", error.code);
+  log::Line(log::Level::error, "store_broken")
+      .kv("kind", name_of(error.kind))
+      .kv("error", error.text);
   complete({[this, error] { events_.on_broken(error); }});
 }
 
-void StoreThread::complete(std::vector<Completion> completions) {
+void StoreWorker::complete(std::vector<Completion> completions) {
   if (completions.empty()) return;
   bool first;
   {
@@ -425,7 +378,7 @@ void StoreThread::complete(std::vector<Completion> completions) {
   if (first) wakeup_->notify();
 }
 
-void StoreThread::deliver() {
+void StoreWorker::deliver() {
   std::vector<Completion> completions;
   {
     std::lock_guard lock(mutex_);
@@ -434,7 +387,7 @@ void StoreThread::deliver() {
   for (Completion& one : completions) one();
 }
 
-Pressure StoreThread::pressure() const {
+Pressure StoreWorker::pressure() const {
   return {ready_.load(), past_data_.load(), cpu_pressure_.load()};
 }
 

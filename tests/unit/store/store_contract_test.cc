@@ -6,16 +6,14 @@
 #include <catch2/catch.hpp>
 
 #include "qmgr/model/list_filter.h"
-#include "qmgr/store/sqlite/store.h"
-#include "tests/unit/qmgr/store_support.h"
+#include "tests/unit/store/store_under_test.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;
 using test::at;
+using test::Engine;
 using test::make_message;
-using test::put;
 using test::removal;
-using test::settle;
 
 namespace {
 
@@ -30,23 +28,20 @@ RecipientChange deferral(std::uint32_t index, std::int64_t ms) {
   return change;
 }
 
-std::size_t message_count(Store& store) {
-  return store.list({}, mail::QueueId{INT64_MAX}, 1000, 1000)->slices.size();
+std::size_t message_count(test::StoreUnderTest& store) {
+  return store.walk().list({}, mail::QueueId{INT64_MAX}, 1000, 1000)->parts.size();
 }
 
 }  // namespace
 
 TEST_CASE("a list is read in pages that may end within a message") {
   test::Packing packing(GENERATE(false, true));
-  test::TempFolder folder;
-  auto opened = Store::open(folder.path() + "/queue.db");
-  REQUIRE(opened.ok());
-  Store store = opened.take();
+  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
   for (std::uint64_t id = 1; id <= 5; ++id) {
     std::vector<std::string> to;
     std::size_t count = id == 3 ? 25 : id;
     for (std::size_t i = 0; i < count; ++i) to.push_back("u" + std::to_string(i) + "@example.org");
-    put(store, make_message(id, to));
+    store.put(make_message(id, to));
   }
   for (std::size_t messages : {1, 2, 3, 100}) {
     for (std::size_t recipients : {1, 2, 7, 25, 30, 1000}) {
@@ -54,10 +49,10 @@ TEST_CASE("a list is read in pages that may end within a message") {
       ListCursor at;
       for (int pages = 0;; ++pages) {
         REQUIRE(pages < 100);
-        auto page = store.list(at, mail::QueueId{4}, messages, recipients);
+        auto page = store.walk().list(at, mail::QueueId{4}, messages, recipients);
         REQUIRE(page.ok());
         std::size_t rows = 0;
-        for (const StoredMessage& slice : page->slices) {
+        for (const StoredMessage& slice : page->parts) {
           rows += slice.recipients.size();
           for (const StoredRecipient& r : slice.recipients)
             seen.emplace_back(slice.info.id.value, r.index);
@@ -73,18 +68,15 @@ TEST_CASE("a list is read in pages that may end within a message") {
   }
 }
 
-TEST_CASE("what no filter means is skimmed, in stretches of any length") {
-  test::TempFolder folder;
-  auto opened = Store::open(folder.path() + "/queue.db");
-  REQUIRE(opened.ok());
-  Store store = opened.take();
+TEST_CASE("what no filter means is skimmed, in windows of any length") {
+  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
   const std::set<std::uint64_t> meant = {7, 8, 23};
   for (std::uint64_t id = 1; id <= 30; ++id) {
     std::string domain = meant.count(id) > 0 ? "@Wanted.test" : "@other.test";
     NewMessage message = make_message(id, {"a@other.test", "b@other.test", "c" + domain});
     if (meant.count(id) > 0)
       message.info.envelope.reverse_path = mail::Address::from_text("x@wanted.test");
-    put(store, message);
+    store.put(message);
   }
   ListFilter filter;
   filter.domain = "wanted.test.";
@@ -96,10 +88,11 @@ TEST_CASE("what no filter means is skimmed, in stretches of any length") {
       for (int turns = 0; after.value < 28; ++turns) {
         REQUIRE(turns < 200);
         mail::QueueId former = after;
-        Result<bool> found =
-            senders ? store.skim_senders(after, mail::QueueId{28}, rows,
-                                         [&](auto text) { return filter.may_match_sender(text); })
-                    : store.skim_recipients(
+        StoreResult<bool> found =
+            senders ? store.walk().skim_senders(
+                          after, mail::QueueId{28}, rows,
+                          [&](auto text) { return filter.may_match_sender(text); })
+                    : store.walk().skim_recipients(
                           after, mail::QueueId{28}, rows,
                           [&](std::string_view text) { return filter.may_match(text); },
                           [&](RecipientState state, std::uint32_t tried) {
@@ -111,7 +104,7 @@ TEST_CASE("what no filter means is skimmed, in stretches of any length") {
         after.value += 1;  // the message to look at; the walk goes on behind it
         candidates.insert(after.value);
       }
-      // Never one too few; with long stretches hardly one too many.
+      // Never one too few; with long windows hardly one too many.
       CHECK(std::includes(candidates.begin(), candidates.end(), meant.begin(), meant.end()));
       if (rows == 1000 || senders) CHECK(candidates == meant);
     }
@@ -120,7 +113,7 @@ TEST_CASE("what no filter means is skimmed, in stretches of any length") {
 
 TEST_CASE("a message comes back as it was accepted, also after closing") {
   test::Packing packing(GENERATE(false, true));
-  test::TempFolder folder;
+  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
   NewMessage message = make_message(42, {"a@example.org", "b@example.org"});
   message.info.envelope.envid = "env 1";
   message.info.envelope.ret = mail::DsnReturn::headers;
@@ -131,16 +124,11 @@ TEST_CASE("a message comes back as it was accepted, also after closing") {
   message.recipients[1].recipient.notify.bits = mail::Notify::success | mail::Notify::delay;
   message.recipients[1].recipient.orcpt = "rfc822;B@example.org";
   message.content += std::string("\0\xff binary", 9);
-  {
-    auto store = Store::open(folder.db());
-    REQUIRE(put(*store, message) == Accepted::stored);
-  }
-  auto store = Store::open(folder.db());
-  REQUIRE(store.ok());
-  auto found = store->message(mail::QueueId{42}, 0, 100);
-  REQUIRE(found.ok());
-  REQUIRE(found->has_value());
-  const StoredMessage& m = **found;
+  REQUIRE(store.put(message) == AcceptEnd::stored);
+  store.reopen();
+  auto found = store.message(42);
+  REQUIRE(found.has_value());
+  const StoredMessage& m = *found;
   REQUIRE(m.info.envelope.reverse_path.text() == "sender@example.com");
   REQUIRE(m.info.envelope.envid == "env 1");
   REQUIRE(m.info.envelope.ret == mail::DsnReturn::headers);
@@ -153,53 +141,57 @@ TEST_CASE("a message comes back as it was accepted, also after closing") {
   REQUIRE(m.info.arrival.received_at == at(0));
   REQUIRE(m.recipients.size() == 2);
   REQUIRE(m.recipients[1].recipient == message.recipients[1].recipient);
-  REQUIRE(*store->content(mail::QueueId{42}, 0, 1 << 20) == message.content);
-  REQUIRE(*store->content(mail::QueueId{42}, 3, 5) == message.content.substr(3, 5));
-  REQUIRE(*store->content(mail::QueueId{43}, 0, 5) == std::nullopt);
+  REQUIRE(store.content(42, 0, 1 << 20) == message.content);
+  REQUIRE(store.content(42, 3, 5) == message.content.substr(3, 5));
+  REQUIRE(store.content(43, 0, 5) == std::nullopt);
 }
 
 TEST_CASE("one id is stored once; another message under it is refused") {
   test::Packing packing(GENERATE(false, true));
-  test::TempFolder folder;
-  auto store = Store::open(folder.db());
+  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
   NewMessage message = make_message(7, {"a@example.org"});
-  REQUIRE(put(*store, message) == Accepted::stored);
-  REQUIRE(put(*store, message) == Accepted::duplicate);
+  REQUIRE(store.put(message) == AcceptEnd::stored);
+  REQUIRE(store.put(message) == AcceptEnd::duplicate);
   message.info.arrival.received_at = at(5);
-  REQUIRE(put(*store, message) == Accepted::conflict);
-  REQUIRE(message_count(*store) == 1);
-  REQUIRE((*store->message(mail::QueueId{7}, 0, 10))->recipients.size() == 1);
+  REQUIRE(store.put(message) == AcceptEnd::conflict);
+  REQUIRE(message_count(store) == 1);
+  REQUIRE(store.message(7)->recipients.size() == 1);
 }
 
 TEST_CASE("a request the schema refuses does not harm the others of its transaction") {
   test::Packing packing(GENERATE(false, true));
-  test::TempFolder folder;
-  auto store = Store::open(folder.db());
-  REQUIRE(store->begin().ok());
-  REQUIRE(store->accept(make_message(1, {"a@example.org"}), at(0)).ok());
-  NewMessage bad = make_message(2, {"good@example.org", std::string(2000, 'x')});
-  REQUIRE_FALSE(store->accept(bad, at(0)).ok());
-  REQUIRE(store->in_transaction());
-  REQUIRE(store->accept(make_message(3, {"c@example.org"}), at(0)).ok());
-  REQUIRE(store->commit().ok());
-  REQUIRE(message_count(*store) == 2);
-  REQUIRE_FALSE((*store->message(mail::QueueId{2}, 0, 10)).has_value());
-  REQUIRE(*store->content(mail::QueueId{2}, 0, 10) == std::nullopt);
+  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  Batch batch;
+  for (std::uint64_t id = 1; id <= 7; ++id) {
+    std::vector<std::string> to{"good@example.org"};
+    if (id == 2) to.push_back(std::string(2000, 'x'));
+    batch.accepts.push_back(std::make_unique<AcceptRequest>());
+    batch.accepts.back()->submission.message = make_message(id, to);
+    batch.accepts.back()->due = at(0);
+  }
+  Batch written = store.write(std::move(batch));
+  REQUIRE(written.accepts.size() == 7);
+  for (std::uint64_t id = 1; id <= 7; ++id) {
+    const AcceptRequest& request = *written.accepts[id - 1];
+    CHECK(request.submission.message.info.id.value == id);
+    CHECK(request.end == (id == 2 ? AcceptEnd::failed : AcceptEnd::stored));
+    CHECK(request.error.empty() == (id != 2));
+  }
+  REQUIRE(message_count(store) == 6);
+  REQUIRE_FALSE(store.message(2).has_value());
+  REQUIRE(store.content(2, 0, 10) == std::nullopt);
 }
 
 TEST_CASE("a refused message under an id that is taken does not take the other with it") {
-  test::TempFolder folder;
-  auto store = Store::open(folder.db());
-  REQUIRE(put(*store, make_message(2, {"a@example.org"})) == Accepted::stored);
+  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  REQUIRE(store.put(make_message(2, {"a@example.org"})) == AcceptEnd::stored);
   NewMessage bad = make_message(2, {"good@example.org", std::string(2000, 'x')});
   bad.info.envelope.envid = std::string(2000, 'x');  // refused before the id is looked at
-  REQUIRE(store->begin().ok());
-  REQUIRE_FALSE(store->accept(bad, at(0)).ok());
+  REQUIRE(store.put(bad) == AcceptEnd::failed);
   bad.info.envelope.envid.clear();
-  REQUIRE(*store->accept(bad, at(0)) != Accepted::stored);
-  REQUIRE(store->commit().ok());
-  REQUIRE((*store->message(mail::QueueId{2}, 0, 10))->recipients.size() == 1);
-  REQUIRE(*store->content(mail::QueueId{2}, 0, 10) != std::nullopt);
+  REQUIRE(store.put(bad) != AcceptEnd::stored);
+  REQUIRE(store.message(2)->recipients.size() == 1);
+  REQUIRE(store.content(2, 0, 10) != std::nullopt);
 }
 
 TEST_CASE("whoever is believed to be all that is left is removed, and nobody else") {
@@ -213,101 +205,97 @@ TEST_CASE("whoever is believed to be all that is left is removed, and nobody els
       {{0, 2}, {0, 2}, true},     {{0, 2}, {0, 1}, false},      {{1, 3}, {2}, false},
       {{0, 1}, {5}, false},       {{1, 2}, {0, 1, 2}, true},    {{0, 1, 3}, {0, 1, 2}, false},
   };
+  const Engine engine = GENERATE(Engine::sqlite, Engine::memory);
   for (const auto& row : rows) {
-    test::TempFolder folder;
-    auto store = Store::open(folder.db());
+    test::StoreUnderTest store(engine);
     std::vector<std::string> addresses;
     for (int i = 0; i < 6; ++i) addresses.push_back("a" + std::to_string(i) + "@example.org");
-    put(*store, make_message(9, addresses));
-    put(*store, make_message(10, addresses));
+    store.put(make_message(9, addresses));
+    store.put(make_message(10, addresses));
     Settlement before{mail::QueueId{9}, {}, {}};
     for (std::uint32_t i = 0; i < 6; ++i)
       if (std::find(row.there.begin(), row.there.end(), i) == row.there.end())
         before.changes.push_back(removal(i));
-    settle(*store, before);
+    store.settle(before);
     Settlement end{mail::QueueId{9}, {}, {}, true, false};
     for (std::uint32_t i : row.removed) end.changes.push_back(removal(i));
-    Settled settled = settle(*store, end);
+    Settled settled = store.settle(end);
     CAPTURE(row.there, row.removed);
     CHECK(settled.message_removed == row.whole);
-    CHECK((*store->message(mail::QueueId{9}, 0, 10)).has_value() != row.whole);
-    CHECK((*store->content(mail::QueueId{9}, 0, 10) == std::nullopt) == row.whole);
+    CHECK(store.message(9).has_value() != row.whole);
+    CHECK((store.content(9, 0, 10) == std::nullopt) == row.whole);
     for (std::uint32_t i : settled.changed)
       CHECK(std::find(row.there.begin(), row.there.end(), i) != row.there.end());
-    CHECK((*store->message(mail::QueueId{10}, 0, 10))->recipients.size() == 6);
+    CHECK(store.message(10)->recipients.size() == 6);
   }
 }
 
 TEST_CASE("a message goes with its last recipient, its content with it") {
   test::Packing packing(GENERATE(false, true));
-  test::TempFolder folder;
-  auto store = Store::open(folder.db());
-  put(*store, make_message(9, {"a@example.org", "b@example.org"}));
-  Settled first = settle(*store, {mail::QueueId{9}, {removal(0)}, {}});
+  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  store.put(make_message(9, {"a@example.org", "b@example.org"}));
+  Settled first = store.settle({mail::QueueId{9}, {removal(0)}, {}});
   REQUIRE(first.changed == std::vector<std::uint32_t>{0});
   REQUIRE_FALSE(first.message_removed);
-  Settled again = settle(*store, {mail::QueueId{9}, {removal(0)}, {}});
+  Settled again = store.settle({mail::QueueId{9}, {removal(0)}, {}});
   REQUIRE(again.changed.empty());
-  Settled last = settle(*store, {mail::QueueId{9}, {removal(1)}, {}});
+  Settled last = store.settle({mail::QueueId{9}, {removal(1)}, {}});
   REQUIRE(last.message_removed);
   REQUIRE_FALSE(last.content_file_removed);
-  REQUIRE(message_count(*store) == 0);
-  REQUIRE(*store->content(mail::QueueId{9}, 0, 10) == std::nullopt);
+  REQUIRE(message_count(store) == 0);
+  REQUIRE(store.content(9, 0, 10) == std::nullopt);
 }
 
 TEST_CASE("deferred rows come back when they are due, earliest first") {
-  test::TempFolder folder;
-  auto store = Store::open(folder.db());
-  put(*store, make_message(1, {"a@example.org", "b@example.org", "c@example.org"}));
-  put(*store, make_message(2, {"d@example.net"}, "mx:example.net"));
-  settle(*store, {mail::QueueId{1}, {deferral(0, 3000), deferral(1, 1000), deferral(2, 2000)}, {}});
+  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  store.put(make_message(1, {"a@example.org", "b@example.org", "c@example.org"}));
+  store.put(make_message(2, {"d@example.net"}, "mx:example.net"));
+  store.settle({mail::QueueId{1}, {deferral(0, 3000), deferral(1, 1000), deferral(2, 2000)}, {}});
 
-  auto none = store->due("mx:example.org", at(500), 10);
-  REQUIRE(none->rows.empty());
-  REQUIRE(none->next_due == at(1000));
-  auto two = store->due("mx:example.org", at(2500), 10);
-  REQUIRE(two->rows.size() == 2);
-  REQUIRE(two->rows[0].recipient.index == 1);
-  REQUIRE(two->rows[1].recipient.index == 2);
-  REQUIRE(two->messages.size() == 1);
-  REQUIRE(two->next_due == at(3000));
-  const StoredRecipient& r = two->rows[0].recipient;
+  auto none = store.due("mx:example.org", at(500), 10);
+  REQUIRE(none.rows.empty());
+  REQUIRE(none.next_due == at(1000));
+  auto two = store.due("mx:example.org", at(2500), 10);
+  REQUIRE(two.rows.size() == 2);
+  REQUIRE(two.rows[0].recipient.index == 1);
+  REQUIRE(two.rows[1].recipient.index == 2);
+  REQUIRE(two.messages.size() == 1);
+  REQUIRE(two.next_due == at(3000));
+  const StoredRecipient& r = two.rows[0].recipient;
   REQUIRE(r.attempts == 1);
   REQUIRE(r.last.reply.code == 450);
   REQUIRE(r.last.reply.enhanced.text() == "4.2.1");
   REQUIRE(r.last.remote_host == "mx.example.org");
   REQUIRE(r.last.stage == mail::Stage::rcpt);
-  auto limited = store->due("mx:example.org", at(9000), 1);
-  REQUIRE(limited->rows.size() == 1);
-  REQUIRE(limited->next_due == at(1000));
+  auto limited = store.due("mx:example.org", at(9000), 1);
+  REQUIRE(limited.rows.size() == 1);
+  REQUIRE(limited.next_due == at(1000));
 
-  auto destinations = store->destinations({}, 10);
+  auto destinations = store->waiting().destinations({}, 10);
   REQUIRE(destinations->size() == 2);
   REQUIRE((*destinations)[0].destination == "mx:example.net");
   REQUIRE((*destinations)[1].due_at == at(1000));
 }
 
 TEST_CASE("held rows are not due until released") {
-  test::TempFolder folder;
-  auto store = Store::open(folder.db());
-  put(*store, make_message(1, {"a@example.org"}));
+  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  store.put(make_message(1, {"a@example.org"}));
   RecipientChange hold;
   hold.kind = ChangeKind::hold;
-  settle(*store, {mail::QueueId{1}, {hold}, {}});
-  REQUIRE(store->due("mx:example.org", at(1000), 10)->rows.empty());
-  REQUIRE(store->destinations({}, 10)->empty());
+  store.settle({mail::QueueId{1}, {hold}, {}});
+  REQUIRE(store.due("mx:example.org", at(1000), 10).rows.empty());
+  REQUIRE(store->waiting().destinations({}, 10)->empty());
   RecipientChange release;
   release.kind = ChangeKind::release;
   release.next_attempt_at = at(5);
-  settle(*store, {mail::QueueId{1}, {release}, {}});
-  REQUIRE(store->due("mx:example.org", at(1000), 10)->rows.size() == 1);
+  store.settle({mail::QueueId{1}, {release}, {}});
+  REQUIRE(store.due("mx:example.org", at(1000), 10).rows.size() == 1);
 }
 
 TEST_CASE("the bounce appears with the failure or not at all, and once") {
   test::Packing packing(GENERATE(false, true));
-  test::TempFolder folder;
-  auto store = Store::open(folder.db());
-  put(*store, make_message(1, {"a@example.org", "b@example.org"}));
+  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  store.put(make_message(1, {"a@example.org", "b@example.org"}));
   NoticeOrder order;
   order.request.id = mail::QueueId{100};
   order.request.to = mail::Address::from_text("sender@example.com");
@@ -323,62 +311,60 @@ TEST_CASE("the bounce appears with the failure or not at all, and once") {
   }
   order.recipients.push_back({{order.request.to, {}, {}}, "mx:example.com"});
   // Recipient 0 is gone already: the notice must speak of recipient 1 only.
-  settle(*store, {mail::QueueId{1}, {removal(0)}, {}});
-  Settled settled = settle(*store, {mail::QueueId{1}, {removal(0), removal(1)}, {order}});
+  store.settle({mail::QueueId{1}, {removal(0)}, {}});
+  Settled settled = store.settle({mail::QueueId{1}, {removal(0), removal(1)}, {order}});
   REQUIRE(settled.notices.size() == 1);
   REQUIRE(settled.message_removed);
   const NewMessage& notice = settled.notices.front();
   REQUIRE(notice.content.find("b@example.org") != std::string::npos);
   REQUIRE(notice.content.find("a@example.org") == std::string::npos);
   REQUIRE(notice.content.find("Subject: test") != std::string::npos);
-  auto stored = store->message(mail::QueueId{100}, 0, 10);
-  REQUIRE((*stored)->info.envelope.reverse_path.is_null());
-  REQUIRE((*stored)->info.kind == MessageKind::notice);
-  REQUIRE((*stored)->recipients.at(0).recipient.address.text() == "sender@example.com");
-  REQUIRE(*store->content(mail::QueueId{100}, 0, 1 << 20) == notice.content);
+  auto stored = store.message(100);
+  REQUIRE(stored->info.envelope.reverse_path.is_null());
+  REQUIRE(stored->info.kind == MessageKind::notice);
+  REQUIRE(stored->recipients.at(0).recipient.address.text() == "sender@example.com");
+  REQUIRE(store.content(100, 0, 1 << 20) == notice.content);
 
   order.request.id = mail::QueueId{101};
-  Settled again = settle(*store, {mail::QueueId{1}, {removal(1)}, {order}});
+  Settled again = store.settle({mail::QueueId{1}, {removal(1)}, {order}});
   REQUIRE(again.notices.empty());
-  REQUIRE(message_count(*store) == 1);
+  REQUIRE(message_count(store) == 1);
 
   // A notice that cannot be written takes the change back with it.
-  put(*store, make_message(2, {"a@example.org"}));
+  store.put(make_message(2, {"a@example.org"}));
   order.request.id = mail::QueueId{100};
   order.indices = {0};
   order.request.recipients.resize(1);
-  REQUIRE(store->begin().ok());
-  REQUIRE_FALSE(store->settle({mail::QueueId{2}, {removal(0)}, {order}}, nullptr, nullptr).ok());
-  REQUIRE(store->commit().ok());
-  REQUIRE((*store->message(mail::QueueId{2}, 0, 10))->recipients.size() == 1);
+  SettleRequest refused = store.try_settle({mail::QueueId{2}, {removal(0)}, {order}});
+  REQUIRE(refused.error.find("exists already") != std::string::npos);
+  REQUIRE(store.message(2)->recipients.size() == 1);
 }
 
-TEST_CASE("breakers are kept, counting goes stretch by stretch, lists page by key") {
+TEST_CASE("breakers are kept, counting goes by scan windows, lists page by key") {
   test::Packing packing(GENERATE(false, true));
-  test::TempFolder folder;
-  auto store = Store::open(folder.db());
-  REQUIRE(store->put_breaker({"mx:a", 1, at(0), at(60), "down"}).ok());
-  REQUIRE(store->put_breaker({"mx:a", 2, at(0), at(90), "still down"}).ok());
-  REQUIRE(store->put_breaker({"mx:b", 1, at(0), at(60), "down"}).ok());
-  REQUIRE(store->remove_breaker("mx:b").ok());
-  auto breakers = store->breakers({}, 10);
+  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  store.note({DestinationFact(OpenBreaker{"mx:a", 1, at(0), at(60), "down"}),
+              DestinationFact(OpenBreaker{"mx:a", 2, at(0), at(90), "still down"}),
+              DestinationFact(OpenBreaker{"mx:b", 1, at(0), at(60), "down"}),
+              DestinationFact(RemoveBreaker{"mx:b"})});
+  auto breakers = store->destinations().breakers({}, 10);
   REQUIRE(breakers->size() == 1);
   REQUIRE(breakers->front().opens == 2);
   REQUIRE(breakers->front().reason == "still down");
 
   for (std::uint64_t id = 1; id <= 25; ++id)
-    put(*store, make_message(id, {"a@example.org", "b@example.org"}));
-  REQUIRE(store->last_id()->value == 25);
+    store.put(make_message(id, {"a@example.org", "b@example.org"}));
+  REQUIRE(store->scan().last_id()->value == 25);
   Counts counts;
   mail::QueueId cursor;
-  int stretches = 0;
-  for (;; ++stretches) {
-    auto end = store->count(cursor, mail::QueueId{25}, 10, counts);
+  int windows = 0;
+  for (;; ++windows) {
+    auto end = store.walk().count(cursor, mail::QueueId{25}, 10, counts);
     REQUIRE(end.ok());
     if (!*end) break;
     cursor = **end;
   }
-  REQUIRE(stretches == (test::Packing::on() ? 1 : 3));
+  REQUIRE(windows == (test::Packing::on() ? 1 : 3));
   REQUIRE(counts.messages == 25);
   REQUIRE(counts.recipients() == 50);
   REQUIRE(counts.groups.size() == 1);
@@ -392,63 +378,63 @@ TEST_CASE("breakers are kept, counting goes stretch by stretch, lists page by ke
   later.attempts = 1;
   later.destination = "smtp:other.example:25";
   some.changes = {held, later};
-  REQUIRE(store->begin().ok());
-  REQUIRE(store->settle(some, nullptr, nullptr).ok());
-  REQUIRE(store->commit().ok());
+  (void)store.settle(some);
   Counts again;
-  REQUIRE(store->count({}, mail::QueueId{25}, 100, again).ok());
+  REQUIRE(store.walk().count({}, mail::QueueId{25}, 100, again).ok());
   REQUIRE(again.recipients() == 50);
   std::map<std::string, std::int64_t> by_state;
   for (const Counts::Group& group : again.groups)
     by_state[group.way + ' ' + std::string(name_of(group.state))] += group.recipients;
   REQUIRE(by_state.size() == 3);
   REQUIRE(by_state["smtp:other.example:25 deferred"] == 1);
-  REQUIRE(store->first_id()->value == 1);
-  auto page = store->list({mail::QueueId{20}, {}, 0}, mail::QueueId{25}, 3, 100);
-  REQUIRE(page->slices.size() == 3);
-  REQUIRE(page->slices.front().info.id.value == 21);
+  REQUIRE(store->scan().first_id()->value == 1);
+  auto page = store.walk().list({mail::QueueId{20}, {}, 0}, mail::QueueId{25}, 3, 100);
+  REQUIRE(page->parts.size() == 3);
+  REQUIRE(page->parts.front().info.id.value == 21);
 }
 
 TEST_CASE("checkpoints empty the log") {
-  test::TempFolder folder;
-  auto store = Store::open(folder.db());
-  for (std::uint64_t id = 1; id <= 50; ++id) put(*store, make_message(id, {"a@example.org"}));
-  REQUIRE(store->wal_bytes() > 100000);
-  REQUIRE(store->checkpoint(Store::Checkpoint::passive).ok());
-  REQUIRE(store->wal_bytes() == 0);
-  put(*store, make_message(60, {"a@example.org"}));
-  REQUIRE(store->wal_bytes() < 100000);
-  REQUIRE(store->checkpoint(Store::Checkpoint::truncate).ok());
-  REQUIRE(message_count(*store) == 51);
+  test::StoreUnderTest store(Engine::sqlite);
+  Maintenance& upkeep = store->maintenance();
+  for (std::uint64_t id = 1; id <= 50; ++id) store.put(make_message(id, {"a@example.org"}));
+  REQUIRE(upkeep.log_bytes() > 100000);
+  REQUIRE(upkeep.checkpoint(false).ok());
+  REQUIRE(upkeep.log_bytes() == 0);
+  store.put(make_message(60, {"a@example.org"}));
+  REQUIRE(upkeep.log_bytes() < 100000);
+  REQUIRE(upkeep.checkpoint(true).ok());
+  REQUIRE(message_count(store) == 51);
 }
 
 TEST_CASE("what is known of recipients and domains comes back as it was kept") {
-  test::TempFolder folder;
-  {
-    auto store = Store::open(folder.db());
-    REQUIRE(store->begin().ok());
-    REQUIRE(store
-                ->put_recipient_check(
-                    {"a@example.org", false, {550, {5, 101, 111}, "user unknown"}, at(5)})
-                .ok());
-    mail::StsPolicy policy;
-    policy.id = "20261127";
-    policy.mode = mail::StsPolicy::Mode::enforce;
-    policy.hosts = {"*.a-long-name-that-is-allocated.example.org", "mx.example.net"};
-    policy.max_age = 86400;
-    policy.fetched_at = at(7);
-    REQUIRE(store->put_sts_policy("example.org", policy).ok());
-    policy.fetched_at = at(1);
-    REQUIRE(store->put_sts_policy("old.example", policy).ok());
-    REQUIRE(store->remove_sts_policies_before(at(2)).ok());
-    REQUIRE(store->commit().ok());
-  }
-  auto store = Store::open(folder.db());
-  auto checks = store->recipient_checks("", 10);
+  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  mail::StsPolicy policy;
+  policy.id = "20261127";
+  policy.mode = mail::StsPolicy::Mode::enforce;
+  policy.hosts = {"*.a-long-name-that-is-allocated.example.org", "mx.example.net"};
+  policy.max_age = 86400;
+  policy.fetched_at = at(7);
+  mail::StsPolicy old = policy;
+  old.fetched_at = at(1);
+  store.note({RecipientFact(RecipientCheck{
+                  "a@example.org", false, {550, {5, 101, 111}, "user unknown"}, at(5)}),
+              RecipientFact(RecipientCheck{"b@example.org", true, {250, {}, "ok"}, at(1)}),
+              RecipientFact(RemoveRecipientChecksBefore{at(2)}),
+              DestinationFact(KnownStsPolicy{"example.org", policy}),
+              DestinationFact(KnownStsPolicy{"old.example", old}),
+              DestinationFact(RemoveStsPoliciesBefore{at(2)}), ClockFact(LastSeen{at(9)}),
+              ClockFact(AllClockGaps{{{at(1), Duration(2)}}}),
+              ClockFact(AllClockGaps{{{at(3), Duration(4)}, {at(5), Duration(6)}}})});
+  store.reopen();
+  auto clock = store->clock().read();
+  CHECK(clock->last_seen == at(9));
+  REQUIRE(clock->gaps.size() == 2);
+  CHECK(clock->gaps[1].length == Duration(6));
+  auto checks = store->recipient_checks().list("", 10);
   REQUIRE(checks->size() == 1);
   CHECK(checks->front().reply.one_line() == "550 5.101.111 user unknown");
   CHECK(checks->front().at == at(5));
-  auto policies = store->sts_policies("", 10);
+  auto policies = store->destinations().sts_policies("", 10);
   REQUIRE(policies->size() == 1);
   CHECK(policies->front().domain == "example.org");
   CHECK(policies->front().policy.id == "20261127");
@@ -459,22 +445,19 @@ TEST_CASE("what is known of recipients and domains comes back as it was kept") {
 }
 
 TEST_CASE("at the end of an outage what it deferred is due, and nothing else") {
-  test::TempFolder folder;
-  auto store = Store::open(folder.db());
-  put(*store, make_message(1, {"a@example.org", "b@example.org", "c@example.org"}));
+  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  store.put(make_message(1, {"a@example.org", "b@example.org", "c@example.org"}));
   Settlement settlement;
   settlement.id = mail::QueueId{1};
   RecipientChange unreachable = deferral(0, 60000);
   unreachable.last.stage = mail::Stage::connect;
   settlement.changes = {unreachable, deferral(1, 60000)};  // the second was greylisted
-  REQUIRE(store->begin().ok());
-  REQUIRE(store->settle(settlement, nullptr, nullptr).ok());
-  REQUIRE(store->bring_forward("mx:other.example", at(10), 100).ok());
-  REQUIRE(store->bring_forward("mx:example.org", at(10), 100).ok());
-  REQUIRE(store->commit().ok());
-  auto due = store->due("mx:example.org", at(10), 10);
-  REQUIRE(due->rows.size() == 2);
+  (void)store.settle(settlement);
+  store.note({WaitingFact(BringForward{"mx:other.example", at(10), 100}),
+              WaitingFact(BringForward{"mx:example.org", at(10), 100})});
+  auto due = store.due("mx:example.org", at(10), 10);
+  REQUIRE(due.rows.size() == 2);
   std::set<std::uint32_t> who;
-  for (const auto& row : due->rows) who.insert(row.recipient.index);
+  for (const auto& row : due.rows) who.insert(row.recipient.index);
   CHECK(who == std::set<std::uint32_t>{0, 2});
 }

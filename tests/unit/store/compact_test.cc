@@ -6,25 +6,24 @@
 
 #include "qmgr/scheduling/overflow_list.h"
 #include "qmgr/store/compact_record.h"
-#include "tests/unit/qmgr/store_support.h"
+#include "tests/unit/store/store_under_test.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;
-using test::put;
+using test::Engine;
 using test::removal;
 
 namespace {
 
-std::string rows_in(Store& store, const std::string& table) {
+// Of SQLite's tables.
+std::string rows_in(test::StoreUnderTest& store, const std::string& table) {
   return *store.database().ask("SELECT count(*) FROM " + table);
 }
 
 }  // namespace
 
 TEST_CASE("a message whose parts fit and whose whole is too large for one value becomes rows") {
-  test::TempFolder folder;
-  auto store = Store::open(folder.db());
-  REQUIRE(store.ok());
+  test::StoreUnderTest store(Engine::sqlite);
   test::Packing packing(true);
   NewMessage message = test::make_message(7, {});
   for (int i = 0; i < 1000; ++i) {
@@ -35,42 +34,39 @@ TEST_CASE("a message whose parts fit and whose whole is too large for one value 
     one.destination = "smtp:" + std::to_string(i) + std::string(3000, 'c');
     message.recipients.push_back(std::move(one));
   }
-  put(*store, message);
-  CHECK(rows_in(*store, "fresh") == "0");
-  CHECK(rows_in(*store, "message") == "1");
-  CHECK(rows_in(*store, "recipient") == "1000");
+  store.put(message);
+  CHECK(rows_in(store, "fresh") == "0");
+  CHECK(rows_in(store, "message") == "1");
+  CHECK(rows_in(store, "recipient") == "1000");
 }
 
 TEST_CASE("a fresh message is one row until something else than deliveries happens to it") {
-  test::TempFolder folder;
-  auto store = Store::open(folder.db());
-  REQUIRE(store.ok());
+  test::StoreUnderTest store(Engine::sqlite);
   test::Packing packing(true);
   NewMessage message = test::make_message(7, {"a@x.org", "b@x.org", "c@x.org", "d@x.org"});
   message.recipients[1].recipient.orcpt = "rfc822;b@x.org";
   message.recipients[3].destination = "smtp:relay:25";
-  put(*store, message);
-  CHECK(rows_in(*store, "fresh") == "1");
-  CHECK(rows_in(*store, "message") == "0");
-  CHECK(store->due("mx:example.org", test::at(1000), 10)->rows.empty());
-  auto fresh = store->packed({}, 10);
+  store.put(message);
+  CHECK(rows_in(store, "fresh") == "1");
+  CHECK(rows_in(store, "message") == "0");
+  CHECK(store.due("mx:example.org", test::at(1000), 10).rows.empty());
+  auto fresh = store.reader().compact_summaries({}, 10);
   REQUIRE(fresh->size() == 1);
   CHECK(fresh->front().destinations == std::vector<std::string>{"mx:example.org", "smtp:relay:25"});
 
   // Deliveries to some: it stays one value; a repeated report changes nothing.
   for (int i = 0; i < 2; ++i) {
     Settlement some{message.info.id, {removal(0), removal(2)}, {}};
-    auto settled = store->settle(some, nullptr, nullptr);
-    REQUIRE(settled.ok());
-    CHECK(settled->changed.size() == (i == 0 ? 2 : 0));
-    CHECK_FALSE(settled->message_removed);
+    Settled settled = store.settle(some);
+    CHECK(settled.changed.size() == (i == 0 ? 2 : 0));
+    CHECK_FALSE(settled.message_removed);
   }
-  CHECK(rows_in(*store, "fresh") == "1");
-  auto left = store->message(message.info.id, 0, 10);
-  REQUIRE((**left).recipients.size() == 2);
-  CHECK((**left).recipients[0].index == 1);
-  CHECK((**left).recipients[0].recipient.orcpt == "rfc822;b@x.org");
-  CHECK((**store->compact(message.info.id)).message.recipients.size() == 2);
+  CHECK(rows_in(store, "fresh") == "1");
+  auto left = store.message(7);
+  REQUIRE(left->recipients.size() == 2);
+  CHECK(left->recipients[0].index == 1);
+  CHECK(left->recipients[0].recipient.orcpt == "rfc822;b@x.org");
+  CHECK((**store.reader().compact(message.info.id)).message.recipients.size() == 2);
 
   // Put off: now it is rows, those that are left.
   RecipientChange later;
@@ -78,57 +74,55 @@ TEST_CASE("a fresh message is one row until something else than deliveries happe
   later.attempts = 1;
   later.destination = "mx:example.org";
   later.next_attempt_at = test::at(5000);
-  REQUIRE(store->settle({message.info.id, {later}, {}}, nullptr, nullptr).ok());
-  CHECK(rows_in(*store, "fresh") == "0");
-  CHECK(rows_in(*store, "fresh_left") == "0");
-  CHECK(rows_in(*store, "message") == "1");
-  CHECK(rows_in(*store, "recipient") == "2");
-  CHECK(store->due("smtp:relay:25", test::at(1000), 10)->rows.size() == 1);
-  CHECK(**store->content(message.info.id, 0, 1000) == message.content);
-  CHECK_FALSE(store->compact(message.info.id)->has_value());
+  (void)store.settle({message.info.id, {later}, {}});
+  CHECK(rows_in(store, "fresh") == "0");
+  CHECK(rows_in(store, "fresh_left") == "0");
+  CHECK(rows_in(store, "message") == "1");
+  CHECK(rows_in(store, "recipient") == "2");
+  CHECK(store.due("smtp:relay:25", test::at(1000), 10).rows.size() == 1);
+  CHECK(store.content(7) == message.content);
+  CHECK_FALSE(store.is_compact(7));
   Settlement rest{message.info.id, {removal(1), removal(3)}, {}};
-  CHECK(store->settle(rest, nullptr, nullptr)->message_removed);
-  CHECK(rows_in(*store, "content") == "0");
+  CHECK(store.settle(rest).message_removed);
+  CHECK(rows_in(store, "content") == "0");
 }
 
 TEST_CASE("a fresh message goes whole, or with the last of its recipients") {
-  test::TempFolder folder;
-  auto store = Store::open(folder.db());
+  test::StoreUnderTest store(Engine::sqlite);
   test::Packing packing(true);
-  put(*store, test::make_message(1, {"a@x.org", "b@x.org"}));
-  put(*store, test::make_message(2, {"a@x.org", "b@x.org"}));
+  store.put(test::make_message(1, {"a@x.org", "b@x.org"}));
+  store.put(test::make_message(2, {"a@x.org", "b@x.org"}));
   Settlement whole{mail::QueueId{1}, {removal(1), removal(0)}, {}};
   whole.maybe_all = whole.packed = true;
   whole.in_file = true;
-  auto settled = store->settle(whole, nullptr, nullptr);
-  CHECK(settled->message_removed);
-  CHECK(settled->content_file_removed);
+  Settled settled = store.settle(whole);
+  CHECK(settled.message_removed);
+  CHECK(settled.content_file_removed);
   // Believed to be all, and is not.
   Settlement not_all{mail::QueueId{2}, {removal(0)}, {}};
   not_all.maybe_all = not_all.packed = true;
-  CHECK_FALSE(store->settle(not_all, nullptr, nullptr)->message_removed);
+  CHECK_FALSE(store.settle(not_all).message_removed);
   Settlement last{mail::QueueId{2}, {removal(1)}, {}};
   last.maybe_all = last.packed = true;
-  CHECK(store->settle(last, nullptr, nullptr)->message_removed);
+  CHECK(store.settle(last).message_removed);
   for (const char* table : {"fresh", "fresh_left", "message", "recipient", "content"})
-    CHECK(rows_in(*store, table) == "0");
+    CHECK(rows_in(store, table) == "0");
 }
 
 TEST_CASE("fresh messages and others are listed, skimmed and counted together, in order") {
-  test::TempFolder folder;
-  auto store = Store::open(folder.db());
+  test::StoreUnderTest store(Engine::sqlite);
   for (std::uint64_t id = 1; id <= 40; ++id) {
     test::Packing packing(id % 3 != 0);
-    put(*store, test::make_message(id, {"a@x.org", "b" + std::to_string(id) + "@x.org"}));
+    store.put(test::make_message(id, {"a@x.org", "b" + std::to_string(id) + "@x.org"}));
   }
   std::size_t max_messages = GENERATE(1, 2, 7, 100);
   std::size_t max_recipients = GENERATE(1, 3, 100);
   std::vector<std::string> seen;
   ListCursor at;
   for (int pages = 0; pages < 200; ++pages) {
-    auto page = store->list(at, mail::QueueId{40}, max_messages, max_recipients);
+    auto page = store.walk().list(at, mail::QueueId{40}, max_messages, max_recipients);
     REQUIRE(page.ok());
-    for (const StoredMessage& m : page->slices)
+    for (const StoredMessage& m : page->parts)
       for (const StoredRecipient& r : m.recipients)
         seen.push_back(std::to_string(m.info.id.value) + " " + r.recipient.address.text());
     at = page->next;
@@ -144,7 +138,7 @@ TEST_CASE("fresh messages and others are listed, skimmed and counted together, i
     mail::QueueId after;
     bool found = false;
     for (int i = 0; i < 200 && !found; ++i) {
-      auto may = store->skim_recipients(
+      auto may = store.walk().skim_recipients(
           after, mail::QueueId{40}, 5,
           [&](std::string_view a) { return a == "b" + std::to_string(wanted) + "@x.org"; },
           [](RecipientState, std::uint32_t) { return true; });
@@ -157,33 +151,39 @@ TEST_CASE("fresh messages and others are listed, skimmed and counted together, i
   }
   Counts counts;
   for (mail::QueueId cursor;;) {
-    auto end = store->count(cursor, mail::QueueId{40}, max_messages, counts);
+    auto end = store.walk().count(cursor, mail::QueueId{40}, max_messages, counts);
     REQUIRE(end.ok());
     if (!*end) break;
     cursor = **end;
   }
   CHECK(counts.messages == 40);
   CHECK(counts.recipients() == 80);
-  CHECK(store->first_id()->value == 1);
-  CHECK(store->last_id()->value == 40);
+  CHECK(store->scan().first_id()->value == 1);
+  CHECK(store->scan().last_id()->value == 40);
 }
 
 TEST_CASE("unpacked, everything is found by destination, due now at the latest") {
-  test::TempFolder folder;
-  auto store = Store::open(folder.db());
+  test::StoreUnderTest store(Engine::sqlite);
   {
     test::Packing packing(true);
+    std::vector<NewMessage> many;
     for (std::uint64_t id = 1; id <= 1200; ++id)
-      REQUIRE(store->accept(test::make_message(id, {"a@x.org"}), test::at(9000)).ok());
+      many.push_back(test::make_message(id, {"a@x.org"}));
+    store.put_all(std::move(many), test::at(9000));
   }
-  REQUIRE(store->normalise(mail::QueueId{3}, test::at(100)).ok());
-  CHECK(store->due("mx:example.org", test::at(100), 2000)->rows.size() == 1);
-  REQUIRE(store->normalise_all().ok());
-  CHECK(rows_in(*store, "fresh") == "0");
-  CHECK(rows_in(*store, "recipient") == "1200");
-  CHECK(store->due("mx:example.org", test::at(9000), 2000)->rows.size() == 1200);
-  REQUIRE(store->normalise(mail::QueueId{1}, test::at(100)).ok());  // nothing to be done
-  REQUIRE(store->normalise(mail::QueueId{4711}, test::at(100)).ok());
+  auto normalise = [&](std::uint64_t id) {
+    Settlement settlement{mail::QueueId{id}, {}, {}};
+    settlement.unpack = test::at(100);
+    CHECK(store.settle(settlement).changed.empty());
+  };
+  normalise(3);
+  CHECK(store.due("mx:example.org", test::at(100), 2000).rows.size() == 1);
+  REQUIRE(store.writer().normalise_all().ok());
+  CHECK(rows_in(store, "fresh") == "0");
+  CHECK(rows_in(store, "recipient") == "1200");
+  CHECK(store.due("mx:example.org", test::at(9000), 2000).rows.size() == 1200);
+  normalise(1);  // nothing to be done
+  normalise(4711);
 }
 
 TEST_CASE("the value of a fresh message as version 1 wrote it is read by every later program") {

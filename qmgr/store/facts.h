@@ -1,0 +1,71 @@
+// The small things the queue remembers besides its messages, each as one value to be written. They
+// ride along with the next commit (store_worker.h); none is larger than a row.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "qmgr/model/message.h"
+
+namespace postwain::qmgr {
+
+// Of destinations (tables destination, mx_set, suspension and sts_policy).
+struct RemoveBreaker {
+  std::string destination;
+};
+struct PutMxSet {
+  KnownMxSet known;
+  WallTime seen_at{};
+};
+struct RemoveMxSetsBefore {
+  WallTime seen_at{};
+};
+struct RemoveStsPoliciesBefore {
+  WallTime fetched_at{};
+};
+struct RemoveSuspension {
+  std::string destination;
+};
+using DestinationFact =
+    std::variant<OpenBreaker, RemoveBreaker, PutMxSet, RemoveMxSetsBefore, KnownStsPolicy,
+                 RemoveStsPoliciesBefore, Suspension, RemoveSuspension>;
+
+// Of recipients at a next hop (table recipient_check).
+struct RemoveRecipientChecksBefore {
+  WallTime at{};
+};
+using RecipientFact = std::variant<RecipientCheck, RemoveRecipientChecksBefore>;
+
+// Of the clock (tables clock and clock_gap).
+struct LastSeen {
+  WallTime at{};
+};
+struct AllClockGaps {
+  std::vector<ClockGap> gaps;  // those that are not in the list are forgotten
+};
+using ClockFact = std::variant<LastSeen, AllClockGaps>;
+
+// Of recipients that wait, where nothing but their place in a destination's queue changes.
+// The destination can be reached again: what waits for a later attempt because it could not be is
+// due now; at most `limit` recipients, those due first.
+struct BringForward {
+  std::string destination;
+  WallTime now{};
+  std::size_t limit = 0;
+};
+// Waiting recipients become those of another destination; who is gone or held stays so.
+struct MovedRecipient {
+  mail::QueueId id;
+  std::uint32_t index = 0;
+  std::string destination;
+  WallTime due{};  // as the row has it; for the caller
+};
+struct MoveRecipients {
+  std::vector<MovedRecipient> recipients;
+};
+using WaitingFact = std::variant<BringForward, MoveRecipients>;
+
+using Fact = std::variant<DestinationFact, RecipientFact, ClockFact, WaitingFact>;
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,54 @@
+#include "qmgr/store/sqlite/row_values.h"
+
+#include "common/base/sane_time.h"
+
+#include "qmgr/model/row_id.h"
+
+namespace postwain::qmgr {
+
+StoredRecipient read_recipient(Use& use) {
+  StoredRecipient r;
+  r.index = static_cast<std::uint32_t>(use.number());
+  r.recipient.address = mail::Address::from_text(use.text());
+  r.recipient.notify.bits = static_cast<std::uint8_t>(use.number() & 15);
+  r.recipient.orcpt = use.text();
+  r.state = enum_of(use.number(), RecipientState::held);
+  r.destination = use.text();
+  r.attempts = static_cast<std::uint32_t>(use.number());
+  r.next_attempt_at = sane_time(use.number());
+  r.in_doubt = use.flag();
+  r.delay_warned = use.flag();
+  r.last.at = sane_time(use.number());
+  r.last.stage = enum_of(use.number(), mail::Stage::final_reply);
+  r.last.reply.code = static_cast<int>(use.number());
+  r.last.reply.enhanced = mail::EnhancedCode::parse(use.text());
+  r.last.reply.text = use.text();
+  r.last.remote_host = use.text();
+  r.crashes = static_cast<std::uint32_t>(use.number());
+  return r;
+}
+
+MessageInfo read_info(Use& use) {
+  MessageInfo info;
+  info.id = id_of(use.number());
+  info.envelope.reverse_path = mail::Address::from_text(use.text());
+  info.envelope.body = enum_of(use.number(), mail::BodyType::binary_mime);
+  info.envelope.smtputf8 = use.flag();
+  info.eight_bit = use.flag();
+  info.envelope.ret = enum_of(use.number(), mail::DsnReturn::headers);
+  info.envelope.envid = use.text();
+  info.size = static_cast<std::uint64_t>(use.number());
+  info.arrival.received_at = sane_time(use.number());
+  info.arrival.protocol = use.text();
+  info.arrival.client_address = use.text();
+  info.arrival.client_name = use.text();
+  info.arrival.account = use.text();
+  info.kind = enum_of(use.number(), MessageKind::double_bounce);
+  info.traffic_class = enum_of(use.number(), TrafficClass::bounce);
+  info.in_file = use.flag();
+  info.envelope.require_tls = use.flag();
+  info.envelope.tls_required_no = use.flag();
+  return info;
+}
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,37 @@
+// Why the queue's store failed, in words of no engine: what follows from a failure depends on its
+// kind alone. Each implementation of the port (queue_store.h) translates its own codes into these.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "common/base/result.h"
+
+#include "qmgr/disk/failpoint.h"
+
+namespace postwain::qmgr {
+
+struct StoreError {
+  enum class Kind : std::uint8_t {
+    refused,  // a value of this request cannot be stored or read: only this request fails
+    full,     // no space: the transaction is gone, a later one may work
+    busy,     // another process works with the store
+    damaged,  // it is not ours, or it is broken inside
+    broken,   // the disk or the engine failed: nothing of the store may be believed any more
+  };
+  Kind kind = Kind::broken;
+  std::string text;  // for a person, complete without context
+};
+
+// For the log: "full".
+std::string_view name_of(StoreError::Kind kind);
+
+template <class T>
+using StoreResult = Result<T, StoreError>;
+using StoreStatus = StoreResult<void>;
+
+// A failpoint (disk/failpoint.h) within the store's work, with its failure as the store's own.
+StoreStatus store_failpoint(Failpoint point);
+
+}  // namespace postwain::qmgr

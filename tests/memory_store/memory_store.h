@@ -1,0 +1,76 @@
+// The queue's store in memory, for unit tests: the second engine behind the port of
+// qmgr/store/queue_store.h, held to the same contract as SQLite. It keeps nothing when the State is
+// gone, and refuses the same values as the schema does.
+//
+// A test may say that the next commits fail (fail_commits), as a full or broken disk would do.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "qmgr/store/queue_store.h"
+
+namespace postwain::qmgr::test {
+
+// What is on the "disk". It outlives the store, so that a store can be opened on it again.
+struct MemoryState {
+  struct Compact {
+    std::uint32_t recipients = 0;
+    std::string data;
+    std::string rest;
+  };
+  using RecipientKey = std::pair<mail::QueueId, std::uint32_t>;
+
+  std::map<mail::QueueId, Compact> compact;
+  std::map<mail::QueueId, MessageInfo> messages;
+  std::map<mail::QueueId, std::string> contents;
+  std::map<RecipientKey, StoredRecipient> recipients;
+  std::map<std::string, OpenBreaker> breakers;
+  std::map<std::string, PutMxSet> mx_sets;
+  std::map<std::string, mail::StsPolicy> sts_policies;
+  std::map<std::string, Suspension> suspensions;
+  std::map<std::string, RecipientCheck> recipient_checks;
+  StoredClock clock;
+  bool no_room = false;  // what makes the store larger fails as on a full disk; removing succeeds
+
+  bool has_message(mail::QueueId id) const {
+    return compact.count(id) > 0 || messages.count(id) > 0;
+  }
+  void remove_message(mail::QueueId id);
+};
+
+class MemoryStore final : public QueueStore {
+ public:
+  explicit MemoryStore(std::shared_ptr<MemoryState> state);
+  ~MemoryStore() override;
+
+  // From now on commits fail in that way; nothing: they succeed.
+  void fail_commits(std::optional<StoreError::Kind> how) { failing_ = how; }
+  const MemoryState& state() const { return *state_; }
+
+  StoreStatus begin() override;
+  StoreStatus commit() override;
+  void roll_back() override;
+
+  CompactMessages& compact() override;
+  MessageRows& rows() override;
+  RowScan& scan() override;
+  WaitingRows& waiting() override;
+  DestinationFacts& destinations() override;
+  RecipientChecks& recipient_checks() override;
+  ClockMemory& clock() override;
+  Maintenance& maintenance() override;
+
+ private:
+  struct Parts;
+
+  std::shared_ptr<MemoryState> state_;
+  std::optional<MemoryState> before_;  // of the transaction under way
+  std::optional<StoreError::Kind> failing_;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace postwain::qmgr::test

@@ -1,0 +1,133 @@
+// A store that a test of the port's contract runs on: each engine in turn, with the domain's
+// readers and writers above it. Closed and opened again it must be the same queue.
+#pragma once
+
+#include <catch2/catch.hpp>
+
+#include <memory>
+
+#include "qmgr/store/batch_writer.h"
+#include "qmgr/store/queue_reader.h"
+#include "qmgr/store/queue_walk.h"
+#include "qmgr/store/sqlite/sqlite_store.h"
+#include "tests/memory_store/memory_store.h"
+#include "tests/unit/qmgr/support.h"
+
+namespace postwain::qmgr::test {
+
+enum class Engine { sqlite, memory };
+
+class StoreUnderTest {
+ public:
+  explicit StoreUnderTest(Engine engine) : engine_(engine) { open(); }
+  // SQLite's file at that place, for tests of what is in it.
+  explicit StoreUnderTest(const std::string& path) : engine_(Engine::sqlite), path_(path) {
+    open();
+  }
+  Database& database() { return static_cast<SqliteStore&>(*store_).database(); }
+
+  void reopen() {
+    store_.reset();
+    open();
+  }
+  QueueStore* operator->() { return store_.get(); }
+  QueueStore& operator*() { return *store_; }
+  QueueReader reader() { return QueueReader(*store_); }
+  QueueWalk walk() { return QueueWalk(*store_); }
+  BatchWriter writer() { return BatchWriter(*store_, nullptr); }
+
+  // One request, in a batch of its own; the request comes back with its answer.
+  AcceptRequest put(Submission submission, WallTime due = at(0)) {
+    Batch batch;
+    batch.accepts.push_back(std::make_unique<AcceptRequest>());
+    batch.accepts.front()->submission = std::move(submission);
+    batch.accepts.front()->due = due;
+    Batch written = write(std::move(batch));
+    return std::move(*written.accepts.front());
+  }
+  AcceptEnd put(const NewMessage& message, WallTime due = at(0)) {
+    return put(Submission{message, {}, {}, {}}, due).end;
+  }
+  SettleRequest try_settle(Settlement settlement) {
+    Batch batch;
+    batch.settles.push_back(std::make_unique<SettleRequest>());
+    batch.settles.front()->settlement = std::move(settlement);
+    Batch written = write(std::move(batch));
+    return std::move(*written.settles.front());
+  }
+  Settled settle(Settlement settlement) {
+    SettleRequest request = try_settle(std::move(settlement));
+    REQUIRE(request.error.empty());
+    return std::move(request.settled);
+  }
+  void note(std::vector<Fact> facts) {
+    Batch batch;
+    for (Fact& fact : facts) batch.facts.push_back({std::move(fact)});
+    (void)write(std::move(batch));
+  }
+  // In one commit.
+  void put_all(std::vector<NewMessage> messages, WallTime due = at(0)) {
+    Batch batch;
+    for (NewMessage& message : messages) {
+      batch.accepts.push_back(std::make_unique<AcceptRequest>());
+      batch.accepts.back()->submission.message = std::move(message);
+      batch.accepts.back()->due = due;
+    }
+    for (const auto& request : write(std::move(batch)).accepts)
+      REQUIRE(request->end == AcceptEnd::stored);
+  }
+  Batch write(Batch batch) {
+    Batch written;
+    REQUIRE(writer().write(batch, written).ok());
+    REQUIRE(batch.empty());
+    return written;
+  }
+
+  DuePage due(const std::string& destination, WallTime now, std::uint32_t limit,
+              const StoreCursor& after = {}) {
+    auto page = store_->waiting().due(destination, now, limit, after);
+    REQUIRE(page.ok());
+    return page.take();
+  }
+  std::optional<StoredMessage> message(std::uint64_t id) {
+    auto found = reader().message(mail::QueueId{id}, 0, 1000);
+    REQUIRE(found.ok());
+    return found.take();
+  }
+  std::optional<std::string> content(std::uint64_t id, std::uint64_t offset = 0,
+                                     std::size_t length = 1U << 20) {
+    auto found = reader().content(mail::QueueId{id}, offset, length);
+    REQUIRE(found.ok());
+    return found.take();
+  }
+  bool is_compact(std::uint64_t id) {
+    mail::QueueId one{id};
+    return store_->compact().rests({&one, 1})->front().has_value();
+  }
+
+ private:
+  void open() {
+    if (engine_ == Engine::memory) {
+      store_ = std::make_unique<MemoryStore>(state_);
+      return;
+    }
+    auto opened = SqliteStore::open(path_.empty() ? folder_.db() : path_);
+    if (!opened) FAIL(opened.error().text);
+    store_ = opened.take();
+  }
+
+  Engine engine_;
+  TempFolder folder_;
+  std::string path_;
+  std::shared_ptr<MemoryState> state_ = std::make_shared<MemoryState>();
+  std::unique_ptr<QueueStore> store_;
+};
+
+inline RecipientChange removal(std::uint32_t index) {
+  RecipientChange change;
+  change.index = index;
+  change.kind = ChangeKind::remove;
+  return change;
+}
+
+}  // namespace postwain::qmgr::test
