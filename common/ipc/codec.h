@@ -78,7 +78,23 @@ class Decoder {
   bool ok_ = true;
 };
 
-// archive & value for every type that stands in a message.
+// An enum whose values are 0..last; anything else does not decode.
+template <class A, class E>
+void enum_field(A& archive, E& value, std::remove_const_t<E> last) {
+  using Number = std::underlying_type_t<std::remove_const_t<E>>;
+  Number number{};
+  if constexpr (!A::kDecoding) number = static_cast<Number>(value);
+  archive.number(number);
+  if constexpr (A::kDecoding) {
+    if (number > static_cast<Number>(last))
+      archive.fail();
+    else
+      value = static_cast<E>(number);
+  }
+}
+
+// archive & value for every type that stands in a message. An enum says its largest value with
+// last_of(), beside its declaration.
 template <class A, class T>
 void field(A& archive, T& value) {
   using Plain = std::remove_const_t<T>;
@@ -95,6 +111,8 @@ void field(A& archive, T& value) {
   } else if constexpr (std::is_same_v<Plain, std::string> ||
                        std::is_same_v<Plain, std::string_view>) {
     archive.bytes(value);
+  } else if constexpr (std::is_enum_v<Plain>) {
+    enum_field(archive, value, last_of(Plain{}));
   } else {
     visit(archive, value);
   }
@@ -118,21 +136,6 @@ void duration_field(A& archive, T& value) {
   if constexpr (A::kDecoding) {
     if (ms < 0) archive.fail();
     value = std::remove_const_t<T>(ms < 0 ? 0 : ms);
-  }
-}
-
-// An enum whose values are 0..last; anything else does not decode.
-template <class A, class E>
-void enum_field(A& archive, E& value, std::remove_const_t<E> last) {
-  using Number = std::underlying_type_t<std::remove_const_t<E>>;
-  Number number{};
-  if constexpr (!A::kDecoding) number = static_cast<Number>(value);
-  archive.number(number);
-  if constexpr (A::kDecoding) {
-    if (number > static_cast<Number>(last))
-      archive.fail();
-    else
-      value = static_cast<E>(number);
   }
 }
 

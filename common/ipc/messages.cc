@@ -44,19 +44,21 @@ void visit(A& a, T& v) {
 }
 
 template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, Notify>
+void visit(A& a, T& v) {
+  ipc::field(a, v.bits);
+}
+
+template <class A, class T>
 requires std::is_same_v<std::remove_const_t<T>, Recipient>
 void visit(A& a, T& v) {
-  ipc::fields(a, v.address, v.notify.bits, v.orcpt);
+  visit_fields(v, [&a](const FieldName&, auto& value) { ipc::field(a, value); });
 }
 
 template <class A, class T>
 requires std::is_same_v<std::remove_const_t<T>, Envelope>
 void visit(A& a, T& v) {
-  ipc::field(a, v.reverse_path);
-  ipc::enum_field(a, v.body, BodyType::binary_mime);
-  ipc::fields(a, v.smtputf8, v.require_tls, v.tls_required_no);
-  ipc::enum_field(a, v.ret, DsnReturn::headers);
-  ipc::field(a, v.envid);
+  visit_fields(v, [&a](const FieldName&, auto& value) { ipc::field(a, value); });
   ipc::list_field(a, v.recipients);
 }
 

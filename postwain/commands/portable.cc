@@ -15,25 +15,12 @@ using Json = nlohmann::ordered_json;
 constexpr std::string_view kFormat = "postwain-message 1";
 constexpr std::size_t kTextMax = 1024;
 
-constexpr const char* kTaken[] = {"id",
-                                  "sender",
-                                  "size",
-                                  "received_at",
-                                  "received_ms",
-                                  "protocol",
-                                  "client_address",
-                                  "client_name",
-                                  "account",
-                                  "body",
-                                  "eight_bit",
-                                  "smtputf8",
-                                  "require_tls",
-                                  "tls_required_no",
-                                  "ret",
-                                  "envid",
-                                  "kind"};
-constexpr const char* kTakenOfRecipient[] = {"address",  "notify",   "orcpt",     "state",
-                                             "attempts", "in_doubt", "last_reply"};
+// Of `queue show`, beside the fields of envelope and recipient, and in this order.
+constexpr const char* kTakenFirst[] = {"id",          "sender",   "size",           "received_at",
+                                       "received_ms", "protocol", "client_address", "client_name",
+                                       "account",     "body",     "eight_bit"};
+constexpr const char* kTakenLast[] = {"kind"};
+constexpr const char* kTakenOfRecipient[] = {"state", "attempts", "in_doubt", "last_reply"};
 
 // Reads members and remembers the first that is not as it should be.
 class Members {
@@ -60,15 +47,11 @@ class Members {
                 found->get<std::uint64_t>() <= most;
     return good ? found->get<std::uint64_t>() : (wrong(name), 0);
   }
-  // The place of the text in the list.
-  std::size_t choice(const char* name, std::initializer_list<std::string_view> list) {
-    std::string value = text(name);
-    std::size_t place = 0;
-    for (std::string_view one : list) {
-      if (one == value) return place;
-      ++place;
-    }
-    return wrong(name), 0;
+  // Fields of the envelope. One that is younger than the format may be absent.
+  template <class Value>
+  void field(const mail::FieldName& name, Value& value) {
+    if (name.since > 1 && !object_.contains(name.json)) return;
+    read(name.json, value);
   }
   mail::Address address(const char* name, bool may_be_null) {
     std::string value = text(name);
@@ -83,26 +66,48 @@ class Members {
   const std::string& problem() const { return problem_; }
 
  private:
+  void read(const char* name, bool& value) { value = flag(name); }
+  void read(const char* name, std::string& value) { value = text(name); }
+  // Only that of the sender may be null.
+  void read(const char* name, mail::Address& value) {
+    value = address(name, std::string_view(name) == "sender");
+  }
+  void read(const char* name, mail::Notify& value) {
+    auto parsed = mail::Notify::parse(text(name));
+    parsed ? void(value = *parsed) : wrong(name);
+  }
+  // By its name.
+  template <class Enum>
+  requires std::is_enum_v<Enum>
+  void read(const char* name, Enum& value) {
+    std::string given = text(name);
+    for (int i = 0; i <= static_cast<int>(last_of(Enum{})); ++i)
+      if (name_of(static_cast<Enum>(i)) == given) return void(value = static_cast<Enum>(i));
+    wrong(name);
+  }
+
   const Json& object_;
   std::string problem_;
 };
 
-std::optional<mail::Notify> parse_notify(const std::string& text) {
-  mail::Notify notify;
-  if (text.empty()) return notify;
-  for (std::string_view word : split(text, ',')) {
-    if (word == "NEVER")
-      notify.bits |= mail::Notify::never;
-    else if (word == "SUCCESS")
-      notify.bits |= mail::Notify::success;
-    else if (word == "FAILURE")
-      notify.bits |= mail::Notify::failure;
-    else if (word == "DELAY")
-      notify.bits |= mail::Notify::delay;
-    else
-      return std::nullopt;
-  }
-  return notify;
+template <class Owner>
+void take_fields(Members& members, Owner& owner) {
+  visit_fields(
+      owner, [&members](const mail::FieldName& name, auto& value) { members.field(name, value); });
+}
+
+template <class Owner>
+void copy_fields(const Json& from, Json& to) {
+  const Owner any;
+  visit_fields(any, [&](const mail::FieldName& name, const auto&) {
+    if (auto found = from.find(name.json); found != from.end()) to[name.json] = *found;
+  });
+}
+
+template <std::size_t kCount>
+void copy_members(const Json& from, Json& to, const char* const (&names)[kCount]) {
+  for (const char* name : names)
+    if (auto found = from.find(name); found != from.end()) to[name] = *found;
 }
 
 std::string take_recipients(const Json& list, PortableMessage& out) {
@@ -113,12 +118,8 @@ std::string take_recipients(const Json& list, PortableMessage& out) {
     if (!one.is_object()) return "a recipient is no object";
     Members members(one);
     mail::Recipient recipient;
-    recipient.address = members.address("address", false);
-    recipient.orcpt = members.text("orcpt");
-    auto notify = parse_notify(members.text("notify"));
-    if (!notify) members.wrong("notify");
+    take_fields(members, recipient);
     if (!members.problem().empty()) return "a recipient: " + members.problem();
-    recipient.notify = *notify;
     out.held.push_back(members.text("state") == "held");
     out.envelope.recipients.push_back(std::move(recipient));
   }
@@ -132,14 +133,15 @@ Result<std::string> portable_text(const std::string& shown) {
   if (!message.is_object()) return Error{"qmgr's answer is no object"};
   Json out;
   out["format"] = kFormat;
-  for (const char* name : kTaken)
-    if (message.contains(name)) out[name] = message[name];
+  copy_members(message, out, kTakenFirst);
+  copy_fields<mail::Envelope>(message, out);
+  copy_members(message, out, kTakenLast);
   Json& recipients = out["recipients"] = Json::array();
   if (message.contains("recipients"))
     for (const Json& one : message["recipients"]) {
       Json& copy = recipients.emplace_back(Json::object());
-      for (const char* name : kTakenOfRecipient)
-        if (one.contains(name)) copy[name] = one[name];
+      copy_fields<mail::Recipient>(one, copy);
+      copy_members(one, copy, kTakenOfRecipient);
     }
   return out.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -154,15 +156,7 @@ Result<PortableMessage> parse_portable(const std::string& text) {
   auto id = mail::QueueId::parse(members.text("id"));
   if (!id || id->value == 0) return Error{"'id' is no queue id"};
   out.id = *id;
-  mail::Envelope& envelope = out.envelope;
-  envelope.reverse_path = members.address("sender", true);
-  envelope.body =
-      static_cast<mail::BodyType>(members.choice("body", {"7BIT", "8BITMIME", "BINARYMIME"}));
-  envelope.ret = static_cast<mail::DsnReturn>(members.choice("ret", {"", "FULL", "HDRS"}));
-  envelope.smtputf8 = members.flag("smtputf8");
-  envelope.require_tls = members.flag("require_tls");
-  envelope.tls_required_no = members.flag("tls_required_no");
-  envelope.envid = members.text("envid");
+  take_fields(members, out.envelope);
   out.arrival.protocol = members.text("protocol");
   out.arrival.client_address = members.text("client_address");
   out.arrival.client_name = members.text("client_name");

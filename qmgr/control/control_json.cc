@@ -125,25 +125,30 @@ Json continued_json(const StoredMessage& slice) {
   return Json{{"id", slice.info.id.text()}, {"continued", true}};
 }
 
-std::string_view name_of_body(mail::BodyType body) {
-  constexpr std::string_view kNames[] = {"7BIT", "8BITMIME", "BINARYMIME"};
-  return kNames[static_cast<std::size_t>(body)];
+// A field of the envelope, as JSON shows it.
+Json field_json(const mail::Address& address) {
+  return address.text();
+}
+Json field_json(mail::Notify notify) {
+  return notify.text();
+}
+Json field_json(bool flag) {
+  return flag;
+}
+Json field_json(const std::string& text) {
+  return text;
+}
+template <class Enum>
+requires std::is_enum_v<Enum> Json field_json(Enum value) {
+  return name_of(value);
 }
 
-std::string_view name_of_ret(mail::DsnReturn ret) {
-  constexpr std::string_view kNames[] = {"", "FULL", "HDRS"};
-  return kNames[static_cast<std::size_t>(ret)];
-}
-
-std::string notify_text(mail::Notify notify) {
-  constexpr std::pair<int, std::string_view> kNames[] = {{mail::Notify::never, "NEVER"},
-                                                         {mail::Notify::success, "SUCCESS"},
-                                                         {mail::Notify::failure, "FAILURE"},
-                                                         {mail::Notify::delay, "DELAY"}};
-  std::string out;
-  for (const auto& [bit, name] : kNames)
-    if ((notify.bits & bit) != 0) out += (out.empty() ? "" : ",") + std::string(name);
-  return out;
+// A member that is there already keeps its place.
+template <class Owner>
+void add_fields(Json& out, const Owner& owner) {
+  visit_fields(owner, [&out](const mail::FieldName& name, const auto& value) {
+    out[name.json] = field_json(value);
+  });
 }
 
 void add_details(Json& out, const MessageInfo& info) {
@@ -151,15 +156,14 @@ void add_details(Json& out, const MessageInfo& info) {
   out["client_address"] = info.arrival.client_address;
   out["client_name"] = info.arrival.client_name;
   out["account"] = info.arrival.account;
-  out["body"] = name_of_body(info.envelope.body);
+  // The order in which programs have always seen these; a new field comes after them.
+  out["body"] = nullptr;
   out["eight_bit"] = info.eight_bit;
-  out["ret"] = name_of_ret(info.envelope.ret);
+  out["ret"] = nullptr;
   out["kind"] = static_cast<int>(info.kind);
   out["received_ms"] = to_unix_ms(info.arrival.received_at);
-  out["envid"] = info.envelope.envid;
-  out["smtputf8"] = info.envelope.smtputf8;
-  out["require_tls"] = info.envelope.require_tls;
-  out["tls_required_no"] = info.envelope.tls_required_no;
+  out["envid"] = nullptr;
+  add_fields(out, info.envelope);
   out["content_in_file"] = info.in_file;
 }
 
@@ -377,8 +381,7 @@ std::vector<std::string> json_shown(const StoredMessage& slice, const RowView& v
     Json one = recipient_json(slice.info, r, view, states[i] == ShownState::active);
     one["index"] = r.index;
     one["route"] = way_name(r.destination);
-    one["notify"] = notify_text(r.recipient.notify);
-    one["orcpt"] = r.recipient.orcpt;
+    add_fields(one, r.recipient);
     one["delay_warned"] = r.delay_warned;
     one["last_stage"] = r.last.at == WallTime{} ? "" : mail::name_of(r.last.stage);
     one["last_attempt_at"] = r.last.at == WallTime{} ? "" : format_rfc3339(r.last.at);

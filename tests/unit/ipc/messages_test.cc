@@ -69,6 +69,13 @@ std::string payload_of(const Message& message) {
   return std::string(frame.payload);
 }
 
+std::string hex(std::string_view octets) {
+  constexpr const char* kDigits = "0123456789abcdef";
+  std::string out;
+  for (unsigned char c : octets) (out += kDigits[c >> 4]) += kDigits[c & 15];
+  return out;
+}
+
 // Every cut must be refused, every flipped bit must at worst be refused: nothing reads past the
 // end.
 template <class Message>
@@ -129,6 +136,32 @@ TEST_CASE("messages survive coding and refuse every cut") {
   torture(LateOutcomes{mail::QueueId{3}, some_outcomes().outcomes, {1, 2}});
   torture(ControlReply{1, true, 75, "{}"});
   torture(Admission{false, mail::Reply{452, {4, 3, 1}, "disk"}});
+}
+
+TEST_CASE("the octets of an envelope stay what they were") {
+  Submit submit;
+  submit.id = mail::QueueId{99};
+  submit.past_data = 3;
+  submit.envelope = some_envelope();
+  submit.arrival = {"ESMTP", "192.0.2.7", "client.example", "anna", from_unix_ms(5)};
+  submit.eight_bit = true;
+  submit.content = "body";
+  CHECK(hex(payload_of(submit)) ==
+        "6300000000000000030000000d00000061406578616d706c652e6f72670101010102050000006964"
+        "2b3242020000000d00000062406578616d706c652e6e657402080000007266633832323b620a0000"
+        "00706f73746d617374657200000000000500000045534d5450090000003139322e302e322e370e00"
+        "0000636c69656e742e6578616d706c6504000000616e6e6105000000000000000104000000626f64"
+        "79");
+  Lease lease = some_lease();
+  CHECK(hex(payload_of(lease)) ==
+        "0700000000000000cb04fb711f01000001000000000200000009000000612e6578616d706c651900"
+        "00000000000000000b000000323030313a6462383a3a311a00010000000000000005000001000000"
+        "090000003139322e302e322e31000000000000000000000000000000000000000000000000000000"
+        "000000000000000000000000000000000000000000000000000000000000010d0000006140657861"
+        "6d706c652e6f726701010101020500000069642b3242020000000d00000062406578616d706c652e"
+        "6e657402080000007266633832323b620a000000706f73746d617374657200000000000100000003"
+        "0000000d00000062406578616d706c652e6e657402080000007266633832323b623bc6bfa59a0100"
+        "0000050000000000000000010500000068656c6c6f00");
 }
 
 TEST_CASE("values survive") {
