@@ -1,9 +1,11 @@
 #include "smtpd/session/session.h"
 
+#include <utility>
+
 #include "common/config/config.h"
 #include "common/log/log.h"
 #include "smtpd/acceptance/access_rules.h"
-#include "smtpd/acceptance/client_address.h"
+#include "smtpd/login/certificate_accounts.h"
 
 namespace postwain::smtpd {
 
@@ -15,8 +17,6 @@ constexpr std::size_t kInputMax = 256U << 10;
 constexpr std::size_t kOutputMax = 64U << 10;
 // The first octet of a TLS handshake; no command begins with it.
 constexpr char kTlsHandshake = 0x16;
-// Buffers of a session that waits for its next command are not larger than this.
-constexpr std::size_t kIdleBuffer = 32U << 10;
 
 smtp::ServerOptions engine_options(const Shared& shared, const config::Listener& listener,
                                    const std::string& peer) {
@@ -43,17 +43,11 @@ smtp::ServerOptions engine_options(const Shared& shared, const config::Listener&
   return options;
 }
 
-Client client_of(const Shared& shared, const config::Listener& listener, const net::Stream& stream,
-                 const Proxied* proxied) {
-  bool named = proxied != nullptr && !proxied->address.empty();
-  Client client =
-      shared.policy.classify(named ? proxied->address : plain_address(stream.peer().host));
-  bool unknown = !named && listener.unix_path.empty() && stream.peer().host.empty();
-  if ((proxied != nullptr && !named) || unknown) client.trusted = false;
-  return client;
-}
-
 }  // namespace
+
+mail::Reply shutting_down() {
+  return {421, {4, 3, 2}, "Service shutting down, try again later"};
+}
 
 Session::Session(const Shared& shared, const config::Listener& listener, net::Stream stream,
                  std::function<void(Session&)> on_over)
@@ -64,20 +58,15 @@ Session::Session(const Shared& shared, const config::Listener& listener, net::St
     : shared_(shared),
       listener_(listener),
       on_over_(std::move(on_over)),
-      client_(client_of(shared, listener, stream, proxied)),
-      client_key_(proxied != nullptr && proxied->address.empty()
-                      ? std::string()
-                      : smtpd::client_key(client_.address)),
-      rate_key_(client_key_),
-      engine_(engine_options(shared, listener, client_.address)),
-      timeout_(shared.config.limits.command_timeout, shared.config.limits.data_timeout) {
-  if (shared.resolver != nullptr) {
-    looks_ = std::make_unique<dns::ClientLookups>(shared.loop, *shared.resolver);
-    if (!client_.address.empty() && asks_client(shared.config)) looks_->client(client_.address);
-  }
-  know_client();
-  count(ipc::Counted::sessions);
-  log::Line(log::Level::debug, "connect").kv("client", client_.address).kv("on", listener.name());
+      client_(shared, listener, stream, proxied),
+      engine_(engine_options(shared, listener, client_.address())),
+      wait_(shared.config.limits.command_timeout, shared.config.limits.data_timeout),
+      login_(shared, static_cast<LoginDialog::Owner&>(*this)),
+      transaction_(shared, listener.protocol == config::ListenerProtocol::submission),
+      refusals_(shared, listener, client_, engine_, transaction_) {
+  engine_.know_client(client_.may_relay());
+  shared_.count(ipc::Counted::sessions);
+  log::Line(log::Level::debug, "connect").kv("client", client_.address()).kv("on", listener.name());
   channel_ = std::make_unique<daemon::Channel>(
       shared_.loop, std::move(stream),
       daemon::Channel::Callbacks{
@@ -87,59 +76,81 @@ Session::Session(const Shared& shared, const config::Listener& listener, net::St
           .on_drained = [this] { pump(); },
       });
   if (listener.tls == config::ListenerTls::implicit) {
-    timeout_.enter(SessionTimeout::Phase::handshake, shared_.loop.now());
-    channel_->start_tls_server(*shared_.tls);
-  } else {
-    engine_.greet();
-    timeout_.enter(SessionTimeout::Phase::command, shared_.loop.now());
-    flush();
+    begin_handshake();
+    return;
   }
-}
-
-mail::Reply shutting_down() {
-  return {421, {4, 3, 2}, "Service shutting down, try again later"};
+  engine_.greet();
+  wait_.begin(Awaited::command, now());
+  flush();
 }
 
 Session::~Session() {
-  if (probe_ != 0) shared_.intake.cancel_probe(probe_);
+  wait_.cancel();
 }
 
 void Session::received(std::string_view bytes) {
-  if (over_) return;
+  if (life_ == Life::over) return;
   bool first = !bytes.empty() && !std::exchange(heard_, true);
   if (first && bytes.front() == kTlsHandshake && !engine_.tls()) {
-    log_tls_failed("a TLS handshake on a listener that begins in clear (STARTTLS)");
+    refusals_.add_tls_failed("a TLS handshake on a listener that begins in clear (STARTTLS)");
     engine_.shut_down({500, {5, 5, 2}, "Error: no TLS before STARTTLS here"}, "TLS in clear");
     return pump();
   }
   engine_.receive(bytes);
-  if (timeout_.phase() == SessionTimeout::Phase::content)
-    timeout_.progress(bytes.size(), shared_.loop.now());
+  wait_.progress(bytes.size(), now());
   pump();
 }
 
+void Session::begin_handshake() {
+  wait_.begin(Awaited::handshake, now(), {.cancel = {}, .overdue = [this] {
+                                            handshake_failed("timed out");
+                                            finish("TLS handshake timed out");
+                                          }});
+  channel_->start_tls_server(*shared_.tls);
+}
+
+void Session::handshake_failed(std::string_view why) {
+  shared_.count(ipc::Counted::tls_failed);
+  if (!why.empty()) refusals_.add_tls_failed(why);
+}
+
 void Session::tls_opened() {
-  if (over_) return;
-  count(channel_->tls_version() == "TLSv1.2" ? ipc::Counted::tls12 : ipc::Counted::tls13);
+  if (life_ == Life::over) return;
+  shared_.count(channel_->tls_version() == "TLSv1.2" ? ipc::Counted::tls12 : ipc::Counted::tls13);
   engine_.tls_started();
-  client_.account.clear();
-  look_at_certificate();
-  know_client();
+  client_.log_out();
+  check_certificate();
+  engine_.know_client(client_.may_relay());
   if (listener_.tls == config::ListenerTls::implicit) engine_.greet();
-  timeout_.enter(SessionTimeout::Phase::command, shared_.loop.now());
+  wait_.begin(Awaited::command, now());
   flush();
 }
 
+void Session::check_certificate() {
+  tls::PeerCertificate certificate = channel_->tls_peer_certificate();
+  if (certificate.fingerprint.empty()) return;
+  std::vector<std::string> accounts = accounts_of(shared_.config.auth, certificate);
+  const config::Fingerprint* trusted = trusted_as(shared_.config.access, certificate);
+  if (trusted != nullptr) client_.trust(trusted->origin);
+  log::Line(log::Level::info, "client_certificate")
+      .kv("client", client_.address())
+      .kv("fingerprint", certificate.fingerprint)
+      .kv("verified", certificate.verified)
+      .kv("accounts", accounts.size())
+      .kv("trusted", trusted != nullptr);
+  login_.certify(std::move(accounts));
+}
+
 void Session::closed(const std::string& why) {
-  if (over_) return;
-  if (timeout_.phase() == SessionTimeout::Phase::handshake) {
-    count(ipc::Counted::tls_failed);
+  if (life_ == Life::over) return;
+  if (wait_.what() == Awaited::handshake) {
     // Closed or reset before TLS had anything to object to: most are health checks of the port.
     bool silent = listener_.tls == config::ListenerTls::implicit && why.substr(0, 4) != "TLS:";
-    if (!silent) log_tls_failed(why.empty() ? "closed by client" : why);
+    std::string_view told = why.empty() ? std::string_view("closed by client") : why;
+    handshake_failed(silent ? std::string_view() : told);
   }
   // A client may send its end behind its last command and still wants its replies.
-  if (why.empty() && content_ended_) {
+  if (why.empty() && wait_.rule().outlasts_client) {
     half_closed_ = true;
     return;
   }
@@ -147,17 +158,17 @@ void Session::closed(const std::string& why) {
 }
 
 void Session::pump() {
-  if (pumping_ || over_) return;
+  if (pumping_ || life_ == Life::over) return;
   pumping_ = true;
-  while (!over_) {
+  while (life_ != Life::over) {
     if (engine_.output().size() >= kOutputMax) flush();
     if (channel_->pending() >= kOutputMax) break;
-    smtp::Event event = engine_.next(content_);
-    log_own_refusals();
+    smtp::Event event = engine_.next(transaction_.content());
+    refusals_.add_own();
     if (!handle(event)) break;
   }
   pumping_ = false;
-  if (over_) return;
+  if (life_ == Life::over) return;
   flush();
   adjust_reading();
 }
@@ -167,12 +178,11 @@ void Session::flush() {
   if (output.empty()) return;
   channel_->send(output);
   output.clear();
-  if (timeout_.phase() == SessionTimeout::Phase::command)
-    timeout_.enter(SessionTimeout::Phase::command, shared_.loop.now());
+  if (wait_.what() == Awaited::command) wait_.begin(Awaited::command, now());
 }
 
 void Session::adjust_reading() {
-  bool window_full = handover_ && !handover_->over() && handover_->window_full(content_.size());
+  bool window_full = transaction_.window_is_full();
   bool want = !window_full && engine_.buffered() < kInputMax && channel_->pending() < kOutputMax;
   if (want == reading_) return;
   reading_ = want;
@@ -180,201 +190,73 @@ void Session::adjust_reading() {
     channel_->resume();
   else
     channel_->pause();
-  if (window_full) timeout_.enter(SessionTimeout::Phase::waiting, shared_.loop.now());
+  if (window_full && wait_.what() == Awaited::content)
+    wait_.begin(Awaited::window, now(),
+                {.cancel = {}, .overdue = [this] { transaction_.give_up(); }});
+}
+
+// The answer to the engine's open question, at once or after something of others was awaited, and
+// what is awaited next.
+void Session::answer(const mail::Reply& reply, Awaited next, WaitEnds ends) {
+  engine_.answer(reply);
+  if (next != Awaited::command || wait_.what() != Awaited::command) go_on(next, std::move(ends));
+}
+
+// What was awaited is there.
+void Session::go_on(Awaited next, WaitEnds ends) {
+  wait_.begin(next, now(), std::move(ends));
+  if (life_ == Life::draining) engine_.shut_down(shutting_down(), "shutdown");
+  pump();
+}
+
+// What is awaited may belong to the command that has ended the transaction, and then stays.
+void Session::drop_transaction() {
+  transaction_.drop();
+  if (wait_.is_for_content()) go_on(Awaited::command);
 }
 
 void Session::finish(std::string_view why) {
   flush();
-  over_ = true;
-  log_own_refusals();
-  log_refusals_left_out();
+  life_ = Life::over;
+  refusals_.add_own();
+  refusals_.log_left_out();
   count_replies();
-  log::Line(log::Level::debug, "disconnect").kv("client", client_.address).kv("reason", why);
-  drop_transaction();
-  login_delay_.reset();
-  login_given_up();
-  looks_.reset();
-  if (probe_ != 0) shared_.intake.cancel_probe(probe_);
+  log::Line(log::Level::debug, "disconnect").kv("client", client_.address()).kv("reason", why);
+  transaction_.drop();
+  wait_.cancel();
   channel_->close_after_flush();
   on_over_(*this);
 }
 
 void Session::sweep(MonoTime now) {
-  if (over_ || !timeout_.exhausted(now)) return;
-  switch (timeout_.phase()) {
-    case SessionTimeout::Phase::handshake:
-      count(ipc::Counted::tls_failed);
-      log_tls_failed("timed out");
-      return finish("TLS handshake timed out");
-    case SessionTimeout::Phase::waiting:
-      if (handover_ && !handover_->over()) return handover_->give_up();
-      if (login_) return login_step({LoginStep::Kind::trouble, "no answer in time"});
-      if (probe_ != 0) {
-        shared_.intake.cancel_probe(probe_);
-        return finish("no answer about a recipient in time");
-      }
-      return finish("timed out");
-    case SessionTimeout::Phase::command:
-    case SessionTimeout::Phase::content:
+  if (life_ == Life::over || !wait_.is_overdue(now)) return;
+  switch (wait_.rule().overdue) {
+    case Overdue::refuse:
       engine_.shut_down({421, {4, 4, 2}, "Error: timeout exceeded"}, "timed out");
       return pump();
+    case Overdue::end:
+      return finish(wait_.rule().why);
+    case Overdue::resolve:
+      return wait_.resolve();
   }
 }
 
 void Session::drain() {
-  if (over_ || draining_) return;
-  draining_ = true;
-  if (mail_waits_ || probe_ != 0 || (handover_ && !handover_->over())) return;
+  if (life_ != Life::serving) return;
+  life_ = Life::draining;
+  if (wait_.rule().outlasts_drain) return;
   engine_.shut_down(shutting_down(), "shutdown");
   pump();
-  if (!over_) finish("shutdown");
+  if (life_ != Life::over) finish("shutdown");
 }
 
-bool Session::handle(smtp::Event& event) {
-  switch (event.kind) {
-    case smtp::EventKind::need_more:
-      if (half_closed_) finish("closed by client");
-      return false;
-    case smtp::EventKind::waiting:
-      return false;
-    case smtp::EventKind::hello:
-      on_hello();
-      return true;
-    case smtp::EventKind::mail:
-      on_mail();
-      return true;
-    case smtp::EventKind::rcpt:
-      on_rcpt();
-      return true;
-    case smtp::EventKind::data:
-      on_data();
-      return true;
-    case smtp::EventKind::content:
-      on_content();
-      return true;
-    case smtp::EventKind::content_end:
-      on_content_end();
-      return true;
-    case smtp::EventKind::content_refused:
-      count(ipc::Counted::refused_content);
-      log_refused("content", event.reply, {}, "content", nullptr);
-      drop_transaction();
-      if (draining_) engine_.shut_down(shutting_down(), "shutdown");
-      return true;
-    case smtp::EventKind::reset:
-      drop_transaction();
-      if (draining_) engine_.shut_down(shutting_down(), "shutdown");
-      return true;
-    case smtp::EventKind::starttls:
-      on_starttls();
-      return true;
-    case smtp::EventKind::auth:
-      on_auth();
-      return true;
-    case smtp::EventKind::xclient:
-      on_xclient();
-      return true;
-    case smtp::EventKind::xforward:
-      on_xforward();
-      return true;
-    case smtp::EventKind::auth_over:
-      auth_over(event.reply);
-      return true;
-    case smtp::EventKind::close:
-      finish(event.why);
-      return false;
-  }
-  return false;
-}
-
-void Session::on_hello() {
-  if (engine_.auth_allowed()) {
-    std::string mechanisms;
-    if (shared_.logins != nullptr) mechanisms = shared_.logins->mechanisms(engine_.tls());
-    if (!certified_.empty()) mechanisms += mechanisms.empty() ? "EXTERNAL" : " EXTERNAL";
-    engine_.offer_auth(std::move(mechanisms));
-  }
-  // Who can still log in may have it then, and says no second hello for it (RFC 4954 4).
-  engine_.offer_dsn(shared_.policy.takes_dsn(client_) || engine_.auth_allowed());
-  look_at_hello();
-  engine_.answer({250, {}, {}});
-}
-
-// Believed for all that is decided from now on; the connection itself stays whose it is.
-void Session::on_xclient() {
-  const smtp::ClientClaim& claim = engine_.claim();
-  forwarded_ = {};
-  if (claim.address) {
-    // One of whom nothing is known has no trust, and this connection's address.
-    if (!claim.address->empty()) client_ = shared_.policy.classify(plain_address(*claim.address));
-    if (claim.address->empty()) client_.trusted = false;
-  }
-  client_.account = claim.login.value_or(std::string());
-  know_client();
-  rate_key_ = smtpd::client_key(client_.address);
-  certified_.clear();
-  if (looks_) {
-    if (claim.name)
-      looks_->told(!claim.name->empty() ? dns::LookupState::good
-                   : claim.name_trouble ? dns::LookupState::trouble
-                                        : dns::LookupState::bad,
-                   *claim.name);
-    else if (!client_.address.empty() && asks_client(shared_.config))
-      looks_->client(client_.address);
-  }
-  log::Line(log::Level::debug, "xclient")
-      .kv("client", client_.address)
-      .kv("account", client_.account)
-      .kv("trusted", client_.trusted);
-  engine_.answer({220, {}, {}});
-  look_at_hello();
-}
-
-// For what it may leave away and get wrong, not for what it may do: that is the policy's.
-void Session::know_client() {
-  engine_.know_client(client_.may_relay());
-}
-
-// Of the next message, and those after it until it is said anew.
-void Session::on_xforward() {
-  forwarded_ = engine_.claim();
-  engine_.answer({250, {2, 0, 0}, "Ok"});
-}
-
-void Session::on_starttls() {
-  engine_.answer({220, {2, 0, 0}, "Ready to start TLS"});
-  flush();
-  timeout_.enter(SessionTimeout::Phase::handshake, shared_.loop.now());
-  channel_->start_tls_server(*shared_.tls);
-}
-
-void Session::drop_transaction() {
-  in_transaction_ = false;
-  handover_.reset();
-  content_ended_ = false;
-  drop_content();
-  if (!over_) timeout_.enter(SessionTimeout::Phase::command, shared_.loop.now());
-}
-
-void Session::drop_content() {
-  header_share_.reset();
-  if (content_.capacity() > kIdleBuffer)
-    std::string().swap(content_);
-  else
-    content_.clear();
-}
-
-void Session::count(ipc::Counted what, std::uint64_t number) {
-  if (shared_.counters != nullptr) shared_.counters->add(what, number);
-}
-
-// What the engine said since it was asked last.
+// What the engine has said since it was asked last.
 void Session::count_replies() {
   auto said = engine_.take_replies_said();
-  count(ipc::Counted::replies_2xx, said[2]);
-  count(ipc::Counted::replies_3xx, said[3]);
-  count(ipc::Counted::replies_4xx, said[4]);
-  count(ipc::Counted::replies_5xx, said[5]);
+  shared_.count(ipc::Counted::replies_2xx, said[2]);
+  shared_.count(ipc::Counted::replies_3xx, said[3]);
+  shared_.count(ipc::Counted::replies_4xx, said[4]);
+  shared_.count(ipc::Counted::replies_5xx, said[5]);
 }
 
 }  // namespace postwain::smtpd

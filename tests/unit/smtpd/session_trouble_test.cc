@@ -73,7 +73,7 @@ TEST_CASE("qmgr keeps silent", "[session]") {
   bench.qmgr->hold = true;
   bench.say("x\r\n.\r\n");
   bench.until([&] { return bench.qmgr->contents.size() == 1; });
-  bench.session->sweep(bench.loop.now() + kQmgrTimeout + 1s);
+  bench.session->sweep(bench.loop.now() + kOthersTimeout + 1s);
   bench.expect("451 4.3.0 Queue unavailable, try again later\r\n");
   bench.qmgr->release();  // too late, and to nobody
   bench.say("NOOP\r\n");

@@ -1,7 +1,6 @@
 #include <catch2/catch.hpp>
 
 #include "smtpd/session/header_check.h"
-#include "smtpd/session/session_timeout.h"
 #include "smtpd/session/trace_field.h"
 
 using namespace postwain;
@@ -184,33 +183,4 @@ TEST_CASE("fields a submitted message lacks", "[header]") {
   HeaderCheck both;
   REQUIRE_FALSE(both.finish("Date: x\r\nMESSAGE-ID: y\r\n"));
   CHECK(missing_fields(both, kNow, "ID", "mx.test").empty());
-}
-
-TEST_CASE("session timeout", "[timeout]") {
-  using namespace std::chrono_literals;
-  using Phase = SessionTimeout::Phase;
-  MonoTime t{};
-  SessionTimeout timeout(5min, 3min);
-  timeout.enter(Phase::command, t);
-  CHECK_FALSE(timeout.exhausted(t + 299s));
-  CHECK(timeout.exhausted(t + 300s));
-  timeout.enter(Phase::content, t);
-  CHECK(timeout.exhausted(t + 180s));
-  timeout.progress(100, t + 179s);
-  CHECK_FALSE(timeout.exhausted(t + 358s));
-  CHECK(timeout.exhausted(t + 359s));
-  // A steady client may take hours …
-  timeout.enter(Phase::content, t);
-  for (int i = 1; i <= 3600; ++i) {
-    timeout.progress(1000, t + i * 1s);
-    REQUIRE_FALSE(timeout.exhausted(t + i * 1s));
-  }
-  // … one that drips may not.
-  timeout.enter(Phase::content, t);
-  int seconds = 0;
-  while (!timeout.exhausted(t + seconds * 1s) && seconds < 7200) {
-    seconds += 10;
-    timeout.progress(1, t + seconds * 1s);
-  }
-  CHECK(seconds <= 920);
 }

@@ -1,0 +1,97 @@
+#include "smtpd/session/refusal_log.h"
+
+#include <utility>
+
+#include "common/log/log.h"
+
+namespace postwain::smtpd {
+
+bool RefusalLog::may_log() {
+  if (++logged_ <= kRefusalsLogged) return true;
+  ++left_out_;
+  return false;
+}
+
+void RefusalLog::add(std::string_view stage, const mail::Reply& reply, std::string_view recipient,
+                     std::string_view reason, const config::Origin* origin) {
+  bool open = transaction_.is_open();
+  const std::string& sender = open ? transaction_.sender() : engine_.mail().reverse_path.text();
+  note(stage, reply, sender, recipient, reason);
+  if (!may_log()) return;
+  log::Line line(log::Level::info, "refused");
+  if (open) line.kv("id", transaction_.id().text());
+  line.kv("from", sender);
+  if (!recipient.empty()) line.kv("to", recipient);
+  line.kv("client", client_.address()).kv("name", engine_.hello_name());
+  if (std::string name = client_.facts().name; !name.empty()) line.kv("client_name", name);
+  line.kv("on", listener_.name()).kv("stage", stage).kv("reply", reply.one_line());
+  if (!reason.empty()) line.kv("reason", reason);
+  if (origin != nullptr && origin->line > 0) line.kv("config", origin->text());
+}
+
+void RefusalLog::add_own() {
+  std::uint64_t more = 0;
+  for (const smtp::OwnRefusal& refusal : engine_.take_refusals(more))
+    if (refusal.why != "shutdown" || transaction_.is_open()) add_own(refusal);
+  left_out_ += more;
+}
+
+void RefusalLog::add_own(const smtp::OwnRefusal& refusal) {
+  std::string_view reason = refusal.why.empty() ? std::string_view("protocol") : refusal.why;
+  bool open = transaction_.is_open();
+  std::string_view sender = open ? std::string_view(transaction_.sender()) : std::string_view();
+  if (refusal.stage == "MAIL") sender = refusal.address;
+  note(refusal.stage, refusal.reply, sender,
+       refusal.stage == "RCPT" ? std::string_view(refusal.address) : std::string_view(), reason);
+  if (!may_log()) return;
+  log::Line line(log::Level::info, "refused");
+  if (open) line.kv("id", transaction_.id().text()).kv("from", transaction_.sender());
+  if (refusal.stage == "MAIL") line.kv("from", refusal.address);
+  if (refusal.stage == "RCPT") line.kv("to", refusal.address);
+  line.kv("client", client_.address()).kv("name", engine_.hello_name());
+  line.kv("on", listener_.name()).kv("stage", refusal.stage);
+  if (!refusal.said.empty()) line.kv("said", refusal.said);
+  line.kv("reply", refusal.reply.one_line());
+  line.kv("reason", reason);
+}
+
+void RefusalLog::add_login_failed(const mail::Reply& reply) {
+  note("AUTH", reply, {}, {}, "login failed");
+}
+
+void RefusalLog::add_tls_failed(std::string_view why) {
+  note("TLS", {}, {}, {}, why);
+  log::Line(log::Level::info, "tls_failed")
+      .kv("client", client_.address())
+      .kv("on", listener_.name())
+      .kv("reason", why);
+}
+
+// For the history; also what is one too many for the log.
+void RefusalLog::note(std::string_view stage, const mail::Reply& reply, std::string_view sender,
+                      std::string_view recipient, std::string_view reason) {
+  if (shared_.refusals == nullptr) return;
+  ipc::Refusal note;
+  note.at = to_unix_ms(wall_now());
+  note.client = client_.address();
+  note.name = engine_.hello_name();
+  note.listener = listener_.name();
+  note.sender = sender;
+  note.recipient = recipient;
+  note.stage = stage;
+  note.reply = reply;
+  note.reason = reason;
+  shared_.refusals->add(std::move(note), shared_.loop.now());
+}
+
+void RefusalLog::log_left_out() {
+  logged_ = 0;
+  std::uint64_t left_out = std::exchange(left_out_, 0);
+  if (left_out == 0) return;
+  log::Line(log::Level::info, "refused_more")
+      .kv("client", client_.address())
+      .kv("on", listener_.name())
+      .kv("refusals", left_out);
+}
+
+}  // namespace postwain::smtpd

@@ -1,0 +1,104 @@
+#include "smtpd/session/transaction.h"
+
+#include <utility>
+
+#include "common/config/config.h"
+#include "common/content/header_form.h"
+
+namespace postwain::smtpd {
+
+namespace {
+
+// The buffer of a session that waits for its next command is not larger than this.
+constexpr std::size_t kIdleBuffer = 32U << 10;
+
+}  // namespace
+
+void Transaction::open(mail::QueueId id, std::string sender) {
+  open_ = true;
+  id_ = id;
+  sender_ = std::move(sender);
+}
+
+void Transaction::conclude() {
+  open_ = false;
+  drop_content();
+}
+
+void Transaction::drop() {
+  open_ = false;
+  handover_.reset();
+  drop_content();
+}
+
+void Transaction::drop_content() {
+  header_share_.reset();
+  if (content_.capacity() > kIdleBuffer)
+    std::string().swap(content_);
+  else
+    content_.clear();
+}
+
+void Transaction::begin_content(std::string trace, Handover::Owner& owner, mail::Envelope envelope,
+                                ipc::Arrival arrival) {
+  content_ = std::move(trace);
+  trace_size_ = content_.size();
+  begun_ = false;
+  const config::Limits& limits = shared_.config.limits;
+  header_ = HeaderCheck(envelope.body == mail::BodyType::binary_mime,
+                        {limits.hops, limits.own_hops, shared_.config.hostname});
+  handover_.emplace(shared_.intake, owner, id_, std::move(envelope), std::move(arrival));
+}
+
+std::optional<mail::Reply> Transaction::check_growth(bool stranger) {
+  if (!handover_) return std::nullopt;
+  auto refusal = check_header(false);
+  if (!refusal && !has_room(stranger))
+    refusal = mail::Reply{452, {4, 3, 1}, "Too many large header sections at once, try later"};
+  if (refusal)
+    drop_content();
+  else if (header_.whole())
+    pass_on();
+  return refusal;
+}
+
+std::optional<mail::Reply> Transaction::check_header(bool ended) {
+  if (header_.whole()) return std::nullopt;
+  // Content that does not begin with a field would become the end of our own.
+  if (!begun_) {
+    auto needed = mail::needed_before(std::string_view(content_).substr(trace_size_), ended);
+    if (!needed) return std::nullopt;
+    content_.insert(trace_size_, *needed);
+    begun_ = true;
+  }
+  std::string_view theirs = std::string_view(content_).substr(trace_size_);
+  auto refusal = ended ? header_.finish(theirs) : header_.look(theirs);
+  if (refusal || !header_.whole()) return refusal;
+  header_share_.reset();
+  if (header_.tls_required_no() && handover_) handover_->set_tls_required_no();
+  if (submission_) mend_header();
+  return refusal;
+}
+
+bool Transaction::has_room(bool stranger) {
+  if (shared_.headers == nullptr || header_.whole()) return true;
+  if (!header_share_) header_share_.emplace(*shared_.headers);
+  return header_share_->grow(content_.size(), stranger);
+}
+
+// What RFC 6409 8 lets a submission server do, and sendmail does as well: fields that are missing
+// are added; those that only the sender may read (RFC 5322 3.6.3) or that the final delivery writes
+// are taken out; a line that is no field ends the header section for every reader.
+void Transaction::mend_header() {
+  std::string_view fields = std::string_view(content_).substr(trace_size_, header_.fields_size());
+  std::string mended = missing_fields(header_, wall_now(), id_.text(), shared_.config.hostname) +
+                       mail::without_fields(fields, {"Bcc", "Resent-Bcc", "Return-Path"});
+  if (!header_.separated()) mended += "\r\n";
+  content_.replace(trace_size_, header_.fields_size(), mended);
+}
+
+bool Transaction::window_is_full() const {
+  return handover_ && !handover_->over() && handover_->window_full(content_.size());
+}
+
+}  // namespace postwain::smtpd

@@ -1,0 +1,71 @@
+// A session's mail transaction, from the MAIL that was accepted to the reply after the content: its
+// queue id and sender, its content as it comes in, what is checked and mended in the header
+// section, and its way to qmgr. One object serves the transactions of a session one after the
+// other.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "smtpd/queue_link/handover.h"
+#include "smtpd/session/header_check.h"
+#include "smtpd/session/shared.h"
+
+namespace postwain::smtpd {
+
+class Transaction {
+ public:
+  // submission: what RFC 6409 8 lets a submission server mend is mended.
+  Transaction(const Shared& shared, bool submission) : shared_(shared), submission_(submission) {}
+
+  void open(mail::QueueId id, std::string sender);
+  // MAIL was accepted, and the transaction has no end yet.
+  bool is_open() const { return open_; }
+  mail::QueueId id() const { return id_; }
+  const std::string& sender() const { return sender_; }
+  // qmgr has given its reply. The handover stays until the next one begins, since its word may come
+  // from inside it.
+  void conclude();
+  // The transaction ends without a reply of qmgr: what qmgr has got of it is withdrawn.
+  void drop();
+
+  // The client may send content: trace is our Received field, which comes first.
+  void begin_content(std::string trace, Handover::Owner& owner, mail::Envelope envelope,
+                     ipc::Arrival arrival);
+  // Where the engine appends.
+  std::string& content() { return content_; }
+  // More content has come. A reply refuses the message: the content is dropped, and what is still
+  // to come needs no room. stranger: the client may not relay.
+  std::optional<mail::Reply> check_growth(bool stranger);
+  // All of the content has come. A reply refuses the message.
+  std::optional<mail::Reply> check_whole() { return check_header(true); }
+  // To qmgr: what has come, and all of it. Both may end in Handover::Owner::handed_over at once.
+  void pass_on() { handover_->grow(content_); }
+  void pass_on_whole() { handover_->finish(content_); }
+  // qmgr was silent for too long.
+  void give_up() { handover_->give_up(); }
+  // So much waits to be written that no more should be read.
+  bool window_is_full() const;
+  // Null where no content has begun.
+  const Handover* handover() const { return handover_ ? &*handover_ : nullptr; }
+
+ private:
+  std::optional<mail::Reply> check_header(bool ended);
+  bool has_room(bool stranger);
+  void mend_header();
+  void drop_content();
+
+  const Shared& shared_;
+  bool submission_;
+  bool open_ = false;
+  mail::QueueId id_;
+  std::string sender_;
+  std::string content_;         // our Received field and what came after it; shrinks as it streams
+  std::size_t trace_size_ = 0;  // of our field
+  bool begun_ = false;          // how the first line looks is known
+  HeaderCheck header_;
+  std::optional<HeaderBudget::Share> header_share_;  // while the header section has not ended
+  std::optional<Handover> handover_;
+};
+
+}  // namespace postwain::smtpd
