@@ -198,6 +198,7 @@ void Server::begin_session(const config::Listener& listener, net::Stream stream,
                                            [this](Session& over) { session_over(over); });
   Session* raw = session.get();
   sessions_.emplace(raw, std::move(session));
+  raw->start();
   if (proxied != nullptr && !proxied->rest.empty()) raw->feed(proxied->rest);
 }
 

@@ -56,7 +56,7 @@ void server_session(benchmark::State& state) {
   for (auto _ : state) {
     smtp::ServerEngine engine(options);
     std::string content;
-    engine.greet();
+    engine.begin();
     engine.receive("EHLO client.example\r\n");
     for (int i = 0; i < 100; ++i) {
       engine.receive(message);

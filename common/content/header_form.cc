@@ -20,7 +20,7 @@ bool is_no_field_already(std::string_view begun) {
 }  // namespace
 
 bool is_field_line(std::string_view line) {
-  std::size_t colon = line.find(':');
+  std::size_t colon = line.substr(0, kFieldNameMax + 1).find(':');
   if (colon == std::string_view::npos || is_white(line)) return false;
   std::string_view name = trim(line.substr(0, colon));
   if (name.empty()) return false;
@@ -28,8 +28,17 @@ bool is_field_line(std::string_view line) {
 }
 
 bool is_mbox_line(std::string_view line) {
+  line = line.substr(0, kFieldNameMax + 1);
   line.remove_prefix(std::min(line.find_first_not_of('>'), line.size()));
   return line.substr(0, 5) == "From " && !is_field_line(line);
+}
+
+HeaderLine header_line(std::string_view line, bool first, bool ended) {
+  if (line.empty()) return ended ? HeaderLine::empty : HeaderLine::open;
+  if (!first && is_white(line)) return HeaderLine::continuation;
+  if (is_field_line(line)) return HeaderLine::field;
+  if (first && is_mbox_line(line)) return HeaderLine::mbox;
+  return ended || line.size() > kFieldNameMax ? HeaderLine::none : HeaderLine::open;
 }
 
 HeaderEnd find_header_end(std::string_view content, std::size_t& from, bool at_end) {
@@ -37,12 +46,9 @@ HeaderEnd find_header_end(std::string_view content, std::size_t& from, bool at_e
     std::size_t end = content.find("\r\n", from);
     bool whole = end != std::string_view::npos;
     std::string_view line = content.substr(from, whole ? end - from : end);
-    if (whole && line.empty()) return HeaderEnd{from, from + 2, true};
-    bool first = from == 0;
-    bool in_header = (first && is_mbox_line(line)) || (!first && is_white(line)) ||
-                     is_field_line(line) || line.empty();
-    if (!in_header && (whole || at_end || is_no_field_already(line)))
-      return HeaderEnd{from, from, true};
+    HeaderLine kind = header_line(line, from == 0, whole || at_end);
+    if (kind == HeaderLine::none) return HeaderEnd{from, from, true};
+    if (kind == HeaderLine::empty && whole) return HeaderEnd{from, from + 2, true};
     if (!whole) return at_end ? HeaderEnd{content.size(), content.size(), true} : HeaderEnd{};
     from = end + 2;
   }

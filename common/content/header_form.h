@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -12,10 +13,26 @@
 
 namespace postwain::mail {
 
+// Octets before a field's colon, at most: so a line is known to be no field before its end comes,
+// and it makes no difference how much of it has come at once.
+constexpr std::size_t kFieldNameMax = 1000;
+
 // field-name ":" (RFC 5322 2.2); white space before the colon is the obsolete form.
 bool is_field_line(std::string_view line);
 // "From alice Mon Nov 14 …", also with ">" in front as some programs quote it.
 bool is_mbox_line(std::string_view line);
+
+// What a line means that comes while the header section has not ended.
+enum class HeaderLine : std::uint8_t {
+  field,         // a field begins
+  continuation,  // of the line before
+  mbox,          // a first line that is passed over
+  empty,         // the section has ended, and the body begins after this line
+  none,          // no field: the section has ended, and the body begins with this line
+  open,          // cannot be told before more of the line has come
+};
+// line: without its CRLF. ended: its CRLF, or the end of the content, has come.
+HeaderLine header_line(std::string_view line, bool first, bool ended);
 
 // Where the header section of content ends. Nothing: not in sight yet.
 struct HeaderEnd {
@@ -25,9 +42,8 @@ struct HeaderEnd {
 };
 // The section ends at an empty line, or at the first line that is no field (a first line that is an
 // mbox line is passed over). from: where an earlier call stopped; moved on. at_end: no more will
-// come. A line longer than kFieldNameMax without a colon is known to be no field before its end.
+// come. header_reader.h gives the fields themselves, by the same rule.
 HeaderEnd find_header_end(std::string_view content, std::size_t& from, bool at_end);
-constexpr std::size_t kFieldNameMax = 1000;
 
 // What has to be put in front of content, so that fields may be put before that: "\r\n" where it
 // begins with white space or with no field (it is all body then), the name of a field where it

@@ -34,7 +34,7 @@ class StandardSession {
       : config_(config), account_(std::move(account)), engine_(options_of(config)) {}
 
   int run() {
-    engine_.greet();
+    engine_.begin();
     char block[32768];
     while (obey()) {
       ssize_t n = 0;

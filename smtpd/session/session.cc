@@ -40,6 +40,7 @@ smtp::ServerOptions engine_options(const Shared& shared, const config::Listener&
   options.any_hello = listener.protocol == config::ListenerProtocol::submission || options.auth ||
                       shared.config.access.hello == config::HelloCheck::any;
   if (shared.config.access.bare_addresses) options.bare_origin = shared.config.addresses.origin;
+  options.ask.connect = true;
   return options;
 }
 
@@ -75,13 +76,12 @@ Session::Session(const Shared& shared, const config::Listener& listener, net::St
           .on_closed = [this](const std::string& why) { closed(why); },
           .on_drained = [this] { pump(); },
       });
-  if (listener.tls == config::ListenerTls::implicit) {
-    begin_handshake();
-    return;
-  }
-  engine_.greet();
-  wait_.begin(Awaited::command, now());
-  flush();
+}
+
+void Session::start() {
+  if (listener_.tls == config::ListenerTls::implicit) return begin_handshake();
+  engine_.begin();
+  go_on(Awaited::command);
 }
 
 Session::~Session() {
@@ -121,9 +121,8 @@ void Session::tls_opened() {
   client_.log_out();
   check_certificate();
   engine_.know_client(client_.may_relay());
-  if (listener_.tls == config::ListenerTls::implicit) engine_.greet();
-  wait_.begin(Awaited::command, now());
-  flush();
+  if (listener_.tls == config::ListenerTls::implicit) engine_.begin();
+  go_on(Awaited::command);
 }
 
 void Session::check_certificate() {

@@ -32,8 +32,13 @@ class Session final : private Handover::Owner, private LoginDialog::Owner {
           const Proxied* proxied, std::function<void(Session&)> on_over);
   ~Session() override;
 
-  // Bytes that came before the session was there.
-  void feed(std::string_view bytes) { channel_->feed(bytes); }
+  // Greets the client, or begins TLS where the listener begins with it. Once; on_over may come from
+  // inside.
+  void start();
+  // Bytes that came before the session was there. After start().
+  void feed(std::string_view bytes) {
+    if (life_ != Life::over) channel_->feed(bytes);
+  }
   // Called every second or so: ends the wait whose time is over.
   void sweep(MonoTime now);
   // The process is to stop: 421 at once, or after the reply that the client waits for.

@@ -29,6 +29,9 @@ bool Session::handle(smtp::Event& event) {
       return false;
     case smtp::EventKind::waiting:
       return false;
+    case smtp::EventKind::connect:
+      answer({220, {}, {}});
+      return true;
     case smtp::EventKind::hello:
       on_hello();
       return true;
@@ -44,6 +47,13 @@ bool Session::handle(smtp::Event& event) {
     case smtp::EventKind::content:
       if (auto refusal = transaction_.check_growth(!client_.may_relay()))
         engine_.refuse_content(*refusal);
+      return true;
+    case smtp::EventKind::header_field:
+    case smtp::EventKind::header_end:
+      engine_.answer({250, {}, {}});
+      return true;
+    case smtp::EventKind::unknown_command:
+      answer({});
       return true;
     case smtp::EventKind::content_end:
       on_content_end();

@@ -56,7 +56,7 @@ std::optional<Event> ServerEngine::take_line(const Line& line) {
   }
   std::string_view argument;
   if (space != std::string_view::npos) argument = trim(line.text.substr(space));
-  if (verb == Verb::mail && options_.tls_required && !tls_) {
+  if (verb == Verb::mail && options_.tls_required && !tls_ && state_ != ServerState::refused) {
     reply(530, {5, 7, 0}, "Must issue a STARTTLS command first");
     return std::nullopt;
   }
@@ -67,7 +67,20 @@ std::optional<Event> ServerEngine::take_line(const Line& line) {
     reply(sequence_reply(verdict));
     return std::nullopt;
   }
+  if (verb == Verb::unknown && options_.ask.unknown_command) return ask_unknown(line.text);
   return obey(verb, argument);
+}
+
+Event ServerEngine::ask_unknown(std::string_view line) {
+  unknown_command_ = line;
+  return ask(EventKind::unknown_command);
+}
+
+void ServerEngine::answer_unknown(const mail::Reply& reply_given) {
+  unknown_command_.clear();
+  if (reply_given.code != 0) return reply(reply_given);
+  answering_ = false;  // the host has no word in it
+  obey(Verb::unknown, {});
 }
 
 std::optional<Event> ServerEngine::obey(Verb verb, std::string_view argument) {

@@ -43,6 +43,7 @@ void ServerEngine::note_lone_line_end() {
 
 void ServerEngine::answer_data(const mail::Reply& reply_given) {
   bool good = reply_given.severity() == 3;
+  if (good && options_.ask.header) transaction_.header.emplace();
   bool by_chunk = transaction_.chunks > 0;
   if (by_chunk) {
     state_ = ServerState::chunking;
@@ -57,8 +58,71 @@ void ServerEngine::answer_data(const mail::Reply& reply_given) {
     end_transaction();
 }
 
+// One line after the other, and the questions each of them leads to. Nothing: the header section
+// has ended or is of no use any more, or the chunk has ended.
+std::optional<Event> ServerEngine::read_header(std::string& content) {
+  Transaction& t = transaction_;
+  for (;;) {
+    if (t.refusal.code != 0) {
+      t.header.reset();
+      return std::nullopt;
+    }
+    if (t.header->next_field()) return ask(EventKind::header_field);
+    bool ended = t.header->ended();
+    if (ended && !t.untold) return ask(EventKind::header_end);
+    if (!ended && read_header_line(content)) continue;
+    if (!ended && mode_ == Mode::chunk && t.chunk_left == 0) return std::nullopt;
+    bool told = !std::exchange(t.untold, false);
+    return Event{told ? EventKind::need_more : EventKind::content, {}, {}};
+  }
+}
+
+// Takes what has come of the line under way. Where the pieces end depends on the octets alone, so
+// the questions do not depend on how the network cuts. False: nothing has come.
+bool ServerEngine::read_header_line(std::string& content) {
+  Transaction& t = transaction_;
+  std::string_view bytes = reader_.rest();
+  if (mode_ == Mode::chunk)
+    bytes = bytes.substr(
+        0, static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), t.chunk_left)));
+  if (std::size_t end = bytes.find('\n'); end != std::string_view::npos)
+    bytes = bytes.substr(0, end + 1);
+  if (std::size_t open = t.header->undecided(); open > 0) bytes = bytes.substr(0, open);
+  bool over = mode_ == Mode::chunk && t.chunk_last && t.chunk_left == bytes.size();
+  if (bytes.empty() && !over) return false;
+  std::size_t before = content.size();
+  if (mode_ == Mode::dots) {
+    t.dots.decode(bytes, &content);
+    over = t.dots.ended();
+    if (t.dots.lone_cr_or_lf()) note_lone_line_end();
+  } else if (t.binary) {
+    content.append(bytes);
+  } else {
+    t.chunk_decoder.decode(bytes, &content);
+    if (over) t.chunk_decoder.finish(&content);
+    if (t.chunk_decoder.lone_cr()) note_refusal(lone_line_end());
+  }
+  if (mode_ == Mode::chunk) t.chunk_left -= bytes.size();
+  reader_.consume(bytes.size());
+  std::size_t appended = content.size() - before;
+  if (appended > 0) t.untold = true;
+  t.header->append(std::string_view(content).substr(before));
+  if (over) t.header->finish();
+  count_content(appended, 0);
+  return true;
+}
+
+void ServerEngine::answer_header(const mail::Reply& reply_given) {
+  Transaction& t = transaction_;
+  mode_ = t.chunks > 0 ? Mode::chunk : Mode::dots;
+  if (question_ == EventKind::header_end) t.header.reset();
+  if (reply_given.transient() || reply_given.permanent()) note_refusal(reply_given);
+}
+
 std::optional<Event> ServerEngine::read_dots(std::string& content) {
   Transaction& t = transaction_;
+  if (t.header)
+    if (auto event = read_header(content)) return event;
   bool keep = t.refusal.code == 0;
   std::size_t before = content.size();
   std::size_t used = t.dots.decode(reader_.rest(), keep ? &content : nullptr);
@@ -143,6 +207,8 @@ std::optional<Event> ServerEngine::take_bdat(std::string_view argument) {
 
 std::optional<Event> ServerEngine::read_chunk(std::string& content) {
   Transaction& t = transaction_;
+  if (t.header)
+    if (auto event = read_header(content)) return event;
   bool keep = t.refusal.code == 0;
   std::string_view bytes = reader_.rest();
   bytes = bytes.substr(
@@ -158,7 +224,8 @@ std::optional<Event> ServerEngine::read_chunk(std::string& content) {
   count_content(keep ? size : 0, keep ? 0 : size);
   if (mode_ == Mode::closed) return std::nullopt;
   if (t.chunk_decoder.lone_cr()) note_refusal(lone_line_end());
-  if (t.chunk_left == 0) return end_chunk(content, keep && size > 0);
+  bool untold = std::exchange(t.untold, false);
+  if (t.chunk_left == 0) return end_chunk(content, keep && (size > 0 || untold));
   return Event{keep ? EventKind::content : EventKind::need_more, {}, {}};
 }
 

@@ -10,6 +10,21 @@ namespace postwain::smtp {
 
 ServerEngine::ServerEngine(ServerOptions options) : options_(std::move(options)) {}
 
+void ServerEngine::begin() {
+  if (mode_ == Mode::closed) return;
+  if (options_.ask.connect)
+    mode_ = Mode::connected;
+  else
+    greet();
+}
+
+void ServerEngine::answer_connect(const mail::Reply& reply_given) {
+  if (reply_given.positive()) return greet();
+  say(reply_given);
+  if (reply_given.code == 421) return close("refused at connect");
+  state_ = ServerState::refused;
+}
+
 void ServerEngine::greet() {
   // "ESMTP" in the greeting is what some old clients look for before they dare to say EHLO.
   ++replies_said_[2];
@@ -32,6 +47,8 @@ Event ServerEngine::next(std::string& content) {
     }
     std::optional<Event> event;
     switch (mode_) {
+      case Mode::connected:
+        return ask(EventKind::connect);
       case Mode::asking:
         return {EventKind::waiting, {}, {}};
       case Mode::tls_handshake:
@@ -91,6 +108,8 @@ void ServerEngine::answer(const mail::Reply& reply_given) {
 
 void ServerEngine::take_answer(const mail::Reply& reply_given) {
   switch (question_) {
+    case EventKind::connect:
+      return answer_connect(reply_given);
     case EventKind::hello:
       return answer_hello(reply_given);
     case EventKind::mail:
@@ -114,6 +133,9 @@ void ServerEngine::take_answer(const mail::Reply& reply_given) {
       return answer_rcpt(reply_given);
     case EventKind::data:
       return answer_data(reply_given);
+    case EventKind::header_field:
+    case EventKind::header_end:
+      return answer_header(reply_given);
     case EventKind::content_end:
       return answer_content(reply_given);
     case EventKind::auth:
@@ -126,6 +148,8 @@ void ServerEngine::take_answer(const mail::Reply& reply_given) {
       reply(reply_given);
       if (reply_given.positive()) mode_ = Mode::tls_handshake;
       return;
+    case EventKind::unknown_command:
+      return answer_unknown(reply_given);
     case EventKind::need_more:
     case EventKind::waiting:
     case EventKind::content:
@@ -168,7 +192,7 @@ void ServerEngine::answer_xclient(const mail::Reply& reply_given) {
   authenticated_ = !claim_.login.value_or(std::string()).empty();
   auth_offered_.clear();
   state_ = hello_name_.empty() ? ServerState::fresh : ServerState::ready;
-  greet();
+  begin();
 }
 
 void ServerEngine::shut_down(const mail::Reply& last, std::string_view why) {
@@ -192,6 +216,7 @@ void ServerEngine::end_transaction() {
   envelope_ = mail::Envelope();
   mail_ = MailCommand();
   rcpt_ = mail::Recipient();
+  if (state_ == ServerState::refused) return;
   state_ = hello_name_.empty() ? ServerState::fresh : ServerState::ready;
 }
 

@@ -2,14 +2,19 @@
 // events out. No socket, clock, log, configuration or opinion about mail: the host asks its policy
 // and answers.
 //
-//   engine.greet();  send(output)
-//   engine.receive(bytes);
+//   engine.begin();
 //   for (;;) switch (engine.next(content).kind) …  until need_more, waiting or close;  send(output)
+//   engine.receive(bytes);  and again
 //
 // Events marked "answer" stop everything until answer() is called: nothing behind an open question
 // is parsed, so pipelined commands can never overtake the decision about their predecessors. The
 // answer may come at once or much later. STARTTLS throws away what was received behind it (and
 // ends the session for it), so no host can forget to.
+//
+// Some questions are asked only of a host that wants them (ServerQuestions). The header section is
+// then read line by line: each field is a question when it is whole, and another one comes at the
+// end of the section, before any octet of the body but those of a line that is no field and so has
+// ended it. All octets of content stand in the host's buffer as they do without these questions.
 //
 // A transaction the host knows of (it answered MAIL with 2xx) ends for the host in exactly one of
 // three ways: it answers content_end, or it gets content_refused, or it gets reset.
@@ -23,6 +28,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/content/header_reader.h"
 #include "common/mail/envelope.h"
 #include "common/mail/reply.h"
 #include "common/smtp/server/server_table.h"
@@ -33,6 +39,14 @@
 #include "common/smtp/syntax/xclient_attributes.h"
 
 namespace postwain::smtp {
+
+// What the host wants to be asked beyond what every host has to answer. Without these questions the
+// engine goes on by itself, and they cost nothing.
+struct ServerQuestions {
+  bool connect = false;          // else every client is greeted
+  bool unknown_command = false;  // else it is refused with 500
+  bool header = false;           // header_field and header_end
+};
 
 struct ServerOptions {
   Dialect dialect = kSmtp;
@@ -50,6 +64,7 @@ struct ServerOptions {
   bool any_hello = false;                    // of everybody, not only of a known client
   // Where a known client may leave brackets and domains of addresses away: the domain for them.
   std::string bare_origin;
+  ServerQuestions ask;
 };
 
 // A reply with which the engine itself refused something, for the host's record. What the host
@@ -63,12 +78,17 @@ struct OwnRefusal {
 };
 
 enum class EventKind : std::uint8_t {
-  need_more,        // receive() something
-  waiting,          // answer() first
+  need_more,  // receive() something
+  waiting,    // answer() first
+  // answer: 220 to greet; 421, and the session is over; or another refusal (RFC 5321 3.1: 554),
+  // after which the client may only say QUIT. Also when XCLIENT has brought another client.
+  connect,
   hello,            // answer: 250, or a refusal. hello_name(), extended()
   mail,             // answer: 250, or a refusal. mail()
   rcpt,             // answer: 250, or a refusal. rcpt()
   data,             // answer: 354 to read content, or a refusal. envelope()
+  header_field,     // answer: 250 to go on, or the refusal of the message. header_field()
+  header_end,       // answer: the same. `content` has told of all of the header section
   content,          // some was appended to the host's buffer
   content_end,      // answer: the reply for the message. Some content may have been appended
   content_refused,  // the client got event.reply; the transaction is over
@@ -82,7 +102,9 @@ enum class EventKind : std::uint8_t {
   xclient,
   xforward,  // answer: 250, or a refusal. claim(), the same
   starttls,  // answer: 220, then send(output), begin TLS and call tls_started(); or a refusal
-  close,     // send(output) and close; event.why says why
+  // answer: a refusal, or no code for the usual 500. unknown_command()
+  unknown_command,
+  close,  // send(output) and close; event.why says why
 };
 
 struct Event {
@@ -95,7 +117,9 @@ class ServerEngine {
  public:
   explicit ServerEngine(ServerOptions options);
 
-  void greet();  // 220
+  // The client is there; what it sends earlier than the greeting is kept until then. With TLS from
+  // the first octet on, tls_started() comes before.
+  void begin();
   void receive(std::string_view bytes);
   // content: where decoded content is appended; the same buffer until the transaction is over.
   Event next(std::string& content);
@@ -104,7 +128,7 @@ class ServerEngine {
   // The host cannot take the content that is coming (queue gone, header section too large): it is
   // read to its true end, then the client gets the reply. Between data and content_end only.
   void refuse_content(mail::Reply reply);
-  // TLS is on: all that was said in clear is forgotten. Also before greet() for implicit TLS.
+  // TLS is on: all that was said in clear is forgotten.
   void tls_started();
   // Ends the session from our side with a last reply (421: time-out, shutdown).
   void shut_down(const mail::Reply& last, std::string_view why);
@@ -129,7 +153,6 @@ class ServerEngine {
   // Whether the next hello announces DSN. Whose parameters are taken is the host's to decide.
   void offer_dsn(bool offered) { options_.dsn = offered; }
   bool auth_allowed() const { return options_.auth && (tls_ || options_.auth_without_tls); }
-  bool authenticated() const { return authenticated_; }
   const std::string& auth_mechanism() const { return auth_mechanism_; }  // as announced
   // What the client said, decoded; nothing: there is no initial response.
   const std::optional<std::string>& auth_response() const { return auth_response_; }
@@ -137,20 +160,40 @@ class ServerEngine {
   const ClientClaim& claim() const { return claim_; }
   const MailCommand& mail() const { return mail_; }
   const mail::Recipient& rcpt() const { return rcpt_; }
+  // The line of an unknown command. It may be a password that a client sends after a refused AUTH.
+  const std::string& unknown_command() const { return unknown_command_; }
+  // The field that is asked about, until the answer.
+  mail::HeaderField header_field() const { return transaction_.header->field(); }
   // The transaction so far; complete at `data`, when the host may take it away.
   // What becomes of the recipient that is being answered (mail::Recipient::decided).
   void decide_rcpt(mail::Reply decided) { rcpt_.decided = std::move(decided); }
   const mail::Envelope& envelope() const { return envelope_; }
   mail::Envelope take_envelope() { return std::move(envelope_); }
   ServerState state() const { return state_; }
-  bool in_content() const { return mode_ == Mode::dots || state_ == ServerState::chunking; }
+  bool in_content() const {
+    return mode_ == Mode::dots || state_ == ServerState::chunking || transaction_.header;
+  }
 
  private:
-  enum class Mode : std::uint8_t { commands, asking, dots, chunk, auth, tls_handshake, closed };
+  enum class Mode : std::uint8_t {
+    commands,
+    connected,
+    asking,
+    dots,
+    chunk,
+    auth,
+    tls_handshake,
+    closed
+  };
+
+  void greet();
+  void answer_connect(const mail::Reply& reply);
 
   // server_commands.cc: one function per verb; nothing returned means: go on with the next line.
   std::optional<Event> take_line(const Line& line);
   std::optional<Event> obey(Verb verb, std::string_view argument);
+  Event ask_unknown(std::string_view line);
+  void answer_unknown(const mail::Reply& reply);
   std::optional<Event> obey_hello(std::string_view argument, bool extended);
   std::optional<Event> obey_mail(std::string_view argument);
   std::optional<Event> obey_rcpt(std::string_view argument);
@@ -179,6 +222,9 @@ class ServerEngine {
   void answer_content(const mail::Reply& reply);
   std::optional<Event> read_dots(std::string& content);
   std::optional<Event> read_chunk(std::string& content);
+  std::optional<Event> read_header(std::string& content);
+  bool read_header_line(std::string& content);
+  void answer_header(const mail::Reply& reply);
   std::optional<Event> end_chunk(std::string& content, bool appended);
   Event refused_content();
   void note_refusal(mail::Reply reply);
@@ -216,6 +262,7 @@ class ServerEngine {
 
   std::string hello_name_;
   bool extended_ = false;
+  std::string unknown_command_;
 
   ClientClaim claim_;
   std::string auth_offered_;
@@ -239,7 +286,9 @@ class ServerEngine {
     bool chunk_is_stray = false;  // not part of this transaction's content: only read away
     DotDecoder dots;
     ChunkDecoder chunk_decoder;
-    mail::Reply refusal;  // code 0: the content is good so far
+    mail::Reply refusal;                       // code 0: the content is good so far
+    std::optional<mail::HeaderReader> header;  // while the host is asked about the header section
+    bool untold = false;  // with that: something was appended since the last `content`
   };
   Transaction transaction_;
   MailCommand mail_;

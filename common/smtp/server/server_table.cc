@@ -14,6 +14,7 @@ constexpr Ruling mail1 = Ruling::mail_first;
 constexpr Ruling rcpt1 = Ruling::rcpt_first;
 constexpr Ruling bdat1 = Ruling::chunks_go_on;
 constexpr Ruling rset1 = Ruling::rset_first;
+constexpr Ruling quit1 = Ruling::quit_only;
 
 // clang-format off
 constexpr Ruling kTable[kServerStates][kVerbs] = {
@@ -24,6 +25,7 @@ constexpr Ruling kTable[kServerStates][kVerbs] = {
 /* rcpt */         {obey, obey, in_tr, obey,  obey,  obey,  obey, obey, obey, obey, obey, obey, in_tr,   in_tr, in_tr, in_tr, obey, obey, obey},
 /* chunking */     {obey, obey, in_tr, bdat1, bdat1, obey,  obey, obey, obey, obey, obey, obey, in_tr,   in_tr, in_tr, in_tr, obey, obey, obey},
 /* chunk_failed */ {obey, obey, rset1, rset1, rset1, rset1, obey, obey, obey, obey, obey, obey, rset1,   rset1, rset1, rset1, obey, obey, obey},
+/* refused */      {quit1,quit1,quit1, quit1, quit1, quit1, quit1,quit1,obey, quit1,quit1,quit1,quit1,   quit1, quit1, quit1, quit1,quit1,quit1},
 };
 // clang-format on
 
@@ -83,13 +85,16 @@ mail::Reply sequence_reply(Ruling ruling) {
     case Ruling::rset_first:
       text = "Error: a chunk failed, need RSET";
       break;
+    case Ruling::quit_only:
+      text = "Error: the connection is refused, need QUIT";
+      break;
   }
   return {503, {5, 5, 1}, std::string(text)};
 }
 
 std::string_view name_of(ServerState state) {
-  constexpr std::string_view kNames[kServerStates] = {"fresh", "ready",    "mail",
-                                                      "rcpt",  "chunking", "chunk_failed"};
+  constexpr std::string_view kNames[kServerStates] = {"fresh",    "ready",        "mail",   "rcpt",
+                                                      "chunking", "chunk_failed", "refused"};
   return kNames[static_cast<std::size_t>(state)];
 }
 

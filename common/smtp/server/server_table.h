@@ -4,6 +4,7 @@
 // MAIL, then RCPT until one is accepted, then DATA, or BDAT until the last chunk. Whatever ends a
 // transaction leads back to ready. Only a failed chunk does not: the client cannot know which of
 // the chunks it has already sent failed, so nothing but RSET (or a new hello) is obeyed after it.
+// A client that was refused when it connected (RFC 5321 3.1) may only say QUIT.
 // While content is read or an answer is awaited, no verb is looked at, so those are no states here.
 // Exceptions that are not in the table, because they depend on the session and not on the state:
 // STARTTLS that is not offered, XCLIENT and XFORWARD that are not (unknown then), and MAIL before
@@ -25,8 +26,9 @@ enum class ServerState : std::uint8_t {
   rcpt,          // at least one recipient accepted
   chunking,      // chunks accepted, the last one has not come
   chunk_failed,  // a chunk was refused
+  refused,       // the client was refused instead of greeted
 };
-constexpr std::size_t kServerStates = 6;
+constexpr std::size_t kServerStates = 7;
 
 enum class Verb : std::uint8_t {
   hello,  // EHLO, or LHLO in LMTP
@@ -59,6 +61,7 @@ enum class Ruling : std::uint8_t {
   rcpt_first,      // 503 5.5.1
   chunks_go_on,    // 503 5.5.1 only BDAT may follow BDAT
   rset_first,      // 503 5.5.1 after a failed chunk
+  quit_only,       // 503 5.5.1 after a refusal at connect
 };
 
 Verb find_verb(std::string_view word, const Dialect& dialect);

@@ -137,7 +137,7 @@ void ChunkDecoder::decode(std::string_view bytes, std::string* out) {
 
 void ChunkDecoder::finish(std::string* out) {
   if (after_cr_) lone_ = true;
-  if (line_open_ && out != nullptr) out->append("\r\n");
+  if (std::exchange(line_open_, false) && out != nullptr) out->append("\r\n");
 }
 
 }  // namespace postwain::smtp

@@ -40,7 +40,7 @@ class ChunkDecoder {
   // Appends bytes of a chunk, a lone LF as CRLF; knows a CRLF that two chunks share.
   void decode(std::string_view bytes, std::string* out);
   // After the last chunk. Adds the CRLF that a last line lacks: DATA at the next hop would add it
-  // anyway, and then the content would differ from hop to hop.
+  // anyway, and then the content would differ from hop to hop. A second call adds nothing.
   void finish(std::string* out);
   bool lone_cr() const { return lone_; }
 

@@ -19,7 +19,7 @@ namespace {
 // The server's host: decides by the address ("no…" refused, "later…" deferred) and by the content.
 class Host {
  public:
-  explicit Host(const Dialect& dialect) : engine_(options(dialect)) { engine_.greet(); }
+  explicit Host(const Dialect& dialect) : engine_(options(dialect)) { engine_.begin(); }
 
   std::string hear(std::string_view bytes) {
     engine_.receive(bytes);

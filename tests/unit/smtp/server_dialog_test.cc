@@ -23,6 +23,10 @@ struct Dialog {
   ServerOptions options;
   mail::Reply final_reply{250, {2, 0, 0}, "Ok: queued"};
   mail::Reply data_reply{354, {}, "Go on"};
+  mail::Reply connect_reply{220, {}, {}};
+  mail::Reply header_end_reply{250, {}, {}};
+  mail::Reply unknown_reply;
+  std::vector<std::string> fields;      // header fields that the host is told
   std::vector<std::string> client{""};  // one piece of bytes for each stretch between TLS starts
   std::vector<std::string> server;      // lines; "…" at the end: only the beginning counts
   std::vector<std::string> messages;
@@ -96,6 +100,14 @@ void set_option(Dialog& dialog, std::string_view text) {
     dialog.final_reply = reply_of(value);
   else if (key == "data")
     dialog.data_reply = reply_of(value);
+  else if (key == "asked")
+    dialog.options.ask = {true, true, true};
+  else if (key == "connect")
+    dialog.connect_reply = reply_of(value);
+  else if (key == "header-end")
+    dialog.header_end_reply = reply_of(value);
+  else if (key == "unknown")
+    dialog.unknown_reply = reply_of(value);
   else
     FAIL("unknown option " << key);
 }
@@ -124,6 +136,9 @@ Dialog read_dialog(const std::string& path) {
         break;
       case 'M':
         dialog.messages.push_back(unescape(rest));
+        break;
+      case 'H':
+        dialog.fields.push_back(unescape(rest));
         break;
       case 'T':
         dialog.client.emplace_back();
@@ -165,13 +180,26 @@ void compare(const Dialog& dialog, const std::vector<std::string>& got) {
   }
 }
 
+// A dialog that says nothing of the questions a host may want is the same for a host that wants
+// all.
+Dialog asked(Dialog dialog) {
+  dialog.options.ask = {true, true, true};
+  return dialog;
+}
+
 // next_cut: how many octets to give at once.
 void run(const Dialog& dialog, bool late, const std::function<std::size_t()>& next_cut) {
   TestHost host(dialog.options);
+  bool told = dialog.options.ask.header;
   host.engine.know_client(dialog.known);
   host.late = late;
   host.final_reply = dialog.final_reply;
   host.data_reply = dialog.data_reply;
+  host.connect_reply = dialog.connect_reply;
+  host.header_end_reply = dialog.header_end_reply;
+  host.unknown_reply = dialog.unknown_reply;
+  host.strict = !dialog.fields.empty();
+  host.feed({});  // nobody has to send anything to be greeted
   std::string output;
   for (std::size_t i = 0; i < dialog.client.size(); ++i) {
     if (i > 0) {
@@ -194,6 +222,8 @@ void run(const Dialog& dialog, bool late, const std::function<std::size_t()>& ne
   REQUIRE(host.accepted.size() == dialog.messages.size());
   for (std::size_t i = 0; i < dialog.messages.size(); ++i)
     CHECK(host.accepted[i].content == dialog.messages[i]);
+  if (!dialog.fields.empty()) REQUIRE(told);
+  if (!dialog.fields.empty()) CHECK(host.fields == dialog.fields);
 }
 
 std::vector<std::string> names_in(const std::string& folder) {
@@ -228,21 +258,24 @@ TEST_CASE("dialogs", "[server][dialogs]") {
   std::mt19937 random(seed);
   for (const std::string& file : files) {
     INFO(file << ", seed " << seed);
-    Dialog dialog = read_dialog(file);
+    const Dialog plain = read_dialog(file);
     auto whole = [] { return std::string::npos; };
-    for (bool late : {false, true}) {
-      INFO((late ? "late answers" : "answers at once"));
-      {
-        INFO("whole");
-        run(dialog, late, whole);
-      }
-      {
-        INFO("octet by octet");
-        run(dialog, late, [] { return std::size_t{1}; });
-      }
-      for (int round = 0; round < 20; ++round) {
-        INFO("random cuts, round " << round);
-        run(dialog, late, [&] { return std::size_t{1} + random() % 40; });
+    for (const Dialog& dialog : {plain, asked(plain)}) {
+      INFO((dialog.options.ask.header ? "asked all" : "asked what is necessary"));
+      for (bool late : {false, true}) {
+        INFO((late ? "late answers" : "answers at once"));
+        {
+          INFO("whole");
+          run(dialog, late, whole);
+        }
+        {
+          INFO("octet by octet");
+          run(dialog, late, [] { return std::size_t{1}; });
+        }
+        for (int round = 0; round < 20; ++round) {
+          INFO("random cuts, round " << round);
+          run(dialog, late, [&] { return std::size_t{1} + random() % 40; });
+        }
       }
     }
   }

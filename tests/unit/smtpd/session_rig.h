@@ -186,6 +186,7 @@ struct Bench {
     });
     session = std::make_unique<Session>(shared, listener, server_end.take(),
                                         [this](Session&) { session_over = true; });
+    session->start();
     expect("220 mx.test ESMTP Postwain\r\n");
   }
   void say(const std::string& bytes) { client.write(bytes); }
