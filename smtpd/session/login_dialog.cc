@@ -83,8 +83,8 @@ bool LoginDialog::waits_for_turn(const LoginStep& step) {
     return true;
   }
   delay_.emplace(shared_.loop);
-  delay_->start(*wait, [this, step] {
-    LoginStep kept = step;  // the timer, and this with it, may go
+  delay_->start(*wait, [this, step = step]() mutable {
+    LoginStep kept = std::move(step);  // the timer, and this with it, may go
     go_on(kept);
   });
   owner_.login_delayed();
@@ -184,8 +184,8 @@ void LoginDialog::forget() {
 // The reply waits: guessing must take time, and the session is busy meanwhile.
 void LoginDialog::answer_later(const mail::Reply& reply) {
   delay_.emplace(shared_.loop);
-  delay_->start(shared_.config.auth.failure_delay, [this, reply] {
-    mail::Reply kept = reply;  // the timer, and this with it, may go
+  delay_->start(shared_.config.auth.failure_delay, [this, reply = reply]() mutable {
+    mail::Reply kept = std::move(reply);  // the timer, and this with it, may go
     owner_.login_answered(kept);
   });
   owner_.login_delayed();

@@ -72,7 +72,6 @@ class TestHost {
       Event event = engine.next(content);
       switch (event.kind) {
         case EventKind::need_more:
-          return;
         case EventKind::waiting:
           return;
         case EventKind::close:
