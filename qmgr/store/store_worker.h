@@ -31,6 +31,7 @@
 #include "qmgr/store/batch_writer.h"
 #include "qmgr/store/group_commit.h"
 #include "qmgr/store/queue_store.h"
+#include "qmgr/store/store_service.h"
 
 namespace postwain::qmgr {
 
@@ -47,7 +48,7 @@ constexpr std::int64_t kCheckpointIdleBytes = 4LL << 20;       // when nothing w
 constexpr std::int64_t kCheckpointBytes = 16LL << 20;          // after a commit
 constexpr std::int64_t kCheckpointTruncateBytes = 64LL << 20;  // wholly
 
-class StoreWorker {
+class StoreWorker final : public StoreService {
  public:
   struct Events {
     std::function<void(bool full)> on_full;  // at each change
@@ -58,40 +59,29 @@ class StoreWorker {
 
   StoreWorker(net::Loop& loop, std::unique_ptr<QueueStore> store, ContentFolder files,
               Events events, Duration full_retry = kFullRetry);
-  ~StoreWorker();  // finish() if that was not done
+  ~StoreWorker() override;  // finish() if that was not done
   StoreWorker(const StoreWorker&) = delete;
   StoreWorker& operator=(const StoreWorker&) = delete;
 
-  void accept(std::unique_ptr<AcceptRequest> request);
-  void settle(std::unique_ptr<SettleRequest> request);
-  // A small fact that rides along. done, if any, runs on the loop when it is committed: a read that
-  // is asked for at once comes before it.
-  void write(Fact fact, std::function<void()> done = nullptr);
-  // work runs on the store's thread and returns what then runs on the loop. It must be bounded.
-  using Completion = std::function<void()>;
-  void read(std::function<Completion(QueueStore&)> work);
-
-  // There may be room again: a full disk is tried now, not at the next probe.
-  void retry_soon();
-
-  // How many sessions have sent DATA and wait for a commit; see group_commit.h.
-  void set_past_data(std::uint32_t sessions) { past_data_.store(sessions); }
-  // Pressure::ready and cpu_pressure; the same.
-  void set_pressure(std::size_t ready, unsigned cpu_pressure) {
+  void accept(std::unique_ptr<AcceptRequest> request) override;
+  void settle(std::unique_ptr<SettleRequest> request) override;
+  using StoreService::write;
+  void write(Fact fact, std::function<void()> done) override;
+  // work runs on the store's thread.
+  void read(std::function<Completion(QueueStore&)> work) override;
+  void retry_soon() override;
+  void set_past_data(std::uint32_t sessions) override { past_data_.store(sessions); }
+  void set_pressure(std::size_t ready, unsigned cpu_pressure) override {
     ready_.store(ready);
     cpu_pressure_.store(cpu_pressure);
   }
-  std::int64_t wal_bytes() const { return wal_bytes_.load(); }
-  std::size_t waiting() const { return in_flight_.load(); }
-  // Settlements that wait for room on the disk.
-  std::size_t unrecorded() const { return unrecorded_.load(); }
-
-  // Maintenance::keep_log_file, at the end.
-  void keep_log_file() { keep_log_file_ = true; }
-
-  // Commits what waits, empties the log into the database, closes. Callbacks of that last commit
-  // still run (call before the loop ends).
-  void finish();
+  std::int64_t wal_bytes() const override { return wal_bytes_.load(); }
+  std::size_t waiting() const override { return in_flight_.load(); }
+  std::size_t unrecorded() const override { return unrecorded_.load(); }
+  void keep_log_file() override { keep_log_file_ = true; }
+  // Commits what waits, empties the log into the database, closes; to be called before the loop
+  // ends.
+  void finish() override;
 
  private:
   using Clock = std::chrono::steady_clock;
