@@ -56,21 +56,27 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
       name_(start.name),
       config_(start.config()),
       tokens_(loop),
+      clock_(loop),
       watch_(loop),
       ending_(loop),
       ballast_(std::move(spool.ballast)),
       log_path_(std::move(spool.log)),
       agents_seen_at_(mono_now()) {
-  queue_ = std::make_unique<Queue>(
-      loop, std::move(spool.store), std::move(spool.files), std::move(spool.observed), config_,
-      Queue::Hooks{
-          [this] {
-            if (delivery_) delivery_->schedule();
-          },
+  store_ = std::make_unique<StoreWorker>(
+      loop, std::move(spool.store), spool.files,
+      StoreWorker::Events{
           [this](bool full) {
             facts_.store_full = full;
             look_at_ballast();
             look_at_admission();
+          },
+          [this](const StoreError& error) { broken(error); },
+          [this](std::chrono::microseconds took) { queue_->metrics().commit.observe(took); }});
+  queue_ = std::make_unique<Queue>(
+      loop, clock_, *store_, std::move(spool.files), std::move(spool.observed), config_,
+      QueueHooks{
+          [this] {
+            if (delivery_) delivery_->schedule();
           },
           [this](const StoreError& error) { broken(error); },
           [this](const mail::Address& to, const mail::Outcome& outcome) {
@@ -114,8 +120,8 @@ void Qmgr::look_around() {
   look_at_log();
   look_at_admission();
   look_at_ballast();
-  queue_->look_for_oldest();
-  if (draining_ || !queue_->look_at_clock(wall_now(), mono_now())) return;
+  queue_->totals().look_for_oldest();
+  if (draining_ || !queue_->clock_watch().look(wall_now(), mono_now())) return;
   // What is planned in memory is planned by the old clock. What is on the disk is put right at the
   // start (bring_due_times_near), so starting again is the simplest cure.
   exit_code_ = kExitTempFail;
@@ -125,7 +131,7 @@ void Qmgr::look_around() {
 // Its blocks are asked for again and again: whoever shortens the log gives them back, and a start
 // on a full disk has none. Then the ballast makes room for them.
 void Qmgr::look_at_log() {
-  std::uint64_t size = log_reserve(disk_space(queue_->files().path()).total_bytes);
+  std::uint64_t size = log_reserve(disk_space(queue_->content().files().path()).total_bytes);
   ::postwain::Status reserved = reserve_blocks(log_path_, size);
   if (!reserved && reserved.error().code == ENOSPC && ballast_.there()) {
     ::postwain::Status released = ballast_.release();
@@ -177,7 +183,7 @@ void Qmgr::look_at_ballast() {
   if (ballast_.there() || !room_for_ballast(facts_, size)) return;
   if (mono_now() < ballast_again_) return;
   ballast_wanted_ = true;
-  queue_->worker().run([this, ballast = ballast_, size]() -> ContentWorker::Completion {
+  queue_->content().worker().run([this, ballast = ballast_, size]() -> ContentWorker::Completion {
     ::postwain::Status made = ballast.make(size);
     return [this, made, size] {
       ballast_wanted_ = false;
@@ -191,17 +197,17 @@ void Qmgr::look_at_ballast() {
 }
 
 void Qmgr::look_at_admission() {
-  facts_.disk = disk_space(queue_->files().path());
+  facts_.disk = disk_space(queue_->content().files().path());
   facts_.message_size = config_.limits.message_size;
   facts_.wal_bytes = queue_->store().wal_bytes();
   facts_.stopping = draining_;
   admission_ = decide_admission(facts_);
   intake_->set_admission(admission_);
   facts_.unrecorded = queue_->store().unrecorded();
-  queue_->set_commits_wait(facts_.store_full);
+  queue_->recorder().set_commits_wait(facts_.store_full);
   delivery_->pause(!may_deliver(facts_));
   look_at_standstill();
-  queue_->history().set_no_space(facts_.store_full);
+  queue_->recorder().history().set_no_space(facts_.store_full);
 }
 
 Result<bool> Qmgr::take_config(std::string_view bytes) {

@@ -13,6 +13,7 @@
 #include "common/daemon/accept_trouble.h"
 #include "common/daemon/daemon.h"
 #include "common/net/loop.h"
+#include "common/net/loop_clock.h"
 #include "common/net/stream.h"
 
 #include "qmgr/control/control.h"
@@ -24,6 +25,7 @@
 #include "qmgr/queue/admission.h"
 #include "qmgr/queue/queue.h"
 #include "qmgr/spool.h"
+#include "qmgr/store/store_worker.h"
 
 namespace postwain::qmgr {
 
@@ -61,6 +63,8 @@ class Qmgr {
   config::Config config_;
   TokenRelay tokens_;
   TlsResultRelay reports_;
+  net::LoopClock clock_;
+  std::unique_ptr<StoreWorker> store_;
   std::unique_ptr<Queue> queue_;
   std::unique_ptr<Delivery> delivery_;
   std::unique_ptr<Probes> probes_;

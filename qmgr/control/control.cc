@@ -53,7 +53,7 @@ void Control::peer_lost(std::uint64_t peer) {
   names_.erase(peer);
   viewers_.erase(peer);
   waiting_.erase(peer);
-  if (watchers_.erase(peer) > 0 && watchers_.empty()) queue_.watch(nullptr);
+  if (watchers_.erase(peer) > 0 && watchers_.empty()) queue_.recorder().watch(nullptr);
   if (snapshot_for_ == peer) {
     snapshot_for_.reset();
     snapshot_.release();
@@ -172,7 +172,7 @@ void Control::content(std::uint64_t peer, std::uint64_t request, const Command& 
           kExitNoInput);
   };
   queue_.store().read([this, peer, request, id, offset,
-                       gone](QueueStore& store) -> StoreWorker::Completion {
+                       gone](QueueStore& store) -> StoreService::Completion {
     auto found = QueueReader(store).message(id, 0, 1);
     bool there = found && *found && offset <= (*found)->info.size;
     if (!there) return gone;
@@ -180,7 +180,7 @@ void Control::content(std::uint64_t peer, std::uint64_t request, const Command& 
     auto length =
         static_cast<std::size_t>(std::min<std::uint64_t>(kContentPiece, info.size - offset));
     return [this, peer, request, id, offset, length, in_file = info.in_file] {
-      queue_.read_content(
+      queue_.content().read(
           id, in_file, offset, length,
           [this, peer, request, id](const std::optional<std::string>& bytes) {
             if (bytes) return reply(peer, request, json_content(*bytes));
@@ -248,11 +248,11 @@ QueueStatus Control::status() const {
   status.processes = processes_;
   status.certificates = certificates_;
   status.trouble = trouble_;
-  status.messages = queue_.queue_counts().messages();
-  status.recipients = queue_.queue_counts().recipients();
-  status.counted = queue_.queue_counts().complete();
-  status.groups = queue_.queue_counts().groups();
-  status.oldest = queue_.oldest();
+  status.messages = queue_.totals().counts().messages();
+  status.recipients = queue_.totals().counts().recipients();
+  status.counted = queue_.totals().counts().complete();
+  status.groups = queue_.totals().counts().groups();
+  status.oldest = queue_.totals().oldest();
   status.accepting = admission.accepting;
   status.refusal = admission.accepting ? std::string() : admission.refusal.one_line();
   if (hooks_.standstill) status.standstill = hooks_.standstill();
@@ -260,7 +260,7 @@ QueueStatus Control::status() const {
   status.in_memory = queue_.working().messages();
   status.content_bytes = queue_.working().content_bytes();
   status.wal_bytes = queue_.store().wal_bytes();
-  status.history = queue_.history().status();
+  status.history = queue_.recorder().history().status();
   status.smtp_clients = delivery_.agents(Pool::smtp);
   status.lmtp_clients = delivery_.agents(Pool::lmtp);
   return status;

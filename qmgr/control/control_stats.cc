@@ -21,7 +21,7 @@ struct Control::Survey {
 
 void Control::stats(std::uint64_t peer, std::uint64_t request) {
   auto survey = std::make_shared<Survey>(Survey{peer, request, queue_.next_id()});
-  queue_.store().read([this, survey](QueueStore& store) -> StoreWorker::Completion {
+  queue_.store().read([this, survey](QueueStore& store) -> StoreService::Completion {
     auto counted =
         std::make_shared<StoreResult<std::size_t>>(store.scan().in_doubt(kInDoubtCounted));
     StoreResult<mail::QueueId> first = store.scan().first_id();
@@ -38,7 +38,7 @@ void Control::stats(std::uint64_t peer, std::uint64_t request) {
 
 // One piece at a time: only the store's thread or the loop touches the survey.
 void Control::next_stretch(const std::shared_ptr<Survey>& survey) {
-  queue_.store().read([this, survey](QueueStore& store) -> StoreWorker::Completion {
+  queue_.store().read([this, survey](QueueStore& store) -> StoreService::Completion {
     StoreResult<bool> more =
         QueueWalk(store).survey(survey->at, survey->last, kSurveyRows,
                                 [&survey](mail::QueueId id, std::string_view address) {

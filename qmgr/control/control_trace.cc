@@ -57,14 +57,14 @@ void Control::trace(std::uint64_t peer, std::uint64_t request, const Command& co
   found->named = command.query.empty() ? command.client : command.query;
   // Messages have no client to be found by; it is only asked for what was refused.
   if (!command.client.empty()) return trace_refused(peer, request, command, found);
-  queue_.history().find(
+  queue_.recorder().history().find(
       command.query, command.limit,
       [this, peer, request, command, found](Result<Timelines> timelines) {
         if (timelines)
           found->timelines = timelines.take();
         else
           found->trouble = timelines.error();
-        queue_.store().read([=, this](QueueStore& store) -> StoreWorker::Completion {
+        queue_.store().read([=, this](QueueStore& store) -> StoreService::Completion {
           look_into_queue(store, command.query, *found);
           return [=, this] { trace_refused(peer, request, command, found); };
         });
@@ -73,14 +73,14 @@ void Control::trace(std::uint64_t peer, std::uint64_t request, const Command& co
 
 void Control::trace_refused(std::uint64_t peer, std::uint64_t request, const Command& command,
                             const std::shared_ptr<Found>& found) {
-  queue_.history().find_refusals(command.query, command.client, command.limit,
-                                 [this, peer, request, found](Refused refused) {
-                                   if (refused)
-                                     found->refused = refused.take();
-                                   else if (!found->trouble)
-                                     found->trouble = refused.error();
-                                   tell_found(peer, request, *found);
-                                 });
+  queue_.recorder().history().find_refusals(command.query, command.client, command.limit,
+                                            [this, peer, request, found](Refused refused) {
+                                              if (refused)
+                                                found->refused = refused.take();
+                                              else if (!found->trouble)
+                                                found->trouble = refused.error();
+                                              tell_found(peer, request, *found);
+                                            });
 }
 
 void Control::tell_found(std::uint64_t peer, std::uint64_t request, const Found& found) {

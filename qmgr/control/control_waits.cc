@@ -21,9 +21,10 @@ constexpr std::size_t kWhysMax = 20;  // told apart
 // --- suspensions -------------------------------------------------------------------------------
 
 SuspendScopes Control::scopes() const {
-  return SuspendScopes(queue_.config(), queue_.router(), [this](const std::string& key) {
-    return queue_.scheduler().find(key).has_value() && held_domain(key).empty();
-  });
+  return SuspendScopes(
+      queue_.config(), queue_.destinations().router(), [this](const std::string& key) {
+        return queue_.scheduler().find(key).has_value() && held_domain(key).empty();
+      });
 }
 
 void Control::suspend(std::uint64_t peer, std::uint64_t request, const Command& command) {
@@ -37,7 +38,7 @@ void Control::suspend(std::uint64_t peer, std::uint64_t request, const Command& 
   suspension.author = command.by.substr(0, kAuthorMax);
   suspension.reason = command.reason.substr(0, kReasonMax);
   WallTime until = suspension.until;
-  if (!queue_.suspend(std::move(suspension)))
+  if (!queue_.suspensions().suspend(std::move(suspension)))
     return reply(peer, request, json_error("too many destinations are suspended"), true,
                  kExitUnavailable);
   reply(peer, request, json_suspended(scope->name, scope->says, until));
@@ -47,10 +48,10 @@ void Control::resume(std::uint64_t peer, std::uint64_t request, const Command& c
   if (command.destination.empty() || command.destination.size() > kDestinationKeyMax)
     return reply(peer, request, json_error("say which destination"), true, kExitUsage);
   SuspendScopes names = scopes();
-  Result<std::string> name = names.find_among(queue_.suspensions(), command.destination);
+  Result<std::string> name = names.find_among(queue_.suspensions().all(), command.destination);
   if (!name) return reply(peer, request, json_error(name.error().text), true, name.error().code);
   std::string says = names.says(*name);
-  queue_.resume(*name, command.by.substr(0, kAuthorMax));
+  queue_.suspensions().resume(*name, command.by.substr(0, kAuthorMax));
   reply(peer, request, json_suspended(*name, says, std::nullopt));
 }
 
@@ -71,7 +72,7 @@ std::vector<DestinationReport> Control::destination_reports(std::size_t limit) c
     if (domain.empty()) return false;
     auto queued = held.find(domain);
     if (queued != held.end()) one.queued = queued->second;
-    return queue_.suspensions().count(one.key) == 0;
+    return queue_.suspensions().all().count(one.key) == 0;
   });
   if (all.size() > limit) all.resize(limit);
   for (DestinationReport& one : all) {
@@ -93,9 +94,9 @@ void Control::destinations(std::uint64_t peer, std::uint64_t request) {
       break;
     }
     ++shown;
-    auto suspension = queue_.suspensions().find(one.key);
-    bool known = suspension != queue_.suspensions().end();
-    std::optional<Wait> wait = queue_.wait_at(one.key, now);
+    auto suspension = queue_.suspensions().all().find(one.key);
+    bool known = suspension != queue_.suspensions().all().end();
+    std::optional<Wait> wait = queue_.waits().at(one.key, now);
     reply(peer, request,
           json_destination(one, known ? &suspension->second : nullptr,
                            wait && wait->cause == WaitCause::breaker ? wait->reason : std::string(),
@@ -110,8 +111,9 @@ void Control::destinations(std::uint64_t peer, std::uint64_t request) {
 std::optional<Wait> Control::wait_of(const MessageInfo& info, const StoredRecipient& row,
                                      WallTime now) const {
   if (row.state == RecipientState::held) return std::nullopt;
-  std::string key = queue_.route(row.recipient.address, info.envelope.reverse_path).key;
-  if (std::optional<Wait> wait = queue_.wait_at(key, now)) return wait;
+  std::string key =
+      queue_.destinations().route(row.recipient.address, info.envelope.reverse_path).key;
+  if (std::optional<Wait> wait = queue_.waits().at(key, now)) return wait;
   if (row.next_attempt_at > now) return std::nullopt;
   Wait wait;
   wait.scope = way_name(key);
@@ -135,7 +137,9 @@ void Control::keep_reason(StoredMessage& slice, const std::string& words) const 
 }
 
 RowView Control::row_view() {
-  return {[this](mail::QueueId id, std::uint32_t index) { return queue_.is_active(id, index); },
+  return {[this](mail::QueueId id, std::uint32_t index) {
+            return queue_.operator_actions().is_active(id, index);
+          },
           [this, now = wall_now()](const MessageInfo& info, const StoredRecipient& row) {
             return wait_of(info, row, now);
           }};
@@ -147,7 +151,8 @@ void Control::way(std::uint64_t peer, std::uint64_t request, const Command& comm
   row.recipient.address = mail::Address::from_text(command.query);
   MessageInfo info;
   info.envelope.reverse_path = mail::Address::from_text(command.sender);
-  std::string key = queue_.route(row.recipient.address, info.envelope.reverse_path).key;
+  std::string key =
+      queue_.destinations().route(row.recipient.address, info.envelope.reverse_path).key;
   WallTime now = wall_now();
   std::optional<Wait> wait = wait_of(info, row, now);
   if (wait && wait->cause == WaitCause::turn) wait.reset();
@@ -166,7 +171,7 @@ void Control::note_hindered(Walk& walk, StoredMessage& slice) {
       if (held) note_why(walk, "held; postwain queue release ends that");
       return false;
     }
-    if (queue_.is_active(slice.info.id, row.index)) {
+    if (queue_.operator_actions().is_active(slice.info.id, row.index)) {
       note_why(walk, "an attempt runs at this moment");
       return false;
     }

@@ -87,7 +87,7 @@ void Control::walk(std::uint64_t peer, std::uint64_t request, const Command& com
 std::vector<mail::QueueId> Control::active_messages() const {
   std::vector<mail::QueueId> ids;
   for (mail::QueueId id : queue_.working().ids())
-    if (queue_.has_active(id)) ids.push_back(id);
+    if (queue_.operator_actions().has_active(id)) ids.push_back(id);
   std::sort(ids.begin(), ids.end());
   return ids;
 }
@@ -95,7 +95,7 @@ std::vector<mail::QueueId> Control::active_messages() const {
 // What the store alone can decide is sorted out on its thread.
 void Control::next_page(const WalkPtr& walk) {
   queue_.store().read([this, walk, at = walk->at, last = walk->last, filter = walk->command.filter](
-                          QueueStore& store) -> StoreWorker::Completion {
+                          QueueStore& store) -> StoreService::Completion {
     // `only` is not changed after the beginning.
     auto found = std::make_shared<StoreResult<ListPage>>(
         walk->only ? read_one(store, at, *walk->only, filter) : read_page(store, at, last, filter));
@@ -118,7 +118,8 @@ void Control::page(const WalkPtr& walk, ListPage page) {
     if (slice.recipients.empty()) continue;
     if (std::optional<ShownState> wanted = walk->command.filter.state) {
       std::erase_if(slice.recipients, [&](const StoredRecipient& r) {
-        return shown_state(r, queue_.is_active(slice.info.id, r.index)) != *wanted;
+        return shown_state(r, queue_.operator_actions().is_active(slice.info.id, r.index)) !=
+               *wanted;
       });
       if (slice.recipients.empty()) continue;
     }
@@ -149,14 +150,13 @@ bool Control::begin_second_leg(Walk& walk) {
 
 void Control::act_on(const WalkPtr& walk, const StoredMessage& slice) {
   ++walk->acting;
-  auto busy = queue_.act(walk->action, slice, walk->who,
-                         [this, walk, id = slice.info.id](std::size_t changed) {
-                           if (changed > 0 && std::exchange(walk->changed_last, id) != id)
-                             ++walk->acted.changed;
-                           walk->acted.recipients_changed += changed;
-                           --walk->acting;
-                           if (walk->page_done && walk->acting == 0) go_on(walk);
-                         });
+  auto busy = queue_.operator_actions().act(
+      walk->action, slice, walk->who, [this, walk, id = slice.info.id](std::size_t changed) {
+        if (changed > 0 && std::exchange(walk->changed_last, id) != id) ++walk->acted.changed;
+        walk->acted.recipients_changed += changed;
+        --walk->acting;
+        if (walk->page_done && walk->acting == 0) go_on(walk);
+      });
   if (!busy.empty())
     wait_for_attempts(walk, slice, std::move(busy), walk->changed_last == slice.info.id);
 }
@@ -166,13 +166,14 @@ void Control::wait_for_attempts(const WalkPtr& walk, const StoredMessage& slice,
                                 std::vector<std::uint32_t> busy, bool counted) {
   std::size_t count = busy.size();
   walk->waiting += count;
-  queue_.act_later(walk->action, slice.info.id, std::move(busy), walk->who,
-                   [this, walk, count, counted](std::size_t changed) {
-                     if (changed > 0 && !counted) ++walk->acted.changed;
-                     walk->acted.recipients_changed += changed;
-                     walk->waiting -= count;
-                     if (walk->done && walk->page_done && walk->acting == 0) end_walk(walk);
-                   });
+  queue_.operator_actions().act_later(walk->action, slice.info.id, std::move(busy), walk->who,
+                                      [this, walk, count, counted](std::size_t changed) {
+                                        if (changed > 0 && !counted) ++walk->acted.changed;
+                                        walk->acted.recipients_changed += changed;
+                                        walk->waiting -= count;
+                                        if (walk->done && walk->page_done && walk->acting == 0)
+                                          end_walk(walk);
+                                      });
 }
 
 void Control::go_on(const WalkPtr& walk) {

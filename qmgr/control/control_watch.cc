@@ -38,7 +38,8 @@ void Control::watch(std::uint64_t peer, std::uint64_t request, const Command& co
                    kExitUsage);
     watcher.events.emplace_back(name);
   }
-  if (watchers_.empty()) queue_.watch([this](const Recorder::Live& live) { show_live(live); });
+  if (watchers_.empty())
+    queue_.recorder().watch([this](const Recorder::Live& live) { show_live(live); });
   watchers_.insert_or_assign(peer, std::move(watcher));
   log::Line(log::Level::info, "watch_begun").kv("by", operator_at(peer));
 }

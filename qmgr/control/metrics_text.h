@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "qmgr/control/control_json.h"
-#include "qmgr/queue/metrics.h"
+#include "qmgr/shared/metrics.h"
 
 namespace postwain::qmgr {
 

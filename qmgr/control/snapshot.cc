@@ -10,8 +10,8 @@ namespace postwain::qmgr {
 
 namespace {
 
-std::string spool_of(const Queue& queue) {
-  const std::string& content = queue.files().path();
+std::string spool_of(Queue& queue) {
+  const std::string& content = queue.content().files().path();
   return content.substr(0, content.rfind('/'));
 }
 
@@ -46,7 +46,7 @@ void Snapshot::remove_left_over(const std::string& spool) {
 void Snapshot::make(Done done) {
   if (done_ || there_) return done(Error{"another backup is under way", EBUSY});
   done_ = std::move(done);
-  queue_.keep_files(true);
+  queue_.content().keep(true);
   copy_ = std::make_shared<Copy>();
   queue_.store().read([this, copy = copy_, folder = folder_](QueueStore& store) {
     FileSystem& disk = FileSystem::real();
@@ -60,7 +60,7 @@ void Snapshot::make(Done done) {
       else
         *begun = Error{made.error().text, EIO};
     }
-    return StoreWorker::Completion([this, begun] {
+    return StoreService::Completion([this, begun] {
       if (!*begun) return end(begun->error());
       copy_pages();
     });
@@ -71,7 +71,7 @@ void Snapshot::copy_pages() {
   queue_.store().read([this, copy = copy_](QueueStore&) {
     auto last = std::make_shared<StoreResult<bool>>(copy->store->step());
     if (!*last || **last) copy->store.reset();
-    return StoreWorker::Completion([this, last] {
+    return StoreService::Completion([this, last] {
       if (!*last) return end(Error{last->error().text, EIO});
       if (!**last) return copy_pages();
       link_files(0);
@@ -81,8 +81,8 @@ void Snapshot::copy_pages() {
 
 // Links what is there now: more than the copy knows is harmless, less cannot be.
 void Snapshot::link_files(std::size_t first) {
-  queue_.worker().run(
-      [this, first, files = queue_.files(), folder = folder_,
+  queue_.content().worker().run(
+      [this, first, files = queue_.content().files(), folder = folder_,
        names = first == 0 ? std::vector<std::string>() : std::move(names_)]() mutable {
         FileSystem& disk = FileSystem::real();
         Status status;
@@ -113,12 +113,12 @@ void Snapshot::link_files(std::size_t first) {
 
 void Snapshot::end(Result<std::string> result) {
   // What is left of the copy belongs to the store's thread.
-  queue_.store().read([copy = std::move(copy_)](QueueStore&) mutable -> StoreWorker::Completion {
+  queue_.store().read([copy = std::move(copy_)](QueueStore&) mutable -> StoreService::Completion {
     copy.reset();
     return nullptr;
   });
   copy_.reset();
-  queue_.keep_files(false);
+  queue_.content().keep(false);
   there_ = result.ok();
   Done done = std::exchange(done_, nullptr);
   if (!there_) release();
@@ -127,7 +127,7 @@ void Snapshot::end(Result<std::string> result) {
 
 void Snapshot::release() {
   there_ = false;
-  queue_.worker().run([folder = folder_]() -> ContentWorker::Completion {
+  queue_.content().worker().run([folder = folder_]() -> ContentWorker::Completion {
     (void)remove_tree(folder);
     return nullptr;
   });

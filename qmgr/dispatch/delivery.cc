@@ -64,7 +64,7 @@ Delivery::~Delivery() {
 void Delivery::agent_connected(std::uint64_t peer, Pool pool, daemon::IpcConnection& connection) {
   agents_.emplace(peer, Agent{pool, &connection, {}, {}, {}, mono_now(), {}, false, false, {}});
   connections_.connected(peer, connection);
-  queue_.set_capacity(pool, agents(pool) * kLeasesPerAgent);
+  queue_.leasing().set_capacity(pool, agents(pool) * kLeasesPerAgent);
   look_at_pools();
 }
 
@@ -89,7 +89,7 @@ void Delivery::agent_lost(std::uint64_t peer) {
   Agent agent = std::move(found->second);
   agents_.erase(found);
   connections_.lost(peer);
-  queue_.set_capacity(agent.pool, agents(agent.pool) * kLeasesPerAgent);
+  queue_.leasing().set_capacity(agent.pool, agents(agent.pool) * kLeasesPerAgent);
   if (!agent.leases.empty())
     log::Line(log::Level::warning, "leases_returned").kv("leases", agent.leases.size());
   for (auto& [number, running] : agent.leases) {
@@ -99,17 +99,18 @@ void Delivery::agent_lost(std::uint64_t peer) {
     lost.in_doubt = true;
     for (std::uint32_t index : running.open) {
       running.kept.push_back({index, lost, true});
-      queue_.lent_before().add(running.pick.job.id, index, agent.pool);
+      queue_.leasing().lent_before().add(running.pick.job.id, index, agent.pool);
     }
-    if (!running.kept.empty()) queue_.settle(running.pick.job.id, std::move(running.kept));
-    queue_.finished(running.pick, running.summary, running.reason);
+    if (!running.kept.empty())
+      queue_.leasing().settle(running.pick.job.id, std::move(running.kept));
+    queue_.leasing().finished(running.pick, running.summary, running.reason);
   }
   for (auto& [number, done] : agent.probes)
     if (done)
       done(mail::local_outcome(mail::Disposition::deferred, mail::Stage::local, mail::Blame::local,
                                {4, 3, 0}, "the delivery process ended"));
-  queue_.lent_before().lost(peer);
-  for (const auto& [id, indices] : agent.still_running) queue_.unblock(id, indices);
+  queue_.leasing().lent_before().lost(peer);
+  for (const auto& [id, indices] : agent.still_running) queue_.late_outcomes().unblock(id, indices);
   schedule();
 }
 
@@ -126,13 +127,13 @@ void Delivery::pump() {
   queue_.advance();
   // While the disk takes nothing, what waits to be recorded stays within bounds.
   bool recordable = queue_.store().unrecorded() < kUnrecordedMax;
-  if (!paused_ && recordable && queue_.holds_known()) {
+  if (!paused_ && recordable && queue_.start().holds_known()) {
     for (Pool pool : kAllPools) {
       if (!open_[index_of(pool)]) continue;
       while (Agent* agent = agent_with_room(pool)) {
-        std::optional<Pick> pick = queue_.next(pool);
+        std::optional<Pick> pick = queue_.leasing().next(pool);
         if (!pick) break;
-        if (queue_.is_suspect(*pick)) {
+        if (queue_.leasing().is_suspect(*pick)) {
           suspects_.push_back(*std::move(pick));
           continue;
         }
@@ -210,8 +211,9 @@ Delivery::Agent* Delivery::agent_apart(Pool pool) {
 // gets it all the same after a while: others must not wait for their timeouts.
 void Delivery::send_suspects() {
   for (Pool pool : kAllPools) {
-    auto next = std::find_if(suspects_.begin(), suspects_.end(),
-                             [&](const Pick& pick) { return queue_.pool_of(pick) == pool; });
+    auto next = std::find_if(suspects_.begin(), suspects_.end(), [&](const Pick& pick) {
+      return queue_.leasing().pool_of(pick) == pool;
+    });
     Agent* agent = next != suspects_.end() ? agent_apart(pool) : nullptr;
     if (agent == nullptr) continue;
     if (!agent->set_apart) {
@@ -231,15 +233,15 @@ void Delivery::send_suspects() {
 }
 
 void Delivery::send_lease(Agent& agent, Pick pick) {
-  WorkingMessage& message = *queue_.find(pick.job.id);
-  Routed routed = queue_.route_of(message, pick.job);
+  WorkingMessage& message = *queue_.leasing().find(pick.job.id);
+  Routed routed = queue_.leasing().route_of(message, pick.job);
   ipc::Lease lease;
   lease.lease = ++last_lease_;
   lease.id = message.info.id;
   static_cast<mail::Transport&>(lease) = routed.settings->transport;
   lease.hop = std::move(routed.hop);
   obey_envelope(message.info.envelope, lease);
-  lease.sts = queue_.sts_policy(lease.hop);
+  lease.sts = queue_.sts_policies().find(lease.hop);
   lease.envelope = message.info.envelope;
   lease.received_at = message.info.arrival.received_at;
   lease.size = message.info.size;
@@ -260,11 +262,11 @@ void Delivery::send_lease(Agent& agent, Pick pick) {
 void Delivery::cannot_lend(const Pick& pick) {
   mail::Outcome outcome = mail::local_outcome(mail::Disposition::deferred, mail::Stage::local,
                                               mail::Blame::message, {4, 3, 0}, kHeldTooLarge);
-  std::vector<Queue::IndexedOutcome> outcomes;
+  std::vector<IndexedOutcome> outcomes;
   for (std::uint32_t index : pick.job.recipients)
     outcomes.push_back({index, outcome, false, kHeldTooLarge});
-  queue_.settle(pick.job.id, std::move(outcomes));
-  queue_.finished(pick, {}, {});
+  queue_.leasing().settle(pick.job.id, std::move(outcomes));
+  queue_.leasing().finished(pick, {}, {});
   schedule();
 }
 
@@ -294,7 +296,7 @@ bool Delivery::outcomes(Agent& agent, std::string_view payload) {
   }
   if (report.done && !rest.empty()) return false;
   running.open = std::move(rest);
-  std::vector<Queue::IndexedOutcome> now;
+  std::vector<IndexedOutcome> now;
   for (ipc::RecipientOutcome& one : report.outcomes) {
     bound(one.outcome);
     agent.leaving = agent.leaving || is_going_away(one.outcome);
@@ -309,15 +311,15 @@ bool Delivery::outcomes(Agent& agent, std::string_view payload) {
     list.push_back({one.index, std::move(one.outcome)});
   }
   if (report.done) {
-    for (Queue::IndexedOutcome& one : running.kept) now.push_back(std::move(one));
+    for (IndexedOutcome& one : running.kept) now.push_back(std::move(one));
     running.kept.clear();
   }
-  if (!now.empty()) queue_.settle(running.pick.job.id, std::move(now), report.times);
+  if (!now.empty()) queue_.leasing().settle(running.pick.job.id, std::move(now), report.times);
   if (report.done) {
-    if (report.flight > 0) queue_.note_flight(running.pick.destination, report.flight);
+    if (report.flight > 0) queue_.leasing().note_flight(running.pick.destination, report.flight);
     queue_.metrics().stages(report.times);
-    queue_.note_mx_set(running.pick.destination, report.mx_set);
-    if (report.sts) queue_.keep_sts_policy(running.pick.destination, *report.sts);
+    queue_.mx_sets().note(running.pick.destination, report.mx_set);
+    if (report.sts) queue_.sts_policies().keep(running.pick.destination, *report.sts);
     if (report.lacks)
       queue_.lacking_hosts().note(queue_.scheduler().key(running.pick.destination), *report.lacks,
                                   wall_now());
@@ -327,14 +329,14 @@ bool Delivery::outcomes(Agent& agent, std::string_view payload) {
 }
 
 bool Delivery::probe(const Routed& routed, const mail::Address& recipient, ProbeDone done) {
-  Agent* agent = paused_ ? nullptr : agent_with_room(Queue::pool_named(routed.key));
+  Agent* agent = paused_ ? nullptr : agent_with_room(pool_named(routed.key));
   if (agent == nullptr) return false;
   if (auto known = queue_.scheduler().find(routed.key)) agent = &agent_for(*known, *agent);
   ipc::Lease lease;
   lease.lease = ++last_lease_;
   static_cast<mail::Transport&>(lease) = routed.settings->transport;
   lease.hop = routed.hop;
-  lease.sts = queue_.sts_policy(lease.hop);
+  lease.sts = queue_.sts_policies().find(lease.hop);
   lease.inlined = true;
   lease.probe = true;
   lease.received_at = wall_now();
@@ -358,7 +360,7 @@ bool Delivery::probed(Agent& agent, ipc::Outcomes& report) {
 
 void Delivery::end_lease(Agent& agent, std::uint64_t lease) {
   auto found = agent.leases.find(lease);
-  queue_.finished(found->second.pick, found->second.summary, found->second.reason);
+  queue_.leasing().finished(found->second.pick, found->second.summary, found->second.reason);
   agent.leases.erase(found);
   if (agent.leases.empty()) agent.set_apart = false;
   schedule();
@@ -384,16 +386,16 @@ bool Delivery::content_request(std::uint64_t peer, Agent& agent, std::string_vie
   auto found = agent.leases.find(request.lease);
   if (found == agent.leases.end()) return false;
   mail::QueueId id = found->second.pick.job.id;
-  WorkingMessage* message = queue_.find(id);
+  WorkingMessage* message = queue_.leasing().find(id);
   if (message == nullptr) return false;  // all its recipients are reported: nothing to ask for
   if (request.unreadable) {
-    queue_.mark_damaged(id);
+    queue_.leasing().mark_damaged(id);
     return true;
   }
   std::uint64_t size = message->info.size;
   std::uint64_t lease = request.lease;
   if (message->info.in_file) {
-    queue_.open_content(id, size, [this, peer, lease, id](Result<UniqueFd> file) {
+    queue_.content().open(id, size, [this, peer, lease, id](Result<UniqueFd> file) {
       bool lost = !file && !is_temporary(file.error().code);
       auto kind = file ? ipc::Content::Kind::file : ipc::Content::Kind::missing;
       if (lost) note_lost(peer, lease, id);
@@ -401,14 +403,15 @@ bool Delivery::content_request(std::uint64_t peer, Agent& agent, std::string_vie
     });
     return true;
   }
-  queue_.read_content(id, false, 0, static_cast<std::size_t>(size),
-                      [this, peer, lease, id, size](const std::optional<std::string>& bytes) {
-                        bool whole = bytes && bytes->size() == size;
-                        auto kind = whole ? ipc::Content::Kind::whole : ipc::Content::Kind::missing;
-                        std::string_view text = whole ? std::string_view(*bytes) : "";
-                        if (!whole) note_lost(peer, lease, id);
-                        send_content(peer, ipc::Content{lease, kind, text}, {});
-                      });
+  queue_.content().read(id, false, 0, static_cast<std::size_t>(size),
+                        [this, peer, lease, id, size](const std::optional<std::string>& bytes) {
+                          bool whole = bytes && bytes->size() == size;
+                          auto kind =
+                              whole ? ipc::Content::Kind::whole : ipc::Content::Kind::missing;
+                          std::string_view text = whole ? std::string_view(*bytes) : "";
+                          if (!whole) note_lost(peer, lease, id);
+                          send_content(peer, ipc::Content{lease, kind, text}, {});
+                        });
   return true;
 }
 
@@ -416,7 +419,8 @@ bool Delivery::content_request(std::uint64_t peer, Agent& agent, std::string_vie
 // then it is tried again.
 void Delivery::note_lost(std::uint64_t peer, std::uint64_t lease, mail::QueueId id) {
   auto found = agents_.find(peer);
-  if (found != agents_.end() && found->second.leases.count(lease) > 0) queue_.mark_damaged(id);
+  if (found != agents_.end() && found->second.leases.count(lease) > 0)
+    queue_.leasing().mark_damaged(id);
 }
 
 void Delivery::send_content(std::uint64_t peer, const ipc::Content& content, UniqueFd file) {

@@ -67,8 +67,8 @@ class Delivery {
  private:
   struct Running {
     Pick pick;
-    std::vector<std::uint32_t> open;          // no outcome yet
-    std::vector<Queue::IndexedOutcome> kept;  // for one settlement, and one bounce, at the end
+    std::vector<std::uint32_t> open;   // no outcome yet
+    std::vector<IndexedOutcome> kept;  // for one settlement, and one bounce, at the end
     AttemptSummary summary;
     std::string reason;  // of the last trouble with the destination
   };

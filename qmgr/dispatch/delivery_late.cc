@@ -18,7 +18,7 @@ void Delivery::left_known() {
 bool Delivery::late_outcomes(std::uint64_t peer, Agent& agent, std::string_view payload) {
   ipc::LateOutcomes late;
   if (!ipc::decode(payload, late)) return false;
-  if (!queue_.left_known()) {
+  if (!queue_.start().left_known()) {
     constexpr std::size_t kEarlyFrameMax = 32U << 10;  // equal outcomes are said once
     if (agent.early.size() >= kEarlyFramesMax) return false;
     if (payload.size() <= kEarlyFrameMax) agent.early.emplace_back(payload);
@@ -27,8 +27,8 @@ bool Delivery::late_outcomes(std::uint64_t peer, Agent& agent, std::string_view 
   LentBefore::News who{peer, agent.pool, agent.since, mono_now()};
   std::vector<std::uint32_t> ended;
   for (const ipc::RecipientOutcome& one : late.outcomes) ended.push_back(one.index);
-  queue_.lent_before().keep_ended(who, late.id, ended);
-  queue_.lent_before().keep_running(who, late.id, late.still_running);
+  queue_.leasing().lent_before().keep_ended(who, late.id, ended);
+  queue_.leasing().lent_before().keep_running(who, late.id, late.still_running);
   log::Line(log::Level::info, "late_outcomes")
       .kv("id", late.id.text())
       .kv("outcomes", late.outcomes.size())
@@ -39,8 +39,8 @@ bool Delivery::late_outcomes(std::uint64_t peer, Agent& agent, std::string_view 
   std::vector<std::uint32_t> before =
       std::exchange(agent.still_running[late.id], late.still_running);
   if (late.still_running.empty()) agent.still_running.erase(late.id);
-  queue_.block(late.id, late.still_running);
-  std::vector<Queue::IndexedOutcome> outcomes;
+  queue_.late_outcomes().block(late.id, late.still_running);
+  std::vector<IndexedOutcome> outcomes;
   for (ipc::RecipientOutcome& one : late.outcomes) {
     auto believed = std::find(ended.begin(), ended.end(), one.index);
     if (believed == ended.end()) continue;
@@ -53,8 +53,8 @@ bool Delivery::late_outcomes(std::uint64_t peer, Agent& agent, std::string_view 
     const auto& on = late.still_running;
     return std::find(on.begin(), on.end(), index) != on.end();
   });
-  if (!before.empty()) queue_.unblock(late.id, before);
-  if (!outcomes.empty()) queue_.settle_late(late.id, std::move(outcomes));
+  if (!before.empty()) queue_.late_outcomes().unblock(late.id, before);
+  if (!outcomes.empty()) queue_.late_outcomes().settle(late.id, std::move(outcomes));
   return true;
 }
 

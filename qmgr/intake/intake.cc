@@ -243,7 +243,7 @@ bool Intake::refusals(Peer& peer, std::string_view payload) {
     return false;
   for (const ipc::Refusal& refusal : frame.refusals)
     if (!is_sane(refusal)) return false;
-  for (const ipc::Refusal& refusal : frame.refusals) queue_.history().refused(refusal);
+  for (const ipc::Refusal& refusal : frame.refusals) queue_.recorder().history().refused(refusal);
   return true;
 }
 
@@ -326,13 +326,15 @@ void Intake::hand_on(std::uint64_t number, mail::QueueId id, NewMessage message,
   }
   if (verdict.kind == AccountLimits::Kind::hold) message.held_for = verdict.reason;
   bool counted = verdict.kind == AccountLimits::Kind::pass;
-  queue_.accept(std::move(message), [this, number, id, real, account, recipients, counted,
-                                     on_end = std::move(on_end)](AcceptEnd end) {
-    // The same once more, or nothing at all: it does not count.
-    if (counted && end != AcceptEnd::stored) limits_.give_back(account, recipients);
-    if (on_end) on_end(end);
-    answer(number, id, reply_for(end, real));
-  });
+  queue_.acceptance().accept(std::move(message),
+                             [this, number, id, real, account, recipients, counted,
+                              on_end = std::move(on_end)](AcceptEnd end) {
+                               // The same once more, or nothing at all: it does not count.
+                               if (counted && end != AcceptEnd::stored)
+                                 limits_.give_back(account, recipients);
+                               if (on_end) on_end(end);
+                               answer(number, id, reply_for(end, real));
+                             });
 }
 
 bool Intake::open(std::uint64_t number, Peer& peer, std::string_view payload) {
@@ -360,7 +362,8 @@ bool Intake::open(std::uint64_t number, Peer& peer, std::string_view payload) {
   // What smtpd writes itself it has looked at itself, and what leaves is looked at again.
   rules.whole_line_ends = !transaction.lent && !may_have_lone_line_ends(message.info.envelope);
   if (is_local(peer.role) && rules_.message_size > 0) rules.size_max = rules_.message_size;
-  transaction.upload = std::make_shared<Upload>(queue_.files(), message.info.id, std::move(rules));
+  transaction.upload =
+      std::make_shared<Upload>(queue_.content().files(), message.info.id, std::move(rules));
   transaction.work = peer.work;
   under_way_.insert(message.info.id);
   begin_work(number, peer, 1, 0);
@@ -382,7 +385,7 @@ void Intake::note_past_data(Peer& peer, std::uint32_t sessions) {
   peer.past_data = sessions;
   std::uint32_t sum = 0;
   for (const auto& [number, one] : peers_) sum += one.past_data;
-  queue_.set_past_data(sum);
+  queue_.store().set_past_data(sum);
 }
 
 }  // namespace postwain::qmgr

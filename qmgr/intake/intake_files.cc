@@ -22,16 +22,16 @@ void log_not_stored(mail::QueueId id, const Error& error) {
 }  // namespace
 
 void Intake::begin_upload(std::uint64_t number, mail::QueueId id, const Transaction& transaction) {
-  queue_.worker().run(transaction.message.info.id,
-                      [this, number, id, upload = transaction.upload,
-                       lent = transaction.lent]() -> ContentWorker::Completion {
-                        upload->begin();
-                        if (!lent) return nullptr;
-                        auto file = std::make_shared<UniqueFd>(upload->lend());
-                        return [this, number, id, upload, file] {
-                          lend(number, id, upload, std::move(*file));
-                        };
-                      });
+  queue_.content().worker().run(transaction.message.info.id,
+                                [this, number, id, upload = transaction.upload,
+                                 lent = transaction.lent]() -> ContentWorker::Completion {
+                                  upload->begin();
+                                  if (!lent) return nullptr;
+                                  auto file = std::make_shared<UniqueFd>(upload->lend());
+                                  return [this, number, id, upload, file] {
+                                    lend(number, id, upload, std::move(*file));
+                                  };
+                                });
 }
 
 // Nobody is there any more, or takes it; or there is no file, and this is the end, unless its own
@@ -63,7 +63,7 @@ bool Intake::chunk(std::uint64_t number, Peer& peer, std::string_view payload) {
       transaction.sent - transaction.stored > 2 * ipc::kSubmitWindow)
     return false;
   begin_work(number, peer, 0, frame.content.size());
-  queue_.worker().run(
+  queue_.content().worker().run(
       transaction.message.info.id,
       [this, number, id = frame.id, upload = transaction.upload, work = transaction.work,
        bytes = std::string(frame.content)]() -> ContentWorker::Completion {
@@ -99,7 +99,7 @@ bool Intake::end(std::uint64_t number, Peer& peer, std::string_view payload) {
   mail::QueueId real = transaction.message.info.id;
   transaction.message.info.size = frame.size + transaction.upload->head_size();
   transaction.message.info.eight_bit = frame.eight_bit;
-  queue_.worker().run(
+  queue_.content().worker().run(
       real,
       [this, number, id = frame.id, real, size = frame.size, upload = transaction.upload,
        work = transaction.work]() -> ContentWorker::Completion {
@@ -142,7 +142,7 @@ void Intake::file_finished(std::uint64_t number, mail::QueueId id, mail::QueueId
 }
 
 void Intake::take_back(mail::QueueId real, const UploadPtr& upload) {
-  queue_.worker().run(real, [upload]() -> ContentWorker::Completion {
+  queue_.content().worker().run(real, [upload]() -> ContentWorker::Completion {
     upload->take_back();
     return nullptr;
   });
@@ -161,7 +161,7 @@ bool Intake::abort(Peer& peer, std::string_view payload) {
 // The file goes where it was made: on the content thread, behind the chunks that still wait there.
 void Intake::drop(const Transaction& transaction) {
   under_way_.erase(transaction.message.info.id);
-  queue_.worker().run(
+  queue_.content().worker().run(
       transaction.message.info.id,
       [this, upload = transaction.upload, work = transaction.work]() -> ContentWorker::Completion {
         upload->give_up();

@@ -24,7 +24,7 @@ void Probes::recover() {
 
 void Probes::read_checks(std::string after) {
   queue_.store().read(
-      [this, after = std::move(after)](QueueStore& store) -> StoreWorker::Completion {
+      [this, after = std::move(after)](QueueStore& store) -> StoreService::Completion {
         auto found = std::make_shared<StoreResult<std::vector<RecipientCheck>>>(
             store.recipient_checks().list(after, kChecksOfOneRead));
         return [this, found] {
@@ -68,7 +68,7 @@ void Probes::ask(const mail::Address& recipient, Done done) {
 
 // Nothing is started where the answer cannot come: the breaker is open, no agent has room.
 void Probes::start(const std::string& key, const mail::Address& recipient) {
-  Routed routed = queue_.route(recipient, mail::Address());
+  Routed routed = queue_.destinations().route(recipient, mail::Address());
   if (running_.size() >= kProbesAtOnce || !queue_.is_reachable(routed.key)) return;
   bool sent = delivery_.probe(
       routed, recipient,

@@ -95,4 +95,10 @@ std::vector<Counts::Group> QueueCounts::groups() const {
   return out;
 }
 
+QueueCounts::CountKey count_key_of(QueueCounts& counts, const MessageInfo& info,
+                                   const StoredRecipient& row) {
+  return counts.count_key(row.destination, info.traffic_class,
+                          queue_state(row.state, row.attempts));
+}
+
 }  // namespace postwain::qmgr

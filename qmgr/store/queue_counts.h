@@ -55,16 +55,24 @@ class QueueCounts {
   }
 
   // last: the newest message at start. Ids above it are never part of a stretch.
-  void start(mail::QueueId last) { last_ = last; }
+  void start(mail::QueueId last) {
+    last_ = last;
+    started_ = true;
+  }
   mail::QueueId cursor() const { return cursor_; }
   mail::QueueId last() const { return last_; }
   // A stretch up to `end` was counted; end of the work when there was none.
   void counted(mail::QueueId end, const Counts& counts);
   void finished() { cursor_ = last_; }
-  bool complete() const { return cursor_ >= last_; }
+  bool complete() const { return started_ && cursor_ >= last_; }
 
-  void added_message() { ++messages_; }
-  void added(CountKey count_key) { change(count_key, 1); }
+  // What came before start() was called is part of what is counted from then on.
+  void added_message() {
+    if (started_) ++messages_;
+  }
+  void added(CountKey count_key) {
+    if (started_) change(count_key, 1);
+  }
   // What happens to a message before its stretch was counted will be found there as it then is.
   void removed_message(mail::QueueId id) {
     if (is_counted(id)) --messages_;
@@ -86,9 +94,12 @@ class QueueCounts {
   std::vector<Counts::Group> groups() const;
 
  private:
-  bool is_counted(mail::QueueId id) const { return id > last_ || id <= cursor_; }
+  bool is_counted(mail::QueueId id) const {
+    return started_ && (id > last_ || id <= cursor_);
+  }
   void change(CountKey count_key, std::int64_t by);
 
+  bool started_ = false;
   mail::QueueId last_;
   mail::QueueId cursor_;
   std::int64_t messages_ = 0;
@@ -98,5 +109,9 @@ class QueueCounts {
   std::vector<std::int64_t> at_;                            // recipients, by Bin
   std::string buffer_;
 };
+
+// That of a row.
+QueueCounts::CountKey count_key_of(QueueCounts& counts, const MessageInfo& info,
+                                   const StoredRecipient& row);
 
 }  // namespace postwain::qmgr

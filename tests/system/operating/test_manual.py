@@ -71,7 +71,7 @@ def logged():
 # Events whose name is computed, by the place where that is done.
 COMPUTED = {
     ("common/agent/report.cc", "name_of(outcome.disposition)"): {"delivered", "deferred", "failed"},
-    ("qmgr/queue/queue_settle.cc", "name"): {"bounced", "expired", "delayed", "dropped"},
+    ("qmgr/leaving/settling_log.cc", "name"): {"bounced", "expired", "delayed", "dropped"},
 }
 BY_THE_LOG_ITSELF = {"log_dropped"}, {"lines"}
 

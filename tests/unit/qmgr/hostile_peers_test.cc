@@ -67,7 +67,7 @@ TEST_CASE("S1: what is queued and too large for a frame is held, with the reason
   auto state = [&] {
     auto found = std::make_shared<std::string>("-");
     bool done = false;
-    rig.queue->store().read([&, found](QueueStore& store) -> StoreWorker::Completion {
+    rig.queue->store().read([&, found](QueueStore& store) -> StoreService::Completion {
       auto said = static_cast<SqliteStore&>(store).database().ask(
           "SELECT state || last_text FROM recipient WHERE message_id = 77");
       *found = said ? *said : said.error().text;
@@ -77,7 +77,7 @@ TEST_CASE("S1: what is queued and too large for a frame is held, with the reason
     return *found;
   };
   std::string last;
-  REQUIRE(rig.until([&] { return rig.queue->queue_counts().complete(); }));
+  REQUIRE(rig.until([&] { return rig.queue->totals().counts().complete(); }));
   for (int i = 0; i < 1000 && (last = state()).substr(0, 1) != "1"; ++i) {
   }
   CHECK(last == std::string("1") + kHeldTooLarge);
@@ -187,7 +187,7 @@ TEST_CASE("S5: late outcomes end what was lent on a connection that was lost, an
   REQUIRE(rig.until([&] { return rig.queue->working().messages() == 0; }));
   sender->send(small(id_of(2)));
   REQUIRE(rig.until([&] { return sender->count(FrameType::submit_result) == 2; }));
-  REQUIRE(rig.queue->queue_counts().messages() == 2);
+  REQUIRE(rig.queue->totals().counts().messages() == 2);
   mail::Outcome delivered;
   delivered.disposition = mail::Disposition::delivered;
   delivered.reply = {250, {2, 0, 0}, "ok"};
@@ -196,10 +196,10 @@ TEST_CASE("S5: late outcomes end what was lent on a connection that was lost, an
   auto back = rig.peer(Role::smtp_client);
   back->send(ipc::LateOutcomes{id_of(2), {{0, delivered}}, {}});  // never lent
   back->send(ipc::LateOutcomes{lent, {{0, delivered}, {1, delivered}}, {}});
-  CHECK(rig.until([&] { return rig.queue->queue_counts().messages() == 1; }));
+  CHECK(rig.until([&] { return rig.queue->totals().counts().messages() == 1; }));
   back->send(ipc::LateOutcomes{lent, {{0, delivered}}, {0}});  // once more: nothing
   auto witness = rig.peer(Role::smtpd);
-  CHECK(rig.queue->queue_counts().messages() == 1);
+  CHECK(rig.queue->totals().counts().messages() == 1);
   CHECK_FALSE(back->closed());
 }
 
@@ -218,7 +218,7 @@ TEST_CASE("a frame of outcomes that is refused leaves nobody behind") {
   REQUIRE(rig.until([&] { return agent->closed(); }));
   // It is in doubt and waits, instead of being lent for ever.
   CHECK(rig.until([&] { return rig.queue->working().messages() == 0; }));
-  CHECK(rig.queue->queue_counts().messages() == 1);
+  CHECK(rig.queue->totals().counts().messages() == 1);
 }
 
 TEST_CASE("what an agent says of policies and hosts cannot end the database") {

@@ -13,8 +13,11 @@
 #include <utility>
 #include <vector>
 
+#include "common/net/loop_clock.h"
+
 #include "qmgr/peers.h"
 #include "qmgr/store/sqlite/sqlite_store.h"
+#include "qmgr/store/store_worker.h"
 #include "tests/unit/qmgr/support.h"
 
 namespace postwain::qmgr::test {
@@ -82,13 +85,15 @@ struct Rig {
     ContentFolder files(folder.path() + "/content");
     REQUIRE(files.create().ok());
     tokens = std::make_unique<TokenRelay>(loop);
-    queue = std::make_unique<Queue>(loop, std::move(store), files, ObservedTime(), config,
-                                    Queue::Hooks{
+    auto fail = [](const StoreError& error) { FAIL(error.text); };
+    worker = std::make_unique<StoreWorker>(loop, std::move(store), files,
+                                           StoreWorker::Events{[](bool) {}, fail});
+    queue = std::make_unique<Queue>(loop, clock, *worker, files, ObservedTime(), config,
+                                    QueueHooks{
                                         [this] {
                                           if (delivery) delivery->schedule();
                                         },
-                                        [](bool) {},
-                                        [](const StoreError& error) { FAIL(error.text); },
+                                        fail,
                                         nullptr,
                                         [this] {
                                           if (delivery) delivery->left_known();
@@ -131,6 +136,8 @@ struct Rig {
   config::Config config;
   TlsResultRelay reports;
   std::unique_ptr<TokenRelay> tokens;
+  net::LoopClock clock{loop};
+  std::unique_ptr<StoreWorker> worker;
   std::unique_ptr<Queue> queue;
   std::unique_ptr<Delivery> delivery;
   std::unique_ptr<Probes> probes;

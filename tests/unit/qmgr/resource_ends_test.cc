@@ -138,7 +138,7 @@ TEST_CASE("kind 2: content that finds no descriptor is tried again, content that
   bool held = false;
   bool tried = false;
   REQUIRE(rig.until([&] {
-    rig.queue->store().read([&](QueueStore& store) -> StoreWorker::Completion {
+    rig.queue->store().read([&](QueueStore& store) -> StoreService::Completion {
       auto found = QueueReader(store).message(lease.id, 0, 1);
       if (!found || !*found || (*found)->recipients.empty()) return nullptr;
       StoredRecipient one = (*found)->recipients.front();
@@ -172,11 +172,11 @@ TEST_CASE("kind 2: a slow history: nothing is leased before suspensions and brea
                              "Subject: x\r\n\r\nhi\r\n"});
   // New mail is taken meanwhile, and an agent is there.
   REQUIRE(rig.until([&] { return sender->count(FrameType::submit_result) == 3; }));
-  CHECK((rig.queue->holds_known() || agent->count(FrameType::lease) == 0));
+  CHECK((rig.queue->start().holds_known() || agent->count(FrameType::lease) == 0));
   if (comes_back) SlowHistory::let();
-  REQUIRE(
-      rig.until([&] { return rig.queue->holds_known() || agent->count(FrameType::lease) > 0; }));
-  CHECK(rig.queue->holds_known());
+  REQUIRE(rig.until(
+      [&] { return rig.queue->start().holds_known() || agent->count(FrameType::lease) > 0; }));
+  CHECK(rig.queue->start().holds_known());
   // A history that hangs is not waited for without end: what may go goes, and that alone.
   REQUIRE(rig.until([&] { return agent->count(FrameType::lease) == 1; }));
   CHECK(agent->got<ipc::Lease>().hop.key() == "mx:free.test");

@@ -1,7 +1,7 @@
 // What hosts were found unable to do.
 #include <catch2/catch.hpp>
 
-#include "qmgr/queue/host_lacks.h"
+#include "qmgr/destinations/host_lacks.h"
 #include "tests/unit/qmgr/support.h"
 
 using namespace postwain;

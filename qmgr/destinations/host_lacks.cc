@@ -1,4 +1,4 @@
-#include "qmgr/queue/host_lacks.h"
+#include "qmgr/destinations/host_lacks.h"
 
 #include <utility>
 

@@ -1,4 +1,4 @@
-#include "qmgr/queue/metrics.h"
+#include "qmgr/shared/metrics.h"
 
 #include <algorithm>
 

@@ -1,0 +1,116 @@
+#include "qmgr/entering/acceptance.h"
+
+#include <iterator>
+
+#include "common/log/log.h"
+
+#include "qmgr/routing/expansion.h"
+#include "qmgr/store/compact_record.h"
+
+namespace postwain::qmgr {
+
+void Acceptance::accept(NewMessage message, Done done) {
+  for (NewRecipient& r : message.recipients)
+    if (!r.recipient.address.has_domain() &&
+        r.recipient.decided.code == 0)  // the bare <postmaster> of RFC 5321 4.5.1
+      r.recipient.address = mail::Address::from_text(core_.config.postmaster);
+  auto request = std::make_unique<AcceptRequest>();
+  Submission& submission = request->submission;
+  if (core_.rewriter->idle() || message.restored) {
+    if (!message.restored) unite_equal(message.recipients);
+    submission.message = std::move(message);
+  } else if (AcceptEnd end = expand_into(submission, std::move(message));
+             end != AcceptEnd::stored) {
+    return done(end);
+  }
+  route(submission.message);
+  for (NewMessage& part : submission.parts) route(part);
+  request->due = core_.clock.wall();
+  request->done = [this, done = std::move(done)](AcceptRequest& r) { ended(r, done); };
+  if (submission.message.info.in_file && !submission.parts.empty())
+    return share_content(std::move(request));
+  core_.store.accept(std::move(request));
+}
+
+// stored: it can go on.
+AcceptEnd Acceptance::expand_into(Submission& submission, NewMessage message) {
+  mail::QueueId id = message.info.id;
+  ExpandedMail expanded =
+      expand(std::move(message), *core_.rewriter, [this] { return core_.next_id(); });
+  if (expanded.problem != rewrite::Problem::none)
+    log::Line(log::Level::warning, "not_expanded")
+        .kv("id", id.text())
+        .kv("to", expanded.problem_at)
+        .kv("reason", rewrite::text_of(expanded.problem))
+        .kv("config", expanded.origin.text());
+  if (expanded.messages.empty())
+    return expanded.problem == rewrite::Problem::fault ? AcceptEnd::faulty
+                                                       : AcceptEnd::unexpandable;
+  submission.message = std::move(expanded.messages.front());
+  submission.parts.assign(std::make_move_iterator(expanded.messages.begin() + 1),
+                          std::make_move_iterator(expanded.messages.end()));
+  if (!expanded.told.empty())
+    submission.notices = notices_.orders_for(expanded.as_given, std::move(expanded.told));
+  return AcceptEnd::stored;
+}
+
+void Acceptance::route(NewMessage& message) {
+  for (NewRecipient& r : message.recipients)
+    r.destination =
+        r.recipient.decided.positive()
+            ? mail::NextHop{mail::HopKind::discard, {}, {}}.key()
+            : destinations_.route(r.recipient.address, message.info.envelope.reverse_path).key;
+  message.info.traffic_class =
+      classify(message.info.kind, message.info.envelope, message.recipients.size());
+  message.packed = message.held_for.empty() && message.recipients.size() <= kCompactRecipients &&
+                   core_.working.has_room();
+}
+
+void Acceptance::ended(AcceptRequest& request, const Done& done) {
+  AcceptEnd end = request.end;
+  if (end == AcceptEnd::failed || end == AcceptEnd::conflict || end == AcceptEnd::unknown)
+    log::Line(log::Level::error, "not_accepted")
+        .kv("id", request.submission.message.info.id.text())
+        .kv("error", end == AcceptEnd::conflict ? "the id is taken" : request.error);
+  if (end == AcceptEnd::stored)
+    accepted(std::move(request.submission), request.due, request.began);
+  else if (end != AcceptEnd::unknown)
+    remove_parts(request.submission);
+  done(end);
+}
+
+// Before the rows: the files of the parts are there, synced, or there will be no parts.
+void Acceptance::share_content(std::unique_ptr<AcceptRequest> request) {
+  std::vector<mail::QueueId> parts;
+  for (const NewMessage& part : request->submission.parts) parts.push_back(part.info.id);
+  mail::QueueId id = request->submission.message.info.id;
+  auto shared = std::make_shared<std::unique_ptr<AcceptRequest>>(std::move(request));
+  content_.share(id, std::move(parts), [this, shared](const std::string& error) {
+    std::unique_ptr<AcceptRequest> own = std::move(*shared);
+    if (error.empty()) return core_.store.accept(std::move(own));
+    own->end = AcceptEnd::failed;
+    own->error = error;
+    own->done(*own);
+  });
+}
+
+void Acceptance::remove_parts(const Submission& submission) {
+  if (!submission.message.info.in_file) return;
+  for (const NewMessage& part : submission.parts) content_.remove(part.info.id);
+}
+
+void Acceptance::accepted(Submission submission, WallTime due,
+                          std::chrono::steady_clock::time_point began) {
+  std::size_t recipients = submission.message.recipients.size();
+  for (const NewMessage& part : submission.parts) recipients += part.recipients.size();
+  core_.metrics.accepted(recipients, std::chrono::duration_cast<std::chrono::microseconds>(
+                                         std::chrono::steady_clock::now() - began));
+  for (NewMessage& part : submission.parts)
+    if (!part.info.in_file) part.content = submission.message.content;
+  for (const NoticeOrder& order : submission.notices) core_.metrics.notice(order.request.action);
+  offering_.committed(std::move(submission.message), due);
+  for (NewMessage& part : submission.parts) offering_.committed(std::move(part), due);
+  for (NewMessage& notice : submission.written) offering_.committed(std::move(notice), due);
+}
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,80 @@
+#include "qmgr/entering/suspensions.h"
+
+#include "common/log/log.h"
+
+#include "qmgr/routing/suspend_scope.h"
+
+namespace postwain::qmgr {
+
+void Suspensions::restore(Suspension suspension) {
+  hold(std::move(suspension));
+}
+
+bool Suspensions::suspend(Suspension suspension) {
+  const std::string& name = suspension.destination;
+  if (all_.size() >= kSuspensionsMax && all_.count(name) == 0) return false;
+  suspension.since = core_.clock.wall();
+  log::Line(log::Level::warning, "suspended")
+      .kv("destination", name)
+      .kv("until", suspension.until == WallTime::max() ? std::string("further notice")
+                                                       : format_rfc3339(suspension.until))
+      .kv("by", suspension.author)
+      .kv("reason", suspension.reason);
+  core_.store.write(DestinationFact(suspension));
+  hold(std::move(suspension));
+  return true;
+}
+
+// The destination of a domain's suspension has no recipients of its own: it wakes the queue when
+// the time is over, and is shown. What is in memory for the domain was routed as if nothing held
+// it: it goes back to the store and is routed anew, at a start as well as at an operator's word.
+void Suspensions::hold(Suspension suspension) {
+  const std::string name = suspension.destination;
+  WallTime now = core_.clock.wall();
+  core_.scheduler.suspend(destinations_.number_of(name), suspension.until, now);
+  all_[name] = std::move(suspension);
+  std::string domain(domain_of_scope(name));
+  if (domain.empty() || !split_.add(domain)) return;
+  put_back_.withdraw_all(
+      [&](const WorkingRecipient& r) { return r.recipient.address.domain_key() == domain; });
+  core_.hooks.on_work();
+}
+
+bool Suspensions::resume(const std::string& name, const std::string& author) {
+  if (all_.erase(name) == 0) return false;
+  log::Line(log::Level::info, "resumed").kv("destination", name).kv("by", author);
+  core_.store.write(DestinationFact(RemoveSuspension{name}));
+  core_.scheduler.resume(destinations_.number_of(name), core_.clock.wall());
+  if (std::string_view domain = domain_of_scope(name); !domain.empty())
+    free_domain(std::string(domain));
+  core_.hooks.on_work();
+  return true;
+}
+
+// What was split off for it is read again, and then goes where all other mail goes.
+void Suspensions::free_domain(const std::string& domain) {
+  std::set<std::string> keys = split_.take(domain);
+  put_back_.withdraw_all([&](const WorkingRecipient& r) {
+    return keys.count(core_.scheduler.key(r.destination)) > 0;
+  });
+  WallTime now = core_.clock.wall();
+  for (const std::string& key : keys)
+    if (auto id = core_.scheduler.find(key)) {
+      core_.scheduler.resume(*id, now);
+      core_.scheduler.read_again(*id, now, now);
+    }
+}
+
+void Suspensions::end_over(WallTime now) {
+  std::vector<std::string> over;
+  for (const auto& [key, one] : all_)
+    if (one.until <= now) over.push_back(key);
+  for (const std::string& key : over) resume(key, "its time is over");
+}
+
+const Suspension* Suspensions::find(const std::string& name, WallTime now) const {
+  auto found = all_.find(name);
+  return found != all_.end() && found->second.until > now ? &found->second : nullptr;
+}
+
+}  // namespace postwain::qmgr

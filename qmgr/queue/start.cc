@@ -1,0 +1,235 @@
+#include "qmgr/queue/start.h"
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <utility>
+
+#include "qmgr/store/queue_reader.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+// What is left of an outcome whose commit a kill came before: that it was a delivery.
+mail::Outcome reported_before(bool dsn_passed_on) {
+  mail::Outcome outcome;
+  outcome.disposition = mail::Disposition::delivered;
+  outcome.stage = mail::Stage::final_reply;
+  outcome.reply = {250,
+                   {2, 0, 0},
+                   "delivered, as was reported just before the queue manager was killed; the reply "
+                   "itself is not known"};
+  outcome.dsn_passed_on = dsn_passed_on;
+  return outcome;
+}
+
+}  // namespace
+
+const Start::Step Start::kSteps[] = {
+    &Start::count,             // how much there is
+    &Start::normalise,         // compact records become rows: only these are found by destination
+    &Start::check_leftovers,   // what was being delivered when a former qmgr was killed
+    &Start::wait_for_history,  // who may have got a copy is recorded before anybody gets a second
+    &Start::read_sts_policies,
+    &Start::read_mx_sets,
+    &Start::read_suspensions,
+    &Start::read_breakers,
+    &Start::read_destinations,  // which destinations have work
+};
+
+void Start::begin() {
+  static_assert(std::size(kSteps) == kStepCount);
+  (this->*kSteps[0])();
+}
+
+void Start::next() {
+  if (core_.finishing) return;
+  if (++step_ < kStepCount) return (this->*kSteps[step_])();
+  core_.hooks.on_work();
+}
+
+// Pages of facts in the order of their key, until one is not full; then the next step. take returns
+// false where no more are wanted.
+template <class Fact, class ReadPage, class Take>
+void Start::read_pages(std::string after, ReadPage read_page, Take take, std::string Fact::*key) {
+  read_then(
+      core_.store, [after, read_page](QueueStore& store) { return read_page(store, after); },
+      [this, read_page, take, key](StoreResult<std::vector<Fact>> page) {
+        if (!page) return core_.hooks.on_broken(page.error());
+        if (core_.finishing) return;
+        bool more = page->size() == kStartPage;
+        std::string last = page->empty() ? std::string() : page->back().*key;
+        for (Fact& fact : *page) more = take(std::move(fact)) && more;
+        if (more) return read_pages<Fact>(std::move(last), read_page, take, key);
+        next();
+      });
+}
+
+// --- the steps -------------------------------------------------------------------------------
+
+void Start::count() {
+  read_then(
+      core_.store, [](QueueStore& store) { return store.scan().last_id(); },
+      [this](const StoreResult<mail::QueueId>& last) {
+        mail::QueueId id = last ? *last : mail::QueueId{};
+        core_.ids.pass(id, core_.clock.wall());
+        parts_.totals.start(id);
+      });
+  next();
+}
+
+void Start::normalise() {
+  normalise_after({});
+  next();
+}
+
+void Start::normalise_after(mail::QueueId after) {
+  using Page = StoreResult<std::vector<QueueReader::CompactSummary>>;
+  read_then(
+      core_.store,
+      [after](QueueStore& store) {
+        return QueueReader(store).compact_summaries(after, kStartPage);
+      },
+      [this](Page page) {
+        if (!page) return core_.hooks.on_broken(page.error());
+        if (page->empty() || core_.finishing) return;
+        mail::QueueId last = page->back().id;
+        for (QueueReader::CompactSummary& one : *page)
+          parts_.put_back.normalise(one.id, std::move(one.destinations), one.due);
+        normalise_after(last);
+      });
+}
+
+void Start::check_leftovers() {
+  check_leftovers_from(std::make_shared<Leftovers>(core_.recorder.leftovers()), 0);
+}
+
+void Start::check_leftovers_from(std::shared_ptr<const Leftovers> left, std::size_t from) {
+  if (from >= left->size()) {
+    next();
+    if (core_.hooks.on_left_known) core_.hooks.on_left_known();
+    return;
+  }
+  std::size_t end = std::min(left->size(), from + kStartPage);
+  using Found = StoreResult<std::vector<std::optional<StoredMessage>>>;
+  read_then(
+      core_.store,
+      [left, from, end](QueueStore& store) -> Found {
+        std::vector<std::optional<StoredMessage>> found;
+        for (std::size_t i = from; i < end; ++i) {
+          auto message = QueueReader(store).message((*left)[i].id, (*left)[i].index, 1);
+          if (!message) return message.error();
+          found.push_back(message.take());
+        }
+        return found;
+      },
+      [this, left, from, end](const Found& found) {
+        if (!found) return core_.hooks.on_broken(found.error());
+        settle_leftovers(*left, from, *found);
+        check_leftovers_from(left, end);
+      });
+}
+
+// What was reported as delivered is settled here; of the others an agent may tell yet.
+void Start::settle_leftovers(const Leftovers& left, std::size_t from,
+                             const std::vector<std::optional<StoredMessage>>& found) {
+  WallTime now = core_.clock.wall();
+  std::map<mail::QueueId, std::vector<IndexedOutcome>> delivered;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const AttemptJournal::Leftover& one = left[from + i];
+    const std::optional<StoredMessage>& message = found[i];
+    bool there =
+        message && !message->recipients.empty() && message->recipients.front().index == one.index;
+    if (there && one.delivered) {
+      delivered[one.id].push_back({one.index, reported_before(one.dsn_passed_on)});
+    } else if (there) {
+      const StoredRecipient& row = message->recipients.front();
+      parts_.leasing.lent_before().add(one.id, one.index, pool_named(row.destination));
+      core_.recorder.left_queued(message->info, row, one.doubt, now);
+    } else {
+      core_.recorder.leftover_gone(one, now);
+    }
+  }
+  for (auto& [id, outcomes] : delivered) parts_.late_outcomes.settle(id, std::move(outcomes));
+}
+
+// A history that hangs does not hold up the mail for longer than this.
+void Start::wait_for_history() {
+  auto go_on = [this, went = std::make_shared<bool>(false)] {
+    if (std::exchange(*went, true) || core_.finishing) return;
+    history_alarm_->stop();
+    next();
+  };
+  history_alarm_->start(kHistoryWaitMax, go_on);
+  core_.recorder.history().flush(go_on);
+}
+
+void Start::read_sts_policies() {
+  read_pages<KnownStsPolicy>(
+      {},
+      [](QueueStore& store, const std::string& after) {
+        return store.destinations().sts_policies(after, kStartPage);
+      },
+      [this](KnownStsPolicy known) {
+        parts_.sts_policies.restore(std::move(known));
+        return true;
+      },
+      &KnownStsPolicy::domain);
+}
+
+void Start::read_mx_sets() {
+  parts_.sts_policies.forget_old();
+  read_pages<KnownMxSet>(
+      {},
+      [](QueueStore& store, const std::string& after) {
+        return store.destinations().mx_sets(after, kStartPage);
+      },
+      [this](KnownMxSet known) { return parts_.mx_sets.restore(std::move(known)); },
+      &KnownMxSet::destination);
+}
+
+void Start::read_suspensions() {
+  parts_.mx_sets.forget_old();
+  read_pages<Suspension>(
+      {},
+      [](QueueStore& store, const std::string& after) {
+        return store.destinations().suspensions(after, kStartPage);
+      },
+      [this](Suspension suspension) {
+        parts_.suspensions.restore(std::move(suspension));
+        return parts_.suspensions.all().size() < kSuspensionsMax;
+      },
+      &Suspension::destination);
+}
+
+void Start::read_breakers() {
+  read_pages<OpenBreaker>(
+      {},
+      [](QueueStore& store, const std::string& after) {
+        return store.destinations().breakers(after, kStartPage);
+      },
+      [this](const OpenBreaker& breaker) {
+        parts_.breakers.restore(breaker);
+        return true;
+      },
+      &OpenBreaker::destination);
+}
+
+// Work is begun while further pages are read.
+void Start::read_destinations() {
+  read_pages<DueDestination>(
+      {},
+      [](QueueStore& store, const std::string& after) {
+        return store.waiting().destinations(after, kStartPage);
+      },
+      [this](const DueDestination& due) {
+        core_.scheduler.due_at(parts_.destinations.number_of(due.destination), due.due_at,
+                               core_.clock.wall());
+        core_.hooks.on_work();
+        return true;
+      },
+      &DueDestination::destination);
+}
+
+}  // namespace postwain::qmgr
