@@ -196,6 +196,11 @@ PW_VISIT(SubmitChunk) {
 PW_VISIT(SubmitEnd) {
   fields(a, v.id, v.past_data, v.eight_bit, v.size);
 }
+PW_VISIT(SubmitFinal) {
+  fields(a, v.id, v.past_data, v.eight_bit, v.file_size);
+  optional_field(a, v.envelope);
+  field(a, v.header);
+}
 PW_VISIT(FileMark) {
   fields(a, v.device, v.inode);
 }
@@ -398,6 +403,7 @@ PW_MESSAGE(Submit)
 PW_MESSAGE(SubmitOpen)
 PW_MESSAGE(SubmitChunk)
 PW_MESSAGE(SubmitEnd)
+PW_MESSAGE(SubmitFinal)
 PW_MESSAGE(SubmitFile)
 PW_MESSAGE(SubmitAbort)
 PW_MESSAGE(QueueImport)
@@ -472,10 +478,11 @@ std::string_view name_of(Role role) {
 }
 
 std::uint16_t oldest_version(Role role) {
-  constexpr std::uint16_t kLeasesChanged = 11;
+  constexpr std::uint16_t kHeaderApart = 12;
   constexpr std::uint16_t kFirstTaken = 9;
-  bool agent = role == Role::smtp_client || role == Role::lmtp_client;
-  return agent ? kLeasesChanged : kFirstTaken;
+  bool large_content =
+      role == Role::smtpd || role == Role::smtp_client || role == Role::lmtp_client;
+  return large_content ? kHeaderApart : kFirstTaken;
 }
 
 std::optional<Decided> decided_in(mail::QueueId id, const mail::Envelope& envelope) {

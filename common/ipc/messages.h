@@ -24,10 +24,11 @@
 
 namespace postwain::ipc {
 
-constexpr std::uint16_t kProtocolVersion = 11;
+constexpr std::uint16_t kProtocolVersion = 12;
 constexpr std::size_t kFrameMax = 8U << 20;  // a frame larger than this closes the connection
 constexpr std::size_t kLocalRecipientsMax = 20'000;   // of a message from a program of this machine
 constexpr std::size_t kInlineContentMax = 64U << 10;  // larger content is in a file
+constexpr std::size_t kHeaderApartMax = 1U << 20;     // a larger header section stays with the body
 constexpr std::size_t kContentChunk = 64U << 10;
 constexpr std::size_t kSubmitWindow = 512U << 10;  // unconfirmed content bytes of one transaction
 
@@ -54,6 +55,7 @@ enum class FrameType : std::uint16_t {
   receiver_counts = 17,
   drop_owner = 18,
   refusals = 19,  // refusals.h
+  submit_final = 25,
   // qmgr to intake
   submit_result = 20,
   chunks_stored = 21,
@@ -138,9 +140,10 @@ struct Submit {
   std::string_view content;  // as to be delivered: CRLF lines, our Received field first
 };
 
-// The same for large content: open, the content, end. smtpd gets the file (SubmitFile) and writes
-// the content into it itself. Others (whoever may submit as sendmail is anybody) send chunks; qmgr
-// confirms stored bytes, and not more than kSubmitWindow may be open.
+// The same for large content: open, the content, the end. smtpd gets the file (SubmitFile), writes
+// the body into it itself, and ends with SubmitFinal. Others (whoever may submit as sendmail is
+// anybody) send chunks and SubmitEnd; qmgr confirms stored bytes, and not more than kSubmitWindow
+// may be open.
 struct SubmitOpen {
   static constexpr FrameType kType = FrameType::submit_open;
   mail::QueueId id;
@@ -152,8 +155,8 @@ struct SubmitChunk {
   mail::QueueId id;
   std::string_view content;
 };
-// To smtpd, with a descriptor: the content goes there, from the beginning. SubmitResult instead of
-// it: there is none, and the transaction is over.
+// To smtpd, with a descriptor: the body goes there, from the beginning. SubmitResult instead of it:
+// there is none, and the transaction is over.
 struct SubmitFile {
   static constexpr FrameType kType = FrameType::submit_file;
   mail::QueueId id;
@@ -165,6 +168,21 @@ struct SubmitEnd {
   std::uint32_t past_data = 0;
   bool eight_bit = false;
   std::uint64_t size = 0;  // of the whole content; a difference refuses the transaction
+};
+// The end of a transaction whose file was lent. The header section and the last word on the
+// envelope travel here, behind the body, so that whoever judges a whole message may still change
+// both and leaves the file alone.
+struct SubmitFinal {
+  static constexpr FrameType kType = FrameType::submit_final;
+  mail::QueueId id;
+  std::uint32_t past_data = 0;
+  bool eight_bit = false;       // the file has a byte above 127
+  std::uint64_t file_size = 0;  // a difference refuses the transaction
+  // Instead of that of SubmitOpen, with its recipients.
+  std::optional<mail::Envelope> envelope;
+  // Goes before what is in the file: up to the body, kHeaderApartMax at most. Empty: the file holds
+  // the header section, too.
+  std::string_view header;
 };
 struct SubmitAbort {
   static constexpr FrameType kType = FrameType::submit_abort;
@@ -278,7 +296,7 @@ struct Content {
   static constexpr FrameType kType = FrameType::content;
   enum class Kind : std::uint8_t {
     whole,   // `content` is all of it
-    file,    // a descriptor comes with this frame, for reading only
+    file,    // a descriptor comes with this frame, for reading only; `content` goes before the file
     missing  // it cannot be had: the attempt must stop without an end of data
   };
   std::uint64_t lease = 0;

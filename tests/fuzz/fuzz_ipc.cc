@@ -39,6 +39,7 @@ void look_at_all(std::string_view payload) {
   look_at<SubmitOpen>(payload);
   look_at<SubmitChunk>(payload);
   look_at<SubmitEnd>(payload);
+  look_at<SubmitFinal>(payload);
   look_at<SubmitFile>(payload);
   look_at<SubmitAbort>(payload);
   look_at<QueueImport>(payload);

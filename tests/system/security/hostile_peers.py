@@ -30,7 +30,7 @@ STRINGS = [b"", b"a@b", b"list@own.test", b"bob+t@own.test", b"\0@\0", b'"a\\"b"
            b'{"command":"queue content","filter":{"id":"0000000000001"},"offset":18446744073709551615}',
            b'{"command":"processes","processes":[{"name":5,"pid":"x"}]}']
 TIMES = [0, 1, -1, 10**13, 2**62, 2**63 - 1, -2**63, 253402300800000]
-INTAKE = ["decided", "submit", "submit_open", "submit_chunk", "submit_end", "submit_abort", "probe"]
+INTAKE = ["decided", "submit", "submit_open", "submit_chunk", "submit_end", "submit_final", "submit_abort", "probe"]
 AGENT = ["outcomes", "late_outcomes", "content_request", "token_request", "tls_results", "connection_request",
          "connection_end"]
 BY_ROLE = {"sendmail": INTAKE, "smtpd": INTAKE + ["receiver_counts", "refusals"], "restore": ["restore"] + INTAKE,
@@ -115,6 +115,10 @@ class Maker:
             return self.number() + self.envelope() + self.arrival()
         if kind == "submit_end":
             return self.number() + u32(1) + self.small(2) + u64(r.choice([0, 1, 18, 5000, 2**64 - 1]))
+        if kind == "submit_final":
+            final = b"\0" if r.random() < 0.5 else b"\1" + self.envelope()
+            header = r.choice([text(b""), text(b"Subject: x\r\n\r\n"), text(b"X: " + b"x" * (1 << 20)), self.string()])
+            return (self.number() + u32(1) + self.small(2) + u64(r.choice([0, 1, 18, 5000, 2**64 - 1])) + final + header)
         if kind in ("submit_chunk", "probe", "token_request", "control_request", "config_update"):
             return self.number() + self.string() + (self.small(2) if kind == "token_request" else b"")
         if kind in ("submit_abort", "submit_file"):
