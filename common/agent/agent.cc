@@ -131,7 +131,7 @@ bool Agent::take_content(std::string_view payload) {
   Attempt& attempt = *found->second;
   if (content.kind == ipc::Content::Kind::whole) attempt.feed.give(content.content);
   if (lost) attempt.feed.ask_again();
-  if (file) attempt.feed.give(std::move(file));
+  if (file) attempt.feed.give(content.content, std::move(file));
   if (content.kind == ipc::Content::Kind::missing) attempt.feed.fail();
   if (attempt.connection == nullptr) return true;
   if (content.kind == ipc::Content::Kind::missing || lost)
@@ -162,11 +162,12 @@ void Agent::content_unreadable(Attempt& attempt) {
 }
 
 void Agent::load_content(Attempt& attempt) {
-  bool taken = reader_.run([this, lease = attempt.lease().lease, file = attempt.feed.file(),
-                            offset = attempt.feed.offset()] {
-    auto block = std::make_shared<Result<std::string>>(ContentFeed::read(*file, offset));
-    return [this, lease, offset, block] { loaded(lease, offset, std::move(*block)); };
-  });
+  bool taken =
+      reader_.run([this, lease = attempt.lease().lease, file = attempt.feed.file(),
+                   offset = attempt.feed.offset(), in_file = attempt.feed.offset_in_file()] {
+        auto block = std::make_shared<Result<std::string>>(ContentFeed::read(*file, in_file));
+        return [this, lease, offset, block] { loaded(lease, offset, std::move(*block)); };
+      });
   PW_CHECK(taken);
 }
 

@@ -29,15 +29,25 @@ std::size_t ContentFeed::wanted() const {
   return static_cast<std::size_t>(std::min<std::uint64_t>(kBlock, size_ - taken_));
 }
 
+std::string_view ContentFeed::rest_of_head() const {
+  return std::string_view(head_).substr(std::min<std::uint64_t>(taken_, head_.size()));
+}
+
 // Whatever keeps the system from answering at once, the background read finds out.
 ContentFeed::Next ContentFeed::read_what_is_in_memory() {
+  std::string_view head = rest_of_head();
+  std::size_t all = wanted();
+  block_ = head.substr(0, all);
+  if (block_.size() == all) return Next::take;
   if (!buffer_) buffer_ = std::make_unique_for_overwrite<char[]>(kBlock);
-  iovec part{buffer_.get(), wanted()};
-  ssize_t count = ::preadv2(file_->get(), &part, 1, static_cast<off_t>(taken_), RWF_NOWAIT);
+  iovec part{buffer_.get() + head.size(), all - head.size()};
+  auto offset = static_cast<off_t>(taken_ + head.size() - head_.size());
+  ssize_t count = ::preadv2(file_->get(), &part, 1, offset, RWF_NOWAIT);
   if (count > 0) {
-    block_ = std::string_view(buffer_.get(), static_cast<std::size_t>(count));
-    return Next::take;
+    head.copy(buffer_.get(), head.size());
+    block_ = std::string_view(buffer_.get(), head.size() + static_cast<std::size_t>(count));
   }
+  if (!block_.empty()) return Next::take;
   loading_ = true;
   return Next::load;
 }
@@ -49,8 +59,11 @@ void ContentFeed::give(std::string_view whole) {
   broken_ = whole_.size() != size_;
 }
 
-void ContentFeed::give(UniqueFd file) {
-  if (!file_) file_ = std::make_shared<const UniqueFd>(std::move(file));
+void ContentFeed::give(std::string_view head, UniqueFd file) {
+  if (file_) return;
+  head_ = head;
+  broken_ = head_.size() > size_;
+  file_ = std::make_shared<const UniqueFd>(std::move(file));
 }
 
 Result<std::string> ContentFeed::read(const UniqueFd& file, std::uint64_t offset) {

@@ -1,7 +1,9 @@
-// The content of one attempt when it is not in the lease: asked for when it is needed, then read
-// from the file that qmgr lends, a block at a time, so that a large message is never whole in
-// memory. What the system has in memory is read at once; for the rest a read in the background is
-// asked for, since a disk may take its time and other connections must not wait for it.
+// The content of one attempt when it is not in the lease: asked for when it is needed, then taken
+// from what qmgr sends and from the file that it lends, a block at a time, so that a large message
+// is never whole in memory. What goes before the file, the header section, shares its blocks with
+// it, so nobody behind this sees where the one ends and the other begins. What the system has in
+// memory is read at once; for the rest a read in the background is asked for, since a disk may take
+// its time and other connections must not wait for it.
 #pragma once
 
 #include <cstddef>
@@ -35,13 +37,15 @@ class ContentFeed {
   Next next();
 
   void give(std::string_view whole);  // all of it
-  void give(UniqueFd file);
+  // What goes before the file, and the file.
+  void give(std::string_view head, UniqueFd file);
   void fail() { broken_ = true; }
   void ask_again() { asked_ = false; }
 
   // Of the file, blocking; runs on another thread, and may outlive the feed.
   std::shared_ptr<const UniqueFd> file() const { return file_; }
-  std::uint64_t offset() const { return taken_; }
+  std::uint64_t offset() const { return taken_; }  // in the content, of the next block
+  std::uint64_t offset_in_file() const { return taken_ - head_.size(); }
   static Result<std::string> read(const UniqueFd& file, std::uint64_t offset);
   void loaded(std::uint64_t offset, Result<std::string> block);
 
@@ -54,6 +58,7 @@ class ContentFeed {
  private:
   Next read_what_is_in_memory();
   std::size_t wanted() const;
+  std::string_view rest_of_head() const;
 
   std::uint64_t size_;
   std::uint64_t taken_ = 0;
@@ -62,7 +67,8 @@ class ContentFeed {
   bool all_taken_ = false;
   bool broken_ = false;
   std::shared_ptr<const UniqueFd> file_;
-  std::string whole_;
+  std::string head_;   // before the file
+  std::string whole_;  // where there is no file
   std::unique_ptr<char[]> buffer_;
   std::string loaded_;
   std::string_view block_;  // the next, if it is there

@@ -192,6 +192,7 @@ class Qmgr {
   enum class Serve { whole, file, short_file, missing };
   Serve serve = Serve::file;
   std::string content;
+  std::size_t before_file = 0;  // so many octets of the content travel in the frame
   std::vector<ipc::ContentRequest> requests;
   struct Answer {
     std::map<std::uint32_t, mail::Outcome> outcomes;
@@ -251,9 +252,11 @@ class Qmgr {
     if (serve == Serve::whole) return send(ipc::Content{lease, Kind::whole, content});
     UniqueFd file(::memfd_create("content", MFD_CLOEXEC));
     std::string_view bytes = content;
+    std::string_view head = bytes.substr(0, before_file);
+    bytes.remove_prefix(head.size());
     if (serve == Serve::short_file) bytes.remove_suffix(1);
     REQUIRE(write_all(file.get(), bytes).ok());
-    connection_->send(ipc::Content{lease, Kind::file, {}}, std::move(file));
+    connection_->send(ipc::Content{lease, Kind::file, head}, std::move(file));
   }
 
   net::Loop& loop_;

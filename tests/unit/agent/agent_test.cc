@@ -234,6 +234,7 @@ TEST_CASE("content that is not in the lease is asked for once, and read from its
   using Serve = Qmgr::Serve;
   SECTION("whole") {
     w.qmgr.serve = GENERATE(Serve::whole, Serve::file);
+    w.qmgr.before_file = GENERATE(0, 1, 700, 65536, 100000);
     w.qmgr.send(lease);
     w.until([&] { return w.done(lease.lease); });
     CHECK(w.text(lease.lease) == "delivered final_reply nobody");

@@ -53,7 +53,7 @@ std::string drain(ContentFeed& feed) {
     ContentFeed::Next next = feed.next();
     CHECK(last == (next == ContentFeed::Next::nothing));
     if (next == ContentFeed::Next::load) {
-      feed.loaded(feed.offset(), ContentFeed::read(*feed.file(), feed.offset()));
+      feed.loaded(feed.offset(), ContentFeed::read(*feed.file(), feed.offset_in_file()));
       continue;
     }
     if (next != ContentFeed::Next::take) {
@@ -103,13 +103,13 @@ TEST_CASE("content feed") {
   CHECK(feed.next() == ContentFeed::Next::ask);
   CHECK(feed.next() == ContentFeed::Next::wait);
   SECTION("a file, once and again") {
-    feed.give(file_of(content));
+    feed.give({}, file_of(content));
     CHECK(drain(feed) == content);
     feed.start_again();
     CHECK(drain(feed) == content);
   }
   SECTION("a file, from its middle again") {
-    feed.give(file_of(content));
+    feed.give({}, file_of(content));
     if (feed.next() == ContentFeed::Next::load) feed.loaded(0, ContentFeed::read(*feed.file(), 0));
     feed.take();
     bool loading = feed.next() == ContentFeed::Next::load;
@@ -120,12 +120,33 @@ TEST_CASE("content feed") {
     CHECK(drain(feed) == content);
   }
   SECTION("a file that is longer: what was promised of it") {
-    feed.give(file_of(content + "more"));
+    feed.give({}, file_of(content + "more"));
     CHECK(drain(feed) == content);
   }
   SECTION("a file that is shorter") {
-    feed.give(file_of(content.substr(0, content.size() - 1)));
+    feed.give({}, file_of(content.substr(0, content.size() - 1)));
     drain(feed);
+    CHECK(feed.next() == ContentFeed::Next::broken);
+  }
+  SECTION("a header section, then a file, once and again") {
+    std::size_t head = GENERATE(as<std::size_t>(), 1, 500, ContentFeed::kBlock - 1,
+                                ContentFeed::kBlock, ContentFeed::kBlock + 1, 150000);
+    feed.give(content.substr(0, head), file_of(content.substr(head)));
+    CHECK(drain(feed) == content);
+    feed.start_again();
+    CHECK(drain(feed) == content);
+  }
+  SECTION("a header section that is all of it, and an empty file") {
+    feed.give(content, file_of(""));
+    CHECK(drain(feed) == content);
+  }
+  SECTION("a header section, then a file that is shorter") {
+    feed.give(content.substr(0, 500), file_of(content.substr(500, content.size() - 501)));
+    drain(feed);
+    CHECK(feed.next() == ContentFeed::Next::broken);
+  }
+  SECTION("a header section that is larger than the whole should be") {
+    feed.give(content + "x", file_of(""));
     CHECK(feed.next() == ContentFeed::Next::broken);
   }
   SECTION("whole") {
