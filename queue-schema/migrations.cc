@@ -167,9 +167,17 @@ BEGIN
 END;
 )sql";
 
+// A program of schema 8 would send a body without its header section.
+constexpr std::string_view kHeaderApart = R"sql(
+ALTER TABLE message ADD COLUMN header_size INTEGER NOT NULL DEFAULT 0
+  CHECK (header_size BETWEEN 0 AND 1048576 AND header_size <= size * in_file);
+UPDATE schema_info SET oldest_compatible = 9;
+)sql";
+
 constexpr Migration kMigrations[] = {
-    {1, kInitial},         {2, kDestinationFacts},  {3, kCrashesAndClock}, {4, kRequireTls},
-    {5, kRecipientChecks}, {6, kPoliciesAndDoubts}, {7, kFresh},           {8, kOctets},
+    {1, kInitial},    {2, kDestinationFacts}, {3, kCrashesAndClock},
+    {4, kRequireTls}, {5, kRecipientChecks},  {6, kPoliciesAndDoubts},
+    {7, kFresh},      {8, kOctets},           {9, kHeaderApart},
 };
 
 }  // namespace

@@ -13,7 +13,7 @@
 namespace postwain::queue_schema {
 
 constexpr std::int64_t kApplicationId = 0x50577171;  // "PWqq"
-constexpr std::int64_t kSchemaVersion = 8;
+constexpr std::int64_t kSchemaVersion = 9;
 
 struct Migration {
   std::int64_t version;

@@ -2,11 +2,11 @@
 -- numbered migrations (migrations.cc), and a test proves that both give the same schema.
 --
 -- What is deliberately not here: leases (they live in qmgr's memory and end with it), the history of settled
--- recipients (a database of its own), content of clients above 64 KiB (files below content/).
+-- recipients (a database of its own), bodies of content above 64 KiB (files below content/).
 -- Times are milliseconds since 1970 UTC. Enumerations are the numbers of the C++ types named beside them.
 
 PRAGMA application_id = 0x50577171;
-PRAGMA user_version = 8;
+PRAGMA user_version = 9;
 
 -- The oldest schema number whose program may still work with this database.
 CREATE TABLE schema_info (
@@ -31,12 +31,15 @@ CREATE TABLE message (
   account TEXT NOT NULL,
   kind INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2),               -- qmgr::MessageKind
   traffic_class INTEGER NOT NULL CHECK (traffic_class BETWEEN 0 AND 2),  -- qmgr::TrafficClass
-  in_file INTEGER NOT NULL CHECK (in_file IN (0, 1)),               -- content is a file, not a row
+  in_file INTEGER NOT NULL CHECK (in_file IN (0, 1)),               -- the body is a file
   require_tls INTEGER NOT NULL DEFAULT 0 CHECK (require_tls IN (0, 1)),          -- REQUIRETLS, RFC 8689
-  tls_required_no INTEGER NOT NULL DEFAULT 0 CHECK (tls_required_no IN (0, 1))   -- "TLS-Required: No"
+  tls_required_no INTEGER NOT NULL DEFAULT 0 CHECK (tls_required_no IN (0, 1)),  -- "TLS-Required: No"
+  -- Octets of the header section that lies in content although the body is a file. 0: nothing lies apart.
+  header_size INTEGER NOT NULL DEFAULT 0
+    CHECK (header_size BETWEEN 0 AND 1048576 AND header_size <= size * in_file)
 ) STRICT;
 
--- Small content, apart from the rows that are read for due work.
+-- Small content, and header sections of bodies in files: apart from the rows that are read for due work.
 CREATE TABLE content (
   id INTEGER PRIMARY KEY REFERENCES message (id) ON DELETE CASCADE,
   data BLOB NOT NULL CHECK (length(data) <= 1048576)

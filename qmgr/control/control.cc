@@ -179,10 +179,9 @@ void Control::content(std::uint64_t peer, std::uint64_t request, const Command& 
     const MessageInfo& info = (*found)->info;
     auto length =
         static_cast<std::size_t>(std::min<std::uint64_t>(kContentPiece, info.size - offset));
-    return [this, peer, request, id, offset, length, in_file = info.in_file] {
+    return [this, peer, request, id, offset, length, info] {
       queue_.content().read(
-          id, in_file, offset, length,
-          [this, peer, request, id](const std::optional<std::string>& bytes) {
+          info, offset, length, [this, peer, request, id](const std::optional<std::string>& bytes) {
             if (bytes) return reply(peer, request, json_content(*bytes));
             reply(peer, request,
                   json_error("the content of " + id.text() + " cannot be read; the log says why"),

@@ -1,4 +1,5 @@
-// Content too large for a row: one file for each message in content/ of the spool.
+// Bodies too large for a row: one file for each message in content/ of the spool. (Some files hold
+// the header section, too: MessageInfo.)
 //
 // Order that the guarantee rests on: the bytes are synced, the file gets its name, the folder is
 // synced, and only then the message's row commits. Removal is the other way round: first the commit

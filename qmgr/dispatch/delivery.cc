@@ -246,8 +246,8 @@ void Delivery::send_lease(Agent& agent, Pick pick) {
   lease.received_at = message.info.arrival.received_at;
   lease.size = message.info.size;
   lease.eight_bit = message.info.eight_bit;
-  lease.inlined = message.has_content;
-  lease.content = message.content;
+  lease.inlined = message.has_content && !message.info.in_file;
+  if (lease.inlined) lease.content = message.content;
   lease.recipients.reserve(pick.job.recipients.size());
   for (std::uint32_t index : pick.job.recipients)
     lease.recipients.push_back({index, message.find(index)->recipient});
@@ -395,15 +395,16 @@ bool Delivery::content_request(std::uint64_t peer, Agent& agent, std::string_vie
   std::uint64_t size = message->info.size;
   std::uint64_t lease = request.lease;
   if (message->info.in_file) {
-    queue_.content().open(id, size, [this, peer, lease, id](Result<UniqueFd> file) {
-      bool lost = !file && !is_temporary(file.error().code);
-      auto kind = file ? ipc::Content::Kind::file : ipc::Content::Kind::missing;
-      if (lost) note_lost(peer, lease, id);
-      send_content(peer, ipc::Content{lease, kind, {}}, file ? file.take() : UniqueFd());
+    queue_.content().open(*message, [this, peer, lease, id](Result<OpenContent> opened) {
+      if (opened)
+        return send_content(peer, {lease, ipc::Content::Kind::file, opened->head},
+                            std::move(opened->file));
+      if (!is_temporary(opened.error().code)) note_lost(peer, lease, id);
+      send_content(peer, {lease, ipc::Content::Kind::missing, {}}, {});
     });
     return true;
   }
-  queue_.content().read(id, false, 0, static_cast<std::size_t>(size),
+  queue_.content().read(message->info, 0, static_cast<std::size_t>(size),
                         [this, peer, lease, id, size](const std::optional<std::string>& bytes) {
                           bool whole = bytes && bytes->size() == size;
                           auto kind =

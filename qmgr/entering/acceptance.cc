@@ -106,7 +106,7 @@ void Acceptance::accepted(Submission submission, WallTime due,
   core_.metrics.accepted(recipients, std::chrono::duration_cast<std::chrono::microseconds>(
                                          std::chrono::steady_clock::now() - began));
   for (NewMessage& part : submission.parts)
-    if (!part.info.in_file) part.content = submission.message.content;
+    if (part.info.has_stored_content()) part.content = submission.message.content;
   for (const NoticeOrder& order : submission.notices) core_.metrics.notice(order.request.action);
   offering_.committed(std::move(submission.message), due);
   for (NewMessage& part : submission.parts) offering_.committed(std::move(part), due);

@@ -30,15 +30,31 @@ std::string_view name_of(TrafficClass value);
 TrafficClass classify(MessageKind kind, const mail::Envelope& envelope, std::size_t recipients);
 
 // Everything about a message but its recipients and its content.
+//
+// The content lies in one of three forms: all of it in the store; its header section in the store
+// and its body in a file; or all of it in a file, where the header section is too large to lie
+// apart, or the message came from an older program. Whoever reads content asks the functions below
+// how much lies where.
 struct MessageInfo {
   mail::QueueId id;
   mail::Envelope envelope;  // its recipients list stays empty
   ipc::Arrival arrival;
-  std::uint64_t size = 0;
+  std::uint64_t size = 0;  // octets of the whole content
   bool eight_bit = false;
-  bool in_file = false;  // content lies in a file below content/
+  bool in_file = false;  // the body lies in a file below content/
+  // Octets of the header section that lies apart from the file, with the empty line behind it;
+  // kHeaderApartMax at most. 0: nothing lies apart.
+  std::uint32_t header_size = 0;
   MessageKind kind = MessageKind::mail;
   TrafficClass traffic_class = TrafficClass::interactive;
+
+  // Whether something of the content lies in the store, and how many octets.
+  bool has_stored_content() const { return !in_file || header_size > 0; }
+  std::uint64_t stored_size() const { return in_file ? header_size : size; }
+  // How many octets the file has; what stands in the store goes before them.
+  std::uint64_t size_of_file() const { return in_file ? size - stored_size() : 0; }
+  // What comes from a disk may be damaged: whether these numbers can be true together.
+  bool has_sane_header_size() const;
 };
 
 struct NewRecipient {
@@ -52,7 +68,7 @@ struct NewRecipient {
 struct NewMessage {
   MessageInfo info;
   std::vector<NewRecipient> recipients;
-  std::string content;     // empty when in_file
+  std::string content;     // what the store keeps of it (MessageInfo::stored_size)
   std::string message_id;  // of the header section, where it was looked at already; for the history
   std::string given_sender{};  // whom the client named, where another reverse-path came of it
   mail::QueueId part_of{};     // split off from this one, for a reverse-path of its own

@@ -24,7 +24,8 @@ namespace postwain::qmgr {
 
 namespace {
 
-constexpr std::size_t kMessageColumns = 18;
+constexpr std::size_t kMessageColumns = 19;
+constexpr std::size_t kMessageColumnsBeforeHeaderSize = 18;
 constexpr std::size_t kMessageColumnsBeforeRequireTls = 16;
 constexpr std::size_t kRecipientColumns = 18;
 constexpr std::size_t kRecipientColumnsBeforeCrashes = 17;
@@ -32,6 +33,7 @@ constexpr std::size_t kContentColumns = 2;
 constexpr std::size_t kCompactColumns = 3;
 constexpr std::size_t kMessageInFile = 15;
 constexpr std::size_t kMessageSize = 7;
+constexpr std::size_t kMessageHeaderSize = 18;
 constexpr std::size_t kRecipientState = 5;
 
 std::string id_text(std::int64_t id) {
@@ -70,10 +72,16 @@ Error error_of(const StoreStatus& failed) {
 
 // What is known of a message while its parts are looked for.
 struct Known {
-  bool in_file;
-  std::uint64_t size;
-  bool has_content;
+  MessageInfo info;          // only where its content lies, and how much of it
+  bool has_content = false;  // what the store keeps of it was found
 };
+
+bool is_message(const PageRow& row) {
+  std::size_t columns = row.columns.size();
+  return row.in_table &&
+         (columns == kMessageColumns || columns == kMessageColumnsBeforeHeaderSize ||
+          columns == kMessageColumnsBeforeRequireTls);
+}
 
 class Salvage {
  public:
@@ -147,8 +155,7 @@ class Salvage {
   void take(PageRow row, Pass pass) {
     std::size_t columns = row.columns.size();
     bool is_first_null = columns > 0 && std::holds_alternative<Null>(row.columns[0]);
-    if (pass == Pass::messages && row.in_table && is_first_null &&
-        (columns == kMessageColumns || columns == kMessageColumnsBeforeRequireTls))
+    if (pass == Pass::messages && is_first_null && is_message(row))
       return take_message(std::move(row));
     if (pass == Pass::contents && row.in_table && columns == kContentColumns && is_first_null)
       return take_content(std::move(row));
@@ -165,9 +172,10 @@ class Salvage {
     row.columns[0] = row.row_id;
     row.columns.resize(kMessageColumns, std::int64_t{0});
     if (row.row_id <= 0 || !insert(message_, row.columns)) return;
-    const auto* in_file = number(row.columns[kMessageInFile]);
-    const auto* size = number(row.columns[kMessageSize]);
-    messages_[row.row_id] = {*in_file != 0, static_cast<std::uint64_t>(*size), false};
+    Known& known = messages_[row.row_id] = {};
+    known.info.in_file = *number(row.columns[kMessageInFile]) != 0;
+    known.info.size = static_cast<std::uint64_t>(*number(row.columns[kMessageSize]));
+    known.info.header_size = static_cast<std::uint32_t>(*number(row.columns[kMessageHeaderSize]));
   }
 
   void take_content(PageRow row) {
@@ -180,7 +188,7 @@ class Salvage {
                        save(row.row_id, data)));
       return;
     }
-    if (data.size() != message->second.size) return;  // not its content
+    if (data.size() != message->second.info.stored_size()) return;  // not its content
     row.columns[0] = row.row_id;
     message->second.has_content = insert(content_, row.columns);
   }
@@ -193,8 +201,7 @@ class Salvage {
     auto record = decode_compact(id, {data->data(), data->size()});
     if (!record) return;
     NewMessage& message = record->message;
-    bool in_file = message.info.in_file;
-    if (!in_file && record->content.size() != message.info.size) return;
+    if (record->content.size() != message.info.stored_size()) return;
     message.content = record->content;
     if (report_.held) message.held_for = "recovered from a damaged queue";
     std::string_view rest = rest_of(id);
@@ -204,7 +211,7 @@ class Salvage {
     MessageRows::Insert stored_row{&message, record->due, message.content, rest};
     StoreResult<Flags> stored = store_.rows().insert({&stored_row, 1});
     if (!stored || !stored->front()) return;
-    messages_[row.row_id] = {in_file, message.info.size, true};
+    messages_[row.row_id] = {message.info, true};
     with_recipients_.insert(row.row_id);
     report_.recipients += left;
   }
@@ -257,7 +264,8 @@ class Salvage {
     if (!remove) return remove.error();
     if (StoreStatus s = store_.begin(); !s) return error_of(s);
     for (const auto& [id, message] : messages_) {
-      bool whole = message.in_file ? has_file(id, message.size) : message.has_content;
+      bool whole = (message.has_content || !message.info.has_stored_content()) &&
+                   (!message.info.in_file || has_file(id, message.info.size_of_file()));
       bool wanted = with_recipients_.count(id) > 0;
       if (whole && wanted) {
         ++report_.messages;
@@ -276,10 +284,11 @@ class Salvage {
   }
 
   std::string save_known(std::int64_t id, const Known& message) {
-    if (message.in_file) return "its content is in content/" + id_text(id);
+    if (!message.info.has_stored_content()) return "its content is in content/" + id_text(id);
     StoreResult<std::optional<std::string>> bytes =
         store_.rows().content(mail::QueueId{static_cast<std::uint64_t>(id)}, 0, kRowMax);
-    return bytes && *bytes ? save(id, **bytes) : "it could not be saved";
+    std::string saved = bytes && *bytes ? save(id, **bytes) : "it could not be saved";
+    return message.info.in_file ? saved + "; its body is in content/" + id_text(id) : saved;
   }
 
   void lose(std::string sentence) {

@@ -3,17 +3,16 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "common/base/file.h"
-#include "common/base/result.h"
 #include "common/mail/queue_id.h"
 #include "common/net/loop.h"
 
 #include "qmgr/disk/content_files.h"
 #include "qmgr/disk/content_worker.h"
+#include "qmgr/scheduling/working_set.h"
+#include "qmgr/shared/content_reader.h"
 #include "qmgr/store/store_service.h"
 
 namespace postwain::qmgr {
@@ -23,11 +22,10 @@ class ContentAccess {
   ContentAccess(net::Loop& loop, ContentFolder files, StoreService& store)
       : files_(std::move(files)), store_(store), worker_(loop) {}
 
-  // The file of a content of that size, for reading; else why not (is_temporary: try again).
-  void open(mail::QueueId id, std::uint64_t size, std::function<void(Result<UniqueFd>)> done);
-  // A part of a content; nothing when it cannot be read.
-  void read(mail::QueueId id, bool in_file, std::uint64_t offset, std::size_t length,
-            std::function<void(std::optional<std::string>)> done);
+  // What is not in memory of a content (content_reader.h).
+  void open(const WorkingMessage& message, ContentReader::OnOpen done);
+  void read(const MessageInfo& info, std::uint64_t offset, std::size_t length,
+            ContentReader::OnBytes done);
   // The file of one message becomes that of others, too, synced. done: an empty text, or why not.
   void share(mail::QueueId id, std::vector<mail::QueueId> others,
              std::function<void(const std::string& error)> done);

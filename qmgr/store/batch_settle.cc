@@ -231,18 +231,27 @@ StoreStatus BatchWriter::add_notices(const std::vector<NoticeOrder>& orders,
   for (NoticeOrder order : orders) {
     if (!keep_changed(order, changed)) continue;
     std::size_t wanted = notice::bytes_wanted(order.request);
-    std::string start;
-    if (original.in_file) {
-      if (read_file_) start = read_file_(original.id, wanted);
-    } else {
-      auto content = QueueReader(store_).content(original.id, 0, wanted);
-      if (!content) return content.error();
-      start = content->value_or(std::string());
-    }
+    StoreResult<std::string> start = start_of(original, wanted);
+    if (!start) return start.error();
     if (StoreStatus s = store_failpoint(Failpoint::bounce_insert); !s) return s;
-    written.push_back(write_notice(order, start));
+    written.push_back(write_notice(order, *start));
   }
   return insert_own(std::span(written).subspan(first));
+}
+
+// The beginning of a content, whichever form it has (MessageInfo). What cannot be read is not
+// there; a body is not, either, where the header section before it is lost.
+StoreResult<std::string> BatchWriter::start_of(const MessageInfo& original, std::size_t wanted) {
+  std::string start;
+  if (original.has_stored_content()) {
+    auto stored = QueueReader(store_).content(original.id, 0, wanted);
+    if (!stored) return stored.error();
+    if (*stored) start = std::move(**stored);
+  }
+  bool goes_on_in_file = original.in_file && start.size() == original.stored_size();
+  if (goes_on_in_file && start.size() < wanted && read_file_)
+    start += read_file_(original.id, wanted - start.size());
+  return start;
 }
 
 StoreStatus BatchWriter::remove_empty(std::vector<Settling>& open) {

@@ -19,7 +19,7 @@
 
 namespace postwain::qmgr {
 
-// The beginning of a content that lies in a file, for a notice's quote; empty when it cannot be
+// The beginning of a content file, for a notice's quote; empty when it cannot be
 // read.
 using ReadContentFile = std::function<std::string(mail::QueueId id, std::size_t max_bytes)>;
 
@@ -53,6 +53,7 @@ class BatchWriter {
   StoreStatus change_rows(std::vector<Settling>& open);
   StoreStatus write_notices(std::vector<Settling>& open);
   StoreStatus remove_empty(std::vector<Settling>& open);
+  StoreResult<std::string> start_of(const MessageInfo& original, std::size_t wanted);
   StoreStatus add_notices(const std::vector<NoticeOrder>& orders, const MessageInfo& original,
                           std::span<const std::uint32_t> changed, std::vector<NewMessage>& written);
 

@@ -12,7 +12,9 @@ namespace postwain::qmgr {
 namespace {
 
 // Raised when the coding changes; the former ones stay readable, since a queue outlives a program.
-constexpr std::uint8_t kVersion = 1;
+// Version 1 knew no header section apart from a body in a file.
+constexpr std::uint8_t kVersion = 2;
+constexpr std::uint8_t kWithoutHeaderSize = 1;
 
 // Numbers are coded as they lie in memory (common/ipc/codec.h), and these are kept on disk.
 static_assert(std::endian::native == std::endian::little);
@@ -26,7 +28,7 @@ void address_field(A& a, T& address) {
 }
 
 template <class A, class Info>
-void visit_info(A& a, Info& info) {
+void visit_info(A& a, Info& info, std::uint8_t version) {
   auto& envelope = info.envelope;
   address_field(a, envelope.reverse_path);
   ipc::enum_field(a, envelope.body, mail::BodyType::binary_mime);
@@ -36,6 +38,7 @@ void visit_info(A& a, Info& info) {
   ipc::time_field(a, info.arrival.received_at);
   ipc::fields(a, info.arrival.protocol, info.arrival.client_address, info.arrival.client_name,
               info.arrival.account, info.size, info.eight_bit, info.in_file);
+  if (version != kWithoutHeaderSize) ipc::field(a, info.header_size);
   ipc::enum_field(a, info.kind, MessageKind::double_bounce);
   ipc::enum_field(a, info.traffic_class, TrafficClass::bounce);
 }
@@ -73,7 +76,7 @@ void encode_compact(std::string& out, const NewMessage& message, WallTime due,
   out.clear();
   ipc::Encoder a(out);
   a.number(kVersion);
-  visit_info(a, message.info);
+  visit_info(a, message.info, kVersion);
   ipc::time_field(a, due);
   a.number(static_cast<std::uint32_t>(message.recipients.size()));
   const std::string* last = nullptr;
@@ -113,10 +116,10 @@ std::optional<CompactRecord> decode_compact(mail::QueueId id, std::string_view d
   ipc::Decoder a(data);
   std::uint8_t version = 0;
   a.number(version);
-  if (version != kVersion) return std::nullopt;
+  if (version != kVersion && version != kWithoutHeaderSize) return std::nullopt;
   CompactRecord out;
   out.message.info.id = id;
-  visit_info(a, out.message.info);
+  visit_info(a, out.message.info, version);
   ipc::time_field(a, out.due);
   std::uint32_t count = 0;
   a.number(count);
@@ -129,7 +132,7 @@ std::optional<CompactRecord> decode_compact(mail::QueueId id, std::string_view d
     a.bytes(r.destination);
     if (r.destination.empty() && i > 0) r.destination = out.message.recipients[i - 1].destination;
   }
-  if (!a.ok()) return std::nullopt;
+  if (!a.ok() || !out.message.info.has_sane_header_size()) return std::nullopt;
   mend(out.message);
   out.content = data.substr(data.size() - a.left());
   return out;

@@ -28,7 +28,7 @@ StoredMessage stored_message_of(CompactRecord record, std::string_view rest, std
 // A message with more recipients is written as rows at once.
 constexpr std::size_t kCompactRecipients = 1000;
 
-// Replaces `out`. content: of the message, empty when it lies in a file.
+// Replaces `out`. content: what the store keeps of it (MessageInfo::stored_size).
 void encode_compact(std::string& out, const NewMessage& message, WallTime due,
                     std::string_view content);
 // Whether the message can be one value: each part within the bounds of schema.sql for rows, because

@@ -73,7 +73,7 @@ StoreResult<std::optional<std::string>> QueueReader::content(mail::QueueId id, s
   if (!*compact) return std::optional<std::string>();
   std::optional<CompactRecord> record = decode_compact(id, (**compact).data);
   if (!record) return unreadable(id);
-  if (record->message.info.in_file) return std::optional<std::string>();
+  if (!record->message.info.has_stored_content()) return std::optional<std::string>();
   std::size_t from = std::min<std::uint64_t>(offset, record->content.size());
   return std::optional<std::string>(std::string(record->content.substr(from, length)));
 }

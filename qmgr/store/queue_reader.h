@@ -25,11 +25,12 @@ class QueueReader {
   StoreResult<std::vector<StoredRecipient>> recipients(mail::QueueId id, std::uint32_t from,
                                                        std::size_t max_recipients);
   StoreResult<bool> has_message(mail::QueueId id);
-  // Nothing where the store has none: there is no such message, or its content lies in a file.
+  // Of what the store keeps (MessageInfo::stored_size). Nothing where it keeps none: there is no
+  // such message, or all of its content lies in a file.
   StoreResult<std::optional<std::string>> content(mail::QueueId id, std::uint64_t offset,
                                                   std::size_t length);
 
-  // A message that is one compact value; nothing when it is none. content: where it is no file.
+  // A message that is one compact value; nothing when it is none. content: what the store keeps.
   struct Compact {
     StoredMessage message;
     std::string content;

@@ -7,8 +7,8 @@
 // round trip, and no call is made for each row.
 //
 // A message is kept in one of two forms, never in both: as one compact value (compact_record.h), or
-// as rows: one for the message, one for its content where that is not in a file, one for each
-// recipient. The port does not look into a compact value.
+// as rows: one for the message, one for what the store keeps of its content (MessageInfo), one for
+// each recipient. The port does not look into a compact value.
 //
 // Promises. Between begin() and commit() or roll_back() there is one transaction, which sees its
 // own writes. After commit() has succeeded nothing of it is ever lost. After any call of a
@@ -101,7 +101,7 @@ class MessageRows {
   struct Insert {
     const NewMessage* message = nullptr;
     WallTime due{};            // of all its recipients
-    std::string_view content;  // empty where it lies in a file
+    std::string_view content;  // what the store keeps
     std::string_view rest{};   // as in CompactMessages::Value
   };
   struct Whole {

@@ -133,7 +133,7 @@ void MemoryRows::insert_one(const Insert& one) {
   const NewMessage& message = *one.message;
   mail::QueueId id = message.info.id;
   state_.messages[id] = message.info;
-  if (!message.info.in_file) state_.contents[id] = std::string(one.content);
+  if (message.info.has_stored_content()) state_.contents[id] = std::string(one.content);
   bool held = !message.held_for.empty();
   for (std::uint32_t i = 0; i < message.recipients.size(); ++i) {
     if (!is_left(one.rest, i)) continue;

@@ -48,6 +48,9 @@ MessageInfo read_info(Use& use) {
   info.in_file = use.flag();
   info.envelope.require_tls = use.flag();
   info.envelope.tls_required_no = use.flag();
+  info.header_size = static_cast<std::uint32_t>(use.number());
+  // Without it the file does not have the size that it should, and its recipients are held.
+  if (!info.has_sane_header_size()) info.header_size = 0;
   return info;
 }
 

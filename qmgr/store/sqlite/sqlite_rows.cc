@@ -54,6 +54,7 @@ StoreResult<bool> SqliteRows::insert_message(const MessageInfo& info) {
                   .flag(info.in_file)
                   .flag(envelope.require_tls)
                   .flag(envelope.tls_required_no)
+                  .number(info.header_size)
                   .done();
   if (!done && !sql_.database().is_taken_key()) return sql_.error(Sql::insert_message);
   return done && sql_.database().changes() > 0;
@@ -62,7 +63,7 @@ StoreResult<bool> SqliteRows::insert_message(const MessageInfo& info) {
 StoreStatus SqliteRows::insert_parts(const Insert& one) {
   const NewMessage& message = *one.message;
   auto id = number_of(message.info.id);
-  if (!message.info.in_file) {
+  if (message.info.has_stored_content()) {
     Use use(sql_[Sql::insert_content]);
     if (!use.number(id).blob(one.content).done()) return sql_.error(Sql::insert_content);
   }

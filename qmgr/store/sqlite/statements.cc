@@ -9,8 +9,8 @@ std::string_view sql_text(Sql statement) {
     case Sql::insert_message:
       return "INSERT INTO message (id, reverse_path, body, smtputf8, eight_bit, ret, envid, size, "
              "received_at, protocol, client_address, client_name, account, kind, traffic_class, "
-             "in_file, require_tls, tls_required_no) SELECT "
-             "?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18 "
+             "in_file, require_tls, tls_required_no, header_size) SELECT "
+             "?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19 "
              "WHERE NOT EXISTS (SELECT 1 FROM fresh WHERE id = ?1)";
     case Sql::take_back_message:  // content and recipients go by the cascade
       return "DELETE FROM message WHERE id = ?1";
@@ -48,7 +48,7 @@ std::string_view sql_text(Sql statement) {
     case Sql::select_message:
       return "SELECT id, reverse_path, body, smtputf8, eight_bit, ret, envid, size, received_at, "
              "protocol, client_address, client_name, account, kind, traffic_class, in_file, "
-             "require_tls, tls_required_no "
+             "require_tls, tls_required_no, header_size "
              "FROM message WHERE id = ?1";
     case Sql::select_recipients:
       return "SELECT idx, address, notify, orcpt, state, destination, attempts, next_attempt_at, "
@@ -93,7 +93,7 @@ std::string_view sql_text(Sql statement) {
     case Sql::list_messages:
       return "SELECT id, reverse_path, body, smtputf8, eight_bit, ret, envid, size, received_at, "
              "protocol, client_address, client_name, account, kind, traffic_class, in_file, "
-             "require_tls, tls_required_no "
+             "require_tls, tls_required_no, header_size "
              "FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
     case Sql::scan_recipients:
       return "SELECT message_id, idx, address, state, attempts FROM recipient "

@@ -72,7 +72,9 @@ class Judge {
   std::string of_large() {
     if (there(kLarge)) {
       auto bytes = files_.read(mail::QueueId{kLarge}, 0, 1U << 20);
-      if (!bytes || *bytes != content_of_large()) return "the large content is damaged";
+      if (!bytes || *bytes != body_of_large()) return "the large body is damaged";
+      auto header = QueueReader(store_).content(mail::QueueId{kLarge}, 0, 1U << 20);
+      if (!header || *header != header_of_large()) return "the large header section is damaged";
     } else if (promised(Step::accept_large) && !begun(Step::settle_large_2)) {
       return "the large message is lost";
     }

@@ -39,18 +39,24 @@ inline qmgr::NewMessage last() {
   return make(kLast, 1);
 }
 
-inline std::string content_of_large() {
+inline std::string header_of_large() {
+  return "Subject: large\r\n\r\n";
+}
+
+// What its file holds.
+inline std::string body_of_large() {
   std::string line(78, 'x');
-  std::string out = "Subject: large\r\n\r\n";
+  std::string out;
   while (out.size() < 100000) out += line + "\r\n";
   return out;
 }
 
 inline qmgr::NewMessage large() {
   qmgr::NewMessage m = make(kLarge, 2);
-  m.content.clear();
+  m.content = header_of_large();
   m.info.in_file = true;
-  m.info.size = content_of_large().size();
+  m.info.header_size = static_cast<std::uint32_t>(m.content.size());
+  m.info.size = m.content.size() + body_of_large().size();
   return m;
 }
 

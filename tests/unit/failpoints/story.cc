@@ -101,7 +101,7 @@ class Teller {
     for (int i = 0; i < kTries; ++i) {
       Result<ContentFile> file = ContentFile::create(files_, large().info.id);
       if (!file) continue;
-      std::string content = content_of_large();
+      std::string content = body_of_large();
       std::size_t half = content.size() / 2;
       if (!file->append(content.substr(0, half)) || !file->append(content.substr(half))) continue;
       if (file->finish(content.size())) return true;

@@ -244,7 +244,7 @@ namespace {
 
 std::string read_all(SqliteStore& store, ContentFolder& folder, Found& found) {
   std::size_t in_files = 0;
-  std::size_t fresh = 0;  // of the others, one value still
+  std::size_t in_rows = 0;  // something of their content
   ListCursor at;
   for (bool end = false; !end;) {
     StoreResult<ListPage> page = QueueWalk(store).list(at, mail::QueueId{INT64_MAX}, 1000, 100000);
@@ -259,25 +259,25 @@ std::string read_all(SqliteStore& store, ContentFolder& folder, Found& found) {
         found.rows[{after.value, r.index}] = row_of(r);
       std::size_t length = message.info.size + 1;
       std::string bytes;
+      if (message.info.has_stored_content()) {
+        StoreResult<std::optional<std::string>> row = QueueReader(store).content(after, 0, length);
+        if (!row) return row.error().text;
+        if (!*row) return who + " has no content";
+        in_rows += QueueReader(store).compact(after)->has_value() ? 0 : 1;
+        bytes = **row;
+      }
       if (message.info.in_file) {
         ++in_files;
         Result<std::string> read = folder.read(after, 0, length);
         if (!read) return who + ": " + read.error().text;
-        bytes = read.take();
-      } else {
-        StoreResult<std::optional<std::string>> row = QueueReader(store).content(after, 0, length);
-        if (!row) return row.error().text;
-        if (!*row) return who + " has no content";
-        fresh += QueueReader(store).compact(after)->has_value() ? 1 : 0;
-        bytes = **row;
+        bytes += *read;
       }
       if (bytes.size() != message.info.size) return who + ": content of another size";
       found.contents[after.value] = std::move(bytes);
     }
   }
   auto rows = store.database().ask("SELECT count(*) FROM content");
-  if (!rows || *rows != std::to_string(found.contents.size() - in_files - fresh))
-    return "contents without a message";
+  if (!rows || *rows != std::to_string(in_rows)) return "contents without a message";
   if (folder.disk().names(folder.path())->size() != in_files) return "files without a message";
   return {};
 }

@@ -203,3 +203,33 @@ TEST_CASE("a batch for which there is no room is not written in part") {
   CHECK(batch.size() == 2);
   CHECK(state->messages.count(mail::QueueId{1}) == 1);
 }
+
+TEST_CASE("a notice quotes a header section from the store and a body from its file as one") {
+  test::Packing packing(GENERATE(false, true));
+  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  const std::string header = "Received: x\r\nSubject: quoted\r\n\r\n";
+  const std::string body = "first line of the body\r\n";
+  bool is_lost = GENERATE(false, true);  // the header section
+  NewMessage message = make_message(5, {"a@example.org"});
+  message.info.in_file = true;
+  message.info.header_size = static_cast<std::uint32_t>(header.size());
+  message.info.size = header.size() + body.size();
+  message.content = is_lost ? header.substr(0, 13) : header;
+  store.put(message);
+  Settlement settlement{mail::QueueId{5}, {removal(0)}, {}};
+  settlement.notices.push_back(notice_about(20, 5, 0));
+  settlement.notices.back().request.ret = mail::DsnReturn::full;
+  settlement.notices.back().request.original_size = message.info.size;
+  Batch batch;
+  Batch written;
+  add(batch, std::move(settlement));
+  BatchWriter writer(*store, [&](mail::QueueId id, std::size_t most) {
+    CHECK(id.value == 5);
+    return body.substr(0, most);
+  });
+  REQUIRE(writer.write(batch, written).ok());
+  std::string notice = store.content(20).value();
+  CHECK((notice.find(header + body) != std::string::npos) == !is_lost);
+  // Without its header section the body would be read as one.
+  CHECK((notice.find("first line") != std::string::npos) == !is_lost);
+}

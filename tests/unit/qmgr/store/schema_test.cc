@@ -169,7 +169,8 @@ TEST_CASE("foreign, newer and half-missing databases are refused") {
   REQUIRE(SqliteStore::open(newer.db()).ok());
   {
     auto db = Database::open(newer.db(), Database::Create::never);
-    REQUIRE(db->run("PRAGMA user_version = 9; UPDATE schema_info SET oldest_compatible = 9").ok());
+    REQUIRE(
+        db->run("PRAGMA user_version = 999; UPDATE schema_info SET oldest_compatible = 999").ok());
   }
   auto refused = SqliteStore::open(newer.db());
   REQUIRE_FALSE(refused.ok());
