@@ -30,18 +30,20 @@ mail::Reply reply_for(AcceptEnd end, mail::QueueId id) {
   return {451, {4, 3, 0}, "Queue file write error, try again later"};
 }
 
-bool is_sane(const mail::Envelope& envelope) {
-  return envelope.recipients.size() <= kEnvelopeRecipientsMax;
-}
-
 GateRules rules_of(const config::Config& config) {
   return {config.hostname,
           std::max<std::size_t>(config.limits.recipients, ipc::kLocalRecipientsMax),
           config.limits.message_size};
 }
 
-// Takes the recipients out of the envelope.
-void fill(NewMessage& message, mail::QueueId id, mail::Envelope envelope, ipc::Arrival arrival) {
+}  // namespace
+
+bool Intake::has_sane_size(const mail::Envelope& envelope) {
+  return envelope.recipients.size() <= kEnvelopeRecipientsMax;
+}
+
+void Intake::fill(NewMessage& message, mail::QueueId id, mail::Envelope envelope,
+                  ipc::Arrival arrival) {
   message.info.id = id;
   message.info.arrival = std::move(arrival);
   message.recipients.reserve(envelope.recipients.size());
@@ -49,8 +51,6 @@ void fill(NewMessage& message, mail::QueueId id, mail::Envelope envelope, ipc::A
   envelope.recipients.clear();
   message.info.envelope = std::move(envelope);
 }
-
-}  // namespace
 
 Intake::Intake(Queue& queue, Probes& probes, const config::Config& config, daemon::LocalUsers users)
     : queue_(queue),
@@ -134,6 +134,7 @@ bool Intake::frame(std::uint64_t number, ipc::FrameType type, std::string_view p
   if (type == ipc::FrameType::submit_open) return open(number, peer, payload);
   if (type == ipc::FrameType::submit_chunk) return chunk(number, peer, payload);
   if (type == ipc::FrameType::submit_end) return end(number, peer, payload);
+  if (type == ipc::FrameType::submit_final) return end_of_lent(number, peer, payload);
   if (type == ipc::FrameType::submit_abort) return abort(peer, payload);
   if (type == ipc::FrameType::receiver_counts) return counts(peer, payload);
   if (type == ipc::FrameType::refusals) return refusals(peer, payload);
@@ -182,7 +183,8 @@ void Intake::refuse(std::uint64_t number, mail::QueueId id, const Carrier& carri
 
 bool Intake::submit(std::uint64_t number, Peer& peer, std::string_view payload) {
   ipc::Submit frame;
-  if (!ipc::decode(payload, frame) || !is_sane(frame.envelope) || frame.id.value == 0) return false;
+  if (!ipc::decode(payload, frame) || !has_sane_size(frame.envelope) || frame.id.value == 0)
+    return false;
   if (frame.content.size() > ipc::kInlineContentMax) return false;
   std::optional<Carrier> carrier = carrier_of(peer, frame.id);
   if (!carrier) return false;
@@ -339,7 +341,8 @@ void Intake::hand_on(std::uint64_t number, mail::QueueId id, NewMessage message,
 
 bool Intake::open(std::uint64_t number, Peer& peer, std::string_view payload) {
   ipc::SubmitOpen frame;
-  if (!ipc::decode(payload, frame) || !is_sane(frame.envelope) || frame.id.value == 0) return false;
+  if (!ipc::decode(payload, frame) || !has_sane_size(frame.envelope) || frame.id.value == 0)
+    return false;
   if (peer.transactions.size() >= peer.work->limits.transactions ||
       peer.transactions.contains(frame.id))
     return false;

@@ -101,6 +101,11 @@ class Intake {
 
   bool submit(std::uint64_t number, Peer& peer, std::string_view payload);
   bool open(std::uint64_t number, Peer& peer, std::string_view payload);
+  // Of a frame; false: nothing that a program of ours would send.
+  static bool has_sane_size(const mail::Envelope& envelope);
+  // The recipients leave the envelope.
+  static void fill(NewMessage& message, mail::QueueId id, mail::Envelope envelope,
+                   ipc::Arrival arrival);
   // Who brings the message of that id; nothing: he may not.
   std::optional<Carrier> carrier_of(Peer& peer, mail::QueueId id);
   // The gate, and whether there is room at all.
@@ -111,6 +116,12 @@ class Intake {
   void lend(std::uint64_t number, mail::QueueId id, const UploadPtr& upload, UniqueFd file);
   bool chunk(std::uint64_t number, Peer& peer, std::string_view payload);
   bool end(std::uint64_t number, Peer& peer, std::string_view payload);
+  bool end_of_lent(std::uint64_t number, Peer& peer, std::string_view payload);
+  std::optional<mail::Reply> change_envelope(const Carrier& carrier, Peer& peer,
+                                             NewMessage& message, mail::Envelope envelope);
+  // octets: of content, held until the file is finished.
+  void finish_upload(std::uint64_t number, mail::QueueId id, Transaction& transaction,
+                     std::size_t octets, std::function<void(Upload&)> finish);
   bool abort(Peer& peer, std::string_view payload);
   bool counts(Peer& peer, std::string_view payload);
   bool refusals(Peer& peer, std::string_view payload);

@@ -1,6 +1,9 @@
 // Large content on its way into files.
 #include <cerrno>
 
+#include "common/base/text.h"
+#include "common/content/content_fields.h"
+#include "common/content/header_form.h"
 #include "common/log/log.h"
 
 #include "qmgr/intake/intake.h"
@@ -13,6 +16,13 @@ mail::Reply reply_for(const Error& error) {
   if (error.code == ENOSPC || error.code == EDQUOT)
     return {452, {4, 3, 1}, "Mail system full, try again later"};
   return {451, {4, 3, 0}, "Queue file write error, try again later"};
+}
+
+// Up to the body, and no further: whoever edits a header section must find one.
+bool is_header_section(std::string_view header) {
+  std::size_t from = 0;
+  return header.size() <= ipc::kHeaderApartMax &&
+         mail::find_header_end(header, from, true).body == header.size();
 }
 
 void log_not_stored(mail::QueueId id, const Error& error) {
@@ -92,23 +102,79 @@ bool Intake::end(std::uint64_t number, Peer& peer, std::string_view payload) {
   auto found = peer.transactions.find(frame.id);
   // Refused meanwhile; but what was never opened cannot end.
   if (found == peer.transactions.end()) return true;
-  if (found->second.ending) return false;
   Transaction& transaction = found->second;
+  if (transaction.ending || transaction.lent) return false;
   note_past_data(peer, frame.past_data);
+  transaction.message.info.size = frame.size + transaction.upload->head_size();
+  finish_upload(number, frame.id, transaction, 0,
+                [size = frame.size](Upload& upload) { upload.finish(size); });
+  return true;
+}
+
+bool Intake::end_of_lent(std::uint64_t number, Peer& peer, std::string_view payload) {
+  ipc::SubmitFinal frame;
+  if (!ipc::decode(payload, frame) || frame.file_size > kContentSizeMax ||
+      !is_header_section(frame.header) || (frame.envelope && !has_sane_size(*frame.envelope)))
+    return false;
+  auto found = peer.transactions.find(frame.id);
+  if (found == peer.transactions.end()) return true;  // refused meanwhile
+  Transaction& transaction = found->second;
+  if (transaction.ending || !transaction.lent) return false;
+  std::optional<Carrier> carrier = carrier_of(peer, frame.id);
+  if (!carrier) return false;
+  note_past_data(peer, frame.past_data);
+  NewMessage& message = transaction.message;
+  message.info.size = frame.file_size + frame.header.size();
+  message.info.eight_bit = frame.eight_bit || !is_ascii(frame.header);
+  std::optional<mail::Reply> refusal;
+  if (frame.envelope)
+    refusal = change_envelope(*carrier, peer, message, *std::move(frame.envelope));
+  if (!refusal && !may_have_lone_line_ends(message.info.envelope) &&
+      mail::has_lone_line_end(frame.header))
+    refusal = lone_line_end_reply();
+  if (refusal) {
+    drop(transaction);
+    peer.transactions.erase(found);
+    refuse(number, frame.id, *carrier, *refusal);
+    return true;
+  }
+  begin_work(number, peer, 0, frame.header.size());
+  finish_upload(number, frame.id, transaction, frame.header.size(),
+                [size = frame.file_size, header = std::string(frame.header)](Upload& upload) {
+                  upload.finish_lent(size, header);
+                });
+  return true;
+}
+
+// Who sends it and to whom is judged as it was the first time; all else that is known of the
+// message stays, and so does what its sender said of the content.
+std::optional<mail::Reply> Intake::change_envelope(const Carrier& carrier, Peer& peer,
+                                                   NewMessage& message, mail::Envelope envelope) {
+  NewMessage changed;
+  fill(changed, message.info.id, std::move(envelope), message.info.arrival);
+  mark_announced(peer, changed);
+  changed.info.envelope.body = message.info.envelope.body;
+  auto same_id = [&message] { return message.info.id; };
+  if (auto refusal = judge(carrier, rules_, wall_now(), same_id, changed)) return refusal;
+  message.info.envelope = std::move(changed.info.envelope);
+  message.recipients = std::move(changed.recipients);
+  return std::nullopt;
+}
+
+void Intake::finish_upload(std::uint64_t number, mail::QueueId id, Transaction& transaction,
+                           std::size_t octets, std::function<void(Upload&)> finish) {
   transaction.ending = true;
   mail::QueueId real = transaction.message.info.id;
-  transaction.message.info.size = frame.size + transaction.upload->head_size();
-  transaction.message.info.eight_bit = frame.eight_bit;
   queue_.content().worker().run(
       real,
-      [this, number, id = frame.id, real, size = frame.size, upload = transaction.upload,
-       work = transaction.work]() -> ContentWorker::Completion {
-        upload->finish(size);
-        return [this, number, id, real, upload, work] {
+      [this, number, id, real, octets, upload = transaction.upload, work = transaction.work,
+       finish = std::move(finish)]() -> ContentWorker::Completion {
+        finish(*upload);
+        return [this, number, id, real, octets, upload, work] {
+          end_work(work, 0, octets);
           file_finished(number, id, real, upload, work);
         };
       });
-  return true;
 }
 
 // The content is on the disk under its name; now the rows. If the peer is gone, nobody was promised
@@ -134,9 +200,12 @@ void Intake::file_finished(std::uint64_t number, mail::QueueId id, mail::QueueId
     log_not_stored(real, *upload->error());
     return answer(number, id, reply_for(*upload->error()));
   }
-  begin_work(number, peer->second, 1, 0);
-  hand_on(number, id, std::move(message), [this, real, upload, work](AcceptEnd end) {
-    end_work(work, 1, 0);
+  message.content = upload->take_header();
+  message.info.header_size = static_cast<std::uint32_t>(message.content.size());
+  std::size_t octets = message.content.size();
+  begin_work(number, peer->second, 1, octets);
+  hand_on(number, id, std::move(message), [this, real, upload, work, octets](AcceptEnd end) {
+    end_work(work, 1, octets);
     if (certainly_not_stored(end)) take_back(real, upload);
   });
 }

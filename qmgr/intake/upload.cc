@@ -1,6 +1,9 @@
 #include "qmgr/intake/upload.h"
 
+#include <cerrno>
+
 #include "common/base/text.h"
+#include "common/content/header_form.h"
 #include "common/ipc/messages.h"
 
 #include "qmgr/history/history_record.h"
@@ -12,8 +15,7 @@ void Upload::begin() {
   Result<ContentFile> file = ContentFile::create(files_, id_);
   if (!file) return fail(file.error());
   file_ = std::make_unique<ContentFile>(file.take());
-  if (rules_.head.empty()) return;
-  if (Status s = file_->append(rules_.head); !s) fail(s.error());
+  header_ = rules_.head;
 }
 
 UniqueFd Upload::lend() {
@@ -34,24 +36,57 @@ void Upload::append(std::string_view bytes) {
   }
   if (rules_.whole_line_ends) line_ends_.take(bytes);
   eight_bit_ = eight_bit_ || !is_ascii(bytes);
+  in_body_ ? write_out(bytes) : cut_header(bytes);
+}
+
+void Upload::write_out(std::string_view bytes) {
   if (Status s = file_->append(bytes); !s) fail(s.error());
 }
 
-// The history finds it by its Message-ID, which stands in the beginning; that is in memory still.
+void Upload::cut_header(std::string_view bytes) {
+  header_ += bytes;
+  // A long line that comes octet by octet is not searched again and again.
+  bool is_full = header_.size() > kHeaderOfChunksMax;
+  if (!is_full && bytes.find('\n') == std::string_view::npos) return;
+  mail::HeaderEnd end = mail::find_header_end(header_, header_searched_, false);
+  if (!end.found && !is_full) return;
+  std::size_t apart = end.found && end.body <= kHeaderOfChunksMax ? end.body : 0;
+  in_body_ = true;
+  write_out(std::string_view(header_).substr(apart));
+  header_ = header_.substr(0, apart);  // without the room for what was written
+}
+
 void Upload::finish(std::uint64_t size) {
   if (!failed() && rules_.whole_line_ends && line_ends_.has_lone())
     refusal_ = lone_line_end_reply();
+  std::uint64_t whole = size + rules_.head.size();
+  if (!failed() && whole < header_.size())
+    fail(Error{"less content was sent than its sender says", EMSGSIZE});
+  std::uint64_t in_file = whole - header_.size();
+  finish_lent(in_file, std::move(header_));
+}
+
+void Upload::finish_lent(std::uint64_t file_size, std::string header) {
+  header_ = std::move(header);
   if (!failed())
-    if (Status s = file_->finish(size + rules_.head.size()); !s) fail(s.error());
-  if (!failed()) {
-    Result<std::string> head = files_.read(id_, 0, ipc::kInlineContentMax);
-    if (head) {
-      message_id_ = message_id_in(*head);
-      double_bounce_ = mail::is_double_bounce(*head);
-    }
-  }
+    if (Status s = file_->finish(file_size); !s) fail(s.error());
+  if (!failed()) look_at_header();
   existed_ = file_ && file_->existed();
   file_.reset();
+}
+
+// The history finds it by its Message-ID, which stands in the beginning; of a file that is in the
+// system's memory still.
+void Upload::look_at_header() {
+  if (header_.empty()) {
+    Result<std::string> start = files_.read(id_, 0, ipc::kInlineContentMax);
+    if (!start) return;
+    message_id_ = message_id_in(*start);
+    double_bounce_ = mail::is_double_bounce(*start);
+  } else {
+    message_id_ = message_id_in(header_);
+    double_bounce_ = mail::is_double_bounce(header_);
+  }
 }
 
 void Upload::give_up() {

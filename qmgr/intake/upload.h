@@ -1,5 +1,9 @@
 // The content of one message on its way into its file. Used by one content thread after another, in
 // the order of its jobs (content_worker.h); what became of it is read on the loop afterwards.
+//
+// The file gets the body, and the header section stays apart (MessageInfo). Of what comes in chunks
+// it is cut off here; whoever is lent the file writes the body alone and brings the header section
+// at the end.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +21,12 @@
 
 namespace postwain::qmgr {
 
+// A larger header section that comes in chunks goes into the file with its body: until it has ended
+// it stays in memory, and whoever submits as sendmail is anybody.
+constexpr std::size_t kHeaderOfChunksMax = 64U << 10;
+
 struct UploadRules {
-  std::string head;                     // written first: our Received field
+  std::string head;                     // goes before what comes: our Received field
   bool whole_line_ends = false;         // a lone CR or LF refuses the message
   std::uint64_t size_max = UINT64_MAX;  // of what comes
 };
@@ -32,8 +40,12 @@ class Upload {
   // For the process that writes it itself; empty after a failure.
   UniqueFd lend();
   void append(std::string_view bytes);
-  // size: what has come, by the word of who brought it. Then it is on the disk under its name.
+  // size: what has come in chunks, by the word of who brought it. Then it is on the disk under its
+  // name.
   void finish(std::uint64_t size);
+  // The same of a file that was lent and has that size by now. header: what goes before it, if
+  // anything.
+  void finish_lent(std::uint64_t file_size, std::string header);
   void give_up();  // nothing of it stays
   // After finish(): the message is not stored after all.
   void take_back();
@@ -43,6 +55,8 @@ class Upload {
   const std::optional<Error>& error() const { return error_; }
   const std::optional<mail::Reply>& refusal() const { return refusal_; }
   std::size_t head_size() const { return rules_.head.size(); }
+  // What lies apart from the file; empty: nothing. To be taken once, after the end.
+  std::string take_header() { return std::move(header_); }
   // Of what was appended here, not of what another process wrote.
   bool eight_bit() const { return eight_bit_; }
   const std::string& message_id() const { return message_id_; }
@@ -51,11 +65,17 @@ class Upload {
 
  private:
   void fail(const Error& why) { error_ = why; }
+  void cut_header(std::string_view bytes);
+  void write_out(std::string_view bytes);
+  void look_at_header();
 
   ContentFolder files_;
   mail::QueueId id_;
   UploadRules rules_;
   std::unique_ptr<ContentFile> file_;
+  std::string header_;               // of chunks: what has come of it
+  std::size_t header_searched_ = 0;  // find_header_end
+  bool in_body_ = false;             // of chunks: all that comes now goes into the file
   mail::LineEnds line_ends_;
   std::uint64_t taken_ = 0;
   bool eight_bit_ = false;

@@ -51,18 +51,27 @@ void Handover::set_tls_required_no() {
   envelope_.tls_required_no = !envelope_.require_tls;
 }
 
+void Handover::change_envelope(mail::Envelope envelope) {
+  PW_CHECK(!finished_);
+  envelope_ = std::move(envelope);
+  envelope_changed_ = streaming_;
+}
+
 void Handover::grow(std::string& content) {
   if (over_) return content.clear();
   if (!streaming_ && content.size() <= ipc::kInlineContentMax) return;
-  if (!streaming_) open_stream();
+  if (!streaming_) open_stream(content);
   if (!over_) write_out(content);
 }
 
-void Handover::open_stream() {
+void Handover::open_stream(std::string& content) {
   if (!port_.up()) return conclude(queue_unavailable());
   if (!port_.send(ipc::SubmitOpen{id_, envelope_, arrival_})) return conclude(too_large_envelope());
   streaming_ = true;
   port_.watch(id_, *this);
+  if (header_size_ > ipc::kHeaderApartMax) return;
+  header_.assign(content, 0, header_size_);
+  content.erase(0, header_size_);
 }
 
 void Handover::write_out(std::string& content) {
@@ -77,8 +86,8 @@ void Handover::finish(std::string& content) {
   PW_CHECK(!finished_);
   finished_ = true;
   if (over_) return;
-  size_ = written_ + writing_ + content.size();
-  if (!streaming_ && content.size() > ipc::kInlineContentMax) open_stream();
+  size_ = header_.size() + written_ + writing_ + content.size();
+  if (!streaming_ && content.size() > ipc::kInlineContentMax) open_stream(content);
   if (over_) return;
   if (streaming_) {
     rest_ = &content;
@@ -106,7 +115,14 @@ void Handover::end_stream() {
   ended_ = true;
   rest_ = nullptr;
   file_.reset();
-  port_.send(ipc::SubmitEnd{id_, port_.past_data(), eight_bit_, size_});
+  ipc::SubmitFinal message{
+      id_, port_.past_data(), eight_bit_, size_ - header_.size(), std::nullopt, header_};
+  if (envelope_changed_) message.envelope = envelope_;
+  if (!port_.send(message)) {
+    ended_ = false;
+    return withdraw(too_large_envelope());
+  }
+  std::string().swap(header_);
 }
 
 void Handover::lent(UniqueFd file) {
@@ -151,6 +167,7 @@ void Handover::conclude(const mail::Reply& reply) {
   if (over_) return;
   over_ = true;
   file_.reset();
+  std::string().swap(header_);
   --port_.past_data();
   owner_.handed_over(reply);
 }

@@ -1,8 +1,9 @@
 // One message's way to qmgr, from the first octet of its content to qmgr's word. Small content goes
-// in one Submit frame when it is whole. Larger content streams: SubmitOpen, into the file that qmgr
-// lends, SubmitEnd; never more than kSubmitWindow waits to be written. Only qmgr's 250 means
-// accepted; when qmgr is lost in between nobody knows, and the client gets 451 (it will send again;
-// the other copy may exist).
+// in one Submit frame when it is whole. Larger content streams: SubmitOpen, its body into the file
+// that qmgr lends, SubmitFinal with its header section, which stays in memory until then; never
+// more than kSubmitWindow of the body waits to be written. A header section above kHeaderApartMax
+// goes into the file with the body. Only qmgr's 250 means accepted; when qmgr is lost in between
+// nobody knows, and the client gets 451 (it will send again; the other copy may exist).
 //
 // No sockets here: the port is the link to qmgr, or a test.
 #pragma once
@@ -26,7 +27,7 @@ class QmgrPort {
   // False: the envelope is too large for a frame between processes, and nothing was sent.
   virtual bool send(const ipc::Submit& message) = 0;
   virtual bool send(const ipc::SubmitOpen& message) = 0;
-  virtual void send(const ipc::SubmitEnd& message) = 0;
+  virtual bool send(const ipc::SubmitFinal& message) = 0;
   virtual void send(const ipc::SubmitAbort& message) = 0;
   // Appends to the file; the handover of that id hears how it went (written()).
   virtual void write(mail::QueueId id, std::shared_ptr<LentFile> file, std::string bytes) = 0;
@@ -59,6 +60,11 @@ class Handover {
 
   // The header says "TLS-Required: No". Before grow() and finish(): nothing has been sent yet.
   void set_tls_required_no();
+  // The first octets of the content are its header section, up to the body. Before grow() and
+  // finish(), which begin with all of it.
+  void set_header_size(std::size_t octets) { header_size_ = octets; }
+  // The last word on sender and recipients, until finish().
+  void change_envelope(mail::Envelope envelope);
   // More content stands in the buffer. Streams it when it is beyond the inline size; then the
   // buffer is exchanged for an empty one when it is worth a write.
   void grow(std::string& content);
@@ -84,7 +90,7 @@ class Handover {
   void lost();
 
  private:
-  void open_stream();
+  void open_stream(std::string& content);
   void write_out(std::string& content);
   void go_on();
   void end_stream();
@@ -98,8 +104,11 @@ class Handover {
   ipc::Arrival arrival_;
   std::string* rest_ = nullptr;  // the owner's buffer, from finish() until all is written
   std::shared_ptr<LentFile> file_;
-  std::string spare_;       // the buffer to go on with
-  std::uint64_t size_ = 0;  // of the whole content, once finished
+  std::string spare_;  // the buffer to go on with
+  std::size_t header_size_ = 0;
+  std::string header_;             // of content that streams, where it stays apart
+  bool envelope_changed_ = false;  // since SubmitOpen
+  std::uint64_t size_ = 0;         // of the whole content, once finished
   std::uint64_t written_ = 0;
   std::size_t writing_ = 0;  // on its way into the file
   bool streaming_ = false;

@@ -26,7 +26,10 @@ class Intake final : public QmgrPort {
   bool up() const override { return link_.up(); }
   bool send(const ipc::Submit& message) override { return submit(message); }
   bool send(const ipc::SubmitOpen& message) override { return submit(message); }
-  void send(const ipc::SubmitEnd& message) override { link_.send(message); }
+  bool send(const ipc::SubmitFinal& message) override {
+    bool changed = message.envelope.has_value();
+    return (!changed || announce(message.id, *message.envelope)) && link_.try_send(message);
+  }
   void send(const ipc::SubmitAbort& message) override { link_.send(message); }
   void write(mail::QueueId id, std::shared_ptr<LentFile> file, std::string bytes) override;
   void send(const ipc::ReceiverCounts& counts) { link_.send(counts); }
@@ -44,8 +47,12 @@ class Intake final : public QmgrPort {
  private:
   template <class Message>
   bool submit(const Message& message) {
-    auto decided = ipc::decided_in(message.id, message.envelope);
-    return (!decided || link_.try_send(*decided)) && link_.try_send(message);
+    return announce(message.id, message.envelope) && link_.try_send(message);
+  }
+  // What is decided of recipients goes before the frame with the envelope.
+  bool announce(mail::QueueId id, const mail::Envelope& envelope) {
+    auto decided = ipc::decided_in(id, envelope);
+    return !decided || link_.try_send(*decided);
   }
   bool frame(ipc::FrameType type, std::string_view payload);
   bool result(std::string_view payload);

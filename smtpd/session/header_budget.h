@@ -1,7 +1,7 @@
-// How many octets of header sections that have not ended yet the sessions of this process keep
-// together. A header section is judged as a whole, so it stays in memory until it ends; each has a
-// bound (kHeaderSectionMax), and this one is for all of them. The first kFree octets of each do not
-// count, so that ordinary mail is never refused for what others hold. Pure.
+// How many octets of header sections the sessions of this process keep together. A header section
+// is judged as a whole and handed to qmgr behind the body, so it stays in memory until the message
+// is over; each has a bound (kHeaderSectionMax), and this one is for all of them. The first kFree
+// octets of each do not count, so that ordinary mail is never refused for what others hold. Pure.
 #pragma once
 
 #include <cstddef>
@@ -32,7 +32,7 @@ class HeaderBudget {
       held_ += more;
       return true;
     }
-    // It has ended, or was dropped.
+    // The message is over, or was dropped.
     void clear() {
       budget_.give_back(held_, stranger_);
       held_ = 0;

@@ -25,6 +25,7 @@ std::optional<mail::Reply> HeaderCheck::scan(std::string_view content, bool at_e
   if (!end.found) return content.size() > kHeaderSectionMax ? judge(content) : std::nullopt;
   whole_ = true;
   fields_size_ = end.header;
+  body_begin_ = end.body;
   separated_ = end.body > end.header || end.body == content.size();
   return judge(content.substr(0, end.header));
 }

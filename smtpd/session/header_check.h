@@ -35,8 +35,10 @@ class HeaderCheck {
   // The content has ended: what came is all of the header section, if its end was not seen.
   std::optional<mail::Reply> finish(std::string_view content);
   bool whole() const { return whole_; }
-  // When whole: bytes of its fields, and whether an empty line, or the end of the content, follows.
+  // When whole: bytes of its fields, whether an empty line, or the end of the content, follows, and
+  // where the body begins.
   std::size_t fields_size() const { return fields_size_; }
+  std::size_t body_begin() const { return body_begin_; }
   bool separated() const { return separated_; }
   bool has_date() const { return has_date_; }
   bool has_message_id() const { return has_message_id_; }
@@ -53,6 +55,7 @@ class HeaderCheck {
   std::size_t seen_ = 0;      // octets of the last look
   bool whole_ = false;
   std::size_t fields_size_ = 0;
+  std::size_t body_begin_ = 0;
   bool separated_ = true;
   bool has_date_ = false;
   bool has_message_id_ = false;

@@ -74,9 +74,10 @@ std::optional<mail::Reply> Transaction::check_header(bool ended) {
   std::string_view theirs = std::string_view(content_).substr(trace_size_);
   auto refusal = ended ? header_.finish(theirs) : header_.look(theirs);
   if (refusal || !header_.whole()) return refusal;
-  header_share_.reset();
-  if (header_.tls_required_no() && handover_) handover_->set_tls_required_no();
-  if (submission_) mend_header();
+  std::size_t size = trace_size_ + (submission_ ? mend_header() : header_.body_begin());
+  if (!handover_) return refusal;
+  if (header_.tls_required_no()) handover_->set_tls_required_no();
+  handover_->set_header_size(size);
   return refusal;
 }
 
@@ -88,13 +89,15 @@ bool Transaction::has_room(bool stranger) {
 
 // What RFC 6409 8 lets a submission server do, and sendmail does as well: fields that are missing
 // are added; those that only the sender may read (RFC 5322 3.6.3) or that the final delivery writes
-// are taken out; a line that is no field ends the header section for every reader.
-void Transaction::mend_header() {
+// are taken out; a line that is no field ends the header section for every reader. Returns how
+// large it is then, up to the body.
+std::size_t Transaction::mend_header() {
   std::string_view fields = std::string_view(content_).substr(trace_size_, header_.fields_size());
   std::string mended = missing_fields(header_, wall_now(), id_.text(), shared_.config.hostname) +
                        mail::without_fields(fields, {"Bcc", "Resent-Bcc", "Return-Path"});
   if (!header_.separated()) mended += "\r\n";
   content_.replace(trace_size_, header_.fields_size(), mended);
+  return mended.size() + header_.body_begin() - header_.fields_size();
 }
 
 bool Transaction::window_is_full() const {

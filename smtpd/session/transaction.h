@@ -52,7 +52,7 @@ class Transaction {
  private:
   std::optional<mail::Reply> check_header(bool ended);
   bool has_room(bool stranger);
-  void mend_header();
+  std::size_t mend_header();
   void drop_content();
 
   const Shared& shared_;
@@ -64,7 +64,7 @@ class Transaction {
   std::size_t trace_size_ = 0;  // of our field
   bool begun_ = false;          // how the first line looks is known
   HeaderCheck header_;
-  std::optional<HeaderBudget::Share> header_share_;  // while the header section has not ended
+  std::optional<HeaderBudget::Share> header_share_;  // of the header section, which stays in memory
   std::optional<Handover> handover_;
 };
 

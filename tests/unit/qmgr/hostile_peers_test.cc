@@ -142,7 +142,7 @@ TEST_CASE("S18: an id whose content is under way is refused to others, and their
   CHECK(stranger->code() == 250);
   CHECK(stranger->got<ipc::SubmitResult>().reply.text.find(id.text()) == std::string::npos);
   // The first one's ends as it would have: nothing was written into its file.
-  first->send(ipc::SubmitEnd{id, 0, false, 0});
+  first->send(ipc::SubmitFinal{id, 0, false, 0, {}, {}});
   REQUIRE(rig.until([&] { return first->count(FrameType::submit_result) == 1; }));
   CHECK(first->code() == 250);
   CHECK(files_in(content_folder) == 2);
@@ -166,7 +166,7 @@ TEST_CASE(
   REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
   for (std::uint64_t i = 1; i <= 20; ++i) {
     peer->send(ipc::SubmitOpen{id_of(i), envelope(), arrival()});
-    peer->send(ipc::SubmitEnd{id_of(i), 0, false, 5});
+    peer->send(ipc::SubmitFinal{id_of(i), 0, false, 5, {}, {}});
   }
   bool answered = rig.until([&] { return peer->count(FrameType::submit_result) == 20; });
   (void)::setrlimit(RLIMIT_NOFILE, &before);

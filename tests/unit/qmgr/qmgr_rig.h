@@ -44,6 +44,8 @@ class RawPeer {
   void send(const Message& message) {
     connection_->send(message);
   }
+  // The descriptor that came with that frame.
+  UniqueFd take(const ipc::FileMark& mark) { return connection_->take_descriptor(mark); }
   bool closed() const { return closed_; }
   std::size_t count(ipc::FrameType type) const {
     std::size_t n = 0;

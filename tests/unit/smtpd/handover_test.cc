@@ -16,9 +16,11 @@ namespace {
 
 struct Port final : QmgrPort {
   bool is_up = true;
-  std::string log;      // one letter a frame: S submit, O open, w write, E end, A abort
-  std::string content;  // all content sent
-  std::uint64_t end_size = 0;
+  std::string log;      // one letter a frame: S submit, O open, w write, F final, A abort
+  std::string content;  // all content sent, but for what goes before a file
+  std::string header;   // that
+  std::uint64_t file_size = 0;
+  std::optional<mail::Envelope> final_envelope;
   std::uint32_t told_past_data = 0;
   bool eight_bit = false;
   std::map<std::uint64_t, Handover*> watched;
@@ -45,8 +47,11 @@ struct Port final : QmgrPort {
     bytes.clear();
     buffer = std::move(bytes);
   }
-  void send(const ipc::SubmitEnd& m) override {
-    log += 'E', end_size = m.size, told_past_data = m.past_data, eight_bit = m.eight_bit;
+  bool send(const ipc::SubmitFinal& m) override {
+    if (!fits) return false;
+    log += 'F', file_size = m.file_size, told_past_data = m.past_data, eight_bit = m.eight_bit;
+    header = m.header, final_envelope = m.envelope;
+    return true;
   }
   void send(const ipc::SubmitAbort&) override { log += 'A'; }
   void watch(mail::QueueId id, Handover& handover) override { watched[id.value] = &handover; }
@@ -155,11 +160,11 @@ TEST_CASE("large content goes into the file that is lent, under the window") {
   CHECK(bench.port.log == "Oww");
   written();
   CHECK(bench.port.log == "Owww");
-  CHECK(bench.port.end_size == 0);
+  CHECK(bench.port.file_size == 0);
   written();
-  CHECK(bench.port.log == "OwwwE");
+  CHECK(bench.port.log == "OwwwF");
   CHECK(bench.port.content == whole);
-  CHECK(bench.port.end_size == whole.size());
+  CHECK(bench.port.file_size == whole.size());
   CHECK(bench.port.eight_bit);
   CHECK(bench.owner.opened == 2);
   handover.result(kGood);
@@ -174,8 +179,8 @@ TEST_CASE("content that ends before its file is lent") {
   bench.handover->lent(some_file());
   CHECK(bench.port.log == "Ow");
   bench.handover->written({}, {});
-  CHECK(bench.port.log == "OwE");
-  CHECK(bench.port.end_size == 100000);
+  CHECK(bench.port.log == "OwF");
+  CHECK(bench.port.file_size == 100000);
   CHECK_FALSE(bench.port.eight_bit);
 }
 
@@ -229,7 +234,7 @@ TEST_CASE("a client that goes away", "[handover]") {
     bench.handover->lent(some_file());
     bench.handover->written({}, {});
     bench.handover.reset();
-    CHECK(bench.port.log.back() == 'E');
+    CHECK(bench.port.log.back() == 'F');
     CHECK(bench.port.past == 0);
   }
   SECTION("before anything was sent: nothing to say") {
@@ -286,4 +291,103 @@ TEST_CASE("qmgr that goes away", "[handover]") {
     bench.handover.reset();
     CHECK(bench.port.log.find('A') == std::string::npos);
   }
+}
+
+TEST_CASE("the header section travels at the end, and the file gets the body only") {
+  Bench bench;
+  Handover& handover = *bench.handover;
+  const std::string header = "Received: here\r\nSubject: \xC3\xA4\r\n\r\n";
+  std::string body(100000, 'x');
+  std::string content = header + body;
+  handover.set_header_size(header.size());
+  SECTION("that grows") {
+    handover.grow(content);
+    CHECK(content == body);
+    handover.lent(some_file());
+    handover.grow(content);
+    content += "more";
+    body += "more";
+  }
+  SECTION("that comes at once") {}
+  handover.finish(content);
+  if (bench.port.log == "O") handover.lent(some_file());
+  while (bench.port.log.back() == 'w') handover.written({}, {});
+  CHECK(bench.port.log.back() == 'F');
+  CHECK(bench.port.header == header);
+  CHECK(bench.port.content == body);
+  CHECK(bench.port.file_size == body.size());
+  CHECK(handover.size() == header.size() + body.size());
+  CHECK_FALSE(bench.port.eight_bit);  // qmgr looks at the header section itself
+  CHECK_FALSE(bench.port.final_envelope);
+}
+
+TEST_CASE("a header section that fills its message leaves an empty file") {
+  Bench bench;
+  std::string content(100000, 'h');
+  bench.handover->set_header_size(content.size());
+  bench.handover->finish(content);
+  bench.handover->lent(some_file());
+  CHECK(bench.port.log == "OF");
+  CHECK(bench.port.file_size == 0);
+  CHECK(bench.port.header.size() == 100000);
+}
+
+TEST_CASE("a header section beyond kHeaderApartMax stays with its body") {
+  std::size_t more = GENERATE(0, 1);
+  Bench bench;
+  std::size_t header = ipc::kHeaderApartMax + more;
+  std::string content(header + 500, 'x');
+  bench.handover->set_header_size(header);
+  bench.handover->grow(content);
+  bench.handover->finish(content);
+  bench.handover->lent(some_file());
+  bench.handover->written({}, {});
+  CHECK(bench.port.log == "OwF");
+  CHECK(bench.port.header.size() == (more == 0 ? header : 0));
+  CHECK(bench.port.file_size == (more == 0 ? 500 : header + 500));
+}
+
+TEST_CASE("the last word on the envelope travels with the end") {
+  mail::Envelope other;
+  other.recipients.push_back({mail::Address::from_text("c@d"), {}, {}});
+  Bench bench;
+  SECTION("small: as if it had been the first") {
+    std::string content = "x\r\n";
+    bench.handover->change_envelope(other);
+    bench.handover->finish(content);
+    CHECK(bench.port.log == "S");
+  }
+  SECTION("before the stream: as if it had been the first") {
+    std::string content(100000, 'x');
+    bench.handover->change_envelope(other);
+    bench.handover->finish(content);
+    bench.handover->lent(some_file());
+    bench.handover->written({}, {});
+    CHECK_FALSE(bench.port.final_envelope);
+  }
+  SECTION("in the stream: instead of the first") {
+    std::string content(100000, 'x');
+    bench.handover->grow(content);
+    bench.handover->change_envelope(other);
+    bench.handover->finish(content);
+    bench.handover->lent(some_file());
+    bench.handover->written({}, {});
+    REQUIRE(bench.port.final_envelope);
+    CHECK(bench.port.final_envelope->recipients[0].address.text() == "c@d");
+  }
+  CHECK(bench.handover->envelope().recipients[0].address.text() == "c@d");
+}
+
+TEST_CASE("a last word too large for a frame is refused, and the file is given back") {
+  Bench bench;
+  std::string content(100000, 'x');
+  bench.handover->grow(content);
+  bench.handover->change_envelope({});
+  bench.handover->lent(some_file());
+  bench.handover->finish(content);
+  bench.port.fits = false;
+  bench.handover->written({}, {});
+  CHECK(bench.port.log == "OwA");
+  CHECK(bench.owner.codes == std::vector<int>{552});
+  CHECK(bench.port.watched.empty());
 }

@@ -60,6 +60,7 @@ class FakeQmgr {
   bool hold = false;
   mail::Reply reply{250, {2, 0, 0}, "Ok"};
   std::vector<std::string> contents;
+  std::vector<std::string> bodies;  // what stood in the files that were lent
   std::vector<mail::Envelope> envelopes;
   std::vector<std::uint32_t> past_data;
   int aborts = 0;
@@ -89,12 +90,13 @@ class FakeQmgr {
       if (!hold) lend();
       return true;
     }
-    if (type == ipc::FrameType::submit_end) {
-      ipc::SubmitEnd message;
+    if (type == ipc::FrameType::submit_final) {
+      ipc::SubmitFinal message;
       REQUIRE(ipc::decode(payload, message));
       ::lseek(file_.get(), 0, SEEK_SET);
-      contents.push_back(read_small_fd(file_.get()).take());
-      CHECK(message.size == contents.back().size());
+      bodies.push_back(read_small_fd(file_.get()).take());
+      CHECK(message.file_size == bodies.back().size());
+      contents.push_back(std::string(message.header) + bodies.back());
       settle(message.id);
       return true;
     }
