@@ -16,7 +16,7 @@ FLOORS = (
     ("common/mail",),
     ("common/content",),
     ("common/smtp/syntax", "common/ipc", "common/sasl", "common/notice"),
-    ("common/smtp/server", "common/smtp/client"),
+    ("common/smtp/server", "common/smtp/client", "common/milter"),
     ("common/net", "common/tls", "common/log", "common/auth", "common/dns", "common/http", "common/sandbox",
      "common/config/table"),
     ("common/config",),
