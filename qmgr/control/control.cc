@@ -35,20 +35,27 @@ bool only_looks(const std::string& name) {
 }  // namespace
 
 Control::Control(Queue& queue, Delivery& delivery, Hooks hooks)
-    : queue_(queue), snapshot_(queue), delivery_(delivery), hooks_(std::move(hooks)) {
+    : queue_(queue),
+      snapshot_(queue),
+      delivery_(delivery),
+      hooks_(std::move(hooks)),
+      metrics_([this] {
+        return metrics_text(status(), queue_.metrics(),
+                            queue_.scheduler().report(kMetricsDestinations));
+      }) {
   processes_.push_back({"qmgr", ::getpid()});
 }
 
-void Control::peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, Rights rights,
-                             std::string_view name) {
+void Control::connected(std::uint64_t peer, daemon::IpcConnection& connection,
+                        const PeerIdentity& identity) {
   constexpr std::size_t kNameMax = 64;
   peers_[peer] = &connection;
-  names_[peer] = printable(name.substr(0, kNameMax));
-  if (rights == Rights::supervisor) supervisor_ = peer;
-  if (rights == Rights::view) viewers_.emplace(peer, 0);
+  names_[peer] = printable(std::string_view(identity.name).substr(0, kNameMax));
+  if (identity.role == ipc::Role::supervisor) supervisor_ = peer;
+  if (identity.only_looks) viewers_.emplace(peer, 0);
 }
 
-void Control::peer_lost(std::uint64_t peer) {
+void Control::lost(std::uint64_t peer) {
   peers_.erase(peer);
   names_.erase(peer);
   viewers_.erase(peer);
@@ -65,7 +72,7 @@ void Control::peer_lost(std::uint64_t peer) {
           kExitUnavailable);
 }
 
-void Control::peer_drained(std::uint64_t peer) {
+void Control::drained(std::uint64_t peer) {
   auto found = waiting_.find(peer);
   if (found == waiting_.end()) return;
   WalkPtr walk = std::move(found->second);
@@ -79,14 +86,6 @@ bool Control::frame(std::uint64_t peer, ipc::FrameType type, std::string_view pa
   if (type == ipc::FrameType::control_reply) return supervisor_reply(payload);
   if (type == ipc::FrameType::config_update) return config_update(peer, payload);
   return false;
-}
-
-bool Control::metrics_frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload) {
-  ipc::ControlRequest frame;
-  if (type != ipc::FrameType::control_request || !ipc::decode(payload, frame)) return false;
-  reply(peer, frame.request,
-        metrics_text(status(), queue_.metrics(), queue_.scheduler().report(kMetricsDestinations)));
-  return true;
 }
 
 bool Control::request(std::uint64_t peer, std::string_view payload) {

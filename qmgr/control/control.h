@@ -17,8 +17,10 @@
 #include "common/daemon/ipc_connection.h"
 
 #include "qmgr/control/control_json.h"
+#include "qmgr/control/metrics_service.h"
 #include "qmgr/control/snapshot.h"
 #include "qmgr/dispatch/delivery.h"
+#include "qmgr/peers/peer_service.h"
 #include "qmgr/queue/queue.h"
 #include "qmgr/routing/suspend_scope.h"
 #include "qmgr/store/queue_walk.h"
@@ -40,7 +42,7 @@ constexpr std::size_t kDestinationKeyMax = 4000;
 constexpr std::size_t kAuthorMax = 256;
 constexpr std::size_t kReasonMax = 1024;
 
-class Control {
+class Control : public PeerService {
  public:
   struct Hooks {
     std::function<Result<bool>(std::string_view bundle)> on_config;
@@ -50,17 +52,14 @@ class Control {
 
   Control(Queue& queue, Delivery& delivery, Hooks hooks);
 
-  // Of root and the queue's user: everything. view: of [control] viewers, commands that change
-  // nothing and show no content.
-  enum class Rights : std::uint8_t { view, commands, supervisor };
-  // name: what the peer calls itself; of an operator his user's name, for the log and the history.
-  void peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, Rights rights,
-                      std::string_view name);
-  void peer_lost(std::uint64_t peer);
-  void peer_drained(std::uint64_t peer);
-  bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload);
-  // Of a peer that may know the metrics only: any request is one for them.
-  bool metrics_frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload);
+  // The name of an operator is his user's, for the log and the history.
+  void connected(std::uint64_t peer, daemon::IpcConnection& connection,
+                 const PeerIdentity& identity) override;
+  bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload) override;
+  void drained(std::uint64_t peer) override;
+  void lost(std::uint64_t peer) override;
+  // The same numbers for peers that may know the metrics only.
+  PeerService& metrics() { return metrics_; }
 
  private:
   enum class Purpose : std::uint8_t { list, show, act };
@@ -155,7 +154,7 @@ class Control {
   Hooks hooks_;
   std::map<std::uint64_t, daemon::IpcConnection*> peers_;
   std::map<std::uint64_t, std::string> names_;
-  std::map<std::uint64_t, std::size_t> viewers_;  // Rights::view, and how much they ask at once
+  std::map<std::uint64_t, std::size_t> viewers_;  // only look, and how much they ask at once
   std::optional<std::uint64_t> supervisor_;
   std::map<std::uint64_t, Relayed> relayed_;
   std::uint64_t last_relayed_ = 0;
@@ -173,6 +172,7 @@ class Control {
   std::vector<Process> processes_;
   Certificates certificates_;
   std::vector<std::string> trouble_;  // with processes
+  MetricsService metrics_;
 };
 
 }  // namespace postwain::qmgr

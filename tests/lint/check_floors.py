@@ -29,7 +29,7 @@ FLOORS = (
     ("qmgr/model", "qmgr/disk", "smtpd/acceptance", "postwain/process"),
     ("qmgr/scheduling", "smtpd/login", "smtpd/queue_link", "postwain/checking", "postwain/client"),
     ("qmgr/verdicts", "smtpd/session", "postwain/supervisor"),
-    ("qmgr/routing", "qmgr/store", "smtpd"),
+    ("qmgr/routing", "qmgr/store", "qmgr/peers", "smtpd"),
     ("qmgr/store/sqlite", "simulator"),
     ("qmgr/history", "qmgr/salvage", "postwain/commands", "postwain/explain"),
     ("qmgr/queue", "postwain/sendmail"),
