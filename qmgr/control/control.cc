@@ -8,6 +8,7 @@
 #include "common/base/text.h"
 #include "common/log/log.h"
 
+#include "qmgr/control/json/answer_json.h"
 #include "qmgr/control/metrics_text.h"
 #include "qmgr/store/queue_reader.h"
 
@@ -15,21 +16,20 @@ namespace postwain::qmgr {
 
 namespace {
 
-std::optional<Action> action_of(const std::string& name) {
-  if (name == "queue retry") return Action::retry;
-  if (name == "queue cancel") return Action::cancel;
-  if (name == "queue hold") return Action::hold;
-  if (name == "queue release") return Action::release;
-  if (name == "queue bounce") return Action::bounce;
-  return std::nullopt;
-}
-
-// What changes nothing, and tells of no content.
-bool only_looks(const std::string& name) {
-  constexpr std::string_view kLooks[] = {
-      "status",    "queue list", "queue show", "queue stats", "queue destinations",
-      "queue way", "trace",      "watch"};
-  return std::find(std::begin(kLooks), std::end(kLooks), name) != std::end(kLooks);
+// Of a command on messages.
+Action action_of(ipc::OperatorCommand command) {
+  switch (command) {
+    case ipc::OperatorCommand::queue_cancel:
+      return Action::cancel;
+    case ipc::OperatorCommand::queue_hold:
+      return Action::hold;
+    case ipc::OperatorCommand::queue_release:
+      return Action::release;
+    case ipc::OperatorCommand::queue_bounce:
+      return Action::bounce;
+    default:
+      return Action::retry;
+  }
 }
 
 }  // namespace
@@ -43,7 +43,7 @@ Control::Control(Queue& queue, Delivery& delivery, Hooks hooks)
         return metrics_text(status(), queue_.metrics(),
                             queue_.scheduler().report(kMetricsDestinations));
       }) {
-  processes_.push_back({"qmgr", ::getpid()});
+  report_.processes.push_back({"qmgr", ::getpid()});
 }
 
 void Control::connected(std::uint64_t peer, daemon::IpcConnection& connection,
@@ -98,52 +98,57 @@ bool Control::request(std::uint64_t peer, std::string_view payload) {
     return true;
   }
   Result<Command> command = parse_command(frame.json);
+  std::optional<Error> refused;
   if (!command)
-    reply(peer, frame.request, json_error(command.error().text), true, command.error().code);
+    refused = command.error();
   else
-    run(peer, frame.request, *command, frame.json);
+    refused = refusal_of(*command, viewers_.contains(peer), supervisor_ == peer);
+  if (refused)
+    reply(peer, frame.request, json_error(refused->text), true, refused->code);
+  else if (command->info->relayed)
+    relay(peer, frame.request, frame.json);
+  else
+    run(peer, frame.request, command.take());
   return true;
 }
 
-void Control::run(std::uint64_t peer, std::uint64_t request, const Command& command,
-                  const std::string& json) {
-  const std::string& name = command.name;
-  if (viewers_.count(peer) > 0 && !only_looks(name))
-    return reply(peer, request,
-                 json_error("'" + printable(name) +
-                            "' is for root and the queue's user: your group may only look "
-                            "([control] viewers)"),
-                 true, kExitNoPermission);
-  if (name == "processes" && supervisor_ == peer) {
-    state_ = command.state;
-    version_ = command.version;
-    processes_ = command.processes;
-    certificates_ = command.certificates;
-    trouble_ = command.trouble;
-    return reply(peer, request, json_ok());
+void Control::run(std::uint64_t peer, std::uint64_t request, Command command) {
+  switch (command.info->command) {
+    case ipc::OperatorCommand::status:
+      return reply(peer, request, json_status(status()));
+    case ipc::OperatorCommand::processes:
+      report_ = std::move(command.report);
+      return reply(peer, request, json_ok());
+    case ipc::OperatorCommand::queue_stats:
+      return stats(peer, request);
+    case ipc::OperatorCommand::queue_backup:
+      return backup(peer, request);
+    case ipc::OperatorCommand::queue_destinations:
+      return destinations(peer, request);
+    case ipc::OperatorCommand::queue_suspend:
+      return suspend(peer, request, command);
+    case ipc::OperatorCommand::queue_resume:
+      return resume(peer, request, command);
+    case ipc::OperatorCommand::queue_way:
+      return way(peer, request, command);
+    case ipc::OperatorCommand::queue_content:
+      return content(peer, request, command);
+    case ipc::OperatorCommand::trace:
+      return trace(peer, request, command);
+    case ipc::OperatorCommand::watch:
+      return watch(peer, request, command);
+    case ipc::OperatorCommand::queue_list:
+      return walk(peer, request, command, Purpose::list);
+    case ipc::OperatorCommand::queue_show:
+      if (!command.filter.id)
+        return reply(peer, request, json_error("queue show needs a queue id"), true, kExitUsage);
+      return walk(peer, request, command, Purpose::show);
+    default:
+      if (!command.all && command.filter.is_empty())
+        return reply(peer, request, json_error("say which messages: --all or a filter"), true,
+                     kExitUsage);
+      walk(peer, request, command, Purpose::act, action_of(command.info->command));
   }
-  if (name == "status") return reply(peer, request, json_status(status()));
-  if (name == "stop" || name == "reload") return relay(peer, request, json);
-  if (name == "queue stats") return stats(peer, request);
-  if (name == "queue backup") return backup(peer, request);
-  if (name == "queue destinations") return destinations(peer, request);
-  if (name == "queue suspend") return suspend(peer, request, command);
-  if (name == "queue resume") return resume(peer, request, command);
-  if (name == "queue way") return way(peer, request, command);
-  if (name == "queue content") return content(peer, request, command);
-  if (name == "trace") return trace(peer, request, command);
-  if (name == "watch") return watch(peer, request, command);
-  if (name == "queue show" && !command.filter.id)
-    return reply(peer, request, json_error("queue show needs a queue id"), true, kExitUsage);
-  if (name == "queue show") return walk(peer, request, command, Purpose::show);
-  if (name == "queue list") return walk(peer, request, command, Purpose::list);
-  std::optional<Action> action = action_of(name);
-  if (!action)
-    return reply(peer, request, json_error("unknown command '" + name + "'"), true, kExitUsage);
-  if (!command.all && command.filter.is_empty())
-    return reply(peer, request, json_error("say which messages: --all or a filter"), true,
-                 kExitUsage);
-  walk(peer, request, command, Purpose::act, *action);
 }
 
 // The snapshot is there as long as the connection of the peer that copies it.
@@ -242,11 +247,7 @@ void Control::reply(std::uint64_t peer, std::uint64_t request, std::string json,
 QueueStatus Control::status() const {
   QueueStatus status;
   ipc::Admission admission = hooks_.admission();
-  status.state = state_;
-  status.version = version_;
-  status.processes = processes_;
-  status.certificates = certificates_;
-  status.trouble = trouble_;
+  status.supervisor = report_;
   status.messages = queue_.queue_counts().messages();
   status.recipients = queue_.queue_counts().recipients();
   status.counted = queue_.queue_counts().complete();

@@ -16,7 +16,9 @@
 
 #include "common/daemon/ipc_connection.h"
 
-#include "qmgr/control/control_json.h"
+#include "qmgr/control/json/command_json.h"
+#include "qmgr/control/json/queue_json.h"
+#include "qmgr/control/json/status_json.h"
 #include "qmgr/control/metrics_service.h"
 #include "qmgr/control/snapshot.h"
 #include "qmgr/dispatch/delivery.h"
@@ -96,8 +98,7 @@ class Control : public PeerService {
   bool request(std::uint64_t peer, std::string_view payload);
   bool config_update(std::uint64_t peer, std::string_view payload);
   bool supervisor_reply(std::string_view payload);
-  void run(std::uint64_t peer, std::uint64_t request, const Command& command,
-           const std::string& json);
+  void run(std::uint64_t peer, std::uint64_t request, Command command);
   void stats(std::uint64_t peer, std::uint64_t request);
   void backup(std::uint64_t peer, std::uint64_t request);
   void destinations(std::uint64_t peer, std::uint64_t request);
@@ -167,11 +168,7 @@ class Control : public PeerService {
     std::uint64_t dropped = 0;
   };
   std::map<std::uint64_t, Watcher> watchers_;
-  std::string state_ = "running";
-  std::string version_;
-  std::vector<Process> processes_;
-  Certificates certificates_;
-  std::vector<std::string> trouble_;  // with processes
+  SupervisorReport report_;
   MetricsService metrics_;
 };
 

@@ -3,7 +3,8 @@
 #include "common/base/sysexits.h"
 
 #include "qmgr/control/control.h"
-#include "qmgr/queue/queue_shape.h"
+#include "qmgr/control/json/answer_json.h"
+#include "qmgr/control/json/queue_shape.h"
 #include "qmgr/store/queue_walk.h"
 
 namespace postwain::qmgr {

@@ -6,7 +6,8 @@
 #include "common/base/sysexits.h"
 
 #include "qmgr/control/control.h"
-#include "qmgr/control/trace_json.h"
+#include "qmgr/control/json/answer_json.h"
+#include "qmgr/control/json/trace_json.h"
 #include "qmgr/store/queue_reader.h"
 
 namespace postwain::qmgr {

@@ -7,6 +7,8 @@
 #include "common/base/text.h"
 
 #include "qmgr/control/control.h"
+#include "qmgr/control/json/answer_json.h"
+#include "qmgr/control/json/destination_json.h"
 #include "qmgr/model/held_domains.h"
 #include "qmgr/routing/suspend_scope.h"
 

@@ -5,6 +5,7 @@
 #include "common/log/log.h"
 
 #include "qmgr/control/control.h"
+#include "qmgr/control/json/answer_json.h"
 #include "qmgr/store/queue_walk.h"
 
 namespace postwain::qmgr {

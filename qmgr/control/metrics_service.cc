@@ -2,7 +2,7 @@
 
 #include "common/base/sysexits.h"
 
-#include "qmgr/control/control_json.h"
+#include "qmgr/control/json/answer_json.h"
 
 namespace postwain::qmgr {
 

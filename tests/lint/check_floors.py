@@ -32,7 +32,7 @@ FLOORS = (
     ("qmgr/routing", "qmgr/store", "qmgr/peers", "smtpd"),
     ("qmgr/store/sqlite", "simulator"),
     ("qmgr/history", "qmgr/salvage", "postwain/commands", "postwain/explain"),
-    ("qmgr/queue", "postwain/sendmail"),
+    ("qmgr/queue", "qmgr/control/json", "postwain/sendmail"),
     ("qmgr/dispatch", "postwain"),
     ("qmgr/intake", "qmgr/control"),
     ("qmgr", "smtp-client", "lmtp-client", "metrics", "tokens", "pickup", "reporter"),
