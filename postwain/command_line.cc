@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "common/base/sysexits.h"
+#include "common/ipc/operator_commands.h"
 #include "postwain/commands/backup_command.h"
 #include "postwain/commands/destination_command.h"
 #include "postwain/commands/postfix_log.h"
@@ -32,6 +33,8 @@ namespace postwain::tool {
 
 namespace {
 
+using Command = ipc::OperatorCommand;
+
 // Everything the options can set, and what is to be done with it.
 struct Parsed {
   ClientOptions options;
@@ -48,27 +51,33 @@ struct Parsed {
   std::string folder;  // of queue backup and queue recover
 };
 
+// Below `queue` or below postwain itself.
+std::string sub_word(Command command) {
+  return std::string(ipc::last_word_of(command));
+}
+
 void add_common(CLI::App& command, Parsed& parsed, bool with_json) {
   command.add_option("-c,--config", parsed.options.config_file, "configuration file")
       ->capture_default_str();
   if (with_json) command.add_flag("--json", parsed.options.json, "print JSON");
 }
 
-void add_command(CLI::App& app, Parsed& parsed, const char* name, const char* what, bool with_json,
-                 std::function<int()> run) {
-  CLI::App* command = app.add_subcommand(name, what);
+void add_command(CLI::App& app, Parsed& parsed, std::string_view name, const char* what,
+                 bool with_json, std::function<int()> run) {
+  CLI::App* command = app.add_subcommand(std::string(name), what);
   add_common(*command, parsed, with_json);
   command->callback([&parsed, run = std::move(run)] { parsed.run = run; });
 }
 
 void add_destinations(CLI::App& queue, Parsed& parsed) {
-  CLI::App* list = queue.add_subcommand("destinations", "where mail goes, and what holds it");
+  CLI::App* list = queue.add_subcommand(sub_word(Command::queue_destinations),
+                                        "where mail goes, and what holds it");
   add_common(*list, parsed, true);
   list->callback(
       [&parsed] { parsed.run = [&parsed] { return destinations_command(parsed.options); }; });
   for (bool begin : {true, false}) {
     CLI::App* command = queue.add_subcommand(
-        begin ? "suspend" : "resume",
+        sub_word(begin ? Command::queue_suspend : Command::queue_resume),
         begin ? "let the mail for a domain, or for a destination, wait for a while"
               : "end a suspension");
     add_common(*command, parsed, true);
@@ -90,17 +99,18 @@ void add_destinations(CLI::App& queue, Parsed& parsed) {
 }
 
 void add_backup(CLI::App& queue, Parsed& parsed) {
-  struct Command {
-    const char* name;
+  struct WithFolder {
+    std::string name;
     const char* what;
     int (*run)(const ClientOptions&, const std::string&);
   };
-  static constexpr Command kCommands[] = {
-      {"backup", "copy the queue to a new folder while it works", backup_command},
+  const WithFolder commands[] = {
+      {sub_word(Command::queue_backup), "copy the queue to a new folder while it works",
+       backup_command},
       {"recover", "make a new queue from a damaged one, while Postwain is stopped",
        recover_command},
   };
-  for (const Command& one : kCommands) {
+  for (const WithFolder& one : commands) {
     CLI::App* command = queue.add_subcommand(one.name, one.what);
     add_common(*command, parsed, true);
     command->add_option("folder", parsed.folder, "made by this command")->required();
@@ -161,29 +171,28 @@ void add_queue(CLI::App& app, Parsed& parsed) {
   add_backup(*queue, parsed);
   add_transfer(*queue, parsed);
   struct Action {
-    const char* name;
+    Command command;
     const char* what;
-    bool acts = true;
   };
   static constexpr Action kActions[] = {
-      {"list", "messages and their open recipients", false},
-      {"show", "everything about a message", false},
-      {"retry", "try now instead of later"},
-      {"hold", "do not try until released"},
-      {"release", "end a hold"},
-      {"cancel", "remove without telling the sender"},
-      {"bounce", "give up now and tell the sender"},
-      {"stats", "numbers by state, domain and age", false},
+      {Command::queue_list, "messages and their open recipients"},
+      {Command::queue_show, "everything about a message"},
+      {Command::queue_retry, "try now instead of later"},
+      {Command::queue_hold, "do not try until released"},
+      {Command::queue_release, "end a hold"},
+      {Command::queue_cancel, "remove without telling the sender"},
+      {Command::queue_bounce, "give up now and tell the sender"},
+      {Command::queue_stats, "numbers by state, domain and age"},
   };
   for (const Action& action : kActions) {
-    CLI::App* command = queue->add_subcommand(action.name, action.what);
+    CLI::App* command = queue->add_subcommand(sub_word(action.command), action.what);
     add_common(*command, parsed, true);
     QueueFilter& filter = parsed.filter;
     add_filter(*command, filter, "ids,--id");
-    if (action.acts)
+    if (ipc::info_of(action.command).arguments.has(ipc::CommandArgument::dry_run))
       command->add_flag("--dry-run", filter.dry_run, "only tell how much would be changed");
-    command->callback([&parsed, name = std::string(action.name)] {
-      parsed.run = [&parsed, name] { return queue_command(parsed.options, name, parsed.filter); };
+    command->callback([&parsed, asked = action.command] {
+      parsed.run = [&parsed, asked] { return queue_command(parsed.options, asked, parsed.filter); };
     });
   }
 }
@@ -231,7 +240,8 @@ void add_simulate(CLI::App& app, Parsed& parsed) {
 }
 
 void add_trace(CLI::App& app, Parsed& parsed) {
-  CLI::App* command = app.add_subcommand("trace", "what became of a message or an address");
+  CLI::App* command =
+      app.add_subcommand(sub_word(Command::trace), "what became of a message or an address");
   add_common(*command, parsed, true);
   command->add_option("query", parsed.trace.query, "queue id, address, Message-ID or remote id");
   command->add_option("--client", parsed.trace.client, "what was refused to this IP address");
@@ -244,7 +254,8 @@ void add_trace(CLI::App& app, Parsed& parsed) {
 }
 
 void add_watch(CLI::App& app, Parsed& parsed) {
-  CLI::App* command = app.add_subcommand("watch", "what happens to mail, as it happens");
+  CLI::App* command =
+      app.add_subcommand(sub_word(Command::watch), "what happens to mail, as it happens");
   add_common(*command, parsed, true);
   WatchOptions& watch = parsed.watch;
   command->add_option("--id", watch.id, "of this message");
@@ -312,11 +323,11 @@ void build(CLI::App& app, Parsed& parsed) {
               [&options] { return check_command(options.config_file, options.json); });
   add_command(app, parsed, "selftest", "what each process can do, and what it cannot", true,
               [&options] { return selftest_command(options); });
-  add_command(app, parsed, "status", "state, processes and size of the queue", true,
-              [&options] { return status_command(options); });
-  add_command(app, parsed, "reload", "use the changed configuration", true,
+  add_command(app, parsed, ipc::word_of(Command::status), "state, processes and size of the queue",
+              true, [&options] { return status_command(options); });
+  add_command(app, parsed, ipc::word_of(Command::reload), "use the changed configuration", true,
               [&options] { return reload_command(options); });
-  add_command(app, parsed, "stop", "let everything finish and stop", true,
+  add_command(app, parsed, ipc::word_of(Command::stop), "let everything finish and stop", true,
               [&options] { return stop_command(options); });
   add_queue(app, parsed);
   add_preview(app, parsed);

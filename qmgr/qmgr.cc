@@ -94,8 +94,13 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
       Control::Hooks{[this](std::string_view bundle) { return take_config(bundle); },
                      [this] { return admission_; }, [this] { return standstill_; }});
   queue_->watch(std::move(cpu_pressure));
-  peers_ = std::make_unique<Peers>(
-      loop, peer_users(start), Peers::Parts{*intake_, *delivery_, *control_, tokens_, reports_});
+  peers_ = std::make_unique<Peers>(loop, peer_users(start),
+                                   Peers::Services{.intake = *intake_,
+                                                   .delivery = *delivery_,
+                                                   .control = *control_,
+                                                   .metrics = control_->metrics(),
+                                                   .tokens = tokens_,
+                                                   .tls_results = reports_});
   peers_->set_viewers(viewers(start.loaded.bundle));
   look_around();
   watch_.repeat(kDiskCheck, [this] { look_around(); });

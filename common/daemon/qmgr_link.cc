@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include <unistd.h>
-
 #include "common/log/log.h"
 
 namespace postwain::daemon {
@@ -30,45 +28,26 @@ QmgrLink::QmgrLink(net::Loop& loop, std::string socket_path, ipc::Role role, std
 QmgrLink::~QmgrLink() = default;
 
 void QmgrLink::connect() {
-  connecting_ = net::Stream::connect(
-      loop_, net::Endpoint{{}, 0, path_}, {},
-      [this](Status status) { connected(std::move(status)); }, net::Carries::descriptors);
-}
-
-void QmgrLink::connected(Status status) {
-  if (!status) return lost(status.error().text);
-  connection_ = std::make_unique<IpcConnection>(
-      loop_, std::move(connecting_),
-      IpcConnection::Callbacks{
-          .on_frame = [this](ipc::FrameType type,
-                             std::string_view payload) { return frame(type, payload); },
-          .on_closed = [this](const std::string& why) { lost(why); },
-          .on_drained =
-              [this] {
-                if (callbacks_.on_drained) callbacks_.on_drained();
-              },
+  connection_ = std::make_unique<QmgrConnection>(
+      loop_, QmgrConnection::Settings{path_, role_, name_, net::Carries::descriptors},
+      QmgrConnection::Callbacks{
+          .on_welcome = [this](const ipc::Welcome& welcome) { welcomed(welcome); },
+          .on_frame = callbacks_.on_frame,
+          .on_end = [this](QmgrConnection::End, const Error& error) { lost(error.text); },
+          .on_drained = callbacks_.on_drained,
       });
-  connection_->send(
-      ipc::Hello{ipc::kProtocolVersion, role_, static_cast<std::uint32_t>(::getpid()), name_});
 }
 
-bool QmgrLink::frame(ipc::FrameType type, std::string_view payload) {
-  if (up_) return callbacks_.on_frame(type, payload);
-  ipc::Welcome welcome;
-  if (type != ipc::FrameType::welcome || !ipc::decode(payload, welcome) ||
-      welcome.version != ipc::kProtocolVersion)
-    return false;
+void QmgrLink::welcomed(const ipc::Welcome& welcome) {
   up_ = true;
   delay_ = kFirstRetry;
   log::Line(log::Level::debug, "qmgr_up").kv("worker", welcome.worker);
   if (callbacks_.on_up) callbacks_.on_up(welcome);
-  return true;
 }
 
 void QmgrLink::lost(const std::string& why) {
   bool was_up = up_;
   up_ = false;
-  connecting_.reset();
   connection_.reset();
   if (was_up)
     log::Line(log::Level::warning, "qmgr_down").kv("reason", why);

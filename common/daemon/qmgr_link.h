@@ -1,12 +1,12 @@
-// A process's connection to qmgr: connects, says hello, waits for the welcome, and again after each
-// loss (50 ms, doubling to 1 s). Start order never matters.
+// A process's connections to qmgr, one after the other: a new one after each loss (50 ms, doubling
+// to 1 s). Start order never matters.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string>
 
-#include "common/daemon/ipc_connection.h"
+#include "common/daemon/qmgr_connection.h"
 #include "common/ipc/messages.h"
 #include "common/net/loop.h"
 
@@ -32,28 +32,27 @@ class QmgrLink {
   template <class Message>
   void send(const Message& message) {
     PW_CHECK(up_);
-    connection_->send(message);
+    connection_->ipc().send(message);
   }
   // IpcConnection::try_send.
   template <class Message>
   [[nodiscard]] bool try_send(const Message& message) {
     PW_CHECK(up_);
-    return connection_->try_send(message);
+    return connection_->ipc().try_send(message);
   }
   void send_frames(std::string_view frames) {
     PW_CHECK(up_);
-    connection_->send_frames(frames);
+    connection_->ipc().send_frames(frames);
   }
   // IpcConnection::take_descriptor, from within on_frame.
   UniqueFd take_descriptor(const ipc::FileMark& mark) {
-    return connection_ ? connection_->take_descriptor(mark) : UniqueFd();
+    return up_ ? connection_->ipc().take_descriptor(mark) : UniqueFd();
   }
-  std::size_t pending() const { return connection_ ? connection_->pending() : 0; }
+  std::size_t pending() const { return up_ ? connection_->ipc().pending() : 0; }
 
  private:
   void connect();
-  void connected(Status status);
-  bool frame(ipc::FrameType type, std::string_view payload);
+  void welcomed(const ipc::Welcome& welcome);
   void lost(const std::string& why);
 
   net::Loop& loop_;
@@ -63,8 +62,7 @@ class QmgrLink {
   Callbacks callbacks_;
   net::Timer retry_;
   Duration delay_;
-  net::Stream connecting_;
-  std::unique_ptr<IpcConnection> connection_;
+  std::unique_ptr<QmgrConnection> connection_;
   bool up_ = false;
 };
 

@@ -12,7 +12,7 @@
 
 #include "common/base/sysexits.h"
 #include "common/config/config.h"
-#include "common/daemon/ipc_connection.h"
+#include "common/daemon/qmgr_connection.h"
 #include "postwain/process/trouble_file.h"
 #include "postwain/process/trust.h"
 
@@ -24,6 +24,8 @@ constexpr Duration kAnswerSilenceMax = std::chrono::seconds(60);
 constexpr Duration kWelcomeMax = std::chrono::seconds(20);
 constexpr std::uint64_t kRequest = 1;
 
+using End = daemon::QmgrConnection::End;
+
 class Dialog {
  public:
   Dialog(const config::Config& config, const std::string& request,
@@ -32,36 +34,33 @@ class Dialog {
         request_(request),
         on_reply_(on_reply),
         options_(std::move(options)),
-        name_(operator_name()),
         silence_(loop_) {}
 
   Result<int> run() {
-    connecting_ = net::Stream::connect(loop_, net::Endpoint{{}, 0, config_.qmgr_socket()}, {},
-                                       [this](Status status) { connected(status); });
+    connection_ = std::make_unique<daemon::QmgrConnection>(
+        loop_,
+        daemon::QmgrConnection::Settings{.socket_path = config_.qmgr_socket(),
+                                         .role = ipc::Role::control,
+                                         .name = operator_name()},
+        daemon::QmgrConnection::Callbacks{
+            .check = [this](const auto& server) { return meet(server); },
+            .on_welcome =
+                [this](const ipc::Welcome&) {
+                  watch_silence();
+                  connection_->ipc().send(ipc::ControlRequest{kRequest, request_});
+                },
+            .on_frame = [this](ipc::FrameType type,
+                               std::string_view payload) { return frame(type, payload); },
+            .on_end = [this](End how, const Error& error) { ended(how, error); },
+        });
     watch_silence();
     if (!result_) loop_.run();
     connection_.reset();
-    connecting_.reset();
     silence_.stop();
     return *result_;
   }
 
  private:
-  void connected(const Status& status) {
-    if (!status) return finish(not_reachable(config_.qmgr_socket(), status.error()));
-    if (Status safe = meet(connecting_.peer_credentials()); !safe) return finish(safe.error());
-    connection_ = std::make_unique<daemon::IpcConnection>(
-        loop_, std::move(connecting_),
-        daemon::IpcConnection::Callbacks{
-            .on_frame = [this](ipc::FrameType type,
-                               std::string_view payload) { return frame(type, payload); },
-            .on_closed = [this](const std::string& why) { closed(why); },
-            .on_drained = {},
-        });
-    connection_->send(ipc::Hello{ipc::kProtocolVersion, ipc::Role::control,
-                                 static_cast<std::uint32_t>(::getpid()), name_});
-  }
-
   // Before a word is said or read.
   Status meet(const std::optional<net::PeerCredentials>& server) {
     if (Status known = check_server(config_, server); !known) return known;
@@ -72,14 +71,6 @@ class Dialog {
 
   bool frame(ipc::FrameType type, std::string_view payload) {
     watch_silence();
-    if (type == ipc::FrameType::welcome) {
-      ipc::Welcome welcome;
-      if (!ipc::decode(payload, welcome)) return false;
-      welcome_ = true;
-      watch_silence();
-      connection_->send(ipc::ControlRequest{kRequest, request_});
-      return true;
-    }
     if (type != ipc::FrameType::control_reply) return true;
     ipc::ControlReply reply;
     if (!ipc::decode(payload, reply)) return false;
@@ -88,19 +79,30 @@ class Dialog {
     return true;
   }
 
-  void closed(const std::string& why) {
-    if (!welcome_)
-      return finish(
-          Error{"qmgr refuses this command: it is for root and the queue's user; who is in a group "
-                "that [control] viewers names may look (or postwain's version is another one)",
-                kExitNoPermission});
-    finish(Error{"qmgr ended the connection" + (why.empty() ? "" : ": " + why), kExitTempFail});
+  void ended(End how, const Error& error) {
+    switch (how) {
+      case End::unreachable:
+        return finish(not_reachable(config_.qmgr_socket(), error));
+      case End::untrusted:
+        return finish(error);
+      case End::refused:
+        return finish(
+            Error{"qmgr refuses this command: it is for root and the queue's user; who is in a "
+                  "group that [control] viewers names may look (or postwain's version is another "
+                  "one)",
+                  kExitNoPermission});
+      case End::lost:
+        return finish(
+            Error{"qmgr ended the connection" + (error.text.empty() ? "" : ": " + error.text),
+                  kExitTempFail});
+    }
   }
 
   void watch_silence() {
-    if (options_.endless && welcome_) return silence_.stop();
-    silence_.start(welcome_ ? kAnswerSilenceMax : kWelcomeMax, [this] {
-      finish(Error{welcome_ ? "qmgr does not answer"
+    bool welcomed = connection_->welcomed();
+    if (options_.endless && welcomed) return silence_.stop();
+    silence_.start(welcomed ? kAnswerSilenceMax : kWelcomeMax, [this, welcomed] {
+      finish(Error{welcomed ? "qmgr does not answer"
                             : "qmgr does not answer: it is stopped or very busy, or can take no "
                               "more connections (cannot_accept in its log)",
                    kExitTempFail});
@@ -116,13 +118,10 @@ class Dialog {
   const std::string& request_;
   const std::function<void(const std::string&)>& on_reply_;
   const AskOptions options_;
-  const std::string name_;
   net::Loop loop_;
   net::Timer silence_;
-  net::Stream connecting_;
-  std::unique_ptr<daemon::IpcConnection> connection_;
+  std::unique_ptr<daemon::QmgrConnection> connection_;
   std::optional<Result<int>> result_;
-  bool welcome_ = false;
 };
 
 }  // namespace

@@ -3,13 +3,11 @@
 #include <memory>
 #include <optional>
 
-#include <unistd.h>
-
 #include <fmt/format.h>
 
 #include "common/base/sysexits.h"
 #include "common/config/config.h"
-#include "common/daemon/ipc_connection.h"
+#include "common/daemon/qmgr_connection.h"
 #include "postwain/client/control_client.h"
 #include "postwain/process/trust.h"
 
@@ -20,6 +18,8 @@ namespace {
 // A commit can wait for a busy disk; after this the caller should try again.
 constexpr Duration kSubmissionSilenceMax = std::chrono::minutes(5);
 
+using End = daemon::QmgrConnection::End;
+
 class Submission {
  public:
   // config: to know ours by; null: whoever listens is believed.
@@ -28,50 +28,45 @@ class Submission {
 
   Result<mail::Reply> run(const std::string& socket) {
     socket_ = socket;
-    connecting_ = net::Stream::connect(loop_, net::Endpoint{{}, 0, socket}, {},
-                                       [this](Status status) { connected(status); });
+    ipc::Role role = source_.queue_import ? ipc::Role::queue_import
+                     : source_.owner      ? ipc::Role::pickup
+                                          : ipc::Role::sendmail;
+    connection_ = std::make_unique<daemon::QmgrConnection>(
+        loop_,
+        daemon::QmgrConnection::Settings{
+            .socket_path = socket_, .role = role, .name = std::string(ipc::name_of(role))},
+        daemon::QmgrConnection::Callbacks{
+            .check = [this](const auto& server) { return meet(server); },
+            .on_welcome = [this](const ipc::Welcome& welcome) { welcomed(welcome); },
+            .on_frame = [this](ipc::FrameType type,
+                               std::string_view payload) { return frame(type, payload); },
+            .on_end = [this](End how, const Error& error) { ended(how, error); },
+        });
     watch_silence();
     if (!result_) loop_.run();
     connection_.reset();
-    connecting_.reset();
     silence_.stop();
     return *result_;
   }
 
  private:
-  void connected(const Status& status) {
-    if (!status) return finish(not_reachable(socket_, status.error()));
-    if (config_ != nullptr)
-      if (Status ours = check_server(*config_, connecting_.peer_credentials()); !ours)
-        return finish(ours.error());
-    connection_ = std::make_unique<daemon::IpcConnection>(
-        loop_, std::move(connecting_),
-        daemon::IpcConnection::Callbacks{
-            .on_frame = [this](ipc::FrameType type,
-                               std::string_view payload) { return frame(type, payload); },
-            .on_closed =
-                [this](const std::string& why) {
-                  finish(Error{"qmgr went away" + (why.empty() ? "" : ": " + why), kExitTempFail});
-                },
-            .on_drained = {},
-        });
-    ipc::Role role = source_.queue_import ? ipc::Role::queue_import
-                     : source_.owner      ? ipc::Role::pickup
-                                          : ipc::Role::sendmail;
-    connection_->send(ipc::Hello{ipc::kProtocolVersion, role,
-                                 static_cast<std::uint32_t>(::getpid()),
-                                 std::string(ipc::name_of(role))});
+  Status meet(const std::optional<net::PeerCredentials>& server) {
+    return config_ == nullptr ? Status{} : check_server(*config_, server);
+  }
+
+  void ended(End how, const Error& error) {
+    if (how == End::unreachable) return finish(not_reachable(socket_, error));
+    if (how == End::untrusted) return finish(error);
+    finish(Error{"qmgr went away" + (error.text.empty() ? "" : ": " + error.text), kExitTempFail});
+  }
+
+  void welcomed(const ipc::Welcome& welcome) {
+    watch_silence();
+    id_ = source_.id.value != 0 ? source_.id : mail::QueueIdSource(welcome.worker).next(wall_now());
   }
 
   bool frame(ipc::FrameType type, std::string_view payload) {
     watch_silence();
-    if (type == ipc::FrameType::welcome) {
-      ipc::Welcome welcome;
-      if (!ipc::decode(payload, welcome)) return false;
-      id_ =
-          source_.id.value != 0 ? source_.id : mail::QueueIdSource(welcome.worker).next(wall_now());
-      return true;
-    }
     if (type == ipc::FrameType::admission && !begun_) {
       ipc::Admission admission;
       if (!ipc::decode(payload, admission)) return false;
@@ -101,20 +96,20 @@ class Submission {
   }
 
   void begin() {
-    if (source_.queue_import) connection_->send(*source_.queue_import);
-    if (source_.owner) connection_->send(ipc::DropOwner{id_, *source_.owner});
+    if (source_.queue_import) connection_->ipc().send(*source_.queue_import);
+    if (source_.owner) connection_->ipc().send(ipc::DropOwner{id_, *source_.owner});
     if (auto decided = ipc::decided_in(id_, source_.envelope))
-      if (!connection_->try_send(*decided)) return too_large_envelope();
+      if (!connection_->ipc().try_send(*decided)) return too_large_envelope();
     buffer_ = source_.head(id_);
     if (!fill(ipc::kInlineContentMax)) return;
     if (end_of_input_ && buffer_.size() <= ipc::kInlineContentMax) {
       ended_ = true;
-      if (!connection_->try_send(
+      if (!connection_->ipc().try_send(
               ipc::Submit{id_, 1, source_.envelope, source_.arrival, source_.eight_bit(), buffer_}))
         too_large_envelope();
       return;
     }
-    if (!connection_->try_send(ipc::SubmitOpen{id_, source_.envelope, source_.arrival}))
+    if (!connection_->ipc().try_send(ipc::SubmitOpen{id_, source_.envelope, source_.arrival}))
       return too_large_envelope();
     opened_ = true;
     pump();
@@ -142,8 +137,8 @@ class Submission {
   }
 
   bool give_up(const Error& error) {
-    if (opened_) connection_->send(ipc::SubmitAbort{id_});
-    connection_->flush();
+    if (opened_) connection_->ipc().send(ipc::SubmitAbort{id_});
+    connection_->ipc().flush();
     finish(error);
     return false;
   }
@@ -153,13 +148,13 @@ class Submission {
       if (!fill(ipc::kContentChunk)) return;
       std::size_t size = std::min(buffer_.size(), ipc::kContentChunk);
       if (size > 0) {
-        connection_->send(ipc::SubmitChunk{id_, std::string_view(buffer_).substr(0, size)});
+        connection_->ipc().send(ipc::SubmitChunk{id_, std::string_view(buffer_).substr(0, size)});
         sent_ += size;
         buffer_.erase(0, size);
       }
       if (buffer_.empty() && end_of_input_) {
         ended_ = true;
-        connection_->send(ipc::SubmitEnd{id_, 1, source_.eight_bit(), sent_});
+        connection_->ipc().send(ipc::SubmitEnd{id_, 1, source_.eight_bit(), sent_});
         return;
       }
     }
@@ -181,8 +176,7 @@ class Submission {
   std::string socket_;
   net::Loop loop_;
   net::Timer silence_;
-  net::Stream connecting_;
-  std::unique_ptr<daemon::IpcConnection> connection_;
+  std::unique_ptr<daemon::QmgrConnection> connection_;
   std::optional<Result<mail::Reply>> result_;
   mail::QueueId id_;
   std::string buffer_;  // content read and not sent

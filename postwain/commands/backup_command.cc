@@ -16,6 +16,7 @@
 #include "common/base/sysexits.h"
 #include "postwain/client/control_client.h"
 #include "postwain/client/json_member.h"
+#include "postwain/client/operator_request.h"
 #include "postwain/client/present.h"
 #include "postwain/client/progress.h"
 
@@ -90,8 +91,8 @@ int copy_as_queue(const config::Config& config, int folder, Summary& summary) {
     if (!done) problem = done.error().text;
     copied.progress.end();
   };
-  auto result =
-      ask(config, Json({{"command", "queue backup"}}).dump(), heard, {.before_giving_up = enter});
+  auto result = ask(config, OperatorRequest(ipc::OperatorCommand::queue_backup).text(), heard,
+                    {.before_giving_up = enter});
   if (!result) return fail(result.error().code, result.error().text);
   if (!problem.empty()) return fail(*result != kExitOk ? *result : kExitIoError, problem);
   summary.files = copied.files;

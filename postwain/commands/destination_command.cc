@@ -13,6 +13,7 @@
 #include "common/config/document/values.h"
 #include "postwain/client/control_client.h"
 #include "postwain/client/json_member.h"
+#include "postwain/client/operator_request.h"
 
 namespace postwain::tool {
 
@@ -93,14 +94,15 @@ int destinations_command(const ClientOptions& options) {
   auto config = client_config(options.config_file);
   if (!config) return fail(config.error().code, config.error().text);
   std::size_t shown = 0;
-  auto result = ask(*config, R"({"command":"queue destinations"})", [&](const std::string& json) {
-    if (json.empty()) return;
-    if (options.json)
-      print_json(json);
-    else
-      fmt::print("{}", destination_line(json, shown == 0));
-    ++shown;
-  });
+  auto result = ask(*config, OperatorRequest(ipc::OperatorCommand::queue_destinations).text(),
+                    [&](const std::string& json) {
+                      if (json.empty()) return;
+                      if (options.json)
+                        print_json(json);
+                      else
+                        fmt::print("{}", destination_line(json, shown == 0));
+                      ++shown;
+                    });
   if (!result) return fail(result.error().code, result.error().text);
   if (shown == 0 && !options.json) fmt::print("No destination is known at the moment\n");
   return *result;
@@ -111,16 +113,16 @@ int suspend_command(const ClientOptions& options, const SuspendOptions& suspend,
     return fail(kExitUsage, "--for needs a duration such as 30m, 2h, 3d");
   auto config = client_config(options.config_file);
   if (!config) return fail(config.error().code, config.error().text);
-  Json request = {{"command", begin ? "queue suspend" : "queue resume"},
-                  {"destination", suspend.destination},
-                  {"by", operator_name()},
-                  {"reason", suspend.reason}};
-  if (!suspend.for_time.empty()) request["for"] = suspend.for_time;
+  using Argument = ipc::CommandArgument;
+  OperatorRequest request(begin ? ipc::OperatorCommand::queue_suspend
+                                : ipc::OperatorCommand::queue_resume);
+  request.with(Argument::destination, suspend.destination).with(Argument::by, operator_name());
+  if (begin) request.with(Argument::reason, suspend.reason);
+  if (!suspend.for_time.empty()) request.with(Argument::for_time, suspend.for_time);
   Json answer = Json::object();
-  auto result = ask(*config, request.dump(-1, ' ', false, Json::error_handler_t::replace),
-                    [&answer](const std::string& json) {
-                      if (!json.empty()) answer = parse_answer(json);
-                    });
+  auto result = ask(*config, request.text(), [&answer](const std::string& json) {
+    if (!json.empty()) answer = parse_answer(json);
+  });
   if (!result) return fail(result.error().code, result.error().text);
   if (*result != kExitOk) return fail(*result, error_member(answer, "qmgr refused the command"));
   if (options.json)

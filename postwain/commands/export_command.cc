@@ -15,6 +15,7 @@
 #include "common/mail/queue_id.h"
 #include "postwain/client/control_client.h"
 #include "postwain/client/json_member.h"
+#include "postwain/client/operator_request.h"
 #include "postwain/client/progress.h"
 #include "postwain/commands/portable.h"
 #include "postwain/commands/transfer_command.h"
@@ -24,6 +25,13 @@ namespace postwain::tool {
 namespace {
 
 using Json = nlohmann::ordered_json;
+using Command = ipc::OperatorCommand;
+
+OperatorRequest asking(Command command, const Json& filter) {
+  OperatorRequest request(command);
+  request.with(ipc::CommandArgument::filter, filter);
+  return request;
+}
 
 UniqueFd new_file(int folder, const std::string& name) {
   constexpr int kNew = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
@@ -43,7 +51,7 @@ class Exporter {
   explicit Exporter(const config::Config& config, int folder) : config_(config), folder_(folder) {}
 
   // One question; its JSON answers in order. The error has qmgr's words and code.
-  Result<std::vector<Json>> answers(const Json& request) const {
+  Result<std::vector<Json>> answers(const OperatorRequest& request) const {
     std::vector<Json> out;
     // From then on the folder is the queue's user's, and so are we.
     auto enter = [this](const net::PeerCredentials& server) -> Status {
@@ -51,7 +59,7 @@ class Exporter {
         return system_error("the new folder", errno);
       return {};
     };
-    auto code = ask(config_, request.dump(-1, ' ', false, Json::error_handler_t::replace),
+    auto code = ask(config_, request.text(),
                     [&out](const std::string& text) {
                       Json one = parse_answer(text);
                       if (!one.empty()) out.push_back(std::move(one));
@@ -64,7 +72,7 @@ class Exporter {
 
   // False: it has left the queue meanwhile.
   Result<bool> write(mail::QueueId id, const Json& wanted, const Json& former_states) {
-    auto shown = answers({{"command", "queue show"}, {"filter", wanted}});
+    auto shown = answers(asking(Command::queue_show, wanted));
     if (!shown && shown.error().code == kExitNoInput) return false;
     if (!shown) return shown.error();
     Json message = Json::object();
@@ -117,8 +125,8 @@ class Exporter {
   Result<bool> copy_content(const std::string& id, int to, std::uint64_t size) const {
     std::uint64_t offset = 0;
     while (offset < size) {
-      auto piece =
-          answers({{"command", "queue content"}, {"filter", {{"id", id}}}, {"offset", offset}});
+      auto piece = answers(
+          asking(Command::queue_content, {{"id", id}}).with(ipc::CommandArgument::offset, offset));
       if (!piece && piece.error().code == kExitNoInput) return false;
       if (!piece) return piece.error();
       auto bytes =
@@ -145,8 +153,7 @@ Result<std::vector<Chosen>> choose(const Exporter& exporter, const QueueFilter& 
   std::vector<std::string> ids = filter.ids;
   if (ids.empty()) ids.emplace_back();
   for (const std::string& id : ids) {
-    auto listed = exporter.answers(
-        {{"command", "queue list"}, {"filter", Json::parse(filter_text(filter, id))}});
+    auto listed = exporter.answers(asking(Command::queue_list, filter_json(filter, id)));
     if (!listed) return listed.error();
     for (const Json& part : *listed) {
       if (!part.contains("recipients")) continue;
@@ -160,12 +167,11 @@ Result<std::vector<Chosen>> choose(const Exporter& exporter, const QueueFilter& 
   return out;
 }
 
-Status act_on_all(const Exporter& exporter, const char* action, const QueueFilter& filter) {
+Status act_on_all(const Exporter& exporter, Command action, const QueueFilter& filter) {
   std::vector<std::string> ids = filter.ids;
   if (ids.empty()) ids.emplace_back();
   for (const std::string& id : ids) {
-    auto done =
-        exporter.answers({{"command", action}, {"filter", Json::parse(filter_text(filter, id))}});
+    auto done = exporter.answers(asking(action, filter_json(filter, id)));
     if (!done) return done.error();
   }
   return {};
@@ -175,7 +181,7 @@ Status act_on_all(const Exporter& exporter, const char* action, const QueueFilte
 
 int export_command(const ClientOptions& options, const QueueFilter& filter,
                    const TransferOptions& transfer) {
-  if (int wrong = check_filter("export", filter); wrong != kExitOk) return wrong;
+  if (int wrong = check_filter("queue export", true, filter); wrong != kExitOk) return wrong;
   auto config = client_config(options.config_file);
   if (!config) return fail(config.error().code, config.error().text);
   if (::mkdir(transfer.folder.c_str(), 0700) != 0)
@@ -191,14 +197,14 @@ int export_command(const ClientOptions& options, const QueueFilter& filter,
         error.text + (transfer.remove ? "; what was chosen is still queued, and held" : ""));
   };
   if (transfer.remove)
-    if (Status s = act_on_all(exporter, "queue hold", filter); !s)
+    if (Status s = act_on_all(exporter, Command::queue_hold, filter); !s)
       return fail(s.error().code, s.error().text);
   Progress progress("exported", chosen->size());
   std::size_t written = 0;
   std::size_t unreadable = 0;  // they stay, and keep nobody else
   std::vector<std::string> ids;
   for (const Chosen& one : *chosen) {
-    Json wanted = Json::parse(filter_text(filter, one.id.text()));
+    Json wanted = filter_json(filter, one.id.text());
     wanted.erase("state");  // it may have changed
     auto done = exporter.write(one.id, wanted, one.states);
     if (!done && done.error().code != kExitIoError) return held_is_held(done.error());
@@ -214,7 +220,7 @@ int export_command(const ClientOptions& options, const QueueFilter& filter,
     exact.all = false;
     exact.ids = ids;
     if (!ids.empty())
-      if (Status s = act_on_all(exporter, "queue cancel", exact); !s)
+      if (Status s = act_on_all(exporter, Command::queue_cancel, exact); !s)
         return held_is_held(s.error());
   }
   Json sums = {{"folder", transfer.folder},

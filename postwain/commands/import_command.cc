@@ -13,6 +13,7 @@
 #include "common/base/file.h"
 #include "common/base/sysexits.h"
 #include "postwain/client/control_client.h"
+#include "postwain/client/operator_request.h"
 #include "postwain/client/progress.h"
 #include "postwain/client/submission.h"
 #include "postwain/commands/portable.h"
@@ -130,13 +131,12 @@ SubmissionSource source_of(const Loaded& loaded, bool hold, bool any_held) {
 Status release_others(const config::Config& config, const PortableMessage& message) {
   for (std::size_t i = 0; i < message.held.size(); ++i) {
     if (message.held[i]) continue;
-    Json request = {{"command", "queue release"},
-                    {"filter",
-                     {{"id", message.id.text()},
-                      {"recipient", message.envelope.recipients[i].address.text()}}}};
+    OperatorRequest request(ipc::OperatorCommand::queue_release);
+    request.with(
+        ipc::CommandArgument::filter,
+        {{"id", message.id.text()}, {"recipient", message.envelope.recipients[i].address.text()}});
     // More files are still to be read, perhaps root's; the answer is not looked at.
-    auto done = ask(config, request.dump(-1, ' ', false, Json::error_handler_t::replace),
-                    [](const std::string&) {}, {.give_up_root = false});
+    auto done = ask(config, request.text(), [](const std::string&) {}, {.give_up_root = false});
     if (!done) return done.error();
   }
   return {};

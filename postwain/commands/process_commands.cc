@@ -12,6 +12,7 @@
 #include "common/base/time.h"
 #include "postwain/client/control_client.h"
 #include "postwain/client/json_member.h"
+#include "postwain/client/operator_request.h"
 #include "postwain/client/present.h"
 
 namespace postwain::tool {
@@ -30,11 +31,11 @@ struct Answer {
   Json json;
 };
 
-Result<Answer> ask_once(const ClientOptions& options, const char* command) {
+Result<Answer> ask_once(const ClientOptions& options, ipc::OperatorCommand command) {
   auto config = client_config(options.config_file);
   if (!config) return config.error();
   Answer answer;
-  auto result = ask(*config, Json({{"command", command}}).dump(),
+  auto result = ask(*config, OperatorRequest(command).text(),
                     [&answer](const std::string& json) { answer.text = json; });
   if (!result) return result.error();
   answer.exit_code = *result;
@@ -65,7 +66,7 @@ bool wait_until_gone(const std::vector<pid_t>& pids) {
 }  // namespace
 
 int status_command(const ClientOptions& options) {
-  auto answer = ask_once(options, "status");
+  auto answer = ask_once(options, ipc::OperatorCommand::status);
   if (!answer) return fail(answer.error().code, answer.error().text);
   if (answer->exit_code != kExitOk)
     return fail(answer->exit_code, error_member(answer->json, "qmgr refused the command"));
@@ -77,7 +78,7 @@ int status_command(const ClientOptions& options) {
 }
 
 int reload_command(const ClientOptions& options) {
-  auto answer = ask_once(options, "reload");
+  auto answer = ask_once(options, ipc::OperatorCommand::reload);
   if (!answer) return fail(answer.error().code, answer.error().text);
   if (options.json) print_json(answer->text);
   for (const std::string& line : texts_member(answer->json, "diagnostics"))
@@ -91,7 +92,7 @@ int reload_command(const ClientOptions& options) {
 }
 
 int stop_command(const ClientOptions& options) {
-  auto status = ask_once(options, "status");
+  auto status = ask_once(options, ipc::OperatorCommand::status);
   if (!status) return fail(status.error().code, status.error().text);
   std::vector<pid_t> pids;
   for (const Json& process : list_member(status->json, "processes")) {
@@ -99,7 +100,7 @@ int stop_command(const ClientOptions& options) {
     if (pid > 0 && pid <= INT32_MAX && pids.size() < kProcessesMax)
       pids.push_back(static_cast<pid_t>(pid));
   }
-  auto answer = ask_once(options, "stop");
+  auto answer = ask_once(options, ipc::OperatorCommand::stop);
   if (!answer) return fail(answer.error().code, answer.error().text);
   if (answer->exit_code != kExitOk)
     return fail(answer->exit_code, error_member(answer->json, "the stop was refused"));

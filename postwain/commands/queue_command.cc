@@ -14,6 +14,7 @@
 #include "common/mail/queue_id.h"
 #include "postwain/client/control_client.h"
 #include "postwain/client/json_member.h"
+#include "postwain/client/operator_request.h"
 #include "postwain/client/present.h"
 #include "postwain/client/progress.h"
 
@@ -22,36 +23,7 @@ namespace postwain::tool {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-bool is_question(const std::string& action) {
-  return action == "list" || action == "stats";
-}
-
-Json filter_json(const QueueFilter& filter, const std::string& id) {
-  Json json = Json::object();
-  auto put = [&json](const char* key, const std::string& value) {
-    if (!value.empty()) json[key] = value;
-  };
-  if (filter.all) json["all"] = true;
-  if (filter.in_doubt) json["in_doubt"] = true;
-  put("state", filter.state);
-  put("domain", filter.domain);
-  put("sender", filter.sender);
-  put("recipient", filter.recipient);
-  put("older", filter.older);
-  put("younger", filter.younger);
-  put("account", filter.account);
-  put("client", filter.client);
-  put("route", filter.route);
-  put("class", filter.traffic_class);
-  put("reply", filter.reply);
-  put("reason", filter.reason);
-  if (auto size = config::parse_size(filter.larger)) json["larger"] = *size;
-  if (auto size = config::parse_size(filter.smaller)) json["smaller"] = *size;
-  if (filter.attempts > 0) json["attempts"] = filter.attempts;
-  put("id", id);
-  return json;
-}
+using Command = ipc::OperatorCommand;
 
 // Of numbers that qmgr says.
 std::int64_t added(std::int64_t sum, std::int64_t more) {
@@ -62,8 +34,8 @@ std::int64_t added(std::int64_t sum, std::int64_t more) {
 // Collects what several requests (one for each id) have answered.
 class Answers {
  public:
-  Answers(const std::string& action, const ClientOptions& options, const QueueFilter& filter)
-      : action_(action),
+  Answers(Command command, const ClientOptions& options, const QueueFilter& filter)
+      : command_(command),
         json_(options.json),
         dry_run_(filter.dry_run),
         chooses_(filter.chooses()) {}
@@ -107,7 +79,7 @@ class Answers {
   void close() {
     progress_.end();
     flush();
-    if (action_ == "list" && !json_) print_end_of_list();
+    if (command_ == Command::queue_list && !json_) print_end_of_list();
     if (!acted_) return;
     if (json_) return print_sums();
     std::int64_t messages = sums_["matched"];
@@ -147,9 +119,9 @@ class Answers {
     if (json_)
       print_json(text);
     else
-      fmt::print("{}", action_ == "list"   ? message_line(text, shown_ == 1, colours_)
-                       : action_ == "show" ? message_details(text)
-                                           : value_lines(text));
+      fmt::print("{}", command_ == Command::queue_list   ? message_line(text, shown_ == 1, colours_)
+                       : command_ == Command::queue_show ? message_details(text)
+                                                         : value_lines(text));
   }
 
   void flush() {
@@ -158,7 +130,7 @@ class Answers {
     print_json(std::exchange(message_, {}).dump(-1, ' ', false, Json::error_handler_t::replace));
   }
 
-  const std::string& action_;
+  const Command command_;
   const bool json_;
   const bool dry_run_;
   const bool chooses_;
@@ -177,14 +149,11 @@ class Answers {
 
 }  // namespace
 
-int check_filter(const std::string& action, const QueueFilter& filter) {
-  if (action == "show" && filter.ids.empty())
-    return fail(kExitUsage, "queue show needs the id of a message");
-  // A word forgotten must not hit the whole queue.
-  if (!is_question(action) && filter.empty())
-    return fail(kExitUsage, "queue " + action +
-                                " needs an id or a filter (--all for the whole queue; see postwain "
-                                "queue --help)");
+int check_filter(std::string_view name, bool must_choose, const QueueFilter& filter) {
+  if (must_choose && filter.empty())
+    return fail(kExitUsage, fmt::format("{} needs an id or a filter (--all for the whole queue; "
+                                        "see postwain queue --help)",
+                                        name));
   for (auto [option, text] :
        {std::pair("--older", &filter.older), std::pair("--younger", &filter.younger)})
     if (!text->empty() && !config::parse_duration(*text))
@@ -198,24 +167,49 @@ int check_filter(const std::string& action, const QueueFilter& filter) {
   return kExitOk;
 }
 
-std::string filter_text(const QueueFilter& filter, const std::string& id) {
-  return filter_json(filter, id).dump(-1, ' ', false, Json::error_handler_t::replace);
+Json filter_json(const QueueFilter& filter, const std::string& id) {
+  Json json = Json::object();
+  auto put = [&json](const char* key, const std::string& value) {
+    if (!value.empty()) json[key] = value;
+  };
+  if (filter.all) json["all"] = true;
+  if (filter.in_doubt) json["in_doubt"] = true;
+  put("state", filter.state);
+  put("domain", filter.domain);
+  put("sender", filter.sender);
+  put("recipient", filter.recipient);
+  put("older", filter.older);
+  put("younger", filter.younger);
+  put("account", filter.account);
+  put("client", filter.client);
+  put("route", filter.route);
+  put("class", filter.traffic_class);
+  put("reply", filter.reply);
+  put("reason", filter.reason);
+  if (auto size = config::parse_size(filter.larger)) json["larger"] = *size;
+  if (auto size = config::parse_size(filter.smaller)) json["smaller"] = *size;
+  if (filter.attempts > 0) json["attempts"] = filter.attempts;
+  put("id", id);
+  return json;
 }
 
-int queue_command(const ClientOptions& options, const std::string& action,
-                  const QueueFilter& filter) {
-  if (int wrong = check_filter(action, filter); wrong != kExitOk) return wrong;
+int queue_command(const ClientOptions& options, Command command, const QueueFilter& filter) {
+  const ipc::OperatorCommandInfo& info = ipc::info_of(command);
+  if (command == Command::queue_show && filter.ids.empty())
+    return fail(kExitUsage, "queue show needs the id of a message");
+  if (int wrong = check_filter(info.word, info.changes, filter); wrong != kExitOk) return wrong;
   auto config = client_config(options.config_file);
   if (!config) return fail(config.error().code, config.error().text);
   std::vector<std::string> ids = filter.ids;
   if (ids.empty()) ids.emplace_back();
-  Answers answers(action, options, filter);
+  Answers answers(command, options, filter);
   int exit_code = kExitOk;
   for (const std::string& id : ids) {
-    Json request = {{"command", "queue " + action}, {"filter", filter_json(filter, id)}};
-    if (filter.dry_run) request["dry_run"] = true;
-    auto result = ask(*config, request.dump(-1, ' ', false, Json::error_handler_t::replace),
-                      [&answers](const std::string& json) { answers.take(json); });
+    OperatorRequest request(command);
+    request.with(ipc::CommandArgument::filter, filter_json(filter, id));
+    if (filter.dry_run) request.with(ipc::CommandArgument::dry_run, true);
+    auto result =
+        ask(*config, request.text(), [&answers](const std::string& json) { answers.take(json); });
     if (!result) return fail(result.error().code, result.error().text);
     if (*result != kExitOk) {
       exit_code = *result;

@@ -2,8 +2,12 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
+#include "common/ipc/operator_commands.h"
 #include "postwain/client/client_options.h"
 
 namespace postwain::tool {
@@ -43,13 +47,14 @@ struct QueueFilter {
   }
 };
 
-// A sysexits code; what is wrong is printed. action: also export.
-int check_filter(const std::string& action, const QueueFilter& filter);
-// As JSON, for one of its ids (or none).
-std::string filter_text(const QueueFilter& filter, const std::string& id);
+// A sysexits code; what is wrong is printed. name: "queue export", for that. must_choose: an empty
+// filter is wrong, since a word forgotten must not hit the whole queue.
+int check_filter(std::string_view name, bool must_choose, const QueueFilter& filter);
+// As a request has it, for one of its ids (or none).
+nlohmann::ordered_json filter_json(const QueueFilter& filter, const std::string& id);
 
-// action: list, show, retry, cancel, hold, release, bounce, stats.
-int queue_command(const ClientOptions& options, const std::string& action,
+// command: one that takes a filter, but for `queue content` and `watch`.
+int queue_command(const ClientOptions& options, ipc::OperatorCommand command,
                   const QueueFilter& filter);
 
 }  // namespace postwain::tool

@@ -10,6 +10,7 @@
 #include "common/base/time.h"
 #include "postwain/client/control_client.h"
 #include "postwain/client/json_member.h"
+#include "postwain/client/operator_request.h"
 #include "postwain/client/present.h"
 
 namespace postwain::tool {
@@ -174,19 +175,21 @@ int trace_command(const ClientOptions& options, const TraceOptions& trace) {
   std::string client = trace.client.empty() ? std::string() : plain_ip(trace.client);
   if (!trace.client.empty() && client.empty())
     return fail(kExitUsage, fmt::format("'{}' is not an IP address", printable(trace.client)));
-  Json request = {
-      {"command", "trace"}, {"query", trace.query}, {"client", client}, {"limit", trace.limit}};
+  using Argument = ipc::CommandArgument;
+  OperatorRequest request(ipc::OperatorCommand::trace);
+  request.with(Argument::query, trace.query)
+      .with(Argument::client, client)
+      .with(Argument::limit, trace.limit);
   std::string error;
-  auto result = ask(*config, request.dump(-1, ' ', false, Json::error_handler_t::replace),
-                    [&](const std::string& text) {
-                      Json reply = parse_answer(text);
-                      if (reply.contains("error"))
-                        error = error_member(reply, "refused");
-                      else if (options.json)
-                        print_json(text);
-                      else
-                        fmt::print("{}", timeline_text(text));
-                    });
+  auto result = ask(*config, request.text(), [&](const std::string& text) {
+    Json reply = parse_answer(text);
+    if (reply.contains("error"))
+      error = error_member(reply, "refused");
+    else if (options.json)
+      print_json(text);
+    else
+      fmt::print("{}", timeline_text(text));
+  });
   if (!result) return fail(result.error().code, result.error().text);
   if (*result != kExitOk) return fail(*result, error.empty() ? "qmgr refused the command" : error);
   return kExitOk;

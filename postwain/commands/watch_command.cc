@@ -11,6 +11,7 @@
 #include "common/mail/queue_id.h"
 #include "postwain/client/control_client.h"
 #include "postwain/client/json_member.h"
+#include "postwain/client/operator_request.h"
 
 namespace postwain::tool {
 
@@ -58,10 +59,12 @@ int watch_command(const ClientOptions& options, const WatchOptions& watch) {
                                    {"domain", watch.domain},
                                    {"recipient", watch.recipient}})
     if (!value.empty()) filter[key] = value;
-  Json request = {{"command", "watch"}, {"filter", filter}, {"query", watch.events}};
+  OperatorRequest request(ipc::OperatorCommand::watch);
+  request.with(ipc::CommandArgument::filter, filter)
+      .with(ipc::CommandArgument::query, watch.events);
   std::uint64_t seen = 0;
   std::string error;
-  auto result = ask(*config, request.dump(-1, ' ', false, Json::error_handler_t::replace),
+  auto result = ask(*config, request.text(),
                     [&](const std::string& json) {
                       Json reply = parse_answer(json);
                       if (reply.contains("error")) {

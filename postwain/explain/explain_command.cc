@@ -12,6 +12,7 @@
 #include "postwain/checking/checked_config.h"
 #include "postwain/client/control_client.h"
 #include "postwain/client/json_member.h"
+#include "postwain/client/operator_request.h"
 #include "postwain/explain/explain_hosts.h"
 #include "postwain/explain/explanation_bounds.h"
 
@@ -116,9 +117,11 @@ void print_hosts(const agent::NextHosts& hosts) {
 Json look_at_now(const config::Config& config, const Explanation& e, const Question& question) {
   std::string recipient = e.targets.empty() ? question.recipient : e.targets.front().address;
   if (recipient.find('@') == std::string::npos) recipient = config.postmaster;
-  Json request = {{"command", "queue way"}, {"query", recipient}, {"sender", question.sender}};
+  OperatorRequest request(ipc::OperatorCommand::queue_way);
+  request.with(ipc::CommandArgument::query, recipient)
+      .with(ipc::CommandArgument::sender, question.sender);
   Json answer = Json::object();
-  auto result = ask(config, request.dump(-1, ' ', false, Json::error_handler_t::replace),
+  auto result = ask(config, request.text(),
                     [&answer](const std::string& json) { answer = parse_answer(json); });
   return result && *result == kExitOk ? answer : Json::object();
 }

@@ -264,9 +264,9 @@ int sendmail_command(const std::vector<std::string>& arguments, const std::strin
   everything.all = true;
   switch (parsed.mode) {
     case SendmailArguments::Mode::list_queue:
-      return queue_command(options, "list", everything);
+      return queue_command(options, ipc::OperatorCommand::queue_list, everything);
     case SendmailArguments::Mode::retry_queue:
-      return queue_command(options, "retry", everything);
+      return queue_command(options, ipc::OperatorCommand::queue_retry, everything);
     case SendmailArguments::Mode::aliases:
       return new_aliases(options);
     case SendmailArguments::Mode::help:

@@ -7,6 +7,7 @@
 #include "common/log/log.h"
 #include "postwain/checking/checked_config.h"
 #include "postwain/client/json_member.h"
+#include "postwain/client/operator_request.h"
 #include "postwain/process/version.h"
 
 namespace postwain::tool {
@@ -79,14 +80,15 @@ void SupervisorLink::send_processes() {
   Json certificates = Json::array();
   for (const CertificateState& one : supervisor_.certificates())
     certificates.push_back({{"file", one.file}, {"not_after_ms", to_unix_ms(one.not_after)}});
-  Json message = {{"command", "processes"},
-                  {"certificates", certificates},
-                  {"certificate_trouble", supervisor_.certificate_trouble()},
-                  {"trouble", supervisor_.troubles()},
-                  {"state", supervisor_.draining() ? "draining" : "running"},
-                  {"version", kVersion},
-                  {"processes", list}};
-  link_->send(ipc::ControlRequest{next_request_++, to_text(message)});
+  using Argument = ipc::CommandArgument;
+  OperatorRequest message(ipc::OperatorCommand::processes);
+  message.with(Argument::certificates, certificates)
+      .with(Argument::certificate_trouble, supervisor_.certificate_trouble())
+      .with(Argument::trouble, supervisor_.troubles())
+      .with(Argument::state, supervisor_.draining() ? "draining" : "running")
+      .with(Argument::version, kVersion)
+      .with(Argument::processes, list);
+  link_->send(ipc::ControlRequest{next_request_++, message.text()});
 }
 
 bool SupervisorLink::frame(ipc::FrameType type, std::string_view payload) {
@@ -112,12 +114,13 @@ void SupervisorLink::asked(std::uint64_t request, const std::string& text) {
     if (link_ != nullptr && link_->up())
       link_->send(ipc::ControlReply{request, true, static_cast<std::uint8_t>(exit_code), json});
   };
-  std::string command = raw_member(parse_answer(text), "command");
-  if (command == "stop") {
-    log::Line(log::Level::info, "asked").kv("command", command);
+  std::string word = raw_member(parse_answer(text), "command");
+  const ipc::OperatorCommandInfo* info = ipc::find_operator_command(word);
+  if (info != nullptr && info->command == ipc::OperatorCommand::stop) {
+    log::Line(log::Level::info, "asked").kv("command", word);
     answer(kExitOk, R"({"ok":true})");
     supervisor_.drain();
-  } else if (command == "reload") {
+  } else if (info != nullptr && info->command == ipc::OperatorCommand::reload) {
     reload(std::move(answer));
   } else {
     answer(kExitUsage, to_text({{"error", "the supervisor does not know this command"}}));

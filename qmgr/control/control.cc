@@ -1,268 +1,112 @@
 #include "qmgr/control/control.h"
 
 #include <algorithm>
+#include <utility>
 
-#include <unistd.h>
-
+#include "common/base/check.h"
 #include "common/base/sysexits.h"
-#include "common/base/text.h"
-#include "common/log/log.h"
-
-#include "qmgr/control/metrics_text.h"
-#include "qmgr/store/queue_reader.h"
 
 namespace postwain::qmgr {
 
-namespace {
-
-std::optional<Action> action_of(const std::string& name) {
-  if (name == "queue retry") return Action::retry;
-  if (name == "queue cancel") return Action::cancel;
-  if (name == "queue hold") return Action::hold;
-  if (name == "queue release") return Action::release;
-  if (name == "queue bounce") return Action::bounce;
-  return std::nullopt;
-}
-
-// What changes nothing, and tells of no content.
-bool only_looks(const std::string& name) {
-  constexpr std::string_view kLooks[] = {
-      "status",    "queue list", "queue show", "queue stats", "queue destinations",
-      "queue way", "trace",      "watch"};
-  return std::find(std::begin(kLooks), std::end(kLooks), name) != std::end(kLooks);
-}
-
-}  // namespace
+using ipc::OperatorCommand;
 
 Control::Control(Queue& queue, Delivery& delivery, Hooks hooks)
-    : queue_(queue), snapshot_(queue), delivery_(delivery), hooks_(std::move(hooks)) {
-  processes_.push_back({"qmgr", ::getpid()});
+    : view_(queue, std::move(hooks.standstill)),
+      queue_commands_(queue, peers_, view_),
+      destinations_(queue, delivery, peers_, view_),
+      status_(queue, delivery, peers_, view_, std::move(hooks.admission)),
+      history_(queue, peers_, view_),
+      backup_(queue, peers_, status_),
+      supervisor_(peers_, std::move(hooks.on_config)),
+      metrics_([this] { return status_.metrics(); }) {
+  on_queue_commands();
+  on_other_commands();
+  PW_CHECK(std::all_of(handlers_.begin(), handlers_.end(),
+                       [](const Handler& handler) { return handler != nullptr; }));
 }
 
-void Control::peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, Rights rights,
-                             std::string_view name) {
-  constexpr std::size_t kNameMax = 64;
-  peers_[peer] = &connection;
-  names_[peer] = printable(name.substr(0, kNameMax));
-  if (rights == Rights::supervisor) supervisor_ = peer;
-  if (rights == Rights::view) viewers_.emplace(peer, 0);
+void Control::on(OperatorCommand command, Handler handler) {
+  handlers_[static_cast<std::size_t>(command)] = std::move(handler);
 }
 
-void Control::peer_lost(std::uint64_t peer) {
-  peers_.erase(peer);
-  names_.erase(peer);
-  viewers_.erase(peer);
-  waiting_.erase(peer);
-  if (watchers_.erase(peer) > 0 && watchers_.empty()) queue_.recorder().watch(nullptr);
-  if (snapshot_for_ == peer) {
-    snapshot_for_.reset();
-    snapshot_.release();
-  }
-  if (supervisor_ != peer) return;
-  supervisor_.reset();
-  for (const auto& [number, relayed] : std::exchange(relayed_, {}))
-    reply(relayed.peer, relayed.request, json_error("the supervisor is gone"), true,
-          kExitUnavailable);
+void Control::on_queue_commands() {
+  on(OperatorCommand::queue_list,
+     [this](Asker asker, const Command& command) { queue_commands_.list(asker, command); });
+  on(OperatorCommand::queue_show,
+     [this](Asker asker, const Command& command) { queue_commands_.show(asker, command); });
+  constexpr std::pair<OperatorCommand, Action> kActions[] = {
+      {OperatorCommand::queue_retry, Action::retry},
+      {OperatorCommand::queue_hold, Action::hold},
+      {OperatorCommand::queue_release, Action::release},
+      {OperatorCommand::queue_cancel, Action::cancel},
+      {OperatorCommand::queue_bounce, Action::bounce},
+  };
+  for (const auto& [command, action] : kActions)
+    on(command, [this, action = action](Asker asker, const Command& asked) {
+      queue_commands_.act(asker, asked, action);
+    });
 }
 
-void Control::peer_drained(std::uint64_t peer) {
-  auto found = waiting_.find(peer);
-  if (found == waiting_.end()) return;
-  WalkPtr walk = std::move(found->second);
-  waiting_.erase(found);
-  next_page(walk);
+void Control::on_other_commands() {
+  on(OperatorCommand::status, [this](Asker asker, const Command&) { status_.status(asker); });
+  on(OperatorCommand::queue_stats, [this](Asker asker, const Command&) { status_.stats(asker); });
+  on(OperatorCommand::processes,
+     [this](Asker asker, const Command& command) { status_.processes(asker, command); });
+  on(OperatorCommand::queue_destinations,
+     [this](Asker asker, const Command&) { destinations_.destinations(asker); });
+  on(OperatorCommand::queue_suspend,
+     [this](Asker asker, const Command& command) { destinations_.suspend(asker, command); });
+  on(OperatorCommand::queue_resume,
+     [this](Asker asker, const Command& command) { destinations_.resume(asker, command); });
+  on(OperatorCommand::queue_way,
+     [this](Asker asker, const Command& command) { destinations_.way(asker, command); });
+  on(OperatorCommand::trace,
+     [this](Asker asker, const Command& command) { history_.trace(asker, command); });
+  on(OperatorCommand::watch,
+     [this](Asker asker, const Command& command) { history_.watch(asker, command); });
+  on(OperatorCommand::queue_backup, [this](Asker asker, const Command&) { backup_.backup(asker); });
+  on(OperatorCommand::queue_content,
+     [this](Asker asker, const Command& command) { backup_.content(asker, command); });
+  for (OperatorCommand relayed : {OperatorCommand::stop, OperatorCommand::reload})
+    on(relayed,
+       [this](Asker asker, const Command& command) { supervisor_.relay(asker, command.json); });
+}
+
+void Control::connected(std::uint64_t peer, daemon::IpcConnection& connection,
+                        const PeerIdentity& identity) {
+  peers_.add(peer, connection, identity);
+  if (identity.role == ipc::Role::supervisor) supervisor_.connected(peer);
+}
+
+void Control::lost(std::uint64_t peer) {
+  peers_.remove(peer);
+  queue_commands_.lost(peer);
+  history_.lost(peer);
+  backup_.lost(peer);
+  supervisor_.lost(peer);
+}
+
+void Control::drained(std::uint64_t peer) {
+  queue_commands_.drained(peer);
 }
 
 bool Control::frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload) {
-  if (type == ipc::FrameType::control_request) return request(peer, payload);
-  if (supervisor_ != peer) return false;
-  if (type == ipc::FrameType::control_reply) return supervisor_reply(payload);
-  if (type == ipc::FrameType::config_update) return config_update(peer, payload);
-  return false;
-}
-
-bool Control::metrics_frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload) {
-  ipc::ControlRequest frame;
-  if (type != ipc::FrameType::control_request || !ipc::decode(payload, frame)) return false;
-  reply(peer, frame.request,
-        metrics_text(status(), queue_.metrics(), queue_.scheduler().report(kMetricsDestinations)));
-  return true;
-}
-
-bool Control::request(std::uint64_t peer, std::string_view payload) {
+  if (type != ipc::FrameType::control_request) return supervisor_.frame(peer, type, payload);
   ipc::ControlRequest frame;
   if (!ipc::decode(payload, frame)) return false;
-  // Each may be a walk through the whole queue.
-  auto viewer = viewers_.find(peer);
-  if (viewer != viewers_.end() && ++viewer->second > kRequestsOfViewer) {
-    reply(peer, frame.request, json_error("too many questions at once"), true, kExitTempFail);
-    return true;
-  }
-  Result<Command> command = parse_command(frame.json);
-  if (!command)
-    reply(peer, frame.request, json_error(command.error().text), true, command.error().code);
-  else
-    run(peer, frame.request, *command, frame.json);
+  obey({peer, frame.request}, frame.json);
   return true;
 }
 
-void Control::run(std::uint64_t peer, std::uint64_t request, const Command& command,
-                  const std::string& json) {
-  const std::string& name = command.name;
-  if (viewers_.count(peer) > 0 && !only_looks(name))
-    return reply(peer, request,
-                 json_error("'" + printable(name) +
-                            "' is for root and the queue's user: your group may only look "
-                            "([control] viewers)"),
-                 true, kExitNoPermission);
-  if (name == "processes" && supervisor_ == peer) {
-    state_ = command.state;
-    version_ = command.version;
-    processes_ = command.processes;
-    certificates_ = command.certificates;
-    trouble_ = command.trouble;
-    return reply(peer, request, json_ok());
-  }
-  if (name == "status") return reply(peer, request, json_status(status()));
-  if (name == "stop" || name == "reload") return relay(peer, request, json);
-  if (name == "queue stats") return stats(peer, request);
-  if (name == "queue backup") return backup(peer, request);
-  if (name == "queue destinations") return destinations(peer, request);
-  if (name == "queue suspend") return suspend(peer, request, command);
-  if (name == "queue resume") return resume(peer, request, command);
-  if (name == "queue way") return way(peer, request, command);
-  if (name == "queue content") return content(peer, request, command);
-  if (name == "trace") return trace(peer, request, command);
-  if (name == "watch") return watch(peer, request, command);
-  if (name == "queue show" && !command.filter.id)
-    return reply(peer, request, json_error("queue show needs a queue id"), true, kExitUsage);
-  if (name == "queue show") return walk(peer, request, command, Purpose::show);
-  if (name == "queue list") return walk(peer, request, command, Purpose::list);
-  std::optional<Action> action = action_of(name);
-  if (!action)
-    return reply(peer, request, json_error("unknown command '" + name + "'"), true, kExitUsage);
-  if (!command.all && command.filter.is_empty())
-    return reply(peer, request, json_error("say which messages: --all or a filter"), true,
-                 kExitUsage);
-  walk(peer, request, command, Purpose::act, *action);
-}
-
-// The snapshot is there as long as the connection of the peer that copies it.
-void Control::backup(std::uint64_t peer, std::uint64_t request) {
-  log::Line(log::Level::info, "backup").kv("by", operator_at(peer));
-  snapshot_.make([this, peer, request](Result<std::string> made) {
-    if (!made) {
-      log::Line(log::Level::error, "backup_failed").kv("error", made.error().text);
-      return reply(peer, request, json_error(made.error().text), true, kExitIoError);
-    }
-    if (peers_.count(peer) == 0) return snapshot_.release();
-    snapshot_for_ = peer;
-    reply(peer, request, json_snapshot(*made, status()));
-  });
-}
-
-// A piece of a message's content, from an offset on.
-void Control::content(std::uint64_t peer, std::uint64_t request, const Command& command) {
-  if (!command.filter.id)
-    return reply(peer, request, json_error("say which message"), true, kExitUsage);
-  mail::QueueId id = *command.filter.id;
-  std::uint64_t offset = command.offset;
-  auto gone = [this, peer, request, id] {
-    reply(peer, request, json_error("no message " + id.text() + " in the queue"), true,
-          kExitNoInput);
-  };
-  queue_.store().read([this, peer, request, id, offset,
-                       gone](QueueStore& store) -> StoreService::Completion {
-    auto found = QueueReader(store).message(id, 0, 1);
-    bool there = found && *found && offset <= (*found)->info.size;
-    if (!there) return gone;
-    const MessageInfo& info = (*found)->info;
-    auto length =
-        static_cast<std::size_t>(std::min<std::uint64_t>(kContentPiece, info.size - offset));
-    return [this, peer, request, id, offset, length, info] {
-      queue_.content().read(
-          info, offset, length, [this, peer, request, id](const std::optional<std::string>& bytes) {
-            if (bytes) return reply(peer, request, json_content(*bytes));
-            reply(peer, request,
-                  json_error("the content of " + id.text() + " cannot be read; the log says why"),
-                  true, kExitIoError);
-          });
-    };
-  });
-}
-
-bool Control::has_room(std::uint64_t peer) const {
-  auto found = peers_.find(peer);
-  return found != peers_.end() && found->second->pending() < kAnswerBacklog;
-}
-
-void Control::relay(std::uint64_t peer, std::uint64_t request, const std::string& json) {
-  if (!supervisor_)
-    return reply(peer, request, json_error("no supervisor is running"), true, kExitUnavailable);
-  std::uint64_t number = ++last_relayed_;
-  relayed_[number] = {peer, request};
-  peers_[*supervisor_]->send(ipc::ControlRequest{number, json});
-}
-
-bool Control::supervisor_reply(std::string_view payload) {
-  ipc::ControlReply frame;
-  if (!ipc::decode(payload, frame)) return false;
-  auto found = relayed_.find(frame.request);
-  if (found == relayed_.end()) return true;
-  reply(found->second.peer, found->second.request, frame.json, frame.last, frame.exit_code);
-  if (frame.last) relayed_.erase(found);
-  return true;
-}
-
-bool Control::config_update(std::uint64_t peer, std::string_view payload) {
-  ipc::ConfigUpdate frame;
-  if (!ipc::decode(payload, frame)) return false;
-  Result<bool> taken = hooks_.on_config(frame.bundle);
-  if (taken)
-    reply(peer, frame.request, json_ok());
-  else
-    reply(peer, frame.request, json_error(taken.error().text), true, kExitConfig);
-  return true;
-}
-
-void Control::reply(std::uint64_t peer, std::uint64_t request, std::string json, bool last,
-                    int exit_code) {
-  auto found = peers_.find(peer);
-  if (found == peers_.end()) return;
-  if (auto viewer = viewers_.find(peer); last && viewer != viewers_.end() && viewer->second > 0)
-    --viewer->second;
-  ipc::ControlReply answer{request, last, static_cast<std::uint8_t>(exit_code), std::move(json)};
-  if (found->second->try_send(answer)) return;
-  // What lies in the queue decides how large an answer is.
-  answer.json = json_error("the answer is too large to be sent");
-  answer.exit_code = kExitUnavailable;
-  found->second->send(answer);
-}
-
-QueueStatus Control::status() const {
-  QueueStatus status;
-  ipc::Admission admission = hooks_.admission();
-  status.state = state_;
-  status.version = version_;
-  status.processes = processes_;
-  status.certificates = certificates_;
-  status.trouble = trouble_;
-  status.messages = queue_.totals().counts().messages();
-  status.recipients = queue_.totals().counts().recipients();
-  status.counted = queue_.totals().counts().complete();
-  status.groups = queue_.totals().counts().groups();
-  status.oldest = queue_.totals().oldest();
-  status.accepting = admission.accepting;
-  status.refusal = admission.accepting ? std::string() : admission.refusal.one_line();
-  if (hooks_.standstill) status.standstill = hooks_.standstill();
-  status.active = delivery_.leases();
-  status.in_memory = queue_.working().messages();
-  status.content_bytes = queue_.working().content_bytes();
-  status.wal_bytes = queue_.store().wal_bytes();
-  status.history = queue_.recorder().history().status();
-  status.smtp_clients = delivery_.agents(Pool::smtp);
-  status.lmtp_clients = delivery_.agents(Pool::lmtp);
-  return status;
+void Control::obey(Asker asker, const std::string& json) {
+  if (!peers_.begins_request(asker.peer))
+    return peers_.refuse(asker, "too many questions at once", kExitTempFail);
+  Result<Command> command = parse_command(json);
+  if (!command) return peers_.refuse(asker, command.error());
+  std::optional<Error> refusal =
+      refusal_of(*command, peers_.only_looks(asker.peer), supervisor_.is_supervisor(asker.peer));
+  if (refusal) return peers_.refuse(asker, *refusal);
+  handlers_[static_cast<std::size_t>(command->info->command)](asker, *command);
 }
 
 }  // namespace postwain::qmgr

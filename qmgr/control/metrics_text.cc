@@ -67,7 +67,7 @@ class Page {
 
 void queue_part(Page& page, const QueueStatus& s) {
   page.metric("postwain_info", "gauge", "Version; always 1.");
-  page.value("version", s.version, 1);
+  page.value("version", s.supervisor.version, 1);
   page.one("postwain_accepting", "gauge", "1 while new mail is accepted.", s.accepting ? 1 : 0);
   page.one("postwain_queue_messages", "gauge", "Messages in the queue.", s.messages);
   page.one("postwain_queue_recipients", "gauge", "Recipients not settled yet.", s.recipients);
@@ -92,14 +92,14 @@ void queue_part(Page& page, const QueueStatus& s) {
   page.value("pool", "lmtp", s.lmtp_clients);
   page.metric("postwain_certificate_seconds", "gauge",
               "Time until the certificates of the listeners end; negative: ended.");
-  for (const Certificates::One& one : s.certificates.list)
+  for (const Certificates::One& one : s.supervisor.certificates.list)
     page.value("certificate", one.file,
                (to_unix_ms(one.not_after) - to_unix_ms(wall_now())) / 1000);
   page.one("postwain_certificate_trouble", "gauge",
            "1 while the certificates' files cannot be read.",
-           s.certificates.trouble.empty() ? 0 : 1);
+           s.supervisor.certificates.trouble.empty() ? 0 : 1);
   page.metric("postwain_process_pid", "gauge", "Process id, by name.");
-  for (const Process& one : s.processes) page.value("process", one.name, one.pid);
+  for (const Process& one : s.supervisor.processes) page.value("process", one.name, one.pid);
 }
 
 void counter_part(Page& page, const Metrics& m) {

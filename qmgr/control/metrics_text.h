@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "qmgr/control/control_json.h"
+#include "qmgr/control/json/status_json.h"
 #include "qmgr/shared/metrics.h"
 
 namespace postwain::qmgr {

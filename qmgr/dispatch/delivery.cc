@@ -61,7 +61,9 @@ Delivery::~Delivery() {
   loop_.forget_turn_end(this);
 }
 
-void Delivery::agent_connected(std::uint64_t peer, Pool pool, daemon::IpcConnection& connection) {
+void Delivery::connected(std::uint64_t peer, daemon::IpcConnection& connection,
+                         const PeerIdentity& identity) {
+  Pool pool = identity.role == ipc::Role::lmtp_client ? Pool::lmtp : Pool::smtp;
   agents_.emplace(peer, Agent{pool, &connection, {}, {}, {}, mono_now(), {}, false, false, {}});
   connections_.connected(peer, connection);
   queue_.leasing().set_capacity(pool, agents(pool) * kLeasesPerAgent);
@@ -83,7 +85,7 @@ void Delivery::open_pools() {
   schedule();
 }
 
-void Delivery::agent_lost(std::uint64_t peer) {
+void Delivery::lost(std::uint64_t peer) {
   auto found = agents_.find(peer);
   if (found == agents_.end()) return;
   Agent agent = std::move(found->second);

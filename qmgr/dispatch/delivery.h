@@ -22,6 +22,7 @@
 
 #include "qmgr/dispatch/connection_leaves.h"
 #include "qmgr/dispatch/token_relay.h"
+#include "qmgr/peers/peer_service.h"
 #include "qmgr/queue/queue.h"
 
 namespace postwain::qmgr {
@@ -33,19 +34,18 @@ constexpr Duration kAgentsWait = std::chrono::seconds(2);
 constexpr std::size_t kEarlyFramesMax = 10'000;               // of one agent, while qmgr starts
 constexpr Duration kAloneWaitMax = std::chrono::seconds(30);  // for an agent to become idle
 
-class Delivery {
+class Delivery : public PeerService {
  public:
   Delivery(net::Loop& loop, Queue& queue, TokenRelay& tokens);
-  ~Delivery();
+  ~Delivery() override;
   Delivery(const Delivery&) = delete;
   Delivery& operator=(const Delivery&) = delete;
 
-  // connection outlives the agent here: agent_lost comes first.
-  void agent_connected(std::uint64_t peer, Pool pool, daemon::IpcConnection& connection);
-  void agent_lost(std::uint64_t peer);
-  // False: not a valid frame of an agent.
-  bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload);
-  void agent_drained(std::uint64_t) { schedule(); }
+  void connected(std::uint64_t peer, daemon::IpcConnection& connection,
+                 const PeerIdentity& identity) override;
+  bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload) override;
+  void drained(std::uint64_t) override { schedule(); }
+  void lost(std::uint64_t peer) override;
   // It is known now what a former qmgr had lent (lent_before.h).
   void left_known();
 

@@ -10,18 +10,21 @@
 
 #include "common/daemon/ipc_connection.h"
 
+#include "qmgr/peers/peer_service.h"
+
 namespace postwain::qmgr {
 
 constexpr std::size_t kResultFramesKept = 20;      // while the reporter is away; the oldest go
 constexpr std::size_t kResultFrameMax = 1U << 20;  // bytes; a larger one is refused
 constexpr std::size_t kReporterBehind = 8U << 20;  // bytes it has not read; then nothing is passed
 
-class TlsResultRelay {
+// It serves beside other parts: agents, which send results, and the reporter, which gets them.
+class TlsResultRelay : public PeerService {
  public:
-  void connected(std::uint64_t peer, daemon::IpcConnection& connection);
-  void lost(std::uint64_t peer);
-  // False: not such a frame.
-  bool frame(std::string_view payload);
+  void connected(std::uint64_t peer, daemon::IpcConnection& connection,
+                 const PeerIdentity& identity) override;
+  bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload) override;
+  void lost(std::uint64_t peer) override;
 
  private:
   struct Reporter {

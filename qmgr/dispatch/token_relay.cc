@@ -26,7 +26,8 @@ void TokenRelay::ask(std::uint64_t number, Request& request) {
   }
 }
 
-void TokenRelay::connected(std::uint64_t peer, daemon::IpcConnection& connection) {
+void TokenRelay::connected(std::uint64_t peer, daemon::IpcConnection& connection,
+                           const PeerIdentity& /*identity*/) {
   runners_[peer] = &connection;
   for (auto& [number, request] : requests_)
     if (request.asked == 0) ask(number, request);

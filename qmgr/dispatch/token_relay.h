@@ -12,13 +12,15 @@
 #include "common/ipc/messages.h"
 #include "common/net/loop.h"
 
+#include "qmgr/peers/peer_service.h"
+
 namespace postwain::qmgr {
 
 // A request waits so long for the process, which may just be starting.
 constexpr Duration kTokenTimeout = std::chrono::seconds(10);
 constexpr std::size_t kTokenRequestsMax = 10'000;
 
-class TokenRelay {
+class TokenRelay : public PeerService {
  public:
   using Done = std::function<void(const Result<std::string>&)>;
 
@@ -28,9 +30,10 @@ class TokenRelay {
   void find(const std::string& command, bool refused, Done done);
 
   // The process that runs programs. What one that is lost had not answered is asked of the next.
-  void connected(std::uint64_t peer, daemon::IpcConnection& connection);
-  void lost(std::uint64_t peer);
-  bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload);
+  void connected(std::uint64_t peer, daemon::IpcConnection& connection,
+                 const PeerIdentity& identity) override;
+  bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload) override;
+  void lost(std::uint64_t peer) override;
 
  private:
   struct Request {

@@ -65,14 +65,14 @@ void Intake::configure(const config::Config& config, daemon::LocalUsers users) {
   users_ = std::move(users);
 }
 
-void Intake::peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, ipc::Role role,
-                            std::uint32_t uid) {
+void Intake::connected(std::uint64_t peer, daemon::IpcConnection& connection,
+                       const PeerIdentity& identity) {
   Peer& entry = peers_[peer];
   entry.connection = &connection;
-  entry.role = role;
-  entry.uid = uid;
-  entry.counts = role == ipc::Role::smtpd;
-  entry.work = work_for(role, uid);
+  entry.role = identity.role;
+  entry.uid = identity.uid;
+  entry.counts = identity.role == ipc::Role::smtpd;
+  entry.work = work_for(identity.role, identity.uid);
   connection.send(admission_);
 }
 
@@ -104,7 +104,7 @@ void Intake::end_work(const WorkPtr& work, std::size_t messages, std::size_t oct
       peer->second.connection->resume(daemon::IpcConnection::Pause::work);
 }
 
-void Intake::peer_lost(std::uint64_t peer) {
+void Intake::lost(std::uint64_t peer) {
   auto found = peers_.find(peer);
   if (found == peers_.end()) return;
   for (auto& [id, transaction] : found->second.transactions)

@@ -31,6 +31,7 @@
 #include "qmgr/intake/account_limits.h"
 #include "qmgr/intake/probes.h"
 #include "qmgr/intake/upload.h"
+#include "qmgr/peers/peer_service.h"
 #include "qmgr/queue/queue.h"
 #include "qmgr/verdicts/gate.h"
 
@@ -49,7 +50,7 @@ constexpr std::size_t kEnvelopeRecipientsMax = 100000;
 constexpr std::uint64_t kContentSizeMax = 1ULL << 50;
 constexpr std::uint32_t kRefusalsLogged = 10;  // a second; the others are counted
 
-class Intake {
+class Intake : public PeerService {
  public:
   Intake(Queue& queue, Probes& probes, const config::Config& config, daemon::LocalUsers users);
 
@@ -58,11 +59,10 @@ class Intake {
 
   // Only smtpd's past_data figures tell how many sessions may join a commit; only who may import
   // may say that a message was queued before; only pickup may say whose a message is.
-  void peer_connected(std::uint64_t peer, daemon::IpcConnection& connection, ipc::Role role,
-                      std::uint32_t uid);
-  void peer_lost(std::uint64_t peer);
-  // False: not a valid frame of an intake peer.
-  bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload);
+  void connected(std::uint64_t peer, daemon::IpcConnection& connection,
+                 const PeerIdentity& identity) override;
+  bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload) override;
+  void lost(std::uint64_t peer) override;
 
   void set_admission(const ipc::Admission& admission);  // tells all peers when it changed
 

@@ -2,7 +2,7 @@
 // import`.
 #include <catch2/catch.hpp>
 
-#include "qmgr/control/control_json.h"
+#include "qmgr/control/json/queue_json.h"
 #include "tests/unit/qmgr/support.h"
 
 using namespace postwain;

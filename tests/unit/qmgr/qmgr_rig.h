@@ -15,7 +15,12 @@
 
 #include "common/net/loop_clock.h"
 
-#include "qmgr/peers.h"
+#include "qmgr/control/control.h"
+#include "qmgr/dispatch/delivery.h"
+#include "qmgr/dispatch/tls_result_relay.h"
+#include "qmgr/dispatch/token_relay.h"
+#include "qmgr/intake/intake.h"
+#include "qmgr/peers/peers.h"
 #include "qmgr/store/sqlite/sqlite_store.h"
 #include "qmgr/store/store_worker.h"
 #include "tests/unit/qmgr/support.h"
@@ -109,7 +114,12 @@ struct Rig {
         Control::Hooks{[](std::string_view) -> Result<bool> { return true; },
                        [] { return ipc::Admission{}; }});
     peers = std::make_unique<Peers>(loop, daemon::PeerUsers{},
-                                    Peers::Parts{*intake, *delivery, *control, *tokens, reports});
+                                    Peers::Services{.intake = *intake,
+                                                    .delivery = *delivery,
+                                                    .control = *control,
+                                                    .metrics = control->metrics(),
+                                                    .tokens = *tokens,
+                                                    .tls_results = reports});
     queue->recover();
   }
   ~Rig() {

@@ -4,9 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "common/ipc/messages.h"
-#include "qmgr/control/control_json.h"
-#include "qmgr/control/json_text.h"
-#include "qmgr/control/trace_json.h"
+#include "qmgr/control/json/json_text.h"
+#include "qmgr/control/json/queue_json.h"
+#include "qmgr/control/json/trace_json.h"
 #include "tests/unit/qmgr/support.h"
 
 using namespace postwain;

@@ -5,12 +5,13 @@
 #include <map>
 
 #include "common/base/sysexits.h"
+#include "common/config/config.h"
 
+#include "qmgr/control/json/queue_shape.h"
 #include "qmgr/model/held_domains.h"
 #include "qmgr/model/list_filter.h"
 #include "qmgr/model/wait.h"
-#include "qmgr/peers.h"
-#include "qmgr/queue/queue_shape.h"
+#include "qmgr/peers/peer_kinds.h"
 #include "qmgr/routing/suspend_scope.h"
 #include "qmgr/store/queue_counts.h"
 #include "qmgr/verdicts/verdict.h"

@@ -1,4 +1,4 @@
-#include "qmgr/control/json_text.h"
+#include "qmgr/control/json/json_text.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

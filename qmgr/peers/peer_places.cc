@@ -1,4 +1,4 @@
-#include "qmgr/peer_places.h"
+#include "qmgr/peers/peer_places.h"
 
 namespace postwain::qmgr {
 

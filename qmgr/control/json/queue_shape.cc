@@ -1,4 +1,4 @@
-#include "qmgr/queue/queue_shape.h"
+#include "qmgr/control/json/queue_shape.h"
 
 #include <algorithm>
 

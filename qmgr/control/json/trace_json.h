@@ -5,17 +5,17 @@
 #include <optional>
 #include <string>
 
-#include "qmgr/control/control_json.h"
+#include "qmgr/control/json/queue_json.h"
 #include "qmgr/history/history_store.h"
 #include "qmgr/history/recorder.h"
 
 namespace postwain::qmgr {
 
-// queued: what is left of it in the queue; nothing: it has left the queue.
 // One live event, and how many a slow reader has missed.
 std::string json_live(const Recorder::Live& live);
 std::string json_dropped(std::uint64_t events);
 
+// queued: what is left of the message in the queue; nothing: it has left the queue.
 std::string json_trace(const Timeline& timeline, const std::optional<StoredMessage>& queued,
                        const RowView& view);
 

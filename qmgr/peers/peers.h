@@ -1,12 +1,13 @@
-// The connections to qmgr: who may come in, what role it has, and to which part its frames go.
+// The connections to qmgr, from the hello to the end: who comes in, and to which part its frames
+// go.
 //
-// A peer says hello first; its user is known from the socket (SO_PEERCRED). The roles of processes
-// need the user the supervisor gave that process, our own, or root; control and supervisor need
-// root or ourselves (who is in a group of [control] viewers may look); sendmail is open to
-// everybody on the machine. So places, time until the hello, and what is kept for whoever does not
-// read are bounded (peer_places.h, intake.h).
+// A peer says hello first; its user is known from the socket (SO_PEERCRED). The table of
+// peer_kinds.h says who may have which role, and which service it then speaks to. Everybody on the
+// machine may come as sendmail; so places, time until the hello, and what is kept for a peer that
+// does not read are bounded (peer_places.h, peer_kinds.h, intake.h).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -18,37 +19,29 @@
 #include "common/net/loop.h"
 #include "common/net/stream.h"
 
-#include "qmgr/control/control.h"
-#include "qmgr/dispatch/delivery.h"
-#include "qmgr/dispatch/tls_result_relay.h"
-#include "qmgr/dispatch/token_relay.h"
-#include "qmgr/intake/intake.h"
-#include "qmgr/peer_places.h"
+#include "qmgr/peers/peer_kinds.h"
+#include "qmgr/peers/peer_places.h"
+#include "qmgr/peers/peer_service.h"
 
 namespace postwain::qmgr {
 
 // Who has not said hello by then has to go; our own processes may be slow on a busy machine.
 constexpr Duration kHelloAtMost = std::chrono::seconds(5);
 constexpr Duration kHelloOfOurs = std::chrono::seconds(60);
-constexpr std::size_t kUnreadOfCommands = 1U << 20;  // then nothing more is read from them
-
-// Pure: whether a peer with this user may have this role.
-bool may_have_role(ipc::Role role, std::uint32_t uid, std::uint32_t own_uid,
-                   const daemon::PeerUsers& users);
-// Pure: whether somebody in these groups may at least look, with commands that change nothing.
-bool may_look(ipc::Role role, const std::vector<std::uint32_t>& groups,
-              const daemon::Groups& viewers);
 
 class Peers {
  public:
-  struct Parts {
-    Intake& intake;
-    Delivery& delivery;
-    Control& control;
-    TokenRelay& tokens;
-    TlsResultRelay& reports;
+  // In the order of ServiceName.
+  struct Services {
+    PeerService& intake;
+    PeerService& delivery;
+    PeerService& control;
+    PeerService& metrics;
+    PeerService& tokens;
+    PeerService& tls_results;
   };
-  Peers(net::Loop& loop, daemon::PeerUsers users, Parts parts);
+  // The services outlive it; when it is destroyed they hear that every peer is lost.
+  Peers(net::Loop& loop, daemon::PeerUsers users, const Services& services);
   ~Peers();
   Peers(const Peers&) = delete;
   Peers& operator=(const Peers&) = delete;
@@ -62,13 +55,16 @@ class Peers {
     std::unique_ptr<daemon::IpcConnection> connection;
     std::uint32_t uid = 0;
     MonoTime since{};
-    bool welcomed = false;
-    ipc::Role role = ipc::Role::control;
-    std::string name;
+    const PeerKind* kind = nullptr;  // null: it has not been welcomed
+    std::string name = {};
   };
 
   bool frame(std::uint64_t number, ipc::FrameType type, std::string_view payload);
   bool hello(std::uint64_t number, Peer& peer, std::string_view payload);
+  void welcome(std::uint64_t number, Peer& peer, const ipc::Hello& hello, bool only_looks);
+  PeerService& service(ServiceName name) const {
+    return *services_[static_cast<std::size_t>(name)];
+  }
   void closed(std::uint64_t number, const std::string& why);
   void drained(std::uint64_t number);
   void remove(std::uint64_t number);
@@ -82,7 +78,7 @@ class Peers {
   net::Timer hello_timer_;
   MonoTime next_refusal_logged_{};
   std::uint64_t refusals_not_logged_ = 0;
-  Parts parts_;
+  std::array<PeerService*, kServices> services_;
   std::map<std::uint64_t, Peer> peers_;
   std::vector<std::unique_ptr<daemon::IpcConnection>> gone_;  // until the end of this turn
   std::uint64_t last_number_ = 0;

@@ -1,7 +1,8 @@
 // Who may come to qmgr as what.
 #include <catch2/catch.hpp>
 
-#include "qmgr/peers.h"
+#include "qmgr/peers/peer_kinds.h"
+#include "qmgr/peers/peer_places.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;

@@ -1,7 +1,7 @@
-#include "qmgr/peers.h"
+#include "qmgr/peers/peers.h"
 
-#include <algorithm>
 #include <random>
+#include <utility>
 
 #include <unistd.h>
 
@@ -11,21 +11,6 @@ namespace postwain::qmgr {
 
 namespace {
 
-bool is_agent(ipc::Role role) {
-  return role == ipc::Role::smtp_client || role == ipc::Role::lmtp_client;
-}
-bool is_intake(ipc::Role role) {
-  return role == ipc::Role::smtpd || role == ipc::Role::sendmail ||
-         role == ipc::Role::queue_import || role == ipc::Role::reporter ||
-         role == ipc::Role::pickup;
-}
-
-// Comes and goes with a command somebody gives.
-bool is_command(ipc::Role role) {
-  return role == ipc::Role::control || role == ipc::Role::sendmail ||
-         role == ipc::Role::queue_import || role == ipc::Role::pickup;
-}
-
 std::set<std::uint32_t> our_users(const daemon::PeerUsers& users) {
   std::set<std::uint32_t> out{0, ::geteuid()};
   for (const auto& [role, uid] : users) out.insert(uid);
@@ -34,26 +19,13 @@ std::set<std::uint32_t> our_users(const daemon::PeerUsers& users) {
 
 }  // namespace
 
-bool may_have_role(ipc::Role role, std::uint32_t uid, std::uint32_t own_uid,
-                   const daemon::PeerUsers& users) {
-  if (role == ipc::Role::sendmail || uid == 0 || uid == own_uid) return true;
-  auto named = users.find(role);
-  return named != users.end() && named->second == uid;
-}
-
-bool may_look(ipc::Role role, const std::vector<std::uint32_t>& groups,
-              const daemon::Groups& viewers) {
-  return role == ipc::Role::control && std::any_of(groups.begin(), groups.end(), [&](auto gid) {
-           return viewers.count(gid) > 0;
-         });
-}
-
-Peers::Peers(net::Loop& loop, daemon::PeerUsers users, Parts parts)
+Peers::Peers(net::Loop& loop, daemon::PeerUsers users, const Services& services)
     : loop_(loop),
       users_(std::move(users)),
       places_(our_users(users_)),
       hello_timer_(loop),
-      parts_(parts),
+      services_{&services.intake,  &services.delivery, &services.control,
+                &services.metrics, &services.tokens,   &services.tls_results},
       // Begins anywhere, so that a clock set back and a restart together do not repeat queue ids.
       last_worker_(static_cast<std::uint16_t>(std::random_device()() % mail::kLastWorker)) {}
 
@@ -102,7 +74,7 @@ void Peers::end_silent_ones() {
   std::vector<std::uint64_t> silent;
   bool any = false;
   for (const auto& [number, peer] : peers_) {
-    if (peer.welcomed) continue;
+    if (peer.kind != nullptr) continue;
     any = true;
     Duration limit = places_.is_ours(peer.uid) ? kHelloOfOurs : kHelloAtMost;
     if (now - peer.since > limit) silent.push_back(number);
@@ -118,14 +90,8 @@ bool Peers::frame(std::uint64_t number, ipc::FrameType type, std::string_view pa
   auto found = peers_.find(number);
   if (found == peers_.end()) return false;
   Peer& peer = found->second;
-  if (!peer.welcomed) return type == ipc::FrameType::hello && hello(number, peer, payload);
-  if (is_intake(peer.role)) return parts_.intake.frame(number, type, payload);
-  if (is_agent(peer.role) && type == ipc::FrameType::tls_results)
-    return parts_.reports.frame(payload);
-  if (is_agent(peer.role)) return parts_.delivery.frame(number, type, payload);
-  if (peer.role == ipc::Role::tokens) return parts_.tokens.frame(number, type, payload);
-  if (peer.role == ipc::Role::metrics) return parts_.control.metrics_frame(number, type, payload);
-  return parts_.control.frame(number, type, payload);
+  if (peer.kind == nullptr) return type == ipc::FrameType::hello && hello(number, peer, payload);
+  return service(peer.kind->takes(type)).frame(number, type, payload);
 }
 
 bool Peers::hello(std::uint64_t number, Peer& peer, std::string_view payload) {
@@ -147,49 +113,37 @@ bool Peers::hello(std::uint64_t number, Peer& peer, std::string_view payload) {
         .kv("reason", refusal);
     return false;
   }
-  peer.welcomed = true;
-  peer.role = hello.role;
+  welcome(number, peer, hello, is_viewer);
+  return true;
+}
+
+void Peers::welcome(std::uint64_t number, Peer& peer, const ipc::Hello& hello, bool only_looks) {
+  const PeerKind& kind = peer_kind(hello.role);
+  peer.kind = &kind;
   peer.name = hello.name;
-  if (is_command(peer.role) || peer.role == ipc::Role::metrics)
-    peer.connection->limit_unread(kUnreadOfCommands);
+  peer.connection->limit_unread(kind.unread_max);
   last_worker_ = static_cast<std::uint16_t>(last_worker_ % mail::kLastWorker + 1);
   peer.connection->send(ipc::Welcome{hello.version, last_worker_});
-  if (is_intake(peer.role))
-    parts_.intake.peer_connected(number, *peer.connection, peer.role, credentials->uid);
-  else if (is_agent(peer.role))
-    parts_.delivery.agent_connected(
-        number, peer.role == ipc::Role::lmtp_client ? Pool::lmtp : Pool::smtp, *peer.connection);
-  else if (peer.role == ipc::Role::tokens)
-    parts_.tokens.connected(number, *peer.connection);
-  else
-    parts_.control.peer_connected(number, *peer.connection,
-                                  peer.role == ipc::Role::supervisor ? Control::Rights::supervisor
-                                  : is_viewer                        ? Control::Rights::view
-                                                                     : Control::Rights::commands,
-                                  peer.name);
-  if (peer.role == ipc::Role::reporter) parts_.reports.connected(number, *peer.connection);
-  if (!is_command(peer.role))
+  PeerIdentity identity{hello.role, peer.uid, peer.name, only_looks};
+  service(kind.service).connected(number, *peer.connection, identity);
+  if (kind.beside) service(*kind.beside).connected(number, *peer.connection, identity);
+  if (!kind.is_command)
     log::Line(log::Level::info, "peer_connected").kv("name", hello.name).kv("pid", hello.pid);
-  return true;
 }
 
 void Peers::closed(std::uint64_t number, const std::string& why) {
   auto found = peers_.find(number);
   if (found == peers_.end()) return;
   const Peer& peer = found->second;
-  bool usual = is_command(peer.role);
-  if (peer.welcomed && (!usual || why == "malformed frame"))
+  if (peer.kind != nullptr && (!peer.kind->is_command || why == "malformed frame"))
     log::Line(log::Level::info, "peer_lost").kv("name", peer.name).kv("reason", why);
   remove(number);
 }
 
 void Peers::drained(std::uint64_t number) {
   auto found = peers_.find(number);
-  if (found == peers_.end() || !found->second.welcomed) return;
-  if (is_agent(found->second.role))
-    parts_.delivery.agent_drained(number);
-  else if (!is_intake(found->second.role) && found->second.role != ipc::Role::tokens)
-    parts_.control.peer_drained(number);
+  if (found == peers_.end() || found->second.kind == nullptr) return;
+  service(found->second.kind->service).drained(number);
 }
 
 void Peers::remove(std::uint64_t number) {
@@ -197,16 +151,9 @@ void Peers::remove(std::uint64_t number) {
   Peer peer = std::move(found->second);
   peers_.erase(found);
   places_.leave(peer.uid);
-  if (peer.welcomed) {
-    if (peer.role == ipc::Role::reporter) parts_.reports.lost(number);
-    if (is_intake(peer.role))
-      parts_.intake.peer_lost(number);
-    else if (is_agent(peer.role))
-      parts_.delivery.agent_lost(number);
-    else if (peer.role == ipc::Role::tokens)
-      parts_.tokens.lost(number);
-    else
-      parts_.control.peer_lost(number);
+  if (peer.kind != nullptr) {
+    if (peer.kind->beside) service(*peer.kind->beside).lost(number);
+    service(peer.kind->service).lost(number);
   }
   // Its own code may be on the stack.
   gone_.push_back(std::move(peer.connection));

@@ -1,12 +1,13 @@
-#include "qmgr/control/trace_json.h"
+#include "qmgr/control/json/trace_json.h"
 
 #include <algorithm>
 #include <sstream>
 
 #include <nlohmann/json.hpp>
 
-#include "qmgr/control/json_text.h"
+#include "qmgr/control/json/json_text.h"
 #include "qmgr/model/held_domains.h"
+#include "qmgr/model/list_filter.h"
 #include "qmgr/store/decided.h"
 
 namespace postwain::qmgr {

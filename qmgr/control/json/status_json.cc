@@ -1,0 +1,106 @@
+#include "qmgr/control/json/status_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "qmgr/control/json/destination_json.h"
+#include "qmgr/control/json/json_text.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json queue_json(const QueueStatus& status) {
+  Json queue;
+  queue["messages"] = status.messages;
+  queue["recipients"] = status.recipients;
+  queue["counted"] = status.counted;
+  Json& states = queue["states"] = Json::object();
+  for (std::size_t i = 0; i < kQueueStates; ++i) {
+    auto state = static_cast<QueueState>(i);
+    std::int64_t sum = 0;
+    for (const Counts::Group& group : status.groups)
+      if (group.state == state) sum += group.recipients;
+    states[std::string(name_of(state))] = sum;
+  }
+  queue["oldest"] = status.oldest == WallTime{} ? "" : format_rfc3339(status.oldest);
+  queue["active"] = status.active;
+  queue["in_memory"] = status.in_memory;
+  queue["content_bytes"] = status.content_bytes;
+  queue["wal_bytes"] = status.wal_bytes;
+  return queue;
+}
+
+// As qshape(1): {"domain", "recipients", "oldest", "5m", "10m" … "1280m", "1280m+"}.
+Json shape_json(const ShapeRow& row) {
+  Json out;
+  out["domain"] = row.domain;
+  out["recipients"] = row.recipients;
+  out["oldest"] = row.oldest == WallTime::max() ? std::string() : format_rfc3339(row.oldest);
+  for (std::size_t i = 0; i < kShapeMinutes.size(); ++i)
+    out[std::to_string(kShapeMinutes[i]) + "m"] = row.ages[i];
+  out[std::to_string(kShapeMinutes.back()) + "m+"] = row.ages.back();
+  return out;
+}
+
+}  // namespace
+
+std::int64_t days_left(WallTime not_after, WallTime now) {
+  constexpr std::int64_t kDay = 86'400'000;
+  std::int64_t ms = to_unix_ms(not_after) - to_unix_ms(now);
+  return ms >= 0 ? ms / kDay : -((-ms + kDay - 1) / kDay);
+}
+
+std::string json_status(const QueueStatus& status) {
+  Json out;
+  out["state"] = status.supervisor.state;
+  out["version"] = status.supervisor.version;
+  Json& processes = out["processes"] = Json::array();
+  for (const Process& one : status.supervisor.processes)
+    processes.push_back({{"name", one.name}, {"pid", one.pid}});
+  out["queue"] = queue_json(status);
+  out["accepting"] = status.accepting;
+  out["refusal"] = status.refusal;
+  out["delivering"] = status.standstill.empty();
+  out["standstill"] = status.standstill;
+  Json& certificates = out["certificates"] = Json::array();
+  for (const Certificates::One& one : status.supervisor.certificates.list)
+    certificates.push_back({{"file", one.file},
+                            {"not_after", format_rfc3339(one.not_after)},
+                            {"days_left", days_left(one.not_after, wall_now())}});
+  if (!status.supervisor.certificates.trouble.empty())
+    out["certificate_trouble"] = status.supervisor.certificates.trouble;
+  out["history"] = {{"on", status.history.on}, {"dropped", status.history.dropped}};
+  if (!status.history.trouble.empty()) out["history"]["trouble"] = status.history.trouble;
+  if (!status.supervisor.trouble.empty()) out["trouble"] = status.supervisor.trouble;
+  out["agents"] = {{"smtp-client", status.smtp_clients}, {"lmtp-client", status.lmtp_clients}};
+  return write_json(out);
+}
+
+std::string json_stats(const QueueStatus& status, std::size_t in_doubt,
+                       const std::vector<DestinationReport>& destinations,
+                       const QueueShape& shape) {
+  Json out = queue_json(status);
+  out["in_doubt"] = in_doubt;
+  Json& domains = out["domains"] = Json::array();
+  for (const ShapeRow& row : shape.top(kShapeShown)) domains.push_back(shape_json(row));
+  if (QueueShape::Rest rest = shape.rest(kShapeShown); rest.row.recipients > 0) {
+    out["other_domains"] = shape_json(rest.row);
+    out["other_domains"]["domain"] = "";
+    out["other_domains"]["domains"] = rest.domains;
+  }
+  out["all_domains"] = shape_json(shape.all());
+  Json& list = out["destinations"] = Json::array();
+  for (const DestinationReport& one : destinations) list.push_back(destination_json(one));
+  return write_json(out);
+}
+
+std::string json_snapshot(const std::string& folder, const QueueStatus& status) {
+  return write_json(Json{{"ok", true},
+                         {"folder", folder},
+                         {"messages", status.messages},
+                         {"recipients", status.recipients}});
+}
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,87 @@
+#include "qmgr/control/queue_view.h"
+
+#include <algorithm>
+#include <map>
+#include <string_view>
+#include <utility>
+
+#include "common/base/text.h"
+
+#include "qmgr/model/held_domains.h"
+#include "qmgr/model/list_filter.h"
+
+namespace postwain::qmgr {
+
+std::vector<mail::QueueId> QueueView::active_messages() const {
+  std::vector<mail::QueueId> ids;
+  for (mail::QueueId id : queue_.working().ids())
+    if (queue_.operator_actions().has_active(id)) ids.push_back(id);
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+std::string QueueView::destination_of(const mail::Address& recipient,
+                                      const mail::Address& sender) const {
+  return queue_.destinations().route(recipient, sender).key;
+}
+
+std::optional<Wait> QueueView::wait_of(const MessageInfo& info, const StoredRecipient& row,
+                                       WallTime now) const {
+  if (row.state == RecipientState::held) return std::nullopt;
+  std::string key = destination_of(row.recipient.address, info.envelope.reverse_path);
+  if (std::optional<Wait> wait = queue_.waits().at(key, now)) return wait;
+  if (row.next_attempt_at > now) return std::nullopt;
+  Wait wait;
+  wait.scope = way_name(key);
+  if (std::string why = standstill(); !why.empty()) {
+    wait.cause = WaitCause::standstill;
+    wait.reason = std::move(why);
+    return wait;
+  }
+  if (auto id = queue_.scheduler().find(key)) wait.running = queue_.scheduler().running(*id);
+  return wait;
+}
+
+RowView QueueView::row_view() const {
+  return {[this](mail::QueueId id, std::uint32_t index) { return is_active(id, index); },
+          [this, now = wall_now()](const MessageInfo& info, const StoredRecipient& row) {
+            return wait_of(info, row, now);
+          }};
+}
+
+void QueueView::keep_reason(StoredMessage& slice, const std::string& words) const {
+  if (words.empty()) return;
+  WallTime now = wall_now();
+  std::erase_if(slice.recipients, [&](const StoredRecipient& row) {
+    std::optional<Wait> wait = wait_of(slice.info, row, now);
+    return !(wait && icontains(wait->words(now), words)) && !has_words(row, words);
+  });
+}
+
+std::vector<DestinationReport> QueueView::destinations(std::size_t limit) const {
+  std::vector<DestinationReport> all = queue_.scheduler().report(kListDestinations);
+  std::map<std::string, std::uint32_t, std::less<>> held;
+  std::erase_if(all, [&](const DestinationReport& one) {
+    std::string_view domain = held_domain(one.key);
+    if (domain.empty()) return false;
+    held[std::string(domain)] += one.queued;
+    return true;
+  });
+  std::erase_if(all, [&](DestinationReport& one) {
+    std::string_view domain = domain_of_scope(one.key);
+    if (domain.empty()) return false;
+    auto queued = held.find(domain);
+    if (queued != held.end()) one.queued = queued->second;
+    return queue_.suspensions().all().count(one.key) == 0;
+  });
+  if (all.size() > limit) all.resize(limit);
+  for (DestinationReport& one : all) {
+    auto id = queue_.scheduler().find(one.key);
+    const MxSet* set = id ? queue_.scheduler().mx_set(*id) : nullptr;
+    if (one.open || !one.mx_set_open || set == nullptr) continue;
+    one.hold_until = set->health.hold_until();
+  }
+  return all;
+}
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,72 @@
+#include "qmgr/control/walk_pages.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "common/base/time.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+StoreResult<bool> skim(QueueStore& store, mail::QueueId& after, mail::QueueId last,
+                       const ListFilter& filter) {
+  if (filter.looks_at_recipients())
+    return QueueWalk(store).skim_recipients(
+        after, last, kSkimRows, [&](std::string_view address) { return filter.may_match(address); },
+        [&](RecipientState state, std::uint32_t tried) { return filter.may_match(state, tried); });
+  if (filter.looks_at_sender())
+    return QueueWalk(store).skim_senders(
+        after, last, kSkimRows, [&](auto sender) { return filter.may_match_sender(sender); });
+  return true;
+}
+
+void keep_meant(ListPage& page, const ListFilter& filter) {
+  WallTime now = wall_now();
+  std::erase_if(page.parts, [&](StoredMessage& slice) {
+    if (!filter.matches(slice.info, now)) return true;
+    std::erase_if(slice.recipients, [&](const StoredRecipient& r) { return !filter.matches(r); });
+    return slice.recipients.empty();
+  });
+}
+
+// Only what the filter means; perhaps nothing, although it is not the end.
+StoreResult<ListPage> read_page(QueueStore& store, ListCursor at, mail::QueueId last,
+                                const ListFilter& filter) {
+  if (at.from == 0) {
+    StoreResult<bool> found = skim(store, at.after, last, filter);
+    if (!found) return found.error();
+    if (!*found) return ListPage{{}, at, at.after >= last};
+  }
+  StoreResult<ListPage> page = QueueWalk(store).list(at, last, kWalkMessages, kWalkRecipients);
+  if (page) keep_meant(*page, filter);
+  return page;
+}
+
+// One after the other of these.
+StoreResult<ListPage> read_one(QueueStore& store, ListCursor at,
+                               const std::vector<mail::QueueId>& only, const ListFilter& filter) {
+  mail::QueueId id = at.within;
+  if (at.from == 0) {
+    auto next = std::upper_bound(only.begin(), only.end(), at.after);
+    if (next == only.end()) return ListPage{{}, at, true};
+    id = *next;
+    at.after = mail::QueueId{id.value - 1};
+  }
+  StoreResult<ListPage> page = QueueWalk(store).list(at, id, 1, kWalkRecipients);
+  if (!page) return page;
+  keep_meant(*page, filter);
+  page->next.after = id;
+  page->end = false;
+  return page;
+}
+
+}  // namespace
+
+StoreResult<ListPage> read_walk_page(QueueStore& store, ListCursor at, mail::QueueId last,
+                                     const std::optional<std::vector<mail::QueueId>>& only,
+                                     const ListFilter& filter) {
+  return only ? read_one(store, at, *only, filter) : read_page(store, at, last, filter);
+}
+
+}  // namespace postwain::qmgr
