@@ -79,7 +79,8 @@ struct FieldName {
   std::uint8_t since = 1;
 };
 
-// Raised with each new field. The compact record keeps it with every message.
+// Raised with each new field; the version of the frames follows it (common/ipc/messages.h). The
+// compact record keeps it with every message.
 constexpr std::uint8_t kEnvelopeFormat = 1;
 
 // Calls visitor(FieldName, value) for every field but the recipients, always in this order, which

@@ -1,5 +1,6 @@
 #include "qmgr/salvage/salvage.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <optional>
@@ -11,7 +12,9 @@
 
 #include <fmt/format.h>
 
+#include "common/base/check.h"
 #include "common/base/file.h"
+#include "common/base/text.h"
 #include "common/mail/queue_id.h"
 
 #include "qmgr/disk/content_files.h"
@@ -24,17 +27,11 @@ namespace postwain::qmgr {
 
 namespace {
 
-constexpr std::size_t kMessageColumns = 19;
-constexpr std::size_t kMessageColumnsBeforeHeaderSize = 18;
-constexpr std::size_t kMessageColumnsBeforeRequireTls = 16;
-constexpr std::size_t kRecipientColumns = 18;
-constexpr std::size_t kRecipientColumnsBeforeCrashes = 17;
+// Of the oldest schema that can be met.
+constexpr std::size_t kMessageColumnsOldest = 16;
+constexpr std::size_t kRecipientColumnsOldest = 17;
 constexpr std::size_t kContentColumns = 2;
 constexpr std::size_t kCompactColumns = 3;
-constexpr std::size_t kMessageInFile = 15;
-constexpr std::size_t kMessageSize = 7;
-constexpr std::size_t kMessageHeaderSize = 18;
-constexpr std::size_t kRecipientState = 5;
 
 std::string id_text(std::int64_t id) {
   return mail::QueueId{static_cast<std::uint64_t>(id)}.text();
@@ -76,12 +73,49 @@ struct Known {
   bool has_content = false;  // what the store keeps of it was found
 };
 
-bool is_message(const PageRow& row) {
-  std::size_t columns = row.columns.size();
-  return row.in_table &&
-         (columns == kMessageColumns || columns == kMessageColumnsBeforeHeaderSize ||
-          columns == kMessageColumnsBeforeRequireTls);
-}
+// A table as the present schema has it. Migrations add columns at the end, so a row of an older one
+// is shorter and gets the defaults.
+class TableShape {
+ public:
+  static Result<TableShape> of(Database& database, const char* table) {
+    Result<Statement> columns = Statement::prepare(
+        database, fmt::format("SELECT name, ifnull(dflt_value, '') FROM pragma_table_info('{}') "
+                              "ORDER BY cid",
+                              table));
+    if (!columns) return columns.error();
+    TableShape shape;
+    Use use(*columns);
+    while (use.step() == Use::Step::row) {
+      shape.names_.push_back(use.text());
+      shape.defaults_.push_back(value_of(use.text()));
+    }
+    return shape;
+  }
+
+  std::size_t columns() const { return names_.size(); }
+  bool has_length(std::size_t columns, std::size_t oldest) const {
+    return columns >= oldest && columns <= names_.size();
+  }
+  void complete(std::vector<Value>& row) const {
+    for (std::size_t i = row.size(); i < names_.size(); ++i) row.push_back(defaults_[i]);
+  }
+  // The value of a column in a row that is complete.
+  Value& at(std::vector<Value>& row, std::string_view name) const {
+    auto found = std::find(names_.begin(), names_.end(), name);
+    PW_CHECK(found != names_.end());
+    return row[static_cast<std::size_t>(found - names_.begin())];
+  }
+
+ private:
+  // A default as SQL writes it: a number, or a text in quotes.
+  static Value value_of(const std::string& sql) {
+    if (sql.size() >= 2 && sql.front() == '\'') return sql.substr(1, sql.size() - 2);
+    return parse_decimal<std::int64_t>(sql).value_or(0);
+  }
+
+  std::vector<std::string> names_;
+  std::vector<Value> defaults_;
+};
 
 class Salvage {
  public:
@@ -106,12 +140,17 @@ class Salvage {
   enum class Pass { messages, contents, recipients };
 
   Status prepare() {
+    Result<TableShape> messages = TableShape::of(store_.database(), "message");
+    Result<TableShape> recipients = TableShape::of(store_.database(), "recipient");
+    if (!messages || !recipients) return (messages ? recipients : messages).error();
+    message_shape_ = messages.take();
+    recipient_shape_ = recipients.take();
     struct {
       Statement* statement;
       std::string sql;
-    } all[] = {{&message_, insert_text("message", kMessageColumns)},
+    } all[] = {{&message_, insert_text("message", message_shape_.columns())},
                {&content_, insert_text("content", kContentColumns)},
-               {&recipient_, insert_text("recipient", kRecipientColumns)}};
+               {&recipient_, insert_text("recipient", recipient_shape_.columns())}};
     for (auto& one : all) {
       Result<Statement> made = Statement::prepare(store_.database(), one.sql);
       if (!made) return made.error();
@@ -155,7 +194,8 @@ class Salvage {
   void take(PageRow row, Pass pass) {
     std::size_t columns = row.columns.size();
     bool is_first_null = columns > 0 && std::holds_alternative<Null>(row.columns[0]);
-    if (pass == Pass::messages && is_first_null && is_message(row))
+    if (pass == Pass::messages && row.in_table && is_first_null &&
+        message_shape_.has_length(columns, kMessageColumnsOldest))
       return take_message(std::move(row));
     if (pass == Pass::contents && row.in_table && columns == kContentColumns && is_first_null)
       return take_content(std::move(row));
@@ -164,18 +204,21 @@ class Salvage {
     if (pass == Pass::contents && row.in_table && columns == kCompactColumns && is_first_null)
       return take_compact(row);
     if (pass == Pass::recipients && !row.in_table &&
-        (columns == kRecipientColumns || columns == kRecipientColumnsBeforeCrashes))
+        recipient_shape_.has_length(columns, kRecipientColumnsOldest))
       take_recipient(std::move(row));
   }
 
   void take_message(PageRow row) {
     row.columns[0] = row.row_id;
-    row.columns.resize(kMessageColumns, std::int64_t{0});
+    message_shape_.complete(row.columns);
     if (row.row_id <= 0 || !insert(message_, row.columns)) return;
+    auto value = [&](std::string_view name) {
+      return *number(message_shape_.at(row.columns, name));
+    };
     Known& known = messages_[row.row_id] = {};
-    known.info.in_file = *number(row.columns[kMessageInFile]) != 0;
-    known.info.size = static_cast<std::uint64_t>(*number(row.columns[kMessageSize]));
-    known.info.header_size = static_cast<std::uint32_t>(*number(row.columns[kMessageHeaderSize]));
+    known.info.in_file = value("in_file") != 0;
+    known.info.size = static_cast<std::uint64_t>(value("size"));
+    known.info.header_size = static_cast<std::uint32_t>(value("header_size"));
   }
 
   void take_content(PageRow row) {
@@ -226,9 +269,8 @@ class Salvage {
     const auto* id = number(row.columns[0]);
     const auto* address = std::get_if<std::string>(&row.columns[2]);
     if (id == nullptr || address == nullptr) return;
-    if (row.columns.size() == kRecipientColumnsBeforeCrashes)
-      row.columns.emplace_back(std::int64_t{0});
-    if (report_.held) row.columns[kRecipientState] = std::int64_t{1};
+    recipient_shape_.complete(row.columns);
+    if (report_.held) recipient_shape_.at(row.columns, "state") = std::int64_t{1};
     if (messages_.count(*id) > 0) {
       if (insert(recipient_, row.columns) && store_.database().changes() > 0) {
         with_recipients_.insert(*id);
@@ -302,6 +344,7 @@ class Salvage {
   std::string from_;
   std::string to_;
   SqliteStore& store_;
+  TableShape message_shape_, recipient_shape_;
   Statement message_, content_, recipient_;
   std::map<std::int64_t, Known> messages_;
   std::set<std::int64_t> with_recipients_;

@@ -15,7 +15,8 @@ bool RefusalLog::may_log() {
 void RefusalLog::add(std::string_view stage, const mail::Reply& reply, std::string_view recipient,
                      std::string_view reason, const config::Origin* origin) {
   bool open = transaction_.is_open();
-  const std::string& sender = open ? transaction_.sender() : engine_.mail().reverse_path.text();
+  const std::string& sender =
+      open ? transaction_.sender() : engine_.mail().envelope.reverse_path.text();
   note(stage, reply, sender, recipient, reason);
   if (!may_log()) return;
   log::Line line(log::Level::info, "refused");

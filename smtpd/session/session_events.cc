@@ -158,9 +158,10 @@ bool Session::refuses_dsn(std::string_view stage, bool asked) {
 
 void Session::on_mail() {
   const smtp::MailCommand& asked = engine_.mail();
-  if (refuses_dsn("MAIL", asked.ret != mail::DsnReturn::unspecified || !asked.envid.empty()))
+  if (refuses_dsn("MAIL", asked.envelope.ret != mail::DsnReturn::unspecified ||
+                              !asked.envelope.envid.empty()))
     return;
-  client_.look_up_sender(asked.reverse_path);
+  client_.look_up_sender(asked.envelope.reverse_path);
   if (!client_.awaits_lookups()) return decide_mail();
   wait_.begin(Awaited::lookups, now(),
               {.cancel = [this] { client_.forget_lookups(); }, .overdue = {}});
@@ -168,7 +169,7 @@ void Session::on_mail() {
 }
 
 void Session::decide_mail() {
-  const mail::Address& sender = engine_.mail().reverse_path;
+  const mail::Address& sender = engine_.mail().envelope.reverse_path;
   if (auto refusal = shared_.intake.refusal()) {
     shared_.count(ipc::Counted::refused_queue);
     refusals_.add("MAIL", *refusal, {}, "queue");

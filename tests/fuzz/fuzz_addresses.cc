@@ -51,8 +51,8 @@ void paths(std::string_view text) {
 void commands(std::string_view text) {
   MailCommand mail;
   if (!parse_mail(text, mail)) {
-    look_at(mail.reverse_path);
-    PW_CHECK(is_harmless(mail.envid));
+    look_at(mail.envelope.reverse_path);
+    PW_CHECK(is_harmless(mail.envelope.envid));
   }
   for (bool smtputf8 : {false, true}) {
     mail::Recipient recipient;

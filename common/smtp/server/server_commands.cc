@@ -191,7 +191,7 @@ std::optional<Event> ServerEngine::obey_mail(std::string_view argument) {
     return std::nullopt;
   }
   // RFC 8689 3: REQUIRETLS is offered under TLS only.
-  if ((mail_.auth && !options_.auth) || (mail_.require_tls && !tls_)) {
+  if ((mail_.auth && !options_.auth) || (mail_.envelope.require_tls && !tls_)) {
     reply(unknown_parameter_reply());
     return std::nullopt;
   }

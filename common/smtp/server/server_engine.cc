@@ -114,12 +114,7 @@ void ServerEngine::take_answer(const mail::Reply& reply_given) {
       return answer_hello(reply_given);
     case EventKind::mail:
       if (reply_given.positive()) {
-        envelope_.reverse_path = std::move(mail_.reverse_path);
-        envelope_.body = mail_.body;
-        envelope_.smtputf8 = mail_.smtputf8;
-        envelope_.require_tls = mail_.require_tls;
-        envelope_.ret = mail_.ret;
-        envelope_.envid = std::move(mail_.envid);
+        envelope_ = std::move(mail_.envelope);
         transaction_.open = true;
         state_ = ServerState::mail;
       }

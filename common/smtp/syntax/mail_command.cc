@@ -34,11 +34,11 @@ bool take_size(std::string_view value, MailCommand& command) {
 // "BODY=" ( "7BIT" / "8BITMIME" / "BINARYMIME" )
 bool take_body(std::string_view value, MailCommand& command) {
   if (iequals(value, "7BIT"))
-    command.body = mail::BodyType::seven_bit;
+    command.envelope.body = mail::BodyType::seven_bit;
   else if (iequals(value, "8BITMIME"))
-    command.body = mail::BodyType::eight_bit_mime;
+    command.envelope.body = mail::BodyType::eight_bit_mime;
   else if (iequals(value, "BINARYMIME"))
-    command.body = mail::BodyType::binary_mime;
+    command.envelope.body = mail::BodyType::binary_mime;
   else
     return false;
   return true;
@@ -47,9 +47,9 @@ bool take_body(std::string_view value, MailCommand& command) {
 // "RET=" ( "FULL" / "HDRS" )
 bool take_ret(std::string_view value, MailCommand& command) {
   if (iequals(value, "FULL"))
-    command.ret = mail::DsnReturn::full;
+    command.envelope.ret = mail::DsnReturn::full;
   else if (iequals(value, "HDRS"))
-    command.ret = mail::DsnReturn::headers;
+    command.envelope.ret = mail::DsnReturn::headers;
   else
     return false;
   return true;
@@ -60,7 +60,7 @@ bool take_envid(std::string_view value, MailCommand& command) {
   if (value.size() > kEnvidMax) return false;
   auto envid = xtext_decode(value);
   if (!envid || envid->empty()) return false;
-  command.envid = *std::move(envid);
+  command.envelope.envid = *std::move(envid);
   return true;
 }
 
@@ -80,7 +80,7 @@ bool take(Key key, const EsmtpParameter& parameter, MailCommand& command) {
     case Key::body:
       return take_body(parameter.value, command);
     case Key::smtputf8:
-      command.smtputf8 = true;
+      command.envelope.smtputf8 = true;
       return !parameter.has_value;
     case Key::ret:
       return take_ret(parameter.value, command);
@@ -89,7 +89,7 @@ bool take(Key key, const EsmtpParameter& parameter, MailCommand& command) {
     case Key::auth:
       return take_auth(parameter.value, command);
     case Key::require_tls:
-      command.require_tls = true;
+      command.envelope.require_tls = true;
       return !parameter.has_value;
     case Key::unknown:
       return false;
@@ -142,9 +142,9 @@ Refusal parse_mail(std::string_view argument, MailCommand& command, std::string_
   auto path = origin.empty() ? parse_path(argument, PathKind::reverse, &problem)
                              : parse_bare_path(argument, PathKind::reverse, origin, &problem);
   if (!path) return mail_path_refusal(problem);
-  command.reverse_path = std::move(path->address);
+  command.envelope.reverse_path = std::move(path->address);
   if (auto refusal = parse_parameters(argument.substr(path->size), command)) return refusal;
-  if (command.reverse_path.is_utf8() && !command.smtputf8)
+  if (command.envelope.reverse_path.is_utf8() && !command.envelope.smtputf8)
     return mail::Reply{550, {5, 6, 7}, "Non-ASCII address needs SMTPUTF8"};
   return std::nullopt;
 }

@@ -14,13 +14,8 @@
 namespace postwain::smtp {
 
 struct MailCommand {
-  mail::Address reverse_path;
+  mail::Envelope envelope;  // without recipients
   std::optional<std::uint64_t> size;
-  mail::BodyType body = mail::BodyType::seven_bit;
-  bool smtputf8 = false;
-  bool require_tls = false;
-  mail::DsnReturn ret = mail::DsnReturn::unspecified;
-  std::string envid;
   bool auth = false;  // AUTH= was there; what it says does not count (RFC 4954 5)
 };
 

@@ -9,9 +9,7 @@ namespace postwain::qmgr {
 StoredRecipient read_recipient(Use& use) {
   StoredRecipient r;
   r.index = static_cast<std::uint32_t>(use.number());
-  r.recipient.address = mail::Address::from_text(use.text());
-  r.recipient.notify.bits = static_cast<std::uint8_t>(use.number() & 15);
-  r.recipient.orcpt = use.text();
+  read_fields(use, r.recipient);
   r.state = enum_of(use.number(), RecipientState::held);
   r.destination = use.text();
   r.attempts = static_cast<std::uint32_t>(use.number());
@@ -31,12 +29,8 @@ StoredRecipient read_recipient(Use& use) {
 MessageInfo read_info(Use& use) {
   MessageInfo info;
   info.id = id_of(use.number());
-  info.envelope.reverse_path = mail::Address::from_text(use.text());
-  info.envelope.body = enum_of(use.number(), mail::BodyType::binary_mime);
-  info.envelope.smtputf8 = use.flag();
+  read_fields(use, info.envelope);
   info.eight_bit = use.flag();
-  info.envelope.ret = enum_of(use.number(), mail::DsnReturn::headers);
-  info.envelope.envid = use.text();
   info.size = static_cast<std::uint64_t>(use.number());
   info.arrival.received_at = sane_time(use.number());
   info.arrival.protocol = use.text();
@@ -46,8 +40,6 @@ MessageInfo read_info(Use& use) {
   info.kind = enum_of(use.number(), MessageKind::double_bounce);
   info.traffic_class = enum_of(use.number(), TrafficClass::bounce);
   info.in_file = use.flag();
-  info.envelope.require_tls = use.flag();
-  info.envelope.tls_required_no = use.flag();
   info.header_size = static_cast<std::uint32_t>(use.number());
   // Without it the file does not have the size that it should, and its recipients are held.
   if (!info.has_sane_header_size()) info.header_size = 0;

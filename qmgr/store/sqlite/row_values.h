@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
+#include <string_view>
+#include <type_traits>
 
 #include "qmgr/model/message.h"
 #include "qmgr/store/sqlite/sqlite.h"
@@ -13,6 +16,41 @@ namespace postwain::qmgr {
 template <class Enum>
 Enum enum_of(std::int64_t number, Enum last) {
   return static_cast<Enum>(std::clamp<std::int64_t>(number, 0, static_cast<std::int64_t>(last)));
+}
+
+// The fields of an envelope or of what RCPT said, in the order of visit_fields(). What is bound has
+// to outlive the use of the statement.
+template <class Owner>
+void bind_fields(Use& use, const Owner& owner) {
+  mail::visit_fields(owner, [&use](const mail::FieldName&, const auto& value) {
+    using Value = std::remove_cvref_t<decltype(value)>;
+    if constexpr (std::is_same_v<Value, mail::Address>)
+      use.text(value.text());
+    else if constexpr (std::is_same_v<Value, std::string>)
+      use.text(std::string_view(value));
+    else if constexpr (std::is_same_v<Value, bool>)
+      use.flag(value);
+    else if constexpr (std::is_same_v<Value, mail::Notify>)
+      use.number(value.bits);
+    else
+      use.number(static_cast<int>(value));
+  });
+}
+template <class Owner>
+void read_fields(Use& use, Owner& owner) {
+  mail::visit_fields(owner, [&use](const mail::FieldName&, auto& value) {
+    using Value = std::remove_cvref_t<decltype(value)>;
+    if constexpr (std::is_same_v<Value, mail::Address>)
+      value = mail::Address::from_text(use.text());
+    else if constexpr (std::is_same_v<Value, std::string>)
+      value = use.text();
+    else if constexpr (std::is_same_v<Value, bool>)
+      value = use.flag();
+    else if constexpr (std::is_same_v<Value, mail::Notify>)
+      value.bits = static_cast<std::uint8_t>(use.number() & 15);
+    else
+      value = enum_of(use.number(), last_of(Value{}));
+  });
 }
 
 // The columns of Sql::select_message and Sql::list_messages.

@@ -34,15 +34,10 @@ StoreError SqliteRows::take_back(mail::QueueId id, StoreError why) {
 
 // False: the message is there already, as rows or as one value.
 StoreResult<bool> SqliteRows::insert_message(const MessageInfo& info) {
-  const mail::Envelope& envelope = info.envelope;
   Use use(sql_[Sql::insert_message]);
-  bool done = use.number(number_of(info.id))
-                  .text(envelope.reverse_path.text())
-                  .number(static_cast<int>(envelope.body))
-                  .flag(envelope.smtputf8)
-                  .flag(info.eight_bit)
-                  .number(static_cast<int>(envelope.ret))
-                  .text(envelope.envid)
+  use.number(number_of(info.id));
+  bind_fields(use, info.envelope);
+  bool done = use.flag(info.eight_bit)
                   .number(static_cast<std::int64_t>(info.size))
                   .number(to_unix_ms(info.arrival.received_at))
                   .text(info.arrival.protocol)
@@ -52,8 +47,6 @@ StoreResult<bool> SqliteRows::insert_message(const MessageInfo& info) {
                   .number(static_cast<int>(info.kind))
                   .number(static_cast<int>(info.traffic_class))
                   .flag(info.in_file)
-                  .flag(envelope.require_tls)
-                  .flag(envelope.tls_required_no)
                   .number(info.header_size)
                   .done();
   if (!done && !sql_.database().is_taken_key()) return sql_.error(Sql::insert_message);
@@ -74,15 +67,13 @@ StoreStatus SqliteRows::insert_parts(const Insert& one) {
     Use use(sql_[Sql::insert_recipient]);
     use.number(id)
         .number(static_cast<std::int64_t>(i))
-        .text(r.recipient.address.text())
-        .number(r.recipient.notify.bits)
-        .text(r.recipient.orcpt)
+        .flag(held)
         .text(r.destination)
         .number(to_unix_ms(one.due))
-        .flag(held)
         .number(held ? to_unix_ms(message.info.arrival.received_at) : 0)
         .text(held ? "4.7.1" : "")
         .text(message.held_for);
+    bind_fields(use, r.recipient);
     if (!use.done()) return sql_.error(Sql::insert_recipient);
   }
   return {};

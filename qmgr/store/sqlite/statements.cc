@@ -1,16 +1,19 @@
 #include "qmgr/store/sqlite/statements.h"
 
+#include <algorithm>
+
 #include "common/base/check.h"
+#include "common/mail/envelope.h"
 
 namespace postwain::qmgr {
 
-std::string_view sql_text(Sql statement) {
+namespace {
+
+// The text, where "{message}", "{recipient}" and "{values of …}" stand for columns and parameters.
+std::string_view pattern_of(Sql statement) {
   switch (statement) {
     case Sql::insert_message:
-      return "INSERT INTO message (id, reverse_path, body, smtputf8, eight_bit, ret, envid, size, "
-             "received_at, protocol, client_address, client_name, account, kind, traffic_class, "
-             "in_file, require_tls, tls_required_no, header_size) SELECT "
-             "?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19 "
+      return "INSERT INTO message ({message}) SELECT {values of message} "
              "WHERE NOT EXISTS (SELECT 1 FROM fresh WHERE id = ?1)";
     case Sql::take_back_message:  // content and recipients go by the cascade
       return "DELETE FROM message WHERE id = ?1";
@@ -41,17 +44,15 @@ std::string_view sql_text(Sql statement) {
     case Sql::insert_content:
       return "INSERT INTO content (id, data) VALUES (?1,?2)";
     case Sql::insert_recipient:
-      return "INSERT INTO recipient (message_id, idx, address, notify, orcpt, state, destination, "
-             "attempts, next_attempt_at, in_doubt, delay_warned, last_at, last_stage, last_code, "
-             "last_enhanced, last_text, last_host) "
-             "VALUES (?1,?2,?3,?4,?5,?8,?6,0,?7,0,0,?9,0,0,?10,?11,'')";
+      return "INSERT INTO recipient (message_id, idx, state, destination, next_attempt_at, "
+             "last_at, "
+             "last_enhanced, last_text, {recipient}, attempts, in_doubt, delay_warned, last_stage, "
+             "last_code, last_host) "
+             "VALUES (?,?,?,?,?,?,?,?,{values of recipient},0,0,0,0,0,'')";
     case Sql::select_message:
-      return "SELECT id, reverse_path, body, smtputf8, eight_bit, ret, envid, size, received_at, "
-             "protocol, client_address, client_name, account, kind, traffic_class, in_file, "
-             "require_tls, tls_required_no, header_size "
-             "FROM message WHERE id = ?1";
+      return "SELECT {message} FROM message WHERE id = ?1";
     case Sql::select_recipients:
-      return "SELECT idx, address, notify, orcpt, state, destination, attempts, next_attempt_at, "
+      return "SELECT idx, {recipient}, state, destination, attempts, next_attempt_at, "
              "in_doubt, delay_warned, last_at, last_stage, last_code, last_enhanced, last_text, "
              "last_host, crashes FROM recipient WHERE message_id = ?1 AND idx >= ?2 ORDER BY idx "
              "LIMIT ?3";
@@ -76,7 +77,7 @@ std::string_view sql_text(Sql statement) {
       return "DELETE FROM message WHERE id = ?1 AND (SELECT count(*) = ?2 AND min(idx) = ?3 AND "
              "max(idx) = ?4 FROM recipient WHERE message_id = ?1)";
     case Sql::due_recipients:
-      return "SELECT message_id, idx, address, notify, orcpt, state, destination, attempts, "
+      return "SELECT message_id, idx, {recipient}, state, destination, attempts, "
              "next_attempt_at, in_doubt, delay_warned, last_at, last_stage, last_code, "
              "last_enhanced, last_text, last_host, crashes FROM recipient "
              "WHERE state = 0 AND destination = ?1 AND next_attempt_at <= ?2 "
@@ -91,10 +92,7 @@ std::string_view sql_text(Sql statement) {
              "WHERE state = 0 AND destination > ?1 "
              "ORDER BY destination, next_attempt_at LIMIT 1";
     case Sql::list_messages:
-      return "SELECT id, reverse_path, body, smtputf8, eight_bit, ret, envid, size, received_at, "
-             "protocol, client_address, client_name, account, kind, traffic_class, in_file, "
-             "require_tls, tls_required_no, header_size "
-             "FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
+      return "SELECT {message} FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
     case Sql::scan_recipients:
       return "SELECT message_id, idx, address, state, attempts FROM recipient "
              "WHERE (message_id, idx) > (?1, ?2) AND message_id <= ?3 "
@@ -187,6 +185,55 @@ std::string_view sql_text(Sql statement) {
   }
   PW_CHECK(false);
   return {};
+}
+
+// "?1,?2,…"; numbered: others of the statement refer to the first.
+std::string parameters_for(const std::string& columns, bool numbered) {
+  std::string out;
+  auto count = 1 + std::count(columns.begin(), columns.end(), ',');
+  for (std::ptrdiff_t i = 1; i <= count; ++i) {
+    if (i > 1) out += ',';
+    out += '?';
+    if (numbered) out += std::to_string(i);
+  }
+  return out;
+}
+
+void replace(std::string& sql, std::string_view word, const std::string& with) {
+  for (std::size_t at = sql.find(word); at != std::string::npos; at = sql.find(word))
+    sql.replace(at, word.size(), with);
+}
+
+template <class Owner>
+std::string columns_of(const Owner& owner) {
+  std::string out;
+  mail::visit_fields(owner, [&out](const mail::FieldName& name, const auto&) {
+    if (!out.empty()) out += ", ";
+    out += name.column;
+  });
+  return out;
+}
+
+}  // namespace
+
+std::string message_columns() {
+  return "id, " + columns_of(mail::Envelope()) +
+         ", eight_bit, size, received_at, protocol, client_address, client_name, account, kind, "
+         "traffic_class, in_file, header_size";
+}
+
+std::string envelope_columns_of_recipient() {
+  return columns_of(mail::Recipient());
+}
+
+std::string sql_text(Sql statement) {
+  std::string sql(pattern_of(statement));
+  if (sql.find('{') == std::string::npos) return sql;
+  replace(sql, "{message}", message_columns());
+  replace(sql, "{values of message}", parameters_for(message_columns(), true));
+  replace(sql, "{recipient}", envelope_columns_of_recipient());
+  replace(sql, "{values of recipient}", parameters_for(envelope_columns_of_recipient(), false));
+  return sql;
 }
 
 }  // namespace postwain::qmgr

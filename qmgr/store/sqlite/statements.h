@@ -5,7 +5,7 @@
 
 #include <array>
 #include <cstdint>
-#include <string_view>
+#include <string>
 
 namespace postwain::qmgr {
 
@@ -71,6 +71,12 @@ enum class Sql : std::uint8_t {
 };
 constexpr std::size_t kSqlCount = static_cast<std::size_t>(Sql::count_);
 
-std::string_view sql_text(Sql statement);
+// The columns of a message's row as insert_message, select_message and list_messages have them, and
+// of what RCPT said in a recipient's row: those of the envelope by visit_fields(), so that a new
+// field of it needs nothing here but its column in the schema. row_values.h follows that order.
+std::string message_columns();
+std::string envelope_columns_of_recipient();
+
+std::string sql_text(Sql statement);
 
 }  // namespace postwain::qmgr

@@ -78,13 +78,13 @@ TEST_CASE("MAIL values", "[parameters]") {
   MailCommand command;
   REQUIRE_FALSE(parse_mail(
       "FROM:<@r:a@b> SIZE=10 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=x+2By REQUIRETLS", command));
-  CHECK(command.reverse_path.text() == "a@b");
+  CHECK(command.envelope.reverse_path.text() == "a@b");
   CHECK(command.size == 10U);
-  CHECK(command.body == mail::BodyType::eight_bit_mime);
-  CHECK(command.smtputf8);
-  CHECK(command.require_tls);
-  CHECK(command.ret == mail::DsnReturn::headers);
-  CHECK(command.envid == "x+y");
+  CHECK(command.envelope.body == mail::BodyType::eight_bit_mime);
+  CHECK(command.envelope.smtputf8);
+  CHECK(command.envelope.require_tls);
+  CHECK(command.envelope.ret == mail::DsnReturn::headers);
+  CHECK(command.envelope.envid == "x+y");
 }
 
 TEST_CASE("RCPT arguments", "[parameters]") {

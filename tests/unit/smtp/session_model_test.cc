@@ -237,7 +237,7 @@ struct Subject {
         engine.answer({250, {}, {}});
         return true;
       case EventKind::mail: {
-        int code = code_of(engine.mail().reverse_path.local());
+        int code = code_of(engine.mail().envelope.reverse_path.local());
         open = code == 250;
         engine.answer({code, {}, "x"});
         return true;

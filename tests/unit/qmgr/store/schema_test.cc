@@ -104,7 +104,7 @@ TEST_CASE("no statement of daily work scans or sorts") {
   auto store = SqliteStore::open(folder.db());
   REQUIRE(store.ok());
   for (std::size_t i = 0; i < kSqlCount; ++i) {
-    std::string sql(sql_text(static_cast<Sql>(i)));
+    std::string sql = sql_text(static_cast<Sql>(i));
     if (sql.find("SAVEPOINT") != std::string::npos || sql.find("RELEASE") == 0 ||
         sql.find("ROLLBACK") == 0 || sql.find("BEGIN") == 0 || sql == "COMMIT")
       continue;
@@ -119,11 +119,11 @@ TEST_CASE("no statement of daily work scans or sorts") {
     CHECK(plan.find("TEMP B-TREE") == std::string::npos);
   }
   using std::string;
-  REQUIRE(plan_of((*store)->database(), string(sql_text(Sql::due_recipients)))
+  REQUIRE(plan_of((*store)->database(), sql_text(Sql::due_recipients))
               .find("recipient_due (destination=? AND "
                     "(next_attempt_at,message_id,idx)>(?,?,?) AND next_attempt_at<?)") !=
           string::npos);
-  REQUIRE(plan_of((*store)->database(), string(sql_text(Sql::next_destination)))
+  REQUIRE(plan_of((*store)->database(), sql_text(Sql::next_destination))
               .find("recipient_due (destination>?)") != string::npos);
 }
 
