@@ -125,7 +125,7 @@ void Simulation::offer_message(std::uint32_t message, std::uint32_t first, std::
     for (std::uint32_t i = 0; i < size; ++i) job.recipients.push_back(first + done + i);
     job.marks = marks_of(job);
     std::uint32_t site = recipients_[first].destination;
-    if (!offer(site, std::move(job), qmgr::Scheduler::Source::fresh))
+    if (!offer(site, std::move(job), qmgr::Scheduler::Source::accepted))
       scheduler_.due_at(name(site), now_, now_);
   }
 }

@@ -108,7 +108,7 @@ qmgr::RetryRules Simulation::rules_for(const Message& message, const Destination
   qmgr::RetryRules rules;
   rules.lifetimes = qmgr::lifetimes(scenario_.queue, message.null_sender);
   rules.delays =
-      plan.settings.store_schedule ? &scenario_.queue.retry_lmtp : &scenario_.queue.retry;
+      plan.settings.mailbox_schedule ? &scenario_.queue.retry_lmtp : &scenario_.queue.retry;
   rules.jitter = scenario_.queue.jitter;
   rules.final_delivery = plan.settings.pool == qmgr::Pool::lmtp;
   return rules;
@@ -158,7 +158,7 @@ void Simulation::apply(std::uint32_t index, const qmgr::Verdict& verdict, Settle
 
 // Jobs behind an open breaker or a suspension whose warning or expiry is due.
 void Simulation::milestones_due() {
-  for (qmgr::Pick& pick : scheduler_.take_passed_over()) {
+  for (qmgr::Pick& pick : scheduler_.take_milestones_due()) {
     Settled settled;
     settled.recipients = pick.job.recipients;
     for (std::uint32_t index : pick.job.recipients) {

@@ -28,16 +28,16 @@ Server::Server(net::Loop& loop, daemon::Start& start)
       policy_(config_),
       limits_(share_of(config_.limits.connections, config_.workers.smtpd),
               share_of(config_.limits.connections_per_ip, config_.workers.smtpd)),
-      intake_(loop, config_.qmgr_socket(), start.name,
-              [this] {
-                begin_accepting();
-                daemon::announce_ready(start_);
-              }),
+      queue_link_(loop, config_.qmgr_socket(), start.name,
+                  [this] {
+                    begin_accepting();
+                    daemon::announce_ready(start_);
+                  }),
       guard_(share_of(config_.auth.lockout_failures, config_.workers.smtpd),
              config_.auth.lockout_period),
       rates_(config_.limits, config_.workers.smtpd),
-      shared_{loop_,   config_, policy_,    intake_,   nullptr,    nullptr,   &guard_,
-              &rates_, nullptr, &counters_, &headers_, &accounts_, &refusals_},
+      shared_{loop_,   config_, policy_,    queue_link_, nullptr,    nullptr,   &guard_,
+              &rates_, nullptr, &counters_, &headers_,   &accounts_, &refusals_},
       accept_anyway_(loop),
       sweeper_(loop) {
   sweeper_.repeat(kSweepEvery, [this] { sweep(); });
@@ -265,12 +265,12 @@ void Server::sweep() {
 
 void Server::send_counts() {
   counts_sent_ = loop_.now();
-  if (!intake_.up()) return;
+  if (!queue_link_.up()) return;
   ipc::ReceiverNumbers numbers = counters_.take();
-  intake_.send(ipc::ReceiverCounts{static_cast<std::uint32_t>(sessions_.size()),
-                                   {numbers.begin(), numbers.end()}});
+  queue_link_.send(ipc::ReceiverCounts{static_cast<std::uint32_t>(sessions_.size()),
+                                       {numbers.begin(), numbers.end()}});
   if (auto refusals = refusals_.take(); !refusals.empty())
-    intake_.send(ipc::Refusals{std::move(refusals)});
+    queue_link_.send(ipc::Refusals{std::move(refusals)});
 }
 
 void Server::drain() {

@@ -15,7 +15,7 @@
 #include "smtpd/acceptance/connection_limits.h"
 #include "smtpd/acceptance/policy.h"
 #include "smtpd/proxy_reception.h"
-#include "smtpd/queue_link/intake.h"
+#include "smtpd/queue_link/queue_link.h"
 #include "smtpd/session/counters.h"
 #include "smtpd/session/session.h"
 
@@ -62,7 +62,7 @@ class Server {
   Policy policy_;
   ConnectionLimits limits_;
   std::shared_ptr<tls::Context> tls_;
-  Intake intake_;
+  QueueLink queue_link_;
   std::unique_ptr<dns::Resolver> resolver_;  // null: nothing is asked of the DNS
   std::unique_ptr<LoginBackend> logins_;
   LoginGuard guard_;

@@ -35,9 +35,9 @@ class Folder {
   std::string path_;
 };
 
-NewMessage message(std::uint64_t id, std::uint32_t recipients, bool packed) {
+NewMessage message(std::uint64_t id, std::uint32_t recipients, bool is_compact) {
   NewMessage m;
-  m.packed = packed;
+  m.is_compact = is_compact;
   m.info.id = mail::QueueId{id};
   m.info.envelope.reverse_path = mail::Address::from_text("anna@sender.example");
   m.info.arrival = {"ESMTP", "192.0.2.7", "client.example", "", kNow};
@@ -50,9 +50,9 @@ NewMessage message(std::uint64_t id, std::uint32_t recipients, bool packed) {
   return m;
 }
 
-// Sixteen messages in, committed, and out again with the next commit: as under load. packed: as
+// Sixteen messages in, committed, and out again with the next commit: as under load. is_compact: as
 // one value each, which is how mail comes and goes.
-void store_in_and_out(benchmark::State& state, std::uint32_t recipients, bool packed) {
+void store_in_and_out(benchmark::State& state, std::uint32_t recipients, bool is_compact) {
   Folder folder;
   auto store = SqliteStore::open(folder.database());
   if (!store) return state.SkipWithError("no store");
@@ -65,14 +65,14 @@ void store_in_and_out(benchmark::State& state, std::uint32_t recipients, bool pa
     Batch in;
     for (std::uint64_t i = 0; i < kBatch; ++i) {
       in.accepts.push_back(std::make_unique<AcceptRequest>());
-      in.accepts.back()->submission.message = message(id + i, recipients, packed);
+      in.accepts.back()->submission.message = message(id + i, recipients, is_compact);
       in.accepts.back()->due = kNow;
     }
     Batch out;
     for (std::uint64_t i = 0; i < kBatch; ++i) {
       out.settles.push_back(std::make_unique<SettleRequest>());
       Settlement& settlement = out.settles.back()->settlement;
-      settlement = {mail::QueueId{id + i}, {}, {}, true, false, packed, {}};
+      settlement = {mail::QueueId{id + i}, {}, {}, true, false, is_compact, {}};
       for (std::uint32_t r = 0; r < recipients; ++r)
         settlement.changes.push_back({r, ChangeKind::remove, 0, {}, 0, {}, false, false, {}, 0});
     }
@@ -114,7 +114,7 @@ void scheduler(benchmark::State& state, std::size_t destinations, std::size_t wa
   auto offer = [&](DestinationId d) {
     Job job{mail::QueueId{next++}, TrafficClass::interactive, kNow, {0}};
     s.pin(d, 1);
-    if (!s.offer(d, job, Scheduler::Source::fresh, kNow)) {
+    if (!s.offer(d, job, Scheduler::Source::accepted, kNow)) {
       s.due_at(d, kNow, kNow);
       s.unpin(d, 1, kNow);
     }

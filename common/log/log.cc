@@ -28,7 +28,7 @@ struct Sink {
   Settings settings;
   std::atomic<Level> level{Level::info};
   Output output;
-  std::size_t gathered = 0;  // bytes
+  std::size_t batched = 0;  // bytes
   void (*request)(void*) = nullptr;
   void* context = nullptr;
 };
@@ -105,7 +105,7 @@ std::string head(const Sink& s, Level level) {
 }
 
 void write_out(Sink& s) {
-  s.gathered = 0;
+  s.batched = 0;
   s.output.flush();
   std::uint64_t dropped = s.output.take_dropped();
   if (dropped == 0) return;
@@ -215,10 +215,10 @@ Line::~Line() {
   if (wants_json(s.settings)) text_ += '}';
   text_ += '\n';
   text_ += fields_;
-  bool first = s.gathered == 0;
-  s.gathered += text_.size();
+  bool first = s.batched == 0;
+  s.batched += text_.size();
   s.output.take(std::move(text_));
-  if (s.request == nullptr || level_ >= Level::warning || s.gathered >= kGatheredMax)
+  if (s.request == nullptr || level_ >= Level::warning || s.batched >= kGatheredMax)
     write_out(s);
   else if (first)
     s.request(s.context);

@@ -1,5 +1,5 @@
 // Log lines: one event a line, text ("time name[pid] level event key=value …") or JSON, to standard
-// error, syslog or the journal (output.h). Lines are gathered and leave together (flush), or when
+// error, syslog or the journal (output.h). Lines are batched and leave together (flush), or when
 // they are many; warnings and errors leave at once. Thread-safe. Events and fields are documented
 // in postwain-log(7); every line of a message carries id=.
 #pragma once

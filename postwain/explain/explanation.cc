@@ -118,7 +118,7 @@ Explanation explain(const config::Config& config, const Question& question) {
   out.route = *routed.settings;
   out.route.transport.hop = routed.hop;
   out.destination = routed.key;
-  out.schedule = out.route.store_schedule ? config.queue.retry_lmtp : config.queue.retry;
+  out.schedule = out.route.mailbox_schedule ? config.queue.retry_lmtp : config.queue.retry;
   out.lifetime = sender.is_null() ? config.queue.bounce_lifetime : config.queue.lifetime;
   if (rcpt.discard) {
     out.destination = mail::NextHop{mail::HopKind::discard, {}, {}}.key();

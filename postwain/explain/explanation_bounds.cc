@@ -131,7 +131,7 @@ void add_route_bounds(Explanation& out, const config::Config& config, bool for_b
   std::string delays;
   for (Duration delay : out.schedule)
     delays += (delays.empty() ? "" : ", ") + format_duration(delay);
-  queue.add("schedule", out.route.store_schedule ? "retry_lmtp" : "retry",
+  queue.add("schedule", out.route.mailbox_schedule ? "retry_lmtp" : "retry",
             fmt::format("again after {} and so on", delays));
   if (config.queue.delay_warning && !for_bounce)
     queue.add(

@@ -81,7 +81,7 @@ void DestinationCommands::way(Asker asker, const Command& command) {
   WallTime now = wall_now();
   std::optional<Wait> wait = view_.wait_of(info, row, now);
   if (wait && wait->cause == WaitCause::turn) wait.reset();
-  peers_.reply(asker, json_way(way_name(key), wait, now));
+  peers_.reply(asker, json_way(unsplit_key(key), wait, now));
 }
 
 }  // namespace postwain::qmgr

@@ -55,8 +55,8 @@ class Page {
   }
   void group(const Counts::Group& group) {
     out_ += fmt::format("{}{{route=\"{}\",class=\"{}\",state=\"{}\"}} {}\n", name_,
-                        escaped(group.way), name_of(group.traffic_class), name_of(group.state),
-                        std::max<std::int64_t>(0, group.recipients));
+                        escaped(group.route_label), name_of(group.traffic_class),
+                        name_of(group.state), std::max<std::int64_t>(0, group.recipients));
   }
   std::string take() { return std::move(out_); }
 

@@ -60,70 +60,70 @@ void QueueCommands::page(const RunningPtr& running, ListPage page) {
   if (!peers_.is_here(running->asker.peer)) return;
   Walk& walk = running->walk;
   walk.begin_page(page.next, page.end, wall_now());
-  for (StoredMessage& part : page.parts) slice(running, part);
+  for (StoredMessage& part : page.parts) take_part(running, part);
   walk.end_page();
   if (walk.page_is_over()) go_on(running);
 }
 
 // A part of a message that is meant by what is on the disk; the rest of the filter is judged here.
-void QueueCommands::slice(const RunningPtr& running, StoredMessage& slice) {
+void QueueCommands::take_part(const RunningPtr& running, StoredMessage& part) {
   Walk& walk = running->walk;
   const Command& command = walk.command();
-  view_.keep_reason(slice, command.filter.reason);
+  view_.keep_reason(part, command.filter.reason);
   if (std::optional<ShownState> wanted = command.filter.state)
-    std::erase_if(slice.recipients, [&](const StoredRecipient& r) {
-      return shown_state(r, view_.is_active(slice.info.id, r.index)) != *wanted;
+    std::erase_if(part.recipients, [&](const StoredRecipient& r) {
+      return shown_state(r, view_.is_active(part.info.id, r.index)) != *wanted;
     });
-  if (slice.recipients.empty()) return;
-  bool continued = !walk.meet(slice);
+  if (part.recipients.empty()) return;
+  bool continued = !walk.meet(part);
   if (walk.purpose() == Walk::Purpose::list)
-    for (std::string& part : json_listed(slice, view_.row_view(), continued))
-      peers_.reply(running->asker, std::move(part), false);
+    for (std::string& piece : json_listed(part, view_.row_view(), continued))
+      peers_.reply(running->asker, std::move(piece), false);
   if (walk.purpose() == Walk::Purpose::show)
-    for (std::string& part : json_shown(slice, view_.row_view(), continued))
-      peers_.reply(running->asker, std::move(part), false);
+    for (std::string& piece : json_shown(part, view_.row_view(), continued))
+      peers_.reply(running->asker, std::move(piece), false);
   if (walk.purpose() != Walk::Purpose::act) return;
-  note_hindered(walk, slice);
-  if (!command.dry_run) act_on(running, slice);
+  note_hindered(walk, part);
+  if (!command.dry_run) act_on(running, part);
 }
 
 // Takes out whom the command leaves alone.
-void QueueCommands::note_hindered(Walk& walk, StoredMessage& slice) const {
+void QueueCommands::note_hindered(Walk& walk, StoredMessage& part) const {
   WallTime now = wall_now();
-  std::erase_if(slice.recipients, [&](const StoredRecipient& row) {
+  std::erase_if(part.recipients, [&](const StoredRecipient& row) {
     auto wait_if_due = [&] {
       StoredRecipient due = row;
       due.state = RecipientState::waiting;
       due.next_attempt_at = {};
-      return view_.wait_of(slice.info, due, now);
+      return view_.wait_of(part.info, due, now);
     };
     std::optional<Hindrance> hindrance = hindrance_of(
         walk.action(),
-        {row.state == RecipientState::held, view_.is_active(slice.info.id, row.index), wait_if_due},
+        {row.state == RecipientState::held, view_.is_active(part.info.id, row.index), wait_if_due},
         now);
     if (hindrance) walk.hinder(hindrance->why);
     return hindrance && hindrance->leaves_alone;
   });
 }
 
-void QueueCommands::act_on(const RunningPtr& running, const StoredMessage& slice) {
+void QueueCommands::act_on(const RunningPtr& running, const StoredMessage& part) {
   running->walk.begin_act();
   auto busy =
-      queue_.operator_actions().act(running->walk.action(), slice, running->who,
-                                    [this, running, id = slice.info.id](std::size_t changed) {
+      queue_.operator_actions().act(running->walk.action(), part, running->who,
+                                    [this, running, id = part.info.id](std::size_t changed) {
                                       running->walk.acted(id, changed);
                                       if (running->walk.page_is_over()) go_on(running);
                                     });
-  if (!busy.empty()) act_after_attempts(running, slice, std::move(busy));
+  if (!busy.empty()) act_after_attempts(running, part, std::move(busy));
 }
 
 // Later pages do not wait for them; the last word does.
-void QueueCommands::act_after_attempts(const RunningPtr& running, const StoredMessage& slice,
+void QueueCommands::act_after_attempts(const RunningPtr& running, const StoredMessage& part,
                                        std::vector<std::uint32_t> busy) {
   std::size_t count = busy.size();
-  bool counted = running->walk.was_changed(slice.info.id);
+  bool counted = running->walk.was_changed(part.info.id);
   running->walk.begin_wait(count);
-  queue_.operator_actions().act_later(running->walk.action(), slice.info.id, std::move(busy),
+  queue_.operator_actions().act_later(running->walk.action(), part.info.id, std::move(busy),
                                       running->who,
                                       [this, running, count, counted](std::size_t changed) {
                                         running->walk.waited(count, changed, counted);

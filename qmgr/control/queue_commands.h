@@ -45,10 +45,10 @@ class QueueCommands {
   void begin(Asker asker, const Command& command, Walk::Purpose purpose, Action action);
   void read_page(const RunningPtr& running);
   void page(const RunningPtr& running, ListPage page);
-  void slice(const RunningPtr& running, StoredMessage& slice);
-  void note_hindered(Walk& walk, StoredMessage& slice) const;
-  void act_on(const RunningPtr& running, const StoredMessage& slice);
-  void act_after_attempts(const RunningPtr& running, const StoredMessage& slice,
+  void take_part(const RunningPtr& running, StoredMessage& part);
+  void note_hindered(Walk& walk, StoredMessage& part) const;
+  void act_on(const RunningPtr& running, const StoredMessage& part);
+  void act_after_attempts(const RunningPtr& running, const StoredMessage& part,
                           std::vector<std::uint32_t> busy);
   void go_on(const RunningPtr& running);
   void end(const Running& running);

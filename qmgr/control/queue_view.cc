@@ -32,7 +32,7 @@ std::optional<Wait> QueueView::wait_of(const MessageInfo& info, const StoredReci
   if (std::optional<Wait> wait = queue_.waits().at(key, now)) return wait;
   if (row.next_attempt_at > now) return std::nullopt;
   Wait wait;
-  wait.scope = way_name(key);
+  wait.scope = unsplit_key(key);
   if (std::string why = standstill(); !why.empty()) {
     wait.cause = WaitCause::standstill;
     wait.reason = std::move(why);
@@ -49,11 +49,11 @@ RowView QueueView::row_view() const {
           }};
 }
 
-void QueueView::keep_reason(StoredMessage& slice, const std::string& words) const {
+void QueueView::keep_reason(StoredMessage& part, const std::string& words) const {
   if (words.empty()) return;
   WallTime now = wall_now();
-  std::erase_if(slice.recipients, [&](const StoredRecipient& row) {
-    std::optional<Wait> wait = wait_of(slice.info, row, now);
+  std::erase_if(part.recipients, [&](const StoredRecipient& row) {
+    std::optional<Wait> wait = wait_of(part.info, row, now);
     return !(wait && icontains(wait->words(now), words)) && !has_words(row, words);
   });
 }

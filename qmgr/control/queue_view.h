@@ -40,7 +40,7 @@ class QueueView {
   RowView row_view() const;
   // Leaves those recipients that wait for a reason with these words, or whose last reply has them.
   // Without words all of them.
-  void keep_reason(StoredMessage& slice, const std::string& words) const;
+  void keep_reason(StoredMessage& part, const std::string& words) const;
   // Those with the most queued first. What was split off for a suspended domain is one, by the name
   // of the suspension.
   std::vector<DestinationReport> destinations(std::size_t limit) const;

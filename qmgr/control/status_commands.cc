@@ -74,13 +74,13 @@ void StatusCommands::stats(Asker asker) {
       if (!*counted) return peers_.refuse(survey->asker, counted->error().text, kExitIoError);
       survey->in_doubt = **counted;
       if (first && first->value != 0) survey->oldest = first->made_at();
-      next_stretch(survey);
+      next_window(survey);
     };
   });
 }
 
 // One piece at a time: only the store's thread or the loop touches the survey.
-void StatusCommands::next_stretch(const std::shared_ptr<Survey>& survey) {
+void StatusCommands::next_window(const std::shared_ptr<Survey>& survey) {
   queue_.store().read([this, survey](QueueStore& store) -> StoreService::Completion {
     StoreResult<bool> more =
         QueueWalk(store).survey(survey->at, survey->last, kSurveyRows,
@@ -90,7 +90,7 @@ void StatusCommands::next_stretch(const std::shared_ptr<Survey>& survey) {
     return [this, survey, more] {
       if (!peers_.is_here(survey->asker.peer)) return;
       if (!more) return peers_.refuse(survey->asker, more.error().text, kExitIoError);
-      if (*more) return next_stretch(survey);
+      if (*more) return next_window(survey);
       QueueStatus status = now();
       status.oldest = survey->oldest;
       peers_.reply(survey->asker,

@@ -39,7 +39,7 @@ class StatusCommands {
 
  private:
   struct Survey;
-  void next_stretch(const std::shared_ptr<Survey>& survey);
+  void next_window(const std::shared_ptr<Survey>& survey);
 
   Queue& queue_;
   const Delivery& delivery_;

@@ -39,10 +39,10 @@ bool Walk::begin_second_leg(WallTime now) {
   return true;
 }
 
-bool Walk::meet(const StoredMessage& slice) {
-  bool is_new = std::exchange(matched_last_, slice.info.id) != slice.info.id;
+bool Walk::meet(const StoredMessage& part) {
+  bool is_new = std::exchange(matched_last_, part.info.id) != part.info.id;
   if (is_new) ++acted_.matched;
-  acted_.recipients += slice.recipients.size();
+  acted_.recipients += part.recipients.size();
   return is_new;
 }
 

@@ -52,7 +52,7 @@ class Walk {
   void begin_page(ListCursor next, bool end, WallTime now);
   // Part of a message on this page, with the recipients that are meant. True: the message was not
   // met before, on this page or the page before.
-  bool meet(const StoredMessage& slice);
+  bool meet(const StoredMessage& part);
   // Recipients of whom nothing can be done, by why not. Few reasons are told apart.
   void hinder(const std::string& why);
   void end_page() { page_ended_ = true; }

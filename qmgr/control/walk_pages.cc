@@ -23,10 +23,10 @@ StoreResult<bool> skim(QueueStore& store, mail::QueueId& after, mail::QueueId la
 
 void keep_meant(ListPage& page, const ListFilter& filter) {
   WallTime now = wall_now();
-  std::erase_if(page.parts, [&](StoredMessage& slice) {
-    if (!filter.matches(slice.info, now)) return true;
-    std::erase_if(slice.recipients, [&](const StoredRecipient& r) { return !filter.matches(r); });
-    return slice.recipients.empty();
+  std::erase_if(page.parts, [&](StoredMessage& part) {
+    if (!filter.matches(part.info, now)) return true;
+    std::erase_if(part.recipients, [&](const StoredRecipient& r) { return !filter.matches(r); });
+    return part.recipients.empty();
   });
 }
 

@@ -441,7 +441,7 @@ std::optional<ConnectionLedger::Count> Delivery::connections(const std::string& 
   auto id = scheduler.find(key);
   if (!id || !scheduler.counts_connections(*id)) return std::nullopt;
   const MxSet* set = scheduler.mx_set(*id);
-  std::string_view hop = way_name(key);
+  std::string_view hop = unsplit_key(key);
   return connections_.count(set != nullptr ? set->key
                                            : std::string(hop.substr(0, hop.rfind(" route="))));
 }

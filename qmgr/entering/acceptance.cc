@@ -62,8 +62,8 @@ void Acceptance::route(NewMessage& message) {
             : destinations_.route(r.recipient.address, message.info.envelope.reverse_path).key;
   message.info.traffic_class =
       classify(message.info.kind, message.info.envelope, message.recipients.size());
-  message.packed = message.held_for.empty() && message.recipients.size() <= kCompactRecipients &&
-                   core_.working.has_room();
+  message.is_compact = message.held_for.empty() &&
+                       message.recipients.size() <= kCompactRecipients && core_.working.has_room();
 }
 
 void Acceptance::ended(AcceptRequest& request, const Done& done) {

@@ -108,7 +108,8 @@ void Offering::offer(NewMessage& message, WallTime due) {
     if (count == 1)
       job.marks.recipient = mark_of(message.recipients[order[start]].recipient.address);
     core_.scheduler.pin(id, count);
-    if (core_.working.has_room() && core_.scheduler.offer(id, job, Scheduler::Source::fresh, now)) {
+    if (core_.working.has_room() &&
+        core_.scheduler.offer(id, job, Scheduler::Source::accepted, now)) {
       take(message, order.data() + start, order.data() + end, id);
       continue;
     }
@@ -121,13 +122,13 @@ void Offering::offer(NewMessage& message, WallTime due) {
       refused.emplace_back(key, count);
   }
   if (!decided.empty()) settle_decided_(message.info.id, decided);
-  if (message.packed) keep_refused(message, std::move(refused), due);
+  if (message.is_compact) keep_refused(message, std::move(refused), due);
 }
 
 void Offering::take(NewMessage& message, const std::uint32_t* begin, const std::uint32_t* end,
                     DestinationId id) {
   WorkingMessage& working = core_.working.get(message.info);
-  working.packed = message.packed;
+  working.is_compact = message.is_compact;
   if (!message.content.empty()) core_.working.keep_content(working, std::move(message.content));
   for (const std::uint32_t* index = begin; index != end; ++index) {
     WorkingRecipient r;
@@ -147,7 +148,7 @@ std::vector<std::uint32_t> Offering::take_decided(NewMessage& message) {
     NewRecipient& from = message.recipients[i];
     if (from.recipient.decided.code == 0) continue;
     WorkingMessage& working = core_.working.get(message.info);
-    working.packed = message.packed;
+    working.is_compact = message.is_compact;
     WorkingRecipient r;
     r.index = static_cast<std::uint32_t>(i);
     r.recipient = std::move(from.recipient);

@@ -7,11 +7,11 @@
 namespace postwain::qmgr {
 
 void PutBack::normalise(mail::QueueId id, std::vector<std::string> destinations, WallTime due) {
-  if (WorkingMessage* message = core_.working.find(id)) message->packed = false;
+  if (WorkingMessage* message = core_.working.find(id)) message->is_compact = false;
   auto request = std::make_unique<SettleRequest>();
   request->settlement.id = id;
   // A clock that was set back must not keep it waiting.
-  request->settlement.unpack = core_.clock.wall();
+  request->settlement.normalise_due = core_.clock.wall();
   request->urgent = true;
   request->done = [this, due, destinations = std::move(destinations)](SettleRequest& r) {
     if (!r.error.empty())
@@ -44,7 +44,7 @@ void PutBack::withdraw(WorkingMessage& message, const Meant& meant) {
     core_.scheduler.due_at(destination, now, now);
     destinations.push_back(core_.scheduler.key(destination));
   }
-  if (message.packed) normalise(id, std::move(destinations), message.info.arrival.received_at);
+  if (message.is_compact) normalise(id, std::move(destinations), message.info.arrival.received_at);
   core_.working.remove(message, out, [&](const WorkingRecipient& r) {
     core_.scheduler.unpin(r.destination, 1, now);
   });

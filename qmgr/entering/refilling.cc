@@ -112,7 +112,7 @@ bool Refilling::take(const RefillGroup& group, WallTime now) {
   }
   WorkingMessage& working = core_.working.get(*group.info);
   if (group.compact != nullptr) {
-    working.packed = true;
+    working.is_compact = true;
     if (!group.compact->content.empty())
       core_.working.keep_content(working, std::move(group.compact->content));
   }

@@ -122,7 +122,7 @@ void History::run() {
       wake_.wait_for(lock, kPruneEvery, [&] { return called() || !idle_; });
       idle_ = false;
     }
-    // A question to the history does not wait until more events have gathered.
+    // A question to the history does not wait until more events have batched.
     if (!buffer_.empty()) wake_.wait_for(lock, kHistoryGather, called);
     std::string records;
     records.swap(buffer_);

@@ -3,7 +3,7 @@
 //
 // Mail never waits for it. What is told goes into a buffer of kHistoryBuffer bytes; when that is
 // full because the disk is slower than the mail, events are dropped and counted. Its thread writes
-// what has gathered once in kHistoryGather. A kill -9 loses that much of it.
+// what has batched once in kHistoryGather. A kill -9 loses that much of it.
 //
 // Trouble: a damaged file is moved aside and a new one begun; any other trouble drops what was to
 // be written and tries again later. It is logged when it comes and when it goes, and once in

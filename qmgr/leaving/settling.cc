@@ -15,7 +15,7 @@ Settlement settlement_of(const WorkingMessage& message) {
   Settlement settlement;
   settlement.id = message.info.id;
   settlement.in_file = message.info.in_file;
-  settlement.packed = message.packed;
+  settlement.is_compact = message.is_compact;
   return settlement;
 }
 
@@ -128,7 +128,7 @@ void Settling::count_outcome(const WorkingMessage& message, const WorkingRecipie
 
 void Settling::settle_untried(const std::function<std::string(const std::string&)>& reason_at) {
   WallTime now = core_.clock.wall();
-  for (Pick& pick : core_.scheduler.take_passed_over()) {
+  for (Pick& pick : core_.scheduler.take_milestones_due()) {
     const MessageInfo& info = core_.working.find(pick.job.id)->info;
     settle_queued(pick.job, [&](const WorkingRecipient& r, const RecipientFacts& facts) {
       LastOutcome last =
@@ -193,23 +193,21 @@ void Settling::notify_if_complete(const WorkingMessage& message) {
   if (std::none_of(message.recipients.begin(), message.recipients.end(), under_way))
     return notify(message.info.id);
   if (!batch_alarm_->active())
-    batch_alarm_->start(kGatherLook, [this] { notify_over(core_.clock.mono()); });
+    batch_alarm_->start(kBatchLook, [this] { notify_over(core_.clock.mono()); });
 }
 
 void Settling::notify(mail::QueueId id) {
-  std::optional<Gathered> gathered = batch_.take(id);
+  std::optional<BatchedNotice> batched = batch_.take(id);
   WorkingMessage* message = core_.working.find(id);
-  PW_CHECK(gathered && message != nullptr);  // who waits stays in the working set
-  gathered->settlement.in_file = message->info.in_file;
-  gathered->settlement.packed = message->packed;
-  submit(std::move(gathered->settlement), message->info, std::move(gathered->events), false,
-         nullptr);
+  PW_CHECK(batched && message != nullptr);  // who waits stays in the working set
+  batched->settlement.in_file = message->info.in_file;
+  batched->settlement.is_compact = message->is_compact;
+  submit(std::move(batched->settlement), message->info, std::move(batched->events), false, nullptr);
 }
 
 void Settling::notify_over(MonoTime now) {
   for (mail::QueueId id : batch_.over(now)) notify(id);
-  if (!batch_.empty())
-    batch_alarm_->start(kGatherLook, [this] { notify_over(core_.clock.mono()); });
+  if (!batch_.empty()) batch_alarm_->start(kBatchLook, [this] { notify_over(core_.clock.mono()); });
 }
 
 void Settling::submit(Settlement settlement, const MessageInfo& info,

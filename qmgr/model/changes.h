@@ -64,10 +64,10 @@ struct Settlement {
   // As far as the working set knows these are all recipients that are left. Only a hint: the store
   // looks for itself.
   bool maybe_all = false;
-  bool in_file = false;  // of the message: its content
-  bool packed = false;   // perhaps it is one value still; a hint, too
+  bool in_file = false;     // of the message: its content
+  bool is_compact = false;  // perhaps it is one value still; a hint, too
   // Whatever else is to be done: from now on it lies in rows, due then at the latest.
-  std::optional<WallTime> unpack{};
+  std::optional<WallTime> normalise_due{};
 };
 
 struct Settled {

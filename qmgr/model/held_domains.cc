@@ -34,7 +34,7 @@ std::string_view held_domain(std::string_view destination) {
   return at == std::string_view::npos ? std::string_view() : destination.substr(at + kMark.size());
 }
 
-std::string_view way_name(std::string_view destination) {
+std::string_view unsplit_key(std::string_view destination) {
   return destination.substr(0, mark_in(destination));
 }
 

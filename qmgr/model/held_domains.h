@@ -20,7 +20,7 @@ std::string_view domain_of_scope(std::string_view name);
 std::string held_key(std::string_view way, std::string_view domain);
 // The domain a destination was split off for; empty: it was not.
 std::string_view held_domain(std::string_view destination);
-// The way itself: what the destination is called for people and in numbers.
-std::string_view way_name(std::string_view destination);
+// The key without that domain: what the destination is called for people and in numbers.
+std::string_view unsplit_key(std::string_view destination);
 
 }  // namespace postwain::qmgr

@@ -110,7 +110,8 @@ bool ListFilter::matches(const MessageInfo& info, WallTime now) const {
 
 bool ListFilter::matches(const StoredRecipient& r) const {
   if ((in_doubt && !r.in_doubt) || r.attempts < attempts_min) return false;
-  if (!route.empty() && !iequals(route, r.destination) && !iequals(route, way_name(r.destination)))
+  if (!route.empty() && !iequals(route, r.destination) &&
+      !iequals(route, unsplit_key(r.destination)))
     return false;
   if (!reply.empty() && !has_words(r, reply)) return false;
   return may_match(r.state, r.attempts) && may_match(r.recipient.address.text());

@@ -79,7 +79,7 @@ struct NewMessage {
   std::optional<std::uint32_t> uid{};
   // To be stored as a compact record (compact_record.h). Then its recipients are in the working
   // set, or it waits in the overflow list, or somebody has asked the store to normalise it.
-  bool packed = false;
+  bool is_compact = false;
 };
 
 enum class RecipientState : std::uint8_t { waiting, held };

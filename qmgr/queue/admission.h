@@ -1,5 +1,5 @@
 // Whether new mail is taken, and if not, with which words it is refused. Pure; the numbers are
-// gathered elsewhere (disk_space.h).
+// batched elsewhere (disk_space.h).
 #pragma once
 
 #include <algorithm>

@@ -49,7 +49,7 @@ RouteSettings settings_of(const config::Route& route) {
   transport.fallback_tls = route.fallback_tls;
   transport.one_by_one = route.hold_in_doubt;
   settings.hold_in_doubt = route.hold_in_doubt;
-  settings.store_schedule = route.store_schedule || lmtp;
+  settings.mailbox_schedule = route.mailbox_schedule || lmtp;
   settings.recipients = route.recipients != 0 ? route.recipients : usual_recipients(lmtp);
   settings.rate_count = route.rate_count;
   settings.rate_period = route.rate_period;
@@ -67,7 +67,7 @@ bool is_plain(const RouteSettings& s, mail::HopKind kind) {
   usual.fallback_tls = s.transport.fallback_tls;
   return s.transport == usual && !s.hold_in_doubt && s.rate_count == 0 && s.drain_count == 0 &&
          s.recipients == usual_recipients(kind == mail::HopKind::lmtp) &&
-         s.store_schedule == (kind == mail::HopKind::lmtp);
+         s.mailbox_schedule == (kind == mail::HopKind::lmtp);
 }
 
 }  // namespace

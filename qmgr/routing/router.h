@@ -25,7 +25,7 @@ constexpr std::uint32_t kMailboxLeaseRecipients = 20;  // of one lease to a mail
 struct RouteSettings {
   mail::Transport transport;  // without the domain of routing by MX
   bool hold_in_doubt = false;
-  bool store_schedule = false;
+  bool mailbox_schedule = false;
   std::uint32_t recipients = 0;  // of one lease at most
   std::uint32_t number = 0;      // of the route in the file, from 1; 0: no route matched
   std::uint32_t rate_count = 0;  // 0: no limit

@@ -12,7 +12,7 @@ inline DestinationSettings scheduler_settings(const Routed& routed) {
   const RouteSettings& s = *routed.settings;
   DestinationSettings settings;
   settings.pool = routed.hop.kind == mail::HopKind::lmtp ? Pool::lmtp : Pool::smtp;
-  settings.store_schedule = s.store_schedule;
+  settings.mailbox_schedule = s.mailbox_schedule;
   const mail::Bounds& bounds = s.transport.bounds;
   // From each source address as many.
   constexpr std::size_t kSourcesCounted = 1000;

@@ -292,7 +292,7 @@ void Scheduler::refilled(DestinationId id, std::optional<WallTime> next_due,
   refresh(id, now);
 }
 
-std::vector<Pick> Scheduler::take_passed_over() {
+std::vector<Pick> Scheduler::take_milestones_due() {
   return std::exchange(milestones_due_, {});
 }
 

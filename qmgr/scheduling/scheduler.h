@@ -22,7 +22,7 @@
 // there are never more attempts than keep that many busy: what one carries at a time, as the agents
 // find out, and one more at hand. A hold is a clock of its own: a job behind it loses no attempt.
 // So is an operator's suspension. What passes its milestone (warning, expiry) while it waits there
-// is handed back by take_passed_over().
+// is handed back by take_milestones_due().
 #pragma once
 
 #include <array>
@@ -71,7 +71,7 @@ struct SchedulerLimits {
 
 struct DestinationSettings {
   Pool pool = Pool::smtp;
-  bool store_schedule = false;
+  bool mailbox_schedule = false;
   std::uint32_t connections = 0;  // TCP connections at a time; 0: nobody counts them
   std::uint32_t in_flight = 0;    // messages on their way over one of them, at most; 0: no limit
   bool counted = false;           // that, or something else, has connections counted
@@ -159,7 +159,7 @@ class Scheduler {
   void unpin(DestinationId id, std::uint32_t count, WallTime now);
 
   // Work that may run now. False: no room; it stays in the store, and due_at is to be called.
-  enum class Source : std::uint8_t { fresh, store };
+  enum class Source : std::uint8_t { accepted, store };
   bool offer(DestinationId id, Job& job, Source source, WallTime now);
   // The store has work for it that is due then: the rows' own time, since reading goes on behind
   // the last row read.
@@ -184,7 +184,7 @@ class Scheduler {
   void refilled(DestinationId id, std::optional<WallTime> next_due, const StoreCursor& after,
                 WallTime now);
   // Jobs that sat behind an open breaker or a suspension when their milestone came.
-  std::vector<Pick> take_passed_over();
+  std::vector<Pick> take_milestones_due();
   std::vector<PutOff> take_put_off();
 
   std::optional<WallTime> wake_at() const;
@@ -300,10 +300,10 @@ class Scheduler {
     return d.set != nullptr ? d.set->suspects : d.suspects;
   }
   const BreakerSteps& steps_of(const Destination& d) const {
-    return d.settings.store_schedule ? kMailboxSteps : kInternetSteps;
+    return d.settings.mailbox_schedule ? kMailboxSteps : kInternetSteps;
   }
   const std::vector<Duration>& retry_of(const Destination& d) const {
-    return d.settings.store_schedule ? retry_mailbox_ : retry_;
+    return d.settings.mailbox_schedule ? retry_mailbox_ : retry_;
   }
   void refresh(DestinationId id, WallTime now);
   void place(DestinationId id, WallTime now);

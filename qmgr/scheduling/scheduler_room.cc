@@ -40,7 +40,7 @@ bool Scheduler::has_place(const Destination& d, TrafficClass c, Source source, W
   std::uint32_t limit = bulk ? room / 2 : room - std::min(room, d.queued_bulk);
   if (d.queued_jobs() >= job_room_for(d)) return false;
   bool older_waits = d.refilling || (d.store_due && *d.store_due <= now);
-  if (source == Source::fresh && older_waits) limit /= 2;
+  if (source == Source::accepted && older_waits) limit /= 2;
   return mine < limit;
 }
 

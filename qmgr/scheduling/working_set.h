@@ -46,7 +46,7 @@ struct WorkingMessage {
   MessageInfo info;
   std::string content;       // what the store keeps of it (MessageInfo::stored_size)
   bool has_content = false;  // that is in memory
-  bool packed = false;       // in the store it is one value still, as far as we know
+  bool is_compact = false;   // in the store it is one value still, as far as we know
   bool damaged = false;      // its content could not be read: hold it instead of trying again
   std::vector<WorkingRecipient> recipients;  // in index order
 

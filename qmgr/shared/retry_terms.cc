@@ -7,7 +7,7 @@ RetryRules RetryTerms::rules_for(const MessageInfo& info, const mail::Address& r
   Routed routed = core_.router->route(recipient, info.envelope.reverse_path);
   RetryRules rules;
   rules.lifetimes = lifetimes_of(info);
-  rules.delays = routed.settings->store_schedule ? &queue.retry_lmtp : &queue.retry;
+  rules.delays = routed.settings->mailbox_schedule ? &queue.retry_lmtp : &queue.retry;
   rules.jitter = queue.jitter;
   rules.hold_in_doubt = routed.settings->hold_in_doubt;
   rules.final_delivery = routed.hop.kind == mail::HopKind::lmtp;

@@ -80,7 +80,7 @@ StoreStatus BatchWriter::insert(std::vector<Inserting>& messages) {
     if (StoreStatus s = store_failpoint(Failpoint::accept_insert); !s) return s;
     const NewMessage& message = *one.message;
     std::string_view content = message.info.has_stored_content() ? one.content : std::string_view();
-    if (!message.packed || !fits_one_value(message, content)) {
+    if (!message.is_compact || !fits_one_value(message, content)) {
       rows.push_back({&message, one.due, content});
       of_rows.push_back(&one);
       continue;

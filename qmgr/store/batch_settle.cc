@@ -29,7 +29,7 @@ bool only_removes(const Settlement& settlement) {
 
 // It leaves a compact record compact.
 bool keeps_compact(const Settlement& settlement) {
-  return only_removes(settlement) && !settlement.unpack;
+  return only_removes(settlement) && !settlement.normalise_due;
 }
 
 struct Range {
@@ -87,7 +87,7 @@ StoreStatus BatchWriter::settle_whole(std::vector<Settling>& open) {
     std::optional<Range> range = whole_range(one.settlement());
     if (!range) continue;
     if (StoreStatus s = store_failpoint(Failpoint::outcome_write); !s) return s;
-    if (one.settlement().packed && range->first == 0) {
+    if (one.settlement().is_compact && range->first == 0) {
       compact.push_back({one.settlement().id, range->last + 1});
       of_compact.push_back(&one);
     } else {
@@ -172,7 +172,8 @@ StoreStatus BatchWriter::make_rows(std::vector<Settling>& open) {
   std::map<WallTime, std::vector<mail::QueueId>> by_due;
   for (const Settling& one : open)
     if (!keeps_compact(one.settlement()))
-      by_due[one.settlement().unpack.value_or(WallTime::max())].push_back(one.settlement().id);
+      by_due[one.settlement().normalise_due.value_or(WallTime::max())].push_back(
+          one.settlement().id);
   for (auto& [due, ids] : by_due) {
     std::sort(ids.begin(), ids.end());
     ids.erase(std::unique(ids.begin(), ids.end()), ids.end());

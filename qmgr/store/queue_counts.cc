@@ -8,7 +8,7 @@ namespace postwain::qmgr {
 
 namespace {
 
-constexpr std::uint32_t kBinsOfAWay = kTrafficClasses * kQueueStates;
+constexpr std::uint32_t kKeysOfALabel = kTrafficClasses * kQueueStates;
 
 }  // namespace
 
@@ -22,9 +22,9 @@ QueueState queue_state(RecipientState state, std::uint32_t attempts) {
   return attempts > 0 ? QueueState::deferred : QueueState::queued;
 }
 
-std::string_view way_of(std::string_view destination, std::string& buffer) {
+std::string_view route_label_of(std::string_view destination, std::string& buffer) {
   constexpr std::string_view kMx = "mx:";
-  destination = way_name(destination);
+  destination = unsplit_key(destination);
   if (destination.substr(0, kMx.size()) != kMx) return destination;
   std::size_t space = destination.find(' ');
   if (space == std::string_view::npos) return "mx";
@@ -39,29 +39,30 @@ std::int64_t Counts::recipients() const {
 }
 
 void Counts::add(std::string_view destination, TrafficClass traffic_class, QueueState state) {
-  std::string_view way = way_of(destination, buffer_);
+  std::string_view label = route_label_of(destination, buffer_);
   for (Group& group : groups)
-    if (group.state == state && group.traffic_class == traffic_class && group.way == way) {
+    if (group.state == state && group.traffic_class == traffic_class &&
+        group.route_label == label) {
       ++group.recipients;
       return;
     }
-  groups.push_back({std::string(way), traffic_class, state, 1});
+  groups.push_back({std::string(label), traffic_class, state, 1});
 }
 
 QueueCounts::CountKey QueueCounts::count_key(std::string_view destination,
                                              TrafficClass traffic_class, QueueState state) {
   buffer_.clear();
-  std::string_view way = way_of(destination, buffer_);
-  if (way.data() != buffer_.data()) buffer_.assign(way);
+  std::string_view label = route_label_of(destination, buffer_);
+  if (label.data() != buffer_.data()) buffer_.assign(label);
   auto number = numbers_.find(buffer_);
   if (number == numbers_.end()) {
-    bool room = ways_.size() < kWaysMax || buffer_ == "other";
+    bool room = labels_.size() < kRouteLabelsMax || buffer_ == "other";
     if (!room) return count_key("other", traffic_class, state);
-    number = numbers_.emplace(buffer_, static_cast<std::uint32_t>(ways_.size())).first;
-    ways_.push_back(buffer_);
-    at_.resize(ways_.size() * kBinsOfAWay);
+    number = numbers_.emplace(buffer_, static_cast<std::uint32_t>(labels_.size())).first;
+    labels_.push_back(buffer_);
+    at_.resize(labels_.size() * kKeysOfALabel);
   }
-  return number->second * kBinsOfAWay +
+  return number->second * kKeysOfALabel +
          static_cast<CountKey>(traffic_class) * static_cast<CountKey>(kQueueStates) +
          static_cast<CountKey>(state);
 }
@@ -75,7 +76,7 @@ void QueueCounts::counted(mail::QueueId end, const Counts& counts) {
   cursor_ = end;
   messages_ += counts.messages;
   for (const Counts::Group& group : counts.groups)
-    change(count_key(group.way, group.traffic_class, group.state), group.recipients);
+    change(count_key(group.route_label, group.traffic_class, group.state), group.recipients);
 }
 
 std::int64_t QueueCounts::recipients(QueueState state) const {
@@ -89,7 +90,7 @@ std::vector<Counts::Group> QueueCounts::groups() const {
   std::vector<Counts::Group> out;
   for (std::size_t i = 0; i < at_.size(); ++i) {
     auto count_key = static_cast<CountKey>(i);
-    out.push_back({ways_[i / kBinsOfAWay], class_of(count_key),
+    out.push_back({labels_[i / kKeysOfALabel], class_of(count_key),
                    static_cast<QueueState>(count_key % kQueueStates), at_[i]});
   }
   return out;

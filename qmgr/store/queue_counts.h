@@ -1,6 +1,6 @@
 // How many messages and recipients the queue holds, and in which state, without ever asking the
-// store for the whole: what was there at start is counted stretch by stretch in the background,
-// changes are added as they commit. Pure.
+// store for the whole: what was there at start is counted scan window by scan window in the
+// background, changes are added as they commit. Pure.
 #pragma once
 
 #include <cstdint>
@@ -21,13 +21,13 @@ constexpr std::size_t kQueueStates = 3;
 std::string_view name_of(QueueState state);
 QueueState queue_state(RecipientState state, std::uint32_t attempts);
 
-// Of a destination's name: all that are routed by MX are one way, "mx", or "mx route=2".
-std::string_view way_of(std::string_view destination, std::string& buffer);
-constexpr std::size_t kWaysMax = 500;  // told apart; those beyond are "other"
+// What numbers call a destination: all that are routed by MX are one, "mx", or "mx route=2".
+std::string_view route_label_of(std::string_view destination, std::string& buffer);
+constexpr std::size_t kRouteLabelsMax = 500;  // told apart; those beyond are "other"
 
 struct Counts {
   struct Group {
-    std::string way;
+    std::string route_label;
     TrafficClass traffic_class = TrafficClass::interactive;
     QueueState state = QueueState::queued;
     std::int64_t recipients = 0;
@@ -44,7 +44,7 @@ struct Counts {
 
 class QueueCounts {
  public:
-  // A recipient is counted in one: its way, class and state in one number.
+  // A recipient is counted in one: its route label, class and state in one number.
   using CountKey = std::uint32_t;
   CountKey count_key(std::string_view destination, TrafficClass traffic_class, QueueState state);
   static CountKey with_state(CountKey count_key, QueueState state) {
@@ -54,14 +54,14 @@ class QueueCounts {
     return static_cast<TrafficClass>(count_key / kQueueStates % kTrafficClasses);
   }
 
-  // last: the newest message at start. Ids above it are never part of a stretch.
+  // last: the newest message at start. Ids above it are never part of a scan window.
   void start(mail::QueueId last) {
     last_ = last;
     started_ = true;
   }
   mail::QueueId cursor() const { return cursor_; }
   mail::QueueId last() const { return last_; }
-  // A stretch up to `end` was counted; end of the work when there was none.
+  // A scan window up to `end` was counted; end of the work when there was none.
   void counted(mail::QueueId end, const Counts& counts);
   void finished() { cursor_ = last_; }
   bool complete() const { return started_ && cursor_ >= last_; }
@@ -73,7 +73,7 @@ class QueueCounts {
   void added(CountKey count_key) {
     if (started_) change(count_key, 1);
   }
-  // What happens to a message before its stretch was counted will be found there as it then is.
+  // What happens to a message before its scan window was counted will be found there as it then is.
   void removed_message(mail::QueueId id) {
     if (is_counted(id)) --messages_;
   }
@@ -90,13 +90,11 @@ class QueueCounts {
   std::int64_t messages() const { return messages_; }
   std::int64_t recipients() const { return recipients_; }
   std::int64_t recipients(QueueState state) const;
-  // Each way, class and state that has had a recipient.
+  // Each route label, class and state that has had a recipient.
   std::vector<Counts::Group> groups() const;
 
  private:
-  bool is_counted(mail::QueueId id) const {
-    return started_ && (id > last_ || id <= cursor_);
-  }
+  bool is_counted(mail::QueueId id) const { return started_ && (id > last_ || id <= cursor_); }
   void change(CountKey count_key, std::int64_t by);
 
   bool started_ = false;
@@ -104,9 +102,9 @@ class QueueCounts {
   mail::QueueId cursor_;
   std::int64_t messages_ = 0;
   std::int64_t recipients_ = 0;
-  std::vector<std::string> ways_;
-  std::unordered_map<std::string, std::uint32_t> numbers_;  // of the ways
-  std::vector<std::int64_t> at_;                            // recipients, by Bin
+  std::vector<std::string> labels_;
+  std::unordered_map<std::string, std::uint32_t> numbers_;  // of the labels
+  std::vector<std::int64_t> at_;                            // recipients, by CountKey
   std::string buffer_;
 };
 

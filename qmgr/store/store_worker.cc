@@ -272,7 +272,7 @@ void StoreWorker::keep_for_later(Batch& batch) {
 Batch StoreWorker::take_shrinking() {
   auto only_removes = [](const std::unique_ptr<SettleRequest>& request) {
     const Settlement& s = request->settlement;
-    return s.notices.empty() && !s.unpack &&
+    return s.notices.empty() && !s.normalise_due &&
            std::all_of(s.changes.begin(), s.changes.end(), [](const RecipientChange& change) {
              return change.kind == ChangeKind::remove;
            });

@@ -23,12 +23,12 @@ namespace postwain::qmgr {
 // should hear soon; a warning after hours, and a return after days, can be one for all.
 constexpr Duration kBatchFailed = std::chrono::seconds(5);
 constexpr Duration kBatchLate = std::chrono::seconds(60);
-constexpr Duration kGatherLook = std::chrono::seconds(1);
+constexpr Duration kBatchLook = std::chrono::seconds(1);
 constexpr Duration batch_time(Event event) {
   return event == Event::delayed || event == Event::expired ? kBatchLate : kBatchFailed;
 }
 
-struct Gathered {
+struct BatchedNotice {
   Settlement settlement;
   std::vector<RecipientEvent> events;
   MonoTime until{};
@@ -48,10 +48,10 @@ class NoticeBatch {
   }
 
   // Everything of this message.
-  std::optional<Gathered> take(mail::QueueId id) {
+  std::optional<BatchedNotice> take(mail::QueueId id) {
     auto found = waiting_.find(id);
     if (found == waiting_.end()) return std::nullopt;
-    Gathered out = std::move(found->second);
+    BatchedNotice out = std::move(found->second);
     waiting_.erase(found);
     return out;
   }
@@ -59,8 +59,8 @@ class NoticeBatch {
   // Messages that are waited for no longer.
   std::vector<mail::QueueId> over(MonoTime now) const {
     std::vector<mail::QueueId> out;
-    for (const auto& [id, gathered] : waiting_)
-      if (gathered.until <= now) out.push_back(id);
+    for (const auto& [id, batched] : waiting_)
+      if (batched.until <= now) out.push_back(id);
     return out;
   }
 
@@ -68,7 +68,7 @@ class NoticeBatch {
   bool empty() const { return waiting_.empty(); }
 
  private:
-  std::unordered_map<mail::QueueId, Gathered> waiting_;
+  std::unordered_map<mail::QueueId, BatchedNotice> waiting_;
 };
 
 }  // namespace postwain::qmgr

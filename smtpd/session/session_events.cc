@@ -170,7 +170,7 @@ void Session::on_mail() {
 
 void Session::decide_mail() {
   const mail::Address& sender = engine_.mail().envelope.reverse_path;
-  if (auto refusal = shared_.intake.refusal()) {
+  if (auto refusal = shared_.queue_link.refusal()) {
     shared_.count(ipc::Counted::refused_queue);
     refusals_.add("MAIL", *refusal, {}, "queue");
     return answer(*refusal);
@@ -181,7 +181,7 @@ void Session::decide_mail() {
     if (auto refusal = shared_.rates->message(client_.rate_key(), now()))
       verdict = {false, *refusal, nullptr, "client_messages"};
   if (verdict.accepted) {
-    transaction_.open(shared_.intake.next_id(wall_now()), sender.text());
+    transaction_.open(shared_.queue_link.next_id(wall_now()), sender.text());
   } else {
     shared_.count(ipc::Counted::refused_mail);
     refusals_.add("MAIL", verdict.reply, {}, verdict.reason, verdict.origin);
@@ -200,12 +200,13 @@ void Session::on_rcpt() {
     if (auto refusal = shared_.rates->recipient(client_.rate_key(), now()))
       verdict = {false, *refusal, nullptr, "client_recipients"};
   if (!verdict.accepted || !verdict.probe) return answer_rcpt(verdict);
-  if (!shared_.intake.up()) return answer_rcpt({false, queue_unavailable(), nullptr, "queue"});
-  std::uint64_t number = shared_.intake.probe(
+  if (!shared_.queue_link.up()) return answer_rcpt({false, queue_unavailable(), nullptr, "queue"});
+  std::uint64_t number = shared_.queue_link.probe(
       verdict.probed,
       [this, verdict](auto found, const mail::Reply& reply) { probed(verdict, found, reply); });
-  wait_.begin(Awaited::probe, now(),
-              {.cancel = [this, number] { shared_.intake.cancel_probe(number); }, .overdue = {}});
+  wait_.begin(
+      Awaited::probe, now(),
+      {.cancel = [this, number] { shared_.queue_link.cancel_probe(number); }, .overdue = {}});
 }
 
 void Session::answer_rcpt(const Verdict& verdict) {
@@ -236,7 +237,7 @@ void Session::probed(Verdict verdict, ipc::ProbeVerdict found, const mail::Reply
 }
 
 void Session::on_data() {
-  if (auto refusal = shared_.intake.refusal()) {
+  if (auto refusal = shared_.queue_link.refusal()) {
     shared_.count(ipc::Counted::refused_queue);
     refusals_.add("DATA", *refusal, {}, "queue");
     return answer(*refusal);

@@ -10,7 +10,7 @@
 #include "smtpd/login/account_guard.h"
 #include "smtpd/login/login.h"
 #include "smtpd/login/login_guard.h"
-#include "smtpd/queue_link/intake.h"
+#include "smtpd/queue_link/queue_link.h"
 #include "smtpd/session/counters.h"
 #include "smtpd/session/header_budget.h"
 #include "smtpd/session/refusal_book.h"
@@ -22,7 +22,7 @@ struct Shared {
   net::Loop& loop;
   const config::Config& config;
   const Policy& policy;
-  Intake& intake;
+  QueueLink& queue_link;
   const tls::Context* tls = nullptr;  // null: no certificate
   LoginBackend* logins = nullptr;     // null: nobody can log in
   LoginGuard* guard = nullptr;        // null: no lock-out

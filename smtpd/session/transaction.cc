@@ -47,7 +47,7 @@ void Transaction::begin_content(std::string trace, Handover::Owner& owner, mail:
   const config::Limits& limits = shared_.config.limits;
   header_ = HeaderCheck(envelope.body == mail::BodyType::binary_mime,
                         {limits.hops, limits.own_hops, shared_.config.hostname});
-  handover_.emplace(shared_.intake, owner, id_, std::move(envelope), std::move(arrival));
+  handover_.emplace(shared_.queue_link, owner, id_, std::move(envelope), std::move(arrival));
 }
 
 std::optional<mail::Reply> Transaction::check_growth(bool stranger) {

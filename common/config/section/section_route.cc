@@ -323,8 +323,8 @@ void read_routes(Context& context, const std::vector<const Node*>& tables,
     read_certificate(section, route);
     read_fallback(section, route);
     read_avoid(section, route);
-    route.store_schedule = route.deliver.kind == mail::HopKind::lmtp;
-    section.choice("retry", route.store_schedule, {{"internet", false}, {"store", true}});
+    route.mailbox_schedule = route.deliver.kind == mail::HopKind::lmtp;
+    section.choice("retry", route.mailbox_schedule, {{"internet", false}, {"store", true}});
     section.choice("in_doubt", route.hold_in_doubt, {{"retry", false}, {"hold", true}});
     read_pace(section, route);
     section.finish();

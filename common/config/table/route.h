@@ -26,10 +26,10 @@ struct Route {
   bool hold_in_doubt = false;     // in_doubt = "hold"
   std::uint32_t drain_count = 0;  // messages per drain_period after an outage; 0: no limit
   Duration drain_period{};
-  bool store_schedule = false;   // retry = "store", default for lmtp
-  mail::Bounds bounds;           // without the number of the route
-  std::uint32_t recipients = 0;  // of one transaction; 0: default
-  std::uint32_t rate_count = 0;  // messages per rate_period; 0: no limit
+  bool mailbox_schedule = false;  // retry = "store", default for lmtp
+  mail::Bounds bounds;            // without the number of the route
+  std::uint32_t recipients = 0;   // of one transaction; 0: default
+  std::uint32_t rate_count = 0;   // messages per rate_period; 0: no limit
   Duration rate_period{};
   std::vector<std::string> sources;
   Origin origin;

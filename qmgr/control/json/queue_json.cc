@@ -50,13 +50,13 @@ Json message_json(const StoredMessage& message, const std::vector<ShownState>& s
   out["received_at"] = format_rfc3339(info.arrival.received_at);
   out["state"] = name_of(message_state(states));
   out["route"] = message.recipients.empty() ? std::string_view()
-                                            : way_name(message.recipients.front().destination);
+                                            : unsplit_key(message.recipients.front().destination);
   out["class"] = name_of(info.traffic_class);
   return out;
 }
 
-Json continued_json(const StoredMessage& slice) {
-  return Json{{"id", slice.info.id.text()}, {"continued", true}};
+Json continued_json(const StoredMessage& part) {
+  return Json{{"id", part.info.id.text()}, {"continued", true}};
 }
 
 // A field of the envelope, as JSON shows it.
@@ -128,25 +128,25 @@ std::string json_waiting(std::size_t recipients) {
   return write_json(Json{{"waiting_for", recipients}});
 }
 
-std::vector<std::string> json_listed(const StoredMessage& slice, const RowView& view,
+std::vector<std::string> json_listed(const StoredMessage& part, const RowView& view,
                                      bool continued) {
-  std::vector<ShownState> states = states_of(slice, view.is_active);
-  Json head = continued ? continued_json(slice) : message_json(slice, states);
-  return json_parts(head, continued_json(slice), states.size(), [&](std::size_t i) {
-    return recipient_json(slice.info, slice.recipients[i], view, states[i] == ShownState::active);
+  std::vector<ShownState> states = states_of(part, view.is_active);
+  Json head = continued ? continued_json(part) : message_json(part, states);
+  return json_parts(head, continued_json(part), states.size(), [&](std::size_t i) {
+    return recipient_json(part.info, part.recipients[i], view, states[i] == ShownState::active);
   });
 }
 
-std::vector<std::string> json_shown(const StoredMessage& slice, const RowView& view,
+std::vector<std::string> json_shown(const StoredMessage& part, const RowView& view,
                                     bool continued) {
-  std::vector<ShownState> states = states_of(slice, view.is_active);
-  Json head = continued ? continued_json(slice) : message_json(slice, states);
-  if (!continued) add_details(head, slice.info);
-  return json_parts(head, continued_json(slice), states.size(), [&](std::size_t i) {
-    const StoredRecipient& r = slice.recipients[i];
-    Json one = recipient_json(slice.info, r, view, states[i] == ShownState::active);
+  std::vector<ShownState> states = states_of(part, view.is_active);
+  Json head = continued ? continued_json(part) : message_json(part, states);
+  if (!continued) add_details(head, part.info);
+  return json_parts(head, continued_json(part), states.size(), [&](std::size_t i) {
+    const StoredRecipient& r = part.recipients[i];
+    Json one = recipient_json(part.info, r, view, states[i] == ShownState::active);
     one["index"] = r.index;
-    one["route"] = way_name(r.destination);
+    one["route"] = unsplit_key(r.destination);
     add_fields(one, r.recipient);
     one["delay_warned"] = r.delay_warned;
     one["last_stage"] = r.last.at == WallTime{} ? "" : mail::name_of(r.last.stage);

@@ -40,10 +40,9 @@ struct RowView {
 // `queue list`, in as many answers as their size asks for (json_text.h), of which all but the first
 // are continued ones. continued: further recipients of the message before; an answer has no more
 // than its id and these.
-std::vector<std::string> json_listed(const StoredMessage& slice, const RowView& view,
+std::vector<std::string> json_listed(const StoredMessage& part, const RowView& view,
                                      bool continued);
 // `queue show`: the same with everything we know.
-std::vector<std::string> json_shown(const StoredMessage& slice, const RowView& view,
-                                    bool continued);
+std::vector<std::string> json_shown(const StoredMessage& part, const RowView& view, bool continued);
 
 }  // namespace postwain::qmgr

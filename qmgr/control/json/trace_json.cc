@@ -157,7 +157,7 @@ Json recipient_json(const TimelineRecipient& recipient, const Timeline& timeline
     Json routed;
     routed["time"] = time_text(timeline.received_at);
     routed["event"] = "routed";
-    routed["destination"] = way_name(recipient.destination);
+    routed["destination"] = unsplit_key(recipient.destination);
     events.push_back(std::move(routed));
   }
   for (const TimelineEvent& event : recipient.events) {
@@ -177,7 +177,7 @@ std::string json_live(const Recorder::Live& live) {
   out["event"] = live.name;
   out["id"] = event.id.text();
   out["recipient"] = event.recipient;
-  out["destination"] = way_name(event.destination);
+  out["destination"] = unsplit_key(event.destination);
   if (live.name == "received") {
     out["sender"] = live.sender;
     out["client"] = event.host_address;

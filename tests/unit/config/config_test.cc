@@ -183,7 +183,7 @@ level = "debug"
   CHECK(c.domains[0].allowed == std::vector<std::string>{"anna", "ben@example.net"});
   CHECK(c.domains[1].allowed == std::vector<std::string>{"cora", "dora@f.org"});
   CHECK(c.routes[0].match == std::vector<std::string>{"example.org", "ben@example.net", ".x.org"});
-  CHECK(c.routes[0].store_schedule);
+  CHECK(c.routes[0].mailbox_schedule);
   CHECK(c.routes[0].bounds.connections == 60);
   CHECK(c.routes[0].bounds.in_flight == 8);
   CHECK(c.routes[0].bounds.route_connections == 70);
@@ -195,7 +195,7 @@ level = "debug"
   CHECK(c.routes[1].credential.user == "me");
   CHECK(c.routes[1].credential.secret == "s3cret");
   CHECK(c.routes[1].rate_count == 100);
-  CHECK(c.routes[1].store_schedule);
+  CHECK(c.routes[1].mailbox_schedule);
   CHECK_FALSE(c.queue.delay_warning);
   CHECK(c.queue.retry == std::vector<Duration>{1s});
   CHECK(c.delivery.timeouts.final == 2s);

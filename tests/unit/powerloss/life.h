@@ -48,7 +48,7 @@ class Life {
   bool store_file(std::uint64_t id, const std::string& content);
   void abandon_file(std::uint64_t id, const std::string& content);
 
-  // Requests, gathered until commit() hands all of them over and awaits every answer.
+  // Requests, batched until commit() hands all of them over and awaits every answer.
   // parts: of the same submission, with reverse-paths of their own.
   void accept(qmgr::NewMessage message, std::vector<qmgr::NewMessage> parts = {});
   bool share_file(std::uint64_t id, std::uint64_t other);

@@ -69,7 +69,7 @@ class Teller {
     for (std::size_t i = 0; i < recipients; ++i)
       m.recipients.push_back({{mail::Address::from_text(fmt::format("r{}@example.org", i)), {}, {}},
                               "mx:example.org"});
-    m.packed = chance(60);
+    m.is_compact = chance(60);
     ledger_.content(m.info.id.value, m.content);
     return m;
   }
@@ -198,7 +198,7 @@ class Teller {
   int rounds_;
   std::uint64_t next_id_;
   std::set<std::uint64_t> large_;  // content in a file
-  std::set<std::uint64_t> busy_;   // in the commit that is being gathered
+  std::set<std::uint64_t> busy_;   // in the commit that is being batched
 };
 
 }  // namespace

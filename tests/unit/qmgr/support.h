@@ -30,11 +30,11 @@ inline WallTime at(std::int64_t ms) {
   return from_unix_ms(kStart + ms);
 }
 
-// While it lives, messages are made to be stored as one value, or not.
-class Packing {
+// While it lives, messages are made to be stored as compact records, or not.
+class AsCompact {
  public:
-  explicit Packing(bool packed) { on_ = packed; }
-  ~Packing() { on_ = false; }
+  explicit AsCompact(bool is_compact) { on_ = is_compact; }
+  ~AsCompact() { on_ = false; }
   static bool on() { return on_; }
 
  private:
@@ -55,7 +55,7 @@ inline NewMessage make_message(std::uint64_t id, std::vector<std::string> recipi
   m.info.size = m.content.size();
   for (std::string& r : recipients)
     m.recipients.push_back({{mail::Address::from_text(r), {}, {}}, destination});
-  m.packed = Packing::on();
+  m.is_compact = AsCompact::on();
   return m;
 }
 

@@ -109,7 +109,7 @@ TEST_CASE("a recipient whose end was decided at the door ends without an attempt
   CHECK(of_message[0].job.recipients == std::vector<std::uint32_t>{2});
   CHECK(rig.queue.metrics().discarded == 1);
   rig.end(of_message[0], delivered());
-  rig.pass(kBatchFailed + kGatherLook);
+  rig.pass(kBatchFailed + kBatchLook);
   CHECK_FALSE(rig.stored(100));
   REQUIRE(rig.notices().size() == 1);
   CHECK(rig.notices()[0].recipients[0].recipient.address.text() == "sender@example.com");
@@ -146,8 +146,8 @@ TEST_CASE("a message beyond what memory holds waits in the overflow list and is 
   QueueRig rig(disk);
   rig.start();
   for (std::uint64_t id = 1; id <= kMessagesMax + 5; ++id)
-    rig.queue.acceptance().accept(
-        make_message(id, {"a@d" + std::to_string(id % 400) + ".example"}), [](AcceptEnd) {});
+    rig.queue.acceptance().accept(make_message(id, {"a@d" + std::to_string(id % 400) + ".example"}),
+                                  [](AcceptEnd) {});
   rig.run();
   CHECK(rig.queue.working().messages() < kMessagesMax);
   std::size_t delivered_count = 0;

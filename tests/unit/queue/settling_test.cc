@@ -74,7 +74,7 @@ TEST_CASE("who failed does not wait for ever for others that are under way") {
   rig.accept(make_message(100, {"a@one.example", "b@two.example"}));
   std::vector<Pick> leases = rig.leases();
   rig.end(leases[0], failed());
-  rig.pass(kBatchFailed + kGatherLook);
+  rig.pass(kBatchFailed + kBatchLook);
   CHECK(rig.notices().size() == 1);
   REQUIRE(rig.stored(100));
   CHECK(rig.stored(100)->recipients.size() == 1);

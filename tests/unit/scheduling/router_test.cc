@@ -70,7 +70,7 @@ TEST_CASE("the first route that matches wins, none is MX") {
   }
   Routed lmtp = router.route(mail::Address::from_text("a@example.net"), {});
   REQUIRE(lmtp.settings->transport.tls == mail::TlsLevel::off);
-  REQUIRE(lmtp.settings->store_schedule);
+  REQUIRE(lmtp.settings->mailbox_schedule);
   REQUIRE(router.route(mail::Address::from_text("a@example.org"), {})
               .settings->transport.credential.secret == "secret");
 

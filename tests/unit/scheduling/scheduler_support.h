@@ -29,7 +29,7 @@ inline HealthChange end_one(Scheduler& s, DestinationId d, AttemptEnd end, WallT
 inline bool give(Scheduler& s, DestinationId d, Job j, WallTime now) {
   auto count = static_cast<std::uint32_t>(j.recipients.size());
   s.pin(d, count);
-  if (s.offer(d, j, Scheduler::Source::fresh, now)) return true;
+  if (s.offer(d, j, Scheduler::Source::accepted, now)) return true;
   s.due_at(d, now, now);
   s.unpin(d, count, now);
   return false;

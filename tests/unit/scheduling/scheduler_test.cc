@@ -161,10 +161,10 @@ TEST_CASE("what passes its milestone behind a breaker is handed back") {
   while (s.next(Pool::smtp, at(0))) {
   }
   for (int i = 0; i < 5; ++i) end_one(s, d, AttemptEnd::unreachable, at(10));
-  REQUIRE(s.take_passed_over().empty());
+  REQUIRE(s.take_milestones_due().empty());
   REQUIRE(s.wake_at() == at(5000));
   s.advance(at(5000));
-  auto passed = s.take_passed_over();
+  auto passed = s.take_milestones_due();
   REQUIRE(passed.size() == 3);
   REQUIRE(s.queued_jobs() == 2);
 }
@@ -207,7 +207,7 @@ class Simulation {
       World w;
       w.key = (i % 3 == 0 ? "lmtp:s" : "mx:d") + std::to_string(i);
       w.settings.pool = i % 3 == 0 ? Pool::lmtp : Pool::smtp;
-      w.settings.store_schedule = i % 3 == 0;
+      w.settings.mailbox_schedule = i % 3 == 0;
       worlds_.push_back(w);
     }
   }
@@ -286,7 +286,7 @@ class Simulation {
     offer(d, std::move(j));
   }
 
-  void offer(DestinationId d, Job j, Scheduler::Source source = Scheduler::Source::fresh) {
+  void offer(DestinationId d, Job j, Scheduler::Source source = Scheduler::Source::accepted) {
     auto recipients = j.recipients;
     std::uint64_t id = j.id.value;
     auto count = static_cast<std::uint32_t>(recipients.size());
@@ -306,7 +306,7 @@ class Simulation {
   void turn() {
     scheduler_.advance(now_);
     for (Refill& r : scheduler_.take_refills()) refill(r);
-    REQUIRE(scheduler_.take_passed_over().empty());
+    REQUIRE(scheduler_.take_milestones_due().empty());
     for (Pool pool : {Pool::smtp, Pool::lmtp})
       while (running_.size() < 80) {
         auto pick = scheduler_.next(pool, now_);

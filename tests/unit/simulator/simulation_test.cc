@@ -44,7 +44,7 @@ Scenario mixed_world(std::uint64_t seed) {
     bool store = i % 5 == 0;
     DestinationPlan d = plain((store ? "lmtp:s" : "mx:d") + std::to_string(i));
     d.settings.pool = store ? qmgr::Pool::lmtp : qmgr::Pool::smtp;
-    d.settings.store_schedule = store;
+    d.settings.mailbox_schedule = store;
     if (!store && i % 3 == 1) d.mx_set = "mx" + std::to_string(i % 7);
     if (i % 11 == 0) {
       d.settings.rate_count = 600;
@@ -354,7 +354,7 @@ TEST_CASE("F1: a store that ends at one mailbox takes everybody else's mail") {
     INFO(bad << " failing");
     DestinationPlan d = plain("lmtp:store");
     d.settings.pool = qmgr::Pool::lmtp;
-    d.settings.store_schedule = true;
+    d.settings.mailbox_schedule = true;
     d.breaks_at_mailboxes = {7};
     Report report = beside_the_failing(d, bad, 20, [](Arrival& a, bool fails) {
       static std::uint32_t sender = 0;

@@ -79,14 +79,14 @@ struct LoginBench final : LoginDialog::Owner {
   config::Config config = test::test_config();
   net::Loop loop;
   Policy policy{config};
-  Intake intake{loop, "/tmp/pw-login-test-nobody-listens", "smtpd[0]", [] {}};
+  QueueLink queue_link{loop, "/tmp/pw-login-test-nobody-listens", "smtpd[0]", [] {}};
   ScriptedBackend backend;
   LoginGuard guard{2, 1h};
   AccountGuard account_guard;
   Counters counters;
   ipc::ReceiverNumbers numbers{};
-  Shared shared{loop,     config, policy,  intake,  nullptr,
-                &backend, &guard, nullptr, nullptr, &counters};
+  Shared shared{loop,     config, policy,  queue_link, nullptr,
+                &backend, &guard, nullptr, nullptr,    &counters};
   LoginDialog dialog{shared, *this};
   std::vector<std::string> replies;
   std::vector<std::string> accounts;

@@ -141,8 +141,9 @@ struct Bench {
   std::string path = "/tmp/pw-session-test-" + std::to_string(::getpid());
   std::unique_ptr<FakeQmgr> qmgr = std::make_unique<FakeQmgr>(loop, path);
   Policy policy{config};
-  std::unique_ptr<Intake> intake = std::make_unique<Intake>(loop, path, "smtpd[0]", [] {});
-  Shared shared{loop, config, policy, *intake, nullptr};
+  std::unique_ptr<QueueLink> queue_link =
+      std::make_unique<QueueLink>(loop, path, "smtpd[0]", [] {});
+  Shared shared{loop, config, policy, *queue_link, nullptr};
   std::unique_ptr<Session> session;
   net::Stream client;
   std::string heard;
@@ -153,12 +154,12 @@ struct Bench {
     ::signal(SIGPIPE, SIG_IGN);
     listener.unix_path = path + ".client";  // or a client without address is nobody
     log::setup("test", {.level = log::Level::error});
-    until([&] { return intake->up(); });
+    until([&] { return queue_link->up(); });
   }
   ~Bench() {
     session.reset();
     client.reset();
-    intake.reset();
+    queue_link.reset();
     qmgr.reset();
     ::unlink(path.c_str());
   }

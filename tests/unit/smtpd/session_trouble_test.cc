@@ -15,11 +15,11 @@ TEST_CASE("refusals of qmgr reach the client", "[session]") {
   bench.say("x\r\n.\r\n");
   bench.expect("452 4.3.1 Disk full\r\n");
   bench.qmgr->admission({false, {452, {4, 3, 1}, "Insufficient system storage"}});
-  bench.until([&] { return bench.intake->refusal().has_value(); });
+  bench.until([&] { return bench.queue_link->refusal().has_value(); });
   bench.say("MAIL FROM:<a@b>\r\n");
   bench.expect("452 4.3.1 Insufficient system storage\r\n");
   bench.qmgr->admission({true, {}});
-  bench.until([&] { return !bench.intake->refusal().has_value(); });
+  bench.until([&] { return !bench.queue_link->refusal().has_value(); });
   bench.say("MAIL FROM:<a@b>\r\n");
   bench.expect("250 2.1.0 Ok\r\n");
 }
@@ -38,7 +38,7 @@ TEST_CASE("qmgr is lost", "[session]") {
   SECTION("in the middle of small content") {
     bench.say("x\r\n");
     bench.qmgr->die();
-    bench.until([&] { return !bench.intake->up(); });
+    bench.until([&] { return !bench.queue_link->up(); });
     bench.say("QUIT\r\n.\r\n");
     bench.expect(unavailable);
   }
@@ -46,7 +46,7 @@ TEST_CASE("qmgr is lost", "[session]") {
     bench.say(bench.large(2000));
     bench.until([&] { return bench.qmgr->opened() && bench.client.pending() == 0; });
     bench.qmgr->die();
-    bench.until([&] { return !bench.intake->up(); });
+    bench.until([&] { return !bench.queue_link->up(); });
     bench.say(bench.large(2000) + "QUIT\r\n.\r\n");
     bench.expect(unavailable);
   }
@@ -57,12 +57,12 @@ TEST_CASE("qmgr is lost", "[session]") {
     bench.qmgr->die();
     bench.expect(unavailable);
   }
-  CHECK(bench.intake->past_data() == 0);
+  CHECK(bench.queue_link->past_data() == 0);
   bench.say("MAIL FROM:<a@b>\r\n");
   bench.expect(unavailable);
   // And back again, in the same session.
   bench.qmgr = std::make_unique<FakeQmgr>(bench.loop, bench.path);
-  bench.until([&] { return bench.intake->up(); });
+  bench.until([&] { return bench.queue_link->up(); });
   bench.say("MAIL FROM:<a@b>\r\nRCPT TO:<u@any.test>\r\nDATA\r\nx\r\n.\r\n");
   bench.expect_queued();
 }
@@ -103,7 +103,7 @@ TEST_CASE("the client is lost", "[session]") {
     bench.until([&] { return bench.ended; });
     CHECK(bench.session_over);
   }
-  CHECK(bench.intake->past_data() == 0);
+  CHECK(bench.queue_link->past_data() == 0);
 }
 
 TEST_CASE("silent clients", "[session]") {
@@ -117,7 +117,7 @@ TEST_CASE("silent clients", "[session]") {
     bench.say("HELO c.test\r\nMAIL FROM:<a@b>\r\nRCPT TO:<u@any.test>\r\nDATA\r\n");
     bench.expect("354 End data with <CR><LF>.<CR><LF>\r\n");
     bench.session->sweep(bench.loop.now() + bench.config.limits.data_timeout + 1s);
-    CHECK(bench.intake->past_data() == 0);
+    CHECK(bench.queue_link->past_data() == 0);
   }
   bench.expect("421 4.4.2 Error: timeout exceeded\r\n");
   bench.until([&] { return bench.ended; });

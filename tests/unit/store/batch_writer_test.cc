@@ -52,14 +52,14 @@ NoticeOrder notice_about(std::uint64_t id, std::uint64_t original, std::uint32_t
 }  // namespace
 
 TEST_CASE("several outcomes of one message in one batch end it with the last of them") {
-  test::Packing packing(GENERATE(false, true));
+  test::AsCompact as_compact(GENERATE(false, true));
   test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
   store.put(make_message(5, {"a@x.org", "b@x.org", "c@x.org"}));
   Batch batch;
   add(batch, Settlement{mail::QueueId{5}, {removal(1)}, {}});
   add(batch, Settlement{mail::QueueId{5}, {removal(0), removal(1)}, {}});
   Settlement last{mail::QueueId{5}, {removal(2)}, {}};
-  last.maybe_all = last.packed = true;
+  last.maybe_all = last.is_compact = true;
   add(batch, last);
   Batch written = store.write(std::move(batch));
   CHECK(written.settles[0]->settled.changed == std::vector<std::uint32_t>{1});
@@ -72,7 +72,7 @@ TEST_CASE("several outcomes of one message in one batch end it with the last of 
 }
 
 TEST_CASE("a deferral and a delivery of one message may stand in one batch") {
-  test::Packing packing(GENERATE(false, true));
+  test::AsCompact as_compact(GENERATE(false, true));
   test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
   store.put(make_message(5, {"a@x.org", "b@x.org", "c@x.org"}));
   Batch batch;
@@ -92,7 +92,7 @@ TEST_CASE("a deferral and a delivery of one message may stand in one batch") {
 }
 
 TEST_CASE("one id twice in one batch is stored once") {
-  test::Packing packing(GENERATE(false, true));
+  test::AsCompact as_compact(GENERATE(false, true));
   test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
   Batch batch;
   add(batch, make_message(5, {"a@x.org"}));
@@ -107,7 +107,7 @@ TEST_CASE("one id twice in one batch is stored once") {
 }
 
 TEST_CASE("a submission is stored with its parts and notices, or nothing of it is") {
-  test::Packing packing(GENERATE(false, true));
+  test::AsCompact as_compact(GENERATE(false, true));
   test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
   Submission whole{make_message(1, {"a@x.org"}), {make_message(2, {"b@x.org"})}, {}, {}};
   whole.parts[0].content.clear();  // a part has the content of the message
@@ -136,7 +136,7 @@ TEST_CASE("a submission is stored with its parts and notices, or nothing of it i
 }
 
 TEST_CASE("a settlement that is refused does not keep the others of its batch from theirs") {
-  test::Packing packing(GENERATE(false, true));
+  test::AsCompact as_compact(GENERATE(false, true));
   test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
   for (std::uint64_t id = 1; id <= 9; ++id) store.put(make_message(id, {"a@x.org"}));
   store.put(make_message(100, {"taken@x.org"}));
@@ -205,7 +205,7 @@ TEST_CASE("a batch for which there is no room is not written in part") {
 }
 
 TEST_CASE("a notice quotes a header section from the store and a body from its file as one") {
-  test::Packing packing(GENERATE(false, true));
+  test::AsCompact as_compact(GENERATE(false, true));
   test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
   const std::string header = "Received: x\r\nSubject: quoted\r\n\r\n";
   const std::string body = "first line of the body\r\n";

@@ -31,7 +31,7 @@ std::string octets_of(std::string_view hex) {
 
 TEST_CASE("a message whose parts fit and whose whole is too large for one value becomes rows") {
   test::StoreUnderTest store(Engine::sqlite);
-  test::Packing packing(true);
+  test::AsCompact as_compact(true);
   NewMessage message = test::make_message(7, {});
   for (int i = 0; i < 1000; ++i) {
     NewRecipient one;
@@ -49,7 +49,7 @@ TEST_CASE("a message whose parts fit and whose whole is too large for one value 
 
 TEST_CASE("a fresh message is one row until something else than deliveries happens to it") {
   test::StoreUnderTest store(Engine::sqlite);
-  test::Packing packing(true);
+  test::AsCompact as_compact(true);
   NewMessage message = test::make_message(7, {"a@x.org", "b@x.org", "c@x.org", "d@x.org"});
   message.recipients[1].recipient.orcpt = "rfc822;b@x.org";
   message.recipients[3].destination = "smtp:relay:25";
@@ -96,21 +96,21 @@ TEST_CASE("a fresh message is one row until something else than deliveries happe
 
 TEST_CASE("a fresh message goes whole, or with the last of its recipients") {
   test::StoreUnderTest store(Engine::sqlite);
-  test::Packing packing(true);
+  test::AsCompact as_compact(true);
   store.put(test::make_message(1, {"a@x.org", "b@x.org"}));
   store.put(test::make_message(2, {"a@x.org", "b@x.org"}));
   Settlement whole{mail::QueueId{1}, {removal(1), removal(0)}, {}};
-  whole.maybe_all = whole.packed = true;
+  whole.maybe_all = whole.is_compact = true;
   whole.in_file = true;
   Settled settled = store.settle(whole);
   CHECK(settled.message_removed);
   CHECK(settled.content_file_removed);
   // Believed to be all, and is not.
   Settlement not_all{mail::QueueId{2}, {removal(0)}, {}};
-  not_all.maybe_all = not_all.packed = true;
+  not_all.maybe_all = not_all.is_compact = true;
   CHECK_FALSE(store.settle(not_all).message_removed);
   Settlement last{mail::QueueId{2}, {removal(1)}, {}};
-  last.maybe_all = last.packed = true;
+  last.maybe_all = last.is_compact = true;
   CHECK(store.settle(last).message_removed);
   for (const char* table : {"fresh", "fresh_left", "message", "recipient", "content"})
     CHECK(rows_in(store, table) == "0");
@@ -119,7 +119,7 @@ TEST_CASE("a fresh message goes whole, or with the last of its recipients") {
 TEST_CASE("fresh messages and others are listed, skimmed and counted together, in order") {
   test::StoreUnderTest store(Engine::sqlite);
   for (std::uint64_t id = 1; id <= 40; ++id) {
-    test::Packing packing(id % 3 != 0);
+    test::AsCompact as_compact(id % 3 != 0);
     store.put(test::make_message(id, {"a@x.org", "b" + std::to_string(id) + "@x.org"}));
   }
   std::size_t max_messages = GENERATE(1, 2, 7, 100);
@@ -172,7 +172,7 @@ TEST_CASE("fresh messages and others are listed, skimmed and counted together, i
 TEST_CASE("unpacked, everything is found by destination, due now at the latest") {
   test::StoreUnderTest store(Engine::sqlite);
   {
-    test::Packing packing(true);
+    test::AsCompact as_compact(true);
     std::vector<NewMessage> many;
     for (std::uint64_t id = 1; id <= 1200; ++id)
       many.push_back(test::make_message(id, {"a@x.org"}));
@@ -180,7 +180,7 @@ TEST_CASE("unpacked, everything is found by destination, due now at the latest")
   }
   auto normalise = [&](std::uint64_t id) {
     Settlement settlement{mail::QueueId{id}, {}, {}};
-    settlement.unpack = test::at(100);
+    settlement.normalise_due = test::at(100);
     CHECK(store.settle(settlement).changed.empty());
   };
   normalise(3);
@@ -193,7 +193,7 @@ TEST_CASE("unpacked, everything is found by destination, due now at the latest")
   normalise(4711);
 }
 
-TEST_CASE("the value of a fresh message as version 1 wrote it is read by every later program") {
+TEST_CASE("a compact record as version 1 wrote it is read by every later program") {
   // Never changed: a queue outlives the program that wrote it.
   constexpr std::string_view kHex =
       "010d00000073406578616d706c652e636f6d000001000003000000656e7600505c18a30100000700"
@@ -225,10 +225,10 @@ TEST_CASE("the value of a fresh message as version 1 wrote it is read by every l
   }
 }
 
-TEST_CASE("the value of a fresh message as version 2 wrote it is read by every later program") {
+TEST_CASE("a compact record as version 2 wrote it is read by every later program") {
   // Never changed, either. Its body lies in a file, and its header section here.
   constexpr std::string_view kHex =
-      "020d00000073406578616d706c652e636f6d000001000003000000656e7600505c18a30100000700"
+      "02010d00000073406578616d706c652e636f6d000001000003000000656e7600505c18a30100000700"
       "000045534d54505341090000003139322e302e322e370e000000636c69656e742e6578616d706c65"
       "04000000616e6e61400d03000000000000010e0000000001"
       "05505c18a301000002000000070000006140782e"
@@ -257,7 +257,7 @@ TEST_CASE("the value of a fresh message as version 2 wrote it is read by every l
   }
 }
 
-TEST_CASE("the packed backlog keeps the order, and gives back to the front") {
+TEST_CASE("the overflow list keeps the order, and gives back to the front") {
   OverflowList backlog;
   for (std::uint64_t id = 1; id <= 5; ++id) REQUIRE(backlog.add("mx:a", {mail::QueueId{id}, 10}));
   REQUIRE(backlog.add("mx:b", {mail::QueueId{9}, 1}));

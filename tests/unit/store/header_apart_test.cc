@@ -10,7 +10,7 @@ using test::make_message;
 using test::removal;
 
 TEST_CASE("of content whose body lies in a file the header section is stored, also as rows") {
-  test::Packing packing(GENERATE(false, true));
+  test::AsCompact as_compact(GENERATE(false, true));
   test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
   NewMessage message = make_message(42, {"a@example.org", "b@example.org"});
   const std::string header = "Received: x\r\nSubject: large\r\n\r\n";
@@ -27,7 +27,7 @@ TEST_CASE("of content whose body lies in a file the header section is stored, al
   old.content.clear();
   REQUIRE(store.put(old) == AcceptEnd::stored);
   store.reopen();
-  if (test::Packing::on() && GENERATE(false, true)) REQUIRE(store.writer().normalise_all().ok());
+  if (test::AsCompact::on() && GENERATE(false, true)) REQUIRE(store.writer().normalise_all().ok());
   for (std::uint64_t id : {42, 43}) {
     auto found = store.message(id);
     REQUIRE(found.has_value());

@@ -35,7 +35,7 @@ std::size_t message_count(test::StoreUnderTest& store) {
 }  // namespace
 
 TEST_CASE("a list is read in pages that may end within a message") {
-  test::Packing packing(GENERATE(false, true));
+  test::AsCompact as_compact(GENERATE(false, true));
   test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
   for (std::uint64_t id = 1; id <= 5; ++id) {
     std::vector<std::string> to;
@@ -112,7 +112,7 @@ TEST_CASE("what no filter means is skimmed, in windows of any length") {
 }
 
 TEST_CASE("a message comes back as it was accepted, also after closing") {
-  test::Packing packing(GENERATE(false, true));
+  test::AsCompact as_compact(GENERATE(false, true));
   test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
   NewMessage message = make_message(42, {"a@example.org", "b@example.org"});
   message.info.envelope.envid = "env 1";
@@ -147,7 +147,7 @@ TEST_CASE("a message comes back as it was accepted, also after closing") {
 }
 
 TEST_CASE("one id is stored once; another message under it is refused") {
-  test::Packing packing(GENERATE(false, true));
+  test::AsCompact as_compact(GENERATE(false, true));
   test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
   NewMessage message = make_message(7, {"a@example.org"});
   REQUIRE(store.put(message) == AcceptEnd::stored);
@@ -159,7 +159,7 @@ TEST_CASE("one id is stored once; another message under it is refused") {
 }
 
 TEST_CASE("a request the schema refuses does not harm the others of its transaction") {
-  test::Packing packing(GENERATE(false, true));
+  test::AsCompact as_compact(GENERATE(false, true));
   test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
   Batch batch;
   for (std::uint64_t id = 1; id <= 7; ++id) {
@@ -195,7 +195,7 @@ TEST_CASE("a refused message under an id that is taken does not take the other w
 }
 
 TEST_CASE("whoever is believed to be all that is left is removed, and nobody else") {
-  test::Packing packing(GENERATE(false, true));
+  test::AsCompact as_compact(GENERATE(false, true));
   struct {
     std::vector<std::uint32_t> there, removed;
     bool whole;
@@ -231,7 +231,7 @@ TEST_CASE("whoever is believed to be all that is left is removed, and nobody els
 }
 
 TEST_CASE("a message goes with its last recipient, its content with it") {
-  test::Packing packing(GENERATE(false, true));
+  test::AsCompact as_compact(GENERATE(false, true));
   test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
   store.put(make_message(9, {"a@example.org", "b@example.org"}));
   Settled first = store.settle({mail::QueueId{9}, {removal(0)}, {}});
@@ -293,7 +293,7 @@ TEST_CASE("held rows are not due until released") {
 }
 
 TEST_CASE("the bounce appears with the failure or not at all, and once") {
-  test::Packing packing(GENERATE(false, true));
+  test::AsCompact as_compact(GENERATE(false, true));
   test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
   store.put(make_message(1, {"a@example.org", "b@example.org"}));
   NoticeOrder order;
@@ -341,7 +341,7 @@ TEST_CASE("the bounce appears with the failure or not at all, and once") {
 }
 
 TEST_CASE("breakers are kept, counting goes by scan windows, lists page by key") {
-  test::Packing packing(GENERATE(false, true));
+  test::AsCompact as_compact(GENERATE(false, true));
   test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
   store.note({DestinationFact(OpenBreaker{"mx:a", 1, at(0), at(60), "down"}),
               DestinationFact(OpenBreaker{"mx:a", 2, at(0), at(90), "still down"}),
@@ -364,7 +364,7 @@ TEST_CASE("breakers are kept, counting goes by scan windows, lists page by key")
     if (!*end) break;
     cursor = **end;
   }
-  REQUIRE(windows == (test::Packing::on() ? 1 : 3));
+  REQUIRE(windows == (test::AsCompact::on() ? 1 : 3));
   REQUIRE(counts.messages == 25);
   REQUIRE(counts.recipients() == 50);
   REQUIRE(counts.groups.size() == 1);
@@ -384,7 +384,7 @@ TEST_CASE("breakers are kept, counting goes by scan windows, lists page by key")
   REQUIRE(again.recipients() == 50);
   std::map<std::string, std::int64_t> by_state;
   for (const Counts::Group& group : again.groups)
-    by_state[group.way + ' ' + std::string(name_of(group.state))] += group.recipients;
+    by_state[group.route_label + ' ' + std::string(name_of(group.state))] += group.recipients;
   REQUIRE(by_state.size() == 3);
   REQUIRE(by_state["smtp:other.example:25 deferred"] == 1);
   REQUIRE(store->scan().first_id()->value == 1);

@@ -117,18 +117,18 @@ TEST_CASE("operate 3: what waits for a domain has a destination of its own, and 
   std::string key = held_key("smtp:relay:587 route=2", "example.com");
   CHECK(key == "smtp:relay:587 route=2 domain=example.com");
   CHECK(held_domain(key) == "example.com");
-  CHECK(way_name(key) == "smtp:relay:587 route=2");
+  CHECK(unsplit_key(key) == "smtp:relay:587 route=2");
   for (const char* plain : {"mx:example.com", "lmtp:unix:/run/a domain=b/socket", "smtp:a:25",
                             "smtp:a:25 domain=", "discard"}) {
     CHECK(held_domain(plain).empty());
-    CHECK(way_name(plain) == plain);
+    CHECK(unsplit_key(plain) == plain);
   }
   CHECK(domain_of_scope("domain:example.com") == "example.com");
   CHECK(domain_of_scope("mx:example.com").empty());
   // Numbers do not tell it from the rest of its way.
   std::string buffer;
-  CHECK(way_of("mx:a.test domain=a.test", buffer) == "mx");
-  CHECK(way_of(key, buffer) == "smtp:relay:587 route=2");
+  CHECK(route_label_of("mx:a.test domain=a.test", buffer) == "mx");
+  CHECK(route_label_of(key, buffer) == "smtp:relay:587 route=2");
   ListFilter filter;
   filter.route = "smtp:relay:587 route=2";
   StoredRecipient row;
@@ -225,7 +225,7 @@ TEST_CASE("operate 26: a survey meets every recipient once, fresh or not, in win
   test::TempFolder folder;
   test::StoreUnderTest store(folder.db());
   for (std::uint64_t id = 1; id <= 300; ++id) {
-    test::Packing packing(id % 3 == 0);
+    test::AsCompact as_compact(id % 3 == 0);
     std::vector<std::string> to;
     for (std::uint64_t i = 0; i <= id % 4; ++i)
       to.push_back("u" + std::to_string(id) + "-" + std::to_string(i) + "@x.test");

@@ -24,10 +24,10 @@ Command with_id(std::uint64_t id) {
 }
 
 StoredMessage part_of(std::uint64_t id, std::size_t recipients) {
-  StoredMessage slice;
-  slice.info.id = mail::QueueId{id};
-  slice.recipients.resize(recipients);
-  return slice;
+  StoredMessage part;
+  part.info.id = mail::QueueId{id};
+  part.recipients.resize(recipients);
+  return part;
 }
 
 Walk acting() {

@@ -36,7 +36,7 @@ Scheduler make_scheduler() {
 
 void give(Scheduler& s, DestinationId d, Job j, WallTime now) {
   s.pin(d, static_cast<std::uint32_t>(j.recipients.size()));
-  REQUIRE(s.offer(d, j, Scheduler::Source::fresh, now));
+  REQUIRE(s.offer(d, j, Scheduler::Source::accepted, now));
 }
 
 std::vector<Pick> take_all(Scheduler& s, WallTime now) {
@@ -284,7 +284,7 @@ TEST_CASE("a suspended destination waits until its time, and its milestones pass
   REQUIRE(take_all(s, at(0)).empty());
   REQUIRE(s.wake_at() == at(5000));
   s.advance(at(5000));
-  REQUIRE(s.take_passed_over().size() == 1);
+  REQUIRE(s.take_milestones_due().size() == 1);
   REQUIRE(s.report(10).at(0).suspended_until == at(10'000));
   SECTION("its time is over") {
     s.advance(at(10'000));

@@ -15,7 +15,7 @@ namespace {
 
 // One value, or rows: in turn.
 NewMessage message_of(std::uint64_t id) {
-  test::Packing packing(id % 2 == 0);
+  test::AsCompact as_compact(id % 2 == 0);
   return test::make_message(id, {"a@example.org", "b@example.org"});
 }
 

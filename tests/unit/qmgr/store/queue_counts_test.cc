@@ -42,7 +42,7 @@ TEST_CASE("totals while old messages are still being counted") {
   std::int64_t relay = 0;
   for (const Counts::Group& group : queue_counts.groups()) {
     if (group.recipients != 0) REQUIRE(group.traffic_class == kBulk);
-    if (group.way == "smtp:relay:587 route=2") relay += group.recipients;
+    if (group.route_label == "smtp:relay:587 route=2") relay += group.recipients;
   }
   REQUIRE(relay == 5);
 }
@@ -50,7 +50,7 @@ TEST_CASE("totals while old messages are still being counted") {
 TEST_CASE("ways beyond the bound are counted as one, and mail by MX always is") {
   QueueCounts queue_counts;
   queue_counts.start({});
-  for (std::size_t i = 0; i < 2 * kWaysMax; ++i) {
+  for (std::size_t i = 0; i < 2 * kRouteLabelsMax; ++i) {
     auto number = std::to_string(i);
     queue_counts.added(
         queue_counts.count_key("smtp:" + number + ":25", TrafficClass::bulk, QueueState::queued));
@@ -60,9 +60,10 @@ TEST_CASE("ways beyond the bound are counted as one, and mail by MX always is") 
         queue_counts.count_key("mx:x route=1", TrafficClass::bulk, QueueState::queued));
   }
   std::map<std::string, std::int64_t> ways;
-  for (const Counts::Group& group : queue_counts.groups()) ways[group.way] += group.recipients;
-  REQUIRE(ways.size() == kWaysMax + 1);
-  REQUIRE(ways["mx"] == 2 * kWaysMax);
-  REQUIRE(ways["mx route=1"] == 2 * kWaysMax);
-  REQUIRE(ways["other"] == kWaysMax + 2);
+  for (const Counts::Group& group : queue_counts.groups())
+    ways[group.route_label] += group.recipients;
+  REQUIRE(ways.size() == kRouteLabelsMax + 1);
+  REQUIRE(ways["mx"] == 2 * kRouteLabelsMax);
+  REQUIRE(ways["mx route=1"] == 2 * kRouteLabelsMax);
+  REQUIRE(ways["other"] == kRouteLabelsMax + 2);
 }

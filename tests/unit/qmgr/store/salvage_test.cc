@@ -66,7 +66,7 @@ void fill(const std::string& spool, bool leave_log) {
       message.info.header_size = static_cast<std::uint32_t>(kHeader.size());
       message.content = kHeader;
     }
-    message.packed = id % 2 == 0;  // one value, or rows
+    message.is_compact = id % 2 == 0;  // one value, or rows
     all.push_back(std::move(message));
   }
   store.put_all(std::move(all));

@@ -266,7 +266,7 @@ TEST_CASE("S1: what lay in a value before there was a gate stands in nobody's wa
   CHECK(mended.notify.bits == 0);
   CHECK(mended.orcpt.empty());
   // And so it becomes rows.
-  record->message.packed = false;
+  record->message.is_compact = false;
   record->message.content = message.content;
   CHECK(store.put(record->message) == AcceptEnd::stored);
 }

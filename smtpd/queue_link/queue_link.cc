@@ -1,4 +1,4 @@
-#include "smtpd/queue_link/intake.h"
+#include "smtpd/queue_link/queue_link.h"
 
 #include "common/log/log.h"
 
@@ -9,8 +9,8 @@ namespace {
 constexpr std::size_t kLinkBacklogMax = 64U << 20;
 }  // namespace
 
-Intake::Intake(net::Loop& loop, const std::string& socket_path, const std::string& name,
-               std::function<void()> on_up)
+QueueLink::QueueLink(net::Loop& loop, const std::string& socket_path, const std::string& name,
+                     std::function<void()> on_up)
     : on_up_(std::move(on_up)),
       writer_(loop),
       link_(loop, socket_path, ipc::Role::smtpd, name,
@@ -27,18 +27,18 @@ Intake::Intake(net::Loop& loop, const std::string& socket_path, const std::strin
                 .on_drained = [] {},
             }) {}
 
-std::optional<mail::Reply> Intake::refusal() const {
+std::optional<mail::Reply> QueueLink::refusal() const {
   if (!link_.up() || link_.pending() > kLinkBacklogMax) return queue_unavailable();
   if (!accepting_) return refusal_;
   return std::nullopt;
 }
 
-mail::QueueId Intake::next_id(WallTime now) {
+mail::QueueId QueueLink::next_id(WallTime now) {
   PW_CHECK(ids_.has_value());
   return ids_->next(now);
 }
 
-bool Intake::frame(ipc::FrameType type, std::string_view payload) {
+bool QueueLink::frame(ipc::FrameType type, std::string_view payload) {
   if (type == ipc::FrameType::submit_result) return result(payload);
   if (type == ipc::FrameType::submit_file) return lent(payload);
   if (type == ipc::FrameType::admission) return admission(payload);
@@ -46,7 +46,7 @@ bool Intake::frame(ipc::FrameType type, std::string_view payload) {
   return false;
 }
 
-bool Intake::result(std::string_view payload) {
+bool QueueLink::result(std::string_view payload) {
   ipc::SubmitResult message;
   if (!ipc::decode(payload, message)) return false;
   if (Handover* handover = find(message.id))
@@ -59,7 +59,7 @@ bool Intake::result(std::string_view payload) {
 }
 
 // Taken also for a handover that is over.
-bool Intake::lent(std::string_view payload) {
+bool QueueLink::lent(std::string_view payload) {
   ipc::SubmitFile message;
   if (!ipc::decode(payload, message)) return false;
   UniqueFd file = link_.take_descriptor(message.file);
@@ -71,7 +71,7 @@ bool Intake::lent(std::string_view payload) {
   return true;
 }
 
-void Intake::write(mail::QueueId id, std::shared_ptr<LentFile> file, std::string bytes) {
+void QueueLink::write(mail::QueueId id, std::shared_ptr<LentFile> file, std::string bytes) {
   writer_.write(std::move(file), std::move(bytes),
                 [this, id](const Status& status, std::string buffer) {
                   if (!status)
@@ -82,7 +82,7 @@ void Intake::write(mail::QueueId id, std::shared_ptr<LentFile> file, std::string
                 });
 }
 
-bool Intake::admission(std::string_view payload) {
+bool QueueLink::admission(std::string_view payload) {
   ipc::Admission message;
   if (!ipc::decode(payload, message)) return false;
   if (message.accepting != accepting_)
@@ -93,13 +93,13 @@ bool Intake::admission(std::string_view payload) {
   return true;
 }
 
-std::uint64_t Intake::probe(const mail::Address& recipient, ProbeDone done) {
+std::uint64_t QueueLink::probe(const mail::Address& recipient, ProbeDone done) {
   probes_.emplace(++last_probe_, std::move(done));
   link_.send(ipc::Probe{last_probe_, recipient});
   return last_probe_;
 }
 
-bool Intake::probe_result(std::string_view payload) {
+bool QueueLink::probe_result(std::string_view payload) {
   ipc::ProbeResult message;
   if (!ipc::decode(payload, message)) return false;
   auto found = probes_.find(message.request);
@@ -110,7 +110,7 @@ bool Intake::probe_result(std::string_view payload) {
   return true;
 }
 
-void Intake::down() {
+void QueueLink::down() {
   for (auto& [number, done] : std::exchange(probes_, {}))
     done(ipc::ProbeVerdict::undecided, queue_unavailable());
   auto lost = std::move(watched_);
@@ -118,7 +118,7 @@ void Intake::down() {
   for (auto& [id, handover] : lost) handover->lost();
 }
 
-Handover* Intake::find(mail::QueueId id) {
+Handover* QueueLink::find(mail::QueueId id) {
   auto found = watched_.find(id);
   return found == watched_.end() ? nullptr : found->second;
 }

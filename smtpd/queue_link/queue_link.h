@@ -13,11 +13,11 @@
 
 namespace postwain::smtpd {
 
-class Intake final : public QmgrPort {
+class QueueLink final : public QmgrPort {
  public:
   // on_up: each time the link to qmgr stands.
-  Intake(net::Loop& loop, const std::string& socket_path, const std::string& name,
-         std::function<void()> on_up);
+  QueueLink(net::Loop& loop, const std::string& socket_path, const std::string& name,
+            std::function<void()> on_up);
 
   // Why MAIL must be answered with a 4xx now; nothing when mail is welcome.
   std::optional<mail::Reply> refusal() const;
