@@ -92,4 +92,14 @@ class Talk {
   MilterEngine engine;
 };
 
+// Up to the recipient, each answered with continue.
+inline void begin_message(Talk& talk) {
+  talk.engine.mail("<a@example.org>", {});
+  talk.say('c');
+  talk.engine.rcpt("<b@example.org>", {});
+  talk.say('c');
+  (void)talk.commands();
+  (void)talk.verdicts();
+}
+
 }  // namespace postwain::milter::test
