@@ -186,4 +186,8 @@ std::span<const Migration> migrations() {
   return kMigrations;
 }
 
+std::int64_t schema_version() {
+  return migrations().back().version;
+}
+
 }  // namespace postwain::queue_schema

@@ -54,7 +54,7 @@ Status set_the_rest(Database& db) {
 }
 
 Status make_current(Database& db) {
-  const FileIdentity identity{queue_schema::kApplicationId, queue_schema::kSchemaVersion,
+  const FileIdentity identity{queue_schema::kApplicationId, queue_schema::schema_version(),
                               "queue database", queue_schema::migrations()};
   if (Status s = check_identity(db, identity); !s) return s;
   return migrate(db, identity);

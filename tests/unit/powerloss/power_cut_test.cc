@@ -191,7 +191,7 @@ TEST_CASE("the rig finds every deliberate mistake") {
 
 TEST_CASE("a migration is whole or has not begun, from every version of the schema") {
   simdisk::Random random(5);
-  for (std::int64_t from = 1; from <= queue_schema::kSchemaVersion; ++from) {
+  for (std::int64_t from = 1; from <= queue_schema::schema_version(); ++from) {
     simdisk::Disk disk(empty_spool());
     simdisk::SqliteVfs vfs(disk);
     std::string path = std::string(kSpool) + "/queue.db";

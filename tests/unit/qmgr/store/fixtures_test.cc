@@ -25,13 +25,13 @@ void make_from(const std::string& fixture, const std::string& path) {
 }  // namespace
 
 TEST_CASE("there is a fixture of every schema before this one, and it becomes this one") {
-  for (std::int64_t version = 1; version < queue_schema::kSchemaVersion; ++version) {
+  for (std::int64_t version = 1; version < queue_schema::schema_version(); ++version) {
     INFO("schema " << version);
     test::TempFolder folder;
     make_from("queue-" + std::to_string(version) + ".sql", folder.db());
     test::StoreUnderTest store(folder.db());
     REQUIRE(*store.database().ask("PRAGMA user_version") ==
-            std::to_string(queue_schema::kSchemaVersion));
+            std::to_string(queue_schema::schema_version()));
     REQUIRE(*store.database().ask("PRAGMA integrity_check") == "ok");
     auto all = store.walk().list({}, mail::QueueId{INT64_MAX}, 10, 10);
     REQUIRE(all.ok());
