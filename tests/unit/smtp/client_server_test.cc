@@ -51,7 +51,8 @@ class Host {
     switch (kind) {
       case EventKind::mail:
         content_.clear();
-        return engine_.answer({engine_.mail().envelope.reverse_path.local() == "no" ? 550 : 250, {}, "x"});
+        return engine_.answer(
+            {engine_.mail().envelope.reverse_path.local() == "no" ? 550 : 250, {}, "x"});
       case EventKind::rcpt: {
         std::string_view local = engine_.rcpt().address.local();
         int code = local.substr(0, 2) == "no" ? 550 : local.substr(0, 5) == "later" ? 450 : 250;
