@@ -1,0 +1,109 @@
+// Content that lies in files, as the queue shares, keeps and removes it (content_access.h). Real
+// files, and the threads that work on them.
+#include <fstream>
+
+#include <unistd.h>
+
+#include "qmgr/shared/content_access.h"
+#include "tests/unit/queue/queue_rig.h"
+
+using namespace postwain;
+using namespace postwain::qmgr;
+using namespace postwain::qmgr::test;
+
+namespace {
+
+struct Files {
+  Files()
+      : service(disk.state),
+        folder(disk.folder.path() + "/content"),
+        access(loop, folder, service) {
+    REQUIRE(folder.create().ok());
+  }
+  void make(std::uint64_t id, std::string_view bytes) {
+    auto file = ContentFile::create(folder, mail::QueueId{id});
+    REQUIRE(file.ok());
+    REQUIRE(file->append(bytes).ok());
+    REQUIRE(file->finish(bytes.size()).ok());
+  }
+  bool has(std::uint64_t id) const {
+    return ::access(folder.file_of(mail::QueueId{id}).c_str(), F_OK) == 0;
+  }
+  // The loop turns until it is so, a minute at most.
+  bool until(const std::function<bool()>& done) {
+    MonoTime end = mono_now() + std::chrono::minutes(1);
+    net::Timer look(loop);
+    look.repeat(std::chrono::milliseconds(2), [&] {
+      service.run();
+      if (done() || mono_now() > end) loop.stop();
+    });
+    if (!done()) loop.run();
+    return done();
+  }
+
+  Disk disk;
+  net::Loop loop;
+  MemoryService service;
+  ContentFolder folder;
+  ContentAccess access;
+};
+
+WorkingMessage in_file(std::uint64_t id, std::uint64_t size) {
+  WorkingMessage message;
+  message.info.id = mail::QueueId{id};
+  message.info.size = size;
+  message.info.in_file = true;
+  return message;
+}
+
+}  // namespace
+
+TEST_CASE("a content file is read in pieces, and opened with the size it has to have") {
+  Files files;
+  files.make(7, "0123456789");
+  std::optional<std::string> piece;
+  files.access.read(in_file(7, 10).info, 3, 4, [&](auto bytes) { piece = bytes; });
+  REQUIRE(files.until([&] { return piece.has_value(); }));
+  CHECK(*piece == "3456");
+  int opened = 0;
+  int refused = 0;
+  auto note = [&](const Result<OpenContent>& content) { ++(content ? opened : refused); };
+  files.access.open(in_file(7, 10), note);
+  files.access.open(in_file(7, 11), note);
+  files.access.open(in_file(8, 10), note);
+  REQUIRE(files.until([&] { return opened + refused == 3; }));
+  CHECK(opened == 1);
+}
+
+TEST_CASE("parts of a message share its file, and each name goes by itself") {
+  Files files;
+  files.make(7, "body");
+  std::optional<std::string> error;
+  files.access.share(mail::QueueId{7}, {mail::QueueId{8}, mail::QueueId{9}},
+                     [&](const std::string& why_not) { error = why_not; });
+  REQUIRE(files.until([&] { return error.has_value(); }));
+  CHECK(error->empty());
+  files.access.remove(mail::QueueId{7});
+  REQUIRE(files.until([&] { return !files.has(7); }));
+  CHECK(files.has(8));
+  CHECK(files.has(9));
+  error.reset();
+  files.access.share(mail::QueueId{7}, {mail::QueueId{10}},
+                     [&](const std::string& why_not) { error = why_not; });
+  REQUIRE(files.until([&] { return error.has_value(); }));
+  CHECK_FALSE(error->empty());
+}
+
+TEST_CASE("while a snapshot is made, files of settled messages stay") {
+  Files files;
+  files.make(7, "body");
+  files.access.keep(true);
+  files.access.remove(mail::QueueId{7});
+  files.access.keep(false);
+  REQUIRE(files.until([&] { return !files.has(7); }));
+  files.make(8, "body");
+  files.access.keep(true);
+  files.access.remove(mail::QueueId{8});
+  files.access.finish();
+  CHECK(files.has(8));  // an orphan, which the next start removes
+}
