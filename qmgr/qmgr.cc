@@ -64,14 +64,15 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
       agents_seen_at_(mono_now()) {
   store_ = std::make_unique<StoreWorker>(
       loop, std::move(spool.store), spool.files,
-      StoreWorker::Events{
-          [this](bool full) {
-            facts_.store_full = full;
-            look_at_ballast();
-            look_at_admission();
-          },
-          [this](const StoreError& error) { broken(error); },
-          [this](std::chrono::microseconds took) { queue_->metrics().commit.observe(took); }});
+      StoreWorker::Events{[this](bool full) {
+                            facts_.store_full = full;
+                            look_at_ballast();
+                            look_at_admission();
+                          },
+                          [this](const StoreError& error) { broken(error); },
+                          [this](std::chrono::microseconds took) {
+                            if (queue_) queue_->metrics().commit.observe(took);
+                          }});
   queue_ = std::make_unique<Queue>(
       loop, clock_, *store_, std::move(spool.files), std::move(spool.observed), config_,
       QueueHooks{

@@ -1,5 +1,6 @@
 #include "common/ipc/messages.h"
 
+#include <algorithm>
 #include "common/ipc/codec.h"
 #include "common/ipc/refusals.h"
 
@@ -480,9 +481,25 @@ std::string_view name_of(Role role) {
 std::uint16_t oldest_version(Role role) {
   constexpr std::uint16_t kHeaderApart = 12;
   constexpr std::uint16_t kFirstTaken = 9;
-  bool large_content =
-      role == Role::smtpd || role == Role::smtp_client || role == Role::lmtp_client;
-  return large_content ? kHeaderApart : kFirstTaken;
+  // An envelope has no mark of its format: with another one nobody reads it right.
+  constexpr std::uint16_t kEnvelopes = mail::kEnvelopeFormat > 1 ? kProtocolVersion : kFirstTaken;
+  switch (role) {
+    case Role::smtpd:
+    case Role::smtp_client:
+    case Role::lmtp_client:
+      return std::max(kHeaderApart, kEnvelopes);
+    case Role::sendmail:
+    case Role::queue_import:
+    case Role::pickup:
+    case Role::reporter:
+      return kEnvelopes;
+    case Role::supervisor:
+    case Role::control:
+    case Role::metrics:
+    case Role::tokens:
+      break;
+  }
+  return kFirstTaken;
 }
 
 std::optional<Decided> decided_in(mail::QueueId id, const mail::Envelope& envelope) {

@@ -146,6 +146,7 @@ void MilterEngine::quit(bool reuse) {
   for (Sent& sent : sent_) sent.aborted = true;
   verdicts_.clear();
   session_ended_ = false;
+  macros_ = {};  // they are of the client who has gone
   if (failure_.empty()) PacketWriter(out_, reuse ? Command::quit_new_connection : Command::quit);
 }
 

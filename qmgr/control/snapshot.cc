@@ -46,7 +46,7 @@ void Snapshot::remove_left_over(const std::string& spool) {
 void Snapshot::make(Done done) {
   if (done_ || there_) return done(Error{"another backup is under way", EBUSY});
   done_ = std::move(done);
-  queue_.content().keep(true);
+  queue_.content().keep_files(true);
   copy_ = std::make_shared<Copy>();
   queue_.store().read([this, copy = copy_, folder = folder_](QueueStore& store) {
     FileSystem& disk = FileSystem::real();
@@ -118,7 +118,7 @@ void Snapshot::end(Result<std::string> result) {
     return nullptr;
   });
   copy_.reset();
-  queue_.content().keep(false);
+  queue_.content().keep_files(false);
   there_ = result.ok();
   Done done = std::exchange(done_, nullptr);
   if (!there_) release();

@@ -37,7 +37,7 @@ bool Destinations::is_split_off(DestinationId id) const {
 
 // It stays suspended as long as the domain is.
 void Destinations::keep_held(DestinationId id, const std::string& key) {
-  if (split_.empty() || !split_.keep(key)) return;
+  if (split_.empty() || !split_.note_used(key)) return;
   core_.scheduler.suspend(id, WallTime::max(), core_.clock.wall());
 }
 

@@ -20,8 +20,9 @@ class SplitDomains {
   }
   // False: it is there already.
   bool add(const std::string& domain) { return domains_.try_emplace(domain).second; }
-  // A destination that was split off is in use. True: for the first time.
-  bool keep(const std::string& key) {
+  // A destination that was split off is in use. True: for the first time. False: it was known
+  // already, or belongs to no suspended domain.
+  bool note_used(const std::string& key) {
     auto found = domains_.find(std::string(held_domain(key)));
     return found != domains_.end() && found->second.insert(key).second;
   }

@@ -33,14 +33,14 @@ void Offering::committed(NewMessage message, WallTime due) {
 }
 
 void Offering::count(NewMessage& message) {
-  core_.counts.added_message();
+  core_.counts.added_message(message.info.id);
   QueueState state = message.held_for.empty() ? QueueState::queued : QueueState::held;
   const NewRecipient* last = nullptr;
   for (NewRecipient& r : message.recipients) {
     bool same = last != nullptr && last->destination == r.destination;
     r.count_key = same ? last->count_key
                        : core_.counts.count_key(r.destination, message.info.traffic_class, state);
-    core_.counts.added(r.count_key);
+    core_.counts.added(message.info.id, r.count_key);
     last = &r;
   }
 }

@@ -26,7 +26,7 @@ class Offering {
         put_back_(put_back),
         settle_decided_(std::move(settle_decided)) {}
 
-  // due: of its recipients' rows, where it lies in rows.
+  // due: when its recipients are due, as the store has it.
   void committed(NewMessage message, WallTime due);
 
  private:

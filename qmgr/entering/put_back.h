@@ -16,10 +16,11 @@ class PutBack {
   PutBack(QueueCore& core, Destinations& destinations) : core_(core), destinations_(destinations) {}
 
   // Recipients of a message that is a compact record leave memory: as rows they are found again, as
-  // work of these destinations. due: of the rows, or before: reading may have gone past them.
+  // work of these destinations. due: when the rows are due, or earlier, so that a refill that has
+  // read past them begins again there.
   void normalise(mail::QueueId id, std::vector<std::string> destinations, WallTime due);
-  // Recipients of this message that are queued (neither leased nor being settled) and meant go
-  // back. Jobs come out whole: those who share a destination with one of them go, too.
+  // Withdraws the queued recipients (neither leased nor being settled) for which `meant` is true.
+  // Jobs come out whole: those who share a destination with one of them go, too.
   using Meant = std::function<bool(const WorkingRecipient&)>;
   void withdraw(WorkingMessage& message, const Meant& meant);
   void withdraw_all(const Meant& meant);

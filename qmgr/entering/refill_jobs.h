@@ -46,13 +46,13 @@ class RefillJobs {
   // read outlives it. The recipients of compact records join the rows, those of this destination.
   RefillJobs(RefillRead& read, const std::string& destination);
 
-  // Each row, in order; with the message, and its compact record or null.
   struct Row {
-    std::size_t place;
-    const MessageInfo* info;
-    StoredRecipient* recipient;
-    QueueReader::Compact* compact;
+    std::size_t place;              // among the rows that were read
+    const MessageInfo* info;        // of its message
+    StoredRecipient* recipient;     // the row itself
+    QueueReader::Compact* compact;  // the compact record it came from; null: it is a row
   };
+  // Those whose message is known, in their order.
   std::vector<Row> rows();
   // This one is to be leased there. most: recipients of one lease.
   void add(const Row& row, DestinationId destination, Company company, std::uint32_t most);
@@ -60,7 +60,7 @@ class RefillJobs {
   std::vector<RefillGroup> take_groups();
 
   std::size_t due_rows() const { return due_rows_; }
-  // Up to where reading has come when so many rows were taken; at least one.
+  // The cursor after the first `taken` rows, which are at least one.
   StoreCursor cursor_after(std::size_t taken) const;
 
  private:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "qmgr/store/queue_reader.h"
 
@@ -22,9 +23,9 @@ void LateOutcomes::block(mail::QueueId id, const std::vector<std::uint32_t>& ind
   WorkingMessage* message = core_.working.find(id);
   if (message == nullptr) return;
   // Whoever of their jobs is not blocked is read again.
-  put_back_.withdraw(*message, [&](const WorkingRecipient& r) {
-    return std::find(indices.begin(), indices.end(), r.index) != indices.end();
-  });
+  const std::set<std::uint32_t> blocked(indices.begin(), indices.end());
+  put_back_.withdraw(*message,
+                     [&](const WorkingRecipient& r) { return blocked.count(r.index) > 0; });
 }
 
 // The destinations of these recipients are not known here; the rows tell, if they are still there.

@@ -129,8 +129,8 @@ void Settling::count_outcome(const WorkingMessage& message, const WorkingRecipie
 void Settling::settle_untried(const std::function<std::string(const std::string&)>& reason_at) {
   WallTime now = core_.clock.wall();
   for (Pick& pick : core_.scheduler.take_milestones_due()) {
-    const MessageInfo& info = core_.working.find(pick.job.id)->info;
-    settle_queued(pick.job, [&](const WorkingRecipient& r, const RecipientFacts& facts) {
+    settle_queued(pick.job, [&](const MessageInfo& info, const WorkingRecipient& r,
+                                const RecipientFacts& facts) {
       LastOutcome last =
           r.last ? *r.last : untried_words(r, reason_at(core_.scheduler.key(r.destination)));
       RetryRules rules = terms_.rules_for(info, r.recipient.address);
@@ -138,8 +138,8 @@ void Settling::settle_untried(const std::function<std::string(const std::string&
     });
   }
   for (PutOff& one : core_.scheduler.take_put_off()) {
-    const MessageInfo& info = core_.working.find(one.job.id)->info;
-    settle_queued(one.job, [&](const WorkingRecipient& r, const RecipientFacts& facts) {
+    settle_queued(one.job, [&](const MessageInfo& info, const WorkingRecipient& r,
+                               const RecipientFacts& facts) {
       LastOutcome last = r.last ? *r.last : put_off_words(one.reason, now);
       RetryRules rules = terms_.rules_for(info, r.recipient.address);
       return Judged{judge_put_off(info, facts, last, one.until, rules, now), last};
@@ -156,7 +156,7 @@ void Settling::settle_queued(const Job& job, const Judge& judge) {
     PW_CHECK(r != nullptr && r->phase == RecipientPhase::queued);
     r->phase = RecipientPhase::settling;
     RecipientFacts facts = terms_.facts_of(*r);
-    Judged judged = judge(*r, facts);
+    Judged judged = judge(message->info, *r, facts);
     RecipientChange& change = judged.verdict.change;
     change.count_key = r->count_key;
     if (judged.verdict.event)

@@ -52,7 +52,8 @@ class Settling {
     Verdict verdict;
     LastOutcome last;  // for the notice
   };
-  using Judge = std::function<Judged(const WorkingRecipient&, const RecipientFacts&)>;
+  using Judge =
+      std::function<Judged(const MessageInfo&, const WorkingRecipient&, const RecipientFacts&)>;
 
   void settle_one(WorkingMessage& message, IndexedOutcome& one, const mail::StageTimes& times,
                   WallTime now, Settlement& settlement);

@@ -281,12 +281,18 @@ class Salvage {
     }
   }
 
+  // Of the content file in the damaged spool; nothing: there is none.
+  std::optional<std::uint64_t> file_size_of(std::int64_t id) const {
+    struct stat info {};
+    std::string name = from_ + "/content/" + id_text(id);
+    if (::lstat(name.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
+    return static_cast<std::uint64_t>(info.st_size);
+  }
+
   // Files are linked, not copied: the damaged spool keeps its own names.
   bool has_file(std::int64_t id, std::uint64_t size) {
     std::string name = "/content/" + id_text(id);
-    struct stat info {};
-    if (::lstat((from_ + name).c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
-    if (static_cast<std::uint64_t>(info.st_size) != size) return false;
+    if (file_size_of(id) != size) return false;
     if (::link((from_ + name).c_str(), (to_ + name).c_str()) == 0) return true;
     return copy_file(from_ + name, to_ + name).ok();
   }
@@ -306,16 +312,17 @@ class Salvage {
     if (!remove) return remove.error();
     if (StoreStatus s = store_.begin(); !s) return error_of(s);
     for (const auto& [id, message] : messages_) {
-      bool whole = (message.has_content || !message.info.has_stored_content()) &&
-                   (!message.info.in_file || has_file(id, message.info.size_of_file()));
+      bool in_store = message.has_content || !message.info.has_stored_content();
+      bool in_file = !message.info.in_file || has_file(id, message.info.size_of_file());
+      bool whole = in_store && in_file;
       bool wanted = with_recipients_.count(id) > 0;
       if (whole && wanted) {
         ++report_.messages;
         continue;
       }
       if (!whole)
-        lose(fmt::format("{}: the content is gone, {}", id_text(id),
-                         wanted ? "its recipients get nothing" : "and its recipients"));
+        lose(fmt::format("{}: {}, {}", id_text(id), what_is_gone(id, message, in_store),
+                         wanted ? "its recipients get nothing" : "and its recipients are gone"));
       else
         lose(fmt::format("{}: its recipients are gone; {}", id_text(id), save_known(id, message)));
       Use use(*remove);
@@ -325,11 +332,25 @@ class Salvage {
     return done ? Status{} : error_of(done);
   }
 
-  std::string save_known(std::int64_t id, const Known& message) {
-    if (!message.info.has_stored_content()) return "its content is in content/" + id_text(id);
+  // Content that lies in two places may have lost one of them; what is left is saved and named.
+  std::string what_is_gone(std::int64_t id, const Known& message, bool in_store) {
+    bool apart = message.info.in_file && message.info.has_stored_content();
+    if (!apart) return "the content is gone";
+    if (!in_store && file_size_of(id) == message.info.size_of_file())
+      return "its header section is gone; its body is in content/" + id_text(id);
+    if (!in_store) return "the content is gone";
+    return "its body is gone; its header section: " + save_stored(id);
+  }
+
+  std::string save_stored(std::int64_t id) {
     StoreResult<std::optional<std::string>> bytes =
         store_.rows().content(mail::QueueId{static_cast<std::uint64_t>(id)}, 0, kRowMax);
-    std::string saved = bytes && *bytes ? save(id, **bytes) : "it could not be saved";
+    return bytes && *bytes ? save(id, **bytes) : "it could not be saved";
+  }
+
+  std::string save_known(std::int64_t id, const Known& message) {
+    if (!message.info.has_stored_content()) return "its content is in content/" + id_text(id);
+    std::string saved = save_stored(id);
     return message.info.in_file ? saved + "; its body is in content/" + id_text(id) : saved;
   }
 

@@ -36,7 +36,7 @@ void ContentAccess::remove(mail::QueueId id) {
   });
 }
 
-void ContentAccess::keep(bool keep) {
+void ContentAccess::keep_files(bool keep) {
   keep_ = keep;
   if (keep || finished_) return;
   for (mail::QueueId id : std::exchange(kept_, {})) remove(id);

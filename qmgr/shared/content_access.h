@@ -32,7 +32,7 @@ class ContentAccess {
   // What is left over when the process ends before that is an orphan, which the next start removes.
   void remove(mail::QueueId id);
   // While a snapshot is made, files of settled messages stay (snapshot.h).
-  void keep(bool keep);
+  void keep_files(bool keep);
   // After the jobs that wait; what they complete may still write to the store.
   void finish();
 

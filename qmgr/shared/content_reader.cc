@@ -13,6 +13,8 @@ namespace postwain::qmgr {
 
 namespace {
 
+constexpr const char* kNoHeader = "its header section is not as long as it should be";
+
 void log_unreadable(mail::QueueId id, const std::string& error) {
   log::Line(log::Level::error, "content_unreadable").kv("id", id.text()).kv("error", error);
 }
@@ -38,6 +40,7 @@ void ContentReader::read(const MessageInfo& info, std::uint64_t offset, std::siz
   read_stored(info.id, offset, begin,
               [self = *this, id = info.id, begin, length,
                done = std::move(done)](std::optional<std::string> head) mutable {
+                if (head && head->size() != begin) log_unreadable(id, kNoHeader);
                 if (!head || head->size() != begin) return done(std::nullopt);
                 self.read_file(id, 0, length - begin,
                                [head = *std::move(head),
@@ -52,7 +55,11 @@ void ContentReader::read_stored(mail::QueueId id, std::uint64_t offset, std::siz
   store_.read(
       [id, offset, length, done = std::move(done)](QueueStore& store) -> StoreService::Completion {
         auto bytes = QueueReader(store).content(id, offset, length);
-        if (bytes && !*bytes) return [done] { done(std::nullopt); };
+        if (bytes && !*bytes)
+          return [id, done] {
+            log_unreadable(id, "the store has nothing of it");
+            done(std::nullopt);
+          };
         if (!bytes) return answer_with(id, done, StoreResult<std::string>(bytes.error()));
         return answer_with(id, done, StoreResult<std::string>(std::move(**bytes)));
       });
@@ -77,7 +84,7 @@ void ContentReader::open(const MessageInfo& info, std::optional<std::string> hea
                done = std::move(done)](std::optional<std::string> found) mutable {
                 if (found && found->size() == stored)
                   return self.open_file(id, size, *std::move(found), std::move(done));
-                log_unreadable(id, "its header section is not there as it should be");
+                if (found) log_unreadable(id, kNoHeader);
                 done(Error{"no header section", EIO});
               });
 }

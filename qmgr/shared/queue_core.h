@@ -55,7 +55,8 @@ struct QueueCore {
   QueueCounts counts;
   Metrics metrics;
   mail::QueueIdSource ids{0};  // worker 0 is qmgr itself
-  // The queue ends: what is answered now changes the store's part only, and begins nothing.
+  // The queue ends: an answer that comes now may update numbers and the log; it schedules nothing
+  // and asks the store for nothing.
   bool finishing = false;
 };
 

@@ -20,7 +20,7 @@ class RetryTerms {
   // When its sender is to be warned, or, where he was, when its lifetime is over.
   WallTime milestone_of(const MessageInfo& info, bool warned) const;
 
-  // `last` of the facts points into what they are made from.
+  // facts.last points into the argument, which has to outlive the facts.
   RecipientFacts facts_of(const WorkingRecipient& recipient) const;
   static RecipientFacts facts_of(const StoredRecipient& row);
 

@@ -19,8 +19,7 @@
 
 namespace postwain::qmgr {
 
-// The beginning of a content file, for a notice's quote; empty when it cannot be
-// read.
+// The beginning of a content file, for a notice's quote; empty when it cannot be read.
 using ReadContentFile = std::function<std::string(mail::QueueId id, std::size_t max_bytes)>;
 
 class BatchWriter {

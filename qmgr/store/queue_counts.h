@@ -66,12 +66,13 @@ class QueueCounts {
   void finished() { cursor_ = last_; }
   bool complete() const { return started_ && cursor_ >= last_; }
 
-  // What came before start() was called is part of what is counted from then on.
-  void added_message() {
-    if (started_) ++messages_;
+  // What came before start() was called, or has an id that counting has not reached yet (of another
+  // machine's clock, of an import), is part of what is counted from then on.
+  void added_message(mail::QueueId id) {
+    if (is_counted(id)) ++messages_;
   }
-  void added(CountKey count_key) {
-    if (started_) change(count_key, 1);
+  void added(mail::QueueId id, CountKey count_key) {
+    if (is_counted(id)) change(count_key, 1);
   }
   // What happens to a message before its scan window was counted will be found there as it then is.
   void removed_message(mail::QueueId id) {

@@ -1,8 +1,10 @@
 // Content that lies in files, as the queue shares, keeps and removes it (content_access.h). Real
 // files, and the threads that work on them.
-#include <fstream>
-
+#include <fcntl.h>
 #include <unistd.h>
+
+#include "common/base/file.h"
+#include "common/log/log.h"
 
 #include "qmgr/shared/content_access.h"
 #include "tests/unit/queue/queue_rig.h"
@@ -47,6 +49,20 @@ struct Files {
   ContentFolder folder;
   ContentAccess access;
 };
+
+// What goes to standard error meanwhile.
+std::string logged_by(const std::string& path, const std::function<void()>& act) {
+  log::flush();
+  int before = ::dup(STDERR_FILENO);
+  int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  REQUIRE(::dup2(file, STDERR_FILENO) == STDERR_FILENO);
+  act();
+  log::flush();
+  (void)::dup2(before, STDERR_FILENO);
+  ::close(before);
+  ::close(file);
+  return read_small_file(path).take();
+}
 
 WorkingMessage in_file(std::uint64_t id, std::uint64_t size) {
   WorkingMessage message;
@@ -97,13 +113,30 @@ TEST_CASE("parts of a message share its file, and each name goes by itself") {
 TEST_CASE("while a snapshot is made, files of settled messages stay") {
   Files files;
   files.make(7, "body");
-  files.access.keep(true);
+  files.access.keep_files(true);
   files.access.remove(mail::QueueId{7});
-  files.access.keep(false);
+  files.access.keep_files(false);
   REQUIRE(files.until([&] { return !files.has(7); }));
   files.make(8, "body");
-  files.access.keep(true);
+  files.access.keep_files(true);
   files.access.remove(mail::QueueId{8});
   files.access.finish();
   CHECK(files.has(8));  // an orphan, which the next start removes
+}
+
+// Fault: an operator was told that the log says why, and it said nothing.
+TEST_CASE("a header section that is gone is said in the log, whoever reads it") {
+  Files files;
+  files.make(7, "body");
+  WorkingMessage message = in_file(7, 14);
+  message.info.header_size = 10;
+  std::string lines = logged_by(files.disk.folder.path() + "/log", [&] {
+    bool answered = false;
+    files.access.read(message.info, 0, 14, [&](auto bytes) {
+      answered = true;
+      CHECK_FALSE(bytes);
+    });
+    REQUIRE(files.until([&] { return answered; }));
+  });
+  CHECK(lines.find("content_unreadable") != std::string::npos);
 }

@@ -13,8 +13,8 @@ TEST_CASE("totals while old messages are still being counted") {
   QueueCounts queue_counts;
   queue_counts.start(mail::QueueId{100});
   auto queued = queue_counts.count_key("mx:a.example", kBulk, QueueState::queued);
-  queue_counts.added_message();  // a new one, id above 100
-  for (int i = 0; i < 3; ++i) queue_counts.added(queued);
+  queue_counts.added_message(mail::QueueId{101});  // a new one, id above 100
+  for (int i = 0; i < 3; ++i) queue_counts.added(mail::QueueId{101}, queued);
   queue_counts.removed(mail::QueueId{50}, queued);  // not counted yet: will not be found
   queue_counts.removed_message(mail::QueueId{50});
   REQUIRE(queue_counts.messages() == 1);
@@ -53,11 +53,13 @@ TEST_CASE("ways beyond the bound are counted as one, and mail by MX always is") 
   for (std::size_t i = 0; i < 2 * kRouteLabelsMax; ++i) {
     auto number = std::to_string(i);
     queue_counts.added(
+        mail::QueueId{1},
         queue_counts.count_key("smtp:" + number + ":25", TrafficClass::bulk, QueueState::queued));
-    queue_counts.added(queue_counts.count_key("mx:" + number + ".example", TrafficClass::bulk,
+    queue_counts.added(mail::QueueId{1},
+                       queue_counts.count_key("mx:" + number + ".example", TrafficClass::bulk,
                                               QueueState::queued));
-    queue_counts.added(
-        queue_counts.count_key("mx:x route=1", TrafficClass::bulk, QueueState::queued));
+    queue_counts.added(mail::QueueId{1}, queue_counts.count_key("mx:x route=1", TrafficClass::bulk,
+                                                                QueueState::queued));
   }
   std::map<std::string, std::int64_t> ways;
   for (const Counts::Group& group : queue_counts.groups())
