@@ -174,7 +174,7 @@ namespace ipc {
 
 PW_VISIT(Hello) {
   field(a, v.version);
-  enum_field(a, v.role, Role::pickup);
+  enum_field(a, v.role, Role::filter);
   fields(a, v.pid, v.name);
 }
 PW_VISIT(Welcome) {
@@ -206,6 +206,9 @@ PW_VISIT(FileMark) {
 }
 PW_VISIT(SubmitFile) {
   fields(a, v.id, v.file);
+}
+PW_VISIT(FilterLink) {
+  fields(a, v.peer, v.file);
 }
 PW_VISIT(SubmitAbort) {
   field(a, v.id);
@@ -431,6 +434,7 @@ PW_MESSAGE(LateOutcomes)
 PW_MESSAGE(ControlRequest)
 PW_MESSAGE(ControlReply)
 PW_MESSAGE(ConfigUpdate)
+PW_MESSAGE(FilterLink)
 
 #undef PW_MESSAGE
 
@@ -473,6 +477,8 @@ std::string_view name_of(Role role) {
       return "reporter";
     case Role::pickup:
       return "pickup";
+    case Role::filter:
+      return "filter";
   }
   return "?";
 }

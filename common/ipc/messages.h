@@ -82,6 +82,8 @@ enum class FrameType : std::uint16_t {
   control_request = 50,
   control_reply = 51,
   config_update = 52,
+  // qmgr to smtpd and to the filter process
+  filter_link = 59,
 };
 
 enum class Role : std::uint8_t {
@@ -96,6 +98,7 @@ enum class Role : std::uint8_t {
   queue_import,  // puts messages of another queue into this one
   reporter,      // hears of TLS results, and submits reports
   pickup,        // submits what others have left in the drop folder
+  filter,        // asks milters about mail, on links to smtpd
 };
 std::string_view name_of(Role role);
 // The oldest protocol version a peer of that role may speak: nothing it sends or gets has changed
@@ -413,6 +416,15 @@ struct ConfigUpdate {
   static constexpr FrameType kType = FrameType::config_update;
   std::uint64_t request = 0;  // answered with a control_reply
   std::string bundle;
+};
+
+// With a descriptor, which is this process's end of a link to that other process. smtpd and the
+// filter process talk over it about messages, and qmgr never reads there. A new link takes the
+// place of the one before.
+struct FilterLink {
+  static constexpr FrameType kType = FrameType::filter_link;
+  std::string peer;  // the name of the process at the other end: "smtpd[0]", "filter"
+  FileMark file{};
 };
 
 // Appends one frame: u32 length of what follows, u16 type, message. False: the message does not fit

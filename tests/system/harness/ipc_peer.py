@@ -7,14 +7,15 @@ import time
 
 VERSION = 12
 ROLES = ["smtpd", "smtp_client", "lmtp_client", "supervisor", "control", "sendmail", "metrics", "tokens", "restore",
-         "reporter", "pickup"]
+         "reporter", "pickup", "filter"]
 TYPES = {"hello": 1, "welcome": 2, "decided": 9, "submit": 10, "submit_open": 11, "submit_chunk": 12,
          "submit_end": 13, "submit_abort": 14, "probe": 15, "restore": 16, "receiver_counts": 17, "drop_owner": 18,
          "refusals": 19, "submit_result": 20, "chunks_stored": 21, "admission": 22, "probe_result": 23,
          "submit_file": 24, "submit_final": 25, "lease": 30, "content": 31, "token": 32, "connection_grant": 33,
          "connection_wanted": 34, "content_request": 40, "outcomes": 41, "late_outcomes": 42, "token_request": 43,
          "tls_results": 44, "connection_request": 45, "connection_end": 46,
-         "control_request": 50, "control_reply": 51, "config_update": 52}
+         "control_request": 50, "control_reply": 51, "config_update": 52,
+         "filter_link": 59}
 NAMES = {number: name for name, number in TYPES.items()}
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 EPOCH_MS = 1577836800000

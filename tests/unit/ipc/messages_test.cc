@@ -122,6 +122,7 @@ TEST_CASE("messages survive coding and refuse every cut") {
   torture(SubmitResult{mail::QueueId{99}, mail::Reply{250, {2, 0, 0}, "Ok"}});
   torture(some_lease());
   torture(SubmitFile{mail::QueueId{99}, {5, 6}});
+  torture(FilterLink{"smtpd[0]", {5, 6}});
   torture(ContentRequest{7, true});
   torture(Content{7, Content::Kind::whole, "hello", {5, 6}});
   torture(ConnectionRequest{7, 9, true, {{"mx.a,mx.b\n192.0.2.1", 2, 30, Duration(60000)}, {}}});
@@ -229,7 +230,7 @@ TEST_CASE("S1: a message too large for a frame is refused, and what was there st
 }
 
 TEST_CASE("every role says hello") {
-  for (int number = 0; number <= static_cast<int>(ipc::Role::pickup); ++number) {
+  for (int number = 0; number <= static_cast<int>(ipc::Role::filter); ++number) {
     auto role = static_cast<ipc::Role>(number);
     CAPTURE(number);
     CHECK(ipc::name_of(role) != "?");
