@@ -243,6 +243,10 @@ void allow_what_it_needs(Filter& filter, Profile profile) {
       filter.allow(SCMP_SYS(bind));  // of sockets to the DNS
       filter.rules(SCMP_ACT_ALLOW, kFiles);
       break;
+    case Profile::asker:
+      allow_sockets(filter, Sockets::internet);
+      allow_reading(filter);
+      break;
     case Profile::watcher:
       allow_sockets(filter, Sockets::local);
       filter.rules(SCMP_ACT_ALLOW, kAccepting);

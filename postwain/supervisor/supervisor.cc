@@ -34,22 +34,24 @@ daemon::PeerUsers peer_users(const Identities& who) {
           {ipc::Role::metrics, who.at(Kind::metrics).uid},
           {ipc::Role::tokens, who.at(Kind::tokens).uid},
           {ipc::Role::reporter, who.at(Kind::reporter).uid},
-          {ipc::Role::pickup, who.at(Kind::pickup).uid}};
+          {ipc::Role::pickup, who.at(Kind::pickup).uid},
+          {ipc::Role::filter, who.at(Kind::filter).uid}};
 }
 
 bool is_single(Kind kind) {
   return kind == Kind::qmgr || kind == Kind::metrics || kind == Kind::tokens ||
-         kind == Kind::pickup || kind == Kind::reporter;
+         kind == Kind::pickup || kind == Kind::reporter || kind == Kind::filter;
 }
 
-// Mail does not wait for who only watches it, nor for what is seldom needed.
+// Mail does not wait for who only watches it, nor for what is seldom needed. It waits for the
+// filter process: without that one each message meets what on_failure says.
 bool is_beside_the_way(Kind kind) {
-  return kind != Kind::qmgr && is_single(kind);
+  return kind != Kind::qmgr && kind != Kind::filter && is_single(kind);
 }
 
-// Who hears of the others to their end goes with qmgr, through which it does.
+// Whom the others need to their end, or who hears of them, goes with qmgr, through which it does.
 bool goes_last(Kind kind) {
-  return kind == Kind::qmgr || kind == Kind::reporter;
+  return kind == Kind::qmgr || kind == Kind::reporter || kind == Kind::filter;
 }
 
 // Where a route logs in with what a program prints.
@@ -82,6 +84,7 @@ void Supervisor::start() {
   add(Kind::smtp_client, workers.smtp_client);
   add(Kind::lmtp_client, workers.lmtp_client);
   add(Kind::smtpd, workers.smtpd);
+  add_filter();
   add_tokens();
   add_pickup();
   add_reporter();
@@ -120,6 +123,10 @@ void Supervisor::add(Kind kind, std::uint32_t count) {
         }));
     children_.back()->start();
   }
+}
+
+void Supervisor::add_filter() {
+  if (!setup_.loaded.config.filters.empty()) add(Kind::filter, 1);
 }
 
 void Supervisor::add_tokens() {
@@ -290,6 +297,7 @@ void Supervisor::replace(config::Loaded loaded) {
   add(Kind::smtp_client, workers.smtp_client);
   add(Kind::lmtp_client, workers.lmtp_client);
   add(Kind::smtpd, workers.smtpd);
+  add_filter();
   add_tokens();
   add_pickup();
   add_reporter();
@@ -390,11 +398,12 @@ void Supervisor::look_at_name_servers() {
   warn_of_no_name_server();
   auto old = take_out([](Kind kind) {
     return kind == Kind::smtp_client || kind == Kind::lmtp_client || kind == Kind::smtpd ||
-           kind == Kind::reporter;
+           kind == Kind::reporter || kind == Kind::filter;
   });
   add(Kind::smtp_client, config.workers.smtp_client);
   add(Kind::lmtp_client, config.workers.lmtp_client);
   add(Kind::smtpd, config.workers.smtpd);
+  add_filter();
   add_reporter();
   let_go(std::move(old));
   on_change_();

@@ -72,6 +72,7 @@ class Supervisor {
 
   void add(Kind kind, std::uint32_t count);
   void add_metrics();
+  void add_filter();
   void add_tokens();
   void add_reporter();
   void add_pickup();

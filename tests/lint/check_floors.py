@@ -39,7 +39,7 @@ FLOORS = (
     ("qmgr/queue",),
     ("qmgr/dispatch", "postwain"),
     ("qmgr/intake", "qmgr/control"),
-    ("qmgr", "smtp-client", "lmtp-client", "metrics", "tokens", "pickup", "reporter"),
+    ("qmgr", "smtp-client", "lmtp-client", "metrics", "tokens", "pickup", "reporter", "filter"),
     ("bench",),
 )
 FLOOR = {folder: number for number, floor in enumerate(FLOORS) for folder in floor}
