@@ -110,7 +110,8 @@ void Supervisor::add(Kind kind, std::uint32_t count) {
         loop_, kind, std::move(name), [this](Kind k) { return launch_spec(k); },
         Child::Callbacks{
             .on_ready =
-                [this](Child&) {
+                [this](const Child& child) {
+                  if (child.kind() == Kind::filter && !child.stopping()) stop_relieved();
                   refresh_troubles();
                   on_change_();
                   child_ready();
@@ -268,6 +269,7 @@ void Supervisor::go_on_draining() {
     phase_ = Phase::stopping_qmgr;
     on_change_();
     for (auto& child : children_) child->stop();
+    stop_relieved();
   }
   if (phase_ == Phase::stopping_qmgr && gone(false)) {
     phase_ = Phase::ended;
@@ -319,11 +321,16 @@ std::vector<std::unique_ptr<Child>> Supervisor::take_out(bool (*which)(Kind)) {
   return out;
 }
 
-// The sessions of an smtpd go on to their own end, but not in any number of processes.
+// The sessions of an smtpd go on to their own end, but not in any number of processes. A filter
+// process goes when the next one can do its work, or mail between the two would meet on_failure.
 void Supervisor::let_go(std::vector<std::unique_ptr<Child>> old) {
+  bool filters = !setup_.loaded.config.filters.empty();
+  if (!filters) stop_relieved();
   for (auto& child : old) {
     if (child->kind() == Kind::smtpd)
       child->retire();
+    else if (child->kind() == Kind::filter && filters && child->ready())
+      child->relieve();
     else
       child->stop();
     if (child->pid() != 0) retired_.push_back(std::move(child));
@@ -336,6 +343,11 @@ void Supervisor::let_go(std::vector<std::unique_ptr<Child>> old) {
     child->stop();
     --retiring;
   }
+}
+
+void Supervisor::stop_relieved() {
+  for (auto& child : retired_)
+    if (child->relieved()) child->stop();
 }
 
 void Supervisor::look_at_certificates() {

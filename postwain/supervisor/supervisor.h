@@ -84,6 +84,7 @@ class Supervisor {
   void go_on_draining();
   std::vector<std::unique_ptr<Child>> take_out(bool (*which)(Kind));
   void let_go(std::vector<std::unique_ptr<Child>> old);
+  void stop_relieved();
   void look_at_certificates();
   void leave_client_facts();
   bool refresh_troubles();  // true: they have changed

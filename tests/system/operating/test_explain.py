@@ -61,7 +61,7 @@ class Explain(PostwainTestCase):
                           "virus at unix:/run/virus judges; without an answer the mail goes on"], filters())
         self.assertEqual(["virus at unix:/run/virus judges; without an answer the mail goes on",
                           "signer at signer.test:8891 watches; without an answer the mail goes on"],
-                         filters("--submission"))
+                         filters("--submission", "--client", "127.0.0.2"))
         refused = self.explain("bert@our.test", "--no-dns")["steps"]
         self.assertNotIn("filter", [step["step"] for step in refused])
 

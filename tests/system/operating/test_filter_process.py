@@ -28,6 +28,20 @@ class FilterProcess(PostwainTestCase):
         self.reload([])
         wait_until(lambda: not self.mta.pids_of("filter"), 20, self.mta.tail)
 
+    def moments(self, *words):
+        """When the log has lines with all these words."""
+        return [line.split()[0] for line in self.mta.log if set(words) <= set(line.split())]
+
+    def test_the_old_one_goes_when_the_new_one_can_work(self):
+        self.mta = self.start({"filter": [FILTER]})
+        for count in (2, 3):
+            self.reload([FILTER])
+            wait_until(lambda: len(self.moments("child_exit", "process=filter")) == count - 1, 20, self.mta.tail)
+            wait_until(lambda: len(self.moments("peer_connected", "name=filter")) == count, 20, self.mta.tail)
+            self.assertLessEqual(self.moments("peer_connected", "name=filter")[-1],
+                                 self.moments("child_exit", "process=filter")[-1])
+        self.mta.stop()
+
     def test_status_names_it_and_another_takes_its_place(self):
         self.mta = self.start({"filter": [FILTER]})
         self.assertIn("filter", self.mta.cli("status").stdout)

@@ -63,7 +63,7 @@ class SelfTest(PostwainTestCase):
         self.assertEqual(set(KINDS), {process for _, process in attempts})
         able = {key for key, attempt in attempts.items() if attempt["succeeded"]}
         # What is their work they can do: the sandbox is not just a wall around everything.
-        for key in [("queue", "qmgr"), ("network", "smtpd"), ("connect", "smtp-client"),
+        for key in [("queue", "qmgr"), ("network", "smtpd"), ("network", "filter"), ("connect", "smtp-client"),
                     ("connect", "lmtp-client"), ("connect", "reporter"), ("program", "tokens")]:
             self.assertIn(key, able)
         for attempt in ["users", "write", "program", "exec", "code", "listen", "memory", "secrets",
@@ -74,6 +74,8 @@ class SelfTest(PostwainTestCase):
             self.assertNotIn(("queue", process), able)
         self.assertNotIn(("network", "qmgr"), able)
         self.assertNotIn(("connect", "smtpd"), able)
+        # To the ports of the filters, and there is none of a mail server among them.
+        self.assertNotIn(("connect", "filter"), able)
 
     @unittest.skipUnless(ROOT, "only root changes users")
     def test_started_as_root(self):
