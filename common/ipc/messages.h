@@ -24,7 +24,7 @@
 
 namespace postwain::ipc {
 
-constexpr std::uint16_t kProtocolVersion = 11 + mail::kEnvelopeFormat;
+constexpr std::uint16_t kProtocolVersion = 12 + mail::kEnvelopeFormat;
 constexpr std::size_t kFrameMax = 8U << 20;  // a frame larger than this closes the connection
 constexpr std::size_t kLocalRecipientsMax = 20'000;   // of a message from a program of this machine
 constexpr std::size_t kInlineContentMax = 64U << 10;  // larger content is in a file
@@ -84,6 +84,19 @@ enum class FrameType : std::uint16_t {
   config_update = 52,
   // qmgr to smtpd and to the filter process
   filter_link = 59,
+  // smtpd to filter (filter_messages.h)
+  filter_session = 60,
+  filter_event = 61,
+  filter_header = 62,
+  filter_body = 63,
+  filter_abort = 64,
+  filter_quit = 65,
+  filter_window = 66,  // in both directions
+  // filter to smtpd
+  filter_wants = 67,
+  filter_answer = 68,
+  filter_body_piece = 69,
+  filter_result = 70,
 };
 
 enum class Role : std::uint8_t {

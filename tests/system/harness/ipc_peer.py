@@ -5,7 +5,7 @@ import socket
 import struct
 import time
 
-VERSION = 12
+VERSION = 13
 ROLES = ["smtpd", "smtp_client", "lmtp_client", "supervisor", "control", "sendmail", "metrics", "tokens", "restore",
          "reporter", "pickup", "filter"]
 TYPES = {"hello": 1, "welcome": 2, "decided": 9, "submit": 10, "submit_open": 11, "submit_chunk": 12,
@@ -15,7 +15,9 @@ TYPES = {"hello": 1, "welcome": 2, "decided": 9, "submit": 10, "submit_open": 11
          "connection_wanted": 34, "content_request": 40, "outcomes": 41, "late_outcomes": 42, "token_request": 43,
          "tls_results": 44, "connection_request": 45, "connection_end": 46,
          "control_request": 50, "control_reply": 51, "config_update": 52,
-         "filter_link": 59}
+         "filter_link": 59, "filter_session": 60, "filter_event": 61, "filter_header": 62, "filter_body": 63,
+         "filter_abort": 64, "filter_quit": 65, "filter_window": 66, "filter_wants": 67, "filter_answer": 68,
+         "filter_body_piece": 69, "filter_result": 70}
 NAMES = {number: name for name, number in TYPES.items()}
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 EPOCH_MS = 1577836800000
