@@ -1,0 +1,49 @@
+// One outside filter as this process knows it: where it is, whether it is asked, and what it wants
+// to hear. All sessions share it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/base/time.h"
+#include "common/ipc/filter_messages.h"
+#include "common/milter/negotiation.h"
+#include "common/net/stream.h"
+#include "filter/deciding/breaker.h"
+#include "filter/deciding/filter_settings.h"
+
+namespace postwain::filter {
+
+// Empty host and path: it names no place. A host is an IP address, or localhost.
+net::Endpoint endpoint_of(const std::string& socket);
+
+class OutsideFilter {
+ public:
+  explicit OutsideFilter(FilterSettings settings);
+
+  const FilterSettings& settings() const { return settings_; }
+  const net::Endpoint& endpoint() const { return endpoint_; }
+  bool watched() const { return settings_.mode == Mode::watch; }
+
+  // The breaker, with its changes in the log.
+  Breaker& breaker() { return breaker_; }
+  void succeeded();
+  void failed(MonoTime now, Breaker::Leave leave);
+
+  // What it has agreed to on a new connection; whether that is another thing than before.
+  bool learn(const milter::Agreement& agreement);
+  // Bits of ipc::FilterStage: where a session has to wait for it. Until it is known, everywhere.
+  std::uint32_t awaited_stages() const { return awaited_; }
+  bool wants_body() const { return wants_body_; }
+
+ private:
+  void log_breaker() const;
+
+  FilterSettings settings_;
+  net::Endpoint endpoint_;
+  Breaker breaker_;
+  std::uint32_t awaited_;
+  bool wants_body_ = true;
+};
+
+}  // namespace postwain::filter
