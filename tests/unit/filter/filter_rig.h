@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -134,6 +135,7 @@ class Rig {
  public:
   // Filters are named "a", "b", … and listen in the rig's folder.
   explicit Rig(std::vector<FilterSettings> filters = {FilterSettings()}) {
+    ::signal(SIGPIPE, SIG_IGN);  // as every daemon does
     for (std::size_t i = 0; i < filters.size(); ++i) {
       FilterSettings& one = filters[i];
       one.name = std::string(1, static_cast<char>('a' + i));
