@@ -1,16 +1,12 @@
 #include "filter/body_store.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <utility>
-
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace postwain::filter {
 
 BodyStore::~BodyStore() {
   give_memory_back();
+  for (std::uint32_t block : blocks_) room_.file.give_back(block);
 }
 
 void BodyStore::give_memory_back() {
@@ -19,39 +15,45 @@ void BodyStore::give_memory_back() {
 }
 
 Status BodyStore::append(std::string_view octets) {
-  bool fits = size_ + octets.size() <= kBodyInMemoryMax &&
+  bool fits = blocks_.empty() && size_ + octets.size() <= kBodyInMemoryMax &&
               room_.in_memory + octets.size() <= kBodiesInMemoryMax;
-  if (!file_ && !fits) {
-    if (Status moved = move_to_file(); !moved) return moved;
+  if (fits) {
+    memory_ += octets;
+    room_.in_memory += octets.size();
+    size_ += octets.size();
+    return {};
   }
-  size_ += octets.size();
-  if (file_) return write_all(file_.get(), octets);
-  memory_ += octets;
-  room_.in_memory += octets.size();
-  return {};
+  if (!memory_.empty()) {
+    size_ = 0;
+    Status moved = append_to_file(memory_);
+    give_memory_back();
+    if (!moved) return moved;
+  }
+  return append_to_file(octets);
 }
 
-Status BodyStore::move_to_file() {
-  file_ = UniqueFd(::open(room_.folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-  if (!file_) return system_error(room_.folder, errno);
-  Status written = write_all(file_.get(), memory_);
-  give_memory_back();
-  return written;
+Status BodyStore::append_to_file(std::string_view octets) {
+  while (!octets.empty()) {
+    std::size_t at = static_cast<std::size_t>(size_ % ScratchFile::kBlock);
+    if (at == 0) {
+      Result<std::uint32_t> block = room_.file.take();
+      if (!block) return block.error();
+      blocks_.push_back(*block);
+    }
+    std::string_view piece = octets.substr(0, ScratchFile::kBlock - at);
+    if (Status written = room_.file.write(blocks_.back(), at, piece); !written) return written;
+    octets.remove_prefix(piece.size());
+    size_ += piece.size();
+  }
+  return {};
 }
 
 Result<std::string> BodyStore::read(std::uint64_t from, std::size_t most) const {
   std::size_t wanted = static_cast<std::size_t>(std::min<std::uint64_t>(most, size_ - from));
-  if (!file_) return memory_.substr(static_cast<std::size_t>(from), wanted);
-  std::string out(wanted, '\0');
-  std::size_t have = 0;
-  while (have < wanted) {
-    ssize_t n =
-        ::pread(file_.get(), out.data() + have, wanted - have, static_cast<off_t>(from + have));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return n < 0 ? system_error("read", errno) : Error{"the kept body is too short"};
-    have += static_cast<std::size_t>(n);
-  }
-  return out;
+  if (blocks_.empty()) return memory_.substr(static_cast<std::size_t>(from), wanted);
+  std::size_t at = static_cast<std::size_t>(from % ScratchFile::kBlock);
+  std::uint32_t block = blocks_[static_cast<std::size_t>(from / ScratchFile::kBlock)];
+  return room_.file.read(block, at, std::min(wanted, ScratchFile::kBlock - at));
 }
 
 }  // namespace postwain::filter

@@ -5,6 +5,7 @@
 #include "common/base/text.h"
 #include "common/content/header_edits.h"
 #include "common/log/log.h"
+#include "filter/deciding/filter_rules.h"
 
 namespace postwain::filter {
 
@@ -101,7 +102,7 @@ void ChainMember::macros_changed(std::span<const ipc::FilterMacro> macros) {
 void ChainMember::open() {
   state_ = {};
   expected_.clear();
-  connection_ = std::make_unique<MilterConnection>(shared_.loop, shared_.clock, filter_, owner_);
+  connection_ = std::make_unique<MilterConnection>(shared_, filter_, owner_);
 }
 
 void ChainMember::leave() {
@@ -300,7 +301,7 @@ Opinion ChainMember::heard(milter::MilterEngine::StageVerdict said) {
     return {};
   }
   mail::Reply reply = said.reply.code != 0 ? said.reply : plain_reply(verdict);
-  bool allowed = filter_.settings().allows(verdict);
+  bool allowed = allows(filter_.settings().may, verdict);
   bool for_message = verdict == FilterVerdict::discard || verdict == FilterVerdict::hang_up ||
                      (of_message && stage != FilterStage::rcpt);
   log::Line(log::Level::info, "filter_refused")
@@ -375,7 +376,7 @@ std::optional<Opinion> ChainMember::connection_failed() {
 Opinion ChainMember::fail(FilterFailure failure, const std::string& why) {
   bool counts = failure != FilterFailure::own && failure != FilterFailure::breaker;
   bool in_message = part_ != Part::none;
-  OnFailure then = filter_.settings().on_failure;
+  config::FilterFailure then = filter_.settings().on_failure;
   constexpr std::string_view kThen[] = {"accept", "defer", "refuse", "hold"};
   log::Line(counts ? log::Level::warning : log::Level::info, "filter_failed")
       .kv("id", facts_.id())
@@ -406,9 +407,9 @@ Opinion ChainMember::fail(FilterFailure failure, const std::string& why) {
   if (!in_message || filter_.watched()) return out;
   out.reply = failure_reply(then);
   out.of_message = true;
-  if (then == OnFailure::hold) out.hold = name() + ": it could not be asked";
-  if (then == OnFailure::defer) out.verdict = FilterVerdict::defer;
-  if (then == OnFailure::refuse) out.verdict = FilterVerdict::refuse;
+  if (then == config::FilterFailure::hold) out.hold = name() + ": it could not be asked";
+  if (then == config::FilterFailure::defer) out.verdict = FilterVerdict::defer;
+  if (then == config::FilterFailure::refuse) out.verdict = FilterVerdict::refuse;
   message_.judgement->verdict = out.verdict;
   message_.judgement->hold = out.hold.has_value();
   return out;

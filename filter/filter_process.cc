@@ -15,9 +15,11 @@ constexpr Duration kLookEvery = std::chrono::milliseconds(50);
 
 FilterProcess::FilterProcess(net::Loop& loop, Clock& clock, Setup setup)
     : loop_(loop), shared_{loop, clock}, timer_(loop) {
-  for (FilterSettings& settings : setup.filters)
+  for (config::Filter& settings : setup.filters)
     shared_.filters.push_back(std::make_unique<OutsideFilter>(std::move(settings)));
   shared_.listeners = std::move(setup.listeners);
+  shared_.room.file = std::move(setup.scratch);
+  shared_.lookup = std::move(setup.lookup);
   shared_.wants_changed = [this] { wants_changed(); };
   if (setup.qmgr_socket.empty()) return;
   qmgr_ = std::make_unique<daemon::QmgrLink>(

@@ -19,9 +19,11 @@ constexpr Duration kDrainMax = std::chrono::seconds(10);
 struct Setup {
   std::string name;
   std::string qmgr_socket;
-  std::vector<FilterSettings> filters;
+  std::vector<config::Filter> filters;
   std::vector<ListenerName> listeners;
   std::function<void()> on_ready{};
+  ScratchFile scratch{};
+  decltype(Shared::lookup) lookup{};
 };
 
 class FilterProcess {

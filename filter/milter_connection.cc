@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "filter/deciding/filter_rules.h"
+
 namespace postwain::filter {
 
 using ipc::FilterFailure;
@@ -13,16 +15,38 @@ constexpr Duration kGoodbye = std::chrono::seconds(1);
 
 }  // namespace
 
-MilterConnection::MilterConnection(net::Loop& loop, Clock& clock, const OutsideFilter& filter,
-                                   Owner& owner)
-    : clock_(clock), settings_(filter.settings()), owner_(owner), alarm_(clock.alarm()) {
-  engine_.allow(settings_.milter_actions());
-  stream_ = net::Stream::connect(loop, filter.endpoint(), {},
-                                 [this](const Status& status) { connected(status); });
+MilterConnection::MilterConnection(Shared& shared, const OutsideFilter& filter, Owner& owner)
+    : shared_(shared), settings_(filter.settings()), owner_(owner), alarm_(shared.clock.alarm()) {
+  engine_.allow(milter_actions(settings_.may));
+  begin();
   watch(true);
 }
 
+void MilterConnection::begin() {
+  const config::FilterSocket& socket = settings_.socket;
+  if (!socket.unix_path.empty() || socket.literal || !shared_.lookup) {
+    hosts_ = {socket.host};
+    return connect();
+  }
+  auto found = [this, lives = std::weak_ptr<bool>(lives_)](std::vector<std::string> hosts) {
+    if (lives.expired() || failure_ != FilterFailure::none) return;
+    hosts_.assign(hosts.rbegin(), hosts.rend());
+    // The answer may be there at once; whoever makes a connection does not expect its end.
+    if (hosts_.empty()) hosts_.emplace_back();
+    connect();
+  };
+  shared_.lookup(socket.host, found);
+}
+
+void MilterConnection::connect() {
+  net::Endpoint to{std::move(hosts_.back()), settings_.socket.port, settings_.socket.unix_path};
+  hosts_.pop_back();
+  stream_ = net::Stream::connect(shared_.loop, to, {},
+                                 [this](const Status& status) { connected(status); });
+}
+
 void MilterConnection::connected(const Status& status) {
+  if (!status && !hosts_.empty()) return connect();
   if (!status) return failed(FilterFailure::unreachable, status.error().text);
   connected_ = true;
   stream_.start({
@@ -75,7 +99,7 @@ void MilterConnection::failed(FilterFailure failure, std::string why) {
 
 void MilterConnection::late() {
   if (!connected_) return failed(FilterFailure::late, "it does not take the connection in time");
-  bool of_message = waited() >= settings_.timeout_message;
+  bool of_message = waited() >= settings_.timeout.message;
   failed(FilterFailure::late,
          of_message ? "it takes too long for the message" : "it does not answer in time");
 }
@@ -88,19 +112,19 @@ void MilterConnection::watch(bool anew) {
   waited_ = waited();
   waits_since_.reset();
   if (!waits) return alarm_->stop();
-  waits_since_ = clock_.mono();
-  Duration one = connected_ ? settings_.timeout_reply : settings_.timeout_connect;
-  Duration rest = std::max(settings_.timeout_message - waited_, Duration(0));
+  waits_since_ = shared_.clock.mono();
+  Duration one = connected_ ? settings_.timeout.reply : settings_.timeout.connect;
+  Duration rest = std::max(settings_.timeout.message - waited_, Duration(0));
   alarm_->start(std::min(one, rest), [this] { late(); });
 }
 
 void MilterConnection::begin_message() {
-  if (waits_since_) waits_since_ = clock_.mono();
+  if (waits_since_) waits_since_ = shared_.clock.mono();
   waited_ = {};
 }
 
 Duration MilterConnection::waited() const {
-  return waits_since_ ? waited_ + (clock_.mono() - *waits_since_) : waited_;
+  return waits_since_ ? waited_ + (shared_.clock.mono() - *waits_since_) : waited_;
 }
 
 void MilterConnection::quit() {

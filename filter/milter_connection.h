@@ -1,6 +1,7 @@
 // A milter engine's connection to its filter: moves its octets and watches the time.
 //
-// Limits (FilterSettings): connecting; one wait, which begins anew with each thing the filter says
+// Limits (config::FilterTimeouts): connecting, which begins with the lookup of the host; one wait,
+// which begins anew with each thing the filter says
 // ("still at work" included) or takes; and all waits of one message together, which nothing
 // extends. The time in which nobody waits for the filter, because the client sends slowly, say,
 // counts for none.
@@ -14,7 +15,7 @@
 #include "common/ipc/filter_messages.h"
 #include "common/milter/milter_engine.h"
 #include "common/net/stream.h"
-#include "filter/outside_filter.h"
+#include "filter/shared.h"
 
 namespace postwain::filter {
 
@@ -28,7 +29,7 @@ class MilterConnection {
   };
 
   // Connects at once. The owner is called later only.
-  MilterConnection(net::Loop& loop, Clock& clock, const OutsideFilter& filter, Owner& owner);
+  MilterConnection(Shared& shared, const OutsideFilter& filter, Owner& owner);
   MilterConnection(const MilterConnection&) = delete;
   MilterConnection& operator=(const MilterConnection&) = delete;
 
@@ -50,6 +51,8 @@ class MilterConnection {
   void quit();
 
  private:
+  void begin();
+  void connect();
   void connected(const Status& status);
   void received(std::string_view octets);
   void fail(ipc::FilterFailure failure, std::string why);
@@ -58,12 +61,14 @@ class MilterConnection {
   void write();
   void watch(bool anew);
 
-  Clock& clock_;
-  const FilterSettings& settings_;
+  Shared& shared_;
+  const config::Filter& settings_;
   Owner& owner_;
   milter::MilterEngine engine_;
   net::Stream stream_;
   std::unique_ptr<Alarm> alarm_;
+  std::vector<std::string> hosts_;  // addresses that are still to be tried, the last one first
+  std::shared_ptr<bool> lives_ = std::make_shared<bool>(true);  // for a lookup
   bool connected_ = false;
   ipc::FilterFailure failure_ = ipc::FilterFailure::none;
   std::string why_;

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "common/base/text.h"
 #include "common/log/log.h"
 
 namespace postwain::filter {
@@ -21,29 +20,8 @@ constexpr std::pair<milter::Stage, FilterStage> kCommands[] = {
 
 }  // namespace
 
-net::Endpoint endpoint_of(const std::string& socket) {
-  constexpr std::string_view kUnix = "unix:";
-  net::Endpoint out;
-  if (socket.starts_with(kUnix)) {
-    out.unix_path = socket.substr(kUnix.size());
-    return out;
-  }
-  std::size_t colon = socket.rfind(':');
-  if (colon == std::string::npos) return out;
-  auto port = parse_decimal<std::uint16_t>(std::string_view(socket).substr(colon + 1));
-  if (!port) return out;
-  out.host = socket.substr(0, colon);
-  if (out.host.size() >= 2 && out.host.front() == '[' && out.host.back() == ']')
-    out.host = out.host.substr(1, out.host.size() - 2);
-  if (out.host == "localhost") out.host = "127.0.0.1";
-  out.port = *port;
-  return out;
-}
-
-OutsideFilter::OutsideFilter(FilterSettings settings)
-    : settings_(std::move(settings)),
-      endpoint_(endpoint_of(settings_.socket)),
-      awaited_(watched() ? kResult : ipc::kAllFilterStages) {}
+OutsideFilter::OutsideFilter(config::Filter settings)
+    : settings_(std::move(settings)), awaited_(watched() ? kResult : ipc::kAllFilterStages) {}
 
 void OutsideFilter::log_breaker() const {
   bool opens = breaker_.state() == Breaker::State::open;

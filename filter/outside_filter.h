@@ -1,29 +1,24 @@
-// One outside filter as this process knows it: where it is, whether it is asked, and what it wants
-// to hear. All sessions share it.
+// One outside filter as this process knows it: what the operator says of it, whether it is asked,
+// and what it wants to hear. All sessions share it.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
 #include "common/base/time.h"
+#include "common/config/table/filter.h"
 #include "common/ipc/filter_messages.h"
 #include "common/milter/negotiation.h"
-#include "common/net/stream.h"
 #include "filter/deciding/breaker.h"
-#include "filter/deciding/filter_settings.h"
 
 namespace postwain::filter {
 
-// Empty host and path: it names no place. A host is an IP address, or localhost.
-net::Endpoint endpoint_of(const std::string& socket);
-
 class OutsideFilter {
  public:
-  explicit OutsideFilter(FilterSettings settings);
+  explicit OutsideFilter(config::Filter settings);
 
-  const FilterSettings& settings() const { return settings_; }
-  const net::Endpoint& endpoint() const { return endpoint_; }
-  bool watched() const { return settings_.mode == Mode::watch; }
+  const config::Filter& settings() const { return settings_; }
+  bool watched() const { return settings_.mode == config::FilterMode::watch; }
 
   // The breaker, with its changes in the log.
   Breaker& breaker() { return breaker_; }
@@ -39,8 +34,7 @@ class OutsideFilter {
  private:
   void log_breaker() const;
 
-  FilterSettings settings_;
-  net::Endpoint endpoint_;
+  config::Filter settings_;
   Breaker breaker_;
   std::uint32_t awaited_;
   bool wants_body_ = true;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "filter/deciding/filter_rules.h"
+
 namespace postwain::filter {
 
 using ipc::FilterStage;
@@ -19,7 +21,7 @@ bool belongs_to_message(FilterStage stage) {
 SessionChain::SessionChain(Shared& shared, ipc::FilterSession session, ChainPort& port)
     : shared_(shared), facts_{std::move(session)}, port_(port) {
   for (const auto& filter : shared.filters)
-    if (filter->settings().is_on(facts_.session.listener, facts_.session.kind))
+    if (is_on(filter->settings(), facts_.session.listener, facts_.session.kind))
       members_.push_back(std::make_unique<ChainMember>(
           shared, *filter, facts_, static_cast<MilterConnection::Owner&>(*this)));
 }
@@ -208,7 +210,8 @@ bool SessionChain::end_message() {
     const BodyStore* body = message_->verdict().is_final() ? nullptr : message_->new_body();
     bool failed = false;
     if (body != nullptr && !send_body(*body, failed)) return false;
-    if (failed) message_->refuse({}, FilterVerdict::defer, failure_reply(OnFailure::defer));
+    if (failed)
+      message_->refuse({}, FilterVerdict::defer, failure_reply(config::FilterFailure::defer));
     message_->fill(result, section);
     message_.reset();
   }
@@ -217,7 +220,7 @@ bool SessionChain::end_message() {
   instead.session = result.session;
   instead.number = result.number;
   instead.verdict = FilterVerdict::defer;
-  instead.reply = failure_reply(OnFailure::defer);
+  instead.reply = failure_reply(config::FilterFailure::defer);
   (void)port_.send(instead);
   return true;
 }

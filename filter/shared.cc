@@ -1,5 +1,7 @@
 #include "filter/shared.h"
 
+#include "filter/deciding/filter_rules.h"
+
 namespace postwain::filter {
 
 ipc::FilterWants wants_of(const Shared& shared) {
@@ -7,7 +9,7 @@ ipc::FilterWants wants_of(const Shared& shared) {
   for (const ListenerName& listener : shared.listeners) {
     ipc::FilterWants::Listener wanted{listener.name, 0, false};
     for (const auto& filter : shared.filters) {
-      if (!filter->settings().is_on(listener.name, listener.kind)) continue;
+      if (!is_on(filter->settings(), listener.name, listener.kind)) continue;
       wanted.stages |= filter->awaited_stages();
       wanted.body = wanted.body || filter->wants_body();
     }

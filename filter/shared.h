@@ -24,6 +24,10 @@ struct Shared {
   std::vector<std::unique_ptr<OutsideFilter>> filters{};  // in the order of the configuration
   std::vector<ListenerName> listeners{};
   BodyRoom room{};
+  // The addresses of a host that an operator names; later or at once. Empty: every host is an
+  // address.
+  std::function<void(const std::string& host, std::function<void(std::vector<std::string>)>)>
+      lookup{};
   std::function<void()> wants_changed{};  // a filter wants to hear something else than before
 };
 

@@ -1,9 +1,10 @@
 #include <catch2/catch.hpp>
 
 #include "common/milter/protocol.h"
+#include "filter/deciding/body_lines.h"
 #include "filter/deciding/breaker.h"
 #include "filter/deciding/chain_verdict.h"
-#include "filter/deciding/filter_settings.h"
+#include "filter/deciding/filter_rules.h"
 #include "filter/deciding/message_edits.h"
 
 using namespace postwain;
@@ -47,29 +48,31 @@ TEST_CASE("a hold stays whatever comes after it, and refuses nothing") {
 }
 
 TEST_CASE("a filter is on for kinds and for names of listeners") {
-  FilterSettings settings;
-  settings.on = {"world", "127.0.0.1:10025"};
-  CHECK(settings.is_on("0.0.0.0:25", ipc::FilterKind::world));
-  CHECK_FALSE(settings.is_on("0.0.0.0:587", ipc::FilterKind::submission));
-  CHECK(settings.is_on("127.0.0.1:10025", ipc::FilterKind::local));
+  config::Filter filter;
+  filter.on = {"world", "127.0.0.1:10025"};
+  CHECK(is_on(filter, "0.0.0.0:25", ipc::FilterKind::world));
+  CHECK_FALSE(is_on(filter, "0.0.0.0:587", ipc::FilterKind::submission));
+  CHECK(is_on(filter, "127.0.0.1:10025", ipc::FilterKind::local));
 }
 
 TEST_CASE("a failure is answered as the operator says") {
-  CHECK(failure_reply(OnFailure::defer).one_line().substr(0, 9) == "451 4.7.1");
-  CHECK(failure_reply(OnFailure::refuse).one_line().substr(0, 9) == "554 5.7.1");
-  CHECK(failure_reply(OnFailure::accept).code == 0);
-  CHECK(failure_reply(OnFailure::hold).code == 0);
+  using Then = config::FilterFailure;
+  CHECK(failure_reply(Then::defer).one_line().substr(0, 9) == "451 4.7.1");
+  CHECK(failure_reply(Then::refuse).one_line().substr(0, 9) == "554 5.7.1");
+  CHECK(failure_reply(Then::accept).code == 0);
+  CHECK(failure_reply(Then::hold).code == 0);
 }
 
 TEST_CASE("a filter may do what it is granted") {
-  FilterSettings settings;
-  settings.may = may::kHeaders | may::kDefer;
-  CHECK(settings.allows(FilterVerdict::hang_up));
-  CHECK_FALSE(settings.allows(FilterVerdict::refuse));
-  CHECK_FALSE(settings.allows(FilterVerdict::discard));
-  CHECK((settings.milter_actions() & milter::action::kChangeHeaders) != 0);
-  CHECK((settings.milter_actions() & milter::action::kChangeBody) == 0);
-  CHECK(FilterSettings().milter_actions() == milter::action::kAll);
+  using Right = config::FilterRight;
+  config::FilterRights may{Right::headers, Right::defer};
+  CHECK(allows(may, FilterVerdict::hang_up));
+  CHECK_FALSE(allows(may, FilterVerdict::refuse));
+  CHECK_FALSE(allows(may, FilterVerdict::discard));
+  CHECK((milter_actions(may) & milter::action::kChangeHeaders) != 0);
+  CHECK((milter_actions(may) & milter::action::kChangeBody) == 0);
+  for (Right right : {Right::body, Right::recipients, Right::sender, Right::hold}) may.add(right);
+  CHECK(milter_actions(may) == milter::action::kAll);
 }
 
 TEST_CASE("a breaker opens after five failures in a row, and tries one message at a time") {
@@ -145,4 +148,20 @@ TEST_CASE("edits of filters come together, and each filter's as a whole") {
   CHECK_FALSE(edits.apply(
       {edit_of(Kind::add_header, "W", std::string(ipc::kFilterSectionMax, 'x'))}, false));
   CHECK(edits.header().text() == before);
+}
+
+TEST_CASE("a body that a filter gives gets whole line ends, however it is cut") {
+  std::string given = "a\nb\r\nc\rd\n\n\r\r\ne";
+  std::string expected = "a\r\nb\r\nc\r\nd\r\n\r\n\r\n\r\ne\r\n";
+  for (std::size_t cut = 0; cut <= given.size(); ++cut) {
+    BodyLines lines;
+    std::string out = lines.take(given.substr(0, cut));
+    out += lines.take(given.substr(cut));
+    out += lines.finish();
+    CHECK(out == expected);
+  }
+  BodyLines lines;
+  CHECK(lines.finish().empty());
+  CHECK(lines.take("x\r") == "x");
+  CHECK(lines.finish() == "\r\n");
 }

@@ -17,8 +17,8 @@ constexpr const char* kDeferred =
     "defer 451 4.7.1 mail cannot be checked at the moment, try again later";
 constexpr const char* kRefused = "refuse 554 5.7.1 mail cannot be checked";
 
-FilterSettings failing_to(OnFailure on_failure) {
-  FilterSettings out;
+config::Filter failing_to(config::FilterFailure on_failure) {
+  config::Filter out = all_granted();
   out.on_failure = on_failure;
   return out;
 }
@@ -53,11 +53,11 @@ int open_descriptors() {
 }  // namespace
 
 TEST_CASE("a filter that is not there: each message as the operator says") {
-  auto [on_failure, expected] = GENERATE(table<OnFailure, std::string>({
-      {OnFailure::accept, "accept"},
-      {OnFailure::defer, std::string("at MAIL ") + kDeferred},
-      {OnFailure::refuse, std::string("at MAIL ") + kRefused},
-      {OnFailure::hold, "accept held for a: it could not be asked"},
+  auto [on_failure, expected] = GENERATE(table<config::FilterFailure, std::string>({
+      {config::FilterFailure::accept, "accept"},
+      {config::FilterFailure::defer, std::string("at MAIL ") + kDeferred},
+      {config::FilterFailure::refuse, std::string("at MAIL ") + kRefused},
+      {config::FilterFailure::hold, "accept held for a: it could not be asked"},
   }));
   Rig rig({failing_to(on_failure)});
   rig.greet();
@@ -69,7 +69,7 @@ TEST_CASE("a filter that is not there: each message as the operator says") {
 }
 
 TEST_CASE("a failure leaves the other filters their say") {
-  Rig rig({failing_to(OnFailure::accept), FilterSettings()});
+  Rig rig({failing_to(config::FilterFailure::accept), all_granted()});
   rig.play("a", [](Peer& peer, char command, const std::string& data) {
     if (command == 'B') return peer.close();
     PlayedFilter::agree(peer, command, data);
@@ -95,8 +95,9 @@ TEST_CASE("R4: a filter that ends the connection, or talks nonsense, at each pac
       std::string("\0\0\0\1", 4) + "O",              // a negotiation, too short and too late
       "HTTP/1.1 400 Bad Request\r\n\r\n",
   };
-  constexpr OnFailure kWays[] = {OnFailure::accept, OnFailure::defer, OnFailure::refuse,
-                                 OnFailure::hold};
+  constexpr config::FilterFailure kWays[] = {
+      config::FilterFailure::accept, config::FilterFailure::defer, config::FilterFailure::refuse,
+      config::FilterFailure::hold};
   const std::string kExpected[] = {"accept", kDeferred, kRefused,
                                    "accept held for a: it could not be asked"};
   int before = open_descriptors();
@@ -104,7 +105,7 @@ TEST_CASE("R4: a filter that ends the connection, or talks nonsense, at each pac
     for (char where : std::string("OCHMRTLNBE"))
       for (const std::string& nonsense : kNonsense) {
         CAPTURE(way, where, nonsense);
-        Rig rig({failing_to(kWays[way]), FilterSettings()});
+        Rig rig({failing_to(kWays[way]), all_granted()});
         bool fails = true;
         PlayedFilter& filter =
             rig.play("a", [&](Peer& peer, char command, const std::string& data) {
@@ -203,7 +204,7 @@ TEST_CASE("the time that a client takes is not the filter's") {
 }
 
 TEST_CASE("a slow filter slows its client, and nothing piles up") {
-  Rig rig({FilterSettings(), FilterSettings()});
+  Rig rig({all_granted(), all_granted()});
   bool reads = true;
   PlayedFilter& slow = rig.play("a", [&](Peer& peer, char command, const std::string& data) {
     if (command == 'N' && !reads) peer.stream.pause();
@@ -370,7 +371,7 @@ TEST_CASE("a link that says what it must not ends, and others go on") {
 }
 
 TEST_CASE("events in any order end no process") {
-  Rig rig({FilterSettings(), failing_to(OnFailure::hold)});
+  Rig rig({all_granted(), failing_to(config::FilterFailure::hold)});
   rig.play("a");
   std::mt19937 random(7);
   rig.play("b", [&](Peer& peer, char command, const std::string& data) {

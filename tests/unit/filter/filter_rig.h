@@ -62,9 +62,10 @@ class PlayedFilter {
   };
   using Script = std::function<void(Peer&, char command, const std::string& data)>;
 
-  PlayedFilter(net::Loop& loop, const std::string& path, Script play)
+  PlayedFilter(net::Loop& loop, const net::Endpoint& at, Script play)
       : script(std::move(play)),
-        listener_(loop, bind(path), [this](net::Stream stream) { take(std::move(stream)); }) {}
+        listener_(loop, net::bind_listener(at).take(),
+                  [this](net::Stream stream) { take(std::move(stream)); }) {}
 
   // Negotiates, and answers with "continue" whatever has an answer.
   static void agree(Peer& peer, char command, const std::string&) {
@@ -92,9 +93,6 @@ class PlayedFilter {
   }
 
  private:
-  static int bind(const std::string& path) {
-    return net::bind_listener({.host = {}, .port = 0, .unix_path = path}).take();
-  }
   void take(net::Stream stream) {
     ++connections;
     peers.push_back(std::make_unique<Peer>());
@@ -131,24 +129,41 @@ struct Folder {
   char path[32] = "/tmp/pw-filter-XXXXXX";
 };
 
+// A filter that may do everything.
+inline config::Filter all_granted() {
+  config::Filter out;
+  for (std::size_t i = 0; i < config::kFilterRights; ++i)
+    out.may.add(static_cast<config::FilterRight>(i));
+  return out;
+}
+
 class Rig {
  public:
   // Filters are named "a", "b", … and listen in the rig's folder.
-  explicit Rig(std::vector<FilterSettings> filters = {FilterSettings()}) {
+  explicit Rig(std::vector<config::Filter> filters = {all_granted()}) {
     ::signal(SIGPIPE, SIG_IGN);  // as every daemon does
     for (std::size_t i = 0; i < filters.size(); ++i) {
-      FilterSettings& one = filters[i];
+      config::Filter& one = filters[i];
       one.name = std::string(1, static_cast<char>('a' + i));
-      if (one.socket.empty()) one.socket = "unix:" + folder.at(one.name);
-      if (one.on.empty()) one.on = {"world"};
+      if (one.socket.host.empty()) one.socket.unix_path = folder.at(one.name);
     }
-    process = std::make_unique<FilterProcess>(
-        loop, clock, Setup{"filter", {}, std::move(filters), {{"in", ipc::FilterKind::world}}, {}});
+    Setup setup;
+    setup.filters = std::move(filters);
+    setup.listeners = {{"in", ipc::FilterKind::world}};
+    setup.lookup = [](const std::string& host, auto done) {
+      done(host == "filters.example" ? std::vector<std::string>{"::1", "127.0.0.1"}
+                                     : std::vector<std::string>());
+    };
+    REQUIRE(setup.scratch.open(folder.path).ok());
+    process = std::make_unique<FilterProcess>(loop, clock, std::move(setup));
     connect();
   }
 
   PlayedFilter& play(const std::string& name, PlayedFilter::Script script = PlayedFilter::agree) {
-    played.push_back(std::make_unique<PlayedFilter>(loop, folder.at(name), std::move(script)));
+    return play_at({.host = {}, .port = 0, .unix_path = folder.at(name)}, std::move(script));
+  }
+  PlayedFilter& play_at(const net::Endpoint& at, PlayedFilter::Script script) {
+    played.push_back(std::make_unique<PlayedFilter>(loop, at, std::move(script)));
     return *played.back();
   }
 

@@ -27,8 +27,8 @@ PlayedFilter::Script edits_at_end(std::function<void(Peer&)> edit, char verdict 
   };
 }
 
-FilterSettings with(std::function<void(FilterSettings&)> change) {
-  FilterSettings out;
+config::Filter with(std::function<void(config::Filter&)> change) {
+  config::Filter out = all_granted();
   change(out);
   return out;
 }
@@ -217,7 +217,7 @@ TEST_CASE("all edits of a filter arrive") {
 }
 
 TEST_CASE("what a filter may not do is not done, and counted") {
-  Rig rig({with([](FilterSettings& one) { one.may = may::kHeaders; })});
+  Rig rig({with([](config::Filter& one) { one.may = {config::FilterRight::headers}; })});
   PlayedFilter& filter = rig.play("a", edits_at_end([](Peer& peer) {
                                     peer.say('h', texts({"X-Add", "1"}));
                                     peer.say('b', "new\r\n");
@@ -244,7 +244,7 @@ TEST_CASE("edits together with a refusal change nothing") {
 }
 
 TEST_CASE("a filter is shown what those before it have left") {
-  Rig rig({FilterSettings(), FilterSettings()});
+  Rig rig({all_granted(), all_granted()});
   PlayedFilter& first = rig.play("a", edits_at_end([](Peer& peer) {
                                    peer.say('m', octets32(1) + texts({"Subject", "two"}));
                                    peer.say('b', "of the first\r\n");
@@ -267,7 +267,7 @@ TEST_CASE("a filter behind the first gets the body that came, small and large") 
   std::size_t size = GENERATE(0, 7, 300'000, 5'000'000);
   std::string body;
   while (body.size() < size) body += "line " + std::to_string(body.size()) + "\r\n";
-  Rig rig({FilterSettings(), FilterSettings()});
+  Rig rig({all_granted(), all_granted()});
   PlayedFilter& first = rig.play("a");
   PlayedFilter& second = rig.play("b");
   rig.greet();
@@ -278,7 +278,7 @@ TEST_CASE("a filter behind the first gets the body that came, small and large") 
 }
 
 TEST_CASE("a filter behind one that refuses is not asked, and told that it is over") {
-  Rig rig({FilterSettings(), FilterSettings()});
+  Rig rig({all_granted(), all_granted()});
   PlayedFilter& first = rig.play("a", says_at('E', 'r'));
   PlayedFilter& second = rig.play("b");
   rig.greet();
@@ -292,7 +292,7 @@ TEST_CASE("a filter behind one that refuses is not asked, and told that it is ov
 }
 
 TEST_CASE("a watched filter changes nothing") {
-  Rig rig({with([](FilterSettings& one) { one.mode = Mode::watch; }), FilterSettings()});
+  Rig rig({with([](config::Filter& one) { one.mode = config::FilterMode::watch; }), all_granted()});
   PlayedFilter& watched = rig.play("a", edits_at_end([](Peer& peer) {
                                      peer.say('h', texts({"X-Add", "1"}));
                                      peer.say('b', "new\r\n");
@@ -325,7 +325,7 @@ TEST_CASE("a watched filter changes nothing") {
 }
 
 TEST_CASE("RSET ends a message for all filters, and the next one is judged") {
-  Rig rig({FilterSettings(), FilterSettings()});
+  Rig rig({all_granted(), all_granted()});
   bool silent = true;
   PlayedFilter& first = rig.play("a", [&](Peer& peer, char command, const std::string& data) {
     if (command == 'T' && silent) return;
@@ -347,7 +347,7 @@ TEST_CASE("RSET ends a message for all filters, and the next one is judged") {
 }
 
 TEST_CASE("filters of a listener's kind are asked, and no others") {
-  Rig rig({with([](FilterSettings& one) { one.on = {"submission"}; }), FilterSettings()});
+  Rig rig({with([](config::Filter& one) { one.on = {"submission"}; }), all_granted()});
   PlayedFilter& other = rig.play("a");
   PlayedFilter& filter = rig.play("b");
   rig.greet();
@@ -381,4 +381,23 @@ TEST_CASE("smtpd is told what filters want once it is known") {
   rig.ask(FilterStage::connect);
   rig.settle();
   CHECK(rig.wants.size() == 2);
+}
+
+TEST_CASE("a filter is found by the name of its host, at the first address that answers") {
+  config::Filter filter = all_granted();
+  filter.socket.port = 21'000;
+  SECTION("one that has addresses") {
+    filter.socket.host = "filters.example";
+    Rig rig({filter});
+    PlayedFilter& played = rig.play_at({"127.0.0.1", 21'000, {}}, PlayedFilter::agree);
+    rig.greet();
+    CHECK(rig.message() == "accept");
+    CHECK(played.connections == 1);
+  }
+  SECTION("one that has none") {
+    filter.socket.host = "nowhere.example";
+    Rig rig({filter});
+    rig.greet();
+    CHECK(rig.message().starts_with("at MAIL defer 451 4.7.1"));
+  }
 }

@@ -1,4 +1,4 @@
-#include "filter/deciding/filter_settings.h"
+#include "filter/deciding/filter_rules.h"
 
 #include <algorithm>
 
@@ -6,49 +6,50 @@
 
 namespace postwain::filter {
 
+using config::FilterRight;
 using ipc::FilterVerdict;
 
-bool FilterSettings::is_on(std::string_view listener, ipc::FilterKind kind) const {
-  return std::any_of(on.begin(), on.end(), [&](const std::string& word) {
+bool is_on(const config::Filter& filter, std::string_view listener, ipc::FilterKind kind) {
+  return std::any_of(filter.on.begin(), filter.on.end(), [&](const std::string& word) {
     return word == listener || word == ipc::name_of(kind);
   });
 }
 
-std::uint32_t FilterSettings::milter_actions() const {
+std::uint32_t milter_actions(config::FilterRights may) {
   namespace action = milter::action;
   std::uint32_t out = action::kSetMacroList;
-  if ((may & may::kHeaders) != 0) out |= action::kAddHeaders | action::kChangeHeaders;
-  if ((may & may::kBody) != 0) out |= action::kChangeBody;
-  if ((may & may::kRecipients) != 0)
+  if (may.has(FilterRight::headers)) out |= action::kAddHeaders | action::kChangeHeaders;
+  if (may.has(FilterRight::body)) out |= action::kChangeBody;
+  if (may.has(FilterRight::recipients))
     out |= action::kAddRecipients | action::kAddRecipientsWithArgs | action::kDeleteRecipients;
-  if ((may & may::kSender) != 0) out |= action::kChangeSender;
-  if ((may & may::kHold) != 0) out |= action::kQuarantine;
+  if (may.has(FilterRight::sender)) out |= action::kChangeSender;
+  if (may.has(FilterRight::hold)) out |= action::kQuarantine;
   return out;
 }
 
-bool FilterSettings::allows(FilterVerdict verdict) const {
+bool allows(config::FilterRights may, FilterVerdict verdict) {
   switch (verdict) {
     case FilterVerdict::keep_going:
       return true;
     case FilterVerdict::refuse:
-      return (may & may::kRefuse) != 0;
+      return may.has(FilterRight::refuse);
     case FilterVerdict::defer:
     case FilterVerdict::hang_up:
-      return (may & may::kDefer) != 0;
+      return may.has(FilterRight::defer);
     case FilterVerdict::discard:
-      return (may & may::kDiscard) != 0;
+      return may.has(FilterRight::discard);
   }
   return false;
 }
 
-mail::Reply failure_reply(OnFailure on_failure) {
+mail::Reply failure_reply(config::FilterFailure on_failure) {
   switch (on_failure) {
-    case OnFailure::defer:
+    case config::FilterFailure::defer:
       return {451, {4, 7, 1}, "mail cannot be checked at the moment, try again later"};
-    case OnFailure::refuse:
+    case config::FilterFailure::refuse:
       return {554, {5, 7, 1}, "mail cannot be checked"};
-    case OnFailure::accept:
-    case OnFailure::hold:
+    case config::FilterFailure::accept:
+    case config::FilterFailure::hold:
       break;
   }
   return {};
