@@ -60,7 +60,6 @@ bool FilterProcess::frame(ipc::FrameType type, std::string_view payload) {
 }
 
 void FilterProcess::take_link(const std::string& peer, net::Stream stream) {
-  std::erase_if(links_, [&](const auto& link) { return link->peer() == peer; });
   if (links_.size() >= kLinksMax) {
     log::Line(log::Level::error, "filter_link_failed")
         .kv("peer", peer)

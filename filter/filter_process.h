@@ -33,7 +33,8 @@ class FilterProcess {
   FilterProcess(const FilterProcess&) = delete;
   FilterProcess& operator=(const FilterProcess&) = delete;
 
-  // Another smtpd; the one that had this name before is gone.
+  // Another smtpd. One that finishes its sessions after a reload has the same name as the one after
+  // it; a link ends when its other end does.
   void take_link(const std::string& peer, net::Stream stream);
   std::size_t links() const { return links_.size(); }
   // Calls done when no message is under way, after kDrainMax at the latest.

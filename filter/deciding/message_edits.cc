@@ -27,6 +27,7 @@ bool is_too_long(const milter::Edit& edit) {
 
 bool MessageEdits::apply(const std::vector<milter::Edit>& edits, bool leading_space) {
   if (edits.empty()) return true;
+  if (edits.size() * header_.shown().size() > kEditWorkMax) return false;
   MessageEdits changed = *this;
   for (const milter::Edit& edit : edits)
     if (!changed.apply_one(edit, leading_space)) return false;

@@ -16,6 +16,9 @@ namespace postwain::filter {
 
 constexpr std::size_t kEditAddressMax = 512;     // octets of an address
 constexpr std::size_t kEditArgumentsMax = 1024;  // of its arguments
+// Fields of the header section times edits: each edit may have to look at each field, and nobody
+// else is served meanwhile.
+constexpr std::size_t kEditWorkMax = 20'000'000;
 
 class MessageEdits {
  public:

@@ -165,3 +165,14 @@ TEST_CASE("a body that a filter gives gets whole line ends, however it is cut") 
   CHECK(lines.take("x\r") == "x");
   CHECK(lines.finish() == "\r\n");
 }
+
+TEST_CASE("edits of a header section with very many fields hold nobody up") {
+  std::string section;
+  while (section.size() < 1'000'000) section += "a:\r\n";
+  MessageEdits edits(section, 0);
+  std::vector<milter::Edit> many(1000, edit_of(milter::Edit::Kind::change_header, "b", "c", 1));
+  CHECK_FALSE(edits.apply(many, false));
+  CHECK_FALSE(edits.header().changed());
+  many.resize(10);
+  CHECK(edits.apply(many, false));
+}

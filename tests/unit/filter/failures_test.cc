@@ -30,13 +30,13 @@ std::string end_of(const std::string& said) {
 
 // A message whose filters say nothing while time passes.
 struct Waiting {
-  explicit Waiting(Rig& its_rig) : rig(its_rig) {
+  Waiting(Rig& its_rig, const PlayedFilter& filter) : rig(its_rig) {
     rig.greet();
     rig.ask(FilterStage::mail, "<a@example.org>");
     rig.ask(FilterStage::rcpt, "<b@example.net>");
     rig.ask(FilterStage::data);
     rig.content();
-    rig.settle();
+    REQUIRE(rig.until([&] { return filter.commands.ends_with("E"); }));
   }
   bool over() {
     rig.settle();
@@ -162,7 +162,7 @@ TEST_CASE("progress begins one wait anew, and never that for the whole message")
   PlayedFilter& filter = rig.play("a", [](Peer& peer, char command, const std::string& data) {
     if (command != 'E') PlayedFilter::agree(peer, command, data);
   });
-  Waiting waiting(rig);
+  Waiting waiting(rig, filter);
   SECTION("one that says nothing") {
     rig.clock.pass(29s);
     CHECK_FALSE(waiting.over());
@@ -253,7 +253,8 @@ TEST_CASE("a new body waits for smtpd to take it") {
   rig.envelope();
   rig.confirms_pieces = false;
   rig.content();
-  rig.settle(50ms);
+  CHECK(rig.until([&] { return rig.new_body.size() == ipc::kFilterWindow; }));
+  rig.settle();
   CHECK(rig.new_body.size() == ipc::kFilterWindow);
   CHECK(rig.results.empty());
   rig.confirms_pieces = true;
@@ -368,6 +369,19 @@ TEST_CASE("a link that says what it must not ends, and others go on") {
   rig.connect();
   rig.greet();
   CHECK(rig.message() == "accept");
+}
+
+TEST_CASE("an smtpd that finishes its sessions keeps its link beside the one of the same name") {
+  Rig rig;
+  rig.play("a");
+  rig.greet();
+  auto old = std::move(rig.smtpd);
+  rig.connect();
+  rig.settle();
+  CHECK(rig.process->links() == 2);
+  CHECK_FALSE(rig.closed);
+  old.reset();
+  CHECK(rig.until([&] { return rig.process->links() == 1; }));
 }
 
 TEST_CASE("events in any order end no process") {

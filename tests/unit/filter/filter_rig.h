@@ -181,7 +181,7 @@ class Rig {
         });
   }
 
-  // Lets the loop run until that holds; false: it has not come true in two seconds.
+  // Lets the loop run until that holds; false: it has not come true in 20 seconds.
   bool until(const std::function<bool()>& holds) {
     bool in_time = true;
     net::Timer look(loop);
@@ -189,7 +189,7 @@ class Rig {
     look.repeat(1ms, [&] {
       if (holds()) loop.stop();
     });
-    limit.start(2s, [&] {
+    limit.start(20s, [&] {
       in_time = false;
       loop.stop();
     });
