@@ -9,15 +9,6 @@ namespace postwain::filter {
 using ipc::FilterStage;
 using ipc::FilterVerdict;
 
-namespace {
-
-bool belongs_to_message(FilterStage stage) {
-  return stage != FilterStage::connect && stage != FilterStage::helo &&
-         stage != FilterStage::unknown;
-}
-
-}  // namespace
-
 SessionChain::SessionChain(Shared& shared, ipc::FilterSession session, ChainPort& port)
     : shared_(shared), facts_{std::move(session)}, port_(port) {
   for (const auto& filter : shared.filters)
@@ -70,12 +61,12 @@ bool SessionChain::window(std::uint32_t octets) {
 // What belongs to the session goes on.
 void SessionChain::abort() {
   std::erase_if(inputs_, [this](const Input& input) {
-    bool goes = input.kind != Input::Kind::event || belongs_to_message(input.event.stage);
+    bool goes = input.kind != Input::Kind::event || is_of_message(input.event.stage);
     if (goes) inputs_size_ -= input.size();
     if (goes && input.kind == Input::Kind::body) window_.taken += input.octets.size();
     return goes;
   });
-  if (event_ && belongs_to_message(event_->stage)) event_.reset();
+  if (event_ && is_of_message(event_->stage)) event_.reset();
   if (message_)
     for (const auto& member : members_) member->abort();
   message_.reset();
@@ -142,7 +133,7 @@ void SessionChain::begin_event(ipc::FilterEvent event) {
 
 // True: the event is settled.
 bool SessionChain::go_on() {
-  bool of_message = belongs_to_message(event_->stage);
+  bool of_message = is_of_message(event_->stage);
   if (event_->stage == FilterStage::end_of_message) return end_message();
   if (of_message && message_ && message_->verdict().is_final()) {
     const ChainVerdict& verdict = message_->verdict();
@@ -181,7 +172,7 @@ bool SessionChain::ends_command(const ChainMember& member, const Opinion& opinio
     refused_ =
         ipc::FilterAnswer{facts_.session.session, 0, opinion.verdict, opinion.reply, member.name()};
     refused_for_good_ = refused_for_good_ || stage == FilterStage::connect;
-  } else if (belongs_to_message(stage)) {
+  } else if (is_of_message(stage)) {
     bool alone = stage == FilterStage::rcpt && !opinion.of_message;
     // The client has been told that the recipient is good. It tries again, and hears of it then.
     if (alone && !event_->awaited)

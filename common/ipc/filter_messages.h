@@ -72,6 +72,11 @@ constexpr std::uint32_t bit_of(FilterStage stage) {
   return 1U << static_cast<unsigned>(stage);
 }
 constexpr std::uint32_t kAllFilterStages = 2 * bit_of(FilterStage::end_of_message) - 1;
+// Of one message; the others are of the session, and outlive messages.
+constexpr bool is_of_message(FilterStage stage) {
+  return stage != FilterStage::connect && stage != FilterStage::helo &&
+         stage != FilterStage::unknown;
+}
 std::string_view name_of(FilterStage stage);
 
 struct FilterMacro {
