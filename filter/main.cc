@@ -74,7 +74,7 @@ int run(daemon::Start& start) {
 int main(int argc, char** argv) {
   postwain::daemon::Start start = postwain::daemon::begin(
       "filter", argc, argv,
-      {postwain::exercise::loop(), postwain::exercise::dns(), postwain::exercise::connects()});
+      {postwain::exercise::loop(), postwain::exercise::threads(), postwain::exercise::dns()});
   int code = postwain::filter::run(start);
   postwain::log::flush();
   return code;
