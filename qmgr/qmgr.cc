@@ -56,6 +56,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
       name_(start.name),
       config_(start.config()),
       tokens_(loop),
+      filters_(loop),
       clock_(loop),
       watch_(loop),
       ending_(loop),
@@ -101,7 +102,8 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
                                                    .control = *control_,
                                                    .metrics = control_->metrics(),
                                                    .tokens = tokens_,
-                                                   .tls_results = reports_});
+                                                   .tls_results = reports_,
+                                                   .filters = filters_});
   peers_->set_viewers(viewers(start.loaded.bundle));
   look_around();
   watch_.repeat(kDiskCheck, [this] { look_around(); });

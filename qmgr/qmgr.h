@@ -19,6 +19,7 @@
 #include "qmgr/control/control.h"
 #include "qmgr/disk/ballast.h"
 #include "qmgr/dispatch/delivery.h"
+#include "qmgr/dispatch/filter_relay.h"
 #include "qmgr/dispatch/tls_result_relay.h"
 #include "qmgr/dispatch/token_relay.h"
 #include "qmgr/intake/intake.h"
@@ -64,6 +65,7 @@ class Qmgr {
   config::Config config_;
   TokenRelay tokens_;
   TlsResultRelay reports_;
+  FilterRelay filters_;
   net::LoopClock clock_;
   std::unique_ptr<StoreWorker> store_;
   std::unique_ptr<Queue> queue_;

@@ -1,5 +1,6 @@
 #include "common/config/config.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include <arpa/inet.h>
@@ -32,6 +33,29 @@ std::string Listener::name() const {
   if (!unix_path.empty()) return "unix:" + unix_path;
   if (host.find(':') != std::string::npos) return fmt::format("[{}]:{}", host, port);
   return fmt::format("{}:{}", host, port);
+}
+
+std::string_view kind_of(const Listener& listener) {
+  return listener.protocol == ListenerProtocol::submission ? "submission" : "world";
+}
+
+std::string FilterSocket::text() const {
+  if (!unix_path.empty()) return "unix:" + unix_path;
+  if (host.find(':') != std::string::npos) return fmt::format("[{}]:{}", host, port);
+  return fmt::format("{}:{}", host, port);
+}
+
+std::string_view name_of(FilterRight right) {
+  constexpr std::string_view kNames[kFilterRights] = {"headers", "body",  "recipients", "sender",
+                                                      "refuse",  "defer", "discard",    "hold"};
+  return kNames[static_cast<std::size_t>(right)];
+}
+
+bool Filter::is_on(const Listener& listener) const {
+  std::string address = listener.name();
+  return std::any_of(on.begin(), on.end(), [&](const std::string& one) {
+    return one == kind_of(listener) || one == address;
+  });
 }
 
 namespace {

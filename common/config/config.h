@@ -17,6 +17,7 @@
 #include "common/config/table/delivery.h"
 #include "common/config/table/domain.h"
 #include "common/config/table/expect.h"
+#include "common/config/table/filter.h"
 #include "common/config/table/limits.h"
 #include "common/config/table/listener.h"
 #include "common/config/table/log.h"
@@ -47,6 +48,7 @@ struct Config {
   Access access;
   Auth auth;
   std::vector<Rule> rules;
+  std::vector<Filter> filters;  // in the order in which they see a message
   Limits limits;
   std::vector<Domain> domains;
   Addresses addresses;

@@ -39,6 +39,15 @@ std::vector<std::uint16_t> dns_ports(const std::vector<std::string>& servers) {
   return out;
 }
 
+// The filters' own, and those of the DNS, which is asked for their names. (Their Unix sockets are a
+// matter of the files' rights: Landlock does not guard connecting to one.)
+std::vector<std::uint16_t> filter_ports(const config::Config& config) {
+  std::vector<std::uint16_t> out = dns_ports(config.dns.servers);
+  for (const config::Filter& filter : config.filters)
+    if (filter.socket.port != 0) out.push_back(filter.socket.port);
+  return out;
+}
+
 sandbox::Reach reach_of(sandbox::Profile profile, const config::Config& config) {
   sandbox::Reach reach;
   reach.read = kPublicFiles;
@@ -55,6 +64,9 @@ sandbox::Reach reach_of(sandbox::Profile profile, const config::Config& config) 
       reach.read.insert(reach.read.end(), kTrustFiles.begin(), kTrustFiles.end());
       reach.connect_ports.reset();
       reach.write = {config.tls_reports.folder};
+      break;
+    case sandbox::Profile::asker:
+      reach.connect_ports = filter_ports(config);
       break;
     case sandbox::Profile::queue:
       // Each may be a link to another disk.
@@ -80,6 +92,7 @@ sandbox::Profile profile_of(const std::string& program) {
   if (program == "qmgr") return sandbox::Profile::queue;
   if (program == "pickup") return sandbox::Profile::collector;
   if (program == "reporter") return sandbox::Profile::poster;
+  if (program == "filter") return sandbox::Profile::asker;
   if (program == "metrics") return sandbox::Profile::watcher;
   return sandbox::Profile::launcher;
 }

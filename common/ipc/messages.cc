@@ -1,29 +1,11 @@
 #include "common/ipc/messages.h"
 
 #include <algorithm>
-#include "common/ipc/codec.h"
+
+#include "common/ipc/coding.h"
 #include "common/ipc/refusals.h"
 
 namespace postwain {
-
-namespace ipc {
-
-namespace {
-
-template <class A, class T>
-void optional_field(A& a, T& v) {
-  bool present = false;
-  if constexpr (!A::kDecoding) present = v.has_value();
-  field(a, present);
-  if constexpr (A::kDecoding) {
-    if (present) v.emplace();
-  }
-  if (present) field(a, *v);
-}
-
-}  // namespace
-
-}  // namespace ipc
 
 // visit() of the vocabulary: found by argument-dependent look-up, so it stands in the types' own
 // namespace.
@@ -61,16 +43,6 @@ requires std::is_same_v<std::remove_const_t<T>, Envelope>
 void visit(A& a, T& v) {
   visit_fields(v, [&a](const FieldName&, auto& value) { ipc::field(a, value); });
   ipc::list_field(a, v.recipients);
-}
-
-template <class A, class T>
-requires std::is_same_v<std::remove_const_t<T>, Reply>
-void visit(A& a, T& v) {
-  std::uint16_t code = 0;
-  if constexpr (!A::kDecoding) code = static_cast<std::uint16_t>(v.code);
-  a.number(code);
-  if constexpr (A::kDecoding) v.code = code;
-  ipc::fields(a, v.enhanced.klass, v.enhanced.subject, v.enhanced.detail, v.text);
 }
 
 template <class A, class T>
@@ -168,14 +140,9 @@ void visit(A& a, T& v) {
 
 namespace ipc {
 
-#define PW_VISIT(Type)                                  \
-  template <class A, class T>                           \
-  requires std::is_same_v<std::remove_const_t<T>, Type> \
-  void visit([[maybe_unused]] A& a, [[maybe_unused]] T& v)
-
 PW_VISIT(Hello) {
   field(a, v.version);
-  enum_field(a, v.role, Role::pickup);
+  enum_field(a, v.role, kRoleLast);
   fields(a, v.pid, v.name);
 }
 PW_VISIT(Welcome) {
@@ -202,11 +169,17 @@ PW_VISIT(SubmitFinal) {
   optional_field(a, v.envelope);
   field(a, v.header);
 }
+PW_VISIT(Hold) {
+  fields(a, v.id, v.why);
+}
 PW_VISIT(FileMark) {
   fields(a, v.device, v.inode);
 }
 PW_VISIT(SubmitFile) {
   fields(a, v.id, v.file);
+}
+PW_VISIT(FilterLink) {
+  fields(a, v.peer, v.file);
 }
 PW_VISIT(SubmitAbort) {
   field(a, v.id);
@@ -368,36 +341,6 @@ PW_VISIT(ConfigUpdate) {
   fields(a, v.request, v.bundle);
 }
 
-#undef PW_VISIT
-
-template <class Message>
-bool append_frame(std::string& out, const Message& message) {
-  std::size_t start = out.size();
-  Encoder encoder(out);
-  encoder.number(std::uint32_t{0});
-  encoder.number(static_cast<std::uint16_t>(Message::kType));
-  visit(encoder, message);
-  std::size_t size = out.size() - start - sizeof(std::uint32_t);
-  if (size > kFrameMax) {
-    out.resize(start);
-    return false;
-  }
-  auto length = static_cast<std::uint32_t>(size);
-  std::memcpy(out.data() + start, &length, sizeof length);
-  return true;
-}
-
-template <class Message>
-bool decode(std::string_view payload, Message& message) {
-  Decoder decoder(payload);
-  visit(decoder, message);
-  return decoder.finished();
-}
-
-#define PW_MESSAGE(Type)                                 \
-  template bool append_frame(std::string&, const Type&); \
-  template bool decode(std::string_view, Type&); /* NOLINT(bugprone-macro-parentheses) */
-
 PW_MESSAGE(Hello)
 PW_MESSAGE(Welcome)
 PW_MESSAGE(Submit)
@@ -432,8 +375,8 @@ PW_MESSAGE(LateOutcomes)
 PW_MESSAGE(ControlRequest)
 PW_MESSAGE(ControlReply)
 PW_MESSAGE(ConfigUpdate)
-
-#undef PW_MESSAGE
+PW_MESSAGE(FilterLink)
+PW_MESSAGE(Hold)
 
 FrameState next_frame(std::string_view data, Frame& frame) {
   constexpr std::size_t kHead = sizeof(std::uint32_t) + sizeof(std::uint16_t);
@@ -474,17 +417,22 @@ std::string_view name_of(Role role) {
       return "reporter";
     case Role::pickup:
       return "pickup";
+    case Role::filter:
+      return "filter";
   }
   return "?";
 }
 
 std::uint16_t oldest_version(Role role) {
+  constexpr std::uint16_t kFilterLinks = 13;
   constexpr std::uint16_t kHeaderApart = 12;
   constexpr std::uint16_t kFirstTaken = 9;
   // An envelope has no mark of its format: with another one nobody reads it right.
   constexpr std::uint16_t kEnvelopes = mail::kEnvelopeFormat > 1 ? kProtocolVersion : kFirstTaken;
   switch (role) {
-    case Role::smtpd:
+    case Role::smtpd:  // since then it is told of the way to `filter`
+    case Role::filter:
+      return std::max(kFilterLinks, kEnvelopes);
     case Role::smtp_client:
     case Role::lmtp_client:
       return std::max(kHeaderApart, kEnvelopes);

@@ -24,7 +24,7 @@
 
 namespace postwain::ipc {
 
-constexpr std::uint16_t kProtocolVersion = 11 + mail::kEnvelopeFormat;
+constexpr std::uint16_t kProtocolVersion = 12 + mail::kEnvelopeFormat;
 constexpr std::size_t kFrameMax = 8U << 20;  // a frame larger than this closes the connection
 constexpr std::size_t kLocalRecipientsMax = 20'000;   // of a message from a program of this machine
 constexpr std::size_t kInlineContentMax = 64U << 10;  // larger content is in a file
@@ -56,6 +56,7 @@ enum class FrameType : std::uint16_t {
   drop_owner = 18,
   refusals = 19,  // refusals.h
   submit_final = 25,
+  hold = 26,
   // qmgr to intake
   submit_result = 20,
   chunks_stored = 21,
@@ -82,6 +83,21 @@ enum class FrameType : std::uint16_t {
   control_request = 50,
   control_reply = 51,
   config_update = 52,
+  // from qmgr, with a descriptor: the way to a peer with whom a process speaks directly
+  filter_link = 59,
+  // smtpd to filter (filter_messages.h)
+  filter_session = 60,
+  filter_event = 61,
+  filter_header = 62,
+  filter_body = 63,
+  filter_abort = 64,
+  filter_quit = 65,
+  filter_window = 66,  // in both directions
+  // filter to smtpd
+  filter_wants = 67,
+  filter_answer = 68,
+  filter_body_piece = 69,
+  filter_result = 70,
 };
 
 enum class Role : std::uint8_t {
@@ -96,7 +112,9 @@ enum class Role : std::uint8_t {
   queue_import,  // puts messages of another queue into this one
   reporter,      // hears of TLS results, and submits reports
   pickup,        // submits what others have left in the drop folder
+  filter,        // is given a way to each smtpd, and nothing else
 };
+constexpr Role kRoleLast = Role::filter;
 std::string_view name_of(Role role);
 // The oldest protocol version a peer of that role may speak: nothing it sends or gets has changed
 // since. Commands that are running while Postwain is replaced by a newer one go on with it.
@@ -183,6 +201,12 @@ struct SubmitFinal {
   // Goes before what is in the file: up to the body, kHeaderApartMax at most. Empty: the file holds
   // the header section, too.
   std::string_view header;
+};
+// In front of the end of a transaction of that id, by smtpd: a filter wants it held, and why.
+struct Hold {
+  static constexpr FrameType kType = FrameType::hold;
+  mail::QueueId id;
+  std::string why;
 };
 struct SubmitAbort {
   static constexpr FrameType kType = FrameType::submit_abort;
@@ -413,6 +437,15 @@ struct ConfigUpdate {
   static constexpr FrameType kType = FrameType::config_update;
   std::uint64_t request = 0;  // answered with a control_reply
   std::string bundle;
+};
+
+// With a descriptor, which is this process's end of a link to that other process. smtpd and the
+// filter process talk over it about messages, and qmgr never reads there. A new link takes the
+// place of the one before.
+struct FilterLink {
+  static constexpr FrameType kType = FrameType::filter_link;
+  std::string peer;  // the name of the process at the other end: "smtpd[0]", "filter"
+  FileMark file{};
 };
 
 // Appends one frame: u32 length of what follows, u16 type, message. False: the message does not fit

@@ -223,6 +223,7 @@ void allow_what_it_needs(Filter& filter, Profile profile) {
       allow_sockets(filter, Sockets::internet);
       filter.rules(SCMP_ACT_ALLOW, kAccepting);
       filter.allow(SCMP_SYS(sync_file_range));  // of files that qmgr lends
+      filter.allow(SCMP_SYS(ftruncate));        // the same, when a filter replaces the body
       allow_reading(filter);
       break;
     case Profile::sender:
@@ -242,6 +243,10 @@ void allow_what_it_needs(Filter& filter, Profile profile) {
       allow_sockets(filter, Sockets::internet);
       filter.allow(SCMP_SYS(bind));  // of sockets to the DNS
       filter.rules(SCMP_ACT_ALLOW, kFiles);
+      break;
+    case Profile::asker:
+      allow_sockets(filter, Sockets::internet);
+      allow_reading(filter);
       break;
     case Profile::watcher:
       allow_sockets(filter, Sockets::local);

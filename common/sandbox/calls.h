@@ -16,6 +16,7 @@ enum class Profile : std::uint8_t {
   collector,  // pickup: the same, for a folder of its own
   watcher,    // metrics: its own port, reads /proc
   poster,     // reporter: a folder of its own, connections anywhere
+  asker,      // filter: connections to ports that are named, and to Unix sockets
   launcher,   // whoever starts programs: everything but what no part of a mail server ever does
 };
 

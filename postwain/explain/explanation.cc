@@ -89,6 +89,32 @@ mail::Address add_rewriting(Explanation& out, const config::Config& config,
   return found.targets.front().address;
 }
 
+std::string_view failure_text(config::FilterFailure on_failure) {
+  constexpr std::string_view kTexts[] = {"goes on", "is put off", "is refused", "is held"};
+  return kTexts[static_cast<std::size_t>(on_failure)];
+}
+
+// Who is asked about mail that has been accepted so far, in their order; only they know what they
+// will say.
+void add_filters(Explanation& out, const config::Config& config, bool submission) {
+  config::Listener of_kind;
+  if (submission) of_kind.protocol = config::ListenerProtocol::submission;
+  for (const config::Filter& filter : config.filters) {
+    bool here = filter.is_on(of_kind);
+    std::string where;
+    for (const config::Listener& listener : config.listeners)
+      if (!here && kind_of(listener) == kind_of(of_kind) && filter.is_on(listener))
+        where += (where.empty() ? " at " : ", ") + listener.name();
+    if (!here && where.empty()) continue;
+    std::string what = fmt::format(
+        "{} at {} {}{}; without an answer the mail {}", filter.name, filter.socket.text(),
+        filter.mode == config::FilterMode::watch ? "watches" : "judges",
+        here ? "" : " what comes in" + where,
+        filter.mode == config::FilterMode::watch ? "goes on" : failure_text(filter.on_failure));
+    out.steps.push_back({"filter", std::move(what), filter.origin.text()});
+  }
+}
+
 }  // namespace
 
 std::string_view name_of(Decision decision) {
@@ -110,6 +136,7 @@ Explanation explain(const config::Config& config, const Question& question) {
                   policy.mail(client, protocol, question.hello, sender, question.facts)))
     add_verdict(out, "RCPT", question.recipient,
                 rcpt = policy.rcpt(client, question.hello, sender, recipient, question.facts));
+  if (out.decision == Decision::accept) add_filters(out, config, question.submission);
   // RFC 5321 4.5.1: the bare <postmaster> is whom the configuration names.
   if (!recipient.has_domain()) recipient = mail::Address::from_text(config.postmaster);
   qmgr::Router router(config);

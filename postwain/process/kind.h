@@ -15,12 +15,14 @@ enum class Kind : std::uint8_t {
   metrics,
   pickup,
   tokens,
-  reporter
+  reporter,
+  filter
 };
 
-constexpr std::size_t kKinds = 8;
-constexpr std::array<std::string_view, kKinds> kKindNames{
-    "qmgr", "smtpd", "smtp-client", "lmtp-client", "metrics", "pickup", "tokens", "reporter"};
+constexpr std::size_t kKinds = 9;
+constexpr std::array<std::string_view, kKinds> kKindNames{"qmgr",        "smtpd",    "smtp-client",
+                                                          "lmtp-client", "metrics",  "pickup",
+                                                          "tokens",      "reporter", "filter"};
 
 // Also the name of the program.
 constexpr std::string_view name_of(Kind kind) {

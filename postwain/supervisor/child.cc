@@ -87,8 +87,15 @@ void Child::retire() {
 void Child::stop() {
   stopping_ = true;
   retiring_ = false;
+  relieved_ = false;
   restart_.stop();
   if (pid_ > 0) ::kill(pid_, SIGTERM);
+}
+
+void Child::relieve() {
+  stopping_ = true;
+  relieved_ = true;
+  restart_.stop();
 }
 
 void Child::kill() {

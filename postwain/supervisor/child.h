@@ -42,7 +42,9 @@ class Child {
   void start();
   void stop();    // SIGTERM: finish and go; it will not be started again
   void retire();  // SIGHUP: take nothing new, finish when that is done; not started again
-  void kill();    // SIGKILL
+  // No signal: it goes on with its work until stop(), and is not started again.
+  void relieve();
+  void kill();  // SIGKILL
   // It died. Starts it again after a while unless it was to stop; returns that while.
   struct Death {
     Duration restart_in{};
@@ -59,6 +61,7 @@ class Child {
   bool ready() const { return ready_; }
   bool stopping() const { return stopping_; }
   bool retiring() const { return retiring_; }
+  bool relieved() const { return relieved_; }
   Duration lived() const;
   // Since a while it has not died.
   bool calm() const { return relapses_.over(mono_now()); }
@@ -82,6 +85,7 @@ class Child {
   bool ready_ = false;
   bool stopping_ = false;
   bool retiring_ = false;
+  bool relieved_ = false;
 };
 
 }  // namespace postwain::tool

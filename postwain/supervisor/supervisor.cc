@@ -34,22 +34,24 @@ daemon::PeerUsers peer_users(const Identities& who) {
           {ipc::Role::metrics, who.at(Kind::metrics).uid},
           {ipc::Role::tokens, who.at(Kind::tokens).uid},
           {ipc::Role::reporter, who.at(Kind::reporter).uid},
-          {ipc::Role::pickup, who.at(Kind::pickup).uid}};
+          {ipc::Role::pickup, who.at(Kind::pickup).uid},
+          {ipc::Role::filter, who.at(Kind::filter).uid}};
 }
 
 bool is_single(Kind kind) {
   return kind == Kind::qmgr || kind == Kind::metrics || kind == Kind::tokens ||
-         kind == Kind::pickup || kind == Kind::reporter;
+         kind == Kind::pickup || kind == Kind::reporter || kind == Kind::filter;
 }
 
-// Mail does not wait for who only watches it, nor for what is seldom needed.
+// Mail does not wait for who only watches it, nor for what is seldom needed. It waits for the
+// filter process: without that one each message meets what on_failure says.
 bool is_beside_the_way(Kind kind) {
-  return kind != Kind::qmgr && is_single(kind);
+  return kind != Kind::qmgr && kind != Kind::filter && is_single(kind);
 }
 
-// Who hears of the others to their end goes with qmgr, through which it does.
+// Whom the others need to their end, or who hears of them, goes with qmgr, through which it does.
 bool goes_last(Kind kind) {
-  return kind == Kind::qmgr || kind == Kind::reporter;
+  return kind == Kind::qmgr || kind == Kind::reporter || kind == Kind::filter;
 }
 
 // Where a route logs in with what a program prints.
@@ -82,6 +84,7 @@ void Supervisor::start() {
   add(Kind::smtp_client, workers.smtp_client);
   add(Kind::lmtp_client, workers.lmtp_client);
   add(Kind::smtpd, workers.smtpd);
+  add_filter();
   add_tokens();
   add_pickup();
   add_reporter();
@@ -107,7 +110,8 @@ void Supervisor::add(Kind kind, std::uint32_t count) {
         loop_, kind, std::move(name), [this](Kind k) { return launch_spec(k); },
         Child::Callbacks{
             .on_ready =
-                [this](Child&) {
+                [this](const Child& child) {
+                  if (child.kind() == Kind::filter && !child.stopping()) stop_relieved();
                   refresh_troubles();
                   on_change_();
                   child_ready();
@@ -120,6 +124,10 @@ void Supervisor::add(Kind kind, std::uint32_t count) {
         }));
     children_.back()->start();
   }
+}
+
+void Supervisor::add_filter() {
+  if (!setup_.loaded.config.filters.empty()) add(Kind::filter, 1);
 }
 
 void Supervisor::add_tokens() {
@@ -261,6 +269,7 @@ void Supervisor::go_on_draining() {
     phase_ = Phase::stopping_qmgr;
     on_change_();
     for (auto& child : children_) child->stop();
+    stop_relieved();
   }
   if (phase_ == Phase::stopping_qmgr && gone(false)) {
     phase_ = Phase::ended;
@@ -290,6 +299,7 @@ void Supervisor::replace(config::Loaded loaded) {
   add(Kind::smtp_client, workers.smtp_client);
   add(Kind::lmtp_client, workers.lmtp_client);
   add(Kind::smtpd, workers.smtpd);
+  add_filter();
   add_tokens();
   add_pickup();
   add_reporter();
@@ -311,11 +321,16 @@ std::vector<std::unique_ptr<Child>> Supervisor::take_out(bool (*which)(Kind)) {
   return out;
 }
 
-// The sessions of an smtpd go on to their own end, but not in any number of processes.
+// The sessions of an smtpd go on to their own end, but not in any number of processes. A filter
+// process goes when the next one can do its work, or mail between the two would meet on_failure.
 void Supervisor::let_go(std::vector<std::unique_ptr<Child>> old) {
+  bool filters = !setup_.loaded.config.filters.empty();
+  if (!filters) stop_relieved();
   for (auto& child : old) {
     if (child->kind() == Kind::smtpd)
       child->retire();
+    else if (child->kind() == Kind::filter && filters && child->ready())
+      child->relieve();
     else
       child->stop();
     if (child->pid() != 0) retired_.push_back(std::move(child));
@@ -328,6 +343,11 @@ void Supervisor::let_go(std::vector<std::unique_ptr<Child>> old) {
     child->stop();
     --retiring;
   }
+}
+
+void Supervisor::stop_relieved() {
+  for (auto& child : retired_)
+    if (child->relieved()) child->stop();
 }
 
 void Supervisor::look_at_certificates() {
@@ -390,11 +410,12 @@ void Supervisor::look_at_name_servers() {
   warn_of_no_name_server();
   auto old = take_out([](Kind kind) {
     return kind == Kind::smtp_client || kind == Kind::lmtp_client || kind == Kind::smtpd ||
-           kind == Kind::reporter;
+           kind == Kind::reporter || kind == Kind::filter;
   });
   add(Kind::smtp_client, config.workers.smtp_client);
   add(Kind::lmtp_client, config.workers.lmtp_client);
   add(Kind::smtpd, config.workers.smtpd);
+  add_filter();
   add_reporter();
   let_go(std::move(old));
   on_change_();

@@ -141,6 +141,7 @@ bool Intake::frame(std::uint64_t number, ipc::FrameType type, std::string_view p
   if (type == ipc::FrameType::queue_import) return queue_import(peer, payload);
   if (type == ipc::FrameType::drop_owner) return drop_owner(peer, payload);
   if (type == ipc::FrameType::decided) return decided(peer, payload);
+  if (type == ipc::FrameType::hold) return hold(peer, payload);
   if (type == ipc::FrameType::probe) return probe(number, peer, payload);
   return false;
 }
@@ -193,6 +194,7 @@ bool Intake::submit(std::uint64_t number, Peer& peer, std::string_view payload) 
   fill(message, frame.id, std::move(frame.envelope), std::move(frame.arrival));
   message.info.size = frame.content.size();
   mark_announced(peer, message);
+  mark_held(peer, message);
   std::optional<mail::Reply> refusal = refusal_for(*carrier, message);
   if (!refusal && !may_have_lone_line_ends(message.info.envelope) &&
       mail::has_lone_line_end(frame.content))
@@ -269,6 +271,20 @@ bool Intake::drop_owner(Peer& peer, std::string_view payload) {
   bool good = peer.role == ipc::Role::pickup && ipc::decode(payload, frame);
   if (good) peer.owner = frame;
   return good;
+}
+
+bool Intake::hold(Peer& peer, std::string_view payload) {
+  ipc::Hold frame;
+  if (peer.role != ipc::Role::smtpd || !ipc::decode(payload, frame)) return false;
+  frame.why = one_line(frame.why, kHeldForMax);
+  peer.hold = std::move(frame);
+  return true;
+}
+
+void Intake::mark_held(Peer& peer, NewMessage& message) {
+  if (!peer.hold || peer.hold->id != message.info.id) return;
+  message.held_for = std::move(peer.hold->why);
+  peer.hold.reset();
 }
 
 bool Intake::decided(Peer& peer, std::string_view payload) {

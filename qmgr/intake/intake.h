@@ -96,6 +96,7 @@ class Intake : public PeerService {
     std::optional<ipc::QueueImport> imported;  // said of the submission that comes next
     std::optional<ipc::DropOwner> owner;       // the same
     std::optional<ipc::Decided> decided;       // the same
+    std::optional<ipc::Hold> hold;             // the same
     std::unordered_map<mail::QueueId, Transaction> transactions;  // by the id the peer says
   };
 
@@ -129,6 +130,8 @@ class Intake : public PeerService {
   bool queue_import(Peer& peer, std::string_view payload);
   bool drop_owner(Peer& peer, std::string_view payload);
   static bool decided(Peer& peer, std::string_view payload);
+  static bool hold(Peer& peer, std::string_view payload);
+  static void mark_held(Peer& peer, NewMessage& message);
   static void mark_announced(Peer& peer, NewMessage& message);
   bool probe(std::uint64_t number, Peer& peer, std::string_view payload);
   void stored(std::uint64_t number, mail::QueueId id, std::size_t bytes);

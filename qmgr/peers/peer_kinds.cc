@@ -11,7 +11,10 @@ using Users = PeerKind::Users;
 
 // In the order of ipc::Role.
 constexpr PeerKind kKinds[] = {
-    {.role = Role::smtpd, .service = ServiceName::intake, .users = Users::process},
+    {.role = Role::smtpd,
+     .service = ServiceName::intake,
+     .users = Users::process,
+     .beside = ServiceName::filters},
     {.role = Role::smtp_client,
      .service = ServiceName::delivery,
      .users = Users::process,
@@ -51,13 +54,14 @@ constexpr PeerKind kKinds[] = {
      .users = Users::process,
      .is_command = true,
      .unread_max = kUnreadOfCommands},
+    {.role = Role::filter, .service = ServiceName::filters, .users = Users::process},
 };
 
 constexpr bool in_order() {
   std::size_t place = 0;
   for (const PeerKind& kind : kKinds)
     if (static_cast<std::size_t>(kind.role) != place++) return false;
-  return place == static_cast<std::size_t>(Role::pickup) + 1;
+  return place == static_cast<std::size_t>(Role::filter) + 1;
 }
 static_assert(in_order());
 

@@ -22,8 +22,9 @@ enum class ServiceName : std::uint8_t {
   metrics,      // answers with the metrics
   tokens,       // has login tokens made
   tls_results,  // passes on how TLS went
+  filters,      // links the filter process with each smtpd
 };
-constexpr std::size_t kServices = 6;
+constexpr std::size_t kServices = 7;
 
 constexpr std::size_t kUnreadOfCommands = 1U << 20;  // octets; then nothing more is read from them
 

@@ -39,6 +39,7 @@ class Peers {
     PeerService& metrics;
     PeerService& tokens;
     PeerService& tls_results;
+    PeerService& filters;
   };
   // The services outlive it; when it is destroyed they hear that every peer is lost.
   Peers(net::Loop& loop, daemon::PeerUsers users, const Services& services);

@@ -3,6 +3,7 @@
 // and leads back to itself; a time that decodes can be shown.
 #include <cstdlib>
 
+#include "common/ipc/filter_messages.h"
 #include "common/ipc/messages.h"
 #include "common/ipc/refusals.h"
 
@@ -67,6 +68,18 @@ void look_at_all(std::string_view payload) {
   look_at<ControlRequest>(payload);
   look_at<ControlReply>(payload);
   look_at<ConfigUpdate>(payload);
+  look_at<FilterLink>(payload);
+  look_at<FilterSession>(payload);
+  look_at<FilterEvent>(payload);
+  look_at<FilterHeader>(payload);
+  look_at<FilterBody>(payload);
+  look_at<FilterAbort>(payload);
+  look_at<FilterQuit>(payload);
+  look_at<FilterWindow>(payload);
+  look_at<FilterWants>(payload);
+  look_at<FilterAnswer>(payload);
+  look_at<FilterBodyPiece>(payload);
+  look_at<FilterResult>(payload);
 }
 
 }  // namespace

@@ -26,8 +26,8 @@ FLOORS = (
     ("common/daemon", "common/exercise", "common/rewrite"),
     ("common/agent/hosts",),
     ("common/agent", "queue-schema"),
-    ("qmgr/model", "qmgr/disk", "smtpd/acceptance", "postwain/process"),
-    ("qmgr/scheduling", "smtpd/login", "smtpd/queue_link", "postwain/checking", "postwain/client"),
+    ("qmgr/model", "qmgr/disk", "smtpd/acceptance", "postwain/process", "filter/deciding"),
+    ("qmgr/scheduling", "smtpd/login", "smtpd/queue_link", "smtpd/filter", "postwain/checking", "postwain/client"),
     ("qmgr/verdicts", "smtpd/session", "postwain/supervisor"),
     ("qmgr/routing", "qmgr/store", "qmgr/peers", "smtpd"),
     ("qmgr/store/sqlite", "simulator"),
@@ -39,7 +39,7 @@ FLOORS = (
     ("qmgr/queue",),
     ("qmgr/dispatch", "postwain"),
     ("qmgr/intake", "qmgr/control"),
-    ("qmgr", "smtp-client", "lmtp-client", "metrics", "tokens", "pickup", "reporter"),
+    ("qmgr", "smtp-client", "lmtp-client", "metrics", "tokens", "pickup", "reporter", "filter"),
     ("bench",),
 )
 FLOOR = {folder: number for number, floor in enumerate(FLOORS) for folder in floor}

@@ -85,6 +85,7 @@ void read_document(Context& context, const Node& document, const Machine& machin
                   "certificate_name needs client_ca in [tls], or anybody could name himself");
   read_rules(context, top.tables("rule"), config.rules);
   read_listeners(context, top.tables("listener"), config.tls, config.auth, config.listeners);
+  read_filters(context, top.tables("filter"), config.listeners, config.filters);
   read_limits(context, top.table("limits"), config.limits);
   read_domains(context, top.tables("domain"), config.domains);
   read_addresses(context, top.table("addresses"), config.hostname, machine.mail_name,
@@ -131,6 +132,7 @@ void read_users(Context& context, const Node* table, Users& users) {
   read("tokens", users.tokens);
   read("pickup", users.pickup);
   read("reporter", users.reporter);
+  read("filter", users.filter);
   section.finish();
 }
 

@@ -25,6 +25,9 @@ void read_listeners(Context& context, const std::vector<const Node*>& tables, co
 void read_access(Context& context, const Node* table, Access& access);
 void read_auth(Context& context, const Node* table, Auth& auth);
 void read_rules(Context& context, const std::vector<const Node*>& tables, std::vector<Rule>& rules);
+// listeners: whose addresses may stand in `on`.
+void read_filters(Context& context, const std::vector<const Node*>& tables,
+                  const std::vector<Listener>& listeners, std::vector<Filter>& filters);
 void read_limits(Context& context, const Node* table, Limits& limits);
 void read_domains(Context& context, const std::vector<const Node*>& tables,
                   std::vector<Domain>& domains);

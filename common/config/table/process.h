@@ -25,6 +25,7 @@ struct Users {
   std::string tokens;
   std::string pickup;
   std::string reporter;
+  std::string filter;
   bool operator==(const Users&) const = default;
 };
 

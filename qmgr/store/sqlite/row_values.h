@@ -23,14 +23,14 @@ Enum enum_of(std::int64_t number, Enum last) {
 template <class Owner>
 void bind_fields(Use& use, const Owner& owner) {
   mail::visit_fields(owner, [&use](const mail::FieldName&, const auto& value) {
-    using Value = std::remove_cvref_t<decltype(value)>;
-    if constexpr (std::is_same_v<Value, mail::Address>)
+    using Field = std::remove_cvref_t<decltype(value)>;
+    if constexpr (std::is_same_v<Field, mail::Address>)
       use.text(value.text());
-    else if constexpr (std::is_same_v<Value, std::string>)
+    else if constexpr (std::is_same_v<Field, std::string>)
       use.text(std::string_view(value));
-    else if constexpr (std::is_same_v<Value, bool>)
+    else if constexpr (std::is_same_v<Field, bool>)
       use.flag(value);
-    else if constexpr (std::is_same_v<Value, mail::Notify>)
+    else if constexpr (std::is_same_v<Field, mail::Notify>)
       use.number(value.bits);
     else
       use.number(static_cast<int>(value));
@@ -39,17 +39,17 @@ void bind_fields(Use& use, const Owner& owner) {
 template <class Owner>
 void read_fields(Use& use, Owner& owner) {
   mail::visit_fields(owner, [&use](const mail::FieldName&, auto& value) {
-    using Value = std::remove_cvref_t<decltype(value)>;
-    if constexpr (std::is_same_v<Value, mail::Address>)
+    using Field = std::remove_cvref_t<decltype(value)>;
+    if constexpr (std::is_same_v<Field, mail::Address>)
       value = mail::Address::from_text(use.text());
-    else if constexpr (std::is_same_v<Value, std::string>)
+    else if constexpr (std::is_same_v<Field, std::string>)
       value = use.text();
-    else if constexpr (std::is_same_v<Value, bool>)
+    else if constexpr (std::is_same_v<Field, bool>)
       value = use.flag();
-    else if constexpr (std::is_same_v<Value, mail::Notify>)
+    else if constexpr (std::is_same_v<Field, mail::Notify>)
       value.bits = static_cast<std::uint8_t>(use.number() & 15);
     else
-      value = enum_of(use.number(), last_of(Value{}));
+      value = enum_of(use.number(), last_of(Field{}));
   });
 }
 

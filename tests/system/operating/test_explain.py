@@ -48,6 +48,23 @@ class Explain(PostwainTestCase):
         with open(self.mta.config_path, encoding="utf-8") as file:
             return next(n for n, line in enumerate(file, 1) if text in line)
 
+    def test_it_names_the_filters_that_are_asked(self):
+        def filters(*words):
+            steps = self.explain("anna@our.test", "--no-dns", *words)["steps"]
+            return [step["what"] for step in steps if step["step"] == "filter"]
+
+        self.begin(filter=[
+            {"name": "spam", "socket": "127.0.0.1:11332"},
+            {"name": "virus", "socket": "unix:/run/virus", "on": ["world", "submission"], "on_failure": "accept"},
+            {"name": "signer", "socket": "signer.test:8891", "on": ["submission", "local"], "mode": "watch"}])
+        self.assertEqual(["spam at 127.0.0.1:11332 judges; without an answer the mail is put off",
+                          "virus at unix:/run/virus judges; without an answer the mail goes on"], filters())
+        self.assertEqual(["virus at unix:/run/virus judges; without an answer the mail goes on",
+                          "signer at signer.test:8891 watches; without an answer the mail goes on"],
+                         filters("--submission", "--client", "127.0.0.2"))
+        refused = self.explain("bert@our.test", "--no-dns")["steps"]
+        self.assertNotIn("filter", [step["step"] for step in refused])
+
     def test_it_says_what_the_server_does(self):
         self.begin()
         self.mta.start()

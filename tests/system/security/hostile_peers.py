@@ -35,7 +35,7 @@ AGENT = ["outcomes", "late_outcomes", "content_request", "token_request", "tls_r
          "connection_end"]
 BY_ROLE = {"sendmail": INTAKE, "smtpd": INTAKE + ["receiver_counts", "refusals"], "restore": ["restore"] + INTAKE,
            "pickup": ["drop_owner"] + INTAKE, "reporter": ["submit", "tls_results"], "smtp_client": AGENT,
-           "lmtp_client": AGENT, "control": ["control_request"], "metrics": ["control_request"], "tokens": ["token"],
+           "lmtp_client": AGENT, "control": ["control_request"], "metrics": ["control_request"], "tokens": ["token"], "filter": ["filter_link"],
            # Seldom: the true one is not heard while it is there.
            "supervisor": ["control_request", "control_reply", "config_update"]}
 ROLE_WEIGHTS = {role: 1 if role == "supervisor" else 10 for role in BY_ROLE}
@@ -151,6 +151,8 @@ class Maker:
             return u64(r.randrange(60))
         if kind == "late_outcomes":
             return self.number() + self.outcomes() + u32(2) + u32(0) + u32(r.getrandbits(32))
+        if kind == "filter_link":
+            return self.string() + u64(r.getrandbits(64)) + u64(r.getrandbits(64))
         if kind == "token":
             return self.number() + self.string() + self.string()
         if kind == "tls_results":

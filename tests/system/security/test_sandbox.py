@@ -14,7 +14,7 @@ from resources import reserve_port, wait_until
 from smtp_raw import SmtpClient
 from smtp_sink import SmtpSink
 
-KINDS = ["qmgr", "smtpd", "smtp-client", "lmtp-client", "metrics", "pickup", "tokens", "reporter"]
+KINDS = ["qmgr", "smtpd", "smtp-client", "lmtp-client", "metrics", "pickup", "tokens", "reporter", "filter"]
 CONFINED = [kind for kind in KINDS if kind != "tokens"]  # all but who runs programs
 ROOT = os.geteuid() == 0
 # S11: ways past the rules for ports, past listening, and others of their kind.
@@ -27,7 +27,10 @@ NEEDS = {"qmgr": {"loop", "threads", "files", "commit"},
          "lmtp-client": {"loop", "threads", "dns", "tls", "connects"},
          "metrics": {"loop", "threads", "accepts"}, "pickup": {"loop", "threads", "files"},
          "tokens": {"loop", "threads", "program"},
-         "reporter": {"loop", "threads", "dns", "tls", "http", "files"}}
+         "reporter": {"loop", "threads", "dns", "tls", "http", "files"},
+         "filter": {"loop", "threads", "dns"}}
+# Asked about nothing, so the process is there and no mail waits for it.
+FILTER = [{"name": "none", "socket": "127.0.0.1:9", "on": []}]
 EX_CONFIG = 78
 SLOW_S = 400  # a self-test is about 80 processes; on a machine that is busy they take minutes
 
@@ -60,7 +63,7 @@ class SelfTest(PostwainTestCase):
         self.assertEqual(set(KINDS), {process for _, process in attempts})
         able = {key for key, attempt in attempts.items() if attempt["succeeded"]}
         # What is their work they can do: the sandbox is not just a wall around everything.
-        for key in [("queue", "qmgr"), ("network", "smtpd"), ("connect", "smtp-client"),
+        for key in [("queue", "qmgr"), ("network", "smtpd"), ("network", "filter"), ("connect", "smtp-client"),
                     ("connect", "lmtp-client"), ("connect", "reporter"), ("program", "tokens")]:
             self.assertIn(key, able)
         for attempt in ["users", "write", "program", "exec", "code", "listen", "memory", "secrets",
@@ -71,6 +74,8 @@ class SelfTest(PostwainTestCase):
             self.assertNotIn(("queue", process), able)
         self.assertNotIn(("network", "qmgr"), able)
         self.assertNotIn(("connect", "smtpd"), able)
+        # To the ports of the filters, and there is none of a mail server among them.
+        self.assertNotIn(("connect", "filter"), able)
 
     @unittest.skipUnless(ROOT, "only root changes users")
     def test_started_as_root(self):
@@ -125,7 +130,7 @@ class Running(PostwainTestCase):
         return self.start({
             "route": [{"match": "token.test", "deliver": self.sink.target, "auth": "u:command:/bin/echo secret"},
                       {"match": "*", "deliver": self.sink.target}],
-            "tls_reports": {"from": "reports@ours.test"},
+            "tls_reports": {"from": "reports@ours.test"}, "filter": FILTER,
             "metrics": {"address": f"127.0.0.1:{reserve_port()}"}, **(changes or {})})
 
     def send(self, mta):
@@ -202,7 +207,7 @@ class Running(PostwainTestCase):
         mta = self.prepare({"route": [
             {"match": "token.test", "deliver": sink.target, "tls": "off",
              "auth": "u:command:/usr/bin/env"}, {"match": "*", "deliver": sink.target}],
-            "tls_reports": {"from": "reports@ours.test"},
+            "tls_reports": {"from": "reports@ours.test"}, "filter": FILTER,
             "metrics": {"address": f"127.0.0.1:{reserve_port()}"}}, environment=secret)
         mta.start()
         allowed = {"TZ", "TZDIR", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "OPENSSL_CONF",

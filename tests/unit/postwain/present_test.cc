@@ -62,4 +62,5 @@ TEST_CASE("each process gets only the files it needs") {
   CHECK(files(Kind::smtp_client) == "m");
   CHECK(files(Kind::reporter) == "dm");
   CHECK(files(Kind::lmtp_client) == "m");
+  CHECK(files(Kind::filter) == "m");
 }

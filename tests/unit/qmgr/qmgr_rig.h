@@ -17,6 +17,7 @@
 
 #include "qmgr/control/control.h"
 #include "qmgr/dispatch/delivery.h"
+#include "qmgr/dispatch/filter_relay.h"
 #include "qmgr/dispatch/tls_result_relay.h"
 #include "qmgr/dispatch/token_relay.h"
 #include "qmgr/intake/intake.h"
@@ -30,7 +31,7 @@ namespace postwain::qmgr::test {
 // The other end of a connection to qmgr. What came is kept as frames.
 class RawPeer {
  public:
-  RawPeer(net::Loop& loop, Peers& peers, ipc::Role role) {
+  RawPeer(net::Loop& loop, Peers& peers, ipc::Role role, const std::string& name = "peer") {
     int fds[2];
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
     peers.add(net::Stream::adopt(loop, fds[0], net::Carries::descriptors).take());
@@ -43,7 +44,7 @@ class RawPeer {
                   return true;
                 },
             .on_closed = [this](const std::string&) { closed_ = true; }});
-    send(ipc::Hello{ipc::kProtocolVersion, role, 1, "peer"});
+    send(ipc::Hello{ipc::kProtocolVersion, role, 1, name});
   }
   template <class Message>
   void send(const Message& message) {
@@ -119,7 +120,8 @@ struct Rig {
                                                     .control = *control,
                                                     .metrics = control->metrics(),
                                                     .tokens = *tokens,
-                                                    .tls_results = reports});
+                                                    .tls_results = reports,
+                                                    .filters = filters});
     queue->recover();
   }
   ~Rig() {
@@ -137,8 +139,8 @@ struct Rig {
     if (!done()) loop.run();
     return done();
   }
-  std::unique_ptr<RawPeer> peer(ipc::Role role) {
-    auto made = std::make_unique<RawPeer>(loop, *peers, role);
+  std::unique_ptr<RawPeer> peer(ipc::Role role, const std::string& name = "peer") {
+    auto made = std::make_unique<RawPeer>(loop, *peers, role, name);
     REQUIRE(until([&] { return made->count(ipc::FrameType::welcome) == 1; }));
     return made;
   }
@@ -147,6 +149,7 @@ struct Rig {
   net::Loop loop;
   config::Config config;
   TlsResultRelay reports;
+  FilterRelay filters{loop};
   std::unique_ptr<TokenRelay> tokens;
   net::LoopClock clock{loop};
   std::unique_ptr<StoreWorker> worker;

@@ -44,9 +44,10 @@ class Notes : public PeerService {
 std::vector<std::string> visit(Role role, FrameType type) {
   std::vector<std::string> notes;
   Notes intake("intake", notes), delivery("delivery", notes), control("control", notes),
-      metrics("metrics", notes), tokens("tokens", notes), results("tls_results", notes);
+      metrics("metrics", notes), tokens("tokens", notes), results("tls_results", notes),
+      filters("filters", notes);
   net::Loop loop;
-  Peers peers(loop, {}, {intake, delivery, control, metrics, tokens, results});
+  Peers peers(loop, {}, {intake, delivery, control, metrics, tokens, results, filters});
   int fds[2];
   REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
   peers.add(net::Stream::adopt(loop, fds[0]).take());
@@ -84,6 +85,8 @@ TEST_CASE("a peer is served by the part that its role names") {
         Lines{"metrics: connected 1 metrics visitor", "metrics: frame 1 50", "metrics: lost 1"});
   CHECK(visit(Role::tokens, FrameType::token) ==
         Lines{"tokens: connected 1 tokens visitor", "tokens: frame 1 32", "tokens: lost 1"});
+  CHECK(visit(Role::filter, FrameType::filter_link) ==
+        Lines{"filters: connected 1 filter visitor", "filters: frame 1 59", "filters: lost 1"});
 }
 
 TEST_CASE("a peer of two services is told of to both, and its frames go to one of them") {
@@ -96,6 +99,12 @@ TEST_CASE("a peer of two services is told of to both, and its frames go to one o
   REQUIRE(notes.size() == 5);
   CHECK(notes[3] == "tls_results: lost 1");
   CHECK(notes[4] == "delivery: lost 1");
+  // smtpd hears from the filters' relay, and sends it nothing.
+  notes = visit(Role::smtpd, FrameType::filter_link);
+  REQUIRE(notes.size() >= 3);
+  CHECK(notes[0] == "intake: connected 1 smtpd visitor");
+  CHECK(notes[1] == "filters: connected 1 smtpd visitor");
+  CHECK(notes[2] == "intake: frame 1 59");
   // The reporter gets results and sends none: what it sends is a submission, or nothing valid.
   notes = visit(Role::reporter, FrameType::tls_results);
   REQUIRE(notes.size() >= 3);
@@ -103,7 +112,7 @@ TEST_CASE("a peer of two services is told of to both, and its frames go to one o
 }
 
 TEST_CASE("each role has its row, and only commands read little") {
-  for (int i = 0; i <= static_cast<int>(Role::pickup); ++i) {
+  for (int i = 0; i <= static_cast<int>(Role::filter); ++i) {
     const PeerKind& kind = peer_kind(static_cast<Role>(i));
     CAPTURE(ipc::name_of(kind.role));
     CHECK(static_cast<int>(kind.role) == i);

@@ -42,15 +42,21 @@ TEST_CASE("roles and users") {
       {Role::reporter, 1000, false},
       {Role::pickup, 204, true},
       {Role::pickup, 1000, false},
+      {Role::filter, 205, true},
+      {Role::filter, 200, false},
+      {Role::filter, 1000, false},
+      {Role::smtpd, 205, false},
+      {Role::control, 205, false},
   };
   daemon::PeerUsers users = daemon::decode_peer_users(
       daemon::encode({{Role::smtpd, 200},
                       {Role::lmtp_client, 201},
                       {Role::metrics, 202},
                       {Role::reporter, 203},
-                      {Role::pickup, 204}}) +
+                      {Role::pickup, 204},
+                      {Role::filter, 205}}) +
       "control 200\nsupervisor 200\nsmtp-client\nsmtp-client x\ntokens -1\n");
-  CHECK(users.size() == 5);
+  CHECK(users.size() == 6);
   for (const auto& row : rows) {
     CAPTURE(ipc::name_of(row.role), row.uid);
     REQUIRE(may_have_role(row.role, row.uid, 100, users) == row.may);

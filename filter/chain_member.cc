@@ -1,0 +1,206 @@
+#include "filter/chain_member.h"
+
+#include <utility>
+
+#include "common/content/header_edits.h"
+
+namespace postwain::filter {
+
+using ipc::FilterFailure;
+using ipc::FilterStage;
+
+namespace {
+
+bool begins_something(FilterStage stage) {
+  return stage == FilterStage::connect || stage == FilterStage::helo || stage == FilterStage::mail;
+}
+
+milter::ClientAddress client_of(const ipc::FilterSession& session) {
+  using From = ipc::FilterSession::Family;
+  using To = milter::ClientAddress::Family;
+  constexpr To kFamilies[] = {To::unknown, To::ipv4, To::ipv6, To::local};
+  static_assert(static_cast<std::size_t>(From::local) == 3);
+  return {kFamilies[static_cast<std::size_t>(session.family)], session.client_name,
+          session.client_address, session.client_port};
+}
+
+}  // namespace
+
+std::string SessionFacts::id() const {
+  auto found = macros.find("i");
+  return found == macros.end() ? std::string() : found->second;
+}
+
+ChainMember::ChainMember(Shared& shared, OutsideFilter& filter, const SessionFacts& facts,
+                         MilterConnection::Owner& owner)
+    : shared_(shared), filter_(filter), facts_(facts), owner_(owner) {}
+
+ChainMember::~ChainMember() {
+  abort();
+  leave();
+}
+
+// --- what it is told -----------------------------------------------------------------------------
+
+void ChainMember::macros_changed(std::span<const ipc::FilterMacro> macros) {
+  if (!connection_ || !connection_->ready() || !state_.greeted) return;
+  for (const ipc::FilterMacro& macro : macros)
+    connection_->engine().set_macro(macro.name, macro.value);
+}
+
+void ChainMember::open() {
+  state_ = {};
+  expected_.clear();
+  connection_ = std::make_unique<MilterConnection>(shared_, filter_, owner_);
+}
+
+void ChainMember::leave() {
+  if (connection_) connection_->quit();
+  connection_.reset();
+  state_ = {};
+  expected_.clear();
+  waiting_.reset();
+}
+
+void ChainMember::give(const ipc::FilterEvent& event) {
+  stage_ = event.stage;
+  // An idle connection that ended harms nobody.
+  if (part_ != Part::hears && connection_ && connection_->failure() != FilterFailure::none) leave();
+  if (event.stage == FilterStage::mail) {
+    part_ = Part::hears;
+    message_.leave = filter_.breaker().ask(shared_.clock.mono());
+    if (message_.leave == Breaker::Leave::no) {
+      opinion_ = fail(FilterFailure::breaker, "it has failed again and again");
+      return;
+    }
+    message_.mail = event;
+  } else if (is_of_message(event.stage) && part_ != Part::hears) {
+    return;
+  }
+  if (!connection_) {
+    if (!begins_something(event.stage)) return;
+    if (event.stage != FilterStage::mail && filter_.breaker().keeps_away(shared_.clock.mono()))
+      return;
+    open();
+  } else if (event.stage == FilterStage::mail) {
+    state_.retry = state_.greeted;
+  }
+  if (event.stage == FilterStage::mail) connection_->begin_message();
+  if (connection_->ready())
+    tell(event);
+  else
+    waiting_ = event;
+}
+
+// The filter hears of the session, as it is now.
+void ChainMember::greet() {
+  milter::MilterEngine& engine = connection_->engine();
+  if (filter_.learn(*engine.agreement()) && shared_.wants_changed) shared_.wants_changed();
+  state_.leading_space = engine.agreement()->has(milter::protocol::kHeaderLeadingSpace);
+  for (const auto& [name, value] : facts_.macros) engine.set_macro(name, value);
+  engine.connect(client_of(facts_.session));
+  expect(milter::Stage::connect);
+  if (facts_.helo) {
+    engine.helo(*facts_.helo);
+    expect(milter::Stage::helo);
+  }
+  state_.greeted = true;
+}
+
+void ChainMember::tell(const ipc::FilterEvent& event) {
+  milter::MilterEngine& engine = connection_->engine();
+  bool knows_session = state_.greeted;
+  if (!knows_session) greet();
+  switch (event.stage) {
+    case FilterStage::connect:
+      break;
+    case FilterStage::helo:
+      if (!knows_session) break;
+      engine.helo(event.text);
+      expect(milter::Stage::helo);
+      break;
+    case FilterStage::mail:
+      engine.mail(event.text, event.arguments);
+      expect(milter::Stage::mail);
+      if (state_.ends_session) settle();
+      break;
+    case FilterStage::rcpt:
+      if (event.rejected) {
+        engine.rejected_rcpt(event.text, event.arguments);
+        break;
+      }
+      engine.rcpt(event.text, event.arguments);
+      expect(milter::Stage::rcpt);
+      break;
+    case FilterStage::data:
+      engine.data();
+      expect(milter::Stage::data);
+      break;
+    case FilterStage::unknown:
+      engine.unknown(event.text);
+      expect(milter::Stage::unknown);
+      break;
+    case FilterStage::end_of_header:
+    case FilterStage::end_of_message:
+      break;
+  }
+  connection_->push();
+}
+
+void ChainMember::give_header(const mail::HeaderEdits& header) {
+  stage_ = FilterStage::end_of_header;
+  if (!hears() || !connection_->ready()) return;
+  for (std::string_view field : header.shown()) {
+    std::size_t colon = field.find(':');
+    if (colon == std::string_view::npos) continue;
+    std::string_view name = field.substr(0, colon);
+    std::string_view value = field.substr(colon + 1);
+    if (value.ends_with("\r\n")) value.remove_suffix(2);
+    connection_->engine().header(name.substr(0, name.find_last_not_of(" \t") + 1), value);
+  }
+  connection_->engine().end_of_header();
+  expect(milter::Stage::end_of_header);
+  connection_->push();
+}
+
+void ChainMember::give_body(std::string_view octets) {
+  stage_ = FilterStage::end_of_message;
+  if (!hears() || !connection_->ready()) return;
+  connection_->engine().body(octets);
+  connection_->push();
+}
+
+void ChainMember::give_end_of_message() {
+  stage_ = FilterStage::end_of_message;
+  if (!hears() || !connection_->ready()) return;
+  connection_->engine().end_of_message();
+  expect(milter::Stage::end_of_message);
+  connection_->push();
+}
+
+// --- the ends of messages ------------------------------------------------------------------------
+
+void ChainMember::begin_message() {
+  abort();
+  message_.judgement.reset();
+}
+
+void ChainMember::abort() {
+  filter_.breaker().gave_up(std::exchange(message_.leave, Breaker::Leave::no));
+  part_ = Part::none;
+  opinion_.reset();
+  message_.edits.clear();
+  message_.new_body.reset();
+  message_.lines = {};
+  if (!connection_) return;
+  bool greets = waiting_ || (!expected_.empty() && (expected_.front() == milter::Stage::connect ||
+                                                    expected_.front() == milter::Stage::helo));
+  // The engine would forget a greeting that is under way, too.
+  if (greets || connection_->failure() != FilterFailure::none) return leave();
+  expected_.clear();
+  if (!connection_->ready()) return;
+  connection_->engine().abort();
+  connection_->push();
+}
+
+}  // namespace postwain::filter

@@ -1,0 +1,42 @@
+#include "filter/deciding/chain_verdict.h"
+
+namespace postwain::filter {
+
+namespace {
+
+constexpr std::size_t kHoldTextMax = 1000;
+
+int strength_of(ipc::FilterVerdict verdict) {
+  switch (verdict) {
+    case ipc::FilterVerdict::keep_going:
+      return 0;
+    case ipc::FilterVerdict::discard:
+      return 1;
+    case ipc::FilterVerdict::defer:
+      return 2;
+    case ipc::FilterVerdict::hang_up:
+      return 3;
+    case ipc::FilterVerdict::refuse:
+      return 4;
+  }
+  return 0;
+}
+
+}  // namespace
+
+void ChainVerdict::add(const std::string& filter, ipc::FilterVerdict verdict,
+                       const mail::Reply& reply) {
+  if (strength_of(verdict) <= strength_of(verdict_)) return;
+  verdict_ = verdict;
+  reply_ = reply;
+  filter_ = filter;
+}
+
+void ChainVerdict::hold(const std::string& why) {
+  if (!hold_)
+    hold_ = why;
+  else if (hold_->size() + why.size() < kHoldTextMax)
+    *hold_ += "; " + why;
+}
+
+}  // namespace postwain::filter

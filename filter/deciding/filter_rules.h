@@ -1,0 +1,24 @@
+// What the table of a filter means for what the filter says. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "common/config/table/filter.h"
+#include "common/ipc/filter_messages.h"
+#include "common/mail/reply.h"
+
+namespace postwain::filter {
+
+// Whether the filter is asked about sessions there.
+bool is_on(const config::Filter& filter, std::string_view listener, ipc::FilterKind kind);
+// Of namespace milter::action: what the filter may ask for at the end of a message.
+std::uint32_t milter_actions(config::FilterRights may);
+bool allows(config::FilterRights may, ipc::FilterVerdict verdict);
+
+// What the client hears where the filter has failed, 451 4.7.1 or 554 5.7.1, or gave a verdict
+// without words. Code 0: nothing, the message goes on.
+mail::Reply failure_reply(config::FilterFailure on_failure);
+mail::Reply plain_reply(ipc::FilterVerdict verdict);
+
+}  // namespace postwain::filter

@@ -1,0 +1,94 @@
+#include "filter/filter_process.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/log/log.h"
+
+namespace postwain::filter {
+
+namespace {
+
+constexpr Duration kLookEvery = std::chrono::milliseconds(50);
+
+}  // namespace
+
+FilterProcess::FilterProcess(net::Loop& loop, Clock& clock, Setup setup)
+    : loop_(loop), shared_{loop, clock}, timer_(loop) {
+  for (config::Filter& settings : setup.filters)
+    shared_.filters.push_back(std::make_unique<OutsideFilter>(std::move(settings)));
+  shared_.listeners = std::move(setup.listeners);
+  shared_.room.file = std::move(setup.scratch);
+  shared_.lookup = std::move(setup.lookup);
+  shared_.wants_changed = [this] { wants_changed(); };
+  if (setup.qmgr_socket.empty()) return;
+  qmgr_ = std::make_unique<daemon::QmgrLink>(
+      loop, setup.qmgr_socket, ipc::Role::filter, setup.name,
+      daemon::QmgrLink::Callbacks{
+          .on_up =
+              [ready = std::move(setup.on_ready)](const ipc::Welcome&) {
+                if (ready) ready();
+              },
+          .on_down = {},  // the links to smtpds stand without it
+          .on_frame = [this](ipc::FrameType type,
+                             std::string_view payload) { return frame(type, payload); },
+          .on_drained = {},
+      });
+}
+
+FilterProcess::~FilterProcess() = default;
+
+bool FilterProcess::frame(ipc::FrameType type, std::string_view payload) {
+  ipc::FilterLink link;
+  if (type != ipc::FrameType::filter_link) return true;  // admission and the like
+  if (!ipc::decode(payload, link)) return false;
+  UniqueFd descriptor = qmgr_->take_descriptor(link.file);
+  if (!descriptor) {
+    log::Line(log::Level::warning, "filter_link_failed")
+        .kv("peer", link.peer)
+        .kv("reason", "no descriptor came with it");
+    return true;
+  }
+  auto stream = net::Stream::adopt(loop_, descriptor.release());
+  if (stream)
+    take_link(link.peer, stream.take());
+  else
+    log::Line(log::Level::warning, "filter_link_failed")
+        .kv("peer", link.peer)
+        .kv("reason", stream.error().text);
+  return true;
+}
+
+void FilterProcess::take_link(const std::string& peer, net::Stream stream) {
+  if (links_.size() >= kLinksMax) {
+    log::Line(log::Level::error, "filter_link_failed")
+        .kv("peer", peer)
+        .kv("reason", "too many links");
+    return;
+  }
+  log::Line(log::Level::info, "filter_link_up").kv("peer", peer);
+  links_.push_back(
+      std::make_unique<SmtpdLink>(shared_, peer, std::move(stream), [this](SmtpdLink& gone) {
+        std::erase_if(links_, [&](const auto& link) { return link.get() == &gone; });
+      }));
+}
+
+void FilterProcess::wants_changed() {
+  for (const auto& link : links_) link->send_wants();
+}
+
+void FilterProcess::drain(std::function<void()> done) {
+  drained_ = std::move(done);
+  drain_until_ = shared_.clock.mono() + kDrainMax;
+  timer_.repeat(kLookEvery, [this] { look_whether_drained(); });
+}
+
+void FilterProcess::look_whether_drained() {
+  bool busy = std::any_of(links_.begin(), links_.end(),
+                          [](const auto& link) { return link->in_message(); });
+  if (busy && shared_.clock.mono() < drain_until_) return;
+  timer_.stop();
+  drained_();
+}
+
+}  // namespace postwain::filter

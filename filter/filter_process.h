@@ -1,0 +1,57 @@
+// What the process does: takes the links to smtpds that qmgr hands it, and has the filters of the
+// configuration asked for what comes over them.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/daemon/qmgr_link.h"
+#include "filter/shared.h"
+#include "filter/smtpd_link.h"
+
+namespace postwain::filter {
+
+constexpr std::size_t kLinksMax = 256;
+constexpr Duration kDrainMax = std::chrono::seconds(10);
+
+struct Setup {
+  std::string name;
+  std::string qmgr_socket;
+  std::vector<config::Filter> filters;
+  std::vector<ListenerName> listeners;
+  std::function<void()> on_ready{};
+  ScratchFile scratch{};
+  decltype(Shared::lookup) lookup{};
+};
+
+class FilterProcess {
+ public:
+  FilterProcess(net::Loop& loop, Clock& clock, Setup setup);
+  ~FilterProcess();
+  FilterProcess(const FilterProcess&) = delete;
+  FilterProcess& operator=(const FilterProcess&) = delete;
+
+  // Another smtpd. One that finishes its sessions after a reload has the same name as the one after
+  // it; a link ends when its other end does.
+  void take_link(const std::string& peer, net::Stream stream);
+  std::size_t links() const { return links_.size(); }
+  // Calls done when no message is under way, after kDrainMax at the latest.
+  void drain(std::function<void()> done);
+
+ private:
+  bool frame(ipc::FrameType type, std::string_view payload);
+  void wants_changed();
+  void look_whether_drained();
+
+  net::Loop& loop_;
+  Shared shared_;
+  std::vector<std::unique_ptr<SmtpdLink>> links_;
+  std::function<void()> drained_;
+  MonoTime drain_until_{};
+  net::Timer timer_;
+  std::unique_ptr<daemon::QmgrLink> qmgr_;
+};
+
+}  // namespace postwain::filter

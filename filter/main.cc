@@ -1,0 +1,81 @@
+// filter: speaks to the outside filters (milters) of the configuration, for every smtpd. Started
+// with [[filter]].
+//
+// What it may touch: the filters' sockets, the DNS, qmgr's socket in a role that gives it the
+// way to each smtpd, and one file without a name. It knows no keys, no users and no queue.
+#include "common/base/sysexits.h"
+#include "common/config/config.h"
+#include "common/daemon/confinement.h"
+#include "common/daemon/daemon.h"
+#include "common/dns/resolver.h"
+#include "common/exercise/exercises.h"
+#include "common/log/log.h"
+#include "common/net/loop_clock.h"
+#include "filter/filter_process.h"
+
+namespace postwain::filter {
+
+namespace {
+
+constexpr const char* kScratchFolder = "/var/tmp";
+
+std::vector<ListenerName> listeners_of(const config::Config& config) {
+  std::vector<ListenerName> out;
+  for (const config::Listener& listener : config.listeners) {
+    bool submission = listener.protocol == config::ListenerProtocol::submission;
+    out.push_back(
+        {listener.name(), submission ? ipc::FilterKind::submission : ipc::FilterKind::world});
+  }
+  return out;
+}
+
+// Without it large bodies reach the first filter only, and cannot be replaced.
+ScratchFile open_scratch_file() {
+  ScratchFile file;
+  if (Status opened = file.open(kScratchFolder); !opened)
+    log::Line(log::Level::warning, "no_scratch_file").kv("reason", opened.error().text);
+  return file;
+}
+
+}  // namespace
+
+int run(daemon::Start& start) {
+  net::Loop loop;
+  net::LoopClock clock(loop);
+  const config::Config& config = start.config();
+  // The resolver before anything else of the network: it seeds its query ids now.
+  auto resolver = dns::Resolver::create(loop, config.dns.servers, config.dns.trust_ad);
+  if (!resolver) {
+    log::Line(log::Level::error, "cannot_start").kv("reason", resolver.error().text);
+    return kExitConfig;
+  }
+  Setup setup{.name = start.name,
+              .qmgr_socket = config.qmgr_socket(),
+              .filters = config.filters,
+              .listeners = listeners_of(config),
+              .on_ready = [&start] { daemon::announce_ready(start); },
+              .scratch = open_scratch_file(),
+              .lookup =
+                  [&resolver](const std::string& host, auto done) {
+                    (*resolver)->lookup_host(
+                        host, [done](const dns::AddressAnswer& answer) { done(answer.addresses); });
+                  }};
+  daemon::Confinement confinement("filter", config);
+  confinement.give_up_files();
+  FilterProcess process(loop, clock, std::move(setup));
+  daemon::Signals signals(loop, [&] { process.drain([&loop] { loop.stop(); }); });
+  confinement.give_up_calls();
+  loop.run();
+  return kExitOk;
+}
+
+}  // namespace postwain::filter
+
+int main(int argc, char** argv) {
+  postwain::daemon::Start start = postwain::daemon::begin(
+      "filter", argc, argv,
+      {postwain::exercise::loop(), postwain::exercise::threads(), postwain::exercise::dns()});
+  int code = postwain::filter::run(start);
+  postwain::log::flush();
+  return code;
+}

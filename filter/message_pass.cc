@@ -1,0 +1,160 @@
+#include "filter/message_pass.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace postwain::filter {
+
+using ipc::FilterFailure;
+using ipc::FilterVerdict;
+
+void MessagePass::take(const ChainMember& from, const Opinion& opinion) {
+  if (opinion.hold) verdict_.hold(*opinion.hold);
+  if (opinion.verdict != FilterVerdict::keep_going)
+    refuse(from.name(), opinion.verdict, opinion.reply);
+}
+
+void MessagePass::refuse(const std::string& filter, FilterVerdict verdict,
+                         const mail::Reply& reply) {
+  verdict_.add(filter, verdict, reply);
+  end_all();
+}
+
+void MessagePass::end_all() {
+  for (const auto& member : members_) member->abort();
+}
+
+// --- the content ---------------------------------------------------------------------------------
+
+void MessagePass::header(std::string_view section, std::size_t hidden) {
+  edits_.emplace(section, hidden);
+}
+
+void MessagePass::end_of_header() {
+  if (verdict_.is_final() || header_ended_) return;
+  if (!edits_) edits_.emplace(std::string_view(), 0);
+  auto hears = [](const auto& member) { return member->hears(); };
+  auto first = std::find_if(members_.begin(), members_.end(), hears);
+  header_ended_ = true;
+  at_ = static_cast<std::size_t>(first - members_.begin());
+  if (first == members_.end()) return;
+  if (std::any_of(first + 1, members_.end(), hears))
+    body_ = std::make_unique<BodyStore>(shared_.room);
+  (*first)->give_header(edits_->header());
+  fed_ = Fed::as_it_comes;
+}
+
+void MessagePass::keep(std::string_view octets) {
+  if (!body_ || !not_kept_.empty()) return;
+  if (Status kept = body_->append(octets); !kept) not_kept_ = kept.error().text;
+}
+
+void MessagePass::body(std::string_view octets) {
+  if (!header_ended_) end_of_header();
+  if (verdict_.is_final()) return;
+  keep(octets);
+  if (at_ < members_.size()) members_[at_]->give_body(octets);
+}
+
+void MessagePass::look() {
+  if (fed_ == Fed::as_it_comes && !verdict_.is_final() && members_[at_]->hears())
+    (void)hear(*members_[at_]);
+}
+
+std::size_t MessagePass::backlog() const {
+  return fed_ == Fed::as_it_comes ? members_[at_]->backlog() : 0;
+}
+
+// False: it has to be waited for.
+bool MessagePass::hear(ChainMember& member) {
+  std::optional<Opinion> opinion = member.poll();
+  if (!opinion) return false;
+  take(member, *opinion);
+  return true;
+}
+
+bool MessagePass::end() {
+  if (!header_ended_) end_of_header();
+  while (!verdict_.is_final() && at_ < members_.size()) {
+    ChainMember& member = *members_[at_];
+    if (member.hears() && fed_ != Fed::everything && !feed(member)) return false;
+    if (member.hears() && !hear(member)) return false;
+    if (verdict_.is_final()) break;
+    if (member.hears()) return false;
+    merge(member);
+    ++at_;
+    fed_ = Fed::nothing;
+    offset_ = 0;
+  }
+  end_all();
+  return true;
+}
+
+// Gives the member what it has not got yet. False: it has to take some of it first.
+bool MessagePass::feed(ChainMember& member) {
+  if (fed_ == Fed::nothing) {
+    if (!not_kept_.empty()) {
+      take(member, member.fail(FilterFailure::own, not_kept_));
+      return true;
+    }
+    member.give_header(edits_->header());
+    fed_ = Fed::from_kept;
+  }
+  while (fed_ == Fed::from_kept && body_ && offset_ < body_->size()) {
+    (void)hear(member);
+    if (!member.hears() || verdict_.is_final()) return true;
+    if (member.backlog() >= kBacklogMax) return false;
+    Result<std::string> piece = body_->read(offset_, ipc::kFilterPieceMax);
+    if (!piece) {
+      take(member, member.fail(FilterFailure::own, piece.error().text));
+      return true;
+    }
+    member.give_body(*piece);
+    offset_ += piece->size();
+  }
+  member.give_end_of_message();
+  fed_ = Fed::everything;
+  return true;
+}
+
+// What it wants changed is what the next one sees.
+void MessagePass::merge(ChainMember& member) {
+  std::vector<milter::Edit> edits = member.take_edits();
+  std::unique_ptr<BodyStore> body = member.take_new_body();
+  std::size_t holds = edits_->holds().size();
+  if (!edits_->apply(edits, member.leading_space())) {
+    take(member, member.fail(FilterFailure::protocol, "it asks for too many or too long changes"));
+    return;
+  }
+  for (std::size_t i = holds; i < edits_->holds().size(); ++i) {
+    const std::string& why = edits_->holds()[i];
+    verdict_.hold(why.empty() ? member.name() : member.name() + ": " + why);
+  }
+  if (!body) return;
+  body_ = std::move(body);
+  replaced_ = true;
+  not_kept_.clear();
+}
+
+// --- the result ----------------------------------------------------------------------------------
+
+void MessagePass::fill(ipc::FilterResult& result, std::string& section) const {
+  result.verdict = verdict_.verdict();
+  result.reply = verdict_.reply();
+  result.filter = verdict_.filter();
+  for (const auto& member : members_)
+    if (member->judgement() && result.judgements.size() < ipc::kFilterJudgementsMax)
+      result.judgements.push_back(*member->judgement());
+  if (verdict_.is_final()) return;
+  result.hold = verdict_.held();
+  result.body_replaced = replaced_;
+  if (!edits_) return;
+  result.header_changed = edits_->header().changed();
+  if (result.header_changed) section = edits_->header().text();
+  result.section = section;
+  result.sender = edits_->sender();
+  result.recipients_added = edits_->added();
+  result.recipients_removed = edits_->removed();
+}
+
+}  // namespace postwain::filter

@@ -1,0 +1,138 @@
+#include "filter/milter_connection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "filter/deciding/filter_rules.h"
+
+namespace postwain::filter {
+
+using ipc::FilterFailure;
+
+namespace {
+
+constexpr Duration kGoodbye = std::chrono::seconds(1);
+
+}  // namespace
+
+MilterConnection::MilterConnection(Shared& shared, const OutsideFilter& filter, Owner& owner)
+    : shared_(shared), settings_(filter.settings()), owner_(owner), alarm_(shared.clock.alarm()) {
+  engine_.allow(milter_actions(settings_.may));
+  begin();
+  watch(true);
+}
+
+void MilterConnection::begin() {
+  const config::FilterSocket& socket = settings_.socket;
+  if (!socket.unix_path.empty() || socket.literal || !shared_.lookup) {
+    hosts_ = {socket.host};
+    return connect();
+  }
+  auto found = [this, lives = std::weak_ptr<bool>(lives_)](std::vector<std::string> hosts) {
+    if (lives.expired() || failure_ != FilterFailure::none) return;
+    hosts_.assign(hosts.rbegin(), hosts.rend());
+    // The answer may be there at once; whoever makes a connection does not expect its end.
+    if (hosts_.empty()) hosts_.emplace_back();
+    connect();
+  };
+  shared_.lookup(socket.host, found);
+}
+
+void MilterConnection::connect() {
+  net::Endpoint to{std::move(hosts_.back()), settings_.socket.port, settings_.socket.unix_path};
+  hosts_.pop_back();
+  stream_ = net::Stream::connect(shared_.loop, to, {},
+                                 [this](const Status& status) { connected(status); });
+}
+
+void MilterConnection::connected(const Status& status) {
+  if (!status && !hosts_.empty()) return connect();
+  if (!status) return failed(FilterFailure::unreachable, status.error().text);
+  connected_ = true;
+  stream_.start({
+      .on_data = [this](std::string_view octets) { received(octets); },
+      .on_end = [this] { failed(FilterFailure::closed, "it closed the connection"); },
+      .on_error = [this](const Error& error) { failed(FilterFailure::closed, error.text); },
+      .on_drained =
+          [this] {
+            watch(true);
+            owner_.milter_changed();
+          },
+      .on_descriptor = {},
+  });
+  write();
+  watch(true);
+}
+
+void MilterConnection::received(std::string_view octets) {
+  if (!engine_.receive(octets)) return failed(FilterFailure::protocol, engine_.failure());
+  (void)engine_.take_progress();
+  write();
+  watch(true);
+  owner_.milter_changed();
+}
+
+void MilterConnection::write() {
+  if (!connected_ || failure_ != FilterFailure::none) return;
+  std::string octets = engine_.take_output();
+  if (!octets.empty()) stream_.write(octets);
+}
+
+void MilterConnection::push() {
+  write();
+  watch(false);
+}
+
+void MilterConnection::fail(FilterFailure failure, std::string why) {
+  if (failure_ != FilterFailure::none) return;
+  failure_ = failure;
+  why_ = std::move(why);
+  engine_.fail(why_);
+  watch(true);
+  stream_.reset();
+}
+
+void MilterConnection::failed(FilterFailure failure, std::string why) {
+  fail(failure, std::move(why));
+  owner_.milter_changed();
+}
+
+void MilterConnection::late() {
+  if (!connected_) return failed(FilterFailure::late, "it does not take the connection in time");
+  bool of_message = waited() >= settings_.timeout.message;
+  failed(FilterFailure::late,
+         of_message ? "it takes too long for the message" : "it does not answer in time");
+}
+
+// anew: the filter has done something, and a new wait begins.
+void MilterConnection::watch(bool anew) {
+  bool waits = failure_ == FilterFailure::none &&
+               (!connected_ || engine_.is_waiting() || stream_.pending() > 0);
+  if (waits && waits_since_ && !anew) return;
+  waited_ = waited();
+  waits_since_.reset();
+  if (!waits) return alarm_->stop();
+  waits_since_ = shared_.clock.mono();
+  Duration one = connected_ ? settings_.timeout.reply : settings_.timeout.connect;
+  Duration rest = std::max(settings_.timeout.message - waited_, Duration(0));
+  alarm_->start(std::min(one, rest), [this] { late(); });
+}
+
+void MilterConnection::begin_message() {
+  if (waits_since_) waits_since_ = shared_.clock.mono();
+  waited_ = {};
+}
+
+Duration MilterConnection::waited() const {
+  return waits_since_ ? waited_ + (shared_.clock.mono() - *waits_since_) : waited_;
+}
+
+void MilterConnection::quit() {
+  if (!connected_ || failure_ != FilterFailure::none) return;
+  engine_.quit(false);
+  write();
+  stream_.close_after_flush(kGoodbye);
+  fail(FilterFailure::closed, "the session is over");
+}
+
+}  // namespace postwain::filter

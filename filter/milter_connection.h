@@ -1,0 +1,79 @@
+// A milter engine's connection to its filter: moves its octets and watches the time.
+//
+// Limits (config::FilterTimeouts): connecting, which begins with the lookup of the host; one wait,
+// which begins anew with each thing the filter says
+// ("still at work" included) or takes; and all waits of one message together, which nothing
+// extends. The time in which nobody waits for the filter, because the client sends slowly, say,
+// counts for none.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/base/clock.h"
+#include "common/ipc/filter_messages.h"
+#include "common/milter/milter_engine.h"
+#include "common/net/stream.h"
+#include "filter/shared.h"
+
+namespace postwain::filter {
+
+class MilterConnection {
+ public:
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    // Something has come, or left, or failed. May destroy the connection.
+    virtual void milter_changed() = 0;
+  };
+
+  // Connects at once. The owner is called later only.
+  MilterConnection(Shared& shared, const OutsideFilter& filter, Owner& owner);
+  MilterConnection(const MilterConnection&) = delete;
+  MilterConnection& operator=(const MilterConnection&) = delete;
+
+  // Events may be given to the engine; push() afterwards.
+  bool ready() const { return failure_ == ipc::FilterFailure::none && engine_.agreement(); }
+  milter::MilterEngine& engine() { return engine_; }
+  void push();
+  // Octets that the filter has not taken yet.
+  std::size_t backlog() const { return engine_.pending_octets() + stream_.pending(); }
+
+  ipc::FilterFailure failure() const { return failure_; }
+  const std::string& why() const { return why_; }
+
+  // The limit of a message begins.
+  void begin_message();
+  Duration waited() const;  // for the filter, since then
+
+  // Says goodbye; the connection ends by itself.
+  void quit();
+
+ private:
+  void begin();
+  void connect();
+  void connected(const Status& status);
+  void received(std::string_view octets);
+  void fail(ipc::FilterFailure failure, std::string why);
+  void failed(ipc::FilterFailure failure, std::string why);
+  void late();
+  void write();
+  void watch(bool anew);
+
+  Shared& shared_;
+  const config::Filter& settings_;
+  Owner& owner_;
+  milter::MilterEngine engine_;
+  net::Stream stream_;
+  std::unique_ptr<Alarm> alarm_;
+  std::vector<std::string> hosts_;  // addresses that are still to be tried, the last one first
+  std::shared_ptr<bool> lives_ = std::make_shared<bool>(true);  // for a lookup
+  bool connected_ = false;
+  ipc::FilterFailure failure_ = ipc::FilterFailure::none;
+  std::string why_;
+  std::optional<MonoTime> waits_since_;
+  Duration waited_{};  // before that
+};
+
+}  // namespace postwain::filter

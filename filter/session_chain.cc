@@ -1,0 +1,242 @@
+#include "filter/session_chain.h"
+
+#include <utility>
+
+#include "filter/deciding/filter_rules.h"
+
+namespace postwain::filter {
+
+using ipc::FilterStage;
+using ipc::FilterVerdict;
+
+SessionChain::SessionChain(Shared& shared, ipc::FilterSession session, ChainPort& port)
+    : shared_(shared), facts_{std::move(session)}, port_(port) {
+  for (const auto& filter : shared.filters)
+    if (is_on(filter->settings(), facts_.session.listener, facts_.session.kind))
+      members_.push_back(std::make_unique<ChainMember>(
+          shared, *filter, facts_, static_cast<MilterConnection::Owner&>(*this)));
+}
+
+SessionChain::~SessionChain() = default;
+
+// --- what smtpd tells ----------------------------------------------------------------------------
+
+std::size_t SessionChain::Input::size() const {
+  std::size_t sum = sizeof(Input) + event.text.size() + octets.size();
+  for (const std::string& argument : event.arguments) sum += sizeof argument + argument.size();
+  for (const ipc::FilterMacro& macro : event.macros)
+    sum += sizeof macro + macro.name.size() + macro.value.size();
+  return sum;
+}
+
+bool SessionChain::push(Input input) {
+  inputs_size_ += input.size();
+  inputs_.push_back(std::move(input));
+  if (inputs_size_ > kInputsMax) return false;
+  step();
+  return true;
+}
+
+bool SessionChain::event(ipc::FilterEvent event) {
+  return push({Input::Kind::event, std::move(event), 0, {}});
+}
+
+bool SessionChain::header(const ipc::FilterHeader& header) {
+  return push({Input::Kind::header, {}, header.hidden, std::string(header.section)});
+}
+
+bool SessionChain::body(std::string_view octets) {
+  window_.come += octets.size();
+  if (window_.come > ipc::kFilterWindow) return false;
+  return push({Input::Kind::body, {}, 0, std::string(octets)});
+}
+
+bool SessionChain::window(std::uint32_t octets) {
+  if (octets > window_.sent) return false;
+  window_.sent -= octets;
+  step();
+  return true;
+}
+
+// What belongs to the session goes on.
+void SessionChain::abort() {
+  std::erase_if(inputs_, [this](const Input& input) {
+    bool goes = input.kind != Input::Kind::event || is_of_message(input.event.stage);
+    if (goes) inputs_size_ -= input.size();
+    if (goes && input.kind == Input::Kind::body) window_.taken += input.octets.size();
+    return goes;
+  });
+  if (event_ && is_of_message(event_->stage)) event_.reset();
+  if (message_)
+    for (const auto& member : members_) member->abort();
+  message_.reset();
+  step();
+}
+
+// --- one after another ---------------------------------------------------------------------------
+
+void SessionChain::step() {
+  if (stepping_) return;
+  stepping_ = true;
+  while (event_ || !inputs_.empty()) {
+    if (event_) {
+      if (!go_on()) break;
+      event_.reset();
+      continue;
+    }
+    Input next = std::move(inputs_.front());
+    inputs_.pop_front();
+    inputs_size_ -= next.size();
+    begin(std::move(next));
+  }
+  if (message_ && !event_) message_->look();
+  confirm();
+  stepping_ = false;
+}
+
+void SessionChain::begin(Input input) {
+  switch (input.kind) {
+    case Input::Kind::event:
+      return begin_event(std::move(input.event));
+    case Input::Kind::header:
+      if (message_) message_->header(input.octets, input.hidden);
+      return;
+    case Input::Kind::body:
+      window_.taken += input.octets.size();
+      if (message_) message_->body(input.octets);
+      return;
+  }
+}
+
+void SessionChain::begin_event(ipc::FilterEvent event) {
+  for (const ipc::FilterMacro& macro : event.macros) {
+    if (macro.value.empty())
+      facts_.macros.erase(macro.name);
+    else if (facts_.macros.size() < kMacrosKept || facts_.macros.count(macro.name) > 0)
+      facts_.macros[macro.name] = macro.value;
+  }
+  for (const auto& member : members_) member->macros_changed(event.macros);
+  at_ = 0;
+  given_ = false;
+  if (event.stage == FilterStage::helo) {
+    facts_.helo = event.text;
+    if (!refused_for_good_) refused_.reset();
+  }
+  if (event.stage == FilterStage::mail) {
+    for (const auto& member : members_) member->begin_message();
+    message_.emplace(shared_, members_);
+    window_.new_body = 0;
+    if (refused_) message_->refuse(refused_->filter, refused_->verdict, refused_->reply);
+  }
+  event_ = std::move(event);
+}
+
+// True: the event is settled.
+bool SessionChain::go_on() {
+  bool of_message = is_of_message(event_->stage);
+  if (event_->stage == FilterStage::end_of_message) return end_message();
+  if (of_message && message_ && message_->verdict().is_final()) {
+    const ChainVerdict& verdict = message_->verdict();
+    answer(verdict.verdict(), verdict.reply(), verdict.filter());
+    return true;
+  }
+  bool nobody_hears = (of_message && !message_) || (!of_message && refused_);
+  if (event_->stage == FilterStage::end_of_header) {
+    if (message_) message_->end_of_header();
+    nobody_hears = true;
+  }
+  if (!nobody_hears) return go_on_with_command();
+  answer(FilterVerdict::keep_going, {}, {});
+  return true;
+}
+
+bool SessionChain::go_on_with_command() {
+  for (; at_ < members_.size(); ++at_, given_ = false) {
+    ChainMember& member = *members_[at_];
+    if (!given_) member.give(*event_);
+    given_ = true;
+    std::optional<Opinion> opinion = member.poll();
+    if (!opinion) return false;
+    if (ends_command(member, *opinion)) return true;
+  }
+  answer(FilterVerdict::keep_going, {}, {});
+  return true;
+}
+
+// What the filter says is the answer to the command, and perhaps to what comes behind it.
+bool SessionChain::ends_command(const ChainMember& member, const Opinion& opinion) {
+  FilterStage stage = event_->stage;
+  if (opinion.hold && message_) message_->take(member, {.hold = opinion.hold});
+  if (opinion.verdict == FilterVerdict::keep_going || event_->rejected) return false;
+  if (stage == FilterStage::connect || stage == FilterStage::helo) {
+    refused_ =
+        ipc::FilterAnswer{facts_.session.session, 0, opinion.verdict, opinion.reply, member.name()};
+    refused_for_good_ = refused_for_good_ || stage == FilterStage::connect;
+  } else if (is_of_message(stage)) {
+    bool alone = stage == FilterStage::rcpt && !opinion.of_message;
+    // The client has been told that the recipient is good. It tries again, and hears of it then.
+    if (alone && !event_->awaited)
+      message_->refuse(member.name(), FilterVerdict::defer, plain_reply(FilterVerdict::defer));
+    if (!alone) message_->refuse(member.name(), opinion.verdict, opinion.reply);
+  }
+  answer(opinion.verdict, opinion.reply, member.name());
+  return true;
+}
+
+void SessionChain::answer(FilterVerdict verdict, const mail::Reply& reply,
+                          const std::string& filter) {
+  if (event_->awaited)
+    port_.send(ipc::FilterAnswer{facts_.session.session, event_->number, verdict, reply, filter});
+}
+
+// --- the end of a message ------------------------------------------------------------------------
+
+bool SessionChain::end_message() {
+  ipc::FilterResult result;
+  result.session = facts_.session.session;
+  result.number = event_->number;
+  std::string section;
+  if (message_) {
+    if (!message_->end()) return false;
+    const BodyStore* body = message_->verdict().is_final() ? nullptr : message_->new_body();
+    bool failed = false;
+    if (body != nullptr && !send_body(*body, failed)) return false;
+    if (failed)
+      message_->refuse({}, FilterVerdict::defer, failure_reply(config::FilterFailure::defer));
+    message_->fill(result, section);
+    message_.reset();
+  }
+  if (port_.send(result)) return true;
+  ipc::FilterResult instead;
+  instead.session = result.session;
+  instead.number = result.number;
+  instead.verdict = FilterVerdict::defer;
+  instead.reply = failure_reply(config::FilterFailure::defer);
+  (void)port_.send(instead);
+  return true;
+}
+
+// False: smtpd has to take some of it first.
+bool SessionChain::send_body(const BodyStore& body, bool& failed) {
+  while (window_.new_body < body.size()) {
+    if (window_.sent + ipc::kFilterPieceMax > ipc::kFilterWindow) return false;
+    Result<std::string> piece = body.read(window_.new_body, ipc::kFilterPieceMax);
+    failed = !piece;
+    if (failed) return true;
+    port_.send(ipc::FilterBodyPiece{facts_.session.session, *piece});
+    window_.new_body += piece->size();
+    window_.sent += piece->size();
+  }
+  return true;
+}
+
+// Not each piece is confirmed, and none while the filter that is fed does not take them.
+void SessionChain::confirm() {
+  if (window_.taken < ipc::kFilterWindow / 4) return;
+  if (message_ && message_->backlog() >= kBacklogMax) return;
+  port_.send(ipc::FilterWindow{facts_.session.session, static_cast<std::uint32_t>(window_.taken)});
+  window_.come -= window_.taken;
+  window_.taken = 0;
+}
+
+}  // namespace postwain::filter

@@ -1,0 +1,90 @@
+// The filters of one SMTP session. What smtpd tells is taken up in order, one thing after another;
+// an event of a command goes to one filter after another until one refuses it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/ipc/filter_messages.h"
+#include "filter/chain_member.h"
+#include "filter/message_pass.h"
+
+namespace postwain::filter {
+
+// What waits to be taken up in one session; beyond, smtpd has lost its senses.
+constexpr std::size_t kInputsMax = 16U << 20;  // octets, with those of lists
+constexpr std::size_t kMacrosKept = 500;
+
+// The way back to smtpd.
+class ChainPort {
+ public:
+  virtual ~ChainPort() = default;
+  virtual void send(const ipc::FilterAnswer& answer) = 0;
+  virtual void send(const ipc::FilterWindow& window) = 0;
+  virtual void send(const ipc::FilterBodyPiece& piece) = 0;
+  // False: it is too large for a frame.
+  virtual bool send(const ipc::FilterResult& result) = 0;
+};
+
+class SessionChain final : private MilterConnection::Owner {
+ public:
+  SessionChain(Shared& shared, ipc::FilterSession session, ChainPort& port);
+  ~SessionChain() override;
+
+  // Each false: smtpd says what it must not.
+  bool event(ipc::FilterEvent event);
+  bool header(const ipc::FilterHeader& header);
+  bool body(std::string_view octets);
+  bool window(std::uint32_t octets);
+  // The message is over without a verdict.
+  void abort();
+
+  bool in_message() const { return message_.has_value(); }
+
+ private:
+  struct Input {
+    enum class Kind : std::uint8_t { event, header, body } kind = Kind::event;
+    ipc::FilterEvent event{};
+    std::uint32_t hidden = 0;
+    std::string octets{};
+    std::size_t size() const;
+  };
+
+  void milter_changed() override { step(); }
+  bool push(Input input);
+  void step();
+  void begin(Input input);
+  void begin_event(ipc::FilterEvent event);
+  bool go_on();
+  bool go_on_with_command();
+  bool ends_command(const ChainMember& member, const Opinion& opinion);
+  void answer(ipc::FilterVerdict verdict, const mail::Reply& reply, const std::string& filter);
+  bool end_message();
+  bool send_body(const BodyStore& body, bool& failed);
+  void confirm();
+
+  Shared& shared_;
+  SessionFacts facts_;
+  ChainPort& port_;
+  Members members_;
+  std::deque<Input> inputs_;
+  std::size_t inputs_size_ = 0;
+  std::optional<ipc::FilterEvent> event_;     // under way
+  std::size_t at_ = 0;                        // whose turn it is
+  bool given_ = false;                        // it has got the event
+  std::optional<ipc::FilterAnswer> refused_;  // the session was, at CONNECT or HELO
+  bool refused_for_good_ = false;             // at CONNECT
+  std::optional<MessagePass> message_;
+  struct {
+    std::size_t come = 0;        // octets that smtpd has sent and are not confirmed,
+    std::size_t taken = 0;       // of them those that were taken up
+    std::size_t sent = 0;        // octets of new bodies that smtpd has not confirmed
+    std::uint64_t new_body = 0;  // of the new body, that were sent
+  } window_;
+  bool stepping_ = false;
+};
+
+}  // namespace postwain::filter

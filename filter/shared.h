@@ -1,0 +1,37 @@
+// What all sessions of this process share.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "common/net/loop.h"
+#include "filter/body_store.h"
+#include "filter/outside_filter.h"
+
+namespace postwain::filter {
+
+struct ListenerName {
+  std::string name;  // config::Listener::name()
+  ipc::FilterKind kind = ipc::FilterKind::world;
+};
+
+struct Shared {
+  net::Loop& loop;
+  Clock& clock;
+  std::vector<std::unique_ptr<OutsideFilter>> filters{};  // in the order of the configuration
+  std::vector<ListenerName> listeners{};
+  BodyRoom room{};
+  // The addresses of a host that an operator names; later or at once. Empty: every host is an
+  // address.
+  std::function<void(const std::string& host, std::function<void(std::vector<std::string>)>)>
+      lookup{};
+  std::function<void()> wants_changed{};  // a filter wants to hear something else than before
+};
+
+// What smtpd is to tell, as far as it is known now.
+ipc::FilterWants wants_of(const Shared& shared);
+
+}  // namespace postwain::filter
