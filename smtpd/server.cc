@@ -1,5 +1,7 @@
 #include "smtpd/server.h"
 
+#include <algorithm>
+
 #include "common/daemon/server_tls.h"
 #include "common/log/log.h"
 #include "common/smtp/syntax/reply_writer.h"
@@ -19,6 +21,34 @@ constexpr Duration kDrainMax = std::chrono::seconds(30);
 constexpr Duration kRetireMax = std::chrono::hours(1);
 constexpr std::uint16_t kSmtpPort = 25;
 
+// Of a filter that cannot be asked. One that only looks on has no say.
+FilterFallback fallback_of(const config::Filter& filter) {
+  if (filter.mode == config::FilterMode::watch) return FilterFallback::accept;
+  switch (filter.on_failure) {
+    case config::FilterFailure::accept:
+      return FilterFallback::accept;
+    case config::FilterFailure::hold:
+      return FilterFallback::hold;
+    case config::FilterFailure::defer:
+      return FilterFallback::defer;
+    case config::FilterFailure::refuse:
+      return FilterFallback::refuse;
+  }
+  return FilterFallback::defer;
+}
+
+std::unique_ptr<FilterLink> filter_link(net::Loop& loop, const config::Config& config) {
+  std::map<std::string, FilterFallback> fallbacks;
+  for (const config::Listener& listener : config.listeners)
+    for (const config::Filter& filter : config.filters)
+      if (filter.is_on(listener)) {
+        FilterFallback& one = fallbacks[listener.name()];
+        one = std::max(one, fallback_of(filter));
+      }
+  if (fallbacks.empty()) return nullptr;
+  return std::make_unique<FilterLink>(loop, std::move(fallbacks));
+}
+
 }  // namespace
 
 Server::Server(net::Loop& loop, daemon::Start& start)
@@ -28,16 +58,21 @@ Server::Server(net::Loop& loop, daemon::Start& start)
       policy_(config_),
       limits_(share_of(config_.limits.connections, config_.workers.smtpd),
               share_of(config_.limits.connections_per_ip, config_.workers.smtpd)),
-      queue_link_(loop, config_.qmgr_socket(), start.name,
-                  [this] {
-                    begin_accepting();
-                    daemon::announce_ready(start_);
-                  }),
+      filters_(filter_link(loop, config_)),
+      queue_link_(
+          loop, config_.qmgr_socket(), start.name,
+          [this] {
+            begin_accepting();
+            daemon::announce_ready(start_);
+          },
+          [this](UniqueFd end) {
+            if (filters_ != nullptr) filters_->adopt(std::move(end));
+          }),
       guard_(share_of(config_.auth.lockout_failures, config_.workers.smtpd),
              config_.auth.lockout_period),
       rates_(config_.limits, config_.workers.smtpd),
-      shared_{loop_,   config_, policy_,    queue_link_, nullptr,    nullptr,   &guard_,
-              &rates_, nullptr, &counters_, &headers_,   &accounts_, &refusals_},
+      shared_{loop_,   config_, policy_,    queue_link_, nullptr,    nullptr,    &guard_,
+              &rates_, nullptr, &counters_, &headers_,   &accounts_, &refusals_, filters_.get()},
       accept_anyway_(loop),
       sweeper_(loop) {
   sweeper_.repeat(kSweepEvery, [this] { sweep(); });

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <unistd.h>
 
 namespace postwain::smtpd {
 
@@ -12,6 +13,15 @@ namespace {
 constexpr std::size_t kJobsMax = 20000;  // each session has one at most
 // After so much the disk is set to work, so that the sync at the end does not find it all to do.
 constexpr std::uint64_t kStretch = 1U << 20;
+
+Status empty(LentFile& file) {
+  if (::ftruncate(file.descriptor.get(), 0) != 0 ||
+      ::lseek(file.descriptor.get(), 0, SEEK_SET) != 0)
+    return system_error("content file", errno);
+  file.written = 0;
+  file.on_its_way = 0;
+  return {};
+}
 
 Status append(LentFile& file, std::string_view bytes) {
   if (Status s = write_all(file.descriptor.get(), bytes); !s) return s;
@@ -29,11 +39,12 @@ Status append(LentFile& file, std::string_view bytes) {
 
 ContentWriter::ContentWriter(net::Loop& loop) : worker_(loop, kJobsMax) {}
 
-void ContentWriter::write(std::shared_ptr<LentFile> file, std::string bytes, Done done) {
+void ContentWriter::write(std::shared_ptr<LentFile> file, std::string bytes, bool anew, Done done) {
   auto buffer = std::make_shared<std::string>(std::move(bytes));
   auto finish = std::make_shared<Done>(std::move(done));
-  bool taken = worker_.run([file = std::move(file), buffer, finish] {
-    Status status = append(*file, *buffer);
+  bool taken = worker_.run([file = std::move(file), buffer, finish, anew] {
+    Status status = anew ? empty(*file) : Status();
+    if (status) status = append(*file, *buffer);
     buffer->clear();
     return [status, buffer, finish] { (*finish)(status, std::move(*buffer)); };
   });

@@ -27,9 +27,9 @@ class ContentWriter {
 
   explicit ContentWriter(net::Loop& loop);
 
-  // Appends. One write of a file at a time; done is called once: later, or at once with EBUSY when
-  // too many wait.
-  void write(std::shared_ptr<LentFile> file, std::string bytes, Done done);
+  // Appends, or begins the file anew. One write of a file at a time; done is called once: later, or
+  // at once with EBUSY when too many wait.
+  void write(std::shared_ptr<LentFile> file, std::string bytes, bool anew, Done done);
 
  private:
   daemon::Worker worker_;

@@ -57,6 +57,33 @@ void Handover::change_envelope(mail::Envelope envelope) {
   envelope_changed_ = streaming_;
 }
 
+bool Handover::change_header(std::string section, std::string& content) {
+  PW_CHECK(!finished_);
+  if (section.size() > ipc::kHeaderApartMax) return false;
+  if (!streaming_)
+    content.replace(0, header_size_, section);
+  else if (!header_.empty())
+    header_ = section;
+  else
+    return false;
+  header_size_ = section.size();
+  return true;
+}
+
+bool Handover::replace_body(std::string& content) {
+  PW_CHECK(!finished_);
+  if (!streaming_) {
+    content.resize(header_size_);
+    return true;
+  }
+  if (header_.empty()) return false;
+  content.clear();
+  anew_ = true;
+  eight_bit_ = false;
+  written_ = 0;
+  return true;
+}
+
 void Handover::grow(std::string& content) {
   if (over_) return content.clear();
   if (!streaming_ && content.size() <= ipc::kInlineContentMax) return;
@@ -75,18 +102,20 @@ void Handover::open_stream(std::string& content) {
 }
 
 void Handover::write_out(std::string& content) {
-  if (!file_ || writing_ > 0 || content.empty()) return;
+  bool nothing = content.empty() && !(anew_ && finished_);
+  if (!file_ || is_writing_ || nothing) return;
   if (content.size() < kWriteAtLeast && !finished_) return;
   if (!eight_bit_) eight_bit_ = !is_ascii(content);
   writing_ = content.size();
-  port_.write(id_, file_, std::exchange(content, std::move(spare_)));
+  is_writing_ = true;
+  port_.write(id_, file_, std::exchange(content, std::move(spare_)), std::exchange(anew_, false));
 }
 
 void Handover::finish(std::string& content) {
   PW_CHECK(!finished_);
   finished_ = true;
   if (over_) return;
-  size_ = header_.size() + written_ + writing_ + content.size();
+  size_ = octets_so_far(content);
   if (!streaming_ && content.size() > ipc::kInlineContentMax) open_stream(content);
   if (over_) return;
   if (streaming_) {
@@ -97,6 +126,7 @@ void Handover::finish(std::string& content) {
   ipc::Submit message{
       id_,    port_.past_data(), std::move(envelope_), std::move(arrival_), !is_ascii(content),
       content};
+  if (!hold_.empty()) port_.send(ipc::Hold{id_, hold_});
   bool sent = port_.send(message);
   envelope_ = std::move(message.envelope);
   arrival_ = std::move(message.arrival);
@@ -108,7 +138,7 @@ void Handover::finish(std::string& content) {
 void Handover::go_on() {
   if (rest_ == nullptr) return owner_.window_opened();
   write_out(*rest_);
-  if (!over_ && file_ && writing_ == 0 && rest_->empty()) end_stream();
+  if (!over_ && file_ && !is_writing_ && rest_->empty()) end_stream();
 }
 
 void Handover::end_stream() {
@@ -118,6 +148,7 @@ void Handover::end_stream() {
   ipc::SubmitFinal message{
       id_, port_.past_data(), eight_bit_, size_ - header_.size(), std::nullopt, header_};
   if (envelope_changed_) message.envelope = envelope_;
+  if (!hold_.empty()) port_.send(ipc::Hold{id_, hold_});
   if (!port_.send(message)) {
     ended_ = false;
     return withdraw(too_large_envelope());
@@ -139,7 +170,10 @@ void Handover::written(const Status& status, std::string buffer) {
     bool full = status.error().code == ENOSPC || status.error().code == EDQUOT;
     return withdraw(full ? queue_full() : queue_unavailable());
   }
-  written_ += std::exchange(writing_, 0);
+  is_writing_ = false;
+  // What was written of a body that is being replaced does not count.
+  std::size_t octets = std::exchange(writing_, 0);
+  if (!anew_) written_ += octets;
   spare_ = std::move(buffer);
   go_on();
 }

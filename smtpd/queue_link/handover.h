@@ -29,8 +29,10 @@ class QmgrPort {
   virtual bool send(const ipc::SubmitOpen& message) = 0;
   virtual bool send(const ipc::SubmitFinal& message) = 0;
   virtual void send(const ipc::SubmitAbort& message) = 0;
-  // Appends to the file; the handover of that id hears how it went (written()).
-  virtual void write(mail::QueueId id, std::shared_ptr<LentFile> file, std::string bytes) = 0;
+  virtual void send(const ipc::Hold& message) = 0;
+  // Appends to the file, or begins it anew; the handover of that id hears how it went (written()).
+  virtual void write(mail::QueueId id, std::shared_ptr<LentFile> file, std::string bytes,
+                     bool anew) = 0;
   // Frames and the loss of qmgr are told to the handover of that id, until forget().
   virtual void watch(mail::QueueId id, Handover& handover) = 0;
   virtual void forget(mail::QueueId id) = 0;
@@ -65,6 +67,14 @@ class Handover {
   void set_header_size(std::size_t octets) { header_size_ = octets; }
   // The last word on sender and recipients, until finish().
   void change_envelope(mail::Envelope envelope);
+  // The message is to be held, and why.
+  void hold(std::string why) { hold_ = std::move(why); }
+  // Another header section, up to the body. False: there is no place for it, because the one before
+  // is in the file with the body, or it is too large itself.
+  bool change_header(std::string section, std::string& content);
+  // Another body comes: what was said of the one before is forgotten, grow() and finish() go on
+  // with the new one, from its beginning. Not where the header section is in the file: false.
+  bool replace_body(std::string& content);
   // More content stands in the buffer. Streams it when it is beyond the inline size; then the
   // buffer is exchanged for an empty one when it is worth a write.
   void grow(std::string& content);
@@ -82,6 +92,10 @@ class Handover {
   const mail::Envelope& envelope() const { return envelope_; }
   const ipc::Arrival& arrival() const { return arrival_; }
   std::uint64_t size() const { return size_; }
+  // Of the content as it stands, with what is in the owner's buffer.
+  std::uint64_t octets_so_far(const std::string& content) const {
+    return header_.size() + (anew_ ? 0 : written_ + writing_) + content.size();
+  }
 
   // From the port.
   void result(const mail::Reply& reply);
@@ -108,9 +122,12 @@ class Handover {
   std::size_t header_size_ = 0;
   std::string header_;             // of content that streams, where it stays apart
   bool envelope_changed_ = false;  // since SubmitOpen
-  std::uint64_t size_ = 0;         // of the whole content, once finished
+  std::string hold_;
+  bool anew_ = false;       // the file is to be emptied before the next write
+  std::uint64_t size_ = 0;  // of the whole content, once finished
   std::uint64_t written_ = 0;
   std::size_t writing_ = 0;  // on its way into the file
+  bool is_writing_ = false;
   bool streaming_ = false;
   bool finished_ = false;
   bool ended_ = false;  // qmgr has got all of it

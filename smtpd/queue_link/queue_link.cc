@@ -1,5 +1,6 @@
 #include "smtpd/queue_link/queue_link.h"
 
+#include "common/ipc/filter_messages.h"
 #include "common/log/log.h"
 
 namespace postwain::smtpd {
@@ -10,8 +11,9 @@ constexpr std::size_t kLinkBacklogMax = 64U << 20;
 }  // namespace
 
 QueueLink::QueueLink(net::Loop& loop, const std::string& socket_path, const std::string& name,
-                     std::function<void()> on_up)
+                     std::function<void()> on_up, std::function<void(UniqueFd)> on_filter)
     : on_up_(std::move(on_up)),
+      on_filter_(std::move(on_filter)),
       writer_(loop),
       link_(loop, socket_path, ipc::Role::smtpd, name,
             daemon::QmgrLink::Callbacks{
@@ -43,6 +45,7 @@ bool QueueLink::frame(ipc::FrameType type, std::string_view payload) {
   if (type == ipc::FrameType::submit_file) return lent(payload);
   if (type == ipc::FrameType::admission) return admission(payload);
   if (type == ipc::FrameType::probe_result) return probe_result(payload);
+  if (type == ipc::FrameType::filter_link) return filter_link(payload);
   return false;
 }
 
@@ -71,8 +74,17 @@ bool QueueLink::lent(std::string_view payload) {
   return true;
 }
 
-void QueueLink::write(mail::QueueId id, std::shared_ptr<LentFile> file, std::string bytes) {
-  writer_.write(std::move(file), std::move(bytes),
+// Without a descriptor there is none: qmgr makes another link when somebody comes back.
+bool QueueLink::filter_link(std::string_view payload) {
+  ipc::FilterLink message;
+  if (!ipc::decode(payload, message) || !on_filter_) return false;
+  if (UniqueFd end = link_.take_descriptor(message.file)) on_filter_(std::move(end));
+  return true;
+}
+
+void QueueLink::write(mail::QueueId id, std::shared_ptr<LentFile> file, std::string bytes,
+                      bool anew) {
+  writer_.write(std::move(file), std::move(bytes), anew,
                 [this, id](const Status& status, std::string buffer) {
                   if (!status)
                     log::Line(log::Level::error, "content_not_written")

@@ -16,8 +16,9 @@ namespace postwain::smtpd {
 class QueueLink final : public QmgrPort {
  public:
   // on_up: each time the link to qmgr stands.
+  // on_filter: an end of a link to `filter` has come.
   QueueLink(net::Loop& loop, const std::string& socket_path, const std::string& name,
-            std::function<void()> on_up);
+            std::function<void()> on_up, std::function<void(UniqueFd)> on_filter = nullptr);
 
   // Why MAIL must be answered with a 4xx now; nothing when mail is welcome.
   std::optional<mail::Reply> refusal() const;
@@ -31,7 +32,9 @@ class QueueLink final : public QmgrPort {
     return (!changed || announce(message.id, *message.envelope)) && link_.try_send(message);
   }
   void send(const ipc::SubmitAbort& message) override { link_.send(message); }
-  void write(mail::QueueId id, std::shared_ptr<LentFile> file, std::string bytes) override;
+  void send(const ipc::Hold& message) override { link_.send(message); }
+  void write(mail::QueueId id, std::shared_ptr<LentFile> file, std::string bytes,
+             bool anew) override;
   void send(const ipc::ReceiverCounts& counts) { link_.send(counts); }
   void send(const ipc::Refusals& refusals) { link_.send(refusals); }
   void watch(mail::QueueId id, Handover& handover) override { watched_[id] = &handover; }
@@ -59,10 +62,12 @@ class QueueLink final : public QmgrPort {
   bool lent(std::string_view payload);
   bool admission(std::string_view payload);
   bool probe_result(std::string_view payload);
+  bool filter_link(std::string_view payload);
   void down();
   Handover* find(mail::QueueId id);
 
   std::function<void()> on_up_;
+  std::function<void(UniqueFd)> on_filter_;
   std::optional<mail::QueueIdSource> ids_;
   bool accepting_ = true;
   mail::Reply refusal_;

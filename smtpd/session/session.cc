@@ -41,6 +41,7 @@ smtp::ServerOptions engine_options(const Shared& shared, const config::Listener&
                       shared.config.access.hello == config::HelloCheck::any;
   if (shared.config.access.bare_addresses) options.bare_origin = shared.config.addresses.origin;
   options.ask.connect = true;
+  options.ask.unknown_command = shared.filters != nullptr;
   return options;
 }
 
@@ -64,8 +65,14 @@ Session::Session(const Shared& shared, const config::Listener& listener, net::St
       wait_(shared.config.limits.command_timeout, shared.config.limits.data_timeout),
       login_(shared, static_cast<LoginDialog::Owner&>(*this)),
       transaction_(shared, listener.protocol == config::ListenerProtocol::submission),
-      refusals_(shared, listener, client_, engine_, transaction_) {
+      refusals_(shared, listener, client_, engine_, transaction_),
+      filter_(shared.filters, listener.name(),
+              listener.protocol == config::ListenerProtocol::submission
+                  ? ipc::FilterKind::submission
+                  : ipc::FilterKind::world,
+              static_cast<SessionFilter::Owner&>(*this)) {
   engine_.know_client(client_.may_relay());
+  tell_client();
   shared_.count(ipc::Counted::sessions);
   log::Line(log::Level::debug, "connect").kv("client", client_.address()).kv("on", listener.name());
   channel_ = std::make_unique<daemon::Channel>(
@@ -120,6 +127,7 @@ void Session::tls_opened() {
   engine_.tls_started();
   client_.log_out();
   check_certificate();
+  tell_tls();
   engine_.know_client(client_.may_relay());
   if (listener_.tls == config::ListenerTls::implicit) engine_.begin();
   go_on(Awaited::command);
@@ -210,6 +218,7 @@ void Session::go_on(Awaited next, WaitEnds ends) {
 
 // What is awaited may belong to the command that has ended the transaction, and then stays.
 void Session::drop_transaction() {
+  filter_.abort();
   transaction_.drop();
   if (wait_.is_for_content()) go_on(Awaited::command);
 }

@@ -22,7 +22,9 @@ namespace postwain::smtpd {
 
 mail::Reply shutting_down();  // 421, to whoever has a session when the process is to end
 
-class Session final : private Handover::Owner, private LoginDialog::Owner {
+class Session final : private Handover::Owner,
+                      private LoginDialog::Owner,
+                      private SessionFilter::Owner {
  public:
   // on_over: the session has ended; it may be destroyed from the end of this turn on.
   Session(const Shared& shared, const config::Listener& listener, net::Stream stream,
@@ -82,6 +84,25 @@ class Session final : private Handover::Owner, private LoginDialog::Owner {
   void probed(Verdict verdict, ipc::ProbeVerdict found, const mail::Reply& reply);
   void on_data();
   void on_content_end();
+  // session_filter_events.cc: what the filters are told and say.
+  using OnFilter = std::function<void(const ipc::FilterAnswer&)>;
+  void after_filters(bool awaited, OnFilter then);
+  bool is_refused(std::string_view stage, const ipc::FilterAnswer& answer, mail::Reply& reply);
+  void answer_filtered(const mail::Reply& reply);
+  void tell_client();
+  void tell_tls();
+  void ask_about_mail(const mail::Reply& accepted);
+  void ask_about_rcpt(const Verdict& verdict);
+  void judge_content();
+  void tell_whole();
+  void discard_content(const std::string& filter);
+  void filter_answered(const ipc::FilterAnswer& answer) override;
+  void filter_refused_content(const ipc::FilterAnswer& answer) override;
+  void filter_window_opened() override;
+  void filter_body(std::string_view octets) override { transaction_.take_new_body(octets); }
+  void filter_concluded(const ipc::FilterResult& result) override;
+  void hand_over();
+
   void handed_over(const mail::Reply& reply) override;
   void window_opened() override;
   void log_accepted();
@@ -96,6 +117,9 @@ class Session final : private Handover::Owner, private LoginDialog::Owner {
   LoginDialog login_;
   Transaction transaction_;
   RefusalLog refusals_;
+  SessionFilter filter_;
+  OnFilter on_filter_;        // what follows the answer that is awaited
+  std::string discarded_by_;  // a filter wants this message discarded; empty: none
   enum class Life : std::uint8_t { serving, draining, over } life_ = Life::serving;
   bool heard_ = false;  // the client has sent something
   bool reading_ = true;

@@ -30,7 +30,11 @@ bool Session::handle(smtp::Event& event) {
     case smtp::EventKind::waiting:
       return false;
     case smtp::EventKind::connect:
-      answer({220, {}, {}});
+      after_filters(filter_.connect(), [this](const ipc::FilterAnswer& said) {
+        mail::Reply reply{220, {}, {}};
+        if (is_refused("connect", said, reply)) reply.code = reply.permanent() ? 554 : 421;
+        answer(reply);
+      });
       return true;
     case smtp::EventKind::hello:
       on_hello();
@@ -53,7 +57,12 @@ bool Session::handle(smtp::Event& event) {
       engine_.answer({250, {}, {}});
       return true;
     case smtp::EventKind::unknown_command:
-      answer({});
+      after_filters(filter_.unknown(engine_.unknown_command()),
+                    [this](const ipc::FilterAnswer& said) {
+                      mail::Reply reply;
+                      (void)is_refused("command", said, reply);
+                      answer_filtered(reply);
+                    });
       return true;
     case smtp::EventKind::content_end:
       on_content_end();
@@ -94,7 +103,11 @@ void Session::on_hello() {
   // Who can still log in may have it then, and says no second hello for it (RFC 4954 4).
   engine_.offer_dsn(shared_.policy.takes_dsn(client_.client()) || engine_.auth_allowed());
   client_.look_up_hello(engine_.hello_name());
-  answer({250, {}, {}});
+  after_filters(filter_.helo(engine_.hello_name()), [this](const ipc::FilterAnswer& said) {
+    mail::Reply reply{250, {}, {}};
+    (void)is_refused("hello", said, reply);
+    answer_filtered(reply);
+  });
 }
 
 // Believed for all that is decided from now on; the connection itself stays whose it is.
@@ -175,6 +188,11 @@ void Session::decide_mail() {
     refusals_.add("MAIL", *refusal, {}, "queue");
     return answer(*refusal);
   }
+  if (auto refusal = filter_.refusal()) {
+    shared_.count(ipc::Counted::refused_mail);
+    refusals_.add("MAIL", *refusal, {}, "no filter can be asked");
+    return answer(*refusal);
+  }
   Verdict verdict = shared_.policy.mail(client_.client(), listener_.protocol, engine_.hello_name(),
                                         sender, client_.facts());
   if (verdict.accepted && shared_.rates != nullptr && !client_.may_relay())
@@ -182,6 +200,8 @@ void Session::decide_mail() {
       verdict = {false, *refusal, nullptr, "client_messages"};
   if (verdict.accepted) {
     transaction_.open(shared_.queue_link.next_id(wall_now()), sender.text());
+    discarded_by_.clear();
+    return ask_about_mail(verdict.reply);
   } else {
     shared_.count(ipc::Counted::refused_mail);
     refusals_.add("MAIL", verdict.reply, {}, verdict.reason, verdict.origin);
@@ -219,7 +239,7 @@ void Session::answer_rcpt(const Verdict& verdict) {
   if (verdict.discard)
     decided = {250, {2, 0, 0}, "discarded by the rule at " + verdict.origin->text()};
   engine_.decide_rcpt(std::move(decided));
-  answer(verdict.reply);
+  ask_about_rcpt(verdict);
 }
 
 // A stranger's mail for somebody nobody vouches for is put off; those we know get a bounce at
@@ -265,7 +285,13 @@ void Session::on_data() {
                                      transaction_.id(), envelope, arrival.received_at);
   transaction_.begin_content(std::move(trace), static_cast<Handover::Owner&>(*this),
                              std::move(envelope), std::move(arrival));
-  answer({354, {}, "End data with <CR><LF>.<CR><LF>"}, Awaited::content);
+  if (filter_.is_on() && discarded_by_.empty()) transaction_.tell(filter_);
+  after_filters(filter_.data(), [this](const ipc::FilterAnswer& said) {
+    mail::Reply reply{354, {}, "End data with <CR><LF>.<CR><LF>"};
+    if (!is_refused("DATA", said, reply)) return answer(reply, Awaited::content);
+    transaction_.drop();
+    answer_filtered(reply);
+  });
 }
 
 void Session::on_content_end() {
@@ -275,6 +301,12 @@ void Session::on_content_end() {
     transaction_.drop();
     return answer(*refusal);
   }
+  if (!discarded_by_.empty()) return discard_content(discarded_by_);
+  if (filter_.is_on()) return judge_content();
+  hand_over();
+}
+
+void Session::hand_over() {
   wait_.begin(Awaited::queue_reply, now(),
               {.cancel = {}, .overdue = [this] { transaction_.give_up(); }});
   transaction_.pass_on_whole();
@@ -284,6 +316,11 @@ void Session::on_content_end() {
 // here.
 void Session::handed_over(const mail::Reply& reply) {
   if (life_ == Life::over) return;
+  if (wait_.what() == Awaited::judgement) {
+    // qmgr is gone while the filters still look at the whole message.
+    filter_.abort();
+    wait_.begin(Awaited::queue_reply, now(), {.cancel = {}, .overdue = [] {}});
+  }
   if (wait_.what() != Awaited::queue_reply) {
     wait_.begin(Awaited::refused_content, now());
     engine_.refuse_content(reply);

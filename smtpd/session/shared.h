@@ -7,6 +7,7 @@
 #include "common/tls/tls.h"
 #include "smtpd/acceptance/client_rates.h"
 #include "smtpd/acceptance/policy.h"
+#include "smtpd/filter/filter_link.h"
 #include "smtpd/login/account_guard.h"
 #include "smtpd/login/login.h"
 #include "smtpd/login/login_guard.h"
@@ -32,6 +33,7 @@ struct Shared {
   HeaderBudget* headers = nullptr;    // null: no bound for all together
   AccountGuard* accounts = nullptr;   // null: guessing at one account is not slowed down
   RefusalBook* refusals = nullptr;    // null: no history hears of them
+  FilterLink* filters = nullptr;      // null: there are none
 
   void count(ipc::Counted what, std::uint64_t number = 1) const {
     if (counters != nullptr) counters->add(what, number);

@@ -4,6 +4,8 @@
 
 #include "common/config/config.h"
 #include "common/content/header_form.h"
+#include "common/log/log.h"
+#include "smtpd/filter/envelope_edits.h"
 
 namespace postwain::smtpd {
 
@@ -32,6 +34,12 @@ void Transaction::drop() {
 }
 
 void Transaction::drop_content() {
+  filter_ = nullptr;
+  told_ = 0;
+  header_told_ = false;
+  header_size_ = 0;
+  new_body_ = false;
+  body_lost_ = false;
   header_share_.reset();
   if (content_.capacity() > kIdleBuffer)
     std::string().swap(content_);
@@ -78,7 +86,63 @@ std::optional<mail::Reply> Transaction::check_header(bool ended) {
   if (!handover_) return refusal;
   if (header_.tls_required_no()) handover_->set_tls_required_no();
   handover_->set_header_size(size);
+  header_size_ = size;
   return refusal;
+}
+
+// The header section at once when it is whole; the empty line after it is nobody's.
+bool Transaction::tell_rest() {
+  if (filter_ == nullptr || header_size_ == 0) return true;
+  if (!header_told_) {
+    std::string_view section = std::string_view(content_).substr(0, header_size_);
+    if (section.size() >= 4 && section.substr(section.size() - 4) == "\r\n\r\n")
+      section.remove_suffix(2);
+    filter_->header(section, 1);
+    header_told_ = true;
+    told_ = header_size_;
+  }
+  if (content_.size() > told_) told_ += filter_->body(std::string_view(content_).substr(told_));
+  return told_ == content_.size();
+}
+
+// What the filters have not heard stays in the buffer.
+void Transaction::pass_on() {
+  if (!tell_rest()) return;
+  handover_->grow(content_);
+  told_ = content_.size();
+}
+
+void Transaction::take_new_body(std::string_view octets) {
+  if (body_lost_) return;
+  if (!new_body_) {
+    new_body_ = true;
+    body_lost_ = !handover_->replace_body(content_);
+  }
+  if (body_lost_) return;
+  content_ += octets;
+  handover_->grow(content_);
+}
+
+std::optional<mail::Reply> Transaction::apply(const ipc::FilterResult& result,
+                                              std::uint64_t size_max) {
+  const mail::Reply too_large{552, {5, 3, 4}, "Message too large after it was filtered"};
+  if (result.body_replaced && !new_body_) take_new_body({});  // it is empty now
+  if (result.header_changed) {
+    std::string section(result.section);
+    section += "\r\n";
+    if (!handover_->change_header(std::move(section), content_)) return too_large;
+  }
+  if (body_lost_ || handover_->octets_so_far(content_) > size_max) return too_large;
+  if (result.hold) handover_->hold(*result.hold);
+  mail::Envelope envelope = handover_->envelope();
+  EnvelopeEdits edits = apply_edits(result, envelope);
+  for (const std::string& mistake : edits.mistakes)
+    log::Line(log::Level::warning, "filter_mistake")
+        .kv("id", id_.text())
+        .kv("filter", result.filter)
+        .kv("text", mistake);
+  if (edits.changed) handover_->change_envelope(std::move(envelope));
+  return std::nullopt;
 }
 
 bool Transaction::has_room(bool stranger) {
@@ -101,6 +165,7 @@ std::size_t Transaction::mend_header() {
 }
 
 bool Transaction::window_is_full() const {
+  if (filter_ != nullptr && filter_->window_is_full()) return true;
   return handover_ && !handover_->over() && handover_->window_full(content_.size());
 }
 

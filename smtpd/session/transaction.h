@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "smtpd/filter/session_filter.h"
 #include "smtpd/queue_link/handover.h"
 #include "smtpd/session/header_check.h"
 #include "smtpd/session/shared.h"
@@ -39,13 +40,21 @@ class Transaction {
   std::optional<mail::Reply> check_growth(bool stranger);
   // All of the content has come. A reply refuses the message.
   std::optional<mail::Reply> check_whole() { return check_header(true); }
+  // Filters are told of the content while it comes. From begin_content() on.
+  void tell(SessionFilter& filter) { filter_ = &filter; }
+  // What filters have made of it, after check_whole(). A reply refuses the message.
+  std::optional<mail::Reply> apply(const ipc::FilterResult& result, std::uint64_t size_max);
+  // A piece of a body that takes the place of the one that came.
+  void take_new_body(std::string_view octets);
   // To qmgr: what has come, and all of it. Both may end in Handover::Owner::handed_over at once.
-  void pass_on() { handover_->grow(content_); }
+  void pass_on();
   void pass_on_whole() { handover_->finish(content_); }
   // qmgr was silent for too long.
   void give_up() { handover_->give_up(); }
   // So much waits to be written that no more should be read.
   bool window_is_full() const;
+  // Tells the filters what they have not heard. False: not all of it, until their window opens.
+  bool tell_rest();
   // Null where no content has begun.
   const Handover* handover() const { return handover_ ? &*handover_ : nullptr; }
 
@@ -66,6 +75,12 @@ class Transaction {
   HeaderCheck header_;
   std::optional<HeaderBudget::Share> header_share_;  // of the header section, which stays in memory
   std::optional<Handover> handover_;
+  SessionFilter* filter_ = nullptr;  // null: nobody is told
+  std::size_t told_ = 0;             // octets of content_ that the filters have heard of
+  bool header_told_ = false;
+  std::size_t header_size_ = 0;  // up to the body, once it is whole
+  bool new_body_ = false;        // a body is being replaced
+  bool body_lost_ = false;       // it could not be
 };
 
 }  // namespace postwain::smtpd

@@ -26,6 +26,8 @@ constexpr WaitRule kWaitRules[kAwaitedKinds] = {
     {Awaited::probe,           Overdue::end,     yes, no,  "no answer about a recipient in time"},
     {Awaited::login_step,      Overdue::resolve, no,  no,  {}},
     {Awaited::login_delay,     Overdue::end,     no,  no,  "timed out"},
+    {Awaited::filter,          Overdue::resolve, yes, no,  {}},
+    {Awaited::judgement,       Overdue::resolve, yes, yes, {}},
 };
 // clang-format on
 
@@ -56,6 +58,9 @@ Duration Wait::time_for(Awaited what) const {
     case Awaited::content:
     case Awaited::refused_content:
       return data_timeout_;
+    case Awaited::filter:
+    case Awaited::judgement:
+      return kFilterTimeout;
     case Awaited::window:
     case Awaited::queue_reply:
     case Awaited::lookups:

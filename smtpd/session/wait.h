@@ -20,6 +20,8 @@ namespace postwain::smtpd {
 constexpr std::uint64_t kContentRate = 500;  // octets per second
 constexpr int kContentGrace = 5;             // data_timeouts before the rate counts
 constexpr Duration kOthersTimeout = std::chrono::minutes(3);  // for what is not the client's
+// The process `filter` keeps the limits of each filter; these are for when it does not.
+constexpr Duration kFilterTimeout = std::chrono::minutes(15);
 constexpr Duration kHandshakeTimeout = std::chrono::seconds(60);
 
 enum class Awaited : std::uint8_t {
@@ -36,8 +38,10 @@ enum class Awaited : std::uint8_t {
   probe,        // what the next hop says of the recipient, for RCPT
   login_step,   // what the login backend says
   login_delay,  // the moment at which the answer to a login may leave
+  filter,       // what the filters say of a command
+  judgement,    // what the filters say of a whole message
 };
-constexpr std::size_t kAwaitedKinds = 11;
+constexpr std::size_t kAwaitedKinds = 13;
 
 // What happens when the time is over.
 enum class Overdue : std::uint8_t {

@@ -16,11 +16,12 @@ namespace {
 
 struct Port final : QmgrPort {
   bool is_up = true;
-  std::string log;      // one letter a frame: S submit, O open, w write, F final, A abort
+  std::string log;  // one letter a frame: S submit, O open, t emptied, w write, F final, A abort
   std::string content;  // all content sent, but for what goes before a file
   std::string header;   // that
   std::uint64_t file_size = 0;
   std::optional<mail::Envelope> final_envelope;
+  std::string hold;
   std::uint32_t told_past_data = 0;
   bool eight_bit = false;
   std::map<std::uint64_t, Handover*> watched;
@@ -41,8 +42,9 @@ struct Port final : QmgrPort {
     return fits;
   }
   // Done when the test says so.
-  void write(mail::QueueId, std::shared_ptr<LentFile> file, std::string bytes) override {
+  void write(mail::QueueId, std::shared_ptr<LentFile> file, std::string bytes, bool anew) override {
     REQUIRE(file != nullptr);
+    if (anew) log += 't', content.clear();
     log += 'w', content += bytes;
     bytes.clear();
     buffer = std::move(bytes);
@@ -54,6 +56,7 @@ struct Port final : QmgrPort {
     return true;
   }
   void send(const ipc::SubmitAbort&) override { log += 'A'; }
+  void send(const ipc::Hold& m) override { hold = m.why; }
   void watch(mail::QueueId id, Handover& handover) override { watched[id.value] = &handover; }
   void forget(mail::QueueId id) override { watched.erase(id.value); }
   std::uint32_t& past_data() override { return past; }
@@ -390,4 +393,89 @@ TEST_CASE("a last word too large for a frame is refused, and the file is given b
   CHECK(bench.port.log == "OwA");
   CHECK(bench.owner.codes == std::vector<int>{552});
   CHECK(bench.port.watched.empty());
+}
+
+// --- what filters make of a message -------------------------------------------------------------
+
+TEST_CASE("filters: another header section and another body of small content") {
+  Bench bench;
+  std::string content = "A: 1\r\n\r\nbody";
+  bench.handover->set_header_size(8);
+  bench.handover->grow(content);
+  CHECK(bench.handover->change_header("A: changed\r\n\r\n", content));
+  CHECK(content == "A: changed\r\n\r\nbody");
+  CHECK(bench.handover->replace_body(content));
+  content += "new";
+  bench.handover->hold("looks bad");
+  bench.handover->finish(content);
+  CHECK(bench.port.log == "S");
+  CHECK(bench.port.content == "A: changed\r\n\r\nnew");
+  CHECK(bench.port.hold == "looks bad");
+}
+
+TEST_CASE("filters: another header section and another body of large content") {
+  bool in_flight = GENERATE(false, true);
+  Bench bench;
+  Handover& handover = *bench.handover;
+  auto written = [&] { handover.written({}, std::exchange(bench.port.buffer, {})); };
+  std::string content = "A: 1\r\n\r\n" + std::string(300'000, 'x');
+  handover.set_header_size(8);
+  handover.grow(content);
+  handover.lent(some_file());
+  handover.grow(content);
+  CHECK(bench.port.log == "Ow");
+  if (!in_flight) written();
+  CHECK(handover.change_header("A: changed\r\n\r\n", content));
+  CHECK(handover.replace_body(content));
+  CHECK(handover.octets_so_far(content) == 14);
+  content += "new \xe4";
+  handover.grow(content);
+  mail::Envelope envelope = handover.envelope();
+  envelope.recipients.push_back({mail::Address::from_text("c@d"), {}, {}});
+  handover.change_envelope(std::move(envelope));
+  handover.hold("looks bad");
+  handover.finish(content);
+  if (in_flight) written();
+  CHECK(bench.port.log == "Owtw");
+  written();
+  CHECK(bench.port.log == "OwtwF");
+  CHECK(bench.port.content == "new \xe4");
+  CHECK(bench.port.header == "A: changed\r\n\r\n");
+  CHECK(bench.port.file_size == 5);
+  CHECK(bench.port.eight_bit);
+  CHECK(bench.port.hold == "looks bad");
+  REQUIRE(bench.port.final_envelope);
+  CHECK(bench.port.final_envelope->recipients.size() == 2);
+  CHECK(handover.size() == 19);
+}
+
+TEST_CASE("filters: a body that becomes empty empties the file") {
+  Bench bench;
+  Handover& handover = *bench.handover;
+  std::string content = "A: 1\r\n\r\n" + std::string(300'000, 'x');
+  handover.set_header_size(8);
+  handover.grow(content);
+  handover.lent(some_file());
+  handover.grow(content);
+  handover.written({}, std::exchange(bench.port.buffer, {}));
+  CHECK(handover.replace_body(content));
+  handover.finish(content);
+  CHECK(bench.port.log == "Owtw");
+  handover.written({}, std::exchange(bench.port.buffer, {}));
+  CHECK(bench.port.log == "OwtwF");
+  CHECK(bench.port.file_size == 0);
+}
+
+TEST_CASE("filters: a header section in the file cannot be changed, nor one become too large") {
+  Bench bench;
+  std::string content = "A: " + std::string(ipc::kHeaderApartMax, 'x') + "\r\n\r\nbody";
+  bench.handover->set_header_size(content.size() - 4);
+  bench.handover->grow(content);
+  CHECK_FALSE(bench.handover->change_header("A: 1\r\n\r\n", content));
+  CHECK_FALSE(bench.handover->replace_body(content));
+  Bench small;
+  std::string text = "A: 1\r\n\r\n";
+  small.handover->set_header_size(8);
+  small.handover->grow(text);
+  CHECK_FALSE(small.handover->change_header(std::string(ipc::kHeaderApartMax + 1, 'x'), text));
 }

@@ -17,8 +17,8 @@ WaitEnds ends_into(std::string& log, Awaited what) {
   WaitEnds ends;
   ends.cancel = [&log] { log += "cancel "; };
   // Only who has to answer in the place of what did not come says how.
-  for (Awaited resolved :
-       {Awaited::handshake, Awaited::window, Awaited::queue_reply, Awaited::login_step})
+  for (Awaited resolved : {Awaited::handshake, Awaited::window, Awaited::queue_reply,
+                           Awaited::login_step, Awaited::filter, Awaited::judgement})
     if (what == resolved) ends.overdue = [&log] { log += "overdue "; };
   return ends;
 }
@@ -46,6 +46,8 @@ TEST_CASE("what a session awaits: how long, and what follows", "[wait]") {
       {Awaited::probe, 3min, Overdue::end, true, false},
       {Awaited::login_step, 3min, Overdue::resolve, false, false},
       {Awaited::login_delay, 3min, Overdue::end, false, false},
+      {Awaited::filter, 15min, Overdue::resolve, true, false},
+      {Awaited::judgement, 15min, Overdue::resolve, true, true},
   };
   REQUIRE(std::size(rows) == kAwaitedKinds);
   Wait wait(5min, 2min);

@@ -1,0 +1,235 @@
+// What a session tells the filters, and what follows from their answers.
+#include "common/config/config.h"
+#include "common/log/log.h"
+#include "common/smtp/syntax/xtext.h"
+#include "smtpd/session/session.h"
+
+namespace postwain::smtpd {
+
+namespace {
+
+// The parameters of MAIL and RCPT as the client could have written them.
+std::vector<std::string> arguments_of(const smtp::MailCommand& command) {
+  const mail::Envelope& envelope = command.envelope;
+  std::vector<std::string> out;
+  if (command.size) out.push_back("SIZE=" + std::to_string(*command.size));
+  if (envelope.body != mail::BodyType::seven_bit)
+    out.push_back("BODY=" + std::string(name_of(envelope.body)));
+  if (envelope.smtputf8) out.emplace_back("SMTPUTF8");
+  if (envelope.require_tls) out.emplace_back("REQUIRETLS");
+  if (envelope.ret != mail::DsnReturn::unspecified)
+    out.push_back("RET=" + std::string(name_of(envelope.ret)));
+  if (!envelope.envid.empty()) out.push_back("ENVID=" + smtp::xtext_encode(envelope.envid));
+  return out;
+}
+
+std::vector<std::string> arguments_of(const mail::Recipient& recipient) {
+  std::vector<std::string> out;
+  if (recipient.notify.bits != mail::Notify::unspecified)
+    out.push_back("NOTIFY=" + recipient.notify.text());
+  if (!recipient.orcpt.empty()) out.push_back("ORCPT=" + recipient.orcpt);
+  return out;
+}
+
+std::string in_brackets(const mail::Address& address) {
+  return "<" + address.text() + ">";
+}
+
+}  // namespace
+
+// The session goes on when the answer is there; at once where none is awaited. Filters that are
+// silent for too long have no opinion: of the message at hand they are asked again at its end.
+void Session::after_filters(bool awaited, OnFilter then) {
+  if (!awaited) return then({});
+  on_filter_ = std::move(then);
+  wait_.begin(Awaited::filter, now(),
+              {.cancel = [this] { on_filter_ = nullptr; },
+               .overdue =
+                   [this] {
+                     filter_.abort();
+                     filter_answered({});
+                   }});
+}
+
+void Session::filter_answered(const ipc::FilterAnswer& answer) {
+  if (life_ == Life::over || !on_filter_) return;
+  std::exchange(on_filter_, nullptr)(answer);
+}
+
+// Whether the command is refused; then reply says how.
+bool Session::is_refused(std::string_view stage, const ipc::FilterAnswer& answer,
+                         mail::Reply& reply) {
+  switch (answer.verdict) {
+    case ipc::FilterVerdict::keep_going:
+      return false;
+    case ipc::FilterVerdict::discard:
+      discarded_by_ = answer.filter;
+      return false;
+    case ipc::FilterVerdict::refuse:
+    case ipc::FilterVerdict::defer:
+    case ipc::FilterVerdict::hang_up:
+      break;
+  }
+  reply = answer.reply;
+  refusals_.add(stage, reply, {}, "filter " + answer.filter);
+  if (answer.verdict == ipc::FilterVerdict::hang_up) reply.code = 421;
+  return true;
+}
+
+// A filter can end the session, too.
+void Session::answer_filtered(const mail::Reply& reply) {
+  if (reply.code != 421) return answer(reply);
+  engine_.shut_down(reply, "closed by a filter");
+  pump();
+}
+
+void Session::tell_client() {
+  if (!filter_.is_on()) return;
+  using Family = ipc::FilterSession::Family;
+  const std::string& address = client_.address();
+  dns::ClientFacts facts = client_.facts();
+  bool is_local = address.empty();
+  Family family = is_local ? Family::local
+                           : (address.find(':') != std::string::npos ? Family::ipv6 : Family::ipv4);
+  std::string name = facts.name.empty() ? "[" + address + "]" : facts.name;
+  if (is_local) name = "localhost";
+  filter_.set_client(family, name, address, 0);
+  filter_.set_macro("j", shared_.config.hostname);
+  filter_.set_macro("daemon_name", listener_.name());
+  filter_.set_macro("v", "Postwain");
+  filter_.set_macro("client_addr", address);
+  filter_.set_macro("client_name", name);
+  filter_.set_macro("_", name + " [" + address + "]");
+}
+
+void Session::tell_tls() {
+  filter_.set_macro("tls_version", channel_->tls_version());
+  filter_.set_macro("cipher", channel_->tls_cipher());
+}
+
+void Session::ask_about_mail(const mail::Reply& accepted) {
+  const smtp::MailCommand& asked = engine_.mail();
+  if (filter_.is_on()) {
+    filter_.set_macro("i", transaction_.id().text());
+    filter_.set_macro("mail_addr", asked.envelope.reverse_path.text());
+    filter_.set_macro("s", engine_.hello_name());
+    filter_.set_macro("auth_authen", client_.account());
+    filter_.set_macro("auth_type", client_.account().empty() ? "" : engine_.auth_mechanism());
+    filter_.set_macro("auth_author", client_.account());
+  }
+  bool awaited = filter_.mail(in_brackets(asked.envelope.reverse_path), arguments_of(asked));
+  after_filters(awaited, [this, accepted](const ipc::FilterAnswer& said) {
+    mail::Reply reply = accepted;
+    if (is_refused("MAIL", said, reply)) {
+      shared_.count(ipc::Counted::refused_mail);
+      transaction_.drop();
+    }
+    answer_filtered(reply);
+  });
+}
+
+void Session::ask_about_rcpt(const Verdict& verdict) {
+  const mail::Recipient& asked = engine_.rcpt();
+  if (filter_.is_on()) {
+    filter_.set_macro("rcpt_addr", verdict.accepted ? asked.address.text() : verdict.reply.text);
+    filter_.set_macro("rcpt_mailer", verdict.accepted ? "smtp" : "error");
+    filter_.set_macro("rcpt_host", verdict.accepted ? std::string(asked.address.domain())
+                                                    : verdict.reply.enhanced.text());
+  }
+  if (!verdict.accepted) {
+    filter_.rejected_rcpt(in_brackets(asked.address), arguments_of(asked));
+    return answer(verdict.reply);
+  }
+  bool awaited = filter_.rcpt(in_brackets(asked.address), arguments_of(asked));
+  after_filters(awaited, [this, accepted = verdict.reply](const ipc::FilterAnswer& said) {
+    mail::Reply reply = accepted;
+    if (is_refused("RCPT", said, reply)) shared_.count(ipc::Counted::refused_rcpt);
+    answer_filtered(reply);
+  });
+}
+
+// --- content
+// ---------------------------------------------------------------------------------------
+
+void Session::filter_refused_content(const ipc::FilterAnswer& said) {
+  if (life_ == Life::over) return;
+  if (said.verdict == ipc::FilterVerdict::discard) {
+    discarded_by_ = said.filter;
+    return;
+  }
+  if (!wait_.is_for_content()) return;  // the result says it, too
+  mail::Reply reply;
+  if (!is_refused("content", said, reply)) return;
+  wait_.begin(Awaited::refused_content, now());
+  engine_.refuse_content(reply);
+  pump();
+}
+
+void Session::filter_window_opened() {
+  if (life_ == Life::over) return;
+  if (wait_.what() == Awaited::judgement) return tell_whole();
+  if (wait_.what() == Awaited::window) wait_.begin(Awaited::content, now());
+  if (transaction_.handover() != nullptr) transaction_.pass_on();
+  pump();
+}
+
+void Session::judge_content() {
+  wait_.begin(Awaited::judgement, now(),
+              {.cancel = [this] { filter_.abort(); },
+               .overdue =
+                   [this] {
+                     filter_.abort();
+                     ipc::FilterResult late;
+                     late.verdict = ipc::FilterVerdict::defer;
+                     late.reply = filters_unavailable();
+                     filter_concluded(late);
+                   }});
+  tell_whole();
+}
+
+void Session::tell_whole() {
+  if (transaction_.tell_rest()) filter_.end_of_message();
+}
+
+void Session::filter_concluded(const ipc::FilterResult& result) {
+  if (life_ == Life::over || wait_.what() != Awaited::judgement) return;
+  switch (result.verdict) {
+    case ipc::FilterVerdict::keep_going:
+      break;
+    case ipc::FilterVerdict::discard:
+      return discard_content(result.filter);
+    case ipc::FilterVerdict::refuse:
+    case ipc::FilterVerdict::defer:
+    case ipc::FilterVerdict::hang_up: {
+      shared_.count(ipc::Counted::refused_content);
+      refusals_.add("content", result.reply, {}, "filter " + result.filter);
+      transaction_.drop();
+      mail::Reply reply = result.reply;
+      if (result.verdict == ipc::FilterVerdict::hang_up) reply.code = 421;
+      return answer_filtered(reply);
+    }
+  }
+  if (auto refusal = transaction_.apply(result, shared_.config.limits.message_size)) {
+    shared_.count(ipc::Counted::refused_content);
+    refusals_.add("content", *refusal, {}, "filter " + result.filter);
+    transaction_.drop();
+    return answer(*refusal);
+  }
+  if (transaction_.handover()->envelope().recipients.empty()) return discard_content(result.filter);
+  hand_over();
+}
+
+// The client hears what it would hear of any message.
+void Session::discard_content(const std::string& filter) {
+  log::Line(log::Level::info, "discarded")
+      .kv("id", transaction_.id().text())
+      .kv("from", transaction_.sender())
+      .kv("client", client_.address())
+      .kv("reason", "filter " + filter);
+  filter_.abort();
+  transaction_.drop();
+  discarded_by_.clear();
+  answer({250, {2, 0, 0}, "Ok: queued as " + transaction_.id().text()});
+}
+
+}  // namespace postwain::smtpd
