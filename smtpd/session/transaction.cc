@@ -120,6 +120,11 @@ void Transaction::take_new_body(std::string_view octets) {
   }
   if (body_lost_) return;
   content_ += octets;
+  // No filter makes of a message what no client could have sent.
+  if (handover_->octets_so_far(content_) > shared_.config.limits.message_size) {
+    body_lost_ = true;
+    return content_.clear();
+  }
   handover_->grow(content_);
 }
 

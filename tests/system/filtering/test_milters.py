@@ -17,11 +17,12 @@ def at_end(*answers):
 
 
 class Milters(PostwainTestCase):
-    def serve(self, script, **keys):
+    def serve(self, script, limits=None, **keys):
         self.milter = self.closing(MilterServer(script))
         self.sink = self.closing(SmtpSink())
         keys = {"name": "one", "socket": self.milter.address, **keys}
-        return self.start({"filter": [keys], "route": [{"match": "*", "deliver": self.sink.target}]})
+        changes = {"filter": [keys], "route": [{"match": "*", "deliver": self.sink.target}]}
+        return self.start({**changes, **({"limits": limits} if limits else {})})
 
     def send(self, mta, content=b"Subject: hello\r\n\r\nbody\r\n", to=("b@example.net",)):
         with smtplib.SMTP("127.0.0.1", mta.port, timeout=30) as client:
@@ -80,6 +81,11 @@ class Milters(PostwainTestCase):
         self.send(mta, b"Subject: large\r\n\r\n" + body)
         self.assertEqual(b"X-First: 1\r\nSubject: large\r\n\r\n" + body, self.arrived())
         self.assertEqual(body, b"".join(self.milter.data_of("B")))
+
+    def test_a_body_that_grows_beyond_the_limit_is_refused(self):
+        mta = self.serve(at_end(*[packet("b", b"x" * 60_000 + b"\n")] * 40, packet("c")), may=["body"],
+                         limits={"message_size": "1MiB"})
+        self.assertEqual(552, self.refused(mta)[0])
 
     def test_recipients_and_sender_are_changed(self):
         mta = self.serve(at_end(packet("-", texts("<b@example.net>")), packet("+", texts("<new@example.net>")),
