@@ -31,6 +31,23 @@ std::vector<std::string> arguments_of(const mail::Recipient& recipient) {
   return out;
 }
 
+// What each filter said of a message, whatever became of it.
+void log_judgements(mail::QueueId id, const ipc::FilterResult& result) {
+  for (const ipc::FilterJudgement& one : result.judgements) {
+    log::Line line(log::Level::info, "filtered");
+    line.kv("id", id.text())
+        .kv("filter", one.filter)
+        .kv("stage", name_of(one.stage))
+        .kv("verdict", one.hold ? "hold" : name_of(one.verdict))
+        .kv("ms", one.milliseconds)
+        .kv("edits", one.edits);
+    if (one.edits_not_allowed > 0) line.kv("not_allowed", one.edits_not_allowed);
+    if (one.watch) line.kv("watch", true);
+    if (one.failure != ipc::FilterFailure::none) line.kv("failure", name_of(one.failure));
+    if (!one.text.empty()) line.kv("text", one.text);
+  }
+}
+
 std::string in_brackets(const mail::Address& address) {
   return "<" + address.text() + ">";
 }
@@ -193,6 +210,7 @@ void Session::tell_whole() {
 
 void Session::filter_concluded(const ipc::FilterResult& result) {
   if (life_ == Life::over || wait_.what() != Awaited::judgement) return;
+  log_judgements(transaction_.id(), result);
   switch (result.verdict) {
     case ipc::FilterVerdict::keep_going:
       break;

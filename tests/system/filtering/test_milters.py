@@ -1,7 +1,10 @@
 """Mail through the whole system with milters that are asked while it is received."""
 
+import os
+import signal
 import smtplib
 import struct
+import threading
 import time
 
 from postwain_harness import PostwainTestCase, main
@@ -45,6 +48,9 @@ class Milters(PostwainTestCase):
         mta = self.serve(at_end(packet("h", texts("X-Seen", "yes")), packet("a")))
         self.send(mta)
         self.assertEqual(b"Subject: hello\r\nX-Seen: yes\r\n\r\nbody\r\n", self.arrived())
+        judged = wait_until(lambda: [line for line in mta.log if " filtered " in line], 20, "the log")[0]
+        for word in ("filter=one", "verdict=accept", "edits=1"):
+            self.assertIn(word, judged)
         commands = self.milter.commands.replace("D", "")
         self.assertEqual("OCHMRTLNBE", commands[:10])
         self.assertEqual(b"<a@example.org>\0", self.milter.data_of("M")[0][:16])
@@ -130,6 +136,36 @@ class Milters(PostwainTestCase):
         time.sleep(0.5)
         self.assertEqual([], mta.queue())
         self.assertEqual([], self.sink.delivered("b@example.net"))
+
+    def test_a_filter_process_that_is_killed_leaves_no_session_waiting(self):
+        asked = threading.Event()
+
+        def script(command, data):
+            if command != "E" or asked.is_set():
+                return packet("c")
+            asked.set()
+            return None  # it thinks about it
+        mta = self.serve(script)
+        with smtplib.SMTP("127.0.0.1", mta.port, timeout=30) as client:
+            def kill():
+                if asked.wait(20):
+                    os.kill(mta.pids_of("filter")[0], signal.SIGKILL)
+            killer = threading.Thread(target=kill)
+            killer.start()
+            with self.assertRaises(smtplib.SMTPDataError) as refused:
+                client.sendmail("a@example.org", ["b@example.net"], b"Subject: 1\r\n\r\n")
+            killer.join()
+            self.assertEqual(451, refused.exception.smtp_code)
+            # The next message of the session is asked about again as soon as somebody is there.
+            wait_until(lambda: self.takes(client), 30, "a filter process again")
+        self.assertEqual(b"Subject: 2\r\n\r\n", self.arrived())
+
+    def takes(self, client):
+        try:
+            client.sendmail("a@example.org", ["b@example.net"], b"Subject: 2\r\n\r\n")
+            return True
+        except smtplib.SMTPException:
+            return False
 
     def test_one_verdict_never_touches_the_next_message(self):
         said = []
