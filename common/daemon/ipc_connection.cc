@@ -155,10 +155,13 @@ std::size_t IpcConnection::handle(std::string_view bytes, bool& gone) {
     }
     if (!valid) {
       // The owner is told and may destroy us; if it does not, nothing more is read.
-      destroyed_ = outer;
       bool destroyed_now = false;
-      if (destroyed_ == nullptr) destroyed_ = &destroyed_now;
+      destroyed_ = &destroyed_now;
       over("malformed frame");
+      if (!destroyed_now)
+        destroyed_ = outer;  // the owner keeps us for a while: nothing points here any more
+      else if (outer != nullptr)
+        *outer = true;
       gone = true;
       return used;
     }

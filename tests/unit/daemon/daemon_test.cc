@@ -151,6 +151,40 @@ TEST_CASE("a malformed frame closes its connection and nothing else") {
   }
 }
 
+namespace {
+
+// Whether ending a connection leaves alone what lies where the stack was deeper before.
+bool ends_cleanly(std::unique_ptr<IpcConnection>& connection) {
+  volatile char stack[64 << 10];
+  for (std::size_t i = 0; i < sizeof stack; ++i) stack[i] = 0;
+  connection.reset();
+  for (std::size_t i = 0; i < sizeof stack; ++i)
+    if (stack[i] != 0) return false;
+  return true;
+}
+
+}  // namespace
+
+// Fault: the destructor wrote through a pointer into a stack frame that was gone, whenever the
+// owner kept the connection until the end of the turn. Any local user could bring that about in
+// qmgr.
+TEST_CASE("a connection that outlives its malformed frame writes nowhere when it goes") {
+  net::Loop loop;
+  Pair pair(loop);
+  bool closed = false;
+  auto receiver = std::make_unique<IpcConnection>(
+      loop, std::move(pair.b),
+      IpcConnection::Callbacks{.on_frame = [](ipc::FrameType, std::string_view) { return false; },
+                               .on_closed = [&](const std::string&) { closed = true; }});
+  pair.a.start({.on_data = [](std::string_view) {}});
+  pair.a.write(std::string("\x03\0\0\0\x0a\0x", 7));
+  net::Timer stop(loop);
+  stop.start(50ms, [&] { loop.stop(); });
+  loop.run();
+  CHECK(closed);
+  CHECK(ends_cleanly(receiver));
+}
+
 TEST_CASE("open files arrive with their frames, whatever else is sent") {
   net::Loop loop;
   { Pair first(loop); }  // with it libuv opens what it keeps
