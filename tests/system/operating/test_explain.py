@@ -56,7 +56,7 @@ class Explain(PostwainTestCase):
         self.begin(filter=[
             {"name": "spam", "socket": "127.0.0.1:11332"},
             {"name": "virus", "socket": "unix:/run/virus", "on": ["world", "submission"], "on_failure": "accept"},
-            {"name": "signer", "socket": "signer.test:8891", "on": ["submission", "local"], "mode": "watch"}])
+            {"name": "signer", "socket": "signer.test:8891", "on": ["submission"], "mode": "watch"}])
         self.assertEqual(["spam at 127.0.0.1:11332 judges; without an answer the mail is put off",
                           "virus at unix:/run/virus judges; without an answer the mail goes on"], filters())
         self.assertEqual(["virus at unix:/run/virus judges; without an answer the mail goes on",
