@@ -97,11 +97,17 @@ PW_VISIT(FilterBodyPiece) {
   field(a, v.session);
   short_text(a, v.octets, kFilterPieceMax);
 }
+PW_VISIT(FilterScore) {
+  short_text(a, v.name, kFilterScoreNameMax);
+  field(a, v.thousandths);
+}
 PW_VISIT(FilterJudgement) {
   short_text(a, v.filter);
   fields(a, v.stage, v.verdict, v.hold);
   short_text(a, v.text, kFilterJudgementTextMax);
   fields(a, v.milliseconds, v.edits, v.edits_not_allowed, v.failure, v.watch);
+  fields(a, v.score, v.score_limit);
+  short_list(a, v.scores, kFilterScoresMax);
 }
 PW_VISIT(FilterAddress) {
   short_texts(a, v.address, v.arguments);

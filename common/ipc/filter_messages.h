@@ -32,6 +32,8 @@ constexpr std::size_t kFilterListenersMax = 1000;     // of a configuration
 constexpr std::size_t kFilterRecipientsMax = 2000;    // added, and taken out, by all filters
 constexpr std::size_t kFilterJudgementsMax = 200;     // of a message
 constexpr std::size_t kFilterJudgementTextMax = 200;  // octets
+constexpr std::size_t kFilterScoresMax = 20;          // of a judgement
+constexpr std::size_t kFilterScoreNameMax = 64;       // octets
 constexpr std::size_t kFilterSectionMax = 2U << 20;   // octets of a header section, edits included
 
 // --- smtpd to filter -----------------------------------------------------------------------------
@@ -186,6 +188,11 @@ constexpr FilterFailure last_of(FilterFailure) {
 }
 std::string_view name_of(FilterFailure failure);
 
+// One of the reasons why a message has the score it has: a rule or a list that matched.
+struct FilterScore {
+  std::string name;
+  std::int32_t thousandths = 0;
+};
 // What one filter said of a message, for the history.
 struct FilterJudgement {
   std::string filter;
@@ -198,6 +205,10 @@ struct FilterJudgement {
   std::uint32_t edits_not_allowed = 0;  // and verdicts
   FilterFailure failure = FilterFailure::none;
   bool watch = false;  // nothing of it counts
+  // Of filters that count points, in thousandths: the sum, and from which on it refuses. 0: none.
+  std::int32_t score = 0;
+  std::int32_t score_limit = 0;
+  std::vector<FilterScore> scores{};  // the weightiest first
 };
 
 struct FilterAddress {

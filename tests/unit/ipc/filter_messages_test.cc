@@ -69,8 +69,19 @@ FilterResult some_result() {
   result.sender = FilterAddress{"<a@example.org>", "RET=HDRS"};
   result.recipients_added = {{"<c@example.org>", ""}, {"<d@example.org>", "NOTIFY=NEVER"}};
   result.recipients_removed = {"<b@example.org>"};
-  result.judgements.push_back({"one", FilterStage::end_of_message, FilterVerdict::defer, true,
-                               "why", 184, 3, 1, FilterFailure::late, true});
+  result.judgements.push_back({"one",
+                               FilterStage::end_of_message,
+                               FilterVerdict::defer,
+                               true,
+                               "why",
+                               184,
+                               3,
+                               1,
+                               FilterFailure::late,
+                               true,
+                               17'200,
+                               15'000,
+                               {{"BAYES_HAM", -5'100}}});
   return result;
 }
 
@@ -101,6 +112,9 @@ TEST_CASE("what a filter's result says arrives") {
   CHECK(out.recipients_added[1].address == "<d@example.org>");
   CHECK(out.judgements[0].failure == FilterFailure::late);
   CHECK(out.judgements[0].milliseconds == 184);
+  CHECK(out.judgements[0].score == 17'200);
+  REQUIRE(out.judgements[0].scores.size() == 1);
+  CHECK(out.judgements[0].scores[0].thousandths == -5'100);
 }
 
 TEST_CASE("frames between smtpd and filter beyond a bound do not decode") {
@@ -132,6 +146,12 @@ TEST_CASE("frames between smtpd and filter beyond a bound do not decode") {
 
   FilterResult result = some_result();
   result.judgements[0].text.assign(kFilterJudgementTextMax + 1, 'x');
+  CHECK_FALSE(decodes(result));
+  result = some_result();
+  result.judgements[0].scores.resize(kFilterScoresMax + 1);
+  CHECK_FALSE(decodes(result));
+  result = some_result();
+  result.judgements[0].scores = {{std::string(kFilterScoreNameMax + 1, 'x'), 0}};
   CHECK_FALSE(decodes(result));
   result = some_result();
   result.judgements.resize(kFilterJudgementsMax + 1);
