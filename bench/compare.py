@@ -5,6 +5,9 @@ Both are durable: each answers 250 only after the message is synced. A pair is o
 directly after the other, the order changing from pair to pair; a ratio is taken within a pair, because
 the machine drifts more between pairs than inside one. "drained" counts until the sink has the last
 accepted message. Needs root (Postfix does) and the packages of section bench in packages.debian.
+
+With --filter every server asks the same milter (pw-milter) about all mail, and one more Postwain runs
+without it. With --beside one more Postwain runs from other binaries: what a change costs.
 """
 
 import argparse
@@ -85,6 +88,34 @@ class Sink:
             elif time.monotonic() - since > STALL_S:
                 return False
             time.sleep(0.02)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+class Milter:
+    """One filter that has no objection, for all servers."""
+
+    def __init__(self, arguments):
+        self.port = mta.free_port()
+        options = ["--terse"] if arguments.filter == "terse" else []
+        self.process = subprocess.Popen(
+            [arguments.bin / "pw-milter", *options, "--delay-ms", str(arguments.filter_delay),
+             f"127.0.0.1:{self.port}"],
+            stdout=subprocess.DEVNULL, start_new_session=True)
+        process_tree.set_priority(self.process.pid, arguments.priority)
+
+    def of_postfix(self):
+        return f"smtpd_milters = inet:127.0.0.1:{self.port}\n"
+
+    def of_postwain(self):
+        return f"""
+[[filter]]
+name = "pw-milter"
+speak = "milter"
+socket = "127.0.0.1:{self.port}"
+"""
 
     def stop(self):
         self.process.terminate()
@@ -232,19 +263,19 @@ def table(results, loads, servers):
     return "\n".join(lines)
 
 
-def ratio_table(results, loads):
-    """Postwain divided by Postfix, pair by pair."""
+def ratio_table(results, loads, other):
+    """Postwain divided by the other server, pair by pair."""
     by_key = {(r["load"], r["pair"], r["server"]): r for r in results}
     lines = [
-        "| Postwain : Postfix | drained/s | accepted/s | CPU per message (Postfix : Postwain) |",
+        f"| postwain : {other} | drained/s | accepted/s | CPU per message ({other} : postwain) |",
         "|---|---|---|---|",
     ]
     for load in loads:
         pairs = sorted({r["pair"] for r in results if r["load"] == load.key})
         ours = [by_key[(load.key, pair, "postwain")] for pair in pairs]
-        theirs = [by_key[(load.key, pair, "postfix")] for pair in pairs]
-        ratio = lambda name: spread([a[name] / b[name] for a, b in zip(ours, theirs)], 1)
-        cpu = spread([b["cpu_ms"] / max(a["cpu_ms"], 1e-6) for a, b in zip(ours, theirs)], 1)
+        theirs = [by_key[(load.key, pair, other)] for pair in pairs]
+        ratio = lambda name: spread([a[name] / b[name] for a, b in zip(ours, theirs)], 2)
+        cpu = spread([b["cpu_ms"] / max(a["cpu_ms"], 1e-6) for a, b in zip(ours, theirs)], 2)
         lines.append(
             f"| {load.key} | {ratio('drained_per_second')} | {ratio('accepted_per_second')} | {cpu} |"
         )
@@ -285,8 +316,9 @@ def report(results, loads, servers, arguments):
     print(f"\n{time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}; {machine()}; "
           f"{'; '.join(s.version() for s in servers)}; {arguments.pairs} pairs of {arguments.seconds} s; "
           "min / median / max; all servers sync before 250\n")
-    if len(servers) == 2:
-        print(ratio_table(results, loads), "\n")
+    for other in [server.name for server in servers if server.name != "postwain"]:
+        if any(server.name == "postwain" for server in servers):
+            print(ratio_table(results, loads, other), "\n")
     print(table(results, loads, servers), "\n")
     if large := [load for load in loads if load.mib]:
         print(disk_table(results, large, servers), "\n")
@@ -310,11 +342,29 @@ def parse_arguments():
                         help="-1 to -20: put everything measured before other work of the machine")
     parser.add_argument("--keep", action="store_true", help="leave the servers' folders, to look at their logs")
     parser.add_argument("--extra", default="", help="lines to add to Postwain's configuration")
+    parser.add_argument("--filter", choices=["all", "terse"],
+                        help="a milter is asked: it answers every event, or the end of messages only")
+    parser.add_argument("--filter-delay", type=int, default=0, metavar="MS", help="so late it answers")
+    parser.add_argument("--beside", type=pathlib.Path, help="folder of other binaries of Postwain")
     parser.add_argument("--json", type=pathlib.Path, help="also write every single run there")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.loads, arguments.pairs, arguments.seconds = "L1,L2,L3,L4", 3, 3
     return arguments
+
+
+def servers_of(arguments, folder, around, milter):
+    servers = []
+    if arguments.only != "postwain":
+        servers.append(mta.Postfix(folder, around, milter.of_postfix() if milter else ""))
+    if arguments.only != "postfix":
+        extra = arguments.extra + (milter.of_postwain() if milter else "")
+        servers.append(mta.Postwain(folder, around, arguments.bin, extra))
+        if milter:
+            servers.append(mta.Postwain(folder, around, arguments.bin, arguments.extra, name="unfiltered"))
+        if arguments.beside:
+            servers.append(mta.Postwain(folder, around, arguments.beside, extra, name="beside"))
+    return servers
 
 
 def main():
@@ -328,14 +378,12 @@ def main():
     loads = [load for load in LOADS if load.key in wanted]
     folder = tempfile.mkdtemp(prefix="postwain-bench.", dir=arguments.dir)
     os.chmod(folder, 0o755)
-    sinks, started = {}, []
+    sinks, started, milter = {}, [], None
     try:
         around = set_up(folder, arguments.bin, sinks, arguments.priority)
-        servers = []
-        if arguments.only != "postwain":
-            servers.append(mta.Postfix(folder, around))
-        if arguments.only != "postfix":
-            servers.append(mta.Postwain(folder, around, arguments.bin, arguments.extra))
+        if arguments.filter:
+            milter = Milter(arguments)
+        servers = servers_of(arguments, folder, around, milter)
         for server in servers:
             started.append(server)
             server.start()
@@ -349,6 +397,8 @@ def main():
             server.stop()
         for sink in sinks.values():
             sink.stop()
+        if milter:
+            milter.stop()
         if arguments.keep:
             print(f"left: {folder}", file=sys.stderr)
         else:

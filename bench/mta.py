@@ -221,7 +221,8 @@ deliver = "smtp:[127.0.0.1]:{smtp}"
 {extra}
 """
 
-    def __init__(self, folder, around, binaries, extra="", bounds="", routes=""):
+    def __init__(self, folder, around, binaries, extra="", bounds="", routes="", name=None):
+        self.name = name or self.name
         self.folder = pathlib.Path(folder) / self.name
         self.port = free_port()
         self.binary = pathlib.Path(binaries) / "postwain"
