@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/log/log.h"
+#include "filter/outside_filter.h"
 
 namespace postwain::filter {
 
@@ -16,7 +17,7 @@ constexpr Duration kLookEvery = std::chrono::milliseconds(50);
 FilterProcess::FilterProcess(net::Loop& loop, Clock& clock, Setup setup)
     : loop_(loop), shared_{loop, clock}, timer_(loop) {
   for (config::Filter& settings : setup.filters)
-    shared_.filters.push_back(std::make_unique<OutsideFilter>(std::move(settings)));
+    shared_.judges.push_back(std::make_unique<OutsideFilter>(std::move(settings)));
   shared_.listeners = std::move(setup.listeners);
   shared_.room.file = std::move(setup.scratch);
   shared_.lookup = std::move(setup.lookup);

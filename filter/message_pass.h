@@ -14,6 +14,7 @@
 #include "filter/chain_member.h"
 #include "filter/deciding/chain_verdict.h"
 #include "filter/deciding/message_edits.h"
+#include "filter/shared.h"
 
 namespace postwain::filter {
 

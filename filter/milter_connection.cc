@@ -15,7 +15,7 @@ constexpr Duration kGoodbye = std::chrono::seconds(1);
 
 }  // namespace
 
-MilterConnection::MilterConnection(Shared& shared, const OutsideFilter& filter, Owner& owner)
+MilterConnection::MilterConnection(Shared& shared, const OutsideFilter& filter, MemberOwner& owner)
     : shared_(shared), settings_(filter.settings()), owner_(owner), alarm_(shared.clock.alarm()) {
   engine_.allow(milter_actions(settings_.may));
   begin();
@@ -56,7 +56,7 @@ void MilterConnection::connected(const Status& status) {
       .on_drained =
           [this] {
             watch(true);
-            owner_.milter_changed();
+            owner_.member_changed();
           },
       .on_descriptor = {},
   });
@@ -69,7 +69,7 @@ void MilterConnection::received(std::string_view octets) {
   (void)engine_.take_progress();
   write();
   watch(true);
-  owner_.milter_changed();
+  owner_.member_changed();
 }
 
 void MilterConnection::write() {
@@ -94,7 +94,7 @@ void MilterConnection::fail(FilterFailure failure, std::string why) {
 
 void MilterConnection::failed(FilterFailure failure, std::string why) {
   fail(failure, std::move(why));
-  owner_.milter_changed();
+  owner_.member_changed();
 }
 
 void MilterConnection::late() {

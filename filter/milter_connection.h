@@ -15,21 +15,15 @@
 #include "common/ipc/filter_messages.h"
 #include "common/milter/milter_engine.h"
 #include "common/net/stream.h"
+#include "filter/outside_filter.h"
 #include "filter/shared.h"
 
 namespace postwain::filter {
 
 class MilterConnection {
  public:
-  class Owner {
-   public:
-    virtual ~Owner() = default;
-    // Something has come, or left, or failed. May destroy the connection.
-    virtual void milter_changed() = 0;
-  };
-
-  // Connects at once. The owner is called later only.
-  MilterConnection(Shared& shared, const OutsideFilter& filter, Owner& owner);
+  // Connects at once. The owner is called later only; it may destroy the connection.
+  MilterConnection(Shared& shared, const OutsideFilter& filter, MemberOwner& owner);
   MilterConnection(const MilterConnection&) = delete;
   MilterConnection& operator=(const MilterConnection&) = delete;
 
@@ -63,7 +57,7 @@ class MilterConnection {
 
   Shared& shared_;
   const config::Filter& settings_;
-  Owner& owner_;
+  MemberOwner& owner_;
   milter::MilterEngine engine_;
   net::Stream stream_;
   std::unique_ptr<Alarm> alarm_;

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "common/log/log.h"
+#include "filter/milter_member.h"
 
 namespace postwain::filter {
 
@@ -18,25 +18,16 @@ constexpr std::pair<milter::Stage, FilterStage> kCommands[] = {
     {milter::Stage::data, FilterStage::data},       {milter::Stage::unknown, FilterStage::unknown},
 };
 
+JudgeTerms terms_of(const config::Filter& settings) {
+  return {settings.name, settings.on, settings.on_failure, settings.mode, settings.may};
+}
+
 }  // namespace
 
 OutsideFilter::OutsideFilter(config::Filter settings)
-    : settings_(std::move(settings)), awaited_(watched() ? kResult : ipc::kAllFilterStages) {}
-
-void OutsideFilter::log_breaker() const {
-  bool opens = breaker_.state() == Breaker::State::open;
-  log::Line line(opens ? log::Level::warning : log::Level::info, "filter_breaker");
-  line.kv("filter", settings_.name).kv("state", name_of(breaker_.state()));
-  if (opens) line.kv("seconds", breaker_.pause().count() / 1000);
-}
-
-void OutsideFilter::succeeded() {
-  if (breaker_.succeeded()) log_breaker();
-}
-
-void OutsideFilter::failed(MonoTime now, Breaker::Leave leave) {
-  if (breaker_.failed(now, leave)) log_breaker();
-}
+    : Judge(terms_of(settings)),
+      settings_(std::move(settings)),
+      awaited_(watched() ? kResult : ipc::kAllFilterStages) {}
 
 // Nobody waits for what a watched filter says.
 bool OutsideFilter::learn(const milter::Agreement& agreement) {
@@ -49,6 +40,15 @@ bool OutsideFilter::learn(const milter::Agreement& agreement) {
   awaited_ = awaited;
   wants_body_ = body;
   return changed;
+}
+
+std::unique_ptr<ChainMember> OutsideFilter::make_member(Shared& shared, const SessionFacts& facts,
+                                                        MemberOwner& owner) {
+  switch (settings_.speak) {
+    case config::FilterProtocol::milter:
+      break;
+  }
+  return std::make_unique<MilterMember>(shared, *this, facts, owner);
 }
 
 }  // namespace postwain::filter

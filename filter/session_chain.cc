@@ -9,12 +9,16 @@ namespace postwain::filter {
 using ipc::FilterStage;
 using ipc::FilterVerdict;
 
+std::string SessionFacts::id() const {
+  auto found = macros.find("i");
+  return found == macros.end() ? std::string() : found->second;
+}
+
 SessionChain::SessionChain(Shared& shared, ipc::FilterSession session, ChainPort& port)
     : shared_(shared), facts_{std::move(session)}, port_(port) {
-  for (const auto& filter : shared.filters)
-    if (is_on(filter->settings(), facts_.session.listener, facts_.session.kind))
-      members_.push_back(std::make_unique<ChainMember>(
-          shared, *filter, facts_, static_cast<MilterConnection::Owner&>(*this)));
+  for (const auto& judge : shared.judges)
+    if (judge->is_on(facts_.session.listener, facts_.session.kind))
+      members_.push_back(judge->make_member(shared, facts_, *this));
 }
 
 SessionChain::~SessionChain() = default;

@@ -1,4 +1,4 @@
-// The filters of one SMTP session. What smtpd tells is taken up in order, one thing after another;
+// The judges of one SMTP session. What smtpd tells is taken up in order, one thing after another;
 // an event of a command goes to one filter after another until one refuses it.
 #pragma once
 
@@ -11,6 +11,7 @@
 #include "common/ipc/filter_messages.h"
 #include "filter/chain_member.h"
 #include "filter/message_pass.h"
+#include "filter/shared.h"
 
 namespace postwain::filter {
 
@@ -29,7 +30,7 @@ class ChainPort {
   virtual bool send(const ipc::FilterResult& result) = 0;
 };
 
-class SessionChain final : private MilterConnection::Owner {
+class SessionChain final : private MemberOwner {
  public:
   SessionChain(Shared& shared, ipc::FilterSession session, ChainPort& port);
   ~SessionChain() override;
@@ -53,7 +54,7 @@ class SessionChain final : private MilterConnection::Owner {
     std::size_t size() const;
   };
 
-  void milter_changed() override { step(); }
+  void member_changed() override { step(); }
   bool push(Input input);
   void step();
   void begin(Input input);

@@ -9,7 +9,7 @@
 #include "common/base/clock.h"
 #include "common/net/loop.h"
 #include "filter/body_store.h"
-#include "filter/outside_filter.h"
+#include "filter/judge.h"
 
 namespace postwain::filter {
 
@@ -21,7 +21,7 @@ struct ListenerName {
 struct Shared {
   net::Loop& loop;
   Clock& clock;
-  std::vector<std::unique_ptr<OutsideFilter>> filters{};  // in the order of the configuration
+  std::vector<std::unique_ptr<Judge>> judges{};  // in the order in which they are asked
   std::vector<ListenerName> listeners{};
   BodyRoom room{};
   // The addresses of a host that an operator names; later or at once. Empty: every host is an

@@ -9,8 +9,9 @@ namespace postwain::filter {
 using config::FilterRight;
 using ipc::FilterVerdict;
 
-bool is_on(const config::Filter& filter, std::string_view listener, ipc::FilterKind kind) {
-  return std::any_of(filter.on.begin(), filter.on.end(), [&](const std::string& word) {
+bool names_place(const std::vector<std::string>& on, std::string_view listener,
+                 ipc::FilterKind kind) {
+  return std::any_of(on.begin(), on.end(), [&](const std::string& word) {
     return word == listener || word == ipc::name_of(kind);
   });
 }

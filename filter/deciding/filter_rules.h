@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/config/table/filter.h"
 #include "common/ipc/filter_messages.h"
@@ -10,8 +12,9 @@
 
 namespace postwain::filter {
 
-// Whether the filter is asked about sessions there.
-bool is_on(const config::Filter& filter, std::string_view listener, ipc::FilterKind kind);
+// Whether the words of a list `on` (config::Filter) name that listener.
+bool names_place(const std::vector<std::string>& on, std::string_view listener,
+                 ipc::FilterKind kind);
 // Of namespace milter::action: what the filter may ask for at the end of a message.
 std::uint32_t milter_actions(config::FilterRights may);
 bool allows(config::FilterRights may, ipc::FilterVerdict verdict);

@@ -50,9 +50,9 @@ TEST_CASE("a hold stays whatever comes after it, and refuses nothing") {
 TEST_CASE("a filter is on for kinds and for names of listeners") {
   config::Filter filter;
   filter.on = {"world", "127.0.0.1:10025"};
-  CHECK(is_on(filter, "0.0.0.0:25", ipc::FilterKind::world));
-  CHECK_FALSE(is_on(filter, "0.0.0.0:587", ipc::FilterKind::submission));
-  CHECK(is_on(filter, "127.0.0.1:10025", ipc::FilterKind::local));
+  CHECK(names_place(filter.on, "0.0.0.0:25", ipc::FilterKind::world));
+  CHECK_FALSE(names_place(filter.on, "0.0.0.0:587", ipc::FilterKind::submission));
+  CHECK(names_place(filter.on, "127.0.0.1:10025", ipc::FilterKind::local));
 }
 
 TEST_CASE("a failure is answered as the operator says") {

@@ -1,4 +1,4 @@
-#include "filter/chain_member.h"
+#include "filter/milter_member.h"
 
 #include <utility>
 
@@ -26,35 +26,34 @@ milter::ClientAddress client_of(const ipc::FilterSession& session) {
 
 }  // namespace
 
-std::string SessionFacts::id() const {
-  auto found = macros.find("i");
-  return found == macros.end() ? std::string() : found->second;
-}
+MilterMember::MilterMember(Shared& shared, OutsideFilter& filter, const SessionFacts& facts,
+                           MemberOwner& owner)
+    : shared_(shared),
+      filter_(filter),
+      facts_(facts),
+      owner_(owner),
+      record_(filter, shared.clock, facts) {}
 
-ChainMember::ChainMember(Shared& shared, OutsideFilter& filter, const SessionFacts& facts,
-                         MilterConnection::Owner& owner)
-    : shared_(shared), filter_(filter), facts_(facts), owner_(owner) {}
-
-ChainMember::~ChainMember() {
+MilterMember::~MilterMember() {
   abort();
   leave();
 }
 
 // --- what it is told -----------------------------------------------------------------------------
 
-void ChainMember::macros_changed(std::span<const ipc::FilterMacro> macros) {
+void MilterMember::macros_changed(std::span<const ipc::FilterMacro> macros) {
   if (!connection_ || !connection_->ready() || !state_.greeted) return;
   for (const ipc::FilterMacro& macro : macros)
     connection_->engine().set_macro(macro.name, macro.value);
 }
 
-void ChainMember::open() {
+void MilterMember::open() {
   state_ = {};
   expected_.clear();
   connection_ = std::make_unique<MilterConnection>(shared_, filter_, owner_);
 }
 
-void ChainMember::leave() {
+void MilterMember::leave() {
   if (connection_) connection_->quit();
   connection_.reset();
   state_ = {};
@@ -62,19 +61,17 @@ void ChainMember::leave() {
   waiting_.reset();
 }
 
-void ChainMember::give(const ipc::FilterEvent& event) {
-  stage_ = event.stage;
+void MilterMember::give(const ipc::FilterEvent& event) {
+  record_.set_stage(event.stage);
   // An idle connection that ended harms nobody.
-  if (part_ != Part::hears && connection_ && connection_->failure() != FilterFailure::none) leave();
+  if (!hears() && connection_ && connection_->failure() != FilterFailure::none) leave();
   if (event.stage == FilterStage::mail) {
-    part_ = Part::hears;
-    message_.leave = filter_.breaker().ask(shared_.clock.mono());
-    if (message_.leave == Breaker::Leave::no) {
+    if (!record_.take_part()) {
       opinion_ = fail(FilterFailure::breaker, "it has failed again and again");
       return;
     }
     message_.mail = event;
-  } else if (is_of_message(event.stage) && part_ != Part::hears) {
+  } else if (is_of_message(event.stage) && !hears()) {
     return;
   }
   if (!connection_) {
@@ -93,7 +90,7 @@ void ChainMember::give(const ipc::FilterEvent& event) {
 }
 
 // The filter hears of the session, as it is now.
-void ChainMember::greet() {
+void MilterMember::greet() {
   milter::MilterEngine& engine = connection_->engine();
   if (filter_.learn(*engine.agreement()) && shared_.wants_changed) shared_.wants_changed();
   state_.leading_space = engine.agreement()->has(milter::protocol::kHeaderLeadingSpace);
@@ -107,7 +104,7 @@ void ChainMember::greet() {
   state_.greeted = true;
 }
 
-void ChainMember::tell(const ipc::FilterEvent& event) {
+void MilterMember::tell(const ipc::FilterEvent& event) {
   milter::MilterEngine& engine = connection_->engine();
   bool knows_session = state_.greeted;
   if (!knows_session) greet();
@@ -122,7 +119,7 @@ void ChainMember::tell(const ipc::FilterEvent& event) {
     case FilterStage::mail:
       engine.mail(event.text, event.arguments);
       expect(milter::Stage::mail);
-      if (state_.ends_session) settle();
+      if (state_.ends_session) record_.settle();
       break;
     case FilterStage::rcpt:
       if (event.rejected) {
@@ -147,8 +144,8 @@ void ChainMember::tell(const ipc::FilterEvent& event) {
   connection_->push();
 }
 
-void ChainMember::give_header(const mail::HeaderEdits& header) {
-  stage_ = FilterStage::end_of_header;
+void MilterMember::give_header(const mail::HeaderEdits& header) {
+  record_.set_stage(FilterStage::end_of_header);
   if (!hears() || !connection_->ready()) return;
   for (std::string_view field : header.shown()) {
     std::size_t colon = field.find(':');
@@ -163,15 +160,15 @@ void ChainMember::give_header(const mail::HeaderEdits& header) {
   connection_->push();
 }
 
-void ChainMember::give_body(std::string_view octets) {
-  stage_ = FilterStage::end_of_message;
+void MilterMember::give_body(std::string_view octets) {
+  record_.set_stage(FilterStage::end_of_message);
   if (!hears() || !connection_->ready()) return;
   connection_->engine().body(octets);
   connection_->push();
 }
 
-void ChainMember::give_end_of_message() {
-  stage_ = FilterStage::end_of_message;
+void MilterMember::give_end_of_message() {
+  record_.set_stage(FilterStage::end_of_message);
   if (!hears() || !connection_->ready()) return;
   connection_->engine().end_of_message();
   expect(milter::Stage::end_of_message);
@@ -180,18 +177,15 @@ void ChainMember::give_end_of_message() {
 
 // --- the ends of messages ------------------------------------------------------------------------
 
-void ChainMember::begin_message() {
+void MilterMember::begin_message() {
   abort();
-  message_.judgement.reset();
+  record_.begin_message();
 }
 
-void ChainMember::abort() {
-  filter_.breaker().gave_up(std::exchange(message_.leave, Breaker::Leave::no));
-  part_ = Part::none;
+void MilterMember::abort() {
+  record_.abort();
   opinion_.reset();
-  message_.edits.clear();
-  message_.new_body.reset();
-  message_.lines = {};
+  forget_edits();
   if (!connection_) return;
   bool greets = waiting_ || (!expected_.empty() && (expected_.front() == milter::Stage::connect ||
                                                     expected_.front() == milter::Stage::helo));
