@@ -27,9 +27,9 @@ SessionChain::~SessionChain() = default;
 
 std::size_t SessionChain::Input::size() const {
   std::size_t sum = sizeof(Input) + event.text.size() + octets.size();
-  for (const std::string& argument : event.arguments) sum += sizeof argument + argument.size();
+  for (const std::string& argument : event.arguments) sum += sizeof(std::string) + argument.size();
   for (const ipc::FilterMacro& macro : event.macros)
-    sum += sizeof macro + macro.name.size() + macro.value.size();
+    sum += sizeof(ipc::FilterMacro) + macro.name.size() + macro.value.size();
   return sum;
 }
 
