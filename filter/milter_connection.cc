@@ -12,6 +12,7 @@ using ipc::FilterFailure;
 namespace {
 
 constexpr Duration kGoodbye = std::chrono::seconds(1);
+constexpr std::size_t kWriteAtOnce = 64U << 10;
 
 }  // namespace
 
@@ -20,6 +21,10 @@ MilterConnection::MilterConnection(Shared& shared, const OutsideFilter& filter, 
   engine_.allow(milter_actions(settings_.may));
   begin();
   watch(true);
+}
+
+MilterConnection::~MilterConnection() {
+  shared_.loop.forget_turn_end(this);
 }
 
 void MilterConnection::begin() {
@@ -67,8 +72,7 @@ void MilterConnection::connected(const Status& status) {
 void MilterConnection::received(std::string_view octets) {
   if (!engine_.receive(octets)) return failed(FilterFailure::protocol, engine_.failure());
   (void)engine_.take_progress();
-  write();
-  watch(true);
+  push_anew(true);
   owner_.member_changed();
 }
 
@@ -78,9 +82,12 @@ void MilterConnection::write() {
   if (!octets.empty()) stream_.write(octets);
 }
 
-void MilterConnection::push() {
-  write();
-  watch(false);
+void MilterConnection::push_anew(bool anew) {
+  if (engine_.output_size() >= kWriteAtOnce)
+    write();
+  else if (engine_.output_size() > 0)
+    shared_.loop.at_turn_end(this, [this] { write(); });
+  watch(anew);
 }
 
 void MilterConnection::fail(FilterFailure failure, std::string why) {

@@ -27,10 +27,13 @@ class MilterConnection {
   MilterConnection(const MilterConnection&) = delete;
   MilterConnection& operator=(const MilterConnection&) = delete;
 
-  // Events may be given to the engine; push() afterwards.
+  ~MilterConnection();
+
+  // Events may be given to the engine; push() afterwards. What it makes of them leaves at the end
+  // of the turn, together.
   bool ready() const { return failure_ == ipc::FilterFailure::none && engine_.agreement(); }
   milter::MilterEngine& engine() { return engine_; }
-  void push();
+  void push() { push_anew(false); }
   // Octets that the filter has not taken yet.
   std::size_t backlog() const { return engine_.pending_octets() + stream_.pending(); }
 
@@ -52,6 +55,7 @@ class MilterConnection {
   void fail(ipc::FilterFailure failure, std::string why);
   void failed(ipc::FilterFailure failure, std::string why);
   void late();
+  void push_anew(bool anew);
   void write();
   void watch(bool anew);
 

@@ -44,6 +44,7 @@ class MilterEngine {
 
   // The octets that go to the filter next.
   std::string take_output() { return std::exchange(out_, {}); }
+  std::size_t output_size() const { return out_.size(); }
   // Octets that the filter has not asked for yet: the owner gives no more beyond a bound of his.
   std::size_t pending_octets() const { return out_.size() + waiting_octets_; }
   // Octets of the filter. False: it has failed.
