@@ -1,0 +1,101 @@
+"""Debian's programs that judge mail, unpacked into one folder and run as peers.py runs mail servers:
+each with the configuration of its package, to which a test adds lines.
+
+Domains of tests end in .example: libunbound knows that there is no .test. The test plays their name
+server, at port 53 of a loopback address of its own.
+"""
+
+import os
+import random
+import subprocess
+
+from dns_server import DnsServer
+from peers import Peer, namespaces_permitted
+from resources import listening, wait_until
+
+FILTERS = "filters"  # the folder below PEERS
+__all__ = ["namespaces_permitted"]
+
+
+def name_server(zone):
+    """A DnsServer where the C library looks for one: at port 53."""
+    for _ in range(100):
+        host = "127.%d.%d.%d" % (random.randint(64, 127), random.randint(1, 254), random.randint(1, 254))
+        try:
+            return DnsServer(zone, host=host, port=53)
+        except OSError as error:
+            last = error
+    raise last
+
+
+class RealFilter(Peer):
+    """dns: a name_server() for it. **options: what the subclass's prepare() wants."""
+
+    packages = (FILTERS,)
+
+    def __init__(self, dns=None, **options):
+        self.dns = dns
+        self.options = options
+        super().__init__()
+
+    @property
+    def address(self):
+        """For [[filter]] socket."""
+        return f"127.0.0.1:{self.port}"
+
+    def _run(self):
+        if self.dns:
+            self.etc("resolv.conf", f"nameserver {self.dns.host}\noptions timeout:2 attempts:1\n")
+        self.etc("hosts", "127.0.0.1 localhost peer.test\n")
+        self.etc("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")
+        super()._run()
+
+    def packaged(self, name, more, without=()):
+        """The package's own file of /etc, less the lines about these keys, with more lines behind it."""
+        for root in (os.path.join(_peers(), FILTERS, "etc"), "/etc"):
+            if os.path.exists(os.path.join(root, name)):
+                with open(os.path.join(root, name), encoding="utf-8") as file:
+                    kept = [line for line in file if not line.split() or line.split()[0] not in without]
+                return self.etc(name, "".join(kept) + "\n" + more)
+        raise AssertionError(f"no package has /etc/{name}")
+
+    def owned(self, user, *folders):
+        """Shell that makes folders for a user."""
+        return "\n".join(f"mkdir -p {folder}; chown {user}: {folder}" for folder in folders)
+
+
+def _peers():
+    return os.environ.get("POSTWAIN_PEERS", "build/peers")
+
+
+def rsa_key(folder, name):
+    """(path of a new private key, value of its TXT record)"""
+    path = folder / name
+    run = lambda *words: subprocess.run(["openssl", *words], check=True, capture_output=True).stdout
+    run("genrsa", "-traditional", "-out", path, "2048")
+    public = run("rsa", "-in", path, "-pubout").decode()
+    os.chmod(path, 0o644)
+    return path, "v=DKIM1; k=rsa; p=" + "".join(public.splitlines()[1:-1])
+
+
+class OpenDkim(RealFilter):
+    """key: path; it signs for ours.example with selector "s"."""
+
+    users = {"opendkim": 61960}
+
+    def prepare(self):
+        with open(self.options["key"], "rb") as file:
+            key = self.etc("dkim.key", file.read(), 0o644)
+        self.packaged("opendkim.conf", f"""
+Domain ours.example
+Selector s
+KeyFile {key.replace(self.folder.path + "/etc", "/etc")}
+RequireSafeKeys no
+Mode sv
+Socket inet:{self.port}@127.0.0.1
+Nameservers {self.dns.host}
+AuthservID mx.postwain.test
+""", without=("TrustAnchorFile",))  # no zone of ours is signed
+
+    def command(self):
+        return self.owned("opendkim", "/run/opendkim") + "\nexec opendkim -f"
