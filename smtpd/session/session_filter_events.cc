@@ -23,11 +23,12 @@ std::vector<std::string> arguments_of(const smtp::MailCommand& command) {
   return out;
 }
 
-std::vector<std::string> arguments_of(const mail::Recipient& recipient) {
+std::vector<std::string> arguments_of(const mail::Recipient& recipient, bool smtputf8) {
   std::vector<std::string> out;
   if (recipient.notify.bits != mail::Notify::unspecified)
     out.push_back("NOTIFY=" + recipient.notify.text());
-  if (!recipient.orcpt.empty()) out.push_back("ORCPT=" + recipient.orcpt);
+  if (std::string orcpt = smtp::orcpt_encode(recipient.orcpt, !smtputf8); !orcpt.empty())
+    out.push_back("ORCPT=" + orcpt);
   return out;
 }
 
@@ -154,10 +155,12 @@ void Session::ask_about_rcpt(const Verdict& verdict) {
                                                     : verdict.reply.enhanced.text());
   }
   if (!verdict.accepted) {
-    filter_.rejected_rcpt(in_brackets(asked.address), arguments_of(asked));
+    filter_.rejected_rcpt(in_brackets(asked.address),
+                          arguments_of(asked, engine_.envelope().smtputf8));
     return answer(verdict.reply);
   }
-  bool awaited = filter_.rcpt(in_brackets(asked.address), arguments_of(asked));
+  bool awaited =
+      filter_.rcpt(in_brackets(asked.address), arguments_of(asked, engine_.envelope().smtputf8));
   after_filters(awaited, [this, accepted = verdict.reply](const ipc::FilterAnswer& said) {
     mail::Reply reply = accepted;
     if (is_refused("RCPT", said, reply)) shared_.count(ipc::Counted::refused_rcpt);
