@@ -126,3 +126,44 @@ enable_test_patterns = true;
         return "\n".join([self.owned("_rspamd", "/run/rspamd", "/var/lib/rspamd", "/var/log/rspamd"),
                           "exec setpriv --reuid _rspamd --regid _rspamd --clear-groups"
                           " /usr/bin/rspamd -c /etc/rspamd/rspamd.conf -f"])
+
+
+class ClamAv(RealFilter):
+    """clamd with one signature of the test's own, and clamav-milter in front of it.
+
+    The packages make both files of configuration when they are installed; these say the same.
+    """
+
+    users = {"clamav": 61962}
+    SIGNATURE = b"this octet string stands for a virus"
+
+    def prepare(self):
+        self.etc("clamd.db/own.ndb", f"Own.Test.Virus:0:*:{self.SIGNATURE.hex()}\n")
+        self.etc("clamav/clamd.conf", """
+LocalSocket /run/clamav/clamd.ctl
+FixStaleSocket true
+LocalSocketMode 666
+User clamav
+DatabaseDirectory /etc/clamd.db
+ScanMail true
+Foreground true
+""")
+        self.etc("clamav/clamav-milter.conf", f"""
+MilterSocket inet:{self.port}@127.0.0.1
+User clamav
+ClamdSocket {self.options.get("clamd", "unix:/run/clamav/clamd.ctl")}
+OnClean Accept
+OnInfected {self.options.get("on_infected", "Quarantine")}
+OnFail Defer
+AddHeader Replace
+LogInfected Off
+MaxFileSize 25M
+SupportMultipleRecipients false
+Foreground true
+{self.options.get("more", "")}
+""")
+
+    def command(self):
+        return "\n".join([self.owned("clamav", "/run/clamav"), "clamd &",
+                          "while [ ! -S /run/clamav/clamd.ctl ]; do sleep 0.1; done",
+                          "exec clamav-milter"])
