@@ -8,9 +8,11 @@ server, at port 53 of a loopback address of its own.
 import os
 import random
 import subprocess
+import unittest
 
 from dns_server import DnsServer
 from peers import Peer, namespaces_permitted
+from postwain_harness import SOURCE
 from resources import listening, wait_until
 
 FILTERS = "filters"  # the folder below PEERS
@@ -32,8 +34,11 @@ class RealFilter(Peer):
     """dns: a name_server() for it. **options: what the subclass's prepare() wants."""
 
     packages = (FILTERS,)
+    program = ""  # what is started; a release of Debian that has no such package skips the test
 
     def __init__(self, dns=None, **options):
+        if not any(os.path.exists(root + self.program) for root in (os.path.join(_peers(), FILTERS), "")):
+            raise unittest.SkipTest(f"no package here has {self.program}")
         self.dns = dns
         self.options = options
         super().__init__()
@@ -81,6 +86,7 @@ def rsa_key(folder, name):
 class OpenDkim(RealFilter):
     """key: path; it signs for ours.example with selector "s"."""
 
+    program = "/usr/sbin/opendkim"
     users = {"opendkim": 61960}
 
     def prepare(self):
@@ -104,6 +110,7 @@ AuthservID mx.postwain.test
 class Rspamd(RealFilter):
     """Its proxy worker speaks milter and judges by itself; nothing of it leaves the machine."""
 
+    program = "/usr/bin/rspamd"
     users = {"_rspamd": 61961}
 
     def prepare(self):
@@ -134,6 +141,7 @@ class ClamAv(RealFilter):
     The packages make both files of configuration when they are installed; these say the same.
     """
 
+    program = "/usr/sbin/clamav-milter"
     users = {"clamav": 61962}
     SIGNATURE = b"this octet string stands for a virus"
 
@@ -167,3 +175,84 @@ Foreground true
         return "\n".join([self.owned("clamav", "/run/clamav"), "clamd &",
                           "while [ ! -S /run/clamav/clamd.ctl ]; do sleep 0.1; done",
                           "exec clamav-milter"])
+
+
+class OpenDmarc(RealFilter):
+    program = "/usr/sbin/opendmarc"
+    users = {"opendmarc": 61963}
+
+    def prepare(self):
+        self.packaged("opendmarc.conf", f"""
+Socket inet:{self.port}@127.0.0.1
+AuthservID mx.postwain.test
+TrustedAuthservIDs mx.postwain.test
+{self.options.get("more", "")}
+""")
+
+    def command(self):
+        return self.owned("opendmarc", "/run/opendmarc") + "\nexec opendmarc -f"
+
+
+class PySpf(RealFilter):
+    """It is told that strangers of tests, at 127.0.0.2, are strangers."""
+
+    program = "/usr/bin/pyspf-milter"
+    users = {"pyspf-milter": 61964}
+
+    def prepare(self):
+        self.packaged("pyspf-milter/pyspf-milter.conf",
+                      f"Socket = inet:{self.port}@127.0.0.1\nskip_addresses = 127.0.0.1/32\n",
+                      without=("Socket", "skip_addresses"))
+
+    def command(self):
+        return (self.owned("pyspf-milter", "/run/pyspf-milter") +
+                "\nexec pyspf-milter /etc/pyspf-milter/pyspf-milter.conf")
+
+
+class DkimPy(RealFilter):
+    program = "/usr/bin/dkimpy-milter"
+    users = {"dkimpy-milter": 61965}
+
+    def prepare(self):
+        with open(self.options["key"], "rb") as file:
+            self.etc("dkim.key", file.read(), 0o644)
+        self.packaged("dkimpy-milter/dkimpy-milter.conf", f"""
+Domain ours.example
+Selector s
+KeyFile /etc/dkim.key
+Socket inet:{self.port}@127.0.0.1
+AuthservID mx.postwain.test
+""")
+
+    def command(self):
+        return (self.owned("dkimpy-milter", "/run/dkimpy-milter") +
+                "\nexec dkimpy-milter /etc/dkimpy-milter/dkimpy-milter.conf -P /run/dkimpy-milter/pid")
+
+
+class SpamAssassin(RealFilter):
+    """spamd with the rules of its package, without the network, and spamass-milter in front of it."""
+
+    program = "/usr/sbin/spamass-milter"
+    users = {"spamass-milter": 61966, "debian-spamd": 61967}
+
+    def command(self):
+        return "\n".join([
+            self.owned("spamass-milter", "/run/spamass"), self.owned("debian-spamd", "/var/lib/spamassassin"),
+            "spamd -L -s stderr -x -u debian-spamd --socketpath=/run/spamd.sock --min-children=1 &",
+            "while [ ! -S /run/spamd.sock ]; do sleep 0.1; done", "chmod 666 /run/spamd.sock",
+            "exec setpriv --reuid spamass-milter --regid spamass-milter --clear-groups spamass-milter"
+            f" -p inet:{self.port}@127.0.0.1 -u spamass-milter {self.options.get('more', '')}"
+            " -- -U /run/spamd.sock"])
+
+
+class PerlMilter(RealFilter):
+    """A filter of the test's own on Sendmail::PMilter."""
+
+    program = "/usr/share/perl5/Sendmail/PMilter.pm"
+
+    def prepare(self):
+        with open(os.path.join(SOURCE, "tests/milters/perl_milter.pl"), encoding="utf-8") as file:
+            self.etc("perl_milter.pl", file.read())
+
+    def command(self):
+        return f"exec perl /etc/perl_milter.pl inet:{self.port}@127.0.0.1"
