@@ -15,7 +15,7 @@ constexpr Duration kLookEvery = std::chrono::milliseconds(50);
 }  // namespace
 
 FilterProcess::FilterProcess(net::Loop& loop, Clock& clock, Setup setup)
-    : loop_(loop), shared_{loop, clock}, timer_(loop) {
+    : loop_(loop), shared_{loop, clock}, timer_(loop), reports_(loop) {
   shared_.judges = std::move(setup.own_checks);
   for (config::Filter& settings : setup.filters)
     shared_.judges.push_back(std::make_unique<OutsideFilter>(std::move(settings)));
@@ -28,7 +28,8 @@ FilterProcess::FilterProcess(net::Loop& loop, Clock& clock, Setup setup)
       loop, setup.qmgr_socket, ipc::Role::filter, setup.name,
       daemon::QmgrLink::Callbacks{
           .on_up =
-              [ready = std::move(setup.on_ready)](const ipc::Welcome&) {
+              [this, ready = std::move(setup.on_ready)](const ipc::Welcome&) {
+                report(true);
                 if (ready) ready();
               },
           .on_down = {},  // the links to smtpds stand without it
@@ -36,6 +37,7 @@ FilterProcess::FilterProcess(net::Loop& loop, Clock& clock, Setup setup)
                              std::string_view payload) { return frame(type, payload); },
           .on_drained = {},
       });
+  reports_.repeat(kReportEvery, [this] { report(false); });
 }
 
 FilterProcess::~FilterProcess() = default;
@@ -75,6 +77,14 @@ void FilterProcess::take_link(const std::string& peer, net::Stream stream) {
       }));
 }
 
+// While qmgr is away the counts wait for it.
+void FilterProcess::report(bool anyway) {
+  if (!qmgr_ || !qmgr_->up()) return;
+  bool news = std::any_of(shared_.judges.begin(), shared_.judges.end(),
+                          [](const auto& judge) { return judge->has_news(); });
+  if (news || anyway) qmgr_->send(report_of(shared_));
+}
+
 void FilterProcess::wants_changed() {
   for (const auto& link : links_) link->send_wants();
 }
@@ -90,6 +100,7 @@ void FilterProcess::look_whether_drained() {
                           [](const auto& link) { return link->in_message(); });
   if (busy && shared_.clock.mono() < drain_until_) return;
   timer_.stop();
+  report(false);
   drained_();
 }
 

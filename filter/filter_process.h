@@ -14,6 +14,7 @@
 namespace postwain::filter {
 
 constexpr std::size_t kLinksMax = 256;
+constexpr Duration kReportEvery = std::chrono::seconds(1);
 constexpr Duration kDrainMax = std::chrono::seconds(10);
 
 struct Setup {
@@ -44,6 +45,7 @@ class FilterProcess {
  private:
   bool frame(ipc::FrameType type, std::string_view payload);
   void wants_changed();
+  void report(bool anyway);
   void look_whether_drained();
 
   net::Loop& loop_;
@@ -52,6 +54,7 @@ class FilterProcess {
   std::function<void()> drained_;
   MonoTime drain_until_{};
   net::Timer timer_;
+  net::Timer reports_;  // to qmgr, while there is something new
   std::unique_ptr<daemon::QmgrLink> qmgr_;
 };
 

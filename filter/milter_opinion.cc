@@ -54,6 +54,20 @@ FilterStage stage_of(milter::Stage stage) {
   return FilterStage::end_of_message;
 }
 
+ipc::FilterEditKinds kinds_of(const std::vector<milter::Edit>& edits) {
+  ipc::FilterEditKinds out;
+  using Kind = milter::Edit::Kind;
+  for (const milter::Edit& edit : edits) {
+    if (edit.kind == Kind::add_recipient || edit.kind == Kind::delete_recipient)
+      ++out.recipients;
+    else if (edit.kind == Kind::change_sender)
+      out.sender = true;
+    else if (edit.kind != Kind::quarantine && edit.kind != Kind::replace_body)
+      ++out.headers;
+  }
+  return out;
+}
+
 }  // namespace
 
 std::optional<Opinion> MilterMember::poll() {
@@ -156,6 +170,8 @@ void MilterMember::complete(ipc::FilterJudgement& judgement) {
         static_cast<std::uint32_t>(connection_->engine().edits().refused());
   }
   judgement.edits = static_cast<std::uint32_t>(message_.edits.size() + (message_.new_body ? 1 : 0));
+  judgement.edited = kinds_of(message_.edits);
+  judgement.edited.body = message_.new_body != nullptr;
   for (const milter::Edit& edit : message_.edits)
     if (edit.kind == milter::Edit::Kind::quarantine) {
       judgement.hold = true;

@@ -21,7 +21,9 @@ SessionChain::SessionChain(Shared& shared, ipc::FilterSession session, ChainPort
       members_.push_back(judge->make_member(shared, facts_, *this));
 }
 
-SessionChain::~SessionChain() = default;
+SessionChain::~SessionChain() {
+  count_message();
+}
 
 // --- what smtpd tells ----------------------------------------------------------------------------
 
@@ -73,6 +75,7 @@ void SessionChain::abort() {
   if (event_ && is_of_message(event_->stage)) event_.reset();
   if (message_)
     for (const auto& member : members_) member->abort();
+  count_message();
   message_.reset();
   step();
 }
@@ -127,6 +130,7 @@ void SessionChain::begin_event(ipc::FilterEvent event) {
     if (!refused_for_good_) refused_.reset();
   }
   if (event.stage == FilterStage::mail) {
+    count_message();
     for (const auto& member : members_) member->begin_message();
     message_.emplace(shared_, members_);
     window_.new_body = 0;
@@ -157,7 +161,10 @@ bool SessionChain::go_on() {
 bool SessionChain::go_on_with_command() {
   for (; at_ < members_.size(); ++at_, given_ = false) {
     ChainMember& member = *members_[at_];
-    if (!given_) member.give(*event_);
+    if (!given_) {
+      asked_ = shared_.clock.mono();
+      member.give(*event_);
+    }
     given_ = true;
     std::optional<Opinion> opinion = member.poll();
     if (!opinion) return false;
@@ -170,27 +177,60 @@ bool SessionChain::go_on_with_command() {
 // What the filter says is the answer to the command, and perhaps to what comes behind it.
 bool SessionChain::ends_command(const ChainMember& member, const Opinion& opinion) {
   FilterStage stage = event_->stage;
+  std::vector<ipc::FilterJudgement> alone;
   if (opinion.hold && message_) message_->take(member, {.hold = opinion.hold});
   if (opinion.verdict == FilterVerdict::keep_going || event_->rejected) return false;
+  bool judged = message_ && member.judgement() && member.judgement()->verdict == opinion.verdict;
+  if (!judged) {
+    alone = {word_of(member, opinion)};
+    if (Judge* judge = find_judge(shared_, member.name())) judge->count(alone.front());
+  }
   if (stage == FilterStage::connect || stage == FilterStage::helo) {
     refused_ =
-        ipc::FilterAnswer{facts_.session.session, 0, opinion.verdict, opinion.reply, member.name()};
+        ipc::FilterAnswer{facts_.session.session,  0, opinion.verdict, opinion.reply, member.name(),
+                          std::exchange(alone, {})};
     refused_for_good_ = refused_for_good_ || stage == FilterStage::connect;
   } else if (is_of_message(stage)) {
-    bool alone = stage == FilterStage::rcpt && !opinion.of_message;
+    bool of_command = stage == FilterStage::rcpt && !opinion.of_message;
     // The client has been told that the recipient is good. It tries again, and hears of it then.
-    if (alone && !event_->awaited)
+    if (of_command && !event_->awaited)
       message_->refuse(member.name(), FilterVerdict::defer, plain_reply(FilterVerdict::defer));
-    if (!alone) message_->refuse(member.name(), opinion.verdict, opinion.reply);
+    if (!of_command) message_->refuse(member.name(), opinion.verdict, opinion.reply);
   }
-  answer(opinion.verdict, opinion.reply, member.name());
+  answer(opinion.verdict, opinion.reply, member.name(), std::move(alone));
   return true;
 }
 
+// Of a command alone, when there is no message that it would be a judgement of.
+ipc::FilterJudgement SessionChain::word_of(const ChainMember& member,
+                                           const Opinion& opinion) const {
+  ipc::FilterJudgement out;
+  out.filter = member.name();
+  out.stage = event_->stage;
+  out.verdict = opinion.verdict;
+  out.text = opinion.reply.one_line().substr(0, ipc::kFilterJudgementTextMax);
+  out.milliseconds = static_cast<std::uint32_t>((shared_.clock.mono() - asked_).count());
+  return out;
+}
+
 void SessionChain::answer(FilterVerdict verdict, const mail::Reply& reply,
-                          const std::string& filter) {
-  if (event_->awaited)
-    port_.send(ipc::FilterAnswer{facts_.session.session, event_->number, verdict, reply, filter});
+                          const std::string& filter, std::vector<ipc::FilterJudgement> alone) {
+  if (!event_->awaited) return;
+  ipc::FilterAnswer out{facts_.session.session, event_->number, verdict, reply, filter, {}};
+  if (verdict != FilterVerdict::keep_going) {
+    out.judgements = refused_ ? refused_->judgements : std::vector<ipc::FilterJudgement>();
+    if (message_ && is_of_message(event_->stage)) message_->add_judgements(out.judgements);
+    for (ipc::FilterJudgement& one : alone) out.judgements.push_back(std::move(one));
+  }
+  port_.send(out);
+}
+
+// What the filters said of the message that is over now, for the metrics.
+void SessionChain::count_message() {
+  if (!message_) return;
+  for (const auto& member : members_)
+    if (const auto& judgement = member->judgement())
+      if (Judge* judge = find_judge(shared_, member->name())) judge->count(*judgement);
 }
 
 // --- the end of a message ------------------------------------------------------------------------
@@ -207,7 +247,9 @@ bool SessionChain::end_message() {
     if (body != nullptr && !send_body(*body, failed)) return false;
     if (failed)
       message_->refuse({}, FilterVerdict::defer, failure_reply(config::FilterFailure::defer));
+    if (refused_) result.judgements = refused_->judgements;
     message_->fill(result, section);
+    count_message();
     message_.reset();
   }
   if (port_.send(result)) return true;

@@ -62,7 +62,10 @@ class SessionChain final : private MemberOwner {
   bool go_on();
   bool go_on_with_command();
   bool ends_command(const ChainMember& member, const Opinion& opinion);
-  void answer(ipc::FilterVerdict verdict, const mail::Reply& reply, const std::string& filter);
+  ipc::FilterJudgement word_of(const ChainMember& member, const Opinion& opinion) const;
+  void answer(ipc::FilterVerdict verdict, const mail::Reply& reply, const std::string& filter,
+              std::vector<ipc::FilterJudgement> alone = {});
+  void count_message();
   bool end_message();
   bool send_body(const BodyStore& body, bool& failed);
   void confirm();
@@ -76,6 +79,7 @@ class SessionChain final : private MemberOwner {
   std::optional<ipc::FilterEvent> event_;     // under way
   std::size_t at_ = 0;                        // whose turn it is
   bool given_ = false;                        // it has got the event
+  MonoTime asked_{};                          // when
   std::optional<ipc::FilterAnswer> refused_;  // the session was, at CONNECT or HELO
   bool refused_for_good_ = false;             // at CONNECT
   std::optional<MessagePass> message_;

@@ -63,6 +63,10 @@ struct ArrivalRecord {
   bool require_tls = false;
   bool tls_required_no = false;
   std::vector<To> recipients;
+  std::string_view judgements;  // ipc::encode_judgements()
+  // A filter discarded it, and nothing of it was queued: when, and how that is told. 0: it was not.
+  std::int64_t discarded_at = 0;
+  std::string_view discarded_why;
 };
 
 struct EventRecord {
@@ -103,10 +107,12 @@ struct RefusalRecord {
   mail::EnhancedCode enhanced;
   std::string_view text;
   std::string_view reason;
+  std::string_view judgements;
 };
 
 void append_record(std::string& out, const RefusalRecord& refusal);
-void append_record(std::string& out, const NewMessage& message, std::string_view message_id);
+void append_record(std::string& out, const NewMessage& message, std::string_view message_id,
+                   std::int64_t discarded_at = 0, std::string_view discarded_why = {});
 void append_record(std::string& out, const EventRecord& event);
 // No event: the recipient alone, in case the history has not heard of it.
 void append_known(std::string& out, const EventRecord& recipient);

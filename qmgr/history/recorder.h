@@ -48,6 +48,8 @@ class Recorder {
   void left_settled(mail::QueueId id, std::uint32_t index, bool in_doubt);
 
   void arrived(const NewMessage& message);
+  // A filter has discarded it: it was never queued. header: its header section, or the beginning.
+  void discarded(const NewMessage& message, std::string_view header, const std::string& filter);
   void held(const NewMessage& message, WallTime now);  // from the start
   // Lent to an agent, until the outcome is committed or the recipient leaves memory otherwise.
   void leased(const MessageInfo& message, WorkingRecipient& recipient,
