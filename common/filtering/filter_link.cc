@@ -1,7 +1,7 @@
 #include "common/filtering/filter_link.h"
 
+#include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "common/log/log.h"
 
@@ -15,7 +15,6 @@ FilterLink::~FilterLink() {
 }
 
 void FilterLink::adopt(UniqueFd end) {
-  if (connection_ != nullptr) lost("another link has come");
   auto stream = net::Stream::adopt(loop_, end.release(), net::Carries::descriptors);
   if (!stream) {
     log::Line(log::Level::error, "filter_link")
@@ -23,14 +22,17 @@ void FilterLink::adopt(UniqueFd end) {
         .kv("reason", stream.error().text);
     return;
   }
-  connection_ = std::make_unique<daemon::IpcConnection>(
+  auto& place = connections_.emplace_back();
+  // The place in the vector moves; what it points to does not.
+  auto itself = std::make_shared<FilterConnection*>(nullptr);
+  place = std::make_unique<FilterConnection>(
       loop_, stream.take(),
-      daemon::IpcConnection::Callbacks{
-          .on_frame = [this](ipc::FrameType type,
-                             std::string_view payload) { return frame(type, payload); },
-          .on_closed = [this](const std::string& why) { lost(why); },
-          .on_drained = [] {},
+      FilterConnection::Callbacks{
+          .on_wants = [this, itself](bool first) { wants_changed(**itself, first); },
+          .on_lost = [this, itself](const std::string& why) { lost(**itself, why); },
+          .on_idle = [this] { leave_idle(); },
       });
+  *itself = place.get();
 }
 
 FilterFallback FilterLink::fallback(const std::string& listener) const {
@@ -38,72 +40,50 @@ FilterFallback FilterLink::fallback(const std::string& listener) const {
   return found == fallbacks_.end() ? FilterFallback::none : found->second;
 }
 
-const ipc::FilterWants::Listener* FilterLink::wants(const std::string& listener) const {
-  auto found = wants_.find(listener);
-  return found == wants_.end() ? nullptr : &found->second;
+FilterConnection* FilterLink::current() const {
+  auto found = std::find_if(connections_.rbegin(), connections_.rend(),
+                            [](const auto& one) { return one->up(); });
+  return found == connections_.rend() ? nullptr : found->get();
 }
 
-std::uint64_t FilterLink::add(FilterPeer& peer) {
-  peers_[++last_session_] = &peer;
-  return last_session_;
-}
-
-bool FilterLink::frame(ipc::FrameType type, std::string_view payload) {
-  switch (type) {
-    case ipc::FrameType::filter_wants:
-      return wants_frame(payload);
-    case ipc::FrameType::filter_answer:
-      return to_peer<ipc::FilterAnswer>(
-          payload, [](FilterPeer& peer, auto& message) { peer.answered(std::move(message)); });
-    case ipc::FrameType::filter_window:
-      return to_peer<ipc::FilterWindow>(
-          payload, [](FilterPeer& peer, auto& message) { peer.window(message.octets); });
-    case ipc::FrameType::filter_body_piece:
-      return to_peer<ipc::FilterBodyPiece>(
-          payload, [](FilterPeer& peer, auto& message) { peer.body_piece(message.octets); });
-    case ipc::FrameType::filter_result:
-      return to_peer<ipc::FilterResult>(
-          payload, [](FilterPeer& peer, auto& message) { peer.concluded(std::move(message)); });
-    default:
-      return false;
-  }
-}
-
-bool FilterLink::wants_frame(std::string_view payload) {
-  ipc::FilterWants message;
-  if (!ipc::decode(payload, message)) return false;
-  if (!wants_known_)
+void FilterLink::wants_changed(FilterConnection& connection, bool first) {
+  if (first) {
     log::Line(log::Level::info, "filter_link")
         .kv("state", "up")
-        .kv("listeners", message.listeners.size());
-  wants_known_ = true;
-  wants_.clear();
-  for (ipc::FilterWants::Listener& one : message.listeners)
-    wants_.insert_or_assign(one.name, std::move(one));
-  if (on_wants_) on_wants_();
-  return true;
+        .kv("listeners", connection.listeners());
+    leave_idle();
+  }
+  if (on_change_) on_change_();
 }
 
-// Frames of a session that has gone meanwhile are nobody's.
-template <class Message, class Tell>
-bool FilterLink::to_peer(std::string_view payload, Tell tell) {
-  Message message;
-  if (!ipc::decode(payload, message)) return false;
-  auto found = peers_.find(message.session);
-  if (found != peers_.end()) tell(*found->second, message);
-  return true;
+void FilterLink::lost(FilterConnection& connection, const std::string& why) {
+  bool was_current = &connection == current();
+  log::Line(was_current ? log::Level::warning : log::Level::info, "filter_link")
+      .kv("state", was_current ? "down" : "replaced")
+      .kv("reason", why);
+  take_out(connection);
+  connection.give_up();
+  if (on_change_) on_change_();
 }
 
-void FilterLink::lost(const std::string& why) {
-  log::Line(log::Level::warning, "filter_link").kv("state", "down").kv("reason", why);
-  former_ = std::move(connection_);
-  loop_.at_turn_end(this, [this] { former_.reset(); });
-  wants_known_ = false;
-  wants_.clear();
-  std::vector<FilterPeer*> peers;
-  for (const auto& [number, peer] : std::exchange(peers_, {})) peers.push_back(peer);
-  for (FilterPeer* peer : peers) peer->link_lost();
-  if (on_wants_) on_wants_();
+void FilterLink::leave_idle() {
+  FilterConnection* current = this->current();
+  std::vector<FilterConnection*> idle;
+  for (const auto& one : connections_) {
+    if (one.get() == current) break;  // what comes behind it is not up yet
+    if (one->is_idle()) idle.push_back(one.get());
+  }
+  if (current == nullptr) return;
+  for (FilterConnection* one : idle) take_out(*one);
+}
+
+void FilterLink::take_out(FilterConnection& connection) {
+  auto found = std::find_if(connections_.begin(), connections_.end(),
+                            [&](const auto& one) { return one.get() == &connection; });
+  if (found == connections_.end()) return;
+  gone_.push_back(std::move(*found));
+  connections_.erase(found);
+  loop_.at_turn_end(this, [this] { gone_.clear(); });
 }
 
 }  // namespace postwain::filtering

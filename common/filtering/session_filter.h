@@ -90,14 +90,14 @@ class SessionFilter final : private FilterPeer {
   void window(std::size_t octets) override;
   void body_piece(std::string_view octets) override;
   void concluded(ipc::FilterResult result) override;
-  void link_lost() override;
+  void connection_lost() override;
 
   bool open();
   void quit();
   bool tell(ipc::FilterStage stage, std::string text, std::vector<std::string> arguments,
             bool may_wait, bool rejected = false);
   bool wants_answer(ipc::FilterStage stage) const;
-  bool is_talking() const { return session_ != 0; }
+  bool is_talking() const { return connection_ != nullptr; }
   void fall_back();
 
   FilterLink* link_;
@@ -110,7 +110,8 @@ class SessionFilter final : private FilterPeer {
     bool known = false;
     bool talked_early = false;
   } said_;
-  std::uint64_t session_ = 0;  // 0: there is no conversation
+  FilterConnection* connection_ = nullptr;  // where the conversation is; null: there is none
+  std::uint64_t session_ = 0;
   std::uint32_t last_event_ = 0;
   std::vector<ipc::FilterMacro> macros_;  // all that are set
   std::vector<ipc::FilterMacro> fresh_;   // those that no event has brought yet

@@ -50,9 +50,10 @@ bool FilterAsker::is_needed() const {
 
 // A process of another configuration may not know of all of them.
 bool FilterAsker::up() const {
-  if (!link_.up()) return false;
-  return std::all_of(std::begin(kAskedKinds), std::end(kAskedKinds), [this](ipc::FilterKind kind) {
-    return !filters_asked(config_, kind) || link_.wants(std::string(name_of(kind))) != nullptr;
+  const filtering::FilterConnection* current = link_.current();
+  if (current == nullptr) return false;
+  return std::all_of(std::begin(kAskedKinds), std::end(kAskedKinds), [&](ipc::FilterKind kind) {
+    return !filters_asked(config_, kind) || current->wants(std::string(name_of(kind))) != nullptr;
   });
 }
 
