@@ -21,14 +21,16 @@ std::vector<mail::QueueId> QueueView::active_messages() const {
 }
 
 std::string QueueView::destination_of(const mail::Address& recipient,
-                                      const mail::Address& sender) const {
-  return queue_.destinations().route(recipient, sender).key;
+                                      const MessageInfo& info) const {
+  return queue_.destinations()
+      .route(recipient, info.envelope.reverse_path, info.arrival.client_address)
+      .key;
 }
 
 std::optional<Wait> QueueView::wait_of(const MessageInfo& info, const StoredRecipient& row,
                                        WallTime now) const {
   if (row.state == RecipientState::held) return std::nullopt;
-  std::string key = destination_of(row.recipient.address, info.envelope.reverse_path);
+  std::string key = destination_of(row.recipient.address, info);
   if (std::optional<Wait> wait = queue_.waits().at(key, now)) return wait;
   if (row.next_attempt_at > now) return std::nullopt;
   Wait wait;
