@@ -16,6 +16,7 @@ constexpr Duration kLookEvery = std::chrono::milliseconds(50);
 
 FilterProcess::FilterProcess(net::Loop& loop, Clock& clock, Setup setup)
     : loop_(loop), shared_{loop, clock}, timer_(loop) {
+  shared_.judges = std::move(setup.own_checks);
   for (config::Filter& settings : setup.filters)
     shared_.judges.push_back(std::make_unique<OutsideFilter>(std::move(settings)));
   shared_.listeners = std::move(setup.listeners);

@@ -86,6 +86,8 @@ bool MessagePass::end() {
     fed_ = Fed::nothing;
     offset_ = 0;
   }
+  if (!verdict_.is_final() && !verdict_.held())
+    for (const auto& member : members_) member->message_accepted();
   end_all();
   return true;
 }

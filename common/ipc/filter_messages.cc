@@ -59,7 +59,7 @@ PW_VISIT(FilterMacro) {
   short_texts(a, v.name, v.value);
 }
 PW_VISIT(FilterEvent) {
-  fields(a, v.session, v.number, v.stage, v.awaited, v.rejected);
+  fields(a, v.session, v.number, v.stage, v.awaited, v.rejected, v.known, v.talked_early);
   short_text(a, v.text);
   short_text_list(a, v.arguments, kFilterArgumentsMax);
   short_list(a, v.macros, kFilterMacrosMax);

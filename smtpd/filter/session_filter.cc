@@ -35,9 +35,15 @@ SessionFilter::SessionFilter(FilterLink* link, std::string listener, ipc::Filter
 }
 
 SessionFilter::~SessionFilter() {
+  quit();
+}
+
+void SessionFilter::quit() {
   if (!is_talking()) return;
   link_->send(ipc::FilterQuit{session_});
   link_->forget(session_);
+  session_ = 0;
+  end_of_header_ = 0;
 }
 
 void SessionFilter::set_macro(std::string_view name, std::string value) {
@@ -52,6 +58,7 @@ void SessionFilter::set_client(ipc::FilterSession::Family family, std::string na
   client_.client_name = std::move(name);
   client_.client_address = std::move(address);
   client_.client_port = port;
+  quit();  // the next message is told as that of another session
 }
 
 std::optional<mail::Reply> SessionFilter::refusal() const {
@@ -87,6 +94,8 @@ bool SessionFilter::tell(ipc::FilterStage stage, std::string text,
   event.stage = stage;
   event.awaited = may_wait && wants_answer(stage);
   event.rejected = rejected;
+  event.known = said_.known;
+  event.talked_early = said_.talked_early;
   event.text = std::move(text);
   event.arguments = std::move(arguments);
   event.macros = std::exchange(fresh_, {});
@@ -102,9 +111,9 @@ bool SessionFilter::connect() {
 }
 
 bool SessionFilter::helo(std::string name) {
-  helo_ = std::move(name);
+  said_.helo = std::move(name);
   if (!is_talking()) return false;
-  bool awaited = tell(ipc::FilterStage::helo, helo_, {}, true);
+  bool awaited = tell(ipc::FilterStage::helo, said_.helo, {}, true);
   if (awaited) awaited_ = last_event_;
   return awaited;
 }
@@ -114,7 +123,7 @@ bool SessionFilter::mail(const std::string& address, std::vector<std::string> ar
   unconfirmed_ = 0;
   if (!is_talking() && open()) {
     tell(ipc::FilterStage::connect, {}, {}, false);
-    if (!helo_.empty()) tell(ipc::FilterStage::helo, helo_, {}, false);
+    if (!said_.helo.empty()) tell(ipc::FilterStage::helo, said_.helo, {}, false);
   }
   if (!is_talking()) {
     message_lost_ = true;

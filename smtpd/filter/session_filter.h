@@ -50,6 +50,10 @@ class SessionFilter final : private FilterPeer {
   // Who the client is, at the beginning and whenever that changes (XCLIENT).
   void set_client(ipc::FilterSession::Family family, std::string name, std::string address,
                   std::uint16_t port);
+  // The client may send anywhere, by now.
+  void set_known(bool known) { said_.known = known; }
+  // It did not wait for the greeting.
+  void note_early_talk() { said_.talked_early = true; }
 
   // True: the session waits for filter_answered().
   bool connect();
@@ -81,6 +85,7 @@ class SessionFilter final : private FilterPeer {
   void link_lost() override;
 
   bool open();
+  void quit();
   bool tell(ipc::FilterStage stage, std::string text, std::vector<std::string> arguments,
             bool may_wait, bool rejected = false);
   bool wants_answer(ipc::FilterStage stage) const;
@@ -92,7 +97,11 @@ class SessionFilter final : private FilterPeer {
   Owner& owner_;
   FilterFallback fallback_ = FilterFallback::none;
   ipc::FilterSession client_;
-  std::string helo_;  // said since the connect; told again to a `filter` that was started anew
+  struct {
+    std::string helo;  // since the connect; told again to a `filter` that was started anew
+    bool known = false;
+    bool talked_early = false;
+  } said_;
   std::uint64_t session_ = 0;  // 0: there is no conversation
   std::uint32_t last_event_ = 0;
   std::vector<ipc::FilterMacro> macros_;  // all that are set

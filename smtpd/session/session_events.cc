@@ -31,6 +31,7 @@ bool Session::handle(smtp::Event& event) {
       return false;
     case smtp::EventKind::connect:
       after_filters(filter_.connect(), [this](const ipc::FilterAnswer& said) {
+        if (engine_.buffered() > 0) filter_.note_early_talk();
         mail::Reply reply{220, {}, {}};
         if (is_refused("connect", said, reply)) reply.code = reply.permanent() ? 554 : 421;
         answer(reply);
@@ -114,6 +115,7 @@ void Session::on_hello() {
 void Session::on_xclient() {
   client_.believe(engine_.claim());
   engine_.know_client(client_.may_relay());
+  tell_client();
   login_.certify({});
   log::Line(log::Level::debug, "xclient")
       .kv("client", client_.address())

@@ -112,6 +112,7 @@ void Session::tell_client() {
   std::string name = facts.name.empty() ? "[" + address + "]" : facts.name;
   if (is_local) name = "localhost";
   filter_.set_client(family, name, address, 0);
+  filter_.set_known(client_.may_relay());
   filter_.set_macro("j", shared_.config.hostname);
   filter_.set_macro("daemon_name", listener_.name());
   filter_.set_macro("v", "Postwain");
@@ -128,6 +129,7 @@ void Session::tell_tls() {
 void Session::ask_about_mail(const mail::Reply& accepted) {
   const smtp::MailCommand& asked = engine_.mail();
   if (filter_.is_on()) {
+    filter_.set_known(client_.may_relay());
     filter_.set_macro("i", transaction_.id().text());
     filter_.set_macro("mail_addr", asked.envelope.reverse_path.text());
     filter_.set_macro("s", engine_.hello_name());
