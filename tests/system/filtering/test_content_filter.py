@@ -26,7 +26,7 @@ PROGRAM = (b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\
 
 @unittest.skipUnless(namespaces_permitted(), "mount namespaces are not permitted")
 class ContentFilter(PostwainTestCase):
-    def begin(self, **options):
+    def begin(self, speak="smtp", **options):
         self.sink = self.closing(SmtpSink())
         self.back = reserve_port()
         self.options = options
@@ -35,7 +35,8 @@ class ContentFilter(PostwainTestCase):
         with open(os.path.join(SOURCE, "etc/content-filter.toml"), "rb") as file:
             routes = tomllib.load(file)["route"]
         for route in routes:
-            route["deliver"] = self.amavis.target if route["deliver"].endswith(":10024") else self.sink.target
+            route["deliver"] = (f"{speak}:127.0.0.1:{self.amavis.port}" if route["deliver"].endswith(":10024")
+                                else self.sink.target)
         self.mta.reconfigure({
             "access": {"trusted_networks": [f"{SCANNER}/32"]},
             "listener": [{"address": f"127.0.0.1:{self.mta.port}"}, {"address": f"127.0.0.1:{self.back}"}],
@@ -64,7 +65,12 @@ class ContentFilter(PostwainTestCase):
         self.mta.wait_queue_empty()
 
     def test_what_it_refuses_goes_back_to_the_sender(self):
-        self.begin(more="$final_banned_destiny = D_REJECT;")
+        for speak in ("smtp", "lmtp"):
+            with self.subTest(speak):
+                self.refuses(speak)
+
+    def refuses(self, speak):
+        self.begin(speak, more="$final_banned_destiny = D_REJECT;")
         self.send(message().partition(b"\r\n\r\n")[0] + b"\r\n" + PROGRAM)
         [report] = self.sink.wait_delivered("alice@far.example", 60)
         self.assertEqual("", report.sender)
