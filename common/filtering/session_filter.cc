@@ -1,9 +1,9 @@
-#include "smtpd/filter/session_filter.h"
+#include "common/filtering/session_filter.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace postwain::smtpd {
+namespace postwain::filtering {
 
 namespace {
 
@@ -169,9 +169,13 @@ void SessionFilter::header(std::string_view section, std::uint32_t hidden) {
   end_of_header_ = last_event_;
 }
 
-std::size_t SessionFilter::body(std::string_view octets) {
+bool SessionFilter::wants_body() const {
   const ipc::FilterWants::Listener* wants = is_talking() ? link_->wants(listener_) : nullptr;
-  if (message_lost_ || wants == nullptr || !wants->body) return octets.size();
+  return !message_lost_ && wants != nullptr && wants->body;
+}
+
+std::size_t SessionFilter::body(std::string_view octets) {
+  if (!wants_body()) return octets.size();
   std::size_t taken = std::min(octets.size(), ipc::kFilterWindow - unconfirmed_);
   octets = octets.substr(0, taken);
   unconfirmed_ += taken;
@@ -243,8 +247,12 @@ void SessionFilter::window(std::size_t octets) {
 }
 
 void SessionFilter::body_piece(std::string_view octets) {
-  link_->send(ipc::FilterWindow{session_, static_cast<std::uint32_t>(octets.size())});
-  if (ending_) owner_.filter_body(octets);
+  std::size_t size = octets.size();
+  if (!ending_ || owner_.filter_body(octets)) took_body(size);
+}
+
+void SessionFilter::took_body(std::size_t octets) {
+  if (is_talking()) link_->send(ipc::FilterWindow{session_, static_cast<std::uint32_t>(octets)});
 }
 
 void SessionFilter::concluded(ipc::FilterResult result) {
@@ -264,4 +272,4 @@ void SessionFilter::link_lost() {
   owner_.filter_window_opened();
 }
 
-}  // namespace postwain::smtpd
+}  // namespace postwain::filtering

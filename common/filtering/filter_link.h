@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -11,13 +12,11 @@
 
 #include "common/base/file.h"
 #include "common/daemon/ipc_connection.h"
+#include "common/filtering/fallback.h"
 #include "common/ipc/filter_messages.h"
 #include "common/net/loop.h"
 
-namespace postwain::smtpd {
-
-// What becomes of mail while a listener's filters cannot be asked at all; the strictest of theirs.
-enum class FilterFallback : std::uint8_t { none, accept, hold, defer, refuse };  // none: no filters
+namespace postwain::filtering {
 
 // One session's part of the link.
 class FilterPeer {
@@ -41,6 +40,8 @@ class FilterLink {
 
   // An end of a link, from qmgr. What was under way on the one before is lost.
   void adopt(UniqueFd end);
+  // fn: filters can be asked, can no longer, or want to hear something else than before.
+  void watch(std::function<void()> fn) { on_wants_ = std::move(fn); }
   FilterFallback fallback(const std::string& listener) const;
 
   // Filters can be asked. Then what they want to hear of sessions of this listener; null: nothing.
@@ -70,6 +71,7 @@ class FilterLink {
   std::map<std::string, ipc::FilterWants::Listener> wants_;
   std::unordered_map<std::uint64_t, FilterPeer*> peers_;
   std::uint64_t last_session_ = 0;
+  std::function<void()> on_wants_;
 };
 
-}  // namespace postwain::smtpd
+}  // namespace postwain::filtering

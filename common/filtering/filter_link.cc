@@ -1,11 +1,11 @@
-#include "smtpd/filter/filter_link.h"
+#include "common/filtering/filter_link.h"
 
 #include <utility>
 #include <vector>
 
 #include "common/log/log.h"
 
-namespace postwain::smtpd {
+namespace postwain::filtering {
 
 FilterLink::FilterLink(net::Loop& loop, std::map<std::string, FilterFallback> fallbacks)
     : loop_(loop), fallbacks_(std::move(fallbacks)) {}
@@ -80,6 +80,7 @@ bool FilterLink::wants_frame(std::string_view payload) {
   wants_.clear();
   for (ipc::FilterWants::Listener& one : message.listeners)
     wants_.insert_or_assign(one.name, std::move(one));
+  if (on_wants_) on_wants_();
   return true;
 }
 
@@ -102,6 +103,7 @@ void FilterLink::lost(const std::string& why) {
   std::vector<FilterPeer*> peers;
   for (const auto& [number, peer] : std::exchange(peers_, {})) peers.push_back(peer);
   for (FilterPeer* peer : peers) peer->link_lost();
+  if (on_wants_) on_wants_();
 }
 
-}  // namespace postwain::smtpd
+}  // namespace postwain::filtering

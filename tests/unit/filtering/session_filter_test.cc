@@ -1,5 +1,5 @@
-// What a session tells the filters and hears of them (smtpd/filter). The test is `filter`, at the
-// other end of the link.
+// What a session tells the filters and hears of them (common/filtering). The test is `filter`, at
+// the other end of the link.
 #include <catch2/catch.hpp>
 
 #include <csignal>
@@ -7,10 +7,10 @@
 #include <sys/socket.h>
 
 #include "common/daemon/ipc_connection.h"
-#include "smtpd/filter/session_filter.h"
+#include "common/filtering/session_filter.h"
 
 using namespace postwain;
-using namespace postwain::smtpd;
+using namespace postwain::filtering;
 
 namespace {
 
@@ -27,7 +27,10 @@ struct Owner final : SessionFilter::Owner {
     refused.push_back(answer);
   }
   void filter_window_opened() override { ++opened; }
-  void filter_body(std::string_view octets) override { body += octets; }
+  bool filter_body(std::string_view octets) override {
+    body += octets;
+    return true;
+  }
   void filter_concluded(const ipc::FilterResult& result) override {
     results.push_back(result);
     results.back().section = {};
