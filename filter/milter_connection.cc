@@ -16,9 +16,10 @@ constexpr std::size_t kWriteAtOnce = 64U << 10;
 
 }  // namespace
 
-MilterConnection::MilterConnection(Shared& shared, const OutsideFilter& filter, MemberOwner& owner)
+MilterConnection::MilterConnection(Shared& shared, const OutsideFilter& filter,
+                                   config::FilterRights may, MemberOwner& owner)
     : shared_(shared), settings_(filter.settings()), owner_(owner), alarm_(shared.clock.alarm()) {
-  engine_.allow(milter_actions(settings_.may));
+  engine_.allow(milter_actions(may));
   begin();
   watch(true);
 }

@@ -22,8 +22,10 @@ namespace postwain::filter {
 
 class MilterConnection {
  public:
-  // Connects at once. The owner is called later only; it may destroy the connection.
-  MilterConnection(Shared& shared, const OutsideFilter& filter, MemberOwner& owner);
+  // Connects at once. The owner is called later only; it may destroy the connection. may: what the
+  // filter is granted.
+  MilterConnection(Shared& shared, const OutsideFilter& filter, config::FilterRights may,
+                   MemberOwner& owner);
   MilterConnection(const MilterConnection&) = delete;
   MilterConnection& operator=(const MilterConnection&) = delete;
 

@@ -4,12 +4,14 @@
 
 #include "common/log/log.h"
 
+#include "qmgr/model/unjudged.h"
+
 namespace postwain::qmgr {
 
 namespace {
 
 void log_queued(const NewMessage& message) {
-  log::Line line(log::Level::info, "queued");
+  log::Line line(log::Level::info, message.judged ? "judged" : "queued");
   line.kv("id", message.info.id.text())
       .kv("from", message.info.envelope.reverse_path.text())
       .kv("size", message.info.size)
@@ -25,9 +27,13 @@ void Offering::committed(NewMessage message, WallTime due) {
   count(message);
   core_.ids.pass(message.info.id, core_.clock.wall());
   log_queued(message);
-  core_.recorder.arrived(message);
+  if (!message.judged)
+    core_.recorder.arrived(message);
+  else if (message.info.has_stored_content())  // or its Message-ID would be forgotten
+    core_.recorder.judged(message);
   if (!message.held_for.empty()) return core_.recorder.held(message, core_.clock.wall());
   if (core_.finishing) return;
+  if (is_unjudged(message)) return on_unjudged_();
   offer(message, due);
   core_.hooks.on_work();
 }
@@ -73,7 +79,7 @@ std::size_t Offering::end_of_lease(const NewMessage& message,
          (!destinations_.any_split_off() ||
           destinations_
                   .route(message.recipients[order[end]].recipient.address,
-                         message.info.envelope.reverse_path)
+                         message.info.envelope.reverse_path, message.info.arrival.client_address)
                   .key == routed.key))
     ++end;
   return end;
@@ -95,7 +101,8 @@ void Offering::offer(NewMessage& message, WallTime due) {
       run = run_end - start;
     }
     Routed routed = destinations_.route(message.recipients[order[start]].recipient.address,
-                                        message.info.envelope.reverse_path);
+                                        message.info.envelope.reverse_path,
+                                        message.info.arrival.client_address);
     end = end_of_lease(message, order, start, routed);
     auto count = static_cast<std::uint32_t>(end - start);
     DestinationId id = destinations_.number_of(routed);

@@ -53,6 +53,10 @@ void History::discarded(const NewMessage& message, std::string_view message_id, 
   append([&](std::string& buffer) { append_record(buffer, message, message_id, at, why); });
 }
 
+void History::judged(mail::QueueId id, std::string_view judgements) {
+  append([&](std::string& buffer) { append_record(buffer, JudgementsRecord{id, judgements}); });
+}
+
 void History::happened(const EventRecord& event) {
   append([&](std::string& buffer) { append_record(buffer, event); });
 }

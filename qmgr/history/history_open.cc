@@ -123,7 +123,8 @@ std::string_view HistoryStore::text_of(Sql which) {
     case Sql::remove_refusals:
       return "DELETE FROM refusal WHERE number >= ?1 AND number < ?2 AND (at < ?3 OR number <= ?4)";
     case Sql::put_judgements:
-      return "INSERT OR REPLACE INTO judgement (message_id, judgements) VALUES (?1,?2)";
+      return "INSERT OR REPLACE INTO judgement (message_id, judgements) SELECT ?1, ?2 "
+             "WHERE EXISTS (SELECT 1 FROM message WHERE id = ?1)";
     case Sql::get_judgements:
       return "SELECT judgements FROM judgement WHERE message_id = ?1";
     case Sql::remove_judgements:

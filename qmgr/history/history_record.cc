@@ -15,6 +15,7 @@ constexpr std::uint8_t kArrival = 1;
 constexpr std::uint8_t kEvent = 2;
 constexpr std::uint8_t kKnown = 3;
 constexpr std::uint8_t kRefusal = 4;
+constexpr std::uint8_t kJudged = 5;
 constexpr std::size_t kHeaderScanMax = 64U << 10;
 
 std::string_view cut(std::string_view text, std::size_t max_bytes = kHistoryTextMax) {
@@ -119,6 +120,12 @@ void append_known(std::string& out, const EventRecord& recipient) {
   append(out, kKnown, recipient);
 }
 
+void append_record(std::string& out, const JudgementsRecord& judgements) {
+  ipc::Encoder a(out);
+  a.number(kJudged);
+  ipc::fields(a, judgements.id.value, judgements.judgements);
+}
+
 void append_record(std::string& out, const RefusalRecord& refusal) {
   ipc::Encoder a(out);
   a.number(kRefusal);
@@ -206,6 +213,8 @@ RecordReader::Kind RecordReader::next(ArrivalRecord& arrival, EventRecord& event
   a.number(kind);
   if (kind == kRefusal) {
     visit_refusal(a, refusal_);
+  } else if (kind == kJudged) {
+    ipc::fields(a, judgements_.id.value, judgements_.judgements);
   } else if (kind != kArrival) {
     visit_event(a, event);
   } else {
@@ -229,6 +238,7 @@ RecordReader::Kind RecordReader::next(ArrivalRecord& arrival, EventRecord& event
   rest_ = rest_.substr(rest_.size() - a.left());
   if (kind == kArrival) return Kind::arrival;
   if (kind == kRefusal) return Kind::refusal;
+  if (kind == kJudged) return Kind::judgements;
   return kind == kEvent ? Kind::event : Kind::known;
 }
 

@@ -90,6 +90,12 @@ Status HistoryStore::write_all(std::string_view records) {
       case RecordReader::Kind::refusal:
         if (Status s = write_refusal(reader.refusal()); !s) return s;
         break;
+      case RecordReader::Kind::judgements:
+        if (Status s =
+                write_judgements(number_of(reader.judgements().id), reader.judgements().judgements);
+            !s)
+          return s;
+        break;
       case RecordReader::Kind::known:
         if (Status s = make_known(event); !s) return s;
         break;
@@ -134,6 +140,7 @@ Status HistoryStore::write_arrival(const ArrivalRecord& r) {
   return r.discarded_at != 0 ? write_discard(r) : Status{};
 }
 
+// Of a message that is known, so that they go with it.
 Status HistoryStore::write_judgements(std::int64_t id, std::string_view judgements) {
   Use use(sql(Sql::put_judgements));
   if (!use.number(id).blob(judgements).done()) return error(Sql::put_judgements);

@@ -147,10 +147,18 @@ void Recorder::show_arrival(const NewMessage& message) {
 
 void Recorder::arrived(const NewMessage& message) {
   if (watcher_) show_arrival(message);
+  judged(message);
+}
+
+void Recorder::judged(const NewMessage& message) {
   if (!history_.on()) return;
   bool scanned = !message.message_id.empty();
   history_.arrived(message,
                    scanned ? std::string_view(message.message_id) : message_id_in(message.content));
+}
+
+void Recorder::judgements(mail::QueueId id, std::string_view judgements) {
+  if (history_.on() && !judgements.empty()) history_.judged(id, judgements);
 }
 
 void Recorder::discarded(const NewMessage& message, std::string_view header,

@@ -64,6 +64,18 @@ struct NewRecipient {
   std::uint32_t count_key = 0;  // QueueCounts::CountKey, once it is committed
 };
 
+// The message that filters have judged, as it lay in the store while they did (judging.h). What
+// they made of it takes its place, if nobody has changed it since.
+struct JudgedMessage {
+  struct Recipient {
+    std::uint32_t index = 0;
+    bool held = false;
+    bool operator==(const Recipient&) const = default;
+  };
+  mail::QueueId id;
+  std::vector<Recipient> recipients;
+};
+
 // A message on its way into the store. Recipient i of the list gets the index i for life.
 struct NewMessage {
   MessageInfo info;
@@ -75,6 +87,8 @@ struct NewMessage {
   std::string held_for{};      // not empty: its recipients are held from the start, and this is why
   std::string judgements{};    // what filters said of it (ipc::encode_judgements())
   bool restored = false;       // of another queue: its recipients are expanded already
+  bool local = false;          // the filters for what comes into being here are to be asked first
+  std::optional<JudgedMessage> judged{};  // they have been
   // The user of this machine who submitted it; nothing where it came over the network or was made
   // here.
   std::optional<std::uint32_t> uid{};

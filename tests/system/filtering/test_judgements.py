@@ -147,6 +147,22 @@ class Judgements(PostwainTestCase):
         self.assertEqual(("refuse", "watch"), (said["verdict"], said["mode"]))
         self.assertIn("only watched", self.text())
 
+    def test_mail_of_this_machine(self):
+        def script(command, data):
+            if command == "R" and b"nobody" in data:
+                return packet("y", texts("550 5.1.1 nobody here"))
+            return packet("h", texts("X-Seen", "yes")) + packet("c") if command == "E" else packet("c")
+        self.serve(script, filters=[{"on": ["local"]}])
+        sent = self.mta.sendmail("-f", ALICE, BOB, content=b"Subject: one\n\nbody\n")
+        self.assertEqual(0, sent.returncode, sent.stderr)
+        self.sink.wait_delivered(BOB, 20)
+        said = self.judgement(BOB)
+        self.assertEqual(("f1", "accept", 1), (said["filter"], said["verdict"], said["edits"]))
+        self.mta.sendmail("-f", ALICE, "nobody@example.net", content=b"Subject: two\n\nbody\n")
+        found = wait_until(lambda: [one for one in self.trace("nobody@example.net") if one.get("judgements")], 20,
+                           lambda: self.trace("nobody@example.net"))
+        self.assertIn(("RCPT", "refuse"), [(one["stage"], one["verdict"]) for one in found[-1]["judgements"]])
+
     def test_a_filter_that_fails_and_its_breaker(self):
         self.serve(None, filters=[{"on_failure": "accept"}])
         address = self.milters[0].address

@@ -116,6 +116,23 @@ TEST_CASE("who tells of a discarded message changes nothing of a message that is
   for (const TimelineRecipient& recipient : found.recipients) CHECK(recipient.events.empty());
 }
 
+TEST_CASE("of mail that is judged after its arrival the last word is kept, of unknown mail none") {
+  Book book;
+  std::uint64_t id = queue_number(test::at(0));
+  std::string later;
+  append_record(later, JudgementsRecord{mail::QueueId{id + 1}, said_by("nobody")});
+  std::string first = said_by("first");
+  append_record(later, JudgementsRecord{mail::QueueId{id}, first});
+  std::string last = said_by("last");
+  append_record(later, JudgementsRecord{mail::QueueId{id}, last});
+  book.write(came(id, {}) + later);
+  CHECK(filter_of(book.one(id).judgements) == "last");
+  CHECK(book.rows() == "1");
+  // Its second arrival, as the filters have left it, takes nothing away.
+  book.write(came(id, {}));
+  CHECK(filter_of(book.one(id).judgements) == "last");
+}
+
 TEST_CASE("a refused attempt keeps what filters said of it") {
   Book book;
   RefusalRecord record;
