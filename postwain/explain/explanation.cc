@@ -56,6 +56,21 @@ std::string problem_text(const std::string& address, rewrite::Problem problem) {
   return fmt::format("<{}> {}", address, rewrite::text_of(problem));
 }
 
+void add_copies(Explanation& out, const rewrite::Rewriter& rewriter, const mail::Address& sender,
+                const mail::Address& recipient) {
+  if (out.decision != Decision::accept) return;
+  for (const rewrite::BlindCopy& copy : rewriter.recipient_copies(recipient))
+    out.steps.push_back({"bcc",
+                         fmt::format("<{}> gets a copy of what comes for <{}>", copy.address.text(),
+                                     recipient.text()),
+                         copy.origin.text()});
+  for (const rewrite::BlindCopy& copy : rewriter.sender_copies(sender))
+    out.steps.push_back(
+        {"bcc",
+         fmt::format("<{}> gets a copy of what <{}> sends", copy.address.text(), sender.text()),
+         copy.origin.text()});
+}
+
 // The first address the mail would go to.
 mail::Address add_rewriting(Explanation& out, const config::Config& config,
                             const qmgr::Router& router, const mail::Address& sender,
@@ -64,6 +79,7 @@ mail::Address add_rewriting(Explanation& out, const config::Config& config,
   if (mail::Address from = rewriter.sender(sender); from != sender)
     out.steps.push_back(
         {"sender", fmt::format("<{}> becomes <{}>", sender.text(), from.text()), {}});
+  add_copies(out, rewriter, sender, recipient);
   rewrite::Expansion found = rewriter.expand(recipient, true);
   for (const rewrite::Step& step : found.steps)
     out.steps.push_back({std::string(step.map),
