@@ -65,6 +65,8 @@ class ChainMember {
   virtual std::vector<milter::Edit> take_edits() { return {}; }
   virtual bool leading_space() const { return false; }
   virtual std::unique_ptr<BodyStore> take_new_body() { return nullptr; }
+  // Whether the recipients that those before it have added get nothing.
+  virtual bool redirects() const { return false; }
   // It cannot take part any more in this message, which it may have judged already.
   virtual Opinion fail(ipc::FilterFailure failure, const std::string& why) = 0;
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/log/log.h"
+#include "filter/content_rule_judge.h"
 #include "filter/outside_filter.h"
 
 namespace postwain::filter {
@@ -19,6 +20,8 @@ FilterProcess::FilterProcess(net::Loop& loop, Clock& clock, Setup setup)
   shared_.judges = std::move(setup.own_checks);
   for (config::Filter& settings : setup.filters)
     shared_.judges.push_back(std::make_unique<OutsideFilter>(std::move(settings)));
+  if (!setup.content_rules.empty())
+    shared_.judges.push_back(std::make_unique<ContentRuleJudge>(std::move(setup.content_rules)));
   shared_.listeners = std::move(setup.listeners);
   shared_.room.file = std::move(setup.scratch);
   shared_.lookup = std::move(setup.lookup);

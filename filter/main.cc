@@ -12,6 +12,7 @@
 #include "common/exercise/exercises.h"
 #include "common/log/log.h"
 #include "common/net/loop_clock.h"
+#include "filter/content_rule_judge.h"
 #include "filter/filter_process.h"
 #include "filter/strangers/strangers_judge.h"
 
@@ -70,9 +71,15 @@ int run(daemon::Start& start) {
     log::Line(log::Level::error, "cannot_start").kv("reason", resolver.error().text);
     return kExitConfig;
   }
+  Result<std::vector<CompiledRule>> rules = compile_rules(config.content_rules);
+  if (!rules) {
+    log::Line(log::Level::error, "cannot_start").kv("reason", rules.error().text);
+    return kExitConfig;
+  }
   Setup setup{.name = start.name,
               .qmgr_socket = config.qmgr_socket(),
               .filters = config.filters,
+              .content_rules = rules.take(),
               .listeners = listeners_of(config),
               .on_ready = [&start] { daemon::announce_ready(start); },
               .scratch = open_scratch_file(),

@@ -124,6 +124,7 @@ void MessagePass::merge(ChainMember& member) {
   std::vector<milter::Edit> edits = member.take_edits();
   std::unique_ptr<BodyStore> body = member.take_new_body();
   std::size_t holds = edits_->holds().size();
+  if (member.redirects()) edits_->forget_added();
   if (!edits_->apply(edits, member.leading_space())) {
     take(member, member.fail(FilterFailure::protocol, "it asks for too many or too long changes"));
     return;

@@ -29,8 +29,6 @@ class FilterLink {
   // An end of a connection, from qmgr. Those before live on for the conversations they have.
   void adopt(UniqueFd end);
   // fn: filters can be asked, can no longer, or want to hear something else than before.
-  void watch(std::function<void()> fn) { on_wants_ = std::move(fn); }
-  // fn: filters can be asked, can no longer, or want to hear something else than before.
   void watch(std::function<void()> fn) { on_change_ = std::move(fn); }
   FilterFallback fallback(const std::string& listener) const;
 
@@ -51,7 +49,6 @@ class FilterLink {
   std::vector<std::unique_ptr<FilterConnection>> gone_;         // their code may be on the stack
   std::uint64_t last_session_ = 0;
   std::function<void()> on_change_;
-  std::function<void()> on_wants_;
 };
 
 }  // namespace postwain::filtering

@@ -29,6 +29,8 @@ class MessageEdits {
   // values bring their own. False: these are too many or too long, and nothing is changed; the
   // filter has failed.
   bool apply(const std::vector<milter::Edit>& edits, bool leading_space);
+  // Nobody is added any more, so far.
+  void forget_added() { added_.clear(); }
 
   const mail::HeaderEdits& header() const { return header_; }
   const std::optional<ipc::FilterAddress>& sender() const { return sender_; }

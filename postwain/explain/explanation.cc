@@ -1,5 +1,7 @@
 #include "postwain/explain/explanation.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "common/base/text.h"
@@ -131,6 +133,28 @@ void add_filters(Explanation& out, const config::Config& config, bool submission
   }
 }
 
+// The rules for such mail, at whichever listener of its kind it comes in.
+void add_content_rules(Explanation& out, const config::Config& config, bool submission) {
+  config::Listener of_kind;
+  if (submission) of_kind.protocol = config::ListenerProtocol::submission;
+  for (const config::ContentRule& rule : config.content_rules) {
+    auto asks = [&](const config::Listener& listener) {
+      return kind_of(listener) == kind_of(of_kind) && rule.is_on(listener);
+    };
+    if (!asks(of_kind) && std::none_of(config.listeners.begin(), config.listeners.end(), asks))
+      continue;
+    std::string_view part = rule.place == config::ContentPlace::part ? "part:" : "";
+    out.steps.push_back(
+        {"content_rule",
+         fmt::format("{}{}: {}{} where {}{} has '{}'", rule.name.empty() ? "a rule" : rule.name,
+                     rule.mode == config::FilterMode::watch ? " watches" : "", name_of(rule.action),
+                     rule.value.empty() ? "" : " \"" + rule.value + "\"", part,
+                     rule.place == config::ContentPlace::body ? "the body" : rule.field,
+                     rule.pattern),
+         rule.origin.text()});
+  }
+}
+
 // Before all filters; what the DNS will say of the client only the DNS knows.
 void add_strangers(Explanation& out, const config::Config& config, const smtpd::Client& client,
                    bool submission) {
@@ -171,6 +195,7 @@ Explanation explain(const config::Config& config, const Question& question) {
   if (out.decision == Decision::accept) {
     add_strangers(out, config, client, question.submission);
     add_filters(out, config, question.submission);
+    add_content_rules(out, config, question.submission);
   }
   // RFC 5321 4.5.1: the bare <postmaster> is whom the configuration names.
   if (!recipient.has_domain()) recipient = mail::Address::from_text(config.postmaster);

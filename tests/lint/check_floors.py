@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 # of its own.
 FLOORS = (
     ("common/base",),
-    ("common/mail",),
+    ("common/mail", "common/pattern"),
     ("common/content",),
     ("common/smtp/syntax", "common/ipc", "common/sasl", "common/notice"),
     ("common/smtp/server", "common/smtp/client", "common/milter"),
@@ -76,6 +76,7 @@ HOME = {
     "toml++/": "common/config/document/toml_reader.cc",
     "sqlite3.h": ("qmgr/store/sqlite/", "qmgr/history/", "qmgr/salvage/"),
     "CLI/": "postwain/command_line.cc",
+    "re2/": "common/pattern/",
     "seccomp.h": "common/sandbox/",
     "systemd/": "postwain/supervisor/service_manager.cc",
     "nlohmann/": ("qmgr/", "postwain/", "reporter/"),

@@ -18,13 +18,6 @@ constexpr std::size_t kFilterNameMax = 32;
 constexpr std::size_t kFilterPathMax = 107;  // sockaddr_un of Linux, less the final zero
 constexpr std::string_view kFilterKinds[] = {"world", "submission", kOnLocal, kOnNotices};
 
-// It stands in log lines, in labels of metrics and in answers to operators.
-bool is_filter_name(std::string_view text) {
-  if (text.empty() || text.size() > kFilterNameMax) return false;
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return is_alnum(c) || c == '-' || c == '_' || c == '.'; });
-}
-
 void read_filter_name(Section& section, std::map<std::string, Origin>& seen, Filter& filter) {
   const Node* node = section.find("name", Node::Kind::string);
   if (section.find("name") == nullptr) section.missing("name");
@@ -33,6 +26,9 @@ void read_filter_name(Section& section, std::map<std::string, Origin>& seen, Fil
     return section.error(
         *node, fmt::format("name must be 1 to {} letters, digits, '-', '_' or '.', not '{}'",
                            kFilterNameMax, printable(node->text)));
+  if (iequals(node->text, kContentRulesName))
+    section.error(*node, fmt::format("{} is what all [[content_rule]] together are called",
+                                     kContentRulesName));
   filter.name = node->text;
   auto [first, fresh] = seen.emplace(to_lower(node->text), node->origin);
   if (!fresh)
@@ -87,28 +83,6 @@ void read_filter_socket(Section& section, FilterSocket& socket) {
   socket.literal = true;
 }
 
-void read_filter_on(Section& section, const std::vector<Listener>& listeners, Filter& filter) {
-  if (section.find("on") == nullptr) return;
-  filter.on.clear();
-  for (const Node* node : section.texts("on", true)) {
-    bool known = std::find(std::begin(kFilterKinds), std::end(kFilterKinds), node->text) !=
-                     std::end(kFilterKinds) ||
-                 std::any_of(listeners.begin(), listeners.end(), [&](const Listener& listener) {
-                   return listener.name() == node->text;
-                 });
-    if (known) {
-      filter.on.push_back(node->text);
-      continue;
-    }
-    std::vector<std::string> names;
-    for (const Listener& listener : listeners) names.push_back(listener.name());
-    section.error(*node, fmt::format("on: '{}' is neither world, submission, local nor "
-                                     "notices, nor the address of a [[listener]]{}{}",
-                                     printable(node->text), names.empty() ? "" : ": ",
-                                     fmt::join(names, ", ")));
-  }
-}
-
 void read_filter_rights(Section& section, Filter& filter) {
   if (section.find("may") == nullptr) return;
   filter.may = {};
@@ -154,6 +128,36 @@ void warn_of_rights(Section& section, const Filter& filter) {
 
 }  // namespace
 
+// It stands in log lines, in labels of metrics and in answers to operators.
+bool is_filter_name(std::string_view text) {
+  if (text.empty() || text.size() > kFilterNameMax) return false;
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return is_alnum(c) || c == '-' || c == '_' || c == '.'; });
+}
+
+void read_on(Section& section, const std::vector<Listener>& listeners,
+             std::vector<std::string>& on) {
+  if (section.find("on") == nullptr) return;
+  on.clear();
+  for (const Node* node : section.texts("on", true)) {
+    bool known = std::find(std::begin(kFilterKinds), std::end(kFilterKinds), node->text) !=
+                     std::end(kFilterKinds) ||
+                 std::any_of(listeners.begin(), listeners.end(), [&](const Listener& listener) {
+                   return listener.name() == node->text;
+                 });
+    if (known) {
+      on.push_back(node->text);
+      continue;
+    }
+    std::vector<std::string> names;
+    for (const Listener& listener : listeners) names.push_back(listener.name());
+    section.error(*node, fmt::format("on: '{}' is neither world, submission, local nor "
+                                     "notices, nor the address of a [[listener]]{}{}",
+                                     printable(node->text), names.empty() ? "" : ": ",
+                                     fmt::join(names, ", ")));
+  }
+}
+
 void read_filters(Context& context, const std::vector<const Node*>& tables,
                   const std::vector<Listener>& listeners, std::vector<Filter>& filters) {
   if (tables.size() > kFiltersMax)
@@ -167,7 +171,7 @@ void read_filters(Context& context, const std::vector<const Node*>& tables,
     read_filter_name(section, seen, filter);
     section.choice("speak", filter.speak, {{"milter", FilterProtocol::milter}});
     read_filter_socket(section, filter.socket);
-    read_filter_on(section, listeners, filter);
+    read_on(section, listeners, filter.on);
     read_filter_timeout(context, section.table("timeout"), filter.timeout);
     section.choice("on_failure", filter.on_failure,
                    {{"accept", FilterFailure::accept},

@@ -72,6 +72,10 @@ struct FilterTimeouts {
   Duration message = std::chrono::minutes(5);  // all that is asked about one message
 };
 
+// Whether the words of a list `on` name that listener: by its kind, or by its name().
+bool is_on(const std::vector<std::string>& on, const Listener& listener);
+bool is_on(const std::vector<std::string>& on, std::string_view word);
+
 struct Filter {
   std::string name;  // of this filter, in the log and in what operators see
   FilterProtocol speak = FilterProtocol::milter;
@@ -87,9 +91,9 @@ struct Filter {
   Origin origin;
 
   // Whether it is asked about mail that comes in there.
-  bool is_on(const Listener& listener) const;
+  bool is_on(const Listener& listener) const { return config::is_on(on, listener); }
   // Whether its `on` has that word.
-  bool is_on(std::string_view word) const;
+  bool is_on(std::string_view word) const { return config::is_on(on, word); }
 };
 
 // "submission" for listeners of that protocol, where our own users bring mail; "world" for others.

@@ -91,7 +91,9 @@ TEST_CASE("a blind copy is a recipient more, once, of whom nobody is told") {
        "<list@own.test> x@far.test | <owner-list@mx.test> a@far.test(list@own.test) "
        "b@far.test(list@own.test)"},
       // The null reverse-path where a line asks for it.
-      {{"one@own.test"}, "", "<> one@own.test archive@own.test(one@own.test)! bounces@own.test(<>)!"},
+      {{"one@own.test"},
+       "",
+       "<> one@own.test archive@own.test(one@own.test)! bounces@own.test(<>)!"},
       // Nobody gets the message: nobody gets a copy.
       {{"nobody@own.test"}, "boss@own.test", "<boss@own.test> nobody@own.test"},
   };
