@@ -4,6 +4,7 @@
 // What it may touch: the filters' sockets, the DNS, qmgr's socket in a role that gives it the
 // way to each smtpd, one file without a name, and two that tell which strangers were seen. It knows
 // no keys, no users and no queue.
+#include "common/base/file.h"
 #include "common/base/sysexits.h"
 #include "common/config/config.h"
 #include "common/daemon/confinement.h"
@@ -14,7 +15,9 @@
 #include "common/net/loop_clock.h"
 #include "filter/content_rule_judge.h"
 #include "filter/filter_process.h"
+#include "filter/outside_filter.h"
 #include "filter/strangers/strangers_judge.h"
+#include "filter/trial/trial.h"
 
 namespace postwain::filter {
 
@@ -61,7 +64,26 @@ std::unique_ptr<StrangersJudge> strangers_judge(Clock& clock, dns::Resolver& res
 
 }  // namespace
 
-int run(daemon::Start& start) {
+// The chain of the configuration without what would be remembered.
+int try_out(Setup& setup, const config::Config& config, net::Loop& loop, Clock& clock) {
+  Result<std::string> request = read_small_fd(kTrialRequest, kTrialMax);
+  if (!request) return kExitIoError;
+  Shared shared{loop, clock};
+  for (const config::Filter& settings : setup.filters)
+    shared.judges.push_back(std::make_unique<OutsideFilter>(settings));
+  if (!setup.content_rules.empty())
+    shared.judges.push_back(std::make_unique<ContentRuleJudge>(std::move(setup.content_rules)));
+  shared.listeners = std::move(setup.listeners);
+  shared.room.file = std::move(setup.scratch);
+  shared.lookup = std::move(setup.lookup);
+  daemon::Confinement confinement("filter", config);
+  confinement.give_up_files();
+  confinement.give_up_calls();
+  return run_trial(shared, config, *request);
+}
+
+// trial: `postwain filter` has started this process, not the supervisor.
+int run(daemon::Start& start, bool trial) {
   net::Loop loop;
   net::LoopClock clock(loop);
   const config::Config& config = start.config();
@@ -88,6 +110,7 @@ int run(daemon::Start& start) {
                     (*resolver)->lookup_host(
                         host, [done](const dns::AddressAnswer& answer) { done(answer.addresses); });
                   }};
+  if (trial) return try_out(setup, config, loop, clock);
   auto own = strangers_judge(clock, **resolver, config);
   StrangersJudge* strangers = own.get();
   if (own) setup.own_checks.push_back(std::move(own));
@@ -109,10 +132,15 @@ int run(daemon::Start& start) {
 }  // namespace postwain::filter
 
 int main(int argc, char** argv) {
+  bool trial = argc > 1 && std::string_view(argv[1]) == "trial";
+  if (trial) {
+    --argc;
+    ++argv;
+  }
   postwain::daemon::Start start = postwain::daemon::begin(
       "filter", argc, argv,
       {postwain::exercise::loop(), postwain::exercise::threads(), postwain::exercise::dns()});
-  int code = postwain::filter::run(start);
+  int code = postwain::filter::run(start, trial);
   postwain::log::flush();
   return code;
 }
