@@ -5,6 +5,7 @@
 
 #include "common/log/log.h"
 #include "filter/outside_filter.h"
+#include "filter/policy/policy_service.h"
 
 namespace postwain::filter {
 
@@ -12,12 +13,22 @@ namespace {
 
 constexpr Duration kLookEvery = std::chrono::milliseconds(50);
 
+std::unique_ptr<Judge> make_judge(config::Filter settings) {
+  switch (settings.speak) {
+    case config::FilterProtocol::milter:
+      break;
+    case config::FilterProtocol::policy:
+      return std::make_unique<PolicyService>(std::move(settings));
+  }
+  return std::make_unique<OutsideFilter>(std::move(settings));
+}
+
 }  // namespace
 
 FilterProcess::FilterProcess(net::Loop& loop, Clock& clock, Setup setup)
     : loop_(loop), shared_{loop, clock}, timer_(loop) {
   for (config::Filter& settings : setup.filters)
-    shared_.judges.push_back(std::make_unique<OutsideFilter>(std::move(settings)));
+    shared_.judges.push_back(make_judge(std::move(settings)));
   shared_.listeners = std::move(setup.listeners);
   shared_.room.file = std::move(setup.scratch);
   shared_.lookup = std::move(setup.lookup);

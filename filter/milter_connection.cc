@@ -17,9 +17,13 @@ constexpr std::size_t kWriteAtOnce = 64U << 10;
 }  // namespace
 
 MilterConnection::MilterConnection(Shared& shared, const OutsideFilter& filter, MemberOwner& owner)
-    : shared_(shared), settings_(filter.settings()), owner_(owner), alarm_(shared.clock.alarm()) {
+    : shared_(shared),
+      settings_(filter.settings()),
+      clock_(shared.clock),
+      owner_(owner),
+      alarm_(shared.clock.alarm()),
+      dial_(shared, settings_.socket, [this](const Status& status) { connected(status); }) {
   engine_.allow(milter_actions(settings_.may));
-  begin();
   watch(true);
 }
 
@@ -27,32 +31,10 @@ MilterConnection::~MilterConnection() {
   shared_.loop.forget_turn_end(this);
 }
 
-void MilterConnection::begin() {
-  const config::FilterSocket& socket = settings_.socket;
-  if (!socket.unix_path.empty() || socket.literal || !shared_.lookup) {
-    hosts_ = {socket.host};
-    return connect();
-  }
-  auto found = [this, lives = std::weak_ptr<bool>(lives_)](std::vector<std::string> hosts) {
-    if (lives.expired() || failure_ != FilterFailure::none) return;
-    hosts_.assign(hosts.rbegin(), hosts.rend());
-    // The answer may be there at once; whoever makes a connection does not expect its end.
-    if (hosts_.empty()) hosts_.emplace_back();
-    connect();
-  };
-  shared_.lookup(socket.host, found);
-}
-
-void MilterConnection::connect() {
-  net::Endpoint to{std::move(hosts_.back()), settings_.socket.port, settings_.socket.unix_path};
-  hosts_.pop_back();
-  stream_ = net::Stream::connect(shared_.loop, to, {},
-                                 [this](const Status& status) { connected(status); });
-}
-
 void MilterConnection::connected(const Status& status) {
-  if (!status && !hosts_.empty()) return connect();
+  if (failure_ != FilterFailure::none) return;
   if (!status) return failed(FilterFailure::unreachable, status.error().text);
+  stream_ = dial_.take();
   connected_ = true;
   stream_.start({
       .on_data = [this](std::string_view octets) { received(octets); },
@@ -119,19 +101,19 @@ void MilterConnection::watch(bool anew) {
   waited_ = waited();
   waits_since_.reset();
   if (!waits) return alarm_->stop();
-  waits_since_ = shared_.clock.mono();
+  waits_since_ = clock_.mono();
   Duration one = connected_ ? settings_.timeout.reply : settings_.timeout.connect;
   Duration rest = std::max(settings_.timeout.message - waited_, Duration(0));
   alarm_->start(std::min(one, rest), [this] { late(); });
 }
 
 void MilterConnection::begin_message() {
-  if (waits_since_) waits_since_ = shared_.clock.mono();
+  if (waits_since_) waits_since_ = clock_.mono();
   waited_ = {};
 }
 
 Duration MilterConnection::waited() const {
-  return waits_since_ ? waited_ + (shared_.clock.mono() - *waits_since_) : waited_;
+  return waits_since_ ? waited_ + (clock_.mono() - *waits_since_) : waited_;
 }
 
 void MilterConnection::quit() {

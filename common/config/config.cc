@@ -51,6 +51,12 @@ std::string_view name_of(FilterRight right) {
   return kNames[static_cast<std::size_t>(right)];
 }
 
+std::string_view name_of(PolicyStage stage) {
+  constexpr std::string_view kNames[kPolicyStages] = {"connect", "helo", "mail",
+                                                      "rcpt",    "data", "end_of_message"};
+  return kNames[static_cast<std::size_t>(stage)];
+}
+
 bool Filter::is_on(const Listener& listener) const {
   std::string address = listener.name();
   return std::any_of(on.begin(), on.end(), [&](const std::string& one) {

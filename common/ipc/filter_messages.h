@@ -97,6 +97,9 @@ struct FilterEvent {
   std::string text;       // name of HELO; address with angle brackets; the unknown command's line
   std::vector<std::string> arguments;  // of MAIL and RCPT, verbatim
   std::vector<FilterMacro> macros;     // those that have changed
+  // The client is neither trusted nor logged in; that can change within a session.
+  bool stranger = true;
+  std::uint64_t size = 0;  // at end_of_message: octets of the message, our own fields left out
 };
 
 // The header section of the message, fields only. Always comes, since filters may add fields.

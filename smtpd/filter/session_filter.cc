@@ -35,9 +35,14 @@ SessionFilter::SessionFilter(FilterLink* link, std::string listener, ipc::Filter
 }
 
 SessionFilter::~SessionFilter() {
+  hang_up();
+}
+
+void SessionFilter::hang_up() {
   if (!is_talking()) return;
   link_->send(ipc::FilterQuit{session_});
   link_->forget(session_);
+  session_ = 0;
 }
 
 void SessionFilter::set_macro(std::string_view name, std::string value) {
@@ -48,6 +53,8 @@ void SessionFilter::set_macro(std::string_view name, std::string value) {
 
 void SessionFilter::set_client(ipc::FilterSession::Family family, std::string name,
                                std::string address, std::uint16_t port) {
+  hang_up();
+  helo_.clear();
   client_.family = family;
   client_.client_name = std::move(name);
   client_.client_address = std::move(address);
@@ -80,7 +87,8 @@ bool SessionFilter::wants_answer(ipc::FilterStage stage) const {
 }
 
 bool SessionFilter::tell(ipc::FilterStage stage, std::string text,
-                         std::vector<std::string> arguments, bool may_wait, bool rejected) {
+                         std::vector<std::string> arguments, bool may_wait, bool rejected,
+                         std::uint64_t size) {
   ipc::FilterEvent event;
   event.session = session_;
   event.number = ++last_event_;
@@ -90,6 +98,8 @@ bool SessionFilter::tell(ipc::FilterStage stage, std::string text,
   event.text = std::move(text);
   event.arguments = std::move(arguments);
   event.macros = std::exchange(fresh_, {});
+  event.stranger = stranger_;
+  event.size = size;
   link_->send(event);
   return event.awaited;
 }
@@ -174,13 +184,13 @@ std::size_t SessionFilter::body(std::string_view octets) {
   return taken;
 }
 
-void SessionFilter::end_of_message() {
+void SessionFilter::end_of_message(std::uint64_t size) {
   if (!is_on() || (is_talking() && !message_lost_ && link_->wants(listener_) == nullptr)) {
     owner_.filter_concluded({});
     return;
   }
   if (!is_talking() || message_lost_) return fall_back();
-  tell(ipc::FilterStage::end_of_message, {}, {}, false);
+  tell(ipc::FilterStage::end_of_message, {}, {}, false, false, size);
   ending_ = last_event_;
 }
 

@@ -47,9 +47,12 @@ class SessionFilter final : private FilterPeer {
 
   // A macro of the milter protocol, without braces; sent with the next event. Empty: it is gone.
   void set_macro(std::string_view name, std::string value);
-  // Who the client is, at the beginning and whenever that changes (XCLIENT).
+  // Who the client is, at the beginning, and whenever that changes (XCLIENT): then the conversation
+  // begins anew with the next event.
   void set_client(ipc::FilterSession::Family family, std::string name, std::string address,
                   std::uint16_t port);
+  // The client is neither trusted nor logged in, by now.
+  void set_stranger(bool stranger) { stranger_ = stranger; }
 
   // True: the session waits for filter_answered().
   bool connect();
@@ -65,8 +68,9 @@ class SessionFilter final : private FilterPeer {
   std::size_t body(std::string_view octets);
   // So much of the body is not taken yet that no more can be told.
   bool window_is_full() const { return unconfirmed_ >= ipc::kFilterWindow; }
-  // The whole message was told. filter_concluded() follows, perhaps at once.
-  void end_of_message();
+  // The whole message was told, so many octets without our own fields. filter_concluded() follows,
+  // perhaps at once.
+  void end_of_message(std::uint64_t size);
   // The message ends otherwise. Nothing comes any more of what was under way.
   void abort();
 
@@ -82,8 +86,9 @@ class SessionFilter final : private FilterPeer {
 
   bool open();
   bool tell(ipc::FilterStage stage, std::string text, std::vector<std::string> arguments,
-            bool may_wait, bool rejected = false);
+            bool may_wait, bool rejected = false, std::uint64_t size = 0);
   bool wants_answer(ipc::FilterStage stage) const;
+  void hang_up();
   bool is_talking() const { return session_ != 0; }
   void fall_back();
 
@@ -92,6 +97,7 @@ class SessionFilter final : private FilterPeer {
   Owner& owner_;
   FilterFallback fallback_ = FilterFallback::none;
   ipc::FilterSession client_;
+  bool stranger_ = true;
   std::string helo_;  // said since the connect; told again to a `filter` that was started anew
   std::uint64_t session_ = 0;  // 0: there is no conversation
   std::uint32_t last_event_ = 0;

@@ -118,7 +118,7 @@ TEST_CASE("where there are no filters nothing is told and nothing awaited", "[fi
   CHECK_FALSE(session.refusal());
   session.header("A: 1\r\n", 0);
   CHECK(session.body("x") == 1);
-  session.end_of_message();
+  session.end_of_message(7);
   REQUIRE(owner.results.size() == 1);
   CHECK(owner.results[0].verdict == ipc::FilterVerdict::keep_going);
 }
@@ -187,7 +187,7 @@ TEST_CASE("while the filters cannot be asked their fallback counts, for one mess
     auto refusal = bench.session.refusal();
     CHECK((refusal ? refusal->code : 0) == one.at_mail);
     CHECK_FALSE(bench.session.mail("<a@b.org>", {}));
-    bench.session.end_of_message();
+    bench.session.end_of_message(7);
     REQUIRE(bench.owner.results.size() == 1);
     CHECK(bench.owner.results[0].verdict == one.verdict);
     CHECK(bench.owner.results[0].hold.has_value() == one.hold);
@@ -214,7 +214,7 @@ TEST_CASE("a filter process that dies answers nothing more, and nobody waits for
   }
   SECTION("while a message waits") {
     (void)bench.session.mail("<a@b.org>", {});
-    bench.session.end_of_message();
+    bench.session.end_of_message(7);
     bench.until_told(3);
     bench.far.reset();
     bench.until([&] { return bench.owner.results.size() == 1; });
@@ -227,7 +227,7 @@ TEST_CASE("another body comes in pieces, each of which is confirmed", "[filter]"
   bench.connect(0);
   (void)bench.session.connect();
   (void)bench.session.mail("<a@b.org>", {});
-  bench.session.end_of_message();
+  bench.session.end_of_message(7);
   bench.until_told(3);
   std::uint64_t session = bench.events[0].session;
   bench.say(ipc::FilterBodyPiece{session, "new "});
