@@ -44,6 +44,7 @@ run demo: packages
 # ctest's closing lines come last.
 test: test-build
 	@tools/unpack_packages.sh peer build/peers
+	@tools/unpack_packages.sh filter build/peers filters
 	ctest --test-dir $(TREE) -j2 --output-on-failure $(ARGS)
 
 test-build:

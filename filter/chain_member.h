@@ -86,6 +86,8 @@ class ChainMember {
   virtual void abort() = 0;
   // The same, and what it said of it is forgotten: another one begins.
   virtual void begin_message() = 0;
+  // No judge has anything against the message; before abort() at its end.
+  virtual void message_accepted() {}
   // What it said of the message so far; nothing to be told: nothing.
   virtual const std::optional<ipc::FilterJudgement>& judgement() const = 0;
 };

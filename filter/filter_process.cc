@@ -27,6 +27,7 @@ std::unique_ptr<Judge> make_judge(config::Filter settings) {
 
 FilterProcess::FilterProcess(net::Loop& loop, Clock& clock, Setup setup)
     : loop_(loop), shared_{loop, clock}, timer_(loop) {
+  shared_.judges = std::move(setup.own_checks);
   for (config::Filter& settings : setup.filters)
     shared_.judges.push_back(make_judge(std::move(settings)));
   shared_.listeners = std::move(setup.listeners);

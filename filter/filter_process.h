@@ -20,6 +20,7 @@ struct Setup {
   std::string name;
   std::string qmgr_socket;
   std::vector<config::Filter> filters;
+  std::vector<std::unique_ptr<Judge>> own_checks{};  // they come before the filters
   std::vector<ListenerName> listeners;
   std::function<void()> on_ready{};
   ScratchFile scratch{};

@@ -2,7 +2,8 @@
 // with [[filter]].
 //
 // What it may touch: the filters' sockets, the DNS, qmgr's socket in a role that gives it the
-// way to each smtpd, and one file without a name. It knows no keys, no users and no queue.
+// way to each smtpd, one file without a name, and two that tell which strangers were seen. It knows
+// no keys, no users and no queue.
 #include "common/base/sysexits.h"
 #include "common/config/config.h"
 #include "common/daemon/confinement.h"
@@ -12,6 +13,7 @@
 #include "common/log/log.h"
 #include "common/net/loop_clock.h"
 #include "filter/filter_process.h"
+#include "filter/strangers/strangers_judge.h"
 
 namespace postwain::filter {
 
@@ -37,6 +39,22 @@ ScratchFile open_scratch_file() {
   return file;
 }
 
+// Where who was seen is not kept, a restart costs a delay.
+SeenFiles open_seen_files(const std::string& folder) {
+  SeenFiles files;
+  if (Status opened = files.open(folder); !opened)
+    log::Line(log::Level::warning, "seen_not_saved").kv("reason", opened.error().text);
+  return files;
+}
+
+std::unique_ptr<StrangersJudge> strangers_judge(Clock& clock, dns::Resolver& resolver,
+                                                const config::Config& config) {
+  if (!config.strangers.wanted) return nullptr;
+  return std::make_unique<StrangersJudge>(clock, list_port(resolver), config.strangers,
+                                          config.hostname,
+                                          open_seen_files(config.strangers.folder));
+}
+
 }  // namespace
 
 int run(daemon::Start& start) {
@@ -60,10 +78,19 @@ int run(daemon::Start& start) {
                     (*resolver)->lookup_host(
                         host, [done](const dns::AddressAnswer& answer) { done(answer.addresses); });
                   }};
+  auto own = strangers_judge(clock, **resolver, config);
+  StrangersJudge* strangers = own.get();
+  if (own) setup.own_checks.push_back(std::move(own));
   daemon::Confinement confinement("filter", config);
   confinement.give_up_files();
   FilterProcess process(loop, clock, std::move(setup));
-  daemon::Signals signals(loop, [&] { process.drain([&loop] { loop.stop(); }); });
+  if (strangers != nullptr) strangers->start();
+  daemon::Signals signals(loop, [&] {
+    process.drain([&] {
+      if (strangers != nullptr) strangers->save();
+      loop.stop();
+    });
+  });
   confinement.give_up_calls();
   loop.run();
   return kExitOk;

@@ -99,6 +99,8 @@ bool MessagePass::end() {
     offset_ = 0;
   }
   verdict_.settle();
+  if (!verdict_.is_final() && !verdict_.held())
+    for (const auto& member : members_) member->message_accepted();
   end_all();
   return true;
 }

@@ -45,6 +45,12 @@ std::unique_ptr<FilterLink> filter_link(net::Loop& loop, const config::Config& c
         FilterFallback& one = fallbacks[listener.name()];
         one = std::max(one, fallback_of(filter));
       }
+  // What is thought of strangers costs no mail while nobody can think.
+  for (const config::Listener& listener : config.listeners)
+    if (config.strangers.is_on(listener)) {
+      FilterFallback& one = fallbacks[listener.name()];
+      one = std::max(one, FilterFallback::accept);
+    }
   if (fallbacks.empty()) return nullptr;
   return std::make_unique<FilterLink>(loop, std::move(fallbacks));
 }

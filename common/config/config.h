@@ -27,6 +27,7 @@
 #include "common/config/table/queue.h"
 #include "common/config/table/route.h"
 #include "common/config/table/rule.h"
+#include "common/config/table/strangers.h"
 #include "common/config/table/tls_reports.h"
 
 namespace postwain::config {
@@ -49,6 +50,7 @@ struct Config {
   Auth auth;
   std::vector<Rule> rules;
   std::vector<Filter> filters;  // in the order in which they see a message
+  Strangers strangers;          // [[dns_list]], too
   Limits limits;
   std::vector<Domain> domains;
   Addresses addresses;
@@ -72,6 +74,8 @@ struct Config {
   std::map<std::string, Origin> origins;
   Origin place_of(std::string_view table, std::string_view key) const;  // line 0: nowhere
 
+  // Whether mail is judged by somebody: then there is a process for that.
+  bool filters_mail() const { return !filters.empty() || strangers.wanted; }
   std::string qmgr_socket() const { return runtime_dir + "/qmgr.sock"; }
 };
 

@@ -21,7 +21,7 @@ std::string field_text(std::string_view name, std::string_view value, bool leadi
     if (!first && is_blank) continue;
     if (!first) {
       out += "\r\n";
-      if (line.front() != ' ' && line.front() != '\t') out += ' ';
+      if (line.front() != ' ' && line.front() != '\t') out += '\t';
     }
     out += line;
     first = false;

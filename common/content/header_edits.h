@@ -11,7 +11,7 @@
 namespace postwain::mail {
 
 // A field as it is written: name, colon, value, CRLF. Line ends in the value (CRLF, LF or CR)
-// become folds (RFC 5322 2.2.3): a line that does not begin with white space gets a space, and an
+// become folds (RFC 5322 2.2.3): a line that does not begin with white space gets a tab, and an
 // empty one goes, since it would end the section. leading_space: the value brings its own space, or
 // none; else one is put after the colon.
 std::string field_text(std::string_view name, std::string_view value, bool leading_space);

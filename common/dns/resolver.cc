@@ -263,6 +263,14 @@ void Resolver::lookup_mx(const std::string& name, std::function<void(const MxAns
   });
 }
 
+void Resolver::lookup_ipv4(const std::string& name,
+                           std::function<void(const AddressAnswer&)> done) {
+  parts_->ask(name, RecordType::a, [done = std::move(done)](const Answer& answer) {
+    done(AddressAnswer{answer.status, answer.addresses, answer.authentic, answer.canonical,
+                       answer.trouble});
+  });
+}
+
 void Resolver::lookup_tlsa(const std::string& name, std::function<void(const TlsaAnswer&)> done) {
   parts_->ask(name, RecordType::tlsa, [done = std::move(done)](const Answer& answer) {
     done(TlsaAnswer{answer.status, answer.tlsa, answer.authentic});

@@ -46,6 +46,8 @@ class Resolver {
   // done may be called before these return (cached, or not a name at all).
   void lookup_mx(const std::string& name, std::function<void(const MxAnswer&)> done);
   void lookup_addresses(const std::string& name, std::function<void(const AddressAnswer&)> done);
+  // A records alone: what lists of the DNS answer with (RFC 5782).
+  void lookup_ipv4(const std::string& name, std::function<void(const AddressAnswer&)> done);
   void lookup_tlsa(const std::string& name, std::function<void(const TlsaAnswer&)> done);
   void lookup_text(const std::string& name, std::function<void(const TextAnswer&)> done);
   // The names of an address; whether they are names of it, too, only their own addresses tell.

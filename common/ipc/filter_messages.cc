@@ -59,11 +59,11 @@ PW_VISIT(FilterMacro) {
   short_texts(a, v.name, v.value);
 }
 PW_VISIT(FilterEvent) {
-  fields(a, v.session, v.number, v.stage, v.awaited, v.rejected);
+  fields(a, v.session, v.number, v.stage, v.awaited, v.rejected, v.known, v.talked_early);
   short_text(a, v.text);
   short_text_list(a, v.arguments, kFilterArgumentsMax);
   short_list(a, v.macros, kFilterMacrosMax);
-  fields(a, v.stranger, v.size);
+  field(a, v.size);
 }
 PW_VISIT(FilterHeader) {
   fields(a, v.session, v.hidden);

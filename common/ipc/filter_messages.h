@@ -94,11 +94,12 @@ struct FilterEvent {
   // The session waits for an answer. Never at end_of_message, which always gets a result.
   bool awaited = false;
   bool rejected = false;  // at rcpt: smtpd has refused it itself; no filter has a say
-  std::string text;       // name of HELO; address with angle brackets; the unknown command's line
+  // Of the client, by now: it may send anywhere (its network is trusted, or it has logged in);
+  bool known = false;
+  bool talked_early = false;  // it did not wait for the answer at connect, which the greeting is
+  std::string text;  // name of HELO; address with angle brackets; the unknown command's line
   std::vector<std::string> arguments;  // of MAIL and RCPT, verbatim
   std::vector<FilterMacro> macros;     // those that have changed
-  // The client is neither trusted nor logged in; that can change within a session.
-  bool stranger = true;
   std::uint64_t size = 0;  // at end_of_message: octets of the message, our own fields left out
 };
 

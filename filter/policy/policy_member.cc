@@ -23,8 +23,7 @@ PolicyMember::PolicyMember(Shared& shared, PolicyService& service, const Session
 // --- what it is asked ----------------------------------------------------------------------------
 
 void PolicyMember::give(const ipc::FilterEvent& event) {
-  bool is_known =
-      service_.settings().clients == config::FilterClients::strangers && !event.stranger;
+  bool is_known = service_.settings().clients == config::FilterClients::strangers && event.known;
   if (is_of_message(event.stage) && event.stage != FilterStage::mail && !hears()) return;
   record_.set_stage(event.stage);
   switch (event.stage) {

@@ -153,6 +153,9 @@ int selftest_command(const ClientOptions& options) {
   if (loaded.config.tls_reports.wanted)
     if (Status done = prepare_reports_folder(loaded.config, *identities); !done)
       return fail(kExitCantCreate, done.error().text);
+  if (loaded.config.strangers.wanted)
+    if (Status done = prepare_strangers_folder(loaded.config, *identities); !done)
+      return fail(kExitCantCreate, done.error().text);
   auto examination = Examination::begin(loaded, *identities, *programs);
   if (!examination) return fail(kExitOsError, examination.error().text);
   if (Status done = keep_to_its_work(loaded.config, *identities); !done)

@@ -115,6 +115,22 @@ void add_filters(Explanation& out, const config::Config& config, bool submission
   }
 }
 
+// Before all filters; what the DNS will say of the client only the DNS knows.
+void add_strangers(Explanation& out, const config::Config& config, const smtpd::Client& client,
+                   bool submission) {
+  const config::Strangers& strangers = config.strangers;
+  if (!strangers.wanted || submission || client.may_relay()) return;
+  std::string what = fmt::format("{} DNS lists and what is seen of the client make its points",
+                                 strangers.lists.size());
+  if (strangers.greylist.everyone)
+    what += "; it is put off once";
+  else if (strangers.greylist_at)
+    what += fmt::format("; from {} on it is put off once", *strangers.greylist_at);
+  if (strangers.refuse_at) what += fmt::format("; from {} on it is refused", *strangers.refuse_at);
+  if (strangers.mode == config::FilterMode::watch) what += "; watched, nothing comes of it";
+  out.steps.push_back({"strangers", std::move(what), strangers.origin.text()});
+}
+
 }  // namespace
 
 std::string_view name_of(Decision decision) {
@@ -136,7 +152,10 @@ Explanation explain(const config::Config& config, const Question& question) {
                   policy.mail(client, protocol, question.hello, sender, question.facts)))
     add_verdict(out, "RCPT", question.recipient,
                 rcpt = policy.rcpt(client, question.hello, sender, recipient, question.facts));
-  if (out.decision == Decision::accept) add_filters(out, config, question.submission);
+  if (out.decision == Decision::accept) {
+    add_strangers(out, config, client, question.submission);
+    add_filters(out, config, question.submission);
+  }
   // RFC 5321 4.5.1: the bare <postmaster> is whom the configuration names.
   if (!recipient.has_domain()) recipient = mail::Address::from_text(config.postmaster);
   qmgr::Router router(config);

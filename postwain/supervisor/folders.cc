@@ -154,12 +154,25 @@ Status prepare_folders(const config::Config& config, Identities& identities) {
   return check_users(config, identities);
 }
 
-Status prepare_reports_folder(const config::Config& config, const Identities& identities) {
-  const Identity* owner = identities.change ? &identities.at(Kind::reporter) : nullptr;
-  const std::string& folder = config.tls_reports.folder;
-  std::set<uid_t> trusted = trusted_users(config, Kind::reporter, "tls_reports");
+namespace {
+
+Status prepare_folder_of(Kind kind, const std::string& folder, const char* section,
+                         const config::Config& config, const Identities& identities) {
+  const Identity* owner = identities.change ? &identities.at(kind) : nullptr;
+  std::set<uid_t> trusted = trusted_users(config, kind, section);
   if (Status done = own_folder(folder, 0700, owner, trusted); !done) return done;
   return owner == nullptr ? Status{} : check_reachable(*owner, folder, R_OK | W_OK | X_OK);
+}
+
+}  // namespace
+
+Status prepare_reports_folder(const config::Config& config, const Identities& identities) {
+  return prepare_folder_of(Kind::reporter, config.tls_reports.folder, "tls_reports", config,
+                           identities);
+}
+
+Status prepare_strangers_folder(const config::Config& config, const Identities& identities) {
+  return prepare_folder_of(Kind::filter, config.strangers.folder, "strangers", config, identities);
 }
 
 Result<UniqueFd> lock_runtime_dir(const std::string& runtime_dir) {

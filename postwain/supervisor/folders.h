@@ -19,6 +19,9 @@ Status prepare_folders(const config::Config& config, Identities& identities);
 // bring it.
 Status prepare_reports_folder(const config::Config& config, const Identities& identities);
 
+// The folder of [strangers], of the filter process alone. At each start of that one.
+Status prepare_strangers_folder(const config::Config& config, const Identities& identities);
+
 // Held as long as the descriptor lives. The error names the process that holds it.
 Result<UniqueFd> lock_runtime_dir(const std::string& runtime_dir);
 

@@ -127,7 +127,12 @@ void Supervisor::add(Kind kind, std::uint32_t count) {
 }
 
 void Supervisor::add_filter() {
-  if (!setup_.loaded.config.filters.empty()) add(Kind::filter, 1);
+  const config::Config& config = setup_.loaded.config;
+  if (!config.filters_mail()) return;
+  if (config.strangers.wanted)
+    if (Status made = prepare_strangers_folder(config, setup_.identities); !made)
+      log::Line(log::Level::error, "seen_not_saved").kv("reason", made.error().text);
+  add(Kind::filter, 1);
 }
 
 void Supervisor::add_tokens() {
@@ -324,7 +329,7 @@ std::vector<std::unique_ptr<Child>> Supervisor::take_out(bool (*which)(Kind)) {
 // The sessions of an smtpd go on to their own end, but not in any number of processes. A filter
 // process goes when the next one can do its work, or mail between the two would meet on_failure.
 void Supervisor::let_go(std::vector<std::unique_ptr<Child>> old) {
-  bool filters = !setup_.loaded.config.filters.empty();
+  bool filters = setup_.loaded.config.filters_mail();
   if (!filters) stop_relieved();
   for (auto& child : old) {
     if (child->kind() == Kind::smtpd)

@@ -35,14 +35,15 @@ SessionFilter::SessionFilter(FilterLink* link, std::string listener, ipc::Filter
 }
 
 SessionFilter::~SessionFilter() {
-  hang_up();
+  quit();
 }
 
-void SessionFilter::hang_up() {
+void SessionFilter::quit() {
   if (!is_talking()) return;
   link_->send(ipc::FilterQuit{session_});
   link_->forget(session_);
   session_ = 0;
+  end_of_header_ = 0;
 }
 
 void SessionFilter::set_macro(std::string_view name, std::string value) {
@@ -53,8 +54,8 @@ void SessionFilter::set_macro(std::string_view name, std::string value) {
 
 void SessionFilter::set_client(ipc::FilterSession::Family family, std::string name,
                                std::string address, std::uint16_t port) {
-  hang_up();
-  helo_.clear();
+  quit();  // what comes now is of another session
+  said_.helo.clear();
   client_.family = family;
   client_.client_name = std::move(name);
   client_.client_address = std::move(address);
@@ -95,10 +96,11 @@ bool SessionFilter::tell(ipc::FilterStage stage, std::string text,
   event.stage = stage;
   event.awaited = may_wait && wants_answer(stage);
   event.rejected = rejected;
+  event.known = said_.known;
+  event.talked_early = said_.talked_early;
   event.text = std::move(text);
   event.arguments = std::move(arguments);
   event.macros = std::exchange(fresh_, {});
-  event.stranger = stranger_;
   event.size = size;
   link_->send(event);
   return event.awaited;
@@ -112,9 +114,9 @@ bool SessionFilter::connect() {
 }
 
 bool SessionFilter::helo(std::string name) {
-  helo_ = std::move(name);
+  said_.helo = std::move(name);
   if (!is_talking()) return false;
-  bool awaited = tell(ipc::FilterStage::helo, helo_, {}, true);
+  bool awaited = tell(ipc::FilterStage::helo, said_.helo, {}, true);
   if (awaited) awaited_ = last_event_;
   return awaited;
 }
@@ -124,7 +126,7 @@ bool SessionFilter::mail(const std::string& address, std::vector<std::string> ar
   unconfirmed_ = 0;
   if (!is_talking() && open()) {
     tell(ipc::FilterStage::connect, {}, {}, false);
-    if (!helo_.empty()) tell(ipc::FilterStage::helo, helo_, {}, false);
+    if (!said_.helo.empty()) tell(ipc::FilterStage::helo, said_.helo, {}, false);
   }
   if (!is_talking()) {
     message_lost_ = true;

@@ -51,8 +51,10 @@ class SessionFilter final : private FilterPeer {
   // begins anew with the next event.
   void set_client(ipc::FilterSession::Family family, std::string name, std::string address,
                   std::uint16_t port);
-  // The client is neither trusted nor logged in, by now.
-  void set_stranger(bool stranger) { stranger_ = stranger; }
+  // The client may send anywhere, by now.
+  void set_known(bool known) { said_.known = known; }
+  // It did not wait for the greeting.
+  void note_early_talk() { said_.talked_early = true; }
 
   // True: the session waits for filter_answered().
   bool connect();
@@ -85,10 +87,10 @@ class SessionFilter final : private FilterPeer {
   void link_lost() override;
 
   bool open();
+  void quit();
   bool tell(ipc::FilterStage stage, std::string text, std::vector<std::string> arguments,
             bool may_wait, bool rejected = false, std::uint64_t size = 0);
   bool wants_answer(ipc::FilterStage stage) const;
-  void hang_up();
   bool is_talking() const { return session_ != 0; }
   void fall_back();
 
@@ -97,8 +99,11 @@ class SessionFilter final : private FilterPeer {
   Owner& owner_;
   FilterFallback fallback_ = FilterFallback::none;
   ipc::FilterSession client_;
-  bool stranger_ = true;
-  std::string helo_;  // said since the connect; told again to a `filter` that was started anew
+  struct {
+    std::string helo;  // since the connect; told again to a `filter` that was started anew
+    bool known = false;
+    bool talked_early = false;
+  } said_;
   std::uint64_t session_ = 0;  // 0: there is no conversation
   std::uint32_t last_event_ = 0;
   std::vector<ipc::FilterMacro> macros_;  // all that are set

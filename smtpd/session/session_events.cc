@@ -31,6 +31,7 @@ bool Session::handle(smtp::Event& event) {
       return false;
     case smtp::EventKind::connect:
       after_filters(filter_.connect(), [this](const ipc::FilterAnswer& said) {
+        if (engine_.buffered() > 0) filter_.note_early_talk();
         mail::Reply reply{220, {}, {}};
         if (is_refused("connect", said, reply)) reply.code = reply.permanent() ? 554 : 421;
         answer(reply);

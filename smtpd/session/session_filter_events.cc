@@ -24,11 +24,12 @@ std::vector<std::string> arguments_of(const smtp::MailCommand& command) {
   return out;
 }
 
-std::vector<std::string> arguments_of(const mail::Recipient& recipient) {
+std::vector<std::string> arguments_of(const mail::Recipient& recipient, bool smtputf8) {
   std::vector<std::string> out;
   if (recipient.notify.bits != mail::Notify::unspecified)
     out.push_back("NOTIFY=" + recipient.notify.text());
-  if (!recipient.orcpt.empty()) out.push_back("ORCPT=" + recipient.orcpt);
+  if (std::string orcpt = smtp::orcpt_encode(recipient.orcpt, !smtputf8); !orcpt.empty())
+    out.push_back("ORCPT=" + orcpt);
   return out;
 }
 
@@ -116,7 +117,7 @@ void Session::tell_client() {
   Family family = is_local ? Family::local
                            : (address.find(':') != std::string::npos ? Family::ipv6 : Family::ipv4);
   filter_.set_client(family, shown_client_name(), address, client_port_);
-  filter_.set_stranger(!client_.may_relay());
+  filter_.set_known(client_.may_relay());
   filter_.set_macro("j", shared_.config.hostname);
   filter_.set_macro("daemon_name", listener_.name());
   filter_.set_macro("v", "Postwain");
@@ -158,7 +159,7 @@ void Session::ask_about_mail(const mail::Reply& accepted) {
   const smtp::MailCommand& asked = engine_.mail();
   if (filter_.is_on()) {
     tell_client_names();
-    filter_.set_stranger(!client_.may_relay());
+    filter_.set_known(client_.may_relay());
     filter_.set_macro("i", transaction_.id().text());
     filter_.set_macro("r",
                       protocol_name(engine_.options().dialect, engine_.extended(), engine_.tls(),
@@ -189,10 +190,12 @@ void Session::ask_about_rcpt(const Verdict& verdict) {
                                                     : verdict.reply.enhanced.text());
   }
   if (!verdict.accepted) {
-    filter_.rejected_rcpt(in_brackets(asked.address), arguments_of(asked));
+    filter_.rejected_rcpt(in_brackets(asked.address),
+                          arguments_of(asked, engine_.envelope().smtputf8));
     return answer(verdict.reply);
   }
-  bool awaited = filter_.rcpt(in_brackets(asked.address), arguments_of(asked));
+  bool awaited =
+      filter_.rcpt(in_brackets(asked.address), arguments_of(asked, engine_.envelope().smtputf8));
   after_filters(awaited, [this, accepted = verdict.reply](const ipc::FilterAnswer& said) {
     mail::Reply reply = accepted;
     if (is_refused("RCPT", said, reply)) shared_.count(ipc::Counted::refused_rcpt);

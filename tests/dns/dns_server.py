@@ -197,7 +197,8 @@ def _rdata(kind, value):
         return struct.pack("!H", value[0]) + _wire_name(value[1])
     if kind == TYPES["TXT"]:
         text = value.encode()
-        return bytes([len(text)]) + text
+        parts = [text[at:at + 255] for at in range(0, len(text), 255)] or [b""]
+        return b"".join(bytes([len(part)]) + part for part in parts)
     if kind == TYPES["TLSA"]:
         usage, selector, matching, data = value.split()
         return bytes([int(usage), int(selector), int(matching)]) + bytes.fromhex(data)

@@ -40,6 +40,9 @@ void read_queue(Context& context, const Node* table, Queue& queue);
 void read_bounces(Context& context, const Node* table, Bounces& bounces);
 void read_delivery(Context& context, const Node* table, Delivery& delivery);
 void read_tls_reports(Context& context, const Node* table, Config& config);
+// After the spool folder and the listeners.
+void read_strangers(Context& context, const Node* table, const std::vector<const Node*>& lists,
+                    Config& config);
 void read_dns(Context& context, const Node* table, Dns& dns);
 void read_users(Context& context, const Node* table, Users& users);
 void read_control(Context& context, const Node* table, Control& control);

@@ -362,7 +362,7 @@ TEST_CASE("only strangers are shown to a policy service that wants no others") {
   rig.ask(FilterStage::mail, "<a@example.org>");
   ipc::FilterEvent event;
   event.session = 1;
-  event.stranger = false;
+  event.known = true;
   event.awaited = true;
   for (auto [stage, text] : {std::pair(FilterStage::mail, "<a@example.org>"),
                              std::pair(FilterStage::rcpt, "<b@example.net>")}) {

@@ -50,7 +50,8 @@ bool decodes(const Message& message) {
 }
 
 FilterEvent some_event() {
-  FilterEvent event{7, 3, FilterStage::rcpt, true, false, "<b@example.org>", {"NOTIFY=NEVER"}, {}};
+  FilterEvent event{
+      7, 3, FilterStage::rcpt, true, false, false, true, "<b@example.org>", {"NOTIFY=NEVER"}, {}};
   event.macros = {{"i", "4K2"}, {"rcpt_addr", "b@example.org"}, {"tls_version", ""}};
   return event;
 }

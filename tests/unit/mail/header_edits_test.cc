@@ -90,8 +90,8 @@ TEST_CASE("a value becomes a field whatever line ends it has (pitfall 24)") {
   CHECK(field_text("A", " 1", true) == "A: 1\r\n");
   CHECK(field_text("A", "1", true) == "A:1\r\n");
   CHECK(field_text("A", "", false) == "A: \r\n");
-  CHECK(field_text("A", "1\n 2\r\n\t3\r4", false) == "A: 1\r\n 2\r\n\t3\r\n 4\r\n");
-  CHECK(field_text("A", "1\r\n\r\nBcc: x", false) == "A: 1\r\n Bcc: x\r\n");
-  CHECK(field_text("A", "1\n \t\nB: 2\n", false) == "A: 1\r\n B: 2\r\n");
-  CHECK(field_text("A", "\r\nB: 2", false) == "A: \r\n B: 2\r\n");
+  CHECK(field_text("A", "1\n 2\r\n\t3\r4", false) == "A: 1\r\n 2\r\n\t3\r\n\t4\r\n");
+  CHECK(field_text("A", "1\r\n\r\nBcc: x", false) == "A: 1\r\n\tBcc: x\r\n");
+  CHECK(field_text("A", "1\n \t\nB: 2\n", false) == "A: 1\r\n\tB: 2\r\n");
+  CHECK(field_text("A", "\r\nB: 2", false) == "A: \r\n\tB: 2\r\n");
 }

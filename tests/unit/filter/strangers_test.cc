@@ -1,0 +1,513 @@
+// One stranger after the other before a judge whose DNS, clock and files a test holds.
+#include <catch2/catch.hpp>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+
+#include "filter/shared.h"
+#include "filter/strangers/strangers_judge.h"
+#include "filter/strangers/strangers_member.h"
+#include "tests/unit/queue/virtual_clock.h"
+
+using namespace postwain;
+using namespace postwain::filter;
+using namespace std::chrono_literals;
+using ipc::FilterStage;
+
+namespace {
+
+// Answers at once; what is held is answered when it is let go, or never.
+class PlayedDns final : public ListPort {
+ public:
+  std::map<std::string, std::vector<std::string>> addresses, texts, names_of;
+  std::set<std::string> held;
+  std::vector<std::string> asked;
+  std::map<std::string, std::function<void()>> waiting;
+
+  void ipv4(const std::string& name, std::function<void(const dns::AddressAnswer&)> done) override {
+    both(name, std::move(done));
+  }
+  void both(const std::string& name, std::function<void(const dns::AddressAnswer&)> done) override {
+    asked.push_back(name);
+    answer(name, [this, name, done = std::move(done)] {
+      done({status(addresses, name), addresses[name]});
+    });
+  }
+  void text(const std::string& name, std::function<void(const dns::TextAnswer&)> done) override {
+    answer("txt " + name, [this, name, done = std::move(done)] {
+      done({status(texts, name), texts[name]});
+    });
+  }
+  void names(const std::string& address,
+             std::function<void(const dns::NameAnswer&)> done) override {
+    answer(address, [this, address, done = std::move(done)] {
+      done({status(names_of, address), names_of[address]});
+    });
+  }
+  void let_go(const std::string& name) {
+    held.erase(name);
+    auto call = std::move(waiting[name]);
+    waiting.erase(name);
+    call();
+  }
+
+ private:
+  static dns::AnswerStatus status(const std::map<std::string, std::vector<std::string>>& from,
+                                  const std::string& name) {
+    auto found = from.find(name);
+    return found == from.end() || found->second.empty() ? dns::AnswerStatus::no_such_name
+                                                        : dns::AnswerStatus::ok;
+  }
+  void answer(const std::string& name, std::function<void()> call) {
+    if (held.count(name) > 0)
+      waiting[name] = std::move(call);
+    else
+      call();
+  }
+};
+
+struct PassOn final : ListPort {
+  explicit PassOn(PlayedDns& to) : dns(to) {}
+  void ipv4(const std::string& n, std::function<void(const dns::AddressAnswer&)> d) override {
+    dns.ipv4(n, std::move(d));
+  }
+  void both(const std::string& n, std::function<void(const dns::AddressAnswer&)> d) override {
+    dns.both(n, std::move(d));
+  }
+  void text(const std::string& n, std::function<void(const dns::TextAnswer&)> d) override {
+    dns.text(n, std::move(d));
+  }
+  void names(const std::string& a, std::function<void(const dns::NameAnswer&)> d) override {
+    dns.names(a, std::move(d));
+  }
+  PlayedDns& dns;
+};
+
+config::Strangers strangers_of() {
+  config::Strangers out;
+  out.wanted = true;
+  config::DnsList list;
+  list.zone = "k3y.zen.example";
+  list.label = "zen";
+  list.answers = {*config::parse_answer_pattern("127.0.0.2-127.0.0.11")};
+  list.weight = 5;
+  out.lists.push_back(list);
+  out.greylist_at = 2;
+  out.refuse_at = 5;
+  return out;
+}
+
+struct SeenFolder {
+  SeenFolder() { REQUIRE(::mkdtemp(path) != nullptr); }
+  ~SeenFolder() { std::filesystem::remove_all(path); }
+  SeenFiles open() const {
+    SeenFiles files;
+    REQUIRE(files.open(path).ok());
+    return files;
+  }
+  char path[32] = "/tmp/pw-seen-XXXXXX";
+};
+
+class Strangers final : private MemberOwner {
+ public:
+  explicit Strangers(config::Strangers given = strangers_of()) : settings(std::move(given)) {
+    dns.addresses["2.0.0.127.k3y.zen.example"] = {"127.0.0.2"};
+    dns.names_of["192.0.2.1"] = {"mail.sender.example"};
+    dns.addresses["mail.sender.example"] = {"192.0.2.1"};
+    restart();
+  }
+  void restart(bool saves = true) {
+    member.reset();
+    if (judge && saves) judge->save();
+    judge.reset();
+    judge = std::make_unique<StrangersJudge>(clock, std::make_unique<PassOn>(dns), settings,
+                                             "mx.us.example", folder.open());
+    judge->start();
+  }
+
+  void open(const std::string& address = "192.0.2.1") {
+    member.reset();
+    facts = {};
+    facts.session.family = address.find(':') == std::string::npos
+                               ? ipc::FilterSession::Family::ipv4
+                               : ipc::FilterSession::Family::ipv6;
+    facts.session.client_address = address;
+    member = judge->make_member(shared, facts, *this);
+  }
+  void give(FilterStage stage, std::string text = {}) {
+    ipc::FilterEvent event;
+    event.stage = stage;
+    event.awaited = true;
+    event.text = text;
+    event.known = known;
+    event.talked_early = talked_early;
+    event.rejected = rejected;
+    if (stage == FilterStage::helo) facts.helo = text;
+    if (stage == FilterStage::mail) member->begin_message();
+    member->give(event);
+  }
+  // "waits", "accept", or the reply.
+  std::string poll() {
+    std::optional<Opinion> said = member->poll();
+    if (!said) return "waits";
+    return said->reply.code == 0 ? std::string(name_of(said->verdict)) : said->reply.one_line();
+  }
+  std::string tell(FilterStage stage, std::string text = {}) {
+    give(stage, std::move(text));
+    return poll();
+  }
+  void greet(const std::string& address = "192.0.2.1",
+             const std::string& helo = "mail.sender.example") {
+    open(address);
+    tell(FilterStage::connect);
+    tell(FilterStage::helo, helo);
+  }
+  std::string message(const std::string& to = "b@example.net",
+                      const std::string& from = "a@sender.example") {
+    tell(FilterStage::mail, "<" + from + ">");
+    return tell(FilterStage::rcpt, "<" + to + ">");
+  }
+  // A whole session; "data …" where it ends there.
+  std::string session(const std::string& address = "192.0.2.1",
+                      const std::string& to = "b@example.net",
+                      const std::string& from = "a@sender.example") {
+    greet(address);
+    std::string said = message(to, from);
+    if (said != "accept") return said;
+    said = tell(FilterStage::data);
+    if (said != "accept") return "data " + said;
+    member->message_accepted();
+    return "accept";
+  }
+
+  void member_changed() override { ++changes; }
+
+  config::Strangers settings;
+  PlayedDns dns;
+  postwain::test::VirtualClock clock{from_unix_ms(1'700'000'000'000)};
+  SeenFolder folder;
+  net::Loop loop;
+  Shared shared{loop, clock};
+  SessionFacts facts;
+  std::unique_ptr<StrangersJudge> judge;
+  std::unique_ptr<ChainMember> member;
+  int changes = 0;
+  bool known = false;
+  bool talked_early = false;
+  bool rejected = false;
+};
+
+const std::string kBlocked = "550 5.7.1 Client [192.0.2.1] blocked by zen";
+const std::string kEntry = "1.2.0.192.k3y.zen.example";
+
+// Nobody whose name the DNS knows: 2 points.
+config::Strangers greylisting() {
+  config::Strangers out = strangers_of();
+  out.weights.no_name = 2;
+  return out;
+}
+const std::string kNameless = "198.51.100.7";
+const std::string kPutOff = "451 4.7.1 Greylisted, try again in 300 seconds";
+
+}  // namespace
+
+TEST_CASE("a client that nothing is said of passes") {
+  Strangers one;
+  CHECK(one.session() == "accept");
+  REQUIRE(one.member->judgement());
+  CHECK(one.member->judgement()->score == 0);
+  CHECK(one.member->judgement()->score_limit == 5000);
+}
+
+TEST_CASE("a client on a list is refused at RCPT, and hears which list and why") {
+  Strangers one;
+  one.dns.addresses[kEntry] = {"127.0.0.4"};
+  CHECK(one.session() == kBlocked);
+  one.dns.texts[kEntry] = {"https://zen.example/query"};
+  CHECK(one.session() == kBlocked + "; https://zen.example/query");
+  const auto& judgement = one.member->judgement();
+  REQUIRE(judgement);
+  CHECK(judgement->verdict == ipc::FilterVerdict::refuse);
+  CHECK(judgement->stage == FilterStage::rcpt);
+  REQUIRE(judgement->scores.size() == 1);
+  CHECK((judgement->scores[0].name == "zen" && judgement->scores[0].thousandths == 5000));
+  // Whoever is refused can still ask why.
+  CHECK(one.message("postmaster@example.net") == "accept");
+}
+
+TEST_CASE("a list that is silent about its reason is not waited for longer than two seconds") {
+  Strangers one;
+  one.dns.addresses[kEntry] = {"127.0.0.4"};
+  one.dns.held = {"txt " + kEntry};
+  one.greet();
+  CHECK(one.message() == "waits");
+  one.clock.pass(2s);
+  CHECK(one.poll() == kBlocked);
+  one.dns.let_go("txt " + kEntry);
+}
+
+TEST_CASE("clients that may relay, and recipients refused anyway, are none of its business") {
+  Strangers one;
+  one.dns.addresses[kEntry] = {"127.0.0.4"};
+  one.known = true;
+  CHECK(one.session() == "accept");
+  CHECK(std::count(one.dns.asked.begin(), one.dns.asked.end(), kEntry) == 0);
+  one.known = false;
+  one.rejected = true;
+  CHECK(one.session() == "accept");
+}
+
+TEST_CASE("whoever logs in is not judged by his address") {
+  Strangers one;
+  one.dns.addresses[kEntry] = {"127.0.0.4"};
+  one.greet();
+  one.known = true;
+  CHECK(one.message() == "accept");
+}
+
+TEST_CASE("an answer is waited for at RCPT, five seconds at most, and counts no more afterwards") {
+  Strangers one;
+  one.dns.addresses[kEntry] = {"127.0.0.4"};
+  one.dns.held = {kEntry};
+  one.greet();
+  CHECK(one.message() == "waits");
+  SECTION("it comes") {
+    one.clock.pass(4s);
+    CHECK(one.poll() == "waits");
+    one.dns.let_go(kEntry);
+    CHECK(one.changes > 0);
+    CHECK(one.poll() == kBlocked);
+  }
+  SECTION("it does not") {
+    one.clock.pass(5s);
+    CHECK(one.changes > 0);
+    CHECK(one.poll() == "accept");
+    one.dns.let_go(kEntry);
+    CHECK(one.message() == "accept");
+  }
+  SECTION("the session is over before") {
+    one.member.reset();
+    one.dns.let_go(kEntry);
+  }
+}
+
+TEST_CASE("closed lists and resolvers that rewrite answers cost no mail") {
+  Strangers one;
+  one.dns.addresses[kEntry] = {"127.0.0.4"};
+  SECTION("everything is listed") {
+    one.dns.addresses["1.0.0.127.k3y.zen.example"] = {"127.0.0.2"};
+  }
+  SECTION("nothing is") {
+    one.dns.addresses.erase("2.0.0.127.k3y.zen.example");
+  }
+  SECTION("the test is refused") {
+    one.dns.addresses["2.0.0.127.k3y.zen.example"] = {"127.255.255.254"};
+  }
+  SECTION("a resolver has an address for every name") {
+    one.dns.addresses["1.0.0.127.k3y.zen.example"] = {"203.0.113.80"};
+  }
+  SECTION("the list is silent") {
+    one.dns.held = {"2.0.0.127.k3y.zen.example"};
+  }
+  one.restart();
+  one.greet();
+  std::string said = one.message();
+  if (said == "waits") {  // for the test of the list
+    one.clock.pass(5s);
+    said = one.poll();
+  }
+  CHECK(said == "accept");
+}
+
+TEST_CASE("a list that begins to refuse us counts no more, and is tested again in 15 minutes") {
+  Strangers one;
+  one.dns.addresses[kEntry] = {"127.255.255.254"};
+  CHECK(one.session() == "accept");
+  one.dns.addresses[kEntry] = {"127.0.0.4"};
+  one.clock.pass(14min);
+  CHECK(one.session() == "accept");
+  one.clock.pass(2min);
+  CHECK(one.session() == kBlocked);
+}
+
+TEST_CASE("a list that answers nobody is waited for five times, and then no more") {
+  Strangers one;
+  for (int i = 1; i <= 6; ++i) one.dns.held.insert(std::to_string(i) + ".2.0.192.k3y.zen.example");
+  for (int i = 1; i <= 5; ++i) {
+    one.greet("192.0.2." + std::to_string(i));
+    CHECK(one.message() == "waits");
+    one.clock.pass(5s);
+    CHECK(one.poll() == "accept");
+  }
+  CHECK(one.session("192.0.2.6") == "accept");
+}
+
+TEST_CASE("a list with a good word outweighs one with a bad one") {
+  config::Strangers settings = strangers_of();
+  settings.lists.push_back(settings.lists[0]);
+  settings.lists[1].zone = settings.lists[1].label = "good.example";
+  settings.lists[1].weight = -5;
+  Strangers one(settings);
+  one.dns.addresses["2.0.0.127.good.example"] = {"127.0.0.2"};
+  one.restart();
+  one.dns.addresses[kEntry] = {"127.0.0.4"};
+  CHECK(one.session() == kBlocked);
+  one.dns.addresses["1.2.0.192.good.example"] = {"127.0.0.2"};
+  CHECK(one.session() == "accept");
+}
+
+TEST_CASE("lists of names are asked about the hello, the name of the address and the sender") {
+  using enum config::ListKey;
+  auto [by, subject] = GENERATE(table<config::ListKey, std::string>(
+      {{helo, "mail.sender.example"}, {ptr, "mail.sender.example"}, {sender, "sender.example"}}));
+  config::Strangers settings = strangers_of();
+  settings.lists[0].by = by;
+  Strangers one(settings);
+  one.dns.addresses[subject + ".k3y.zen.example"] = {"127.0.0.4"};
+  CHECK(one.session() == kBlocked);
+  CHECK(one.session("192.0.2.1", "b@example.net", "a@other.example") ==
+        (by == sender ? "accept" : kBlocked));
+}
+
+TEST_CASE("a weak-looking stranger is put off, and passes when it comes back") {
+  Strangers one(greylisting());
+  CHECK(one.session() == "accept");  // it has a name
+  CHECK(one.session(kNameless) == kPutOff);
+  one.clock.pass(12s);
+  CHECK(one.session(kNameless) == "451 4.7.1 Greylisted, try again in 288 seconds");
+  one.clock.pass(288s);
+  CHECK(one.session(kNameless) == "accept");
+  CHECK(one.session(kNameless) == "accept");
+  // Two good messages: nobody of the network waits any more, whomever he writes to.
+  CHECK(one.session("198.51.100.8", "c@example.net", "x@other.example") == "accept");
+  CHECK(one.session("203.0.113.8") == kPutOff);
+}
+
+TEST_CASE("mail to postmaster, which nobody looks at, makes no stranger known") {
+  Strangers one(greylisting());
+  for (int i = 0; i < 3; ++i) {
+    one.greet(kNameless);
+    (void)one.message("postmaster@example.net");
+    one.member->message_accepted();
+  }
+  CHECK(one.session(kNameless) == kPutOff);
+}
+
+TEST_CASE("clients of one IPv6 /64 are one stranger") {
+  Strangers one(greylisting());
+  CHECK(one.session("2001:db8:1:2::7") == kPutOff);
+  one.clock.pass(5min);
+  CHECK(one.session("2001:db8:1:3::7") == kPutOff);
+  CHECK(one.session("2001:db8:1:2:aaaa::1") == "accept");
+}
+
+TEST_CASE("the pool of a big sender is one stranger, in whatever network") {
+  config::Strangers settings = strangers_of();
+  settings.greylist.everyone = true;
+  Strangers one(settings);
+  for (const char* address : {"192.0.2.10", "198.51.100.10", "203.0.113.10"}) {
+    std::string name = std::string("o") + address[0] + address[2] + ".out.big.example";
+    one.dns.names_of[address] = {name};
+    one.dns.addresses[name] = {address};
+  }
+  CHECK(one.session("192.0.2.10") == kPutOff);
+  one.clock.pass(5min);
+  CHECK(one.session("198.51.100.10") == "accept");
+  CHECK(one.session("198.51.100.10") == "accept");
+  CHECK(one.session("203.0.113.10", "z@example.net") == "accept");
+}
+
+TEST_CASE("mail without a sender is put off at DATA, so that callouts get their answer") {
+  Strangers one(greylisting());
+  CHECK(one.session(kNameless, "b@example.net", "") == "data " + kPutOff);
+  one.clock.pass(5min);
+  CHECK(one.session(kNameless, "b@example.net", "") == "accept");
+}
+
+TEST_CASE("who was seen outlives a restart, a kill, and damaged files") {
+  Strangers one(greylisting());
+  CHECK(one.session(kNameless) == kPutOff);
+  SECTION("a restart") {
+    one.restart();
+  }
+  SECTION("a kill a second later") {
+    one.clock.pass(1s);
+    one.restart(false);
+  }
+  SECTION("one of the two files is damaged") {
+    one.restart();
+    one.session("203.0.113.1");
+    one.restart();
+    for (int which : {0, 1}) {
+      std::string path = std::string(one.folder.path) + "/seen." + std::to_string(which);
+      REQUIRE(std::filesystem::file_size(path) > 60);
+    }
+    std::ofstream(std::string(one.folder.path) + "/seen.0") << "nonsense";
+    one.restart(false);
+  }
+  one.clock.pass(5min);
+  CHECK(one.session(kNameless) == "accept");
+}
+
+TEST_CASE("when both files are damaged it begins anew, and mail goes on") {
+  Strangers one(greylisting());
+  one.session(kNameless);
+  one.restart();
+  for (const char* name : {"/seen.0", "/seen.1"})
+    std::ofstream(one.folder.path + std::string(name)) << std::string(5000, 'x');
+  one.restart(false);
+  one.clock.pass(5min);
+  CHECK(one.session(kNameless) == kPutOff);
+  one.restart();
+  one.clock.pass(5min);
+  CHECK(one.session(kNameless) == "accept");
+}
+
+TEST_CASE("the greeting is delayed for whoever has not waited for it yet") {
+  config::Strangers settings = strangers_of();
+  settings.greet_delay = 4s;
+  Strangers one(settings);
+  CHECK((one.judge->awaited_stages() & ipc::bit_of(FilterStage::connect)) != 0);
+  one.open();
+  CHECK(one.tell(FilterStage::connect) == "waits");
+  one.clock.pass(3s);
+  CHECK(one.poll() == "waits");
+  one.clock.pass(1s);
+  CHECK(one.changes > 0);
+  CHECK(one.poll() == "accept");
+  SECTION("it waits, and is greeted at once for a week") {
+    CHECK(one.tell(FilterStage::helo, "mail.sender.example") == "accept");
+    CHECK(one.message() == "accept");
+    one.open();
+    CHECK(one.tell(FilterStage::connect) == "accept");
+    one.clock.pass(24h * 8);
+    one.open();
+    CHECK(one.tell(FilterStage::connect) == "waits");
+  }
+  SECTION("it talks, and is refused at RCPT") {
+    one.talked_early = true;
+    CHECK(one.tell(FilterStage::helo, "mail.sender.example") == "accept");
+    CHECK(one.message() == "550 5.7.1 Client [192.0.2.1] blocked; it talked before the greeting");
+    one.talked_early = false;
+    one.open();
+    CHECK(one.tell(FilterStage::connect) == "waits");
+  }
+}
+
+TEST_CASE("watched, it waits for nothing and refuses nothing, and says what it would") {
+  config::Strangers settings = greylisting();
+  settings.mode = config::FilterMode::watch;
+  settings.greet_delay = 4s;
+  Strangers one(settings);
+  one.dns.addresses[kEntry] = {"127.0.0.4"};
+  CHECK(one.judge->awaited_stages() == ipc::bit_of(FilterStage::end_of_message));
+  CHECK(one.session() == "accept");
+  REQUIRE(one.member->judgement());
+  CHECK(one.member->judgement()->verdict == ipc::FilterVerdict::refuse);
+  CHECK(one.member->judgement()->watch);
+  CHECK(one.session(kNameless) == "accept");
+  CHECK(one.member->judgement()->verdict == ipc::FilterVerdict::defer);
+}
