@@ -14,7 +14,9 @@
 namespace postwain::filter {
 
 constexpr std::size_t kLinksMax = 256;
-constexpr Duration kDrainMax = std::chrono::seconds(10);
+// A client may be slow with a message that this process has to judge to its end. Where the whole
+// system ends, smtpd's links end before.
+constexpr Duration kDrainMax = std::chrono::minutes(10);
 
 struct Setup {
   std::string name;

@@ -28,6 +28,9 @@ std::vector<ListenerName> listeners_of(const config::Config& config) {
     out.push_back(
         {listener.name(), submission ? ipc::FilterKind::submission : ipc::FilterKind::world});
   }
+  // What qmgr plays the sessions of.
+  for (ipc::FilterKind kind : {ipc::FilterKind::local, ipc::FilterKind::notices})
+    out.push_back({std::string(name_of(kind)), kind});
   return out;
 }
 

@@ -11,6 +11,10 @@ namespace postwain::filter {
 using ipc::FilterFailure;
 using ipc::FilterVerdict;
 
+config::FilterRights MemberRecord::rights() const {
+  return rights_at(judge_.terms().may, facts_.session.kind);
+}
+
 bool MemberRecord::take_part() {
   part_ = Part::hears;
   leave_ = judge_.breaker().ask(clock_.mono());
@@ -50,7 +54,7 @@ ipc::FilterJudgement& MemberRecord::passed(const std::string& text) {
 }
 
 Opinion MemberRecord::refused(FilterVerdict verdict, mail::Reply reply, bool for_message) {
-  bool allowed = allows(judge_.terms().may, verdict);
+  bool allowed = allows(rights(), verdict);
   log::Line(log::Level::info, "filter_refused")
       .kv("id", facts_.id())
       .kv("filter", name())
@@ -72,7 +76,7 @@ Opinion MemberRecord::refused(FilterVerdict verdict, mail::Reply reply, bool for
 Opinion MemberRecord::fail(FilterFailure failure, const std::string& why) {
   bool counts = failure != FilterFailure::own && failure != FilterFailure::breaker;
   bool in_message = part_ != Part::none;
-  config::FilterFailure then = judge_.terms().on_failure;
+  config::FilterFailure then = failure_at(judge_.terms().on_failure, facts_.session.kind);
   constexpr std::string_view kThen[] = {"accept", "defer", "refuse", "hold"};
   log::Line(counts ? log::Level::warning : log::Level::info, "filter_failed")
       .kv("id", facts_.id())

@@ -24,7 +24,7 @@ class MemberRecord {
 
   const std::string& name() const { return judge_.name(); }
   bool watched() const { return judge_.watched(); }
-  bool may(config::FilterRight right) const { return judge_.terms().may.has(right); }
+  bool may(config::FilterRight right) const { return rights().has(right); }
   // What is under way; judgements and the log name it.
   void set_stage(ipc::FilterStage stage) { stage_ = stage; }
   ipc::FilterStage stage() const { return stage_; }
@@ -55,6 +55,7 @@ class MemberRecord {
  private:
   enum class Part : std::uint8_t { none, hears, over };
 
+  config::FilterRights rights() const;
   ipc::FilterJudgement& judge(ipc::FilterVerdict verdict, std::string_view text);
 
   Judge& judge_;

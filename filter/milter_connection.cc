@@ -16,14 +16,14 @@ constexpr std::size_t kWriteAtOnce = 64U << 10;
 
 }  // namespace
 
-MilterConnection::MilterConnection(Shared& shared, const OutsideFilter& filter, MemberOwner& owner)
+MilterConnection::MilterConnection(Shared& shared, const OutsideFilter& filter,
+                                   config::FilterRights may, MemberOwner& owner)
     : shared_(shared),
       settings_(filter.settings()),
-      clock_(shared.clock),
       owner_(owner),
       alarm_(shared.clock.alarm()),
       dial_(shared, settings_.socket, [this](const Status& status) { connected(status); }) {
-  engine_.allow(milter_actions(settings_.may));
+  engine_.allow(milter_actions(may));
   watch(true);
 }
 
@@ -101,19 +101,19 @@ void MilterConnection::watch(bool anew) {
   waited_ = waited();
   waits_since_.reset();
   if (!waits) return alarm_->stop();
-  waits_since_ = clock_.mono();
+  waits_since_ = shared_.clock.mono();
   Duration one = connected_ ? settings_.timeout.reply : settings_.timeout.connect;
   Duration rest = std::max(settings_.timeout.message - waited_, Duration(0));
   alarm_->start(std::min(one, rest), [this] { late(); });
 }
 
 void MilterConnection::begin_message() {
-  if (waits_since_) waits_since_ = clock_.mono();
+  if (waits_since_) waits_since_ = shared_.clock.mono();
   waited_ = {};
 }
 
 Duration MilterConnection::waited() const {
-  return waits_since_ ? waited_ + (clock_.mono() - *waits_since_) : waited_;
+  return waits_since_ ? waited_ + (shared_.clock.mono() - *waits_since_) : waited_;
 }
 
 void MilterConnection::quit() {

@@ -23,8 +23,10 @@ namespace postwain::filter {
 
 class MilterConnection {
  public:
-  // Connects at once. The owner is called later only; it may destroy the connection.
-  MilterConnection(Shared& shared, const OutsideFilter& filter, MemberOwner& owner);
+  // Connects at once. The owner is called later only; it may destroy the connection. may: what the
+  // filter is granted.
+  MilterConnection(Shared& shared, const OutsideFilter& filter, config::FilterRights may,
+                   MemberOwner& owner);
   MilterConnection(const MilterConnection&) = delete;
   MilterConnection& operator=(const MilterConnection&) = delete;
   ~MilterConnection();
@@ -59,7 +61,6 @@ class MilterConnection {
 
   Shared& shared_;
   const config::Filter& settings_;
-  Clock& clock_;
   MemberOwner& owner_;
   milter::MilterEngine engine_;
   net::Stream stream_;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/content/header_edits.h"
+#include "filter/deciding/filter_rules.h"
 
 namespace postwain::filter {
 
@@ -50,7 +51,8 @@ void MilterMember::macros_changed(std::span<const ipc::FilterMacro> macros) {
 void MilterMember::open() {
   state_ = {};
   expected_.clear();
-  connection_ = std::make_unique<MilterConnection>(shared_, filter_, owner_);
+  connection_ = std::make_unique<MilterConnection>(
+      shared_, filter_, rights_at(filter_.terms().may, facts_.session.kind), owner_);
 }
 
 void MilterMember::leave() {

@@ -95,6 +95,11 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
       *queue_, *delivery_,
       Control::Hooks{[this](std::string_view bundle) { return take_config(bundle); },
                      [this] { return admission_; }, [this] { return standstill_; }});
+  asker_ = std::make_unique<FilterAsker>(
+      loop, clock_, queue_->content(), queue_->config(), [this] { return queue_->next_id(); },
+      [this] { queue_->judging().filters_up(); });
+  queue_->judging().set_port(asker_.get());
+  look_at_filters();
   queue_->watch(std::move(cpu_pressure));
   peers_ = std::make_unique<Peers>(loop, peer_users(start),
                                    Peers::Services{.intake = *intake_,
@@ -122,6 +127,14 @@ Qmgr::~Qmgr() = default;
   listener_->watch_trouble(
       [this](const ::postwain::Status& status) { accept_trouble_.note(status); });
   return {};
+}
+
+// Where no filter is asked about mail of this machine there is no link.
+void Qmgr::look_at_filters() {
+  if (asker_->is_needed())
+    filters_.link_own([this](UniqueFd end) { asker_->adopt(std::move(end)); });
+  else
+    filters_.link_own(nullptr);
 }
 
 void Qmgr::look_around() {
@@ -231,6 +244,7 @@ Result<bool> Qmgr::take_config(std::string_view bytes) {
   intake_->configure(config_, std::move(users));
   peers_->set_viewers(std::move(may_look));
   probes_->configure(config_);
+  look_at_filters();
   look_at_admission();
   log::Line(log::Level::info, "reloaded").kv("routes", config_.routes.size());
   return true;

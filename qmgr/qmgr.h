@@ -23,6 +23,7 @@
 #include "qmgr/dispatch/tls_result_relay.h"
 #include "qmgr/dispatch/token_relay.h"
 #include "qmgr/intake/intake.h"
+#include "qmgr/judging/filter_asker.h"
 #include "qmgr/peers/peers.h"
 #include "qmgr/queue/admission.h"
 #include "qmgr/queue/queue.h"
@@ -50,6 +51,7 @@ class Qmgr {
   int exit_code() const { return exit_code_; }
 
  private:
+  void look_at_filters();
   void look_around();  // at the disk and the clock
   void look_at_admission();
   void look_at_ballast();
@@ -72,6 +74,7 @@ class Qmgr {
   std::unique_ptr<Delivery> delivery_;
   std::unique_ptr<Probes> probes_;
   std::unique_ptr<Intake> intake_;
+  std::unique_ptr<FilterAsker> asker_;
   std::unique_ptr<Control> control_;
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<net::Listener> listener_;

@@ -21,38 +21,22 @@ constexpr Duration kDrainMax = std::chrono::seconds(30);
 constexpr Duration kRetireMax = std::chrono::hours(1);
 constexpr std::uint16_t kSmtpPort = 25;
 
-// Of a filter that cannot be asked. One that only looks on has no say.
-FilterFallback fallback_of(const config::Filter& filter) {
-  if (filter.mode == config::FilterMode::watch) return FilterFallback::accept;
-  switch (filter.on_failure) {
-    case config::FilterFailure::accept:
-      return FilterFallback::accept;
-    case config::FilterFailure::hold:
-      return FilterFallback::hold;
-    case config::FilterFailure::defer:
-      return FilterFallback::defer;
-    case config::FilterFailure::refuse:
-      return FilterFallback::refuse;
-  }
-  return FilterFallback::defer;
-}
-
-std::unique_ptr<FilterLink> filter_link(net::Loop& loop, const config::Config& config) {
-  std::map<std::string, FilterFallback> fallbacks;
+std::unique_ptr<filtering::FilterLink> filter_link(net::Loop& loop, const config::Config& config) {
+  std::map<std::string, filtering::FilterFallback> fallbacks;
   for (const config::Listener& listener : config.listeners)
     for (const config::Filter& filter : config.filters)
       if (filter.is_on(listener)) {
-        FilterFallback& one = fallbacks[listener.name()];
-        one = std::max(one, fallback_of(filter));
+        filtering::FilterFallback& one = fallbacks[listener.name()];
+        one = std::max(one, filtering::fallback_of(filter));
       }
   // What is thought of strangers costs no mail while nobody can think.
   for (const config::Listener& listener : config.listeners)
     if (config.strangers.is_on(listener)) {
-      FilterFallback& one = fallbacks[listener.name()];
-      one = std::max(one, FilterFallback::accept);
+      filtering::FilterFallback& one = fallbacks[listener.name()];
+      one = std::max(one, filtering::FilterFallback::accept);
     }
   if (fallbacks.empty()) return nullptr;
-  return std::make_unique<FilterLink>(loop, std::move(fallbacks));
+  return std::make_unique<filtering::FilterLink>(loop, std::move(fallbacks));
 }
 
 }  // namespace

@@ -8,13 +8,13 @@
 
 #include "common/daemon/accept_trouble.h"
 #include "common/daemon/daemon.h"
+#include "common/filtering/filter_link.h"
 #include "common/net/loop.h"
 #include "common/net/stream.h"
 #include "common/tls/tls.h"
 #include "smtpd/acceptance/client_rates.h"
 #include "smtpd/acceptance/connection_limits.h"
 #include "smtpd/acceptance/policy.h"
-#include "smtpd/filter/filter_link.h"
 #include "smtpd/proxy_reception.h"
 #include "smtpd/queue_link/queue_link.h"
 #include "smtpd/session/counters.h"
@@ -63,7 +63,7 @@ class Server {
   Policy policy_;
   ConnectionLimits limits_;
   std::shared_ptr<tls::Context> tls_;
-  std::unique_ptr<FilterLink> filters_;  // null: there are none
+  std::unique_ptr<filtering::FilterLink> filters_;  // null: there are none
   QueueLink queue_link_;
   std::unique_ptr<dns::Resolver> resolver_;  // null: nothing is asked of the DNS
   std::unique_ptr<LoginBackend> logins_;

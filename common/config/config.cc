@@ -58,10 +58,11 @@ std::string_view name_of(PolicyStage stage) {
 }
 
 bool Filter::is_on(const Listener& listener) const {
-  std::string address = listener.name();
-  return std::any_of(on.begin(), on.end(), [&](const std::string& one) {
-    return one == kind_of(listener) || one == address;
-  });
+  return is_on(kind_of(listener)) || is_on(listener.name());
+}
+
+bool Filter::is_on(std::string_view word) const {
+  return std::find(on.begin(), on.end(), word) != on.end();
 }
 
 namespace {

@@ -143,7 +143,7 @@ PW_MESSAGE(FilterBodyPiece)
 PW_MESSAGE(FilterResult)
 
 std::string_view name_of(FilterKind kind) {
-  constexpr std::string_view kNames[] = {"world", "submission", "local"};
+  constexpr std::string_view kNames[] = {"world", "submission", "local", "notices"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

@@ -38,9 +38,11 @@ constexpr std::size_t kFilterSectionMax = 2U << 20;   // octets of a header sect
 
 // --- smtpd to filter -----------------------------------------------------------------------------
 
-enum class FilterKind : std::uint8_t { world, submission, local };
+// local: sendmail and pickup. notices: what qmgr itself writes to senders; a filter may sign them,
+// and nothing else.
+enum class FilterKind : std::uint8_t { world, submission, local, notices };
 constexpr FilterKind last_of(FilterKind) {
-  return FilterKind::local;
+  return FilterKind::notices;
 }
 std::string_view name_of(FilterKind kind);
 

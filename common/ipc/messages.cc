@@ -214,7 +214,7 @@ PW_VISIT(Lease) {
   fields(a, v.size, v.eight_bit, v.inlined, v.content, v.probe);
 }
 PW_VISIT(QueueImport) {
-  fields(a, v.id, v.kind, v.held_for);
+  fields(a, v.id, v.kind, v.held_for, v.unjudged);
 }
 PW_VISIT(DecidedRecipient) {
   fields(a, v.index, v.reply);

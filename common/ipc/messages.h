@@ -220,6 +220,7 @@ struct QueueImport {
   mail::QueueId id;
   std::uint8_t kind = 0;  // qmgr::MessageKind
   std::string held_for;   // not empty: held, and why
+  bool unjudged = false;  // the filters for mail of its machine had not been asked about it yet
 };
 
 // In front of a submission of that id, by pickup: whose file it was, as the kernel says.

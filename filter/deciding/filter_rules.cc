@@ -16,6 +16,16 @@ bool names_place(const std::vector<std::string>& on, std::string_view listener,
   });
 }
 
+config::FilterRights rights_at(config::FilterRights may, ipc::FilterKind kind) {
+  if (kind != ipc::FilterKind::notices) return may;
+  return may.has(FilterRight::headers) ? config::FilterRights{FilterRight::headers}
+                                       : config::FilterRights{};
+}
+
+config::FilterFailure failure_at(config::FilterFailure on_failure, ipc::FilterKind kind) {
+  return kind == ipc::FilterKind::notices ? config::FilterFailure::accept : on_failure;
+}
+
 std::uint32_t milter_actions(config::FilterRights may) {
   namespace action = milter::action;
   std::uint32_t out = action::kSetMacroList;

@@ -15,6 +15,10 @@ namespace postwain::filter {
 // Whether the words of a list `on` (config::Filter) name that listener.
 bool names_place(const std::vector<std::string>& on, std::string_view listener,
                  ipc::FilterKind kind);
+// What it may do there, and what becomes of the message if it fails: a notice is never refused nor
+// kept back, it only gets its signature or does not.
+config::FilterRights rights_at(config::FilterRights may, ipc::FilterKind kind);
+config::FilterFailure failure_at(config::FilterFailure on_failure, ipc::FilterKind kind);
 // Of namespace milter::action: what the filter may ask for at the end of a message.
 std::uint32_t milter_actions(config::FilterRights may);
 bool allows(config::FilterRights may, ipc::FilterVerdict verdict);

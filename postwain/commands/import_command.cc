@@ -112,7 +112,8 @@ SubmissionSource source_of(const Loaded& loaded, bool hold, bool any_held) {
   source.queue_import = ipc::QueueImport{message.id, message.kind,
                                          hold       ? kHeldHere
                                          : any_held ? kHeldThere
-                                                    : ""};
+                                                    : "",
+                                         message.unjudged};
   source.head = [](mail::QueueId) { return std::string(); };
   source.eight_bit = [&message] { return message.eight_bit; };
   source.more = [fd = loaded.content.get()](std::string& out) -> Result<bool> {

@@ -19,7 +19,7 @@ constexpr std::size_t kTextMax = 1024;
 constexpr const char* kTakenFirst[] = {"id",          "sender",   "size",           "received_at",
                                        "received_ms", "protocol", "client_address", "client_name",
                                        "account",     "body",     "eight_bit"};
-constexpr const char* kTakenLast[] = {"kind"};
+constexpr const char* kTakenLast[] = {"kind", "unjudged"};
 constexpr const char* kTakenOfRecipient[] = {"state", "attempts", "in_doubt", "last_reply"};
 
 // Reads members and remembers the first that is not as it should be.
@@ -167,6 +167,7 @@ Result<PortableMessage> parse_portable(const std::string& text) {
   out.eight_bit = members.flag("eight_bit");
   out.size = members.number("size", std::uint64_t{1} << 50);
   out.kind = static_cast<std::uint8_t>(members.number("kind", 2));
+  if (object.contains("unjudged")) out.unjudged = members.flag("unjudged");
   if (!members.problem().empty()) return Error{members.problem()};
   auto recipients = object.find("recipients");
   std::string problem = take_recipients(recipients == object.end() ? Json() : *recipients, out);

@@ -17,6 +17,7 @@ struct PortableMessage {
   bool eight_bit = false;
   std::uint64_t size = 0;
   std::uint8_t kind = 0;   // qmgr::MessageKind
+  bool unjudged = false;   // filters were still to be asked about it
   std::vector<bool> held;  // of each recipient
 };
 

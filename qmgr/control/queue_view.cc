@@ -9,6 +9,7 @@
 
 #include "qmgr/model/held_domains.h"
 #include "qmgr/model/list_filter.h"
+#include "qmgr/model/unjudged.h"
 
 namespace postwain::qmgr {
 
@@ -28,6 +29,14 @@ std::string QueueView::destination_of(const mail::Address& recipient,
 std::optional<Wait> QueueView::wait_of(const MessageInfo& info, const StoredRecipient& row,
                                        WallTime now) const {
   if (row.state == RecipientState::held) return std::nullopt;
+  if (is_unjudged(row.destination)) {
+    if (row.next_attempt_at > now) return std::nullopt;
+    Wait wait;
+    wait.cause = WaitCause::filters;
+    wait.scope = kUnjudged;
+    wait.reason = queue_.judging().reason_of(info.id);
+    return wait;
+  }
   std::string key = destination_of(row.recipient.address, info.envelope.reverse_path);
   if (std::optional<Wait> wait = queue_.waits().at(key, now)) return wait;
   if (row.next_attempt_at > now) return std::nullopt;

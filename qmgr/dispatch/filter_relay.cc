@@ -47,27 +47,46 @@ void FilterRelay::link_all() {
   bool all = true;
   for (auto& [peer, receiver] : receivers_)
     if (receiver.linked != number) all &= link(receiver, number, filter);
+  if (adopt_own_ && own_linked_ != number) {
+    UniqueFd end = link_to("qmgr", filter);
+    all = all && end.get() >= 0;
+    if (end.get() >= 0) {
+      own_linked_ = number;
+      adopt_own_(std::move(end));
+    }
+  }
   if (all) return again_.stop();
   if (!again_.active()) again_.start(kLinkAgain, [this] { link_all(); });
 }
 
 bool FilterRelay::link(Peer& receiver, std::uint64_t number, Peer& filter) {
-  if (receiver.connection->pending() > kLinkBehind || filter.connection->pending() > kLinkBehind)
-    return false;
+  if (receiver.connection->pending() > kLinkBehind) return false;
+  UniqueFd end = link_to(receiver.name, filter);
+  if (end.get() < 0) return false;
+  receiver.linked = number;
+  receiver.connection->send(ipc::FilterLink{filter.name, {}}, std::move(end));
+  return true;
+}
+
+UniqueFd FilterRelay::link_to(const std::string& name, Peer& filter) {
+  if (filter.connection->pending() > kLinkBehind) return {};
   auto ends = link_ends();
   bool failed_before = std::exchange(failed_, !ends.ok());
   if (!ends) {
     if (!failed_before)
       log::Line(log::Level::warning, "no_filter_link")
-          .kv("process", receiver.name)
+          .kv("process", name)
           .kv("error", ends.error().text);
-    return false;
+    return {};
   }
-  receiver.linked = number;
-  auto [of_filter, of_receiver] = ends.take();
-  filter.connection->send(ipc::FilterLink{receiver.name, {}}, std::move(of_filter));
-  receiver.connection->send(ipc::FilterLink{filter.name, {}}, std::move(of_receiver));
-  return true;
+  auto [of_filter, other] = ends.take();
+  filter.connection->send(ipc::FilterLink{name, {}}, std::move(of_filter));
+  return std::move(other);
+}
+
+void FilterRelay::link_own(std::function<void(UniqueFd)> adopt) {
+  adopt_own_ = std::move(adopt);
+  link_all();
 }
 
 }  // namespace postwain::qmgr

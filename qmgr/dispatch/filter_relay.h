@@ -1,15 +1,17 @@
 // Brings smtpd and the filter process together. Both know qmgr's socket only, so qmgr makes a pair
 // of connected sockets for each smtpd and hands an end to either side. What they say to each other
 // there qmgr neither sees nor keeps: no mail hangs on it, and a link that is lost ends with its
-// process.
+// process. Where qmgr itself has messages to ask about it gets such a link, too (filter_asker.h).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "common/base/file.h"
 #include "common/base/time.h"
 #include "common/daemon/ipc_connection.h"
 #include "common/net/loop.h"
@@ -40,6 +42,9 @@ class FilterRelay : public PeerService {
   bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload) override;
   void lost(std::uint64_t peer) override;
 
+  // adopt: takes qmgr's own end of a link. Null: none is needed.
+  void link_own(std::function<void(UniqueFd)> adopt);
+
  private:
   struct Peer {
     daemon::IpcConnection* connection = nullptr;
@@ -50,9 +55,13 @@ class FilterRelay : public PeerService {
   void link_all();
   // False: it has to be tried again.
   bool link(Peer& receiver, std::uint64_t number, Peer& filter);
+  // One end goes to `filter`; the other one. Empty: it has to be tried again.
+  UniqueFd link_to(const std::string& name, Peer& filter);
 
   std::map<std::uint64_t, Peer> receivers_;
   std::map<std::uint64_t, Peer> filters_;  // numbers grow, so the last one is the newest
+  std::function<void(UniqueFd)> adopt_own_;
+  std::uint64_t own_linked_ = 0;
   net::Timer again_;
   bool failed_ = false;  // the last pair could not be made, and it has been logged
 };

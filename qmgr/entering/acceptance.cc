@@ -4,8 +4,10 @@
 
 #include "common/log/log.h"
 
+#include "qmgr/model/unjudged.h"
 #include "qmgr/routing/expansion.h"
 #include "qmgr/store/compact_record.h"
+#include "qmgr/verdicts/filters_asked.h"
 
 namespace postwain::qmgr {
 
@@ -14,6 +16,12 @@ void Acceptance::accept(NewMessage message, Done done) {
     if (!r.recipient.address.has_domain() &&
         r.recipient.decided.code == 0)  // the bare <postmaster> of RFC 5321 4.5.1
       r.recipient.address = mail::Address::from_text(core_.config.postmaster);
+  if (message.local && !message.judged) {
+    if (filters_asked(core_.config, filter_kind(message.info)))
+      return wait_for_filters(std::move(message), std::move(done));
+    // Of another queue, where it waited for filters: nobody has expanded it.
+    message.restored = message.restored && message.info.kind != MessageKind::mail;
+  }
   auto request = std::make_unique<AcceptRequest>();
   Submission& submission = request->submission;
   if (core_.rewriter->idle() || message.restored) {
@@ -29,6 +37,53 @@ void Acceptance::accept(NewMessage message, Done done) {
   request->done = [this, done = std::move(done)](AcceptRequest& r) { ended(r, done); };
   if (submission.message.info.in_file && !submission.parts.empty())
     return share_content(std::move(request));
+  core_.store.accept(std::move(request));
+}
+
+namespace {
+
+// Recipients whose end is known already are not asked about; with the message itself it becomes
+// durable that its sender hears of them.
+std::vector<RecipientEvent> take_failed(NewMessage& message) {
+  std::vector<RecipientEvent> failed;
+  std::erase_if(message.recipients, [&](const NewRecipient& r) {
+    if (r.recipient.decided.code == 0) return false;
+    RecipientEvent event;
+    event.index = static_cast<std::uint32_t>(failed.size());
+    event.details.recipient = r.recipient;
+    event.details.reply = r.recipient.decided;
+    event.details.last_attempt_at = message.info.arrival.received_at;
+    if (!r.recipient.decided.positive()) failed.push_back(std::move(event));
+    return true;
+  });
+  return failed;
+}
+
+}  // namespace
+
+// As it came, and under a destination of its own (unjudged.h). What its recipients stand for is
+// worked out when the filters have spoken; where that cannot be done its submitter hears it now.
+void Acceptance::wait_for_filters(NewMessage message, Done done) {
+  auto request = std::make_unique<AcceptRequest>();
+  if (!core_.rewriter->idle() && message.info.kind == MessageKind::mail) {
+    NewMessage on_trial;
+    on_trial.info = message.info;
+    on_trial.recipients = message.recipients;
+    Submission ignored;
+    if (AcceptEnd end = expand_into(ignored, std::move(on_trial)); end != AcceptEnd::stored)
+      return done(end);
+  }
+  std::vector<RecipientEvent> failed = take_failed(message);
+  if (message.recipients.empty()) return done(AcceptEnd::unexpandable);
+  if (!failed.empty())
+    request->submission.notices = notices_.orders_for(message.info, std::move(failed));
+  unite_equal(message.recipients);
+  for (NewRecipient& r : message.recipients) r.destination = kUnjudged;
+  message.info.traffic_class =
+      classify(message.info.kind, message.info.envelope, message.recipients.size());
+  request->submission.message = std::move(message);
+  request->due = core_.clock.wall();
+  request->done = [this, done = std::move(done)](AcceptRequest& r) { ended(r, done); };
   core_.store.accept(std::move(request));
 }
 
@@ -103,8 +158,9 @@ void Acceptance::accepted(Submission submission, WallTime due,
                           std::chrono::steady_clock::time_point began) {
   std::size_t recipients = submission.message.recipients.size();
   for (const NewMessage& part : submission.parts) recipients += part.recipients.size();
-  core_.metrics.accepted(recipients, std::chrono::duration_cast<std::chrono::microseconds>(
-                                         std::chrono::steady_clock::now() - began));
+  if (!submission.message.judged)
+    core_.metrics.accepted(recipients, std::chrono::duration_cast<std::chrono::microseconds>(
+                                           std::chrono::steady_clock::now() - began));
   for (NewMessage& part : submission.parts)
     if (part.info.has_stored_content()) part.content = submission.message.content;
   for (const NoticeOrder& order : submission.notices) core_.metrics.notice(order.request.action);

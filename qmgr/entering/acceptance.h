@@ -27,6 +27,7 @@ class Acceptance {
   void accept(NewMessage message, Done done);
 
  private:
+  void wait_for_filters(NewMessage message, Done done);
   AcceptEnd expand_into(Submission& submission, NewMessage message);
   void route(NewMessage& message);
   void ended(AcceptRequest& request, const Done& done);

@@ -2,7 +2,9 @@
 
 #include "common/log/log.h"
 
+#include "qmgr/model/unjudged.h"
 #include "qmgr/routing/expansion.h"
+#include "qmgr/verdicts/filters_asked.h"
 #include "qmgr/verdicts/gate.h"
 
 namespace postwain::qmgr {
@@ -46,6 +48,7 @@ void Notices::leave_out_beyond_limit(const MessageInfo& info, std::vector<Notice
 }
 
 void Notices::address(std::vector<NoticeOrder>& orders) {
+  bool filtered = filters_asked(core_.config, ipc::FilterKind::notices);
   for (NoticeOrder& order : orders) {
     order.request.id = core_.next_id();
     for (mail::Address& to : readers_of(order.request.to, *core_.rewriter)) {
@@ -53,7 +56,8 @@ void Notices::address(std::vector<NoticeOrder>& orders) {
         log::Line(log::Level::warning, "notice_has_no_reader").kv("to", to.text());
         continue;
       }
-      std::string key = destinations_.route(to, mail::Address()).key;
+      std::string key =
+          filtered ? std::string(kUnjudged) : destinations_.route(to, mail::Address()).key;
       order.recipients.push_back({{std::move(to), {}, {}}, std::move(key)});
     }
   }

@@ -4,12 +4,14 @@
 
 #include "common/log/log.h"
 
+#include "qmgr/model/unjudged.h"
+
 namespace postwain::qmgr {
 
 namespace {
 
 void log_queued(const NewMessage& message) {
-  log::Line line(log::Level::info, "queued");
+  log::Line line(log::Level::info, message.judged ? "judged" : "queued");
   line.kv("id", message.info.id.text())
       .kv("from", message.info.envelope.reverse_path.text())
       .kv("size", message.info.size)
@@ -25,9 +27,13 @@ void Offering::committed(NewMessage message, WallTime due) {
   count(message);
   core_.ids.pass(message.info.id, core_.clock.wall());
   log_queued(message);
-  core_.recorder.arrived(message);
+  if (!message.judged)
+    core_.recorder.arrived(message);
+  else if (message.info.has_stored_content())  // or its Message-ID would be forgotten
+    core_.recorder.judged(message);
   if (!message.held_for.empty()) return core_.recorder.held(message, core_.clock.wall());
   if (core_.finishing) return;
+  if (is_unjudged(message)) return on_unjudged_();
   offer(message, due);
   core_.hooks.on_work();
 }

@@ -18,13 +18,15 @@ class Offering {
  public:
   // Recipients whose end no next hop decides are in the working set, leased, when this is called.
   using SettleDecided = std::function<void(mail::QueueId, const std::vector<std::uint32_t>&)>;
+  // on_unjudged: one has come that waits for its filters.
   Offering(QueueCore& core, Destinations& destinations, const RetryTerms& terms, PutBack& put_back,
-           SettleDecided settle_decided)
+           SettleDecided settle_decided, std::function<void()> on_unjudged)
       : core_(core),
         destinations_(destinations),
         terms_(terms),
         put_back_(put_back),
-        settle_decided_(std::move(settle_decided)) {}
+        settle_decided_(std::move(settle_decided)),
+        on_unjudged_(std::move(on_unjudged)) {}
 
   // due: when its recipients are due, as the store has it.
   void committed(NewMessage message, WallTime due);
@@ -49,6 +51,7 @@ class Offering {
   const RetryTerms& terms_;
   PutBack& put_back_;
   SettleDecided settle_decided_;
+  std::function<void()> on_unjudged_;
 };
 
 }  // namespace postwain::qmgr

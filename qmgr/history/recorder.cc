@@ -147,6 +147,10 @@ void Recorder::show_arrival(const NewMessage& message) {
 
 void Recorder::arrived(const NewMessage& message) {
   if (watcher_) show_arrival(message);
+  judged(message);
+}
+
+void Recorder::judged(const NewMessage& message) {
   if (!history_.on()) return;
   bool scanned = !message.message_id.empty();
   history_.arrived(message,

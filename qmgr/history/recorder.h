@@ -48,6 +48,9 @@ class Recorder {
   void left_settled(mail::QueueId id, std::uint32_t index, bool in_doubt);
 
   void arrived(const NewMessage& message);
+  // Its filters have been asked: the history knows it from now on as they have left it, with the
+  // destinations that it has now.
+  void judged(const NewMessage& message);
   void held(const NewMessage& message, WallTime now);  // from the start
   // Lent to an agent, until the outcome is committed or the recipient leaves memory otherwise.
   void leased(const MessageInfo& message, WorkingRecipient& recipient,

@@ -306,6 +306,7 @@ void Intake::mark_announced(Peer& peer, NewMessage& message) {
   message.restored = true;
   message.info.kind = static_cast<MessageKind>(peer.imported->kind);
   message.held_for = std::move(peer.imported->held_for);
+  message.local = peer.imported->unjudged;
   peer.imported.reset();
 }
 

@@ -5,6 +5,7 @@
 #include "common/log/log.h"
 
 #include "qmgr/entering/refilling.h"
+#include "qmgr/model/unjudged.h"
 
 namespace postwain::qmgr {
 
@@ -44,7 +45,10 @@ void AfterCommit::settled(SettleRequest& request) {
 void AfterCommit::schedule_changes(const SettleRequest& request, WallTime now) {
   for (const RecipientChange& change : request.settlement.changes) {
     bool waits = change.kind == ChangeKind::defer || change.kind == ChangeKind::release;
-    if (waits && is_changed(request.settled, change.index))
+    if (!waits || !is_changed(request.settled, change.index)) continue;
+    if (is_unjudged(change.destination))
+      on_unjudged_();
+    else
       core_.scheduler.due_at(destinations_.number_of(change.destination), change.next_attempt_at,
                              now);
   }

@@ -14,13 +14,15 @@ class AfterCommit {
   // Called for a message of which recipients are no longer being settled.
   using AttemptsEnded = std::function<void(mail::QueueId)>;
   AfterCommit(QueueCore& core, Destinations& destinations, PutBack& put_back, Offering& offering,
-              ContentAccess& content, AttemptsEnded attempts_ended)
+              ContentAccess& content, AttemptsEnded attempts_ended,
+              std::function<void()> on_unjudged)
       : core_(core),
         destinations_(destinations),
         put_back_(put_back),
         offering_(offering),
         content_(content),
-        attempts_ended_(std::move(attempts_ended)) {}
+        attempts_ended_(std::move(attempts_ended)),
+        on_unjudged_(std::move(on_unjudged)) {}
 
   void settled(SettleRequest& request);
 
@@ -37,6 +39,7 @@ class AfterCommit {
   Offering& offering_;
   ContentAccess& content_;
   AttemptsEnded attempts_ended_;
+  std::function<void()> on_unjudged_;  // a message may be due that waits for its filters
 };
 
 }  // namespace postwain::qmgr

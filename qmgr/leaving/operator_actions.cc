@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "qmgr/model/unjudged.h"
 #include "qmgr/store/queue_reader.h"
 
 namespace postwain::qmgr {
@@ -111,7 +112,8 @@ std::vector<std::uint32_t> OperatorActions::act(Action action, const StoredMessa
     settlement.changes.push_back(change_of(message.info, row, *kind, now));
     indices.push_back(row.index);
     core_.recorder.asked(history_kind(action), id, row, who, now);
-    if (action == Action::retry || action == Action::release)
+    bool wakes = action == Action::retry || action == Action::release;
+    if (wakes && !is_unjudged(row.destination))
       core_.scheduler.release_hold(destinations_.number_of(row.destination), now);
     if (action == Action::bounce)
       events.push_back({row.index, Event::failed, details_of_return(row)});
@@ -120,6 +122,7 @@ std::vector<std::uint32_t> OperatorActions::act(Action action, const StoredMessa
     done(0);
     return busy;
   }
+  if (is_unjudged(message) && action != Action::retry) on_unjudged_(id);
   late_outcomes_.block(id, indices);
   settling_.submit(std::move(settlement), message.info, std::move(events), true,
                    [this, id, indices, done = std::move(done)](const Settled& settled) {

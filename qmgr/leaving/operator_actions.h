@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "qmgr/leaving/late_outcomes.h"
@@ -18,12 +19,14 @@ class OperatorActions {
  public:
   using Done = std::function<void(std::size_t changed)>;
   OperatorActions(QueueCore& core, Destinations& destinations, Settling& settling,
-                  LateOutcomes& late_outcomes, const BlockedRecipients& blocked)
+                  LateOutcomes& late_outcomes, const BlockedRecipients& blocked,
+                  std::function<void(mail::QueueId)> on_unjudged)
       : core_(core),
         destinations_(destinations),
         settling_(settling),
         late_outcomes_(late_outcomes),
-        blocked_(blocked) {}
+        blocked_(blocked),
+        on_unjudged_(std::move(on_unjudged)) {}
 
   // done tells how many recipients were changed; who is the operator, for the history. Recipients
   // with an attempt that runs stay as they are and are returned, for act_later().
@@ -60,6 +63,7 @@ class OperatorActions {
   Settling& settling_;
   LateOutcomes& late_outcomes_;
   const BlockedRecipients& blocked_;
+  std::function<void(mail::QueueId)> on_unjudged_;  // the filters' word counts no more
   std::unordered_multimap<mail::QueueId, Waiting> waiting_;
 };
 

@@ -64,6 +64,18 @@ struct NewRecipient {
   std::uint32_t count_key = 0;  // QueueCounts::CountKey, once it is committed
 };
 
+// The message that filters have judged, as it lay in the store while they did (judging.h). What
+// they made of it takes its place, if nobody has changed it since.
+struct JudgedMessage {
+  struct Recipient {
+    std::uint32_t index = 0;
+    bool held = false;
+    bool operator==(const Recipient&) const = default;
+  };
+  mail::QueueId id;
+  std::vector<Recipient> recipients;
+};
+
 // A message on its way into the store. Recipient i of the list gets the index i for life.
 struct NewMessage {
   MessageInfo info;
@@ -74,6 +86,8 @@ struct NewMessage {
   mail::QueueId part_of{};     // split off from this one, for a reverse-path of its own
   std::string held_for{};      // not empty: its recipients are held from the start, and this is why
   bool restored = false;       // of another queue: its recipients are expanded already
+  bool local = false;          // the filters for what comes into being here are to be asked first
+  std::optional<JudgedMessage> judged{};  // they have been
   // The user of this machine who submitted it; nothing where it came over the network or was made
   // here.
   std::optional<std::uint32_t> uid{};

@@ -7,7 +7,7 @@
 namespace postwain::qmgr {
 
 std::string_view name_of(WaitCause cause) {
-  constexpr std::string_view kNames[] = {"suspension", "breaker", "standstill", "turn"};
+  constexpr std::string_view kNames[] = {"suspension", "breaker", "standstill", "turn", "filters"};
   return kNames[static_cast<std::size_t>(cause)];
 }
 
@@ -27,6 +27,8 @@ std::string Wait::words(WallTime now) const {
                          format_rfc3339(until), why);
     case WaitCause::standstill:
       return "nothing is tried at all" + why;
+    case WaitCause::filters:
+      return "its filters are to be asked first" + why;
     case WaitCause::turn:
       break;
   }

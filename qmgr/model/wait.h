@@ -12,8 +12,8 @@
 namespace postwain::qmgr {
 
 // turn: nothing holds it; others are being tried there, or the route's rate does not allow it yet.
-// standstill: nothing at all is tried.
-enum class WaitCause : std::uint8_t { suspension, breaker, standstill, turn };
+// standstill: nothing at all is tried. filters: they are asked first, or cannot be.
+enum class WaitCause : std::uint8_t { suspension, breaker, standstill, turn, filters };
 std::string_view name_of(WaitCause cause);
 
 struct Wait {

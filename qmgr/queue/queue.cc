@@ -21,23 +21,28 @@ Queue::Entering::Entering(Queue& queue, const RetryTerms& terms)
       suspensions(queue.core_, queue.known_.destinations, queue.known_.split, put_back),
       waits(queue.core_, queue.known_.split, suspensions, queue.known_.breakers),
       notices(queue.core_, queue.known_.destinations),
-      offering(queue.core_, queue.known_.destinations, terms, put_back,
-               [&queue](mail::QueueId id, const std::vector<std::uint32_t>& indices) {
-                 queue.leaving_.settling.settle_decided(id, indices);
-               }),
+      offering(
+          queue.core_, queue.known_.destinations, terms, put_back,
+          [&queue](mail::QueueId id, const std::vector<std::uint32_t>& indices) {
+            queue.leaving_.settling.settle_decided(id, indices);
+          },
+          [&queue] { queue.judging_.look(); }),
       acceptance(queue.core_, queue.known_.destinations, notices, offering, queue.content_),
       refilling(queue.core_, queue.known_.destinations, terms, queue.blocked_, put_back) {}
 
 Queue::Leaving::Leaving(Queue& queue)
-    : after_commit(queue.core_, queue.known_.destinations, queue.entering_.put_back,
-                   queue.entering_.offering, queue.content_,
-                   [this](mail::QueueId id) { operator_actions.attempts_ended(id); }),
+    : after_commit(
+          queue.core_, queue.known_.destinations, queue.entering_.put_back,
+          queue.entering_.offering, queue.content_,
+          [this](mail::QueueId id) { operator_actions.attempts_ended(id); },
+          [&queue] { queue.judging_.look(); }),
       settling(queue.core_, queue.terms_, queue.entering_.notices, after_commit),
       late_outcomes(queue.core_, queue.known_.destinations, queue.terms_, queue.entering_.put_back,
                     settling, queue.blocked_,
                     [this](mail::QueueId id) { operator_actions.attempts_ended(id); }),
       operator_actions(queue.core_, queue.known_.destinations, settling, late_outcomes,
-                       queue.blocked_),
+                       queue.blocked_,
+                       [&queue](mail::QueueId id) { queue.judging_.operator_acted(id); }),
       leasing(queue.core_, settling, queue.known_.breakers) {}
 
 Queue::Queue(net::Loop& loop, Clock& clock, StoreService& store, ContentFolder files,
@@ -50,10 +55,11 @@ Queue::Queue(net::Loop& loop, Clock& clock, StoreService& store, ContentFolder f
       known_(core_),
       entering_(*this, terms_),
       leaving_(*this),
+      judging_(core_, terms_, entering_.acceptance, leaving_.settling, content_),
       totals_(core_),
       start_(core_, {known_.mx_sets, known_.sts_policies, known_.breakers, known_.destinations,
                      entering_.suspensions, entering_.put_back, leaving_.late_outcomes,
-                     leaving_.leasing, totals_}) {
+                     leaving_.leasing, judging_, totals_}) {
   configure(config);
 }
 
@@ -67,6 +73,7 @@ void Queue::configure(const config::Config& config) {
   core_.rewriter = std::make_unique<rewrite::Rewriter>(core_.config.addresses);
   core_.scheduler.configure(core_.config.queue.retry, core_.config.queue.retry_lmtp);
   recorder_.history().configure(core_.config.queue.history);
+  if (start_.complete()) judging_.look();
   entering_.put_back.withdraw_all([](const WorkingRecipient&) { return true; });
   core_.hooks.on_work();
 }
@@ -85,6 +92,7 @@ void Queue::advance() {
 void Queue::finish() {
   if (!core_.finishing) leaving_.settling.finish();
   core_.finishing = true;
+  judging_.stop();
   start_.stop();
   // Content files first: what they complete may still write rows.
   content_.finish();

@@ -21,6 +21,7 @@
 #include "qmgr/entering/refilling.h"
 #include "qmgr/entering/suspensions.h"
 #include "qmgr/entering/waits.h"
+#include "qmgr/judging/judging.h"
 #include "qmgr/leaving/leasing.h"
 #include "qmgr/leaving/operator_actions.h"
 #include "qmgr/queue/clock_watch.h"
@@ -56,6 +57,7 @@ class Queue {
   Leasing& leasing() { return leaving_.leasing; }
   LateOutcomes& late_outcomes() { return leaving_.late_outcomes; }
   OperatorActions& operator_actions() { return leaving_.operator_actions; }
+  Judging& judging() { return judging_; }
   ContentAccess& content() { return content_; }
   // What is known of destinations.
   Destinations& destinations() { return known_.destinations; }
@@ -118,6 +120,7 @@ class Queue {
   Known known_;
   Entering entering_;
   Leaving leaving_;
+  Judging judging_;
   QueueTotals totals_;
   Start start_;
 };

@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "qmgr/model/unjudged.h"
 #include "qmgr/store/queue_reader.h"
 
 namespace postwain::qmgr {
@@ -224,6 +225,10 @@ void Start::read_destinations() {
         return store.waiting().destinations(after, kStartPage);
       },
       [this](const DueDestination& due) {
+        if (is_unjudged(due.destination)) {
+          parts_.judging.look();
+          return true;
+        }
         core_.scheduler.due_at(parts_.destinations.number_of(due.destination), due.due_at,
                                core_.clock.wall());
         core_.hooks.on_work();

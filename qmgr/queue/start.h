@@ -11,6 +11,7 @@
 #include "qmgr/destinations/mx_sets.h"
 #include "qmgr/destinations/sts_policies.h"
 #include "qmgr/entering/suspensions.h"
+#include "qmgr/judging/judging.h"
 #include "qmgr/leaving/late_outcomes.h"
 #include "qmgr/leaving/leasing.h"
 #include "qmgr/queue/queue_totals.h"
@@ -31,6 +32,7 @@ class Start {
     PutBack& put_back;
     LateOutcomes& late_outcomes;
     Leasing& leasing;
+    Judging& judging;
     QueueTotals& totals;
   };
   Start(QueueCore& core, Parts parts)

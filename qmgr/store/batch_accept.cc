@@ -1,6 +1,7 @@
 // New messages, their parts, and what their senders are told at once.
 #include <algorithm>
 
+#include "qmgr/model/unjudged.h"
 #include "qmgr/store/batch_writer.h"
 #include "qmgr/store/compact_record.h"
 #include "qmgr/store/queue_reader.h"
@@ -30,19 +31,44 @@ StoreStatus BatchWriter::accept(std::span<const std::unique_ptr<AcceptRequest>> 
   if (requests.empty()) return {};
   std::vector<Inserting> messages;
   messages.reserve(requests.size());
+  std::vector<AcceptRequest*> whose;
+  whose.reserve(requests.size());
   for (const auto& request : requests) {
     const NewMessage& message = request->submission.message;
+    if (message.judged) {
+      StoreResult<bool> taken = take_out(*message.judged);
+      if (!taken) return taken.error();
+      request->end = AcceptEnd::conflict;
+      if (!*taken) continue;
+    }
     messages.push_back({&message, request->due, message.content});
+    whose.push_back(request.get());
   }
   if (StoreStatus s = insert(messages); !s) return s;
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    requests[i]->end = AcceptEnd::stored;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    whose[i]->end = AcceptEnd::stored;
     if (messages[i].stored) continue;
     StoreResult<AcceptEnd> end = end_of_duplicate(*messages[i].message);
     if (!end) return end.error();
-    requests[i]->end = *end;
+    whose[i]->end = *end;
   }
   return accept_rest(requests);
+}
+
+// False: it is not as it was when its judgement began; an operator has acted.
+StoreResult<bool> BatchWriter::take_out(const JudgedMessage& judged) {
+  auto rows = store_.rows().recipients(judged.id, 0, judged.recipients.size() + 1);
+  if (!rows) return rows.error();
+  std::vector<JudgedMessage::Recipient> now;
+  for (const StoredRecipient& row : *rows) {
+    if (!is_unjudged(row.destination)) return false;
+    now.push_back({row.index, row.state == RecipientState::held});
+  }
+  if (now.empty() || now != judged.recipients) return false;
+  const MessageRows::Whole whole{judged.id, now.size(), now.front().index, now.back().index};
+  auto removed = store_.rows().remove_whole({&whole, 1});
+  if (!removed) return removed.error();
+  return StoreResult<bool>(static_cast<bool>(removed->front()));
 }
 
 StoreStatus BatchWriter::accept_rest(std::span<const std::unique_ptr<AcceptRequest>> requests) {
@@ -111,9 +137,11 @@ StoreResult<AcceptEnd> BatchWriter::end_of_duplicate(const NewMessage& message) 
   if (!stored) return stored.error();
   if (!*stored) return AcceptEnd::conflict;
   const MessageInfo& old = **stored;
-  bool same = old.size == message.info.size &&
-              old.arrival.received_at == message.info.arrival.received_at &&
-              old.envelope.reverse_path == message.info.envelope.reverse_path;
+  bool same = old.arrival.received_at == message.info.arrival.received_at;
+  // Filters may have made another message of the first one meanwhile.
+  if (!is_unjudged(message))
+    same = same && old.size == message.info.size &&
+           old.envelope.reverse_path == message.info.envelope.reverse_path;
   return same ? AcceptEnd::duplicate : AcceptEnd::conflict;
 }
 

@@ -61,6 +61,7 @@ class BatchWriter {
   struct Inserting;
   StoreStatus accept(std::span<const std::unique_ptr<AcceptRequest>> requests);
   StoreStatus accept_rest(std::span<const std::unique_ptr<AcceptRequest>> requests);
+  StoreResult<bool> take_out(const JudgedMessage& judged);
   StoreStatus insert(std::vector<Inserting>& messages);
   StoreResult<AcceptEnd> end_of_duplicate(const NewMessage& message);
   StoreStatus insert_own(std::span<const NewMessage> notices);

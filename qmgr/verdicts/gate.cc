@@ -69,6 +69,7 @@ void decide_origin(const Carrier& carrier, NewMessage& message) {
   message.info.arrival.client_name.clear();
   message.info.arrival.account = one_line(account, kAccountNameMax);
   message.uid = carrier.uid;
+  message.local = true;
   mail::Envelope& envelope = message.info.envelope;
   for (const NewRecipient& r : message.recipients)
     envelope.smtputf8 = envelope.smtputf8 || r.recipient.address.is_utf8();

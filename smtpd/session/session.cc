@@ -72,7 +72,7 @@ Session::Session(const Shared& shared, const config::Listener& listener, net::St
               listener.protocol == config::ListenerProtocol::submission
                   ? ipc::FilterKind::submission
                   : ipc::FilterKind::world,
-              static_cast<SessionFilter::Owner&>(*this)) {
+              static_cast<filtering::SessionFilter::Owner&>(*this)) {
   engine_.know_client(client_.may_relay());
   tell_client();
   shared_.count(ipc::Counted::sessions);

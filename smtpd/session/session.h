@@ -24,7 +24,7 @@ mail::Reply shutting_down();  // 421, to whoever has a session when the process 
 
 class Session final : private Handover::Owner,
                       private LoginDialog::Owner,
-                      private SessionFilter::Owner {
+                      private filtering::SessionFilter::Owner {
  public:
   // on_over: the session has ended; it may be destroyed from the end of this turn on.
   Session(const Shared& shared, const config::Listener& listener, net::Stream stream,
@@ -101,7 +101,10 @@ class Session final : private Handover::Owner,
   void filter_answered(const ipc::FilterAnswer& answer) override;
   void filter_refused_content(const ipc::FilterAnswer& answer) override;
   void filter_window_opened() override;
-  void filter_body(std::string_view octets) override { transaction_.take_new_body(octets); }
+  bool filter_body(std::string_view octets) override {
+    transaction_.take_new_body(octets);
+    return true;
+  }
   void filter_concluded(const ipc::FilterResult& result) override;
   void hand_over();
 
@@ -121,7 +124,7 @@ class Session final : private Handover::Owner,
   std::uint16_t client_port_ = 0;  // 0: not known
   Transaction transaction_;
   RefusalLog refusals_;
-  SessionFilter filter_;
+  filtering::SessionFilter filter_;
   OnFilter on_filter_;        // what follows the answer that is awaited
   std::string discarded_by_;  // a filter wants this message discarded; empty: none
   enum class Life : std::uint8_t { serving, draining, over } life_ = Life::serving;

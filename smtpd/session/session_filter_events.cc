@@ -1,7 +1,8 @@
 // What a session tells the filters, and what follows from their answers.
 #include "common/config/config.h"
+#include "common/filtering/judgement_log.h"
+#include "common/filtering/told_arguments.h"
 #include "common/log/log.h"
-#include "common/smtp/syntax/xtext.h"
 #include "smtpd/session/session.h"
 #include "smtpd/session/trace_field.h"
 
@@ -9,56 +10,11 @@ namespace postwain::smtpd {
 
 namespace {
 
-// The parameters of MAIL and RCPT as the client could have written them.
-std::vector<std::string> arguments_of(const smtp::MailCommand& command) {
-  const mail::Envelope& envelope = command.envelope;
-  std::vector<std::string> out;
-  if (command.size) out.push_back("SIZE=" + std::to_string(*command.size));
-  if (envelope.body != mail::BodyType::seven_bit)
-    out.push_back("BODY=" + std::string(name_of(envelope.body)));
-  if (envelope.smtputf8) out.emplace_back("SMTPUTF8");
-  if (envelope.require_tls) out.emplace_back("REQUIRETLS");
-  if (envelope.ret != mail::DsnReturn::unspecified)
-    out.push_back("RET=" + std::string(name_of(envelope.ret)));
-  if (!envelope.envid.empty()) out.push_back("ENVID=" + smtp::xtext_encode(envelope.envid));
-  return out;
-}
-
-std::vector<std::string> arguments_of(const mail::Recipient& recipient, bool smtputf8) {
-  std::vector<std::string> out;
-  if (recipient.notify.bits != mail::Notify::unspecified)
-    out.push_back("NOTIFY=" + recipient.notify.text());
-  if (std::string orcpt = smtp::orcpt_encode(recipient.orcpt, !smtputf8); !orcpt.empty())
-    out.push_back("ORCPT=" + orcpt);
-  return out;
-}
-
 // Of the names that TLS has for its ciphers: two key sizes are in use.
 std::string cipher_bits(std::string_view cipher) {
   for (std::string_view mark : {"AES_256", "AES256", "CHACHA20"})
     if (cipher.find(mark) != std::string_view::npos) return "256";
   return cipher.empty() ? "" : "128";
-}
-
-// What each filter said of a message, whatever became of it.
-void log_judgements(mail::QueueId id, const ipc::FilterResult& result) {
-  for (const ipc::FilterJudgement& one : result.judgements) {
-    log::Line line(log::Level::info, "filtered");
-    line.kv("id", id.text())
-        .kv("filter", one.filter)
-        .kv("stage", name_of(one.stage))
-        .kv("verdict", one.hold ? "hold" : name_of(one.verdict))
-        .kv("ms", one.milliseconds)
-        .kv("edits", one.edits);
-    if (one.edits_not_allowed > 0) line.kv("not_allowed", one.edits_not_allowed);
-    if (one.watch) line.kv("watch", true);
-    if (one.failure != ipc::FilterFailure::none) line.kv("failure", name_of(one.failure));
-    if (!one.text.empty()) line.kv("text", one.text);
-  }
-}
-
-std::string in_brackets(const mail::Address& address) {
-  return "<" + address.text() + ">";
 }
 
 }  // namespace
@@ -170,7 +126,8 @@ void Session::ask_about_mail(const mail::Reply& accepted) {
     filter_.set_macro("auth_type", client_.account().empty() ? "" : engine_.auth_mechanism());
     filter_.set_macro("auth_author", client_.account());
   }
-  bool awaited = filter_.mail(in_brackets(asked.envelope.reverse_path), arguments_of(asked));
+  bool awaited = filter_.mail(filtering::in_brackets(asked.envelope.reverse_path),
+                              filtering::arguments_of(asked.envelope, asked.size));
   after_filters(awaited, [this, accepted](const ipc::FilterAnswer& said) {
     mail::Reply reply = accepted;
     if (is_refused("MAIL", said, reply)) {
@@ -190,12 +147,12 @@ void Session::ask_about_rcpt(const Verdict& verdict) {
                                                     : verdict.reply.enhanced.text());
   }
   if (!verdict.accepted) {
-    filter_.rejected_rcpt(in_brackets(asked.address),
-                          arguments_of(asked, engine_.envelope().smtputf8));
+    filter_.rejected_rcpt(filtering::in_brackets(asked.address),
+                          filtering::arguments_of(asked, engine_.envelope().smtputf8));
     return answer(verdict.reply);
   }
-  bool awaited =
-      filter_.rcpt(in_brackets(asked.address), arguments_of(asked, engine_.envelope().smtputf8));
+  bool awaited = filter_.rcpt(filtering::in_brackets(asked.address),
+                              filtering::arguments_of(asked, engine_.envelope().smtputf8));
   after_filters(awaited, [this, accepted = verdict.reply](const ipc::FilterAnswer& said) {
     mail::Reply reply = accepted;
     if (is_refused("RCPT", said, reply)) shared_.count(ipc::Counted::refused_rcpt);
@@ -236,7 +193,7 @@ void Session::judge_content() {
                      filter_.abort();
                      ipc::FilterResult late;
                      late.verdict = ipc::FilterVerdict::defer;
-                     late.reply = filters_unavailable();
+                     late.reply = filtering::filters_unavailable();
                      filter_concluded(late);
                    }});
   tell_whole();
@@ -248,7 +205,7 @@ void Session::tell_whole() {
 
 void Session::filter_concluded(const ipc::FilterResult& result) {
   if (life_ == Life::over || wait_.what() != Awaited::judgement) return;
-  log_judgements(transaction_.id(), result);
+  filtering::log_judgements(transaction_.id(), result);
   switch (result.verdict) {
     case ipc::FilterVerdict::keep_going:
       break;

@@ -4,8 +4,8 @@
 
 #include "common/config/config.h"
 #include "common/content/header_form.h"
+#include "common/filtering/envelope_edits.h"
 #include "common/log/log.h"
-#include "smtpd/filter/envelope_edits.h"
 
 namespace postwain::smtpd {
 
@@ -140,7 +140,7 @@ std::optional<mail::Reply> Transaction::apply(const ipc::FilterResult& result,
   if (body_lost_ || handover_->octets_so_far(content_) > size_max) return too_large;
   if (result.hold) handover_->hold(*result.hold);
   mail::Envelope envelope = handover_->envelope();
-  EnvelopeEdits edits = apply_edits(result, envelope);
+  filtering::EnvelopeEdits edits = filtering::apply_edits(result, envelope);
   for (const std::string& mistake : edits.mistakes)
     log::Line(log::Level::warning, "filter_mistake")
         .kv("id", id_.text())

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "smtpd/filter/session_filter.h"
+#include "common/filtering/session_filter.h"
 #include "smtpd/queue_link/handover.h"
 #include "smtpd/session/header_check.h"
 #include "smtpd/session/shared.h"
@@ -43,7 +43,7 @@ class Transaction {
   // All of the content has come. A reply refuses the message.
   std::optional<mail::Reply> check_whole() { return check_header(true); }
   // Filters are told of the content while it comes. From begin_content() on.
-  void tell(SessionFilter& filter) { filter_ = &filter; }
+  void tell(filtering::SessionFilter& filter) { filter_ = &filter; }
   // What filters have made of it, after check_whole(). A reply refuses the message.
   std::optional<mail::Reply> apply(const ipc::FilterResult& result, std::uint64_t size_max);
   // A piece of a body that takes the place of the one that came.
@@ -77,8 +77,8 @@ class Transaction {
   HeaderCheck header_;
   std::optional<HeaderBudget::Share> header_share_;  // of the header section, which stays in memory
   std::optional<Handover> handover_;
-  SessionFilter* filter_ = nullptr;  // null: nobody is told
-  std::size_t told_ = 0;             // octets of content_ that the filters have heard of
+  filtering::SessionFilter* filter_ = nullptr;  // null: nobody is told
+  std::size_t told_ = 0;                        // octets of content_ that the filters have heard of
   bool header_told_ = false;
   std::size_t header_size_ = 0;  // up to the body, once it is whole
   bool new_body_ = false;        // a body is being replaced

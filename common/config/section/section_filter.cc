@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kFilterNameMax = 32;
 constexpr std::size_t kFilterPathMax = 107;  // sockaddr_un of Linux, less the final zero
-constexpr std::string_view kFilterKinds[] = {"world", "submission"};
+constexpr std::string_view kFilterKinds[] = {"world", "submission", kOnLocal, kOnNotices};
 
 // It stands in log lines, in labels of metrics and in answers to operators.
 bool is_filter_name(std::string_view text) {
@@ -102,8 +102,8 @@ void read_filter_on(Section& section, const std::vector<Listener>& listeners, Fi
     }
     std::vector<std::string> names;
     for (const Listener& listener : listeners) names.push_back(listener.name());
-    section.error(*node, fmt::format("on: '{}' is neither world nor submission nor the "
-                                     "address of a [[listener]]{}{}",
+    section.error(*node, fmt::format("on: '{}' is neither world, submission, local nor "
+                                     "notices, nor the address of a [[listener]]{}{}",
                                      printable(node->text), names.empty() ? "" : ": ",
                                      fmt::join(names, ", ")));
   }

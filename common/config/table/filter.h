@@ -16,6 +16,9 @@
 namespace postwain::config {
 
 constexpr std::size_t kFiltersMax = 32;
+// Words of `on`: what sendmail and pickup submit; and the notices that qmgr writes.
+constexpr std::string_view kOnLocal = "local";
+constexpr std::string_view kOnNotices = "notices";
 
 // Which protocol the filter understands.
 enum class FilterProtocol : std::uint8_t { milter, policy };
@@ -83,8 +86,8 @@ struct Filter {
   std::string name;  // of this filter, in the log and in what operators see
   FilterProtocol speak = FilterProtocol::milter;
   FilterSocket socket;
-  // Whose mail it is asked about: "world" and "submission" are kinds of listeners, everything else
-  // is the name() of a listener.
+  // Whose mail it is asked about: "world" and "submission" are kinds of listeners, kOnLocal and
+  // kOnNotices what comes into being on this machine, everything else is the name() of a listener.
   std::vector<std::string> on = {"world"};
   std::vector<PolicyStage> stages = {PolicyStage::rcpt};  // of a policy service
   FilterClients clients = FilterClients::all;             // the same
@@ -97,6 +100,8 @@ struct Filter {
 
   // Whether it is asked about mail that comes in there.
   bool is_on(const Listener& listener) const;
+  // Whether its `on` has that word.
+  bool is_on(std::string_view word) const;
 };
 
 // "submission" for listeners of that protocol, where our own users bring mail; "world" for others.

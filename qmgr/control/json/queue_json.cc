@@ -6,6 +6,7 @@
 #include "qmgr/control/json/json_text.h"
 #include "qmgr/model/held_domains.h"
 #include "qmgr/model/list_filter.h"
+#include "qmgr/model/unjudged.h"
 
 namespace postwain::qmgr {
 
@@ -142,6 +143,7 @@ std::vector<std::string> json_shown(const StoredMessage& part, const RowView& vi
   std::vector<ShownState> states = states_of(part, view.is_active);
   Json head = continued ? continued_json(part) : message_json(part, states);
   if (!continued) add_details(head, part.info);
+  if (!continued && is_unjudged(part)) head["unjudged"] = true;
   return json_parts(head, continued_json(part), states.size(), [&](std::size_t i) {
     const StoredRecipient& r = part.recipients[i];
     Json one = recipient_json(part.info, r, view, states[i] == ShownState::active);

@@ -167,6 +167,27 @@ class Milters(PostwainTestCase):
         except smtplib.SMTPException:
             return False
 
+    def test_a_reload_leaves_a_message_under_way_to_the_filter_that_hears_it(self):
+        mta = self.serve(at_end(packet("h", texts("X-Seen", "yes")), packet("a")))
+        former = mta.pids_of("filter")
+        with smtplib.SMTP("127.0.0.1", mta.port, timeout=30) as client:
+            client.ehlo("client.example")
+            client.mail("a@example.org")
+            client.rcpt("b@example.net")
+            client.docmd("DATA")
+            client.send(b"Subject: 1\r\n\r\nhalf\r\n")
+            mta.reconfigure({"filter": [{"name": "one", "socket": self.milter.address, "mode": "watch"}]})
+            self.assertEqual(0, mta.cli("reload").returncode)
+            wait_until(lambda: set(mta.pids_of("filter")) - set(former) and len(mta.events("filter_link")) > 1,
+                       20, "the next filter process")
+            client.send(b"half\r\n.\r\n")
+            self.assertEqual(250, client.getreply()[0])
+            self.assertEqual(b"Subject: 1\r\nX-Seen: yes\r\n\r\nhalf\r\nhalf\r\n", self.arrived())
+            # The next message of the same session meets what is configured now.
+            client.sendmail("a@example.org", ["c@example.net"], b"Subject: 2\r\n\r\n")
+        self.assertEqual(b"Subject: 2\r\n\r\n", self.arrived("c@example.net"))
+        wait_until(lambda: not os.path.exists(f"/proc/{former[0]}"), 30, "the end of the former filter process")
+
     def test_one_verdict_never_touches_the_next_message(self):
         said = []
 

@@ -7,6 +7,7 @@ import subprocess
 import time
 
 from postwain_harness import PostwainTestCase, kill_and_wait, main
+from auth_client import login
 from dns_server import DnsServer
 from mail_content import message
 from peers import PEERS
@@ -67,7 +68,8 @@ class Strangers(PostwainTestCase):
             "dns_list": list(lists), "strangers": {"refuse_at": 5, **(strangers or {})},
             "route": [{"match": "*", "deliver": self.sink.target}], **more})
         if lists:
-            self.wait_log("dns_list ", len(lists))
+            self.wait_log(" dns_list ", len(lists))
+        return self.mta
 
     def wait_log(self, words, count=1):
         return wait_until(lambda: (lambda lines: len(lines) >= count and lines)(
@@ -206,6 +208,43 @@ class Strangers(PostwainTestCase):
         self.begin()
         kill_and_wait(self.mta.pids_of("filter")[0])
         self.assertEqual(250, self.mail("127.0.0.81")[0])
+
+    def test_who_logs_in_is_no_stranger_wherever_he_comes_from(self):
+        mta = self.begin()
+        submission = reserve_port()
+        mta.reconfigure({
+            "auth": {"users_file": mta.folder.file("users", "ann:{PLAIN}secret\n")},
+            "listener": [{"address": f"127.0.0.1:{mta.port}", "tls": "off", "auth": True, "auth_without_tls": True},
+                         {"address": f"127.0.0.1:{submission}", "protocol": "submission", "tls": "off",
+                          "auth": True, "auth_without_tls": True}]})
+        mta.stop()
+        mta.start()
+        self.assertEqual(550, self.mail("127.0.0.66")[0])
+        for port in (mta.port, submission):
+            with SmtpClient(port, source="127.0.0.66", hello="localhost") as client:
+                login(client, "ann", "secret")
+                self.assertEqual(250, sent(client, to="x@far.test")[0])
+
+    def test_a_reload_brings_and_takes_it_and_forgets_nobody(self):
+        self.begin(strangers=self.GREYLIST)
+        self.put_off("127.0.0.90")
+        self.mta.reconfigure({"strangers": {"refuse_at": 6}})
+        self.reload()
+        # A session that the links of two filter processes meet in is not judged.
+        self.wait_log("child_exit process=filter")
+        wait_until(lambda: "state=up" in [line for line in self.mta.log if " filter_link " in line][-1], 20, "the link")
+        self.assertEqual(451, self.mail("127.0.0.66", sender="x@far.test")[0])  # as 5 points are less than 6
+        wait_until(lambda: self.mail("127.0.0.90")[0] == 250, 20, "the second try")
+        with open(self.mta.config_path, encoding="utf-8") as file:
+            text = file.read()
+        self.mta.reconfigure({}, text[:text.index("[[dns_list]]")] + text[text.index("[[route]]"):])
+        self.reload()
+        self.assertEqual(250, self.mail("127.0.0.66")[0])
+        wait_until(lambda: "filter" not in self.mta.pids(), 20, "the end of the process filter")
+
+    def reload(self):
+        done = self.mta.cli("reload")
+        self.assertEqual(0, done.returncode, done.stderr)
 
     def test_the_client_that_xclient_names_is_judged(self):
         self.begin(access={"trusted_networks": [], "xclient_from": ["127.0.0.1"]})

@@ -118,14 +118,12 @@ TEST_CASE("mistakes in a filter, one message each") {
       {name + "socket = \"300.0.0.1:25\"\n",
        "t.toml:4:10: socket must be unix:/path, address:port or name:port: '300.0.0.1' is not an "
        "IP address"},
-      {kGood + "on = [\"local\"]\n",
-       "t.toml:5:7: on: 'local' is neither world nor submission nor the address of a [[listener]]"},
       {kGood + "on = [\"word\"]\n",
-       "t.toml:5:7: on: 'word' is neither world nor submission nor the address of a "
-       "[[listener]]"},
+       "t.toml:5:7: on: 'word' is neither world, submission, local nor notices, nor the address "
+       "of a [[listener]]"},
       {"[[listener]]\naddress = \"127.0.0.1:25\"\n" + kGood + "on = [\"127.0.0.1:26\"]\n",
-       "t.toml:7:7: on: '127.0.0.1:26' is neither world nor submission nor the address of "
-       "a [[listener]]: 127.0.0.1:25"},
+       "t.toml:7:7: on: '127.0.0.1:26' is neither world, submission, local nor notices, nor the "
+       "address of a [[listener]]: 127.0.0.1:25"},
       {kGood + "timeout = \"5s\"\n",
        "t.toml:5:11: timeout must be a table [timeout], not a string"},
       {kGood + "timeout = { replay = \"5s\" }\n",

@@ -105,7 +105,7 @@ void torture(const Message& message) {
 
 TEST_CASE("messages survive coding and refuse every cut") {
   torture(ReceiverCounts{7, {1, 0, 99}});
-  torture(QueueImport{mail::QueueId{7}, 2, "why"});
+  torture(QueueImport{mail::QueueId{7}, 2, "why", true});
   torture(DropOwner{mail::QueueId{7}, 1000});
   torture(Decided{mail::QueueId{7}, {{3, mail::Reply{550, {5, 1, 1}, "no"}}}});
   torture(Hello{kProtocolVersion, Role::lmtp_client, 42, "lmtp-client[0]"});

@@ -90,6 +90,17 @@ TEST_CASE("an export is read back with every field of the envelope") {
   CHECK(envelope.recipients[1].address.text() == "c@example.net");
 }
 
+TEST_CASE("an export says whether filters are still to be asked") {
+  CHECK_FALSE(parse_portable(portable_text(kShown).take())->unjudged);
+  Json shown = Json::parse(kShown);
+  shown["unjudged"] = true;
+  std::string text = portable_text(shown.dump()).take();
+  CHECK(parse_portable(text)->unjudged);
+  Json bad = Json::parse(text);
+  bad["unjudged"] = "yes";
+  CHECK_FALSE(parse_portable(bad.dump()).ok());
+}
+
 TEST_CASE("what is missing or wrong in an export is refused by its name") {
   const Json good = Json::parse(portable_text(kShown).take());
   for (const char* name : {"sender", "body", "ret", "smtputf8", "require_tls", "tls_required_no",

@@ -12,10 +12,10 @@
 #include <string_view>
 #include <vector>
 
+#include "common/filtering/filter_link.h"
 #include "common/ipc/filter_messages.h"
-#include "smtpd/filter/filter_link.h"
 
-namespace postwain::smtpd {
+namespace postwain::filtering {
 
 mail::Reply filters_unavailable();  // 451 4.7.1
 mail::Reply filters_refuse();       // 554 5.7.1
@@ -31,8 +31,9 @@ class SessionFilter final : private FilterPeer {
     virtual void filter_refused_content(const ipc::FilterAnswer& answer) = 0;
     // More of the body may be told.
     virtual void filter_window_opened() = 0;
-    // A piece of the body that takes the place of the one that was told, before the result.
-    virtual void filter_body(std::string_view octets) = 0;
+    // A piece of the body that takes the place of the one that was told, before the result. False:
+    // it is not put away yet; took_body() says so later.
+    virtual bool filter_body(std::string_view octets) = 0;
     virtual void filter_concluded(const ipc::FilterResult& result) = 0;
   };
 
@@ -73,8 +74,15 @@ class SessionFilter final : private FilterPeer {
   // The whole message was told, so many octets without our own fields. filter_concluded() follows,
   // perhaps at once.
   void end_of_message(std::uint64_t size);
+  // So much of the new body has been put away, and more of it may come.
+  void took_body(std::size_t octets);
   // The message ends otherwise. Nothing comes any more of what was under way.
   void abort();
+
+  // The filters have not heard all of the message at hand, and will not.
+  bool message_lost() const { return message_lost_; }
+  // Somebody wants to see its body.
+  bool wants_body() const;
 
   // Why MAIL is refused now, if the filters cannot be asked and must be.
   std::optional<mail::Reply> refusal() const;
@@ -84,14 +92,14 @@ class SessionFilter final : private FilterPeer {
   void window(std::size_t octets) override;
   void body_piece(std::string_view octets) override;
   void concluded(ipc::FilterResult result) override;
-  void link_lost() override;
+  void connection_lost() override;
 
   bool open();
   void quit();
   bool tell(ipc::FilterStage stage, std::string text, std::vector<std::string> arguments,
             bool may_wait, bool rejected = false, std::uint64_t size = 0);
   bool wants_answer(ipc::FilterStage stage) const;
-  bool is_talking() const { return session_ != 0; }
+  bool is_talking() const { return connection_ != nullptr; }
   void fall_back();
 
   FilterLink* link_;
@@ -104,7 +112,8 @@ class SessionFilter final : private FilterPeer {
     bool known = false;
     bool talked_early = false;
   } said_;
-  std::uint64_t session_ = 0;  // 0: there is no conversation
+  FilterConnection* connection_ = nullptr;  // where the conversation is; null: there is none
+  std::uint64_t session_ = 0;
   std::uint32_t last_event_ = 0;
   std::vector<ipc::FilterMacro> macros_;  // all that are set
   std::vector<ipc::FilterMacro> fresh_;   // those that no event has brought yet
@@ -115,4 +124,4 @@ class SessionFilter final : private FilterPeer {
   bool message_lost_ = false;  // the filters have not heard all of this message
 };
 
-}  // namespace postwain::smtpd
+}  // namespace postwain::filtering

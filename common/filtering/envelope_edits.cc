@@ -1,11 +1,11 @@
-#include "smtpd/filter/envelope_edits.h"
+#include "common/filtering/envelope_edits.h"
 
 #include <algorithm>
 
 #include "common/smtp/syntax/mail_command.h"
 #include "common/smtp/syntax/rcpt_command.h"
 
-namespace postwain::smtpd {
+namespace postwain::filtering {
 
 namespace {
 
@@ -82,4 +82,4 @@ EnvelopeEdits apply_edits(const ipc::FilterResult& result, mail::Envelope& envel
   return edits;
 }
 
-}  // namespace postwain::smtpd
+}  // namespace postwain::filtering

@@ -1,10 +1,10 @@
 // What filters make of an envelope (smtpd/filter/envelope_edits.h).
 #include <catch2/catch.hpp>
 
-#include "smtpd/filter/envelope_edits.h"
+#include "common/filtering/envelope_edits.h"
 
 using namespace postwain;
-using namespace postwain::smtpd;
+using namespace postwain::filtering;
 
 namespace {
 

@@ -7,7 +7,7 @@
 #include "common/ipc/filter_messages.h"
 #include "common/mail/envelope.h"
 
-namespace postwain::smtpd {
+namespace postwain::filtering {
 
 struct EnvelopeEdits {
   bool changed = false;
@@ -20,4 +20,4 @@ struct EnvelopeEdits {
 // parameters (RFC 3461); one that is unknown or wrong is left out, the address stays.
 EnvelopeEdits apply_edits(const ipc::FilterResult& result, mail::Envelope& envelope);
 
-}  // namespace postwain::smtpd
+}  // namespace postwain::filtering

@@ -1,5 +1,5 @@
-// What a session tells the filters and hears of them (smtpd/filter). The test is `filter`, at the
-// other end of the link.
+// What a session tells the filters and hears of them (common/filtering). The test is `filter`, at
+// the other end of the link.
 #include <catch2/catch.hpp>
 
 #include <csignal>
@@ -7,10 +7,10 @@
 #include <sys/socket.h>
 
 #include "common/daemon/ipc_connection.h"
-#include "smtpd/filter/session_filter.h"
+#include "common/filtering/session_filter.h"
 
 using namespace postwain;
-using namespace postwain::smtpd;
+using namespace postwain::filtering;
 
 namespace {
 
@@ -27,7 +27,10 @@ struct Owner final : SessionFilter::Owner {
     refused.push_back(answer);
   }
   void filter_window_opened() override { ++opened; }
-  void filter_body(std::string_view octets) override { body += octets; }
+  bool filter_body(std::string_view octets) override {
+    body += octets;
+    return true;
+  }
   void filter_concluded(const ipc::FilterResult& result) override {
     results.push_back(result);
     results.back().section = {};
@@ -46,6 +49,7 @@ struct Bench {
   void connect(std::uint32_t stages = ipc::kAllFilterStages) {
     int ends[2];
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
+    FilterConnection* before = link.current();
     link.adopt(UniqueFd(ends[0]));
     far = std::make_unique<daemon::IpcConnection>(
         loop, net::Stream::adopt(loop, ends[1], net::Carries::descriptors).take(),
@@ -54,11 +58,11 @@ struct Bench {
                                                take(type, payload);
                                                return true;
                                              },
-                                         .on_closed = [](const std::string&) {}});
+                                         .on_closed = [this](const std::string&) { ++closes; }});
     ipc::FilterWants wants;
     wants.listeners.push_back({kListener, stages, true});
     say(wants);
-    until([&] { return link.up(); });
+    until([&] { return link.current() != nullptr && link.current() != before; });
   }
   void take(ipc::FrameType type, std::string_view payload) {
     if (type == ipc::FrameType::filter_event) {
@@ -105,6 +109,7 @@ struct Bench {
   std::vector<ipc::FilterEvent> events;
   std::vector<ipc::FrameType> kinds;
   std::size_t body_octets = 0;
+  int closes = 0;  // connections that the session's side has ended
 };
 
 }  // namespace
@@ -249,6 +254,72 @@ TEST_CASE("a link that says what cannot be understood ends", "[filter]") {
   bench.connect();
   bench.far->send_frames(std::string("\x02\0\0\0\x01\0", 6));
   bench.far->flush();
-  bench.until([&] { return !bench.link.up(); });
+  bench.until([&] { return bench.link.current() == nullptr; });
   CHECK(bench.session.refusal()->code == 451);
+}
+
+TEST_CASE("a message that is under way ends on the filter where it began", "[filter]") {
+  Bench bench;
+  bench.connect();
+  bench.session.connect();
+  bench.session.mail("<a@b.org>", {});
+  bench.until_told(2);
+  auto former = std::move(bench.far);
+  bench.connect();  // a reload: another `filter` is there
+  bench.session.end_of_message(7);
+  bench.until_told(3);
+  CHECK(bench.events[2].stage == ipc::FilterStage::end_of_message);
+  CHECK(bench.events[2].session == bench.events[0].session);
+  ipc::FilterResult result;
+  result.session = bench.events[0].session;
+  result.number = bench.events[2].number;
+  result.hold = "by the former one";
+  former->send(result);
+  former->flush();
+  bench.until([&] { return bench.owner.results.size() == 1; });
+  CHECK(bench.owner.results[0].hold == "by the former one");
+}
+
+TEST_CASE("the next message goes to the filters that are configured then", "[filter]") {
+  Bench bench;
+  bench.connect();
+  bench.session.connect();
+  bench.session.helo("client.example");
+  bench.session.mail("<a@b.org>", {});
+  bench.until_told(3);
+  auto former = std::move(bench.far);
+  bench.connect();
+  bench.session.abort();
+  bench.session.mail("<c@d.org>", {});
+  bench.until_told(6);
+  CHECK(bench.events[3].stage == ipc::FilterStage::connect);
+  CHECK(bench.events[3].session != bench.events[0].session);
+  CHECK_FALSE(bench.events[3].awaited);
+  CHECK(bench.events[4].stage == ipc::FilterStage::helo);
+  CHECK(bench.events[4].text == "client.example");
+  CHECK(bench.events[5].stage == ipc::FilterStage::mail);
+  CHECK(bench.events[5].text == "<c@d.org>");
+  // Nobody needs the former connection any more.
+  bench.until([&] { return bench.closes == 1; });
+}
+
+TEST_CASE("a filter that ends after another one has come takes only its own message along",
+          "[filter]") {
+  Bench bench;
+  bench.connect();
+  bench.session.connect();
+  bench.session.mail("<a@b.org>", {});
+  bench.until_told(2);
+  auto former = std::move(bench.far);
+  bench.connect();
+  former.reset();
+  bench.session.end_of_message(7);
+  bench.until([&] { return bench.owner.opened > 0 || !bench.owner.results.empty(); });
+  if (bench.owner.results.empty()) bench.session.end_of_message(7);
+  REQUIRE(bench.owner.results.size() == 1);
+  CHECK(bench.owner.results[0].verdict == ipc::FilterVerdict::defer);
+  CHECK_FALSE(bench.session.refusal());
+  bench.session.abort();
+  bench.session.mail("<c@d.org>", {});
+  bench.until([&] { return bench.events.back().text == "<c@d.org>"; });
 }

@@ -1,9 +1,9 @@
-#include "smtpd/filter/session_filter.h"
+#include "common/filtering/session_filter.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace postwain::smtpd {
+namespace postwain::filtering {
 
 namespace {
 
@@ -40,9 +40,8 @@ SessionFilter::~SessionFilter() {
 
 void SessionFilter::quit() {
   if (!is_talking()) return;
-  link_->send(ipc::FilterQuit{session_});
-  link_->forget(session_);
-  session_ = 0;
+  connection_->send(ipc::FilterQuit{session_});
+  std::exchange(connection_, nullptr)->forget(session_);
   end_of_header_ = 0;
 }
 
@@ -63,7 +62,7 @@ void SessionFilter::set_client(ipc::FilterSession::Family family, std::string na
 }
 
 std::optional<mail::Reply> SessionFilter::refusal() const {
-  if (!is_on() || link_->up()) return std::nullopt;
+  if (!is_on() || is_talking() || link_->current() != nullptr) return std::nullopt;
   if (fallback_ == FilterFallback::defer) return filters_unavailable();
   if (fallback_ == FilterFallback::refuse) return filters_refuse();
   return std::nullopt;
@@ -73,17 +72,20 @@ std::optional<mail::Reply> SessionFilter::refusal() const {
 // does not count.
 bool SessionFilter::open() {
   if (is_talking()) return true;
-  if (!is_on() || !link_->up() || link_->wants(listener_) == nullptr) return false;
-  session_ = link_->add(*this);
+  FilterConnection* current = is_on() ? link_->current() : nullptr;
+  if (current == nullptr || current->wants(listener_) == nullptr) return false;
+  connection_ = current;
+  session_ = link_->next_session();
+  connection_->add(session_, *this);
   client_.session = session_;
   last_event_ = 0;
   fresh_ = macros_;
-  link_->send(client_);
+  connection_->send(client_);
   return true;
 }
 
 bool SessionFilter::wants_answer(ipc::FilterStage stage) const {
-  const ipc::FilterWants::Listener* wants = link_->wants(listener_);
+  const ipc::FilterWants::Listener* wants = connection_->wants(listener_);
   return wants != nullptr && (wants->stages & ipc::bit_of(stage)) != 0;
 }
 
@@ -102,7 +104,7 @@ bool SessionFilter::tell(ipc::FilterStage stage, std::string text,
   event.arguments = std::move(arguments);
   event.macros = std::exchange(fresh_, {});
   event.size = size;
-  link_->send(event);
+  connection_->send(event);
   return event.awaited;
 }
 
@@ -124,6 +126,8 @@ bool SessionFilter::helo(std::string name) {
 bool SessionFilter::mail(const std::string& address, std::vector<std::string> arguments) {
   message_lost_ = false;
   unconfirmed_ = 0;
+  // Each message is judged by the filters that are configured when it begins.
+  if (is_talking() && link_->current() != connection_) quit();
   if (!is_talking() && open()) {
     tell(ipc::FilterStage::connect, {}, {}, false);
     if (!said_.helo.empty()) tell(ipc::FilterStage::helo, said_.helo, {}, false);
@@ -167,27 +171,31 @@ bool SessionFilter::unknown(std::string line) {
 // does.
 void SessionFilter::header(std::string_view section, std::uint32_t hidden) {
   if (!is_talking() || message_lost_) return;
-  link_->send(ipc::FilterHeader{session_, hidden, section});
+  connection_->send(ipc::FilterHeader{session_, hidden, section});
   tell(ipc::FilterStage::end_of_header, {}, {}, true);
   end_of_header_ = last_event_;
 }
 
+bool SessionFilter::wants_body() const {
+  const ipc::FilterWants::Listener* wants = is_talking() ? connection_->wants(listener_) : nullptr;
+  return !message_lost_ && wants != nullptr && wants->body;
+}
+
 std::size_t SessionFilter::body(std::string_view octets) {
-  const ipc::FilterWants::Listener* wants = is_talking() ? link_->wants(listener_) : nullptr;
-  if (message_lost_ || wants == nullptr || !wants->body) return octets.size();
+  if (!wants_body()) return octets.size();
   std::size_t taken = std::min(octets.size(), ipc::kFilterWindow - unconfirmed_);
   octets = octets.substr(0, taken);
   unconfirmed_ += taken;
   while (!octets.empty()) {
     std::string_view piece = octets.substr(0, ipc::kFilterPieceMax);
-    link_->send(ipc::FilterBody{session_, piece});
+    connection_->send(ipc::FilterBody{session_, piece});
     octets.remove_prefix(piece.size());
   }
   return taken;
 }
 
 void SessionFilter::end_of_message(std::uint64_t size) {
-  if (!is_on() || (is_talking() && !message_lost_ && link_->wants(listener_) == nullptr)) {
+  if (!is_on() || (is_talking() && !message_lost_ && connection_->wants(listener_) == nullptr)) {
     owner_.filter_concluded({});
     return;
   }
@@ -223,7 +231,7 @@ void SessionFilter::abort() {
   ending_.reset();
   unconfirmed_ = 0;
   message_lost_ = false;
-  if (is_talking()) link_->send(ipc::FilterAbort{session_});
+  if (is_talking()) connection_->send(ipc::FilterAbort{session_});
 }
 
 // --- from the link -------------------------------------------------------------------------------
@@ -246,8 +254,13 @@ void SessionFilter::window(std::size_t octets) {
 }
 
 void SessionFilter::body_piece(std::string_view octets) {
-  link_->send(ipc::FilterWindow{session_, static_cast<std::uint32_t>(octets.size())});
-  if (ending_) owner_.filter_body(octets);
+  std::size_t size = octets.size();
+  if (!ending_ || owner_.filter_body(octets)) took_body(size);
+}
+
+void SessionFilter::took_body(std::size_t octets) {
+  if (is_talking())
+    connection_->send(ipc::FilterWindow{session_, static_cast<std::uint32_t>(octets)});
 }
 
 void SessionFilter::concluded(ipc::FilterResult result) {
@@ -257,8 +270,8 @@ void SessionFilter::concluded(ipc::FilterResult result) {
   owner_.filter_concluded(result);
 }
 
-void SessionFilter::link_lost() {
-  session_ = 0;
+void SessionFilter::connection_lost() {
+  connection_ = nullptr;
   message_lost_ = true;
   unconfirmed_ = 0;
   end_of_header_ = 0;
@@ -267,4 +280,4 @@ void SessionFilter::link_lost() {
   owner_.filter_window_opened();
 }
 
-}  // namespace postwain::smtpd
+}  // namespace postwain::filtering

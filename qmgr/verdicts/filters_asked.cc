@@ -1,0 +1,21 @@
+#include "qmgr/verdicts/filters_asked.h"
+
+#include <algorithm>
+
+namespace postwain::qmgr {
+
+bool filters_asked(const config::Config& config, ipc::FilterKind kind) {
+  std::string_view word = name_of(kind);
+  return std::any_of(config.filters.begin(), config.filters.end(),
+                     [&](const config::Filter& filter) { return filter.is_on(word); });
+}
+
+Duration filters_time(const config::Config& config, ipc::FilterKind kind) {
+  std::string_view word = name_of(kind);
+  Duration sum = std::chrono::minutes(1);  // for what is ours
+  for (const config::Filter& filter : config.filters)
+    if (filter.is_on(word)) sum += filter.timeout.message;
+  return sum;
+}
+
+}  // namespace postwain::qmgr
