@@ -6,6 +6,7 @@
 #include "common/log/log.h"
 #include "filter/content_rule_judge.h"
 #include "filter/outside_filter.h"
+#include "filter/policy/policy_service.h"
 
 namespace postwain::filter {
 
@@ -13,15 +14,31 @@ namespace {
 
 constexpr Duration kLookEvery = std::chrono::milliseconds(50);
 
+std::unique_ptr<Judge> make_judge(config::Filter settings) {
+  switch (settings.speak) {
+    case config::FilterProtocol::milter:
+      break;
+    case config::FilterProtocol::policy:
+      return std::make_unique<PolicyService>(std::move(settings));
+  }
+  return std::make_unique<OutsideFilter>(std::move(settings));
+}
+
 }  // namespace
+
+std::vector<std::unique_ptr<Judge>> judges_of(std::vector<config::Filter> filters,
+                                              std::vector<CompiledRule> rules) {
+  std::vector<std::unique_ptr<Judge>> out;
+  for (config::Filter& settings : filters) out.push_back(make_judge(std::move(settings)));
+  if (!rules.empty()) out.push_back(std::make_unique<ContentRuleJudge>(std::move(rules)));
+  return out;
+}
 
 FilterProcess::FilterProcess(net::Loop& loop, Clock& clock, Setup setup)
     : loop_(loop), shared_{loop, clock}, timer_(loop) {
   shared_.judges = std::move(setup.own_checks);
-  for (config::Filter& settings : setup.filters)
-    shared_.judges.push_back(std::make_unique<OutsideFilter>(std::move(settings)));
-  if (!setup.content_rules.empty())
-    shared_.judges.push_back(std::make_unique<ContentRuleJudge>(std::move(setup.content_rules)));
+  for (auto& judge : judges_of(std::move(setup.filters), std::move(setup.content_rules)))
+    shared_.judges.push_back(std::move(judge));
   shared_.listeners = std::move(setup.listeners);
   shared_.room.file = std::move(setup.scratch);
   shared_.lookup = std::move(setup.lookup);

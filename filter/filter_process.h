@@ -31,6 +31,10 @@ struct Setup {
   decltype(Shared::lookup) lookup{};
 };
 
+// The filters, then the content rules, in their order.
+std::vector<std::unique_ptr<Judge>> judges_of(std::vector<config::Filter> filters,
+                                              std::vector<CompiledRule> rules);
+
 class FilterProcess {
  public:
   FilterProcess(net::Loop& loop, Clock& clock, Setup setup);

@@ -15,7 +15,6 @@
 #include "common/net/loop_clock.h"
 #include "filter/content_rule_judge.h"
 #include "filter/filter_process.h"
-#include "filter/outside_filter.h"
 #include "filter/strangers/strangers_judge.h"
 #include "filter/trial/trial.h"
 
@@ -69,10 +68,7 @@ int try_out(Setup& setup, const config::Config& config, net::Loop& loop, Clock& 
   Result<std::string> request = read_small_fd(kTrialRequest, kTrialMax);
   if (!request) return kExitIoError;
   Shared shared{loop, clock};
-  for (const config::Filter& settings : setup.filters)
-    shared.judges.push_back(std::make_unique<OutsideFilter>(settings));
-  if (!setup.content_rules.empty())
-    shared.judges.push_back(std::make_unique<ContentRuleJudge>(std::move(setup.content_rules)));
+  shared.judges = judges_of(std::move(setup.filters), std::move(setup.content_rules));
   shared.listeners = std::move(setup.listeners);
   shared.room.file = std::move(setup.scratch);
   shared.lookup = std::move(setup.lookup);

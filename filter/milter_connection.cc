@@ -18,9 +18,12 @@ constexpr std::size_t kWriteAtOnce = 64U << 10;
 
 MilterConnection::MilterConnection(Shared& shared, const OutsideFilter& filter,
                                    config::FilterRights may, MemberOwner& owner)
-    : shared_(shared), settings_(filter.settings()), owner_(owner), alarm_(shared.clock.alarm()) {
+    : shared_(shared),
+      settings_(filter.settings()),
+      owner_(owner),
+      alarm_(shared.clock.alarm()),
+      dial_(shared, settings_.socket, [this](const Status& status) { connected(status); }) {
   engine_.allow(milter_actions(may));
-  begin();
   watch(true);
 }
 
@@ -28,32 +31,10 @@ MilterConnection::~MilterConnection() {
   shared_.loop.forget_turn_end(this);
 }
 
-void MilterConnection::begin() {
-  const config::FilterSocket& socket = settings_.socket;
-  if (!socket.unix_path.empty() || socket.literal || !shared_.lookup) {
-    hosts_ = {socket.host};
-    return connect();
-  }
-  auto found = [this, lives = std::weak_ptr<bool>(lives_)](std::vector<std::string> hosts) {
-    if (lives.expired() || failure_ != FilterFailure::none) return;
-    hosts_.assign(hosts.rbegin(), hosts.rend());
-    // The answer may be there at once; whoever makes a connection does not expect its end.
-    if (hosts_.empty()) hosts_.emplace_back();
-    connect();
-  };
-  shared_.lookup(socket.host, found);
-}
-
-void MilterConnection::connect() {
-  net::Endpoint to{std::move(hosts_.back()), settings_.socket.port, settings_.socket.unix_path};
-  hosts_.pop_back();
-  stream_ = net::Stream::connect(shared_.loop, to, {},
-                                 [this](const Status& status) { connected(status); });
-}
-
 void MilterConnection::connected(const Status& status) {
-  if (!status && !hosts_.empty()) return connect();
+  if (failure_ != FilterFailure::none) return;
   if (!status) return failed(FilterFailure::unreachable, status.error().text);
+  stream_ = dial_.take();
   connected_ = true;
   stream_.start({
       .on_data = [this](std::string_view octets) { received(octets); },

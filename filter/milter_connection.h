@@ -15,6 +15,7 @@
 #include "common/ipc/filter_messages.h"
 #include "common/milter/milter_engine.h"
 #include "common/net/stream.h"
+#include "filter/dial.h"
 #include "filter/outside_filter.h"
 #include "filter/shared.h"
 
@@ -28,7 +29,6 @@ class MilterConnection {
                    MemberOwner& owner);
   MilterConnection(const MilterConnection&) = delete;
   MilterConnection& operator=(const MilterConnection&) = delete;
-
   ~MilterConnection();
 
   // Events may be given to the engine; push() afterwards. What it makes of them leaves at the end
@@ -50,8 +50,6 @@ class MilterConnection {
   void quit();
 
  private:
-  void begin();
-  void connect();
   void connected(const Status& status);
   void received(std::string_view octets);
   void fail(ipc::FilterFailure failure, std::string why);
@@ -67,8 +65,7 @@ class MilterConnection {
   milter::MilterEngine engine_;
   net::Stream stream_;
   std::unique_ptr<Alarm> alarm_;
-  std::vector<std::string> hosts_;  // addresses that are still to be tried, the last one first
-  std::shared_ptr<bool> lives_ = std::make_shared<bool>(true);  // for a lookup
+  Dial dial_;
   bool connected_ = false;
   ipc::FilterFailure failure_ = ipc::FilterFailure::none;
   std::string why_;

@@ -1,5 +1,4 @@
-// One outside filter as this process knows it: what the operator says of it, and what it wants to
-// hear. Its members speak the protocol that the filter understands.
+// One milter as this process knows it: what the operator says of it, and what it wants to hear.
 #pragma once
 
 #include <cstdint>

@@ -73,8 +73,13 @@ void SessionChain::abort() {
   if (event_ && is_of_message(event_->stage)) event_.reset();
   if (message_)
     for (const auto& member : members_) member->abort();
-  message_.reset();
+  forget_message();
   step();
+}
+
+void SessionChain::forget_message() {
+  message_.reset();
+  facts_.envelope.reset();
 }
 
 // --- one after another ---------------------------------------------------------------------------
@@ -122,16 +127,21 @@ void SessionChain::begin_event(ipc::FilterEvent event) {
   for (const auto& member : members_) member->macros_changed(event.macros);
   at_ = 0;
   given_ = false;
+  said_ = {};
+  said_of_message_ = false;
   if (event.stage == FilterStage::helo) {
     facts_.helo = event.text;
     if (!refused_for_good_) refused_.reset();
   }
   if (event.stage == FilterStage::mail) {
+    facts_.envelope = EnvelopeFacts{.sender = event.text, .arguments = event.arguments};
     for (const auto& member : members_) member->begin_message();
     message_.emplace(shared_, members_);
     window_.new_body = 0;
     if (refused_) message_->refuse(refused_->filter, refused_->verdict, refused_->reply);
   }
+  if (event.stage == FilterStage::end_of_message && facts_.envelope)
+    facts_.envelope->size = event.size;
   event_ = std::move(event);
 }
 
@@ -163,28 +173,51 @@ bool SessionChain::go_on_with_command() {
     if (!opinion) return false;
     if (ends_command(member, *opinion)) return true;
   }
+  said_.settle();
+  if (said_.is_final()) {
+    refuse_command(said_of_message_);
+    return true;
+  }
+  if (event_->stage == FilterStage::rcpt && !event_->rejected && facts_.envelope)
+    facts_.envelope->recipients.push_back(event_->text);
   answer(FilterVerdict::keep_going, {}, {});
   return true;
 }
 
 // What the filter says is the answer to the command, and perhaps to what comes behind it.
 bool SessionChain::ends_command(const ChainMember& member, const Opinion& opinion) {
-  FilterStage stage = event_->stage;
   if (opinion.hold && message_) message_->take(member, {.hold = opinion.hold});
   if (opinion.verdict == FilterVerdict::keep_going || event_->rejected) return false;
+  switch (opinion.when) {
+    case Opinion::When::if_permitted:
+      said_of_message_ = said_of_message_ || opinion.of_message;
+      said_.defer_if_permitted(member.name(), opinion.reply);
+      return false;
+    case Opinion::When::if_refused:
+      said_.defer_if_refused(member.name(), opinion.reply);
+      return false;
+    case Opinion::When::always:
+      break;
+  }
+  said_.add(member.name(), opinion.verdict, opinion.reply);
+  refuse_command(opinion.of_message);
+  return true;
+}
+
+void SessionChain::refuse_command(bool of_message) {
+  FilterStage stage = event_->stage;
   if (stage == FilterStage::connect || stage == FilterStage::helo) {
-    refused_ =
-        ipc::FilterAnswer{facts_.session.session, 0, opinion.verdict, opinion.reply, member.name()};
+    refused_ = ipc::FilterAnswer{facts_.session.session, 0, said_.verdict(), said_.reply(),
+                                 said_.filter()};
     refused_for_good_ = refused_for_good_ || stage == FilterStage::connect;
   } else if (is_of_message(stage)) {
-    bool alone = stage == FilterStage::rcpt && !opinion.of_message;
+    bool alone = stage == FilterStage::rcpt && !of_message;
     // The client has been told that the recipient is good. It tries again, and hears of it then.
     if (alone && !event_->awaited)
-      message_->refuse(member.name(), FilterVerdict::defer, plain_reply(FilterVerdict::defer));
-    if (!alone) message_->refuse(member.name(), opinion.verdict, opinion.reply);
+      message_->refuse(said_.filter(), FilterVerdict::defer, plain_reply(FilterVerdict::defer));
+    if (!alone) message_->refuse(said_.filter(), said_.verdict(), said_.reply());
   }
-  answer(opinion.verdict, opinion.reply, member.name());
-  return true;
+  answer(said_.verdict(), said_.reply(), said_.filter());
 }
 
 void SessionChain::answer(FilterVerdict verdict, const mail::Reply& reply,
@@ -208,7 +241,7 @@ bool SessionChain::end_message() {
     if (failed)
       message_->refuse({}, FilterVerdict::defer, failure_reply(config::FilterFailure::defer));
     message_->fill(result, section);
-    message_.reset();
+    forget_message();
   }
   if (port_.send(result)) return true;
   ipc::FilterResult instead;

@@ -57,11 +57,13 @@ class SessionChain final : private MemberOwner {
   void member_changed() override { step(); }
   bool push(Input input);
   void step();
+  void forget_message();
   void begin(Input input);
   void begin_event(ipc::FilterEvent event);
   bool go_on();
   bool go_on_with_command();
   bool ends_command(const ChainMember& member, const Opinion& opinion);
+  void refuse_command(bool of_message);
   void answer(ipc::FilterVerdict verdict, const mail::Reply& reply, const std::string& filter);
   bool end_message();
   bool send_body(const BodyStore& body, bool& failed);
@@ -76,6 +78,8 @@ class SessionChain final : private MemberOwner {
   std::optional<ipc::FilterEvent> event_;     // under way
   std::size_t at_ = 0;                        // whose turn it is
   bool given_ = false;                        // it has got the event
+  ChainVerdict said_;                         // of the event, by those before
+  bool said_of_message_ = false;              // the condition in it is of the whole message
   std::optional<ipc::FilterAnswer> refused_;  // the session was, at CONNECT or HELO
   bool refused_for_good_ = false;             // at CONNECT
   std::optional<MessagePass> message_;

@@ -58,6 +58,12 @@ std::string_view name_of(ContentAction action) {
   return kNames[static_cast<std::size_t>(action)];
 }
 
+std::string_view name_of(PolicyStage stage) {
+  constexpr std::string_view kNames[kPolicyStages] = {"connect", "helo", "mail",
+                                                      "rcpt",    "data", "end_of_message"};
+  return kNames[static_cast<std::size_t>(stage)];
+}
+
 bool is_on(const std::vector<std::string>& on, std::string_view word) {
   return std::find(on.begin(), on.end(), word) != on.end();
 }

@@ -118,12 +118,50 @@ void read_filter_timeout(Context& context, const Node* table, FilterTimeouts& ti
   section.finish();
 }
 
+// --- what only policy services know
+
+void read_policy_stages(Section& section, Filter& filter) {
+  const Node* given = section.find("stage");
+  if (given == nullptr) return;
+  filter.stages.clear();
+  for (const Node* node : section.texts("stage", true)) {
+    bool known = false;
+    std::vector<std::string_view> names;
+    for (std::size_t i = 0; i < kPolicyStages; ++i) {
+      auto stage = static_cast<PolicyStage>(i);
+      names.push_back(name_of(stage));
+      if (node->text != names.back()) continue;
+      filter.stages.push_back(stage);
+      known = true;
+    }
+    if (!known)
+      section.error(*node, fmt::format("stage: '{}' is no stage of a session ({})",
+                                       printable(node->text), fmt::join(names, ", ")));
+  }
+  if (filter.stages.empty()) section.error(*given, "stage: a policy service has to be asked once");
+}
+
+void read_policy_keys(Section& section, Filter& filter) {
+  read_policy_stages(section, filter);
+  section.choice("clients", filter.clients,
+                 {{"all", FilterClients::all}, {"strangers", FilterClients::strangers}});
+  if (filter.speak == FilterProtocol::policy) return;
+  for (std::string_view key : {"stage", "clients"})
+    if (const Node* node = section.find(key))
+      section.error(*node, fmt::format("{} is for filters with speak = \"policy\"", key));
+}
+
 // What is asked for and cannot happen.
 void warn_of_rights(Section& section, const Filter& filter) {
   bool may_none = filter.may == FilterRights{};
   if (may_none && filter.mode == FilterMode::enforce)
     section.context().warn(section.origin_of("may"),
                            "the filter may do nothing; mode = \"watch\" says so more plainly");
+  if (filter.speak != FilterProtocol::policy) return;
+  for (FilterRight right : {FilterRight::body, FilterRight::sender})
+    if (filter.may.has(right))
+      section.context().warn(section.origin_of("may"),
+                             fmt::format("a policy service has no words for {}", name_of(right)));
 }
 
 }  // namespace
@@ -169,7 +207,8 @@ void read_filters(Context& context, const std::vector<const Node*>& tables,
     Filter filter;
     filter.origin = table->origin;
     read_filter_name(section, seen, filter);
-    section.choice("speak", filter.speak, {{"milter", FilterProtocol::milter}});
+    section.choice("speak", filter.speak,
+                   {{"milter", FilterProtocol::milter}, {"policy", FilterProtocol::policy}});
     read_filter_socket(section, filter.socket);
     read_on(section, listeners, filter.on);
     read_filter_timeout(context, section.table("timeout"), filter.timeout);
@@ -181,6 +220,7 @@ void read_filters(Context& context, const std::vector<const Node*>& tables,
     section.choice("mode", filter.mode,
                    {{"enforce", FilterMode::enforce}, {"watch", FilterMode::watch}});
     read_filter_rights(section, filter);
+    read_policy_keys(section, filter);
     warn_of_rights(section, filter);
     section.finish();
     filters.push_back(std::move(filter));

@@ -1,4 +1,5 @@
-// [[filter]]: the programs that are asked about mail while it is received (milters).
+// [[filter]]: the programs that are asked about mail while it is received: milters, policy
+// services.
 #pragma once
 
 #include <chrono>
@@ -20,13 +21,22 @@ constexpr std::string_view kOnLocal = "local";
 constexpr std::string_view kOnNotices = "notices";
 
 // Which protocol the filter understands.
-enum class FilterProtocol : std::uint8_t { milter };
+enum class FilterProtocol : std::uint8_t { milter, policy };
 
 // What becomes of a message whose filter cannot be reached, is too slow, or says nonsense.
 enum class FilterFailure : std::uint8_t { accept, defer, refuse, hold };
 
 // watch: the filter is asked and its answer written down, and nothing else follows from it.
 enum class FilterMode : std::uint8_t { enforce, watch };
+
+// When a policy service is asked.
+enum class PolicyStage : std::uint8_t { connect, helo, mail, rcpt, data, end_of_message };
+constexpr std::size_t kPolicyStages = 6;
+// The word of the configuration.
+std::string_view name_of(PolicyStage stage);
+
+// strangers: clients that are neither trusted nor logged in.
+enum class FilterClients : std::uint8_t { all, strangers };
 
 // What a filter may do to a message; what it asks for besides is not done.
 enum class FilterRight : std::uint8_t {
@@ -83,6 +93,8 @@ struct Filter {
   // Whose mail it is asked about: "world" and "submission" are kinds of listeners, kOnLocal and
   // kOnNotices what comes into being on this machine, everything else is the name() of a listener.
   std::vector<std::string> on = {"world"};
+  std::vector<PolicyStage> stages = {PolicyStage::rcpt};  // of a policy service
+  FilterClients clients = FilterClients::all;             // the same
   FilterTimeouts timeout;
   FilterFailure on_failure = FilterFailure::defer;
   FilterMode mode = FilterMode::enforce;
