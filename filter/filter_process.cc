@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "common/log/log.h"
-#include "filter/content_rule_judge.h"
+#include "filter/content_rules/content_rule_judge.h"
 #include "filter/outside_filter.h"
 #include "filter/policy/policy_service.h"
 

@@ -13,7 +13,7 @@
 #include "common/exercise/exercises.h"
 #include "common/log/log.h"
 #include "common/net/loop_clock.h"
-#include "filter/content_rule_judge.h"
+#include "filter/content_rules/content_rule_judge.h"
 #include "filter/filter_process.h"
 #include "filter/strangers/strangers_judge.h"
 #include "filter/trial/trial.h"

@@ -1,7 +1,7 @@
 // Content rules: what matches, what follows, and how that fits among filters.
 #include "tests/unit/filter/filter_rig.h"
 
-#include "filter/content_rule_judge.h"
+#include "filter/content_rules/content_rule_judge.h"
 
 using namespace postwain;
 using namespace postwain::filter;

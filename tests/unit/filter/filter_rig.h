@@ -18,7 +18,7 @@
 
 #include "common/daemon/ipc_connection.h"
 #include "common/milter/packet.h"
-#include "filter/content_rule_judge.h"
+#include "filter/content_rules/content_rule_judge.h"
 #include "filter/filter_process.h"
 #include "tests/unit/queue/virtual_clock.h"
 

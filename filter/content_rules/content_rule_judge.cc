@@ -1,4 +1,4 @@
-#include "filter/content_rule_judge.h"
+#include "filter/content_rules/content_rule_judge.h"
 
 #include <algorithm>
 #include <utility>
