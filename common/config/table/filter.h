@@ -21,7 +21,7 @@ constexpr std::string_view kOnLocal = "local";
 constexpr std::string_view kOnNotices = "notices";
 
 // Which protocol the filter understands.
-enum class FilterProtocol : std::uint8_t { milter, policy };
+enum class FilterProtocol : std::uint8_t { milter, policy, rspamd };
 
 // What becomes of a message whose filter cannot be reached, is too slow, or says nonsense.
 enum class FilterFailure : std::uint8_t { accept, defer, refuse, hold };
