@@ -36,7 +36,12 @@ constexpr OperatorCommandInfo kCommands[] = {
     // Its numbers are those of the whole queue; a filter that is wrong is refused nevertheless.
     {Command::queue_stats, "queue stats", kViewer, kLooks, kHere, {Arg::filter}},
     {Command::queue_destinations, "queue destinations", kViewer, kLooks, kHere, {}},
-    {Command::queue_way, "queue way", kViewer, kLooks, kHere, {Arg::query, Arg::sender}},
+    {Command::queue_way,
+     "queue way",
+     kViewer,
+     kLooks,
+     kHere,
+     {Arg::query, Arg::sender, Arg::client}},
     {Command::queue_retry, "queue retry", kOperators, kChanges, kHere, {Arg::filter, Arg::dry_run}},
     {Command::queue_hold, "queue hold", kOperators, kChanges, kHere, {Arg::filter, Arg::dry_run}},
     {Command::queue_release,

@@ -12,7 +12,7 @@ namespace {
 using ipc::FilterStage;
 using policy_service::Question;
 
-std::string_view bare(std::string_view address) {
+std::string_view unbracketed(std::string_view address) {
   if (address.size() >= 2 && address.front() == '<' && address.back() == '>')
     return address.substr(1, address.size() - 2);
   return address;
@@ -87,8 +87,8 @@ void add_envelope(Question& out, const SessionFacts& facts, FilterStage stage,
   if (stage == FilterStage::rcpt) to = recipient;
   if (of_content && envelope.recipients.size() == 1) to = envelope.recipients.front();
   std::uint64_t size = envelope.size != 0 ? envelope.size : announced_size(envelope.arguments);
-  out.add("sender", bare(envelope.sender))
-      .add("recipient", bare(to))
+  out.add("sender", unbracketed(envelope.sender))
+      .add("recipient", unbracketed(to))
       .add("recipient_count", of_content ? envelope.recipients.size() : 0)
       .add("queue_id", facts.envelope ? facts.id() : std::string())
       .add("size", size);

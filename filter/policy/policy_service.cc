@@ -10,11 +10,11 @@ namespace {
 
 using ipc::FilterStage;
 
-JudgeTerms terms_of(const config::Filter& settings) {
+JudgeTerms policy_terms(const config::Filter& settings) {
   return {settings.name, settings.on, settings.on_failure, settings.mode, settings.may};
 }
 
-FilterStage stage_of(config::PolicyStage stage) {
+FilterStage filter_stage(config::PolicyStage stage) {
   constexpr FilterStage kStages[config::kPolicyStages] = {
       FilterStage::connect, FilterStage::helo, FilterStage::mail,
       FilterStage::rcpt,    FilterStage::data, FilterStage::end_of_message};
@@ -24,8 +24,8 @@ FilterStage stage_of(config::PolicyStage stage) {
 }  // namespace
 
 PolicyService::PolicyService(config::Filter settings)
-    : Judge(terms_of(settings)), settings_(std::move(settings)) {
-  for (config::PolicyStage stage : settings_.stages) stages_ |= bit_of(stage_of(stage));
+    : Judge(policy_terms(settings)), settings_(std::move(settings)) {
+  for (config::PolicyStage stage : settings_.stages) stages_ |= bit_of(filter_stage(stage));
 }
 
 std::uint32_t PolicyService::awaited_stages() const {

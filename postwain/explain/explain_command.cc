@@ -119,7 +119,8 @@ Json look_at_now(const config::Config& config, const Explanation& e, const Quest
   if (recipient.find('@') == std::string::npos) recipient = config.postmaster;
   OperatorRequest request(ipc::OperatorCommand::queue_way);
   request.with(ipc::CommandArgument::query, recipient)
-      .with(ipc::CommandArgument::sender, question.sender);
+      .with(ipc::CommandArgument::sender, question.sender)
+      .with(ipc::CommandArgument::client, question.client);
   Json answer = Json::object();
   auto result = ask(config, request.text(),
                     [&answer](const std::string& json) { answer = parse_answer(json); });

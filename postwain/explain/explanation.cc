@@ -59,7 +59,7 @@ std::string problem_text(const std::string& address, rewrite::Problem problem) {
 // The first address the mail would go to.
 mail::Address add_rewriting(Explanation& out, const config::Config& config,
                             const qmgr::Router& router, const mail::Address& sender,
-                            const mail::Address& recipient) {
+                            const mail::Address& recipient, const std::string& client) {
   rewrite::Rewriter rewriter(config.addresses);
   if (mail::Address from = rewriter.sender(sender); from != sender)
     out.steps.push_back(
@@ -85,7 +85,9 @@ mail::Address add_rewriting(Explanation& out, const config::Config& config,
           {target.address.text(), target.owner.text(),
            target.discard
                ? mail::NextHop{mail::HopKind::discard, {}, {}}.key()
-               : router.route(target.address, target.owner.is_null() ? sender : target.owner).key});
+               : router
+                     .route(target.address, target.owner.is_null() ? sender : target.owner, client)
+                     .key});
   return found.targets.front().address;
 }
 
@@ -159,8 +161,8 @@ Explanation explain(const config::Config& config, const Question& question) {
   // RFC 5321 4.5.1: the bare <postmaster> is whom the configuration names.
   if (!recipient.has_domain()) recipient = mail::Address::from_text(config.postmaster);
   qmgr::Router router(config);
-  recipient = add_rewriting(out, config, router, sender, recipient);
-  qmgr::Routed routed = router.route(recipient, sender);
+  recipient = add_rewriting(out, config, router, sender, recipient, question.client);
+  qmgr::Routed routed = router.route(recipient, sender, question.client);
   out.route = *routed.settings;
   out.route.transport.hop = routed.hop;
   out.destination = routed.key;

@@ -77,7 +77,8 @@ void DestinationCommands::way(Asker asker, const Command& command) {
   row.recipient.address = mail::Address::from_text(command.query);
   MessageInfo info;
   info.envelope.reverse_path = mail::Address::from_text(command.sender);
-  std::string key = view_.destination_of(row.recipient.address, info.envelope.reverse_path);
+  info.arrival.client_address = command.client;
+  std::string key = view_.destination_of(row.recipient.address, info);
   WallTime now = wall_now();
   std::optional<Wait> wait = view_.wait_of(info, row, now);
   if (wait && wait->cause == WaitCause::turn) wait.reset();

@@ -22,8 +22,10 @@ std::vector<mail::QueueId> QueueView::active_messages() const {
 }
 
 std::string QueueView::destination_of(const mail::Address& recipient,
-                                      const mail::Address& sender) const {
-  return queue_.destinations().route(recipient, sender).key;
+                                      const MessageInfo& info) const {
+  return queue_.destinations()
+      .route(recipient, info.envelope.reverse_path, info.arrival.client_address)
+      .key;
 }
 
 std::optional<Wait> QueueView::wait_of(const MessageInfo& info, const StoredRecipient& row,
@@ -37,7 +39,7 @@ std::optional<Wait> QueueView::wait_of(const MessageInfo& info, const StoredReci
     wait.reason = queue_.judging().reason_of(info.id);
     return wait;
   }
-  std::string key = destination_of(row.recipient.address, info.envelope.reverse_path);
+  std::string key = destination_of(row.recipient.address, info);
   if (std::optional<Wait> wait = queue_.waits().at(key, now)) return wait;
   if (row.next_attempt_at > now) return std::nullopt;
   Wait wait;

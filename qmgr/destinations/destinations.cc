@@ -8,8 +8,9 @@ Pool pool_named(const std::string& key) {
   return key.compare(0, 5, "lmtp:") == 0 ? Pool::lmtp : Pool::smtp;
 }
 
-Routed Destinations::route(const mail::Address& recipient, const mail::Address& sender) const {
-  Routed routed = core_.router->route(recipient, sender);
+Routed Destinations::route(const mail::Address& recipient, const mail::Address& sender,
+                           const std::string& client) const {
+  Routed routed = core_.router->route(recipient, sender, client);
   if (split_.empty()) return routed;
   std::string domain = recipient.domain_key();
   if (split_.has(domain)) routed.key = held_key(routed.key, domain);

@@ -19,7 +19,8 @@ class Destinations {
       : core_(core), split_(split), mx_sets_(mx_sets) {}
 
   // With the destination of its own where the recipient's domain is suspended (split_domains.h).
-  Routed route(const mail::Address& recipient, const mail::Address& sender) const;
+  Routed route(const mail::Address& recipient, const mail::Address& sender,
+               const std::string& client = {}) const;
   // Its number in the scheduler, with the settings of the route.
   DestinationId number_of(const Routed& routed);
   // That of a destination of which only the name is known yet; its settings come with the first

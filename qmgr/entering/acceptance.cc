@@ -111,10 +111,12 @@ AcceptEnd Acceptance::expand_into(Submission& submission, NewMessage message) {
 
 void Acceptance::route(NewMessage& message) {
   for (NewRecipient& r : message.recipients)
-    r.destination =
-        r.recipient.decided.positive()
-            ? mail::NextHop{mail::HopKind::discard, {}, {}}.key()
-            : destinations_.route(r.recipient.address, message.info.envelope.reverse_path).key;
+    r.destination = r.recipient.decided.positive()
+                        ? mail::NextHop{mail::HopKind::discard, {}, {}}.key()
+                        : destinations_
+                              .route(r.recipient.address, message.info.envelope.reverse_path,
+                                     message.info.arrival.client_address)
+                              .key;
   message.info.traffic_class =
       classify(message.info.kind, message.info.envelope, message.recipients.size());
   message.is_compact = message.held_for.empty() &&

@@ -79,7 +79,7 @@ std::size_t Offering::end_of_lease(const NewMessage& message,
          (!destinations_.any_split_off() ||
           destinations_
                   .route(message.recipients[order[end]].recipient.address,
-                         message.info.envelope.reverse_path)
+                         message.info.envelope.reverse_path, message.info.arrival.client_address)
                   .key == routed.key))
     ++end;
   return end;
@@ -101,7 +101,8 @@ void Offering::offer(NewMessage& message, WallTime due) {
       run = run_end - start;
     }
     Routed routed = destinations_.route(message.recipients[order[start]].recipient.address,
-                                        message.info.envelope.reverse_path);
+                                        message.info.envelope.reverse_path,
+                                        message.info.arrival.client_address);
     end = end_of_lease(message, order, start, routed);
     auto count = static_cast<std::uint32_t>(end - start);
     DestinationId id = destinations_.number_of(routed);

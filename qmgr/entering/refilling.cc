@@ -49,7 +49,8 @@ void Refilling::sort(RefillJobs& jobs, Rest& rest) {
       continue;
     }
     Routed routed =
-        destinations_.route(row.recipient->recipient.address, row.info->envelope.reverse_path);
+        destinations_.route(row.recipient->recipient.address, row.info->envelope.reverse_path,
+                            row.info->arrival.client_address);
     Company company = company_of(row.recipient->last, row.recipient->attempts, routed.hop.kind);
     jobs.add(row, destinations_.number_of(routed), company, routed.settings->recipients);
   }

@@ -48,7 +48,8 @@ void Leasing::discard(const Pick& pick) {
 Routed Leasing::route_of(WorkingMessage& message, const Job& job) const {
   WorkingRecipient* first = message.find(job.recipients.front());
   PW_CHECK(first != nullptr);
-  return core_.router->route(first->recipient.address, message.info.envelope.reverse_path);
+  return core_.router->route(first->recipient.address, message.info.envelope.reverse_path,
+                             message.info.arrival.client_address);
 }
 
 bool Leasing::is_suspect(const Pick& pick) const {

@@ -78,7 +78,7 @@ Router::Router(const config::Config& config) {
   targets_.reserve(config.routes.size());
   for (std::size_t i = 0; i < config.routes.size(); ++i) {
     const config::Route& route = config.routes[i];
-    Target target{route.senders, {}, {}, settings_of(route)};
+    Target target{route.senders, route.clients, {}, {}, settings_of(route)};
     target.settings.number = static_cast<std::uint32_t>(i + 1);
     if (route.bounds.route_connections > 0)
       target.settings.transport.bounds.route = target.settings.number;
@@ -99,9 +99,10 @@ void Router::add_match(const std::string& match, std::size_t route) {
   }
 }
 
-Routed Router::route(const mail::Address& recipient, const mail::Address& sender) const {
+Routed Router::route(const mail::Address& recipient, const mail::Address& sender,
+                     const std::string& client) const {
   std::string domain = recipient.domain_key();
-  std::size_t found = find(recipient, domain, sender);
+  std::size_t found = find(recipient, domain, {sender, client});
   const Target& target = found == kNone ? fallback_ : targets_[found];
   Routed routed{target.settings.transport.hop, {}, &target.settings};
   if (routed.hop.kind == mail::HopKind::mx) {
@@ -118,25 +119,30 @@ bool Router::has_hop(std::string_view key) const {
                      [key](const Target& one) { return !one.key.empty() && one.key == key; });
 }
 
-std::size_t Router::first_for(const Numbers& numbers, const mail::Address& sender) const {
+std::size_t Router::first_for(const Numbers& numbers, const Source& source) const {
+  auto is_sender = [&](const std::string& one) {
+    return mail::matches_address(one, source.sender);
+  };
+  auto is_client = [&](const config::Network& one) { return contains(one, source.client); };
   for (std::size_t number : numbers) {
-    const std::vector<std::string>& senders = targets_[number].senders;
-    if (senders.empty() || std::any_of(senders.begin(), senders.end(), [&](const std::string& one) {
-          return mail::matches_address(one, sender);
-        }))
-      return number;
+    const Target& target = targets_[number];
+    if (target.senders.empty() ||
+        std::any_of(target.senders.begin(), target.senders.end(), is_sender))
+      if (target.clients.empty() ||
+          std::any_of(target.clients.begin(), target.clients.end(), is_client))
+        return number;
   }
   return kNone;
 }
 
-// Every kind of match names the routes that have it; the smallest number whose sender fits is the
-// first match in the order of the file.
+// Every kind of match names the routes that have it; the smallest number whose sender and client
+// fit is the first match in the order of the file.
 std::size_t Router::find(const mail::Address& recipient, const std::string& domain,
-                         const mail::Address& sender) const {
-  std::size_t best = first_for(any_, sender);
+                         const Source& source) const {
+  std::size_t best = first_for(any_, source);
   auto look = [&](const std::unordered_map<std::string, Numbers>& table, const std::string& key) {
     auto found = table.find(key);
-    if (found != table.end()) best = std::min(best, first_for(found->second, sender));
+    if (found != table.end()) best = std::min(best, first_for(found->second, source));
   };
   if (!exact_.empty()) {
     look(exact_, domain);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/config/config_fwd.h"
+#include "common/config/table/network.h"
 #include "common/config/table/origin.h"
 #include "common/mail/address.h"
 #include "common/mail/next_hop.h"
@@ -48,8 +49,10 @@ class Router {
  public:
   explicit Router(const config::Config& config);
 
-  // sender: the reverse-path, which some routes ask for.
-  Routed route(const mail::Address& recipient, const mail::Address& sender) const;
+  // sender: the reverse-path. client: the address that the message came from (ipc::Arrival); empty
+  // for what was made or submitted on this machine. Some routes ask for them.
+  Routed route(const mail::Address& recipient, const mail::Address& sender,
+               const std::string& client = {}) const;
 
   // The destination of a route, by its place in the file; empty where the recipient's domain
   // belongs to it.
@@ -62,13 +65,19 @@ class Router {
 
   struct Target {
     std::vector<std::string> senders;
+    std::vector<config::Network> clients;
     std::string suffix;
     std::string key;  // with the suffix; empty for routing by MX, where the domain belongs to it
     RouteSettings settings;
   };
+  // Where a message comes from.
+  struct Source {
+    const mail::Address& sender;
+    const std::string& client;
+  };
   std::size_t find(const mail::Address& recipient, const std::string& domain,
-                   const mail::Address& sender) const;
-  std::size_t first_for(const Numbers& numbers, const mail::Address& sender) const;
+                   const Source& source) const;
+  std::size_t first_for(const Numbers& numbers, const Source& source) const;
   void add_match(const std::string& match, std::size_t route);
 
   std::vector<Target> targets_;

@@ -4,7 +4,8 @@ namespace postwain::qmgr {
 
 RetryRules RetryTerms::rules_for(const MessageInfo& info, const mail::Address& recipient) const {
   const config::Queue& queue = core_.config.queue;
-  Routed routed = core_.router->route(recipient, info.envelope.reverse_path);
+  Routed routed =
+      core_.router->route(recipient, info.envelope.reverse_path, info.arrival.client_address);
   RetryRules rules;
   rules.lifetimes = lifetimes_of(info);
   rules.delays = routed.settings->mailbox_schedule ? &queue.retry_lmtp : &queue.retry;

@@ -43,6 +43,15 @@ void read_networks(Section& section, std::string_view key, std::vector<Network>&
 
 }  // namespace
 
+void read_clients(Section& section, std::vector<Network>& clients) {
+  for (const Node* node : section.texts("client", true)) {
+    if (auto network = parse_network(node->text))
+      clients.push_back(*network);
+    else
+      section.error(*node, fmt::format("'{}' is not an address or network", printable(node->text)));
+  }
+}
+
 void read_access(Context& context, const Node* table, Access& access) {
   if (table == nullptr) return;
   Section section(context, *table, "[access]");

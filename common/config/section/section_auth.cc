@@ -84,13 +84,7 @@ void read_patterns(Section& section, std::string_view key, std::vector<std::stri
 }
 
 void read_rule(Section& section, Rule& rule) {
-  for (const Node* node : section.texts("client", true)) {
-    auto network = parse_network(node->text);
-    if (network)
-      rule.clients.push_back(*network);
-    else
-      section.error(*node, fmt::format("'{}' is not an address or network", printable(node->text)));
-  }
+  read_clients(section, rule.clients);
   for (const Node* node : section.texts("client_name", true))
     rule.client_names.push_back(mail::canonical_pattern(node->text));
   for (const Node* node : section.texts("hello", true))

@@ -33,7 +33,7 @@ void read_senders(Section& section, Route& route) {
   }
 }
 
-// A route for some senders only takes nothing away from those behind it.
+// A route for some senders or clients only takes nothing away from those behind it.
 void read_match(Section& section, std::map<std::string, Origin>& seen, Route& route) {
   if (section.find("match") == nullptr) section.missing("match");
   for (const Node* node : section.texts("match", true)) {
@@ -44,7 +44,7 @@ void read_match(Section& section, std::map<std::string, Origin>& seen, Route& ro
       continue;
     }
     route.match.push_back(pattern);
-    if (!route.senders.empty()) continue;
+    if (!route.senders.empty() || !route.clients.empty()) continue;
     auto all = seen.find("*");
     if (all != seen.end())
       section.warn(*node, fmt::format("never reached: '*' at {} takes everything before it",
@@ -315,6 +315,7 @@ void read_routes(Context& context, const std::vector<const Node*>& tables,
     Route route;
     route.origin = table->origin;
     read_senders(section, route);
+    read_clients(section, route.clients);
     read_match(section, seen, route);
     read_deliver(section, route);
     read_tls_level(section, route);

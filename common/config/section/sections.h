@@ -24,6 +24,8 @@ void read_listeners(Context& context, const std::vector<const Node*>& tables, co
                     const Auth& auth, std::vector<Listener>& listeners);
 void read_access(Context& context, const Node* table, Access& access);
 void read_auth(Context& context, const Node* table, Auth& auth);
+// The key `client` of a table.
+void read_clients(Section& section, std::vector<Network>& clients);
 void read_rules(Context& context, const std::vector<const Node*>& tables, std::vector<Rule>& rules);
 // listeners: whose addresses may stand in `on`.
 void read_filters(Context& context, const std::vector<const Node*>& tables,

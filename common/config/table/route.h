@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/config/table/network.h"
 #include "common/config/table/origin.h"
 #include "common/mail/next_hop.h"
 #include "common/mail/transport.h"
@@ -17,6 +18,7 @@ struct Route {
   mail::NextHop deliver;
   std::optional<mail::TlsLevel> tls;  // absent: may for smtp and mx, off for lmtp
   std::vector<std::string> senders;   // patterns of the reverse-path; empty: any sender
+  std::vector<Network> clients;       // whom the mail came from; empty: anybody
   mail::Credential credential;
   mail::ClientCertificate certificate;
   mail::Family family = mail::Family::any;

@@ -16,6 +16,13 @@ SENDER = "anna@sender.test"
 READER = "bob@example.test"
 
 
+def program_of(pid):
+    try:
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+    except OSError:
+        return ""
+
+
 def at_end(*answers):
     """A milter that takes everything and says this at the end of the message."""
     return lambda command, data: b"".join(answers) if command == "E" else packet("c")
@@ -221,6 +228,28 @@ class LocalMail(PostwainTestCase):
                 self.assertEqual(2, self.milter.commands.count("E"))
                 mta.wait_queue_empty()
                 self.assertEqual(1, len(self.sink.messages))
+
+    def test_kills_under_load(self):
+        """Whichever process is killed at whichever moment: nothing is lost, and nothing goes unjudged."""
+        count = 40
+        mta = self.serve(ADDS)
+
+        def send():
+            for number in range(count):
+                self.send(mta, f"r{number}@example.test")
+        sender = threading.Thread(target=send)
+        sender.start()
+        for kind in ("qmgr", "filter", "qmgr", "filter", "qmgr"):
+            time.sleep(0.4)
+            for pid in mta.children():
+                if program_of(pid) == kind:
+                    kill_and_wait(pid, signal.SIGKILL)
+        sender.join()
+        for number in range(count):
+            self.sink.wait_delivered(f"r{number}@example.test", 60)
+        mta.wait_queue_empty(60)
+        for message in self.sink.messages:
+            self.assertEqual(1, message.content.count(b"X-Seen: yes\r\n"))
 
     def test_a_restart_finds_what_was_not_judged(self):
         asked, script = self.thinking()

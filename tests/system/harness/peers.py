@@ -117,8 +117,10 @@ class Peer:
             return file.read()[-5000:]
 
     def stop(self):
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(20)
+        """A second time it does nothing."""
+        if self.process.returncode is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(20)
         self.folder.remove()
 
 

@@ -169,6 +169,22 @@ class Examples(PostwainTestCase):
                 result = self.mta.cli("check")
                 self.assertEqual(0, result.returncode, result.stdout + result.stderr)
 
+    def test_every_filter_is_good(self):
+        """What etc/filters has to be included, included by the example of a relay."""
+        with open(os.path.join(SOURCE, "etc/relay.toml"), encoding="utf-8") as file:
+            relay = file.read()
+        certificate, key = self.certificate()
+        relay = relay.replace("/etc/postwain/tls/fullchain.pem", certificate)
+        relay = relay.replace("/etc/postwain/tls/privkey.pem", key)
+        folder = os.path.join(SOURCE, "etc/filters")
+        self.assertLessEqual({"rspamd.toml", "opendkim-opendmarc.toml", "clamav.toml"}, set(os.listdir(folder)))
+        self.mta = self.prepare()
+        for name in [*os.listdir(folder), "*.toml"]:
+            with self.subTest(name):
+                self.mta.reconfigure({}, text=f'include = ["{folder}/{name}"]\n{relay}')
+                result = self.mta.cli("check")
+                self.assertEqual(0, result.returncode, result.stdout + result.stderr)
+
     def test_the_readme_tells_no_lies(self):
         """Its three configurations are good, and every command it names exists."""
         with open(os.path.join(SOURCE, "README.md"), encoding="utf-8") as file:

@@ -207,6 +207,8 @@ TEST_CASE("one mistake, one message with its place") {
        "t.toml:5:12: 'eth0' is not an IP address"},
       {"[[route]]\nmatch = \"*\"\ndeliver = \"smtp:a:25/2,b:25\"",
        "t.toml:4:11: deliver: either every host has a weight or none"},
+      {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\nclient = [\"::1\", \"a b\"]",
+       "t.toml:5:18: 'a b' is not an address or network"},
       {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\nsender = \"a b\"",
        "t.toml:5:10: 'a b' is not a domain, .domain, user@domain, <> or *"},
       {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\nfamily = \"6\"",

@@ -280,6 +280,33 @@ TEST_CASE("an operator's word goes before that of the filters") {
   CHECK(q.filters.asked.size() == 1);
 }
 
+TEST_CASE("a local user cannot pass his mail off as a notice of ours") {
+  Disk disk;
+  FilteredQueue q(disk);
+  NewMessage message = local_message(100, {"a@example.org"});
+  message.info.envelope.reverse_path = mail::Address();
+  message.info.kind = MessageKind::double_bounce;
+  CHECK(q.rig.accept(std::move(message)) == AcceptEnd::stored);
+  REQUIRE(q.filters.asked.size() == 1);
+  q.answer(says(ipc::FilterVerdict::refuse, kRefusal));
+  CHECK(q.rig.messages() == 0);
+}
+
+TEST_CASE("a recipient who is no address costs the others nothing") {
+  Disk disk;
+  FilteredQueue q(disk);
+  NewMessage message = local_message(100, {"x@invalid", "a@example.org"});
+  message.recipients[0].recipient.decided = {553, {5, 1, 3}, "'x y' is not an address"};
+  CHECK(q.rig.accept(std::move(message)) == AcceptEnd::stored);
+  CHECK(q.rig.notices().size() == 1);
+  REQUIRE(q.filters.asked.size() == 1);
+  REQUIRE(q.filters.asked[0].message->message.recipients.size() == 1);
+  q.answer(passes());
+  auto stored = q.rig.stored(100);
+  REQUIRE(stored);
+  CHECK(stored->recipients[0].recipient.address.text() == "a@example.org");
+}
+
 TEST_CASE("few messages are judged at a time, and all in the end") {
   Disk disk;
   FilteredQueue q(disk);

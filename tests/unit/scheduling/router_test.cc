@@ -112,3 +112,33 @@ TEST_CASE("a route for some senders takes their mail only") {
     REQUIRE(router.route(mail::Address::from_text(row.recipient), sender).key == row.key);
   }
 }
+
+TEST_CASE("a route for some clients takes what came from them only") {
+  config::Config config;
+  config.routes = {route({"*"}, "smtp:onward:25"), route({"*"}, "smtp:scanner:10024"),
+                   route({"*"}, "smtp:rest:25")};
+  config.routes[0].clients = {*config::parse_network("127.0.0.3")};
+  config.routes[1].clients = {*config::parse_network("0.0.0.0/0"),
+                              *config::parse_network("2001:db8::/32")};
+  config.routes[0].senders = {"ours.test"};
+  Router router(config);
+  struct {
+    const char* client;
+    const char* sender;
+    const char* key;
+  } rows[] = {
+      {"127.0.0.3", "a@ours.test", "smtp:onward:25"},
+      {"127.0.0.3", "a@else.test", "smtp:scanner:10024"},
+      {"127.0.0.2", "a@ours.test", "smtp:scanner:10024"},
+      {"2001:db8::1", "a@ours.test", "smtp:scanner:10024"},
+      {"2001:db9::1", "a@ours.test", "smtp:rest:25"},
+      {"", "a@ours.test", "smtp:rest:25"},  // submitted on this machine
+  };
+  for (const auto& row : rows) {
+    INFO(row.client << " " << row.sender);
+    REQUIRE(router
+                .route(mail::Address::from_text("a@far.test"), mail::Address::from_text(row.sender),
+                       row.client)
+                .key == row.key);
+  }
+}
