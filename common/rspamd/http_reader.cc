@@ -1,6 +1,9 @@
 #include "common/rspamd/http_reader.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <system_error>
 
 #include "common/base/text.h"
 
@@ -11,20 +14,9 @@ namespace {
 constexpr std::size_t kChunkLineMax = 256;
 
 std::optional<std::size_t> hexadecimal(std::string_view digits) {
-  if (digits.empty() || digits.size() > 8) return std::nullopt;
-  std::size_t out = 0;
-  for (char c : digits) {
-    std::size_t value = 0;
-    if (c >= '0' && c <= '9')
-      value = static_cast<std::size_t>(c - '0');
-    else if (c >= 'a' && c <= 'f')
-      value = static_cast<std::size_t>(c - 'a' + 10);
-    else if (c >= 'A' && c <= 'F')
-      value = static_cast<std::size_t>(c - 'A' + 10);
-    else
-      return std::nullopt;
-    out = out * 16 + value;
-  }
+  std::uint32_t out = 0;
+  auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), out, 16);
+  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
   return out;
 }
 

@@ -20,7 +20,7 @@ class HttpReader {
   // The server has ended the connection; false: in the middle of the answer.
   bool end();
 
-  bool whole() const { return part_ == Part::over; }
+  bool whole() const { return part_ == Part::over && failure_.empty(); }
   int status() const { return status_; }
   const std::string& body() const { return body_; }
   const std::string& failure() const { return failure_; }

@@ -1,5 +1,5 @@
 // [[filter]]: the programs that are asked about mail while it is received: milters, policy
-// services.
+// services, Rspamd by HTTP.
 #pragma once
 
 #include <chrono>
