@@ -177,6 +177,15 @@ void read_policy_keys(Section& section, Filter& filter) {
       section.error(*node, fmt::format("{} is for filters with speak = \"policy\"", key));
 }
 
+void read_connections(Section& section, Filter& filter) {
+  section.integer("spare_connections", filter.spare_connections, {0, kSpareConnectionsMax});
+  section.boolean("reuse", filter.reuse);
+  if (filter.speak == FilterProtocol::milter) return;
+  for (std::string_view key : {"spare_connections", "reuse"})
+    if (const Node* node = section.find(key))
+      section.error(*node, fmt::format("{} is for milters", key));
+}
+
 // What is asked for and cannot happen.
 void warn_of_rights(Section& section, const Filter& filter) {
   bool may_none = filter.may == FilterRights{};
@@ -219,6 +228,7 @@ void read_filters(Context& context, const std::vector<const Node*>& tables,
                    {{"enforce", FilterMode::enforce}, {"watch", FilterMode::watch}});
     read_filter_rights(section, filter);
     read_policy_keys(section, filter);
+    read_connections(section, filter);
     warn_of_rights(section, filter);
     section.finish();
     filters.push_back(std::move(filter));

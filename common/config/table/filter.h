@@ -16,6 +16,7 @@
 namespace postwain::config {
 
 constexpr std::size_t kFiltersMax = 32;
+constexpr std::uint32_t kSpareConnectionsMax = 50;
 // Words of `on`: what sendmail and pickup submit; and the notices that qmgr writes.
 constexpr std::string_view kOnLocal = "local";
 constexpr std::string_view kOnNotices = "notices";
@@ -92,6 +93,8 @@ struct Filter {
   std::vector<PolicyStage> stages = {PolicyStage::rcpt};  // of a policy service
   FilterClients clients = FilterClients::all;             // the same
   FilterTimeouts timeout;
+  std::uint32_t spare_connections = 0;  // to a milter, negotiated ahead of the sessions
+  bool reuse = false;                   // a milter's connection serves one session after another
   FilterFailure on_failure = FilterFailure::defer;
   FilterMode mode = FilterMode::enforce;
   FilterRights may = {FilterRight::headers, FilterRight::refuse, FilterRight::defer,

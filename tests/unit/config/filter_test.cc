@@ -194,6 +194,9 @@ TEST_CASE("what is wrong with a policy service is said") {
       {good + "stage = []\n", "a policy service has to be asked once"},
       {good + "clients = \"some\"\n", "clients"},
       {good + "may = [\"body\"]\n", "a policy service has no words for body"},
+      {good + "reuse = true\n", "reuse is for milters"},
+      {good + "spare_connections = 1\n", "spare_connections is for milters"},
+      {kGood + "spare_connections = 51\n", "spare_connections"},
       {kGood + "stage = \"rcpt\"\n", "stage is for filters with speak = \"policy\""},
       {kGood + "clients = \"all\"\n", "clients is for filters with speak = \"policy\""},
   }));
