@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "common/log/log.h"
-#include "filter/outside_filter.h"
+#include "filter/milter/outside_filter.h"
 #include "filter/policy/policy_service.h"
 #include "filter/rspamd/rspamd_service.h"
 
