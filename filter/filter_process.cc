@@ -4,8 +4,9 @@
 #include <utility>
 
 #include "common/log/log.h"
-#include "filter/outside_filter.h"
+#include "filter/milter/outside_filter.h"
 #include "filter/policy/policy_service.h"
+#include "filter/rspamd/rspamd_service.h"
 
 namespace postwain::filter {
 
@@ -19,6 +20,8 @@ std::unique_ptr<Judge> make_judge(config::Filter settings) {
       break;
     case config::FilterProtocol::policy:
       return std::make_unique<PolicyService>(std::move(settings));
+    case config::FilterProtocol::rspamd:
+      return std::make_unique<RspamdService>(std::move(settings));
   }
   return std::make_unique<OutsideFilter>(std::move(settings));
 }

@@ -17,7 +17,7 @@ FLOORS = (
     ("common/content",),
     ("common/smtp/syntax", "common/ipc", "common/sasl", "common/notice"),
     ("common/smtp/server", "common/smtp/client", "common/milter",
-     "common/policy_service"),
+     "common/policy_service", "common/rspamd"),
     ("common/net", "common/tls", "common/log", "common/auth", "common/dns", "common/http", "common/sandbox",
      "common/config/table"),
     ("common/config",),
@@ -79,7 +79,7 @@ HOME = {
     "CLI/": "postwain/command_line.cc",
     "seccomp.h": "common/sandbox/",
     "systemd/": "postwain/supervisor/service_manager.cc",
-    "nlohmann/": ("qmgr/", "postwain/", "reporter/"),
+    "nlohmann/": ("common/rspamd/", "qmgr/", "postwain/", "reporter/"),
     "zlib.h": "reporter/gzip.cc",
 }
 # Never in our headers: their compile time is paid by everyone who includes them.

@@ -213,7 +213,9 @@ void read_filters(Context& context, const std::vector<const Node*>& tables,
     filter.origin = table->origin;
     read_filter_name(section, seen, filter);
     section.choice("speak", filter.speak,
-                   {{"milter", FilterProtocol::milter}, {"policy", FilterProtocol::policy}});
+                   {{"milter", FilterProtocol::milter},
+                    {"policy", FilterProtocol::policy},
+                    {"rspamd", FilterProtocol::rspamd}});
     read_filter_socket(section, filter.socket);
     read_filter_on(section, listeners, filter);
     read_filter_timeout(context, section.table("timeout"), filter.timeout);

@@ -1,5 +1,5 @@
 // [[filter]]: the programs that are asked about mail while it is received: milters, policy
-// services.
+// services, Rspamd by HTTP.
 #pragma once
 
 #include <chrono>
@@ -22,7 +22,7 @@ constexpr std::string_view kOnLocal = "local";
 constexpr std::string_view kOnNotices = "notices";
 
 // Which protocol the filter understands.
-enum class FilterProtocol : std::uint8_t { milter, policy };
+enum class FilterProtocol : std::uint8_t { milter, policy, rspamd };
 
 // What becomes of a message whose filter cannot be reached, is too slow, or says nonsense.
 enum class FilterFailure : std::uint8_t { accept, defer, refuse, hold };

@@ -205,3 +205,10 @@ TEST_CASE("what is wrong with a policy service is said") {
   REQUIRE(wrong.size() == 1);
   CHECK(wrong[0].find(expected) != std::string::npos);
 }
+
+TEST_CASE("Rspamd is a filter with the keys of all") {
+  Config c = filters_of(kGood + "speak = \"rspamd\"\nmode = \"watch\"\n");
+  REQUIRE(c.filters.size() == 1);
+  CHECK(c.filters[0].speak == FilterProtocol::rspamd);
+  CHECK(wrong_in(kGood + "speak = \"rspamd\"\nstage = \"rcpt\"\n").size() == 1);
+}

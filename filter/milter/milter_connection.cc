@@ -1,10 +1,10 @@
-#include "filter/milter_connection.h"
+#include "filter/milter/milter_connection.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "filter/deciding/filter_rules.h"
-#include "filter/outside_filter.h"
+#include "filter/milter/outside_filter.h"
 
 namespace postwain::filter {
 

@@ -2,8 +2,8 @@
 #include <utility>
 
 #include "filter/deciding/filter_rules.h"
-#include "filter/milter_member.h"
-#include "filter/outside_filter.h"
+#include "filter/milter/milter_member.h"
+#include "filter/milter/outside_filter.h"
 
 namespace postwain::filter {
 

@@ -11,7 +11,7 @@
 
 #include "common/base/clock.h"
 #include "filter/judge.h"
-#include "filter/milter_connection.h"
+#include "filter/milter/milter_connection.h"
 #include "filter/shared.h"
 
 namespace postwain::filter {

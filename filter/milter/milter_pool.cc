@@ -1,9 +1,9 @@
-#include "filter/milter_pool.h"
+#include "filter/milter/milter_pool.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "filter/outside_filter.h"
+#include "filter/milter/outside_filter.h"
 
 namespace postwain::filter {
 

@@ -6,7 +6,7 @@
 #include "common/config/table/filter.h"
 #include "common/milter/negotiation.h"
 #include "filter/judge.h"
-#include "filter/milter_pool.h"
+#include "filter/milter/milter_pool.h"
 
 namespace postwain::filter {
 

@@ -15,7 +15,7 @@
 #include "filter/chain_member.h"
 #include "filter/deciding/body_lines.h"
 #include "filter/member_record.h"
-#include "filter/milter_connection.h"
+#include "filter/milter/milter_connection.h"
 #include "filter/shared.h"
 
 namespace postwain::filter {

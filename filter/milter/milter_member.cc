@@ -1,10 +1,10 @@
-#include "filter/milter_member.h"
+#include "filter/milter/milter_member.h"
 
 #include <utility>
 
 #include "common/content/header_edits.h"
 #include "filter/deciding/filter_rules.h"
-#include "filter/outside_filter.h"
+#include "filter/milter/outside_filter.h"
 
 namespace postwain::filter {
 
