@@ -5,8 +5,9 @@
 
 #include "common/log/log.h"
 #include "filter/content_rules/content_rule_judge.h"
-#include "filter/outside_filter.h"
+#include "filter/milter/outside_filter.h"
 #include "filter/policy/policy_service.h"
+#include "filter/rspamd/rspamd_service.h"
 
 namespace postwain::filter {
 
@@ -20,6 +21,8 @@ std::unique_ptr<Judge> make_judge(config::Filter settings) {
       break;
     case config::FilterProtocol::policy:
       return std::make_unique<PolicyService>(std::move(settings));
+    case config::FilterProtocol::rspamd:
+      return std::make_unique<RspamdService>(std::move(settings));
   }
   return std::make_unique<OutsideFilter>(std::move(settings));
 }

@@ -13,8 +13,8 @@
 #include "common/base/text.h"
 #include "common/content/header_form.h"
 #include "filter/deciding/filter_rules.h"
-#include "filter/milter_connection.h"
-#include "filter/outside_filter.h"
+#include "filter/milter/milter_connection.h"
+#include "filter/milter/outside_filter.h"
 #include "filter/session_chain.h"
 
 namespace postwain::filter {

@@ -17,7 +17,7 @@ FLOORS = (
     ("common/content",),
     ("common/smtp/syntax", "common/ipc", "common/sasl", "common/notice"),
     ("common/smtp/server", "common/smtp/client", "common/milter",
-     "common/policy_service"),
+     "common/policy_service", "common/rspamd"),
     ("common/net", "common/tls", "common/log", "common/auth", "common/dns", "common/http", "common/sandbox",
      "common/config/table"),
     ("common/config",),
@@ -80,7 +80,7 @@ HOME = {
     "re2/": "common/pattern/",
     "seccomp.h": "common/sandbox/",
     "systemd/": "postwain/supervisor/service_manager.cc",
-    "nlohmann/": ("qmgr/", "postwain/", "reporter/", "filter/trial/"),
+    "nlohmann/": ("common/rspamd/", "qmgr/", "postwain/", "reporter/", "filter/trial/"),
     "zlib.h": "reporter/gzip.cc",
 }
 # Never in our headers: their compile time is paid by everyone who includes them.

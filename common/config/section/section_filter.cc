@@ -151,6 +151,15 @@ void read_policy_keys(Section& section, Filter& filter) {
       section.error(*node, fmt::format("{} is for filters with speak = \"policy\"", key));
 }
 
+void read_connections(Section& section, Filter& filter) {
+  section.integer("spare_connections", filter.spare_connections, {0, kSpareConnectionsMax});
+  section.boolean("reuse", filter.reuse);
+  if (filter.speak == FilterProtocol::milter) return;
+  for (std::string_view key : {"spare_connections", "reuse"})
+    if (const Node* node = section.find(key))
+      section.error(*node, fmt::format("{} is for milters", key));
+}
+
 // What is asked for and cannot happen.
 void warn_of_rights(Section& section, const Filter& filter) {
   bool may_none = filter.may == FilterRights{};
@@ -208,7 +217,9 @@ void read_filters(Context& context, const std::vector<const Node*>& tables,
     filter.origin = table->origin;
     read_filter_name(section, seen, filter);
     section.choice("speak", filter.speak,
-                   {{"milter", FilterProtocol::milter}, {"policy", FilterProtocol::policy}});
+                   {{"milter", FilterProtocol::milter},
+                    {"policy", FilterProtocol::policy},
+                    {"rspamd", FilterProtocol::rspamd}});
     read_filter_socket(section, filter.socket);
     read_on(section, listeners, filter.on);
     read_filter_timeout(context, section.table("timeout"), filter.timeout);
@@ -221,6 +232,7 @@ void read_filters(Context& context, const std::vector<const Node*>& tables,
                    {{"enforce", FilterMode::enforce}, {"watch", FilterMode::watch}});
     read_filter_rights(section, filter);
     read_policy_keys(section, filter);
+    read_connections(section, filter);
     warn_of_rights(section, filter);
     section.finish();
     filters.push_back(std::move(filter));

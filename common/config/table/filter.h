@@ -1,5 +1,5 @@
 // [[filter]]: the programs that are asked about mail while it is received: milters, policy
-// services.
+// services, Rspamd by HTTP.
 #pragma once
 
 #include <chrono>
@@ -16,12 +16,13 @@
 namespace postwain::config {
 
 constexpr std::size_t kFiltersMax = 32;
+constexpr std::uint32_t kSpareConnectionsMax = 50;
 // Words of `on`: what sendmail and pickup submit; and the notices that qmgr writes.
 constexpr std::string_view kOnLocal = "local";
 constexpr std::string_view kOnNotices = "notices";
 
 // Which protocol the filter understands.
-enum class FilterProtocol : std::uint8_t { milter, policy };
+enum class FilterProtocol : std::uint8_t { milter, policy, rspamd };
 
 // What becomes of a message whose filter cannot be reached, is too slow, or says nonsense.
 enum class FilterFailure : std::uint8_t { accept, defer, refuse, hold };
@@ -96,6 +97,8 @@ struct Filter {
   std::vector<PolicyStage> stages = {PolicyStage::rcpt};  // of a policy service
   FilterClients clients = FilterClients::all;             // the same
   FilterTimeouts timeout;
+  std::uint32_t spare_connections = 0;  // to a milter, negotiated ahead of the sessions
+  bool reuse = false;                   // a milter's connection serves one session after another
   FilterFailure on_failure = FilterFailure::defer;
   FilterMode mode = FilterMode::enforce;
   FilterRights may = {FilterRight::headers, FilterRight::refuse, FilterRight::defer,

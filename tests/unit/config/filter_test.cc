@@ -194,6 +194,9 @@ TEST_CASE("what is wrong with a policy service is said") {
       {good + "stage = []\n", "a policy service has to be asked once"},
       {good + "clients = \"some\"\n", "clients"},
       {good + "may = [\"body\"]\n", "a policy service has no words for body"},
+      {good + "reuse = true\n", "reuse is for milters"},
+      {good + "spare_connections = 1\n", "spare_connections is for milters"},
+      {kGood + "spare_connections = 51\n", "spare_connections"},
       {kGood + "stage = \"rcpt\"\n", "stage is for filters with speak = \"policy\""},
       {kGood + "clients = \"all\"\n", "clients is for filters with speak = \"policy\""},
   }));
@@ -201,4 +204,11 @@ TEST_CASE("what is wrong with a policy service is said") {
   std::vector<std::string> wrong = wrong_in(text);
   REQUIRE(wrong.size() == 1);
   CHECK(wrong[0].find(expected) != std::string::npos);
+}
+
+TEST_CASE("Rspamd is a filter with the keys of all") {
+  Config c = filters_of(kGood + "speak = \"rspamd\"\nmode = \"watch\"\n");
+  REQUIRE(c.filters.size() == 1);
+  CHECK(c.filters[0].speak == FilterProtocol::rspamd);
+  CHECK(wrong_in(kGood + "speak = \"rspamd\"\nstage = \"rcpt\"\n").size() == 1);
 }

@@ -1,9 +1,10 @@
-#include "filter/milter_connection.h"
+#include "filter/milter/milter_connection.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "filter/deciding/filter_rules.h"
+#include "filter/milter/outside_filter.h"
 
 namespace postwain::filter {
 
@@ -20,7 +21,8 @@ MilterConnection::MilterConnection(Shared& shared, const OutsideFilter& filter,
                                    config::FilterRights may, MemberOwner& owner)
     : shared_(shared),
       settings_(filter.settings()),
-      owner_(owner),
+      owner_(&owner),
+      may_(may),
       alarm_(shared.clock.alarm()),
       dial_(shared, settings_.socket, [this](const Status& status) { connected(status); }) {
   engine_.allow(milter_actions(may));
@@ -43,7 +45,7 @@ void MilterConnection::connected(const Status& status) {
       .on_drained =
           [this] {
             watch(true);
-            owner_.member_changed();
+            owner_->member_changed();
           },
       .on_descriptor = {},
   });
@@ -55,7 +57,7 @@ void MilterConnection::received(std::string_view octets) {
   if (!engine_.receive(octets)) return failed(FilterFailure::protocol, engine_.failure());
   (void)engine_.take_progress();
   push_anew(true);
-  owner_.member_changed();
+  owner_->member_changed();
 }
 
 void MilterConnection::write() {
@@ -83,7 +85,7 @@ void MilterConnection::fail(FilterFailure failure, std::string why) {
 
 void MilterConnection::failed(FilterFailure failure, std::string why) {
   fail(failure, std::move(why));
-  owner_.member_changed();
+  owner_->member_changed();
 }
 
 void MilterConnection::late() {
@@ -114,6 +116,18 @@ void MilterConnection::begin_message() {
 
 Duration MilterConnection::waited() const {
   return waits_since_ ? waited_ + (shared_.clock.mono() - *waits_since_) : waited_;
+}
+
+void MilterConnection::attach(MemberOwner& owner) {
+  owner_ = &owner;
+  begin_message();
+}
+
+bool MilterConnection::end_session() {
+  if (!ready() || engine_.is_waiting()) return false;
+  engine_.quit(true);
+  push();
+  return true;
 }
 
 void MilterConnection::quit() {

@@ -2,7 +2,8 @@
 #include <utility>
 
 #include "filter/deciding/filter_rules.h"
-#include "filter/milter_member.h"
+#include "filter/milter/milter_member.h"
+#include "filter/milter/outside_filter.h"
 
 namespace postwain::filter {
 
@@ -52,6 +53,13 @@ FilterStage stage_of(milter::Stage stage) {
       break;
   }
   return FilterStage::end_of_message;
+}
+
+// The session is told of by its greeting; this only says up to where.
+ipc::FilterEvent again_of(FilterStage stage) {
+  ipc::FilterEvent event;
+  event.stage = stage;
+  return event;
 }
 
 }  // namespace
@@ -168,11 +176,13 @@ void MilterMember::complete(ipc::FilterJudgement& judgement) {
 
 // A filter may end a connection that nobody used; whether it has can be seen too late only.
 std::optional<Opinion> MilterMember::connection_failed() {
-  bool unanswered = hears() && record_.stage() == FilterStage::mail && !expected_.empty();
-  if (state_.retry && unanswered && connection_->failure() == FilterFailure::closed) {
-    open();
+  bool of_mail = hears() && record_.stage() == FilterStage::mail;
+  bool of_session = record_.stage() == FilterStage::connect || record_.stage() == FilterStage::helo;
+  if (state_.retry && (of_mail || of_session) && !expected_.empty() &&
+      connection_->failure() == FilterFailure::closed) {
+    open_anew();
     connection_->begin_message();
-    waiting_ = message_.mail;
+    waiting_ = of_mail ? message_.mail : again_of(record_.stage());
     return std::nullopt;
   }
   std::string why = connection_->why();

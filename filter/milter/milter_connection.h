@@ -16,10 +16,11 @@
 #include "common/milter/milter_engine.h"
 #include "common/net/stream.h"
 #include "filter/dial.h"
-#include "filter/outside_filter.h"
 #include "filter/shared.h"
 
 namespace postwain::filter {
+
+class OutsideFilter;
 
 class MilterConnection {
  public:
@@ -39,6 +40,9 @@ class MilterConnection {
   // Octets that the filter has not taken yet.
   std::size_t backlog() const { return engine_.pending_octets() + stream_.pending(); }
 
+  config::FilterRights may() const { return may_; }
+  // Somebody else hears of it from now on, and nothing has been waited for yet.
+  void attach(MemberOwner& owner);
   ipc::FilterFailure failure() const { return failure_; }
   const std::string& why() const { return why_; }
 
@@ -46,6 +50,9 @@ class MilterConnection {
   void begin_message();
   Duration waited() const;  // for the filter, since then
 
+  // The session is over and another one may follow. False: the filter still owes an answer to this
+  // one, or cannot be asked any more.
+  bool end_session();
   // Says goodbye; the connection ends by itself.
   void quit();
 
@@ -61,7 +68,8 @@ class MilterConnection {
 
   Shared& shared_;
   const config::Filter& settings_;
-  MemberOwner& owner_;
+  MemberOwner* owner_;
+  config::FilterRights may_;
   milter::MilterEngine engine_;
   net::Stream stream_;
   std::unique_ptr<Alarm> alarm_;

@@ -1,8 +1,8 @@
-#include "filter/outside_filter.h"
+#include "filter/milter/outside_filter.h"
 
 #include <utility>
 
-#include "filter/milter_member.h"
+#include "filter/milter/milter_member.h"
 
 namespace postwain::filter {
 
