@@ -40,7 +40,7 @@ std::unique_ptr<filtering::FilterLink> filter_link(net::Loop& loop, const config
       }
   // What is thought of strangers costs no mail while nobody can think.
   for (const config::Listener& listener : config.listeners)
-    if (config.strangers.is_on(listener)) {
+    if (config.strangers.hears(listener)) {
       filtering::FilterFallback& one = fallbacks[listener.name()];
       one = std::max(one, filtering::FilterFallback::accept);
     }
