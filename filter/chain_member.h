@@ -21,11 +21,20 @@
 
 namespace postwain::filter {
 
+// What is known of the message under way.
+struct EnvelopeFacts {
+  std::string sender;                     // with angle brackets
+  std::vector<std::string> arguments;     // of MAIL
+  std::vector<std::string> recipients{};  // that nobody has refused, with angle brackets
+  std::uint64_t size = 0;                 // at its end; FilterEvent
+};
+
 // What is known of a session.
 struct SessionFacts {
   ipc::FilterSession session;
   std::optional<std::string> helo{};
   std::map<std::string, std::string> macros{};
+  std::optional<EnvelopeFacts> envelope{};  // since MAIL
 
   std::string id() const;  // of the message under way, as macros say
 };
@@ -36,6 +45,9 @@ struct Opinion {
   mail::Reply reply{};
   bool of_message = false;  // and not of the command alone
   std::optional<std::string> hold{};
+  // always: at once. The others depend on what those say that are asked later: if_permitted counts
+  // when none of them refuses, if_refused in the place of a permanent refusal.
+  enum class When : std::uint8_t { always, if_permitted, if_refused } when = When::always;
 };
 
 class ChainMember {
@@ -51,6 +63,8 @@ class ChainMember {
   // It takes part in the message under way: it is to get its content, or its last word is still to
   // come.
   virtual bool hears() const = 0;
+  // False: it hears of the end of the message only, and changes nothing that others are shown.
+  virtual bool wants_content() const { return true; }
   virtual void give_header(const mail::HeaderEdits& /*header*/) {}
   virtual void give_body(std::string_view /*octets*/) {}
   // After it poll() has its last word, at once or later.
@@ -65,6 +79,8 @@ class ChainMember {
   virtual std::vector<milter::Edit> take_edits() { return {}; }
   virtual bool leading_space() const { return false; }
   virtual std::unique_ptr<BodyStore> take_new_body() { return nullptr; }
+  // Whether the recipients that those before it have added get nothing.
+  virtual bool redirects() const { return false; }
   // It cannot take part any more in this message, which it may have judged already.
   virtual Opinion fail(ipc::FilterFailure failure, const std::string& why) = 0;
 

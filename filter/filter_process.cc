@@ -4,7 +4,10 @@
 #include <utility>
 
 #include "common/log/log.h"
-#include "filter/outside_filter.h"
+#include "filter/content_rules/content_rule_judge.h"
+#include "filter/milter/outside_filter.h"
+#include "filter/policy/policy_service.h"
+#include "filter/rspamd/rspamd_service.h"
 
 namespace postwain::filter {
 
@@ -12,13 +15,33 @@ namespace {
 
 constexpr Duration kLookEvery = std::chrono::milliseconds(50);
 
+std::unique_ptr<Judge> make_judge(config::Filter settings) {
+  switch (settings.speak) {
+    case config::FilterProtocol::milter:
+      break;
+    case config::FilterProtocol::policy:
+      return std::make_unique<PolicyService>(std::move(settings));
+    case config::FilterProtocol::rspamd:
+      return std::make_unique<RspamdService>(std::move(settings));
+  }
+  return std::make_unique<OutsideFilter>(std::move(settings));
+}
+
 }  // namespace
+
+std::vector<std::unique_ptr<Judge>> judges_of(std::vector<config::Filter> filters,
+                                              std::vector<CompiledRule> rules) {
+  std::vector<std::unique_ptr<Judge>> out;
+  for (config::Filter& settings : filters) out.push_back(make_judge(std::move(settings)));
+  if (!rules.empty()) out.push_back(std::make_unique<ContentRuleJudge>(std::move(rules)));
+  return out;
+}
 
 FilterProcess::FilterProcess(net::Loop& loop, Clock& clock, Setup setup)
     : loop_(loop), shared_{loop, clock}, timer_(loop), reports_(loop) {
   shared_.judges = std::move(setup.own_checks);
-  for (config::Filter& settings : setup.filters)
-    shared_.judges.push_back(std::make_unique<OutsideFilter>(std::move(settings)));
+  for (auto& judge : judges_of(std::move(setup.filters), std::move(setup.content_rules)))
+    shared_.judges.push_back(std::move(judge));
   shared_.listeners = std::move(setup.listeners);
   shared_.room.file = std::move(setup.scratch);
   shared_.lookup = std::move(setup.lookup);

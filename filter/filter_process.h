@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/daemon/qmgr_link.h"
+#include "filter/deciding/content_matcher.h"
 #include "filter/shared.h"
 #include "filter/smtpd_link.h"
 
@@ -23,12 +24,17 @@ struct Setup {
   std::string name;
   std::string qmgr_socket;
   std::vector<config::Filter> filters;
+  std::vector<CompiledRule> content_rules{};
   std::vector<std::unique_ptr<Judge>> own_checks{};  // they come before the filters
   std::vector<ListenerName> listeners;
   std::function<void()> on_ready{};
   ScratchFile scratch{};
   decltype(Shared::lookup) lookup{};
 };
+
+// The filters, then the content rules, in their order.
+std::vector<std::unique_ptr<Judge>> judges_of(std::vector<config::Filter> filters,
+                                              std::vector<CompiledRule> rules);
 
 class FilterProcess {
  public:

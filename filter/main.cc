@@ -4,6 +4,7 @@
 // What it may touch: the filters' sockets, the DNS, qmgr's socket in a role that gives it the
 // way to each smtpd, one file without a name, and two that tell which strangers were seen. It knows
 // no keys, no users and no queue.
+#include "common/base/file.h"
 #include "common/base/sysexits.h"
 #include "common/config/config.h"
 #include "common/daemon/confinement.h"
@@ -12,8 +13,10 @@
 #include "common/exercise/exercises.h"
 #include "common/log/log.h"
 #include "common/net/loop_clock.h"
+#include "filter/content_rules/content_rule_judge.h"
 #include "filter/filter_process.h"
 #include "filter/strangers/strangers_judge.h"
+#include "filter/trial/trial.h"
 
 namespace postwain::filter {
 
@@ -60,7 +63,23 @@ std::unique_ptr<StrangersJudge> strangers_judge(Clock& clock, dns::Resolver& res
 
 }  // namespace
 
-int run(daemon::Start& start) {
+// The chain of the configuration without what would be remembered.
+int try_out(Setup& setup, const config::Config& config, net::Loop& loop, Clock& clock) {
+  Result<std::string> request = read_small_fd(kTrialRequest, kTrialMax);
+  if (!request) return kExitIoError;
+  Shared shared{loop, clock};
+  shared.judges = judges_of(std::move(setup.filters), std::move(setup.content_rules));
+  shared.listeners = std::move(setup.listeners);
+  shared.room.file = std::move(setup.scratch);
+  shared.lookup = std::move(setup.lookup);
+  daemon::Confinement confinement("filter", config);
+  confinement.give_up_files();
+  confinement.give_up_calls();
+  return run_trial(shared, config, *request);
+}
+
+// trial: `postwain filter` has started this process, not the supervisor.
+int run(daemon::Start& start, bool trial) {
   net::Loop loop;
   net::LoopClock clock(loop);
   const config::Config& config = start.config();
@@ -70,9 +89,15 @@ int run(daemon::Start& start) {
     log::Line(log::Level::error, "cannot_start").kv("reason", resolver.error().text);
     return kExitConfig;
   }
+  Result<std::vector<CompiledRule>> rules = compile_rules(config.content_rules);
+  if (!rules) {
+    log::Line(log::Level::error, "cannot_start").kv("reason", rules.error().text);
+    return kExitConfig;
+  }
   Setup setup{.name = start.name,
               .qmgr_socket = config.qmgr_socket(),
               .filters = config.filters,
+              .content_rules = rules.take(),
               .listeners = listeners_of(config),
               .on_ready = [&start] { daemon::announce_ready(start); },
               .scratch = open_scratch_file(),
@@ -81,6 +106,7 @@ int run(daemon::Start& start) {
                     (*resolver)->lookup_host(
                         host, [done](const dns::AddressAnswer& answer) { done(answer.addresses); });
                   }};
+  if (trial) return try_out(setup, config, loop, clock);
   auto own = strangers_judge(clock, **resolver, config);
   StrangersJudge* strangers = own.get();
   if (own) setup.own_checks.push_back(std::move(own));
@@ -102,10 +128,15 @@ int run(daemon::Start& start) {
 }  // namespace postwain::filter
 
 int main(int argc, char** argv) {
+  bool trial = argc > 1 && std::string_view(argv[1]) == "trial";
+  if (trial) {
+    --argc;
+    ++argv;
+  }
   postwain::daemon::Start start = postwain::daemon::begin(
       "filter", argc, argv,
       {postwain::exercise::loop(), postwain::exercise::threads(), postwain::exercise::dns()});
-  int code = postwain::filter::run(start);
+  int code = postwain::filter::run(start, trial);
   postwain::log::flush();
   return code;
 }

@@ -10,7 +10,12 @@ using ipc::FilterVerdict;
 
 void MessagePass::take(const ChainMember& from, const Opinion& opinion) {
   if (opinion.hold) verdict_.hold(*opinion.hold);
-  if (opinion.verdict != FilterVerdict::keep_going)
+  if (opinion.verdict == FilterVerdict::keep_going) return;
+  if (opinion.when == Opinion::When::if_permitted)
+    verdict_.defer_if_permitted(from.name(), opinion.reply);
+  else if (opinion.when == Opinion::When::if_refused)
+    verdict_.defer_if_refused(from.name(), opinion.reply);
+  else
     refuse(from.name(), opinion.verdict, opinion.reply);
 }
 
@@ -33,15 +38,23 @@ void MessagePass::header(std::string_view section, std::size_t hidden) {
 void MessagePass::end_of_header() {
   if (verdict_.is_final() || header_ended_) return;
   if (!edits_) edits_.emplace(std::string_view(), 0);
-  auto hears = [](const auto& member) { return member->hears(); };
-  auto first = std::find_if(members_.begin(), members_.end(), hears);
   header_ended_ = true;
-  at_ = static_cast<std::size_t>(first - members_.begin());
-  if (first == members_.end()) return;
-  if (std::any_of(first + 1, members_.end(), hears))
+  auto looks = [](const auto& member) { return member->hears() && member->wants_content(); };
+  for (; streamed_ < members_.size() && !looks(members_[streamed_]); ++streamed_) {
+    merge(*members_[streamed_]);
+    if (verdict_.is_final()) return;
+  }
+  if (streamed_ == members_.size()) return;
+  auto first = members_.begin() + static_cast<std::ptrdiff_t>(streamed_);
+  if (std::any_of(first + 1, members_.end(), looks))
     body_ = std::make_unique<BodyStore>(shared_.room);
   (*first)->give_header(edits_->header());
-  fed_ = Fed::as_it_comes;
+}
+
+// Whether somebody is given the content as it comes.
+bool MessagePass::streams() const {
+  if (!header_ended_ || verdict_.is_final() || streamed_ == members_.size()) return false;
+  return at_ < streamed_ || (at_ == streamed_ && fed_ == Fed::nothing);
 }
 
 void MessagePass::keep(std::string_view octets) {
@@ -53,16 +66,15 @@ void MessagePass::body(std::string_view octets) {
   if (!header_ended_) end_of_header();
   if (verdict_.is_final()) return;
   keep(octets);
-  if (at_ < members_.size()) members_[at_]->give_body(octets);
+  if (streams()) members_[streamed_]->give_body(octets);
 }
 
 void MessagePass::look() {
-  if (fed_ == Fed::as_it_comes && !verdict_.is_final() && members_[at_]->hears())
-    (void)hear(*members_[at_]);
+  if (streams() && members_[streamed_]->hears()) (void)hear(*members_[streamed_]);
 }
 
 std::size_t MessagePass::backlog() const {
-  return fed_ == Fed::as_it_comes ? members_[at_]->backlog() : 0;
+  return streams() ? members_[streamed_]->backlog() : 0;
 }
 
 // False: it has to be waited for.
@@ -86,6 +98,7 @@ bool MessagePass::end() {
     fed_ = Fed::nothing;
     offset_ = 0;
   }
+  verdict_.settle();
   if (!verdict_.is_final() && !verdict_.held())
     for (const auto& member : members_) member->message_accepted();
   end_all();
@@ -94,6 +107,14 @@ bool MessagePass::end() {
 
 // Gives the member what it has not got yet. False: it has to take some of it first.
 bool MessagePass::feed(ChainMember& member) {
+  if (member.wants_content() && at_ != streamed_ && !feed_content(member)) return false;
+  if (!member.hears() || verdict_.is_final()) return true;
+  member.give_end_of_message();
+  fed_ = Fed::everything;
+  return true;
+}
+
+bool MessagePass::feed_content(ChainMember& member) {
   if (fed_ == Fed::nothing) {
     if (!not_kept_.empty()) {
       take(member, member.fail(FilterFailure::own, not_kept_));
@@ -114,8 +135,6 @@ bool MessagePass::feed(ChainMember& member) {
     member.give_body(*piece);
     offset_ += piece->size();
   }
-  member.give_end_of_message();
-  fed_ = Fed::everything;
   return true;
 }
 
@@ -124,6 +143,7 @@ void MessagePass::merge(ChainMember& member) {
   std::vector<milter::Edit> edits = member.take_edits();
   std::unique_ptr<BodyStore> body = member.take_new_body();
   std::size_t holds = edits_->holds().size();
+  if (member.redirects()) edits_->forget_added();
   if (!edits_->apply(edits, member.leading_space())) {
     take(member, member.fail(FilterFailure::protocol, "it asks for too many or too long changes"));
     return;

@@ -1,6 +1,7 @@
 // One message on its way through the filters of a session, one after another: each is shown the
 // header section and the body as those before it have left them. The first is fed while the message
-// comes; the others get what was kept.
+// comes; the others get what was kept. Those who look at no content are asked at the end only; what
+// they wanted before the content came is done by then.
 #pragma once
 
 #include <cstdint>
@@ -53,12 +54,14 @@ class MessagePass {
   void fill(ipc::FilterResult& result, std::string& section) const;
 
  private:
-  // What the member whose turn it is has got: its content as it comes, or out of what was kept.
-  enum class Fed : std::uint8_t { nothing, as_it_comes, from_kept, everything };
+  // What the member whose turn it is has got out of what was kept, and whether that is all.
+  enum class Fed : std::uint8_t { nothing, from_kept, everything };
 
   bool hear(ChainMember& member);
   void merge(ChainMember& member);
   bool feed(ChainMember& member);
+  bool feed_content(ChainMember& member);
+  bool streams() const;
   void end_all();
   void keep(std::string_view octets);
 
@@ -68,8 +71,9 @@ class MessagePass {
   std::optional<MessageEdits> edits_;
   std::unique_ptr<BodyStore> body_;  // for those behind the first, or a new one
   bool replaced_ = false;
-  std::string not_kept_;  // why the body is not there for those behind the first
-  std::size_t at_ = 0;    // whose turn it is
+  std::string not_kept_;      // why the body is not there for those behind the first
+  std::size_t at_ = 0;        // whose turn it is, at the end
+  std::size_t streamed_ = 0;  // who gets the content as it comes
   Fed fed_ = Fed::nothing;
   bool header_ended_ = false;
   std::uint64_t offset_ = 0;  // of the kept body, that it has got

@@ -75,9 +75,14 @@ void SessionChain::abort() {
   if (event_ && is_of_message(event_->stage)) event_.reset();
   if (message_)
     for (const auto& member : members_) member->abort();
+  forget_message();
+  step();
+}
+
+void SessionChain::forget_message() {
   count_message();
   message_.reset();
-  step();
+  facts_.envelope.reset();
 }
 
 // --- one after another ---------------------------------------------------------------------------
@@ -125,17 +130,22 @@ void SessionChain::begin_event(ipc::FilterEvent event) {
   for (const auto& member : members_) member->macros_changed(event.macros);
   at_ = 0;
   given_ = false;
+  said_ = {};
+  said_of_message_ = false;
   if (event.stage == FilterStage::helo) {
     facts_.helo = event.text;
     if (!refused_for_good_) refused_.reset();
   }
   if (event.stage == FilterStage::mail) {
     count_message();
+    facts_.envelope = EnvelopeFacts{.sender = event.text, .arguments = event.arguments};
     for (const auto& member : members_) member->begin_message();
     message_.emplace(shared_, members_);
     window_.new_body = 0;
     if (refused_) message_->refuse(refused_->filter, refused_->verdict, refused_->reply);
   }
+  if (event.stage == FilterStage::end_of_message && facts_.envelope)
+    facts_.envelope->size = event.size;
   event_ = std::move(event);
 }
 
@@ -170,47 +180,70 @@ bool SessionChain::go_on_with_command() {
     if (!opinion) return false;
     if (ends_command(member, *opinion)) return true;
   }
+  said_.settle();
+  if (said_.is_final()) {
+    refuse_command(said_of_message_);
+    return true;
+  }
+  if (event_->stage == FilterStage::rcpt && !event_->rejected && facts_.envelope)
+    facts_.envelope->recipients.push_back(event_->text);
   answer(FilterVerdict::keep_going, {}, {});
   return true;
 }
 
 // What the filter says is the answer to the command, and perhaps to what comes behind it.
 bool SessionChain::ends_command(const ChainMember& member, const Opinion& opinion) {
-  FilterStage stage = event_->stage;
-  std::vector<ipc::FilterJudgement> alone;
   if (opinion.hold && message_) message_->take(member, {.hold = opinion.hold});
   if (opinion.verdict == FilterVerdict::keep_going || event_->rejected) return false;
-  bool judged = message_ && member.judgement() && member.judgement()->verdict == opinion.verdict;
-  if (!judged) {
-    alone = {word_of(member, opinion)};
-    if (Judge* judge = find_judge(shared_, member.name())) judge->count(alone.front());
+  switch (opinion.when) {
+    case Opinion::When::if_permitted:
+      said_of_message_ = said_of_message_ || opinion.of_message;
+      said_.defer_if_permitted(member.name(), opinion.reply);
+      return false;
+    case Opinion::When::if_refused:
+      said_.defer_if_refused(member.name(), opinion.reply);
+      return false;
+    case Opinion::When::always:
+      break;
   }
-  if (stage == FilterStage::connect || stage == FilterStage::helo) {
-    refused_ =
-        ipc::FilterAnswer{facts_.session.session,  0, opinion.verdict, opinion.reply, member.name(),
-                          std::exchange(alone, {})};
-    refused_for_good_ = refused_for_good_ || stage == FilterStage::connect;
-  } else if (is_of_message(stage)) {
-    bool of_command = stage == FilterStage::rcpt && !opinion.of_message;
-    // The client has been told that the recipient is good. It tries again, and hears of it then.
-    if (of_command && !event_->awaited)
-      message_->refuse(member.name(), FilterVerdict::defer, plain_reply(FilterVerdict::defer));
-    if (!of_command) message_->refuse(member.name(), opinion.verdict, opinion.reply);
-  }
-  answer(opinion.verdict, opinion.reply, member.name(), std::move(alone));
+  said_.add(member.name(), opinion.verdict, opinion.reply);
+  refuse_command(opinion.of_message);
   return true;
 }
 
-// Of a command alone, when there is no message that it would be a judgement of.
-ipc::FilterJudgement SessionChain::word_of(const ChainMember& member,
-                                           const Opinion& opinion) const {
+void SessionChain::refuse_command(bool of_message) {
+  FilterStage stage = event_->stage;
+  std::vector<ipc::FilterJudgement> alone = judgement_of_command();
+  if (stage == FilterStage::connect || stage == FilterStage::helo) {
+    refused_ = ipc::FilterAnswer{facts_.session.session, 0,
+                                 said_.verdict(),        said_.reply(),
+                                 said_.filter(),         std::exchange(alone, {})};
+    refused_for_good_ = refused_for_good_ || stage == FilterStage::connect;
+  } else if (is_of_message(stage)) {
+    bool of_command = stage == FilterStage::rcpt && !of_message;
+    // The client has been told that the recipient is good. It tries again, and hears of it then.
+    if (of_command && !event_->awaited)
+      message_->refuse(said_.filter(), FilterVerdict::defer, plain_reply(FilterVerdict::defer));
+    if (!of_command) message_->refuse(said_.filter(), said_.verdict(), said_.reply());
+  }
+  answer(said_.verdict(), said_.reply(), said_.filter(), std::move(alone));
+}
+
+// What the history is told of a command that is refused alone; nothing where the filter has said so
+// of the message.
+std::vector<ipc::FilterJudgement> SessionChain::judgement_of_command() const {
+  for (const auto& member : members_)
+    if (message_ && member->name() == said_.filter() && member->judgement() &&
+        member->judgement()->verdict == said_.verdict())
+      return {};
   ipc::FilterJudgement out;
-  out.filter = member.name();
+  out.filter = said_.filter();
   out.stage = event_->stage;
-  out.verdict = opinion.verdict;
-  out.text = opinion.reply.one_line().substr(0, ipc::kFilterJudgementTextMax);
+  out.verdict = said_.verdict();
+  out.text = said_.reply().one_line().substr(0, ipc::kFilterJudgementTextMax);
   out.milliseconds = static_cast<std::uint32_t>((shared_.clock.mono() - asked_).count());
-  return out;
+  if (Judge* judge = find_judge(shared_, out.filter)) judge->count(out);
+  return {std::move(out)};
 }
 
 void SessionChain::answer(FilterVerdict verdict, const mail::Reply& reply,
@@ -249,8 +282,7 @@ bool SessionChain::end_message() {
       message_->refuse({}, FilterVerdict::defer, failure_reply(config::FilterFailure::defer));
     if (refused_) result.judgements = refused_->judgements;
     message_->fill(result, section);
-    count_message();
-    message_.reset();
+    forget_message();
   }
   if (port_.send(result)) return true;
   ipc::FilterResult instead;

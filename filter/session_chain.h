@@ -57,12 +57,14 @@ class SessionChain final : private MemberOwner {
   void member_changed() override { step(); }
   bool push(Input input);
   void step();
+  void forget_message();
   void begin(Input input);
   void begin_event(ipc::FilterEvent event);
   bool go_on();
   bool go_on_with_command();
   bool ends_command(const ChainMember& member, const Opinion& opinion);
-  ipc::FilterJudgement word_of(const ChainMember& member, const Opinion& opinion) const;
+  void refuse_command(bool of_message);
+  std::vector<ipc::FilterJudgement> judgement_of_command() const;
   void answer(ipc::FilterVerdict verdict, const mail::Reply& reply, const std::string& filter,
               std::vector<ipc::FilterJudgement> alone = {});
   void count_message();
@@ -80,6 +82,8 @@ class SessionChain final : private MemberOwner {
   std::size_t at_ = 0;                        // whose turn it is
   bool given_ = false;                        // it has got the event
   MonoTime asked_{};                          // when
+  ChainVerdict said_;                         // of the event, by those before
+  bool said_of_message_ = false;              // the condition in it is of the whole message
   std::optional<ipc::FilterAnswer> refused_;  // the session was, at CONNECT or HELO
   bool refused_for_good_ = false;             // at CONNECT
   std::optional<MessagePass> message_;

@@ -14,6 +14,7 @@
 #include "common/ipc/operator_commands.h"
 #include "postwain/commands/backup_command.h"
 #include "postwain/commands/destination_command.h"
+#include "postwain/commands/filter_command.h"
 #include "postwain/commands/postfix_log.h"
 #include "postwain/commands/process_commands.h"
 #include "postwain/commands/queue_command.h"
@@ -43,6 +44,7 @@ struct Parsed {
   SimulateOptions simulate;
   SuspendOptions suspend;
   TraceOptions trace;
+  FilterTestOptions filter_test;
   ExplainOptions explain;
   WatchOptions watch;
   TransferOptions transfer;
@@ -286,6 +288,26 @@ void add_explain(CLI::App& app, Parsed& parsed) {
   });
 }
 
+void add_filter_trials(CLI::App& app, Parsed& parsed) {
+  CLI::App* filter = app.add_subcommand("filter", "try the filters; nothing comes of it");
+  filter->require_subcommand(1);
+  add_command(*filter, parsed, "check", "whether each filter can be asked, and what it asks for",
+              true, [&parsed] { return filter_check_command(parsed.options); });
+  CLI::App* command = filter->add_subcommand("test", "what the filters would say of a message");
+  add_common(*command, parsed, true);
+  FilterTestOptions& test = parsed.filter_test;
+  command->add_option("message", test.message, "a file, - for standard input, or a queue id")
+      ->required();
+  command->add_option("--from", test.sender, "the sender (<> for none)");
+  command->add_option("--to", test.recipients, "a recipient; may be repeated");
+  command->add_option("--client", test.client, "IP address of the client")->capture_default_str();
+  command->add_option("--helo", test.hello, "what the client says it is")->capture_default_str();
+  command->add_option("--listener", test.listener, "address of the [[listener]]; none: the first");
+  command->callback([&parsed] {
+    parsed.run = [&parsed] { return filter_test_command(parsed.options, parsed.filter_test); };
+  });
+}
+
 void collect_words(const CLI::App& app, const std::string& path, std::vector<CommandWords>& all) {
   CommandWords one{path, {}};
   for (const CLI::App* sub : app.get_subcommands({})) one.words.push_back(sub->get_name());
@@ -335,6 +357,7 @@ void build(CLI::App& app, Parsed& parsed) {
   add_trace(app, parsed);
   add_watch(app, parsed);
   add_explain(app, parsed);
+  add_filter_trials(app, parsed);
   add_completion(app, parsed);
   CLI::App* words = app.add_subcommand(
       "postfix-log", "from standard input: our log in the words of Postfix, for pflogsumm");

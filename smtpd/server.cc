@@ -29,9 +29,18 @@ std::unique_ptr<filtering::FilterLink> filter_link(net::Loop& loop, const config
         filtering::FilterFallback& one = fallbacks[listener.name()];
         one = std::max(one, filtering::fallback_of(filter));
       }
+  // Rules that nobody can look at leave the mail with its sender.
+  for (const config::Listener& listener : config.listeners)
+    for (const config::ContentRule& rule : config.content_rules)
+      if (rule.is_on(listener)) {
+        bool watched = rule.mode == config::FilterMode::watch;
+        filtering::FilterFallback& one = fallbacks[listener.name()];
+        one = std::max(
+            one, watched ? filtering::FilterFallback::accept : filtering::FilterFallback::defer);
+      }
   // What is thought of strangers costs no mail while nobody can think.
   for (const config::Listener& listener : config.listeners)
-    if (config.strangers.is_on(listener)) {
+    if (config.strangers.hears(listener)) {
       filtering::FilterFallback& one = fallbacks[listener.name()];
       one = std::max(one, filtering::FilterFallback::accept);
     }

@@ -49,7 +49,7 @@ for f in "${files[@]}"; do
   esac
 done
 if [ ${#headers[@]} -gt 0 ]; then
-  includes=$(pkg-config --cflags libuv libcares libcurl libmicrohttpd libidn2 sqlite3 libseccomp)
+  includes=$(pkg-config --cflags libuv libcares libcurl libmicrohttpd libidn2 sqlite3 libseccomp re2)
   # shellcheck disable=SC2086
   printf '%s\n' "${headers[@]}" | xargs -P "$(nproc)" -I{} \
     clang++ -std=c++20 -fsyntax-only -Wall -Wextra -Werror -Wno-pragma-once-outside-header \

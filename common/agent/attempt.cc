@@ -7,12 +7,19 @@
 namespace postwain::agent {
 
 Attempt::Attempt(std::uint64_t serial, ipc::Lease lease, std::string buffer)
-    : feed(lease.size),
+    : feed(lease.size, lease.fields.empty() ? nullptr : &lease_.fields),
       serial_(serial),
       lease_(std::move(lease)),
       content_(std::move(buffer)),
       ledger_(lease_.recipients.size()) {
-  content_.assign(lease_.content);
+  if (lease_.inlined && !lease_.fields.empty()) {
+    mail::FieldPatch patch(lease_.fields);
+    content_.clear();
+    patch.take(lease_.content, content_);
+    patch.finish(content_);
+  } else {
+    content_.assign(lease_.content);
+  }
   lease_.content = content_;
 }
 
@@ -20,7 +27,10 @@ smtp::Transaction Attempt::transaction() {
   smtp::Transaction out;
   out.key = serial_;
   out.envelope = &lease_.envelope;
-  out.size = lease_.size;
+  // What is taken out on its way out of a file is not known yet; SIZE is an estimate (RFC
+  // 1870 6.3).
+  out.size = lease_.inlined && !lease_.fields.empty() ? content_.size()
+                                                      : lease_.size + lease_.fields.added.size();
   out.eight_bit = lease_.eight_bit;
   out.inlined = lease_.inlined;
   out.content = content_;

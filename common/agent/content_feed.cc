@@ -15,6 +15,7 @@ void ContentFeed::start_again() {
   all_taken_ = false;
   taken_ = 0;
   block_ = whole_;
+  patch_.reset();
 }
 
 ContentFeed::Next ContentFeed::next() {
@@ -92,6 +93,12 @@ ContentFeed::Block ContentFeed::take() {
   Block out{std::exchange(block_, {}), false};
   taken_ += out.bytes.size();
   all_taken_ = out.last = taken_ == size_;
+  if (changes_ == nullptr) return out;
+  if (!patch_) patch_.emplace(*changes_);
+  patched_.clear();
+  patch_->take(out.bytes, patched_);
+  if (out.last) patch_->finish(patched_);
+  out.bytes = patched_;
   return out;
 }
 

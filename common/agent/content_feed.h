@@ -9,11 +9,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "common/base/file.h"
 #include "common/base/result.h"
+#include "common/content/field_patch.h"
 
 namespace postwain::agent {
 
@@ -21,7 +23,10 @@ class ContentFeed {
  public:
   static constexpr std::size_t kBlock = 64U << 10;
 
-  explicit ContentFeed(std::uint64_t size) : size_(size) {}
+  // size: of the content as qmgr has it. changes: what becomes of it on its way, and outlives this;
+  // nothing: it stays as it is.
+  explicit ContentFeed(std::uint64_t size, const mail::FieldChanges* changes = nullptr)
+      : size_(size), changes_(changes) {}
   // From the beginning, whatever was taken before.
   void start_again();
 
@@ -61,6 +66,9 @@ class ContentFeed {
   std::string_view rest_of_head() const;
 
   std::uint64_t size_;
+  const mail::FieldChanges* changes_;
+  std::optional<mail::FieldPatch> patch_;
+  std::string patched_;  // of the block that was taken
   std::uint64_t taken_ = 0;
   bool asked_ = false;
   bool loading_ = false;

@@ -51,12 +51,25 @@ std::string_view name_of(FilterRight right) {
   return kNames[static_cast<std::size_t>(right)];
 }
 
-bool Filter::is_on(const Listener& listener) const {
-  return is_on(kind_of(listener)) || is_on(listener.name());
+std::string_view name_of(ContentAction action) {
+  constexpr std::string_view kNames[kContentActions] = {"refuse",  "defer",    "hold", "discard",
+                                                        "prepend", "redirect", "bcc",  "remove",
+                                                        "replace", "warn"};
+  return kNames[static_cast<std::size_t>(action)];
 }
 
-bool Filter::is_on(std::string_view word) const {
+std::string_view name_of(PolicyStage stage) {
+  constexpr std::string_view kNames[kPolicyStages] = {"connect", "helo", "mail",
+                                                      "rcpt",    "data", "end_of_message"};
+  return kNames[static_cast<std::size_t>(stage)];
+}
+
+bool is_on(const std::vector<std::string>& on, std::string_view word) {
   return std::find(on.begin(), on.end(), word) != on.end();
+}
+
+bool is_on(const std::vector<std::string>& on, const Listener& listener) {
+  return is_on(on, kind_of(listener)) || is_on(on, listener.name());
 }
 
 namespace {

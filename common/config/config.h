@@ -14,6 +14,7 @@
 #include "common/config/table/access.h"
 #include "common/config/table/addresses.h"
 #include "common/config/table/auth.h"
+#include "common/config/table/content_rule.h"
 #include "common/config/table/delivery.h"
 #include "common/config/table/domain.h"
 #include "common/config/table/expect.h"
@@ -50,7 +51,8 @@ struct Config {
   Auth auth;
   std::vector<Rule> rules;
   std::vector<Filter> filters;  // in the order in which they see a message
-  Strangers strangers;          // [[dns_list]], too
+  std::vector<ContentRule> content_rules;
+  Strangers strangers;  // [[dns_list]], too
   Limits limits;
   std::vector<Domain> domains;
   Addresses addresses;
@@ -75,7 +77,9 @@ struct Config {
   Origin place_of(std::string_view table, std::string_view key) const;  // line 0: nowhere
 
   // Whether mail is judged by somebody: then there is a process for that.
-  bool filters_mail() const { return !filters.empty() || strangers.wanted; }
+  bool filters_mail() const {
+    return !filters.empty() || !content_rules.empty() || strangers.wanted;
+  }
   std::string qmgr_socket() const { return runtime_dir + "/qmgr.sock"; }
 };
 

@@ -28,13 +28,49 @@ std::optional<std::uint32_t> parse_address(std::string_view text) {
   return out;
 }
 
+// "2", or two numbers with that between them.
+bool add_range(std::string_view text, std::string_view between, std::bitset<256>& out) {
+  std::size_t at = text.find(between);
+  auto min = parse_decimal<std::uint8_t>(text.substr(0, at));
+  auto max = at == std::string_view::npos
+                 ? min
+                 : parse_decimal<std::uint8_t>(text.substr(at + between.size()));
+  if (!min || !max || *min > *max) return false;
+  for (unsigned octet = *min; octet <= *max; ++octet) out.set(octet);
+  return true;
+}
+
+bool add_octets(std::string_view text, std::bitset<256>& out) {
+  bool brackets = text.size() > 2 && text.front() == '[' && text.back() == ']';
+  if (!brackets) return add_range(text, "-", out);
+  for (std::string_view part : split(text.substr(1, text.size() - 2), ';'))
+    if (!add_range(part, "..", out)) return false;
+  return true;
+}
+
+// At dots that are none of "[2..11]".
+std::vector<std::string_view> split_octets(std::string_view text) {
+  std::vector<std::string_view> out;
+  bool inside = false;
+  std::size_t begun = 0;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '[') inside = true;
+    if (text[at] == ']') inside = false;
+    if (text[at] != '.' || inside) continue;
+    out.push_back(text.substr(begun, at - begun));
+    begun = at + 1;
+  }
+  out.push_back(text.substr(begun));
+  return out;
+}
+
 }  // namespace
 
 bool AnswerPattern::matches(std::uint32_t address) const {
   if (address < from || address > to) return false;
   for (unsigned i = 0; i < 4; ++i) {
     auto octet = static_cast<std::uint8_t>(address >> (24U - 8U * i));
-    if (octet < octets[i].min || octet > octets[i].max) return false;
+    if (!octets[i].test(octet)) return false;
   }
   return true;
 }
@@ -51,18 +87,13 @@ std::optional<AnswerPattern> parse_answer_pattern(std::string_view text) {
     if (!from || !to || *from > *to) return std::nullopt;
     out.from = *from;
     out.to = *to;
+    for (auto& octets : out.octets) octets.set();
     return out;
   }
-  std::vector<std::string_view> parts = split(text, '.');
+  std::vector<std::string_view> parts = split_octets(text);
   if (parts.size() != 4) return std::nullopt;
-  for (std::size_t i = 0; i < 4; ++i) {
-    std::size_t at = parts[i].find('-');
-    auto min = parse_decimal<std::uint8_t>(parts[i].substr(0, at));
-    auto max =
-        at == std::string_view::npos ? min : parse_decimal<std::uint8_t>(parts[i].substr(at + 1));
-    if (!min || !max || *min > *max) return std::nullopt;
-    out.octets[i] = {*min, *max};
-  }
+  for (std::size_t i = 0; i < 4; ++i)
+    if (!add_octets(parts[i], out.octets[i])) return std::nullopt;
   return out;
 }
 

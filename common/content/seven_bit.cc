@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/base/text.h"
+#include "common/content/content_type.h"
 
 namespace postwain::mail {
 
@@ -12,14 +13,6 @@ namespace {
 
 // No boundary is as long (RFC 2046 5.1.1), so such a line may be taken before its end has come.
 constexpr std::size_t kUnendedMax = 4096;
-
-// Blanks and line ends of folding away.
-std::string_view strip(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r\n";
-  std::size_t begin = std::min(text.find_first_not_of(kBlank), text.size());
-  std::size_t end = text.find_last_not_of(kBlank);
-  return end == std::string_view::npos ? std::string_view() : text.substr(begin, end + 1 - begin);
-}
 
 struct Field {
   std::string_view name;
@@ -40,43 +33,10 @@ std::vector<Field> fields_of(std::string_view header) {
     header.remove_prefix(end);
     std::size_t colon = whole.find(':');
     if (colon == std::string_view::npos) colon = 0;
-    out.push_back({strip(whole.substr(0, colon)),
-                   strip(whole.substr(std::min(colon + 1, whole.size()))), whole});
+    out.push_back({without_blanks(whole.substr(0, colon)),
+                   without_blanks(whole.substr(std::min(colon + 1, whole.size()))), whole});
   }
   return out;
-}
-
-std::string token_of(std::string_view value) {
-  std::size_t end = value.find_first_of("; \t\r\n(");
-  return to_lower(strip(value.substr(0, end)));
-}
-
-// The parameter's value; quoted or not.
-std::string parameter(std::string_view value, std::string_view wanted) {
-  for (std::size_t at = value.find(';'); at != std::string_view::npos;) {
-    std::string_view rest = strip(value.substr(at + 1));
-    std::size_t equals = rest.find('=');
-    if (equals == std::string_view::npos) return {};
-    bool found = iequals(strip(rest.substr(0, equals)), wanted);
-    rest = strip(rest.substr(equals + 1));
-    std::string text;
-    std::size_t end = 0;
-    if (!rest.empty() && rest.front() == '"') {
-      for (end = 1; end < rest.size() && rest[end] != '"'; ++end) {
-        if (rest[end] == '\\' && end + 1 < rest.size()) ++end;
-        text += rest[end];
-      }
-    } else {
-      end = std::min(rest.find_first_of("; \t\r\n"), rest.size());
-      text = std::string(rest.substr(0, end));
-    }
-    if (found) return text;
-    std::size_t next = rest.find(';', end);
-    if (next == std::string_view::npos) return {};
-    value = rest.substr(next);
-    at = 0;
-  }
-  return {};
 }
 
 bool is_clean(std::string_view text) {
@@ -197,12 +157,12 @@ void SevenBit::end_header(std::string& out) {
   std::vector<Field> fields = fields_of(header_);
   for (const Field& field : fields) {
     if (iequals(field.name, "Content-Type")) type_value = field.value;
-    if (iequals(field.name, "Content-Transfer-Encoding")) encoding = token_of(field.value);
+    if (iequals(field.name, "Content-Transfer-Encoding")) encoding = first_token(field.value);
     has_version = has_version || iequals(field.name, "MIME-Version");
   }
-  std::string boundary = parameter(type_value, "boundary");
+  std::string boundary = parameter_of(type_value, "boundary");
   if (!is_printable(boundary)) boundary.clear();
-  Entity entity = entity_of(token_of(type_value));
+  Entity entity = entity_of(first_token(type_value));
   bool encoded = encoding == "base64" || encoding == "quoted-printable";
   if (entity == Entity::multipart && (boundary.empty() || boundaries_.size() >= kPartDepthMax))
     entity = Entity::other;
@@ -237,7 +197,7 @@ bool SevenBit::take_boundary(std::string_view line, std::string& out) {
   for (std::size_t i = boundaries_.size(); i-- > 0;) {
     const std::string& boundary = boundaries_[i];
     if (line.substr(0, boundary.size()) != boundary) continue;
-    std::string_view rest = strip(line.substr(boundary.size()));
+    std::string_view rest = without_blanks(line.substr(boundary.size()));
     bool last = rest == "--";
     if (!rest.empty() && !last) continue;
     end_body(out);

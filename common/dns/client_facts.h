@@ -15,6 +15,8 @@ struct ClientFacts {
   std::string name;                           // lower case
   LookupState hello = LookupState::unasked;   // whether the name exists
   LookupState sender = LookupState::unasked;  // whether mail could be sent to the domain
+  // What the address is said to be called first, whether or not the name leads back to it.
+  std::string reverse_name{};
 };
 
 }  // namespace postwain::dns

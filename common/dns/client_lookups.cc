@@ -82,12 +82,14 @@ void ClientLookups::answered(const std::shared_ptr<Work>& work, std::size_t ques
 void ClientLookups::client(const std::string& address) {
   std::uint32_t number = work_->begin(kClient);
   work_->facts.name.clear();
+  work_->facts.reverse_name.clear();
   auto names_found = [work = work_, address, number](const NameAnswer& answer) {
     if (work->gone || work->asked[kClient] != number) return;
     if (answer.status != AnswerStatus::ok || answer.names.empty())
       return answered(
           work, kClient,
           answer.status == AnswerStatus::ok ? LookupState::bad : found_by(answer.status));
+    work->facts.reverse_name = answer.names.front();
     confirm(work, answer.names, address);
   };
   work_->resolver.lookup_names(address, names_found);
@@ -119,6 +121,7 @@ void ClientLookups::told(LookupState client, const std::string& name) {
   work_->open[kClient] = false;
   work_->facts.client = client;
   work_->facts.name = name;
+  work_->facts.reverse_name = name;
 }
 
 void ClientLookups::hello(const std::string& name) {

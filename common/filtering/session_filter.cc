@@ -63,11 +63,12 @@ void SessionFilter::set_macro(std::string_view name, std::string value) {
 
 void SessionFilter::set_client(ipc::FilterSession::Family family, std::string name,
                                std::string address, std::uint16_t port) {
+  quit();  // what comes now is of another session
+  said_.helo.clear();
   client_.family = family;
   client_.client_name = std::move(name);
   client_.client_address = std::move(address);
   client_.client_port = port;
-  quit();  // the next message is told as that of another session
 }
 
 std::optional<mail::Reply> SessionFilter::refusal() const {
@@ -99,7 +100,8 @@ bool SessionFilter::wants_answer(ipc::FilterStage stage) const {
 }
 
 bool SessionFilter::tell(ipc::FilterStage stage, std::string text,
-                         std::vector<std::string> arguments, bool may_wait, bool rejected) {
+                         std::vector<std::string> arguments, bool may_wait, bool rejected,
+                         std::uint64_t size) {
   ipc::FilterEvent event;
   event.session = session_;
   event.number = ++last_event_;
@@ -111,6 +113,7 @@ bool SessionFilter::tell(ipc::FilterStage stage, std::string text,
   event.text = std::move(text);
   event.arguments = std::move(arguments);
   event.macros = std::exchange(fresh_, {});
+  event.size = size;
   connection_->send(event);
   return event.awaited;
 }
@@ -201,13 +204,13 @@ std::size_t SessionFilter::body(std::string_view octets) {
   return taken;
 }
 
-void SessionFilter::end_of_message() {
+void SessionFilter::end_of_message(std::uint64_t size) {
   if (!is_on() || (is_talking() && !message_lost_ && connection_->wants(listener_) == nullptr)) {
     owner_.filter_concluded({});
     return;
   }
   if (!is_talking() || message_lost_) return fall_back();
-  tell(ipc::FilterStage::end_of_message, {}, {}, false);
+  tell(ipc::FilterStage::end_of_message, {}, {}, false, false, size);
   ending_ = last_event_;
 }
 

@@ -51,7 +51,8 @@ class SessionFilter final : private FilterPeer {
 
   // A macro of the milter protocol, without braces; sent with the next event. Empty: it is gone.
   void set_macro(std::string_view name, std::string value);
-  // Who the client is, at the beginning and whenever that changes (XCLIENT).
+  // Who the client is, at the beginning, and whenever that changes (XCLIENT): then the conversation
+  // begins anew with the next event.
   void set_client(ipc::FilterSession::Family family, std::string name, std::string address,
                   std::uint16_t port);
   // The client may send anywhere, by now.
@@ -73,8 +74,9 @@ class SessionFilter final : private FilterPeer {
   std::size_t body(std::string_view octets);
   // So much of the body is not taken yet that no more can be told.
   bool window_is_full() const { return unconfirmed_ >= ipc::kFilterWindow; }
-  // The whole message was told. filter_concluded() follows, perhaps at once.
-  void end_of_message();
+  // The whole message was told, so many octets without our own fields. filter_concluded() follows,
+  // perhaps at once.
+  void end_of_message(std::uint64_t size);
   // So much of the new body has been put away, and more of it may come.
   void took_body(std::size_t octets);
   // The message ends otherwise. Nothing comes any more of what was under way.
@@ -98,7 +100,7 @@ class SessionFilter final : private FilterPeer {
   bool open();
   void quit();
   bool tell(ipc::FilterStage stage, std::string text, std::vector<std::string> arguments,
-            bool may_wait, bool rejected = false);
+            bool may_wait, bool rejected = false, std::uint64_t size = 0);
   bool wants_answer(ipc::FilterStage stage) const;
   bool is_talking() const { return connection_ != nullptr; }
   void fall_back();

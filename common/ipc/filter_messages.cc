@@ -63,6 +63,7 @@ PW_VISIT(FilterEvent) {
   short_text(a, v.text);
   short_text_list(a, v.arguments, kFilterArgumentsMax);
   short_list(a, v.macros, kFilterMacrosMax);
+  field(a, v.size);
 }
 PW_VISIT(FilterHeader) {
   fields(a, v.session, v.hidden);

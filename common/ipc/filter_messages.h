@@ -102,6 +102,7 @@ struct FilterEvent {
   std::string text;  // name of HELO; address with angle brackets; the unknown command's line
   std::vector<std::string> arguments;  // of MAIL and RCPT, verbatim
   std::vector<FilterMacro> macros;     // those that have changed
+  std::uint64_t size = 0;  // at end_of_message: octets of the message, our own fields left out
 };
 
 // The header section of the message, fields only. Always comes, since filters may add fields.

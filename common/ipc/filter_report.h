@@ -14,7 +14,7 @@
 
 namespace postwain::ipc {
 
-constexpr std::size_t kReportedFiltersMax = 32;  // config::kFiltersMax
+constexpr std::size_t kReportedFiltersMax = 40;  // config::kFiltersMax, and checks of our own
 constexpr std::size_t kReportedNameMax = 32;     // octets
 
 // How a filter's last word of a message, or of a command, is counted.

@@ -108,7 +108,9 @@ void visit(A& a, T& v) {
   ipc::fields(a, v.require_tls, v.one_by_one);
   ipc::list_field(a, v.sources);
   ipc::enum_field(a, v.family, Family::ipv6_first);
-  ipc::fields(a, v.avoid, v.bounds);
+  ipc::field(a, v.avoid);
+  ipc::list_field(a, v.fields.removed);
+  ipc::fields(a, v.fields.added, v.bounds);
   ipc::fields(a, v.credential, v.certificate.chain, v.certificate.key);
   ipc::list_field(a, v.fallback);
   ipc::enum_field(a, v.fallback_tls, kTlsLevelLast);

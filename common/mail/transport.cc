@@ -33,18 +33,21 @@ std::optional<Family> parse_family(std::string_view text) {
   return std::nullopt;
 }
 
-// None of the parts can hold a line end, but for the certificate, which comes last.
+// None of the parts can hold a line end, but for the certificate, which comes last, and fields,
+// whose length is told.
 std::string Transport::key() const {
   NextHop beyond{HopKind::smtp, {}, fallback};
   std::string limits =
       fmt::format("{} {} {} {} {} {}", bounds.connections, bounds.in_flight, bounds.rate_count,
                   bounds.rate_period.count(), bounds.route_connections, bounds.route);
-  return fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}",
+  std::string changes =
+      fmt::format("{} {} {}", fmt::join(fields.removed, ","), fields.added.size(), fields.added);
+  return fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}",
                      hop.key(), limits, name_of(tls), require_tls, one_by_one,
                      fmt::join(sources, ","), name_of(family), static_cast<int>(credential.kind),
                      credential.user, credential.secret, fmt::join(credential.mechanisms, ","),
                      credential.without_tls, avoid.bits(), beyond.key(), name_of(fallback_tls),
-                     certificate.chain, certificate.key);
+                     changes, certificate.chain, certificate.key);
 }
 
 }  // namespace postwain::mail

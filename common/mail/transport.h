@@ -58,6 +58,14 @@ struct Bounds {
   bool operator==(const Bounds&) const = default;
 };
 
+// Header fields that are taken out of content and put into it as it leaves.
+struct FieldChanges {
+  std::vector<std::string> removed;  // names, in any letter case
+  std::string added;                 // whole fields with their CRLF
+  bool empty() const { return removed.empty() && added.empty(); }
+  bool operator==(const FieldChanges&) const = default;
+};
+
 struct Transport {
   NextHop hop;
   TlsLevel tls = TlsLevel::may;
@@ -67,7 +75,8 @@ struct Transport {
   bool require_tls = false;          // only to a server that offers REQUIRETLS (RFC 8689)
   std::vector<std::string> sources;  // local addresses to send from; empty: the system decides
   Family family = Family::any;
-  AbilitySet avoid;  // what is not used there even where it is offered
+  AbilitySet avoid;     // what is not used there even where it is offered
+  FieldChanges fields;  // of the content as it leaves
   Bounds bounds;
   Credential credential;
   ClientCertificate certificate;

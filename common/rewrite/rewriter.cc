@@ -65,7 +65,8 @@ Rewriter::Rewriter(const config::Addresses& addresses)
     : addresses_(addresses),
       alias_domains_(addresses.alias_domains.begin(), addresses.alias_domains.end()),
       idle_(addresses.sender_canonical.empty() && addresses.recipient_canonical.empty() &&
-            addresses.virtual_addresses.empty() && addresses.aliases.empty()) {}
+            addresses.virtual_addresses.empty() && addresses.aliases.empty() &&
+            addresses.sender_bcc.empty() && addresses.recipient_bcc.empty()) {}
 
 std::string_view Rewriter::without_tag(std::string_view local) const {
   if (addresses_.separator.empty()) return local;
@@ -272,6 +273,36 @@ Resolved Rewriter::resolve(const mail::Address& address) const {
   return out;
 }
 
+// A tag of the client's choice makes no other address of a copy's.
+std::vector<BlindCopy> Rewriter::copies(const config::AddressMap& map,
+                                        const mail::Address& address) const {
+  std::vector<BlindCopy> out;
+  if (map.empty()) return out;
+  Match match = find_in(map, "bcc", address);
+  if (match.entry == nullptr) {
+    auto other = map.find(address.is_null() ? "<>" : "*");
+    if (other == map.end()) return out;
+    match.entry = &other->second;
+  }
+  match.tag.clear();
+  for (const config::AddressTarget& target : match.entry->targets) {
+    if (target.discard || (address.is_null() && target.address.front() == '@')) continue;
+    if (auto to = target_address(target, match, address))
+      out.push_back({*std::move(to), match.entry->origin});
+  }
+  return out;
+}
+
+std::vector<BlindCopy> Rewriter::sender_copies(const mail::Address& address) const {
+  return copies(addresses_.sender_bcc, sender(address));
+}
+
+std::vector<BlindCopy> Rewriter::recipient_copies(const mail::Address& recipient) const {
+  if (addresses_.recipient_bcc.empty()) return {};
+  return copies(addresses_.recipient_bcc,
+                canonical(addresses_.recipient_canonical, recipient, nullptr, nullptr));
+}
+
 namespace {
 
 // An address that the key is the line of.
@@ -297,11 +328,25 @@ void look_for_problems(const config::Addresses& addresses, std::vector<config::D
   }
 }
 
+void look_for_lost_copies(const config::Addresses& addresses,
+                          std::vector<config::Diagnostic>& out) {
+  Rewriter rewriter(addresses);
+  for (const config::AddressMap* map : {&addresses.sender_bcc, &addresses.recipient_bcc})
+    for (const auto& [key, entry] : *map)
+      for (const config::AddressTarget& target : entry.targets) {
+        Expansion found = rewriter.expand(sample_of(target.address, {}));
+        if (found.problem != Problem::none)
+          out.push_back({entry.origin, fmt::format("the copy for {}: {} {}", key, target.address,
+                                                   text_of(found.problem))});
+      }
+}
+
 }  // namespace
 
 std::vector<config::Diagnostic> problems(const config::Addresses& addresses) {
   std::vector<config::Diagnostic> out;
   look_for_problems(addresses, out);
+  look_for_lost_copies(addresses, out);
   config::Addresses senders;
   senders.separator = addresses.separator;
   senders.recipient_canonical = addresses.sender_canonical;

@@ -8,6 +8,8 @@
 // the whole address is looked up first, then the one without tag, then "@domain". An address that
 // stands for itself among others is final.
 //
+// sender_bcc and recipient_bcc name further recipients of a message, which then go the way of all.
+//
 // What comes out is an address as the parser of commands takes it (smtp::parse_mailbox), or there
 // is a Problem: a tag is put behind the target's local part in wire form, in quotes where it needs
 // them, and never as the client wrote it within his own quotes.
@@ -71,6 +73,12 @@ struct Resolved {
   mail::Address address;
 };
 
+// Somebody who gets a copy without being named (BCC).
+struct BlindCopy {
+  mail::Address address;
+  config::Origin origin;
+};
+
 class Rewriter {
  public:
   // The configuration must outlive the rewriter.
@@ -80,6 +88,10 @@ class Rewriter {
   mail::Address sender(const mail::Address& address) const;
   Expansion expand(const mail::Address& address, bool with_steps = false) const;
   Resolved resolve(const mail::Address& address) const;
+  // Who gets a copy of what this sender sends, and of what comes for this recipient as a client
+  // named him. What the copies' addresses stand for is for expand() to say.
+  std::vector<BlindCopy> sender_copies(const mail::Address& sender) const;
+  std::vector<BlindCopy> recipient_copies(const mail::Address& recipient) const;
   // The local part without tag; what a list of recipients is asked for, too.
   std::string_view without_tag(std::string_view local) const;
   // Whether a line names exactly this address, tag and all: then the operator knows of it.
@@ -95,6 +107,7 @@ class Rewriter {
   struct Walk;
   Match find_in(const config::AddressMap& map, std::string_view name,
                 const mail::Address& address) const;
+  std::vector<BlindCopy> copies(const config::AddressMap& map, const mail::Address& address) const;
   Match find_alias(const mail::Address& address) const;
   Match find(const mail::Address& address) const;
   mail::Address canonical(const config::AddressMap& map, const mail::Address& address,

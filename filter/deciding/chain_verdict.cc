@@ -1,5 +1,7 @@
 #include "filter/deciding/chain_verdict.h"
 
+#include <utility>
+
 namespace postwain::filter {
 
 namespace {
@@ -26,10 +28,27 @@ int strength_of(ipc::FilterVerdict verdict) {
 
 void ChainVerdict::add(const std::string& filter, ipc::FilterVerdict verdict,
                        const mail::Reply& reply) {
+  if (verdict == ipc::FilterVerdict::refuse && if_refused_) {
+    Condition instead = *std::exchange(if_refused_, std::nullopt);
+    return add(instead.filter, ipc::FilterVerdict::defer, instead.reply);
+  }
   if (strength_of(verdict) <= strength_of(verdict_)) return;
   verdict_ = verdict;
   reply_ = reply;
   filter_ = filter;
+}
+
+void ChainVerdict::defer_if_permitted(const std::string& filter, const mail::Reply& reply) {
+  if (!if_permitted_) if_permitted_ = {filter, reply};
+}
+
+void ChainVerdict::defer_if_refused(const std::string& filter, const mail::Reply& reply) {
+  if (!if_refused_) if_refused_ = {filter, reply};
+}
+
+void ChainVerdict::settle() {
+  if (is_final() || !if_permitted_) return;
+  add(if_permitted_->filter, ipc::FilterVerdict::defer, if_permitted_->reply);
 }
 
 void ChainVerdict::hold(const std::string& why) {

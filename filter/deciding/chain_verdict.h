@@ -14,6 +14,12 @@ namespace postwain::filter {
 class ChainVerdict {
  public:
   void add(const std::string& filter, ipc::FilterVerdict verdict, const mail::Reply& reply);
+  // What depends on others: it counts when nobody refuses (settle()), or in the place of a refusal
+  // that comes behind it.
+  void defer_if_permitted(const std::string& filter, const mail::Reply& reply);
+  void defer_if_refused(const std::string& filter, const mail::Reply& reply);
+  // Nobody is asked any more.
+  void settle();
   // Several reasons are put together. Nothing undoes it; a stronger verdict goes before it.
   void hold(const std::string& why);
 
@@ -25,10 +31,17 @@ class ChainVerdict {
   const std::optional<std::string>& held() const { return hold_; }
 
  private:
+  struct Condition {
+    std::string filter;
+    mail::Reply reply;
+  };
+
   ipc::FilterVerdict verdict_ = ipc::FilterVerdict::keep_going;
   mail::Reply reply_;
   std::string filter_;
   std::optional<std::string> hold_;
+  std::optional<Condition> if_permitted_;
+  std::optional<Condition> if_refused_;
 };
 
 }  // namespace postwain::filter

@@ -8,7 +8,9 @@ namespace {
 
 constexpr std::string_view kMagic = "PWSEEN1\n";
 constexpr std::size_t kDigest = 16;
-constexpr std::size_t kLooked = 64;  // buckets, to make room for one entry
+// To make room for one entry:
+constexpr std::size_t kShares = 16;    // a kind with less than such a part of the table stays
+constexpr std::size_t kCompared = 32;  // entries
 constexpr GreylistTable::Seconds kSweepEvery = 60;
 
 GreylistTable::Seconds seconds(Duration time) {
@@ -50,15 +52,17 @@ HashKey GreylistTable::key_of(char kind, std::initializer_list<std::string_view>
   return hash_(text);
 }
 
-int GreylistTable::worth_of(Kind kind) {
+std::size_t GreylistTable::worth_of(Kind kind) {
   switch (kind) {
+    case Kind::wrote:  // there may be mailings to a million
+      break;
     case Kind::waiting:
     case Kind::greeted:
-      break;
-    case Kind::passed:
       return 1;
-    case Kind::sender:
+    case Kind::passed:
       return 2;
+    case Kind::sender:
+      return 3;
   }
   return 0;
 }
@@ -69,6 +73,7 @@ bool GreylistTable::is_over(const Entry& entry, Seconds now) const {
       return since(entry.first, now) > seconds(terms_.window);
     case Kind::passed:
     case Kind::sender:
+    case Kind::wrote:
       return since(entry.last, now) > seconds(terms_.known);
     case Kind::greeted:
       break;
@@ -88,38 +93,49 @@ const GreylistTable::Entry* GreylistTable::find(const HashKey& key, Seconds now)
 
 void GreylistTable::put(const HashKey& key, const Entry& entry, Seconds now) {
   if (entries_.count(key) == 0 && entries_.size() >= entries_max_) make_room(now);
-  if (entries_.count(key) > 0 || entries_.size() < entries_max_) entries_[key] = entry;
+  if (entries_.count(key) > 0 || entries_.size() < entries_max_) store(key, entry);
   changed_ = true;
 }
 
-// Of a few the oldest of those that anybody can bring about in any number; where there is none, of
-// those that came back; and of those whose mail was good only if there is nobody else.
+void GreylistTable::store(const HashKey& key, const Entry& entry) {
+  auto [place, is_new] = entries_.try_emplace(key, entry);
+  if (!is_new) --of_worth_[worth_of(place->second.kind)];
+  place->second = entry;
+  ++of_worth_[worth_of(entry.kind)];
+}
+
+// Of some that are worth least the oldest. A kind that has less than its share of the table is let
+// be, and so found quickly where it is not. Entries are counted and not the places that are looked
+// at: so each has the same lot, and no part of the table is emptied before another.
 void GreylistTable::make_room(Seconds now) {
   if (now >= next_sweep_) sweep(now);
   if (entries_.size() < entries_max_ || entries_.empty()) return;
-  const HashKey* oldest = nullptr;
-  const Entry* its = nullptr;
+  std::size_t least = 0;
+  while (of_worth_[least] * kShares < entries_.size()) ++least;
+  const std::pair<const HashKey, Entry>* oldest = nullptr;
   std::size_t buckets = entries_.bucket_count();
-  for (std::size_t looked = 0; looked < buckets && (looked < kLooked || oldest == nullptr);
-       ++looked) {
+  std::size_t compared = 0;
+  for (std::size_t looked = 0; looked < buckets && compared < kCompared; ++looked) {
     std::size_t bucket = next_look_ = (next_look_ + 1) % buckets;
     for (auto at = entries_.begin(bucket); at != entries_.end(bucket); ++at) {
-      int worth = worth_of(at->second.kind);
-      int its_worth = its == nullptr ? worth : worth_of(its->kind);
-      if (its == nullptr || worth < its_worth ||
-          (worth == its_worth && at->second.last < its->last)) {
-        oldest = &at->first;
-        its = &at->second;
-      }
+      if (worth_of(at->second.kind) > least) continue;
+      ++compared;
+      if (oldest == nullptr || at->second.last < oldest->second.last) oldest = &*at;
     }
   }
-  if (oldest != nullptr) entries_.erase(HashKey(*oldest));
+  if (oldest == nullptr) return;
+  --of_worth_[worth_of(oldest->second.kind)];
+  entries_.erase(HashKey(oldest->first));
 }
 
 void GreylistTable::sweep(Seconds now) {
   next_sweep_ = now + kSweepEvery;
-  if (std::erase_if(entries_, [&](const auto& one) { return is_over(one.second, now); }) > 0)
-    changed_ = true;
+  std::size_t gone = std::erase_if(entries_, [&](const auto& one) {
+    bool over = is_over(one.second, now);
+    if (over) --of_worth_[worth_of(one.second.kind)];
+    return over;
+  });
+  if (gone > 0) changed_ = true;
 }
 
 GreylistTable::Attempt GreylistTable::attempt(const std::vector<std::string>& names,
@@ -165,6 +181,14 @@ bool GreylistTable::is_good(const std::vector<std::string>& names, Seconds now) 
     const Entry* seen = find(key_of('s', {name}), now);
     return seen != nullptr && seen->count >= kGoodDeliveries;
   });
+}
+
+void GreylistTable::wrote(std::string_view from, std::string_view to, Seconds now) {
+  put(key_of('w', {from, to}), {now, now, Kind::wrote, 1}, now);
+}
+
+bool GreylistTable::has_written(std::string_view from, std::string_view to, Seconds now) const {
+  return find(key_of('w', {from, to}), now) != nullptr;
 }
 
 void GreylistTable::greeted(std::string_view client, Seconds now) {
@@ -221,8 +245,9 @@ std::optional<GreylistTable::Snapshot> decode_snapshot(std::string_view octets,
     GreylistTable::Entry entry;
     entry.first = static_cast<GreylistTable::Seconds>(take(rest, 4));
     entry.last = static_cast<GreylistTable::Seconds>(take(rest, 4));
-    auto kind = take(rest, 1);
-    entry.kind = static_cast<GreylistTable::Kind>(kind & 3U);
+    std::uint64_t kind = take(rest, 1);
+    if (kind > static_cast<std::uint64_t>(GreylistTable::Kind::wrote)) return std::nullopt;
+    entry.kind = static_cast<GreylistTable::Kind>(kind);
     entry.count = static_cast<std::uint8_t>(take(rest, 1));
     out.entries.emplace_back(key, entry);
   }
@@ -232,16 +257,17 @@ std::optional<GreylistTable::Snapshot> decode_snapshot(std::string_view octets,
 bool GreylistTable::merge(const Snapshot& other) {
   if (other.secret != hash_.secret()) return false;
   for (const auto& [key, entry] : other.entries) {
-    auto [place, is_new] = entries_.try_emplace(key, entry);
-    if (is_new) {
-      if (entries_.size() > entries_max_) entries_.erase(place);
+    auto found = entries_.find(key);
+    if (found == entries_.end()) {
+      if (entries_.size() < entries_max_) store(key, entry);
       continue;
     }
-    Entry& own = place->second;
+    Entry own = found->second;
     own.first = std::min(own.first, entry.first);
     own.last = std::max(own.last, entry.last);
     own.count = std::max(own.count, entry.count);
     if (own.kind == Kind::waiting) own.kind = entry.kind;
+    store(key, own);
   }
   return true;
 }

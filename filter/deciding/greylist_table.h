@@ -1,10 +1,12 @@
 // Who was seen: attempts of strangers that were put off, clients and owners whose mail was good,
-// and clients that waited for our greeting. Names are hashes; the table tells nothing without its
-// secret, and not much with it. Bounded: when it is full, what anybody can bring about in any
-// number makes room, so that whoever floods it makes it forget nobody who is known. Losing all of
-// it costs delays only. Pure; time is seconds since 1970, since what is kept outlives the process.
+// clients that waited for our greeting, and whom our users wrote to. Names are hashes; the table
+// tells nothing without its secret, and not much with it. Bounded: when it is full, what anybody
+// can bring about in any number makes room, so that whoever floods it makes it forget nobody who is
+// known. Losing all of it costs delays only. Pure; time is seconds since 1970, since what is kept
+// outlives the process.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -43,6 +45,9 @@ class GreylistTable {
   // A message of his was taken, and nobody had anything against it.
   void delivered(const std::vector<std::string>& names, Seconds now);
   bool is_good(const std::vector<std::string>& names, Seconds now) const;
+  // One of us has written to somebody; both addresses in lower case.
+  void wrote(std::string_view from, std::string_view to, Seconds now);
+  bool has_written(std::string_view from, std::string_view to, Seconds now) const;
   // The client has waited for the greeting.
   void greeted(std::string_view client, Seconds now);
   bool has_greeted(std::string_view client, Seconds now) const;
@@ -59,7 +64,7 @@ class GreylistTable {
   bool merge(const Snapshot& other);
 
  private:
-  enum class Kind : std::uint8_t { waiting, passed, sender, greeted };
+  enum class Kind : std::uint8_t { waiting, passed, sender, greeted, wrote };
   struct Entry {
     Seconds first = 0;
     Seconds last = 0;
@@ -71,18 +76,21 @@ class GreylistTable {
   };
 
   HashKey key_of(char kind, std::initializer_list<std::string_view> parts) const;
-  static int worth_of(Kind kind);
+  static std::size_t worth_of(Kind kind);  // below kWorths
   bool is_over(const Entry& entry, Seconds now) const;
   Entry* find(const HashKey& key, Seconds now);
   const Entry* find(const HashKey& key, Seconds now) const;
   void put(const HashKey& key, const Entry& entry, Seconds now);
+  void store(const HashKey& key, const Entry& entry);
   void make_room(Seconds now);
 
   config::Greylist terms_;
   KeyedHash hash_;
   std::size_t entries_max_;
   std::unordered_map<HashKey, Entry, Spread> entries_;
-  std::size_t next_look_ = 0;  // among the buckets, where room was made last
+  static constexpr std::size_t kWorths = 4;
+  std::array<std::size_t, kWorths> of_worth_{};  // entries
+  std::size_t next_look_ = 0;                    // among the buckets, where room was made last
   Seconds next_sweep_ = 0;
   bool changed_ = false;
 

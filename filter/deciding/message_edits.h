@@ -20,6 +20,9 @@ constexpr std::size_t kEditArgumentsMax = 1024;  // of its arguments
 // else is served meanwhile.
 constexpr std::size_t kEditWorkMax = 20'000'000;
 
+// What these edits would change; not whether they give another body.
+ipc::FilterEditKinds kinds_of(const std::vector<milter::Edit>& edits);
+
 class MessageEdits {
  public:
   // hidden: FilterHeader.
@@ -29,6 +32,8 @@ class MessageEdits {
   // values bring their own. False: these are too many or too long, and nothing is changed; the
   // filter has failed.
   bool apply(const std::vector<milter::Edit>& edits, bool leading_space);
+  // Nobody is added any more, so far.
+  void forget_added() { added_.clear(); }
 
   const mail::HeaderEdits& header() const { return header_; }
   const std::optional<ipc::FilterAddress>& sender() const { return sender_; }

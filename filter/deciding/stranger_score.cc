@@ -25,7 +25,7 @@ constexpr Sign kHelo{"helo", "it says hello like no mail server"};
 constexpr Sign kPregreet{"pregreet", "it talked before the greeting"};
 constexpr Sign kSigns[] = {kNoName, kForgedName, kDynamicName, kHelo, kPregreet};
 
-std::string_view words_of(std::string_view label) {
+std::string_view words_for(std::string_view label) {
   for (const Sign& sign : kSigns)
     if (sign.label == label) return sign.words;
   return label;
@@ -82,7 +82,7 @@ mail::Reply refusal_of(const StrangerFacts& facts, const StrangerScore& score,
   for (const StrangerScore::Point& point : score.points) {
     if (point.weight <= 0) continue;
     if (!point.of_list)
-      (signs += "; ") += words_of(point.label);
+      (signs += "; ") += words_for(point.label);
     else if (named++ < kListsNamed)
       (lists += lists.empty() ? " by " : ", ") += point.label;
   }

@@ -11,7 +11,7 @@ namespace postwain::filter {
 
 namespace {
 
-constexpr Duration kLookEvery = std::chrono::seconds(1);
+constexpr Duration kLookAtListsEvery = std::chrono::seconds(1);
 
 std::string question_of(const config::DnsList& list, const std::string& subject) {
   return list.by == config::ListKey::address ? list_question(list.zone, subject)
@@ -44,7 +44,7 @@ struct ListDesk::Desk : std::enable_shared_from_this<ListDesk::Desk> {
     MonoTime now = clock.mono();
     for (std::size_t i = 0; i < lists.size(); ++i)
       if (health[i].wants_test(now)) test(i);
-    alarm->start(kLookEvery, [this] { look(); });
+    alarm->start(kLookAtListsEvery, [this] { look(); });
   }
 
   void test(std::size_t list) {

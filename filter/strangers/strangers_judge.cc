@@ -12,7 +12,7 @@ JudgeTerms terms_of(const config::Strangers& settings) {
   using Right = config::FilterRight;
   JudgeTerms out;
   out.name = config::kStrangersName;
-  out.on = {"world"};
+  out.on = {"world", "submission"};
   out.on_failure = config::FilterFailure::accept;
   out.mode = settings.mode;
   out.may = {Right::refuse, Right::defer};
@@ -32,7 +32,8 @@ StrangersJudge::StrangersJudge(Clock& clock, std::unique_ptr<ListPort> port,
       desk_(clock, *port_, settings_.lists) {}
 
 bool StrangersJudge::is_on(std::string_view, ipc::FilterKind kind) const {
-  return kind == ipc::FilterKind::world;
+  return kind == ipc::FilterKind::world ||
+         (kind == ipc::FilterKind::submission && settings_.greylists());
 }
 
 std::uint32_t StrangersJudge::awaited_stages() const {

@@ -1,6 +1,7 @@
 // The check of clients that nobody here knows ([strangers], [[dns_list]]): asks DNS lists and looks
-// for signs, adds up, and refuses or puts off at RCPT. It comes before all filters. Clients that
-// may relay, recipients named postmaster and submission are none of its business.
+// for signs, adds up, and refuses or puts off at RCPT. It comes before all filters. It does not
+// judge clients that may relay, submission, and mail to postmaster; it only notes whom our users
+// write to.
 #pragma once
 
 #include <memory>

@@ -39,7 +39,8 @@ StrangersMember::~StrangersMember() {
 bool StrangersMember::is_stranger() const {
   using Family = ipc::FilterSession::Family;
   Family family = facts_.session.family;
-  return !known_ && (family == Family::ipv4 || family == Family::ipv6);
+  bool world = facts_.session.kind == ipc::FilterKind::world;
+  return world && !known_ && (family == Family::ipv4 || family == Family::ipv6);
 }
 
 // Questions begin as soon as the client is there, and go on beside the session.
@@ -57,7 +58,7 @@ void StrangersMember::give(const ipc::FilterEvent& event) {
   opinion_.reset();
   recipient_.reset();
   look();
-  if (!is_stranger()) return;
+  if (!is_stranger()) return note_whom_we_write_to(event);
   switch (event.stage) {
     case FilterStage::connect:
       if (event.awaited && wants_delay()) delay_greeting();
@@ -69,9 +70,8 @@ void StrangersMember::give(const ipc::FilterEvent& event) {
                                        judge_.store().now());
       return;
     case FilterStage::mail: {
-      mail::Address sender = mail::Address::from_text(std::string(without_brackets(event.text)));
-      message_.null_sender = without_brackets(event.text).empty();
-      message_.sender_domain = sender.domain_key();
+      message_.sender = to_lower(without_brackets(event.text));
+      message_.sender_domain = mail::Address::from_text(message_.sender).domain_key();
       if (!message_.sender_domain.empty()) look_->sender(message_.sender_domain);
       return;
     }
@@ -85,6 +85,15 @@ void StrangersMember::give(const ipc::FilterEvent& event) {
     case FilterStage::end_of_message:
       return;
   }
+}
+
+// An answer to one of us is not put off.
+void StrangersMember::note_whom_we_write_to(const ipc::FilterEvent& event) {
+  if (!judge_.settings().greylists()) return;
+  if (event.stage == FilterStage::mail) message_.sender = to_lower(without_brackets(event.text));
+  if (event.stage == FilterStage::rcpt && !event.rejected && !message_.sender.empty() &&
+      message_.written_to.size() < kWrittenToMax)
+    message_.written_to.push_back(to_lower(without_brackets(event.text)));
 }
 
 // Who has waited before, or is good, is greeted at once.
@@ -129,7 +138,7 @@ std::optional<Opinion> StrangersMember::judge_rcpt() {
     case StrangerVerdict::passes:
       break;
     case StrangerVerdict::greylist:
-      if (!message_.null_sender) return put_off(facts, score);
+      if (!message_.sender.empty()) return put_off(facts, score);
       // Callouts end before DATA and are not held up; what has no sender is put off there.
       if (message_.put_off_at_data.empty()) message_.put_off_at_data = *recipient_;
       break;
@@ -186,6 +195,8 @@ Opinion StrangersMember::judge_data() {
 
 Opinion StrangersMember::put_off(const StrangerFacts& facts, const StrangerScore& score) {
   SeenStore& store = judge_.store();
+  if (store.table().has_written(to_lower(*recipient_), message_.sender, store.now()))
+    return say(FilterVerdict::keep_going, {}, "it answers", score);
   std::vector<std::string> names = names_of(facts);
   if (store.table().is_good(names, store.now()))
     return say(FilterVerdict::keep_going, {}, "its mail was good before", score);
@@ -235,8 +246,11 @@ Opinion StrangersMember::say(FilterVerdict verdict, mail::Reply reply, const std
 
 // Mail that nobody looked at, as that to postmaster, speaks for nobody.
 void StrangersMember::message_accepted() {
+  SeenStore& store = judge_.store();
+  for (const std::string& recipient : message_.written_to)
+    store.table().wrote(message_.sender, recipient, store.now());
   if (!message_.passed || !look_ || !is_stranger()) return;
-  judge_.store().table().delivered(names_of(look_->facts()), judge_.store().now());
+  store.table().delivered(names_of(look_->facts()), store.now());
 }
 
 void StrangersMember::abort() {

@@ -11,6 +11,7 @@
 
 namespace postwain::filter {
 
+constexpr std::size_t kWrittenToMax = 100;                // recipients of a message that are noted
 constexpr Duration kReasonMax = std::chrono::seconds(2);  // that a list has to say why
 
 class StrangersMember final : public ChainMember {
@@ -36,6 +37,7 @@ class StrangersMember final : public ChainMember {
  private:
   bool is_stranger() const;
   void look();
+  void note_whom_we_write_to(const ipc::FilterEvent& event);
   bool wants_delay() const;
   void delay_greeting();
   void begin_rcpt(const ipc::FilterEvent& event);
@@ -67,9 +69,10 @@ class StrangersMember final : public ChainMember {
     std::shared_ptr<bool> alive;  // the answer may come after us
   } reason_;
   struct {
+    std::string sender;  // in lower case
     std::string sender_domain;
-    bool null_sender = false;
-    bool passed = false;          // a recipient did
+    std::vector<std::string> written_to;  // by one of us
+    bool passed = false;                  // a recipient did
     std::string put_off_at_data;  // the recipient that decides there; empty: nothing to decide
     std::uint32_t waited = 0;     // milliseconds
     std::optional<ipc::FilterJudgement> judgement;

@@ -10,6 +10,7 @@
 
 #include "common/base/time.h"
 #include "common/daemon/server_tls.h"
+#include "common/pattern/pattern.h"
 #include "common/rewrite/rewriter.h"
 #include "common/tls/signing_key.h"
 #include "common/tls/tls.h"
@@ -69,6 +70,13 @@ void check_routes(config::Loaded& loaded) {
   }
 }
 
+void check_content_rules(config::Loaded& loaded) {
+  for (const config::ContentRule& rule : loaded.config.content_rules)
+    if (auto compiled = pattern::Pattern::compile(rule.pattern); !compiled)
+      loaded.diagnostics.push_back(
+          config::Diagnostic{rule.pattern_origin, "pattern: " + compiled.error().text});
+}
+
 void check_viewers(config::Loaded& loaded) {
   const config::Control& control = loaded.config.control;
   for (const std::string& name : control.viewers)
@@ -109,6 +117,7 @@ config::Loaded load_checked(const std::string& file) {
   check_routes(loaded);
   check_signing_key(loaded);
   check_viewers(loaded);
+  check_content_rules(loaded);
   warn_of_open_secrets(loaded, file);
   // Mail to these fails with the reason; all other mail goes on.
   for (config::Diagnostic& one : rewrite::problems(loaded.config.addresses))

@@ -1,5 +1,7 @@
 #include "postwain/explain/explanation.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -57,6 +59,21 @@ std::string problem_text(const std::string& address, rewrite::Problem problem) {
   return fmt::format("<{}> {}", address, rewrite::text_of(problem));
 }
 
+void add_copies(Explanation& out, const rewrite::Rewriter& rewriter, const mail::Address& sender,
+                const mail::Address& recipient) {
+  if (out.decision != Decision::accept) return;
+  for (const rewrite::BlindCopy& copy : rewriter.recipient_copies(recipient))
+    out.steps.push_back({"bcc",
+                         fmt::format("<{}> gets a copy of what comes for <{}>", copy.address.text(),
+                                     recipient.text()),
+                         copy.origin.text()});
+  for (const rewrite::BlindCopy& copy : rewriter.sender_copies(sender))
+    out.steps.push_back(
+        {"bcc",
+         fmt::format("<{}> gets a copy of what <{}> sends", copy.address.text(), sender.text()),
+         copy.origin.text()});
+}
+
 // The first address the mail would go to.
 mail::Address add_rewriting(Explanation& out, const config::Config& config,
                             const qmgr::Router& router, const mail::Address& sender,
@@ -65,6 +82,7 @@ mail::Address add_rewriting(Explanation& out, const config::Config& config,
   if (mail::Address from = rewriter.sender(sender); from != sender)
     out.steps.push_back(
         {"sender", fmt::format("<{}> becomes <{}>", sender.text(), from.text()), {}});
+  add_copies(out, rewriter, sender, recipient);
   rewrite::Expansion found = rewriter.expand(recipient, true);
   for (const rewrite::Step& step : found.steps)
     out.steps.push_back({std::string(step.map),
@@ -119,6 +137,28 @@ void add_filters(Explanation& out, const config::Config& config, bool submission
   }
 }
 
+// The rules for such mail, at whichever listener of its kind it comes in.
+void add_content_rules(Explanation& out, const config::Config& config, bool submission) {
+  config::Listener of_kind;
+  if (submission) of_kind.protocol = config::ListenerProtocol::submission;
+  for (const config::ContentRule& rule : config.content_rules) {
+    auto asks = [&](const config::Listener& listener) {
+      return kind_of(listener) == kind_of(of_kind) && rule.is_on(listener);
+    };
+    if (!asks(of_kind) && std::none_of(config.listeners.begin(), config.listeners.end(), asks))
+      continue;
+    std::string_view part = rule.place == config::ContentPlace::part ? "part:" : "";
+    out.steps.push_back(
+        {"content_rule",
+         fmt::format("{}{}: {}{} where {}{} has '{}'", rule.name.empty() ? "a rule" : rule.name,
+                     rule.mode == config::FilterMode::watch ? " watches" : "", name_of(rule.action),
+                     rule.value.empty() ? "" : " \"" + rule.value + "\"", part,
+                     rule.place == config::ContentPlace::body ? "the body" : rule.field,
+                     rule.pattern),
+         rule.origin.text()});
+  }
+}
+
 // Before all filters; what the DNS will say of the client only the DNS knows.
 void add_strangers(Explanation& out, const config::Config& config, const smtpd::Client& client,
                    bool submission) {
@@ -159,6 +199,7 @@ Explanation explain(const config::Config& config, const Question& question) {
   if (out.decision == Decision::accept) {
     add_strangers(out, config, client, question.submission);
     add_filters(out, config, question.submission);
+    add_content_rules(out, config, question.submission);
   }
   // RFC 5321 4.5.1: the bare <postmaster> is whom the configuration names.
   if (!recipient.has_domain()) recipient = mail::Address::from_text(config.postmaster);

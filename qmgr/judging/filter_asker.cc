@@ -63,6 +63,9 @@ config::FilterFailure FilterAsker::fallback(ipc::FilterKind kind) const {
     for (const config::Filter& filter : config_.filters)
       if (filter.is_on(name_of(kind)))
         strictest = std::max(strictest, filtering::fallback_of(filter));
+  for (const config::ContentRule& rule : config_.content_rules)
+    if (config::is_on(rule.on, name_of(kind)) && rule.mode == config::FilterMode::enforce)
+      strictest = std::max(strictest, FilterFallback::defer);
   switch (strictest) {
     case FilterFallback::none:
     case FilterFallback::accept:

@@ -177,7 +177,7 @@ void JudgedSession::tell_body() {
     if (info().in_file) piece_.erase(0, taken);
   }
   part_ = Part::result;
-  filter_.end_of_message();
+  filter_.end_of_message(info().size);
 }
 
 void JudgedSession::read_body() {

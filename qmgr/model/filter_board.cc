@@ -39,6 +39,7 @@ void FilterBoard::configure(const config::Config& config) {
   };
   if (config.strangers.wanted) add(config::kStrangersName, config.strangers.mode);
   for (const config::Filter& filter : config.filters) add(filter.name, filter.mode);
+  if (!config.content_rules.empty()) add(config::kContentRulesName, config::FilterMode::enforce);
 }
 
 void FilterBoard::take(const ipc::FilterReport& report, bool is_newest) {

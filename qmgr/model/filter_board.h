@@ -34,8 +34,8 @@ struct KnownFilter {
 
 class FilterBoard {
  public:
-  // Who judges strangers, and the filters of the configuration, in their order; what is known of
-  // those that stay stays.
+  // The filters of the configuration, between who judges strangers and the content rules; what is
+  // known of those that stay stays.
   void configure(const config::Config& config);
   // Processes that are connected: two during a reload.
   void connected() { ++processes_; }

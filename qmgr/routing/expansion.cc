@@ -2,6 +2,7 @@
 
 #include <map>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "common/base/text.h"
 
@@ -57,18 +58,67 @@ class Expander {
   }
 
   ExpandedMail run(const std::function<mail::QueueId()>& next_id) {
+    given_sender_ = message_.info.envelope.reverse_path;
+    find_copies();
     for (NewRecipient& r : message_.recipients) {
       take(std::move(r));
       if (out_.problem != rewrite::Problem::none && !local_) return std::move(out_);
     }
+    for (const Copy& copy : copies_) take_copy(copy);
     if (!out_.told.empty()) out_.as_given = message_.info;
-    given_sender_ = message_.info.envelope.reverse_path;
     message_.info.envelope.reverse_path = rewriter_.sender(given_sender_);
     divide(next_id);
     return std::move(out_);
   }
 
  private:
+  struct Copy {
+    rewrite::BlindCopy to;
+    std::string of;  // the address that it is a copy for
+  };
+
+  // What a recipient comes from that nobody has named.
+  struct From {
+    std::string given;  // the address that stands for him, or that he gets a copy for
+    Notify notify;
+    std::string orcpt;
+  };
+
+  // Of what nobody gets there is no copy.
+  void find_copies() {
+    bool somebody = false;
+    for (const NewRecipient& r : message_.recipients) {
+      if (r.recipient.decided.code != 0) continue;
+      somebody = true;
+      for (rewrite::BlindCopy& one : rewriter_.recipient_copies(r.recipient.address))
+        copies_.push_back({std::move(one), r.recipient.address.text()});
+    }
+    if (!somebody) return;
+    for (rewrite::BlindCopy& one : rewriter_.sender_copies(given_sender_))
+      copies_.push_back({std::move(one), null_sender_ ? "<>" : given_sender_.text()});
+  }
+
+  // After all others, so that who is among them keeps what was asked for him.
+  void take_copy(const Copy& copy) {
+    if (!copied_.insert(key_of(copy.to.address)).second) return;
+    mail::Recipient given;
+    given.address = copy.to.address;
+    given.notify.bits = Notify::never;
+    rewrite::Expansion found = rewriter_.expand(given.address);
+    count_ += found.targets.size();
+    if (found.problem == rewrite::Problem::none && count_ > kExpandedRecipientsMax) {
+      count_ -= found.targets.size();
+      found.problem = rewrite::Problem::too_many;
+    }
+    if (found.problem != rewrite::Problem::none)
+      return note_failed(found.problem, {std::move(given), {}, copy.of}, copy.to.origin);
+    const From from{copy.of, given.notify, {}};
+    for (rewrite::Target& target : found.targets) {
+      bool to_list = !target.owner.is_null() && !null_sender_;
+      add(from, std::move(target), false, to_list);
+    }
+  }
+
   void take(NewRecipient r) {
     if (r.recipient.decided.code != 0) return groups_.front().recipients.push_back(std::move(r));
     const mail::Address& given = r.recipient.address;
@@ -86,6 +136,8 @@ class Expander {
       std::erase_if(found.targets, [](const rewrite::Target& one) { return one.discard; });
       if (found.targets.empty()) found.targets.push_back(std::move(first));
     }
+    From from{given.text(), r.recipient.notify, r.recipient.orcpt};
+    if (from.orcpt.empty()) from.orcpt = (given.is_utf8() ? "utf-8;" : "rfc822;") + given.text();
     bool several = found.targets.size() > 1;
     bool owned = false;
     bool shared = false;
@@ -93,7 +145,7 @@ class Expander {
       bool to_list = !target.owner.is_null() && !null_sender_;
       owned = owned || to_list;
       shared = shared || !to_list;
-      add(r.recipient, std::move(target), several, to_list);
+      add(from, std::move(target), several, to_list);
     }
     if (r.recipient.notify.on_success() && (several || owned)) add_expanded(r.recipient, shared);
   }
@@ -109,23 +161,19 @@ class Expander {
     group.recipients.push_back(std::move(r));
   }
 
-  void add(const mail::Recipient& given, rewrite::Target target, bool several, bool to_list) {
+  void add(const From& from, rewrite::Target target, bool several, bool to_list) {
     Group& group = to_list ? group_of(target.owner) : groups_.front();
-    Notify notify = several ? notify_of_several(given.notify) : given.notify;
+    Notify notify = several ? notify_of_several(from.notify) : from.notify;
     if (to_list) notify = {};
     auto [known, is_new] =
         group.expanded.try_emplace(key_of(target.address), group.recipients.size());
     if (!is_new) return merge(group.recipients[known->second].recipient.notify, notify);
     NewRecipient r;
     r.recipient.notify = notify;
-    r.given = given.address.text();
+    r.given = from.given;
     r.recipient.address = std::move(target.address);
     if (target.discard) r.recipient.decided = {250, {2, 0, 0}, "discarded by its alias"};
-    if (!to_list) {
-      r.recipient.orcpt = given.orcpt;
-      if (r.recipient.orcpt.empty())
-        r.recipient.orcpt = (given.address.is_utf8() ? "utf-8;" : "rfc822;") + given.address.text();
-    }
+    if (!to_list) r.recipient.orcpt = from.orcpt;
     group.recipients.push_back(std::move(r));
   }
 
@@ -150,12 +198,19 @@ class Expander {
   }
 
   void fail(rewrite::Problem problem, NewRecipient r, const config::Origin& origin) {
-    if (out_.problem == rewrite::Problem::none) {
-      out_.problem = problem;
-      out_.problem_at = r.recipient.address.text();
-      out_.origin = origin;
-    }
-    if (!local_) return;
+    if (local_) return note_failed(problem, std::move(r), origin);
+    note(problem, r, origin);
+  }
+
+  void note(rewrite::Problem problem, const NewRecipient& r, const config::Origin& origin) {
+    if (out_.problem != rewrite::Problem::none) return;
+    out_.problem = problem;
+    out_.problem_at = r.recipient.address.text();
+    out_.origin = origin;
+  }
+
+  void note_failed(rewrite::Problem problem, NewRecipient r, const config::Origin& origin) {
+    note(problem, r, origin);
     r.recipient.decided = {550, {5, 2, 4}, "the address " + std::string(text_of(problem))};
     groups_.front().recipients.push_back(std::move(r));
   }
@@ -193,6 +248,8 @@ class Expander {
   bool local_ = false;  // of a program of this machine
   mail::Address given_sender_;
   std::size_t count_ = 0;
+  std::vector<Copy> copies_;
+  std::unordered_set<std::string> copied_;
   std::vector<Group> groups_;
   std::map<std::string, std::size_t> by_owner_;
   ExpandedMail out_;

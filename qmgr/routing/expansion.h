@@ -20,7 +20,8 @@ constexpr std::size_t kExpandedRecipientsMax = 100'000;  // of one message, all 
 struct ExpandedMail {
   // The first recipient that cannot be worked out. What programs of this machine submit goes to all
   // others all the same, and that one fails (mail::Recipient::decided): nobody there could be asked
-  // to mend it and try again. Whoever brings it by SMTP can: then nothing else is filled in.
+  // to mend it and try again. Whoever brings it by SMTP can: then nothing else is filled in. A
+  // blind copy that cannot be worked out is nobody's trouble but the operator's: it fails alone.
   rewrite::Problem problem = rewrite::Problem::none;
   std::string problem_at;
   config::Origin origin;
@@ -38,7 +39,9 @@ struct ExpandedMail {
 // otherwise have a thousand reports made of one message). The first one's place and ORCPT remain.
 void unite_equal(std::vector<NewRecipient>& recipients);
 
-// The recipients have domains; equal ones are united first. next_id: for further messages.
+// The recipients have domains; equal ones are united first. Who gets a blind copy ([addresses]
+// sender_bcc, recipient_bcc) comes behind them, unless he gets the message anyhow; nobody is told
+// what becomes of his copy, and his own line makes no further copy. next_id: for further messages.
 ExpandedMail expand(NewMessage message, const rewrite::Rewriter& rewriter,
                     const std::function<mail::QueueId()>& next_id);
 

@@ -42,6 +42,7 @@ RouteSettings settings_of(const config::Route& route) {
   transport.sources = route.sources;
   transport.family = route.family;
   transport.avoid = route.avoid;
+  transport.fields = route.fields;
   transport.bounds = route.bounds;
   transport.credential = route.credential;
   transport.certificate = route.certificate;

@@ -6,8 +6,9 @@ namespace postwain::qmgr {
 
 bool filters_asked(const config::Config& config, ipc::FilterKind kind) {
   std::string_view word = name_of(kind);
-  return std::any_of(config.filters.begin(), config.filters.end(),
-                     [&](const config::Filter& filter) { return filter.is_on(word); });
+  auto asked = [&](const auto& one) { return config::is_on(one.on, word); };
+  return std::any_of(config.filters.begin(), config.filters.end(), asked) ||
+         std::any_of(config.content_rules.begin(), config.content_rules.end(), asked);
 }
 
 Duration filters_time(const config::Config& config, ipc::FilterKind kind) {

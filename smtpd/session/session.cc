@@ -64,6 +64,8 @@ Session::Session(const Shared& shared, const config::Listener& listener, net::St
       engine_(engine_options(shared, listener, client_.address())),
       wait_(shared.config.limits.command_timeout, shared.config.limits.data_timeout),
       login_(shared, static_cast<LoginDialog::Owner&>(*this)),
+      local_(stream.local()),
+      client_port_(proxied == nullptr ? stream.peer().port : std::uint16_t(0)),
       transaction_(shared, listener.protocol == config::ListenerProtocol::submission),
       refusals_(shared, listener, client_, engine_, transaction_),
       filter_(shared.filters, listener.name(),

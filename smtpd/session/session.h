@@ -90,6 +90,8 @@ class Session final : private Handover::Owner,
   bool is_refused(std::string_view stage, const ipc::FilterAnswer& answer, mail::Reply& reply);
   void answer_filtered(const mail::Reply& reply);
   void tell_client();
+  std::string shown_client_name() const;
+  void tell_client_names();
   void tell_tls();
   void ask_about_mail(const mail::Reply& accepted);
   void ask_about_rcpt(const Verdict& verdict);
@@ -121,6 +123,8 @@ class Session final : private Handover::Owner,
   Wait wait_;
   std::unique_ptr<daemon::Channel> channel_;
   LoginDialog login_;
+  net::Endpoint local_;            // where the client has connected to
+  std::uint16_t client_port_ = 0;  // 0: not known
   Transaction transaction_;
   RefusalLog refusals_;
   filtering::SessionFilter filter_;

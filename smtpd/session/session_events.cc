@@ -115,14 +115,19 @@ void Session::on_hello() {
 void Session::on_xclient() {
   client_.believe(engine_.claim());
   engine_.know_client(client_.may_relay());
-  tell_client();
   login_.certify({});
   log::Line(log::Level::debug, "xclient")
       .kv("client", client_.address())
       .kv("account", client_.account())
       .kv("trusted", client_.client().trusted);
-  answer({220, {}, {}});
+  client_port_ = 0;
+  tell_client();
   client_.look_up_hello(engine_.hello_name());
+  after_filters(filter_.connect(), [this](const ipc::FilterAnswer& said) {
+    mail::Reply reply{220, {}, {}};
+    (void)is_refused("connect", said, reply);
+    answer_filtered(reply);
+  });
 }
 
 // Of the next message, and those after it until it is said anew.

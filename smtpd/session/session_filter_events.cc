@@ -5,8 +5,20 @@
 #include "common/ipc/judgements.h"
 #include "common/log/log.h"
 #include "smtpd/session/session.h"
+#include "smtpd/session/trace_field.h"
 
 namespace postwain::smtpd {
+
+namespace {
+
+// Of the names that TLS has for its ciphers: two key sizes are in use.
+std::string cipher_bits(std::string_view cipher) {
+  for (std::string_view mark : {"AES_256", "AES256", "CHACHA20"})
+    if (cipher.find(mark) != std::string_view::npos) return "256";
+  return cipher.empty() ? "" : "128";
+}
+
+}  // namespace
 
 // The session goes on when the answer is there; at once where none is awaited. Filters that are
 // silent for too long have no opinion: of the message at hand they are asked again at its end.
@@ -63,32 +75,57 @@ void Session::tell_client() {
   if (!filter_.is_on()) return;
   using Family = ipc::FilterSession::Family;
   const std::string& address = client_.address();
-  dns::ClientFacts facts = client_.facts();
   bool is_local = address.empty();
   Family family = is_local ? Family::local
                            : (address.find(':') != std::string::npos ? Family::ipv6 : Family::ipv4);
-  std::string name = facts.name.empty() ? "[" + address + "]" : facts.name;
-  if (is_local) name = "localhost";
-  filter_.set_client(family, name, address, 0);
+  filter_.set_client(family, shown_client_name(), address, client_port_);
   filter_.set_known(client_.may_relay());
   filter_.set_macro("j", shared_.config.hostname);
   filter_.set_macro("daemon_name", listener_.name());
   filter_.set_macro("v", "Postwain");
+  filter_.set_macro("daemon_addr", local_.host);
+  filter_.set_macro("daemon_port", local_.port == 0 ? "" : std::to_string(local_.port));
   filter_.set_macro("client_addr", address);
+  filter_.set_macro("client_port", client_port_ == 0 ? "" : std::to_string(client_port_));
+  tell_client_names();
+}
+
+std::string Session::shown_client_name() const {
+  const std::string& address = client_.address();
+  if (address.empty()) return "localhost";
+  std::string name = client_.facts().name;
+  return name.empty() ? "[" + address + "]" : name;
+}
+
+// The DNS is asked beside the session; what it says may come after the first events.
+void Session::tell_client_names() {
+  std::string name = shown_client_name();
+  std::string reverse = client_.facts().reverse_name;
   filter_.set_macro("client_name", name);
-  filter_.set_macro("_", name + " [" + address + "]");
+  filter_.set_macro("client_ptr", reverse.empty() ? "unknown" : reverse);
+  filter_.set_macro("_", name + " [" + client_.address() + "]");
 }
 
 void Session::tell_tls() {
+  if (!filter_.is_on()) return;
+  std::string cipher = channel_->tls_cipher();
   filter_.set_macro("tls_version", channel_->tls_version());
-  filter_.set_macro("cipher", channel_->tls_cipher());
+  filter_.set_macro("cipher", cipher);
+  filter_.set_macro("cipher_bits", cipher_bits(cipher));
+  tls::PeerCertificate certificate = channel_->tls_peer_certificate();
+  filter_.set_macro("cert_fingerprint", certificate.fingerprint);
+  filter_.set_macro("cert_subject", certificate.verified ? certificate.common_name : "");
 }
 
 void Session::ask_about_mail(const mail::Reply& accepted) {
   const smtp::MailCommand& asked = engine_.mail();
   if (filter_.is_on()) {
+    tell_client_names();
     filter_.set_known(client_.may_relay());
     filter_.set_macro("i", transaction_.id().text());
+    filter_.set_macro("r",
+                      protocol_name(engine_.options().dialect, engine_.extended(), engine_.tls(),
+                                    asked.envelope.smtputf8, !client_.account().empty()));
     filter_.set_macro("mail_addr", asked.envelope.reverse_path.text());
     filter_.set_macro("s", engine_.hello_name());
     filter_.set_macro("auth_authen", client_.account());
@@ -170,7 +207,7 @@ void Session::judge_content() {
 }
 
 void Session::tell_whole() {
-  if (transaction_.tell_rest()) filter_.end_of_message();
+  if (transaction_.tell_rest()) filter_.end_of_message(transaction_.octets());
 }
 
 void Session::filter_concluded(const ipc::FilterResult& result) {

@@ -33,6 +33,8 @@ class Transaction {
   // The client may send content: trace is our Received field, which comes first.
   void begin_content(std::string trace, Handover::Owner& owner, mail::Envelope envelope,
                      ipc::Arrival arrival);
+  // Octets of the content so far, our own field left out. Only while there is a handover.
+  std::uint64_t octets() const { return handover_->octets_so_far(content_) - trace_size_; }
   // Where the engine appends.
   std::string& content() { return content_; }
   // More content has come. A reply refuses the message: the content is dropped, and what is still

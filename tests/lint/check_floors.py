@@ -13,10 +13,11 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 # of its own.
 FLOORS = (
     ("common/base",),
-    ("common/mail",),
+    ("common/mail", "common/pattern"),
     ("common/content",),
     ("common/smtp/syntax", "common/ipc", "common/sasl", "common/notice"),
-    ("common/smtp/server", "common/smtp/client", "common/milter"),
+    ("common/smtp/server", "common/smtp/client", "common/milter",
+     "common/policy_service", "common/rspamd"),
     ("common/net", "common/tls", "common/log", "common/auth", "common/dns", "common/http", "common/sandbox",
      "common/config/table"),
     ("common/config",),
@@ -76,9 +77,10 @@ HOME = {
     "toml++/": "common/config/document/toml_reader.cc",
     "sqlite3.h": ("qmgr/store/sqlite/", "qmgr/history/", "qmgr/salvage/"),
     "CLI/": "postwain/command_line.cc",
+    "re2/": "common/pattern/",
     "seccomp.h": "common/sandbox/",
     "systemd/": "postwain/supervisor/service_manager.cc",
-    "nlohmann/": ("qmgr/", "postwain/", "reporter/"),
+    "nlohmann/": ("common/rspamd/", "qmgr/", "postwain/", "reporter/", "filter/trial/"),
     "zlib.h": "reporter/gzip.cc",
 }
 # Never in our headers: their compile time is paid by everyone who includes them.

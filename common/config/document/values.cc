@@ -156,6 +156,17 @@ bool is_mailbox(std::string_view text) {
          is_domain(text.substr(at + 1));
 }
 
+bool is_field_name(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(),
+                                      [](char c) { return c > ' ' && c < '\x7f' && c != ':'; });
+}
+
+bool is_one_line_field(std::string_view text) {
+  std::size_t colon = text.find(':');
+  return colon != std::string_view::npos && is_field_name(text.substr(0, colon)) &&
+         !trim(text.substr(colon + 1)).empty() && printable(text) == text;
+}
+
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   constexpr std::size_t kLongest = 64;  // keys are short; the cost grows with the product
   if (a.size() > kLongest || b.size() > kLongest) return std::max(a.size(), b.size());

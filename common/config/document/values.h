@@ -31,6 +31,9 @@ bool is_domain(std::string_view text);
 // local part, '@', domain; enough to catch slips, the grammar proper is that of common/smtp.
 bool is_mailbox(std::string_view text);
 bool is_local_part(std::string_view text);
+// The name of a header field (RFC 5322 2.2), and a whole field of one line, "Name: text".
+bool is_field_name(std::string_view text);
+bool is_one_line_field(std::string_view text);
 
 // How many letters one must add, remove, change or swap to make b of a.
 std::size_t edit_distance(std::string_view a, std::string_view b);

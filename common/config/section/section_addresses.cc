@@ -19,11 +19,22 @@ namespace {
 constexpr std::size_t kIncludeDepthMax = 10;
 constexpr std::size_t kAliasIncludesMax = 1000;  // of one aliases file
 
+// What the lines of a map may name, and how much.
+struct MapForm {
+  AliasStyle style = AliasStyle::map;
+  std::string_view names{};            // beside addresses
+  std::size_t targets_max = SIZE_MAX;  // of one line
+};
+constexpr MapForm kAddressForm{};
+constexpr MapForm kAliasForm{AliasStyle::aliases};
+constexpr MapForm kSenderCopyForm{AliasStyle::map, "* <>", kBlindCopiesMax};
+constexpr MapForm kRecipientCopyForm{AliasStyle::map, "*", kBlindCopiesMax};
+
 // Reads one file into a map.
 class MapReader {
  public:
-  MapReader(Context& context, AliasStyle style, AddressMap& map)
-      : context_(context), style_(style), map_(map) {}
+  MapReader(Context& context, const MapForm& form, AddressMap& map)
+      : context_(context), form_(form), style_(form.style), map_(map) {}
 
   void read(const Node& node) {
     std::size_t before = context_.diagnostics.size();
@@ -69,6 +80,9 @@ class MapReader {
                                                      aliases ? "not a local part"
                                                              : "neither an address nor @domain"));
     for (AliasTarget& target : line.targets) add(target, entry, entry.origin);
+    if (entry.targets.size() > form_.targets_max)
+      spoil(entry, entry.origin,
+            fmt::format("{} copies at most, not {}", form_.targets_max, entry.targets.size()));
     if (!entry.fault.empty()) entry.targets.clear();
     // "name" whose list is empty: there is such an address, and nobody behind it.
     auto [first, is_new] = map_.try_emplace(std::move(key), std::move(entry));
@@ -78,7 +92,8 @@ class MapReader {
                                 first->second.origin.text()));
   }
 
-  static bool is_map_key(std::string_view key) {
+  bool is_map_key(std::string_view key) const {
+    if (key == "*" || key == "<>") return form_.names.find(key) != std::string_view::npos;
     if (!key.empty() && key.front() == '@') return is_domain(key.substr(1));
     return is_mailbox(key);
   }
@@ -141,15 +156,16 @@ class MapReader {
   }
 
   Context& context_;
+  const MapForm& form_;
   AliasStyle style_;
   AddressMap& map_;
   std::vector<std::string> path_;  // of included files, to the one being read
   std::size_t includes_ = 0;
 };
 
-void read_map(Section& section, std::string_view key, AliasStyle style, AddressMap& map) {
+void read_map(Section& section, std::string_view key, const MapForm& form, AddressMap& map) {
   for (const Node* node : section.texts(key, true))
-    MapReader(section.context(), style, map).read(*node);
+    MapReader(section.context(), form, map).read(*node);
 }
 
 // The names by which programs of this machine call it, and what completes their unqualified names.
@@ -204,12 +220,14 @@ void read_addresses(Context& context, const Node* table, const std::string& host
     else
       section.error(*node, fmt::format("'{}' is not a domain", printable(node->text)));
   }
-  read_map(section, "canonical", AliasStyle::map, addresses.sender_canonical);
+  read_map(section, "canonical", kAddressForm, addresses.sender_canonical);
   addresses.recipient_canonical = addresses.sender_canonical;
-  read_map(section, "sender_canonical", AliasStyle::map, addresses.sender_canonical);
-  read_map(section, "recipient_canonical", AliasStyle::map, addresses.recipient_canonical);
-  read_map(section, "virtual", AliasStyle::map, addresses.virtual_addresses);
-  read_map(section, "aliases", AliasStyle::aliases, addresses.aliases);
+  read_map(section, "sender_canonical", kAddressForm, addresses.sender_canonical);
+  read_map(section, "recipient_canonical", kAddressForm, addresses.recipient_canonical);
+  read_map(section, "virtual", kAddressForm, addresses.virtual_addresses);
+  read_map(section, "aliases", kAliasForm, addresses.aliases);
+  read_map(section, "sender_bcc", kSenderCopyForm, addresses.sender_bcc);
+  read_map(section, "recipient_bcc", kRecipientCopyForm, addresses.recipient_bcc);
   one_target_each(context, addresses.sender_canonical);
   one_target_each(context, addresses.recipient_canonical);
   section.finish();

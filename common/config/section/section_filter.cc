@@ -18,13 +18,6 @@ constexpr std::size_t kFilterNameMax = 32;
 constexpr std::size_t kFilterPathMax = 107;  // sockaddr_un of Linux, less the final zero
 constexpr std::string_view kFilterKinds[] = {"world", "submission", kOnLocal, kOnNotices};
 
-// It stands in log lines, in labels of metrics and in answers to operators.
-bool is_filter_name(std::string_view text) {
-  if (text.empty() || text.size() > kFilterNameMax) return false;
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return is_alnum(c) || c == '-' || c == '_' || c == '.'; });
-}
-
 void read_filter_name(Section& section, std::map<std::string, Origin>& seen, Filter& filter) {
   const Node* node = section.find("name", Node::Kind::string);
   if (section.find("name") == nullptr) section.missing("name");
@@ -33,6 +26,9 @@ void read_filter_name(Section& section, std::map<std::string, Origin>& seen, Fil
     return section.error(
         *node, fmt::format("name must be 1 to {} letters, digits, '-', '_' or '.', not '{}'",
                            kFilterNameMax, printable(node->text)));
+  if (iequals(node->text, kContentRulesName))
+    section.error(*node, fmt::format("{} is what all [[content_rule]] together are called",
+                                     kContentRulesName));
   filter.name = node->text;
   auto [first, fresh] = seen.emplace(to_lower(node->text), node->origin);
   if (!fresh)
@@ -87,28 +83,6 @@ void read_filter_socket(Section& section, FilterSocket& socket) {
   socket.literal = true;
 }
 
-void read_filter_on(Section& section, const std::vector<Listener>& listeners, Filter& filter) {
-  if (section.find("on") == nullptr) return;
-  filter.on.clear();
-  for (const Node* node : section.texts("on", true)) {
-    bool known = std::find(std::begin(kFilterKinds), std::end(kFilterKinds), node->text) !=
-                     std::end(kFilterKinds) ||
-                 std::any_of(listeners.begin(), listeners.end(), [&](const Listener& listener) {
-                   return listener.name() == node->text;
-                 });
-    if (known) {
-      filter.on.push_back(node->text);
-      continue;
-    }
-    std::vector<std::string> names;
-    for (const Listener& listener : listeners) names.push_back(listener.name());
-    section.error(*node, fmt::format("on: '{}' is neither world, submission, local nor "
-                                     "notices, nor the address of a [[listener]]{}{}",
-                                     printable(node->text), names.empty() ? "" : ": ",
-                                     fmt::join(names, ", ")));
-  }
-}
-
 void read_filter_rights(Section& section, Filter& filter) {
   if (section.find("may") == nullptr) return;
   filter.may = {};
@@ -144,15 +118,92 @@ void read_filter_timeout(Context& context, const Node* table, FilterTimeouts& ti
   section.finish();
 }
 
+// --- what only policy services know
+
+void read_policy_stages(Section& section, Filter& filter) {
+  const Node* given = section.find("stage");
+  if (given == nullptr) return;
+  filter.stages.clear();
+  for (const Node* node : section.texts("stage", true)) {
+    bool known = false;
+    std::vector<std::string_view> names;
+    for (std::size_t i = 0; i < kPolicyStages; ++i) {
+      auto stage = static_cast<PolicyStage>(i);
+      names.push_back(name_of(stage));
+      if (node->text != names.back()) continue;
+      filter.stages.push_back(stage);
+      known = true;
+    }
+    if (!known)
+      section.error(*node, fmt::format("stage: '{}' is no stage of a session ({})",
+                                       printable(node->text), fmt::join(names, ", ")));
+  }
+  if (filter.stages.empty()) section.error(*given, "stage: a policy service has to be asked once");
+}
+
+void read_policy_keys(Section& section, Filter& filter) {
+  read_policy_stages(section, filter);
+  section.choice("clients", filter.clients,
+                 {{"all", FilterClients::all}, {"strangers", FilterClients::strangers}});
+  if (filter.speak == FilterProtocol::policy) return;
+  for (std::string_view key : {"stage", "clients"})
+    if (const Node* node = section.find(key))
+      section.error(*node, fmt::format("{} is for filters with speak = \"policy\"", key));
+}
+
+void read_connections(Section& section, Filter& filter) {
+  section.integer("spare_connections", filter.spare_connections, {0, kSpareConnectionsMax});
+  section.boolean("reuse", filter.reuse);
+  if (filter.speak == FilterProtocol::milter) return;
+  for (std::string_view key : {"spare_connections", "reuse"})
+    if (const Node* node = section.find(key))
+      section.error(*node, fmt::format("{} is for milters", key));
+}
+
 // What is asked for and cannot happen.
 void warn_of_rights(Section& section, const Filter& filter) {
   bool may_none = filter.may == FilterRights{};
   if (may_none && filter.mode == FilterMode::enforce)
     section.context().warn(section.origin_of("may"),
                            "the filter may do nothing; mode = \"watch\" says so more plainly");
+  if (filter.speak != FilterProtocol::policy) return;
+  for (FilterRight right : {FilterRight::body, FilterRight::sender})
+    if (filter.may.has(right))
+      section.context().warn(section.origin_of("may"),
+                             fmt::format("a policy service has no words for {}", name_of(right)));
 }
 
 }  // namespace
+
+// It stands in log lines, in labels of metrics and in answers to operators.
+bool is_filter_name(std::string_view text) {
+  if (text.empty() || text.size() > kFilterNameMax) return false;
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return is_alnum(c) || c == '-' || c == '_' || c == '.'; });
+}
+
+void read_on(Section& section, const std::vector<Listener>& listeners,
+             std::vector<std::string>& on) {
+  if (section.find("on") == nullptr) return;
+  on.clear();
+  for (const Node* node : section.texts("on", true)) {
+    bool known = std::find(std::begin(kFilterKinds), std::end(kFilterKinds), node->text) !=
+                     std::end(kFilterKinds) ||
+                 std::any_of(listeners.begin(), listeners.end(), [&](const Listener& listener) {
+                   return listener.name() == node->text;
+                 });
+    if (known) {
+      on.push_back(node->text);
+      continue;
+    }
+    std::vector<std::string> names;
+    for (const Listener& listener : listeners) names.push_back(listener.name());
+    section.error(*node, fmt::format("on: '{}' is neither world, submission, local nor "
+                                     "notices, nor the address of a [[listener]]{}{}",
+                                     printable(node->text), names.empty() ? "" : ": ",
+                                     fmt::join(names, ", ")));
+  }
+}
 
 void read_filters(Context& context, const std::vector<const Node*>& tables,
                   const std::vector<Listener>& listeners, std::vector<Filter>& filters) {
@@ -165,9 +216,12 @@ void read_filters(Context& context, const std::vector<const Node*>& tables,
     Filter filter;
     filter.origin = table->origin;
     read_filter_name(section, seen, filter);
-    section.choice("speak", filter.speak, {{"milter", FilterProtocol::milter}});
+    section.choice("speak", filter.speak,
+                   {{"milter", FilterProtocol::milter},
+                    {"policy", FilterProtocol::policy},
+                    {"rspamd", FilterProtocol::rspamd}});
     read_filter_socket(section, filter.socket);
-    read_filter_on(section, listeners, filter);
+    read_on(section, listeners, filter.on);
     read_filter_timeout(context, section.table("timeout"), filter.timeout);
     section.choice("on_failure", filter.on_failure,
                    {{"accept", FilterFailure::accept},
@@ -177,6 +231,8 @@ void read_filters(Context& context, const std::vector<const Node*>& tables,
     section.choice("mode", filter.mode,
                    {{"enforce", FilterMode::enforce}, {"watch", FilterMode::watch}});
     read_filter_rights(section, filter);
+    read_policy_keys(section, filter);
+    read_connections(section, filter);
     warn_of_rights(section, filter);
     section.finish();
     filters.push_back(std::move(filter));

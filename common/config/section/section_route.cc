@@ -242,6 +242,33 @@ void read_avoid(Section& section, Route& route) {
   }
 }
 
+constexpr std::size_t kRouteFieldsMax = 50;      // of each of the two lists
+constexpr std::size_t kRouteFieldTextMax = 998;  // RFC 5322 2.1.1
+
+void read_field_changes(Section& section, Route& route) {
+  std::vector<const Node*> added = section.texts("add_headers", true);
+  std::vector<const Node*> removed = section.texts("remove_headers", true);
+  for (const auto* list : {&added, &removed})
+    if (list->size() > kRouteFieldsMax)
+      return section.error(*(*list)[kRouteFieldsMax],
+                           fmt::format("more than {} fields", kRouteFieldsMax));
+  for (const Node* node : added) {
+    if (is_one_line_field(node->text) && is_ascii(node->text) &&
+        node->text.size() <= kRouteFieldTextMax)
+      route.fields.added += node->text + "\r\n";
+    else
+      section.error(*node, fmt::format("add_headers: '{}' is no field in ASCII (\"Name: text\")",
+                                       printable(node->text)));
+  }
+  for (const Node* node : removed) {
+    if (is_field_name(node->text))
+      route.fields.removed.push_back(node->text);
+    else
+      section.error(*node, fmt::format("remove_headers: '{}' is not the name of a header field",
+                                       printable(node->text)));
+  }
+}
+
 void read_rate(Section& section, std::string_view key, std::uint32_t& count, Duration& period) {
   std::string rate;
   if (!section.text(key, rate)) return;
@@ -324,6 +351,7 @@ void read_routes(Context& context, const std::vector<const Node*>& tables,
     read_certificate(section, route);
     read_fallback(section, route);
     read_avoid(section, route);
+    read_field_changes(section, route);
     route.mailbox_schedule = route.deliver.kind == mail::HopKind::lmtp;
     section.choice("retry", route.mailbox_schedule, {{"internet", false}, {"store", true}});
     section.choice("in_doubt", route.hold_in_doubt, {{"retry", false}, {"hold", true}});

@@ -94,12 +94,11 @@ void read_answers(Section& section, DnsList& list) {
     if (!pattern) {
       section.error(*node,
                     fmt::format("answers: '{}' is no pattern such as 127.0.0.2, 127.0.0.2-11, "
-                                "127.0.0-3.2 or 127.0.0.2-127.0.0.11",
+                                "127.0.0.[2..11] or 127.0.0.2-127.0.0.11",
                                 printable(node->text)));
       continue;
     }
-    if (pattern->octets[0].min > 127 || pattern->octets[0].max < 127 ||
-        pattern->from >> 24U > 127 || pattern->to >> 24U < 127)
+    if (!pattern->octets[0].test(127) || pattern->from >> 24U > 127 || pattern->to >> 24U < 127)
       section.error(*node, fmt::format("answers: '{}' is outside of 127.0.0.0/8, where the answers "
                                        "of lists are (RFC 5782 2.1)",
                                        node->text));

@@ -30,6 +30,12 @@ void read_rules(Context& context, const std::vector<const Node*>& tables, std::v
 // listeners: whose addresses may stand in `on`.
 void read_filters(Context& context, const std::vector<const Node*>& tables,
                   const std::vector<Listener>& listeners, std::vector<Filter>& filters);
+void read_content_rules(Context& context, const std::vector<const Node*>& tables,
+                        const std::vector<Listener>& listeners, std::vector<ContentRule>& rules);
+// The key `on`, whose default is left alone; and what a filter, or a rule, may be called.
+void read_on(Section& section, const std::vector<Listener>& listeners,
+             std::vector<std::string>& on);
+bool is_filter_name(std::string_view text);
 void read_limits(Context& context, const Node* table, Limits& limits);
 void read_domains(Context& context, const std::vector<const Node*>& tables,
                   std::vector<Domain>& domains);

@@ -9,6 +9,8 @@
 
 namespace postwain::config {
 
+constexpr std::size_t kBlindCopiesMax = 10;  // addresses in a line of sender_bcc, recipient_bcc
+
 // What an address stands for: [addresses], postwain.toml(5).
 struct AddressTarget {
   // "user@domain"; "@domain": the same local part there; "user" (aliases): the alias' own domain.
@@ -29,6 +31,8 @@ struct Addresses {
   AddressMap recipient_canonical;          // the same
   AddressMap virtual_addresses;            // the same, any number of targets
   AddressMap aliases;                      // local parts, of the alias domains
+  AddressMap sender_bcc;                   // "user@domain", "@domain", "*", "<>": who gets a copy
+  AddressMap recipient_bcc;                // the same without "<>"
   std::vector<std::string> alias_domains;  // lower case
   std::string origin;                      // completes what local programs name without a domain
 };

@@ -1,4 +1,5 @@
-// [[filter]]: the programs that are asked about mail while it is received (milters).
+// [[filter]]: the programs that are asked about mail while it is received: milters, policy
+// services, Rspamd by HTTP.
 #pragma once
 
 #include <chrono>
@@ -15,18 +16,28 @@
 namespace postwain::config {
 
 constexpr std::size_t kFiltersMax = 32;
+constexpr std::uint32_t kSpareConnectionsMax = 50;
 // Words of `on`: what sendmail and pickup submit; and the notices that qmgr writes.
 constexpr std::string_view kOnLocal = "local";
 constexpr std::string_view kOnNotices = "notices";
 
 // Which protocol the filter understands.
-enum class FilterProtocol : std::uint8_t { milter };
+enum class FilterProtocol : std::uint8_t { milter, policy, rspamd };
 
 // What becomes of a message whose filter cannot be reached, is too slow, or says nonsense.
 enum class FilterFailure : std::uint8_t { accept, defer, refuse, hold };
 
 // watch: the filter is asked and its answer written down, and nothing else follows from it.
 enum class FilterMode : std::uint8_t { enforce, watch };
+
+// When a policy service is asked.
+enum class PolicyStage : std::uint8_t { connect, helo, mail, rcpt, data, end_of_message };
+constexpr std::size_t kPolicyStages = 6;
+// The word of the configuration.
+std::string_view name_of(PolicyStage stage);
+
+// strangers: clients that are neither trusted nor logged in.
+enum class FilterClients : std::uint8_t { all, strangers };
 
 // What a filter may do to a message; what it asks for besides is not done.
 enum class FilterRight : std::uint8_t {
@@ -72,6 +83,10 @@ struct FilterTimeouts {
   Duration message = std::chrono::minutes(5);  // all that is asked about one message
 };
 
+// Whether the words of a list `on` name that listener: by its kind, or by its name().
+bool is_on(const std::vector<std::string>& on, const Listener& listener);
+bool is_on(const std::vector<std::string>& on, std::string_view word);
+
 struct Filter {
   std::string name;  // of this filter, in the log and in what operators see
   FilterProtocol speak = FilterProtocol::milter;
@@ -79,7 +94,11 @@ struct Filter {
   // Whose mail it is asked about: "world" and "submission" are kinds of listeners, kOnLocal and
   // kOnNotices what comes into being on this machine, everything else is the name() of a listener.
   std::vector<std::string> on = {"world"};
+  std::vector<PolicyStage> stages = {PolicyStage::rcpt};  // of a policy service
+  FilterClients clients = FilterClients::all;             // the same
   FilterTimeouts timeout;
+  std::uint32_t spare_connections = 0;  // to a milter, negotiated ahead of the sessions
+  bool reuse = false;                   // a milter's connection serves one session after another
   FilterFailure on_failure = FilterFailure::defer;
   FilterMode mode = FilterMode::enforce;
   FilterRights may = {FilterRight::headers, FilterRight::refuse, FilterRight::defer,
@@ -87,9 +106,9 @@ struct Filter {
   Origin origin;
 
   // Whether it is asked about mail that comes in there.
-  bool is_on(const Listener& listener) const;
+  bool is_on(const Listener& listener) const { return config::is_on(on, listener); }
   // Whether its `on` has that word.
-  bool is_on(std::string_view word) const;
+  bool is_on(std::string_view word) const { return config::is_on(on, word); }
 };
 
 // "submission" for listeners of that protocol, where our own users bring mail; "world" for others.

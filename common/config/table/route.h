@@ -23,6 +23,7 @@ struct Route {
   mail::ClientCertificate certificate;
   mail::Family family = mail::Family::any;
   mail::AbilitySet avoid;
+  mail::FieldChanges fields;  // add_headers, remove_headers
   std::optional<mail::NextHop> fallback;
   mail::TlsLevel fallback_tls = mail::TlsLevel::may;
   bool hold_in_doubt = false;     // in_doubt = "hold"

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -20,15 +21,12 @@ namespace postwain::config {
 constexpr std::size_t kDnsListsMax = 64;
 constexpr std::int32_t kWeightMax = 1000;
 
-// Answers of a list that count: "127.0.0.2", "127.0.0-3.2-11" (each octet in its range), or
-// "127.0.0.2-127.0.0.11" (from the one to the other).
+// Answers of a list that count: "127.0.0.2", "127.0.0-3.2-11" (each octet in its range), the same
+// as Postfix writes it, "127.0.[0..3].[2;4;6..8]", or "127.0.0.2-127.0.0.11" (from the one to the
+// other).
 struct AnswerPattern {
-  struct Octets {
-    std::uint8_t min = 0;
-    std::uint8_t max = 255;
-  };
-  std::array<Octets, 4> octets{};
-  std::uint32_t from = 0;  // of the whole address, as a number
+  std::array<std::bitset<256>, 4> octets{};  // those that match
+  std::uint32_t from = 0;                    // of the whole address, as a number
   std::uint32_t to = UINT32_MAX;
 
   bool matches(std::uint32_t address) const;
@@ -93,6 +91,8 @@ struct Strangers {
   bool greylists() const { return greylist_at.has_value() || greylist.everyone; }
   // Strangers come by listeners that are not for submission.
   bool is_on(const Listener& listener) const { return wanted && kind_of(listener) == "world"; }
+  // Whom our users write to is no stranger when he answers.
+  bool hears(const Listener& listener) const { return is_on(listener) || (wanted && greylists()); }
 };
 
 }  // namespace postwain::config

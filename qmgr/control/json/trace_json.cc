@@ -193,7 +193,9 @@ Json judgement_json(const ipc::FilterJudgement& one) {
   out["ms"] = one.milliseconds;
   out["mode"] = one.watch ? "watch" : "enforce";
   out["edits"] = one.edits;
-  if (one.edits > 0) out["edited"] = edits_json(one.edited);
+  const ipc::FilterEditKinds& edited = one.edited;
+  if (edited.headers > 0 || edited.recipients > 0 || edited.body || edited.sender)
+    out["edited"] = edits_json(edited);
   if (one.edits_not_allowed > 0) out["not_allowed"] = one.edits_not_allowed;
   if (one.failure != ipc::FilterFailure::none) out["failure"] = ipc::name_of(one.failure);
   if (one.score == 0 && one.score_limit == 0 && one.scores.empty()) return out;

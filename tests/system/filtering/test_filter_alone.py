@@ -40,8 +40,7 @@ class Smtpd(Peer):
         self.number += 1
         named = b"".join(text(name) + text(value) for name, value in macros)
         self.send(frame("filter_event", SESSION + u32(self.number) + u8(stage) + u8(awaited) + 3 * u8(0) +
-                        text(words) +
-                        u32(0) + u32(len(macros)) + named))
+                        text(words) + u32(0) + u32(len(macros)) + named + u64(0)))
 
     def ask(self, stage, words=""):
         self.tell(stage, words)

@@ -246,6 +246,12 @@ class Strangers(PostwainTestCase):
         done = self.mta.cli("reload")
         self.assertEqual(0, done.returncode, done.stderr)
 
+    def test_an_answer_to_one_of_us_is_not_put_off(self):
+        self.begin(strangers=self.GREYLIST)
+        self.assertEqual(250, self.mail("127.0.0.1", to="friend@far.test", sender="anna@our.test")[0])
+        self.assertEqual(250, self.mail("127.0.0.90", sender="friend@far.test")[0])
+        self.put_off("127.0.0.90", sender="friend@far.test", to="berta@our.test")
+
     def test_the_client_that_xclient_names_is_judged(self):
         self.begin(access={"trusted_networks": [], "xclient_from": ["127.0.0.1"]})
         with SmtpClient(self.mta.port, source="127.0.0.1") as client:

@@ -77,6 +77,29 @@ userdb passwd-file {{
   passwd_file_path = {folder}/users
 }}
 """}
+# A policy service that knows whether a message still fits into a mailbox.
+_QUOTA_STATUS = """
+service quota-status {{
+  executable = quota-status -p postfix
+  client_limit = 1
+  inet_listener {name} {{
+    port = {port}
+  }}
+}}
+"""
+_QUOTA_STATUS_OF = {"2.3": """
+plugin {
+  quota_status_success = DUNNO
+  quota_status_nouser = DUNNO
+  quota_status_overquota = 552 5.2.2 The mailbox is full
+  quota_status_toolarge = 552 5.2.2 The mailbox is full
+}
+""", "2.4": """
+quota_status_success = DUNNO
+quota_status_nouser = DUNNO
+quota_status_overquota = 552 5.2.2 The mailbox is full
+quota_status_toolarge = 552 5.2.2 The mailbox is full
+"""}
 _QUOTA_OF = {"2.3": "userdb_quota_rule=*:bytes={}", "2.4": "userdb_quota_storage_size={}B"}
 
 
@@ -90,9 +113,10 @@ class Dovecot:
     """users: {address: quota in bytes, None for none}.
 
     A quota is lifted by a greater one, not by None: Dovecot keeps the last limit it knew.
+    quota_status_port: where its policy service answers, if it is to run.
     """
 
-    def __init__(self, users, check_at_rcpt=False):
+    def __init__(self, users, check_at_rcpt=False, quota_status_port=None):
         self.folder = Folder()
         root = os.geteuid() == 0
         self.owner = pwd.getpwnam("nobody") if root else pwd.getpwuid(os.geteuid())
@@ -108,6 +132,11 @@ class Dovecot:
             internal_group=grp.getgrgid(pwd.getpwnam(internal).pw_gid).gr_name,
             login="dovenull" if root else self.owner.pw_name,
             check_at_rcpt="yes" if check_at_rcpt else "no"))
+        if quota_status_port is not None:
+            with open(config, "a", encoding="utf-8") as file:
+                file.write(_QUOTA_STATUS.format(port=quota_status_port,
+                                                name="" if self.version == "2.3" else "quota-status"))
+                file.write(_QUOTA_STATUS_OF[self.version])
         with open(self.folder / "dovecot.out", "wb") as output:
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "TERM", DOVECOT, "-F", "-c", config],

@@ -13,7 +13,7 @@ import unittest
 from dns_server import DnsServer
 from peers import Peer, namespaces_permitted
 from postwain_harness import SOURCE
-from resources import listening, wait_until
+from resources import listening, reserve_port, wait_until
 
 FILTERS = "filters"  # the folder below PEERS
 __all__ = ["namespaces_permitted"]
@@ -108,7 +108,8 @@ AuthservID mx.postwain.test
 
 
 class Rspamd(RealFilter):
-    """Its proxy worker speaks milter and judges by itself; nothing of it leaves the machine."""
+    """Its proxy worker speaks milter and judges by itself, its normal worker is asked by HTTP; nothing of it leaves
+    the machine."""
 
     program = "/usr/bin/rspamd"
     users = {"_rspamd": 61961}
@@ -118,8 +119,9 @@ class Rspamd(RealFilter):
 bind_socket = "127.0.0.1:{self.port}";
 upstream "local" {{ self_scan = yes; }}
 """)
-        for worker in ("normal", "controller"):
-            self.etc(f"rspamd/local.d/worker-{worker}.inc", "enabled = false; count = 0;")
+        self.http_port = reserve_port()
+        self.etc("rspamd/local.d/worker-normal.inc", f'bind_socket = "127.0.0.1:{self.http_port}"; count = 1;')
+        self.etc("rspamd/local.d/worker-controller.inc", "enabled = false; count = 0;")
         self.etc("rspamd/local.d/logging.inc", 'type = "console"; level = "notice";')
         # The whole list of top level domains, made into one expression, takes most of ten seconds.
         self.etc("rspamd/tld", "com\nexample\n")

@@ -177,7 +177,8 @@ class Examples(PostwainTestCase):
         relay = relay.replace("/etc/postwain/tls/fullchain.pem", certificate)
         relay = relay.replace("/etc/postwain/tls/privkey.pem", key)
         folder = os.path.join(SOURCE, "etc/filters")
-        self.assertLessEqual({"rspamd.toml", "opendkim-opendmarc.toml", "clamav.toml"}, set(os.listdir(folder)))
+        self.assertLessEqual({"rspamd.toml", "opendkim-opendmarc.toml", "clamav.toml", "postgrey.toml"},
+                             set(os.listdir(folder)))
         self.mta = self.prepare()
         for name in [*os.listdir(folder), "*.toml"]:
             with self.subTest(name):

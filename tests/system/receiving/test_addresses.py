@@ -89,6 +89,28 @@ class Addresses(PostwainTestCase):
                 self.send(*given)
                 self.assertEqual(want, self.arrived())
 
+    def test_blind_copies(self):
+        self.begin()
+        self.mta.folder.file("sender_bcc", "boss@else.test audit@our.test\n")
+        self.mta.folder.file("recipient_bcc", "anna@our.test sales@our.test\n* audit@our.test\n")
+        self.mta.reconfigure({"addresses": {"sender_bcc": "sender_bcc",
+                                            "recipient_bcc": "recipient_bcc"}})
+        self.mta.cli("reload")
+        for given, sender, want in (
+                (["info@our.test"], "a@else.test", ["anna@our.test", "audit@our.test"]),
+                (["anna@our.test"], "a@else.test", ["anna@our.test", "carl@far.test"]),
+                (["anna@our.test"], "boss@else.test",
+                 ["anna@our.test", "audit@our.test", "carl@far.test"])):
+            with self.subTest(given=given, sender=sender):
+                self.sink.messages.clear()
+                name = self.send(*given, sender=sender)
+                self.assertEqual([(sender, want)], self.arrived())
+        trace = self.mta.cli("trace", name).stdout
+        self.assertIn("expanded from boss@else.test", trace)
+        self.assertIn("expanded from anna@our.test", trace)
+        explained = self.mta.cli("explain", "info@our.test", "--from", "boss@else.test").stdout
+        self.assertIn("<audit@our.test> gets a copy of what <boss@else.test> sends", explained)
+
     def test_s6_a_strangers_tag_stays_within_the_address(self):
         self.begin()
         for given in ('"info+x@victim.example> ORCPT=rfc822;"@our.test', "info+x%victim.example@our.test",

@@ -169,3 +169,46 @@ TEST_CASE("a filter that may do nothing is warned of, unless it only watches") {
             "t.toml:5:7: the filter may do nothing; mode = \"watch\" says so more plainly"});
   CHECK(loaded_filters(kGood + "may = []\nmode = \"watch\"\n").warnings.empty());
 }
+
+TEST_CASE("a policy service is asked at its stages, of everybody or of strangers") {
+  const std::string good =
+      "[[filter]]\nname = \"p\"\nspeak = \"policy\"\nsocket = \"[::1]:10023\"\n";
+  Config c = filters_of(good);
+  REQUIRE(c.filters.size() == 1);
+  CHECK(c.filters[0].speak == FilterProtocol::policy);
+  CHECK(c.filters[0].stages == std::vector<PolicyStage>{PolicyStage::rcpt});
+  CHECK(c.filters[0].clients == FilterClients::all);
+  c = filters_of(good + "stage = [\"connect\", \"end_of_message\"]\nclients = \"strangers\"\n");
+  CHECK(c.filters[0].stages ==
+        std::vector<PolicyStage>{PolicyStage::connect, PolicyStage::end_of_message});
+  CHECK(c.filters[0].clients == FilterClients::strangers);
+  CHECK(filters_of(good + "stage = \"data\"\n").filters[0].stages ==
+        std::vector<PolicyStage>{PolicyStage::data});
+}
+
+TEST_CASE("what is wrong with a policy service is said") {
+  const std::string good =
+      "[[filter]]\nname = \"p\"\nspeak = \"policy\"\nsocket = \"[::1]:10023\"\n";
+  auto [text, expected] = GENERATE_REF(table<std::string, std::string>({
+      {good + "stage = \"end\"\n", "'end' is no stage of a session"},
+      {good + "stage = []\n", "a policy service has to be asked once"},
+      {good + "clients = \"some\"\n", "clients"},
+      {good + "may = [\"body\"]\n", "a policy service has no words for body"},
+      {good + "reuse = true\n", "reuse is for milters"},
+      {good + "spare_connections = 1\n", "spare_connections is for milters"},
+      {kGood + "spare_connections = 51\n", "spare_connections"},
+      {kGood + "stage = \"rcpt\"\n", "stage is for filters with speak = \"policy\""},
+      {kGood + "clients = \"all\"\n", "clients is for filters with speak = \"policy\""},
+  }));
+  CAPTURE(text);
+  std::vector<std::string> wrong = wrong_in(text);
+  REQUIRE(wrong.size() == 1);
+  CHECK(wrong[0].find(expected) != std::string::npos);
+}
+
+TEST_CASE("Rspamd is a filter with the keys of all") {
+  Config c = filters_of(kGood + "speak = \"rspamd\"\nmode = \"watch\"\n");
+  REQUIRE(c.filters.size() == 1);
+  CHECK(c.filters[0].speak == FilterProtocol::rspamd);
+  CHECK(wrong_in(kGood + "speak = \"rspamd\"\nstage = \"rcpt\"\n").size() == 1);
+}

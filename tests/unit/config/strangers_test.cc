@@ -103,6 +103,16 @@ TEST_CASE("the key of a list's user is shown nowhere") {
 TEST_CASE("patterns of answers are read exactly") {
   for (const char* good : {"127.0.0.2", "127.0-3.0.2-11", "127.0.0.2-127.0.0.11"})
     CHECK(parse_answer_pattern(good));
+  auto matches = [](const char* pattern, std::uint32_t last) {
+    return parse_answer_pattern(pattern)->matches(0x7f000000 + last);
+  };
+  CHECK((matches("127.0.0.[2..11]", 2) && matches("127.0.0.[2..11]", 11)));
+  CHECK_FALSE((matches("127.0.0.[2..11]", 1) || matches("127.0.0.[2..11]", 12)));
+  CHECK((matches("127.0.[0;2].[2;4;6..8]", 7) && matches("127.0.[0;2].[2;4;6..8]", 0x204)));
+  CHECK_FALSE((matches("127.0.[0;2].[2;4;6..8]", 5) || matches("127.0.[0;2].[2;4;6..8]", 0x104)));
+  for (const char* bad : {"127.0.0.[2..11", "127.0.0.[]", "127.0.0.[2-11]", "127.0.0.[2..]",
+                          "127.0.0.[2;]", "127.0.0.2..11", "127.0.0.[2.11]"})
+    CHECK_FALSE(parse_answer_pattern(bad));
   for (const char* bad :
        {"", "127.0.0", "127.0.0.256", "127.0.0.9-2", "127.0.0.11-127.0.0.2", "127.0.0.2-",
         "-127.0.0.2", "127.0.0.x", "127.0.0.2-127.0.0", "1.2.3.4.5"})

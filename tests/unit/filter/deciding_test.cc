@@ -35,6 +35,30 @@ TEST_CASE("the stronger of two filters' verdicts counts, in either order") {
     }
 }
 
+TEST_CASE("a deferral on condition counts as the others speak") {
+  const mail::Reply later{450, {4, 7, 1}, "later"};
+  const mail::Reply no{550, {5, 7, 1}, "no"};
+  ChainVerdict permit;
+  permit.defer_if_permitted("a", later);
+  CHECK_FALSE(permit.is_final());
+  permit.settle();
+  CHECK(permit.verdict() == FilterVerdict::defer);
+  ChainVerdict refused;
+  refused.defer_if_permitted("a", later);
+  refused.add("b", FilterVerdict::refuse, no);
+  refused.settle();
+  CHECK(refused.verdict() == FilterVerdict::refuse);
+  ChainVerdict softened;
+  softened.defer_if_refused("a", later);
+  softened.add("b", FilterVerdict::refuse, no);
+  CHECK(softened.verdict() == FilterVerdict::defer);
+  CHECK(softened.filter() == "a");
+  ChainVerdict nobody;
+  nobody.defer_if_refused("a", later);
+  nobody.settle();
+  CHECK_FALSE(nobody.is_final());
+}
+
 TEST_CASE("a hold stays whatever comes after it, and refuses nothing") {
   ChainVerdict chain;
   chain.hold("one: odd");

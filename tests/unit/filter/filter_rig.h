@@ -18,6 +18,7 @@
 
 #include "common/daemon/ipc_connection.h"
 #include "common/milter/packet.h"
+#include "filter/content_rules/content_rule_judge.h"
 #include "filter/filter_process.h"
 #include "tests/unit/queue/virtual_clock.h"
 
@@ -140,7 +141,8 @@ inline config::Filter all_granted() {
 class Rig {
  public:
   // Filters are named "a", "b", … and listen in the rig's folder.
-  explicit Rig(std::vector<config::Filter> filters = {all_granted()}) {
+  explicit Rig(std::vector<config::Filter> filters = {all_granted()},
+               const std::vector<config::ContentRule>& rules = {}) {
     ::signal(SIGPIPE, SIG_IGN);  // as every daemon does
     for (std::size_t i = 0; i < filters.size(); ++i) {
       config::Filter& one = filters[i];
@@ -149,6 +151,7 @@ class Rig {
     }
     Setup setup;
     setup.filters = std::move(filters);
+    setup.content_rules = compile_rules(rules).take();
     setup.listeners = {{"in", ipc::FilterKind::world}};
     setup.lookup = [](const std::string& host, auto done) {
       done(host == "filters.example" ? std::vector<std::string>{"::1", "127.0.0.1"}
@@ -280,6 +283,12 @@ class Rig {
     if (said.reply.code != 0) out += " " + said.reply.one_line();
     if (said.hold) out += " held for " + *said.hold;
     return out;
+  }
+
+  // The same, of a session that has just begun.
+  std::string greeted_message(const std::string& body = "hello\r\n") {
+    greet();
+    return message(body);
   }
 
   net::Loop loop;

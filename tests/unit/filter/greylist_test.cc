@@ -107,6 +107,29 @@ TEST_CASE("a flood of first attempts forgets nobody who is known, and stays with
   CHECK(attempt(table, {"back"}, 1000).passes);
 }
 
+TEST_CASE("a mailing to a million forgets no stranger that waits") {
+  GreylistTable table({}, kSecret, 1000);
+  for (int i = 0; i < 1000; ++i)
+    table.wrote("news@example.net", "x" + std::to_string(i) + "@far.example", kNoon);
+  (void)attempt(table, {"net"}, 0);
+  for (int i = 1000; i < 50'000; ++i)
+    table.wrote("news@example.net", "x" + std::to_string(i) + "@far.example", kNoon + 10);
+  CHECK(table.size() <= 1000);
+  CHECK(table.has_written("news@example.net", "x49999@far.example", kNoon + 10));
+  CHECK(attempt(table, {"net"}, 300).passes);
+}
+
+TEST_CASE("a table that is full of those who are known still takes a stranger") {
+  GreylistTable table({}, kSecret, 1000);
+  for (int i = 0; i < 1200; ++i)
+    table.delivered({"good" + std::to_string(i)}, kNoon + static_cast<GreylistTable::Seconds>(i));
+  CHECK(table.size() == 1000);
+  (void)attempt(table, {"net"}, 2000);
+  for (int i = 0; i < 20; ++i) (void)attempt(table, {"net" + std::to_string(i)}, 2000);
+  CHECK(table.size() == 1000);
+  CHECK(attempt(table, {"net"}, 2300).passes);
+}
+
 TEST_CASE("what is over leaves the table") {
   GreylistTable table({}, kSecret);
   (void)attempt(table, {"net"}, 0);

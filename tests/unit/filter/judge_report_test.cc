@@ -1,7 +1,7 @@
 // What is told of filters: to smtpd with a verdict, for the history, and to qmgr, for the metrics.
 #include "tests/unit/filter/filter_rig.h"
 
-#include "filter/outside_filter.h"
+#include "filter/milter/outside_filter.h"
 
 using namespace postwain;
 using namespace postwain::filter;

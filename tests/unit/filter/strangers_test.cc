@@ -420,6 +420,29 @@ TEST_CASE("the pool of a big sender is one stranger, in whatever network") {
   CHECK(one.session("203.0.113.10", "z@example.net") == "accept");
 }
 
+TEST_CASE("whom one of us has written to is not put off when he answers, and only him") {
+  Strangers one(greylisting());
+  one.known = true;
+  CHECK(one.session("127.0.0.1", "Friend@far.example", "b@example.net") == "accept");
+  one.known = false;
+  CHECK(one.session(kNameless, "b@example.net", "x@far.example") == kPutOff);
+  CHECK(one.session(kNameless, "c@example.net", "friend@far.example") == kPutOff);
+  CHECK(one.session(kNameless, "B@example.net", "friend@Far.example") == "accept");
+}
+
+TEST_CASE("submission is heard for that where anybody is put off, and never judged") {
+  Strangers one(greylisting());
+  CHECK(one.judge->is_on("in", ipc::FilterKind::submission));
+  one.dns.addresses[kEntry] = {"127.0.0.4"};
+  one.open();
+  one.facts.session.kind = ipc::FilterKind::submission;
+  one.tell(FilterStage::connect);
+  CHECK(one.message() == "accept");
+  config::Strangers nobody_waits = greylisting();
+  nobody_waits.greylist_at.reset();
+  CHECK_FALSE(Strangers(nobody_waits).judge->is_on("in", ipc::FilterKind::submission));
+}
+
 TEST_CASE("mail without a sender is put off at DATA, so that callouts get their answer") {
   Strangers one(greylisting());
   CHECK(one.session(kNameless, "b@example.net", "") == "data " + kPutOff);

@@ -123,7 +123,7 @@ TEST_CASE("where there are no filters nothing is told and nothing awaited", "[fi
   CHECK_FALSE(session.refusal());
   session.header("A: 1\r\n", 0);
   CHECK(session.body("x") == 1);
-  session.end_of_message();
+  session.end_of_message(7);
   REQUIRE(owner.results.size() == 1);
   CHECK(owner.results[0].verdict == ipc::FilterVerdict::keep_going);
 }
@@ -192,7 +192,7 @@ TEST_CASE("while the filters cannot be asked their fallback counts, for one mess
     auto refusal = bench.session.refusal();
     CHECK((refusal ? refusal->code : 0) == one.at_mail);
     CHECK_FALSE(bench.session.mail("<a@b.org>", {}));
-    bench.session.end_of_message();
+    bench.session.end_of_message(7);
     REQUIRE(bench.owner.results.size() == 1);
     CHECK(bench.owner.results[0].verdict == one.verdict);
     CHECK(bench.owner.results[0].hold.has_value() == one.hold);
@@ -219,7 +219,7 @@ TEST_CASE("a filter process that dies answers nothing more, and nobody waits for
   }
   SECTION("while a message waits") {
     (void)bench.session.mail("<a@b.org>", {});
-    bench.session.end_of_message();
+    bench.session.end_of_message(7);
     bench.until_told(3);
     bench.far.reset();
     bench.until([&] { return bench.owner.results.size() == 1; });
@@ -232,7 +232,7 @@ TEST_CASE("another body comes in pieces, each of which is confirmed", "[filter]"
   bench.connect(0);
   (void)bench.session.connect();
   (void)bench.session.mail("<a@b.org>", {});
-  bench.session.end_of_message();
+  bench.session.end_of_message(7);
   bench.until_told(3);
   std::uint64_t session = bench.events[0].session;
   bench.say(ipc::FilterBodyPiece{session, "new "});
@@ -266,7 +266,7 @@ TEST_CASE("a message that is under way ends on the filter where it began", "[fil
   bench.until_told(2);
   auto former = std::move(bench.far);
   bench.connect();  // a reload: another `filter` is there
-  bench.session.end_of_message();
+  bench.session.end_of_message(7);
   bench.until_told(3);
   CHECK(bench.events[2].stage == ipc::FilterStage::end_of_message);
   CHECK(bench.events[2].session == bench.events[0].session);
@@ -313,9 +313,9 @@ TEST_CASE("a filter that ends after another one has come takes only its own mess
   auto former = std::move(bench.far);
   bench.connect();
   former.reset();
-  bench.session.end_of_message();
+  bench.session.end_of_message(7);
   bench.until([&] { return bench.owner.opened > 0 || !bench.owner.results.empty(); });
-  if (bench.owner.results.empty()) bench.session.end_of_message();
+  if (bench.owner.results.empty()) bench.session.end_of_message(7);
   REQUIRE(bench.owner.results.size() == 1);
   CHECK(bench.owner.results[0].verdict == ipc::FilterVerdict::defer);
   CHECK_FALSE(bench.session.refusal());

@@ -1,9 +1,10 @@
-#include "filter/milter_connection.h"
+#include "filter/milter/milter_connection.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "filter/deciding/filter_rules.h"
+#include "filter/milter/outside_filter.h"
 
 namespace postwain::filter {
 
@@ -18,9 +19,13 @@ constexpr std::size_t kWriteAtOnce = 64U << 10;
 
 MilterConnection::MilterConnection(Shared& shared, const OutsideFilter& filter,
                                    config::FilterRights may, MemberOwner& owner)
-    : shared_(shared), settings_(filter.settings()), owner_(owner), alarm_(shared.clock.alarm()) {
+    : shared_(shared),
+      settings_(filter.settings()),
+      owner_(&owner),
+      may_(may),
+      alarm_(shared.clock.alarm()),
+      dial_(shared, settings_.socket, [this](const Status& status) { connected(status); }) {
   engine_.allow(milter_actions(may));
-  begin();
   watch(true);
 }
 
@@ -28,32 +33,10 @@ MilterConnection::~MilterConnection() {
   shared_.loop.forget_turn_end(this);
 }
 
-void MilterConnection::begin() {
-  const config::FilterSocket& socket = settings_.socket;
-  if (!socket.unix_path.empty() || socket.literal || !shared_.lookup) {
-    hosts_ = {socket.host};
-    return connect();
-  }
-  auto found = [this, lives = std::weak_ptr<bool>(lives_)](std::vector<std::string> hosts) {
-    if (lives.expired() || failure_ != FilterFailure::none) return;
-    hosts_.assign(hosts.rbegin(), hosts.rend());
-    // The answer may be there at once; whoever makes a connection does not expect its end.
-    if (hosts_.empty()) hosts_.emplace_back();
-    connect();
-  };
-  shared_.lookup(socket.host, found);
-}
-
-void MilterConnection::connect() {
-  net::Endpoint to{std::move(hosts_.back()), settings_.socket.port, settings_.socket.unix_path};
-  hosts_.pop_back();
-  stream_ = net::Stream::connect(shared_.loop, to, {},
-                                 [this](const Status& status) { connected(status); });
-}
-
 void MilterConnection::connected(const Status& status) {
-  if (!status && !hosts_.empty()) return connect();
+  if (failure_ != FilterFailure::none) return;
   if (!status) return failed(FilterFailure::unreachable, status.error().text);
+  stream_ = dial_.take();
   connected_ = true;
   stream_.start({
       .on_data = [this](std::string_view octets) { received(octets); },
@@ -62,7 +45,7 @@ void MilterConnection::connected(const Status& status) {
       .on_drained =
           [this] {
             watch(true);
-            owner_.member_changed();
+            owner_->member_changed();
           },
       .on_descriptor = {},
   });
@@ -74,7 +57,7 @@ void MilterConnection::received(std::string_view octets) {
   if (!engine_.receive(octets)) return failed(FilterFailure::protocol, engine_.failure());
   (void)engine_.take_progress();
   push_anew(true);
-  owner_.member_changed();
+  owner_->member_changed();
 }
 
 void MilterConnection::write() {
@@ -102,7 +85,7 @@ void MilterConnection::fail(FilterFailure failure, std::string why) {
 
 void MilterConnection::failed(FilterFailure failure, std::string why) {
   fail(failure, std::move(why));
-  owner_.member_changed();
+  owner_->member_changed();
 }
 
 void MilterConnection::late() {
@@ -133,6 +116,18 @@ void MilterConnection::begin_message() {
 
 Duration MilterConnection::waited() const {
   return waits_since_ ? waited_ + (shared_.clock.mono() - *waits_since_) : waited_;
+}
+
+void MilterConnection::attach(MemberOwner& owner) {
+  owner_ = &owner;
+  begin_message();
+}
+
+bool MilterConnection::end_session() {
+  if (!ready() || engine_.is_waiting()) return false;
+  engine_.quit(true);
+  push();
+  return true;
 }
 
 void MilterConnection::quit() {

@@ -2,7 +2,9 @@
 #include <utility>
 
 #include "filter/deciding/filter_rules.h"
-#include "filter/milter_member.h"
+#include "filter/deciding/message_edits.h"
+#include "filter/milter/milter_member.h"
+#include "filter/milter/outside_filter.h"
 
 namespace postwain::filter {
 
@@ -54,18 +56,11 @@ FilterStage stage_of(milter::Stage stage) {
   return FilterStage::end_of_message;
 }
 
-ipc::FilterEditKinds kinds_of(const std::vector<milter::Edit>& edits) {
-  ipc::FilterEditKinds out;
-  using Kind = milter::Edit::Kind;
-  for (const milter::Edit& edit : edits) {
-    if (edit.kind == Kind::add_recipient || edit.kind == Kind::delete_recipient)
-      ++out.recipients;
-    else if (edit.kind == Kind::change_sender)
-      out.sender = true;
-    else if (edit.kind != Kind::quarantine && edit.kind != Kind::replace_body)
-      ++out.headers;
-  }
-  return out;
+// The session is told of by its greeting; this only says up to where.
+ipc::FilterEvent again_of(FilterStage stage) {
+  ipc::FilterEvent event;
+  event.stage = stage;
+  return event;
 }
 
 }  // namespace
@@ -184,11 +179,13 @@ void MilterMember::complete(ipc::FilterJudgement& judgement) {
 
 // A filter may end a connection that nobody used; whether it has can be seen too late only.
 std::optional<Opinion> MilterMember::connection_failed() {
-  bool unanswered = hears() && record_.stage() == FilterStage::mail && !expected_.empty();
-  if (state_.retry && unanswered && connection_->failure() == FilterFailure::closed) {
-    open();
+  bool of_mail = hears() && record_.stage() == FilterStage::mail;
+  bool of_session = record_.stage() == FilterStage::connect || record_.stage() == FilterStage::helo;
+  if (state_.retry && (of_mail || of_session) && !expected_.empty() &&
+      connection_->failure() == FilterFailure::closed) {
+    open_anew();
     connection_->begin_message();
-    waiting_ = message_.mail;
+    waiting_ = of_mail ? message_.mail : again_of(record_.stage());
     return std::nullopt;
   }
   std::string why = connection_->why();

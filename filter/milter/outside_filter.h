@@ -1,5 +1,4 @@
-// One outside filter as this process knows it: what the operator says of it, and what it wants to
-// hear. Its members speak the protocol that the filter understands.
+// One milter as this process knows it: what the operator says of it, and what it wants to hear.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +6,7 @@
 #include "common/config/table/filter.h"
 #include "common/milter/negotiation.h"
 #include "filter/judge.h"
+#include "filter/milter/milter_pool.h"
 
 namespace postwain::filter {
 
@@ -15,6 +15,8 @@ class OutsideFilter final : public Judge {
   explicit OutsideFilter(config::Filter settings);
 
   const config::Filter& settings() const { return settings_; }
+  // Connections to it that no session has.
+  MilterPool& pool() { return pool_; }
 
   // What it has agreed to on a new connection; whether that is another thing than before.
   bool learn(const milter::Agreement& agreement);
@@ -28,6 +30,7 @@ class OutsideFilter final : public Judge {
   config::Filter settings_;
   std::uint32_t awaited_;
   bool wants_body_ = true;
+  MilterPool pool_{*this};
 };
 
 }  // namespace postwain::filter

@@ -15,7 +15,7 @@
 #include "filter/chain_member.h"
 #include "filter/deciding/body_lines.h"
 #include "filter/member_record.h"
-#include "filter/milter_connection.h"
+#include "filter/milter/milter_connection.h"
 #include "filter/shared.h"
 
 namespace postwain::filter {
@@ -52,6 +52,7 @@ class MilterMember final : public ChainMember {
 
  private:
   void open();
+  void open_anew();
   void tell(const ipc::FilterEvent& event);
   void greet();
   void expect(milter::Stage stage) { expected_.push_back(stage); }
@@ -74,7 +75,7 @@ class MilterMember final : public ChainMember {
   struct {
     bool greeted = false;
     bool ends_session = false;  // it wants to hear no more of this session
-    bool retry = false;         // it was open already when this message began
+    bool retry = false;         // it was open already when this began
     bool leading_space = false;
   } state_;
   std::deque<milter::Stage> expected_;       // verdicts that are to come

@@ -15,10 +15,12 @@
 #include "common/ipc/filter_messages.h"
 #include "common/milter/milter_engine.h"
 #include "common/net/stream.h"
-#include "filter/outside_filter.h"
+#include "filter/dial.h"
 #include "filter/shared.h"
 
 namespace postwain::filter {
+
+class OutsideFilter;
 
 class MilterConnection {
  public:
@@ -28,7 +30,6 @@ class MilterConnection {
                    MemberOwner& owner);
   MilterConnection(const MilterConnection&) = delete;
   MilterConnection& operator=(const MilterConnection&) = delete;
-
   ~MilterConnection();
 
   // Events may be given to the engine; push() afterwards. What it makes of them leaves at the end
@@ -39,6 +40,9 @@ class MilterConnection {
   // Octets that the filter has not taken yet.
   std::size_t backlog() const { return engine_.pending_octets() + stream_.pending(); }
 
+  config::FilterRights may() const { return may_; }
+  // Somebody else hears of it from now on, and nothing has been waited for yet.
+  void attach(MemberOwner& owner);
   ipc::FilterFailure failure() const { return failure_; }
   const std::string& why() const { return why_; }
 
@@ -46,12 +50,13 @@ class MilterConnection {
   void begin_message();
   Duration waited() const;  // for the filter, since then
 
+  // The session is over and another one may follow. False: the filter still owes an answer to this
+  // one, or cannot be asked any more.
+  bool end_session();
   // Says goodbye; the connection ends by itself.
   void quit();
 
  private:
-  void begin();
-  void connect();
   void connected(const Status& status);
   void received(std::string_view octets);
   void fail(ipc::FilterFailure failure, std::string why);
@@ -63,12 +68,12 @@ class MilterConnection {
 
   Shared& shared_;
   const config::Filter& settings_;
-  MemberOwner& owner_;
+  MemberOwner* owner_;
+  config::FilterRights may_;
   milter::MilterEngine engine_;
   net::Stream stream_;
   std::unique_ptr<Alarm> alarm_;
-  std::vector<std::string> hosts_;  // addresses that are still to be tried, the last one first
-  std::shared_ptr<bool> lives_ = std::make_shared<bool>(true);  // for a lookup
+  Dial dial_;
   bool connected_ = false;
   ipc::FilterFailure failure_ = ipc::FilterFailure::none;
   std::string why_;

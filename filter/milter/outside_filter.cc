@@ -1,8 +1,8 @@
-#include "filter/outside_filter.h"
+#include "filter/milter/outside_filter.h"
 
 #include <utility>
 
-#include "filter/milter_member.h"
+#include "filter/milter/milter_member.h"
 
 namespace postwain::filter {
 
@@ -44,10 +44,6 @@ bool OutsideFilter::learn(const milter::Agreement& agreement) {
 
 std::unique_ptr<ChainMember> OutsideFilter::make_member(Shared& shared, const SessionFacts& facts,
                                                         MemberOwner& owner) {
-  switch (settings_.speak) {
-    case config::FilterProtocol::milter:
-      break;
-  }
   return std::make_unique<MilterMember>(shared, *this, facts, owner);
 }
 

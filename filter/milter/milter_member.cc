@@ -1,9 +1,10 @@
-#include "filter/milter_member.h"
+#include "filter/milter/milter_member.h"
 
 #include <utility>
 
 #include "common/content/header_edits.h"
 #include "filter/deciding/filter_rules.h"
+#include "filter/milter/outside_filter.h"
 
 namespace postwain::filter {
 
@@ -51,13 +52,21 @@ void MilterMember::macros_changed(std::span<const ipc::FilterMacro> macros) {
 void MilterMember::open() {
   state_ = {};
   expected_.clear();
-  connection_ = std::make_unique<MilterConnection>(
-      shared_, filter_, rights_at(filter_.terms().may, facts_.session.kind), owner_);
+  config::FilterRights may = rights_at(filter_.terms().may, facts_.session.kind);
+  connection_ = filter_.pool().take(shared_, may, owner_);
+  state_.retry = connection_->ready();
+}
+
+// After the one of the pool, which may have ended unseen, a new one.
+void MilterMember::open_anew() {
+  state_ = {};
+  expected_.clear();
+  config::FilterRights may = rights_at(filter_.terms().may, facts_.session.kind);
+  connection_ = filter_.pool().open(shared_, may, owner_);
 }
 
 void MilterMember::leave() {
-  if (connection_) connection_->quit();
-  connection_.reset();
+  if (connection_) filter_.pool().give_back(shared_, std::move(connection_));
   state_ = {};
   expected_.clear();
   waiting_.reset();
@@ -94,6 +103,7 @@ void MilterMember::give(const ipc::FilterEvent& event) {
 // The filter hears of the session, as it is now.
 void MilterMember::greet() {
   milter::MilterEngine& engine = connection_->engine();
+  filter_.pool().refill(shared_);
   if (filter_.learn(*engine.agreement()) && shared_.wants_changed) shared_.wants_changed();
   state_.leading_space = engine.agreement()->has(milter::protocol::kHeaderLeadingSpace);
   for (const auto& [name, value] : facts_.macros) engine.set_macro(name, value);

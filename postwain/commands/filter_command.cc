@@ -1,0 +1,323 @@
+#include "postwain/commands/filter_command.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include "common/base/file.h"
+#include "common/base/sysexits.h"
+#include "common/base/text.h"
+#include "common/content/header_form.h"
+#include "common/mail/queue_id.h"
+#include "postwain/checking/checked_config.h"
+#include "postwain/client/control_client.h"
+#include "postwain/client/json_member.h"
+#include "postwain/client/operator_request.h"
+#include "postwain/process/child_environment.h"
+#include "postwain/process/identity.h"
+#include "postwain/process/programs.h"
+#include "postwain/process/role_bundle.h"
+#include "postwain/process/spawn.h"
+
+namespace postwain::tool {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Command = ipc::OperatorCommand;
+
+constexpr std::size_t kMessageMax = 60U << 20;
+constexpr std::size_t kReportMax = 16U << 20;
+constexpr std::size_t kLinesCompared = 2000;
+
+Result<UniqueFd> in_memory(std::string_view bytes) {
+  UniqueFd fd(::memfd_create("postwain-trial", MFD_CLOEXEC));
+  if (!fd) return system_error("memfd_create", errno);
+  if (Status written = write_all(fd.get(), bytes); !written) return written.error();
+  ::lseek(fd.get(), 0, SEEK_SET);
+  return fd;
+}
+
+// The report of the program `filter`. An error has a sysexits code.
+Result<std::string> trial(const config::Loaded& loaded, const std::string& request) {
+  auto programs = find_programs();
+  if (!programs) return Error{programs.error().text, kExitUnavailable};
+  auto identities = resolve_identities(loaded.config.users, ::geteuid());
+  if (!identities) return Error{identities.error().text, kExitConfig};
+  auto bundle = sealed_bundle(bundle_for(Kind::filter, loaded));
+  auto asked = in_memory(request);
+  auto report = in_memory({});
+  for (const auto* one : {&bundle, &asked, &report})
+    if (!*one) return Error{one->error().text, kExitOsError};
+  std::optional<Identity> who;
+  if (identities->change) who = identities->at(Kind::filter);
+  auto pid = spawn(Program{*programs + "/filter",
+                           {"filter", "trial", "--name", "filter[trial]", "--bundle-fd", "3"},
+                           {bundle->get(), asked->get(), report->get()},
+                           who,
+                           environment_for(Kind::filter, environ)});
+  if (!pid) return Error{pid.error().text, kExitOsError};
+  int status = 0;
+  while (::waitpid(*pid, &status, 0) < 0)
+    if (errno != EINTR) return Error{system_error("waitpid", errno).text, kExitOsError};
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != kExitOk)
+    return Error{"the program filter has ended without a report", kExitSoftware};
+  ::lseek(report->get(), 0, SEEK_SET);
+  auto text = read_small_fd(report->get(), kReportMax);
+  if (!text) return Error{text.error().text, kExitIoError};
+  return text;
+}
+
+Result<config::Loaded> loaded_for_trial(const std::string& file) {
+  config::Loaded loaded = load_checked(file);
+  for (const config::Diagnostic& d : loaded.diagnostics) fmt::print(stderr, "{}\n", d.text());
+  if (!loaded.diagnostics.empty()) return Error{"the configuration has mistakes", kExitConfig};
+  if (loaded.config.filters.empty() && loaded.config.content_rules.empty())
+    return Error{"the configuration has neither [[filter]] nor [[content_rule]]", kExitConfig};
+  return loaded;
+}
+
+// --- the message ---------------------------------------------------------------------------------
+
+struct Subject {
+  std::string content;
+  std::string sender;
+  std::vector<std::string> recipients;
+};
+
+Result<std::vector<Json>> answers(const config::Config& config, const OperatorRequest& request) {
+  std::vector<Json> out;
+  auto code = ask(config, request.text(),
+                  [&out](const std::string& text) {
+                    Json one = parse_answer(text);
+                    if (!one.empty()) out.push_back(std::move(one));
+                  },
+                  {.give_up_root = false});
+  if (!code) return code.error();
+  if (*code == kExitOk) return out;
+  return Error{out.empty() ? "refused" : error_member(out.back(), "refused"), *code};
+}
+
+Result<Subject> from_queue(const config::Config& config, const std::string& id) {
+  OperatorRequest show(Command::queue_show);
+  show.with(ipc::CommandArgument::filter, {{"id", id}});
+  auto shown = answers(config, show);
+  if (!shown) return shown.error();
+  Subject out;
+  std::uint64_t size = 0;
+  for (const Json& part : *shown) {
+    if (!part.contains("recipients")) continue;
+    out.sender = raw_member(part, "sender");
+    size = static_cast<std::uint64_t>(std::max<std::int64_t>(0, number_member(part, "size")));
+    for (const Json& recipient : list_member(part, "recipients"))
+      out.recipients.push_back(raw_member(recipient, "address"));
+  }
+  if (size > kMessageMax) return Error{"the message is too large for a test", kExitDataError};
+  while (out.content.size() < size) {
+    OperatorRequest request(Command::queue_content);
+    request.with(ipc::CommandArgument::filter, {{"id", id}})
+        .with(ipc::CommandArgument::offset, out.content.size());
+    auto piece = answers(config, request);
+    if (!piece) return piece.error();
+    auto bytes = piece->empty() ? std::nullopt : base64_decode(raw_member(piece->front(), "data"));
+    if (!bytes || bytes->empty()) return Error{"qmgr gives no content of " + id, kExitIoError};
+    out.content += *bytes;
+  }
+  return out;
+}
+
+std::string with_crlf(std::string_view text) {
+  std::string out;
+  out.reserve(text.size() + text.size() / 32);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\n' && (i == 0 || text[i - 1] != '\r')) out += '\r';
+    out += text[i];
+  }
+  return out;
+}
+
+Result<Subject> subject_of(const config::Config& config, const FilterTestOptions& test) {
+  Subject out;
+  bool is_file = test.message == "-" || ::access(test.message.c_str(), F_OK) == 0;
+  if (!is_file && mail::QueueId::parse(test.message)) {
+    auto found = from_queue(config, test.message);
+    if (!found) return found;
+    out = found.take();
+  } else {
+    auto bytes = test.message == "-" ? read_small_fd(STDIN_FILENO, kMessageMax)
+                                     : read_small_file(test.message, kMessageMax);
+    if (!bytes) return Error{bytes.error().text, kExitNoInput};
+    out.content = with_crlf(*bytes);
+  }
+  if (!test.sender.empty()) out.sender = test.sender == "<>" ? "" : test.sender;
+  if (!test.recipients.empty()) out.recipients = test.recipients;
+  if (out.recipients.empty()) out.recipients.push_back(config.postmaster);
+  return out;
+}
+
+// --- for people ----------------------------------------------------------------------------------
+
+std::string words_in(const Json& object, const char* key) {
+  std::vector<std::string> words;
+  for (const std::string& one : texts_member(object, key)) words.push_back(printable(one));
+  return fmt::format("{}", fmt::join(words, ", "));
+}
+
+std::vector<std::string_view> split_lines(std::string_view text) {
+  std::vector<std::string_view> out;
+  while (!text.empty()) {
+    std::size_t end = std::min(text.find('\n'), text.size() - 1) + 1;
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(end);
+    while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
+    out.push_back(line);
+  }
+  return out;
+}
+
+}  // namespace
+
+// The longest common sequence of lines stays.
+std::string line_changes(std::string_view before, std::string_view after) {
+  std::vector<std::string_view> a = split_lines(before);
+  std::vector<std::string_view> b = split_lines(after);
+  if (a.size() > kLinesCompared || b.size() > kLinesCompared)
+    return fmt::format("{} lines become {}\n", a.size(), b.size());
+  std::vector<std::vector<std::uint16_t>> common(a.size() + 1,
+                                                 std::vector<std::uint16_t>(b.size() + 1));
+  for (std::size_t i = a.size(); i-- > 0;)
+    for (std::size_t j = b.size(); j-- > 0;)
+      common[i][j] = a[i] == b[j] ? static_cast<std::uint16_t>(common[i + 1][j + 1] + 1)
+                                  : std::max(common[i + 1][j], common[i][j + 1]);
+  std::string out;
+  std::size_t i = 0;
+  std::size_t j = 0;
+  while (i < a.size() || j < b.size()) {
+    if (i < a.size() && j < b.size() && a[i] == b[j]) {
+      out += fmt::format(" {}\n", printable(a[i]));
+      ++i;
+      ++j;
+    } else if (j == b.size() || (i < a.size() && common[i + 1][j] >= common[i][j + 1])) {
+      out += fmt::format("-{}\n", printable(a[i++]));
+    } else {
+      out += fmt::format("+{}\n", printable(b[j++]));
+    }
+  }
+  return out;
+}
+
+std::string filter_check_text(const std::string& report) {
+  std::string out;
+  Json said = parse_answer(report);
+  for (const Json& one : list_member(said, "filters")) {
+    out += fmt::format("{} at {}: ", text_member(one, "filter"), text_member(one, "socket"));
+    std::string state = raw_member(one, "state");
+    if (state == "failed")
+      out +=
+          fmt::format("FAILED, {}: {}\n", text_member(one, "failure"), text_member(one, "reason"));
+    if (state == "not_checked") out += "not looked at, since it is no milter\n";
+    if (state != "works") continue;
+    out += fmt::format("works, version {}, {} ms\n", number_member(one, "version"),
+                       number_member(one, "milliseconds"));
+    constexpr std::pair<const char*, const char*> kRows[] = {{"hears", "hears"},
+                                                             {"asks_for", "asks for"},
+                                                             {"forbidden", "may not"},
+                                                             {"macros_missing", "misses macros"}};
+    for (const auto& [key, title] : kRows)
+      if (std::string words = words_in(one, key); !words.empty())
+        out += fmt::format("  {:<14} {}\n", title, words);
+  }
+  return out;
+}
+
+std::string filter_test_text(const std::string& report, std::string_view header,
+                             std::string_view body) {
+  std::string out;
+  Json said = parse_answer(report);
+  for (const Json& one : list_member(said, "answers"))
+    out += fmt::format("{} at {}: {} {}\n", text_member(one, "filter"), text_member(one, "stage"),
+                       text_member(one, "verdict"), text_member(one, "reply"));
+  for (const Json& one : list_member(said, "judgements")) {
+    out += fmt::format("{} at {}: {}{}, {} edits, {} ms", text_member(one, "filter"),
+                       text_member(one, "stage"), text_member(one, "verdict"),
+                       flag_member(one, "watch") ? " (watch)" : "", number_member(one, "edits"),
+                       number_member(one, "milliseconds"));
+    if (auto refused = number_member(one, "not_allowed"); refused > 0)
+      out += fmt::format(", {} not allowed", refused);
+    for (const char* key : {"failure", "text"})
+      if (std::string text = text_member(one, key); !text.empty()) out += ": " + text;
+    out += '\n';
+  }
+  std::string verdict = text_member(said, "verdict");
+  out += fmt::format("verdict: {} {}\n", verdict.empty() ? "not accepted" : verdict,
+                     text_member(said, "reply"));
+  if (std::string hold = text_member(said, "hold"); !hold.empty())
+    out += fmt::format("held: {}\n", hold);
+  if (said.contains("sender")) out += fmt::format("sender: {}\n", text_member(said, "sender"));
+  for (const std::string& one : texts_member(said, "recipients_removed"))
+    out += fmt::format("recipient: -{}\n", printable(one));
+  for (const std::string& one : texts_member(said, "recipients_added"))
+    out += fmt::format("recipient: +{}\n", printable(one));
+  if (auto changed = base64_decode(raw_member(said, "header")); changed && said.contains("header"))
+    out += "header section:\n" + line_changes(header, *changed);
+  if (auto changed = base64_decode(raw_member(said, "body")); changed && said.contains("body"))
+    out += "body:\n" + line_changes(body, *changed);
+  else if (said.contains("body_size"))
+    out +=
+        fmt::format("body: {} octets become {}\n", body.size(), number_member(said, "body_size"));
+  return out;
+}
+
+int filter_check_command(const ClientOptions& options) {
+  auto loaded = loaded_for_trial(options.config_file);
+  if (!loaded) return fail(loaded.error().code, "filter check: " + loaded.error().text);
+  auto report = trial(*loaded, "{\"what\":\"check\"}\n");
+  if (!report) return fail(report.error().code, "filter check: " + report.error().text);
+  if (options.json)
+    print_json(*report);
+  else
+    fmt::print("{}", filter_check_text(*report));
+  Json said = parse_answer(*report);
+  bool all = true;
+  for (const Json& one : list_member(said, "filters"))
+    all = all && raw_member(one, "state") != "failed";
+  return all ? kExitOk : kExitUnavailable;
+}
+
+int filter_test_command(const ClientOptions& options, const FilterTestOptions& test) {
+  auto loaded = loaded_for_trial(options.config_file);
+  if (!loaded) return fail(loaded.error().code, "filter test: " + loaded.error().text);
+  const config::Config& config = loaded->config;
+  if (config.listeners.empty()) return fail(kExitConfig, "filter test: there is no [[listener]]");
+  std::string listener = test.listener.empty() ? config.listeners.front().name() : test.listener;
+  if (std::none_of(config.listeners.begin(), config.listeners.end(),
+                   [&](const config::Listener& one) { return one.name() == listener; }))
+    return fail(kExitUsage, "filter test: no [[listener]] has the address " + listener);
+  auto subject = subject_of(config, test);
+  if (!subject) return fail(subject.error().code, "filter test: " + subject.error().text);
+  Json asked = {
+      {"what", "test"},     {"listener", listener},      {"client", test.client},
+      {"helo", test.hello}, {"sender", subject->sender}, {"recipients", subject->recipients}};
+  auto report = trial(*loaded, asked.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n" +
+                                   subject->content);
+  if (!report) return fail(report.error().code, "filter test: " + report.error().text);
+  if (options.json) {
+    print_json(*report);
+  } else {
+    std::size_t from = 0;
+    mail::HeaderEnd end = mail::find_header_end(subject->content, from, true);
+    std::string_view content = subject->content;
+    fmt::print("{}",
+               filter_test_text(*report, content.substr(0, end.header), content.substr(end.body)));
+  }
+  return raw_member(parse_answer(*report), "verdict") == "accept" ? kExitOk : kExitFailure;
+}
+
+}  // namespace postwain::tool
