@@ -221,8 +221,6 @@ void JudgedSession::filter_concluded(const ipc::FilterResult& result) {
   if (part_ == Part::over) return;
   if (filter_.message_lost()) return end(Judged::End::lost);
   judged_.result = result;
-  judged_.result.judgements.insert(judged_.result.judgements.begin(), recipients_refused_.begin(),
-                                   recipients_refused_.end());
   judged_.section = std::string(result.section);
   judged_.result.section = {};
   if (!result.body_replaced || result.verdict != FilterVerdict::keep_going)
@@ -241,6 +239,8 @@ void JudgedSession::end(Judged::End how) {
   part_ = Part::over;
   alarm_->stop();
   judged_.end = how;
+  std::vector<ipc::FilterJudgement>& judgements = judged_.result.judgements;
+  judgements.insert(judgements.begin(), recipients_refused_.begin(), recipients_refused_.end());
   over_(std::move(judged_));
 }
 
