@@ -38,7 +38,7 @@ std::vector<std::unique_ptr<Judge>> judges_of(std::vector<config::Filter> filter
 }
 
 FilterProcess::FilterProcess(net::Loop& loop, Clock& clock, Setup setup)
-    : loop_(loop), shared_{loop, clock}, timer_(loop) {
+    : loop_(loop), shared_{loop, clock}, timer_(loop), reports_(loop) {
   shared_.judges = std::move(setup.own_checks);
   for (auto& judge : judges_of(std::move(setup.filters), std::move(setup.content_rules)))
     shared_.judges.push_back(std::move(judge));
@@ -51,7 +51,8 @@ FilterProcess::FilterProcess(net::Loop& loop, Clock& clock, Setup setup)
       loop, setup.qmgr_socket, ipc::Role::filter, setup.name,
       daemon::QmgrLink::Callbacks{
           .on_up =
-              [ready = std::move(setup.on_ready)](const ipc::Welcome&) {
+              [this, ready = std::move(setup.on_ready)](const ipc::Welcome&) {
+                report(true);
                 if (ready) ready();
               },
           .on_down = {},  // the links to smtpds stand without it
@@ -59,6 +60,7 @@ FilterProcess::FilterProcess(net::Loop& loop, Clock& clock, Setup setup)
                              std::string_view payload) { return frame(type, payload); },
           .on_drained = {},
       });
+  reports_.repeat(kReportEvery, [this] { report(false); });
 }
 
 FilterProcess::~FilterProcess() = default;
@@ -98,6 +100,14 @@ void FilterProcess::take_link(const std::string& peer, net::Stream stream) {
       }));
 }
 
+// While qmgr is away the counts wait for it.
+void FilterProcess::report(bool anyway) {
+  if (!qmgr_ || !qmgr_->up()) return;
+  bool news = std::any_of(shared_.judges.begin(), shared_.judges.end(),
+                          [](const auto& judge) { return judge->has_news(); });
+  if (news || anyway) qmgr_->send(report_of(shared_));
+}
+
 void FilterProcess::wants_changed() {
   for (const auto& link : links_) link->send_wants();
 }
@@ -113,6 +123,7 @@ void FilterProcess::look_whether_drained() {
                           [](const auto& link) { return link->in_message(); });
   if (busy && shared_.clock.mono() < drain_until_) return;
   timer_.stop();
+  report(false);
   drained_();
 }
 

@@ -15,6 +15,7 @@
 namespace postwain::filter {
 
 constexpr std::size_t kLinksMax = 256;
+constexpr Duration kReportEvery = std::chrono::seconds(1);
 // A client may be slow with a message that this process has to judge to its end. Where the whole
 // system ends, smtpd's links end before.
 constexpr Duration kDrainMax = std::chrono::minutes(10);
@@ -52,6 +53,7 @@ class FilterProcess {
  private:
   bool frame(ipc::FrameType type, std::string_view payload);
   void wants_changed();
+  void report(bool anyway);
   void look_whether_drained();
 
   net::Loop& loop_;
@@ -60,6 +62,7 @@ class FilterProcess {
   std::function<void()> drained_;
   MonoTime drain_until_{};
   net::Timer timer_;
+  net::Timer reports_;  // to qmgr, while there is something new
   std::unique_ptr<daemon::QmgrLink> qmgr_;
 };
 

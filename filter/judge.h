@@ -12,6 +12,7 @@
 #include "common/base/time.h"
 #include "common/config/table/filter.h"
 #include "common/ipc/filter_messages.h"
+#include "common/ipc/filter_report.h"
 #include "filter/deciding/breaker.h"
 
 namespace postwain::filter {
@@ -40,7 +41,7 @@ struct JudgeTerms {
 
 class Judge {
  public:
-  explicit Judge(JudgeTerms terms) : terms_(std::move(terms)) {}
+  explicit Judge(JudgeTerms terms);
   virtual ~Judge() = default;
   Judge(const Judge&) = delete;
   Judge& operator=(const Judge&) = delete;
@@ -64,11 +65,20 @@ class Judge {
   void succeeded();
   void failed(MonoTime now, Breaker::Leave leave);
 
+  // For qmgr: what it said last of a message, or of a command alone; and how it failed.
+  void count(const ipc::FilterJudgement& judgement);
+  void note_failure(ipc::FilterFailure failure, std::string_view why);
+  // Whether there is something that the last report did not say.
+  bool has_news() const { return changed_ || !state_.counts.is_empty(); }
+  ipc::FilterState report();
+
  private:
-  void log_breaker() const;
+  void breaker_changed();
 
   JudgeTerms terms_;
   Breaker breaker_;
+  ipc::FilterState state_;  // its breaker as it was told last
+  bool changed_ = true;     // something that is no count
 };
 
 }  // namespace postwain::filter

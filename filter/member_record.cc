@@ -86,6 +86,7 @@ Opinion MemberRecord::fail(FilterFailure failure, const std::string& why) {
       .kv("reason", why)
       .kv("then", in_message ? kThen[static_cast<std::size_t>(then)] : "nothing")
       .kv("watch", watched());
+  judge_.note_failure(failure, why);
   Breaker::Leave leave = std::exchange(leave_, Breaker::Leave::no);
   if (counts)
     judge_.failed(clock_.mono(), leave);

@@ -160,13 +160,17 @@ void MessagePass::merge(ChainMember& member) {
 
 // --- the result ----------------------------------------------------------------------------------
 
+void MessagePass::add_judgements(std::vector<ipc::FilterJudgement>& judgements) const {
+  for (const auto& member : members_)
+    if (member->judgement() && judgements.size() < ipc::kFilterJudgementsMax)
+      judgements.push_back(*member->judgement());
+}
+
 void MessagePass::fill(ipc::FilterResult& result, std::string& section) const {
   result.verdict = verdict_.verdict();
   result.reply = verdict_.reply();
   result.filter = verdict_.filter();
-  for (const auto& member : members_)
-    if (member->judgement() && result.judgements.size() < ipc::kFilterJudgementsMax)
-      result.judgements.push_back(*member->judgement());
+  add_judgements(result.judgements);
   if (verdict_.is_final()) return;
   result.hold = verdict_.held();
   result.body_replaced = replaced_;

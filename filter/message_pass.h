@@ -48,6 +48,8 @@ class MessagePass {
   // --- what has become of it, once it is through
   // Of a body that was replaced; nothing: it was not.
   const BodyStore* new_body() const { return replaced_ ? body_.get() : nullptr; }
+  // What the members have said of it so far.
+  void add_judgements(std::vector<ipc::FilterJudgement>& judgements) const;
   // section: the text that a view of the result points to.
   void fill(ipc::FilterResult& result, std::string& section) const;
 

@@ -21,7 +21,9 @@ SessionChain::SessionChain(Shared& shared, ipc::FilterSession session, ChainPort
       members_.push_back(judge->make_member(shared, facts_, *this));
 }
 
-SessionChain::~SessionChain() = default;
+SessionChain::~SessionChain() {
+  count_message();
+}
 
 // --- what smtpd tells ----------------------------------------------------------------------------
 
@@ -78,6 +80,7 @@ void SessionChain::abort() {
 }
 
 void SessionChain::forget_message() {
+  count_message();
   message_.reset();
   facts_.envelope.reset();
 }
@@ -134,6 +137,7 @@ void SessionChain::begin_event(ipc::FilterEvent event) {
     if (!refused_for_good_) refused_.reset();
   }
   if (event.stage == FilterStage::mail) {
+    count_message();
     facts_.envelope = EnvelopeFacts{.sender = event.text, .arguments = event.arguments};
     for (const auto& member : members_) member->begin_message();
     message_.emplace(shared_, members_);
@@ -167,7 +171,10 @@ bool SessionChain::go_on() {
 bool SessionChain::go_on_with_command() {
   for (; at_ < members_.size(); ++at_, given_ = false) {
     ChainMember& member = *members_[at_];
-    if (!given_) member.give(*event_);
+    if (!given_) {
+      asked_ = shared_.clock.mono();
+      member.give(*event_);
+    }
     given_ = true;
     std::optional<Opinion> opinion = member.poll();
     if (!opinion) return false;
@@ -206,24 +213,57 @@ bool SessionChain::ends_command(const ChainMember& member, const Opinion& opinio
 
 void SessionChain::refuse_command(bool of_message) {
   FilterStage stage = event_->stage;
+  std::vector<ipc::FilterJudgement> alone = judgement_of_command();
   if (stage == FilterStage::connect || stage == FilterStage::helo) {
-    refused_ = ipc::FilterAnswer{facts_.session.session, 0, said_.verdict(), said_.reply(),
-                                 said_.filter()};
+    refused_ = ipc::FilterAnswer{facts_.session.session, 0,
+                                 said_.verdict(),        said_.reply(),
+                                 said_.filter(),         std::exchange(alone, {})};
     refused_for_good_ = refused_for_good_ || stage == FilterStage::connect;
   } else if (is_of_message(stage)) {
-    bool alone = stage == FilterStage::rcpt && !of_message;
+    bool of_command = stage == FilterStage::rcpt && !of_message;
     // The client has been told that the recipient is good. It tries again, and hears of it then.
-    if (alone && !event_->awaited)
+    if (of_command && !event_->awaited)
       message_->refuse(said_.filter(), FilterVerdict::defer, plain_reply(FilterVerdict::defer));
-    if (!alone) message_->refuse(said_.filter(), said_.verdict(), said_.reply());
+    if (!of_command) message_->refuse(said_.filter(), said_.verdict(), said_.reply());
   }
-  answer(said_.verdict(), said_.reply(), said_.filter());
+  answer(said_.verdict(), said_.reply(), said_.filter(), std::move(alone));
+}
+
+// What the history is told of a command that is refused alone; nothing where the filter has said so
+// of the message.
+std::vector<ipc::FilterJudgement> SessionChain::judgement_of_command() const {
+  for (const auto& member : members_)
+    if (message_ && member->name() == said_.filter() && member->judgement() &&
+        member->judgement()->verdict == said_.verdict())
+      return {};
+  ipc::FilterJudgement out;
+  out.filter = said_.filter();
+  out.stage = event_->stage;
+  out.verdict = said_.verdict();
+  out.text = said_.reply().one_line().substr(0, ipc::kFilterJudgementTextMax);
+  out.milliseconds = static_cast<std::uint32_t>((shared_.clock.mono() - asked_).count());
+  if (Judge* judge = find_judge(shared_, out.filter)) judge->count(out);
+  return {std::move(out)};
 }
 
 void SessionChain::answer(FilterVerdict verdict, const mail::Reply& reply,
-                          const std::string& filter) {
-  if (event_->awaited)
-    port_.send(ipc::FilterAnswer{facts_.session.session, event_->number, verdict, reply, filter});
+                          const std::string& filter, std::vector<ipc::FilterJudgement> alone) {
+  if (!event_->awaited) return;
+  ipc::FilterAnswer out{facts_.session.session, event_->number, verdict, reply, filter, {}};
+  if (verdict != FilterVerdict::keep_going) {
+    out.judgements = refused_ ? refused_->judgements : std::vector<ipc::FilterJudgement>();
+    if (message_ && is_of_message(event_->stage)) message_->add_judgements(out.judgements);
+    for (ipc::FilterJudgement& one : alone) out.judgements.push_back(std::move(one));
+  }
+  port_.send(out);
+}
+
+// What the filters said of the message that is over now, for the metrics.
+void SessionChain::count_message() {
+  if (!message_) return;
+  for (const auto& member : members_)
+    if (const auto& judgement = member->judgement())
+      if (Judge* judge = find_judge(shared_, member->name())) judge->count(*judgement);
 }
 
 // --- the end of a message ------------------------------------------------------------------------
@@ -240,6 +280,7 @@ bool SessionChain::end_message() {
     if (body != nullptr && !send_body(*body, failed)) return false;
     if (failed)
       message_->refuse({}, FilterVerdict::defer, failure_reply(config::FilterFailure::defer));
+    if (refused_) result.judgements = refused_->judgements;
     message_->fill(result, section);
     forget_message();
   }

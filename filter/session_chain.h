@@ -64,7 +64,10 @@ class SessionChain final : private MemberOwner {
   bool go_on_with_command();
   bool ends_command(const ChainMember& member, const Opinion& opinion);
   void refuse_command(bool of_message);
-  void answer(ipc::FilterVerdict verdict, const mail::Reply& reply, const std::string& filter);
+  std::vector<ipc::FilterJudgement> judgement_of_command() const;
+  void answer(ipc::FilterVerdict verdict, const mail::Reply& reply, const std::string& filter,
+              std::vector<ipc::FilterJudgement> alone = {});
+  void count_message();
   bool end_message();
   bool send_body(const BodyStore& body, bool& failed);
   void confirm();
@@ -78,6 +81,7 @@ class SessionChain final : private MemberOwner {
   std::optional<ipc::FilterEvent> event_;     // under way
   std::size_t at_ = 0;                        // whose turn it is
   bool given_ = false;                        // it has got the event
+  MonoTime asked_{};                          // when
   ChainVerdict said_;                         // of the event, by those before
   bool said_of_message_ = false;              // the condition in it is of the whole message
   std::optional<ipc::FilterAnswer> refused_;  // the session was, at CONNECT or HELO

@@ -2,6 +2,19 @@
 
 namespace postwain::filter {
 
+Judge* find_judge(const Shared& shared, const std::string& name) {
+  for (const auto& judge : shared.judges)
+    if (judge->name() == name) return judge.get();
+  return nullptr;
+}
+
+ipc::FilterReport report_of(const Shared& shared) {
+  ipc::FilterReport out;
+  for (const auto& judge : shared.judges)
+    if (out.filters.size() < ipc::kReportedFiltersMax) out.filters.push_back(judge->report());
+  return out;
+}
+
 ipc::FilterWants wants_of(const Shared& shared) {
   ipc::FilterWants out;
   for (const ListenerName& listener : shared.listeners) {

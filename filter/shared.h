@@ -31,6 +31,10 @@ struct Shared {
   std::function<void()> wants_changed{};  // a filter wants to hear something else than before
 };
 
+// The judge of that name; null: there is none.
+Judge* find_judge(const Shared& shared, const std::string& name);
+// What qmgr is to be told of all of them.
+ipc::FilterReport report_of(const Shared& shared);
 // What smtpd is to tell, as far as it is known now.
 ipc::FilterWants wants_of(const Shared& shared);
 

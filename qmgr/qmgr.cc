@@ -56,7 +56,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
       name_(start.name),
       config_(start.config()),
       tokens_(loop),
-      filters_(loop),
+      filters_(loop, filter_board_),
       clock_(loop),
       watch_(loop),
       ending_(loop),
@@ -91,10 +91,12 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
   delivery_ = std::make_unique<Delivery>(loop, *queue_, tokens_);
   probes_ = std::make_unique<Probes>(loop, *queue_, *delivery_, config_);
   intake_ = std::make_unique<Intake>(*queue_, *probes_, config_, local_users(start.loaded.bundle));
+  filter_board_.configure(config_);
   control_ = std::make_unique<Control>(
       *queue_, *delivery_,
       Control::Hooks{[this](std::string_view bundle) { return take_config(bundle); },
-                     [this] { return admission_; }, [this] { return standstill_; }});
+                     [this] { return admission_; }, [this] { return standstill_; },
+                     &filter_board_});
   asker_ = std::make_unique<FilterAsker>(
       loop, clock_, queue_->content(), queue_->config(), [this] { return queue_->next_id(); },
       [this] { queue_->judging().filters_up(); });
@@ -241,6 +243,7 @@ Result<bool> Qmgr::take_config(std::string_view bytes) {
   config_ = loaded.config;
   daemon::setup_log(name_, config_.log);
   queue_->configure(config_);
+  filter_board_.configure(config_);
   intake_->configure(config_, std::move(users));
   peers_->set_viewers(std::move(may_look));
   probes_->configure(config_);

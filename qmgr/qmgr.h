@@ -67,6 +67,7 @@ class Qmgr {
   config::Config config_;
   TokenRelay tokens_;
   TlsResultRelay reports_;
+  FilterBoard filter_board_;
   FilterRelay filters_;
   net::LoopClock clock_;
   std::unique_ptr<StoreWorker> store_;

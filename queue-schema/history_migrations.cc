@@ -118,9 +118,18 @@ CREATE INDEX refusal_sender ON refusal (sender_hash);
 CREATE INDEX refusal_recipient ON refusal (recipient_hash);
 )sql";
 
+// A program of schema 7 works with it: it does not ask for these.
+constexpr std::string_view kJudgements = R"sql(
+CREATE TABLE judgement (
+  message_id INTEGER PRIMARY KEY,
+  judgements BLOB NOT NULL
+) STRICT;
+ALTER TABLE refusal ADD COLUMN judgements BLOB NOT NULL DEFAULT x'';
+)sql";
+
 constexpr Migration kMigrations[] = {
     {1, kInitial}, {2, kTlsWishes},  {3, kExpansions}, {4, kStageTimes},
-    {5, kPacked},  {6, kSubmitters}, {7, kRefusals},
+    {5, kPacked},  {6, kSubmitters}, {7, kRefusals},   {8, kJudgements},
 };
 
 }  // namespace

@@ -6,7 +6,7 @@
 -- Queue ids begin with their time, so the order of ids is the order of arrival, and old messages are found by id.
 
 PRAGMA application_id = 0x50577168;
-PRAGMA user_version = 7;
+PRAGMA user_version = 8;
 
 CREATE TABLE schema_info (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -83,6 +83,13 @@ CREATE TABLE lookup (
   PRIMARY KEY (segment, hash, message_id)
 ) STRICT, WITHOUT ROWID;
 
+-- What filters said of a message that came in (common/ipc/judgements.h), at most 4096 octets; one that they discarded
+-- included, which ends with an event of kind 0 at the host "discard". No row where nobody was asked.
+CREATE TABLE judgement (
+  message_id INTEGER PRIMARY KEY,
+  judgements BLOB NOT NULL                                           -- first octet: version of the coding, 1
+) STRICT;
+
 -- What receivers refused, bounded in number and by age; equal ones within a few seconds are one row.
 CREATE TABLE refusal (
   number INTEGER PRIMARY KEY,
@@ -97,7 +104,8 @@ CREATE TABLE refusal (
   reply TEXT NOT NULL,
   reason TEXT NOT NULL,
   sender_hash INTEGER NOT NULL,                                      -- as in lookup; 0: none
-  recipient_hash INTEGER NOT NULL
+  recipient_hash INTEGER NOT NULL,
+  judgements BLOB NOT NULL DEFAULT x''                               -- of filters, as in table judgement
 ) STRICT;
 CREATE INDEX refusal_client ON refusal (client);
 CREATE INDEX refusal_sender ON refusal (sender_hash);

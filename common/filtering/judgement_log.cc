@@ -6,6 +6,7 @@ namespace postwain::filtering {
 
 void log_judgements(mail::QueueId id, const ipc::FilterResult& result) {
   for (const ipc::FilterJudgement& one : result.judgements) {
+    if (one.filter.empty()) continue;  // no filter has said anything
     log::Line line(log::Level::info, "filtered");
     line.kv("id", id.text())
         .kv("filter", one.filter)

@@ -26,6 +26,16 @@ mail::Reply filters_refuse() {
   return {554, {5, 7, 1}, "Filters unavailable, mail is not taken without them"};
 }
 
+ipc::FilterJudgement unasked(const ipc::FilterResult& result, ipc::FilterFailure failure) {
+  ipc::FilterJudgement out;
+  out.verdict = result.verdict;
+  out.hold = result.hold.has_value();
+  out.text = failure == ipc::FilterFailure::late ? "no filter has answered in time"
+                                                 : "the filter process could not be asked";
+  out.failure = failure;
+  return out;
+}
+
 SessionFilter::SessionFilter(FilterLink* link, std::string listener, ipc::FilterKind kind,
                              Owner& owner)
     : link_(link), listener_(std::move(listener)), owner_(owner) {
@@ -223,6 +233,7 @@ void SessionFilter::fall_back() {
       result.reply = filters_refuse();
       break;
   }
+  result.judgements = {unasked(result, ipc::FilterFailure::unreachable)};
   owner_.filter_concluded(result);
 }
 

@@ -19,6 +19,9 @@ namespace postwain::filtering {
 
 mail::Reply filters_unavailable();  // 451 4.7.1
 mail::Reply filters_refuse();       // 554 5.7.1
+// In place of the judgements of filters that could not be asked of a message: what follows, and
+// how it failed. It has no filter's name.
+ipc::FilterJudgement unasked(const ipc::FilterResult& result, ipc::FilterFailure failure);
 
 class SessionFilter final : private FilterPeer {
  public:

@@ -89,18 +89,12 @@ PW_VISIT(FilterWants::Listener) {
 PW_VISIT(FilterWants) {
   short_list(a, v.listeners, kFilterListenersMax);
 }
-PW_VISIT(FilterAnswer) {
-  fields(a, v.session, v.number, v.verdict);
-  reply_field(a, v.reply);
-  short_text(a, v.filter);
-}
-PW_VISIT(FilterBodyPiece) {
-  field(a, v.session);
-  short_text(a, v.octets, kFilterPieceMax);
-}
 PW_VISIT(FilterScore) {
   short_text(a, v.name, kFilterScoreNameMax);
   field(a, v.thousandths);
+}
+PW_VISIT(FilterEditKinds) {
+  fields(a, v.headers, v.recipients, v.body, v.sender);
 }
 PW_VISIT(FilterJudgement) {
   short_text(a, v.filter);
@@ -109,6 +103,17 @@ PW_VISIT(FilterJudgement) {
   fields(a, v.milliseconds, v.edits, v.edits_not_allowed, v.failure, v.watch);
   fields(a, v.score, v.score_limit);
   short_list(a, v.scores, kFilterScoresMax);
+  field(a, v.edited);
+}
+PW_VISIT(FilterAnswer) {
+  fields(a, v.session, v.number, v.verdict);
+  reply_field(a, v.reply);
+  short_text(a, v.filter);
+  short_list(a, v.judgements, kFilterJudgementsMax);
+}
+PW_VISIT(FilterBodyPiece) {
+  field(a, v.session);
+  short_text(a, v.octets, kFilterPieceMax);
 }
 PW_VISIT(FilterAddress) {
   short_texts(a, v.address, v.arguments);

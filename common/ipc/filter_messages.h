@@ -163,22 +163,6 @@ constexpr FilterVerdict last_of(FilterVerdict) {
 }
 std::string_view name_of(FilterVerdict verdict);
 
-struct FilterAnswer {
-  static constexpr FrameType kType = FrameType::filter_answer;
-  std::uint64_t session = 0;
-  std::uint32_t number = 0;
-  FilterVerdict verdict = FilterVerdict::keep_going;
-  mail::Reply reply;   // for the client; always there with refuse, defer and hang_up
-  std::string filter;  // whose verdict it is
-};
-
-// A piece of a new body; the result follows the last one.
-struct FilterBodyPiece {
-  static constexpr FrameType kType = FrameType::filter_body_piece;
-  std::uint64_t session = 0;
-  std::string_view octets;
-};
-
 // How a filter has failed.
 enum class FilterFailure : std::uint8_t {
   none,
@@ -199,6 +183,13 @@ struct FilterScore {
   std::string name;
   std::int32_t thousandths = 0;
 };
+// What the edits of a filter change.
+struct FilterEditKinds {
+  std::uint32_t headers = 0;     // fields added, changed or removed
+  std::uint32_t recipients = 0;  // added or removed
+  bool body = false;
+  bool sender = false;
+};
 // What one filter said of a message, for the history.
 struct FilterJudgement {
   std::string filter;
@@ -215,6 +206,25 @@ struct FilterJudgement {
   std::int32_t score = 0;
   std::int32_t score_limit = 0;
   std::vector<FilterScore> scores{};  // the weightiest first
+  FilterEditKinds edited{};           // what `edits` are
+};
+
+struct FilterAnswer {
+  static constexpr FrameType kType = FrameType::filter_answer;
+  std::uint64_t session = 0;
+  std::uint32_t number = 0;
+  FilterVerdict verdict = FilterVerdict::keep_going;
+  mail::Reply reply;   // for the client; always there with refuse, defer and hang_up
+  std::string filter;  // whose verdict it is
+  // With a verdict: what the filters have said so far, the one whose verdict it is among them.
+  std::vector<FilterJudgement> judgements{};
+};
+
+// A piece of a new body; the result follows the last one.
+struct FilterBodyPiece {
+  static constexpr FrameType kType = FrameType::filter_body_piece;
+  std::uint64_t session = 0;
+  std::string_view octets;
 };
 
 struct FilterAddress {

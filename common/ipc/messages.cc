@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/ipc/coding.h"
+#include "common/ipc/judgements.h"
 #include "common/ipc/refusals.h"
 
 namespace postwain {
@@ -174,6 +175,12 @@ PW_VISIT(SubmitFinal) {
 PW_VISIT(Hold) {
   fields(a, v.id, v.why);
 }
+PW_VISIT(Judged) {
+  fields(a, v.id, v.judgements);
+}
+PW_VISIT(Discarded) {
+  fields(a, v.id, v.envelope, v.arrival, v.size, v.filter, v.header, v.judgements);
+}
 PW_VISIT(FileMark) {
   fields(a, v.device, v.inode);
 }
@@ -234,7 +241,7 @@ PW_VISIT(ReceiverCounts) {
 }
 PW_VISIT(Refusal) {
   fields(a, v.at, v.count, v.client, v.name, v.listener, v.sender, v.recipient, v.stage, v.reply,
-         v.reason);
+         v.reason, v.judgements);
 }
 PW_VISIT(Refusals) {
   list_field(a, v.refusals);
@@ -379,6 +386,8 @@ PW_MESSAGE(ControlReply)
 PW_MESSAGE(ConfigUpdate)
 PW_MESSAGE(FilterLink)
 PW_MESSAGE(Hold)
+PW_MESSAGE(Judged)
+PW_MESSAGE(Discarded)
 
 FrameState next_frame(std::string_view data, Frame& frame) {
   constexpr std::size_t kHead = sizeof(std::uint32_t) + sizeof(std::uint16_t);

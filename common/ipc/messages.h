@@ -57,6 +57,8 @@ enum class FrameType : std::uint16_t {
   refusals = 19,  // refusals.h
   submit_final = 25,
   hold = 26,
+  judged = 27,     // judgements.h
+  discarded = 28,  // the same
   // qmgr to intake
   submit_result = 20,
   chunks_stored = 21,
@@ -83,6 +85,8 @@ enum class FrameType : std::uint16_t {
   control_request = 50,
   control_reply = 51,
   config_update = 52,
+  // filter to qmgr
+  filter_report = 58,  // filter_report.h
   // from qmgr, with a descriptor: the way to a peer with whom a process speaks directly
   filter_link = 59,
   // smtpd to filter (filter_messages.h)

@@ -25,6 +25,8 @@ struct Refusal {
   std::string stage;  // "connect", "EHLO", "MAIL", "RCPT", "DATA", "content" …
   mail::Reply reply;
   std::string reason;  // the same word as in the log
+  // What filters said of it (encode_judgements()), kJudgementsMax octets; of equal ones the last.
+  std::string judgements{};
 };
 
 struct Refusals {

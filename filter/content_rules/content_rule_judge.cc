@@ -5,6 +5,7 @@
 
 #include "common/log/log.h"
 #include "filter/deciding/filter_rules.h"
+#include "filter/deciding/message_edits.h"
 #include "filter/shared.h"
 
 namespace postwain::filter {
@@ -112,6 +113,7 @@ Opinion ContentRuleMember::conclude(const ContentDecision& decision) {
     redirects_ = decision.redirects;
     ipc::FilterJudgement& judgement = record_.passed({});
     judgement.edits = static_cast<std::uint32_t>(edits_.size());
+    judgement.edited = kinds_of(edits_);
     judgement.hold = std::any_of(edits_.begin(), edits_.end(), [](const milter::Edit& edit) {
       return edit.kind == milter::Edit::Kind::quarantine;
     });

@@ -87,4 +87,18 @@ void MessageEdits::remove(const std::string& address) {
   if (!is_there) removed_.push_back(address);
 }
 
+ipc::FilterEditKinds kinds_of(const std::vector<milter::Edit>& edits) {
+  ipc::FilterEditKinds out;
+  using Kind = milter::Edit::Kind;
+  for (const milter::Edit& edit : edits) {
+    if (edit.kind == Kind::add_recipient || edit.kind == Kind::delete_recipient)
+      ++out.recipients;
+    else if (edit.kind == Kind::change_sender)
+      out.sender = true;
+    else if (edit.kind != Kind::quarantine && edit.kind != Kind::replace_body)
+      ++out.headers;
+  }
+  return out;
+}
+
 }  // namespace postwain::filter

@@ -20,6 +20,9 @@ constexpr std::size_t kEditArgumentsMax = 1024;  // of its arguments
 // else is served meanwhile.
 constexpr std::size_t kEditWorkMax = 20'000'000;
 
+// What these edits would change; not whether they give another body.
+ipc::FilterEditKinds kinds_of(const std::vector<milter::Edit>& edits);
+
 class MessageEdits {
  public:
   // hidden: FilterHeader.

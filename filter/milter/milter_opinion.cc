@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "filter/deciding/filter_rules.h"
+#include "filter/deciding/message_edits.h"
 #include "filter/milter/milter_member.h"
 #include "filter/milter/outside_filter.h"
 
@@ -164,6 +165,8 @@ void MilterMember::complete(ipc::FilterJudgement& judgement) {
         static_cast<std::uint32_t>(connection_->engine().edits().refused());
   }
   judgement.edits = static_cast<std::uint32_t>(message_.edits.size() + (message_.new_body ? 1 : 0));
+  judgement.edited = kinds_of(message_.edits);
+  judgement.edited.body = message_.new_body != nullptr;
   for (const milter::Edit& edit : message_.edits)
     if (edit.kind == milter::Edit::Kind::quarantine) {
       judgement.hold = true;

@@ -5,6 +5,7 @@
 #include "common/base/text.h"
 #include "common/content/header_edits.h"
 #include "common/rspamd/scan_request.h"
+#include "filter/deciding/message_edits.h"
 
 namespace postwain::filter {
 
@@ -203,6 +204,7 @@ void RspamdMember::complete(const ScanAnswer& answer) {
   ipc::FilterJudgement& said = *record_.judgement();
   said.milliseconds = static_cast<std::uint32_t>(connection_->waited().count());
   said.edits = edits_asked_;
+  said.edited = kinds_of(edits_);
   said.edits_not_allowed += edits_not_allowed_;
   said.hold = answer.action == ScanAction::quarantine && record_.may(FilterRight::hold);
   said.score = answer.score;

@@ -11,7 +11,7 @@ namespace {
 JudgeTerms terms_of(const config::Strangers& settings) {
   using Right = config::FilterRight;
   JudgeTerms out;
-  out.name = "strangers";
+  out.name = config::kStrangersName;
   out.on = {"world", "submission"};
   out.on_failure = config::FilterFailure::accept;
   out.mode = settings.mode;

@@ -196,6 +196,50 @@ std::string message_details(const std::string& json) {
   return out + "\n";
 }
 
+namespace {
+
+// "12 accept, 3 refuse": members that are not 0.
+std::string counts_text(const Json& counts) {
+  std::string out;
+  if (!counts.is_object()) return out;
+  for (const auto& [name, number] : counts.items())
+    if (std::int64_t count = number_member(counts, name.c_str()); count > 0)
+      out += fmt::format("{}{} {}", out.empty() ? "" : ", ", count, printable(name, 40));
+  return out;
+}
+
+std::string filter_line(const Json& filter) {
+  auto part = [&](const char* name) {
+    return filter.is_object() && filter.contains(name) ? filter[name] : Json::object();
+  };
+  std::string out = fmt::format("filter {}: {}, breaker {}", text_member(filter, "name"),
+                                text_member(filter, "mode"), text_member(filter, "breaker"));
+  if (std::string since = readable_time(text_member(filter, "breaker_since")); !since.empty())
+    out += " since " + since;
+  std::string verdicts = counts_text(part("verdicts"));
+  out += verdicts.empty() ? "; nothing judged" : "; " + verdicts;
+  if (std::string failures = counts_text(part("failures")); !failures.empty())
+    out += "; failures: " + failures;
+  Json last = part("last_failure");
+  if (std::string time = readable_time(text_member(last, "time")); !time.empty())
+    out += fmt::format("; the last at {}, {}: {}", time, text_member(last, "kind"),
+                       text_member(last, "text"));
+  return out + '\n';
+}
+
+// What `status` says of filters; nothing where none is configured.
+std::string filter_lines(const Json& status) {
+  std::string out;
+  Json process = status.contains("filter_process") ? status["filter_process"] : Json();
+  if (process.is_object() && !flag_member(process, "connected"))
+    out += "filter process not connected\n";
+  for (const Json& one : list_member(status, "filters"))
+    if (one.is_object()) out += filter_line(one);
+  return out;
+}
+
+}  // namespace
+
 std::string status_lines(const std::string& json) {
   Json status = parse_answer(json);
   if (status.empty()) return printable(json, kMemberShown) + "\n";
@@ -210,8 +254,10 @@ std::string status_lines(const std::string& json) {
                        member(one, "days_left"), member(one, "not_after"));
   for (const std::string& one : texts_member(status, "trouble"))
     out += fmt::format("trouble: {}\n", printable(one, kMemberShown));
+  out += filter_lines(status);
   Json processes = list_member(status, "processes");
-  for (const char* key : {"version", "state", "queue", "processes", "certificates", "trouble"})
+  for (const char* key : {"version", "state", "queue", "processes", "certificates", "trouble",
+                          "filters", "filter_process"})
     status.erase(key);
   if (!status.empty()) out += lines_of(status);
   if (is_table(processes)) {

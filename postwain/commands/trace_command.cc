@@ -12,6 +12,7 @@
 #include "postwain/client/json_member.h"
 #include "postwain/client/operator_request.h"
 #include "postwain/client/present.h"
+#include "postwain/commands/judgement_text.h"
 
 namespace postwain::tool {
 
@@ -111,7 +112,7 @@ std::string refused_text(const Json& refused) {
   line("recipient", "recipient");
   line("reply", "reply");
   line("reason", "reason");
-  return out + "\n";
+  return out + judgement_lines(refused) + "\n";
 }
 
 // In the form in which addresses of clients are kept.
@@ -152,6 +153,7 @@ std::string timeline_text(const std::string& json) {
   } else {
     out += "  how it came in is not known any more\n";
   }
+  out += judgement_lines(message);
   for (const Json& recipient : list_member(message, "recipients")) {
     out += fmt::format("\nrecipient {}: {}", text_member(recipient, "address"),
                        text_member(recipient, "state"));

@@ -61,6 +61,7 @@ Json json_of(const Explanation& e, const Question& question) {
   route["rate"] = e.route.rate_count > 0 ? fmt::format("{}/{}", e.route.rate_count,
                                                        format_duration(e.route.rate_period))
                                          : std::string();
+  out["filters"] = e.filters;
   Json& targets = out["stands_for"] = Json::array();
   for (const Explanation::Target& one : e.targets)
     targets.push_back(

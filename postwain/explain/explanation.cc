@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "common/base/text.h"
 #include "common/mail/address.h"
@@ -132,6 +133,7 @@ void add_filters(Explanation& out, const config::Config& config, bool submission
         here ? "" : " what comes in" + where,
         filter.mode == config::FilterMode::watch ? "goes on" : failure_text(filter.on_failure));
     out.steps.push_back({"filter", std::move(what), filter.origin.text()});
+    if (here) out.filters.push_back(filter.name);
   }
 }
 
@@ -232,12 +234,14 @@ std::vector<config::Diagnostic> failed_expectations(const config::Config& config
     question.client = expect.client;
     question.hello = expect.hello;
     question.account = expect.account;
+    question.submission = expect.submission;
     if (!expect.client_name.empty()) {
       bool unknown = expect.client_name == "unknown";
       question.facts.client = unknown ? dns::LookupState::bad : dns::LookupState::good;
       if (!unknown) question.facts.name = to_lower(expect.client_name);
     }
     Explanation found = explain(config, question);
+    std::string chain = fmt::format("{}", fmt::join(found.filters, ", "));
     const ExplainedStep& decided = found.steps[found.decided_by];
     if (name_of(found.decision) != expect.decision)
       out.push_back(
@@ -248,6 +252,14 @@ std::vector<config::Diagnostic> failed_expectations(const config::Config& config
           {expect.origin,
            fmt::format("expected: {} goes to {}; but it goes to {}, as {} says", expect.recipient,
                        expect.route, found.destination, found.route.origin.text())});
+    else if (expect.filters && *expect.filters != found.filters)
+      out.push_back(
+          {expect.origin,
+           fmt::format("expected: {} is judged by {}; but it is judged by {}", expect.recipient,
+                       expect.filters->empty()
+                           ? "no filter"
+                           : fmt::format("{}", fmt::join(*expect.filters, ", ")),
+                       chain.empty() ? "no filter" : chain)});
   }
   return out;
 }

@@ -37,6 +37,8 @@ struct Explanation {
   mail::Reply reply;                 // the last one the client gets
   std::vector<ExplainedStep> steps;  // up to the route
   std::size_t decided_by = 0;        // of the steps
+  // Names of those that every listener of the kind asks, in their order; none when it is refused.
+  std::vector<std::string> filters;
   // What holds then: limits of the client, and how the route delivers (explanation_bounds.h).
   std::vector<ExplainedStep> bounds;
   // Where what the recipient stands for goes, when that is not the recipient alone.

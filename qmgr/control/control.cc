@@ -14,7 +14,7 @@ Control::Control(Queue& queue, Delivery& delivery, Hooks hooks)
     : view_(queue, std::move(hooks.standstill)),
       queue_commands_(queue, peers_, view_),
       destinations_(queue, delivery, peers_, view_),
-      status_(queue, delivery, peers_, view_, std::move(hooks.admission)),
+      status_(queue, delivery, peers_, view_, std::move(hooks.admission), hooks.filters),
       history_(queue, peers_, view_),
       backup_(queue, peers_, status_),
       supervisor_(peers_, std::move(hooks.on_config)),

@@ -34,6 +34,7 @@ class Control : public PeerService {
     SupervisorRelay::OnConfig on_config;
     std::function<ipc::Admission()> admission;
     std::function<std::string()> standstill = nullptr;  // why nothing is tried, if so
+    const FilterBoard* filters = nullptr;               // null: there are none
   };
 
   Control(Queue& queue, Delivery& delivery, Hooks hooks);

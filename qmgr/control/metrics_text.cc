@@ -34,6 +34,11 @@ class Page {
   void value(const char* label, std::string_view of, Number number) {
     out_ += fmt::format("{}{{{}=\"{}\"}} {}\n", name_, label, escaped(of), number);
   }
+  // labels: "filter=\"a\",state=\"open\"".
+  template <class Number>
+  void labelled(const std::string& labels, Number number) {
+    out_ += fmt::format("{}{{{}}} {}\n", name_, labels, number);
+  }
   template <class Number>
   void one(const char* name, const char* type, const char* help, Number number) {
     metric(name, type, help);
@@ -182,6 +187,51 @@ void receiver_part(Page& page, const Metrics& m) {
                  {Counted::replies_5xx, "5xx"}});
 }
 
+std::string labels_of(const KnownFilter& filter, ipc::FilterStage stage) {
+  return fmt::format("filter=\"{}\",stage=\"{}\"", escaped(filter.state.name), ipc::name_of(stage));
+}
+
+void filter_verdicts(Page& page, const KnownFilter& filter) {
+  for (const auto& [stage, sums] : filter.sums.stages)
+    for (std::size_t i = 0; i < ipc::kFilterWords; ++i)
+      page.labelled(fmt::format("{},verdict=\"{}\",mode=\"{}\"", labels_of(filter, stage),
+                                ipc::name_of(static_cast<ipc::FilterWord>(i)),
+                                filter.state.watch ? "watch" : "enforce"),
+                    sums.words[i]);
+}
+
+Histogram waits_of(const FilterStageSums& sums) {
+  Histogram out({ipc::kFilterSeconds.begin(), ipc::kFilterSeconds.end()});
+  out.add(sums.waits, static_cast<double>(sums.milliseconds) / 1000);
+  return out;
+}
+
+void filter_part(Page& page, const FilterBoard& board) {
+  if (board.filters().empty()) return;
+  page.one("postwain_filter_process", "gauge",
+           "1 while the process that asks filters is connected.", board.is_connected() ? 1 : 0);
+  page.metric("postwain_filter_breaker", "gauge",
+              "Whether a filter is asked: 0 yes, 1 not after failures, 0.5 it is being tried.");
+  for (const KnownFilter& one : board.filters()) {
+    constexpr double kValues[] = {0, 1, 0.5};
+    page.value("filter", one.state.name, kValues[static_cast<std::size_t>(one.state.breaker)]);
+  }
+  page.metric("postwain_filter_verdicts_total", "counter",
+              "What filters said last of messages, by the stage at which they did.");
+  for (const KnownFilter& one : board.filters()) filter_verdicts(page, one);
+  page.metric("postwain_filter_failures_total", "counter", "How filters failed.");
+  for (const KnownFilter& one : board.filters())
+    for (std::size_t i = 1; i < ipc::kFilterFailures; ++i)
+      page.labelled(fmt::format("filter=\"{}\",kind=\"{}\"", escaped(one.state.name),
+                                ipc::name_of(static_cast<ipc::FilterFailure>(i))),
+                    one.sums.failures[i]);
+  page.metric("postwain_filter_seconds", "histogram",
+              "How long a message waited for a filter, by the stage of its last word.");
+  for (const KnownFilter& one : board.filters())
+    for (const auto& [stage, sums] : one.sums.stages)
+      page.buckets(waits_of(sums), labels_of(one, stage));
+}
+
 void destination_part(Page& page, const std::vector<DestinationReport>& destinations) {
   std::size_t all = 0;
   std::size_t open = 0;
@@ -207,6 +257,7 @@ std::string metrics_text(const QueueStatus& status, const Metrics& metrics,
   queue_part(page, status);
   destination_part(page, destinations);
   receiver_part(page, metrics);
+  filter_part(page, status.filters);
   counter_part(page, metrics);
   return page.take();
 }

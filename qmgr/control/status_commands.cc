@@ -24,12 +24,14 @@ struct StatusCommands::Survey {
 };
 
 StatusCommands::StatusCommands(Queue& queue, const Delivery& delivery, OperatorPeers& peers,
-                               const QueueView& view, std::function<ipc::Admission()> admission)
+                               const QueueView& view, std::function<ipc::Admission()> admission,
+                               const FilterBoard* filters)
     : queue_(queue),
       delivery_(delivery),
       peers_(peers),
       view_(view),
-      admission_(std::move(admission)) {
+      admission_(std::move(admission)),
+      filters_(filters) {
   report_.processes.push_back({"qmgr", ::getpid()});
 }
 
@@ -55,6 +57,7 @@ QueueStatus StatusCommands::now() const {
   status.content_bytes = queue_.working().content_bytes();
   status.wal_bytes = queue_.store().wal_bytes();
   status.history = queue_.recorder().history().status();
+  if (filters_ != nullptr) status.filters = *filters_;
   status.smtp_clients = delivery_.agents(Pool::smtp);
   status.lmtp_clients = delivery_.agents(Pool::lmtp);
   return status;

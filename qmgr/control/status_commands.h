@@ -26,7 +26,8 @@ constexpr std::size_t kInDoubtCounted = 100'000;  // not further
 class StatusCommands {
  public:
   StatusCommands(Queue& queue, const Delivery& delivery, OperatorPeers& peers,
-                 const QueueView& view, std::function<ipc::Admission()> admission);
+                 const QueueView& view, std::function<ipc::Admission()> admission,
+                 const FilterBoard* filters = nullptr);
 
   void status(Asker asker) { peers_.reply(asker, json_status(now())); }
   void stats(Asker asker);
@@ -46,6 +47,7 @@ class StatusCommands {
   OperatorPeers& peers_;
   const QueueView& view_;
   std::function<ipc::Admission()> admission_;
+  const FilterBoard* filters_;  // null: there are none
   SupervisorReport report_;
 };
 

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include "common/base/file.h"
-#include "common/ipc/filter_messages.h"
+#include "common/ipc/filter_report.h"
 #include "common/log/log.h"
 
 namespace postwain::qmgr {
@@ -26,6 +26,7 @@ Result<std::array<UniqueFd, 2>> link_ends() {
 void FilterRelay::connected(std::uint64_t peer, daemon::IpcConnection& connection,
                             const PeerIdentity& identity) {
   bool is_filter = identity.role == ipc::Role::filter;
+  if (is_filter) board_.connected();
   if (!is_filter && receivers_.size() >= kLinkedReceiversMax) return;
   (is_filter ? filters_ : receivers_)[peer] = {&connection, identity.name.substr(0, kLinkNameMax)};
   link_all();
@@ -33,12 +34,18 @@ void FilterRelay::connected(std::uint64_t peer, daemon::IpcConnection& connectio
 
 void FilterRelay::lost(std::uint64_t peer) {
   receivers_.erase(peer);
-  if (filters_.erase(peer) > 0) link_all();
+  if (filters_.erase(peer) == 0) return;
+  board_.lost();
+  link_all();
 }
 
-bool FilterRelay::frame(std::uint64_t /*peer*/, ipc::FrameType /*type*/,
-                        std::string_view /*payload*/) {
-  return false;
+bool FilterRelay::frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload) {
+  ipc::FilterReport report;
+  if (type != ipc::FrameType::filter_report || !filters_.contains(peer) ||
+      !ipc::decode(payload, report))
+    return false;
+  board_.take(report, filters_.rbegin()->first == peer);
+  return true;
 }
 
 void FilterRelay::link_all() {

@@ -16,6 +16,7 @@
 #include "common/daemon/ipc_connection.h"
 #include "common/net/loop.h"
 
+#include "qmgr/model/filter_board.h"
 #include "qmgr/peers/peer_service.h"
 
 namespace postwain::qmgr {
@@ -28,11 +29,11 @@ constexpr std::size_t kLinkNameMax = 64;  // octets of a name that are passed on
 constexpr std::size_t kLinkBehind = 64U << 10;
 constexpr Duration kLinkAgain = std::chrono::seconds(1);  // where no link could be made
 
-// It serves beside the intake for smtpd, and alone for the filter process. Neither sends it a
-// frame.
+// It serves beside the intake for smtpd, and alone for the filter process, which reports of its
+// filters.
 class FilterRelay : public PeerService {
  public:
-  explicit FilterRelay(net::Loop& loop) : again_(loop) {}
+  FilterRelay(net::Loop& loop, FilterBoard& board) : board_(board), again_(loop) {}
 
   // As soon as both an smtpd and the filter process are there they are linked, once. Of several
   // filter processes (there are two during a reload) the newest counts, and the one before it
@@ -58,6 +59,7 @@ class FilterRelay : public PeerService {
   // One end goes to `filter`; the other one. Empty: it has to be tried again.
   UniqueFd link_to(const std::string& name, Peer& filter);
 
+  FilterBoard& board_;
   std::map<std::uint64_t, Peer> receivers_;
   std::map<std::uint64_t, Peer> filters_;  // numbers grow, so the last one is the newest
   std::function<void(UniqueFd)> adopt_own_;

@@ -48,6 +48,15 @@ void History::arrived(const NewMessage& message, std::string_view message_id) {
   append([&](std::string& buffer) { append_record(buffer, message, message_id); });
 }
 
+void History::discarded(const NewMessage& message, std::string_view message_id, std::int64_t at,
+                        std::string_view why) {
+  append([&](std::string& buffer) { append_record(buffer, message, message_id, at, why); });
+}
+
+void History::judged(mail::QueueId id, std::string_view judgements) {
+  append([&](std::string& buffer) { append_record(buffer, JudgementsRecord{id, judgements}); });
+}
+
 void History::happened(const EventRecord& event) {
   append([&](std::string& buffer) { append_record(buffer, event); });
 }
@@ -57,9 +66,9 @@ void History::known(const EventRecord& recipient) {
 }
 
 void History::refused(const ipc::Refusal& r) {
-  RefusalRecord record{r.at,         r.count,          r.client,     r.name,
-                       r.listener,   r.sender,         r.recipient,  r.stage,
-                       r.reply.code, r.reply.enhanced, r.reply.text, r.reason};
+  RefusalRecord record{r.at,         r.count,     r.client,    r.name,       r.listener,
+                       r.sender,     r.recipient, r.stage,     r.reply.code, r.reply.enhanced,
+                       r.reply.text, r.reason,    r.judgements};
   append([&](std::string& buffer) { append_record(buffer, record); });
 }
 

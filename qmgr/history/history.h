@@ -61,6 +61,11 @@ class History {
   bool on() const { return on_; }
 
   void arrived(const NewMessage& message, std::string_view message_id);
+  // It was thrown away on a filter's word; not told of a message that is known already.
+  void discarded(const NewMessage& message, std::string_view message_id, std::int64_t at,
+                 std::string_view why);
+  // What filters said of one that has arrived before.
+  void judged(mail::QueueId id, std::string_view judgements);
   void happened(const EventRecord& event);
   void refused(const ipc::Refusal& refusal);
   // No event: its recipient is to be known (append_known).

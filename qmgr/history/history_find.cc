@@ -158,6 +158,7 @@ Result<std::optional<Timeline>> HistoryStore::timeline(std::int64_t id, std::str
   }
   if (Status s = read_recipients(timeline, query); !s) return s.error();
   if (Status s = read_events(timeline); !s) return s.error();
+  if (Status s = read_judgements(timeline); !s) return s.error();
   return std::optional<Timeline>(std::move(timeline));
 }
 
@@ -197,6 +198,14 @@ Status HistoryStore::read_recipients(Timeline& timeline, std::string_view query)
     if (r.index >= next) add_recipient(timeline, std::move(r), query);
   }
   if (step == Use::Step::failed) return error(Sql::get_recipients);
+  return {};
+}
+
+Status HistoryStore::read_judgements(Timeline& timeline) {
+  Use use(sql(Sql::get_judgements));
+  Use::Step step = use.number(number_of(timeline.id)).step();
+  if (step == Use::Step::failed) return error(Sql::get_judgements);
+  if (step == Use::Step::row) timeline.judgements = use.view();
   return {};
 }
 

@@ -104,23 +104,31 @@ std::string_view HistoryStore::text_of(Sql which) {
       return "DELETE FROM segment WHERE number = ?1";
     case Sql::put_refusal:
       return "INSERT INTO refusal (at, count, client, name, listener, sender, recipient, stage, "
-             "reply, reason, sender_hash, recipient_hash) "
-             "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)";
+             "reply, reason, sender_hash, recipient_hash, judgements) "
+             "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)";
     case Sql::refusals_by_sender:
       return "SELECT number, at, count, client, name, listener, sender, recipient, stage, reply, "
-             "reason FROM refusal WHERE sender_hash = ?1 ORDER BY number DESC LIMIT ?2";
+             "reason, judgements FROM refusal WHERE sender_hash = ?1 ORDER BY number DESC LIMIT ?2";
     case Sql::refusals_by_recipient:
       return "SELECT number, at, count, client, name, listener, sender, recipient, stage, reply, "
-             "reason FROM refusal WHERE recipient_hash = ?1 ORDER BY number DESC LIMIT ?2";
+             "reason, judgements FROM refusal WHERE recipient_hash = ?1 ORDER BY number DESC LIMIT "
+             "?2";
     case Sql::refusals_by_client:
       return "SELECT number, at, count, client, name, listener, sender, recipient, stage, reply, "
-             "reason FROM refusal WHERE client = ?1 ORDER BY number DESC LIMIT ?2";
+             "reason, judgements FROM refusal WHERE client = ?1 ORDER BY number DESC LIMIT ?2";
     case Sql::first_refusal:
       return "SELECT number FROM refusal WHERE number > 0 ORDER BY number LIMIT 1";
     case Sql::last_refusal:
       return "SELECT number FROM refusal WHERE number > 0 ORDER BY number DESC LIMIT 1";
     case Sql::remove_refusals:
       return "DELETE FROM refusal WHERE number >= ?1 AND number < ?2 AND (at < ?3 OR number <= ?4)";
+    case Sql::put_judgements:
+      return "INSERT OR REPLACE INTO judgement (message_id, judgements) SELECT ?1, ?2 "
+             "WHERE EXISTS (SELECT 1 FROM message WHERE id = ?1)";
+    case Sql::get_judgements:
+      return "SELECT judgements FROM judgement WHERE message_id = ?1";
+    case Sql::remove_judgements:
+      return "DELETE FROM judgement WHERE message_id = ?1";
     case Sql::count_:
       break;
   }

@@ -15,6 +15,7 @@ constexpr std::uint8_t kArrival = 1;
 constexpr std::uint8_t kEvent = 2;
 constexpr std::uint8_t kKnown = 3;
 constexpr std::uint8_t kRefusal = 4;
+constexpr std::uint8_t kJudged = 5;
 constexpr std::size_t kHeaderScanMax = 64U << 10;
 
 std::string_view cut(std::string_view text, std::size_t max_bytes = kHistoryTextMax) {
@@ -36,7 +37,8 @@ void visit_event(A& a, Record& r) {
 template <class A, class Record>
 void visit_refusal(A& a, Record& r) {
   ipc::fields(a, r.at, r.count, r.client, r.name, r.listener, r.sender, r.recipient, r.stage,
-              r.code, r.enhanced.klass, r.enhanced.subject, r.enhanced.detail, r.text, r.reason);
+              r.code, r.enhanced.klass, r.enhanced.subject, r.enhanced.detail, r.text, r.reason,
+              r.judgements);
 }
 
 std::string_view word_before(std::string_view text, std::string_view mark) {
@@ -65,7 +67,8 @@ std::string_view name_of(HistoryKind kind) {
   return kNames[static_cast<std::size_t>(kind)];
 }
 
-void append_record(std::string& out, const NewMessage& message, std::string_view message_id) {
+void append_record(std::string& out, const NewMessage& message, std::string_view message_id,
+                   std::int64_t discarded_at, std::string_view discarded_why) {
   ipc::Encoder a(out);
   const MessageInfo& info = message.info;
   a.number(kArrival);
@@ -83,6 +86,10 @@ void append_record(std::string& out, const NewMessage& message, std::string_view
   a.bytes(info.arrival.account);
   a.number(message.uid ? std::int64_t{*message.uid} : kNoUid);
   ipc::fields(a, info.envelope.require_tls, info.envelope.tls_required_no);
+  std::string_view judgements = message.judgements;
+  bool filtered = !judgements.empty() || discarded_at != 0;
+  ipc::field(a, filtered);
+  if (filtered) ipc::fields(a, judgements, discarded_at, discarded_why);
   a.number(static_cast<std::uint32_t>(message.recipients.size()));
   for (const NewRecipient& r : message.recipients) {
     a.bytes(r.recipient.address.text());
@@ -111,6 +118,12 @@ void append_record(std::string& out, const EventRecord& event) {
 
 void append_known(std::string& out, const EventRecord& recipient) {
   append(out, kKnown, recipient);
+}
+
+void append_record(std::string& out, const JudgementsRecord& judgements) {
+  ipc::Encoder a(out);
+  a.number(kJudged);
+  ipc::fields(a, judgements.id.value, judgements.judgements);
 }
 
 void append_record(std::string& out, const RefusalRecord& refusal) {
@@ -200,15 +213,22 @@ RecordReader::Kind RecordReader::next(ArrivalRecord& arrival, EventRecord& event
   a.number(kind);
   if (kind == kRefusal) {
     visit_refusal(a, refusal_);
+  } else if (kind == kJudged) {
+    ipc::fields(a, judgements_.id.value, judgements_.judgements);
   } else if (kind != kArrival) {
     visit_event(a, event);
   } else {
     std::uint32_t count = 0;
+    bool filtered = false;
     ipc::fields(a, arrival.id.value, arrival.part_of.value, arrival.received_at, arrival.size);
     ipc::enum_field(a, arrival.kind, MessageKind::double_bounce);
     ipc::fields(a, arrival.sender, arrival.given_sender, arrival.message_id, arrival.protocol,
                 arrival.client_address, arrival.client_name, arrival.account, arrival.uid,
-                arrival.require_tls, arrival.tls_required_no, count);
+                arrival.require_tls, arrival.tls_required_no, filtered);
+    arrival.judgements = arrival.discarded_why = {};
+    arrival.discarded_at = 0;
+    if (filtered) ipc::fields(a, arrival.judgements, arrival.discarded_at, arrival.discarded_why);
+    ipc::field(a, count);
     arrival.recipients.resize(std::min<std::size_t>(count, a.left()));
     for (ArrivalRecord::To& to : arrival.recipients)
       ipc::fields(a, to.address, to.destination, to.given);
@@ -218,6 +238,7 @@ RecordReader::Kind RecordReader::next(ArrivalRecord& arrival, EventRecord& event
   rest_ = rest_.substr(rest_.size() - a.left());
   if (kind == kArrival) return Kind::arrival;
   if (kind == kRefusal) return Kind::refusal;
+  if (kind == kJudged) return Kind::judgements;
   return kind == kEvent ? Kind::event : Kind::known;
 }
 

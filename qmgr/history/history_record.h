@@ -63,6 +63,10 @@ struct ArrivalRecord {
   bool require_tls = false;
   bool tls_required_no = false;
   std::vector<To> recipients;
+  std::string_view judgements;  // ipc::encode_judgements()
+  // A filter discarded it, and nothing of it was queued: when, and how that is told. 0: it was not.
+  std::int64_t discarded_at = 0;
+  std::string_view discarded_why;
 };
 
 struct EventRecord {
@@ -103,10 +107,19 @@ struct RefusalRecord {
   mail::EnhancedCode enhanced;
   std::string_view text;
   std::string_view reason;
+  std::string_view judgements;
+};
+
+// What filters said of a message that has arrived before; the last word counts.
+struct JudgementsRecord {
+  mail::QueueId id;
+  std::string_view judgements;  // ipc::encode_judgements()
 };
 
 void append_record(std::string& out, const RefusalRecord& refusal);
-void append_record(std::string& out, const NewMessage& message, std::string_view message_id);
+void append_record(std::string& out, const JudgementsRecord& judgements);
+void append_record(std::string& out, const NewMessage& message, std::string_view message_id,
+                   std::int64_t discarded_at = 0, std::string_view discarded_why = {});
 void append_record(std::string& out, const EventRecord& event);
 // No event: the recipient alone, in case the history has not heard of it.
 void append_known(std::string& out, const EventRecord& recipient);
@@ -123,15 +136,17 @@ bool same_but_recipient(const EventRecord& a, const EventRecord& b);
 // Reads a buffer made by append_record.
 class RecordReader {
  public:
-  enum class Kind : std::uint8_t { arrival, event, known, refusal, end };
+  enum class Kind : std::uint8_t { arrival, event, known, refusal, judgements, end };
   explicit RecordReader(std::string_view records) : rest_(records) {}
   // Fills the one that is named.
   Kind next(ArrivalRecord& arrival, EventRecord& event);
-  const RefusalRecord& refusal() const { return refusal_; }  // after Kind::refusal
+  const RefusalRecord& refusal() const { return refusal_; }           // after Kind::refusal
+  const JudgementsRecord& judgements() const { return judgements_; }  // after Kind::judgements
 
  private:
   std::string_view rest_;
   RefusalRecord refusal_;
+  JudgementsRecord judgements_;
 };
 
 // The value of the header section's Message-ID field, cut at kHistoryTextMax; empty: none.

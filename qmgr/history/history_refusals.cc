@@ -28,6 +28,7 @@ RefusedAttempt read_refused(Use& use) {
   for (std::string* text : {&out.client_address, &out.client_name, &out.listener, &out.sender,
                             &out.recipient, &out.stage, &out.reply, &out.reason})
     *text = use.text();
+  out.judgements = use.view();
   return out;
 }
 
@@ -45,8 +46,8 @@ Status HistoryStore::write_refusal(const RefusalRecord& r) {
   use.number(r.at).number(r.count).text(r.client).text(r.name).text(r.listener);
   const std::string reply = reply_text(r);
   use.text(r.sender).text(r.recipient).text(r.stage).text(reply).text(r.reason);
-  if (!use.number(hash_of(r.sender)).number(hash_of(r.recipient)).done())
-    return error(Sql::put_refusal);
+  use.number(hash_of(r.sender)).number(hash_of(r.recipient)).blob(r.judgements);
+  if (!use.done()) return error(Sql::put_refusal);
   return {};
 }
 

@@ -77,7 +77,8 @@ struct Timeline {
   bool require_tls = false;  // RFC 8689, as in mail::Envelope
   bool tls_required_no = false;
   std::vector<TimelineRecipient> recipients;
-  bool cut = false;  // there are more recipients or events than are given
+  std::string judgements;  // what filters said of it (ipc::encode_judgements())
+  bool cut = false;        // there are more recipients or events than are given
 };
 
 // What a receiver refused, as it is kept.
@@ -92,6 +93,7 @@ struct RefusedAttempt {
   std::string stage;
   std::string reply;
   std::string reason;
+  std::string judgements;
 };
 constexpr std::int64_t kRefusalsMax = 100'000;  // kept; the oldest go first
 constexpr std::size_t kRefusalsPruned = 1000;   // of one step
@@ -165,6 +167,9 @@ class HistoryStore {
     first_refusal,
     last_refusal,
     remove_refusals,
+    put_judgements,
+    get_judgements,
+    remove_judgements,
     count_
   };
   static std::string_view text_of(Sql which);
@@ -177,6 +182,9 @@ class HistoryStore {
   Error error(Sql which) const { return db_.error(text_of(which).substr(0, 40)); }
   Status write_all(std::string_view records);
   Status write_arrival(const ArrivalRecord& record);
+  Status write_judgements(std::int64_t id, std::string_view judgements);
+  Status write_discard(const ArrivalRecord& record);
+  Result<bool> knows_arrival(std::int64_t id);
   Status write_event(const EventRecord& record);
   Status take_event(const EventRecord& record);
   Status write_pending();
@@ -198,6 +206,7 @@ class HistoryStore {
   static void add_recipients(Timeline& timeline, const std::vector<ArrivalRecord::To>& all,
                              std::string_view query);
   Status read_recipients(Timeline& timeline, std::string_view query);
+  Status read_judgements(Timeline& timeline);
   Status read_events(Timeline& timeline);
   Result<bool> prune_segment(WallTime before, std::size_t max_lookups);
   Status forget(std::int64_t message);

@@ -6,6 +6,7 @@
 #include "qmgr/disk/failpoint.h"
 #include "qmgr/history/history_store.h"
 #include "qmgr/model/row_id.h"
+#include "qmgr/store/decided.h"
 
 namespace postwain::qmgr {
 
@@ -89,6 +90,12 @@ Status HistoryStore::write_all(std::string_view records) {
       case RecordReader::Kind::refusal:
         if (Status s = write_refusal(reader.refusal()); !s) return s;
         break;
+      case RecordReader::Kind::judgements:
+        if (Status s =
+                write_judgements(number_of(reader.judgements().id), reader.judgements().judgements);
+            !s)
+          return s;
+        break;
       case RecordReader::Kind::known:
         if (Status s = make_known(event); !s) return s;
         break;
@@ -100,6 +107,12 @@ Status HistoryStore::write_all(std::string_view records) {
 
 Status HistoryStore::write_arrival(const ArrivalRecord& r) {
   std::int64_t id = number_of(r.id);
+  // Who tells of a discarded message may say nothing of another one.
+  if (r.discarded_at != 0) {
+    Result<bool> known = knows_arrival(id);
+    if (!known) return known.error();
+    if (*known) return {};
+  }
   {
     Use use(sql(Sql::put_message));
     use.number(id).flag(true).number(r.received_at).text(r.sender).text(r.message_id);
@@ -122,7 +135,40 @@ Status HistoryStore::write_arrival(const ArrivalRecord& r) {
     if (!to.given.empty()) keys_.emplace_back(lookup_hash(LookupKind::address, to.given), id);
     keys_.emplace_back(lookup_hash(LookupKind::address, to.address), id);
   }
+  if (!r.judgements.empty())
+    if (Status s = write_judgements(id, r.judgements); !s) return s;
+  return r.discarded_at != 0 ? write_discard(r) : Status{};
+}
+
+// Of a message that is known, so that they go with it.
+Status HistoryStore::write_judgements(std::int64_t id, std::string_view judgements) {
+  Use use(sql(Sql::put_judgements));
+  if (!use.number(id).blob(judgements).done()) return error(Sql::put_judgements);
   return {};
+}
+
+// As mail that the configuration discards: it ends like a delivery, to a host of that name.
+Status HistoryStore::write_discard(const ArrivalRecord& r) {
+  EventRecord event;
+  event.id = r.id;
+  event.kind = HistoryKind::delivered;
+  event.at = r.discarded_at;
+  event.host = kDiscardHost;
+  event.why = r.discarded_why;
+  for (const ArrivalRecord::To& to : r.recipients) {
+    event.recipient = to.address;
+    if (Status s = take_event(event); !s) return s;
+    ++event.index;
+  }
+  return {};
+}
+
+// Of anything that was ever heard of the message.
+Result<bool> HistoryStore::knows_arrival(std::int64_t id) {
+  Use use(sql(Sql::arrival_known));
+  Use::Step step = use.number(id).step();
+  if (step == Use::Step::failed) return error(Sql::arrival_known);
+  return step == Use::Step::row;
 }
 
 // For the first event since long, and for a message whose arrival was never written: of that one
@@ -256,7 +302,8 @@ Result<bool> HistoryStore::prune(WallTime before, std::size_t max_messages) {
 
 Status HistoryStore::forget(std::int64_t message) {
   arrivals_.erase(message);
-  for (Sql which : {Sql::remove_events, Sql::remove_recipients, Sql::remove_message}) {
+  for (Sql which :
+       {Sql::remove_events, Sql::remove_recipients, Sql::remove_judgements, Sql::remove_message}) {
     Use use(sql(which));
     if (!use.number(message).done()) return error(which);
   }

@@ -157,6 +157,18 @@ void Recorder::judged(const NewMessage& message) {
                    scanned ? std::string_view(message.message_id) : message_id_in(message.content));
 }
 
+void Recorder::judgements(mail::QueueId id, std::string_view judgements) {
+  if (history_.on() && !judgements.empty()) history_.judged(id, judgements);
+}
+
+void Recorder::discarded(const NewMessage& message, std::string_view header,
+                         const std::string& filter) {
+  if (watcher_) show_arrival(message);
+  if (!history_.on()) return;
+  history_.discarded(message, message_id_in(header), ms(wall_now()),
+                     "discarded by filter " + filter);
+}
+
 void Recorder::held(const NewMessage& message, WallTime now) {
   if (!wanted()) return;
   for (std::size_t i = 0; i < message.recipients.size(); ++i) {

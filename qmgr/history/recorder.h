@@ -48,9 +48,13 @@ class Recorder {
   void left_settled(mail::QueueId id, std::uint32_t index, bool in_doubt);
 
   void arrived(const NewMessage& message);
+  // A filter has discarded it: it was never queued. header: its header section, or the beginning.
+  void discarded(const NewMessage& message, std::string_view header, const std::string& filter);
   // Its filters have been asked: the history knows it from now on as they have left it, with the
   // destinations that it has now.
   void judged(const NewMessage& message);
+  // What they said of one that has arrived before (ipc::encode_judgements()).
+  void judgements(mail::QueueId id, std::string_view judgements);
   void held(const NewMessage& message, WallTime now);  // from the start
   // Lent to an agent, until the outcome is committed or the recipient leaves memory otherwise.
   void leased(const MessageInfo& message, WorkingRecipient& recipient,

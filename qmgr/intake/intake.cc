@@ -3,6 +3,7 @@
 #include "common/base/text.h"
 #include "common/content/content_fields.h"
 #include "common/ipc/id_in_use.h"
+#include "common/ipc/judgements.h"
 #include "common/ipc/refusals.h"
 #include "common/log/log.h"
 
@@ -142,6 +143,8 @@ bool Intake::frame(std::uint64_t number, ipc::FrameType type, std::string_view p
   if (type == ipc::FrameType::drop_owner) return drop_owner(peer, payload);
   if (type == ipc::FrameType::decided) return decided(peer, payload);
   if (type == ipc::FrameType::hold) return hold(peer, payload);
+  if (type == ipc::FrameType::judged) return judged(peer, payload);
+  if (type == ipc::FrameType::discarded) return discarded(peer, payload);
   if (type == ipc::FrameType::probe) return probe(number, peer, payload);
   return false;
 }
@@ -194,7 +197,7 @@ bool Intake::submit(std::uint64_t number, Peer& peer, std::string_view payload) 
   fill(message, frame.id, std::move(frame.envelope), std::move(frame.arrival));
   message.info.size = frame.content.size();
   mark_announced(peer, message);
-  mark_held(peer, message);
+  mark_filtered(peer, message);
   std::optional<mail::Reply> refusal = refusal_for(*carrier, message);
   if (!refusal && !may_have_lone_line_ends(message.info.envelope) &&
       mail::has_lone_line_end(frame.content))
@@ -235,7 +238,7 @@ bool is_sane(const ipc::Refusal& refusal) {
        {&refusal.client, &refusal.name, &refusal.listener, &refusal.sender, &refusal.recipient,
         &refusal.stage, &refusal.reply.text, &refusal.reason})
     if (text->size() > ipc::kRefusalTextMax || text->find('\0') != std::string::npos) return false;
-  return true;
+  return ipc::decode_judgements(refusal.judgements).has_value();
 }
 
 }  // namespace
@@ -281,10 +284,42 @@ bool Intake::hold(Peer& peer, std::string_view payload) {
   return true;
 }
 
-void Intake::mark_held(Peer& peer, NewMessage& message) {
-  if (!peer.hold || peer.hold->id != message.info.id) return;
-  message.held_for = std::move(peer.hold->why);
-  peer.hold.reset();
+bool Intake::judged(Peer& peer, std::string_view payload) {
+  ipc::Judged frame;
+  if (peer.role != ipc::Role::smtpd || !ipc::decode(payload, frame) ||
+      !ipc::decode_judgements(frame.judgements))
+    return false;
+  peer.judged = {frame.id, std::string(frame.judgements)};
+  return true;
+}
+
+void Intake::mark_filtered(Peer& peer, NewMessage& message) {
+  if (peer.hold && peer.hold->id == message.info.id) {
+    message.held_for = std::move(peer.hold->why);
+    peer.hold.reset();
+  }
+  if (peer.judged.id != message.info.id) return;
+  message.judgements = std::move(peer.judged.octets);
+  peer.judged = {};
+}
+
+// For the history only; what the gate would not let in is nothing to be told of.
+bool Intake::discarded(Peer& peer, std::string_view payload) {
+  ipc::Discarded frame;
+  if (peer.role != ipc::Role::smtpd || !ipc::decode(payload, frame) ||
+      !has_sane_size(frame.envelope) || frame.id.value == 0 || frame.size > kContentSizeMax ||
+      frame.header.size() > ipc::kDiscardedHeaderMax || frame.filter.size() > ipc::kDiscarderMax ||
+      !ipc::decode_judgements(frame.judgements))
+    return false;
+  NewMessage message;
+  fill(message, frame.id, std::move(frame.envelope), std::move(frame.arrival));
+  message.info.size = frame.size;
+  message.judgements = frame.judgements;
+  auto same_id = [&frame] { return frame.id; };
+  Carrier carrier{peer.role, peer.uid, {}};
+  if (judge(carrier, rules_, wall_now(), same_id, message)) return true;
+  queue_.recorder().discarded(message, frame.header, one_line(frame.filter, ipc::kDiscarderMax));
+  return true;
 }
 
 bool Intake::decided(Peer& peer, std::string_view payload) {

@@ -97,6 +97,10 @@ class Intake : public PeerService {
     std::optional<ipc::DropOwner> owner;       // the same
     std::optional<ipc::Decided> decided;       // the same
     std::optional<ipc::Hold> hold;             // the same
+    struct {
+      mail::QueueId id{};
+      std::string octets{};
+    } judged;                                                     // the same
     std::unordered_map<mail::QueueId, Transaction> transactions;  // by the id the peer says
   };
 
@@ -131,7 +135,10 @@ class Intake : public PeerService {
   bool drop_owner(Peer& peer, std::string_view payload);
   static bool decided(Peer& peer, std::string_view payload);
   static bool hold(Peer& peer, std::string_view payload);
-  static void mark_held(Peer& peer, NewMessage& message);
+  static bool judged(Peer& peer, std::string_view payload);
+  bool discarded(Peer& peer, std::string_view payload);
+  // What smtpd said of the message's filters.
+  static void mark_filtered(Peer& peer, NewMessage& message);
   static void mark_announced(Peer& peer, NewMessage& message);
   bool probe(std::uint64_t number, Peer& peer, std::string_view payload);
   void stored(std::uint64_t number, mail::QueueId id, std::size_t bytes);

@@ -138,7 +138,7 @@ bool Intake::end_of_lent(std::uint64_t number, Peer& peer, std::string_view payl
     refuse(number, frame.id, *carrier, *refusal);
     return true;
   }
-  mark_held(peer, message);
+  mark_filtered(peer, message);
   begin_work(number, peer, 0, frame.header.size());
   finish_upload(number, frame.id, transaction, frame.header.size(),
                 [size = frame.file_size, header = std::string(frame.header)](Upload& upload) {

@@ -114,12 +114,15 @@ void JudgedSession::filter_answered(const ipc::FilterAnswer& answer) {
   if (!good && part_ == Part::rcpt && answer.verdict == FilterVerdict::refuse) {
     std::uint32_t index = message_->message.recipients[recipient_].index;
     judged_.refused.push_back({index, answer.filter, answer.reply});
+    if (!answer.judgements.empty() && recipients_refused_.size() < kJudgementsOfRecipients)
+      recipients_refused_.push_back(answer.judgements.back());
     good = true;
   }
   if (!good) {
     judged_.result.verdict = answer.verdict;
     judged_.result.reply = answer.reply;
     judged_.result.filter = answer.filter;
+    judged_.result.judgements = answer.judgements;
     judged_.refused.clear();  // they share the fate of the message
     return end(Judged::End::result);
   }
@@ -218,6 +221,8 @@ void JudgedSession::filter_concluded(const ipc::FilterResult& result) {
   if (part_ == Part::over) return;
   if (filter_.message_lost()) return end(Judged::End::lost);
   judged_.result = result;
+  judged_.result.judgements.insert(judged_.result.judgements.begin(), recipients_refused_.begin(),
+                                   recipients_refused_.end());
   judged_.section = std::string(result.section);
   judged_.result.section = {};
   if (!result.body_replaced || result.verdict != FilterVerdict::keep_going)

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/base/clock.h"
 #include "common/filtering/session_filter.h"
@@ -28,6 +29,9 @@ struct JudgedSessionTerms {
   Duration time{};             // for all of it
   mail::QueueId new_file;      // for a large body that a filter gives
 };
+
+// What filters said of recipients alone is kept of so many.
+constexpr std::size_t kJudgementsOfRecipients = 10;
 
 class JudgedSession final : private filtering::SessionFilter::Owner {
  public:
@@ -70,6 +74,7 @@ class JudgedSession final : private filtering::SessionFilter::Owner {
   Part part_ = Part::connect;
   std::size_t recipient_ = 0;  // whose turn it is
   Judged judged_;
+  std::vector<ipc::FilterJudgement> recipients_refused_;
   std::uint64_t told_ = 0;  // octets of the content
   std::string piece_;       // read from a file, and not all told
   bool reading_ = false;

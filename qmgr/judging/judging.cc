@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "common/filtering/judgement_log.h"
+#include "common/filtering/session_filter.h"
+#include "common/ipc/judgements.h"
 #include "common/log/log.h"
 
 #include "qmgr/judging/filter_outcomes.h"
@@ -159,7 +161,7 @@ bool Judging::waits_for_process(const MessagePtr&) {
 void Judging::judged(const MessagePtr& waiting, Judged judged) {
   if (core_.finishing) return;
   if (running_[waiting->message.info.id].overruled) return take_back(waiting, judged);
-  filtering::log_judgements(waiting->message.info.id, judged.result);
+  note(waiting, judged.result);
   switch (judged.end) {
     case Judged::End::lost:
       return lost(waiting);
@@ -173,6 +175,13 @@ void Judging::judged(const MessagePtr& waiting, Judged judged) {
       if (judged.refused.empty()) return conclude(waiting, std::move(judged));
       return refuse_some(waiting, std::move(judged));
   }
+}
+
+// For the log, and for the history.
+void Judging::note(const MessagePtr& waiting, const ipc::FilterResult& result) {
+  mail::QueueId id = waiting->message.info.id;
+  filtering::log_judgements(id, result);
+  core_.recorder.judgements(id, ipc::encode_judgements(result.judgements));
 }
 
 void Judging::operator_acted(mail::QueueId id) {
@@ -234,7 +243,10 @@ void Judging::fall_back(const MessagePtr& waiting) {
     log::Line(log::Level::warning, "unfiltered")
         .kv("id", waiting->message.info.id.text())
         .kv("reason", "the filter process cannot be asked");
-  conclude(waiting, without_filters(failure));
+  Judged instead = without_filters(failure);
+  instead.result.judgements = {filtering::unasked(instead.result, ipc::FilterFailure::unreachable)};
+  note(waiting, instead.result);
+  conclude(waiting, std::move(instead));
 }
 
 void Judging::conclude(const MessagePtr& waiting, Judged judged) {
@@ -261,7 +273,10 @@ void Judging::go_on(const MessagePtr& waiting, Judged judged) {
   std::string filter = judged.result.filter;
   std::optional<mail::QueueId> file;
   if (judged.body && judged.body->in_file) file = judged.body->file;
+  std::string judgements = ipc::encode_judgements(judged.result.judgements);
   JudgedEdits edits = edited(*waiting, std::move(judged));
+  if (edits.message && edits.message->info.id != waiting->message.info.id)
+    edits.message->judgements = std::move(judgements);
   for (const std::string& mistake : edits.mistakes)
     log::Line(log::Level::warning, "filter_mistake")
         .kv("id", waiting->message.info.id.text())

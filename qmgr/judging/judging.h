@@ -79,6 +79,7 @@ class Judging {
   void take_back(const MessagePtr& waiting, const Judged& judged);
   void fall_back(const MessagePtr& waiting);
   void judged(const MessagePtr& waiting, Judged judged);
+  void note(const MessagePtr& waiting, const ipc::FilterResult& result);
   void refuse_some(const MessagePtr& waiting, Judged judged);
   void lost(const MessagePtr& waiting);
   void ask_again();

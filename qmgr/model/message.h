@@ -85,6 +85,7 @@ struct NewMessage {
   std::string given_sender{};  // whom the client named, where another reverse-path came of it
   mail::QueueId part_of{};     // split off from this one, for a reverse-path of its own
   std::string held_for{};      // not empty: its recipients are held from the start, and this is why
+  std::string judgements{};    // what filters said of it (ipc::encode_judgements())
   bool restored = false;       // of another queue: its recipients are expanded already
   bool local = false;          // the filters for what comes into being here are to be asked first
   std::optional<JudgedMessage> judged{};  // they have been

@@ -26,6 +26,18 @@ class Histogram {
   explicit Histogram(std::vector<double> bounds)
       : bounds_(std::move(bounds)), counts_(bounds_.size(), 0) {}
   void observe(std::chrono::microseconds value);
+  // What somebody else has observed: how many in each bucket alone, the last number beyond all
+  // bounds, and the sum in seconds.
+  template <class Numbers>
+  void add(const Numbers& numbers, double seconds) {
+    std::uint64_t so_far = 0;
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      so_far += numbers[i];
+      if (i < counts_.size()) counts_[i] += so_far;
+    }
+    count_ += so_far;
+    sum_ += seconds;
+  }
 
   const std::vector<double>& bounds() const { return bounds_; }
   std::uint64_t at_most(std::size_t bucket) const { return counts_[bucket]; }

@@ -126,7 +126,7 @@ void Handover::finish(std::string& content) {
   ipc::Submit message{
       id_,    port_.past_data(), std::move(envelope_), std::move(arrival_), !is_ascii(content),
       content};
-  if (!hold_.empty()) port_.send(ipc::Hold{id_, hold_});
+  tell_of_filters();
   bool sent = port_.send(message);
   envelope_ = std::move(message.envelope);
   arrival_ = std::move(message.arrival);
@@ -148,12 +148,27 @@ void Handover::end_stream() {
   ipc::SubmitFinal message{
       id_, port_.past_data(), eight_bit_, size_ - header_.size(), std::nullopt, header_};
   if (envelope_changed_) message.envelope = envelope_;
-  if (!hold_.empty()) port_.send(ipc::Hold{id_, hold_});
+  tell_of_filters();
   if (!port_.send(message)) {
     ended_ = false;
     return withdraw(too_large_envelope());
   }
   std::string().swap(header_);
+}
+
+// In front of the end, which they belong to.
+void Handover::tell_of_filters() {
+  if (!hold_.empty()) port_.send(ipc::Hold{id_, hold_});
+  if (!judgements_.empty()) port_.send(ipc::Judged{id_, judgements_});
+}
+
+void Handover::tell_discarded(const std::string& filter, const mail::Envelope& envelope,
+                              std::string_view content) {
+  if (over_ || !port_.up()) return;
+  std::string_view header =
+      header_.empty() ? content.substr(0, header_size_) : std::string_view(header_);
+  port_.send(ipc::Discarded{id_, envelope, arrival_, octets_so_far(content), filter,
+                            header.substr(0, ipc::kDiscardedHeaderMax), judgements_});
 }
 
 void Handover::lent(UniqueFd file) {

@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 
+#include "common/ipc/judgements.h"
 #include "common/ipc/messages.h"
 #include "smtpd/queue_link/content_writer.h"
 
@@ -30,6 +31,8 @@ class QmgrPort {
   virtual bool send(const ipc::SubmitFinal& message) = 0;
   virtual void send(const ipc::SubmitAbort& message) = 0;
   virtual void send(const ipc::Hold& message) = 0;
+  virtual void send(const ipc::Judged& message) = 0;
+  virtual void send(const ipc::Discarded& message) = 0;
   // Appends to the file, or begins it anew; the handover of that id hears how it went (written()).
   virtual void write(mail::QueueId id, std::shared_ptr<LentFile> file, std::string bytes,
                      bool anew) = 0;
@@ -69,6 +72,12 @@ class Handover {
   void change_envelope(mail::Envelope envelope);
   // The message is to be held, and why.
   void hold(std::string why) { hold_ = std::move(why); }
+  // What filters said of the message, for the history (ipc::encode_judgements()).
+  void judged(std::string judgements) { judgements_ = std::move(judgements); }
+  // The message is going to be thrown away on the word of a filter: the history hears of it.
+  // envelope: as the client gave it.
+  void tell_discarded(const std::string& filter, const mail::Envelope& envelope,
+                      std::string_view content);
   // Another header section, up to the body. False: there is no place for it, because the one before
   // is in the file with the body, or it is too large itself.
   bool change_header(std::string section, std::string& content);
@@ -93,7 +102,7 @@ class Handover {
   const ipc::Arrival& arrival() const { return arrival_; }
   std::uint64_t size() const { return size_; }
   // Of the content as it stands, with what is in the owner's buffer.
-  std::uint64_t octets_so_far(const std::string& content) const {
+  std::uint64_t octets_so_far(std::string_view content) const {
     return header_.size() + (anew_ ? 0 : written_ + writing_) + content.size();
   }
 
@@ -109,6 +118,7 @@ class Handover {
   void go_on();
   void end_stream();
   void withdraw(const mail::Reply& reply);
+  void tell_of_filters();
   void conclude(const mail::Reply& reply);
 
   QmgrPort& port_;
@@ -123,6 +133,7 @@ class Handover {
   std::string header_;             // of content that streams, where it stays apart
   bool envelope_changed_ = false;  // since SubmitOpen
   std::string hold_;
+  std::string judgements_;
   bool anew_ = false;       // the file is to be emptied before the next write
   std::uint64_t size_ = 0;  // of the whole content, once finished
   std::uint64_t written_ = 0;

@@ -33,6 +33,8 @@ class QueueLink final : public QmgrPort {
   }
   void send(const ipc::SubmitAbort& message) override { link_.send(message); }
   void send(const ipc::Hold& message) override { link_.send(message); }
+  void send(const ipc::Judged& message) override { link_.send(message); }
+  void send(const ipc::Discarded& message) override { (void)link_.try_send(message); }
   void write(mail::QueueId id, std::shared_ptr<LentFile> file, std::string bytes,
              bool anew) override;
   void send(const ipc::ReceiverCounts& counts) { link_.send(counts); }

@@ -45,6 +45,7 @@ bool RefusalBook::count_equal(const std::string& key, const ipc::Refusal& refusa
   ipc::Refusal& same = kept_[found->second];
   same.count += refusal.count;
   same.at = refusal.at;
+  same.judgements = refusal.judgements;
   return true;
 }
 

@@ -1,7 +1,9 @@
 #include "smtpd/session/refusal_log.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "common/ipc/judgements.h"
 #include "common/log/log.h"
 
 namespace postwain::smtpd {
@@ -14,14 +16,34 @@ bool RefusalLog::may_log() {
 
 void RefusalLog::add(std::string_view stage, const mail::Reply& reply, std::string_view recipient,
                      std::string_view reason, const config::Origin* origin) {
-  bool open = transaction_.is_open();
-  const std::string& sender =
-      open ? transaction_.sender() : engine_.mail().envelope.reverse_path.text();
-  note(stage, reply, sender, recipient, reason);
+  note(stage, reply, sender(), recipient, reason);
+  log(stage, reply, recipient, reason, origin);
+}
+
+void RefusalLog::add_filtered(std::string_view stage, const mail::Reply& reply,
+                              const std::vector<std::string>& recipients, const std::string& filter,
+                              const std::vector<ipc::FilterJudgement>& judgements) {
+  const std::string reason = "filter " + filter;
+  const std::string coded = ipc::encode_judgements(judgements);
+  std::size_t told = std::min(recipients.size(), kRefusedRecipients);
+  for (std::size_t i = 0; i < told; ++i) note(stage, reply, sender(), recipients[i], reason, coded);
+  if (told == 0) note(stage, reply, sender(), {}, reason, coded);
+  std::string one = recipients.size() == 1 ? recipients.front() : std::string();
+  log(stage, reply, one, reason, nullptr);
+}
+
+std::string RefusalLog::sender() const {
+  return transaction_.is_open() ? transaction_.sender()
+                                : engine_.mail().envelope.reverse_path.text();
+}
+
+void RefusalLog::log(std::string_view stage, const mail::Reply& reply, std::string_view recipient,
+                     std::string_view reason, const config::Origin* origin) {
   if (!may_log()) return;
+  bool open = transaction_.is_open();
   log::Line line(log::Level::info, "refused");
   if (open) line.kv("id", transaction_.id().text());
-  line.kv("from", sender);
+  line.kv("from", sender());
   if (!recipient.empty()) line.kv("to", recipient);
   line.kv("client", client_.address()).kv("name", engine_.hello_name());
   if (std::string name = client_.facts().name; !name.empty()) line.kv("client_name", name);
@@ -70,7 +92,7 @@ void RefusalLog::add_tls_failed(std::string_view why) {
 
 // For the history; also what is one too many for the log.
 void RefusalLog::note(std::string_view stage, const mail::Reply& reply, std::string_view sender,
-                      std::string_view recipient, std::string_view reason) {
+                      std::string_view recipient, std::string_view reason, std::string judgements) {
   if (shared_.refusals == nullptr) return;
   ipc::Refusal note;
   note.at = to_unix_ms(wall_now());
@@ -82,6 +104,7 @@ void RefusalLog::note(std::string_view stage, const mail::Reply& reply, std::str
   note.stage = stage;
   note.reply = reply;
   note.reason = reason;
+  note.judgements = std::move(judgements);
   shared_.refusals->add(std::move(note), shared_.loop.now());
 }
 

@@ -5,10 +5,13 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/config/table/listener.h"
 #include "common/config/table/origin.h"
+#include "common/ipc/filter_messages.h"
 #include "common/mail/reply.h"
 #include "common/smtp/server/server_engine.h"
 #include "smtpd/session/client_identity.h"
@@ -18,6 +21,8 @@
 namespace postwain::smtpd {
 
 constexpr std::uint32_t kRefusalsLogged = 50;
+// Of a message that filters refuse, so many recipients are told to the history.
+constexpr std::size_t kRefusedRecipients = 3;
 
 class RefusalLog {
  public:
@@ -34,6 +39,10 @@ class RefusalLog {
   // the configuration that decided, or null.
   void add(std::string_view stage, const mail::Reply& reply, std::string_view recipient,
            std::string_view reason, const config::Origin* origin = nullptr);
+  // A filter refused it. recipients: whom it is about, or all of the message; may be empty.
+  void add_filtered(std::string_view stage, const mail::Reply& reply,
+                    const std::vector<std::string>& recipients, const std::string& filter,
+                    const std::vector<ipc::FilterJudgement>& judgements);
   // What the engine has refused by itself since the last call: syntax, order, limits, time-outs.
   void add_own();
   // A login or a TLS handshake failed.
@@ -47,7 +56,10 @@ class RefusalLog {
   void add_own(const smtp::OwnRefusal& refusal);
   bool may_log();
   void note(std::string_view stage, const mail::Reply& reply, std::string_view sender,
-            std::string_view recipient, std::string_view reason);
+            std::string_view recipient, std::string_view reason, std::string judgements = {});
+  void log(std::string_view stage, const mail::Reply& reply, std::string_view recipient,
+           std::string_view reason, const config::Origin* origin);
+  std::string sender() const;
 
   const Shared& shared_;
   const config::Listener& listener_;

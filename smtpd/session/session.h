@@ -97,7 +97,10 @@ class Session final : private Handover::Owner,
   void ask_about_rcpt(const Verdict& verdict);
   void judge_content();
   void tell_whole();
-  void discard_content(const std::string& filter);
+  void discard_content(const std::string& filter,
+                       const std::vector<ipc::FilterJudgement>& judgements,
+                       const mail::Envelope& envelope);
+  std::vector<std::string> refused_recipients() const;
   void filter_answered(const ipc::FilterAnswer& answer) override;
   void filter_refused_content(const ipc::FilterAnswer& answer) override;
   void filter_window_opened() override;
@@ -125,8 +128,11 @@ class Session final : private Handover::Owner,
   Transaction transaction_;
   RefusalLog refusals_;
   filtering::SessionFilter filter_;
-  OnFilter on_filter_;        // what follows the answer that is awaited
-  std::string discarded_by_;  // a filter wants this message discarded; empty: none
+  OnFilter on_filter_;  // what follows the answer that is awaited
+  struct {
+    std::string filter;  // wants this message discarded; empty: none does
+    std::vector<ipc::FilterJudgement> judgements;
+  } discard_;
   enum class Life : std::uint8_t { serving, draining, over } life_ = Life::serving;
   bool heard_ = false;  // the client has sent something
   bool reading_ = true;

@@ -207,7 +207,7 @@ void Session::decide_mail() {
       verdict = {false, *refusal, nullptr, "client_messages"};
   if (verdict.accepted) {
     transaction_.open(shared_.queue_link.next_id(wall_now()), sender.text());
-    discarded_by_.clear();
+    discard_ = {};
     return ask_about_mail(verdict.reply);
   } else {
     shared_.count(ipc::Counted::refused_mail);
@@ -292,7 +292,7 @@ void Session::on_data() {
                                      transaction_.id(), envelope, arrival.received_at);
   transaction_.begin_content(std::move(trace), static_cast<Handover::Owner&>(*this),
                              std::move(envelope), std::move(arrival));
-  if (filter_.is_on() && discarded_by_.empty()) transaction_.tell(filter_);
+  if (filter_.is_on() && discard_.filter.empty()) transaction_.tell(filter_);
   after_filters(filter_.data(), [this](const ipc::FilterAnswer& said) {
     mail::Reply reply{354, {}, "End data with <CR><LF>.<CR><LF>"};
     if (!is_refused("DATA", said, reply)) return answer(reply, Awaited::content);
@@ -308,7 +308,9 @@ void Session::on_content_end() {
     transaction_.drop();
     return answer(*refusal);
   }
-  if (!discarded_by_.empty()) return discard_content(discarded_by_);
+  if (!discard_.filter.empty())
+    return discard_content(discard_.filter, discard_.judgements,
+                           transaction_.handover()->envelope());
   if (filter_.is_on()) return judge_content();
   hand_over();
 }

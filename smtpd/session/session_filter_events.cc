@@ -2,6 +2,7 @@
 #include "common/config/config.h"
 #include "common/filtering/judgement_log.h"
 #include "common/filtering/told_arguments.h"
+#include "common/ipc/judgements.h"
 #include "common/log/log.h"
 #include "smtpd/session/session.h"
 #include "smtpd/session/trace_field.h"
@@ -45,7 +46,7 @@ bool Session::is_refused(std::string_view stage, const ipc::FilterAnswer& answer
     case ipc::FilterVerdict::keep_going:
       return false;
     case ipc::FilterVerdict::discard:
-      discarded_by_ = answer.filter;
+      discard_ = {answer.filter, answer.judgements};
       return false;
     case ipc::FilterVerdict::refuse:
     case ipc::FilterVerdict::defer:
@@ -53,7 +54,12 @@ bool Session::is_refused(std::string_view stage, const ipc::FilterAnswer& answer
       break;
   }
   reply = answer.reply;
-  refusals_.add(stage, reply, {}, "filter " + answer.filter);
+  std::vector<std::string> recipients;
+  if (stage == "RCPT")
+    recipients = {engine_.rcpt().address.text()};
+  else if (stage == "DATA" || stage == "content")
+    recipients = refused_recipients();
+  refusals_.add_filtered(stage, reply, recipients, answer.filter, answer.judgements);
   if (answer.verdict == ipc::FilterVerdict::hang_up) reply.code = 421;
   return true;
 }
@@ -166,7 +172,7 @@ void Session::ask_about_rcpt(const Verdict& verdict) {
 void Session::filter_refused_content(const ipc::FilterAnswer& said) {
   if (life_ == Life::over) return;
   if (said.verdict == ipc::FilterVerdict::discard) {
-    discarded_by_ = said.filter;
+    discard_ = {said.filter, said.judgements};
     return;
   }
   if (!wait_.is_for_content()) return;  // the result says it, too
@@ -194,6 +200,7 @@ void Session::judge_content() {
                      ipc::FilterResult late;
                      late.verdict = ipc::FilterVerdict::defer;
                      late.reply = filtering::filters_unavailable();
+                     late.judgements = {filtering::unasked(late, ipc::FilterFailure::late)};
                      filter_concluded(late);
                    }});
   tell_whole();
@@ -210,38 +217,60 @@ void Session::filter_concluded(const ipc::FilterResult& result) {
     case ipc::FilterVerdict::keep_going:
       break;
     case ipc::FilterVerdict::discard:
-      return discard_content(result.filter);
+      return discard_content(result.filter, result.judgements, transaction_.handover()->envelope());
     case ipc::FilterVerdict::refuse:
     case ipc::FilterVerdict::defer:
     case ipc::FilterVerdict::hang_up: {
       shared_.count(ipc::Counted::refused_content);
-      refusals_.add("content", result.reply, {}, "filter " + result.filter);
+      refusals_.add_filtered("content", result.reply, refused_recipients(), result.filter,
+                             result.judgements);
       transaction_.drop();
       mail::Reply reply = result.reply;
       if (result.verdict == ipc::FilterVerdict::hang_up) reply.code = 421;
       return answer_filtered(reply);
     }
   }
+  mail::Envelope given;
+  if (!result.recipients_removed.empty()) given = transaction_.handover()->envelope();
+  transaction_.judged(ipc::encode_judgements(result.judgements));
   if (auto refusal = transaction_.apply(result, shared_.config.limits.message_size)) {
     shared_.count(ipc::Counted::refused_content);
-    refusals_.add("content", *refusal, {}, "filter " + result.filter);
+    refusals_.add_filtered("content", *refusal, refused_recipients(), result.filter,
+                           result.judgements);
     transaction_.drop();
     return answer(*refusal);
   }
-  if (transaction_.handover()->envelope().recipients.empty()) return discard_content(result.filter);
+  if (transaction_.handover()->envelope().recipients.empty())
+    return discard_content(result.filter, result.judgements, given);
   hand_over();
 }
 
+// Who would have got the message, as far as the history is told.
+std::vector<std::string> Session::refused_recipients() const {
+  std::vector<std::string> out;
+  const Handover* handover = transaction_.handover();
+  if (handover == nullptr) return out;
+  for (const mail::Recipient& one : handover->envelope().recipients) {
+    if (out.size() == kRefusedRecipients) break;
+    out.push_back(one.address.text());
+  }
+  return out;
+}
+
 // The client hears what it would hear of any message.
-void Session::discard_content(const std::string& filter) {
+void Session::discard_content(const std::string& filter,
+                              const std::vector<ipc::FilterJudgement>& judgements,
+                              const mail::Envelope& envelope) {
   log::Line(log::Level::info, "discarded")
       .kv("id", transaction_.id().text())
       .kv("from", transaction_.sender())
       .kv("client", client_.address())
       .kv("reason", "filter " + filter);
   filter_.abort();
+  transaction_.judged(ipc::encode_judgements(judgements));
+  transaction_.tell_discarded(filter, envelope);
   transaction_.drop();
-  discarded_by_.clear();
+  discard_ = {};
   answer({250, {2, 0, 0}, "Ok: queued as " + transaction_.id().text()});
 }
 

@@ -46,6 +46,11 @@ class Transaction {
   void tell(filtering::SessionFilter& filter) { filter_ = &filter; }
   // What filters have made of it, after check_whole(). A reply refuses the message.
   std::optional<mail::Reply> apply(const ipc::FilterResult& result, std::uint64_t size_max);
+  // What they said, for the history; on the way to qmgr, or of what is thrown away.
+  void judged(std::string judgements) { handover_->judged(std::move(judgements)); }
+  void tell_discarded(const std::string& filter, const mail::Envelope& envelope) {
+    handover_->tell_discarded(filter, envelope, content_);
+  }
   // A piece of a body that takes the place of the one that came.
   void take_new_body(std::string_view octets);
   // To qmgr: what has come, and all of it. Both may end in Handover::Owner::handed_over at once.

@@ -4,6 +4,8 @@
 #include <cstdlib>
 
 #include "common/ipc/filter_messages.h"
+#include "common/ipc/filter_report.h"
+#include "common/ipc/judgements.h"
 #include "common/ipc/messages.h"
 #include "common/ipc/refusals.h"
 
@@ -80,6 +82,17 @@ void look_at_all(std::string_view payload) {
   look_at<FilterAnswer>(payload);
   look_at<FilterBodyPiece>(payload);
   look_at<FilterResult>(payload);
+  look_at<Judged>(payload);
+  look_at<Discarded>(payload);
+  look_at<FilterReport>(payload);
+}
+
+// What lies in the history: what decodes is within its bounds, and is coded as something that does.
+void look_at_judgements(std::string_view octets) {
+  std::optional<Judgements> judgements = decode_judgements(octets);
+  if (!judgements) return;
+  std::string again = encode_judgements(judgements->list);
+  if (again.size() > kJudgementsMax || !decode_judgements(again)) std::abort();
 }
 
 }  // namespace
@@ -87,6 +100,7 @@ void look_at_all(std::string_view payload) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::string_view stream(reinterpret_cast<const char*>(data), size);
   look_at_all(stream);  // the payload alone, so that few octets reach every decoder
+  look_at_judgements(stream);
   for (int frames = 0; frames < 100; ++frames) {
     Frame frame;
     if (next_frame(stream, frame) != FrameState::complete) break;

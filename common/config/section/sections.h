@@ -59,6 +59,6 @@ void read_metrics(Context& context, const Node* table, std::string& address);
 void read_log(Context& context, const Node* table, Log& log);
 void read_sandbox(Context& context, const Node* table, Sandbox& sandbox);
 void read_expects(Context& context, const std::vector<const Node*>& tables,
-                  std::vector<Expect>& expects);
+                  const std::vector<Filter>& filters, std::vector<Expect>& expects);
 
 }  // namespace postwain::config

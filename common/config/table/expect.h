@@ -1,7 +1,9 @@
 // [[expect]]: what the configuration is meant to do.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "common/config/table/origin.h"
 
@@ -15,8 +17,11 @@ struct Expect {
   std::string client_name;  // as the DNS confirms it; empty: not looked at
   std::string hello = "client.example";
   std::string account;
-  std::string decision;  // accept, refuse or defer
-  std::string route;     // the destination it goes to; empty: any
+  bool submission = false;  // at a submission listener
+  std::string decision;     // accept, refuse or defer
+  std::string route;        // the destination it goes to; empty: any
+  // The filters that are asked, in their order; nothing: whichever.
+  std::optional<std::vector<std::string>> filters{};
   Origin origin;
 };
 

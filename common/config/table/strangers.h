@@ -69,6 +69,9 @@ struct Greylist {
   bool everyone = false;                     // whatever the score
 };
 
+// What judges strangers, among filters.
+constexpr std::string_view kStrangersName = "strangers";
+
 struct Strangers {
   bool wanted = false;  // [strangers] or a [[dns_list]] is there
   std::vector<DnsList> lists;

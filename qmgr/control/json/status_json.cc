@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/base/sane_time.h"
+
 #include "qmgr/control/json/destination_json.h"
 #include "qmgr/control/json/json_text.h"
 
@@ -44,6 +46,30 @@ Json shape_json(const ShapeRow& row) {
   return out;
 }
 
+Json filter_json(const KnownFilter& filter, bool connected) {
+  const ipc::FilterState& state = filter.state;
+  Json out;
+  out["name"] = state.name;
+  out["mode"] = state.watch ? "watch" : "enforce";
+  out["breaker"] = connected && filter.reported ? ipc::name_of(state.breaker) : "unknown";
+  if (state.breaker_since > 0)
+    out["breaker_since"] = format_rfc3339(sane_time(state.breaker_since));
+  Json& verdicts = out["verdicts"] = Json::object();
+  for (std::size_t i = 0; i < ipc::kFilterWords; ++i) {
+    auto word = static_cast<ipc::FilterWord>(i);
+    verdicts[std::string(ipc::name_of(word))] = filter.sums.words(word);
+  }
+  Json& failures = out["failures"] = Json::object();
+  for (std::size_t i = 1; i < ipc::kFilterFailures; ++i)
+    failures[std::string(ipc::name_of(static_cast<ipc::FilterFailure>(i)))] =
+        filter.sums.failures[i];
+  if (state.last_failure != ipc::FilterFailure::none)
+    out["last_failure"] = {{"time", format_rfc3339(sane_time(state.last_failure_at))},
+                           {"kind", ipc::name_of(state.last_failure)},
+                           {"text", state.last_failure_text}};
+  return out;
+}
+
 }  // namespace
 
 std::int64_t days_left(WallTime not_after, WallTime now) {
@@ -75,6 +101,11 @@ std::string json_status(const QueueStatus& status) {
   if (!status.history.trouble.empty()) out["history"]["trouble"] = status.history.trouble;
   if (!status.supervisor.trouble.empty()) out["trouble"] = status.supervisor.trouble;
   out["agents"] = {{"smtp-client", status.smtp_clients}, {"lmtp-client", status.lmtp_clients}};
+  if (status.filters.filters().empty()) return write_json(out);
+  out["filter_process"] = {{"connected", status.filters.is_connected()}};
+  Json& filters = out["filters"] = Json::array();
+  for (const KnownFilter& one : status.filters.filters())
+    filters.push_back(filter_json(one, status.filters.is_connected()));
   return write_json(out);
 }
 

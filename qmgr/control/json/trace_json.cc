@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/ipc/judgements.h"
+
 #include "qmgr/control/json/json_text.h"
 #include "qmgr/model/held_domains.h"
 #include "qmgr/model/list_filter.h"
@@ -154,11 +156,14 @@ Json recipient_json(const TimelineRecipient& recipient, const Timeline& timeline
       expanded["given"] = recipient.given;
       events.push_back(std::move(expanded));
     }
-    Json routed;
-    routed["time"] = time_text(timeline.received_at);
-    routed["event"] = "routed";
-    routed["destination"] = unsplit_key(recipient.destination);
-    events.push_back(std::move(routed));
+    // What a filter discarded never had a route.
+    if (!recipient.destination.empty()) {
+      Json routed;
+      routed["time"] = time_text(timeline.received_at);
+      routed["event"] = "routed";
+      routed["destination"] = unsplit_key(recipient.destination);
+      events.push_back(std::move(routed));
+    }
   }
   for (const TimelineEvent& event : recipient.events) {
     Json one = event_json(event);
@@ -166,6 +171,49 @@ Json recipient_json(const TimelineRecipient& recipient, const Timeline& timeline
     events.push_back(std::move(one));
   }
   return out;
+}
+
+Json edits_json(const ipc::FilterEditKinds& edited) {
+  return {{"headers", edited.headers},
+          {"body", edited.body},
+          {"recipients", edited.recipients},
+          {"sender", edited.sender}};
+}
+
+double points(std::int32_t thousandths) {
+  return static_cast<double>(thousandths) / 1000;
+}
+
+Json judgement_json(const ipc::FilterJudgement& one) {
+  Json out;
+  out["filter"] = one.filter;
+  out["stage"] = ipc::name_of(one.stage);
+  out["verdict"] = one.hold ? "hold" : ipc::name_of(one.verdict);
+  out["text"] = one.text;
+  out["ms"] = one.milliseconds;
+  out["mode"] = one.watch ? "watch" : "enforce";
+  out["edits"] = one.edits;
+  const ipc::FilterEditKinds& edited = one.edited;
+  if (edited.headers > 0 || edited.recipients > 0 || edited.body || edited.sender)
+    out["edited"] = edits_json(edited);
+  if (one.edits_not_allowed > 0) out["not_allowed"] = one.edits_not_allowed;
+  if (one.failure != ipc::FilterFailure::none) out["failure"] = ipc::name_of(one.failure);
+  if (one.score == 0 && one.score_limit == 0 && one.scores.empty()) return out;
+  out["score"] = points(one.score);
+  out["score_limit"] = points(one.score_limit);
+  Json& scores = out["scores"] = Json::array();
+  for (const ipc::FilterScore& score : one.scores)
+    scores.push_back({{"name", score.name}, {"score", points(score.thousandths)}});
+  return out;
+}
+
+// Nothing where no filter was asked.
+void add_judgements(Json& out, std::string_view octets) {
+  std::optional<ipc::Judgements> judgements = ipc::decode_judgements(octets);
+  if (!judgements || judgements->list.empty()) return;
+  Json& list = out["judgements"] = Json::array();
+  for (const ipc::FilterJudgement& one : judgements->list) list.push_back(judgement_json(one));
+  if (judgements->cut) out["judgements_cut"] = true;
 }
 
 }  // namespace
@@ -238,6 +286,7 @@ std::string json_trace(const Timeline& timeline, const std::optional<StoredMessa
   }
   if (events.full() || recipients_room.full()) out["complete"] = false;
   out["recipients"] = std::move(recipients);
+  add_judgements(out, timeline.judgements);
   return write_json(std::move(out));
 }
 
@@ -253,6 +302,7 @@ std::string json_refused(const RefusedAttempt& refused) {
   out["stage"] = refused.stage;
   out["reply"] = refused.reply;
   out["reason"] = refused.reason;
+  add_judgements(out, refused.judgements);
   return write_json(std::move(out));
 }
 

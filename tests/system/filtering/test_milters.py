@@ -9,14 +9,9 @@ import time
 
 from postwain_harness import PostwainTestCase, main
 from mail_content import without_received
-from milter_server import MilterServer, packet, texts
+from milter_server import MilterServer, at_end, packet, texts
 from resources import wait_until
 from smtp_sink import SmtpSink
-
-
-def at_end(*answers):
-    """A milter that takes everything and says this at the end of the message."""
-    return lambda command, data: b"".join(answers) if command == "E" else packet("c")
 
 
 class Milters(PostwainTestCase):

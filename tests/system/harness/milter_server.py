@@ -16,13 +16,20 @@ def texts(*words):
     return b"".join(word.encode() + b"\0" for word in words)
 
 
+def at_end(*answers):
+    """A milter that takes everything and says this at the end of the message."""
+    return lambda command, data: b"".join(answers) if command == "E" else packet("c")
+
+
 class MilterServer:
     """script(command, data): packets to answer with, None to stay silent, "close" to end the connection."""
 
-    def __init__(self, script=None, path=None):
+    def __init__(self, script=None, path=None, port=0):
         self.script = script or (lambda command, data: packet("c"))
         self.listener = socket.socket(socket.AF_UNIX if path else socket.AF_INET, socket.SOCK_STREAM)
-        self.listener.bind(str(path) if path else ("127.0.0.1", 0))
+        if not path:
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(str(path) if path else ("127.0.0.1", port))
         if path:
             os.chmod(path, 0o666)
         self.listener.listen()

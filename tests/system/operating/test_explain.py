@@ -165,6 +165,26 @@ class Explain(PostwainTestCase):
         self.assertIn("'x' is not an address", result.stderr)
         self.assertIn("decision must be one of accept, refuse, defer", result.stderr)
 
+    def test_expected_filters(self):
+        filters = [{"name": "world", "socket": "127.0.0.1:9", "on": ["world"]},
+                   {"name": "both", "socket": "127.0.0.1:9", "on": ["world", "submission"]}]
+        good = [{"recipient": "anna@our.test", "decision": "accept", "filters": ["world", "both"]},
+                {"recipient": "anna@our.test", "decision": "accept", "submission": True, "account": "a",
+                 "filters": ["both"]},
+                {"recipient": "x@far.test", "decision": "refuse", "filters": []}]
+        self.begin(expect=good, filter=filters)
+        result = self.mta.cli("check")
+        self.assertEqual(0, result.returncode, result.stderr)
+        self.assertEqual(["world", "both"], self.explain("anna@our.test")["filters"])
+        self.mta.reconfigure({"expect": [{"recipient": "anna@our.test", "decision": "accept", "filters": ["both"]},
+                                         {"recipient": "anna@our.test", "decision": "accept", "filters": []}]})
+        result = self.mta.cli("check")
+        self.assertEqual(78, result.returncode)
+        self.assertIn("anna@our.test is judged by both; but it is judged by world, both", result.stderr)
+        self.assertIn("anna@our.test is judged by no filter; but it is judged by world, both", result.stderr)
+        self.mta.reconfigure({"expect": [{"recipient": "anna@our.test", "decision": "accept", "filters": ["wrold"]}]})
+        self.assertIn("filters: 'wrold' is the name of no [[filter]]", self.mta.cli("check").stderr)
+
 
 if __name__ == "__main__":
     main()

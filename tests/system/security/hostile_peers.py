@@ -33,9 +33,9 @@ TIMES = [0, 1, -1, 10**13, 2**62, 2**63 - 1, -2**63, 253402300800000]
 INTAKE = ["decided", "submit", "submit_open", "submit_chunk", "submit_end", "submit_final", "submit_abort", "probe"]
 AGENT = ["outcomes", "late_outcomes", "content_request", "token_request", "tls_results", "connection_request",
          "connection_end"]
-BY_ROLE = {"sendmail": INTAKE, "smtpd": INTAKE + ["receiver_counts", "refusals"], "restore": ["restore"] + INTAKE,
+BY_ROLE = {"sendmail": INTAKE, "smtpd": INTAKE + ["receiver_counts", "refusals", "hold", "judged", "discarded"], "restore": ["restore"] + INTAKE,
            "pickup": ["drop_owner"] + INTAKE, "reporter": ["submit", "tls_results"], "smtp_client": AGENT,
-           "lmtp_client": AGENT, "control": ["control_request"], "metrics": ["control_request"], "tokens": ["token"], "filter": ["filter_link"],
+           "lmtp_client": AGENT, "control": ["control_request"], "metrics": ["control_request"], "tokens": ["token"], "filter": ["filter_link", "filter_report"],
            # Seldom: the true one is not heard while it is there.
            "supervisor": ["control_request", "control_reply", "config_update"]}
 ROLE_WEIGHTS = {role: 1 if role == "supervisor" else 10 for role in BY_ROLE}
@@ -106,6 +106,22 @@ class Maker:
         mask = self.random.getrandbits(12)
         return u16(mask) + b"".join(u32(self.random.getrandbits(32)) for i in range(12) if mask >> i & 1)
 
+    def judgements(self):
+        if self.random.random() < .3:
+            return self.random.choice([text(b""), self.string()])
+        one = (text(b"f1") + self.small(9) + self.small(6) + self.small(3) + self.string() +
+               u32(self.random.getrandbits(32)) * 4 + self.small(2) * 2 + u32(0) + self.small(8) + self.small(2) +
+               u32(self.random.getrandbits(32)) * 2 + u8(1) + self.string() + u32(self.random.getrandbits(32)))
+        return text(u8(1) + self.small(3) + one * self.random.choice([1, 2, 40]))
+
+    def filter_report(self):
+        r = self.random
+        stage = self.small(9) + u32(r.getrandbits(32)) * 6 + u32(r.getrandbits(32)) * 13 + u64(r.getrandbits(64))
+        one = (r.choice([text(b"f1"), self.string()]) + self.small(2) + self.small(4) + self.moment() + self.small(8) +
+               self.moment() + self.string() + u32(r.getrandbits(32)) * 7 + u32(2) + stage * 2)
+        count = r.choice([0, 1, 1, 2, 40])
+        return u32(count) + one * count
+
     def payload(self, kind):
         r = self.random
         if kind == "submit":
@@ -131,7 +147,16 @@ class Maker:
             return self.number() + u32(2) + u32(0) + self.reply() + u32(r.choice([1, 40, 2**32 - 1])) + self.reply()
         if kind == "refusals":
             return u32(2) + (self.moment() + u32(r.getrandbits(32)) + self.string() * 7 + self.reply() +
-                             self.string()) * 2
+                             self.string() + self.judgements()) * 2
+        if kind == "hold":
+            return self.number() + self.string()
+        if kind == "judged":
+            return self.number() + self.judgements()
+        if kind == "discarded":
+            return (self.number() + self.envelope() + self.arrival() + u64(r.choice([0, 5, 2**64 - 1])) +
+                    self.string() + self.string() + self.judgements())
+        if kind == "filter_report":
+            return self.filter_report()
         if kind == "control_reply":
             return u64(r.randrange(20)) + self.small(2) + u8(r.choice([0, 64, 75, 255])) + self.string()
         if kind == "receiver_counts":

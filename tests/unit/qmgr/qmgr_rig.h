@@ -50,6 +50,8 @@ class RawPeer {
   void send(const Message& message) {
     connection_->send(message);
   }
+  // Whole frames, which may say anything.
+  void send_octets(const std::string& frame) { connection_->send_frames(frame); }
   // The descriptor that came with that frame.
   UniqueFd take(const ipc::FileMark& mark) { return connection_->take_descriptor(mark); }
   bool closed() const { return closed_; }
@@ -149,7 +151,8 @@ struct Rig {
   net::Loop loop;
   config::Config config;
   TlsResultRelay reports;
-  FilterRelay filters{loop};
+  FilterBoard filter_board;
+  FilterRelay filters{loop, filter_board};
   std::unique_ptr<TokenRelay> tokens;
   net::LoopClock clock{loop};
   std::unique_ptr<StoreWorker> worker;

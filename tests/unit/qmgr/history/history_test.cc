@@ -331,7 +331,7 @@ TEST_CASE("receive 11: what was refused is found by address and client, and forg
               .run("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
                    "WHERE i < 101500) INSERT INTO refusal SELECT i + 10, 9000000000000000, 1, '', "
                    "'', '', '', "
-                   "'', '', '', '', 0, 0 FROM n")
+                   "'', '', '', '', 0, 0, x'' FROM n")
               .ok());
   int steps = 0;
   while (*store.prune(test::at(3), 100) && steps < 50) ++steps;

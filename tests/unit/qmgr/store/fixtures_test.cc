@@ -3,6 +3,7 @@
 
 #include "common/base/file.h"
 
+#include "common/ipc/judgements.h"
 #include "queue-schema/history_migrations.h"
 #include "queue-schema/migrations.h"
 
@@ -83,5 +84,9 @@ TEST_CASE("a history of every schema is taken over") {
     REQUIRE(found.ok());
     REQUIRE(found->size() == 1);
     REQUIRE(found->front().recipients.at(0).events.at(0).reply == "250 2.0.0 ok");
+    auto judged = ipc::decode_judgements(found->front().judgements);
+    REQUIRE(judged);
+    REQUIRE(judged->list.size() == (version >= 8 ? 1 : 0));
+    if (version >= 8) REQUIRE(judged->list[0].scores.at(0).name == "BAYES_SPAM");
   }
 }

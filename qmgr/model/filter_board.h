@@ -1,0 +1,55 @@
+// What qmgr knows of the outside filters: how each of them is, as the process `filter` tells, and
+// what has been counted of it since qmgr's start. In memory only. Bounded: it knows the filters of
+// the configuration and no others, whatever a process calls its own. Pure.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/config/config_fwd.h"
+#include "common/ipc/filter_report.h"
+
+namespace postwain::qmgr {
+
+struct FilterStageSums {
+  std::array<std::uint64_t, ipc::kFilterWords> words{};
+  std::array<std::uint64_t, ipc::kFilterSeconds.size() + 1> waits{};  // as in ipc::FilterWaits
+  std::uint64_t milliseconds = 0;                                     // of all of them
+};
+
+struct FilterSums {
+  std::array<std::uint64_t, ipc::kFilterFailures> failures{};
+  std::map<ipc::FilterStage, FilterStageSums> stages{};  // by the stage of its last word
+  std::uint64_t words(ipc::FilterWord word) const;       // at all stages
+};
+
+struct KnownFilter {
+  ipc::FilterState state;  // as it was told last; its counts are empty
+  bool reported = false;   // nothing was told of it yet, where not
+  FilterSums sums{};
+};
+
+class FilterBoard {
+ public:
+  // The filters of the configuration, between who judges strangers and the content rules; what is
+  // known of those that stay stays.
+  void configure(const config::Config& config);
+  // Processes that are connected: two during a reload.
+  void connected() { ++processes_; }
+  void lost() { --processes_; }
+  // is_newest: another process that is about to end tells how the filters were to it; only its
+  // counts are taken.
+  void take(const ipc::FilterReport& report, bool is_newest);
+
+  bool is_connected() const { return processes_ > 0; }
+  const std::vector<KnownFilter>& filters() const { return filters_; }
+
+ private:
+  std::vector<KnownFilter> filters_;
+  std::uint32_t processes_ = 0;
+};
+
+}  // namespace postwain::qmgr
