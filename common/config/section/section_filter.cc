@@ -124,6 +124,7 @@ void read_policy_stages(Section& section, Filter& filter) {
   const Node* given = section.find("stage");
   if (given == nullptr) return;
   filter.stages.clear();
+  bool all_known = true;
   for (const Node* node : section.texts("stage", true)) {
     bool known = false;
     std::vector<std::string_view> names;
@@ -134,11 +135,13 @@ void read_policy_stages(Section& section, Filter& filter) {
       filter.stages.push_back(stage);
       known = true;
     }
+    all_known &= known;
     if (!known)
       section.error(*node, fmt::format("stage: '{}' is no stage of a session ({})",
                                        printable(node->text), fmt::join(names, ", ")));
   }
-  if (filter.stages.empty()) section.error(*given, "stage: a policy service has to be asked once");
+  if (filter.stages.empty() && all_known)
+    section.error(*given, "stage: a policy service has to be asked once");
 }
 
 void read_policy_keys(Section& section, Filter& filter) {
