@@ -8,7 +8,6 @@
 using namespace postwain;
 using namespace postwain::qmgr;
 using namespace std::chrono_literals;
-using test::at;
 
 namespace {
 
