@@ -286,7 +286,8 @@ TEST_CASE("a local user cannot pass his mail off as a notice of ours") {
   NewMessage message = local_message(100, {"a@example.org"});
   message.info.envelope.reverse_path = mail::Address();
   message.info.kind = MessageKind::double_bounce;
-  CHECK(q.rig.accept(std::move(message)) == AcceptEnd::stored);
+  AcceptEnd end = q.rig.accept(std::move(message));
+  CHECK(end == AcceptEnd::stored);
   REQUIRE(q.filters.asked.size() == 1);
   q.answer(says(ipc::FilterVerdict::refuse, kRefusal));
   CHECK(q.rig.messages() == 0);
@@ -297,7 +298,8 @@ TEST_CASE("a recipient who is no address costs the others nothing") {
   FilteredQueue q(disk);
   NewMessage message = local_message(100, {"x@invalid", "a@example.org"});
   message.recipients[0].recipient.decided = {553, {5, 1, 3}, "'x y' is not an address"};
-  CHECK(q.rig.accept(std::move(message)) == AcceptEnd::stored);
+  AcceptEnd end = q.rig.accept(std::move(message));
+  CHECK(end == AcceptEnd::stored);
   CHECK(q.rig.notices().size() == 1);
   REQUIRE(q.filters.asked.size() == 1);
   REQUIRE(q.filters.asked[0].message->message.recipients.size() == 1);
