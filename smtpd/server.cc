@@ -117,7 +117,10 @@ Status Server::open_tls() {
 
 Status Server::open_resolver() {
   const config::Access& access = config_.access;
-  if (!asks_client(config_) && access.hello != config::HelloCheck::resolves &&
+  bool filters_ask = std::any_of(
+      config_.listeners.begin(), config_.listeners.end(),
+      [this](const config::Listener& listener) { return filters_ask_client(config_, listener); });
+  if (!filters_ask && !asks_client(config_) && access.hello != config::HelloCheck::resolves &&
       access.sender_domain == config::SenderCheck::any)
     return {};
   auto resolver = dns::Resolver::create(loop_, config_.dns.servers);

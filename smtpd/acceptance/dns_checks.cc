@@ -95,6 +95,11 @@ bool rules_ask_client(const config::Config& config) {
                      [](const config::Rule& rule) { return !rule.client_names.empty(); });
 }
 
+bool filters_ask_client(const config::Config& config, const config::Listener& listener) {
+  return std::any_of(config.filters.begin(), config.filters.end(),
+                     [&](const config::Filter& filter) { return filter.is_on(listener); });
+}
+
 bool asks_client(const config::Config& config) {
   return config.access.reverse_dns != config::ReverseDns::off || rules_ask_client(config);
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "common/config/config_fwd.h"
+#include "common/config/table/listener.h"
 #include "common/config/table/origin.h"
 #include "common/dns/client_facts.h"
 #include "common/mail/address.h"
@@ -23,6 +24,8 @@ struct Objection {
 
 // Whether a rule has client_name: then even a client we know waits for its name.
 bool rules_ask_client(const config::Config& config);
+// Whether filters hear of clients of this listener: then they are told the name at the connect.
+bool filters_ask_client(const config::Config& config, const config::Listener& listener);
 // Whether it has to be asked for this configuration.
 bool asks_client(const config::Config& config);
 bool asks_hello(const config::Config& config, std::string_view hello);

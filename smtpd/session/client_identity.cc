@@ -29,11 +29,13 @@ ClientIdentity::ClientIdentity(const Shared& shared, const config::Listener& lis
       rate_key_(connection_key_) {
   if (shared.resolver == nullptr) return;
   lookups_ = std::make_unique<dns::ClientLookups>(shared.loop, *shared.resolver);
+  filters_ask_ = filters_ask_client(shared.config, listener);
   look_up_client();
 }
 
 void ClientIdentity::look_up_client() {
-  if (!client_.address.empty() && asks_client(shared_.config)) lookups_->client(client_.address);
+  if (!client_.address.empty() && (filters_ask_ || asks_client(shared_.config)))
+    lookups_->client(client_.address);
 }
 
 void ClientIdentity::trust(const config::Origin& by) {
@@ -73,6 +75,10 @@ void ClientIdentity::look_up_sender(const mail::Address& sender) {
 
 bool ClientIdentity::awaits_lookups() const {
   return lookups_ && lookups_->pending() && (!may_relay() || rules_ask_client(shared_.config));
+}
+
+bool ClientIdentity::awaits_name() const {
+  return filters_ask_ && lookups_ && lookups_->pending();
 }
 
 dns::ClientFacts ClientIdentity::facts() const {

@@ -54,7 +54,9 @@ class ClientIdentity {
   // Whether MAIL has to wait for an answer of the DNS. A client that may relay does not wait,
   // unless an access rule asks for the name of its address.
   bool awaits_lookups() const;
-  // done is called once, later. Only while awaits_lookups().
+  // Whether filters have to wait with the connect for the name of the client's address.
+  bool awaits_name() const;
+  // done is called once, later. Only while awaits_lookups() or awaits_name().
   void when_known(std::function<void()> done) { lookups_->when_known(std::move(done)); }
   void forget_lookups() { lookups_.reset(); }
   // What is known by now.
@@ -68,6 +70,7 @@ class ClientIdentity {
   std::string connection_key_;
   std::string rate_key_;
   smtp::ClientClaim forwarded_;
+  bool filters_ask_ = false;
   std::unique_ptr<dns::ClientLookups> lookups_;  // null: nothing is asked of the DNS
 };
 

@@ -74,7 +74,6 @@ Session::Session(const Shared& shared, const config::Listener& listener, net::St
                   : ipc::FilterKind::world,
               static_cast<filtering::SessionFilter::Owner&>(*this)) {
   engine_.know_client(client_.may_relay());
-  tell_client();
   shared_.count(ipc::Counted::sessions);
   log::Line(log::Level::debug, "connect").kv("client", client_.address()).kv("on", listener.name());
   channel_ = std::make_unique<daemon::Channel>(

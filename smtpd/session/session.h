@@ -67,6 +67,8 @@ class Session final : private Handover::Owner,
 
   // session_events.cc: what the engine asks and tells.
   bool handle(smtp::Event& event);  // false: the pump stops
+  void with_name(std::function<void()> then);
+  void on_connect();
   void on_hello();
   void on_xclient();
   void on_xforward();

@@ -30,12 +30,7 @@ bool Session::handle(smtp::Event& event) {
     case smtp::EventKind::waiting:
       return false;
     case smtp::EventKind::connect:
-      after_filters(filter_.connect(), [this](const ipc::FilterAnswer& said) {
-        if (engine_.buffered() > 0) filter_.note_early_talk();
-        mail::Reply reply{220, {}, {}};
-        if (is_refused("connect", said, reply)) reply.code = reply.permanent() ? 554 : 421;
-        answer(reply);
-      });
+      with_name([this] { on_connect(); });
       return true;
     case smtp::EventKind::hello:
       on_hello();
@@ -111,6 +106,24 @@ void Session::on_hello() {
   });
 }
 
+// Filters hear of a client by the name of its address, so they wait for the DNS.
+void Session::with_name(std::function<void()> then) {
+  if (!client_.awaits_name()) return then();
+  wait_.begin(Awaited::lookups, now(),
+              {.cancel = [this] { client_.forget_lookups(); }, .overdue = {}});
+  client_.when_known(std::move(then));
+}
+
+void Session::on_connect() {
+  tell_client();
+  after_filters(filter_.connect(), [this](const ipc::FilterAnswer& said) {
+    if (engine_.buffered() > 0) filter_.note_early_talk();
+    mail::Reply reply{220, {}, {}};
+    if (is_refused("connect", said, reply)) reply.code = reply.permanent() ? 554 : 421;
+    answer(reply);
+  });
+}
+
 // Believed for all that is decided from now on; the connection itself stays whose it is.
 void Session::on_xclient() {
   client_.believe(engine_.claim());
@@ -121,12 +134,14 @@ void Session::on_xclient() {
       .kv("account", client_.account())
       .kv("trusted", client_.client().trusted);
   client_port_ = 0;
-  tell_client();
-  client_.look_up_hello(engine_.hello_name());
-  after_filters(filter_.connect(), [this](const ipc::FilterAnswer& said) {
-    mail::Reply reply{220, {}, {}};
-    (void)is_refused("connect", said, reply);
-    answer_filtered(reply);
+  with_name([this] {
+    tell_client();
+    client_.look_up_hello(engine_.hello_name());
+    after_filters(filter_.connect(), [this](const ipc::FilterAnswer& said) {
+      mail::Reply reply{220, {}, {}};
+      (void)is_refused("connect", said, reply);
+      answer_filtered(reply);
+    });
   });
 }
 

@@ -8,19 +8,22 @@ import threading
 import time
 
 from postwain_harness import PostwainTestCase, main
+from dns_server import DnsServer
 from mail_content import without_received
 from milter_server import MilterServer, at_end, packet, texts
 from resources import wait_until
+from smtp_raw import SmtpClient
 from smtp_sink import SmtpSink
 
 
 class Milters(PostwainTestCase):
-    def serve(self, script, limits=None, **keys):
+    def serve(self, script, limits=None, dns=None, **keys):
         self.milter = self.closing(MilterServer(script))
         self.sink = self.closing(SmtpSink())
         keys = {"name": "one", "socket": self.milter.address, **keys}
         changes = {"filter": [keys], "route": [{"match": "*", "deliver": self.sink.target}]}
-        return self.start({**changes, **({"limits": limits} if limits else {})})
+        more = {"limits": limits, "dns": dns}
+        return self.start({**changes, **{key: value for key, value in more.items() if value}})
 
     def send(self, mta, content=b"Subject: hello\r\n\r\nbody\r\n", to=("b@example.net",)):
         with smtplib.SMTP("127.0.0.1", mta.port, timeout=30) as client:
@@ -51,6 +54,15 @@ class Milters(PostwainTestCase):
         self.assertEqual(b"<a@example.org>\0", self.milter.data_of("M")[0][:16])
         self.assertEqual([b"Subject\0hello\0"], self.milter.data_of("L"))
         self.assertEqual([b"body\r\n"], self.milter.data_of("B"))
+
+    def test_a_filter_hears_the_name_of_the_client_at_the_connect(self):
+        dns = self.closing(DnsServer({
+            "2.0.0.127.in-addr.arpa": {"PTR": ["host.far.test"]}, "host.far.test": {"A": ["127.0.0.2"]},
+            "3.0.0.127.in-addr.arpa": {"PTR": ["liar.far.test"]}, "liar.far.test": {"A": ["192.0.2.1"]}}))
+        mta = self.serve(at_end(packet("c")), dns={"servers": [f"127.0.0.1:{dns.port}"]})
+        for source, name in (("127.0.0.2", b"host.far.test"), ("127.0.0.3", b"[127.0.0.3]")):
+            with SmtpClient(mta.port, source=source, hello="client.example"):
+                self.assertEqual(name, self.milter.data_of("C")[-1].split(b"\0")[0])
 
     def test_a_refused_recipient_hears_the_words_of_the_filter(self):
         mta = self.serve(lambda command, data: packet("y", texts("550 5.1.1 nobody here"))
