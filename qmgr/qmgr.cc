@@ -118,7 +118,11 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
   probes_->recover();
 }
 
-Qmgr::~Qmgr() = default;
+// The asker reads contents of the queue, and so goes before it.
+Qmgr::~Qmgr() {
+  queue_->judging().stop();
+  queue_->judging().set_port(nullptr);
+}
 
 ::postwain::Status Qmgr::listen() {
   Result<int> fd = net::bind_listener({{}, 0, config_.qmgr_socket()});

@@ -130,9 +130,9 @@ class Postwain:
                 self.kill_all()
             self._reader.join(5)
         self.folder.remove()
-        violations = [line for line in self.log if "Bad system call" in line]
-        if violations:
-            raise AssertionError("killed by the sandbox: " + violations[0])
+        for sign, what in (("Bad system call", "killed by the sandbox"), ('cause="it crashed"', "it crashed")):
+            if lines := [line for line in self.log if sign in line]:
+                raise AssertionError(f"{what}: {lines[0]}")
 
     # Processes.
 
