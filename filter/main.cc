@@ -1,5 +1,6 @@
-// filter: speaks to the outside filters (milters) of the configuration, for every smtpd. Started
-// with [[filter]].
+// filter: judges mail for every smtpd and for qmgr. It asks the outside filters of the
+// configuration (milters, policy services, Rspamd), applies its content rules, and looks at
+// strangers. Started where one of these is configured.
 //
 // What it may touch: the filters' sockets, the DNS, qmgr's socket in a role that gives it the
 // way to each smtpd, one file without a name, and two that tell which strangers were seen. It knows

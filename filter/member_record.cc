@@ -84,7 +84,8 @@ Opinion MemberRecord::fail(FilterFailure failure, const std::string& why) {
       .kv("stage", name_of(stage_))
       .kv("kind", name_of(failure))
       .kv("reason", why)
-      .kv("then", in_message ? kThen[static_cast<std::size_t>(then)] : "nothing")
+      .kv("then",
+          in_message && !judge_.watched() ? kThen[static_cast<std::size_t>(then)] : "nothing")
       .kv("watch", watched());
   judge_.note_failure(failure, why);
   Breaker::Leave leave = std::exchange(leave_, Breaker::Leave::no);

@@ -16,18 +16,6 @@ bool looks_like_key(std::string_view label) {
   return digit || label.size() >= 2 * kKeyLabelMin;
 }
 
-std::optional<std::uint32_t> parse_address(std::string_view text) {
-  std::uint32_t out = 0;
-  std::vector<std::string_view> parts = split(text, '.');
-  if (parts.size() != 4) return std::nullopt;
-  for (std::string_view part : parts) {
-    auto octet = parse_decimal<std::uint8_t>(part);
-    if (!octet) return std::nullopt;
-    out = out << 8U | *octet;
-  }
-  return out;
-}
-
 // "2", or two numbers with that between them.
 bool add_range(std::string_view text, std::string_view between, std::bitset<256>& out) {
   std::size_t at = text.find(between);
@@ -66,6 +54,18 @@ std::vector<std::string_view> split_octets(std::string_view text) {
 
 }  // namespace
 
+std::optional<std::uint32_t> ipv4_number(std::string_view text) {
+  std::uint32_t out = 0;
+  std::vector<std::string_view> parts = split(text, '.');
+  if (parts.size() != 4) return std::nullopt;
+  for (std::string_view part : parts) {
+    auto octet = parse_decimal<std::uint8_t>(part);
+    if (!octet) return std::nullopt;
+    out = out << 8U | *octet;
+  }
+  return out;
+}
+
 bool AnswerPattern::matches(std::uint32_t address) const {
   if (address < from || address > to) return false;
   for (unsigned i = 0; i < 4; ++i) {
@@ -82,8 +82,8 @@ std::optional<AnswerPattern> parse_answer_pattern(std::string_view text) {
                       split(text.substr(0, dash), '.').size() == 4 &&
                       split(text.substr(dash + 1), '.').size() == 4;
   if (of_addresses) {
-    auto from = parse_address(text.substr(0, dash));
-    auto to = parse_address(text.substr(dash + 1));
+    auto from = ipv4_number(text.substr(0, dash));
+    auto to = ipv4_number(text.substr(dash + 1));
     if (!from || !to || *from > *to) return std::nullopt;
     out.from = *from;
     out.to = *to;

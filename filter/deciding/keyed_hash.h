@@ -1,4 +1,4 @@
-// SipHash-2-4 with 128 bits (Aumasson and Bernstein): names in a table that somebody outside fills
+// HMAC-SHA-256, of which the first 128 bits are taken: names in a table that somebody outside fills
 // must not be made to collide, and the table is to tell nobody who writes to whom. Pure.
 #pragma once
 

@@ -11,18 +11,6 @@ namespace {
 constexpr std::size_t kReasonTextMax = 200;  // octets
 constexpr std::uint32_t kLoopback = 127;
 
-std::optional<std::uint32_t> number_of(std::string_view address) {
-  std::uint32_t out = 0;
-  std::vector<std::string_view> parts = split(address, '.');
-  if (parts.size() != 4) return std::nullopt;
-  for (std::string_view part : parts) {
-    auto octet = parse_decimal<std::uint8_t>(part);
-    if (!octet) return std::nullopt;
-    out = out << 8U | *octet;
-  }
-  return out;
-}
-
 constexpr std::uint32_t octets(std::uint32_t a, std::uint32_t b, std::uint32_t c, std::uint32_t d) {
   return a << 24U | b << 16U | c << 8U | d;
 }
@@ -65,7 +53,7 @@ ListVerdict read_list_answer(const config::DnsList& list, dns::AnswerStatus stat
   bool some = false;
   bool refused = false;
   for (const std::string& address : addresses) {
-    auto code = number_of(address);
+    auto code = config::ipv4_number(address);
     if (!code || *code >> 24U != kLoopback) return ListVerdict::broken;
     some = true;
     refused = refused || is_refusal(list, *code);

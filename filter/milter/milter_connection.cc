@@ -23,7 +23,8 @@ MilterConnection::MilterConnection(Shared& shared, const OutsideFilter& filter,
       settings_(filter.settings()),
       owner_(&owner),
       may_(may),
-      alarm_(shared.clock.alarm()),
+      wait_(shared.clock, settings_.timeout,
+            [this](std::string why) { failed(FilterFailure::late, std::move(why)); }),
       dial_(shared, settings_.socket, [this](const Status& status) { connected(status); }) {
   engine_.allow(milter_actions(may));
   watch(true);
@@ -88,34 +89,11 @@ void MilterConnection::failed(FilterFailure failure, std::string why) {
   owner_->member_changed();
 }
 
-void MilterConnection::late() {
-  if (!connected_) return failed(FilterFailure::late, "it does not take the connection in time");
-  bool of_message = waited() >= settings_.timeout.message;
-  failed(FilterFailure::late,
-         of_message ? "it takes too long for the message" : "it does not answer in time");
-}
-
 // anew: the filter has done something, and a new wait begins.
 void MilterConnection::watch(bool anew) {
   bool waits = failure_ == FilterFailure::none &&
                (!connected_ || engine_.is_waiting() || stream_.pending() > 0);
-  if (waits && waits_since_ && !anew) return;
-  waited_ = waited();
-  waits_since_.reset();
-  if (!waits) return alarm_->stop();
-  waits_since_ = shared_.clock.mono();
-  Duration one = connected_ ? settings_.timeout.reply : settings_.timeout.connect;
-  Duration rest = std::max(settings_.timeout.message - waited_, Duration(0));
-  alarm_->start(std::min(one, rest), [this] { late(); });
-}
-
-void MilterConnection::begin_message() {
-  if (waits_since_) waits_since_ = shared_.clock.mono();
-  waited_ = {};
-}
-
-Duration MilterConnection::waited() const {
-  return waits_since_ ? waited_ + (shared_.clock.mono() - *waits_since_) : waited_;
+  wait_.look(waits, connected_, anew);
 }
 
 void MilterConnection::attach(MemberOwner& owner) {

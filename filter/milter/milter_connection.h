@@ -1,10 +1,4 @@
 // A milter engine's connection to its filter: moves its octets and watches the time.
-//
-// Limits (config::FilterTimeouts): connecting, which begins with the lookup of the host; one wait,
-// which begins anew with each thing the filter says
-// ("still at work" included) or takes; and all waits of one message together, which nothing
-// extends. The time in which nobody waits for the filter, because the client sends slowly, say,
-// counts for none.
 #pragma once
 
 #include <memory>
@@ -16,6 +10,7 @@
 #include "common/milter/milter_engine.h"
 #include "common/net/stream.h"
 #include "filter/dial.h"
+#include "filter/filter_wait.h"
 #include "filter/shared.h"
 
 namespace postwain::filter {
@@ -47,8 +42,8 @@ class MilterConnection {
   const std::string& why() const { return why_; }
 
   // The limit of a message begins.
-  void begin_message();
-  Duration waited() const;  // for the filter, since then
+  void begin_message() { wait_.begin_message(); }
+  Duration waited() const { return wait_.waited(); }  // for the filter, since then
 
   // The session is over and another one may follow. False: the filter still owes an answer to this
   // one, or cannot be asked any more.
@@ -61,7 +56,6 @@ class MilterConnection {
   void received(std::string_view octets);
   void fail(ipc::FilterFailure failure, std::string why);
   void failed(ipc::FilterFailure failure, std::string why);
-  void late();
   void push_anew(bool anew);
   void write();
   void watch(bool anew);
@@ -72,13 +66,11 @@ class MilterConnection {
   config::FilterRights may_;
   milter::MilterEngine engine_;
   net::Stream stream_;
-  std::unique_ptr<Alarm> alarm_;
+  FilterWait wait_;
   Dial dial_;
   bool connected_ = false;
   ipc::FilterFailure failure_ = ipc::FilterFailure::none;
   std::string why_;
-  std::optional<MonoTime> waits_since_;
-  Duration waited_{};  // before that
 };
 
 }  // namespace postwain::filter

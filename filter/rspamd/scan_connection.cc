@@ -11,7 +11,8 @@ ScanConnection::ScanConnection(Shared& shared, const config::Filter& settings, M
     : shared_(shared),
       settings_(settings),
       owner_(owner),
-      alarm_(shared.clock.alarm()),
+      wait_(shared.clock, settings_.timeout,
+            [this](std::string why) { failed(FilterFailure::late, std::move(why)); }),
       dial_(shared, settings_.socket, [this](const Status& status) { connected(status); }) {
   watch(true);
 }
@@ -71,29 +72,11 @@ void ScanConnection::failed(FilterFailure failure, std::string why) {
   owner_.member_changed();
 }
 
-void ScanConnection::late() {
-  if (!connected_) return failed(FilterFailure::late, "it does not take the connection in time");
-  bool of_message = waited() >= settings_.timeout.message;
-  failed(FilterFailure::late,
-         of_message ? "it takes too long for the message" : "it does not answer in time");
-}
-
 // anew: it has done something, and a new wait begins.
 void ScanConnection::watch(bool anew) {
   bool waits = failure_ == FilterFailure::none && answer() == nullptr &&
                (!connected_ || finished_ || stream_.pending() > 0);
-  if (waits && waits_since_ && !anew) return;
-  waited_ = waited();
-  waits_since_.reset();
-  if (!waits) return alarm_->stop();
-  waits_since_ = shared_.clock.mono();
-  Duration one = connected_ ? settings_.timeout.reply : settings_.timeout.connect;
-  Duration rest = std::max(settings_.timeout.message - waited_, Duration(0));
-  alarm_->start(std::min(one, rest), [this] { late(); });
-}
-
-Duration ScanConnection::waited() const {
-  return waits_since_ ? waited_ + (shared_.clock.mono() - *waits_since_) : waited_;
+  wait_.look(waits, connected_, anew);
 }
 
 }  // namespace postwain::filter

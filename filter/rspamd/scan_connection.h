@@ -10,6 +10,7 @@
 #include "common/net/stream.h"
 #include "common/rspamd/http_reader.h"
 #include "filter/dial.h"
+#include "filter/filter_wait.h"
 #include "filter/judge.h"
 #include "filter/shared.h"
 
@@ -33,14 +34,13 @@ class ScanConnection {
   const rspamd::HttpReader* answer() const { return reader_.whole() ? &reader_ : nullptr; }
   ipc::FilterFailure failure() const { return failure_; }
   const std::string& why() const { return why_; }
-  Duration waited() const;  // for the service
+  Duration waited() const { return wait_.waited(); }  // for the service
 
  private:
   void connected(const Status& status);
   void received(std::string_view octets);
   void ended();
   void failed(ipc::FilterFailure failure, std::string why);
-  void late();
   void watch(bool anew);
 
   Shared& shared_;
@@ -49,14 +49,12 @@ class ScanConnection {
   rspamd::HttpReader reader_;
   std::string waiting_;  // until it is connected
   net::Stream stream_;
-  std::unique_ptr<Alarm> alarm_;
+  FilterWait wait_;
   Dial dial_;
   bool connected_ = false;
   bool finished_ = false;
   ipc::FilterFailure failure_ = ipc::FilterFailure::none;
   std::string why_;
-  std::optional<MonoTime> waits_since_;
-  Duration waited_{};  // before that
 };
 
 }  // namespace postwain::filter

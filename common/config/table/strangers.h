@@ -31,6 +31,8 @@ struct AnswerPattern {
 
   bool matches(std::uint32_t address) const;
 };
+// Four numbers with dots, as one; nothing: it is no IPv4 address.
+std::optional<std::uint32_t> ipv4_number(std::string_view text);
 std::optional<AnswerPattern> parse_answer_pattern(std::string_view text);
 
 // What a list is asked about.

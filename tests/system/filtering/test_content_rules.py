@@ -82,7 +82,8 @@ class ContentRules(PostwainTestCase):
         self.send(mta, b"Subject: watched\r\n\r\n", ("c@example.net",))
         self.assertEqual(b"Subject: watched\r\n\r\n", self.arrived("c@example.net"))
         self.assertEqual([], self.sink.delivered("gone@example.net"))
-        judged = wait_until(lambda: [one for one in mta.events("filtered") if one.get("text") == "looker: refuse (watch)"],
+        said = "looker: refuse (watch)"
+        judged = wait_until(lambda: [one for one in mta.events("filtered") if one.get("text") == said],
                             20, "the judgement")
         self.assertEqual("content_rules", judged[0]["filter"])
 

@@ -113,8 +113,8 @@ class Edits(PostwainTestCase):
             "filter": [{"name": "edits", "socket": self.milters[1].address,
                         "may": ["headers", "body", "recipients", "sender", "refuse", "defer", "discard", "hold"]}],
             "route": [{"match": "*", "deliver": self.sinks[1].target}]})
-        trace = lambda name: re.compile(rb"Received: from client.example.*?by " + name + rb"[^\r]*(\r\n[ \t][^\r]*)*\r\n",
-                                        re.DOTALL)
+        trace = lambda name: re.compile(
+            rb"Received: from client.example.*?by " + name + rb"[^\r]*(\r\n[ \t][^\r]*)*\r\n", re.DOTALL)
         self.sides = [Side(self.postfix.port, self.milters[0], self.sinks[0], trace(b"peer.test")),
                       Side(self.mta.port, self.milters[1], self.sinks[1], trace(b"mx.postwain.test"))]
 

@@ -53,7 +53,8 @@ class PolicyServices(PostwainTestCase):
                     "client_port": str(self.client_port), "server_address": "127.0.0.1", "server_port": str(mta.port),
                     "helo_name": "client.example", "sender": "a@example.org", "recipient": "b@example.net",
                     "recipient_count": "1", "size": str(len(b"Subject: hello\r\n\r\nbody\r\n")),
-                    "sasl_username": "", "encryption_protocol": "", "encryption_keysize": "0", "mail_version": "Postwain"}
+                    "sasl_username": "", "encryption_protocol": "", "encryption_keysize": "0",
+                    "mail_version": "Postwain"}
         end = self.service.got[-1]
         self.assertEqual(expected, {name: end[name] for name in expected})
         self.assertTrue(end["queue_id"])

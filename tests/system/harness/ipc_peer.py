@@ -11,11 +11,13 @@ ROLES = ["smtpd", "smtp_client", "lmtp_client", "supervisor", "control", "sendma
 TYPES = {"hello": 1, "welcome": 2, "decided": 9, "submit": 10, "submit_open": 11, "submit_chunk": 12,
          "submit_end": 13, "submit_abort": 14, "probe": 15, "restore": 16, "receiver_counts": 17, "drop_owner": 18,
          "refusals": 19, "submit_result": 20, "chunks_stored": 21, "admission": 22, "probe_result": 23,
-         "submit_file": 24, "submit_final": 25, "hold": 26, "judged": 27, "discarded": 28, "lease": 30, "content": 31, "token": 32, "connection_grant": 33,
+         "submit_file": 24, "submit_final": 25, "hold": 26, "judged": 27, "discarded": 28, "lease": 30, "content": 31, "token": 32,
+         "connection_grant": 33,
          "connection_wanted": 34, "content_request": 40, "outcomes": 41, "late_outcomes": 42, "token_request": 43,
          "tls_results": 44, "connection_request": 45, "connection_end": 46,
          "control_request": 50, "control_reply": 51, "config_update": 52,
-         "filter_report": 58, "filter_link": 59, "filter_session": 60, "filter_event": 61, "filter_header": 62, "filter_body": 63,
+         "filter_report": 58, "filter_link": 59, "filter_session": 60, "filter_event": 61,
+         "filter_header": 62, "filter_body": 63,
          "filter_abort": 64, "filter_quit": 65, "filter_window": 66, "filter_wants": 67, "filter_answer": 68,
          "filter_body_piece": 69, "filter_result": 70}
 NAMES = {number: name for name, number in TYPES.items()}

@@ -33,9 +33,12 @@ TIMES = [0, 1, -1, 10**13, 2**62, 2**63 - 1, -2**63, 253402300800000]
 INTAKE = ["decided", "submit", "submit_open", "submit_chunk", "submit_end", "submit_final", "submit_abort", "probe"]
 AGENT = ["outcomes", "late_outcomes", "content_request", "token_request", "tls_results", "connection_request",
          "connection_end"]
-BY_ROLE = {"sendmail": INTAKE, "smtpd": INTAKE + ["receiver_counts", "refusals", "hold", "judged", "discarded"], "restore": ["restore"] + INTAKE,
+BY_ROLE = {"sendmail": INTAKE,
+           "smtpd": INTAKE + ["receiver_counts", "refusals", "hold", "judged", "discarded"],
+           "restore": ["restore"] + INTAKE,
            "pickup": ["drop_owner"] + INTAKE, "reporter": ["submit", "tls_results"], "smtp_client": AGENT,
-           "lmtp_client": AGENT, "control": ["control_request"], "metrics": ["control_request"], "tokens": ["token"], "filter": ["filter_link", "filter_report"],
+           "lmtp_client": AGENT, "control": ["control_request"], "metrics": ["control_request"], "tokens": ["token"],
+           "filter": ["filter_link", "filter_report"],
            # Seldom: the true one is not heard while it is there.
            "supervisor": ["control_request", "control_reply", "config_update"]}
 ROLE_WEIGHTS = {role: 1 if role == "supervisor" else 10 for role in BY_ROLE}
