@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "qmgr/model/unjudged.h"
+
 namespace postwain::qmgr {
 
 void Refilling::advance() {
@@ -42,6 +44,8 @@ void Refilling::read(const Refill& refill, RefillRead read) {
 // Recipients that are in memory already, or that may not be leased, are left out.
 void Refilling::sort(RefillJobs& jobs, Rest& rest) {
   for (const RefillJobs::Row& row : jobs.rows()) {
+    // Whoever had such a destination read: nobody is lent what no filter has seen (unjudged.h).
+    if (is_unjudged(row.recipient->destination)) continue;
     WorkingMessage* known = core_.working.find(row.info->id);
     if (known != nullptr && known->find(row.recipient->index) != nullptr) continue;
     if (blocked_.has(row.info->id, row.recipient->index)) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "qmgr/model/unjudged.h"
 #include "qmgr/store/queue_reader.h"
 
 namespace postwain::qmgr {
@@ -38,7 +39,7 @@ void LateOutcomes::unblock(mail::QueueId id, const std::vector<std::uint32_t>& i
         if (core_.finishing || !message || !*message) return;
         WallTime now = core_.clock.wall();
         for (const StoredRecipient& r : (*message)->recipients)
-          if (r.state == RecipientState::waiting)
+          if (r.state == RecipientState::waiting && !is_unjudged(r.destination))
             core_.scheduler.due_at(destinations_.number_of(r.destination), r.next_attempt_at, now);
         core_.hooks.on_work();
       });

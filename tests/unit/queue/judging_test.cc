@@ -280,6 +280,44 @@ TEST_CASE("an operator's word goes before that of the filters") {
   CHECK(q.filters.asked.size() == 1);
 }
 
+// Judging and a refill of the scheduler once raced for it: it left unseen, or qmgr ended by a
+// broken contract.
+TEST_CASE("mail that an operator wakes is not lent before its filters have seen it") {
+  Disk disk;
+  FilteredQueue q(disk);
+  CHECK(q.rig.accept(local_message(100, {"a@example.org", "b@example.org"})) == AcceptEnd::stored);
+  auto act = [&](Action action) {
+    auto stored = q.rig.stored(100);
+    REQUIRE(stored);
+    q.rig.queue.operator_actions().act(action, *stored, "root", [](std::size_t) {});
+    q.rig.run();
+    CHECK(q.rig.leases().empty());
+  };
+  SECTION("put off, and asked for") {
+    q.answer(says(ipc::FilterVerdict::defer, kLater));
+    act(Action::retry);
+  }
+  SECTION("held, and released") {
+    act(Action::hold);
+    q.answer(passes());
+    act(Action::release);
+  }
+  SECTION("asked for while its filters think") {
+    act(Action::retry);
+  }
+  SECTION("of a destination that somebody has read") {
+    std::string filters(kUnjudged);
+    q.rig.queue.suspensions().suspend({filters, {}, WallTime::max(), "root", "by name"});
+    q.rig.queue.suspensions().resume(filters, "root");
+    q.rig.run();
+    CHECK(q.rig.leases().empty());
+  }
+  REQUIRE(q.filters.asked.size() == 1);
+  q.answer(passes());
+  CHECK(q.rig.leases().size() == 1);
+  CHECK(q.rig.queue.totals().counts().recipients() == 2);
+}
+
 TEST_CASE("a local user cannot pass his mail off as a notice of ours") {
   Disk disk;
   FilteredQueue q(disk);
