@@ -26,6 +26,11 @@ SpfResult spf_result_of(spf::Qualifier qualifier) {
   return SpfResult::neutral;
 }
 
+// Three more octets are the mark of what was cut.
+std::string shown_in_finding(std::string_view text) {
+  return printable(text, kSpfTextMax - 3);
+}
+
 }  // namespace
 
 std::string_view name_of(SpfResult result) {
@@ -84,7 +89,7 @@ void SpfCheck::read_identity(const SpfFacts& facts) {
   values_.sender_domain = sender.domain_key();
   if (values_.sender_domain.size() > spf::kNameMax) values_.sender_domain.clear();
   values_.sender = values_.local_part + '@' + values_.sender_domain;
-  finding_.domain = printable(values_.sender_domain, kSpfTextMax);
+  finding_.domain = shown_in_finding(values_.sender_domain);
 }
 
 std::vector<DnsQuestion> SpfCheck::take_questions() {
@@ -118,8 +123,8 @@ bool SpfCheck::step() {
 // With a reason: there is no decision.
 bool SpfCheck::finish(SpfResult result, std::string_view reason) {
   finding_.result = result;
-  finding_.reason = printable(reason, kSpfTextMax);
-  if (reason.empty()) finding_.mechanism = printable(decided_by_, kSpfTextMax);
+  finding_.reason = shown_in_finding(reason);
+  if (reason.empty()) finding_.mechanism = shown_in_finding(decided_by_);
   stage_ = Stage::done;
   frames_.clear();
   lookups_ = {};
