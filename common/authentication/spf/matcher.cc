@@ -27,6 +27,7 @@ std::string best_name(const std::vector<std::string>& names, std::string_view do
 }  // namespace
 
 Match Matcher::match(const Directive& directive, std::string_view target) {
+  was_void_ = false;
   switch (directive.mechanism) {
     case Mechanism::all:
       return Match::yes;
@@ -67,7 +68,7 @@ Match Matcher::match_addresses(std::string_view name, const Directive& directive
 Match Matcher::match_name(std::string_view name, const Directive& directive) {
   Match match = match_addresses(name, directive);
   if (match != Match::no) return match;
-  was_void_ = was_void_ || lookups_.find(family(), name)->is_void();
+  was_void_ = lookups_.find(family(), name)->is_void();
   return match;
 }
 
@@ -87,8 +88,7 @@ Match Matcher::match_mail_hosts(std::string_view name, const Directive& directiv
     if (one == Match::waiting || (one == Match::temporary && together == Match::no)) together = one;
     if (one == Match::no && lookups_.find(family(), host)->is_void()) ++void_hosts;
   }
-  nothing = nothing || (!hosts.empty() && void_hosts == hosts.size());
-  was_void_ = was_void_ || nothing;
+  was_void_ = nothing || (!hosts.empty() && void_hosts == hosts.size());
   return together;
 }
 
@@ -96,21 +96,15 @@ Match Matcher::match_exists(std::string_view name) {
   const Known* known = lookups_.find(Ask::ipv4, name);
   if (known == nullptr) return Match::waiting;
   if (known->is_temporary()) return Match::temporary;
-  was_void_ = was_void_ || known->is_void();
+  was_void_ = known->is_void();
   return known->addresses.empty() ? Match::no : Match::yes;
-}
-
-// Names of the client; nullptr: waiting.
-const Known* Matcher::pointers() {
-  const Known* known = lookups_.find(Ask::names, client_.text());
-  if (known != nullptr) was_void_ = was_void_ || known->is_void();
-  return known;
 }
 
 // Failures of the DNS are no match here (5.5). Names outside of the target need no confirmation.
 Match Matcher::match_pointers(std::string_view target) {
-  const Known* known = pointers();
+  const Known* known = lookups_.find(Ask::names, client_.text());
   if (known == nullptr) return Match::waiting;
+  was_void_ = known->is_void();
   std::vector<std::string> names = known->names;
   Match together = Match::no;
   for (const std::string& name : names) {
@@ -123,7 +117,7 @@ Match Matcher::match_pointers(std::string_view target) {
 }
 
 std::optional<std::string> Matcher::validated_name(std::string_view domain) {
-  const Known* known = pointers();
+  const Known* known = lookups_.find(Ask::names, client_.text());
   if (known == nullptr) return std::nullopt;
   std::vector<std::string> names = known->names;
   std::vector<std::string> confirmed;

@@ -32,8 +32,8 @@ class Matcher {
   // domain itself or one below it before others; "unknown" where there is none. Nothing: waiting.
   std::optional<std::string> validated_name(std::string_view domain);
 
-  // Something that was asked for since the matcher was made does not exist (4.6.4): the name
-  // itself, the hosts of all its MX records, or a name for the client.
+  // The last match() found nothing at all (4.6.4): no address of the name, no MX records or no
+  // address of their hosts, no name of the client.
   bool was_void() const { return was_void_; }
 
  private:
@@ -44,7 +44,6 @@ class Matcher {
   Match match_pointers(std::string_view target);
   Match match_exists(std::string_view name);
   Ask family() const { return client_.is_ipv6() ? Ask::ipv6 : Ask::ipv4; }
-  const Known* pointers();
 
   const IpAddress& client_;
   Lookups& lookups_;

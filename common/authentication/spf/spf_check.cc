@@ -26,9 +26,10 @@ SpfResult spf_result_of(spf::Qualifier qualifier) {
   return SpfResult::neutral;
 }
 
-// Three more octets are the mark of what was cut.
+// What was cut has a mark, and printable() may write one character more, in hexadecimal digits.
 std::string shown_in_finding(std::string_view text) {
-  return printable(text, kSpfTextMax - 3);
+  constexpr std::size_t kMarkMax = 16;
+  return printable(text, kSpfTextMax - kMarkMax);
 }
 
 }  // namespace
@@ -197,7 +198,7 @@ bool SpfCheck::match(const spf::Directive& directive, std::size_t after) {
     case spf::Match::no:
       break;
   }
-  if ((frame.was_void || matcher.was_void()) && !count_void()) return false;
+  if (matcher.was_void() && !count_void()) return false;
   next_term(after);
   return true;
 }
@@ -207,7 +208,6 @@ void SpfCheck::next_term(std::size_t after) {
   frame.position = after;
   frame.counted = false;
   frame.target.reset();
-  frame.was_void = false;
 }
 
 // No mechanism matched: "redirect", or neutral (4.7, 6.1).
@@ -249,8 +249,7 @@ bool SpfCheck::end_frame(SpfResult result) {
 
 // Whatever is wrong with an explanation, it is as if there were none (6.2).
 bool SpfCheck::explain() {
-  bool was_void = false;
-  auto name = expand(frames_.back().record.explanation(), was_void);
+  auto name = expand(frames_.back().record.explanation());
   if (!name) return false;
   if (!spf::is_lookup_name(*name)) return finish(SpfResult::fail);
   const spf::Known* known = lookups_.find(Ask::text, *name);
@@ -279,15 +278,13 @@ bool SpfCheck::count_void() {
                 fmt::format("more than {} terms that find nothing", void_terms_max_));
 }
 
-std::optional<std::string> SpfCheck::expand(const std::string& spec, bool& was_void) {
+std::optional<std::string> SpfCheck::expand(const std::string& spec) {
   const std::string& domain = frames_.back().domain;
   if (spec.empty()) return domain;
   if (spf::needs_validated_name(spec)) {
-    spf::Matcher matcher(client_, lookups_);
-    auto validated = matcher.validated_name(domain);
+    auto validated = spf::Matcher(client_, lookups_).validated_name(domain);
     if (!validated) return std::nullopt;
     values_.validated = *std::move(validated);
-    was_void = matcher.was_void();
   }
   values_.domain = domain;
   return spf::expand_domain(spec, values_);
@@ -296,7 +293,7 @@ std::optional<std::string> SpfCheck::expand(const std::string& spec, bool& was_v
 // Once for each term. False: waiting.
 bool SpfCheck::expand_target(std::string_view spec) {
   Frame& frame = frames_.back();
-  if (!frame.target) frame.target = expand(std::string(spec), frame.was_void);
+  if (!frame.target) frame.target = expand(std::string(spec));
   return frame.target.has_value();
 }
 

@@ -10,7 +10,7 @@
 // Of what RFC 7208 leaves open:
 //   - Void lookups (4.6.4) are counted by terms, as it says, so that an "mx" of many hosts that
 //   have
-//     no address in the client's family counts once.
+//     no address in the client's family counts once. What macros look up does not count.
 //   - A name that no question can be made of matches nothing (4.8), and is permerror behind
 //     "include" and "redirect".
 //   - An address of the client's network found behind one MX host decides, even if another host
@@ -100,7 +100,6 @@ class SpfCheck final : public DnsEvaluation {
     std::size_t position = 0;             // of the term that is its turn
     bool counted = false;                 // that term has been counted
     std::optional<std::string> target{};  // that term's, expanded
-    bool was_void = false;                // expanding it was a void lookup
   };
 
   void read_identity(const SpfFacts& facts);
@@ -118,7 +117,7 @@ class SpfCheck final : public DnsEvaluation {
   bool count_term();
   bool count_void();
   // The name that the domain-spec stands for in the topmost frame; nothing: waiting.
-  std::optional<std::string> expand(const std::string& spec, bool& was_void);
+  std::optional<std::string> expand(const std::string& spec);
   bool expand_target(std::string_view spec);
   bool begin_load(Load load, std::string domain);
   bool finish(SpfResult result, std::string_view reason = {});
