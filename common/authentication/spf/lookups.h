@@ -30,7 +30,7 @@ struct Known {
       records{};            // texts that are SPF records; two at most, since two are wrong
   std::size_t texts = 0;    // how many there are
   std::string only_text{};  // if it is one
-  std::vector<IpAddress> addresses{};
+  std::vector<IpAddress> addresses{};  // of the family that was asked for; others are left out
   // Hosts of MX records, or names of an address: those that can be looked up among the first
   // kMailHostsMax or kPointersMax of them; in lower case, without final dot, each once.
   std::vector<std::string> names{};

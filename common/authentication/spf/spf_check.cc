@@ -81,10 +81,10 @@ SpfCheck::SpfCheck(const SpfFacts& facts)
 // RFC 7208 2.3, 2.4, 4.3.
 void SpfCheck::read_identity(const SpfFacts& facts) {
   bool by_helo = facts.mail_from.empty();
+  std::string_view text = by_helo ? facts.helo : facts.mail_from;
+  text = text.substr(0, kSpfSenderMax);
   mail::Address sender =
-      by_helo
-          ? mail::Address("postmaster", facts.helo)
-          : mail::Address::from_text(std::string_view(facts.mail_from).substr(0, kSpfSenderMax));
+      by_helo ? mail::Address("postmaster", text) : mail::Address::from_text(text);
   finding_.identity = by_helo ? SpfIdentity::helo : SpfIdentity::mail_from;
   values_.local_part = sender.local().empty() ? "postmaster" : std::string(sender.local());
   values_.sender_domain = sender.domain_key();

@@ -272,6 +272,40 @@ TEST_CASE("the longest record with the most macros ends soon") {
   CHECK(result_of(dns, facts) == "fail");
 }
 
+TEST_CASE("whoever has no more time answers with failures until it is done") {
+  SpfCheck check(facts_of(kStranger));
+  REQUIRE(check.take_questions().size() == 1);
+  check.answer(0, {dns::AnswerStatus::ok, {"v=spf1 ptr exists:%{p}.a.example -all"}});
+  REQUIRE(check.take_questions().size() == 1);
+  check.answer(1, {});  // no name of the client is no failure
+  REQUIRE(check.take_questions() == std::vector<DnsQuestion>{{Ask::ipv4, "unknown.a.example"}});
+  check.answer(2, {});
+  REQUIRE(check.done());
+  CHECK(check.finding().result == SpfResult::temperror);
+}
+
+TEST_CASE("one host that matches is enough, and the others are not waited for") {
+  SpfCheck check(facts_of("192.0.2.1"));
+  check.take_questions();
+  check.answer(0, {dns::AnswerStatus::ok, {"v=spf1 mx a:x.example -all"}});
+  check.take_questions();
+  check.answer(1, {dns::AnswerStatus::ok, {}, {{10, "a.example"}, {20, "b.example"}}});
+  REQUIRE(check.take_questions().size() == 2);
+  check.answer(3, {dns::AnswerStatus::ok, {"192.0.2.1"}});
+  REQUIRE(check.done());
+  check.answer(2, {dns::AnswerStatus::ok, {"192.0.2.9"}});
+  CHECK(check.finding().result == SpfResult::pass);
+  CHECK(check.finding().mechanism == "mx");
+}
+
+TEST_CASE("a hello of any length") {
+  CHECK(result_of(FakeDns(), [] {
+          SpfFacts facts = facts_of("192.0.2.1", "");
+          facts.helo = std::string(1U << 20, 'a') + ".example";
+          return facts;
+        }()) == "none");
+}
+
 TEST_CASE("no evaluation asks more than it may") {
   FakeDns dns;
   std::string record = "v=spf1";
