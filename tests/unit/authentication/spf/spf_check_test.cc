@@ -123,6 +123,17 @@ TEST_CASE("whose name is tested") {
   CHECK(idn.domain == "xn--bcher-kva.example");
 }
 
+TEST_CASE("the macro d is the domain of the record, and o that of the sender") {
+  FakeDns dns;
+  dns.text("example.org", "v=spf1 include:inner.example.net exists:%{d}.last.%{o} -all");
+  dns.text("inner.example.net", "v=spf1 exists:%{d}.of.%{o} redirect=next.%{d}");
+  dns.text("next.inner.example.net", "v=spf1 exists:%{d}.of.%{o} -all");
+  CHECK(run(dns, facts_of("192.0.2.1")).asked ==
+        "txt example.org | txt inner.example.net | a inner.example.net.of.example.org | "
+        "txt next.inner.example.net | a next.inner.example.net.of.example.org | "
+        "a example.org.last.example.org");
+}
+
 TEST_CASE("a local part that is not ASCII matches nothing, and is not asked") {
   FakeDns dns;
   dns.text("example.org", "v=spf1 exists:%{l}.users.example.org -all exp=why.example.org");

@@ -89,6 +89,8 @@ TEST_CASE("an mx of many hosts without addresses of the client's family is one t
   CHECK(outcome(FakeDns(dns).text("example.org", "v=spf1 mx mx -all"), kStranger6) == "fail");
   CHECK(outcome(FakeDns(dns).text("example.org", "v=spf1 mx mx mx -all"), kStranger6) ==
         "permerror: more than 2 terms that find nothing");
+  dns.address("h4.example.org", "2001:db8::4");  // one of them has one
+  CHECK(outcome(FakeDns(dns).text("example.org", "v=spf1 mx mx mx -all"), kStranger6) == "fail");
 }
 
 TEST_CASE("hosts of an mx have a limit of their own") {
