@@ -1,6 +1,7 @@
 // Macros of SPF: syntax, and what they expand to.
 #include <catch2/catch.hpp>
 
+#include "common/authentication/spf/lookups.h"
 #include "common/authentication/spf/macro.h"
 
 using namespace postwain;
@@ -141,4 +142,33 @@ TEST_CASE("an explanation is short and printable, whatever comes in by macros") 
         "mx.receiver.example 1700000000 192.0.2.3.");
   CHECK(expand_explanation(std::string(10000, 'x'), values) == std::string(kExplanationMax, 'x'));
   CHECK(expand_explanation(repeated("%{s}", 4000), values).size() == kExplanationMax);
+}
+
+TEST_CASE("names that can be looked up") {
+  std::string label(63, 'a');
+  std::string longest = label + '.' + label + '.' + label + '.' + std::string(61, 'b');
+  const std::string good[] = {
+      "a.b", "_spf.a.b", "foo:bar/baz.a b.example", "-.-", "192.0.2.1", label + ".b", longest};
+  for (const std::string& name : good) {
+    INFO(name);
+    CHECK(is_lookup_name(name));
+  }
+  const std::string bad[] = {"",
+                             "a",
+                             "a.",
+                             ".a",
+                             "a..b",
+                             "a.b.",
+                             label + "a.b",
+                             longest + 'b',
+                             "a\\.b",
+                             "a\tb.c",
+                             "b\xc3\xbc.d",
+                             "a\x7f.b",
+                             ".",
+                             std::string("a\0.b", 4)};
+  for (const std::string& name : bad) {
+    INFO(name);
+    CHECK_FALSE(is_lookup_name(name));
+  }
 }
