@@ -1,5 +1,6 @@
 #include "common/authentication/spf/directive.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <utility>

@@ -2,6 +2,7 @@
 // DNS so far.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>

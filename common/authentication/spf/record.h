@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "common/authentication/spf/ip_address.h"
 #include "common/base/result.h"
