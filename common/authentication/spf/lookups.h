@@ -26,10 +26,10 @@ bool is_lookup_name(std::string_view name);
 // An answer, cut down.
 struct Known {
   dns::AnswerStatus status = dns::AnswerStatus::temporary;
-  std::vector<std::string>
-      records{};            // texts that are SPF records; two at most, since two are wrong
-  std::size_t texts = 0;    // how many there are
-  std::string only_text{};  // if it is one
+  // Texts that are SPF records: two at most, since two are wrong already.
+  std::vector<std::string> records{};
+  std::size_t texts = 0;               // how many there are
+  std::string only_text{};             // if it is one
   std::vector<IpAddress> addresses{};  // of the family that was asked for; others are left out
   // Hosts of MX records, or names of an address: those that can be looked up among the first
   // kMailHostsMax or kPointersMax of them; in lower case, without final dot, each once.

@@ -7,15 +7,11 @@
 // runner's to say: whoever has no more time answers what is open as a temporary failure, until
 // done().
 //
-// Of what RFC 7208 leaves open:
-//   - Void lookups (4.6.4) are counted by terms, as it says, so that an "mx" of many hosts that
-//   have
-//     no address in the client's family counts once. What macros look up does not count.
-//   - A name that no question can be made of matches nothing (4.8), and is permerror behind
-//     "include" and "redirect".
-//   - An address of the client's network found behind one MX host decides, even if another host
-//     could not be looked up.
-//   - A local part that is not ASCII makes names that match nothing (RFC 8616 4).
+// Of what RFC 7208 leaves open. Void lookups (4.6.4) are counted by terms, so that an "mx" of many
+// hosts without addresses in the client's family counts once, and what macros look up not at all. A
+// name that no question can be made of matches nothing (4.8), and is permerror behind "include" and
+// "redirect". One MX host that matches decides, even if another could not be looked up. A local
+// part that is not ASCII makes names that match nothing (RFC 8616 4).
 #pragma once
 
 #include <cstddef>
