@@ -62,8 +62,8 @@ class MacroReader {
   bool failed_ = false;
 };
 
-// A domain-spec (7.1): it ends in a macro, or in a dot and a label that a top-level domain may have.
-// "c", "r" and "t" are for explanations only (7.2).
+// A domain-spec (7.1): it ends in a macro, or in a dot and a label that a top-level domain may
+// have. "c", "r" and "t" are for explanations only (7.2).
 bool is_domain_spec(std::string_view text);
 // The value of a modifier that we do not know (6).
 bool is_macro_string(std::string_view text);
