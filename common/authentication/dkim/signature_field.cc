@@ -1,0 +1,206 @@
+#include "common/authentication/dkim/signature_field.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/authentication/dkim/tag_list.h"
+#include "common/base/text.h"
+
+namespace postwain::authentication::dkim {
+
+namespace {
+
+constexpr std::size_t kHashOctets = 32;
+constexpr std::size_t kBeginOctets = 8;  // RFC 8601 2.7.1, header.b
+constexpr std::size_t kQueryMethodsMax = 20;
+
+using Refused = std::optional<Refusal>;
+constexpr Refused kTaken = std::nullopt;
+
+Refused broken(std::string_view reason) {
+  return Refusal{Verdict::permerror, reason};
+}
+
+// RFC 6376 3.3.4: what we do not know is ignored.
+Refused unknown(std::string_view reason) {
+  return Refusal{Verdict::neutral, reason};
+}
+
+Refused read_version(std::string_view value, SignatureReading&) {
+  return value == "1" ? kTaken : unknown("its version is not known");
+}
+
+Refused read_algorithm(std::string_view value, SignatureReading& out) {
+  out.facts.algorithm = value;
+  if (iequals(value, "rsa-sha1")) return broken("rsa-sha1 is not good any more (RFC 8301)");
+  auto algorithm = algorithm_of(value);
+  if (!algorithm) return unknown("its algorithm is not known");
+  out.field.algorithm = *algorithm;
+  return kTaken;
+}
+
+Refused read_signature(std::string_view value, SignatureReading& out) {
+  out.facts.begin = without_fws(value).substr(0, kBeginOctets);
+  auto octets = read_base64(value);
+  if (!octets || octets->size() > kSignatureOctetsMax) return broken("its b= is no signature");
+  out.field.signature = *octets;
+  return kTaken;
+}
+
+Refused read_body_hash(std::string_view value, SignatureReading& out) {
+  auto octets = read_base64(value);
+  if (!octets || octets->size() != kHashOctets) return broken("its bh= is no hash");
+  out.field.body_hash = *octets;
+  return kTaken;
+}
+
+Refused read_canonical(std::string_view value, SignatureReading& out) {
+  auto forms = read_forms(value);
+  if (!forms) return unknown("its c= is not known");
+  out.field.header = forms->header;
+  out.field.body = forms->body;
+  return kTaken;
+}
+
+Refused read_signer(std::string_view value, SignatureReading& out) {
+  out.facts.domain = value;
+  out.facts.domain_key = read_domain(value);
+  return out.facts.domain_key.empty() ? broken("its d= is no domain") : kTaken;
+}
+
+Refused read_selector(std::string_view value, SignatureReading& out) {
+  out.facts.selector = value;
+  out.field.selector_key = read_domain(value);
+  return out.field.selector_key.empty() ? broken("its s= is no name") : kTaken;
+}
+
+bool is_field_name(std::string_view name) {
+  return !name.empty() &&
+         std::all_of(name.begin(), name.end(), [](char c) { return c > 0x20 && c < 0x7F; });
+}
+
+Refused read_names(std::string_view value, SignatureReading& out) {
+  auto names = list_parts(value, ':', kSignedNamesMax);
+  bool good = !names.empty() && std::all_of(names.begin(), names.end(), is_field_name);
+  if (!good) return broken("its h= is no list of fields");
+  out.field.names.assign(names.begin(), names.end());
+  bool from =
+      std::any_of(names.begin(), names.end(), [](auto one) { return iequals(one, "From"); });
+  return from ? kTaken : broken("it does not sign the From field");
+}
+
+Refused read_identity(std::string_view value, SignatureReading& out) {
+  out.facts.identity = without_fws(value);
+  return kTaken;  // against d=, when that is known
+}
+
+Refused read_length(std::string_view value, SignatureReading& out) {
+  out.field.length = read_seconds(value);
+  return out.field.length ? kTaken : broken("its l= is no number");
+}
+
+Refused read_methods(std::string_view value, SignatureReading&) {
+  auto methods = list_parts(value, ':', kQueryMethodsMax);
+  bool dns = std::any_of(methods.begin(), methods.end(),
+                         [](std::string_view one) { return iequals(one, "dns/txt"); });
+  return dns ? kTaken : unknown("its key is not in the DNS");
+}
+
+Refused read_time(std::string_view value, SignatureReading& out) {
+  out.field.time = read_seconds(value);
+  return out.field.time ? kTaken : broken("its t= is no time");
+}
+
+Refused read_expiry(std::string_view value, SignatureReading& out) {
+  out.field.expiry = read_seconds(value);
+  return out.field.expiry ? kTaken : broken("its x= is no time");
+}
+
+struct TagRule {
+  std::string_view name;
+  std::string_view missing;  // the refusal without it; empty: it may be missing
+  Refused (*read)(std::string_view value, SignatureReading& out);
+};
+
+constexpr TagRule kTagRules[] = {
+    {"v", "it has no v=", read_version},
+    {"a", "it has no a=", read_algorithm},
+    {"b", "it has no b=", read_signature},
+    {"bh", "it has no bh=", read_body_hash},
+    {"c", {}, read_canonical},
+    {"d", "it has no d=", read_signer},
+    {"h", "it has no h=", read_names},
+    {"i", {}, read_identity},
+    {"l", {}, read_length},
+    {"q", {}, read_methods},
+    {"s", "it has no s=", read_selector},
+    {"t", {}, read_time},
+    {"x", {}, read_expiry},
+};
+
+// i= is of the domain of d= or of one below it (RFC 6376 3.5).
+Refused check_identity(SignatureReading& out) {
+  if (out.facts.identity.empty()) out.facts.identity = "@" + out.facts.domain;
+  const std::string& identity = out.facts.identity;
+  std::size_t at = identity.rfind('@');
+  if (at == std::string::npos) return broken("its i= is no identity");
+  std::string domain = read_domain(std::string_view(identity).substr(at + 1));
+  const std::string& signer = out.facts.domain_key;
+  out.field.of_whole_domain = domain == signer;
+  bool below = domain.size() > signer.size() && domain.ends_with("." + signer);
+  return domain == signer || below ? kTaken : broken("its i= is not of its domain");
+}
+
+Refused check_together(SignatureReading& out) {
+  if (auto refused = check_identity(out)) return refused;
+  const SignatureField& field = out.field;
+  if (field.time && field.expiry && *field.expiry <= *field.time)
+    return broken("it ends before it begins");
+  out.field.question = field.selector_key + "._domainkey." + out.facts.domain_key;
+  if (read_domain(out.field.question).empty()) return broken("the name of its key is too long");
+  return kTaken;
+}
+
+}  // namespace
+
+std::string_view name_of(Algorithm algorithm) {
+  return algorithm == Algorithm::rsa_sha256 ? "rsa-sha256" : "ed25519-sha256";
+}
+
+std::optional<Algorithm> algorithm_of(std::string_view name) {
+  for (Algorithm one : {Algorithm::rsa_sha256, Algorithm::ed25519_sha256})
+    if (iequals(name, name_of(one))) return one;
+  return std::nullopt;
+}
+
+SignatureReading read_signature_field(std::string_view value) {
+  SignatureReading out;
+  auto list = TagList::read(value);
+  if (!list) {
+    out.refusal = Refusal{Verdict::permerror, list.error()};
+    return out;
+  }
+  // All tags are read, so that a signature that is refused can still be named.
+  for (const TagRule& rule : kTagRules) {
+    const Tag* tag = list->find(rule.name);
+    Refused refused;
+    if (tag != nullptr)
+      refused = rule.read(tag->value, out);
+    else if (!rule.missing.empty())
+      refused = broken(rule.missing);
+    if (!out.refusal) out.refusal = refused;
+  }
+  if (!out.refusal) out.refusal = check_together(out);
+  return out;
+}
+
+std::string without_signature(std::string_view text) {
+  std::size_t value = std::min(text.find(':'), text.size() - 1) + 1;
+  auto list = TagList::read(text.substr(value));
+  const Tag* tag = list ? list->find("b") : nullptr;
+  if (tag == nullptr) return std::string(text);
+  auto begin = static_cast<std::size_t>(tag->raw.data() - text.data());
+  return std::string(text.substr(0, begin)) + std::string(text.substr(begin + tag->raw.size()));
+}
+
+}  // namespace postwain::authentication::dkim
