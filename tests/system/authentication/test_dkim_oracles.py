@@ -4,6 +4,8 @@ message, and nobody verifies what was changed."""
 import random
 import unittest
 
+import dkim
+
 from dkim_programs import DkimPy, Key, MailDkim, OpenDkimAlone, Ours
 from postwain_harness import main
 from resources import Folder
@@ -12,7 +14,7 @@ FORMS = [f"{header}/{body}" for header in ("simple", "relaxed") for body in ("si
 
 HEADER = (b"Received: from x by y;\r\n\tMon, 30 Nov 2026 01:02:03 +0000\r\n"
           b"Subject:  one \t two\r\n\t three  \r\n \tfour \r\n"
-          b"From: =?utf-8?q?=C3=84nn?= <ann@a.example>\r\nTO :bob@b.example,\r\n eve@c.example\r\n"
+          b"From: =?utf-8?q?=C3=84nn?= <ann@a.example>\r\nTO:bob@b.example,\r\n eve@c.example\r\n"
           b"Date: Mon, 30 Nov 2026 01:02:03 +0000\r\nMessage-ID: <1@a.example>\r\n"
           b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nX-Empty:\r\n")
 
@@ -20,7 +22,6 @@ BODIES = {
     "empty": b"",
     "line end": b"\r\n",
     "line ends": b"\r\n\r\n\r\n",
-    "no final line end": b"one\r\ntwo",
     "blanks": b"a  b\t\tc \t\r\n d \r\n",
     "blank lines in the middle": b"one\r\n\r\n \r\n\t\r\ntwo\r\n",
     "empty lines at the end": b"one\r\n\r\n\r\n\r\n",
@@ -29,12 +30,15 @@ BODIES = {
     "dots": b".\r\n..\r\n.x\r\nx.\r\n",
     "many lines": b"a line of text\r\n" * 3000,
 }
-# White space alone is where implementations went apart: here the RFC is asked (tests/unit), and only those
-# who agree with it.
-BLANK_ENDS = {"blanks before the end": b"one\r\n \r\n\t \r\n", "blanks alone": b" \t\r\n", "blank end": b"one \t"}
+BODIES["blanks before the end"] = b"one\r\n \r\n\t \r\n"
+BODIES["blanks alone"] = b" \t\r\n"
+# Only dkimpy takes that as RFC 6376 3.4.3 has it.
+UNENDED = {"no final line end": b"one\r\ntwo"}
+# OpenDKIM's test mode gives its library the fields as a milter gets them: one space before each value.
+PLAIN_HEADER = HEADER.replace(b"Subject:  one", b"Subject: one").replace(b"TO:bob", b"To: bob")
 
 
-class Shapes(unittest.TestCase):
+class Engines(unittest.TestCase):
     def closing(self, thing):
         self.addCleanup(thing.stop)
         return thing
@@ -45,36 +49,35 @@ class Shapes(unittest.TestCase):
         self.keys = {kind: Key(self.folder, kind) for kind in ("rsa", "ed25519")}
         self.ours = self.closing(Ours(self.keys.values()))
 
-    def bodies(self, more=True):
-        yield from (BODIES | (BLANK_ENDS if more else {})).items()
 
-    def they_verify(self, other, kind, more=True):
-        for name, body in self.bodies(more):
+class Shapes(Engines):
+    def they_verify(self, other, kind, bodies=BODIES):
+        for name, body in bodies.items():
             with self.subTest(name):
                 message = HEADER + b"\r\n" + body
                 field = self.ours.sign(message, kind)
                 self.assertTrue(all(len(line) <= 78 for line in field.split(b"\r\n")), field)
                 self.assertTrue(other.verify(field + message), field)
                 self.assertTrue(self.ours.verify(field + message), field)
-        self.assertFalse(other.verify(field + message.replace(b"one", b"ono")))
-        self.assertFalse(other.verify(field + message.replace(b"four", b"five")))
+                self.assertFalse(other.verify(field + message.replace(b"four", b"five")))
+                self.assertFalse(other.verify(field + message + b"more\r\n"))
 
-    def we_verify(self, other, more=True):
+    def we_verify(self, other, bodies=BODIES, header=HEADER):
         for forms in FORMS:
-            for name, body in self.bodies(more):
+            for name, body in bodies.items():
                 with self.subTest(forms, body=name):
-                    message = HEADER + b"\r\n" + body
+                    message = header + b"\r\n" + body
                     field = other.sign(message, forms)
-                    self.assertIn(b"c=" + forms.encode(), field)
+                    self.assertRegex(field, b"c=%b|c=relaxed;" % forms.encode())
                     for self.ours.piece in (1, 4096):
                         self.assertEqual(["pass"], [line.split()[0] for line in
                                                     self.ours.verdicts(field + message)], field)
 
     def test_dkimpy_verifies_rsa(self):
-        self.they_verify(DkimPy(self.keys["rsa"]), "rsa")
+        self.they_verify(DkimPy(self.keys["rsa"]), "rsa", BODIES | UNENDED)
 
     def test_dkimpy_verifies_ed25519(self):
-        self.they_verify(DkimPy(self.keys["ed25519"]), "ed25519")
+        self.they_verify(DkimPy(self.keys["ed25519"]), "ed25519", BODIES | UNENDED)
 
     def test_mail_dkim_verifies(self):
         self.they_verify(self.closing(MailDkim(self.keys["rsa"])), "rsa")
@@ -83,16 +86,16 @@ class Shapes(unittest.TestCase):
         self.they_verify(OpenDkimAlone(self.folder, self.keys["rsa"]), "rsa")
 
     def test_we_verify_dkimpy(self):
-        self.we_verify(DkimPy(self.keys["rsa"]))
+        self.we_verify(DkimPy(self.keys["rsa"]), BODIES | UNENDED)
 
     def test_we_verify_dkimpy_with_ed25519(self):
-        self.we_verify(DkimPy(self.keys["ed25519"]))
+        self.we_verify(DkimPy(self.keys["ed25519"]), BODIES | UNENDED)
 
     def test_we_verify_mail_dkim(self):
         self.we_verify(self.closing(MailDkim(self.keys["rsa"])))
 
     def test_we_verify_opendkim(self):
-        self.we_verify(OpenDkimAlone(self.folder, self.keys["rsa"]))
+        self.we_verify(OpenDkimAlone(self.folder, self.keys["rsa"]), header=PLAIN_HEADER)
 
     def test_both_kinds_of_key_at_once(self):
         message = HEADER + b"\r\n" + BODIES["blanks"]
@@ -108,15 +111,8 @@ class Shapes(unittest.TestCase):
             self.assertEqual(key.record, self.ours.public(kind))
 
 
-class Changes(Shapes):
+class Changes(Engines):
     """What was signed and then changed, octet by octet: we and dkimpy say the same of it."""
-
-    def judged(self, message):
-        try:
-            theirs = DkimPy(self.keys["ed25519"]).verify(message)
-        except Exception:  # dkimpy raises for what it cannot read
-            theirs = False
-        return self.ours.verdicts(message)[:1], theirs
 
     def changed(self, message, begin, end):
         for at in range(begin, end):
@@ -134,13 +130,12 @@ class Changes(Shapes):
             name = part.split(b":")[0].strip().lower().decode()
             if name in signed:
                 for place, other in self.changed(whole, at, at + len(part)):
-                    self.assertFalse(self.ours.verdicts(other)[:1] and self.ours.verify(other), (name, place))
+                    self.assertFalse(self.ours.verify(other), (name, place))
             at += len(part) + 2
         for place, other in self.changed(whole, len(field + HEADER) + 2, len(whole)):
             self.assertFalse(self.ours.verify(other), place)
         for place, other in self.changed(whole, len(b"DKIM-Signature:"), len(field)):
-            verdicts = self.ours.verdicts(other)
-            self.assertFalse(verdicts and verdicts[0].startswith("pass "), (place, other[:len(field)]))
+            self.assertFalse(self.ours.verify(other), (place, other[:len(field)]))
 
     def test_we_and_dkimpy_say_the_same_of_random_changes(self):
         dice = random.Random(6376)
@@ -155,9 +150,12 @@ class Changes(Shapes):
                 other = whole[:at] + change + whole[at + dice.randrange(2):]
                 if b"\r" in other.replace(b"\r\n", b"") or b"\n" in other.replace(b"\r\n", b""):
                     continue  # no server of ours takes that
-                verdicts, theirs = self.judged(other)
-                ours = bool(verdicts) and verdicts[0].startswith("pass ")
-                self.assertEqual(theirs, ours, (forms, other))
+                try:
+                    dkim.rfc822_parse(other)
+                except dkim.MessageFormatError:
+                    continue  # a line that is no field: there our header section has ended
+                ours = self.ours.verify(other)
+                self.assertEqual(DkimPy(self.keys["ed25519"]).verify(other), ours, (forms, other))
                 passed += ours
         self.assertGreater(passed, 50)
 
