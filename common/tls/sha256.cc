@@ -27,6 +27,12 @@ void Sha256::take(std::string_view piece) {
   PW_CHECK(EVP_DigestUpdate(context_.get(), piece.data(), piece.size()) == 1);
 }
 
+Sha256 Sha256::copy() const {
+  Sha256 out;
+  PW_CHECK(EVP_MD_CTX_copy_ex(out.context_.get(), context_.get()) == 1);
+  return out;
+}
+
 std::string Sha256::finish() {
   std::string out(SHA256_DIGEST_LENGTH, '\0');
   PW_CHECK(EVP_DigestFinal_ex(context_.get(), writable_octets(out), nullptr) == 1);

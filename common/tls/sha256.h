@@ -16,6 +16,8 @@ class Sha256 {
  public:
   Sha256();
   void take(std::string_view piece);
+  // Another one that has taken the same so far.
+  Sha256 copy() const;
   // The 32 octets of all that was taken. Once; nothing may be taken after it.
   std::string finish();
 

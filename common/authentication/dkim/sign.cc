@@ -36,6 +36,8 @@ Result<std::string> identity_text(std::string_view identity, const std::string& 
   return quoted_local(identity.substr(0, at)) + "@" + domain;
 }
 
+}  // namespace
+
 Result<KeyFacts> key_as_written(const KeyFacts& key) {
   KeyFacts out{read_domain(key.domain), read_domain(key.selector), key.algorithm};
   bool good = !out.domain.empty() && !out.selector.empty() &&
@@ -45,8 +47,6 @@ Result<KeyFacts> key_as_written(const KeyFacts& key) {
                              printable(key.domain))};
   return out;
 }
-
-}  // namespace
 
 Result<DkimSign> DkimSign::begin(std::string_view header, const std::vector<KeyFacts>& keys,
                                  WallTime now, const SignRules& rules) {

@@ -31,6 +31,9 @@ struct KeyFacts {
   Algorithm algorithm = Algorithm::rsa_sha256;
 };
 
+// With A-labels, lower case; an error where no such key can be published.
+Result<KeyFacts> key_as_written(const KeyFacts& key);
+
 struct SignRules {
   FieldChoice fields{};
   std::optional<std::chrono::seconds> good_for{};  // x=, counted from t=; none: it does not expire

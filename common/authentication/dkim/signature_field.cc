@@ -116,27 +116,51 @@ Refused read_expiry(std::string_view value, SignatureReading& out) {
   return out.field.expiry ? kTaken : broken("its x= is no time");
 }
 
+using Reader = Refused (*)(std::string_view value, SignatureReading& out);
+enum class Need : std::uint8_t { must, may, no };
+
 struct TagRule {
   std::string_view name;
-  std::string_view missing;  // the refusal without it; empty: it may be missing
-  Refused (*read)(std::string_view value, SignatureReading& out);
+  std::string_view missing;  // the refusal without it, where it must be there
+  Reader read;
+  Need dkim;
+  Need message;
+  Need seal;  // no: the tag is not read, but for h=, which a seal must not have
+
+  Need of(SignatureKind kind) const {
+    if (kind == SignatureKind::dkim) return dkim;
+    return kind == SignatureKind::arc_message ? message : seal;
+  }
 };
 
 constexpr TagRule kTagRules[] = {
-    {"v", "it has no v=", read_version},
-    {"a", "it has no a=", read_algorithm},
-    {"b", "it has no b=", read_signature},
-    {"bh", "it has no bh=", read_body_hash},
-    {"c", {}, read_canonical},
-    {"d", "it has no d=", read_signer},
-    {"h", "it has no h=", read_names},
-    {"i", {}, read_identity},
-    {"l", {}, read_length},
-    {"q", {}, read_methods},
-    {"s", "it has no s=", read_selector},
-    {"t", {}, read_time},
-    {"x", {}, read_expiry},
+    {"v", "it has no v=", read_version, Need::must, Need::no, Need::no},
+    {"a", "it has no a=", read_algorithm, Need::must, Need::must, Need::must},
+    {"b", "it has no b=", read_signature, Need::must, Need::must, Need::must},
+    {"bh", "it has no bh=", read_body_hash, Need::must, Need::must, Need::no},
+    {"c", {}, read_canonical, Need::may, Need::may, Need::no},
+    {"d", "it has no d=", read_signer, Need::must, Need::must, Need::must},
+    {"h", "it has no h=", read_names, Need::must, Need::must, Need::no},
+    {"i", {}, read_identity, Need::may, Need::no, Need::no},
+    {"l", {}, read_length, Need::may, Need::may, Need::no},
+    {"q", {}, read_methods, Need::may, Need::may, Need::no},
+    {"s", "it has no s=", read_selector, Need::must, Need::must, Need::must},
+    {"t", {}, read_time, Need::may, Need::may, Need::may},
+    {"x", {}, read_expiry, Need::may, Need::may, Need::no},
 };
+
+// RFC 8617 4.1.3: with h= the chain fails.
+constexpr std::string_view kNotInSeals = "h";
+
+Refused apply(const TagRule& rule, const TagList& list, SignatureKind kind, SignatureReading& out) {
+  const Tag* tag = list.find(rule.name);
+  Need need = rule.of(kind);
+  if (tag == nullptr) return need == Need::must ? broken(rule.missing) : kTaken;
+  if (need != Need::no) return rule.read(tag->value, out);
+  return kind == SignatureKind::arc_seal && rule.name == kNotInSeals
+             ? broken("it is a seal with h=")
+             : kTaken;
+}
 
 // i= is of the domain of d= or of one below it (RFC 6376 3.5).
 Refused check_identity(SignatureReading& out) {
@@ -173,7 +197,7 @@ std::optional<Algorithm> algorithm_of(std::string_view name) {
   return std::nullopt;
 }
 
-SignatureReading read_signature_field(std::string_view value) {
+SignatureReading read_signature_field(std::string_view value, SignatureKind kind) {
   SignatureReading out;
   auto list = TagList::read(value);
   if (!list) {
@@ -182,12 +206,7 @@ SignatureReading read_signature_field(std::string_view value) {
   }
   // All tags are read, so that a signature that is refused can still be named.
   for (const TagRule& rule : kTagRules) {
-    const Tag* tag = list->find(rule.name);
-    Refused refused;
-    if (tag != nullptr)
-      refused = rule.read(tag->value, out);
-    else if (!rule.missing.empty())
-      refused = broken(rule.missing);
+    Refused refused = apply(rule, *list, kind, out);
     if (!out.refusal) out.refusal = refused;
   }
   if (!out.refusal) out.refusal = check_together(out);

@@ -40,13 +40,18 @@ struct SignatureReading {
   SignatureField field{};            // whole where there is no refusal
   std::optional<Refusal> refusal{};  // the first thing that is wrong with it
 };
-SignatureReading read_signature_field(std::string_view value);
+
+// Fields that hold signatures: DKIM's own, and the two of ARC (RFC 8617 4.1.2, 4.1.3), whose i= is
+// not an identity. Of those i= and cv= are not read here; a seal signs no fields of its choice.
+enum class SignatureKind : std::uint8_t { dkim, arc_message, arc_seal };
+SignatureReading read_signature_field(std::string_view value,
+                                      SignatureKind kind = SignatureKind::dkim);
 
 // A field that holds a tag list, without the value of its tag b and all white space around that
 // (RFC 6376 3.5): what the signature in it is about. text: "Name: value".
 std::string without_signature(std::string_view text);
 
-// What ARC's fields have in common with this one (RFC 8617 4.1), each a value of a tag.
+// Values of tags, each as it stands behind the "=" without white space at its ends.
 std::optional<std::string> read_base64(std::string_view value);     // with folds; nothing if empty
 std::optional<std::uint64_t> read_seconds(std::string_view value);  // digits; a huge one stays huge
 // In the form in which domains are compared; empty: no name of the DNS (RFC 8616 4: U-labels are).

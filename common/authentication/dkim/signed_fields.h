@@ -27,6 +27,7 @@ struct FieldChoice {
                                       "List-*"};
   // Named as often as they are there.
   std::vector<std::string> others{};
+  bool signatures = false;  // and the DKIM-Signature fields, as ARC wants it (RFC 8617 4.1.2)
 };
 
 // The list for h=, From first; From is always oversigned. Fields that others add or change on the
