@@ -1,4 +1,5 @@
-// Signs and verifies messages with our DKIM engine for the tests that ask other programs the same.
+// Signs and verifies messages with our engines for DKIM and ARC, for the tests that ask other
+// programs the same.
 // It answers requests from its standard input until that ends; each is a line, and then so many
 // octets:
 //     key NAME OCTETS              a TXT record of that name
@@ -7,8 +8,11 @@
 //     public NAME                  the key record of a private key, as one line
 //     sign OCTETS PIECE KEY=SELECTOR,DOMAIN …
 //     verify OCTETS PIECE          the body comes in pieces of that many octets
-// sign answers the size of the fields, a line end, and the fields; verify a line for each signature
-// and then an empty one: its result, d=, s=, and the reason.
+//     arc-seal OCTETS PIECE KEY=SELECTOR,DOMAIN
+//     arc-verify OCTETS PIECE
+// sign and arc-seal answer the size of the fields, a line end, and the fields; verify a line for
+// each signature and then an empty one: its result, d=, s=, and the reason; arc-verify a line with
+// the result, the number of sets and the reason. arc-seal seals what it finds by verifying.
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
@@ -18,6 +22,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/authentication/arc/arc_seal.h"
+#include "common/authentication/arc/arc_verify.h"
 #include "common/authentication/dkim/published_key.h"
 #include "common/authentication/dkim/sign.h"
 #include "common/authentication/dkim/verify.h"
@@ -70,38 +76,59 @@ Algorithm algorithm_of_key(const tls::SigningKey& key) {
   return algorithm_of(key.algorithm()).value();
 }
 
-void sign(const Tool& tool, std::istream& words) {
-  std::size_t size = 0;
+struct KeyWord {
+  std::string name;  // of the private key
+  KeyFacts facts;
+};
+KeyWord key_word(const Tool& tool, const std::string& word) {
+  std::size_t equals = word.find('=');
+  std::size_t comma = word.find(',');
+  KeyWord out{word.substr(0, equals), {}};
+  out.facts = {word.substr(comma + 1), word.substr(equals + 1, comma - equals - 1),
+               algorithm_of_key(key_named(tool, out.name))};
+  return out;
+}
+
+// OCTETS PIECE, and the message.
+struct Request {
   std::size_t piece = 0;
-  words >> size >> piece;
+  std::string message;
+  std::vector<std::string> words;
+};
+Request read_request(std::istream& words) {
+  Request out;
+  std::size_t size = 0;
+  words >> size >> out.piece;
+  for (std::string word; words >> word;) out.words.push_back(word);
+  out.message = read_octets(size);
+  return out;
+}
+
+void print_fields(const std::string& fields) {
+  std::cout << fields.size() << "\n" << fields << std::flush;
+}
+
+void sign(const Tool& tool, std::istream& words) {
+  Request request = read_request(words);
+  Parts parts = parts_of(request.message);
   std::vector<KeyFacts> facts;
   std::vector<std::string> names;
-  for (std::string word; words >> word;) {
-    std::size_t equals = word.find('=');
-    std::size_t comma = word.find(',');
-    names.push_back(word.substr(0, equals));
-    facts.push_back({word.substr(comma + 1), word.substr(equals + 1, comma - equals - 1),
-                     algorithm_of_key(key_named(tool, names.back()))});
+  for (const std::string& word : request.words) {
+    KeyWord key = key_word(tool, word);
+    facts.push_back(key.facts);
+    names.push_back(key.name);
   }
-  std::string message = read_octets(size);
-  Parts parts = parts_of(message);
   auto engine = DkimSign::begin(parts.header, facts, tool.now);
   if (!engine) std::exit(EXIT_FAILURE);
-  feed(*engine, parts.body, piece);
+  feed(*engine, parts.body, request.piece);
   std::string fields;
   std::size_t next = 0;
   for (const SignatureDraft& draft : engine->end_body())
     fields += finished_field(draft, *key_named(tool, names[next++]).sign_digest(draft.hash));
-  std::cout << fields.size() << "\n" << fields << std::flush;
+  print_fields(fields);
 }
 
-void verify(const Tool& tool, std::istream& words) {
-  std::size_t size = 0;
-  std::size_t piece = 0;
-  words >> size >> piece;
-  std::string message = read_octets(size);
-  Parts parts = parts_of(message);
-  DkimVerify engine(parts.header, "", tool.now);
+void answer_all(const Tool& tool, DnsEvaluation& engine) {
   auto questions = engine.take_questions();
   for (std::size_t i = 0; i < questions.size(); ++i) {
     auto at = tool.zone.find(questions[i].name);
@@ -110,12 +137,47 @@ void verify(const Tool& tool, std::istream& words) {
     else
       engine.answer(i, {dns::AnswerStatus::ok, at->second});
   }
-  feed(engine, parts.body, piece);
+}
+
+void verify(const Tool& tool, std::istream& words) {
+  Request request = read_request(words);
+  Parts parts = parts_of(request.message);
+  DkimVerify engine(parts.header, "", tool.now);
+  answer_all(tool, engine);
+  feed(engine, parts.body, request.piece);
   engine.end_body();
   for (const SignatureResult& one : engine.results())
     std::cout << name_of(one.verdict) << " " << one.domain_key << " " << one.selector << " "
               << one.reason << "\n";
   std::cout << std::endl;
+}
+
+arc::ArcResult arc_result(const Tool& tool, const Parts& parts, std::size_t piece) {
+  arc::ArcVerify engine(parts.header);
+  answer_all(tool, engine);
+  feed(engine, parts.body, piece);
+  engine.end_body();
+  return engine.result();
+}
+
+void arc_verify(const Tool& tool, std::istream& words) {
+  Request request = read_request(words);
+  arc::ArcResult result = arc_result(tool, parts_of(request.message), request.piece);
+  std::cout << name_of(result.verdict) << " " << result.sets << " " << result.reason << std::endl;
+}
+
+void arc_seal(const Tool& tool, std::istream& words) {
+  Request request = read_request(words);
+  Parts parts = parts_of(request.message);
+  KeyWord key = key_word(tool, request.words.at(0));
+  const tls::SigningKey& own = key_named(tool, key.name);
+  arc::ArcVerdict verdict = arc_result(tool, parts, request.piece).verdict;
+  auto seal = arc::ArcSeal::begin(parts.header, verdict, "mx.example; none", key.facts, tool.now);
+  if (!seal) std::exit(EXIT_FAILURE);
+  feed(*seal, parts.body, request.piece);
+  std::string signature = own.sign_digest(seal->end_body()).take();
+  std::string hash = seal->seal_hash(signature);
+  print_fields(seal->finish(own.sign_digest(hash).take()));
 }
 
 bool obey(Tool& tool, const std::string& line) {
@@ -126,6 +188,8 @@ bool obey(Tool& tool, const std::string& line) {
   words >> word;
   if (word == "sign") return sign(tool, words), true;
   if (word == "verify") return verify(tool, words), true;
+  if (word == "arc-seal") return arc_seal(tool, words), true;
+  if (word == "arc-verify") return arc_verify(tool, words), true;
   if (word == "now") return words >> size, tool.now = from_unix_ms(1000 * std::int64_t(size)), true;
   words >> name;
   if (word == "public") {
