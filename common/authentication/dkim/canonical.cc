@@ -69,8 +69,10 @@ void CanonicalBody::take(std::string_view piece, const Emit& emit) {
 
 // Up to the next octet that is more than itself.
 std::string_view CanonicalBody::plain_text(std::string_view piece) const {
-  std::string_view stops = form_ == Canonical::relaxed ? "\r \t" : "\r";
-  return piece.substr(0, piece.find_first_of(stops));
+  if (form_ == Canonical::simple) return piece.substr(0, piece.find('\r'));
+  auto stop =
+      std::find_if(piece.begin(), piece.end(), [](char c) { return c == '\r' || is_wsp(c); });
+  return {piece.begin(), stop};
 }
 
 // What a CR is can be told by the octet behind it.
