@@ -31,7 +31,8 @@ void read_list(std::string_view text) {
 
 void read_signature(std::string_view text) {
   SignatureReading reading = read_signature_field(text);
-  PW_CHECK(reading.facts.begin.size() <= 8);
+  PW_CHECK(reading.facts.begin.size() <= 8 && reading.facts.domain.size() <= kFactOctetsMax);
+  PW_CHECK(reading.facts.identity.size() <= kFactOctetsMax + 1);
   if (reading.refusal) {
     PW_CHECK(!reading.refusal->reason.empty() && reading.refusal->verdict != Verdict::pass);
     return;

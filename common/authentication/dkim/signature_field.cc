@@ -30,8 +30,13 @@ Refused read_version(std::string_view value, SignatureReading&) {
   return value == "1" ? kTaken : unknown("its version is not known");
 }
 
+// A text that may be shown; one that is too long names nothing.
+std::string fact(std::string_view value) {
+  return std::string(value.size() <= kFactOctetsMax ? value : std::string_view());
+}
+
 Refused read_algorithm(std::string_view value, SignatureReading& out) {
-  out.facts.algorithm = value;
+  out.facts.algorithm = fact(value);
   if (iequals(value, "rsa-sha1")) return broken("rsa-sha1 is not good any more (RFC 8301)");
   auto algorithm = algorithm_of(value);
   if (!algorithm) return unknown("its algorithm is not known");
@@ -63,13 +68,13 @@ Refused read_canonical(std::string_view value, SignatureReading& out) {
 }
 
 Refused read_signer(std::string_view value, SignatureReading& out) {
-  out.facts.domain = value;
+  out.facts.domain = fact(value);
   out.facts.domain_key = read_domain(value);
   return out.facts.domain_key.empty() ? broken("its d= is no domain") : kTaken;
 }
 
 Refused read_selector(std::string_view value, SignatureReading& out) {
-  out.facts.selector = value;
+  out.facts.selector = fact(value);
   out.field.selector_key = read_domain(value);
   return out.field.selector_key.empty() ? broken("its s= is no name") : kTaken;
 }
@@ -90,8 +95,9 @@ Refused read_names(std::string_view value, SignatureReading& out) {
 }
 
 Refused read_identity(std::string_view value, SignatureReading& out) {
-  out.facts.identity = without_fws(value);
-  return kTaken;  // against d=, when that is known
+  out.facts.identity = fact(without_fws(value));
+  // Against d= it is read when that is known.
+  return out.facts.identity.empty() ? broken("its i= is no identity") : kTaken;
 }
 
 Refused read_length(std::string_view value, SignatureReading& out) {

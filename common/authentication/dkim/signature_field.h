@@ -15,6 +15,7 @@ namespace postwain::authentication::dkim {
 
 constexpr std::size_t kSignedNamesMax = 1000;      // names in h=
 constexpr std::size_t kSignatureOctetsMax = 2048;  // of b=, decoded
+constexpr std::size_t kFactOctetsMax = 512;        // of a=, d=, i= and s= each; longer are refused
 
 enum class Algorithm : std::uint8_t { rsa_sha256, ed25519_sha256 };
 std::string_view name_of(Algorithm algorithm);

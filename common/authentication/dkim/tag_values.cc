@@ -41,7 +41,7 @@ std::optional<std::uint64_t> read_seconds(std::string_view value) {
 }
 
 std::string read_domain(std::string_view value) {
-  if (value.size() > kTagListOctetsMax / 64 || value.empty() || value.back() == '.') return {};
+  if (value.empty() || value.size() > kFactOctetsMax || value.back() == '.') return {};
   std::string key = mail::domain_key(value);
   auto labels = split(key, '.');
   bool good = key.size() <= kDomainOctetsMax && std::all_of(labels.begin(), labels.end(), is_label);

@@ -106,6 +106,20 @@ class Shapes(Engines):
         self.assertTrue(DkimPy(self.keys["ed25519"]).verify(fields + message, 0))
         self.assertTrue(DkimPy(self.keys["rsa"]).verify(fields + message, 1))
 
+    def test_a_signature_of_a_part_of_the_body(self):
+        for forms in FORMS:
+            for name, body in BODIES.items():
+                with self.subTest(forms, body=name):
+                    message = HEADER + b"\r\n" + body
+                    field = DkimPy(self.keys["ed25519"]).sign(message, forms, length=True)
+                    self.assertIn(b"l=", field)
+                    self.assertTrue(self.ours.verify(field + message), field)
+                    if body.endswith(b"text\r\n"):
+                        [more] = self.ours.verdicts(field + message + b"more\r\n")
+                        self.assertRegex(more, "^policy .* it signs only a part of the body$")
+                        [less] = self.ours.verdicts(field + message[:-20])
+                        self.assertRegex(less, "^fail .* the body is shorter than its l= says$")
+
     def test_our_records_are_those_of_openssl(self):
         for kind, key in self.keys.items():
             self.assertEqual(key.record, self.ours.public(kind))

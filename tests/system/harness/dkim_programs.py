@@ -119,12 +119,13 @@ class DkimPy:
     def __init__(self, key):
         self.key = key
 
-    def sign(self, message, forms):
+    def sign(self, message, forms, length=False):
+        """length: with l=."""
         rsa = self.key.kind == "rsa"
         return dkim.sign(message, f"{self.key.kind}.{SELECTOR}".encode(), DOMAIN.encode(),
                          self.key.pem if rsa else self.key.seed,
                          canonicalize=tuple(form.encode() for form in forms.split("/")),
-                         signature_algorithm=self.key.kind.encode() + b"-sha256")
+                         signature_algorithm=self.key.kind.encode() + b"-sha256", length=length)
 
     def verify(self, message, index=0):
         try:

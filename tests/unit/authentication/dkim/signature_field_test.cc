@@ -85,6 +85,9 @@ const Case kCases[] = {
     {"i", "x@sub.a.example", ""},
     {"i", "=40@x@a.example", ""},
     {"i", "x", "permerror: its i= is no identity"},
+    {"i", "", "permerror: its i= is no identity"},
+    {"i", std::string(512, 'x') + "@a.example", "permerror: its i= is no identity"},
+    {"a", std::string(513, 'x'), "neutral: its algorithm is not known"},
     {"i", "x@", "permerror: its i= is not of its domain"},
     {"i", "x@b.example", "permerror: its i= is not of its domain"},
     {"i", "x@xa.example", "permerror: its i= is not of its domain"},
@@ -174,6 +177,16 @@ TEST_CASE("dkim: what is read of a signature") {
         "\"xy\"@mail.b\xc3\xbc"
         "cher.example");
   CHECK(reading.facts.begin == "YWJjY2Rl");
+}
+
+TEST_CASE("dkim: texts that are too long name nothing") {
+  std::string text(kFactOctetsMax + 1, 'x');
+  for (std::string tag : {"a", "d", "s", "i"}) {
+    auto facts = read_signature_field(field_with(tag, text)).facts;
+    for (const std::string* one :
+         {&facts.algorithm, &facts.domain, &facts.selector, &facts.identity})
+      CHECK(one->size() <= kFactOctetsMax);
+  }
 }
 
 TEST_CASE("dkim: a signature that is refused can still be named") {
