@@ -1,7 +1,9 @@
 #include "common/authentication/dkim/signed_fields.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
+#include <utility>
 
 #include "common/base/text.h"
 

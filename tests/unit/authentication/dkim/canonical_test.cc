@@ -2,6 +2,8 @@
 // it makes no difference where a body is cut.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+
 #include "common/authentication/dkim/body_hashes.h"
 #include "common/authentication/dkim/canonical.h"
 #include "common/tls/sha256.h"
@@ -11,7 +13,6 @@ using namespace postwain::authentication::dkim;
 
 namespace {
 
-// cuts: lengths of pieces, in turn; 0 ends them.
 std::string form_of(Canonical form, std::string_view body, std::size_t piece) {
   CanonicalBody canonical(form);
   std::string out;
