@@ -2,6 +2,7 @@
 field, verify(message) says whether the first signature is right. Some know ARC: seal() and chain()."""
 
 import base64
+import glob
 import os
 import re
 import subprocess
@@ -150,8 +151,7 @@ class MailDkim(_Server):
         if not os.path.exists(os.path.join(ROOT, "share/perl5/Mail/DKIM.pm")):
             raise unittest.SkipTest("no package here has Mail::DKIM")
         self.key = key
-        perl = os.path.join(ROOT, "lib/x86_64-linux-gnu/perl5")
-        places = [os.path.join(perl, name) for name in os.listdir(perl)] + [os.path.join(ROOT, "share/perl5")]
+        places = glob.glob(os.path.join(ROOT, "lib/*-linux-gnu/perl5/*")) + [os.path.join(ROOT, "share/perl5")]
         super().__init__(["perl", os.path.join(SOURCE, "tests/authentication/mail_dkim.pl")],
                          env={**os.environ, "PERL5LIB": ":".join(places)})
 
@@ -185,8 +185,7 @@ class OpenDkimAlone:
         if not os.path.exists(self.program):
             raise unittest.SkipTest("no package here has opendkim")
         self.folder, self.key = folder, key
-        lib = os.path.join(ROOT, "lib")
-        places = [lib] + [os.path.join(lib, name) for name in os.listdir(lib) if name.endswith("-linux-gnu")]
+        places = [os.path.join(ROOT, "lib")] + glob.glob(os.path.join(ROOT, "lib/*-linux-gnu"))
         self.environment = {**os.environ, "LD_LIBRARY_PATH": ":".join(places)}
         name = f"{key.kind}.{SELECTOR}"
         self.records = folder.file("records", f"{name}._domainkey.{DOMAIN} {key.record}\n")
