@@ -14,7 +14,7 @@
 
 #include "common/base/text.h"
 #include "common/log/log.h"
-#include "common/tls/signing_key.h"
+#include "common/tls/sha256.h"
 
 namespace postwain::reporter {
 

@@ -1,18 +1,29 @@
 #include "common/tls/signing_key.h"
 
-#include <array>
-
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/sha.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+
+#include <utility>
 
 #include <fmt/format.h>
+
+#include "common/base/check.h"
+#include "common/tls/openssl.h"
+#include "common/tls/sha256.h"
 
 namespace postwain::tls {
 
 namespace {
+
+struct FreeSigning {
+  void operator()(EVP_PKEY_CTX* context) const { EVP_PKEY_CTX_free(context); }
+  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+  void operator()(unsigned char* text) const { OPENSSL_free(text); }
+};
 
 // The reason alone: it stands in the sentence that `check` shows of a key.
 Error key_error(std::string_view what) {
@@ -27,20 +38,66 @@ int no_passphrase(char*, int, int, void*) noexcept {
   return -1;
 }
 
+bool rsa_signs(EVP_PKEY* key, std::string_view hash, std::string& out) {
+  std::unique_ptr<EVP_PKEY_CTX, FreeSigning> context(EVP_PKEY_CTX_new(key, nullptr));
+  std::size_t size = out.size();
+  bool done =
+      context != nullptr && EVP_PKEY_sign_init(context.get()) == 1 &&
+      EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) == 1 &&
+      EVP_PKEY_CTX_set_signature_md(context.get(), EVP_sha256()) == 1 &&
+      EVP_PKEY_sign(context.get(), writable_octets(out), &size, octets(hash), hash.size()) == 1;
+  out.resize(done ? size : 0);
+  return done;
+}
+
+bool ed25519_signs(EVP_PKEY* key, std::string_view hash, std::string& out) {
+  std::unique_ptr<EVP_MD_CTX, FreeSigning> context(EVP_MD_CTX_new());
+  std::size_t size = out.size();
+  bool done =
+      context != nullptr &&
+      EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key) == 1 &&
+      EVP_DigestSign(context.get(), writable_octets(out), &size, octets(hash), hash.size()) == 1;
+  out.resize(done ? size : 0);
+  return done;
+}
+
+bool is_rsa(const EVP_PKEY* key) {
+  return EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA;
+}
+
+KeyPtr generated(KeyKind kind) {
+  switch (kind) {
+    case KeyKind::rsa_2048:
+      return KeyPtr(EVP_RSA_gen(2048));
+    case KeyKind::rsa_3072:
+      return KeyPtr(EVP_RSA_gen(3072));
+    case KeyKind::rsa_4096:
+      return KeyPtr(EVP_RSA_gen(4096));
+    case KeyKind::ed25519:
+      break;
+  }
+  return KeyPtr(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
+}
+
 }  // namespace
 
-std::string sha256(std::string_view bytes) {
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
-  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+Result<std::string> new_private_key(KeyKind kind) {
+  ERR_clear_error();
+  KeyPtr key = generated(kind);
+  BioPtr bio(BIO_new(BIO_s_mem()));
+  bool made = key != nullptr && bio != nullptr &&
+              PEM_write_bio_PKCS8PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr,
+                                            nullptr) == 1;
+  if (!made) return key_error("new private key");
+  char* data = nullptr;
+  long size = BIO_get_mem_data(bio.get(), &data);
+  return std::string(data, static_cast<std::size_t>(size));
 }
 
 Result<SigningKey> SigningKey::from_pem(std::string_view pem) {
   ERR_clear_error();
-  std::unique_ptr<BIO, int (*)(BIO*)> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())),
-                                          BIO_free);
-  std::shared_ptr<EVP_PKEY> key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr),
-                                EVP_PKEY_free);
+  BioPtr bio = memory_bio(pem);
+  KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr));
   if (key == nullptr) return key_error("private key");
   int kind = EVP_PKEY_get_base_id(key.get());
   if (kind != EVP_PKEY_RSA && kind != EVP_PKEY_ED25519)
@@ -51,25 +108,37 @@ Result<SigningKey> SigningKey::from_pem(std::string_view pem) {
 }
 
 std::string_view SigningKey::algorithm() const {
-  return EVP_PKEY_get_base_id(key_.get()) == EVP_PKEY_RSA ? "rsa-sha256" : "ed25519-sha256";
+  return is_rsa(key_.get()) ? "rsa-sha256" : "ed25519-sha256";
 }
 
-// RFC 8463 3: Ed25519 signs the hash of the text, as RSA does.
+int SigningKey::bits() const {
+  return is_rsa(key_.get()) ? EVP_PKEY_get_bits(key_.get()) : 256;
+}
+
+std::string SigningKey::public_key() const {
+  if (is_rsa(key_.get())) {
+    unsigned char* der = nullptr;
+    int size = i2d_PUBKEY(key_.get(), &der);
+    PW_CHECK(size > 0);
+    std::unique_ptr<unsigned char, FreeSigning> owner(der);
+    return {reinterpret_cast<const char*>(der), static_cast<std::size_t>(size)};
+  }
+  std::string out(32, '\0');
+  std::size_t size = out.size();
+  PW_CHECK(EVP_PKEY_get_raw_public_key(key_.get(), writable_octets(out), &size) == 1);
+  return out;
+}
+
 Result<std::string> SigningKey::sign(std::string_view text) const {
+  return sign_digest(sha256(text));
+}
+
+Result<std::string> SigningKey::sign_digest(std::string_view sha256_hash) const {
   ERR_clear_error();
-  bool rsa = EVP_PKEY_get_base_id(key_.get()) == EVP_PKEY_RSA;
-  std::string hash = sha256(text);
-  std::string_view input = rsa ? text : std::string_view(hash);
-  std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-  std::size_t size = static_cast<std::size_t>(EVP_PKEY_get_size(key_.get()));
-  std::string out(size, '\0');
-  bool done =
-      EVP_DigestSignInit(context.get(), nullptr, rsa ? EVP_sha256() : nullptr, nullptr,
-                         key_.get()) == 1 &&
-      EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(out.data()), &size,
-                     reinterpret_cast<const unsigned char*>(input.data()), input.size()) == 1;
+  std::string out(static_cast<std::size_t>(EVP_PKEY_get_size(key_.get())), '\0');
+  bool done = is_rsa(key_.get()) ? rsa_signs(key_.get(), sha256_hash, out)
+                                 : ed25519_signs(key_.get(), sha256_hash, out);
   if (!done) return key_error("signing");
-  out.resize(size);
   return out;
 }
 

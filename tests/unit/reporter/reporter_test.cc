@@ -8,6 +8,7 @@
 
 #include "common/base/file.h"
 #include "common/base/text.h"
+#include "common/tls/sha256.h"
 #include "reporter/gzip.h"
 #include "reporter/record.h"
 #include "reporter/report.h"
