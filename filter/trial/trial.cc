@@ -72,9 +72,7 @@ int run_trial(Shared& shared, const config::Config& config, ListPort& dns,
   if (!asked.is_object()) return kExitDataError;
   net::Timer limit(shared.loop);
   limit.start(kTrialTimeMax, [&] { shared.loop.stop(); });
-  if (text_in(asked, "what") == "check") {
-    return report(check_filters(shared, config, dns));
-  }
+  if (text_in(asked, "what") == "check") return report(check_filters(shared, config, dns));
   std::string_view content = std::string_view(request).substr(std::min(line + 1, request.size()));
   std::optional<TrialMessage> message = message_of(asked, content, shared);
   if (!message) return kExitDataError;
