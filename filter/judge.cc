@@ -67,6 +67,10 @@ void Judge::note_failure(ipc::FilterFailure failure, std::string_view why) {
   changed_ = true;
 }
 
+void Judge::report_to(ipc::FilterReport& out) {
+  if (out.filters.size() < ipc::kReportedFiltersMax) out.filters.push_back(report());
+}
+
 ipc::FilterState Judge::report() {
   state_.breaker = reported(breaker_.state());
   ipc::FilterState out = state_;

@@ -69,8 +69,10 @@ class Judge {
   void count(const ipc::FilterJudgement& judgement);
   void note_failure(ipc::FilterFailure failure, std::string_view why);
   // Whether there is something that the last report did not say.
-  bool has_news() const { return changed_ || !state_.counts.is_empty(); }
+  virtual bool has_news() const { return changed_ || !state_.counts.is_empty(); }
   ipc::FilterState report();
+  // Behind what others have to say.
+  virtual void report_to(ipc::FilterReport& out);
 
  private:
   void breaker_changed();

@@ -65,7 +65,8 @@ std::unique_ptr<StrangersJudge> strangers_judge(Clock& clock, dns::Resolver& res
 }  // namespace
 
 // The chain of the configuration without what would be remembered.
-int try_out(Setup& setup, const config::Config& config, net::Loop& loop, Clock& clock) {
+int try_out(Setup& setup, const config::Config& config, dns::Resolver& resolver, net::Loop& loop,
+            Clock& clock) {
   Result<std::string> request = read_small_fd(kTrialRequest, kTrialMax);
   if (!request) return kExitIoError;
   Shared shared{loop, clock};
@@ -76,7 +77,8 @@ int try_out(Setup& setup, const config::Config& config, net::Loop& loop, Clock& 
   daemon::Confinement confinement("filter", config);
   confinement.give_up_files();
   confinement.give_up_calls();
-  return run_trial(shared, config, *request);
+  std::unique_ptr<ListPort> dns = list_port(resolver);
+  return run_trial(shared, config, *dns, *request);
 }
 
 // trial: `postwain filter` has started this process, not the supervisor.
@@ -107,7 +109,7 @@ int run(daemon::Start& start, bool trial) {
                     (*resolver)->lookup_host(
                         host, [done](const dns::AddressAnswer& answer) { done(answer.addresses); });
                   }};
-  if (trial) return try_out(setup, config, loop, clock);
+  if (trial) return try_out(setup, config, **resolver, loop, clock);
   auto own = strangers_judge(clock, **resolver, config);
   StrangersJudge* strangers = own.get();
   if (own) setup.own_checks.push_back(std::move(own));

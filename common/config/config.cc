@@ -45,6 +45,11 @@ std::string FilterSocket::text() const {
   return fmt::format("{}:{}", host, port);
 }
 
+std::string_view name_of(FilterProtocol protocol) {
+  constexpr std::string_view kNames[] = {"milter", "policy", "rspamd"};
+  return kNames[static_cast<std::size_t>(protocol)];
+}
+
 std::string_view name_of(FilterRight right) {
   constexpr std::string_view kNames[kFilterRights] = {"headers", "body",  "recipients", "sender",
                                                       "refuse",  "defer", "discard",    "hold"};

@@ -55,8 +55,9 @@ void SessionFilter::quit() {
   end_of_header_ = 0;
 }
 
-void SessionFilter::set_macro(std::string_view name, std::string value) {
+void SessionFilter::set_macro(ipc::ToldMacro macro, std::string value) {
   if (!is_on()) return;
+  std::string_view name = name_of(macro);
   put(macros_, name, value);
   put(fresh_, name, value);
 }

@@ -14,6 +14,7 @@
 
 #include "common/filtering/filter_link.h"
 #include "common/ipc/filter_messages.h"
+#include "common/ipc/told_macros.h"
 
 namespace postwain::filtering {
 
@@ -49,8 +50,8 @@ class SessionFilter final : private FilterPeer {
   // Filters are configured for this listener: the session is to be told.
   bool is_on() const { return fallback_ != FilterFallback::none; }
 
-  // A macro of the milter protocol, without braces; sent with the next event. Empty: it is gone.
-  void set_macro(std::string_view name, std::string value);
+  // A macro of the milter protocol; sent with the next event. Empty: it is gone.
+  void set_macro(ipc::ToldMacro macro, std::string value);
   // Who the client is, at the beginning, and whenever that changes (XCLIENT): then the conversation
   // begins anew with the next event.
   void set_client(ipc::FilterSession::Family family, std::string name, std::string address,

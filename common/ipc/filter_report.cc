@@ -36,10 +36,18 @@ PW_VISIT(FilterState) {
       a.fail();
   }
 }
+PW_VISIT(ListState) {
+  fields(a, v.label, v.standing, v.testing, v.since, v.next_test);
+  numbers_field(a, v.answers);
+  if constexpr (A::kDecoding) {
+    if (v.label.size() > kListLabelMax) a.fail();
+  }
+}
 PW_VISIT(FilterReport) {
   list_field(a, v.filters);
+  list_field(a, v.lists);
   if constexpr (A::kDecoding) {
-    if (v.filters.size() > kReportedFiltersMax) a.fail();
+    if (v.filters.size() > kReportedFiltersMax || v.lists.size() > kReportedListsMax) a.fail();
   }
 }
 
@@ -83,6 +91,18 @@ FilterWord word_of(const FilterJudgement& judgement) {
 std::string_view name_of(FilterWord word) {
   constexpr std::string_view kNames[] = {"accept", "refuse", "defer", "discard", "hang_up", "hold"};
   return kNames[static_cast<std::size_t>(word)];
+}
+
+std::string_view name_of(ListVerdict verdict) {
+  constexpr std::string_view kNames[] = {"not_listed", "listed", "other",
+                                         "refused",    "broken", "silent"};
+  return kNames[static_cast<std::size_t>(verdict)];
+}
+
+std::string_view name_of(ListStanding standing) {
+  constexpr std::string_view kNames[] = {"untested", "good",   "lists_all", "lists_none",
+                                         "refused",  "broken", "silent"};
+  return kNames[static_cast<std::size_t>(standing)];
 }
 
 std::string_view name_of(FilterBreaker state) {

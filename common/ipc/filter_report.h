@@ -1,5 +1,6 @@
-// What the process `filter` tells qmgr of its filters, for the metrics and for `postwain status`:
-// how each one is now, and what has been counted since the report before. Lost reports are lost.
+// What the process `filter` tells qmgr of its filters and of the DNS lists it asks, for the metrics
+// and for `postwain status`: how each one is now, and what has been counted since the report
+// before. Lost reports are lost.
 #pragma once
 
 #include <array>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "common/ipc/filter_messages.h"
+#include "common/ipc/list_state.h"
 #include "common/ipc/messages.h"
 
 namespace postwain::ipc {
@@ -68,6 +70,7 @@ struct FilterState {
 struct FilterReport {
   static constexpr FrameType kType = FrameType::filter_report;
   std::vector<FilterState> filters;  // all, in the order of the configuration
+  std::vector<ListState> lists{};    // the same
 };
 
 }  // namespace postwain::ipc

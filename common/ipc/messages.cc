@@ -435,14 +435,16 @@ std::string_view name_of(Role role) {
 }
 
 std::uint16_t oldest_version(Role role) {
+  constexpr std::uint16_t kListsReported = 14;
   constexpr std::uint16_t kFilterLinks = 13;
   constexpr std::uint16_t kHeaderApart = 12;
   constexpr std::uint16_t kFirstTaken = 9;
   // An envelope has no mark of its format: with another one nobody reads it right.
   constexpr std::uint16_t kEnvelopes = mail::kEnvelopeFormat > 1 ? kProtocolVersion : kFirstTaken;
   switch (role) {
+    case Role::filter:  // since then it tells of DNS lists, too
+      return std::max(kListsReported, kEnvelopes);
     case Role::smtpd:  // since then it is told of the way to `filter`
-    case Role::filter:
       return std::max(kFilterLinks, kEnvelopes);
     case Role::smtp_client:
     case Role::lmtp_client:

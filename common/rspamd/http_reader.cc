@@ -51,7 +51,8 @@ bool HttpReader::step(bool& stuck) {
     case Part::head:
     case Part::trailer: {
       stuck = rest_.find('\n') == std::string::npos;
-      if (stuck) return rest_.size() <= kHeadMax || refuse("the head of its answer is too long");
+      if (stuck)
+        return head_ + rest_.size() <= kHeadMax || refuse("the head of its answer is too long");
       return take_head();
     }
     case Part::chunk_size:
@@ -82,7 +83,8 @@ bool HttpReader::take_head() {
   std::size_t at = 0;
   for (std::size_t end; (end = rest_.find('\n', at)) != std::string::npos;) {
     std::string_view line = without_cr(std::string_view(rest_).substr(at, end - at));
-    if (end > kHeadMax) return refuse("the head of its answer is too long");
+    head_ += end + 1 - at;
+    if (head_ > kHeadMax) return refuse("the head of its answer is too long");
     at = end + 1;
     if (part_ == Part::trailer) {
       if (line.empty()) part_ = Part::over;
@@ -116,6 +118,7 @@ bool HttpReader::take_line(std::string_view line) {
       length_ = parse_decimal<std::size_t>(value);
       if (!length_ || *length_ > kBodyMax) return refuse("its answer is too long");
     }
+    if (iequals(name, "Server")) server_ = value.substr(0, kServerMax);
     if (iequals(name, "Content-Encoding") && !iequals(value, "identity"))
       return refuse("its answer has a coding we do not know");
     return true;
@@ -132,6 +135,7 @@ bool HttpReader::take_line(std::string_view line) {
 
 bool HttpReader::take_chunk_size() {
   std::size_t end = rest_.find('\n');
+  if (end > kChunkLineMax) return refuse("its answer has an odd chunk");
   std::string_view line = without_cr(std::string_view(rest_).substr(0, end));
   auto size = hexadecimal(trim(line.substr(0, line.find(';'))));
   if (!size) return refuse("its answer has an odd chunk");

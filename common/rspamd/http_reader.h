@@ -10,8 +10,11 @@
 
 namespace postwain::rspamd {
 
-constexpr std::size_t kHeadMax = 16U << 10;  // octets of the status line and the fields
+// Octets of all status lines and fields: of answers that say "continue", of the one that counts,
+// and behind its chunks.
+constexpr std::size_t kHeadMax = 16U << 10;
 constexpr std::size_t kBodyMax = 1U << 20;
+constexpr std::size_t kServerMax = 100;
 
 class HttpReader {
  public:
@@ -22,6 +25,8 @@ class HttpReader {
 
   bool whole() const { return part_ == Part::over && failure_.empty(); }
   int status() const { return status_; }
+  // What the server says it is; as it came, empty: nothing.
+  const std::string& server() const { return server_; }
   const std::string& body() const { return body_; }
   const std::string& failure() const { return failure_; }
 
@@ -46,10 +51,12 @@ class HttpReader {
 
   Part part_ = Part::head;
   std::string rest_;      // that is not taken yet
+  std::size_t head_ = 0;  // octets of lines that were taken
   std::size_t left_ = 0;  // octets of the body, or of the chunk, that are still to come
   std::optional<std::size_t> length_;
   bool chunked_ = false;
   int status_ = 0;
+  std::string server_;
   std::string body_;
   std::string failure_;
 };

@@ -144,6 +144,13 @@ void read_changes(const json& changes, ScanAnswer& out) {
 
 }  // namespace
 
+std::string_view name_of(ScanAction action) {
+  constexpr std::string_view kWords[] = {"no action",   "add header", "rewrite subject",
+                                         "soft reject", "reject",     "quarantine",
+                                         "discard"};
+  return kWords[static_cast<std::size_t>(action)];
+}
+
 std::optional<ScanAnswer> read_scan_answer(std::string_view text) {
   auto not_too_deep = [](int depth, json::parse_event_t, json&) { return depth <= kDepthMax; };
   json answer = json::parse(text, not_too_deep, false);

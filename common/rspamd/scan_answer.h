@@ -27,6 +27,9 @@ enum class ScanAction : std::uint8_t {
   discard,
 };
 
+// In Rspamd's words; none: "no action".
+std::string_view name_of(ScanAction action);
+
 struct ScanAnswer {
   struct Field {
     std::string name;

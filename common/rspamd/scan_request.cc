@@ -11,7 +11,10 @@ constexpr std::size_t kValueMax = 2048;
 }  // namespace
 
 ScanRequest::ScanRequest(std::string_view host)
-    : head_("POST /checkv2 HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n") {
+    : ScanRequest("POST /checkv2 HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n",
+                  host) {}
+
+ScanRequest::ScanRequest(std::string_view head, std::string_view host) : head_(head) {
   add("Host", host);
 }
 
@@ -24,6 +27,10 @@ ScanRequest& ScanRequest::add(std::string_view name, std::string_view value) {
   }
   head_ += "\r\n";
   return *this;
+}
+
+std::string ping_request(std::string_view host) {
+  return ScanRequest("GET /ping HTTP/1.1\r\nConnection: close\r\n", host).finish();
 }
 
 std::string chunk_of(std::string_view octets) {

@@ -8,6 +8,9 @@
 
 namespace postwain::rspamd {
 
+// The whole question whether a worker is there (GET /ping), which it answers with "pong".
+std::string ping_request(std::string_view host);
+
 class ScanRequest {
  public:
   explicit ScanRequest(std::string_view host);
@@ -17,6 +20,9 @@ class ScanRequest {
   std::string finish() { return std::move(head_ += "\r\n"); }
 
  private:
+  friend std::string ping_request(std::string_view host);
+  ScanRequest(std::string_view head, std::string_view host);
+
   std::string head_;
 };
 

@@ -40,12 +40,6 @@ std::string below(std::string_view zone, std::string_view name) {
 
 }  // namespace
 
-std::string_view name_of(ListVerdict verdict) {
-  constexpr std::string_view kNames[] = {"not_listed", "listed", "other",
-                                         "refused",    "broken", "silent"};
-  return kNames[static_cast<std::size_t>(verdict)];
-}
-
 ListVerdict read_list_answer(const config::DnsList& list, dns::AnswerStatus status,
                              const std::vector<std::string>& addresses) {
   if (status == dns::AnswerStatus::temporary) return ListVerdict::silent;

@@ -13,18 +13,11 @@
 
 #include "common/config/table/strangers.h"
 #include "common/dns/answer.h"
+#include "common/ipc/list_state.h"
 
 namespace postwain::filter {
 
-enum class ListVerdict : std::uint8_t {
-  not_listed,
-  listed,
-  other,    // listed, but not with an answer that counts
-  refused,  // the list does not serve us, or not through this resolver
-  broken,   // what came cannot be of a list
-  silent,   // no answer
-};
-std::string_view name_of(ListVerdict verdict);
+using ipc::ListVerdict;
 
 ListVerdict read_list_answer(const config::DnsList& list, dns::AnswerStatus status,
                              const std::vector<std::string>& addresses);

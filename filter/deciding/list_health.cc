@@ -48,10 +48,4 @@ bool ListHealth::saw(ListVerdict verdict, MonoTime now) {
   return false;
 }
 
-std::string_view name_of(ListHealth::State state) {
-  constexpr std::string_view kNames[] = {"untested", "good",   "lists_all", "lists_none",
-                                         "refused",  "broken", "silent"};
-  return kNames[static_cast<std::size_t>(state)];
-}
-
 }  // namespace postwain::filter

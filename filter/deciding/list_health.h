@@ -18,15 +18,7 @@ constexpr Duration kListPause = std::chrono::minutes(15);     // refused, or bro
 
 class ListHealth {
  public:
-  enum class State : std::uint8_t {
-    untested,  // not believed, but asked: the test may be through by the time it counts
-    good,
-    lists_all,   // what must not be listed is: closed, or a resolver that rewrites answers
-    lists_none,  // what must be listed is not: closed, empty, or a mistyped zone
-    refused,
-    broken,
-    silent,  // no answer to the first test, or again and again
-  };
+  using State = ipc::ListStanding;
 
   // Whether it is of use to ask it now.
   bool is_asked(MonoTime now) const;
@@ -36,6 +28,7 @@ class ListHealth {
   bool is_awaited() const { return state_ == State::untested; }
   bool wants_test(MonoTime now) const { return !testing_ && now >= test_at_; }
   MonoTime test_at() const { return test_at_; }
+  bool is_being_tested() const { return testing_; }
 
   void test_begins() { testing_ = true; }
   // Of the questions of a ListTest. Each of these tells whether the state is another one now.
@@ -55,6 +48,4 @@ class ListHealth {
   bool testing_ = false;
   MonoTime test_at_{};
 };
-std::string_view name_of(ListHealth::State state);
-
 }  // namespace postwain::filter

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "common/base/text.h"
 #include "filter/deciding/client_signs.h"
 
 namespace postwain::filter {
@@ -32,6 +33,10 @@ std::string_view words_for(std::string_view label) {
 }
 
 }  // namespace
+
+bool judges_mail_to(std::string_view recipient) {
+  return !iequals(recipient.substr(0, recipient.rfind('@')), "postmaster");
+}
 
 StrangerScore score_of(const config::Strangers& strangers, std::string_view our_name,
                        const StrangerFacts& facts) {

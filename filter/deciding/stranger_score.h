@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/config/table/strangers.h"
@@ -11,6 +12,10 @@
 #include "common/mail/reply.h"
 
 namespace postwain::filter {
+
+// Mail to the postmaster is not judged: who is refused must be able to ask why (RFC 5321 4.5.1).
+// recipient: without brackets.
+bool judges_mail_to(std::string_view recipient);
 
 struct StrangerFacts {
   // Of the address: unknown where the DNS has not answered.

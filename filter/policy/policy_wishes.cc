@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "common/log/log.h"
-#include "filter/deciding/filter_rules.h"
+#include "filter/deciding/policy_rights.h"
 #include "filter/policy/policy_member.h"
 
 namespace postwain::filter {
@@ -98,11 +98,7 @@ void PolicyMember::note_wish(FilterStage stage, Answer answer) {
     return note_mistake("PREPEND at the end of the message, where the header is done");
   if (prepends && message_.wishes.prepends.size() >= kPrependsMax)
     return note_mistake("PREPEND of too many fields");
-  bool recipients = answer.action == Action::redirect || answer.action == Action::blind_copy;
-  FilterRight right = prepends     ? FilterRight::headers
-                      : recipients ? FilterRight::recipients
-                                   : FilterRight::hold;
-  if (!record_.may(right)) {
+  if (auto right = right_for(answer.action); right && !record_.may(*right)) {
     ++message_.edits_not_allowed;
     return;
   }

@@ -30,13 +30,6 @@ std::string_view told_macro(const SessionFacts& facts, const std::string& name) 
   return found == facts.macros.end() ? std::string_view() : found->second;
 }
 
-std::string_view scan_words(ScanAction action) {
-  constexpr std::string_view kWords[] = {"no action",   "add header", "rewrite subject",
-                                         "soft reject", "reject",     "quarantine",
-                                         "discard"};
-  return kWords[static_cast<std::size_t>(action)];
-}
-
 }  // namespace
 
 RspamdMember::RspamdMember(Shared& shared, RspamdService& service, const SessionFacts& facts,
@@ -128,6 +121,7 @@ Opinion RspamdMember::heard(const rspamd::HttpReader& reader) {
 }
 
 Opinion RspamdMember::heard(const ScanAnswer& answer) {
+  answered_ = answer.action;
   auto words = [&](const char* ours) { return answer.message.empty() ? ours : answer.message; };
   Opinion out;
   switch (answer.action) {
@@ -146,7 +140,7 @@ Opinion RspamdMember::heard(const ScanAnswer& answer) {
     case ScanAction::rewrite_subject:
     case ScanAction::quarantine:
       note_edits(answer);
-      record_.passed(std::string(answer.skipped ? "not looked at" : scan_words(answer.action)));
+      record_.passed(std::string(answer.skipped ? "not looked at" : name_of(answer.action)));
       break;
   }
   complete(answer);
@@ -234,6 +228,7 @@ void RspamdMember::abort() {
   edits_asked_ = 0;
   edits_not_allowed_ = 0;
   opinion_.reset();
+  answered_.reset();
 }
 
 void RspamdMember::begin_message() {

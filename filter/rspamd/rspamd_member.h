@@ -38,6 +38,8 @@ class RspamdMember final : public ChainMember {
   const std::optional<ipc::FilterJudgement>& judgement() const override {
     return record_.judgement();
   }
+  // What Rspamd itself said of the message, whatever `may` makes of it; nothing: it has not.
+  const std::optional<rspamd::ScanAction>& answered() const { return answered_; }
 
  private:
   std::string question() const;
@@ -59,6 +61,7 @@ class RspamdMember final : public ChainMember {
   std::uint32_t edits_asked_ = 0;
   std::uint32_t edits_not_allowed_ = 0;
   std::optional<Opinion> opinion_;  // for the next poll
+  std::optional<rspamd::ScanAction> answered_;
 };
 
 }  // namespace postwain::filter

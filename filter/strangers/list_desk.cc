@@ -6,6 +6,7 @@
 
 #include "common/log/log.h"
 #include "filter/deciding/list_answer.h"
+#include "filter/strangers/list_questions.h"
 
 namespace postwain::filter {
 
@@ -21,20 +22,27 @@ std::string question_of(const config::DnsList& list, const std::string& subject)
 }  // namespace
 
 struct ListDesk::Desk : std::enable_shared_from_this<ListDesk::Desk> {
-  struct Test {
-    std::vector<ListVerdict> listed;
-    std::vector<ListVerdict> not_listed;
-    std::size_t open = 0;
-  };
-
   Desk(Clock& c, ListPort& p, const std::vector<config::DnsList>& l)
-      : clock(c), port(p), lists(l), health(l.size()), silences(l.size()), alarm(c.alarm()) {}
+      : clock(c),
+        port(p),
+        lists(l),
+        health(l.size()),
+        silences(l.size()),
+        states(l.size()),
+        alarm(c.alarm()) {
+    for (std::size_t i = 0; i < lists.size(); ++i) {
+      states[i].label = lists[i].label.substr(0, ipc::kListLabelMax);
+      states[i].since = to_unix_ms(clock.wall());
+    }
+  }
 
   Clock& clock;
   ListPort& port;
   const std::vector<config::DnsList>& lists;
   std::vector<ListHealth> health;
   std::vector<std::uint32_t> silences;  // in a row
+  std::vector<ipc::ListState> states;   // with what the next report is to say
+  bool news = true;
   std::unique_ptr<Alarm> alarm;
   std::size_t under_way = 0;
   bool gone = false;
@@ -49,38 +57,35 @@ struct ListDesk::Desk : std::enable_shared_from_this<ListDesk::Desk> {
 
   void test(std::size_t list) {
     health[list].test_begins();
-    auto all = std::make_shared<Test>();
-    ListTest names = test_of(lists[list]);
-    all->listed.resize(names.listed.size(), ListVerdict::silent);
-    all->not_listed.resize(names.not_listed.size(), ListVerdict::silent);
-    all->open = names.listed.size() + names.not_listed.size();
-    auto ask_one = [&](const std::string& name, bool is_listed, std::size_t at) {
-      port.ipv4(name, [self = shared_from_this(), all, list, is_listed,
-                       at](const dns::AddressAnswer& answer) {
-        if (self->gone) return;
-        (is_listed ? all->listed : all->not_listed)[at] =
-            read_list_answer(self->lists[list], answer.status, answer.addresses);
-        if (--all->open == 0) self->tested(list, *all);
-      });
-    };
-    for (std::size_t i = 0; i < names.listed.size(); ++i) ask_one(names.listed[i], true, i);
-    for (std::size_t i = 0; i < names.not_listed.size(); ++i)
-      ask_one(names.not_listed[i], false, i);
+    news = true;
+    ask_test(port, lists[list], [self = shared_from_this(), list](const ListTestAnswers& answers) {
+      if (!self->gone) self->tested(list, answers);
+    });
   }
 
-  void tested(std::size_t list, const Test& test) {
+  void tested(std::size_t list, const ListTestAnswers& test) {
     if (health[list].tested(test.listed, test.not_listed, clock.mono())) changed(list);
     if (health[list].is_believed()) silences[list] = 0;
+    news = true;
+  }
+
+  void count(std::size_t list, ListVerdict verdict) {
+    ++states[list].answers[static_cast<std::size_t>(verdict)];
+    news = true;
   }
 
   // What comes too late has been counted already.
   void heard(std::size_t list, ListVerdict verdict, bool late) {
     if (verdict == ListVerdict::silent) return late ? void() : silent(list);
-    if (!late) silences[list] = 0;
+    if (!late) {
+      silences[list] = 0;
+      count(list, verdict);
+    }
     if (health[list].saw(verdict, clock.mono())) changed(list);
   }
 
   void silent(std::size_t list) {
+    count(list, ListVerdict::silent);
     if (++silences[list] < kSilencesToRest) return;
     silences[list] = 0;
     if (health[list].rests(clock.mono())) changed(list);
@@ -88,6 +93,8 @@ struct ListDesk::Desk : std::enable_shared_from_this<ListDesk::Desk> {
 
   void changed(std::size_t list) {
     bool good = health[list].is_believed();
+    states[list].since = to_unix_ms(clock.wall());
+    news = true;
     log::Line(good ? log::Level::info : log::Level::warning, "dns_list")
         .kv("list", lists[list].label)
         .kv("state", name_of(health[list].state()));
@@ -148,6 +155,24 @@ void ListDesk::ask_reason(std::size_t list, const std::string& subject,
 
 const ListHealth& ListDesk::health_of(std::size_t list) const {
   return desk_->health[list];
+}
+
+bool ListDesk::has_news() const {
+  return desk_->news;
+}
+
+std::vector<ipc::ListState> ListDesk::report() {
+  std::vector<ipc::ListState> out = desk_->states;
+  std::int64_t now = to_unix_ms(desk_->clock.wall());
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const ListHealth& health = desk_->health[i];
+    out[i].standing = health.state();
+    out[i].testing = health.is_being_tested();
+    out[i].next_test = now + (health.test_at() - desk_->clock.mono()).count();
+    desk_->states[i].answers = {};
+  }
+  desk_->news = false;
+  return out;
 }
 
 void ListDesk::watch(const void* who, std::function<void()> changed) {

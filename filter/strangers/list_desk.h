@@ -11,6 +11,7 @@
 
 #include "common/base/clock.h"
 #include "common/config/table/strangers.h"
+#include "common/ipc/list_state.h"
 #include "filter/deciding/list_health.h"
 #include "filter/strangers/list_port.h"
 
@@ -48,6 +49,11 @@ class ListDesk {
   // Called whenever a list comes to be believed or not, until forgotten.
   void watch(const void* who, std::function<void()> changed);
   void forget(const void* who);
+
+  // For qmgr: whether something has changed since the last report; how all lists are now, in their
+  // order, and what they have answered since the report before.
+  bool has_news() const;
+  std::vector<ipc::ListState> report();
 
  private:
   struct Desk;

@@ -50,6 +50,11 @@ std::unique_ptr<ChainMember> StrangersJudge::make_member(Shared&, const SessionF
   return std::make_unique<StrangersMember>(*this, facts, owner);
 }
 
+void StrangersJudge::report_to(ipc::FilterReport& out) {
+  Judge::report_to(out);
+  out.lists = desk_.report();
+}
+
 void StrangersJudge::start() {
   desk_.start();
   store_.start();

@@ -26,6 +26,10 @@ class StrangersJudge final : public Judge {
   std::unique_ptr<ChainMember> make_member(Shared& shared, const SessionFacts& facts,
                                            MemberOwner& owner) override;
 
+  // With its lists.
+  bool has_news() const override { return Judge::has_news() || desk_.has_news(); }
+  void report_to(ipc::FilterReport& out) override;
+
   // Begins to test the lists and to keep what is seen.
   void start();
   void save() { store_.save(); }

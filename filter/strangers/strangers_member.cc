@@ -113,9 +113,7 @@ void StrangersMember::delay_greeting() {
 
 void StrangersMember::begin_rcpt(const ipc::FilterEvent& event) {
   std::string_view address = without_brackets(event.text);
-  std::string_view local = address.substr(0, address.rfind('@'));
-  // Who is refused must be able to ask why (RFC 5321 4.5.1).
-  if (event.rejected || iequals(local, "postmaster")) return;
+  if (event.rejected || !judges_mail_to(address)) return;
   recipient_ = std::string(address);
   begun_ = judge_.clock().mono();
 }

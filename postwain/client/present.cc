@@ -10,6 +10,7 @@
 
 #include "common/base/text.h"
 #include "postwain/client/json_member.h"
+#include "postwain/client/list_words.h"
 
 namespace postwain::tool {
 
@@ -227,6 +228,19 @@ std::string filter_line(const Json& filter) {
   return out + '\n';
 }
 
+// "DNS list zen: believed since 2026-11-30 05:00:00Z, next test at …; 12 listed, 300 not_listed"
+std::string dns_list_line(const Json& list) {
+  std::string out = fmt::format("DNS list {}: {}", text_member(list, "label"),
+                                list_words(raw_member(list, "state")));
+  if (std::string since = readable_time(text_member(list, "since")); !since.empty())
+    out += " since " + since;
+  if (flag_member(list, "testing")) out += ", being tested";
+  if (std::string next = readable_time(text_member(list, "next_test")); !next.empty())
+    out += ", next test at " + next;
+  std::string answers = list.contains("answers") ? counts_text(list["answers"]) : std::string();
+  return out + (answers.empty() ? "; nothing answered\n" : "; " + answers + '\n');
+}
+
 // What `status` says of filters; nothing where none is configured.
 std::string filter_lines(const Json& status) {
   std::string out;
@@ -235,6 +249,8 @@ std::string filter_lines(const Json& status) {
     out += "filter process not connected\n";
   for (const Json& one : list_member(status, "filters"))
     if (one.is_object()) out += filter_line(one);
+  for (const Json& one : list_member(status, "dns_lists"))
+    if (one.is_object()) out += dns_list_line(one);
   return out;
 }
 
@@ -257,7 +273,7 @@ std::string status_lines(const std::string& json) {
   out += filter_lines(status);
   Json processes = list_member(status, "processes");
   for (const char* key : {"version", "state", "queue", "processes", "certificates", "trouble",
-                          "filters", "filter_process"})
+                          "filters", "filter_process", "dns_lists"})
     status.erase(key);
   if (!status.empty()) out += lines_of(status);
   if (is_table(processes)) {

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "common/base/file.h"
@@ -20,6 +19,7 @@
 #include "postwain/client/control_client.h"
 #include "postwain/client/json_member.h"
 #include "postwain/client/operator_request.h"
+#include "postwain/commands/filter_reports.h"
 #include "postwain/process/child_environment.h"
 #include "postwain/process/identity.h"
 #include "postwain/process/programs.h"
@@ -35,7 +35,6 @@ using Command = ipc::OperatorCommand;
 
 constexpr std::size_t kMessageMax = 60U << 20;
 constexpr std::size_t kReportMax = 16U << 20;
-constexpr std::size_t kLinesCompared = 2000;
 
 Result<UniqueFd> in_memory(std::string_view bytes) {
   UniqueFd fd(::memfd_create("postwain-trial", MFD_CLOEXEC));
@@ -75,11 +74,15 @@ Result<std::string> trial(const config::Loaded& loaded, const std::string& reque
   return text;
 }
 
-Result<config::Loaded> loaded_for_trial(const std::string& file) {
+// lists: DNS lists are enough to be looked at.
+Result<config::Loaded> loaded_for_trial(const std::string& file, bool lists) {
   config::Loaded loaded = load_checked(file);
   for (const config::Diagnostic& d : loaded.diagnostics) fmt::print(stderr, "{}\n", d.text());
   if (!loaded.diagnostics.empty()) return Error{"the configuration has mistakes", kExitConfig};
-  if (loaded.config.filters.empty() && loaded.config.content_rules.empty())
+  const config::Config& config = loaded.config;
+  if (lists && config.filters.empty() && config.strangers.lists.empty())
+    return Error{"the configuration has neither [[filter]] nor [[dns_list]]", kExitConfig};
+  if (!lists && config.filters.empty() && config.content_rules.empty())
     return Error{"the configuration has neither [[filter]] nor [[content_rule]]", kExitConfig};
   return loaded;
 }
@@ -162,121 +165,10 @@ Result<Subject> subject_of(const config::Config& config, const FilterTestOptions
   return out;
 }
 
-// --- for people ----------------------------------------------------------------------------------
-
-std::string words_in(const Json& object, const char* key) {
-  std::vector<std::string> words;
-  for (const std::string& one : texts_member(object, key)) words.push_back(printable(one));
-  return fmt::format("{}", fmt::join(words, ", "));
-}
-
-std::vector<std::string_view> split_lines(std::string_view text) {
-  std::vector<std::string_view> out;
-  while (!text.empty()) {
-    std::size_t end = std::min(text.find('\n'), text.size() - 1) + 1;
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(end);
-    while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
-    out.push_back(line);
-  }
-  return out;
-}
-
 }  // namespace
 
-// The longest common sequence of lines stays.
-std::string line_changes(std::string_view before, std::string_view after) {
-  std::vector<std::string_view> a = split_lines(before);
-  std::vector<std::string_view> b = split_lines(after);
-  if (a.size() > kLinesCompared || b.size() > kLinesCompared)
-    return fmt::format("{} lines become {}\n", a.size(), b.size());
-  std::vector<std::vector<std::uint16_t>> common(a.size() + 1,
-                                                 std::vector<std::uint16_t>(b.size() + 1));
-  for (std::size_t i = a.size(); i-- > 0;)
-    for (std::size_t j = b.size(); j-- > 0;)
-      common[i][j] = a[i] == b[j] ? static_cast<std::uint16_t>(common[i + 1][j + 1] + 1)
-                                  : std::max(common[i + 1][j], common[i][j + 1]);
-  std::string out;
-  std::size_t i = 0;
-  std::size_t j = 0;
-  while (i < a.size() || j < b.size()) {
-    if (i < a.size() && j < b.size() && a[i] == b[j]) {
-      out += fmt::format(" {}\n", printable(a[i]));
-      ++i;
-      ++j;
-    } else if (j == b.size() || (i < a.size() && common[i + 1][j] >= common[i][j + 1])) {
-      out += fmt::format("-{}\n", printable(a[i++]));
-    } else {
-      out += fmt::format("+{}\n", printable(b[j++]));
-    }
-  }
-  return out;
-}
-
-std::string filter_check_text(const std::string& report) {
-  std::string out;
-  Json said = parse_answer(report);
-  for (const Json& one : list_member(said, "filters")) {
-    out += fmt::format("{} at {}: ", text_member(one, "filter"), text_member(one, "socket"));
-    std::string state = raw_member(one, "state");
-    if (state == "failed")
-      out +=
-          fmt::format("FAILED, {}: {}\n", text_member(one, "failure"), text_member(one, "reason"));
-    if (state == "not_checked") out += "not looked at, since it is no milter\n";
-    if (state != "works") continue;
-    out += fmt::format("works, version {}, {} ms\n", number_member(one, "version"),
-                       number_member(one, "milliseconds"));
-    constexpr std::pair<const char*, const char*> kRows[] = {{"hears", "hears"},
-                                                             {"asks_for", "asks for"},
-                                                             {"forbidden", "may not"},
-                                                             {"macros_missing", "misses macros"}};
-    for (const auto& [key, title] : kRows)
-      if (std::string words = words_in(one, key); !words.empty())
-        out += fmt::format("  {:<14} {}\n", title, words);
-  }
-  return out;
-}
-
-std::string filter_test_text(const std::string& report, std::string_view header,
-                             std::string_view body) {
-  std::string out;
-  Json said = parse_answer(report);
-  for (const Json& one : list_member(said, "answers"))
-    out += fmt::format("{} at {}: {} {}\n", text_member(one, "filter"), text_member(one, "stage"),
-                       text_member(one, "verdict"), text_member(one, "reply"));
-  for (const Json& one : list_member(said, "judgements")) {
-    out += fmt::format("{} at {}: {}{}, {} edits, {} ms", text_member(one, "filter"),
-                       text_member(one, "stage"), text_member(one, "verdict"),
-                       flag_member(one, "watch") ? " (watch)" : "", number_member(one, "edits"),
-                       number_member(one, "milliseconds"));
-    if (auto refused = number_member(one, "not_allowed"); refused > 0)
-      out += fmt::format(", {} not allowed", refused);
-    for (const char* key : {"failure", "text"})
-      if (std::string text = text_member(one, key); !text.empty()) out += ": " + text;
-    out += '\n';
-  }
-  std::string verdict = text_member(said, "verdict");
-  out += fmt::format("verdict: {} {}\n", verdict.empty() ? "not accepted" : verdict,
-                     text_member(said, "reply"));
-  if (std::string hold = text_member(said, "hold"); !hold.empty())
-    out += fmt::format("held: {}\n", hold);
-  if (said.contains("sender")) out += fmt::format("sender: {}\n", text_member(said, "sender"));
-  for (const std::string& one : texts_member(said, "recipients_removed"))
-    out += fmt::format("recipient: -{}\n", printable(one));
-  for (const std::string& one : texts_member(said, "recipients_added"))
-    out += fmt::format("recipient: +{}\n", printable(one));
-  if (auto changed = base64_decode(raw_member(said, "header")); changed && said.contains("header"))
-    out += "header section:\n" + line_changes(header, *changed);
-  if (auto changed = base64_decode(raw_member(said, "body")); changed && said.contains("body"))
-    out += "body:\n" + line_changes(body, *changed);
-  else if (said.contains("body_size"))
-    out +=
-        fmt::format("body: {} octets become {}\n", body.size(), number_member(said, "body_size"));
-  return out;
-}
-
 int filter_check_command(const ClientOptions& options) {
-  auto loaded = loaded_for_trial(options.config_file);
+  auto loaded = loaded_for_trial(options.config_file, true);
   if (!loaded) return fail(loaded.error().code, "filter check: " + loaded.error().text);
   auto report = trial(*loaded, "{\"what\":\"check\"}\n");
   if (!report) return fail(report.error().code, "filter check: " + report.error().text);
@@ -284,15 +176,11 @@ int filter_check_command(const ClientOptions& options) {
     print_json(*report);
   else
     fmt::print("{}", filter_check_text(*report));
-  Json said = parse_answer(*report);
-  bool all = true;
-  for (const Json& one : list_member(said, "filters"))
-    all = all && raw_member(one, "state") != "failed";
-  return all ? kExitOk : kExitUnavailable;
+  return is_all_well(*report) ? kExitOk : kExitUnavailable;
 }
 
 int filter_test_command(const ClientOptions& options, const FilterTestOptions& test) {
-  auto loaded = loaded_for_trial(options.config_file);
+  auto loaded = loaded_for_trial(options.config_file, false);
   if (!loaded) return fail(loaded.error().code, "filter test: " + loaded.error().text);
   const config::Config& config = loaded->config;
   if (config.listeners.empty()) return fail(kExitConfig, "filter test: there is no [[listener]]");

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "postwain/client/client_options.h"
@@ -24,13 +23,5 @@ struct FilterTestOptions {
 int filter_check_command(const ClientOptions& options);
 // 0: the message would be accepted; 1: it would not.
 int filter_test_command(const ClientOptions& options, const FilterTestOptions& test);
-
-// For people, of the report's JSON. header: of the message as it was.
-std::string filter_check_text(const std::string& report);
-std::string filter_test_text(const std::string& report, std::string_view header,
-                             std::string_view body);
-// Lines that go ("-") and come ("+"), with what stays between (" "); beyond 2000 lines of either
-// only how many there are.
-std::string line_changes(std::string_view before, std::string_view after);
 
 }  // namespace postwain::tool

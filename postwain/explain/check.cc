@@ -7,7 +7,7 @@
 
 #include "common/base/sysexits.h"
 #include "postwain/checking/checked_config.h"
-#include "postwain/explain/explanation.h"
+#include "postwain/explain/expectations.h"
 #include "postwain/process/identity.h"
 #include "postwain/supervisor/run.h"
 

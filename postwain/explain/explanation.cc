@@ -8,6 +8,7 @@
 #include "common/base/text.h"
 #include "common/mail/address.h"
 #include "common/rewrite/rewriter.h"
+#include "filter/deciding/stranger_score.h"
 #include "postwain/explain/explanation_bounds.h"
 
 namespace postwain::tool {
@@ -161,9 +162,11 @@ void add_content_rules(Explanation& out, const config::Config& config, bool subm
 
 // Before all filters; what the DNS will say of the client only the DNS knows.
 void add_strangers(Explanation& out, const config::Config& config, const smtpd::Client& client,
-                   bool submission) {
+                   const Question& question) {
   const config::Strangers& strangers = config.strangers;
-  if (!strangers.wanted || submission || client.may_relay()) return;
+  if (!strangers.wanted || question.submission || client.may_relay()) return;
+  if (!filter::judges_mail_to(question.recipient)) return;
+  out.judged_as_stranger = true;
   std::string what = fmt::format("{} DNS lists and what is seen of the client make its points",
                                  strangers.lists.size());
   if (strangers.greylist.everyone)
@@ -197,7 +200,7 @@ Explanation explain(const config::Config& config, const Question& question) {
     add_verdict(out, "RCPT", question.recipient,
                 rcpt = policy.rcpt(client, question.hello, sender, recipient, question.facts));
   if (out.decision == Decision::accept) {
-    add_strangers(out, config, client, question.submission);
+    add_strangers(out, config, client, question);
     add_filters(out, config, question.submission);
     add_content_rules(out, config, question.submission);
   }
@@ -222,45 +225,6 @@ Explanation explain(const config::Config& config, const Question& question) {
       {"route", fmt::format("to {} {}", out.destination, what), out.route.origin.text()});
   add_client_bounds(out, config, client);
   add_route_bounds(out, config, sender.is_null());
-  return out;
-}
-
-std::vector<config::Diagnostic> failed_expectations(const config::Config& config) {
-  std::vector<config::Diagnostic> out;
-  for (const config::Expect& expect : config.expects) {
-    Question question;
-    question.recipient = expect.recipient;
-    question.sender = expect.from;
-    question.client = expect.client;
-    question.hello = expect.hello;
-    question.account = expect.account;
-    question.submission = expect.submission;
-    if (!expect.client_name.empty()) {
-      bool unknown = expect.client_name == "unknown";
-      question.facts.client = unknown ? dns::LookupState::bad : dns::LookupState::good;
-      if (!unknown) question.facts.name = to_lower(expect.client_name);
-    }
-    Explanation found = explain(config, question);
-    std::string chain = fmt::format("{}", fmt::join(found.filters, ", "));
-    const ExplainedStep& decided = found.steps[found.decided_by];
-    if (name_of(found.decision) != expect.decision)
-      out.push_back(
-          {expect.origin, fmt::format("expected: {} {}; but {}, as {} says", expect.decision,
-                                      expect.recipient, decided.what, decided.origin)});
-    else if (!expect.route.empty() && found.destination != expect.route)
-      out.push_back(
-          {expect.origin,
-           fmt::format("expected: {} goes to {}; but it goes to {}, as {} says", expect.recipient,
-                       expect.route, found.destination, found.route.origin.text())});
-    else if (expect.filters && *expect.filters != found.filters)
-      out.push_back(
-          {expect.origin,
-           fmt::format("expected: {} is judged by {}; but it is judged by {}", expect.recipient,
-                       expect.filters->empty()
-                           ? "no filter"
-                           : fmt::format("{}", fmt::join(*expect.filters, ", ")),
-                       chain.empty() ? "no filter" : chain)});
-  }
   return out;
 }
 

@@ -39,6 +39,9 @@ struct Explanation {
   std::size_t decided_by = 0;        // of the steps
   // Names of those that every listener of the kind asks, in their order; none when it is refused.
   std::vector<std::string> filters;
+  // [strangers] judges it before them: the client is none of ours, and the mail is accepted so far
+  // and not for the postmaster.
+  bool judged_as_stranger = false;
   // What holds then: limits of the client, and how the route delivers (explanation_bounds.h).
   std::vector<ExplainedStep> bounds;
   // Where what the recipient stands for goes, when that is not the recipient alone.
@@ -57,8 +60,5 @@ struct Explanation {
 
 // The addresses are well-formed.
 Explanation explain(const config::Config& config, const Question& question);
-
-// The [[expect]] that do not come true, each as a mistake at its place.
-std::vector<config::Diagnostic> failed_expectations(const config::Config& config);
 
 }  // namespace postwain::tool

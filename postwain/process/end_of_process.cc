@@ -78,6 +78,21 @@ std::string how_it_ended(int wait_status) {
   return "unknown";
 }
 
+bool is_crash(int wait_status) {
+  if (!WIFSIGNALED(wait_status)) return false;
+  switch (WTERMSIG(wait_status)) {
+    case SIGABRT:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGSEGV:
+    case SIGSYS:
+      return true;
+    default:
+      return false;
+  }
+}
+
 EndCause cause_of_end(int wait_status, const PrintedLines& said) {
   EndCause out;
   if (WIFSIGNALED(wait_status)) out = of_signal(WTERMSIG(wait_status));

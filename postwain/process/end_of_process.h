@@ -13,6 +13,10 @@ namespace postwain::tool {
 // "exit 1", "signal 11 (Segmentation fault)".
 std::string how_it_ended(int wait_status);
 
+// A fault of the process itself, or of who took it over, has ended it: no signal that we send, and
+// none that somebody sends to have it end.
+bool is_crash(int wait_status);
+
 // What is known of the cause, and what to do about it. Both empty: nothing more than how it ended.
 struct EndCause {
   std::string cause;

@@ -230,11 +230,18 @@ void Supervisor::child_died(Child& child, int status) {
     write_troubles(setup_.loaded.config, troubles_.texts());
   }
   on_change_();
+  if (draining() && is_crash(status)) note_crash_at_end(child);
   int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
   // These two will not get better by trying again: a damaged or foreign database, a bad
   // configuration.
   if (code == kExitDataError || code == kExitConfig)
     leave(code, fmt::format("{} cannot work (see its messages above)", child.name()));
+}
+
+// Nothing will start it again, and nobody may look at a log of what was to end anyway.
+void Supervisor::note_crash_at_end(const Child& child) {
+  if (exit_code_ == 0) exit_code_ = kExitSoftware;
+  log::Line(log::Level::error, "crashed_at_end").kv("process", child.name()).kv("exit", exit_code_);
 }
 
 void Supervisor::leave(int exit_code, const std::string& why) {

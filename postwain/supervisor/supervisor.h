@@ -80,6 +80,7 @@ class Supervisor {
   void child_ready();
   std::string listener_names() const;
   void child_died(Child& child, int status);
+  void note_crash_at_end(const Child& child);
   void leave(int exit_code, const std::string& why);
   void go_on_draining();
   std::vector<std::unique_ptr<Child>> take_out(bool (*which)(Kind));

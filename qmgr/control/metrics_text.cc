@@ -232,6 +232,21 @@ void filter_part(Page& page, const FilterBoard& board) {
       page.buckets(waits_of(sums), labels_of(one, stage));
 }
 
+void list_part(Page& page, const FilterBoard& board) {
+  if (board.lists().empty()) return;
+  page.metric("postwain_dns_list_believed", "gauge",
+              "1 while a DNS list has passed its test, so that its answers count.");
+  for (const KnownList& one : board.lists())
+    page.value("list", one.state.label, board.is_believed(one) ? 1 : 0);
+  page.metric("postwain_dns_list_answers_total", "counter",
+              "What DNS lists answered about clients.");
+  for (const KnownList& one : board.lists())
+    for (std::size_t i = 0; i < ipc::kListVerdicts; ++i)
+      page.labelled(fmt::format("list=\"{}\",kind=\"{}\"", escaped(one.state.label),
+                                ipc::name_of(static_cast<ipc::ListVerdict>(i))),
+                    one.answers[i]);
+}
+
 void destination_part(Page& page, const std::vector<DestinationReport>& destinations) {
   std::size_t all = 0;
   std::size_t open = 0;
@@ -258,6 +273,7 @@ std::string metrics_text(const QueueStatus& status, const Metrics& metrics,
   destination_part(page, destinations);
   receiver_part(page, metrics);
   filter_part(page, status.filters);
+  list_part(page, status.filters);
   counter_part(page, metrics);
   return page.take();
 }

@@ -5,7 +5,7 @@
 
 #include "common/content/header_form.h"
 #include "common/filtering/told_arguments.h"
-
+#include "common/ipc/told_macros.h"
 #include "qmgr/verdicts/filters_asked.h"
 
 namespace postwain::qmgr {
@@ -13,6 +13,7 @@ namespace postwain::qmgr {
 namespace {
 
 using ipc::FilterVerdict;
+using ipc::ToldMacro;
 
 constexpr std::size_t kPiece = 64U << 10;
 constexpr std::string_view kClientName = "localhost";
@@ -42,15 +43,15 @@ void JudgedSession::set_macros() {
   std::string name(kClientName);
   std::string address(kClientAddress);
   filter_.set_client(ipc::FilterSession::Family::ipv4, name, address, 0);
-  filter_.set_macro("j", hostname_);
-  filter_.set_macro("daemon_name", std::string(name_of(filter_kind(info()))));
-  filter_.set_macro("v", "Postwain");
-  filter_.set_macro("client_addr", address);
-  filter_.set_macro("client_name", name);
-  filter_.set_macro("_", name + " [" + address + "]");
-  filter_.set_macro("s", name);
-  filter_.set_macro("i", info().id.text());
-  filter_.set_macro("mail_addr", info().envelope.reverse_path.text());
+  filter_.set_macro(ToldMacro::hostname, hostname_);
+  filter_.set_macro(ToldMacro::daemon_name, std::string(name_of(filter_kind(info()))));
+  filter_.set_macro(ToldMacro::product, "Postwain");
+  filter_.set_macro(ToldMacro::client_address, address);
+  filter_.set_macro(ToldMacro::client_name, name);
+  filter_.set_macro(ToldMacro::client_and_name, name + " [" + address + "]");
+  filter_.set_macro(ToldMacro::hello, name);
+  filter_.set_macro(ToldMacro::queue_id, info().id.text());
+  filter_.set_macro(ToldMacro::mail_address, info().envelope.reverse_path.text());
 }
 
 // --- the envelope --------------------------------------------------------------------------------
@@ -100,9 +101,9 @@ void JudgedSession::tell() {
 
 bool JudgedSession::tell_rcpt() {
   const mail::Recipient& to = message_->message.recipients[recipient_].recipient;
-  filter_.set_macro("rcpt_addr", to.address.text());
-  filter_.set_macro("rcpt_mailer", "smtp");
-  filter_.set_macro("rcpt_host", std::string(to.address.domain()));
+  filter_.set_macro(ToldMacro::rcpt_address, to.address.text());
+  filter_.set_macro(ToldMacro::rcpt_mailer, "smtp");
+  filter_.set_macro(ToldMacro::rcpt_host, std::string(to.address.domain()));
   return filter_.rcpt(filtering::in_brackets(to.address),
                       filtering::arguments_of(to, info().envelope.smtputf8));
 }

@@ -40,6 +40,18 @@ void FilterBoard::configure(const config::Config& config) {
   if (config.strangers.wanted) add(config::kStrangersName, config.strangers.mode);
   for (const config::Filter& filter : config.filters) add(filter.name, filter.mode);
   if (!config.content_rules.empty()) add(config::kContentRulesName, config::FilterMode::enforce);
+  configure_lists(config);
+}
+
+void FilterBoard::configure_lists(const config::Config& config) {
+  std::vector<KnownList> before = std::exchange(lists_, {});
+  for (const config::DnsList& list : config.strangers.lists) {
+    std::string label = list.label.substr(0, ipc::kListLabelMax);
+    auto same = std::find_if(before.begin(), before.end(),
+                             [&](const KnownList& one) { return one.state.label == label; });
+    lists_.push_back(same == before.end() ? KnownList{} : *same);
+    lists_.back().state.label = std::move(label);
+  }
 }
 
 void FilterBoard::take(const ipc::FilterReport& report, bool is_newest) {
@@ -51,6 +63,16 @@ void FilterBoard::take(const ipc::FilterReport& report, bool is_newest) {
     if (!is_newest) continue;
     known->state = told;
     known->state.counts = {};
+    known->reported = true;
+  }
+  for (const ipc::ListState& told : report.lists) {
+    auto known = std::find_if(lists_.begin(), lists_.end(),
+                              [&](const KnownList& one) { return one.state.label == told.label; });
+    if (known == lists_.end()) continue;
+    for (std::size_t i = 0; i < told.answers.size(); ++i) known->answers[i] += told.answers[i];
+    if (!is_newest) continue;
+    known->state = told;
+    known->state.answers = {};
     known->reported = true;
   }
 }

@@ -1,6 +1,6 @@
-// What qmgr knows of the outside filters: how each of them is, as the process `filter` tells, and
-// what has been counted of it since qmgr's start. In memory only. Bounded: it knows the filters of
-// the configuration and no others, whatever a process calls its own. Pure.
+// What qmgr knows of the outside filters and of DNS lists: how each of them is, as the process
+// `filter` tells, and what has been counted of it since qmgr's start. In memory only. Bounded: it
+// knows the filters of the configuration and no others, whatever a process calls its own. Pure.
 #pragma once
 
 #include <array>
@@ -32,6 +32,12 @@ struct KnownFilter {
   FilterSums sums{};
 };
 
+struct KnownList {
+  ipc::ListState state;   // as it was told last; its counts are empty
+  bool reported = false;  // nothing was told of it yet, where not
+  std::array<std::uint64_t, ipc::kListVerdicts> answers{};
+};
+
 class FilterBoard {
  public:
   // The filters of the configuration, between who judges strangers and the content rules; what is
@@ -46,9 +52,19 @@ class FilterBoard {
 
   bool is_connected() const { return processes_ > 0; }
   const std::vector<KnownFilter>& filters() const { return filters_; }
+  // The DNS lists of the configuration.
+  const std::vector<KnownList>& lists() const { return lists_; }
+  // Whether what was told of the list last holds, and says that its answers count.
+  bool is_believed(const KnownList& list) const {
+    return is_known(list) && list.state.standing == ipc::ListStanding::good;
+  }
+  bool is_known(const KnownList& list) const { return is_connected() && list.reported; }
 
  private:
+  void configure_lists(const config::Config& config);
+
   std::vector<KnownFilter> filters_;
+  std::vector<KnownList> lists_;
   std::uint32_t processes_ = 0;
 };
 

@@ -3,11 +3,14 @@
 #include "common/filtering/judgement_log.h"
 #include "common/filtering/told_arguments.h"
 #include "common/ipc/judgements.h"
+#include "common/ipc/told_macros.h"
 #include "common/log/log.h"
 #include "smtpd/session/session.h"
 #include "smtpd/session/trace_field.h"
 
 namespace postwain::smtpd {
+
+using ipc::ToldMacro;
 
 namespace {
 
@@ -80,13 +83,13 @@ void Session::tell_client() {
                            : (address.find(':') != std::string::npos ? Family::ipv6 : Family::ipv4);
   filter_.set_client(family, shown_client_name(), address, client_port_);
   filter_.set_known(client_.may_relay());
-  filter_.set_macro("j", shared_.config.hostname);
-  filter_.set_macro("daemon_name", listener_.name());
-  filter_.set_macro("v", "Postwain");
-  filter_.set_macro("daemon_addr", local_.host);
-  filter_.set_macro("daemon_port", local_.port == 0 ? "" : std::to_string(local_.port));
-  filter_.set_macro("client_addr", address);
-  filter_.set_macro("client_port", client_port_ == 0 ? "" : std::to_string(client_port_));
+  filter_.set_macro(ToldMacro::hostname, shared_.config.hostname);
+  filter_.set_macro(ToldMacro::daemon_name, listener_.name());
+  filter_.set_macro(ToldMacro::product, "Postwain");
+  filter_.set_macro(ToldMacro::daemon_address, local_.host);
+  filter_.set_macro(ToldMacro::daemon_port, local_.port == 0 ? "" : std::to_string(local_.port));
+  filter_.set_macro(ToldMacro::client_address, address);
+  filter_.set_macro(ToldMacro::client_port, client_port_ == 0 ? "" : std::to_string(client_port_));
   tell_client_names();
 }
 
@@ -101,20 +104,20 @@ std::string Session::shown_client_name() const {
 void Session::tell_client_names() {
   std::string name = shown_client_name();
   std::string reverse = client_.facts().reverse_name;
-  filter_.set_macro("client_name", name);
-  filter_.set_macro("client_ptr", reverse.empty() ? "unknown" : reverse);
-  filter_.set_macro("_", name + " [" + client_.address() + "]");
+  filter_.set_macro(ToldMacro::client_name, name);
+  filter_.set_macro(ToldMacro::client_ptr, reverse.empty() ? "unknown" : reverse);
+  filter_.set_macro(ToldMacro::client_and_name, name + " [" + client_.address() + "]");
 }
 
 void Session::tell_tls() {
   if (!filter_.is_on()) return;
   std::string cipher = channel_->tls_cipher();
-  filter_.set_macro("tls_version", channel_->tls_version());
-  filter_.set_macro("cipher", cipher);
-  filter_.set_macro("cipher_bits", cipher_bits(cipher));
+  filter_.set_macro(ToldMacro::tls_version, channel_->tls_version());
+  filter_.set_macro(ToldMacro::cipher, cipher);
+  filter_.set_macro(ToldMacro::cipher_bits, cipher_bits(cipher));
   tls::PeerCertificate certificate = channel_->tls_peer_certificate();
-  filter_.set_macro("cert_fingerprint", certificate.fingerprint);
-  filter_.set_macro("cert_subject", certificate.verified ? certificate.common_name : "");
+  filter_.set_macro(ToldMacro::cert_fingerprint, certificate.fingerprint);
+  filter_.set_macro(ToldMacro::cert_subject, certificate.verified ? certificate.common_name : "");
 }
 
 void Session::ask_about_mail(const mail::Reply& accepted) {
@@ -122,15 +125,16 @@ void Session::ask_about_mail(const mail::Reply& accepted) {
   if (filter_.is_on()) {
     tell_client_names();
     filter_.set_known(client_.may_relay());
-    filter_.set_macro("i", transaction_.id().text());
-    filter_.set_macro("r",
+    filter_.set_macro(ToldMacro::queue_id, transaction_.id().text());
+    filter_.set_macro(ToldMacro::protocol,
                       protocol_name(engine_.options().dialect, engine_.extended(), engine_.tls(),
                                     asked.envelope.smtputf8, !client_.account().empty()));
-    filter_.set_macro("mail_addr", asked.envelope.reverse_path.text());
-    filter_.set_macro("s", engine_.hello_name());
-    filter_.set_macro("auth_authen", client_.account());
-    filter_.set_macro("auth_type", client_.account().empty() ? "" : engine_.auth_mechanism());
-    filter_.set_macro("auth_author", client_.account());
+    filter_.set_macro(ToldMacro::mail_address, asked.envelope.reverse_path.text());
+    filter_.set_macro(ToldMacro::hello, engine_.hello_name());
+    filter_.set_macro(ToldMacro::auth_authen, client_.account());
+    filter_.set_macro(ToldMacro::auth_type,
+                      client_.account().empty() ? "" : engine_.auth_mechanism());
+    filter_.set_macro(ToldMacro::auth_author, client_.account());
   }
   bool awaited = filter_.mail(filtering::in_brackets(asked.envelope.reverse_path),
                               filtering::arguments_of(asked.envelope, asked.size));
@@ -147,10 +151,11 @@ void Session::ask_about_mail(const mail::Reply& accepted) {
 void Session::ask_about_rcpt(const Verdict& verdict) {
   const mail::Recipient& asked = engine_.rcpt();
   if (filter_.is_on()) {
-    filter_.set_macro("rcpt_addr", verdict.accepted ? asked.address.text() : verdict.reply.text);
-    filter_.set_macro("rcpt_mailer", verdict.accepted ? "smtp" : "error");
-    filter_.set_macro("rcpt_host", verdict.accepted ? std::string(asked.address.domain())
-                                                    : verdict.reply.enhanced.text());
+    filter_.set_macro(ToldMacro::rcpt_address,
+                      verdict.accepted ? asked.address.text() : verdict.reply.text);
+    filter_.set_macro(ToldMacro::rcpt_mailer, verdict.accepted ? "smtp" : "error");
+    filter_.set_macro(ToldMacro::rcpt_host, verdict.accepted ? std::string(asked.address.domain())
+                                                             : verdict.reply.enhanced.text());
   }
   if (!verdict.accepted) {
     filter_.rejected_rcpt(filtering::in_brackets(asked.address),

@@ -57,6 +57,7 @@ SHARED = {
     "qmgr/model": ("simulator",), "qmgr/scheduling": ("simulator",), "qmgr/verdicts": ("simulator",),
     "qmgr/routing": ("simulator", "postwain/explain"),
     "smtpd/acceptance": ("postwain/explain",),
+    "filter/deciding": ("postwain/explain",),
     "simulator": ("postwain/explain",),
     "queue-schema": ("qmgr", "bench"),
     "postwain/sendmail": ("pickup",),

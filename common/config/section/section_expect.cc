@@ -4,12 +4,15 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
+#include "common/config/config.h"
 #include "common/config/document/values.h"
 #include "common/config/section/sections.h"
 
 namespace postwain::config {
 
 namespace {
+
+constexpr std::size_t kSignsMax = 5;  // that weigh for one client, beside lists
 
 bool is_recipient(const std::string& text) {
   return is_mailbox(text) || iequals(text, "postmaster");
@@ -28,10 +31,48 @@ void read_expected_filters(Section& section, const std::vector<Filter>& filters,
   }
 }
 
+void read_client_facts(Section& section, const Strangers& strangers, Expect& expect) {
+  for (const Node* node : section.texts("dns_lists", true)) {
+    bool known = std::any_of(strangers.lists.begin(), strangers.lists.end(),
+                             [&](const DnsList& one) { return one.label == node->text; });
+    if (!known)
+      section.error(*node, fmt::format("dns_lists: '{}' is the label of no [[dns_list]]",
+                                       printable(node->text)));
+    bool twice = std::find(expect.dns_lists.begin(), expect.dns_lists.end(), node->text) !=
+                 expect.dns_lists.end();
+    if (known && !twice) expect.dns_lists.push_back(node->text);
+  }
+  section.boolean("forged_name", expect.forged_name);
+  if (expect.forged_name && !expect.client_name.empty())
+    section.context().error(section.origin_of("forged_name"),
+                            "forged_name and client_name exclude each other: a client_name is one "
+                            "that the DNS confirms");
+  section.boolean("pregreet", expect.pregreet);
+}
+
+void read_stranger(Section& section, const Strangers& strangers, Expect& expect) {
+  if (!strangers.wanted)
+    for (const char* key : {"dns_lists", "forged_name", "pregreet", "score", "then"})
+      if (section.find(key) != nullptr)
+        section.context().error(section.origin_of(key),
+                                fmt::format("{} is for a configuration with [strangers] or "
+                                            "[[dns_list]]",
+                                            key));
+  read_client_facts(section, strangers, expect);
+  constexpr std::int64_t kScoreMax = kWeightMax * std::int64_t{kDnsListsMax + kSignsMax};
+  if (const Node* node = section.find("score", Node::Kind::integer)) {
+    if (node->integer >= -kScoreMax && node->integer <= kScoreMax)
+      expect.score = static_cast<std::int32_t>(node->integer);
+    else
+      section.error(*node, fmt::format("score is between {} and {}", -kScoreMax, kScoreMax));
+  }
+  section.choice<std::string>(
+      "then", expect.then, {{"accept", "accept"}, {"greylist", "greylist"}, {"refuse", "refuse"}});
+}
+
 }  // namespace
 
-void read_expects(Context& context, const std::vector<const Node*>& tables,
-                  const std::vector<Filter>& filters, std::vector<Expect>& expects) {
+void read_expects(Context& context, const std::vector<const Node*>& tables, Config& config) {
   for (const Node* table : tables) {
     Section section(context, *table, "[[expect]]");
     Expect expect;
@@ -62,9 +103,10 @@ void read_expects(Context& context, const std::vector<const Node*>& tables,
         section.find("decision") == nullptr)
       section.missing("decision");
     section.text("route", expect.route);
-    read_expected_filters(section, filters, expect);
+    read_expected_filters(section, config.filters, expect);
+    read_stranger(section, config.strangers, expect);
     section.finish();
-    expects.push_back(std::move(expect));
+    config.expects.push_back(std::move(expect));
   }
 }
 

@@ -108,7 +108,7 @@ void read_document(Context& context, const Node& document, const Machine& machin
   read_metrics(context, top.table("metrics"), config.metrics_address);
   read_log(context, top.table("log"), config.log);
   read_sandbox(context, top.table("sandbox"), config.sandbox);
-  read_expects(context, top.tables("expect"), config.filters, config.expects);
+  read_expects(context, top.tables("expect"), config);
   advise(context, config);
   top.finish();
 }

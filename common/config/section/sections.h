@@ -58,7 +58,7 @@ void read_workers(Context& context, const Node* table, Workers& workers);
 void read_metrics(Context& context, const Node* table, std::string& address);
 void read_log(Context& context, const Node* table, Log& log);
 void read_sandbox(Context& context, const Node* table, Sandbox& sandbox);
-void read_expects(Context& context, const std::vector<const Node*>& tables,
-                  const std::vector<Filter>& filters, std::vector<Expect>& expects);
+// After filters and lists.
+void read_expects(Context& context, const std::vector<const Node*>& tables, Config& config);
 
 }  // namespace postwain::config

@@ -1,6 +1,7 @@
 // [[expect]]: what the configuration is meant to do.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +23,13 @@ struct Expect {
   std::string route;        // the destination it goes to; empty: any
   // The filters that are asked, in their order; nothing: whichever.
   std::optional<std::vector<std::string>> filters{};
+  // What the DNS says of the client, as [strangers] would hear it; client_name, too.
+  std::vector<std::string> dns_lists;  // labels of those that list it, or what they ask about
+  bool forged_name = false;            // its name is not that of its address
+  bool pregreet = false;               // it talks before the greeting
+  // What follows from that; nothing: whatever.
+  std::optional<std::int32_t> score{};
+  std::string then;  // accept, greylist or refuse
   Origin origin;
 };
 

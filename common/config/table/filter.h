@@ -23,6 +23,8 @@ constexpr std::string_view kOnNotices = "notices";
 
 // Which protocol the filter understands.
 enum class FilterProtocol : std::uint8_t { milter, policy, rspamd };
+// The word of the configuration.
+std::string_view name_of(FilterProtocol protocol);
 
 // What becomes of a message whose filter cannot be reached, is too slow, or says nonsense.
 enum class FilterFailure : std::uint8_t { accept, defer, refuse, hold };

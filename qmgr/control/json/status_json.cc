@@ -70,6 +70,24 @@ Json filter_json(const KnownFilter& filter, bool connected) {
   return out;
 }
 
+Json list_json(const KnownList& list, const FilterBoard& board) {
+  const ipc::ListState& state = list.state;
+  bool known = board.is_known(list);
+  Json out;
+  out["label"] = state.label;
+  out["state"] = known ? ipc::name_of(state.standing) : "unknown";
+  out["believed"] = board.is_believed(list);
+  if (known) {
+    out["since"] = format_rfc3339(sane_time(state.since));
+    out["testing"] = state.testing;
+    if (!state.testing) out["next_test"] = format_rfc3339(sane_time(state.next_test));
+  }
+  Json& answers = out["answers"] = Json::object();
+  for (std::size_t i = 0; i < ipc::kListVerdicts; ++i)
+    answers[std::string(ipc::name_of(static_cast<ipc::ListVerdict>(i)))] = list.answers[i];
+  return out;
+}
+
 }  // namespace
 
 std::int64_t days_left(WallTime not_after, WallTime now) {
@@ -106,6 +124,10 @@ std::string json_status(const QueueStatus& status) {
   Json& filters = out["filters"] = Json::array();
   for (const KnownFilter& one : status.filters.filters())
     filters.push_back(filter_json(one, status.filters.is_connected()));
+  if (status.filters.lists().empty()) return write_json(out);
+  Json& lists = out["dns_lists"] = Json::array();
+  for (const KnownList& one : status.filters.lists())
+    lists.push_back(list_json(one, status.filters));
   return write_json(out);
 }
 

@@ -36,6 +36,15 @@ class RealPolicies(FilteredMail):
         self.assertTrue(greylisted.startswith("delayed "), one.log())
         self.no_failure()
 
+    def test_a_check_of_postgrey(self):
+        one = self.closing(Postgrey(delay=2))
+        self.ask_policy("postgrey", one.address, clients="strangers")
+        result = self.mta.cli("filter", "check")
+        self.assertEqual(0, result.returncode, result.stdout + result.stderr)
+        self.assertRegex(result.stdout, r"postgrey at .*: works, [0-9]+ ms\n  RCPT +(none|defer_if_permit) ")
+        one.stop()
+        self.assertEqual(69, self.mta.cli("filter", "check").returncode)
+
     def test_policyd_spf(self):
         dns = self.closing(name_server({"fail.example": {"TXT": "v=spf1 -all"},
                                         "soft.example": {"TXT": "v=spf1 ~all"}}))

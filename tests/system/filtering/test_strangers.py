@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import time
+import urllib.request
 
 from postwain_harness import PostwainTestCase, kill_and_wait, main
 from auth_client import login
@@ -262,6 +263,36 @@ class Strangers(PostwainTestCase):
             self.assertEqual(220, client.command("XCLIENT ADDR=127.0.0.81")[0])
             client.say_hello("host.far.test")
             self.assertEqual(250, sent(client)[0])
+
+    def test_status_and_metrics_of_lists(self):
+        port = reserve_port()
+        self.begin(lists=(ZEN, {**CLOSED, "label": "closed"}), metrics={"address": f"127.0.0.1:{port}"})
+
+        def lists():
+            return {one["label"]: one for one in self.mta.status().get("dns_lists", [])}
+
+        def samples():
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
+                return dict(line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if line[0] != "#")
+
+        wait_until(lambda: lists()["closed"]["state"] == "lists_none", 20, lists)
+        zen = lists()["zen.test"]
+        self.assertEqual(("good", True, False), (zen["state"], zen["believed"], zen["testing"]))
+        self.assertLess(zen["since"], zen["next_test"])
+        self.assertFalse(lists()["closed"]["believed"])
+        for source in ("127.0.0.66", "127.0.0.81"):
+            with SmtpClient(self.mta.port, source=source) as client:
+                sent(client)
+        wait_until(lambda: (lists()["zen.test"]["answers"]["listed"], lists()["zen.test"]["answers"]["not_listed"]) ==
+                   (1, 1), 20, lists)
+        shown = self.mta.cli("status").stdout
+        self.assertRegex(shown, r"DNS list zen.test: believed since .*, next test at .*; 1 not_listed, 1 listed\n")
+        self.assertRegex(shown, r"DNS list closed: lists nothing since .*, next test at .*; nothing answered\n")
+        found = samples()
+        self.assertEqual(["1", "0"], [found[f'postwain_dns_list_believed{{list="{name}"}}']
+                                      for name in ("zen.test", "closed")])
+        self.assertEqual("1", found['postwain_dns_list_answers_total{list="zen.test",kind="listed"}'])
+        self.assertEqual("0", found['postwain_dns_list_answers_total{list="zen.test",kind="silent"}'])
 
 
 class Rbldnsd(PostwainTestCase):

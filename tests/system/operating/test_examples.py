@@ -98,6 +98,23 @@ class Examples(PostwainTestCase):
         self.mta.wait_queue_empty()
         self.mta.stop()
 
+    def test_what_a_relay_with_lists_expects_comes_true(self):
+        self.mta = self.prepare()
+        with open(os.path.join(SOURCE, "etc", "relay-with-lists.toml"), "rb") as file:
+            config = tomllib.load(file)
+        config["tls"]["certificate"], config["tls"]["key"] = self.certificate()
+        config["spool_dir"], config["runtime_dir"] = self.mta.folder / "spool", self.mta.folder / "run"
+        self.mta.config = {}
+        self.mta.reconfigure(config)
+        result = self.mta.cli("check")
+        self.assertEqual(0, result.returncode, result.stderr)
+        self.assertGreater(len(config["expect"]), 3)
+        config["strangers"]["greylist_at"] = 3
+        self.mta.reconfigure(config)
+        result = self.mta.cli("check")
+        self.assertEqual(78, result.returncode, result.stderr)
+        self.assertIn("expected: greylist at a score of 2 (no_name 2); but accept follows", result.stderr)
+
     def test_smarthost(self):
         inside = self.closing(SmtpSink())
         down, up = reserve_port(), reserve_port()

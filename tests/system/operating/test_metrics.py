@@ -162,7 +162,7 @@ class Metrics(PostwainTestCase):
         self.assertEqual(0, self.samples()["postwain_queue_oldest_seconds"])
 
     def test_promtool_and_the_manual_know_the_names(self):
-        self.begin(filter=[{"name": "one", "socket": "127.0.0.1:9"}])
+        self.begin(filter=[{"name": "one", "socket": "127.0.0.1:9"}], dns_list=[{"zone": "zen.test"}])
         page = self.get("/metrics")[1]
         names = set(re.findall(r"^# TYPE (\w+) ", page, re.MULTILINE))
         with open(os.path.join(SOURCE, "man", "postwain-metrics.7"), encoding="utf-8") as file:

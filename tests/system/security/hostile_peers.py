@@ -123,7 +123,10 @@ class Maker:
         one = (r.choice([text(b"f1"), self.string()]) + self.small(2) + self.small(4) + self.moment() + self.small(8) +
                self.moment() + self.string() + u32(r.getrandbits(32)) * 7 + u32(2) + stage * 2)
         count = r.choice([0, 1, 1, 2, 40])
-        return u32(count) + one * count
+        a_list = (r.choice([text(b"zen"), self.string()]) + self.small(8) + self.small(2) + self.moment() * 2 +
+                  u32(r.getrandbits(32)) * 6)
+        lists = r.choice([0, 0, 1, 2, 65])
+        return u32(count) + one * count + u32(lists) + a_list * lists
 
     def payload(self, kind):
         r = self.random

@@ -325,3 +325,47 @@ TEST_CASE("watched, it waits for nothing and refuses nothing, and says what it w
   CHECK(one.session(kNameless) == "accept");
   CHECK(one.member->judgement()->verdict == ipc::FilterVerdict::defer);
 }
+
+TEST_CASE("qmgr is told how the lists are, and what they answered about clients") {
+  using ipc::ListStanding;
+  Strangers one;
+  auto report = [&] {
+    ipc::FilterReport out;
+    one.judge->report_to(out);
+    REQUIRE(out.lists.size() == 1);
+    return out.lists[0];
+  };
+  auto answers = [](const ipc::ListState& list, ipc::ListVerdict verdict) {
+    return list.answers[static_cast<std::size_t>(verdict)];
+  };
+  CHECK(one.judge->has_news());
+  ipc::ListState first = report();
+  CHECK(first.label == "zen");
+  CHECK(first.standing == ListStanding::good);
+  CHECK_FALSE(first.testing);
+  CHECK(first.since == to_unix_ms(one.clock.wall()));
+  CHECK(first.next_test == first.since + kListTestEvery.count());
+  CHECK_FALSE(one.judge->has_news());
+  one.session();
+  one.dns.addresses["7.100.51.198.k3y.zen.example"] = {"127.0.0.4"};
+  one.session(kNameless);
+  one.judge->report();  // of the judge alone
+  CHECK(one.judge->has_news());
+  ipc::ListState second = report();
+  CHECK(answers(second, ipc::ListVerdict::not_listed) == 1);
+  CHECK(answers(second, ipc::ListVerdict::listed) == 1);
+  CHECK(answers(report(), ipc::ListVerdict::listed) == 0);
+  // Nobody answers in time, and what comes then is counted once.
+  one.dns.held.insert("9.2.0.192.k3y.zen.example");
+  one.greet("192.0.2.9");
+  one.clock.pass(kListAnswerMax);
+  one.dns.let_go("9.2.0.192.k3y.zen.example");
+  CHECK(answers(report(), ipc::ListVerdict::silent) == 1);
+  one.dns.addresses["8.2.0.192.k3y.zen.example"] = {"127.255.255.254"};
+  one.session("192.0.2.8");
+  ipc::ListState refused = report();
+  CHECK(refused.standing == ListStanding::refused);
+  CHECK(answers(refused, ipc::ListVerdict::refused) == 1);
+  CHECK(refused.since == to_unix_ms(one.clock.wall()));
+  CHECK(refused.next_test == refused.since + kListPause.count());
+}

@@ -133,7 +133,7 @@ TEST_CASE("a session waits for what a filter wants to answer, and for nothing el
   bench.connect(ipc::bit_of(ipc::FilterStage::rcpt));
   CHECK_FALSE(bench.session.connect());
   CHECK_FALSE(bench.session.helo("client.example"));
-  bench.session.set_macro("i", "ID");
+  bench.session.set_macro(ipc::ToldMacro::queue_id, "ID");
   CHECK_FALSE(bench.session.mail("<a@b.org>", {"SIZE=10"}));
   CHECK(bench.session.rcpt("<c@d.org>", {}));
   bench.until_told(4);

@@ -146,6 +146,7 @@ TEST_CASE("a report of filters comes back, and has bounds", "[filter_report]") {
   CHECK(waits.milliseconds == 1'000'029);
   CHECK(waits.waits[4] == 1);      // up to 0.05 s
   CHECK(waits.waits.back() == 1);  // beyond all
+  CHECK(back.lists.empty());
   report.filters.resize(kReportedFiltersMax + 1);
   frame.clear();
   REQUIRE(append_frame(frame, report));
@@ -155,4 +156,38 @@ TEST_CASE("a report of filters comes back, and has bounds", "[filter_report]") {
   frame.clear();
   REQUIRE(append_frame(frame, report));
   CHECK(!decode(std::string_view(frame).substr(6), back));
+}
+
+TEST_CASE("a report of DNS lists comes back, and has bounds", "[filter_report]") {
+  FilterReport report;
+  ListState& one = report.lists.emplace_back();
+  one.label = "zen";
+  one.standing = ListStanding::silent;
+  one.testing = true;
+  one.since = 5;
+  one.next_test = -6;
+  one.answers[static_cast<std::size_t>(ListVerdict::listed)] = 7;
+  auto comes_back = [&](FilterReport& back) {
+    std::string frame;
+    REQUIRE(append_frame(frame, report));
+    return decode(std::string_view(frame).substr(6), back);
+  };
+  FilterReport back;
+  REQUIRE(comes_back(back));
+  REQUIRE(back.lists.size() == 1);
+  CHECK(back.lists[0].label == "zen");
+  CHECK(back.lists[0].standing == ListStanding::silent);
+  CHECK(back.lists[0].testing);
+  CHECK(back.lists[0].since == 5);
+  CHECK(back.lists[0].next_test == -6);
+  CHECK(back.lists[0].answers == one.answers);
+  one.standing = static_cast<ListStanding>(7);
+  CHECK_FALSE(comes_back(back));
+  one.standing = ListStanding::good;
+  one.label.assign(kListLabelMax + 1, 'l');
+  CHECK_FALSE(comes_back(back));
+  report.lists.assign(kReportedListsMax, ListState{});
+  CHECK(comes_back(back));
+  report.lists.assign(kReportedListsMax + 1, ListState{});
+  CHECK_FALSE(comes_back(back));
 }

@@ -154,3 +154,15 @@ TEST_CASE("kind 2: what keeps the queue manager from working is told without it"
   CHECK_FALSE(read_troubles(config.runtime_dir));
   CHECK(std::system(("rm -r " + config.runtime_dir).c_str()) == 0);
 }
+
+TEST_CASE("a process has crashed when no signal of ours, and nobody's wish, has ended it") {
+  for (int number : {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS}) {
+    CHECK(is_crash(number));
+    CHECK(is_crash(number | 0x80));  // with a core file
+  }
+  for (int number : {SIGKILL, SIGTERM, SIGHUP, SIGINT, SIGPIPE, SIGXFSZ})
+    CHECK_FALSE(is_crash(number));
+  CHECK_FALSE(is_crash(exited(0)));
+  CHECK_FALSE(is_crash(exited(70)));
+  CHECK_FALSE(is_crash(exited(134)));
+}

@@ -1,7 +1,7 @@
 // What `filter check` and `filter test` print of a report.
 #include <catch2/catch.hpp>
 
-#include "postwain/commands/filter_command.h"
+#include "postwain/commands/filter_reports.h"
 
 using namespace postwain::tool;
 
@@ -30,6 +30,37 @@ TEST_CASE("a check tells of each filter what it asks for and what it will miss")
       "  misses macros  client_ptr\n"
       "two at unix:/x: FAILED, unreachable: no such file\n");
   CHECK(filter_check_text("no JSON").empty());
+}
+
+TEST_CASE("a check tells what policy services, Rspamd and DNS lists said") {
+  const std::string report =
+      R"({"filters":[{"filter":"grey","socket":"127.0.0.1:1","state":"works","milliseconds":3,)"
+      R"("answers":[{"stage":"RCPT","action":"defer","milliseconds":3,"reply":"450 4.7.1 later",)"
+      R"("not_allowed":"defer"},{"stage":"DATA","action":"prepend","milliseconds":0,"field":"X-A",)"
+      R"("text":"b"}]},{"filter":"bad","socket":"unix:/x","state":"failed","answers":)"
+      R"([{"stage":"RCPT","action":"mistake","milliseconds":1,"text":"FILTER: no"}]},)"
+      R"({"filter":"mute","socket":"unix:/y","state":"failed","stage":"MAIL","failure":"late",)"
+      R"("reason":"it does not answer in time","answers":[]},)"
+      R"({"filter":"rspamd","socket":"127.0.0.1:2","state":"works","milliseconds":7,"ping":"pong",)"
+      R"("server":"rspamd/3.4","action":"add header","score":6.5,"score_limit":15,"edits":2,)"
+      R"("not_allowed":2}],"dns_lists":[)"
+      R"({"list":"zen","state":"works","health":"good","milliseconds":9},)"
+      R"({"list":"closed","state":"failed","health":"lists_all","milliseconds":5}]})";
+  CHECK(filter_check_text(report) ==
+        "grey at 127.0.0.1:1: works, 3 ms\n"
+        "  RCPT           defer 450 4.7.1 later, 3 ms, which its may does not grant: defer\n"
+        "  DATA           prepend X-A: b, 0 ms\n"
+        "bad at unix:/x: FAILED, what it answers cannot be done\n"
+        "  RCPT           mistake FILTER: no, 1 ms\n"
+        "mute at unix:/y: FAILED at MAIL, late: it does not answer in time\n"
+        "rspamd at 127.0.0.1:2: works, rspamd/3.4, add header, score 6.5/15, 7 ms\n"
+        "  not granted    2 of what it asked for\n"
+        "list zen: works, 9 ms\n"
+        "list closed: FAILED, it lists everything, 5 ms\n");
+  CHECK_FALSE(is_all_well(report));
+  CHECK(is_all_well(R"({"filters":[{"state":"works"}],"dns_lists":[{"state":"works"}]})"));
+  CHECK_FALSE(is_all_well(R"({"filters":[],"dns_lists":[null]})"));
+  CHECK_FALSE(is_all_well("no JSON"));
 }
 
 TEST_CASE("a test tells the judgements, the verdict and what changes") {

@@ -40,6 +40,17 @@ TEST_CASE("status and other values") {
   CHECK(status_lines(R"({"state":"running","version":"1","processes":[{"name":"qmgr","pid":12}],)"
                      R"("queue":{"messages":3,"recipients":4}})") ==
         "postwain 1 is running\nqueue: 3 messages, 4 recipients\n\nNAME  PID\nqmgr  12\n");
+  CHECK(status_lines(R"({"version":"1","state":"running","dns_lists":[{"label":"zen",)"
+                     R"("state":"good","believed":true,"since":"2026-11-30T05:00:00Z",)"
+                     R"("testing":false,"next_test":"2026-11-30T06:00:00Z",)"
+                     R"("answers":{"not_listed":3,"listed":1,"silent":0}},)"
+                     R"({"label":"new","state":"untested","testing":true,"answers":{}},)"
+                     R"({"label":"lost","state":"unknown"}]})") ==
+        "postwain 1 is running\n"
+        "DNS list zen: believed since 2026-11-30 05:00:00Z, next test at 2026-11-30 06:00:00Z; "
+        "3 not_listed, 1 listed\n"
+        "DNS list new: not tested yet, being tested; nothing answered\n"
+        "DNS list lost: unknown; nothing answered\n");
   CHECK(value_lines(R"({"a":{"b":1,"cc":"x"},"t":[{"k":1,"l":null},{"k":22}]})") ==
         "a.b   1\na.cc  x\nt:\n    K   L\n    1\n    22\n");
 }

@@ -42,6 +42,7 @@ TEST_CASE("a question has a field for each thing that is known, and no value mak
   CHECK(ScanRequest("127.0.0.1:11333").add("Helo", "a\r\nFrom: b").add("User", "").finish() ==
         "POST /checkv2 HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"
         "Host: 127.0.0.1:11333\r\nHelo: a??From: b\r\n\r\n");
+  CHECK(ping_request("h:1") == "GET /ping HTTP/1.1\r\nConnection: close\r\nHost: h:1\r\n\r\n");
   CHECK(chunk_of("hello, this is it") == "11\r\nhello, this is it\r\n");
   CHECK(chunk_of("").empty());
 }
@@ -157,4 +158,32 @@ TEST_CASE("hostile answers of Rspamd") {
   REQUIRE(answer);
   CHECK(answer->symbols.size() == kSymbolsKept);
   CHECK(answer->symbols[0].name.size() == kSymbolNameMax);
+}
+
+TEST_CASE("heads and chunk lines have their bounds however they come") {
+  std::string lines;
+  while (lines.size() <= kHeadMax) lines += "X: " + std::string(100, 'y') + "\r\n";
+  std::string continued;
+  while (continued.size() <= kHeadMax) continued += "HTTP/1.1 100 Continue\r\n\r\n";
+  std::string good = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  auto [octets, why] = GENERATE_COPY(table<std::string, std::string>({
+      {"HTTP/1.1 200 OK\r\n" + lines + "\r\n", "the head of its answer is too long"},
+      {continued, "the head of its answer is too long"},
+      {good + "0\r\n" + lines, "the head of its answer is too long"},
+      {good + "1;" + std::string(300, 'q') + "\r\nx\r\n", "its answer has an odd chunk"},
+  }));
+  for (std::size_t piece : {std::size_t{1}, std::size_t{107}, octets.size()}) {
+    Read got = read_in(octets, piece, false);
+    CHECK_FALSE(got.ok);
+    CHECK(got.reader.failure() == why);
+  }
+}
+
+TEST_CASE("what a server says it is is kept, cut") {
+  Read got =
+      read_in("HTTP/1.1 200 OK\r\nSERVER:  rspamd/3.4 \r\nContent-Length: 0\r\n\r\n", 3, false);
+  CHECK(got.reader.server() == "rspamd/3.4");
+  got = read_in("HTTP/1.1 200 OK\r\nServer: " + std::string(500, 's') + "\r\n\r\n", 3, false);
+  CHECK(got.reader.server().size() == kServerMax);
+  CHECK(read_in("HTTP/1.1 200 OK\r\n\r\n", 3, true).reader.server().empty());
 }

@@ -147,6 +147,39 @@ TEST_CASE("the board knows the filters of the configuration and no others") {
   CHECK(board.filters()[1].sums.words(ipc::FilterWord::refuse) == 2);
 }
 
+TEST_CASE("the board knows the DNS lists of the configuration and no others") {
+  config::Config config;
+  config.strangers.wanted = true;
+  config.strangers.lists.emplace_back().label = "zen";
+  config.strangers.lists.emplace_back().label = "other";
+  FilterBoard board;
+  board.configure(config);
+  REQUIRE(board.lists().size() == 2);
+  ipc::FilterReport report;
+  ipc::ListState& told = report.lists.emplace_back();
+  told.label = "zen";
+  told.standing = ipc::ListStanding::good;
+  told.answers[static_cast<std::size_t>(ipc::ListVerdict::listed)] = 3;
+  report.lists.push_back(told);
+  report.lists.back().label = "unheard-of";
+  board.take(report, true);
+  const KnownList& zen = board.lists()[0];
+  CHECK_FALSE(board.is_believed(zen));  // nobody is there who asks it
+  board.connected();
+  CHECK(board.is_believed(zen));
+  CHECK_FALSE(board.is_known(board.lists()[1]));
+  report.lists[0].standing = ipc::ListStanding::refused;
+  board.take(report, false);
+  CHECK(board.is_believed(zen));
+  CHECK(zen.answers[static_cast<std::size_t>(ipc::ListVerdict::listed)] == 6);
+  board.take(report, true);
+  CHECK_FALSE(board.is_believed(zen));
+  config.strangers.lists.pop_back();
+  board.configure(config);
+  REQUIRE(board.lists().size() == 1);
+  CHECK(board.lists()[0].answers[static_cast<std::size_t>(ipc::ListVerdict::listed)] == 9);
+}
+
 TEST_CASE("a report of filters comes from the filter process, whole") {
   Rig rig;
   rig.config.filters.emplace_back().name = "one";

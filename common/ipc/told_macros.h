@@ -1,0 +1,78 @@
+// The macros that filters are told of: the one list for whoever tells them (smtpd of its sessions,
+// qmgr of mail of this machine) and for `postwain filter check`, which says what a filter asks for
+// in vain. The names are Sendmail's, without the braces of those that are longer than one letter.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <string_view>
+
+namespace postwain::ipc {
+
+enum class ToldMacro : std::uint8_t {
+  hostname,  // at the connect, as all up to client_and_name
+  daemon_name,
+  product,
+  daemon_address,
+  daemon_port,
+  client_address,
+  client_port,
+  client_name,      // confirmed by the DNS, or the address in brackets
+  client_ptr,       // not confirmed, or "unknown"
+  client_and_name,  // "name [address]"
+  tls_version,      // where there is TLS, as all up to cert_subject
+  cipher,
+  cipher_bits,
+  cert_fingerprint,
+  cert_subject,
+  queue_id,  // at MAIL, as all up to auth_author
+  protocol,
+  mail_address,
+  hello,
+  auth_authen,
+  auth_type,
+  auth_author,
+  rcpt_address,  // at RCPT
+  rcpt_mailer,
+  rcpt_host,
+};
+
+// In the order of the enumeration.
+constexpr std::string_view kToldMacros[] = {"j",
+                                            "daemon_name",
+                                            "v",
+                                            "daemon_addr",
+                                            "daemon_port",
+                                            "client_addr",
+                                            "client_port",
+                                            "client_name",
+                                            "client_ptr",
+                                            "_",
+                                            "tls_version",
+                                            "cipher",
+                                            "cipher_bits",
+                                            "cert_fingerprint",
+                                            "cert_subject",
+                                            "i",
+                                            "r",
+                                            "mail_addr",
+                                            "s",
+                                            "auth_authen",
+                                            "auth_type",
+                                            "auth_author",
+                                            "rcpt_addr",
+                                            "rcpt_mailer",
+                                            "rcpt_host"};
+static_assert(std::size(kToldMacros) == static_cast<std::size_t>(ToldMacro::rcpt_host) + 1);
+
+constexpr std::string_view name_of(ToldMacro macro) {
+  return kToldMacros[static_cast<std::size_t>(macro)];
+}
+// Whether a macro of that name is told at all.
+constexpr bool is_told(std::string_view name) {
+  return std::find(std::begin(kToldMacros), std::end(kToldMacros), name) != std::end(kToldMacros);
+}
+
+}  // namespace postwain::ipc
