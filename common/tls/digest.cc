@@ -6,6 +6,7 @@
 #include <openssl/sha.h>
 
 #include "common/base/check.h"
+#include "common/tls/openssl.h"
 
 namespace postwain::tls {
 
