@@ -41,20 +41,31 @@ bool has_first_form(std::string_view parts) {
   return !parts.empty();
 }
 
+// local: without quotes.
+std::optional<mail::Address> srs_address(std::string_view local, std::string_view domain) {
+  if (local.empty()) return std::nullopt;
+  std::string text = smtp::local_in_wire_form(local);
+  text += '@';
+  text += domain;
+  return smtp::parse_mailbox(text);
+}
+
 // The first forwarder of "HHHH=first==HHHH=TT=domain=local" and what is his; nothing of another
 // form.
 struct SrsSecondForm {
   std::string_view hash;
   std::string_view host;
   std::string_view user;  // with the separator that stood behind "SRS0" in front
+  mail::Address address;  // the one that the first forwarder has made
 };
 std::optional<SrsSecondForm> second_form(std::string_view parts) {
   auto hash = take_part(parts);
   auto host = hash ? take_part(parts) : std::nullopt;
   if (!host || parts.empty() || kSrsSeparators.find(parts.front()) == std::string_view::npos)
     return std::nullopt;
-  if (!has_first_form(parts.substr(1))) return std::nullopt;
-  return SrsSecondForm{*hash, *host, parts};
+  auto address = srs_address("SRS0" + std::string(parts), *host);
+  if (!address || !has_first_form(parts.substr(1))) return std::nullopt;
+  return SrsSecondForm{*hash, *host, parts, *std::move(address)};
 }
 
 std::int64_t day_of(WallTime now) {
@@ -96,15 +107,6 @@ bool same_hash(std::string_view a, std::string_view b) {
 
 SrsOutcome srs_failed(SrsProblem problem) {
   return {problem, {}};
-}
-
-// local: without quotes.
-std::optional<mail::Address> srs_address(std::string_view local, std::string_view domain) {
-  if (local.empty()) return std::nullopt;
-  std::string text = smtp::local_in_wire_form(local);
-  text += '@';
-  text += domain;
-  return smtp::parse_mailbox(text);
 }
 
 }  // namespace
@@ -178,8 +180,10 @@ std::string Srs::forwarded_local(const mail::Address& sender, std::string_view l
 }
 
 SrsOutcome Srs::forward(const mail::Address& sender, WallTime now) const {
-  if (sender.domain().empty() || sender.local().empty()) return srs_failed(SrsProblem::no_domain);
-  std::string local = forwarded_local(sender, sender.local_unquoted(), now);
+  if (sender.domain().empty()) return srs_failed(SrsProblem::no_domain);
+  std::string unquoted = sender.local_unquoted();
+  if (unquoted.empty()) return srs_failed(SrsProblem::unfit);  // it could not be told from no part
+  std::string local = forwarded_local(sender, unquoted, now);
   auto address = srs_address(local, settings_.domain);
   if (smtp::local_in_wire_form(local).size() > kSrsLocalMax ||
       (address && address->text().size() > kSrsAddressMax))
@@ -221,9 +225,7 @@ SrsOutcome Srs::reverse_second(std::string_view parts) const {
   if (!form) return srs_failed(SrsProblem::malformed);
   if (!verifies(form->hash, std::string(form->host) + std::string(form->user)))
     return srs_failed(SrsProblem::bad_hash);
-  auto address = srs_address("SRS0" + std::string(form->user), form->host);
-  if (!address) return srs_failed(SrsProblem::malformed);
-  return {SrsProblem::none, *std::move(address)};
+  return {SrsProblem::none, form->address};
 }
 
 SrsNeed srs_need(const Srs& srs, const mail::Address& sender, const SrsOccasion& occasion) {

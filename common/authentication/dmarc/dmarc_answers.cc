@@ -10,7 +10,7 @@ namespace {
 constexpr std::size_t kDmarcNameMax = 253;
 
 // Several records at one name are none (RFC 9989 4.10 step 2).
-std::optional<DmarcRecord> only_record(const std::vector<std::string>& texts) {
+std::optional<DmarcRecord> only_dmarc_record(const std::vector<std::string>& texts) {
   std::optional<DmarcRecord> found;
   for (const std::string& text : texts) {
     auto record = parse_dmarc_record(text);
@@ -81,7 +81,7 @@ void DmarcAnswers::answer(std::size_t number, const DnsAnswer& answer) {
   Entry& entry = *entries_[number];
   entry.answered = true;
   entry.status = answer.status;
-  if (answer.status == dns::AnswerStatus::ok) entry.record = only_record(answer.values);
+  if (answer.status == dns::AnswerStatus::ok) entry.record = only_dmarc_record(answer.values);
 }
 
 }  // namespace postwain::authentication

@@ -35,7 +35,7 @@ bool is_result_atext(char c) {
 
 // Parts that are not empty, with dots between them.
 template <class Fits>
-bool is_dotted(std::string_view text, Fits fits) {
+bool is_dotted_result(std::string_view text, Fits fits) {
   for (std::string_view part : split(text, '.'))
     if (part.empty() || !std::all_of(part.begin(), part.end(), fits)) return false;
   return true;
@@ -57,11 +57,12 @@ bool is_result_address(std::string_view text) {
   if (at == std::string_view::npos) return false;
   std::string_view local = text.substr(0, at);
   auto in_domain = [](char c) { return is_alnum(c) || c == '-' || c == '_'; };
-  return is_dotted(text.substr(at + 1), in_domain) &&
-         (local.empty() || is_dotted(local, is_result_atext) || is_result_quoted_string(local));
+  return is_dotted_result(text.substr(at + 1), in_domain) &&
+         (local.empty() || is_dotted_result(local, is_result_atext) ||
+          is_result_quoted_string(local));
 }
 
-std::string escaped(std::string_view text, std::string_view specials) {
+std::string results_escaped(std::string_view text, std::string_view specials) {
   std::string out;
   for (char c : text) {
     if (c == '\\' || specials.find(c) != std::string_view::npos) out += '\\';
@@ -72,7 +73,7 @@ std::string escaped(std::string_view text, std::string_view specials) {
 
 std::string result_value(std::string_view text) {
   if (is_result_token(text)) return std::string(text);
-  return '"' + escaped(text, "\"") + '"';
+  return '"' + results_escaped(text, "\"") + '"';
 }
 
 // Whether its octets above 127 are UTF-8 that no reader takes for a control character.
@@ -120,7 +121,7 @@ void append_folded(std::string& out, std::string_view text, std::size_t column) 
 
 std::string result_text(const MethodResult& result) {
   std::string text = result.method + '=' + result.result;
-  if (!result.comment.empty()) text += " (" + escaped(result.comment, "()") + ')';
+  if (!result.comment.empty()) text += " (" + results_escaped(result.comment, "()") + ')';
   if (!result.reason.empty()) text += " reason=" + result_value(result.reason);
   for (const ResultProperty& property : result.properties)
     text += ' ' + property.type + '.' + property.name + '=' +

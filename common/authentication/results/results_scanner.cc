@@ -115,6 +115,7 @@ std::optional<std::string> ResultsScanner::property_value() {
   auto text = value();
   if (!text || before.front() != '"' || !at('@')) return text;
   std::string local(before.substr(0, before.size() - rest_.size()));
+  std::erase_if(local, [](char c) { return c == '\r' || c == '\n'; });  // of folds
   auto domain = value();
   return domain ? local + *domain : domain;
 }

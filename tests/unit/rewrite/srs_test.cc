@@ -88,6 +88,7 @@ TEST_CASE("SRS: what another one has forwarded") {
   // A local part that only begins so is one like others.
   CHECK(forward(second, "SRS0=only@first.example").substr(0, 5) == "SRS0=");
   CHECK(forward(second, "SRS1=a=b=c@first.example").substr(0, 5) == "SRS0=");
+  CHECK(forward(second, "SRS1=A=no+domain==A=B=c=d@f.example").substr(0, 5) == "SRS0=");
   CHECK(forward(second, "SRS0+A=B=c.example=d@f.example").find("=f.example=+A=B=c.example=d@") !=
         std::string::npos);
 }
@@ -153,7 +154,8 @@ TEST_CASE("SRS: what is none") {
         "SRS0=AAAA=BB=far.example=@ours.example", "SRS0==BB=far.example=a@ours.example",
         "SRS0=AAAA==far.example=a@ours.example", "SRS1=AAAA=first.example@ours.example",
         "SRS1=AAAA=first.example=a=b=c@ours.example", "SRS1=AAAA==AAAA=BB=c.example=d@ours.example",
-        "SRS1=AAAA=first.example=xAAA=BB=far.example=a@ours.example"})
+        "SRS1=AAAA=first.example=xAAA=BB=far.example=a@ours.example",
+        "SRS1=AAAA=fi+rst.example==AAAA=BB=far.example=a@ours.example"})
     CHECK(reverse(srs(), text) == malformed);
   CHECK(srs().reverse(mail::Address("SRS0=AAAA=BB=far.example=a", ""), kNow).problem ==
         SrsProblem::not_srs);
@@ -174,6 +176,7 @@ TEST_CASE("SRS: what cannot be rewritten") {
   CHECK(forward(srs(ours), local_of(kSrsLocalMax - 25)) == long_text);
   CHECK(srs().forward({}, kNow).problem == SrsProblem::no_domain);
   CHECK(srs().forward(mail::Address("postmaster", ""), kNow).problem == SrsProblem::no_domain);
+  CHECK(srs().forward(address("\"\"@far.example"), kNow).problem == SrsProblem::unfit);
   CHECK(srs().forward(mail::Address("a\r\nb", "far.example"), kNow).problem == SrsProblem::unfit);
   CHECK(srs().forward(mail::Address(std::string_view("\0", 1), "far.example"), kNow).problem ==
         SrsProblem::unfit);

@@ -167,4 +167,8 @@ TEST_CASE("results: lines end early where they can") {
   for (std::size_t at; (at = field.find('\n', start)) != std::string::npos; start = at + 1)
     CHECK(at - start <= 79);
   CHECK(read_back({result}).results.front() == result);
+  // In a quoted local part, too, which comes back as it was.
+  std::string wide = "\"of many words that go on and on and on and on and on, all of them  ";
+  MethodResult quoted = with_value(wide + wide.substr(1) + "\"@x.example");
+  CHECK(read_back({quoted}).results.front() == quoted);
 }
