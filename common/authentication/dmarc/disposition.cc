@@ -1,6 +1,7 @@
 #include "common/authentication/dmarc/disposition.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "common/base/text.h"
 #include "common/content/header_edits.h"

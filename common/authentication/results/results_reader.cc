@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::size_t kAuthservIdOctetsMax = 1024;  // of one that can be ours, as U-labels
 
+constexpr std::size_t kULabelWordsMax = 1000;
+
 class ResultsParser {
  public:
   explicit ResultsParser(std::string_view value) : scanner_(value) {}
@@ -123,17 +125,19 @@ std::string squeezed(std::string_view text, bool with_comments) {
   return out;
 }
 
-// Words beyond ASCII that would be our name as A-labels.
+// Words beyond ASCII that would be our name as A-labels. Of a field with a great many of them that
+// is supposed, since to find out is dear.
 bool has_own_u_labels(std::string_view text, const std::string& own_key) {
   auto in_word = [](char c) {
     return is_alnum(c) || c == '-' || c == '.' || static_cast<unsigned char>(c) > 0x7F;
   };
+  std::size_t words = 0;
   for (auto begin = text.begin(); begin != text.end();) {
     begin = std::find_if(begin, text.end(), in_word);
     auto end = std::find_if_not(begin, text.end(), in_word);
     std::string_view word(text.data() + (begin - text.begin()),
                           static_cast<std::size_t>(end - begin));
-    if (!is_ascii(word) && names_us(word, own_key)) return true;
+    if (!is_ascii(word) && (++words > kULabelWordsMax || names_us(word, own_key))) return true;
     begin = end;
   }
   return false;

@@ -152,6 +152,10 @@ TEST_CASE("results: one name in two spellings") {
   CHECK(claim("mx.xn--bcher-kva.example; none", "mx.bücher.example") == "ours");
   CHECK(claim("a mx.bücher.example; none", ours) == "unparsable");
   CHECK(claim("other.bücher.example; none", ours) == "none");
+  CHECK(claim("a other.bücher.example; none", ours) == "none");
+  std::string many = "a";
+  for (int i = 0; i < 1001; ++i) many += " other.bücher.example";
+  CHECK(claim(many, ours) == "unparsable");
 }
 
 TEST_CASE("results: the fields of a header section, by their number") {
