@@ -6,12 +6,22 @@
 #include <openssl/sha.h>
 
 #include "common/base/check.h"
+#include "common/tls/openssl.h"
 
 namespace postwain::tls {
 
 namespace {
 
 constexpr std::size_t kSize = SHA256_DIGEST_LENGTH;
+
+std::string hmac(const EVP_MD* kind, std::string_view key, std::string_view text) {
+  std::string out(EVP_MAX_MD_SIZE, '\0');
+  unsigned size = 0;
+  PW_CHECK(HMAC(kind, key.data(), static_cast<int>(key.size()), octets(text), text.size(),
+                writable_octets(out), &size) != nullptr);
+  out.resize(size);
+  return out;
+}
 
 class OpensslDigest final : public sasl::Digest {
  public:
@@ -30,16 +40,6 @@ class OpensslDigest final : public sasl::Digest {
                             std::uint32_t iterations) const override {
     return tls::pbkdf2_sha256(password, salt, iterations);
   }
-
- private:
-  static std::string hmac(const EVP_MD* kind, std::string_view key, std::string_view text) {
-    std::string out(EVP_MAX_MD_SIZE, '\0');
-    unsigned size = 0;
-    PW_CHECK(HMAC(kind, key.data(), static_cast<int>(key.size()), octets(text), text.size(),
-                  writable_octets(out), &size) != nullptr);
-    out.resize(size);
-    return out;
-  }
 };
 
 }  // namespace
@@ -57,6 +57,10 @@ std::string pbkdf2_sha256(std::string_view password, std::string_view salt,
                                EVP_sha256(), kSize, writable_octets(out));
   PW_CHECK(made == 1);
   return out;
+}
+
+std::string hmac_sha1(std::string_view key, std::string_view text) {
+  return hmac(EVP_sha1(), key, text);
 }
 
 std::string random_octets(std::size_t count) {
