@@ -1,6 +1,6 @@
-// filter: judges mail for every smtpd and for qmgr. It asks the outside filters of the
-// configuration (milters, policy services, Rspamd), applies its content rules, and looks at
-// strangers. Started where one of these is configured.
+// filter: judges mail for every smtpd and for qmgr. It looks at strangers and at the
+// authentication of their mail, asks the outside filters of the configuration (milters, policy
+// services, Rspamd), and applies its content rules. Started where one of these is configured.
 //
 // What it may touch: the filters' sockets, the DNS, qmgr's socket in a role that gives it the
 // way to each smtpd, one file without a name, and two that tell which strangers were seen. It knows
@@ -14,6 +14,7 @@
 #include "common/exercise/exercises.h"
 #include "common/log/log.h"
 #include "common/net/loop_clock.h"
+#include "filter/authentication/authentication_judge.h"
 #include "filter/content_rules/content_rule_judge.h"
 #include "filter/filter_process.h"
 #include "filter/strangers/strangers_judge.h"
@@ -62,6 +63,13 @@ std::unique_ptr<StrangersJudge> strangers_judge(Clock& clock, dns::Resolver& res
                                           open_seen_files(config.strangers.folder));
 }
 
+std::unique_ptr<Judge> authentication_judge(Clock& clock, dns::Resolver& resolver,
+                                            const config::Config& config) {
+  if (!config.authentication.wanted) return nullptr;
+  return std::make_unique<AuthenticationJudge>(clock, dns_port(resolver), config.authentication,
+                                               config.hostname);
+}
+
 }  // namespace
 
 // The chain of the configuration without what would be remembered.
@@ -70,7 +78,10 @@ int try_out(Setup& setup, const config::Config& config, dns::Resolver& resolver,
   Result<std::string> request = read_small_fd(kTrialRequest, kTrialMax);
   if (!request) return kExitIoError;
   Shared shared{loop, clock};
-  shared.judges = judges_of(std::move(setup.filters), std::move(setup.content_rules));
+  if (auto authentication = authentication_judge(clock, resolver, config))
+    shared.judges.push_back(std::move(authentication));
+  for (auto& judge : judges_of(std::move(setup.filters), std::move(setup.content_rules)))
+    shared.judges.push_back(std::move(judge));
   shared.listeners = std::move(setup.listeners);
   shared.room.file = std::move(setup.scratch);
   shared.lookup = std::move(setup.lookup);
@@ -113,6 +124,8 @@ int run(daemon::Start& start, bool trial) {
   auto own = strangers_judge(clock, **resolver, config);
   StrangersJudge* strangers = own.get();
   if (own) setup.own_checks.push_back(std::move(own));
+  if (auto authentication = authentication_judge(clock, **resolver, config))
+    setup.own_checks.push_back(std::move(authentication));
   daemon::Confinement confinement("filter", config);
   confinement.give_up_files();
   FilterProcess process(loop, clock, std::move(setup));

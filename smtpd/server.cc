@@ -44,6 +44,14 @@ std::unique_ptr<filtering::FilterLink> filter_link(net::Loop& loop, const config
       filtering::FilterFallback& one = fallbacks[listener.name()];
       one = std::max(one, filtering::FilterFallback::accept);
     }
+  // Mail that nobody has looked at would bring in results that others claim in our name.
+  for (const config::Listener& listener : config.listeners)
+    if (config.authentication.is_on(listener)) {
+      bool watched = config.authentication.mode == config::FilterMode::watch;
+      filtering::FilterFallback& one = fallbacks[listener.name()];
+      one = std::max(
+          one, watched ? filtering::FilterFallback::accept : filtering::FilterFallback::defer);
+    }
   if (fallbacks.empty()) return nullptr;
   return std::make_unique<filtering::FilterLink>(loop, std::move(fallbacks));
 }

@@ -14,6 +14,7 @@
 #include "common/config/table/access.h"
 #include "common/config/table/addresses.h"
 #include "common/config/table/auth.h"
+#include "common/config/table/authentication.h"
 #include "common/config/table/content_rule.h"
 #include "common/config/table/delivery.h"
 #include "common/config/table/domain.h"
@@ -53,6 +54,7 @@ struct Config {
   std::vector<Filter> filters;  // in the order in which they see a message
   std::vector<ContentRule> content_rules;
   Strangers strangers;  // [[dns_list]], too
+  Authentication authentication;
   Limits limits;
   std::vector<Domain> domains;
   Addresses addresses;
@@ -78,7 +80,7 @@ struct Config {
 
   // Whether mail is judged by somebody: then there is a process for that.
   bool filters_mail() const {
-    return !filters.empty() || !content_rules.empty() || strangers.wanted;
+    return !filters.empty() || !content_rules.empty() || strangers.wanted || authentication.wanted;
   }
   std::string qmgr_socket() const { return runtime_dir + "/qmgr.sock"; }
 };

@@ -82,8 +82,10 @@ Result<config::Loaded> loaded_for_trial(const std::string& file, bool lists) {
   const config::Config& config = loaded.config;
   if (lists && config.filters.empty() && config.strangers.lists.empty())
     return Error{"the configuration has neither [[filter]] nor [[dns_list]]", kExitConfig};
-  if (!lists && config.filters.empty() && config.content_rules.empty())
-    return Error{"the configuration has neither [[filter]] nor [[content_rule]]", kExitConfig};
+  if (!lists && config.filters.empty() && config.content_rules.empty() &&
+      !config.authentication.wanted)
+    return Error{"the configuration has no [[filter]], [[content_rule]] or [authentication]",
+                 kExitConfig};
   return loaded;
 }
 

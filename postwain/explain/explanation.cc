@@ -178,6 +178,16 @@ void add_strangers(Explanation& out, const config::Config& config, const smtpd::
   out.steps.push_back({"strangers", std::move(what), strangers.origin.text()});
 }
 
+void add_authentication(Explanation& out, const config::Config& config, const smtpd::Client& client,
+                        bool submission) {
+  const config::Authentication& ours = config.authentication;
+  if (!ours.wanted || submission || client.may_relay()) return;
+  std::string what = fmt::format("spf = {}, dkim = {}, dmarc = {}, as {}", name_of(ours.spf),
+                                 name_of(ours.dkim), name_of(ours.dmarc), ours.name);
+  if (ours.mode == config::FilterMode::watch) what += "; watched, nothing comes of it";
+  out.steps.push_back({"authentication", std::move(what), ours.origin.text()});
+}
+
 }  // namespace
 
 std::string_view name_of(Decision decision) {
@@ -201,6 +211,7 @@ Explanation explain(const config::Config& config, const Question& question) {
                 rcpt = policy.rcpt(client, question.hello, sender, recipient, question.facts));
   if (out.decision == Decision::accept) {
     add_strangers(out, config, client, question);
+    add_authentication(out, config, client, question.submission);
     add_filters(out, config, question.submission);
     add_content_rules(out, config, question.submission);
   }

@@ -38,6 +38,7 @@ void FilterBoard::configure(const config::Config& config) {
     now.sums.stages[ipc::FilterStage::end_of_message];  // counters begin at 0
   };
   if (config.strangers.wanted) add(config::kStrangersName, config.strangers.mode);
+  if (config.authentication.wanted) add(config::kAuthenticationName, config.authentication.mode);
   for (const config::Filter& filter : config.filters) add(filter.name, filter.mode);
   if (!config.content_rules.empty()) add(config::kContentRulesName, config::FilterMode::enforce);
   configure_lists(config);

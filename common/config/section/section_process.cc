@@ -88,6 +88,7 @@ void read_document(Context& context, const Node& document, const Machine& machin
   read_filters(context, top.tables("filter"), config.listeners, config.filters);
   read_content_rules(context, top.tables("content_rule"), config.listeners, config.content_rules);
   read_strangers(context, top.table("strangers"), top.tables("dns_list"), config);
+  read_authentication(context, top.table("authentication"), config);
   read_limits(context, top.table("limits"), config.limits);
   read_domains(context, top.tables("domain"), config.domains);
   read_addresses(context, top.table("addresses"), config.hostname, machine.mail_name,

@@ -51,6 +51,8 @@ void read_tls_reports(Context& context, const Node* table, Config& config);
 // After the spool folder and the listeners.
 void read_strangers(Context& context, const Node* table, const std::vector<const Node*>& lists,
                     Config& config);
+// After the filters and the listeners.
+void read_authentication(Context& context, const Node* table, Config& config);
 void read_dns(Context& context, const Node* table, Dns& dns);
 void read_users(Context& context, const Node* table, Users& users);
 void read_control(Context& context, const Node* table, Control& control);

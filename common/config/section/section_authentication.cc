@@ -1,0 +1,95 @@
+// [authentication]: SPF, DKIM and DMARC of mail that strangers bring.
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "common/base/text.h"
+#include "common/config/document/values.h"
+#include "common/config/section/sections.h"
+#include "common/mail/address.h"
+
+namespace postwain::config {
+
+namespace {
+
+using namespace std::chrono_literals;
+using Action = AuthenticationAction;
+
+void read_action(Section& section, std::string_view key, Action& out) {
+  section.choice(key, out,
+                 {{"off", Action::off},
+                  {"note", Action::note},
+                  {"hold", Action::hold},
+                  {"refuse", Action::refuse}});
+}
+
+// A signature that does not verify says no more than none (RFC 6376 6.1), and no domain asks for
+// anything because of it: that is what DMARC is for.
+void read_dkim(Section& section, Action& out) {
+  read_action(section, "dkim", out);
+  if (out != Action::hold && out != Action::refuse) return;
+  section.context().error(
+      section.origin_of("dkim"),
+      fmt::format("dkim = \"{}\": a signature that does not verify counts as none; what a domain "
+                  "wants done with mail that is not signed well is what dmarc = \"{}\" does",
+                  name_of(out), name_of(out)));
+  out = Action::note;
+}
+
+void read_service_name(Section& section, Authentication& authentication) {
+  std::string name;
+  if (!section.text("name", name)) return;
+  if (is_domain(name))
+    authentication.name = mail::domain_key(name);
+  else
+    section.context().error(section.origin_of("name"),
+                            fmt::format("'{}' is not a host name", printable(name)));
+}
+
+void warn_of_settings(Context& context, const Config& config) {
+  const Authentication& ours = config.authentication;
+  if (ours.dmarc != Action::off && ours.dkim == Action::off)
+    context.warn(ours.origin,
+                 "dmarc without dkim: mail that is forwarded, or sent by lists, passes by its "
+                 "signature only, and fails without it");
+  if (ours.dmarc != Action::off && ours.spf == Action::off)
+    context.warn(ours.origin,
+                 "dmarc without spf: mail of domains that do not sign passes by SPF only, and "
+                 "fails without it");
+  bool any = std::any_of(config.listeners.begin(), config.listeners.end(),
+                         [&](const Listener& one) { return ours.is_on(one); });
+  if (!any && !config.listeners.empty())
+    context.warn(ours.origin,
+                 "no listener for the mail of strangers: all of them are for submission");
+}
+
+}  // namespace
+
+void read_authentication(Context& context, const Node* table, Config& config) {
+  Authentication& ours = config.authentication;
+  ours.name = config.hostname;
+  if (table == nullptr) return;
+  Section section(context, *table, "[authentication]");
+  ours.wanted = true;
+  ours.origin = table->origin;
+  read_service_name(section, ours);
+  read_action(section, "spf", ours.spf);
+  read_dkim(section, ours.dkim);
+  read_action(section, "dmarc", ours.dmarc);
+  section.duration("time", ours.time, 1s, 2min);
+  section.choice("mode", ours.mode,
+                 {{"enforce", FilterMode::enforce}, {"watch", FilterMode::watch}});
+  section.finish();
+  if (ours.spf == Action::off && !ours.looks_at_content())
+    context.error(ours.origin,
+                  "spf, dkim and dmarc are off: leave [authentication] away, or let one of them be "
+                  "looked at");
+  for (const Filter& filter : config.filters)
+    if (iequals(filter.name, kAuthenticationName))
+      context.error(filter.origin,
+                    "authentication is the name of the check that [authentication] describes");
+  warn_of_settings(context, config);
+}
+
+}  // namespace postwain::config

@@ -1,0 +1,48 @@
+// [authentication]: whether mail that strangers bring is what it says it is. SPF, DKIM and DMARC
+// are looked at, and what was found is written into an Authentication-Results field (RFC 8601).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "common/base/time.h"
+#include "common/config/table/filter.h"
+#include "common/config/table/origin.h"
+
+namespace postwain::config {
+
+// The most that may follow from a finding, in the order of severity; never more than the domain
+// in whose name the mail comes asks for.
+enum class AuthenticationAction : std::uint8_t {
+  off,   // it is not looked at
+  note,  // it is written down
+  hold,
+  refuse,
+};
+std::string_view name_of(AuthenticationAction action);
+
+// What looks at it, among filters.
+constexpr std::string_view kAuthenticationName = "authentication";
+
+struct Authentication {
+  bool wanted = false;  // [authentication] is there
+  std::string name;     // the authserv-id (RFC 8601 2.5); in its canonical form
+  AuthenticationAction spf = AuthenticationAction::note;
+  AuthenticationAction dkim = AuthenticationAction::note;  // off or note
+  AuthenticationAction dmarc = AuthenticationAction::note;
+  // So long after its end a message waits for the DNS; what is not known by then is a temporary
+  // error.
+  Duration time = std::chrono::seconds(20);
+  FilterMode mode = FilterMode::enforce;
+  Origin origin;
+
+  // Strangers come by listeners that are not for submission.
+  bool is_on(const Listener& listener) const { return wanted && kind_of(listener) == "world"; }
+  bool looks_at_content() const {
+    return dkim != AuthenticationAction::off || dmarc != AuthenticationAction::off;
+  }
+};
+
+}  // namespace postwain::config

@@ -1,0 +1,233 @@
+#include "filter/authentication/authentication_member.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/authentication/results/results_field.h"
+#include "common/authentication/results/results_reader.h"
+#include "common/base/text.h"
+#include "common/log/log.h"
+#include "filter/deciding/message_edits.h"
+
+namespace postwain::filter {
+
+using authentication::DmarcEvaluation;
+using authentication::SpfCheck;
+using authentication::SpfFacts;
+using authentication::dkim::DkimVerify;
+using config::AuthenticationAction;
+using ipc::FilterFailure;
+using ipc::FilterStage;
+using ipc::FilterVerdict;
+
+namespace {
+
+std::string joined(const std::vector<std::string_view>& fields) {
+  std::string out;
+  for (std::string_view field : fields) out += field;
+  return out;
+}
+
+std::string_view bare_address(std::string_view address) {
+  if (address.starts_with('<')) address.remove_prefix(1);
+  if (address.ends_with('>')) address.remove_suffix(1);
+  return address;
+}
+
+bool says_utf8(const std::vector<std::string>& arguments) {
+  return std::any_of(arguments.begin(), arguments.end(),
+                     [](const std::string& one) { return iequals(one, "SMTPUTF8"); });
+}
+
+}  // namespace
+
+AuthenticationMember::AuthenticationMember(AuthenticationJudge& judge, const SessionFacts& facts,
+                                           MemberOwner& owner)
+    : judge_(judge),
+      facts_(facts),
+      owner_(owner),
+      record_(judge, judge.clock(), facts),
+      limit_(judge.clock().alarm()) {}
+
+std::function<void()> AuthenticationMember::on_change() {
+  return [this] { owner_.member_changed(); };
+}
+
+// --- what is told --------------------------------------------------------------------------------
+
+// A client on a Unix socket has no address that a domain could speak of.
+bool AuthenticationMember::looks_at(const ipc::FilterEvent& event) const {
+  using Family = ipc::FilterSession::Family;
+  Family family = facts_.session.family;
+  return event.stage == FilterStage::mail && !event.known &&
+         (family == Family::ipv4 || family == Family::ipv6);
+}
+
+void AuthenticationMember::give(const ipc::FilterEvent& event) {
+  if (!looks_at(event)) return;
+  (void)record_.take_part();
+  message_.emplace();
+  AuthenticationFindings& findings = message_->findings;
+  findings.client = facts_.session.client_address;
+  findings.helo = facts_.helo.value_or(std::string());
+  findings.mail_from = bare_address(event.text);
+  message_->utf8 = says_utf8(event.arguments);
+  if (judge_.settings().spf != AuthenticationAction::off) begin_spf();
+}
+
+void AuthenticationMember::begin_spf() {
+  const AuthenticationFindings& findings = message_->findings;
+  SpfFacts facts;
+  facts.client = findings.client;
+  facts.helo = findings.helo;
+  facts.mail_from = findings.mail_from;
+  facts.receiver = judge_.our_name();
+  facts.now = judge_.clock().wall();
+  message_->spf = std::make_unique<RunningEvaluation<SpfCheck>>(judge_.port(), on_change(), facts);
+}
+
+// A field that claims to be ours is a forgery; it goes before a field of ours is put in front.
+void AuthenticationMember::give_header(const mail::HeaderEdits& header) {
+  if (!hears() || !message_) return;
+  record_.set_stage(FilterStage::end_of_header);
+  message_->begun = true;
+  std::string section = joined(header.shown());
+  const config::Authentication& settings = judge_.settings();
+  for (const authentication::ClaimingField& field :
+       authentication::claiming_fields(section, settings.name))
+    message_->forged.push_back(field.index);
+  std::sort(message_->forged.rbegin(), message_->forged.rend());
+  AuthenticationFindings& findings = message_->findings;
+  findings.author = authentication::author_of(section);
+  findings.from_list = authentication::has_list_signs(section);
+  if (settings.dkim != AuthenticationAction::off)
+    message_->dkim = std::make_unique<RunningEvaluation<DkimVerify>>(
+        judge_.port(), on_change(), section, findings.author.domain, judge_.clock().wall());
+}
+
+void AuthenticationMember::give_body(std::string_view octets) {
+  if (hears() && message_ && message_->dkim) message_->dkim->evaluation.body(octets);
+}
+
+void AuthenticationMember::give_end_of_message() {
+  if (!hears() || !message_) return;
+  record_.set_stage(FilterStage::end_of_message);
+  if (message_->dkim) message_->dkim->evaluation.end_body();
+  message_->ended = true;
+  message_->ended_at = judge_.clock().mono();
+  limit_->start(judge_.settings().time, [this] {
+    time_over();
+    owner_.member_changed();
+  });
+}
+
+// --- what is found -------------------------------------------------------------------------------
+
+void AuthenticationMember::time_over() {
+  if (!message_) return;
+  message_->late = true;
+  if (message_->spf) message_->spf->run.give_up();
+  if (message_->dkim) message_->dkim->run.give_up();
+  if (message_->dmarc) message_->dmarc->run.give_up();
+}
+
+// True: everything is known.
+bool AuthenticationMember::advance() {
+  AuthenticationFindings& findings = message_->findings;
+  if (message_->spf && !findings.spf) {
+    if (!message_->spf->evaluation.done()) return false;
+    findings.spf = message_->spf->evaluation.finding();
+  }
+  if (message_->dkim && !findings.dkim) {
+    if (!message_->dkim->evaluation.done()) return false;
+    findings.dkim = message_->dkim->evaluation.results();
+  }
+  return advance_dmarc();
+}
+
+bool AuthenticationMember::advance_dmarc() {
+  AuthenticationFindings& findings = message_->findings;
+  if (judge_.settings().dmarc == AuthenticationAction::off) return true;
+  if (findings.author.verdict != authentication::AuthorVerdict::one) return true;
+  if (!message_->dmarc) {
+    message_->dmarc = std::make_unique<RunningEvaluation<DmarcEvaluation>>(
+        judge_.port(), on_change(), dmarc_input(findings));
+    if (message_->late) message_->dmarc->run.give_up();
+  }
+  if (!message_->dmarc->evaluation.done()) return false;
+  findings.dmarc = message_->dmarc->evaluation.result();
+  return true;
+}
+
+// Commands are not held up: what the DNS says of them counts at the end of the message.
+std::optional<Opinion> AuthenticationMember::poll() {
+  if (!hears() || !message_ || !message_->begun) return Opinion{};
+  if (!message_->ended || !advance()) return std::nullopt;
+  return conclude();
+}
+
+Opinion AuthenticationMember::conclude() {
+  limit_->stop();
+  const AuthenticationFindings& findings = message_->findings;
+  std::string summary = summary_of(findings);
+  log::Line(log::Level::info, "authenticated")
+      .kv("id", facts_.id())
+      .kv("client", findings.client)
+      .kv("results", summary)
+      .kv("late", message_->late);
+  AuthenticationVerdict verdict = message_->forged.size() > kForgedResultsMax
+                                      ? too_many_forgeries()
+                                      : verdict_of(judge_.settings(), findings);
+  auto waited = static_cast<std::uint32_t>((judge_.clock().mono() - message_->ended_at).count());
+  Opinion out;
+  if (verdict.verdict == FilterVerdict::keep_going) {
+    if (!record_.watched()) edits_ = edits();
+    ipc::FilterJudgement& judgement = record_.passed(summary);
+    judgement.edits = static_cast<std::uint32_t>(edits_.size());
+    judgement.edited = kinds_of(edits_);
+    judgement.hold = verdict.hold.has_value();
+    if (verdict.hold && !record_.watched()) out.hold = name() + ": " + *verdict.hold;
+  } else {
+    out = record_.refused(verdict.verdict, std::move(verdict.reply), true);
+  }
+  if (record_.judgement()) record_.judgement()->milliseconds = waited;
+  message_.reset();
+  return out;
+}
+
+std::vector<milter::Edit> AuthenticationMember::edits() const {
+  using Kind = milter::Edit::Kind;
+  std::vector<milter::Edit> out;
+  std::string field_name(authentication::kResultsFieldName);
+  for (std::size_t index : message_->forged)
+    out.push_back({Kind::change_header, static_cast<std::uint32_t>(index), field_name, {}});
+  const config::Authentication& settings = judge_.settings();
+  std::string field = authentication::results_field(
+      settings.name, method_results(settings, message_->findings), message_->utf8);
+  std::string_view value = std::string_view(field).substr(field_name.size() + 1);
+  if (value.starts_with(' ')) value.remove_prefix(1);  // it is written without
+  if (value.ends_with("\r\n")) value.remove_suffix(2);
+  out.push_back({Kind::insert_header, 0, field_name, std::string(value)});
+  return out;
+}
+
+Opinion AuthenticationMember::fail(FilterFailure failure, const std::string& why) {
+  edits_.clear();
+  message_.reset();
+  limit_->stop();
+  return record_.fail(failure, why);
+}
+
+void AuthenticationMember::abort() {
+  record_.abort();
+  limit_->stop();
+  message_.reset();
+  edits_.clear();
+}
+
+void AuthenticationMember::begin_message() {
+  abort();
+  record_.begin_message();
+}
+
+}  // namespace postwain::filter

@@ -1,0 +1,194 @@
+#include "filter/deciding/authentication_findings.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "common/base/text.h"
+
+namespace postwain::filter {
+
+using authentication::DmarcAction;
+using authentication::DmarcDisposition;
+using authentication::DmarcIdentity;
+using authentication::DmarcIdentityState;
+using authentication::DmarcOverride;
+using authentication::DmarcReason;
+using authentication::DmarcResult;
+using authentication::DmarcVerdict;
+using authentication::MethodResult;
+using authentication::SpfFinding;
+using authentication::SpfIdentity;
+using authentication::SpfResult;
+using authentication::dkim::SignatureResult;
+using config::AuthenticationAction;
+
+namespace {
+
+constexpr std::size_t kDomainShown = 100;  // octets of a domain in the words for a trace
+
+DmarcIdentityState state_of(SpfResult result) {
+  if (result == SpfResult::pass) return DmarcIdentityState::pass;
+  return result == SpfResult::temperror ? DmarcIdentityState::temporary : DmarcIdentityState::fail;
+}
+
+DmarcIdentityState state_of(authentication::dkim::Verdict verdict) {
+  using authentication::dkim::Verdict;
+  if (verdict == Verdict::pass) return DmarcIdentityState::pass;
+  return verdict == Verdict::temperror ? DmarcIdentityState::temporary : DmarcIdentityState::fail;
+}
+
+DmarcDisposition disposition_of(const config::Authentication& settings,
+                                const AuthenticationFindings& findings) {
+  constexpr DmarcAction kActions[] = {DmarcAction::none, DmarcAction::note, DmarcAction::hold,
+                                      DmarcAction::refuse};
+  if (!findings.dmarc) return {};
+  authentication::DmarcCircumstances circumstances;
+  circumstances.setting = kActions[static_cast<std::size_t>(settings.dmarc)];
+  circumstances.from_list = findings.from_list;
+  return authentication::disposition(*findings.dmarc, circumstances);
+}
+
+// RFC 8601 2.7.2; which identity was tested says the property.
+MethodResult spf_result(const AuthenticationFindings& findings) {
+  const SpfFinding& spf = *findings.spf;
+  MethodResult out{"spf", std::string(name_of(spf.result)), spf.reason};
+  bool of_helo = spf.identity == SpfIdentity::helo;
+  out.properties.push_back(
+      {"smtp", of_helo ? "helo" : "mailfrom", of_helo ? findings.helo : findings.mail_from});
+  if (!spf.mechanism.empty()) out.comment = fmt::format("{}: {}", findings.client, spf.mechanism);
+  return out;
+}
+
+// RFC 8601 2.7.1, RFC 6008.
+MethodResult dkim_result(const SignatureResult& signature) {
+  MethodResult out{"dkim", std::string(name_of(signature.verdict)), signature.reason};
+  auto add = [&](const char* name, const std::string& value) {
+    if (!value.empty()) out.properties.push_back({"header", name, value});
+  };
+  add("d", signature.domain);
+  add("i", signature.identity);
+  add("s", signature.selector);
+  add("a", signature.algorithm);
+  add("b", signature.begin);
+  if (signature.key_bits > 0)
+    out.comment =
+        fmt::format("{}-bit key{}", signature.key_bits, signature.testing ? ", testing" : "");
+  return out;
+}
+
+// RFC 7489 11.2. What the domain asks for is not always what is done: policy.dmarc says the first,
+// the comment the second.
+MethodResult dmarc_result(const config::Authentication& settings,
+                          const AuthenticationFindings& findings) {
+  MethodResult out{"dmarc", "none"};
+  if (!findings.dmarc) {
+    out.reason = text_of(findings.author.verdict);
+    return out;
+  }
+  const DmarcResult& dmarc = *findings.dmarc;
+  out.result = name_of(dmarc.verdict);
+  if (dmarc.reason != DmarcReason::none) out.reason = text_of(dmarc.reason);
+  out.properties.push_back({"header", "from", dmarc.author});
+  if (dmarc.policy_domain.empty()) return out;
+  out.properties.push_back({"policy", "dmarc", std::string(name_of(dmarc.policy))});
+  if (dmarc.verdict != DmarcVerdict::fail) return out;
+  DmarcDisposition done = disposition_of(settings, findings);
+  out.comment = fmt::format("action={}", name_of(done.action));
+  if (done.why != DmarcOverride::none) out.comment += fmt::format(", {}", name_of(done.why));
+  return out;
+}
+
+mail::Reply spf_refusal(const AuthenticationFindings& findings) {
+  return {550,
+          {5, 7, 23},
+          fmt::format("{} may not send mail of {}, says its SPF record",
+                      printable(findings.client, kDomainShown),
+                      printable(findings.spf->domain, kDomainShown))};
+}
+
+mail::Reply dmarc_refusal(const DmarcResult& dmarc) {
+  return {
+      550,
+      {5, 7, 1},
+      fmt::format("Neither SPF nor DKIM shows that this mail is of {}, whose DMARC policy is to "
+                  "{} such mail",
+                  printable(dmarc.author, kDomainShown), name_of(dmarc.policy))};
+}
+
+AuthenticationVerdict refuse(mail::Reply reply) {
+  return {ipc::FilterVerdict::refuse, std::move(reply), std::nullopt};
+}
+
+AuthenticationVerdict hold(std::string why) {
+  return {ipc::FilterVerdict::keep_going, {}, std::move(why)};
+}
+
+}  // namespace
+
+AuthenticationVerdict too_many_forgeries() {
+  return refuse(
+      {550, {5, 7, 1}, "Too many Authentication-Results fields in the name of this system"});
+}
+
+authentication::DmarcInput dmarc_input(const AuthenticationFindings& findings) {
+  authentication::DmarcInput out;
+  out.author = findings.author.domain;
+  if (findings.spf) out.spf = {state_of(findings.spf->result), findings.spf->domain};
+  if (findings.dkim)
+    for (const SignatureResult& one : *findings.dkim)
+      if (!one.domain_key.empty())
+        out.signatures.push_back({state_of(one.verdict), one.domain_key});
+  // Those that passed first, since not all of them are looked at.
+  std::stable_sort(
+      out.signatures.begin(), out.signatures.end(),
+      [](const DmarcIdentity& a, const DmarcIdentity& b) { return a.state < b.state; });
+  return out;
+}
+
+std::vector<MethodResult> method_results(const config::Authentication& settings,
+                                         const AuthenticationFindings& findings) {
+  std::vector<MethodResult> out;
+  if (findings.spf) out.push_back(spf_result(findings));
+  if (findings.dkim) {
+    for (const SignatureResult& one : *findings.dkim) out.push_back(dkim_result(one));
+    if (findings.dkim->empty()) out.push_back({"dkim", "none"});
+  }
+  if (settings.dmarc != AuthenticationAction::off) out.push_back(dmarc_result(settings, findings));
+  return out;
+}
+
+std::string summary_of(const AuthenticationFindings& findings) {
+  std::string out;
+  auto add = [&](std::string_view method, std::string_view result, std::string_view domain) {
+    if (!out.empty()) out += ' ';
+    out += fmt::format("{}={}", method, result);
+    if (!domain.empty()) out += fmt::format(" ({})", printable(domain, kDomainShown));
+  };
+  if (findings.spf) add("spf", name_of(findings.spf->result), findings.spf->domain);
+  if (findings.dkim) {
+    for (const SignatureResult& one : *findings.dkim) add("dkim", name_of(one.verdict), one.domain);
+    if (findings.dkim->empty()) add("dkim", "none", {});
+  }
+  if (findings.dmarc) add("dmarc", name_of(findings.dmarc->verdict), findings.dmarc->author);
+  return out.substr(0, ipc::kFilterJudgementTextMax);
+}
+
+// Mail that DMARC knows to be its author's is not punished for the way that it came.
+AuthenticationVerdict verdict_of(const config::Authentication& settings,
+                                 const AuthenticationFindings& findings) {
+  DmarcDisposition dmarc = disposition_of(settings, findings);
+  if (dmarc.action == DmarcAction::refuse) return refuse(dmarc_refusal(*findings.dmarc));
+  bool authentic = findings.dmarc && findings.dmarc->verdict == DmarcVerdict::pass;
+  bool spf_fails = findings.spf && findings.spf->result == SpfResult::fail && !authentic;
+  if (spf_fails && settings.spf == AuthenticationAction::refuse)
+    return refuse(spf_refusal(findings));
+  if (dmarc.action == DmarcAction::hold)
+    return hold(fmt::format("DMARC of {} fails", printable(findings.dmarc->author, kDomainShown)));
+  if (spf_fails && settings.spf == AuthenticationAction::hold)
+    return hold(fmt::format("SPF of {} fails", printable(findings.spf->domain, kDomainShown)));
+  return {};
+}
+
+}  // namespace postwain::filter

@@ -1,0 +1,55 @@
+// What SPF, DKIM and DMARC have found about one message, and what follows from it: the field
+// Authentication-Results, the words for a trace, and a verdict within what [authentication]
+// permits. Pure.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/authentication/dkim/result.h"
+#include "common/authentication/dmarc/author_domain.h"
+#include "common/authentication/dmarc/disposition.h"
+#include "common/authentication/dmarc/dmarc_evaluation.h"
+#include "common/authentication/results/method_result.h"
+#include "common/authentication/spf/spf_check.h"
+#include "common/config/table/authentication.h"
+#include "common/ipc/filter_messages.h"
+#include "common/mail/reply.h"
+
+namespace postwain::filter {
+
+// What was not looked at is not there.
+struct AuthenticationFindings {
+  std::string client;  // its address
+  std::string helo;
+  std::string mail_from;  // without angle brackets
+  std::optional<authentication::SpfFinding> spf{};
+  std::optional<std::vector<authentication::dkim::SignatureResult>> dkim{};
+  authentication::Author author{};
+  std::optional<authentication::DmarcResult> dmarc{};
+  bool from_list = false;  // has_list_signs()
+};
+
+// What DMARC is told of the others.
+authentication::DmarcInput dmarc_input(const AuthenticationFindings& findings);
+
+// For results_field(). Texts of strangers are in it as they are.
+std::vector<authentication::MethodResult> method_results(const config::Authentication& settings,
+                                                         const AuthenticationFindings& findings);
+// "spf=pass (example.org) dkim=pass (example.org) dmarc=pass (example.org)"; printable.
+std::string summary_of(const AuthenticationFindings& findings);
+
+struct AuthenticationVerdict {
+  ipc::FilterVerdict verdict = ipc::FilterVerdict::keep_going;  // or refuse
+  mail::Reply reply{};
+  std::optional<std::string> hold{};  // why
+};
+// Nobody needs so many fields that claim to be ours but who wants one of them to be overlooked.
+constexpr std::size_t kForgedResultsMax = 20;
+AuthenticationVerdict too_many_forgeries();
+AuthenticationVerdict verdict_of(const config::Authentication& settings,
+                                 const AuthenticationFindings& findings);
+
+}  // namespace postwain::filter

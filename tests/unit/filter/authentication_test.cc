@@ -1,0 +1,288 @@
+// SPF, DKIM and DMARC of messages before a judge whose DNS and clock a test holds, and what follows
+// from what was found.
+#include <catch2/catch.hpp>
+
+#include <map>
+#include <set>
+
+#include "filter/authentication/authentication_judge.h"
+#include "filter/authentication/authentication_member.h"
+#include "filter/shared.h"
+#include "tests/unit/queue/virtual_clock.h"
+
+using namespace postwain;
+using namespace postwain::filter;
+using namespace std::chrono_literals;
+using authentication::Ask;
+using authentication::DnsAnswer;
+using authentication::DnsQuestion;
+using config::AuthenticationAction;
+using ipc::FilterStage;
+
+namespace {
+
+// Answers at once; what is held is answered when it is let go, or never.
+struct ZoneOfTest {
+  std::map<std::string, std::vector<std::string>> texts;
+  std::set<std::string> held;
+  std::vector<std::pair<std::string, std::function<void(const DnsAnswer&)>>> waiting;
+  std::vector<std::string> asked;
+
+  DnsAnswer answer_of(const std::string& name) {
+    auto found = texts.find(name);
+    if (found == texts.end()) return {dns::AnswerStatus::no_such_name};
+    return {dns::AnswerStatus::ok, found->second};
+  }
+  void let_go() {
+    held.clear();
+    for (auto& [name, done] : std::exchange(waiting, {})) done(answer_of(name));
+  }
+};
+
+struct PlayedPort final : DnsPort {
+  explicit PlayedPort(ZoneOfTest& from) : zone(from) {}
+  void ask(const DnsQuestion& question, std::function<void(const DnsAnswer&)> done) override {
+    zone.asked.push_back(question.name);
+    if (zone.held.count(question.name) > 0)
+      zone.waiting.emplace_back(question.name, std::move(done));
+    else
+      done(question.ask == Ask::text ? zone.answer_of(question.name)
+                                     : DnsAnswer{dns::AnswerStatus::no_data});
+  }
+  ZoneOfTest& zone;
+};
+
+config::Authentication settings_of(AuthenticationAction spf, AuthenticationAction dmarc) {
+  config::Authentication out;
+  out.wanted = true;
+  out.name = "mx.us.example";
+  out.spf = spf;
+  out.dmarc = dmarc;
+  return out;
+}
+
+class Messages final : private MemberOwner {
+ public:
+  explicit Messages(config::Authentication given = settings_of(AuthenticationAction::note,
+                                                               AuthenticationAction::refuse))
+      : settings(std::move(given)) {
+    zone.texts["far.example"] = {"v=spf1 ip4:192.0.2.1 -all"};
+    zone.texts["_dmarc.far.example"] = {"v=DMARC1; p=reject"};
+    judge = std::make_unique<AuthenticationJudge>(clock, std::make_unique<PlayedPort>(zone),
+                                                  settings, "mx.us.example");
+    facts.session.family = ipc::FilterSession::Family::ipv4;
+    facts.session.client_address = "192.0.2.1";
+    facts.helo = "mail.far.example";
+    member = judge->make_member(shared, facts, *this);
+  }
+
+  void mail(const std::string& sender = "<bob@far.example>") {
+    member->begin_message();
+    ipc::FilterEvent event;
+    event.stage = FilterStage::mail;
+    event.text = sender;
+    event.known = known;
+    member->give(event);
+    CHECK(poll() == "accept");  // no command waits for the DNS
+  }
+  void content(const std::string& fields = "From: bob@far.example\r\n") {
+    mail::HeaderEdits header("Received: by us\r\n" + fields, 1);
+    member->give_header(header);
+    member->give_body("hello\r\n");
+    member->give_end_of_message();
+  }
+  // "waits", "accept", "hold …", or the reply.
+  std::string poll() {
+    std::optional<Opinion> said = member->poll();
+    if (!said) return "waits";
+    if (said->hold) return "hold " + *said->hold;
+    return said->reply.code == 0 ? std::string(name_of(said->verdict)) : said->reply.one_line();
+  }
+  std::string message(const std::string& fields = "From: bob@far.example\r\n") {
+    mail();
+    content(fields);
+    return poll();
+  }
+  // Of the edits, the one that puts our field in.
+  std::string field() {
+    for (const milter::Edit& edit : member->take_edits())
+      if (edit.kind == milter::Edit::Kind::insert_header) return edit.value;
+    return {};
+  }
+
+  void member_changed() override { ++changes; }
+
+  config::Authentication settings;
+  ZoneOfTest zone;
+  postwain::test::VirtualClock clock{from_unix_ms(1'700'000'000'000)};
+  net::Loop loop;
+  Shared shared{loop, clock};
+  SessionFacts facts;
+  std::unique_ptr<AuthenticationJudge> judge;
+  std::unique_ptr<ChainMember> member;
+  int changes = 0;
+  bool known = false;
+};
+
+bool says(const std::string& text, std::string_view words) {
+  return text.find(words) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("mail that its domain knows passes, and the field says so") {
+  Messages m;
+  CHECK(m.message() == "accept");
+  std::string field = m.field();
+  CHECK(says(field, "mx.us.example;"));
+  CHECK(says(field, "spf=pass"));
+  CHECK(says(field, "smtp.mailfrom=bob@far.example"));
+  CHECK(says(field, "dkim=none"));
+  CHECK(says(field, "dmarc=pass"));
+  REQUIRE(m.member->judgement());
+  CHECK(m.member->judgement()->text == "spf=pass (far.example) dkim=none dmarc=pass (far.example)");
+}
+
+TEST_CASE("a message waits for the DNS, and is told when an answer comes") {
+  Messages m;
+  m.zone.held = {"far.example"};
+  CHECK(m.message() == "waits");
+  CHECK(m.changes == 0);
+  m.zone.let_go();
+  CHECK(m.changes > 0);
+  CHECK(m.poll() == "accept");
+  CHECK(says(m.field(), "spf=pass"));
+}
+
+TEST_CASE("what is not known after its time is a temporary error, and nothing follows") {
+  Messages m(settings_of(AuthenticationAction::refuse, AuthenticationAction::refuse));
+  m.zone.held = {"far.example", "_dmarc.far.example"};
+  CHECK(m.message() == "waits");
+  m.clock.pass(19s);
+  CHECK(m.poll() == "waits");
+  m.clock.pass(1s);
+  CHECK(m.changes > 0);
+  CHECK(m.poll() == "accept");
+  std::string field = m.field();
+  CHECK(says(field, "spf=temperror"));
+  CHECK(says(field, "dmarc=temperror"));
+  m.zone.let_go();  // nobody is there any more
+  CHECK(m.message() == "accept");
+  CHECK(says(m.field(), "dmarc=pass"));
+}
+
+TEST_CASE("answers of a message that is over are nobody's") {
+  Messages m;
+  m.zone.held = {"far.example"};
+  CHECK(m.message() == "waits");
+  SECTION("it is broken off") {
+    m.member->abort();
+  }
+  SECTION("another one begins") {
+    m.mail("<x@other.example>");
+  }
+  SECTION("the session ends") {
+    m.member.reset();
+  }
+  int before = m.changes;
+  m.zone.let_go();
+  CHECK(m.changes == before);
+}
+
+TEST_CASE("never more follows than the domain asks for") {
+  struct Row {
+    AuthenticationAction setting;
+    const char* policy;
+    const char* follows;
+  };
+  auto row = GENERATE(values<Row>({
+      {AuthenticationAction::refuse, "reject", "550 5.7.1"},
+      {AuthenticationAction::refuse, "quarantine", "hold"},
+      {AuthenticationAction::refuse, "none", "accept"},
+      {AuthenticationAction::hold, "reject", "hold"},
+      {AuthenticationAction::hold, "quarantine", "hold"},
+      {AuthenticationAction::note, "reject", "accept"},
+  }));
+  CAPTURE(row.policy, row.follows);
+  Messages m(settings_of(AuthenticationAction::note, row.setting));
+  m.zone.texts["_dmarc.far.example"] = {std::string("v=DMARC1; p=") + row.policy};
+  m.facts.session.client_address = "192.0.2.9";
+  CHECK(m.message().starts_with(row.follows));
+}
+
+TEST_CASE("SPF alone refuses, but not what DMARC knows by its signature") {
+  config::Authentication settings =
+      settings_of(AuthenticationAction::refuse, AuthenticationAction::note);
+  AuthenticationFindings findings;
+  findings.client = "192.0.2.9";
+  findings.spf.emplace();
+  findings.spf->result = authentication::SpfResult::fail;
+  findings.spf->domain = "far.example";
+  CHECK(verdict_of(settings, findings).reply.code == 550);
+  CHECK(verdict_of(settings, findings).reply.one_line().starts_with("550 5.7.23"));
+  findings.dmarc.emplace();
+  findings.dmarc->verdict = authentication::DmarcVerdict::pass;
+  CHECK(verdict_of(settings, findings).verdict == ipc::FilterVerdict::keep_going);
+  findings.dmarc.reset();
+  findings.spf->result = authentication::SpfResult::softfail;
+  CHECK(verdict_of(settings, findings).verdict == ipc::FilterVerdict::keep_going);
+}
+
+TEST_CASE("fields that claim to be ours go, from the last to the first") {
+  Messages m;
+  CHECK(m.message("Authentication-Results: mx.us.example; spf=pass\r\n"
+                  "Authentication-Results: other.example; spf=pass\r\n"
+                  "Authentication-Results: MX.US.example 1; dkim=pass\r\n"
+                  "From: bob@far.example\r\n") == "accept");
+  std::vector<milter::Edit> edits = m.member->take_edits();
+  REQUIRE(edits.size() == 3);
+  CHECK((edits[0].kind == milter::Edit::Kind::change_header && edits[0].value.empty()));
+  CHECK((edits[0].index == 3 && edits[1].index == 1));
+  CHECK(edits[2].kind == milter::Edit::Kind::insert_header);
+}
+
+TEST_CASE("who claims our name too often is refused") {
+  Messages m(settings_of(AuthenticationAction::note, AuthenticationAction::note));
+  std::string fields;
+  for (std::size_t i = 0; i <= kForgedResultsMax; ++i)
+    fields += "Authentication-Results: mx.us.example; spf=pass\r\n";
+  CHECK(m.message(fields).starts_with("550 5.7.1"));
+  CHECK(m.member->take_edits().empty());
+}
+
+TEST_CASE("mail of clients that may relay, and of local sockets, is not looked at") {
+  Messages m;
+  SECTION("known") {
+    m.known = true;
+  }
+  SECTION("a Unix socket") {
+    m.facts.session.family = ipc::FilterSession::Family::local;
+  }
+  CHECK(m.message() == "accept");
+  CHECK(m.member->take_edits().empty());
+  CHECK(m.zone.asked.empty());
+  CHECK_FALSE(m.member->judgement());
+}
+
+TEST_CASE("a message without an author, or with two, is not refused by DMARC") {
+  for (const char* fields : {"Subject: nobody\r\n", "From: a@far.example, b@other.example\r\n",
+                             "From: a@far.example\r\nFrom: b@other.example\r\n", ""}) {
+    Messages m;
+    CAPTURE(fields);
+    CHECK(m.message(fields) == "accept");
+    CHECK(says(m.field(), "dmarc=none"));
+  }
+}
+
+TEST_CASE("a watched check writes down what it finds and changes nothing") {
+  config::Authentication settings =
+      settings_of(AuthenticationAction::refuse, AuthenticationAction::refuse);
+  settings.mode = config::FilterMode::watch;
+  Messages m(settings);
+  m.facts.session.client_address = "192.0.2.9";
+  CHECK(m.message("Authentication-Results: mx.us.example; spf=pass\r\n"
+                  "From: bob@far.example\r\n") == "accept");
+  CHECK(m.member->take_edits().empty());
+  REQUIRE(m.member->judgement());
+  CHECK(m.member->judgement()->watch);
+}
