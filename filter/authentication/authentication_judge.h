@@ -21,7 +21,7 @@ class AuthenticationJudge final : public Judge {
 
   bool is_on(std::string_view listener, ipc::FilterKind kind) const override;
   std::uint32_t awaited_stages() const override { return bit_of(ipc::FilterStage::end_of_message); }
-  bool wants_body() const override { return settings_.dkim != config::AuthenticationAction::off; }
+  bool wants_body() const override { return settings_.needs_body(); }
   std::unique_ptr<ChainMember> make_member(Shared& shared, const SessionFacts& facts,
                                            MemberOwner& owner) override;
 

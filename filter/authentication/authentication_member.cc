@@ -14,6 +14,7 @@ namespace postwain::filter {
 using authentication::DmarcEvaluation;
 using authentication::SpfCheck;
 using authentication::SpfFacts;
+using authentication::arc::ArcVerify;
 using authentication::dkim::DkimVerify;
 using config::AuthenticationAction;
 using ipc::FilterFailure;
@@ -103,16 +104,22 @@ void AuthenticationMember::give_header(const mail::HeaderEdits& header) {
   if (settings.dkim != AuthenticationAction::off)
     message_->dkim = std::make_unique<RunningEvaluation<DkimVerify>>(
         judge_.port(), on_change(), section, findings.author.domain, judge_.clock().wall());
+  if (settings.arc.verify)
+    message_->arc =
+        std::make_unique<RunningEvaluation<ArcVerify>>(judge_.port(), on_change(), section);
 }
 
 void AuthenticationMember::give_body(std::string_view octets) {
-  if (hears() && message_ && message_->dkim) message_->dkim->evaluation.body(octets);
+  if (!hears() || !message_) return;
+  if (message_->dkim) message_->dkim->evaluation.body(octets);
+  if (message_->arc) message_->arc->evaluation.body(octets);
 }
 
 void AuthenticationMember::give_end_of_message() {
   if (!hears() || !message_) return;
   record_.set_stage(FilterStage::end_of_message);
   if (message_->dkim) message_->dkim->evaluation.end_body();
+  if (message_->arc) message_->arc->evaluation.end_body();
   message_->ended = true;
   message_->ended_at = judge_.clock().mono();
   limit_->start(judge_.settings().time, [this] {
@@ -128,6 +135,7 @@ void AuthenticationMember::time_over() {
   message_->late = true;
   if (message_->spf) message_->spf->run.give_up();
   if (message_->dkim) message_->dkim->run.give_up();
+  if (message_->arc) message_->arc->run.give_up();
   if (message_->dmarc) message_->dmarc->run.give_up();
 }
 
@@ -141,6 +149,10 @@ bool AuthenticationMember::advance() {
   if (message_->dkim && !findings.dkim) {
     if (!message_->dkim->evaluation.done()) return false;
     findings.dkim = message_->dkim->evaluation.results();
+  }
+  if (message_->arc && !findings.arc) {
+    if (!message_->arc->evaluation.done()) return false;
+    findings.arc = message_->arc->evaluation.result();
   }
   return advance_dmarc();
 }

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/authentication/arc/arc_verify.h"
 #include "common/authentication/dkim/verify.h"
 #include "common/authentication/dmarc/dmarc_evaluation.h"
 #include "common/authentication/spf/spf_check.h"
@@ -37,6 +38,7 @@ struct MessageEvaluations {
   AuthenticationFindings findings{};
   std::unique_ptr<RunningEvaluation<authentication::SpfCheck>> spf{};
   std::unique_ptr<RunningEvaluation<authentication::dkim::DkimVerify>> dkim{};
+  std::unique_ptr<RunningEvaluation<authentication::arc::ArcVerify>> arc{};
   std::unique_ptr<RunningEvaluation<authentication::DmarcEvaluation>> dmarc{};
   std::vector<std::size_t> forged{};  // fields that claim to be ours, from the last to the first
   bool utf8 = false;                  // its header section may carry UTF-8

@@ -21,6 +21,7 @@ using authentication::MethodResult;
 using authentication::SpfFinding;
 using authentication::SpfIdentity;
 using authentication::SpfResult;
+using authentication::arc::ArcVerdict;
 using authentication::dkim::SignatureResult;
 using config::AuthenticationAction;
 
@@ -39,6 +40,15 @@ DmarcIdentityState state_of(authentication::dkim::Verdict verdict) {
   return verdict == Verdict::temperror ? DmarcIdentityState::temporary : DmarcIdentityState::fail;
 }
 
+// A whole chain says who has sealed it, and nothing of whether he is to be believed.
+bool has_trusted_chain(const config::Authentication& settings,
+                       const AuthenticationFindings& findings) {
+  if (!findings.arc || findings.arc->verdict != ArcVerdict::pass || findings.arc->sealers.empty())
+    return false;
+  const std::vector<std::string>& trusted = settings.arc.trusted;
+  return std::find(trusted.begin(), trusted.end(), findings.arc->sealers.back()) != trusted.end();
+}
+
 DmarcDisposition disposition_of(const config::Authentication& settings,
                                 const AuthenticationFindings& findings) {
   constexpr DmarcAction kActions[] = {DmarcAction::none, DmarcAction::note, DmarcAction::hold,
@@ -47,6 +57,7 @@ DmarcDisposition disposition_of(const config::Authentication& settings,
   authentication::DmarcCircumstances circumstances;
   circumstances.setting = kActions[static_cast<std::size_t>(settings.dmarc)];
   circumstances.from_list = findings.from_list;
+  circumstances.trusted_chain = has_trusted_chain(settings, findings);
   return authentication::disposition(*findings.dmarc, circumstances);
 }
 
@@ -75,6 +86,15 @@ MethodResult dkim_result(const SignatureResult& signature) {
   if (signature.key_bits > 0)
     out.comment =
         fmt::format("{}-bit key{}", signature.key_bits, signature.testing ? ", testing" : "");
+  return out;
+}
+
+// RFC 8617 10.1.
+MethodResult arc_result(const authentication::arc::ArcResult& arc) {
+  MethodResult out{"arc", std::string(name_of(arc.verdict)), arc.reason};
+  if (!arc.sealers.empty())
+    out.comment = fmt::format("{} {}, last sealed by {}", arc.sets, arc.sets == 1 ? "set" : "sets",
+                              arc.sealers.back());
   return out;
 }
 
@@ -155,6 +175,7 @@ std::vector<MethodResult> method_results(const config::Authentication& settings,
     for (const SignatureResult& one : *findings.dkim) out.push_back(dkim_result(one));
     if (findings.dkim->empty()) out.push_back({"dkim", "none"});
   }
+  if (findings.arc && findings.arc->sets > 0) out.push_back(arc_result(*findings.arc));
   if (settings.dmarc != AuthenticationAction::off) out.push_back(dmarc_result(settings, findings));
   return out;
 }
@@ -171,16 +192,21 @@ std::string summary_of(const AuthenticationFindings& findings) {
     for (const SignatureResult& one : *findings.dkim) add("dkim", name_of(one.verdict), one.domain);
     if (findings.dkim->empty()) add("dkim", "none", {});
   }
+  if (findings.arc && findings.arc->sets > 0)
+    add("arc", name_of(findings.arc->verdict),
+        findings.arc->sealers.empty() ? std::string() : findings.arc->sealers.back());
   if (findings.dmarc) add("dmarc", name_of(findings.dmarc->verdict), findings.dmarc->author);
   return out.substr(0, ipc::kFilterJudgementTextMax);
 }
 
-// Mail that DMARC knows to be its author's is not punished for the way that it came.
+// Mail that DMARC, or a forwarder whom the operator trusts, knows to be its author's is not
+// punished for the way that it came.
 AuthenticationVerdict verdict_of(const config::Authentication& settings,
                                  const AuthenticationFindings& findings) {
   DmarcDisposition dmarc = disposition_of(settings, findings);
   if (dmarc.action == DmarcAction::refuse) return refuse(dmarc_refusal(*findings.dmarc));
-  bool authentic = findings.dmarc && findings.dmarc->verdict == DmarcVerdict::pass;
+  bool authentic = (findings.dmarc && findings.dmarc->verdict == DmarcVerdict::pass) ||
+                   has_trusted_chain(settings, findings);
   bool spf_fails = findings.spf && findings.spf->result == SpfResult::fail && !authentic;
   if (spf_fails && settings.spf == AuthenticationAction::refuse)
     return refuse(spf_refusal(findings));

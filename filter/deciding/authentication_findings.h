@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/authentication/arc/arc_verify.h"
 #include "common/authentication/dkim/result.h"
 #include "common/authentication/dmarc/author_domain.h"
 #include "common/authentication/dmarc/disposition.h"
@@ -27,6 +28,7 @@ struct AuthenticationFindings {
   std::string mail_from;  // without angle brackets
   std::optional<authentication::SpfFinding> spf{};
   std::optional<std::vector<authentication::dkim::SignatureResult>> dkim{};
+  std::optional<authentication::arc::ArcResult> arc{};
   authentication::Author author{};
   std::optional<authentication::DmarcResult> dmarc{};
   bool from_list = false;  // has_list_signs()

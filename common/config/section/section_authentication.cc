@@ -37,6 +37,26 @@ void read_dkim(Section& section, Action& out) {
   out = Action::note;
 }
 
+// Sealing is the work of forwarders, and not there.
+enum class ArcSeal : std::uint8_t { off };
+
+void read_arc(Context& context, const Node* table, ArcChecks& arc) {
+  if (table == nullptr) return;
+  Section section(context, *table, "arc");
+  section.boolean("verify", arc.verify);
+  ArcSeal seal = ArcSeal::off;
+  section.choice("seal", seal, {{"off", ArcSeal::off}});
+  for (const Node* node : section.texts("trusted", true)) {
+    if (is_domain(node->text))
+      arc.trusted.push_back(mail::domain_key(node->text));
+    else
+      section.error(*node, fmt::format("trusted: '{}' is not a domain", printable(node->text)));
+  }
+  if (!arc.trusted.empty() && !arc.verify)
+    context.error(section.origin_of("trusted"), "trusted needs verify = true");
+  section.finish();
+}
+
 void read_service_name(Section& section, Authentication& authentication) {
   std::string name;
   if (!section.text("name", name)) return;
@@ -77,11 +97,12 @@ void read_authentication(Context& context, const Node* table, Config& config) {
   read_action(section, "spf", ours.spf);
   read_dkim(section, ours.dkim);
   read_action(section, "dmarc", ours.dmarc);
+  read_arc(context, section.table("arc"), ours.arc);
   section.duration("time", ours.time, 1s, 2min);
   section.choice("mode", ours.mode,
                  {{"enforce", FilterMode::enforce}, {"watch", FilterMode::watch}});
   section.finish();
-  if (ours.spf == Action::off && !ours.looks_at_content())
+  if (ours.spf == Action::off && ours.dkim == Action::off && ours.dmarc == Action::off)
     context.error(ours.origin,
                   "spf, dkim and dmarc are off: leave [authentication] away, or let one of them be "
                   "looked at");

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/base/time.h"
 #include "common/config/table/filter.h"
@@ -26,12 +27,21 @@ std::string_view name_of(AuthenticationAction action);
 // What looks at it, among filters.
 constexpr std::string_view kAuthenticationName = "authentication";
 
+// Chains of forwarders (RFC 8617).
+struct ArcChecks {
+  bool verify = true;
+  // Domains, in their canonical form: when the last sealer of a whole chain is one of them, DMARC's
+  // failure is not the sender's fault.
+  std::vector<std::string> trusted;
+};
+
 struct Authentication {
   bool wanted = false;  // [authentication] is there
   std::string name;     // the authserv-id (RFC 8601 2.5); in its canonical form
   AuthenticationAction spf = AuthenticationAction::note;
   AuthenticationAction dkim = AuthenticationAction::note;  // off or note
   AuthenticationAction dmarc = AuthenticationAction::note;
+  ArcChecks arc;
   // So long after its end a message waits for the DNS; what is not known by then is a temporary
   // error.
   Duration time = std::chrono::seconds(20);
@@ -40,9 +50,7 @@ struct Authentication {
 
   // Strangers come by listeners that are not for submission.
   bool is_on(const Listener& listener) const { return wanted && kind_of(listener) == "world"; }
-  bool looks_at_content() const {
-    return dkim != AuthenticationAction::off || dmarc != AuthenticationAction::off;
-  }
+  bool needs_body() const { return dkim != AuthenticationAction::off || arc.verify; }
 };
 
 }  // namespace postwain::config

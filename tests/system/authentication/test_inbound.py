@@ -1,9 +1,9 @@
 """SPF, DKIM and DMARC of mail that strangers bring, and the field that says what was found."""
 
 import re
-import subprocess
 
 from postwain_harness import PostwainTestCase, kill_and_wait, main
+from dkim_programs import DOMAIN, SELECTOR, Key, MailDkim
 from dns_server import DnsServer
 from mail_content import message
 from milter_server import MilterServer, packet
@@ -19,22 +19,11 @@ US = "mx.postwain.test"
 READER = "anna@our.test"
 
 
-def make_key(folder):
-    """A private key as PEM, and the p= of its record."""
-    path = folder / "key.pem"
-    run = lambda *words: subprocess.run(["openssl", *words], check=True, capture_output=True, text=True).stdout
-    run("genrsa", "-out", path, "2048")
-    public = run("rsa", "-in", path, "-pubout")
-    with open(path, "rb") as file:
-        private = file.read()
-    return private, "".join(line for line in public.splitlines() if not line.startswith("-"))
-
-
 class Inbound(PostwainTestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = Folder()
-        cls.private, cls.public = make_key(cls.folder)
+        cls.key = Key(cls.folder, "rsa")
 
     @classmethod
     def tearDownClass(cls):
@@ -43,7 +32,7 @@ class Inbound(PostwainTestCase):
     def zone(self, policy="reject", **more):
         return {"far.test": {"TXT": [f"v=spf1 ip4:{GOOD} -all"], "A": [GOOD]},
                 "_dmarc.far.test": {"TXT": [f"v=DMARC1; p={policy}"]},
-                "s1._domainkey.far.test": {"TXT": [f"v=DKIM1; k=rsa; p={self.public}"]}, **more}
+                "s1._domainkey.far.test": {"TXT": [self.key.record]}, **more}
 
     def begin(self, zone=None, filters=(), **settings):
         self.sink = self.closing(SmtpSink())
@@ -63,7 +52,7 @@ class Inbound(PostwainTestCase):
         return fields + message(sender=sender, to=READER, body=body)
 
     def signed(self, content):
-        return dkim.sign(content, b"s1", b"far.test", self.private) + content
+        return dkim.sign(content, b"s1", b"far.test", self.key.pem) + content
 
     def arrived(self, count=1):
         wait_until(lambda: len(self.sink.delivered(READER)) >= count, 30, self.mta.tail)
@@ -148,6 +137,20 @@ class Inbound(PostwainTestCase):
         self.assertEqual(250, self.mail(by_list, source=OTHER, sender="talk-bounces@lists.test")[0])
         held = wait_until(self.mta.queue, 20, self.mta.tail)[0]
         self.assertEqual("held", held["state"])
+
+    def test_a_forwarder_whom_the_operator_trusts(self):
+        sealer = self.closing(MailDkim(self.key))
+        letter = self.letter()
+        forwarded = sealer.seal(letter, "none") + letter
+        changed = forwarded.replace(b"hello", b"hallo")
+        zone = self.zone(**{f"rsa.{SELECTOR}._domainkey.{DOMAIN}": {"TXT": [self.key.record]}})
+        for trusted, content, code in (([DOMAIN], forwarded, 250), ([DOMAIN], changed, 550), ([], forwarded, 550)):
+            with self.subTest((trusted, code)):
+                self.begin(zone, dmarc="refuse", arc={"trusted": trusted})
+                self.assertEqual(code, self.mail(content, source=OTHER, sender=f"fwd@{DOMAIN}")[0])
+                if code == 250:
+                    self.has(self.results(self.arrived()), "arc=pass (1 set, last sealed by a.example)", "dmarc=fail",
+                             "trusted_forwarder")
 
     def test_forged_results_go_and_those_of_others_stay(self):
         self.begin()

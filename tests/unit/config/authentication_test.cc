@@ -46,13 +46,16 @@ TEST_CASE("[authentication] notes what it finds, in the name of this host") {
 TEST_CASE("every key of [authentication] is read") {
   Loaded loaded = loaded_with(
       "[authentication]\nname = \"AUTH.Example.org\"\nspf = \"refuse\"\ndkim = \"note\"\n"
-      "dmarc = \"hold\"\ntime = \"5s\"\nmode = \"watch\"\n");
+      "dmarc = \"hold\"\ntime = \"5s\"\nmode = \"watch\"\n"
+      "arc = { verify = true, seal = \"off\", trusted = [\"Lists.example\"] }\n");
   CHECK(loaded.diagnostics.empty());
   const Authentication& a = loaded.config.authentication;
   CHECK(a.name == "auth.example.org");
   CHECK(a.spf == AuthenticationAction::refuse);
   CHECK(a.dmarc == AuthenticationAction::hold);
   CHECK(a.time == Duration(5s));
+  CHECK(a.arc.verify);
+  CHECK(a.arc.trusted == std::vector<std::string>{"lists.example"});
   CHECK(a.mode == FilterMode::watch);
 }
 
@@ -70,6 +73,9 @@ TEST_CASE("mistakes in [authentication] are told") {
       {"time = \"1h\"", "time"},
       {"spf = \"off\"\ndkim = \"off\"\ndmarc = \"off\"", "are off"},
       {"arcs = true", "arcs"},
+      {"arc = { seal = \"all\" }", "seal"},
+      {"arc = { trusted = [\"no domain\"] }", "is not a domain"},
+      {"arc = { verify = false, trusted = [\"a.example\"] }", "needs verify"},
       {"\n[[filter]]\nname = \"Authentication\"\nsocket = \"127.0.0.1:1\"", "is the name of"},
   }));
   CAPTURE(row.text);

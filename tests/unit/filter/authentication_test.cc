@@ -228,6 +228,31 @@ TEST_CASE("SPF alone refuses, but not what DMARC knows by its signature") {
   CHECK(verdict_of(settings, findings).verdict == ipc::FilterVerdict::keep_going);
 }
 
+TEST_CASE("a chain counts whose last sealer is trusted, and no other") {
+  config::Authentication settings =
+      settings_of(AuthenticationAction::refuse, AuthenticationAction::refuse);
+  settings.arc.trusted = {"lists.example"};
+  AuthenticationFindings findings;
+  findings.spf.emplace();
+  findings.spf->result = authentication::SpfResult::fail;
+  findings.dmarc.emplace();
+  findings.dmarc->verdict = authentication::DmarcVerdict::fail;
+  findings.dmarc->published = authentication::DmarcPolicy::reject;
+  findings.dmarc->policy = authentication::DmarcPolicy::reject;
+  findings.arc.emplace();
+  findings.arc->verdict = authentication::arc::ArcVerdict::pass;
+  findings.arc->sets = 2;
+  auto verdict = [&] { return verdict_of(settings, findings).verdict; };
+  findings.arc->sealers = {"other.example", "lists.example"};
+  CHECK(verdict() == ipc::FilterVerdict::keep_going);
+  CHECK_FALSE(verdict_of(settings, findings).hold);
+  findings.arc->sealers = {"lists.example", "other.example"};
+  CHECK(verdict() == ipc::FilterVerdict::refuse);
+  findings.arc->sealers = {"lists.example"};
+  findings.arc->verdict = authentication::arc::ArcVerdict::fail;
+  CHECK(verdict() == ipc::FilterVerdict::refuse);
+}
+
 TEST_CASE("fields that claim to be ours go, from the last to the first") {
   Messages m;
   CHECK(m.message("Authentication-Results: mx.us.example; spf=pass\r\n"
