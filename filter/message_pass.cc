@@ -32,6 +32,8 @@ void MessagePass::end_all() {
 // --- the content ---------------------------------------------------------------------------------
 
 void MessagePass::header(std::string_view section, std::size_t hidden) {
+  if (std::count(section.begin(), section.end(), '\n') > kHeaderLinesMax)
+    return refuse({}, FilterVerdict::refuse, {552, {5, 3, 4}, "Too many lines in the header"});
   edits_.emplace(section, hidden);
 }
 

@@ -24,6 +24,9 @@ using Members = std::vector<std::unique_ptr<ChainMember>>;
 // Octets that a filter has not taken; beyond, it is given no more.
 constexpr std::size_t kBacklogMax = 128U << 10;
 
+// Each line can be a field of its own, which costs fifty octets more than it has.
+constexpr std::ptrdiff_t kHeaderLinesMax = 50'000;
+
 class MessagePass {
  public:
   // The members outlive it.

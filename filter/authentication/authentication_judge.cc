@@ -16,7 +16,7 @@ JudgeTerms terms_of(const config::Authentication& settings) {
   // Mail that nobody has looked at would bring in what others claim in our name.
   out.on_failure = config::FilterFailure::defer;
   out.mode = settings.mode;
-  out.may = {Right::headers, Right::refuse, Right::hold};
+  out.may = {Right::headers, Right::refuse, Right::defer, Right::hold};
   return out;
 }
 

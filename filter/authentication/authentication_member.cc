@@ -57,15 +57,14 @@ std::function<void()> AuthenticationMember::on_change() {
 // --- what is told --------------------------------------------------------------------------------
 
 // A client on a Unix socket has no address that a domain could speak of.
-bool AuthenticationMember::looks_at(const ipc::FilterEvent& event) const {
+bool AuthenticationMember::has_address() const {
   using Family = ipc::FilterSession::Family;
   Family family = facts_.session.family;
-  return event.stage == FilterStage::mail && !event.known &&
-         (family == Family::ipv4 || family == Family::ipv6);
+  return family == Family::ipv4 || family == Family::ipv6;
 }
 
 void AuthenticationMember::give(const ipc::FilterEvent& event) {
-  if (!looks_at(event)) return;
+  if (event.stage != FilterStage::mail || event.known) return;
   (void)record_.take_part();
   message_.emplace();
   AuthenticationFindings& findings = message_->findings;
@@ -73,7 +72,7 @@ void AuthenticationMember::give(const ipc::FilterEvent& event) {
   findings.helo = facts_.helo.value_or(std::string());
   findings.mail_from = bare_address(event.text);
   message_->utf8 = says_utf8(event.arguments);
-  if (judge_.settings().spf != AuthenticationAction::off) begin_spf();
+  if (judge_.settings().spf != AuthenticationAction::off && has_address()) begin_spf();
 }
 
 void AuthenticationMember::begin_spf() {
@@ -122,20 +121,31 @@ void AuthenticationMember::give_end_of_message() {
   if (message_->arc) message_->arc->evaluation.end_body();
   message_->ended = true;
   message_->ended_at = judge_.clock().mono();
-  limit_->start(judge_.settings().time, [this] {
+  await(judge_.settings().time - dmarc_time());
+}
+
+// --- what is found -------------------------------------------------------------------------------
+
+// A part of the time is kept for DMARC: whoever sends can make SPF and DKIM last as long as he
+// likes, and must not get rid of the policy of a domain by that.
+Duration AuthenticationMember::dmarc_time() const {
+  return judge_.settings().time / 4;
+}
+
+void AuthenticationMember::await(Duration time) {
+  limit_->start(time, [this] {
     time_over();
     owner_.member_changed();
   });
 }
 
-// --- what is found -------------------------------------------------------------------------------
-
 void AuthenticationMember::time_over() {
   if (!message_) return;
-  message_->late = true;
+  bool first = !std::exchange(message_->late, true);
   if (message_->spf) message_->spf->run.give_up();
   if (message_->dkim) message_->dkim->run.give_up();
   if (message_->arc) message_->arc->run.give_up();
+  if (first) return await(dmarc_time());
   if (message_->dmarc) message_->dmarc->run.give_up();
 }
 
@@ -164,7 +174,6 @@ bool AuthenticationMember::advance_dmarc() {
   if (!message_->dmarc) {
     message_->dmarc = std::make_unique<RunningEvaluation<DmarcEvaluation>>(
         judge_.port(), on_change(), dmarc_input(findings));
-    if (message_->late) message_->dmarc->run.give_up();
   }
   if (!message_->dmarc->evaluation.done()) return false;
   findings.dmarc = message_->dmarc->evaluation.result();

@@ -69,8 +69,10 @@ class AuthenticationMember final : public ChainMember {
   }
 
  private:
-  bool looks_at(const ipc::FilterEvent& event) const;
+  bool has_address() const;
   void begin_spf();
+  Duration dmarc_time() const;
+  void await(Duration time);
   void time_over();
   bool advance();
   bool advance_dmarc();

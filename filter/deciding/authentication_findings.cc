@@ -5,10 +5,14 @@
 
 #include <fmt/format.h>
 
+#include "common/authentication/results/results_reader.h"
 #include "common/base/text.h"
+#include "common/mail/address.h"
 
 namespace postwain::filter {
 
+using authentication::Author;
+using authentication::AuthorVerdict;
 using authentication::DmarcAction;
 using authentication::DmarcDisposition;
 using authentication::DmarcIdentity;
@@ -40,13 +44,34 @@ DmarcIdentityState state_of(authentication::dkim::Verdict verdict) {
   return verdict == Verdict::temperror ? DmarcIdentityState::temporary : DmarcIdentityState::fail;
 }
 
-// A whole chain says who has sealed it, and nothing of whether he is to be believed.
+// Whether the results of a sealer ("i=1; mx.example; dmarc=pass header.from=…") say that the mail
+// was its author's when it came to him.
+bool says_authentic(std::string_view results, const std::string& author) {
+  std::size_t instance = results.find(';');
+  if (author.empty() || instance == std::string_view::npos) return false;
+  auto read = authentication::parse_results(results.substr(instance + 1));
+  if (!read) return false;
+  auto is_of_author = [&](const MethodResult& one) {
+    bool dmarc = one.method == "dmarc" && one.result == "pass";
+    bool dkim = one.method == "dkim" && one.result == "pass";
+    return std::any_of(one.properties.begin(), one.properties.end(), [&](const auto& property) {
+      bool names = property.type == "header" &&
+                   ((dmarc && property.name == "from") || (dkim && property.name == "d"));
+      return names && mail::domain_key(property.value) == author;
+    });
+  };
+  return std::any_of(read->results.begin(), read->results.end(), is_of_author);
+}
+
+// A whole chain says who has sealed it, and nothing of whether he is to be believed; and who seals
+// all mail that he forwards has to have found it good.
 bool has_trusted_chain(const config::Authentication& settings,
                        const AuthenticationFindings& findings) {
   if (!findings.arc || findings.arc->verdict != ArcVerdict::pass || findings.arc->sealers.empty())
     return false;
   const std::vector<std::string>& trusted = settings.arc.trusted;
-  return std::find(trusted.begin(), trusted.end(), findings.arc->sealers.back()) != trusted.end();
+  return std::find(trusted.begin(), trusted.end(), findings.arc->sealers.back()) != trusted.end() &&
+         says_authentic(findings.arc->results, findings.author.domain);
 }
 
 DmarcDisposition disposition_of(const config::Authentication& settings,
@@ -137,12 +162,65 @@ mail::Reply dmarc_refusal(const DmarcResult& dmarc) {
                   printable(dmarc.author, kDomainShown), name_of(dmarc.policy))};
 }
 
+// Whoever writes such a field has some readers see a domain whose policy nobody could look up.
+mail::Reply author_refusal(const Author& author) {
+  return {550,
+          {5, 7, 1},
+          fmt::format("The From field has to name one author: {}", text_of(author.verdict))};
+}
+
+// The policy is known, and what is not is the stranger's own choice of domains.
+bool waits_for_identity(const AuthenticationFindings& findings) {
+  return findings.dmarc && findings.dmarc->verdict == DmarcVerdict::temperror &&
+         !findings.dmarc->policy_domain.empty() &&
+         findings.dmarc->policy != authentication::DmarcPolicy::none;
+}
+
+AuthenticationVerdict put_off(const DmarcResult& dmarc) {
+  return {ipc::FilterVerdict::defer,
+          {451,
+           {4, 7, 1},
+           fmt::format("Whether this mail is of {} cannot be found out now: {}",
+                       printable(dmarc.author, kDomainShown), text_of(dmarc.reason))},
+          std::nullopt};
+}
+
 AuthenticationVerdict refuse(mail::Reply reply) {
   return {ipc::FilterVerdict::refuse, std::move(reply), std::nullopt};
 }
 
 AuthenticationVerdict hold(std::string why) {
   return {ipc::FilterVerdict::keep_going, {}, std::move(why)};
+}
+
+// What SPF alone leads to. Mail that DMARC, or a forwarder whom the operator trusts, knows to be
+// its author's is not punished for the way that it came.
+AuthenticationVerdict verdict_of_spf(const config::Authentication& settings,
+                                     const AuthenticationFindings& findings) {
+  bool authentic = (findings.dmarc && findings.dmarc->verdict == DmarcVerdict::pass) ||
+                   has_trusted_chain(settings, findings);
+  if (!findings.spf || findings.spf->result != SpfResult::fail || authentic) return {};
+  if (settings.spf == AuthenticationAction::refuse) return refuse(spf_refusal(findings));
+  if (settings.spf == AuthenticationAction::hold)
+    return hold(fmt::format("SPF of {} fails", printable(findings.spf->domain, kDomainShown)));
+  return {};
+}
+
+AuthenticationVerdict verdict_of_dmarc(const config::Authentication& settings,
+                                       const AuthenticationFindings& findings) {
+  if (settings.dmarc < AuthenticationAction::hold) return {};
+  const Author& author = findings.author;
+  if (author.verdict == AuthorVerdict::several || author.verdict == AuthorVerdict::unparsable)
+    return settings.dmarc == AuthenticationAction::refuse
+               ? refuse(author_refusal(author))
+               : hold(fmt::format("From: {}", text_of(author.verdict)));
+  if (waits_for_identity(findings) && !has_trusted_chain(settings, findings))
+    return put_off(*findings.dmarc);
+  DmarcDisposition dmarc = disposition_of(settings, findings);
+  if (dmarc.action == DmarcAction::refuse) return refuse(dmarc_refusal(*findings.dmarc));
+  if (dmarc.action == DmarcAction::hold)
+    return hold(fmt::format("DMARC of {} fails", printable(findings.dmarc->author, kDomainShown)));
+  return {};
 }
 
 }  // namespace
@@ -199,22 +277,13 @@ std::string summary_of(const AuthenticationFindings& findings) {
   return out.substr(0, ipc::kFilterJudgementTextMax);
 }
 
-// Mail that DMARC, or a forwarder whom the operator trusts, knows to be its author's is not
-// punished for the way that it came.
 AuthenticationVerdict verdict_of(const config::Authentication& settings,
                                  const AuthenticationFindings& findings) {
-  DmarcDisposition dmarc = disposition_of(settings, findings);
-  if (dmarc.action == DmarcAction::refuse) return refuse(dmarc_refusal(*findings.dmarc));
-  bool authentic = (findings.dmarc && findings.dmarc->verdict == DmarcVerdict::pass) ||
-                   has_trusted_chain(settings, findings);
-  bool spf_fails = findings.spf && findings.spf->result == SpfResult::fail && !authentic;
-  if (spf_fails && settings.spf == AuthenticationAction::refuse)
-    return refuse(spf_refusal(findings));
-  if (dmarc.action == DmarcAction::hold)
-    return hold(fmt::format("DMARC of {} fails", printable(findings.dmarc->author, kDomainShown)));
-  if (spf_fails && settings.spf == AuthenticationAction::hold)
-    return hold(fmt::format("SPF of {} fails", printable(findings.spf->domain, kDomainShown)));
-  return {};
+  AuthenticationVerdict dmarc = verdict_of_dmarc(settings, findings);
+  if (dmarc.verdict == ipc::FilterVerdict::refuse) return dmarc;
+  AuthenticationVerdict spf = verdict_of_spf(settings, findings);
+  if (spf.verdict == ipc::FilterVerdict::refuse) return spf;
+  return dmarc.hold || dmarc.verdict != ipc::FilterVerdict::keep_going ? dmarc : spf;
 }
 
 }  // namespace postwain::filter

@@ -44,7 +44,7 @@ std::vector<authentication::MethodResult> method_results(const config::Authentic
 std::string summary_of(const AuthenticationFindings& findings);
 
 struct AuthenticationVerdict {
-  ipc::FilterVerdict verdict = ipc::FilterVerdict::keep_going;  // or refuse
+  ipc::FilterVerdict verdict = ipc::FilterVerdict::keep_going;  // refuse, defer
   mail::Reply reply{};
   std::optional<std::string> hold{};  // why
 };

@@ -44,6 +44,7 @@ ArcVerify::ArcVerify(std::string_view section) {
     result_.reason = sets.trouble;
   } else if (!sets.sets.empty()) {
     prepare(header, sets);
+    result_.results = header.fields()[sets.sets.back().results].value;
   }
   done_ = result_.verdict == ArcVerdict::fail || sets.sets.empty();
 }

@@ -29,6 +29,7 @@ struct ArcResult {
   std::size_t sets = 0;                // how many there are
   std::size_t failed_at = 0;           // the instance whose signature failed; 0: none did
   bool temporary = false;              // it failed because a key could not be looked up now
+  std::string results{};               // of a whole chain, what the last sealer says he has found
   std::vector<std::string> sealers{};  // d= of the seals, first to last, as domains are compared
 };
 

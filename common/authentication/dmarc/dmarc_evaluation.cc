@@ -188,13 +188,14 @@ bool DmarcEvaluation::judge_identities() {
 
 void DmarcEvaluation::settle() {
   bool passed = result_.spf_aligned || result_.dkim_aligned;
-  if (!passed && lookup_failed_) return finish(DmarcVerdict::temperror, DmarcReason::dns);
-  if (!passed && identity_failed_) return finish(DmarcVerdict::temperror, DmarcReason::identity);
   bool is_inherited = result_.author != result_.policy_domain;
   const DmarcRecord& record = result_.record;
   result_.tag = is_inherited && record.subdomains ? DmarcPolicyTag::sp : DmarcPolicyTag::p;
   result_.published = result_.tag == DmarcPolicyTag::sp ? *record.subdomains
                                                         : record.policy.value_or(DmarcPolicy::none);
+  result_.policy = record.testing ? one_step_milder(result_.published) : result_.published;
+  if (!passed && lookup_failed_) return finish(DmarcVerdict::temperror, DmarcReason::dns);
+  if (!passed && identity_failed_) return finish(DmarcVerdict::temperror, DmarcReason::identity);
   // Whether the author's domain exists is of no interest when the mail is his, or nothing else
   // would follow.
   if (!passed && is_inherited && record.nonexistent && *record.nonexistent != result_.published) {

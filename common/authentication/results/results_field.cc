@@ -62,10 +62,15 @@ bool is_result_address(std::string_view text) {
           is_result_quoted_string(local));
 }
 
+// What begins an encoded word (RFC 2047) is broken up: readers decode them in places where there
+// must be none, and what they find then would be the stranger's.
+constexpr std::string_view kEncodedWord = "=?";
+
 std::string results_escaped(std::string_view text, std::string_view specials) {
   std::string out;
   for (char c : text) {
-    if (c == '\\' || specials.find(c) != std::string_view::npos) out += '\\';
+    bool in_encoded = c == kEncodedWord.back() && out.ends_with(kEncodedWord.front());
+    if (in_encoded || c == '\\' || specials.find(c) != std::string_view::npos) out += '\\';
     out += c;
   }
   return out;
@@ -119,13 +124,17 @@ void append_folded(std::string& out, std::string_view text, std::size_t column) 
   }
 }
 
+bool stays_unquoted(std::string_view value) {
+  return is_result_address(value) && value.find(kEncodedWord) == std::string_view::npos;
+}
+
 std::string result_text(const MethodResult& result) {
   std::string text = result.method + '=' + result.result;
   if (!result.comment.empty()) text += " (" + results_escaped(result.comment, "()") + ')';
   if (!result.reason.empty()) text += " reason=" + result_value(result.reason);
   for (const ResultProperty& property : result.properties)
     text += ' ' + property.type + '.' + property.name + '=' +
-            (is_result_address(property.value) ? property.value : result_value(property.value));
+            (stays_unquoted(property.value) ? property.value : result_value(property.value));
   return text;
 }
 

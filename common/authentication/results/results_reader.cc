@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kAuthservIdOctetsMax = 1024;  // of one that can be ours, as U-labels
 
-constexpr std::size_t kULabelWordsMax = 1000;
+constexpr std::size_t kULabelWordsMax = 1000;  // of a section
 
 class ResultsParser {
  public:
@@ -111,27 +111,27 @@ bool names_us(std::string_view id, const std::string& own_key) {
   return mail::domain_key(id) == own_key || mail::domain_key(id.substr(0, id.find('/'))) == own_key;
 }
 
-// The text in lower case without blanks, quotes and backslashes; and without what stands in
-// parentheses.
+// The text in lower case without blanks, control octets, quotes and backslashes; and without what
+// stands in parentheses.
 std::string squeezed(std::string_view text, bool with_comments) {
   std::string out;
   std::size_t depth = 0;
   for (char c : text) {
     if (!with_comments && c == '(') ++depth;
-    bool stays = depth == 0 && std::string_view(" \t\r\n\"\\").find(c) == std::string_view::npos;
+    auto octet = static_cast<unsigned char>(c);
+    bool stays = depth == 0 && octet > 0x20 && octet != 0x7F && c != '"' && c != '\\';
     if (stays) out += ascii_lower(c);
     if (!with_comments && c == ')' && depth > 0) --depth;
   }
   return out;
 }
 
-// Words beyond ASCII that would be our name as A-labels. Of a field with a great many of them that
-// is supposed, since to find out is dear.
-bool has_own_u_labels(std::string_view text, const std::string& own_key) {
+// Words beyond ASCII that would be our name as A-labels. Of fields with a great many of them that
+// is supposed, since to find out is dear. words: how many have been looked at.
+bool has_own_u_labels(std::string_view text, const std::string& own_key, std::size_t& words) {
   auto in_word = [](char c) {
     return is_alnum(c) || c == '-' || c == '.' || static_cast<unsigned char>(c) > 0x7F;
   };
-  std::size_t words = 0;
   for (auto begin = text.begin(); begin != text.end();) {
     begin = std::find_if(begin, text.end(), in_word);
     auto end = std::find_if_not(begin, text.end(), in_word);
@@ -143,10 +143,28 @@ bool has_own_u_labels(std::string_view text, const std::string& own_key) {
   return false;
 }
 
-bool mentions_us(std::string_view text, const std::string& own_key) {
+bool mentions_us(std::string_view text, const std::string& own_key, std::size_t& words) {
   for (bool with_comments : {true, false})
     if (squeezed(text, with_comments).find(own_key) != std::string::npos) return true;
-  return has_own_u_labels(text, own_key);
+  return has_own_u_labels(text, own_key, words);
+}
+
+// Whether some reader could find our name in the id of a field that parses as another's: one that
+// decodes an encoded word (RFC 2047), or that passes over octets which we do not.
+bool may_be_ours(std::string_view value, std::string_view id, const std::string& own_key) {
+  if (value.substr(0, value.find(';')).find("=?") != std::string_view::npos) return true;
+  return !is_ascii(id) && squeezed(id, true).find(own_key) != std::string::npos;
+}
+
+ResultsClaim claim_with(std::string_view value, const std::string& own_key, std::size_t& words) {
+  if (value.size() <= kResultsFieldMax) {
+    ResultsParser parser(value);
+    auto id = parser.head();
+    if (id && names_us(*id, own_key)) return ResultsClaim::ours;
+    if (may_be_ours(value, id.value_or(std::string()), own_key)) return ResultsClaim::unparsable;
+    if (id && parser.results()) return ResultsClaim::none;
+  }
+  return mentions_us(value, own_key, words) ? ResultsClaim::unparsable : ResultsClaim::none;
 }
 
 }  // namespace
@@ -162,26 +180,23 @@ std::optional<ReadResults> parse_results(std::string_view value) {
 
 ResultsClaim claim_of(std::string_view value, std::string_view authserv_id) {
   std::string own_key = mail::domain_key(authserv_id);
-  if (own_key.empty()) return ResultsClaim::none;
-  if (value.size() <= kResultsFieldMax) {
-    ResultsParser parser(value);
-    auto id = parser.head();
-    if (id && names_us(*id, own_key)) return ResultsClaim::ours;
-    if (id && parser.results()) return ResultsClaim::none;
-  }
-  return mentions_us(value, own_key) ? ResultsClaim::unparsable : ResultsClaim::none;
+  std::size_t words = 0;
+  return own_key.empty() ? ResultsClaim::none : claim_with(value, own_key, words);
 }
 
 std::vector<ClaimingField> claiming_fields(std::string_view header, std::string_view authserv_id) {
   std::vector<ClaimingField> out;
+  std::string own_key = mail::domain_key(authserv_id);
+  if (own_key.empty()) return out;
   mail::HeaderEdits fields(header, 0);
   std::size_t index = 0;
+  std::size_t words = 0;
   for (std::string_view field : fields.shown()) {
     std::size_t colon = field.find(':');
     if (!iequals(trim(field.substr(0, colon)), kResultsFieldName)) continue;
     std::string_view value = field.substr(colon + 1);
     while (!value.empty() && (value.back() == '\n' || value.back() == '\r')) value.remove_suffix(1);
-    ResultsClaim claim = claim_of(value, authserv_id);
+    ResultsClaim claim = claim_with(value, own_key, words);
     ++index;
     if (claim != ResultsClaim::none) out.push_back({index, claim});
   }

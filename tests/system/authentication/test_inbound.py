@@ -141,10 +141,12 @@ class Inbound(PostwainTestCase):
     def test_a_forwarder_whom_the_operator_trusts(self):
         sealer = self.closing(MailDkim(self.key))
         letter = self.letter()
-        forwarded = sealer.seal(letter, "none") + letter
+        found = lambda dmarc: sealer.seal(letter, f"none; dmarc={dmarc} header.from=far.test", "none") + letter
+        forwarded, forged = found("pass"), found("fail")
         changed = forwarded.replace(b"hello", b"hallo")
         zone = self.zone(**{f"rsa.{SELECTOR}._domainkey.{DOMAIN}": {"TXT": [self.key.record]}})
-        for trusted, content, code in (([DOMAIN], forwarded, 250), ([DOMAIN], changed, 550), ([], forwarded, 550)):
+        for trusted, content, code in (([DOMAIN], forwarded, 250), ([DOMAIN], changed, 550),
+                                       ([DOMAIN], forged, 550), ([], forwarded, 550)):
             with self.subTest((trusted, code)):
                 self.begin(zone, dmarc="refuse", arc={"trusted": trusted})
                 self.assertEqual(code, self.mail(content, source=OTHER, sender=f"fwd@{DOMAIN}")[0])

@@ -164,11 +164,12 @@ class MailDkim(_Server):
         return self.line().split()[:1] == ["pass"]
 
 
-    def seal(self, message, found):
-        """found: "none", "pass" or "fail". The three fields, and the results that it wants above the others."""
+    def seal(self, message, found, chain=None):
+        """chain: "none", "pass" or "fail"; found: that, and what else was found, as results have it. The three
+        fields, and the results that it wants above the others."""
         results = b"Authentication-Results: mx.example; arc=%b\r\n" % found.encode()
         size = len(results + message)
-        self.ask(f"arc-seal {size} {found} {self.key.path} {DOMAIN} {self.key.kind}.{SELECTOR}", results + message)
+        self.ask(f"arc-seal {size} {chain or found} {self.key.path} {DOMAIN} {self.key.kind}.{SELECTOR}", results + message)
         return self.octets() + results
 
     def chain(self, message):

@@ -243,12 +243,26 @@ TEST_CASE("a chain counts whose last sealer is trusted, and no other") {
   findings.arc->verdict = authentication::arc::ArcVerdict::pass;
   findings.arc->sets = 2;
   auto verdict = [&] { return verdict_of(settings, findings).verdict; };
+  findings.arc->results = " i=2; lists.example; dmarc=pass header.from=far.example";
+  findings.author = {authentication::AuthorVerdict::one, "far.example"};
   findings.arc->sealers = {"other.example", "lists.example"};
+  CHECK(verdict() == ipc::FilterVerdict::keep_going);
+  findings.arc->results = " i=2; lists.example; dkim=pass header.d=far.example; dmarc=none";
   CHECK(verdict() == ipc::FilterVerdict::keep_going);
   CHECK_FALSE(verdict_of(settings, findings).hold);
   findings.arc->sealers = {"lists.example", "other.example"};
   CHECK(verdict() == ipc::FilterVerdict::refuse);
   findings.arc->sealers = {"lists.example"};
+  CHECK(verdict() == ipc::FilterVerdict::keep_going);
+  for (const char* found :
+       {" i=2; lists.example; dmarc=fail header.from=far.example", "",
+        " i=2; lists.example; dmarc=pass header.from=other.example", " i=2; lists.example; none",
+        " i=2; dmarc=pass header.from=far.example"}) {
+    CAPTURE(found);
+    findings.arc->results = found;
+    CHECK(verdict() == ipc::FilterVerdict::refuse);
+  }
+  findings.arc->results = " i=2; lists.example; dmarc=pass header.from=far.example";
   findings.arc->verdict = authentication::arc::ArcVerdict::fail;
   CHECK(verdict() == ipc::FilterVerdict::refuse);
 }
@@ -275,28 +289,71 @@ TEST_CASE("who claims our name too often is refused") {
   CHECK(m.member->take_edits().empty());
 }
 
-TEST_CASE("mail of clients that may relay, and of local sockets, is not looked at") {
+TEST_CASE("a client on a Unix socket has no address for SPF, and is looked at all the same") {
   Messages m;
-  SECTION("known") {
-    m.known = true;
-  }
-  SECTION("a Unix socket") {
-    m.facts.session.family = ipc::FilterSession::Family::local;
-  }
+  m.facts.session.family = ipc::FilterSession::Family::local;
+  CHECK(m.message("Authentication-Results: mx.us.example; spf=pass\r\n"
+                  "From: bob@far.example\r\n")
+            .starts_with("550 5.7.1"));
+  CHECK(m.zone.asked == std::vector<std::string>{"_dmarc.far.example"});
+}
+
+TEST_CASE("mail of clients that may relay is not looked at") {
+  Messages m;
+  m.known = true;
   CHECK(m.message() == "accept");
   CHECK(m.member->take_edits().empty());
   CHECK(m.zone.asked.empty());
   CHECK_FALSE(m.member->judgement());
 }
 
-TEST_CASE("a message without an author, or with two, is not refused by DMARC") {
-  for (const char* fields : {"Subject: nobody\r\n", "From: a@far.example, b@other.example\r\n",
-                             "From: a@far.example\r\nFrom: b@other.example\r\n", ""}) {
-    Messages m;
-    CAPTURE(fields);
-    CHECK(m.message(fields) == "accept");
-    CHECK(says(m.field(), "dmarc=none"));
+TEST_CASE("a From field that names nobody, or several, is no way past DMARC") {
+  struct Row {
+    const char* fields;
+    bool passes;
+  };
+  auto row = GENERATE(values<Row>({
+      {"Subject: nobody\r\n", true},
+      {"From: MAILER-DAEMON\r\n", true},
+      {"", true},
+      {"From: a@far.example, b@other.example\r\n", false},
+      {"From: a@far.example\r\nFrom: a@far.example\r\n", false},
+      {"From: CEO <ceo@far.example> x\r\n", false},
+      {"From: <ceo@far.example\r\n", false},
+      {"From: ceo@far.example <x@other.example>\r\n", false},
+  }));
+  CAPTURE(row.fields);
+  for (auto setting :
+       {AuthenticationAction::note, AuthenticationAction::hold, AuthenticationAction::refuse}) {
+    Messages m(settings_of(AuthenticationAction::note, setting));
+    std::string said = m.message(row.fields);
+    if (row.passes || setting == AuthenticationAction::note) {
+      CHECK(said == "accept");
+      CHECK(says(m.field(), "dmarc=none"));
+    } else {
+      CHECK(said.starts_with(setting == AuthenticationAction::hold ? "hold" : "550 5.7.1"));
+    }
   }
+}
+
+TEST_CASE("a slow DNS of the sender does not make DMARC go away") {
+  Messages m;
+  m.zone.held = {"slow.example"};
+  m.mail("<x@slow.example>");
+  m.content();
+  CHECK(m.poll() == "waits");
+  m.clock.pass(15s);
+  CHECK(m.poll().starts_with("550 5.7.1"));
+}
+
+TEST_CASE("mail that may be its author's by a name that cannot be looked up comes again") {
+  Messages m;
+  m.zone.held = {"broken.far.example"};
+  m.mail("<x@broken.far.example>");
+  m.content();
+  CHECK(m.poll() == "waits");
+  m.clock.pass(15s);
+  CHECK(m.poll().starts_with("451 4.7.1"));
 }
 
 TEST_CASE("a watched check writes down what it finds and changes nothing") {

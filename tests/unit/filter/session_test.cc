@@ -401,3 +401,18 @@ TEST_CASE("a filter is found by the name of its host, at the first address that 
     CHECK(rig.message().starts_with("at MAIL defer 451 4.7.1"));
   }
 }
+
+// Each would cost far more than its octets, in as many sessions as a client may have.
+TEST_CASE("a header section of a great many fields is refused before it is taken to pieces") {
+  Rig rig;
+  rig.play("a");
+  rig.greet();
+  rig.envelope();
+  std::string section = "Received: us\r\n";
+  for (std::ptrdiff_t i = 0; i < kHeaderLinesMax; ++i) section += "a:\r\n";
+  rig.content("hello\r\n", section);
+  const ipc::FilterResult& said = rig.result();
+  CHECK(said.verdict == FilterVerdict::refuse);
+  CHECK(said.reply.one_line() == "552 5.3.4 Too many lines in the header");
+  CHECK(rig.message() == "accept");
+}

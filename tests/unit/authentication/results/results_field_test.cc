@@ -172,3 +172,17 @@ TEST_CASE("results: lines end early where they can") {
   MethodResult quoted = with_value(wide + wide.substr(1) + "\"@x.example");
   CHECK(read_back({quoted}).results.front() == quoted);
 }
+
+// Readers decode encoded words (RFC 2047) where there must be none.
+TEST_CASE("results: no value brings an encoded word in") {
+  const std::string word = "=?utf-8?q?x=3B_dmarc=3Dpass_?=";
+  std::vector<MethodResult> results{
+      {"spf", "pass", word, {{"smtp", "mailfrom", word + "@far.example"}}, word}};
+  std::string value = value_of(results_field("mx.example.org", results, false));
+  CHECK(value.find("=?") == std::string::npos);
+  auto read = parse_results(value);
+  REQUIRE(read);
+  REQUIRE(read->results.size() == 1);
+  CHECK(read->results[0].properties[0].value == word + "@far.example");
+  CHECK(read->results[0].reason == word);
+}

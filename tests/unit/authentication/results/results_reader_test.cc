@@ -175,3 +175,21 @@ TEST_CASE("results: the fields of a header section, by their number") {
   CHECK(found[1].claim == ResultsClaim::unparsable);
   CHECK(claiming_fields("", "mx.example.org").empty());
 }
+
+// Readers decode encoded words (RFC 2047), and pass over octets, where we do not.
+TEST_CASE("results: what some readers find to be ours") {
+  CHECK(claim(" =?utf-8?q?mx.example.org?=; dmarc=pass") == "unparsable");
+  CHECK(claim(" =?utf-8?b?bXguZXhhbXBsZS5vcmc7IGRtYXJjPXBhc3M=?=") == "unparsable");
+  CHECK(claim(" \xC2\xA0mx.example.org; dmarc=pass") == "unparsable");
+  CHECK(claim(" mx.exa\x01mple.org; dmarc=pass") == "unparsable");
+  CHECK(claim(" mx.exa\0mple.org; dmarc=pass"s) == "unparsable");
+  CHECK(claim(" other.example; spf=pass reason=\"=?utf-8?q?x?=\"") == "none");
+}
+
+TEST_CASE("results: a section of words beyond ASCII is not looked at word by word for ever") {
+  std::string field = "Authentication-Results: \"";
+  for (int i = 0; i < 600; ++i) field += "\xC3\xA4 ";
+  field += "\r\n";
+  CHECK(claiming_fields(field, "mx.example.org").empty());
+  CHECK(claiming_fields(field + field + field, "mx.example.org").size() == 2);
+}
