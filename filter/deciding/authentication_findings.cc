@@ -153,6 +153,15 @@ mail::Reply spf_refusal(const AuthenticationFindings& findings) {
                       printable(findings.spf->domain, kDomainShown))};
 }
 
+// RFC 7372 3.1: no signature that counts has passed.
+mail::Reply dkim_refusal(const std::string& author) {
+  return {550,
+          {5, 7, 20},
+          fmt::format("The DKIM signature of {} does not verify, and its DMARC policy is to reject "
+                      "mail that is not its own",
+                      printable(author, kDomainShown))};
+}
+
 mail::Reply dmarc_refusal(const DmarcResult& dmarc) {
   return {
       550,
@@ -204,6 +213,27 @@ AuthenticationVerdict verdict_of_spf(const config::Authentication& settings,
   if (settings.spf == AuthenticationAction::hold)
     return hold(fmt::format("SPF of {} fails", printable(findings.spf->domain, kDomainShown)));
   return {};
+}
+
+// A signature of the author's domain that does not verify, and no other one that does, where that
+// domain asks for as much by its policy. It says more than DMARC, which SPF may satisfy.
+AuthenticationVerdict verdict_of_dkim(const config::Authentication& settings,
+                                      const AuthenticationFindings& findings) {
+  using authentication::dkim::Verdict;
+  if (settings.dkim < AuthenticationAction::hold || !findings.dkim || !findings.dmarc ||
+      findings.dmarc->dkim_aligned || has_trusted_chain(settings, findings))
+    return {};
+  const std::string& author = findings.dmarc->author;
+  bool broken = std::any_of(findings.dkim->begin(), findings.dkim->end(), [&](const auto& one) {
+    return one.domain_key == author &&
+           (one.verdict == Verdict::fail || one.verdict == Verdict::permerror);
+  });
+  authentication::DmarcPolicy policy = findings.dmarc->policy;
+  if (!broken || policy == authentication::DmarcPolicy::none) return {};
+  bool may_refuse = policy == authentication::DmarcPolicy::reject && !findings.from_list;
+  if (settings.dkim == AuthenticationAction::refuse && may_refuse)
+    return refuse(dkim_refusal(author));
+  return hold(fmt::format("DKIM of {} fails", printable(author, kDomainShown)));
 }
 
 AuthenticationVerdict verdict_of_dmarc(const config::Authentication& settings,
@@ -279,11 +309,16 @@ std::string summary_of(const AuthenticationFindings& findings) {
 
 AuthenticationVerdict verdict_of(const config::Authentication& settings,
                                  const AuthenticationFindings& findings) {
-  AuthenticationVerdict dmarc = verdict_of_dmarc(settings, findings);
-  if (dmarc.verdict == ipc::FilterVerdict::refuse) return dmarc;
-  AuthenticationVerdict spf = verdict_of_spf(settings, findings);
-  if (spf.verdict == ipc::FilterVerdict::refuse) return spf;
-  return dmarc.hold || dmarc.verdict != ipc::FilterVerdict::keep_going ? dmarc : spf;
+  // The first refusal; else what puts it off; else what holds it.
+  const AuthenticationVerdict all[] = {verdict_of_dmarc(settings, findings),
+                                       verdict_of_dkim(settings, findings),
+                                       verdict_of_spf(settings, findings)};
+  for (ipc::FilterVerdict wanted : {ipc::FilterVerdict::refuse, ipc::FilterVerdict::defer})
+    for (const AuthenticationVerdict& one : all)
+      if (one.verdict == wanted) return one;
+  for (const AuthenticationVerdict& one : all)
+    if (one.hold) return one;
+  return {};
 }
 
 }  // namespace postwain::filter

@@ -11,31 +11,14 @@
 #include "common/authentication/arc/arc_verify.h"
 #include "common/authentication/dkim/published_key.h"
 #include "common/base/check.h"
-#include "common/tls/signing_key.h"
+#include "tests/fuzz/fuzz_signed_message.h"
 
 using namespace postwain;
+using namespace postwain::fuzz;
 using namespace postwain::authentication;
 using namespace postwain::authentication::arc;
 
 namespace {
-
-const WallTime kNow = from_unix_ms(1'800'000'000'000);
-
-const tls::SigningKey& own_key() {
-  static const tls::SigningKey key =
-      tls::SigningKey::from_pem(*tls::new_private_key(tls::KeyKind::ed25519)).take();
-  return key;
-}
-
-struct Parts {
-  std::string_view header;
-  std::string_view body;
-};
-Parts parts_of(std::string_view message) {
-  std::size_t end = message.find("\r\n\r\n");
-  if (end == std::string_view::npos) return {message, {}};
-  return {message.substr(0, end + 2), message.substr(end + 4)};
-}
 
 template <class Engine>
 void feed(Engine& engine, std::string_view body, std::size_t piece) {

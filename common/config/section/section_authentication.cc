@@ -24,19 +24,6 @@ void read_action(Section& section, std::string_view key, Action& out) {
                   {"refuse", Action::refuse}});
 }
 
-// A signature that does not verify says no more than none (RFC 6376 6.1), and no domain asks for
-// anything because of it: that is what DMARC is for.
-void read_dkim(Section& section, Action& out) {
-  read_action(section, "dkim", out);
-  if (out != Action::hold && out != Action::refuse) return;
-  section.context().error(
-      section.origin_of("dkim"),
-      fmt::format("dkim = \"{}\": a signature that does not verify counts as none; what a domain "
-                  "wants done with mail that is not signed well is what dmarc = \"{}\" does",
-                  name_of(out), name_of(out)));
-  out = Action::note;
-}
-
 // Sealing is the work of forwarders, and not there.
 enum class ArcSeal : std::uint8_t { off };
 
@@ -73,6 +60,11 @@ void warn_of_settings(Context& context, const Config& config) {
     context.warn(ours.origin,
                  "dmarc without dkim: mail that is forwarded, or sent by lists, passes by its "
                  "signature only, and fails without it");
+  if (ours.dkim >= Action::hold && ours.dmarc == Action::off)
+    context.warn(ours.origin,
+                 fmt::format("dkim = \"{}\" without dmarc: nothing follows, since nobody asks what "
+                             "the domain wants",
+                             name_of(ours.dkim)));
   if (ours.dmarc != Action::off && ours.spf == Action::off)
     context.warn(ours.origin,
                  "dmarc without spf: mail of domains that do not sign passes by SPF only, and "
@@ -95,7 +87,7 @@ void read_authentication(Context& context, const Node* table, Config& config) {
   ours.origin = table->origin;
   read_service_name(section, ours);
   read_action(section, "spf", ours.spf);
-  read_dkim(section, ours.dkim);
+  read_action(section, "dkim", ours.dkim);
   read_action(section, "dmarc", ours.dmarc);
   read_arc(context, section.table("arc"), ours.arc);
   section.duration("time", ours.time, 1s, 2min);

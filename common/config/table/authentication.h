@@ -39,7 +39,7 @@ struct Authentication {
   bool wanted = false;  // [authentication] is there
   std::string name;     // the authserv-id (RFC 8601 2.5); in its canonical form
   AuthenticationAction spf = AuthenticationAction::note;
-  AuthenticationAction dkim = AuthenticationAction::note;  // off or note
+  AuthenticationAction dkim = AuthenticationAction::note;
   AuthenticationAction dmarc = AuthenticationAction::note;
   ArcChecks arc;
   // So long after its end a message waits for the DNS; what is not known by then is a temporary

@@ -123,6 +123,15 @@ class Inbound(PostwainTestCase):
         self.assertEqual(250, self.mail(signed)[0])
         self.assertNotIn("spf=", self.results(self.arrived()))
 
+    def test_a_broken_signature_counts_even_if_spf_passes(self):
+        self.begin(dkim="refuse")
+        signed = self.signed(self.letter("one\r\n"))
+        reply = self.mail(signed.replace(b"one\r\n", b"two\r\n"))
+        self.assertEqual(550, reply[0])
+        self.has(reply[1], "5.7.20", "far.test")
+        self.assertEqual(250, self.mail(signed)[0])
+        self.has(self.results(self.arrived()), "dkim=pass", "dmarc=pass")
+
     def test_spf_alone(self):
         self.begin(spf="refuse", dkim="off", dmarc="off")
         reply = self.mail(self.letter(), source=OTHER)

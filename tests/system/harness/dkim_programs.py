@@ -163,13 +163,13 @@ class MailDkim(_Server):
         self.ask(f"verify {len(message)} {self.key.record.replace(' ', '_')}", message)
         return self.line().split()[:1] == ["pass"]
 
-
     def seal(self, message, found, chain=None):
         """chain: "none", "pass" or "fail"; found: that, and what else was found, as results have it. The three
         fields, and the results that it wants above the others."""
         results = b"Authentication-Results: mx.example; arc=%b\r\n" % found.encode()
         size = len(results + message)
-        self.ask(f"arc-seal {size} {chain or found} {self.key.path} {DOMAIN} {self.key.kind}.{SELECTOR}", results + message)
+        selector = f"{self.key.kind}.{SELECTOR}"
+        self.ask(f"arc-seal {size} {chain or found} {self.key.path} {DOMAIN} {selector}", results + message)
         return self.octets() + results
 
     def chain(self, message):

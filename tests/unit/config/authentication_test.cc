@@ -67,8 +67,7 @@ TEST_CASE("mistakes in [authentication] are told") {
   auto row = GENERATE(values<Row>({
       {"name = \"two words\"", "is not a host name"},
       {"spf = \"maybe\"", "spf"},
-      {"dkim = \"refuse\"", "counts as none"},
-      {"dkim = \"hold\"", "counts as none"},
+      {"dkim = \"maybe\"", "dkim"},
       {"time = \"0s\"", "time"},
       {"time = \"1h\"", "time"},
       {"spf = \"off\"\ndkim = \"off\"\ndmarc = \"off\"", "are off"},
@@ -85,5 +84,7 @@ TEST_CASE("mistakes in [authentication] are told") {
 
 TEST_CASE("half of what DMARC goes by is worth a warning") {
   CHECK(tells(loaded_with("[authentication]\ndkim = \"off\"\n").warnings, "dmarc without dkim"));
+  CHECK(tells(loaded_with("[authentication]\ndkim = \"refuse\"\ndmarc = \"off\"\n").warnings,
+              "nothing follows"));
   CHECK(tells(loaded_with("[authentication]\nspf = \"off\"\n").warnings, "dmarc without spf"));
 }

@@ -228,6 +228,50 @@ TEST_CASE("SPF alone refuses, but not what DMARC knows by its signature") {
   CHECK(verdict_of(settings, findings).verdict == ipc::FilterVerdict::keep_going);
 }
 
+TEST_CASE("a broken signature of the author's domain, as far as that domain asks for it") {
+  using authentication::dkim::Verdict;
+  config::Authentication settings =
+      settings_of(AuthenticationAction::note, AuthenticationAction::note);
+  AuthenticationFindings findings;
+  findings.dmarc.emplace();
+  findings.dmarc->verdict = authentication::DmarcVerdict::pass;  // by SPF
+  findings.dmarc->author = "far.example";
+  findings.dmarc->policy = authentication::DmarcPolicy::reject;
+  findings.dkim.emplace(1);
+  authentication::dkim::SignatureResult& signature = findings.dkim->front();
+  signature.verdict = Verdict::fail;
+  signature.domain_key = "far.example";
+  auto follows = [&] {
+    AuthenticationVerdict said = verdict_of(settings, findings);
+    return said.hold              ? "hold"
+           : said.reply.code == 0 ? "accept"
+                                  : said.reply.one_line().substr(0, 10);
+  };
+  CHECK(follows() == "accept");
+  settings.dkim = AuthenticationAction::hold;
+  CHECK(follows() == "hold");
+  settings.dkim = AuthenticationAction::refuse;
+  CHECK(follows() == "550 5.7.20");
+  findings.from_list = true;
+  CHECK(follows() == "hold");
+  findings.from_list = false;
+  findings.dmarc->policy = authentication::DmarcPolicy::quarantine;
+  CHECK(follows() == "hold");
+  findings.dmarc->policy = authentication::DmarcPolicy::none;
+  CHECK(follows() == "accept");
+  findings.dmarc->policy = authentication::DmarcPolicy::reject;
+  for (Verdict harmless : {Verdict::temperror, Verdict::neutral, Verdict::policy}) {
+    signature.verdict = harmless;
+    CHECK(follows() == "accept");
+  }
+  signature.verdict = Verdict::fail;
+  signature.domain_key = "other.example";
+  CHECK(follows() == "accept");
+  signature.domain_key = "far.example";
+  findings.dmarc->dkim_aligned = true;  // another one passes
+  CHECK(follows() == "accept");
+}
+
 TEST_CASE("a chain counts whose last sealer is trusted, and no other") {
   config::Authentication settings =
       settings_of(AuthenticationAction::refuse, AuthenticationAction::refuse);
