@@ -174,10 +174,16 @@ ALTER TABLE message ADD COLUMN header_size INTEGER NOT NULL DEFAULT 0
 UPDATE schema_info SET oldest_compatible = 9;
 )sql";
 
+// A program of schema 9 works with it: it signs nothing.
+constexpr std::string_view kSign = R"sql(
+ALTER TABLE message ADD COLUMN sign INTEGER NOT NULL DEFAULT 0 CHECK (sign IN (0, 1));
+)sql";
+
 constexpr Migration kMigrations[] = {
     {1, kInitial},    {2, kDestinationFacts}, {3, kCrashesAndClock},
     {4, kRequireTls}, {5, kRecipientChecks},  {6, kPoliciesAndDoubts},
     {7, kFresh},      {8, kOctets},           {9, kHeaderApart},
+    {10, kSign},
 };
 
 }  // namespace

@@ -24,6 +24,11 @@ Config::Config(Config&&) noexcept = default;
 Config& Config::operator=(const Config&) = default;
 Config& Config::operator=(Config&&) noexcept = default;
 
+bool Config::signs_mail() const {
+  return std::any_of(dkim_keys.begin(), dkim_keys.end(),
+                     [](const DkimKey& key) { return key.signs; });
+}
+
 Origin Config::place_of(std::string_view table, std::string_view key) const {
   auto found = origins.find(fmt::format("{} {}", table, key));
   return found == origins.end() ? Origin{} : found->second;

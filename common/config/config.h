@@ -17,6 +17,8 @@
 #include "common/config/table/authentication.h"
 #include "common/config/table/content_rule.h"
 #include "common/config/table/delivery.h"
+#include "common/config/table/dkim_key.h"
+#include "common/config/table/dmarc_reports.h"
 #include "common/config/table/domain.h"
 #include "common/config/table/expect.h"
 #include "common/config/table/filter.h"
@@ -29,6 +31,7 @@
 #include "common/config/table/queue.h"
 #include "common/config/table/route.h"
 #include "common/config/table/rule.h"
+#include "common/config/table/srs.h"
 #include "common/config/table/strangers.h"
 #include "common/config/table/tls_reports.h"
 
@@ -55,6 +58,8 @@ struct Config {
   std::vector<ContentRule> content_rules;
   Strangers strangers;  // [[dns_list]], too
   Authentication authentication;
+  std::vector<DkimKey> dkim_keys;
+  SrsRewriting srs;
   Limits limits;
   std::vector<Domain> domains;
   Addresses addresses;
@@ -64,6 +69,7 @@ struct Config {
   Delivery delivery;
   Dns dns;
   TlsReports tls_reports;
+  DmarcReports dmarc_reports;
   std::string drop_dir;  // where sendmail leaves messages while qmgr cannot be reached; empty: none
   Users users;
   Control control;
@@ -82,6 +88,8 @@ struct Config {
   bool filters_mail() const {
     return !filters.empty() || !content_rules.empty() || strangers.wanted || authentication.wanted;
   }
+  // Whether mail that leaves is signed: then there is a process that has the keys.
+  bool signs_mail() const;
   std::string qmgr_socket() const { return runtime_dir + "/qmgr.sock"; }
 };
 

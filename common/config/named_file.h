@@ -16,7 +16,9 @@ enum class FileUse : std::uint8_t {
   client_certificate,  // what a route shows; public
   bounce_text,
   addresses,
-  signing_key,
+  signing_key,  // of reports
+  dkim_key,     // of mail that leaves
+  srs_secret,
 };
 struct NamedFile {
   std::string path;  // as written

@@ -14,7 +14,7 @@ namespace {
 // Those that are processes with a user of their own; the others are known by being root or us.
 constexpr std::array kRoles{ipc::Role::smtpd,   ipc::Role::smtp_client, ipc::Role::lmtp_client,
                             ipc::Role::metrics, ipc::Role::tokens,      ipc::Role::reporter,
-                            ipc::Role::pickup,  ipc::Role::filter};
+                            ipc::Role::pickup,  ipc::Role::filter,      ipc::Role::signer};
 
 }  // namespace
 

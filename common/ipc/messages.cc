@@ -430,11 +430,14 @@ std::string_view name_of(Role role) {
       return "pickup";
     case Role::filter:
       return "filter";
+    case Role::signer:
+      return "signer";
   }
   return "?";
 }
 
 std::uint16_t oldest_version(Role role) {
+  constexpr std::uint16_t kSigner = 15;
   constexpr std::uint16_t kListsReported = 14;
   constexpr std::uint16_t kFilterLinks = 13;
   constexpr std::uint16_t kHeaderApart = 12;
@@ -442,6 +445,8 @@ std::uint16_t oldest_version(Role role) {
   // An envelope has no mark of its format: with another one nobody reads it right.
   constexpr std::uint16_t kEnvelopes = mail::kEnvelopeFormat > 1 ? kProtocolVersion : kFirstTaken;
   switch (role) {
+    case Role::signer:
+      return std::max(kSigner, kEnvelopes);
     case Role::filter:  // since then it tells of DNS lists, too
       return std::max(kListsReported, kEnvelopes);
     case Role::smtpd:  // since then it is told of the way to `filter`

@@ -24,7 +24,7 @@
 
 namespace postwain::ipc {
 
-constexpr std::uint16_t kProtocolVersion = 13 + mail::kEnvelopeFormat;
+constexpr std::uint16_t kProtocolVersion = 14 + mail::kEnvelopeFormat;
 constexpr std::size_t kFrameMax = 8U << 20;  // a frame larger than this closes the connection
 constexpr std::size_t kLocalRecipientsMax = 20'000;   // of a message from a program of this machine
 constexpr std::size_t kInlineContentMax = 64U << 10;  // larger content is in a file
@@ -81,6 +81,8 @@ enum class FrameType : std::uint16_t {
   // agent to qmgr
   connection_request = 45,
   connection_end = 46,
+  // filter to qmgr, and passed on to the reporter (dmarc_results.h)
+  dmarc_results = 47,
   // control: command line and supervisor, both directions
   control_request = 50,
   control_reply = 51,
@@ -102,6 +104,10 @@ enum class FrameType : std::uint16_t {
   filter_answer = 68,
   filter_body_piece = 69,
   filter_result = 70,
+  // between `signer` and those who need signatures (signer_messages.h)
+  signer_keys = 71,
+  sign_request = 72,
+  sign_reply = 73,
 };
 
 enum class Role : std::uint8_t {
@@ -117,8 +123,9 @@ enum class Role : std::uint8_t {
   reporter,      // hears of TLS results, and submits reports
   pickup,        // submits what others have left in the drop folder
   filter,        // is given a way to each smtpd, and nothing else
+  signer,        // is given a way to each process that needs signatures, and nothing else
 };
-constexpr Role kRoleLast = Role::filter;
+constexpr Role kRoleLast = Role::signer;
 std::string_view name_of(Role role);
 // The oldest protocol version a peer of that role may speak: nothing it sends or gets has changed
 // since. Commands that are running while Postwain is replaced by a newer one go on with it.

@@ -67,6 +67,9 @@ struct Envelope {
   bool tls_required_no = false;
   DsnReturn ret = DsnReturn::unspecified;
   std::string envid;  // ENVID decoded
+  // Whether it is ours to sign when it leaves: an account, a client of a trusted network or this
+  // machine has submitted it, in a name that it may use.
+  bool sign = false;
   std::vector<Recipient> recipients;
 };
 
@@ -81,7 +84,7 @@ struct FieldName {
 
 // Raised with each new field; the version of the frames follows it (common/ipc/messages.h). The
 // compact record keeps it with every message.
-constexpr std::uint8_t kEnvelopeFormat = 1;
+constexpr std::uint8_t kEnvelopeFormat = 2;
 
 // Calls visitor(FieldName, value) for every field but the recipients, always in this order, which
 // frames and compact records have as well; so a new field stands at the end. Owner is Envelope, for
@@ -99,6 +102,7 @@ void visit_fields(Owner& envelope, Visitor&& visitor) {
   visitor(FieldName{"tls_required_no", "tls_required_no"}, envelope.tls_required_no);
   visitor(FieldName{"ret", "ret"}, envelope.ret);
   visitor(FieldName{"envid", "envid"}, envelope.envid);
+  visitor(FieldName{"sign", "sign", 2}, envelope.sign);
 }
 
 // The same for what RCPT said of one recipient. What was decided before the queue is no part of it.

@@ -77,6 +77,7 @@ struct Transport {
   Family family = Family::any;
   AbilitySet avoid;     // what is not used there even where it is offered
   FieldChanges fields;  // of the content as it leaves
+  bool sign = false;    // with DKIM, where the envelope permits it (Envelope::sign)
   Bounds bounds;
   Credential credential;
   ClientCertificate certificate;

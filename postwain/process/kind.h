@@ -16,13 +16,14 @@ enum class Kind : std::uint8_t {
   pickup,
   tokens,
   reporter,
-  filter
+  filter,
+  signer
 };
 
-constexpr std::size_t kKinds = 9;
-constexpr std::array<std::string_view, kKinds> kKindNames{"qmgr",        "smtpd",    "smtp-client",
-                                                          "lmtp-client", "metrics",  "pickup",
-                                                          "tokens",      "reporter", "filter"};
+constexpr std::size_t kKinds = 10;
+constexpr std::array<std::string_view, kKinds> kKindNames{
+    "qmgr",   "smtpd",  "smtp-client", "lmtp-client", "metrics",
+    "pickup", "tokens", "reporter",    "filter",      "signer"};
 
 // Also the name of the program.
 constexpr std::string_view name_of(Kind kind) {

@@ -26,9 +26,12 @@ bool needs(Kind kind, config::FileUse use) {
     case config::FileUse::bounce_text:
       return kind == Kind::qmgr;
     case config::FileUse::addresses:
+    case config::FileUse::srs_secret:
       return kind == Kind::smtpd || kind == Kind::qmgr;
     case config::FileUse::signing_key:
       return kind == Kind::reporter;
+    case config::FileUse::dkim_key:
+      return kind == Kind::signer;
   }
   return false;
 }

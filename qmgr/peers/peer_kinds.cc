@@ -55,13 +55,14 @@ constexpr PeerKind kKinds[] = {
      .is_command = true,
      .unread_max = kUnreadOfCommands},
     {.role = Role::filter, .service = ServiceName::filters, .users = Users::process},
+    {.role = Role::signer, .service = ServiceName::metrics, .users = Users::process},
 };
 
 constexpr bool in_order() {
   std::size_t place = 0;
   for (const PeerKind& kind : kKinds)
     if (static_cast<std::size_t>(kind.role) != place++) return false;
-  return place == static_cast<std::size_t>(Role::filter) + 1;
+  return place == static_cast<std::size_t>(ipc::kRoleLast) + 1;
 }
 static_assert(in_order());
 

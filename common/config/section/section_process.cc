@@ -89,6 +89,7 @@ void read_document(Context& context, const Node& document, const Machine& machin
   read_content_rules(context, top.tables("content_rule"), config.listeners, config.content_rules);
   read_strangers(context, top.table("strangers"), top.tables("dns_list"), config);
   read_authentication(context, top.table("authentication"), config);
+  read_dkim_keys(context, top.tables("dkim_key"), config.dkim_keys);
   read_limits(context, top.table("limits"), config.limits);
   read_domains(context, top.tables("domain"), config.domains);
   read_addresses(context, top.table("addresses"), config.hostname, machine.mail_name,
@@ -136,6 +137,7 @@ void read_users(Context& context, const Node* table, Users& users) {
   read("pickup", users.pickup);
   read("reporter", users.reporter);
   read("filter", users.filter);
+  read("signer", users.signer);
   section.finish();
 }
 

@@ -30,6 +30,8 @@ void read_rules(Context& context, const std::vector<const Node*>& tables, std::v
 // listeners: whose addresses may stand in `on`.
 void read_filters(Context& context, const std::vector<const Node*>& tables,
                   const std::vector<Listener>& listeners, std::vector<Filter>& filters);
+void read_dkim_keys(Context& context, const std::vector<const Node*>& tables,
+                    std::vector<DkimKey>& out);
 void read_content_rules(Context& context, const std::vector<const Node*>& tables,
                         const std::vector<Listener>& listeners, std::vector<ContentRule>& rules);
 // The key `on`, whose default is left alone; and what a filter, or a rule, may be called.

@@ -42,6 +42,10 @@ struct CertificateAccount {  // [[auth.certificate]]: this one certificate, whoe
   std::string account;
 };
 
+// What follows when the From field of an account's mail names an address as which the account may
+// not send (senders).
+enum class AuthorCheck : std::uint8_t { off, hold, refuse };
+
 struct Auth {
   std::string users_file;
   std::vector<sasl::User> users;  // of users_file; only smtpd's bundle has it
@@ -52,6 +56,7 @@ struct Auth {
   Senders senders = Senders::any;
   std::vector<SenderGrant> grants;  // of the senders file; only smtpd's bundle has it
   Origin senders_origin;
+  AuthorCheck author = AuthorCheck::off;
   SendingLimit limit;  // of each account that is not in account_limits
   std::vector<AccountLimit> account_limits;
   CertificateName certificate_name = CertificateName::none;

@@ -41,6 +41,9 @@ struct Authentication {
   AuthenticationAction spf = AuthenticationAction::note;
   AuthenticationAction dkim = AuthenticationAction::note;
   AuthenticationAction dmarc = AuthenticationAction::note;
+  // What follows when a stranger's mail names a [[domain]] of ours as its author's and nothing
+  // shows that it is true, whatever that domain's DMARC record says.
+  AuthenticationAction own_domains = AuthenticationAction::note;
   ArcChecks arc;
   // So long after its end a message waits for the DNS; what is not known by then is a temporary
   // error.

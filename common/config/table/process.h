@@ -26,6 +26,7 @@ struct Users {
   std::string pickup;
   std::string reporter;
   std::string filter;
+  std::string signer;
   bool operator==(const Users&) const = default;
 };
 

@@ -5,9 +5,9 @@ import socket
 import struct
 import time
 
-VERSION = 14
+VERSION = 16
 ROLES = ["smtpd", "smtp_client", "lmtp_client", "supervisor", "control", "sendmail", "metrics", "tokens", "restore",
-         "reporter", "pickup", "filter"]
+         "reporter", "pickup", "filter", "signer"]
 TYPES = {"hello": 1, "welcome": 2, "decided": 9, "submit": 10, "submit_open": 11, "submit_chunk": 12,
          "submit_end": 13, "submit_abort": 14, "probe": 15, "restore": 16, "receiver_counts": 17, "drop_owner": 18,
          "refusals": 19, "submit_result": 20, "chunks_stored": 21, "admission": 22, "probe_result": 23,

@@ -1,0 +1,23 @@
+// [[dkim_key]]: keys with which mail of our domains is signed when it leaves (RFC 6376).
+#pragma once
+
+#include <string>
+
+#include "common/config/table/origin.h"
+
+namespace postwain::config {
+
+struct DkimKey {
+  std::string domain;    // d=, in its canonical form
+  std::string selector;  // s=, the same; of one domain, each selector is there once
+  std::string key;       // the file, as written
+  std::string key_pem;   // its content: in the supervisor, and in the process `signer` alone
+  // Whether mail from domains below it is signed, too, where these have no key of their own.
+  bool subdomains = true;
+  // false: it is published only, because it is the next one, or the one before. A domain is signed
+  // with each of its keys for which this is true.
+  bool signs = true;
+  Origin origin;
+};
+
+}  // namespace postwain::config
