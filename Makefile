@@ -9,7 +9,7 @@ PRESET  ?= ci
 TREE    := build/$(PRESET)
 SUITE   ?= trixie
 
-.PHONY: help run demo test test-build test-on build bench bench-quick bench-scale bench-drain bench-distance bench-micro asan format lint lint-all fuzz fuzz-ipc scan flood powerloss crash install deb deb-test packages clean
+.PHONY: help run demo test test-build test-on build bench bench-quick bench-scale bench-drain bench-distance bench-memory bench-micro asan format lint lint-all fuzz fuzz-ipc scan flood powerloss crash install deb deb-test packages clean
 
 help:
 	@echo 'make run          build, then a demo on loopback: a whole MTA and a small mail store (ARGS=--once ends by itself)'
@@ -19,6 +19,7 @@ help:
 	@echo 'make bench        side by side with Postfix; bench-quick: the short form (root)'
 	@echo 'make bench-distance  messages per round trip over a long wire, beside Postfix (root)'
 	@echo 'make bench-drain  a mailing to 20,000 destinations, some of them dead, beside Postfix (root; an hour)'
+	@echo 'make bench-memory  what 1,000 large messages through a slow filter cost in memory (root)'
 	@echo 'make bench-scale  beside a queue of a million deferred messages (MESSAGES=n)'
 	@echo 'make bench-micro  time and instructions of single parts'
 	@echo 'make asan         every unit test under the address and undefined-behaviour sanitizers'
@@ -77,6 +78,10 @@ MESSAGES ?= 1000000
 bench-scale: build
 	@tools/build.sh release bench_tools
 	python3 bench/scale.py --messages $(MESSAGES) $(ARGS)
+
+bench-memory: build
+	@tools/build.sh release bench_tools
+	python3 bench/filter_memory.py --bin $(BIN) $(ARGS)
 
 bench-drain: build
 	@tools/install_packages.sh bench

@@ -30,7 +30,12 @@ constexpr std::ptrdiff_t kHeaderLinesMax = 50'000;
 class MessagePass {
  public:
   // The members outlive it.
-  MessagePass(Shared& shared, Members& members) : shared_(shared), members_(members) {}
+  MessagePass(Shared& shared, Members& members) : shared_(shared), members_(members) {
+    ++shared_.messages;
+  }
+  ~MessagePass() { --shared_.messages; }
+  MessagePass(const MessagePass&) = delete;
+  MessagePass& operator=(const MessagePass&) = delete;
 
   const ChainVerdict& verdict() const { return verdict_; }
   // What a member says that counts for the message. A final verdict ends it for all members.

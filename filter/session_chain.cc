@@ -52,8 +52,10 @@ bool SessionChain::header(const ipc::FilterHeader& header) {
 }
 
 bool SessionChain::body(std::string_view octets) {
+  if (octets.size() > window_.open) return false;
+  window_.open -= octets.size();
+  window_.waiting += octets.size();
   window_.come += octets.size();
-  if (window_.come > ipc::kFilterWindow) return false;
   return push({Input::Kind::body, {}, 0, std::string(octets)});
 }
 
@@ -69,7 +71,7 @@ void SessionChain::abort() {
   std::erase_if(inputs_, [this](const Input& input) {
     bool goes = input.kind != Input::Kind::event || is_of_message(input.event.stage);
     if (goes) inputs_size_ -= input.size();
-    if (goes && input.kind == Input::Kind::body) window_.taken += input.octets.size();
+    if (goes && input.kind == Input::Kind::body) window_.waiting -= input.octets.size();
     return goes;
   });
   if (event_ && is_of_message(event_->stage)) event_.reset();
@@ -102,7 +104,7 @@ void SessionChain::step() {
     begin(std::move(next));
   }
   if (message_ && !event_) message_->look();
-  confirm();
+  permit_more();
   stepping_ = false;
 }
 
@@ -114,7 +116,7 @@ void SessionChain::begin(Input input) {
       if (message_) message_->header(input.octets, input.hidden);
       return;
     case Input::Kind::body:
-      window_.taken += input.octets.size();
+      window_.waiting -= input.octets.size();
       if (message_) message_->body(input.octets);
       return;
   }
@@ -308,13 +310,15 @@ bool SessionChain::send_body(const BodyStore& body, bool& failed) {
   return true;
 }
 
-// Not each piece is confirmed, and none while the filter that is fed does not take them.
-void SessionChain::confirm() {
-  if (window_.taken < ipc::kFilterWindow / 4) return;
-  if (message_ && message_->backlog() >= kBacklogMax) return;
-  port_.send(ipc::FilterWindow{facts_.session.session, static_cast<std::uint32_t>(window_.taken)});
-  window_.come -= window_.taken;
-  window_.taken = 0;
+// By a frame for many pieces, and by none while the filter that is fed does not take them.
+void SessionChain::permit_more() {
+  std::size_t most = shared_.ahead_max();
+  std::size_t ahead = window_.open + window_.waiting;
+  if (window_.come < ipc::kFilterFirstWindow / 2 || ahead > most / 2) return;
+  if (message_ && message_->backlog() >= std::min(kBacklogMax, most)) return;
+  window_.come = 0;
+  window_.open += most - ahead;
+  port_.send(ipc::FilterWindow{facts_.session.session, static_cast<std::uint32_t>(most - ahead)});
 }
 
 }  // namespace postwain::filter

@@ -70,7 +70,7 @@ class SessionChain final : private MemberOwner {
   void count_message();
   bool end_message();
   bool send_body(const BodyStore& body, bool& failed);
-  void confirm();
+  void permit_more();
 
   Shared& shared_;
   SessionFacts facts_;
@@ -88,8 +88,9 @@ class SessionChain final : private MemberOwner {
   bool refused_for_good_ = false;             // at CONNECT
   std::optional<MessagePass> message_;
   struct {
-    std::size_t come = 0;        // octets that smtpd has sent and are not confirmed,
-    std::size_t taken = 0;       // of them those that were taken up
+    std::size_t open = ipc::kFilterFirstWindow;  // octets that smtpd may still send
+    std::size_t waiting = 0;                     // that it has sent and were not taken up
+    std::size_t come = 0;                        // since it was last permitted to send more
     std::size_t sent = 0;        // octets of new bodies that smtpd has not confirmed
     std::uint64_t new_body = 0;  // of the new body, that were sent
   } window_;

@@ -62,6 +62,7 @@ class Channel {
   bool drained_own() const { return drained_own_; }
   void pause();  // stop reading
   void resume();
+  void limit_reads(std::size_t octets) { stream_.limit_reads(octets); }
   // Sends what is pending and closes; the Channel may be destroyed right after. keep: lives until
   // the connection is gone, for which the peer has to end it, too (five seconds at most).
   void close_after_flush(std::shared_ptr<void> keep = nullptr);

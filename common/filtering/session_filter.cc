@@ -90,6 +90,7 @@ bool SessionFilter::open() {
   connection_->add(session_, *this);
   client_.session = session_;
   last_event_ = 0;
+  window_ = ipc::kFilterFirstWindow;
   fresh_ = macros_;
   connection_->send(client_);
   return true;
@@ -136,7 +137,6 @@ bool SessionFilter::helo(std::string name) {
 
 bool SessionFilter::mail(const std::string& address, std::vector<std::string> arguments) {
   message_lost_ = false;
-  unconfirmed_ = 0;
   // Each message is judged by the filters that are configured when it begins.
   if (is_talking() && link_->current() != connection_) quit();
   if (!is_talking() && open()) {
@@ -194,9 +194,9 @@ bool SessionFilter::wants_body() const {
 
 std::size_t SessionFilter::body(std::string_view octets) {
   if (!wants_body()) return octets.size();
-  std::size_t taken = std::min(octets.size(), ipc::kFilterWindow - unconfirmed_);
+  std::size_t taken = std::min(octets.size(), window_);
   octets = octets.substr(0, taken);
-  unconfirmed_ += taken;
+  window_ -= taken;
   while (!octets.empty()) {
     std::string_view piece = octets.substr(0, ipc::kFilterPieceMax);
     connection_->send(ipc::FilterBody{session_, piece});
@@ -241,7 +241,6 @@ void SessionFilter::fall_back() {
 void SessionFilter::abort() {
   awaited_.reset();
   ending_.reset();
-  unconfirmed_ = 0;
   message_lost_ = false;
   if (is_talking()) connection_->send(ipc::FilterAbort{session_});
 }
@@ -261,7 +260,7 @@ void SessionFilter::answered(ipc::FilterAnswer answer) {
 
 void SessionFilter::window(std::size_t octets) {
   bool was_full = window_is_full();
-  unconfirmed_ -= std::min(octets, unconfirmed_);
+  window_ += std::min(octets, ipc::kFilterWindow - window_);
   if (was_full && !window_is_full()) owner_.filter_window_opened();
 }
 
@@ -278,14 +277,12 @@ void SessionFilter::took_body(std::size_t octets) {
 void SessionFilter::concluded(ipc::FilterResult result) {
   if (ending_ != result.number) return;
   ending_.reset();
-  unconfirmed_ = 0;
   owner_.filter_concluded(result);
 }
 
 void SessionFilter::connection_lost() {
   connection_ = nullptr;
   message_lost_ = true;
-  unconfirmed_ = 0;
   end_of_header_ = 0;
   if (std::exchange(ending_, std::nullopt)) return fall_back();
   if (std::exchange(awaited_, std::nullopt)) return owner_.filter_answered({});

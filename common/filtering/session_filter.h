@@ -74,7 +74,7 @@ class SessionFilter final : private FilterPeer {
   // How many of these octets were told; the others are for later, after filter_window_opened().
   std::size_t body(std::string_view octets);
   // So much of the body is not taken yet that no more can be told.
-  bool window_is_full() const { return unconfirmed_ >= ipc::kFilterWindow; }
+  bool window_is_full() const { return wants_body() && window_ == 0; }
   // The whole message was told, so many octets without our own fields. filter_concluded() follows,
   // perhaps at once.
   void end_of_message(std::uint64_t size);
@@ -124,7 +124,7 @@ class SessionFilter final : private FilterPeer {
   std::optional<std::uint32_t> awaited_;  // event the session waits for
   std::uint32_t end_of_header_ = 0;
   std::optional<std::uint32_t> ending_;  // end_of_message that has no result yet
-  std::size_t unconfirmed_ = 0;
+  std::size_t window_ = 0;  // octets of bodies that may be told, in this conversation
   bool message_lost_ = false;  // the filters have not heard all of this message
 };
 

@@ -22,8 +22,12 @@
 
 namespace postwain::ipc {
 
-// Octets of bodies that one side may have sent in a session without a FilterWindow of the other.
+// Octets of bodies that `filter` may have sent in a session without a FilterWindow of the other
+// side, and the most that this one may ever send ahead.
 constexpr std::size_t kFilterWindow = 256U << 10;
+// So much smtpd may send in a session at first. It may send more as FilterWindow permits: how far
+// ahead it may be depends on how many messages are under way.
+constexpr std::size_t kFilterFirstWindow = 32U << 10;
 constexpr std::size_t kFilterPieceMax = 64U << 10;    // octets of one FilterBody or FilterBodyPiece
 constexpr std::size_t kFilterTextMax = 16U << 10;     // of each address, argument, line and value
 constexpr std::size_t kFilterArgumentsMax = 100;      // of a command
@@ -130,7 +134,8 @@ struct FilterQuit {
 
 // --- in both directions --------------------------------------------------------------------------
 
-// So many octets of bodies have been taken since the last of these.
+// To smtpd: it may send so many further octets of bodies in that session. To `filter`: so many
+// octets have been taken since the last of these.
 struct FilterWindow {
   static constexpr FrameType kType = FrameType::filter_window;
   std::uint64_t session = 0;

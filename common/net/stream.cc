@@ -1,5 +1,6 @@
 #include "common/net/stream.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <deque>
@@ -25,6 +26,8 @@ std::string Endpoint::text() const {
 }
 
 namespace {
+
+constexpr std::size_t kReadLeast = 4096;
 
 Error uv_error(int status) {
   return Error{uv_strerror(status), -status};
@@ -123,7 +126,8 @@ void Stream::Core::start_reading() {
   int status = uv_read_start(
       stream(),
       [](uv_handle_t* h, std::size_t, uv_buf_t* buffer) {
-        *buffer = uv_buf_init(static_cast<Loop*>(h->loop->data)->read_block(), Loop::kReadBlock);
+        *buffer = uv_buf_init(static_cast<Loop*>(h->loop->data)->read_block(),
+                              static_cast<Core*>(h->data)->read_most);
       },
       [](uv_stream_t* s, ssize_t count, const uv_buf_t* buffer) {
         static_cast<Core*>(s->data)->read_some(count, buffer->base);
@@ -301,6 +305,11 @@ void Stream::pause() {
 
 void Stream::resume() {
   if (core_ != nullptr) core_->start_reading();
+}
+
+void Stream::limit_reads(std::size_t octets) {
+  if (core_ != nullptr)
+    core_->read_most = static_cast<unsigned>(std::clamp(octets, kReadLeast, Loop::kReadBlock));
 }
 
 void Stream::write(std::string_view bytes) {

@@ -61,6 +61,8 @@ class Stream {
   void start(Callbacks callbacks);  // begins reading
   void pause();                     // stop reading; resume() goes on
   void resume();
+  // So many octets are read at a time, at most; without it Loop::kReadBlock.
+  void limit_reads(std::size_t octets);
   // Writes at once what the kernel takes and keeps the rest; never blocks. pending() is what is
   // kept: the caller must stop producing while it is large and go on at on_drained.
   void write(std::string_view bytes);

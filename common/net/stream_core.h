@@ -47,6 +47,7 @@ struct Stream::Core {
   bool unix_socket;
   Carries carries;
   bool owned = true;
+  unsigned read_most = Loop::kReadBlock;  // octets at a time
   bool reading = false;
   bool dead = false;  // failed: no more I/O, waits for its owner
   bool closing = false;

@@ -117,12 +117,14 @@ class Play final : private ChainPort {
   }
 
   void give_body() {
-    while (!message_.body.empty() && unconfirmed_ + ipc::kFilterPieceMax <= ipc::kFilterWindow) {
-      std::string_view piece = message_.body.substr(0, ipc::kFilterPieceMax);
+    giving_ = true;
+    while (!message_.body.empty() && may_send_ > 0) {
+      std::string_view piece = message_.body.substr(0, std::min(may_send_, ipc::kFilterPieceMax));
       message_.body.remove_prefix(piece.size());
-      unconfirmed_ += piece.size();
+      may_send_ -= piece.size();
       chain_.body(piece);
     }
+    giving_ = false;
     if (!message_.body.empty()) return;  // a window opens
     step_ = Step::end;
     tell(FilterStage::end_of_message);
@@ -146,8 +148,8 @@ class Play final : private ChainPort {
   }
 
   void send(const ipc::FilterWindow& window) override {
-    unconfirmed_ -= std::min<std::size_t>(unconfirmed_, window.octets);
-    if (step_ == Step::body) go_on();
+    may_send_ += window.octets;
+    if (step_ == Step::body && !giving_) go_on();
   }
 
   void send(const ipc::FilterBodyPiece& piece) override {
@@ -193,7 +195,8 @@ class Play final : private ChainPort {
   std::uint32_t number_ = 0;
   std::size_t recipient_ = 0;
   std::size_t accepted_ = 0;
-  std::size_t unconfirmed_ = 0;
+  std::size_t may_send_ = ipc::kFilterFirstWindow;
+  bool giving_ = false;  // pieces of the body, one after the other
   std::uint32_t taken_ = 0;
   std::uint64_t new_size_ = 0;
   std::string new_body_;

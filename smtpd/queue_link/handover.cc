@@ -1,5 +1,6 @@
 #include "smtpd/queue_link/handover.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -10,7 +11,7 @@ namespace postwain::smtpd {
 
 namespace {
 
-// A write goes to another thread; smaller ones are not worth that.
+// A write goes to another thread; smaller ones are not worth that, but where memory is short.
 constexpr std::size_t kWriteAtLeast = 128U << 10;
 
 // Very many recipients with long addresses: 8 MiB of them. Sending the same again would not help.
@@ -104,7 +105,7 @@ void Handover::open_stream(std::string& content) {
 void Handover::write_out(std::string& content) {
   bool nothing = content.empty() && !(anew_ && finished_);
   if (!file_ || is_writing_ || nothing) return;
-  if (content.size() < kWriteAtLeast && !finished_) return;
+  if (content.size() < std::min(kWriteAtLeast, share() / 2) && !finished_) return;
   if (!eight_bit_) eight_bit_ = !is_ascii(content);
   writing_ = content.size();
   is_writing_ = true;
@@ -189,7 +190,7 @@ void Handover::written(const Status& status, std::string buffer) {
   // What was written of a body that is being replaced does not count.
   std::size_t octets = std::exchange(writing_, 0);
   if (!anew_) written_ += octets;
-  spare_ = std::move(buffer);
+  if (buffer.capacity() <= share()) spare_ = std::move(buffer);
   go_on();
 }
 

@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 
+#include "common/base/fair_share.h"
 #include "common/ipc/judgements.h"
 #include "common/ipc/messages.h"
 #include "smtpd/queue_link/content_writer.h"
@@ -44,6 +45,9 @@ class QmgrPort {
 };
 
 mail::Reply queue_unavailable();  // 451 4.3.0
+
+// Content on its way to the disk, of all sessions of this process.
+constexpr SharedRoom kContentRoom{16U << 20, 16U << 10, ipc::kSubmitWindow};
 
 class Handover {
  public:
@@ -89,9 +93,11 @@ class Handover {
   void grow(std::string& content);
   // The content is whole. The buffer must stay as it is until window_opened() or handed_over().
   void finish(std::string& content);
+  // Octets of content that one session may have in memory, as it looks now.
+  std::size_t share() const { return fair_share(kContentRoom, port_.past_data()); }
   // The owner should stop reading content; so much stands in its buffer.
   bool window_full(std::size_t waiting) const {
-    return streaming_ && writing_ + waiting >= ipc::kSubmitWindow;
+    return streaming_ && writing_ + waiting >= share();
   }
   bool over() const { return over_; }
   // qmgr has not answered for too long. What it has got whole it may still keep.

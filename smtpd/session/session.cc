@@ -190,6 +190,7 @@ void Session::flush() {
 }
 
 void Session::adjust_reading() {
+  if (const Handover* handover = transaction_.handover()) channel_->limit_reads(handover->share());
   bool window_full = transaction_.window_is_full();
   bool want = !window_full && engine_.buffered() < kInputMax && channel_->pending() < kOutputMax;
   if (want == reading_) return;

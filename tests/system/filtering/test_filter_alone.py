@@ -14,6 +14,7 @@ from resources import wait_until
 from toml_text import toml_text
 
 CONNECT, HELO, MAIL, RCPT, DATA, UNKNOWN, END_OF_HEADER, END_OF_MESSAGE = range(8)
+FIRST_WINDOW = 32768  # ipc::kFilterFirstWindow
 VERDICTS = ["accept", "refuse", "defer", "discard", "hang_up"]
 SESSION = u64(1)
 LISTENER = "127.0.0.1:2525"
@@ -29,7 +30,7 @@ class Smtpd(Peer):
         self.rest = b""
         self.number = 0
         self.new_body = b""
-        self.open_octets = 0
+        self.may_send = FIRST_WINDOW
 
     def greet(self):
         self.send(frame("filter_session", SESSION + text(LISTENER) + u8(0) + u8(1) + text("[192.0.2.1]") +
@@ -54,11 +55,13 @@ class Smtpd(Peer):
             return said
         self.send(frame("filter_header", SESSION + u32(0) + text("Subject: one\r\n")))
         self.tell(END_OF_HEADER, awaited=False)
-        for at in range(0, len(body), 65536):
-            while self.open_octets + 65536 > 262144:
+        while body:
+            while self.may_send == 0:
                 self.take(*self.read())
-            self.send(frame("filter_body", SESSION + text(body[at:at + 65536])))
-            self.open_octets += len(body[at:at + 65536])
+            piece = body[:min(self.may_send, 65536)]
+            self.send(frame("filter_body", SESSION + text(piece)))
+            self.may_send -= len(piece)
+            body = body[len(piece):]
         self.tell(END_OF_MESSAGE, awaited=False)
         while True:
             name, payload = self.read()
@@ -68,7 +71,7 @@ class Smtpd(Peer):
 
     def take(self, name, payload):
         if name == "filter_window":
-            self.open_octets -= struct.unpack("<I", payload[8:12])[0]
+            self.may_send += struct.unpack("<I", payload[8:12])[0]
         if name == "filter_body_piece":
             self.new_body += payload[12:]
             self.send(frame("filter_window", SESSION + u32(len(payload) - 12)))

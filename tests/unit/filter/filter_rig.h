@@ -210,6 +210,7 @@ class Rig {
 
   void open(std::uint64_t its_number = 1) {
     session = its_number;
+    may_send = ipc::kFilterFirstWindow;
     smtpd->send(ipc::FilterSession{session, "in", ipc::FilterKind::world,
                                    ipc::FilterSession::Family::ipv4, "client.example", "192.0.2.1",
                                    4000});
@@ -254,10 +255,12 @@ class Rig {
                const std::string& section = "Received: us\r\nSubject: one\r\nX-A: 1\r\n") {
     smtpd->send(ipc::FilterHeader{session, 1, section});
     tell(FilterStage::end_of_header, {}, false);
-    for (std::size_t at = 0; at < body.size(); at += ipc::kFilterPieceMax) {
-      if (!until([&] { return unconfirmed + ipc::kFilterPieceMax <= ipc::kFilterWindow; })) return;
-      std::string_view piece = std::string_view(body).substr(at, ipc::kFilterPieceMax);
-      unconfirmed += piece.size();
+    for (std::size_t at = 0; at < body.size();) {
+      if (!until([&] { return may_send > 0; })) return;
+      std::string_view piece =
+          std::string_view(body).substr(at, std::min(may_send, ipc::kFilterPieceMax));
+      may_send -= piece.size();
+      at += piece.size();
       smtpd->send(ipc::FilterBody{session, piece});
     }
     end_of_message = tell(FilterStage::end_of_message);
@@ -302,7 +305,7 @@ class Rig {
   std::uint64_t session = 1;
   std::uint32_t number = 0;
   std::uint32_t end_of_message = 0;
-  std::size_t unconfirmed = 0;
+  std::size_t may_send = ipc::kFilterFirstWindow;
   bool confirms_pieces = true;
   std::map<std::uint32_t, ipc::FilterAnswer> answers;
   std::map<std::uint32_t, ipc::FilterResult> results;
@@ -323,9 +326,10 @@ class Rig {
       }
       case ipc::FrameType::filter_window: {
         ipc::FilterWindow window;
-        if (!ipc::decode(payload, window) || window.octets > unconfirmed) return false;
-        unconfirmed -= window.octets;
-        return true;
+        if (!ipc::decode(payload, window)) return false;
+        if (window.session != session) return true;
+        may_send += window.octets;
+        return may_send <= ipc::kFilterWindow;
       }
       case ipc::FrameType::filter_body_piece: {
         ipc::FilterBodyPiece piece;

@@ -167,11 +167,11 @@ TEST_CASE("no more of a body is told than the window takes", "[filter]") {
   (void)bench.session.connect();
   (void)bench.session.mail("<a@b.org>", {});
   bench.session.header("A: 1\r\n", 0);
-  std::string body(ipc::kFilterWindow + 1000, 'x');
-  CHECK(bench.session.body(body) == ipc::kFilterWindow);
+  std::string body(ipc::kFilterFirstWindow + 1000, 'x');
+  CHECK(bench.session.body(body) == ipc::kFilterFirstWindow);
   CHECK(bench.session.window_is_full());
   CHECK(bench.session.body("more") == 0);
-  bench.until([&] { return bench.body_octets == ipc::kFilterWindow; });
+  bench.until([&] { return bench.body_octets == ipc::kFilterFirstWindow; });
   bench.say(ipc::FilterWindow{bench.events.front().session, 5000});
   bench.until([&] { return bench.owner.opened == 1; });
   CHECK(bench.session.body(std::string(9000, 'x')) == 5000);
