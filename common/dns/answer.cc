@@ -227,6 +227,20 @@ bool is_host_name(std::string_view name) {
   return true;
 }
 
+bool is_question_name(std::string_view name) {
+  constexpr std::size_t kNameMax = 253;
+  constexpr std::size_t kLabelMax = 63;
+  constexpr std::string_view kEscaped = "\\\".;()@$";
+  if (name.empty() || name.size() > kNameMax) return false;
+  if (name.back() == '.') name.remove_suffix(1);
+  for (std::string_view label : split(name, '.')) {
+    if (label.empty() || label.size() > kLabelMax) return false;
+    for (char c : label)
+      if (c <= ' ' || c > '~' || kEscaped.find(c) != std::string_view::npos) return false;
+  }
+  return true;
+}
+
 Answer read_answer(std::string_view message, std::string_view name, RecordType type) {
   Answer broken;
   Answer out;

@@ -92,5 +92,9 @@ std::string reverse_name(const std::string& address);
 
 // Letters, digits, '-', '_' and dots, at most 253 bytes: what we are willing to look up and show.
 bool is_host_name(std::string_view name);
+// What may be asked for: a DNS name is no host name (RFC 2181 11), and the macros of an SPF record
+// make names with whatever stands in a local part. Labels of printable ASCII without blanks and
+// without what the text form of a name escapes.
+bool is_question_name(std::string_view name);
 
 }  // namespace postwain::dns

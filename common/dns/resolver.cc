@@ -109,7 +109,7 @@ struct Resolver::Parts {
 
 void Resolver::Parts::ask(const std::string& name, RecordType type, Done done) {
   Result<std::string> ascii = mail::to_ascii(name);
-  if (!ascii || !is_host_name(*ascii)) {
+  if (!ascii || !is_question_name(*ascii)) {
     Answer answer;
     answer.status = AnswerStatus::no_such_name;
     return done(answer);

@@ -24,6 +24,7 @@ ClientIdentity::ClientIdentity(const Shared& shared, const config::Listener& lis
                                const net::Stream& stream, const Proxied* proxied)
     : shared_(shared),
       client_(client_of(shared, listener, stream, proxied)),
+      connection_address_(client_.address),
       connection_key_(proxied != nullptr && proxied->address.empty() ? std::string()
                                                                      : client_key(client_.address)),
       rate_key_(connection_key_) {
@@ -47,7 +48,8 @@ void ClientIdentity::believe(const smtp::ClientClaim& claim) {
   forwarded_ = {};
   if (claim.address) {
     // A client of whom nothing is known has no trust, and this connection's address.
-    if (!claim.address->empty()) client_ = shared_.policy.classify(plain_address(*claim.address));
+    client_ = shared_.policy.classify(
+        claim.address->empty() ? connection_address_ : plain_address(*claim.address));
     if (claim.address->empty()) client_.trusted = false;
   }
   client_.account = claim.login.value_or(std::string());

@@ -67,6 +67,7 @@ class ClientIdentity {
 
   const Shared& shared_;
   Client client_;
+  const std::string connection_address_;
   std::string connection_key_;
   std::string rate_key_;
   smtp::ClientClaim forwarded_;

@@ -72,6 +72,15 @@ class XClient(PostwainTestCase):
         self.assertIn(b"from far.test ([192.0.2.9])",
                       self.sink.wait_delivered("b@our.test")[0].content)
 
+    def test_a_client_without_an_address_is_not_the_one_before(self):
+        self.begin()
+        client = self.session("127.0.0.2")
+        self.replies(client, "XCLIENT ADDR=192.0.2.9", "XCLIENT ADDR=[UNAVAILABLE]", "EHLO far.test")
+        code, text = client.mail("a@else.test", ["b@our.test"], message())
+        self.assertEqual(250, code)
+        trace = json.loads(self.mta.cli("trace", text.split(" ")[-1], "--json").stdout)
+        self.assertEqual("127.0.0.2", trace["client_address"])
+
     def test_xforward_is_for_the_record_only(self):
         self.begin()
         client = self.session("127.0.0.3")

@@ -189,10 +189,23 @@ TEST_CASE("CNAMEs are followed over several answers, but not for ever") {
   CHECK(f.addresses("l1").status == AnswerStatus::temporary);
 }
 
+TEST_CASE("names that are no host names are asked for") {
+  Fixture f;
+  for (const char* name : {"a+b=c._spf.x.org", "strange!#%&'*/?^`{|}~.x.org", "_dmarc.x.org"}) {
+    f.server.put(MessageWriter(name, kA).address(name, "127.0.0.2"));
+    f.server.put(MessageWriter(name, kAaaa));
+    CHECK(f.addresses(name).addresses == std::vector<std::string>{"127.0.0.2"});
+  }
+}
+
 TEST_CASE("names that are none are not asked for") {
   Fixture f;
   CHECK(f.mx("a b").status == AnswerStatus::no_such_name);
   CHECK(f.mx("").status == AnswerStatus::no_such_name);
+  for (const char* name :
+       {".", "a..b", ".a", "a\\.b", "a\\046b.org", "a\"b", "a;b", "a@b", "a\tb", "\x7f"})
+    CHECK(f.mx(name).status == AnswerStatus::no_such_name);
+  CHECK(f.mx(std::string(64, 'a') + ".org").status == AnswerStatus::no_such_name);
   CHECK(f.mx(std::string(300, 'a')).status == AnswerStatus::no_such_name);
   CHECK(f.server.questions == 0);
 }
