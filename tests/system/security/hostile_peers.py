@@ -38,7 +38,7 @@ BY_ROLE = {"sendmail": INTAKE,
            "restore": ["restore"] + INTAKE,
            "pickup": ["drop_owner"] + INTAKE, "reporter": ["submit", "tls_results"], "smtp_client": AGENT,
            "lmtp_client": AGENT, "control": ["control_request"], "metrics": ["control_request"], "tokens": ["token"],
-           "filter": ["filter_link", "filter_report"],
+           "filter": ["peer_link", "filter_report"], "signer": ["peer_link", "signer_report"],
            # Seldom: the true one is not heard while it is there.
            "supervisor": ["control_request", "control_reply", "config_update"]}
 ROLE_WEIGHTS = {role: 1 if role == "supervisor" else 10 for role in BY_ROLE}
@@ -182,8 +182,10 @@ class Maker:
             return u64(r.randrange(60))
         if kind == "late_outcomes":
             return self.number() + self.outcomes() + u32(2) + u32(0) + u32(r.getrandbits(32))
-        if kind == "filter_link":
-            return self.string() + u64(r.getrandbits(64)) + u64(r.getrandbits(64))
+        if kind == "peer_link":
+            return self.string() + self.small(14) + u64(r.getrandbits(64)) + u64(r.getrandbits(64))
+        if kind == "signer_report":
+            return u32(r.getrandbits(32)) * 4 + u64(r.choice([0, 5, 2**64 - 1]))
         if kind == "token":
             return self.number() + self.string() + self.string()
         if kind == "tls_results":
