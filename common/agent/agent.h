@@ -18,6 +18,7 @@
 
 #include "common/agent/destination.h"
 #include "common/agent/services.h"
+#include "common/base/file.h"
 #include "common/config/config_fwd.h"
 #include "common/daemon/qmgr_link.h"
 #include "common/daemon/worker.h"
@@ -40,6 +41,8 @@ class Agent : private AttemptSink {
     std::function<void()> on_ready;    // the first time qmgr has welcomed us
     std::function<void()> on_drained;  // after drain(): nothing is left to do
     TlsNotes* notes = nullptr;         // told to qmgr while the agent lives; null: nothing is noted
+    // Takes our end of a link to the process `signer`. Null: nothing is signed, so it is closed.
+    std::function<void(UniqueFd end)> on_signer_link{};
   };
   Agent(net::Loop& loop, const config::Config& config, HostFinder& finder, Setup setup);
   ~Agent() override;
@@ -63,6 +66,7 @@ class Agent : private AttemptSink {
   bool take_content(std::string_view payload);
   void loaded(std::uint64_t lease, std::uint64_t offset, Result<std::string> block);
   bool take_token(std::string_view payload);
+  bool take_peer_link(std::string_view payload);
   void refuse_tokens(const std::string& why);
   // agent_leaves.cc
   bool take_grant(std::string_view payload);
