@@ -300,8 +300,8 @@ void add_filter_trials(CLI::App& app, Parsed& parsed) {
       ->required();
   command->add_option("--from", test.sender, "the sender (<> for none)");
   command->add_option("--to", test.recipients, "a recipient; may be repeated");
-  command->add_option("--client", test.client, "IP address of the client")->capture_default_str();
-  command->add_option("--helo", test.hello, "what the client says it is")->capture_default_str();
+  command->add_option("--client", test.client, "IP address of the client");
+  command->add_option("--helo", test.hello, "what the client says it is");
   command->add_option("--listener", test.listener, "address of the [[listener]]; none: the first");
   command->callback([&parsed] {
     parsed.run = [&parsed] { return filter_test_command(parsed.options, parsed.filter_test); };

@@ -66,6 +66,7 @@ class Play final : private ChainPort {
     event.number = ++number_;
     event.stage = stage;
     event.awaited = stage < FilterStage::unknown;
+    event.known = message_.known;
     event.text = std::move(text);
     event.macros = std::move(macros);
     stage_ = stage;

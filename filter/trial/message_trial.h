@@ -16,6 +16,7 @@ constexpr std::size_t kTrialBodyMax = 1U << 20;  // of a new body that is report
 struct TrialMessage {
   ipc::FilterSession session;
   std::string helo;
+  bool known = false;  // ipc::FilterEvent::known
   std::string sender;
   std::vector<std::string> recipients;
   std::string_view header;  // its owner outlives whoever plays it

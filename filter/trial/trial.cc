@@ -48,6 +48,7 @@ std::optional<TrialMessage> message_of(const Json& asked, std::string_view conte
                            ? ipc::FilterSession::Family::ipv4
                            : ipc::FilterSession::Family::ipv6;
   out.helo = text_in(asked, "helo", kTrialHello);
+  out.known = asked.value("known", Json()) == Json(true);
   out.sender = text_in(asked, "sender");
   auto recipients = asked.find("recipients");
   if (recipients == asked.end() || !recipients->is_array()) return std::nullopt;

@@ -95,6 +95,9 @@ struct Subject {
   std::string content;
   std::string sender;
   std::vector<std::string> recipients;
+  std::string client;
+  std::string hello;
+  bool logged_in = false;
 };
 
 Result<std::vector<Json>> answers(const config::Config& config, const OperatorRequest& request) {
@@ -120,6 +123,9 @@ Result<Subject> from_queue(const config::Config& config, const std::string& id) 
   for (const Json& part : *shown) {
     if (!part.contains("recipients")) continue;
     out.sender = raw_member(part, "sender");
+    out.client = raw_member(part, "client_address");
+    out.hello = raw_member(part, "client_name");
+    out.logged_in = !raw_member(part, "account").empty();
     size = static_cast<std::uint64_t>(std::max<std::int64_t>(0, number_member(part, "size")));
     for (const Json& recipient : list_member(part, "recipients"))
       out.recipients.push_back(raw_member(recipient, "address"));
@@ -148,6 +154,15 @@ std::string with_crlf(std::string_view text) {
   return out;
 }
 
+// Of whom smtpd would tell the filters that he may send anywhere.
+bool is_known(const config::Config& config, const Subject& subject) {
+  const auto& networks = config.access.trusted_networks;
+  return subject.logged_in ||
+         std::any_of(networks.begin(), networks.end(), [&](const config::Network& network) {
+           return contains(network, subject.client);
+         });
+}
+
 Result<Subject> subject_of(const config::Config& config, const FilterTestOptions& test) {
   Subject out;
   bool is_file = test.message == "-" || ::access(test.message.c_str(), F_OK) == 0;
@@ -164,6 +179,13 @@ Result<Subject> subject_of(const config::Config& config, const FilterTestOptions
   if (!test.sender.empty()) out.sender = test.sender == "<>" ? "" : test.sender;
   if (!test.recipients.empty()) out.recipients = test.recipients;
   if (out.recipients.empty()) out.recipients.push_back(config.postmaster);
+  if (!test.client.empty()) {
+    out.client = test.client;
+    out.logged_in = false;
+  }
+  if (!test.hello.empty()) out.hello = test.hello;
+  if (out.client.empty()) out.client = "192.0.2.1";
+  if (out.hello.empty()) out.hello = "client.invalid";
   return out;
 }
 
@@ -192,9 +214,13 @@ int filter_test_command(const ClientOptions& options, const FilterTestOptions& t
     return fail(kExitUsage, "filter test: no [[listener]] has the address " + listener);
   auto subject = subject_of(config, test);
   if (!subject) return fail(subject.error().code, "filter test: " + subject.error().text);
-  Json asked = {
-      {"what", "test"},     {"listener", listener},      {"client", test.client},
-      {"helo", test.hello}, {"sender", subject->sender}, {"recipients", subject->recipients}};
+  Json asked = {{"what", "test"},
+                {"listener", listener},
+                {"client", subject->client},
+                {"helo", subject->hello},
+                {"known", is_known(config, *subject)},
+                {"sender", subject->sender},
+                {"recipients", subject->recipients}};
   auto report = trial(*loaded, asked.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n" +
                                    subject->content);
   if (!report) return fail(report.error().code, "filter test: " + report.error().text);

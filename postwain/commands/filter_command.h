@@ -14,8 +14,9 @@ struct FilterTestOptions {
   std::string message;  // a file, "-" for standard input, or the id of a message in the queue
   std::string sender;   // both: of the queue, or what the header section says
   std::vector<std::string> recipients;
-  std::string client = "192.0.2.1";
-  std::string hello = "client.invalid";
+  // Empty: as the message in the queue came, or a stranger (192.0.2.1, client.invalid).
+  std::string client;
+  std::string hello;
   std::string listener;  // of one [[listener]]; empty: the first one
 };
 

@@ -68,7 +68,7 @@ class FilterTrial(PostwainTestCase):
         mta = self.prepare_with(lambda command, data: packet("q", texts("odd")) + packet("c")
                                 if command == "E" else packet("c"))
         mta.start()
-        with smtplib.SMTP("127.0.0.1", mta.port, timeout=30) as client:
+        with smtplib.SMTP("127.0.0.1", mta.port, "its.hello.example", timeout=30) as client:
             client.sendmail("a@example.org", ["b@example.net"], MESSAGE.replace("\n", "\r\n").encode())
         held = wait_until(lambda: mta.queue(), 20, "the held message")[0]
         result = mta.cli("filter", "test", held["id"])
@@ -76,6 +76,9 @@ class FilterTrial(PostwainTestCase):
         self.assertIn("held: one: odd", result.stdout)
         self.assertEqual("held", mta.queue()[0]["recipients"][0]["state"])
         self.assertEqual(b"<a@example.org>\0", self.milter.data_of("M")[-1][:16])
+        # As it came: from there, with that hello.
+        self.assertEqual(b"its.hello.example\0", self.milter.data_of("H")[-1])
+        self.assertIn(b"127.0.0.1", self.milter.data_of("C")[-1])
 
 
 class PlayedRspamd:
