@@ -18,6 +18,7 @@
 #include "postwain/dns_check/dns_desk.h"
 #include "postwain/dns_check/dns_look.h"
 #include "postwain/dns_check/key_findings.h"
+#include "postwain/dns_check/without_root.h"
 
 namespace postwain::tool {
 
@@ -91,6 +92,8 @@ int dkim_check_command(const ClientOptions& options, const DkimOptions& wanted) 
   const config::Config& config = shown->config;
   auto desk = DnsDesk::open(config.dns.servers, config.dns.trust_ad, kKeysAskedAtMost);
   if (!desk) return fail(kExitOsError, desk.error().text);
+  if (Status done = go_on_without_root(config); !done)
+    return fail(done.error().code, done.error().text);
   std::vector<KeyAnswer> asked;
   for (OwnKey& key : shown->keys) asked.push_back({std::move(key), {}});
   ask_for_keys(**desk, asked);

@@ -16,6 +16,7 @@
 #include "postwain/dns_check/dns_desk.h"
 #include "postwain/dns_check/dns_look.h"
 #include "postwain/dns_check/finding_json.h"
+#include "postwain/dns_check/without_root.h"
 #include "postwain/explain/whole_check.h"
 #include "postwain/supervisor/run.h"
 
@@ -99,7 +100,11 @@ int dns_check_command(const ClientOptions& options, const DnsCheckOptions& wante
   auto desk = DnsDesk::open(config.dns.servers, config.dns.trust_ad,
                             *config::parse_duration(wanted.within));
   if (!desk) return fail(kExitOsError, desk.error().text);
-  DnsLook look(**desk, config, read_own_keys(config, options.config_file), wanted.addresses);
+  std::vector<OwnKey> keys = read_own_keys(config, options.config_file);
+  (*desk)->prepare_fetching();
+  if (Status done = go_on_without_root(config); !done)
+    return fail(done.error().code, done.error().text);
+  DnsLook look(**desk, config, std::move(keys), wanted.addresses);
   look.run(wanted_domains(config, wanted.domains));
   std::vector<DnsFinding> findings = look.findings();
   if (options.json)

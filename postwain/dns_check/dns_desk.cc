@@ -23,6 +23,10 @@ Result<std::unique_ptr<DnsDesk>> DnsDesk::open(const std::vector<std::string>& s
 
 DnsDesk::~DnsDesk() = default;
 
+void DnsDesk::prepare_fetching() {
+  if (!fetcher_) fetcher_ = http::new_fetcher(loop_);
+}
+
 void DnsDesk::add(Job job) {
   if (!over_) waiting_.push_back(std::move(job));
 }
@@ -75,7 +79,7 @@ void DnsDesk::certificates(const std::string& name, Done<dns::TlsaAnswer> done) 
 void DnsDesk::fetch(http::Request request, Done<Result<std::string>> done) {
   add([this, request = std::move(request),
        done = std::move(done)](const std::function<void()>& finished) {
-    if (!fetcher_) fetcher_ = http::new_fetcher(loop_);
+    prepare_fetching();
     fetcher_->fetch(request, [done, finished](const Result<std::string>& text) {
       done(text);
       finished();

@@ -34,6 +34,8 @@ class DnsDesk {
   static Result<std::unique_ptr<DnsDesk>> open(const std::vector<std::string>& servers,
                                                bool trust_ad, Duration at_most);
   ~DnsDesk();
+  // Reads the trust store now, for fetch(): before rights are given up that this may need.
+  void prepare_fetching();
   DnsDesk(const DnsDesk&) = delete;
   DnsDesk& operator=(const DnsDesk&) = delete;
 
