@@ -55,12 +55,12 @@ Result<config::Loaded> loaded_for(const std::string& config_file, bool add) {
 
 int dkim_new_command(const ClientOptions& options, const DkimOptions& wanted) {
   auto kind = key_kind_of(wanted.algorithm, wanted.bits);
-  if (!kind) return fail(kind.error().code, kind.error().text);
+  if (!kind) return fail(exit_code_of(kind.error()), kind.error().text);
   const std::string& main_file = options.config_file;
   auto lock = lock_config(main_file);
-  if (!lock) return fail(lock.error().code, lock.error().text);
+  if (!lock) return fail(exit_code_of(lock.error()), lock.error().text);
   auto loaded = loaded_for(main_file, wanted.add);
-  if (!loaded) return fail(loaded.error().code, loaded.error().text);
+  if (!loaded) return fail(exit_code_of(loaded.error()), loaded.error().text);
   NewKeyWish wish;
   wish.domain = wanted.domain;
   wish.selector = wanted.selector;
@@ -68,7 +68,7 @@ int dkim_new_command(const ClientOptions& options, const DkimOptions& wanted) {
   wish.file = wanted.key_file;
   wish.signs = wanted.sign_now;
   auto made = make_new_key(loaded->config, main_file, wish, wall_now());
-  if (!made) return fail(made.error().code, made.error().text);
+  if (!made) return fail(exit_code_of(made.error()), made.error().text);
   std::string added_to;
   if (wanted.add) added_to = folder_of_config(main_file) + kAddedKeysFile;
   Status done = wanted.add ? add_keys(*loaded, {{added_to, *made}})

@@ -86,7 +86,7 @@ Result<std::vector<AddedKey>> next_keys(const Rotation& rotation) {
 
 int make_next_keys(const Rotation& rotation) {
   auto added = next_keys(rotation);
-  if (!added) return fail(added.error().code, added.error().text);
+  if (!added) return fail(exit_code_of(added.error()), added.error().text);
   if (Status done = add_keys(rotation.loaded, *added); !done)
     return fail(exit_code_of(done.error()), done.error().text);
   std::vector<OwnKey> keys;
@@ -143,7 +143,7 @@ int switch_keys(const Rotation& rotation) {
   std::vector<OwnKey> staying;
   for (std::size_t number : rotation.plan.staying) staying.push_back(rotation.keys[number]);
   if (!rotation.wanted.force) {
-    std::vector<std::string> lacks = not_published(rotation.loaded.config.dns, staying);
+    std::vector<std::string> lacks = not_published(rotation.loaded.config, staying);
     for (const std::string& line : lacks) fmt::print(stderr, "{}\n", line);
     if (!lacks.empty()) {
       if (rotation.options.json)
@@ -156,7 +156,7 @@ int switch_keys(const Rotation& rotation) {
     }
   }
   auto changes = planned_changes(rotation);
-  if (!changes) return fail(changes.error().code, changes.error().text);
+  if (!changes) return fail(exit_code_of(changes.error()), changes.error().text);
   for (const FileChange& change : *changes)
     if (Status done = replace_config_file(change.path, change.before, change.after); !done)
       return fail(exit_code_of(done.error()), done.error().text);
@@ -177,9 +177,9 @@ std::string trouble_of_keys(const Rotation& rotation) {
 
 int dkim_rotate_command(const ClientOptions& options, const DkimOptions& wanted) {
   auto lock = lock_config(options.config_file);
-  if (!lock) return fail(lock.error().code, lock.error().text);
+  if (!lock) return fail(exit_code_of(lock.error()), lock.error().text);
   auto loaded = load_whole(options.config_file);
-  if (!loaded) return fail(loaded.error().code, loaded.error().text);
+  if (!loaded) return fail(exit_code_of(loaded.error()), loaded.error().text);
   Rotation rotation{options, wanted, mail::domain_key(wanted.domain), loaded.take()};
   rotation.keys = read_own_keys(rotation.loaded.config, options.config_file);
   rotation.plan = plan_rotation(rotation.keys, rotation.domain);

@@ -50,7 +50,7 @@ Status check_key_folder(const std::string& folder) {
     return Error{fmt::format("{} belongs to the user with number {}", folder, info.st_uid),
                  kExitNoPermission};
   if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-    return Error{fmt::format("others may write to {}; take that right away (chmod go-w)", folder),
+    return Error{fmt::format("others may write to {}; use a folder where they may not", folder),
                  kExitNoPermission};
   return {};
 }

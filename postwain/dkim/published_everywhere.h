@@ -5,13 +5,15 @@
 #include <string>
 #include <vector>
 
-#include "common/config/table/process.h"
+#include "common/config/config_fwd.h"
 #include "postwain/dns_check/own_keys.h"
 
 namespace postwain::tool {
 
 // A sentence for each record that a server lacks, or has otherwise; empty: they are all there.
-// Without servers in the configuration, the resolver of the machine is asked.
-std::vector<std::string> not_published(const config::Dns& dns, const std::vector<OwnKey>& keys);
+// Without servers in the configuration, the resolver of the machine is asked. Where we are root, a
+// process without root's rights asks, since its caller needs them later.
+std::vector<std::string> not_published(const config::Config& config,
+                                       const std::vector<OwnKey>& keys);
 
 }  // namespace postwain::tool

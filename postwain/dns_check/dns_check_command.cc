@@ -15,7 +15,6 @@
 #include "postwain/client/json_member.h"
 #include "postwain/dns_check/dns_desk.h"
 #include "postwain/dns_check/dns_look.h"
-#include "postwain/dns_check/finding_json.h"
 #include "postwain/dns_check/without_root.h"
 #include "postwain/explain/whole_check.h"
 #include "postwain/supervisor/run.h"
@@ -59,11 +58,24 @@ std::optional<std::string> mistake_in_options(const DnsCheckOptions& wanted) {
   return std::nullopt;
 }
 
+nlohmann::ordered_json findings_to_json(const std::vector<DnsFinding>& findings) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const DnsFinding& one : findings) {
+    nlohmann::ordered_json object = {{"about", one.about},
+                                     {"what", std::string(one.what)},
+                                     {"level", std::string(name_of(one.level))},
+                                     {"text", one.text}};
+    if (!one.publish.empty()) object["publish"] = one.publish;
+    list.push_back(std::move(object));
+  }
+  return list;
+}
+
 void print_dns_json(const config::Loaded& loaded, const std::vector<DnsFinding>& findings) {
   nlohmann::ordered_json out = {{"ok", are_good(findings)},
                                 {"errors", to_json(loaded.diagnostics)},
                                 {"warnings", to_json(loaded.warnings)},
-                                {"dns", to_json(findings)}};
+                                {"dns", findings_to_json(findings)}};
   print_json(out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
