@@ -15,6 +15,7 @@ import unittest
 from postwain_harness import BIN, PostwainTestCase, main
 from certificates import openssl
 from dns_server import DnsServer
+from resources import wait_until
 
 DOMAIN = "us.test"
 # What a change of files is made of; a command that is ended before any of them leaves what is here.
@@ -25,6 +26,10 @@ TRACED = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={','.join(CALL
 def text_of(path):
     with open(path, encoding="utf-8") as file:
         return file.read()
+
+
+def children_of(pid):
+    return [int(word) for word in text_of(f"/proc/{pid}/task/{pid}/children").split()]
 
 
 def tracing_works():
@@ -197,6 +202,31 @@ class Records(DkimCommand):
             self.assertLess(time.monotonic() - began, 60)
             self.assertNotIn("\x1b", result.stdout + result.stderr)
             self.assertLess(len(result.stdout), 10000)
+
+
+class Rights(DkimCommand):
+    @unittest.skipUnless(os.geteuid() == 0, "only root has something to give up")
+    def test_nobody_asks_the_dns_as_root(self):
+        self.make("--add", "--sign-now")
+        self.make("--add", "--selector", "znext")
+        for key in self.keys():
+            self.dns.zone[key["record_name"]] = {"silent": True}
+        for words in (["dkim", "check"], ["check", "--dns"], ["dkim", "rotate", DOMAIN]):
+            with self.subTest(words):
+                seen = len(self.dns.questions)
+                process = subprocess.Popen([os.path.join(BIN, "postwain"), *words, "--config", self.mta.config_path],
+                                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                self.addCleanup(process.wait)
+                self.addCleanup(process.kill)
+                wait_until(lambda: len(self.dns.questions) > seen, 20, "a question")
+                asking = process.pid if words[1] != "rotate" else children_of(process.pid)[0]
+                with open(f"/proc/{asking}/status", encoding="ascii") as file:
+                    numbers = re.search(r"^Uid:\s+(.*)$", file.read(), re.MULTILINE)[1].split()
+                self.assertNotIn("0", numbers)
+                process.kill()
+                process.wait()
+                # Whoever asks for it is gone with it, and so is the lock.
+                wait_until(lambda: not os.path.exists(f"/proc/{asking}"), 10, "end of who asks")
 
 
 class RotationCase(DkimCommand):
