@@ -63,6 +63,21 @@ bool wait_until_gone(const std::vector<pid_t>& pids) {
   return true;
 }
 
+// Mistakes and warnings go to standard error, the answer to standard output where it is to be told.
+int reload(const ClientOptions& options, bool tell) {
+  auto answer = ask_once(options, ipc::OperatorCommand::reload);
+  if (!answer) return fail(answer.error().code, answer.error().text);
+  if (tell && options.json) print_json(answer->text);
+  for (const std::string& line : texts_member(answer->json, "diagnostics"))
+    fmt::print(stderr, "{}\n", printable(line, kMemberShown));
+  for (const std::string& line : texts_member(answer->json, "warnings"))
+    fmt::print(stderr, "warning: {}\n", printable(line, kMemberShown));
+  if (answer->exit_code != kExitOk)
+    return fail(answer->exit_code, error_member(answer->json, "the reload was refused"));
+  if (tell && !options.json) fmt::print("the new configuration is in use\n");
+  return kExitOk;
+}
+
 }  // namespace
 
 int status_command(const ClientOptions& options) {
@@ -78,17 +93,11 @@ int status_command(const ClientOptions& options) {
 }
 
 int reload_command(const ClientOptions& options) {
-  auto answer = ask_once(options, ipc::OperatorCommand::reload);
-  if (!answer) return fail(answer.error().code, answer.error().text);
-  if (options.json) print_json(answer->text);
-  for (const std::string& line : texts_member(answer->json, "diagnostics"))
-    fmt::print(stderr, "{}\n", printable(line, kMemberShown));
-  for (const std::string& line : texts_member(answer->json, "warnings"))
-    fmt::print(stderr, "warning: {}\n", printable(line, kMemberShown));
-  if (answer->exit_code != kExitOk)
-    return fail(answer->exit_code, error_member(answer->json, "the reload was refused"));
-  if (!options.json) fmt::print("the new configuration is in use\n");
-  return kExitOk;
+  return reload(options, true);
+}
+
+int reload_quietly(const ClientOptions& options) {
+  return reload(options, false);
 }
 
 int stop_command(const ClientOptions& options) {

@@ -7,6 +7,8 @@ namespace postwain::tool {
 
 int status_command(const ClientOptions& options);
 int reload_command(const ClientOptions& options);
+// The same without a word on standard output.
+int reload_quietly(const ClientOptions& options);
 // Returns when the processes are gone.
 int stop_command(const ClientOptions& options);
 

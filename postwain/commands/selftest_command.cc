@@ -32,7 +32,7 @@ struct Findings {
   }
 };
 
-void print_json(const Findings& found) {
+void print_findings_json(const Findings& found) {
   Json attempts = Json::array();
   for (const Tried& one : found.tried)
     attempts.push_back({{"process", name_of(one.kind)},
@@ -170,7 +170,7 @@ int selftest_command(const ClientOptions& options) {
     found.needed.insert(found.needed.end(), needed->begin(), needed->end());
   }
   if (options.json)
-    print_json(found);
+    print_findings_json(found);
   else
     print_tables(found, *identities);
   return verdict(found);

@@ -8,24 +8,15 @@
 #include "common/base/sysexits.h"
 #include "postwain/checking/checked_config.h"
 #include "postwain/explain/expectations.h"
+#include "postwain/explain/whole_check.h"
 #include "postwain/process/identity.h"
 #include "postwain/supervisor/run.h"
 
 namespace postwain::tool {
 
-namespace {
-
 using Json = nlohmann::ordered_json;
 
-Json to_json(const std::vector<config::Diagnostic>& diagnostics) {
-  Json list = Json::array();
-  for (const config::Diagnostic& d : diagnostics)
-    list.push_back({{"file", d.origin.file},
-                    {"line", d.origin.line},
-                    {"column", d.origin.column},
-                    {"message", d.message}});
-  return list;
-}
+namespace {
 
 // What `run` would find: as root it needs them; as anybody else it works without.
 void look_at_users(config::Loaded& loaded) {
@@ -39,10 +30,28 @@ void look_at_users(config::Loaded& loaded) {
 
 }  // namespace
 
-int check_command(const std::string& config_file, bool json) {
+Json to_json(const std::vector<config::Diagnostic>& diagnostics) {
+  Json list = Json::array();
+  for (const config::Diagnostic& d : diagnostics)
+    list.push_back({{"file", d.origin.file},
+                    {"line", d.origin.line},
+                    {"column", d.origin.column},
+                    {"message", d.message}});
+  return list;
+}
+
+config::Loaded wholly_checked(const std::string& config_file) {
   config::Loaded loaded = load_checked(config_file);
   if (loaded.diagnostics.empty()) loaded.diagnostics = failed_expectations(loaded.config);
   if (loaded.diagnostics.empty()) look_at_users(loaded);
+  return loaded;
+}
+
+int check_command(const std::string& config_file, bool json) {
+  return report_check(config_file, wholly_checked(config_file), json);
+}
+
+int report_check(const std::string& config_file, const config::Loaded& loaded, bool json) {
   bool good = loaded.diagnostics.empty();
   if (json) {
     Json out = {{"ok", good},

@@ -14,7 +14,7 @@ namespace postwain::tool {
 
 namespace {
 
-constexpr int kDepthMax = 8;  // content/ has two folders below it
+constexpr int kTakeOverDepthMax = 8;  // content/ has two folders below it
 
 struct CloseFolder {
   void operator()(DIR* folder) const { ::closedir(folder); }
@@ -41,7 +41,7 @@ class Walk {
     struct stat info {};
     if (::fstatat(at, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0)
       return errno == ENOENT ? Status() : Status(system_error(path, errno));
-    if (S_ISDIR(info.st_mode) && depth < kDepthMax) {
+    if (S_ISDIR(info.st_mode) && depth < kTakeOverDepthMax) {
       UniqueFd fd(::openat(at, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
       if (!fd) return system_error(path, errno);
       if (Status done = below(std::move(fd), path, depth + 1); !done) return done;
