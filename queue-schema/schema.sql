@@ -6,7 +6,7 @@
 -- Times are milliseconds since 1970 UTC. Enumerations are the numbers of the C++ types named beside them.
 
 PRAGMA application_id = 0x50577171;
-PRAGMA user_version = 9;
+PRAGMA user_version = 10;
 
 -- The oldest schema number whose program may still work with this database.
 CREATE TABLE schema_info (

@@ -83,6 +83,13 @@ void tidy_origin(ipc::Arrival& arrival) {
   arrival.account = one_line(arrival.account, kAccountNameMax);
 }
 
+// Whose word counts for whether a message is ours to sign: smtpd's, which knows the client, and an
+// export's. What this machine writes is ours.
+bool may_be_signed(ipc::Role role, bool said) {
+  if (is_local(role) || role == ipc::Role::reporter) return true;
+  return said && (role == ipc::Role::smtpd || role == ipc::Role::queue_import);
+}
+
 // A clock that was never set says 1970, and the ids that it makes begin in 2020 all the same.
 bool is_id(mail::QueueId id, WallTime now) {
   WallTime latest = std::max(now, mail::QueueId{}.made_at()) + kAheadMax;
@@ -140,6 +147,7 @@ std::optional<Reply> judge(const Carrier& carrier, const GateRules& rules, WallT
   else
     tidy_origin(message.info.arrival);
   if (envelope.require_tls) envelope.tls_required_no = false;
+  envelope.sign = may_be_signed(carrier.role, envelope.sign);
   message.held_for = one_line(message.held_for, kHeldForMax);
   for (NewRecipient& r : message.recipients)
     if (Reply& decided = r.recipient.decided; decided.code != 0)

@@ -48,10 +48,12 @@ void Transaction::drop_content() {
 }
 
 void Transaction::begin_content(std::string trace, Handover::Owner& owner, mail::Envelope envelope,
-                                ipc::Arrival arrival) {
+                                ipc::Arrival arrival, ToSign sign) {
   content_ = std::move(trace);
   trace_size_ = content_.size();
   begun_ = false;
+  sign_ = sign;
+  envelope.sign = sign != ToSign::no;
   const config::Limits& limits = shared_.config.limits;
   header_ = HeaderCheck(envelope.body == mail::BodyType::binary_mime,
                         {limits.hops, limits.own_hops, shared_.config.hostname});
@@ -85,6 +87,7 @@ std::optional<mail::Reply> Transaction::check_header(bool ended) {
   std::size_t size = trace_size_ + (submission_ ? mend_header() : header_.body_begin());
   if (!handover_) return refusal;
   if (header_.tls_required_no()) handover_->set_tls_required_no();
+  if (sign_ == ToSign::unless_here_before && header_.was_here()) handover_->set_unsigned();
   handover_->set_header_size(size);
   header_size_ = size;
   return refusal;
