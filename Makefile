@@ -107,7 +107,7 @@ SECONDS_FOR ?= 3600
 fuzz-ipc:
 	@tools/install_packages.sh build test
 	cmake --preset asan
-	cmake --build --preset asan --target smtpd qmgr smtp-client lmtp-client postwain pickup metrics tokens reporter
+	cmake --build --preset asan --target smtpd qmgr smtp-client lmtp-client postwain pickup metrics tokens reporter signer
 	POSTWAIN_BIN=$(CURDIR)/build/asan/bin PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests/system/harness python3 tests/system/security/hostile_peers.py $(SECONDS_FOR) $(SEED)
 
 scan: test-build

@@ -66,8 +66,8 @@ FilterProcess::FilterProcess(net::Loop& loop, Clock& clock, Setup setup)
 FilterProcess::~FilterProcess() = default;
 
 bool FilterProcess::frame(ipc::FrameType type, std::string_view payload) {
-  ipc::FilterLink link;
-  if (type != ipc::FrameType::filter_link) return true;  // admission and the like
+  ipc::PeerLink link;
+  if (type != ipc::FrameType::peer_link) return true;  // admission and the like
   if (!ipc::decode(payload, link)) return false;
   UniqueFd descriptor = qmgr_->take_descriptor(link.file);
   if (!descriptor) {

@@ -56,7 +56,8 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
       name_(start.name),
       config_(start.config()),
       tokens_(loop),
-      filters_(loop, filter_board_),
+      filters_(loop, ipc::Role::filter, filter_board_),
+      signers_(loop, ipc::Role::signer, signer_board_),
       clock_(loop),
       watch_(loop),
       ending_(loop),
@@ -92,11 +93,12 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
   probes_ = std::make_unique<Probes>(loop, *queue_, *delivery_, config_);
   intake_ = std::make_unique<Intake>(*queue_, *probes_, config_, local_users(start.loaded.bundle));
   filter_board_.configure(config_);
+  signer_board_.configure(config_.signs_mail());
   control_ = std::make_unique<Control>(
       *queue_, *delivery_,
       Control::Hooks{[this](std::string_view bundle) { return take_config(bundle); },
                      [this] { return admission_; }, [this] { return standstill_; },
-                     &filter_board_});
+                     &filter_board_, &signer_board_});
   asker_ = std::make_unique<FilterAsker>(
       loop, clock_, queue_->content(), queue_->config(), [this] { return queue_->next_id(); },
       [this] { queue_->judging().filters_up(); });
@@ -110,7 +112,8 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
                                                    .metrics = control_->metrics(),
                                                    .tokens = tokens_,
                                                    .tls_results = reports_,
-                                                   .filters = filters_});
+                                                   .filters = filters_,
+                                                   .signers = signers_});
   peers_->set_viewers(viewers(start.loaded.bundle));
   look_around();
   watch_.repeat(kDiskCheck, [this] { look_around(); });
@@ -248,6 +251,7 @@ Result<bool> Qmgr::take_config(std::string_view bytes) {
   daemon::setup_log(name_, config_.log);
   queue_->configure(config_);
   filter_board_.configure(config_);
+  signer_board_.configure(config_.signs_mail());
   intake_->configure(config_, std::move(users));
   peers_->set_viewers(std::move(may_look));
   probes_->configure(config_);

@@ -19,11 +19,13 @@
 #include "qmgr/control/control.h"
 #include "qmgr/disk/ballast.h"
 #include "qmgr/dispatch/delivery.h"
-#include "qmgr/dispatch/filter_relay.h"
+#include "qmgr/dispatch/link_relay.h"
 #include "qmgr/dispatch/tls_result_relay.h"
 #include "qmgr/dispatch/token_relay.h"
 #include "qmgr/intake/intake.h"
 #include "qmgr/judging/filter_asker.h"
+#include "qmgr/model/filter_board.h"
+#include "qmgr/model/signer_board.h"
 #include "qmgr/peers/peers.h"
 #include "qmgr/queue/admission.h"
 #include "qmgr/queue/queue.h"
@@ -68,7 +70,9 @@ class Qmgr {
   TokenRelay tokens_;
   TlsResultRelay reports_;
   FilterBoard filter_board_;
-  FilterRelay filters_;
+  LinkRelay filters_;
+  SignerBoard signer_board_;
+  LinkRelay signers_;
   net::LoopClock clock_;
   std::unique_ptr<StoreWorker> store_;
   std::unique_ptr<Queue> queue_;

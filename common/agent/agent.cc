@@ -93,6 +93,7 @@ bool Agent::frame(ipc::FrameType type, std::string_view payload) {
   if (type == ipc::FrameType::token) return take_token(payload);
   if (type == ipc::FrameType::connection_grant) return take_grant(payload);
   if (type == ipc::FrameType::connection_wanted) return take_wanted(payload);
+  if (type == ipc::FrameType::peer_link) return take_peer_link(payload);
   return false;
 }
 
@@ -195,6 +196,15 @@ bool Agent::take_token(std::string_view payload) {
   TokenDone done = std::move(found->second);
   tokens_.erase(found);
   done(token);
+  return true;
+}
+
+// Without a descriptor there is none: qmgr makes another link when somebody comes back.
+bool Agent::take_peer_link(std::string_view payload) {
+  ipc::PeerLink link;
+  if (!ipc::decode(payload, link) || link.role != ipc::Role::signer) return false;
+  UniqueFd end = link_.take_descriptor(link.file);
+  if (end && setup_.on_signer_link) setup_.on_signer_link(std::move(end));
   return true;
 }
 

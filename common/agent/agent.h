@@ -19,6 +19,7 @@
 #include "common/agent/destination.h"
 #include "common/agent/services.h"
 #include "common/agent/signing/signing.h"
+#include "common/base/file.h"
 #include "common/config/config_fwd.h"
 #include "common/daemon/qmgr_link.h"
 #include "common/daemon/worker.h"
@@ -43,6 +44,8 @@ class Agent : private AttemptSink, private Signing::Owner {
     TlsNotes* notes = nullptr;         // told to qmgr while the agent lives; null: nothing is noted
     daemon::SignerPort* signer = nullptr;  // for leases that are to be signed; outlives the agent
     Duration signer_wait = kSignerWaitMax;
+    // Takes our end of a link to the process `signer`. Null: nothing is signed, so it is closed.
+    std::function<void(UniqueFd end)> on_signer_link{};
   };
   Agent(net::Loop& loop, const config::Config& config, HostFinder& finder, Setup setup);
   ~Agent() override;
@@ -72,6 +75,7 @@ class Agent : private AttemptSink, private Signing::Owner {
   bool take_content(std::string_view payload);
   void loaded(std::uint64_t lease, std::uint64_t offset, Result<std::string> block);
   bool take_token(std::string_view payload);
+  bool take_peer_link(std::string_view payload);
   void refuse_tokens(const std::string& why);
   void tell_of_content(Attempt& attempt, bool came);  // agent_signing.cc
   // agent_leaves.cc

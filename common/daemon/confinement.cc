@@ -78,6 +78,9 @@ sandbox::Reach reach_of(sandbox::Profile profile, const config::Config& config) 
     case sandbox::Profile::watcher:
       reach.read.push_back("/proc");
       break;
+    case sandbox::Profile::keeper:
+      reach.read.clear();
+      break;
     case sandbox::Profile::launcher:
       break;
   }
@@ -93,6 +96,7 @@ sandbox::Profile profile_of(const std::string& program) {
   if (program == "pickup") return sandbox::Profile::collector;
   if (program == "reporter") return sandbox::Profile::poster;
   if (program == "filter") return sandbox::Profile::asker;
+  if (program == "signer") return sandbox::Profile::keeper;
   if (program == "metrics") return sandbox::Profile::watcher;
   return sandbox::Profile::launcher;
 }
@@ -148,6 +152,7 @@ sandbox::Targets selftest_targets(const config::Config& config) {
   for (const config::TlsPair& pair : config.tls.more) add(pair.key);
   add(config.auth.users_file);
   add(config.tls_reports.dkim_key);
+  for (const config::DkimKey& key : config.dkim_keys) add(key.key);
   return out;
 }
 

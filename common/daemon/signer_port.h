@@ -27,15 +27,16 @@ class SignerPort {
   // because the signer cannot be reached; they are told as soon as it can. The list may change
   // whenever the loop runs, so nobody keeps the pointer.
   virtual const std::vector<ipc::SignerKey>* keys() const = 0;
-  // Another number for each list that keys() has had; never 0 with a list. Key numbers are places
-  // in the list of one generation, and mean nothing in another one.
+  // Another number for each list that keys() has had; never 0 with a list, and 0 without. Key numbers
+  // are places in the list of one generation, and mean nothing in another one.
   virtual std::uint64_t generation() const = 0;
 
   // Has each hash (ipc::kSignerHash octets) signed by the key whose number stands with it in the
-  // list of `generation`. Where that list is not the one of now, done hears an error: a number is
-  // never taken for another list's key. parts: one at least, ipc::kSignaturesMax at most. done is
-  // called once, from the loop, never before sign() has returned, and not after cancel(). Returns a
-  // number for cancel(), never 0.
+  // list of `generation`. A number is never taken for another list's key: where nobody with that
+  // list can be reached any more, done hears an error. (A signer that is about to end after a
+  // change of keys may still be.) parts: one at least, ipc::kSignaturesMax at most. done is called
+  // once, from the loop, never before sign() has returned, and not after cancel(). Returns a number
+  // for cancel(), never 0.
   virtual std::uint64_t sign(std::uint64_t generation, Parts parts, Done done) = 0;
   // Nobody waits for that request any more. Harmless for one that is over.
   virtual void cancel(std::uint64_t request) = 0;

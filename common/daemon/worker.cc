@@ -2,24 +2,25 @@
 
 namespace postwain::daemon {
 
-Worker::Worker(net::Loop& loop, std::size_t jobs_max)
-    : jobs_max_(jobs_max), wakeup_(loop, [this] { deliver(); }) {}
+Worker::Worker(net::Loop& loop, std::size_t jobs_max, std::size_t threads)
+    : jobs_max_(jobs_max), threads_max_(threads), wakeup_(loop, [this] { deliver(); }) {}
 
 Worker::~Worker() {
   {
     std::lock_guard lock(mutex_);
     stop_ = true;
     jobs_.clear();
-    wake_.notify_one();
+    wake_.notify_all();
   }
-  if (thread_.joinable()) thread_.join();
+  for (std::thread& thread : threads_) thread.join();
 }
 
 bool Worker::run(std::function<Completion()> job) {
   std::lock_guard lock(mutex_);
   if (jobs_.size() >= jobs_max_) return false;
   jobs_.push_back(std::move(job));
-  if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
+  if (jobs_.size() > idle_ && threads_.size() < threads_max_)
+    threads_.emplace_back([this] { work(); });
   wake_.notify_one();
   return true;
 }
@@ -27,7 +28,9 @@ bool Worker::run(std::function<Completion()> job) {
 void Worker::work() {
   std::unique_lock lock(mutex_);
   for (;;) {
+    ++idle_;
     wake_.wait(lock, [this] { return stop_ || !jobs_.empty(); });
+    --idle_;
     if (stop_) return;
     auto job = std::move(jobs_.front());
     jobs_.pop_front();

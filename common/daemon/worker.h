@@ -1,6 +1,6 @@
-// A thread for work that would hold up the loop. Jobs run one after another, in the order given;
-// what a job returns runs on the loop. Bounded: a full queue refuses. The thread begins with the
-// first job: a process is to be confined before it has threads.
+// Threads for work that would hold up the loop. Jobs begin one after another, in the order given;
+// what a job returns runs on the loop. Bounded: a full queue refuses. Threads begin with the first
+// jobs: a process is to be confined before it has threads.
 #pragma once
 
 #include <condition_variable>
@@ -18,8 +18,9 @@ class Worker {
  public:
   using Completion = std::function<void()>;
 
-  Worker(net::Loop& loop, std::size_t jobs_max);
-  // Jobs that wait are dropped; the one that runs is awaited. No completion runs any more.
+  // With one thread, a job begins when the one before it has ended.
+  Worker(net::Loop& loop, std::size_t jobs_max, std::size_t threads = 1);
+  // Jobs that wait are dropped; those that run are awaited. No completion runs any more.
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -32,13 +33,15 @@ class Worker {
   void deliver();
 
   const std::size_t jobs_max_;
+  const std::size_t threads_max_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::function<Completion()>> jobs_;
   std::vector<Completion> done_;
+  std::size_t idle_ = 0;  // threads that wait for a job
   bool stop_ = false;
   net::Wakeup wakeup_;
-  std::thread thread_;
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace postwain::daemon

@@ -15,6 +15,7 @@ daemon::Exercise dns();        // a question to a resolver on loopback, and its 
 daemon::Exercise http();       // a connection to a web server on loopback, which ends it
 daemon::Exercise accepts();    // a connection, on a socket that listens already, and its bytes
 daemon::Exercise connects();   // a TCP connection over loopback, and its bytes
+daemon::Exercise signing();    // signatures of both algorithms, by a thread
 daemon::Exercise lent_file();  // reading and writing a file that was opened by somebody else
 daemon::Exercise runs_program();
 // Making, syncing, renaming and removing a file in that folder of the configuration.

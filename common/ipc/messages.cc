@@ -187,8 +187,8 @@ PW_VISIT(FileMark) {
 PW_VISIT(SubmitFile) {
   fields(a, v.id, v.file);
 }
-PW_VISIT(FilterLink) {
-  fields(a, v.peer, v.file);
+PW_VISIT(PeerLink) {
+  fields(a, v.peer, v.role, v.file);
 }
 PW_VISIT(SubmitAbort) {
   field(a, v.id);
@@ -384,7 +384,7 @@ PW_MESSAGE(LateOutcomes)
 PW_MESSAGE(ControlRequest)
 PW_MESSAGE(ControlReply)
 PW_MESSAGE(ConfigUpdate)
-PW_MESSAGE(FilterLink)
+PW_MESSAGE(PeerLink)
 PW_MESSAGE(Hold)
 PW_MESSAGE(Judged)
 PW_MESSAGE(Discarded)

@@ -90,7 +90,7 @@ enum class FrameType : std::uint16_t {
   // filter to qmgr
   filter_report = 58,  // filter_report.h
   // from qmgr, with a descriptor: the way to a peer with whom a process speaks directly
-  filter_link = 59,
+  peer_link = 59,
   // smtpd to filter (filter_messages.h)
   filter_session = 60,
   filter_event = 61,
@@ -108,6 +108,8 @@ enum class FrameType : std::uint16_t {
   signer_keys = 71,
   sign_request = 72,
   sign_reply = 73,
+  // signer to qmgr
+  signer_report = 74,  // signer_report.h
 };
 
 enum class Role : std::uint8_t {
@@ -126,6 +128,9 @@ enum class Role : std::uint8_t {
   signer,        // is given a way to each process that needs signatures, and nothing else
 };
 constexpr Role kRoleLast = Role::signer;
+constexpr Role last_of(Role) {
+  return kRoleLast;
+}
 std::string_view name_of(Role role);
 // The oldest protocol version a peer of that role may speak: nothing it sends or gets has changed
 // since. Commands that are running while Postwain is replaced by a newer one go on with it.
@@ -451,12 +456,13 @@ struct ConfigUpdate {
   std::string bundle;
 };
 
-// With a descriptor, which is this process's end of a link to that other process. smtpd and the
-// filter process talk over it about messages, and qmgr never reads there. A new link takes the
-// place of the one before.
-struct FilterLink {
-  static constexpr FrameType kType = FrameType::filter_link;
-  std::string peer;  // the name of the process at the other end: "smtpd[0]", "filter"
+// With a descriptor, which is this process's end of a link to that other process: the two talk over
+// it, and qmgr never reads there. A new link to the same role takes the place of the one before.
+struct PeerLink {
+  static constexpr FrameType kType = FrameType::peer_link;
+  std::string peer;  // what the process at the other end calls itself: "smtpd[0]"
+  // As what it came to qmgr, so that a name promises nothing. qmgr itself is Role::control.
+  Role role = Role::smtpd;
   FileMark file{};
 };
 

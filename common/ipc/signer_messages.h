@@ -35,6 +35,7 @@ struct SignerKey {
   std::string selector;
   SigningAlgorithm algorithm = SigningAlgorithm::rsa_sha256;
   bool subdomains = true;  // config::DkimKey::subdomains
+  bool operator==(const SignerKey&) const = default;
 };
 struct SignerKeys {
   static constexpr FrameType kType = FrameType::signer_keys;

@@ -213,6 +213,14 @@ void allow_reading(Filter& filter) {
     filter.allow(call);
 }
 
+// Libraries that look for a file (how many processors there are) go on without it.
+void refuse_files(Filter& filter) {
+  for (int call : {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(openat2), SCMP_SYS(stat),
+                   SCMP_SYS(lstat), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
+                   SCMP_SYS(readlink), SCMP_SYS(readlinkat)})
+    filter.rule(SCMP_ACT_ERRNO(EACCES), call);
+}
+
 void allow_what_it_needs(Filter& filter, Profile profile) {
   filter.rules(SCMP_ACT_ALLOW, kBase);
   allow_memory(filter);
@@ -252,6 +260,10 @@ void allow_what_it_needs(Filter& filter, Profile profile) {
       allow_sockets(filter, Sockets::local);
       filter.rules(SCMP_ACT_ALLOW, kAccepting);
       allow_reading(filter);
+      break;
+    case Profile::keeper:
+      allow_sockets(filter, Sockets::local);
+      refuse_files(filter);
       break;
     case Profile::launcher:
       break;

@@ -17,6 +17,7 @@ enum class Profile : std::uint8_t {
   watcher,    // metrics: its own port, reads /proc
   poster,     // reporter: a folder of its own, connections anywhere
   asker,      // filter: connections to ports that are named, and to Unix sockets
+  keeper,     // signer: the sockets it has, and none to the network; no file at all
   launcher,   // whoever starts programs: everything but what no part of a mail server ever does
 };
 

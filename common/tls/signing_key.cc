@@ -107,6 +107,20 @@ Result<SigningKey> SigningKey::from_pem(std::string_view pem) {
   return SigningKey(std::move(key));
 }
 
+Result<SigningKey> SigningKey::from_pem_to_sign(std::string_view pem) {
+  auto key = from_pem(pem);
+  if (!key || !is_rsa(key->key_.get())) return key;
+  if (key->bits() < kRsaBitsToSign)
+    return Error{fmt::format("private key: RSA with {} bits; to sign mail it needs {} (RFC 8301)",
+                             key->bits(), kRsaBitsToSign)};
+  if (key->bits() > kRsaBitsToVerify)
+    return Error{
+        fmt::format("private key: RSA with {} bits; who verifies need not know more than "
+                    "{} (RFC 8301)",
+                    key->bits(), kRsaBitsToVerify)};
+  return key;
+}
+
 std::string_view SigningKey::algorithm() const {
   return is_rsa(key_.get()) ? "rsa-sha256" : "ed25519-sha256";
 }

@@ -13,7 +13,11 @@ struct evp_pkey_st;
 
 namespace postwain::tls {
 
-constexpr int kRsaBitsMin = 1024;  // RFC 8301 3.2
+// RFC 8301 3.2: no key may have less than the first; who signs should have the second at least, and
+// who verifies need not know more than the third.
+constexpr int kRsaBitsMin = 1024;
+constexpr int kRsaBitsToSign = 2048;
+constexpr int kRsaBitsToVerify = 4096;
 
 enum class KeyKind : std::uint8_t { rsa_2048, rsa_3072, rsa_4096, ed25519 };
 // A new private key as PEM (PKCS #8). RSA takes up to seconds.
@@ -22,6 +26,8 @@ Result<std::string> new_private_key(KeyKind kind);
 class SigningKey {
  public:
   static Result<SigningKey> from_pem(std::string_view pem);
+  // One that is to sign mail: an error also where RSA has too few bits for that, or too many.
+  static Result<SigningKey> from_pem_to_sign(std::string_view pem);
 
   std::string_view algorithm() const;  // "rsa-sha256", "ed25519-sha256"
   int bits() const;                    // of the modulus; 256 for Ed25519

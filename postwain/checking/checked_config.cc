@@ -10,6 +10,7 @@
 
 #include "common/base/time.h"
 #include "common/daemon/server_tls.h"
+#include "common/ipc/signer_messages.h"
 #include "common/pattern/pattern.h"
 #include "common/rewrite/rewriter.h"
 #include "common/tls/signing_key.h"
@@ -93,12 +94,27 @@ void check_signing_key(config::Loaded& loaded) {
         config::Diagnostic{reports.origin, reports.dkim_key + ": " + key.error().text});
 }
 
+void check_dkim_keys(config::Loaded& loaded) {
+  std::size_t signing = 0;
+  for (const config::DkimKey& one : loaded.config.dkim_keys) {
+    // One that does not sign may be shorter: what was signed with it before is still on its way.
+    auto key = one.signs ? tls::SigningKey::from_pem_to_sign(one.key_pem)
+                         : tls::SigningKey::from_pem(one.key_pem);
+    if (!key)
+      loaded.diagnostics.push_back(
+          config::Diagnostic{one.origin, one.key + ": " + key.error().text});
+    if (one.signs && ++signing == ipc::kSignerKeysMax + 1)
+      loaded.diagnostics.push_back(config::Diagnostic{
+          one.origin, fmt::format("more than {} keys sign mail", ipc::kSignerKeysMax)});
+  }
+}
+
 void warn_of_open_secrets(config::Loaded& loaded, const std::string& main_file) {
   std::string directory = main_file.substr(0, main_file.rfind('/') + 1);
   for (const config::NamedFile& file : loaded.named_files) {
     bool passwords = file.path == loaded.config.auth.users_file;
     bool secret = file.use == config::FileUse::key || file.use == config::FileUse::credential ||
-                  file.use == config::FileUse::signing_key;
+                  file.use == config::FileUse::signing_key || file.use == config::FileUse::dkim_key;
     if (!secret && !passwords) continue;
     std::string path = file.path.front() == '/' ? file.path : directory + file.path;
     struct stat info {};
@@ -116,6 +132,7 @@ config::Loaded load_checked(const std::string& file) {
   check_certificates(loaded);
   check_routes(loaded);
   check_signing_key(loaded);
+  check_dkim_keys(loaded);
   check_viewers(loaded);
   check_content_rules(loaded);
   warn_of_open_secrets(loaded, file);

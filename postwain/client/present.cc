@@ -254,6 +254,12 @@ std::string filter_lines(const Json& status) {
   return out;
 }
 
+std::string signer_line(const Json& status) {
+  Json process = status.contains("signer") ? status["signer"] : Json();
+  bool away = process.is_object() && !flag_member(process, "connected");
+  return away ? "signer not connected: mail that is to be signed waits\n" : std::string();
+}
+
 }  // namespace
 
 std::string status_lines(const std::string& json) {
@@ -271,9 +277,10 @@ std::string status_lines(const std::string& json) {
   for (const std::string& one : texts_member(status, "trouble"))
     out += fmt::format("trouble: {}\n", printable(one, kMemberShown));
   out += filter_lines(status);
+  out += signer_line(status);
   Json processes = list_member(status, "processes");
   for (const char* key : {"version", "state", "queue", "processes", "certificates", "trouble",
-                          "filters", "filter_process", "dns_lists"})
+                          "filters", "filter_process", "dns_lists", "signer"})
     status.erase(key);
   if (!status.empty()) out += lines_of(status);
   if (is_table(processes)) {

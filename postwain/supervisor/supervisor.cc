@@ -1,6 +1,7 @@
 #include "postwain/supervisor/supervisor.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include <sys/wait.h>
@@ -35,23 +36,35 @@ daemon::PeerUsers peer_users(const Identities& who) {
           {ipc::Role::tokens, who.at(Kind::tokens).uid},
           {ipc::Role::reporter, who.at(Kind::reporter).uid},
           {ipc::Role::pickup, who.at(Kind::pickup).uid},
-          {ipc::Role::filter, who.at(Kind::filter).uid}};
+          {ipc::Role::filter, who.at(Kind::filter).uid},
+          {ipc::Role::signer, who.at(Kind::signer).uid}};
+}
+
+// Over links that qmgr makes. At a reload such a process goes when the next one can do its work.
+constexpr std::array kServingOthers{Kind::filter, Kind::signer};
+bool serves_others(Kind kind) {
+  return std::find(kServingOthers.begin(), kServingOthers.end(), kind) != kServingOthers.end();
+}
+
+bool is_wanted(Kind kind, const config::Config& config) {
+  return kind == Kind::filter ? config.filters_mail() : config.signs_mail();
 }
 
 bool is_single(Kind kind) {
   return kind == Kind::qmgr || kind == Kind::metrics || kind == Kind::tokens ||
-         kind == Kind::pickup || kind == Kind::reporter || kind == Kind::filter;
+         kind == Kind::pickup || kind == Kind::reporter || serves_others(kind);
 }
 
 // Mail does not wait for who only watches it, nor for what is seldom needed. It waits for the
-// filter process: without that one each message meets what on_failure says.
+// filter process, without which each message meets what on_failure says, and for the signer,
+// without which nothing of ours leaves.
 bool is_beside_the_way(Kind kind) {
-  return kind != Kind::qmgr && kind != Kind::filter && is_single(kind);
+  return kind != Kind::qmgr && !serves_others(kind) && is_single(kind);
 }
 
 // Whom the others need to their end, or who hears of them, goes with qmgr, through which it does.
 bool goes_last(Kind kind) {
-  return kind == Kind::qmgr || kind == Kind::reporter || kind == Kind::filter;
+  return kind == Kind::qmgr || kind == Kind::reporter || serves_others(kind);
 }
 
 // Where a route logs in with what a program prints.
@@ -85,6 +98,7 @@ void Supervisor::start() {
   add(Kind::lmtp_client, workers.lmtp_client);
   add(Kind::smtpd, workers.smtpd);
   add_filter();
+  add_signer();
   add_tokens();
   add_pickup();
   add_reporter();
@@ -111,7 +125,7 @@ void Supervisor::add(Kind kind, std::uint32_t count) {
         Child::Callbacks{
             .on_ready =
                 [this](const Child& child) {
-                  if (child.kind() == Kind::filter && !child.stopping()) stop_relieved();
+                  if (!child.stopping()) stop_relieved(child.kind());
                   refresh_troubles();
                   on_change_();
                   child_ready();
@@ -133,6 +147,10 @@ void Supervisor::add_filter() {
     if (Status made = prepare_strangers_folder(config, setup_.identities); !made)
       log::Line(log::Level::error, "seen_not_saved").kv("reason", made.error().text);
   add(Kind::filter, 1);
+}
+
+void Supervisor::add_signer() {
+  if (setup_.loaded.config.signs_mail()) add(Kind::signer, 1);
 }
 
 void Supervisor::add_tokens() {
@@ -281,7 +299,7 @@ void Supervisor::go_on_draining() {
     phase_ = Phase::stopping_qmgr;
     on_change_();
     for (auto& child : children_) child->stop();
-    stop_relieved();
+    for (Kind kind : kServingOthers) stop_relieved(kind);
   }
   if (phase_ == Phase::stopping_qmgr && gone(false)) {
     phase_ = Phase::ended;
@@ -312,6 +330,7 @@ void Supervisor::replace(config::Loaded loaded) {
   add(Kind::lmtp_client, workers.lmtp_client);
   add(Kind::smtpd, workers.smtpd);
   add_filter();
+  add_signer();
   add_tokens();
   add_pickup();
   add_reporter();
@@ -333,15 +352,17 @@ std::vector<std::unique_ptr<Child>> Supervisor::take_out(bool (*which)(Kind)) {
   return out;
 }
 
-// The sessions of an smtpd go on to their own end, but not in any number of processes. A filter
-// process goes when the next one can do its work, or mail between the two would meet on_failure.
+// The sessions of an smtpd go on to their own end, but not in any number of processes. Who serves
+// others goes when the next one can do its work, or mail between the two would meet on_failure, or
+// wait.
 void Supervisor::let_go(std::vector<std::unique_ptr<Child>> old) {
-  bool filters = setup_.loaded.config.filters_mail();
-  if (!filters) stop_relieved();
+  const config::Config& config = setup_.loaded.config;
+  for (Kind kind : kServingOthers)
+    if (!is_wanted(kind, config)) stop_relieved(kind);
   for (auto& child : old) {
     if (child->kind() == Kind::smtpd)
       child->retire();
-    else if (child->kind() == Kind::filter && filters && child->ready())
+    else if (serves_others(child->kind()) && is_wanted(child->kind(), config) && child->ready())
       child->relieve();
     else
       child->stop();
@@ -357,9 +378,9 @@ void Supervisor::let_go(std::vector<std::unique_ptr<Child>> old) {
   }
 }
 
-void Supervisor::stop_relieved() {
+void Supervisor::stop_relieved(Kind kind) {
   for (auto& child : retired_)
-    if (child->relieved()) child->stop();
+    if (child->kind() == kind && child->relieved()) child->stop();
 }
 
 void Supervisor::look_at_certificates() {

@@ -73,6 +73,7 @@ class Supervisor {
   void add(Kind kind, std::uint32_t count);
   void add_metrics();
   void add_filter();
+  void add_signer();
   void add_tokens();
   void add_reporter();
   void add_pickup();
@@ -85,7 +86,7 @@ class Supervisor {
   void go_on_draining();
   std::vector<std::unique_ptr<Child>> take_out(bool (*which)(Kind));
   void let_go(std::vector<std::unique_ptr<Child>> old);
-  void stop_relieved();
+  void stop_relieved(Kind kind);
   void look_at_certificates();
   void leave_client_facts();
   bool refresh_troubles();  // true: they have changed

@@ -35,6 +35,7 @@ class Control : public PeerService {
     std::function<ipc::Admission()> admission;
     std::function<std::string()> standstill = nullptr;  // why nothing is tried, if so
     const FilterBoard* filters = nullptr;               // null: there are none
+    const SignerBoard* signer = nullptr;                // the same
   };
 
   Control(Queue& queue, Delivery& delivery, Hooks hooks);

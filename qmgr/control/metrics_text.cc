@@ -232,6 +232,23 @@ void filter_part(Page& page, const FilterBoard& board) {
       page.buckets(waits_of(sums), labels_of(one, stage));
 }
 
+void signer_part(Page& page, const SignerBoard& board) {
+  if (!board.is_wanted()) return;
+  const SignerSums& sums = board.sums();
+  page.one("postwain_signer_process", "gauge",
+           "1 while the process that has the keys for signing is connected.",
+           board.is_connected() ? 1 : 0);
+  page.metric("postwain_signatures_total", "counter", "Signatures of mail that were made.");
+  for (std::size_t i = 0; i < sums.made.size(); ++i)
+    page.value("algorithm", ipc::name_of(static_cast<ipc::SigningAlgorithm>(i)), sums.made[i]);
+  page.one("postwain_signatures_reused_total", "counter",
+           "Signatures that were there from a former attempt of the same message.", sums.cached);
+  page.one("postwain_signatures_failed_total", "counter", "Signatures that could not be made.",
+           sums.failed);
+  page.one("postwain_signing_seconds_total", "counter", "The time that making signatures took.",
+           static_cast<double>(sums.microseconds) / 1e6);
+}
+
 void list_part(Page& page, const FilterBoard& board) {
   if (board.lists().empty()) return;
   page.metric("postwain_dns_list_believed", "gauge",
@@ -274,6 +291,7 @@ std::string metrics_text(const QueueStatus& status, const Metrics& metrics,
   receiver_part(page, metrics);
   filter_part(page, status.filters);
   list_part(page, status.filters);
+  signer_part(page, status.signer);
   counter_part(page, metrics);
   return page.take();
 }

@@ -25,13 +25,13 @@ struct StatusCommands::Survey {
 
 StatusCommands::StatusCommands(Queue& queue, const Delivery& delivery, OperatorPeers& peers,
                                const QueueView& view, std::function<ipc::Admission()> admission,
-                               const FilterBoard* filters)
+                               Boards boards)
     : queue_(queue),
       delivery_(delivery),
       peers_(peers),
       view_(view),
       admission_(std::move(admission)),
-      filters_(filters) {
+      boards_(boards) {
   report_.processes.push_back({"qmgr", ::getpid()});
 }
 
@@ -57,7 +57,8 @@ QueueStatus StatusCommands::now() const {
   status.content_bytes = queue_.working().content_bytes();
   status.wal_bytes = queue_.store().wal_bytes();
   status.history = queue_.recorder().history().status();
-  if (filters_ != nullptr) status.filters = *filters_;
+  if (boards_.filters != nullptr) status.filters = *boards_.filters;
+  if (boards_.signer != nullptr) status.signer = *boards_.signer;
   status.smtp_clients = delivery_.agents(Pool::smtp);
   status.lmtp_clients = delivery_.agents(Pool::lmtp);
   return status;

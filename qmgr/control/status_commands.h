@@ -23,11 +23,17 @@ constexpr std::size_t kSurveyRows = 5000;  // looked at in one go
 constexpr std::size_t kStatsDestinations = 100;
 constexpr std::size_t kInDoubtCounted = 100'000;  // not further
 
+// What is known of the processes that qmgr links others with; null: nothing.
+struct Boards {
+  const FilterBoard* filters = nullptr;
+  const SignerBoard* signer = nullptr;
+};
+
 class StatusCommands {
  public:
   StatusCommands(Queue& queue, const Delivery& delivery, OperatorPeers& peers,
                  const QueueView& view, std::function<ipc::Admission()> admission,
-                 const FilterBoard* filters = nullptr);
+                 Boards boards = {});
 
   void status(Asker asker) { peers_.reply(asker, json_status(now())); }
   void stats(Asker asker);
@@ -47,7 +53,7 @@ class StatusCommands {
   OperatorPeers& peers_;
   const QueueView& view_;
   std::function<ipc::Admission()> admission_;
-  const FilterBoard* filters_;  // null: there are none
+  Boards boards_;
   SupervisorReport report_;
 };
 

@@ -32,7 +32,7 @@ class FilterAsker final : public FilterPort {
 
   // By the configuration there is something to ask, so a link is needed.
   bool is_needed() const;
-  // Our end of one (FilterRelay). What was under way on the one before is lost.
+  // Our end of one (LinkRelay). What was under way on the one before is lost.
   void adopt(UniqueFd end) { link_.adopt(std::move(end)); }
 
   bool up() const override;

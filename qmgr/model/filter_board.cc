@@ -55,6 +55,13 @@ void FilterBoard::configure_lists(const config::Config& config) {
   }
 }
 
+bool FilterBoard::take_frame(ipc::FrameType type, std::string_view payload, bool is_newest) {
+  ipc::FilterReport report;
+  if (type != ipc::FrameType::filter_report || !ipc::decode(payload, report)) return false;
+  take(report, is_newest);
+  return true;
+}
+
 void FilterBoard::take(const ipc::FilterReport& report, bool is_newest) {
   for (const ipc::FilterState& told : report.filters) {
     auto known = std::find_if(filters_.begin(), filters_.end(),

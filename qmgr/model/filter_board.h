@@ -7,10 +7,13 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/config/config_fwd.h"
 #include "common/ipc/filter_report.h"
+
+#include "qmgr/model/report_board.h"
 
 namespace postwain::qmgr {
 
@@ -38,19 +41,16 @@ struct KnownList {
   std::array<std::uint64_t, ipc::kListVerdicts> answers{};
 };
 
-class FilterBoard {
+class FilterBoard final : public ReportBoard {
  public:
   // The filters of the configuration, between who judges strangers and the content rules; what is
   // known of those that stay stays.
   void configure(const config::Config& config);
-  // Processes that are connected: two during a reload.
-  void connected() { ++processes_; }
-  void lost() { --processes_; }
+  bool take_frame(ipc::FrameType type, std::string_view payload, bool is_newest) override;
   // is_newest: another process that is about to end tells how the filters were to it; only its
   // counts are taken.
   void take(const ipc::FilterReport& report, bool is_newest);
 
-  bool is_connected() const { return processes_ > 0; }
   const std::vector<KnownFilter>& filters() const { return filters_; }
   // The DNS lists of the configuration.
   const std::vector<KnownList>& lists() const { return lists_; }
@@ -65,7 +65,6 @@ class FilterBoard {
 
   std::vector<KnownFilter> filters_;
   std::vector<KnownList> lists_;
-  std::uint32_t processes_ = 0;
 };
 
 }  // namespace postwain::qmgr

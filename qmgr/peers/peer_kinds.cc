@@ -8,23 +8,28 @@ namespace {
 
 using ipc::Role;
 using Users = PeerKind::Users;
+using Beside = PeerKind::Beside;
+
+constexpr Beside kOfSmtpd[] = {{ServiceName::filters}};
+constexpr Beside kOfSmtpClient[] = {{ServiceName::tls_results, ipc::FrameType::tls_results},
+                                    {ServiceName::signers}};
+constexpr Beside kOfLmtpClient[] = {{ServiceName::tls_results, ipc::FrameType::tls_results}};
+constexpr Beside kOfReporter[] = {{ServiceName::tls_results}};
 
 // In the order of ipc::Role.
 constexpr PeerKind kKinds[] = {
     {.role = Role::smtpd,
      .service = ServiceName::intake,
      .users = Users::process,
-     .beside = ServiceName::filters},
+     .beside = kOfSmtpd},
     {.role = Role::smtp_client,
      .service = ServiceName::delivery,
      .users = Users::process,
-     .beside = ServiceName::tls_results,
-     .beside_takes = ipc::FrameType::tls_results},
+     .beside = kOfSmtpClient},
     {.role = Role::lmtp_client,
      .service = ServiceName::delivery,
      .users = Users::process,
-     .beside = ServiceName::tls_results,
-     .beside_takes = ipc::FrameType::tls_results},
+     .beside = kOfLmtpClient},
     {.role = Role::supervisor, .service = ServiceName::control},
     {.role = Role::control,
      .service = ServiceName::control,
@@ -48,14 +53,14 @@ constexpr PeerKind kKinds[] = {
     {.role = Role::reporter,
      .service = ServiceName::intake,
      .users = Users::process,
-     .beside = ServiceName::tls_results},
+     .beside = kOfReporter},
     {.role = Role::pickup,
      .service = ServiceName::intake,
      .users = Users::process,
      .is_command = true,
      .unread_max = kUnreadOfCommands},
     {.role = Role::filter, .service = ServiceName::filters, .users = Users::process},
-    {.role = Role::signer, .service = ServiceName::metrics, .users = Users::process},
+    {.role = Role::signer, .service = ServiceName::signers, .users = Users::process},
 };
 
 constexpr bool in_order() {

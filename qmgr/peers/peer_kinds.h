@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "common/daemon/ipc_connection.h"
@@ -23,8 +24,9 @@ enum class ServiceName : std::uint8_t {
   tokens,       // has login tokens made
   tls_results,  // passes on how TLS went
   filters,      // links the filter process with each smtpd
+  signers,      // links the signer with each process that has mail signed
 };
-constexpr std::size_t kServices = 7;
+constexpr std::size_t kServices = 8;
 
 constexpr std::size_t kUnreadOfCommands = 1U << 20;  // octets; then nothing more is read from them
 
@@ -44,14 +46,19 @@ struct PeerKind {
   // The peer comes and goes with a command that somebody gives; its coming and going is not logged.
   bool is_command = false;
   std::size_t unread_max = daemon::kUnreadMax;  // octets it has not read; then it is not read from
-  // A second service that hears of the connection, after the first, and of its end, before the
-  // first. beside_takes: the frames that go to it instead of the first; none: it only sends.
-  std::optional<ServiceName> beside = {};
-  std::optional<ipc::FrameType> beside_takes = {};
+  // Another service that hears of the connection, after the first, and of its end, before the
+  // first. takes: the frames that go to it instead of the first; none: it only sends.
+  struct Beside {
+    ServiceName service;
+    std::optional<ipc::FrameType> takes = {};
+  };
+  std::span<const Beside> beside = {};
 
   // Where a frame of this type goes.
   constexpr ServiceName takes(ipc::FrameType type) const {
-    return beside && beside_takes == type ? *beside : service;
+    for (const Beside& one : beside)
+      if (one.takes == type) return one.service;
+    return service;
   }
 };
 

@@ -25,7 +25,7 @@ Peers::Peers(net::Loop& loop, daemon::PeerUsers users, const Services& services)
       places_(our_users(users_)),
       hello_timer_(loop),
       services_{&services.intake, &services.delivery,    &services.control, &services.metrics,
-                &services.tokens, &services.tls_results, &services.filters},
+                &services.tokens, &services.tls_results, &services.filters, &services.signers},
       // Begins anywhere, so that a clock set back and a restart together do not repeat queue ids.
       last_worker_(static_cast<std::uint16_t>(std::random_device()() % mail::kLastWorker)) {}
 
@@ -126,7 +126,8 @@ void Peers::welcome(std::uint64_t number, Peer& peer, const ipc::Hello& hello, b
   peer.connection->send(ipc::Welcome{hello.version, last_worker_});
   PeerIdentity identity{hello.role, peer.uid, peer.name, only_looks};
   service(kind.service).connected(number, *peer.connection, identity);
-  if (kind.beside) service(*kind.beside).connected(number, *peer.connection, identity);
+  for (const PeerKind::Beside& one : kind.beside)
+    service(one.service).connected(number, *peer.connection, identity);
   if (!kind.is_command)
     log::Line(log::Level::info, "peer_connected").kv("name", hello.name).kv("pid", hello.pid);
 }
@@ -152,7 +153,7 @@ void Peers::remove(std::uint64_t number) {
   peers_.erase(found);
   places_.leave(peer.uid);
   if (peer.kind != nullptr) {
-    if (peer.kind->beside) service(*peer.kind->beside).lost(number);
+    for (const PeerKind::Beside& one : peer.kind->beside) service(one.service).lost(number);
     service(peer.kind->service).lost(number);
   }
   // Its own code may be on the stack.

@@ -40,6 +40,7 @@ class Peers {
     PeerService& tokens;
     PeerService& tls_results;
     PeerService& filters;
+    PeerService& signers;
   };
   // The services outlive it; when it is destroyed they hear that every peer is lost.
   Peers(net::Loop& loop, daemon::PeerUsers users, const Services& services);

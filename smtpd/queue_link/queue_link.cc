@@ -45,7 +45,7 @@ bool QueueLink::frame(ipc::FrameType type, std::string_view payload) {
   if (type == ipc::FrameType::submit_file) return lent(payload);
   if (type == ipc::FrameType::admission) return admission(payload);
   if (type == ipc::FrameType::probe_result) return probe_result(payload);
-  if (type == ipc::FrameType::filter_link) return filter_link(payload);
+  if (type == ipc::FrameType::peer_link) return peer_link(payload);
   return false;
 }
 
@@ -75,9 +75,10 @@ bool QueueLink::lent(std::string_view payload) {
 }
 
 // Without a descriptor there is none: qmgr makes another link when somebody comes back.
-bool QueueLink::filter_link(std::string_view payload) {
-  ipc::FilterLink message;
-  if (!ipc::decode(payload, message) || !on_filter_) return false;
+bool QueueLink::peer_link(std::string_view payload) {
+  ipc::PeerLink message;
+  if (!ipc::decode(payload, message) || message.role != ipc::Role::filter || !on_filter_)
+    return false;
   if (UniqueFd end = link_.take_descriptor(message.file)) on_filter_(std::move(end));
   return true;
 }

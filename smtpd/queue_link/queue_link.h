@@ -64,7 +64,7 @@ class QueueLink final : public QmgrPort {
   bool lent(std::string_view payload);
   bool admission(std::string_view payload);
   bool probe_result(std::string_view payload);
-  bool filter_link(std::string_view payload);
+  bool peer_link(std::string_view payload);
   void down();
   Handover* find(mail::QueueId id);
 

@@ -8,6 +8,8 @@
 #include "common/ipc/judgements.h"
 #include "common/ipc/messages.h"
 #include "common/ipc/refusals.h"
+#include "common/ipc/signer_messages.h"
+#include "common/ipc/signer_report.h"
 
 using namespace postwain;
 using namespace postwain::ipc;
@@ -70,7 +72,7 @@ void look_at_all(std::string_view payload) {
   look_at<ControlRequest>(payload);
   look_at<ControlReply>(payload);
   look_at<ConfigUpdate>(payload);
-  look_at<FilterLink>(payload);
+  look_at<PeerLink>(payload);
   look_at<FilterSession>(payload);
   look_at<FilterEvent>(payload);
   look_at<FilterHeader>(payload);
@@ -85,6 +87,10 @@ void look_at_all(std::string_view payload) {
   look_at<Judged>(payload);
   look_at<Discarded>(payload);
   look_at<FilterReport>(payload);
+  look_at<SignerKeys>(payload);
+  look_at<SignRequest>(payload);
+  look_at<SignReply>(payload);
+  look_at<SignerReport>(payload);
 }
 
 // What lies in the history: what decodes is within its bounds, and is coded as something that does.

@@ -42,7 +42,8 @@ FLOORS = (
     ("qmgr/queue",),
     ("qmgr/dispatch", "postwain"),
     ("qmgr/intake", "qmgr/control"),
-    ("qmgr", "smtp-client", "lmtp-client", "metrics", "tokens", "pickup", "reporter", "filter"),
+    ("qmgr", "smtp-client", "lmtp-client", "metrics", "tokens", "pickup", "reporter", "filter",
+     "signer"),
     ("bench",),
 )
 FLOOR = {folder: number for number, floor in enumerate(FLOORS) for folder in floor}

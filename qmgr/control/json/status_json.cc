@@ -119,6 +119,7 @@ std::string json_status(const QueueStatus& status) {
   if (!status.history.trouble.empty()) out["history"]["trouble"] = status.history.trouble;
   if (!status.supervisor.trouble.empty()) out["trouble"] = status.supervisor.trouble;
   out["agents"] = {{"smtp-client", status.smtp_clients}, {"lmtp-client", status.lmtp_clients}};
+  if (status.signer.is_wanted()) out["signer"] = {{"connected", status.signer.is_connected()}};
   if (status.filters.filters().empty()) return write_json(out);
   out["filter_process"] = {{"connected", status.filters.is_connected()}};
   Json& filters = out["filters"] = Json::array();

@@ -10,6 +10,7 @@
 #include "qmgr/control/json/queue_shape.h"
 #include "qmgr/history/history.h"
 #include "qmgr/model/filter_board.h"
+#include "qmgr/model/signer_board.h"
 #include "qmgr/scheduling/scheduler.h"
 #include "qmgr/store/queue_counts.h"
 
@@ -55,6 +56,7 @@ struct QueueStatus {
   std::int64_t wal_bytes = 0;
   HistoryStatus history;
   FilterBoard filters;
+  SignerBoard signer;
   std::size_t smtp_clients = 0;
   std::size_t lmtp_clients = 0;
 };

@@ -98,7 +98,7 @@ class FilterAlone(PostwainTestCase):
         ours, its = socket.socketpair()
         with its:
             info = os.fstat(its.fileno())
-            link = frame("filter_link", text("smtpd[0]") + u64(info.st_dev) + u64(info.st_ino))
+            link = frame("peer_link", text("smtpd[0]") + u8(0) + u64(info.st_dev) + u64(info.st_ino))
             connection.sendmsg([link], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [its.fileno()]))])
         self.addCleanup(ours.close)
         return Smtpd(ours)

@@ -16,10 +16,11 @@ TYPES = {"hello": 1, "welcome": 2, "decided": 9, "submit": 10, "submit_open": 11
          "connection_wanted": 34, "content_request": 40, "outcomes": 41, "late_outcomes": 42, "token_request": 43,
          "tls_results": 44, "connection_request": 45, "connection_end": 46,
          "control_request": 50, "control_reply": 51, "config_update": 52,
-         "filter_report": 58, "filter_link": 59, "filter_session": 60, "filter_event": 61,
+         "filter_report": 58, "peer_link": 59, "filter_session": 60, "filter_event": 61,
          "filter_header": 62, "filter_body": 63,
          "filter_abort": 64, "filter_quit": 65, "filter_window": 66, "filter_wants": 67, "filter_answer": 68,
-         "filter_body_piece": 69, "filter_result": 70}
+         "filter_body_piece": 69, "filter_result": 70, "signer_keys": 71, "sign_request": 72, "sign_reply": 73,
+         "signer_report": 74}
 NAMES = {number: name for name, number in TYPES.items()}
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 EPOCH_MS = 1577836800000

@@ -9,6 +9,7 @@ import subprocess
 import urllib.error
 import urllib.request
 
+from certificates import openssl
 from postwain_harness import SOURCE, PostwainTestCase, main
 from mail_content import message
 from resources import Folder, reserve_port, wait_until
@@ -162,7 +163,9 @@ class Metrics(PostwainTestCase):
         self.assertEqual(0, self.samples()["postwain_queue_oldest_seconds"])
 
     def test_promtool_and_the_manual_know_the_names(self):
-        self.begin(filter=[{"name": "one", "socket": "127.0.0.1:9"}], dns_list=[{"zone": "zen.test"}])
+        key = self.closing_file("key", openssl("genpkey", "-algorithm", "ed25519").decode())
+        self.begin(filter=[{"name": "one", "socket": "127.0.0.1:9"}], dns_list=[{"zone": "zen.test"}],
+                   dkim_key=[{"domain": "a.test", "selector": "s", "key": key}])
         page = self.get("/metrics")[1]
         names = set(re.findall(r"^# TYPE (\w+) ", page, re.MULTILINE))
         with open(os.path.join(SOURCE, "man", "postwain-metrics.7"), encoding="utf-8") as file:

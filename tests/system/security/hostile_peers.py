@@ -7,13 +7,16 @@ programs built with sanitizers (`make fuzz-ipc`). It ends with 1 when a process 
 sanitizer speaks.
 """
 
+import array
 import grp
 import os
 import random
+import socket
 import struct
 import sys
 import time
 
+from certificates import openssl
 from postwain_harness import Postwain
 from ipc_peer import (ROLES, TYPES, AsUser, Peer, arrival, envelope, frame, id_now, outcome, reply, text, u8, u16,
                       u32, u64)
@@ -38,9 +41,11 @@ BY_ROLE = {"sendmail": INTAKE,
            "restore": ["restore"] + INTAKE,
            "pickup": ["drop_owner"] + INTAKE, "reporter": ["submit", "tls_results"], "smtp_client": AGENT,
            "lmtp_client": AGENT, "control": ["control_request"], "metrics": ["control_request"], "tokens": ["token"],
-           "filter": ["filter_link", "filter_report"],
+           "filter": ["peer_link", "filter_report"], "signer": ["peer_link", "signer_report"],
            # Seldom: the true one is not heard while it is there.
            "supervisor": ["control_request", "control_reply", "config_update"]}
+# Over a link that qmgr has made: of a delivery client towards the true signer, and the other way round.
+BY_LINK = {"smtp_client": ["sign_request"], "signer": ["signer_keys", "sign_reply"]}
 ROLE_WEIGHTS = {role: 1 if role == "supervisor" else 10 for role in BY_ROLE}
 VIEWER = 4242  # a user in a group of [control] viewers, where we are root
 
@@ -182,8 +187,20 @@ class Maker:
             return u64(r.randrange(60))
         if kind == "late_outcomes":
             return self.number() + self.outcomes() + u32(2) + u32(0) + u32(r.getrandbits(32))
-        if kind == "filter_link":
-            return self.string() + u64(r.getrandbits(64)) + u64(r.getrandbits(64))
+        if kind == "peer_link":
+            return self.string() + self.small(14) + u64(r.getrandbits(64)) + u64(r.getrandbits(64))
+        if kind == "signer_report":
+            return u32(r.getrandbits(32)) * 4 + u64(r.choice([0, 5, 2**64 - 1]))
+        if kind == "signer_keys":
+            key = self.random.choice([text(b"ours.test"), self.string()]) + text(b"s") + self.small(2) + self.small(2)
+            return u32(2) + key * r.choice([2, 2, 2, 0, 1])
+        if kind == "sign_request":
+            count = r.choice([1, 1, 2, 16, 17, 0])
+            part = u32(r.choice([0, 0, 0, 1, 2**32 - 1])) + text(r.randbytes(r.choice([32, 32, 32, 32, 0, 31])))
+            return u64(r.getrandbits(64)) + u32(count) + part * count
+        if kind == "sign_reply":
+            count = r.choice([0, 1, 2, 17])
+            return u64(r.randrange(3)) + u32(count) + text(b"s" * r.choice([0, 64, 513])) * count + self.string()
         if kind == "token":
             return self.number() + self.string() + self.string()
         if kind == "tls_results":
@@ -233,7 +250,7 @@ def meet(path, role, viewers):
 def play(mta, maker, end, viewers):
     path = mta.folder / "run/qmgr.sock"
     peers = []
-    count = 0
+    count, linked = 0, 0
     while time.time() < end:
         try:
             role, = maker.random.choices(list(BY_ROLE), list(ROLE_WEIGHTS.values()))
@@ -245,10 +262,49 @@ def play(mta, maker, end, viewers):
                 peer.send(maker.frame(of))
                 count += 1
             answer(maker, peers[-1][1])
+            if maker.random.random() < .2:
+                linked += play_over_links(maker, path)
         except (OSError, EOFError):
             for _, peer in peers:
                 peer.close()
             peers = []
+    return count, linked
+
+
+def take_links(peer):
+    """Reads what has come to a peer, with the links that came along; these are the caller's."""
+    links = []
+    try:
+        while True:
+            octets, more, _, _ = peer.socket.recvmsg(65536, socket.CMSG_SPACE(16 * 4))
+            if not octets:
+                break
+            for level, kind, data in more:
+                if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                    found = array.array("i", data[:len(data) // 4 * 4])
+                    links += [socket.socket(fileno=number) for number in found]
+    except (OSError, EOFError):
+        pass
+    return links
+
+
+def play_over_links(maker, path):
+    """Frames to the processes behind the links of a peer; each link ends with what is malformed, or here."""
+    role = maker.random.choice(list(BY_LINK))
+    count = 0
+    peer = Peer(path, role, timeout=0.1)
+    for link in take_links(peer):
+        with link:
+            link.settimeout(0.1)
+            try:
+                for _ in range(maker.random.randrange(1, 40)):
+                    kind = maker.random.choice(BY_LINK[role] if maker.random.random() < .95 else list(TYPES))
+                    link.sendall(frame(kind, maker.payload(kind)))
+                    count += 1
+                link.recv(65536)
+            except OSError:
+                pass
+    peer.close()
     return count
 
 
@@ -266,19 +322,21 @@ def main():
         "route": [{"match": "l.test", "deliver": "lmtp:127.0.0.1:9"}, {"match": "*", "deliver": "smtp:127.0.0.1:9"}],
         "queue": {"retry": ["1s"]}, "control": {"viewers": ["adm"]}, "sandbox": {"mode": "off"},
         "addresses": {"separator": "+", "aliases": "aliases", "alias_domains": ["own.test"]}})
+    key = mta.folder.file("dkim.key", openssl("genpkey", "-algorithm", "ed25519").decode())
+    mta.reconfigure({"dkim_key": [{"domain": "ours.test", "selector": "s1", "key": key}]})
     with open(mta.folder / "aliases", "w", encoding="utf-8") as aliases:
         aliases.write("list: a@x.test, b@l.test, bob\nowner-list: o@x.test\nbob: robert@l.test\n")
     mta.reconfigure({"addresses": {"aliases": mta.folder / "aliases"}})
     try:
         mta.start()
-        count = play(mta, Maker(seed), time.time() + seconds, viewers)
+        count, linked = play(mta, Maker(seed), time.time() + seconds, viewers)
         died = [line for line in mta.log if "child_exit" in line]  # before the orderly end
         mta.stop()
         found = died + findings(mta)
     finally:
         mta.close()
     print("\n".join(found[:60]))
-    print(f"seed {seed}: {count} frames, {len(found)} findings")
+    print(f"seed {seed}: {count} frames, {linked} over links, {len(found)} findings")
     return 1 if found else 0
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import unittest
 
+from certificates import openssl
 from postwain_harness import BIN, SOURCE, PostwainTestCase, main
 from mail_content import message
 from programs import Programs
@@ -14,7 +15,8 @@ from resources import reserve_port, wait_until
 from smtp_raw import SmtpClient
 from smtp_sink import SmtpSink
 
-KINDS = ["qmgr", "smtpd", "smtp-client", "lmtp-client", "metrics", "pickup", "tokens", "reporter", "filter"]
+KINDS = ["qmgr", "smtpd", "smtp-client", "lmtp-client", "metrics", "pickup", "tokens", "reporter", "filter",
+         "signer"]
 CONFINED = [kind for kind in KINDS if kind != "tokens"]  # all but who runs programs
 ROOT = os.geteuid() == 0
 # S11: ways past the rules for ports, past listening, and others of their kind.
@@ -28,11 +30,19 @@ NEEDS = {"qmgr": {"loop", "threads", "files", "commit"},
          "metrics": {"loop", "threads", "accepts"}, "pickup": {"loop", "threads", "files"},
          "tokens": {"loop", "threads", "program"},
          "reporter": {"loop", "threads", "dns", "tls", "http", "files"},
-         "filter": {"loop", "threads", "dns"}}
+         "filter": {"loop", "threads", "dns"}, "signer": {"loop", "threads", "signing"}}
 # Asked about nothing, so the process is there and no mail waits for it.
 FILTER = [{"name": "none", "socket": "127.0.0.1:9", "on": []}]
 EX_CONFIG = 78
 SLOW_S = 400  # a self-test is about 80 processes; on a machine that is busy they take minutes
+
+
+def with_key(mta):
+    """A key that signs mail, so that there is a process that has it."""
+    path = mta.folder / "dkim.key"
+    openssl("genpkey", "-algorithm", "ed25519", "-out", path)
+    mta.reconfigure({"dkim_key": [{"domain": "ours.test", "selector": "s1", "key": path}]})
+    return mta
 
 
 def facts(pid):
@@ -42,9 +52,10 @@ def facts(pid):
 
 class SelfTest(PostwainTestCase):
     def examined(self, changes=None, prefix=()):
-        mta = self.prepare(changes)
+        mta = with_key(self.prepare(changes))
         os.chmod(str(mta.folder / ""), 0o755)
         if prefix:
+            os.chown(str(mta.folder / "dkim.key"), 4242, -1)
             os.chown(str(mta.folder / ""), 4242, -1)
         words = [*prefix, os.path.join(BIN, "postwain"), "selftest", "--json", "--config", mta.config_path]
         done = subprocess.run(words, capture_output=True, text=True, timeout=SLOW_S, check=False)
@@ -72,7 +83,9 @@ class SelfTest(PostwainTestCase):
                 self.assertNotIn((attempt, process), able)
         for process in CONFINED[1:] + (["tokens"] if own_users else []):
             self.assertNotIn(("queue", process), able)
-        self.assertNotIn(("network", "qmgr"), able)
+        for process in ["qmgr", "signer"]:
+            self.assertNotIn(("network", process), able)
+        self.assertNotIn(("datagrams", "signer"), able)
         self.assertNotIn(("connect", "smtpd"), able)
         # To the ports of the filters, and there is none of a mail server among them.
         self.assertNotIn(("connect", "filter"), able)
@@ -127,11 +140,11 @@ class SelfTest(PostwainTestCase):
 class Running(PostwainTestCase):
     def begin(self, changes=None):
         self.sink = self.closing(SmtpSink())
-        return self.start({
+        return with_key(self.prepare({
             "route": [{"match": "token.test", "deliver": self.sink.target, "auth": "u:command:/bin/echo secret"},
                       {"match": "*", "deliver": self.sink.target}],
             "tls_reports": {"from": "reports@ours.test"}, "filter": FILTER,
-            "metrics": {"address": f"127.0.0.1:{reserve_port()}"}, **(changes or {})})
+            "metrics": {"address": f"127.0.0.1:{reserve_port()}"}, **(changes or {})})).start()
 
     def send(self, mta):
         with SmtpClient(mta.port) as client:
@@ -209,7 +222,7 @@ class Running(PostwainTestCase):
              "auth": "u:command:/usr/bin/env"}, {"match": "*", "deliver": sink.target}],
             "tls_reports": {"from": "reports@ours.test"}, "filter": FILTER,
             "metrics": {"address": f"127.0.0.1:{reserve_port()}"}}, environment=secret)
-        mta.start()
+        with_key(mta).start()
         allowed = {"TZ", "TZDIR", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "OPENSSL_CONF",
                    "OPENSSL_MODULES"}
         for kind, pid in self.by_kind(mta).items():

@@ -1,5 +1,7 @@
 #include "common/ipc/messages.h"
 #include "common/ipc/filter_messages.h"
+#include "common/ipc/signer_messages.h"
+#include "common/ipc/signer_report.h"
 
 #include <random>
 
@@ -126,7 +128,13 @@ TEST_CASE("messages survive coding and refuse every cut") {
   torture(some_lease());
   torture(SubmitFile{mail::QueueId{99}, {5, 6}});
   torture(Hold{mail::QueueId{99}, "looks bad"});
-  torture(FilterLink{"smtpd[0]", {5, 6}});
+  torture(PeerLink{"smtpd[0]", Role::smtpd, {5, 6}});
+  torture(SignerKeys{{{"example.org", "s1", SigningAlgorithm::ed25519_sha256, false}}});
+  torture(SignerKeys{});
+  torture(SignRequest{7, {{3, std::string(kSignerHash, 'h')}, {0, std::string(kSignerHash, 'i')}}});
+  torture(SignReply{7, {"signature", "another"}, {}});
+  torture(SignReply{7, {}, "no luck"});
+  torture(SignerReport{{1, 2}, 3, 4, 5});
   torture(ContentRequest{7, true});
   torture(Content{7, Content::Kind::whole, "hello", {5, 6}});
   torture(ConnectionRequest{7, 9, true, {{"mx.a,mx.b\n192.0.2.1", 2, 30, Duration(60000)}, {}}});
@@ -233,6 +241,50 @@ TEST_CASE("S1: a message too large for a frame is refused, and what was there st
   reply.json.pop_back();
   CHECK(append_frame(bytes, reply));
   CHECK(payload_of(reply).size() + sizeof(std::uint16_t) == kFrameMax);
+}
+
+TEST_CASE("what the signer and its users say is within its bounds, or does not decode") {
+  auto decodes = [](const auto& message) {
+    auto copy = message;
+    return decode(payload_of(message), copy);
+  };
+  auto keys = [](std::size_t domain, std::size_t selector) {
+    return SignerKeys{{{std::string(domain, 'd'), std::string(selector, 's')}}};
+  };
+  CHECK(decodes(keys(kSignerNameMax, kSignerNameMax)));
+  CHECK_FALSE(decodes(keys(kSignerNameMax + 1, 1)));
+  CHECK_FALSE(decodes(keys(1, kSignerNameMax + 1)));
+  CHECK_FALSE(decodes(keys(0, 1)));
+  CHECK_FALSE(decodes(keys(1, 0)));
+  // As many as there may be fit into a frame.
+  SignerKeys many{std::vector<SignerKey>(kSignerKeysMax, keys(255, 255).keys[0])};
+  std::string frame;
+  CHECK(append_frame(frame, many));
+  CHECK(decodes(many));
+  many.keys.push_back(many.keys[0]);
+  CHECK_FALSE(decodes(many));
+
+  auto request = [](std::size_t parts, std::size_t hash) {
+    return SignRequest{1, std::vector<SignRequest::Part>(parts, {0, std::string(hash, 'h')})};
+  };
+  CHECK(decodes(request(kSignaturesMax, kSignerHash)));
+  CHECK_FALSE(decodes(request(kSignaturesMax + 1, kSignerHash)));
+  CHECK_FALSE(decodes(request(0, kSignerHash)));
+  CHECK_FALSE(decodes(request(1, kSignerHash - 1)));
+  CHECK_FALSE(decodes(request(1, kSignerHash + 1)));
+
+  auto reply = [](std::size_t signatures, std::size_t octets, std::size_t trouble) {
+    return SignReply{1, std::vector<std::string>(signatures, std::string(octets, 's')),
+                     std::string(trouble, 't')};
+  };
+  CHECK(decodes(reply(kSignaturesMax, kSignatureMax, 0)));
+  CHECK(decodes(reply(0, 0, kSignerTroubleMax)));
+  CHECK_FALSE(decodes(reply(kSignaturesMax + 1, 1, 0)));
+  CHECK_FALSE(decodes(reply(1, kSignatureMax + 1, 0)));
+  CHECK_FALSE(decodes(reply(1, 0, 0)));
+  CHECK_FALSE(decodes(reply(0, 0, 0)));
+  CHECK_FALSE(decodes(reply(1, 1, 1)));
+  CHECK_FALSE(decodes(reply(0, 0, kSignerTroubleMax + 1)));
 }
 
 TEST_CASE("every role says hello") {

@@ -40,6 +40,10 @@ TEST_CASE("status and other values") {
   CHECK(status_lines(R"({"state":"running","version":"1","processes":[{"name":"qmgr","pid":12}],)"
                      R"("queue":{"messages":3,"recipients":4}})") ==
         "postwain 1 is running\nqueue: 3 messages, 4 recipients\n\nNAME  PID\nqmgr  12\n");
+  CHECK(status_lines(R"({"version":"1","state":"running","signer":{"connected":false}})") ==
+        "postwain 1 is running\nsigner not connected: mail that is to be signed waits\n");
+  CHECK(status_lines(R"({"version":"1","state":"running","signer":{"connected":true}})") ==
+        "postwain 1 is running\n");
   CHECK(status_lines(R"({"version":"1","state":"running","dns_lists":[{"label":"zen",)"
                      R"("state":"good","believed":true,"since":"2026-11-30T05:00:00Z",)"
                      R"("testing":false,"next_test":"2026-11-30T06:00:00Z",)"
@@ -59,10 +63,12 @@ TEST_CASE("each process gets only the files it needs") {
   using config::FileUse;
   config::Loaded loaded;
   loaded.bundle.main_file = "m";
-  for (const char* path : {"m", "c", "k", "u", "r", "s", "d"}) loaded.bundle.files[path] = path;
+  for (const char* path : {"m", "c", "k", "u", "r", "s", "d", "k2"})
+    loaded.bundle.files[path] = path;
   loaded.named_files = {{"c", FileUse::certificate}, {"k", FileUse::key},
                         {"u", FileUse::users},       {"r", FileUse::recipients},
-                        {"s", FileUse::credential},  {"d", FileUse::signing_key}};
+                        {"s", FileUse::credential},  {"d", FileUse::signing_key},
+                        {"k2", FileUse::dkim_key}};
   auto files = [&](Kind kind) {
     std::string out;
     for (const auto& [path, content] : bundle_for(kind, loaded).files) out += path;
@@ -74,4 +80,11 @@ TEST_CASE("each process gets only the files it needs") {
   CHECK(files(Kind::reporter) == "dm");
   CHECK(files(Kind::lmtp_client) == "m");
   CHECK(files(Kind::filter) == "m");
+  // Keys that sign mail are in one process, and in no other.
+  for (std::size_t kind = 0; kind < kKinds; ++kind) {
+    CAPTURE(kKindNames[kind]);
+    config::Bundle bundle = bundle_for(static_cast<Kind>(kind), loaded);
+    CHECK(bundle.files.contains("k2") == (static_cast<Kind>(kind) == Kind::signer));
+  }
+  CHECK(files(Kind::signer) == "k2m");
 }

@@ -17,7 +17,7 @@
 
 #include "qmgr/control/control.h"
 #include "qmgr/dispatch/delivery.h"
-#include "qmgr/dispatch/filter_relay.h"
+#include "qmgr/dispatch/link_relay.h"
 #include "qmgr/dispatch/tls_result_relay.h"
 #include "qmgr/dispatch/token_relay.h"
 #include "qmgr/intake/intake.h"
@@ -123,7 +123,8 @@ struct Rig {
                                                     .metrics = control->metrics(),
                                                     .tokens = *tokens,
                                                     .tls_results = reports,
-                                                    .filters = filters});
+                                                    .filters = filters,
+                                                    .signers = signers});
     queue->recover();
   }
   ~Rig() {
@@ -152,7 +153,9 @@ struct Rig {
   config::Config config;
   TlsResultRelay reports;
   FilterBoard filter_board;
-  FilterRelay filters{loop, filter_board};
+  LinkRelay filters{loop, ipc::Role::filter, filter_board};
+  SignerBoard signer_board;
+  LinkRelay signers{loop, ipc::Role::signer, signer_board};
   std::unique_ptr<TokenRelay> tokens;
   net::LoopClock clock{loop};
   std::unique_ptr<StoreWorker> worker;

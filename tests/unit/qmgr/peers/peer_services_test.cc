@@ -45,9 +45,9 @@ std::vector<std::string> visit(Role role, FrameType type) {
   std::vector<std::string> notes;
   Notes intake("intake", notes), delivery("delivery", notes), control("control", notes),
       metrics("metrics", notes), tokens("tokens", notes), results("tls_results", notes),
-      filters("filters", notes);
+      filters("filters", notes), signers("signers", notes);
   net::Loop loop;
-  Peers peers(loop, {}, {intake, delivery, control, metrics, tokens, results, filters});
+  Peers peers(loop, {}, {intake, delivery, control, metrics, tokens, results, filters, signers});
   int fds[2];
   REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
   peers.add(net::Stream::adopt(loop, fds[0]).take());
@@ -85,22 +85,34 @@ TEST_CASE("a peer is served by the part that its role names") {
         Lines{"metrics: connected 1 metrics visitor", "metrics: frame 1 50", "metrics: lost 1"});
   CHECK(visit(Role::tokens, FrameType::token) ==
         Lines{"tokens: connected 1 tokens visitor", "tokens: frame 1 32", "tokens: lost 1"});
-  CHECK(visit(Role::filter, FrameType::filter_link) ==
+  CHECK(visit(Role::filter, FrameType::peer_link) ==
         Lines{"filters: connected 1 filter visitor", "filters: frame 1 59", "filters: lost 1"});
+  CHECK(visit(Role::signer, FrameType::signer_report) ==
+        Lines{"signers: connected 1 signer visitor", "signers: frame 1 74", "signers: lost 1"});
 }
 
-TEST_CASE("a peer of two services is told of to both, and its frames go to one of them") {
+TEST_CASE("a peer of several services is told of to all, and its frames go to one of them") {
   auto notes = visit(Role::smtp_client, FrameType::tls_results);
-  REQUIRE(notes.size() >= 3);
+  REQUIRE(notes.size() == 7);
   CHECK(notes[0] == "delivery: connected 1 smtp-client visitor");
   CHECK(notes[1] == "tls_results: connected 1 smtp-client visitor");
-  CHECK(notes[2] == "tls_results: frame 1 44");
-  // The end is told the other way round.
+  CHECK(notes[2] == "signers: connected 1 smtp-client visitor");
+  CHECK(notes[3] == "tls_results: frame 1 44");
+  // Of the end the first service hears last.
+  CHECK(notes[4] == "tls_results: lost 1");
+  CHECK(notes[5] == "signers: lost 1");
+  CHECK(notes[6] == "delivery: lost 1");
+  // The signers' relay sends it links, and gets nothing of it.
+  notes = visit(Role::smtp_client, FrameType::peer_link);
+  REQUIRE(notes.size() == 7);
+  CHECK(notes[3] == "delivery: frame 1 59");
+  // Who delivers by LMTP has nothing signed.
+  notes = visit(Role::lmtp_client, FrameType::tls_results);
   REQUIRE(notes.size() == 5);
-  CHECK(notes[3] == "tls_results: lost 1");
-  CHECK(notes[4] == "delivery: lost 1");
+  CHECK(notes[1] == "tls_results: connected 1 lmtp-client visitor");
+  CHECK(notes[2] == "tls_results: frame 1 44");
   // smtpd hears from the filters' relay, and sends it nothing.
-  notes = visit(Role::smtpd, FrameType::filter_link);
+  notes = visit(Role::smtpd, FrameType::peer_link);
   REQUIRE(notes.size() >= 3);
   CHECK(notes[0] == "intake: connected 1 smtpd visitor");
   CHECK(notes[1] == "filters: connected 1 smtpd visitor");
@@ -112,7 +124,7 @@ TEST_CASE("a peer of two services is told of to both, and its frames go to one o
 }
 
 TEST_CASE("each role has its row, and only commands read little") {
-  for (int i = 0; i <= static_cast<int>(Role::filter); ++i) {
+  for (int i = 0; i <= static_cast<int>(ipc::kRoleLast); ++i) {
     const PeerKind& kind = peer_kind(static_cast<Role>(i));
     CAPTURE(ipc::name_of(kind.role));
     CHECK(static_cast<int>(kind.role) == i);

@@ -45,6 +45,13 @@ TEST_CASE("roles and users") {
       {Role::filter, 205, true},
       {Role::filter, 200, false},
       {Role::filter, 1000, false},
+      {Role::signer, 206, true},
+      {Role::signer, 205, false},
+      {Role::signer, 201, false},
+      {Role::signer, 1000, false},
+      {Role::signer, 0, true},
+      {Role::smtp_client, 206, false},
+      {Role::control, 206, false},
       {Role::smtpd, 205, false},
       {Role::control, 205, false},
   };
@@ -54,9 +61,10 @@ TEST_CASE("roles and users") {
                       {Role::metrics, 202},
                       {Role::reporter, 203},
                       {Role::pickup, 204},
-                      {Role::filter, 205}}) +
+                      {Role::filter, 205},
+                      {Role::signer, 206}}) +
       "control 200\nsupervisor 200\nsmtp-client\nsmtp-client x\ntokens -1\n");
-  CHECK(users.size() == 6);
+  CHECK(users.size() == 7);
   for (const auto& row : rows) {
     CAPTURE(ipc::name_of(row.role), row.uid);
     REQUIRE(may_have_role(row.role, row.uid, 100, users) == row.may);

@@ -1,4 +1,5 @@
-// How smtpd and the filter process come together: real connections to qmgr, and what each is given.
+// How smtpd and the filter process, smtp-client and the signer come together: real connections to
+// qmgr, and what each is given.
 #include <catch2/catch.hpp>
 
 #include <cerrno>
@@ -18,7 +19,7 @@ using ipc::Role;
 namespace {
 
 std::size_t links(const RawPeer& peer) {
-  return peer.count(FrameType::filter_link);
+  return peer.count(FrameType::peer_link);
 }
 
 bool linked(Rig& rig, const RawPeer& peer, std::size_t times) {
@@ -27,7 +28,7 @@ bool linked(Rig& rig, const RawPeer& peer, std::size_t times) {
 
 // The n-th link of that peer, which is one with that other process.
 UniqueFd link_of(RawPeer& peer, const std::string& with, std::size_t n = 0) {
-  auto link = peer.got<ipc::FilterLink>(n);
+  auto link = peer.got<ipc::PeerLink>(n);
   CHECK(link.peer == with);
   return peer.take(link.file);
 }
@@ -121,7 +122,7 @@ TEST_CASE("of two filter processes the newer is linked, and the older again when
   CHECK(talk(link_of(*smtpd, "newer", 1), link_of(*newer, "smtpd[0]")));
   auto late = rig.peer(Role::smtpd, "smtpd[1]");
   REQUIRE(linked(rig, *late, 1));
-  CHECK(late->got<ipc::FilterLink>().peer == "newer");
+  CHECK(late->got<ipc::PeerLink>().peer == "newer");
   CHECK(links(*older) == 1);
   // A reload the other way round: the older ends, and nothing changes.
   SECTION("the newer ends") {
@@ -145,8 +146,77 @@ TEST_CASE(
   REQUIRE(linked(rig, *smtpd, 1));
   filter->send(ipc::Submit{});
   CHECK(rig.until([&] { return filter->closed(); }));
-  smtpd->send(ipc::FilterLink{"smtpd[0]", {}});
+  smtpd->send(ipc::PeerLink{"smtpd[0]", Role::smtpd, {}});
   CHECK(rig.until([&] { return smtpd->closed(); }));
+}
+
+TEST_CASE("the signer is linked with who delivers by SMTP, and with nobody else") {
+  Rig rig;
+  auto signer = rig.peer(Role::signer, "signer");
+  auto filter = rig.peer(Role::filter, "filter");
+  auto client = rig.peer(Role::smtp_client, "smtp-client[0]");
+  auto lmtp = rig.peer(Role::lmtp_client, "lmtp-client[0]");
+  auto smtpd = rig.peer(Role::smtpd, "smtpd[0]");
+  auto reporter = rig.peer(Role::reporter);
+  REQUIRE(linked(rig, *client, 1));
+  REQUIRE(linked(rig, *signer, 1));
+  REQUIRE(linked(rig, *smtpd, 1));
+  REQUIRE(linked(rig, *filter, 1));
+  CHECK(client->got<ipc::PeerLink>().role == Role::signer);
+  CHECK(signer->got<ipc::PeerLink>().role == Role::smtp_client);
+  CHECK(smtpd->got<ipc::PeerLink>().role == Role::filter);
+  CHECK(filter->got<ipc::PeerLink>().role == Role::smtpd);
+  CHECK(talk(link_of(*client, "signer"), link_of(*signer, "smtp-client[0]")));
+  CHECK(talk(link_of(*smtpd, "filter"), link_of(*filter, "smtpd[0]")));
+  CHECK(links(*lmtp) + links(*reporter) == 0);
+}
+
+TEST_CASE("a process is taken for what it is, whatever it calls itself") {
+  Rig rig;
+  auto filter = rig.peer(Role::filter, "signer");
+  auto smtpd = rig.peer(Role::smtpd, "signer");
+  auto client = rig.peer(Role::smtp_client, "signer");
+  REQUIRE(linked(rig, *smtpd, 1));
+  CHECK(smtpd->got<ipc::PeerLink>().role == Role::filter);
+  CHECK(links(*client) == 0);
+}
+
+TEST_CASE("a new signer beside the old one is linked with all, and the old one keeps its links") {
+  Rig rig;
+  auto client = rig.peer(Role::smtp_client, "smtp-client[0]");
+  auto older = rig.peer(Role::signer, "signer");
+  REQUIRE(linked(rig, *client, 1));
+  UniqueFd of_older = link_of(*older, "smtp-client[0]");
+  UniqueFd first = link_of(*client, "signer");
+  auto newer = rig.peer(Role::signer, "signer");
+  REQUIRE(linked(rig, *client, 2));
+  CHECK(talk(link_of(*client, "signer", 1), link_of(*newer, "smtp-client[0]")));
+  older.reset();
+  CHECK(talk(first, of_older));
+}
+
+TEST_CASE("what the signer counts is added up, and what else it sends ends its connection") {
+  Rig rig;
+  auto older = rig.peer(Role::signer, "signer");
+  auto newer = rig.peer(Role::signer, "signer");
+  CHECK(rig.signer_board.is_connected());
+  older->send(ipc::SignerReport{{1, 2}, 3, 4, 5});
+  newer->send(ipc::SignerReport{{10, 20}, 30, 40, 50});
+  newer->send(ipc::SignerReport{{0, 0xffffffff}, 0, 0, 0});
+  REQUIRE(
+      rig.until([&] { return rig.signer_board.sums().made[1] == 22 + std::uint64_t{0xffffffff}; }));
+  CHECK(rig.signer_board.sums().made[0] == 11);
+  CHECK(rig.signer_board.sums().cached == 33);
+  CHECK(rig.signer_board.sums().failed == 44);
+  CHECK(rig.signer_board.sums().microseconds == 55);
+  newer->send(ipc::SignerKeys{});
+  CHECK(rig.until([&] { return newer->closed(); }));
+  older->send(ipc::Submit{});
+  CHECK(rig.until([&] { return older->closed(); }));
+  CHECK(rig.until([&] { return !rig.signer_board.is_connected(); }));
+  auto client = rig.peer(Role::smtp_client);
+  client->send(ipc::SignerReport{});
+  CHECK(rig.until([&] { return client->closed(); }));
 }
 
 TEST_CASE("what a peer calls itself is passed on within bounds") {
@@ -154,7 +224,7 @@ TEST_CASE("what a peer calls itself is passed on within bounds") {
   auto filter = rig.peer(Role::filter, "filter");
   auto smtpd = rig.peer(Role::smtpd, std::string(1'000'000, 'x'));
   REQUIRE(linked(rig, *filter, 1));
-  CHECK(filter->got<ipc::FilterLink>().peer == std::string(kLinkNameMax, 'x'));
+  CHECK(filter->got<ipc::PeerLink>().peer == std::string(kLinkNameMax, 'x'));
 }
 
 TEST_CASE("a link that cannot be made for want of descriptors is made later") {
@@ -178,8 +248,8 @@ TEST_CASE("a link that cannot be made for want of descriptors is made later") {
 TEST_CASE("more smtpd processes than there can be are not all linked") {
   Rig rig;
   std::vector<std::unique_ptr<RawPeer>> many;
-  for (std::size_t i = 0; i <= kLinkedReceiversMax; ++i) many.push_back(rig.peer(Role::smtpd));
+  for (std::size_t i = 0; i <= kLinkedUsersMax; ++i) many.push_back(rig.peer(Role::smtpd));
   auto filter = rig.peer(Role::filter, "filter");
-  REQUIRE(linked(rig, *filter, kLinkedReceiversMax));
+  REQUIRE(linked(rig, *filter, kLinkedUsersMax));
   CHECK(links(*many.back()) == 0);
 }
