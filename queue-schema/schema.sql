@@ -37,7 +37,7 @@ CREATE TABLE message (
   -- Octets of the header section that lies in content although the body is a file. 0: nothing lies apart.
   header_size INTEGER NOT NULL DEFAULT 0
     CHECK (header_size BETWEEN 0 AND 1048576 AND header_size <= size * in_file),
-  sign INTEGER NOT NULL DEFAULT 0 CHECK (sign IN (0, 1))            -- with DKIM when it leaves
+  sign INTEGER NOT NULL DEFAULT 0 CHECK (sign BETWEEN 0 AND 2)       -- mail::Signing
 ) STRICT;
 
 -- Small content, and header sections of bodies in files: apart from the rows that are read for due work.

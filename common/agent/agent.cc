@@ -60,7 +60,7 @@ Agent::Agent(net::Loop& loop, const config::Config& config, HostFinder& finder, 
       sweep_timer_(loop),
       drain_timer_(loop),
       notes_timer_(loop),
-      signing_(loop, setup_.signer, reader_, *this, setup_.signer_wait),
+      signing_(loop, setup_.signer, reader_, *this, setup_.seal, setup_.signer_wait),
       reader_(loop, kReadsMax),
       link_(loop, config.qmgr_socket(), setup_.role, setup_.name,
             daemon::QmgrLink::Callbacks{

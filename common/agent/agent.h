@@ -43,6 +43,7 @@ class Agent : private AttemptSink, private Signing::Owner {
     std::function<void()> on_drained;  // after drain(): nothing is left to do
     TlsNotes* notes = nullptr;         // told to qmgr while the agent lives; null: nothing is noted
     daemon::SignerPort* signer = nullptr;  // for leases that are to be signed; outlives the agent
+    SealRules seal{};                      // for leases that are to be sealed
     Duration signer_wait = kSignerWaitMax;
     // Takes our end of a link to the process `signer`. Null: nothing is signed, so it is closed.
     std::function<void(UniqueFd end)> on_signer_link{};

@@ -25,15 +25,19 @@ Attempt::Attempt(std::uint64_t serial, ipc::Lease lease, std::string buffer)
 }
 
 // What was converted is 7-bit for everybody from now on, also for who asks what MAIL is to say.
-void Attempt::take_signatures(std::string_view fields, std::string by, SigningPass& pass) {
-  signed_by_ = std::move(by);
+void Attempt::take_signatures(SigningPass& pass) {
+  const std::string& fields = pass.fields();
+  for (const KeyChoice::Chosen& key : pass.keys())
+    signed_by_ += (signed_by_.empty() ? "" : ",") + record_name(key.facts);
   FormRules form = pass.form();
-  lease_.eight_bit = pass.eight_bit();
-  lease_.envelope.body = mail::BodyType::seven_bit;
+  if (!pass.is_seal()) {
+    lease_.eight_bit = pass.eight_bit();
+    lease_.envelope.body = mail::BodyType::seven_bit;
+  }
   if (!lease_.inlined) {
     form.changes = lease_.fields.empty() ? nullptr : &lease_.fields;
     signed_size_ = fields.size() + pass.size();
-    feed.leave_as(form, std::string(fields));
+    feed.leave_as(form, fields);
     return;
   }
   if (form.seven_bit) content_ = pass.take_output();

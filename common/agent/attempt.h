@@ -48,9 +48,9 @@ class Attempt {
   void settle(std::size_t row, mail::Outcome outcome);
   bool settled(std::size_t row) const { return ledger_.settled(row); }
   bool complete() const { return ledger_.close(); }
-  // It is signed: fields go in front, and the rest leaves in the form that was signed. by: names of
-  // the keys, for the log.
-  void take_signatures(std::string_view fields, std::string by, SigningPass& pass);
+  // It is signed, or sealed: fields go in front, and the rest leaves in the form that was signed.
+  void take_signatures(SigningPass& pass);
+  // Names of the keys, for the log.
   const std::string& signed_by() const { return signed_by_; }
   std::string take_buffer() { return std::move(content_); }  // of a finished attempt
 

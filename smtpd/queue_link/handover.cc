@@ -53,7 +53,7 @@ void Handover::set_tls_required_no() {
 
 void Handover::set_unsigned() {
   PW_CHECK(!streaming_ && !finished_);
-  envelope_.sign = false;
+  envelope_.sign = mail::Signing::none;
 }
 
 void Handover::change_envelope(mail::Envelope envelope) {

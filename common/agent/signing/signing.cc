@@ -21,13 +21,14 @@ mail::Outcome put_off(mail::EnhancedCode code, std::string_view why) {
   return local_outcome(Disposition::deferred, Stage::local, Blame::local, code, std::string(why));
 }
 
-SigningFacts facts_of(const ipc::Lease& lease) {
+SigningFacts facts_of(const ipc::Lease& lease, const SealRules& seal) {
   SigningFacts facts;
   // Inlined content has been changed already.
   if (!lease.inlined && !lease.fields.empty()) facts.changes = &lease.fields;
   facts.eight_bit = lease.eight_bit;
   facts.binary = lease.envelope.body == mail::BodyType::binary_mime;
   facts.smtputf8 = lease.envelope.smtputf8;
+  if (lease.envelope.sign == mail::Signing::arc) facts.seal = &seal;
   facts.time = signature_time(lease.received_at, wall_now());
   return facts;
 }
@@ -35,8 +36,14 @@ SigningFacts facts_of(const ipc::Lease& lease) {
 }  // namespace
 
 Signing::Signing(net::Loop& loop, daemon::SignerPort* port, daemon::Worker& reader, Owner& owner,
-                 Duration wait_max)
-    : loop_(loop), port_(port), reader_(reader), owner_(owner), wait_max_(wait_max), look_(loop) {}
+                 SealRules seal, Duration wait_max)
+    : loop_(loop),
+      port_(port),
+      reader_(reader),
+      owner_(owner),
+      seal_(std::move(seal)),
+      wait_max_(wait_max),
+      look_(loop) {}
 
 Signing::~Signing() {
   take_all();
@@ -86,13 +93,13 @@ void Signing::start(Job& job) {
 void Signing::work(Job& job) {
   const ipc::Lease& lease = job.attempt->lease();
   if (lease.inlined) {
-    job.pass = SigningWork::through(lease.content, facts_of(lease), keys());
+    job.pass = SigningWork::through(lease.content, facts_of(lease, seal_), keys());
     return passed(job);
   }
   job.state = Job::State::work;
   const ContentFeed& feed = job.attempt->feed;
   job.work = std::make_shared<SigningWork>(feed.in_memory(), feed.file(), lease.size,
-                                           facts_of(lease), keys());
+                                           facts_of(lease, seal_), keys());
   read_on(job);
 }
 
@@ -156,15 +163,9 @@ void Signing::signed_by(std::uint64_t serial, std::uint64_t number,
     job.not_before = loop_.now() + kSignerLookEvery * (1U << std::min(job.refusals++, kSlowest));
     return wait_for_signer(job, signatures ? "too few signatures" : signatures.error().text);
   }
-  std::string fields;
-  std::string names;
-  for (std::size_t i = 0; i < signatures->size(); ++i) {
-    fields += authentication::dkim::finished_field(pass.drafts()[i], (*signatures)[i]);
-    if (i > 0) names += ',';
-    names += record_name(pass.keys()[i].facts);
-  }
+  if (!job.result().take_signatures(*signatures)) return ask_signer(job);
   if (std::exchange(is_away_, false)) log::Line(log::Level::info, "signer_back");
-  job.attempt->take_signatures(fields, std::move(names), job.result());
+  job.attempt->take_signatures(job.result());
   done(job);
 }
 

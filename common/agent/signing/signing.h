@@ -48,13 +48,13 @@ class Signing {
 
   // port: null counts as a signer that is away. reader: reads files, and goes before this does.
   Signing(net::Loop& loop, daemon::SignerPort* port, daemon::Worker& reader, Owner& owner,
-          Duration wait_max = kSignerWaitMax);
+          SealRules seal, Duration wait_max = kSignerWaitMax);
   ~Signing();
   Signing(const Signing&) = delete;
   Signing& operator=(const Signing&) = delete;
 
   static bool is_wanted(const ipc::Lease& lease) {
-    return lease.sign && lease.envelope.sign && !lease.probe;
+    return lease.sign && lease.envelope.sign != mail::Signing::none && !lease.probe;
   }
   void begin(Attempt& attempt);
   bool has(const Attempt& attempt) const { return jobs_.contains(attempt.serial()); }
@@ -105,6 +105,7 @@ class Signing {
   daemon::SignerPort* port_;
   daemon::Worker& reader_;
   Owner& owner_;
+  const SealRules seal_;
   Duration wait_max_;
   std::unordered_map<std::uint64_t, Job> jobs_;  // by the attempt's serial
   std::shared_ptr<const KeyChoice> keys_;

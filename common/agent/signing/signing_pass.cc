@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/authentication/dmarc/author_domain.h"
+#include "common/authentication/results/own_results.h"
 #include "common/base/text.h"
 #include "common/content/content_type.h"
 #include "common/content/header_form.h"
@@ -48,7 +49,7 @@ SigningPass::SigningPass(const SigningFacts& facts, std::shared_ptr<const KeyCho
   rules_.changes = facts.changes;
   rules_.keep_utf8_fields = facts.smtputf8;
   // What only fields of SMTPUTF8 have above 127 may stay, if the body has nothing.
-  rules_.seven_bit = facts.binary || (facts.eight_bit && !facts.smtputf8);
+  rules_.seven_bit = !is_seal() && (facts.binary || (facts.eight_bit && !facts.smtputf8));
   if (!rules_.changes_nothing()) form_.emplace(rules_);
 }
 
@@ -83,8 +84,25 @@ SigningPass::Next SigningPass::finish() {
   Next next = consume(made_);
   ended_ = false;
   if (next != Next::more) return next;
-  drafts_ = sign_->end_body();
+  if (seal_)
+    drafts_ = {{{}, seal_->end_body()}};
+  else
+    drafts_ = sign_->end_body();
   return Next::done;
+}
+
+bool SigningPass::take_signatures(const std::vector<std::string>& signatures) {
+  if (seal_ && !message_sealed_) {
+    message_sealed_ = true;
+    drafts_ = {{{}, seal_->seal_hash(signatures.front())}};
+    return false;
+  }
+  if (seal_)
+    fields_ = seal_->finish(signatures.front());
+  else
+    for (std::size_t i = 0; i < signatures.size(); ++i)
+      fields_ += authentication::dkim::finished_field(drafts_[i], signatures[i]);
+  return true;
 }
 
 SigningPass::Next SigningPass::consume(std::string_view octets) {
@@ -107,6 +125,16 @@ SigningPass::Next SigningPass::end_header(std::string_view content, std::size_t 
   // Readers do not agree on where the body of such a message begins.
   if (body == header && body < content.size())
     return unsigned_because("no empty line ends its header section");
+  Next begun = is_seal() ? begin_seal(fields) : begin_signature(fields);
+  if (begun == Next::done) return begun;
+  inner_signature_ = is_multipart_signed(fields);
+  in_body_ = true;
+  Next next = take_body(content.substr(body));
+  header_.clear();
+  return next;
+}
+
+SigningPass::Next SigningPass::begin_signature(std::string_view fields) {
   authentication::Author author = authentication::author_of(fields);
   if (author.verdict != AuthorVerdict::one)
     return unsigned_because("it has " + std::string(text_of(author.verdict)));
@@ -119,14 +147,34 @@ SigningPass::Next SigningPass::end_header(std::string_view content, std::size_t 
   auto sign = authentication::dkim::DkimSign::begin(fields, keys, facts_.time);
   if (!sign) return unsigned_because(sign.error().text);
   sign_ = sign.take();
-  inner_signature_ = is_multipart_signed(fields);
-  in_body_ = true;
-  Next next = take_body(content.substr(body));
-  header_.clear();
-  return next;
+  return Next::more;
+}
+
+// A chain that is broken is left as it is: nobody would believe another seal on it.
+SigningPass::Next SigningPass::begin_seal(std::string_view fields) {
+  using authentication::arc::ArcVerdict;
+  auto results = authentication::own_results(fields, facts_.seal->authserv_id);
+  if (!results) return unsigned_because("it has no results of ours that could be sealed");
+  std::string chain = authentication::result_of(*results, "arc");
+  if (chain == "fail") return Next::done;
+  for (KeyChoice::Chosen& one : keys_->of_author(facts_.seal->domain))
+    if (chosen_.empty() && one.facts.algorithm == authentication::dkim::Algorithm::rsa_sha256)
+      chosen_.push_back(std::move(one));
+  if (chosen_.empty()) return unsigned_because("no RSA key of " + facts_.seal->domain + " signs");
+  if (!begins_with_field(fields)) return unsigned_because("it begins with no field");
+  auto seal = authentication::arc::ArcSeal::begin(
+      fields, chain == "pass" ? ArcVerdict::pass : ArcVerdict::none, *results,
+      chosen_.front().facts, facts_.time);
+  if (!seal) return unsigned_because(seal.error().text);
+  seal_ = seal.take();
+  return Next::more;
 }
 
 SigningPass::Next SigningPass::take_body(std::string_view octets) {
+  if (seal_) {
+    seal_->body(octets);
+    return Next::more;
+  }
   if (!rules_.seven_bit) {
     look_.take(octets);
     if (look_.eight_bit() || (look_.long_line() && !inner_signature_)) return begin_again();

@@ -4,7 +4,8 @@
 //
 // What is signed has to reach its readers octet by octet. So 8-bit and binary content, and a body
 // with lines that are too long (RFC 5322 2.1.1), are made 7-bit first (common/content/seven_bit.h):
-// no later server needs to do that, or to cut lines. Fields of a message with SMTPUTF8 stay in
+// no later server needs to do that, or to cut lines. What is sealed only is not ours to change, and
+// its author's signature would not survive it. Fields of a message with SMTPUTF8 stay in
 // UTF-8, since they would mean something else otherwise. Long lines within a multipart/signed stay,
 // because its inner signature counts for more, and so do those of parts that are encoded already,
 // and of header fields.
@@ -20,6 +21,7 @@
 #include "common/agent/signing/content_form.h"
 #include "common/agent/signing/key_choice.h"
 #include "common/agent/signing/line_look.h"
+#include "common/authentication/arc/arc_seal.h"
 #include "common/authentication/dkim/sign.h"
 #include "common/base/time.h"
 
@@ -32,12 +34,22 @@ constexpr std::size_t kSignedHeaderMax = 1U << 20;
 // signer knows the signatures already: the time it came, and whole hours since then.
 WallTime signature_time(WallTime received_at, WallTime now);
 
+// How strangers' mail is sealed (RFC 8617): who we are in Authentication-Results fields, and whose
+// key it is.
+struct SealRules {
+  std::string authserv_id;
+  std::string domain;
+};
+
 struct SigningFacts {
   const mail::FieldChanges* changes = nullptr;  // still to be made; outlives the pass
   bool eight_bit = false;                       // the content has an octet above 127
   bool binary = false;                          // BODY=BINARYMIME
   bool smtputf8 = false;
   WallTime time{};  // signature_time()
+  // It gets an ARC seal over what we found of it, and no signature; outlives the pass. Null: it is
+  // signed in the name of its author.
+  const SealRules* seal = nullptr;
 };
 
 class SigningPass {
@@ -57,6 +69,12 @@ class SigningPass {
 
   // When done. Empty: nothing is to be signed.
   const std::vector<authentication::dkim::SignatureDraft>& drafts() const { return drafts_; }
+  // The signatures of the drafts, in their order. False: now there are other drafts to be signed,
+  // for a seal takes two signatures, one over the other.
+  bool take_signatures(const std::vector<std::string>& signatures);
+  // What goes in front of the content, when all is signed.
+  const std::string& fields() const { return fields_; }
+  bool is_seal() const { return facts_.seal != nullptr; }
   const std::vector<KeyChoice::Chosen>& keys() const { return chosen_; }
   std::uint64_t generation() const { return keys_->generation(); }
   // Why it cannot be signed although it is ours: a sentence. Empty where no key is meant for it.
@@ -74,6 +92,8 @@ class SigningPass {
   Next end_header(std::string_view content, std::size_t header, std::size_t body);
   Next take_body(std::string_view octets);
   Next unsigned_because(std::string why);
+  Next begin_signature(std::string_view fields);
+  Next begin_seal(std::string_view fields);
 
   SigningFacts facts_;
   std::shared_ptr<const KeyChoice> keys_;
@@ -89,6 +109,9 @@ class SigningPass {
   bool inner_signature_ = false;  // multipart/signed
   LineLook look_;
   std::optional<authentication::dkim::DkimSign> sign_;
+  std::optional<authentication::arc::ArcSeal> seal_;
+  bool message_sealed_ = false;  // the first of its two signatures is there
+  std::string fields_;
   std::vector<KeyChoice::Chosen> chosen_;
   std::vector<authentication::dkim::SignatureDraft> drafts_;
   std::string why_not_;

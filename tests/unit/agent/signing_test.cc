@@ -26,7 +26,7 @@ struct SigningWorld : World {
   ipc::Lease to_sign(std::string_view content) {
     ipc::Lease out = lease({"b@b.example"}, content);
     out.sign = true;
-    out.envelope.sign = true;
+    out.envelope.sign = mail::Signing::dkim;
     out.eight_bit = !is_ascii(content);
     if (out.eight_bit) out.envelope.body = mail::BodyType::eight_bit_mime;
     return out;
@@ -75,7 +75,7 @@ TEST_CASE("signing: what is not ours to sign leaves as it came, and asks nobody"
     CAPTURE(which);
     ipc::Lease one = w.to_sign(kMail);
     if (which == 0) one.sign = false;
-    if (which == 1) one.envelope.sign = false;
+    if (which == 1) one.envelope.sign = mail::Signing::none;
     if (which == 2) one.probe = true;
     w.qmgr.send(one);
     w.until_done(one.lease);
@@ -262,7 +262,8 @@ TEST_CASE("signing: nothing leaves unsigned because the signer is away") {
 TEST_CASE("signing: without a way to the signer it is put off") {
   World w(smtp::kSmtp, {}, 100ms);
   ipc::Lease one = w.lease({"b@b.example"}, kMail);
-  one.sign = one.envelope.sign = true;
+  one.sign = true;
+  one.envelope.sign = mail::Signing::dkim;
   w.qmgr.send(one);
   w.until([&] { return w.done(one.lease); });
   CHECK(w.text(one.lease) == "deferred local local");

@@ -66,6 +66,6 @@ TEST_CASE("what has been here before is signed only where the listener says so",
       while (content.size() < size) content += line + "\r\n";
       bench.say(content + ".\r\n");
       bench.until([&] { return bench.qmgr->contents.size() == 1; });
-      CHECK(bench.qmgr->envelopes.back().sign == row.want);
+      CHECK((bench.qmgr->envelopes.back().sign == mail::Signing::dkim) == row.want);
     }
 }

@@ -246,15 +246,15 @@ TEST_CASE("a compact record as version 2 wrote it is read by every later program
   CHECK(info.traffic_class == TrafficClass::bulk);
   CHECK(record->content == "Subject: x\r\n\r\n");
   // It knew of nothing that signs.
-  CHECK_FALSE(info.envelope.sign);
+  CHECK(info.envelope.sign == mail::Signing::none);
   std::string again;
-  for (bool sign : {false, true}) {
+  for (auto sign : {mail::Signing::none, mail::Signing::dkim, mail::Signing::arc}) {
     NewMessage message = record->message;
     message.info.envelope.sign = sign;
     encode_compact(again, message, record->due, record->content);
     std::string now = data;
     now[1] = '\x02';
-    now.insert(2 + 4 + 13 + 5 + 4 + 3, 1, sign ? '\1' : '\0');
+    now.insert(2 + 4 + 13 + 5 + 4 + 3, 1, static_cast<char>(sign));
     CHECK(again == now);
     auto back = decode_compact(mail::QueueId{9}, again);
     REQUIRE(back);

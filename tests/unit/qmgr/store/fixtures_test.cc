@@ -50,7 +50,7 @@ TEST_CASE("there is a fixture of every schema before this one, and it becomes th
     for (const StoredMessage& one : all->parts) {
       if (one.info.id.value != 105) CHECK(one.info.header_size == 0);
       // Nobody knows any more who had brought it.
-      CHECK_FALSE(one.info.envelope.sign);
+      CHECK(one.info.envelope.sign == mail::Signing::none);
     }
     const StoredMessage& first = all->parts.front();
     REQUIRE(first.info.envelope.envid == "env");
