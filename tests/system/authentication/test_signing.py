@@ -10,6 +10,7 @@ import time
 
 import dkim
 
+from auth_client import login
 from dkim_programs import DOMAIN, SELECTOR, DkimPy, Key, MailDkim, OpenDkimAlone
 from mail_content import is_report, message
 from postwain_harness import PostwainTestCase, main
@@ -194,6 +195,21 @@ class Whose(Signed):
         self.check_signed(self.arrived(2))
         self.assertFalse([e for e in self.mta.events("delivered") if e["to"] == "x@our.test" and "signed" in e])
 
+    def test_an_account_is_wherever_it_comes_from(self):
+        port = reserve_port()
+        self.begin(auth={"users_file": self.folder.file("users", "ann:{PLAIN}secret\n")},
+                   listener=[{"address": f"127.0.0.1:{port}", "auth": True, "auth_without_tls": True}])
+        # Also what has been here before: he sends it on.
+        letter = self.letter(fields=b"Received: from x by mx.postwain.test (Postwain); a time ago\r\n")
+        for place, source in enumerate((STRANGER, "127.0.0.1")):
+            with SmtpClient(port, source=source) as client:
+                login(client, "ann", "secret")
+                self.assertEqual(250, client.mail(f"ann@{DOMAIN}", [TO], letter)[0])
+            self.check_signed(self.arrived(place + 1))
+        with SmtpClient(port) as client:
+            self.assertEqual(250, client.mail(f"ann@{DOMAIN}", [TO], letter)[0])
+        self.check_unsigned(self.arrived(3))
+
     def test_sendmail_is(self):
         self.begin()
         done = self.mta.sendmail("-f", f"ann@{DOMAIN}", TO,
@@ -226,6 +242,15 @@ class Whose(Signed):
             self.check_unsigned(one.content)
         self.assertEqual({"it has no author domain", "it has several author domains"},
                          {event["reason"] for event in self.mta.events("not_signed")})
+
+    def test_whom_xforward_names_is_who_counts(self):
+        self.begin(access={"trusted_networks": ["127.0.0.1/32"], "xforward_from": ["127.0.0.1/32"]})
+        for place, (address, is_signed) in enumerate(((STRANGER, False), ("[UNAVAILABLE]", False), ("127.0.0.1", True))):
+            with self.subTest(address), SmtpClient(self.mta.port) as client:
+                self.assertEqual(250, client.command(f"XFORWARD ADDR={address}")[0])
+                self.assertEqual(250, client.mail(f"ann@{DOMAIN}", [TO], self.letter())[0])
+                came = self.arrived(place + 1)
+                self.check_signed(came) if is_signed else self.check_unsigned(came)
 
     def test_a_route_that_does_not_sign(self):
         other = self.closing(SmtpSink())
