@@ -97,8 +97,8 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
   control_ = std::make_unique<Control>(
       *queue_, *delivery_,
       Control::Hooks{[this](std::string_view bundle) { return take_config(bundle); },
-                     [this] { return admission_; }, [this] { return standstill_; },
-                     &filter_board_, &signer_board_});
+                     [this] { return admission_; }, [this] { return standstill_; }, &filter_board_,
+                     &signer_board_});
   asker_ = std::make_unique<FilterAsker>(
       loop, clock_, queue_->content(), queue_->config(), [this] { return queue_->next_id(); },
       [this] { queue_->judging().filters_up(); });

@@ -17,7 +17,7 @@
 
 namespace postwain::signer {
 
-constexpr std::size_t kLinksMax = 64;
+constexpr std::size_t kLinksMax = 256;  // more than there ever are users, as in qmgr
 constexpr Duration kReportEvery = std::chrono::seconds(1);
 // After a reload those who use this process finish their work with it (agent::kDrainMax). Where the
 // whole system ends, they end before.

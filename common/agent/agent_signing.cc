@@ -8,6 +8,7 @@ void Agent::signing_done(Attempt& attempt) {
 }
 
 void Agent::signing_failed(Attempt& attempt, const mail::Outcome& outcome) {
+  attempt.account_waiting();
   settle_all(services_, attempt, outcome);
 }
 

@@ -69,7 +69,7 @@ class SignerLink final : public SignerPort {
   std::function<void()> on_change_;
   std::vector<Signer> signers_;                          // the newest one last
   std::vector<std::unique_ptr<SignerConnection>> gone_;  // their code may be on the stack
-  std::deque<Failed> failed_;      // told at the end of the turn
+  std::deque<Failed> failed_;                            // told at the end of the turn
   std::vector<ipc::SignerKey> last_keys_;                // those that came last
   std::uint64_t last_generation_ = 0;                    // of them
   std::uint64_t told_generation_ = 0;                    // on_change knows of it

@@ -27,8 +27,8 @@ class SignerPort {
   // because the signer cannot be reached; they are told as soon as it can. The list may change
   // whenever the loop runs, so nobody keeps the pointer.
   virtual const std::vector<ipc::SignerKey>* keys() const = 0;
-  // Another number for each list that keys() has had; never 0 with a list, and 0 without. Key numbers
-  // are places in the list of one generation, and mean nothing in another one.
+  // Another number for each list that keys() has had; never 0 with a list, and 0 without. Key
+  // numbers are places in the list of one generation, and mean nothing in another one.
   virtual std::uint64_t generation() const = 0;
 
   // Has each hash (ipc::kSignerHash octets) signed by the key whose number stands with it in the

@@ -142,7 +142,7 @@ void Signing::ask_signer(Job& job) {
   for (std::size_t i = 0; i < pass.drafts().size(); ++i)
     parts.push_back({pass.keys()[i].number, pass.drafts()[i].hash});
   // A time in which nobody was there to be asked does not count here.
-  if (job.refusals == 0) job.until = loop_.now() + wait_max_;
+  if (job.refusals == 0) job.until = loop_.now() + patience();
   if (!look_.active()) look_.repeat(kSignerLookEvery, [this] { look(); });
   job.request = port_->sign(pass.generation(), std::move(parts),
                             [this, serial = job.attempt->serial(),
@@ -164,6 +164,7 @@ void Signing::signed_by(std::uint64_t serial, std::uint64_t number,
     return wait_for_signer(job, signatures ? "too few signatures" : signatures.error().text);
   }
   if (!job.result().take_signatures(*signatures)) return ask_signer(job);
+  gave_up_ = false;
   if (std::exchange(is_away_, false)) log::Line(log::Level::info, "signer_back");
   job.attempt->take_signatures(job.result());
   done(job);
@@ -171,7 +172,7 @@ void Signing::signed_by(std::uint64_t serial, std::uint64_t number,
 
 void Signing::wait_for_signer(Job& job, std::string_view why) {
   job.state = Job::State::keys;
-  if (!job.until) job.until = loop_.now() + wait_max_;
+  if (!job.until) job.until = loop_.now() + patience();
   if (!look_.active()) look_.repeat(kSignerLookEvery, [this] { look(); });
   // After a start it is usual that the signer comes a moment later.
   if (port_ != nullptr && port_->generation() == 0 && !keys_) return;
@@ -198,6 +199,7 @@ void Signing::look() {
     Job& job = found->second;
     if (now >= job.until.value_or(now)) {
       note_away(kSignerAway);
+      gave_up_ = true;
       failed(job, put_off({4, 7, 5}, kSignerAway));
     } else if (job.state == Job::State::keys && here && now >= job.not_before) {
       start(job);

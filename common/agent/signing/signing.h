@@ -7,8 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +23,8 @@
 namespace postwain::agent {
 
 constexpr Duration kSignerWaitMax = std::chrono::seconds(30);
+// While the last that had waited was put off: each holds a lease, which others could have.
+constexpr int kShorterWait = 10;  // times
 constexpr Duration kSignerLookEvery = std::chrono::milliseconds(50);
 // Texts of outcomes.
 constexpr std::string_view kSignerAway = "the signer is away";
@@ -96,6 +96,7 @@ class Signing {
                  Result<std::vector<std::string>> signatures);
   void wait_for_signer(Job& job, std::string_view why);
   void note_away(std::string_view why);
+  Duration patience() const { return gave_up_ ? wait_max_ / kShorterWait : wait_max_; }
   void look();
   void done(Job& job);
   void failed(Job& job, const mail::Outcome& outcome);
@@ -112,6 +113,7 @@ class Signing {
   std::uint64_t number_ = 0;
   net::Timer look_;
   bool is_away_ = false;  // as the log was told
+  bool gave_up_ = false;  // one has waited in vain, and none was signed since
 };
 
 }  // namespace postwain::agent

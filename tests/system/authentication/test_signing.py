@@ -2,6 +2,7 @@
 leaves unsigned because the signer is away."""
 
 import concurrent.futures
+import email
 import os
 import re
 import signal
@@ -9,9 +10,11 @@ import time
 
 import dkim
 
+from auth_client import login
 from dkim_programs import DOMAIN, SELECTOR, DkimPy, Key, MailDkim, OpenDkimAlone
 from mail_content import is_report, message
 from postwain_harness import PostwainTestCase, main
+from mail_session import EXTENSIONS
 from resources import Folder, reserve_port, wait_until
 from smtp_raw import SmtpClient
 from smtp_sink import SmtpSink
@@ -56,10 +59,10 @@ class Signed(PostwainTestCase):
         return [{"domain": domain, "selector": f"{kind}.{SELECTOR}", "key": self.keys[kind].path, **more}
                 for kind in kinds]
 
-    def begin(self, keys=None, routes=None, **more):
+    def begin(self, keys=None, routes=None, extensions=EXTENSIONS, **more):
         self.records = {f"{kind}.{SELECTOR}._domainkey.{domain}": key.record
                         for kind, key in self.keys.items() for domain in (DOMAIN, "mx.postwain.test")}
-        self.sink = self.closing(SmtpSink())
+        self.sink = self.closing(SmtpSink(extensions=extensions))
         self.mta = self.start({
             "domain": [{"name": "our.test"}], "dkim_key": self.tables(*KINDS) if keys is None else keys,
             "route": routes or [{"match": "*", "deliver": self.sink.target}], **more})
@@ -124,6 +127,28 @@ class Verifiers(Signed):
         names = ",".join(f"{kind}.{SELECTOR}._domainkey.{DOMAIN}" for kind in KINDS)
         self.assertEqual({names}, {event.get("signed") for event in delivered})
 
+    def test_what_goes_by_bdat_verifies(self):
+        self.begin(extensions=[*EXTENSIONS, "CHUNKING", "BINARYMIME"])
+        names = ("empty", "no final line end", "dots", "8-bit", "long lines", "a little more")
+        for place, name in enumerate(names):
+            with self.subTest(name):
+                self.assertEqual(250, self.mail(self.letter(BODIES[name]))[0])
+                self.check_signed(self.arrived(place + 1))
+        octets = bytes(range(256)) * 500
+        for count, body in enumerate((octets[:2000], octets), len(names) + 1):
+            content = self.letter(body, fields=b"MIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n"
+                                               b"Content-Transfer-Encoding: binary\r\n")
+            with self.subTest(len(body)), SmtpClient(self.mta.port) as client:
+                client.command(f"MAIL FROM:<ann@{DOMAIN}> BODY=BINARYMIME")
+                client.command(f"RCPT TO:<{TO}>")
+                client.send(b"BDAT %d LAST\r\n" % len(content) + content)
+                self.assertEqual(250, client.reply()[0])
+                came = self.arrived(count)
+                self.check_signed(came)
+                self.assertEqual(body, email.message_from_bytes(came).get_payload(decode=True))
+        self.assertTrue(self.sink.commands("BDAT"))
+        self.assertFalse([line for line in self.sink.commands("MAIL") if "BINARYMIME" in line])
+
     def test_fields_of_smtputf8_stay(self):
         self.begin()
         fields = "Subject: Gr\u00fc\u00dfe\r\n".encode()
@@ -170,6 +195,21 @@ class Whose(Signed):
         self.check_signed(self.arrived(2))
         self.assertFalse([e for e in self.mta.events("delivered") if e["to"] == "x@our.test" and "signed" in e])
 
+    def test_an_account_is_wherever_it_comes_from(self):
+        port = reserve_port()
+        self.begin(auth={"users_file": self.folder.file("users", "ann:{PLAIN}secret\n")},
+                   listener=[{"address": f"127.0.0.1:{port}", "auth": True, "auth_without_tls": True}])
+        # Also what has been here before: he sends it on.
+        letter = self.letter(fields=b"Received: from x by mx.postwain.test (Postwain); a time ago\r\n")
+        for place, source in enumerate((STRANGER, "127.0.0.1")):
+            with SmtpClient(port, source=source) as client:
+                login(client, "ann", "secret")
+                self.assertEqual(250, client.mail(f"ann@{DOMAIN}", [TO], letter)[0])
+            self.check_signed(self.arrived(place + 1))
+        with SmtpClient(port) as client:
+            self.assertEqual(250, client.mail(f"ann@{DOMAIN}", [TO], letter)[0])
+        self.check_unsigned(self.arrived(3))
+
     def test_sendmail_is(self):
         self.begin()
         done = self.mta.sendmail("-f", f"ann@{DOMAIN}", TO,
@@ -179,7 +219,7 @@ class Whose(Signed):
 
     def test_reports_of_ours_are(self):
         self.begin(self.tables(*KINDS, domain="mx.postwain.test"))
-        self.sink.script["RCPT"] = {TO: "550 5.1.1 nobody"}
+        self.sink.script["rcpt"] = {TO: "550 5.1.1 nobody"}
         self.mail(self.letter())
         came = self.arrived()
         self.assertTrue(is_report(came))
@@ -202,6 +242,15 @@ class Whose(Signed):
             self.check_unsigned(one.content)
         self.assertEqual({"it has no author domain", "it has several author domains"},
                          {event["reason"] for event in self.mta.events("not_signed")})
+
+    def test_whom_xforward_names_is_who_counts(self):
+        self.begin(access={"trusted_networks": ["127.0.0.1/32"], "xforward_from": ["127.0.0.1/32"]})
+        for place, (address, is_signed) in enumerate(((STRANGER, False), ("[UNAVAILABLE]", False), ("127.0.0.1", True))):
+            with self.subTest(address), SmtpClient(self.mta.port) as client:
+                self.assertEqual(250, client.command(f"XFORWARD ADDR={address}")[0])
+                self.assertEqual(250, client.mail(f"ann@{DOMAIN}", [TO], self.letter())[0])
+                came = self.arrived(place + 1)
+                self.check_signed(came) if is_signed else self.check_unsigned(came)
 
     def test_a_route_that_does_not_sign(self):
         other = self.closing(SmtpSink())

@@ -1,5 +1,6 @@
 // Attempts that are signed before they are sent: over the wire, from a signer that is slow, away,
 // or never comes.
+#include <csignal>
 #include <random>
 
 #include "common/agent/signing/signing.h"
@@ -130,11 +131,9 @@ TEST_CASE("signing: every shape of body verifies as it comes over the wire") {
   };
   const std::vector<std::string> extensions = {
       "250-there\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE\r\n",
-      "250-there\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-CHUNKING\r\n250 BINARYMIME\r\n",
       "250 there\r\n",
   };
   for (const std::string& extension : extensions) {
-    if (extension.find("CHUNKING") != std::string::npos) continue;  // the server speaks DATA only
     SigningWorld w;
     w.server.extensions = extension;
     for (const std::string& content : contents) {
@@ -233,30 +232,46 @@ TEST_CASE("signing: a signer that comes late is waited for") {
 }
 
 TEST_CASE("signing: nothing leaves unsigned because the signer is away") {
-  auto away = [](SigningWorld& w, std::uint64_t lease) {
-    w.until_done(lease);
-    const mail::Outcome& outcome = w.outcome(lease);
-    CHECK(w.text(lease) == "deferred local local");
-    CHECK(outcome.reply.enhanced.text() == "4.7.5");
-    CHECK(outcome.reply.text == "the signer is away");
-    CHECK(w.server.connections == 0);
-    CHECK(w.hosts.asked == 0);  // nobody was blamed, or even looked for
-  };
-  for (std::optional<std::size_t> way :
-       {std::optional<std::size_t>(), std::optional<std::size_t>(5)}) {
-    SigningWorld w(200ms);
-    SECTION("it never comes") {
-      w.keys().here = false;
-    }
-    SECTION("it never answers") {
-      w.keys().answers = false;
-    }
-    SECTION("it always has trouble") {
-      w.keys().trouble = "too much to do";
-    }
-    away(w, w.give_to_sign(kMail, way));
-    CHECK(w.keys().waiting() == 0);
+  auto way = GENERATE(std::optional<std::size_t>(), std::optional<std::size_t>(5));
+  SigningWorld w(200ms);
+  SECTION("it never comes") {
+    w.keys().here = false;
   }
+  SECTION("it never answers") {
+    w.keys().answers = false;
+  }
+  SECTION("it always has trouble") {
+    w.keys().trouble = "too much to do";
+  }
+  auto lease = w.give_to_sign(kMail, way);
+  w.until_done(lease);
+  const mail::Outcome& outcome = w.outcome(lease);
+  CHECK(w.text(lease) == "deferred local local");
+  CHECK(outcome.reply.enhanced.text() == "4.7.5");
+  CHECK(outcome.reply.text == "the signer is away");
+  CHECK(w.server.connections == 0);
+  CHECK(w.hosts.asked == 0);  // nobody was blamed, or even looked for
+  CHECK(w.keys().waiting() == 0);
+}
+
+TEST_CASE("signing: while nobody signs, the next ones do not wait as long") {
+  SigningWorld w(1000ms);
+  w.keys().here = false;
+  auto first = w.give_to_sign(kMail);
+  w.until_done(first);
+  MonoTime since = mono_now();
+  auto second = w.give_to_sign(kMail);
+  w.until_done(second);
+  CHECK(mono_now() - since < 900ms);
+  w.keys().here = true;
+  auto third = w.give_to_sign(kMail);
+  w.until_done(third);
+  CHECK(w.verdicts() == kBoth);
+  w.keys().here = false;
+  since = mono_now();
+  auto fourth = w.give_to_sign(kMail);
+  w.until_done(fourth);
+  CHECK(mono_now() - since >= 900ms);
 }
 
 TEST_CASE("signing: without a way to the signer it is put off") {
@@ -270,33 +285,31 @@ TEST_CASE("signing: without a way to the signer it is put off") {
 }
 
 TEST_CASE("signing: passing trouble is got over, also with other keys than before") {
-  for (std::optional<std::size_t> way :
-       {std::optional<std::size_t>(), std::optional<std::size_t>(5)}) {
-    SigningWorld w;
-    w.keys().answers = false;
-    auto lease = w.give_to_sign(kMail, way);
-    w.until([&] { return w.keys().waiting() == 1; });
-    std::string want = kBoth;
-    SECTION("trouble") {
-      w.keys().trouble = "passing";
-    }
-    SECTION("the link broke") {
-      w.keys().here = false;
-    }
-    SECTION("other keys") {
-      w.keys().list.erase(w.keys().list.begin());
-      ++w.keys().generation_now;
-      want = "rsa:pass";
-    }
-    w.keys().answer();
-    w.wait(20ms);
-    CHECK(w.server.connections == 0);
-    w.keys().trouble.reset();
-    w.keys().here = w.keys().answers = true;
-    w.until_done(lease);
-    CHECK(w.text(lease) == "delivered final_reply nobody");
-    CHECK(w.verdicts() == want);
+  auto way = GENERATE(std::optional<std::size_t>(), std::optional<std::size_t>(5));
+  SigningWorld w;
+  w.keys().answers = false;
+  auto lease = w.give_to_sign(kMail, way);
+  w.until([&] { return w.keys().waiting() == 1; });
+  std::string want = kBoth;
+  SECTION("trouble") {
+    w.keys().trouble = "passing";
   }
+  SECTION("the link broke") {
+    w.keys().here = false;
+  }
+  SECTION("other keys") {
+    w.keys().list.erase(w.keys().list.begin());
+    ++w.keys().generation_now;
+    want = "rsa:pass";
+  }
+  w.keys().answer();
+  w.wait(20ms);
+  CHECK(w.server.connections == 0);
+  w.keys().trouble.reset();
+  w.keys().here = w.keys().answers = true;
+  w.until_done(lease);
+  CHECK(w.text(lease) == "delivered final_reply nobody");
+  CHECK(w.verdicts() == want);
 }
 
 TEST_CASE("signing: content that cannot be read puts it off") {
@@ -354,6 +367,7 @@ TEST_CASE("signing: when qmgr is lost, what waits for the signer is forgotten") 
 }
 
 TEST_CASE("signing: an agent may end whatever it waits for") {
+  ::signal(SIGPIPE, SIG_IGN);  // its qmgr goes on writing
   for (int which = 0; which < 3; ++which) {
     SigningWorld w;
     w.keys().answers = which != 0;

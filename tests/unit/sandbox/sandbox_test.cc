@@ -82,9 +82,8 @@ TEST_CASE("a confined process fails where an unconfined one succeeds") {
        {"users", "queue", "secrets", "write", "program", "exec", "code", "network", "listen"})
     CHECK(std::find(possible.begin(), possible.end(), name) != possible.end());
 
-  for (Profile profile :
-       {Profile::receiver, Profile::sender, Profile::queue, Profile::watcher, Profile::asker,
-        Profile::keeper})
+  for (Profile profile : {Profile::receiver, Profile::sender, Profile::queue, Profile::watcher,
+                          Profile::asker, Profile::keeper})
     for (bool strict : {false, true})
       for (const Attempt& one : attempts()) {
         CAPTURE(static_cast<int>(profile), strict, one.name);
@@ -272,8 +271,7 @@ TEST_CASE("S11: the ways around the rules for ports and for listening are closed
   for (const char* name : {"mptcp", "fastopen", "fastmsg", "fastmmsg", "fastoption", "protocols",
                            "ulp", "unbound", "owner", "namespace", "clone", "ring", "bpf"})
     for (Profile profile : {Profile::receiver, Profile::sender, Profile::poster, Profile::queue,
-                            Profile::collector, Profile::watcher, Profile::asker,
-                            Profile::keeper})
+                            Profile::collector, Profile::watcher, Profile::asker, Profile::keeper})
       for (bool strict : {false, true}) {
         CAPTURE(name, static_cast<int>(profile), strict);
         int status = try_as(profile, strict, name, {});
