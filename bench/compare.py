@@ -7,7 +7,8 @@ the machine drifts more between pairs than inside one. "drained" counts until th
 accepted message. Needs root (Postfix does) and the packages of section bench in packages.debian.
 
 With --filter every server asks the same milter (pw-milter) about all mail, and one more Postwain runs
-without it. With --beside one more Postwain runs from other binaries: what a change costs.
+without it. With --dkim all mail is signed with RSA of 2048 bits, by Postwain itself and for Postfix by
+OpenDKIM as a milter, and one more Postwain runs that does not sign. With --beside one more Postwain runs from other binaries: what a change costs.
 """
 
 import argparse
@@ -28,6 +29,7 @@ import process_tree
 
 SOURCE_PATIENCE_S = 30  # for the last replies
 PROBE_MIB = 256  # written to learn the disk's rate
+SENDER_DOMAIN = "source.example"  # of what pw-source sends
 STALL_S = 20  # nothing new at the sink for so long: the run counts as incomplete
 
 
@@ -120,6 +122,61 @@ socket = "127.0.0.1:{self.port}"
     def stop(self):
         self.process.terminate()
         self.process.wait()
+
+
+class Signing:
+    """One key for all servers, and OpenDKIM for the one that cannot sign itself."""
+
+    def __init__(self, folder, arguments):
+        self.key = pathlib.Path(folder) / "dkim.pem"
+        self.port = mta.free_port()
+        self.process = None
+        subprocess.run(["openssl", "genpkey", "-algorithm", "rsa", "-pkeyopt", "rsa_keygen_bits:2048",
+                        "-out", self.key], check=True, capture_output=True)
+        if arguments.only == "postwain":
+            return
+        root = arguments.peers / "filters/usr"
+        program = shutil.which("opendkim") or root / "sbin/opendkim"
+        configuration = pathlib.Path(folder) / "opendkim.conf"
+        configuration.write_text(
+            f"Socket inet:{self.port}@127.0.0.1\nMode s\nDomain {SENDER_DOMAIN}\nSelector bench\n"
+            f"KeyFile {self.key}\nCanonicalization relaxed/relaxed\nOversignHeaders From\n"
+            "SignatureAlgorithm rsa-sha256\nInternalHosts 127.0.0.1\nRequireSafeKeys no\nBackground no\n"
+            "Syslog no\n")
+        places = [root / "lib", *root.glob("lib/*-linux-gnu")]
+        self.process = subprocess.Popen(
+            [program, "-x", configuration], stdout=subprocess.DEVNULL, start_new_session=True,
+            env={**os.environ, "LD_LIBRARY_PATH": ":".join(map(str, places))})
+        process_tree.set_priority(self.process.pid, arguments.priority)
+        wait_until_open(self.port)
+
+    def of_postfix(self):
+        return f"smtpd_milters = inet:127.0.0.1:{self.port}\nmilter_default_action = tempfail\n"
+
+    def of_postwain(self):
+        return f"""
+[[dkim_key]]
+domain = "{SENDER_DOMAIN}"
+selector = "bench"
+key = "{self.key}"
+"""
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
+
+
+def wait_until_open(port, seconds=15):
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def set_up(folder, binaries, sinks, priority=0):
@@ -345,6 +402,9 @@ def parse_arguments():
     parser.add_argument("--filter", choices=["all", "terse"],
                         help="a milter is asked: it answers every event, or the end of messages only")
     parser.add_argument("--filter-delay", type=int, default=0, metavar="MS", help="so late it answers")
+    parser.add_argument("--dkim", action="store_true", help="all mail is signed")
+    parser.add_argument("--peers", type=pathlib.Path, help="where OpenDKIM was unpacked, if it is not installed",
+                        default=pathlib.Path(__file__).resolve().parent.parent / "build/peers")
     parser.add_argument("--beside", type=pathlib.Path, help="folder of other binaries of Postwain")
     parser.add_argument("--json", type=pathlib.Path, help="also write every single run there")
     arguments = parser.parse_args()
@@ -354,6 +414,7 @@ def parse_arguments():
 
 
 def servers_of(arguments, folder, around, milter):
+    """milter: what the servers have in common, a Milter or Signing; None: nothing."""
     servers = []
     if arguments.only != "postwain":
         servers.append(mta.Postfix(folder, around, milter.of_postfix() if milter else ""))
@@ -361,7 +422,8 @@ def servers_of(arguments, folder, around, milter):
         extra = arguments.extra + (milter.of_postwain() if milter else "")
         servers.append(mta.Postwain(folder, around, arguments.bin, extra))
         if milter:
-            servers.append(mta.Postwain(folder, around, arguments.bin, arguments.extra, name="unfiltered"))
+            name = "unsigned" if arguments.dkim else "unfiltered"
+            servers.append(mta.Postwain(folder, around, arguments.bin, arguments.extra, name=name))
         if arguments.beside:
             servers.append(mta.Postwain(folder, around, arguments.beside, extra, name="beside"))
     return servers
@@ -383,6 +445,8 @@ def main():
         around = set_up(folder, arguments.bin, sinks, arguments.priority)
         if arguments.filter:
             milter = Milter(arguments)
+        elif arguments.dkim:
+            milter = Signing(folder, arguments)
         servers = servers_of(arguments, folder, around, milter)
         for server in servers:
             started.append(server)

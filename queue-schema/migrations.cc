@@ -174,9 +174,10 @@ ALTER TABLE message ADD COLUMN header_size INTEGER NOT NULL DEFAULT 0
 UPDATE schema_info SET oldest_compatible = 9;
 )sql";
 
-// A program of schema 9 works with it: it signs nothing.
+// A program of schema 9 would read no compact record whose envelope says it.
 constexpr std::string_view kSign = R"sql(
-ALTER TABLE message ADD COLUMN sign INTEGER NOT NULL DEFAULT 0 CHECK (sign IN (0, 1));
+ALTER TABLE message ADD COLUMN sign INTEGER NOT NULL DEFAULT 0 CHECK (sign BETWEEN 0 AND 2);
+UPDATE schema_info SET oldest_compatible = 10;
 )sql";
 
 constexpr Migration kMigrations[] = {

@@ -6,7 +6,7 @@
 -- Times are milliseconds since 1970 UTC. Enumerations are the numbers of the C++ types named beside them.
 
 PRAGMA application_id = 0x50577171;
-PRAGMA user_version = 9;
+PRAGMA user_version = 10;
 
 -- The oldest schema number whose program may still work with this database.
 CREATE TABLE schema_info (
@@ -37,7 +37,7 @@ CREATE TABLE message (
   -- Octets of the header section that lies in content although the body is a file. 0: nothing lies apart.
   header_size INTEGER NOT NULL DEFAULT 0
     CHECK (header_size BETWEEN 0 AND 1048576 AND header_size <= size * in_file),
-  sign INTEGER NOT NULL DEFAULT 0 CHECK (sign IN (0, 1))            -- with DKIM when it leaves
+  sign INTEGER NOT NULL DEFAULT 0 CHECK (sign BETWEEN 0 AND 2)       -- mail::Signing
 ) STRICT;
 
 -- Small content, and header sections of bodies in files: apart from the rows that are read for due work.

@@ -47,14 +47,17 @@ int main(int argc, char** argv) {
   std::function<void(UniqueFd)> on_signer_link;
   if (signer) on_signer_link = [&signer](UniqueFd end) { signer->adopt(std::move(end)); };
   // The agent connects to qmgr by itself, now and after each loss.
-  agent::Agent agent(loop, start.config(), finder,
-                     {.name = start.name,
-                      .role = ipc::Role::smtp_client,
-                      .dialect = &smtp::kSmtp,
-                      .on_ready = [&] { daemon::announce_ready(start); },
-                      .on_drained = [&] { loop.stop(); },
-                      .notes = notes,
-                      .on_signer_link = std::move(on_signer_link)});
+  agent::Agent agent(
+      loop, start.config(), finder,
+      {.name = start.name,
+       .role = ipc::Role::smtp_client,
+       .dialect = &smtp::kSmtp,
+       .on_ready = [&] { daemon::announce_ready(start); },
+       .on_drained = [&] { loop.stop(); },
+       .notes = notes,
+       .signer = signer.get(),
+       .seal = {start.config().authentication.name, start.config().authentication.arc.seal_domain},
+       .on_signer_link = std::move(on_signer_link)});
   // SIGTERM: nothing new, what runs is finished, then run() returns.
   daemon::Signals signals(loop, [&] { agent.drain(); });
   daemon::Confinement confinement("smtp-client", start.config());

@@ -60,6 +60,7 @@ Agent::Agent(net::Loop& loop, const config::Config& config, HostFinder& finder, 
       sweep_timer_(loop),
       drain_timer_(loop),
       notes_timer_(loop),
+      signing_(loop, setup_.signer, reader_, *this, setup_.seal, setup_.signer_wait),
       reader_(loop, kReadsMax),
       link_(loop, config.qmgr_socket(), setup_.role, setup_.name,
             daemon::QmgrLink::Callbacks{
@@ -106,6 +107,8 @@ bool Agent::take_lease(std::string_view payload) {
   leases_.emplace(attempt.lease().lease, &attempt);
   if (draining_)
     give_back(attempt);
+  else if (Signing::is_wanted(attempt.lease()))
+    signing_.begin(attempt);
   else
     destination_for(attempt.lease()).add(attempt);
   return true;
@@ -134,11 +137,7 @@ bool Agent::take_content(std::string_view payload) {
   if (lost) attempt.feed.ask_again();
   if (file) attempt.feed.give(content.content, std::move(file));
   if (content.kind == ipc::Content::Kind::missing) attempt.feed.fail();
-  if (attempt.connection == nullptr) return true;
-  if (content.kind == ipc::Content::Kind::missing || lost)
-    attempt.connection->content_failed();
-  else
-    attempt.connection->content_arrived();
+  tell_of_content(attempt, content.kind != ipc::Content::Kind::missing && !lost);
   return true;
 }
 
@@ -319,6 +318,10 @@ void Agent::qmgr_down() {
   leases_.clear();
   refuse_tokens("the queue manager is gone");
   forget_old_reports();
+  for (Attempt* attempt : signing_.take_all()) {
+    attempt->dropped = true;
+    give_back(*attempt);
+  }
   for (auto& [key, destination] : destinations_) {
     for (Attempt* attempt : destination->take_waiting()) {
       attempt->dropped = true;
@@ -359,6 +362,7 @@ void Agent::send_notes() {
 
 void Agent::drain() {
   if (std::exchange(draining_, true)) return;
+  for (Attempt* attempt : signing_.take_all()) give_back(*attempt);
   for (auto& [key, destination] : destinations_) {
     for (Attempt* attempt : destination->take_waiting()) give_back(*attempt);
     destination->close();

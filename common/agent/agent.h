@@ -18,6 +18,7 @@
 
 #include "common/agent/destination.h"
 #include "common/agent/services.h"
+#include "common/agent/signing/signing.h"
 #include "common/base/file.h"
 #include "common/config/config_fwd.h"
 #include "common/daemon/qmgr_link.h"
@@ -32,7 +33,7 @@ constexpr Duration kRecentFor = std::chrono::seconds(2);
 constexpr std::size_t kRecentBytesMax = 16U << 20;
 constexpr std::size_t kSpareBuffersMax = 64;  // each of at most ipc::kInlineContentMax
 
-class Agent : private AttemptSink {
+class Agent : private AttemptSink, private Signing::Owner {
  public:
   struct Setup {
     std::string name;  // "smtp-client[0]"
@@ -41,6 +42,9 @@ class Agent : private AttemptSink {
     std::function<void()> on_ready;    // the first time qmgr has welcomed us
     std::function<void()> on_drained;  // after drain(): nothing is left to do
     TlsNotes* notes = nullptr;         // told to qmgr while the agent lives; null: nothing is noted
+    daemon::SignerPort* signer = nullptr;  // for leases that are to be signed; outlives the agent
+    SealRules seal{};                      // for leases that are to be sealed
+    Duration signer_wait = kSignerWaitMax;
     // Takes our end of a link to the process `signer`. Null: nothing is signed, so it is closed.
     std::function<void(UniqueFd end)> on_signer_link{};
   };
@@ -61,6 +65,12 @@ class Agent : private AttemptSink {
   std::shared_ptr<void> ask_leave(std::uint64_t owner, std::vector<ipc::ConnectionBound> bounds,
                                   LeaveDone done) override;
 
+  // agent_signing.cc
+  void signing_done(Attempt& attempt) override;
+  void signing_failed(Attempt& attempt, const mail::Outcome& outcome) override;
+  void ask_content(Attempt& attempt) override { request_content(attempt); }
+  void content_broken(Attempt& attempt) override { content_unreadable(attempt); }
+
   bool frame(ipc::FrameType type, std::string_view payload);
   bool take_lease(std::string_view payload);
   bool take_content(std::string_view payload);
@@ -68,6 +78,7 @@ class Agent : private AttemptSink {
   bool take_token(std::string_view payload);
   bool take_peer_link(std::string_view payload);
   void refuse_tokens(const std::string& why);
+  void tell_of_content(Attempt& attempt, bool came);  // agent_signing.cc
   // agent_leaves.cc
   bool take_grant(std::string_view payload);
   bool take_wanted(std::string_view payload);
@@ -127,6 +138,7 @@ class Agent : private AttemptSink {
   bool draining_ = false;
   bool drained_ = false;
   bool was_up_ = false;
+  Signing signing_;
   daemon::Worker reader_;  // of content that is on the disk only
   daemon::QmgrLink link_;
   // For those who give leaves back when we may be gone; last, so that it ends first.

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/agent/signing/signing_pass.h"
 #include "common/base/check.h"
 
 namespace postwain::agent {
@@ -23,6 +24,28 @@ Attempt::Attempt(std::uint64_t serial, ipc::Lease lease, std::string buffer)
   lease_.content = content_;
 }
 
+// What was converted is 7-bit for everybody from now on, also for who asks what MAIL is to say.
+void Attempt::take_signatures(SigningPass& pass) {
+  const std::string& fields = pass.fields();
+  for (const KeyChoice::Chosen& key : pass.keys())
+    signed_by_ += (signed_by_.empty() ? "" : ",") + record_name(key.facts);
+  FormRules form = pass.form();
+  if (!pass.is_seal()) {
+    lease_.eight_bit = pass.eight_bit();
+    lease_.envelope.body = mail::BodyType::seven_bit;
+  }
+  if (!lease_.inlined) {
+    form.changes = lease_.fields.empty() ? nullptr : &lease_.fields;
+    signed_size_ = fields.size() + pass.size();
+    feed.leave_as(form, fields);
+    return;
+  }
+  if (form.seven_bit) content_ = pass.take_output();
+  content_.insert(0, fields);
+  lease_.content = content_;
+  lease_.size = content_.size();
+}
+
 smtp::Transaction Attempt::transaction() {
   smtp::Transaction out;
   out.key = serial_;
@@ -31,6 +54,7 @@ smtp::Transaction Attempt::transaction() {
   // 1870 6.3).
   out.size = lease_.inlined && !lease_.fields.empty() ? content_.size()
                                                       : lease_.size + lease_.fields.added.size();
+  if (signed_size_ > 0) out.size = signed_size_;
   out.eight_bit = lease_.eight_bit;
   out.inlined = lease_.inlined;
   out.content = content_;

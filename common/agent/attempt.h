@@ -19,6 +19,7 @@
 namespace postwain::agent {
 
 class Connection;
+class SigningPass;
 
 class Attempt {
  public:
@@ -47,6 +48,10 @@ class Attempt {
   void settle(std::size_t row, mail::Outcome outcome);
   bool settled(std::size_t row) const { return ledger_.settled(row); }
   bool complete() const { return ledger_.close(); }
+  // It is signed, or sealed: fields go in front, and the rest leaves in the form that was signed.
+  void take_signatures(SigningPass& pass);
+  // Names of the keys, for the log.
+  const std::string& signed_by() const { return signed_by_; }
   std::string take_buffer() { return std::move(content_); }  // of a finished attempt
 
   ContentFeed feed;
@@ -76,6 +81,8 @@ class Attempt {
   std::uint64_t serial_;
   ipc::Lease lease_;
   std::string content_;
+  std::string signed_by_;
+  std::uint64_t signed_size_ = 0;  // of content that is not inlined; 0: it is not signed
   smtp::RecipientLedger ledger_;
   std::vector<std::size_t> rows_;
   std::map<std::size_t, mail::Outcome> held_;  // by row, of those without an outcome

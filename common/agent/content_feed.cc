@@ -15,7 +15,12 @@ void ContentFeed::start_again() {
   all_taken_ = false;
   taken_ = 0;
   block_ = whole_;
-  patch_.reset();
+  form_.reset();
+}
+
+void ContentFeed::leave_as(const FormRules& rules, std::string front) {
+  rules_ = rules;
+  front_ = std::move(front);
 }
 
 ContentFeed::Next ContentFeed::next() {
@@ -55,6 +60,7 @@ ContentFeed::Next ContentFeed::read_what_is_in_memory() {
 
 void ContentFeed::give(std::string_view whole) {
   if (file_ || !block_.empty()) return;
+  given_ = true;
   whole_ = whole;
   block_ = whole_;
   broken_ = whole_.size() != size_;
@@ -62,6 +68,7 @@ void ContentFeed::give(std::string_view whole) {
 
 void ContentFeed::give(std::string_view head, UniqueFd file) {
   if (file_) return;
+  given_ = true;
   head_ = head;
   broken_ = head_.size() > size_;
   file_ = std::make_shared<const UniqueFd>(std::move(file));
@@ -93,12 +100,15 @@ ContentFeed::Block ContentFeed::take() {
   Block out{std::exchange(block_, {}), false};
   taken_ += out.bytes.size();
   all_taken_ = out.last = taken_ == size_;
-  if (changes_ == nullptr) return out;
-  if (!patch_) patch_.emplace(*changes_);
-  patched_.clear();
-  patch_->take(out.bytes, patched_);
-  if (out.last) patch_->finish(patched_);
-  out.bytes = patched_;
+  if (rules_.changes_nothing() && front_.empty()) return out;
+  formed_.clear();
+  if (!form_) {
+    form_.emplace(rules_);
+    formed_ = front_;
+  }
+  form_->take(out.bytes, formed_);
+  if (out.last) form_->finish(formed_);
+  out.bytes = formed_;
   return out;
 }
 

@@ -12,10 +12,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "common/agent/signing/content_form.h"
 #include "common/base/file.h"
 #include "common/base/result.h"
-#include "common/content/field_patch.h"
 
 namespace postwain::agent {
 
@@ -26,7 +27,9 @@ class ContentFeed {
   // size: of the content as qmgr has it. changes: what becomes of it on its way, and outlives this;
   // nothing: it stays as it is.
   explicit ContentFeed(std::uint64_t size, const mail::FieldChanges* changes = nullptr)
-      : size_(size), changes_(changes) {}
+      : size_(size), rules_{changes, false, false} {}
+  // Its form from now on, and what goes in front of it; before anything was taken.
+  void leave_as(const FormRules& rules, std::string front);
   // From the beginning, whatever was taken before.
   void start_again();
 
@@ -46,6 +49,12 @@ class ContentFeed {
   void give(std::string_view head, UniqueFd file);
   void fail() { broken_ = true; }
   void ask_again() { asked_ = false; }
+  // For who reads it otherwise than by next(): true if qmgr has still to be asked, said once.
+  bool begin_asking() { return !std::exchange(asked_, true); }
+  bool was_given() const { return given_; }
+  bool is_broken() const { return broken_; }
+  // What goes before the file, or all of it where there is no file.
+  const std::string& in_memory() const { return file_ ? head_ : whole_; }
 
   // Of the file, blocking; runs on another thread, and may outlive the feed.
   std::shared_ptr<const UniqueFd> file() const { return file_; }
@@ -66,11 +75,13 @@ class ContentFeed {
   std::string_view rest_of_head() const;
 
   std::uint64_t size_;
-  const mail::FieldChanges* changes_;
-  std::optional<mail::FieldPatch> patch_;
-  std::string patched_;  // of the block that was taken
+  FormRules rules_;
+  std::string front_;
+  std::optional<ContentForm> form_;
+  std::string formed_;  // of the block that was taken
   std::uint64_t taken_ = 0;
   bool asked_ = false;
+  bool given_ = false;
   bool loading_ = false;
   bool all_taken_ = false;
   bool broken_ = false;

@@ -118,7 +118,7 @@ void SevenBit::finish(std::string& out) {
   if (state_ == State::header) end_header(out);
   end_body(out);
   out += line_end_;
-  *this = SevenBit();
+  *this = SevenBit(keep_utf8_fields_);
 }
 
 void SevenBit::take_line(std::string_view line, bool whole, std::string& out) {
@@ -175,7 +175,7 @@ void SevenBit::end_header(std::string& out) {
   }
   for (const Field& field : fields) {
     if (!encoded && iequals(field.name, "Content-Transfer-Encoding")) continue;
-    copy(is_clean(field.whole) ? std::string(field.whole) : clean_words(field.whole), out);
+    copy_field(field.whole, out);
   }
   after_cr_ = false;
   if (!header_.empty() && header_.back() != '\n') out += "\r\n";
@@ -244,14 +244,20 @@ void SevenBit::end_body(std::string& out) {
   after_cr_ = false;
 }
 
-void SevenBit::copy(std::string_view text, std::string& out) {
+void SevenBit::copy_field(std::string_view field, std::string& out) {
+  if (is_clean(field)) return copy(field, out);
+  if (keep_utf8_fields_ && is_valid_utf8(field)) return copy(field, out, true);
+  copy(clean_words(field), out);
+}
+
+void SevenBit::copy(std::string_view text, std::string& out, bool as_it_is) {
   for (char c : text) {
     auto octet = static_cast<unsigned char>(c);
     bool line_end = c == '\n' || after_cr_;
     if (line_end) out += "\r\n";
     after_cr_ = c == '\r';
     if (c == '\n' || c == '\r') continue;
-    out += octet == 0 || octet > 127 ? '?' : c;
+    out += octet == 0 || (octet > 127 && !as_it_is) ? '?' : c;
   }
 }
 

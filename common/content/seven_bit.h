@@ -22,6 +22,10 @@ constexpr std::size_t kPartDepthMax = 100;          // parts within parts; deepe
 
 class SevenBit {
  public:
+  // keep_utf8_fields: fields in UTF-8 stay as they are, as those of a message with SMTPUTF8 may
+  // (RFC 6532); what comes out is 7-bit but for them.
+  explicit SevenBit(bool keep_utf8_fields = false) : keep_utf8_fields_(keep_utf8_fields) {}
+
   // Appends what can be said by now. What comes out holds CR and LF only as CRLF.
   void convert(std::string_view content, std::string& out);
   void finish(std::string& out);
@@ -35,8 +39,10 @@ class SevenBit {
   bool take_boundary(std::string_view line, std::string& out);
   void end_header(std::string& out);
   void end_body(std::string& out);
-  void copy(std::string_view text, std::string& out);
+  void copy(std::string_view text, std::string& out, bool as_it_is = false);
+  void copy_field(std::string_view field, std::string& out);
 
+  bool keep_utf8_fields_;
   State state_ = State::header;
   bool top_ = true;                      // the header section of the message itself
   std::string line_;                     // of which no end has come

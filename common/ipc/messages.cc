@@ -110,7 +110,7 @@ void visit(A& a, T& v) {
   ipc::enum_field(a, v.family, Family::ipv6_first);
   ipc::field(a, v.avoid);
   ipc::list_field(a, v.fields.removed);
-  ipc::fields(a, v.fields.added, v.bounds);
+  ipc::fields(a, v.fields.added, v.sign, v.bounds);
   ipc::fields(a, v.credential, v.certificate.chain, v.certificate.key);
   ipc::list_field(a, v.fallback);
   ipc::enum_field(a, v.fallback_tls, kTlsLevelLast);

@@ -25,6 +25,11 @@ std::string_view name_of(DsnReturn ret) {
   return kNames[static_cast<std::size_t>(ret)];
 }
 
+std::string_view name_of(Signing signing) {
+  constexpr std::string_view kNames[] = {"", "dkim", "arc"};
+  return kNames[static_cast<std::size_t>(signing)];
+}
+
 std::string Notify::text() const {
   std::string out;
   for (const auto& [bit, word] : kNotifyWords)

@@ -56,6 +56,16 @@ struct Recipient {
   bool operator==(const Recipient&) const = default;
 };
 
+// What a message gets as it leaves by SMTP. dkim: the signature of its author's domain (RFC 6376),
+// because it is ours: an account, a client of a trusted network or this machine has submitted it,
+// in a name that it may use. arc: a seal (RFC 8617) over what we have found of it when it came,
+// because it is a stranger's and was checked.
+enum class Signing : std::uint8_t { none, dkim, arc };
+constexpr Signing last_of(Signing) {
+  return Signing::arc;
+}
+std::string_view name_of(Signing signing);  // "dkim"; empty for none
+
 struct Envelope {
   Address reverse_path;
   BodyType body = BodyType::seven_bit;
@@ -67,9 +77,7 @@ struct Envelope {
   bool tls_required_no = false;
   DsnReturn ret = DsnReturn::unspecified;
   std::string envid;  // ENVID decoded
-  // Whether it is ours to sign when it leaves: an account, a client of a trusted network or this
-  // machine has submitted it, in a name that it may use.
-  bool sign = false;
+  Signing sign = Signing::none;
   std::vector<Recipient> recipients;
 };
 

@@ -42,8 +42,15 @@ Question question_of(const config::Expect& expect) {
   return out;
 }
 
-std::string names_or_none(const std::vector<std::string>& names) {
-  return names.empty() ? "no filter" : fmt::format("{}", fmt::join(names, ", "));
+std::string names_or_none(const std::vector<std::string>& names, const char* none = "no filter") {
+  return names.empty() ? none : fmt::format("{}", fmt::join(names, ", "));
+}
+
+// In whatever order.
+bool are_the_same(std::vector<std::string> one, std::vector<std::string> other) {
+  std::sort(one.begin(), one.end());
+  std::sort(other.begin(), other.end());
+  return one == other;
 }
 
 // What `filter` would have found out of that client by the time of RCPT.
@@ -112,6 +119,11 @@ std::optional<std::string> mistake_of(const config::Config& config, const config
   if (expect.filters && *expect.filters != found.filters)
     return fmt::format("expected: {} is judged by {}; but it is judged by {}", expect.recipient,
                        names_or_none(*expect.filters), names_or_none(found.filters));
+  if (expect.signed_by && !are_the_same(*expect.signed_by, found.signed_by))
+    return fmt::format("expected: what {} sends is signed by {}; but it is signed by {}",
+                       expect.from.empty() ? "<>" : expect.from,
+                       names_or_none(*expect.signed_by, "no key"),
+                       names_or_none(found.signed_by, "no key"));
   return stranger_mistake(config, expect, found);
 }
 

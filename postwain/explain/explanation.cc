@@ -10,6 +10,7 @@
 #include "common/rewrite/rewriter.h"
 #include "filter/deciding/stranger_score.h"
 #include "postwain/explain/explanation_bounds.h"
+#include "postwain/explain/explanation_signing.h"
 
 namespace postwain::tool {
 
@@ -236,6 +237,7 @@ Explanation explain(const config::Config& config, const Question& question) {
       {"route", fmt::format("to {} {}", out.destination, what), out.route.origin.text()});
   add_client_bounds(out, config, client);
   add_route_bounds(out, config, sender.is_null());
+  add_signing(out, config, client, sender);
   return out;
 }
 

@@ -51,6 +51,8 @@ struct Explanation {
     std::string destination;
   };
   std::vector<Target> targets;
+  // "selector._domainkey.domain" of the keys that sign it as it leaves (explanation_signing.h).
+  std::vector<std::string> signed_by;
   // Also when it is refused: where it would go; of several, the first.
   std::string destination;
   qmgr::RouteSettings route;

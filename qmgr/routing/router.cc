@@ -33,7 +33,12 @@ std::uint32_t usual_recipients(bool lmtp) {
   return lmtp ? kMailboxLeaseRecipients : static_cast<std::uint32_t>(kLeaseRecipients);
 }
 
-RouteSettings settings_of(const config::Route& route) {
+bool may_sign(mail::HopKind kind) {
+  return kind == mail::HopKind::mx || kind == mail::HopKind::smtp;
+}
+
+// signs: there are keys that sign.
+RouteSettings settings_of(const config::Route& route, bool signs) {
   RouteSettings settings;
   bool lmtp = route.deliver.kind == mail::HopKind::lmtp;
   mail::Transport& transport = settings.transport;
@@ -43,6 +48,7 @@ RouteSettings settings_of(const config::Route& route) {
   transport.family = route.family;
   transport.avoid = route.avoid;
   transport.fields = route.fields;
+  transport.sign = signs && route.sign && may_sign(route.deliver.kind);
   transport.bounds = route.bounds;
   transport.credential = route.credential;
   transport.certificate = route.certificate;
@@ -61,11 +67,12 @@ RouteSettings settings_of(const config::Route& route) {
 }
 
 // Two routes to one hop that differ in how they go there must not share leases and windows.
-bool is_plain(const RouteSettings& s, mail::HopKind kind) {
+bool is_plain(const RouteSettings& s, mail::HopKind kind, bool signs) {
   mail::Transport usual;
   usual.hop = s.transport.hop;
   usual.tls = usual_tls(s.transport.hop);
   usual.fallback_tls = s.transport.fallback_tls;
+  usual.sign = signs && may_sign(kind);
   return s.transport == usual && !s.hold_in_doubt && s.rate_count == 0 && s.drain_count == 0 &&
          s.recipients == usual_recipients(kind == mail::HopKind::lmtp) &&
          s.mailbox_schedule == (kind == mail::HopKind::lmtp);
@@ -76,14 +83,17 @@ bool is_plain(const RouteSettings& s, mail::HopKind kind) {
 Router::Router(const config::Config& config) {
   fallback_.settings.recipients = usual_recipients(false);
   fallback_.settings.transport.tls = usual_tls(mail::NextHop());
+  const bool signs = config.signs_mail();
+  fallback_.settings.transport.sign = signs;
   targets_.reserve(config.routes.size());
   for (std::size_t i = 0; i < config.routes.size(); ++i) {
     const config::Route& route = config.routes[i];
-    Target target{route.senders, route.clients, {}, {}, settings_of(route)};
+    Target target{route.senders, route.clients, {}, {}, settings_of(route, signs)};
     target.settings.number = static_cast<std::uint32_t>(i + 1);
     if (route.bounds.route_connections > 0)
       target.settings.transport.bounds.route = target.settings.number;
-    if (!is_plain(target.settings, route.deliver.kind)) target.suffix = fmt::format(" route={}", i);
+    if (!is_plain(target.settings, route.deliver.kind, signs))
+      target.suffix = fmt::format(" route={}", i);
     if (route.deliver.kind != mail::HopKind::mx) target.key = route.deliver.key() + target.suffix;
     targets_.push_back(std::move(target));
     for (const std::string& match : route.match) add_match(match, i);

@@ -24,6 +24,7 @@ NewMessage write_notice(const NoticeOrder& order, std::string_view original_star
   written.info.id = request.id;
   written.info.envelope.smtputf8 = dsn.smtputf8;
   written.info.envelope.require_tls = request.original_require_tls;
+  written.info.envelope.sign = mail::Signing::dkim;
   written.info.envelope.body =
       dsn.eight_bit ? mail::BodyType::eight_bit_mime : mail::BodyType::seven_bit;
   written.info.arrival.protocol = "local";

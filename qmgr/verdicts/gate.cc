@@ -83,6 +83,14 @@ void tidy_origin(ipc::Arrival& arrival) {
   arrival.account = one_line(arrival.account, kAccountNameMax);
 }
 
+// Whose word counts for how a message is signed: smtpd's, which knows the client, and an export's.
+// What this machine writes is ours.
+mail::Signing signing_of(ipc::Role role, mail::Signing said) {
+  if (is_local(role) || role == ipc::Role::reporter) return mail::Signing::dkim;
+  bool counts = role == ipc::Role::smtpd || role == ipc::Role::queue_import;
+  return counts ? said : mail::Signing::none;
+}
+
 // A clock that was never set says 1970, and the ids that it makes begin in 2020 all the same.
 bool is_id(mail::QueueId id, WallTime now) {
   WallTime latest = std::max(now, mail::QueueId{}.made_at()) + kAheadMax;
@@ -140,6 +148,7 @@ std::optional<Reply> judge(const Carrier& carrier, const GateRules& rules, WallT
   else
     tidy_origin(message.info.arrival);
   if (envelope.require_tls) envelope.tls_required_no = false;
+  envelope.sign = signing_of(carrier.role, envelope.sign);
   message.held_for = one_line(message.held_for, kHeldForMax);
   for (NewRecipient& r : message.recipients)
     if (Reply& decided = r.recipient.decided; decided.code != 0)

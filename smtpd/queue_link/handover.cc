@@ -52,6 +52,11 @@ void Handover::set_tls_required_no() {
   envelope_.tls_required_no = !envelope_.require_tls;
 }
 
+void Handover::set_unsigned() {
+  PW_CHECK(!streaming_ && !finished_);
+  envelope_.sign = mail::Signing::none;
+}
+
 void Handover::change_envelope(mail::Envelope envelope) {
   PW_CHECK(!finished_);
   envelope_ = std::move(envelope);

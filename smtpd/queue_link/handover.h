@@ -69,6 +69,8 @@ class Handover {
 
   // The header says "TLS-Required: No". Before grow() and finish(): nothing has been sent yet.
   void set_tls_required_no();
+  // The message is not ours to sign after all. The same.
+  void set_unsigned();
   // The first octets of the content are its header section, up to the body. Before grow() and
   // finish(), which begin with all of it.
   void set_header_size(std::size_t octets) { header_size_ = octets; }

@@ -39,6 +39,7 @@ std::optional<mail::Reply> HeaderCheck::judge(std::string_view header) {
   if (hops.own >= hops_.own)
     return mail::Reply{554, {5, 4, 6}, "Error: mail loop, it has been here before"};
   if (hops.all >= hops_.all) return mail::Reply{554, {5, 4, 6}, "Error: too many hops, mail loop"};
+  was_here_ = hops.own > 0;
   has_date_ = mail::count_fields(header, "Date") > 0;
   has_message_id_ = mail::count_fields(header, "Message-ID") > 0;
   tls_required_no_ = mail::tls_required_no(header);

@@ -44,6 +44,8 @@ class HeaderCheck {
   bool has_message_id() const { return has_message_id_; }
   // "TLS-Required: No", exactly once (RFC 8689 4).
   bool tls_required_no() const { return tls_required_no_; }
+  // A Received field says that it has passed this host.
+  bool was_here() const { return was_here_; }
 
  private:
   std::optional<mail::Reply> scan(std::string_view content, bool at_end);
@@ -60,6 +62,7 @@ class HeaderCheck {
   bool has_date_ = false;
   bool has_message_id_ = false;
   bool tls_required_no_ = false;
+  bool was_here_ = false;
 };
 
 // The fields a submitted message lacks: Date and Message-ID, ready to be put before its header.

@@ -84,6 +84,7 @@ class Session final : private Handover::Owner,
   void on_rcpt();
   void answer_rcpt(const Verdict& verdict);
   void probed(Verdict verdict, ipc::ProbeVerdict found, const mail::Reply& reply);
+  ToSign to_sign() const;
   void on_data();
   void on_content_end();
   // session_filter_events.cc: what the filters are told and say.

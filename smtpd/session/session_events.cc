@@ -278,6 +278,15 @@ void Session::probed(Verdict verdict, ipc::ProbeVerdict found, const mail::Reply
   answer_rcpt(verdict);
 }
 
+ToSign Session::to_sign() const {
+  const std::optional<std::string>& address = client_.forwarded().address;
+  if (!address) return smtpd::to_sign(client_.client(), nullptr, listener_.sign);
+  Client behind = shared_.policy.classify(*address);
+  // Nothing is known of him; that of a Unix socket has no address either.
+  if (address->empty()) behind.trusted = false;
+  return smtpd::to_sign(client_.client(), &behind, listener_.sign);
+}
+
 void Session::on_data() {
   if (auto refusal = shared_.queue_link.refusal()) {
     shared_.count(ipc::Counted::refused_queue);
@@ -306,7 +315,7 @@ void Session::on_data() {
                                       shared_.config.hostname, arrival.protocol, tls},
                                      transaction_.id(), envelope, arrival.received_at);
   transaction_.begin_content(std::move(trace), static_cast<Handover::Owner&>(*this),
-                             std::move(envelope), std::move(arrival));
+                             std::move(envelope), std::move(arrival), to_sign());
   if (filter_.is_on() && discard_.filter.empty()) transaction_.tell(filter_);
   after_filters(filter_.data(), [this](const ipc::FilterAnswer& said) {
     mail::Reply reply{354, {}, "End data with <CR><LF>.<CR><LF>"};

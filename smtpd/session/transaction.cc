@@ -1,5 +1,6 @@
 #include "smtpd/session/transaction.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/config/config.h"
@@ -13,6 +14,17 @@ namespace {
 
 // The buffer of a session that waits for its next command is not larger than this.
 constexpr std::size_t kIdleBuffer = 32U << 10;
+
+// Whether what we have found of it stands in its header section now, and is to be sealed as it
+// leaves.
+bool is_to_seal(const config::Config& config, const ipc::FilterResult& result) {
+  return config.authentication.arc.seal != config::ArcSealing::off &&
+         std::any_of(result.judgements.begin(), result.judgements.end(),
+                     [](const ipc::FilterJudgement& one) {
+                       return one.filter == config::kAuthenticationName && !one.watch &&
+                              one.failure == ipc::FilterFailure::none;
+                     });
+}
 
 }  // namespace
 
@@ -48,10 +60,12 @@ void Transaction::drop_content() {
 }
 
 void Transaction::begin_content(std::string trace, Handover::Owner& owner, mail::Envelope envelope,
-                                ipc::Arrival arrival) {
+                                ipc::Arrival arrival, ToSign sign) {
   content_ = std::move(trace);
   trace_size_ = content_.size();
   begun_ = false;
+  sign_ = sign;
+  envelope.sign = sign != ToSign::no ? mail::Signing::dkim : mail::Signing::none;
   const config::Limits& limits = shared_.config.limits;
   header_ = HeaderCheck(envelope.body == mail::BodyType::binary_mime,
                         {limits.hops, limits.own_hops, shared_.config.hostname});
@@ -85,6 +99,7 @@ std::optional<mail::Reply> Transaction::check_header(bool ended) {
   std::size_t size = trace_size_ + (submission_ ? mend_header() : header_.body_begin());
   if (!handover_) return refusal;
   if (header_.tls_required_no()) handover_->set_tls_required_no();
+  if (sign_ == ToSign::unless_here_before && header_.was_here()) handover_->set_unsigned();
   handover_->set_header_size(size);
   header_size_ = size;
   return refusal;
@@ -146,6 +161,10 @@ std::optional<mail::Reply> Transaction::apply(const ipc::FilterResult& result,
         .kv("id", id_.text())
         .kv("filter", result.filter)
         .kv("text", mistake);
+  if (envelope.sign == mail::Signing::none && is_to_seal(shared_.config, result)) {
+    envelope.sign = mail::Signing::arc;
+    edits.changed = true;
+  }
   if (edits.changed) handover_->change_envelope(std::move(envelope));
   return std::nullopt;
 }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "common/filtering/session_filter.h"
+#include "smtpd/acceptance/to_sign.h"
 #include "smtpd/queue_link/handover.h"
 #include "smtpd/session/header_check.h"
 #include "smtpd/session/shared.h"
@@ -32,7 +33,7 @@ class Transaction {
 
   // The client may send content: trace is our Received field, which comes first.
   void begin_content(std::string trace, Handover::Owner& owner, mail::Envelope envelope,
-                     ipc::Arrival arrival);
+                     ipc::Arrival arrival, ToSign sign);
   // Octets of the content so far, our own field left out. Only while there is a handover.
   std::uint64_t octets() const { return handover_->octets_so_far(content_) - trace_size_; }
   // Where the engine appends.
@@ -78,7 +79,8 @@ class Transaction {
   std::string sender_;
   std::string content_;         // our Received field and what came after it; shrinks as it streams
   std::size_t trace_size_ = 0;  // of our field
-  bool begun_ = false;          // how the first line looks is known
+  ToSign sign_ = ToSign::no;
+  bool begun_ = false;  // how the first line looks is known
   HeaderCheck header_;
   std::optional<HeaderBudget::Share> header_share_;  // of the header section, which stays in memory
   std::optional<Handover> handover_;

@@ -24,15 +24,20 @@ void read_action(Section& section, std::string_view key, Action& out) {
                   {"refuse", Action::refuse}});
 }
 
-// Sealing is the work of forwarders, and not there.
-enum class ArcSeal : std::uint8_t { off };
-
 void read_arc(Context& context, const Node* table, ArcChecks& arc) {
   if (table == nullptr) return;
   Section section(context, *table, "arc");
   section.boolean("verify", arc.verify);
-  ArcSeal seal = ArcSeal::off;
-  section.choice("seal", seal, {{"off", ArcSeal::off}});
+  section.choice("seal", arc.seal,
+                 {{"off", ArcSealing::off}, {"forwarded", ArcSealing::forwarded}});
+  std::string domain;
+  if (section.text("seal_domain", domain)) {
+    if (is_domain(domain))
+      arc.seal_domain = mail::domain_key(domain);
+    else
+      context.error(section.origin_of("seal_domain"),
+                    fmt::format("seal_domain: '{}' is not a domain", printable(domain)));
+  }
   for (const Node* node : section.texts("trusted", true)) {
     if (is_domain(node->text))
       arc.trusted.push_back(mail::domain_key(node->text));
@@ -41,6 +46,11 @@ void read_arc(Context& context, const Node* table, ArcChecks& arc) {
   }
   if (!arc.trusted.empty() && !arc.verify)
     context.error(section.origin_of("trusted"), "trusted needs verify = true");
+  if (arc.seal != ArcSealing::off && !arc.verify)
+    context.error(section.origin_of("seal"),
+                  "seal needs verify = true: a seal says what was found");
+  if (!arc.seal_domain.empty() && arc.seal == ArcSealing::off)
+    context.error(section.origin_of("seal_domain"), "seal_domain is for seal = \"forwarded\"");
   section.finish();
 }
 
@@ -90,6 +100,7 @@ void read_authentication(Context& context, const Node* table, Config& config) {
   read_action(section, "dkim", ours.dkim);
   read_action(section, "dmarc", ours.dmarc);
   read_arc(context, section.table("arc"), ours.arc);
+  if (ours.arc.seal_domain.empty()) ours.arc.seal_domain = ours.name;
   section.duration("time", ours.time, 1s, 2min);
   section.choice("mode", ours.mode,
                  {{"enforce", FilterMode::enforce}, {"watch", FilterMode::watch}});

@@ -1,4 +1,5 @@
 // [[dkim_key]]: keys that sign mail when it leaves.
+#include <algorithm>
 #include <map>
 #include <set>
 #include <utility>
@@ -63,6 +64,22 @@ void read_dkim_keys(Context& context, const std::vector<const Node*>& tables,
                                             kSigningKeysMax, key.domain));
     out.push_back(std::move(key));
   }
+}
+
+void check_seal_key(Context& context, const Config& config) {
+  const Authentication& checks = config.authentication;
+  if (!checks.wanted || checks.arc.seal == ArcSealing::off) return;
+  const std::string& wanted = checks.arc.seal_domain;
+  bool found =
+      std::any_of(config.dkim_keys.begin(), config.dkim_keys.end(), [&](const DkimKey& key) {
+        bool below = key.subdomains && wanted.ends_with("." + key.domain);
+        return key.signs && (key.domain == wanted || below);
+      });
+  if (!found)
+    context.error(checks.origin,
+                  fmt::format("seal needs a [[dkim_key]] of {} that signs; seal_domain can name "
+                              "another domain",
+                              wanted));
 }
 
 }  // namespace postwain::config

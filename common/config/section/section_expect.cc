@@ -31,6 +31,21 @@ void read_expected_filters(Section& section, const std::vector<Filter>& filters,
   }
 }
 
+void read_expected_keys(Section& section, const std::vector<DkimKey>& keys, Expect& expect) {
+  if (section.find("signed_by") == nullptr) return;
+  std::vector<std::string>& expected = expect.signed_by.emplace();
+  for (const Node* node : section.texts("signed_by", true)) {
+    std::string name = mail::domain_key(node->text);
+    bool known = std::any_of(keys.begin(), keys.end(),
+                             [&](const DkimKey& key) { return key.record_name() == name; });
+    if (!known)
+      section.error(
+          *node, fmt::format("signed_by: '{}' is no selector._domainkey.domain of a [[dkim_key]]",
+                             printable(node->text)));
+    expected.push_back(std::move(name));
+  }
+}
+
 void read_client_facts(Section& section, const Strangers& strangers, Expect& expect) {
   for (const Node* node : section.texts("dns_lists", true)) {
     bool known = std::any_of(strangers.lists.begin(), strangers.lists.end(),
@@ -104,6 +119,7 @@ void read_expects(Context& context, const std::vector<const Node*>& tables, Conf
       section.missing("decision");
     section.text("route", expect.route);
     read_expected_filters(section, config.filters, expect);
+    read_expected_keys(section, config.dkim_keys, expect);
     read_stranger(section, config.strangers, expect);
     section.finish();
     config.expects.push_back(std::move(expect));

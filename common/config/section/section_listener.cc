@@ -122,6 +122,13 @@ void check_proxy(Section& section, Listener& listener) {
                             "proxy_protocol needs a TCP listener: proxy_from lists IP addresses");
 }
 
+void read_sign(Section& section, Listener& listener) {
+  bool sign = true;
+  if (section.find("sign") == nullptr) return;
+  section.boolean("sign", sign);
+  listener.sign = sign ? ListenerSign::all : ListenerSign::none;
+}
+
 }  // namespace
 
 void read_tls(Context& context, const Node* table, Tls& tls) {
@@ -168,6 +175,7 @@ void read_listeners(Context& context, const std::vector<const Node*>& tables, co
     section.boolean("auth", listener.auth);
     section.boolean("auth_without_tls", listener.auth_without_tls);
     section.boolean("proxy_protocol", listener.proxy_protocol);
+    read_sign(section, listener);
     check_tls(section, tls, listener);
     check_auth(section, auth, listener);
     check_proxy(section, listener);

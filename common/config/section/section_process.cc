@@ -90,6 +90,7 @@ void read_document(Context& context, const Node& document, const Machine& machin
   read_strangers(context, top.table("strangers"), top.tables("dns_list"), config);
   read_authentication(context, top.table("authentication"), config);
   read_dkim_keys(context, top.tables("dkim_key"), config.dkim_keys);
+  check_seal_key(context, config);
   read_limits(context, top.table("limits"), config.limits);
   read_domains(context, top.tables("domain"), config.domains);
   read_addresses(context, top.table("addresses"), config.hostname, machine.mail_name,

@@ -269,6 +269,15 @@ void read_field_changes(Section& section, Route& route) {
   }
 }
 
+// Mail stores ask for no signature, and lmtp-client has no way to the signer.
+void read_route_sign(Section& section, Route& route) {
+  bool lmtp = route.deliver.kind == mail::HopKind::lmtp;
+  route.sign = !lmtp;
+  section.boolean("sign", route.sign);
+  if (lmtp && route.sign)
+    section.context().error(section.origin_of("sign"), "sign is for mail that leaves by SMTP");
+}
+
 void read_rate(Section& section, std::string_view key, std::uint32_t& count, Duration& period) {
   std::string rate;
   if (!section.text(key, rate)) return;
@@ -352,6 +361,7 @@ void read_routes(Context& context, const std::vector<const Node*>& tables,
     read_fallback(section, route);
     read_avoid(section, route);
     read_field_changes(section, route);
+    read_route_sign(section, route);
     route.mailbox_schedule = route.deliver.kind == mail::HopKind::lmtp;
     section.choice("retry", route.mailbox_schedule, {{"internet", false}, {"store", true}});
     section.choice("in_doubt", route.hold_in_doubt, {{"retry", false}, {"hold", true}});

@@ -32,6 +32,8 @@ void read_filters(Context& context, const std::vector<const Node*>& tables,
                   const std::vector<Listener>& listeners, std::vector<Filter>& filters);
 void read_dkim_keys(Context& context, const std::vector<const Node*>& tables,
                     std::vector<DkimKey>& out);
+// Once [authentication] and [[dkim_key]] have been read.
+void check_seal_key(Context& context, const Config& config);
 void read_content_rules(Context& context, const std::vector<const Node*>& tables,
                         const std::vector<Listener>& listeners, std::vector<ContentRule>& rules);
 // The key `on`, whose default is left alone; and what a filter, or a rule, may be called.

@@ -27,12 +27,18 @@ std::string_view name_of(AuthenticationAction action);
 // What looks at it, among filters.
 constexpr std::string_view kAuthenticationName = "authentication";
 
+// Whose mail is sealed as it leaves: nobody's, or what we have not written and pass on.
+enum class ArcSealing : std::uint8_t { off, forwarded };
+
 // Chains of forwarders (RFC 8617).
 struct ArcChecks {
   bool verify = true;
   // Domains, in their canonical form: when the last sealer of a whole chain is one of them, DMARC's
   // failure is not the sender's fault.
   std::vector<std::string> trusted;
+  // Strangers' mail that leaves by SMTP gets a seal of ours: with a [[dkim_key]] of this domain.
+  ArcSealing seal = ArcSealing::off;
+  std::string seal_domain;  // in its canonical form
 };
 
 struct Authentication {

@@ -18,6 +18,9 @@ struct DkimKey {
   // with each of its keys for which this is true.
   bool signs = true;
   Origin origin;
+
+  // Where its public part stands in the DNS.
+  std::string record_name() const { return selector + "._domainkey." + domain; }
 };
 
 }  // namespace postwain::config

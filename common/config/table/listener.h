@@ -10,6 +10,12 @@
 namespace postwain::config {
 
 enum class ListenerProtocol : std::uint8_t { smtp, submission, lmtp };
+// Which mail that comes in here is ours to sign when it leaves, of those who may send anywhere.
+enum class ListenerSign : std::uint8_t {
+  fresh,  // the default: an account's, and of trusted networks what has not been here before
+  all,
+  none,
+};
 enum class ListenerTls : std::uint8_t { off, optional, required, implicit };
 
 struct Listener {
@@ -22,6 +28,7 @@ struct Listener {
   ListenerTls tls = ListenerTls::off;
   bool auth = false;
   bool auth_without_tls = false;
+  ListenerSign sign = ListenerSign::fresh;
   bool proxy_protocol = false;
   std::vector<std::string> proxy_from;
   Origin origin;

@@ -24,7 +24,7 @@ struct Route {
   mail::Family family = mail::Family::any;
   mail::AbilitySet avoid;
   mail::FieldChanges fields;  // add_headers, remove_headers
-  bool sign = true;           // with [[dkim_key]], as it leaves by SMTP
+  bool sign = true;           // with [[dkim_key]], as it leaves by SMTP; never by LMTP
   std::optional<mail::NextHop> fallback;
   mail::TlsLevel fallback_tls = mail::TlsLevel::may;
   bool hold_in_doubt = false;     // in_doubt = "hold"

@@ -55,9 +55,9 @@ def hello(role, name="peer"):
     return frame("hello", u16(VERSION) + u8(ROLES.index(role)) + u32(os.getpid()) + text(name))
 
 
-def envelope(sender, recipients, body=0, envid=b""):
+def envelope(sender, recipients, body=0, envid=b"", sign=0):
     """recipients: addresses, or (address, notify, orcpt)."""
-    out = text(sender) + u8(body) + u8(0) * 3 + u8(0) + text(envid) + u32(len(recipients))
+    out = text(sender) + u8(body) + u8(0) * 3 + u8(0) + text(envid) + u8(sign) + u32(len(recipients))
     for one in recipients:
         address, notify, orcpt = one if isinstance(one, tuple) else (one, 0, b"")
         out += text(address) + u8(notify) + text(orcpt)

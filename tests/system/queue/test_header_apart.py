@@ -138,7 +138,8 @@ class HeaderApart(PostwainTestCase):
         self.mta.stop()
         with sqlite3.connect(self.spool / "queue.db") as db:
             header, = db.execute("SELECT data FROM content").fetchone()
-            for statement in ("DELETE FROM content", "ALTER TABLE message DROP COLUMN header_size",
+            for statement in ("DELETE FROM content", "ALTER TABLE message DROP COLUMN sign",
+                              "ALTER TABLE message DROP COLUMN header_size",
                               "UPDATE schema_info SET oldest_compatible = 7", "PRAGMA user_version = 8"):
                 db.execute(statement)
         db.close()

@@ -71,7 +71,8 @@ class Transfer(PostwainTestCase):
         for i in ids:
             now = json.loads(self.two.cli("queue", "show", i, "--json").stdout)
             for key in ["sender", "size", "received_at", "received_ms", "protocol", "client_address", "client_name",
-                        "account", "body", "eight_bit", "smtputf8", "require_tls", "tls_required_no", "ret", "envid", "kind"]:
+                        "account", "body", "eight_bit", "smtputf8", "require_tls", "tls_required_no", "ret", "envid",
+                        "sign", "kind"]:
                 self.assertEqual(shown[i][key], now[key], key)
             for key in ["address", "notify", "orcpt"]:
                 self.assertEqual([r[key] for r in shown[i]["recipients"]], [r[key] for r in now["recipients"]], key)

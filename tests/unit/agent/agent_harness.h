@@ -278,14 +278,21 @@ struct Folder {
 };
 
 struct World {
-  explicit World(const smtp::Dialect& dialect = smtp::kSmtp)
+  // signer: takes the loop to make one; nothing: there is none.
+  using MakeSigner = std::function<std::unique_ptr<daemon::SignerPort>(net::Loop&)>;
+  explicit World(const smtp::Dialect& dialect = smtp::kSmtp, const MakeSigner& make_signer = {},
+                 Duration signer_wait = kSignerWaitMax)
       : server(loop, dialect.reply_per_recipient), qmgr(loop, folder.path + "/qmgr.sock") {
     config.hostname = "us.example";
     config.runtime_dir = folder.path;
     hosts.hosts.candidates = {{"server.example", server.endpoint()}};
-    agent = std::make_unique<Agent>(
-        loop, config, hosts,
-        Agent::Setup{"agent", ipc::Role::smtp_client, &dialect, {}, [this] { drained = true; }});
+    if (make_signer) signer = make_signer(loop);
+    Agent::Setup setup{.name = "agent", .dialect = &dialect, .on_ready = {}, .on_drained = [this] {
+                         drained = true;
+                       }};
+    setup.signer = signer.get();
+    setup.signer_wait = signer_wait;
+    agent = std::make_unique<Agent>(loop, config, hosts, std::move(setup));
     until([this] { return qmgr.up; });
   }
 
@@ -345,6 +352,7 @@ struct World {
   FakeHosts hosts;
   bool drained = false;
   std::uint64_t leases = 0;
+  std::unique_ptr<daemon::SignerPort> signer;
   std::unique_ptr<Agent> agent;
 };
 

@@ -19,6 +19,7 @@ mail::Envelope some_envelope() {
   envelope.smtputf8 = true;
   envelope.require_tls = true;
   envelope.tls_required_no = true;
+  envelope.sign = Signing::arc;
   envelope.ret = mail::DsnReturn::headers;
   envelope.envid = "id+2B";
   envelope.recipients.push_back(
@@ -34,6 +35,7 @@ Lease some_lease() {
   lease.hop = *mail::NextHop::parse("smtp:a.example:25,[2001:db8::1]:26");
   lease.tls = mail::TlsLevel::verify;
   lease.sources = {"192.0.2.1"};
+  lease.sign = true;
   lease.envelope = some_envelope();
   lease.recipients.push_back({3, lease.envelope.recipients[0]});
   lease.received_at = from_unix_ms(1763717400123);
@@ -163,20 +165,20 @@ TEST_CASE("the octets of an envelope stay what they were") {
   submit.content = "body";
   CHECK(hex(payload_of(submit)) ==
         "6300000000000000030000000d00000061406578616d706c652e6f72670101010102050000006964"
-        "2b3242020000000d00000062406578616d706c652e6e657402080000007266633832323b620a0000"
-        "00706f73746d617374657200000000000500000045534d5450090000003139322e302e322e370e00"
-        "0000636c69656e742e6578616d706c6504000000616e6e6105000000000000000104000000626f64"
-        "79");
+        "2b324201020000000d00000062406578616d706c652e6e657402080000007266633832323b620a00"
+        "0000706f73746d617374657200000000000500000045534d5450090000003139322e302e322e370e"
+        "000000636c69656e742e6578616d706c6504000000616e6e6105000000000000000104000000626f"
+        "6479");
   Lease lease = some_lease();
   CHECK(hex(payload_of(lease)) ==
         "0700000000000000cb04fb711f01000001000000000200000009000000612e6578616d706c651900"
         "00000000000000000b000000323030313a6462383a3a311a00010000000000000005000001000000"
-        "090000003139322e302e322e31000000000000000000000000000000000000000000000000000000"
-        "0000000000000000000000000000000000000000000000000000000000000000000000000000010d"
-        "00000061406578616d706c652e6f726701010101020500000069642b3242020000000d0000006240"
-        "6578616d706c652e6e657402080000007266633832323b620a000000706f73746d61737465720000"
-        "00000001000000030000000d00000062406578616d706c652e6e657402080000007266633832323b"
-        "623bc6bfa59a01000000050000000000000000010500000068656c6c6f00");
+        "090000003139322e302e322e31000000000000000000000001000000000000000000000000000000"
+        "00000000000000000000000000000000000000000000000000000000000000000000000000000001"
+        "0d00000061406578616d706c652e6f726701010101020500000069642b324201020000000d000000"
+        "62406578616d706c652e6e657402080000007266633832323b620a000000706f73746d6173746572"
+        "000000000001000000030000000d00000062406578616d706c652e6e657402080000007266633832"
+        "323b623bc6bfa59a01000000050000000000000000010500000068656c6c6f00");
 }
 
 TEST_CASE("values survive") {
@@ -195,6 +197,8 @@ TEST_CASE("values survive") {
   Lease out;
   REQUIRE(decode(payload, out));
   CHECK(out.hop == lease.hop);
+  CHECK(out.sign);
+  CHECK(out.envelope.sign == Signing::arc);
   CHECK(out.envelope.recipients == lease.envelope.recipients);
   CHECK(out.recipients[0].index == 3);
   CHECK(out.content == "hello");
@@ -312,8 +316,8 @@ TEST_CASE("S3: a list grows by what is there, whatever its count says") {
   std::string frame;
   REQUIRE(append_frame(frame, submit));
   constexpr std::size_t kHead = 6;
-  // id, past_data, reverse-path, five single octets, envid: then the count.
-  constexpr std::size_t kCount = kHead + 8 + 4 + 4 + 5 + 4;
+  // id, past_data, reverse-path, five single octets, envid, sign: then the count.
+  constexpr std::size_t kCount = kHead + 8 + 4 + 4 + 5 + 4 + 1;
   auto with_count = [&](std::uint32_t count, std::size_t octets) {
     std::string payload = frame.substr(kHead, kCount - kHead);
     payload.append(reinterpret_cast<const char*>(&count), sizeof count);

@@ -43,7 +43,7 @@ TEST_CASE("every member of the envelope is visited, or is known to be none of it
 TEST_CASE("the order of the fields is that of frames and compact records") {
   CHECK(names_of_fields<Envelope>() == std::vector<std::string>{"sender", "body", "smtputf8",
                                                                 "require_tls", "tls_required_no",
-                                                                "ret", "envid"});
+                                                                "ret", "envid", "sign"});
   CHECK(names_of_fields<Recipient>() == std::vector<std::string>{"address", "notify", "orcpt"});
   std::uint8_t last = 1;
   const Envelope envelope;

@@ -121,3 +121,18 @@ TEST_CASE("seven bit: what cannot be told apart is still harmless", "[seven_bit]
                   std::string(9000, '\r'));
   (void)converted("X: y\r\n" + std::string(300000, '\xE4'));
 }
+
+TEST_CASE("seven bit: fields in UTF-8 may stay, the rest does not", "[seven_bit]") {
+  auto kept = [](std::string_view content) {
+    SevenBit converter(true);
+    std::string out;
+    converter.convert(content, out);
+    converter.finish(out);
+    return out;
+  };
+  CHECK(kept("Subject: \xC3\xA4\r\n \xC3\xB6\r\nX: \xE4\r\nMIME-Version: 1.0\r\n"
+             "Content-Type: text/plain\r\n\r\n\xC3\xA4\r\n") ==
+        "Subject: \xC3\xA4\r\n \xC3\xB6\r\nX: =?unknown-8bit?B?5A==?=\r\nMIME-Version: 1.0\r\n"
+        "Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+        "=C3=A4\r\n");
+}

@@ -23,7 +23,7 @@ const std::string kBase =
 // What is wrong with the configuration, or does not come true; empty: nothing.
 std::string mistake(const std::string& expect, const std::string& base = kBase) {
   std::string text = base + "[[expect]]\nrecipient = \"a@us.example\"\ndecision = \"accept\"\n";
-  config::Loaded loaded = config::parse({"t.toml", {{"t.toml", text + expect}}});
+  config::Loaded loaded = config::parse({"t.toml", {{"t.toml", text + expect}, {"k", "PEM"}}});
   if (!loaded.diagnostics.empty()) return "wrong: " + loaded.diagnostics[0].message;
   std::vector<config::Diagnostic> failed = failed_expectations(loaded.config);
   return failed.empty() ? std::string() : failed[0].message;
@@ -87,4 +87,39 @@ TEST_CASE("what is no fact of a stranger is a mistake of the configuration") {
   std::string plain = "hostname = \"mx.us.example\"\n[[domain]]\nname = \"us.example\"\n";
   CHECK(mistake("score = 1\n", plain) ==
         "wrong: score is for a configuration with [strangers] or [[dns_list]]");
+}
+
+TEST_CASE("by which keys mail is signed comes true, or is said") {
+  const std::string base =
+      "hostname = \"mx.us.example\"\n"
+      "[access]\ntrusted_networks = [\"127.0.0.0/8\"]\n"
+      "[[domain]]\nname = \"us.example\"\n"
+      "[[dkim_key]]\ndomain = \"us.example\"\nselector = \"a\"\nkey = \"k\"\n"
+      "[[dkim_key]]\ndomain = \"us.example\"\nselector = \"b\"\nkey = \"k\"\n"
+      "subdomains = false\n"
+      "[[dkim_key]]\ndomain = \"us.example\"\nselector = \"next\"\nkey = \"k\"\n"
+      "signs = false\n"
+      "[[route]]\nmatch = \"*\"\nsender = \"plain@us.example\"\ndeliver = \"mx\"\nsign = false\n"
+      "[[route]]\nmatch = \"*\"\nsender = \"store@us.example\"\ndeliver = \"lmtp:unix:/s\"\n";
+  const std::string ours = "client = \"127.0.0.1\"\nfrom = ";
+  const std::string both =
+      "signed_by = [\"b._domainkey.us.example\", \"A._domainkey.us.example\"]\n";
+  const std::string none = "signed_by = []\n";
+  CHECK(mistake(ours + "\"x@us.example\"\n" + both, base).empty());
+  CHECK(mistake(ours + "\"x@sub.us.example\"\nsigned_by = [\"a._domainkey.us.example\"]\n", base)
+            .empty());
+  CHECK(mistake(ours + "\"x@us.example\"\n", base).empty());
+  CHECK(mistake(ours + "\"x@other.example\"\n" + none, base).empty());
+  CHECK(mistake(ours + "\"plain@us.example\"\n" + none, base).empty());
+  CHECK(mistake(ours + "\"store@us.example\"\n" + none, base).empty());
+  CHECK(mistake("from = \"x@us.example\"\n" + none, base).empty());
+  CHECK(mistake("from = \"x@us.example\"\n" + both, base) ==
+        "expected: what x@us.example sends is signed by b._domainkey.us.example, "
+        "a._domainkey.us.example; but it is signed by no key");
+  CHECK(mistake(ours + "\"x@us.example\"\n" + none, base) ==
+        "expected: what x@us.example sends is signed by no key; but it is signed by "
+        "a._domainkey.us.example, b._domainkey.us.example");
+  CHECK(mistake("signed_by = [\"c._domainkey.us.example\"]\n", base) ==
+        "wrong: signed_by: 'c._domainkey.us.example' is no selector._domainkey.domain of a "
+        "[[dkim_key]]");
 }

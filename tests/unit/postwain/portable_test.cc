@@ -17,7 +17,7 @@ const char* const kShown =
     R"("state":"held","route":"mx:example.net","class":"interactive","protocol":"ESMTPS",)"
     R"("client_address":"192.0.2.7","client_name":"c.example","account":"anna","body":"BINARYMIME",)"
     R"("eight_bit":true,"ret":"HDRS","kind":1,"received_ms":1800000000000,"envid":"id+2B",)"
-    R"("smtputf8":true,"require_tls":true,"tls_required_no":false,"content_in_file":false,)"
+    R"("smtputf8":true,"require_tls":true,"tls_required_no":false,"sign":true,"content_in_file":false,)"
     R"("recipients":[{"address":"b@example.net","state":"held","attempts":2,"in_doubt":false,)"
     R"("next_attempt_at":"","last_reply":"450 later","last_host":"","index":3,"route":"mx",)"
     R"("notify":"SUCCESS,DELAY","orcpt":"rfc822;b","delay_warned":false},)"
@@ -45,6 +45,7 @@ TEST_CASE("an export has the same members in the same order as ever") {
  "tls_required_no": false,
  "ret": "HDRS",
  "envid": "id+2B",
+ "sign": true,
  "kind": 1,
  "recipients": [
   {
@@ -82,12 +83,23 @@ TEST_CASE("an export is read back with every field of the envelope") {
   CHECK(envelope.smtputf8);
   CHECK(envelope.require_tls);
   CHECK_FALSE(envelope.tls_required_no);
+  CHECK(envelope.sign == mail::Signing::dkim);
   CHECK(back->kind == 1);
   CHECK(back->held == std::vector<bool>{true, false});
   REQUIRE(envelope.recipients.size() == 2);
   CHECK(envelope.recipients[0].notify.bits == (mail::Notify::success | mail::Notify::delay));
   CHECK(envelope.recipients[0].orcpt == "rfc822;b");
   CHECK(envelope.recipients[1].address.text() == "c@example.net");
+}
+
+TEST_CASE("an export of before mail was signed is taken, and signs nothing") {
+  Json old = Json::parse(portable_text(kShown).take());
+  old.erase("sign");
+  auto back = parse_portable(old.dump());
+  REQUIRE(back.ok());
+  CHECK(back->envelope.sign == mail::Signing::none);
+  old["sign"] = 1;
+  CHECK_FALSE(parse_portable(old.dump()).ok());
 }
 
 TEST_CASE("an export says whether filters are still to be asked") {

@@ -48,7 +48,7 @@ void poison(QueueStore& store) {
   Database& db = static_cast<SqliteStore&>(store).database();
   REQUIRE(db.run("DROP TRIGGER recipient_octets").ok());
   REQUIRE(db.run("INSERT INTO message VALUES (77, 'a@b.test', 0, 0, 0, 0, '', 4, 1795923000000, "
-                 "'local', '', '', '', 0, 0, 0, 0, 0, 0)")
+                 "'local', '', '', '', 0, 0, 0, 0, 0, 0, 0)")
               .ok());
   REQUIRE(db.run("INSERT INTO content VALUES (77, x'61626364')").ok());
   REQUIRE(

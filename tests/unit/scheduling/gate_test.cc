@@ -43,6 +43,29 @@ const Role kCarriers[] = {Role::smtpd, Role::sendmail, Role::pickup, Role::queue
 
 }  // namespace
 
+TEST_CASE("whose word counts for whether a message may be signed") {
+  struct Row {
+    Role role;
+    bool said;
+    bool after;
+  };
+  for (const Row& row : {Row{Role::smtpd, true, true},
+                         {Role::smtpd, false, false},
+                         {Role::queue_import, true, true},
+                         {Role::queue_import, false, false},
+                         {Role::sendmail, false, true},
+                         {Role::pickup, false, true},
+                         {Role::reporter, false, true},
+                         {Role::metrics, true, false},
+                         {Role::control, true, false}}) {
+    CAPTURE(static_cast<int>(row.role), row.said);
+    NewMessage message = plain();
+    message.info.envelope.sign = row.said ? mail::Signing::dkim : mail::Signing::none;
+    if (judged(row.role, message) == 0)
+      CHECK((message.info.envelope.sign == mail::Signing::dkim) == row.after);
+  }
+}
+
 TEST_CASE("S1, S2, S12: what no carrier may bring") {
   struct Row {
     const char* what;

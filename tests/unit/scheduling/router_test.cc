@@ -141,3 +141,40 @@ TEST_CASE("a route for some clients takes what came from them only") {
                 .key == row.key);
   }
 }
+
+TEST_CASE("which routes sign") {
+  config::Config config;
+  config.routes = {route({"a.example"}, "smtp:relay:587"),
+                   route({"b.example"}, "smtp:filter:10024"),
+                   route({"c.example"}, "lmtp:unix:/run/store"), route({"d.example"}, "discard"),
+                   route({"e.example"}, "mx")};
+  config.routes[1].sign = false;
+  auto signs = [&](const char* domain) {
+    return Router(config)
+        .route(mail::Address::from_text(std::string("x@") + domain), {})
+        .settings->transport.sign;
+  };
+  auto key = [&](const char* domain) {
+    return Router(config).route(mail::Address::from_text(std::string("x@") + domain), {}).key;
+  };
+  for (const char* domain : {"a.example", "b.example", "e.example", "other.example"})
+    CHECK_FALSE(signs(domain));  // there is no key
+  CHECK(key("b.example") == "smtp:filter:10024");
+  config::DkimKey& old = config.dkim_keys.emplace_back();
+  old.signs = false;
+  CHECK_FALSE(signs("a.example"));
+  config.dkim_keys.emplace_back();
+  for (const char* domain : {"a.example", "e.example", "other.example"}) {
+    CAPTURE(domain);
+    CHECK(signs(domain));
+  }
+  for (const char* domain : {"b.example", "c.example", "d.example"}) {
+    CAPTURE(domain);
+    CHECK_FALSE(signs(domain));
+  }
+  // What signs and what does not must not share its attempts; nothing else is named anew.
+  CHECK(key("a.example") == "smtp:relay:587");
+  CHECK(key("b.example") == "smtp:filter:10024 route=1");
+  CHECK(key("c.example") == "lmtp:unix:/run/store");
+  CHECK(key("e.example") == "mx:e.example");
+}

@@ -245,9 +245,21 @@ TEST_CASE("a compact record as version 2 wrote it is read by every later program
   CHECK(info.size_of_file() == 199986);
   CHECK(info.traffic_class == TrafficClass::bulk);
   CHECK(record->content == "Subject: x\r\n\r\n");
+  // It knew of nothing that signs.
+  CHECK(info.envelope.sign == mail::Signing::none);
   std::string again;
-  encode_compact(again, record->message, record->due, record->content);
-  CHECK(again == data);
+  for (auto sign : {mail::Signing::none, mail::Signing::dkim, mail::Signing::arc}) {
+    NewMessage message = record->message;
+    message.info.envelope.sign = sign;
+    encode_compact(again, message, record->due, record->content);
+    std::string now = data;
+    now[1] = '\x02';
+    now.insert(2 + 4 + 13 + 5 + 4 + 3, 1, static_cast<char>(sign));
+    CHECK(again == now);
+    auto back = decode_compact(mail::QueueId{9}, again);
+    REQUIRE(back);
+    CHECK(back->message.info.envelope.sign == sign);
+  }
   // A header section that is larger than its content, or that lies apart from no file, is damage.
   std::size_t in_file = data.find(std::string("\x0e\0\0\0\0\x01", 6)) - 1;
   for (auto [at, octet] : {std::pair{in_file, '\0'}, std::pair{in_file + 4, '\x01'}}) {
