@@ -93,7 +93,7 @@ Rewriter::Returned Rewriter::returned(const mail::Address& address) const {
 mail::Address Rewriter::sender_behind(const mail::Address& reverse_path) const {
   if (!returns_ || !returns_->is_ours(reverse_path)) return reverse_path;
   SrsOutcome found = returns_->sender_behind(reverse_path);
-  return found.problem == SrsProblem::none ? std::move(found.address) : reverse_path;
+  return found.problem == SrsProblem::none ? found.address : reverse_path;
 }
 
 std::string_view Rewriter::without_tag(std::string_view local) const {

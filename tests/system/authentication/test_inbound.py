@@ -235,7 +235,9 @@ class Inbound(PostwainTestCase):
         self.assertEqual(550, reply[0], reply)
         self.assertIn("5.7.1 our.test is a domain of this system", reply[1])
         refused = wait_until(lambda: self.mta.cli("trace", READER).stdout, 20, self.mta.tail)
-        self.has(refused, "own=fail (our.test)")
+        self.has(refused, "filter authentication at end of message: refuse 550 5.7.1", "our.test is a domain of")
+        event = wait_until(lambda: self.mta.events("authenticated"), 20, self.mta.tail)[0]
+        self.assertIn("own=fail (our.test)", event["results"])
         # A sender of his own is no excuse, and a domain below is ours, too.
         self.assertEqual(550, self.mail(ours)[0])
         self.assertEqual(550, self.mail(self.letter(sender="boss@sub.our.test"))[0])
