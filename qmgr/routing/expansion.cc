@@ -156,7 +156,7 @@ class Expander {
   // He may have been reached by an alias already. Given addresses that differ in the case of the
   // local part alone are two: only the host that knows the mailboxes may say that they are one.
   void keep(NewRecipient r) {
-    if (NewRecipient* other = forwarded_to(key_of(r.recipient.address)))
+    if (NewRecipient* other = forwarded_to(r.recipient.address))
       return merge(other->recipient.notify, r.recipient.notify);
     Group& group = groups_.front();
     auto [known, is_new] =
@@ -202,12 +202,12 @@ class Expander {
   }
 
   // Who gets it under a rewritten sender already.
-  NewRecipient* forwarded_to(const std::string& key) {
+  NewRecipient* forwarded_to(const mail::Address& address) {
     if (!forwarded_ || forwarded_->address.is_null()) return nullptr;
     auto group = by_owner_.find(key_of(forwarded_->address));
     if (group == by_owner_.end()) return nullptr;
     Group& there = groups_[group->second];
-    auto known = there.expanded.find(key);
+    auto known = there.expanded.find(key_of(address));
     return known == there.expanded.end() ? nullptr : &there.recipients[known->second];
   }
 

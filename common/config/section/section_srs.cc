@@ -1,6 +1,10 @@
 // [srs]: under which addresses the mail of others is forwarded.
 
 #include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 

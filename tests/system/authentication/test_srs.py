@@ -105,6 +105,19 @@ class Forwarding(PostwainTestCase):
         self.assertEqual([("s@else.test", ["one@far.test"])], self.arrived())
         self.assertEqual([], self.sink.violations)
 
+    def test_parts_share_their_content(self):
+        self.begin()
+        for size in (10, 200_000):  # in a row, and in a file
+            with self.subTest(size=size):
+                self.sink.messages.clear()
+                content = message(body=b"line of text\r\n" * (size // 14))
+                self.send("both@our.test", content=content)
+                self.assertEqual([(self.made("s@else.test"), ["one@far.test"]), ("s@else.test", ["anna@our.test"])],
+                                 self.arrived())
+                self.assertEqual({content.split(b"\r\n\r\n", 1)[1]},
+                                 {m.content.split(b"\r\n\r\n", 1)[1] for m in self.sink.messages})
+        self.assertEqual([], os.listdir(self.mta.folder / "spool/content"))
+
     def test_a_bounce_of_the_far_host_reaches_the_sender(self):
         self.begin()
         returns = self.forwarded()

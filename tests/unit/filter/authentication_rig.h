@@ -3,8 +3,15 @@
 
 #include <catch2/catch.hpp>
 
+#include <functional>
 #include <map>
+#include <memory>
+#include <optional>
 #include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "common/config/config.h"
 #include "filter/authentication/authentication_judge.h"
