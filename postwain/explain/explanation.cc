@@ -1,6 +1,9 @@
 #include "postwain/explain/explanation.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -77,37 +80,40 @@ void add_copies(Explanation& out, const rewrite::Rewriter& rewriter, const mail:
 }
 
 // Where mail comes from, and when.
-struct Origins {
+struct MailOrigin {
   mail::Address sender;  // in its canonical form
   const std::string& client;
   WallTime now;
 };
 
-// How the sender is written where the mail goes on to the target; each reason is told once.
-mail::Address add_forwarding(Explanation& out, const config::Config& config,
-                             const qmgr::Forwarding& forwarding, const Origins& from,
-                             const rewrite::Target& target) {
-  if (!target.owner.is_null() && !from.sender.is_null()) return target.owner;
-  if (!forwarding.is_on() || target.discard) return from.sender;
-  qmgr::ForwardedSender found = forwarding.sender(from.sender, from.now);
-  if (found.need == rewrite::SrsNeed::rewrite &&
-      !forwarding.leaves(target.address, from.sender, from.client))
-    found = {rewrite::SrsNeed::recipient_inside};
-  std::string what = fmt::format("<{}> {}", from.sender.text(), text_of(found.need));
-  if (!found.address.is_null()) what += fmt::format(" as <{}>", found.address.text());
+std::string forwarding_text(const mail::Address& sender, const qmgr::ForwardedSender& found) {
   if (found.problem != rewrite::SrsProblem::none)
-    what = fmt::format("<{}> stays: it {}", from.sender.text(), text_of(found.problem));
-  bool is_told = std::any_of(out.steps.begin(), out.steps.end(),
-                             [&](const ExplainedStep& step) { return step.what == what; });
-  if (!is_told) out.steps.push_back({"srs", std::move(what), config.srs.origin.text()});
-  return found.address.is_null() ? from.sender : found.address;
+    return fmt::format("<{}> stays: it {}", sender.text(), text_of(found.problem));
+  std::string text = fmt::format("<{}> {}", sender.text(), text_of(found.need));
+  return found.address.is_null() ? text : fmt::format("{} as <{}>", text, found.address.text());
 }
 
+// Where it goes, and under which sender; each reason for that is told once.
 void add_targets(Explanation& out, const config::Config& config, const qmgr::Router& router,
-                 const Origins& from, const rewrite::Expansion& found) {
+                 const MailOrigin& from, const rewrite::Expansion& found) {
   qmgr::Forwarding forwarding(config, router);
+  qmgr::ForwardedSender leaving;
+  if (forwarding.is_on()) leaving = forwarding.sender(from.sender, from.now);
+  std::set<std::string> told;
   for (const rewrite::Target& target : found.targets) {
-    mail::Address sender = add_forwarding(out, config, forwarding, from, target);
+    mail::Address sender = from.sender;
+    if (!target.owner.is_null() && !sender.is_null()) {
+      sender = target.owner;
+    } else if (forwarding.is_on() && !target.discard) {
+      bool stays = leaving.need == rewrite::SrsNeed::rewrite &&
+                   !forwarding.leaves(target.address, from.sender, from.client);
+      qmgr::ForwardedSender here = leaving;
+      if (stays) here = {rewrite::SrsNeed::recipient_inside};
+      std::string what = forwarding_text(from.sender, here);
+      if (told.insert(what).second)
+        out.steps.push_back({"srs", std::move(what), config.srs.origin.text()});
+      if (!here.address.is_null()) sender = std::move(here.address);
+    }
     std::string key = target.discard ? mail::NextHop{mail::HopKind::discard, {}, {}}.key()
                                      : router.route(target.address, sender, from.client).key;
     out.targets.push_back({target.address.text(),
