@@ -67,7 +67,7 @@ std::unique_ptr<Judge> authentication_judge(Clock& clock, dns::Resolver& resolve
                                             const config::Config& config) {
   if (!config.authentication.wanted) return nullptr;
   return std::make_unique<AuthenticationJudge>(clock, dns_port(resolver), config.authentication,
-                                               config.hostname);
+                                               config.hostname, rewrite::OwnDomains(config));
 }
 
 }  // namespace

@@ -35,6 +35,8 @@ std::string_view text_of(Problem problem) {
       return "leads to something that is no address";
     case Problem::fault:
       return "stands for something that mail cannot be delivered to";
+    case Problem::unknown:
+      return "is no sender that was rewritten here";
   }
   return "";
 }
@@ -67,6 +69,32 @@ Rewriter::Rewriter(const config::Addresses& addresses)
       idle_(addresses.sender_canonical.empty() && addresses.recipient_canonical.empty() &&
             addresses.virtual_addresses.empty() && addresses.aliases.empty() &&
             addresses.sender_bcc.empty() && addresses.recipient_bcc.empty()) {}
+
+Rewriter::Rewriter(const config::Addresses& addresses, const config::SrsRewriting& srs)
+    : Rewriter(addresses) {
+  if (!srs.is_on()) return;
+  idle_ = false;
+  srs_ = &srs;
+  returns_.emplace(SrsSettings{srs.domain, srs.secrets, srs.separator});
+}
+
+Rewriter::Returned Rewriter::returned(const mail::Address& address) const {
+  if (!returns_ || !address.has_domain() || address.domain_key() != srs_->domain) return {};
+  if (returns_->is_ours(address)) {
+    SrsOutcome found = returns_->sender_behind(address);
+    if (found.problem != SrsProblem::none) return {Problem::unknown};
+    return {Problem::none, std::move(found.address)};
+  }
+  if (srs_->shared) return {};
+  if (!iequals(address.local_unquoted(), "postmaster")) return {Problem::unknown};
+  return {Problem::none, mail::Address::from_text(srs_->postmaster)};
+}
+
+mail::Address Rewriter::sender_behind(const mail::Address& reverse_path) const {
+  if (!returns_ || !returns_->is_ours(reverse_path)) return reverse_path;
+  SrsOutcome found = returns_->sender_behind(reverse_path);
+  return found.problem == SrsProblem::none ? found.address : reverse_path;
+}
 
 std::string_view Rewriter::without_tag(std::string_view local) const {
   if (addresses_.separator.empty()) return local;
@@ -221,11 +249,20 @@ Expansion Rewriter::expand(const mail::Address& address, bool with_steps) const 
     walk.out.targets.push_back({address, {}, false});
     return std::move(walk.out);
   }
+  Returned back = returned(address);
+  bool is_back = !back.address.is_null();
+  if (is_back && with_steps)
+    walk.out.steps.push_back({"srs", address.text(), back.address.text(), srs_->origin});
+  if (back.problem != Problem::none) {
+    walk.fail(back.problem, srs_->origin);
+    return std::move(walk.out);
+  }
   Resolved told;
-  mail::Address start = canonical(addresses_.recipient_canonical, address, &told,
-                                  with_steps ? &walk.out.steps : nullptr);
-  walk.out.changed = told.changed;
+  mail::Address start = canonical(addresses_.recipient_canonical, is_back ? back.address : address,
+                                  &told, with_steps ? &walk.out.steps : nullptr);
+  walk.out.changed = is_back || told.changed;
   if (told.changed) walk.out.origin = *told.origin;
+  if (is_back) walk.out.origin = srs_->origin;
   if (told.problem != Problem::none)
     walk.fail(told.problem, walk.out.origin);
   else
@@ -239,7 +276,14 @@ Resolved Rewriter::resolve(const mail::Address& address) const {
     out.address = address;
     return out;
   }
-  out.address = canonical(addresses_.recipient_canonical, address, &out, nullptr);
+  Returned back = returned(address);
+  bool is_back = !back.address.is_null();
+  out.problem = back.problem;
+  out.changed = is_back || back.problem != Problem::none;
+  if (out.changed) out.origin = &srs_->origin;
+  out.address = is_back ? back.address : address;
+  if (out.problem != Problem::none) return out;
+  out.address = canonical(addresses_.recipient_canonical, out.address, &out, nullptr);
   std::unordered_set<std::string> seen;
   while (out.problem == Problem::none && !out.several) {
     Match match = find(out.address);

@@ -8,6 +8,10 @@
 // the whole address is looked up first, then the one without tag, then "@domain". An address that
 // stands for itself among others is final.
 //
+// Before all of this, an address of [srs] becomes the sender that it stands for (srs.h). Its age is
+// not looked at here: whoever takes mail for it (smtpd) has done that, and what he has taken is not
+// refused later.
+//
 // sender_bcc and recipient_bcc name further recipients of a message, which then go the way of all.
 //
 // What comes out is an address as the parser of commands takes it (smtp::parse_mailbox), or there
@@ -23,7 +27,9 @@
 
 #include "common/config/table/addresses.h"
 #include "common/config/table/origin.h"
+#include "common/config/table/srs.h"
 #include "common/mail/address.h"
+#include "common/rewrite/srs.h"
 
 namespace postwain::rewrite {
 
@@ -37,6 +43,7 @@ enum class Problem : std::uint8_t {
   nobody,    // a list without members
   unfit,     // what comes out with the client's tag or local part is no address, or is too long
   fault,     // what stands there cannot be obeyed (config::AddressEntry::fault)
+  unknown,   // of the domain of [srs], and nobody's: not made here, or changed
 };
 
 std::string_view text_of(Problem problem);
@@ -50,7 +57,7 @@ struct Target {
 
 // One application of one line, for `explain`.
 struct Step {
-  std::string_view map;  // "canonical", "virtual", "alias"
+  std::string_view map;  // "srs", "canonical", "virtual", "alias"
   std::string from;
   std::string to;
   config::Origin origin;
@@ -83,9 +90,13 @@ class Rewriter {
  public:
   // The configuration must outlive the rewriter.
   explicit Rewriter(const config::Addresses& addresses);
+  // With rewritten senders that come back, where this process can take them.
+  Rewriter(const config::Addresses& addresses, const config::SrsRewriting& srs);
 
   bool idle() const { return idle_; }  // nothing is configured
   mail::Address sender(const mail::Address& address) const;
+  // Who has sent mail that went on under this reverse-path of [srs]; of any other one, himself.
+  mail::Address sender_behind(const mail::Address& reverse_path) const;
   Expansion expand(const mail::Address& address, bool with_steps = false) const;
   Resolved resolve(const mail::Address& address) const;
   // Who gets a copy of what this sender sends, and of what comes for this recipient as a client
@@ -105,6 +116,12 @@ class Rewriter {
     std::string alias_owner;  // "owner-name", when the alias has one
   };
   struct Walk;
+  // What an address of [srs] stands for; null without a problem: it is none.
+  struct Returned {
+    Problem problem = Problem::none;
+    mail::Address address{};
+  };
+  Returned returned(const mail::Address& address) const;
   Match find_in(const config::AddressMap& map, std::string_view name,
                 const mail::Address& address) const;
   std::vector<BlindCopy> copies(const config::AddressMap& map, const mail::Address& address) const;
@@ -119,6 +136,8 @@ class Rewriter {
 
   const config::Addresses& addresses_;
   std::unordered_set<std::string> alias_domains_;
+  const config::SrsRewriting* srs_ = nullptr;  // with returns_
+  std::optional<Srs> returns_;
   bool idle_ = true;
 };
 

@@ -199,6 +199,15 @@ bool Srs::is_ours(const mail::Address& address) const {
 }
 
 SrsOutcome Srs::reverse(const mail::Address& recipient, WallTime now) const {
+  return reverse_at(recipient, now);
+}
+
+SrsOutcome Srs::sender_behind(const mail::Address& rewritten) const {
+  return reverse_at(rewritten, std::nullopt);
+}
+
+// Without a time, an address of any age will do.
+SrsOutcome Srs::reverse_at(const mail::Address& recipient, std::optional<WallTime> now) const {
   if (!is_ours(recipient)) return srs_failed(SrsProblem::not_srs);
   std::string local = recipient.local_unquoted();
   auto first = behind_tag(local, "SRS0");
@@ -206,7 +215,7 @@ SrsOutcome Srs::reverse(const mail::Address& recipient, WallTime now) const {
                : reverse_second(behind_tag(local, "SRS1")->substr(1));
 }
 
-SrsOutcome Srs::reverse_first(std::string_view parts, WallTime now) const {
+SrsOutcome Srs::reverse_first(std::string_view parts, std::optional<WallTime> now) const {
   if (!has_first_form(parts)) return srs_failed(SrsProblem::malformed);
   std::string_view signature = *take_part(parts);
   std::string_view stamp = *take_part(parts);
@@ -216,7 +225,7 @@ SrsOutcome Srs::reverse_first(std::string_view parts, WallTime now) const {
   auto day = day_of_stamp(stamp);
   auto address = srs_address(parts, host);
   if (!day || !address) return srs_failed(SrsProblem::malformed);
-  if (!is_fresh(*day, now)) return srs_failed(SrsProblem::expired);
+  if (now && !is_fresh(*day, *now)) return srs_failed(SrsProblem::expired);
   return {SrsProblem::none, *std::move(address)};
 }
 

@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,13 +72,17 @@ class Srs {
   // forwarder. The letter case of the hash does not matter, since some hosts change it. A day that
   // is tomorrow's counts as today, for the clock of another machine of ours.
   SrsOutcome reverse(const mail::Address& recipient, WallTime now) const;
+  // The same of any age: of an address under which mail of ours is on its way, or that has been
+  // taken already.
+  SrsOutcome sender_behind(const mail::Address& rewritten) const;
   // Whether it is an address of our domain that reverse() would look at.
   bool is_ours(const mail::Address& address) const;
 
  private:
   std::string forwarded_local(const mail::Address& sender, std::string_view local,
                               WallTime now) const;
-  SrsOutcome reverse_first(std::string_view parts, WallTime now) const;
+  SrsOutcome reverse_at(const mail::Address& recipient, std::optional<WallTime> now) const;
+  SrsOutcome reverse_first(std::string_view parts, std::optional<WallTime> now) const;
   SrsOutcome reverse_second(std::string_view parts) const;
   std::string hash(std::string_view secret, std::string_view text) const;
   bool verifies(std::string_view given, std::string_view text) const;

@@ -8,6 +8,7 @@
 
 #include "common/base/clock.h"
 #include "common/config/table/authentication.h"
+#include "common/rewrite/own_domains.h"
 #include "filter/authentication/dns_port.h"
 #include "filter/judge.h"
 
@@ -17,7 +18,7 @@ class AuthenticationJudge final : public Judge {
  public:
   // The clock outlives it.
   AuthenticationJudge(Clock& clock, std::unique_ptr<DnsPort> port, config::Authentication settings,
-                      std::string our_name);
+                      std::string our_name, rewrite::OwnDomains own_domains);
 
   bool is_on(std::string_view listener, ipc::FilterKind kind) const override;
   std::uint32_t awaited_stages() const override { return bit_of(ipc::FilterStage::end_of_message); }
@@ -27,6 +28,7 @@ class AuthenticationJudge final : public Judge {
 
   const config::Authentication& settings() const { return settings_; }
   const std::string& our_name() const { return our_name_; }
+  const rewrite::OwnDomains& own_domains() const { return own_domains_; }
   Clock& clock() { return clock_; }
   DnsPort& port() { return *port_; }
 
@@ -35,6 +37,7 @@ class AuthenticationJudge final : public Judge {
   std::unique_ptr<DnsPort> port_;
   config::Authentication settings_;
   std::string our_name_;
+  rewrite::OwnDomains own_domains_;
 };
 
 }  // namespace postwain::filter

@@ -100,6 +100,8 @@ void AuthenticationMember::give_header(const mail::HeaderEdits& header) {
   AuthenticationFindings& findings = message_->findings;
   findings.author = authentication::author_of(section);
   findings.from_list = authentication::has_list_signs(section);
+  findings.author_is_own = settings.own_domains != AuthenticationAction::off &&
+                           names_own_author(section, findings.author, judge_.own_domains());
   if (settings.dkim != AuthenticationAction::off)
     message_->dkim = std::make_unique<RunningEvaluation<DkimVerify>>(
         judge_.port(), on_change(), section, findings.author.domain, judge_.clock().wall());
@@ -169,14 +171,16 @@ bool AuthenticationMember::advance() {
 
 bool AuthenticationMember::advance_dmarc() {
   AuthenticationFindings& findings = message_->findings;
-  if (judge_.settings().dmarc == AuthenticationAction::off) return true;
+  bool is_wanted = judge_.settings().dmarc != AuthenticationAction::off;
+  if (!is_wanted && !findings.author_is_own) return true;
   if (findings.author.verdict != authentication::AuthorVerdict::one) return true;
   if (!message_->dmarc) {
     message_->dmarc = std::make_unique<RunningEvaluation<DmarcEvaluation>>(
         judge_.port(), on_change(), dmarc_input(findings));
   }
   if (!message_->dmarc->evaluation.done()) return false;
-  findings.dmarc = message_->dmarc->evaluation.result();
+  if (is_wanted) findings.dmarc = message_->dmarc->evaluation.result();
+  if (findings.author_is_own) findings.own_author = message_->dmarc->evaluation.result();
   return true;
 }
 
@@ -190,7 +194,7 @@ std::optional<Opinion> AuthenticationMember::poll() {
 Opinion AuthenticationMember::conclude() {
   limit_->stop();
   const AuthenticationFindings& findings = message_->findings;
-  std::string summary = summary_of(findings);
+  std::string summary = summary_of(judge_.settings(), findings);
   log::Line(log::Level::info, "authenticated")
       .kv("id", facts_.id())
       .kv("client", findings.client)

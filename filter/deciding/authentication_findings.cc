@@ -74,6 +74,22 @@ bool has_trusted_chain(const config::Authentication& settings,
          says_authentic(findings.arc->results, findings.author.domain);
 }
 
+// What is known of mail in the name of a domain of ours.
+enum class OwnMail : std::uint8_t {
+  shown,    // SPF, DKIM or a trusted forwarder shows that it is ours
+  unknown,  // the DNS does not answer
+  forged,   // nothing shows it
+};
+OwnMail own_mail_of(const config::Authentication& settings,
+                    const AuthenticationFindings& findings) {
+  if (has_trusted_chain(settings, findings)) return OwnMail::shown;
+  if (!findings.own_author) return OwnMail::forged;  // several authors, or none that can be read
+  const DmarcResult& dmarc = *findings.own_author;
+  if (dmarc.spf_aligned || dmarc.dkim_aligned) return OwnMail::shown;
+  bool is_open = dmarc.undecided || dmarc.verdict == DmarcVerdict::temperror;
+  return is_open ? OwnMail::unknown : OwnMail::forged;
+}
+
 DmarcDisposition disposition_of(const config::Authentication& settings,
                                 const AuthenticationFindings& findings) {
   constexpr DmarcAction kActions[] = {DmarcAction::none, DmarcAction::note, DmarcAction::hold,
@@ -185,12 +201,12 @@ bool waits_for_identity(const AuthenticationFindings& findings) {
          findings.dmarc->policy != authentication::DmarcPolicy::none;
 }
 
-AuthenticationVerdict put_off(const DmarcResult& dmarc) {
+AuthenticationVerdict put_off(std::string_view author, std::string_view why) {
   return {ipc::FilterVerdict::defer,
           {451,
            {4, 7, 1},
            fmt::format("Whether this mail is of {} cannot be found out now: {}",
-                       printable(dmarc.author, kDomainShown), text_of(dmarc.reason))},
+                       printable(author, kDomainShown), why)},
           std::nullopt};
 }
 
@@ -245,7 +261,7 @@ AuthenticationVerdict verdict_of_dmarc(const config::Authentication& settings,
                ? refuse(author_refusal(author))
                : hold(fmt::format("From: {}", text_of(author.verdict)));
   if (waits_for_identity(findings) && !has_trusted_chain(settings, findings))
-    return put_off(*findings.dmarc);
+    return put_off(findings.dmarc->author, text_of(findings.dmarc->reason));
   DmarcDisposition dmarc = disposition_of(settings, findings);
   if (dmarc.action == DmarcAction::refuse) return refuse(dmarc_refusal(*findings.dmarc));
   if (dmarc.action == DmarcAction::hold)
@@ -253,7 +269,49 @@ AuthenticationVerdict verdict_of_dmarc(const config::Authentication& settings,
   return {};
 }
 
+// Whatever the policy of the domain: it is ours, and its mail is not brought by strangers without
+// something that shows it.
+AuthenticationVerdict verdict_of_own_domains(const config::Authentication& settings,
+                                             const AuthenticationFindings& findings) {
+  if (settings.own_domains < AuthenticationAction::hold || !findings.author_is_own) return {};
+  const Author& author = findings.author;
+  OwnMail own = own_mail_of(settings, findings);
+  if (own == OwnMail::shown) return {};
+  if (own == OwnMail::unknown)
+    return put_off(findings.own_author->author, "temporary failure of the DNS");
+  bool may_refuse = settings.own_domains == AuthenticationAction::refuse && !findings.from_list;
+  if (author.verdict != AuthorVerdict::one)
+    return may_refuse ? refuse(author_refusal(author))
+                      : hold(fmt::format("From: {}", text_of(author.verdict)));
+  std::string domain = printable(author.domain, kDomainShown);
+  if (!may_refuse)
+    return hold(fmt::format("nothing shows that it is of {}, which is ours", domain));
+  return refuse({550,
+                 {5, 7, 1},
+                 fmt::format("{} is a domain of this system, and neither SPF nor DKIM shows that "
+                             "this mail is its own",
+                             domain)});
+}
+
 }  // namespace
+
+bool names_own_author(std::string_view header, const Author& author,
+                      const rewrite::OwnDomains& own) {
+  switch (author.verdict) {
+    case AuthorVerdict::none:
+      return false;
+    case AuthorVerdict::unparsable:
+      return true;
+    case AuthorVerdict::one:
+      return own.name(mail::domain_key(author.domain));
+    case AuthorVerdict::several:
+      break;
+  }
+  auto authors = authentication::addresses_in(header, "From");
+  return !authors || std::any_of(authors->begin(), authors->end(), [&](const mail::Address& one) {
+    return own.name(one.domain_key());
+  });
+}
 
 AuthenticationVerdict too_many_forgeries() {
   return refuse(
@@ -263,6 +321,7 @@ AuthenticationVerdict too_many_forgeries() {
 authentication::DmarcInput dmarc_input(const AuthenticationFindings& findings) {
   authentication::DmarcInput out;
   out.author = findings.author.domain;
+  out.always_align = findings.author_is_own;
   if (findings.spf) out.spf = {state_of(findings.spf->result), findings.spf->domain};
   if (findings.dkim)
     for (const SignatureResult& one : *findings.dkim)
@@ -288,7 +347,8 @@ std::vector<MethodResult> method_results(const config::Authentication& settings,
   return out;
 }
 
-std::string summary_of(const AuthenticationFindings& findings) {
+std::string summary_of(const config::Authentication& settings,
+                       const AuthenticationFindings& findings) {
   std::string out;
   auto add = [&](std::string_view method, std::string_view result, std::string_view domain) {
     if (!out.empty()) out += ' ';
@@ -304,15 +364,19 @@ std::string summary_of(const AuthenticationFindings& findings) {
     add("arc", name_of(findings.arc->verdict),
         findings.arc->sealers.empty() ? std::string() : findings.arc->sealers.back());
   if (findings.dmarc) add("dmarc", name_of(findings.dmarc->verdict), findings.dmarc->author);
+  constexpr std::string_view kOwn[] = {"pass", "temperror", "fail"};
+  if (findings.author_is_own)
+    add("own", kOwn[static_cast<std::size_t>(own_mail_of(settings, findings))],
+        findings.author.domain);
   return out.substr(0, ipc::kFilterJudgementTextMax);
 }
 
 AuthenticationVerdict verdict_of(const config::Authentication& settings,
                                  const AuthenticationFindings& findings) {
   // The first refusal; else what puts it off; else what holds it.
-  const AuthenticationVerdict all[] = {verdict_of_dmarc(settings, findings),
-                                       verdict_of_dkim(settings, findings),
-                                       verdict_of_spf(settings, findings)};
+  const AuthenticationVerdict all[] = {
+      verdict_of_dmarc(settings, findings), verdict_of_own_domains(settings, findings),
+      verdict_of_dkim(settings, findings), verdict_of_spf(settings, findings)};
   for (ipc::FilterVerdict wanted : {ipc::FilterVerdict::refuse, ipc::FilterVerdict::defer})
     for (const AuthenticationVerdict& one : all)
       if (one.verdict == wanted) return one;

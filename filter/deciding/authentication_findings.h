@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/authentication/arc/arc_verify.h"
@@ -18,6 +19,7 @@
 #include "common/config/table/authentication.h"
 #include "common/ipc/filter_messages.h"
 #include "common/mail/reply.h"
+#include "common/rewrite/own_domains.h"
 
 namespace postwain::filter {
 
@@ -32,7 +34,16 @@ struct AuthenticationFindings {
   authentication::Author author{};
   std::optional<authentication::DmarcResult> dmarc{};
   bool from_list = false;  // has_list_signs()
+  // Whether the From field names a domain of ours, as far as own_domains asks; and what DMARC's
+  // evaluation says of it, where it names one domain.
+  bool author_is_own = false;
+  std::optional<authentication::DmarcResult> own_author{};
 };
+
+// Whether one of the authors is of a domain of ours. A From field that cannot be parsed counts as
+// such, since its readers may see anything in it. header: the whole header section.
+bool names_own_author(std::string_view header, const authentication::Author& author,
+                      const rewrite::OwnDomains& own);
 
 // What DMARC is told of the others.
 authentication::DmarcInput dmarc_input(const AuthenticationFindings& findings);
@@ -40,8 +51,10 @@ authentication::DmarcInput dmarc_input(const AuthenticationFindings& findings);
 // For results_field(). Texts of strangers are in it as they are.
 std::vector<authentication::MethodResult> method_results(const config::Authentication& settings,
                                                          const AuthenticationFindings& findings);
-// "spf=pass (example.org) dkim=pass (example.org) dmarc=pass (example.org)"; printable.
-std::string summary_of(const AuthenticationFindings& findings);
+// "spf=pass (example.org) dkim=pass (example.org) dmarc=pass (example.org)", and "own=fail
+// (example.org)" where it comes in the name of a domain of ours; printable.
+std::string summary_of(const config::Authentication& settings,
+                       const AuthenticationFindings& findings);
 
 struct AuthenticationVerdict {
   ipc::FilterVerdict verdict = ipc::FilterVerdict::keep_going;  // refuse, defer

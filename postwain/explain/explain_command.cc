@@ -164,6 +164,7 @@ int explain_command(const ClientOptions& options, const ExplainOptions& explaine
     if (!facts) return fail(kExitUnavailable, facts.error().text);
     question.facts = facts.take();
   }
+  question.now = wall_now();
   Explanation explanation = explain(loaded.config, question);
   Json json = json_of(explanation, question);
   if (!options.json) print(explanation);

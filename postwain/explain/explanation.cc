@@ -1,6 +1,9 @@
 #include "postwain/explain/explanation.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -11,6 +14,7 @@
 #include "filter/deciding/stranger_score.h"
 #include "postwain/explain/explanation_bounds.h"
 #include "postwain/explain/explanation_signing.h"
+#include "qmgr/routing/forwarding.h"
 
 namespace postwain::tool {
 
@@ -76,11 +80,53 @@ void add_copies(Explanation& out, const rewrite::Rewriter& rewriter, const mail:
          copy.origin.text()});
 }
 
+// Where mail comes from, and when.
+struct MailOrigin {
+  mail::Address sender;  // in its canonical form
+  const std::string& client;
+  WallTime now;
+};
+
+std::string forwarding_text(const mail::Address& sender, const qmgr::ForwardedSender& found) {
+  if (found.problem != rewrite::SrsProblem::none)
+    return fmt::format("<{}> stays: it {}", sender.text(), text_of(found.problem));
+  std::string text = fmt::format("<{}> {}", sender.text(), text_of(found.need));
+  return found.address.is_null() ? text : fmt::format("{} as <{}>", text, found.address.text());
+}
+
+// Where it goes, and under which sender; each reason for that is told once.
+void add_targets(Explanation& out, const config::Config& config, const qmgr::Router& router,
+                 const MailOrigin& from, const rewrite::Expansion& found) {
+  qmgr::Forwarding forwarding(config, router);
+  qmgr::ForwardedSender leaving;
+  if (forwarding.is_on()) leaving = forwarding.sender(from.sender, from.now);
+  std::set<std::string> told;
+  for (const rewrite::Target& target : found.targets) {
+    mail::Address sender = from.sender;
+    if (!target.owner.is_null() && !sender.is_null()) {
+      sender = target.owner;
+    } else if (forwarding.is_on() && !target.discard) {
+      bool stays = leaving.need == rewrite::SrsNeed::rewrite &&
+                   !forwarding.leaves(target.address, from.sender, from.client);
+      qmgr::ForwardedSender here = leaving;
+      if (stays) here = {rewrite::SrsNeed::recipient_inside};
+      std::string what = forwarding_text(from.sender, here);
+      if (told.insert(what).second)
+        out.steps.push_back({"srs", std::move(what), config.srs.origin.text()});
+      if (!here.address.is_null()) sender = std::move(here.address);
+    }
+    std::string key = target.discard ? mail::NextHop{mail::HopKind::discard, {}, {}}.key()
+                                     : router.route(target.address, sender, from.client).key;
+    out.targets.push_back({target.address.text(),
+                           sender == from.sender ? std::string() : sender.text(), std::move(key)});
+  }
+}
+
 // The first address the mail would go to.
 mail::Address add_rewriting(Explanation& out, const config::Config& config,
                             const qmgr::Router& router, const mail::Address& sender,
-                            const mail::Address& recipient, const std::string& client) {
-  rewrite::Rewriter rewriter(config.addresses);
+                            const mail::Address& recipient, const Question& question) {
+  rewrite::Rewriter rewriter(config.addresses, config.srs);
   if (mail::Address from = rewriter.sender(sender); from != sender)
     out.steps.push_back(
         {"sender", fmt::format("<{}> becomes <{}>", sender.text(), from.text()), {}});
@@ -101,14 +147,8 @@ mail::Address add_rewriting(Explanation& out, const config::Config& config,
     return recipient;
   }
   if (found.changed)
-    for (const rewrite::Target& target : found.targets)
-      out.targets.push_back(
-          {target.address.text(), target.owner.text(),
-           target.discard
-               ? mail::NextHop{mail::HopKind::discard, {}, {}}.key()
-               : router
-                     .route(target.address, target.owner.is_null() ? sender : target.owner, client)
-                     .key});
+    add_targets(out, config, router, {rewriter.sender(sender), question.client, question.now},
+                found);
   return found.targets.front().address;
 }
 
@@ -183,10 +223,23 @@ void add_authentication(Explanation& out, const config::Config& config, const sm
                         bool submission) {
   const config::Authentication& ours = config.authentication;
   if (!ours.wanted || submission || client.may_relay()) return;
-  std::string what = fmt::format("spf = {}, dkim = {}, dmarc = {}, as {}", name_of(ours.spf),
-                                 name_of(ours.dkim), name_of(ours.dmarc), ours.name);
+  std::string what =
+      fmt::format("spf = {}, dkim = {}, dmarc = {}, own_domains = {}, as {}", name_of(ours.spf),
+                  name_of(ours.dkim), name_of(ours.dmarc), name_of(ours.own_domains), ours.name);
   if (ours.mode == config::FilterMode::watch) what += "; watched, nothing comes of it";
   out.steps.push_back({"authentication", std::move(what), ours.origin.text()});
+}
+
+// What is asked of an account's mail beside the sender of its envelope.
+void add_author(Explanation& out, const config::Config& config, const smtpd::Client& client) {
+  config::AuthorCheck check = config.auth.author;
+  if (client.account.empty() || check == config::AuthorCheck::off) return;
+  out.steps.push_back(
+      {"author",
+       fmt::format("each address in From and Sender has to be one as which {} may "
+                   "send, or the mail is {}",
+                   client.account, check == config::AuthorCheck::hold ? "held" : "refused"),
+       config.place_of("[auth]", "author").text()});
 }
 
 }  // namespace
@@ -209,8 +262,10 @@ Explanation explain(const config::Config& config, const Question& question) {
   if (add_verdict(out, "MAIL", question.sender,
                   policy.mail(client, protocol, question.hello, sender, question.facts)))
     add_verdict(out, "RCPT", question.recipient,
-                rcpt = policy.rcpt(client, question.hello, sender, recipient, question.facts));
+                rcpt = policy.rcpt(client, question.hello, sender, recipient, question.now,
+                                   question.facts));
   if (out.decision == Decision::accept) {
+    add_author(out, config, client);
     add_strangers(out, config, client, question);
     add_authentication(out, config, client, question.submission);
     add_filters(out, config, question.submission);
@@ -219,7 +274,7 @@ Explanation explain(const config::Config& config, const Question& question) {
   // RFC 5321 4.5.1: the bare <postmaster> is whom the configuration names.
   if (!recipient.has_domain()) recipient = mail::Address::from_text(config.postmaster);
   qmgr::Router router(config);
-  recipient = add_rewriting(out, config, router, sender, recipient, question.client);
+  recipient = add_rewriting(out, config, router, sender, recipient, question);
   qmgr::Routed routed = router.route(recipient, sender, question.client);
   out.route = *routed.settings;
   out.route.transport.hop = routed.hop;

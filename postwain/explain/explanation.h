@@ -21,6 +21,7 @@ struct Question {
   dns::ClientFacts facts;  // what the DNS says of client, hello and sender
   std::string account;     // whom the client has logged in as
   bool submission = false;
+  WallTime now{};  // by which rewritten senders are made, and expire
 };
 
 struct ExplainedStep {
@@ -47,7 +48,7 @@ struct Explanation {
   // Where what the recipient stands for goes, when that is not the recipient alone.
   struct Target {
     std::string address;
-    std::string owner;  // the reverse-path there; empty: the sender's
+    std::string owner;  // the reverse-path there: of a list, or rewritten; empty: the sender's
     std::string destination;
   };
   std::vector<Target> targets;

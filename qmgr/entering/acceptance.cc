@@ -90,8 +90,10 @@ void Acceptance::wait_for_filters(NewMessage message, Done done) {
 // stored: it can go on.
 AcceptEnd Acceptance::expand_into(Submission& submission, NewMessage message) {
   mail::QueueId id = message.info.id;
+  std::string sender = message.info.envelope.reverse_path.text();
   ExpandedMail expanded =
-      expand(std::move(message), *core_.rewriter, [this] { return core_.next_id(); });
+      expand(std::move(message), *core_.rewriter, [this] { return core_.next_id(); },
+             {core_.forwarding.get(), core_.clock.wall()});
   if (expanded.problem != rewrite::Problem::none)
     log::Line(log::Level::warning, "not_expanded")
         .kv("id", id.text())
@@ -101,6 +103,11 @@ AcceptEnd Acceptance::expand_into(Submission& submission, NewMessage message) {
   if (expanded.messages.empty())
     return expanded.problem == rewrite::Problem::fault ? AcceptEnd::faulty
                                                        : AcceptEnd::unexpandable;
+  if (expanded.sender_kept != rewrite::SrsProblem::none)
+    log::Line(log::Level::warning, "sender_not_rewritten")
+        .kv("id", id.text())
+        .kv("from", sender)
+        .kv("reason", rewrite::text_of(expanded.sender_kept));
   submission.message = std::move(expanded.messages.front());
   submission.parts.assign(std::make_move_iterator(expanded.messages.begin() + 1),
                           std::make_move_iterator(expanded.messages.end()));

@@ -9,8 +9,11 @@
 
 namespace postwain::qmgr {
 
-std::vector<NoticeOrder> Notices::orders_for(const MessageInfo& info,
+std::vector<NoticeOrder> Notices::orders_for(const MessageInfo& given,
                                              std::vector<RecipientEvent> events) {
+  // Of forwarded mail its sender is told, not our own address for him.
+  MessageInfo info = given;
+  info.envelope.reverse_path = core_.rewriter->sender_behind(info.envelope.reverse_path);
   NoticeSettings settings = settings_for(info);
   std::vector<NoticeOrder> orders =
       plan_notices(info, std::move(events), settings, core_.clock.wall());

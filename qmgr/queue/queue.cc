@@ -70,7 +70,8 @@ Queue::~Queue() {
 void Queue::configure(const config::Config& config) {
   core_.config = config;
   core_.router = std::make_unique<Router>(core_.config);
-  core_.rewriter = std::make_unique<rewrite::Rewriter>(core_.config.addresses);
+  core_.rewriter = std::make_unique<rewrite::Rewriter>(core_.config.addresses, core_.config.srs);
+  core_.forwarding = std::make_unique<Forwarding>(core_.config, *core_.router);
   core_.scheduler.configure(core_.config.queue.retry, core_.config.queue.retry_lmtp);
   recorder_.history().configure(core_.config.queue.history);
   if (start_.complete()) judging_.look();

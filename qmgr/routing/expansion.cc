@@ -1,6 +1,7 @@
 #include "qmgr/routing/expansion.h"
 
 #include <map>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -14,7 +15,8 @@ using mail::Notify;
 
 // The recipients that share a reverse-path.
 struct Group {
-  mail::Address owner;  // null: the sender of the message
+  mail::Address owner;     // null: the sender of the message
+  bool forwarded = false;  // the owner is that sender, rewritten
   std::vector<NewRecipient> recipients;
   std::unordered_map<std::string, std::size_t> expanded;  // lower-case addresses, their places
 };
@@ -50,8 +52,8 @@ void merge(Notify& known, Notify other) {
 
 class Expander {
  public:
-  Expander(NewMessage message, const rewrite::Rewriter& rewriter)
-      : message_(std::move(message)), rewriter_(rewriter) {
+  Expander(NewMessage message, const rewrite::Rewriter& rewriter, const ForwardingNow& forwarding)
+      : message_(std::move(message)), rewriter_(rewriter), forwarding_(forwarding) {
     groups_.emplace_back();
     null_sender_ = message_.info.envelope.reverse_path.is_null();
     local_ = message_.info.arrival.protocol == "local";
@@ -59,6 +61,7 @@ class Expander {
 
   ExpandedMail run(const std::function<mail::QueueId()>& next_id) {
     given_sender_ = message_.info.envelope.reverse_path;
+    sender_ = rewriter_.sender(given_sender_);
     find_copies();
     for (NewRecipient& r : message_.recipients) {
       take(std::move(r));
@@ -66,7 +69,7 @@ class Expander {
     }
     for (const Copy& copy : copies_) take_copy(copy);
     if (!out_.told.empty()) out_.as_given = message_.info;
-    message_.info.envelope.reverse_path = rewriter_.sender(given_sender_);
+    message_.info.envelope.reverse_path = sender_;
     divide(next_id);
     return std::move(out_);
   }
@@ -153,6 +156,8 @@ class Expander {
   // He may have been reached by an alias already. Given addresses that differ in the case of the
   // local part alone are two: only the host that knows the mailboxes may say that they are one.
   void keep(NewRecipient r) {
+    if (NewRecipient* other = forwarded_to(r.recipient.address))
+      return merge(other->recipient.notify, r.recipient.notify);
     Group& group = groups_.front();
     auto [known, is_new] =
         group.expanded.try_emplace(key_of(r.recipient.address), group.recipients.size());
@@ -162,9 +167,13 @@ class Expander {
   }
 
   void add(const From& from, rewrite::Target target, bool several, bool to_list) {
-    Group& group = to_list ? group_of(target.owner) : groups_.front();
     Notify notify = several ? notify_of_several(from.notify) : from.notify;
     if (to_list) notify = {};
+    Group& group = to_list ? group_of(target.owner) : group_for(target);
+    if (group.forwarded)
+      if (auto named = groups_.front().expanded.find(key_of(target.address));
+          named != groups_.front().expanded.end())
+        return merge(groups_.front().recipients[named->second].recipient.notify, notify);
     auto [known, is_new] =
         group.expanded.try_emplace(key_of(target.address), group.recipients.size());
     if (!is_new) return merge(group.recipients[known->second].recipient.notify, notify);
@@ -175,6 +184,31 @@ class Expander {
     if (target.discard) r.recipient.decided = {250, {2, 0, 0}, "discarded by its alias"};
     if (!to_list) r.recipient.orcpt = from.orcpt;
     group.recipients.push_back(std::move(r));
+  }
+
+  // Of whom no list's owner is told: the sender as he is, or rewritten where the mail leaves.
+  Group& group_for(const rewrite::Target& target) {
+    const Forwarding* forwarding = forwarding_.forwarding;
+    if (forwarding == nullptr || !forwarding->is_on() || target.discard) return groups_.front();
+    if (!forwarded_) forwarded_ = forwarding->sender(sender_, forwarding_.now);
+    if (forwarded_->need != rewrite::SrsNeed::rewrite ||
+        !forwarding->leaves(target.address, sender_, message_.info.arrival.client_address))
+      return groups_.front();
+    out_.sender_kept = forwarded_->problem;
+    if (forwarded_->problem != rewrite::SrsProblem::none) return groups_.front();
+    Group& group = group_of(forwarded_->address);
+    group.forwarded = true;
+    return group;
+  }
+
+  // Who gets it under a rewritten sender already.
+  NewRecipient* forwarded_to(const mail::Address& address) {
+    if (!forwarded_ || forwarded_->address.is_null()) return nullptr;
+    auto group = by_owner_.find(key_of(forwarded_->address));
+    if (group == by_owner_.end()) return nullptr;
+    Group& there = groups_[group->second];
+    auto known = there.expanded.find(key_of(address));
+    return known == there.expanded.end() ? nullptr : &there.recipients[known->second];
   }
 
   Group& group_of(const mail::Address& owner) {
@@ -231,8 +265,8 @@ class Expander {
         part.info.id = next_id();
         part.part_of = message_.info.id;
       }
-      if (!group.owner.is_null()) {
-        part.info.envelope.reverse_path = group.owner;
+      if (!group.owner.is_null()) part.info.envelope.reverse_path = group.owner;
+      if (!group.owner.is_null() && !group.forwarded) {
         part.info.envelope.envid.clear();
         part.info.envelope.ret = mail::DsnReturn::unspecified;
       }
@@ -244,9 +278,12 @@ class Expander {
 
   NewMessage message_;
   const rewrite::Rewriter& rewriter_;
+  ForwardingNow forwarding_;
+  std::optional<ForwardedSender> forwarded_;  // once it is of interest
   bool null_sender_ = false;
   bool local_ = false;  // of a program of this machine
   mail::Address given_sender_;
+  mail::Address sender_;  // in its canonical form
   std::size_t count_ = 0;
   std::vector<Copy> copies_;
   std::unordered_set<std::string> copied_;
@@ -273,9 +310,10 @@ void unite_equal(std::vector<NewRecipient>& recipients) {
 }
 
 ExpandedMail expand(NewMessage message, const rewrite::Rewriter& rewriter,
-                    const std::function<mail::QueueId()>& next_id) {
+                    const std::function<mail::QueueId()>& next_id,
+                    const ForwardingNow& forwarding) {
   unite_equal(message.recipients);
-  return Expander(std::move(message), rewriter).run(next_id);
+  return Expander(std::move(message), rewriter, forwarding).run(next_id);
 }
 
 std::vector<mail::Address> readers_of(const mail::Address& address,

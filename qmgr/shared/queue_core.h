@@ -12,6 +12,7 @@
 #include "common/rewrite/rewriter.h"
 
 #include "qmgr/history/recorder.h"
+#include "qmgr/routing/forwarding.h"
 #include "qmgr/routing/router.h"
 #include "qmgr/scheduling/overflow_list.h"
 #include "qmgr/scheduling/scheduler.h"
@@ -49,6 +50,7 @@ struct QueueCore {
   config::Config config;
   std::unique_ptr<Router> router;
   std::unique_ptr<rewrite::Rewriter> rewriter;
+  std::unique_ptr<Forwarding> forwarding;
   Scheduler scheduler;
   WorkingSet working;
   OverflowList overflow;

@@ -1,5 +1,8 @@
 #include "smtpd/acceptance/policy.h"
 
+#include <utility>
+
+#include "common/authentication/dmarc/author_domain.h"
 #include "common/base/text.h"
 #include "common/config/config.h"
 #include "common/mail/address_pattern.h"
@@ -10,6 +13,16 @@ namespace postwain::smtpd {
 namespace {
 
 const config::Origin kNoOrigin{};
+
+constexpr std::size_t kAuthorShown = 100;  // octets of a name in a reply
+
+// A reply is ASCII (RFC 5321 2.4), whatever the client has negotiated for its mail.
+std::string shown_in_reply(std::string_view text) {
+  std::string out = printable(text, kAuthorShown);
+  for (char& c : out)
+    if (static_cast<unsigned char>(c) >= 0x80) c = '?';
+  return out;
+}
 
 Verdict accept(const char* text, const config::Origin& origin, std::string_view reason) {
   return {true, {250, {2, 1, 5}, text}, &origin, reason};
@@ -39,6 +52,8 @@ bool names_another_host(std::string_view local) {
 }  // namespace
 
 Policy::Policy(const config::Config& config) : config_(config), rewriter_(config.addresses) {
+  const config::SrsRewriting& srs = config.srs;
+  if (srs.is_on()) srs_.emplace(rewrite::SrsSettings{srs.domain, srs.secrets, srs.separator});
   own_domains_.reserve(config.domains.size());
   for (const config::Domain& domain : config.domains) {
     OwnDomain own{&domain, {domain.allowed.begin(), domain.allowed.end()}};
@@ -80,9 +95,11 @@ Verdict Policy::mail(const Client& client, config::ListenerProtocol protocol,
 }
 
 Verdict Policy::rcpt(const Client& client, std::string_view hello, const mail::Address& from,
-                     const mail::Address& to, const dns::ClientFacts& facts) const {
+                     const mail::Address& to, WallTime now, const dns::ClientFacts& facts) const {
   Verdict ruled = rules(client, hello, from, &to, facts);
-  return ruled.accepted && !ruled.discard ? recipient(client, to) : ruled;
+  if (!ruled.accepted || ruled.discard) return ruled;
+  if (auto back = returned(from, to, now)) return *std::move(back);
+  return recipient(client, to);
 }
 
 // RFC 6409 4.3: a submission server takes mail from people it knows only.
@@ -101,6 +118,22 @@ Verdict Policy::account_sender(const Client& client, const mail::Address& sender
     return accept("Ok", config_.auth.senders_origin, "sender of the account");
   return refuse({553, {5, 7, 1}, "Sender address not owned by your account"},
                 config_.auth.senders_origin, "another's sender address");
+}
+
+AuthorFinding Policy::author(const std::string& account, std::string_view header) const {
+  if (account.empty() || config_.auth.senders == config::Senders::any) return {};
+  bool any = false;
+  for (std::string_view name : {"From", "Sender"}) {
+    auto addresses = authentication::addresses_in(header, name);
+    if (!addresses) return {false, std::string(name) + " cannot be read as a list of addresses"};
+    for (const mail::Address& one : *addresses)
+      if (!owns(account, one))
+        return {false,
+                shown_in_reply(account) + " may not write as <" + shown_in_reply(one.text()) + '>'};
+    any = any || (name == "From" && !addresses->empty());
+  }
+  if (!any) return {false, "From names no author"};
+  return {};
 }
 
 // Who owns an address owns its tagged forms: the operator said what the separator means.
@@ -161,6 +194,25 @@ Verdict Policy::recipient(const Client& client, const mail::Address& recipient) 
   return refuse(relay_denied(), kNoOrigin, "not our domain");
 }
 
+std::optional<Verdict> Policy::returned(const mail::Address& sender, const mail::Address& recipient,
+                                        WallTime now) const {
+  const config::SrsRewriting& srs = config_.srs;
+  if (!srs_ || !recipient.has_domain() || recipient.domain_key() != srs.domain) return std::nullopt;
+  if (!srs_->is_ours(recipient) && srs.shared) return std::nullopt;
+  rewrite::SrsOutcome found = srs_->reverse(recipient, now);
+  if (found.problem == rewrite::SrsProblem::not_srs &&
+      iequals(recipient.local_unquoted(), "postmaster"))
+    return accept("Ok", srs.origin, "postmaster");
+  if (found.problem != rewrite::SrsProblem::none)
+    return refuse(
+        {550, {5, 1, 1}, "Recipient address rejected: it " + std::string(text_of(found.problem))},
+        srs.origin, text_of(found.problem));
+  if (!sender.is_null() && srs.returns == config::SrsReturns::null_sender)
+    return refuse({550, {5, 7, 1}, "This address takes notices only, which come from <>"},
+                  srs.origin, "mail to a rewritten sender");
+  return accept("Ok", srs.origin, "a sender that was rewritten here");
+}
+
 Verdict Policy::own_recipient(const OwnDomain& own, const mail::Address& recipient) const {
   Verdict verdict = existing_recipient(own, recipient);
   std::string local = to_lower(recipient.local_unquoted());
@@ -185,6 +237,7 @@ Verdict Policy::existing_recipient(const OwnDomain& own, const mail::Address& re
     case rewrite::Problem::too_many:
       return refuse({550, {5, 4, 6}, "The address leads back to itself"}, *found.origin,
                     "loop of addresses");
+    case rewrite::Problem::unknown:
     case rewrite::Problem::unfit:
       return refuse({550, {5, 1, 3}, "The address stands for one that cannot be written"},
                     *found.origin, "no address comes of it");

@@ -76,8 +76,8 @@ class Handover {
   void set_header_size(std::size_t octets) { header_size_ = octets; }
   // The last word on sender and recipients, until finish().
   void change_envelope(mail::Envelope envelope);
-  // The message is to be held, and why.
-  void hold(std::string why) { hold_ = std::move(why); }
+  // The message is to be held, and why; all reasons are kept.
+  void hold(const std::string& why) { hold_ += hold_.empty() ? why : "; " + why; }
   // What filters said of the message, for the history (ipc::encode_judgements()).
   void judged(std::string judgements) { judgements_ = std::move(judgements); }
   // The message is going to be thrown away on the word of a filter: the history hears of it.

@@ -237,7 +237,7 @@ void Session::on_rcpt() {
   if (refuses_dsn("RCPT", asks_reports)) return;
   Verdict verdict =
       shared_.policy.rcpt(client_.client(), engine_.hello_name(), engine_.envelope().reverse_path,
-                          asked.address, client_.facts());
+                          asked.address, wall_now(), client_.facts());
   if (verdict.accepted && shared_.rates != nullptr && !client_.may_relay())
     if (auto refusal = shared_.rates->recipient(client_.rate_key(), now()))
       verdict = {false, *refusal, nullptr, "client_recipients"};

@@ -66,6 +66,7 @@ void Transaction::begin_content(std::string trace, Handover::Owner& owner, mail:
   begun_ = false;
   sign_ = sign;
   envelope.sign = sign != ToSign::no ? mail::Signing::dkim : mail::Signing::none;
+  author_permitted_ = false;
   const config::Limits& limits = shared_.config.limits;
   header_ = HeaderCheck(envelope.body == mail::BodyType::binary_mime,
                         {limits.hops, limits.own_hops, shared_.config.hostname});
@@ -96,13 +97,28 @@ std::optional<mail::Reply> Transaction::check_header(bool ended) {
   std::string_view theirs = std::string_view(content_).substr(trace_size_);
   auto refusal = ended ? header_.finish(theirs) : header_.look(theirs);
   if (refusal || !header_.whole()) return refusal;
+  refusal = check_author(theirs.substr(0, header_.fields_size()));
+  if (refusal) return refusal;
   std::size_t size = trace_size_ + (submission_ ? mend_header() : header_.body_begin());
   if (!handover_) return refusal;
   if (header_.tls_required_no()) handover_->set_tls_required_no();
-  if (sign_ == ToSign::unless_here_before && header_.was_here()) handover_->set_unsigned();
+  bool from_here = sign_ == ToSign::unless_here_before && header_.was_here();
+  if (from_here || !author_permitted_) handover_->set_unsigned();
   handover_->set_header_size(size);
   header_size_ = size;
   return refusal;
+}
+
+std::optional<mail::Reply> Transaction::check_author(std::string_view header) {
+  if (!handover_) return std::nullopt;
+  AuthorFinding found = shared_.policy.author(handover_->arrival().account, header);
+  author_permitted_ = found.permitted;
+  config::AuthorCheck check = shared_.config.auth.author;
+  if (found.permitted || check == config::AuthorCheck::off) return std::nullopt;
+  if (check == config::AuthorCheck::refuse)
+    return mail::Reply{550, {5, 7, 1}, std::move(found.objection)};
+  handover_->hold("author: " + found.objection);
+  return std::nullopt;
 }
 
 // The header section at once when it is whole; the empty line after it is nobody's.

@@ -63,11 +63,15 @@ class Transaction {
   bool window_is_full() const;
   // Tells the filters what they have not heard. False: not all of it, until their window opens.
   bool tell_rest();
+  // Whether the account that has brought it may write so (Policy::author()); once the header
+  // section is whole. What it may not write is not to be signed in its name.
+  bool author_permitted() const { return author_permitted_; }
   // Null where no content has begun.
   const Handover* handover() const { return handover_ ? &*handover_ : nullptr; }
 
  private:
   std::optional<mail::Reply> check_header(bool ended);
+  std::optional<mail::Reply> check_author(std::string_view header);
   bool has_room(bool stranger);
   std::size_t mend_header();
   void drop_content();
@@ -82,6 +86,7 @@ class Transaction {
   ToSign sign_ = ToSign::no;
   bool begun_ = false;  // how the first line looks is known
   HeaderCheck header_;
+  bool author_permitted_ = false;
   std::optional<HeaderBudget::Share> header_share_;  // of the header section, which stays in memory
   std::optional<Handover> handover_;
   filtering::SessionFilter* filter_ = nullptr;  // null: nobody is told

@@ -112,11 +112,28 @@ void evaluation(const std::vector<std::string_view>& lines) {
   look_at(evaluation.result());
 }
 
+// What both readers of the From field find.
+void authors(std::string_view header) {
+  Author author = author_of(header);
+  auto addresses = addresses_in(header, "From");
+  (void)addresses_in(header, "Sender");
+  if (!addresses || author.verdict == AuthorVerdict::several) return;
+  bool is_one = author.verdict == AuthorVerdict::one;
+  bool found = false;
+  for (const mail::Address& one : *addresses) {
+    std::string domain = one.domain_key();
+    if (domain.empty() || domain.front() == '[') continue;
+    PW_CHECK(is_one && domain == author.domain);
+    found = true;
+  }
+  PW_CHECK(found == is_one);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::string_view text(reinterpret_cast<const char*>(data), size);
-  (void)author_of(text);
+  authors(text);
   (void)has_list_signs(text);
   std::vector<std::string_view> lines = split(text, '\n');
   for (std::string_view line : lines) record(line);

@@ -70,9 +70,33 @@ void check_wire(const mail::Address& address) {
   PW_CHECK(rest == "\r\n" || rest == " SMTPUTF8\r\n");
 }
 
+config::SrsRewriting returns_settings() {
+  config::SrsRewriting out;
+  out.wanted = true;
+  out.domain = "srs.test";
+  out.secrets = {"the secret of this target"};
+  out.postmaster = "root@our.test";
+  return out;
+}
+
 void check_good(const mail::Address& address) {
   PW_CHECK(smtp::parse_mailbox(address.text()) == address);
   check_wire(address);
+}
+
+// With [srs]: what an address stands for is one, and each sender can be written and taken back.
+void check_returns(const config::Addresses& addresses, const mail::Address& address) {
+  static const config::SrsRewriting kSettings = returns_settings();
+  static const rewrite::Rewriter kRewriter(addresses, kSettings);
+  static const rewrite::Srs kSrs({kSettings.domain, kSettings.secrets, '='});
+  for (const rewrite::Target& target : kRewriter.expand(address).targets)
+    check_good(target.address);
+  rewrite::Resolved one = kRewriter.resolve(address);
+  if (one.problem == rewrite::Problem::none) check_good(one.address);
+  rewrite::SrsOutcome made = kSrs.forward(address, from_unix_ms(0));
+  if (made.problem != rewrite::SrsProblem::none) return;
+  PW_CHECK(kRewriter.expand(made.address).problem != rewrite::Problem::unknown);
+  check_good(kRewriter.sender_behind(made.address));
 }
 
 }  // namespace
@@ -94,5 +118,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   rewrite::Resolved one = kRewriter.resolve(path->address);
   if (one.problem == rewrite::Problem::none) check_good(one.address);
   check_good(kRewriter.sender(path->address));
+  check_returns(kAddresses, path->address);
   return 0;
 }

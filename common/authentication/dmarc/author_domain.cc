@@ -48,6 +48,7 @@ class AuthorList {
   // False: it is no list of mailboxes.
   bool read();
   Author author() const;
+  std::vector<mail::Address> addresses() && { return std::move(addresses_); }
 
  private:
   bool take(const AuthorToken& token);
@@ -58,6 +59,8 @@ class AuthorList {
   bool take_address(const AuthorWords& words);
   void take_seen_addresses();
   void add(std::string domain);
+  void note(AuthorWords::const_iterator begin, AuthorWords::const_iterator end,
+            std::string_view domain);
 
   AuthorTokens tokens_;
   AuthorWords words_;       // of the mailbox under way, before its bracket or without one
@@ -66,6 +69,7 @@ class AuthorList {
   std::size_t mailboxes_ = 0;
   std::string domain_;
   bool several_ = false;
+  std::vector<mail::Address> addresses_;
 };
 
 bool AuthorList::read() {
@@ -138,14 +142,29 @@ bool AuthorList::take_bracket() {
 bool AuthorList::take_address(const AuthorWords& words) {
   auto at = std::find_if(words.begin(), words.end(), [](auto& w) { return w.is('@'); });
   if (!is_author_local(words.begin(), at)) return false;
-  if (at == words.end()) return true;  // a local part alone
+  if (at == words.end()) {  // a local part alone
+    note(words.begin(), at, {});
+    return true;
+  }
   auto begin = at + 1;
-  if (words.end() - begin == 1 && begin->kind == AuthorKind::literal) return true;
+  if (words.end() - begin == 1 && begin->kind == AuthorKind::literal) {
+    note(words.begin(), at, begin->text);
+    return true;
+  }
   auto text = author_domain_text(begin, words.end());
   auto domain = text ? canonical_domain(*text) : std::nullopt;
   if (!domain) return false;
+  note(words.begin(), at, *domain);
   add(*std::move(domain));
   return true;
+}
+
+// Words and dots as they stand, without what was between them; quoted words keep their quotes.
+void AuthorList::note(AuthorWords::const_iterator begin, AuthorWords::const_iterator end,
+                      std::string_view domain) {
+  std::string local;
+  for (auto word = begin; word != end; ++word) local += word->text;
+  addresses_.emplace_back(local, domain);
 }
 
 // Of the words before a bracket: each "@" with a name of several labels directly behind it.
@@ -160,7 +179,14 @@ void AuthorList::take_seen_addresses() {
     auto text = author_domain_text(begin + static_cast<std::ptrdiff_t>(i) + 1,
                                    begin + static_cast<std::ptrdiff_t>(end));
     auto domain = text ? canonical_domain(*text) : std::nullopt;
-    if (domain && domain->find('.') != std::string::npos) add(*std::move(domain));
+    if (!domain || domain->find('.') == std::string::npos) continue;
+    std::size_t first = i - 1;
+    while (first > 0 && !words_[first].apart &&
+           (words_[first - 1].is('.') || words_[first - 1].kind == AuthorKind::atom))
+      --first;
+    note(begin + static_cast<std::ptrdiff_t>(first), begin + static_cast<std::ptrdiff_t>(i),
+         *domain);
+    add(*std::move(domain));
   }
 }
 
@@ -199,19 +225,43 @@ Author author_of_field(std::string_view value) {
   return list.read() ? list.author() : Author{AuthorVerdict::unparsable};
 }
 
-Author author_of(std::string_view header) {
-  mail::HeaderEdits fields(header, 0);
-  std::optional<std::string_view> found;
+namespace {
+
+// The values of the fields of that name, with their folds.
+std::vector<std::string_view> author_values(const mail::HeaderEdits& fields,
+                                            std::string_view name) {
+  std::vector<std::string_view> out;
   for (std::string_view field : fields.shown()) {
     std::size_t colon = field.find(':');
-    if (!iequals(trim(field.substr(0, colon)), "From")) continue;
-    if (found) return {AuthorVerdict::several};
-    found = field.substr(colon + 1);
+    if (colon == std::string_view::npos || !iequals(trim(field.substr(0, colon)), name)) continue;
+    std::string_view value = field.substr(colon + 1);
+    while (!value.empty() && (value.back() == '\n' || value.back() == '\r')) value.remove_suffix(1);
+    out.push_back(value);
   }
-  if (!found) return {AuthorVerdict::none};
-  while (!found->empty() && (found->back() == '\n' || found->back() == '\r'))
-    found->remove_suffix(1);
-  return author_of_field(*found);
+  return out;
+}
+
+}  // namespace
+
+Author author_of(std::string_view header) {
+  mail::HeaderEdits fields(header, 0);
+  std::vector<std::string_view> values = author_values(fields, "From");
+  if (values.empty()) return {AuthorVerdict::none};
+  return values.size() > 1 ? Author{AuthorVerdict::several} : author_of_field(values.front());
+}
+
+std::optional<std::vector<mail::Address>> addresses_in(std::string_view header,
+                                                       std::string_view name) {
+  mail::HeaderEdits fields(header, 0);
+  std::vector<mail::Address> out;
+  for (std::string_view value : author_values(fields, name)) {
+    if (value.size() > kAuthorFieldMax) return std::nullopt;
+    AuthorList list(value);
+    if (!list.read()) return std::nullopt;
+    for (mail::Address& one : std::move(list).addresses()) out.push_back(std::move(one));
+  }
+  if (out.size() > kAuthorsMax) return std::nullopt;
+  return out;
 }
 
 }  // namespace postwain::authentication

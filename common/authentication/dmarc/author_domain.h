@@ -8,8 +8,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "common/mail/address.h"
 
 namespace postwain::authentication {
 
@@ -34,5 +38,11 @@ Author author_of(std::string_view header);
 // The same of the value of one From field, with its folds. An address that stands unquoted before
 // the bracket ("a@x.example <b@y.example>") is one that some readers see, and counts as well.
 Author author_of_field(std::string_view value);
+
+// The addresses of all fields of that name (From, Sender, …), those without a domain and those that
+// only some readers see among them; each may be there several times. Nothing: one of the fields is
+// no list of mailboxes.
+std::optional<std::vector<mail::Address>> addresses_in(std::string_view header,
+                                                       std::string_view name);
 
 }  // namespace postwain::authentication

@@ -133,7 +133,9 @@ bool DmarcEvaluation::find_policy() {
 bool DmarcEvaluation::take_policy(std::string_view domain, const DmarcRecord* record) {
   auto policy = record == nullptr ? std::nullopt : with_policy(*record);
   if (!policy) {
-    finish(DmarcVerdict::none, record == nullptr ? DmarcReason::no_record : DmarcReason::no_policy);
+    result_.reason = record == nullptr ? DmarcReason::no_record : DmarcReason::no_policy;
+    if (input_.always_align) return true;
+    finish(DmarcVerdict::none, result_.reason);
     return false;
   }
   result_.policy_domain = std::string(domain);
@@ -186,8 +188,14 @@ bool DmarcEvaluation::judge_identities() {
   return !open;
 }
 
+void DmarcEvaluation::settle_without_policy(bool passed) {
+  result_.undecided = !passed && (lookup_failed_ || identity_failed_);
+  finish(DmarcVerdict::none, result_.reason);
+}
+
 void DmarcEvaluation::settle() {
   bool passed = result_.spf_aligned || result_.dkim_aligned;
+  if (result_.policy_domain.empty()) return settle_without_policy(passed);
   bool is_inherited = result_.author != result_.policy_domain;
   const DmarcRecord& record = result_.record;
   result_.tag = is_inherited && record.subdomains ? DmarcPolicyTag::sp : DmarcPolicyTag::p;

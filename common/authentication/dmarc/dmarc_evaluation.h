@@ -42,6 +42,10 @@ struct DmarcInput {
   // count.
   DmarcIdentity spf;
   std::vector<DmarcIdentity> signatures;  // d= of each
+  // Whether the identities are judged also where the domain has no policy: of interest to who wants
+  // to know whose mail it is, whatever its domain says of it. Where there is no record at all, each
+  // domain is its own organization, so only equal ones are aligned.
+  bool always_align = false;
 };
 
 enum class DmarcVerdict : std::uint8_t { none, pass, fail, temperror, permerror };
@@ -73,6 +77,9 @@ struct DmarcResult {
   bool spf_aligned = false;                   // SPF passed, and with a domain of the author's
   bool dkim_aligned = false;                  // a signature did
   std::string dkim_domain;                    // that of the first such signature
+  // Without a policy: nothing has passed, and a later try may find that something does. With one,
+  // that is a verdict of its own (temperror).
+  bool undecided = false;
 };
 
 class DmarcEvaluation final : public DnsEvaluation {
@@ -92,6 +99,7 @@ class DmarcEvaluation final : public DnsEvaluation {
   void advance();
   bool find_policy();
   bool take_policy(std::string_view domain, const DmarcRecord* record);
+  void settle_without_policy(bool passed);
   bool judge_identities();
   Aligned alignment_of(const std::string& domain, DmarcAlignment mode);
   Aligned relaxed_alignment_of(const std::string& domain);

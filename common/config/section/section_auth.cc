@@ -72,6 +72,16 @@ void read_senders(Section& section, Auth& auth) {
   }
 }
 
+void read_author(Section& section, Auth& auth) {
+  section.choice(
+      "author", auth.author,
+      {{"off", AuthorCheck::off}, {"hold", AuthorCheck::hold}, {"refuse", AuthorCheck::refuse}});
+  if (auth.author != AuthorCheck::off && auth.senders == Senders::any)
+    section.context().error(section.origin_of("author"),
+                            "author needs senders = \"own\" or \"file:/path\": as it is, each "
+                            "account may send as anybody");
+}
+
 void read_patterns(Section& section, std::string_view key, std::vector<std::string>& out) {
   for (const Node* node : section.texts(key, true)) {
     std::string pattern = mail::canonical_pattern(node->text);
@@ -171,6 +181,7 @@ void read_auth(Context& context, const Node* table, Auth& auth) {
       section.error(*node, fmt::format("'{}' is not a rate (such as 10/min, 100/hour, 500/day)",
                                        printable(node->text)));
   read_senders(section, auth);
+  read_author(section, auth);
   read_limit(section, auth.limit);
   read_account_limits(section, auth);
   read_certificates(section, auth);

@@ -1,4 +1,4 @@
-// [authentication]: SPF, DKIM and DMARC of mail that strangers bring.
+// [authentication]: SPF, DKIM and DMARC of mail that strangers bring, in whosever name.
 
 #include <algorithm>
 
@@ -79,6 +79,12 @@ void warn_of_settings(Context& context, const Config& config) {
     context.warn(ours.origin,
                  "dmarc without spf: mail of domains that do not sign passes by SPF only, and "
                  "fails without it");
+  if (ours.own_domains >= Action::hold && (ours.dkim == Action::off || ours.spf == Action::off))
+    context.warn(ours.origin,
+                 fmt::format("own_domains = \"{}\" without {}: mail of yours that only {} shows to "
+                             "be yours is taken for a forgery",
+                             name_of(ours.own_domains), ours.dkim == Action::off ? "dkim" : "spf",
+                             ours.dkim == Action::off ? "DKIM" : "SPF"));
   bool any = std::any_of(config.listeners.begin(), config.listeners.end(),
                          [&](const Listener& one) { return ours.is_on(one); });
   if (!any && !config.listeners.empty())
@@ -99,6 +105,7 @@ void read_authentication(Context& context, const Node* table, Config& config) {
   read_action(section, "spf", ours.spf);
   read_action(section, "dkim", ours.dkim);
   read_action(section, "dmarc", ours.dmarc);
+  read_action(section, "own_domains", ours.own_domains);
   read_arc(context, section.table("arc"), ours.arc);
   if (ours.arc.seal_domain.empty()) ours.arc.seal_domain = ours.name;
   section.duration("time", ours.time, 1s, 2min);

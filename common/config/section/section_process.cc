@@ -95,6 +95,7 @@ void read_document(Context& context, const Node& document, const Machine& machin
   read_domains(context, top.tables("domain"), config.domains);
   read_addresses(context, top.table("addresses"), config.hostname, machine.mail_name,
                  config.addresses);
+  read_srs(context, top.table("srs"), config);
   read_routes(context, top.tables("route"), config.routes);
   read_queue(context, top.table("queue"), config.queue);
   read_bounces(context, top.table("bounces"), config.bounces);

@@ -57,6 +57,8 @@ void read_strangers(Context& context, const Node* table, const std::vector<const
                     Config& config);
 // After the filters and the listeners.
 void read_authentication(Context& context, const Node* table, Config& config);
+// After the domains, the addresses and [authentication].
+void read_srs(Context& context, const Node* table, Config& config);
 void read_dns(Context& context, const Node* table, Dns& dns);
 void read_users(Context& context, const Node* table, Users& users);
 void read_control(Context& context, const Node* table, Control& control);

@@ -226,6 +226,49 @@ class Inbound(PostwainTestCase):
         event = wait_until(lambda: self.mta.events("authenticated"), 20, self.mta.tail)[0]
         self.assertIn("dmarc=fail", event["results"])
 
+    def test_own_domains_are_not_for_strangers(self):
+        zone = self.zone(**{"our.test": {"TXT": [f"v=spf1 ip4:{GOOD} -all"]},
+                            "s1._domainkey.our.test": {"TXT": [self.key.record]}})
+        self.begin(zone, own_domains="refuse")
+        ours = self.letter(sender="boss@our.test")
+        reply = self.mail(ours, sender="boss@our.test", source=OTHER)
+        self.assertEqual(550, reply[0], reply)
+        self.assertIn("5.7.1 our.test is a domain of this system", reply[1])
+        refused = wait_until(lambda: self.mta.cli("trace", READER).stdout, 20, self.mta.tail)
+        self.has(refused, "filter authentication at end of message: refuse 550 5.7.1", "our.test is a domain of")
+        event = wait_until(lambda: self.mta.events("authenticated"), 20, self.mta.tail)[0]
+        self.assertIn("own=fail (our.test)", event["results"])
+        # A sender of his own is no excuse, and a domain below is ours, too.
+        self.assertEqual(550, self.mail(ours)[0])
+        self.assertEqual(550, self.mail(self.letter(sender="boss@sub.our.test"))[0])
+        self.assertEqual(550, self.mail(ours.replace(b"From: ", b"From: x@far.test, "))[0])
+        self.assertEqual([], self.sink.delivered(READER))
+        # By SPF, by a signature, and by whom we know.
+        self.assertEqual(250, self.mail(ours, sender="boss@our.test")[0])
+        signed = dkim.sign(ours, b"s1", b"our.test", self.key.pem) + ours
+        self.assertEqual(250, self.mail(signed, sender="list@far.test", source=OTHER)[0])
+        self.assertEqual(250, self.mail(ours, source="127.0.0.9")[0])
+        self.assertEqual(250, self.mail(self.letter())[0])
+        self.arrived(4)
+        # What a list sends back is held, not refused.
+        listed = b"List-Id: <l.far.test>\r\n" + ours
+        self.assertEqual(250, self.mail(listed, sender="l-owner@far.test")[0])
+        held = wait_until(lambda: self.mta.queue("--state", "held"), 20, self.mta.tail)
+        self.assertIn("nothing shows that it is of our.test", str(held))
+        told = self.mta.cli("explain", READER, "--no-dns").stdout
+        self.assertIn("own_domains = refuse", told)
+
+    def test_own_domains_wait_for_the_dns_and_are_watched(self):
+        zone = self.zone(**{"our.test": {"silent": True}})
+        self.begin(zone, own_domains="refuse", time="1s")
+        ours = self.letter(sender="boss@our.test")
+        reply = self.mail(ours, sender="boss@our.test")
+        self.assertEqual(451, reply[0], reply)
+        self.mta.reconfigure({"authentication": {"name": US, "own_domains": "refuse", "mode": "watch", "time": "1s"}})
+        self.mta.cli("reload")
+        wait_until(lambda: self.mail(ours)[0] == 250, 20, self.mta.tail)
+        self.assertNotIn(b"Authentication-Results", self.arrived())
+
     def test_filters_see_what_was_found(self):
         milter = self.closing(MilterServer(lambda command, data: packet("c")))
         self.begin(filters=[{"name": "one", "socket": milter.address, "on": ["world"]}])

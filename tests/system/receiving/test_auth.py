@@ -187,6 +187,58 @@ class Hashes(PostwainTestCase):
         self.assertNotIn("topsecret", check.stderr)
 
 
+class Authors(PostwainTestCase):
+    """[auth] author: as whom an account writes, beside as whom it sends."""
+
+    def begin(self, author, senders="own"):
+        self.outside = self.closing(SmtpSink())
+        self.mta = self.prepare({"access": {"trusted_networks": []}, "domain": [{"name": "our.test"}],
+                                 "route": [{"match": "*", "deliver": self.outside.target}]})
+        users = self.mta.folder.file("users", "ann@our.test:{PLAIN}x\n")
+        self.mta.reconfigure({"auth": {"users_file": users, "senders": senders, "author": author},
+                              "listener": [{"address": f"127.0.0.1:{self.mta.port}", "auth": True,
+                                            "protocol": "submission", "auth_without_tls": True}]})
+
+    def write(self, fields):
+        client = session(self.mta.port, tls=False)
+        self.addCleanup(client.close)
+        login(client, "ann@our.test", "x")
+        return client.mail("ann@our.test", ["x@far.test"], fields.encode() + b"Subject: s\r\n\r\nhello\r\n")
+
+    def test_refused_at_the_end_of_the_header_section(self):
+        self.begin("refuse")
+        self.mta.start()
+        for fields, want in (
+                ("From: Ann <ann@our.test>\r\n", 250), ("From: boss@our.test\r\n", 550),
+                ("From: ann@our.test, boss@our.test\r\n", 550), ("", 550),
+                ("From: ann@our.test\r\nSender: boss@our.test\r\n", 550),
+                ("From: boss@our.test\r\nSender: ann@our.test\r\n", 550), ("From: ann@our.test (\r\n", 550)):
+            with self.subTest(fields=fields):
+                code, text = self.write(fields)
+                self.assertEqual(want, code, text)
+        self.assertEqual((550, "5.7.1 ann@our.test may not write as <boss@our.test>"),
+                         self.write("From: boss@our.test\r\n" + "X: " + "y" * 900 + "\r\n"))
+        self.mta.wait_queue_empty()
+        self.assertEqual(1, len(self.outside.messages))
+        told = self.mta.cli("explain", "x@far.test", "--account", "ann@our.test", "--submission", "--no-dns",
+                            "--from", "ann@our.test").stdout
+        self.assertIn("one as which ann@our.test may send, or the mail is refused", told)
+
+    def test_held_with_the_reason(self):
+        self.begin("hold")
+        self.mta.start()
+        self.assertEqual(250, self.write("From: boss@our.test\r\n")[0])
+        held = wait_until(lambda: self.mta.queue("--state", "held"), 20, self.mta.tail)
+        self.assertIn("author: ann@our.test may not write as <boss@our.test>", str(held))
+        self.assertEqual([], self.outside.messages)
+
+    def test_it_needs_senders(self):
+        self.begin("refuse", senders="any")
+        check = self.mta.cli("check")
+        self.assertEqual(78, check.returncode)
+        self.assertIn("author needs senders", check.stderr)
+
+
 class WhoHasAnAccount(PostwainTestCase):
     """S9, S19: no process, before or after a restart, tells who has an account."""
 

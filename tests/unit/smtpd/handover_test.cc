@@ -326,10 +326,11 @@ TEST_CASE("filters: another header section and another body of small content") {
   CHECK(bench.handover->replace_body(content));
   content += "new";
   bench.handover->hold("looks bad");
+  bench.handover->hold("and smells");
   bench.handover->finish(content);
   CHECK(bench.port.log == "S");
   CHECK(bench.port.content == "A: changed\r\n\r\nnew");
-  CHECK(bench.port.hold == "looks bad");
+  CHECK(bench.port.hold == "looks bad; and smells");
 }
 
 TEST_CASE("filters: another header section and another body of large content") {

@@ -181,3 +181,40 @@ TEST_CASE("canonical domains") {
   CHECK_FALSE(is_same_or_below("ax.example", "x.example"));
   CHECK_FALSE(is_same_or_below("example", "x.example"));
 }
+
+TEST_CASE("author: the addresses of all fields of a name") {
+  struct Row {
+    const char* header;
+    const char* want;
+  };
+  const Row rows[] = {
+      {"From: a@x.example\r\n", "a@x.example "},
+      {"Subject: x\r\n", ""},
+      {"From: A <a@X.Example>, \"b c\"@y.example\r\n\t, <d@z.example>\r\n",
+       "a@x.example \"b c\"@y.example d@z.example "},
+      {"from: a@x.example\r\nTo: t@x.example\r\nFROM : b@x.example\r\n",
+       "a@x.example b@x.example "},
+      {"From: boss@x.example <a@x.example>\r\n", "boss@x.example a@x.example "},
+      {"From: the.big.boss@x.example <a@x.example>\r\n", "the.big.boss@x.example a@x.example "},
+      {"From: \"boss@x.example\" <a@x.example>\r\n", "a@x.example "},
+      {"From: Team: a@x.example, b@x.example;\r\n", "a@x.example b@x.example "},
+      {"From: root\r\n", "root "},
+      {"From: a . b @ x . example (c)\r\n", "a.b@x.example "},
+      {"From: a@[192.0.2.1]\r\n", "a@[192.0.2.1] "},
+      {"From: nobody:;\r\n", ""},
+      {"From: a@x.example (\r\n", "UNPARSABLE"},
+      {"From: a@x.example\r\nFrom: <\r\n", "UNPARSABLE"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.header);
+    auto found = addresses_in(row.header, "From");
+    std::string text = found ? "" : "UNPARSABLE";
+    if (found)
+      for (const postwain::mail::Address& one : *found) text += one.text() + " ";
+    CHECK(text == row.want);
+  }
+  std::string many = "From: ";
+  for (std::size_t i = 0; i <= kAuthorsMax; ++i) many += "a@x.example,";
+  CHECK_FALSE(addresses_in(many + "a@x.example\r\n", "From"));
+  CHECK_FALSE(addresses_in("From: a" + std::string(kAuthorFieldMax, ' ') + "\r\n", "From"));
+}

@@ -273,3 +273,34 @@ TEST_CASE("DMARC: answers out of turn") {
   CHECK(evaluation.result().verdict == DmarcVerdict::fail);
   CHECK(evaluation.take_questions().empty());
 }
+
+TEST_CASE("DMARC: identities of a domain without a policy, for who asks for them") {
+  DmarcZone zone{{{"bad.example", {"v=DMARC1; p=what"}}}};
+  struct Row {
+    const char* author;
+    DmarcIdentity spf;
+    DmarcIdentity signature;
+    const char* want;
+    bool undecided;
+  };
+  const Row rows[] = {
+      {"x.example", {kPass, "x.example"}, {kFail, "x.example"}, "spf ", false},
+      {"x.example", {kFail, "x.example"}, {kPass, "x.example"}, "dkim x.example", false},
+      {"bad.example", {kPass, "bad.example"}, {}, "spf ", false},
+      {"x.example", {kPass, "y.example"}, {kPass, "z.example"}, "", false},
+      {"x.example", {kTemporary, "x.example"}, {kPass, "z.example"}, "", true},
+      {"x.example", {kTemporary, "y.example"}, {}, "", false},
+      {"x.example", {kTemporary, "x.example"}, {kPass, "x.example"}, "dkim x.example", false},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.author, row.want);
+    DmarcInput input{row.author, row.spf, {row.signature}, true};
+    DmarcResult found = run(zone, input).result;
+    CHECK(found.verdict == DmarcVerdict::none);
+    CHECK(found.reason != DmarcReason::none);
+    CHECK(aligned(found) == row.want);
+    CHECK(found.undecided == row.undecided);
+    input.always_align = false;
+    CHECK(aligned(run(zone, input).result).empty());
+  }
+}
