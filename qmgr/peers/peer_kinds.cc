@@ -54,7 +54,11 @@ constexpr PeerKind kKinds[] = {
      .users = Users::process,
      .is_command = true,
      .unread_max = kUnreadOfCommands},
-    {.role = Role::filter, .service = ServiceName::filters, .users = Users::process},
+    {.role = Role::filter,
+     .service = ServiceName::filters,
+     .users = Users::process,
+     .beside = ServiceName::tls_results,
+     .beside_takes = ipc::FrameType::dmarc_results},
     {.role = Role::signer, .service = ServiceName::metrics, .users = Users::process},
 };
 

@@ -1,5 +1,5 @@
-// Passes on what the agents tell of TLS (RFC 8460) to the process that reports it. qmgr decides
-// nothing by it and keeps little: no mail hangs on it.
+// Passes on what the agents tell of TLS (RFC 8460), and what `filter` tells of DMARC (RFC 9990), to
+// the process that reports it. qmgr decides nothing by it and keeps little: no mail hangs on it.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +18,8 @@ constexpr std::size_t kResultFramesKept = 20;      // while the reporter is away
 constexpr std::size_t kResultFrameMax = 1U << 20;  // bytes; a larger one is refused
 constexpr std::size_t kReporterBehind = 8U << 20;  // bytes it has not read; then nothing is passed
 
-// It serves beside other parts: agents, which send results, and the reporter, which gets them.
-class TlsResultRelay : public PeerService {
+// It serves beside other parts: those who send results, and the reporter, which gets them.
+class ResultRelay : public PeerService {
  public:
   void connected(std::uint64_t peer, daemon::IpcConnection& connection,
                  const PeerIdentity& identity) override;
@@ -33,7 +33,7 @@ class TlsResultRelay : public PeerService {
   };
 
   std::vector<Reporter> reporters_;  // during a reload there are two, and the newer one counts
-  std::deque<ipc::TlsResults> kept_;
+  std::deque<std::string> kept_;     // frames
 };
 
 }  // namespace postwain::qmgr
