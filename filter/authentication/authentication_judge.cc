@@ -23,12 +23,14 @@ JudgeTerms terms_of(const config::Authentication& settings) {
 }  // namespace
 
 AuthenticationJudge::AuthenticationJudge(Clock& clock, std::unique_ptr<DnsPort> port,
-                                         config::Authentication settings, std::string our_name)
+                                         config::Authentication settings, std::string our_name,
+                                         DmarcNotes* notes)
     : Judge(terms_of(settings)),
       clock_(clock),
       port_(std::move(port)),
       settings_(std::move(settings)),
-      our_name_(std::move(our_name)) {}
+      our_name_(std::move(our_name)),
+      notes_(notes) {}
 
 bool AuthenticationJudge::is_on(std::string_view, ipc::FilterKind kind) const {
   return kind == ipc::FilterKind::world;

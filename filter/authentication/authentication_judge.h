@@ -8,6 +8,7 @@
 
 #include "common/base/clock.h"
 #include "common/config/table/authentication.h"
+#include "filter/authentication/dmarc_notes.h"
 #include "filter/authentication/dns_port.h"
 #include "filter/judge.h"
 
@@ -15,9 +16,9 @@ namespace postwain::filter {
 
 class AuthenticationJudge final : public Judge {
  public:
-  // The clock outlives it.
+  // Clock and notes outlive it. notes: what reports are made of; null: there are none.
   AuthenticationJudge(Clock& clock, std::unique_ptr<DnsPort> port, config::Authentication settings,
-                      std::string our_name);
+                      std::string our_name, DmarcNotes* notes);
 
   bool is_on(std::string_view listener, ipc::FilterKind kind) const override;
   std::uint32_t awaited_stages() const override { return bit_of(ipc::FilterStage::end_of_message); }
@@ -29,12 +30,14 @@ class AuthenticationJudge final : public Judge {
   const std::string& our_name() const { return our_name_; }
   Clock& clock() { return clock_; }
   DnsPort& port() { return *port_; }
+  DmarcNotes* notes() { return notes_; }
 
  private:
   Clock& clock_;
   std::unique_ptr<DnsPort> port_;
   config::Authentication settings_;
   std::string our_name_;
+  DmarcNotes* notes_;
 };
 
 }  // namespace postwain::filter
