@@ -1,4 +1,4 @@
-#include "reporter/report_sender.h"
+#include "reporter/sending/report_sender.h"
 
 #include <algorithm>
 #include <utility>
@@ -9,10 +9,8 @@
 #include "common/base/text.h"
 #include "common/config/config.h"
 #include "common/dns/special_address.h"
-#include "common/log/log.h"
 #include "common/mail/address.h"
-#include "reporter/gzip.h"
-#include "reporter/report_mail.h"
+#include "reporter/sending/gzip.h"
 
 namespace postwain::reporter {
 
@@ -50,9 +48,9 @@ void ReportSender::add(PendingReport pending) {
   waiting_.emplace(std::move(name), std::move(waiting));
 }
 
-void ReportSender::qmgr_up(daemon::QmgrLink& link, std::uint16_t worker) {
+void ReportSender::qmgr_up(daemon::QmgrLink& link, mail::QueueIdSource& ids) {
   link_ = &link;
-  ids_.emplace(worker);
+  ids_ = &ids;
 }
 
 // Who waits for an answer asks again, with the same id: it is stored once.
@@ -61,6 +59,7 @@ void ReportSender::qmgr_down() {
   for (auto& [name, waiting] : waiting_) {
     if (waiting.pending.uri.kind != ReportUri::Kind::mail || !waiting.on_its_way) continue;
     waiting.on_its_way = false;
+    waiting.handover.reset();
     --on_their_way_;
   }
 }
@@ -87,46 +86,66 @@ void ReportSender::send(const std::string& name, Waiting& waiting) {
 }
 
 void ReportSender::send_mail(const std::string& name, Waiting& waiting) {
-  const config::TlsReports& settings = parts_.config.tls_reports;
   WallTime now = wall_now();
-  std::string compressed = gzip(waiting.pending.report);
-  std::string content =
-      report_mail(parts_.submitter, {settings.from, waiting.pending.uri.address,
-                                     waiting.pending.domain, waiting.pending.day, now, compressed});
-  std::string head;
-  if (parts_.signer) {
-    auto signature = dkim_signature(*parts_.signer, content, now);
-    if (!signature) return refused(name, false, signature.error().text);
-    head = *signature;
-  }
   if (waiting.id.value == 0) waiting.id = ids_->next(now);
-  ipc::Submit submit;
-  submit.id = waiting.id;
-  submit.envelope.reverse_path = mail::Address::from_text(settings.from);
-  // Reports go out whatever TLS does (RFC 8460 3); and nobody here waits for a report about one.
-  submit.envelope.tls_required_no = true;
+  auto whole = content(waiting.pending, waiting.id, now);
+  if (!whole) return refused(name, false, whole.error().text);
+  std::uint64_t most = waiting.pending.octets_max;
+  if (most > 0 && whole->size() > most)
+    return refused(name, true,
+                   fmt::format("it has {} octets, and the record says that {} are taken there",
+                               whole->size(), most));
+  waiting.handover.emplace(waiting.id, envelope(waiting.pending),
+                           ipc::Arrival{"local", {}, {}, {}, now}, whole.take());
+  waiting.handover->go(*link_);
+}
+
+Result<std::string> ReportSender::content(const PendingReport& pending, mail::QueueId id,
+                                          WallTime now) const {
+  std::string compressed = gzip(pending.report);
+  std::string mail =
+      parts_.kind.mail({pending.uri.address, pending.domain, pending.day, now, compressed});
+  std::string signature;
+  if (parts_.signer) {
+    auto made = dkim_signature(*parts_.signer, mail, now);
+    if (!made) return made.error();
+    signature = made.take();
+  }
+  return fmt::format("Received: by {} (Postwain) id {};\r\n\t{}\r\n{}{}", parts_.submitter.hostname,
+                     id.text(), format_rfc5322(now), signature, mail);
+}
+
+// Nobody here waits for a report about a report.
+mail::Envelope ReportSender::envelope(const PendingReport& pending) const {
+  mail::Envelope out;
+  out.reverse_path = mail::Address::from_text(parts_.submitter.from);
+  out.tls_required_no = parts_.kind.terms().despite_tls;
   mail::Recipient recipient;
-  recipient.address = mail::Address::from_text(waiting.pending.uri.address);
+  recipient.address = mail::Address::from_text(pending.uri.address);
   recipient.notify.bits = mail::Notify::never;
-  submit.envelope.recipients.push_back(std::move(recipient));
-  submit.arrival = {"local", {}, {}, {}, now};
-  std::string whole =
-      fmt::format("Received: by {} (Postwain) id {};\r\n\t{}\r\n{}{}", parts_.submitter.hostname,
-                  waiting.id.text(), format_rfc5322(now), head, content);
-  if (whole.size() > ipc::kInlineContentMax) return refused(name, true, "the report is too large");
-  submit.content = whole;
-  link_->send(submit);
+  out.recipients.push_back(std::move(recipient));
+  return out;
+}
+
+std::map<std::string, ReportSender::Waiting>::iterator ReportSender::on_its_way(mail::QueueId id) {
+  return std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& entry) {
+    return entry.second.on_its_way && entry.second.id == id;
+  });
 }
 
 void ReportSender::submitted(const ipc::SubmitResult& result) {
-  auto found = std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& entry) {
-    return entry.second.on_its_way && entry.second.id == result.id;
-  });
+  auto found = on_its_way(result.id);
   if (found == waiting_.end()) return;
   std::string name = found->first;
   if (result.reply.code == 250) return taken(name, result.id.text());
   refused(name, result.reply.code >= 500,
           fmt::format("{} {}", result.reply.code, result.reply.text));
+}
+
+void ReportSender::stored(const ipc::ChunksStored& stored) {
+  auto found = on_its_way(stored.id);
+  if (found != waiting_.end() && found->second.handover)
+    found->second.handover->go(*link_, stored.bytes);
 }
 
 // The host's address is looked up here, so that it is the operator's resolver that is asked, and
@@ -144,7 +163,7 @@ void ReportSender::post(const std::string& name, const Waiting& waiting) {
       std::erase_if(request.addresses, dns::is_special_address);
     request.size_max = kAnswerMax;
     request.body = gzip(report);
-    request.body_type = "application/tlsrpt+gzip";
+    request.body_type = std::string(parts_.kind.terms().body_type);
     parts_.fetcher.fetch(std::move(request), [this, name](const Result<std::string>& done) {
       if (done)
         taken(name, "posted");
@@ -158,7 +177,7 @@ void ReportSender::taken(const std::string& name, const std::string& how) {
   auto found = waiting_.find(name);
   if (found == waiting_.end()) return;
   {
-    log::Line line(log::Level::info, "tls_report_sent");
+    log::Line line(log::Level::info, is_tls() ? "tls_report_sent" : "dmarc_report_sent");
     describe(line, found->second.pending);
     line.kv("as", how);
   }
@@ -172,20 +191,25 @@ void ReportSender::refused(const std::string& name, bool for_good, const std::st
   if (found == waiting_.end()) return;
   Waiting& waiting = found->second;
   --on_their_way_;
-  if (for_good || wall_now() - waiting.pending.made >= kTriedFor) {
-    log::Line line(log::Level::warning, "tls_report_given_up");
-    describe(line, waiting.pending);
-    line.kv("reason", why);
-    parts_.spool.remove(name);
-    waiting_.erase(found);
-    return;
-  }
+  if (for_good || wall_now() - waiting.pending.made >= kTriedFor) return give_up(found, why);
   waiting.on_its_way = false;
+  waiting.handover.reset();
   Duration pause = pause_after(waiting.tries);
   waiting.next = mono_now() + pause;
-  log::Line line(log::Level::info, "tls_report_waits");
+  log::Line line(log::Level::info, is_tls() ? "tls_report_waits" : "dmarc_report_waits");
   describe(line, waiting.pending);
   line.kv("reason", why).kv("next_in", format_duration(pause));
+}
+
+void ReportSender::give_up(std::map<std::string, Waiting>::iterator waiting,
+                           const std::string& why) {
+  {
+    log::Line line(log::Level::warning, is_tls() ? "tls_report_given_up" : "dmarc_report_given_up");
+    describe(line, waiting->second.pending);
+    line.kv("reason", why);
+  }
+  parts_.spool.remove(waiting->first);
+  waiting_.erase(waiting);
 }
 
 }  // namespace postwain::reporter

@@ -1,4 +1,4 @@
-#include "reporter/gzip.h"
+#include "reporter/sending/gzip.h"
 
 #include <zlib.h>
 

@@ -1,4 +1,4 @@
-#include "reporter/report_spool.h"
+#include "reporter/sending/report_spool.h"
 
 #include <cerrno>
 #include <cstdio>
@@ -24,6 +24,7 @@ using nlohmann::json;
 
 constexpr const char* kCountsFile = "tally.jsonl";
 constexpr std::size_t kCountsMax = 1U << 30;
+constexpr std::size_t kLetterMax = 64U << 20;
 constexpr std::string_view kReportEnding = ".letter";
 
 std::string text_of(const PendingReport& pending) {
@@ -31,6 +32,7 @@ std::string text_of(const PendingReport& pending) {
               {"domain", pending.domain},
               {"day", pending.day.time_since_epoch().count()},
               {"report", pending.report},
+              {"octets_max", pending.octets_max},
               {"made", pending.made.time_since_epoch().count()}};
   return out.dump(1, ' ', true, json::error_handler_t::replace) + "\n";
 }
@@ -43,6 +45,7 @@ bool read_letter(const std::string& text, PendingReport& pending) {
     pending.uri = std::move(*uri);
     in.at("domain").get_to(pending.domain);
     in.at("report").get_to(pending.report);
+    pending.octets_max = in.value("octets_max", std::uint64_t{0});
     pending.day = Day(std::chrono::days(in.at("day").get<int>()));
     pending.made = WallTime(std::chrono::milliseconds(in.at("made").get<std::int64_t>()));
     return true;
@@ -113,13 +116,15 @@ std::vector<PendingReport> ReportSpool::pending_reports() const {
         name.compare(name.size() - kReportEnding.size(), std::string::npos, kReportEnding) == 0;
     if (!is_letter || out.size() >= kReportsMax) continue;
     std::string path = folder_ + "/" + name;
-    auto text = read_small_file(path);
+    auto text = read_small_file(path, kLetterMax);
     PendingReport pending;
     if (text && read_letter(*text, pending) && pending.name() == name) {
       out.push_back(std::move(pending));
       continue;
     }
-    log::Line(log::Level::warning, "tls_report_unreadable").kv("file", path);
+    bool tls = subject_ == ReportSubject::tls;
+    log::Line(log::Level::warning, tls ? "tls_report_unreadable" : "dmarc_report_unreadable")
+        .kv("file", path);
     (void)::rename(path.c_str(), (path + ".bad").c_str());
   }
   return out;

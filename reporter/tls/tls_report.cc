@@ -1,4 +1,4 @@
-#include "reporter/report.h"
+#include "reporter/tls/tls_report.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -8,12 +8,6 @@ namespace postwain::reporter {
 namespace {
 
 using nlohmann::ordered_json;
-
-constexpr std::int64_t kDaySeconds = 86'400;
-
-std::int64_t first_second(Day day) {
-  return day.time_since_epoch().count() * kDaySeconds;
-}
 
 ordered_json policy_json(const mail::ReportedPolicy& policy) {
   ordered_json out = {{"policy-type", name_of(policy.type)}};
@@ -44,12 +38,8 @@ struct OfPolicy {
 
 }  // namespace
 
-std::string report_id(const Submitter& submitter, Day day, const std::string& domain) {
-  return fmt::format("{}.{}@{}", name_of(day), domain, submitter.hostname);
-}
-
-std::string report_json(const Submitter& submitter, Day day, const std::string& domain,
-                        const ResultCounts::Results& results) {
+std::string tls_report(const Submitter& submitter, Day day, const std::string& domain,
+                       const ResultCounts::Results& results) {
   std::map<mail::ReportedPolicy, OfPolicy> policies;
   for (const auto& [result, count] : results) {
     OfPolicy& of = policies[result.policy];
@@ -77,11 +67,6 @@ std::string report_json(const Submitter& submitter, Day day, const std::string& 
                          {"report-id", report_id(submitter, day, domain)},
                          {"policies", std::move(list)}};
   return report.dump(2, ' ', true, ordered_json::error_handler_t::replace) + "\n";
-}
-
-std::string report_file_name(const Submitter& submitter, Day day, const std::string& domain) {
-  return fmt::format("{}!{}!{}!{}.json.gz", submitter.domain, domain, first_second(day),
-                     first_second(day) + kDaySeconds - 1);
 }
 
 }  // namespace postwain::reporter

@@ -1,10 +1,10 @@
-// Sends pending reports: mail is handed to qmgr as any message is, reports to the web are posted.
-// A report that is not taken is tried again for a day (RFC 8460 5.5), and then given up.
+// Sends the pending reports of one kind: mail is handed to qmgr as any message is, reports to the
+// web are posted. A report that is not taken is tried again for a day (RFC 8460 5.5), and then
+// given up.
 #pragma once
 
 #include <functional>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 
@@ -12,9 +12,12 @@
 #include "common/daemon/qmgr_link.h"
 #include "common/dns/resolver.h"
 #include "common/http/fetcher.h"
-#include "reporter/report.h"
-#include "reporter/report_spool.h"
-#include "reporter/signature.h"
+#include "common/log/log.h"
+#include "reporter/sending/mail_handover.h"
+#include "reporter/sending/report_kind.h"
+#include "reporter/sending/report_spool.h"
+#include "reporter/sending/signature.h"
+#include "reporter/sending/submitter.h"
 
 namespace postwain::reporter {
 
@@ -31,6 +34,7 @@ class ReportSender {
     const std::optional<Signer>& signer;
     dns::Resolver& resolver;
     http::Fetcher& fetcher;
+    const ReportKind& kind;
     ReportSpool& spool;
   };
   explicit ReportSender(Parts parts) : parts_(parts) {}
@@ -39,9 +43,12 @@ class ReportSender {
   Status take(PendingReport pending);
   void take_kept();  // those of the process before us
 
-  void qmgr_up(daemon::QmgrLink& link, std::uint16_t worker);
+  // ids: of this connection, and of everybody who uses it.
+  void qmgr_up(daemon::QmgrLink& link, mail::QueueIdSource& ids);
   void qmgr_down();
+  // Those of other messages change nothing.
   void submitted(const ipc::SubmitResult& result);
+  void stored(const ipc::ChunksStored& stored);
   // Tries what is due. Called every now and then.
   void work();
 
@@ -52,20 +59,26 @@ class ReportSender {
     MonoTime next{};
     bool on_its_way = false;
     mail::QueueId id;  // with qmgr
+    std::optional<MailHandover> handover{};
   };
 
+  std::map<std::string, Waiting>::iterator on_its_way(mail::QueueId id);
   void add(PendingReport pending);
   void send(const std::string& name, Waiting& waiting);
   void send_mail(const std::string& name, Waiting& waiting);
+  Result<std::string> content(const PendingReport& pending, mail::QueueId id, WallTime now) const;
+  mail::Envelope envelope(const PendingReport& pending) const;
   void post(const std::string& name, const Waiting& waiting);
   void taken(const std::string& name, const std::string& how);
   void refused(const std::string& name, bool for_good, const std::string& why);
+  void give_up(std::map<std::string, Waiting>::iterator waiting, const std::string& why);
+  bool is_tls() const { return parts_.kind.terms().subject == ReportSubject::tls; }
 
   Parts parts_;
   std::map<std::string, Waiting> waiting_;  // by the report's name
   std::size_t on_their_way_ = 0;
   daemon::QmgrLink* link_ = nullptr;
-  std::optional<mail::QueueIdSource> ids_;
+  mail::QueueIdSource* ids_ = nullptr;
 };
 
 }  // namespace postwain::reporter

@@ -1,4 +1,4 @@
-#include "reporter/signature.h"
+#include "reporter/sending/signature.h"
 
 #include <algorithm>
 #include <string_view>
