@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/ipc/dmarc_results.h"
 #include "common/log/log.h"
 #include "filter/content_rules/content_rule_judge.h"
 #include "filter/milter/outside_filter.h"
@@ -38,7 +39,12 @@ std::vector<std::unique_ptr<Judge>> judges_of(std::vector<config::Filter> filter
 }
 
 FilterProcess::FilterProcess(net::Loop& loop, Clock& clock, Setup setup)
-    : loop_(loop), shared_{loop, clock}, timer_(loop), reports_(loop) {
+    : loop_(loop),
+      shared_{loop, clock},
+      timer_(loop),
+      reports_(loop),
+      dmarc_reports_(loop),
+      dmarc_notes_(setup.dmarc_notes) {
   shared_.judges = std::move(setup.own_checks);
   for (auto& judge : judges_of(std::move(setup.filters), std::move(setup.content_rules)))
     shared_.judges.push_back(std::move(judge));
@@ -61,6 +67,7 @@ FilterProcess::FilterProcess(net::Loop& loop, Clock& clock, Setup setup)
           .on_drained = {},
       });
   reports_.repeat(kReportEvery, [this] { report(false); });
+  if (dmarc_notes_ != nullptr) dmarc_reports_.repeat(kDmarcNotesEvery, [this] { tell_dmarc(); });
 }
 
 FilterProcess::~FilterProcess() = default;
@@ -97,6 +104,8 @@ void FilterProcess::take_link(const std::string& peer, net::Stream stream) {
   links_.push_back(
       std::make_unique<SmtpdLink>(shared_, peer, std::move(stream), [this](SmtpdLink& gone) {
         std::erase_if(links_, [&](const auto& link) { return link.get() == &gone; });
+        // Where all of Postwain ends, smtpds go first, and qmgr not before the last of them.
+        tell_dmarc();
       }));
 }
 
@@ -106,6 +115,15 @@ void FilterProcess::report(bool anyway) {
   bool news = std::any_of(shared_.judges.begin(), shared_.judges.end(),
                           [](const auto& judge) { return judge->has_news(); });
   if (news || anyway) qmgr_->send(report_of(shared_));
+}
+
+void FilterProcess::tell_dmarc() {
+  if (dmarc_notes_ == nullptr || !qmgr_ || !qmgr_->up()) return;
+  for (;;) {
+    ipc::DmarcResults told{dmarc_notes_->take()};
+    if (told.results.empty()) return;
+    qmgr_->send(told);
+  }
 }
 
 void FilterProcess::wants_changed() {
@@ -122,8 +140,10 @@ void FilterProcess::look_whether_drained() {
   bool busy = std::any_of(links_.begin(), links_.end(),
                           [](const auto& link) { return link->in_message(); });
   if (busy && shared_.clock.mono() < drain_until_) return;
-  timer_.stop();
   report(false);
+  tell_dmarc();
+  if (qmgr_ && qmgr_->pending() > 0 && shared_.clock.mono() < drain_until_) return;
+  timer_.stop();
   drained_();
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/daemon/qmgr_link.h"
+#include "filter/authentication/dmarc_notes.h"
 #include "filter/deciding/content_matcher.h"
 #include "filter/shared.h"
 #include "filter/smtpd_link.h"
@@ -30,6 +31,7 @@ struct Setup {
   std::function<void()> on_ready{};
   ScratchFile scratch{};
   decltype(Shared::lookup) lookup{};
+  DmarcNotes* dmarc_notes = nullptr;  // told to qmgr; outlives the process's objects
 };
 
 // The filters, then the content rules, in their order.
@@ -54,6 +56,7 @@ class FilterProcess {
   bool frame(ipc::FrameType type, std::string_view payload);
   void wants_changed();
   void report(bool anyway);
+  void tell_dmarc();
   void look_whether_drained();
 
   net::Loop& loop_;
@@ -63,6 +66,8 @@ class FilterProcess {
   MonoTime drain_until_{};
   net::Timer timer_;
   net::Timer reports_;  // to qmgr, while there is something new
+  net::Timer dmarc_reports_;
+  DmarcNotes* dmarc_notes_;
   std::unique_ptr<daemon::QmgrLink> qmgr_;
 };
 

@@ -64,10 +64,10 @@ std::unique_ptr<StrangersJudge> strangers_judge(Clock& clock, dns::Resolver& res
 }
 
 std::unique_ptr<Judge> authentication_judge(Clock& clock, dns::Resolver& resolver,
-                                            const config::Config& config) {
+                                            const config::Config& config, DmarcNotes* notes) {
   if (!config.authentication.wanted) return nullptr;
   return std::make_unique<AuthenticationJudge>(clock, dns_port(resolver), config.authentication,
-                                               config.hostname, rewrite::OwnDomains(config));
+                                               config.hostname, rewrite::OwnDomains(config), notes);
 }
 
 }  // namespace
@@ -78,7 +78,7 @@ int try_out(Setup& setup, const config::Config& config, dns::Resolver& resolver,
   Result<std::string> request = read_small_fd(kTrialRequest, kTrialMax);
   if (!request) return kExitIoError;
   Shared shared{loop, clock};
-  if (auto authentication = authentication_judge(clock, resolver, config))
+  if (auto authentication = authentication_judge(clock, resolver, config, nullptr))
     shared.judges.push_back(std::move(authentication));
   for (auto& judge : judges_of(std::move(setup.filters), std::move(setup.content_rules)))
     shared.judges.push_back(std::move(judge));
@@ -123,8 +123,11 @@ int run(daemon::Start& start, bool trial) {
   if (trial) return try_out(setup, config, **resolver, loop, clock);
   auto own = strangers_judge(clock, **resolver, config);
   StrangersJudge* strangers = own.get();
+  DmarcNotes noted(config.dmarc_reports.from);
+  DmarcNotes* notes = config.dmarc_reports.wanted ? &noted : nullptr;
+  setup.dmarc_notes = notes;
   if (own) setup.own_checks.push_back(std::move(own));
-  if (auto authentication = authentication_judge(clock, **resolver, config))
+  if (auto authentication = authentication_judge(clock, **resolver, config, notes))
     setup.own_checks.push_back(std::move(authentication));
   daemon::Confinement confinement("filter", config);
   confinement.give_up_files();

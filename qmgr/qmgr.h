@@ -20,7 +20,7 @@
 #include "qmgr/disk/ballast.h"
 #include "qmgr/dispatch/delivery.h"
 #include "qmgr/dispatch/link_relay.h"
-#include "qmgr/dispatch/tls_result_relay.h"
+#include "qmgr/dispatch/result_relay.h"
 #include "qmgr/dispatch/token_relay.h"
 #include "qmgr/intake/intake.h"
 #include "qmgr/judging/filter_asker.h"
@@ -68,7 +68,7 @@ class Qmgr {
   std::string name_;
   config::Config config_;
   TokenRelay tokens_;
-  TlsResultRelay reports_;
+  ResultRelay reports_;
   FilterBoard filter_board_;
   LinkRelay filters_;
   SignerBoard signer_board_;

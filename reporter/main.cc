@@ -1,8 +1,8 @@
-// reporter: tells domains that ask for it how TLS to their mail hosts went (RFC 8460). Started with
-// [tls_reports].
+// reporter: tells domains that ask for it how TLS to their mail hosts went (RFC 8460), and what
+// DMARC found about mail in their name (RFC 9990). Started with [tls_reports] or [dmarc_reports].
 //
-// What it may touch: a folder of its own, the DNS and web servers, qmgr's socket in a role that
-// hears of results and submits mail.
+// What it may touch: a folder of its own for each, the DNS and web servers, qmgr's socket in a role
+// that hears of results and submits mail.
 #include "common/base/sysexits.h"
 #include "common/daemon/confinement.h"
 #include "common/daemon/daemon.h"
@@ -54,7 +54,8 @@ int main(int argc, char** argv) {
       {postwain::exercise::loop(), postwain::exercise::threads(), postwain::exercise::dns(),
        postwain::exercise::tls(), postwain::exercise::http(),
        postwain::exercise::files([](const postwain::config::Config& config) {
-         return config.tls_reports.wanted ? config.tls_reports.folder : std::string();
+         if (config.tls_reports.wanted) return config.tls_reports.folder;
+         return config.dmarc_reports.wanted ? config.dmarc_reports.folder : std::string();
        })});
   int code = postwain::reporter::run(start);
   postwain::log::flush();

@@ -63,7 +63,8 @@ sandbox::Reach reach_of(sandbox::Profile profile, const config::Config& config) 
     case sandbox::Profile::poster:
       reach.read.insert(reach.read.end(), kTrustFiles.begin(), kTrustFiles.end());
       reach.connect_ports.reset();
-      reach.write = {config.tls_reports.folder};
+      if (config.tls_reports.wanted) reach.write.push_back(config.tls_reports.folder);
+      if (config.dmarc_reports.wanted) reach.write.push_back(config.dmarc_reports.folder);
       break;
     case sandbox::Profile::asker:
       reach.connect_ports = filter_ports(config);

@@ -24,13 +24,14 @@ JudgeTerms terms_of(const config::Authentication& settings) {
 
 AuthenticationJudge::AuthenticationJudge(Clock& clock, std::unique_ptr<DnsPort> port,
                                          config::Authentication settings, std::string our_name,
-                                         rewrite::OwnDomains own_domains)
+                                         rewrite::OwnDomains own_domains, DmarcNotes* notes)
     : Judge(terms_of(settings)),
       clock_(clock),
       port_(std::move(port)),
       settings_(std::move(settings)),
       our_name_(std::move(our_name)),
-      own_domains_(std::move(own_domains)) {}
+      own_domains_(std::move(own_domains)),
+      notes_(notes) {}
 
 bool AuthenticationJudge::is_on(std::string_view, ipc::FilterKind kind) const {
   return kind == ipc::FilterKind::world;

@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/config/table/authentication.h"
 #include "common/rewrite/own_domains.h"
+#include "filter/authentication/dmarc_notes.h"
 #include "filter/authentication/dns_port.h"
 #include "filter/judge.h"
 
@@ -16,9 +17,9 @@ namespace postwain::filter {
 
 class AuthenticationJudge final : public Judge {
  public:
-  // The clock outlives it.
+  // Clock and notes outlive it. notes: what reports are made of; null: there are none.
   AuthenticationJudge(Clock& clock, std::unique_ptr<DnsPort> port, config::Authentication settings,
-                      std::string our_name, rewrite::OwnDomains own_domains);
+                      std::string our_name, rewrite::OwnDomains own_domains, DmarcNotes* notes);
 
   bool is_on(std::string_view listener, ipc::FilterKind kind) const override;
   std::uint32_t awaited_stages() const override { return bit_of(ipc::FilterStage::end_of_message); }
@@ -31,6 +32,7 @@ class AuthenticationJudge final : public Judge {
   const rewrite::OwnDomains& own_domains() const { return own_domains_; }
   Clock& clock() { return clock_; }
   DnsPort& port() { return *port_; }
+  DmarcNotes* notes() { return notes_; }
 
  private:
   Clock& clock_;
@@ -38,6 +40,7 @@ class AuthenticationJudge final : public Judge {
   config::Authentication settings_;
   std::string our_name_;
   rewrite::OwnDomains own_domains_;
+  DmarcNotes* notes_;
 };
 
 }  // namespace postwain::filter

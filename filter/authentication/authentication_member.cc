@@ -7,6 +7,7 @@
 #include "common/authentication/results/results_reader.h"
 #include "common/base/text.h"
 #include "common/log/log.h"
+#include "filter/deciding/dmarc_row.h"
 #include "filter/deciding/message_edits.h"
 
 namespace postwain::filter {
@@ -203,6 +204,8 @@ Opinion AuthenticationMember::conclude() {
   AuthenticationVerdict verdict = message_->forged.size() > kForgedResultsMax
                                       ? too_many_forgeries()
                                       : verdict_of(judge_.settings(), findings);
+  // What is put off comes again, and is counted then.
+  if (verdict.verdict != FilterVerdict::defer) note_for_reports();
   auto waited = static_cast<std::uint32_t>((judge_.clock().mono() - message_->ended_at).count());
   Opinion out;
   if (verdict.verdict == FilterVerdict::keep_going) {
@@ -218,6 +221,14 @@ Opinion AuthenticationMember::conclude() {
   if (record_.judgement()) record_.judgement()->milliseconds = waited;
   message_.reset();
   return out;
+}
+
+// A client without an address is nobody that a domain could look for.
+void AuthenticationMember::note_for_reports() const {
+  DmarcNotes* notes = judge_.notes();
+  if (notes == nullptr || !has_address()) return;
+  auto result = reported_result(judge_.settings(), message_->findings, notes->own_address());
+  if (result) notes->add(*std::move(result));
 }
 
 std::vector<milter::Edit> AuthenticationMember::edits() const {

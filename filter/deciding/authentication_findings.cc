@@ -334,6 +334,11 @@ authentication::DmarcInput dmarc_input(const AuthenticationFindings& findings) {
   return out;
 }
 
+DmarcDisposition dmarc_disposition(const config::Authentication& settings,
+                                   const AuthenticationFindings& findings) {
+  return disposition_of(settings, findings);
+}
+
 std::vector<MethodResult> method_results(const config::Authentication& settings,
                                          const AuthenticationFindings& findings) {
   std::vector<MethodResult> out;

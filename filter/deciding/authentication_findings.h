@@ -48,6 +48,10 @@ bool names_own_author(std::string_view header, const authentication::Author& aut
 // What DMARC is told of the others.
 authentication::DmarcInput dmarc_input(const AuthenticationFindings& findings);
 
+// What follows from DMARC, if it is not only watched.
+authentication::DmarcDisposition dmarc_disposition(const config::Authentication& settings,
+                                                   const AuthenticationFindings& findings);
+
 // For results_field(). Texts of strangers are in it as they are.
 std::vector<authentication::MethodResult> method_results(const config::Authentication& settings,
                                                          const AuthenticationFindings& findings);

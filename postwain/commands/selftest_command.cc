@@ -135,6 +135,15 @@ int verdict(const Findings& found) {
   return kExitOk;
 }
 
+// As `run` does, so that what is tried is what would run.
+Status prepare_all_folders(const config::Config& config, Identities& identities) {
+  Status done = prepare_folders(config, identities);
+  if (done && config.tls_reports.wanted) done = prepare_tls_reports_folder(config, identities);
+  if (done && config.dmarc_reports.wanted) done = prepare_dmarc_reports_folder(config, identities);
+  if (done && config.strangers.wanted) done = prepare_strangers_folder(config, identities);
+  return done;
+}
+
 }  // namespace
 
 int selftest_command(const ClientOptions& options) {
@@ -147,15 +156,8 @@ int selftest_command(const ClientOptions& options) {
   if (!programs) return fail(kExitUnavailable, programs.error().text);
   auto identities = resolve_identities(loaded.config.users, ::geteuid());
   if (!identities) return fail(kExitConfig, identities.error().text);
-  // As `run` does, so that what is tried is what would run.
-  if (Status done = prepare_folders(loaded.config, *identities); !done)
+  if (Status done = prepare_all_folders(loaded.config, *identities); !done)
     return fail(kExitCantCreate, done.error().text);
-  if (loaded.config.tls_reports.wanted)
-    if (Status done = prepare_reports_folder(loaded.config, *identities); !done)
-      return fail(kExitCantCreate, done.error().text);
-  if (loaded.config.strangers.wanted)
-    if (Status done = prepare_strangers_folder(loaded.config, *identities); !done)
-      return fail(kExitCantCreate, done.error().text);
   auto examination = Examination::begin(loaded, *identities, *programs);
   if (!examination) return fail(kExitOsError, examination.error().text);
   if (Status done = keep_to_its_work(loaded.config, *identities); !done)

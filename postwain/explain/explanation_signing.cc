@@ -1,6 +1,7 @@
 #include "postwain/explain/explanation_signing.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "common/agent/signing/key_choice.h"
 #include "smtpd/acceptance/to_sign.h"
@@ -22,12 +23,6 @@ config::Origin origin_of(const config::Config& config, const std::string& record
   for (const config::DkimKey& key : config.dkim_keys)
     if (key.record_name() == record) return key.origin;
   return {};
-}
-
-std::string joined(const std::vector<std::string>& names) {
-  std::string out;
-  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
-  return out;
 }
 
 }  // namespace
@@ -52,8 +47,8 @@ void add_signing(Explanation& out, const config::Config& config, const smtpd::Cl
         fmt::format("no [[dkim_key]] is for the author's domain, if that is '{}'",
                     sender.domain_key()),
         nowhere);
-  out.bounds.push_back(
-      {"signed", "by " + joined(out.signed_by), origin_of(config, out.signed_by.front()).text()});
+  out.bounds.push_back({"signed", fmt::format("by {}", fmt::join(out.signed_by, ", ")),
+                        origin_of(config, out.signed_by.front()).text()});
 }
 
 }  // namespace postwain::tool

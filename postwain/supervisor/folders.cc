@@ -166,8 +166,13 @@ Status prepare_folder_of(Kind kind, const std::string& folder, const char* secti
 
 }  // namespace
 
-Status prepare_reports_folder(const config::Config& config, const Identities& identities) {
+Status prepare_tls_reports_folder(const config::Config& config, const Identities& identities) {
   return prepare_folder_of(Kind::reporter, config.tls_reports.folder, "tls_reports", config,
+                           identities);
+}
+
+Status prepare_dmarc_reports_folder(const config::Config& config, const Identities& identities) {
+  return prepare_folder_of(Kind::reporter, config.dmarc_reports.folder, "dmarc_reports", config,
                            identities);
 }
 

@@ -15,9 +15,10 @@ namespace postwain::tool {
 // right to pass, and a warning says so.
 Status prepare_folders(const config::Config& config, Identities& identities);
 
-// The folder of [tls_reports], of its process alone. At each start of that one, since a reload may
-// bring it.
-Status prepare_reports_folder(const config::Config& config, const Identities& identities);
+// The folders of [tls_reports] and [dmarc_reports], of their process alone. At each start of that
+// one, since a reload may bring them.
+Status prepare_tls_reports_folder(const config::Config& config, const Identities& identities);
+Status prepare_dmarc_reports_folder(const config::Config& config, const Identities& identities);
 
 // The folder of [strangers], of the filter process alone. At each start of that one.
 Status prepare_strangers_folder(const config::Config& config, const Identities& identities);

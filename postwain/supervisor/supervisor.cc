@@ -163,11 +163,15 @@ void Supervisor::add_pickup() {
 }
 
 void Supervisor::add_reporter() {
-  if (!setup_.loaded.config.tls_reports.wanted) return;
-  if (Status made = prepare_reports_folder(setup_.loaded.config, setup_.identities); made)
-    add(Kind::reporter, 1);
-  else
-    log::Line(log::Level::error, "no_tls_reports").kv("error", made.error().text);
+  const config::Config& config = setup_.loaded.config;
+  bool tls = config.tls_reports.wanted;
+  bool dmarc = config.dmarc_reports.wanted;
+  Status tls_made = tls ? prepare_tls_reports_folder(config, setup_.identities) : Status();
+  Status dmarc_made = dmarc ? prepare_dmarc_reports_folder(config, setup_.identities) : Status();
+  if (!tls_made) log::Line(log::Level::error, "no_tls_reports").kv("error", tls_made.error().text);
+  if (!dmarc_made)
+    log::Line(log::Level::error, "no_dmarc_reports").kv("error", dmarc_made.error().text);
+  if ((tls && tls_made) || (dmarc && dmarc_made)) add(Kind::reporter, 1);
 }
 
 void Supervisor::add_metrics() {

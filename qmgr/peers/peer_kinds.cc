@@ -14,6 +14,7 @@ constexpr Beside kOfSmtpd[] = {{ServiceName::filters}};
 constexpr Beside kOfSmtpClient[] = {{ServiceName::tls_results, ipc::FrameType::tls_results},
                                     {ServiceName::signers}};
 constexpr Beside kOfLmtpClient[] = {{ServiceName::tls_results, ipc::FrameType::tls_results}};
+constexpr Beside kOfFilter[] = {{ServiceName::tls_results, ipc::FrameType::dmarc_results}};
 constexpr Beside kOfReporter[] = {{ServiceName::tls_results}};
 
 // In the order of ipc::Role.
@@ -59,7 +60,10 @@ constexpr PeerKind kKinds[] = {
      .users = Users::process,
      .is_command = true,
      .unread_max = kUnreadOfCommands},
-    {.role = Role::filter, .service = ServiceName::filters, .users = Users::process},
+    {.role = Role::filter,
+     .service = ServiceName::filters,
+     .users = Users::process,
+     .beside = kOfFilter},
     {.role = Role::signer, .service = ServiceName::signers, .users = Users::process},
 };
 

@@ -22,7 +22,7 @@ enum class ServiceName : std::uint8_t {
   control,      // obeys operators and the supervisor
   metrics,      // answers with the metrics
   tokens,       // has login tokens made
-  tls_results,  // passes on how TLS went
+  tls_results,  // passes on how TLS went, and what DMARC found
   filters,      // links the filter process with each smtpd
   signers,      // links the signer with each process that has mail signed
 };

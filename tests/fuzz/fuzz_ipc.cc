@@ -3,6 +3,7 @@
 // and leads back to itself; a time that decodes can be shown.
 #include <cstdlib>
 
+#include "common/ipc/dmarc_results.h"
 #include "common/ipc/filter_messages.h"
 #include "common/ipc/filter_report.h"
 #include "common/ipc/judgements.h"
@@ -68,6 +69,7 @@ void look_at_all(std::string_view payload) {
   look_at<ConnectionWanted>(payload);
   look_at<Outcomes>(payload);
   look_at<TlsResults>(payload);
+  look_at<DmarcResults>(payload);
   look_at<LateOutcomes>(payload);
   look_at<ControlRequest>(payload);
   look_at<ControlReply>(payload);

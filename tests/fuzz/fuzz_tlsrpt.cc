@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include "common/base/text.h"
-#include "reporter/record.h"
+#include "reporter/tls/tls_record.h"
 
 using namespace postwain;
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 FLOORS = (
     ("common/base",),
     ("common/mail", "common/pattern"),
-    ("common/content",),
+    ("common/content", "common/mail/reported"),
     ("common/smtp/syntax", "common/ipc", "common/sasl", "common/notice"),
     ("common/smtp/server", "common/smtp/client", "common/milter",
      "common/policy_service", "common/rspamd"),
@@ -28,8 +28,10 @@ FLOORS = (
     ("common/agent/hosts", "common/filtering", "common/authentication/spf", "common/authentication/dkim"),
     ("queue-schema", "common/authentication/dmarc", "common/authentication/arc", "common/authentication/results"),
     ("common/agent",),
-    ("qmgr/model", "qmgr/disk", "smtpd/acceptance", "postwain/process", "filter/deciding"),
-    ("qmgr/scheduling", "smtpd/login", "smtpd/queue_link", "postwain/checking", "postwain/client"),
+    ("qmgr/model", "qmgr/disk", "smtpd/acceptance", "postwain/process", "filter/deciding",
+     "reporter/sending"),
+    ("qmgr/scheduling", "smtpd/login", "smtpd/queue_link", "postwain/checking", "postwain/client",
+     "reporter/tls", "reporter/dmarc"),
     ("qmgr/verdicts", "smtpd/session", "postwain/supervisor"),
     ("qmgr/routing", "qmgr/store", "qmgr/peers", "smtpd"),
     ("qmgr/store/sqlite", "simulator"),
@@ -84,7 +86,7 @@ HOME = {
     "seccomp.h": "common/sandbox/",
     "systemd/": "postwain/supervisor/service_manager.cc",
     "nlohmann/": ("common/rspamd/", "qmgr/", "postwain/", "reporter/", "filter/trial/"),
-    "zlib.h": "reporter/gzip.cc",
+    "zlib.h": "reporter/sending/gzip.cc",
 }
 # Never in our headers: their compile time is paid by everyone who includes them.
 NOT_IN_HEADERS = {"iostream", "filesystem", "regex", "fstream", "sstream", "nlohmann/json.hpp"}

@@ -102,6 +102,7 @@ void read_document(Context& context, const Node& document, const Machine& machin
   read_delivery(context, top.table("delivery"), config.delivery);
   read_dns(context, top.table("dns"), config.dns);
   read_tls_reports(context, top.table("tls_reports"), config);
+  read_dmarc_reports(context, top.table("dmarc_reports"), config);
   for (const Route& route : config.routes)
     if (route.tls == mail::TlsLevel::dane && !config.dns.trust_ad)
       context.error(route.origin,

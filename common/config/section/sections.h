@@ -52,6 +52,8 @@ void read_queue(Context& context, const Node* table, Queue& queue);
 void read_bounces(Context& context, const Node* table, Bounces& bounces);
 void read_delivery(Context& context, const Node* table, Delivery& delivery);
 void read_tls_reports(Context& context, const Node* table, Config& config);
+// After [authentication], [tls_reports] and the keys.
+void read_dmarc_reports(Context& context, const Node* table, Config& config);
 // After the spool folder and the listeners.
 void read_strangers(Context& context, const Node* table, const std::vector<const Node*>& lists,
                     Config& config);

@@ -41,7 +41,7 @@ BY_ROLE = {"sendmail": INTAKE,
            "restore": ["restore"] + INTAKE,
            "pickup": ["drop_owner"] + INTAKE, "reporter": ["submit", "tls_results"], "smtp_client": AGENT,
            "lmtp_client": AGENT, "control": ["control_request"], "metrics": ["control_request"], "tokens": ["token"],
-           "filter": ["peer_link", "filter_report"], "signer": ["peer_link", "signer_report"],
+           "filter": ["peer_link", "filter_report", "dmarc_results"], "signer": ["peer_link", "signer_report"],
            # Seldom: the true one is not heard while it is there.
            "supervisor": ["control_request", "control_reply", "config_update"]}
 # Over a link that qmgr has made: of a delivery client towards the true signer, and the other way round.
@@ -206,6 +206,10 @@ class Maker:
         if kind == "tls_results":
             return (u32(1) + self.string() + self.small() + self.string() + u32(1) + self.string() + u32(1) +
                     self.string() + u8(r.randrange(12)) + self.string() * 4 + u64(1))
+        if kind == "dmarc_results":
+            return (u32(1) + self.string() + u8(r.randrange(4)) + u8(1) + u8(r.randrange(4)) + u8(0) +
+                    u8(r.randrange(3)) * 3 + self.string() * 2 + u8(r.randrange(5)) + u8(r.randrange(3)) * 2 +
+                    u8(r.randrange(7)) + self.string() * 3 + u32(1) + self.string() * 6 + u64(1))
         return self.number() + r.randbytes(r.randrange(40))
 
     def frame(self, role):

@@ -204,7 +204,7 @@ TEST_CASE("notes on TLS are counted, told in pieces, and bounded") {
   mail::StsPolicy sts;
   for (int i = 0; i < 100; ++i) sts.hosts.push_back(std::string(250, 'm'));
   bad.policy = mail::reported("a.example", sts);
-  std::size_t most = kTlsNotesBytesMax / mail::bytes_of(bad);
+  std::size_t most = mail::kNotesBytesMax / mail::bytes_of(bad);
   for (std::size_t i = 0; i < 2 * most; ++i) {
     bad.reason = std::to_string(i);
     notes.add(bad);

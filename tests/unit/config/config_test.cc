@@ -98,6 +98,35 @@ from = "reports@example.org"
   CHECK(c.tls_reports.folder == "/var/spool/x-reports");
   CHECK(c.tls_reports.spread == 4h);
   CHECK(c.tls_reports.dkim_key.empty());
+  CHECK_FALSE(c.dmarc_reports.wanted);
+}
+
+TEST_CASE("reports about DMARC are wanted where there is a table for them") {
+  std::string head = R"(
+hostname = "mx.example.org"
+spool_dir = "/var/spool/x"
+[authentication]
+[dmarc_reports]
+from = "reports@example.org"
+)";
+  Config c = config_of(head);
+  CHECK(c.dmarc_reports.wanted);
+  CHECK_FALSE(c.tls_reports.wanted);
+  CHECK(c.dmarc_reports.from == "reports@example.org");
+  CHECK(c.dmarc_reports.organization == "mx.example.org");
+  CHECK(c.dmarc_reports.contact == "postmaster@mx.example.org");
+  CHECK(c.dmarc_reports.folder == "/var/spool/x-dmarc-reports");
+  CHECK(c.dmarc_reports.spread == 4h);
+  c = config_of(head + R"(
+organization = "Example"
+contact = "post@example.org"
+folder = "/var/spool/y"
+spread = "1h"
+)");
+  CHECK(c.dmarc_reports.organization == "Example");
+  CHECK(c.dmarc_reports.contact == "post@example.org");
+  CHECK(c.dmarc_reports.folder == "/var/spool/y");
+  CHECK(c.dmarc_reports.spread == 1h);
 }
 
 TEST_CASE("every key reaches its value") {

@@ -168,6 +168,20 @@ TEST_CASE("one mistake, one message with its place") {
        "t.toml:3:8: from: 'b\u00fc@a.org' is not an address"},
       {"[tls_reports]\nfrom = \"r@a.org\"\ndkim_selector = \"s\"",
        "t.toml:2:1: dkim_selector and dkim_key belong together in [tls_reports]"},
+      {"[authentication]\n[dmarc_reports]", "t.toml:3:1: from is missing in [dmarc_reports]"},
+      {"[authentication]\nspf = \"note\"\n[dmarc_reports]\nfrom = \"r@a b\"",
+       "t.toml:5:8: from: 'r@a b' is not an address"},
+      {"[dmarc_reports]\nfrom = \"r@a.org\"",
+       "t.toml:2:1: [dmarc_reports] needs [authentication], and dmarc in it not off: nobody looks "
+       "at "
+       "what would be reported"},
+      {"[authentication]\ndmarc = \"off\"\n[dmarc_reports]\nfrom = \"r@a.org\"",
+       "t.toml:4:1: [dmarc_reports] needs [authentication], and dmarc in it not off: nobody looks "
+       "at "
+       "what would be reported"},
+      {"[authentication]\n[dmarc_reports]\nfrom = \"r@a.org\"\nfolder = \"/x\"\n"
+       "[tls_reports]\nfrom = \"r@a.org\"\nfolder = \"/x\"",
+       "t.toml:3:1: [tls_reports] has the same folder: each needs its own"},
       {"[log]\nlevel = \"loud\"",
        "t.toml:3:9: level must be one of debug, info, warning, error, not 'loud'"},
       // domains

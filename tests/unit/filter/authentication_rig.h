@@ -16,6 +16,7 @@
 #include "common/config/config.h"
 #include "filter/authentication/authentication_judge.h"
 #include "filter/authentication/authentication_member.h"
+#include "filter/authentication/dmarc_notes.h"
 #include "filter/shared.h"
 #include "tests/unit/queue/virtual_clock.h"
 
@@ -82,7 +83,7 @@ class Messages final : private MemberOwner {
     zone.texts["far.example"] = {"v=spf1 ip4:192.0.2.1 -all"};
     zone.texts["_dmarc.far.example"] = {"v=DMARC1; p=reject"};
     judge = std::make_unique<AuthenticationJudge>(clock, std::make_unique<PlayedPort>(zone),
-                                                  settings, "mx.us.example", own_domains());
+                                                  settings, "mx.us.example", own_domains(), &notes);
     facts.session.family = ipc::FilterSession::Family::ipv4;
     facts.session.client_address = "192.0.2.1";
     facts.helo = "mail.far.example";
@@ -131,6 +132,7 @@ class Messages final : private MemberOwner {
   net::Loop loop;
   Shared shared{loop, clock};
   SessionFacts facts;
+  DmarcNotes notes{"dmarc@us.example"};
   std::unique_ptr<AuthenticationJudge> judge;
   std::unique_ptr<ChainMember> member;
   int changes = 0;

@@ -20,6 +20,41 @@ TEST_CASE("mail that its domain knows passes, and the field says so") {
   CHECK(m.member->judgement()->text == "spf=pass (far.example) dkim=none dmarc=pass (far.example)");
 }
 
+TEST_CASE("what DMARC found is noted for its domain where that asks for reports") {
+  Messages m;
+  CHECK(m.message() == "accept");
+  CHECK(m.notes.take().empty());  // it asks for none
+  m.zone.texts["_dmarc.far.example"] = {"v=DMARC1; p=reject; rua=mailto:r@far.example"};
+  m.message();
+  m.message();
+  m.facts.session.client_address = "192.0.2.7";
+  m.message();
+  auto noted = m.notes.take();
+  REQUIRE(noted.size() == 2);
+  CHECK(noted[0].count == 2);
+  CHECK(noted[0].result.row.done == mail::DmarcDone::pass);
+  CHECK(noted[1].count == 1);
+  CHECK(noted[1].result.row.source == "192.0.2.7");
+  CHECK(noted[1].result.row.done == mail::DmarcDone::reject);
+  // Over a Unix socket come clients without an address.
+  m.facts.session.family = ipc::FilterSession::Family::local;
+  m.message();
+  CHECK(m.notes.take().empty());
+}
+
+TEST_CASE("mail that is put off is noted when it comes again") {
+  Messages m;
+  m.zone.texts["_dmarc.far.example"] = {"v=DMARC1; p=reject; rua=mailto:r@far.example"};
+  m.zone.held = {"far.example"};  // SPF does not come to its end
+  CHECK(m.message() == "waits");
+  m.clock.pass(20s);
+  CHECK(m.poll().substr(0, 3) == "451");
+  CHECK(m.notes.take().empty());
+  m.zone.let_go();
+  CHECK(m.message() == "accept");
+  CHECK(m.notes.take().size() == 1);
+}
+
 TEST_CASE("a message waits for the DNS, and is told when an answer comes") {
   Messages m;
   m.zone.held = {"far.example"};

@@ -41,7 +41,7 @@ TEST_CASE("queue show writes the members of an envelope as ever") {
       R"(tempt_at":""}]})");
   envelope = {};
   envelope.tls_required_no = true;
-  envelope.sign = Signing::dkim;
+  envelope.sign = mail::Signing::dkim;
   message.recipients[0].recipient = {mail::Address::from_text("postmaster"), {}, {}};
   CHECK(
       json_shown(message, RowView(none), false).at(0) ==

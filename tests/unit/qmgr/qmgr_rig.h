@@ -18,7 +18,7 @@
 #include "qmgr/control/control.h"
 #include "qmgr/dispatch/delivery.h"
 #include "qmgr/dispatch/link_relay.h"
-#include "qmgr/dispatch/tls_result_relay.h"
+#include "qmgr/dispatch/result_relay.h"
 #include "qmgr/dispatch/token_relay.h"
 #include "qmgr/intake/intake.h"
 #include "qmgr/peers/peers.h"
@@ -151,7 +151,7 @@ struct Rig {
   TempFolder folder;
   net::Loop loop;
   config::Config config;
-  TlsResultRelay reports;
+  ResultRelay reports;
   FilterBoard filter_board;
   LinkRelay filters{loop, ipc::Role::filter, filter_board};
   SignerBoard signer_board;

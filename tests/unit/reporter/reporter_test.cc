@@ -9,13 +9,13 @@
 #include "common/base/file.h"
 #include "common/base/text.h"
 #include "common/tls/sha256.h"
-#include "reporter/gzip.h"
-#include "reporter/record.h"
-#include "reporter/report.h"
-#include "reporter/report_mail.h"
-#include "reporter/report_spool.h"
-#include "reporter/result_counts.h"
-#include "reporter/signature.h"
+#include "reporter/sending/gzip.h"
+#include "reporter/sending/report_spool.h"
+#include "reporter/sending/signature.h"
+#include "reporter/tls/tls_counts.h"
+#include "reporter/tls/tls_record.h"
+#include "reporter/tls/tls_report.h"
+#include "reporter/tls/tls_reports.h"
 
 #include <unistd.h>
 
@@ -29,7 +29,8 @@ using nlohmann::json;
 namespace {
 
 const Day kDay = Day(std::chrono::days(20'000));  // 2024-10-04
-const Submitter kUs{"Example Inc.", "tls@us.example", "us.example", "mx.us.example"};
+const Submitter kUs{"Example Inc.", "tls@us.example", "tls@us.example", "us.example",
+                    "mx.us.example"};
 
 TlsResult result(TlsEnd end, const std::string& host = {},
                  const std::string& domain = "a.example") {
@@ -152,7 +153,7 @@ TEST_CASE("long policies are cut, and all of them together are bounded") {
     counts.add(kDay, big, 1);
   }
   std::size_t counted = 0;
-  for (const ResultCounts::Due& due : counts.before(kDay + std::chrono::days(1)))
+  for (const DueReport& due : counts.before(kDay + std::chrono::days(1)))
     counted += counts.find(due.day, due.domain)->size();
   CHECK(counted <= kCountsBytesMax / mail::bytes_of(big) + 1);
   CHECK(counted > 5'000);
@@ -174,7 +175,7 @@ TEST_CASE("a report as JSON") {
   TlsResult clear{"a.example", {}, TlsEnd::starttls_not_supported, "old.a.example", {}, {}, {}};
   clear.policy.domain = "a.example";
   counts.add(kDay, clear, 1);
-  json report = json::parse(report_json(kUs, kDay, "a.example", *counts.find(kDay, "a.example")));
+  json report = json::parse(tls_report(kUs, kDay, "a.example", *counts.find(kDay, "a.example")));
   CHECK(report["organization-name"] == "Example Inc.");
   CHECK(report["contact-info"] == "tls@us.example");
   CHECK(report["report-id"] == "2024-10-04.a.example@mx.us.example");
@@ -214,9 +215,12 @@ TEST_CASE("names of results lead back to them") {
 
 TEST_CASE("a report as mail keeps to the lines and fields it must have") {
   std::string zip = gzip(std::string(5000, 'x') + "end");
+  net::Loop loop;
+  auto resolver = dns::Resolver::create(loop, {"127.0.0.1:9"}, false);
+  REQUIRE(resolver.ok());
   std::string text =
-      report_mail(kUs, {"tls@us.example", "r@a.example", std::string(200, 'a') + ".example", kDay,
-                        WallTime(kDay), zip});
+      TlsReports(**resolver, kUs)
+          .mail({"r@a.example", std::string(200, 'a') + ".example", kDay, WallTime(kDay), zip});
   CHECK(is_ascii(text));
   for (std::string_view line : split(text, '\n')) {
     CHECK(line.size() <= 998);
@@ -276,13 +280,13 @@ TEST_CASE("keys that cannot sign are refused with a reason") {
 
 TEST_CASE("letters are found again, and nothing else is taken for one") {
   Folder folder;
-  ReportSpool spool(folder.path);
+  ReportSpool spool(ReportSubject::tls, folder.path);
   REQUIRE(*spool.lock());
   CHECK(*spool.counts() == "");
   REQUIRE(spool.save_counts("a\n").ok());
   CHECK(*spool.counts() == "a\n");
-  PendingReport pending{*parse_place("https://r.a.example/x"), "a.example", kDay, "{}\n",
-                        WallTime(kDay)};
+  PendingReport pending{
+      *parse_place("https://r.a.example/x"), "a.example", kDay, "{}\n", 1U << 20, WallTime(kDay)};
   REQUIRE(spool.put(pending).ok());
   REQUIRE(spool.put(pending).ok());  // made again: the same
   std::string broken = folder.path + "/0123456789abcdef01234567.letter";
@@ -292,10 +296,11 @@ TEST_CASE("letters are found again, and nothing else is taken for one") {
   CHECK(pending_reports[0].uri == pending.uri);
   CHECK(pending_reports[0].report == pending.report);
   CHECK(pending_reports[0].made == pending.made);
+  CHECK(pending_reports[0].octets_max == 1U << 20);
   CHECK(::access((broken + ".bad").c_str(), F_OK) == 0);
   spool.remove(pending.name());
   CHECK(spool.pending_reports().empty());
   // A second process waits for the first.
-  ReportSpool other(folder.path);
+  ReportSpool other(ReportSubject::tls, folder.path);
   CHECK_FALSE(*other.lock());
 }

@@ -86,7 +86,8 @@ TEST_CASE("a peer is served by the part that its role names") {
   CHECK(visit(Role::tokens, FrameType::token) ==
         Lines{"tokens: connected 1 tokens visitor", "tokens: frame 1 32", "tokens: lost 1"});
   CHECK(visit(Role::filter, FrameType::peer_link) ==
-        Lines{"filters: connected 1 filter visitor", "filters: frame 1 59", "filters: lost 1"});
+        Lines{"filters: connected 1 filter visitor", "tls_results: connected 1 filter visitor",
+              "filters: frame 1 59", "tls_results: lost 1", "filters: lost 1"});
   CHECK(visit(Role::signer, FrameType::signer_report) ==
         Lines{"signers: connected 1 signer visitor", "signers: frame 1 74", "signers: lost 1"});
 }
@@ -111,6 +112,15 @@ TEST_CASE("a peer of several services is told of to all, and its frames go to on
   REQUIRE(notes.size() == 5);
   CHECK(notes[1] == "tls_results: connected 1 lmtp-client visitor");
   CHECK(notes[2] == "tls_results: frame 1 44");
+  // What the filter process found goes on to the reporter, and its links and reports do not.
+  notes = visit(Role::filter, FrameType::dmarc_results);
+  REQUIRE(notes.size() == 5);
+  CHECK(notes[0] == "filters: connected 1 filter visitor");
+  CHECK(notes[1] == "tls_results: connected 1 filter visitor");
+  CHECK(notes[2] == "tls_results: frame 1 47");
+  notes = visit(Role::filter, FrameType::tls_results);
+  REQUIRE(notes.size() >= 3);
+  CHECK(notes[2] == "filters: frame 1 44");
   // smtpd hears from the filters' relay, and sends it nothing.
   notes = visit(Role::smtpd, FrameType::peer_link);
   REQUIRE(notes.size() >= 3);
@@ -132,9 +142,11 @@ TEST_CASE("each role has its row, and only commands read little") {
           (kind.is_command || kind.role == Role::metrics));
     // Nobody may look by another role than that of operators.
     CHECK(kind.for_viewers == (kind.role == Role::control));
-    // A second service takes frames of agents only.
+    // A second service takes frames of agents and of the filter process only.
     CHECK((kind.takes(FrameType::tls_results) == ServiceName::tls_results) ==
           (kind.service == ServiceName::delivery));
+    CHECK((kind.takes(FrameType::dmarc_results) == ServiceName::tls_results) ==
+          (kind.role == Role::filter));
     CHECK(kind.takes(FrameType::outcomes) == kind.service);
   }
 }

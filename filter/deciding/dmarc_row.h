@@ -1,0 +1,23 @@
+// What of the findings about one message is told to the domain of its author, in the daily reports
+// of RFC 9990. Pure.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "common/config/table/authentication.h"
+#include "common/mail/reported/dmarc_result.h"
+#include "filter/deciding/authentication_findings.h"
+
+namespace postwain::filter {
+
+// Nothing: nobody is to hear of it, because no record was found, or one that asks for no reports,
+// or because the mail is one of our own reports that came back (it is sent from own_address, in the
+// name of that address's domain): who reports about reports never ends.
+//
+// Where [authentication] only watches, nothing was done, and that is what is told.
+std::optional<mail::DmarcResult> reported_result(const config::Authentication& settings,
+                                                 const AuthenticationFindings& findings,
+                                                 std::string_view own_address);
+
+}  // namespace postwain::filter
