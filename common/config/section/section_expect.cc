@@ -7,6 +7,7 @@
 #include "common/config/config.h"
 #include "common/config/document/values.h"
 #include "common/config/section/sections.h"
+#include "common/mail/address.h"
 
 namespace postwain::config {
 
