@@ -124,8 +124,8 @@ class SessionFilter final : private FilterPeer {
   std::optional<std::uint32_t> awaited_;  // event the session waits for
   std::uint32_t end_of_header_ = 0;
   std::optional<std::uint32_t> ending_;  // end_of_message that has no result yet
-  std::size_t window_ = 0;  // octets of bodies that may be told, in this conversation
-  bool message_lost_ = false;  // the filters have not heard all of this message
+  std::size_t window_ = 0;               // octets of bodies that may be told, in this conversation
+  bool message_lost_ = false;            // the filters have not heard all of this message
 };
 
 }  // namespace postwain::filtering

@@ -48,8 +48,8 @@ void ClientIdentity::believe(const smtp::ClientClaim& claim) {
   forwarded_ = {};
   if (claim.address) {
     // A client of whom nothing is known has no trust, and this connection's address.
-    client_ = shared_.policy.classify(
-        claim.address->empty() ? connection_address_ : plain_address(*claim.address));
+    client_ = shared_.policy.classify(claim.address->empty() ? connection_address_
+                                                             : plain_address(*claim.address));
     if (claim.address->empty()) client_.trusted = false;
   }
   client_.account = claim.login.value_or(std::string());

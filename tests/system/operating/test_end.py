@@ -1,5 +1,6 @@
 """How everything ends, and what the exit status of the supervisor says of it."""
 
+import contextlib
 import os
 import signal
 
@@ -16,7 +17,8 @@ class End(PostwainTestCase):
         self.mta.process.send_signal(signal.SIGTERM)
         wait_until(lambda: self.mta.has_event("draining"), 20, self.mta.tail)
         os.kill(pid, number)
-        os.kill(pid, signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):  # what SIGKILL has ended may be gone already
+            os.kill(pid, signal.SIGCONT)
         return self.mta.wait_exit()
 
     def test_a_process_that_crashes_while_everything_is_stopped(self):

@@ -21,11 +21,11 @@ WORLD = "127.0.0.11"  # where the MX of everybody else is
 
 
 class Examples(PostwainTestCase):
-    def adapt(self, name, targets):
-        """The example as an instance. targets: {its deliver value: what stands there instead}."""
+    def adapt(self, name, targets, more=lambda config: config):
+        """The example as an instance. targets: {its deliver value: what stands there instead}. more: what else changes."""
         self.mta = self.prepare(environment={"SSL_CERT_FILE": self.certificate()[0]})
         with open(os.path.join(SOURCE, "etc", name), "rb") as file:
-            config = tomllib.load(file)
+            config = more(tomllib.load(file))
         self.ports = [self.mta.port] + [reserve_port() for _ in config["listener"][1:]]
         for listener, port in zip(config["listener"], self.ports):
             if listener["address"].startswith("unix:"):
@@ -68,7 +68,7 @@ class Examples(PostwainTestCase):
 
     def send(self, sender, recipients, source="127.0.0.1", port=None):
         with SmtpClient(port or self.ports[0], source=source) as client:
-            answer = client.mail(sender, recipients, message())
+            answer = client.mail(sender, recipients, message(sender=sender))
             self.assertEqual(250, answer[0], answer)
 
     def refusal(self, recipient, source=STRANGER):
@@ -114,6 +114,56 @@ class Examples(PostwainTestCase):
         result = self.mta.cli("check")
         self.assertEqual(78, result.returncode, result.stderr)
         self.assertIn("expected: greylist at a score of 2 (no_name 2); but accept follows", result.stderr)
+
+    def files_that_a_signing_relay_needs(self):
+        """Made as the example's first lines say: {path that stands there: path here}."""
+        scratch = self.prepare()
+        files = {name: scratch.folder / name.rsplit("/", 1)[1] for name in (
+            "/etc/postwain/dkim/s1.pem", "/etc/postwain/dkim/e1.pem", "/etc/postwain/srs.secret",
+            "/etc/postwain/virtual", "/etc/postwain/users")}
+        with open(os.path.join(SOURCE, "etc", "relay-that-signs.toml"), encoding="utf-8") as file:
+            commands = [line[1:].strip() for line in file if line.startswith("#   postwain dkim new")]
+        self.assertEqual(2, len(commands))
+        for command in commands:
+            words = command.split()[1:]
+            words[words.index("--key") + 1] = files[words[words.index("--key") + 1]]
+            made = scratch.cli(*words)
+            self.assertEqual(0, made.returncode, made.stderr)
+            self.assertIn("._domainkey.example.org", made.stdout)
+        for name, text in (("srs.secret", "a secret that is long enough\n"), ("users", ""),
+                           ("virtual", "info@example.org bob@world.test\n")):
+            scratch.folder.file(name, text)
+            os.chmod(scratch.folder / name, 0o600)
+        return files
+
+    def test_a_relay_that_signs(self):
+        """As it stands: with the keys that its first lines make, both of its expectations come true and mail is signed."""
+        files = self.files_that_a_signing_relay_needs()
+        store = self.closing(SmtpSink(lmtp=True))
+
+        def here(value):
+            if isinstance(value, dict):
+                return {key: here(one) for key, one in value.items()}
+            if isinstance(value, list):
+                return [here(one) for one in value]
+            for name, path in files.items():
+                value = value.replace(name, path) if isinstance(value, str) else value
+            return value
+
+        self.adapt("relay-that-signs.toml", {"lmtp:unix:/run/dovecot/lmtp": store.target}, here)
+        result = self.mta.cli("check")
+        self.assertEqual(0, result.returncode, result.stderr)
+        world = self.closing(SmtpSink((WORLD, self.world_port), tls=self.tls()))
+        self.send("alice@example.org", ["friend@world.test"])
+        content = world.wait_delivered("friend@world.test")[0].content
+        self.assertEqual(2, content.count(b"DKIM-Signature: v=1;"), content)
+        self.send("someone@world.test", ["alice@example.org", "info@example.org"], STRANGER)
+        self.assertNotIn(b"DKIM-Signature", store.wait_delivered("alice@example.org")[0].content)
+        forwarded = world.wait_delivered("bob@world.test")[0]
+        self.assertTrue(forwarded.sender.startswith("SRS0="), forwarded.sender)
+        self.assertIn(b"ARC-Seal: i=1;", forwarded.content)
+        self.mta.wait_queue_empty()
+        self.mta.stop()
 
     def test_smarthost(self):
         inside = self.closing(SmtpSink())
@@ -171,7 +221,7 @@ class Examples(PostwainTestCase):
         near.wait_delivered("fred@example.org")
 
     def test_every_example_is_good(self):
-        """`postwain check` on the files as they are; only certificates cannot be there."""
+        """`postwain check` on the files as they are; only certificates, keys and accounts cannot be there."""
         self.mta = self.prepare()
         names = [name for name in os.listdir(os.path.join(SOURCE, "etc")) if name.endswith(".toml")]
         self.assertLessEqual({"relay.toml", "smarthost.toml", "lmtp-frontend.toml"}, set(names))
@@ -182,6 +232,9 @@ class Examples(PostwainTestCase):
                 certificate, key = self.certificate()
                 text = text.replace("/etc/postwain/tls/fullchain.pem", certificate)
                 text = text.replace("/etc/postwain/tls/privkey.pem", key)
+                if name == "relay-that-signs.toml":
+                    for path, here in self.files_that_a_signing_relay_needs().items():
+                        text = text.replace(f'"{path}"', f'"{here}"').replace(f'"file:{path}"', f'"file:{here}"')
                 self.mta.reconfigure({}, text=text)
                 result = self.mta.cli("check")
                 self.assertEqual(0, result.returncode, result.stdout + result.stderr)

@@ -19,7 +19,7 @@ mail::Envelope some_envelope() {
   envelope.smtputf8 = true;
   envelope.require_tls = true;
   envelope.tls_required_no = true;
-  envelope.sign = mail::Signing::arc;
+  envelope.sign = mail::Signing::dkim;
   envelope.ret = mail::DsnReturn::headers;
   envelope.envid = "id+2B";
   envelope.recipients.push_back(
@@ -198,7 +198,7 @@ TEST_CASE("values survive") {
   REQUIRE(decode(payload, out));
   CHECK(out.hop == lease.hop);
   CHECK(out.sign);
-  CHECK(out.envelope.sign == mail::Signing::arc);
+  CHECK(out.envelope.sign == mail::Signing::dkim);
   CHECK(out.envelope.recipients == lease.envelope.recipients);
   CHECK(out.recipients[0].index == 3);
   CHECK(out.content == "hello");
