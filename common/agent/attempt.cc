@@ -30,7 +30,8 @@ void Attempt::take_signatures(SigningPass& pass) {
   for (const KeyChoice::Chosen& key : pass.keys())
     signed_by_ += (signed_by_.empty() ? "" : ",") + record_name(key.facts);
   FormRules form = pass.form();
-  if (!pass.is_seal()) {
+  is_sealed_ = pass.is_seal();
+  if (!is_sealed_) {
     lease_.eight_bit = pass.eight_bit();
     lease_.envelope.body = mail::BodyType::seven_bit;
   }

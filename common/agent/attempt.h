@@ -52,6 +52,7 @@ class Attempt {
   void take_signatures(SigningPass& pass);
   // Names of the keys, for the log.
   const std::string& signed_by() const { return signed_by_; }
+  bool is_sealed() const { return is_sealed_; }              // by ARC, not signed
   std::string take_buffer() { return std::move(content_); }  // of a finished attempt
 
   ContentFeed feed;
@@ -82,6 +83,7 @@ class Attempt {
   ipc::Lease lease_;
   std::string content_;
   std::string signed_by_;
+  bool is_sealed_ = false;
   std::uint64_t signed_size_ = 0;  // of content that is not inlined; 0: it is not signed
   smtp::RecipientLedger ledger_;
   std::vector<std::size_t> rows_;

@@ -22,7 +22,9 @@ void log_outcome(const Attempt& attempt, std::size_t row, const mail::Outcome& o
   }
   if (outcome.in_doubt) line.kv("may_be_duplicate", true);
   if (!outcome.tls.empty()) line.kv("tls", outcome.tls);
-  if (!attempt.signed_by().empty()) line.kv("signed", attempt.signed_by());
+  const std::string& keys = attempt.signed_by();
+  if (!keys.empty() && attempt.is_sealed()) line.kv("sealed", keys);
+  if (!keys.empty() && !attempt.is_sealed()) line.kv("signed", keys);
   line.kv("delay", format_duration(wall_now() - lease.received_at));
 }
 

@@ -8,7 +8,8 @@
 
 namespace postwain::agent {
 
-// event delivered, deferred or failed; id, to, host, address, reply, stage, tls, signed, delay.
+// event delivered, deferred or failed; id, to, host, address, reply, stage, tls, signed or sealed,
+// delay.
 void log_outcome(const Attempt& attempt, std::size_t row, const mail::Outcome& outcome);
 
 }  // namespace postwain::agent

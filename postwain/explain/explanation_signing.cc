@@ -25,6 +25,18 @@ config::Origin origin_of(const config::Config& config, const std::string& record
   return {};
 }
 
+// What strangers bring, where it leaves by a route that signs.
+void add_seal(Explanation& out, const config::Config& config, const agent::KeyChoice& keys) {
+  const config::Authentication& checks = config.authentication;
+  if (!checks.wanted || checks.arc.seal == config::ArcSealing::off || !out.route.transport.sign)
+    return;
+  auto chosen = keys.of_author(checks.arc.seal_domain);
+  if (chosen.empty()) return;
+  out.bounds.push_back(
+      {"sealed", "by " + agent::record_name(chosen.front().facts) + ", unless its chain is broken",
+       checks.origin.text()});
+}
+
 }  // namespace
 
 void add_signing(Explanation& out, const config::Config& config, const smtpd::Client& client,
@@ -34,12 +46,14 @@ void add_signing(Explanation& out, const config::Config& config, const smtpd::Cl
   auto unsigned_because = [&](std::string why, const config::Origin& origin) {
     out.bounds.push_back({"signed", "not at all: " + std::move(why), origin.text()});
   };
-  if (smtpd::to_sign(client, nullptr, config::ListenerSign::all) == smtpd::ToSign::no)
-    return unsigned_because("mail of strangers is not ours to sign", nowhere);
+  agent::KeyChoice keys(1, keys_that_sign(config));
+  if (smtpd::to_sign(client, nullptr, config::ListenerSign::all) == smtpd::ToSign::no) {
+    unsigned_because("mail of strangers is not ours to sign", nowhere);
+    return add_seal(out, config, keys);
+  }
   if (!out.route.transport.sign)
     return unsigned_because("the route does not sign",
                             config.place_of(out.route.origin.text(), "sign"));
-  agent::KeyChoice keys(1, keys_that_sign(config));
   for (const auto& one : keys.of_author(sender.domain_key()))
     out.signed_by.push_back(agent::record_name(one.facts));
   if (out.signed_by.empty())

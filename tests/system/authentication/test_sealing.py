@@ -64,6 +64,11 @@ class Sealing(PostwainTestCase):
             self.assertIn(b"ARC-Authentication-Results: i=1; mx.postwain.test;", came)
             self.assertEqual("pass", self.chain(came)[0], self.chain(came)[1])
             self.assertNotIn(b"DKIM-Signature", came)
+        key = "seal._domainkey.postwain.test"
+        self.mta.wait_queue_empty()
+        self.assertEqual({(key, None)}, {(event.get("sealed"), event.get("signed"))
+                                         for event in self.mta.events("delivered")})
+        self.assertIn("by " + key, self.mta.cli("explain", READER, "--client", GOOD, "--from", "bob@far.test").stdout)
         self.assertEqual("fail", self.chain(came.replace(b"Subject: ", b"Subject: x", 1))[0])
 
     def test_a_chain_goes_on_and_a_broken_one_is_left_as_it_is(self):
