@@ -71,8 +71,15 @@ void MilterConnection::push_anew(bool anew) {
   if (engine_.output_size() >= kWriteAtOnce)
     write();
   else if (engine_.output_size() > 0)
-    shared_.loop.at_turn_end(this, [this] { write(); });
+    shared_.loop.at_turn_end(this, [this] { write_at_turn_end(); });
   watch(anew);
+}
+
+// What the socket takes at once is never heard of as drained, and whoever has seen it wait here
+// waits for that.
+void MilterConnection::write_at_turn_end() {
+  write();
+  if (ready() && stream_.pending() == 0) owner_->member_changed();
 }
 
 void MilterConnection::fail(FilterFailure failure, std::string why) {

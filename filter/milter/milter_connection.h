@@ -58,6 +58,7 @@ class MilterConnection {
   void failed(ipc::FilterFailure failure, std::string why);
   void push_anew(bool anew);
   void write();
+  void write_at_turn_end();
   void watch(bool anew);
 
   Shared& shared_;

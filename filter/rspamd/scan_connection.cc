@@ -35,6 +35,8 @@ void ScanConnection::connected(const Status& status) {
   connected_ = true;
   stream_.write(std::exchange(waiting_, {}));
   watch(true);
+  // What the socket has taken at once is not heard of as drained.
+  if (stream_.pending() == 0) owner_.member_changed();
 }
 
 void ScanConnection::write(std::string_view octets) {

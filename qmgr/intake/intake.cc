@@ -212,6 +212,11 @@ bool Intake::submit(std::uint64_t number, Peer& peer, std::string_view payload) 
   message.info.eight_bit = !is_ascii(message.content);
   if (message.info.envelope.reverse_path.is_null())
     mark_double_bounce(message, mail::is_double_bounce(message.content));
+  if (is_local(carrier->role)) {
+    std::string_view start = message.content;
+    std::string_view header = start.substr(0, mail::header_end(start));
+    mark_given_back(carrier->role, mail::count_hops(header, rules_.hostname).own, message);
+  }
   std::size_t octets = payload.size();
   begin_work(number, peer, 1, octets);
   hand_on(number, frame.id, std::move(message),
@@ -414,6 +419,7 @@ bool Intake::open(std::uint64_t number, Peer& peer, std::string_view payload) {
   transaction.lent = peer.counts;
   UploadRules rules;
   rules.head = received_field(*carrier, rules_, message);
+  rules.hostname = rules_.hostname;
   // What smtpd writes itself it has looked at itself, and what leaves is looked at again.
   rules.whole_line_ends = !transaction.lent && !may_have_lone_line_ends(message.info.envelope);
   if (is_local(peer.role) && rules_.message_size > 0) rules.size_max = rules_.message_size;

@@ -194,6 +194,7 @@ void Intake::file_finished(std::uint64_t number, mail::QueueId id, mail::QueueId
   NewMessage& message = transaction.message;
   message.message_id = upload->message_id();
   mark_double_bounce(message, upload->double_bounce());
+  mark_given_back(peer->second.role, upload->own_hops(), message);
   if (!transaction.lent) message.info.eight_bit = upload->eight_bit();
   if (upload->refusal())
     return refuse(number, id, {peer->second.role, peer->second.uid, {}}, *upload->refusal());

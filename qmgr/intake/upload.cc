@@ -80,13 +80,16 @@ void Upload::finish_lent(std::uint64_t file_size, std::string header) {
 void Upload::look_at_header() {
   if (header_.empty()) {
     Result<std::string> start = files_.read(id_, 0, ipc::kInlineContentMax);
-    if (!start) return;
-    message_id_ = message_id_in(*start);
-    double_bounce_ = mail::is_double_bounce(*start);
+    if (start) look_at(*start);
   } else {
-    message_id_ = message_id_in(header_);
-    double_bounce_ = mail::is_double_bounce(header_);
+    look_at(header_);
   }
+}
+
+void Upload::look_at(std::string_view start) {
+  message_id_ = message_id_in(start);
+  double_bounce_ = mail::is_double_bounce(start);
+  own_hops_ = mail::count_hops(start.substr(0, mail::header_end(start)), rules_.hostname).own;
 }
 
 void Upload::give_up() {

@@ -6,6 +6,7 @@
 // at the end.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -27,6 +28,7 @@ constexpr std::size_t kHeaderOfChunksMax = 64U << 10;
 
 struct UploadRules {
   std::string head;                     // goes before what comes: our Received field
+  std::string hostname;                 // by which our own Received fields are known
   bool whole_line_ends = false;         // a lone CR or LF refuses the message
   std::uint64_t size_max = UINT64_MAX;  // of what comes
 };
@@ -62,12 +64,15 @@ class Upload {
   const std::string& message_id() const { return message_id_; }
   // Its header bears the mark of our reports to the postmaster.
   bool double_bounce() const { return double_bounce_; }
+  // Received fields of this host in its header, with the one that goes before it.
+  std::size_t own_hops() const { return own_hops_; }
 
  private:
   void fail(const Error& why) { error_ = why; }
   void cut_header(std::string_view bytes);
   void write_out(std::string_view bytes);
   void look_at_header();
+  void look_at(std::string_view start);
 
   ContentFolder files_;
   mail::QueueId id_;
@@ -84,6 +89,7 @@ class Upload {
   std::optional<mail::Reply> refusal_;
   std::string message_id_;
   bool double_bounce_ = false;
+  std::size_t own_hops_ = 0;
 };
 
 }  // namespace postwain::qmgr

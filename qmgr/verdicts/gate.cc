@@ -156,6 +156,10 @@ std::optional<Reply> judge(const Carrier& carrier, const GateRules& rules, WallT
   return std::nullopt;
 }
 
+void mark_given_back(ipc::Role role, std::size_t own_hops, NewMessage& message) {
+  if (is_local(role) && own_hops > 1) message.info.envelope.sign = mail::Signing::none;
+}
+
 void mark_double_bounce(NewMessage& message, bool marked) {
   if (marked && message.info.envelope.reverse_path.is_null())
     message.info.kind = MessageKind::double_bounce;

@@ -67,6 +67,11 @@ bool is_recipient(const mail::Address& address);
 // it. marked: its header says so; that counts where there is nobody to be told.
 void mark_double_bounce(NewMessage& message, bool marked);
 
+// What a program of this machine gives back by sendmail may be a stranger's: mail that has passed
+// this host before is not ours to sign, as with trusted networks. own_hops: Received fields of this
+// host, with the one that received_field() has written now.
+void mark_given_back(ipc::Role role, std::size_t own_hops, NewMessage& message);
+
 // The Received field of a local message that has passed (RFC 5321 4.4); empty for others, whose
 // carrier has written it.
 std::string received_field(const Carrier& carrier, const GateRules& rules,

@@ -217,6 +217,16 @@ class Whose(Signed):
         self.assertEqual(0, done.returncode, done.stderr)
         self.check_signed(self.arrived())
 
+    def test_what_a_program_gives_back_by_sendmail_is_not(self):
+        self.begin()
+        for place, body in enumerate((b"hello\r\n", LINE * 10_000)):
+            with self.subTest(len(body)):
+                to = "x@our.test"
+                self.assertEqual(250, self.mail(self.letter(body, to=to), source=STRANGER, to=to)[0])
+                came = self.arrived(2 * place + 1)
+                self.assertEqual(0, self.mta.sendmail("-f", f"ann@{DOMAIN}", TO, content=came).returncode)
+                self.check_unsigned(self.arrived(2 * place + 2))
+
     def test_reports_of_ours_are(self):
         self.begin(self.tables(*KINDS, domain="mx.postwain.test"))
         self.sink.script["rcpt"] = {TO: "550 5.1.1 nobody"}

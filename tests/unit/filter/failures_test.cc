@@ -352,6 +352,19 @@ TEST_CASE("a filter that ended an idle connection is asked on another one") {
   CHECK(filter.commands.ends_with("OCHMRTLLNBE"));
 }
 
+TEST_CASE("a filter that answers no piece of a body gets all of it, however small the share") {
+  Rig rig;
+  PlayedFilter& filter = rig.play("a", [](Peer& peer, char command, const std::string& data) {
+    if (command == 'O') return peer.negotiate(milter::protocol::kNoReplyBody);
+    if (command != 'B') PlayedFilter::agree(peer, command, data);
+  });
+  rig.crowd(GENERATE(0U, 300U, 600U));
+  rig.greet();
+  std::string body(400'000, 'x');
+  CHECK(rig.message(body) == "accept");
+  CHECK(filter.body() == body);
+}
+
 TEST_CASE("a link that says what it must not ends, and others go on") {
   Rig rig;
   PlayedFilter& filter = rig.play("a");

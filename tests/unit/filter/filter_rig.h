@@ -250,6 +250,18 @@ class Rig {
     ask(FilterStage::rcpt, "<b@example.net>");
     ask(FilterStage::data);
   }
+  // So many messages begin in other sessions, which no filter hears, and do not end: what each may
+  // have in memory becomes less.
+  void crowd(std::uint64_t count) {
+    for (std::uint64_t one = 1000; one < 1000 + count; ++one) {
+      smtpd->send(ipc::FilterSession{one, "in", ipc::FilterKind::notices, {}, {}, {}, 0});
+      ipc::FilterEvent event;
+      event.session = one;
+      event.number = 1;
+      event.stage = FilterStage::mail;
+      smtpd->send(event);
+    }
+  }
   // One that nobody waits for before its end.
   void content(const std::string& body = "hello\r\n",
                const std::string& section = "Received: us\r\nSubject: one\r\nX-A: 1\r\n") {

@@ -94,6 +94,20 @@ TEST_CASE("Rspamd is told of session, envelope and message, in chunks") {
   CHECK(worker.peers[1]->question.size() > 300'000);
 }
 
+TEST_CASE("a body that has waited for the connection to Rspamd goes on, in a small share") {
+  Rig rig({rspamd_filter()});
+  PlayedRspamd worker(rig, "a", says(R"({"action": "no action"})"));
+  rig.crowd(600);
+  rig.greet();
+  rig.envelope();
+  rig.smtpd->send(ipc::FilterHeader{1, 1, "Received: us\r\nSubject: one\r\n"});
+  rig.tell(FilterStage::end_of_header, {}, false);
+  std::string begin(rig.may_send, 'a');
+  rig.smtpd->send(ipc::FilterBody{1, begin});
+  rig.may_send = 0;
+  CHECK(rig.until([&] { return rig.may_send > 0; }));
+}
+
 TEST_CASE("each action of Rspamd becomes a verdict") {
   auto [json, expected] = GENERATE(table<std::string, std::string>({
       {R"({"action": "no action"})", "accept"},

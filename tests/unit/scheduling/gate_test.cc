@@ -43,6 +43,23 @@ const Role kCarriers[] = {Role::smtpd, Role::sendmail, Role::pickup, Role::queue
 
 }  // namespace
 
+TEST_CASE("what a program of this machine gives back is not ours to sign") {
+  struct Row {
+    Role role;
+    std::size_t own_hops;
+    bool after;
+  };
+  for (const Row& row :
+       {Row{Role::sendmail, 1, true}, Row{Role::sendmail, 2, false}, Row{Role::pickup, 1, true},
+        Row{Role::pickup, 2, false}, Row{Role::smtpd, 2, true}, Row{Role::reporter, 2, true}}) {
+    CAPTURE(ipc::name_of(row.role), row.own_hops);
+    NewMessage message;
+    message.info.envelope.sign = mail::Signing::dkim;
+    mark_given_back(row.role, row.own_hops, message);
+    CHECK((message.info.envelope.sign == mail::Signing::dkim) == row.after);
+  }
+}
+
 TEST_CASE("whose word counts for whether a message may be signed") {
   struct Row {
     Role role;
