@@ -41,7 +41,7 @@ void Attempt::take_signatures(SigningPass& pass) {
     feed.leave_as(form, fields);
     return;
   }
-  if (form.seven_bit) content_ = pass.take_output();
+  if (form.seven_bit || form.end_line) content_ = pass.take_output();
   content_.insert(0, fields);
   lease_.content = content_;
   lease_.size = content_.size();

@@ -27,7 +27,7 @@ class ContentFeed {
   // size: of the content as qmgr has it. changes: what becomes of it on its way, and outlives this;
   // nothing: it stays as it is.
   explicit ContentFeed(std::uint64_t size, const mail::FieldChanges* changes = nullptr)
-      : size_(size), rules_{changes, false, false} {}
+      : size_(size), rules_{changes, false, false, false} {}
   // Its form from now on, and what goes in front of it; before anything was taken.
   void leave_as(const FormRules& rules, std::string front);
   // From the beginning, whatever was taken before.

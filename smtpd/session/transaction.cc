@@ -112,6 +112,12 @@ std::optional<mail::Reply> Transaction::check_header(bool ended) {
 std::optional<mail::Reply> Transaction::check_author(std::string_view header) {
   if (!handover_) return std::nullopt;
   AuthorFinding found = shared_.policy.author(handover_->arrival().account, header);
+  // A reader who goes on behind the line that is no field may find another From field there. (In a
+  // submission an empty line is put in front of it.)
+  bool may_go_on =
+      !header_.separated() && !submission_ && shared_.config.auth.senders != config::Senders::any;
+  if (found.permitted && may_go_on && !handover_->arrival().account.empty())
+    found = {false, "no empty line ends the header section"};
   author_permitted_ = found.permitted;
   config::AuthorCheck check = shared_.config.auth.author;
   if (found.permitted || check == config::AuthorCheck::off) return std::nullopt;

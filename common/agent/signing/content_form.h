@@ -17,12 +17,15 @@ struct FormRules {
   const mail::FieldChanges* changes = nullptr;  // null: no field changes; outlives the form
   bool seven_bit = false;
   bool keep_utf8_fields = false;  // of a message with SMTPUTF8 (mail::SevenBit)
-  bool changes_nothing() const { return changes == nullptr && !seven_bit; }
+  // Its last line gets an end where it has none, as only BDAT can bring it: verifiers do not agree
+  // on the hash of such a body.
+  bool end_line = false;
+  bool changes_nothing() const { return changes == nullptr && !seven_bit && !end_line; }
 };
 
 class ContentForm {
  public:
-  explicit ContentForm(const FormRules& rules) {
+  explicit ContentForm(const FormRules& rules) : end_line_(rules.end_line) {
     if (rules.changes != nullptr) patch_.emplace(*rules.changes);
     if (rules.seven_bit) seven_bit_.emplace(rules.keep_utf8_fields);
   }
@@ -33,6 +36,10 @@ class ContentForm {
   void finish(std::string& out);
 
  private:
+  void note_end(std::size_t before, std::string_view out);
+
+  bool end_line_;
+  bool ended_ = true;  // the last line that came out, if any has
   std::optional<mail::FieldPatch> patch_;
   std::optional<mail::SevenBit> seven_bit_;
   std::string patched_;

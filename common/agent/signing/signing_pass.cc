@@ -54,7 +54,6 @@ SigningPass::SigningPass(const SigningFacts& facts, std::shared_ptr<const KeyCho
 }
 
 SigningPass::Next SigningPass::begin_again() {
-  rules_.seven_bit = true;
   form_.emplace(rules_);
   made_.clear();
   output_.clear();
@@ -84,6 +83,10 @@ SigningPass::Next SigningPass::finish() {
   Next next = consume(made_);
   ended_ = false;
   if (next != Next::more) return next;
+  if (sign_ && !line_ended_) {
+    rules_.end_line = true;
+    return begin_again();
+  }
   if (seal_)
     drafts_ = {{{}, seal_->end_body()}};
   else
@@ -107,6 +110,7 @@ bool SigningPass::take_signatures(const std::vector<std::string>& signatures) {
 
 SigningPass::Next SigningPass::consume(std::string_view octets) {
   size_ += octets.size();
+  if (!octets.empty()) line_ended_ = octets.back() == '\n';
   if (!eight_bit_) eight_bit_ = !is_ascii(octets);
   if (in_body_) return take_body(octets);
   // Nearly always all of it comes at once.
@@ -177,7 +181,10 @@ SigningPass::Next SigningPass::take_body(std::string_view octets) {
   }
   if (!rules_.seven_bit) {
     look_.take(octets);
-    if (look_.eight_bit() || (look_.long_line() && !inner_signature_)) return begin_again();
+    if (look_.eight_bit() || (look_.long_line() && !inner_signature_)) {
+      rules_.seven_bit = true;
+      return begin_again();
+    }
   }
   sign_->body(octets);
   return Next::more;

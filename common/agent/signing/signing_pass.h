@@ -115,6 +115,7 @@ class SigningPass {
   std::vector<KeyChoice::Chosen> chosen_;
   std::vector<authentication::dkim::SignatureDraft> drafts_;
   std::string why_not_;
+  bool line_ended_ = true;  // the last one so far
   bool eight_bit_ = false;
   std::uint64_t size_ = 0;
 };

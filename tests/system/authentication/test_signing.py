@@ -134,6 +134,17 @@ class Verifiers(Signed):
             with self.subTest(name):
                 self.assertEqual(250, self.mail(self.letter(BODIES[name]))[0])
                 self.check_signed(self.arrived(place + 1))
+        # A last line without end, and with a blank at its end: verifiers do not agree on such a body.
+        content = self.letter(b"a\r\nb ")
+        with SmtpClient(self.mta.port) as client:
+            client.command(f"MAIL FROM:<ann@{DOMAIN}> BODY=BINARYMIME")
+            client.command(f"RCPT TO:<{TO}>")
+            client.send(b"BDAT %d LAST\r\n" % len(content) + content)
+            self.assertEqual(250, client.reply()[0])
+        names += ("no line end by BDAT",)
+        came = self.arrived(len(names))
+        self.check_signed(came)
+        self.assertTrue(came.endswith(b"\r\n"), came[-20:])
         octets = bytes(range(256)) * 500
         for count, body in enumerate((octets[:2000], octets), len(names) + 1):
             content = self.letter(body, fields=b"MIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n"

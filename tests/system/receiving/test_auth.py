@@ -190,14 +190,14 @@ class Hashes(PostwainTestCase):
 class Authors(PostwainTestCase):
     """[auth] author: as whom an account writes, beside as whom it sends."""
 
-    def begin(self, author, senders="own"):
+    def begin(self, author, senders="own", protocol="submission"):
         self.outside = self.closing(SmtpSink())
         self.mta = self.prepare({"access": {"trusted_networks": []}, "domain": [{"name": "our.test"}],
                                  "route": [{"match": "*", "deliver": self.outside.target}]})
         users = self.mta.folder.file("users", "ann@our.test:{PLAIN}x\n")
         self.mta.reconfigure({"auth": {"users_file": users, "senders": senders, "author": author},
                               "listener": [{"address": f"127.0.0.1:{self.mta.port}", "auth": True,
-                                            "protocol": "submission", "auth_without_tls": True}]})
+                                            "protocol": protocol, "auth_without_tls": True}]})
 
     def write(self, fields):
         client = session(self.mta.port, tls=False)
@@ -223,6 +223,20 @@ class Authors(PostwainTestCase):
         told = self.mta.cli("explain", "x@far.test", "--account", "ann@our.test", "--submission", "--no-dns",
                             "--from", "ann@our.test").stdout
         self.assertIn("one as which ann@our.test may send, or the mail is refused", told)
+
+    def test_a_second_from_behind_a_line_that_is_no_field(self):
+        """Some readers go on there: by SMTP it is refused; a submission server puts an empty line in front of it."""
+        fields = "From: ann@our.test\r\nno field\r\nFrom: boss@our.test\r\n"
+        self.begin("refuse", protocol="smtp")
+        self.mta.start()
+        self.assertEqual((550, "5.7.1 no empty line ends the header section"), self.write(fields))
+        self.assertEqual(250, self.write("From: ann@our.test\r\n")[0])
+        self.mta.stop()
+        self.begin("refuse")
+        self.mta.start()
+        self.assertEqual(250, self.write(fields)[0])
+        wait_until(lambda: self.outside.messages, 20, self.mta.tail)
+        self.assertNotIn(b"boss", self.outside.messages[0].content.split(b"\r\n\r\n", 1)[0])
 
     def test_held_with_the_reason(self):
         self.begin("hold")

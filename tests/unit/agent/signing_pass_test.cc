@@ -146,6 +146,7 @@ TEST_CASE("signing: the form in which a message leaves") {
       {"long line in a part", kFrom + mixed + long_line + "\r\n--b--\r\n", true},
       {"long line, signed within", kFrom + inner + "\r\n--b\r\n\r\n" + long_line + "\r\n", false},
       {"8-bit, signed within", kFrom + inner + "\r\n--b\r\n\r\n\xe4\r\n--b--\r\n", true},
+      {"no line end, after a blank", kFrom + "\r\na\r\nb ", false},
       {"binary", kFrom + "\r\na\nb\rc", true, false, false, true},
   };
   for (const Row& row : rows) {
@@ -161,6 +162,7 @@ TEST_CASE("signing: the form in which a message leaves") {
     CHECK(verdicts_of(leaves) == "rsa:pass sel:pass");
     std::size_t fields = leaves.find("From: Ann");
     CHECK(leaves.size() - fields == size);
+    CHECK(leaves.ends_with("\r\n"));
     CHECK(is_ascii(leaves) == !row.eight_bit);
     if (row.smtputf8 && row.eight_bit) CHECK(leaves.find("Subject: \xc3\xa4") != std::string::npos);
     // In its new form nobody needs to touch it.
