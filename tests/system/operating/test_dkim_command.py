@@ -106,7 +106,7 @@ class NewKeys(DkimCommand):
         self.assertIn("is there already", self.make("--selector", "mail", code=73).stderr)
         self.assertEqual(before, text_of(self.mta.folder / f"dkim/{DOMAIN}.mail.pem"))
         self.make("--selector", "other", "--add")
-        self.assertIn("has a key with the selector other", self.make("--selector", "Other", code=64).stderr)
+        self.assertIn("is there already", self.make("--selector", "Other", code=73).stderr)
         self.assertEqual([], [name for name in os.listdir(self.mta.folder / "dkim") if name[0] == "."])
 
     def test_a_file_of_ones_own(self):
@@ -115,6 +115,27 @@ class NewKeys(DkimCommand):
         self.assertEqual(os.path.realpath(place), made["key_file"])
         self.assertEqual(made["key_file"], self.keys()[0]["key_file"])
         self.make("--key", place, code=73)
+
+    def test_a_file_that_the_configuration_names_already(self):
+        """Both keys stand there, and neither file: each is made, as its table says."""
+        tables = [{"domain": DOMAIN, "selector": "s1", "key": "dkim/s1.pem"},
+                  {"domain": DOMAIN, "selector": "e1", "key": "keys/e1.pem", "signs": False}]
+        self.mta.reconfigure({"dkim_key": tables})
+        place = self.mta.folder / "dkim/s1.pem"
+        refused = self.make("--selector", "s1", "--key", self.mta.folder / "dkim/other.pem", code=64)
+        self.assertIn("whose file is dkim/s1.pem", refused.stderr)
+        made = self.make("--selector", "S1", "--key", place, "--add")
+        self.assertIn("its [[dkim_key]] is there: ", made.stdout)
+        self.assertNotIn("to be written into", made.stdout)
+        shown = json.loads(self.make("--selector", "e1", "--json").stdout)
+        self.assertEqual((str(self.mta.folder / "keys/e1.pem"), False), (shown["key_file"], shown["signs"]))
+        self.assertFalse(os.path.exists(self.added))
+        self.assertEqual({"s1": "signs", "e1": "next"}, self.roles())
+        self.assertEqual([], [key for key in self.keys() if "trouble" in key])
+        self.check_is_good()
+        before = text_of(place)
+        self.assertIn("is there already", self.make("--selector", "s1", "--key", place, code=73).stderr)
+        self.assertEqual(before, text_of(place))
 
     def test_added_keys_do_not_sign_unless_asked_for(self):
         self.make("--add")
