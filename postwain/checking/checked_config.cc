@@ -128,7 +128,10 @@ void warn_of_open_secrets(config::Loaded& loaded, const std::string& main_file) 
 }  // namespace
 
 config::Loaded load_checked(const std::string& file) {
-  config::Loaded loaded = config::load(file);
+  return checked(config::load(file));
+}
+
+config::Loaded checked(config::Loaded loaded) {
   if (!loaded.diagnostics.empty()) return loaded;
   check_certificates(loaded);
   check_routes(loaded);
@@ -136,7 +139,7 @@ config::Loaded load_checked(const std::string& file) {
   check_dkim_keys(loaded);
   check_viewers(loaded);
   check_content_rules(loaded);
-  warn_of_open_secrets(loaded, file);
+  warn_of_open_secrets(loaded, loaded.bundle.main_file);
   // Mail to these fails with the reason; all other mail goes on.
   for (config::Diagnostic& one : rewrite::problems(loaded.config.addresses))
     loaded.warnings.push_back(std::move(one));

@@ -119,7 +119,7 @@ Result<std::vector<FileChange>> planned_changes(const Rotation& rotation) {
     const RotationWrite& next = plan.writes.front();
     auto change = signing_change(state, keys, next.file, next.begin, next.end);
     if (!change) return change.error();
-    auto changed = with_changes(state, {*change});
+    auto changed = with_good_changes(state, {*change});
     if (!changed) return changed.error();
     state = changed.take();
     out.push_back(change.take());
@@ -142,6 +142,9 @@ void tell_switched(const Rotation& rotation, const std::vector<OwnKey>& staying)
 int switch_keys(const Rotation& rotation) {
   std::vector<OwnKey> staying;
   for (std::size_t number : rotation.plan.staying) staying.push_back(rotation.keys[number]);
+  // Before anybody is asked to publish anything for it.
+  auto changes = planned_changes(rotation);
+  if (!changes) return fail(exit_code_of(changes.error()), changes.error().text);
   if (!rotation.wanted.force) {
     std::vector<std::string> lacks = not_published(rotation.loaded.config, staying);
     for (const std::string& line : lacks) fmt::print(stderr, "{}\n", line);
@@ -155,8 +158,6 @@ int switch_keys(const Rotation& rotation) {
                   "nothing was changed; give this command again when the DNS has it");
     }
   }
-  auto changes = planned_changes(rotation);
-  if (!changes) return fail(exit_code_of(changes.error()), changes.error().text);
   for (const FileChange& change : *changes)
     if (Status done = replace_config_file(change.path, change.before, change.after); !done)
       return fail(exit_code_of(done.error()), done.error().text);

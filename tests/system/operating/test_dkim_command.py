@@ -354,6 +354,44 @@ class Rotation(RotationCase):
         self.assertIn("write there: signs = false", self.rotate(code=78).stderr)
         self.assertEqual(before, text_of(self.added))
 
+    def expect(self, *signed_by):
+        self.mta.reconfigure({"access": {"trusted_networks": ["127.0.0.0/8"]}, "expect": [
+            {"recipient": "a@far.test", "from": f"b@{DOMAIN}", "client": "127.0.0.1", "decision": "accept",
+             "signed_by": list(signed_by)}]})
+
+    def test_what_the_configuration_expects(self):
+        """What `check` would refuse is not written; the domain in the place of the key is always true."""
+        self.begin()
+        self.expect(f"first._domainkey.{DOMAIN}")
+        self.check_is_good()
+        self.rotate()
+        self.check_is_good()
+        before = text_of(self.added)
+        refused = self.rotate(code=78).stderr  # published or not
+        self.publish()
+        self.assertEqual(refused, self.rotate("--force", code=78).stderr)
+        self.assertIn("nothing was changed", refused)
+        self.assertIn(f"is signed by first._domainkey.{DOMAIN}; but it is signed by", refused)
+        self.assertIn("write the domain alone", refused)
+        self.assertEqual(before, text_of(self.added))
+        self.check_is_good()
+        self.expect(DOMAIN)
+        self.check_is_good()
+        self.rotate()
+        self.assertEqual(["old", "signs"], list(self.roles().values()))
+        self.check_is_good()
+
+    def test_a_next_key_that_is_too_short_to_sign(self):
+        self.begin()
+        path = self.mta.folder / "dkim/short.pem"
+        openssl("genrsa", "-out", path, "1024")
+        self.mta.reconfigure({"dkim_key": [
+            {"domain": DOMAIN, "selector": "short", "key": path, "signs": False}]})
+        self.check_is_good()
+        self.publish()
+        self.assertIn("RSA with 1024 bits", self.rotate(code=78).stderr)
+        self.check_is_good()
+
     def test_a_symbolic_link_stays_one(self):
         self.begin()
         target = self.mta.folder / "kept.toml"
