@@ -64,7 +64,14 @@ Result<std::string> wanted_key_file(const std::string& file) {
 
 Result<std::string> selector_for(const config::Config& config, const std::string& main_file,
                                  const std::string& domain, const NewKeyWish& wish, WallTime now) {
-  if (!wish.selector.empty()) return name_in_dns("the selector", wish.selector);
+  if (!wish.selector.empty()) {
+    auto selector = name_in_dns("the selector", wish.selector);
+    if (!selector || config::is_selector(*selector)) return selector;
+    return Error{fmt::format("the selector '{}' is the name of the record; give the part before "
+                             "'._domainkey' alone",
+                             printable(wish.selector)),
+                 kExitUsage};
+  }
   auto free = free_selector(now, [&](const std::string& selector) {
     std::string path = path_beside(main_file, default_key_file(domain, selector));
     return is_configured(config, domain, selector) || ::access(path.c_str(), F_OK) == 0;

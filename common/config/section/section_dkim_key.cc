@@ -31,12 +31,22 @@ std::string read_key_name(Section& section, std::string_view key) {
   return {};
 }
 
+// Whoever copies the name of the record means its first part.
+void check_selector(Section& section, const DkimKey& key) {
+  if (is_selector(key.selector)) return;
+  section.context().error(section.origin_of("selector"),
+                          fmt::format("selector: '{}' is the name of the record; write the part "
+                                      "before '._domainkey' alone",
+                                      printable(key.selector)));
+}
+
 DkimKey read_dkim_key(Context& context, const Node& node) {
   Section section(context, node, "[[dkim_key]]");
   DkimKey out;
   out.origin = node.origin;
   out.domain = read_key_name(section, "domain");
   out.selector = read_key_name(section, "selector");
+  check_selector(section, out);
   section.boolean("subdomains", out.subdomains);
   section.boolean("signs", out.signs);
   if (section.find("key") == nullptr) section.missing("key");

@@ -137,6 +137,11 @@ class NewKeys(DkimCommand):
         self.assertIn("is there already", self.make("--selector", "s1", "--key", place, code=73).stderr)
         self.assertEqual(before, text_of(place))
 
+    def test_a_selector_is_not_the_name_of_the_record(self):
+        for selector in ("s1._domainkey", f"s1._DomainKey.{DOMAIN}"):
+            self.assertIn("give the part before", self.make("--selector", selector, code=64).stderr)
+        self.assertFalse(os.path.exists(self.mta.folder / "dkim"))
+
     def test_added_keys_do_not_sign_unless_asked_for(self):
         self.make("--add")
         first = text_of(self.added)

@@ -87,3 +87,12 @@ TEST_CASE("mistakes of [[dkim_key]] are told") {
                     key("b.example", "1"))
             .diagnostics.empty());
 }
+
+TEST_CASE("a selector is not the name of the record") {
+  for (const char* selector :
+       {"s1._domainkey", "S1._DomainKey.us.example", "_domainkey", "a._domainkey.b"})
+    CHECK(tells(loaded_with(key("us.example", selector)).diagnostics,
+                "is the name of the record; write the part before '._domainkey' alone"));
+  for (const char* selector : {"s1.east", "_domainkeys", "my_domainkey", "a.b._x"})
+    CHECK(loaded_with(key("us.example", selector)).diagnostics.empty());
+}
