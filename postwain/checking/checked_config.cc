@@ -100,9 +100,10 @@ void check_dkim_keys(config::Loaded& loaded) {
     // One that does not sign may be shorter: what was signed with it before is still on its way.
     auto key = one.signs ? tls::SigningKey::from_pem_to_sign(one.key_pem)
                          : tls::SigningKey::from_pem(one.key_pem);
+    config::Origin at = loaded.config.place_of(one.origin.text(), "key");
+    if (at.line == 0) at = one.origin;
     if (!key)
-      loaded.diagnostics.push_back(
-          config::Diagnostic{one.origin, one.key + ": " + key.error().text});
+      loaded.diagnostics.push_back(config::Diagnostic{at, one.key + ": " + key.error().text});
     if (one.signs && ++signing == ipc::kSignerKeysMax + 1)
       loaded.diagnostics.push_back(config::Diagnostic{
           one.origin, fmt::format("more than {} keys sign mail", ipc::kSignerKeysMax)});

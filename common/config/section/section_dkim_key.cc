@@ -50,7 +50,11 @@ DkimKey read_dkim_key(Context& context, const Node& node) {
   section.boolean("subdomains", out.subdomains);
   section.boolean("signs", out.signs);
   if (section.find("key") == nullptr) section.missing("key");
-  if (section.text("key", out.key)) {
+  bool given = section.text("key", out.key);
+  if (given && out.key.starts_with("file:")) {
+    section.context().error(section.origin_of("key"),
+                            "key: always a file, and no 'file:' before its path");
+  } else if (given) {
     auto pem = context.read(NamedFile{out.key, FileUse::dkim_key}, section.origin_of("key"));
     if (pem) out.key_pem = *pem;
   }

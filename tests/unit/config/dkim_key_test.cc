@@ -96,3 +96,11 @@ TEST_CASE("a selector is not the name of the record") {
   for (const char* selector : {"s1.east", "_domainkeys", "my_domainkey", "a.b._x"})
     CHECK(loaded_with(key("us.example", selector)).diagnostics.empty());
 }
+
+TEST_CASE("the file of a key is its path alone") {
+  Loaded loaded =
+      loaded_with("[[dkim_key]]\ndomain = \"us.example\"\nselector = \"s\"\nkey = \"file:/k\"\n");
+  REQUIRE(loaded.diagnostics.size() == 1);
+  CHECK(loaded.diagnostics[0].text() ==
+        "t.toml:5:7: key: always a file, and no 'file:' before its path");
+}
