@@ -139,6 +139,26 @@ void tell_switched(const Rotation& rotation, const std::vector<OwnKey>& staying)
                  when_old_key_may_go(rotation.loaded.config.queue.lifetime));
 }
 
+// Those that a sentence of not_published() names; all of them, where nobody could be asked.
+std::vector<OwnKey> still_to_publish(const std::vector<OwnKey>& keys,
+                                     const std::vector<std::string>& lacks) {
+  std::vector<OwnKey> out;
+  for (const OwnKey& key : keys)
+    if (std::any_of(lacks.begin(), lacks.end(), [&](const std::string& line) {
+          return line.find(": " + key.record_name() + ": ") != std::string::npos;
+        }))
+      out.push_back(key);
+  return out.empty() ? keys : out;
+}
+
+int wait_for_dns(const Rotation& rotation, const std::vector<OwnKey>& missing) {
+  if (rotation.options.json)
+    print_step(rotation, "waiting", missing);
+  else
+    for (const OwnKey& key : missing) fmt::print("\nto be published:\n\n{}\n\n", key.zone_line());
+  return fail(kExitTempFail, "nothing was changed; give this command again when the DNS has it");
+}
+
 int switch_keys(const Rotation& rotation) {
   std::vector<OwnKey> staying;
   for (std::size_t number : rotation.plan.staying) staying.push_back(rotation.keys[number]);
@@ -148,15 +168,7 @@ int switch_keys(const Rotation& rotation) {
   if (!rotation.wanted.force) {
     std::vector<std::string> lacks = not_published(rotation.loaded.config, staying);
     for (const std::string& line : lacks) fmt::print(stderr, "{}\n", line);
-    if (!lacks.empty()) {
-      if (rotation.options.json)
-        print_step(rotation, "waiting", staying);
-      else
-        for (const OwnKey& key : staying)
-          fmt::print("\nto be published:\n\n{}\n\n", key.zone_line());
-      return fail(kExitTempFail,
-                  "nothing was changed; give this command again when the DNS has it");
-    }
+    if (!lacks.empty()) return wait_for_dns(rotation, still_to_publish(staying, lacks));
   }
   for (const FileChange& change : *changes)
     if (Status done = replace_config_file(change.path, change.before, change.after); !done)
