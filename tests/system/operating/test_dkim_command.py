@@ -201,8 +201,13 @@ class Records(DkimCommand):
             self.assertEqual([fit, "fits"], fits(1))
         self.dns.zone[name] = {"rcode": "SERVFAIL"}
         self.assertEqual(["unknown", "fits"], fits(1))
-        self.dns.zone[name] = {"TXT": [signing["record"], "something else"]}
-        self.assertEqual(["fits", "fits"], fits(0))
+        for more in ("something else", other["record"]):
+            self.dns.zone[name] = {"TXT": [signing["record"], more]}
+            self.assertEqual(["several", "fits"], fits(1))
+        self.publish(signing)
+        self.dns.zone[following["record_name"]] = {"TXT": [other["record"], following["record"]]}
+        self.assertEqual(["fits", "several"], fits(1))
+        self.assertIn("leave one", self.dkim("rotate", DOMAIN, code=75).stderr)
 
     def test_short_keys_and_unreadable_ones(self):
         path = self.mta.folder / "short.pem"
@@ -216,6 +221,38 @@ class Records(DkimCommand):
         self.assertIn("No such file", self.dkim("show").stdout)
         self.dkim("show", "other.test", code=66)
         self.dkim("check", "other.test", code=66)
+
+    def test_files_that_are_no_key_to_sign_with(self):
+        """What is wrong is said, at the line that names the file."""
+        self.make("--selector", "a", "--add")
+        own = self.keys()[0]["key_file"]
+        public, encrypted = self.mta.folder / "public.pem", self.mta.folder / "encrypted.pem"
+        openssl("pkey", "-in", own, "-pubout", "-out", public)
+        openssl("pkcs8", "-topk8", "-in", own, "-passout", "pass:x", "-out", encrypted)
+        before = text_of(self.added)
+        for path, words in ((public, "there is no private key in it"),
+                            (encrypted, "it is encrypted; take the passphrase off")):
+            with open(self.added, "w", encoding="utf-8") as file:
+                file.write(re.sub(r"key = .*", f'key = "{path}"', before))
+            for refused in (self.mta.cli("check"), self.dkim("rotate", DOMAIN, code=78)):
+                self.assertEqual(78, refused.returncode)
+                self.assertIn(words, refused.stderr)
+                self.assertIn(f"{self.added}:4:7: ", refused.stderr)
+            self.assertIn(words, self.dkim("show").stdout)
+
+    def test_a_file_of_the_configuration_that_is_none(self):
+        """Nobody can say then which keys there are."""
+        self.make("--add")
+        self.mta.folder.file("conf.d/other.toml", "a = = b\n")
+        for words in (["show"], ["check"], ["show", DOMAIN]):
+            self.assertIn("other.toml:1:", self.dkim(*words, code=78).stderr)
+        self.mta.folder.file("conf.d/other.toml", "[queue]\nnonsense = 1\n")
+        self.dkim("show", DOMAIN)
+
+    def test_words_that_are_no_command(self):
+        self.assertIn("there is no command 'frob'", self.dkim("frob", code=64).stderr)
+        self.assertIn("frob", self.dkim("show", DOMAIN, "frob", code=64).stderr)
+        self.assertNotIn("no command", self.dkim("new", code=64).stderr)
 
     def test_hostile_answers_end(self):
         self.make("--add", "--sign-now")
@@ -296,7 +333,12 @@ class Rotation(RotationCase):
                          (made["step"], {(key["algorithm"], key["bits"]) for key in made["keys"]}))
         self.publish(made["keys"][0])
         waiting = self.rotate("--json", code=75)
-        self.assertEqual("waiting", json.loads(waiting.stdout)["step"])
+        self.assertEqual(("waiting", [made["keys"][1]["record"]]),
+                         (json.loads(waiting.stdout)["step"],
+                          [key["record"] for key in json.loads(waiting.stdout)["keys"]]))
+        shown = self.rotate(code=75).stdout
+        self.assertIn(made["keys"][1]["publish"], shown)
+        self.assertNotIn(made["keys"][0]["publish"], shown)
         self.publish()
         self.assertEqual("switched", json.loads(self.rotate("--json").stdout)["step"])
         self.assertEqual({"first": "old", "big": "old"} | {key["selector"]: "signs" for key in made["keys"]},
@@ -390,8 +432,8 @@ class Rotation(RotationCase):
         self.begin()
         path = self.mta.folder / "dkim/short.pem"
         openssl("genrsa", "-out", path, "1024")
-        self.mta.reconfigure({"dkim_key": [
-            {"domain": DOMAIN, "selector": "short", "key": path, "signs": False}]})
+        with open(self.added, "a", encoding="utf-8") as file:
+            file.write(f'[[dkim_key]]\ndomain = "{DOMAIN}"\nselector = "short"\nkey = "{path}"\nsigns = false\n')
         self.check_is_good()
         self.publish()
         self.assertIn("RSA with 1024 bits", self.rotate(code=78).stderr)
