@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "common/base/sysexits.h"
+#include "common/base/text.h"
 #include "common/ipc/operator_commands.h"
 #include "postwain/commands/backup_command.h"
 #include "postwain/commands/destination_command.h"
@@ -432,6 +433,17 @@ void build(CLI::App& app, Parsed& parsed) {
   });
 }
 
+// The word that stands in the place of a command and is none; empty: there is no such.
+std::string unknown_command(const CLI::App& app, const CLI::ParseError& error) {
+  if (dynamic_cast<const CLI::RequiredError*>(&error) == nullptr) return {};
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
+  if (at->get_subcommands({}).empty()) return {};
+  for (const std::string& word : at->remaining())
+    if (!word.empty() && word.front() != '-') return word;
+  return {};
+}
+
 int parse_and_run(int argc, char** argv) {
   CLI::App app("Postwain, a store-and-forward mail transfer agent", "postwain");
   Parsed parsed;
@@ -440,6 +452,8 @@ int parse_and_run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    if (std::string word = unknown_command(app, error); !word.empty())
+      return fail(kExitUsage, fmt::format("there is no command '{}'; see --help", printable(word)));
     bool asked_for = error.get_exit_code() == 0;  // --help, --version
     int code = app.exit(error);
     return asked_for ? code : kExitUsage;

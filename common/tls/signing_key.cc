@@ -33,9 +33,18 @@ Error key_error(std::string_view what) {
   return Error{fmt::format("{}: {}", what, reason != nullptr ? reason : "not possible")};
 }
 
-// A key behind a passphrase is an error, not a question on the terminal.
-int no_passphrase(char*, int, int, void*) noexcept {
+// A key behind a passphrase is an error, not a question on the terminal. asked: a bool.
+int no_passphrase(char*, int, int, void* asked) noexcept {
+  *static_cast<bool*>(asked) = true;
   return -1;
+}
+
+// The library names the step at which it gave up; what people have done is one of these, mostly.
+Error no_private_key(std::string_view pem, bool encrypted) {
+  bool there_is = pem.find("PRIVATE KEY-----") != std::string_view::npos;
+  Error of_library = key_error("private key");
+  if (encrypted) return Error{"private key: it is encrypted; take the passphrase off"};
+  return there_is ? of_library : Error{"there is no private key in it"};
 }
 
 bool rsa_signs(EVP_PKEY* key, std::string_view hash, std::string& out) {
@@ -97,8 +106,9 @@ Result<std::string> new_private_key(KeyKind kind) {
 Result<SigningKey> SigningKey::from_pem(std::string_view pem) {
   ERR_clear_error();
   BioPtr bio = memory_bio(pem);
-  KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr));
-  if (key == nullptr) return key_error("private key");
+  bool encrypted = false;
+  KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, &encrypted));
+  if (key == nullptr) return no_private_key(pem, encrypted);
   int kind = EVP_PKEY_get_base_id(key.get());
   if (kind != EVP_PKEY_RSA && kind != EVP_PKEY_ED25519)
     return Error{"private key: it is neither RSA nor Ed25519"};

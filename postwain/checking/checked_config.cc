@@ -100,9 +100,10 @@ void check_dkim_keys(config::Loaded& loaded) {
     // One that does not sign may be shorter: what was signed with it before is still on its way.
     auto key = one.signs ? tls::SigningKey::from_pem_to_sign(one.key_pem)
                          : tls::SigningKey::from_pem(one.key_pem);
+    config::Origin at = loaded.config.place_of(one.origin.text(), "key");
+    if (at.line == 0) at = one.origin;
     if (!key)
-      loaded.diagnostics.push_back(
-          config::Diagnostic{one.origin, one.key + ": " + key.error().text});
+      loaded.diagnostics.push_back(config::Diagnostic{at, one.key + ": " + key.error().text});
     if (one.signs && ++signing == ipc::kSignerKeysMax + 1)
       loaded.diagnostics.push_back(config::Diagnostic{
           one.origin, fmt::format("more than {} keys sign mail", ipc::kSignerKeysMax)});
@@ -128,7 +129,10 @@ void warn_of_open_secrets(config::Loaded& loaded, const std::string& main_file) 
 }  // namespace
 
 config::Loaded load_checked(const std::string& file) {
-  config::Loaded loaded = config::load(file);
+  return checked(config::load(file));
+}
+
+config::Loaded checked(config::Loaded loaded) {
   if (!loaded.diagnostics.empty()) return loaded;
   check_certificates(loaded);
   check_routes(loaded);
@@ -136,7 +140,7 @@ config::Loaded load_checked(const std::string& file) {
   check_dkim_keys(loaded);
   check_viewers(loaded);
   check_content_rules(loaded);
-  warn_of_open_secrets(loaded, file);
+  warn_of_open_secrets(loaded, loaded.bundle.main_file);
   // Mail to these fails with the reason; all other mail goes on.
   for (config::Diagnostic& one : rewrite::problems(loaded.config.addresses))
     loaded.warnings.push_back(std::move(one));

@@ -7,5 +7,7 @@
 namespace postwain::tool {
 
 config::Loaded load_checked(const std::string& file);
+// The same of what was loaded already, or is about to be written.
+config::Loaded checked(config::Loaded loaded);
 
 }  // namespace postwain::tool

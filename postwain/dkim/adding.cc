@@ -35,7 +35,7 @@ Status add_keys(const config::Loaded& loaded, const std::vector<AddedKey>& added
       if (one.file == file) blocks.push_back(one.key.block);
     auto change = adding_change(state, file, blocks, new_files);
     if (!change) return change.error();
-    auto changed = with_changes(state, {*change}, new_files);
+    auto changed = with_good_changes(state, {*change}, new_files);
     if (!changed) return changed.error();
     state = changed.take();
     changes.push_back(change.take());

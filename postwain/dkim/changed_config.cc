@@ -10,6 +10,7 @@
 
 #include "common/base/file.h"
 #include "common/base/sysexits.h"
+#include "postwain/explain/whole_check.h"
 
 namespace postwain::tool {
 
@@ -59,14 +60,25 @@ bool has_key(const config::Config& config, const KeyBlock& block) {
                      });
 }
 
+// Each with a line end before it.
+std::string lines_of(const std::vector<config::Diagnostic>& mistakes) {
+  std::string out;
+  for (const config::Diagnostic& one : mistakes) out += "\n" + one.text();
+  return out;
+}
+
+bool expects_keys(const config::Config& config) {
+  return std::any_of(config.expects.begin(), config.expects.end(), [](const config::Expect& one) {
+    return one.signed_by && !one.signed_by->empty();
+  });
+}
+
 }  // namespace
 
 Result<config::Loaded> load_whole(const std::string& config_file) {
-  config::Loaded loaded = config::load(config_file);
+  config::Loaded loaded = wholly_checked(config_file);
   if (loaded.diagnostics.empty()) return loaded;
-  std::string text = "the configuration has mistakes:";
-  for (const config::Diagnostic& one : loaded.diagnostics) text += "\n" + one.text();
-  return Error{text, kExitConfig};
+  return Error{"the configuration has mistakes:" + lines_of(loaded.diagnostics), kExitConfig};
 }
 
 std::string folder_of_config(const std::string& main_file) {
@@ -82,6 +94,22 @@ Result<config::Loaded> with_changes(const config::Loaded& loaded,
   config::Loaded changed = config::parse(std::move(bundle));
   if (changed.diagnostics.empty()) return changed;
   return Error{changed.diagnostics.front().text(), kExitConfig};
+}
+
+Result<config::Loaded> with_good_changes(const config::Loaded& loaded,
+                                         const std::vector<FileChange>& changes,
+                                         const KeyFiles& new_files) {
+  auto changed = with_changes(loaded, changes, new_files);
+  if (!changed) return changed;
+  config::Loaded judged = wholly_checked(changed.take());
+  if (judged.diagnostics.empty()) return judged;
+  std::string text = "nothing was changed: `postwain check` would refuse the outcome:" +
+                     lines_of(judged.diagnostics);
+  if (expects_keys(judged.config))
+    text +=
+        "\nwhere signed_by of an [[expect]] names a key, write the domain alone: that holds for "
+        "whichever of its keys sign";
+  return Error{text, kExitConfig};
 }
 
 Result<FileChange> adding_change(const config::Loaded& loaded, const std::string& file,

@@ -14,8 +14,8 @@
 
 namespace postwain::tool {
 
-// The configuration with all that its files name. An Error: there are mistakes in it; the text has
-// a line for each of them, the code is 78.
+// The configuration with all that its files name. An Error: `postwain check` would find mistakes in
+// it; the text has a line for each of them, the code is 78.
 Result<config::Loaded> load_whole(const std::string& config_file);
 
 // The folder that the main file lies in, with its final slash; empty: the one we are in.
@@ -29,10 +29,16 @@ struct FileChange {
 using KeyFiles = std::map<std::string, std::string>;  // path as written: content
 
 // What was loaded with the changes, and with files that are about to be there. An Error with the
-// first mistake.
+// first mistake of those that lie in the text alone.
 Result<config::Loaded> with_changes(const config::Loaded& loaded,
                                     const std::vector<FileChange>& changes,
                                     const KeyFiles& new_files = {});
+
+// The same, and `postwain check` finds no mistake in it: what is written would start. An Error (78)
+// with all mistakes, and what to do where an [[expect]] names other keys.
+Result<config::Loaded> with_good_changes(const config::Loaded& loaded,
+                                         const std::vector<FileChange>& changes,
+                                         const KeyFiles& new_files = {});
 
 // The change that adds the block to a file, or makes the file. The configuration with it has that
 // key more and is the same otherwise; else an Error says what to do by hand.

@@ -27,7 +27,9 @@ void print_new_key(const NewKey& made, const std::string& added_to) {
   fmt::print("\nto be published in the DNS:\n\n{}\n\n", made.key.zone_line());
   fmt::print("or, where a form asks for name and text:\n\n{}\n{}\n\n", made.key.record_name(),
              made.key.record());
-  if (added_to.empty())
+  if (made.configured)
+    fmt::print("its [[dkim_key]] is there: {}\n", made.key.entry.origin.text());
+  else if (added_to.empty())
     fmt::print("to be written into the configuration:\n\n{}\n", key_block_text(made.block));
   else
     fmt::print("added to {}:\n\n{}\n", added_to, key_block_text(made.block));
@@ -43,10 +45,12 @@ void print_new_key_json(const NewKey& made, const std::string& added_to) {
   print_json(out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
-// Where a key is only made, the configuration says no more than which selectors are taken.
-Result<config::Loaded> loaded_for(const std::string& config_file, bool add) {
-  if (add) return load_whole(config_file);
+// Where a key is only made, the configuration says no more than which selectors are taken, and
+// which files are wanted: those, too, of a configuration that names keys which are not there yet.
+Result<config::Loaded> loaded_for(const std::string& config_file, bool add,
+                                  const NewKeyWish& wish) {
   config::Loaded loaded = config::load_client(config_file);
+  if (add && configured_key(loaded.config, wish) == nullptr) return load_whole(config_file);
   if (loaded.diagnostics.empty() || !loaded.config.hostname.empty()) return loaded;
   return Error{loaded.diagnostics.front().text(), kExitConfig};
 }
@@ -59,20 +63,21 @@ int dkim_new_command(const ClientOptions& options, const DkimOptions& wanted) {
   const std::string& main_file = options.config_file;
   auto lock = lock_config(main_file);
   if (!lock) return fail(exit_code_of(lock.error()), lock.error().text);
-  auto loaded = loaded_for(main_file, wanted.add);
-  if (!loaded) return fail(exit_code_of(loaded.error()), loaded.error().text);
   NewKeyWish wish;
   wish.domain = wanted.domain;
   wish.selector = wanted.selector;
   wish.kind = *kind;
   wish.file = wanted.key_file;
   wish.signs = wanted.sign_now;
+  auto loaded = loaded_for(main_file, wanted.add, wish);
+  if (!loaded) return fail(exit_code_of(loaded.error()), loaded.error().text);
   auto made = make_new_key(loaded->config, main_file, wish, wall_now());
   if (!made) return fail(exit_code_of(made.error()), made.error().text);
   std::string added_to;
-  if (wanted.add) added_to = folder_of_config(main_file) + kAddedKeysFile;
-  Status done = wanted.add ? add_keys(*loaded, {{added_to, *made}})
-                           : write_key_file(made->key.path, made->pem);
+  bool add = wanted.add && !made->configured;
+  if (add) added_to = folder_of_config(main_file) + kAddedKeysFile;
+  Status done =
+      add ? add_keys(*loaded, {{added_to, *made}}) : write_key_file(made->key.path, made->pem);
   if (!done) return fail(exit_code_of(done.error()), done.error().text);
   if (options.json)
     print_new_key_json(*made, added_to);

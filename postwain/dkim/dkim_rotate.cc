@@ -119,7 +119,7 @@ Result<std::vector<FileChange>> planned_changes(const Rotation& rotation) {
     const RotationWrite& next = plan.writes.front();
     auto change = signing_change(state, keys, next.file, next.begin, next.end);
     if (!change) return change.error();
-    auto changed = with_changes(state, {*change});
+    auto changed = with_good_changes(state, {*change});
     if (!changed) return changed.error();
     state = changed.take();
     out.push_back(change.take());
@@ -139,24 +139,37 @@ void tell_switched(const Rotation& rotation, const std::vector<OwnKey>& staying)
                  when_old_key_may_go(rotation.loaded.config.queue.lifetime));
 }
 
+// Those that a sentence of not_published() names; all of them, where nobody could be asked.
+std::vector<OwnKey> still_to_publish(const std::vector<OwnKey>& keys,
+                                     const std::vector<std::string>& lacks) {
+  std::vector<OwnKey> out;
+  for (const OwnKey& key : keys)
+    if (std::any_of(lacks.begin(), lacks.end(), [&](const std::string& line) {
+          return line.find(": " + key.record_name() + ": ") != std::string::npos;
+        }))
+      out.push_back(key);
+  return out.empty() ? keys : out;
+}
+
+int wait_for_dns(const Rotation& rotation, const std::vector<OwnKey>& missing) {
+  if (rotation.options.json)
+    print_step(rotation, "waiting", missing);
+  else
+    for (const OwnKey& key : missing) fmt::print("\nto be published:\n\n{}\n\n", key.zone_line());
+  return fail(kExitTempFail, "nothing was changed; give this command again when the DNS has it");
+}
+
 int switch_keys(const Rotation& rotation) {
   std::vector<OwnKey> staying;
   for (std::size_t number : rotation.plan.staying) staying.push_back(rotation.keys[number]);
+  // Before anybody is asked to publish anything for it.
+  auto changes = planned_changes(rotation);
+  if (!changes) return fail(exit_code_of(changes.error()), changes.error().text);
   if (!rotation.wanted.force) {
     std::vector<std::string> lacks = not_published(rotation.loaded.config, staying);
     for (const std::string& line : lacks) fmt::print(stderr, "{}\n", line);
-    if (!lacks.empty()) {
-      if (rotation.options.json)
-        print_step(rotation, "waiting", staying);
-      else
-        for (const OwnKey& key : staying)
-          fmt::print("\nto be published:\n\n{}\n\n", key.zone_line());
-      return fail(kExitTempFail,
-                  "nothing was changed; give this command again when the DNS has it");
-    }
+    if (!lacks.empty()) return wait_for_dns(rotation, still_to_publish(staying, lacks));
   }
-  auto changes = planned_changes(rotation);
-  if (!changes) return fail(exit_code_of(changes.error()), changes.error().text);
   for (const FileChange& change : *changes)
     if (Status done = replace_config_file(change.path, change.before, change.after); !done)
       return fail(exit_code_of(done.error()), done.error().text);

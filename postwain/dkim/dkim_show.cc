@@ -10,6 +10,7 @@
 
 #include "common/base/sysexits.h"
 #include "common/base/text.h"
+#include "common/config/load/client_settings.h"
 #include "common/mail/address.h"
 #include "postwain/client/json_member.h"
 #include "postwain/dkim/dkim_commands.h"
@@ -33,11 +34,13 @@ struct ShownKeys {
   std::vector<OwnKey> keys;
 };
 
-// Mistakes elsewhere in the configuration do not matter, nor that a key cannot be read.
+// Mistakes elsewhere in the configuration do not matter, nor that a key cannot be read. But where a
+// file of it is none, nobody can say which keys there are.
 Result<ShownKeys> keys_to_show(const ClientOptions& options, const std::string& domain) {
-  auto config = client_config(options.config_file);
-  if (!config) return config.error();
-  ShownKeys out{config.take(), {}};
+  config::Loaded loaded = config::load_client(options.config_file);
+  if (loaded.config.hostname.empty() && !loaded.diagnostics.empty())
+    return Error{loaded.diagnostics.front().text(), kExitConfig};
+  ShownKeys out{std::move(loaded.config), {}};
   std::string name = mail::domain_key(domain);
   out.keys = keys_of_domain(read_own_keys(out.config, options.config_file), name);
   if (!out.keys.empty()) return out;

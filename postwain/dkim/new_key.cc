@@ -66,9 +66,10 @@ Result<std::string> selector_for(const config::Config& config, const std::string
                                  const std::string& domain, const NewKeyWish& wish, WallTime now) {
   if (!wish.selector.empty()) {
     auto selector = name_in_dns("the selector", wish.selector);
-    if (!selector) return selector.error();
-    if (!is_configured(config, domain, *selector)) return selector;
-    return Error{fmt::format("{} has a key with the selector {} already", domain, *selector),
+    if (!selector || config::is_selector(*selector)) return selector;
+    return Error{fmt::format("the selector '{}' is the name of the record; give the part before "
+                             "'._domainkey' alone",
+                             printable(wish.selector)),
                  kExitUsage};
   }
   auto free = free_selector(now, [&](const std::string& selector) {
@@ -77,6 +78,33 @@ Result<std::string> selector_for(const config::Config& config, const std::string
   });
   if (free) return *std::move(free);
   return Error{"all selectors of this day are taken; name one with --selector", kExitCantCreate};
+}
+
+// The file as the configuration is to name it, or, for a key that it has, names it.
+Result<std::string> file_for(const config::DkimKey* configured, const std::string& main_file,
+                             const KeyBlock& block, const NewKeyWish& wish) {
+  if (configured != nullptr && wish.file.empty()) return configured->key;
+  if (wish.file.empty()) return default_key_file(block.domain, block.selector);
+  auto wanted = wanted_key_file(wish.file);
+  if (!wanted || configured == nullptr) return wanted;
+  auto named = wanted_key_file(path_beside(main_file, configured->key));
+  if (named && *named == *wanted) return configured->key;
+  return Error{
+      fmt::format("{} has a key with the selector {} already, whose file is {} ({})", block.domain,
+                  block.selector, printable(configured->key), configured->origin.text()),
+      kExitUsage};
+}
+
+// The table that the key is for: one that is there already, or one as is wished.
+config::DkimKey entry_for(const config::DkimKey* configured, const KeyBlock& block) {
+  if (configured != nullptr) return *configured;
+  config::DkimKey out;
+  out.domain = block.domain;
+  out.selector = block.selector;
+  out.key = block.key;
+  out.subdomains = block.subdomains;
+  out.signs = block.signs;
+  return out;
 }
 
 }  // namespace
@@ -107,32 +135,37 @@ tls::KeyKind kind_like(const OwnKey& key) {
   return key.bits <= 3072 ? tls::KeyKind::rsa_3072 : tls::KeyKind::rsa_4096;
 }
 
+const config::DkimKey* configured_key(const config::Config& config, const NewKeyWish& wish) {
+  std::string domain = mail::domain_key(wish.domain);
+  std::string selector = mail::domain_key(wish.selector);
+  for (const config::DkimKey& key : config.dkim_keys)
+    if (key.domain == domain && key.selector == selector) return &key;
+  return nullptr;
+}
+
 Result<NewKey> make_new_key(const config::Config& config, const std::string& main_file,
                             const NewKeyWish& wish, WallTime now) {
   auto domain = name_in_dns("the domain", wish.domain);
   if (!domain) return domain.error();
   auto selector = selector_for(config, main_file, *domain, wish, now);
   if (!selector) return selector.error();
-  std::string file = default_key_file(*domain, *selector);
-  if (!wish.file.empty()) {
-    auto wanted = wanted_key_file(wish.file);
-    if (!wanted) return wanted.error();
-    file = wanted.take();
-  }
+  const config::DkimKey* configured = configured_key(config, wish);
   NewKey out;
-  out.key.path = path_beside(main_file, file);
+  out.configured = configured != nullptr;
+  out.block = {*domain, *selector, {}, wish.subdomains, wish.signs};
+  auto file = file_for(configured, main_file, out.block, wish);
+  if (!file) return file.error();
+  out.block.key = *file;
+  out.key.entry = entry_for(configured, out.block);
+  out.block.subdomains = out.key.entry.subdomains;
+  out.block.signs = out.key.entry.signs;
+  out.key.role = out.block.signs ? KeyRole::signs : KeyRole::next;
+  out.key.path = path_beside(main_file, *file);
   if (::access(out.key.path.c_str(), F_OK) == 0)
     return Error{out.key.path + " is there already, and stays as it is", kExitCantCreate};
   auto pem = tls::new_private_key(wish.kind);
   if (!pem) return Error{pem.error().text, kExitSoftware};
   out.pem = pem.take();
-  out.block = {*domain, *selector, file, wish.subdomains, wish.signs};
-  out.key.entry.domain = *domain;
-  out.key.entry.selector = *selector;
-  out.key.entry.key = file;
-  out.key.entry.subdomains = wish.subdomains;
-  out.key.entry.signs = wish.signs;
-  out.key.role = wish.signs ? KeyRole::signs : KeyRole::next;
   read_private_key(out.key, Result<std::string>(out.pem));
   if (!out.key.trouble.empty()) return Error{out.key.trouble, kExitSoftware};
   if (out.key.record_name().empty())

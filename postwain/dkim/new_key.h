@@ -8,6 +8,7 @@
 #include "common/base/result.h"
 #include "common/base/time.h"
 #include "common/config/config_fwd.h"
+#include "common/config/table/dkim_key.h"
 #include "common/tls/signing_key.h"
 #include "postwain/dkim/block_edit.h"
 #include "postwain/dns_check/own_keys.h"
@@ -27,6 +28,7 @@ struct NewKey {
   OwnKey key;       // with the path of its file
   std::string pem;  // a secret
   KeyBlock block;
+  bool configured = false;  // its table stands in the configuration already: key.entry.origin
 };
 
 // "rsa" and "ed25519"; bits: 0 where they are not given. An Error (64) names what there is.
@@ -34,8 +36,12 @@ Result<tls::KeyKind> key_kind_of(const std::string& algorithm, int bits);
 // Of the same algorithm, and as long at least.
 tls::KeyKind kind_like(const OwnKey& key);
 
-// RSA takes up to seconds. An Error: 64 for a domain or selector that cannot be, or a selector that
-// the domain has already; 73 where its file is there already.
+// The [[dkim_key]] of that domain and selector, as they are typed; nullptr: there is none.
+const config::DkimKey* configured_key(const config::Config& config, const NewKeyWish& wish);
+
+// RSA takes up to seconds. Where a [[dkim_key]] has the selector already, the key is made for that
+// table, into the file that it names, and as it says. An Error: 64 for a domain or selector that
+// cannot be, or a file other than that of the table; 73 where the file is there already.
 Result<NewKey> make_new_key(const config::Config& config, const std::string& main_file,
                             const NewKeyWish& wish, WallTime now);
 

@@ -203,7 +203,7 @@ void DnsLook::add_findings(const Domain& domain, std::vector<DnsFinding>& out) c
         key_finding(one.key, fitting_of_key(one.key, one.answer), config_.queue.lifetime));
   bool only_old = std::all_of(domain.keys.begin(), domain.keys.end(),
                               [](const KeyAnswer& one) { return one.key.role == KeyRole::old; });
-  if (only_old) out.push_back(no_key_finding(domain.own.name, keys_));
+  if (only_old && domain.own.writes) out.push_back(no_key_finding(domain.own.name, keys_));
   add(dmarc_findings(domain.dmarc));
   if (domain.own.receives) {
     add(sts_findings(domain.sts));

@@ -32,6 +32,7 @@ void judge_signing_key(const OwnKey& key, const KeyFitting& fitting, DnsFinding&
             kGoodRsaBits, key.entry.domain);
       }
       return;
+    case KeyFit::several:
     case KeyFit::testing:
     case KeyFit::unknown:
       out.level = FindingLevel::warning;
@@ -59,6 +60,7 @@ void judge_next_key(const OwnKey& key, const KeyFitting& fitting, DnsFinding& ou
       out.text = key_title(key) + " is the next one, and is to be published before it signs";
       out.publish = key.zone_line();
       return;
+    case KeyFit::several:
     case KeyFit::testing:
     case KeyFit::unknown:
     case KeyFit::differs:
@@ -66,7 +68,8 @@ void judge_next_key(const OwnKey& key, const KeyFitting& fitting, DnsFinding& ou
       out.level = FindingLevel::warning;
       out.text = fmt::format("{} is the next one, and cannot sign yet: {}", key_title(key),
                              printable(fitting.why));
-      if (fitting.fit != KeyFit::unknown) out.publish = key.zone_line();
+      if (fitting.fit != KeyFit::unknown && fitting.fit != KeyFit::several)
+        out.publish = key.zone_line();
       return;
   }
 }
@@ -94,6 +97,8 @@ std::string_view name_of(KeyFit fit) {
   switch (fit) {
     case KeyFit::fits:
       return "fits";
+    case KeyFit::several:
+      return "several";
     case KeyFit::testing:
       return "testing";
     case KeyFit::differs:

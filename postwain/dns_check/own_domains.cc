@@ -24,23 +24,25 @@ std::string domain_of_address(const std::string& address) {
 }  // namespace
 
 std::vector<OwnDomain> own_domains(const config::Config& config) {
-  std::map<std::string, bool> receives;
-  auto add = [&receives](const std::string& name, bool by_domain) {
+  std::map<std::string, OwnDomain> all;
+  auto add = [&all](const std::string& name, bool receives, bool writes = true) {
     if (!is_in_the_dns(name)) return;
-    bool& known = receives[mail::domain_key(name)];
-    known = known || by_domain;
+    std::string key = mail::domain_key(name);
+    OwnDomain& known = all.try_emplace(key, OwnDomain{key, false, false}).first->second;
+    known.receives = known.receives || receives;
+    known.writes = known.writes || writes;
   };
   for (const config::Domain& domain : config.domains)
     for (const std::string& name : domain.names) add(name, true);
   for (const config::DkimKey& key : config.dkim_keys) add(key.domain, false);
   if (config.tls_reports.wanted) add(domain_of_address(config.tls_reports.from), false);
   if (config.dmarc_reports.wanted) add(domain_of_address(config.dmarc_reports.from), false);
-  if (config.srs.wanted) add(config.srs.domain, false);
+  if (config.srs.wanted) add(config.srs.domain, true, false);
   // What comes from the host itself is judged with the host.
   std::string postmaster = domain_of_address(config.postmaster);
   if (postmaster != mail::domain_key(config.hostname)) add(postmaster, false);
   std::vector<OwnDomain> out;
-  for (const auto& [name, by_domain] : receives) out.push_back({name, by_domain});
+  for (const auto& [name, one] : all) out.push_back(one);
   return out;
 }
 

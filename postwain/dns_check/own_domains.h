@@ -13,7 +13,8 @@ constexpr std::size_t kOwnAddressesMax = 16;  // further ones are not looked at
 
 struct OwnDomain {
   std::string name;       // mail::domain_key()
-  bool receives = false;  // it stands in a [[domain]]
+  bool receives = false;  // mail comes to it: it stands in a [[domain]], or bounces come back to it
+  bool writes = true;     // it stands in From fields; else it is only where bounces go
 };
 
 // Those that are named in the configuration for mail that comes or leaves, each once, in the order

@@ -30,9 +30,10 @@ std::string own_mechanisms(const SpfAnswers& answers, bool only_missing) {
   return out;
 }
 
+// Empty where no address of ours is known: whom the record is to let pass is not known then.
 std::string new_record_line(const SpfAnswers& answers) {
   std::string ours = own_mechanisms(answers, false);
-  if (ours.empty()) ours = answers.hello ? " a" : " mx";
+  if (ours.empty()) return {};
   return text_record_line(answers.domain,
                           fmt::format("{}{} {}all", kSpfBegin, ours, answers.hello ? "-" : "~"));
 }
@@ -103,12 +104,14 @@ std::vector<std::string> spf_records(const dns::TextAnswer& answer) {
 }
 
 DnsFinding no_record_finding(const SpfAnswers& answers) {
+  std::string text =
+      answers.hello ? "there is no SPF record of the host itself, by which bounces would be known"
+                    : "there is no SPF record, so receivers cannot tell our mail from forged "
+                      "mail by it";
+  if (answers.clients.empty())
+    text += "; what to publish depends on our public address, which is not known: give --address";
   return spf_finding(answers, answers.hello ? FindingLevel::advice : FindingLevel::warning,
-                     answers.hello ? "there is no SPF record of the host itself, by which bounces "
-                                     "would be known"
-                                   : "there is no SPF record, so receivers cannot tell our mail "
-                                     "from forged mail by it",
-                     new_record_line(answers));
+                     std::move(text), new_record_line(answers));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <utility>
 
 #include <unistd.h>
 
@@ -41,7 +42,11 @@ Json to_json(const std::vector<config::Diagnostic>& diagnostics) {
 }
 
 config::Loaded wholly_checked(const std::string& config_file) {
-  config::Loaded loaded = load_checked(config_file);
+  return wholly_checked(config::load(config_file));
+}
+
+config::Loaded wholly_checked(config::Loaded loaded) {
+  loaded = checked(std::move(loaded));
   if (loaded.diagnostics.empty()) loaded.diagnostics = failed_expectations(loaded.config);
   if (loaded.diagnostics.empty()) look_at_users(loaded);
   return loaded;

@@ -12,6 +12,8 @@
 namespace postwain::tool {
 
 config::Loaded wholly_checked(const std::string& config_file);
+// The same of what was loaded already, or is about to be written.
+config::Loaded wholly_checked(config::Loaded loaded);
 
 // Prints what is wrong, or that nothing is. 0, or 78 where there are mistakes.
 int report_check(const std::string& config_file, const config::Loaded& loaded, bool json);

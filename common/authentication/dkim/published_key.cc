@@ -66,7 +66,14 @@ KeyFitting fitting_of(const DnsAnswer& answer, Algorithm algorithm, std::string_
   KeyFitting first;
   for (std::size_t i = 0; i < std::min(answer.values.size(), kKeyRecordsTried); ++i) {
     KeyFitting one = fitting_of_record(answer.values[i], ours);
-    if (one.fit == KeyFit::fits || one.fit == KeyFit::testing) return one;
+    bool is_ours = one.fit == KeyFit::fits || one.fit == KeyFit::testing;
+    if (is_ours && answer.values.size() > 1)
+      return {
+          KeyFit::several,
+          fmt::format("{} TXT records stand there, and verifiers may take another than ours (RFC "
+                      "6376 3.6.2.2); leave one",
+                      answer.values.size())};
+    if (is_ours) return one;
     if (i == 0) first = one;
   }
   return first;

@@ -21,6 +21,7 @@ std::string key_zone_line(const KeyFacts& key, std::string_view record);
 
 enum class KeyFit : std::uint8_t {
   fits,
+  several,   // it fits, and another text stands beside it: which one counts is not defined
   testing,   // it fits, and tells receivers that the domain only tries DKIM out (t=y)
   differs,   // another key stands there
   unusable,  // no verifier would take what stands there

@@ -31,16 +31,30 @@ std::string read_key_name(Section& section, std::string_view key) {
   return {};
 }
 
+// Whoever copies the name of the record means its first part.
+void check_selector(Section& section, const DkimKey& key) {
+  if (is_selector(key.selector)) return;
+  section.context().error(section.origin_of("selector"),
+                          fmt::format("selector: '{}' is the name of the record; write the part "
+                                      "before '._domainkey' alone",
+                                      printable(key.selector)));
+}
+
 DkimKey read_dkim_key(Context& context, const Node& node) {
   Section section(context, node, "[[dkim_key]]");
   DkimKey out;
   out.origin = node.origin;
   out.domain = read_key_name(section, "domain");
   out.selector = read_key_name(section, "selector");
+  check_selector(section, out);
   section.boolean("subdomains", out.subdomains);
   section.boolean("signs", out.signs);
   if (section.find("key") == nullptr) section.missing("key");
-  if (section.text("key", out.key)) {
+  bool given = section.text("key", out.key);
+  if (given && out.key.starts_with("file:")) {
+    section.context().error(section.origin_of("key"),
+                            "key: always a file, and no 'file:' before its path");
+  } else if (given) {
     auto pem = context.read(NamedFile{out.key, FileUse::dkim_key}, section.origin_of("key"));
     if (pem) out.key_pem = *pem;
   }

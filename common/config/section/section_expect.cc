@@ -37,12 +37,14 @@ void read_expected_keys(Section& section, const std::vector<DkimKey>& keys, Expe
   std::vector<std::string>& expected = expect.signed_by.emplace();
   for (const Node* node : section.texts("signed_by", true)) {
     std::string name = mail::domain_key(node->text);
-    bool known = std::any_of(keys.begin(), keys.end(),
-                             [&](const DkimKey& key) { return key.record_name() == name; });
+    bool known = std::any_of(keys.begin(), keys.end(), [&](const DkimKey& key) {
+      return key.record_name() == name || key.domain == name;
+    });
     if (!known)
-      section.error(
-          *node, fmt::format("signed_by: '{}' is no selector._domainkey.domain of a [[dkim_key]]",
-                             printable(node->text)));
+      section.error(*node,
+                    fmt::format("signed_by: '{}' is neither domain nor selector._domainkey.domain "
+                                "of a [[dkim_key]]",
+                                printable(node->text)));
     expected.push_back(std::move(name));
   }
 }

@@ -1,11 +1,26 @@
 // [[dkim_key]]: keys with which mail of our domains is signed when it leaves (RFC 6376).
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "common/config/table/origin.h"
 
 namespace postwain::config {
+
+// Not the name of the record, "selector._domainkey.domain", nor the beginning of it. selector: in
+// its canonical form.
+inline bool is_selector(std::string_view selector) {
+  constexpr std::string_view kMark = "_domainkey";
+  for (std::size_t at = 0; at <= selector.size();) {
+    std::size_t end = std::min(selector.find('.', at), selector.size());
+    if (selector.substr(at, end - at) == kMark) return false;
+    at = end + 1;
+  }
+  return true;
+}
 
 struct DkimKey {
   std::string domain;    // d=, in its canonical form

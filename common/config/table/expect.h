@@ -23,8 +23,9 @@ struct Expect {
   std::string route;        // the destination it goes to; empty: any
   // The filters that are asked, in their order; nothing: whichever.
   std::optional<std::vector<std::string>> filters{};
-  // "selector._domainkey.domain" of the keys by which it is signed as it leaves, in any order,
-  // where its author is its sender; nothing: whichever.
+  // "selector._domainkey.domain" of the keys by which it is signed as it leaves, or the domain
+  // alone for whichever of its keys, in any order, where its author is its sender; nothing:
+  // whichever.
   std::optional<std::vector<std::string>> signed_by{};
   // What the DNS says of the client, as [strangers] would hear it; client_name, too.
   std::vector<std::string> dns_lists;  // labels of those that list it, or what they ask about

@@ -176,6 +176,25 @@ class CheckDns(PostwainTestCase):
         self.dns.zone[made["record_name"]] = {"TXT": [made["record"]]}
         self.assertEqual("ok", self.check()[DOMAIN, "dkim"][0][0])
 
+    def test_where_bounces_come_back_to(self):
+        """The domain of [srs] needs an MX and an SPF record, and no key: it is in no From."""
+        secret = self.mta.folder.file("srs.secret", "a secret that is long enough\n")
+        self.mta.reconfigure({"srs": {"domain": "srs.us.test", "secrets": [f"file:{secret}"]}})
+        found = self.check(code=1)
+        self.assertEqual([("error", f"srs.us.test. IN MX 10 {HOST}.")],
+                         [one[::2] for one in found["srs.us.test", "mx"]])
+        self.assertEqual(f'srs.us.test. IN TXT "v=spf1 ip4:{ADDRESS} ~all"', found["srs.us.test", "spf"][0][2])
+        self.assertNotIn(("srs.us.test", "dkim"), found)
+        self.dns.zone["srs.us.test"] = {"MX": [[10, HOST]], "TXT": [f"v=spf1 ip4:{ADDRESS} -all"]}
+        self.assertEqual("ok", self.check()["srs.us.test", "mx"][0][0])
+
+    def test_no_address_of_ours_is_known(self):
+        self.dns.zone[HOST]["A"] = ["10.0.0.1"]
+        self.dns.zone[DOMAIN]["TXT"] = []
+        level, text, publish = self.check(code=1)[DOMAIN, "spf"][0]
+        self.assertEqual(("warning", None), (level, publish))
+        self.assertIn("give --address", text)
+
     def test_dmarc(self):
         name = f"_dmarc.{DOMAIN}"
         for texts, level, words in (

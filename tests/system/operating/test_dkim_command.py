@@ -106,7 +106,7 @@ class NewKeys(DkimCommand):
         self.assertIn("is there already", self.make("--selector", "mail", code=73).stderr)
         self.assertEqual(before, text_of(self.mta.folder / f"dkim/{DOMAIN}.mail.pem"))
         self.make("--selector", "other", "--add")
-        self.assertIn("has a key with the selector other", self.make("--selector", "Other", code=64).stderr)
+        self.assertIn("is there already", self.make("--selector", "Other", code=73).stderr)
         self.assertEqual([], [name for name in os.listdir(self.mta.folder / "dkim") if name[0] == "."])
 
     def test_a_file_of_ones_own(self):
@@ -115,6 +115,32 @@ class NewKeys(DkimCommand):
         self.assertEqual(os.path.realpath(place), made["key_file"])
         self.assertEqual(made["key_file"], self.keys()[0]["key_file"])
         self.make("--key", place, code=73)
+
+    def test_a_file_that_the_configuration_names_already(self):
+        """Both keys stand there, and neither file: each is made, as its table says."""
+        tables = [{"domain": DOMAIN, "selector": "s1", "key": "dkim/s1.pem"},
+                  {"domain": DOMAIN, "selector": "e1", "key": "keys/e1.pem", "signs": False}]
+        self.mta.reconfigure({"dkim_key": tables})
+        place = self.mta.folder / "dkim/s1.pem"
+        refused = self.make("--selector", "s1", "--key", self.mta.folder / "dkim/other.pem", code=64)
+        self.assertIn("whose file is dkim/s1.pem", refused.stderr)
+        made = self.make("--selector", "S1", "--key", place, "--add")
+        self.assertIn("its [[dkim_key]] is there: ", made.stdout)
+        self.assertNotIn("to be written into", made.stdout)
+        shown = json.loads(self.make("--selector", "e1", "--json").stdout)
+        self.assertEqual((str(self.mta.folder / "keys/e1.pem"), False), (shown["key_file"], shown["signs"]))
+        self.assertFalse(os.path.exists(self.added))
+        self.assertEqual({"s1": "signs", "e1": "next"}, self.roles())
+        self.assertEqual([], [key for key in self.keys() if "trouble" in key])
+        self.check_is_good()
+        before = text_of(place)
+        self.assertIn("is there already", self.make("--selector", "s1", "--key", place, code=73).stderr)
+        self.assertEqual(before, text_of(place))
+
+    def test_a_selector_is_not_the_name_of_the_record(self):
+        for selector in ("s1._domainkey", f"s1._DomainKey.{DOMAIN}"):
+            self.assertIn("give the part before", self.make("--selector", selector, code=64).stderr)
+        self.assertFalse(os.path.exists(self.mta.folder / "dkim"))
 
     def test_added_keys_do_not_sign_unless_asked_for(self):
         self.make("--add")
@@ -175,8 +201,13 @@ class Records(DkimCommand):
             self.assertEqual([fit, "fits"], fits(1))
         self.dns.zone[name] = {"rcode": "SERVFAIL"}
         self.assertEqual(["unknown", "fits"], fits(1))
-        self.dns.zone[name] = {"TXT": [signing["record"], "something else"]}
-        self.assertEqual(["fits", "fits"], fits(0))
+        for more in ("something else", other["record"]):
+            self.dns.zone[name] = {"TXT": [signing["record"], more]}
+            self.assertEqual(["several", "fits"], fits(1))
+        self.publish(signing)
+        self.dns.zone[following["record_name"]] = {"TXT": [other["record"], following["record"]]}
+        self.assertEqual(["fits", "several"], fits(1))
+        self.assertIn("leave one", self.dkim("rotate", DOMAIN, code=75).stderr)
 
     def test_short_keys_and_unreadable_ones(self):
         path = self.mta.folder / "short.pem"
@@ -190,6 +221,38 @@ class Records(DkimCommand):
         self.assertIn("No such file", self.dkim("show").stdout)
         self.dkim("show", "other.test", code=66)
         self.dkim("check", "other.test", code=66)
+
+    def test_files_that_are_no_key_to_sign_with(self):
+        """What is wrong is said, at the line that names the file."""
+        self.make("--selector", "a", "--add")
+        own = self.keys()[0]["key_file"]
+        public, encrypted = self.mta.folder / "public.pem", self.mta.folder / "encrypted.pem"
+        openssl("pkey", "-in", own, "-pubout", "-out", public)
+        openssl("pkcs8", "-topk8", "-in", own, "-passout", "pass:x", "-out", encrypted)
+        before = text_of(self.added)
+        for path, words in ((public, "there is no private key in it"),
+                            (encrypted, "it is encrypted; take the passphrase off")):
+            with open(self.added, "w", encoding="utf-8") as file:
+                file.write(re.sub(r"key = .*", f'key = "{path}"', before))
+            for refused in (self.mta.cli("check"), self.dkim("rotate", DOMAIN, code=78)):
+                self.assertEqual(78, refused.returncode)
+                self.assertIn(words, refused.stderr)
+                self.assertIn(f"{self.added}:4:7: ", refused.stderr)
+            self.assertIn(words, self.dkim("show").stdout)
+
+    def test_a_file_of_the_configuration_that_is_none(self):
+        """Nobody can say then which keys there are."""
+        self.make("--add")
+        self.mta.folder.file("conf.d/other.toml", "a = = b\n")
+        for words in (["show"], ["check"], ["show", DOMAIN]):
+            self.assertIn("other.toml:1:", self.dkim(*words, code=78).stderr)
+        self.mta.folder.file("conf.d/other.toml", "[queue]\nnonsense = 1\n")
+        self.dkim("show", DOMAIN)
+
+    def test_words_that_are_no_command(self):
+        self.assertIn("there is no command 'frob'", self.dkim("frob", code=64).stderr)
+        self.assertIn("frob", self.dkim("show", DOMAIN, "frob", code=64).stderr)
+        self.assertNotIn("no command", self.dkim("new", code=64).stderr)
 
     def test_hostile_answers_end(self):
         self.make("--add", "--sign-now")
@@ -270,7 +333,12 @@ class Rotation(RotationCase):
                          (made["step"], {(key["algorithm"], key["bits"]) for key in made["keys"]}))
         self.publish(made["keys"][0])
         waiting = self.rotate("--json", code=75)
-        self.assertEqual("waiting", json.loads(waiting.stdout)["step"])
+        self.assertEqual(("waiting", [made["keys"][1]["record"]]),
+                         (json.loads(waiting.stdout)["step"],
+                          [key["record"] for key in json.loads(waiting.stdout)["keys"]]))
+        shown = self.rotate(code=75).stdout
+        self.assertIn(made["keys"][1]["publish"], shown)
+        self.assertNotIn(made["keys"][0]["publish"], shown)
         self.publish()
         self.assertEqual("switched", json.loads(self.rotate("--json").stdout)["step"])
         self.assertEqual({"first": "old", "big": "old"} | {key["selector"]: "signs" for key in made["keys"]},
@@ -332,6 +400,44 @@ class Rotation(RotationCase):
         before = text_of(self.added)
         self.assertIn("write there: signs = false", self.rotate(code=78).stderr)
         self.assertEqual(before, text_of(self.added))
+
+    def expect(self, *signed_by):
+        self.mta.reconfigure({"access": {"trusted_networks": ["127.0.0.0/8"]}, "expect": [
+            {"recipient": "a@far.test", "from": f"b@{DOMAIN}", "client": "127.0.0.1", "decision": "accept",
+             "signed_by": list(signed_by)}]})
+
+    def test_what_the_configuration_expects(self):
+        """What `check` would refuse is not written; the domain in the place of the key is always true."""
+        self.begin()
+        self.expect(f"first._domainkey.{DOMAIN}")
+        self.check_is_good()
+        self.rotate()
+        self.check_is_good()
+        before = text_of(self.added)
+        refused = self.rotate(code=78).stderr  # published or not
+        self.publish()
+        self.assertEqual(refused, self.rotate("--force", code=78).stderr)
+        self.assertIn("nothing was changed", refused)
+        self.assertIn(f"is signed by first._domainkey.{DOMAIN}; but it is signed by", refused)
+        self.assertIn("write the domain alone", refused)
+        self.assertEqual(before, text_of(self.added))
+        self.check_is_good()
+        self.expect(DOMAIN)
+        self.check_is_good()
+        self.rotate()
+        self.assertEqual(["old", "signs"], list(self.roles().values()))
+        self.check_is_good()
+
+    def test_a_next_key_that_is_too_short_to_sign(self):
+        self.begin()
+        path = self.mta.folder / "dkim/short.pem"
+        openssl("genrsa", "-out", path, "1024")
+        with open(self.added, "a", encoding="utf-8") as file:
+            file.write(f'[[dkim_key]]\ndomain = "{DOMAIN}"\nselector = "short"\nkey = "{path}"\nsigns = false\n')
+        self.check_is_good()
+        self.publish()
+        self.assertIn("RSA with 1024 bits", self.rotate(code=78).stderr)
+        self.check_is_good()
 
     def test_a_symbolic_link_stays_one(self):
         self.begin()

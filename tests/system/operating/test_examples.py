@@ -116,13 +116,17 @@ class Examples(PostwainTestCase):
         self.assertIn("expected: greylist at a score of 2 (no_name 2); but accept follows", result.stderr)
 
     def files_that_a_signing_relay_needs(self):
-        """Made as the example's first lines say: {path that stands there: path here}."""
+        """Made as the example's first lines say, while it stands there: {path that it names: path here}."""
         scratch = self.prepare()
         files = {name: scratch.folder / name.rsplit("/", 1)[1] for name in (
             "/etc/postwain/dkim/s1.pem", "/etc/postwain/dkim/e1.pem", "/etc/postwain/srs.secret",
             "/etc/postwain/virtual", "/etc/postwain/users")}
         with open(os.path.join(SOURCE, "etc", "relay-that-signs.toml"), encoding="utf-8") as file:
-            commands = [line[1:].strip() for line in file if line.startswith("#   postwain dkim new")]
+            text = file.read()
+        commands = [line[1:].strip() for line in text.splitlines() if line.startswith("#   postwain dkim new")]
+        for path, here in files.items():
+            text = text.replace(f'"{path}"', f'"{here}"')
+        scratch.reconfigure({}, text=text)
         self.assertEqual(2, len(commands))
         for command in commands:
             words = command.split()[1:]
@@ -130,6 +134,7 @@ class Examples(PostwainTestCase):
             made = scratch.cli(*words)
             self.assertEqual(0, made.returncode, made.stderr)
             self.assertIn("._domainkey.example.org", made.stdout)
+            self.assertIn("its [[dkim_key]] is there: ", made.stdout)
         for name, text in (("srs.secret", "a secret that is long enough\n"), ("users", ""),
                            ("virtual", "info@example.org bob@world.test\n")):
             scratch.folder.file(name, text)

@@ -87,3 +87,20 @@ TEST_CASE("mistakes of [[dkim_key]] are told") {
                     key("b.example", "1"))
             .diagnostics.empty());
 }
+
+TEST_CASE("a selector is not the name of the record") {
+  for (const char* selector :
+       {"s1._domainkey", "S1._DomainKey.us.example", "_domainkey", "a._domainkey.b"})
+    CHECK(tells(loaded_with(key("us.example", selector)).diagnostics,
+                "is the name of the record; write the part before '._domainkey' alone"));
+  for (const char* selector : {"s1.east", "_domainkeys", "my_domainkey", "a.b._x"})
+    CHECK(loaded_with(key("us.example", selector)).diagnostics.empty());
+}
+
+TEST_CASE("the file of a key is its path alone") {
+  Loaded loaded =
+      loaded_with("[[dkim_key]]\ndomain = \"us.example\"\nselector = \"s\"\nkey = \"file:/k\"\n");
+  REQUIRE(loaded.diagnostics.size() == 1);
+  CHECK(loaded.diagnostics[0].text() ==
+        "t.toml:5:7: key: always a file, and no 'file:' before its path");
+}

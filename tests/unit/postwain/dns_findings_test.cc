@@ -187,6 +187,13 @@ TEST_CASE("an SPF record has to be there once, be right, and let us pass") {
                  "error: receivers refuse the record: "));
   CHECK(contains(said(spf_findings(spf_of({kRecord}, spf(SpfResult::temperror, "", "no answer")))),
                  "warning: mail from 192.0.2.1: temperror (no answer)"));
+  SpfAnswers nowhere = spf_of({}, spf(SpfResult::none));
+  nowhere.clients.clear();
+  for (bool hello : {false, true}) {
+    nowhere.hello = hello;
+    CHECK(spf_findings(nowhere)[0].publish.empty());
+    CHECK(contains(said(spf_findings(nowhere)), "which is not known: give --address"));
+  }
   SpfAnswers silent = spf_of({}, spf(SpfResult::temperror));
   silent.texts = {};
   CHECK(said(spf_findings(silent)) == "warning: the SPF record could not be looked up");
@@ -376,6 +383,11 @@ TEST_CASE("keys: what signs has to be published, what is next is to be, what is 
   authentication::DnsAnswer other{AnswerStatus::ok, {"v=DKIM1; p="}};
   CHECK(finding(KeyRole::signs, good) == "ok: key s (Ed25519) signs, and its record fits");
   CHECK(contains(finding(KeyRole::signs, testing), "warning: key s (Ed25519) signs: it says t=y"));
+  authentication::DnsAnswer two{AnswerStatus::ok, {"v=DKIM1; p=", key.record()}};
+  CHECK(contains(finding(KeyRole::signs, two), "warning: key s (Ed25519) signs: 2 TXT records"));
+  CHECK(finding(KeyRole::next, two) ==
+        "warning: key s (Ed25519) is the next one, and cannot sign yet: 2 TXT records stand there, "
+        "and verifiers may take another than ours (RFC 6376 3.6.2.2); leave one");
   CHECK(contains(finding(KeyRole::signs, none),
                  "error: key s (Ed25519) signs, and no signature of it can "
                  "be verified: no key is published there > s._domainkey."
@@ -416,13 +428,15 @@ TEST_CASE("our domains and addresses are those of the configuration") {
          "[[domain]]\nname = [\"us.example\", \".any.example\", \"Localhost\"]\n"
          "[[dkim_key]]\ndomain = \"Key.example\"\nselector = \"a\"\nkey = \"a.pem\"\n"
          "[[dkim_key]]\ndomain = \"us.example\"\nselector = \"a\"\nkey = \"a.pem\"\n"
+         "[srs]\ndomain = \"srs.example\"\nsecrets = [\"file:srs\"]\n"
          "[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\nsources = [\"192.0.2.6\", \"10.0.0.1\"]\n"},
-        {"a.pem", "x"}}});
+        {"a.pem", "x"},
+        {"srs", "0123456789abcdef0123"}}});
   REQUIRE(loaded.diagnostics.empty());
   std::string all;
   for (const OwnDomain& one : own_domains(loaded.config))
-    all += one.name + (one.receives ? "< " : " ");
-  CHECK(all == "boss.example key.example us.example< ");
+    all += one.name + (one.writes ? "" : "?") + (one.receives ? "< " : " ");
+  CHECK(all == "boss.example key.example srs.example?< us.example< ");
   CHECK(own_addresses(loaded.config, {}, {"192.0.2.5", "2001:db8::1", "192.168.0.1"}) ==
         Texts{"192.0.2.5", "2001:db8::1", "192.0.2.6"});
   CHECK(own_addresses(loaded.config, {"10.0.0.9"}, {"192.0.2.5"}) == Texts{"10.0.0.9"});

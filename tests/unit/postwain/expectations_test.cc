@@ -120,6 +120,18 @@ TEST_CASE("by which keys mail is signed comes true, or is said") {
         "expected: what x@us.example sends is signed by no key; but it is signed by "
         "a._domainkey.us.example, b._domainkey.us.example");
   CHECK(mistake("signed_by = [\"c._domainkey.us.example\"]\n", base) ==
-        "wrong: signed_by: 'c._domainkey.us.example' is no selector._domainkey.domain of a "
-        "[[dkim_key]]");
+        "wrong: signed_by: 'c._domainkey.us.example' is neither domain nor "
+        "selector._domainkey.domain of a [[dkim_key]]");
+  // The domain alone: some of its keys, whichever.
+  const std::string domain = "signed_by = [\"US.example\"]\n";
+  CHECK(mistake(ours + "\"x@us.example\"\n" + domain, base).empty());
+  CHECK(mistake(ours + "\"x@sub.us.example\"\n" + domain, base).empty());
+  CHECK(
+      mistake(ours + "\"plain@us.example\"\n" + domain, base) ==
+      "expected: what plain@us.example sends is signed by us.example; but it is signed by no key");
+  CHECK(mistake(ours + "\"x@us.example\"\nsigned_by = [\"us.example\", "
+                       "\"next._domainkey.us.example\"]\n",
+                base)
+            .starts_with("expected: what x@us.example sends"));
+  CHECK(mistake("signed_by = [\"sub.us.example\"]\n", base).starts_with("wrong: signed_by: "));
 }

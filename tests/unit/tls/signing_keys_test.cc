@@ -114,3 +114,30 @@ TEST_CASE("keys: SHA-256 in pieces") {
   CHECK(sum.finish() == sha256("abc"));
   CHECK(Sha256().finish() == sha256(""));
 }
+
+TEST_CASE("keys: why a file has no key to sign with") {
+  auto why = [](std::string_view pem) {
+    auto key = SigningKey::from_pem(pem);
+    REQUIRE_FALSE(key.ok());
+    return key.error().text;
+  };
+  // Of Ed25519, by OpenSSL, with the passphrase "secret".
+  const std::string kEncrypted = R"(-----BEGIN ENCRYPTED PRIVATE KEY-----
+MIGbMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAgLPTiSlh3lhgICCAAw
+DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEB9GaM/fPXbmiRENBMYFT4IEQFi7
+Qy04KGjt+PTr/hsbmDsCC/NNSLpOYw4Mhnj6kVCXoFCHxgOjZK6sFKp42PPHm3Fp
+1V1bnjd4W93uuHIm+Tc=
+-----END ENCRYPTED PRIVATE KEY-----
+)";
+  CHECK(why(kEncrypted) == "private key: it is encrypted; take the passphrase off");
+  const std::string kPublic = R"(-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEABLZE4T5dDKaneQsHPNwtvbor3MIgjSDbfjaQOCGZAC0=
+-----END PUBLIC KEY-----
+)";
+  CHECK(why(kPublic) == "there is no private key in it");
+  CHECK(why("") == "there is no private key in it");
+  std::string broken = *new_private_key(KeyKind::ed25519);
+  broken.erase(40, 8);
+  CHECK(why(broken).starts_with("private key: "));
+  CHECK(why(broken).find("encrypted") == std::string::npos);
+}

@@ -98,7 +98,10 @@ TEST_CASE("dkim: what we publish for a key fits it") {
     const tls::SigningKey& other = key == &rsa() ? ed25519() : rsa();
     CHECK(fit({text}) == KeyFit::fits);
     CHECK(fit({text + "; t=y"}) == KeyFit::testing);
-    CHECK(fit({"v=spf1 -all", text}) == KeyFit::fits);
+    CHECK(fit({"v=spf1 -all", text}) == KeyFit::several);
+    CHECK(fit({text, record_of(other)}) == KeyFit::several);
+    CHECK(fit({text + "; t=y", record_of(other)}) == KeyFit::several);
+    CHECK(fit({record_of(other), "v=spf1 -all"}) == KeyFit::differs);
     CHECK(fit({record_of(other)}) == KeyFit::differs);
     CHECK(fit({"v=DKIM1; p="}) == KeyFit::unusable);
     CHECK(fit({"v=DKIM1; p=AAAA"}) != KeyFit::fits);
