@@ -99,11 +99,14 @@ void read_tls_reports(Context& context, const Node* table, Config& config) {
   reports.origin = table->origin;
   read_terms(context, section, reports);
   read_signing(section, reports);
-  if (reports.dkim_key.empty())
+  std::string domain = domain_of(reports.from);
+  if (reports.dkim_key.empty() && !domain.empty() && !is_signed(config, domain))
     section.warn(
         *table,
-        "without dkim_key reports by mail are not signed here; unless another server signs "
-        "them on their way, those who get them ignore them (RFC 8460 3)");
+        fmt::format("without dkim_key, or a [[dkim_key]] of {}, reports by mail are not signed "
+                    "here; unless another server signs them on their way, those who get them "
+                    "ignore them (RFC 8460 3)",
+                    printable(domain)));
   section.finish();
 }
 

@@ -87,3 +87,17 @@ TEST_CASE("mistakes of [[dkim_key]] are told") {
                     key("b.example", "1"))
             .diagnostics.empty());
 }
+
+TEST_CASE("TLS reports are signed by their own key, or by one of the domain they come from") {
+  const std::string reports = "[tls_reports]\nfrom = \"r@Mail.A.example\"\n";
+  auto warned = [](const std::string& text) {
+    return tells(loaded_with(text).warnings, "reports by mail are not signed here");
+  };
+  CHECK(warned(reports));
+  CHECK(warned(reports + key("b.example", "s")));
+  CHECK(warned(reports + key("a.example", "s", "signs = false\n")));
+  CHECK(warned(reports + key("a.example", "s", "subdomains = false\n")));
+  CHECK_FALSE(warned(reports + key("a.example", "s")));
+  CHECK_FALSE(warned(reports + key("mail.a.example", "s")));
+  CHECK_FALSE(warned(reports + "dkim_selector = \"s\"\ndkim_key = \"k\"\n"));
+}
