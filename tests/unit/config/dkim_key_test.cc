@@ -88,6 +88,17 @@ TEST_CASE("mistakes of [[dkim_key]] are told") {
             .diagnostics.empty());
 }
 
+TEST_CASE("what asks for signatures, where no key makes them, is told") {
+  const std::string listener = "[[listener]]\naddress = \"127.0.0.1:2525\"\nsign = ";
+  auto warned = [](const std::string& text) {
+    return tells(loaded_with(text).warnings, "sign = true without a [[dkim_key]] that signs");
+  };
+  CHECK(warned(listener + "true\n"));
+  CHECK(warned(listener + "true\n" + key("a.example", "s", "signs = false\n")));
+  CHECK_FALSE(warned(listener + "true\n" + key("a.example", "s")));
+  CHECK_FALSE(warned(listener + "false\n"));
+}
+
 TEST_CASE("TLS reports are signed by their own key, or by one of the domain they come from") {
   const std::string reports = "[tls_reports]\nfrom = \"r@Mail.A.example\"\n";
   auto warned = [](const std::string& text) {
