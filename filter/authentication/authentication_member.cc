@@ -205,7 +205,7 @@ Opinion AuthenticationMember::conclude() {
                                       ? too_many_forgeries()
                                       : verdict_of(judge_.settings(), findings);
   // What is put off comes again, and is counted then.
-  if (verdict.verdict != FilterVerdict::defer) note_for_reports();
+  if (verdict.verdict != FilterVerdict::defer) note_for_reports(verdict);
   auto waited = static_cast<std::uint32_t>((judge_.clock().mono() - message_->ended_at).count());
   Opinion out;
   if (verdict.verdict == FilterVerdict::keep_going) {
@@ -224,10 +224,10 @@ Opinion AuthenticationMember::conclude() {
 }
 
 // A client without an address is nobody that a domain could look for.
-void AuthenticationMember::note_for_reports() const {
+void AuthenticationMember::note_for_reports(const AuthenticationVerdict& given) const {
   DmarcNotes* notes = judge_.notes();
   if (notes == nullptr || !has_address()) return;
-  auto result = reported_result(judge_.settings(), message_->findings, notes->own_address());
+  auto result = reported_result(judge_.settings(), message_->findings, given, notes->own_address());
   if (result) notes->add(*std::move(result));
 }
 

@@ -77,7 +77,7 @@ class AuthenticationMember final : public ChainMember {
   bool advance();
   bool advance_dmarc();
   Opinion conclude();
-  void note_for_reports() const;
+  void note_for_reports(const AuthenticationVerdict& given) const;
   std::vector<milter::Edit> edits() const;
   std::function<void()> on_change();
 

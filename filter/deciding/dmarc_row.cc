@@ -19,6 +19,7 @@ using authentication::DmarcRecord;
 using authentication::DmarcResult;
 using authentication::DmarcVerdict;
 using authentication::dkim::SignatureResult;
+using ipc::FilterVerdict;
 using mail::DmarcDone;
 using mail::DmarcExcuse;
 using mail::DmarcRow;
@@ -28,6 +29,7 @@ using mail::PublishedDmarc;
 namespace {
 
 constexpr std::string_view kWatchedOnly = "results are only watched here, and nothing follows yet";
+constexpr std::string_view kOtherReason = "another reason than DMARC";
 
 std::string clipped(std::string_view text, std::size_t most = mail::kDmarcTextMax) {
   return std::string(text.substr(0, most));
@@ -85,8 +87,14 @@ DmarcDone done_by(DmarcAction action) {
   return action == DmarcAction::hold ? DmarcDone::quarantine : DmarcDone::none;
 }
 
-void put_what_was_done(const config::Authentication& settings,
-                       const AuthenticationFindings& findings, DmarcRow& row) {
+DmarcDone done_by(const AuthenticationVerdict& given) {
+  if (given.verdict == FilterVerdict::refuse) return DmarcDone::reject;
+  return given.hold ? DmarcDone::quarantine : DmarcDone::none;
+}
+
+// What DMARC alone leads to.
+void put_what_dmarc_does(const config::Authentication& settings,
+                         const AuthenticationFindings& findings, DmarcRow& row) {
   const DmarcResult& dmarc = *findings.dmarc;
   if (dmarc.verdict == DmarcVerdict::pass) {
     if (dmarc.policy != DmarcPolicy::none) row.done = DmarcDone::pass;
@@ -105,6 +113,18 @@ void put_what_was_done(const config::Authentication& settings,
     row.excuse = DmarcExcuse::local_policy;
     row.excuse_comment = kWatchedOnly;
   }
+}
+
+void put_what_was_done(const config::Authentication& settings,
+                       const AuthenticationFindings& findings, const AuthenticationVerdict& given,
+                       DmarcRow& row) {
+  put_what_dmarc_does(settings, findings, row);
+  DmarcDone done = done_by(given);
+  if (settings.mode == config::FilterMode::watch || done <= std::max(row.done, DmarcDone::pass))
+    return;
+  row.done = done;
+  row.excuse = DmarcExcuse::local_policy;
+  row.excuse_comment = kOtherReason;
 }
 
 // RFC 9990 3.1.3: which signatures are told first, where there are many.
@@ -150,6 +170,7 @@ bool is_own_report(const AuthenticationFindings& findings, std::string_view own_
 
 std::optional<mail::DmarcResult> reported_result(const config::Authentication& settings,
                                                  const AuthenticationFindings& findings,
+                                                 const AuthenticationVerdict& given,
                                                  std::string_view own_address) {
   if (!findings.dmarc) return std::nullopt;
   const DmarcResult& dmarc = *findings.dmarc;
@@ -164,7 +185,7 @@ std::optional<mail::DmarcResult> reported_result(const config::Authentication& s
   row.source = clipped(findings.client);
   row.dkim_aligned = dmarc.dkim_aligned;
   row.spf_aligned = dmarc.spf_aligned;
-  put_what_was_done(settings, findings, row);
+  put_what_was_done(settings, findings, given, row);
   row.header_from = clipped(dmarc.author);
   row.envelope_from = domain_of(findings.mail_from);
   row.signatures = signatures_of(findings);

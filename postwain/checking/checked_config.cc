@@ -5,10 +5,14 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "common/base/time.h"
+#include "common/config/folder_clash.h"
 #include "common/daemon/server_tls.h"
 #include "common/ipc/signer_messages.h"
 #include "common/pattern/pattern.h"
@@ -126,6 +130,22 @@ void warn_of_open_secrets(config::Loaded& loaded, const std::string& main_file) 
   }
 }
 
+// As plain_path(), with the links that are there followed, and from the top.
+std::string real_path(const std::string& path) {
+  std::error_code unknown;
+  std::filesystem::path found = std::filesystem::weakly_canonical(path, unknown);
+  if (!unknown) found = std::filesystem::absolute(found, unknown);
+  if (!unknown) return found.lexically_normal().string();
+  // Whoever only asks may not be let into it; as root, which counts, there is an answer.
+  return std::filesystem::absolute(path, unknown).lexically_normal().string();
+}
+
+void check_real_folders(config::Loaded& loaded, const std::string& main_file) {
+  std::string directory = main_file.substr(0, main_file.rfind('/') + 1);
+  for (config::Diagnostic& one : config::folder_clashes(loaded.config, directory, real_path))
+    loaded.diagnostics.push_back(std::move(one));
+}
+
 }  // namespace
 
 config::Loaded load_checked(const std::string& file) {
@@ -134,6 +154,7 @@ config::Loaded load_checked(const std::string& file) {
 
 config::Loaded checked(config::Loaded loaded) {
   if (!loaded.diagnostics.empty()) return loaded;
+  check_real_folders(loaded, file);
   check_certificates(loaded);
   check_routes(loaded);
   check_signing_key(loaded);

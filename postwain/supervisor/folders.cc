@@ -18,6 +18,7 @@
 #include "postwain/process/adopt_spool.h"
 #include "postwain/process/take_over.h"
 #include "postwain/process/trust.h"
+#include "postwain/supervisor/foreign_folder.h"
 
 namespace postwain::tool {
 
@@ -159,6 +160,8 @@ namespace {
 Status prepare_folder_of(Kind kind, const std::string& folder, const char* section,
                          const config::Config& config, const Identities& identities) {
   const Identity* owner = identities.change ? &identities.at(kind) : nullptr;
+  if (owner != nullptr)
+    if (Status fit = check_may_own(folder, kind, identities); !fit) return fit;
   std::set<uid_t> trusted = trusted_users(config, kind, section);
   if (Status done = own_folder(folder, 0700, owner, trusted); !done) return done;
   return owner == nullptr ? Status{} : check_reachable(*owner, folder, R_OK | W_OK | X_OK);

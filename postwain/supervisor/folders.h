@@ -16,11 +16,12 @@ namespace postwain::tool {
 Status prepare_folders(const config::Config& config, Identities& identities);
 
 // The folders of [tls_reports] and [dmarc_reports], of their process alone. At each start of that
-// one, since a reload may bring them.
+// one, since a reload may bring them. A folder that is another user's of ours, or has files of
+// others, is an error and stays as it is (foreign_folder.h).
 Status prepare_tls_reports_folder(const config::Config& config, const Identities& identities);
 Status prepare_dmarc_reports_folder(const config::Config& config, const Identities& identities);
 
-// The folder of [strangers], of the filter process alone. At each start of that one.
+// The folder of [strangers], of the filter process alone. At each start of that one; as those.
 Status prepare_strangers_folder(const config::Config& config, const Identities& identities);
 
 // Held as long as the descriptor lives. The error names the process that holds it.

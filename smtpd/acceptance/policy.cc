@@ -206,7 +206,7 @@ std::optional<Verdict> Policy::returned(const mail::Address& sender, const mail:
   if (found.problem != rewrite::SrsProblem::none)
     return refuse(
         {550, {5, 1, 1}, "Recipient address rejected: it " + std::string(text_of(found.problem))},
-        srs.origin, text_of(found.problem));
+        srs.origin, "mail to the domain of [srs]");
   if (!sender.is_null() && srs.returns == config::SrsReturns::null_sender)
     return refuse({550, {5, 7, 1}, "This address takes notices only, which come from <>"},
                   srs.origin, "mail to a rewritten sender");

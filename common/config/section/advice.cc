@@ -64,12 +64,32 @@ void look_at_hostname(Context& context, const Config& config) {
                                  name));
 }
 
+void look_at_own_domains(Context& context, const Config& config) {
+  const Authentication& checks = config.authentication;
+  if (!checks.wanted || checks.own_domains < AuthenticationAction::hold) return;
+  if (!config.domains.empty() || config.srs.wanted) return;
+  context.warn(config.place_of("[authentication]", "own_domains"),
+               fmt::format("own_domains = \"{}\" without any [[domain]]: no domain is yours whose "
+                           "mail could be forged",
+                           name_of(checks.own_domains)));
+}
+
+void look_at_signing(Context& context, const Config& config) {
+  if (config.signs_mail()) return;
+  for (const Listener& listener : config.listeners)
+    if (listener.sign == ListenerSign::all)
+      context.warn(config.place_of(listener.origin.text(), "sign"),
+                   "sign = true without a [[dkim_key]] that signs: nothing is signed");
+}
+
 }  // namespace
 
 void advise(Context& context, Config& config) {
   // place_of() looks at what was read so far.
   config.origins.swap(context.origins);
   look_at_hostname(context, config);
+  look_at_own_domains(context, config);
+  look_at_signing(context, config);
   config.origins.swap(context.origins);
   for (const Route& route : config.routes) look_at_route(context, config, route);
 }

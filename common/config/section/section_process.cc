@@ -9,6 +9,7 @@
 
 #include "common/base/text.h"
 #include "common/config/document/values.h"
+#include "common/config/folder_clash.h"
 #include "common/config/section/sections.h"
 #include "common/mail/address_pattern.h"
 
@@ -70,6 +71,14 @@ void read_directories(Section& section, Config& config) {
                               config.runtime_dir.size(), kRuntimeMax));
 }
 
+void check_folders(Context& context, Config& config) {
+  // place_of() looks at what was read so far.
+  config.origins.swap(context.origins);
+  std::vector<Diagnostic> clashes = folder_clashes(config, context.directory);
+  config.origins.swap(context.origins);
+  for (Diagnostic& one : clashes) context.diagnostics.push_back(std::move(one));
+}
+
 }  // namespace
 
 void read_document(Context& context, const Node& document, const Machine& machine, Config& config) {
@@ -114,6 +123,7 @@ void read_document(Context& context, const Node& document, const Machine& machin
   read_log(context, top.table("log"), config.log);
   read_sandbox(context, top.table("sandbox"), config.sandbox);
   read_expects(context, top.tables("expect"), config);
+  check_folders(context, config);
   advise(context, config);
   top.finish();
 }

@@ -53,15 +53,17 @@ bool is_signed(const Config& config, const std::string& domain) {
   });
 }
 
+std::string domain_of(const std::string& address) {
+  return mail::domain_key(address.substr(address.rfind('@') + 1));
+}
+
 void look_at_dmarc_reports(Context& context, const Config& config) {
   const DmarcReports& reports = config.dmarc_reports;
   if (!config.authentication.wanted || config.authentication.dmarc == AuthenticationAction::off)
     context.error(reports.origin,
                   "[dmarc_reports] needs [authentication], and dmarc in it not off: nobody looks "
                   "at what would be reported");
-  if (config.tls_reports.wanted && config.tls_reports.folder == reports.folder)
-    context.error(reports.origin, "[tls_reports] has the same folder: each needs its own");
-  std::string domain = mail::domain_key(reports.from.substr(reports.from.rfind('@') + 1));
+  std::string domain = domain_of(reports.from);
   if (!domain.empty() && !is_signed(config, domain))
     context.warn(reports.origin,
                  fmt::format("no [[dkim_key]] signs mail of {}; unless another server does so on "
@@ -97,11 +99,14 @@ void read_tls_reports(Context& context, const Node* table, Config& config) {
   reports.origin = table->origin;
   read_terms(context, section, reports);
   read_signing(section, reports);
-  if (reports.dkim_key.empty())
+  std::string domain = domain_of(reports.from);
+  if (reports.dkim_key.empty() && !domain.empty() && !is_signed(config, domain))
     section.warn(
         *table,
-        "without dkim_key reports by mail are not signed here; unless another server signs "
-        "them on their way, those who get them ignore them (RFC 8460 3)");
+        fmt::format("without dkim_key, or a [[dkim_key]] of {}, reports by mail are not signed "
+                    "here; unless another server signs them on their way, those who get them "
+                    "ignore them (RFC 8460 3)",
+                    printable(domain)));
   section.finish();
 }
 

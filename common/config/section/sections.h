@@ -51,6 +51,7 @@ void read_routes(Context& context, const std::vector<const Node*>& tables,
 void read_queue(Context& context, const Node* table, Queue& queue);
 void read_bounces(Context& context, const Node* table, Bounces& bounces);
 void read_delivery(Context& context, const Node* table, Delivery& delivery);
+// After the keys.
 void read_tls_reports(Context& context, const Node* table, Config& config);
 // After [authentication], [tls_reports] and the keys.
 void read_dmarc_reports(Context& context, const Node* table, Config& config);

@@ -313,6 +313,19 @@ class DmarcReports(PostwainTestCase):
         self.assertEqual({(OTHER, "none", "fail", "fail", "local_policy", "far.test", "far.test", (), "fail"): 1},
                          self.rows(report))
 
+    def test_what_is_refused_for_another_reason_is_told(self):
+        self.dns.zone["_dmarc.our.test"] = {"TXT": ["v=DMARC1; p=none; rua=mailto:own@our.test"]}
+        self.mta.reconfigure({"authentication": {"own_domains": "refuse", "spf": "refuse"}})
+        self.mta.start()
+        self.mail(sender="bob@quiet.test", author="boss@our.test")
+        self.mail(sender="bob@none.test")
+        self.mail(sender="bob@far.test", author="bob@none.test")
+        self.mta.stop()
+        told = {(line["domain"], line["row"]["done"], line["row"]["excuse"]): line["count"]
+                for line in self.tally() if "row" in line}
+        self.assertEqual({("our.test", "reject", "local_policy"): 1, ("none.test", "reject", "local_policy"): 1,
+                          ("none.test", "none", ""): 1}, told)
+
     def test_beside_tls_reports(self):
         self.mta.reconfigure({"tls_reports": {"from": "tls@ours.test", "spread": "0s"}})
         self.mta.start()

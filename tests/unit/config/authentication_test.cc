@@ -88,3 +88,18 @@ TEST_CASE("half of what DMARC goes by is worth a warning") {
               "nothing follows"));
   CHECK(tells(loaded_with("[authentication]\nspf = \"off\"\n").warnings, "dmarc without spf"));
 }
+
+TEST_CASE("own_domains that can follow from nothing is worth a warning") {
+  constexpr const char* kWords = "without any [[domain]]";
+  auto warned = [&](const std::string& action, const std::string& more) {
+    return tells(
+        loaded_with("[authentication]\nown_domains = \"" + action + "\"\n" + more).warnings,
+        kWords);
+  };
+  CHECK(warned("hold", ""));
+  CHECK(warned("refuse", ""));
+  CHECK_FALSE(warned("note", ""));
+  CHECK_FALSE(warned("off", ""));
+  CHECK_FALSE(warned("hold", "[[domain]]\nname = \"ours.example\"\n"));
+  CHECK_FALSE(tells(loaded_with("").warnings, kWords));
+}

@@ -104,3 +104,28 @@ TEST_CASE("the file of a key is its path alone") {
   CHECK(loaded.diagnostics[0].text() ==
         "t.toml:5:7: key: always a file, and no 'file:' before its path");
 }
+
+TEST_CASE("what asks for signatures, where no key makes them, is told") {
+  const std::string listener = "[[listener]]\naddress = \"127.0.0.1:2525\"\nsign = ";
+  auto warned = [](const std::string& text) {
+    return tells(loaded_with(text).warnings, "sign = true without a [[dkim_key]] that signs");
+  };
+  CHECK(warned(listener + "true\n"));
+  CHECK(warned(listener + "true\n" + key("a.example", "s", "signs = false\n")));
+  CHECK_FALSE(warned(listener + "true\n" + key("a.example", "s")));
+  CHECK_FALSE(warned(listener + "false\n"));
+}
+
+TEST_CASE("TLS reports are signed by their own key, or by one of the domain they come from") {
+  const std::string reports = "[tls_reports]\nfrom = \"r@Mail.A.example\"\n";
+  auto warned = [](const std::string& text) {
+    return tells(loaded_with(text).warnings, "reports by mail are not signed here");
+  };
+  CHECK(warned(reports));
+  CHECK(warned(reports + key("b.example", "s")));
+  CHECK(warned(reports + key("a.example", "s", "signs = false\n")));
+  CHECK(warned(reports + key("a.example", "s", "subdomains = false\n")));
+  CHECK_FALSE(warned(reports + key("a.example", "s")));
+  CHECK_FALSE(warned(reports + key("mail.a.example", "s")));
+  CHECK_FALSE(warned(reports + "dkim_selector = \"s\"\ndkim_key = \"k\"\n"));
+}

@@ -181,7 +181,9 @@ TEST_CASE("one mistake, one message with its place") {
        "what would be reported"},
       {"[authentication]\n[dmarc_reports]\nfrom = \"r@a.org\"\nfolder = \"/x\"\n"
        "[tls_reports]\nfrom = \"r@a.org\"\nfolder = \"/x\"",
-       "t.toml:3:1: [tls_reports] has the same folder: each needs its own"},
+       "t.toml:5:10: folder of [dmarc_reports]: /x is the same folder as that of [tls_reports] "
+       "(/x); "
+       "it needs one of its own"},
       {"[log]\nlevel = \"loud\"",
        "t.toml:3:9: level must be one of debug, info, warning, error, not 'loud'"},
       // domains

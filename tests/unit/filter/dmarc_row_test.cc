@@ -50,6 +50,12 @@ SignatureResult signature(Verdict verdict, const std::string& domain) {
   return out;
 }
 
+// With what was done, as the judge decides it.
+std::optional<mail::DmarcResult> result_of(const config::Authentication& settings,
+                                           const AuthenticationFindings& findings) {
+  return reported_result(settings, findings, verdict_of(settings, findings), kReporter);
+}
+
 }  // namespace
 
 TEST_CASE("what was done, and why it was less than the domain wished") {
@@ -91,10 +97,89 @@ TEST_CASE("what was done, and why it was less than the domain wished") {
     settings.mode = one.mode;
     AuthenticationFindings findings = findings_of(one.verdict, one.policy);
     findings.from_list = one.from_list;
-    auto result = reported_result(settings, findings, kReporter);
+    auto result = result_of(settings, findings);
     REQUIRE(result);
     CHECK(result->row.done == one.done);
     CHECK(result->row.excuse == one.excuse);
+  }
+}
+
+TEST_CASE("what was done for another reason than DMARC is told, too, as our own policy") {
+  struct Case {
+    DmarcVerdict verdict;
+    DmarcPolicy policy;
+    AuthenticationAction dmarc, own_domains, spf, dkim;
+    bool from_list;
+    config::FilterMode mode;
+    DmarcDone done;
+    DmarcExcuse excuse;
+  };
+  constexpr auto kEnforce = config::FilterMode::enforce;
+  constexpr auto kWatch = config::FilterMode::watch;
+  constexpr auto kNote = AuthenticationAction::note;
+  constexpr auto kHold = AuthenticationAction::hold;
+  constexpr auto kRefuse = AuthenticationAction::refuse;
+  constexpr auto kFail = DmarcVerdict::fail;
+  constexpr auto kPass = DmarcVerdict::pass;
+  constexpr auto kNoPolicy = DmarcPolicy::none;
+  constexpr auto kReject = DmarcPolicy::reject;
+  constexpr auto kLocal = DmarcExcuse::local_policy;
+  constexpr auto kNone = DmarcExcuse::none;
+  using Done = DmarcDone;
+  const Case cases[] = {
+      {kFail, kNoPolicy, kNote, kNote, kNote, kNote, false, kEnforce, Done::none, kNone},
+      {kFail, kNoPolicy, kNote, kRefuse, kNote, kNote, false, kEnforce, Done::reject, kLocal},
+      {kFail, kNoPolicy, kNote, kHold, kNote, kNote, false, kEnforce, Done::quarantine, kLocal},
+      {kFail, kNoPolicy, kNote, kRefuse, kNote, kNote, true, kEnforce, Done::quarantine, kLocal},
+      {kFail, kNoPolicy, kNote, kRefuse, kRefuse, kNote, false, kWatch, Done::none, kNone},
+      {kFail, kNoPolicy, kNote, kNote, kRefuse, kNote, false, kEnforce, Done::reject, kLocal},
+      {kFail, kNoPolicy, kNote, kNote, kHold, kNote, false, kEnforce, Done::quarantine, kLocal},
+      // Not worse than what DMARC does itself.
+      {kFail, kReject, kRefuse, kRefuse, kRefuse, kNote, false, kEnforce, Done::reject, kNone},
+      {kFail, kReject, kRefuse, kNote, kNote, kNote, true, kEnforce, Done::quarantine,
+       DmarcExcuse::mailing_list},
+      // Worse.
+      {kFail, kReject, kHold, kNote, kRefuse, kNote, false, kEnforce, Done::reject, kLocal},
+      {kFail, kReject, kRefuse, kNote, kRefuse, kNote, true, kEnforce, Done::reject, kLocal},
+      // A signature that does not verify, while SPF passes.
+      {kPass, kReject, kNote, kNote, kNote, kRefuse, false, kEnforce, Done::reject, kLocal},
+      {kPass, kReject, kNote, kNote, kNote, kHold, false, kEnforce, Done::quarantine, kLocal},
+      {kPass, kReject, kNote, kNote, kNote, kRefuse, false, kWatch, Done::pass, kNone},
+      {kPass, kReject, kNote, kRefuse, kRefuse, kNote, false, kEnforce, Done::pass, kNone},
+      {kPass, kNoPolicy, kNote, kNote, kNote, kRefuse, false, kEnforce, Done::none, kNone},
+  };
+  for (const Case& one : cases) {
+    INFO(&one - cases);
+    config::Authentication settings;
+    settings.dmarc = one.dmarc;
+    settings.own_domains = one.own_domains;
+    settings.spf = one.spf;
+    settings.dkim = one.dkim;
+    settings.mode = one.mode;
+    AuthenticationFindings findings = findings_of(one.verdict, one.policy);
+    findings.from_list = one.from_list;
+    findings.author_is_own = true;
+    findings.dmarc->spf_aligned = one.verdict == kPass;
+    findings.own_author = findings.dmarc;
+    findings.spf->result = authentication::SpfResult::fail;
+    findings.dkim->push_back(signature(Verdict::fail, "news.far.example"));
+    auto result = result_of(settings, findings);
+    REQUIRE(result);
+    CHECK(result->row.done == one.done);
+    CHECK(result->row.excuse == one.excuse);
+    bool other = one.done >= DmarcDone::quarantine && one.excuse == kLocal;
+    CHECK((result->row.excuse_comment == "another reason than DMARC") == other);
+  }
+}
+
+TEST_CASE(
+    "a refusal for forged results is told of mail that passes, and of mail that nobody knows") {
+  for (DmarcVerdict verdict : {DmarcVerdict::pass, DmarcVerdict::fail, DmarcVerdict::temperror}) {
+    AuthenticationFindings findings = findings_of(verdict, DmarcPolicy::none);
+    auto result = reported_result({}, findings, too_many_forgeries(), kReporter);
+    REQUIRE(result);
+    CHECK(result->row.done == DmarcDone::reject);
+    CHECK(result->row.excuse == DmarcExcuse::local_policy);
   }
 }
 
@@ -104,7 +189,7 @@ TEST_CASE("a domain that tests its policy hears so") {
   AuthenticationFindings findings = findings_of(DmarcVerdict::fail, DmarcPolicy::quarantine);
   findings.dmarc->record.testing = true;
   findings.dmarc->policy = DmarcPolicy::none;  // t=y
-  auto result = reported_result(settings, findings, kReporter);
+  auto result = result_of(settings, findings);
   REQUIRE(result);
   CHECK(result->published.testing);
   CHECK(result->row.done == DmarcDone::none);
@@ -114,7 +199,7 @@ TEST_CASE("a domain that tests its policy hears so") {
 TEST_CASE("mail that could not be judged, and came in, is told with the reason") {
   AuthenticationFindings findings = findings_of(DmarcVerdict::temperror, DmarcPolicy::none);
   findings.dmarc->reason = DmarcReason::identity;
-  auto result = reported_result({}, findings, kReporter);
+  auto result = result_of({}, findings);
   REQUIRE(result);
   CHECK(result->row.excuse == DmarcExcuse::other);
   CHECK_FALSE(result->row.excuse_comment.empty());
@@ -127,7 +212,7 @@ TEST_CASE("the record and the identities as they were found") {
   record.spf = authentication::DmarcAlignment::strict;
   record.failures = {.all = false, .any = true, .dkim = true, .spf = true};
   findings.dmarc->dkim_aligned = true;
-  auto result = reported_result({}, findings, kReporter);
+  auto result = result_of({}, findings);
   REQUIRE(result);
   CHECK(result->published == mail::PublishedDmarc{.domain = "far.example",
                                                   .policy = mail::DmarcWish::quarantine,
@@ -143,7 +228,7 @@ TEST_CASE("the record and the identities as they were found") {
   CHECK(result->row.spf_result == "softfail");
   findings.mail_from.clear();
   findings.spf.reset();
-  result = reported_result({}, findings, kReporter);
+  result = result_of({}, findings);
   CHECK(result->row.envelope_from.empty());
   CHECK(result->row.spf_result.empty());
 }
@@ -156,7 +241,7 @@ TEST_CASE("of many signatures those are told that matter, the best first") {
   findings.dkim->push_back(signature(Verdict::pass, "far.example"));
   findings.dkim->push_back(signature(Verdict::pass, "news.far.example"));
   findings.dkim->push_back(SignatureResult{});  // nothing could be read of it
-  auto result = reported_result({}, findings, kReporter);
+  auto result = result_of({}, findings);
   REQUIRE(result);
   const auto& told = result->row.signatures;
   REQUIRE(told.size() == mail::kReportedSignaturesMax);
@@ -173,7 +258,7 @@ TEST_CASE("long texts are cut to what a frame takes") {
   findings.spf->domain = std::string(5000, 'y');
   findings.dkim->push_back(signature(Verdict::fail, std::string(5000, 'z')));
   findings.dkim->back().selector = findings.dkim->back().reason = std::string(5000, 's');
-  auto result = reported_result({}, findings, kReporter);
+  auto result = result_of({}, findings);
   REQUIRE(result);
   CHECK(result->row.envelope_from.size() == mail::kDmarcTextMax);
   CHECK(result->row.spf_domain.size() == mail::kDmarcTextMax);
@@ -184,17 +269,17 @@ TEST_CASE("long texts are cut to what a frame takes") {
 
 TEST_CASE("of what nobody is to hear nothing is counted") {
   auto fails = [] { return findings_of(DmarcVerdict::fail, DmarcPolicy::reject); };
-  CHECK_FALSE(reported_result({}, {}, kReporter));
+  CHECK_FALSE(result_of({}, {}));
   AuthenticationFindings findings = fails();
   findings.dmarc->record.aggregate_reports.clear();
-  CHECK_FALSE(reported_result({}, findings, kReporter));
+  CHECK_FALSE(result_of({}, findings));
   findings = fails();
   findings.dmarc->policy_domain.clear();
-  CHECK_FALSE(reported_result({}, findings, kReporter));
+  CHECK_FALSE(result_of({}, findings));
   for (DmarcVerdict verdict : {DmarcVerdict::none, DmarcVerdict::permerror}) {
     findings = fails();
     findings.dmarc->verdict = verdict;
-    CHECK_FALSE(reported_result({}, findings, kReporter));
+    CHECK_FALSE(result_of({}, findings));
   }
 }
 
@@ -202,10 +287,10 @@ TEST_CASE("our own reports are not reported, and their sender's address is no cl
   AuthenticationFindings own = findings_of(DmarcVerdict::pass, DmarcPolicy::none);
   own.dmarc->author = own.dmarc->policy_domain = "us.example";
   own.mail_from = "DMARC@us.example";
-  CHECK_FALSE(reported_result({}, own, kReporter));
+  CHECK_FALSE(result_of({}, own));
   own.mail_from = "other@us.example";
-  CHECK(reported_result({}, own, kReporter));
+  CHECK(result_of({}, own));
   AuthenticationFindings forged = findings_of(DmarcVerdict::fail, DmarcPolicy::none);
   forged.mail_from = kReporter;
-  CHECK(reported_result({}, forged, kReporter));
+  CHECK(result_of({}, forged));
 }
