@@ -154,7 +154,7 @@ config::Loaded load_checked(const std::string& file) {
 
 config::Loaded checked(config::Loaded loaded) {
   if (!loaded.diagnostics.empty()) return loaded;
-  check_real_folders(loaded, file);
+  check_real_folders(loaded, loaded.bundle.main_file);
   check_certificates(loaded);
   check_routes(loaded);
   check_signing_key(loaded);

@@ -269,7 +269,7 @@ TEST_CASE("of content in chunks the header section is cut off here, wherever the
   ContentFolder files(folder.path() + "/content");
   REQUIRE(files.create().ok());
   std::string head = GENERATE("", "Received: by us\r\n");
-  Upload upload(files, new_id(), {head, true, UINT64_MAX});
+  Upload upload(files, new_id(), {head, "us.example", true, UINT64_MAX});
   upload.begin();
   for (std::size_t at = 0; at < all.size(); at += at_once)
     upload.append(std::string_view(all).substr(at, at_once));
@@ -285,7 +285,7 @@ TEST_CASE("a sender of chunks who says that he sent less gets an error") {
   ContentFolder files(folder.path() + "/content");
   REQUIRE(files.create().ok());
   std::uint64_t said = GENERATE(0, 5, 17);
-  Upload upload(files, new_id(), {"Received: by us\r\n", true, UINT64_MAX});
+  Upload upload(files, new_id(), {"Received: by us\r\n", "us.example", true, UINT64_MAX});
   upload.begin();
   upload.append("Subject: x\r\n\r\nbody\r\n");
   upload.finish(said);
