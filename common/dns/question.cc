@@ -66,7 +66,7 @@ OwnedRecord make_record(const QuestionForm& question) {
 
 void send_question(ares_channel channel, const QuestionForm& question, OnAnswer done,
                    void* argument) {
-  OwnedRecord record = make_record(question);
+  OwnedRecord record = is_host_name(question.name) ? make_record(question) : nullptr;
   if (!record) return done(argument, ARES_EBADNAME, {});
   // The callback is called whatever the return value says.
   ares_send_dnsrec(channel, record.get(), &on_record, new Waiting{done, argument}, nullptr);
@@ -100,6 +100,10 @@ void send_question(ares_channel channel, const QuestionForm& question, OnAnswer 
 }
 
 #endif
+
+bool asks_any_name() {
+  return ARES_VERSION < 0x011c00;
+}
 
 int set_newer_options([[maybe_unused]] ares_options& options) {
   int set = 0;

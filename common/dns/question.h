@@ -34,6 +34,11 @@ using OnAnswer = void (*)(void* argument, int status, std::string_view message) 
 void send_question(ares_channel channel, const QuestionForm& question, OnAnswer done,
                    void* argument);
 
+// Whether names can be asked for that are no host names (is_question_name()). Versions from 1.28 on
+// take none but host names, whatever their answers may hold: such a question ends with
+// ARES_EBADNAME, and the resolver says that there is no such name.
+bool asks_any_name();
+
 // Sets what newer versions of c-ares would otherwise decide for us: the answers are kept by our own
 // cache, so theirs is off, and each question has a port of its own (1.20 and up; before, questions
 // that are under way together share one). Returns the flags of the options that it set.

@@ -162,6 +162,7 @@ void Resolver::Parts::answered(std::unique_ptr<Question> question, int status,
   Answer answer;
   if (status == ARES_SUCCESS || status == ARES_ENODATA || status == ARES_ENOTFOUND)
     answer = read_answer(message, question->name, question->type);
+  if (status == ARES_EBADNAME) answer.status = AnswerStatus::no_such_name;
   question->ttl = std::min(question->ttl, answer.ttl);
   question->cnames += answer.cnames;
   question->authentic = question->authentic && answer.authentic && trust_ad;

@@ -17,7 +17,7 @@ const char* const kShown =
     R"("state":"held","route":"mx:example.net","class":"interactive","protocol":"ESMTPS",)"
     R"("client_address":"192.0.2.7","client_name":"c.example","account":"anna","body":"BINARYMIME",)"
     R"("eight_bit":true,"ret":"HDRS","kind":1,"received_ms":1800000000000,"envid":"id+2B",)"
-    R"("smtputf8":true,"require_tls":true,"tls_required_no":false,"sign":true,"content_in_file":false,)"
+    R"("smtputf8":true,"require_tls":true,"tls_required_no":false,"sign":"dkim","content_in_file":false,)"
     R"("recipients":[{"address":"b@example.net","state":"held","attempts":2,"in_doubt":false,)"
     R"("next_attempt_at":"","last_reply":"450 later","last_host":"","index":3,"route":"mx",)"
     R"("notify":"SUCCESS,DELAY","orcpt":"rfc822;b","delay_warned":false},)"
@@ -45,7 +45,7 @@ TEST_CASE("an export has the same members in the same order as ever") {
  "tls_required_no": false,
  "ret": "HDRS",
  "envid": "id+2B",
- "sign": true,
+ "sign": "dkim",
  "kind": 1,
  "recipients": [
   {
