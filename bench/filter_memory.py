@@ -54,7 +54,8 @@ def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="filter-memory-", dir=arguments.folder))
     folder.chmod(0o755)
     port = mta.free_port()
-    milter = subprocess.Popen([arguments.bin / "pw-milter", "--terse", "--rate", str(arguments.rate), f"127.0.0.1:{port}"])
+    milter = subprocess.Popen(
+        [arguments.bin / "pw-milter", "--terse", "--rate", str(arguments.rate), f"127.0.0.1:{port}"])
     sink = Sink(arguments.bin)
     certificate, key = mta.make_certificate(folder)
     around = mta.Surroundings(smtp=sink.port, lmtp=sink.port, tls=sink.port, certificate=certificate, key=key)
