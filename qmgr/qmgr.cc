@@ -111,7 +111,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
                                                    .control = *control_,
                                                    .metrics = control_->metrics(),
                                                    .tokens = tokens_,
-                                                   .tls_results = reports_,
+                                                   .results = reports_,
                                                    .filters = filters_,
                                                    .signers = signers_});
   peers_->set_viewers(viewers(start.loaded.bundle));

@@ -11,11 +11,11 @@ using Users = PeerKind::Users;
 using Beside = PeerKind::Beside;
 
 constexpr Beside kOfSmtpd[] = {{ServiceName::filters}};
-constexpr Beside kOfSmtpClient[] = {{ServiceName::tls_results, ipc::FrameType::tls_results},
+constexpr Beside kOfSmtpClient[] = {{ServiceName::results, ipc::FrameType::tls_results},
                                     {ServiceName::signers}};
-constexpr Beside kOfLmtpClient[] = {{ServiceName::tls_results, ipc::FrameType::tls_results}};
-constexpr Beside kOfFilter[] = {{ServiceName::tls_results, ipc::FrameType::dmarc_results}};
-constexpr Beside kOfReporter[] = {{ServiceName::tls_results}};
+constexpr Beside kOfLmtpClient[] = {{ServiceName::results, ipc::FrameType::tls_results}};
+constexpr Beside kOfFilter[] = {{ServiceName::results, ipc::FrameType::dmarc_results}};
+constexpr Beside kOfReporter[] = {{ServiceName::results}};
 
 // In the order of ipc::Role.
 constexpr PeerKind kKinds[] = {

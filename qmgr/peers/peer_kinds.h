@@ -17,14 +17,14 @@ namespace postwain::qmgr {
 
 // The parts that serve peers (PeerService); the value is the place in Peers::Services.
 enum class ServiceName : std::uint8_t {
-  intake,       // takes messages
-  delivery,     // gives leases
-  control,      // obeys operators and the supervisor
-  metrics,      // answers with the metrics
-  tokens,       // has login tokens made
-  tls_results,  // passes on how TLS went, and what DMARC found
-  filters,      // links the filter process with each smtpd
-  signers,      // links the signer with each process that has mail signed
+  intake,    // takes messages
+  delivery,  // gives leases
+  control,   // obeys operators and the supervisor
+  metrics,   // answers with the metrics
+  tokens,    // has login tokens made
+  results,   // passes on how TLS went, and what DMARC found
+  filters,   // links the filter process with each smtpd
+  signers,   // links the signer with each process that has mail signed
 };
 constexpr std::size_t kServices = 8;
 

@@ -24,8 +24,8 @@ Peers::Peers(net::Loop& loop, daemon::PeerUsers users, const Services& services)
       users_(std::move(users)),
       places_(our_users(users_)),
       hello_timer_(loop),
-      services_{&services.intake, &services.delivery,    &services.control, &services.metrics,
-                &services.tokens, &services.tls_results, &services.filters, &services.signers},
+      services_{&services.intake, &services.delivery, &services.control, &services.metrics,
+                &services.tokens, &services.results,  &services.filters, &services.signers},
       // Begins anywhere, so that a clock set back and a restart together do not repeat queue ids.
       last_worker_(static_cast<std::uint16_t>(std::random_device()() % mail::kLastWorker)) {}
 

@@ -38,7 +38,7 @@ class Peers {
     PeerService& control;
     PeerService& metrics;
     PeerService& tokens;
-    PeerService& tls_results;
+    PeerService& results;
     PeerService& filters;
     PeerService& signers;
   };

@@ -122,7 +122,7 @@ struct Rig {
                                                     .control = *control,
                                                     .metrics = control->metrics(),
                                                     .tokens = *tokens,
-                                                    .tls_results = reports,
+                                                    .results = reports,
                                                     .filters = filters,
                                                     .signers = signers});
     queue->recover();

@@ -44,7 +44,7 @@ class Notes : public PeerService {
 std::vector<std::string> visit(Role role, FrameType type) {
   std::vector<std::string> notes;
   Notes intake("intake", notes), delivery("delivery", notes), control("control", notes),
-      metrics("metrics", notes), tokens("tokens", notes), results("tls_results", notes),
+      metrics("metrics", notes), tokens("tokens", notes), results("results", notes),
       filters("filters", notes), signers("signers", notes);
   net::Loop loop;
   Peers peers(loop, {}, {intake, delivery, control, metrics, tokens, results, filters, signers});
@@ -86,8 +86,8 @@ TEST_CASE("a peer is served by the part that its role names") {
   CHECK(visit(Role::tokens, FrameType::token) ==
         Lines{"tokens: connected 1 tokens visitor", "tokens: frame 1 32", "tokens: lost 1"});
   CHECK(visit(Role::filter, FrameType::peer_link) ==
-        Lines{"filters: connected 1 filter visitor", "tls_results: connected 1 filter visitor",
-              "filters: frame 1 59", "tls_results: lost 1", "filters: lost 1"});
+        Lines{"filters: connected 1 filter visitor", "results: connected 1 filter visitor",
+              "filters: frame 1 59", "results: lost 1", "filters: lost 1"});
   CHECK(visit(Role::signer, FrameType::signer_report) ==
         Lines{"signers: connected 1 signer visitor", "signers: frame 1 74", "signers: lost 1"});
 }
@@ -96,11 +96,11 @@ TEST_CASE("a peer of several services is told of to all, and its frames go to on
   auto notes = visit(Role::smtp_client, FrameType::tls_results);
   REQUIRE(notes.size() == 7);
   CHECK(notes[0] == "delivery: connected 1 smtp-client visitor");
-  CHECK(notes[1] == "tls_results: connected 1 smtp-client visitor");
+  CHECK(notes[1] == "results: connected 1 smtp-client visitor");
   CHECK(notes[2] == "signers: connected 1 smtp-client visitor");
-  CHECK(notes[3] == "tls_results: frame 1 44");
+  CHECK(notes[3] == "results: frame 1 44");
   // Of the end the first service hears last.
-  CHECK(notes[4] == "tls_results: lost 1");
+  CHECK(notes[4] == "results: lost 1");
   CHECK(notes[5] == "signers: lost 1");
   CHECK(notes[6] == "delivery: lost 1");
   // The signers' relay sends it links, and gets nothing of it.
@@ -110,14 +110,14 @@ TEST_CASE("a peer of several services is told of to all, and its frames go to on
   // Who delivers by LMTP has nothing signed.
   notes = visit(Role::lmtp_client, FrameType::tls_results);
   REQUIRE(notes.size() == 5);
-  CHECK(notes[1] == "tls_results: connected 1 lmtp-client visitor");
-  CHECK(notes[2] == "tls_results: frame 1 44");
+  CHECK(notes[1] == "results: connected 1 lmtp-client visitor");
+  CHECK(notes[2] == "results: frame 1 44");
   // What the filter process found goes on to the reporter, and its links and reports do not.
   notes = visit(Role::filter, FrameType::dmarc_results);
   REQUIRE(notes.size() == 5);
   CHECK(notes[0] == "filters: connected 1 filter visitor");
-  CHECK(notes[1] == "tls_results: connected 1 filter visitor");
-  CHECK(notes[2] == "tls_results: frame 1 47");
+  CHECK(notes[1] == "results: connected 1 filter visitor");
+  CHECK(notes[2] == "results: frame 1 47");
   notes = visit(Role::filter, FrameType::tls_results);
   REQUIRE(notes.size() >= 3);
   CHECK(notes[2] == "filters: frame 1 44");
@@ -143,9 +143,9 @@ TEST_CASE("each role has its row, and only commands read little") {
     // Nobody may look by another role than that of operators.
     CHECK(kind.for_viewers == (kind.role == Role::control));
     // A second service takes frames of agents and of the filter process only.
-    CHECK((kind.takes(FrameType::tls_results) == ServiceName::tls_results) ==
+    CHECK((kind.takes(FrameType::tls_results) == ServiceName::results) ==
           (kind.service == ServiceName::delivery));
-    CHECK((kind.takes(FrameType::dmarc_results) == ServiceName::tls_results) ==
+    CHECK((kind.takes(FrameType::dmarc_results) == ServiceName::results) ==
           (kind.role == Role::filter));
     CHECK(kind.takes(FrameType::outcomes) == kind.service);
   }
