@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/agent/signing/content_form.h"
@@ -84,7 +85,7 @@ class SigningPass {
   bool eight_bit() const { return eight_bit_; }
   std::uint64_t size() const { return size_; }
   // All of it in that form, where it differs from what was taken.
-  std::string take_output() { return std::move(output_); }
+  std::string take_output() { return std::exchange(output_, {}); }
 
  private:
   Next begin_again();
