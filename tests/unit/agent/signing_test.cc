@@ -105,7 +105,7 @@ TEST_CASE("signing: every shape of body verifies as it comes over the wire") {
   std::string big(200'000, 'x');
   for (std::size_t i = 70; i < big.size(); i += 72) big.replace(i, 2, "\r\n");
   std::string many = "From: ann@a.example\r\n\r\n";
-  while (many.size() < (5U << 20)) many += big.substr(0, 72 * 1000);
+  while (many.size() < (5U << 20)) many += big.substr(0, 72'000);
   const std::string header = "From: ann@a.example\r\nSubject: x\r\n";
   const std::string mixed =
       "Content-Type: multipart/mixed; boundary=b\r\n\r\npre\r\n--b\r\n\r\n\xc3\xa4\r\n--b\r\n"
