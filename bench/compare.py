@@ -99,24 +99,26 @@ class Sink:
 class Milter:
     """One filter that has no objection, for all servers."""
 
-    def __init__(self, arguments):
-        self.port = mta.free_port()
+    def __init__(self, folder, arguments):
+        self.socket = (f"unix:{folder}/milter.sock" if arguments.filter_unix
+                       else f"127.0.0.1:{mta.free_port()}")
         options = ["--terse"] if arguments.filter == "terse" else []
         self.process = subprocess.Popen(
             [arguments.bin / "pw-milter", *options, "--delay-ms", str(arguments.filter_delay),
-             f"127.0.0.1:{self.port}"],
+             self.socket],
             stdout=subprocess.DEVNULL, start_new_session=True)
         process_tree.set_priority(self.process.pid, arguments.priority)
 
     def of_postfix(self):
-        return f"smtpd_milters = inet:127.0.0.1:{self.port}\n"
+        kind = "" if self.socket.startswith("unix:") else "inet:"
+        return f"smtpd_milters = {kind}{self.socket}\n"
 
     def of_postwain(self):
         return f"""
 [[filter]]
 name = "pw-milter"
 speak = "milter"
-socket = "127.0.0.1:{self.port}"
+socket = "{self.socket}"
 """
 
     def stop(self):
@@ -401,6 +403,7 @@ def parse_arguments():
     parser.add_argument("--extra", default="", help="lines to add to Postwain's configuration")
     parser.add_argument("--filter", choices=["all", "terse"],
                         help="a milter is asked: it answers every event, or the end of messages only")
+    parser.add_argument("--filter-unix", action="store_true", help="by a Unix socket instead of TCP")
     parser.add_argument("--filter-delay", type=int, default=0, metavar="MS", help="so late it answers")
     parser.add_argument("--dkim", action="store_true", help="all mail is signed")
     parser.add_argument("--peers", type=pathlib.Path, help="where OpenDKIM was unpacked, if it is not installed",
@@ -444,7 +447,7 @@ def main():
     try:
         around = set_up(folder, arguments.bin, sinks, arguments.priority)
         if arguments.filter:
-            milter = Milter(arguments)
+            milter = Milter(folder, arguments)
         elif arguments.dkim:
             milter = Signing(folder, arguments)
         servers = servers_of(arguments, folder, around, milter)

@@ -14,6 +14,12 @@ bool is_of_message(Stage stage) {
   return stage != Stage::connect && stage != Stage::helo && stage != Stage::unknown;
 }
 
+// What a client sends in one piece after DATA.
+bool is_of_content(Stage stage) {
+  return stage == Stage::header || stage == Stage::end_of_header || stage == Stage::body ||
+         stage == Stage::end_of_message;
+}
+
 // Texts of a packet, each with a NUL after it. A NUL within ends a text, as the filter reads it.
 void append_text(std::string& data, std::string_view text) {
   data += text.substr(0, text.find('\0'));
@@ -153,6 +159,8 @@ void MilterEngine::quit(bool reuse) {
 void MilterEngine::push(Stage stage, std::string data, bool has_verdict) {
   PW_CHECK(agreement_.has_value());
   if (!failure_.empty()) return;
+  bool of_judged = is_of_message(stage) && stage != Stage::mail && message_ != Message::none;
+  if (spent_ && !of_judged) return fail("nothing more can be told on this connection");
   std::string macros;
   append_macros(macros, stage, agreement_->macros, macros_);
   waiting_octets_ += data.size() + macros.size();
@@ -160,9 +168,20 @@ void MilterEngine::push(Stage stage, std::string data, bool has_verdict) {
   pump();
 }
 
+// Whether it can be sent now. Nothing follows the end of a message before its verdict, and what was
+// aborted is answered before anything else is asked. A short piece of a body waits for more.
+bool MilterEngine::may_follow(const Event& event) const {
+  if (sent_.empty()) return true;
+  const Sent& last = sent_.back();
+  if (!ahead_ || last.aborted || last.stage == Stage::end_of_message) return false;
+  bool may_be_joined = event.stage == Stage::body && last.stage == Stage::body &&
+                       event.data.size() < kBodyChunkMax && waiting_.size() == 1;
+  return is_of_content(event.stage) && is_of_content(last.stage) && !may_be_joined;
+}
+
 // As many as can go before the filter has to say something.
 void MilterEngine::pump() {
-  while (!waiting_.empty() && sent_.empty() && failure_.empty()) {
+  while (!waiting_.empty() && failure_.empty() && may_follow(waiting_.front())) {
     Event event = std::move(waiting_.front());
     waiting_.pop_front();
     waiting_octets_ -= event.data.size() + event.macros.size();
@@ -222,9 +241,12 @@ bool MilterEngine::broken(std::string why) {
 
 bool MilterEngine::receive(std::string_view octets) {
   if (!failure_.empty()) return false;
+  if (spent_) return true;
   reader_.append(octets);
-  while (std::optional<Packet> packet = reader_.next())
+  while (std::optional<Packet> packet = reader_.next()) {
     if (!take(*packet)) return false;
+    if (spent_) return true;
+  }
   if (reader_.broken()) return broken("it sent a packet that is empty or too long");
   pump();
   return true;
@@ -257,9 +279,19 @@ bool MilterEngine::take_answer(FilterAnswer answer) {
     return edits_.add(std::move(answer.edit)) || broken("it asks for too many changes");
   }
   sent_.pop_front();
-  bool good = sent.aborted || judge(sent, std::move(answer));
-  if (good) pump();
-  return good;
+  bool ends = is_of_content(sent.stage) && answer.verdict != Verdict::keep_going &&
+              answer.verdict != Verdict::skip;
+  if (!sent.aborted && !judge(sent, std::move(answer))) return false;
+  if (ends && !sent_.empty()) spend();
+  pump();
+  return true;
+}
+
+// What was sent ahead is of a message that has ended for the filter.
+void MilterEngine::spend() {
+  spent_ = true;
+  for (const Sent& sent : std::exchange(sent_, {}))
+    if (sent.has_verdict && !sent.aborted) answered(sent.stage, Verdict::keep_going);
 }
 
 // Skip is for what comes again and again, and for filters that have said that they know it.

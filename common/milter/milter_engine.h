@@ -6,6 +6,11 @@
 // before has come, and as many at once as the filter leaves unanswered. What a filter does not want
 // to hear is not sent and is answered by the engine.
 //
+// go_ahead: header, body and the end of the message follow each other without waiting, since hardly
+// any filter has an objection before the end. Answers come in the order of what was asked, so they
+// are told apart as before. But where a filter ends the message while more has been sent, some
+// filters answer the rest and others do not: the connection is spent then.
+//
 // A filter that breaks the protocol has failed: nothing of this message that it has said after that
 // counts, and the connection is of no more use.
 #pragma once
@@ -55,6 +60,12 @@ class MilterEngine {
 
   // Null: the negotiation is not over, and there is nothing to be told yet.
   const Agreement* agreement() const { return agreement_ ? &*agreement_ : nullptr; }
+  // Whether a message's content goes to the filter without waiting for answers in between. Counts
+  // from the next event on.
+  void go_ahead(bool ahead) { ahead_ = ahead; }
+  // The verdict on this message has come and is good, and no other message can be told of on this
+  // connection.
+  bool is_spent() const { return spent_; }
   // The actions that the operator grants; what else the filter asks for is not done.
   void allow(std::uint32_t actions) { edits_.allow(actions); }
 
@@ -126,7 +137,9 @@ class MilterEngine {
 
   void push(Stage stage, std::string data, bool has_verdict = true);
   void pump();
+  bool may_follow(const Event& event) const;
   void pass(Event event);
+  void spend();
   void answered(Stage stage, Verdict verdict, mail::Reply reply = {});
   bool take(const Packet& packet);
   bool take_answer(FilterAnswer answer);
@@ -148,6 +161,8 @@ class MilterEngine {
   bool session_ended_ = false;
   std::uint32_t skipped_ = 0;  // stages of this message, as bits
   std::size_t headers_cut_ = 0;
+  bool ahead_ = false;
+  bool spent_ = false;
   bool progress_ = false;
 };
 

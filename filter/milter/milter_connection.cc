@@ -109,7 +109,7 @@ void MilterConnection::attach(MemberOwner& owner) {
 }
 
 bool MilterConnection::end_session() {
-  if (!ready() || engine_.is_waiting()) return false;
+  if (!ready() || engine_.is_waiting() || engine_.is_spent()) return false;
   engine_.quit(true);
   push();
   return true;

@@ -39,6 +39,8 @@ class MilterConnection {
   // Somebody else hears of it from now on, and nothing has been waited for yet.
   void attach(MemberOwner& owner);
   ipc::FilterFailure failure() const { return failure_; }
+  // No message can be told of on it any more, and that is nobody's fault or is known.
+  bool is_over() const { return failure_ != ipc::FilterFailure::none || engine_.is_spent(); }
   const std::string& why() const { return why_; }
 
   // The limit of a message begins.

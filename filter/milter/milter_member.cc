@@ -66,6 +66,7 @@ void MilterMember::open_anew() {
 }
 
 void MilterMember::leave() {
+  if (connection_ && connection_->engine().is_spent()) filter_.keep_in_step(shared_.clock.mono());
   if (connection_) filter_.pool().give_back(shared_, std::move(connection_));
   state_ = {};
   expected_.clear();
@@ -75,7 +76,7 @@ void MilterMember::leave() {
 void MilterMember::give(const ipc::FilterEvent& event) {
   record_.set_stage(event.stage);
   // An idle connection that ended harms nobody.
-  if (!hears() && connection_ && connection_->failure() != FilterFailure::none) leave();
+  if (!hears() && connection_ && connection_->is_over()) leave();
   if (event.stage == FilterStage::mail) {
     if (!record_.take_part()) {
       opinion_ = fail(FilterFailure::breaker, "it has failed again and again");
@@ -118,6 +119,7 @@ void MilterMember::greet() {
 
 void MilterMember::tell(const ipc::FilterEvent& event) {
   milter::MilterEngine& engine = connection_->engine();
+  engine.go_ahead(filter_.goes_ahead(shared_.clock.mono()));
   bool knows_session = state_.greeted;
   if (!knows_session) greet();
   switch (event.stage) {
@@ -202,7 +204,7 @@ void MilterMember::abort() {
   bool greets = waiting_ || (!expected_.empty() && (expected_.front() == milter::Stage::connect ||
                                                     expected_.front() == milter::Stage::helo));
   // The engine would forget a greeting that is under way, too.
-  if (greets || connection_->failure() != FilterFailure::none) return leave();
+  if (greets || connection_->is_over()) return leave();
   expected_.clear();
   if (!connection_->ready()) return;
   connection_->engine().abort();

@@ -86,6 +86,8 @@ class Session {
       case 12:
         gone_ = true;
         return engine_.quit(true);
+      case 13:
+        return engine_.go_ahead(number_or(1) % 2 == 1);
       default:
         return engine_.set_macro("i", std::string(take(4)));
     }

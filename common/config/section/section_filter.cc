@@ -155,10 +155,11 @@ void read_policy_keys(Section& section, Filter& filter) {
 }
 
 void read_connections(Section& section, Filter& filter) {
+  section.boolean("pipelining", filter.pipelining);
   section.integer("spare_connections", filter.spare_connections, {0, kSpareConnectionsMax});
   section.boolean("reuse", filter.reuse);
   if (filter.speak == FilterProtocol::milter) return;
-  for (std::string_view key : {"spare_connections", "reuse"})
+  for (std::string_view key : {"pipelining", "spare_connections", "reuse"})
     if (const Node* node = section.find(key))
       section.error(*node, fmt::format("{} is for milters", key));
 }

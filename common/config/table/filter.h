@@ -99,6 +99,7 @@ struct Filter {
   std::vector<PolicyStage> stages = {PolicyStage::rcpt};  // of a policy service
   FilterClients clients = FilterClients::all;             // the same
   FilterTimeouts timeout;
+  bool pipelining = true;               // a milter's answers are not awaited within the content
   std::uint32_t spare_connections = 0;  // to a milter, negotiated ahead of the sessions
   bool reuse = false;                   // a milter's connection serves one session after another
   FilterFailure on_failure = FilterFailure::defer;

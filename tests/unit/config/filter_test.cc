@@ -193,6 +193,7 @@ TEST_CASE("what is wrong with a policy service is said") {
       {good + "stage = []\n", "a policy service has to be asked once"},
       {good + "clients = \"some\"\n", "clients"},
       {good + "reuse = true\n", "reuse is for milters"},
+      {good + "pipelining = true\n", "pipelining is for milters"},
       {good + "spare_connections = 1\n", "spare_connections is for milters"},
       {kGood + "spare_connections = 51\n", "spare_connections"},
       {kGood + "stage = \"rcpt\"\n", "stage is for filters with speak = \"policy\""},
