@@ -136,6 +136,7 @@ powerloss: test-build
 cluster-model: STATES ?= 10000000
 cluster-model: test-build
 	POSTWAIN_CLUSTER_STATES=$(STATES) POSTWAIN_CLUSTER_STORIES=1 $(TREE)/tests/test_cluster_model
+	POSTWAIN_SPIN=long python3 tests/system/queue/test_cluster_model.py
 
 ROUNDS ?= 200
 crash: test-build
