@@ -36,29 +36,30 @@ struct BootClock {
 };
 using BootTime = BootClock::time_point;
 
+// clang-tidy 14 takes a defaulted comparison for a null pointer (modernize-use-nullptr).
 struct NodeNumber {
-  std::uint8_t value = 0;  // below kNodes
-  auto operator<=>(const NodeNumber&) const = default;
+  std::uint8_t value = 0;                               // below kNodes
+  auto operator<=>(const NodeNumber&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 struct BagNumber {
-  std::uint8_t value = 0;  // below kBags
-  auto operator<=>(const BagNumber&) const = default;
+  std::uint8_t value = 0;                              // below kBags
+  auto operator<=>(const BagNumber&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 struct Term {
   std::int64_t value = 0;
-  auto operator<=>(const Term&) const = default;
+  auto operator<=>(const Term&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 struct Token {
   std::int64_t value = 0;
-  auto operator<=>(const Token&) const = default;
+  auto operator<=>(const Token&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 struct Beat {
   std::int64_t value = 0;
-  auto operator<=>(const Beat&) const = default;
+  auto operator<=>(const Beat&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 struct Word {
   BootTime sent{};  // when the beat that it answers was sent, by the own clock
-  auto operator<=>(const Word&) const = default;
+  auto operator<=>(const Word&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 constexpr std::optional<NodeNumber> node_number(std::int64_t stored) {
@@ -68,6 +69,21 @@ constexpr std::optional<NodeNumber> node_number(std::int64_t stored) {
 constexpr std::optional<BagNumber> bag_number(std::int64_t stored) {
   if (stored < 0 || stored >= kBags) return std::nullopt;
   return BagNumber{static_cast<std::uint8_t>(stored)};
+}
+
+// A token consists of the term that it belongs to and of how often it was raised within that term.
+// Others raise the former part, a node itself the latter. So a node that raised its own token and
+// did not hear the answer can still tell whether it is its own.
+constexpr unsigned kTokenRaiseBits = 20;
+constexpr Token first_token(Term term) {
+  return {static_cast<std::int64_t>(static_cast<std::uint64_t>(term.value) << kTokenRaiseBits)};
+}
+// The bounds of a term's tokens, as a statement compares them: first_token() ≤ token < this.
+constexpr Token beyond_tokens(Term term) {
+  return first_token({term.value + 1});
+}
+constexpr bool belongs_to(Token token, Term term) {
+  return first_token(term) <= token && token < beyond_tokens(term);
 }
 
 // What the row of a node says of it. gone: nobody lives under that number, and its bags are

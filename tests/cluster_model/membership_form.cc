@@ -26,7 +26,7 @@ void collect(std::array<Octet, 16>& seen, unsigned& count, Octet beat) {
 
 // Calls what(Octet&) for each place where a beat of node x stands and may be compared.
 template <class What>
-void for_each_beat(State& state, unsigned nodes, Octet x, What what) {
+void for_each_beat(State& state, unsigned nodes, unsigned x, What what) {
   what(state.now.node[x].beat);
   what(state.safe.node[x].beat);
   for (unsigned i = 0; i < nodes; ++i) {
@@ -84,7 +84,7 @@ void make_canonical(State& state, unsigned nodes) {
     if (node.old.phase == Phase::none) node.old = {};
     if (node.batch == cluster::BatchLife::committed) node.flight = {};
   }
-  for (Octet x = 0; x < nodes; ++x) {
+  for (unsigned x = 0; x < nodes; ++x) {
     std::array<Octet, 16> seen{};
     unsigned count = 0;
     for_each_beat(state, nodes, x, [&](Octet& beat) { collect(seen, count, beat); });

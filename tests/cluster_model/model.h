@@ -85,6 +85,7 @@ class Model {
   void possible_faults(const State& s, Octet i, std::vector<Action>& out) const;
   bool lane_locked(const State& s, Octet i) const;
   bool commit_allowed(const State& s, const Flight& flight) const;
+  bool may_halve(const Flight& flight) const;
   bool gate_lets(const Node& node) const;
 
   // What they do (model_apply.cc, model_commit.cc, model_node.cc).

@@ -104,6 +104,7 @@ Wrong Model::retake(State& s, Octet i, bool lost) const {
   Node& node = s.node[i];
   node.batch = cluster::next(node.batch, BatchEvent::retake_sent).state;
   bool own = s.now.token_term[i] == node.term;
+  if (made(Mistake::retake_by_count)) own = own && s.now.token_count[i] == node.token_count;
   if (!own) return take_end(s, i, lost ? BatchEvent::retake_lost : BatchEvent::retake_no_row);
   bool raises = !made(Mistake::no_raise);
   if (raises) ++s.now.token_count[i];
@@ -273,7 +274,8 @@ void Model::beat_lost(State& s, Octet i) const {
   member.beat_sent(kAnswerTime);
   cluster::BeatReport report;
   report.answered = kAnswerTime;
-  take_decisions(s, i, member.beat_ended(report));
+  auto decisions = member.beat_ended(report);
+  if (!made(Mistake::old_decisions)) take_decisions(s, i, decisions);
   memory = member.memory();
   if (made(Mistake::silence_while_away)) {
     memory.counting = true;

@@ -82,6 +82,12 @@ bool Model::lane_locked(const State& s, Octet i) const {
   return s.node[i].flight.phase == Phase::checked || s.node[i].old.phase == Phase::checked;
 }
 
+// What touches rows of others goes in one message, which the server begins with when it is whole.
+bool Model::may_halve(const Flight& flight) const {
+  bool one_message = flight.kind == Kind::adopt || flight.kind == Kind::fence;
+  return flight.phase == Phase::travelling && (!one_message || made(Mistake::adoption_in_pieces));
+}
+
 bool Model::gate_lets(const Node& node) const {
   if (made(Mistake::gate_open)) return true;
   Duration good = (made(Mistake::word_outlives_silence) ? kSilence + 2 : kWordGood) * kTick;
@@ -204,11 +210,11 @@ void Model::possible_lane(const State& s, Octet i, std::vector<Action>& out, boo
   // What need not happen, or not soon.
   if (!here && node.flight.phase == Phase::travelling) {
     if (!blocked(s, node.flight) && !lane_locked(s, i)) out.push_back({Do::arrive, i, 0, 0});
-    out.push_back({Do::halve, i, 0, 0});
+    if (may_halve(node.flight)) out.push_back({Do::halve, i, 0, 0});
   }
   if (node.old.phase == Phase::travelling) {
     if (!blocked(s, node.old) && !lane_locked(s, i)) out.push_back({Do::old_arrive, i, 0, 0});
-    out.push_back({Do::old_halve, i, 0, 0});
+    if (may_halve(node.old)) out.push_back({Do::old_halve, i, 0, 0});
     out.push_back({Do::old_ends, i, 0, 0});
   }
   if (s.budget.warnings > 0 && commit_allowed(s, node.flight))

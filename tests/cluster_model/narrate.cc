@@ -183,6 +183,9 @@ std::string_view name_of(Mistake mistake) {
       "rows older than a move believed",
       "names of the last term alone",
       "sessions of the dead not ended",
+      "decisions kept beyond the next beat",
+      "a lane retaken under the known token only",
+      "an adoption sent in pieces",
       "sessions of the dead ended too late",
   };
   return kNames[static_cast<unsigned>(mistake)];

@@ -28,9 +28,12 @@ enum class Mistake : Octet {
   stale_rows,             // rows that were read before a move are believed after it
   former_term_only,       // a registration reads the names of the last term alone
   no_termination,         // sessions of a dead node are left as they are
+  old_decisions,          // what a beat has shown is still done after the next one got no answer
+  retake_by_count,        // a lane is retaken only under the very token that the node knows
+  adoption_in_pieces,     // what takes a bag from another is sent in more than one message
   late_termination,       // they are ended only behind the statement that changes its row
 };
-constexpr unsigned kMistakes = 20;
+constexpr unsigned kMistakes = 23;
 std::string_view name_of(Mistake mistake);
 
 struct Rules {

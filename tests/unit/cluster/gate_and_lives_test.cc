@@ -1,7 +1,8 @@
 // Whether an end of data leaves; and that the four lives go their ways and no others.
 #include <catch2/catch.hpp>
 
-#include <string>
+#include <cstdint>
+#include <vector>
 
 #include "qmgr/cluster/lives.h"
 #include "qmgr/cluster/word_gate.h"
@@ -157,4 +158,29 @@ TEST_CASE(
   CHECK(run(N::fenced, {M::word_came}) == -1);
   CHECK(next(N::registering, M::registration_refused).action == NodeAction::refuse_start);
   CHECK(run(N::live, {M::drain_wanted, M::word_too_old, M::drained}) == is(N::out));
+}
+
+TEST_CASE("V1: values: what stands in rows is checked, and tokens say their term") {
+  CHECK(node_number(31) == NodeNumber{31});
+  CHECK(bag_number(63) == BagNumber{63});
+  for (std::int64_t wrong : {std::int64_t{-1}, std::int64_t{64}, INT64_MIN, INT64_MAX}) {
+    CHECK_FALSE(node_number(wrong).has_value());
+    CHECK_FALSE(bag_number(wrong).has_value());
+    CHECK_FALSE(node_state(wrong).has_value());
+  }
+  CHECK_FALSE(node_number(32).has_value());
+  CHECK_FALSE(node_state(3).has_value());
+
+  Token token = first_token(Term{5});
+  CHECK(belongs_to(token, Term{5}));
+  CHECK(belongs_to(Token{token.value + 1000}, Term{5}));
+  CHECK_FALSE(belongs_to(first_token(Term{6}), Term{5}));
+  CHECK_FALSE(belongs_to(Token{token.value - 1}, Term{5}));
+
+  BagSet set = bags({0, 5, 63});
+  std::vector<unsigned> seen;
+  set.for_each([&](BagNumber b) { seen.push_back(b.value); });
+  CHECK(seen == std::vector<unsigned>{0, 5, 63});
+  CHECK(set.without(bags({5})) == bags({0, 63}));
+  CHECK(set.size() == 3);
 }

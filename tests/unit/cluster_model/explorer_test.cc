@@ -119,6 +119,9 @@ TEST_CASE("each deliberate mistake breaks a promise") {
       {Mistake::stale_rows, {.slow_beats = 1}, Wrong::foreign_write, true},
       {Mistake::former_term_only, {.crashes = 2}, Wrong::twice_unmarked},
       {Mistake::no_termination, {.pauses = 1}, Wrong::bag_rests},
+      {Mistake::old_decisions, {.pauses = 1, .outages = 1}, Wrong::healthy_fenced},
+      {Mistake::retake_by_count, {.losses = 2}, Wrong::ended_for_nothing},
+      {Mistake::adoption_in_pieces, {.crashes = 1, .pauses = 1}, Wrong::bag_rests},
       {Mistake::late_termination, {.pauses = 1, .slow_beats = 1}, Wrong::bag_rests},
   };
   STATIC_REQUIRE(std::size(rows) == kMistakes - 1);
@@ -127,7 +130,7 @@ TEST_CASE("each deliberate mistake breaks a promise") {
     rules.first_has_all = row.first_has_all;
     INFO(name_of(row.mistake));
     rules.mistake = row.mistake;
-    Finding finding = explore(rules, {1'000'000});
+    Finding finding = explore(rules, {3'000'000});
     CHECK(name_of(finding.wrong) == name_of(row.wrong));
     CHECK_FALSE(finding.story.empty());
     if (std::getenv("POSTWAIN_CLUSTER_STORIES") == nullptr) continue;
