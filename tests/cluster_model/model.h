@@ -91,6 +91,7 @@ class Model {
   // What they do (model_apply.cc, model_commit.cc, model_node.cc).
   Wrong apply_work(State& s, const Action& action) const;
   Wrong apply_lane(State& s, const Action& action) const;
+  Wrong apply_old(State& s, const Action& action) const;
   Wrong apply_beat(State& s, const Action& action) const;
   Wrong apply_fault(State& s, const Action& action) const;
   void begin(State& s, Octet i, Kind kind, Octet what, Octet whom) const;

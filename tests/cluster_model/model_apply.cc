@@ -64,6 +64,8 @@ Wrong Model::apply(State& s, const Action& action) const {
   Wrong wrong = Wrong::nothing;
   if (action.what <= Do::fence)
     wrong = apply_work(s, action);
+  else if (action.what >= Do::old_arrive && action.what <= Do::old_ends)
+    wrong = apply_old(s, action);
   else if (action.what <= Do::retake_lost)
     wrong = apply_lane(s, action);
   else if (action.what <= Do::beat_answer)
@@ -123,10 +125,8 @@ Wrong Model::apply_work(State& s, const Action& action) const {
       begin(s, i, Kind::settle, a, b);
       break;
     case Do::open:
-      begin(s, i, Kind::open, a, 0);
-      break;
     case Do::give:
-      begin(s, i, Kind::give, a, b);
+      begin(s, i, what == Do::open ? Kind::open : Kind::give, a, b);
       break;
     case Do::adopt:
       node.want_adopt[a] = kNone;
@@ -190,21 +190,6 @@ Wrong Model::apply_lane(State& s, const Action& action) const {
       if (node.flight.phase < Phase::done) node.old = node.flight;
       node.flight.phase = Phase::none;
       return take_end(s, i, cluster::BatchEvent::connection_lost);
-    case Do::old_arrive:
-      arrive(s, i, node.old);
-      if (node.old.phase != Phase::checked) node.old = {};
-      break;
-    case Do::old_halve:
-      node.old.phase = Phase::half;
-      break;
-    case Do::old_commit: {
-      Wrong wrong = commit(s, i, node.old);
-      node.old = {};
-      return wrong;
-    }
-    case Do::old_ends:
-      node.old = {};
-      break;
     case Do::retake:
       return retake(s, i, false);
     default:
@@ -212,6 +197,24 @@ Wrong Model::apply_lane(State& s, const Action& action) const {
       return retake(s, i, true);
   }
   return Wrong::nothing;
+}
+
+// What a connection that its node has lost still holds.
+Wrong Model::apply_old(State& s, const Action& action) const {
+  Octet i = action.node;
+  Flight& old = s.node[i].old;
+  if (action.what == Do::old_arrive) {
+    arrive(s, i, old);
+    if (old.phase != Phase::checked) old = {};
+    return Wrong::nothing;
+  }
+  if (action.what == Do::old_halve) {
+    old.phase = Phase::half;
+    return Wrong::nothing;
+  }
+  Wrong wrong = action.what == Do::old_commit ? commit(s, i, old) : Wrong::nothing;
+  old = {};
+  return wrong;
 }
 
 Wrong Model::apply_beat(State& s, const Action& action) const {
