@@ -9,7 +9,7 @@ PRESET  ?= ci
 TREE    := build/$(PRESET)
 SUITE   ?= trixie
 
-.PHONY: help run demo test test-build test-on build bench bench-quick bench-scale bench-drain bench-distance bench-memory bench-micro asan format lint lint-all fuzz fuzz-ipc scan flood powerloss crash install deb deb-test packages clean
+.PHONY: help run demo test test-build test-on build bench bench-quick bench-scale bench-drain bench-distance bench-memory bench-micro asan format lint lint-all fuzz fuzz-ipc scan flood powerloss crash cluster-model install deb deb-test packages clean
 
 help:
 	@echo 'make run          build, then a demo on loopback: a whole MTA and a small mail store (ARGS=--once ends by itself)'
@@ -27,6 +27,7 @@ help:
 	@echo 'make fuzz-ipc     hostile peers of every role against a qmgr under sanitizers (SECONDS_FOR=3600 SEED=n)'
 	@echo 'make scan         nmap and testssl.sh against the running server'
 	@echo 'make powerloss    200,000 simulated power cuts of the queue (STATES=n SEED=n)'
+	@echo 'make cluster-model  ten million states of nodes that share a queue, and the story of each mistake (STATES=n)'
 	@echo 'make format lint lint-all fuzz install clean'
 	@echo 'make crash         200 rounds of kill -9 under load (ROUNDS=n)'
 	@echo 'make deb deb-test   a Debian package in build/deb; its life in a root of its own (root)'
@@ -125,11 +126,17 @@ SLOW ?= 1000
 flood: test-build
 	POSTWAIN_BIN=$(TREE)/bin POSTWAIN_FLOOD_IDLE=$(IDLE) POSTWAIN_FLOOD_SLOW=$(SLOW) PYTHONPATH=tests/system/harness python3 tests/system/security/test_flood.py
 
-STATES ?= 200000
 SEED   ?= 1
+powerloss: STATES ?= 200000
 powerloss: test-build
 	POSTWAIN_POWERLOSS_STATES=$(STATES) POSTWAIN_POWERLOSS_SEED=$(SEED) \
 	  $(TREE)/tests/test_powerloss 'no power cut loses what was promised'
+
+# STATES in each of the cases with several faults; a million of them need about 200 MB.
+cluster-model: STATES ?= 10000000
+cluster-model: test-build
+	POSTWAIN_CLUSTER_STATES=$(STATES) POSTWAIN_CLUSTER_STORIES=1 $(TREE)/tests/test_cluster_model
+	POSTWAIN_SPIN=long python3 tests/system/queue/test_cluster_model.py
 
 ROUNDS ?= 200
 crash: test-build

@@ -30,7 +30,7 @@ FLOORS = (
     ("common/agent",),
     ("qmgr/model", "qmgr/disk", "smtpd/acceptance", "postwain/process", "filter/deciding",
      "reporter/sending"),
-    ("qmgr/scheduling", "smtpd/login", "smtpd/queue_link", "postwain/checking", "postwain/client",
+    ("qmgr/scheduling", "qmgr/cluster", "smtpd/login", "smtpd/queue_link", "postwain/checking", "postwain/client",
      "reporter/tls", "reporter/dmarc"),
     ("qmgr/verdicts", "smtpd/session", "postwain/supervisor"),
     ("qmgr/routing", "qmgr/store", "qmgr/peers", "smtpd"),

@@ -1,0 +1,81 @@
+// How many connections of a limit that holds over the whole cluster one node may use. The limit is
+// of a destination, an MX set or a route; places are claimed in the database in bulk, under the
+// lock of the limit's row, so that the sum over all nodes is never above the limit. Pure
+// arithmetic.
+//
+// Every node may use one place without a claim where the limit is at least the number of nodes; so
+// the mail of most destinations needs no claim. All other places are claimed. Nodes come and go
+// while claims stand, and hear of it at different times. So each node counts the others as a range,
+// and a claim remembers how many free places were kept beside it: for each that may be in use
+// beyond those, its owner uses a place less. Of the claims that are not cut to nothing by that, one
+// at least pays for every newcomer; hence the sum stays within the limit in whatever order the
+// claims are made again.
+#pragma once
+
+#include <cstdint>
+
+#include "qmgr/cluster/timing.h"
+#include "qmgr/cluster/values.h"
+
+namespace postwain::qmgr::cluster {
+
+// How many nodes there are, as one node knows it: the least and the most that it has read since the
+// last moment at which all live nodes agreed. The range ends when every live node tells in its beat
+// that it has seen the present ones, and uses no more than usable() since.
+struct NodeCount {
+  unsigned least = 1;
+  unsigned most = 1;
+  bool newcomer = false;  // it has not been seen by all others yet
+
+  // Of a node that has just registered: what the others count, it does not know.
+  static NodeCount joined(unsigned nodes) { return {1, nodes, true}; }
+  void read(unsigned nodes);
+  void all_agree(unsigned nodes);
+  bool operator==(const NodeCount&) const = default;
+};
+
+// What one node has claimed of one limit.
+struct Claim {
+  std::uint32_t places = 0;
+  std::uint32_t kept_free = 0;  // free places that were kept out of the claims when it was made
+  bool operator==(const Claim&) const = default;
+};
+
+// How many places may be in use without a claim.
+std::uint32_t free_places(std::uint32_t limit, const NodeCount& nodes);
+
+// What a claim of `wanted` places gets while the others have claimed `others`: the arithmetic of
+// the claiming transaction, with the numbers that it read under the lock.
+Claim grant(std::uint32_t wanted, std::uint32_t limit, const NodeCount& nodes,
+            std::uint64_t others);
+
+// How many connections a node may have at once.
+std::uint32_t usable(const Claim& claim, std::uint32_t limit, const NodeCount& nodes);
+
+// What a node knows of itself and the others for one limit.
+struct PlaceNeed {
+  std::uint32_t limit = 0;
+  NodeCount nodes;
+  std::uint32_t running = 0;     // connections that are open
+  std::uint32_t wanted = 0;      // connections for which there is work, these included
+  std::uint64_t queued = 0;      // own recipients of the destination
+  std::uint64_t queued_all = 0;  // those of all nodes, own ones included
+  bool others_want = false;      // a node says in its beat that it lacks places of this limit
+  Duration beyond_need{};        // for so long it has had more than it wants
+};
+
+// A node that does not want places keeps them for so long, because mail comes in bursts.
+constexpr Duration kPlacesKept = std::chrono::seconds(2);
+
+// The part of the limit that the node's share of the waiting recipients is worth: rounded down, but
+// at least one where it has any.
+std::uint32_t fair_share(const PlaceNeed& need);
+
+// How many places the node should have claimed. More than it has: it claims. Fewer: it gives back,
+// as soon as its connections are within what is left.
+std::uint32_t claim_wanted(const Claim& claim, const PlaceNeed& need);
+// Whether the claim is to be made again now: it differs from what it should be and, where it is to
+// shrink, the open connections allow it; or the free places beside it have changed.
+bool must_claim(const Claim& claim, const PlaceNeed& need);
+
+}  // namespace postwain::qmgr::cluster
