@@ -5,7 +5,7 @@ import socket
 import struct
 import time
 
-VERSION = 16
+VERSION = 17
 ROLES = ["smtpd", "smtp_client", "lmtp_client", "supervisor", "control", "sendmail", "metrics", "tokens", "restore",
          "reporter", "pickup", "filter", "signer"]
 TYPES = {"hello": 1, "welcome": 2, "decided": 9, "submit": 10, "submit_open": 11, "submit_chunk": 12,

@@ -114,6 +114,14 @@ class Maker:
         mask = self.random.getrandbits(12)
         return u16(mask) + b"".join(u32(self.random.getrandbits(32)) for i in range(12) if mask >> i & 1)
 
+    def signing(self):
+        r = self.random
+        if r.random() < .4:
+            return u8(0) + u32(0) + u32(0)
+        name = r.choice([text(b"example.org"), self.string()])
+        count = r.choice([0, 1, 2, 17])
+        return self.small(8) + u32(r.choice([0, 1, 50, 51, 2**32 - 1])) + u32(count) + name * 3 * count
+
     def judgements(self):
         if self.random.random() < .3:
             return self.random.choice([text(b""), self.string()])
@@ -176,7 +184,8 @@ class Maker:
             return u64(r.randrange(1, 60)) + self.small(2)
         if kind == "outcomes":
             return (u64(r.randrange(1, 60)) + self.small(2) + self.string() + self.policy() + self.lacks() +
-                    u32(r.choice([0, 1, 3, 33, 2**32 - 1])) + self.times() + self.outcomes())
+                    u32(r.choice([0, 1, 3, 33, 2**32 - 1])) + self.times() + self.signing() +
+                    self.outcomes())
         if kind == "connection_request":
             count = r.choice([1, 1, 1, 2, 0, 3])
             bound = b"".join(text(r.choice([b"a", b"b", b"x" * 5000])) + u32(r.randrange(3)) +
@@ -231,7 +240,7 @@ def answer(maker, peer):
             if kind == "submit_result":
                 maker.ids.append(struct.unpack("<Q", payload[:8])[0])
             if kind == "lease":
-                head = payload[:8] + u8(1) + text("") + u8(0) + u8(0) + u32(1) + u16(0)
+                head = payload[:8] + u8(1) + text("") + u8(0) + u8(0) + u32(1) + u16(0) + u8(0) + u32(0) * 2
                 peer.send(frame("outcomes", head + u32(1) + u32(0) + u8(0) + maker.outcome()))
     except (OSError, EOFError):
         pass

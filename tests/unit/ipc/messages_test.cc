@@ -60,6 +60,10 @@ Outcomes some_outcomes() {
   outcomes.outcomes.push_back({9, outcome});
   outcomes.times.add(mail::Stage::connect, std::chrono::milliseconds(12));
   outcomes.times.add(mail::Stage::final_reply, std::chrono::seconds(200));
+  outcomes.signing = {
+      mail::SigningEnd::made,
+      0,
+      {{"example.org", "s1", "rsa-sha256"}, {"example.org", "e", "ed25519-sha256"}}};
   return outcomes;
 }
 
@@ -192,6 +196,10 @@ TEST_CASE("values survive") {
   CHECK(told.times.at(mail::Stage::connect) == 12000);
   CHECK(told.times.at(mail::Stage::mail) == 0);
   CHECK(told.times.at(mail::Stage::final_reply) == 200000000);
+  CHECK(told.signing == some_outcomes().signing);
+  Outcomes unsound = some_outcomes();
+  unsound.signing.signatures[0].domain = "two words";
+  CHECK_FALSE(decode(payload_of(unsound), told));
   Lease lease = some_lease();
   std::string payload = payload_of(lease);
   Lease out;
