@@ -111,6 +111,8 @@ enum class FrameType : std::uint16_t {
   sign_reply = 73,
   // signer to qmgr
   signer_report = 74,  // signer_report.h
+  // reporter to qmgr
+  reporter_report = 75,  // reporter_report.h
 };
 
 enum class Role : std::uint8_t {

@@ -39,7 +39,8 @@ AGENT = ["outcomes", "late_outcomes", "content_request", "token_request", "tls_r
 BY_ROLE = {"sendmail": INTAKE,
            "smtpd": INTAKE + ["receiver_counts", "refusals", "hold", "judged", "discarded"],
            "restore": ["restore"] + INTAKE,
-           "pickup": ["drop_owner"] + INTAKE, "reporter": ["submit", "tls_results"], "smtp_client": AGENT,
+           "pickup": ["drop_owner"] + INTAKE, "smtp_client": AGENT,
+           "reporter": ["submit", "tls_results", "reporter_report"],
            "lmtp_client": AGENT, "control": ["control_request"], "metrics": ["control_request"], "tokens": ["token"],
            "filter": ["peer_link", "filter_report", "dmarc_results"], "signer": ["peer_link", "signer_report"],
            # Seldom: the true one is not heard while it is there.
@@ -139,7 +140,8 @@ class Maker:
         a_list = (r.choice([text(b"zen"), self.string()]) + self.small(8) + self.small(2) + self.moment() * 2 +
                   u32(r.getrandbits(32)) * 6)
         lists = r.choice([0, 0, 1, 2, 65])
-        return u32(count) + one * count + u32(lists) + a_list * lists
+        counts = b"".join(u32(r.getrandbits(32)) for _ in range(76))
+        return u32(count) + one * count + u32(lists) + a_list * lists + counts
 
     def payload(self, kind):
         r = self.random
@@ -200,6 +202,8 @@ class Maker:
             return self.string() + self.small(14) + u64(r.getrandbits(64)) + u64(r.getrandbits(64))
         if kind == "signer_report":
             return u32(r.getrandbits(32)) * 4 + u64(r.choice([0, 5, 2**64 - 1]))
+        if kind == "reporter_report":
+            return (u64(r.choice([0, 5, 2**64 - 1])) + u32(r.getrandbits(32)) * 4) * 2
         if kind == "signer_keys":
             key = self.random.choice([text(b"ours.test"), self.string()]) + text(b"s") + self.small(2) + self.small(2)
             return u32(2) + key * r.choice([2, 2, 2, 0, 1])

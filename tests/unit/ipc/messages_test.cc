@@ -1,5 +1,6 @@
 #include "common/ipc/messages.h"
 #include "common/ipc/filter_messages.h"
+#include "common/ipc/reporter_report.h"
 #include "common/ipc/signer_messages.h"
 #include "common/ipc/signer_report.h"
 
@@ -139,6 +140,7 @@ TEST_CASE("messages survive coding and refuse every cut") {
   torture(SignReply{7, {"signature", "another"}, {}});
   torture(SignReply{7, {}, "no luck"});
   torture(SignerReport{{1, 2}, 3, 4, 5});
+  torture(ReporterReport{{ReporterCounts{1, 2, 3, 4, 5}, ReporterCounts{6, 7, 8, 9, 10}}});
   torture(ContentRequest{7, true});
   torture(Content{7, Content::Kind::whole, "hello", {5, 6}});
   torture(ConnectionRequest{7, 9, true, {{"mx.a,mx.b\n192.0.2.1", 2, 30, Duration(60000)}, {}}});
