@@ -17,8 +17,6 @@ using authentication::DmarcAction;
 using authentication::DmarcDisposition;
 using authentication::DmarcIdentity;
 using authentication::DmarcIdentityState;
-using authentication::DmarcOverride;
-using authentication::DmarcReason;
 using authentication::DmarcResult;
 using authentication::DmarcVerdict;
 using authentication::MethodResult;
