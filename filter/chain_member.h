@@ -79,6 +79,8 @@ class ChainMember {
   virtual std::vector<milter::Edit> take_edits() { return {}; }
   virtual bool leading_space() const { return false; }
   virtual std::unique_ptr<BodyStore> take_new_body() { return nullptr; }
+  // What it has found, for those behind it: of ipc::kResultMacros.
+  virtual std::vector<ipc::FilterMacro> take_macros() { return {}; }
   // Whether the recipients that those before it have added get nothing.
   virtual bool redirects() const { return false; }
   // It cannot take part any more in this message, which it may have judged already.

@@ -140,10 +140,19 @@ bool MessagePass::feed_content(ChainMember& member) {
   return true;
 }
 
+// Whoever has a connection hears of it now, whoever makes one later hears of the session's facts.
+void MessagePass::tell_macros(ChainMember& member) {
+  const std::vector<ipc::FilterMacro> macros = member.take_macros();
+  if (macros.empty()) return;
+  for (const ipc::FilterMacro& macro : macros) facts_.macros[macro.name] = macro.value;
+  for (const auto& one : members_) one->macros_changed(macros);
+}
+
 // What it wants changed is what the next one sees.
 void MessagePass::merge(ChainMember& member) {
   std::vector<milter::Edit> edits = member.take_edits();
   std::unique_ptr<BodyStore> body = member.take_new_body();
+  tell_macros(member);
   std::size_t holds = edits_->holds().size();
   if (member.redirects()) edits_->forget_added();
   if (!edits_->apply(edits, member.leading_space())) {

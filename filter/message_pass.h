@@ -29,8 +29,9 @@ constexpr std::ptrdiff_t kHeaderLinesMax = 50'000;
 
 class MessagePass {
  public:
-  // The members outlive it.
-  MessagePass(Shared& shared, Members& members) : shared_(shared), members_(members) {
+  // All outlive it. facts: of the session; gets the macros that members have found.
+  MessagePass(Shared& shared, Members& members, SessionFacts& facts)
+      : shared_(shared), members_(members), facts_(facts) {
     ++shared_.messages;
   }
   ~MessagePass() { --shared_.messages; }
@@ -67,6 +68,7 @@ class MessagePass {
 
   bool hear(ChainMember& member);
   void merge(ChainMember& member);
+  void tell_macros(ChainMember& member);
   bool feed(ChainMember& member);
   bool feed_content(ChainMember& member);
   bool streams() const;
@@ -75,6 +77,7 @@ class MessagePass {
 
   Shared& shared_;
   Members& members_;
+  SessionFacts& facts_;
   ChainVerdict verdict_;
   std::optional<MessageEdits> edits_;
   std::unique_ptr<BodyStore> body_;  // for those behind the first, or a new one

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/ipc/told_macros.h"
 #include "filter/deciding/filter_rules.h"
 
 namespace postwain::filter {
@@ -87,6 +88,15 @@ void SessionChain::forget_message() {
   facts_.envelope.reset();
 }
 
+// What was found of the message before is not said of the next one.
+void SessionChain::forget_results() {
+  std::vector<ipc::FilterMacro> gone;
+  for (ipc::ToldMacro macro : ipc::kResultMacros)
+    if (std::string name(name_of(macro)); facts_.macros.erase(name) > 0) gone.push_back({name, {}});
+  if (gone.empty()) return;
+  for (const auto& member : members_) member->macros_changed(gone);
+}
+
 // --- one after another ---------------------------------------------------------------------------
 
 void SessionChain::step() {
@@ -140,9 +150,10 @@ void SessionChain::begin_event(ipc::FilterEvent event) {
   }
   if (event.stage == FilterStage::mail) {
     count_message();
+    forget_results();
     facts_.envelope = EnvelopeFacts{.sender = event.text, .arguments = event.arguments};
     for (const auto& member : members_) member->begin_message();
-    message_.emplace(shared_, members_);
+    message_.emplace(shared_, members_, facts_);
     window_.new_body = 0;
     if (refused_) message_->refuse(refused_->filter, refused_->verdict, refused_->reply);
   }

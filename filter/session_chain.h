@@ -58,6 +58,7 @@ class SessionChain final : private MemberOwner {
   bool push(Input input);
   void step();
   void forget_message();
+  void forget_results();
   void begin(Input input);
   void begin_event(ipc::FilterEvent event);
   bool go_on();

@@ -56,6 +56,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
       name_(start.name),
       config_(start.config()),
       tokens_(loop),
+      reports_(reporter_board_),
       filters_(loop, ipc::Role::filter, filter_board_),
       signers_(loop, ipc::Role::signer, signer_board_),
       clock_(loop),
@@ -94,11 +95,12 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
   intake_ = std::make_unique<Intake>(*queue_, *probes_, config_, local_users(start.loaded.bundle));
   filter_board_.configure(config_);
   signer_board_.configure(config_.signs_mail());
+  reporter_board_.configure(config_.tls_reports.wanted, config_.dmarc_reports.wanted);
   control_ = std::make_unique<Control>(
       *queue_, *delivery_,
       Control::Hooks{[this](std::string_view bundle) { return take_config(bundle); },
                      [this] { return admission_; }, [this] { return standstill_; }, &filter_board_,
-                     &signer_board_});
+                     &signer_board_, &reporter_board_});
   asker_ = std::make_unique<FilterAsker>(
       loop, clock_, queue_->content(), queue_->config(), [this] { return queue_->next_id(); },
       [this] { queue_->judging().filters_up(); });
@@ -252,6 +254,7 @@ Result<bool> Qmgr::take_config(std::string_view bytes) {
   queue_->configure(config_);
   filter_board_.configure(config_);
   signer_board_.configure(config_.signs_mail());
+  reporter_board_.configure(config_.tls_reports.wanted, config_.dmarc_reports.wanted);
   intake_->configure(config_, std::move(users));
   peers_->set_viewers(std::move(may_look));
   probes_->configure(config_);

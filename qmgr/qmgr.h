@@ -25,6 +25,7 @@
 #include "qmgr/intake/intake.h"
 #include "qmgr/judging/filter_asker.h"
 #include "qmgr/model/filter_board.h"
+#include "qmgr/model/reporter_board.h"
 #include "qmgr/model/signer_board.h"
 #include "qmgr/peers/peers.h"
 #include "qmgr/queue/admission.h"
@@ -68,6 +69,7 @@ class Qmgr {
   std::string name_;
   config::Config config_;
   TokenRelay tokens_;
+  ReporterBoard reporter_board_;
   ResultRelay reports_;
   FilterBoard filter_board_;
   LinkRelay filters_;

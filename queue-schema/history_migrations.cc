@@ -127,9 +127,16 @@ CREATE TABLE judgement (
 ALTER TABLE refusal ADD COLUMN judgements BLOB NOT NULL DEFAULT x'';
 )sql";
 
+// A program of schema 8 works with it: it does not tell by which keys mail was signed, and under
+// whose name it was passed on.
+constexpr std::string_view kSigning = R"sql(
+ALTER TABLE event ADD COLUMN signing TEXT NOT NULL DEFAULT '';
+ALTER TABLE message ADD COLUMN srs INTEGER NOT NULL DEFAULT 0 CHECK (srs IN (0, 1));
+)sql";
+
 constexpr Migration kMigrations[] = {
-    {1, kInitial}, {2, kTlsWishes},  {3, kExpansions}, {4, kStageTimes},
-    {5, kPacked},  {6, kSubmitters}, {7, kRefusals},   {8, kJudgements},
+    {1, kInitial},    {2, kTlsWishes}, {3, kExpansions}, {4, kStageTimes}, {5, kPacked},
+    {6, kSubmitters}, {7, kRefusals},  {8, kJudgements}, {9, kSigning},
 };
 
 }  // namespace

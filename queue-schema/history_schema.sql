@@ -6,7 +6,7 @@
 -- Queue ids begin with their time, so the order of ids is the order of arrival, and old messages are found by id.
 
 PRAGMA application_id = 0x50577168;
-PRAGMA user_version = 8;
+PRAGMA user_version = 9;
 
 CREATE TABLE schema_info (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -32,7 +32,8 @@ CREATE TABLE message (
   part_of INTEGER NOT NULL DEFAULT 0,                                -- the id it was split off from
   given_sender TEXT NOT NULL DEFAULT '',                             -- by the client, where sender came of it
   recipients BLOB NOT NULL DEFAULT x'',                              -- with which it arrived (history_record.h)
-  uid INTEGER NOT NULL DEFAULT -1                                    -- the local user who submitted it, -1: none
+  uid INTEGER NOT NULL DEFAULT -1,                                   -- the local user who submitted it, -1: none
+  srs INTEGER NOT NULL DEFAULT 0 CHECK (srs IN (0, 1))               -- sender came of given_sender by SRS
 ) STRICT;
 
 -- Those that became known only by what happened to them.
@@ -65,6 +66,7 @@ CREATE TABLE event (
   who TEXT NOT NULL,                                                 -- the operator
   times TEXT NOT NULL DEFAULT '',                                    -- ms in each stage: "connect 12 mail 3"
   also TEXT NOT NULL DEFAULT '',                                     -- happened to these, too: "1-49,51"
+  signing TEXT NOT NULL DEFAULT '',                                  -- mail::SigningRecord::text()
   PRIMARY KEY (message_id, number)
 ) STRICT, WITHOUT ROWID;
 

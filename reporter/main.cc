@@ -54,9 +54,13 @@ int main(int argc, char** argv) {
       {postwain::exercise::loop(), postwain::exercise::threads(), postwain::exercise::dns(),
        postwain::exercise::tls(), postwain::exercise::http(),
        postwain::exercise::files([](const postwain::config::Config& config) {
-         if (config.tls_reports.wanted) return config.tls_reports.folder;
-         return config.dmarc_reports.wanted ? config.dmarc_reports.folder : std::string();
-       })});
+         return config.tls_reports.wanted ? config.tls_reports.folder : std::string();
+       }),
+       postwain::exercise::files(
+           [](const postwain::config::Config& config) {
+             return config.dmarc_reports.wanted ? config.dmarc_reports.folder : std::string();
+           },
+           "dmarc_files", "the same for DMARC")});
   int code = postwain::reporter::run(start);
   postwain::log::flush();
   return code;

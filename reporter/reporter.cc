@@ -58,6 +58,7 @@ Reporter::~Reporter() = default;
 
 void Reporter::qmgr_up(const ipc::Welcome& welcome) {
   ids_.emplace(welcome.worker);
+  told_ = {};
   for (const auto& desk : desks_) desk->sender().qmgr_up(link_, *ids_);
   setup_.on_ready();
 }
@@ -92,6 +93,22 @@ bool Reporter::begin() {
 void Reporter::look() {
   for (const auto& desk : desks_)
     if (desk->begin()) desk->look();
+  report();
+}
+
+// For the metrics. While qmgr is away the counts wait for it.
+void Reporter::report() {
+  if (!link_.up()) return;
+  ipc::ReporterReport out;
+  bool news = false;
+  for (const auto& desk : desks_) {
+    auto place = static_cast<std::size_t>(desk->topic());
+    out.topics[place] = desk->take_counts();
+    news = news || out.topics[place].has_news_since(told_.topics[place]);
+  }
+  if (!news) return;
+  link_.send(out);
+  told_ = out;
 }
 
 void Reporter::drain(std::function<void()> done) {
@@ -106,6 +123,7 @@ void Reporter::end() {
   // A stop right behind a reload: what we have counted goes to what the one before us has.
   if (!begin() && loop_.now() < drain_until_) return timer_.start(kAgain, [this] { end(); });
   for (const auto& desk : desks_) desk->save();
+  report();
   if (auto done = std::exchange(on_drained_, nullptr)) done();
 }
 

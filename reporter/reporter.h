@@ -11,6 +11,7 @@
 #include "common/daemon/qmgr_link.h"
 #include "common/dns/resolver.h"
 #include "common/http/fetcher.h"
+#include "common/ipc/reporter_report.h"
 #include "common/net/loop.h"
 #include "reporter/sending/report_desk.h"
 
@@ -43,12 +44,14 @@ class Reporter {
   bool frame(ipc::FrameType type, std::string_view payload);
   bool begin();
   void look();
+  void report();
   void end();
 
   net::Loop& loop_;
   std::unique_ptr<http::Fetcher> fetcher_;
   Setup setup_;
   std::vector<std::unique_ptr<ReportDesk>> desks_;  // of each kind that is wanted
+  ipc::ReporterReport told_;                        // last
   std::optional<mail::QueueIdSource> ids_;
   std::function<void()> on_drained_;  // while draining
   MonoTime drain_until_{};

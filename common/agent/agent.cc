@@ -255,6 +255,7 @@ void Agent::report(Attempt& attempt) {
   message.lease = attempt.lease().lease;
   message.done = attempt.finished;
   message.times = attempt.times;
+  message.signing = attempt.signing;
   message.outcomes = std::exchange(attempt.news, {});
   if (message.done) message.mx_set = attempt.mx_set;
   if (message.done) message.sts = std::move(attempt.sts);

@@ -7,6 +7,22 @@
 
 namespace postwain::agent {
 
+namespace {
+
+// What a report has no room for is left out: of so many keys the first ones tell enough.
+mail::SigningRecord record_of(const SigningPass& pass) {
+  mail::SigningRecord out;
+  out.end = pass.is_seal() ? mail::SigningEnd::sealed : mail::SigningEnd::made;
+  out.instance = static_cast<std::uint32_t>(pass.instance());
+  for (const KeyChoice::Chosen& key : pass.keys())
+    out.signatures.push_back({key.facts.domain, key.facts.selector,
+                              std::string(authentication::dkim::name_of(key.facts.algorithm))});
+  while (!out.is_sound() && !out.signatures.empty()) out.signatures.pop_back();
+  return out.is_sound() ? out : mail::SigningRecord{};
+}
+
+}  // namespace
+
 Attempt::Attempt(std::uint64_t serial, ipc::Lease lease, std::string buffer)
     : feed(lease.size, lease.fields.empty() ? nullptr : &lease_.fields),
       serial_(serial),
@@ -27,11 +43,9 @@ Attempt::Attempt(std::uint64_t serial, ipc::Lease lease, std::string buffer)
 // What was converted is 7-bit for everybody from now on, also for who asks what MAIL is to say.
 void Attempt::take_signatures(SigningPass& pass) {
   const std::string& fields = pass.fields();
-  for (const KeyChoice::Chosen& key : pass.keys())
-    signed_by_ += (signed_by_.empty() ? "" : ",") + record_name(key.facts);
+  signing = record_of(pass);
   FormRules form = pass.form();
-  is_sealed_ = pass.is_seal();
-  if (!is_sealed_) {
+  if (!pass.is_seal()) {
     lease_.eight_bit = pass.eight_bit();
     lease_.envelope.body = mail::BodyType::seven_bit;
   }

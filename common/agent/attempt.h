@@ -12,6 +12,7 @@
 
 #include "common/agent/content_feed.h"
 #include "common/ipc/messages.h"
+#include "common/mail/reported/signing_record.h"
 #include "common/mail/stage_times.h"
 #include "common/smtp/client/client_commands.h"
 #include "common/smtp/client/recipient_ledger.h"
@@ -50,9 +51,6 @@ class Attempt {
   bool complete() const { return ledger_.close(); }
   // It is signed, or sealed: fields go in front, and the rest leaves in the form that was signed.
   void take_signatures(SigningPass& pass);
-  // Names of the keys, for the log.
-  const std::string& signed_by() const { return signed_by_; }
-  bool is_sealed() const { return is_sealed_; }              // by ARC, not signed
   std::string take_buffer() { return std::move(content_); }  // of a finished attempt
 
   ContentFeed feed;
@@ -65,6 +63,7 @@ class Attempt {
   using Clock = std::chrono::steady_clock;
   const Clock::time_point came_at = Clock::now();
   mail::StageTimes times;
+  mail::SigningRecord signing{};           // ipc::Outcomes::signing
   mail::Stage stage = mail::Stage::local;  // where it is on its connection
   // What is not accounted for was spent waiting.
   void account_waiting();
@@ -82,8 +81,6 @@ class Attempt {
   std::uint64_t serial_;
   ipc::Lease lease_;
   std::string content_;
-  std::string signed_by_;
-  bool is_sealed_ = false;
   std::uint64_t signed_size_ = 0;  // of content that is not inlined; 0: it is not signed
   smtp::RecipientLedger ledger_;
   std::vector<std::size_t> rows_;

@@ -1,9 +1,22 @@
 #include "common/agent/report.h"
 
+#include "common/agent/signing/key_choice.h"
 #include "common/base/time.h"
 #include "common/log/log.h"
 
 namespace postwain::agent {
+
+namespace {
+
+// Where the public parts of the keys stand.
+std::string names_of_keys(const mail::SigningRecord& signing) {
+  std::string out;
+  for (const mail::MadeSignature& one : signing.signatures)
+    out += (out.empty() ? "" : ",") + record_name({one.domain, one.selector});
+  return out;
+}
+
+}  // namespace
 
 void log_outcome(const Attempt& attempt, std::size_t row, const mail::Outcome& outcome) {
   const ipc::Lease& lease = attempt.lease();
@@ -22,9 +35,9 @@ void log_outcome(const Attempt& attempt, std::size_t row, const mail::Outcome& o
   }
   if (outcome.in_doubt) line.kv("may_be_duplicate", true);
   if (!outcome.tls.empty()) line.kv("tls", outcome.tls);
-  const std::string& keys = attempt.signed_by();
-  if (!keys.empty() && attempt.is_sealed()) line.kv("sealed", keys);
-  if (!keys.empty() && !attempt.is_sealed()) line.kv("signed", keys);
+  const std::string keys = names_of_keys(attempt.signing);
+  if (attempt.signing.end == mail::SigningEnd::sealed) line.kv("sealed", keys);
+  if (attempt.signing.end == mail::SigningEnd::made) line.kv("signed", keys);
   line.kv("delay", format_duration(wall_now() - lease.received_at));
 }
 

@@ -91,8 +91,9 @@ daemon::Exercise threads() {
           }};
 }
 
-daemon::Exercise files(std::function<std::string(const config::Config&)> folder) {
-  return {"files", "file and folder sync", [folder](const config::Config& config) -> Work {
+daemon::Exercise files(std::function<std::string(const config::Config&)> folder,
+                       std::string_view name, std::string_view what) {
+  return {name, what, [folder](const config::Config& config) -> Work {
             std::string path = folder(config);
             // Without such a folder the process does not run either.
             if (path.empty() || ::access(path.c_str(), F_OK) != 0) return [] { return Status(); };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "common/daemon/exercise.h"
 
@@ -18,7 +19,10 @@ daemon::Exercise connects();   // a TCP connection over loopback, and its bytes
 daemon::Exercise signing();    // signatures of both algorithms, by a thread
 daemon::Exercise lent_file();  // reading and writing a file that was opened by somebody else
 daemon::Exercise runs_program();
-// Making, syncing, renaming and removing a file in that folder of the configuration.
-daemon::Exercise files(std::function<std::string(const config::Config&)> folder);
+// Making, syncing, renaming and removing a file in that folder of the configuration. name and
+// what are for a process with several folders: each of its exercises has its own.
+daemon::Exercise files(std::function<std::string(const config::Config&)> folder,
+                       std::string_view name = "files",
+                       std::string_view what = "file and folder sync");
 
 }  // namespace postwain::exercise

@@ -46,6 +46,8 @@ PW_VISIT(ListState) {
 PW_VISIT(FilterReport) {
   list_field(a, v.filters);
   list_field(a, v.lists);
+  for (auto& of_method : v.authentication.results) numbers_field(a, of_method);
+  for (auto& of_cause : v.authentication.ends) numbers_field(a, of_cause);
   if constexpr (A::kDecoding) {
     if (v.filters.size() > kReportedFiltersMax || v.lists.size() > kReportedListsMax) a.fail();
   }
@@ -103,6 +105,22 @@ std::string_view name_of(ListStanding standing) {
   constexpr std::string_view kNames[] = {"untested", "good",   "lists_all", "lists_none",
                                          "refused",  "broken", "silent"};
   return kNames[static_cast<std::size_t>(standing)];
+}
+
+std::string_view name_of(AuthenticationMethod method) {
+  constexpr std::string_view kNames[] = {"spf", "spf_helo", "dkim", "arc", "dmarc", "own_domains"};
+  return kNames[static_cast<std::size_t>(method)];
+}
+
+std::string_view name_of(AuthenticationCause cause) {
+  constexpr std::string_view kNames[] = {"none",  "spf",         "spf_helo",      "dkim",
+                                         "dmarc", "own_domains", "forged_results"};
+  return kNames[static_cast<std::size_t>(cause)];
+}
+
+std::string_view name_of(AuthenticationEnd end) {
+  constexpr std::string_view kNames[] = {"accept", "hold", "refuse", "defer"};
+  return kNames[static_cast<std::size_t>(end)];
 }
 
 std::string_view name_of(FilterBreaker state) {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/ipc/authentication_counts.h"
 #include "common/ipc/filter_messages.h"
 #include "common/ipc/list_state.h"
 #include "common/ipc/messages.h"
@@ -71,6 +72,7 @@ struct FilterReport {
   static constexpr FrameType kType = FrameType::filter_report;
   std::vector<FilterState> filters;  // all, in the order of the configuration
   std::vector<ListState> lists{};    // the same
+  AuthenticationCounts authentication{};
 };
 
 }  // namespace postwain::ipc

@@ -56,6 +56,22 @@ void visit(A& a, T& v) {
 }
 
 template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, MadeSignature>
+void visit(A& a, T& v) {
+  ipc::fields(a, v.domain, v.selector, v.algorithm);
+}
+
+template <class A, class T>
+requires std::is_same_v<std::remove_const_t<T>, SigningRecord>
+void visit(A& a, T& v) {
+  ipc::fields(a, v.end, v.instance);
+  ipc::list_field(a, v.signatures);
+  if constexpr (A::kDecoding) {
+    if (!v.is_sound()) a.fail();
+  }
+}
+
+template <class A, class T>
 requires std::is_same_v<std::remove_const_t<T>, HopHost>
 void visit(A& a, T& v) {
   ipc::fields(a, v.host, v.port, v.literal, v.unix_path, v.weight, v.implicit_tls);
@@ -330,6 +346,7 @@ PW_VISIT(Outcomes) {
   optional_field(a, v.lacks);
   field(a, v.flight);
   times_field(a, v.times);
+  field(a, v.signing);
   outcomes_field(a, v.outcomes);
 }
 PW_VISIT(TlsResults) {
@@ -437,10 +454,10 @@ std::string_view name_of(Role role) {
 }
 
 std::uint16_t oldest_version(Role role) {
+  constexpr std::uint16_t kSigningTold = 17;
   constexpr std::uint16_t kSigner = 15;
   constexpr std::uint16_t kListsReported = 14;
   constexpr std::uint16_t kFilterLinks = 13;
-  constexpr std::uint16_t kHeaderApart = 12;
   constexpr std::uint16_t kFirstTaken = 9;
   // An envelope has no mark of its format: with another one nobody reads it right.
   constexpr std::uint16_t kEnvelopes = mail::kEnvelopeFormat > 1 ? kProtocolVersion : kFirstTaken;
@@ -452,8 +469,8 @@ std::uint16_t oldest_version(Role role) {
     case Role::smtpd:  // since then it is told of the way to `filter`
       return std::max(kFilterLinks, kEnvelopes);
     case Role::smtp_client:
-    case Role::lmtp_client:
-      return std::max(kHeaderApart, kEnvelopes);
+    case Role::lmtp_client:  // since then they tell by which keys they have signed
+      return std::max(kSigningTold, kEnvelopes);
     case Role::sendmail:
     case Role::queue_import:
     case Role::pickup:

@@ -17,6 +17,7 @@
 #include "common/mail/next_hop.h"
 #include "common/mail/outcome.h"
 #include "common/mail/queue_id.h"
+#include "common/mail/reported/signing_record.h"
 #include "common/mail/stage_times.h"
 #include "common/mail/sts_policy.h"
 #include "common/mail/tls_result.h"
@@ -24,7 +25,7 @@
 
 namespace postwain::ipc {
 
-constexpr std::uint16_t kProtocolVersion = 14 + mail::kEnvelopeFormat;
+constexpr std::uint16_t kProtocolVersion = 15 + mail::kEnvelopeFormat;
 constexpr std::size_t kFrameMax = 8U << 20;  // a frame larger than this closes the connection
 constexpr std::size_t kLocalRecipientsMax = 20'000;   // of a message from a program of this machine
 constexpr std::size_t kInlineContentMax = 64U << 10;  // larger content is in a file
@@ -110,6 +111,8 @@ enum class FrameType : std::uint16_t {
   sign_reply = 73,
   // signer to qmgr
   signer_report = 74,  // signer_report.h
+  // reporter to qmgr
+  reporter_report = 75,  // reporter_report.h
 };
 
 enum class Role : std::uint8_t {
@@ -418,6 +421,8 @@ struct Outcomes {
   // a time, and the next one. 0: not known.
   std::uint32_t flight = 0;
   mail::StageTimes times{};  // of the attempt, up to now
+  // By which keys the attempt was signed. One that is not sound does not decode.
+  mail::SigningRecord signing{};
 };
 // How connections ended that have been made since the last of these frames. Lost ones are lost: no
 // mail hangs on them.

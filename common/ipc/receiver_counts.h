@@ -26,7 +26,11 @@ enum class Counted : std::uint8_t {
   replies_3xx,
   replies_4xx,
   replies_5xx,
-  count_  // how many there are
+  srs_taken,  // recipients that are senders rewritten here (SRS)
+  srs_expired,
+  srs_forged,
+  srs_no_notice,  // that take notices only, which it was not
+  count_          // how many there are
 };
 constexpr std::size_t kCounted = static_cast<std::size_t>(Counted::count_);
 using ReceiverNumbers = std::array<std::uint64_t, kCounted>;

@@ -1,6 +1,7 @@
 // The macros that filters are told of: the one list for whoever tells them (smtpd of its sessions,
 // qmgr of mail of this machine) and for `postwain filter check`, which says what a filter asks for
-// in vain. The names are Sendmail's, without the braces of those that are longer than one letter.
+// in vain. The names are Sendmail's, without the braces of those that are longer than one letter;
+// for what mail authentication has found Sendmail has none, and those are ours.
 #pragma once
 
 #include <algorithm>
@@ -37,6 +38,11 @@ enum class ToldMacro : std::uint8_t {
   rcpt_address,  // at RCPT
   rcpt_mailer,
   rcpt_host,
+  spf_result,  // with the content, where [authentication] looks at it, as all that follow
+  dkim_result,
+  dmarc_result,
+  arc_result,
+  auth_authres,  // the value of the field Authentication-Results
 };
 
 // In the order of the enumeration.
@@ -64,8 +70,17 @@ constexpr std::string_view kToldMacros[] = {"j",
                                             "auth_author",
                                             "rcpt_addr",
                                             "rcpt_mailer",
-                                            "rcpt_host"};
-static_assert(std::size(kToldMacros) == static_cast<std::size_t>(ToldMacro::rcpt_host) + 1);
+                                            "rcpt_host",
+                                            "spf_result",
+                                            "dkim_result",
+                                            "dmarc_result",
+                                            "arc_result",
+                                            "auth_authres"};
+static_assert(std::size(kToldMacros) == static_cast<std::size_t>(ToldMacro::auth_authres) + 1);
+// Those that the process `filter` finds itself, in the same order: of one message.
+constexpr ToldMacro kResultMacros[] = {ToldMacro::spf_result, ToldMacro::dkim_result,
+                                       ToldMacro::dmarc_result, ToldMacro::arc_result,
+                                       ToldMacro::auth_authres};
 
 constexpr std::string_view name_of(ToldMacro macro) {
   return kToldMacros[static_cast<std::size_t>(macro)];

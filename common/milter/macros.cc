@@ -28,8 +28,11 @@ constexpr std::string_view kMail[] = {"i",        "auth_type", "auth_authen", "a
                                       "auth_ssf", "mail_addr", "mail_host",   "mail_mailer",
                                       "r",        "s"};
 constexpr std::string_view kRcpt[] = {"i", "rcpt_addr", "rcpt_host", "rcpt_mailer"};
-constexpr std::string_view kContent[] = {"i"};
-constexpr std::string_view kEndOfMessage[] = {"i", "msg_id", "b"};
+constexpr std::string_view kData[] = {"i"};
+constexpr std::string_view kEndOfHeader[] = {"i",          "spf_result",   "dkim_result",
+                                             "arc_result", "dmarc_result", "auth_authres"};
+constexpr std::string_view kEndOfMessage[] = {
+    "i", "msg_id", "b", "spf_result", "dkim_result", "arc_result", "dmarc_result", "auth_authres"};
 
 // The order of the stages in a macro list.
 constexpr Stage kListed[] = {Stage::connect,      Stage::helo, Stage::mail,
@@ -70,8 +73,9 @@ std::span<const std::string_view> default_macros(Stage stage) {
     case Stage::rcpt:
       return kRcpt;
     case Stage::data:
+      return kData;
     case Stage::end_of_header:
-      return kContent;
+      return kEndOfHeader;
     case Stage::end_of_message:
       return kEndOfMessage;
     case Stage::header:

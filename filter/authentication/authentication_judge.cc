@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/ipc/filter_report.h"
 #include "filter/authentication/authentication_member.h"
 
 namespace postwain::filter {
@@ -35,6 +36,15 @@ AuthenticationJudge::AuthenticationJudge(Clock& clock, std::unique_ptr<DnsPort> 
 
 bool AuthenticationJudge::is_on(std::string_view, ipc::FilterKind kind) const {
   return kind == ipc::FilterKind::world;
+}
+
+bool AuthenticationJudge::has_news() const {
+  return Judge::has_news() || counts_ != ipc::AuthenticationCounts{};
+}
+
+void AuthenticationJudge::report_to(ipc::FilterReport& out) {
+  Judge::report_to(out);
+  out.authentication.add(std::exchange(counts_, {}));
 }
 
 std::unique_ptr<ChainMember> AuthenticationJudge::make_member(Shared&, const SessionFacts& facts,

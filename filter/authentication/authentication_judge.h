@@ -8,6 +8,7 @@
 
 #include "common/base/clock.h"
 #include "common/config/table/authentication.h"
+#include "common/ipc/authentication_counts.h"
 #include "common/rewrite/own_domains.h"
 #include "filter/authentication/dmarc_notes.h"
 #include "filter/authentication/dns_port.h"
@@ -33,6 +34,10 @@ class AuthenticationJudge final : public Judge {
   Clock& clock() { return clock_; }
   DnsPort& port() { return *port_; }
   DmarcNotes* notes() { return notes_; }
+  // Of all messages since the last report.
+  ipc::AuthenticationCounts& counts() { return counts_; }
+  bool has_news() const override;
+  void report_to(ipc::FilterReport& out) override;
 
  private:
   Clock& clock_;
@@ -41,6 +46,7 @@ class AuthenticationJudge final : public Judge {
   std::string our_name_;
   rewrite::OwnDomains own_domains_;
   DmarcNotes* notes_;
+  ipc::AuthenticationCounts counts_;
 };
 
 }  // namespace postwain::filter

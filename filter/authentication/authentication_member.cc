@@ -7,8 +7,12 @@
 #include "common/authentication/results/results_reader.h"
 #include "common/base/text.h"
 #include "common/log/log.h"
+#include "common/mail/address.h"
 #include "filter/deciding/dmarc_row.h"
 #include "filter/deciding/message_edits.h"
+#include "filter/deciding/telling/result_counts.h"
+#include "filter/deciding/telling/result_macros.h"
+#include "filter/deciding/telling/result_words.h"
 
 namespace postwain::filter {
 
@@ -73,10 +77,13 @@ void AuthenticationMember::give(const ipc::FilterEvent& event) {
   findings.helo = facts_.helo.value_or(std::string());
   findings.mail_from = bare_address(event.text);
   message_->utf8 = says_utf8(event.arguments);
-  if (judge_.settings().spf != AuthenticationAction::off && has_address()) begin_spf();
+  if (judge_.settings().spf == AuthenticationAction::off || !has_address()) return;
+  begin_spf();
+  if (judge_.settings().looks_at_helo()) begin_spf_of_helo();
 }
 
-void AuthenticationMember::begin_spf() {
+// Of the sender, else of the hello.
+SpfFacts AuthenticationMember::spf_facts() const {
   const AuthenticationFindings& findings = message_->findings;
   SpfFacts facts;
   facts.client = findings.client;
@@ -84,7 +91,33 @@ void AuthenticationMember::begin_spf() {
   facts.mail_from = findings.mail_from;
   facts.receiver = judge_.our_name();
   facts.now = judge_.clock().wall();
-  message_->spf = std::make_unique<RunningEvaluation<SpfCheck>>(judge_.port(), on_change(), facts);
+  return facts;
+}
+
+void AuthenticationMember::begin_spf() {
+  message_->spf =
+      std::make_unique<RunningEvaluation<SpfCheck>>(judge_.port(), on_change(), spf_facts());
+}
+
+// RFC 7208 2.3: where the hello is a name at all. Where the sender is null it is looked at already.
+void AuthenticationMember::begin_spf_of_helo() {
+  AuthenticationFindings& findings = message_->findings;
+  if (findings.mail_from.empty()) return;
+  if (!authentication::may_have_spf_record(mail::domain_key(findings.helo))) return;
+  if (helo_ && helo_->helo == findings.helo && judge_.clock().mono() < helo_->until) {
+    findings.spf_helo = helo_->spf;
+    return;
+  }
+  SpfFacts facts = spf_facts();
+  facts.mail_from.clear();
+  message_->spf_helo =
+      std::make_unique<RunningEvaluation<SpfCheck>>(judge_.port(), on_change(), facts);
+}
+
+void AuthenticationMember::keep_helo_finding() {
+  const AuthenticationFindings& findings = message_->findings;
+  if (findings.spf_helo->result == authentication::SpfResult::temperror) return;
+  helo_ = HeloFinding{findings.helo, *findings.spf_helo, judge_.clock().mono() + kHeloFindingKept};
 }
 
 // A field that claims to be ours is a forgery; it goes before a field of ours is put in front.
@@ -146,6 +179,7 @@ void AuthenticationMember::time_over() {
   if (!message_) return;
   bool first = !std::exchange(message_->late, true);
   if (message_->spf) message_->spf->run.give_up();
+  if (message_->spf_helo) message_->spf_helo->run.give_up();
   if (message_->dkim) message_->dkim->run.give_up();
   if (message_->arc) message_->arc->run.give_up();
   if (first) return await(dmarc_time());
@@ -158,6 +192,11 @@ bool AuthenticationMember::advance() {
   if (message_->spf && !findings.spf) {
     if (!message_->spf->evaluation.done()) return false;
     findings.spf = message_->spf->evaluation.finding();
+  }
+  if (message_->spf_helo && !findings.spf_helo) {
+    if (!message_->spf_helo->evaluation.done()) return false;
+    findings.spf_helo = message_->spf_helo->evaluation.finding();
+    keep_helo_finding();
   }
   if (message_->dkim && !findings.dkim) {
     if (!message_->dkim->evaluation.done()) return false;
@@ -204,12 +243,14 @@ Opinion AuthenticationMember::conclude() {
   AuthenticationVerdict verdict = message_->forged.size() > kForgedResultsMax
                                       ? too_many_forgeries()
                                       : verdict_of(judge_.settings(), findings);
-  // What is put off comes again, and is counted then.
+  count_results(judge_.counts(), judge_.settings(), findings);
+  count_end(judge_.counts(), verdict);
+  // What is put off comes again, and is reported then.
   if (verdict.verdict != FilterVerdict::defer) note_for_reports(verdict);
   auto waited = static_cast<std::uint32_t>((judge_.clock().mono() - message_->ended_at).count());
   Opinion out;
   if (verdict.verdict == FilterVerdict::keep_going) {
-    if (!record_.watched()) edits_ = edits();
+    if (!record_.watched()) mark();
     ipc::FilterJudgement& judgement = record_.passed(summary);
     judgement.edits = static_cast<std::uint32_t>(edits_.size());
     judgement.edited = kinds_of(edits_);
@@ -231,24 +272,25 @@ void AuthenticationMember::note_for_reports(const AuthenticationVerdict& given) 
   if (result) notes->add(*std::move(result));
 }
 
-std::vector<milter::Edit> AuthenticationMember::edits() const {
+// What those behind it see of what was found: the field, and the macros.
+void AuthenticationMember::mark() {
   using Kind = milter::Edit::Kind;
-  std::vector<milter::Edit> out;
   std::string field_name(authentication::kResultsFieldName);
   for (std::size_t index : message_->forged)
-    out.push_back({Kind::change_header, static_cast<std::uint32_t>(index), field_name, {}});
+    edits_.push_back({Kind::change_header, static_cast<std::uint32_t>(index), field_name, {}});
   const config::Authentication& settings = judge_.settings();
-  std::string field = authentication::results_field(
-      settings.name, method_results(settings, message_->findings), message_->utf8);
+  const auto results = method_results(settings, message_->findings);
+  std::string field = authentication::results_field(settings.name, results, message_->utf8);
   std::string_view value = std::string_view(field).substr(field_name.size() + 1);
   if (value.starts_with(' ')) value.remove_prefix(1);  // it is written without
   if (value.ends_with("\r\n")) value.remove_suffix(2);
-  out.push_back({Kind::insert_header, 0, field_name, std::string(value)});
-  return out;
+  edits_.push_back({Kind::insert_header, 0, field_name, std::string(value)});
+  macros_ = result_macros(results, value);
 }
 
 Opinion AuthenticationMember::fail(FilterFailure failure, const std::string& why) {
   edits_.clear();
+  macros_.clear();
   message_.reset();
   limit_->stop();
   return record_.fail(failure, why);
@@ -259,6 +301,7 @@ void AuthenticationMember::abort() {
   limit_->stop();
   message_.reset();
   edits_.clear();
+  macros_.clear();
 }
 
 void AuthenticationMember::begin_message() {

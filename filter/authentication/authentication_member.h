@@ -33,10 +33,19 @@ struct RunningEvaluation {
   Evaluation evaluation;
   EvaluationRun run;
 };
+// What SPF says of a hello, for the next messages of the session: whoever sends many of them is not
+// worth so many look-ups.
+constexpr Duration kHeloFindingKept = std::chrono::minutes(5);
+struct HeloFinding {
+  std::string helo;
+  authentication::SpfFinding spf;
+  MonoTime until{};
+};
 // What is known of the message under way.
 struct MessageEvaluations {
   AuthenticationFindings findings{};
   std::unique_ptr<RunningEvaluation<authentication::SpfCheck>> spf{};
+  std::unique_ptr<RunningEvaluation<authentication::SpfCheck>> spf_helo{};
   std::unique_ptr<RunningEvaluation<authentication::dkim::DkimVerify>> dkim{};
   std::unique_ptr<RunningEvaluation<authentication::arc::ArcVerify>> arc{};
   std::unique_ptr<RunningEvaluation<authentication::DmarcEvaluation>> dmarc{};
@@ -61,6 +70,7 @@ class AuthenticationMember final : public ChainMember {
   void give_end_of_message() override;
   std::optional<Opinion> poll() override;
   std::vector<milter::Edit> take_edits() override { return std::exchange(edits_, {}); }
+  std::vector<ipc::FilterMacro> take_macros() override { return std::exchange(macros_, {}); }
   Opinion fail(ipc::FilterFailure failure, const std::string& why) override;
   void abort() override;
   void begin_message() override;
@@ -70,7 +80,10 @@ class AuthenticationMember final : public ChainMember {
 
  private:
   bool has_address() const;
+  authentication::SpfFacts spf_facts() const;
   void begin_spf();
+  void begin_spf_of_helo();
+  void keep_helo_finding();
   Duration dmarc_time() const;
   void await(Duration time);
   void time_over();
@@ -78,7 +91,7 @@ class AuthenticationMember final : public ChainMember {
   bool advance_dmarc();
   Opinion conclude();
   void note_for_reports(const AuthenticationVerdict& given) const;
-  std::vector<milter::Edit> edits() const;
+  void mark();
   std::function<void()> on_change();
 
   AuthenticationJudge& judge_;
@@ -86,8 +99,10 @@ class AuthenticationMember final : public ChainMember {
   MemberOwner& owner_;
   MemberRecord record_;
   std::unique_ptr<Alarm> limit_;
+  std::optional<HeloFinding> helo_;
   std::optional<MessageEvaluations> message_;
   std::vector<milter::Edit> edits_;
+  std::vector<ipc::FilterMacro> macros_;
 };
 
 }  // namespace postwain::filter

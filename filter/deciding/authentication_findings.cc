@@ -17,8 +17,6 @@ using authentication::DmarcAction;
 using authentication::DmarcDisposition;
 using authentication::DmarcIdentity;
 using authentication::DmarcIdentityState;
-using authentication::DmarcOverride;
-using authentication::DmarcReason;
 using authentication::DmarcResult;
 using authentication::DmarcVerdict;
 using authentication::MethodResult;
@@ -74,22 +72,6 @@ bool has_trusted_chain(const config::Authentication& settings,
          says_authentic(findings.arc->results, findings.author.domain);
 }
 
-// What is known of mail in the name of a domain of ours.
-enum class OwnMail : std::uint8_t {
-  shown,    // SPF, DKIM or a trusted forwarder shows that it is ours
-  unknown,  // the DNS does not answer
-  forged,   // nothing shows it
-};
-OwnMail own_mail_of(const config::Authentication& settings,
-                    const AuthenticationFindings& findings) {
-  if (has_trusted_chain(settings, findings)) return OwnMail::shown;
-  if (!findings.own_author) return OwnMail::forged;  // several authors, or none that can be read
-  const DmarcResult& dmarc = *findings.own_author;
-  if (dmarc.spf_aligned || dmarc.dkim_aligned) return OwnMail::shown;
-  bool is_open = dmarc.undecided || dmarc.verdict == DmarcVerdict::temperror;
-  return is_open ? OwnMail::unknown : OwnMail::forged;
-}
-
 DmarcDisposition disposition_of(const config::Authentication& settings,
                                 const AuthenticationFindings& findings) {
   constexpr DmarcAction kActions[] = {DmarcAction::none, DmarcAction::note, DmarcAction::hold,
@@ -102,71 +84,16 @@ DmarcDisposition disposition_of(const config::Authentication& settings,
   return authentication::disposition(*findings.dmarc, circumstances);
 }
 
-// RFC 8601 2.7.2; which identity was tested says the property.
-MethodResult spf_result(const AuthenticationFindings& findings) {
-  const SpfFinding& spf = *findings.spf;
-  MethodResult out{"spf", std::string(name_of(spf.result)), spf.reason};
-  bool of_helo = spf.identity == SpfIdentity::helo;
-  out.properties.push_back(
-      {"smtp", of_helo ? "helo" : "mailfrom", of_helo ? findings.helo : findings.mail_from});
-  if (!spf.mechanism.empty()) out.comment = fmt::format("{}: {}", findings.client, spf.mechanism);
-  return out;
+bool is_of_helo(const SpfFinding& spf) {
+  return spf.identity == SpfIdentity::helo;
 }
 
-// RFC 8601 2.7.1, RFC 6008.
-MethodResult dkim_result(const SignatureResult& signature) {
-  MethodResult out{"dkim", std::string(name_of(signature.verdict)), signature.reason};
-  auto add = [&](const char* name, const std::string& value) {
-    if (!value.empty()) out.properties.push_back({"header", name, value});
-  };
-  add("d", signature.domain);
-  add("i", signature.identity);
-  add("s", signature.selector);
-  add("a", signature.algorithm);
-  add("b", signature.begin);
-  if (signature.key_bits > 0)
-    out.comment =
-        fmt::format("{}-bit key{}", signature.key_bits, signature.testing ? ", testing" : "");
-  return out;
-}
-
-// RFC 8617 10.1.
-MethodResult arc_result(const authentication::arc::ArcResult& arc) {
-  MethodResult out{"arc", std::string(name_of(arc.verdict)), arc.reason};
-  if (!arc.sealers.empty())
-    out.comment = fmt::format("{} {}, last sealed by {}", arc.sets, arc.sets == 1 ? "set" : "sets",
-                              arc.sealers.back());
-  return out;
-}
-
-// RFC 7489 11.2. What the domain asks for is not always what is done: policy.dmarc says the first,
-// the comment the second.
-MethodResult dmarc_result(const config::Authentication& settings,
-                          const AuthenticationFindings& findings) {
-  MethodResult out{"dmarc", "none"};
-  if (!findings.dmarc) {
-    out.reason = text_of(findings.author.verdict);
-    return out;
-  }
-  const DmarcResult& dmarc = *findings.dmarc;
-  out.result = name_of(dmarc.verdict);
-  if (dmarc.reason != DmarcReason::none) out.reason = text_of(dmarc.reason);
-  out.properties.push_back({"header", "from", dmarc.author});
-  if (dmarc.policy_domain.empty()) return out;
-  out.properties.push_back({"policy", "dmarc", std::string(name_of(dmarc.policy))});
-  if (dmarc.verdict != DmarcVerdict::fail) return out;
-  DmarcDisposition done = disposition_of(settings, findings);
-  out.comment = fmt::format("action={}", name_of(done.action));
-  if (done.why != DmarcOverride::none) out.comment += fmt::format(", {}", name_of(done.why));
-  return out;
-}
-
-mail::Reply spf_refusal(const AuthenticationFindings& findings) {
+mail::Reply spf_refusal(std::string_view client, const SpfFinding& spf) {
   return {550,
           {5, 7, 23},
-          fmt::format("{} may not send mail of {}, says its SPF record",
-                      printable(findings.client, kDomainShown),
-                      printable(findings.spf->domain, kDomainShown))};
+          fmt::format("{} may not {} {}, says its SPF record", printable(client, kDomainShown),
+                      is_of_helo(spf) ? "call itself" : "send mail of",
+                      printable(spf.domain, kDomainShown))};
 }
 
 // RFC 7372 3.1: no signature that counts has passed.
@@ -206,28 +133,35 @@ AuthenticationVerdict put_off(std::string_view author, std::string_view why) {
           {451,
            {4, 7, 1},
            fmt::format("Whether this mail is of {} cannot be found out now: {}",
-                       printable(author, kDomainShown), why)},
-          std::nullopt};
+                       printable(author, kDomainShown), why)}};
+}
+
+AuthenticationVerdict because(ipc::AuthenticationCause cause, AuthenticationVerdict verdict) {
+  verdict.cause = cause;
+  return verdict;
 }
 
 AuthenticationVerdict refuse(mail::Reply reply) {
-  return {ipc::FilterVerdict::refuse, std::move(reply), std::nullopt};
+  return {ipc::FilterVerdict::refuse, std::move(reply)};
 }
 
 AuthenticationVerdict hold(std::string why) {
   return {ipc::FilterVerdict::keep_going, {}, std::move(why)};
 }
 
-// What SPF alone leads to. Mail that DMARC, or a forwarder whom the operator trusts, knows to be
-// its author's is not punished for the way that it came.
-AuthenticationVerdict verdict_of_spf(const config::Authentication& settings,
+// What SPF of one identity leads to. Mail that DMARC, or a forwarder whom the operator trusts,
+// knows to be its author's is not punished for the way that it came.
+AuthenticationVerdict verdict_of_spf(AuthenticationAction action,
+                                     const std::optional<SpfFinding>& spf,
+                                     const config::Authentication& settings,
                                      const AuthenticationFindings& findings) {
   bool authentic = (findings.dmarc && findings.dmarc->verdict == DmarcVerdict::pass) ||
                    has_trusted_chain(settings, findings);
-  if (!findings.spf || findings.spf->result != SpfResult::fail || authentic) return {};
-  if (settings.spf == AuthenticationAction::refuse) return refuse(spf_refusal(findings));
-  if (settings.spf == AuthenticationAction::hold)
-    return hold(fmt::format("SPF of {} fails", printable(findings.spf->domain, kDomainShown)));
+  if (!spf || spf->result != SpfResult::fail || authentic) return {};
+  if (action == AuthenticationAction::refuse) return refuse(spf_refusal(findings.client, *spf));
+  if (action == AuthenticationAction::hold)
+    return hold(fmt::format("SPF of {}{} fails", is_of_helo(*spf) ? "the hello " : "",
+                            printable(spf->domain, kDomainShown)));
   return {};
 }
 
@@ -313,9 +247,21 @@ bool names_own_author(std::string_view header, const Author& author,
   });
 }
 
+OwnMail own_mail_of(const config::Authentication& settings,
+                    const AuthenticationFindings& findings) {
+  if (has_trusted_chain(settings, findings)) return OwnMail::shown;
+  if (!findings.own_author) return OwnMail::forged;  // several authors, or none that can be read
+  const DmarcResult& dmarc = *findings.own_author;
+  if (dmarc.spf_aligned || dmarc.dkim_aligned) return OwnMail::shown;
+  bool is_open = dmarc.undecided || dmarc.verdict == DmarcVerdict::temperror;
+  return is_open ? OwnMail::unknown : OwnMail::forged;
+}
+
 AuthenticationVerdict too_many_forgeries() {
-  return refuse(
-      {550, {5, 7, 1}, "Too many Authentication-Results fields in the name of this system"});
+  return because(
+      ipc::AuthenticationCause::forged_results,
+      refuse(
+          {550, {5, 7, 1}, "Too many Authentication-Results fields in the name of this system"}));
 }
 
 authentication::DmarcInput dmarc_input(const AuthenticationFindings& findings) {
@@ -339,54 +285,23 @@ DmarcDisposition dmarc_disposition(const config::Authentication& settings,
   return disposition_of(settings, findings);
 }
 
-std::vector<MethodResult> method_results(const config::Authentication& settings,
-                                         const AuthenticationFindings& findings) {
-  std::vector<MethodResult> out;
-  if (findings.spf) out.push_back(spf_result(findings));
-  if (findings.dkim) {
-    for (const SignatureResult& one : *findings.dkim) out.push_back(dkim_result(one));
-    if (findings.dkim->empty()) out.push_back({"dkim", "none"});
-  }
-  if (findings.arc && findings.arc->sets > 0) out.push_back(arc_result(*findings.arc));
-  if (settings.dmarc != AuthenticationAction::off) out.push_back(dmarc_result(settings, findings));
-  return out;
-}
-
-std::string summary_of(const config::Authentication& settings,
-                       const AuthenticationFindings& findings) {
-  std::string out;
-  auto add = [&](std::string_view method, std::string_view result, std::string_view domain) {
-    if (!out.empty()) out += ' ';
-    out += fmt::format("{}={}", method, result);
-    if (!domain.empty()) out += fmt::format(" ({})", printable(domain, kDomainShown));
-  };
-  if (findings.spf) add("spf", name_of(findings.spf->result), findings.spf->domain);
-  if (findings.dkim) {
-    for (const SignatureResult& one : *findings.dkim) add("dkim", name_of(one.verdict), one.domain);
-    if (findings.dkim->empty()) add("dkim", "none", {});
-  }
-  if (findings.arc && findings.arc->sets > 0)
-    add("arc", name_of(findings.arc->verdict),
-        findings.arc->sealers.empty() ? std::string() : findings.arc->sealers.back());
-  if (findings.dmarc) add("dmarc", name_of(findings.dmarc->verdict), findings.dmarc->author);
-  constexpr std::string_view kOwn[] = {"pass", "temperror", "fail"};
-  if (findings.author_is_own)
-    add("own", kOwn[static_cast<std::size_t>(own_mail_of(settings, findings))],
-        findings.author.domain);
-  return out.substr(0, ipc::kFilterJudgementTextMax);
-}
-
 AuthenticationVerdict verdict_of(const config::Authentication& settings,
                                  const AuthenticationFindings& findings) {
   // The first refusal; else what puts it off; else what holds it.
-  const AuthenticationVerdict all[] = {
-      verdict_of_dmarc(settings, findings), verdict_of_own_domains(settings, findings),
-      verdict_of_dkim(settings, findings), verdict_of_spf(settings, findings)};
+  using ipc::AuthenticationCause;
+  AuthenticationVerdict all[] = {
+      because(AuthenticationCause::dmarc, verdict_of_dmarc(settings, findings)),
+      because(AuthenticationCause::own_domains, verdict_of_own_domains(settings, findings)),
+      because(AuthenticationCause::dkim, verdict_of_dkim(settings, findings)),
+      because(AuthenticationCause::spf,
+              verdict_of_spf(settings.spf, findings.spf, settings, findings)),
+      because(AuthenticationCause::spf_helo,
+              verdict_of_spf(settings.spf_helo, findings.spf_helo, settings, findings))};
   for (ipc::FilterVerdict wanted : {ipc::FilterVerdict::refuse, ipc::FilterVerdict::defer})
-    for (const AuthenticationVerdict& one : all)
-      if (one.verdict == wanted) return one;
-  for (const AuthenticationVerdict& one : all)
-    if (one.hold) return one;
+    for (AuthenticationVerdict& one : all)
+      if (one.verdict == wanted) return std::move(one);
+  for (AuthenticationVerdict& one : all)
+    if (one.hold) return std::move(one);
   return {};
 }
 

@@ -1,9 +1,9 @@
-// What SPF, DKIM and DMARC have found about one message, and what follows from it: the field
-// Authentication-Results, the words for a trace, and a verdict within what [authentication]
-// permits. Pure.
+// What SPF, DKIM and DMARC have found about one message, and what follows from it: a verdict within
+// what [authentication] permits. How it is told: filter/deciding/telling. Pure.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,9 +14,9 @@
 #include "common/authentication/dmarc/author_domain.h"
 #include "common/authentication/dmarc/disposition.h"
 #include "common/authentication/dmarc/dmarc_evaluation.h"
-#include "common/authentication/results/method_result.h"
 #include "common/authentication/spf/spf_check.h"
 #include "common/config/table/authentication.h"
+#include "common/ipc/authentication_counts.h"
 #include "common/ipc/filter_messages.h"
 #include "common/mail/reply.h"
 #include "common/rewrite/own_domains.h"
@@ -28,7 +28,11 @@ struct AuthenticationFindings {
   std::string client;  // its address
   std::string helo;
   std::string mail_from;  // without angle brackets
+  // Of the sender; of the hello where the sender is null (RFC 7208 2.4).
   std::optional<authentication::SpfFinding> spf{};
+  // Of the hello beside that of a sender (RFC 7208 2.3). DMARC does not ask for it (RFC
+  // 7489 3.1.2).
+  std::optional<authentication::SpfFinding> spf_helo{};
   std::optional<std::vector<authentication::dkim::SignatureResult>> dkim{};
   std::optional<authentication::arc::ArcResult> arc{};
   authentication::Author author{};
@@ -52,18 +56,20 @@ authentication::DmarcInput dmarc_input(const AuthenticationFindings& findings);
 authentication::DmarcDisposition dmarc_disposition(const config::Authentication& settings,
                                                    const AuthenticationFindings& findings);
 
-// For results_field(). Texts of strangers are in it as they are.
-std::vector<authentication::MethodResult> method_results(const config::Authentication& settings,
-                                                         const AuthenticationFindings& findings);
-// "spf=pass (example.org) dkim=pass (example.org) dmarc=pass (example.org)", and "own=fail
-// (example.org)" where it comes in the name of a domain of ours; printable.
-std::string summary_of(const config::Authentication& settings,
-                       const AuthenticationFindings& findings);
+// What is known of mail in the name of a domain of ours.
+enum class OwnMail : std::uint8_t {
+  shown,    // SPF, DKIM or a trusted forwarder shows that it is ours
+  unknown,  // the DNS does not answer
+  forged,   // nothing shows it
+};
+// Where author_is_own.
+OwnMail own_mail_of(const config::Authentication& settings, const AuthenticationFindings& findings);
 
 struct AuthenticationVerdict {
   ipc::FilterVerdict verdict = ipc::FilterVerdict::keep_going;  // refuse, defer
   mail::Reply reply{};
-  std::optional<std::string> hold{};  // why
+  std::optional<std::string> hold{};                                // why
+  ipc::AuthenticationCause cause = ipc::AuthenticationCause::none;  // of one that is not accepted
 };
 // Nobody needs so many fields that claim to be ours but who wants one of them to be overlooked.
 constexpr std::size_t kForgedResultsMax = 20;

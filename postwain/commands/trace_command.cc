@@ -44,6 +44,30 @@ std::string stages_of(const Json& event) {
   return out;
 }
 
+// "s2026a._domainkey.example.org (rsa-sha256)", …
+std::string keys_of(const Json& signing) {
+  std::string out;
+  for (const Json& one : list_member(signing, "signatures"))
+    out += fmt::format("{}{}._domainkey.{} ({})", out.empty() ? "" : ", ",
+                       text_member(one, "selector"), text_member(one, "domain"),
+                       text_member(one, "algorithm"));
+  return out;
+}
+
+std::string signing_of(const Json& event) {
+  auto signing = event.find("signing");
+  if (signing == event.end() || !signing->is_object()) return {};
+  const std::string result = text_member(*signing, "result");
+  if (result == "signed") return "by " + keys_of(*signing);
+  if (result == "sealed")
+    return fmt::format("sealed by ARC, i={}, by {}", number_member(*signing, "instance"),
+                       keys_of(*signing));
+  if (result == "no_key") return "no: no key is meant for its author";
+  if (result == "broken_chain") return "not sealed: its ARC chain fails";
+  if (result == "unfit") return "no: it cannot be signed, and the log says why";
+  return result == "put_off" ? "not yet: the signer was away" : result;
+}
+
 // The particulars of an event, on lines of their own.
 void append_event(std::string& out, const Json& event) {
   std::string name = text_member(event, "event");
@@ -62,6 +86,7 @@ void append_event(std::string& out, const Json& event) {
   out += '\n';
   append_line(out, "host ", host_of(event));
   append_line(out, "tls  ", text_member(event, "tls"));
+  append_line(out, "sign ", signing_of(event));
   append_line(out, "time ", stages_of(event));
   append_line(out, "reply", text_member(event, "reply"));
   bool told = name == "bounced" || name == "warned" || name == "reported";
@@ -144,7 +169,8 @@ std::string timeline_text(const std::string& json) {
     out += fmt::format("  received    {}\n", arrival_text(message));
     out += fmt::format("  sender      {}\n", sender.empty() ? "<>" : sender);
     if (std::string given = text_member(message, "given_sender"); !given.empty())
-      out += fmt::format("  given as    {}\n", given);
+      out += fmt::format("  given as    {}{}\n", given,
+                         flag_member(message, "srs") ? ", and rewritten by SRS" : "");
     std::string id = text_member(message, "message_id");
     if (!id.empty()) out += fmt::format("  Message-ID  {}\n", id);
     auto size = message.find("size");

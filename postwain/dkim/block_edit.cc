@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "common/base/text.h"
+#include "common/mail/address.h"
 
 namespace postwain::tool {
 
@@ -92,6 +93,19 @@ std::optional<TextChange> change_of(std::string_view text, const SignsEdit& edit
   return std::nullopt;
 }
 
+// Between quotes of either kind; with an escape in it, it is another name than it looks like.
+std::optional<TextChange> change_of_name(std::string_view text, const NameEdit& edit) {
+  auto at = offset_of(text, edit.at.line, edit.at.column);
+  if (!at || *at >= text.size() || (text[*at] != '"' && text[*at] != '\'')) return std::nullopt;
+  std::string_view name = text.substr(*at + 1);
+  std::size_t end = name.find(text[*at]);
+  if (end == std::string_view::npos) return std::nullopt;
+  name = name.substr(0, end);
+  if (name.find('\\') != std::string_view::npos || mail::domain_key(name) != edit.before)
+    return std::nullopt;
+  return TextChange{*at + 1, name.size(), edit.after};
+}
+
 }  // namespace
 
 std::string key_block_text(const KeyBlock& block) {
@@ -110,11 +124,21 @@ std::string with_block(std::string_view text, std::string_view block) {
   return out += block;
 }
 
-Result<std::string> with_signs(std::string_view text, std::vector<SignsEdit> edits) {
+Result<std::string> with_signs(std::string_view text, const std::vector<SignsEdit>& edits,
+                               const std::vector<NameEdit>& names) {
   std::vector<TextChange> changes;
   for (const SignsEdit& edit : edits) {
     auto change = change_of(text, edit);
     if (!change) return not_understood(edit);
+    changes.push_back(*std::move(change));
+  }
+  for (const NameEdit& edit : names) {
+    auto change = change_of_name(text, edit);
+    if (!change)
+      return Error{fmt::format("{}: this name is written in a form that this command does not "
+                               "change; write there: \"{}\"",
+                               edit.at.text(), edit.after),
+                   0};
     changes.push_back(*std::move(change));
   }
   // From the end, so that what comes before keeps its place.

@@ -1,7 +1,7 @@
 // Changes to the text of a configuration file that touch nothing but what they are about: a new
-// [[dkim_key]] at its end, and the value of `signs` of those that are there. All other octets stay
-// as they are, comments and line ends among them. Pure. Whether the outcome says what it should is
-// for the parser to tell (changed_config.h).
+// [[dkim_key]] at its end, the value of `signs` of those that are there, and names of keys. All
+// other octets stay as they are, comments and line ends among them. Pure. Whether the outcome says
+// what it should is for the parser to tell (changed_config.h).
 #pragma once
 
 #include <string>
@@ -33,8 +33,16 @@ struct SignsEdit {
   bool signs = false;
 };
 
-// Fails, with a sentence and the place, where a table is written in a form that is not understood;
-// then the text is left to people. Edits of several tables go together.
-Result<std::string> with_signs(std::string_view text, std::vector<SignsEdit> edits);
+// A name that stands in quotes.
+struct NameEdit {
+  config::Origin at;   // of the quote before it
+  std::string before;  // as mail::domain_key() has it
+  std::string after;
+};
+
+// Fails, with a sentence and the place, where a table or a name is written in a form that is not
+// understood; then the text is left to people. All edits go together.
+Result<std::string> with_signs(std::string_view text, const std::vector<SignsEdit>& edits,
+                               const std::vector<NameEdit>& names = {});
 
 }  // namespace postwain::tool

@@ -140,7 +140,8 @@ Result<FileChange> adding_change(const config::Loaded& loaded, const std::string
 
 Result<FileChange> signing_change(const config::Loaded& loaded, const std::vector<OwnKey>& keys,
                                   const std::string& file, const std::vector<std::size_t>& begin,
-                                  const std::vector<std::size_t>& end) {
+                                  const std::vector<std::size_t>& end,
+                                  const std::vector<NameEdit>& names) {
   std::vector<config::DkimKey> wanted = loaded.config.dkim_keys;
   std::vector<SignsEdit> edits;
   auto edit = [&](std::size_t number, bool signs) {
@@ -152,7 +153,7 @@ Result<FileChange> signing_change(const config::Loaded& loaded, const std::vecto
   auto text = text_of_file(loaded, file);
   if (!text) return text.error();
   FileChange change{file, *text, {}};
-  auto after = with_signs(text->value_or(std::string()), edits);
+  auto after = with_signs(text->value_or(std::string()), edits, names);
   if (!after) return Error{after.error().text, kExitConfig};
   change.after = after.take();
   auto changed = with_changes(loaded, {change});
@@ -165,6 +166,15 @@ Result<FileChange> signing_change(const config::Loaded& loaded, const std::vecto
       fmt::format("{} cannot be changed by this command ({}); {}", file,
                   changed ? "other keys would change with it" : changed.error().text, what),
       kExitConfig};
+}
+
+Result<FileChange> naming_change(const config::Loaded& loaded, const std::string& file,
+                                 const std::vector<NameEdit>& names) {
+  auto text = text_of_file(loaded, file);
+  if (!text) return text.error();
+  auto after = with_signs(text->value_or(std::string()), {}, names);
+  if (!after) return Error{after.error().text, kExitConfig};
+  return FileChange{file, *text, after.take()};
 }
 
 }  // namespace postwain::tool

@@ -46,9 +46,15 @@ Result<FileChange> adding_change(const config::Loaded& loaded, const std::string
                                  const std::vector<KeyBlock>& blocks, const KeyFiles& new_files);
 
 // The same for keys that begin to sign or cease to: indices of `keys`, which are those of `loaded`
-// in its order. All of them stand in that file.
+// in its order. All of them stand in that file. names: of keys, in the same file, that change with
+// it.
 Result<FileChange> signing_change(const config::Loaded& loaded, const std::vector<OwnKey>& keys,
                                   const std::string& file, const std::vector<std::size_t>& begin,
-                                  const std::vector<std::size_t>& end);
+                                  const std::vector<std::size_t>& end,
+                                  const std::vector<NameEdit>& names = {});
+
+// The change of names of keys alone.
+Result<FileChange> naming_change(const config::Loaded& loaded, const std::string& file,
+                                 const std::vector<NameEdit>& names);
 
 }  // namespace postwain::tool

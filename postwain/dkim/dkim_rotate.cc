@@ -24,6 +24,7 @@
 #include "postwain/dkim/key_json.h"
 #include "postwain/dkim/new_key.h"
 #include "postwain/dkim/published_everywhere.h"
+#include "postwain/dkim/rotation_changes.h"
 #include "postwain/dkim/rotation_plan.h"
 #include "postwain/dns_check/key_findings.h"
 
@@ -106,27 +107,6 @@ int make_next_keys(const Rotation& rotation) {
   return reload_after(rotation);
 }
 
-// All the writes of the plan, each checked with those before it. The places of the tables move with
-// each write, so the plan is made anew behind it.
-Result<std::vector<FileChange>> planned_changes(const Rotation& rotation) {
-  constexpr std::size_t kWritesMax = 100;
-  std::vector<FileChange> out;
-  config::Loaded state = rotation.loaded;
-  for (;;) {
-    std::vector<OwnKey> keys = read_own_keys(state.config, rotation.options.config_file);
-    RotationPlan plan = plan_rotation(keys, rotation.domain);
-    if (plan.writes.empty()) return out;
-    const RotationWrite& next = plan.writes.front();
-    auto change = signing_change(state, keys, next.file, next.begin, next.end);
-    if (!change) return change.error();
-    auto changed = with_good_changes(state, {*change});
-    if (!changed) return changed.error();
-    state = changed.take();
-    out.push_back(change.take());
-    if (out.size() > kWritesMax) return Error{"the keys stand in too many files", kExitConfig};
-  }
-}
-
 void tell_switched(const Rotation& rotation, const std::vector<OwnKey>& staying) {
   if (rotation.options.json) return print_step(rotation, "switched", staying);
   for (const OwnKey& key : staying)
@@ -163,7 +143,7 @@ int switch_keys(const Rotation& rotation) {
   std::vector<OwnKey> staying;
   for (std::size_t number : rotation.plan.staying) staying.push_back(rotation.keys[number]);
   // Before anybody is asked to publish anything for it.
-  auto changes = planned_changes(rotation);
+  auto changes = rotation_changes(rotation.loaded, rotation.options.config_file, rotation.domain);
   if (!changes) return fail(exit_code_of(changes.error()), changes.error().text);
   if (!rotation.wanted.force) {
     std::vector<std::string> lacks = not_published(rotation.loaded.config, staying);

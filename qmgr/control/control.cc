@@ -15,7 +15,7 @@ Control::Control(Queue& queue, Delivery& delivery, Hooks hooks)
       queue_commands_(queue, peers_, view_),
       destinations_(queue, delivery, peers_, view_),
       status_(queue, delivery, peers_, view_, std::move(hooks.admission),
-              {hooks.filters, hooks.signer}),
+              {hooks.filters, hooks.signer, hooks.reporter}),
       history_(queue, peers_, view_),
       backup_(queue, peers_, status_),
       supervisor_(peers_, std::move(hooks.on_config)),

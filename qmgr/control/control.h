@@ -36,6 +36,7 @@ class Control : public PeerService {
     std::function<std::string()> standstill = nullptr;  // why nothing is tried, if so
     const FilterBoard* filters = nullptr;               // null: there are none
     const SignerBoard* signer = nullptr;                // the same
+    const ReporterBoard* reporter = nullptr;            // the same
   };
 
   Control(Queue& queue, Delivery& delivery, Hooks hooks);

@@ -1,6 +1,8 @@
 #include "qmgr/control/metrics_text.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -249,6 +251,77 @@ void signer_part(Page& page, const SignerBoard& board) {
            static_cast<double>(sums.microseconds) / 1e6);
 }
 
+// What became of the signing of attempts; signatures themselves are the signer's to count.
+void signing_part(Page& page, const Metrics& m, const SignerBoard& board) {
+  if (!board.is_wanted()) return;
+  page.metric("postwain_signing_attempts_total", "counter",
+              "Attempts of mail that was to be signed or sealed, by what came of it.");
+  for (std::size_t i = 1; i < m.signings.size(); ++i)
+    page.value("result", name_of(static_cast<mail::SigningEnd>(i)), m.signings[i]);
+}
+
+void srs_part(Page& page, const Metrics& m) {
+  page.metric("postwain_srs_rewritten_total", "counter",
+              "Messages passed on whose sender was to be rewritten, by whether he could be.");
+  page.value("result", "rewritten", m.senders_rewritten);
+  page.value("result", "kept", m.senders_not_rewritten);
+  page.metric("postwain_srs_returns_total", "counter",
+              "Recipients that are rewritten senders, by what they are worth.");
+  constexpr std::pair<ipc::Counted, const char*> kReturns[] = {
+      {ipc::Counted::srs_taken, "accepted"},
+      {ipc::Counted::srs_expired, "expired"},
+      {ipc::Counted::srs_forged, "forged"},
+      {ipc::Counted::srs_no_notice, "no_notice"}};
+  for (const auto& [what, label] : kReturns)
+    page.value("result", label, m.receivers[static_cast<std::size_t>(what)]);
+}
+
+void authentication_part(Page& page, const FilterBoard& board) {
+  if (!board.authenticates()) return;
+  const ipc::AuthenticationSums& sums = board.authentication();
+  page.metric("postwain_authentication_results_total", "counter",
+              "What was found of strangers' mail, by method.");
+  for (std::size_t i = 0; i < sums.results.size(); ++i)
+    for (std::size_t k = 0; k < sums.results[i].size(); ++k)
+      page.labelled(fmt::format("method=\"{}\",result=\"{}\"",
+                                ipc::name_of(static_cast<ipc::AuthenticationMethod>(i)),
+                                ipc::kAuthenticationResults[k]),
+                    sums.results[i][k]);
+  page.metric("postwain_authentication_actions_total", "counter",
+              "What became of strangers' mail, by the setting that decided.");
+  for (std::size_t i = 0; i < sums.ends.size(); ++i)
+    for (std::size_t k = 0; k < sums.ends[i].size(); ++k)
+      if ((i == 0) == (k == 0))  // what was accepted no setting decided
+        page.labelled(fmt::format("cause=\"{}\",action=\"{}\"",
+                                  ipc::name_of(static_cast<ipc::AuthenticationCause>(i)),
+                                  ipc::name_of(static_cast<ipc::AuthenticationEnd>(k))),
+                      sums.ends[i][k]);
+}
+
+void report_part(Page& page, const ReporterBoard& board) {
+  constexpr ipc::ReportTopic kTopics[] = {ipc::ReportTopic::tls, ipc::ReportTopic::dmarc};
+  auto each = [&](auto show) {
+    for (ipc::ReportTopic topic : kTopics)
+      if (board.of(topic).wanted) show(ipc::name_of(topic), board.of(topic));
+  };
+  if (!board.of(kTopics[0]).wanted && !board.of(kTopics[1]).wanted) return;
+  page.metric("postwain_reported_results_total", "counter",
+              "Results that were counted for reports to other domains, by topic.");
+  each([&](auto topic, const ReporterSums& sums) { page.value("topic", topic, sums.results); });
+  page.metric("postwain_reports_total", "counter",
+              "Reports to other domains, by topic and what became of them.");
+  each([&](auto topic, const ReporterSums& sums) {
+    auto row = [&](const char* result, std::uint64_t number) {
+      page.labelled(fmt::format("topic=\"{}\",result=\"{}\"", topic, result), number);
+    };
+    row("sent", sums.sent);
+    row("put_off", sums.put_off);
+    row("given_up", sums.given_up);
+  });
+  page.metric("postwain_reports_waiting", "gauge", "Reports that are to be sent, by topic.");
+  each([&](auto topic, const ReporterSums& sums) { page.value("topic", topic, sums.waiting); });
+}
+
 void list_part(Page& page, const FilterBoard& board) {
   if (board.lists().empty()) return;
   page.metric("postwain_dns_list_believed", "gauge",
@@ -291,7 +364,11 @@ std::string metrics_text(const QueueStatus& status, const Metrics& metrics,
   receiver_part(page, metrics);
   filter_part(page, status.filters);
   list_part(page, status.filters);
+  authentication_part(page, status.filters);
   signer_part(page, status.signer);
+  signing_part(page, metrics, status.signer);
+  if (status.srs) srs_part(page, metrics);
+  report_part(page, status.reporter);
   counter_part(page, metrics);
   return page.take();
 }

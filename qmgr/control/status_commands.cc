@@ -59,6 +59,8 @@ QueueStatus StatusCommands::now() const {
   status.history = queue_.recorder().history().status();
   if (boards_.filters != nullptr) status.filters = *boards_.filters;
   if (boards_.signer != nullptr) status.signer = *boards_.signer;
+  status.srs = queue_.config().srs.wanted;
+  if (boards_.reporter != nullptr) status.reporter = *boards_.reporter;
   status.smtp_clients = delivery_.agents(Pool::smtp);
   status.lmtp_clients = delivery_.agents(Pool::lmtp);
   return status;

@@ -27,6 +27,7 @@ constexpr std::size_t kInDoubtCounted = 100'000;  // not further
 struct Boards {
   const FilterBoard* filters = nullptr;
   const SignerBoard* signer = nullptr;
+  const ReporterBoard* reporter = nullptr;
 };
 
 class StatusCommands {

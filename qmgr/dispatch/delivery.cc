@@ -316,10 +316,12 @@ bool Delivery::outcomes(Agent& agent, std::string_view payload) {
     for (IndexedOutcome& one : running.kept) now.push_back(std::move(one));
     running.kept.clear();
   }
-  if (!now.empty()) queue_.leasing().settle(running.pick.job.id, std::move(now), report.times);
+  if (!now.empty())
+    queue_.leasing().settle(running.pick.job.id, std::move(now), {report.times, report.signing});
   if (report.done) {
     if (report.flight > 0) queue_.leasing().note_flight(running.pick.destination, report.flight);
     queue_.metrics().stages(report.times);
+    queue_.metrics().signing(report.signing);
     queue_.mx_sets().note(running.pick.destination, report.mx_set);
     if (report.sts) queue_.sts_policies().keep(running.pick.destination, *report.sts);
     if (report.lacks)

@@ -32,6 +32,7 @@ void ResultRelay::lost(std::uint64_t peer) {
 }
 
 bool ResultRelay::frame(std::uint64_t /*peer*/, ipc::FrameType type, std::string_view payload) {
+  if (type == ipc::FrameType::reporter_report) return board_.take_frame(type, payload);
   std::string frame;
   if (type == ipc::FrameType::tls_results) frame = checked_frame<ipc::TlsResults>(payload);
   if (type == ipc::FrameType::dmarc_results) frame = checked_frame<ipc::DmarcResults>(payload);

@@ -10,6 +10,7 @@
 
 #include "common/daemon/ipc_connection.h"
 
+#include "qmgr/model/reporter_board.h"
 #include "qmgr/peers/peer_service.h"
 
 namespace postwain::qmgr {
@@ -21,6 +22,9 @@ constexpr std::size_t kReporterBehind = 8U << 20;  // bytes it has not read; the
 // It serves beside other parts: those who send results, and the reporter, which gets them.
 class ResultRelay : public PeerService {
  public:
+  // Outlives it; gets what the reporter tells of itself.
+  explicit ResultRelay(ReporterBoard& board) : board_(board) {}
+
   void connected(std::uint64_t peer, daemon::IpcConnection& connection,
                  const PeerIdentity& identity) override;
   bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload) override;
@@ -32,6 +36,7 @@ class ResultRelay : public PeerService {
     daemon::IpcConnection* connection;
   };
 
+  ReporterBoard& board_;
   std::vector<Reporter> reporters_;  // during a reload there are two, and the newer one counts
   std::deque<std::string> kept_;     // frames
 };

@@ -59,6 +59,19 @@ std::vector<RecipientEvent> take_failed(NewMessage& message) {
   return failed;
 }
 
+// Which of the messages leave under a rewritten sender, and which should and do not.
+void note_senders(Metrics& metrics, mail::QueueId id, const std::string& sender,
+                  const ExpandedMail& expanded) {
+  for (const NewMessage& part : expanded.messages)
+    if (part.srs) ++metrics.senders_rewritten;
+  if (expanded.sender_kept == rewrite::SrsProblem::none) return;
+  ++metrics.senders_not_rewritten;
+  log::Line(log::Level::warning, "sender_not_rewritten")
+      .kv("id", id.text())
+      .kv("from", sender)
+      .kv("reason", rewrite::text_of(expanded.sender_kept));
+}
+
 }  // namespace
 
 // As it came, and under a destination of its own (unjudged.h). What its recipients stand for is
@@ -103,11 +116,7 @@ AcceptEnd Acceptance::expand_into(Submission& submission, NewMessage message) {
   if (expanded.messages.empty())
     return expanded.problem == rewrite::Problem::fault ? AcceptEnd::faulty
                                                        : AcceptEnd::unexpandable;
-  if (expanded.sender_kept != rewrite::SrsProblem::none)
-    log::Line(log::Level::warning, "sender_not_rewritten")
-        .kv("id", id.text())
-        .kv("from", sender)
-        .kv("reason", rewrite::text_of(expanded.sender_kept));
+  note_senders(core_.metrics, id, sender, expanded);
   submission.message = std::move(expanded.messages.front());
   submission.parts.assign(std::make_move_iterator(expanded.messages.begin() + 1),
                           std::make_move_iterator(expanded.messages.end()));

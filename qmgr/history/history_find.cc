@@ -155,6 +155,7 @@ Result<std::optional<Timeline>> HistoryStore::timeline(std::int64_t id, std::str
     timeline.given_sender = use.text();
     add_recipients(timeline, decode_recipients(use.view()), query);
     timeline.uid = use.number();
+    timeline.srs = use.flag();
   }
   if (Status s = read_recipients(timeline, query); !s) return s.error();
   if (Status s = read_events(timeline); !s) return s.error();
@@ -233,6 +234,7 @@ Status HistoryStore::read_events(Timeline& timeline) {
     event.times = use.text();
     std::vector<std::uint32_t> also = numbers_in(use.view());
     whom.insert(whom.end(), also.begin(), also.end());
+    event.signing = use.text();
     for (std::uint32_t index : whom) {
       auto r = std::lower_bound(
           timeline.recipients.begin(), timeline.recipients.end(), index,

@@ -47,8 +47,8 @@ std::string_view HistoryStore::text_of(Sql which) {
       return "INSERT OR REPLACE INTO message (id, known, received_at, sender, message_id, "
              "protocol, "
              "client_address, client_name, account, size, kind, require_tls, tls_required_no, "
-             "part_of, given_sender, recipients, uid) "
-             "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)";
+             "part_of, given_sender, recipients, uid, srs) "
+             "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)";
     case Sql::put_known_message:
       return "INSERT OR IGNORE INTO message (id, known, received_at, sender, message_id, protocol, "
              "client_address, client_name, account, size, kind) "
@@ -60,8 +60,9 @@ std::string_view HistoryStore::text_of(Sql which) {
              "VALUES (?1,?2,?3,?4,?5)";
     case Sql::put_event:
       return "INSERT INTO event (message_id, number, idx, at, kind, stage, in_doubt, began_at, "
-             "next_attempt_at, other_id, host, address, reply, tls, why, who, times, also) "
-             "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)";
+             "next_attempt_at, other_id, host, address, reply, tls, why, who, times, also, "
+             "signing) "
+             "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)";
     case Sql::put_lookup:
       return "INSERT OR IGNORE INTO lookup (segment, hash, message_id) VALUES (?1,?2,?3)";
     case Sql::put_segment:
@@ -78,14 +79,14 @@ std::string_view HistoryStore::text_of(Sql which) {
     case Sql::get_message:
       return "SELECT known, received_at, sender, message_id, protocol, client_address, "
              "client_name, account, size, kind, require_tls, tls_required_no, part_of, "
-             "given_sender, recipients, uid "
+             "given_sender, recipients, uid, srs "
              "FROM message WHERE id = ?1";
     case Sql::get_recipients:
       return "SELECT idx, address, destination, given FROM recipient WHERE message_id = ?1 "
              "ORDER BY idx";
     case Sql::get_events:
       return "SELECT idx, at, kind, stage, in_doubt, began_at, next_attempt_at, other_id, host, "
-             "address, reply, tls, why, who, times, also FROM event WHERE message_id = ?1 "
+             "address, reply, tls, why, who, times, also, signing FROM event WHERE message_id = ?1 "
              "ORDER BY number";
     case Sql::old_messages:
       return "SELECT id FROM message WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3";

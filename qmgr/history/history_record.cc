@@ -30,8 +30,8 @@ void visit_event(A& a, Record& r) {
   ipc::enum_field(a, r.stage, mail::Stage::final_reply);
   ipc::fields(a, r.in_doubt, r.began_at, r.next_attempt_at, r.other.value, r.code);
   ipc::fields(a, r.enhanced.klass, r.enhanced.subject, r.enhanced.detail);
-  ipc::fields(a, r.text, r.host, r.host_address, r.tls, r.times, r.why, r.who, r.recipient,
-              r.destination);
+  ipc::fields(a, r.text, r.host, r.host_address, r.tls, r.times, r.signing, r.why, r.who,
+              r.recipient, r.destination);
 }
 
 template <class A, class Record>
@@ -79,6 +79,7 @@ void append_record(std::string& out, const NewMessage& message, std::string_view
   a.number(static_cast<std::uint8_t>(info.kind));
   a.bytes(info.envelope.reverse_path.text());
   a.bytes(message.given_sender);
+  ipc::field(a, message.srs);
   a.bytes(cut(message_id));
   a.bytes(info.arrival.protocol);
   a.bytes(info.arrival.client_address);
@@ -201,7 +202,7 @@ bool same_but_recipient(const EventRecord& a, const EventRecord& b) {
   auto all = [&](const EventRecord& e) {
     return std::tuple(e.id.value, e.kind, e.at, e.stage, e.in_doubt, e.began_at, e.next_attempt_at,
                       e.other.value, e.code, enhanced(e), e.text, e.host, e.host_address, e.tls,
-                      e.times, e.why, e.who);
+                      e.times, e.signing, e.why, e.who);
   };
   return all(a) == all(b);
 }
@@ -222,9 +223,9 @@ RecordReader::Kind RecordReader::next(ArrivalRecord& arrival, EventRecord& event
     bool filtered = false;
     ipc::fields(a, arrival.id.value, arrival.part_of.value, arrival.received_at, arrival.size);
     ipc::enum_field(a, arrival.kind, MessageKind::double_bounce);
-    ipc::fields(a, arrival.sender, arrival.given_sender, arrival.message_id, arrival.protocol,
-                arrival.client_address, arrival.client_name, arrival.account, arrival.uid,
-                arrival.require_tls, arrival.tls_required_no, filtered);
+    ipc::fields(a, arrival.sender, arrival.given_sender, arrival.srs, arrival.message_id,
+                arrival.protocol, arrival.client_address, arrival.client_name, arrival.account,
+                arrival.uid, arrival.require_tls, arrival.tls_required_no, filtered);
     arrival.judgements = arrival.discarded_why = {};
     arrival.discarded_at = 0;
     if (filtered) ipc::fields(a, arrival.judgements, arrival.discarded_at, arrival.discarded_why);

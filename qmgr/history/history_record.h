@@ -54,6 +54,7 @@ struct ArrivalRecord {
   MessageKind kind = MessageKind::mail;
   std::string_view sender;
   std::string_view given_sender;
+  bool srs = false;  // sender came of it by SRS
   std::string_view message_id;
   std::string_view protocol;
   std::string_view client_address;
@@ -85,7 +86,8 @@ struct EventRecord {
   std::string_view host;
   std::string_view host_address;
   std::string_view tls;
-  std::string_view times;  // mail::StageTimes::text()
+  std::string_view times;    // mail::StageTimes::text()
+  std::string_view signing;  // mail::SigningRecord::text()
   std::string_view why;
   std::string_view who;
   // For a recipient the history has not heard of.

@@ -48,7 +48,8 @@ struct TimelineEvent {
   std::string tls;
   std::string why;
   std::string who;
-  std::string times;  // mail::StageTimes::text()
+  std::string times;    // mail::StageTimes::text()
+  std::string signing;  // mail::SigningRecord::text()
 };
 
 struct TimelineRecipient {
@@ -66,6 +67,7 @@ struct Timeline {
   WallTime received_at{};
   std::string sender;
   std::string given_sender;  // by the client, where sender came of it
+  bool srs = false;          // by SRS
   std::string message_id;
   std::string protocol;
   std::string client_address;

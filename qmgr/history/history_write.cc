@@ -120,7 +120,7 @@ Status HistoryStore::write_arrival(const ArrivalRecord& r) {
     use.number(static_cast<std::int64_t>(r.size)).number(static_cast<int>(r.kind));
     use.flag(r.require_tls).flag(r.tls_required_no).number(number_of(r.part_of));
     encode_recipients(recipients_, r.recipients);
-    use.text(r.given_sender).blob(recipients_).number(r.uid);
+    use.text(r.given_sender).blob(recipients_).number(r.uid).flag(r.srs);
     if (!use.done()) return error(Sql::put_message);
   }
   ++segment_messages_;
@@ -241,7 +241,8 @@ Status HistoryStore::write_event(const EventRecord& r) {
       .text(r.why)
       .text(r.who)
       .text(r.times)
-      .text(also);
+      .text(also)
+      .text(r.signing);
   if (!use.done()) return error(Sql::put_event);
   if (r.kind == HistoryKind::delivered)
     if (std::string_view remote = remote_queue_id(r.text); !remote.empty())

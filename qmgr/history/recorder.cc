@@ -226,11 +226,13 @@ EventRecord Recorder::attempt(mail::QueueId id, std::uint32_t index, const mail:
 
 void Recorder::delivered(const MessageInfo& message, const WorkingRecipient& r,
                          const std::string& destination, const mail::Outcome& outcome,
-                         const mail::StageTimes& times, WallTime now) {
+                         const AttemptFacts& facts, WallTime now) {
   if (!wanted()) return;
   EventRecord event = attempt(message.id, r.index, outcome, r.leased_at, now);
-  std::string stages = times.text();
+  std::string stages = facts.times.text();
   event.times = stages;
+  std::string signing = facts.signing.text();
+  event.signing = signing;
   event.recipient = r.recipient.address.text();
   event.destination = destination;
   add(event);
@@ -238,14 +240,16 @@ void Recorder::delivered(const MessageInfo& message, const WorkingRecipient& r,
 
 void Recorder::outcome(const MessageInfo& message, const RecipientFacts& before,
                        const mail::Outcome& outcome, const RecipientChange& change,
-                       const RetryRules& rules, const mail::StageTimes& times, WallTime began,
+                       const RetryRules& rules, const AttemptFacts& facts, WallTime began,
                        WallTime now) {
   if (!wanted()) return;
   EventRecord event = attempt(message.id, before.index, outcome, began, now);
   std::string why = retry_reason(message, before, change, rules, now);
   event.why = why;
-  std::string stages = times.text();
+  std::string stages = facts.times.text();
   event.times = stages;
+  std::string signing = facts.signing.text();
+  event.signing = signing;
   if (change.kind == ChangeKind::defer) event.next_attempt_at = ms(change.next_attempt_at);
   event.recipient = before.recipient.address.text();
   event.destination = before.destination;

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "common/mail/outcome.h"
-#include "common/mail/stage_times.h"
 #include "common/net/loop.h"
 
 #include "qmgr/history/attempt_journal.h"
 #include "qmgr/history/history.h"
+#include "qmgr/model/attempt_facts.h"
 #include "qmgr/scheduling/working_set.h"
 #include "qmgr/verdicts/notice_plan.h"
 #include "qmgr/verdicts/verdict.h"
@@ -73,11 +73,11 @@ class Recorder {
   // Of a plain success.
   void delivered(const MessageInfo& message, const WorkingRecipient& recipient,
                  const std::string& destination, const mail::Outcome& outcome,
-                 const mail::StageTimes& times, WallTime now);
-  // began, times: zero where they are not known (a lease of a former qmgr).
+                 const AttemptFacts& facts, WallTime now);
+  // began, facts: zero where they are not known (a lease of a former qmgr).
   void outcome(const MessageInfo& message, const RecipientFacts& before,
                const mail::Outcome& outcome, const RecipientChange& change, const RetryRules& rules,
-               const mail::StageTimes& times, WallTime began, WallTime now);
+               const AttemptFacts& facts, WallTime began, WallTime now);
   // untold: nobody hears of what failed (ends_untold).
   void gave_up(const MessageInfo& message, const std::vector<RecipientEvent>& events, bool untold);
   void told(const MessageInfo& message, const std::vector<NoticeOrder>& notices, WallTime now);

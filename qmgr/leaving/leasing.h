@@ -25,8 +25,8 @@ class Leasing {
   bool is_suspect(const Pick& pick) const;
   Pool pool_of(const Pick& pick) const;
   void settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes,
-              const mail::StageTimes& times = {}) {
-    settling_.settle(id, std::move(outcomes), times);
+              const AttemptFacts& attempt = {}) {
+    settling_.settle(id, std::move(outcomes), attempt);
   }
   // The lease is over, all its recipients are settled.
   void finished(const Pick& pick, const AttemptSummary& summary, const std::string& reason) {

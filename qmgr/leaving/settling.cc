@@ -38,18 +38,18 @@ Settling::Settling(QueueCore& core, const RetryTerms& terms, Notices& notices,
       batch_alarm_(core.clock.alarm()) {}
 
 void Settling::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes,
-                      const mail::StageTimes& times) {
+                      const AttemptFacts& attempt) {
   WorkingMessage* message = core_.working.find(id);
   PW_CHECK(message != nullptr);
   WallTime now = core_.clock.wall();
   Settlement settlement = settlement_of(*message);
-  for (IndexedOutcome& one : outcomes) settle_one(*message, one, times, now, settlement);
+  for (IndexedOutcome& one : outcomes) settle_one(*message, one, attempt, now, settlement);
   settlement.maybe_all = settlement.changes.size() == message->recipients.size();
   submit_changes(*message, std::move(settlement));
 }
 
-void Settling::settle_one(WorkingMessage& message, IndexedOutcome& one,
-                          const mail::StageTimes& times, WallTime now, Settlement& settlement) {
+void Settling::settle_one(WorkingMessage& message, IndexedOutcome& one, const AttemptFacts& attempt,
+                          WallTime now, Settlement& settlement) {
   const MessageInfo& info = message.info;
   WorkingRecipient* r = message.find(one.index);
   PW_CHECK(r != nullptr && r->phase == RecipientPhase::leased);
@@ -59,7 +59,7 @@ void Settling::settle_one(WorkingMessage& message, IndexedOutcome& one,
   count_outcome(message, *r, one.outcome, now);
   if (delivered && !r->recipient.notify.on_success()) {
     // The usual case needs no rules and no notice.
-    core_.recorder.delivered(info, *r, core_.scheduler.key(r->destination), one.outcome, times,
+    core_.recorder.delivered(info, *r, core_.scheduler.key(r->destination), one.outcome, attempt,
                              now);
     settlement.changes.push_back(removal_of(*r));
     return;
@@ -73,14 +73,15 @@ void Settling::settle_one(WorkingMessage& message, IndexedOutcome& one,
   bool unreadable = message.damaged && one.outcome.disposition == mail::Disposition::deferred;
   if (unreadable && one.held_for == nullptr) one.held_for = kHeldUnreadable;
   if (one.held_for != nullptr) {
-    settlement.changes.push_back(hold(message, *r, one, rules, times, now));
+    settlement.changes.push_back(hold(message, *r, one, rules, attempt, now));
     return;
   }
   Verdict verdict = one.crashed ? judge_crash(info, facts, one.outcome, rules, now)
                                 : judge(info, facts, one.outcome, rules, now);
   verdict.change.count_key = r->count_key;
   if (verdict.change.kind == ChangeKind::quarantine) log_held(info.id, facts, verdict.change);
-  core_.recorder.outcome(info, facts, one.outcome, verdict.change, rules, times, r->leased_at, now);
+  core_.recorder.outcome(info, facts, one.outcome, verdict.change, rules, attempt, r->leased_at,
+                         now);
   if (one.outcome.in_doubt) core_.recorder.keep_doubt(*r);
   if (!verdict.event) {
     settlement.changes.push_back(std::move(verdict.change));
@@ -93,10 +94,11 @@ void Settling::settle_one(WorkingMessage& message, IndexedOutcome& one,
 
 RecipientChange Settling::hold(const WorkingMessage& message, const WorkingRecipient& r,
                                const IndexedOutcome& one, const RetryRules& rules,
-                               const mail::StageTimes& times, WallTime now) {
+                               const AttemptFacts& attempt, WallTime now) {
   RecipientFacts facts = terms_.facts_of(r);
   RecipientChange change = judge_undeliverable(facts, one.held_for, now).change;
-  core_.recorder.outcome(message.info, facts, one.outcome, change, rules, times, r.leased_at, now);
+  core_.recorder.outcome(message.info, facts, one.outcome, change, rules, attempt, r.leased_at,
+                         now);
   log_held(message.info.id, facts, change);
   change.count_key = r.count_key;
   return change;

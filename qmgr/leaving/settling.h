@@ -8,10 +8,9 @@
 #include <memory>
 #include <vector>
 
-#include "common/mail/stage_times.h"
-
 #include "qmgr/entering/notices.h"
 #include "qmgr/leaving/after_commit.h"
+#include "qmgr/model/attempt_facts.h"
 #include "qmgr/shared/retry_terms.h"
 #include "qmgr/verdicts/notice_batch.h"
 
@@ -30,10 +29,10 @@ class Settling {
  public:
   Settling(QueueCore& core, const RetryTerms& terms, Notices& notices, AfterCommit& after_commit);
 
-  // The outcomes of some recipients of a lease, each recipient at most once. times: of the attempt
-  // so far.
+  // The outcomes of some recipients of a lease, each recipient at most once. attempt: what
+  // is known of it so far.
   void settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes,
-              const mail::StageTimes& times = {});
+              const AttemptFacts& attempt = {});
   // Recipients whose end no next hop decides (Recipient::decided), leased.
   void settle_decided(mail::QueueId id, const std::vector<std::uint32_t>& indices);
   // Queued ones whose warning or expiry is due behind an open breaker, or whose sender or recipient
@@ -55,11 +54,11 @@ class Settling {
   using Judge =
       std::function<Judged(const MessageInfo&, const WorkingRecipient&, const RecipientFacts&)>;
 
-  void settle_one(WorkingMessage& message, IndexedOutcome& one, const mail::StageTimes& times,
+  void settle_one(WorkingMessage& message, IndexedOutcome& one, const AttemptFacts& attempt,
                   WallTime now, Settlement& settlement);
   RecipientChange hold(const WorkingMessage& message, const WorkingRecipient& r,
                        const IndexedOutcome& one, const RetryRules& rules,
-                       const mail::StageTimes& times, WallTime now);
+                       const AttemptFacts& attempt, WallTime now);
   void settle_queued(const Job& job, const Judge& judge);
   void count_outcome(const WorkingMessage& message, const WorkingRecipient& r,
                      const mail::Outcome& outcome, WallTime now);

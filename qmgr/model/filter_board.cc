@@ -41,6 +41,7 @@ void FilterBoard::configure(const config::Config& config) {
   if (config.authentication.wanted) add(config::kAuthenticationName, config.authentication.mode);
   for (const config::Filter& filter : config.filters) add(filter.name, filter.mode);
   if (!config.content_rules.empty()) add(config::kContentRulesName, config::FilterMode::enforce);
+  authenticates_ = config.authentication.wanted;
   configure_lists(config);
 }
 
@@ -63,6 +64,7 @@ bool FilterBoard::take_frame(ipc::FrameType type, std::string_view payload, bool
 }
 
 void FilterBoard::take(const ipc::FilterReport& report, bool is_newest) {
+  authentication_.add(report.authentication);
   for (const ipc::FilterState& told : report.filters) {
     auto known = std::find_if(filters_.begin(), filters_.end(),
                               [&](const KnownFilter& one) { return one.state.name == told.name; });

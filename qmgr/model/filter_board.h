@@ -52,6 +52,9 @@ class FilterBoard final : public ReportBoard {
   void take(const ipc::FilterReport& report, bool is_newest);
 
   const std::vector<KnownFilter>& filters() const { return filters_; }
+  // Of [authentication], where that is wanted.
+  const ipc::AuthenticationSums& authentication() const { return authentication_; }
+  bool authenticates() const { return authenticates_; }
   // The DNS lists of the configuration.
   const std::vector<KnownList>& lists() const { return lists_; }
   // Whether what was told of the list last holds, and says that its answers count.
@@ -65,6 +68,8 @@ class FilterBoard final : public ReportBoard {
 
   std::vector<KnownFilter> filters_;
   std::vector<KnownList> lists_;
+  ipc::AuthenticationSums authentication_;
+  bool authenticates_ = false;
 };
 
 }  // namespace postwain::qmgr

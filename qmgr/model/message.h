@@ -83,6 +83,7 @@ struct NewMessage {
   std::string content;     // what the store keeps of it (MessageInfo::stored_size)
   std::string message_id;  // of the header section, where it was looked at already; for the history
   std::string given_sender{};  // whom the client named, where another reverse-path came of it
+  bool srs = false;            // it came of it by SRS, since the mail is passed on
   mail::QueueId part_of{};     // split off from this one, for a reverse-path of its own
   std::string held_for{};      // not empty: its recipients are held from the start, and this is why
   std::string judgements{};    // what filters said of it (ipc::encode_judgements())

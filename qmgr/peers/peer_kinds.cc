@@ -15,7 +15,7 @@ constexpr Beside kOfSmtpClient[] = {{ServiceName::results, ipc::FrameType::tls_r
                                     {ServiceName::signers}};
 constexpr Beside kOfLmtpClient[] = {{ServiceName::results, ipc::FrameType::tls_results}};
 constexpr Beside kOfFilter[] = {{ServiceName::results, ipc::FrameType::dmarc_results}};
-constexpr Beside kOfReporter[] = {{ServiceName::results}};
+constexpr Beside kOfReporter[] = {{ServiceName::results, ipc::FrameType::reporter_report}};
 
 // In the order of ipc::Role.
 constexpr PeerKind kKinds[] = {

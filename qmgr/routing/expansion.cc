@@ -272,6 +272,7 @@ class Expander {
       }
       if (part.info.envelope.reverse_path != given_sender_)
         part.given_sender = given_sender_.text();
+      part.srs = group.forwarded && !group.owner.is_null();
       out_.messages.push_back(std::move(part));
     }
   }

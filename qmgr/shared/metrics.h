@@ -13,6 +13,7 @@
 #include "common/ipc/messages.h"
 #include "common/ipc/receiver_counts.h"
 #include "common/mail/outcome.h"
+#include "common/mail/reported/signing_record.h"
 #include "common/mail/stage_times.h"
 
 #include "qmgr/model/changes.h"
@@ -51,6 +52,8 @@ class Histogram {
   double sum_ = 0;
 };
 
+constexpr std::size_t kSigningEnds = static_cast<std::size_t>(last_of(mail::SigningEnd{})) + 1;
+
 enum class TlsSeen : std::uint8_t { none, tls12, tls13, other };
 std::string_view name_of(TlsSeen seen);
 
@@ -64,6 +67,10 @@ class Metrics {
   void outcome(Pool pool, const mail::Outcome& outcome, bool first, Duration waited, Duration took);
   // Of an attempt that is over.
   void stages(const mail::StageTimes& times);
+  // The same: by which keys it was signed.
+  void signing(const mail::SigningRecord& record) {
+    ++signings[static_cast<std::size_t>(record.end)];
+  }
   void notice(DsnAction action) { ++notices[static_cast<std::size_t>(action)]; }
   void probed(ipc::ProbeVerdict verdict) { ++probes[static_cast<std::size_t>(verdict)]; }
 
@@ -76,6 +83,9 @@ class Metrics {
   std::array<std::uint64_t, 3> probes{};                        // by verdict
   std::uint64_t sessions = 0;                                   // open at the moment
   ipc::ReceiverNumbers receivers{};                             // of all smtpd, by Counted
+  std::array<std::uint64_t, kSigningEnds> signings{};           // attempts, by mail::SigningEnd
+  std::uint64_t senders_rewritten = 0;                          // messages, by SRS
+  std::uint64_t senders_not_rewritten = 0;                      // that should have been
   std::uint64_t in_doubt = 0;
   std::uint64_t dropped = 0;    // recipients of reports that failed, with nobody to be told
   std::uint64_t discarded = 0;  // recipients whose mail is thrown away on purpose

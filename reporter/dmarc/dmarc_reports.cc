@@ -46,12 +46,15 @@ const ReportTerms& DmarcReports::terms() const {
   return kDmarcTerms;
 }
 
-bool DmarcReports::count(std::string_view payload, Day today) {
+std::optional<std::uint64_t> DmarcReports::count(std::string_view payload, Day today) {
   ipc::DmarcResults told;
-  if (!ipc::decode(payload, told)) return false;
-  for (mail::CountedDmarcResult& one : told.results)
+  if (!ipc::decode(payload, told)) return std::nullopt;
+  std::uint64_t sum = 0;
+  for (mail::CountedDmarcResult& one : told.results) {
     counts_.add(today, std::move(one.result), one.count);
-  return true;
+    sum += one.count;
+  }
+  return sum;
 }
 
 void DmarcReports::find_places(const std::string& domain, std::function<void(ReportPlaces)> done) {

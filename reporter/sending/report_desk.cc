@@ -53,7 +53,20 @@ bool ReportDesk::begin() {
 bool ReportDesk::frame(ipc::FrameType type, std::string_view payload) {
   if (type != kind_->counted()) return true;
   changed_ = true;
-  return kind_->count(payload, day_of(wall_now()));
+  std::optional<std::uint64_t> told = kind_->count(payload, day_of(wall_now()));
+  results_ += told.value_or(0);
+  return told.has_value();
+}
+
+ipc::ReportTopic ReportDesk::topic() const {
+  return kind_->terms().subject == ReportSubject::tls ? ipc::ReportTopic::tls
+                                                      : ipc::ReportTopic::dmarc;
+}
+
+ipc::ReporterCounts ReportDesk::take_counts() {
+  ipc::ReporterCounts out = sender_.take_counts();
+  out.results = std::exchange(results_, 0);
+  return out;
 }
 
 void ReportDesk::save() {

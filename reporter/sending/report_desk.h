@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "common/ipc/reporter_report.h"
 #include "common/net/loop.h"
 #include "reporter/sending/report_sender.h"
 
@@ -47,6 +48,9 @@ class ReportDesk {
   // Everything that is due. Called every now and then, once it has begun.
   void look();
   void save();
+  // Since the last call, and how many reports wait now.
+  ipc::ReporterCounts take_counts();
+  ipc::ReportTopic topic() const;
 
  private:
   void note(const std::string& error) const;
@@ -62,6 +66,7 @@ class ReportDesk {
   ReportSpool spool_;
   ReportSender sender_;
   std::map<std::pair<Day, std::string>, MonoTime> ask_again_;
+  std::uint64_t results_ = 0;  // since take_counts()
   std::size_t asked_ = 0;
   bool begun_ = false;  // the folder is ours alone
   bool changed_ = false;

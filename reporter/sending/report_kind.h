@@ -39,9 +39,9 @@ class ReportKind {
   virtual const ReportTerms& terms() const = 0;
 
   // --- what is counted
-  // A frame of the kind that it counts. False: it is malformed.
+  // A frame of the kind that it counts: how many results it tells of. Nothing: it is malformed.
   virtual ipc::FrameType counted() const = 0;
-  virtual bool count(std::string_view payload, Day today) = 0;
+  virtual std::optional<std::uint64_t> count(std::string_view payload, Day today) = 0;
   virtual std::vector<DueReport> before(Day day) const = 0;
   virtual void forget(const DueReport& due) = 0;
   // JSON, a result a line; load() adds, and tells how many lines it could not read.

@@ -173,6 +173,12 @@ void ReportSender::post(const std::string& name, const Waiting& waiting) {
   });
 }
 
+ipc::ReporterCounts ReportSender::take_counts() {
+  ipc::ReporterCounts out = std::exchange(counts_, {});
+  out.waiting = static_cast<std::uint32_t>(waiting_.size());
+  return out;
+}
+
 void ReportSender::taken(const std::string& name, const std::string& how) {
   auto found = waiting_.find(name);
   if (found == waiting_.end()) return;
@@ -181,6 +187,7 @@ void ReportSender::taken(const std::string& name, const std::string& how) {
     describe(line, found->second.pending);
     line.kv("as", how);
   }
+  ++counts_.sent;
   parts_.spool.remove(name);
   waiting_.erase(found);
   --on_their_way_;
@@ -192,6 +199,7 @@ void ReportSender::refused(const std::string& name, bool for_good, const std::st
   Waiting& waiting = found->second;
   --on_their_way_;
   if (for_good || wall_now() - waiting.pending.made >= kTriedFor) return give_up(found, why);
+  ++counts_.put_off;
   waiting.on_its_way = false;
   waiting.handover.reset();
   Duration pause = pause_after(waiting.tries);
@@ -208,6 +216,7 @@ void ReportSender::give_up(std::map<std::string, Waiting>::iterator waiting,
     describe(line, waiting->second.pending);
     line.kv("reason", why);
   }
+  ++counts_.given_up;
   parts_.spool.remove(waiting->first);
   waiting_.erase(waiting);
 }

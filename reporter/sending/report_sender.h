@@ -12,6 +12,7 @@
 #include "common/daemon/qmgr_link.h"
 #include "common/dns/resolver.h"
 #include "common/http/fetcher.h"
+#include "common/ipc/reporter_report.h"
 #include "common/log/log.h"
 #include "reporter/sending/mail_handover.h"
 #include "reporter/sending/report_kind.h"
@@ -51,6 +52,8 @@ class ReportSender {
   void stored(const ipc::ChunksStored& stored);
   // Tries what is due. Called every now and then.
   void work();
+  // What became of reports since the last call, and how many wait now; nothing of results.
+  ipc::ReporterCounts take_counts();
 
  private:
   struct Waiting {
@@ -76,6 +79,7 @@ class ReportSender {
 
   Parts parts_;
   std::map<std::string, Waiting> waiting_;  // by the report's name
+  ipc::ReporterCounts counts_;
   std::size_t on_their_way_ = 0;
   daemon::QmgrLink* link_ = nullptr;
   mail::QueueIdSource* ids_ = nullptr;

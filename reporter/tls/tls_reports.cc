@@ -19,11 +19,15 @@ const ReportTerms& TlsReports::terms() const {
   return kTlsTerms;
 }
 
-bool TlsReports::count(std::string_view payload, Day today) {
+std::optional<std::uint64_t> TlsReports::count(std::string_view payload, Day today) {
   ipc::TlsResults told;
-  if (!ipc::decode(payload, told)) return false;
-  for (const mail::CountedTlsResult& one : told.results) counts_.add(today, one.result, one.count);
-  return true;
+  if (!ipc::decode(payload, told)) return std::nullopt;
+  std::uint64_t sum = 0;
+  for (const mail::CountedTlsResult& one : told.results) {
+    counts_.add(today, one.result, one.count);
+    sum += one.count;
+  }
+  return sum;
 }
 
 void TlsReports::find_places(const std::string& domain, std::function<void(ReportPlaces)> done) {

@@ -19,7 +19,7 @@ class TlsReports final : public ReportKind {
 
   const ReportTerms& terms() const override;
   ipc::FrameType counted() const override { return ipc::FrameType::tls_results; }
-  bool count(std::string_view payload, Day today) override;
+  std::optional<std::uint64_t> count(std::string_view payload, Day today) override;
   std::vector<DueReport> before(Day day) const override { return counts_.before(day); }
   void forget(const DueReport& due) override { counts_.remove(due.day, due.domain); }
   std::string counts() const override { return counts_.text(); }

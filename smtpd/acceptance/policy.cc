@@ -49,6 +49,16 @@ bool names_another_host(std::string_view local) {
   return local.find_first_of("%!@") != std::string_view::npos;
 }
 
+SrsReturn worth_of(rewrite::SrsProblem problem) {
+  if (problem == rewrite::SrsProblem::not_srs) return SrsReturn::none;
+  return problem == rewrite::SrsProblem::expired ? SrsReturn::expired : SrsReturn::forged;
+}
+
+Verdict as_return(SrsReturn worth, Verdict verdict) {
+  verdict.srs = worth;
+  return verdict;
+}
+
 }  // namespace
 
 Policy::Policy(const config::Config& config) : config_(config), rewriter_(config.addresses) {
@@ -204,13 +214,16 @@ std::optional<Verdict> Policy::returned(const mail::Address& sender, const mail:
       iequals(recipient.local_unquoted(), "postmaster"))
     return accept("Ok", srs.origin, "postmaster");
   if (found.problem != rewrite::SrsProblem::none)
-    return refuse(
-        {550, {5, 1, 1}, "Recipient address rejected: it " + std::string(text_of(found.problem))},
-        srs.origin, "mail to the domain of [srs]");
+    return as_return(worth_of(found.problem), refuse({550,
+                                                      {5, 1, 1},
+                                                      "Recipient address rejected: it " +
+                                                          std::string(text_of(found.problem))},
+                                                     srs.origin, "mail to the domain of [srs]"));
   if (!sender.is_null() && srs.returns == config::SrsReturns::null_sender)
-    return refuse({550, {5, 7, 1}, "This address takes notices only, which come from <>"},
-                  srs.origin, "mail to a rewritten sender");
-  return accept("Ok", srs.origin, "a sender that was rewritten here");
+    return as_return(SrsReturn::no_notice,
+                     refuse({550, {5, 7, 1}, "This address takes notices only, which come from <>"},
+                            srs.origin, "mail to a rewritten sender"));
+  return as_return(SrsReturn::taken, accept("Ok", srs.origin, "a sender that was rewritten here"));
 }
 
 Verdict Policy::own_recipient(const OwnDomain& own, const mail::Address& recipient) const {

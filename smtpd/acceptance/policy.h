@@ -44,6 +44,15 @@ struct Client {
   bool may_relay() const { return trusted || !account.empty(); }
 };
 
+// What an address that was made by SRS, and that takes a recipient back to its sender, is worth.
+enum class SrsReturn : std::uint8_t {
+  none,       // the recipient is no such address
+  taken,      // it is ours
+  expired,    // it was
+  forged,     // it was not made here, or was changed
+  no_notice,  // it takes notices only, and this is none
+};
+
 struct Verdict {
   bool accepted = false;
   mail::Reply reply;  // for the client, also when accepted
@@ -53,6 +62,7 @@ struct Verdict {
   bool probe = false;       // accepted only if the next hop takes the recipient …
   mail::Address probed{};   // … which is this one
   bool discard = false;     // accepted, and nobody gets it
+  SrsReturn srs = SrsReturn::none;
 };
 
 // What a message says of its authors.

@@ -252,6 +252,7 @@ void Session::on_rcpt() {
 }
 
 void Session::answer_rcpt(const Verdict& verdict) {
+  if (auto counted = counted_as(verdict.srs)) shared_.count(*counted);
   if (!verdict.accepted) {
     shared_.count(ipc::Counted::refused_rcpt);
     refusals_.add("RCPT", verdict.reply, engine_.rcpt().address.text(), verdict.reason,

@@ -9,6 +9,7 @@
 #include "common/ipc/judgements.h"
 #include "common/ipc/messages.h"
 #include "common/ipc/refusals.h"
+#include "common/ipc/reporter_report.h"
 #include "common/ipc/signer_messages.h"
 #include "common/ipc/signer_report.h"
 
@@ -93,6 +94,7 @@ void look_at_all(std::string_view payload) {
   look_at<SignRequest>(payload);
   look_at<SignReply>(payload);
   look_at<SignerReport>(payload);
+  look_at<ReporterReport>(payload);
 }
 
 // What lies in the history: what decodes is within its bounds, and is coded as something that does.

@@ -193,9 +193,17 @@ sfsistat on_body(SMFICTX* context, unsigned char* text, std::size_t size) {
   return SMFIS_CONTINUE;
 }
 
+// What mail authentication has found, where the server says so.
+void tell_results(SMFICTX* context) {
+  for (std::string name :
+       {"{spf_result}", "{dkim_result}", "{dmarc_result}", "{arc_result}", "{auth_authres}"})
+    if (const char* value = smfi_getsymval(context, name.data())) tell(name + " " + value);
+}
+
 sfsistat on_end(SMFICTX* context) {
   Message& message = message_of(context);
   tell("end " + std::to_string(message.body) + " " + std::to_string(message.sum));
+  tell_results(context);
   sfsistat verdict = SMFIS_CONTINUE;
   for (const std::string& text : message.edits)
     if (verdict == SMFIS_CONTINUE) verdict = edit(context, text);

@@ -33,6 +33,11 @@ SigningFacts facts_of(const ipc::Lease& lease, const SealRules& seal) {
   return facts;
 }
 
+mail::SigningEnd why_unsigned(const SigningPass& pass) {
+  if (!pass.why_not().empty()) return mail::SigningEnd::unfit;
+  return pass.is_chain_broken() ? mail::SigningEnd::broken_chain : mail::SigningEnd::no_key;
+}
+
 }  // namespace
 
 Signing::Signing(net::Loop& loop, daemon::SignerPort* port, daemon::Worker& reader, Owner& owner,
@@ -127,7 +132,10 @@ void Signing::passed(Job& job) {
     log::Line(log::Level::warning, "not_signed")
         .kv("id", job.attempt->lease().id.text())
         .kv("reason", pass.why_not());
-  if (pass.drafts().empty()) return done(job);
+  if (pass.drafts().empty()) {
+    job.attempt->signing.end = why_unsigned(pass);
+    return done(job);
+  }
   ask_signer(job);
 }
 
@@ -234,6 +242,7 @@ void Signing::done(Job& job) {
 void Signing::failed(Job& job, const mail::Outcome& outcome) {
   Attempt& attempt = *job.attempt;
   if (job.request != 0) port_->cancel(job.request);
+  attempt.signing.end = mail::SigningEnd::put_off;
   jobs_.erase(attempt.serial());
   owner_.signing_failed(attempt, outcome);
 }

@@ -160,7 +160,8 @@ SigningPass::Next SigningPass::begin_seal(std::string_view fields) {
   auto results = authentication::own_results(fields, facts_.seal->authserv_id);
   if (!results) return unsigned_because("it has no results of ours that could be sealed");
   std::string chain = authentication::result_of(*results, "arc");
-  if (chain == "fail") return Next::done;
+  is_chain_broken_ = chain == "fail";
+  if (is_chain_broken_) return Next::done;
   for (KeyChoice::Chosen& one : keys_->of_author(facts_.seal->domain))
     if (chosen_.empty() && one.facts.algorithm == authentication::dkim::Algorithm::rsa_sha256)
       chosen_.push_back(std::move(one));

@@ -76,8 +76,12 @@ class SigningPass {
   // What goes in front of the content, when all is signed.
   const std::string& fields() const { return fields_; }
   bool is_seal() const { return facts_.seal != nullptr; }
+  // Its number in the chain, i= (RFC 8617 4.2.1); 0: nothing is sealed.
+  std::size_t instance() const { return seal_ ? seal_->instance() : 0; }
   const std::vector<KeyChoice::Chosen>& keys() const { return chosen_; }
   std::uint64_t generation() const { return keys_->generation(); }
+  // The chain of what was to be sealed fails: it is left as it is.
+  bool is_chain_broken() const { return is_chain_broken_; }
   // Why it cannot be signed although it is ours: a sentence. Empty where no key is meant for it.
   const std::string& why_not() const { return why_not_; }
   // How it leaves, what of it is above 127 then, and its octets, without the signatures' fields.
@@ -111,6 +115,7 @@ class SigningPass {
   LineLook look_;
   std::optional<authentication::dkim::DkimSign> sign_;
   std::optional<authentication::arc::ArcSeal> seal_;
+  bool is_chain_broken_ = false;
   bool message_sealed_ = false;  // the first of its two signatures is there
   std::string fields_;
   std::vector<KeyChoice::Chosen> chosen_;

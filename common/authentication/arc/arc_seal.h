@@ -36,6 +36,9 @@ class ArcSeal {
   static Result<ArcSeal> begin(std::string_view header, ArcVerdict verified,
                                std::string_view results, const dkim::KeyFacts& key, WallTime now);
 
+  // Its number in the chain: i= (RFC 8617 4.2.1).
+  std::size_t instance() const { return instance_; }
+
   void body(std::string_view piece) { bodies_.take(piece); }
   // Nothing follows; once. What the key signs for the message signature: 32 octets.
   std::string end_body();

@@ -54,6 +54,10 @@ std::string_view name_of(SpfResult result) {
   return "?";
 }
 
+bool may_have_spf_record(std::string_view domain) {
+  return dns::is_host_name(domain) && spf::is_lookup_name(domain);
+}
+
 SpfCheck::SpfCheck(const SpfFacts& facts)
     : wants_explanation_(facts.wants_explanation), void_terms_max_(facts.void_terms_max) {
   read_identity(facts);
@@ -71,7 +75,7 @@ SpfCheck::SpfCheck(const SpfFacts& facts)
   values_.time = std::to_string(to_unix_ms(facts.now) / 1000);
   if (facts.mail_from.size() > kSpfSenderMax)
     finish(SpfResult::none, "the sender is too long");
-  else if (!dns::is_host_name(values_.sender_domain) || !spf::is_lookup_name(values_.sender_domain))
+  else if (!may_have_spf_record(values_.sender_domain))
     finish(SpfResult::none, "the domain is no full name of a host");
   else
     begin_load(Load::first, values_.sender_domain);

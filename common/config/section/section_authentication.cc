@@ -85,6 +85,10 @@ void warn_of_settings(Context& context, const Config& config) {
                              "be yours is taken for a forgery",
                              name_of(ours.own_domains), ours.dkim == Action::off ? "dkim" : "spf",
                              ours.dkim == Action::off ? "DKIM" : "SPF"));
+  if (ours.spf == Action::off && ours.spf_helo >= Action::hold)
+    context.warn(ours.origin, fmt::format("spf_helo = \"{}\" with spf = \"off\": SPF is not "
+                                          "looked at, and so nothing follows",
+                                          name_of(ours.spf_helo)));
   bool any = std::any_of(config.listeners.begin(), config.listeners.end(),
                          [&](const Listener& one) { return ours.is_on(one); });
   if (!any && !config.listeners.empty())
@@ -103,6 +107,7 @@ void read_authentication(Context& context, const Node* table, Config& config) {
   ours.origin = table->origin;
   read_service_name(section, ours);
   read_action(section, "spf", ours.spf);
+  read_action(section, "spf_helo", ours.spf_helo);
   read_action(section, "dkim", ours.dkim);
   read_action(section, "dmarc", ours.dmarc);
   read_action(section, "own_domains", ours.own_domains);

@@ -46,6 +46,7 @@ void read_expected_keys(Section& section, const std::vector<DkimKey>& keys, Expe
                                 "of a [[dkim_key]]",
                                 printable(node->text)));
     expected.push_back(std::move(name));
+    expect.signed_by_at.push_back(node->origin);
   }
 }
 

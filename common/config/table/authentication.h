@@ -45,6 +45,8 @@ struct Authentication {
   bool wanted = false;  // [authentication] is there
   std::string name;     // the authserv-id (RFC 8601 2.5); in its canonical form
   AuthenticationAction spf = AuthenticationAction::note;
+  // Of the name in HELO (RFC 7208 2.3), beside that of the sender; only where spf is not off.
+  AuthenticationAction spf_helo = AuthenticationAction::note;
   AuthenticationAction dkim = AuthenticationAction::note;
   AuthenticationAction dmarc = AuthenticationAction::note;
   // What follows when a stranger's mail names a [[domain]] of ours as its author's and nothing
@@ -59,6 +61,9 @@ struct Authentication {
 
   // Strangers come by listeners that are not for submission.
   bool is_on(const Listener& listener) const { return wanted && kind_of(listener) == "world"; }
+  bool looks_at_helo() const {
+    return spf != AuthenticationAction::off && spf_helo != AuthenticationAction::off;
+  }
   bool needs_body() const { return dkim != AuthenticationAction::off || arc.verify; }
 };
 

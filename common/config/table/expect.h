@@ -27,6 +27,7 @@ struct Expect {
   // alone for whichever of its keys, in any order, where its author is its sender; nothing:
   // whichever.
   std::optional<std::vector<std::string>> signed_by{};
+  std::vector<Origin> signed_by_at{};  // where each of these stands
   // What the DNS says of the client, as [strangers] would hear it; client_name, too.
   std::vector<std::string> dns_lists;  // labels of those that list it, or what they ask about
   bool forged_name = false;            // its name is not that of its address

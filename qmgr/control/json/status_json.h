@@ -10,6 +10,7 @@
 #include "qmgr/control/json/queue_shape.h"
 #include "qmgr/history/history.h"
 #include "qmgr/model/filter_board.h"
+#include "qmgr/model/reporter_board.h"
 #include "qmgr/model/signer_board.h"
 #include "qmgr/scheduling/scheduler.h"
 #include "qmgr/store/queue_counts.h"
@@ -57,6 +58,8 @@ struct QueueStatus {
   HistoryStatus history;
   FilterBoard filters;
   SignerBoard signer;
+  ReporterBoard reporter;
+  bool srs = false;  // senders are rewritten
   std::size_t smtp_clients = 0;
   std::size_t lmtp_clients = 0;
 };

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/ipc/judgements.h"
+#include "common/mail/reported/signing_record.h"
 
 #include "qmgr/control/json/json_text.h"
 #include "qmgr/model/held_domains.h"
@@ -60,6 +61,24 @@ std::string_view shown_name(const TimelineEvent& event) {
   return discarded ? "discarded" : name_of(event.kind);
 }
 
+// {"result": "sealed", "instance": 2, "signatures": [{"domain": …, "selector": …, "algorithm": …}]}
+Json signing_json(const mail::SigningRecord& signing) {
+  Json out;
+  out["result"] = name_of(signing.end);
+  if (signing.instance != 0) out["instance"] = signing.instance;
+  Json& signatures = out["signatures"] = Json::array();
+  for (const mail::MadeSignature& one : signing.signatures)
+    signatures.push_back(
+        {{"domain", one.domain}, {"selector", one.selector}, {"algorithm", one.algorithm}});
+  return out;
+}
+
+// Nothing where nothing was to be signed.
+void add_signing(Json& out, std::string_view text) {
+  mail::SigningRecord signing = mail::SigningRecord::from_text(text);
+  if (signing.end != mail::SigningEnd::none) out["signing"] = signing_json(signing);
+}
+
 Json event_json(const TimelineEvent& event) {
   Json out;
   out["time"] = time_text(event.at);
@@ -77,6 +96,7 @@ Json event_json(const TimelineEvent& event) {
     out["took_ms"] = std::max<std::int64_t>(0, (event.at - event.began_at).count());
     out["stages_ms"] = stages_json(event.times);
   }
+  add_signing(out, event.signing);
   if (!event.who.empty()) out["who"] = event.who;
   if (event.other.value != 0) out["id"] = event.other.text();
   return out;
@@ -242,6 +262,7 @@ std::string json_live(const Recorder::Live& live) {
     out["why"] = event.why;
     out["who"] = event.who;
     if (is_attempt(event.kind)) out["stages_ms"] = stages_json(event.times);
+    add_signing(out, event.signing);
   }
   return write_json(std::move(out));
 }
@@ -258,6 +279,7 @@ std::string json_trace(const Timeline& timeline, const std::optional<StoredMessa
   out["message_id"] = timeline.message_id;
   out["sender"] = timeline.sender;
   if (!timeline.given_sender.empty()) out["given_sender"] = timeline.given_sender;
+  if (timeline.srs) out["srs"] = true;
   out["received_at"] = timeline.known ? time_text(timeline.received_at) : std::string();
   out["protocol"] = timeline.protocol;
   out["client_address"] = timeline.client_address;

@@ -5,6 +5,7 @@ import re
 from postwain_harness import PostwainTestCase, kill_and_wait, main
 from dkim_programs import DOMAIN, SELECTOR, Key, MailDkim
 from dns_server import DnsServer
+from edit_milter import EditMilter
 from mail_content import message
 from milter_server import MilterServer, packet
 from resources import Folder, wait_until
@@ -80,7 +81,8 @@ class Inbound(PostwainTestCase):
                  "header.d=far.test", "header.s=s1", "header.a=rsa-sha256", "dmarc=pass", "header.from=far.test",
                  "policy.dmarc=reject")
         event = wait_until(lambda: self.mta.events("authenticated"), 20, self.mta.tail)[0]
-        self.assertEqual("spf=pass (far.test) dkim=pass (far.test) dmarc=pass (far.test)", event["results"])
+        self.assertEqual("spf=pass (far.test) spf_helo=none (host.far.test) dkim=pass (far.test) dmarc=pass (far.test)",
+                         event["results"])
         self.mta.wait_queue_empty()
         trace = self.mta.cli("trace", event["id"]).stdout
         self.has(trace, "authentication", "dmarc=pass (far.test)")
@@ -140,6 +142,45 @@ class Inbound(PostwainTestCase):
         self.assertEqual(250, self.mail(self.letter(), sender="", hello="far.test")[0])
         self.has(self.results(self.arrived()), "spf=pass", "smtp.helo=far.test")
 
+    def test_spf_of_the_hello(self):
+        bad = {"bad.far.test": {"TXT": ["v=spf1 -all"]}}
+        self.begin(self.zone(**bad), dkim="off", dmarc="off")
+        self.assertEqual(250, self.mail(self.letter(), hello="bad.far.test")[0])
+        said = self.results(self.arrived())
+        self.has(said, "spf=pass", "smtp.mailfrom=bob@far.test", "spf=fail", "smtp.helo=bad.far.test")
+        self.assertLess(said.index("smtp.mailfrom"), said.index("smtp.helo"))
+        event = wait_until(lambda: self.mta.events("authenticated"), 20, self.mta.tail)[0]
+        self.assertEqual("spf=pass (far.test) spf_helo=fail (bad.far.test)", event["results"])
+        self.assertEqual(250, self.mail(self.letter(), hello="[127.0.0.1]")[0])
+        self.assertNotIn("smtp.helo", self.results(self.arrived(2)))
+        self.begin(self.zone(**bad), spf_helo="refuse", dkim="off", dmarc="off")
+        reply = self.mail(self.letter(), hello="bad.far.test")
+        self.assertEqual(550, reply[0])
+        self.has(reply[1], "5.7.23", "may not call itself bad.far.test")
+        self.assertEqual(250, self.mail(self.letter())[0])
+
+    def test_a_milter_is_told_of_the_results(self):
+        milter = self.closing(EditMilter())
+        self.begin(filters=[{"name": "edit", "socket": milter.address}])
+        with SmtpClient(self.mta.port, source=GOOD, hello="host.far.test") as client:
+            chain = b"ARC-Seal: i=1; a=rsa-sha256; cv=none; d=x.test; s=y; b=AA==\r\n"
+            self.assertEqual(250, client.mail("bob@far.test", [READER], self.signed(self.letter(fields=chain)))[0])
+            first = self.results(self.arrived())
+            self.assertEqual(250, client.mail("bob@far.test", [READER], self.letter())[0])
+            second = self.results(self.arrived(2))
+        told = [line for line in milter.told() if re.match(r"end \d|{", line)]
+        ends = [place for place, line in enumerate(told) if line.startswith("end")]
+        self.assertEqual(2, len(ends), told)
+        name = "Authentication-Results: "
+        self.assertEqual(["{spf_result} pass", "{dkim_result} pass", "{dmarc_result} pass", "{arc_result} fail",
+                          "{auth_authres} " + first.removeprefix(name)], told[ends[0] + 1:ends[1]])
+        # What was found of the one before is not said of the next one.
+        self.assertEqual(["{spf_result} pass", "{dkim_result} none", "{dmarc_result} pass",
+                          "{auth_authres} " + second.removeprefix(name)], told[ends[1] + 1:])
+        with SmtpClient(self.mta.port, source="127.0.0.9") as client:  # nobody looks at its mail
+            self.assertEqual(250, client.mail("bob@far.test", [READER], self.letter())[0])
+        self.assertRegex(milter.told()[-1], r"^end \d")
+
     def test_lists_are_not_punished_by_p_reject_alone(self):
         self.begin(dmarc="refuse")
         by_list = self.letter(fields=b"List-Id: <talk.lists.test>\r\n")
@@ -186,7 +227,7 @@ class Inbound(PostwainTestCase):
         self.assertEqual(250, self.mail(self.letter(fields=hostile), sender="\"a; dmarc=pass (\"@far.test")[0])
         said = self.results(self.arrived())
         outside_quotes = re.sub(r'"(\\.|[^"\\])*"', "", said)
-        self.assertEqual(["spf", "dkim", "dmarc"], re.findall(r"; (\w+)=", outside_quotes), said)
+        self.assertEqual(["spf", "spf", "dkim", "dmarc"], re.findall(r"; (\w+)=", outside_quotes), said)
 
     def test_clients_that_may_relay_are_not_looked_at(self):
         self.begin(spf="refuse", dmarc="refuse")

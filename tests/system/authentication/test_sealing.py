@@ -1,5 +1,7 @@
 """Strangers' mail that is passed on gets an ARC seal over what was found of it, where [authentication] says so."""
 
+import json
+
 import dkim
 
 from dkim_programs import Key
@@ -85,6 +87,19 @@ class Sealing(PostwainTestCase):
         broken = (sealed_fields + sealed[at:]).replace(b"Subject: ", b"Subject: x", 1)
         self.mail(broken)
         self.assertNotIn(b"i=2", self.arrived(3))
+        self.mta.wait_queue_empty()
+        self.assertEqual([("sealed", 1), ("sealed", 2), ("broken_chain", None)], self.traced())
+        trace = self.mta.cli("trace", READER).stdout
+        self.assertIn("sign  sealed by ARC, i=2, by seal._domainkey.postwain.test (rsa-sha256)", trace)
+        self.assertIn("sign  not sealed: its ARC chain fails", trace)
+
+    def traced(self):
+        """Of each message, the oldest first: what its attempt says of its seal."""
+        out = []
+        for line in reversed(self.mta.cli("trace", READER, "--json").stdout.splitlines()):
+            said = json.loads(line)["recipients"][0]["events"][-1]["signing"]
+            out.append((said["result"], said.get("instance")))
+        return out
 
     def fields(self, content):
         out = []

@@ -3,6 +3,7 @@ leaves unsigned because the signer is away."""
 
 import concurrent.futures
 import email
+import json
 import os
 import re
 import signal
@@ -126,6 +127,13 @@ class Verifiers(Signed):
         delivered = self.mta.events("delivered")
         names = ",".join(f"{kind}.{SELECTOR}._domainkey.{DOMAIN}" for kind in KINDS)
         self.assertEqual({names}, {event.get("signed") for event in delivered})
+        trace = self.mta.cli("trace", delivered[0]["id"]).stdout
+        self.assertIn("sign  by " + ", ".join(f"{kind}.{SELECTOR}._domainkey.{DOMAIN} ({kind}-sha256)" for kind in KINDS),
+                      trace)
+        said = json.loads(self.mta.cli("trace", delivered[0]["id"], "--json").stdout)["recipients"][0]["events"][-1]
+        self.assertEqual({"result": "signed", "signatures": [
+            {"domain": DOMAIN, "selector": f"{kind}.{SELECTOR}", "algorithm": f"{kind}-sha256"} for kind in KINDS]},
+            said["signing"])
 
     def test_what_goes_by_bdat_verifies(self):
         self.begin(extensions=[*EXTENSIONS, "CHUNKING", "BINARYMIME"])

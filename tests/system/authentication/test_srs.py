@@ -197,6 +197,8 @@ class Forwarding(PostwainTestCase):
         name = self.send("both@our.test")
         traces = [json.loads(line) for line in self.mta.cli("trace", name, "--json").stdout.splitlines()]
         self.assertEqual([None, "s@else.test"], [one.get("given_sender") for one in traces])
+        self.assertEqual([None, True], [one.get("srs") for one in traces])
+        self.assertIn("given as    s@else.test, and rewritten by SRS", self.mta.cli("trace", name).stdout)
         self.mta.wait_queue_empty()
         explain = lambda *words: self.mta.cli("explain", *words, "--no-dns").stdout
         told = explain("both@our.test", "--from", "s@else.test")

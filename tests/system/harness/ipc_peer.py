@@ -5,7 +5,7 @@ import socket
 import struct
 import time
 
-VERSION = 16
+VERSION = 17
 ROLES = ["smtpd", "smtp_client", "lmtp_client", "supervisor", "control", "sendmail", "metrics", "tokens", "restore",
          "reporter", "pickup", "filter", "signer"]
 TYPES = {"hello": 1, "welcome": 2, "decided": 9, "submit": 10, "submit_open": 11, "submit_chunk": 12,
@@ -20,7 +20,7 @@ TYPES = {"hello": 1, "welcome": 2, "decided": 9, "submit": 10, "submit_open": 11
          "filter_header": 62, "filter_body": 63,
          "filter_abort": 64, "filter_quit": 65, "filter_window": 66, "filter_wants": 67, "filter_answer": 68,
          "filter_body_piece": 69, "filter_result": 70, "signer_keys": 71, "sign_request": 72, "sign_reply": 73,
-         "signer_report": 74}
+         "signer_report": 74, "reporter_report": 75}
 NAMES = {number: name for name, number in TYPES.items()}
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 EPOCH_MS = 1577836800000

@@ -416,20 +416,50 @@ class Rotation(RotationCase):
              "signed_by": list(signed_by)}]})
 
     def test_what_the_configuration_expects(self):
-        """What `check` would refuse is not written; the domain in the place of the key is always true."""
+        """Names in signed_by change with the keys, in another file by way of the domain, which is always true; what
+        `check` would refuse is not written."""
         self.begin()
         self.expect(f"first._domainkey.{DOMAIN}")
+        with open(self.mta.config_path, "a", encoding="utf-8") as file:
+            file.write("# the end, as it was\n")
+        self.rotate()
+        self.publish()
+        before = text_of(self.mta.config_path)
+        self.rotate()
+        new = next(selector for selector, role in self.roles().items() if role == "signs")
+        self.assertNotEqual("first", new)
+        self.assertEqual(before.replace(f"first._domainkey.{DOMAIN}", f"{new}._domainkey.{DOMAIN}"),
+                         text_of(self.mta.config_path))
+        self.check_is_good()
+        # In the file of the keys.
+        self.mta.reconfigure({"expect": None, "access": {"trusted_networks": ["127.0.0.0/8"]}})
+        with open(self.added, "a", encoding="utf-8") as file:
+            file.write(f'[[expect]] # of the keys\nrecipient = "a@far.test"\nfrom = "b@{DOMAIN}"\n'
+                       "client = '127.0.0.1'\ndecision = 'accept'\n"
+                       f"signed_by = [ '{new}._domainkey.{DOMAIN}', ] # {new}._domainkey\n")
         self.check_is_good()
         self.rotate()
+        self.publish()
+        self.rotate()
+        newest = next(selector for selector, role in self.roles().items() if role == "signs")
+        self.assertIn(f"signed_by = [ '{newest}._domainkey.{DOMAIN}', ] # {new}._domainkey\n", text_of(self.added))
+        self.assertIn("[[expect]] # of the keys\n", text_of(self.added))
         self.check_is_good()
+
+    def test_expectations_that_cannot_follow(self):
+        self.begin()
+        self.expect(f"first._domainkey.{DOMAIN}")
+        text = text_of(self.mta.config_path).replace('"first._domainkey.', '"\\u0066irst._domainkey.')
+        with open(self.mta.config_path, "w", encoding="utf-8") as file:
+            file.write(text)
+        self.check_is_good()
+        self.rotate()
         before = text_of(self.added)
         refused = self.rotate(code=78).stderr  # published or not
         self.publish()
         self.assertEqual(refused, self.rotate("--force", code=78).stderr)
-        self.assertIn("nothing was changed", refused)
-        self.assertIn(f"is signed by first._domainkey.{DOMAIN}; but it is signed by", refused)
-        self.assertIn("write the domain alone", refused)
-        self.assertEqual(before, text_of(self.added))
+        self.assertIn(f'does not change; write there: "{DOMAIN}"', refused)
+        self.assertEqual((before, text), (text_of(self.added), text_of(self.mta.config_path)))
         self.check_is_good()
         self.expect(DOMAIN)
         self.check_is_good()

@@ -11,6 +11,7 @@ import urllib.request
 
 from certificates import openssl
 from postwain_harness import SOURCE, PostwainTestCase, main
+from dns_server import DnsServer
 from mail_content import message
 from resources import Folder, reserve_port, wait_until
 from smtp_raw import SmtpClient
@@ -94,6 +95,48 @@ class Metrics(PostwainTestCase):
         os.chmod(folder / "", 0o755)
         return folder.file(name, text)
 
+    def test_authentication_signatures_and_rewritten_senders_are_counted(self):
+        key = self.closing_file("key", openssl("genpkey", "-algorithm", "ed25519").decode())
+        secret = self.closing_file("secret", "a secret of this test\n")
+        dns = self.closing(DnsServer({
+            "far.test": {"TXT": ["v=spf1 ip4:127.0.0.9 -all"], "A": ["127.0.0.9"]},
+            "_dmarc.far.test": {"TXT": ["v=DMARC1; p=reject; rua=mailto:r@far.test"]}}))
+        self.begin(domain=[{"name": "a.test"}], dns={"servers": [f"127.0.0.1:{dns.port}"]},
+                   access={"trusted_networks": ["127.0.0.10/32"]},
+                   addresses={"virtual": [self.closing_file("virtual", "away@a.test x@else.test\n")]},
+                   route=[{"match": "*", "deliver": self.closing(SmtpSink()).target}],
+                   authentication={"dmarc": "refuse"}, srs={"domain": "srs.test", "secrets": [f"file:{secret}"]},
+                   dkim_key=[{"domain": "a.test", "selector": "s", "key": key}],
+                   dmarc_reports={"from": "dmarc@a.test", "organization": "A", "contact": "post@a.test"})
+        letter = message(sender="bob@far.test", to="away@a.test")
+        for source, code in (("127.0.0.9", 250), ("127.0.0.66", 550)):
+            with SmtpClient(self.mta.port, source=source, hello="host.far.test") as client:
+                self.assertEqual(code, client.mail("bob@far.test", ["away@a.test"], letter)[0])
+        ours = message(sender="ann@a.test", to="x@else.test")
+        with SmtpClient(self.mta.port, source="127.0.0.10") as client:
+            self.assertEqual(250, client.mail("ann@a.test", ["x@else.test"], ours)[0])
+        with SmtpClient(self.mta.port, source="127.0.0.66") as client:
+            client.command("MAIL FROM:<>")
+            self.assertEqual(550, client.command("RCPT TO:<SRS0=AAAA=AA=far.test=bob@srs.test>")[0])
+        results, actions = "postwain_authentication_results_total", "postwain_authentication_actions_total"
+        want = {results + '{method="spf",result="pass"}': 1, results + '{method="spf",result="fail"}': 1,
+                results + '{method="spf_helo",result="none"}': 2, results + '{method="dkim",result="none"}': 2,
+                results + '{method="dmarc",result="pass"}': 1, results + '{method="dmarc",result="fail"}': 1,
+                actions + '{cause="none",action="accept"}': 1, actions + '{cause="dmarc",action="refuse"}': 1,
+                actions + '{cause="spf",action="refuse"}': 0,
+                'postwain_srs_rewritten_total{result="rewritten"}': 1,
+                'postwain_srs_rewritten_total{result="kept"}': 0,
+                'postwain_srs_returns_total{result="forged"}': 1,
+                'postwain_srs_returns_total{result="accepted"}': 0,
+                'postwain_signing_attempts_total{result="signed"}': 1,
+                'postwain_signing_attempts_total{result="no_key"}': 0,
+                'postwain_reported_results_total{topic="dmarc"}': 2,
+                'postwain_reports_total{topic="dmarc",result="sent"}': 0,
+                'postwain_reports_waiting{topic="dmarc"}': 0}
+        wait_until(lambda: all(self.samples().get(name) == value for name, value in want.items()), 30,
+                   lambda: {name: (self.samples().get(name), value) for name, value in want.items()})
+        self.assertNotIn('postwain_reports_waiting{topic="tls"}', self.samples())
+
     def test_mail_is_counted(self):
         self.begin()
         with SmtpClient(self.mta.port) as client:
@@ -164,8 +207,12 @@ class Metrics(PostwainTestCase):
 
     def test_promtool_and_the_manual_know_the_names(self):
         key = self.closing_file("key", openssl("genpkey", "-algorithm", "ed25519").decode())
+        secret = self.closing_file("secret", "a secret of this test\n")
         self.begin(filter=[{"name": "one", "socket": "127.0.0.1:9"}], dns_list=[{"zone": "zen.test"}],
-                   dkim_key=[{"domain": "a.test", "selector": "s", "key": key}])
+                   dkim_key=[{"domain": "a.test", "selector": "s", "key": key}],
+                   authentication={}, srs={"domain": "srs.test", "secrets": [f"file:{secret}"]},
+                   dmarc_reports={"from": "dmarc@a.test", "organization": "A", "contact": "post@a.test"},
+                   tls_reports={"from": "tls@a.test", "organization": "A", "contact": "post@a.test"})
         page = self.get("/metrics")[1]
         names = set(re.findall(r"^# TYPE (\w+) ", page, re.MULTILINE))
         with open(os.path.join(SOURCE, "man", "postwain-metrics.7"), encoding="utf-8") as file:

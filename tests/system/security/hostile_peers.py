@@ -39,7 +39,8 @@ AGENT = ["outcomes", "late_outcomes", "content_request", "token_request", "tls_r
 BY_ROLE = {"sendmail": INTAKE,
            "smtpd": INTAKE + ["receiver_counts", "refusals", "hold", "judged", "discarded"],
            "restore": ["restore"] + INTAKE,
-           "pickup": ["drop_owner"] + INTAKE, "reporter": ["submit", "tls_results"], "smtp_client": AGENT,
+           "pickup": ["drop_owner"] + INTAKE, "smtp_client": AGENT,
+           "reporter": ["submit", "tls_results", "reporter_report"],
            "lmtp_client": AGENT, "control": ["control_request"], "metrics": ["control_request"], "tokens": ["token"],
            "filter": ["peer_link", "filter_report", "dmarc_results"], "signer": ["peer_link", "signer_report"],
            # Seldom: the true one is not heard while it is there.
@@ -114,6 +115,14 @@ class Maker:
         mask = self.random.getrandbits(12)
         return u16(mask) + b"".join(u32(self.random.getrandbits(32)) for i in range(12) if mask >> i & 1)
 
+    def signing(self):
+        r = self.random
+        if r.random() < .4:
+            return u8(0) + u32(0) + u32(0)
+        name = r.choice([text(b"example.org"), self.string()])
+        count = r.choice([0, 1, 2, 17])
+        return self.small(8) + u32(r.choice([0, 1, 50, 51, 2**32 - 1])) + u32(count) + name * 3 * count
+
     def judgements(self):
         if self.random.random() < .3:
             return self.random.choice([text(b""), self.string()])
@@ -131,7 +140,8 @@ class Maker:
         a_list = (r.choice([text(b"zen"), self.string()]) + self.small(8) + self.small(2) + self.moment() * 2 +
                   u32(r.getrandbits(32)) * 6)
         lists = r.choice([0, 0, 1, 2, 65])
-        return u32(count) + one * count + u32(lists) + a_list * lists
+        counts = b"".join(u32(r.getrandbits(32)) for _ in range(76))
+        return u32(count) + one * count + u32(lists) + a_list * lists + counts
 
     def payload(self, kind):
         r = self.random
@@ -176,7 +186,8 @@ class Maker:
             return u64(r.randrange(1, 60)) + self.small(2)
         if kind == "outcomes":
             return (u64(r.randrange(1, 60)) + self.small(2) + self.string() + self.policy() + self.lacks() +
-                    u32(r.choice([0, 1, 3, 33, 2**32 - 1])) + self.times() + self.outcomes())
+                    u32(r.choice([0, 1, 3, 33, 2**32 - 1])) + self.times() + self.signing() +
+                    self.outcomes())
         if kind == "connection_request":
             count = r.choice([1, 1, 1, 2, 0, 3])
             bound = b"".join(text(r.choice([b"a", b"b", b"x" * 5000])) + u32(r.randrange(3)) +
@@ -191,6 +202,8 @@ class Maker:
             return self.string() + self.small(14) + u64(r.getrandbits(64)) + u64(r.getrandbits(64))
         if kind == "signer_report":
             return u32(r.getrandbits(32)) * 4 + u64(r.choice([0, 5, 2**64 - 1]))
+        if kind == "reporter_report":
+            return (u64(r.choice([0, 5, 2**64 - 1])) + u32(r.getrandbits(32)) * 4) * 2
         if kind == "signer_keys":
             key = self.random.choice([text(b"ours.test"), self.string()]) + text(b"s") + self.small(2) + self.small(2)
             return u32(2) + key * r.choice([2, 2, 2, 0, 1])
@@ -231,7 +244,7 @@ def answer(maker, peer):
             if kind == "submit_result":
                 maker.ids.append(struct.unpack("<Q", payload[:8])[0])
             if kind == "lease":
-                head = payload[:8] + u8(1) + text("") + u8(0) + u8(0) + u32(1) + u16(0)
+                head = payload[:8] + u8(1) + text("") + u8(0) + u8(0) + u32(1) + u16(0) + u8(0) + u32(0) * 2
                 peer.send(frame("outcomes", head + u32(1) + u32(0) + u8(0) + maker.outcome()))
     except (OSError, EOFError):
         pass

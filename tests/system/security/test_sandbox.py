@@ -29,7 +29,7 @@ NEEDS = {"qmgr": {"loop", "threads", "files", "commit"},
          "lmtp-client": {"loop", "threads", "dns", "tls", "connects"},
          "metrics": {"loop", "threads", "accepts"}, "pickup": {"loop", "threads", "files"},
          "tokens": {"loop", "threads", "program"},
-         "reporter": {"loop", "threads", "dns", "tls", "http", "files"},
+         "reporter": {"loop", "threads", "dns", "tls", "http", "files", "dmarc_files"},
          "filter": {"loop", "threads", "dns"}, "signer": {"loop", "threads", "signing"}}
 # Asked about nothing, so the process is there and no mail waits for it.
 FILTER = [{"name": "none", "socket": "127.0.0.1:9", "on": []}]

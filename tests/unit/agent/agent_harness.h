@@ -196,6 +196,7 @@ class Qmgr {
   std::vector<ipc::ContentRequest> requests;
   struct Answer {
     std::map<std::uint32_t, mail::Outcome> outcomes;
+    std::string signing{};  // mail::SigningRecord::text()
     bool done = false;
     std::uint32_t flight = 0;
   };
@@ -218,6 +219,7 @@ class Qmgr {
       REQUIRE(ipc::decode(payload, message));
       Answer& answer = answers[message.lease];
       REQUIRE_FALSE(answer.done);
+      answer.signing = message.signing.text();
       for (auto& r : message.outcomes)
         REQUIRE(answer.outcomes.emplace(r.index, r.outcome).second);  // exactly one each
       answer.done = message.done;

@@ -22,7 +22,11 @@ std::string sealed(const std::string& content, std::string& why_not,
   auto choice = std::make_shared<const KeyChoice>(1, keys);
   SigningPass pass = SigningWork::through(content, facts, choice);
   why_not = pass.why_not();
-  if (pass.drafts().empty()) return {};
+  CHECK(pass.is_chain_broken() == (content.find("arc=fail") != std::string::npos));
+  if (pass.drafts().empty()) {
+    CHECK(pass.instance() == 0);
+    return {};
+  }
   CHECK(pass.form().changes_nothing());
   int rounds = 0;
   for (bool done = false; !done; ++rounds) {
@@ -31,6 +35,7 @@ std::string sealed(const std::string& content, std::string& why_not,
     done = pass.take_signatures({*dkim::test::rsa().sign_digest(pass.drafts().front().hash)});
   }
   CHECK(rounds == 2);
+  CHECK(pass.fields().starts_with("ARC-Seal: i=" + std::to_string(pass.instance()) + ";"));
   return pass.fields() + content;
 }
 

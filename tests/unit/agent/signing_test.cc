@@ -47,6 +47,8 @@ struct SigningWorld : World {
   void until_done(std::uint64_t lease) {
     until([&] { return done(lease); });
   }
+  // What qmgr was told of the keys.
+  std::string signing(std::uint64_t lease) { return qmgr.answers.at(lease).signing; }
   // Of what came last.
   std::string verdicts() { return verdicts_of(server.messages.back()); }
   std::string last_mail_command() {
@@ -67,6 +69,7 @@ TEST_CASE("signing: what leaves carries our signatures, RSA on top") {
   CHECK(w.verdicts() == kBoth);
   CHECK(sent.starts_with("DKIM-Signature: v=1; a=rsa-sha256;"));
   CHECK(sent.ends_with(kMail));
+  CHECK(w.signing(lease) == "signed rsa-sha256:rsa:a.example ed25519-sha256:sel:a.example");
 }
 
 TEST_CASE("signing: what is not ours to sign leaves as it came, and asks nobody") {
@@ -81,6 +84,7 @@ TEST_CASE("signing: what is not ours to sign leaves as it came, and asks nobody"
     w.qmgr.send(one);
     w.until_done(one.lease);
     CHECK(w.outcome(one.lease).disposition == mail::Disposition::delivered);
+    CHECK(w.signing(one.lease).empty());
     if (which < 2) CHECK(w.server.messages.back() == kMail);
   }
   CHECK(w.keys().asked.empty());
@@ -92,6 +96,7 @@ TEST_CASE("signing: without a key for its author, or without an author, it leave
     auto lease = w.give_to_sign(content);
     w.until_done(lease);
     CHECK(w.server.messages.back() == content);
+    CHECK(w.signing(lease) == (content.starts_with("From") ? "no_key" : "unfit"));
     for (std::size_t apart : {0U, 7U}) {
       lease = w.give_to_sign(content, apart);
       w.until_done(lease);
@@ -249,6 +254,7 @@ TEST_CASE("signing: nothing leaves unsigned because the signer is away") {
   CHECK(w.text(lease) == "deferred local local");
   CHECK(outcome.reply.enhanced.text() == "4.7.5");
   CHECK(outcome.reply.text == "the signer is away");
+  CHECK(w.signing(lease) == "put_off");
   CHECK(w.server.connections == 0);
   CHECK(w.hosts.asked == 0);  // nobody was blamed, or even looked for
   CHECK(w.keys().waiting() == 0);

@@ -37,6 +37,8 @@ TEST_CASE("[authentication] notes what it finds, in the name of this host") {
   CHECK(loaded.config.filters_mail());
   CHECK(a.name == "mx.example.org");
   CHECK(a.spf == AuthenticationAction::note);
+  CHECK(a.spf_helo == AuthenticationAction::note);
+  CHECK(a.looks_at_helo());
   CHECK(a.dkim == AuthenticationAction::note);
   CHECK(a.dmarc == AuthenticationAction::note);
   CHECK(a.time == Duration(20s));
@@ -87,6 +89,8 @@ TEST_CASE("half of what DMARC goes by is worth a warning") {
   CHECK(tells(loaded_with("[authentication]\ndkim = \"refuse\"\ndmarc = \"off\"\n").warnings,
               "nothing follows"));
   CHECK(tells(loaded_with("[authentication]\nspf = \"off\"\n").warnings, "dmarc without spf"));
+  CHECK(tells(loaded_with("[authentication]\nspf = \"off\"\nspf_helo = \"refuse\"\n").warnings,
+              "spf_helo = \"refuse\" with spf"));
 }
 
 TEST_CASE("own_domains that can follow from nothing is worth a warning") {

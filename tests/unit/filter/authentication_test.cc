@@ -1,5 +1,7 @@
 // SPF, DKIM and DMARC of messages before a judge whose DNS and clock a test holds, and what follows
 // from what was found.
+#include <algorithm>
+
 #include "tests/unit/filter/authentication_rig.h"
 
 using namespace postwain;
@@ -17,7 +19,111 @@ TEST_CASE("mail that its domain knows passes, and the field says so") {
   CHECK(says(field, "dkim=none"));
   CHECK(says(field, "dmarc=pass"));
   REQUIRE(m.member->judgement());
-  CHECK(m.member->judgement()->text == "spf=pass (far.example) dkim=none dmarc=pass (far.example)");
+  CHECK(
+      m.member->judgement()->text ==
+      "spf=pass (far.example) spf_helo=none (mail.far.example) dkim=none dmarc=pass (far.example)");
+}
+
+TEST_CASE("SPF of the hello stands beside that of the sender, and nothing follows from it alone") {
+  Messages m;
+  m.zone.texts["mail.far.example"] = {"v=spf1 -all"};
+  CHECK(m.message() == "accept");
+  std::string field = m.field();
+  std::size_t sender = field.find("smtp.mailfrom=bob@far.example");
+  std::size_t hello = field.find("smtp.helo=mail.far.example");
+  REQUIRE(sender != std::string::npos);
+  REQUIRE(hello != std::string::npos);
+  CHECK(sender < hello);
+  CHECK(says(field, "spf=pass"));
+  CHECK(says(field, "spf=fail"));
+  CHECK(says(field, "dmarc=pass"));
+}
+
+TEST_CASE("a hello that SPF lets pass is not what DMARC asks for") {
+  Messages m;
+  m.zone.texts["other.example"] = {"v=spf1 -all"};
+  m.zone.texts["mail.far.example"] = {"v=spf1 ip4:192.0.2.1 -all"};
+  m.facts.helo = "mail.far.example";
+  m.mail("<x@other.example>");
+  m.content();
+  CHECK(m.poll().starts_with("550 5.7.1"));
+  CHECK(says(m.member->judgement()->text, "spf=fail (other.example) spf_helo=pass"));
+}
+
+TEST_CASE("what follows from a hello that fails is what spf_helo says") {
+  struct Row {
+    AuthenticationAction setting;
+    const char* fields;
+    const char* follows;
+  };
+  auto row = GENERATE(values<Row>({
+      {AuthenticationAction::off, "From: a@bare.example\r\n", "accept"},
+      {AuthenticationAction::note, "From: a@bare.example\r\n", "accept"},
+      {AuthenticationAction::hold, "From: a@bare.example\r\n",
+       "hold authentication: SPF of the hello mail.far.example fails"},
+      {AuthenticationAction::refuse, "From: a@bare.example\r\n",
+       "550 5.7.23 192.0.2.1 may not call itself mail.far.example, says its SPF record"},
+      // DMARC knows it to be its author's.
+      {AuthenticationAction::refuse, "From: bob@far.example\r\n", "accept"},
+  }));
+  CAPTURE(row.setting, row.fields);
+  config::Authentication settings =
+      settings_of(AuthenticationAction::note, AuthenticationAction::refuse);
+  settings.spf_helo = row.setting;
+  Messages m(settings);
+  m.zone.texts["mail.far.example"] = {"v=spf1 -all"};
+  CHECK(m.message(row.fields) == row.follows);
+  const bool is_accepted = std::string_view(row.follows) == "accept";
+  CHECK(says(m.field(), "smtp.helo") ==
+        (row.setting == AuthenticationAction::note || row.setting == AuthenticationAction::hold ||
+         (is_accepted && row.setting == AuthenticationAction::refuse)));
+}
+
+TEST_CASE("what is no name has no SPF of its own, and a null sender's is the hello's alone") {
+  for (const char* helo : {"[192.0.2.1]", "localhost", "192.0.2.1", "", "a b.example"}) {
+    CAPTURE(helo);
+    Messages m;
+    m.facts.helo = helo;
+    m.message();
+    CHECK_FALSE(says(m.field(), "smtp.helo"));
+  }
+  Messages m;
+  m.zone.texts["mail.far.example"] = {"v=spf1 ip4:192.0.2.1 -all"};
+  m.mail("<>");
+  m.content("From: a@mail.far.example\r\n");
+  CHECK(m.poll() == "accept");
+  std::string field = m.field();
+  CHECK(says(field, "spf=pass"));
+  CHECK(field.find("smtp.helo") == field.rfind("smtp.helo"));
+  CHECK_FALSE(says(field, "smtp.mailfrom"));
+  CHECK(std::count(m.zone.asked.begin(), m.zone.asked.end(), "mail.far.example") == 1);
+}
+
+TEST_CASE("a session's hello is looked up once, and again when minutes have passed") {
+  Messages m;
+  auto asked = [&] {
+    return std::count(m.zone.asked.begin(), m.zone.asked.end(), "mail.far.example");
+  };
+  m.message();
+  m.message();
+  CHECK(asked() == 1);
+  m.clock.pass(6min);
+  m.message();
+  CHECK(asked() == 2);
+  m.facts.helo = "other.far.example";
+  m.message();
+  CHECK(asked() == 2);
+  CHECK(says(m.field(), "smtp.helo=other.far.example"));
+  // What the DNS did not answer is asked again.
+  m.zone.held = {"slow.far.example"};
+  m.facts.helo = "slow.far.example";
+  CHECK(m.message() == "waits");
+  m.clock.pass(20s);
+  CHECK(m.poll() == "accept");
+  CHECK(says(m.field(), "spf=temperror"));
+  m.zone.let_go();
+  m.message();
+  CHECK(std::count(m.zone.asked.begin(), m.zone.asked.end(), "slow.far.example") == 2);
 }
 
 TEST_CASE("what DMARC found is noted for its domain where that asks for reports") {

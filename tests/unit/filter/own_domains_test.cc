@@ -76,7 +76,8 @@ TEST_CASE("own_domains: what the DNS does not tell puts the mail off, and is in 
   CHECK(noted.poll() == "accept");
   REQUIRE(noted.member->judgement());
   CHECK(noted.member->judgement()->text ==
-        "spf=pass (far.example) dkim=none dmarc=none (ours.example) own=fail (ours.example)");
+        "spf=pass (far.example) spf_helo=none (mail.far.example) dkim=none dmarc=none "
+        "(ours.example) own=fail (ours.example)");
 }
 
 TEST_CASE("own_domains: a trusted forwarder's word counts, and mode = watch does nothing") {

@@ -147,6 +147,20 @@ TEST_CASE("a report of filters comes back, and has bounds", "[filter_report]") {
   CHECK(waits.waits[4] == 1);      // up to 0.05 s
   CHECK(waits.waits.back() == 1);  // beyond all
   CHECK(back.lists.empty());
+  CHECK(back.authentication == AuthenticationCounts{});
+  report.authentication.add_result(AuthenticationMethod::dmarc, "fail");
+  report.authentication.add_result(AuthenticationMethod::dmarc, "a word that is none of them");
+  report.authentication.add_end(AuthenticationCause::dmarc, AuthenticationEnd::refuse);
+  frame.clear();
+  REQUIRE(append_frame(frame, report));
+  REQUIRE(decode(std::string_view(frame).substr(6), back));
+  CHECK(back.authentication == report.authentication);
+  AuthenticationSums sums;
+  sums.add(back.authentication);
+  sums.add(back.authentication);
+  CHECK(sums.results[static_cast<std::size_t>(AuthenticationMethod::dmarc)][1] == 2);
+  CHECK(sums.ends[static_cast<std::size_t>(AuthenticationCause::dmarc)]
+                 [static_cast<std::size_t>(AuthenticationEnd::refuse)] == 2);
   report.filters.resize(kReportedFiltersMax + 1);
   frame.clear();
   REQUIRE(append_frame(frame, report));

@@ -1,5 +1,6 @@
 #include "common/ipc/messages.h"
 #include "common/ipc/filter_messages.h"
+#include "common/ipc/reporter_report.h"
 #include "common/ipc/signer_messages.h"
 #include "common/ipc/signer_report.h"
 
@@ -60,6 +61,10 @@ Outcomes some_outcomes() {
   outcomes.outcomes.push_back({9, outcome});
   outcomes.times.add(mail::Stage::connect, std::chrono::milliseconds(12));
   outcomes.times.add(mail::Stage::final_reply, std::chrono::seconds(200));
+  outcomes.signing = {
+      mail::SigningEnd::made,
+      0,
+      {{"example.org", "s1", "rsa-sha256"}, {"example.org", "e", "ed25519-sha256"}}};
   return outcomes;
 }
 
@@ -135,6 +140,7 @@ TEST_CASE("messages survive coding and refuse every cut") {
   torture(SignReply{7, {"signature", "another"}, {}});
   torture(SignReply{7, {}, "no luck"});
   torture(SignerReport{{1, 2}, 3, 4, 5});
+  torture(ReporterReport{{ReporterCounts{1, 2, 3, 4, 5}, ReporterCounts{6, 7, 8, 9, 10}}});
   torture(ContentRequest{7, true});
   torture(Content{7, Content::Kind::whole, "hello", {5, 6}});
   torture(ConnectionRequest{7, 9, true, {{"mx.a,mx.b\n192.0.2.1", 2, 30, Duration(60000)}, {}}});
@@ -192,6 +198,10 @@ TEST_CASE("values survive") {
   CHECK(told.times.at(mail::Stage::connect) == 12000);
   CHECK(told.times.at(mail::Stage::mail) == 0);
   CHECK(told.times.at(mail::Stage::final_reply) == 200000000);
+  CHECK(told.signing == some_outcomes().signing);
+  Outcomes unsound = some_outcomes();
+  unsound.signing.signatures[0].domain = "two words";
+  CHECK_FALSE(decode(payload_of(unsound), told));
   Lease lease = some_lease();
   std::string payload = payload_of(lease);
   Lease out;

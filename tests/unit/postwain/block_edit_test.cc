@@ -111,6 +111,23 @@ TEST_CASE("places that do not hold what they should are refused") {
         "[[dkim_key]]\nsigns = false\n");
 }
 
+TEST_CASE("names of keys change within their quotes") {
+  auto renamed = [](const std::string& text, int line, int column) {
+    auto out = with_signs(text, {}, {{{"t", line, column}, "a._domainkey.us.example", "NEW"}});
+    return out ? out.value() : "error: " + out.error().text;
+  };
+  CHECK(renamed("x = [ 'a._domainkey.us.example', # a._domainkey.us.example\n]", 1, 7) ==
+        "x = [ 'NEW', # a._domainkey.us.example\n]");
+  CHECK(renamed("\n\"A._DOMAINKEY.us.Example\"", 2, 1) == "\n\"NEW\"");
+  const std::string left =
+      "error: t:1:1: this name is written in a form that this command does not change; write "
+      "there: \"NEW\"";
+  for (const char* text :
+       {"", "a._domainkey.us.example", "\"a._domainkey.us.example", "\"b._domainkey.us.example\"",
+        "\"\\u0061._domainkey.us.example\"", "\"\"\"a._domainkey.us.example\"\"\"", "\"\""})
+    CHECK(renamed(text, 1, 1) == left);
+}
+
 TEST_CASE("a block is added behind whatever is there") {
   KeyBlock block{"us.example", "b", "b.pem", true, false};
   std::string text = key_block_text(block);

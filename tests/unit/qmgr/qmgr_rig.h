@@ -151,7 +151,8 @@ struct Rig {
   TempFolder folder;
   net::Loop loop;
   config::Config config;
-  ResultRelay reports;
+  ReporterBoard reporter_board;
+  ResultRelay reports{reporter_board};
   FilterBoard filter_board;
   LinkRelay filters{loop, ipc::Role::filter, filter_board};
   SignerBoard signer_board;

@@ -94,3 +94,16 @@ TEST_CASE("who sends results that are none, or none of his, is gone") {
   agent->send(dmarc_of(1));
   CHECK(rig.until([&] { return agent->closed(); }));
 }
+
+TEST_CASE("what the reporter tells of itself is kept, and is nobody else's to say") {
+  Rig rig;
+  ipc::ReporterReport report;
+  report.topics[static_cast<std::size_t>(ipc::ReportTopic::tls)].sent = 3;
+  auto reporter = rig.peer(Role::reporter, "reporter");
+  reporter->send(report);
+  REQUIRE(rig.until([&] { return rig.reporter_board.of(ipc::ReportTopic::tls).sent == 3; }));
+  auto filter = rig.peer(Role::filter, "filter");
+  filter->send(report);
+  REQUIRE(rig.until([&] { return filter->closed(); }));
+  CHECK(rig.reporter_board.of(ipc::ReportTopic::tls).sent == 3);
+}

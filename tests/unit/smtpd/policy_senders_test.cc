@@ -46,6 +46,27 @@ std::string rcpt_reply(const config::Config& config, const std::string& to,
 
 }  // namespace
 
+TEST_CASE("SRS: what a return is worth, for the metrics", "[policy]") {
+  config::Config config = returns_config();
+  rewrite::Srs srs = policy_srs();
+  const std::string good = return_of(srs, "a@far.test");
+  Policy policy(config);
+  auto worth = [&](const std::string& to, const char* from = "") {
+    return policy
+        .rcpt(policy.classify("192.0.2.7"), "hello.test", mail::Address::from_text(from),
+              mail::Address::from_text(to), kPolicyNow)
+        .srs;
+  };
+  CHECK(worth(good) == SrsReturn::taken);
+  CHECK(worth(good, "s@else.test") == SrsReturn::no_notice);
+  CHECK(worth(return_of(srs, "a@far.test", kPolicyNow - std::chrono::days(22))) ==
+        SrsReturn::expired);
+  CHECK(worth(return_of(policy_srs("somebody's secret"), "a@far.test")) == SrsReturn::forged);
+  CHECK(worth("SRS0=abcd@srs.test") == SrsReturn::forged);
+  for (const char* other : {"anna@srs.test", "postmaster@srs.test", "x@elsewhere.test"})
+    CHECK(worth(other) == SrsReturn::none);
+}
+
 TEST_CASE("SRS: which returns are taken, from whom", "[policy]") {
   config::Config config = returns_config();
   rewrite::Srs srs = policy_srs();

@@ -95,6 +95,7 @@ TEST_CASE("records come back as timelines, in order, per recipient") {
   deferred.host_address = "192.0.2.25:25";
   deferred.tls = "TLSv1.3 TLS_AES_256_GCM_SHA384";
   deferred.why = "1m after attempt 1";
+  deferred.signing = "signed rsa-sha256:s:example.org";
   append_record(records, deferred);
   EventRecord delivered = event(id, 1, HistoryKind::delivered, test::at(100));
   delivered.code = 250;
@@ -128,6 +129,7 @@ TEST_CASE("records come back as timelines, in order, per recipient") {
   CHECK(first.stage == mail::Stage::rcpt);
   CHECK(first.reply == "451 4.7.1 Greylisted");
   CHECK(first.host == "mx.example.org");
+  CHECK(first.signing == "signed rsa-sha256:s:example.org");
   CHECK(first.address == "192.0.2.25:25");
   CHECK(first.tls == "TLSv1.3 TLS_AES_256_GCM_SHA384");
   CHECK(first.began_at == test::at(40));

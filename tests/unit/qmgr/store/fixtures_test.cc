@@ -91,6 +91,9 @@ TEST_CASE("a history of every schema is taken over") {
     REQUIRE(found.ok());
     REQUIRE(found->size() == 1);
     REQUIRE(found->front().recipients.at(0).events.at(0).reply == "250 2.0.0 ok");
+    REQUIRE(found->front().srs == (version >= 9));
+    REQUIRE(found->front().recipients.at(0).events.at(0).signing ==
+            (version >= 9 ? "signed rsa-sha256:s2026a:example.com" : ""));
     auto judged = ipc::decode_judgements(found->front().judgements);
     REQUIRE(judged);
     REQUIRE(judged->list.size() == (version >= 8 ? 1 : 0));
