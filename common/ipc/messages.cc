@@ -275,6 +275,8 @@ PW_VISIT(ConnectionWanted) {
   field(a, v.owner);
 }
 PW_VISIT(Token) {
+PW_VISIT(Draining) {}
+PW_VISIT(NothingMore) {}
   fields(a, v.request, v.token, v.trouble);
 }
 std::size_t octets_in(const mail::Outcome& outcome) {
@@ -379,6 +381,8 @@ PW_MESSAGE(ConnectionGrant)
 PW_MESSAGE(ConnectionEnd)
 PW_MESSAGE(ConnectionWanted)
 PW_MESSAGE(Outcomes)
+PW_MESSAGE(Draining)
+PW_MESSAGE(NothingMore)
 PW_MESSAGE(TlsResults)
 PW_MESSAGE(LateOutcomes)
 PW_MESSAGE(ControlRequest)
@@ -438,9 +442,9 @@ std::string_view name_of(Role role) {
 
 std::uint16_t oldest_version(Role role) {
   constexpr std::uint16_t kSigner = 15;
+  constexpr std::uint16_t kDraining = 17;
   constexpr std::uint16_t kListsReported = 14;
   constexpr std::uint16_t kFilterLinks = 13;
-  constexpr std::uint16_t kHeaderApart = 12;
   constexpr std::uint16_t kFirstTaken = 9;
   // An envelope has no mark of its format: with another one nobody reads it right.
   constexpr std::uint16_t kEnvelopes = mail::kEnvelopeFormat > 1 ? kProtocolVersion : kFirstTaken;
@@ -452,8 +456,8 @@ std::uint16_t oldest_version(Role role) {
     case Role::smtpd:  // since then it is told of the way to `filter`
       return std::max(kFilterLinks, kEnvelopes);
     case Role::smtp_client:
-    case Role::lmtp_client:
-      return std::max(kHeaderApart, kEnvelopes);
+    case Role::lmtp_client:  // since then it says that it drains, and waits for the answer
+      return std::max(kDraining, kEnvelopes);
     case Role::sendmail:
     case Role::queue_import:
     case Role::pickup:

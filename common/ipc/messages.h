@@ -24,7 +24,7 @@
 
 namespace postwain::ipc {
 
-constexpr std::uint16_t kProtocolVersion = 14 + mail::kEnvelopeFormat;
+constexpr std::uint16_t kProtocolVersion = 15 + mail::kEnvelopeFormat;
 constexpr std::size_t kFrameMax = 8U << 20;  // a frame larger than this closes the connection
 constexpr std::size_t kLocalRecipientsMax = 20'000;   // of a message from a program of this machine
 constexpr std::size_t kInlineContentMax = 64U << 10;  // larger content is in a file
@@ -71,6 +71,7 @@ enum class FrameType : std::uint16_t {
   token = 32,
   connection_grant = 33,
   connection_wanted = 34,
+  nothing_more = 35,
   // agent to qmgr
   content_request = 40,
   outcomes = 41,
@@ -81,6 +82,7 @@ enum class FrameType : std::uint16_t {
   // agent to qmgr
   connection_request = 45,
   connection_end = 46,
+  draining = 48,
   // filter to qmgr, and passed on to the reporter (dmarc_results.h)
   dmarc_results = 47,
   // control: command line and supervisor, both directions
@@ -396,6 +398,18 @@ struct ConnectionWanted {
 };
 
 struct RecipientOutcome {
+// An agent is about to end, and is to be lent nothing more. What was lent to it before that was
+// read is still on its way: it reads on, and gives that back. Said once on a connection. Also of
+// `filter` over its links: no message is to be begun there any more.
+struct Draining {
+  static constexpr FrameType kType = FrameType::draining;
+};
+// The answer: no lease, or message, comes behind this frame. Who ends without having read it may
+// leave a lease unread, of which qmgr would have to say that it was perhaps carried out.
+struct NothingMore {
+  static constexpr FrameType kType = FrameType::nothing_more;
+};
+
   std::uint32_t index = 0;
   mail::Outcome outcome;
 };

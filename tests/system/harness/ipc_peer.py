@@ -5,7 +5,7 @@ import socket
 import struct
 import time
 
-VERSION = 16
+VERSION = 17
 ROLES = ["smtpd", "smtp_client", "lmtp_client", "supervisor", "control", "sendmail", "metrics", "tokens", "restore",
          "reporter", "pickup", "filter", "signer"]
 TYPES = {"hello": 1, "welcome": 2, "decided": 9, "submit": 10, "submit_open": 11, "submit_chunk": 12,
@@ -13,8 +13,8 @@ TYPES = {"hello": 1, "welcome": 2, "decided": 9, "submit": 10, "submit_open": 11
          "refusals": 19, "submit_result": 20, "chunks_stored": 21, "admission": 22, "probe_result": 23,
          "submit_file": 24, "submit_final": 25, "hold": 26, "judged": 27, "discarded": 28, "lease": 30, "content": 31, "token": 32,
          "connection_grant": 33,
-         "connection_wanted": 34, "content_request": 40, "outcomes": 41, "late_outcomes": 42, "token_request": 43,
-         "tls_results": 44, "connection_request": 45, "connection_end": 46, "dmarc_results": 47,
+         "connection_wanted": 34, "nothing_more": 35, "content_request": 40, "outcomes": 41, "late_outcomes": 42, "token_request": 43,
+         "tls_results": 44, "connection_request": 45, "connection_end": 46, "dmarc_results": 47, "draining": 48,
          "control_request": 50, "control_reply": 51, "config_update": 52,
          "filter_report": 58, "peer_link": 59, "filter_session": 60, "filter_event": 61,
          "filter_header": 62, "filter_body": 63,

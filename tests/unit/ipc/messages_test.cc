@@ -291,6 +291,17 @@ TEST_CASE("every role says hello") {
   for (int number = 0; number <= static_cast<int>(ipc::kRoleLast); ++number) {
     auto role = static_cast<ipc::Role>(number);
     CAPTURE(number);
+TEST_CASE("frames that say all by their type hold nothing") {
+  CHECK(payload_of(Draining{}).empty());
+  CHECK(payload_of(NothingMore{}).empty());
+  Draining draining;
+  NothingMore nothing_more;
+  CHECK(decode("", draining));
+  CHECK(decode("", nothing_more));
+  CHECK_FALSE(decode("x", draining));
+  CHECK_FALSE(decode("x", nothing_more));
+}
+
     CHECK(ipc::name_of(role) != "?");
     std::string payload = payload_of(Hello{kProtocolVersion, role, 7, "name"});
     Hello back;
