@@ -110,7 +110,7 @@ void visit(A& a, T& v) {
   ipc::enum_field(a, v.family, Family::ipv6_first);
   ipc::field(a, v.avoid);
   ipc::list_field(a, v.fields.removed);
-  ipc::fields(a, v.fields.added, v.sign, v.bounds);
+  ipc::fields(a, v.fields.added, v.xforward, v.sign, v.bounds);
   ipc::fields(a, v.credential, v.certificate.chain, v.certificate.key);
   ipc::list_field(a, v.fallback);
   ipc::enum_field(a, v.fallback_tls, kTlsLevelLast);
@@ -219,6 +219,7 @@ PW_VISIT(Lease) {
   fields(a, transport, v.envelope);
   list_field(a, v.recipients);
   time_field(a, v.received_at);
+  optional_field(a, v.arrival);
   optional_field(a, v.sts);
   fields(a, v.size, v.eight_bit, v.inlined, v.content, v.probe);
 }
@@ -274,9 +275,9 @@ PW_VISIT(ConnectionEnd) {
 PW_VISIT(ConnectionWanted) {
   field(a, v.owner);
 }
-PW_VISIT(Token) {
 PW_VISIT(Draining) {}
 PW_VISIT(NothingMore) {}
+PW_VISIT(Token) {
   fields(a, v.request, v.token, v.trouble);
 }
 std::size_t octets_in(const mail::Outcome& outcome) {
@@ -380,9 +381,9 @@ PW_MESSAGE(ConnectionRequest)
 PW_MESSAGE(ConnectionGrant)
 PW_MESSAGE(ConnectionEnd)
 PW_MESSAGE(ConnectionWanted)
-PW_MESSAGE(Outcomes)
 PW_MESSAGE(Draining)
 PW_MESSAGE(NothingMore)
+PW_MESSAGE(Outcomes)
 PW_MESSAGE(TlsResults)
 PW_MESSAGE(LateOutcomes)
 PW_MESSAGE(ControlRequest)
@@ -441,8 +442,8 @@ std::string_view name_of(Role role) {
 }
 
 std::uint16_t oldest_version(Role role) {
-  constexpr std::uint16_t kSigner = 15;
   constexpr std::uint16_t kDraining = 17;
+  constexpr std::uint16_t kSigner = 15;
   constexpr std::uint16_t kListsReported = 14;
   constexpr std::uint16_t kFilterLinks = 13;
   constexpr std::uint16_t kFirstTaken = 9;

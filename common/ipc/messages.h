@@ -318,6 +318,7 @@ struct Lease : mail::Transport {
   mail::Envelope envelope;  // its recipients list is empty; see recipients
   std::vector<LeaseRecipient> recipients;
   WallTime received_at{};
+  std::optional<Arrival> arrival;  // where the next hop is told of it (Transport::xforward)
   // What qmgr has kept of the domain's policy, for routing by MX.
   std::optional<mail::StsPolicy> sts;
   std::uint64_t size = 0;
@@ -397,7 +398,6 @@ struct ConnectionWanted {
   std::uint64_t owner = 0;
 };
 
-struct RecipientOutcome {
 // An agent is about to end, and is to be lent nothing more. What was lent to it before that was
 // read is still on its way: it reads on, and gives that back. Said once on a connection. Also of
 // `filter` over its links: no message is to be begun there any more.
@@ -410,6 +410,7 @@ struct NothingMore {
   static constexpr FrameType kType = FrameType::nothing_more;
 };
 
+struct RecipientOutcome {
   std::uint32_t index = 0;
   mail::Outcome outcome;
 };

@@ -243,6 +243,7 @@ void Delivery::send_lease(Agent& agent, Pick pick) {
   lease.sts = queue_.sts_policies().find(lease.hop);
   lease.envelope = message.info.envelope;
   lease.received_at = message.info.arrival.received_at;
+  if (lease.xforward) lease.arrival = message.info.arrival;
   lease.size = message.info.size;
   lease.eight_bit = message.info.eight_bit;
   lease.inlined = message.has_content && !message.info.in_file;
@@ -273,14 +274,13 @@ bool Delivery::frame(std::uint64_t peer, ipc::FrameType type, std::string_view p
   auto found = agents_.find(peer);
   if (found == agents_.end()) return false;
   if (type == ipc::FrameType::outcomes) return outcomes(found->second, payload);
-  if (type == ipc::FrameType::content_request) return content_request(peer, found->second, payload);
   if (type == ipc::FrameType::draining) return draining(found->second, payload);
+  if (type == ipc::FrameType::content_request) return content_request(peer, found->second, payload);
   if (type == ipc::FrameType::token_request) return token_request(peer, payload);
   if (type == ipc::FrameType::late_outcomes) return late_outcomes(peer, found->second, payload);
   return connections_.frame(peer, type, payload);
 }
 
-bool Delivery::outcomes(Agent& agent, std::string_view payload) {
 // The answer goes behind everything that was lent, so the agent has read all of that when it reads
 // this. A client of ours says it once.
 bool Delivery::draining(Agent& agent, std::string_view payload) {
@@ -292,6 +292,7 @@ bool Delivery::draining(Agent& agent, std::string_view payload) {
   return true;
 }
 
+bool Delivery::outcomes(Agent& agent, std::string_view payload) {
   ipc::Outcomes report;
   if (!ipc::decode(payload, report)) return false;
   auto found = agent.leases.find(report.lease);
