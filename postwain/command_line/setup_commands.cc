@@ -9,6 +9,7 @@
 #include "postwain/command_line/options.h"
 #include "postwain/commands/process_commands.h"
 #include "postwain/completion.h"
+#include "postwain/supervisor/run.h"
 
 namespace postwain::tool {
 
