@@ -14,9 +14,7 @@ namespace postwain::agent {
 
 namespace {
 
-using mail::Blame;
 using mail::Disposition;
-using mail::Stage;
 
 constexpr std::size_t kReadsMax = 1U << 20;  // an attempt has one at most
 constexpr Duration kRecentSlice = std::chrono::milliseconds(100);
