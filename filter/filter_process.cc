@@ -107,6 +107,7 @@ void FilterProcess::take_link(const std::string& peer, net::Stream stream) {
         // Where all of Postwain ends, smtpds go first, and qmgr not before the last of them.
         tell_dmarc();
       }));
+  if (drained_) links_.back()->drain();
 }
 
 // While qmgr is away the counts wait for it.
@@ -133,12 +134,16 @@ void FilterProcess::wants_changed() {
 void FilterProcess::drain(std::function<void()> done) {
   drained_ = std::move(done);
   drain_until_ = shared_.clock.mono() + kDrainMax;
+  answers_until_ = shared_.clock.mono() + kNothingMoreWait;
+  for (const auto& link : links_) link->drain();
   timer_.repeat(kLookEvery, [this] { look_whether_drained(); });
 }
 
 void FilterProcess::look_whether_drained() {
-  bool busy = std::any_of(links_.begin(), links_.end(),
-                          [](const auto& link) { return link->in_message(); });
+  bool awaited = shared_.clock.mono() < answers_until_;
+  bool busy = std::any_of(links_.begin(), links_.end(), [awaited](const auto& link) {
+    return awaited ? link->is_busy() : link->in_message();
+  });
   if (busy && shared_.clock.mono() < drain_until_) return;
   report(false);
   tell_dmarc();

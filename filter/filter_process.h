@@ -20,6 +20,8 @@ constexpr Duration kReportEvery = std::chrono::seconds(1);
 // A client may be slow with a message that this process has to judge to its end. Where the whole
 // system ends, smtpd's links end before.
 constexpr Duration kDrainMax = std::chrono::minutes(10);
+// So long an smtpd may take to say that it begins no message any more.
+constexpr Duration kNothingMoreWait = std::chrono::seconds(10);
 
 struct Setup {
   std::string name;
@@ -49,7 +51,8 @@ class FilterProcess {
   // it; a link ends when its other end does.
   void take_link(const std::string& peer, net::Stream stream);
   std::size_t links() const { return links_.size(); }
-  // Calls done when no message is under way, after kDrainMax at the latest.
+  // No message is to be begun from now on. Calls done when none is under way, after kDrainMax at
+  // the latest.
   void drain(std::function<void()> done);
 
  private:
@@ -64,6 +67,7 @@ class FilterProcess {
   std::vector<std::unique_ptr<SmtpdLink>> links_;
   std::function<void()> drained_;
   MonoTime drain_until_{};
+  MonoTime answers_until_{};
   net::Timer timer_;
   net::Timer reports_;  // to qmgr, while there is something new
   net::Timer dmarc_reports_;

@@ -36,6 +36,15 @@ void SmtpdLink::send_wants() {
   connection_->send(wants_of(shared_));
 }
 
+void SmtpdLink::drain() {
+  if (!std::exchange(draining_, true)) connection_->send(ipc::Draining{});
+}
+
+bool SmtpdLink::nothing_more(std::string_view payload) {
+  ipc::NothingMore message;
+  return ipc::decode(payload, message) && draining_ && !std::exchange(nothing_more_, true);
+}
+
 bool SmtpdLink::in_message() const {
   return std::any_of(sessions_.begin(), sessions_.end(),
                      [](const auto& one) { return one.second->in_message(); });
@@ -62,6 +71,8 @@ bool SmtpdLink::frame(FrameType type, std::string_view payload) {
       return abort(payload);
     case FrameType::filter_quit:
       return quit(payload);
+    case FrameType::nothing_more:
+      return nothing_more(payload);
     default:
       return false;
   }

@@ -24,6 +24,10 @@ class SmtpdLink final : private ChainPort {
 
   const std::string& peer() const { return peer_; }
   void send_wants();
+  // No message is to be begun here any more.
+  void drain();
+  // A message is under way, or may be on its way here.
+  bool is_busy() const { return !nothing_more_ || in_message(); }
   bool in_message() const;
   std::size_t sessions() const { return sessions_.size(); }
 
@@ -36,6 +40,7 @@ class SmtpdLink final : private ChainPort {
   bool window(std::string_view payload);
   bool abort(std::string_view payload);
   bool quit(std::string_view payload);
+  bool nothing_more(std::string_view payload);
   SessionChain* find(std::uint64_t session);
 
   void send(const ipc::FilterAnswer& answer) override { connection_->send(answer); }
@@ -48,6 +53,8 @@ class SmtpdLink final : private ChainPort {
   std::function<void(SmtpdLink&)> on_end_;
   std::unique_ptr<daemon::IpcConnection> connection_;
   std::unordered_map<std::uint64_t, std::unique_ptr<SessionChain>> sessions_;
+  bool draining_ = false;
+  bool nothing_more_ = false;  // its word for that has come
 };
 
 }  // namespace postwain::filter

@@ -14,14 +14,11 @@ namespace postwain::agent {
 
 namespace {
 
-using mail::Blame;
 using mail::Disposition;
-using mail::Stage;
 
 constexpr std::size_t kReadsMax = 1U << 20;  // an attempt has one at most
 constexpr Duration kRecentSlice = std::chrono::milliseconds(100);
 constexpr Duration kSweepEvery = std::chrono::seconds(10);
-constexpr Duration kDrainStep = std::chrono::milliseconds(20);
 
 ClientTls usable(Result<ClientTls> contexts) {
   if (contexts) return contexts.take();
@@ -36,11 +33,6 @@ std::size_t connections_possible() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < 2 * kOthers) return kOthers;
   // Each may have a connection and a content.
   return std::min<std::size_t>(kConnectionsMax, (limit.rlim_cur - kOthers) / 2);
-}
-
-mail::Outcome going_away() {
-  return local_outcome(Disposition::deferred, Stage::local, Blame::nobody, {4, 3, 2},
-                       "the delivery client is shutting down");
 }
 
 }  // namespace
@@ -94,6 +86,7 @@ bool Agent::frame(ipc::FrameType type, std::string_view payload) {
   if (type == ipc::FrameType::connection_grant) return take_grant(payload);
   if (type == ipc::FrameType::connection_wanted) return take_wanted(payload);
   if (type == ipc::FrameType::peer_link) return take_peer_link(payload);
+  if (type == ipc::FrameType::nothing_more) return take_nothing_more(payload);
   return false;
 }
 
@@ -208,6 +201,24 @@ bool Agent::take_peer_link(std::string_view payload) {
   return true;
 }
 
+// Attempts that are signed before they are sent (signing/signing.h).
+
+void Agent::signing_done(Attempt& attempt) {
+  destination_for(attempt.lease()).add(attempt);
+}
+
+void Agent::signing_failed(Attempt& attempt, const mail::Outcome& outcome) {
+  attempt.account_waiting();
+  settle_all(services_, attempt, outcome);
+}
+
+void Agent::tell_of_content(Attempt& attempt, bool came) {
+  if (signing_.has(attempt))
+    came ? signing_.content_came(attempt) : signing_.content_lost(attempt);
+  else if (attempt.connection != nullptr)
+    came ? attempt.connection->content_arrived() : attempt.connection->content_failed();
+}
+
 void Agent::refuse_tokens(const std::string& why) {
   for (auto& [request, done] : std::exchange(tokens_, {})) done(ipc::Token{request, {}, why});
 }
@@ -312,11 +323,13 @@ void Agent::qmgr_up() {
   for (const Recent& recent : recent_) link_.send_frames(recent.late_outcomes);
   recent_.clear();
   recent_bytes_ = 0;
+  if (draining_) say_draining();
   if (!std::exchange(was_up_, true) && setup_.on_ready) setup_.on_ready();
 }
 
 void Agent::qmgr_down() {
   leases_.clear();
+  nothing_more_ = false;
   refuse_tokens("the queue manager is gone");
   forget_old_reports();
   for (Attempt* attempt : signing_.take_all()) {
@@ -341,11 +354,6 @@ void Agent::qmgr_down() {
   refuse_leaves();
 }
 
-// For an attempt nobody works on.
-void Agent::give_back(Attempt& attempt) {
-  settle_all(services_, attempt, going_away());
-}
-
 void Agent::sweep() {
   if (link_.up()) forget_old_reports();
   last_destination_ = nullptr;
@@ -359,37 +367,6 @@ void Agent::send_notes() {
     if (told.results.empty()) return;
     link_.send(told);
   }
-}
-
-void Agent::drain() {
-  if (std::exchange(draining_, true)) return;
-  for (Attempt* attempt : signing_.take_all()) give_back(*attempt);
-  for (auto& [key, destination] : destinations_) {
-    for (Attempt* attempt : destination->take_waiting()) give_back(*attempt);
-    destination->close();
-  }
-  drain_until_ = loop_.now() + kDrainMax;
-  drain_timer_.repeat(kDrainStep, [this] { drain_step(); });
-}
-
-void Agent::drain_step() {
-  if (drained_) return;
-  bool late = loop_.now() >= drain_until_;
-  if (late) {
-    for (auto& [address, attempt] : attempts_)
-      if (attempt->connection != nullptr)
-        attempt->connection->abandon("the delivery client is shutting down");
-  }
-  if (!attempts_.empty() && !late) return;
-  send_notes();
-  if (link_.up() && link_.pending() > 0 && loop_.now() < drain_until_ + kDrainStep * 10) return;
-  if (late && link_.up() && !with_news_.empty()) return;  // reported at the end of this turn
-  drained_ = true;
-  for (auto& [key, destination] : destinations_) destination->close();
-  notes_timer_.stop();
-  drain_timer_.stop();
-  sweep_timer_.stop();
-  if (setup_.on_drained) setup_.on_drained();
 }
 
 }  // namespace postwain::agent

@@ -28,6 +28,9 @@
 namespace postwain::agent {
 
 constexpr Duration kDrainMax = std::chrono::seconds(30);
+// So long an agent that drains waits for qmgr's word that nothing is lent to it any more. A qmgr
+// that says nothing for longer is stuck, and lends nothing either.
+constexpr Duration kNothingMoreWait = std::chrono::seconds(10);
 // Outcomes reported within this time before qmgr was lost are reported again.
 constexpr Duration kRecentFor = std::chrono::seconds(2);
 constexpr std::size_t kRecentBytesMax = 16U << 20;
@@ -45,13 +48,15 @@ class Agent : private AttemptSink, private Signing::Owner {
     daemon::SignerPort* signer = nullptr;  // for leases that are to be signed; outlives the agent
     SealRules seal{};                      // for leases that are to be sealed
     Duration signer_wait = kSignerWaitMax;
+    Duration nothing_more_wait = kNothingMoreWait;
     // Takes our end of a link to the process `signer`. Null: nothing is signed, so it is closed.
     std::function<void(UniqueFd end)> on_signer_link{};
   };
   Agent(net::Loop& loop, const config::Config& config, HostFinder& finder, Setup setup);
   ~Agent() override;
 
-  // Returns what has not been started, finishes the rest (at most kDrainMax), then on_drained.
+  // Tells qmgr, and goes on reading until qmgr has said that it lends nothing more; gives back what
+  // has not been started, finishes the rest (at most kDrainMax), then on_drained.
   void drain();
 
  private:
@@ -65,7 +70,7 @@ class Agent : private AttemptSink, private Signing::Owner {
   std::shared_ptr<void> ask_leave(std::uint64_t owner, std::vector<ipc::ConnectionBound> bounds,
                                   LeaveDone done) override;
 
-  // agent_signing.cc
+  // Attempts that are signed (signing/signing.h).
   void signing_done(Attempt& attempt) override;
   void signing_failed(Attempt& attempt, const mail::Outcome& outcome) override;
   void ask_content(Attempt& attempt) override { request_content(attempt); }
@@ -78,7 +83,7 @@ class Agent : private AttemptSink, private Signing::Owner {
   bool take_token(std::string_view payload);
   bool take_peer_link(std::string_view payload);
   void refuse_tokens(const std::string& why);
-  void tell_of_content(Attempt& attempt, bool came);  // agent_signing.cc
+  void tell_of_content(Attempt& attempt, bool came);
   // agent_leaves.cc
   bool take_grant(std::string_view payload);
   bool take_wanted(std::string_view payload);
@@ -99,6 +104,10 @@ class Agent : private AttemptSink, private Signing::Owner {
   void forget_old_reports();
   void sweep();
   void send_notes();
+  // agent_draining.cc
+  void say_draining();
+  bool take_nothing_more(std::string_view payload);
+  bool may_be_lent() const;
   void drain_step();
 
   // For a connection that is counted; done is null once it is given.
@@ -135,7 +144,9 @@ class Agent : private AttemptSink, private Signing::Owner {
   net::Timer drain_timer_;
   net::Timer notes_timer_;
   MonoTime drain_until_{};
+  MonoTime answer_until_{};  // for NothingMore
   bool draining_ = false;
+  bool nothing_more_ = false;  // said by the qmgr of now
   bool drained_ = false;
   bool was_up_ = false;
   Signing signing_;

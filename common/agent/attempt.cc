@@ -74,6 +74,9 @@ smtp::Transaction Attempt::transaction() {
   out.inlined = lease_.inlined;
   out.content = content_;
   out.probe = lease_.probe;
+  if (lease_.arrival)
+    out.origin = smtp::MessageOrigin{lease_.arrival->client_address, lease_.arrival->client_name,
+                                     lease_.arrival->protocol, lease_.id.text()};
   rows_.clear();
   out.recipients.reserve(lease_.recipients.size());
   rows_.reserve(lease_.recipients.size());

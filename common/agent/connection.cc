@@ -51,6 +51,7 @@ smtp::ClientOptions engine_options(const Services& services, const ConnectionPla
   options.require_tls = plan.transport->require_tls;
   options.flight_max = plan.flight_max;
   options.avoid = plan.avoid;
+  options.xforward = plan.transport->xforward && !plan.candidate.is_fallback;
   mail::AbilitySet proven = services.memory.proven(host_key(plan.candidate), services.loop.now());
   options.prove_chunking = !proven.has(mail::Ability::chunking);
   options.implicit_tls = plan.candidate.implicit_tls;

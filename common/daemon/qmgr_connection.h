@@ -49,6 +49,8 @@ class QmgrConnection {
   QmgrConnection& operator=(const QmgrConnection&) = delete;
 
   bool welcomed() const { return welcomed_; }
+  // The hello is said, and the answer has not come: qmgr may already have sent more behind it.
+  bool greeting() const { return connection_ != nullptr && !welcomed_; }
   // Only when it has been welcomed, and until its end.
   IpcConnection& ipc() {
     PW_CHECK(welcomed_ && connection_ != nullptr);

@@ -28,6 +28,8 @@ class QmgrLink {
   QmgrLink& operator=(const QmgrLink&) = delete;
 
   bool up() const { return up_; }
+  // Not up, but qmgr may think so: its welcome, and what it sent behind that, is on its way.
+  bool greeting() const { return !up_ && connection_ != nullptr && connection_->greeting(); }
   // Only while up.
   template <class Message>
   void send(const Message& message) {

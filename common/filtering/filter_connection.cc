@@ -37,6 +37,8 @@ bool FilterConnection::frame(ipc::FrameType type, std::string_view payload) {
   switch (type) {
     case ipc::FrameType::filter_wants:
       return wants_frame(payload);
+    case ipc::FrameType::draining:
+      return draining_frame(payload);
     case ipc::FrameType::filter_answer:
       return to_peer<ipc::FilterAnswer>(
           payload, [](FilterPeer& peer, auto& message) { peer.answered(std::move(message)); });
@@ -61,6 +63,16 @@ bool FilterConnection::wants_frame(std::string_view payload) {
   for (ipc::FilterWants::Listener& one : message.listeners)
     wants_.insert_or_assign(one.name, std::move(one));
   callbacks_.on_wants(!std::exchange(wants_known_, true));
+  return true;
+}
+
+// All that has been told of messages stands before the answer, so `filter` knows of each that has
+// begun when it reads that.
+bool FilterConnection::draining_frame(std::string_view payload) {
+  ipc::Draining message;
+  if (!ipc::decode(payload, message) || std::exchange(draining_, true)) return false;
+  ipc_.send(ipc::NothingMore{});
+  callbacks_.on_wants(false);
   return true;
 }
 

@@ -45,8 +45,9 @@ class FilterConnection {
   FilterConnection(const FilterConnection&) = delete;
   FilterConnection& operator=(const FilterConnection&) = delete;
 
-  // It is known what the filters want to hear.
-  bool up() const { return wants_known_; }
+  // It is known what the filters want to hear, and messages may be begun. `filter` says where that
+  // is over, because it is about to end; those under way go on.
+  bool up() const { return wants_known_ && !draining_; }
   // Of sessions of this listener; null: nothing.
   const ipc::FilterWants::Listener* wants(const std::string& listener) const;
   std::size_t listeners() const { return wants_.size(); }
@@ -66,12 +67,14 @@ class FilterConnection {
  private:
   bool frame(ipc::FrameType type, std::string_view payload);
   bool wants_frame(std::string_view payload);
+  bool draining_frame(std::string_view payload);
   template <class Message, class Tell>
   bool to_peer(std::string_view payload, Tell tell);
 
   Callbacks callbacks_;
   daemon::IpcConnection ipc_;
   bool wants_known_ = false;
+  bool draining_ = false;
   std::map<std::string, ipc::FilterWants::Listener> wants_;
   std::unordered_map<std::uint64_t, FilterPeer*> peers_;
 };

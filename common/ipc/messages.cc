@@ -126,7 +126,7 @@ void visit(A& a, T& v) {
   ipc::enum_field(a, v.family, Family::ipv6_first);
   ipc::field(a, v.avoid);
   ipc::list_field(a, v.fields.removed);
-  ipc::fields(a, v.fields.added, v.sign, v.bounds);
+  ipc::fields(a, v.fields.added, v.xforward, v.sign, v.bounds);
   ipc::fields(a, v.credential, v.certificate.chain, v.certificate.key);
   ipc::list_field(a, v.fallback);
   ipc::enum_field(a, v.fallback_tls, kTlsLevelLast);
@@ -235,6 +235,7 @@ PW_VISIT(Lease) {
   fields(a, transport, v.envelope);
   list_field(a, v.recipients);
   time_field(a, v.received_at);
+  optional_field(a, v.arrival);
   optional_field(a, v.sts);
   fields(a, v.size, v.eight_bit, v.inlined, v.content, v.probe);
 }
@@ -290,6 +291,8 @@ PW_VISIT(ConnectionEnd) {
 PW_VISIT(ConnectionWanted) {
   field(a, v.owner);
 }
+PW_VISIT(Draining) {}
+PW_VISIT(NothingMore) {}
 PW_VISIT(Token) {
   fields(a, v.request, v.token, v.trouble);
 }
@@ -395,6 +398,8 @@ PW_MESSAGE(ConnectionRequest)
 PW_MESSAGE(ConnectionGrant)
 PW_MESSAGE(ConnectionEnd)
 PW_MESSAGE(ConnectionWanted)
+PW_MESSAGE(Draining)
+PW_MESSAGE(NothingMore)
 PW_MESSAGE(Outcomes)
 PW_MESSAGE(TlsResults)
 PW_MESSAGE(LateOutcomes)
@@ -454,7 +459,7 @@ std::string_view name_of(Role role) {
 }
 
 std::uint16_t oldest_version(Role role) {
-  constexpr std::uint16_t kSigningTold = 17;
+  constexpr std::uint16_t kClients = 17;
   constexpr std::uint16_t kSigner = 15;
   constexpr std::uint16_t kListsReported = 14;
   constexpr std::uint16_t kFilterLinks = 13;
@@ -469,8 +474,8 @@ std::uint16_t oldest_version(Role role) {
     case Role::smtpd:  // since then it is told of the way to `filter`
       return std::max(kFilterLinks, kEnvelopes);
     case Role::smtp_client:
-    case Role::lmtp_client:  // since then they tell by which keys they have signed
-      return std::max(kSigningTold, kEnvelopes);
+    case Role::lmtp_client:  // since then they tell of signatures, and wait to be told to drain
+      return std::max(kClients, kEnvelopes);
     case Role::sendmail:
     case Role::queue_import:
     case Role::pickup:

@@ -72,6 +72,7 @@ enum class FrameType : std::uint16_t {
   token = 32,
   connection_grant = 33,
   connection_wanted = 34,
+  nothing_more = 35,
   // agent to qmgr
   content_request = 40,
   outcomes = 41,
@@ -82,6 +83,7 @@ enum class FrameType : std::uint16_t {
   // agent to qmgr
   connection_request = 45,
   connection_end = 46,
+  draining = 48,
   // filter to qmgr, and passed on to the reporter (dmarc_results.h)
   dmarc_results = 47,
   // control: command line and supervisor, both directions
@@ -319,6 +321,7 @@ struct Lease : mail::Transport {
   mail::Envelope envelope;  // its recipients list is empty; see recipients
   std::vector<LeaseRecipient> recipients;
   WallTime received_at{};
+  std::optional<Arrival> arrival;  // where the next hop is told of it (Transport::xforward)
   // What qmgr has kept of the domain's policy, for routing by MX.
   std::optional<mail::StsPolicy> sts;
   std::uint64_t size = 0;
@@ -396,6 +399,18 @@ struct ConnectionEnd {
 struct ConnectionWanted {
   static constexpr FrameType kType = FrameType::connection_wanted;
   std::uint64_t owner = 0;
+};
+
+// An agent is about to end, and is to be lent nothing more. What was lent to it before that was
+// read is still on its way: it reads on, and gives that back. Said once on a connection. Also of
+// `filter` over its links: no message is to be begun there any more.
+struct Draining {
+  static constexpr FrameType kType = FrameType::draining;
+};
+// The answer: no lease, or message, comes behind this frame. Who ends without having read it may
+// leave a lease unread, of which qmgr would have to say that it was perhaps carried out.
+struct NothingMore {
+  static constexpr FrameType kType = FrameType::nothing_more;
 };
 
 struct RecipientOutcome {

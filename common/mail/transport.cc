@@ -42,12 +42,12 @@ std::string Transport::key() const {
                   bounds.rate_period.count(), bounds.route_connections, bounds.route);
   std::string changes =
       fmt::format("{} {} {}", fmt::join(fields.removed, ","), fields.added.size(), fields.added);
-  return fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}",
-                     hop.key(), limits, name_of(tls), require_tls, one_by_one,
-                     fmt::join(sources, ","), name_of(family), static_cast<int>(credential.kind),
-                     credential.user, credential.secret, fmt::join(credential.mechanisms, ","),
-                     credential.without_tls, avoid.bits(), beyond.key(), name_of(fallback_tls),
-                     sign, changes, certificate.chain, certificate.key);
+  return fmt::format(
+      "{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}", hop.key(),
+      limits, name_of(tls), require_tls, one_by_one, fmt::join(sources, ","), name_of(family),
+      static_cast<int>(credential.kind), credential.user, credential.secret,
+      fmt::join(credential.mechanisms, ","), credential.without_tls, avoid.bits(), beyond.key(),
+      name_of(fallback_tls), sign, xforward, changes, certificate.chain, certificate.key);
 }
 
 }  // namespace postwain::mail

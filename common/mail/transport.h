@@ -75,9 +75,10 @@ struct Transport {
   bool require_tls = false;          // only to a server that offers REQUIRETLS (RFC 8689)
   std::vector<std::string> sources;  // local addresses to send from; empty: the system decides
   Family family = Family::any;
-  AbilitySet avoid;     // what is not used there even where it is offered
-  FieldChanges fields;  // of the content as it leaves
-  bool sign = false;    // with DKIM, where the envelope permits it (Envelope::sign)
+  AbilitySet avoid;       // what is not used there even where it is offered
+  FieldChanges fields;    // of the content as it leaves
+  bool xforward = false;  // the hosts of hop are told what client mail came from (XFORWARD)
+  bool sign = false;      // with DKIM, where the envelope permits it (Envelope::sign)
   Bounds bounds;
   Credential credential;
   ClientCertificate certificate;

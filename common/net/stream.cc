@@ -194,11 +194,14 @@ void Stream::Core::failed_later(int status) {
 }
 
 // A peer that has had enough says so and closes, and what is still sent to it makes the writing
-// fail. Its last words have come all the same, and they are the reason (deliver F10).
+// fail. Its last words have come all the same, and they are the reason (deliver F10). Among our own
+// processes they are the outcomes of a delivery client that has ended: without them what it has
+// delivered would be sent again. Descriptors that came with them are lost, as where there is no
+// room for them.
 void Stream::Core::read_the_rest() {
   constexpr int kBlocksMax = 16;
   uv_os_fd_t fd = -1;
-  if (unix_socket || uv_fileno(handle(), &fd) != 0) return;
+  if (uv_fileno(handle(), &fd) != 0) return;
   for (int block = 0; block < kBlocksMax && owned && reading && !dead; ++block) {
     ssize_t n = ::recv(fd, loop->read_block(), Loop::kReadBlock, MSG_DONTWAIT);
     if (n <= 0) return;

@@ -49,6 +49,7 @@ Json json_of(const Explanation& e, const Question& question) {
   route["family"] = mail::name_of(e.route.transport.family);
   route["certificate"] = !e.route.transport.certificate.chain.empty();
   route["fallback"] = fallback_text(e.route);
+  route["xforward"] = e.route.transport.xforward;
   route["in_doubt"] = e.route.hold_in_doubt ? "hold" : "retry";
   const mail::Bounds& bounds = e.route.transport.bounds;
   route["connections"] = bounds.connections;

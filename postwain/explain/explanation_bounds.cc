@@ -67,6 +67,7 @@ void add_transport(Explanation& out, Table& route) {
             transport.credential.kind == mail::Credential::Kind::command ? ", with a token" : ""));
   if (!transport.certificate.chain.empty())
     route.add("shows", "certificate", "a certificate of ours");
+  if (transport.xforward) route.add("tells", "xforward", "what client the mail came from");
   if (std::string text = fallback_text(out.route); !text.empty())
     route.add("fallback", "fallback", text);
   if (out.route.hold_in_doubt) route.add("in doubt", "in_doubt", "held for an operator");

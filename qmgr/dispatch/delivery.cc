@@ -30,12 +30,6 @@ std::size_t index_of(Pool pool) {
   return static_cast<std::size_t>(pool);
 }
 
-// An agent that drains gives back what it has not begun (common/agent/agent.cc).
-bool is_going_away(const mail::Outcome& outcome) {
-  return outcome.stage == mail::Stage::local && outcome.blame == mail::Blame::nobody &&
-         outcome.disposition == mail::Disposition::deferred;
-}
-
 // Spreads numbers that lie close together (the finalizer of splitmix64).
 std::uint64_t mix(std::uint64_t x) {
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
@@ -44,6 +38,11 @@ std::uint64_t mix(std::uint64_t x) {
 }
 
 }  // namespace
+
+bool is_given_back(const mail::Outcome& outcome) {
+  return outcome.stage == mail::Stage::local && outcome.blame == mail::Blame::nobody &&
+         outcome.disposition == mail::Disposition::deferred;
+}
 
 Delivery::Delivery(net::Loop& loop, Queue& queue, TokenRelay& tokens)
     : loop_(loop),
@@ -167,16 +166,14 @@ Delivery::Agent* Delivery::agent_with_room(Pool pool) {
   Agent* best = nullptr;
   for (auto& [peer, agent] : agents_) {
     if (!has_room(agent, pool)) continue;
-    bool better = best == nullptr || agent.leases.size() < best->leases.size();
-    if (best != nullptr && agent.leaving != best->leaving) better = best->leaving;
-    if (better) best = &agent;
+    if (best == nullptr || agent.leases.size() < best->leases.size()) best = &agent;
   }
   return best;
 }
 
 bool Delivery::has_room(const Agent& agent, Pool pool) {
-  return agent.pool == pool && !agent.set_apart && agent.leases.size() < kLeasesPerAgent &&
-         agent.connection->pending() < kAgentBacklog;
+  return agent.pool == pool && !agent.set_apart && !agent.leaving &&
+         agent.leases.size() < kLeasesPerAgent && agent.connection->pending() < kAgentBacklog;
 }
 
 // Where connections are counted, all that shares them goes to the same agent, or one would wait for
@@ -190,7 +187,7 @@ Delivery::Agent& Delivery::agent_for(DestinationId destination, Agent& usual) {
   Agent* best = &usual;
   std::size_t weight = 0;
   for (auto& [peer, agent] : agents_) {
-    if (!has_room(agent, usual.pool) || agent.leaving != usual.leaving) continue;
+    if (!has_room(agent, usual.pool)) continue;
     std::size_t its = mix(whom + peer);
     if (its < weight) continue;
     weight = its;
@@ -202,7 +199,7 @@ Delivery::Agent& Delivery::agent_for(DestinationId destination, Agent& usual) {
 Delivery::Agent* Delivery::agent_apart(Pool pool) {
   Agent* best = nullptr;
   for (auto& [peer, agent] : agents_) {
-    if (agent.pool != pool) continue;
+    if (agent.pool != pool || agent.leaving) continue;
     if (agent.set_apart) return &agent;
     if (best == nullptr || agent.leases.size() < best->leases.size()) best = &agent;
   }
@@ -246,6 +243,7 @@ void Delivery::send_lease(Agent& agent, Pick pick) {
   lease.sts = queue_.sts_policies().find(lease.hop);
   lease.envelope = message.info.envelope;
   lease.received_at = message.info.arrival.received_at;
+  if (lease.xforward) lease.arrival = message.info.arrival;
   lease.size = message.info.size;
   lease.eight_bit = message.info.eight_bit;
   lease.inlined = message.has_content && !message.info.in_file;
@@ -276,10 +274,22 @@ bool Delivery::frame(std::uint64_t peer, ipc::FrameType type, std::string_view p
   auto found = agents_.find(peer);
   if (found == agents_.end()) return false;
   if (type == ipc::FrameType::outcomes) return outcomes(found->second, payload);
+  if (type == ipc::FrameType::draining) return draining(found->second, payload);
   if (type == ipc::FrameType::content_request) return content_request(peer, found->second, payload);
   if (type == ipc::FrameType::token_request) return token_request(peer, payload);
   if (type == ipc::FrameType::late_outcomes) return late_outcomes(peer, found->second, payload);
   return connections_.frame(peer, type, payload);
+}
+
+// The answer goes behind everything that was lent, so the agent has read all of that when it reads
+// this. A client of ours says it once.
+bool Delivery::draining(Agent& agent, std::string_view payload) {
+  ipc::Draining message;
+  if (!ipc::decode(payload, message) || agent.leaving) return false;
+  agent.leaving = true;
+  agent.connection->send(ipc::NothingMore{});
+  schedule();
+  return true;
 }
 
 bool Delivery::outcomes(Agent& agent, std::string_view payload) {
@@ -301,7 +311,6 @@ bool Delivery::outcomes(Agent& agent, std::string_view payload) {
   std::vector<IndexedOutcome> now;
   for (ipc::RecipientOutcome& one : report.outcomes) {
     bound(one.outcome);
-    agent.leaving = agent.leaving || is_going_away(one.outcome);
     running.summary.add(one.outcome, one.index);
     if (one.outcome.blame == mail::Blame::destination) {
       const mail::Reply& reply = one.outcome.reply;
@@ -332,9 +341,15 @@ bool Delivery::outcomes(Agent& agent, std::string_view payload) {
   return true;
 }
 
-bool Delivery::probe(const Routed& routed, const mail::Address& recipient, ProbeDone done) {
-  Agent* agent = paused_ ? nullptr : agent_with_room(pool_named(routed.key));
-  if (agent == nullptr) return false;
+Delivery::ProbeStart Delivery::probe(const Routed& routed, const mail::Address& recipient,
+                                     ProbeDone done) {
+  Pool pool = pool_named(routed.key);
+  bool any = std::any_of(agents_.begin(), agents_.end(), [pool](const auto& entry) {
+    return entry.second.pool == pool && !entry.second.leaving;
+  });
+  if (!any) return ProbeStart::no_agent;
+  Agent* agent = paused_ ? nullptr : agent_with_room(pool);
+  if (agent == nullptr) return ProbeStart::no_room;
   if (auto known = queue_.scheduler().find(routed.key)) agent = &agent_for(*known, *agent);
   ipc::Lease lease;
   lease.lease = ++last_lease_;
@@ -346,9 +361,9 @@ bool Delivery::probe(const Routed& routed, const mail::Address& recipient, Probe
   lease.received_at = wall_now();
   lease.envelope.smtputf8 = recipient.is_utf8();
   lease.recipients.push_back({0, {recipient, {}, {}}});
-  if (!agent->connection->try_send(lease)) return false;
+  if (!agent->connection->try_send(lease)) return ProbeStart::no_room;
   agent->probes.emplace(lease.lease, std::move(done));
-  return true;
+  return ProbeStart::sent;
 }
 
 // The one recipient's outcome comes with the end of the lease, or just before it.

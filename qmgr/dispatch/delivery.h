@@ -49,10 +49,15 @@ class Delivery : public PeerService {
   // It is known now what a former qmgr had lent (lent_before.h).
   void left_known();
 
-  // Asks the next hop whether it would take this recipient; no message, no scheduling. False: no
-  // agent has room. done is called once, later; not when qmgr ends before.
+  // Asks the next hop whether it would take this recipient; no message, no scheduling. When it was
+  // sent, done is called once, later; not when qmgr ends before.
   using ProbeDone = std::function<void(const mail::Outcome&)>;
-  bool probe(const Routed& routed, const mail::Address& recipient, ProbeDone done);
+  enum class ProbeStart : std::uint8_t {
+    sent,
+    no_room,   // the agents have too much to do, or nothing is lent at all
+    no_agent,  // there is none, as for a moment at each reload
+  };
+  ProbeStart probe(const Routed& routed, const mail::Address& recipient, ProbeDone done);
 
   // No new leases: their outcomes could not be recorded, or we are about to stop.
   void pause(bool paused);
@@ -82,7 +87,7 @@ class Delivery : public PeerService {
     std::vector<std::string> early;  // late outcomes before it was known what had been lent
     // Gets nothing else: it is to have, or has, one message that agents died of (verdict.h).
     bool set_apart = false;
-    bool leaving = false;  // it has given back what it had not begun
+    bool leaving = false;  // it drains (ipc::Draining): nothing is lent to it any more
     MonoTime set_apart_at{};
   };
 
@@ -97,6 +102,7 @@ class Delivery : public PeerService {
   void send_suspects();
   void send_lease(Agent& agent, Pick pick);
   void cannot_lend(const Pick& pick);
+  bool draining(Agent& agent, std::string_view payload);
   bool outcomes(Agent& agent, std::string_view payload);
   bool probed(Agent& agent, ipc::Outcomes& report);
   bool late_outcomes(std::uint64_t peer, Agent& agent, std::string_view payload);
@@ -120,5 +126,8 @@ class Delivery : public PeerService {
   bool paused_ = false;
   std::uint64_t last_lease_ = 0;
 };
+
+// The agent is about to end and gives back what it has not begun (common/agent/agent_draining.cc).
+bool is_given_back(const mail::Outcome& outcome);
 
 }  // namespace postwain::qmgr

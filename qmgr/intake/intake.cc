@@ -422,6 +422,7 @@ bool Intake::open(std::uint64_t number, Peer& peer, std::string_view payload) {
   rules.hostname = rules_.hostname;
   // What smtpd writes itself it has looked at itself, and what leaves is looked at again.
   rules.whole_line_ends = !transaction.lent && !may_have_lone_line_ends(message.info.envelope);
+  rules.header_max = fair_share(kHeadersOfChunks, under_way_.size() + 1);
   if (is_local(peer.role) && rules_.message_size > 0) rules.size_max = rules_.message_size;
   transaction.upload =
       std::make_shared<Upload>(queue_.content().files(), message.info.id, std::move(rules));

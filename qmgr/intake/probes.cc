@@ -68,13 +68,12 @@ void Probes::ask(const mail::Address& recipient, Done done) {
 
 // Nothing is started where the answer cannot come: the breaker is open, no agent has room.
 void Probes::start(const std::string& key, const mail::Address& recipient) {
-  Routed routed = queue_.destinations().route(recipient, mail::Address());
-  if (running_.size() >= kProbesAtOnce || !queue_.is_reachable(routed.key)) return;
-  bool sent = delivery_.probe(
-      routed, recipient,
-      [this, key, recipient](const mail::Outcome& outcome) { answered(key, recipient, outcome); });
-  if (!sent) return;
+  if (running_.size() >= kProbesAtOnce) return;
   Running& running = running_[key];
+  if (!send(key, recipient)) {
+    running_.erase(key);
+    return;
+  }
   running.timer = std::make_unique<net::Timer>(loop_);
   running.timer->start(kProbeAnswerMax, [this, key] {
     // The answer is still worth keeping when it comes; clients do not wait for it any longer.
@@ -83,10 +82,39 @@ void Probes::start(const std::string& key, const mail::Address& recipient) {
   });
 }
 
+// For one that runs. False: the answer cannot come.
+bool Probes::send(const std::string& key, const mail::Address& recipient) {
+  Routed routed = queue_.destinations().route(recipient, mail::Address());
+  if (!queue_.is_reachable(routed.key)) return false;
+  auto started = delivery_.probe(
+      routed, recipient,
+      [this, key, recipient](const mail::Outcome& outcome) { answered(key, recipient, outcome); });
+  if (started == Delivery::ProbeStart::no_agent) send_again_later(key, recipient);
+  return started != Delivery::ProbeStart::no_room;
+}
+
+void Probes::send_again_later(const std::string& key, const mail::Address& recipient) {
+  Running& running = running_[key];
+  ++running.times_again;
+  running.again = std::make_unique<net::Timer>(loop_);
+  running.again->start(kProbeAgainAfter, [this, key, recipient] {
+    if (running_[key].times_again > kProbesAgain || !send(key, recipient)) cannot_ask(key);
+  });
+}
+
+void Probes::cannot_ask(const std::string& key) {
+  auto found = running_.find(key);
+  std::vector<Done> waiting = std::move(found->second.waiting);
+  running_.erase(found);
+  notify(std::move(waiting), nullptr);
+}
+
 void Probes::answered(const std::string& key, const mail::Address& recipient,
                       const mail::Outcome& outcome) {
   auto found = running_.find(key);
   if (found == running_.end()) return;
+  if (is_given_back(outcome) && found->second.times_again < kProbesAgain)
+    return send_again_later(key, recipient);
   std::vector<Done> waiting = std::move(found->second.waiting);
   running_.erase(found);
   std::optional<RecipientCheck> check = check_of(recipient, outcome, wall_now());

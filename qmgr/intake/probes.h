@@ -27,6 +27,10 @@ namespace postwain::qmgr {
 constexpr std::size_t kProbesAtOnce = 200;
 constexpr std::size_t kProbeWaitersMax = 1000;  // clients, of one recipient
 constexpr Duration kProbeAnswerMax = std::chrono::seconds(30);
+// Where no delivery client is there, as for a moment at each reload, or one that ends gives it
+// back: the probe is sent again so often, and so long after.
+constexpr std::uint32_t kProbesAgain = 30;
+constexpr Duration kProbeAgainAfter = std::chrono::milliseconds(100);
 constexpr std::size_t kChecksOfOneRead = 1000;
 
 class Probes {
@@ -46,9 +50,14 @@ class Probes {
   struct Running {
     std::vector<Done> waiting;
     std::unique_ptr<net::Timer> timer;
+    std::unique_ptr<net::Timer> again;
+    std::uint32_t times_again = 0;
   };
   void read_checks(std::string after);
   void start(const std::string& key, const mail::Address& recipient);
+  bool send(const std::string& key, const mail::Address& recipient);
+  void send_again_later(const std::string& key, const mail::Address& recipient);
+  void cannot_ask(const std::string& key);
   void answered(const std::string& key, const mail::Address& recipient,
                 const mail::Outcome& outcome);
   void keep(RecipientCheck check);

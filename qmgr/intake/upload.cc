@@ -4,7 +4,6 @@
 
 #include "common/base/text.h"
 #include "common/content/header_form.h"
-#include "common/ipc/messages.h"
 
 #include "qmgr/history/history_record.h"
 #include "qmgr/verdicts/gate.h"
@@ -46,11 +45,11 @@ void Upload::write_out(std::string_view bytes) {
 void Upload::cut_header(std::string_view bytes) {
   header_ += bytes;
   // A long line that comes octet by octet is not searched again and again.
-  bool is_full = header_.size() > kHeaderOfChunksMax;
+  bool is_full = header_.size() > rules_.header_max;
   if (!is_full && bytes.find('\n') == std::string_view::npos) return;
   mail::HeaderEnd end = mail::find_header_end(header_, header_searched_, false);
   if (!end.found && !is_full) return;
-  std::size_t apart = end.found && end.body <= kHeaderOfChunksMax ? end.body : 0;
+  std::size_t apart = end.found && end.body <= rules_.header_max ? end.body : 0;
   in_body_ = true;
   write_out(std::string_view(header_).substr(apart));
   header_ = header_.substr(0, apart);  // without the room for what was written

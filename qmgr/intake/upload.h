@@ -13,8 +13,10 @@
 #include <string>
 #include <string_view>
 
+#include "common/base/fair_share.h"
 #include "common/base/file.h"
 #include "common/content/content_fields.h"
+#include "common/ipc/messages.h"
 #include "common/mail/queue_id.h"
 #include "common/mail/reply.h"
 
@@ -22,15 +24,17 @@
 
 namespace postwain::qmgr {
 
-// A larger header section that comes in chunks goes into the file with its body: until it has ended
-// it stays in memory, and whoever submits as sendmail is anybody.
-constexpr std::size_t kHeaderOfChunksMax = 64U << 10;
+// Until a header section that comes in chunks has ended it stays in memory, and whoever submits as
+// sendmail is anybody. So all that come at a time share some room, and one that is larger than its
+// share goes into the file with its body, where filters cannot change it.
+constexpr SharedRoom kHeadersOfChunks{16U << 20, 64U << 10, ipc::kHeaderApartMax};
 
 struct UploadRules {
-  std::string head;                     // goes before what comes: our Received field
-  std::string hostname;                 // by which our own Received fields are known
-  bool whole_line_ends = false;         // a lone CR or LF refuses the message
-  std::uint64_t size_max = UINT64_MAX;  // of what comes
+  std::string head;                                 // goes before what comes: our Received field
+  std::string hostname;                             // by which our own Received fields are known
+  bool whole_line_ends = false;                     // a lone CR or LF refuses the message
+  std::uint64_t size_max = UINT64_MAX;              // of what comes
+  std::size_t header_max = kHeadersOfChunks.least;  // of a header section that comes in chunks
 };
 
 class Upload {

@@ -287,7 +287,9 @@ void Judging::go_on(const MessagePtr& waiting, Judged judged) {
   if (file && !uses_file) content_.remove(*file);
   if (goes) return accept(waiting, *std::move(edits.message));
   if (edits.message) return discard(waiting, filter);
-  settle(waiting, refused_by(filter, {552, {5, 3, 4}, "Message too large after it was filtered"}));
+  settle(
+      waiting,
+      refused_by(filter, {552, {5, 3, 4}, "Header section too large to be changed by a filter"}));
 }
 
 void Judging::accept(const MessagePtr& waiting, NewMessage message) {

@@ -48,6 +48,7 @@ RouteSettings settings_of(const config::Route& route, bool signs) {
   transport.family = route.family;
   transport.avoid = route.avoid;
   transport.fields = route.fields;
+  transport.xforward = route.xforward;
   transport.sign = signs && route.sign && may_sign(route.deliver.kind);
   transport.bounds = route.bounds;
   transport.credential = route.credential;

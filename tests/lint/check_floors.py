@@ -81,7 +81,7 @@ HOME = {
     "idn2.h": "common/mail/idn.cc",
     "toml++/": "common/config/document/toml_reader.cc",
     "sqlite3.h": ("qmgr/store/sqlite/", "qmgr/history/", "qmgr/salvage/"),
-    "CLI/": "postwain/command_line.cc",
+    "CLI/": "postwain/command_line/",
     "re2/": "common/pattern/",
     "seccomp.h": "common/sandbox/",
     "systemd/": "postwain/supervisor/service_manager.cc",

@@ -278,6 +278,16 @@ void read_route_sign(Section& section, Route& route) {
     section.context().error(section.origin_of("sign"), "sign is for mail that leaves by SMTP");
 }
 
+// Whoever an MX record names is no one to be told whose mail it is.
+void read_xforward(Section& section, Route& route) {
+  section.boolean("xforward", route.xforward);
+  bool named =
+      route.deliver.kind == mail::HopKind::smtp || route.deliver.kind == mail::HopKind::lmtp;
+  if (route.xforward && !named)
+    section.context().error(section.origin_of("xforward"),
+                            "xforward needs a next hop that deliver names (smtp: or lmtp:)");
+}
+
 void read_rate(Section& section, std::string_view key, std::uint32_t& count, Duration& period) {
   std::string rate;
   if (!section.text(key, rate)) return;
@@ -362,6 +372,7 @@ void read_routes(Context& context, const std::vector<const Node*>& tables,
     read_avoid(section, route);
     read_field_changes(section, route);
     read_route_sign(section, route);
+    read_xforward(section, route);
     route.mailbox_schedule = route.deliver.kind == mail::HopKind::lmtp;
     section.choice("retry", route.mailbox_schedule, {{"internet", false}, {"store", true}});
     section.choice("in_doubt", route.hold_in_doubt, {{"retry", false}, {"hold", true}});

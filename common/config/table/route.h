@@ -24,6 +24,7 @@ struct Route {
   mail::Family family = mail::Family::any;
   mail::AbilitySet avoid;
   mail::FieldChanges fields;  // add_headers, remove_headers
+  bool xforward = false;      // to hosts that `deliver` names
   bool sign = true;           // with [[dkim_key]], as it leaves by SMTP; never by LMTP
   std::optional<mail::NextHop> fallback;
   mail::TlsLevel fallback_tls = mail::TlsLevel::may;

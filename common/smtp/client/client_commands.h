@@ -13,6 +13,7 @@
 #include "common/mail/envelope.h"
 #include "common/mail/outcome.h"
 #include "common/smtp/client/peer_extensions.h"
+#include "common/smtp/client/xforward.h"
 
 namespace postwain::smtp {
 
@@ -27,6 +28,7 @@ struct Transaction {
   bool inlined = false;    // content is all of it; otherwise it is asked for with want_content
   bool probe = false;      // only asks, up to RCPT: accepted there counts as delivered
   bool converted = false;  // it was made 7-bit: size is a guess
+  std::optional<MessageOrigin> origin{};  // told where ClientOptions::xforward says so
   std::string_view content;
 };
 

@@ -38,6 +38,7 @@ Stage ClientEngine::stage_of(Command command) {
       return Stage::tls;
     case Command::auth:
       return Stage::auth;
+    case Command::xforward:
     case Command::mail:
     case Command::rset:
     case Command::quit:
@@ -129,6 +130,9 @@ void ClientEngine::handle_reply(bool more_bytes) {
     case Command::rset:
       expected_.pop_front();
       return;
+    case Command::xforward:
+      expected_.pop_front();
+      return introduction_reply(what);
     case Command::quit:
       expected_.pop_front();
       return end_session({}, true);
@@ -153,6 +157,7 @@ void ClientEngine::session_reply(Command command, ReplyClass what, bool more_byt
       peer_ = positive ? PeerExtensions::parse(parser_.text()) : PeerExtensions();
       peer_.require_tls = peer_.require_tls && tls_on_;
       peer_.leave_out(options_.avoid);
+      if (!options_.xforward) peer_.xforward = {};
       return positive ? hello_accepted() : hello_refused(command, what);
     case Command::helo:
       return positive ? hello_accepted() : refused_session(stage_of(command));

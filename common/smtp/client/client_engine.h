@@ -25,6 +25,10 @@
 // A server that takes some recipients and no more of them (452 4.5.3, or LIMITS of RFC 9422) gets
 // the others in further transactions of the same content, one after the other.
 //
+// A server that is trusted with it is told in front of each MAIL where the message comes from, as
+// far as it offers XFORWARD. One that refuses that gets the mail without it, and hears no more of
+// it in this session.
+//
 // Bounds: kTransactionsMax or kFlightMax at once, replies as in reply_parser.h; produced bytes grow
 // with what the host gives (inline content, chunks) and nothing else.
 #pragma once
@@ -64,6 +68,7 @@ struct ClientOptions {
   mail::AbilitySet avoid{};      // not used, even where the server offers it
   bool prove_chunking = false;   // it is not known whether BDAT works there
   bool implicit_tls = false;     // a handshake comes before the greeting (RFC 8314 3.3)
+  bool xforward = false;         // the server is told where messages come from, if it wants that
   bool clear_after_tls = false;  // in clear because a handshake failed: refuses_clear() defers
   // How many transactions may travel whole at once where the server has CHUNKING; it is reached by
   // and by, since a connection that breaks leaves all of them in doubt. At most kFlightMax.
@@ -156,6 +161,7 @@ class ClientEngine {
     helo,
     starttls,
     auth,
+    xforward,
     mail,
     rcpt,
     data,
@@ -198,7 +204,10 @@ class ClientEngine {
     std::unique_ptr<mail::SevenBit> seven_bit{};
     // … and this is what became of inlined content; also of one with lone CR or LF.
     std::unique_ptr<std::string> converted{};
-    bool clean_end = false;  // the server has answered the end of data, its buffers are clear
+    bool clean_end = false;   // the server has answered the end of data, its buffers are clear
+    bool introduced = false;  // client_engine_origin.cc
+    std::vector<std::string> introduction{};
+    std::size_t told = 0;  // of it
   };
 
   static mail::Stage stage_of(Command command);
@@ -222,6 +231,10 @@ class ClientEngine {
   static bool is_postponed(const Active& a, std::size_t recipient);
   void take_again();
   void restart_front();
+
+  // client_engine_origin.cc
+  bool introduce(Active& a, std::string& out);
+  void introduction_reply(ReplyClass what);
 
   bool advance(Active& a, std::string& out);
   std::size_t flight() const;

@@ -44,6 +44,8 @@ void take_line(std::string_view line, PeerExtensions& out) {
     out.starttls = true;
   } else if (iequals(keyword, "REQUIRETLS")) {
     out.require_tls = true;
+  } else if (iequals(keyword, "XFORWARD")) {
+    out.xforward = XforwardOffer::parse(rest);
   } else if (iequals(keyword, "LIMITS")) {
     for (std::string_view limit : split(rest, ' ')) take_limit(limit, out);
   } else if (iequals(keyword, "AUTH")) {

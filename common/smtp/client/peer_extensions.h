@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/mail/ability.h"
+#include "common/smtp/client/xforward.h"
 
 namespace postwain::smtp {
 
@@ -23,6 +24,7 @@ struct PeerExtensions {
   bool binary_mime = false;      // RFC 3030
   bool starttls = false;         // RFC 3207
   bool require_tls = false;      // RFC 8689; counts under TLS only
+  XforwardOffer xforward{};      // not of an RFC
   // RFC 9422; 0: no limit given.
   std::uint32_t mail_max = 0;             // messages of one connection
   std::uint32_t rcpt_max = 0;             // recipients of one transaction

@@ -9,7 +9,7 @@ from mail_content import Dsn, message, without_received
 from peers import Cyrus, Exim, OpenSmtpd, Postfix, namespaces_permitted
 from resources import make_certificate, wait_until
 from sasl_server import PASSWORD, USER
-from smtp_raw import SmtpClient
+from smtp_raw import SmtpClient, queue_id
 from smtp_sink import SmtpSink
 
 sys.path.append(os.path.join(os.path.dirname(__file__), "..", "..", "..", "bench"))
@@ -80,6 +80,28 @@ class SmartHosts(PostwainTestCase):
                     self.assertEqual(1, len(self.sink.wait_delivered(one, 60)), one)
                 self.assertEqual([], self.mta.events("deferred"))
                 self.mta.stop()
+
+    def test_postfix_is_told_of_the_client(self):
+        """XFORWARD as Postfix documents it, believed by Postfix and understood by it."""
+        peer = self.closing(Postfix(*self.pair, self.sink))
+        told = {"match": "*", "deliver": peer.target, "tls": "encrypt", "auth": f"{USER}:file:{self.secret}",
+                "xforward": True}
+        self.mta.reconfigure({"access": {"trusted_networks": ["127.0.0.0/8"]}, "route": [told]})
+        self.mta.start()
+        with SmtpClient(self.mta.port, source="127.0.0.9", hello="laptop.far.test") as client:
+            code, text = client.mail("alice@ours.test", ["one@far.test"], message())
+            self.assertEqual(250, code, text)
+        self.assertEqual(0, self.mta.sendmail("two@far.test", content=message()).returncode)
+        for name in ("one", "two"):
+            wait_until(lambda n=name: self.sink.delivered(f"{n}@far.test"), 30, peer.log)
+        lines = wait_until(lambda: (found := [line for line in peer.log().splitlines() if " client=" in line])[1:]
+                           and found, 20, peer.log)
+        [one] = [line for line in lines if queue_id(text) in line]
+        self.assertIn(f"orig_queue_id={queue_id(text)}", one)
+        self.assertIn("orig_client=unknown[127.0.0.9]", one)
+        [two] = [line for line in lines if line is not one]
+        self.assertNotIn("127.0.0.9", two)
+        self.assertNotIn(queue_id(text), two)
 
     def test_a_wrong_password_is_told(self):
         peer = self.closing(Postfix(*self.pair, self.sink))

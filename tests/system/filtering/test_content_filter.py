@@ -64,6 +64,14 @@ class ContentFilter(PostwainTestCase):
         self.assertEqual(["YES"], field(spam.content, "X-Spam-Flag"), self.amavis.log())
         self.mta.wait_queue_empty()
 
+    def test_it_is_told_of_the_client(self):
+        """By XFORWARD: what amavisd-new takes for the client's address decides by which rules it judges."""
+        self.begin()
+        self.send(message())
+        self.sink.wait_delivered("bob@here.example", 60)
+        wait_until(lambda: f"[{STRANGER}]" in self.amavis.log(), 20, self.amavis.log)
+        self.mta.wait_queue_empty()
+
     def test_what_it_refuses_goes_back_to_the_sender(self):
         for speak in ("smtp", "lmtp"):
             with self.subTest(speak):

@@ -156,6 +156,7 @@ smtpd_sasl_path = {self.folder.path}/auth
 local_recipient_maps =
 smtpd_relay_restrictions = permit_sasl_authenticated,reject
 mynetworks = 192.0.2.1/32
+smtpd_authorized_xforward_hosts = 127.0.0.0/8
 """)
         self.etc("postfix/master.cf", f"""
 127.0.0.1:{self.port} inet n - n - - smtpd

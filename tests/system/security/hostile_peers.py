@@ -35,7 +35,7 @@ STRINGS = [b"", b"a@b", b"list@own.test", b"bob+t@own.test", b"\0@\0", b'"a\\"b"
 TIMES = [0, 1, -1, 10**13, 2**62, 2**63 - 1, -2**63, 253402300800000]
 INTAKE = ["decided", "submit", "submit_open", "submit_chunk", "submit_end", "submit_final", "submit_abort", "probe"]
 AGENT = ["outcomes", "late_outcomes", "content_request", "token_request", "tls_results", "connection_request",
-         "connection_end"]
+         "connection_end", "draining"]
 BY_ROLE = {"sendmail": INTAKE,
            "smtpd": INTAKE + ["receiver_counts", "refusals", "hold", "judged", "discarded"],
            "restore": ["restore"] + INTAKE,
@@ -196,6 +196,8 @@ class Maker:
             return u64(r.randrange(60)) + u64(r.randrange(4)) + self.small(2) + u32(count) + bound
         if kind == "connection_end":
             return u64(r.randrange(60))
+        if kind == "draining":
+            return r.choice([b"", b"", b"x"])
         if kind == "late_outcomes":
             return self.number() + self.outcomes() + u32(2) + u32(0) + u32(r.getrandbits(32))
         if kind == "peer_link":

@@ -188,6 +188,10 @@ class Qmgr {
   }
 
   bool up = false;
+  int hellos = 0;
+  bool welcomes = true;
+  int drainings = 0;
+  bool answers_draining = true;
   // How content that is not in a lease is served.
   enum class Serve { whole, file, short_file, missing };
   Serve serve = Serve::file;
@@ -211,7 +215,13 @@ class Qmgr {
   bool frame(ipc::FrameType type, std::string_view payload) {
     if (type == ipc::FrameType::hello) {
       up = true;
-      send(ipc::Welcome{});
+      ++hellos;
+      if (welcomes) send(ipc::Welcome{});
+      return true;
+    }
+    if (type == ipc::FrameType::draining) {
+      ++drainings;
+      if (answers_draining) send(ipc::NothingMore{});
       return true;
     }
     if (type == ipc::FrameType::outcomes) {
@@ -283,7 +293,8 @@ struct World {
   // signer: takes the loop to make one; nothing: there is none.
   using MakeSigner = std::function<std::unique_ptr<daemon::SignerPort>(net::Loop&)>;
   explicit World(const smtp::Dialect& dialect = smtp::kSmtp, const MakeSigner& make_signer = {},
-                 Duration signer_wait = kSignerWaitMax)
+                 Duration signer_wait = kSignerWaitMax,
+                 Duration nothing_more_wait = kNothingMoreWait)
       : server(loop, dialect.reply_per_recipient), qmgr(loop, folder.path + "/qmgr.sock") {
     config.hostname = "us.example";
     config.runtime_dir = folder.path;
@@ -294,6 +305,7 @@ struct World {
                        }};
     setup.signer = signer.get();
     setup.signer_wait = signer_wait;
+    setup.nothing_more_wait = nothing_more_wait;
     agent = std::make_unique<Agent>(loop, config, hosts, std::move(setup));
     until([this] { return qmgr.up; });
   }

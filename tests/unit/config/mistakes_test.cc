@@ -203,6 +203,8 @@ TEST_CASE("one mistake, one message with its place") {
       {"[[route]]\nmatch = \"*\"\ndeliver = \"http:host\"",
        "t.toml:4:11: deliver: expected mx, smtp:host:port, smtps:host:port, lmtp:host:port, "
        "lmtp:unix:/path or discard"},
+      {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\nxforward = true",
+       "t.toml:5:12: xforward needs a next hop that deliver names (smtp: or lmtp:)"},
       {"[[route]]\nmatch = \"*\"\ndeliver = \"mx\"\navoid = [\"starttls\"]",
        "t.toml:5:10: 'starttls' cannot be avoided (chunking, pipelining, dsn, 8bitmime, smtputf8, "
        "size, tls-session, tls1.3)"},

@@ -319,6 +319,8 @@ class Rig {
   std::uint32_t end_of_message = 0;
   std::size_t may_send = ipc::kFilterFirstWindow;
   bool confirms_pieces = true;
+  int drainings = 0;
+  bool answers_draining = true;
   std::map<std::uint32_t, ipc::FilterAnswer> answers;
   std::map<std::uint32_t, ipc::FilterResult> results;
   std::map<std::uint32_t, std::string> sections;  // of results
@@ -330,6 +332,10 @@ class Rig {
     switch (type) {
       case ipc::FrameType::filter_wants:
         return ipc::decode(payload, wants.emplace_back());
+      case ipc::FrameType::draining:
+        ++drainings;
+        if (answers_draining) smtpd->send(ipc::NothingMore{});
+        return true;
       case ipc::FrameType::filter_answer: {
         ipc::FilterAnswer answer;
         if (!ipc::decode(payload, answer)) return false;

@@ -1,5 +1,7 @@
 // What a session tells the filters and hears of them (common/filtering). The test is `filter`, at
 // the other end of the link.
+#include <algorithm>
+
 #include <catch2/catch.hpp>
 
 #include <csignal>
@@ -322,4 +324,37 @@ TEST_CASE("a filter that ends after another one has come takes only its own mess
   bench.session.abort();
   bench.session.mail("<c@d.org>", {});
   bench.until([&] { return bench.events.back().text == "<c@d.org>"; });
+}
+
+TEST_CASE("no message begins where the filters are about to end; one under way goes on") {
+  Bench bench;
+  bench.connect();
+  bench.session.connect();
+  bench.session.mail("<a@b.org>", {});
+  bench.until_told(2);
+  auto former = std::move(bench.far);
+  former->send(ipc::Draining{});
+  former->flush();
+  bench.until([&] { return bench.link.current() == nullptr; });
+  bench.until([&] {
+    return std::count(bench.kinds.begin(), bench.kinds.end(), ipc::FrameType::nothing_more) == 1;
+  });
+  CHECK(bench.session.rcpt("<c@d.org>", {}));
+  bench.until_told(3);
+  bench.events.clear();
+  bench.connect();
+  bench.session.abort();
+  bench.session.mail("<e@b.org>", {});
+  bench.until_told(2);
+  CHECK(bench.events.back().stage == ipc::FilterStage::mail);
+  CHECK(bench.events.back().text == "<e@b.org>");
+  bench.until([&] { return bench.closes == 1; });  // the former, which nobody needs any more
+}
+
+TEST_CASE("filters that say twice that they are about to end are none of ours") {
+  Bench bench;
+  bench.connect();
+  bench.say(ipc::Draining{});
+  bench.say(ipc::Draining{});
+  bench.until([&] { return bench.closes == 1; });
 }

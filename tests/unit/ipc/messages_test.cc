@@ -131,6 +131,10 @@ TEST_CASE("messages survive coding and refuse every cut") {
   torture(final);
   torture(SubmitResult{mail::QueueId{99}, mail::Reply{250, {2, 0, 0}, "Ok"}});
   torture(some_lease());
+  Lease told = some_lease();
+  told.xforward = true;
+  told.arrival = submit.arrival;
+  torture(told);
   torture(SubmitFile{mail::QueueId{99}, {5, 6}});
   torture(Hold{mail::QueueId{99}, "looks bad"});
   torture(PeerLink{"smtpd[0]", Role::smtpd, {5, 6}});
@@ -179,12 +183,12 @@ TEST_CASE("the octets of an envelope stay what they were") {
   CHECK(hex(payload_of(lease)) ==
         "0700000000000000cb04fb711f01000001000000000200000009000000612e6578616d706c651900"
         "00000000000000000b000000323030313a6462383a3a311a00010000000000000005000001000000"
-        "090000003139322e302e322e31000000000000000000000001000000000000000000000000000000"
-        "00000000000000000000000000000000000000000000000000000000000000000000000000000001"
-        "0d00000061406578616d706c652e6f726701010101020500000069642b324201020000000d000000"
-        "62406578616d706c652e6e657402080000007266633832323b620a000000706f73746d6173746572"
-        "000000000001000000030000000d00000062406578616d706c652e6e657402080000007266633832"
-        "323b623bc6bfa59a01000000050000000000000000010500000068656c6c6f00");
+        "090000003139322e302e322e31000000000000000000000000010000000000000000000000000000"
+        "00000000000000000000000000000000000000000000000000000000000000000000000000000000"
+        "010d00000061406578616d706c652e6f726701010101020500000069642b324201020000000d0000"
+        "0062406578616d706c652e6e657402080000007266633832323b620a000000706f73746d61737465"
+        "72000000000001000000030000000d00000062406578616d706c652e6e6574020800000072666338"
+        "32323b623bc6bfa59a0100000000050000000000000000010500000068656c6c6f00");
 }
 
 TEST_CASE("values survive") {
@@ -295,6 +299,17 @@ TEST_CASE("what the signer and its users say is within its bounds, or does not d
   CHECK_FALSE(decodes(reply(0, 0, 0)));
   CHECK_FALSE(decodes(reply(1, 1, 1)));
   CHECK_FALSE(decodes(reply(0, 0, kSignerTroubleMax + 1)));
+}
+
+TEST_CASE("frames that say all by their type hold nothing") {
+  CHECK(payload_of(Draining{}).empty());
+  CHECK(payload_of(NothingMore{}).empty());
+  Draining draining;
+  NothingMore nothing_more;
+  CHECK(decode("", draining));
+  CHECK(decode("", nothing_more));
+  CHECK_FALSE(decode("x", draining));
+  CHECK_FALSE(decode("x", nothing_more));
 }
 
 TEST_CASE("every role says hello") {

@@ -43,6 +43,7 @@ TEST_CASE("two approaches are the same when nothing differs") {
   CHECK(differs([](Transport& a) { a.fields.removed = {"X"}; }));
   CHECK(differs([](Transport& a) { a.fields.added = "X: 1\r\n"; }));
   CHECK(differs([](Transport& a) { a.sign = true; }));
+  CHECK(differs([](Transport& a) { a.xforward = true; }));
   CHECK(differs([](Transport& a) { a.family = Family::ipv6; }));
   CHECK(differs([](Transport& a) { a.credential.kind = Credential::Kind::password; }));
   CHECK(differs([](Transport& a) { a.credential.secret = "x"; }));

@@ -1,3 +1,4 @@
+#include <csignal>
 #include <random>
 
 #include <catch2/catch.hpp>
@@ -204,6 +205,30 @@ TEST_CASE("F10: the last words of a peer that closes while it is written to are 
   loop.run();
   CHECK(failed);
   CHECK(heard == "552 5.3.4 too big\r\n");
+}
+
+// The other end of a pair of Unix sockets.
+TEST_CASE("what a process of ours said before it ended is read, though writing to it fails") {
+  ::signal(SIGPIPE, SIG_IGN);  // as every process does
+  Loop loop;
+  int ends[2];
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
+  std::string heard;
+  bool failed = false;
+  auto ours = std::make_unique<Stream>(Stream::adopt(loop, ends[0], Carries::descriptors).take());
+  ours->start({.on_data = [&](std::string_view bytes) { heard += bytes; },
+               .on_end = [&] { ours.reset(); },
+               .on_error =
+                   [&](const Error&) {
+                     failed = true;
+                     ours.reset();
+                   }});
+  REQUIRE(::write(ends[1], "outcomes", 8) == 8);
+  ::close(ends[1]);
+  ours->write("a lease");
+  loop.run();
+  CHECK(failed);
+  CHECK(heard == "outcomes");
 }
 
 TEST_CASE("a refused connection is told once; a dropped attempt is silent") {

@@ -8,7 +8,7 @@
 
 #include "common/ipc/operator_commands.h"
 #include "postwain/client/operator_request.h"
-#include "postwain/command_line.h"
+#include "postwain/command_line/command_line.h"
 
 using namespace postwain;
 using namespace postwain::tool;

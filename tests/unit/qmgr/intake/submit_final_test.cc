@@ -255,12 +255,14 @@ TEST_CASE("of content in chunks the header section is cut off here, wherever the
     bool apart;
   };
   const std::string lines = std::string(1000, 'x') + "\r\n";
-  const Row row = GENERATE_REF(
-      Row{"Subject: chunks\r\nX: y\r\n\r\n", lines, true},
-      Row{"Subject: chunks\r\nX: y\r\n\r\n", "", true},
-      Row{"Subject: no empty line\r\n", lines, true},
-      Row{"Subject: nothing but a header section\r\n", "", true},
-      Row{"Subject: " + std::string(kHeaderOfChunksMax, 'x') + "\r\n\r\n", lines, false});
+  constexpr std::size_t kHeaderMax = 150'000;
+  const Row row =
+      GENERATE_REF(Row{"Subject: chunks\r\nX: y\r\n\r\n", lines, true},
+                   Row{"Subject: chunks\r\nX: y\r\n\r\n", "", true},
+                   Row{"Subject: no empty line\r\n", lines, true},
+                   Row{"Subject: nothing but a header section\r\n", "", true},
+                   Row{"Subject: " + std::string(kHeaderMax - 50, 'x') + "\r\n\r\n", lines, true},
+                   Row{"Subject: " + std::string(kHeaderMax, 'x') + "\r\n\r\n", lines, false});
   const std::string all = row.header + row.body;
   std::size_t at_once = GENERATE(1, 7, 1U << 20);
   if (all.size() > 10000 && at_once == 1) at_once = 4096;
@@ -269,7 +271,7 @@ TEST_CASE("of content in chunks the header section is cut off here, wherever the
   ContentFolder files(folder.path() + "/content");
   REQUIRE(files.create().ok());
   std::string head = GENERATE("", "Received: by us\r\n");
-  Upload upload(files, new_id(), {head, "us.example", true, UINT64_MAX});
+  Upload upload(files, new_id(), {head, "us.example", true, UINT64_MAX, kHeaderMax});
   upload.begin();
   for (std::size_t at = 0; at < all.size(); at += at_once)
     upload.append(std::string_view(all).substr(at, at_once));
@@ -278,6 +280,28 @@ TEST_CASE("of content in chunks the header section is cut off here, wherever the
   std::string kept = upload.take_header();
   CHECK(kept == (row.apart ? head + row.header : ""));
   CHECK(*files.read(new_id(), 0, 1U << 20) == (head + all).substr(kept.size()));
+}
+
+TEST_CASE("local mail's header section above 64 KiB lies apart, while few send such") {
+  Rig rig;
+  auto peer = rig.peer(Role::sendmail);
+  std::string header = "Subject: " + std::string(200'000, 'x') + "\r\n\r\n";
+  std::string content = header + std::string(100, 'y') + "\r\n";
+  peer->send(
+      ipc::SubmitOpen{new_id(), envelope_for({"v@x.test"}), {"local", "", "", "", wall_now()}});
+  for (std::size_t at = 0; at < content.size(); at += ipc::kContentChunk)
+    peer->send(
+        ipc::SubmitChunk{new_id(), std::string_view(content).substr(at, ipc::kContentChunk)});
+  peer->send(ipc::SubmitEnd{new_id(), 0, false, content.size()});
+  REQUIRE(rig.until([&] { return peer->count(FrameType::submit_result) == 1; }));
+  REQUIRE(peer->code() == 250);
+  auto client = rig.peer(Role::smtp_client);
+  REQUIRE(rig.until([&] { return client->count(FrameType::lease) == 1; }));
+  client->send(ipc::ContentRequest{client->got<ipc::Lease>().lease, false});
+  REQUIRE(rig.until([&] { return client->count(FrameType::content) == 1; }));
+  auto lent = client->got<ipc::Content>();
+  CHECK(lent.kind == ipc::Content::Kind::file);
+  CHECK(lent.content.ends_with(header));
 }
 
 TEST_CASE("a sender of chunks who says that he sent less gets an error") {

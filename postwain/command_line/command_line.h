@@ -1,4 +1,4 @@
-// From arguments to one command. The home of CLI11 is command_line.cc; it knows the commands by
+// From arguments to one command. This folder is the home of CLI11; it knows the commands by
 // name and nothing of what they do.
 #pragma once
 
