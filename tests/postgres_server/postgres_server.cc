@@ -168,7 +168,9 @@ PostgresDatabase::~PostgresDatabase() {
   server_.run(name_,
               "DO $$ DECLARE t text; BEGIN "
               "FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename "
-              "NOT IN ('schema_info', 'bag', 'clock') LOOP EXECUTE 'DELETE FROM ' || t; END LOOP; "
+              "NOT IN ('schema_info', 'bag', 'clock') LOOP EXECUTE 'DELETE FROM ' || t || "
+              "CASE WHEN EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = t::regclass AND "
+              "attname = 'bag') THEN ' WHERE bag >= 0' ELSE '' END; END LOOP; "
               "IF to_regclass('bag') IS NOT NULL THEN UPDATE bag SET node = NULL; "
               "UPDATE clock SET last_seen = 0; UPDATE schema_info SET oldest_compatible = 1; "
               "END IF; END $$");

@@ -25,14 +25,16 @@ constexpr std::size_t kServerTextMax = 300;
 // - Only what has been synced is committed; only what is committed is read.
 // - A transaction whose client is gone must not hold its locks.
 // - Plans go by index whatever the statistics say: a table is empty one minute, and full of rows
-//   that are gone the next. So there is one plan for each statement, and a test reads it.
+//   that are gone the next. So there is one plan for each statement, and a test reads it. What
+//   it costs to read a page is no reason for another one.
 constexpr const char* kSessionOptions =
     "-c default_transaction_isolation=read\\ committed -c default_transaction_read_only=off "
     "-c synchronous_commit=on -c statement_timeout=0 -c lock_timeout=0 "
     "-c idle_in_transaction_session_timeout=5s -c tcp_keepalives_idle=2 "
     "-c tcp_keepalives_interval=1 -c tcp_keepalives_count=3 -c client_connection_check_interval=2s "
     "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off "
-    "-c plan_cache_mode=force_generic_plan -c bytea_output=hex -c client_min_messages=warning";
+    "-c seq_page_cost=0 -c random_page_cost=0 -c plan_cache_mode=force_generic_plan -c "
+    "bytea_output=hex -c client_min_messages=warning";
 
 std::string first_line(const char* text) {
   std::string_view all = text == nullptr ? "" : text;

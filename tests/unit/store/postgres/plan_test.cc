@@ -47,18 +47,18 @@ std::int64_t lines_with(const std::string& database, const std::string& sql,
   return *lines;
 }
 
+// An index that is walked without a condition is a scan in another dress.
 void check_plans(const std::string& database) {
   const std::string big = "(message|content|recipient|fresh|fresh_left|attempt)";
+  const std::string bad =
+      "line ~ 'Seq Scan on " + big + "\\y' OR line ~ '(Hash|Merge) .*Join' OR " +
+      "(line ~ 'Index (Only )?Scan.* on " + big + "(_|\\y)' AND next !~ 'Index Cond')";
   for (std::size_t i = 0; i < kPgCount; ++i) {
     std::string sql = sql_text(static_cast<Pg>(i));
     if (sql == "BEGIN" || sql == "COMMIT" || sql == "ROLLBACK") continue;
     CAPTURE(sql);
-    CHECK(lines_with(database, sql, "line ~ 'Seq Scan on " + big + "\\y'") == 0);
-    // An index that is walked without a condition is the same in another dress.
-    CHECK(lines_with(
-              database, sql,
-              "line ~ 'Index (Only )?Scan.* on " + big + "(_|\\y)' AND next !~ 'Index Cond'") == 0);
-    CHECK(lines_with(database, sql, "line ~ '(Hash|Merge) .*Join'") == 0);
+    CHECK(lines_with(database, sql, bad) == 0);
+    CHECK(lines_with(database, sql, "true") > 0);
   }
 }
 
@@ -72,15 +72,21 @@ TEST_CASE("no statement on PostgreSQL reads a big table from end to end") {
   test::PostgresDatabase database;
   REQUIRE(PgStore::open(database.options()).ok());
   check_plans(database.name());
-  // Statistics of full tables change nothing.
+  // Neither statistics of empty tables nor those of full ones change anything.
+  database.run("VACUUM ANALYZE");
+  check_plans(database.name());
   database.run(
-      "INSERT INTO fresh SELECT i % 64, i, 1, 'x' FROM generate_series(1, 20000) i; "
+      "INSERT INTO fresh SELECT i % 64, i, 1, 'x' FROM generate_series(3001, 23000) i; "
       "INSERT INTO message SELECT i % 64, i, 'a@b', 0, 0, 0, 0, 0, '', 0, 0, 1, 1, '', '', '', '', "
-      "0, 0, 0, 0 FROM generate_series(1, 20000) i; "
-      "INSERT INTO content SELECT i % 64, i, 'x' FROM generate_series(1, 20000) i; "
+      "0, 0, 0, 0 FROM generate_series(3001, 23000) i; "
+      "INSERT INTO content SELECT i % 64, i, 'x' FROM generate_series(3001, 23000) i; "
       "INSERT INTO recipient SELECT i % 64, i, n, 'a@b', 0, '', 0, 'mx:b', 0, i, i % 2, 0, 0, 0, "
       "0, "
-      "'', '', '', 0 FROM generate_series(1, 20000) i, generate_series(0, 2) n; ANALYZE");
+      "'', '', '', 0 FROM generate_series(3001, 23000) i, generate_series(0, 2) n; ANALYZE");
+  check_plans(database.name());
+  for (const char* table : {"fresh", "message", "content", "recipient"})
+    database.run(std::string("DELETE FROM ") + table + " WHERE bag >= 0");
+  database.run("VACUUM ANALYZE");
   check_plans(database.name());
   CHECK(lines_with(database.name(), sql_text(Pg::due_recipients),
                    "line ~ 'Index Only Scan using recipient_due'") == 1);
