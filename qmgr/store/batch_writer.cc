@@ -19,6 +19,9 @@ void move_front(std::vector<T>& from, std::size_t count, std::vector<T>& to) {
   from.erase(from.begin(), end);
 }
 
+// A transaction that met another's, or whose session was lost, is tried again so often in all.
+constexpr int kTransactionTries = 4;
+
 // Its first half: settlements before facts before new messages, as they are written.
 Batch take_half(Batch& batch) {
   std::size_t left = batch.size() / 2;
@@ -56,8 +59,7 @@ void answer_refused(Batch& batch, const StoreError& error) {
 }  // namespace
 
 StoreStatus BatchWriter::write(Batch& batch, Batch& written) {
-  StoreStatus done = write_all(batch);
-  if (!done) store_.roll_back();
+  StoreStatus done = write_stubbornly(batch);
   bool refused = !done && done.error().kind == StoreError::Kind::refused;
   if (!done && !refused) return done;
   if (refused && batch.size() > 1) {
@@ -71,6 +73,18 @@ StoreStatus BatchWriter::write(Batch& batch, Batch& written) {
   if (refused) answer_refused(batch, done.error());
   append(batch, written);
   return {};
+}
+
+// Nothing of a transaction that failed is left.
+StoreStatus BatchWriter::write_stubbornly(Batch& batch) {
+  StoreStatus done;
+  for (int i = 0; i < kTransactionTries; ++i) {
+    done = write_all(batch);
+    if (done) return done;
+    store_.roll_back();
+    if (done.error().kind != StoreError::Kind::again) return done;
+  }
+  return StoreError{StoreError::Kind::away, done.error().text};
 }
 
 StoreStatus BatchWriter::write_all(Batch& batch) {

@@ -10,6 +10,14 @@ std::string_view name_of(StoreError::Kind kind) {
       return "refused";
     case StoreError::Kind::full:
       return "full";
+    case StoreError::Kind::again:
+      return "again";
+    case StoreError::Kind::away:
+      return "away";
+    case StoreError::Kind::unsure:
+      return "unsure";
+    case StoreError::Kind::fenced:
+      return "fenced";
     case StoreError::Kind::busy:
       return "busy";
     case StoreError::Kind::damaged:

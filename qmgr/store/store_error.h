@@ -16,6 +16,10 @@ struct StoreError {
   enum class Kind : std::uint8_t {
     refused,  // a value of this request cannot be stored or read: only this request fails
     full,     // no space: the transaction is gone, a later one may work
+    again,    // nothing of this transaction was stored, and the same once more may work at once
+    away,     // the engine cannot be reached: nothing was stored, a later transaction may work
+    unsure,   // nobody can say yet whether the commit has happened
+    fenced,   // another process has taken over what we wrote to: we may write no more
     busy,     // another process works with the store
     damaged,  // it is not ours, or it is broken inside
     broken,   // the disk or the engine failed: nothing of the store may be believed any more

@@ -20,6 +20,12 @@ ReadContentFile reader_of(ContentFolder files) {
   };
 }
 
+// Nothing was stored, and later it may be: what has happened is kept until then.
+bool may_pass(const StoreError& error) {
+  return error.kind == StoreError::Kind::full || error.kind == StoreError::Kind::away ||
+         error.kind == StoreError::Kind::again;
+}
+
 }  // namespace
 
 StoreWorker::StoreWorker(net::Loop& loop, std::unique_ptr<QueueStore> store, ContentFolder files,
@@ -76,6 +82,10 @@ void StoreWorker::retry_soon() {
   std::lock_guard lock(mutex_);
   retry_soon_ = true;
   if (sleep_ == Sleep::idle) wake_.notify_one();
+}
+
+Duration StoreWorker::retry_pause() const {
+  return full_error_.kind == StoreError::Kind::full ? full_retry_ : kAwayRetry;
 }
 
 bool StoreWorker::retry_is_due() const {
@@ -206,13 +216,13 @@ void StoreWorker::work(Batch batch) {
   if (broken_) return refuse(batch, {StoreError::Kind::broken, "the queue's store failed"});
   if (full_) {
     keep_for_later(batch);
-    return refuse(batch, {StoreError::Kind::full, "no space"});
+    return refuse(batch, full_error_);
   }
   Batch written;
   StoreStatus done = writer_.write(batch, written);
   finish_batch(written);
   if (done) return;
-  if (done.error().kind == StoreError::Kind::full) keep_for_later(batch);
+  if (may_pass(done.error())) keep_for_later(batch);
   trouble(done.error());
   refuse(batch, done.error());
 }
@@ -244,9 +254,10 @@ void StoreWorker::finish_batch(Batch& batch) {
 }
 
 void StoreWorker::refuse(Batch& batch, const StoreError& error) {
-  bool full = error.kind == StoreError::Kind::full;
+  AcceptEnd end = may_pass(error) ? AcceptEnd::failed : AcceptEnd::unknown;
+  if (error.kind == StoreError::Kind::full) end = AcceptEnd::full;
   for (auto& request : batch.accepts) {
-    request->end = full ? AcceptEnd::full : AcceptEnd::unknown;
+    request->end = end;
     request->error = error.text;
   }
   // Settlements of a broken store get no answer: the process ends, and the recipients are still in
@@ -306,7 +317,7 @@ StoreStatus StoreWorker::prove_writable() {
 // Tries to write what was kept.
 void StoreWorker::retry_when_full() {
   retry_soon_ = false;
-  next_retry_ = Clock::now() + full_retry_;
+  next_retry_ = Clock::now() + retry_pause();
   std::size_t waited = kept_.settles.size();
   StoreStatus done = write_kept(take_shrinking());
   if (done) done = write_kept(std::exchange(kept_, {}));
@@ -349,11 +360,13 @@ void StoreWorker::housekeeping(bool idle) {
 }
 
 void StoreWorker::trouble(const StoreError& error) {
-  if (error.kind == StoreError::Kind::full) {
+  if (may_pass(error)) {
     if (full_) return;
     full_ = true;
-    next_retry_ = Clock::now() + full_retry_;
-    log::Line(log::Level::error, "store_full").kv("error", error.text);
+    full_error_ = error;
+    next_retry_ = Clock::now() + retry_pause();
+    bool is_full = error.kind == StoreError::Kind::full;
+    log::Line(log::Level::error, is_full ? "store_full" : "store_away").kv("error", error.text);
     return complete({[this] { events_.on_full(true); }});
   }
   if (broken_) return;

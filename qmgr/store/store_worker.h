@@ -7,8 +7,9 @@
 //
 // Trouble: a full disk refuses new messages, keeps the settlements, and is probed every 5 s until
 // one commit works. What only takes recipients away goes first, by itself: it needs no room but in
-// the log. Any other failure of the disk or the store ends the belief in it: everybody
-// gets a refusal, on_broken is called and the process is to end.
+// the log. A store that is away is treated alike, and probed more often. Any other failure of the
+// disk or the store ends the belief in it: everybody gets a refusal, on_broken is called and the
+// process is to end.
 //
 // All callbacks run on the loop, in the order in which things happened in the store; one wake-up
 // per batch.
@@ -41,6 +42,7 @@ constexpr std::size_t kBatchSettlements = 1024;
 constexpr std::size_t kReadsAtOnce = 32;
 constexpr Duration kRideMax = std::chrono::milliseconds(50);
 constexpr Duration kFullRetry = std::chrono::seconds(5);
+constexpr Duration kAwayRetry = std::chrono::milliseconds(500);
 constexpr Duration kIdleCheckpoint = std::chrono::milliseconds(50);
 
 // Bytes of the store's log (Maintenance::log_bytes) at which it is brought into the store.
@@ -96,6 +98,7 @@ class StoreWorker final : public StoreService {
   void refuse(Batch& batch, const StoreError& error);
   void keep_for_later(Batch& batch);
   bool retry_is_due() const;
+  Duration retry_pause() const;
   void retry_when_full();
   StoreStatus write_kept(Batch batch);
   StoreStatus prove_writable();
@@ -129,7 +132,8 @@ class StoreWorker final : public StoreService {
 
   std::vector<Completion> done_;  // guarded by mutex_
   Batch kept_;                    // full disk: what must still be written; the thread's own
-  bool full_ = false;
+  bool full_ = false;             // or away
+  StoreError full_error_{};       // why
   bool broken_ = false;
   Clock::time_point next_retry_{};
 

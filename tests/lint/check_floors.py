@@ -34,8 +34,8 @@ FLOORS = (
      "reporter/tls", "reporter/dmarc"),
     ("qmgr/verdicts", "smtpd/session", "postwain/supervisor"),
     ("qmgr/routing", "qmgr/store", "qmgr/peers", "smtpd"),
-    ("qmgr/store/sqlite", "simulator"),
-    ("qmgr/history", "qmgr/salvage", "postwain/commands", "postwain/explain"),
+    ("qmgr/store/sqlite", "qmgr/store/postgres/session", "simulator"),
+    ("qmgr/history", "qmgr/salvage", "qmgr/store/postgres", "postwain/commands", "postwain/explain"),
     ("qmgr/shared", "qmgr/control/json", "postwain/sendmail", "postwain/dns_check"),
     ("qmgr/destinations", "postwain/dkim"),
     ("qmgr/entering",),
@@ -69,6 +69,9 @@ SHARED = {
 BEHIND_PORT = {
     # The engine behind qmgr/store/queue_store.h. History and salvage are SQLite's own; qmgr chooses the engine.
     "qmgr/store/sqlite": ("qmgr/history", "qmgr/salvage", "qmgr", "bench"),
+    # The other engine behind it: a database server that several nodes share.
+    "qmgr/store/postgres": ("qmgr", "bench"),
+    "qmgr/store/postgres/session": ("qmgr/store/postgres",),
 }
 # Header prefix of an outside library: its only home; a tuple of exact files where one file is the rule.
 HOME = {
@@ -81,6 +84,7 @@ HOME = {
     "idn2.h": "common/mail/idn.cc",
     "toml++/": "common/config/document/toml_reader.cc",
     "sqlite3.h": ("qmgr/store/sqlite/", "qmgr/history/", "qmgr/salvage/"),
+    "libpq-fe.h": "qmgr/store/postgres/",
     "CLI/": "postwain/command_line/",
     "re2/": "common/pattern/",
     "seccomp.h": "common/sandbox/",

@@ -177,6 +177,8 @@ StoreStatus MemoryStore::begin() {
 
 StoreStatus MemoryStore::commit() {
   PW_CHECK(before_);
+  if (times_ == 0) failing_.reset();
+  if (times_ > 0) --times_;
   if (failing_) return StoreError{*failing_, "the commit fails (test)"};
   before_.reset();
   return {};

@@ -47,8 +47,11 @@ class MemoryStore final : public QueueStore {
   explicit MemoryStore(std::shared_ptr<MemoryState> state);
   ~MemoryStore() override;
 
-  // From now on commits fail in that way; nothing: they succeed.
-  void fail_commits(std::optional<StoreError::Kind> how) { failing_ = how; }
+  // From now on commits fail in that way, or so many of them; nothing: they succeed.
+  void fail_commits(std::optional<StoreError::Kind> how, int times = -1) {
+    failing_ = how;
+    times_ = times;
+  }
   const MemoryState& state() const { return *state_; }
 
   StoreStatus begin() override;
@@ -70,6 +73,7 @@ class MemoryStore final : public QueueStore {
   std::shared_ptr<MemoryState> state_;
   std::optional<MemoryState> before_;  // of the transaction under way
   std::optional<StoreError::Kind> failing_;
+  int times_ = -1;  // so many are to fail; below zero: all
   std::unique_ptr<Parts> parts_;
 };
 

@@ -53,7 +53,7 @@ NoticeOrder notice_about(std::uint64_t id, std::uint64_t original, std::uint32_t
 
 TEST_CASE("several outcomes of one message in one batch end it with the last of them") {
   test::AsCompact as_compact(GENERATE(false, true));
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   store.put(make_message(5, {"a@x.org", "b@x.org", "c@x.org"}));
   Batch batch;
   add(batch, Settlement{mail::QueueId{5}, {removal(1)}, {}});
@@ -73,7 +73,7 @@ TEST_CASE("several outcomes of one message in one batch end it with the last of 
 
 TEST_CASE("a deferral and a delivery of one message may stand in one batch") {
   test::AsCompact as_compact(GENERATE(false, true));
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   store.put(make_message(5, {"a@x.org", "b@x.org", "c@x.org"}));
   Batch batch;
   add(batch, Settlement{mail::QueueId{5}, {removal(2)}, {}});
@@ -93,7 +93,7 @@ TEST_CASE("a deferral and a delivery of one message may stand in one batch") {
 
 TEST_CASE("one id twice in one batch is stored once") {
   test::AsCompact as_compact(GENERATE(false, true));
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   Batch batch;
   add(batch, make_message(5, {"a@x.org"}));
   add(batch, make_message(5, {"a@x.org"}));
@@ -108,7 +108,7 @@ TEST_CASE("one id twice in one batch is stored once") {
 
 TEST_CASE("a submission is stored with its parts and notices, or nothing of it is") {
   test::AsCompact as_compact(GENERATE(false, true));
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   Submission whole{make_message(1, {"a@x.org"}), {make_message(2, {"b@x.org"})}, {}, {}};
   whole.parts[0].content.clear();  // a part has the content of the message
   whole.notices.push_back(notice_about(3, 1, 0));
@@ -137,7 +137,7 @@ TEST_CASE("a submission is stored with its parts and notices, or nothing of it i
 
 TEST_CASE("a settlement that is refused does not keep the others of its batch from theirs") {
   test::AsCompact as_compact(GENERATE(false, true));
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   for (std::uint64_t id = 1; id <= 9; ++id) store.put(make_message(id, {"a@x.org"}));
   store.put(make_message(100, {"taken@x.org"}));
   std::size_t refused = GENERATE(0, 4, 8);
@@ -206,7 +206,7 @@ TEST_CASE("a batch for which there is no room is not written in part") {
 
 TEST_CASE("a notice quotes a header section from the store and a body from its file as one") {
   test::AsCompact as_compact(GENERATE(false, true));
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   const std::string header = "Received: x\r\nSubject: quoted\r\n\r\n";
   const std::string body = "first line of the body\r\n";
   bool is_lost = GENERATE(false, true);  // the header section
@@ -232,4 +232,21 @@ TEST_CASE("a notice quotes a header section from the store and a body from its f
   CHECK((notice.find(header + body) != std::string::npos) == !is_lost);
   // Without its header section the body would be read as one.
   CHECK((notice.find("first line") != std::string::npos) == !is_lost);
+}
+
+TEST_CASE("a transaction that may be done again is done again, a few times") {
+  test::MemoryStore store(std::make_shared<test::MemoryState>());
+  for (int failures : {1, 3, 4}) {
+    CAPTURE(failures);
+    store.fail_commits(StoreError::Kind::again, failures);
+    Batch batch;
+    add(batch, make_message(static_cast<std::uint64_t>(failures), {"a@example.org"}));
+    Batch written;
+    StoreStatus done = BatchWriter(store, nullptr).write(batch, written);
+    CHECK(done.ok() == (failures < 4));
+    CHECK(written.accepts.size() == (done ? 1U : 0U));
+    CHECK(batch.accepts.size() == (done ? 0U : 1U));
+    if (!done) CHECK(done.error().kind == StoreError::Kind::away);
+    CHECK(store.state().messages.size() == (failures == 1 ? 1U : 2U));
+  }
 }

@@ -11,7 +11,7 @@ using test::removal;
 
 TEST_CASE("of content whose body lies in a file the header section is stored, also as rows") {
   test::AsCompact as_compact(GENERATE(false, true));
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   NewMessage message = make_message(42, {"a@example.org", "b@example.org"});
   const std::string header = "Received: x\r\nSubject: large\r\n\r\n";
   message.info.in_file = true;

@@ -36,7 +36,7 @@ std::size_t message_count(test::StoreUnderTest& store) {
 
 TEST_CASE("a list is read in pages that may end within a message") {
   test::AsCompact as_compact(GENERATE(false, true));
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   for (std::uint64_t id = 1; id <= 5; ++id) {
     std::vector<std::string> to;
     std::size_t count = id == 3 ? 25 : id;
@@ -69,7 +69,7 @@ TEST_CASE("a list is read in pages that may end within a message") {
 }
 
 TEST_CASE("what no filter means is skimmed, in windows of any length") {
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   const std::set<std::uint64_t> meant = {7, 8, 23};
   for (std::uint64_t id = 1; id <= 30; ++id) {
     std::string domain = meant.count(id) > 0 ? "@Wanted.test" : "@other.test";
@@ -113,7 +113,7 @@ TEST_CASE("what no filter means is skimmed, in windows of any length") {
 
 TEST_CASE("a message comes back as it was accepted, also after closing") {
   test::AsCompact as_compact(GENERATE(false, true));
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   NewMessage message = make_message(42, {"a@example.org", "b@example.org"});
   message.info.envelope.envid = "env 1";
   message.info.envelope.ret = mail::DsnReturn::headers;
@@ -148,7 +148,7 @@ TEST_CASE("a message comes back as it was accepted, also after closing") {
 
 TEST_CASE("one id is stored once; another message under it is refused") {
   test::AsCompact as_compact(GENERATE(false, true));
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   NewMessage message = make_message(7, {"a@example.org"});
   REQUIRE(store.put(message) == AcceptEnd::stored);
   REQUIRE(store.put(message) == AcceptEnd::duplicate);
@@ -160,7 +160,7 @@ TEST_CASE("one id is stored once; another message under it is refused") {
 
 TEST_CASE("a request the schema refuses does not harm the others of its transaction") {
   test::AsCompact as_compact(GENERATE(false, true));
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   Batch batch;
   for (std::uint64_t id = 1; id <= 7; ++id) {
     std::vector<std::string> to{"good@example.org"};
@@ -183,7 +183,7 @@ TEST_CASE("a request the schema refuses does not harm the others of its transact
 }
 
 TEST_CASE("a refused message under an id that is taken does not take the other with it") {
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   REQUIRE(store.put(make_message(2, {"a@example.org"})) == AcceptEnd::stored);
   NewMessage bad = make_message(2, {"good@example.org", std::string(2000, 'x')});
   bad.info.envelope.envid = std::string(2000, 'x');  // refused before the id is looked at
@@ -205,7 +205,7 @@ TEST_CASE("whoever is believed to be all that is left is removed, and nobody els
       {{0, 2}, {0, 2}, true},     {{0, 2}, {0, 1}, false},      {{1, 3}, {2}, false},
       {{0, 1}, {5}, false},       {{1, 2}, {0, 1, 2}, true},    {{0, 1, 3}, {0, 1, 2}, false},
   };
-  const Engine engine = GENERATE(Engine::sqlite, Engine::memory);
+  const Engine engine = GENERATE(from_range(test::engines()));
   for (const auto& row : rows) {
     test::StoreUnderTest store(engine);
     std::vector<std::string> addresses;
@@ -232,7 +232,7 @@ TEST_CASE("whoever is believed to be all that is left is removed, and nobody els
 
 TEST_CASE("a message goes with its last recipient, its content with it") {
   test::AsCompact as_compact(GENERATE(false, true));
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   store.put(make_message(9, {"a@example.org", "b@example.org"}));
   Settled first = store.settle({mail::QueueId{9}, {removal(0)}, {}});
   REQUIRE(first.changed == std::vector<std::uint32_t>{0});
@@ -247,7 +247,7 @@ TEST_CASE("a message goes with its last recipient, its content with it") {
 }
 
 TEST_CASE("deferred rows come back when they are due, earliest first") {
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   store.put(make_message(1, {"a@example.org", "b@example.org", "c@example.org"}));
   store.put(make_message(2, {"d@example.net"}, "mx:example.net"));
   store.settle({mail::QueueId{1}, {deferral(0, 3000), deferral(1, 1000), deferral(2, 2000)}, {}});
@@ -278,7 +278,7 @@ TEST_CASE("deferred rows come back when they are due, earliest first") {
 }
 
 TEST_CASE("held rows are not due until released") {
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   store.put(make_message(1, {"a@example.org"}));
   RecipientChange hold;
   hold.kind = ChangeKind::hold;
@@ -294,7 +294,7 @@ TEST_CASE("held rows are not due until released") {
 
 TEST_CASE("the bounce appears with the failure or not at all, and once") {
   test::AsCompact as_compact(GENERATE(false, true));
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   store.put(make_message(1, {"a@example.org", "b@example.org"}));
   NoticeOrder order;
   order.request.id = mail::QueueId{100};
@@ -342,7 +342,7 @@ TEST_CASE("the bounce appears with the failure or not at all, and once") {
 
 TEST_CASE("breakers are kept, counting goes by scan windows, lists page by key") {
   test::AsCompact as_compact(GENERATE(false, true));
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   store.note({DestinationFact(OpenBreaker{"mx:a", 1, at(0), at(60), "down"}),
               DestinationFact(OpenBreaker{"mx:a", 2, at(0), at(90), "still down"}),
               DestinationFact(OpenBreaker{"mx:b", 1, at(0), at(60), "down"}),
@@ -407,7 +407,7 @@ TEST_CASE("checkpoints empty the log") {
 }
 
 TEST_CASE("what is known of recipients and domains comes back as it was kept") {
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   mail::StsPolicy policy;
   policy.id = "20261127";
   policy.mode = mail::StsPolicy::Mode::enforce;
@@ -445,7 +445,7 @@ TEST_CASE("what is known of recipients and domains comes back as it was kept") {
 }
 
 TEST_CASE("at the end of an outage what it deferred is due, and nothing else") {
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   store.put(make_message(1, {"a@example.org", "b@example.org", "c@example.org"}));
   Settlement settlement;
   settlement.id = mail::QueueId{1};

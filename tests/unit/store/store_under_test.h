@@ -5,17 +5,31 @@
 #include <catch2/catch.hpp>
 
 #include <memory>
+#include <vector>
 
 #include "qmgr/store/batch_writer.h"
+#include "qmgr/store/postgres/pg_store.h"
 #include "qmgr/store/queue_reader.h"
 #include "qmgr/store/queue_walk.h"
 #include "qmgr/store/sqlite/sqlite_store.h"
 #include "tests/memory_store/memory_store.h"
+#include "tests/postgres_server/postgres_server.h"
 #include "tests/unit/qmgr/support.h"
 
 namespace postwain::qmgr::test {
 
-enum class Engine { sqlite, memory };
+enum class Engine { sqlite, memory, postgres };
+
+// Those that the port's contract is asked of. Without PostgreSQL on this machine that engine is
+// left out, and said to be.
+inline std::vector<Engine> engines() {
+  std::vector<Engine> all = {Engine::sqlite, Engine::memory};
+  if (PostgresServer::get() != nullptr)
+    all.push_back(Engine::postgres);
+  else
+    WARN("SKIPPED for the engine postgres: " << PostgresServer::why_not());
+  return all;
+}
 
 class StoreUnderTest {
  public:
@@ -111,6 +125,13 @@ class StoreUnderTest {
       store_ = std::make_unique<MemoryStore>(state_);
       return;
     }
+    if (engine_ == Engine::postgres) {
+      if (!database_) database_ = std::make_unique<PostgresDatabase>();
+      auto opened = PgStore::open(database_->options());
+      if (!opened) FAIL(opened.error().text);
+      store_ = opened.take();
+      return;
+    }
     auto opened = SqliteStore::open(path_.empty() ? folder_.db() : path_);
     if (!opened) FAIL(opened.error().text);
     store_ = opened.take();
@@ -119,6 +140,7 @@ class StoreUnderTest {
   Engine engine_;
   TempFolder folder_;
   std::string path_;
+  std::unique_ptr<PostgresDatabase> database_;
   std::shared_ptr<MemoryState> state_ = std::make_shared<MemoryState>();
   std::unique_ptr<QueueStore> store_;
 };

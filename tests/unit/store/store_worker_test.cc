@@ -1,6 +1,7 @@
 // The writer thread: answers come after the commit, in order; settlements ride along; a stop
 // commits what waits.
 #include <chrono>
+#include <optional>
 
 #include <catch2/catch.hpp>
 
@@ -209,6 +210,65 @@ TEST_CASE("on a full disk what only removes is written, and all the rest when th
   CHECK_FALSE(rig.is_full);
   CHECK(state->recipients.size() == 1);
   CHECK(state->recipients.begin()->second.attempts == 7);
+}
+
+TEST_CASE("a store that is away refuses for now, keeps what happened, and is asked again") {
+  const StoreError::Kind kind = GENERATE(StoreError::Kind::away, StoreError::Kind::again);
+  auto state = std::make_shared<test::MemoryState>();
+  auto made = std::make_unique<test::MemoryStore>(state);
+  test::MemoryStore& store = *made;
+  Rig rig(std::move(made), ContentFolder("/nowhere"));
+  rig.accept(1, [&](AcceptEnd) { rig.loop.stop(); });
+  rig.loop.run();
+  auto fail = [&](std::optional<StoreError::Kind> how) {
+    rig.thread.read([&, how](QueueStore&) {
+      store.fail_commits(how);
+      return [&] { rig.loop.stop(); };
+    });
+    rig.loop.run();
+  };
+  fail(kind);
+  std::optional<AcceptEnd> refused;
+  rig.accept(2, [&](AcceptEnd end) {
+    refused = end;
+    rig.loop.stop();
+  });
+  rig.loop.run();
+  // Certainly not stored, and no word of a full disk.
+  CHECK(refused == AcceptEnd::failed);
+  CHECK(rig.is_full);
+  bool removed = false;
+  rig.remove(1, [&](const Settled& settled) {
+    removed = settled.message_removed;
+    rig.loop.stop();
+  });
+  fail(kind);
+  CHECK_FALSE(removed);
+  fail(std::nullopt);
+  rig.thread.retry_soon();
+  if (!removed) rig.loop.run();
+  CHECK(removed);
+  rig.thread.finish();
+  CHECK_FALSE(rig.is_full);
+  CHECK_FALSE(rig.broken);
+  CHECK(state->messages.empty());
+}
+
+TEST_CASE(
+    "a store whose commit is in doubt, or that another process took over, is believed no more") {
+  const StoreError::Kind kind = GENERATE(StoreError::Kind::unsure, StoreError::Kind::fenced);
+  auto made = std::make_unique<test::MemoryStore>(std::make_shared<test::MemoryState>());
+  made->fail_commits(kind);
+  Rig rig(std::move(made), ContentFolder("/nowhere"));
+  std::optional<AcceptEnd> end;
+  rig.accept(2, [&](AcceptEnd how) {
+    end = how;
+    rig.loop.stop();
+  });
+  rig.loop.run();
+  CHECK(end == AcceptEnd::unknown);
+  rig.thread.finish();
+  CHECK(rig.broken);
 }
 
 TEST_CASE("content files: synced under their name, unfinished and unknown ones swept") {

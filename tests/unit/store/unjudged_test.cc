@@ -29,7 +29,7 @@ NewMessage judged(std::uint64_t id) {
 }  // namespace
 
 TEST_CASE("an unjudged message is found where no next hop is, also after a restart") {
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   store.put(unjudged(5), at(10));
   store.reopen();
   CHECK(store.due(std::string(kUnjudged), at(9), 10).rows.empty());
@@ -42,7 +42,7 @@ TEST_CASE("an unjudged message is found where no next hop is, also after a resta
 }
 
 TEST_CASE("what filters have made of a message takes its place in one commit") {
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   std::uint64_t id = GENERATE(5, 6);
   store.put(unjudged(5));
   NewMessage message = judged(id);
@@ -62,7 +62,7 @@ TEST_CASE("what filters have made of a message takes its place in one commit") {
 }
 
 TEST_CASE("a message that an operator has changed meanwhile stays as it is") {
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   store.put(unjudged(5));
   SECTION("held") {
     RecipientChange change;
@@ -85,7 +85,7 @@ TEST_CASE("a message that an operator has changed meanwhile stays as it is") {
 }
 
 TEST_CASE("a message that comes once more is known, whatever filters have made of it") {
-  test::StoreUnderTest store(GENERATE(Engine::sqlite, Engine::memory));
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
   store.put(unjudged(5));
   CHECK(store.put(unjudged(5)) == AcceptEnd::duplicate);
   CHECK(store.put(judged(5)) == AcceptEnd::stored);

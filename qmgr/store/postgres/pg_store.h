@@ -1,0 +1,78 @@
+// The queue's store on PostgreSQL: tables that several nodes may share, of which each node writes
+// its own bags (pg_session.h). One round trip for each call of the port at most; where calls only
+// write, none until somebody waits for an answer.
+//
+// Its log, its free space and its copies are the server's own affair: Maintenance does nothing.
+#pragma once
+
+#include <memory>
+
+#include "qmgr/store/postgres/pg_compact.h"
+#include "qmgr/store/postgres/pg_facts.h"
+#include "qmgr/store/postgres/pg_rows.h"
+#include "qmgr/store/postgres/pg_scan.h"
+#include "qmgr/store/postgres/pg_waiting.h"
+#include "qmgr/store/postgres/session/pg_options.h"
+#include "qmgr/store/postgres/session/pg_session.h"
+#include "qmgr/store/queue_store.h"
+
+namespace postwain::qmgr {
+
+class PgMaintenance final : public Maintenance {
+ public:
+  explicit PgMaintenance(PgSession& session) : session_(session) {}
+
+  std::int64_t log_bytes() const override { return 0; }
+  StoreStatus checkpoint(bool) override { return {}; }
+  StoreStatus vacuum_step() override { return {}; }
+  void keep_log_file() override {}
+  StoreStatus prove_writable() override;
+  bool was_unclean() const override { return false; }
+  StoreResult<bool> check(Duration) override { return true; }
+  StoreResult<std::unique_ptr<StoreCopy>> begin_copy(const std::string& path) override;
+
+ private:
+  PgSession& session_;
+};
+
+class PgStore final : public QueueStore {
+ public:
+  // away: the database cannot be reached; busy: our node, or one of its bags, is another machine's;
+  // damaged: the tables are not ours, or of a newer program; refused: the options cannot be used.
+  // A former opener of the same node can commit nothing from then on.
+  static StoreResult<std::unique_ptr<PgStore>> open(PgOptions options);
+
+  StoreStatus begin() override {
+    session_->begin();
+    return {};
+  }
+  StoreStatus commit() override { return session_->commit(); }
+  void roll_back() override { session_->roll_back(); }
+
+  CompactMessages& compact() override { return compact_; }
+  MessageRows& rows() override { return rows_; }
+  RowScan& scan() override { return scan_; }
+  WaitingRows& waiting() override { return waiting_; }
+  DestinationFacts& destinations() override { return destinations_; }
+  RecipientChecks& recipient_checks() override { return recipient_checks_; }
+  ClockMemory& clock() override { return clock_; }
+  Maintenance& maintenance() override { return maintenance_; }
+
+  // For tests of the engine itself.
+  PgSession& session() { return *session_; }
+
+ private:
+  explicit PgStore(std::unique_ptr<PgSession> session) : session_(std::move(session)) {}
+
+  std::unique_ptr<PgSession> session_;
+  PgCompact compact_{*session_};
+  PgRows rows_{*session_};
+  PgScan scan_{*session_};
+  PgWaiting waiting_{*session_};
+  PgDestinationFacts destinations_{*session_};
+  PgRecipientChecks recipient_checks_{*session_};
+  PgClock clock_{*session_};
+  PgMaintenance maintenance_{*session_};
+};
+
+}  // namespace postwain::qmgr

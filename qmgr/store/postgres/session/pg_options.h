@@ -1,0 +1,36 @@
+// Where the queue's database is, who we are in it, and how long we wait for it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/base/time.h"
+
+#include "qmgr/store/postgres/session/bag_places.h"
+
+namespace postwain::qmgr {
+
+struct PgOptions {
+  // As libpq takes it: "postgresql:///postwain?host=/run/postgresql", or keywords. All hosts of a
+  // cluster may be named: the one that can be written to is found among them. No password in it.
+  std::string conninfo;
+  // A file with the password in its first line, read at each connection; empty: none is needed.
+  std::string password_file;
+
+  std::int16_t node = 0;  // 0 to 31, of its own in the cluster
+  std::string node_name = "node0";
+  // What tells this machine from others: a node that lives on another machine is not taken over.
+  std::string machine;
+  BagList bags;  // that this node works on; empty: all there are
+
+  Duration connect_within = std::chrono::seconds(5);
+  // So long a server may be silent before its session is given up.
+  Duration answer_within = std::chrono::seconds(10);
+  // So long we look for the fate of a commit whose answer was lost; then nobody knows it.
+  Duration doubt_within = std::chrono::seconds(30);
+  // Between two attempts to connect; doubled up to the second.
+  Duration first_pause = std::chrono::milliseconds(200);
+  Duration longest_pause = std::chrono::seconds(2);
+};
+
+}  // namespace postwain::qmgr

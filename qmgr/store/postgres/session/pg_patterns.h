@@ -1,0 +1,17 @@
+// The texts of the statements on messages, before their lists of columns are filled in: words in
+// braces stand for those, and for the arrays that fill them. Each function gives an empty text for
+// what is not one of its own.
+#pragma once
+
+#include <string_view>
+
+#include "qmgr/store/postgres/session/pg_statements.h"
+
+namespace postwain::qmgr {
+
+std::string_view pattern_of_compact(Pg statement);
+std::string_view pattern_of_rows(Pg statement);
+std::string_view pattern_of_scan(Pg statement);
+std::string_view pattern_of_waiting(Pg statement);
+
+}  // namespace postwain::qmgr

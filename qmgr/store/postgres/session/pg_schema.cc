@@ -1,0 +1,59 @@
+#include "qmgr/store/postgres/session/pg_schema.h"
+
+#include <fmt/format.h>
+
+#include "queue-schema/pg_migrations.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+// 0: there are no tables yet.
+StoreResult<std::int64_t> version_of_tables(PgConnection& connection) {
+  auto there = connection.run_script(
+      "SELECT count(*) FROM pg_class WHERE relname = 'schema_info' AND "
+      "relnamespace = current_schema()::regnamespace");
+  if (!there || *there == 0) return there;
+  auto oldest = connection.run_script("SELECT oldest_compatible FROM schema_info WHERE one = 1");
+  if (!oldest) return oldest;
+  auto version = connection.run_script("SELECT version FROM schema_info WHERE one = 1");
+  if (!version) return version;
+  if (*version <= 0 || *oldest <= 0)
+    return StoreError{StoreError::Kind::damaged, "these are not tables of a Postwain queue"};
+  if (*oldest > queue_schema::pg_schema_version())
+    return StoreError{StoreError::Kind::damaged,
+                      fmt::format("the queue's tables have schema {}, which this program (schema "
+                                  "{}) is too old for; install the newer Postwain again",
+                                  *version, queue_schema::pg_schema_version())};
+  return version;
+}
+
+StoreStatus take_step(PgConnection& connection, const queue_schema::Migration& step) {
+  std::string sql = "BEGIN; SET LOCAL lock_timeout = '2s'; ";
+  if (step.version > 1) sql += "SELECT version FROM schema_info WHERE one = 1 FOR UPDATE; ";
+  sql.append(step.sql);
+  sql += fmt::format("; UPDATE schema_info SET version = {} WHERE one = 1; COMMIT", step.version);
+  auto done = connection.run_script(sql);
+  if (done) return {};
+  (void)connection.run_script("ROLLBACK");
+  return done.error();
+}
+
+}  // namespace
+
+StoreStatus bring_schema_up(PgConnection& connection) {
+  auto version = version_of_tables(connection);
+  if (!version) return version.error();
+  for (const queue_schema::Migration& step : queue_schema::pg_migrations()) {
+    if (step.version <= *version) continue;
+    StoreStatus done = take_step(connection, step);
+    if (done) continue;
+    // Another node may have been quicker.
+    version = version_of_tables(connection);
+    if (!version) return version.error();
+    if (*version < step.version) return done;
+  }
+  return {};
+}
+
+}  // namespace postwain::qmgr

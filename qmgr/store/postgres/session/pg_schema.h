@@ -1,0 +1,14 @@
+// The tables of the queue: brought to the present version, or refused where they are not ours.
+#pragma once
+
+#include "qmgr/store/postgres/session/pg_connection.h"
+#include "qmgr/store/store_error.h"
+
+namespace postwain::qmgr {
+
+// Each migration that is missing is a transaction of its own (queue-schema/pg_migrations.h). Two
+// nodes may do this at the same time. damaged: a newer program made the tables useless for this
+// one, or tables of those names are somebody else's.
+StoreStatus bring_schema_up(PgConnection& connection);
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,188 @@
+#include "qmgr/store/postgres/session/pg_statements.h"
+
+#include <string_view>
+
+#include "common/base/check.h"
+
+#include "qmgr/store/postgres/session/pg_columns.h"
+#include "qmgr/store/postgres/session/pg_patterns.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+std::string_view pattern_of_transaction(Pg statement) {
+  switch (statement) {
+    case Pg::begin:
+      return "BEGIN";
+    case Pg::commit:
+      return "COMMIT";
+    case Pg::roll_back:
+      return "ROLLBACK";
+    // Who has taken over has raised the token. The row stays locked until the commit, so that it is
+    // either before that or fails; READ COMMITTED looks at it again after a wait.
+    case Pg::fence:
+      return "WITH mine AS (SELECT 1 FROM lane WHERE node = $1::int2 AND lane = $2::int2 AND "
+             "token = $3::int8 FOR UPDATE) SELECT 1 / count(*) FROM mine";
+    case Pg::name_batch:
+      return "INSERT INTO attempt (node, term, n, named) VALUES ($1::int2, $2::int8, $3::int8, "
+             "$4::bytea)";
+    // Both bounds, so that it never walks over entries that are gone.
+    case Pg::forget_batches:
+      return "DELETE FROM attempt WHERE node = $1::int2 AND term = $2::int8 AND n >= $3::int8 AND "
+             "n < $4::int8";
+    case Pg::register_node:
+      return "INSERT INTO node (id, name, machine, term, state) VALUES ($1::int2, $2::bytea, "
+             "$3::bytea, 1, 1) ON CONFLICT (id) DO UPDATE SET term = node.term + 1, state = 1, "
+             "name = EXCLUDED.name, machine = EXCLUDED.machine "
+             "WHERE node.state = 0 OR node.machine = EXCLUDED.machine RETURNING term";
+    // A session that has sent half a batch holds locks, and the server would wait for the rest.
+    case Pg::end_other_sessions:
+      return "SELECT count(pg_terminate_backend(pid))::int8 FROM pg_stat_activity "
+             "WHERE starts_with(application_name, convert_from($1::bytea, 'UTF8')) AND "
+             "datname = current_database() AND usename = current_user AND "
+             "pid <> pg_backend_pid()";
+    case Pg::raise_lane:
+      return "INSERT INTO lane (node, lane, token) VALUES ($1::int2, $2::int2, 1) "
+             "ON CONFLICT (node, lane) DO UPDATE SET token = lane.token + 1 RETURNING token";
+    case Pg::take_bags:
+      return "UPDATE bag SET node = $1::int2 WHERE id = ANY($2::int2[]) AND "
+             "(node IS NULL OR node = $1::int2) RETURNING id";
+    case Pg::forget_terms:
+      return "DELETE FROM attempt WHERE node = $1::int2 AND term < $2::int8 AND "
+             "octet_length(named) = 0";
+    case Pg::put_placement:
+      return "INSERT INTO placement (bags) VALUES ($1::bytea) ON CONFLICT (bags) DO NOTHING";
+    case Pg::list_placements:
+      return "SELECT bags FROM placement ORDER BY bags LIMIT $1::int8";
+    // Whoever ends a node's term locks its row first, and so do we: the lane is ours to raise only
+    // while the term is.
+    case Pg::lock_node:
+      return "WITH mine AS (SELECT 1 FROM node WHERE id = $1::int2 AND term = $2::int8 AND "
+             "state <> 0 FOR UPDATE) SELECT 1 / count(*) FROM mine";
+    case Pg::raise_own_lane:
+      return "UPDATE lane SET token = token + 1 WHERE node = $1::int2 AND lane = $2::int2 "
+             "RETURNING token";
+    case Pg::last_batch:
+      return "SELECT coalesce(max(n), 0)::int8 FROM attempt WHERE node = $1::int2 AND "
+             "term = $2::int8";
+    default:
+      return {};
+  }
+}
+
+// `changed` is the database's own clock, by which other nodes see what is new.
+std::string_view pattern_of_fact(Pg statement) {
+  switch (statement) {
+    case Pg::put_breaker:
+      return "INSERT INTO destination (key, opens, opened_at, hold_until, reason, changed) "
+             "VALUES ($1::bytea, $2::int8, $3::int8, $4::int8, $5::bytea, {now}) "
+             "ON CONFLICT (key) DO UPDATE SET opens = EXCLUDED.opens, "
+             "opened_at = EXCLUDED.opened_at, hold_until = EXCLUDED.hold_until, "
+             "reason = EXCLUDED.reason, changed = EXCLUDED.changed";
+    case Pg::remove_breaker:
+      return "DELETE FROM destination WHERE key = $1::bytea";
+    case Pg::list_breakers:
+      return "SELECT key, opens, opened_at, hold_until, reason FROM destination "
+             "WHERE key > $1::bytea ORDER BY key LIMIT $2::int8";
+    case Pg::put_mx_set:
+      return "INSERT INTO mx_set (destination, hosts, seen_at, changed) "
+             "VALUES ($1::bytea, $2::bytea, $3::int8, {now}) ON CONFLICT (destination) "
+             "DO UPDATE SET hosts = EXCLUDED.hosts, seen_at = EXCLUDED.seen_at, "
+             "changed = EXCLUDED.changed";
+    case Pg::remove_mx_sets:
+      return "DELETE FROM mx_set WHERE seen_at < $1::int8";
+    case Pg::list_mx_sets:
+      return "SELECT destination, hosts FROM mx_set WHERE destination > $1::bytea "
+             "ORDER BY destination LIMIT $2::int8";
+    case Pg::put_sts_policy:
+      return "INSERT INTO sts_policy (domain, id, mode, hosts, max_age, fetched_at, changed) "
+             "VALUES ($1::bytea, $2::bytea, $3::int2, $4::bytea, $5::int8, $6::int8, {now}) "
+             "ON CONFLICT (domain) DO UPDATE SET id = EXCLUDED.id, mode = EXCLUDED.mode, "
+             "hosts = EXCLUDED.hosts, max_age = EXCLUDED.max_age, "
+             "fetched_at = EXCLUDED.fetched_at, changed = EXCLUDED.changed";
+    case Pg::remove_sts_policies:
+      return "DELETE FROM sts_policy WHERE fetched_at < $1::int8";
+    case Pg::list_sts_policies:
+      return "SELECT domain, id, mode, hosts, max_age, fetched_at FROM sts_policy "
+             "WHERE domain > $1::bytea ORDER BY domain LIMIT $2::int8";
+    case Pg::put_suspension:
+      return "INSERT INTO suspension (destination, since, until, author, reason, changed) "
+             "VALUES ($1::bytea, $2::int8, $3::int8, $4::bytea, $5::bytea, {now}) "
+             "ON CONFLICT (destination) DO UPDATE SET since = EXCLUDED.since, "
+             "until = EXCLUDED.until, author = EXCLUDED.author, reason = EXCLUDED.reason, "
+             "changed = EXCLUDED.changed";
+    case Pg::remove_suspension:
+      return "DELETE FROM suspension WHERE destination = $1::bytea";
+    case Pg::list_suspensions:
+      return "SELECT destination, since, until, author, reason FROM suspension "
+             "WHERE destination > $1::bytea ORDER BY destination LIMIT $2::int8";
+    case Pg::put_recipient_check:
+      return "INSERT INTO recipient_check (address, good, code, enhanced, text, at, changed) "
+             "VALUES ($1::bytea, $2::int2, $3::int2, $4::bytea, $5::bytea, $6::int8, {now}) "
+             "ON CONFLICT (address) DO UPDATE SET good = EXCLUDED.good, code = EXCLUDED.code, "
+             "enhanced = EXCLUDED.enhanced, text = EXCLUDED.text, at = EXCLUDED.at, "
+             "changed = EXCLUDED.changed";
+    case Pg::remove_recipient_checks:
+      return "DELETE FROM recipient_check WHERE at < $1::int8";
+    case Pg::list_recipient_checks:
+      return "SELECT address, good, code, enhanced, text, at FROM recipient_check "
+             "WHERE address > $1::bytea ORDER BY address LIMIT $2::int8";
+    default:
+      return {};
+  }
+}
+
+std::string_view pattern_of_clock(Pg statement) {
+  switch (statement) {
+    case Pg::put_clock:
+      return "UPDATE clock SET last_seen = $1::int8 WHERE one = 1";
+    case Pg::remove_clock_gaps:
+      return "DELETE FROM clock_gap";
+    case Pg::put_clock_gaps:
+      return "INSERT INTO clock_gap (at, length) SELECT d.at, d.length "
+             "FROM unnest($1::int8[], $2::int8[]) AS d(at, length)";
+    case Pg::select_clock:
+      return "SELECT last_seen FROM clock WHERE one = 1";
+    case Pg::list_clock_gaps:
+      return "SELECT at, length FROM clock_gap ORDER BY at LIMIT $1::int8";
+    case Pg::prove_writable:
+      return "UPDATE schema_info SET oldest_compatible = oldest_compatible WHERE one = 1";
+    default:
+      return {};
+  }
+}
+
+void fill_in(std::string& sql, std::string_view word, std::string_view with) {
+  for (std::size_t at = sql.find(word); at != std::string::npos; at = sql.find(word))
+    sql.replace(at, word.size(), with);
+}
+
+}  // namespace
+
+std::string name_of(Pg statement) {
+  return "pw" + std::to_string(static_cast<int>(statement));
+}
+
+std::string sql_text(Pg statement) {
+  std::string sql;
+  for (auto pattern : {pattern_of_transaction, pattern_of_compact, pattern_of_rows, pattern_of_scan,
+                       pattern_of_waiting, pattern_of_fact, pattern_of_clock})
+    if (sql.empty()) sql = pattern(statement);
+  PW_CHECK(!sql.empty());
+  if (sql.find('{') == std::string::npos) return sql;
+  int parameter = 1;
+  fill_in(sql, "{now}", "(extract(epoch FROM clock_timestamp()) * 1000)::int8");
+  fill_in(sql, "{message}", names_of(columns_of_message(), ""));
+  fill_in(sql, "{arrays of message}", arrays_of(columns_of_message(), parameter));
+  fill_in(sql, "{arrays of content}", arrays_of(columns_of_content(), parameter));
+  fill_in(sql, "{new recipient}", names_of(columns_of_new_recipient(), ""));
+  fill_in(sql, "{arrays of new recipient}", arrays_of(columns_of_new_recipient(), parameter));
+  PgColumns message = columns_of_message();
+  message.erase(message.begin());  // the bag is nobody's business
+  fill_in(sql, "{message of m}", names_of(message, "m."));
+  fill_in(sql, "{recipient of r}", names_of(columns_of_recipient(), "r."));
+  return sql;
+}
+
+}  // namespace postwain::qmgr

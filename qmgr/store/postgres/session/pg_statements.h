@@ -1,0 +1,99 @@
+// Every SQL statement of the queue on PostgreSQL, in one place. Each one works on sets: what it is
+// to change comes as arrays, one row of unnest() for each value. A test asks the server for the
+// plan of each and refuses those that read a big table from end to end.
+//
+// Whoever writes to several tables does so in one statement with parts of its own (WITH), all of
+// which see the tables as they were before it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace postwain::qmgr {
+
+enum class Pg : std::uint8_t {
+  // Transactions and lanes (pg_session.h).
+  begin,
+  commit,
+  roll_back,
+  fence,
+  name_batch,
+  forget_batches,
+  register_node,
+  end_other_sessions,
+  raise_lane,
+  take_bags,
+  forget_terms,
+  put_placement,
+  list_placements,
+  lock_node,
+  raise_own_lane,
+  last_batch,
+  // Messages that are one value each.
+  insert_compact,
+  remove_whole_compact,
+  remove_compact,
+  remove_compact_rests,
+  put_compact_rests,
+  select_compact_rests,
+  select_compact,
+  list_compact,
+  next_compact,
+  // Messages that are rows.
+  known_ids,
+  insert_messages,
+  remove_whole_messages,
+  remove_recipients,
+  hold_recipients,
+  release_recipients,
+  defer_recipients,
+  remove_empty_messages,
+  select_messages,
+  select_recipients,
+  select_content,
+  list_messages,
+  // Scans.
+  scan_recipients,
+  scan_senders,
+  count_recipients,
+  first_id,
+  last_id,
+  count_in_doubt,
+  // What waits.
+  due_recipients,
+  next_due,
+  list_destinations,
+  bring_forward,
+  move_recipients,
+  set_back,
+  // Facts.
+  put_breaker,
+  remove_breaker,
+  list_breakers,
+  put_mx_set,
+  remove_mx_sets,
+  list_mx_sets,
+  put_sts_policy,
+  remove_sts_policies,
+  list_sts_policies,
+  put_suspension,
+  remove_suspension,
+  list_suspensions,
+  put_recipient_check,
+  remove_recipient_checks,
+  list_recipient_checks,
+  put_clock,
+  remove_clock_gaps,
+  put_clock_gaps,
+  select_clock,
+  list_clock_gaps,
+  prove_writable,
+  count_  // how many there are
+};
+constexpr std::size_t kPgCount = static_cast<std::size_t>(Pg::count_);
+
+// What the server calls the prepared statement: "pw17".
+std::string name_of(Pg statement);
+std::string sql_text(Pg statement);
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,385 @@
+// The lane of a node on a real server: who may commit, what becomes of lost sessions, and which
+// databases and answers are refused.
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <fstream>
+#include <functional>
+#include <thread>
+
+#include "queue-schema/pg_migrations.h"
+
+#include "qmgr/store/batch_writer.h"
+#include "qmgr/store/postgres/pg_store.h"
+#include "tests/postgres_server/postgres_server.h"
+#include "tests/unit/qmgr/support.h"
+
+using namespace postwain;
+using namespace postwain::qmgr;
+using Kind = StoreError::Kind;
+
+namespace {
+
+// Whether there is a server; said aloud where there is none.
+bool has_server() {
+  if (test::PostgresServer::get() != nullptr) return true;
+  WARN("SKIPPED: " << test::PostgresServer::why_not());
+  return false;
+}
+
+std::unique_ptr<PgStore> opened(const PgOptions& options) {
+  auto store = PgStore::open(options);
+  if (!store) FAIL(store.error().text);
+  return store.take();
+}
+
+StoreStatus put(PgStore& store, std::uint64_t id) {
+  CompactMessages::Insert one{mail::QueueId{id}, 1, "value"};
+  (void)store.begin();
+  auto stored = store.compact().insert({&one, 1});
+  StoreStatus done = stored ? store.commit() : stored.error();
+  if (!done) store.roll_back();
+  return done;
+}
+
+std::size_t found_of(PgStore& store, const std::vector<mail::QueueId>& ids) {
+  auto values = store.compact().values(ids);
+  REQUIRE(values.ok());
+  return static_cast<std::size_t>(std::count_if(values->begin(), values->end(),
+                                                [](const auto& one) { return one.has_value(); }));
+}
+
+std::string end_sessions(const std::string& of = "postwain/%") {
+  return "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name "
+         "LIKE '" +
+         of + "'";
+}
+
+}  // namespace
+
+TEST_CASE("a second opener of a node fences the first") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  auto first = opened(database.options());
+  REQUIRE(put(*first, 1).ok());
+  auto second = opened(database.options());
+  StoreStatus late = put(*first, 2);
+  REQUIRE_FALSE(late.ok());
+  CHECK(late.error().kind == Kind::fenced);
+  CHECK(first->scan().last_id().error().kind == Kind::fenced);
+  CHECK(put(*second, 3).ok());
+  CHECK(database.run("SELECT count(*) FROM fresh WHERE bag >= 0") == 2);
+  CHECK(database.run("SELECT term FROM node WHERE id = 0") == 2);
+}
+
+TEST_CASE("a transaction that is under way when the token is raised commits nothing") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  auto store = opened(database.options());
+  CompactMessages::Insert one{mail::QueueId{5}, 1, "value"};
+  REQUIRE(store->begin().ok());
+  REQUIRE(store->compact().insert({&one, 1}).ok());
+  // As a survivor does who takes over.
+  database.run("UPDATE node SET term = term + 1, state = 0; UPDATE lane SET token = token + 1");
+  StoreStatus done = store->commit();
+  REQUIRE_FALSE(done.ok());
+  CHECK(done.error().kind == Kind::fenced);
+  store->roll_back();
+  CHECK(database.run("SELECT count(*) FROM fresh WHERE bag >= 0") == 0);
+  CHECK(put(*store, 6).error().kind == Kind::fenced);
+}
+
+TEST_CASE("a node that lives on another machine is not taken over") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  auto first = opened(database.options());
+  PgOptions elsewhere = database.options();
+  elsewhere.machine = "another machine";
+  auto second = PgStore::open(elsewhere);
+  REQUIRE_FALSE(second.ok());
+  CHECK(second.error().kind == Kind::busy);
+  CHECK(put(*first, 1).ok());
+  database.run("UPDATE node SET state = 0");  // the cluster gave it up
+  CHECK(PgStore::open(elsewhere).ok());
+}
+
+TEST_CASE("two nodes share a database, each with bags of its own") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  PgOptions a = database.options();
+  PgOptions b = database.options();
+  b.node = 1;
+  b.node_name = "node1";
+  b.machine = "another machine";
+  for (std::int16_t bag = 0; bag < 64; ++bag) (bag % 2 == 0 ? a : b).bags.push_back(bag);
+  auto one = opened(a);
+  auto two = opened(b);
+  for (std::uint64_t id = 1; id <= 40; ++id) REQUIRE(put(id % 2 == 0 ? *one : *two, id).ok());
+  CHECK(one->compact().page({}, mail::QueueId{INT64_MAX}, 100)->values.size() == 20);
+  CHECK(two->compact().page({}, mail::QueueId{INT64_MAX}, 100)->values.size() == 20);
+  PgOptions greedy = a;
+  greedy.bags = every_bag();
+  CHECK(PgStore::open(greedy).error().kind == Kind::busy);
+}
+
+TEST_CASE("messages are found after the open bags have changed") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  {
+    auto store = opened(database.options());
+    for (std::uint64_t id = 1; id <= 50; ++id) REQUIRE(put(*store, id).ok());
+  }
+  std::vector<mail::QueueId> ids;
+  for (std::uint64_t id = 1; id <= 50; ++id) ids.push_back(mail::QueueId{id});
+  {
+    auto store = opened(database.options());
+    CHECK(found_of(*store, ids) == ids.size());
+    CHECK(store->session().places().is_plain());
+  }
+  // As if it had come while only these two bags were open.
+  database.run(
+      "INSERT INTO placement VALUES ('\\x0102'); "
+      "INSERT INTO fresh SELECT b, 99, 1, 'x' FROM generate_series(1, 2) b");
+  auto store = opened(database.options());
+  CHECK_FALSE(store->session().places().is_plain());
+  CHECK(found_of(*store, ids) == ids.size());
+  CompactMessages::Insert again[] = {{mail::QueueId{99}, 1, "v"}, {mail::QueueId{101}, 1, "v"}};
+  REQUIRE(store->begin().ok());
+  auto stored = store->compact().insert(again);
+  REQUIRE(stored.ok());
+  CHECK(*stored == Flags{false, true});
+  CompactMessages::Whole whole{mail::QueueId{99}, 1};
+  CHECK(*store->compact().remove_whole({&whole, 1}) == Flags{true});
+  REQUIRE(store->commit().ok());
+}
+
+TEST_CASE("a lost session is renewed where nothing can be lost by it") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  auto store = opened(database.options());
+  REQUIRE(put(*store, 1).ok());
+  std::int64_t token = store->session().token();
+  // Between transactions: nobody notices.
+  REQUIRE(database.run(end_sessions()) == 1);
+  CHECK(put(*store, 2).ok());
+  CHECK(store->session().token() > token);
+  REQUIRE(database.run(end_sessions()) == 1);
+  CHECK(store->scan().last_id()->value == 2);
+  // Within one: all of it is gone, and may be done again.
+  CompactMessages::Insert one{mail::QueueId{3}, 1, "value"};
+  REQUIRE(store->begin().ok());
+  REQUIRE(store->compact().insert({&one, 1}).ok());
+  REQUIRE(database.run(end_sessions()) == 1);
+  StoreStatus lost = store->commit();
+  REQUIRE_FALSE(lost.ok());
+  CHECK(lost.error().kind == Kind::again);
+  store->roll_back();
+  CHECK(put(*store, 3).ok());
+  CHECK(database.run("SELECT count(*) FROM fresh WHERE bag >= 0") == 3);
+}
+
+TEST_CASE("a value that is refused ends its transaction alone") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  auto store = opened(database.options());
+  std::string large(5U << 20, 'x');
+  CompactMessages::Insert one{mail::QueueId{3}, 1, large};
+  REQUIRE(store->begin().ok());
+  auto refused = store->compact().insert({&one, 1});
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().kind == Kind::refused);
+  CHECK(refused.error().text.find("23514") != std::string::npos);
+  store->roll_back();
+  CHECK(put(*store, 4).ok());
+}
+
+TEST_CASE("a database without a server is away, and comes back") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  PgOptions options = database.options();
+  auto store = opened(options);
+  REQUIRE(put(*store, 1).ok());
+  // Nobody may log in for a while.
+  database.run("ALTER ROLE postwain NOLOGIN");
+  database.run(end_sessions());
+  StoreStatus away = put(*store, 2);
+  REQUIRE_FALSE(away.ok());
+  CHECK(away.error().kind == Kind::away);
+  options.conninfo += " connect_timeout=1";
+  CHECK(PgStore::open(options).error().kind == Kind::away);
+  database.run("ALTER ROLE postwain LOGIN");
+  bool back = false;
+  for (int i = 0; i < 100 && !back; ++i) {
+    back = put(*store, 3).ok();
+    if (!back) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  CHECK(back);
+}
+
+TEST_CASE("a password stands in a file, never in the address") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  PgOptions options = database.options();
+  options.conninfo += " password=hush-hush";
+  auto refused = PgStore::open(options);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().kind == Kind::refused);
+  CHECK(refused.error().text.find("hush") == std::string::npos);
+  options.conninfo = "postgresql://postwain:hush-hush@/x?what=ever";
+  CHECK(PgStore::open(options).error().text.find("hush") == std::string::npos);
+  test::TempFolder folder;
+  options = database.options();
+  options.password_file = folder.path() + "/secret";
+  CHECK(PgStore::open(options).error().kind == Kind::away);
+  std::ofstream(options.password_file) << "hush-hush\n";
+  CHECK(PgStore::open(options).ok());
+}
+
+TEST_CASE("tables that are not ours, or of a newer program, are refused") {
+  if (!has_server()) return;
+  test::PostgresDatabase newer;
+  (void)opened(newer.options());
+  newer.run("UPDATE schema_info SET oldest_compatible = 999");
+  auto refused = PgStore::open(newer.options());
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().kind == Kind::damaged);
+  CHECK(refused.error().text.find("too old") != std::string::npos);
+  newer.run("UPDATE schema_info SET oldest_compatible = 1");
+
+  test::PostgresServer& server = *test::PostgresServer::get();
+  server.run("postgres", "CREATE DATABASE foreign_tables OWNER postwain");
+  server.run("foreign_tables", "CREATE TABLE message (a int)");
+  PgOptions options = newer.options();
+  options.conninfo = server.conninfo("foreign_tables");
+  auto foreign = PgStore::open(options);
+  REQUIRE_FALSE(foreign.ok());
+  CHECK(foreign.error().kind == Kind::damaged);
+  CHECK(server.run("foreign_tables",
+                   "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 1);
+}
+
+TEST_CASE("migrations of PostgreSQL are numbered from 1 without gaps") {
+  std::int64_t expected = 1;
+  for (const auto& step : queue_schema::pg_migrations()) REQUIRE(step.version == expected++);
+}
+
+TEST_CASE("answers of another form than the schema's are damage, and no value") {
+  if (!has_server()) return;
+  struct {
+    const char* what;
+    const char* change;
+    const char* back;
+  } rows[] = {
+      {"another type", "ALTER TABLE fresh_left ALTER left_over TYPE text USING '1'",
+       "ALTER TABLE fresh_left ALTER left_over TYPE bytea USING '1'"},
+      {"NULL",
+       "ALTER TABLE fresh_left ALTER left_over DROP NOT NULL; "
+       "ALTER TABLE fresh ALTER recipients DROP NOT NULL; UPDATE fresh SET recipients = NULL",
+       "UPDATE fresh SET recipients = 1; ALTER TABLE fresh ALTER recipients SET NOT NULL; "
+       "ALTER TABLE fresh_left ALTER left_over SET NOT NULL"},
+      {"another length", "ALTER TABLE fresh ALTER recipients TYPE float8",
+       "ALTER TABLE fresh ALTER recipients TYPE int2"},
+      {"no such column", "ALTER TABLE fresh RENAME recipients TO r",
+       "ALTER TABLE fresh RENAME r TO recipients"},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.what);
+    test::PostgresDatabase database;
+    auto store = opened(database.options());
+    REQUIRE(put(*store, 1).ok());
+    database.run(row.change);
+    mail::QueueId id{1};
+    auto rests = store->compact().rests({&id, 1});
+    CHECK_FALSE(rests.ok());
+    if (!rests) CHECK(rests.error().kind == Kind::damaged);
+    store.reset();
+    database.run(row.back);
+  }
+}
+
+TEST_CASE("a commit with a warning is believed only when a later one has found it") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  auto store = opened(database.options());
+  REQUIRE(put(*store, 1).ok());
+  std::int64_t token = store->session().token();
+  // No standby is there: a commit waits for it, until somebody cancels the waiting.
+  database.run("ALTER SYSTEM SET synchronous_standby_names = '*'");
+  database.run("SELECT count(pg_reload_conf())");
+  std::thread operator_thread([&] {
+    for (int i = 0; i < 200; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      if (database.run("SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE "
+                       "wait_event = 'SyncRep'") > 0)
+        break;
+    }
+    database.run("ALTER SYSTEM RESET synchronous_standby_names");
+    database.run("SELECT count(pg_reload_conf())");
+  });
+  StoreStatus done = put(*store, 2);
+  operator_thread.join();
+  CHECK(done.ok());
+  CHECK(store->session().token() > token);
+  CHECK(database.run("SELECT count(*) FROM fresh WHERE id = 2 AND bag >= 0") == 1);
+}
+
+TEST_CASE("a batch that the database has lost is noticed") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  auto store = opened(database.options());
+  REQUIRE(put(*store, 1).ok());
+  REQUIRE(put(*store, 2).ok());
+  // As after a failover to a standby that was behind.
+  database.run("DELETE FROM fresh WHERE id = 2 AND bag >= 0; UPDATE attempt SET n = n - 1");
+  REQUIRE(database.run(end_sessions()) == 1);
+  StoreStatus done = put(*store, 3);
+  REQUIRE_FALSE(done.ok());
+  CHECK(done.error().kind == Kind::broken);
+  CHECK(done.error().text.find("lost") != std::string::npos);
+}
+
+TEST_CASE("the schema of PostgreSQL counts octets, and lets no NUL in") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  auto store = opened(database.options());
+  struct {
+    const char* what;
+    std::function<void(NewMessage&)> change;
+    bool taken;
+  } rows[] = {
+      {"as it should be", [](NewMessage&) {}, true},
+      {"Latin-1", [](NewMessage& m) { m.info.arrival.client_name = "\xe9\xff"; }, true},
+      {"an address of 1024 octets",
+       [](NewMessage& m) {
+         m.recipients[0].recipient.address = mail::Address("a", std::string(1022, 'x'));
+       },
+       true},
+      {"one octet more",
+       [](NewMessage& m) {
+         m.recipients[0].recipient.address = mail::Address("a", std::string(1023, 'x'));
+       },
+       false},
+      {"NUL in the account", [](NewMessage& m) { m.info.arrival.account = std::string("a\0b", 3); },
+       false},
+      {"NUL in the destination",
+       [](NewMessage& m) { m.recipients[0].destination = std::string("mx:a\0b", 6); }, false},
+      {"a destination that no index takes",
+       [](NewMessage& m) { m.recipients[0].destination = std::string(2001, 'x'); }, false},
+      {"an impossible size", [](NewMessage& m) { m.info.size = UINT64_MAX; }, false},
+  };
+  std::uint64_t id = 0;
+  for (const auto& row : rows) {
+    CAPTURE(row.what);
+    NewMessage message = test::make_message(++id, {"b@example.net"});
+    row.change(message);
+    MessageRows::Insert one{&message, test::at(0), message.content};
+    REQUIRE(store->begin().ok());
+    auto stored = store->rows().insert({&one, 1});
+    CHECK(stored.ok() == row.taken);
+    if (!stored) CHECK(stored.error().kind == Kind::refused);
+    if (stored) CHECK(store->commit().ok());
+    store->roll_back();
+  }
+  CHECK(database.run("SELECT count(*) FROM message WHERE bag >= 0") == 3);
+  CHECK(database.run("SELECT count(*) FROM recipient WHERE bag >= 0") == 3);
+}
