@@ -52,7 +52,7 @@ enum class SpfResult : std::uint8_t {
 std::string_view name_of(SpfResult result);  // "none", as Authentication-Results writes it
 
 // Whether a domain, in its canonical form, can have a record at all: it is a full name of a host,
-// and no address literal, single word or number.
+// and no address literal or single word.
 bool may_have_spf_record(std::string_view domain);
 
 enum class SpfIdentity : std::uint8_t { mail_from, helo };
