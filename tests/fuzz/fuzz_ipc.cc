@@ -35,7 +35,7 @@ void look_at(std::string_view payload) {
   std::string once = coded(message);
   Message again;
   if (!decode(once, again) || coded(again) != once) std::abort();
-  if constexpr (requires { message.arrival; })
+  if constexpr (requires { message.arrival.received_at; })
     if (format_rfc3339_ms(message.arrival.received_at).size() != 24) std::abort();
 }
 
