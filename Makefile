@@ -27,7 +27,7 @@ help:
 	@echo 'make fuzz-ipc     hostile peers of every role against a qmgr under sanitizers (SECONDS_FOR=3600 SEED=n)'
 	@echo 'make scan         nmap and testssl.sh against the running server'
 	@echo 'make powerloss    200,000 simulated power cuts of the queue (STATES=n SEED=n)'
-	@echo 'make cluster-model  ten million states of nodes that share a queue, and the story of each mistake (STATES=n)'
+	@echo 'make cluster-model  millions of states of nodes that share a queue, and the story of each mistake (STATES=n)'
 	@echo 'make format lint lint-all fuzz install clean'
 	@echo 'make crash         200 rounds of kill -9 under load (ROUNDS=n)'
 	@echo 'make deb deb-test   a Debian package in build/deb; its life in a root of its own (root)'
@@ -132,8 +132,8 @@ powerloss: test-build
 	POSTWAIN_POWERLOSS_STATES=$(STATES) POSTWAIN_POWERLOSS_SEED=$(SEED) \
 	  $(TREE)/tests/test_powerloss 'no power cut loses what was promised'
 
-# STATES in each of the cases with several faults; a million of them need about 200 MB.
-cluster-model: STATES ?= 10000000
+# STATES in each of the cases with several faults; a million of them need up to 450 MB.
+cluster-model: STATES ?= 5000000
 cluster-model: test-build
 	POSTWAIN_CLUSTER_STATES=$(STATES) POSTWAIN_CLUSTER_STORIES=1 $(TREE)/tests/test_cluster_model
 	POSTWAIN_SPIN=long python3 tests/system/queue/test_cluster_model.py
