@@ -42,7 +42,8 @@ TEST_CASE("parameters have PostgreSQL's binary form") {
   numbers.number(1);
   numbers.number(-2);
   numbers.number(std::int64_t{1} << 40);  // the nearest there is
-  CHECK(hex_encode(std::move(numbers).binary()) ==
+  const std::string three = std::move(numbers).binary();
+  CHECK(hex_encode(three) ==
         "0000000100000000"  // one dimension, no NULL
         "00000017"          // int4
         "0000000300000001"  // three, from 1
@@ -52,7 +53,8 @@ TEST_CASE("parameters have PostgreSQL's binary form") {
   PgArray texts(PgArray::Element::bytea);
   texts.bytes(std::string_view("a\0", 2));
   texts.bytes("");
-  CHECK(hex_encode(std::move(texts).binary()) ==
+  const std::string two = std::move(texts).binary();
+  CHECK(hex_encode(two) ==
         "0000000100000000000000110000000200000001"
         "000000026100"
         "00000000");
