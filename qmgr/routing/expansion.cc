@@ -4,6 +4,7 @@
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "common/base/text.h"
 
@@ -249,19 +250,20 @@ class Expander {
     groups_.front().recipients.push_back(std::move(r));
   }
 
+  // Whatever a message carries goes with each of its parts, but for its content, and for what it
+  // takes the place of in the store.
   void divide(const std::function<mail::QueueId()>& next_id) {
+    std::string content = std::exchange(message_.content, {});
+    message_.recipients.clear();
     for (Group& group : groups_) {
       if (group.recipients.empty()) continue;
       bool first = out_.messages.empty();
-      NewMessage part;
-      part.info = message_.info;
-      part.message_id = message_.message_id;
-      part.uid = message_.uid;
-      part.held_for = message_.held_for;
+      NewMessage part = message_;
       part.recipients = std::move(group.recipients);
       if (first) {
-        part.content = std::move(message_.content);
+        part.content = std::exchange(content, {});
       } else {
+        part.judged.reset();
         part.info.id = next_id();
         part.part_of = message_.info.id;
       }

@@ -1,5 +1,6 @@
 """Mail that comes into being on this machine goes through the filters whose `on` names it."""
 
+import json
 import os
 import signal
 import threading
@@ -131,6 +132,30 @@ class LocalMail(PostwainTestCase):
         self.send(mta)
         self.assertEqual("other@sender.test", self.arrived("new@example.test").sender)
         self.assertEqual([], self.sink.delivered(READER))
+
+    def test_filtered_mail_leaves_where_addresses_are_rewritten(self):
+        for script in (ADDS, at_end(packet("c"))):
+            self.milter = self.closing(MilterServer(script))
+            self.sink = self.closing(SmtpSink())
+            mta = self.prepare()
+            mta.folder.file("aliases", "team: anna@example.test, carl@example.test\n")
+            mta.reconfigure({
+                "route": [{"match": "*", "deliver": self.sink.target}],
+                "filter": [{"name": "one", "socket": self.milter.address, "on": ["local"]}],
+                "addresses": {"aliases": "aliases"}})
+            mta.start()
+            self.send(mta, READER)
+            self.send(mta, "team")
+            for to in (READER, "anna@example.test", "carl@example.test"):
+                self.assertEqual(script is ADDS, b"X-Seen: yes" in self.arrived(to).content)
+            mta.wait_queue_empty()
+            self.assertEqual([], mta.events("not_accepted"))
+            judged = mta.events("filtered")
+            self.assertEqual(2, len(judged))  # each message once
+            for one in judged:
+                shown = json.loads(mta.cli("trace", "--json", one["id"]).stdout)
+                self.assertIn('"judgements"', json.dumps(shown))
+            mta.stop()
 
     # What filters decide.
 

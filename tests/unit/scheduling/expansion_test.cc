@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <functional>
+
 #include "common/config/load/bundle.h"
 #include "qmgr/routing/expansion.h"
 #include "tests/unit/qmgr/support.h"
@@ -40,11 +42,13 @@ class Given {
       r.recipient.notify.bits = notify;
       r.recipient.orcpt = orcpt;
     }
+    if (carried) carried(m);
     rewrite::Rewriter rewriter(addresses_);
     return qmgr::expand(std::move(m), rewriter, [this] { return mail::QueueId{++last_}; });
   }
 
   std::string protocol = "ESMTP";
+  std::function<void(NewMessage&)> carried;
 
  private:
   config::Addresses addresses_ = test_addresses();
@@ -101,6 +105,34 @@ TEST_CASE("expansion: one for several tells of it, RFC 3461 5.2.7.2") {
             .recipient.notify.bits == Notify::never);
   CHECK(Given().expand({"team@mx.test"}, 0).messages[0].recipients[0].recipient.notify.bits == 0);
   CHECK(Given().expand({"team@mx.test"}, 0).told.empty());
+}
+
+TEST_CASE("expansion: what a message carries goes with its parts, so that filtered mail can leave") {
+  Given given;
+  given.carried = [](NewMessage& m) {
+    m.judgements = "what filters said";
+    m.judged = JudgedMessage{m.info.id, {{0, false}}};
+    m.local = true;
+    m.held_for = "why";
+    m.message_id = "<1@x.test>";
+    m.uid = 1000;
+    m.content = "Subject: x\r\n\r\n";
+  };
+  ExpandedMail out = given.expand({"u@far.test", "list@mx.test"});
+  REQUIRE(out.messages.size() == 2);
+  for (const NewMessage& part : out.messages) {
+    CHECK(part.judgements == "what filters said");
+    CHECK(part.local);
+    CHECK(part.held_for == "why");
+    CHECK(part.message_id == "<1@x.test>");
+    CHECK(part.uid == 1000U);
+  }
+  // What lay in the store is replaced once.
+  REQUIRE(out.messages[0].judged);
+  CHECK(out.messages[0].judged->id.value == 100);
+  CHECK_FALSE(out.messages[1].judged);
+  CHECK(out.messages[0].content == "Subject: x\r\n\r\n");
+  CHECK(out.messages[1].content.empty());
 }
 
 TEST_CASE("expansion: a list with an owner is a message of its own, RFC 3461 5.2.7.3") {
