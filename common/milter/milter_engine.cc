@@ -190,6 +190,8 @@ void MilterEngine::pump() {
 }
 
 void MilterEngine::pass(Event event) {
+  if (spent_ && (event.stage == Stage::mail || !is_of_message(event.stage)))
+    return fail("nothing more can be told on this connection");
   if (event.stage == Stage::mail) {
     message_ = Message::open;
     skipped_ = 0;

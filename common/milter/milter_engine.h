@@ -66,6 +66,9 @@ class MilterEngine {
   // The verdict on this message has come and is good, and no other message can be told of on this
   // connection.
   bool is_spent() const { return spent_; }
+  // More than one answer is owed. A message that is aborted now may spend the connection when the
+  // next one has begun already: the owner leaves it before.
+  bool is_ahead() const { return sent_.size() > 1; }
   // The actions that the operator grants; what else the filter asks for is not done.
   void allow(std::uint32_t actions) { edits_.allow(actions); }
 

@@ -204,7 +204,7 @@ void MilterMember::abort() {
   bool greets = waiting_ || (!expected_.empty() && (expected_.front() == milter::Stage::connect ||
                                                     expected_.front() == milter::Stage::helo));
   // The engine would forget a greeting that is under way, too.
-  if (greets || connection_->is_over()) return leave();
+  if (greets || connection_->is_over() || connection_->engine().is_ahead()) return leave();
   expected_.clear();
   if (!connection_->ready()) return;
   connection_->engine().abort();

@@ -489,3 +489,41 @@ TEST_CASE("a client that leaves while content is ahead leaves a filter that is a
   CHECK(rig.message() == "accept");
   CHECK(filter.connections == 2);
 }
+
+TEST_CASE(
+    "an early verdict on a message that was aborted while its content was ahead spends no other") {
+  Rig rig(
+      {with([](config::Filter& filter) { filter.on_failure = config::FilterFailure::accept; })});
+  Peer* late = nullptr;
+  bool first = true;
+  // Owes its answer to the first field until the next message has begun, and refuses that message.
+  PlayedFilter& filter = rig.play("a", [&](Peer& peer, char command, const std::string& got) {
+    if (first && command == 'L') {
+      late = &peer;
+      first = false;
+    }
+    if (late == &peer) return;
+    if (command == 'E') return peer.say('y', texts({"554 5.7.0 spam"}));
+    PlayedFilter::agree(peer, command, got);
+  });
+  rig.greet();
+  for (int message = 0; message < 3; ++message) {
+    first = true;
+    rig.envelope();
+    rig.smtpd->send(ipc::FilterHeader{rig.session, 1, "Received: us\r\nA: 1\r\nB: 2\r\n"});
+    rig.tell(FilterStage::end_of_header, {}, false);
+    REQUIRE(rig.until([&] { return !first; }));
+    rig.smtpd->send(ipc::FilterAbort{rig.session});
+    std::uint32_t mail = rig.tell(FilterStage::mail, "<c@example.org>");
+    rig.settle();
+    if (!late->gone) late->say('r');
+    REQUIRE(rig.until([&] { return rig.answers.count(mail) > 0; }));
+    CHECK(rig.answers[mail].verdict == FilterVerdict::keep_going);
+    CHECK(rig.asked(FilterStage::rcpt, "<b@example.net>") == "accept");
+    CHECK(rig.asked(FilterStage::data) == "accept");
+    rig.content();
+    CHECK(rig.result().reply.one_line() == "554 5.7.0 spam");
+    late = nullptr;
+  }
+  CHECK(filter.connections == 4);
+}

@@ -535,6 +535,7 @@ TEST_CASE("an aborted message that the filter ends among what was sent is awaite
   talk.engine.abort();
   CHECK(talk.commands() == "LNBEA");
   CHECK(talk.engine.is_waiting());
+  CHECK(talk.engine.is_ahead());
   talk.say('a');  // and silence from here on
   CHECK_FALSE(talk.engine.is_waiting());
   CHECK(talk.engine.is_spent());
@@ -579,4 +580,17 @@ TEST_CASE("a body that goes ahead is joined while the filter owes an answer to t
   talk.say('c');
   talk.say('c');
   CHECK(talk.verdicts() == "eoh go; eom go");
+}
+
+TEST_CASE("a message that waits behind an aborted one is not told of on a spent connection") {
+  Talk talk;
+  go_up_to_content(talk);
+  send_content(talk);
+  talk.engine.abort();
+  talk.engine.mail("<c@example.org>", {});
+  (void)talk.commands();
+  CHECK(talk.say('r'));
+  CHECK(talk.engine.failure() == "nothing more can be told on this connection");
+  CHECK(talk.verdicts().empty());
+  CHECK(talk.commands().empty());
 }
