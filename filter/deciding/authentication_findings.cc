@@ -149,20 +149,37 @@ AuthenticationVerdict hold(std::string why) {
   return {ipc::FilterVerdict::keep_going, {}, std::move(why)};
 }
 
-// What SPF of one identity leads to. Mail that DMARC, or a forwarder whom the operator trusts,
-// knows to be its author's is not punished for the way that it came.
+// DMARC, or a forwarder whom the operator trusts, knows the mail to be its author's.
+bool is_authentic(const config::Authentication& settings, const AuthenticationFindings& findings) {
+  return (findings.dmarc && findings.dmarc->verdict == DmarcVerdict::pass) ||
+         has_trusted_chain(settings, findings);
+}
+
+// The same, and not by SPF of the sender alone: that says nothing for a hello that fails, since
+// both are the stranger's own choice.
+bool is_authentic_by_content(const config::Authentication& settings,
+                             const AuthenticationFindings& findings) {
+  bool is_signed = findings.dmarc && findings.dmarc->dkim_aligned;
+  return is_authentic(settings, findings) && (is_signed || has_trusted_chain(settings, findings));
+}
+
+// What SPF of one identity leads to. Authentic mail is not punished for the way that it came.
 AuthenticationVerdict verdict_of_spf(AuthenticationAction action,
-                                     const std::optional<SpfFinding>& spf,
-                                     const config::Authentication& settings,
+                                     const std::optional<SpfFinding>& spf, bool authentic,
                                      const AuthenticationFindings& findings) {
-  bool authentic = (findings.dmarc && findings.dmarc->verdict == DmarcVerdict::pass) ||
-                   has_trusted_chain(settings, findings);
   if (!spf || spf->result != SpfResult::fail || authentic) return {};
   if (action == AuthenticationAction::refuse) return refuse(spf_refusal(findings.client, *spf));
   if (action == AuthenticationAction::hold)
     return hold(fmt::format("SPF of {}{} fails", is_of_helo(*spf) ? "the hello " : "",
                             printable(spf->domain, kDomainShown)));
   return {};
+}
+
+// An empty sender stands for postmaster at the name in the hello (RFC 7208 2.4): one look-up does
+// for both.
+const std::optional<SpfFinding>& spf_of_hello(const AuthenticationFindings& findings) {
+  bool is_sender = !findings.spf_helo && findings.spf && is_of_helo(*findings.spf);
+  return is_sender ? findings.spf : findings.spf_helo;
 }
 
 // A signature of the author's domain that does not verify, and no other one that does, where that
@@ -293,10 +310,11 @@ AuthenticationVerdict verdict_of(const config::Authentication& settings,
       because(AuthenticationCause::dmarc, verdict_of_dmarc(settings, findings)),
       because(AuthenticationCause::own_domains, verdict_of_own_domains(settings, findings)),
       because(AuthenticationCause::dkim, verdict_of_dkim(settings, findings)),
-      because(AuthenticationCause::spf,
-              verdict_of_spf(settings.spf, findings.spf, settings, findings)),
+      because(AuthenticationCause::spf, verdict_of_spf(settings.spf, findings.spf,
+                                                       is_authentic(settings, findings), findings)),
       because(AuthenticationCause::spf_helo,
-              verdict_of_spf(settings.spf_helo, findings.spf_helo, settings, findings))};
+              verdict_of_spf(settings.spf_helo, spf_of_hello(findings),
+                             is_authentic_by_content(settings, findings), findings))};
   for (ipc::FilterVerdict wanted : {ipc::FilterVerdict::refuse, ipc::FilterVerdict::defer})
     for (AuthenticationVerdict& one : all)
       if (one.verdict == wanted) return std::move(one);

@@ -62,8 +62,9 @@ TEST_CASE("what follows from a hello that fails is what spf_helo says") {
        "hold authentication: SPF of the hello mail.far.example fails"},
       {AuthenticationAction::refuse, "From: a@bare.example\r\n",
        "550 5.7.23 192.0.2.1 may not call itself mail.far.example, says its SPF record"},
-      // DMARC knows it to be its author's.
-      {AuthenticationAction::refuse, "From: bob@far.example\r\n", "accept"},
+      // SPF of the sender, by which DMARC passes, is the stranger's own choice.
+      {AuthenticationAction::refuse, "From: bob@far.example\r\n",
+       "550 5.7.23 192.0.2.1 may not call itself mail.far.example, says its SPF record"},
   }));
   CAPTURE(row.setting, row.fields);
   config::Authentication settings =
@@ -76,6 +77,21 @@ TEST_CASE("what follows from a hello that fails is what spf_helo says") {
   CHECK(says(m.field(), "smtp.helo") ==
         (row.setting == AuthenticationAction::note || row.setting == AuthenticationAction::hold ||
          (is_accepted && row.setting == AuthenticationAction::refuse)));
+}
+
+TEST_CASE("a hello that fails is refused with an empty sender, too, where spf_helo says so") {
+  for (auto [spf, helo, follows] :
+       {std::tuple(AuthenticationAction::note, AuthenticationAction::note, "accept"),
+        std::tuple(AuthenticationAction::note, AuthenticationAction::refuse, "550 5.7.23"),
+        std::tuple(AuthenticationAction::refuse, AuthenticationAction::note, "550 5.7.23")}) {
+    config::Authentication settings = settings_of(spf, AuthenticationAction::note);
+    settings.spf_helo = helo;
+    Messages m(settings);
+    m.zone.texts["mail.far.example"] = {"v=spf1 -all"};
+    m.mail("<>");
+    m.content("From: a@bare.example\r\n");
+    CHECK(m.poll().starts_with(follows));
+  }
 }
 
 TEST_CASE("what is no name has no SPF of its own, and a null sender's is the hello's alone") {
