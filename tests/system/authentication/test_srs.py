@@ -116,7 +116,7 @@ class Forwarding(PostwainTestCase):
                                  self.arrived())
                 self.assertEqual({content.split(b"\r\n\r\n", 1)[1]},
                                  {m.content.split(b"\r\n\r\n", 1)[1] for m in self.sink.messages})
-        self.assertEqual([], os.listdir(self.mta.folder / "spool/content"))
+        wait_until(lambda: not os.listdir(self.mta.folder / "spool/content"), 20, "no file is left over")
 
     def test_a_bounce_of_the_far_host_reaches_the_sender(self):
         self.begin()

@@ -5,7 +5,6 @@
 
 using namespace postwain;
 using namespace postwain::qmgr;
-using test::Engine;
 using test::make_message;
 using test::removal;
 
