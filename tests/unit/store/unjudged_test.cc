@@ -7,7 +7,6 @@
 using namespace postwain;
 using namespace postwain::qmgr;
 using test::at;
-using test::Engine;
 using test::make_message;
 using test::removal;
 
