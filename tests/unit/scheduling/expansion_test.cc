@@ -107,7 +107,8 @@ TEST_CASE("expansion: one for several tells of it, RFC 3461 5.2.7.2") {
   CHECK(Given().expand({"team@mx.test"}, 0).told.empty());
 }
 
-TEST_CASE("expansion: what a message carries goes with its parts, so that filtered mail can leave") {
+TEST_CASE(
+    "expansion: what a message carries goes with its parts, so that filtered mail can leave") {
   Given given;
   given.carried = [](NewMessage& m) {
     m.judgements = "what filters said";
