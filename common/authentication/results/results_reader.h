@@ -31,9 +31,10 @@ std::optional<ReadResults> parse_results(std::string_view value);
 enum class ResultsClaim : std::uint8_t {
   none,
   ours,  // its authserv-id is ours: in any letter case, as A-labels or U-labels, quoted or not
-  // Nobody can say whose it is, and our authserv-id stands somewhere in it, or there are too many
-  // U-labels to look at. Readers differ in what they make of such a field, and one of them may find
-  // us there.
+  // It cannot be parsed, and our authserv-id stands somewhere in it, or there are too many U-labels
+  // to look at. Or it can be parsed as another's, and the id has an encoded word, or octets beyond
+  // ASCII around our name. Readers differ in what they make of such a field, and one of them may
+  // find us there.
   unparsable,
 };
 ResultsClaim claim_of(std::string_view value, std::string_view authserv_id);
