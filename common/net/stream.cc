@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -387,6 +388,14 @@ void Stream::close_after_flush(Duration limit, std::shared_ptr<void> keep) {
   shutdown_write();
   core_ = nullptr;
   if (!core->shutdown_in_flight) core->close();
+}
+
+void Stream::acknowledge() {
+  uv_os_fd_t fd;
+  if (core_ == nullptr || core_->unix_socket || uv_fileno(core_->handle(), &fd) != 0) return;
+  // The kernel forgets the option with the next pieces. Where it is refused, they come later.
+  int on = 1;
+  (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
 }
 
 std::optional<PeerCredentials> Stream::peer_credentials() const {

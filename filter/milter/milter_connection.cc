@@ -58,6 +58,8 @@ void MilterConnection::received(std::string_view octets) {
   if (!engine_.receive(octets)) return failed(FilterFailure::protocol, engine_.failure());
   (void)engine_.take_progress();
   push_anew(true);
+  // Filters on libmilter write each answer and each change by itself.
+  if (engine_.is_waiting() && engine_.output_size() == 0) stream_.acknowledge();
   owner_->member_changed();
 }
 

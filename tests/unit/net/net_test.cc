@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -229,6 +230,50 @@ TEST_CASE("what a process of ours said before it ended is read, though writing t
   loop.run();
   CHECK(failed);
   CHECK(heard == "outcomes");
+}
+
+TEST_CASE(
+    "what is read is acknowledged at once where its reader says so, 44 ms a filtered message") {
+  auto not_acknowledged = [](int fd) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    REQUIRE(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0);
+    return info.tcpi_unacked;
+  };
+  Loop loop;
+  int listener = bind_listener({"127.0.0.1", 0, {}}).take();
+  Stream client = Stream::connect(loop, bound_endpoint(listener).take(), "",
+                                  [&](const Status&) { loop.stop(); });
+  loop.run();
+  UniqueFd server(::accept(listener, nullptr, nullptr));
+  UniqueFd closed_at_end(listener);
+  std::string heard;
+  bool acknowledges = false;
+  client.start({.on_data =
+                    [&](std::string_view bytes) {
+                      heard += bytes;
+                      if (acknowledges) client.acknowledge();
+                      loop.stop();
+                    },
+                .on_end = [] {},
+                .on_error = [](const Error&) {}});
+  // Questions and answers in turn: from then on the kernel supposes that an acknowledgement can go
+  // with the next question.
+  char question[8];
+  for (int turn = 0; turn < 100 && not_acknowledged(server.get()) == 0; ++turn) {
+    client.write("what?");
+    REQUIRE(::read(server.get(), question, sizeof question) == 5);
+    REQUIRE(::write(server.get(), "a", 1) == 1);
+    loop.run();
+  }
+  REQUIRE(not_acknowledged(server.get()) == 1);
+  acknowledges = true;
+  client.write("what?");
+  REQUIRE(::read(server.get(), question, sizeof question) == 5);
+  REQUIRE(::write(server.get(), "b", 1) == 1);
+  loop.run();
+  CHECK(heard.ends_with("b"));
+  CHECK(not_acknowledged(server.get()) == 0);
 }
 
 TEST_CASE("a refused connection is told once; a dropped attempt is silent") {
