@@ -109,12 +109,13 @@ std::string results_text(std::string_view text, std::size_t octets_max, bool utf
 }
 
 // Every blank of the text is one that a line may end before: between words, in a quoted string or
-// in a comment (RFC 5322 2.2.3). column: of the line under way.
+// in a comment (RFC 5322 2.2.3); but for one that a backslash quotes, since readers differ in what
+// they take the backslash for then. column: of the line under way.
 void append_folded(std::string& out, std::string_view text, std::size_t column) {
   while (!text.empty()) {
     std::size_t word = std::min(text.find_first_not_of(' '), text.size());
     std::size_t size = std::min(text.find(' ', word), text.size());
-    if (text.front() == ' ' && column + size > kResultsLine) {
+    if (text.front() == ' ' && column + size > kResultsLine && !out.ends_with('\\')) {
       out += "\r\n";
       column = 0;
     }

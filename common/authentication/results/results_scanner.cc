@@ -28,7 +28,10 @@ bool ends_results_value(char c) {
 // which only the white space counts. Nothing: a control octet, or the end.
 std::optional<char> results_octet(std::string_view text, std::size_t& i) {
   if (std::size_t fold = results_fold_size(text.substr(i))) i += fold;
-  if (text[i] == '\\' && ++i == text.size()) return std::nullopt;
+  if (text[i] == '\\') {
+    if (++i == text.size()) return std::nullopt;
+    i += results_fold_size(text.substr(i));
+  }
   if (is_results_control(text[i])) return std::nullopt;
   return text[i++];
 }

@@ -173,6 +173,14 @@ TEST_CASE("results: lines end early where they can") {
   CHECK(read_back({quoted}).results.front() == quoted);
 }
 
+TEST_CASE("results: a line does not end behind a backslash") {
+  for (std::size_t size = 1; size < 60; ++size) {
+    MethodResult result = with_value('"' + std::string(size, 'a') + "\\ b c\"@x.example");
+    CHECK(read_back({result}).results.front() == result);
+    CHECK(results_field("mx.example.org", {result}, false).find("\\\r\n") == std::string::npos);
+  }
+}
+
 // Readers decode encoded words (RFC 2047) where there must be none.
 TEST_CASE("results: no value brings an encoded word in") {
   const std::string word = "=?utf-8?q?x=3B_dmarc=3Dpass_?=";

@@ -67,6 +67,8 @@ TEST_CASE("results: what others write") {
   CHECK(said("x; iprev=pass policy.iprev=2001:db8::1 (host)") ==
         "x; iprev=pass policy.iprev=2001:db8::1");
   CHECK(said("x; none=pass") == "x; none=pass");
+  CHECK(said("x; spf=pass smtp.mailfrom=\"a\\\r\n b\"@x.example") ==
+        "x; spf=pass smtp.mailfrom=\"a\\ b\"@x.example");
   CHECK(said("x; spf=pass (a (nested) \\) one) (second)") == "x; spf=pass (a (nested) ) one)");
 }
 
