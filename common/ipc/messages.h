@@ -1,6 +1,6 @@
 // Every message between our processes. Names say who asks and what happened. Changing anything here
-// means raising kProtocolVersion: peers of another version are refused at hello, but for those
-// whose frames are still the same (oldest_version).
+// means raising kProtocolVersion (role.h): peers of another version are refused at hello, but for
+// those whose frames are still the same (oldest_version).
 //
 // A std::string_view field of a decoded message points into the frame it came from.
 #pragma once
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/base/time.h"
+#include "common/ipc/role.h"
 #include "common/mail/ability.h"
 #include "common/mail/envelope.h"
 #include "common/mail/next_hop.h"
@@ -25,7 +26,6 @@
 
 namespace postwain::ipc {
 
-constexpr std::uint16_t kProtocolVersion = 15 + mail::kEnvelopeFormat;
 constexpr std::size_t kFrameMax = 8U << 20;  // a frame larger than this closes the connection
 constexpr std::size_t kLocalRecipientsMax = 20'000;   // of a message from a program of this machine
 constexpr std::size_t kInlineContentMax = 64U << 10;  // larger content is in a file
@@ -116,30 +116,6 @@ enum class FrameType : std::uint16_t {
   // reporter to qmgr
   reporter_report = 75,  // reporter_report.h
 };
-
-enum class Role : std::uint8_t {
-  smtpd,
-  smtp_client,
-  lmtp_client,
-  supervisor,
-  control,
-  sendmail,
-  metrics,       // may ask for the metrics, and nothing else
-  tokens,        // is asked for tokens, and nothing else
-  queue_import,  // puts messages of another queue into this one
-  reporter,      // hears of TLS results, and submits reports
-  pickup,        // submits what others have left in the drop folder
-  filter,        // is given a way to each smtpd, and nothing else
-  signer,        // is given a way to each process that needs signatures, and nothing else
-};
-constexpr Role kRoleLast = Role::signer;
-constexpr Role last_of(Role) {
-  return kRoleLast;
-}
-std::string_view name_of(Role role);
-// The oldest protocol version a peer of that role may speak: nothing it sends or gets has changed
-// since. Commands that are running while Postwain is replaced by a newer one go on with it.
-std::uint16_t oldest_version(Role role);
 
 struct Hello {
   static constexpr FrameType kType = FrameType::hello;
