@@ -1,5 +1,5 @@
-// The process `filter` is to end, as at a reload: messages under way are judged before, and those that
-// are on their way to it.
+// The process `filter` is to end, as at a reload: messages under way are judged before, and those
+// that are on their way to it.
 #include "filter/smtpd_link.h"
 #include "tests/unit/filter/filter_rig.h"
 
