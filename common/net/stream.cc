@@ -194,11 +194,11 @@ void Stream::Core::failed_later(int status) {
   });
 }
 
-// A peer that has had enough says so and closes, and what is still sent to it makes the writing
-// fail. Its last words have come all the same, and they are the reason (deliver F10). Among our own
-// processes they are the outcomes of a delivery client that has ended: without them what it has
-// delivered would be sent again. Descriptors that came with them are lost, as where there is no
-// room for them.
+// A peer may send a last reply and close while we are still writing to it. The writing fails then,
+// but the reply has arrived and says why (deliver F10). From one of our own processes these bytes
+// are the outcomes of a delivery client that has ended: without them what it has delivered would be
+// sent again. File descriptors that come with them are lost, as when this process may open no more
+// files.
 void Stream::Core::read_the_rest() {
   constexpr int kBlocksMax = 16;
   uv_os_fd_t fd = -1;

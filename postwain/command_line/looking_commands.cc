@@ -23,23 +23,31 @@ void add_simulate(CLI::App& app, Parsed& parsed) {
       app.add_subcommand("simulate", "play mail through the schedule in virtual time");
   add_common(*command, parsed, true);
   simulator::Request& request = parsed.simulate.request;
-  command->add_option("--messages", request.messages, "how many")->capture_default_str();
-  command->add_option("--recipients", request.recipients, "of each message")->capture_default_str();
+  command->add_option("--messages", request.messages, "number of messages")->capture_default_str();
+  command->add_option("--recipients", request.recipients, "recipients of each message")
+      ->capture_default_str();
   command->add_option("--mailing", request.mailing, "one more message with so many recipients");
-  command->add_option("--destinations", request.destinations, "d1.example, d2.example ...")
+  command
+      ->add_option("--destinations", request.destinations,
+                   "number of destinations, called d1.example, d2.example ...")
       ->capture_default_str();
   command->add_option("--domain", request.domains, "a destination by its name; may be repeated");
   command->add_option("--over", parsed.simulate.over, "the messages arrive within this time")
       ->capture_default_str();
-  command->add_option("--latency", parsed.simulate.latency, "of an attempt, on average")
+  command->add_option("--latency", parsed.simulate.latency, "duration of an attempt, on average")
       ->capture_default_str();
   command->add_option("--outage", parsed.simulate.outages,
                       "DOMAIN:FROM:TO since the start, such as d1.example:10m:6h or all:0:2h");
-  command->add_option("--defer-share", request.defer_share, "of recipients, refused for now");
-  command->add_option("--fail-share", request.fail_share, "of recipients, refused for good");
+  command->add_option("--defer-share", request.defer_share,
+                      "share of recipients that are refused for now");
+  command->add_option("--fail-share", request.fail_share,
+                      "share of recipients that are refused for good");
   command->add_option("--greylist-share", request.greylist_share,
-                      "of recipients, refused while younger than five minutes");
-  command->add_option("--seed", request.seed, "another seed, another run")->capture_default_str();
+                      "share of recipients that are refused in the first five minutes");
+  command
+      ->add_option("--seed", request.seed,
+                   "seed of the random numbers; another seed gives another run")
+      ->capture_default_str();
   command->callback([&parsed] {
     parsed.run = [&parsed] { return simulate_command(parsed.options, parsed.simulate); };
   });
@@ -67,8 +75,9 @@ void add_watch(CLI::App& app, Parsed& parsed) {
   command->add_option("--id", watch.id, "of this message");
   command->add_option("--domain", watch.domain, "to recipients in this domain");
   command->add_option("--recipient", watch.recipient, "to this recipient");
-  command->add_option("--event", watch.events, "only these, such as deferred,failed");
-  command->add_option("--count", watch.count, "end after so many");
+  command->add_option("--event", watch.events,
+                      "only events of these kinds, such as deferred,failed");
+  command->add_option("--count", watch.count, "end after so many events");
   command->callback([&parsed] {
     parsed.run = [&parsed] { return watch_command(parsed.options, parsed.watch); };
   });
@@ -81,10 +90,12 @@ void add_explain(CLI::App& app, Parsed& parsed) {
   Question& question = parsed.explain.question;
   command->add_option("address", question.recipient, "the recipient")->required();
   command->add_option("--from", question.sender, "the sender (<> for none)");
-  command->add_option("--client", question.client, "IP address of the client; none: a stranger");
+  command->add_option("--client", question.client,
+                      "IP address of the client (default: a stranger's)");
   command->add_option("--helo", question.hello, "what the client says it is")
       ->capture_default_str();
-  command->add_option("--account", question.account, "the client has logged in as");
+  command->add_option("--account", question.account,
+                      "the account by which the client has logged in");
   command->add_flag("--submission", question.submission, "at a submission listener");
   command->add_flag("--no-dns", parsed.explain.no_dns, "do not look the next hop up");
   command->callback([&parsed] {
@@ -93,11 +104,12 @@ void add_explain(CLI::App& app, Parsed& parsed) {
 }
 
 void add_filter_trials(CLI::App& app, Parsed& parsed) {
-  CLI::App* filter = app.add_subcommand("filter", "try the filters; nothing comes of it");
+  CLI::App* filter = app.add_subcommand("filter", "try the filters without any effect on mail");
   filter->require_subcommand(1);
   add_command(*filter, parsed, "check", "whether each filter can be asked, and what it asks for",
               true, [&parsed] { return filter_check_command(parsed.options); });
-  CLI::App* command = filter->add_subcommand("test", "what the filters would say of a message");
+  CLI::App* command =
+      filter->add_subcommand("test", "what the filters would decide about a message");
   add_common(*command, parsed, true);
   FilterTestOptions& test = parsed.filter_test;
   command->add_option("message", test.message, "a file, - for standard input, or a queue id")
@@ -106,7 +118,8 @@ void add_filter_trials(CLI::App& app, Parsed& parsed) {
   command->add_option("--to", test.recipients, "a recipient; may be repeated");
   command->add_option("--client", test.client, "IP address of the client");
   command->add_option("--helo", test.hello, "what the client says it is");
-  command->add_option("--listener", test.listener, "address of the [[listener]]; none: the first");
+  command->add_option("--listener", test.listener,
+                      "address of the [[listener]] (default: the first)");
   command->callback([&parsed] {
     parsed.run = [&parsed] { return filter_test_command(parsed.options, parsed.filter_test); };
   });

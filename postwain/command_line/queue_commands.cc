@@ -28,8 +28,9 @@ void add_destinations(CLI::App& queue, Parsed& parsed) {
         ->required();
     if (begin) {
       command->add_option("--for", parsed.suspend.for_time,
-                          "how long, such as 2h; else until further notice");
-      command->add_option("--reason", parsed.suspend.reason, "why, for whoever wonders");
+                          "how long, such as 2h (default: until it is resumed)");
+      command->add_option("--reason", parsed.suspend.reason,
+                          "the reason, which queue destinations shows");
     }
     command->callback([&parsed, begin] {
       parsed.run = [&parsed, begin] {
@@ -66,7 +67,7 @@ void add_filter(CLI::App& command, QueueFilter& filter, const char* ids) {
   command.add_flag("--all", filter.all, "the whole queue");
   command.add_option("--state", filter.state,
                      "recipients in this state (queued, deferred, held, active)");
-  command.add_flag("--in-doubt", filter.in_doubt, "recipients who may have it already");
+  command.add_flag("--in-doubt", filter.in_doubt, "recipients who may have the message already");
   command.add_option("--domain", filter.domain, "recipients in this domain");
   command.add_option("--sender", filter.sender, "messages of this sender (<> for bounces)");
   command.add_option("--recipient", filter.recipient, "this recipient");
@@ -78,10 +79,10 @@ void add_filter(CLI::App& command, QueueFilter& filter, const char* ids) {
   command.add_option("--class", filter.traffic_class, "interactive, bulk or bounce");
   command.add_option("--larger", filter.larger, "of more bytes than this, such as 10MiB");
   command.add_option("--smaller", filter.smaller, "of fewer bytes than this");
-  command.add_option("--attempts", filter.attempts, "tried at least so often");
-  command.add_option("--reply", filter.reply, "whose last reply contains these words");
+  command.add_option("--attempts", filter.attempts, "recipients that were tried at least so often");
+  command.add_option("--reply", filter.reply, "recipients whose last reply contains these words");
   command.add_option("--reason", filter.reason,
-                     "who wait for a reason, or had a reply, with these words");
+                     "recipients whose reason for waiting or last reply contains these words");
 }
 
 void add_transfer(CLI::App& queue, Parsed& parsed) {
@@ -89,7 +90,7 @@ void add_transfer(CLI::App& queue, Parsed& parsed) {
   add_common(*out, parsed, true);
   out->add_option("folder", parsed.transfer.folder, "made by this command")->required();
   add_filter(*out, parsed.filter, "--id");
-  out->add_flag("--remove", parsed.transfer.remove, "and take them from the queue");
+  out->add_flag("--remove", parsed.transfer.remove, "also remove the messages from the queue");
   out->callback([&parsed] {
     parsed.run = [&parsed] {
       return export_command(parsed.options, parsed.filter, parsed.transfer);
@@ -98,8 +99,8 @@ void add_transfer(CLI::App& queue, Parsed& parsed) {
   CLI::App* in = queue.add_subcommand("import", "put exported messages into the queue");
   add_common(*in, parsed, true);
   in->add_option("folder", parsed.transfer.folder, "as export made it")->required();
-  in->add_flag("--hold", parsed.transfer.hold, "hold them all");
-  in->add_flag("--dry-run", parsed.transfer.dry_run, "only look at the files");
+  in->add_flag("--hold", parsed.transfer.hold, "hold all imported messages");
+  in->add_flag("--dry-run", parsed.transfer.dry_run, "only check the files");
   in->callback([&parsed] {
     parsed.run = [&parsed] { return import_command(parsed.options, parsed.transfer); };
   });

@@ -20,7 +20,8 @@ CLI::App* add_dkim_command(CLI::App& dkim, Parsed& parsed, const char* name, con
                            int (*run)(const ClientOptions&, const DkimOptions&)) {
   CLI::App* command = dkim.add_subcommand(name, what);
   add_common(*command, parsed, true);
-  command->add_option("domain", parsed.dkim.domain, "whose keys")->required(needs_domain);
+  command->add_option("domain", parsed.dkim.domain, "the domain that signs")
+      ->required(needs_domain);
   command->callback(
       [&parsed, run] { parsed.run = [&parsed, run] { return run(parsed.options, parsed.dkim); }; });
   return command;
@@ -43,14 +44,15 @@ void add_check(CLI::App& app, Parsed& parsed) {
       app.add_subcommand("check", "check the configuration; every mistake with its place");
   add_common(*command, parsed, true);
   DnsCheckOptions& dns = parsed.dns_check;
-  CLI::Option* wanted =
-      command->add_flag("--dns", dns.wanted, "and what the DNS says of our host and our domains");
-  command->add_option("--domain", dns.domains, "only this domain; may be repeated")->needs(wanted);
+  CLI::Option* wanted = command->add_flag(
+      "--dns", dns.wanted, "also check what the DNS says of our host and our domains");
+  command->add_option("--domain", dns.domains, "check only this domain; may be repeated")
+      ->needs(wanted);
   command
       ->add_option("--address", dns.addresses,
                    "a public address that mail leaves from; may be repeated")
       ->needs(wanted);
-  command->add_option("--within", dns.within, "the time for all questions together")
+  command->add_option("--within", dns.within, "time limit for all DNS questions together")
       ->needs(wanted)
       ->capture_default_str();
   command->callback([&parsed] {
@@ -69,12 +71,17 @@ void add_dkim(CLI::App& app, Parsed& parsed) {
   CLI::App* make = add_dkim_command(*dkim, parsed, "new", "make a key, and print what to publish",
                                     true, dkim_new_command);
   make->add_option("--selector", options.selector,
-                   "its name in the DNS; none: the date and a letter");
-  make->add_option("--algorithm", options.algorithm, "rsa or ed25519")->capture_default_str();
-  make->add_option("--bits", options.bits, "of RSA: 2048, 3072 or 4096; none: 2048");
-  make->add_option("--key", options.key_file, "the file; none: in dkim/ beside the configuration");
-  make->add_flag("--add", options.add, "and add it to conf.d/dkim.toml beside the configuration");
-  make->add_flag("--sign-now", options.sign_now, "it signs at once, published or not");
+                   "the selector in the DNS (default: made of the date and a letter)");
+  make->add_option("--algorithm", options.algorithm, "algorithm of the key: rsa or ed25519")
+      ->capture_default_str();
+  make->add_option("--bits", options.bits,
+                   "size of an RSA key: 2048, 3072 or 4096 (default: 2048)");
+  make->add_option("--key", options.key_file,
+                   "file of the key (default: in dkim/ beside the configuration)");
+  make->add_flag("--add", options.add,
+                 "also add the key to conf.d/dkim.toml beside the configuration");
+  make->add_flag("--sign-now", options.sign_now,
+                 "sign with the key at once, whether it is published or not");
   add_dkim_command(*dkim, parsed, "show", "the keys of the configuration, and their records", false,
                    dkim_show_command);
   add_dkim_command(*dkim, parsed, "check", "whether the DNS has the records of our keys", false,
@@ -82,8 +89,8 @@ void add_dkim(CLI::App& app, Parsed& parsed) {
   CLI::App* rotate = add_dkim_command(
       *dkim, parsed, "rotate", "make the next key of a domain; once it is published, sign with it",
       true, dkim_rotate_command);
-  rotate->add_flag("--force", options.force, "sign with it whatever the DNS says");
-  rotate->add_flag("--no-reload", options.no_reload, "change the files only");
+  rotate->add_flag("--force", options.force, "sign with the new key whatever the DNS says");
+  rotate->add_flag("--no-reload", options.no_reload, "change the files only, and do not reload");
 }
 
 void add_completion(CLI::App& app, Parsed& parsed) {

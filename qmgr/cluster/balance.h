@@ -1,5 +1,5 @@
-// How many bags a node should have, and which bag goes to whom next. Every node works this out for
-// itself from the same rows, and acts on its own part only.
+// How many bags each node should have, and to which node a bag goes next. Every node works this out
+// for itself from the same rows, and gives away its own bags only.
 #pragma once
 
 #include <array>
@@ -30,18 +30,18 @@ struct Holder {
 
 using Shares = std::array<unsigned, kNodes>;
 // How many of `bags` bags each holder should have: by weight, rounded so that the sum is right (the
-// largest remainder first, then the lower number). Zero for who takes none.
+// largest remainder first, then the lower number). Zero for nodes that take none.
 Shares shares_of(std::span<const Holder> holders, unsigned bags);
 
-// To whom `self` should give a bag because it has more than its share: one bag, or nobody. Nodes
-// with too many are paired with nodes that lack some in one order, so that two givers do not fill
-// the same gap. Busy nodes lack nothing.
+// The node to which `self` should give one bag because it has more than its share, if there is one.
+// All nodes put those with too many bags and those with too few in the same order, so that two
+// givers do not fill the same gap. A busy node does not count as one with too few.
 std::optional<NodeNumber> taker_by_weight(std::span<const Holder> holders, NodeNumber self);
-// To whom `self`, which is busy for long, should give a bag: an idle node. Who has one bag keeps
-// it.
+// The idle node to which `self`, which has been busy for long, should give one bag, if there is
+// one. A node keeps its last bag.
 std::optional<NodeNumber> taker_by_load(std::span<const Holder> holders, NodeNumber self);
-// Where each bag of `self`, which drains, should go: all of them, to those who lack most. Empty if
-// nobody else takes any.
+// Where each bag of `self`, which drains, should go: to the node that has the fewest bags for its
+// weight by then. Empty if no other node takes any.
 std::vector<Give> leave_all(std::span<const Holder> holders, NodeNumber self);
 
 }  // namespace postwain::qmgr::cluster

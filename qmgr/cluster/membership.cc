@@ -24,7 +24,7 @@ Membership::Membership(const Self& self, const Timing& timing, const Memory& mem
 
 void Membership::beat_sent(BootTime now) {
   memory_.step = now - memory_.sent;
-  // Two good beats far apart leave a stretch of which the node knows nothing.
+  // Of a long time between two beats the node does not know whether the database answered.
   if (memory_.step > timing_.prompt) memory_.counting = false;
   memory_.sent = now;
   memory_.moved = BagSet();
@@ -109,7 +109,7 @@ bool Membership::silent(const NodeRow& row, Duration beyond) const {
   return row.id != self_.node && watched.quiet >= timing_.silence + beyond;
 }
 
-// Those who can do something about a death or a bag: live ones that are not silent themselves.
+// The nodes that can fence and adopt: live ones that are not silent themselves.
 std::vector<Candidate> Membership::survivors(std::span<const NodeRow> nodes) const {
   std::vector<Candidate> all;
   for (const NodeRow& row : nodes)
@@ -128,7 +128,7 @@ void Membership::decide_fences(std::span<const NodeRow> nodes, Decisions& out) c
   }
 }
 
-// Orphans are the bags of nodes that are gone, of numbers without a row, and of nobody.
+// Bags to be adopted: of nodes that are gone, of node numbers without a row, and without an owner.
 void Membership::decide_adoptions(const BeatReport& report, Decisions& out) const {
   std::vector<Candidate> alive = survivors(report.nodes);
   for (const BagRow& bag : report.bags) {

@@ -1,13 +1,13 @@
 // What one node concludes from its beats: who is dead, which bags are to be adopted or given away,
-// and whether it is itself what it was. A pure object: rows, and readings of the node's own
+// and whether its own term goes on. A pure object: rows, and readings of the node's own
 // CLOCK_BOOTTIME, come in; decisions come out. It knows no database. Each decision is carried out
 // by a statement that checks the condition under which it was made, so a decision that comes too
 // late does nothing, and one that was not carried out is made again at the next beat.
 //
-// Life is a counter, not a time: a node is dead when its beat stands still for Timing::silence of
-// the observer's good time. Time is good while the observer's own beats are answered promptly; when
-// they are not, all silence begins anew, because then the database may have stood still for all. No
-// clock of another machine is looked at.
+// A node is dead when its beat has stood still for Timing::silence of the observer's good time.
+// Time is good while the observer's own beats are answered promptly (Timing::prompt). When they are
+// not, the silence of all nodes is counted from zero again, because the database may have stood
+// still for all of them. No clock of another machine is looked at.
 //
 // Call beat_sent() when a beat is sent, and beat_ended() with its end before the next one is sent.
 #pragma once
@@ -35,8 +35,8 @@ struct BeatReport {
   // What the beat read in its own transaction, for ok.
   std::span<const NodeRow> nodes;
   std::span<const BagRow> bags;
-  // Of the node itself: messages in each of its bags, by number; and whether its jobs or its
-  // processor wait.
+  // Of the node itself: the messages in each of its bags, by number of the bag; and whether it has
+  // more work than it can do.
   std::span<const std::uint64_t> messages;
   bool busy = false;
 };
@@ -48,30 +48,29 @@ struct Fence {
   Beat beat;
   bool operator==(const Fence&) const = default;
 };
-// Make these bags one's own, if they are still this node's and it is gone. From nobody: bags that
-// nobody has had yet.
+// Take these bags over, if they still belong to `from` and that node is gone. Without `from`: bags
+// that have had no owner yet.
 struct Adopt {
   std::optional<NodeNumber> from;
   BagSet bags;
   bool operator==(const Adopt&) const = default;
 };
 
-// live: all is well. unsure: the word is too old; the node lends nothing, lets no data end and
-// takes no mail (451), and goes on by itself at the next word. fenced: this life of the node is
-// over for good; the process ends.
+// live: the node works. unsure: its word is too old; it lends nothing, sends no end of data and
+// takes no mail (451) until the next word. fenced: its term has been ended; the process ends.
 enum class Standing : std::uint8_t { live, unsure, fenced };
 
 struct Decisions {
   std::vector<Fence> fence;
   std::vector<Adopt> adopt;
   std::vector<Give> give;  // one at most, unless the node drains
-  BagSet own;              // what the node holds as its own, by all that it knows; none when fenced
-  bool drained = false;    // it drains, and nothing is its own any more
+  BagSet own;              // the bags of the node, by all that it knows; none when fenced
+  bool drained = false;    // it drains, and has no bag any more
 };
 
 class Membership {
  public:
-  // A registration that was answered: who one is, under which term, and when it was sent.
+  // A registration that was answered: the node's number and term, and when it was sent.
   struct Self {
     NodeNumber node;
     Term term;
@@ -81,8 +80,9 @@ class Membership {
   struct Watched {
     Term term;
     Beat beat;
-    // So long its beat stood still in good time; it grows no further than needed. It begins below
-    // zero, because the first reading may have happened as late as its answer.
+    // For how long its beat has stood still in good time; it stops growing where a longer time
+    // would change nothing. It begins below zero, because the rows may have been read at any moment
+    // up to the answer.
     Duration quiet{};
     bool seen = false;
   };
@@ -101,18 +101,20 @@ class Membership {
   };
 
   explicit Membership(const Self& self, const Timing& timing = kTiming);
-  // Continues from a memory, which is all that it has; for tests that go many ways from one point.
+  // Continues from the memory of another one, which is its whole state: for tests that try many
+  // continuations of one state.
   Membership(const Self& self, const Timing& timing, const Memory& memory);
   const Memory& memory() const { return memory_; }
 
   void beat_sent(BootTime now);
   Decisions beat_ended(const BeatReport& report);
 
-  // A transaction that made this bag one's own, or another's, was acknowledged. Rows of a beat that
-  // was sent before say nothing about it any more.
+  // A transaction that brought this bag to this node, or gave it to another, was acknowledged. Rows
+  // that a beat sent before that has read are not believed about this bag.
   void bag_came(BagNumber bag);
   void bag_went(BagNumber bag);
-  // A give came to nothing: attempts in the bag did not end in time. It may be decided again.
+  // A bag was not given after all, because attempts in it did not end in time. It may be decided
+  // again.
   void give_ended(BagNumber bag);
   // A transaction failed because token or term were not the node's own any more.
   void fence_met() { memory_.fenced = true; }

@@ -1,7 +1,8 @@
 // A rate that holds over the whole cluster. One row keeps the moment from which on the next step is
-// free; a node moves it on by a slice, for as many steps as it needs within a second, and spreads
-// them over that time. All moments are the database's, so there is one sequence for all nodes. What
-// a dead node had taken and not used is lost: less than a second's worth. Pure arithmetic.
+// free. A node moves that moment on by a slice, for as many steps as it needs within a second, and
+// spreads the steps over that time. All moments are of the database's clock, so there is one
+// sequence for all nodes. What a dead node had taken and not used is lost: less than a slice. Pure
+// arithmetic.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +11,7 @@
 
 namespace postwain::qmgr::cluster {
 
-// A rate: `steps` in `per`. Both are at least 1; steps of a day fit without overflow.
+// A rate: `steps` in `per`. Values below 1 count as 1; `per` is a day at most.
 struct Rate {
   std::uint32_t steps = 1;
   Duration per = std::chrono::seconds(1);
@@ -35,8 +36,9 @@ struct Slice {
   WallTime at(std::uint32_t number) const;
   WallTime next() const { return first + span; }
 };
-// The arithmetic of the taking statement. next: the row's moment. burst: how much unused time may
-// be made up for; zero for a strict rate.
+// The arithmetic of the statement that takes a slice. next: the moment in the row. burst: for how
+// much unused time steps may be taken afterwards; zero for a strict rate. steps: of slice_size() or
+// account_slice_size().
 Slice take(const Rate& rate, WallTime next, WallTime now, Duration burst, std::uint32_t steps);
 
 }  // namespace postwain::qmgr::cluster

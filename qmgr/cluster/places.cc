@@ -31,7 +31,7 @@ void NodeCount::all_agree(unsigned nodes) {
   *this = {nodes, nodes, false};
 }
 
-// Where the range lies on both sides of the limit, some nodes may still use a free place.
+// Where the limit lies within the range, some nodes may still use a free place.
 std::uint32_t free_places(std::uint32_t limit, const NodeCount& nodes) {
   return nodes.least <= limit ? std::min<std::uint32_t>(nodes.most, limit) : 0;
 }
@@ -54,7 +54,7 @@ std::uint32_t usable(const Claim& claim, std::uint32_t limit, const NodeCount& n
       std::min<std::uint64_t>(sum > beyond ? sum - beyond : 0, limit));
 }
 
-std::uint32_t fair_share(const PlaceNeed& need) {
+std::uint32_t proportional_share(const PlaceNeed& need) {
   std::uint32_t share = share_of(need.limit, need.queued, need.queued_all);
   return need.queued > 0 ? std::max<std::uint32_t>(share, 1) : share;
 }
@@ -62,9 +62,9 @@ std::uint32_t fair_share(const PlaceNeed& need) {
 std::uint32_t claim_wanted(const Claim& claim, const PlaceNeed& need) {
   std::uint32_t own = own_free_place(need.limit, need.nodes);
   std::uint32_t wanted = std::min(need.wanted, need.limit);
-  if (need.others_want) wanted = std::min(wanted, fair_share(need));
+  if (need.others_want) wanted = std::min(wanted, proportional_share(need));
   wanted -= std::min(wanted, own);
-  // Nobody waits for them: what the node had it keeps for a moment.
+  // No other node waits for these places, so the node keeps what it had for a moment.
   if (!need.others_want && need.beyond_need < kPlacesKept) wanted = std::max(wanted, claim.places);
   return wanted;
 }

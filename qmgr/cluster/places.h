@@ -1,15 +1,15 @@
-// How many connections of a limit that holds over the whole cluster one node may use. The limit is
-// of a destination, an MX set or a route; places are claimed in the database in bulk, under the
-// lock of the limit's row, so that the sum over all nodes is never above the limit. Pure
-// arithmetic.
+// How many connections one node may open under a limit that holds over the whole cluster. The limit
+// is of a destination, an MX set or a route. A place is the right to one connection. Places are
+// claimed in the database, several at a time, under the lock of the limit's row, so that the sum
+// over all nodes is never above the limit. Pure arithmetic.
 //
-// Every node may use one place without a claim where the limit is at least the number of nodes; so
-// the mail of most destinations needs no claim. All other places are claimed. Nodes come and go
-// while claims stand, and hear of it at different times. So each node counts the others as a range,
-// and a claim remembers how many free places were kept beside it: for each that may be in use
-// beyond those, its owner uses a place less. Of the claims that are not cut to nothing by that, one
-// at least pays for every newcomer; hence the sum stays within the limit in whatever order the
-// claims are made again.
+// Where the limit is at least the number of nodes, every node may use one place without a claim: a
+// free place. So the mail of most destinations needs no claim. All other places are claimed. Nodes
+// join and leave while claims exist, and learn of it at different times. Therefore each node keeps
+// the number of nodes as a range, and each claim remembers how many free places were kept when it
+// was made. For each free place that may be in use beyond those, the owner of the claim uses one
+// place less. Every claim that is not reduced to nothing makes room for each new node in this way,
+// so the sum stays within the limit in whatever order the claims are made again.
 #pragma once
 
 #include <cstdint>
@@ -20,14 +20,14 @@
 namespace postwain::qmgr::cluster {
 
 // How many nodes there are, as one node knows it: the least and the most that it has read since the
-// last moment at which all live nodes agreed. The range ends when every live node tells in its beat
-// that it has seen the present ones, and uses no more than usable() since.
+// last moment at which all live nodes agreed. The range ends when every live node says in its beat
+// that it has read the present nodes, and has used no more than usable() since.
 struct NodeCount {
   unsigned least = 1;
   unsigned most = 1;
-  bool newcomer = false;  // it has not been seen by all others yet
+  bool newcomer = false;  // not all other nodes have read its row yet
 
-  // Of a node that has just registered: what the others count, it does not know.
+  // Of a node that has just registered, which does not know how many nodes the others have read.
   static NodeCount joined(unsigned nodes) { return {1, nodes, true}; }
   void read(unsigned nodes);
   void all_agree(unsigned nodes);
@@ -37,7 +37,7 @@ struct NodeCount {
 // What one node has claimed of one limit.
 struct Claim {
   std::uint32_t places = 0;
-  std::uint32_t kept_free = 0;  // free places that were kept out of the claims when it was made
+  std::uint32_t kept_free = 0;  // free places that were kept for all nodes when it was made
   bool operator==(const Claim&) const = default;
 };
 
@@ -61,15 +61,15 @@ struct PlaceNeed {
   std::uint64_t queued = 0;      // own recipients of the destination
   std::uint64_t queued_all = 0;  // those of all nodes, own ones included
   bool others_want = false;      // a node says in its beat that it lacks places of this limit
-  Duration beyond_need{};        // for so long it has had more than it wants
+  Duration beyond_need{};        // for how long it has had more places than it wants
 };
 
-// A node that does not want places keeps them for so long, because mail comes in bursts.
+// A node keeps places that it does not need for so long, because mail comes in bursts.
 constexpr Duration kPlacesKept = std::chrono::seconds(2);
 
-// The part of the limit that the node's share of the waiting recipients is worth: rounded down, but
-// at least one where it has any.
-std::uint32_t fair_share(const PlaceNeed& need);
+// The part of the limit in proportion to the node's recipients among all that wait: rounded down,
+// but at least one where it has any.
+std::uint32_t proportional_share(const PlaceNeed& need);
 
 // How many places the node should have claimed. More than it has: it claims. Fewer: it gives back,
 // as soon as its connections are within what is left.

@@ -1,15 +1,18 @@
-// The words of a queue that several nodes share: who has which part of it, and what shows that a
-// node lives. Values only; the numbers are those of the shared database's rows. Whoever reads rows
+// The values of a queue that several nodes share: which node has which part of it, and what shows
+// that a node lives. The numbers are those of the shared database's rows. Code that reads rows
 // makes these values by the functions that check (node_number, bag_number, node_state), so that
-// what stands in them is always within its bounds.
+// they are always within their bounds.
 //
 // node   a machine with one qmgr. Its number is its range of worker numbers in queue ids.
-// term   one life of a node within the cluster. It is raised at each registration, and by whoever
-//        ends that life.
-// bag    one of kBags parts of the queue. It belongs to one node at a time.
-// lane   a connection by which a node writes. Its token lets a transaction commit.
-// beat   a counter that a node raises while it lives. Only whether it changes has a meaning.
-// word   the answer to a beat: at the time at which it was sent, the node was still what it was.
+// term   the number of one life of a node within the cluster. It is raised at each registration,
+//        and by the node that fences it.
+// bag    one of the kBags partitions of the queue. It belongs to one node at a time.
+// lane   a connection by which a node writes. A transaction commits only while the lane's token in
+//        the database is the one that the node knows.
+// beat   the heartbeat: a counter that a node raises while it lives. Only whether it changes has a
+//        meaning.
+// word   the answer to a beat. It proves that the node's term had not been ended when the beat was
+//        sent.
 #pragma once
 
 #include <bit>
@@ -25,8 +28,8 @@ namespace postwain::qmgr::cluster {
 constexpr unsigned kNodes = 32;
 constexpr unsigned kBags = 64;
 
-// The clock that goes on while the machine sleeps (CLOCK_BOOTTIME), as a kind of time only. It
-// cannot be asked here: its readings are passed in. Readings of two machines are never compared.
+// The clock that runs on while the machine sleeps (CLOCK_BOOTTIME), as a type of time points only.
+// It has no now(): readings are passed in. Readings of two machines are never compared.
 struct BootClock {
   using duration = Duration;
   using rep = duration::rep;
@@ -72,8 +75,9 @@ constexpr std::optional<BagNumber> bag_number(std::int64_t stored) {
 }
 
 // A token consists of the term that it belongs to and of how often it was raised within that term.
-// Others raise the former part, a node itself the latter. So a node that raised its own token and
-// did not hear the answer can still tell whether it is its own.
+// Other nodes raise the term, the node itself raises the count. So a node that raised its own token
+// and got no answer can still tell whether its term goes on: it asks whether the token belongs_to()
+// that term.
 constexpr unsigned kTokenRaiseBits = 20;
 constexpr Token first_token(Term term) {
   return {static_cast<std::int64_t>(static_cast<std::uint64_t>(term.value) << kTokenRaiseBits)};
@@ -86,8 +90,8 @@ constexpr bool belongs_to(Token token, Term term) {
   return first_token(term) <= token && token < beyond_tokens(term);
 }
 
-// What the row of a node says of it. gone: nobody lives under that number, and its bags are
-// orphans. draining: it lives, and gives its bags away.
+// The state in the row of a node. gone: no node lives under that number, and its bags wait to be
+// adopted. draining: it lives, and gives its bags away.
 enum class NodeState : std::uint8_t { gone = 0, live = 1, draining = 2 };
 constexpr std::optional<NodeState> node_state(std::int64_t stored) {
   if (stored < 0 || stored > 2) return std::nullopt;
@@ -123,7 +127,8 @@ class BagSet {
   std::uint64_t bits_ = 0;
 };
 
-// How a node weighs against others: its processors, or what its operator says.
+// The weight by which a node gets its share of the bags: its number of processors, or what its
+// operator says.
 constexpr std::uint16_t kWeightMost = 256;
 
 // A row of `node`, as a beat has read it.
@@ -133,10 +138,10 @@ struct NodeRow {
   NodeState state = NodeState::gone;
   Beat beat;
   std::uint16_t weight = 1;  // 1 … kWeightMost; anything else counts as the nearest of these
-  bool busy = false;         // its jobs or its processor wait
-  bool idle = false;         // it has neither
+  bool busy = false;         // jobs are waiting there, or its processors are overloaded
+  bool idle = false;         // it has room for more work
 };
-// A row of `bag`. Without an owner: a bag that nobody has had yet.
+// A row of `bag`. It has no owner before the first node has taken it.
 struct BagRow {
   BagNumber id;
   std::optional<NodeNumber> owner;

@@ -1,8 +1,8 @@
-// Whether an end of data may leave. The next hop knows no token, so no fence in the database keeps
-// a node that slept from ending a message which another node has taken over. What keeps it is the
-// age of the node's last word: others may end its term only when that word is worthless already
-// (timing.h). The agent asks before each write that holds an end of data. What lies between the
-// question and the write is the one window that remains.
+// Whether an end of data may be sent. The next hop knows nothing of tokens, so no fence in the
+// database keeps a node that slept from completing a message which another node has taken over. The
+// age of the node's last word does: others may end its term only after that word has expired
+// (timing.h). The agent is to ask before each write that contains an end of data. The time between
+// the question and the write is the one window that remains.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace postwain::qmgr::cluster {
 
-// What qmgr tells its agents, and changes at each word. Without a cluster: always open.
+// What qmgr is to tell its agents, and to renew at each word. Without a cluster it is always open.
 struct GatePage {
   std::optional<Word> word;  // none: there is no cluster
   bool fenced = false;
@@ -21,7 +21,7 @@ struct GatePage {
 
 enum class Gate : std::uint8_t { open, shut, fenced };
 
-// A word from the future belongs to another life of the machine: shut.
+// A word from the future was read before the machine was started again: the gate is shut.
 Gate gate(const GatePage& page, BootTime now, Duration word_good = kTiming.word_good);
 
 // How long an end of data waits at a gate that is shut, and how often it looks.
@@ -29,14 +29,14 @@ constexpr Duration kGateStep = std::chrono::milliseconds(20);
 constexpr Duration kGatePatience = std::chrono::seconds(10);
 
 struct EndOfData {
-  BootTime ready{};  // since when it could leave
-  // Only a word that was asked for after that opens the gate: for routes on which an attempt in
-  // doubt is held, and machines whose clocks stand still while they are paused.
+  BootTime ready{};  // since when it could be sent
+  // Only a word whose beat was sent after that opens the gate: for routes on which an attempt in
+  // doubt is held, and for machines whose clocks stand still while they are paused.
   bool ask = false;
 };
-// leave: now. wait: ask again after kGateStep. give_up: the attempt ends before its end of data; it
-// is deferred, is not in doubt, and says nothing of the destination. stop: no further end of data
-// leaves in this life of the node.
+// leave: send it now. wait: ask again after kGateStep. give_up: the attempt ends before its end of
+// data; it is deferred, is not in doubt, and does not count against the destination. stop: no
+// further end of data is sent in this term of the node.
 enum class EndDecision : std::uint8_t { leave, wait, give_up, stop };
 EndDecision decide_end(const GatePage& page, const EndOfData& end, BootTime now,
                        Duration word_good = kTiming.word_good);

@@ -82,23 +82,23 @@ void Probes::start(const std::string& key, const mail::Address& recipient) {
   });
 }
 
-// For one that runs. False: the answer cannot come.
+// Sends the question of an element of running_. False: it was not sent, and will not be.
 bool Probes::send(const std::string& key, const mail::Address& recipient) {
   Routed routed = queue_.destinations().route(recipient, mail::Address());
   if (!queue_.is_reachable(routed.key)) return false;
   auto started = delivery_.probe(
       routed, recipient,
       [this, key, recipient](const mail::Outcome& outcome) { answered(key, recipient, outcome); });
-  if (started == Delivery::ProbeStart::no_agent) send_again_later(key, recipient);
+  if (started == Delivery::ProbeStart::no_agent) retry_later(key, recipient);
   return started != Delivery::ProbeStart::no_room;
 }
 
-void Probes::send_again_later(const std::string& key, const mail::Address& recipient) {
+void Probes::retry_later(const std::string& key, const mail::Address& recipient) {
   Running& running = running_[key];
-  ++running.times_again;
-  running.again = std::make_unique<net::Timer>(loop_);
-  running.again->start(kProbeAgainAfter, [this, key, recipient] {
-    if (running_[key].times_again > kProbesAgain || !send(key, recipient)) cannot_ask(key);
+  ++running.retries;
+  running.retry_timer = std::make_unique<net::Timer>(loop_);
+  running.retry_timer->start(kProbeRetryPause, [this, key, recipient] {
+    if (running_[key].retries > kProbeRetriesMax || !send(key, recipient)) cannot_ask(key);
   });
 }
 
@@ -113,8 +113,8 @@ void Probes::answered(const std::string& key, const mail::Address& recipient,
                       const mail::Outcome& outcome) {
   auto found = running_.find(key);
   if (found == running_.end()) return;
-  if (is_given_back(outcome) && found->second.times_again < kProbesAgain)
-    return send_again_later(key, recipient);
+  if (is_given_back(outcome) && found->second.retries < kProbeRetriesMax)
+    return retry_later(key, recipient);
   std::vector<Done> waiting = std::move(found->second.waiting);
   running_.erase(found);
   std::optional<RecipientCheck> check = check_of(recipient, outcome, wall_now());

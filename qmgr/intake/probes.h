@@ -27,10 +27,10 @@ namespace postwain::qmgr {
 constexpr std::size_t kProbesAtOnce = 200;
 constexpr std::size_t kProbeWaitersMax = 1000;  // clients, of one recipient
 constexpr Duration kProbeAnswerMax = std::chrono::seconds(30);
-// Where no delivery client is there, as for a moment at each reload, or one that ends gives it
-// back: the probe is sent again so often, and so long after.
-constexpr std::uint32_t kProbesAgain = 30;
-constexpr Duration kProbeAgainAfter = std::chrono::milliseconds(100);
+// A probe is sent again while no delivery client is connected, as for a moment at each reload, and
+// when a client that ends gives it back: so many times at most, after a pause of so long each time.
+constexpr std::uint32_t kProbeRetriesMax = 30;
+constexpr Duration kProbeRetryPause = std::chrono::milliseconds(100);
 constexpr std::size_t kChecksOfOneRead = 1000;
 
 class Probes {
@@ -50,13 +50,13 @@ class Probes {
   struct Running {
     std::vector<Done> waiting;
     std::unique_ptr<net::Timer> timer;
-    std::unique_ptr<net::Timer> again;
-    std::uint32_t times_again = 0;
+    std::unique_ptr<net::Timer> retry_timer;
+    std::uint32_t retries = 0;
   };
   void read_checks(std::string after);
   void start(const std::string& key, const mail::Address& recipient);
   bool send(const std::string& key, const mail::Address& recipient);
-  void send_again_later(const std::string& key, const mail::Address& recipient);
+  void retry_later(const std::string& key, const mail::Address& recipient);
   void cannot_ask(const std::string& key);
   void answered(const std::string& key, const mail::Address& recipient,
                 const mail::Outcome& outcome);

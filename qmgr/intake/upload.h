@@ -24,9 +24,10 @@
 
 namespace postwain::qmgr {
 
-// Until a header section that comes in chunks has ended it stays in memory, and whoever submits as
-// sendmail is anybody. So all that come at a time share some room, and one that is larger than its
-// share goes into the file with its body, where filters cannot change it.
+// A header section that comes in chunks stays in memory until it has ended, and any local user can
+// submit mail. So all messages that come in at the same time share this much memory. A header
+// section that is larger than its share goes into the file together with the body, where filters
+// cannot change it.
 constexpr SharedRoom kHeadersOfChunks{16U << 20, 64U << 10, ipc::kHeaderApartMax};
 
 struct UploadRules {

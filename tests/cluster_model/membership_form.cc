@@ -1,5 +1,5 @@
 // A node's Membership between two states: ages in ticks on one side, readings of its clock on the
-// other. The clock of every node stands at kNow; what was before lies so far before it.
+// other. The clock of every node stands at kNow; a moment in the past lies its age before that.
 #include <algorithm>
 
 #include "qmgr/cluster/membership.h"
@@ -8,8 +8,6 @@
 namespace postwain::cluster_model {
 
 namespace {
-
-constexpr cluster::BootTime kNow{1000 * kTick};
 
 Octet ticks(Duration duration) {
   return static_cast<Octet>(std::clamp<std::int64_t>(duration / kTick, 0, 200));

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "tests/cluster_model/model.h"
+#include "tests/cluster_model/octets.h"
 
 namespace postwain::cluster_model {
 
@@ -12,22 +13,6 @@ using cluster::BagLife;
 using cluster::BatchLife;
 
 constexpr Octet kBatchNumbers = 3;  // one is under way at a time, so few are enough
-
-Octet life_of(AttemptLife attempt) {
-  return static_cast<Octet>(static_cast<Octet>(attempt) + 1);
-}
-
-void mark(Octet& members, unsigned member) {
-  members = static_cast<Octet>(members | 1U << member);
-}
-
-void unmark(Octet& members, unsigned member) {
-  members = static_cast<Octet>(members & ~(1U << member));
-}
-
-bool is_in(Octet set, unsigned member) {
-  return (set >> member & 1U) != 0;
-}
 
 void age(Octet& ticks, Octet most) {
   if (ticks < most) ++ticks;
@@ -76,7 +61,7 @@ Wrong Model::apply(State& s, const Action& action) const {
   if (wrong != Wrong::nothing) return wrong;
   Octet missing = static_cast<Octet>(s.promised & ~s.now.there);
   for (unsigned m = 0; m < kMessages; ++m)
-    if (is_in(missing, m) && s.copies[m] == 0) return Wrong::lost;
+    if (has(missing, m) && s.copies[m] == 0) return Wrong::lost;
   return Wrong::nothing;
 }
 
@@ -103,13 +88,13 @@ Wrong Model::apply_work(State& s, const Action& action) const {
   Node& node = s.node[i];
   switch (what) {
     case Do::submit:
-      mark(s.submitted, a);
-      if (made(Mistake::early_250)) mark(s.promised, a);
+      put(s.submitted, a, true);
+      if (made(Mistake::early_250)) put(s.promised, a, true);
       s.now.bag_of[a] = b;
       begin(s, i, Kind::accept, a, b);
       break;
     case Do::name:
-      node.attempt[a] = life_of(AttemptLife::naming);
+      node.attempt[a] = octet_of(AttemptLife::naming);
       begin(s, i, Kind::name, a, b);
       break;
     case Do::lend:
@@ -121,7 +106,7 @@ Wrong Model::apply_work(State& s, const Action& action) const {
       node.attempt[a] = 0;
       break;
     case Do::settle:
-      node.attempt[a] = life_of(AttemptLife::settling);
+      node.attempt[a] = octet_of(AttemptLife::settling);
       begin(s, i, Kind::settle, a, b);
       break;
     case Do::open:
@@ -141,25 +126,24 @@ Wrong Model::apply_work(State& s, const Action& action) const {
 
 void Model::lend(State& s, Octet i, Octet m) const {
   Node& node = s.node[i];
-  node.attempt[m] = life_of(AttemptLife::lent);
-  unmark(node.overtaken, m);
-  unmark(node.lent_doubtful, m);
-  if (is_in(node.knows_doubt, m)) mark(node.lent_doubtful, m);
+  node.attempt[m] = octet_of(AttemptLife::lent);
+  put(node.overtaken, m, false);
+  put(node.lent_doubtful, m, has(node.knows_doubt, m));
   // Who lends what is not his any more, because his clock stood still, overtakes nobody.
   if (s.now.owner[s.now.bag_of[m]] != i) return;
   for (Octet other = 0; other < rules_.nodes; ++other)
-    if (other != i && s.node[other].attempt[m] == life_of(AttemptLife::lent))
-      mark(s.node[other].overtaken, m);
+    if (other != i && s.node[other].attempt[m] == octet_of(AttemptLife::lent))
+      put(s.node[other].overtaken, m, true);
 }
 
 Wrong Model::end_data(State& s, Octet i, Octet m) const {
   Node& node = s.node[i];
-  node.attempt[m] = life_of(AttemptLife::ended);
+  node.attempt[m] = octet_of(AttemptLife::ended);
   age(s.copies[m], 3);
-  bool marked = is_in(node.lent_doubtful, m);
-  bool late = is_in(node.overtaken, m);
-  unmark(node.lent_doubtful, m);
-  unmark(node.overtaken, m);
+  bool marked = has(node.lent_doubtful, m);
+  bool late = has(node.overtaken, m);
+  put(node.lent_doubtful, m, false);
+  put(node.overtaken, m, false);
   if (!marked) age(s.unmarked[m], 3);
   if (s.unmarked[m] > 1) return Wrong::twice_unmarked;
   return late && node.was_frozen == 0 ? Wrong::late_end : Wrong::nothing;

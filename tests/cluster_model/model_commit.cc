@@ -1,5 +1,6 @@
 // What the database does with transactions.
 #include "tests/cluster_model/model.h"
+#include "tests/cluster_model/octets.h"
 
 namespace postwain::cluster_model {
 
@@ -9,11 +10,6 @@ using cluster::NodeState;
 
 constexpr Octet kGone = static_cast<Octet>(NodeState::gone);
 constexpr Octet kLive = static_cast<Octet>(NodeState::live);
-
-void set(Octet& members, unsigned member, bool in) {
-  auto bit = static_cast<Octet>(1U << member);
-  members = static_cast<Octet>(in ? members | bit : members & ~bit);
-}
 
 bool token_right(const Database& db, Octet i, const Flight& flight) {
   return db.token_term[i] == flight.token_term && db.token_count[i] == flight.token_count;
@@ -77,16 +73,16 @@ Wrong Model::commit_mail(State& s, Octet i, const Flight& flight) const {
   bool alive = db.node[i].term == flight.token_term && db.node[i].state != kGone;
   switch (flight.kind) {
     case Kind::accept:
-      set(db.there, flight.what, true);
+      put(db.there, flight.what, true);
       db.bag_of[flight.what] = bag;
       break;
     case Kind::name:
-      set(db.named[i][flight.token_term], flight.what, true);
+      put(db.named[i][flight.token_term], flight.what, true);
       break;
     case Kind::settle:
-      set(db.there, flight.what, false);
-      set(db.doubt, flight.what, false);
-      set(db.named[i][flight.token_term], flight.what, false);
+      put(db.there, flight.what, false);
+      put(db.doubt, flight.what, false);
+      put(db.named[i][flight.token_term], flight.what, false);
       if (!alive) return Wrong::dead_settled;
       break;
     case Kind::open:
@@ -107,8 +103,8 @@ void Model::mark_doubts(State& s, Octet bag) const {
       if (made(Mistake::names_unread)) break;
       if (made(Mistake::former_term_only) && t + 1 != below) continue;
       for (unsigned m = 0; m < kMessages; ++m)
-        if ((db.named[x][t] >> m & 1U) != 0 && (db.there >> m & 1U) != 0 && db.bag_of[m] == bag)
-          set(db.doubt, m, true);
+        if (has(db.named[x][t], m) && has(db.there, m) && db.bag_of[m] == bag)
+          put(db.doubt, m, true);
     }
     db.left[bag][x] = 0;
     clean_names(db, x);
@@ -174,7 +170,7 @@ void Model::start(State& s, Octet i) const {
     if (db.owner[b] != i) continue;
     db.left[b][i] = node.term;
     node.bag[b] = cluster::BagLife::unread;
-    set(node.held, b, true);
+    put(node.held, b, true);
   }
   clean_names(db, i);
   s.safe = db;

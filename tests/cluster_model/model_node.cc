@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "tests/cluster_model/model.h"
+#include "tests/cluster_model/octets.h"
 
 namespace postwain::cluster_model {
 
@@ -19,16 +20,6 @@ using cluster::Membership;
 
 // Not in use in any canonical state.
 constexpr Octet kFreshBeat = 100;
-constexpr cluster::BootTime kAnswerTime{1000 * kTick};
-
-Octet attempt_life(AttemptLife attempt) {
-  return static_cast<Octet>(static_cast<Octet>(attempt) + 1);
-}
-
-void put(Octet& members, unsigned member, bool in) {
-  auto bit = static_cast<Octet>(1U << member);
-  members = static_cast<Octet>(in ? members | bit : members & ~bit);
-}
 
 cluster::BagNumber bag_number(unsigned bag) {
   return {static_cast<Octet>(bag)};
@@ -125,7 +116,7 @@ void Model::told_committed(State& s, Octet i) const {
       if (node.bag[flight.whom] != BagLife::foreign) put(node.known, what, true);
       break;
     case Kind::name:
-      node.attempt[what] = attempt_life(AttemptLife::named);
+      node.attempt[what] = octet_of(AttemptLife::named);
       break;
     case Kind::settle:
       node.attempt[what] = 0;
@@ -134,9 +125,9 @@ void Model::told_committed(State& s, Octet i) const {
     case Kind::open:
       node.bag[what] = cluster::next(node.bag[what], BagEvent::doubts_marked).state;
       for (unsigned m = 0; m < kMessages; ++m) {
-        if ((s.now.there >> m & 1U) == 0 || s.now.bag_of[m] != what) continue;
+        if (!has(s.now.there, m) || s.now.bag_of[m] != what) continue;
         put(node.known, m, true);
-        put(node.knows_doubt, m, (s.now.doubt >> m & 1U) != 0);
+        put(node.knows_doubt, m, has(s.now.doubt, m));
       }
       break;
     case Kind::give:
@@ -161,7 +152,7 @@ void Model::told_refused(State& s, Octet i) const {
   Node& node = s.node[i];
   Octet what = node.flight.what;
   if (node.flight.kind == Kind::name) node.attempt[what] = 0;
-  if (node.flight.kind == Kind::settle) node.attempt[what] = attempt_life(AttemptLife::ended);
+  if (node.flight.kind == Kind::settle) node.attempt[what] = octet_of(AttemptLife::ended);
   if (node.flight.kind != Kind::give) return;
   node.bag[what] = cluster::next(node.bag[what], BagEvent::give_abandoned).state;
   put(node.giving, what, false);
@@ -187,7 +178,7 @@ Wrong Model::end_process(State& s, Octet i) const {
 void Model::beat_sent(State& s, Octet i) const {
   Node& node = s.node[i];
   Membership member = member_of(node, i, rules_.nodes);
-  member.beat_sent(kAnswerTime);
+  member.beat_sent(kNow);
   keep_memory(node, member.memory(), rules_.nodes);
   node.step = static_cast<Octet>(std::min<std::int64_t>(member.memory().step / kTick, 2));
   node.beat = BeatPhase::sent;
@@ -217,7 +208,7 @@ Wrong Model::beat_answered(State& s, Octet i) const {
     bags.push_back({{b}, cluster::NodeNumber{node.rows.owner[b]}});
   cluster::BeatReport report;
   report.end = node.beat == BeatPhase::read ? BeatEnd::ok : BeatEnd::fenced;
-  report.answered = kAnswerTime;
+  report.answered = kNow;
   report.nodes = nodes;
   report.bags = bags;
   auto memory = memory_of(node, rules_.nodes);
@@ -271,9 +262,9 @@ void Model::beat_lost(State& s, Octet i) const {
   Node& node = s.node[i];
   auto memory = memory_of(node, rules_.nodes);
   Membership member({{i}, {node.term}, {}}, model_timing(), memory);
-  member.beat_sent(kAnswerTime);
+  member.beat_sent(kNow);
   cluster::BeatReport report;
-  report.answered = kAnswerTime;
+  report.answered = kNow;
   auto decisions = member.beat_ended(report);
   if (!made(Mistake::old_decisions)) take_decisions(s, i, decisions);
   memory = member.memory();

@@ -1,6 +1,7 @@
 // Which steps may be taken in a state.
 #include "qmgr/cluster/word_gate.h"
 #include "tests/cluster_model/model.h"
+#include "tests/cluster_model/octets.h"
 
 namespace postwain::cluster_model {
 
@@ -9,14 +10,6 @@ namespace {
 using cluster::AttemptLife;
 using cluster::BagLife;
 using cluster::BatchLife;
-
-constexpr Octet life(AttemptLife attempt) {
-  return static_cast<Octet>(static_cast<Octet>(attempt) + 1);
-}
-
-bool has(Octet set, unsigned member) {
-  return (set >> member & 1U) != 0;
-}
 
 // It runs, and the database hears it and is heard.
 bool connected(const State& s, const Node& node) {
@@ -91,9 +84,8 @@ bool Model::may_halve(const Flight& flight) const {
 bool Model::gate_lets(const Node& node) const {
   if (made(Mistake::gate_open)) return true;
   Duration good = (made(Mistake::word_outlives_silence) ? kSilence + 2 : kWordGood) * kTick;
-  cluster::BootTime now{1000 * kTick};
-  cluster::GatePage page{cluster::Word{now - node.word_age * kTick}, node.fenced != 0};
-  return cluster::gate(page, now, good) == cluster::Gate::open;
+  cluster::GatePage page{cluster::Word{kNow - node.word_age * kTick}, node.fenced != 0};
+  return cluster::gate(page, kNow, good) == cluster::Gate::open;
 }
 
 // A fence ends the sessions of the other first. Where it does not it waits for what they have
@@ -145,11 +137,11 @@ void Model::possible_work(const State& s, Octet i, std::vector<Action>& out) con
     bool open = cluster::may_lend(node.bag[bag]);
     if (node.attempt[m] == 0 && has(node.known, m) && open && may_send)
       out.push_back({made(Mistake::lease_before_name) ? Do::lend : Do::name, i, m, bag});
-    if (node.attempt[m] == life(AttemptLife::named))
+    if (node.attempt[m] == octet_of(AttemptLife::named))
       out.push_back({open && lends(node) ? Do::lend : Do::drop, i, m, 0});
-    if (node.attempt[m] == life(AttemptLife::lent))
+    if (node.attempt[m] == octet_of(AttemptLife::lent))
       out.push_back({gate_lets(node) ? Do::end_data : Do::drop, i, m, 0});
-    if (node.attempt[m] == life(AttemptLife::ended) && connected(s, node) && lane_free(node))
+    if (node.attempt[m] == octet_of(AttemptLife::ended) && connected(s, node) && lane_free(node))
       out.push_back({Do::settle, i, m, bag});
   }
 }

@@ -10,6 +10,7 @@
 
 #include "qmgr/cluster/lives.h"
 #include "qmgr/cluster/timing.h"
+#include "qmgr/cluster/values.h"
 
 namespace postwain::cluster_model {
 
@@ -25,8 +26,10 @@ constexpr Octet kNone = 0xff;
 // A tick is the time of one beat; the other times are scaled to keep states few, and keep the order
 // that the real ones have.
 constexpr Duration kTick = std::chrono::seconds(1);
-constexpr Octet kWordGood = 2;  // G
-constexpr Octet kSilence = 3;   // D
+// What the clock of every node shows in every state, since states have ages only.
+constexpr cluster::BootTime kNow{1000 * kTick};
+constexpr Octet kWordGood = 2;
+constexpr Octet kSilence = 3;
 constexpr cluster::Timing model_timing() {
   cluster::Timing timing;
   timing.beat = kTick;

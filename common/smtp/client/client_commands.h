@@ -28,7 +28,7 @@ struct Transaction {
   bool inlined = false;    // content is all of it; otherwise it is asked for with want_content
   bool probe = false;      // only asks, up to RCPT: accepted there counts as delivered
   bool converted = false;  // it was made 7-bit: size is a guess
-  std::optional<MessageOrigin> origin{};  // told where ClientOptions::xforward says so
+  std::optional<MessageOrigin> origin{};  // sent by XFORWARD (ClientOptions::xforward)
   std::string_view content;
 };
 

@@ -132,7 +132,7 @@ void ClientEngine::handle_reply(bool more_bytes) {
       return;
     case Command::xforward:
       expected_.pop_front();
-      return introduction_reply(what);
+      return xforward_reply(what);
     case Command::quit:
       expected_.pop_front();
       return end_session({}, true);

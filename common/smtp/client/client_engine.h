@@ -25,9 +25,9 @@
 // A server that takes some recipients and no more of them (452 4.5.3, or LIMITS of RFC 9422) gets
 // the others in further transactions of the same content, one after the other.
 //
-// A server that is trusted with it is told in front of each MAIL where the message comes from, as
-// far as it offers XFORWARD. One that refuses that gets the mail without it, and hears no more of
-// it in this session.
+// With ClientOptions::xforward, a server that offers XFORWARD is told in front of each MAIL which
+// client the message came from. A server that refuses the command gets the mail without it, and the
+// command is not sent again in this session.
 //
 // Bounds: kTransactionsMax or kFlightMax at once, replies as in reply_parser.h; produced bytes grow
 // with what the host gives (inline content, chunks) and nothing else.
@@ -64,11 +64,11 @@ struct ClientOptions {
   // Log in before the first transaction; how is the host's business (common/agent/login.h).
   bool login = false;
   bool login_without_tls = false;
-  bool require_tls = false;      // the server must offer REQUIRETLS, under TLS (RFC 8689 4.2.1)
-  mail::AbilitySet avoid{};      // not used, even where the server offers it
-  bool prove_chunking = false;   // it is not known whether BDAT works there
-  bool implicit_tls = false;     // a handshake comes before the greeting (RFC 8314 3.3)
-  bool xforward = false;         // the server is told where messages come from, if it wants that
+  bool require_tls = false;     // the server must offer REQUIRETLS, under TLS (RFC 8689 4.2.1)
+  mail::AbilitySet avoid{};     // not used, even where the server offers it
+  bool prove_chunking = false;  // it is not known whether BDAT works there
+  bool implicit_tls = false;    // a handshake comes before the greeting (RFC 8314 3.3)
+  bool xforward = false;  // the server is told where messages come from, if it offers XFORWARD
   bool clear_after_tls = false;  // in clear because a handshake failed: refuses_clear() defers
   // How many transactions may travel whole at once where the server has CHUNKING; it is reached by
   // and by, since a connection that breaks leaves all of them in doubt. At most kFlightMax.
@@ -204,10 +204,11 @@ class ClientEngine {
     std::unique_ptr<mail::SevenBit> seven_bit{};
     // … and this is what became of inlined content; also of one with lone CR or LF.
     std::unique_ptr<std::string> converted{};
-    bool clean_end = false;   // the server has answered the end of data, its buffers are clear
-    bool introduced = false;  // client_engine_origin.cc
-    std::vector<std::string> introduction{};
-    std::size_t told = 0;  // of it
+    bool clean_end = false;  // the server has answered the end of data, its buffers are clear
+    // XFORWARD commands of this transaction, and how many of them have been sent.
+    bool xforward_made = false;
+    std::vector<std::string> xforward{};
+    std::size_t xforward_sent = 0;
   };
 
   static mail::Stage stage_of(Command command);
@@ -232,9 +233,9 @@ class ClientEngine {
   void take_again();
   void restart_front();
 
-  // client_engine_origin.cc
-  bool introduce(Active& a, std::string& out);
-  void introduction_reply(ReplyClass what);
+  // client_engine_xforward.cc
+  bool send_xforward(Active& a, std::string& out);
+  void xforward_reply(ReplyClass what);
 
   bool advance(Active& a, std::string& out);
   std::size_t flight() const;

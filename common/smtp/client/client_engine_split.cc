@@ -37,7 +37,7 @@ void ClientEngine::restart_front() {
   bool left_open = a.chunked || a.mail_accepted;
   if (left_open && !a.clean_end && !reset) needs_rset_ = true;
   a.without = a.without_next;
-  a.ask_again = a.introduced = false;
+  a.ask_again = a.xforward_made = false;
   a.chunk = 0;
   a.accepted.clear();
   a.postponed.clear();

@@ -120,7 +120,7 @@ bool ClientEngine::advance(Active& a, std::string& out) {
       expected_.push_back({Command::rset, 0, !expected_.empty()});
       if (must_wait()) return false;
     }
-    if (!introduce(a, out) || must_wait()) return false;
+    if (!send_xforward(a, out) || must_wait()) return false;
     append_mail(out, a.transaction, peer);
     a.smtputf8 = says_smtputf8(a.transaction, peer);
     expect(a, Command::mail);

@@ -24,7 +24,7 @@ struct PeerExtensions {
   bool binary_mime = false;      // RFC 3030
   bool starttls = false;         // RFC 3207
   bool require_tls = false;      // RFC 8689; counts under TLS only
-  XforwardOffer xforward{};      // not of an RFC
+  XforwardOffer xforward{};      // documented by Postfix, in no RFC
   // RFC 9422; 0: no limit given.
   std::uint32_t mail_max = 0;             // messages of one connection
   std::uint32_t rcpt_max = 0;             // recipients of one transaction

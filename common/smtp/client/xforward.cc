@@ -3,6 +3,7 @@
 #include <array>
 
 #include "common/base/text.h"
+#include "common/smtp/syntax/domain_syntax.h"
 #include "common/smtp/syntax/xtext.h"
 
 namespace postwain::smtp {
@@ -16,7 +17,7 @@ constexpr std::string_view kUnavailable = "[UNAVAILABLE]";
 constexpr std::array<std::string_view, kXforwardAttributeCount> kNames = {
     "NAME", "ADDR", "PORT", "PROTO", "HELO", "IDENT", "SOURCE"};
 
-// A value that is too long ends behind a whole character of the code.
+// A value that is too long is cut in front of the first character whose code does not fit whole.
 std::string written(std::string_view value) {
   if (value.empty()) return std::string(kUnavailable);
   std::string out;
@@ -28,19 +29,14 @@ std::string written(std::string_view value) {
   return out;
 }
 
-bool is_address_text(std::string_view text) {
-  for (char c : text)
-    if (hex_value(c) < 0 && c != ':' && c != '.') return false;
-  return !text.empty();
-}
-
 std::string address_value(std::string_view address) {
-  if (!is_address_text(address)) return std::string(kUnavailable);
   bool v6 = address.find(':') != std::string_view::npos;
-  return (v6 ? "IPV6:" : "") + std::string(address.substr(0, kXforwardValueMax / 2));
+  std::string value = (v6 ? "IPV6:" : "") + std::string(address);
+  return is_address_literal("[" + value + "]") ? value : std::string(kUnavailable);
 }
 
-// Only these two words are known there. Mail that came by LMTP or from a program came by neither.
+// XFORWARD knows these two protocols only. Mail that came by LMTP or from a program came by
+// neither.
 std::string_view protocol_value(std::string_view protocol) {
   if (protocol == "SMTP") return "SMTP";
   bool extended = protocol.starts_with("ESMTP") || protocol.starts_with("UTF8SMTP");

@@ -1,7 +1,7 @@
-// XFORWARD: what the next hop is told of the client that a message came from, as Postfix documents
-// it (XFORWARD_README). A content filter that trusts us can judge the client by it as if he had
-// come to it. Told for each message anew, in front of its MAIL; the server forgets it behind the
-// message. Pure.
+// XFORWARD: the command that tells the next hop which client a message came from, as Postfix
+// documents it (XFORWARD_README). A content filter that trusts us can judge that client as if it
+// had connected to the filter itself. The command is sent in front of the MAIL of each message,
+// because the server forgets what it was told at the end of the message. Pure.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,7 @@ constexpr std::size_t kXforwardAttributeCount = 7;
 constexpr std::size_t kXforwardValueMax = 255;  // octets of a value as it is written
 constexpr std::size_t kXforwardLineMax = 512;   // of a command with its CRLF (RFC 5321 4.5.3.1.4)
 
-// Those that a server names behind XFORWARD in its reply to EHLO.
+// The attributes that a server names behind XFORWARD in its reply to EHLO.
 class XforwardOffer {
  public:
   // words: separated by blanks; those that are no attributes are passed over.
@@ -31,7 +31,7 @@ class XforwardOffer {
   std::uint8_t bits_ = 0;
 };
 
-// Where a message came from. Empty is what is not known.
+// Where a message came from. A field is empty where that is not known.
 struct MessageOrigin {
   std::string address;   // of the client: an IP address as text
   std::string hello;     // what it called itself
@@ -39,9 +39,10 @@ struct MessageOrigin {
   std::string ident;     // our queue id
 };
 
-// The commands, each a line with its CRLF; none where the server offers nothing that we have. All
-// it offers is told, what is not known as "[UNAVAILABLE]", so that nothing of the message before
-// can be taken for this one's. Values are xtext, at most kXforwardValueMax octets each.
+// The commands to send, each a line with its CRLF; none where the server offers no attribute. Every
+// attribute that it offers is named, with "[UNAVAILABLE]" where we do not know the value, so that
+// no value of the message before can be taken for one of this message. Values are xtext of at most
+// kXforwardValueMax octets each.
 std::vector<std::string> xforward_commands(const MessageOrigin& origin, XforwardOffer offer);
 
 }  // namespace postwain::smtp

@@ -162,16 +162,16 @@ TEST_CASE("P3: places: what a node wants to have claimed") {
   shared.others_want = true;
   shared.queued = 300;
   shared.queued_all = 400;
-  CHECK(fair_share(shared) == 15);
+  CHECK(proportional_share(shared) == 15);
   CHECK(claim_wanted({19, 2}, shared) == 14);
   shared.queued = UINT64_MAX / 4;
   shared.queued_all = UINT64_MAX / 2;
-  CHECK(fair_share(shared) >= 9);
-  CHECK(fair_share(shared) <= 10);
+  CHECK(proportional_share(shared) >= 9);
+  CHECK(proportional_share(shared) <= 10);
   shared.queued = 1;
-  CHECK(fair_share(shared) == 1);
+  CHECK(proportional_share(shared) == 1);
   shared.queued_all = 0;
-  CHECK(fair_share(shared) == 1);
+  CHECK(proportional_share(shared) == 1);
 }
 
 TEST_CASE("P4: places: when a claim is made again") {

@@ -66,6 +66,8 @@ TEST_CASE("values are written so that nothing follows from them but the value") 
   const Row rows[] = {
       {{"2001:db8::1", {}, {}, {}}, "ADDR", "XFORWARD ADDR=IPV6:2001:db8::1\r\n"},
       {{"192.0.2.1 HELO=x", {}, {}, {}}, "ADDR", "XFORWARD ADDR=[UNAVAILABLE]\r\n"},
+      {{"dead.beef", {}, {}, {}}, "ADDR", "XFORWARD ADDR=[UNAVAILABLE]\r\n"},
+      {{"fe80::1%eth0", {}, {}, {}}, "ADDR", "XFORWARD ADDR=[UNAVAILABLE]\r\n"},
       {{{}, "a b=c+d\r\nQUIT", {}, {}}, "HELO", "XFORWARD HELO=a+20b+3Dc+2Bd+0D+0AQUIT\r\n"},
       {{{}, "[192.0.2.1]", {}, {}}, "HELO", "XFORWARD HELO=[192.0.2.1]\r\n"},
       {{{}, "m\xc3\xbcller", {}, {}}, "HELO", "XFORWARD HELO=m+C3+BCller\r\n"},
@@ -189,7 +191,7 @@ TEST_CASE("who is not to be told is not told, and who does not ask is not") {
   }
 }
 
-TEST_CASE("a transaction that is said again is introduced again") {
+TEST_CASE("XFORWARD is sent again with a transaction that is sent again") {
   const std::string offer = "250-there\r\n250-PIPELINING\r\n250-DSN\r\n250 XFORWARD ADDR\r\n";
   Message message = kOne;
   message.envelope.envid = "e1";
@@ -200,7 +202,7 @@ TEST_CASE("a transaction that is said again is introduced again") {
   CHECK(client->sent().starts_with("XFORWARD ADDR=192.0.2.7\r\nMAIL FROM:<a@x.example>\r\nRCPT"));
 }
 
-TEST_CASE("several messages that travel whole are each introduced behind their RSET") {
+TEST_CASE("of several messages that travel whole, each has its XFORWARD behind its RSET") {
   const std::string offer = "250-there\r\n250-PIPELINING\r\n250-CHUNKING\r\n250 XFORWARD ADDR\r\n";
   auto client = ready_client(offer, Cuts::whole, telling());
   give(*client, kOne, 1, stranger());
