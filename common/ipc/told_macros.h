@@ -77,17 +77,22 @@ constexpr std::string_view kToldMacros[] = {"j",
                                             "arc_result",
                                             "auth_authres"};
 static_assert(std::size(kToldMacros) == static_cast<std::size_t>(ToldMacro::auth_authres) + 1);
-// Those that the process `filter` finds itself, in the same order: of one message.
+// Those that the process `filter` finds itself, of one message; the last ones of the list above.
 constexpr ToldMacro kResultMacros[] = {ToldMacro::spf_result, ToldMacro::dkim_result,
                                        ToldMacro::dmarc_result, ToldMacro::arc_result,
                                        ToldMacro::auth_authres};
+static_assert(std::size(kToldMacros) - std::size(kResultMacros) ==
+              static_cast<std::size_t>(kResultMacros[0]));
 
 constexpr std::string_view name_of(ToldMacro macro) {
   return kToldMacros[static_cast<std::size_t>(macro)];
 }
-// Whether a macro of that name is told at all.
-constexpr bool is_told(std::string_view name) {
-  return std::find(std::begin(kToldMacros), std::end(kToldMacros), name) != std::end(kToldMacros);
+// Whether a macro of that name is told at all. has_results: the configuration has [authentication],
+// without which nobody finds what kResultMacros are about.
+constexpr bool is_told(std::string_view name, bool has_results) {
+  const auto* end =
+      has_results ? std::end(kToldMacros) : std::end(kToldMacros) - std::size(kResultMacros);
+  return std::find(std::begin(kToldMacros), end, name) != end;
 }
 
 }  // namespace postwain::ipc

@@ -70,7 +70,7 @@ Check::Check(Shared& shared, const config::Config& config, ListPort& dns)
                  {"socket", settings.socket.text()}};
     switch (settings.speak) {
       case config::FilterProtocol::milter:
-        one.probe = milter_probe(shared, settings, owner);
+        one.probe = milter_probe(shared, settings, config.authentication.wanted, owner);
         break;
       case config::FilterProtocol::policy:
         one.probe = policy_probe(shared, settings, facts_, owner);

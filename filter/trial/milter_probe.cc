@@ -41,7 +41,8 @@ constexpr std::pair<milter::Stage, const char*> kStageNames[] = {
     {milter::Stage::unknown, "unknown"},
 };
 
-Json agreement_json(const milter::Agreement& agreement, config::FilterRights may) {
+Json agreement_json(const milter::Agreement& agreement, config::FilterRights may,
+                    bool has_results) {
   Json hears = Json::array();
   Json missing = Json::array();
   for (const auto& [stage, name] : kStageNames) {
@@ -49,7 +50,8 @@ Json agreement_json(const milter::Agreement& agreement, config::FilterRights may
     const auto& asked = agreement.macros.asked(stage);
     if (!asked) continue;
     for (const std::string& macro : *asked)
-      if (!ipc::is_told(macro) && std::find(missing.begin(), missing.end(), macro) == missing.end())
+      if (!ipc::is_told(macro, has_results) &&
+          std::find(missing.begin(), missing.end(), macro) == missing.end())
         missing.push_back(macro);
   }
   return {{"version", agreement.version},
@@ -61,9 +63,10 @@ Json agreement_json(const milter::Agreement& agreement, config::FilterRights may
 
 class MilterProbe final : public Probe {
  public:
-  MilterProbe(Shared& shared, const config::Filter& settings, MemberOwner& owner)
+  MilterProbe(Shared& shared, const config::Filter& settings, bool has_results, MemberOwner& owner)
       : clock_(shared.clock),
         filter_(settings),
+        has_results_(has_results),
         since_(shared.clock.mono()),
         connection_(shared, filter_, settings.may, owner) {}
 
@@ -72,7 +75,8 @@ class MilterProbe final : public Probe {
       return failed_probe(connection_.failure(), connection_.why());
     if (!connection_.ready()) return std::nullopt;
     Json out = {{"state", "works"}, {"milliseconds", (clock_.mono() - since_).count()}};
-    out.update(agreement_json(*connection_.engine().agreement(), filter_.settings().may));
+    out.update(
+        agreement_json(*connection_.engine().agreement(), filter_.settings().may, has_results_));
     connection_.quit();
     return out;
   }
@@ -80,6 +84,7 @@ class MilterProbe final : public Probe {
  private:
   Clock& clock_;
   OutsideFilter filter_;
+  bool has_results_;
   MonoTime since_;
   MilterConnection connection_;
 };
@@ -91,8 +96,8 @@ Json failed_probe(ipc::FilterFailure failure, const std::string& why) {
 }
 
 std::unique_ptr<Probe> milter_probe(Shared& shared, const config::Filter& settings,
-                                    MemberOwner& owner) {
-  return std::make_unique<MilterProbe>(shared, settings, owner);
+                                    bool has_results, MemberOwner& owner) {
+  return std::make_unique<MilterProbe>(shared, settings, has_results, owner);
 }
 
 }  // namespace postwain::filter

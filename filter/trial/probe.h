@@ -25,11 +25,11 @@ class Probe {
 
 // Each begins at once; what it is given outlives it. facts: of a message that is made up.
 //
-// milter: it is negotiated with, and left. policy service: one question at each of its stages, in
-// the order in which they come. Rspamd: GET /ping, then a small message. list: the test of RFC 5782
-// 5, of which no more than the label of the list is told.
+// milter: it is negotiated with, and left; has_results as ipc::is_told() has it. policy service:
+// one question at each of its stages, in the order in which they come. Rspamd: GET /ping, then a
+// small message. list: the test of RFC 5782 5, of which no more than the label of the list is told.
 std::unique_ptr<Probe> milter_probe(Shared& shared, const config::Filter& settings,
-                                    MemberOwner& owner);
+                                    bool has_results, MemberOwner& owner);
 std::unique_ptr<Probe> policy_probe(Shared& shared, const config::Filter& settings,
                                     const SessionFacts& facts, MemberOwner& owner);
 std::unique_ptr<Probe> rspamd_probe(Shared& shared, const config::Filter& settings,

@@ -288,6 +288,9 @@ Explanation explain(const config::Config& config, const Question& question) {
   }
   std::string what = out.route.origin.line > 0 ? "by the first [[route]] that matches"
                                                : "by MX, since no [[route]] matches";
+  if (auto place = out.destination.rfind(" route="); place != std::string::npos)
+    what += fmt::format(" ({} is its place among the [[route]] tables, counted from 0)",
+                        std::string_view(out.destination).substr(place + 1));
   out.steps.push_back(
       {"route", fmt::format("to {} {}", out.destination, what), out.route.origin.text()});
   add_client_bounds(out, config, client);

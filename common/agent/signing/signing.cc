@@ -208,6 +208,7 @@ void Signing::look() {
     if (now >= job.until.value_or(now)) {
       note_away(kSignerAway);
       gave_up_ = true;
+      job.attempt->signing.end = mail::SigningEnd::put_off;
       failed(job, put_off({4, 7, 5}, kSignerAway));
     } else if (job.state == Job::State::keys && here && now >= job.not_before) {
       start(job);
@@ -242,7 +243,6 @@ void Signing::done(Job& job) {
 void Signing::failed(Job& job, const mail::Outcome& outcome) {
   Attempt& attempt = *job.attempt;
   if (job.request != 0) port_->cancel(job.request);
-  attempt.signing.end = mail::SigningEnd::put_off;
   jobs_.erase(attempt.serial());
   owner_.signing_failed(attempt, outcome);
 }

@@ -192,6 +192,15 @@ const Node* Section::table(std::string_view key) {
   return nullptr;
 }
 
+const Node* Section::table(std::string_view key, std::string_view example) {
+  const Node* node = find(key);
+  if (node == nullptr || node->kind == Node::Kind::table) return node;
+  error(*node, fmt::format("{0} must be a table with keys of its own, not {1}; for example: "
+                           "{0} = {2}",
+                           key, name_of(node->kind), example));
+  return nullptr;
+}
+
 std::vector<const Node*> Section::tables(std::string_view key) {
   const Node* node = find(key);
   std::vector<const Node*> out;

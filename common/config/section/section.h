@@ -80,8 +80,11 @@ class Section {
   }
   // The strings of a list (or the one string, where `or_one` says that this will do).
   std::vector<const Node*> texts(std::string_view key, bool or_one = false);
-  // A table below this one; nothing when absent.
+  // A table of the file, such as [queue]; nothing when absent.
   const Node* table(std::string_view key);
+  // A table within this one; nothing when absent. example: its keys with values, as whoever wrote
+  // something else there is shown it: "{ connect = \"5s\", reply = \"30s\" }".
+  const Node* table(std::string_view key, std::string_view example);
   // The tables of [[key]].
   std::vector<const Node*> tables(std::string_view key);
 

@@ -111,7 +111,7 @@ void read_authentication(Context& context, const Node* table, Config& config) {
   read_action(section, "dkim", ours.dkim);
   read_action(section, "dmarc", ours.dmarc);
   read_action(section, "own_domains", ours.own_domains);
-  read_arc(context, section.table("arc"), ours.arc);
+  read_arc(context, section.table("arc", "{ verify = true }"), ours.arc);
   if (ours.arc.seal_domain.empty()) ours.arc.seal_domain = ours.name;
   section.duration("time", ours.time, 1s, 2min);
   section.choice("mode", ours.mode,

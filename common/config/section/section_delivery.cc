@@ -71,7 +71,7 @@ void read_delivery(Context& context, const Node* table, Delivery& delivery) {
   section.boolean("allow_private_mx", delivery.allow_private_mx);
   section.boolean("mta_sts", delivery.sts);
   section.integer("mta_sts_port", delivery.sts_port, {1, 65535});
-  if (const Node* node = section.table("timeouts")) {
+  if (const Node* node = section.table("timeouts", R"({ connect = "30s", command = "5m" })")) {
     constexpr Duration kLongest = std::chrono::hours(24);
     Section timeouts(context, *node, "timeouts");
     DeliveryTimeouts& t = delivery.timeouts;

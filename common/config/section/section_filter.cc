@@ -102,6 +102,8 @@ void read_filter_rights(Section& section, Filter& filter) {
   }
 }
 
+constexpr std::string_view kTimeoutExample = R"({ connect = "5s", reply = "30s", message = "2m" })";
+
 void read_filter_timeout(Context& context, const Node* table, FilterTimeouts& timeout) {
   if (table == nullptr) return;
   using namespace std::chrono_literals;
@@ -226,7 +228,7 @@ void read_filters(Context& context, const std::vector<const Node*>& tables,
                     {"rspamd", FilterProtocol::rspamd}});
     read_filter_socket(section, filter.socket);
     read_on(section, listeners, filter.on);
-    read_filter_timeout(context, section.table("timeout"), filter.timeout);
+    read_filter_timeout(context, section.table("timeout", kTimeoutExample), filter.timeout);
     section.choice("on_failure", filter.on_failure,
                    {{"accept", FilterFailure::accept},
                     {"defer", FilterFailure::defer},

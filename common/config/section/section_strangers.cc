@@ -217,8 +217,9 @@ void read_strangers(Context& context, const Node* table, const std::vector<const
     if (strangers.pregreet_weight && strangers.greet_delay == Duration::zero())
       context.warn(section.origin_of("pregreet_weight"),
                    "pregreet_weight without greet_delay: nobody can talk before the greeting");
-    read_weights(context, section.table("weights"), strangers.weights);
-    read_greylist(context, section.table("greylist"), strangers.greylist);
+    read_weights(context, section.table("weights", "{ no_name = 2, helo = 1 }"), strangers.weights);
+    read_greylist(context, section.table("greylist", R"({ wait = "5m", window = "24h" })"),
+                  strangers.greylist);
     section.choice("mode", strangers.mode,
                    {{"enforce", FilterMode::enforce}, {"watch", FilterMode::watch}});
     if (section.text("folder", strangers.folder))

@@ -17,7 +17,7 @@ constexpr std::size_t kSigningTextMax = 2048;     // octets of SigningRecord::te
 constexpr std::size_t kSealInstanceMax = 50;      // RFC 8617 4.2.1
 
 enum class SigningEnd : std::uint8_t {
-  none,          // nothing was to be signed
+  none,          // nothing was to be signed, or the content could not be read
   made,          // DKIM signatures (RFC 6376)
   sealed,        // an ARC set (RFC 8617)
   no_key,        // no key is meant for its author

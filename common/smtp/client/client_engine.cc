@@ -83,6 +83,19 @@ Wait ClientEngine::wait() const {
   return wait_at(stage_now());
 }
 
+// For texts. XFORWARD belongs to the stage of MAIL, but whoever reads why mail waits has to learn
+// which command was not answered.
+std::string_view ClientEngine::doing_at_command(Command command) {
+  if (command == Command::xforward) return "waiting for the reply to XFORWARD";
+  return doing_at(stage_of(command));
+}
+
+std::string_view ClientEngine::doing_now() const {
+  const bool of_handshake = tls_on_ && !tls_answered_;
+  if (of_handshake || expected_.empty()) return doing_at(stage_now());
+  return doing_at_command(expected_.front().command);
+}
+
 void ClientEngine::receive(std::string_view bytes) {
   while (state_ != State::over && !bytes.empty()) {
     // Clear text where only a handshake may come.
@@ -91,9 +104,9 @@ void ClientEngine::receive(std::string_view bytes) {
       case ReplyParser::State::need_more:
         return;
       case ReplyParser::State::broken:
-        return fail_session(stage_now(), {4, 5, 0},
-                            fmt::format("protocol error while {}: {}", doing_at(stage_now()),
-                                        parser_.why_broken()));
+        return fail_session(
+            stage_now(), {4, 5, 0},
+            fmt::format("protocol error while {}: {}", doing_now(), parser_.why_broken()));
       case ReplyParser::State::reply:
         ++progress_;
         handle_reply(!bytes.empty());
@@ -117,7 +130,7 @@ void ClientEngine::handle_reply(bool more_bytes) {
   if (what == ReplyClass::none)
     return fail_session(
         stage_of(expected.command), {4, 5, 0},
-        fmt::format("unexpected reply while {}: {}", doing_at(stage_of(expected.command)),
+        fmt::format("unexpected reply while {}: {}", doing_at_command(expected.command),
                     parser_.stored().one_line()));
   switch (expected.command) {
     case Command::greeting:
@@ -224,7 +237,7 @@ void ClientEngine::tls_failed(std::string_view why) {
 }
 
 void ClientEngine::lost(std::string_view why) {
-  std::string text = fmt::format("connection lost while {}", doing_at(stage_now()));
+  std::string text = fmt::format("connection lost while {}", doing_now());
   if (!why.empty()) text += fmt::format(": {}", printable(why, 200));
   suspect_pipelining();
   fail_session(stage_now(), {4, 4, 2}, std::move(text));
@@ -232,7 +245,7 @@ void ClientEngine::lost(std::string_view why) {
 
 void ClientEngine::timed_out() {
   suspect_pipelining();
-  fail_session(stage_now(), {4, 4, 2}, fmt::format("timed out while {}", doing_at(stage_now())));
+  fail_session(stage_now(), {4, 4, 2}, fmt::format("timed out while {}", doing_now()));
 }
 
 void ClientEngine::quit() {

@@ -212,6 +212,7 @@ class ClientEngine {
   };
 
   static mail::Stage stage_of(Command command);
+  static std::string_view doing_at_command(Command command);
 
   void handle_reply(bool more_bytes);
   void session_reply(Command command, ReplyClass what, bool more_bytes);
@@ -267,6 +268,7 @@ class ClientEngine {
   void settle_open(Active& a, const mail::Outcome& outcome);
   void settle_accepted(Active& a, const mail::Outcome& outcome);
   mail::Stage stage_now() const;
+  std::string_view doing_now() const;  // "waiting for the reply to MAIL"
   void emit(ClientEvent::Kind kind, std::uint64_t key = 0, mail::Outcome outcome = {});
   void end_session(const mail::Outcome& why, bool answered);
   std::optional<std::size_t> asked_now() const;

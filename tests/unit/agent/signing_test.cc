@@ -326,6 +326,7 @@ TEST_CASE("signing: content that cannot be read puts it off") {
     w.until_done(lease);
     CHECK(w.text(lease) == "deferred local local");
     CHECK(w.outcome(lease).reply.enhanced.text() == "4.3.0");
+    CHECK(w.signing(lease).empty());  // the signer was there
     bool told = !w.qmgr.requests.empty() && w.qmgr.requests.back().unreadable;
     CHECK(told == (serve == Qmgr::Serve::short_file));
     CHECK(w.server.connections == 0);

@@ -125,7 +125,8 @@ TEST_CASE("mistakes in a filter, one message each") {
        "t.toml:7:7: on: '127.0.0.1:26' is neither world, submission, local nor notices, nor the "
        "address of a [[listener]]: 127.0.0.1:25"},
       {kGood + "timeout = \"5s\"\n",
-       "t.toml:5:11: timeout must be a table [timeout], not a string"},
+       "t.toml:5:11: timeout must be a table with keys of its own, not a string; for example: "
+       "timeout = { connect = \"5s\", reply = \"30s\", message = \"2m\" }"},
       {kGood + "timeout = { replay = \"5s\" }\n",
        "t.toml:5:13: unknown key 'replay' in timeout, did you mean 'reply'?"},
       {kGood + "timeout = { connect = \"1ms\" }\n",

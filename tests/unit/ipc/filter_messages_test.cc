@@ -4,6 +4,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "common/ipc/told_macros.h"
+
 using namespace postwain;
 using namespace postwain::ipc;
 
@@ -166,4 +168,16 @@ TEST_CASE("frames between smtpd and filter beyond a bound do not decode") {
   result = some_result();
   result.reply.text.assign(kFilterTextMax + 1, 'x');
   CHECK_FALSE(decodes(result));
+}
+
+TEST_CASE("macros of what mail authentication finds are told where that is asked for") {
+  for (ToldMacro macro : kResultMacros) {
+    CHECK(is_told(name_of(macro), true));
+    CHECK_FALSE(is_told(name_of(macro), false));
+  }
+  for (std::string_view name : {"j", "i", "auth_authen", "rcpt_host"}) {
+    CHECK(is_told(name, true));
+    CHECK(is_told(name, false));
+  }
+  CHECK_FALSE(is_told("load_avg", true));
 }

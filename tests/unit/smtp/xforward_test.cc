@@ -169,6 +169,33 @@ TEST_CASE("421 to XFORWARD ends the session, and the mail is returned") {
   CHECK_FALSE(client->engine.usable());
 }
 
+TEST_CASE("where a session ends at XFORWARD the reason names that command, not MAIL") {
+  auto client = ready_client(kOneByOne, Cuts::whole, telling());
+  give(*client, kOne, 1, stranger());
+  std::string why;
+  SECTION("the server closes") {
+    client->engine.lost("");
+    why = "connection lost while waiting for the reply to XFORWARD";
+  }
+  SECTION("the server is silent") {
+    client->engine.timed_out();
+    why = "timed out while waiting for the reply to XFORWARD";
+  }
+  SECTION("the reply is none that XFORWARD can have") {
+    client->engine.receive("354 go\r\n");
+    why = "unexpected reply while waiting for the reply to XFORWARD: 354 go";
+  }
+  SECTION("the reply is malformed") {
+    client->engine.receive("nonsense\r\n");
+    why = "protocol error while waiting for the reply to XFORWARD: ";
+  }
+  ClientEvent event;
+  REQUIRE(client->engine.next(event));
+  CHECK(event.kind == ClientEvent::Kind::returned);
+  CHECK(event.outcome.stage == mail::Stage::mail);
+  CHECK_THAT(event.outcome.reply.text, Catch::Matchers::StartsWith(why));
+}
+
 TEST_CASE("who is not to be told is not told, and who does not ask is not") {
   SECTION("the route does not say so") {
     auto client = ready_client(kOffer, Cuts::whole);
