@@ -8,7 +8,7 @@
 // What the tables keep to, so that no writer waits for another node's:
 // - `bag` stands in front of every key of a message: the part of the queue that one node works on.
 // - There are no foreign keys, triggers, sequences or notifications. What belongs together goes
-//   together by the statements themselves (qmgr/store/postgres/pg_statements.cc).
+//   together by the statements themselves (qmgr/store/postgres/session/pg_statements.cc).
 // - Texts are bytea, also as keys: a reply in Latin-1 cannot fail a transaction, and no version of
 //   a collation reorders an index. CHECKs bound them as those of schema.sql do.
 // - Times are milliseconds since 1970 UTC, enumerations the numbers of the C++ types.

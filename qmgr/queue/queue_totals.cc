@@ -15,19 +15,22 @@ void QueueTotals::count_next() {
   if (core_.counts.complete() || core_.finishing) return;
   struct Window {
     Counts counts;
-    StoreResult<std::optional<mail::QueueId>> end = std::optional<mail::QueueId>();
+    std::optional<mail::QueueId> end;
   };
   read_then(
       core_.store,
-      [after = core_.counts.cursor(), last = core_.counts.last()](QueueStore& store) {
+      [after = core_.counts.cursor(),
+       last = core_.counts.last()](QueueStore& store) -> StoreResult<Window> {
         Window window;
-        window.end = QueueWalk(store).count(after, last, kCountMessages, window.counts);
+        auto end = QueueWalk(store).count(after, last, kCountMessages, window.counts);
+        if (!end) return end.error();
+        window.end = *end;
         return window;
       },
-      [this](const Window& window) {
-        if (!window.end) return core_.hooks.on_broken(window.end.error());
-        if (*window.end)
-          core_.counts.counted(**window.end, window.counts);
+      [this](const StoreResult<Window>& window) {
+        if (!window) return core_.hooks.on_broken(window.error());
+        if (window->end)
+          core_.counts.counted(*window->end, window->counts);
         else
           core_.counts.finished();
         count_next();

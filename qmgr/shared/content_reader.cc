@@ -52,16 +52,20 @@ void ContentReader::read(const MessageInfo& info, std::uint64_t offset, std::siz
 
 void ContentReader::read_stored(mail::QueueId id, std::uint64_t offset, std::size_t length,
                                 OnBytes done) {
-  store_.read(
-      [id, offset, length, done = std::move(done)](QueueStore& store) -> StoreService::Completion {
+  using Completion = StoreService::Completion;
+  // What cannot be read is held as damaged, so a store that is away must not count as that.
+  store_.read_when_there(
+      [id, offset, length, done = std::move(done)](QueueStore& store) -> StoreResult<Completion> {
         auto bytes = QueueReader(store).content(id, offset, length);
+        if (!bytes && may_work_later(bytes.error())) return bytes.error();
         if (bytes && !*bytes)
-          return [id, done] {
+          return Completion([id, done] {
             log_unreadable(id, "the store has nothing of it");
             done(std::nullopt);
-          };
-        if (!bytes) return answer_with(id, done, StoreResult<std::string>(bytes.error()));
-        return answer_with(id, done, StoreResult<std::string>(std::move(**bytes)));
+          });
+        if (!bytes)
+          return Completion(answer_with(id, done, StoreResult<std::string>(bytes.error())));
+        return Completion(answer_with(id, done, StoreResult<std::string>(std::move(**bytes))));
       });
 }
 

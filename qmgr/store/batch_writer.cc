@@ -19,7 +19,8 @@ void move_front(std::vector<T>& from, std::size_t count, std::vector<T>& to) {
   from.erase(from.begin(), end);
 }
 
-// A transaction that met another's, or whose session was lost, is tried again so often in all.
+// How often a transaction is tried in all, where the store says that the same once more may work:
+// it collided with another one, or its session was lost.
 constexpr int kTransactionTries = 4;
 
 // Its first half: settlements before facts before new messages, as they are written.
@@ -59,7 +60,7 @@ void answer_refused(Batch& batch, const StoreError& error) {
 }  // namespace
 
 StoreStatus BatchWriter::write(Batch& batch, Batch& written) {
-  StoreStatus done = write_stubbornly(batch);
+  StoreStatus done = write_with_retries(batch);
   bool refused = !done && done.error().kind == StoreError::Kind::refused;
   if (!done && !refused) return done;
   if (refused && batch.size() > 1) {
@@ -75,8 +76,8 @@ StoreStatus BatchWriter::write(Batch& batch, Batch& written) {
   return {};
 }
 
-// Nothing of a transaction that failed is left.
-StoreStatus BatchWriter::write_stubbornly(Batch& batch) {
+// After a failure the transaction has been rolled back.
+StoreStatus BatchWriter::write_with_retries(Batch& batch) {
   StoreStatus done;
   for (int i = 0; i < kTransactionTries; ++i) {
     done = write_all(batch);

@@ -43,7 +43,7 @@ class BatchWriter {
 
  private:
   struct Settling;
-  StoreStatus write_stubbornly(Batch& batch);
+  StoreStatus write_with_retries(Batch& batch);
   StoreStatus write_all(Batch& batch);
 
   StoreStatus settle(std::span<const std::unique_ptr<SettleRequest>> requests);

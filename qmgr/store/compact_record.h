@@ -31,8 +31,9 @@ constexpr std::size_t kCompactRecipients = 1000;
 // Replaces `out`. content: what the store keeps of it (MessageInfo::stored_size).
 void encode_compact(std::string& out, const NewMessage& message, WallTime due,
                     std::string_view content);
-// Whether the message can be one value: each part within the bounds of schema.sql for rows, because
-// it may become rows later, and the whole within the bound of a value.
+// Whether the message can be one value: each part within the bounds that every engine has for rows
+// (schema.sql, pg_migrations.cc), because it may become rows later, and the whole within the bound
+// of a value.
 bool fits_one_value(const NewMessage& message, std::string_view content);
 // Nothing: this is no such value, or one of a later version.
 std::optional<CompactRecord> decode_compact(mail::QueueId id, std::string_view data);

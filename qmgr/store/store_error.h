@@ -28,6 +28,11 @@ struct StoreError {
   std::string text;  // for a person, complete without context
 };
 
+// The store did nothing, and will do the same later: it is away, or two transactions collided.
+constexpr bool may_work_later(const StoreError& error) {
+  return error.kind == StoreError::Kind::away || error.kind == StoreError::Kind::again;
+}
+
 // For the log: "full".
 std::string_view name_of(StoreError::Kind kind);
 

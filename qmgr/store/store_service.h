@@ -29,6 +29,11 @@ class StoreService {
   void write(Fact fact) { write(std::move(fact), nullptr); }
   // work runs where the store is and returns what then runs on the loop. It must be bounded.
   virtual void read(std::function<Completion(QueueStore&)> work) = 0;
+  // The same, for whoever would do harm by taking a store that is away for one that has failed:
+  // work gives such a failure (may_work_later) back instead of a completion, and then runs again
+  // when the store answers again. It gives back no other failure.
+  using Attempt = std::function<StoreResult<Completion>(QueueStore&)>;
+  virtual void read_when_there(Attempt work) = 0;
 
   // There may be room again: a full disk is tried now, not at the next probe.
   virtual void retry_soon() {}
@@ -50,13 +55,15 @@ class StoreService {
   virtual void finish() = 0;
 };
 
-// A read whose result is handed to `then` on the loop. ask(QueueStore&) runs where the store is.
+// A read whose StoreResult is handed to `then` on the loop. ask(QueueStore&) runs where the store
+// is, and again where that was away.
 template <class Ask, class Then>
 void read_then(StoreService& service, Ask ask, Then then) {
-  service.read([ask = std::move(ask),
-                then = std::move(then)](QueueStore& store) -> StoreService::Completion {
+  service.read_when_there([ask = std::move(ask), then = std::move(then)](
+                              QueueStore& store) -> StoreResult<StoreService::Completion> {
     auto found = std::make_shared<decltype(ask(store))>(ask(store));
-    return [found, then] { then(std::move(*found)); };
+    if (!*found && may_work_later(found->error())) return found->error();
+    return StoreService::Completion([found, then] { then(std::move(*found)); });
   });
 }
 

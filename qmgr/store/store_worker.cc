@@ -22,8 +22,7 @@ ReadContentFile reader_of(ContentFolder files) {
 
 // Nothing was stored, and later it may be: what has happened is kept until then.
 bool may_pass(const StoreError& error) {
-  return error.kind == StoreError::Kind::full || error.kind == StoreError::Kind::away ||
-         error.kind == StoreError::Kind::again;
+  return error.kind == StoreError::Kind::full || may_work_later(error);
 }
 
 }  // namespace
@@ -73,6 +72,12 @@ void StoreWorker::write(Fact fact, std::function<void()> done) {
 }
 
 void StoreWorker::read(std::function<Completion(QueueStore&)> work) {
+  read_when_there([work = std::move(work)](QueueStore& store) -> StoreResult<Completion> {
+    return work(store);
+  });
+}
+
+void StoreWorker::read_when_there(Attempt work) {
   std::lock_guard lock(mutex_);
   reads_.push_back(std::move(work));
   if (sleep_ != Sleep::none && sleep_ != Sleep::gathering) wake_.notify_one();
@@ -324,6 +329,7 @@ void StoreWorker::retry_when_full() {
   if (done) done = prove_writable();
   if (done) {
     full_ = false;
+    ask_again();
     log::Line(log::Level::info, "store_recovered").kv("settlements", waited);
     return complete({[this] { events_.on_full(false); }});
   }
@@ -334,11 +340,26 @@ void StoreWorker::retry_when_full() {
     trouble(done.error());
 }
 
-void StoreWorker::run_reads(std::vector<std::function<Completion(QueueStore&)>> reads) {
+void StoreWorker::run_reads(std::vector<Attempt> reads) {
   std::vector<Completion> completions;
-  for (auto& work : reads)
-    if (Completion done = work(*store_)) completions.push_back(std::move(done));
+  for (Attempt& work : reads) {
+    StoreResult<Completion> done = work(*store_);
+    if (!done) {
+      unanswered_.push_back(std::move(work));
+      trouble(done.error());
+    } else if (*done) {
+      completions.push_back(done.take());
+    }
+  }
   complete(std::move(completions));
+}
+
+void StoreWorker::ask_again() {
+  if (unanswered_.empty()) return;
+  std::lock_guard lock(mutex_);
+  reads_.insert(reads_.begin(), std::make_move_iterator(unanswered_.begin()),
+                std::make_move_iterator(unanswered_.end()));
+  unanswered_.clear();
 }
 
 void StoreWorker::housekeeping(bool idle) {

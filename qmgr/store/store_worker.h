@@ -7,7 +7,8 @@
 //
 // Trouble: a full disk refuses new messages, keeps the settlements, and is probed every 5 s until
 // one commit works. What only takes recipients away goes first, by itself: it needs no room but in
-// the log. A store that is away is treated alike, and probed more often. Any other failure of the
+// the log. A store that is away is treated alike, and probed more often; reads that can wait are
+// asked again when it is back (read_when_there). Any other failure of the
 // disk or the store ends the belief in it: everybody gets a refusal, on_broken is called and the
 // process is to end.
 //
@@ -71,6 +72,7 @@ class StoreWorker final : public StoreService {
   void write(Fact fact, std::function<void()> done) override;
   // work runs on the store's thread.
   void read(std::function<Completion(QueueStore&)> work) override;
+  void read_when_there(Attempt work) override;
   void retry_soon() override;
   void set_past_data(std::uint32_t sessions) override { past_data_.store(sessions); }
   void set_pressure(std::size_t ready, unsigned cpu_pressure) override {
@@ -103,7 +105,8 @@ class StoreWorker final : public StoreService {
   StoreStatus write_kept(Batch batch);
   StoreStatus prove_writable();
   Batch take_shrinking();
-  void run_reads(std::vector<std::function<Completion(QueueStore&)>> reads);
+  void run_reads(std::vector<Attempt> reads);
+  void ask_again();
   void housekeeping(bool idle);
   void trouble(const StoreError& error);
   void complete(std::vector<Completion> completions);
@@ -123,17 +126,18 @@ class StoreWorker final : public StoreService {
   Batch waiting_;
   std::size_t waiting_bytes_ = 0;
   std::size_t urgent_settles_ = 0;
-  std::vector<std::function<Completion(QueueStore&)>> reads_;
+  std::vector<Attempt> reads_;
   Clock::time_point first_ride_{};
   Clock::time_point accepts_from_{};  // new messages wait until then (group_commit.h)
   enum class Sleep : std::uint8_t { none, idle, riding, pausing, gathering };
   Sleep sleep_ = Sleep::none;
   bool stop_ = false;
 
-  std::vector<Completion> done_;  // guarded by mutex_
-  Batch kept_;                    // full disk: what must still be written; the thread's own
-  bool full_ = false;             // or away
-  StoreError full_error_{};       // why
+  std::vector<Completion> done_;     // guarded by mutex_
+  Batch kept_;                       // full disk: what must still be written; the thread's own
+  std::vector<Attempt> unanswered_;  // reads that found the store away; the thread's own
+  bool full_ = false;                // or away
+  StoreError full_error_{};          // why
   bool broken_ = false;
   Clock::time_point next_retry_{};
 

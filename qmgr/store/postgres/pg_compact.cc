@@ -64,8 +64,9 @@ StoreResult<Flags> PgCompact::remove_whole(std::span<const Whole> messages) {
 }
 
 StoreStatus PgCompact::remove(std::span<const mail::QueueId> ids) {
-  session_.defer(Pg::remove_compact, keys_of(session_.places(), ids));
-  session_.defer(Pg::remove_compact_rests, keys_of(session_.places(), ids));
+  PgParameters keys = keys_of(session_.places(), ids);
+  session_.defer(Pg::remove_compact, keys);
+  session_.defer(Pg::remove_compact_rests, std::move(keys));
   return {};
 }
 

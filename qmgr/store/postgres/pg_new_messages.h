@@ -22,7 +22,7 @@ class PgNewMessages {
   void add_recipients(const MessageRows::Insert& one, std::int16_t bag);
 
   const BagPlaces& places_;
-  // A column each, in the order of pg_statements.cc.
+  // A column each, in the order of session/pg_columns.h.
   std::vector<PgArray> messages_;
   std::vector<PgArray> contents_;
   std::vector<PgArray> recipients_;

@@ -49,12 +49,7 @@ StoreResult<Flags> PgRows::remove_whole(std::span<const Whole> messages) {
   parameters.array(std::move(lowest)).array(std::move(highest));
   auto result = session_.run(Pg::remove_whole_messages, std::move(parameters));
   if (!result) return result.error();
-  for (int i = 0; i < result->rows(); ++i) {
-    PgReader row(*result, i);
-    std::optional<std::size_t> which = keys.which(row.number());
-    if (!row.done() || !which) return strange_answer();
-    removed[*which] = true;
-  }
+  if (StoreStatus s = set_flags(*result, keys, removed); !s) return s.error();
   return removed;
 }
 
@@ -92,13 +87,7 @@ class PgChangeSet {
     return {statement_, std::move(parameters)};
   }
   StoreStatus note(const PgResult& result, Flags& found) const {
-    for (int i = 0; i < result.rows(); ++i) {
-      PgReader row(result, i);
-      std::optional<std::size_t> which = keys_.which(row.number());
-      if (!row.done() || !which) return strange_answer();
-      found[*which] = true;
-    }
-    return {};
+    return set_flags(result, keys_, found);
   }
 
  private:

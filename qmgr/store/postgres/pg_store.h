@@ -1,8 +1,10 @@
 // The queue's store on PostgreSQL: tables that several nodes may share, of which each node writes
-// its own bags (pg_session.h). One round trip for each call of the port at most; where calls only
+// its own bags (pg_session.h). One round trip for each call of the port at most, and one more for
+// new messages where former sets of bags have to be looked at (taken_ids.h); where calls only
 // write, none until somebody waits for an answer.
 //
-// Its log, its free space and its copies are the server's own affair: Maintenance does nothing.
+// The server takes care of its log, its free space and its copies: Maintenance does next to
+// nothing.
 #pragma once
 
 #include <memory>

@@ -72,6 +72,16 @@ StoreStatus set_flags(const PgResult& result,
   return {};
 }
 
+StoreStatus set_flags(const PgResult& result, const PgKeys& keys, Flags& flags) {
+  for (int i = 0; i < result.rows(); ++i) {
+    PgReader row(result, i);
+    std::optional<std::size_t> which = keys.which(row.number());
+    if (!row.done() || !which) return strange_answer();
+    flags[*which] = true;
+  }
+  return {};
+}
+
 MessageInfo read_pg_message(PgReader& row) {
   MessageInfo info;
   info.id = id_of(row.number());

@@ -44,6 +44,8 @@ PgArray array_of(const BagList& bags);
 // `first`, or a row of another form, is damage.
 StoreStatus set_flags(const PgResult& result,
                       const std::unordered_map<mail::QueueId, std::size_t>& first, Flags& flags);
+// The same of a result whose one column is the ORDINALITY of the keys.
+StoreStatus set_flags(const PgResult& result, const PgKeys& keys, Flags& flags);
 
 template <class Enum>
 Enum pg_enum(std::int64_t number, Enum last) {
@@ -53,8 +55,8 @@ inline std::uint32_t pg_count(std::int64_t number) {
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(number, 0, UINT32_MAX));
 }
 
-// The columns of message behind `bag`, and those of recipient from `message_id` on, as
-// pg_statements.cc lists them. Whether they were right is the reader's to say.
+// The columns of message behind `bag`, and those of recipient from `message_id` on, in the order of
+// session/pg_columns.h. Whether they were right is the reader's to say.
 MessageInfo read_pg_message(PgReader& row);
 struct PgRecipientRow {
   mail::QueueId message;

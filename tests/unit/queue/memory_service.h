@@ -33,6 +33,10 @@ class MemoryService final : public StoreService {
   void read(std::function<Completion(QueueStore&)> work) override {
     reads_.push_back(std::move(work));
   }
+  // This store is never away.
+  void read_when_there(Attempt work) override {
+    reads_.push_back([work = std::move(work)](QueueStore& store) { return *work(store); });
+  }
   void finish() override { run(); }
 
   bool idle() const { return batch_.empty() && reads_.empty(); }

@@ -33,18 +33,33 @@ TEST_CASE("a message whose parts fit and whose whole is too large for one value 
   test::StoreUnderTest store(Engine::sqlite);
   test::AsCompact as_compact(true);
   NewMessage message = test::make_message(7, {});
+  message.content.resize(1U << 19, 'x');
+  message.info.size = message.content.size();
   for (int i = 0; i < 1000; ++i) {
     NewRecipient one;
     one.recipient.address =
         mail::Address(std::to_string(i) + std::string(900, 'a'), "x" + std::to_string(i) + ".org");
     one.recipient.orcpt = "rfc822;" + std::string(900, 'b');
-    one.destination = "smtp:" + std::to_string(i) + std::string(3000, 'c');
+    one.destination = "smtp:" + std::to_string(i) + std::string(1900, 'c');
     message.recipients.push_back(std::move(one));
   }
   store.put(message);
   CHECK(rows_in(store, "fresh") == "0");
   CHECK(rows_in(store, "message") == "1");
   CHECK(rows_in(store, "recipient") == "1000");
+}
+
+TEST_CASE("a message is one value only where every engine could have it as rows") {
+  struct {
+    std::size_t destination;
+    bool fits;
+  } rows[] = {{2000, true}, {2001, false}, {0, false}};
+  for (const auto& row : rows) {
+    CAPTURE(row.destination);
+    NewMessage message = test::make_message(7, {"a@x.org"});
+    message.recipients[0].destination = std::string(row.destination, 'd');
+    CHECK(fits_one_value(message, message.content) == row.fits);
+  }
 }
 
 TEST_CASE("a fresh message is one row until something else than deliveries happens to it") {

@@ -255,6 +255,48 @@ TEST_CASE("a store that is away refuses for now, keeps what happened, and is ask
 }
 
 TEST_CASE(
+    "a read that finds the store away is asked again when it is back, and nothing is broken") {
+  const StoreError::Kind kind = GENERATE(StoreError::Kind::away, StoreError::Kind::again);
+  Rig rig(std::make_shared<test::MemoryState>());
+  int asked = 0;
+  int answered = 0;
+  read_then(
+      rig.thread,
+      [&asked, kind](QueueStore&) -> StoreResult<int> {
+        if (++asked < 3) return StoreError{kind, "away (test)"};
+        return asked;
+      },
+      [&](const StoreResult<int>& found) {
+        REQUIRE(found.ok());
+        answered = *found;
+        rig.loop.stop();
+      });
+  rig.loop.run();
+  CHECK(answered == 3);
+  rig.thread.finish();
+  CHECK_FALSE(rig.broken);
+  CHECK_FALSE(rig.is_full);
+}
+
+TEST_CASE("a read that fails otherwise is answered at once") {
+  Rig rig(std::make_shared<test::MemoryState>());
+  std::optional<StoreError::Kind> how;
+  read_then(
+      rig.thread,
+      [](QueueStore&) -> StoreResult<int> {
+        return StoreError{StoreError::Kind::damaged, "(test)"};
+      },
+      [&](const StoreResult<int>& found) {
+        how = found.error().kind;
+        rig.loop.stop();
+      });
+  rig.loop.run();
+  CHECK(how == StoreError::Kind::damaged);
+  rig.thread.finish();
+  CHECK_FALSE(rig.is_full);
+}
+
+TEST_CASE(
     "a store whose commit is in doubt, or that another process took over, is believed no more") {
   const StoreError::Kind kind = GENERATE(StoreError::Kind::unsure, StoreError::Kind::fenced);
   auto made = std::make_unique<test::MemoryStore>(std::make_shared<test::MemoryState>());

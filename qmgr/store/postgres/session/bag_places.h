@@ -39,8 +39,8 @@ class BagPlaces {
 
  private:
   BagList open_;
-  std::vector<BagList> former_;  // without the open set; one of all bags where there are too many
-  bool anywhere_ = false;
+  std::vector<BagList> former_;  // without the open set
+  bool anywhere_ = false;        // there are too many of them: every bag is a candidate
   BagList all_;
 };
 

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <map>
 #include <utility>
+#include <vector>
 
 #include <libpq-fe.h>
 #include <poll.h>
@@ -20,6 +21,7 @@ namespace postwain::qmgr {
 namespace {
 
 constexpr std::size_t kServerTextMax = 300;
+constexpr std::size_t kHostsMax = 16;  // of one conninfo; more are not asked
 
 // What every session of ours is like, whatever the server's or the role's defaults are.
 // - Only what has been synced is committed; only what is committed is read.
@@ -45,8 +47,23 @@ StoreError away(std::string why) {
   return {StoreError::Kind::away, "the database cannot be reached: " + std::move(why)};
 }
 
-// Whether libpq can read it, and finds no password within.
-StoreStatus check_conninfo(const std::string& conninfo) {
+// One server of those that a conninfo names. Empty values are left to the conninfo.
+struct PgHost {
+  std::string name;
+  std::string address;
+  std::string port;
+};
+
+// The n-th part of a list as libpq has it; a list of one counts for every n.
+std::string nth_of(std::string_view list, std::size_t n) {
+  std::vector<std::string_view> parts = split(list, ',');
+  if (parts.size() == 1) return std::string(parts.front());
+  return n < parts.size() ? std::string(parts[n]) : std::string();
+}
+
+// The servers that the conninfo names, and whether libpq can read it and finds no password within.
+// Each is asked by itself: libpq would give all the time to the first one that is silent.
+StoreResult<std::vector<PgHost>> hosts_of(const std::string& conninfo) {
   char* why = nullptr;
   PQconninfoOption* options = PQconninfoParse(conninfo.c_str(), &why);
   if (options == nullptr) {
@@ -54,13 +71,23 @@ StoreStatus check_conninfo(const std::string& conninfo) {
     PQfreemem(why);
     return StoreError{StoreError::Kind::refused, "the address of the database cannot be read"};
   }
-  bool secret = false;
+  std::map<std::string, std::string> given;
   for (PQconninfoOption* one = options; one->keyword != nullptr; ++one)
-    secret = secret || (one->val != nullptr && std::strcmp(one->keyword, "password") == 0);
+    if (one->val != nullptr) given[one->keyword] = one->val;
   PQconninfoFree(options);
-  if (!secret) return {};
-  return StoreError{StoreError::Kind::refused,
-                    "the address of the database has a password in it; give it in a file"};
+  if (given.count("password") > 0)
+    return StoreError{StoreError::Kind::refused,
+                      "the address of the database has a password in it; give it in a file"};
+  const std::string& names = given["host"];
+  const std::string& addresses = given["hostaddr"];
+  const std::string& longest = addresses.empty() ? names : addresses;
+  std::size_t count = std::min(split(longest, ',').size(), kHostsMax);
+  std::vector<PgHost> hosts(std::max<std::size_t>(count, 1));
+  // Nothing to tell apart: all of it is libpq's to read.
+  if (hosts.size() == 1) return hosts;
+  for (std::size_t i = 0; i < hosts.size(); ++i)
+    hosts[i] = {nth_of(names, i), nth_of(addresses, i), nth_of(given["port"], i)};
+  return hosts;
 }
 
 Duration left_until(MonoTime deadline) {
@@ -71,6 +98,27 @@ int poll_once(int fd, short events, Duration at_most) {
   pollfd one{fd, events, 0};
   int ready = ::poll(&one, 1, static_cast<int>(std::min<std::int64_t>(at_most.count(), 1 << 30)));
   return ready < 0 && errno == EINTR ? 1 : ready;
+}
+
+pg_conn* start_connecting(const PgTarget& target, const PgHost& host) {
+  // A later word takes the place of an earlier one, so the conninfo stands in front.
+  std::vector<const char*> names = {
+      "dbname",          "options",         "application_name", "target_session_attrs",
+      "keepalives_idle", "client_encoding", "password"};
+  std::vector<const char*> values = {
+      target.conninfo.c_str(), kSessionOptions, target.session.c_str(), "read-write", "2", "UTF8",
+      target.secret.c_str()};
+  auto add = [&](const char* name, const std::string& value) {
+    if (value.empty()) return;
+    names.push_back(name);
+    values.push_back(value.c_str());
+  };
+  add("host", host.name);
+  add("hostaddr", host.address);
+  add("port", host.port);
+  names.push_back(nullptr);
+  values.push_back(nullptr);
+  return PQconnectStartParams(names.data(), values.data(), 1);
 }
 
 }  // namespace
@@ -85,23 +133,29 @@ PgConnection::~PgConnection() {
 }
 
 StoreResult<std::unique_ptr<PgConnection>> PgConnection::open(const PgTarget& target) {
-  if (StoreStatus s = check_conninfo(target.conninfo); !s) return s.error();
-  // A later word takes the place of an earlier one, so the conninfo stands in front.
-  const char* names[] = {
-      "dbname",          "options",         "application_name", "target_session_attrs",
-      "keepalives_idle", "client_encoding", "password",         nullptr};
-  const char* values[] = {
-      target.conninfo.c_str(), kSessionOptions, target.session.c_str(), "read-write", "2", "UTF8",
-      target.secret.c_str(),   nullptr};
-  std::unique_ptr<PgConnection> made(
-      new PgConnection(PQconnectStartParams(names, values, 1), target.answer_within));
-  if (made->connection_ == nullptr) return away("no memory");
-  if (StoreStatus s = made->finish_connecting(mono_now() + target.connect_within); !s)
-    return s.error();
-  PQsetNoticeReceiver(made->connection_, on_notice, made.get());
-  if (PQsetnonblocking(made->connection_, 1) != 0 || PQenterPipelineMode(made->connection_) != 1)
-    return away(made->message());
-  return made;
+  auto hosts = hosts_of(target.conninfo);
+  if (!hosts) return hosts.error();
+  const MonoTime deadline = mono_now() + target.connect_within;
+  StoreError last;
+  for (std::size_t i = 0; i < hosts->size(); ++i) {
+    std::unique_ptr<PgConnection> made(
+        new PgConnection(start_connecting(target, (*hosts)[i]), target.answer_within));
+    if (made->connection_ == nullptr) return away("no memory");
+    // What is left of the time is shared by those that are left.
+    Duration share = left_until(deadline) / static_cast<std::int64_t>(hosts->size() - i);
+    StoreStatus done = made->finish_connecting(mono_now() + share);
+    if (done) done = made->begin_session();
+    if (done) return made;
+    last = done.error();
+  }
+  return last;
+}
+
+StoreStatus PgConnection::begin_session() {
+  PQsetNoticeReceiver(connection_, on_notice, this);
+  if (PQsetnonblocking(connection_, 1) != 0 || PQenterPipelineMode(connection_) != 1)
+    return away(message());
+  return {};
 }
 
 StoreStatus PgConnection::finish_connecting(MonoTime deadline) {
@@ -116,10 +170,15 @@ StoreStatus PgConnection::finish_connecting(MonoTime deadline) {
   return {};
 }
 
+// A warning belongs to the statement whose answer is to come next. Only that of COMMIT matters:
+// when old sessions are ended, the server warns of those that were gone already.
 void PgConnection::on_notice(void* self, const struct pg_result* result) {
+  auto* connection = static_cast<PgConnection*>(self);
   const char* severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-  if (severity != nullptr && std::string_view(severity) == "WARNING")
-    static_cast<PgConnection*>(self)->warned_ = true;
+  bool is_warning = severity != nullptr && std::string_view(severity) == "WARNING";
+  const std::deque<Sent>& sent = connection->sent_;
+  if (is_warning && (sent.empty() || sent.front().statement == Pg::commit))
+    connection->warned_ = true;
 }
 
 std::string PgConnection::message() const {
@@ -140,6 +199,7 @@ PgAnswers PgConnection::run(std::span<const PgCommand> commands, std::optional<D
   silence_max_ = patience.value_or(answer_within_);
   warned_ = false;
   sent_.clear();
+  preparing_ = prepared_;
   bool sent = !lost_;
   for (const PgCommand& command : commands) sent = sent && send(command);
   if (!sent || PQpipelineSync(connection_) != 1) {
@@ -148,11 +208,13 @@ PgAnswers PgConnection::run(std::span<const PgCommand> commands, std::optional<D
   }
   read_answers(answers);
   answers.warned = warned_;
+  // Whoever reads the results may count on one for each command.
+  if (answers.ok() && answers.results.size() != commands.size()) answers.error = strange_answer();
   return answers;
 }
 
 bool PgConnection::send(const PgCommand& command) {
-  if (!prepared_[static_cast<std::size_t>(command.statement)] && !prepare(command.statement))
+  if (!preparing_[static_cast<std::size_t>(command.statement)] && !prepare(command.statement))
     return false;
   const std::vector<std::string>& texts = command.parameters.values();
   std::vector<const char*> values;
@@ -169,10 +231,7 @@ bool PgConnection::send(const PgCommand& command) {
 }
 
 bool PgConnection::prepare(Pg statement) {
-  bool on_its_way = std::any_of(sent_.begin(), sent_.end(), [statement](const Sent& one) {
-    return one.preparation && one.statement == statement;
-  });
-  if (on_its_way) return true;
+  preparing_[static_cast<std::size_t>(statement)] = true;
   sent_.push_back({statement, true});
   return PQsendPrepare(connection_, name_of(statement).c_str(), sql_text(statement).c_str(), 0,
                        nullptr) == 1;

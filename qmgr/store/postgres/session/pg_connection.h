@@ -1,6 +1,7 @@
 // One session with a PostgreSQL server, by libpq in pipeline mode: many statements go out together,
 // and their answers come back in one round trip. It blocks its thread, with deadlines of its own;
-// no call waits for the network without one.
+// no call waits for the server without one. (Only the look-up of a host's name is left to libpq and
+// the system's resolver, which has its own limits.)
 //
 // Statements are prepared when they are first used, within the same round trip. A session that has
 // failed stays so: whoever owns it opens another one.
@@ -36,11 +37,11 @@ struct PgCommand {
 
 // Where the server is, and who we are to it.
 struct PgTarget {
-  std::string conninfo;  // a URI or keywords, as libpq takes them; without a password
-  std::string secret;    // the password; empty: none is needed
-  std::string session;   // what the server's lists call us: "postwain/0/7/0"
-  Duration connect_within{};
-  Duration answer_within{};  // the longest silence while we wait for an answer
+  std::string conninfo;       // a URI or keywords, as libpq takes them; without a password
+  std::string secret;         // the password; empty: none is needed
+  std::string session;        // what the server's lists call us: "postwain/0/lane0/"
+  Duration connect_within{};  // shared by all hosts that the conninfo names
+  Duration answer_within{};   // the longest silence while we wait for an answer
 };
 
 // What came back for the commands of one round trip.
@@ -51,7 +52,7 @@ struct PgAnswers {
   std::string sqlstate;             // of error; empty: the server did not say
   std::optional<Pg> failed;         // which command the server refused
   bool lost = false;                // the connection; whether the rest was done is unknown
-  bool warned = false;              // the server added a warning
+  bool warned = false;              // the server added a warning to COMMIT
 
   bool ok() const { return !error; }
 };
@@ -84,6 +85,7 @@ class PgConnection {
   PgConnection(pg_conn* owned, Duration answer_within);
 
   static void on_notice(void* self, const struct pg_result* result);
+  StoreStatus begin_session();  // of one that is connected
   StoreStatus finish_connecting(MonoTime deadline);
   bool send(const PgCommand& command);
   bool prepare(Pg statement);
@@ -97,8 +99,9 @@ class PgConnection {
   pg_conn* connection_;
   Duration answer_within_;
   Duration silence_max_{};
-  std::deque<Sent> sent_;  // whose answers are to come
-  std::array<bool, kPgCount> prepared_{};
+  std::deque<Sent> sent_;                   // whose answers are to come
+  std::array<bool, kPgCount> prepared_{};   // the server has said so
+  std::array<bool, kPgCount> preparing_{};  // that, or it was asked to in this round trip
   bool lost_ = false;
   bool warned_ = false;
 };

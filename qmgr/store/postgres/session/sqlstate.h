@@ -8,8 +8,10 @@
 
 namespace postwain::qmgr {
 
-// Of a statement other than a fence, whose failure always means `fenced` (pg_session.h). A code
-// that is not five characters long, or unknown, is `broken`.
+// Of any statement. (That a fence failed because another process has taken over is told by its
+// 22012, division by zero, which pg_session.cc looks for before it asks here: of every other
+// statement this code is a value that is refused.) A code that is not five characters long, or
+// unknown, is `broken`.
 StoreError::Kind kind_of_sqlstate(std::string_view sqlstate);
 
 }  // namespace postwain::qmgr

@@ -5,9 +5,8 @@
 #include <cstdio>
 
 #include "qmgr/store/batch_writer.h"
-#include "qmgr/store/postgres/pg_store.h"
-#include "tests/postgres_server/postgres_server.h"
 #include "tests/unit/qmgr/support.h"
+#include "tests/unit/store/postgres/pg_support.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;
@@ -37,12 +36,6 @@ Batch traffic(std::uint64_t first) {
   return batch;
 }
 
-std::unique_ptr<PgStore> open_for_cost(const test::PostgresDatabase& database) {
-  auto store = PgStore::open(database.options());
-  if (!store) FAIL(store.error().text);
-  return store.take();
-}
-
 void write_traffic(PgStore& store, std::uint64_t first) {
   Batch batch = traffic(first);
   Batch written;
@@ -52,12 +45,9 @@ void write_traffic(PgStore& store, std::uint64_t first) {
 }  // namespace
 
 TEST_CASE("a batch of arrivals and deliveries takes three round trips, whatever its size") {
-  if (test::PostgresServer::get() == nullptr) {
-    WARN("SKIPPED: " << test::PostgresServer::why_not());
-    return;
-  }
+  if (!test::has_server()) return;
   test::PostgresDatabase database;
-  auto store = open_for_cost(database);
+  auto store = test::opened(database.options());
   write_traffic(*store, kAtOnce);
   std::uint64_t before = store->session().round_trips();
   write_traffic(*store, 2 * kAtOnce);
@@ -68,7 +58,7 @@ TEST_CASE("a batch of arrivals and deliveries takes three round trips, whatever 
 TEST_CASE("what the log has of fifty arrivals and fifty deliveries", "[.][cost]") {
   REQUIRE(test::PostgresServer::get() != nullptr);
   test::PostgresDatabase database;
-  auto store = open_for_cost(database);
+  auto store = test::opened(database.options());
   constexpr std::uint64_t kBatches = 200;
   std::uint64_t first = kAtOnce;
   for (int i = 0; i < 20; ++i) write_traffic(*store, first += kAtOnce);

@@ -8,9 +8,8 @@
 #include <cstdlib>
 #include <map>
 
-#include "qmgr/store/postgres/pg_store.h"
 #include "tests/postgres_server/cutting_proxy.h"
-#include "tests/postgres_server/postgres_server.h"
+#include "tests/unit/store/postgres/pg_support.h"
 #include "tests/unit/store/store_under_test.h"
 
 using namespace postwain;
@@ -124,34 +123,30 @@ void write_round(PgStore& store, std::uint64_t round) {
 }  // namespace
 
 TEST_CASE("nothing is lost or doubled, after whichever byte the connection is cut") {
-  if (test::PostgresServer::get() == nullptr) {
-    WARN("SKIPPED: " << test::PostgresServer::why_not());
-    return;
-  }
+  if (!test::has_server()) return;
   const std::size_t stride = std::getenv("POSTWAIN_EVERY_BYTE") != nullptr ? 1 : 41;
   test::PostgresDatabase database;
   test::CuttingProxy proxy(test::PostgresServer::get()->folder());
   PgOptions options = database.options();
   options.conninfo = "host=" + proxy.folder() + " dbname=" + database.name() + " user=postwain";
-  auto store = PgStore::open(options);
-  if (!store) FAIL(store.error().text);
+  auto store = test::opened(options);
   std::uint64_t round = 0;
-  for (int i = 0; i < 3; ++i) write_round(**store, ++round);
+  for (int i = 0; i < 3; ++i) write_round(*store, ++round);
   using Direction = test::CuttingProxy::Direction;
   std::size_t cuts = 0;
   for (Direction direction : {Direction::to_server, Direction::to_client})
     for (std::size_t k = 0;; k += stride) {
       CAPTURE(round, k, direction == Direction::to_server);
       proxy.cut_after(direction, k);
-      write_round(**store, ++round);
+      write_round(*store, ++round);
       bool was_cut = proxy.stop_cutting();
-      REQUIRE(found_in(**store) == ledger_after(round));
+      REQUIRE(found_in(*store) == ledger_after(round));
       if (!was_cut) break;
       ++cuts;
       REQUIRE(cuts < 60000);
     }
   // Each of them took a session, and each session the lane.
   CHECK(cuts * stride > 4000);
-  CHECK((*store)->session().token() == static_cast<std::int64_t>(cuts) + 1);
+  CHECK(store->session().token() == static_cast<std::int64_t>(cuts) + 1);
   CHECK(database.run("SELECT count(*) FROM attempt") == 1);
 }

@@ -3,8 +3,7 @@
 // plans only, so this is what runs.
 #include <catch2/catch.hpp>
 
-#include "qmgr/store/postgres/pg_store.h"
-#include "tests/postgres_server/postgres_server.h"
+#include "tests/unit/store/postgres/pg_support.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;
@@ -65,12 +64,9 @@ void check_plans(const std::string& database) {
 }  // namespace
 
 TEST_CASE("no statement on PostgreSQL reads a big table from end to end") {
-  if (test::PostgresServer::get() == nullptr) {
-    WARN("SKIPPED: " << test::PostgresServer::why_not());
-    return;
-  }
+  if (!test::has_server()) return;
   test::PostgresDatabase database;
-  REQUIRE(PgStore::open(database.options()).ok());
+  (void)test::opened(database.options());
   check_plans(database.name());
   // Neither statistics of empty tables nor those of full ones change anything.
   database.run("VACUUM ANALYZE");

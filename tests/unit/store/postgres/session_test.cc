@@ -11,37 +11,17 @@
 #include "queue-schema/pg_migrations.h"
 
 #include "qmgr/store/batch_writer.h"
-#include "qmgr/store/postgres/pg_store.h"
-#include "tests/postgres_server/postgres_server.h"
 #include "tests/unit/qmgr/support.h"
+#include "tests/unit/store/postgres/pg_support.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;
 using Kind = StoreError::Kind;
+using test::has_server;
+using test::opened;
+using test::put;
 
 namespace {
-
-// Whether there is a server; said aloud where there is none.
-bool has_server() {
-  if (test::PostgresServer::get() != nullptr) return true;
-  WARN("SKIPPED: " << test::PostgresServer::why_not());
-  return false;
-}
-
-std::unique_ptr<PgStore> opened(const PgOptions& options) {
-  auto store = PgStore::open(options);
-  if (!store) FAIL(store.error().text);
-  return store.take();
-}
-
-StoreStatus put(PgStore& store, std::uint64_t id) {
-  CompactMessages::Insert one{mail::QueueId{id}, 1, "value"};
-  (void)store.begin();
-  auto stored = store.compact().insert({&one, 1});
-  StoreStatus done = stored ? store.commit() : stored.error();
-  if (!done) store.roll_back();
-  return done;
-}
 
 std::size_t found_of(PgStore& store, const std::vector<mail::QueueId>& ids) {
   auto values = store.compact().values(ids);
