@@ -19,6 +19,7 @@ enum class FileUse : std::uint8_t {
   signing_key,  // of reports
   dkim_key,     // of mail that leaves
   srs_secret,
+  database_secret,
 };
 struct NamedFile {
   std::string path;  // as written

@@ -24,6 +24,7 @@ bool needs(Kind kind, config::FileUse use) {
     case config::FileUse::credential:
     case config::FileUse::client_certificate:
     case config::FileUse::bounce_text:
+    case config::FileUse::database_secret:
       return kind == Kind::qmgr;
     case config::FileUse::addresses:
     case config::FileUse::srs_secret:

@@ -31,6 +31,8 @@ std::vector<std::string> needs_restart(const config::Config& now, const config::
   compare("spool_dir", now.spool_dir == next.spool_dir);
   compare("runtime_dir", now.runtime_dir == next.runtime_dir);
   compare("drop_dir", now.drop_dir == next.drop_dir);
+  compare("[queue] store", now.queue.store.address == next.queue.store.address);
+  compare("[queue] node", now.queue.store.node == next.queue.store.node);
   compare("[users]", now.users == next.users);
   compare("[sandbox]", now.sandbox == next.sandbox);
   return out;

@@ -38,12 +38,13 @@ void read_jitter(Section& section, double& jitter) {
 
 }  // namespace
 
-void read_queue(Context& context, const Node* table, Queue& queue) {
+void read_queue(Context& context, const Node* table, const std::string& hostname, Queue& queue) {
   using namespace std::chrono_literals;
   queue.retry = {1min, 5min, 15min, 30min, 1h, 2h, 4h};
   queue.retry_lmtp = {10s, 30s, 1min, 2min, 5min};
   if (table == nullptr) return;
   Section section(context, *table, "[queue]");
+  read_queue_store(section, hostname, queue.store);
   section.duration("lifetime", queue.lifetime, 1s, kDurationMax);
   section.duration("bounce_lifetime", queue.bounce_lifetime, 1s, kDurationMax);
   const Node* warning = section.find("delay_warning");

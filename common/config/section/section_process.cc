@@ -106,7 +106,7 @@ void read_document(Context& context, const Node& document, const Machine& machin
                  config.addresses);
   read_srs(context, top.table("srs"), config);
   read_routes(context, top.tables("route"), config.routes);
-  read_queue(context, top.table("queue"), config.queue);
+  read_queue(context, top.table("queue"), config.hostname, config.queue);
   read_bounces(context, top.table("bounces"), config.bounces);
   read_delivery(context, top.table("delivery"), config.delivery);
   read_dns(context, top.table("dns"), config.dns);

@@ -48,7 +48,10 @@ void read_addresses(Context& context, const Node* table, const std::string& host
                     const std::string& origin, Addresses& addresses);
 void read_routes(Context& context, const std::vector<const Node*>& tables,
                  std::vector<Route>& routes);
-void read_queue(Context& context, const Node* table, Queue& queue);
+// hostname: its first label is the name of this machine in a database, where nothing else is given.
+void read_queue(Context& context, const Node* table, const std::string& hostname, Queue& queue);
+// The keys store, store_password and node of [queue].
+void read_queue_store(Section& section, const std::string& hostname, QueueDatabase& store);
 void read_bounces(Context& context, const Node* table, Bounces& bounces);
 void read_delivery(Context& context, const Node* table, Delivery& delivery);
 // After the keys.

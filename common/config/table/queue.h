@@ -1,18 +1,31 @@
-// [queue] and [bounces]: how long delivery is tried, and what senders are told.
+// [queue] and [bounces]: where the queue is kept, how long delivery is tried, and what senders are
+// told.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "common/base/time.h"
+#include "common/config/table/database.h"
 #include "common/notice/words.h"
 
 namespace postwain::config {
 
+// Where the queue is kept ([queue] store): in the spool folder by SQLite, or in a database.
+struct QueueDatabase {
+  std::optional<DatabaseAddress> address;  // of PostgreSQL; none: SQLite
+  std::string password;                    // the first line of the file that store_password names
+  std::string node;                        // the name of this machine in it ([queue] node)
+
+  bool operator==(const QueueDatabase&) const = default;
+};
+
 struct Queue {
+  QueueDatabase store;
   Duration lifetime = std::chrono::hours(120);
   Duration bounce_lifetime = std::chrono::hours(48);
   std::optional<Duration> delay_warning = std::chrono::hours(4);
