@@ -63,12 +63,12 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
       watch_(loop),
       ending_(loop),
       ballast_(std::move(spool.ballast)),
-      log_path_(std::move(spool.log)),
+      engine_(std::move(spool.engine)),
       agents_seen_at_(mono_now()) {
   store_ = std::make_unique<StoreWorker>(
-      loop, std::move(spool.store), spool.files,
-      StoreWorker::Events{[this](bool full) {
-                            facts_.store_full = full;
+      loop, std::move(engine_.store), spool.files,
+      StoreWorker::Events{[this](StoreTrouble trouble) {
+                            facts_.store = trouble;
                             look_at_ballast();
                             look_at_admission();
                           },
@@ -117,6 +117,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
                                                    .filters = filters_,
                                                    .signers = signers_});
   peers_->set_viewers(viewers(start.loaded.bundle));
+  facts_.in_database = engine_.log.empty();
   look_around();
   watch_.repeat(kDiskCheck, [this] { look_around(); });
   queue_->recover();
@@ -163,14 +164,16 @@ void Qmgr::look_around() {
 // Its blocks are asked for again and again: whoever shortens the log gives them back, and a start
 // on a full disk has none. Then the ballast makes room for them.
 void Qmgr::look_at_log() {
+  facts_.log_reserved = true;
+  if (facts_.in_database) return;
   std::uint64_t size = log_reserve(disk_space(queue_->content().files().path()).total_bytes);
-  ::postwain::Status reserved = reserve_blocks(log_path_, size);
+  ::postwain::Status reserved = reserve_blocks(engine_.log, size);
   if (!reserved && reserved.error().code == ENOSPC && ballast_.there()) {
     ::postwain::Status released = ballast_.release();
     log::Line line(log::Level::warning, "ballast_released");
     line.kv("for", "outcomes");
     if (!released) line.kv("error", released.error().text);
-    reserved = reserve_blocks(log_path_, size);
+    reserved = reserve_blocks(engine_.log, size);
   }
   facts_.log_reserved = reserved.ok();
 }
@@ -204,8 +207,8 @@ std::string Qmgr::without_agent() {
 
 // Given up when the disk is full, and made again when there is room for it and for new mail.
 void Qmgr::look_at_ballast() {
-  if (ballast_wanted_) return;
-  if (facts_.store_full && ballast_.there()) {
+  if (ballast_wanted_ || facts_.in_database) return;
+  if (facts_.store == StoreTrouble::full && ballast_.there()) {
     ::postwain::Status released = ballast_.release();
     log::Line line(log::Level::warning, "ballast_released");
     if (!released) line.kv("error", released.error().text);
@@ -236,10 +239,11 @@ void Qmgr::look_at_admission() {
   admission_ = decide_admission(facts_);
   intake_->set_admission(admission_);
   facts_.unrecorded = queue_->store().unrecorded();
-  queue_->recorder().set_commits_wait(facts_.store_full);
+  queue_->recorder().set_commits_wait(facts_.store != StoreTrouble::none);
   delivery_->pause(!may_deliver(facts_));
   look_at_standstill();
-  queue_->recorder().history().set_no_space(facts_.store_full);
+  queue_->recorder().history().set_no_space(facts_.store == StoreTrouble::full &&
+                                            !facts_.in_database);
 }
 
 Result<bool> Qmgr::take_config(std::string_view bytes) {
@@ -250,6 +254,7 @@ Result<bool> Qmgr::take_config(std::string_view bytes) {
   config::Loaded loaded = config::parse(bundle.take());
   if (!loaded.diagnostics.empty()) return Error{loaded.diagnostics.front().text(), kExitConfig};
   config_ = loaded.config;
+  if (engine_.secret) engine_.secret->set(config_.queue.store.password);
   daemon::setup_log(name_, config_.log);
   queue_->configure(config_);
   filter_board_.configure(config_);
@@ -309,11 +314,12 @@ void Qmgr::try_to_end() {
 int run(daemon::Start& start) {
   CpuPressure cpu_pressure = CpuPressure::of_first_thread();
   // From here on there is the spool, and nothing else.
+  std::string machine = machine_id();
   daemon::Confinement confinement("qmgr", start.config());
   confinement.give_up_files();
 
   // The database with its lock, before anybody can talk to us; a second instance ends here.
-  Result<Spool> spool = open_spool(start.config());
+  Result<Spool> spool = open_spool(start.config(), machine);
   if (!spool) {
     log::Line(log::Level::error, "cannot_start").kv("reason", spool.error().text);
     log::flush();

@@ -93,7 +93,7 @@ class Qmgr {
   daemon::AcceptTrouble accept_trouble_;
   AdmissionFacts facts_;
   ipc::Admission admission_;
-  std::string log_path_;       // of the database (spool.h)
+  Engine engine_;              // without its store, which store_ has
   std::string standstill_;     // why nothing is tried; empty: it is
   MonoTime agents_seen_at_{};  // all kinds that are needed
   bool draining_ = false;

@@ -5,7 +5,6 @@
 #include <initializer_list>
 
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -16,14 +15,9 @@
 
 #include "qmgr/control/snapshot.h"
 #include "qmgr/store/queue_reader.h"
-#include "qmgr/store/sqlite/sqlite_store.h"
 #include "qmgr/verdicts/retry_policy.h"
 
 namespace postwain::qmgr {
-
-int exit_code_of(const StoreError& error) {
-  return error.kind == StoreError::Kind::damaged ? kExitDataError : kExitTempFail;
-}
 
 namespace {
 
@@ -128,41 +122,9 @@ namespace {
   return {};
 }
 
-// What the disk lacks for a new file, in words; empty: nothing.
-std::string lacks_room(const std::string& folder) {
-  struct statvfs info {};
-  if (::statvfs(folder.c_str(), &info) != 0) return {};
-  if (info.f_files > 0 && info.f_favail == 0) return "it has no names for files left (df -i)";
-  return info.f_bavail == 0 ? "not one byte of it is free (df)" : "";
-}
-
-// The log of the database is made anew at a start behind an orderly end, and that takes the name of
-// a file, and some room. Where the disk has neither, the ballast gives up its own.
-StoreResult<std::unique_ptr<SqliteStore>> open_store(const std::string& folder,
-                                                     const Ballast& ballast) {
-  const std::string path = folder + "/queue.db";
-  auto store = SqliteStore::open(path);
-  std::string lacking = store ? std::string() : lacks_room(folder);
-  if (lacking.empty()) return store;
-  StoreError::Kind kind = store.error().kind;
-  if (kind == StoreError::Kind::busy || kind == StoreError::Kind::damaged) return store;
-  if (ballast.there()) {
-    ::postwain::Status released = ballast.release();
-    log::Line line(log::Level::warning, "ballast_released");
-    line.kv("for", "start");
-    if (!released) line.kv("error", released.error().text);
-    return SqliteStore::open(path);
-  }
-  // SQLite's own words name what it tried last.
-  return StoreError{
-      kind, fmt::format("{}/queue.db cannot be opened: the disk has no room for another file, {}; "
-                        "remove some there, and Postwain starts by itself",
-                        folder, lacking)};
-}
-
 }  // namespace
 
-Result<Spool> open_spool(const config::Config& config) {
+Result<Spool> open_spool(const config::Config& config, const std::string& machine) {
   if (::mkdir(config.spool_dir.c_str(), 0700) != 0 && errno != EEXIST)
     return Error{system_error(config.spool_dir, errno).text, kExitCantCreate};
   Result<std::string> folder = real_path(config.spool_dir);
@@ -175,19 +137,16 @@ Result<Spool> open_spool(const config::Config& config) {
   if (::postwain::Status s = check_files(*folder, {"history.db", "history.db-wal"}); !s)
     log::Line(log::Level::error, "history_trouble").kv("error", s.error().text);
   Ballast ballast(*folder + "/ballast");
-  auto opened = open_store(*folder, ballast);
-  if (!opened) {
-    if (opened.error().kind == StoreError::Kind::busy)
-      return Error{config.spool_dir + ": another qmgr works with this spool", kExitTempFail};
-    return Error{opened.error().text, exit_code_of(opened.error())};
-  }
-  std::unique_ptr<QueueStore> store = opened.take();
+  if (::postwain::Status s = check_nothing_left(config.queue.store, *folder); !s) return s.error();
+  Result<Engine> engine = open_engine(config.queue.store, *folder, machine, ballast);
+  if (!engine) return engine.error();
+  QueueStore* store = engine->store.get();
   if (StoreStatus s = check_after_unclean_end(store->maintenance()); !s)
     return Error{s.error().text, exit_code_of(s.error())};
   StoreResult<ObservedTime> observed = look_at_clock(*store, config);
   if (!observed) return Error{observed.error().text, exit_code_of(observed.error())};
   Snapshot::remove_left_over(*folder);
-  ContentFolder files(*folder + "/content");
+  ContentFolder files(engine->contents);
   if (::postwain::Status s = files.create(); !s) return Error{s.error().text, kExitCantCreate};
   Result<std::size_t> swept = files.sweep([&](mail::QueueId id) -> Result<bool> {
     StoreResult<bool> known = QueueReader(*store).has_message(id);
@@ -196,8 +155,7 @@ Result<Spool> open_spool(const config::Config& config) {
   });
   if (!swept) return Error{swept.error().text, kExitIoError};
   if (*swept > 0) log::Line(log::Level::info, "orphans_removed").kv("files", *swept);
-  return Spool{std::move(store), std::move(files), observed.take(), std::move(ballast),
-               *folder + "/queue.db-wal"};
+  return Spool{engine.take(), std::move(files), observed.take(), std::move(ballast)};
 }
 
 }  // namespace postwain::qmgr

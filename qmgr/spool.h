@@ -2,7 +2,6 @@
 // clock done since, which files are left over. All of it before any thread or connection exists.
 #pragma once
 
-#include <memory>
 #include <string>
 
 #include "common/base/result.h"
@@ -10,23 +9,20 @@
 
 #include "qmgr/disk/ballast.h"
 #include "qmgr/disk/content_files.h"
-#include "qmgr/store/queue_store.h"
+#include "qmgr/engine.h"
 #include "qmgr/verdicts/observed_time.h"
 
 namespace postwain::qmgr {
 
 struct Spool {
-  std::unique_ptr<QueueStore> store;
+  Engine engine;
   ContentFolder files;
   ObservedTime observed;
   Ballast ballast;
-  std::string log;  // of the database: its blocks are kept for outcomes (admission.h)
 };
 
-// Blocks. The error's code is the exit code of the process. A full disk is no error.
-Result<Spool> open_spool(const config::Config& config);
-
-// Of a process that ends for this error of the store: starting again may help, or not (65).
-int exit_code_of(const StoreError& error);
+// Blocks. machine: as machine_id() tells. The error's code is the exit code of the process. A full
+// disk is no error.
+Result<Spool> open_spool(const config::Config& config, const std::string& machine);
 
 }  // namespace postwain::qmgr

@@ -18,7 +18,8 @@ constexpr std::string_view kInitial = R"sql(
 CREATE TABLE schema_info (
   one int2 PRIMARY KEY CHECK (one = 1),
   version int8 NOT NULL CHECK (version > 0),
-  oldest_compatible int8 NOT NULL CHECK (oldest_compatible > 0)
+  oldest_compatible int8 NOT NULL CHECK (oldest_compatible > 0),
+  queue int8 NOT NULL CHECK (queue > 0)
 );
 CREATE TABLE node (
   id int2 PRIMARY KEY CHECK (id BETWEEN 0 AND 31),
@@ -197,7 +198,7 @@ INSERT INTO content SELECT -1, i, '' FROM generate_series(1, 2000) i;
 INSERT INTO recipient SELECT -1, i, 0, 'none@invalid', 0, '', 0, 'none', 0, i, 0, 0, 0, 0, 0, '', '',
   '', 0 FROM generate_series(1, 2000) i;
 INSERT INTO clock VALUES (1, 0);
-INSERT INTO schema_info VALUES (1, 1, 1);
+INSERT INTO schema_info VALUES (1, 1, 1, 1 + floor(random() * 9e15)::int8);
 )sql";
 
 constexpr Migration kPgMigrations[] = {

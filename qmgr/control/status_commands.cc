@@ -52,6 +52,8 @@ QueueStatus StatusCommands::now() const {
   status.accepting = admission.accepting;
   status.refusal = admission.accepting ? std::string() : admission.refusal.one_line();
   status.standstill = view_.standstill();
+  const auto& address = queue_.config().queue.store.address;
+  status.store = address ? address->text() : "sqlite";
   status.active = delivery_.leases();
   status.in_memory = queue_.working().messages();
   status.content_bytes = queue_.working().content_bytes();

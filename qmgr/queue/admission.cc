@@ -14,7 +14,10 @@ ipc::Admission refuse(int code, mail::EnhancedCode enhanced, const char* text) {
 
 ipc::Admission decide_admission(const AdmissionFacts& facts) {
   if (facts.stopping) return refuse(451, {4, 3, 0}, "Mail system is stopping, try again later");
-  if (facts.store_full) return refuse(452, {4, 3, 1}, "Mail system full, try again later");
+  if (facts.store == StoreTrouble::full)
+    return refuse(452, {4, 3, 1}, "Mail system full, try again later");
+  if (facts.store == StoreTrouble::away)
+    return refuse(451, {4, 3, 0}, "Mail queue unavailable, try again later");
   if (facts.disk.known &&
       facts.disk.free_bytes < disk_floor(facts.message_size, facts.disk.total_bytes))
     return refuse(452, {4, 3, 1}, "Insufficient system storage, try again later");
@@ -30,20 +33,24 @@ bool may_deliver(const AdmissionFacts& facts) {
 }
 
 std::string standstill(const AdmissionFacts& facts) {
-  constexpr const char* kWhatToDo =
-      "free some space on the disk of the spool; deliveries then go on by themselves";
+  if (facts.store == StoreTrouble::away)
+    return "the database of the queue cannot be reached (the log says why, store_away); "
+           "deliveries go on by themselves when it answers";
+  std::string to_do = fmt::format(
+      "free some space on the disk of {}; deliveries then go on by themselves",
+      facts.in_database && facts.store == StoreTrouble::full ? "the database" : "the spool");
   if (facts.unrecorded >= kUnrecordedMax)
     return fmt::format("{} outcomes wait to be recorded and the disk takes none: {}",
-                       facts.unrecorded, kWhatToDo);
+                       facts.unrecorded, to_do);
   if (facts.log_reserved || !facts.disk.known) return {};
   if (facts.disk.free_bytes >= outcome_reserve(facts.disk.total_bytes)) return {};
   return fmt::format("the disk is full ({} bytes free), so outcomes could not be recorded: {}",
-                     facts.disk.free_bytes, kWhatToDo);
+                     facts.disk.free_bytes, to_do);
 }
 
 bool room_for_ballast(const AdmissionFacts& facts, std::uint64_t ballast) {
   if (facts.disk.free_names && *facts.disk.free_names < kNamesKept) return false;
-  return facts.disk.known && !facts.store_full && !facts.stopping && ballast > 0 &&
+  return facts.disk.known && facts.store == StoreTrouble::none && !facts.stopping && ballast > 0 &&
          facts.disk.free_bytes >=
              disk_floor(facts.message_size, facts.disk.total_bytes) + ballast + ballast / 4;
 }

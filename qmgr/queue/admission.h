@@ -10,6 +10,8 @@
 
 #include "common/ipc/messages.h"
 
+#include "qmgr/store/store_error.h"
+
 namespace postwain::qmgr {
 
 struct DiskSpace {
@@ -27,7 +29,8 @@ struct AdmissionFacts {
   DiskSpace disk;
   std::uint64_t message_size = 0;  // limits.message_size
   std::int64_t wal_bytes = 0;
-  bool store_full = false;
+  StoreTrouble store = StoreTrouble::none;
+  bool in_database = false;  // the store is no file on this disk
   bool stopping = false;
   bool log_reserved = false;   // the log of the database has its blocks (reserve_log)
   std::size_t unrecorded = 0;  // outcomes that wait for room on the disk

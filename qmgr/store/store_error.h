@@ -33,6 +33,9 @@ constexpr bool may_work_later(const StoreError& error) {
   return error.kind == StoreError::Kind::away || error.kind == StoreError::Kind::again;
 }
 
+// Why a store that works writes nothing at present. It passes by itself.
+enum class StoreTrouble : std::uint8_t { none, full, away };
+
 // For the log: "full".
 std::string_view name_of(StoreError::Kind kind);
 

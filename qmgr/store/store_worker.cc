@@ -90,7 +90,7 @@ void StoreWorker::retry_soon() {
 }
 
 Duration StoreWorker::retry_pause() const {
-  return full_error_.kind == StoreError::Kind::full ? full_retry_ : kAwayRetry;
+  return trouble_ == StoreTrouble::full ? full_retry_ : kAwayRetry;
 }
 
 bool StoreWorker::retry_is_due() const {
@@ -112,7 +112,7 @@ void StoreWorker::finish() {
 void StoreWorker::run() {
   std::unique_lock lock(mutex_);
   while (wait_for_work(lock)) {
-    if (accepts_due() && !full_ && !stop_) gather(lock);
+    if (accepts_due() && !is_stopped() && !stop_) gather(lock);
     Batch batch = urgent() || stop_ ? take_batch() : Batch();
     auto reads = std::exchange(reads_, {});
     if (reads.size() > kReadsAtOnce) {
@@ -127,9 +127,9 @@ void StoreWorker::run() {
     lock.lock();
   }
   lock.unlock();
-  if (!broken_ && !kept_.empty()) retry_when_full();
+  if (!broken_ && !kept_.empty()) retry_kept();
   // So that other programs, and older ones of ours, find the tables they know.
-  if (!broken_ && !full_) (void)writer_.normalise_all();
+  if (!broken_ && !is_stopped()) (void)writer_.normalise_all();
   if (!broken_) (void)store_->maintenance().checkpoint(true);
   if (keep_log_file_) store_->maintenance().keep_log_file();
 }
@@ -153,7 +153,7 @@ bool StoreWorker::wait_for_work(std::unique_lock<std::mutex>& lock) {
   for (;;) {
     if (urgent() || !reads_.empty()) return true;
     if (stop_) return !waiting_.empty();
-    if (full_ && retry_is_due()) return true;
+    if (is_stopped() && retry_is_due()) return true;
     bool riding = !waiting_.settles.empty() || !waiting_.facts.empty();
     bool pausing = !waiting_.accepts.empty();
     sleep_ = pausing ? Sleep::pausing : riding ? Sleep::riding : Sleep::idle;
@@ -162,7 +162,7 @@ bool StoreWorker::wait_for_work(std::unique_lock<std::mutex>& lock) {
       wake_.wait_until(lock, riding ? std::min(accepts_from_, ride_end) : accepts_from_);
     } else if (riding) {
       wake_.wait_until(lock, first_ride_ + kRideMax);
-    } else if (full_) {
+    } else if (is_stopped()) {
       wake_.wait_until(lock, next_retry_);
     } else if (wal_bytes_.load() > kCheckpointIdleBytes) {
       bool quiet = wake_.wait_for(lock, kIdleCheckpoint) == std::cv_status::timeout;
@@ -219,9 +219,9 @@ Batch StoreWorker::take_batch() {
 
 void StoreWorker::work(Batch batch) {
   if (broken_) return refuse(batch, {StoreError::Kind::broken, "the queue's store failed"});
-  if (full_) {
+  if (is_stopped()) {
     keep_for_later(batch);
-    return refuse(batch, full_error_);
+    return refuse(batch, why_);
   }
   Batch written;
   StoreStatus done = writer_.write(batch, written);
@@ -320,7 +320,7 @@ StoreStatus StoreWorker::prove_writable() {
 }
 
 // Tries to write what was kept.
-void StoreWorker::retry_when_full() {
+void StoreWorker::retry_kept() {
   retry_soon_ = false;
   next_retry_ = Clock::now() + retry_pause();
   std::size_t waited = kept_.settles.size();
@@ -328,16 +328,14 @@ void StoreWorker::retry_when_full() {
   if (done) done = write_kept(std::exchange(kept_, {}));
   if (done) done = prove_writable();
   if (done) {
-    full_ = false;
+    trouble_ = StoreTrouble::none;
     ask_again();
     log::Line(log::Level::info, "store_recovered").kv("settlements", waited);
-    return complete({[this] { events_.on_full(false); }});
+    return complete({[this] { events_.on_trouble(StoreTrouble::none); }});
   }
   // Emptying the log into the store may be all that is needed. Its blocks stay its own.
-  if (done.error().kind == StoreError::Kind::full)
-    (void)store_->maintenance().checkpoint(false);
-  else
-    trouble(done.error());
+  if (done.error().kind == StoreError::Kind::full) (void)store_->maintenance().checkpoint(false);
+  trouble(done.error());
 }
 
 void StoreWorker::run_reads(std::vector<Attempt> reads) {
@@ -364,8 +362,8 @@ void StoreWorker::ask_again() {
 
 void StoreWorker::housekeeping(bool idle) {
   if (broken_) return;
-  if (full_) {
-    if (retry_is_due()) retry_when_full();
+  if (is_stopped()) {
+    if (retry_is_due()) retry_kept();
     return;
   }
   Maintenance& upkeep = store_->maintenance();
@@ -382,13 +380,14 @@ void StoreWorker::housekeeping(bool idle) {
 
 void StoreWorker::trouble(const StoreError& error) {
   if (may_pass(error)) {
-    if (full_) return;
-    full_ = true;
-    full_error_ = error;
-    next_retry_ = Clock::now() + retry_pause();
     bool is_full = error.kind == StoreError::Kind::full;
+    StoreTrouble now = is_full ? StoreTrouble::full : StoreTrouble::away;
+    if (trouble_ == now) return;
+    trouble_ = now;
+    why_ = error;
+    next_retry_ = Clock::now() + retry_pause();
     log::Line(log::Level::error, is_full ? "store_full" : "store_away").kv("error", error.text);
-    return complete({[this] { events_.on_full(true); }});
+    return complete({[this, now] { events_.on_trouble(now); }});
   }
   if (broken_) return;
   broken_ = true;

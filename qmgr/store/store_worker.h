@@ -8,9 +8,8 @@
 // Trouble: a full disk refuses new messages, keeps the settlements, and is probed every 5 s until
 // one commit works. What only takes recipients away goes first, by itself: it needs no room but in
 // the log. A store that is away is treated alike, and probed more often; reads that can wait are
-// asked again when it is back (read_when_there). Any other failure of the
-// disk or the store ends the belief in it: everybody gets a refusal, on_broken is called and the
-// process is to end.
+// asked again when it is back (read_when_there). Any other failure of the disk or the store ends
+// the belief in it: everybody gets a refusal, on_broken is called and the process is to end.
 //
 // All callbacks run on the loop, in the order in which things happened in the store; one wake-up
 // per batch.
@@ -54,7 +53,7 @@ constexpr std::int64_t kCheckpointTruncateBytes = 64LL << 20;  // wholly
 class StoreWorker final : public StoreService {
  public:
   struct Events {
-    std::function<void(bool full)> on_full;  // at each change
+    std::function<void(StoreTrouble)> on_trouble;  // at each change
     std::function<void(const StoreError&)> on_broken;
     // A commit has been synced, and took that long.
     std::function<void(std::chrono::microseconds)> on_commit = nullptr;
@@ -101,7 +100,8 @@ class StoreWorker final : public StoreService {
   void keep_for_later(Batch& batch);
   bool retry_is_due() const;
   Duration retry_pause() const;
-  void retry_when_full();
+  bool is_stopped() const { return trouble_ != StoreTrouble::none; }
+  void retry_kept();
   StoreStatus write_kept(Batch batch);
   StoreStatus prove_writable();
   Batch take_shrinking();
@@ -136,8 +136,8 @@ class StoreWorker final : public StoreService {
   std::vector<Completion> done_;     // guarded by mutex_
   Batch kept_;                       // full disk: what must still be written; the thread's own
   std::vector<Attempt> unanswered_;  // reads that found the store away; the thread's own
-  bool full_ = false;                // or away
-  StoreError full_error_{};          // why
+  StoreTrouble trouble_ = StoreTrouble::none;
+  StoreError why_{};  // there is trouble
   bool broken_ = false;
   Clock::time_point next_retry_{};
 

@@ -27,6 +27,7 @@ Json queue_json(const QueueStatus& status) {
     states[std::string(name_of(state))] = sum;
   }
   queue["oldest"] = status.oldest == WallTime{} ? "" : format_rfc3339(status.oldest);
+  queue["store"] = status.store;
   queue["active"] = status.active;
   queue["in_memory"] = status.in_memory;
   queue["content_bytes"] = status.content_bytes;

@@ -51,6 +51,7 @@ struct QueueStatus {
   bool accepting = true;
   std::string refusal;
   std::string standstill;  // why nothing is tried; empty: it is
+  std::string store;       // where the queue is: "sqlite", or the database in words
   std::size_t active = 0;  // leases
   std::size_t in_memory = 0;
   std::size_t content_bytes = 0;

@@ -60,6 +60,8 @@ class PgStore final : public QueueStore {
   ClockMemory& clock() override { return clock_; }
   Maintenance& maintenance() override { return maintenance_; }
 
+  // A number that tells this queue from those of other databases.
+  std::int64_t queue() const { return session_->queue(); }
   // For tests of the engine itself.
   PgSession& session() { return *session_; }
 

@@ -2,7 +2,8 @@
 
 It relies only on what users rely on: the configuration file, the `postwain` command, the "ready"
 log line, SMTP.  Works as root (Postwain drops its privileges) and as an ordinary user.
-Tests import it before the other helpers: it makes tests/store and tests/dns importable.
+Tests import it before the other helpers: it makes tests/store, tests/dns and
+tests/postgres_server importable.
 """
 
 import json
@@ -15,7 +16,7 @@ import threading
 import unittest
 
 sys.path[1:1] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", part)
-                 for part in ("store", "dns")]
+                 for part in ("store", "dns", "postgres_server")]
 
 from resources import Folder, reserve_port, wait_until  # noqa: E402
 from toml_text import merged, toml_text  # noqa: E402

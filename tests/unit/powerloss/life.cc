@@ -48,9 +48,9 @@ bool Life::start() {
   if (!folder_.create()) return false;
   if (!folder_.sweep([&](mail::QueueId id) { return test::is_known(**store, id); })) return false;
   StoreWorker::Events events;
-  events.on_full = [this](bool full) {
-    full_ = full;
-    if (full)
+  events.on_trouble = [this](StoreTrouble trouble) {
+    full_ = trouble != StoreTrouble::none;
+    if (full_)
       ++pending_;  // nothing else is tried until there is room
     else
       answered();

@@ -97,7 +97,7 @@ struct Rig {
     tokens = std::make_unique<TokenRelay>(loop);
     auto fail = [](const StoreError& error) { FAIL(error.text); };
     worker = std::make_unique<StoreWorker>(loop, std::move(store), files,
-                                           StoreWorker::Events{[](bool) {}, fail});
+                                           StoreWorker::Events{[](StoreTrouble) {}, fail});
     queue = std::make_unique<Queue>(loop, clock, *worker, files, ObservedTime(), config,
                                     QueueHooks{
                                         [this] {

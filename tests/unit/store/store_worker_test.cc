@@ -21,10 +21,10 @@ struct Rig {
   explicit Rig(const std::shared_ptr<test::MemoryState>& state)
       : Rig(std::make_unique<test::MemoryStore>(state), ContentFolder("/nowhere")) {}
   Rig(std::unique_ptr<QueueStore> store, ContentFolder files)
-      : thread(
-            loop, std::move(store), std::move(files),
-            {[this](bool full) { is_full = full; }, [this](const StoreError&) { broken = true; }},
-            std::chrono::milliseconds(5)) {}
+      : thread(loop, std::move(store), std::move(files),
+               {[this](StoreTrouble now) { trouble = now; },
+                [this](const StoreError&) { broken = true; }},
+               std::chrono::milliseconds(5)) {}
 
   void accept(std::uint64_t id, std::function<void(AcceptEnd)> done) {
     auto request = std::make_unique<AcceptRequest>();
@@ -44,7 +44,7 @@ struct Rig {
   }
 
   net::Loop loop;
-  bool is_full = false;
+  StoreTrouble trouble = StoreTrouble::none;
   bool broken = false;
   StoreWorker thread;
 };
@@ -185,7 +185,7 @@ TEST_CASE("on a full disk what only removes is written, and all the rest when th
     });
   });
   rig.loop.run();
-  CHECK(rig.is_full);
+  CHECK(rig.trouble == StoreTrouble::full);
   CHECK(order == std::vector<std::string>{"refused", "removed"});
 
   // A deferral has to wait; nothing of it is lost.
@@ -207,7 +207,7 @@ TEST_CASE("on a full disk what only removes is written, and all the rest when th
   rig.loop.run();
   CHECK(order.back() == "deferred");
   rig.thread.finish();
-  CHECK_FALSE(rig.is_full);
+  CHECK(rig.trouble == StoreTrouble::none);
   CHECK(state->recipients.size() == 1);
   CHECK(state->recipients.begin()->second.attempts == 7);
 }
@@ -236,7 +236,7 @@ TEST_CASE("a store that is away refuses for now, keeps what happened, and is ask
   rig.loop.run();
   // Certainly not stored, and no word of a full disk.
   CHECK(refused == AcceptEnd::failed);
-  CHECK(rig.is_full);
+  CHECK(rig.trouble == StoreTrouble::away);
   bool removed = false;
   rig.remove(1, [&](const Settled& settled) {
     removed = settled.message_removed;
@@ -249,7 +249,7 @@ TEST_CASE("a store that is away refuses for now, keeps what happened, and is ask
   if (!removed) rig.loop.run();
   CHECK(removed);
   rig.thread.finish();
-  CHECK_FALSE(rig.is_full);
+  CHECK(rig.trouble == StoreTrouble::none);
   CHECK_FALSE(rig.broken);
   CHECK(state->messages.empty());
 }
@@ -275,7 +275,7 @@ TEST_CASE(
   CHECK(answered == 3);
   rig.thread.finish();
   CHECK_FALSE(rig.broken);
-  CHECK_FALSE(rig.is_full);
+  CHECK(rig.trouble == StoreTrouble::none);
 }
 
 TEST_CASE("a read that fails otherwise is answered at once") {
@@ -293,7 +293,7 @@ TEST_CASE("a read that fails otherwise is answered at once") {
   rig.loop.run();
   CHECK(how == StoreError::Kind::damaged);
   rig.thread.finish();
-  CHECK_FALSE(rig.is_full);
+  CHECK(rig.trouble == StoreTrouble::none);
 }
 
 TEST_CASE(

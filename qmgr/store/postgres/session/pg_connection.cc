@@ -38,6 +38,9 @@ constexpr const char* kSessionOptions =
     "-c seq_page_cost=0 -c random_page_cost=0 -c plan_cache_mode=force_generic_plan -c "
     "bytea_output=hex -c client_min_messages=warning";
 
+// Nobody's home folder is looked into for passwords.
+constexpr const char* kNoFile = "/nonexistent/pgpass";
+
 std::string first_line(const char* text) {
   std::string_view all = text == nullptr ? "" : text;
   return printable(trim(all.substr(0, all.find('\n'))), kServerTextMax);
@@ -104,10 +107,15 @@ pg_conn* start_connecting(const PgTarget& target, const PgHost& host) {
   // A later word takes the place of an earlier one, so the conninfo stands in front.
   std::vector<const char*> names = {
       "dbname",          "options",         "application_name", "target_session_attrs",
-      "keepalives_idle", "client_encoding", "password"};
-  std::vector<const char*> values = {
-      target.conninfo.c_str(), kSessionOptions, target.session.c_str(), "read-write", "2", "UTF8",
-      target.secret.c_str()};
+      "keepalives_idle", "client_encoding", "passfile",         "password"};
+  std::vector<const char*> values = {target.conninfo.c_str(),
+                                     kSessionOptions,
+                                     target.session.c_str(),
+                                     "read-write",
+                                     "2",
+                                     "UTF8",
+                                     kNoFile,
+                                     target.secret.c_str()};
   auto add = [&](const char* name, const std::string& value) {
     if (value.empty()) return;
     names.push_back(name);

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <string>
+#include <utility>
 
 #include "common/base/time.h"
 
@@ -10,12 +13,29 @@
 
 namespace postwain::qmgr {
 
+// The password, which a reload of the configuration may replace while the store's thread connects.
+class PgSecret {
+ public:
+  void set(std::string text) {
+    std::lock_guard lock(mutex_);
+    text_ = std::move(text);
+  }
+  std::string get() const {
+    std::lock_guard lock(mutex_);
+    return text_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string text_;
+};
+
 struct PgOptions {
   // As libpq takes it: "postgresql:///postwain?host=/run/postgresql", or keywords. All hosts of a
   // cluster may be named: the one that can be written to is found among them. No password in it.
   std::string conninfo;
-  // A file with the password in its first line, read at each connection; empty: none is needed.
-  std::string password_file;
+  // Asked at each connection; null or empty: no password is needed.
+  std::shared_ptr<const PgSecret> secret;
 
   std::int16_t node = 0;  // 0 to 31, of its own in the cluster
   std::string node_name = "node0";

@@ -56,4 +56,11 @@ StoreStatus bring_schema_up(PgConnection& connection) {
   return {};
 }
 
+StoreResult<std::int64_t> queue_number(PgConnection& connection) {
+  auto number = connection.run_script("SELECT queue FROM schema_info WHERE one = 1");
+  if (number && *number <= 0)
+    return StoreError{StoreError::Kind::damaged, "these are not tables of a Postwain queue"};
+  return number;
+}
+
 }  // namespace postwain::qmgr

@@ -1,6 +1,8 @@
 // The tables of the queue: brought to the present version, or refused where they are not ours.
 #pragma once
 
+#include <cstdint>
+
 #include "qmgr/store/postgres/session/pg_connection.h"
 #include "qmgr/store/store_error.h"
 
@@ -10,5 +12,8 @@ namespace postwain::qmgr {
 // nodes may do this at the same time. damaged: a newer program made the tables useless for this
 // one, or tables of those names are somebody else's.
 StoreStatus bring_schema_up(PgConnection& connection);
+
+// A number that tells this queue from those of other databases, made with its tables.
+StoreResult<std::int64_t> queue_number(PgConnection& connection);
 
 }  // namespace postwain::qmgr

@@ -7,8 +7,6 @@
 #include <fmt/format.h>
 
 #include "common/base/check.h"
-#include "common/base/file.h"
-#include "common/base/text.h"
 #include "common/log/log.h"
 
 #include "qmgr/store/postgres/session/pg_schema.h"
@@ -18,7 +16,6 @@ namespace postwain::qmgr {
 namespace {
 
 constexpr std::int64_t kLane = 0;  // that writes batches
-constexpr std::size_t kSecretMax = 4096;
 
 std::string session_prefix(std::int16_t node) {
   return fmt::format("postwain/{}/", node);
@@ -69,11 +66,7 @@ StoreResult<std::unique_ptr<PgConnection>> PgSession::connect() {
                   lane_session(options_.node),
                   options_.connect_within,
                   options_.answer_within};
-  if (!options_.password_file.empty()) {
-    Result<std::string> text = read_small_file(options_.password_file, kSecretMax);
-    if (!text) return not_now(text.error().text);
-    target.secret = text->substr(0, text->find('\n'));
-  }
+  if (options_.secret) target.secret = options_.secret->get();
   ++round_trips_;
   return PgConnection::open(target);
 }
@@ -141,6 +134,9 @@ StoreResult<std::unique_ptr<PgSession>> PgSession::open(PgOptions options) {
   if (!opened) return opened.error();
   session->connection_ = opened.take();
   if (StoreStatus s = bring_schema_up(*session->connection_); !s) return s.error();
+  auto queue = queue_number(*session->connection_);
+  if (!queue) return queue.error();
+  session->queue_ = *queue;
   if (StoreStatus s = session->enter_cluster(); !s) return s.error();
   return session;
 }
@@ -157,7 +153,8 @@ StoreStatus PgSession::enter_cluster() {
   if (answers.results.back().rows() == 0)
     return StoreError{
         StoreError::Kind::busy,
-        fmt::format("node {} of this database lives on another machine", options_.node)};
+        fmt::format("node {} of this database belongs to another machine, or to another spool",
+                    options_.node)};
   StoreResult<std::int64_t> term = number_in(answers.results.back());
   if (!term) return term.error();
   return take_what_is_ours(*term);

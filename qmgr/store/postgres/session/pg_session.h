@@ -56,6 +56,7 @@ class PgSession {
   bool in_transaction() const { return transaction_ != Transaction::none; }
   const BagPlaces& places() const { return *places_; }
   std::int64_t token() const { return token_; }
+  std::int64_t queue() const { return queue_; }  // queue_number() of its database
   std::uint64_t round_trips() const { return round_trips_; }
   // Null while there is none.
   PgConnection* connection() { return connection_.get(); }
@@ -87,6 +88,7 @@ class PgSession {
   Transaction transaction_ = Transaction::none;
   std::vector<PgCommand> deferred_;
 
+  std::int64_t queue_ = 0;
   std::int64_t term_ = 0;
   std::int64_t token_ = 0;
   std::int64_t committed_ = 0;       // the number of the last batch that is known to be

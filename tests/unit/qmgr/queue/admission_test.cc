@@ -23,9 +23,11 @@ TEST_CASE("admission") {
   REQUIRE(low.refusal.one_line().substr(0, 9) == "452 4.3.1");
   facts.disk = {60 << 20, 256 << 20, true};  // a small disk: a tenth is enough
   REQUIRE(decide_admission(facts).accepting);
-  facts.store_full = true;
-  REQUIRE(decide_admission(facts).refusal.code == 452);
-  facts.store_full = false;
+  facts.store = StoreTrouble::full;
+  REQUIRE(decide_admission(facts).refusal.one_line().substr(0, 9) == "452 4.3.1");
+  facts.store = StoreTrouble::away;
+  REQUIRE(decide_admission(facts).refusal.one_line().substr(0, 9) == "451 4.3.0");
+  facts.store = StoreTrouble::none;
   facts.wal_bytes = kLogStopBytes + 1;
   REQUIRE(decide_admission(facts).refusal.code == 451);
   facts.wal_bytes = 0;
@@ -39,7 +41,8 @@ TEST_CASE("kind 2: with no byte free mail leaves, or the reason is said") {
   facts.disk = {0, 100ULL << 30, true};
   facts.log_reserved = true;
   REQUIRE(may_deliver(facts));
-  facts.store_full = true;  // what cannot be written waits, and the journal knows the delivered
+  // What cannot be written waits, and the journal knows the delivered.
+  facts.store = StoreTrouble::full;
   REQUIRE(may_deliver(facts));
   facts.unrecorded = kUnrecordedMax;
   REQUIRE_FALSE(may_deliver(facts));
@@ -56,6 +59,23 @@ TEST_CASE("kind 2: with no byte free mail leaves, or the reason is said") {
   for (std::uint64_t total : {64ULL << 20, 1ULL << 30, 1ULL << 40})
     REQUIRE(log_reserve(total) + Ballast::size_for(total) + outcome_reserve(total) <
             disk_floor(50ULL << 20, total));
+}
+
+TEST_CASE("no attempt begins while the database is away, and the words name the right disk") {
+  AdmissionFacts facts;
+  facts.disk = {80ULL << 30, 100ULL << 30, true};
+  facts.log_reserved = true;
+  facts.in_database = true;
+  REQUIRE(may_deliver(facts));
+  facts.store = StoreTrouble::away;
+  REQUIRE_FALSE(may_deliver(facts));
+  REQUIRE(standstill(facts).find("cannot be reached") != std::string::npos);
+  facts.store = StoreTrouble::full;
+  REQUIRE(may_deliver(facts));
+  facts.unrecorded = kUnrecordedMax;
+  REQUIRE(standstill(facts).find("the disk of the database") != std::string::npos);
+  facts.in_database = false;
+  REQUIRE(standstill(facts).find("the disk of the spool") != std::string::npos);
 }
 
 TEST_CASE("kind 2: the ballast is not made where the disk has no names for files left") {
