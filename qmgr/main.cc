@@ -4,13 +4,16 @@
 #include "common/exercise/exercises.h"
 
 #include "qmgr/commit_exercise.h"
+#include "qmgr/move_command.h"
 #include "qmgr/qmgr.h"
 #include "qmgr/salvage/salvage_command.h"
 
 int main(int argc, char** argv) {
   postwain::fill_standard_streams();
-  // Called by `postwain queue recover`: a tool that ends.
+  // Called by `postwain queue recover` and `postwain queue move`: tools that end.
   if (postwain::qmgr::is_salvage(argc, argv)) return postwain::qmgr::salvage_command(argv);
+
+  if (postwain::qmgr::is_move(argc, argv)) return postwain::qmgr::move_command(argv);
 
   // Arguments, configuration, log.
   postwain::daemon::Start start = postwain::daemon::begin(

@@ -22,6 +22,7 @@
 #include "postwain/explain/bounce_preview.h"
 #include "postwain/explain/explain_command.h"
 #include "postwain/explain/simulate_command.h"
+#include "postwain/offline/offline_commands.h"
 
 namespace postwain::tool {
 
@@ -39,6 +40,7 @@ struct Parsed {
   TransferOptions transfer;
   DkimOptions dkim;
   DnsCheckOptions dns_check;
+  MoveOptions move;
   std::string shell;  // of completion
   std::function<int()> run;
   std::string folder;  // of queue backup and queue recover

@@ -52,6 +52,16 @@ void add_backup(CLI::App& queue, Parsed& parsed) {
       {"recover", "make a new queue from a damaged one, while Postwain is stopped",
        recover_command},
   };
+  CLI::App* move = queue.add_subcommand(
+      "move", "move all mail into the store of [queue] store, while Postwain is stopped");
+  add_common(*move, parsed, true);
+  move->add_option("--from", parsed.move.from,
+                   "the store it is in: sqlite, or a database's address")
+      ->required();
+  move->add_option("--from-password", parsed.move.from_password,
+                   "file:/path of the password of that database");
+  move->callback(
+      [&parsed] { parsed.run = [&parsed] { return move_command(parsed.options, parsed.move); }; });
   for (const WithFolder& one : commands) {
     CLI::App* command = queue.add_subcommand(one.name, one.what);
     add_common(*command, parsed, true);

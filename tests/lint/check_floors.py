@@ -35,7 +35,7 @@ FLOORS = (
     ("qmgr/verdicts", "smtpd/session", "postwain/supervisor"),
     ("qmgr/routing", "qmgr/store", "qmgr/peers", "smtpd"),
     ("qmgr/store/sqlite", "qmgr/store/postgres/session", "simulator"),
-    ("qmgr/history", "qmgr/salvage", "qmgr/store/postgres", "postwain/commands", "postwain/explain"),
+    ("qmgr/history", "qmgr/salvage", "qmgr/moving", "qmgr/store/postgres", "postwain/commands", "postwain/offline", "postwain/explain"),
     ("qmgr/shared", "qmgr/control/json", "postwain/sendmail", "postwain/dns_check"),
     ("qmgr/destinations", "postwain/dkim"),
     ("qmgr/entering",),

@@ -1,0 +1,30 @@
+// All mail of one store into another, with what is known of destinations and recipients beside it:
+// from SQLite into a database, or back. Nobody works with either meanwhile.
+//
+// Each part is committed where it goes before it is removed where it was, so no end of this at any
+// moment loses anything; another run then goes on where that one ended. What lies in both stores is
+// known by its id, and removed where it came from only if both are the same message.
+#pragma once
+
+#include <cstdint>
+
+#include "qmgr/disk/content_files.h"
+#include "qmgr/store/queue_store.h"
+
+namespace postwain::qmgr {
+
+struct QueuePlace {
+  QueueStore& store;
+  ContentFolder files;  // of contents that the store does not keep; both on one disk
+};
+
+struct MovedQueue {
+  std::uint64_t messages = 0;
+  std::uint64_t recipients = 0;
+};
+
+// refused: one of the messages cannot be stored there, or another one with its id is there; it and
+// what comes behind it stay where they are.
+StoreResult<MovedQueue> move_queue(QueuePlace from, QueuePlace to);
+
+}  // namespace postwain::qmgr
