@@ -202,8 +202,12 @@ class Descriptors(Limited):
         said = self.mta.cli("status")
         self.assertEqual(EX_TEMPFAIL, said.returncode)
         self.assertIn("cannot_accept", said.stderr)
+        seen = len(self.mta.log)
         self.lift()
         wait_until(lambda: self.mta.has_event("ready"), 60, "all of them")
+        # smtpd lost the qmgr of before, and looks for the next one in its own time.
+        wait_until(lambda: "smtpd[0]" in [event["name"] for event in
+                                          self.mta.events("peer_connected", seen)], 60, "smtpd")
         self.taking = True
         self.queue_up(2)
         self.all_arrived(2)
