@@ -24,6 +24,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 
+from database import Database
 import mta
 import process_tree
 
@@ -406,6 +407,8 @@ def parse_arguments():
     parser.add_argument("--filter-unix", action="store_true", help="by a Unix socket instead of TCP")
     parser.add_argument("--filter-delay", type=int, default=0, metavar="MS", help="so late it answers")
     parser.add_argument("--dkim", action="store_true", help="all mail is signed")
+    parser.add_argument("--database", action="store_true",
+                        help="another Postwain has its queue in a PostgreSQL on this machine")
     parser.add_argument("--peers", type=pathlib.Path, help="where OpenDKIM was unpacked, if it is not installed",
                         default=pathlib.Path(__file__).resolve().parent.parent / "build/peers")
     parser.add_argument("--beside", type=pathlib.Path, help="folder of other binaries of Postwain")
@@ -416,8 +419,8 @@ def parse_arguments():
     return arguments
 
 
-def servers_of(arguments, folder, around, milter):
-    """milter: what the servers have in common, a Milter or Signing; None: nothing."""
+def servers_of(arguments, folder, around, milter, database):
+    """milter: what the servers have in common, a Milter or Signing; None: nothing. database: a Database, or None."""
     servers = []
     if arguments.only != "postwain":
         servers.append(mta.Postfix(folder, around, milter.of_postfix() if milter else ""))
@@ -427,6 +430,9 @@ def servers_of(arguments, folder, around, milter):
         if milter:
             name = "unsigned" if arguments.dkim else "unfiltered"
             servers.append(mta.Postwain(folder, around, arguments.bin, arguments.extra, name=name))
+        if database:
+            servers.append(mta.Postwain(folder, around, arguments.bin, arguments.extra + database.of_postwain(),
+                                        name="database"))
         if arguments.beside:
             servers.append(mta.Postwain(folder, around, arguments.beside, extra, name="beside"))
     return servers
@@ -443,20 +449,24 @@ def main():
     loads = [load for load in LOADS if load.key in wanted]
     folder = tempfile.mkdtemp(prefix="postwain-bench.", dir=arguments.dir)
     os.chmod(folder, 0o755)
-    sinks, started, milter = {}, [], None
+    sinks, started, milter, database = {}, [], None, None
     try:
         around = set_up(folder, arguments.bin, sinks, arguments.priority)
         if arguments.filter:
             milter = Milter(folder, arguments)
         elif arguments.dkim:
             milter = Signing(folder, arguments)
-        servers = servers_of(arguments, folder, around, milter)
+        if arguments.database:
+            database = Database(arguments.priority)
+        servers = servers_of(arguments, folder, around, milter, database)
         for server in servers:
             started.append(server)
             server.start()
             process_tree.set_priority(server.root_pid(), arguments.priority)
         results = measure(servers, loads, sinks, folder, arguments)
         report(results, loads, servers, arguments)
+        if database:
+            print(database.report())
         if arguments.json:
             arguments.json.write_text(json.dumps(results, indent=1))
     finally:
@@ -466,6 +476,8 @@ def main():
             sink.stop()
         if milter:
             milter.stop()
+        if database:
+            database.stop()
         if arguments.keep:
             print(f"left: {folder}", file=sys.stderr)
         else:
