@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "common/base/percent.h"
 #include "common/base/text.h"
 #include "common/smtp/syntax/address_syntax.h"
 #include "common/smtp/syntax/domain_syntax.h"
@@ -13,24 +14,6 @@ namespace postwain::reporter {
 namespace {
 
 constexpr std::size_t kUriMax = 1000;
-
-// RFC 3986 2.1.
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    if (i + 2 >= text.size()) return std::nullopt;
-    int high = hex_value(text[i + 1]);
-    int low = hex_value(text[i + 2]);
-    if (high < 0 || low < 0) return std::nullopt;
-    out += static_cast<char>(high * 16 + low);
-    i += 2;
-  }
-  return out;
-}
 
 // What an address may hold and a URI may not, or not with this meaning (RFC 6068 2).
 std::string percent_encoded(std::string_view text) {

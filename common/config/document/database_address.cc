@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "common/base/percent.h"
 #include "common/base/text.h"
 
 namespace postwain::config {
@@ -15,6 +16,8 @@ namespace {
 constexpr const char* kSocketFolder = "/run/postgresql";
 constexpr const char* kDefaultName = "postwain";
 constexpr std::string_view kSchemes[] = {"postgresql:", "postgres:"};
+// What was written may be, or have in it, a password in the wrong place: no message quotes it.
+constexpr const char* kNotKeyValue = "a part of it is not KEY=VALUE";
 constexpr std::size_t kDatabaseNameMax = 63;  // NAMEDATALEN - 1 of PostgreSQL
 
 // What was written, before it is judged.
@@ -37,32 +40,15 @@ bool take_part(AddressParts& parts, std::string_view key, std::string value, std
     *part = std::move(value);
     return true;
   }
-  why = fmt::format("'{}' is not known here; host, port, dbname and user are", printable(key));
+  why = "a key is not known here; host, port, dbname and user are";
   return false;
-}
-
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    int high = i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
-    int low = i + 2 < text.size() ? hex_value(text[i + 2]) : -1;
-    if (high < 0 || low < 0) return std::nullopt;
-    out += static_cast<char>(high * 16 + low);
-    i += 2;
-  }
-  return out;
 }
 
 bool take_decoded(AddressParts& parts, std::string_view key, std::string_view value,
                   std::string& why) {
   std::optional<std::string> decoded = percent_decoded(value);
   if (decoded) return take_part(parts, key, *std::move(decoded), why);
-  why = fmt::format("'{}' has a '%' that is not followed by two hexadecimal digits",
-                    printable(value));
+  why = fmt::format("{}: a '%' is followed by two hexadecimal digits", key);
   return false;
 }
 
@@ -111,7 +97,7 @@ bool read_uri(std::string_view text, AddressParts& parts, std::string& why) {
   for (std::string_view one : split(query, '&')) {
     std::size_t equals = one.find('=');
     if (equals == std::string_view::npos) {
-      why = fmt::format("'{}' is not KEY=VALUE", printable(one));
+      why = kNotKeyValue;
       return false;
     }
     if (!take_decoded(parts, one.substr(0, equals), one.substr(equals + 1), why)) return false;
@@ -143,14 +129,14 @@ bool read_keywords(std::string_view text, AddressParts& parts, std::string& why)
   for (text = trim(text); !text.empty(); text = trim(text)) {
     std::size_t equals = text.find('=');
     if (equals == std::string_view::npos) {
-      why = fmt::format("'{}' is not KEY=VALUE", printable(text));
+      why = kNotKeyValue;
       return false;
     }
     std::string_view key = trim(text.substr(0, equals));
     text = trim(text.substr(equals + 1));
     std::optional<std::string> value = take_value(text);
     if (!value) {
-      why = fmt::format("the value of {} does not end", printable(key));
+      why = "a value in quotes does not end, or ends with a backslash";
       return false;
     }
     if (!take_part(parts, key, *std::move(value), why)) return false;
@@ -166,8 +152,7 @@ bool is_clean(std::string_view text) {
 
 bool check_name(const char* what, const std::string& name, std::string& why) {
   if (!name.empty() && name.size() <= kDatabaseNameMax && is_clean(name)) return true;
-  why = fmt::format("{} has 1 to {} octets and no control characters, not '{}'", what,
-                    kDatabaseNameMax, printable(name));
+  why = fmt::format("{} has 1 to {} octets and no control characters", what, kDatabaseNameMax);
   return false;
 }
 
@@ -175,8 +160,7 @@ bool check_host(const std::string& host, std::string& why) {
   constexpr std::size_t kHostMax = 255;
   bool good = host.size() <= kHostMax && is_clean(host) && host.find(' ') == std::string::npos &&
               !host.empty();
-  if (!good)
-    why = fmt::format("'{}' is neither a host nor the folder of a socket", printable(host));
+  if (!good) why = "one of the hosts is neither a name nor the folder of a socket";
   return good;
 }
 
@@ -199,7 +183,7 @@ std::optional<std::vector<DatabaseHost>> hosts_of_parts(const AddressParts& part
     std::string_view port = ports[ports.size() == 1 ? 0 : i];
     auto number = port.empty() ? kDatabasePort : parse_decimal<std::uint16_t>(port);
     if (!number || *number == 0) {
-      why = fmt::format("port '{}' is not a number from 1 to 65535", printable(port));
+      why = "a port is a number from 1 to 65535";
       return std::nullopt;
     }
     host.port = *number;
@@ -248,6 +232,23 @@ std::string DatabaseAddress::conninfo() const {
 bool has_database_scheme(std::string_view text) {
   return std::any_of(std::begin(kSchemes), std::end(kSchemes),
                      [&](std::string_view scheme) { return text.starts_with(scheme); });
+}
+
+std::string default_node_name(const std::string& hostname) {
+  return hostname.substr(0, hostname.find('.')).substr(0, kNodeNameMax);
+}
+
+bool is_on_this_machine(const DatabaseAddress& address) {
+  return std::all_of(address.hosts.begin(), address.hosts.end(),
+                     [](const DatabaseHost& host) { return host.is_local(); });
+}
+
+std::optional<std::string> database_password(std::string_view content) {
+  constexpr std::size_t kPasswordMax = 1024;
+  std::string_view line = content.substr(0, content.find('\n'));
+  while (!line.empty() && static_cast<unsigned char>(line.back()) <= ' ') line.remove_suffix(1);
+  if (line.empty() || line.size() > kPasswordMax) return std::nullopt;
+  return std::string(line);
 }
 
 std::optional<DatabaseAddress> parse_database_address(std::string_view text, std::string& why) {

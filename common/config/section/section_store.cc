@@ -13,8 +13,6 @@ namespace postwain::config {
 namespace {
 
 constexpr std::string_view kStoreFilePrefix = "file:";
-constexpr std::size_t kStorePasswordMax = 1024;
-constexpr std::size_t kNodeNameMax = 63;
 
 void read_store_address(Section& section, QueueDatabase& store) {
   std::string text;
@@ -22,19 +20,14 @@ void read_store_address(Section& section, QueueDatabase& store) {
   const Origin& at = section.origin_of("store");
   if (!has_database_scheme(text))
     return section.context().error(
-        at, fmt::format("store: '{}' is neither \"sqlite\" nor the address of a database such as "
-                        "\"postgresql:///postwain?host=/run/postgresql\"",
-                        printable(text)));
+        at,
+        "store is neither \"sqlite\" nor the address of a database such as "
+        "\"postgresql:///postwain?host=/run/postgresql\"");
   std::string why;
   auto address = parse_database_address(text, why);
   if (!address) return section.context().error(at, fmt::format("store: {}", why));
-  auto remote = std::find_if(address->hosts.begin(), address->hosts.end(),
-                             [](const DatabaseHost& host) { return !host.is_local(); });
-  if (remote != address->hosts.end())
-    return section.context().error(
-        at, fmt::format("store: {} is a host, and qmgr has no network; name the folder of the "
-                        "server's Unix socket, such as host=/run/postgresql",
-                        printable(remote->name)));
+  if (!is_on_this_machine(*address))
+    return section.context().error(at, std::string("store: ") + kNotOnThisMachine);
   store.address = *std::move(address);
 }
 
@@ -50,13 +43,12 @@ void read_store_password(Section& section, QueueDatabase& store) {
   std::string path = text.substr(kStoreFilePrefix.size());
   auto content = section.context().read(NamedFile{path, FileUse::database_secret}, at);
   if (!content) return;
-  std::string_view line = std::string_view(*content).substr(0, content->find('\n'));
-  while (!line.empty() && static_cast<unsigned char>(line.back()) <= ' ') line.remove_suffix(1);
-  if (line.empty() || line.size() > kStorePasswordMax)
+  std::optional<std::string> password = database_password(*content);
+  if (!password)
     return section.context().error(
-        at, fmt::format("{}: its first line is the password, and has 1 to {} characters, not {}",
-                        printable(path), kStorePasswordMax, line.size()));
-  store.password = line;
+        at, fmt::format("{}: its first line is the password, and has 1 to 1024 characters",
+                        printable(path)));
+  store.password = *std::move(password);
 }
 
 bool is_node_name(std::string_view text) {
@@ -66,7 +58,7 @@ bool is_node_name(std::string_view text) {
 }
 
 void read_node_name(Section& section, const std::string& hostname, QueueDatabase& store) {
-  store.node = hostname.substr(0, hostname.find('.')).substr(0, kNodeNameMax);
+  store.node = default_node_name(hostname);
   std::string text;
   if (!section.text("node", text)) return;
   if (is_node_name(text))
@@ -83,7 +75,7 @@ void read_node_name(Section& section, const std::string& hostname, QueueDatabase
 void read_queue_store(Section& section, const std::string& hostname, QueueDatabase& store) {
   read_store_address(section, store);
   read_store_password(section, store);
-  read_node_name(section, hostname, store);
+  if (store.address) read_node_name(section, hostname, store);
   const Node* where = section.find("store");
   if (where != nullptr && where->text != "sqlite") return;
   for (const char* key : {"store_password", "node"})

@@ -58,7 +58,14 @@ TEST_CASE("what is no address of a database is told apart") {
       {"postgresql://mail:hush@/queue", "store_password"},
       {"postgresql:///queue?password=hush", "store_password"},
       {"postgresql:password=hush", "store_password"},
-      {"postgresql:///queue?sslmode=off", "'sslmode' is not known"},
+      {"postgresql:///queue?sslmode=off", "a key is not known"},
+      {"postgresql://u:hush/hush@h", "1 to 65535"},
+      {"postgresql://u:hush?hush@db/queue", "not KEY=VALUE"},
+      {"postgresql:///queue?hush", "not KEY=VALUE"},
+      {"postgresql:hush", "not KEY=VALUE"},
+      {"postgresql:hush=1", "a key is not known"},
+      {"postgresql:host='hush", "does not end"},
+      {"postgresql:dbname='hush\x01'", "control characters"},
       {"postgresql:///queue?host", "not KEY=VALUE"},
       {"postgresql:host", "not KEY=VALUE"},
       {"postgresql:host='/a", "does not end"},
@@ -69,8 +76,8 @@ TEST_CASE("what is no address of a database is told apart") {
       {"postgresql:///queue?port=65536", "1 to 65535"},
       {"postgresql:///queue?port=x", "1 to 65535"},
       {"postgresql:///queue?host=/a,/b&port=1,2,3", "2 hosts and 3 ports"},
-      {"postgresql:///queue?host=/a,,/b", "neither a host"},
-      {"postgresql:host='/a b'", "neither a host"},
+      {"postgresql:///queue?host=/a,,/b", "neither a name"},
+      {"postgresql:host='/a b'", "neither a name"},
       {"postgresql:///a%00b", "control characters"},
       {"postgresql:///" + std::string(64, 'x'), "1 to 63 octets"},
       {"postgresql://" + std::string(64, 'x') + "@/", "1 to 63 octets"},
@@ -97,6 +104,14 @@ TEST_CASE("every cut of an address is read or refused") {
       CHECK(read.has_value() == why.empty());
       if (read) CHECK_FALSE(read->hosts.empty());
     }
+}
+
+TEST_CASE("the password of a file is its first line") {
+  CHECK(database_password("hush\n") == "hush");
+  CHECK(database_password(" hush hush \r\nnote\n") == " hush hush");
+  CHECK(database_password(std::string(1024, 'x')).has_value());
+  CHECK_FALSE(database_password(std::string(1025, 'x')));
+  for (const char* text : {"", "\n", " \n", "\r\nhush\n"}) CHECK_FALSE(database_password(text));
 }
 
 TEST_CASE("an address is shown to people without doubt") {

@@ -33,6 +33,7 @@ TEST_CASE("the queue is in SQLite unless a database is named") {
     CHECK(loaded.diagnostics.empty());
     CHECK(loaded.warnings.empty());
     CHECK_FALSE(loaded.config.queue.store.address);
+    CHECK(loaded.config.queue.store.node.empty());  // a reload may change the hostname
   }
 }
 
@@ -59,7 +60,8 @@ TEST_CASE("mistakes in [queue] store are told with what to write instead") {
   } rows[] = {
       {"store = \"sqlite3\"\n", "neither \"sqlite\" nor"},
       {"store = 1\n", "store"},
-      {"store = \"postgresql://db1/queue\"\n", "db1 is a host, and qmgr has no network"},
+      {"store = \"postgresql://db1/queue\"\n", "names a host, and qmgr has no network"},
+      {"store = \"pgsql://u:hush@h/\"\n", "neither \"sqlite\" nor"},
       {"store = \"postgresql://u:hush@/queue\"\n", "store_password names its file"},
       {"store = \"postgresql:\"\nstore_password = \"hush\"\n", "file:/path"},
       {"store = \"postgresql:\"\nstore_password = \"file:empty\"\n", "its first line"},
