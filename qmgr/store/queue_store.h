@@ -300,6 +300,11 @@ class QueueStore {
   virtual RecipientChecks& recipient_checks() = 0;
   virtual ClockMemory& clock() = 0;
   virtual Maintenance& maintenance() = 0;
+
+  // tell is called within a call that waits for somebody else, once he has been silent for so long
+  // that the queue should not rely on him; the call goes on waiting. An engine that waits for
+  // nobody never calls it.
+  virtual void on_silence(std::function<void()> tell) { (void)tell; }
 };
 
 }  // namespace postwain::qmgr

@@ -37,6 +37,19 @@ StoreWorker::StoreWorker(net::Loop& loop, std::unique_ptr<QueueStore> store, Con
       wakeup_(std::make_unique<net::Wakeup>(loop, [this] { deliver(); })),
       thread_([this] { run(); }) {}
 
+// A store that is waited for is away, for the time being: nobody is to rely on it.
+void StoreWorker::silence() {
+  if (std::exchange(silent_, true) || is_stopped()) return;
+  log::Line(log::Level::warning, "store_silent");
+  complete({[this] { events_.on_trouble(StoreTrouble::away); }});
+}
+
+// It has answered, well or badly; trouble that came of it is told by itself.
+void StoreWorker::end_of_silence() {
+  if (!std::exchange(silent_, false) || is_stopped() || broken_) return;
+  complete({[this] { events_.on_trouble(StoreTrouble::none); }});
+}
+
 StoreWorker::~StoreWorker() {
   finish();
 }
@@ -110,6 +123,7 @@ void StoreWorker::finish() {
 }
 
 void StoreWorker::run() {
+  store_->on_silence([this] { silence(); });
   std::unique_lock lock(mutex_);
   while (wait_for_work(lock)) {
     if (accepts_due() && !is_stopped() && !stop_) gather(lock);
@@ -124,6 +138,7 @@ void StoreWorker::run() {
     if (!batch.empty()) work(std::move(batch));
     if (!reads.empty()) run_reads(std::move(reads));
     housekeeping(false);
+    end_of_silence();
     lock.lock();
   }
   lock.unlock();
@@ -382,11 +397,13 @@ void StoreWorker::trouble(const StoreError& error) {
   if (may_pass(error)) {
     bool is_full = error.kind == StoreError::Kind::full;
     StoreTrouble now = is_full ? StoreTrouble::full : StoreTrouble::away;
-    if (trouble_ == now) return;
+    if (trouble_ == now && why_.text == error.text) return;
+    bool is_told = trouble_ == now;
     trouble_ = now;
     why_ = error;
-    next_retry_ = Clock::now() + retry_pause();
+    if (!is_told) next_retry_ = Clock::now() + retry_pause();
     log::Line(log::Level::error, is_full ? "store_full" : "store_away").kv("error", error.text);
+    if (is_told) return;
     return complete({[this, now] { events_.on_trouble(now); }});
   }
   if (broken_) return;

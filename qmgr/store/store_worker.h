@@ -109,6 +109,8 @@ class StoreWorker final : public StoreService {
   void ask_again();
   void housekeeping(bool idle);
   void trouble(const StoreError& error);
+  void silence();
+  void end_of_silence();
   void complete(std::vector<Completion> completions);
   void finish_batch(Batch& batch);
   void deliver();  // on the loop
@@ -133,9 +135,10 @@ class StoreWorker final : public StoreService {
   Sleep sleep_ = Sleep::none;
   bool stop_ = false;
 
-  std::vector<Completion> done_;     // guarded by mutex_
-  Batch kept_;                       // full disk: what must still be written; the thread's own
+  std::vector<Completion> done_;  // guarded by mutex_
+  Batch kept_;                    // there is trouble: what must still be written; the thread's own
   std::vector<Attempt> unanswered_;  // reads that found the store away; the thread's own
+  bool silent_ = false;              // the store waits for somebody, and that was told
   StoreTrouble trouble_ = StoreTrouble::none;
   StoreError why_{};  // there is trouble
   bool broken_ = false;

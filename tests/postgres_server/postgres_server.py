@@ -91,7 +91,29 @@ class PostgresServer:
         self.process.send_signal(number)
         self.process.wait(60)
 
+    def _processes(self):
+        """Its own and those that it has for its sessions."""
+        found = [self.process.pid]
+        for name in os.listdir("/proc"):
+            try:
+                with open(f"/proc/{name}/stat", encoding="latin-1") as file:
+                    if int(file.read().rpartition(")")[2].split()[1]) == self.process.pid:
+                        found.append(int(name))
+            except (OSError, ValueError, IndexError):
+                pass
+        return found
+
+    def pause(self):
+        """All of it stands still, until resume()."""
+        for pid in self._processes():
+            os.kill(pid, signal.SIGSTOP)
+
+    def resume(self):
+        for pid in self._processes():
+            os.kill(pid, signal.SIGCONT)
+
     def stop(self):
         if self.process is not None and self.process.poll() is None:
+            self.resume()
             self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)

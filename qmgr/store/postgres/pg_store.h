@@ -7,7 +7,9 @@
 // nothing.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <utility>
 
 #include "qmgr/store/postgres/pg_compact.h"
 #include "qmgr/store/postgres/pg_facts.h"
@@ -59,6 +61,8 @@ class PgStore final : public QueueStore {
   RecipientChecks& recipient_checks() override { return recipient_checks_; }
   ClockMemory& clock() override { return clock_; }
   Maintenance& maintenance() override { return maintenance_; }
+
+  void on_silence(std::function<void()> tell) override { session_->on_silence(std::move(tell)); }
 
   // A number that tells this queue from those of other databases.
   std::int64_t queue() const { return session_->queue(); }

@@ -21,6 +21,7 @@ namespace postwain::qmgr {
 namespace {
 
 constexpr std::size_t kServerTextMax = 300;
+constexpr Duration kSilenceTold = std::chrono::seconds(1);
 constexpr std::size_t kHostsMax = 16;  // of one conninfo; more are not asked
 
 // What every session of ours is like, whatever the server's or the role's defaults are.
@@ -310,7 +311,10 @@ bool PgConnection::wait_for_answer() {
 
 bool PgConnection::wait_for_socket(bool writes) {
   auto events = static_cast<short>(writes ? POLLIN | POLLOUT : POLLIN);
-  return poll_once(PQsocket(connection_), events, silence_max_) > 0;
+  Duration first = std::min(silence_max_, kSilenceTold);
+  if (poll_once(PQsocket(connection_), events, first) > 0) return true;
+  if (on_silence_) on_silence_();
+  return poll_once(PQsocket(connection_), events, silence_max_ - first) > 0;
 }
 
 // --- scripts ----------------------------------------------------------------------------------

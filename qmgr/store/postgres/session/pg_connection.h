@@ -13,6 +13,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -72,6 +73,9 @@ class PgConnection {
   // number in the first column of the last row comes back; 0 where there is none.
   StoreResult<std::int64_t> run_script(const std::string& sql);
 
+  // QueueStore::on_silence(): told once in each call, after a second.
+  void on_silence(std::function<void()> tell) { on_silence_ = std::move(tell); }
+
   bool is_lost() const { return lost_; }
   // "PostgreSQL 15.18 at /run/postgresql".
   std::string describe() const;
@@ -99,6 +103,7 @@ class PgConnection {
   pg_conn* connection_;
   Duration answer_within_;
   Duration silence_max_{};
+  std::function<void()> on_silence_;
   std::deque<Sent> sent_;                   // whose answers are to come
   std::array<bool, kPgCount> prepared_{};   // the server has said so
   std::array<bool, kPgCount> preparing_{};  // that, or it was asked to in this round trip

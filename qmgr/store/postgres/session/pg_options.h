@@ -39,9 +39,12 @@ struct PgOptions {
 
   std::int16_t node = 0;  // 0 to 31, of its own in the cluster
   std::string node_name = "node0";
-  // What tells this machine from others: a node that lives on another machine is not taken over.
+  // What tells this spool from others, at most 255 octets: a node that lives elsewhere is not taken
+  // over, unless that is asked for.
   std::string machine;
-  BagList bags;  // that this node works on; empty: all there are
+  bool take_over = false;
+  bool make_tables = true;  // where there are none; false: that is an error (refused)
+  BagList bags;             // that this node works on; empty: all there are
 
   Duration connect_within = std::chrono::seconds(5);
   // So long a server may be silent before its session is given up.

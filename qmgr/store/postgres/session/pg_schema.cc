@@ -56,6 +56,18 @@ StoreStatus bring_schema_up(PgConnection& connection) {
   return {};
 }
 
+StoreStatus check_schema(PgConnection& connection) {
+  auto version = version_of_tables(connection);
+  if (!version) return version.error();
+  if (*version == 0)
+    return StoreError{StoreError::Kind::refused, "there is no queue of Postwain in this database"};
+  if (*version < queue_schema::pg_schema_version())
+    return StoreError{StoreError::Kind::refused,
+                      "the queue in this database is an older Postwain's; start this one with it "
+                      "once, which brings it up to date"};
+  return {};
+}
+
 StoreResult<std::int64_t> queue_number(PgConnection& connection) {
   auto number = connection.run_script("SELECT queue FROM schema_info WHERE one = 1");
   if (number && *number <= 0)

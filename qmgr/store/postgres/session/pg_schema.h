@@ -13,6 +13,10 @@ namespace postwain::qmgr {
 // one, or tables of those names are somebody else's.
 StoreStatus bring_schema_up(PgConnection& connection);
 
+// The same where nothing is to be made: refused, if there is no queue in the database, or one that
+// is not at the present version.
+StoreStatus check_schema(PgConnection& connection);
+
 // A number that tells this queue from those of other databases, made with its tables.
 StoreResult<std::int64_t> queue_number(PgConnection& connection);
 

@@ -68,19 +68,27 @@ StoreResult<std::unique_ptr<PgConnection>> PgSession::connect() {
                   options_.answer_within};
   if (options_.secret) target.secret = options_.secret->get();
   ++round_trips_;
-  return PgConnection::open(target);
+  auto opened = PgConnection::open(target);
+  if (opened) (*opened)->on_silence(on_silence_);
+  return opened;
+}
+
+void PgSession::on_silence(std::function<void()> tell) {
+  on_silence_ = std::move(tell);
+  if (connection_) connection_->on_silence(on_silence_);
 }
 
 // After a failure the next try waits; calls until then fail at once.
 StoreStatus PgSession::make_ready() {
   if (ended_) return *ended_;
   if (connection_ && !connection_->is_lost()) return {};
-  if (mono_now() < connect_from_) return not_now("the database cannot be reached");
+  if (mono_now() < connect_from_) return not_now(unreachable_);
   StoreStatus done = retake();
   if (done) {
     pause_ = options_.first_pause;
   } else {
     connection_.reset();
+    unreachable_ = done.error().text;
     connect_from_ = mono_now() + pause_;
     pause_ = std::min(pause_ * 2, options_.longest_pause);
   }
@@ -133,7 +141,9 @@ StoreResult<std::unique_ptr<PgSession>> PgSession::open(PgOptions options) {
   auto opened = session->connect();
   if (!opened) return opened.error();
   session->connection_ = opened.take();
-  if (StoreStatus s = bring_schema_up(*session->connection_); !s) return s.error();
+  StoreStatus tables = session->options_.make_tables ? bring_schema_up(*session->connection_)
+                                                     : check_schema(*session->connection_);
+  if (!tables) return tables.error();
   auto queue = queue_number(*session->connection_);
   if (!queue) return queue.error();
   session->queue_ = *queue;
@@ -145,15 +155,18 @@ StoreResult<std::unique_ptr<PgSession>> PgSession::open(PgOptions options) {
 StoreStatus PgSession::enter_cluster() {
   std::vector<PgCommand> commands;
   commands.push_back({Pg::begin, {}});
-  commands.push_back(
-      {Pg::register_node,
-       PgParameters().int2(options_.node).bytes(options_.node_name).bytes(options_.machine)});
+  commands.push_back({Pg::register_node, PgParameters()
+                                             .int2(options_.node)
+                                             .bytes(options_.node_name)
+                                             .bytes(options_.machine)
+                                             .int2(options_.take_over ? 1 : 0)});
   PgAnswers answers = ask(commands, {});
   if (answers.error) return *answers.error;
   if (answers.results.back().rows() == 0)
     return StoreError{
         StoreError::Kind::busy,
-        fmt::format("node {} of this database belongs to another machine, or to another spool",
+        fmt::format("the queue in this database belongs to another machine, or to another spool "
+                    "(node {})",
                     options_.node)};
   StoreResult<std::int64_t> term = number_in(answers.results.back());
   if (!term) return term.error();
@@ -336,6 +349,7 @@ StoreStatus PgSession::resolve_doubt() {
   for (;;) {
     StoreStatus ready = make_ready();
     if (ready) break;
+    if (on_silence_) on_silence_();
     if (ended_) return *ended_;
     if (mono_now() >= deadline)
       return note({StoreError::Kind::unsure,

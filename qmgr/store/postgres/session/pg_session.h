@@ -19,8 +19,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "common/base/time.h"
@@ -53,6 +55,9 @@ class PgSession {
   StoreResult<PgResult> run(Pg statement, PgParameters parameters,
                             std::optional<Duration> patience = {});
 
+  // QueueStore::on_silence().
+  void on_silence(std::function<void()> tell);
+
   bool in_transaction() const { return transaction_ != Transaction::none; }
   const BagPlaces& places() const { return *places_; }
   std::int64_t token() const { return token_; }
@@ -71,7 +76,6 @@ class PgSession {
   StoreStatus enter_cluster();
   StoreStatus take_what_is_ours(std::int64_t term);
   StoreStatus take_places(const PgResult& bags, const PgResult& placements);
-  PgParameters lane_parameters() const;
   StoreStatus make_ready();  // there is a session, and the lane is ours
   StoreStatus retake();
   StoreStatus retake_on(PgConnection& connection);
@@ -95,6 +99,8 @@ class PgSession {
   std::int64_t found_ = 0;           // that of the last one in the database, at the last retaking
   std::optional<StoreError> ended_;  // fenced, unsure or worse: of all calls from then on
 
+  std::function<void()> on_silence_;
+  std::string unreachable_ = "the database cannot be reached";  // as the last try said
   Duration pause_{};
   MonoTime connect_from_{};
   std::uint64_t round_trips_ = 0;

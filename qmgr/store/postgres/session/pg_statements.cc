@@ -35,7 +35,8 @@ std::string_view pattern_of_transaction(Pg statement) {
       return "INSERT INTO node (id, name, machine, term, state) VALUES ($1::int2, $2::bytea, "
              "$3::bytea, 1, 1) ON CONFLICT (id) DO UPDATE SET term = node.term + 1, state = 1, "
              "name = EXCLUDED.name, machine = EXCLUDED.machine "
-             "WHERE node.state = 0 OR node.machine = EXCLUDED.machine RETURNING term";
+             "WHERE node.state = 0 OR node.machine = EXCLUDED.machine OR $4::int2 = 1 "
+             "RETURNING term";
     // A session that has sent half a batch holds locks, and the server would wait for the rest.
     case Pg::end_other_sessions:
       return "SELECT count(pg_terminate_backend(pid))::int8 FROM pg_stat_activity "
