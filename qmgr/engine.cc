@@ -1,10 +1,14 @@
 #include "qmgr/engine.h"
 
 #include <cerrno>
+#include <cstdlib>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -12,7 +16,6 @@
 
 #include "common/base/sysexits.h"
 #include "common/base/text.h"
-#include "common/config/load/host_name.h"
 #include "common/log/log.h"
 
 #include "qmgr/store/sqlite/sqlite_store.h"
@@ -21,13 +24,6 @@ namespace postwain::qmgr {
 
 int exit_code_of(const StoreError& error) {
   return error.kind == StoreError::Kind::damaged ? kExitDataError : kExitTempFail;
-}
-
-std::string machine_id() {
-  constexpr std::size_t kMachineIdMax = 64;
-  Result<std::string> id = read_small_file("/etc/machine-id", kMachineIdMax);
-  std::string text(trim(id ? std::string_view(*id).substr(0, id->find('\n')) : ""));
-  return text.empty() ? config::machine_host_name().value_or("") : text;
 }
 
 namespace {
@@ -79,31 +75,79 @@ Result<Engine> sqlite_engine(const std::string& folder, const Ballast& ballast) 
   return engine;
 }
 
-Result<UniqueFd> lock_spool(const std::string& folder) {
+// The name of the spool in databases; made where the file has none yet.
+Result<std::string> spool_name(int fd, const std::string& path) {
+  constexpr std::size_t kOctets = 16;
+  Result<std::string> text = read_small_fd(fd, 4 * kOctets);
+  if (!text) return text;
+  std::string name(text->substr(0, text->find('\n')));
+  if (name.size() == 2 * kOctets) return name;
+  std::string octets(kOctets, '\0');
+  if (::getrandom(octets.data(), octets.size(), 0) != static_cast<ssize_t>(octets.size()))
+    return system_error("getrandom", errno);
+  name = hex_encode(octets);
+  if (::ftruncate(fd, 0) != 0 || ::lseek(fd, 0, SEEK_SET) != 0) return system_error(path, errno);
+  if (Status s = write_all(fd, name + "\n"); !s) return s.error();
+  if (::fsync(fd) != 0) return system_error(path, errno);
+  return name;
+}
+
+struct LockedSpool {
+  UniqueFd lock;
+  std::string name;
+};
+
+Result<LockedSpool> lock_spool(const std::string& folder) {
   std::string path = folder + "/lock";
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return Error{system_error(path, errno).text, kExitCantCreate};
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return fd;
-  if (errno == EWOULDBLOCK) return another_qmgr(folder);
-  return Error{system_error(path, errno).text, kExitIoError};
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
+    return errno == EWOULDBLOCK ? another_qmgr(folder)
+                                : Error{system_error(path, errno).text, kExitIoError};
+  Result<std::string> name = spool_name(fd.get(), path);
+  if (name)
+    if (Status s = sync_folder(folder); !s) name = s.error();
+  if (!name) return Error{name.error().text, kExitIoError};
+  return LockedSpool{std::move(fd), name.take()};
+}
+
+// What whoever calls us has set for his own sessions must not change ours (libpq(3)).
+void forget_environment() {
+  std::vector<std::string> names;
+  for (char** one = environ; one != nullptr && *one != nullptr; ++one) {
+    std::string_view word = *one;
+    if (word.starts_with("PG")) names.emplace_back(word.substr(0, word.find('=')));
+  }
+  for (const std::string& name : names) ::unsetenv(name.c_str());
+}
+
+std::string words_of(const StoreError& error) {
+  if (error.kind != StoreError::Kind::busy) return error.text;
+  return error.text +
+         "; if no Postwain works with it any more, 'postwain queue take-over' makes "
+         "it this one's";
 }
 
 Result<Engine> database_engine(const config::QueueDatabase& settings, const std::string& folder,
-                               const std::string& machine) {
-  Result<UniqueFd> lock = lock_spool(folder);
-  if (!lock) return lock.error();
+                               Opening how) {
+  Result<LockedSpool> spool = lock_spool(folder);
+  if (!spool) return spool.error();
+  forget_environment();
   Engine engine;
-  engine.lock = lock.take();
+  engine.in_database = true;
+  engine.lock = std::move(spool->lock);
   engine.secret = std::make_shared<PgSecret>();
   engine.secret->set(settings.password);
   PgOptions options;
   options.conninfo = settings.address->conninfo();
   options.secret = engine.secret;
   options.node_name = settings.node;
-  options.machine = fmt::format("{} {}", machine, folder);
+  options.machine = spool->name;
+  options.make_tables = how != Opening::existing;
+  options.take_over = how == Opening::take_over;
   auto opened = PgStore::open(std::move(options));
   if (!opened)
-    return Error{fmt::format("{}: {}", settings.address->text(), opened.error().text),
+    return Error{fmt::format("{}: {}", settings.address->text(), words_of(opened.error())),
                  exit_code_of(opened.error())};
   log::Line(log::Level::info, "database_opened")
       .kv("server", (*opened)->session().connection()->describe())
@@ -116,13 +160,26 @@ Result<Engine> database_engine(const config::QueueDatabase& settings, const std:
 
 }  // namespace
 
+std::string moving_file(const std::string& folder) {
+  return folder + "/moving";
+}
+
 Result<Engine> open_engine(const config::QueueDatabase& settings, const std::string& folder,
-                           const std::string& machine, const Ballast& ballast) {
-  return settings.address ? database_engine(settings, folder, machine)
-                          : sqlite_engine(folder, ballast);
+                           const Ballast& ballast, Opening how) {
+  if (settings.address) return database_engine(settings, folder, how);
+  std::string path = folder + "/queue.db";
+  if (how == Opening::existing && ::access(path.c_str(), F_OK) != 0)
+    return Error{system_error(path, errno).text, kExitNoInput};
+  return sqlite_engine(folder, ballast);
 }
 
 Status check_nothing_left(const config::QueueDatabase& settings, const std::string& folder) {
+  constexpr std::size_t kMovingMax = 8192;
+  if (Result<std::string> moving = read_small_file(moving_file(folder), kMovingMax); moving)
+    return Error{fmt::format("the queue is being moved {}, and parts of it are in both stores: end "
+                             "that first, by the same 'postwain queue move' as before",
+                             printable(trim(moving->substr(0, moving->find('\n'))))),
+                 kExitConfig};
   std::string path = folder + "/queue.db";
   if (!settings.address || ::access(path.c_str(), F_OK) != 0) return {};
   auto opened = SqliteStore::open(path);

@@ -2,6 +2,7 @@
 // PostgreSQL database. Either way one process at a time works with a spool.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -20,23 +21,29 @@ struct Engine {
   // The folder of contents that the store does not keep. Each database has one of its own: at the
   // start files of unknown messages are removed, and those of another queue are none of ours.
   std::string contents;
-  // SQLite's log: its blocks are kept for outcomes (admission.h). Empty: the store is a database.
-  std::string log;
+  bool in_database = false;          // the store is a database, and keeps nothing in the spool
+  std::string log;                   // SQLite's: its blocks are kept for outcomes (admission.h)
   std::shared_ptr<PgSecret> secret;  // of the database; null for SQLite
   UniqueFd lock;                     // of the spool, where SQLite's own does not guard it
 };
 
-// What tells this machine from others: /etc/machine-id (machine-id(5)), or its host name where that
-// is not there. To be asked before files are given up.
-std::string machine_id();
+enum class Opening : std::uint8_t {
+  make,       // it is made, where there is none
+  existing,   // that would be an error
+  take_over,  // made where there is none, and taken from whoever has it
+};
 
-// folder: the spool, as real_path() has it. The error's code is the exit code of the process.
+// folder: the spool, as real_path() has it. A database belongs to one spool, which has a random
+// name for that in its file `lock`. The error's code is the exit code of the process.
 Result<Engine> open_engine(const config::QueueDatabase& settings, const std::string& folder,
-                           const std::string& machine, const Ballast& ballast);
+                           const Ballast& ballast, Opening how = Opening::make);
 
-// Fails where the settings name a database while SQLite in the spool still holds mail: it would
-// wait there unseen.
+// Before open_engine(): fails where a start would leave mail behind, or have it delivered twice. A
+// move of the queue has not ended (moving_file()), or the settings name a database while SQLite in
+// the spool still holds mail.
 Status check_nothing_left(const config::QueueDatabase& settings, const std::string& folder);
+// There while a move is under way; its text says from where to where.
+std::string moving_file(const std::string& folder);
 
 // "queue.db", or the database in words; for a person.
 std::string name_of(const config::QueueDatabase& settings);

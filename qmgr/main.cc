@@ -4,16 +4,16 @@
 #include "common/exercise/exercises.h"
 
 #include "qmgr/commit_exercise.h"
-#include "qmgr/move_command.h"
 #include "qmgr/qmgr.h"
 #include "qmgr/salvage/salvage_command.h"
+#include "qmgr/store_command.h"
 
 int main(int argc, char** argv) {
   postwain::fill_standard_streams();
-  // Called by `postwain queue recover` and `postwain queue move`: tools that end.
+  // Called by `postwain queue recover`, `move` and `take-over`: tools that end.
   if (postwain::qmgr::is_salvage(argc, argv)) return postwain::qmgr::salvage_command(argv);
 
-  if (postwain::qmgr::is_move(argc, argv)) return postwain::qmgr::move_command(argv);
+  if (postwain::qmgr::is_store_command(argc, argv)) return postwain::qmgr::store_command(argv);
 
   // Arguments, configuration, log.
   postwain::daemon::Start start = postwain::daemon::begin(

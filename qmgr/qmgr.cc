@@ -117,7 +117,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
                                                    .filters = filters_,
                                                    .signers = signers_});
   peers_->set_viewers(viewers(start.loaded.bundle));
-  facts_.in_database = engine_.log.empty();
+  facts_.in_database = engine_.in_database;
   look_around();
   watch_.repeat(kDiskCheck, [this] { look_around(); });
   queue_->recover();
@@ -272,7 +272,8 @@ Result<bool> Qmgr::take_config(std::string_view bytes) {
 // Nothing that was not committed may be believed, nor anything committed be doubted: whoever waits
 // has got a refusal; what happens next is decided by what is on the disk at the next start.
 void Qmgr::broken(const StoreError& error) {
-  int code = exit_code_of(error);
+  // A database may be mended, or restored, under our hands; a file of ours may not.
+  int code = engine_.in_database ? kExitTempFail : exit_code_of(error);
   log::Line(log::Level::error, "stopping").kv("reason", error.text).kv("exit", code);
   listener_.reset();
   delivery_->pause(true);
@@ -314,12 +315,11 @@ void Qmgr::try_to_end() {
 int run(daemon::Start& start) {
   CpuPressure cpu_pressure = CpuPressure::of_first_thread();
   // From here on there is the spool, and nothing else.
-  std::string machine = machine_id();
   daemon::Confinement confinement("qmgr", start.config());
   confinement.give_up_files();
 
   // The database with its lock, before anybody can talk to us; a second instance ends here.
-  Result<Spool> spool = open_spool(start.config(), machine);
+  Result<Spool> spool = open_spool(start.config());
   if (!spool) {
     log::Line(log::Level::error, "cannot_start").kv("reason", spool.error().text);
     log::flush();

@@ -122,9 +122,18 @@ namespace {
   return {};
 }
 
+// A database may have been restored, or taken the place of another one, and not know a message that
+// it will know again. Its content is the only one there is.
+bool is_kept(const std::string& content_file) {
+  constexpr Duration kUnknownKept = std::chrono::hours(7 * 24);
+  struct stat info {};
+  return ::stat(content_file.c_str(), &info) == 0 &&
+         wall_now() - from_unix_ms(std::int64_t{info.st_mtime} * 1000) < kUnknownKept;
+}
+
 }  // namespace
 
-Result<Spool> open_spool(const config::Config& config, const std::string& machine) {
+Result<Spool> open_spool(const config::Config& config) {
   if (::mkdir(config.spool_dir.c_str(), 0700) != 0 && errno != EEXIST)
     return Error{system_error(config.spool_dir, errno).text, kExitCantCreate};
   Result<std::string> folder = real_path(config.spool_dir);
@@ -138,7 +147,7 @@ Result<Spool> open_spool(const config::Config& config, const std::string& machin
     log::Line(log::Level::error, "history_trouble").kv("error", s.error().text);
   Ballast ballast(*folder + "/ballast");
   if (::postwain::Status s = check_nothing_left(config.queue.store, *folder); !s) return s.error();
-  Result<Engine> engine = open_engine(config.queue.store, *folder, machine, ballast);
+  Result<Engine> engine = open_engine(config.queue.store, *folder, ballast);
   if (!engine) return engine.error();
   QueueStore* store = engine->store.get();
   if (StoreStatus s = check_after_unclean_end(store->maintenance()); !s)
@@ -149,6 +158,7 @@ Result<Spool> open_spool(const config::Config& config, const std::string& machin
   ContentFolder files(engine->contents);
   if (::postwain::Status s = files.create(); !s) return Error{s.error().text, kExitCantCreate};
   Result<std::size_t> swept = files.sweep([&](mail::QueueId id) -> Result<bool> {
+    if (engine->in_database && is_kept(files.file_of(id))) return true;
     StoreResult<bool> known = QueueReader(*store).has_message(id);
     if (!known) return Error{known.error().text, EIO};
     return *known;

@@ -21,8 +21,7 @@ struct Spool {
   Ballast ballast;
 };
 
-// Blocks. machine: as machine_id() tells. The error's code is the exit code of the process. A full
-// disk is no error.
-Result<Spool> open_spool(const config::Config& config, const std::string& machine);
+// Blocks. The error's code is the exit code of the process. A full disk is no error.
+Result<Spool> open_spool(const config::Config& config);
 
 }  // namespace postwain::qmgr

@@ -40,6 +40,22 @@ void add_destinations(CLI::App& queue, Parsed& parsed) {
   }
 }
 
+void add_stores(CLI::App& queue, Parsed& parsed) {
+  CLI::App* move = queue.add_subcommand(
+      "move", "move all mail into the store of [queue] store, while Postwain is stopped");
+  add_common(*move, parsed, true);
+  move->add_option("--from", parsed.move.from,
+                   "the store it is in: sqlite, or the address of a database")
+      ->required();
+  move->add_option("--from-password", parsed.move.from_password,
+                   "file:/path of the password of that database");
+  move->callback(
+      [&parsed] { parsed.run = [&parsed] { return move_command(parsed.options, parsed.move); }; });
+  add_command(queue, parsed, "take-over",
+              "make the queue in the database this spool's, once nobody else works with it", false,
+              [&parsed] { return take_over_command(parsed.options); });
+}
+
 void add_backup(CLI::App& queue, Parsed& parsed) {
   struct WithFolder {
     std::string name;
@@ -52,16 +68,6 @@ void add_backup(CLI::App& queue, Parsed& parsed) {
       {"recover", "make a new queue from a damaged one, while Postwain is stopped",
        recover_command},
   };
-  CLI::App* move = queue.add_subcommand(
-      "move", "move all mail into the store of [queue] store, while Postwain is stopped");
-  add_common(*move, parsed, true);
-  move->add_option("--from", parsed.move.from,
-                   "the store it is in: sqlite, or a database's address")
-      ->required();
-  move->add_option("--from-password", parsed.move.from_password,
-                   "file:/path of the password of that database");
-  move->callback(
-      [&parsed] { parsed.run = [&parsed] { return move_command(parsed.options, parsed.move); }; });
   for (const WithFolder& one : commands) {
     CLI::App* command = queue.add_subcommand(one.name, one.what);
     add_common(*command, parsed, true);
@@ -123,6 +129,7 @@ void add_queue(CLI::App& app, Parsed& parsed) {
   queue->require_subcommand(1);
   add_destinations(*queue, parsed);
   add_backup(*queue, parsed);
+  add_stores(*queue, parsed);
   add_transfer(*queue, parsed);
   struct Action {
     Command command;

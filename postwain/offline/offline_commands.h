@@ -20,4 +20,7 @@ struct MoveOptions {
 // `postwain queue move --from STORE`: all mail goes from there into what [queue] store names.
 int move_command(const ClientOptions& options, const MoveOptions& move);
 
+// `postwain queue take-over`: the queue in the database becomes this spool's, whoever had it.
+int take_over_command(const ClientOptions& options);
+
 }  // namespace postwain::tool

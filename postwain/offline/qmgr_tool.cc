@@ -75,7 +75,7 @@ int become_qmgr(const QmgrTool& tool, const Identity* owner) {
   if (::faccessat(AT_FDCWD, tool.folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
     return fail(kExitCantCreate,
                 fmt::format("{}: the owner of the spool, whose rights are enough for this, cannot "
-                            "get there; name a folder that he can reach",
+                            "write there; it must be a folder that he can reach",
                             system_error(tool.folder, errno).text));
   if (!give_input(tool.input)) return fail(kExitOsError, system_error("memfd", errno).text);
   std::vector<std::string> words = tool.words;

@@ -15,6 +15,10 @@ namespace postwain::tool {
 int recover_command(const ClientOptions& options, const std::string& folder) {
   auto config = client_config(options.config_file);
   if (!config) return fail(config.error().code, config.error().text);
+  if (config->queue.store.address)
+    return fail(kExitUsage,
+                "[queue] store names a database, which is restored by its own means; "
+                "only a queue in spool_dir is recovered so");
   auto programs = find_programs();
   if (!programs) return fail(kExitUnavailable, programs.error().text);
   auto spool = real_path(config->spool_dir);

@@ -1,5 +1,6 @@
 #include "qmgr/moving/move_queue.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <utility>
@@ -56,6 +57,7 @@ class Mover {
     std::vector<CompactMessages::Insert> inserts;
     std::vector<CompactMessages::NewRest> rests;
     std::vector<mail::QueueId> ids;
+    std::vector<mail::QueueId> in_files;
     std::uint64_t recipients = 0;
     for (const CompactMessages::Value& value : values) {
       auto record = decode_compact(value.id, value.data);
@@ -69,6 +71,7 @@ class Mover {
       inserts.push_back({value.id, static_cast<std::uint32_t>(count), value.data});
       if (!value.rest.empty()) rests.push_back({value.id, value.rest});
       ids.push_back(value.id);
+      if (info.in_file) in_files.push_back(value.id);
       for (std::size_t i = 0; i < count; ++i) recipients += is_left(value.rest, i) ? 1 : 0;
     }
     if (StoreStatus s = sync_files(); !s) return s;
@@ -81,8 +84,10 @@ class Mover {
     if (!stored) return stored;
     StoreStatus removed =
         in_transaction(from_.store, [&] { return from_.store.compact().remove(ids); });
-    if (removed) count(ids.size(), recipients);
-    return removed;
+    if (!removed) return removed;
+    remove_files(in_files);
+    count(ids.size(), recipients);
+    return {};
   }
 
   // A former run may have ended between the two commits.
@@ -121,24 +126,35 @@ class Mover {
     if (!stored) return stored;
     StoreStatus removed =
         in_transaction(from_.store, [&] { return remove_row_message(from_.store, *message); });
-    if (removed) count(1, message->recipients.size());
-    return removed;
+    if (!removed) return removed;
+    if (info.in_file) remove_files({info.id});
+    count(1, message->recipients.size());
+    return {};
   }
 
   // --- contents in files ----------------------------------------------------------------------
 
-  // The file keeps its name where it was, too: a start there sweeps it away.
+  // The file keeps its name where it was, too, until the message has left that store.
   StoreStatus link_file(const MessageInfo& info) {
     if (!info.in_file) return {};
     auto file = from_.files.open(info.id, info.size_of_file());
     if (!file) return cannot_move(info.id, "its content: " + file.error().text);
     std::string name = from_.files.file_of(info.id);
-    if (::link(name.c_str(), to_.files.file_of(info.id).c_str()) == 0) {
-      linked_ = true;
-    } else if (errno != EEXIST) {
-      return cannot_move(info.id, system_error(to_.files.file_of(info.id), errno).text);
-    }
+    std::string target = to_.files.file_of(info.id);
+    linked_ = true;
+    if (::link(name.c_str(), target.c_str()) == 0) return {};
+    if (errno == EEXIST && to_.files.open(info.id, info.size_of_file())) return {};
+    // The folder of one of them may be a link to another disk. What a copy left unfinished goes.
+    if (errno != EXDEV && errno != EEXIST)
+      return cannot_move(info.id, system_error(target, errno).text);
+    (void)::unlink(target.c_str());
+    if (auto copied = copy_file(name, target); !copied)
+      return cannot_move(info.id, copied.error().text);
     return {};
+  }
+
+  void remove_files(const std::vector<mail::QueueId>& in_files) {
+    for (mail::QueueId id : in_files) (void)from_.files.remove(id);
   }
 
   StoreStatus sync_files() {
@@ -150,14 +166,22 @@ class Mover {
 
   // --- what is known beside mail --------------------------------------------------------------
 
-  // A store that has been in use knows the time that passed.
+  // Time that passed unseen does not count for the age of mail, so the mail takes it along.
   StoreStatus move_clock() {
     auto there = to_.store.clock().read();
     if (!there) return there.error();
     auto here = from_.store.clock().read();
     if (!here) return here.error();
-    if (there->last_seen != WallTime{} || here->last_seen == WallTime{}) return {};
-    std::vector<ClockFact> facts = {AllClockGaps{here->gaps}, LastSeen{here->last_seen}};
+    if (here->last_seen == WallTime{}) return {};
+    std::vector<ClockGap> gaps = here->gaps;
+    for (const ClockGap& gap : there->gaps)
+      if (std::none_of(here->gaps.begin(), here->gaps.end(),
+                       [&](const ClockGap& one) { return one.at == gap.at; }))
+        gaps.push_back(gap);
+    std::sort(gaps.begin(), gaps.end(),
+              [](const ClockGap& a, const ClockGap& b) { return a.at < b.at; });
+    std::vector<ClockFact> facts = {AllClockGaps{std::move(gaps)},
+                                    LastSeen{std::max(here->last_seen, there->last_seen)}};
     return in_transaction(to_.store, [&] { return to_.store.clock().write(facts); });
   }
 

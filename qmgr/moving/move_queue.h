@@ -1,5 +1,7 @@
-// All mail of one store into another, with what is known of destinations and recipients beside it:
-// from SQLite into a database, or back. Nobody works with either meanwhile.
+// All mail of one store into another, from SQLite into a database or back, with open breakers,
+// suspensions, MTA-STS policies, what next hops said of recipients, and the time that passed
+// unseen. Nobody works with either store meanwhile, nor until the move has ended: a delivery
+// between two runs would be repeated.
 //
 // Each part is committed where it goes before it is removed where it was, so no end of this at any
 // moment loses anything; another run then goes on where that one ended. What lies in both stores is
@@ -15,7 +17,7 @@ namespace postwain::qmgr {
 
 struct QueuePlace {
   QueueStore& store;
-  ContentFolder files;  // of contents that the store does not keep; both on one disk
+  ContentFolder files;  // of contents that the store does not keep
 };
 
 struct MovedQueue {

@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::size_t kRecipientsAtOnce = 1000;
 constexpr std::size_t kContentAtOnce = 1U << 20;
+// Beyond any recipient that was ever taken in: what has more is damaged.
+constexpr std::uint32_t kIndexMax = 10'000'000;
 
 StoreError damaged(mail::QueueId id, const char* what) {
   return {StoreError::Kind::damaged,
@@ -22,6 +24,7 @@ StoreStatus read_recipients(QueueStore& store, RowMessage& message) {
     auto page = store.rows().recipients(message.info.id, from, kRecipientsAtOnce);
     if (!page) return page.error();
     if (page->empty()) return {};
+    if (page->back().index > kIndexMax) return damaged(message.info.id, "a recipient is damaged");
     from = page->back().index + 1;
     std::move(page->begin(), page->end(), std::back_inserter(message.recipients));
   }

@@ -4,6 +4,7 @@ ends of qmgr, of Postwain and of the database. What cannot be is told in words."
 import json
 import os
 import signal
+import threading
 import time
 import unittest
 
@@ -171,11 +172,87 @@ class QueueInDatabase(PostwainTestCase):
         second = self.prepare(self.changes())
         second.launch()
         wait_until(lambda: second.has_event("cannot_start"), 30, lambda: second.tail())
-        self.assertIn("belongs to another machine, or to another spool",
-                      second.events("cannot_start")[0]["reason"])
+        reason = second.events("cannot_start")[0]["reason"]
+        self.assertIn("belongs to another machine, or to another spool", reason)
+        self.assertIn("postwain queue take-over", reason)
+        second.kill_all()
         self.assertEqual(250, self.submit(first, "still@example.test")[0])
         self.sink.wait_delivered("still@example.test")
-        first.stop()
+        # The first machine is lost, and what it had is the second's by an operator's word.
+        first.kill_all()
+        done = second.cli("queue", "take-over")
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertIn("belongs to", done.stdout)
+        second.start()
+        self.assertEqual(250, self.submit(second, "second@example.test")[0])
+        self.sink.wait_delivered("second@example.test")
+        second.stop()
+
+    def test_a_spool_may_be_moved(self):
+        mta = self.start(self.changes())
+        mta.stop()
+        os.rename(mta.folder / "spool", mta.folder / "elsewhere")
+        mta.reconfigure({"spool_dir": mta.folder / "elsewhere"})
+        mta.start()
+        self.assertEqual(250, self.submit(mta, "moved@example.test")[0])
+        self.sink.wait_delivered("moved@example.test")
+        mta.stop()
+
+    def test_a_move_that_has_not_ended_keeps_postwain_from_starting(self):
+        """What had been delivered in between would be delivered again."""
+        mta = self.start()
+        mta.stop()
+        mta.reconfigure(self.changes())
+        move = f"from queue.db to database queue at {self.database.folder} as postwain"
+        path = mta.folder / "spool/moving"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(move + "\n")
+        os.chmod(path, 0o666)
+        seen = len(mta.log)
+        mta.launch()
+        wait_until(lambda: mta.has_event("cannot_start", seen), 30, mta.tail)
+        self.assertIn("is being moved", mta.events("cannot_start", seen)[0]["reason"])
+        mta.kill_all()
+        self.assertEqual(0, mta.cli("queue", "move", "--from", "sqlite").returncode)
+        self.assertFalse(os.path.exists(path))
+        mta.start()
+        mta.stop()
+
+    def test_a_move_from_where_no_queue_is_says_so(self):
+        mta = self.start()
+        mta.stop()
+        done = mta.cli("queue", "move", "--from", self.database.address)
+        self.assertNotEqual(0, done.returncode)
+        self.assertIn("there is no queue of Postwain in this database", done.stderr)
+        self.assertEqual("0", self.database.sql("SELECT count(*) FROM pg_tables WHERE "
+                                                "schemaname = 'public'"))
+        done = mta.cli("queue", "move", "--from", "postgresql://db.example/queue")
+        self.assertIn("qmgr has no network", done.stderr)
+        done = mta.cli("queue", "move", "--from", "sqlite")
+        self.assertIn("the queue is there already", done.stderr)
+        self.assertNotIn("was, or moved", done.stderr)
+
+    def test_a_silent_database_refuses_within_seconds(self):
+        """Not only one that is gone: all of its processes stand still."""
+        mta = self.start(self.changes())
+        self.assertEqual(250, self.submit(mta, "before@example.test")[0])
+        self.sink.wait_delivered("before@example.test")
+        client = SmtpClient(mta.port)
+        self.addCleanup(client.close)
+        client.envelope("alice@sender.test", ["meanwhile@example.test"])
+        self.database.pause()
+        answers = []
+        sender = threading.Thread(target=lambda: answers.append(client.data(message())))
+        sender.start()
+        wait_until(lambda: self.is_refused(mta), 10, "a refusal of MAIL, while one message waits")
+        self.assertFalse(answers)
+        self.database.resume()
+        sender.join(60)
+        self.assertEqual(250, answers[0][0])
+        self.sink.wait_delivered("meanwhile@example.test")
+        wait_until(lambda: not self.is_refused(mta), 20, "mail is taken again")
+        mta.wait_queue_empty()
+        mta.stop()
 
     def test_mail_that_waits_in_sqlite_is_not_left_behind(self):
         self.sink.stop()
@@ -249,6 +326,15 @@ class QueueInDatabase(PostwainTestCase):
         done = mta.cli("queue", "backup", mta.folder / "copy")
         self.assertNotEqual(0, done.returncode)
         self.assertIn("PostgreSQL", done.stderr)
+        mta.stop()
+        done = mta.cli("queue", "recover", mta.folder / "recovered")
+        self.assertNotEqual(0, done.returncode)
+        self.assertIn("names a database", done.stderr)
+
+    def test_a_reload_may_change_the_name_of_a_machine_whose_queue_is_in_sqlite(self):
+        mta = self.start()
+        mta.reconfigure({"hostname": "mx2.postwain.test", "queue": {"lifetime": "4d"}})
+        self.assertEqual(0, mta.cli("reload").returncode)
         mta.stop()
 
     def test_a_reload_does_not_change_the_store(self):

@@ -4,9 +4,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "common/base/text.h"
 #include "qmgr/moving/move_queue.h"
 #include "qmgr/moving/row_message.h"
-#include "common/base/text.h"
 #include "tests/unit/store/store_under_test.h"
 
 using namespace postwain;
@@ -18,7 +18,8 @@ namespace {
 const mail::QueueId kLast{~std::uint64_t{0} >> 1};
 
 struct Place {
-  explicit Place(Engine engine) : store(engine), files(folder.path() + "/content") {
+  explicit Place(Engine engine, std::string contents = {})
+      : store(engine), files(contents.empty() ? folder.path() + "/content" : contents) {
     REQUIRE(files.create());
   }
   QueuePlace place() { return {*store, files}; }
@@ -148,6 +149,7 @@ TEST_CASE("all mail of a queue goes into another store, and back, as it was") {
     CHECK(all_of(here).empty());
     CHECK(all_of(there) == before);
     CHECK(there.files.open(mail::QueueId{9}, 20).ok());
+    CHECK_FALSE(here.files.open(mail::QueueId{9}, 20).ok());  // nobody would free it there
     auto again = move_queue(here.place(), there.place());
     REQUIRE(again.ok());
     CHECK(again->messages == 0);
@@ -178,6 +180,49 @@ TEST_CASE("a move that ends at any commit loses nothing, and the next one goes o
     CHECK(all_of(there) == before);
   }
   CHECK(ends > 10);
+}
+
+TEST_CASE("contents move to another disk, also over what a copy left unfinished") {
+  char name[] = "/dev/shm/pw-move-XXXXXX";
+  if (::mkdtemp(name) == nullptr) return;
+  std::shared_ptr<char> removed(name, [](char* path) { std::filesystem::remove_all(path); });
+  Place here(Engine::sqlite);
+  fill(here);
+  Place there(Engine::sqlite, std::string(name) + "/content");
+  std::ofstream(there.files.file_of(mail::QueueId{9})) << "From";
+  auto moved = move_queue(here.place(), there.place());
+  if (!moved) FAIL(moved.error().text);
+  CHECK(there.files.read(mail::QueueId{9}, 0, 100).take() == "From: a\r\n\r\nbody...\r\n");
+  CHECK_FALSE(here.files.open(mail::QueueId{9}, 20).ok());
+}
+
+TEST_CASE("a content that is not there keeps its message where it is") {
+  Place here(Engine::sqlite);
+  fill(here);
+  const std::string before = all_of(here);
+  REQUIRE(here.files.remove(mail::QueueId{9}));
+  Place there(Engine::memory);
+  auto moved = move_queue(here.place(), there.place());
+  REQUIRE_FALSE(moved.ok());
+  CHECK(moved.error().text.find("its content") != std::string::npos);
+  CHECK((all_of(here) + all_of(there)).find(mail::QueueId{9}.text()) != std::string::npos);
+}
+
+TEST_CASE("time that passed unseen goes with the mail, also into a store that was in use before") {
+  Place here(Engine::sqlite);
+  Place there(Engine::memory);
+  using std::chrono::seconds;
+  here.store.note({ClockFact(AllClockGaps{{{at(1000), seconds(60)}, {at(9000), seconds(5)}}}),
+                   ClockFact(LastSeen{at(20000)})});
+  there.store.note({ClockFact(AllClockGaps{{{at(1000), seconds(60)}, {at(4000), seconds(7)}}}),
+                    ClockFact(LastSeen{at(8000)})});
+  REQUIRE(move_queue(here.place(), there.place()).ok());
+  auto clock = there.store->clock().read();
+  REQUIRE(clock.ok());
+  CHECK(clock->last_seen == at(20000));
+  REQUIRE(clock->gaps.size() == 3);
+  CHECK(clock->gaps[1].at == at(4000));
+  CHECK(clock->gaps[2].length == seconds(5));
 }
 
 TEST_CASE("another message with the same id is not written over, and nothing is removed") {

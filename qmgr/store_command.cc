@@ -1,0 +1,171 @@
+#include "qmgr/store_command.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "common/base/file.h"
+#include "common/base/sysexits.h"
+#include "common/base/text.h"
+#include "common/config/document/database_address.h"
+
+#include "qmgr/engine.h"
+#include "qmgr/moving/move_queue.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+constexpr std::size_t kMoveInputMax = 16U << 10;
+
+int move_failed(int code, const std::string& text) {
+  fmt::print(stderr, "postwain: {}\n", text);
+  return code;
+}
+
+struct MoveOrder {
+  config::QueueDatabase from;
+  config::QueueDatabase to;
+
+  std::string text() const { return fmt::format("from {} to {}", name_of(from), name_of(to)); }
+};
+
+// Nothing: `why` is set.
+std::optional<config::QueueDatabase> store_of(std::string_view text, std::string_view password,
+                                              std::string_view node, std::string& why) {
+  config::QueueDatabase store;
+  if (text == "sqlite") return store;
+  store.password = password;
+  store.node = node;
+  store.address = config::parse_database_address(text, why);
+  if (!store.address) return std::nullopt;
+  if (config::is_on_this_machine(*store.address)) return store;
+  why = config::kNotOnThisMachine;
+  return std::nullopt;
+}
+
+Result<MoveOrder> read_order() {
+  Result<std::string> text = read_small_fd(STDIN_FILENO, kMoveInputMax);
+  if (!text) return Error{text.error().text, kExitIoError};
+  std::vector<std::string_view> lines = split(*text, '\n');
+  constexpr std::size_t kLines = 5;
+  if (lines.size() < kLines) return Error{"what is to be done is not said", kExitUsage};
+  std::string why;
+  auto from = store_of(lines[0], lines[1], lines[4], why);
+  if (!from) return Error{"--from: " + why, kExitUsage};
+  auto to = store_of(lines[2], lines[3], lines[4], why);
+  if (!to) return Error{"store: " + why, kExitConfig};
+  return MoveOrder{*from, *to};
+}
+
+void tell(const MoveOrder& order, const MovedQueue& moved, bool json) {
+  if (json)
+    fmt::print("{}\n", nlohmann::json({{"messages", moved.messages},
+                                       {"recipients", moved.recipients},
+                                       {"from", name_of(order.from)},
+                                       {"to", name_of(order.to)}})
+                           .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  else
+    fmt::print("{} messages with {} recipients moved {}\n", moved.messages, moved.recipients,
+               order.text());
+}
+
+// Between its beginning and its end mail may lie in both stores, and no start may deliver it.
+Status begin_move(const MoveOrder& order, const std::string& folder) {
+  const std::string path = moving_file(folder);
+  if (Result<std::string> former = read_small_file(path, kMoveInputMax); former) {
+    if (*former == order.text() + "\n") return {};
+    return Error{fmt::format("a move {} has not ended; end that first",
+                             printable(trim(former->substr(0, former->find('\n'))))),
+                 kExitUsage};
+  }
+  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd) return Error{system_error(path, errno).text, kExitCantCreate};
+  Status written = write_all(fd.get(), order.text() + "\n");
+  if (written && ::fsync(fd.get()) != 0) written = system_error(path, errno);
+  if (written) written = sync_folder(folder);
+  if (!written) return Error{written.error().text, kExitIoError};
+  return {};
+}
+
+Status end_move(const std::string& folder) {
+  const std::string path = moving_file(folder);
+  if (::unlink(path.c_str()) != 0) return Error{system_error(path, errno).text, kExitIoError};
+  return sync_folder(folder);
+}
+
+Result<MovedQueue> move_all(const MoveOrder& order, const std::string& folder) {
+  Ballast ballast(folder + "/ballast");
+  Result<Engine> from = open_engine(order.from, folder, ballast, Opening::existing);
+  if (!from) return from.error();
+  // Both may be databases, and one lock is enough for the spool.
+  from->lock.reset();
+  Result<Engine> to = open_engine(order.to, folder, ballast);
+  if (!to) return to.error();
+  QueuePlace source{*from->store, ContentFolder(from->contents)};
+  QueuePlace target{*to->store, ContentFolder(to->contents)};
+  for (ContentFolder* files : {&source.files, &target.files})
+    if (Status made = files->create(); !made) return Error{made.error().text, kExitCantCreate};
+  if (Status begun = begin_move(order, folder); !begun) return begun.error();
+  StoreResult<MovedQueue> moved = move_queue(source, target);
+  if (!moved) return Error{moved.error().text, exit_code_of(moved.error())};
+  for (QueueStore* store : {from->store.get(), to->store.get()})
+    if (StoreStatus s = store->maintenance().checkpoint(true); !s)
+      return Error{s.error().text, exit_code_of(s.error())};
+  if (Status ended = end_move(folder); !ended) return ended.error();
+  return *moved;
+}
+
+int move_command(const MoveOrder& order, const std::string& folder, bool json) {
+  if (order.from.address == order.to.address)
+    return move_failed(kExitUsage,
+                       "the queue is there already: --from and [queue] store name the same");
+  Result<MovedQueue> moved = move_all(order, folder);
+  if (!moved) {
+    bool begun = ::access(moving_file(folder).c_str(), F_OK) == 0;
+    return move_failed(moved.error().code,
+                       moved.error().text +
+                           (begun ? "; each message is where it was, or moved; put this right, and "
+                                    "run the same again before Postwain is started"
+                                  : ""));
+  }
+  tell(order, *moved, json);
+  return kExitOk;
+}
+
+int take_over_command(const MoveOrder& order, const std::string& folder) {
+  if (!order.to.address)
+    return move_failed(kExitUsage, "[queue] store names no database, and the spool is this one's");
+  Result<Engine> taken =
+      open_engine(order.to, folder, Ballast(folder + "/ballast"), Opening::take_over);
+  if (!taken) return move_failed(taken.error().code, taken.error().text);
+  fmt::print("{}: its queue belongs to {} now\n", name_of(order.to), folder);
+  return kExitOk;
+}
+
+}  // namespace
+
+bool is_store_command(int argc, char** argv) {
+  if (argc != 3) return false;
+  std::string_view word = argv[1];
+  return word == "move" || word == "move-json" || word == "take-over";
+}
+
+int store_command(char** argv) {
+  Result<MoveOrder> order = read_order();
+  if (!order) return move_failed(order.error().code, order.error().text);
+  std::string_view word = argv[1];
+  if (word == "take-over") return take_over_command(*order, argv[2]);
+  return move_command(*order, argv[2], word == "move-json");
+}
+
+}  // namespace postwain::qmgr
