@@ -40,7 +40,7 @@ StoreWorker::StoreWorker(net::Loop& loop, std::unique_ptr<QueueStore> store, Con
 // A store that is waited for is away, for the time being: nobody is to rely on it.
 void StoreWorker::silence() {
   if (std::exchange(silent_, true) || is_stopped()) return;
-  log::Line(log::Level::warning, "store_silent");
+  log::Line(log::Level::warning, "store_silent").kv("after", "1s");
   complete({[this] { events_.on_trouble(StoreTrouble::away); }});
 }
 

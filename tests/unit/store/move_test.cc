@@ -3,6 +3,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <memory>
+
+#include <fmt/format.h>
+#include <stdlib.h>
 
 #include "common/base/text.h"
 #include "qmgr/moving/move_queue.h"

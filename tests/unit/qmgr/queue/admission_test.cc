@@ -9,7 +9,6 @@
 using namespace postwain;
 using namespace postwain::qmgr;
 using namespace std::chrono_literals;
-using test::at;
 
 TEST_CASE("admission") {
   AdmissionFacts facts;
