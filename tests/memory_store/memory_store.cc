@@ -179,6 +179,7 @@ StoreStatus MemoryStore::commit() {
   PW_CHECK(before_);
   if (times_ == 0) failing_.reset();
   if (times_ > 0) --times_;
+  if (std::exchange(silent_, false) && tell_) tell_();
   if (failing_) return StoreError{*failing_, "the commit fails (test)"};
   before_.reset();
   return {};

@@ -2,9 +2,11 @@
 // qmgr/store/queue_store.h, held to the same contract as SQLite. It keeps nothing when the State is
 // gone, and refuses the same values as the schema does.
 //
-// A test may say that the next commits fail (fail_commits), as a full or broken disk would do.
+// A test may say that the next commits fail (fail_commits), as a full or broken disk would do, or
+// wait (fall_silent), as behind a network.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -52,6 +54,9 @@ class MemoryStore final : public QueueStore {
     failing_ = how;
     times_ = times;
   }
+  // In the next commit somebody is waited for (QueueStore::on_silence), and it succeeds then.
+  void fall_silent() { silent_ = true; }
+  void on_silence(std::function<void()> tell) override { tell_ = std::move(tell); }
   const MemoryState& state() const { return *state_; }
 
   StoreStatus begin() override;
@@ -74,6 +79,8 @@ class MemoryStore final : public QueueStore {
   std::optional<MemoryState> before_;  // of the transaction under way
   std::optional<StoreError::Kind> failing_;
   int times_ = -1;  // so many are to fail; below zero: all
+  bool silent_ = false;
+  std::function<void()> tell_;
   std::unique_ptr<Parts> parts_;
 };
 

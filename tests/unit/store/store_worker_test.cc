@@ -22,7 +22,10 @@ struct Rig {
       : Rig(std::make_unique<test::MemoryStore>(state), ContentFolder("/nowhere")) {}
   Rig(std::unique_ptr<QueueStore> store, ContentFolder files)
       : thread(loop, std::move(store), std::move(files),
-               {[this](StoreTrouble now) { trouble = now; },
+               {[this](StoreTrouble now) {
+                  trouble = now;
+                  troubles.push_back(now);
+                },
                 [this](const StoreError&) { broken = true; }},
                std::chrono::milliseconds(5)) {}
 
@@ -45,6 +48,7 @@ struct Rig {
 
   net::Loop loop;
   StoreTrouble trouble = StoreTrouble::none;
+  std::vector<StoreTrouble> troubles;  // all that were told
   bool broken = false;
   StoreWorker thread;
 };
@@ -276,6 +280,29 @@ TEST_CASE(
   rig.thread.finish();
   CHECK_FALSE(rig.broken);
   CHECK(rig.trouble == StoreTrouble::none);
+}
+
+TEST_CASE("a store that is waited for counts as away until it answers") {
+  auto made = std::make_unique<test::MemoryStore>(std::make_shared<test::MemoryState>());
+  test::MemoryStore& store = *made;
+  Rig rig(std::move(made), ContentFolder("/nowhere"));
+  rig.thread.read([&](QueueStore&) {
+    store.fall_silent();
+    return [&] { rig.loop.stop(); };
+  });
+  rig.loop.run();
+  std::optional<AcceptEnd> end;
+  bool told_before = false;
+  rig.accept(1, [&](AcceptEnd how) {
+    end = how;
+    told_before = rig.trouble == StoreTrouble::away;
+    rig.loop.stop();
+  });
+  rig.loop.run();
+  CHECK(end == AcceptEnd::stored);
+  CHECK(told_before);
+  rig.thread.finish();
+  CHECK(rig.troubles == std::vector{StoreTrouble::away, StoreTrouble::none});
 }
 
 TEST_CASE("a read that fails otherwise is answered at once") {

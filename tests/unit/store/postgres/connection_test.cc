@@ -46,6 +46,20 @@ std::string trigger(const std::string& what, const std::string& kind) {
 
 }  // namespace
 
+TEST_CASE("a server that is silent for a second is told of once, and waited for") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  auto store = opened(database.options());
+  int told = 0;
+  store->on_silence([&told] { ++told; });
+  auto answer = store->session().connection()->run_script("SELECT 7 FROM pg_sleep(1.2)");
+  REQUIRE(answer.ok());
+  CHECK(*answer == 7);
+  CHECK(told == 1);
+  CHECK(put(*store, 1).ok());
+  CHECK(told == 1);
+}
+
 TEST_CASE("a host of the cluster that is silent does not keep us from the next one") {
   if (!has_server()) return;
   test::PostgresDatabase database;
