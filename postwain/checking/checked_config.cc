@@ -118,11 +118,10 @@ void warn_of_open_secrets(config::Loaded& loaded, const std::string& main_file) 
   std::string directory = main_file.substr(0, main_file.rfind('/') + 1);
   for (const config::NamedFile& file : loaded.named_files) {
     bool passwords = file.path == loaded.config.auth.users_file;
-    bool secret = file.use == config::FileUse::key || file.use == config::FileUse::credential ||
-                  file.use == config::FileUse::signing_key ||
-                  file.use == config::FileUse::dkim_key ||
-                  file.use == config::FileUse::srs_secret ||
-                  file.use == config::FileUse::database_secret;
+    bool secret =
+        file.use == config::FileUse::key || file.use == config::FileUse::credential ||
+        file.use == config::FileUse::signing_key || file.use == config::FileUse::dkim_key ||
+        file.use == config::FileUse::srs_secret || file.use == config::FileUse::database_secret;
     if (!secret && !passwords) continue;
     std::string path = file.path.front() == '/' ? file.path : directory + file.path;
     struct stat info {};

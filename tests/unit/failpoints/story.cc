@@ -39,7 +39,8 @@ class Teller {
       return kBroken;
     thread_ = std::make_unique<StoreWorker>(
         loop_, store.take(), files_,
-        StoreWorker::Events{[](qmgr::StoreTrouble) {}, [](const StoreError&) { ::_exit(kBroken); }}, kProbe);
+        StoreWorker::Events{[](qmgr::StoreTrouble) {}, [](const StoreError&) { ::_exit(kBroken); }},
+        kProbe);
     days();
     thread_->finish();
     return history();
