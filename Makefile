@@ -113,7 +113,7 @@ SECONDS_FOR ?= 3600
 fuzz-ipc:
 	@tools/install_packages.sh build test
 	cmake --preset asan
-	cmake --build --preset asan --target smtpd qmgr smtp-client lmtp-client postwain pickup metrics tokens reporter signer
+	cmake --build --preset asan --target smtpd qmgr smtp-client lmtp-client postwain pickup metrics tokens reporter signer db-link
 	POSTWAIN_BIN=$(CURDIR)/build/asan/bin PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests/system/harness python3 tests/system/security/hostile_peers.py $(SECONDS_FOR) $(SEED)
 
 scan: test-build

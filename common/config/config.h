@@ -90,6 +90,9 @@ struct Config {
   }
   // Whether mail that leaves is signed: then there is a process that has the keys.
   bool signs_mail() const;
+  // Whether the queue is in a database that is reached over the network: then there is a process
+  // for the way to it.
+  bool links_database() const { return queue.store.address && queue.store.address->over_network(); }
   std::string qmgr_socket() const { return runtime_dir + "/qmgr.sock"; }
 };
 

@@ -20,6 +20,9 @@ enum class FileUse : std::uint8_t {
   dkim_key,     // of mail that leaves
   srs_secret,
   database_secret,
+  database_roots,
+  database_certificate,  // what we show to the database; public
+  database_key,
 };
 struct NamedFile {
   std::string path;  // as written

@@ -48,6 +48,15 @@ std::vector<std::uint16_t> filter_ports(const config::Config& config) {
   return out;
 }
 
+// Those of the hosts that have the database, and of the DNS, which is asked for their names.
+std::vector<std::uint16_t> database_ports(const config::Config& config) {
+  std::vector<std::uint16_t> out = dns_ports(config.dns.servers);
+  if (!config.queue.store.address) return out;
+  for (const config::DatabaseHost& host : config.queue.store.address->hosts)
+    if (!host.is_local()) out.push_back(host.port);
+  return out;
+}
+
 sandbox::Reach reach_of(sandbox::Profile profile, const config::Config& config) {
   sandbox::Reach reach;
   reach.read = kPublicFiles;
@@ -68,6 +77,10 @@ sandbox::Reach reach_of(sandbox::Profile profile, const config::Config& config) 
       break;
     case sandbox::Profile::asker:
       reach.connect_ports = filter_ports(config);
+      break;
+    case sandbox::Profile::relay:
+      reach.read.insert(reach.read.end(), kTrustFiles.begin(), kTrustFiles.end());
+      reach.connect_ports = database_ports(config);
       break;
     case sandbox::Profile::queue:
       // Each may be a link to another disk.
@@ -97,6 +110,7 @@ sandbox::Profile profile_of(const std::string& program) {
   if (program == "pickup") return sandbox::Profile::collector;
   if (program == "reporter") return sandbox::Profile::poster;
   if (program == "filter") return sandbox::Profile::asker;
+  if (program == "db-link") return sandbox::Profile::relay;
   if (program == "signer") return sandbox::Profile::keeper;
   if (program == "metrics") return sandbox::Profile::watcher;
   return sandbox::Profile::launcher;

@@ -23,6 +23,9 @@ std::string encode(const PeerUsers& users);
 // Lines that cannot be read are left out: whoever they were meant for is not let in.
 PeerUsers decode_peer_users(std::string_view text);
 
+// The number of the user that qmgr runs as, for whom only qmgr may come to; in the bundle.
+inline constexpr const char* kQueueUserFile = "@queue_user";
+
 // The groups whose members may look at the queue ([control] viewers), by number; in the bundle.
 inline constexpr const char* kViewersFile = "@viewers";
 inline constexpr std::size_t kViewersMax = 1000;

@@ -139,7 +139,7 @@ bool senders(Profile p, bool) {
   return p == Profile::sender || p == Profile::poster || p == Profile::launcher;
 }
 bool networked(Profile p, bool) {
-  return p == Profile::receiver || p == Profile::asker || senders(p, false);
+  return p == Profile::receiver || p == Profile::asker || p == Profile::relay || senders(p, false);
 }
 
 }  // namespace

@@ -256,6 +256,11 @@ void allow_what_it_needs(Filter& filter, Profile profile) {
       allow_sockets(filter, Sockets::internet);
       allow_reading(filter);
       break;
+    case Profile::relay:
+      allow_sockets(filter, Sockets::internet);
+      filter.rules(SCMP_ACT_ALLOW, kAccepting);
+      allow_reading(filter);
+      break;
     case Profile::watcher:
       allow_sockets(filter, Sockets::local);
       filter.rules(SCMP_ACT_ALLOW, kAccepting);

@@ -18,7 +18,8 @@ enum class Profile : std::uint8_t {
   poster,     // reporter: a folder of its own, connections anywhere
   asker,      // filter: connections to ports that are named, and to Unix sockets
   keeper,     // signer: the sockets it has, and none to the network; no file at all
-  launcher,   // whoever starts programs: everything but what no part of a mail server ever does
+  relay,  // db-link: sockets it was given, connections to ports that are named; reads a few files
+  launcher,  // whoever starts programs: everything but what no part of a mail server ever does
 };
 
 // Answers io_uring_setup and its kin as a kernel that has none: a ring does what it is asked to

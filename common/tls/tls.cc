@@ -13,22 +13,12 @@
 #include "common/tls/client_sessions.h"
 #include "common/tls/openssl.h"
 #include "common/tls/peer_certificate.h"
+#include "common/tls/roots.h"
 #include "common/tls/session_tickets.h"
 
 namespace postwain::tls {
 
 namespace {
-
-// The system's roots of trust, read once and shared by all contexts: they take most of a megabyte.
-X509_STORE* system_trust() {
-  static X509_STORE* const store = [] {
-    X509_STORE* made = X509_STORE_new();
-    bool read = made != nullptr && X509_STORE_set_default_paths(made) == 1;
-    if (!read) X509_STORE_free(made);
-    return read ? made : nullptr;
-  }();
-  return store;
-}
 
 // All of TLS 1.3, those with SHA-256 first: processors have instructions for it, and a handshake
 // hashes a lot.
@@ -119,9 +109,7 @@ Result<std::shared_ptr<Context>> Context::client(const ClientSettings& settings)
   context->sessions_ = std::make_unique<ClientSessions>();
   context->sessions_->serve(ctx);
   if (proof == PeerProof::none) return context;
-  X509_STORE* trust = system_trust();
-  if (trust == nullptr) return openssl_error("system trust store");
-  SSL_CTX_set1_cert_store(ctx, trust);
+  if (Status trusted = trust_roots(ctx, settings.roots); !trusted) return trusted.error();
   return context;
 }
 

@@ -63,12 +63,14 @@ Result<CertificateFacts> certificate_facts(std::string_view pem, const std::stri
 enum class PeerProof : std::uint8_t {
   none,
   watched,   // as required, but a handshake never fails for it; Session::peer_fault tells
-  required,  // its chain leads to the system's trust store and its name is the expected one
+  required,  // its chain leads to the roots of trust and its name is the expected one
   dane,      // it is believed by TLSA records alone (RFC 7671); they are given to each session
 };
 struct ClientSettings {
   PeerProof proof = PeerProof::none;
   Pair own{};  // shown to servers that ask; empty: none
+  // PEM: the roots of trust, in the place of the system's, of proofs that need some.
+  std::string_view roots{};
 };
 
 // How one handshake of a client goes.

@@ -82,6 +82,18 @@ void check_content_rules(config::Loaded& loaded) {
           config::Diagnostic{rule.pattern_origin, "pattern: " + compiled.error().text});
 }
 
+// What is shown to a database, and whom its own certificate must lead to; else qmgr would wait for
+// it, and the log would say why again and again.
+void check_database_tls(config::Loaded& loaded) {
+  const config::QueueDatabase& store = loaded.config.queue.store;
+  if (!loaded.config.links_database()) return;
+  auto context =
+      tls::Context::client({tls::PeerProof::required, {store.certificate, store.key}, store.roots});
+  if (context) return;
+  loaded.diagnostics.push_back(config::Diagnostic{loaded.config.place_of("[queue]", "store"),
+                                                  "store: " + context.error().text});
+}
+
 void check_viewers(config::Loaded& loaded) {
   const config::Control& control = loaded.config.control;
   for (const std::string& name : control.viewers)
@@ -121,7 +133,8 @@ void warn_of_open_secrets(config::Loaded& loaded, const std::string& main_file) 
     bool secret =
         file.use == config::FileUse::key || file.use == config::FileUse::credential ||
         file.use == config::FileUse::signing_key || file.use == config::FileUse::dkim_key ||
-        file.use == config::FileUse::srs_secret || file.use == config::FileUse::database_secret;
+        file.use == config::FileUse::srs_secret || file.use == config::FileUse::database_secret ||
+        file.use == config::FileUse::database_key;
     if (!secret && !passwords) continue;
     std::string path = file.path.front() == '/' ? file.path : directory + file.path;
     struct stat info {};
@@ -158,6 +171,7 @@ config::Loaded checked(config::Loaded loaded) {
   check_real_folders(loaded, loaded.bundle.main_file);
   check_certificates(loaded);
   check_routes(loaded);
+  check_database_tls(loaded);
   check_signing_key(loaded);
   check_dkim_keys(loaded);
   check_viewers(loaded);

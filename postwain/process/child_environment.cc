@@ -14,7 +14,7 @@ bool is_one_of(const std::array<std::string_view, N>& names, std::string_view na
 
 bool speaks_tls(Kind kind) {
   return kind == Kind::smtpd || kind == Kind::smtp_client || kind == Kind::lmtp_client ||
-         kind == Kind::reporter || kind == Kind::tokens;
+         kind == Kind::reporter || kind == Kind::tokens || kind == Kind::db_link;
 }
 
 // A build with sanitizers is told by these how to report.

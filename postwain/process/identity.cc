@@ -22,7 +22,7 @@ namespace {
 constexpr std::array<const char*, kKinds> kDefaultUsers{
     "postwain",         "postwain-smtpd",  "postwain-smtp",   "postwain-lmtp",
     "postwain-metrics", "postwain-pickup", "postwain-tokens", "postwain-reporter",
-    "postwain-filter",  "postwain-signer"};
+    "postwain-filter",  "postwain-signer", "postwain-dblink"};
 constexpr const char* kDefaultNetworkUser = "postwain-net";
 
 struct Wanted {
@@ -33,9 +33,10 @@ struct Wanted {
 
 // A name of its own counts most, then that of all network processes, then the default.
 Wanted wanted_for(Kind kind, const config::Users& users) {
-  const std::string* own[kKinds] = {
-      &users.queue,  &users.smtpd,  &users.smtp_client, &users.lmtp_client, &users.metrics,
-      &users.pickup, &users.tokens, &users.reporter,    &users.filter,      &users.signer};
+  const std::string* own[kKinds] = {&users.queue,       &users.smtpd,    &users.smtp_client,
+                                    &users.lmtp_client, &users.metrics,  &users.pickup,
+                                    &users.tokens,      &users.reporter, &users.filter,
+                                    &users.signer,      &users.db_link};
   auto place = static_cast<std::size_t>(kind);
   std::string standard = kDefaultUsers[place];
   uid_t fallback = kFallbackId + static_cast<uid_t>(place);

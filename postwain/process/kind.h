@@ -17,13 +17,14 @@ enum class Kind : std::uint8_t {
   tokens,
   reporter,
   filter,
-  signer
+  signer,
+  db_link
 };
 
-constexpr std::size_t kKinds = 10;
+constexpr std::size_t kKinds = 11;
 constexpr std::array<std::string_view, kKinds> kKindNames{
-    "qmgr",   "smtpd",  "smtp-client", "lmtp-client", "metrics",
-    "pickup", "tokens", "reporter",    "filter",      "signer"};
+    "qmgr",   "smtpd",    "smtp-client", "lmtp-client", "metrics", "pickup",
+    "tokens", "reporter", "filter",      "signer",      "db-link"};
 
 // Also the name of the program.
 constexpr std::string_view name_of(Kind kind) {

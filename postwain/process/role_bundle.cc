@@ -33,6 +33,10 @@ bool needs(Kind kind, config::FileUse use) {
       return kind == Kind::reporter;
     case config::FileUse::dkim_key:
       return kind == Kind::signer;
+    case config::FileUse::database_roots:
+    case config::FileUse::database_certificate:
+    case config::FileUse::database_key:
+      return kind == Kind::db_link;
   }
   return false;
 }

@@ -46,7 +46,7 @@ FLOORS = (
     ("qmgr/dispatch", "postwain"),
     ("qmgr/intake", "qmgr/control"),
     ("qmgr", "smtp-client", "lmtp-client", "metrics", "tokens", "pickup", "reporter", "filter",
-     "signer"),
+     "signer", "db-link"),
     ("bench",),
 )
 FLOOR = {folder: number for number, floor in enumerate(FLOORS) for folder in floor}

@@ -8,6 +8,7 @@
 
 #include "common/base/percent.h"
 #include "common/base/text.h"
+#include "common/config/document/values.h"
 
 namespace postwain::config {
 
@@ -227,6 +228,31 @@ std::string DatabaseAddress::conninfo() const {
   }
   return fmt::format("host={} port={} dbname={} user={}", quoted_keyword(names),
                      quoted_keyword(ports), quoted_keyword(database), quoted_keyword(user));
+}
+
+bool DatabaseHost::is_loopback() const {
+  if (name == "::1") return true;
+  return name.starts_with("127.") && is_ip_address(name);
+}
+
+bool DatabaseAddress::over_network() const {
+  return std::any_of(hosts.begin(), hosts.end(),
+                     [](const DatabaseHost& host) { return !host.is_local(); });
+}
+
+DatabaseAddress DatabaseAddress::behind_link(const std::string& runtime_dir) const {
+  DatabaseAddress out = *this;
+  for (std::size_t i = 0; i < hosts.size(); ++i)
+    if (!hosts[i].is_local()) out.hosts[i].name = database_link_folder(runtime_dir, i);
+  return out;
+}
+
+std::string database_link_folder(const std::string& runtime_dir, std::size_t host) {
+  return fmt::format("{}/db/{}", runtime_dir, host);
+}
+
+std::string database_socket_name(std::uint16_t port) {
+  return fmt::format(".s.PGSQL.{}", port);
 }
 
 bool has_database_scheme(std::string_view text) {

@@ -107,6 +107,7 @@ void read_document(Context& context, const Node& document, const Machine& machin
   read_srs(context, top.table("srs"), config);
   read_routes(context, top.tables("route"), config.routes);
   read_queue(context, top.table("queue"), config.hostname, config.queue);
+  check_database_sockets(context, config);
   read_bounces(context, top.table("bounces"), config.bounces);
   read_delivery(context, top.table("delivery"), config.delivery);
   read_dns(context, top.table("dns"), config.dns);
@@ -151,6 +152,7 @@ void read_users(Context& context, const Node* table, Users& users) {
   read("reporter", users.reporter);
   read("filter", users.filter);
   read("signer", users.signer);
+  read("db_link", users.db_link);
   section.finish();
 }
 

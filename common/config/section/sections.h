@@ -50,8 +50,10 @@ void read_routes(Context& context, const std::vector<const Node*>& tables,
                  std::vector<Route>& routes);
 // hostname: its first label is the name of this machine in a database, where nothing else is given.
 void read_queue(Context& context, const Node* table, const std::string& hostname, Queue& queue);
-// The keys store, store_password and node of [queue].
+// The keys store, store_… and node of [queue].
 void read_queue_store(Section& section, const std::string& hostname, QueueDatabase& store);
+// After runtime_dir and [queue].
+void check_database_sockets(Context& context, const Config& config);
 void read_bounces(Context& context, const Node* table, Bounces& bounces);
 void read_delivery(Context& context, const Node* table, Delivery& delivery);
 // After the keys.

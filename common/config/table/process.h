@@ -27,6 +27,7 @@ struct Users {
   std::string reporter;
   std::string filter;
   std::string signer;
+  std::string db_link;
   bool operator==(const Users&) const = default;
 };
 

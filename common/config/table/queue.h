@@ -20,6 +20,15 @@ struct QueueDatabase {
   std::optional<DatabaseAddress> address;  // of PostgreSQL; none: SQLite
   std::string password;                    // the first line of the file that store_password names
   std::string node;                        // the name of this machine in it ([queue] node)
+  std::optional<DatabaseTls> tls;          // none: verify, but off for loopback addresses
+  // Contents in PEM, in the supervisor and in db-link alone.
+  std::string roots;        // whom the server's certificate must lead to; empty: the system's
+  std::string certificate;  // the chain that is shown to the server; empty: none
+  std::string key;
+
+  bool asks_tls(const DatabaseHost& host) const {
+    return tls ? *tls == DatabaseTls::verify : !host.is_loopback();
+  }
 
   bool operator==(const QueueDatabase&) const = default;
 };

@@ -47,7 +47,8 @@ TEST_CASE("low: processes get no variable they have no use for") {
   CHECK(passed_on(Kind::metrics, given) == Kept{"TZ=UTC", "LC_ALL=C"});
   CHECK(passed_on(Kind::pickup, given) == Kept{"TZ=UTC", "LC_ALL=C"});
   CHECK(passed_on(Kind::filter, given) == Kept{"TZ=UTC", "LC_ALL=C"});
-  for (Kind kind : {Kind::smtpd, Kind::smtp_client, Kind::lmtp_client, Kind::reporter})
+  for (Kind kind :
+       {Kind::smtpd, Kind::smtp_client, Kind::lmtp_client, Kind::reporter, Kind::db_link})
     CHECK(passed_on(kind, given) == Kept{"TZ=UTC", "LC_ALL=C", "SSL_CERT_FILE=/ca"});
   CHECK(passed_on(Kind::tokens, given) ==
         Kept{"PATH=/bin", "TZ=UTC", "LC_ALL=C", "SSL_CERT_FILE=/ca"});

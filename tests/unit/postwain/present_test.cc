@@ -63,19 +63,26 @@ TEST_CASE("each process gets only the files it needs") {
   using config::FileUse;
   config::Loaded loaded;
   loaded.bundle.main_file = "m";
-  for (const char* path : {"m", "c", "k", "u", "r", "s", "d", "k2"})
+  for (const char* path : {"m", "c", "k", "u", "r", "s", "d", "k2", "x", "y", "z", "p"})
     loaded.bundle.files[path] = path;
-  loaded.named_files = {{"c", FileUse::certificate}, {"k", FileUse::key},
-                        {"u", FileUse::users},       {"r", FileUse::recipients},
-                        {"s", FileUse::credential},  {"d", FileUse::signing_key},
-                        {"k2", FileUse::dkim_key}};
+  loaded.named_files = {{"c", FileUse::certificate},
+                        {"k", FileUse::key},
+                        {"u", FileUse::users},
+                        {"r", FileUse::recipients},
+                        {"s", FileUse::credential},
+                        {"d", FileUse::signing_key},
+                        {"k2", FileUse::dkim_key},
+                        {"x", FileUse::database_roots},
+                        {"y", FileUse::database_certificate},
+                        {"z", FileUse::database_key},
+                        {"p", FileUse::database_secret}};
   auto files = [&](Kind kind) {
     std::string out;
     for (const auto& [path, content] : bundle_for(kind, loaded).files) out += path;
     return out;
   };
   CHECK(files(Kind::smtpd) == "ckmru");
-  CHECK(files(Kind::qmgr) == std::string(daemon::kLocalUsersFile) + "ms");
+  CHECK(files(Kind::qmgr) == std::string(daemon::kLocalUsersFile) + "mps");
   CHECK(files(Kind::smtp_client) == "m");
   CHECK(files(Kind::reporter) == "dm");
   CHECK(files(Kind::lmtp_client) == "m");
@@ -85,6 +92,10 @@ TEST_CASE("each process gets only the files it needs") {
     CAPTURE(kKindNames[kind]);
     config::Bundle bundle = bundle_for(static_cast<Kind>(kind), loaded);
     CHECK(bundle.files.contains("k2") == (static_cast<Kind>(kind) == Kind::signer));
+    // The way to the database and the login there are in two processes.
+    for (const char* one : {"x", "y", "z"})
+      CHECK(bundle.files.contains(one) == (static_cast<Kind>(kind) == Kind::db_link));
+    CHECK(bundle.files.contains("p") == (static_cast<Kind>(kind) == Kind::qmgr));
   }
   CHECK(files(Kind::signer) == "k2m");
 }

@@ -83,7 +83,7 @@ TEST_CASE("a confined process fails where an unconfined one succeeds") {
     CHECK(std::find(possible.begin(), possible.end(), name) != possible.end());
 
   for (Profile profile : {Profile::receiver, Profile::sender, Profile::queue, Profile::watcher,
-                          Profile::asker, Profile::keeper})
+                          Profile::asker, Profile::relay, Profile::keeper})
     for (bool strict : {false, true})
       for (const Attempt& one : attempts()) {
         CAPTURE(static_cast<int>(profile), strict, one.name);
@@ -270,8 +270,9 @@ TEST_CASE("no ring can be made from the very beginning") {
 TEST_CASE("S11: the ways around the rules for ports and for listening are closed") {
   for (const char* name : {"mptcp", "fastopen", "fastmsg", "fastmmsg", "fastoption", "protocols",
                            "ulp", "unbound", "owner", "namespace", "clone", "ring", "bpf"})
-    for (Profile profile : {Profile::receiver, Profile::sender, Profile::poster, Profile::queue,
-                            Profile::collector, Profile::watcher, Profile::asker, Profile::keeper})
+    for (Profile profile :
+         {Profile::receiver, Profile::sender, Profile::poster, Profile::queue, Profile::collector,
+          Profile::watcher, Profile::asker, Profile::relay, Profile::keeper})
       for (bool strict : {false, true}) {
         CAPTURE(name, static_cast<int>(profile), strict);
         int status = try_as(profile, strict, name, {});
