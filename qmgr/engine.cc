@@ -128,9 +128,23 @@ std::string words_of(const StoreError& error) {
          "it this one's";
 }
 
-Result<Engine> database_engine(const config::QueueDatabase& settings, const std::string& folder,
+// The server in words: where it is reached through db-link, the host stands for the socket's
+// folder.
+std::string server_in_words(std::string text, const config::DatabaseAddress& address,
+                            const std::string& runtime_dir) {
+  // The last ones first: one folder's name may be the beginning of another one's.
+  for (std::size_t i = address.hosts.size(); i-- > 0;) {
+    std::string folder = config::database_link_folder(runtime_dir, i);
+    std::size_t at = text.find(folder);
+    if (!address.hosts[i].is_local() && at != std::string::npos)
+      return text.replace(at, folder.size(), address.hosts[i].name);
+  }
+  return text;
+}
+
+Result<Engine> database_engine(const config::QueueDatabase& settings, const EnginePlace& place,
                                Opening how) {
-  Result<LockedSpool> spool = lock_spool(folder);
+  Result<LockedSpool> spool = lock_spool(place.folder);
   if (!spool) return spool.error();
   forget_environment();
   Engine engine;
@@ -139,7 +153,7 @@ Result<Engine> database_engine(const config::QueueDatabase& settings, const std:
   engine.secret = std::make_shared<PgSecret>();
   engine.secret->set(settings.password);
   PgOptions options;
-  options.conninfo = settings.address->conninfo();
+  options.conninfo = settings.address->behind_link(place.runtime_dir).conninfo();
   options.secret = engine.secret;
   options.node_name = settings.node;
   options.machine = spool->name;
@@ -150,10 +164,11 @@ Result<Engine> database_engine(const config::QueueDatabase& settings, const std:
     return Error{fmt::format("{}: {}", settings.address->text(), words_of(opened.error())),
                  exit_code_of(opened.error())};
   log::Line(log::Level::info, "database_opened")
-      .kv("server", (*opened)->session().connection()->describe())
+      .kv("server", server_in_words((*opened)->session().connection()->describe(),
+                                    *settings.address, place.runtime_dir))
       .kv("database", settings.address->text())
       .kv("node", settings.node);
-  engine.contents = fmt::format("{}/content-{:x}", folder, (*opened)->queue());
+  engine.contents = fmt::format("{}/content-{:x}", place.folder, (*opened)->queue());
   engine.store = opened.take();
   return engine;
 }
@@ -164,13 +179,13 @@ std::string moving_file(const std::string& folder) {
   return folder + "/moving";
 }
 
-Result<Engine> open_engine(const config::QueueDatabase& settings, const std::string& folder,
+Result<Engine> open_engine(const config::QueueDatabase& settings, const EnginePlace& place,
                            const Ballast& ballast, Opening how) {
-  if (settings.address) return database_engine(settings, folder, how);
-  std::string path = folder + "/queue.db";
+  if (settings.address) return database_engine(settings, place, how);
+  std::string path = place.folder + "/queue.db";
   if (how == Opening::existing && ::access(path.c_str(), F_OK) != 0)
     return Error{system_error(path, errno).text, kExitNoInput};
-  return sqlite_engine(folder, ballast);
+  return sqlite_engine(place.folder, ballast);
 }
 
 Status check_nothing_left(const config::QueueDatabase& settings, const std::string& folder) {

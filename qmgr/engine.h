@@ -33,9 +33,16 @@ enum class Opening : std::uint8_t {
   take_over,  // made where there is none, and taken from whoever has it
 };
 
-// folder: the spool, as real_path() has it. A database belongs to one spool, which has a random
-// name for that in its file `lock`. The error's code is the exit code of the process.
-Result<Engine> open_engine(const config::QueueDatabase& settings, const std::string& folder,
+// Where the process that opens an engine is.
+struct EnginePlace {
+  std::string folder;  // the spool, as real_path() has it
+  // Below it are the sockets of db-link, by which hosts of the network are reached.
+  std::string runtime_dir;
+};
+
+// A database belongs to one spool, which has a random name for that in its file `lock`. The error's
+// code is the exit code of the process.
+Result<Engine> open_engine(const config::QueueDatabase& settings, const EnginePlace& place,
                            const Ballast& ballast, Opening how = Opening::make);
 
 // Before open_engine(): fails where a start would leave mail behind, or have it delivered twice. A

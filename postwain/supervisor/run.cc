@@ -19,6 +19,7 @@
 #include "postwain/process/login_secret.h"
 #include "postwain/process/programs.h"
 #include "postwain/process/version.h"
+#include "postwain/supervisor/database_sockets.h"
 #include "postwain/supervisor/folders.h"
 #include "postwain/supervisor/service_manager.h"
 #include "postwain/supervisor/supervisor.h"
@@ -145,6 +146,9 @@ int run_command(const std::string& config_file) {
   if (Status bound = bind_patiently(listeners, config.listeners); !bound)
     return fail(kExitUnavailable, bound.error().text);
 
+  auto database_sockets = bind_database_sockets(config, *identities);
+  if (!database_sockets) return fail(kExitCantCreate, database_sockets.error().text);
+
   std::string login_secret;
   if (auto kept = kept_login_secret(config.spool_dir))
     login_secret = kept.take();
@@ -155,9 +159,10 @@ int run_command(const std::string& config_file) {
 
   log_start(loaded, *identities, config_file);
   log_descriptor_limit(config);
-  return supervise(Supervisor::Setup{std::move(loaded), identities.take(), std::move(listeners),
-                                     programs.take(), std::move(login_secret)},
-                   config_file);
+  return supervise(
+      Supervisor::Setup{std::move(loaded), identities.take(), std::move(listeners), programs.take(),
+                        database_sockets.take(), std::move(login_secret)},
+      config_file);
 }
 
 }  // namespace postwain::tool

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <tuple>
+#include <utility>
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -52,7 +54,8 @@ bool is_wanted(Kind kind, const config::Config& config) {
 
 bool is_single(Kind kind) {
   return kind == Kind::qmgr || kind == Kind::metrics || kind == Kind::tokens ||
-         kind == Kind::pickup || kind == Kind::reporter || serves_others(kind);
+         kind == Kind::pickup || kind == Kind::reporter || kind == Kind::db_link ||
+         serves_others(kind);
 }
 
 // Mail does not wait for who only watches it, nor for what is seldom needed. It waits for the
@@ -64,7 +67,31 @@ bool is_beside_the_way(Kind kind) {
 
 // Whom the others need to their end, or who hears of them, goes with qmgr, through which it does.
 bool goes_last(Kind kind) {
-  return kind == Kind::qmgr || kind == Kind::reporter || serves_others(kind);
+  return kind == Kind::qmgr || kind == Kind::reporter || kind == Kind::db_link ||
+         serves_others(kind);
+}
+
+bool is_worker(Kind kind) {
+  return !goes_last(kind);
+}
+
+// Until it ends qmgr writes what has happened into the database.
+bool needs_link(Kind kind) {
+  return kind != Kind::db_link;
+}
+
+bool is_any(Kind) {
+  return true;
+}
+
+// Whether the way to the database is another one, or db-link would find it in another way.
+bool same_link(const config::Config& one, const config::Config& other) {
+  auto settings = [](const config::Config& config) {
+    const config::QueueDatabase& store = config.queue.store;
+    return std::tie(store.address, store.tls, store.roots, store.certificate, store.key,
+                    config.dns.servers, config.dns.trust_ad);
+  };
+  return settings(one) == settings(other);
 }
 
 // Where a route logs in with what a program prints.
@@ -93,6 +120,7 @@ Supervisor::~Supervisor() {
 
 void Supervisor::start() {
   const config::Workers& workers = setup_.loaded.config.workers;
+  add_database_link();
   add(Kind::qmgr, 1);
   add(Kind::smtp_client, workers.smtp_client);
   add(Kind::lmtp_client, workers.lmtp_client);
@@ -179,19 +207,42 @@ void Supervisor::add_metrics() {
   if (!metrics_at_.empty()) add(Kind::metrics, 1);
 }
 
+// Its sockets are there before it is: whoever connects waits for it, and finds it again when it has
+// been started anew.
+void Supervisor::add_database_link() {
+  if (setup_.loaded.config.links_database()) add(Kind::db_link, 1);
+}
+
+// Its end cuts the sessions of qmgr, which opens others.
+void Supervisor::replace_database_link(const config::Config& before) {
+  if (same_link(before, setup_.loaded.config)) return;
+  let_go(take_out([](Kind kind) { return kind == Kind::db_link; }));
+  add_database_link();
+}
+
+std::vector<int> Supervisor::listeners_for(Kind kind) const {
+  if (kind == Kind::smtpd) return setup_.listeners.descriptors(setup_.loaded.config.listeners);
+  std::vector<int> out;
+  if (kind == Kind::db_link)
+    for (const UniqueFd& socket : setup_.database_sockets) out.push_back(socket.get());
+  return out;
+}
+
 Child::LaunchSpec Supervisor::launch_spec(Kind kind) {
   const Identities& who = setup_.identities;
   config::Bundle bundle = bundle_for(kind, setup_.loaded);
   tickets_.advance(wall_now());
   if (kind == Kind::smtpd) bundle.files[daemon::kTicketSeedFile] = tickets_.text();
   if (kind == Kind::smtpd) bundle.files[daemon::kLoginSecretFile] = setup_.login_secret;
+  if (kind == Kind::db_link)
+    bundle.files[daemon::kQueueUserFile] =
+        std::to_string(who.change ? who.at(Kind::qmgr).uid : ::geteuid());
   if (kind == Kind::qmgr) bundle.files[daemon::kPeerUsersFile] = daemon::encode(peer_users(who));
   return Child::LaunchSpec{
       fmt::format("{}/{}", setup_.program_folder, name_of(kind)),
       who.change ? std::optional(who.at(kind)) : std::nullopt,
       std::move(bundle),
-      kind == Kind::smtpd ? setup_.listeners.descriptors(setup_.loaded.config.listeners)
-                          : std::vector<int>{},
+      listeners_for(kind),
   };
 }
 
@@ -292,20 +343,27 @@ void Supervisor::drain() {
   loop_.at_turn_end(this, [this] { go_on_draining(); });
 }
 
+bool Supervisor::all_gone(bool (*which)(Kind)) const {
+  for (const auto* group : {&children_, &retired_})
+    for (const auto& child : *group)
+      if (child->pid() != 0 && which(child->kind())) return false;
+  return true;
+}
+
 void Supervisor::go_on_draining() {
-  auto gone = [this](bool workers_only) {
-    for (auto* group : {&children_, &retired_})
-      for (auto& child : *group)
-        if (child->pid() != 0 && !(workers_only && goes_last(child->kind()))) return false;
-    return true;
-  };
-  if (phase_ == Phase::stopping_workers && gone(true)) {
+  if (phase_ == Phase::stopping_workers && all_gone(is_worker)) {
     phase_ = Phase::stopping_qmgr;
     on_change_();
-    for (auto& child : children_) child->stop();
+    for (auto& child : children_)
+      if (needs_link(child->kind())) child->stop();
     for (Kind kind : kServingOthers) stop_relieved(kind);
   }
-  if (phase_ == Phase::stopping_qmgr && gone(false)) {
+  if (phase_ == Phase::stopping_qmgr && all_gone(needs_link)) {
+    phase_ = Phase::stopping_link;
+    for (auto& child : children_)
+      if (!needs_link(child->kind())) child->stop();
+  }
+  if (phase_ == Phase::stopping_link && all_gone(is_any)) {
     phase_ = Phase::ended;
     kill_timer_.stop();
     certificate_timer_.stop();
@@ -324,11 +382,14 @@ void Supervisor::forget_new() {
 }
 
 void Supervisor::replace(config::Loaded loaded) {
-  setup_.loaded = std::move(loaded);
+  const config::Config before = std::exchange(setup_.loaded, std::move(loaded)).config;
   certificates_.follow(setup_.loaded);
   leave_client_facts();
+  replace_database_link(before);
   const config::Workers& workers = setup_.loaded.config.workers;
-  auto old = take_out([](Kind kind) { return kind != Kind::qmgr && kind != Kind::metrics; });
+  auto old = take_out([](Kind kind) {
+    return kind != Kind::qmgr && kind != Kind::metrics && kind != Kind::db_link;
+  });
   // The new ones first: connections that wait in the backlog find somebody all the time.
   add(Kind::smtp_client, workers.smtp_client);
   add(Kind::lmtp_client, workers.lmtp_client);
@@ -447,8 +508,9 @@ void Supervisor::look_at_name_servers() {
   warn_of_no_name_server();
   auto old = take_out([](Kind kind) {
     return kind == Kind::smtp_client || kind == Kind::lmtp_client || kind == Kind::smtpd ||
-           kind == Kind::reporter || kind == Kind::filter;
+           kind == Kind::reporter || kind == Kind::filter || kind == Kind::db_link;
   });
+  add_database_link();
   add(Kind::smtp_client, config.workers.smtp_client);
   add(Kind::lmtp_client, config.workers.lmtp_client);
   add(Kind::smtpd, config.workers.smtpd);

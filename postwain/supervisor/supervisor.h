@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/file.h"
 #include "common/config/load/bundle.h"
 #include "common/net/loop.h"
 #include "common/tls/ticket_keys.h"
@@ -35,6 +36,8 @@ class Supervisor {
     Identities identities;
     ListenerSet listeners;
     std::string program_folder;  // where the other binaries are
+    // bind_database_sockets(), of the hosts of [queue] store; db-link has them.
+    std::vector<UniqueFd> database_sockets{};
     std::string login_secret{};  // kept_login_secret(); empty: each smtpd has one of its own
   };
 
@@ -68,16 +71,20 @@ class Supervisor {
   void reload_ended();
 
  private:
-  enum class Phase { running, stopping_workers, stopping_qmgr, ended };
+  enum class Phase { running, stopping_workers, stopping_qmgr, stopping_link, ended };
 
   void add(Kind kind, std::uint32_t count);
   void add_metrics();
+  void add_database_link();
+  void replace_database_link(const config::Config& before);
+  bool all_gone(bool (*which)(Kind)) const;
   void add_filter();
   void add_signer();
   void add_tokens();
   void add_reporter();
   void add_pickup();
   Child::LaunchSpec launch_spec(Kind kind);
+  std::vector<int> listeners_for(Kind kind) const;
   void child_ready();
   std::string listener_names() const;
   void child_died(Child& child, int status);

@@ -1,6 +1,6 @@
-"""A PostgreSQL of the test's own: in a folder that goes away, at a Unix socket in it and nowhere
-else. It runs as nobody where the test runs as root. The programs are Debian's, installed or unpacked
-below the folder POSTWAIN_PEERS names."""
+"""A PostgreSQL of the test's own: in a folder that goes away, at a Unix socket in it, and on
+loopback where a port is given. It runs as nobody where the test runs as root. The programs are
+Debian's, installed or unpacked below the folder POSTWAIN_PEERS names."""
 
 import glob
 import os
@@ -23,9 +23,11 @@ def programs():
 
 
 class PostgresServer:
-    """With a role postwain, which owns the database queue."""
+    """With a role postwain, which owns the database queue. port: it also listens at 127.0.0.1. tls:
+    files of a certificate and its key, with which it then offers TLS; client_trust: of the authority
+    whose certificates its clients may show."""
 
-    def __init__(self, fsync=False):
+    def __init__(self, fsync=False, port=None, tls=None, client_trust=None):
         self.programs = programs()
         # The path of a socket is short, and nobody may look into other people's folders.
         self.folder = tempfile.mkdtemp(prefix="pw-pg-", dir="/tmp")
@@ -35,6 +37,10 @@ class PostgresServer:
         os.chmod(self.folder, 0o755)
         self.data = os.path.join(self.folder, "data")
         self._fsync = fsync
+        self.port = port
+        self._tls = tls and [self._own_copy(path, name) for path, name in
+                             zip(tls, ("server.pem", "server.key"))]
+        self._client_trust = client_trust and self._own_copy(client_trust, "clients.pem")
         self.process = None
         self._call("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
                    "--locale=C", "--no-sync")
@@ -46,6 +52,32 @@ class PostgresServer:
     def address(self):
         """As [queue] store takes it."""
         return f"postgresql:///queue?host={self.folder}"
+
+    @property
+    def network_address(self):
+        """The same, by the network."""
+        return f"postgresql://localhost:{self.port}/queue"
+
+    def _own_copy(self, path, name):
+        """The server wants its key to be its own, and closed to others."""
+        copy = os.path.join(self.folder, name)
+        shutil.copyfile(path, copy)
+        os.chmod(copy, 0o600)
+        if self._user:
+            os.chown(copy, self._user.pw_uid, self._user.pw_gid)
+        return copy
+
+    def _settings(self):
+        settings = {"listen_addresses": "127.0.0.1" if self.port else "",
+                    "fsync": "on" if self._fsync else "off", "shared_buffers": "32MB",
+                    "max_connections": "40"}
+        if self.port:
+            settings["port"] = self.port
+        if self._tls:
+            settings.update(ssl="on", ssl_cert_file=self._tls[0], ssl_key_file=self._tls[1])
+        if self._client_trust:
+            settings["ssl_ca_file"] = self._client_trust
+        return [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
 
     def _words(self, program, *words):
         if not self._user:
@@ -68,9 +100,7 @@ class PostgresServer:
         """Returns when it answers."""
         with open(os.path.join(self.folder, "log"), "ab") as log:
             self.process = subprocess.Popen(
-                self._words("postgres", "-D", self.data, "-k", self.folder, "-c", "listen_addresses=",
-                            "-c", f"fsync={'on' if self._fsync else 'off'}",
-                            "-c", "shared_buffers=32MB", "-c", "max_connections=40"),
+                self._words("postgres", "-D", self.data, "-k", self.folder, *self._settings()),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=self._environment())
         wait_until(self._answers, 60, "PostgreSQL answers")
 
@@ -83,8 +113,21 @@ class PostgresServer:
 
     def sql(self, text, database="queue"):
         """As the superuser; what psql prints, without its ornaments."""
-        return self._call("psql", "-h", self.folder, "-U", "postgres", "-d", database, "-Atqc",
-                          text).strip()
+        return self._call("psql", "-h", self.folder, "-p", str(self.port or 5432), "-U", "postgres",
+                          "-d", database, "-Atqc", text).strip()
+
+    def access(self, *lines):
+        """What pg_hba.conf says of clients from now on, beside that the superuser is believed here."""
+        with open(os.path.join(self.data, "pg_hba.conf"), "w", encoding="utf-8") as file:
+            file.write("".join(line + "\n" for line in ("local all postgres trust", *lines)))
+        self.sql("SELECT pg_reload_conf()", "postgres")
+
+    def become_standby(self):
+        """From here on it waits for the log of another server, and takes no writing."""
+        self.kill(signal.SIGINT)
+        with open(os.path.join(self.data, "standby.signal"), "w", encoding="utf-8"):
+            pass
+        self.start()
 
     def kill(self, number=signal.SIGQUIT):
         """At once, as when the machine fails: it recovers at the next start."""

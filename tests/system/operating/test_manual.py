@@ -55,7 +55,7 @@ def logged():
     """({event}, {field}, [calls whose event is no literal]) of all programs, from their sources."""
     events, fields, computed = set(), set(), []
     for folder in ["common", "smtpd", "qmgr", "smtp-client", "lmtp-client", "metrics", "tokens", "pickup", "reporter", "filter",
-                   "signer", "postwain"]:
+                   "signer", "db-link", "postwain"]:
         for path in glob.glob(os.path.join(SOURCE, folder, "**", "*.cc"), recursive=True):
             with open(path, encoding="utf-8") as file:
                 text = file.read()

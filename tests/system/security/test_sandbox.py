@@ -16,7 +16,8 @@ from smtp_raw import SmtpClient
 from smtp_sink import SmtpSink
 
 KINDS = ["qmgr", "smtpd", "smtp-client", "lmtp-client", "metrics", "pickup", "tokens", "reporter", "filter",
-         "signer"]
+         "signer", "db-link"]
+RUNNING = [kind for kind in KINDS if kind != "db-link"]  # which is there for a database only
 CONFINED = [kind for kind in KINDS if kind != "tokens"]  # all but who runs programs
 ROOT = os.geteuid() == 0
 # S11: ways past the rules for ports, past listening, and others of their kind.
@@ -30,7 +31,8 @@ NEEDS = {"qmgr": {"loop", "threads", "files", "commit"},
          "metrics": {"loop", "threads", "accepts"}, "pickup": {"loop", "threads", "files"},
          "tokens": {"loop", "threads", "program"},
          "reporter": {"loop", "threads", "dns", "tls", "http", "files", "dmarc_files"},
-         "filter": {"loop", "threads", "dns"}, "signer": {"loop", "threads", "signing"}}
+         "filter": {"loop", "threads", "dns"}, "signer": {"loop", "threads", "signing"},
+         "db-link": {"loop", "dns", "tls", "accepts"}}
 # Asked about nothing, so the process is there and no mail waits for it.
 FILTER = [{"name": "none", "socket": "127.0.0.1:9", "on": []}]
 EX_CONFIG = 78
@@ -89,6 +91,8 @@ class SelfTest(PostwainTestCase):
         self.assertNotIn(("connect", "smtpd"), able)
         # To the ports of the filters, and there is none of a mail server among them.
         self.assertNotIn(("connect", "filter"), able)
+        self.assertIn(("network", "db-link"), able)
+        self.assertNotIn(("connect", "db-link"), able)
 
     @unittest.skipUnless(ROOT, "only root changes users")
     def test_started_as_root(self):
@@ -153,9 +157,9 @@ class Running(PostwainTestCase):
         self.sink.wait_delivered("x@a.test")
 
     def by_kind(self, mta):
-        wait_until(lambda: len(mta.children()) == len(KINDS), 20, lambda: mta.tail())
-        wait_until(lambda: len(mta.events("confined")) >= len(KINDS), 20, lambda: mta.tail())
-        return {kind: mta.pids_of(kind)[0] for kind in KINDS}
+        wait_until(lambda: len(mta.children()) == len(RUNNING), 20, lambda: mta.tail())
+        wait_until(lambda: len(mta.events("confined")) >= len(RUNNING), 20, lambda: mta.tail())
+        return {kind: mta.pids_of(kind)[0] for kind in RUNNING}
 
     def test_what_the_kernel_says(self):
         mta = self.begin()
@@ -173,7 +177,7 @@ class Running(PostwainTestCase):
                     self.assertLessEqual(int(seen["CapBnd"], 16) | int(seen["CapEff"], 16), 1 << 2)
         if ROOT:
             users = [facts(pid)["Uid"].split()[0] for pid in pids.values()]
-            self.assertEqual(len(KINDS), len(set(users)), users)
+            self.assertEqual(len(RUNNING), len(set(users)), users)
         for event in mta.events("confined"):
             self.assertEqual("strict", event["seccomp"])
 
@@ -203,7 +207,7 @@ class Running(PostwainTestCase):
         self.send(mta)
         pids = self.by_kind(mta)
         users = {kind: facts(pid)["Uid"].split()[0] for kind, pid in pids.items()}
-        self.assertEqual(1, len({users[kind] for kind in KINDS[1:]}))
+        self.assertEqual(1, len({users[kind] for kind in RUNNING[1:]}))
         self.assertNotEqual(users["qmgr"], users["smtpd"])
 
     def test_nobody_holds_a_ring(self):
