@@ -248,6 +248,23 @@ TEST_CASE("bad PEM and a foreign key are refused with a reason") {
   CHECK_FALSE(Context::server(test_pem().certificate, "not pem").ok());
 }
 
+TEST_CASE("roots of trust are read whole, or not at all") {
+  auto with_roots = [](std::string_view roots) {
+    return Context::client({PeerProof::required, {}, roots});
+  };
+  const std::string& good = test_pem().certificate;
+  CHECK(with_roots(good));
+  CHECK(with_roots("a word in front\n" + good + good + "and one behind\n"));
+  std::string broken = good;
+  broken[good.size() / 2] = '!';
+  for (const std::string& roots : {std::string("nothing in PEM\n"), test_pem().key, broken,
+                                   good + broken, good + good.substr(0, good.size() / 2)}) {
+    auto context = with_roots(roots);
+    REQUIRE_FALSE(context);
+    CHECK(context.error().text.find("roots of trust") != std::string::npos);
+  }
+}
+
 TEST_CASE("S7: who asks for new keys without end loses the session") {
   auto context = Context::server(test_pem().certificate, test_pem().key);
   Session server = Session::server(**context);
