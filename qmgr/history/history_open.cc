@@ -194,7 +194,8 @@ Status HistoryStore::checkpoint_if_large() {
 }
 
 Status HistoryStore::vacuum_step() {
-  return incremental_vacuum(db_);
+  Result<bool> more = incremental_vacuum(db_);
+  return more ? Status() : Status(more.error());
 }
 
 }  // namespace postwain::qmgr

@@ -269,8 +269,9 @@ class Maintenance {
   virtual std::int64_t log_bytes() const = 0;
   // Brings changes to their places. wholly: the log's file gets small again, too.
   virtual StoreStatus checkpoint(bool wholly) = 0;
-  // Gives a little of the free space within the store back to the disk, where there is much.
-  virtual StoreStatus vacuum_step() = 0;
+  // Gives a little of the free space within the store back to the disk, where there is much. True:
+  // there is more of it, and another step is worth it.
+  virtual StoreResult<bool> vacuum_step() = 0;
   // The file of the log stays behind, empty, when the store is closed: where the disk has no names
   // for files left, the next start could not make it.
   virtual void keep_log_file() = 0;

@@ -179,7 +179,7 @@ bool StoreWorker::wait_for_work(std::unique_lock<std::mutex>& lock) {
       wake_.wait_until(lock, first_ride_ + kRideMax);
     } else if (is_stopped()) {
       wake_.wait_until(lock, next_retry_);
-    } else if (wal_bytes_.load() > kCheckpointIdleBytes) {
+    } else if (wal_bytes_.load() > kCheckpointIdleBytes || look_for_room_) {
       bool quiet = wake_.wait_for(lock, kIdleCheckpoint) == std::cv_status::timeout;
       sleep_ = Sleep::none;
       if (quiet && waiting_.empty() && reads_.empty()) {
@@ -233,6 +233,7 @@ Batch StoreWorker::take_batch() {
 }
 
 void StoreWorker::work(Batch batch) {
+  look_for_room_ = true;
   if (broken_) return refuse(batch, {StoreError::Kind::broken, "the queue's store failed"});
   if (is_stopped()) {
     keep_for_later(batch);
@@ -388,7 +389,13 @@ void StoreWorker::housekeeping(bool idle) {
     done = upkeep.checkpoint(true);
   else if (log_bytes > kCheckpointBytes || (idle && log_bytes > kCheckpointIdleBytes))
     done = upkeep.checkpoint(false);
-  if (done && idle) done = upkeep.vacuum_step();
+  if (done && idle) {
+    // Step by step until there is not much free: mail is refused while the disk has no room, and
+    // then nothing else would come that gives the room back.
+    StoreResult<bool> more = upkeep.vacuum_step();
+    look_for_room_ = more && *more;
+    if (!more) done = more.error();
+  }
   if (!done) trouble(done.error());
   wal_bytes_.store(upkeep.log_bytes());
 }

@@ -138,6 +138,7 @@ class StoreWorker final : public StoreService {
   std::vector<Completion> done_;  // guarded by mutex_
   Batch kept_;                    // there is trouble: what must still be written; the thread's own
   std::vector<Attempt> unanswered_;  // reads that found the store away; the thread's own
+  bool look_for_room_ = true;        // within the store, once there is nothing else to do
   bool silent_ = false;              // the store waits for somebody, and that was told
   StoreTrouble trouble_ = StoreTrouble::none;
   StoreError why_{};  // there is trouble

@@ -68,8 +68,12 @@ void RefusalLog::add_own(const smtp::OwnRefusal& refusal) {
        refusal.stage == "RCPT" ? std::string_view(refusal.address) : std::string_view(), reason);
   if (!may_log()) return;
   log::Line line(log::Level::info, "refused");
-  if (open) line.kv("id", transaction_.id().text()).kv("from", transaction_.sender());
-  if (refusal.stage == "MAIL") line.kv("from", refusal.address);
+  if (open) line.kv("id", transaction_.id().text());
+  // Of a second MAIL within a transaction, that one's sender: a line has each field once.
+  if (refusal.stage == "MAIL")
+    line.kv("from", refusal.address);
+  else if (open)
+    line.kv("from", transaction_.sender());
   if (refusal.stage == "RCPT") line.kv("to", refusal.address);
   line.kv("client", client_.address()).kv("name", engine_.hello_name());
   line.kv("on", listener_.name()).kv("stage", refusal.stage);

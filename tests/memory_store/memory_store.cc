@@ -123,7 +123,7 @@ class MemoryMaintenance final : public Maintenance {
 
   std::int64_t log_bytes() const override { return 0; }
   StoreStatus checkpoint(bool) override { return {}; }
-  StoreStatus vacuum_step() override { return {}; }
+  StoreResult<bool> vacuum_step() override { return false; }
   void keep_log_file() override {}
   StoreStatus prove_writable() override {
     if (state_.no_room) return StoreError{StoreError::Kind::full, "no room (test)"};

@@ -28,7 +28,7 @@ class PgMaintenance final : public Maintenance {
 
   std::int64_t log_bytes() const override { return 0; }
   StoreStatus checkpoint(bool) override { return {}; }
-  StoreStatus vacuum_step() override { return {}; }
+  StoreResult<bool> vacuum_step() override { return false; }
   void keep_log_file() override {}
   StoreStatus prove_writable() override;
   bool was_unclean() const override { return false; }

@@ -88,13 +88,14 @@ Status migrate(Database& db, const FileIdentity& identity) {
   return {};
 }
 
-Status incremental_vacuum(Database& db) {
+Result<bool> incremental_vacuum(Database& db) {
   Result<std::int64_t> pages = ask_number(db, "PRAGMA page_count");
   if (!pages) return pages.error();
   Result<std::int64_t> free = ask_number(db, "PRAGMA freelist_count");
   if (!free) return free.error();
-  if (*free < 1024 || *free * 4 < *pages) return {};
-  return db.run("PRAGMA incremental_vacuum(256)");
+  if (*free < 1024 || *free * 4 < *pages) return false;
+  if (Status s = db.run("PRAGMA incremental_vacuum(256)"); !s) return s.error();
+  return true;
 }
 
 }  // namespace postwain::qmgr

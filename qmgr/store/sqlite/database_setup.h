@@ -36,7 +36,7 @@ Status check_identity(Database& db, const FileIdentity& identity);
 // refused (SQLITE_NOTADB).
 Status migrate(Database& db, const FileIdentity& identity);
 
-// One step of giving pages back when a quarter of the file is free.
-Status incremental_vacuum(Database& db);
+// One step of giving pages back when a quarter of the file is free. True: it still is.
+Result<bool> incremental_vacuum(Database& db);
 
 }  // namespace postwain::qmgr

@@ -69,8 +69,11 @@ StoreStatus SqliteMaintenance::checkpoint(bool wholly) {
   return store_failpoint(Failpoint::checkpoint_after);
 }
 
-StoreStatus SqliteMaintenance::vacuum_step() {
-  return store_status(incremental_vacuum(sql_.database()));
+StoreResult<bool> SqliteMaintenance::vacuum_step() {
+  Result<bool> more = incremental_vacuum(sql_.database());
+  StoreStatus done = store_status(more ? Status() : Status(more.error()));
+  if (!done) return done.error();
+  return *more;
 }
 
 void SqliteMaintenance::keep_log_file() {

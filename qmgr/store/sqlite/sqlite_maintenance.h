@@ -13,7 +13,7 @@ class SqliteMaintenance final : public Maintenance {
 
   std::int64_t log_bytes() const override { return log_bytes_; }
   StoreStatus checkpoint(bool wholly) override;
-  StoreStatus vacuum_step() override;
+  StoreResult<bool> vacuum_step() override;
   void keep_log_file() override;
   StoreStatus prove_writable() override;
   bool was_unclean() const override { return was_unclean_; }
