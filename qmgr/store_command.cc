@@ -35,6 +35,7 @@ int move_failed(int code, const std::string& text) {
 struct MoveOrder {
   config::QueueDatabase from;
   config::QueueDatabase to;
+  std::string runtime_dir;
 
   std::string text() const { return fmt::format("from {} to {}", name_of(from), name_of(to)); }
 };
@@ -48,23 +49,21 @@ std::optional<config::QueueDatabase> store_of(std::string_view text, std::string
   store.node = node;
   store.address = config::parse_database_address(text, why);
   if (!store.address) return std::nullopt;
-  if (config::is_on_this_machine(*store.address)) return store;
-  why = config::kNotOnThisMachine;
-  return std::nullopt;
+  return store;
 }
 
 Result<MoveOrder> read_order() {
   Result<std::string> text = read_small_fd(STDIN_FILENO, kMoveInputMax);
   if (!text) return Error{text.error().text, kExitIoError};
   std::vector<std::string_view> lines = split(*text, '\n');
-  constexpr std::size_t kLines = 5;
+  constexpr std::size_t kLines = 6;
   if (lines.size() < kLines) return Error{"what is to be done is not said", kExitUsage};
   std::string why;
   auto from = store_of(lines[0], lines[1], lines[4], why);
   if (!from) return Error{"--from: " + why, kExitUsage};
   auto to = store_of(lines[2], lines[3], lines[4], why);
   if (!to) return Error{"store: " + why, kExitConfig};
-  return MoveOrder{*from, *to};
+  return MoveOrder{*from, *to, std::string(lines[5])};
 }
 
 void tell(const MoveOrder& order, const MovedQueue& moved, bool json) {
@@ -105,11 +104,12 @@ Status end_move(const std::string& folder) {
 
 Result<MovedQueue> move_all(const MoveOrder& order, const std::string& folder) {
   Ballast ballast(folder + "/ballast");
-  Result<Engine> from = open_engine(order.from, folder, ballast, Opening::existing);
+  EnginePlace place{folder, order.runtime_dir};
+  Result<Engine> from = open_engine(order.from, place, ballast, Opening::existing);
   if (!from) return from.error();
   // Both may be databases, and one lock is enough for the spool.
   from->lock.reset();
-  Result<Engine> to = open_engine(order.to, folder, ballast);
+  Result<Engine> to = open_engine(order.to, place, ballast);
   if (!to) return to.error();
   QueuePlace source{*from->store, ContentFolder(from->contents)};
   QueuePlace target{*to->store, ContentFolder(to->contents)};
@@ -145,8 +145,8 @@ int move_command(const MoveOrder& order, const std::string& folder, bool json) {
 int take_over_command(const MoveOrder& order, const std::string& folder) {
   if (!order.to.address)
     return move_failed(kExitUsage, "[queue] store names no database, and the spool is this one's");
-  Result<Engine> taken =
-      open_engine(order.to, folder, Ballast(folder + "/ballast"), Opening::take_over);
+  Result<Engine> taken = open_engine(order.to, {folder, order.runtime_dir},
+                                     Ballast(folder + "/ballast"), Opening::take_over);
   if (!taken) return move_failed(taken.error().code, taken.error().text);
   fmt::print("{}: its queue belongs to {} now\n", name_of(order.to), folder);
   return kExitOk;

@@ -264,11 +264,6 @@ std::string default_node_name(const std::string& hostname) {
   return hostname.substr(0, hostname.find('.')).substr(0, kNodeNameMax);
 }
 
-bool is_on_this_machine(const DatabaseAddress& address) {
-  return std::all_of(address.hosts.begin(), address.hosts.end(),
-                     [](const DatabaseHost& host) { return host.is_local(); });
-}
-
 std::optional<std::string> database_password(std::string_view content) {
   constexpr std::size_t kPasswordMax = 1024;
   std::string_view line = content.substr(0, content.find('\n'));

@@ -27,13 +27,6 @@ bool has_database_scheme(std::string_view text);
 // /run/postgresql, the port 5432, and "postwain" for the database and the user.
 std::optional<DatabaseAddress> parse_database_address(std::string_view text, std::string& why);
 
-// Only Unix sockets are named. Nothing else can be reached yet, and this tells why.
-constexpr const char* kNotOnThisMachine =
-    "it names a host, and qmgr has no network; name the folder of the server's Unix socket, such "
-    "as "
-    "host=/run/postgresql";
-bool is_on_this_machine(const DatabaseAddress& address);
-
 // The password of a file: its first line without blanks at the end. Nothing: that is empty, or
 // longer than 1,024 octets.
 std::optional<std::string> database_password(std::string_view content);

@@ -285,7 +285,7 @@ class DatabaseOverTheNetwork(PostwainTestCase):
         mta.reconfigure({"queue": {"store": None, "store_ca": None, "node": None}})
         refused = mta.cli("queue", "move", "--from", database.network_address)
         self.assertEqual(64, refused.returncode)
-        self.assertIn("localhost is a host of the network", refused.stderr)
+        self.assertIn("--from names a host of the network", refused.stderr)
 
 
 if __name__ == "__main__":
