@@ -201,8 +201,31 @@ INSERT INTO clock VALUES (1, 0);
 INSERT INTO schema_info VALUES (1, 1, 1, 1 + floor(random() * 9e15)::int8);
 )sql";
 
+// Several nodes. A message's bag follows from its id alone (mail::QueueId::bag()), so no sets of
+// bags are remembered. load: bits, 1 the node is busy, 2 idle. Contents too large for a row lie in
+// pieces of 8,000 octets, one to a page.
+constexpr std::string_view kNodes = R"sql(
+UPDATE schema_info SET oldest_compatible = 2 WHERE one = 1;
+DROP TABLE placement;
+ALTER TABLE node ADD COLUMN weight int2 NOT NULL DEFAULT 1 CHECK (weight BETWEEN 1 AND 256);
+ALTER TABLE node ADD COLUMN load int2 NOT NULL DEFAULT 0 CHECK (load BETWEEN 0 AND 3);
+ALTER TABLE node ADD COLUMN version bytea NOT NULL DEFAULT '' CHECK (octet_length(version) <= 64);
+ALTER TABLE node ADD COLUMN config bytea NOT NULL DEFAULT '' CHECK (octet_length(config) <= 64);
+ALTER TABLE node ADD COLUMN stay int2 NOT NULL DEFAULT 1 CHECK (stay IN (0, 1));
+CREATE TABLE chunk (
+  bag int2 NOT NULL,
+  id int8 NOT NULL CHECK (id > 0),
+  no int4 NOT NULL CHECK (no >= 0),
+  data bytea NOT NULL CHECK (octet_length(data) BETWEEN 1 AND 8000),
+  PRIMARY KEY (bag, id, no)
+) WITH (vacuum_truncate = off);
+ALTER TABLE chunk ALTER COLUMN data SET STORAGE PLAIN;
+INSERT INTO chunk SELECT -1, i, 0, 'x' FROM generate_series(1, 2000) i;
+)sql";
+
 constexpr Migration kPgMigrations[] = {
     {1, kInitial},
+    {2, kNodes},
 };
 
 }  // namespace

@@ -291,6 +291,12 @@ PW_VISIT(ConnectionWanted) {
 }
 PW_VISIT(Draining) {}
 PW_VISIT(NothingMore) {}
+PW_VISIT(OpenBags) {
+  fields(a, v.bags);
+}
+PW_VISIT(Word) {
+  fields(a, v.sent_ms, v.good_ms, v.fenced);
+}
 PW_VISIT(Token) {
   fields(a, v.request, v.token, v.trouble);
 }
@@ -398,6 +404,8 @@ PW_MESSAGE(ConnectionEnd)
 PW_MESSAGE(ConnectionWanted)
 PW_MESSAGE(Draining)
 PW_MESSAGE(NothingMore)
+PW_MESSAGE(OpenBags)
+PW_MESSAGE(Word)
 PW_MESSAGE(Outcomes)
 PW_MESSAGE(TlsResults)
 PW_MESSAGE(LateOutcomes)

@@ -60,6 +60,7 @@ enum class FrameType : std::uint16_t {
   hold = 26,
   judged = 27,     // judgements.h
   discarded = 28,  // the same
+  open_bags = 29,  // qmgr to smtpd
   // qmgr to intake
   submit_result = 20,
   chunks_stored = 21,
@@ -73,6 +74,7 @@ enum class FrameType : std::uint16_t {
   connection_grant = 33,
   connection_wanted = 34,
   nothing_more = 35,
+  word = 36,
   // agent to qmgr
   content_request = 40,
   outcomes = 41,
@@ -267,6 +269,13 @@ struct Admission {
   mail::Reply refusal;
 };
 
+// To smtpd, of a queue that several nodes share: the bags that ids of new messages may be of from
+// now on (QueueIdSource::keep_to). Before the first one, and without a shared queue: all.
+struct OpenBags {
+  static constexpr FrameType kType = FrameType::open_bags;
+  std::uint64_t bags = mail::kAllBags;
+};
+
 // Does this recipient exist? qmgr asks the next hop, or knows it from before. The answer may take
 // half a minute.
 struct Probe {
@@ -377,6 +386,17 @@ struct ConnectionWanted {
   std::uint64_t owner = 0;
 };
 
+// To an agent, of a queue that several nodes share: the proof that this node's part of the queue
+// was still its own when `sent_ms` was read from CLOCK_BOOTTIME. It comes before the first lease and
+// about twice a second. Whoever has had one sends no end of data while the last one is older than
+// `good_ms` (doc/cluster.md, "What may have been delivered"); fenced: never again. Without a shared
+// queue there is none, and nothing to look at.
+struct Word {
+  static constexpr FrameType kType = FrameType::word;
+  std::int64_t sent_ms = 0;  // in the past of this machine's CLOCK_BOOTTIME
+  std::uint32_t good_ms = 0;
+  bool fenced = false;
+};
 // An agent is about to end, and is to be lent nothing more. What was lent to it before that was
 // read is still on its way: it reads on, and gives that back. Said once on a connection. Also of
 // `filter` over its links: no message is to be begun there any more.

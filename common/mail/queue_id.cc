@@ -47,7 +47,14 @@ void QueueIdSource::pass(QueueId id, WallTime now) {
   counter_ = 0xFFFU;  // the next one is of the next millisecond
 }
 
+// One of 64 ids on an average where there is one bag only.
 QueueId QueueIdSource::next(WallTime now) {
+  QueueId id = step(now);
+  while (!id.is_in(bags_)) id = step(now);
+  return id;
+}
+
+QueueId QueueIdSource::step(WallTime now) {
   std::int64_t since = to_unix_ms(now) - kEpochMs;
   std::uint64_t ms = since > 0 ? static_cast<std::uint64_t>(since) : 0;
   // A clock that stands still or jumps back must not repeat an id: go on from the last one.

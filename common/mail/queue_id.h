@@ -18,12 +18,26 @@ namespace postwain::mail {
 constexpr std::uint16_t kLastWorker = 1022;  // of those that qmgr gives
 constexpr std::uint16_t kDropWorker = 1023;
 
+// The parts of a queue that several nodes share (doc/cluster.md). An id says by a hash in which bag
+// its message lies, for ever; so whoever has the id knows where to look. A node gives ids of its own
+// bags only.
+constexpr unsigned kBags = 64;
+constexpr std::uint64_t kAllBags = UINT64_MAX;  // a set of bags: the bit 1 << bag for each
+
 struct QueueId {
   std::uint64_t value = 0;
 
   static constexpr std::uint64_t kLast = UINT64_MAX >> 1;  // the largest there is
   static QueueId first_of(WallTime time);                  // the smallest id of that moment
   WallTime made_at() const;
+  constexpr std::uint8_t bag() const {
+    // The upper half of a product with the golden ratio is even for ids that follow each other.
+    std::uint64_t hash = value * 0x9E3779B97F4A7C15ULL;
+    hash ^= hash >> 29;
+    hash *= 0xBF58476D1CE4E5B9ULL;
+    return static_cast<std::uint8_t>(hash >> 58);
+  }
+  constexpr bool is_in(std::uint64_t bags) const { return (bags >> bag() & 1) != 0; }
   std::uint16_t worker() const { return static_cast<std::uint16_t>(value >> 12 & 0x3FFU); }
   QueueId with_worker(std::uint16_t worker) const {
     return {(value & ~(std::uint64_t{0x3FF} << 12)) | static_cast<std::uint64_t>(worker) << 12};
@@ -36,6 +50,9 @@ struct QueueId {
 class QueueIdSource {
  public:
   explicit QueueIdSource(std::uint16_t worker) : worker_(worker & 0x3FFU) {}
+  // Only ids of these bags from now on; of all of them before it is called, and where the set is
+  // empty.
+  void keep_to(std::uint64_t bags) { bags_ = bags == 0 ? kAllBags : bags; }
   QueueId next(WallTime now);
   // Those to come are greater than this one, which somebody else made (perhaps by another clock).
   // One that lies more than kPassMax ahead is not passed: whoever made it must not decide what ids
@@ -44,7 +61,10 @@ class QueueIdSource {
   static constexpr Duration kPassMax = std::chrono::minutes(1);
 
  private:
+  QueueId step(WallTime now);
+
   std::uint16_t worker_;
+  std::uint64_t bags_ = kAllBags;
   std::uint64_t last_ms_ = 0;
   std::uint32_t counter_ = 0;
 };

@@ -22,11 +22,12 @@
 #include <optional>
 
 #include "common/base/time.h"
+#include "common/mail/queue_id.h"
 
 namespace postwain::qmgr::cluster {
 
 constexpr unsigned kNodes = 32;
-constexpr unsigned kBags = 64;
+constexpr unsigned kBags = mail::kBags;
 
 // The clock that runs on while the machine sleeps (CLOCK_BOOTTIME), as a type of time points only.
 // It has no now(): readings are passed in. Readings of two machines are never compared.
