@@ -9,7 +9,7 @@ PRESET  ?= ci
 TREE    := build/$(PRESET)
 SUITE   ?= trixie
 
-.PHONY: help run demo test test-build test-on build bench bench-quick bench-scale bench-drain bench-distance bench-memory bench-micro asan format lint lint-all fuzz fuzz-ipc scan flood powerloss crash cluster-model install deb deb-test packages clean
+.PHONY: help run demo test test-build test-on build bench bench-quick bench-scale bench-drain bench-distance bench-memory bench-micro asan format lint lint-all fuzz fuzz-ipc scan flood powerloss crash cluster-model cluster-chaos install deb deb-test packages clean
 
 help:
 	@echo 'make run          build, then a demo on loopback: a whole MTA and a small mail store (ARGS=--once ends by itself)'
@@ -28,6 +28,7 @@ help:
 	@echo 'make scan         nmap and testssl.sh against the running server'
 	@echo 'make powerloss    200,000 simulated power cuts of the queue (STATES=n SEED=n)'
 	@echo 'make cluster-model  millions of states of nodes that share a queue, and the story of each mistake (STATES=n)'
+	@echo 'make cluster-chaos  nodes that share a queue, under every fault, until 52 kills, 23 failovers and a million messages (ROUNDS=n MESSAGES=n SEED=n)'
 	@echo 'make format lint lint-all fuzz install clean'
 	@echo 'make crash         200 rounds of kill -9 under load (ROUNDS=n)'
 	@echo 'make deb deb-test   a Debian package in build/deb; its life in a root of its own (root)'
@@ -138,7 +139,14 @@ cluster-model: test-build
 	POSTWAIN_CLUSTER_STATES=$(STATES) POSTWAIN_CLUSTER_STORIES=1 $(TREE)/tests/test_cluster_model
 	POSTWAIN_SPIN=long python3 tests/system/queue/test_cluster_model.py
 
-ROUNDS ?= 200
+# An hour; the short form is tests/system/cluster/test_cluster.py.
+cluster-chaos: ROUNDS ?= 27
+cluster-chaos: MESSAGES ?= 1000000
+cluster-chaos: test-build
+	POSTWAIN_BIN=$(TREE)/bin POSTWAIN_PEERS=$(CURDIR)/build/peers PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests/system/harness \
+	  python3 tests/system/cluster/chaos.py --rounds $(ROUNDS) --messages $(MESSAGES) $(if $(filter command line environment,$(origin SEED)),--seed $(SEED)) $(ARGS)
+
+crash: ROUNDS ?= 200
 crash: test-build
 	POSTWAIN_BIN=$(TREE)/bin POSTWAIN_KILL_ROUNDS=$(ROUNDS) PYTHONPATH=tests/system/harness python3 tests/system/queue/test_crash.py Crash
 

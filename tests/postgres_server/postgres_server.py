@@ -25,9 +25,9 @@ def programs():
 class PostgresServer:
     """With a role postwain, which owns the database queue. port: it also listens at 127.0.0.1. tls:
     files of a certificate and its key, with which it then offers TLS; client_trust: of the authority
-    whose certificates its clients may show."""
+    whose certificates its clients may show. copy_of: a server, of which this one is a standby."""
 
-    def __init__(self, fsync=False, port=None, tls=None, client_trust=None):
+    def __init__(self, fsync=False, port=None, tls=None, client_trust=None, copy_of=None):
         self.programs = programs()
         # The path of a socket is short, and nobody may look into other people's folders.
         self.folder = tempfile.mkdtemp(prefix="pw-pg-", dir="/tmp")
@@ -42,6 +42,11 @@ class PostgresServer:
                              zip(tls, ("server.pem", "server.key"))]
         self._client_trust = client_trust and self._own_copy(client_trust, "clients.pem")
         self.process = None
+        if copy_of is not None:
+            self._call("pg_basebackup", "-D", self.data, "-R", "-c", "fast", "--no-sync", "-d",
+                       f"host={copy_of.folder} port={copy_of.port or 5432} user=postgres")
+            self.start()
+            return
         self._call("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
                    "--locale=C", "--no-sync")
         self.start()
@@ -132,6 +137,15 @@ class PostgresServer:
     def kill(self, number=signal.SIGQUIT):
         """At once, as when the machine fails: it recovers at the next start."""
         self.process.send_signal(number)
+        self.process.wait(60)
+
+    def kill_whole(self):
+        """As when its machine loses power: none of its processes does anything any more."""
+        for pid in self._processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         self.process.wait(60)
 
     def _processes(self):

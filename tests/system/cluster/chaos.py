@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""Nodes that share a queue, under load and under every fault that is known: kills of qmgr, of one
+node and of two, standstills, databases that are killed and that fail over, ways that are cut.
+Behind each round all is healed, the queue runs empty, and cluster_verdict.py judges.
+
+    chaos.py [--rounds N] [--messages N] [--seed N] [--nodes N] [--rate N] [--keep FOLDER]
+
+It goes on until there were so many rounds and so many acknowledged messages. A seed repeats the
+faults and their times, though not the moments in the programs at which they strike. It ends with 1
+at the first round that breaks a promise, whose logs and ledgers it leaves in a folder below --keep.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import statistics
+import sys
+import time
+from collections import Counter
+
+from chaos_faults import DECK, OF_DATABASE, Faults
+from cluster_harness import BAGS, DRAIN_MAX, Cluster
+
+HAND = 4  # faults in a round
+TOGETHER = 0.35  # how often a fault of the database comes in the midst of another one
+CALM = (1.0, 4.0)  # seconds between faults
+LIVE_MAX = 90
+
+
+class Chaos:
+    def __init__(self, options):
+        self.options = options
+        self.chance = random.Random(options.seed)
+        self.began = time.monotonic()
+        names = [chr(ord("a") + number) for number in range(options.nodes)]
+        self.cluster = Cluster(names, standby=True, lean=True)
+        self.faults = Faults(self.cluster, self.chance, self.note)
+        self.deck = []
+        self.rounds = 0
+        self.sums = Counter()
+        self.take_overs = []
+
+    def note(self, text):
+        print(f"{time.monotonic() - self.began:7.1f} {text}", flush=True)
+
+    def run(self):
+        self.cluster.start()
+        while self.rounds < self.options.rounds or self.sums["messages"] < self.options.messages:
+            self.rounds += 1
+            faults = self.round()
+            if faults:
+                return self.keep_evidence(faults)
+        return 0
+
+    def round(self):
+        """What was wrong, in words."""
+        self.faults.kills, self.faults.standstills = [], 0
+        loads = [self.cluster.load(rate=self.options.rate / 2, connections=12,
+                                   seed=f"{self.options.seed}/{self.rounds}/{n}") for n in range(2)]
+        try:
+            for group in self.hand():
+                self.rest()
+                self.play(group)
+            self.rest()
+            self.play([])
+            self.cluster.wait_live(*(n for n in self.cluster.nodes if n != "first"),
+                                   timeout=LIVE_MAX)
+        except AssertionError as error:
+            return [str(error)]
+        finally:
+            for load in loads:
+                load.process.stdin.close()
+            for load in loads:
+                load.stop()
+        return self.judge()
+
+    def hand(self):
+        """The faults of this round, as groups of those that come together."""
+        groups = []
+        for _ in range(HAND):
+            if not self.deck:
+                self.deck = [kind for kind, number in DECK.items() for _ in range(number)]
+                self.chance.shuffle(self.deck)
+            kind = self.deck.pop()
+            if groups and len(groups[-1]) == 1 and self.fit(groups[-1][0], kind):
+                groups[-1].append(kind)
+            else:
+                groups.append([kind])
+        return groups
+
+    def fit(self, one, other):
+        """A fault of the database may come in the midst of one of a node, and vice versa."""
+        return ("split" not in (one, other) and (one in OF_DATABASE) != (other in OF_DATABASE)
+                and self.chance.random() < TOGETHER)
+
+    def play(self, group):
+        active = []
+        for kind in group:
+            fault = self.faults.begin(kind)
+            if fault is not None:
+                active.append([time.monotonic() + self.chance.uniform(0, 3) * len(active), fault])
+        while True:
+            for name in self.faults.ended():
+                active.append([time.monotonic(), self.faults.revive(name)])
+            if not active:
+                return
+            now = time.monotonic()
+            for one in [one for one in active if one[0] <= now]:
+                try:
+                    one[0] = now + next(one[1])
+                except StopIteration:
+                    active.remove(one)
+            time.sleep(0.02)
+
+    def rest(self):
+        time.sleep(self.chance.uniform(*CALM))
+
+    def judge(self):
+        try:
+            self.cluster.wait_empty(DRAIN_MAX)
+        except AssertionError as error:
+            return [str(error)]
+        verdict = self.cluster.verdict()
+        taken = [self.cluster.taken_over(names, at) for at, names in self.faults.kills]
+        self.take_overs += [one for one in taken if one is not None]
+        times = ", ".join(f"{one:.1f} s" if one else "nothing waited" for one in taken)
+        self.note(f"round {self.rounds}: {verdict}; taken over after: {times or 'none'}")
+        self.sums.update(messages=verdict.messages, recipients=verdict.promised,
+                         lost=len(verdict.lost), bounced=sum(verdict.bounced.values()),
+                         second=verdict.second_copies(), unmarked=len(verdict.unmarked),
+                         late=len(verdict.late), at_wake=len(verdict.at_wake))
+        owners = self.cluster.owners()
+        faults = verdict.faults(wakes_allowed=2 * self.faults.standstills)
+        if sum(owners.get(name, 0) for name in self.cluster.nodes) != BAGS:
+            faults.append(f"not every bag has an owner: {owners}")
+        if not faults:
+            self.cluster.forget()
+        return faults
+
+    def keep_evidence(self, faults):
+        folder = os.path.join(self.options.keep, f"chaos-{self.options.seed}-{self.rounds}")
+        os.makedirs(folder, exist_ok=True)
+        for fault in faults:
+            self.note(f"FAULT {fault}")
+        with open(os.path.join(folder, "faults"), "w", encoding="utf-8") as file:
+            file.write("\n".join(faults) + "\n")
+        for path in [self.cluster.sink_lines, *self.cluster.source_lines]:
+            if os.path.exists(path) and os.path.getsize(path):
+                shutil.copy(path, folder)
+        for name, node in self.cluster.nodes.items():
+            shutil.copy(node.log_path, os.path.join(folder, f"node-{name}.log"))
+        for name, text in self.cluster.database.evidence():
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                file.write(text)
+        self.note(f"evidence in {folder}")
+        return 1
+
+    def figures(self):
+        counts, sums = self.faults.counts, self.sums
+        kills = counts["qmgr"] + counts["node"] + 2 * counts["two"]
+        print(f"\nseed {self.options.seed}: {self.rounds} rounds in "
+              f"{time.monotonic() - self.began:.0f} s; {kills} kills, "
+              f"{counts['failover'] + counts['split']} failovers, faults {dict(counts)}, "
+              f"nodes that ended by themselves {self.faults.revived}")
+        print(f"acknowledged {sums['messages']} messages for {sums['recipients']} recipients, "
+              f"{sums['bounced']} bounced, lost {sums['lost']}")
+        print(f"second copies {sums['second']}, recipients of such without a mark of doubt "
+              f"{sums['unmarked']}; copies without a term {sums['late']}, at a wake "
+              f"{sums['at_wake']}")
+        if self.take_overs:
+            print(f"from a kill until its mail left through another node: median "
+                  f"{statistics.median(self.take_overs):.1f} s, longest "
+                  f"{max(self.take_overs):.1f} s ({len(self.take_overs)} times)")
+
+
+def main():
+    words = argparse.ArgumentParser(description=__doc__.split("\n\n", 1)[0])
+    words.add_argument("--rounds", type=int, default=27)
+    words.add_argument("--messages", type=int, default=1_000_000)
+    words.add_argument("--seed", type=int, default=int(time.time()))
+    words.add_argument("--nodes", type=int, default=3)
+    words.add_argument("--rate", type=float, default=2000, help="messages a second, at most")
+    words.add_argument("--keep", default="/tmp")
+    options = words.parse_args()
+    print(f"seed {options.seed}", flush=True)
+    chaos = Chaos(options)
+    try:
+        code = chaos.run()
+    finally:
+        chaos.figures()
+        chaos.cluster.stop()
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

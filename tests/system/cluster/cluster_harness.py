@@ -1,0 +1,274 @@
+"""A cluster for tests: nodes as folders with configurations, spools and ports of their own
+(cluster_node.py), which have their queue in one PostgreSQL (database_pair.py), each by ways of its
+own (database_proxy.py); the load on them (cluster_source.py), its far end (cluster_sink.py), and
+the judgement (cluster_verdict.py).
+
+The database itself is asked who owns what and what is queued. What the program says about that is
+compared with it.
+"""
+
+import json
+import os
+import time
+
+import postwain_harness  # noqa: F401 (the paths of the other helpers)
+from cluster_node import Node, Program
+from cluster_verdict import Lapse, Verdict
+from database_pair import DatabasePair
+from database_proxy import DatabaseProxy
+from load_ledger import read_lines
+from resources import Folder, wait_until
+
+BAGS = 64
+TAKE_OVER_MAX = 60  # seconds: no measure of quality, but an end of waiting
+DRAIN_MAX = 150
+_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def queue_id_text(number):
+    """As `postwain queue` writes the id of a row."""
+    text = ""
+    for _ in range(13):
+        number, digit = divmod(number, 32)
+        text = _DIGITS[digit] + text
+    return text
+
+
+def bag_of(number):
+    """The bag of a queue id, as common/mail/queue_id.h computes it."""
+    mask = (1 << 64) - 1
+    value = number * 0x9E3779B97F4A7C15 & mask
+    value ^= value >> 29
+    return (value * 0xBF58476D1CE4E5B9 & mask) >> 58
+
+
+class Cluster:
+    """names: of the nodes; they are not started. standby: the database has one, which confirms
+    every commit. lean: no node keeps in memory what it logged of single messages."""
+
+    def __init__(self, names=("a", "b"), standby=False, label="", lean=False):
+        self.folder = Folder()
+        self.label = label
+        self.lean = lean
+        self.database = DatabasePair(moved=self._moved)
+        self.with_standby = standby
+        self.nodes = {}
+        self.sink_lines = self.folder / "sink.ledger"
+        self.source_lines = []  # files, one for each load
+        self.sink = Program("cluster_sink.py", "--ledger", self.sink_lines)
+        self.ports = [int(word) for word in self.sink.process.stdout.readline().split()]
+        if standby:
+            self.database.add_standby()
+        for name in names:
+            self.add(name)
+
+    def _moved(self, place, folder):
+        for node in self.nodes.values():
+            if place < len(node.ways):
+                node.ways[place].server_folder = folder
+
+    def add(self, name, key=None):
+        """Another node, by the same name in the cluster where the key differs from it."""
+        servers = (self.database.primary, self.database.standby)
+        if self.database.primary_place == 1:
+            servers = servers[::-1]
+        ways = [DatabaseProxy(server.folder) for server in servers if server is not None]
+        smtp, lmtp = self.ports
+        node = Node(name, ways, {
+            "route": [{"match": "store.test", "deliver": f"lmtp:127.0.0.1:{lmtp}"},
+                      {"match": "*", "deliver": f"smtp:127.0.0.1:{smtp}"}]},
+            label=self.label, lean=self.lean)
+        self.nodes[key or name] = node
+        return node
+
+    def start(self):
+        """All of them, with about as many bags each: they take them over from one that was there
+        before. Bags that a node gives away to balance come one in five seconds."""
+        first = self.add("first")
+        first.start()
+        for name, node in self.nodes.items():
+            if name != "first":
+                node.start()
+        names = sorted(set(self.nodes) - {"first"})
+        wait_until(lambda: all(self.state_of(name) == "live" for name in names), 30,
+                   lambda: f"all nodes are live: {self.rows()}")
+        began = time.time()
+        first.stop()
+        wait_until(lambda: sum(self.owners().get(name, 0) for name in names) == BAGS, 30,
+                   lambda: f"the bags of a node that has stopped: {self.owners()}\n{first.tail()}")
+        self.handed_over_in = time.time() - began
+        return self
+
+    # What the database says.
+
+    def rows(self):
+        """{name: (number, state, term, stay)}."""
+        states = ("gone", "live", "draining")
+        found = {}
+        for line in self.database.sql("SELECT convert_from(name, 'UTF8'), id, state, term, stay "
+                                      "FROM node").splitlines():
+            name, number, state, term, stay = line.split("|")
+            found[name] = (int(number), states[int(state)], int(term), stay == "1")
+        return found
+
+    def state_of(self, name):
+        return self.rows().get(name, (0, "none"))[1]
+
+    def owners(self):
+        """{name of a node: how many bags it has}; "" where there is none."""
+        lines = self.database.sql(
+            "SELECT coalesce(convert_from(node.name, 'UTF8'), ''), count(*) FROM bag "
+            "LEFT JOIN node ON node.id = bag.node GROUP BY 1").splitlines()
+        return {name: int(count) for name, count in (line.split("|") for line in lines)}
+
+    def queued(self):
+        """[(bag, id)] of all messages in the queue."""
+        lines = self.database.sql("SELECT bag, id FROM fresh WHERE bag >= 0 UNION "
+                                  "SELECT bag, id FROM message WHERE bag >= 0").splitlines()
+        return [tuple(int(word) for word in line.split("|")) for line in lines]
+
+    def wait_empty(self, timeout=DRAIN_MAX):
+        def count():
+            try:
+                return self.database.sql("SELECT (SELECT count(*) FROM fresh WHERE bag >= 0) + "
+                                         "(SELECT count(*) FROM message WHERE bag >= 0)")
+            except AssertionError as error:  # a server that just recovers
+                return str(error)
+        deadline = time.monotonic() + timeout
+        while (left := count()) != "0":
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{left} messages are still queued: {self.queue_in_words()}")
+            time.sleep(0.3)
+
+    def queue_in_words(self):
+        lines = self.database.sql(
+            "SELECT r.bag, coalesce(convert_from(n.name, 'UTF8'), '-'), r.message_id, "
+            "convert_from(r.address, 'UTF8'), r.attempts, r.in_doubt, r.state, "
+            "r.next_attempt_at - floor(extract(epoch FROM now()) * 1000) FROM recipient r "
+            "LEFT JOIN bag b ON b.id = r.bag LEFT JOIN node n ON n.id = b.node WHERE r.bag >= 0 "
+            "LIMIT 10").splitlines()
+        fresh = self.database.sql("SELECT f.bag, b.node, f.id FROM fresh f LEFT JOIN bag b "
+                                  "ON b.id = f.bag WHERE f.bag >= 0 LIMIT 10").splitlines()
+        return f"recipients {lines}, fresh {fresh}, owners {self.owners()}, nodes {self.rows()}"
+
+    # What the nodes say.
+
+    def status(self, name):
+        """`postwain cluster status --json` of a node."""
+        done = self.nodes[name].cli("cluster", "status", "--json")
+        if done.returncode != 0:
+            raise AssertionError(f"cluster status: {done.stdout}{done.stderr}")
+        return json.loads(done.stdout)
+
+    def is_live(self, name):
+        """Whether it works, as it says itself and as the database says."""
+        try:
+            return self.status(name)["standing"] == "live" and self.state_of(name) == "live"
+        except AssertionError:
+            return False
+
+    def wait_live(self, *names, timeout=60):
+        for name in names:
+            wait_until(lambda name=name: self.is_live(name), timeout,
+                       lambda name=name: f"{name} works: {self.rows()}\n{self.nodes[name].tail()}")
+
+    def wait_bags(self, name, least=1, timeout=40):
+        wait_until(lambda: self.owners().get(name, 0) >= least, timeout,
+                   lambda: f"{name} has {least} bags: {self.owners()}\n{self.nodes[name].tail()}")
+
+    def is_marked(self, queue_id, address):
+        """Whether a history says that it was unknown at some time whether he has his copy."""
+        for node in self.nodes.values():
+            if not node.runs:
+                continue
+            done = node.cli("trace", queue_id, "--json")
+            for line in done.stdout.splitlines():
+                for recipient in json.loads(line)["recipients"]:
+                    if recipient["address"] == address and any(
+                            event.get("in_doubt") for event in recipient["events"]):
+                        return True
+        return False
+
+    def fences(self):
+        """{(name, term): when its end was told}, by the logs of the nodes that ended it."""
+        names = {str(row[0]): name for name, row in self.rows().items()}
+        found = {}
+        for node in self.nodes.values():
+            for at, pairs in node.timed_events("node_fenced"):
+                name = names.get(pairs["node"], pairs["node"])
+                term = (name, int(pairs["term"]))
+                found[term] = min(found.get(term, at), at)
+        return found
+
+    def lapses(self):
+        """Of each node whose term was ended by another one."""
+        found = []
+        for (name, _), ended in self.fences().items():
+            if name not in self.nodes:
+                continue
+            node = self.nodes[name]
+            begun = min((at for at, _ in node.timed_events("database_opened") if at > ended),
+                        default=float("inf"))
+            woken = next((to for since, to in node.standstills
+                          if to is not None and since < ended < to), None)
+            found.append(Lapse(name, ended, begun, woken))
+        return found
+
+    # Load and judgement.
+
+    def load(self, rate=80, connections=8, seed="1", names=None):
+        """A program that sends to these nodes, or to all, until its stop()."""
+        path = self.folder / f"source-{len(self.source_lines)}.ledger"
+        ports = ",".join(str(self.nodes[name].port) for name in names or sorted(
+            name for name in self.nodes if name != "first"))
+        program = Program("cluster_source.py", "--ledger", path, "--ports", ports,
+                          "--rate", str(rate), "--connections", str(connections),
+                          "--seed", str(seed), "--prefix", f"l{len(self.source_lines)}x")
+        self.source_lines.append(path)
+        return program
+
+    def forget(self):
+        """What was judged is not looked at again."""
+        for path in self.source_lines:
+            if os.path.exists(path):
+                os.truncate(path, 0)
+        os.truncate(self.sink_lines, 0)
+        for node in self.nodes.values():
+            if os.path.exists(node.log_path):
+                os.truncate(node.log_path, 0)
+
+    def verdict(self):
+        source = (words for path in self.source_lines for words in read_lines(path))
+        return Verdict(source, read_lines(self.sink_lines),
+                       {queue_id_text(number) for _, number in self.queued()}, self.lapses(),
+                       self.is_marked)
+
+    def taken_over(self, names, since):
+        """Seconds from `since` until mail that one of these nodes had promised by then left through
+        another node; None when none has."""
+        before = {words[1] for path in self.source_lines for words in read_lines(path)
+                  if words[0] == "reply" and words[3] == "250" and float(words[2]) <= since}
+        at = [float(words[3]) for words in read_lines(self.sink_lines)
+              if words[0] == "delivered" and words[1] in before and words[7] in names
+              and words[4] not in names]
+        return min((one - since for one in at if one > since), default=None)
+
+    def heal(self):
+        """Everything runs and is connected again."""
+        for node in self.nodes.values():
+            node.heal()
+            node.resume()
+
+    def stop(self):
+        """For clean-up; complains only when all has ended."""
+        self.heal()
+        faults = []
+        ends = [node.close for node in self.nodes.values()]
+        for end in ends + [self.sink.stop, self.database.stop]:
+            try:
+                end()
+            except (AssertionError, OSError) as error:
+                faults.append(str(error))
+        self.folder.remove()
+        if faults:
+            raise AssertionError("\n".join(faults))

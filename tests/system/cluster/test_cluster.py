@@ -1,0 +1,270 @@
+"""Two nodes that share a queue in PostgreSQL: they share out its bags, and take over from one that
+is killed, stands still, is stopped or loses the database. What was acknowledged arrives, and
+whoever gets a second copy was marked in doubt before.
+
+The stories are told on one cluster, one after the other, under load; each begins with two nodes
+that work and ends with the judgement of all that was sent (cluster_verdict.py). chaos.py goes on
+where this ends.
+"""
+
+import signal
+import time
+import unittest
+
+from postwain_harness import main
+import postgres_server
+from cluster_harness import BAGS, TAKE_OVER_MAX, Cluster, bag_of
+from mail_content import message
+from resources import wait_until
+from smtp_raw import SmtpClient
+
+STANDSTILL = 12  # seconds: longer than the others wait before they end a node's term
+AWAY = 6  # seconds of a database
+LIFE = 2.5  # seconds under load before something happens
+AT_ONCE = 4  # seconds for what waits for no death to be noticed
+
+
+def is_taken(node, to="probe@relay.test"):
+    """(code, text) of the first refusal of a message, or of its end; None without an answer."""
+    try:
+        with SmtpClient(node.port, timeout=10) as client:
+            for line in ("MAIL FROM:<alice@sender.test>", f"RCPT TO:<{to}>"):
+                answer = client.command(line)
+                if answer[0] != 250:
+                    return answer
+            return client.data(message())
+    except (OSError, EOFError):
+        return None
+
+
+def refuses_for_now(node):
+    answer = is_taken(node)
+    return answer is not None and answer[0] == 451 and answer[1].startswith("4.3.0")
+
+
+@unittest.skipIf(postgres_server.programs() is None,
+                 "PostgreSQL is neither installed nor unpacked below build/peers")
+class SharedQueue(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = Cluster(("a", "b"), label="SharedQueue")
+        cls.addClassCleanup(cls.cluster.stop)
+        cls.cluster.start()
+
+    def setUp(self):
+        """Two nodes that work, whatever the story before has left behind."""
+        self.cluster.heal()
+        for name in ("a", "b"):
+            if not self.cluster.nodes[name].runs:
+                self.cluster.nodes[name].start()
+        self.cluster.wait_live("a", "b")
+        for name in ("a", "b"):
+            self.cluster.wait_bags(name)
+        self.fuller, self.other = sorted(("a", "b"), key=lambda name: -self.cluster.owners()[name])
+        self.node, self.survivor = (self.cluster.nodes[n] for n in (self.fuller, self.other))
+        self.seen = {node: len(node.log) for node in (self.node, self.survivor)}
+        self.terms = self.terms_now()
+
+    def terms_now(self):
+        return {name: row[2] for name, row in self.cluster.rows().items() if name in "ab"}
+
+    def under_load(self, **more):
+        load = self.cluster.load(seed=self.id(), **more)
+        self.addCleanup(load.stop)
+        time.sleep(LIFE)
+        return load
+
+    def judge(self, load=None, wakes_allowed=0):
+        if load:
+            load.stop()
+        self.cluster.wait_empty()
+        verdict = self.cluster.verdict()
+        print(f"\n    {verdict}", flush=True)
+        self.assertEqual([], verdict.faults(wakes_allowed))
+        if load:
+            self.assertGreater(verdict.messages, 50, "the load was no load")
+        self.cluster.forget()
+        return verdict
+
+    def wait_taken_over(self, began):
+        """The node's bags, and its mail at the sink from the other one."""
+        wait_until(lambda: self.cluster.owners().get(self.other) == BAGS, TAKE_OVER_MAX,
+                   lambda: f"the other node has all bags: {self.cluster.owners()}\n"
+                           f"{self.survivor.tail()}")
+        bags = time.time() - began
+        mail = wait_until(lambda: self.cluster.taken_over({self.fuller}, began), TAKE_OVER_MAX,
+                          "mail of that node leaves through the other one")
+        print(f"\n    bags taken over after {bags:.1f} s, first mail after {mail:.1f} s",
+              flush=True)
+
+    # The stories.
+
+    def test_both_have_their_part_and_say_so(self):
+        self.assertLess(self.cluster.handed_over_in, AT_ONCE)
+        told = {name: self.cluster.status(name) for name in ("a", "b")}
+        owners = self.cluster.owners()
+        self.assertEqual(BAGS, sum(owners.values()))
+        for name, status in told.items():
+            self.assertEqual((name, "live", 0),
+                             (status["node"], status["standing"], status["orphans"]))
+            nodes = {node["name"]: node for node in status["nodes"]}
+            self.assertEqual({"a": name == "a", "b": name == "b"},
+                             {one: nodes[one]["self"] for one in ("a", "b")})
+            for one in ("a", "b"):
+                number, state, term, stay = self.cluster.rows()[one]
+                self.assertEqual((number, state, term, stay), tuple(
+                    nodes[one][key] for key in ("number", "state", "term", "stay")))
+                # They may move while they are counted, one in some seconds.
+                self.assertLessEqual(abs(nodes[one]["bags"] - owners[one]), 2)
+
+    def test_mail_of_either_is_delivered_from_its_own_bags(self):
+        load = self.under_load(connections=6)
+        owned = {}
+        for bag, number in self.cluster.queued():
+            self.assertEqual(bag_of(number), bag)
+            owned[bag] = number
+        verdict = self.judge(load)
+        nodes = {copy.node for copies in verdict.copies.values() for copy in copies}
+        self.assertEqual({"a", "b"}, nodes)
+        self.assertEqual(0, verdict.second_copies())
+        self.assertEqual(self.terms, self.terms_now())
+
+    def test_a_killed_node_is_taken_over(self):
+        load = self.under_load()
+        began = time.time()
+        self.node.kill_all()
+        self.wait_taken_over(began)
+        self.assertEqual("gone", self.cluster.state_of(self.fuller))
+        self.assertEqual([self.fuller], [name for name, _ in self.fences_since(began)])
+        status = self.cluster.status(self.other)
+        self.assertEqual([BAGS], [node["bags"] for node in status["nodes"] if node["self"]])
+        self.node.start()
+        self.cluster.wait_live(self.fuller)
+        self.assertGreater(self.terms_now()[self.fuller], self.terms[self.fuller])
+        self.judge(load)
+
+    def fences_since(self, began):
+        return [term for term, at in self.cluster.fences().items() if at >= began]
+
+    def test_a_killed_qmgr_is_a_new_term_of_the_same_node(self):
+        load = self.under_load()
+        began = time.time()
+        self.node.kill_qmgr()
+        wait_until(lambda: self.terms_now()[self.fuller] > self.terms[self.fuller], 30,
+                   lambda: "a new term\n" + self.node.tail())
+        self.cluster.wait_live(self.fuller)
+        self.assertEqual([], self.fences_since(began))
+        self.judge(load)
+
+    def test_a_node_that_stood_still_does_no_harm_and_works_again(self):
+        load = self.under_load()
+        began = time.time()
+        self.node.pause()
+        time.sleep(STANDSTILL)
+        self.node.resume()
+        self.assertEqual([self.fuller], [name for name, _ in self.fences_since(began)])
+        self.assertEqual(BAGS, self.cluster.owners().get(self.other))
+        self.wait_taken_over(began)
+        self.cluster.wait_live(self.fuller)
+        # Its own life since, behind the one that others have ended.
+        self.assertGreater(self.terms_now()[self.fuller], self.terms[self.fuller] + 1)
+        self.cluster.wait_bags(self.fuller)
+        self.wait_taken_again(self.node)
+        # Each of its processes may have stood between its look at the clock and its write.
+        self.judge(load, wakes_allowed=2)
+
+    def wait_taken_again(self, node):
+        wait_until(lambda: (is_taken(node) or (0,))[0] == 250, 30,
+                   lambda: f"mail is taken again: {is_taken(node)}\n{node.tail()}")
+
+    def test_a_stop_hands_the_bags_over_at_once(self):
+        load = self.under_load()
+        began = time.time()
+        self.node.stop()
+        self.assertEqual(BAGS, self.cluster.owners().get(self.other), self.survivor.tail())
+        self.assertEqual("gone", self.cluster.state_of(self.fuller))
+        self.assertEqual([], self.fences_since(began))
+        print(f"\n    stopped in {time.time() - began:.1f} s", flush=True)
+        verdict = self.judge(load)
+        self.assertEqual(0, verdict.second_copies())
+
+    def test_a_node_without_the_database_refuses_and_is_taken_over(self):
+        load = self.under_load(names=[self.fuller])
+        began = time.time()
+        self.node.cut()
+        wait_until(lambda: refuses_for_now(self.node), 20, lambda: "a refusal\n" + self.node.tail())
+        print(f"\n    451 after {time.time() - began:.1f} s", flush=True)
+        self.wait_taken_over(began)
+        # The bytes that were on their way come now, after another node has its bags.
+        self.node.heal()
+        self.cluster.wait_live(self.fuller)
+        self.cluster.wait_bags(self.fuller)
+        self.wait_taken_again(self.node)
+        self.assertGreater(self.terms_now()[self.fuller], self.terms[self.fuller])
+        self.judge(load)
+
+    def test_a_database_that_was_killed_ends_no_term(self):
+        load = self.under_load()
+        began = time.time()
+        self.cluster.database.kill(signal.SIGKILL)
+        for node in (self.node, self.survivor):
+            wait_until(lambda node=node: refuses_for_now(node), 20, node.tail)
+        time.sleep(max(0.0, began + AWAY - time.time()))
+        self.cluster.database.start()
+        began = time.time()
+        self.cluster.wait_live("a", "b")
+        for node in (self.node, self.survivor):
+            self.wait_taken_again(node)
+        print(f"\n    mail is taken {time.time() - began:.1f} s after its start", flush=True)
+        verdict = self.judge(load)
+        self.assertEqual(self.terms, self.terms_now())
+        self.assertEqual(0, verdict.second_copies())
+
+    def test_a_second_node_of_the_same_name_is_refused(self):
+        twin = self.cluster.add(self.fuller, key="twin")
+        self.addCleanup(self.cluster.nodes.pop, "twin")
+        self.addCleanup(twin.close)
+        twin.launch()
+        wait_until(lambda: twin.has_event("cannot_start"), 30, twin.tail)
+        reason = twin.events("cannot_start")[0]["reason"]
+        self.assertIn(self.fuller, reason)
+        self.assertFalse(twin.has_event("ready"))
+        twin.kill_all()
+        self.assertEqual(self.terms, self.terms_now())
+        self.assertEqual(250, is_taken(self.node)[0])
+        self.judge()
+
+    def test_drain_and_join(self):
+        load = self.under_load()
+        began = time.time()
+        self.operate("drain", self.fuller)
+        wait_until(lambda: self.cluster.owners().get(self.other) == BAGS, 30,
+                   lambda: f"its bags have gone: {self.cluster.owners()}\n{self.node.tail()}")
+        print(f"\n    drained in {time.time() - began:.1f} s", flush=True)
+        wait_until(lambda: self.told(self.fuller)["state"] == "draining", 10,
+                   lambda: str(self.told(self.fuller)))
+        self.assertFalse(self.told(self.fuller)["stay"])
+        self.assertEqual([], self.fences_since(began))
+        # It stays out over a restart, until it is told to come back.
+        self.node.stop()
+        self.node.start()
+        time.sleep(AT_ONCE)
+        self.assertEqual(BAGS, self.cluster.owners().get(self.other))
+        self.operate("join", self.fuller)
+        self.cluster.wait_bags(self.fuller)
+        self.assertEqual("live", self.told(self.fuller)["state"])
+        self.wait_taken_again(self.node)
+        self.judge(load)
+
+    def operate(self, *words):
+        done = self.survivor.cli("cluster", *words)
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+
+    def told(self, name):
+        """What the other node says of this one."""
+        return next(node for node in self.cluster.status(self.other)["nodes"]
+                    if node["name"] == name)
+
+
+if __name__ == "__main__":
+    main()
