@@ -15,6 +15,7 @@ import os
 import random
 import shutil
 import statistics
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -40,6 +41,7 @@ class Chaos:
         self.rounds = 0
         self.sums = Counter()
         self.take_overs = []
+        self.suspects = []
 
     def note(self, text):
         print(f"{time.monotonic() - self.began:7.1f} {text}", flush=True)
@@ -57,6 +59,7 @@ class Chaos:
         """What was wrong, in words."""
         self.faults.kills, self.faults.standstills = [], 0
         loads = [self.cluster.load(rate=self.options.rate / 2, connections=12,
+                                   large=self.options.large, slow=0.01,
                                    seed=f"{self.options.seed}/{self.rounds}/{n}") for n in range(2)]
         try:
             for group in self.hand():
@@ -73,6 +76,7 @@ class Chaos:
                 load.process.stdin.close()
             for load in loads:
                 load.stop()
+        self.note("the load has ended")
         return self.judge()
 
     def hand(self):
@@ -121,6 +125,7 @@ class Chaos:
             self.cluster.wait_empty(DRAIN_MAX)
         except AssertionError as error:
             return [str(error)]
+        self.note("the queue is empty")
         verdict = self.cluster.verdict()
         taken = [self.cluster.taken_over(names, at) for at, names in self.faults.kills]
         self.take_overs += [one for one in taken if one is not None]
@@ -131,6 +136,7 @@ class Chaos:
                          second=verdict.second_copies(), unmarked=len(verdict.unmarked),
                          late=len(verdict.late), at_wake=len(verdict.at_wake))
         owners = self.cluster.owners()
+        self.suspects = verdict.suspects()
         faults = verdict.faults(wakes_allowed=2 * self.faults.standstills)
         if sum(owners.get(name, 0) for name in self.cluster.nodes) != BAGS:
             faults.append(f"not every bag has an owner: {owners}")
@@ -143,14 +149,19 @@ class Chaos:
         os.makedirs(folder, exist_ok=True)
         for fault in faults:
             self.note(f"FAULT {fault}")
-        with open(os.path.join(folder, "faults"), "w", encoding="utf-8") as file:
-            file.write("\n".join(faults) + "\n")
         for path in [self.cluster.sink_lines, *self.cluster.source_lines]:
             if os.path.exists(path) and os.path.getsize(path):
                 shutil.copy(path, folder)
         for name, node in self.cluster.nodes.items():
             shutil.copy(node.log_path, os.path.join(folder, f"node-{name}.log"))
-        for name, text in self.cluster.database.evidence():
+        texts = [("faults", "\n".join(faults) + "\n"), *self.cluster.database.evidence()]
+        for name, ask in (("traces", lambda: self.cluster.traces(self.suspects)),
+                          ("tables", self.cluster.tables)):
+            try:
+                texts.append((name, ask()))
+            except (AssertionError, subprocess.TimeoutExpired) as error:
+                texts.append((name, str(error)))
+        for name, text in texts:
             with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                 file.write(text)
         self.note(f"evidence in {folder}")
@@ -181,6 +192,7 @@ def main():
     words.add_argument("--seed", type=int, default=int(time.time()))
     words.add_argument("--nodes", type=int, default=3)
     words.add_argument("--rate", type=float, default=2000, help="messages a second, at most")
+    words.add_argument("--large", type=float, default=0.02, help="share of large messages")
     words.add_argument("--keep", default="/tmp")
     options = words.parse_args()
     print(f"seed {options.seed}", flush=True)

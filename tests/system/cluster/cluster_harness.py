@@ -22,6 +22,7 @@ from resources import Folder, wait_until
 BAGS = 64
 TAKE_OVER_MAX = 60  # seconds: no measure of quality, but an end of waiting
 DRAIN_MAX = 150
+TERM_MIN = 4  # seconds: a beat has to stand still for longer before a term is ended
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -151,6 +152,11 @@ class Cluster:
                                   "ON b.id = f.bag WHERE f.bag >= 0 LIMIT 10").splitlines()
         return f"recipients {lines}, fresh {fresh}, owners {self.owners()}, nodes {self.rows()}"
 
+    def tables(self):
+        """What it says of the nodes, for a person who looks for a fault."""
+        return "\n".join(f"{table}:\n" + self.database.sql(f"SELECT * FROM {table} ORDER BY 1, 2")
+                         for table in ("node", "lane", "bag"))
+
     # What the nodes say.
 
     def status(self, name):
@@ -176,6 +182,11 @@ class Cluster:
         wait_until(lambda: self.owners().get(name, 0) >= least, timeout,
                    lambda: f"{name} has {least} bags: {self.owners()}\n{self.nodes[name].tail()}")
 
+    def traces(self, queue_ids):
+        """What each node knows of these messages, in words."""
+        return "\n".join(f"{name}: {node.cli('trace', one).stdout}" for one in queue_ids
+                         for name, node in self.nodes.items() if node.runs)
+
     def is_marked(self, queue_id, address):
         """Whether a history says that it was unknown at some time whether he has his copy."""
         for node in self.nodes.values():
@@ -189,41 +200,39 @@ class Cluster:
                         return True
         return False
 
-    def fences(self):
-        """{(name, term): when its end was told}, by the logs of the nodes that ended it."""
-        names = {str(row[0]): name for name, row in self.rows().items()}
-        found = {}
-        for node in self.nodes.values():
-            for at, pairs in node.timed_events("node_fenced"):
-                name = names.get(pairs["node"], pairs["node"])
-                term = (name, int(pairs["term"]))
-                found[term] = min(found.get(term, at), at)
-        return found
+    def fences(self, since=0.0):
+        """[(name, when it was told)] of nodes whose term another one has ended, by its log."""
+        return self._told("node_fenced", since)
 
     def lapses(self):
-        """Of each node whose term was ended by another one."""
-        found = []
-        for (name, _), ended in self.fences().items():
-            if name not in self.nodes:
-                continue
-            node = self.nodes[name]
-            begun = min((at for at, _ in node.timed_events("database_opened") if at > ended),
-                        default=float("inf"))
-            woken = next((to for since, to in node.standstills
-                          if to is not None and since < ended < to), None)
-            found.append(Lapse(name, ended, begun, woken))
-        return found
+        """Of each node that has lost its term or its bags to another one."""
+        return [self._lapse(name, ended)
+                for name, ended in self.fences() + self._told("bags_adopted") if name in self.nodes]
+
+    def _told(self, event, since=0.0):
+        return sorted({(pairs["node"], at) for node in self.nodes.values()
+                       for at, pairs in node.timed_events(event) if at >= since})
+
+    def _lapse(self, name, ended):
+        """That it was told may have taken so long that the node had its next term by then. No term
+        is ended within seconds of its beginning."""
+        node = self.nodes[name]
+        begun = min((at for at, _ in node.timed_events("database_opened") if at > ended - TERM_MIN),
+                    default=float("inf"))
+        woken = next((to for since, to in node.standstills
+                      if to is not None and since < ended < to), None)
+        return Lapse(name, ended, begun, woken)
 
     # Load and judgement.
 
-    def load(self, rate=80, connections=8, seed="1", names=None):
-        """A program that sends to these nodes, or to all, until its stop()."""
+    def load(self, names=None, **options):
+        """A program that sends to these nodes, or to all, until its stop(). options: its own."""
         path = self.folder / f"source-{len(self.source_lines)}.ledger"
         ports = ",".join(str(self.nodes[name].port) for name in names or sorted(
             name for name in self.nodes if name != "first"))
+        words = [f"--{name}={value}" for name, value in options.items()]
         program = Program("cluster_source.py", "--ledger", path, "--ports", ports,
-                          "--rate", str(rate), "--connections", str(connections),
-                          "--seed", str(seed), "--prefix", f"l{len(self.source_lines)}x")
+                          "--prefix", f"l{len(self.source_lines)}x", *words)
         self.source_lines.append(path)
         return program
 

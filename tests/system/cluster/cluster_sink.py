@@ -4,7 +4,9 @@ standard input does.
 
     cluster_sink.py --ledger FILE [--seed TEXT]
 
-Recipients refused@… get 550, later…@… get 450 at about every second try.
+Recipients refused@… get 550, later…@… get 450 at about every second try. Of a message to slow…@…
+either DATA or the end of the content is answered seconds later: whoever brings it has to wait at the
+moment before its end leaves, or at the one before it is known what became of it.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from smtp_sink import SmtpSink
 
 _TRACE = re.compile(rb"by ([\w-]+)[^ ]* \(Postwain\) with [^;]*\r\n\tid ([0-9A-Z]{13})")
 LATER = 0.5
+SLOW = (0.5, 7.0)  # seconds
 
 
 class CountingSink(SmtpSink):
@@ -28,25 +31,33 @@ class CountingSink(SmtpSink):
     def __init__(self, ledger, seed, lmtp):
         self.lines = ledger
         self.chance = random.Random(f"{seed}/{lmtp}")
+        self.slow = {}  # session: the stage at which its transaction waits
         super().__init__(lmtp=lmtp, script={"rcpt": self.recipient_reply})
 
-    def recipient_reply(self, _, address):
+    def reply(self, stage, session, argument):
+        if stage == "mail":
+            self.slow.pop(session, None)
+        if stage == "data" and self.slow.get(session) == stage:
+            return Delay(self.chance.uniform(*SLOW))
+        return super().reply(stage, session, argument)
+
+    def recipient_reply(self, session, address):
         if address.startswith("refused@"):
             return "550 5.1.1 nobody here"
         if address.startswith("later") and self.chance.random() < LATER:
             return "450 4.2.1 later"
+        if address.startswith("slow"):
+            self.slow[session] = self.chance.choice(("data", "final"))
         return None
 
     def final_replies(self, transaction):
         del self.server.commands[:]
-        per_recipient = transaction.protocol == "LHLO"
-        for recipients in ([one] for one in transaction.recipients) if per_recipient else (
-                transaction.recipients,):
-            answer = self._choose(self.script.get("final"), transaction.session, recipients[0])
-            if answer is None or isinstance(answer, Delay) and answer.reply is None:
-                for to in recipients:
-                    self.write(transaction, to)
-            yield answer
+        for to in transaction.recipients:
+            self.write(transaction, to)
+        replies = [None] * (len(transaction.recipients) if transaction.protocol == "LHLO" else 1)
+        if self.slow.get(transaction.session) == "final":
+            replies[0] = Delay(self.chance.uniform(*SLOW))
+        yield from replies
 
     def write(self, transaction, to):
         at, node = f"{transaction.ended_at:.4f}", transaction.hello.split(".")[0] or "-"

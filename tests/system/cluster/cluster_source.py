@@ -2,6 +2,7 @@
 does not take mail, and write down what was promised. It ends when its standard input does.
 
     cluster_source.py --ledger FILE --ports N,N… [--connections N] [--rate N] [--seed TEXT]
+                      [--large SHARE] [--slow SHARE]
 """
 
 import argparse
@@ -20,7 +21,7 @@ PAUSE_AFTER_REFUSAL = 0.2
 DOMAINS = ("relay.test", "store.test")
 LARGE = (70_000, 400_000)
 SMALL = (100, 6_000)
-PARTS = {"large": 0.02, "refused": 0.02, "later": 0.15}  # of the messages
+PARTS = {"refused": 0.02, "later": 0.15}  # of the messages
 
 
 class Senders:
@@ -83,10 +84,12 @@ class Senders:
             to.append(f"refused@{domain}")
         if chance.random() < PARTS["later"]:
             to.append(f"later{chance.randrange(50)}@{chance.choice(DOMAINS)}")
+        if chance.random() < self.options.slow:
+            to.append(f"slow{chance.randrange(50)}@{domain}")
         return to
 
     def content(self, key, chance):
-        large = chance.random() < PARTS["large"]
+        large = chance.random() < self.options.large
         size = chance.randrange(*(LARGE if large else SMALL))
         start = chance.randrange(len(self.text) - 76)
         body = (self.text[start:] + self.text)[:size]
@@ -109,6 +112,8 @@ def main():
     words.add_argument("--ports", required=True, type=lambda text: list(map(int, text.split(","))))
     words.add_argument("--connections", type=int, default=8)
     words.add_argument("--rate", type=float, default=100)
+    words.add_argument("--large", type=float, default=0.02, help="share of large messages")
+    words.add_argument("--slow", type=float, default=0.02, help="share of slow recipients")
     words.add_argument("--seed", default="1")
     words.add_argument("--prefix", default="m")
     senders = Senders(words.parse_args())

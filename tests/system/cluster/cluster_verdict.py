@@ -92,6 +92,14 @@ class Verdict:
                 (at_wake if woke else late).append((*pair, copy, lapse))
         return late, at_wake
 
+    def suspects(self):
+        """Ids of some messages with which something is wrong."""
+        pairs = [*self.lost, *self.both, *self.damaged, *(one[:2] for one in
+                                                          self.unmarked + self.late)]
+        return sorted({name for key, to in pairs[:20] for name in
+                       [self._replies.get(key, (0, "-"))[1],
+                        *(copy.queue_id for copy in self.copies.get((key, to), ()))]} - {"-"})
+
     def second_copies(self):
         return sum(len(self.copies[pair]) - 1 for pair in self.repeated)
 

@@ -135,6 +135,23 @@ class Load(unittest.TestCase):
         self.assertEqual(["delivered", "k", "x@relay.test", "b", ID, "good", "a"],
                          words[0][:3] + words[0][4:])
 
+    def test_the_sink_keeps_the_slow_ones_waiting(self):
+        stages = set()
+        for number in range(20):
+            with SmtpClient(int(self.ports[0]), hello="b.postwain.test") as client:
+                client.envelope("s@sender.test", [f"slow{number}@relay.test"])
+                client.sock.settimeout(0.3)
+                try:
+                    client.data(message())
+                    self.fail("no wait")
+                except TimeoutError:
+                    pass
+                stages.add(f"slow{number}@relay.test" in {
+                    words[2] for words in read_lines(self.folder / "sink")})
+            if len(stages) == 2:
+                return
+        self.fail(f"one stage only: {stages}")
+
     def rcpt(self, client, to):
         client.command("MAIL FROM:<s@sender.test>")
         return client.command(f"RCPT TO:<{to}>")[0]
