@@ -20,6 +20,10 @@ class Program:
             ["setpriv", "--pdeathsig", "KILL", sys.executable, os.path.join(_HERE, script), *words],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
+    def tell(self, word):
+        self.process.stdin.write(word + "\n")
+        self.process.stdin.flush()
+
     def stop(self, timeout=70):
         if self.process.poll() is None:
             self.process.stdin.close()

@@ -1,12 +1,13 @@
 """The far end of a cluster's load, as a program: an SMTP next hop and an LMTP store that write down
-each copy and the node that brought it. It prints the two ports as a line, and ends when its
-standard input does.
+each copy and the node that brought it. It prints the two ports as a line, takes the words "hold"
+and "release" as lines of its standard input, and ends with that.
 
     cluster_sink.py --ledger FILE [--seed TEXT]
 
-Recipients refused@… get 550, later…@… get 450 at about every second try. Of a message to slow…@…
-either DATA or the end of the content is answered seconds later: whoever brings it has to wait at the
-moment before its end leaves, or at the one before it is known what became of it.
+Recipients refused@… get 550, later…@… get 450 at about every second try, and at each between "hold"
+and "release". Of mail to slow…@…
+either DATA or the end of the content is answered seconds later: whoever brings it has to wait at
+the moment before its end leaves, or at the one before it is known what became of it.
 """
 
 import argparse
@@ -31,6 +32,7 @@ class CountingSink(SmtpSink):
     def __init__(self, ledger, seed, lmtp):
         self.lines = ledger
         self.chance = random.Random(f"{seed}/{lmtp}")
+        self.holding = False
         self.slow = {}  # session: the stage at which its transaction waits
         super().__init__(lmtp=lmtp, script={"rcpt": self.recipient_reply})
 
@@ -44,7 +46,7 @@ class CountingSink(SmtpSink):
     def recipient_reply(self, session, address):
         if address.startswith("refused@"):
             return "550 5.1.1 nobody here"
-        if address.startswith("later") and self.chance.random() < LATER:
+        if address.startswith("later") and (self.holding or self.chance.random() < LATER):
             return "450 4.2.1 later"
         if address.startswith("slow"):
             self.slow[session] = self.chance.choice(("data", "final"))
@@ -83,7 +85,9 @@ def main():
     ledger = LineFile(options.ledger)
     sinks = [CountingSink(ledger, options.seed, lmtp) for lmtp in (False, True)]
     print(*(sink.port for sink in sinks), flush=True)
-    sys.stdin.read()
+    for line in sys.stdin:
+        for sink in sinks:
+            sink.holding = line.strip() == "hold"
     for sink in sinks:
         sink.stop()
         if sink.violations:

@@ -69,12 +69,18 @@ class SharedQueue(unittest.TestCase):
         return {name: row[2] for name, row in self.cluster.rows().items() if name in "ab"}
 
     def under_load(self, **more):
+        """Some of the mail waits at its nodes, until release()."""
+        self.cluster.sink.tell("hold")
         load = self.cluster.load(seed=self.id(), **more)
         self.addCleanup(load.stop)
         time.sleep(LIFE)
         return load
 
+    def release(self):
+        self.cluster.sink.tell("release")
+
     def judge(self, load=None, wakes_allowed=0):
+        self.release()
         if load:
             load.stop()
         self.cluster.wait_empty()
@@ -88,6 +94,7 @@ class SharedQueue(unittest.TestCase):
 
     def wait_taken_over(self, began):
         """The node's bags, and its mail at the sink from the other one."""
+        self.release()
         wait_until(lambda: self.cluster.owners().get(self.other) == BAGS, TAKE_OVER_MAX,
                    lambda: f"the other node has all bags: {self.cluster.owners()}\n"
                            f"{self.survivor.tail()}")
@@ -181,10 +188,14 @@ class SharedQueue(unittest.TestCase):
         load = self.under_load()
         began = time.time()
         self.node.stop()
-        self.assertEqual(BAGS, self.cluster.owners().get(self.other), self.survivor.tail())
+        stopped = time.time()
+        wait_until(lambda: self.cluster.owners().get(self.other) == BAGS, AT_ONCE,
+                   self.survivor.tail)
+        print(f"\n    stopped in {stopped - began:.1f} s, its bags taken over "
+              f"{time.time() - stopped:.1f} s later", flush=True)
+        self.wait_taken_over(began)
         self.assertEqual("gone", self.cluster.state_of(self.fuller))
         self.assertEqual([], self.fenced(began))
-        print(f"\n    stopped in {time.time() - began:.1f} s", flush=True)
         verdict = self.judge(load)
         self.assertEqual(0, verdict.second_copies())
 
