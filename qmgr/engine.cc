@@ -1,8 +1,10 @@
 #include "qmgr/engine.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -18,6 +20,7 @@
 #include "common/base/text.h"
 #include "common/log/log.h"
 
+#include "qmgr/store/postgres/pg_beats.h"
 #include "qmgr/store/sqlite/sqlite_store.h"
 
 namespace postwain::qmgr {
@@ -142,6 +145,11 @@ std::string server_in_words(std::string text, const config::DatabaseAddress& add
   return text;
 }
 
+std::uint16_t weight_of_machine() {
+  return static_cast<std::uint16_t>(
+      std::clamp<unsigned>(std::thread::hardware_concurrency(), 1, cluster::kWeightMost));
+}
+
 Result<Engine> database_engine(const config::QueueDatabase& settings, const EnginePlace& place,
                                Opening how) {
   Result<LockedSpool> spool = lock_spool(place.folder);
@@ -159,7 +167,10 @@ Result<Engine> database_engine(const config::QueueDatabase& settings, const Engi
   options.machine = spool->name;
   options.make_tables = how != Opening::existing;
   options.take_over = how == Opening::take_over;
-  auto opened = PgStore::open(std::move(options));
+  options.alone = how == Opening::make || how == Opening::existing;
+  options.weight = weight_of_machine();
+  options.version = POSTWAIN_VERSION;
+  auto opened = PgStore::open(options);
   if (!opened)
     return Error{fmt::format("{}: {}", settings.address->text(), words_of(opened.error())),
                  exit_code_of(opened.error())};
@@ -168,6 +179,13 @@ Result<Engine> database_engine(const config::QueueDatabase& settings, const Engi
                                     *settings.address, place.runtime_dir))
       .kv("database", settings.address->text())
       .kv("node", settings.node);
+  SharedQueue& shared = *(*opened)->shared();
+  engine.self = shared.self();
+  engine.own_bags = shared.own_bags();
+  engine.inherited = shared.inherited();
+  engine.begin_beats = [options, self = engine.self](net::Loop& loop) {
+    return std::make_unique<PgBeats>(loop, options, self);
+  };
   engine.contents = fmt::format("{}/content-{:x}", place.folder, (*opened)->queue());
   engine.store = opened.take();
   return engine;
