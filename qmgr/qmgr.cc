@@ -118,6 +118,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
                                                    .signers = signers_});
   peers_->set_viewers(viewers(start.loaded.bundle));
   facts_.in_database = engine_.in_database;
+  if (engine_.begin_beats) begin_node();
   look_around();
   watch_.repeat(kDiskCheck, [this] { look_around(); });
   queue_->recover();
@@ -139,6 +140,20 @@ Qmgr::~Qmgr() {
   listener_->watch_trouble(
       [this](const ::postwain::Status& status) { accept_trouble_.note(status); });
   return {};
+}
+
+void Qmgr::begin_node() {
+  queue_->inherit(engine_.inherited);
+  delivery_->name_attempts_first();
+  nodes_ = std::make_unique<Nodes>(
+      loop_, *queue_, engine_.begin_beats(loop_), engine_.self, engine_.own_bags,
+      config_.queue.store.node,
+      Nodes::Hooks{[](const ipc::Word&) {}, [](std::uint64_t, std::uint64_t) {},
+                   [this] {
+                     if (nodes_) look_at_admission();
+                   },
+                   [this](const StoreError& error) { broken(error); },
+                   [this] { queue_->suspensions().look_again(); }});
 }
 
 // Where no filter is asked about mail of this machine there is no link.
@@ -236,6 +251,7 @@ void Qmgr::look_at_admission() {
   facts_.message_size = config_.limits.message_size;
   facts_.wal_bytes = queue_->store().wal_bytes();
   facts_.stopping = draining_;
+  if (nodes_) facts_.cluster = nodes_->trouble();
   admission_ = decide_admission(facts_);
   intake_->set_admission(admission_);
   facts_.unrecorded = queue_->store().unrecorded();

@@ -43,7 +43,7 @@ FLOORS = (
     ("qmgr/leaving",),
     ("qmgr/judging",),
     ("qmgr/queue",),
-    ("qmgr/dispatch", "postwain"),
+    ("qmgr/dispatch", "qmgr/nodes", "postwain"),
     ("qmgr/intake", "qmgr/control"),
     ("qmgr", "smtp-client", "lmtp-client", "metrics", "tokens", "pickup", "reporter", "filter",
      "signer", "db-link"),
