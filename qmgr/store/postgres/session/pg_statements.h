@@ -88,6 +88,11 @@ enum class Pg : std::uint8_t {
   select_clock,
   list_clock_gaps,
   prove_writable,
+  // What the server is like.
+  server_time,
+  examine_server,
+  select_durability,
+  find_node,
   count_  // how many there are
 };
 constexpr std::size_t kPgCount = static_cast<std::size_t>(Pg::count_);
