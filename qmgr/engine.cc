@@ -114,35 +114,11 @@ Result<LockedSpool> lock_spool(const std::string& folder) {
   return LockedSpool{std::move(fd), name.take()};
 }
 
-// What whoever calls us has set for his own sessions must not change ours (libpq(3)).
-void forget_environment() {
-  std::vector<std::string> names;
-  for (char** one = environ; one != nullptr && *one != nullptr; ++one) {
-    std::string_view word = *one;
-    if (word.starts_with("PG")) names.emplace_back(word.substr(0, word.find('=')));
-  }
-  for (const std::string& name : names) ::unsetenv(name.c_str());
-}
-
 std::string words_of(const StoreError& error) {
   if (error.kind != StoreError::Kind::busy) return error.text;
   return error.text +
          "; if no Postwain works with it any more, 'postwain queue take-over' makes "
          "it this one's";
-}
-
-// The server in words: where it is reached through db-link, the host stands for the socket's
-// folder.
-std::string server_in_words(std::string text, const config::DatabaseAddress& address,
-                            const std::string& runtime_dir) {
-  // The last ones first: one folder's name may be the beginning of another one's.
-  for (std::size_t i = address.hosts.size(); i-- > 0;) {
-    std::string folder = config::database_link_folder(runtime_dir, i);
-    std::size_t at = text.find(folder);
-    if (!address.hosts[i].is_local() && at != std::string::npos)
-      return text.replace(at, folder.size(), address.hosts[i].name);
-  }
-  return text;
 }
 
 std::uint16_t weight_of_machine() {
@@ -160,10 +136,8 @@ Result<Engine> database_engine(const config::QueueDatabase& settings, const Engi
   engine.lock = std::move(spool->lock);
   engine.secret = std::make_shared<PgSecret>();
   engine.secret->set(settings.password);
-  PgOptions options;
-  options.conninfo = settings.address->behind_link(place.runtime_dir).conninfo();
+  PgOptions options = database_options(settings, place.runtime_dir);
   options.secret = engine.secret;
-  options.node_name = settings.node;
   options.machine = spool->name;
   options.make_tables = how != Opening::existing;
   options.take_over = how == Opening::take_over;
@@ -192,6 +166,37 @@ Result<Engine> database_engine(const config::QueueDatabase& settings, const Engi
 }
 
 }  // namespace
+
+void forget_environment() {
+  std::vector<std::string> names;
+  for (char** one = environ; one != nullptr && *one != nullptr; ++one) {
+    std::string_view word = *one;
+    if (word.starts_with("PG")) names.emplace_back(word.substr(0, word.find('=')));
+  }
+  for (const std::string& name : names) ::unsetenv(name.c_str());
+}
+
+PgOptions database_options(const config::QueueDatabase& settings, const std::string& runtime_dir) {
+  PgOptions options;
+  options.conninfo = settings.address->behind_link(runtime_dir).conninfo();
+  auto secret = std::make_shared<PgSecret>();
+  secret->set(settings.password);
+  options.secret = std::move(secret);
+  options.node_name = settings.node;
+  return options;
+}
+
+std::string server_in_words(std::string text, const config::DatabaseAddress& address,
+                            const std::string& runtime_dir) {
+  // The last ones first: one folder's name may be the beginning of another one's.
+  for (std::size_t i = address.hosts.size(); i-- > 0;) {
+    std::string folder = config::database_link_folder(runtime_dir, i);
+    std::size_t at = text.find(folder);
+    if (!address.hosts[i].is_local() && at != std::string::npos)
+      return text.replace(at, folder.size(), address.hosts[i].name);
+  }
+  return text;
+}
 
 std::string moving_file(const std::string& folder) {
   return folder + "/moving";

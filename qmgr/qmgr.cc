@@ -93,6 +93,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
   delivery_ = std::make_unique<Delivery>(loop, *queue_, tokens_);
   probes_ = std::make_unique<Probes>(loop, *queue_, *delivery_, config_);
   intake_ = std::make_unique<Intake>(*queue_, *probes_, config_, local_users(start.loaded.bundle));
+  if (engine_.begin_beats) begin_node();
   filter_board_.configure(config_);
   signer_board_.configure(config_.signs_mail());
   reporter_board_.configure(config_.tls_reports.wanted, config_.dmarc_reports.wanted);
@@ -100,7 +101,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
       *queue_, *delivery_,
       Control::Hooks{[this](std::string_view bundle) { return take_config(bundle); },
                      [this] { return admission_; }, [this] { return standstill_; }, &filter_board_,
-                     &signer_board_, &reporter_board_});
+                     &signer_board_, &reporter_board_, nodes_.get()});
   asker_ = std::make_unique<FilterAsker>(
       loop, clock_, queue_->content(), queue_->config(), [this] { return queue_->next_id(); },
       [this] { queue_->judging().filters_up(); });
@@ -118,7 +119,6 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
                                                    .signers = signers_});
   peers_->set_viewers(viewers(start.loaded.bundle));
   facts_.in_database = engine_.in_database;
-  if (engine_.begin_beats) begin_node();
   look_around();
   watch_.repeat(kDiskCheck, [this] { look_around(); });
   queue_->recover();

@@ -84,9 +84,9 @@ class Qmgr {
   std::unique_ptr<Probes> probes_;
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<FilterAsker> asker_;
+  std::unique_ptr<Nodes> nodes_;  // where several may share the queue
   std::unique_ptr<Control> control_;
   std::unique_ptr<Peers> peers_;
-  std::unique_ptr<Nodes> nodes_;  // where several may share the queue
   std::unique_ptr<net::Listener> listener_;
   net::Timer watch_;
   net::Timer ending_;

@@ -96,6 +96,7 @@ ClusterView Nodes::view() const {
     out.nodes.push_back(std::move(one));
   }
   out.server = last_.server;
+  out.worth = last_.worth;
   out.fences = fences_;
   out.adoptions = adoptions_;
   out.gives = gives_done_;

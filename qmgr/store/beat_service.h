@@ -44,6 +44,7 @@ struct BeatAnswer {
   std::vector<cluster::BagRow> bags;
   FactsMark facts;
   std::string server;  // "PostgreSQL 15.18 at …"
+  std::string worth;   // what a 250 is worth (cluster/durability.h)
 };
 
 class BeatService {

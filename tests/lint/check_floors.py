@@ -38,7 +38,7 @@ FLOORS = (
     ("qmgr/history", "qmgr/salvage", "qmgr/moving", "qmgr/store/postgres", "postwain/commands",
      "postwain/offline", "postwain/explain"),
     ("qmgr/shared", "qmgr/control/json", "postwain/sendmail", "postwain/dns_check"),
-    ("qmgr/destinations", "postwain/dkim"),
+    ("qmgr/destinations", "qmgr/control/metrics", "postwain/dkim"),
     ("qmgr/entering",),
     ("qmgr/leaving",),
     ("qmgr/judging",),

@@ -7,6 +7,7 @@
 
 #include "common/base/boot_time.h"
 
+#include "qmgr/store/postgres/session/pg_durability.h"
 #include "qmgr/store/postgres/session/pg_registration.h"
 
 namespace postwain::qmgr {
@@ -115,6 +116,7 @@ BeatAnswer PgBeats::beat(const BeatOrder& order) {
       {Pg::list_nodes, {}},
       {Pg::list_bags, {}},
       {Pg::facts_mark, {}},
+      {Pg::select_durability, {}},
       {Pg::commit, {}}});
   BeatAnswer answer = read(answers);
   if (answer.end == cluster::BeatEnd::away) connection_.reset();
@@ -145,7 +147,9 @@ BeatAnswer PgBeats::read(const PgAnswers& answers) const {
   }
   PgReader marks(answers.results[4], 0);
   answer.facts = {marks.number(), marks.number()};
-  if (!sane || !marks.done() || answer.bags.size() != mail::kBags) return answer;
+  auto durability = read_durability(answers.results[5]);
+  if (durability) answer.worth = cluster::name_of(cluster::worth_of(*durability));
+  if (!sane || !durability || !marks.done() || answer.bags.size() != mail::kBags) return answer;
   answer.error.clear();
   answer.server = connection_->describe();
   answer.end = answers.results[1].rows() == 1 ? cluster::BeatEnd::ok : cluster::BeatEnd::fenced;

@@ -52,7 +52,7 @@ class Registration {
     Answer found = ask({{Pg::begin, {}},
                         {Pg::limit_locks, {}},
                         {Pg::lock_registration, {}},
-                        {Pg::find_node, name().bytes(options_.machine)},
+                        {Pg::find_self, name().bytes(options_.machine)},
                         {Pg::count_others, name()}});
     if (!found) return found.error();
     if ((*found)[3].rows() > 0) {

@@ -62,7 +62,7 @@ std::string_view pattern_of_registration(Pg statement) {
       return "SELECT set_config('application_name', convert_from($1::bytea, 'UTF8'), false)";
     case Pg::lock_registration:
       return "SELECT version FROM schema_info WHERE one = 1 FOR UPDATE";
-    case Pg::find_node:
+    case Pg::find_self:
       return "SELECT id, state, (machine = $2::bytea)::int4 FROM node WHERE name = $1::bytea";
     case Pg::count_others:
       return "SELECT count(*), coalesce(sum(beat), 0)::int8 FROM node "
@@ -251,7 +251,8 @@ std::string sql_text(Pg statement) {
   std::string sql;
   for (auto pattern :
        {pattern_of_transaction, pattern_of_registration, pattern_of_nodes, pattern_of_compact,
-        pattern_of_rows, pattern_of_scan, pattern_of_waiting, pattern_of_fact, pattern_of_clock})
+        pattern_of_rows, pattern_of_scan, pattern_of_waiting, pattern_of_fact, pattern_of_clock,
+        pattern_of_server})
     if (sql.empty()) sql = pattern(statement);
   PW_CHECK(!sql.empty());
   if (sql.find('{') == std::string::npos) return sql;

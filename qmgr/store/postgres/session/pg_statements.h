@@ -21,7 +21,7 @@ enum class Pg : std::uint8_t {
   forget_batches,
   name_session,
   lock_registration,
-  find_node,
+  find_self,
   count_others,
   end_others,
   register_node,
@@ -106,6 +106,11 @@ enum class Pg : std::uint8_t {
   select_clock,
   list_clock_gaps,
   prove_writable,
+  // What the server is like.
+  server_time,
+  examine_server,
+  select_durability,
+  find_node,
   count_  // how many there are
 };
 constexpr std::size_t kPgCount = static_cast<std::size_t>(Pg::count_);
