@@ -1,8 +1,10 @@
 #include "qmgr/engine.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -18,6 +20,7 @@
 #include "common/base/text.h"
 #include "common/log/log.h"
 
+#include "qmgr/store/postgres/pg_beats.h"
 #include "qmgr/store/sqlite/sqlite_store.h"
 
 namespace postwain::qmgr {
@@ -111,16 +114,6 @@ Result<LockedSpool> lock_spool(const std::string& folder) {
   return LockedSpool{std::move(fd), name.take()};
 }
 
-// What whoever calls us has set for his own sessions must not change ours (libpq(3)).
-void forget_environment() {
-  std::vector<std::string> names;
-  for (char** one = environ; one != nullptr && *one != nullptr; ++one) {
-    std::string_view word = *one;
-    if (word.starts_with("PG")) names.emplace_back(word.substr(0, word.find('=')));
-  }
-  for (const std::string& name : names) ::unsetenv(name.c_str());
-}
-
 std::string words_of(const StoreError& error) {
   if (error.kind != StoreError::Kind::busy) return error.text;
   return error.text +
@@ -128,18 +121,9 @@ std::string words_of(const StoreError& error) {
          "it this one's";
 }
 
-// The server in words: where it is reached through db-link, the host stands for the socket's
-// folder.
-std::string server_in_words(std::string text, const config::DatabaseAddress& address,
-                            const std::string& runtime_dir) {
-  // The last ones first: one folder's name may be the beginning of another one's.
-  for (std::size_t i = address.hosts.size(); i-- > 0;) {
-    std::string folder = config::database_link_folder(runtime_dir, i);
-    std::size_t at = text.find(folder);
-    if (!address.hosts[i].is_local() && at != std::string::npos)
-      return text.replace(at, folder.size(), address.hosts[i].name);
-  }
-  return text;
+std::uint16_t weight_of_machine() {
+  return static_cast<std::uint16_t>(
+      std::clamp<unsigned>(std::thread::hardware_concurrency(), 1, cluster::kWeightMost));
 }
 
 Result<Engine> database_engine(const config::QueueDatabase& settings, const EnginePlace& place,
@@ -152,14 +136,15 @@ Result<Engine> database_engine(const config::QueueDatabase& settings, const Engi
   engine.lock = std::move(spool->lock);
   engine.secret = std::make_shared<PgSecret>();
   engine.secret->set(settings.password);
-  PgOptions options;
-  options.conninfo = settings.address->behind_link(place.runtime_dir).conninfo();
+  PgOptions options = database_options(settings, place.runtime_dir);
   options.secret = engine.secret;
-  options.node_name = settings.node;
   options.machine = spool->name;
   options.make_tables = how != Opening::existing;
   options.take_over = how == Opening::take_over;
-  auto opened = PgStore::open(std::move(options));
+  options.alone = how == Opening::make || how == Opening::existing;
+  options.weight = weight_of_machine();
+  options.version = POSTWAIN_VERSION;
+  auto opened = PgStore::open(options);
   if (!opened)
     return Error{fmt::format("{}: {}", settings.address->text(), words_of(opened.error())),
                  exit_code_of(opened.error())};
@@ -168,12 +153,50 @@ Result<Engine> database_engine(const config::QueueDatabase& settings, const Engi
                                     *settings.address, place.runtime_dir))
       .kv("database", settings.address->text())
       .kv("node", settings.node);
+  SharedQueue& shared = *(*opened)->shared();
+  engine.self = shared.self();
+  engine.own_bags = shared.own_bags();
+  engine.inherited = shared.inherited();
+  engine.begin_beats = [options, self = engine.self](net::Loop& loop) {
+    return std::make_unique<PgBeats>(loop, options, self);
+  };
   engine.contents = fmt::format("{}/content-{:x}", place.folder, (*opened)->queue());
   engine.store = opened.take();
   return engine;
 }
 
 }  // namespace
+
+void forget_environment() {
+  std::vector<std::string> names;
+  for (char** one = environ; one != nullptr && *one != nullptr; ++one) {
+    std::string_view word = *one;
+    if (word.starts_with("PG")) names.emplace_back(word.substr(0, word.find('=')));
+  }
+  for (const std::string& name : names) ::unsetenv(name.c_str());
+}
+
+PgOptions database_options(const config::QueueDatabase& settings, const std::string& runtime_dir) {
+  PgOptions options;
+  options.conninfo = settings.address->behind_link(runtime_dir).conninfo();
+  auto secret = std::make_shared<PgSecret>();
+  secret->set(settings.password);
+  options.secret = std::move(secret);
+  options.node_name = settings.node;
+  return options;
+}
+
+std::string server_in_words(std::string text, const config::DatabaseAddress& address,
+                            const std::string& runtime_dir) {
+  // The last ones first: one folder's name may be the beginning of another one's.
+  for (std::size_t i = address.hosts.size(); i-- > 0;) {
+    std::string folder = config::database_link_folder(runtime_dir, i);
+    std::size_t at = text.find(folder);
+    if (!address.hosts[i].is_local() && at != std::string::npos)
+      return text.replace(at, folder.size(), address.hosts[i].name);
+  }
+  return text;
+}
 
 std::string moving_file(const std::string& folder) {
   return folder + "/moving";

@@ -3,16 +3,21 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/base/file.h"
 #include "common/base/result.h"
 #include "common/config/table/queue.h"
+#include "common/net/loop.h"
 
 #include "qmgr/disk/ballast.h"
+#include "qmgr/store/beat_service.h"
 #include "qmgr/store/postgres/pg_store.h"
 #include "qmgr/store/queue_store.h"
+#include "qmgr/store/shared_queue.h"
 
 namespace postwain::qmgr {
 
@@ -25,10 +30,17 @@ struct Engine {
   std::string log;                   // SQLite's: its blocks are kept for outcomes (admission.h)
   std::shared_ptr<PgSecret> secret;  // of the database; null for SQLite
   UniqueFd lock;                     // of the spool, where SQLite's own does not guard it
+  // Of a store that several nodes may share, as it was opened.
+  SharedQueue::Self self{};
+  std::uint64_t own_bags = 0;
+  std::vector<AttemptName> inherited;
+  // Begins the heartbeat, where several nodes may share the store; null elsewhere.
+  std::function<std::unique_ptr<BeatService>(net::Loop&)> begin_beats;
 };
 
 enum class Opening : std::uint8_t {
-  make,       // it is made, where there is none
+  make,       // it is made, where there is none; all of it is to be ours
+  node,       // the same, but other nodes may have parts of it, and come later
   existing,   // that would be an error
   take_over,  // made where there is none, and taken from whoever has it
 };
@@ -44,6 +56,17 @@ struct EnginePlace {
 // code is the exit code of the process.
 Result<Engine> open_engine(const config::QueueDatabase& settings, const EnginePlace& place,
                            const Ballast& ballast, Opening how = Opening::make);
+
+// How the database of these settings is reached from a process that has no network, and as which
+// node; the rest of the options is their defaults.
+PgOptions database_options(const config::QueueDatabase& settings, const std::string& runtime_dir);
+// What whoever calls us has set for his own sessions with databases must not change ours
+// (libpq(3)): before the first one is opened.
+void forget_environment();
+// A text of libpq's about the server: where it is reached through db-link, the host stands for the
+// socket's folder.
+std::string server_in_words(std::string text, const config::DatabaseAddress& address,
+                            const std::string& runtime_dir);
 
 // Before open_engine(): fails where a start would leave mail behind, or have it delivered twice. A
 // move of the queue has not ended (moving_file()), or the settings name a database while SQLite in

@@ -3,6 +3,7 @@
 #include "common/daemon/daemon.h"
 #include "common/exercise/exercises.h"
 
+#include "qmgr/cluster_check.h"
 #include "qmgr/commit_exercise.h"
 #include "qmgr/qmgr.h"
 #include "qmgr/salvage/salvage_command.h"
@@ -10,10 +11,13 @@
 
 int main(int argc, char** argv) {
   postwain::fill_standard_streams();
-  // Called by `postwain queue recover`, `move` and `take-over`: tools that end.
+  // Called by `postwain queue recover`, `move` and `take-over`, and `cluster check`: tools that
+  // end.
   if (postwain::qmgr::is_salvage(argc, argv)) return postwain::qmgr::salvage_command(argv);
 
   if (postwain::qmgr::is_store_command(argc, argv)) return postwain::qmgr::store_command(argv);
+
+  if (postwain::qmgr::is_cluster_check(argc, argv)) return postwain::qmgr::cluster_check(argv);
 
   // Arguments, configuration, log.
   postwain::daemon::Start start = postwain::daemon::begin(

@@ -93,6 +93,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
   delivery_ = std::make_unique<Delivery>(loop, *queue_, tokens_);
   probes_ = std::make_unique<Probes>(loop, *queue_, *delivery_, config_);
   intake_ = std::make_unique<Intake>(*queue_, *probes_, config_, local_users(start.loaded.bundle));
+  if (engine_.begin_beats) begin_node();
   filter_board_.configure(config_);
   signer_board_.configure(config_.signs_mail());
   reporter_board_.configure(config_.tls_reports.wanted, config_.dmarc_reports.wanted);
@@ -100,7 +101,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
       *queue_, *delivery_,
       Control::Hooks{[this](std::string_view bundle) { return take_config(bundle); },
                      [this] { return admission_; }, [this] { return standstill_; }, &filter_board_,
-                     &signer_board_, &reporter_board_});
+                     &signer_board_, &reporter_board_, nodes_.get()});
   asker_ = std::make_unique<FilterAsker>(
       loop, clock_, queue_->content(), queue_->config(), [this] { return queue_->next_id(); },
       [this] { queue_->judging().filters_up(); });
@@ -139,6 +140,20 @@ Qmgr::~Qmgr() {
   listener_->watch_trouble(
       [this](const ::postwain::Status& status) { accept_trouble_.note(status); });
   return {};
+}
+
+void Qmgr::begin_node() {
+  queue_->inherit(engine_.inherited);
+  delivery_->name_attempts_first();
+  nodes_ = std::make_unique<Nodes>(
+      loop_, *queue_, engine_.begin_beats(loop_), engine_.self, engine_.own_bags,
+      config_.queue.store.node,
+      Nodes::Hooks{[](const ipc::Word&) {}, [](std::uint64_t, std::uint64_t) {},
+                   [this] {
+                     if (nodes_) look_at_admission();
+                   },
+                   [this](const StoreError& error) { broken(error); },
+                   [this] { queue_->suspensions().look_again(); }});
 }
 
 // Where no filter is asked about mail of this machine there is no link.
@@ -236,6 +251,7 @@ void Qmgr::look_at_admission() {
   facts_.message_size = config_.limits.message_size;
   facts_.wal_bytes = queue_->store().wal_bytes();
   facts_.stopping = draining_;
+  if (nodes_) facts_.cluster = nodes_->trouble();
   admission_ = decide_admission(facts_);
   intake_->set_admission(admission_);
   facts_.unrecorded = queue_->store().unrecorded();

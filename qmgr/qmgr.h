@@ -27,6 +27,7 @@
 #include "qmgr/model/filter_board.h"
 #include "qmgr/model/reporter_board.h"
 #include "qmgr/model/signer_board.h"
+#include "qmgr/nodes/nodes.h"
 #include "qmgr/peers/peers.h"
 #include "qmgr/queue/admission.h"
 #include "qmgr/queue/queue.h"
@@ -54,6 +55,7 @@ class Qmgr {
   int exit_code() const { return exit_code_; }
 
  private:
+  void begin_node();
   void look_at_filters();
   void look_around();  // at the disk and the clock
   void look_at_admission();
@@ -82,6 +84,7 @@ class Qmgr {
   std::unique_ptr<Probes> probes_;
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<FilterAsker> asker_;
+  std::unique_ptr<Nodes> nodes_;  // where several may share the queue
   std::unique_ptr<Control> control_;
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<net::Listener> listener_;

@@ -147,7 +147,8 @@ Result<Spool> open_spool(const config::Config& config) {
     log::Line(log::Level::error, "history_trouble").kv("error", s.error().text);
   Ballast ballast(*folder + "/ballast");
   if (::postwain::Status s = check_nothing_left(config.queue.store, *folder); !s) return s.error();
-  Result<Engine> engine = open_engine(config.queue.store, {*folder, config.runtime_dir}, ballast);
+  Result<Engine> engine =
+      open_engine(config.queue.store, {*folder, config.runtime_dir}, ballast, Opening::node);
   if (!engine) return engine.error();
   QueueStore* store = engine->store.get();
   if (StoreStatus s = check_after_unclean_end(store->maintenance()); !s)

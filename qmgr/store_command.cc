@@ -20,53 +20,15 @@
 
 #include "qmgr/engine.h"
 #include "qmgr/moving/move_queue.h"
+#include "qmgr/store_order.h"
 
 namespace postwain::qmgr {
 
 namespace {
 
-constexpr std::size_t kMoveInputMax = 16U << 10;
+constexpr std::size_t kMovingFileMax = 16U << 10;
 
-int move_failed(int code, const std::string& text) {
-  fmt::print(stderr, "postwain: {}\n", text);
-  return code;
-}
-
-struct MoveOrder {
-  config::QueueDatabase from;
-  config::QueueDatabase to;
-  std::string runtime_dir;
-
-  std::string text() const { return fmt::format("from {} to {}", name_of(from), name_of(to)); }
-};
-
-// Nothing: `why` is set.
-std::optional<config::QueueDatabase> store_of(std::string_view text, std::string_view password,
-                                              std::string_view node, std::string& why) {
-  config::QueueDatabase store;
-  if (text == "sqlite") return store;
-  store.password = password;
-  store.node = node;
-  store.address = config::parse_database_address(text, why);
-  if (!store.address) return std::nullopt;
-  return store;
-}
-
-Result<MoveOrder> read_order() {
-  Result<std::string> text = read_small_fd(STDIN_FILENO, kMoveInputMax);
-  if (!text) return Error{text.error().text, kExitIoError};
-  std::vector<std::string_view> lines = split(*text, '\n');
-  constexpr std::size_t kLines = 6;
-  if (lines.size() < kLines) return Error{"what is to be done is not said", kExitUsage};
-  std::string why;
-  auto from = store_of(lines[0], lines[1], lines[4], why);
-  if (!from) return Error{"--from: " + why, kExitUsage};
-  auto to = store_of(lines[2], lines[3], lines[4], why);
-  if (!to) return Error{"store: " + why, kExitConfig};
-  return MoveOrder{*from, *to, std::string(lines[5])};
-}
-
-void tell(const MoveOrder& order, const MovedQueue& moved, bool json) {
+void tell(const StoreOrder& order, const MovedQueue& moved, bool json) {
   if (json)
     fmt::print("{}\n", nlohmann::json({{"messages", moved.messages},
                                        {"recipients", moved.recipients},
@@ -79,9 +41,9 @@ void tell(const MoveOrder& order, const MovedQueue& moved, bool json) {
 }
 
 // Between its beginning and its end mail may lie in both stores, and no start may deliver it.
-Status begin_move(const MoveOrder& order, const std::string& folder) {
+Status begin_move(const StoreOrder& order, const std::string& folder) {
   const std::string path = moving_file(folder);
-  if (Result<std::string> former = read_small_file(path, kMoveInputMax); former) {
+  if (Result<std::string> former = read_small_file(path, kMovingFileMax); former) {
     if (*former == order.text() + "\n") return {};
     return Error{fmt::format("a move {} has not ended; end that first",
                              printable(trim(former->substr(0, former->find('\n'))))),
@@ -102,7 +64,7 @@ Status end_move(const std::string& folder) {
   return sync_folder(folder);
 }
 
-Result<MovedQueue> move_all(const MoveOrder& order, const std::string& folder) {
+Result<MovedQueue> move_all(const StoreOrder& order, const std::string& folder) {
   Ballast ballast(folder + "/ballast");
   EnginePlace place{folder, order.runtime_dir};
   Result<Engine> from = open_engine(order.from, place, ballast, Opening::existing);
@@ -125,14 +87,14 @@ Result<MovedQueue> move_all(const MoveOrder& order, const std::string& folder) {
   return *moved;
 }
 
-int move_command(const MoveOrder& order, const std::string& folder, bool json) {
+int move_command(const StoreOrder& order, const std::string& folder, bool json) {
   if (order.from.address == order.to.address)
-    return move_failed(kExitUsage,
+    return tool_failed(kExitUsage,
                        "the queue is there already: --from and [queue] store name the same");
   Result<MovedQueue> moved = move_all(order, folder);
   if (!moved) {
     bool begun = ::access(moving_file(folder).c_str(), F_OK) == 0;
-    return move_failed(moved.error().code,
+    return tool_failed(moved.error().code,
                        moved.error().text +
                            (begun ? "; each message is where it was, or moved; put this right, and "
                                     "run the same again before Postwain is started"
@@ -142,12 +104,12 @@ int move_command(const MoveOrder& order, const std::string& folder, bool json) {
   return kExitOk;
 }
 
-int take_over_command(const MoveOrder& order, const std::string& folder) {
+int take_over_command(const StoreOrder& order, const std::string& folder) {
   if (!order.to.address)
-    return move_failed(kExitUsage, "[queue] store names no database, and the spool is this one's");
+    return tool_failed(kExitUsage, "[queue] store names no database, and the spool is this one's");
   Result<Engine> taken = open_engine(order.to, {folder, order.runtime_dir},
                                      Ballast(folder + "/ballast"), Opening::take_over);
-  if (!taken) return move_failed(taken.error().code, taken.error().text);
+  if (!taken) return tool_failed(taken.error().code, taken.error().text);
   fmt::print("{}: its queue belongs to {} now\n", name_of(order.to), folder);
   return kExitOk;
 }
@@ -161,8 +123,8 @@ bool is_store_command(int argc, char** argv) {
 }
 
 int store_command(char** argv) {
-  Result<MoveOrder> order = read_order();
-  if (!order) return move_failed(order.error().code, order.error().text);
+  Result<StoreOrder> order = read_store_order();
+  if (!order) return tool_failed(order.error().code, order.error().text);
   std::string_view word = argv[1];
   if (word == "take-over") return take_over_command(*order, argv[2]);
   return move_command(*order, argv[2], word == "move-json");

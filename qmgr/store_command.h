@@ -7,9 +7,8 @@ namespace postwain::qmgr {
 // Whether the arguments ask for it: "move", "move-json" or "take-over", and the spool folder.
 bool is_store_command(int argc, char** argv);
 
-// Standard input has five lines: the store to move from, its password, the store of the
-// configuration, its password, and the name of this node. Each store is "sqlite" or an address. To
-// take over asks for no store to move from. A sysexits code.
+// Standard input is a StoreOrder (store_order.h). To take over asks for no store to move from. A
+// sysexits code.
 int store_command(char** argv);
 
 }  // namespace postwain::qmgr

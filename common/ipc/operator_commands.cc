@@ -83,6 +83,11 @@ constexpr OperatorCommandInfo kCommands[] = {
     {Command::queue_backup, "queue backup", kOperators, kLooks, kHere, {}},
     {Command::trace, "trace", kViewer, kLooks, kHere, {Arg::query, Arg::client, Arg::limit}},
     {Command::watch, "watch", kViewer, kLooks, kHere, {Arg::filter, Arg::query}},
+    {Command::cluster_status, "cluster status", kViewer, kLooks, kHere, {}},
+    {Command::cluster_drain, "cluster drain", kOperators, kChanges, kHere, {Arg::node}},
+    {Command::cluster_join, "cluster join", kOperators, kChanges, kHere, {Arg::node}},
+    {Command::cluster_leave, "cluster leave", kOperators, kChanges, kHere, {Arg::node}},
+    {Command::cluster_fence, "cluster fence", kOperators, kChanges, kHere, {Arg::node}},
 };
 
 constexpr bool is_sound() {
@@ -97,10 +102,23 @@ static_assert(is_sound(), "every command has its row, and viewers change nothing
 
 // In the order of CommandArgument.
 constexpr std::array kArgumentNames = {
-    "filter",  "dry_run",   "destination",  "by",
-    "reason",  "for",       "query",        "sender",
-    "client",  "limit",     "offset",       "state",
-    "version", "processes", "certificates", "certificate_trouble",
+    "filter",
+    "dry_run",
+    "destination",
+    "by",
+    "reason",
+    "for",
+    "query",
+    "sender",
+    "client",
+    "limit",
+    "offset",
+    "node",
+    "state",
+    "version",
+    "processes",
+    "certificates",
+    "certificate_trouble",
     "trouble",
 };
 static_assert(kArgumentNames.size() == static_cast<std::size_t>(Arg::trouble) + 1);

@@ -33,8 +33,13 @@ enum class OperatorCommand : std::uint8_t {
   queue_backup,
   trace,
   watch,
+  cluster_status,
+  cluster_drain,  // a node gives its bags away, and keeps out
+  cluster_join,
+  cluster_leave,  // a node that is gone is forgotten
+  cluster_fence,  // a node whose machine is dead
 };
-constexpr std::size_t kOperatorCommands = 20;
+constexpr std::size_t kOperatorCommands = 25;
 
 // Whose command it is. Root and the queue's user may give what a viewer may; a member of a group in
 // [control] viewers may not give what is an operator's.
@@ -56,6 +61,7 @@ enum class CommandArgument : std::uint8_t {
   client,  // an IP address
   limit,   // a number of answers
   offset,  // octets
+  node,    // of a cluster, its name
   state,   // of the supervisor; this and those below come with `processes`
   version,
   processes,

@@ -260,6 +260,24 @@ std::string signer_line(const Json& status) {
   return away ? "signer not connected: mail that is to be signed waits\n" : std::string();
 }
 
+// Where the queue lies.
+std::string place_of(const Json& queue) {
+  std::string store = text_member(queue, "store");
+  if (store.empty()) return {};
+  return store == "sqlite" ? ", in files of this machine" : ", in " + store;
+}
+
+// Of a queue that several machines share, how this one stands.
+std::string cluster_line(const Json& status) {
+  Json cluster = status.contains("cluster") ? status["cluster"] : Json();
+  std::string standing = text_member(cluster, "standing");
+  if (standing.empty()) return {};
+  return fmt::format("cluster: node {} is {}, its word {:.1f} s old; {}\n",
+                     text_member(cluster, "node"), standing,
+                     static_cast<double>(number_member(cluster, "word_age_ms")) / 1000,
+                     text_member(cluster, "worth_words"));
+}
+
 }  // namespace
 
 std::string status_lines(const std::string& json) {
@@ -269,8 +287,9 @@ std::string status_lines(const std::string& json) {
       fmt::format("postwain {} is {}\n", member(status, "version"), member(status, "state"));
   Json queue = status.contains("queue") ? status["queue"] : Json::object();
   if (queue.contains("messages"))
-    out += fmt::format("queue: {} messages, {} recipients\n", member(queue, "messages"),
-                       member(queue, "recipients"));
+    out += fmt::format("queue: {} messages, {} recipients{}\n", member(queue, "messages"),
+                       member(queue, "recipients"), place_of(queue));
+  out += cluster_line(status);
   for (const Json& one : list_member(status, "certificates"))
     out += fmt::format("certificate {}: {} days left, until {}\n", member(one, "file"),
                        member(one, "days_left"), member(one, "not_after"));
@@ -280,7 +299,7 @@ std::string status_lines(const std::string& json) {
   out += signer_line(status);
   Json processes = list_member(status, "processes");
   for (const char* key : {"version", "state", "queue", "processes", "certificates", "trouble",
-                          "filters", "filter_process", "dns_lists", "signer"})
+                          "filters", "filter_process", "dns_lists", "signer", "cluster"})
     status.erase(key);
   if (!status.empty()) out += lines_of(status);
   if (is_table(processes)) {

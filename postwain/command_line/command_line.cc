@@ -39,6 +39,7 @@ void build(CLI::App& app, Parsed& parsed) {
   add_command(app, parsed, ipc::word_of(Command::stop), "let everything finish and stop", true,
               [&options] { return stop_command(options); });
   add_queue(app, parsed);
+  add_cluster(app, parsed);
   add_preview(app, parsed);
   add_simulate(app, parsed);
   add_trace(app, parsed);

@@ -11,6 +11,7 @@
 #include <CLI/Formatter.hpp>
 
 #include "common/ipc/operator_commands.h"
+#include "postwain/commands/cluster_command.h"
 #include "postwain/commands/destination_command.h"
 #include "postwain/commands/filter_command.h"
 #include "postwain/commands/queue_command.h"
@@ -41,6 +42,7 @@ struct Parsed {
   DkimOptions dkim;
   DnsCheckOptions dns_check;
   MoveOptions move;
+  ClusterOptions cluster;
   std::string shell;  // of completion
   std::function<int()> run;
   std::string folder;  // of queue backup and queue recover
@@ -63,6 +65,8 @@ void add_trace(CLI::App& app, Parsed& parsed);
 void add_watch(CLI::App& app, Parsed& parsed);
 void add_explain(CLI::App& app, Parsed& parsed);
 void add_filter_trials(CLI::App& app, Parsed& parsed);
+// cluster_commands.cc
+void add_cluster(CLI::App& app, Parsed& parsed);
 // setup_commands.cc
 void add_check(CLI::App& app, Parsed& parsed);
 void add_dkim(CLI::App& app, Parsed& parsed);

@@ -1,14 +1,9 @@
-#include <fmt/format.h>
-
 #include "common/base/file.h"
 #include "common/base/sysexits.h"
 #include "common/config/document/database_address.h"
-#include "common/config/load/bundle.h"
 
-#include "postwain/offline/database_link.h"
 #include "postwain/offline/offline_commands.h"
-#include "postwain/offline/qmgr_tool.h"
-#include "postwain/process/programs.h"
+#include "postwain/offline/store_tool.h"
 
 namespace postwain::tool {
 
@@ -40,29 +35,6 @@ Status check_source(const std::string& from) {
       kExitUsage};
 }
 
-// from: "sqlite" or an address.
-int run_store_tool(const ClientOptions& options, const char* word, const std::string& from,
-                   const std::string& from_password) {
-  config::Loaded loaded = config::load(options.config_file);
-  if (!loaded.diagnostics.empty())
-    return fail(kExitConfig, loaded.diagnostics.front().text() + " (postwain check)");
-  auto programs = find_programs();
-  if (!programs) return fail(kExitUnavailable, programs.error().text);
-  auto spool = real_path(loaded.config.spool_dir);
-  if (!spool) return fail(kExitIoError, spool.error().text);
-  auto link = DatabaseLink::start(loaded, *programs);
-  if (!link) return fail(link.error().code, link.error().text);
-  const config::QueueDatabase& to = loaded.config.queue.store;
-  std::string target = to.address ? "postgresql:" + to.address->conninfo() : "sqlite";
-  std::string node = to.node.empty() ? config::default_node_name(loaded.config.hostname) : to.node;
-  return run_qmgr_tool({*programs + "/qmgr",
-                        *spool,
-                        *spool,
-                        {word, *spool},
-                        fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n", from, from_password, target,
-                                    to.password, node, loaded.config.runtime_dir)});
-}
-
 }  // namespace
 
 // The passwords are read with our rights, before they are given up.
@@ -73,11 +45,11 @@ int move_command(const ClientOptions& options, const MoveOptions& move) {
     return fail(good.error().code, good.error().text);
   Result<std::string> password = password_of(move.from_password);
   if (!password) return fail(password.error().code, password.error().text);
-  return run_store_tool(options, options.json ? "move-json" : "move", move.from, *password);
+  return run_store_tool(options, {options.json ? "move-json" : "move", move.from, *password});
 }
 
 int take_over_command(const ClientOptions& options) {
-  return run_store_tool(options, "take-over", "sqlite", {});
+  return run_store_tool(options, {"take-over"});
 }
 
 }  // namespace postwain::tool

@@ -23,4 +23,8 @@ int move_command(const ClientOptions& options, const MoveOptions& move);
 // `postwain queue take-over`: the queue in the database becomes this spool's, whoever had it.
 int take_over_command(const ClientOptions& options);
 
+// `postwain cluster check`: whether the database of [queue] store is fit for a queue. It changes
+// nothing there, and may be used beside a Postwain that runs.
+int cluster_check_command(const ClientOptions& options);
+
 }  // namespace postwain::tool

@@ -88,6 +88,13 @@ Shares shares_of(std::span<const Holder> holders, unsigned bags) {
   return shares;
 }
 
+unsigned surplus_of(std::span<const Holder> holders, NodeNumber self) {
+  const Holder* own = holder_of(holders, self);
+  if (own == nullptr) return 0;
+  unsigned share = shares_of(holders, bags_of_all(holders))[self.value];
+  return own->bags.size() > share ? own->bags.size() - share : 0;
+}
+
 std::optional<NodeNumber> taker_by_weight(std::span<const Holder> holders, NodeNumber self) {
   Shares shares = shares_of(holders, bags_of_all(holders));
   auto place = place_among_givers(holders, shares, self);

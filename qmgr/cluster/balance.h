@@ -33,6 +33,8 @@ using Shares = std::array<unsigned, kNodes>;
 // largest remainder first, then the lower number). Zero for nodes that take none.
 Shares shares_of(std::span<const Holder> holders, unsigned bags);
 
+// How many bags `self` has beyond its share.
+unsigned surplus_of(std::span<const Holder> holders, NodeNumber self);
 // The node to which `self` should give one bag because it has more than its share, if there is one.
 // All nodes put those with too many bags and those with too few in the same order, so that two
 // givers do not fill the same gap. A busy node does not count as one with too few.

@@ -151,7 +151,8 @@ std::vector<Holder> Membership::holders(const BeatReport& report) const {
     Holder holder{row.id, row.weight, takes, row.busy, row.idle, {}};
     for (const BagRow& bag : report.bags)
       if (bag.owner == row.id) holder.bags.add(bag.id);
-    if (row.id == self_.node) holder.bags = memory_.held;
+    // What is being given away counts as given, so that one that takes long holds up no other.
+    if (row.id == self_.node) holder.bags = memory_.held.without(memory_.giving);
     all.push_back(holder);
   }
   return all;
@@ -162,7 +163,7 @@ std::optional<BagNumber> Membership::bag_to_give(const BeatReport& report, bool 
     return bag.value < report.messages.size() ? report.messages[bag.value] : 0;
   };
   std::optional<BagNumber> best;
-  memory_.held.for_each([&](BagNumber bag) {
+  memory_.held.without(memory_.giving).for_each([&](BagNumber bag) {
     bool better =
         !best || (fullest ? messages(bag) > messages(*best) : messages(bag) < messages(*best));
     if (better) best = bag;
@@ -176,17 +177,32 @@ bool Membership::busy_for_long(const BeatReport& report) {
   return report.busy && report.answered - *memory_.busy_since >= timing_.busy_long;
 }
 
+// Half of what is too much, so that nodes which see the rows at different times do not overdo it.
+void Membership::give_surplus(const BeatReport& report, std::vector<Holder> all, Decisions& out) {
+  const unsigned most = std::max(1U, surplus_of(all, self_.node) / 2);
+  while (out.give.size() < most) {
+    auto to = taker_by_weight(all, self_.node);
+    auto bag = to ? bag_to_give(report, false) : std::nullopt;
+    if (!bag) return;
+    out.give.push_back({*bag, *to});
+    memory_.giving.add(*bag);
+    for (Holder& holder : all) {
+      if (holder.node == self_.node) holder.bags.remove(*bag);
+      if (holder.node == *to) holder.bags.add(*bag);
+    }
+  }
+}
+
 void Membership::decide_gives(const BeatReport& report, Decisions& out) {
   bool busy = busy_for_long(report);
   std::vector<Holder> all = holders(report);
   if (row_of(report.nodes, self_.node)->state == NodeState::draining) {
     for (const Give& give : leave_all(all, self_.node))
       if (!memory_.giving.has(give.bag)) out.give.push_back(give);
-  } else if (memory_.giving.empty() && report.answered >= memory_.next_give) {
-    auto lighter = taker_by_weight(all, self_.node);
-    auto to = !lighter && busy ? taker_by_load(all, self_.node) : lighter;
-    auto bag = bag_to_give(report, !lighter);
-    if (to && bag) out.give.push_back({*bag, *to});
+  } else if (report.answered >= memory_.next_give) {
+    give_surplus(report, all, out);
+    if (auto to = out.give.empty() && busy ? taker_by_load(all, self_.node) : std::nullopt)
+      if (auto bag = bag_to_give(report, true)) out.give.push_back({*bag, *to});
   }
   for (const Give& give : out.give) memory_.giving.add(give.bag);
   if (!out.give.empty()) memory_.next_give = report.answered + timing_.balance_pause;

@@ -63,9 +63,9 @@ enum class Standing : std::uint8_t { live, unsure, fenced };
 struct Decisions {
   std::vector<Fence> fence;
   std::vector<Adopt> adopt;
-  std::vector<Give> give;  // one at most, unless the node drains
-  BagSet own;              // the bags of the node, by all that it knows; none when fenced
-  bool drained = false;    // it drains, and has no bag any more
+  std::vector<Give> give;
+  BagSet own;            // the bags of the node, by all that it knows; none when fenced
+  bool drained = false;  // it drains, and has no bag any more
 };
 
 class Membership {
@@ -129,6 +129,7 @@ class Membership {
   bool silent(const NodeRow& row, Duration beyond) const;
   void decide_fences(std::span<const NodeRow> nodes, Decisions& out) const;
   void decide_adoptions(const BeatReport& report, Decisions& out) const;
+  void give_surplus(const BeatReport& report, std::vector<Holder> all, Decisions& out);
   void decide_gives(const BeatReport& report, Decisions& out);
   std::vector<Holder> holders(const BeatReport& report) const;
   std::optional<BagNumber> bag_to_give(const BeatReport& report, bool fullest) const;

@@ -19,7 +19,8 @@ struct Timing {
   // The time since a node's last beat counts against others only if that beat was answered, and the
   // next one was sent, within so long. Otherwise the database may have stood still for all nodes.
   Duration prompt = std::chrono::seconds(1);
-  // The time between two bags that a node gives away because it has too many.
+  // The time between two times at which a node gives bags away because it has too many: half of
+  // those, one at least.
   Duration balance_pause = std::chrono::seconds(5);
   // A node gives a bag to an idle node after it has been busy for so long.
   Duration busy_long = std::chrono::seconds(10);

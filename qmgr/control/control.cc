@@ -15,13 +15,15 @@ Control::Control(Queue& queue, Delivery& delivery, Hooks hooks)
       queue_commands_(queue, peers_, view_),
       destinations_(queue, delivery, peers_, view_),
       status_(queue, delivery, peers_, view_, std::move(hooks.admission),
-              {hooks.filters, hooks.signer, hooks.reporter}),
+              {hooks.filters, hooks.signer, hooks.reporter, hooks.cluster}),
       history_(queue, peers_, view_),
       backup_(queue, peers_, status_),
+      cluster_(peers_, hooks.cluster),
       supervisor_(peers_, std::move(hooks.on_config)),
       metrics_([this] { return status_.metrics(); }) {
   on_queue_commands();
   on_other_commands();
+  on_cluster_commands();
   PW_CHECK(std::all_of(handlers_.begin(), handlers_.end(),
                        [](const Handler& handler) { return handler != nullptr; }));
 }
@@ -71,6 +73,19 @@ void Control::on_other_commands() {
   for (OperatorCommand relayed : {OperatorCommand::stop, OperatorCommand::reload})
     on(relayed,
        [this](Asker asker, const Command& command) { supervisor_.relay(asker, command.json); });
+}
+
+void Control::on_cluster_commands() {
+  on(OperatorCommand::cluster_status,
+     [this](Asker asker, const Command&) { cluster_.status(asker); });
+  on(OperatorCommand::cluster_drain,
+     [this](Asker asker, const Command& command) { cluster_.set_stay(asker, command, false); });
+  on(OperatorCommand::cluster_join,
+     [this](Asker asker, const Command& command) { cluster_.set_stay(asker, command, true); });
+  on(OperatorCommand::cluster_leave,
+     [this](Asker asker, const Command& command) { cluster_.leave(asker, command); });
+  on(OperatorCommand::cluster_fence,
+     [this](Asker asker, const Command& command) { cluster_.fence(asker, command); });
 }
 
 void Control::connected(std::uint64_t peer, daemon::IpcConnection& connection,

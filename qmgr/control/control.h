@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "qmgr/control/backup_commands.h"
+#include "qmgr/control/cluster_commands.h"
 #include "qmgr/control/destination_commands.h"
 #include "qmgr/control/history_commands.h"
 #include "qmgr/control/json/command_json.h"
@@ -37,6 +38,7 @@ class Control : public PeerService {
     const FilterBoard* filters = nullptr;               // null: there are none
     const SignerBoard* signer = nullptr;                // the same
     const ReporterBoard* reporter = nullptr;            // the same
+    ClusterPort* cluster = nullptr;                     // null: the queue is one machine's
   };
 
   Control(Queue& queue, Delivery& delivery, Hooks hooks);
@@ -58,6 +60,7 @@ class Control : public PeerService {
   void on(ipc::OperatorCommand command, Handler handler);
   void on_queue_commands();
   void on_other_commands();
+  void on_cluster_commands();
   void obey(Asker asker, const std::string& json);
 
   OperatorPeers peers_;
@@ -67,6 +70,7 @@ class Control : public PeerService {
   StatusCommands status_;
   HistoryCommands history_;
   BackupCommands backup_;
+  ClusterCommands cluster_;
   SupervisorRelay supervisor_;
   MetricsService metrics_;
   std::array<Handler, ipc::kOperatorCommands> handlers_;  // by OperatorCommand

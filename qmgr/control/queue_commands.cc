@@ -84,11 +84,17 @@ void QueueCommands::take_part(const RunningPtr& running, StoredMessage& part) {
       peers_.reply(running->asker, std::move(piece), false);
   if (walk.purpose() != Walk::Purpose::act) return;
   note_hindered(walk, part);
-  if (!command.dry_run) act_on(running, part);
+  if (!command.dry_run && !part.recipients.empty()) act_on(running, part);
 }
 
 // Takes out whom the command leaves alone.
 void QueueCommands::note_hindered(Walk& walk, StoredMessage& part) const {
+  if (queue_.bags().is_elsewhere(part.info.id)) {
+    for (std::size_t i = 0; i < part.recipients.size(); ++i)
+      walk.hinder("another node has it; give the command there (postwain cluster status)");
+    part.recipients.clear();
+    return;
+  }
   WallTime now = wall_now();
   std::erase_if(part.recipients, [&](const StoredRecipient& row) {
     auto wait_if_due = [&] {

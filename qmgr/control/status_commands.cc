@@ -8,7 +8,7 @@
 
 #include "qmgr/control/json/answer_json.h"
 #include "qmgr/control/json/queue_shape.h"
-#include "qmgr/control/metrics_text.h"
+#include "qmgr/control/metrics/metrics_text.h"
 #include "qmgr/store/queue_walk.h"
 
 namespace postwain::qmgr {
@@ -63,6 +63,7 @@ QueueStatus StatusCommands::now() const {
   if (boards_.signer != nullptr) status.signer = *boards_.signer;
   status.srs = queue_.config().srs.wanted;
   if (boards_.reporter != nullptr) status.reporter = *boards_.reporter;
+  if (boards_.cluster != nullptr) status.cluster = boards_.cluster->view();
   status.smtp_clients = delivery_.agents(Pool::smtp);
   status.lmtp_clients = delivery_.agents(Pool::lmtp);
   return status;

@@ -15,6 +15,7 @@
 #include "qmgr/control/operator_peers.h"
 #include "qmgr/control/queue_view.h"
 #include "qmgr/dispatch/delivery.h"
+#include "qmgr/nodes/cluster_port.h"
 #include "qmgr/queue/queue.h"
 
 namespace postwain::qmgr {
@@ -23,11 +24,12 @@ constexpr std::size_t kSurveyRows = 5000;  // looked at in one go
 constexpr std::size_t kStatsDestinations = 100;
 constexpr std::size_t kInDoubtCounted = 100'000;  // not further
 
-// What is known of the processes that qmgr links others with; null: nothing.
+// What is known of the processes that qmgr links others with, and of other nodes; null: nothing.
 struct Boards {
   const FilterBoard* filters = nullptr;
   const SignerBoard* signer = nullptr;
   const ReporterBoard* reporter = nullptr;
+  const ClusterPort* cluster = nullptr;
 };
 
 class StatusCommands {

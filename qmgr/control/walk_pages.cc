@@ -5,6 +5,8 @@
 
 #include "common/base/time.h"
 
+#include "qmgr/store/scoped_bags.h"
+
 namespace postwain::qmgr {
 
 namespace {
@@ -66,6 +68,8 @@ StoreResult<ListPage> read_one(QueueStore& store, ListCursor at,
 StoreResult<ListPage> read_walk_page(QueueStore& store, ListCursor at, mail::QueueId last,
                                      const std::optional<std::vector<mail::QueueId>>& only,
                                      const ListFilter& filter) {
+  // Also those of other nodes, where several share the queue.
+  ScopedBags all(store, mail::kAllBags);
   return only ? read_one(store, at, *only, filter) : read_page(store, at, last, filter);
 }
 

@@ -63,7 +63,8 @@ Delivery::~Delivery() {
 void Delivery::connected(std::uint64_t peer, daemon::IpcConnection& connection,
                          const PeerIdentity& identity) {
   Pool pool = identity.role == ipc::Role::lmtp_client ? Pool::lmtp : Pool::smtp;
-  agents_.emplace(peer, Agent{pool, &connection, {}, {}, {}, mono_now(), {}, false, false, {}});
+  agents_.emplace(peer,
+                  Agent{peer, pool, &connection, {}, {}, {}, mono_now(), {}, false, false, {}});
   connections_.connected(peer, connection);
   queue_.leasing().set_capacity(pool, agents(pool) * kLeasesPerAgent);
   look_at_pools();
@@ -143,6 +144,7 @@ void Delivery::pump() {
       }
     }
     if (!suspects_.empty()) send_suspects();
+    if (!to_send_.empty()) name_attempts();
     queue_.advance();
   }
   set_timer();
@@ -232,10 +234,28 @@ void Delivery::send_suspects() {
 }
 
 void Delivery::send_lease(Agent& agent, Pick pick) {
-  WorkingMessage& message = *queue_.leasing().find(pick.job.id);
+  const std::uint64_t number = ++last_lease_;
+  if (!names_first_) {
+    std::optional<ipc::Lease> lease = lease_of(number, pick);
+    (void)failpoint(Failpoint::lease_send);
+    if (!agent.connection->try_send(*lease)) return cannot_lend(pick);
+  } else {
+    for (std::uint32_t index : pick.job.recipients) to_name_.names.push_back({pick.job.id, index});
+    to_send_.emplace_back(agent.number, number);
+  }
+  Running running{std::move(pick), {}, {}, {}, {}};
+  running.open = running.pick.job.recipients;
+  agent.leases.emplace(number, std::move(running));
+}
+
+// Nothing: the message is gone from memory.
+std::optional<ipc::Lease> Delivery::lease_of(std::uint64_t number, const Pick& pick) const {
+  WorkingMessage* found = queue_.leasing().find(pick.job.id);
+  if (found == nullptr) return std::nullopt;
+  WorkingMessage& message = *found;
   Routed routed = queue_.leasing().route_of(message, pick.job);
   ipc::Lease lease;
-  lease.lease = ++last_lease_;
+  lease.lease = number;
   lease.id = message.info.id;
   static_cast<mail::Transport&>(lease) = routed.settings->transport;
   lease.hop = std::move(routed.hop);
@@ -251,11 +271,7 @@ void Delivery::send_lease(Agent& agent, Pick pick) {
   lease.recipients.reserve(pick.job.recipients.size());
   for (std::uint32_t index : pick.job.recipients)
     lease.recipients.push_back({index, message.find(index)->recipient});
-  (void)failpoint(Failpoint::lease_send);
-  if (!agent.connection->try_send(lease)) return cannot_lend(pick);
-  Running running{std::move(pick), {}, {}, {}, {}};
-  running.open = running.pick.job.recipients;
-  agent.leases.emplace(lease.lease, std::move(running));
+  return lease;
 }
 
 // What is queued must not be able to end us: it waits for an operator.

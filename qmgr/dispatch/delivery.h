@@ -59,6 +59,8 @@ class Delivery : public PeerService {
   };
   ProbeStart probe(const Routed& routed, const mail::Address& recipient, ProbeDone done);
 
+  // Where several nodes share the queue: attempts are named in the store before they are lent.
+  void name_attempts_first() { names_first_ = true; }
   // No new leases: their outcomes could not be recorded, or we are about to stop.
   void pause(bool paused);
   // Looks for work at the end of this turn of the loop.
@@ -78,6 +80,7 @@ class Delivery : public PeerService {
     std::string reason;  // of the last trouble with the destination
   };
   struct Agent {
+    std::uint64_t number;
     Pool pool;
     daemon::IpcConnection* connection;
     std::unordered_map<std::uint64_t, Running> leases;
@@ -101,6 +104,10 @@ class Delivery : public PeerService {
   Agent* agent_apart(Pool pool);
   void send_suspects();
   void send_lease(Agent& agent, Pick pick);
+  std::optional<ipc::Lease> lease_of(std::uint64_t number, const Pick& pick) const;
+  // delivery_naming.cc
+  void name_attempts();
+  void send_named(std::uint64_t peer, std::uint64_t lease);
   void cannot_lend(const Pick& pick);
   bool draining(Agent& agent, std::string_view payload);
   bool outcomes(Agent& agent, std::string_view payload);
@@ -124,6 +131,9 @@ class Delivery : public PeerService {
   std::map<std::uint64_t, Agent> agents_;
   std::array<bool, kPools> open_{};
   bool paused_ = false;
+  bool names_first_ = false;
+  NameAttempts to_name_;  // of leases that wait for it; they are among those of their agents
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> to_send_;  // agent and lease, of the same
   std::uint64_t last_lease_ = 0;
 };
 

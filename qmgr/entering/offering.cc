@@ -32,7 +32,7 @@ void Offering::committed(NewMessage message, WallTime due) {
   else if (message.info.has_stored_content())  // or its Message-ID would be forgotten
     core_.recorder.judged(message);
   if (!message.held_for.empty()) return core_.recorder.held(message, core_.clock.wall());
-  if (core_.finishing) return;
+  if (core_.finishing || message.info.id.is_in(core_.closed_bags)) return;
   if (is_unjudged(message)) return on_unjudged_();
   offer(message, due);
   core_.hooks.on_work();

@@ -46,6 +46,7 @@ void Refilling::sort(RefillJobs& jobs, Rest& rest) {
   for (const RefillJobs::Row& row : jobs.rows()) {
     // Whoever had such a destination read: nobody is lent what no filter has seen (unjudged.h).
     if (is_unjudged(row.recipient->destination)) continue;
+    if (row.info->id.is_in(core_.closed_bags)) continue;
     WorkingMessage* known = core_.working.find(row.info->id);
     if (known != nullptr && known->find(row.recipient->index) != nullptr) continue;
     if (blocked_.has(row.info->id, row.recipient->index)) {

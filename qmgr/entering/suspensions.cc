@@ -20,9 +20,54 @@ bool Suspensions::suspend(Suspension suspension) {
                                                        : format_rfc3339(suspension.until))
       .kv("by", suspension.author)
       .kv("reason", suspension.reason);
-  core_.store.write(DestinationFact(suspension));
+  write(DestinationFact(suspension));
   hold(std::move(suspension));
   return true;
+}
+
+void Suspensions::write(DestinationFact fact) {
+  ++version_;
+  core_.store.write(std::move(fact), [this] { ++version_; });
+}
+
+// There are kSuspensionsMax at most, so that is one read.
+void Suspensions::look_again() {
+  if (looking_) return;
+  looking_ = true;
+  read_then(
+      core_.store,
+      [](QueueStore& store) { return store.destinations().suspensions({}, kSuspensionsMax); },
+      [this, version = version_](StoreResult<std::vector<Suspension>> stored) {
+        looking_ = false;
+        if (!stored) return core_.hooks.on_broken(stored.error());
+        if (core_.finishing) return;
+        if (version != version_) return look_again();
+        found(stored.take());
+      });
+}
+
+void Suspensions::found(std::vector<Suspension> stored) {
+  std::map<std::string, Suspension> now;
+  for (Suspension& one : stored) now.emplace(one.destination, std::move(one));
+  std::vector<std::string> gone;
+  for (const auto& [name, one] : all_)
+    if (now.count(name) == 0) gone.push_back(name);
+  for (const std::string& name : gone) {
+    log::Line(log::Level::info, "resumed").kv("destination", name).kv("by", "another node");
+    forget(name);
+  }
+  for (auto& [name, one] : now) {
+    auto known = all_.find(name);
+    if (known != all_.end() && known->second.since == one.since && known->second.until == one.until)
+      continue;
+    log::Line(log::Level::warning, "suspended")
+        .kv("destination", name)
+        .kv("until", one.until == WallTime::max() ? std::string("further notice")
+                                                  : format_rfc3339(one.until))
+        .kv("by", one.author)
+        .kv("reason", one.reason);
+    hold(std::move(one));
+  }
 }
 
 // The destination of a domain's suspension has no recipients of its own: it wakes the queue when
@@ -41,14 +86,19 @@ void Suspensions::hold(Suspension suspension) {
 }
 
 bool Suspensions::resume(const std::string& name, const std::string& author) {
-  if (all_.erase(name) == 0) return false;
+  if (all_.count(name) == 0) return false;
   log::Line(log::Level::info, "resumed").kv("destination", name).kv("by", author);
-  core_.store.write(DestinationFact(RemoveSuspension{name}));
+  write(DestinationFact(RemoveSuspension{name}));
+  forget(name);
+  return true;
+}
+
+void Suspensions::forget(const std::string& name) {
+  all_.erase(name);
   core_.scheduler.resume(destinations_.number_of(name), core_.clock.wall());
   if (std::string_view domain = domain_of_scope(name); !domain.empty())
     free_domain(std::string(domain));
   core_.hooks.on_work();
-  return true;
 }
 
 // What was split off for it is read again, and then goes where all other mail goes.
@@ -69,7 +119,7 @@ void Suspensions::end_over(WallTime now) {
   std::vector<std::string> over;
   for (const auto& [key, one] : all_)
     if (one.until <= now) over.push_back(key);
-  for (const std::string& key : over) resume(key, "its time is over");
+  for (const std::string& key : over) (void)resume(key, "its time is over");
 }
 
 const Suspension* Suspensions::find(const std::string& name, WallTime now) const {

@@ -2,8 +2,10 @@
 // he resumes it or its time is over. Names are those of held_domains.h.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "qmgr/entering/put_back.h"
 
@@ -23,6 +25,8 @@ class Suspensions {
   // False: it is not suspended. author: for the log.
   bool resume(const std::string& name, const std::string& author);
   void end_over(WallTime now);
+  // Other nodes, which share the store, have suspended or resumed something: reads what holds now.
+  void look_again();
 
   const std::map<std::string, Suspension>& all() const { return all_; }
   // Null: nothing of that name is suspended now.
@@ -30,6 +34,9 @@ class Suspensions {
 
  private:
   void hold(Suspension suspension);
+  void write(DestinationFact fact);
+  void forget(const std::string& name);
+  void found(std::vector<Suspension> stored);
   void free_domain(const std::string& domain);
 
   QueueCore& core_;
@@ -37,6 +44,10 @@ class Suspensions {
   SplitDomains& split_;
   PutBack& put_back_;
   std::map<std::string, Suspension> all_;
+  // Raised when something is changed here, and when that is committed: what was read in between is
+  // not believed.
+  std::uint64_t version_ = 0;
+  bool looking_ = false;
 };
 
 }  // namespace postwain::qmgr

@@ -112,6 +112,12 @@ std::vector<AttemptJournal::Leftover> AttemptJournal::leftovers() const {
   return all;
 }
 
+void AttemptJournal::take_over(mail::QueueId id, std::uint32_t index) {
+  if (left_.count(Key{id.value, index}) > 0) return;
+  if (std::uint32_t ticket = begin(id, index); ticket > 0)
+    left_.emplace(Key{id.value, index}, ticket - 1);
+}
+
 std::uint32_t AttemptJournal::take_left(mail::QueueId id, std::uint32_t index) {
   auto found = left_.find(Key{id.value, index});
   if (found == left_.end()) return 0;

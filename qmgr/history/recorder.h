@@ -41,6 +41,8 @@ class Recorder {
   // What is still queued is put into the history by name, so that a mark of doubt finds it however
   // soon the next kill comes; what was in doubt already is marked now.
   std::vector<AttemptJournal::Leftover> leftovers() const { return journal_.leftovers(); }
+  // Of another node, or of an earlier life of this one.
+  void take_over(mail::QueueId id, std::uint32_t index) { journal_.take_over(id, index); }
   void left_queued(const MessageInfo& message, const StoredRecipient& recipient, bool doubt,
                    WallTime now);
   void leftover_gone(const AttemptJournal::Leftover& left, WallTime now);

@@ -15,6 +15,7 @@
 // it meanwhile goes before the filters.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -58,6 +59,11 @@ class Judging {
   void stop();
 
   std::size_t running() const { return running_.size(); }
+  // Whether one is judged whose id is of these bags.
+  bool any_in(std::uint64_t bags) const {
+    return std::any_of(running_.begin(), running_.end(),
+                       [bags](const auto& run) { return run.first.is_in(bags); });
+  }
   bool is_judged_now(mail::QueueId id) const { return running_.contains(id); }
   // Why nothing is asked now; empty: it is.
   std::string trouble() const;

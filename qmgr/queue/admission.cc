@@ -18,6 +18,8 @@ ipc::Admission decide_admission(const AdmissionFacts& facts) {
     return refuse(452, {4, 3, 1}, "Mail system full, try again later");
   if (facts.store == StoreTrouble::away)
     return refuse(451, {4, 3, 0}, "Mail queue unavailable, try again later");
+  if (!facts.cluster.empty())
+    return refuse(451, {4, 3, 0}, "Mail queue unavailable here, try again later");
   if (facts.disk.known &&
       facts.disk.free_bytes < disk_floor(facts.message_size, facts.disk.total_bytes))
     return refuse(452, {4, 3, 1}, "Insufficient system storage, try again later");
@@ -36,6 +38,7 @@ std::string standstill(const AdmissionFacts& facts) {
   if (facts.store == StoreTrouble::away)
     return "the database of the queue cannot be reached (the log says why, store_away); "
            "deliveries go on by themselves when it answers";
+  if (!facts.cluster.empty()) return facts.cluster;
   std::string to_do = fmt::format(
       "free some space on the disk of {}; deliveries then go on by themselves",
       facts.in_database && facts.store == StoreTrouble::full ? "the database" : "the spool");

@@ -31,6 +31,7 @@ struct AdmissionFacts {
   std::int64_t wal_bytes = 0;
   StoreTrouble store = StoreTrouble::none;
   bool in_database = false;  // the store is no file on this disk
+  std::string cluster{};     // why this node may not work (Nodes::trouble()); empty: it may
   bool stopping = false;
   bool log_reserved = false;   // the log of the database has its blocks (reserve_log)
   std::size_t unrecorded = 0;  // outcomes that wait for room on the disk

@@ -59,7 +59,8 @@ Queue::Queue(net::Loop& loop, Clock& clock, StoreService& store, ContentFolder f
       totals_(core_),
       start_(core_, {known_.mx_sets, known_.sts_policies, known_.breakers, known_.destinations,
                      entering_.suspensions, entering_.put_back, leaving_.late_outcomes,
-                     leaving_.leasing, judging_, totals_}) {
+                     leaving_.leasing, judging_, totals_}),
+      bags_(core_, start_, entering_.put_back, judging_, totals_) {
   configure(config);
 }
 

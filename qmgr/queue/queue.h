@@ -24,6 +24,7 @@
 #include "qmgr/judging/judging.h"
 #include "qmgr/leaving/leasing.h"
 #include "qmgr/leaving/operator_actions.h"
+#include "qmgr/queue/bag_doors.h"
 #include "qmgr/queue/clock_watch.h"
 #include "qmgr/queue/queue_totals.h"
 #include "qmgr/queue/start.h"
@@ -43,6 +44,9 @@ class Queue {
   // Reads what a former qmgr left behind (start.h).
   void recover() { start_.begin(); }
   const Start& start() const { return start_; }
+  // Of bags that are ours, before recover(): attempts of former terms (start.h).
+  void inherit(std::vector<AttemptName> names) { start_.inherit(std::move(names)); }
+  BagDoors& bags() { return bags_; }
   // A new configuration: what is queued in memory is routed again.
   void configure(const config::Config& config);
   // Time has passed: wakes what is due. It is wanted again at wake_at().
@@ -123,6 +127,7 @@ class Queue {
   Judging judging_;
   QueueTotals totals_;
   Start start_;
+  BagDoors bags_;
 };
 
 }  // namespace postwain::qmgr

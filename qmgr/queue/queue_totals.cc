@@ -11,6 +11,18 @@ void QueueTotals::start(mail::QueueId last) {
   count_next();
 }
 
+void QueueTotals::restart() {
+  const std::uint64_t round = ++round_;
+  read_then(
+      core_.store, [](QueueStore& store) { return store.scan().last_id(); },
+      [this, round](const StoreResult<mail::QueueId>& last) {
+        if (!last) return core_.hooks.on_broken(last.error());
+        if (round != round_ || core_.finishing) return;
+        core_.counts.restart(*last);
+        count_next();
+      });
+}
+
 void QueueTotals::count_next() {
   if (core_.counts.complete() || core_.finishing) return;
   struct Window {
@@ -27,8 +39,9 @@ void QueueTotals::count_next() {
         window.end = *end;
         return window;
       },
-      [this](const StoreResult<Window>& window) {
+      [this, round = round_](const StoreResult<Window>& window) {
         if (!window) return core_.hooks.on_broken(window.error());
+        if (round != round_) return;
         if (window->end)
           core_.counts.counted(*window->end, window->counts);
         else

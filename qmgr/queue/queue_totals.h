@@ -14,6 +14,8 @@ class QueueTotals {
 
   // last: the newest message there is at the start.
   void start(mail::QueueId last);
+  // Parts of the queue have come or gone.
+  void restart();
   const QueueCounts& counts() const { return core_.counts; }
 
   // Asks the store which message is the oldest; oldest() tells it a moment later. Zero: none.
@@ -26,6 +28,7 @@ class QueueTotals {
   QueueCore& core_;
   WallTime oldest_{};
   bool looking_ = false;
+  std::uint64_t round_ = 0;  // of counting; what an earlier one reads is of no use
 };
 
 }  // namespace postwain::qmgr

@@ -7,6 +7,7 @@
 
 #include "qmgr/model/unjudged.h"
 #include "qmgr/store/queue_reader.h"
+#include "qmgr/store/scoped_bags.h"
 
 namespace postwain::qmgr {
 
@@ -39,6 +40,13 @@ const Start::Step Start::kSteps[] = {
     &Start::read_destinations,  // which destinations have work
 };
 
+const Start::Step Start::kRoundSteps[] = {
+    &Start::check_entered,
+    &Start::wait_for_history,
+    &Start::normalise,
+    &Start::read_destinations,
+};
+
 void Start::begin() {
   static_assert(std::size(kSteps) == kStepCount);
   (this->*kSteps[0])();
@@ -46,8 +54,33 @@ void Start::begin() {
 
 void Start::next() {
   if (core_.finishing) return;
-  if (++step_ < kStepCount) return (this->*kSteps[step_])();
+  if (!complete()) {
+    if (++step_ < kStepCount) return (this->*kSteps[step_])();
+    core_.hooks.on_work();
+    return next_round();
+  }
+  if (++round_step_ < std::size(kRoundSteps)) return (this->*kRoundSteps[round_step_])();
+  Round round = std::move(rounds_.front());
+  rounds_.pop_front();
   core_.hooks.on_work();
+  if (round.done) round.done();
+  next_round();
+}
+
+void Start::next_round() {
+  if (rounds_.empty()) return;
+  round_step_ = 0;
+  (this->*kRoundSteps[0])();
+}
+
+void Start::enter(std::uint64_t bags, std::vector<AttemptName> names, std::function<void()> done) {
+  rounds_.push_back({bags, std::move(names), std::move(done)});
+  if (complete() && rounds_.size() == 1) next_round();
+}
+
+std::optional<std::uint64_t> Start::scope() const {
+  if (!complete()) return std::nullopt;
+  return rounds_.front().bags;
 }
 
 // Pages of facts in the order of their key, until one is not full; then the next step. take returns
@@ -55,7 +88,11 @@ void Start::next() {
 template <class Fact, class ReadPage, class Take>
 void Start::read_pages(std::string after, ReadPage read_page, Take take, std::string Fact::*key) {
   read_then(
-      core_.store, [after, read_page](QueueStore& store) { return read_page(store, after); },
+      core_.store,
+      [after, read_page, scope = scope()](QueueStore& store) {
+        ScopedBags only(store, scope);
+        return read_page(store, after);
+      },
       [this, read_page, take, key](StoreResult<std::vector<Fact>> page) {
         if (!page) return core_.hooks.on_broken(page.error());
         if (core_.finishing) return;
@@ -81,35 +118,48 @@ void Start::count() {
 }
 
 void Start::normalise() {
-  normalise_after({});
+  normalise_after({}, scope());
   next();
 }
 
-void Start::normalise_after(mail::QueueId after) {
+void Start::normalise_after(mail::QueueId after, std::optional<std::uint64_t> scope) {
   using Page = StoreResult<std::vector<QueueReader::CompactSummary>>;
   read_then(
       core_.store,
-      [after](QueueStore& store) {
+      [after, scope](QueueStore& store) {
+        ScopedBags only(store, scope);
         return QueueReader(store).compact_summaries(after, kStartPage);
       },
-      [this](Page page) {
+      [this, scope](Page page) {
         if (!page) return core_.hooks.on_broken(page.error());
         if (page->empty() || core_.finishing) return;
         mail::QueueId last = page->back().id;
         for (QueueReader::CompactSummary& one : *page)
           parts_.put_back.normalise(one.id, std::move(one.destinations), one.due);
-        normalise_after(last);
+        normalise_after(last, scope);
       });
 }
 
 void Start::check_leftovers() {
+  for (const AttemptName& name : inherited_) core_.recorder.take_over(name.id, name.index);
   check_leftovers_from(std::make_shared<Leftovers>(core_.recorder.leftovers()), 0);
+}
+
+// The marks are in our journal before anything of these bags is lent.
+void Start::check_entered() {
+  auto left = std::make_shared<Leftovers>();
+  for (const AttemptName& name : rounds_.front().names) {
+    core_.recorder.take_over(name.id, name.index);
+    left->push_back({name.id, name.index, false});
+  }
+  check_leftovers_from(std::move(left), 0);
 }
 
 void Start::check_leftovers_from(std::shared_ptr<const Leftovers> left, std::size_t from) {
   if (from >= left->size()) {
+    bool is_start = !complete();
     next();
-    if (core_.hooks.on_left_known) core_.hooks.on_left_known();
+    if (is_start && core_.hooks.on_left_known) core_.hooks.on_left_known();
     return;
   }
   std::size_t end = std::min(left->size(), from + kStartPage);
@@ -137,6 +187,7 @@ void Start::settle_leftovers(const Leftovers& left, std::size_t from,
                              const std::vector<std::optional<StoredMessage>>& found) {
   WallTime now = core_.clock.wall();
   std::map<mail::QueueId, std::vector<IndexedOutcome>> delivered;
+  EndAttempts gone;
   for (std::size_t i = 0; i < found.size(); ++i) {
     const AttemptJournal::Leftover& one = left[from + i];
     const std::optional<StoredMessage>& message = found[i];
@@ -146,12 +197,16 @@ void Start::settle_leftovers(const Leftovers& left, std::size_t from,
       delivered[one.id].push_back({one.index, reported_before(one.dsn_passed_on)});
     } else if (there) {
       const StoredRecipient& row = message->recipients.front();
-      parts_.leasing.lent_before().add(one.id, one.index, pool_named(row.destination));
+      // Agents of this machine know nothing of what another one had lent.
+      if (!complete())
+        parts_.leasing.lent_before().add(one.id, one.index, pool_named(row.destination));
       core_.recorder.left_queued(message->info, row, one.doubt, now);
     } else {
       core_.recorder.leftover_gone(one, now);
+      gone.names.push_back({one.id, one.index});
     }
   }
+  if (!gone.names.empty()) core_.store.write(AttemptFact(std::move(gone)));
   for (auto& [id, outcomes] : delivered) parts_.late_outcomes.settle(id, std::move(outcomes));
 }
 
@@ -229,8 +284,11 @@ void Start::read_destinations() {
           parts_.judging.look();
           return true;
         }
-        core_.scheduler.due_at(parts_.destinations.number_of(due.destination), due.due_at,
-                               core_.clock.wall());
+        DestinationId id = parts_.destinations.number_of(due.destination);
+        WallTime now = core_.clock.wall();
+        core_.scheduler.due_at(id, due.due_at, now);
+        // Of bags that have come later: rows that lie before those that were read last.
+        if (complete()) core_.scheduler.read_again(id, due.due_at, now);
         core_.hooks.on_work();
         return true;
       },

@@ -1,9 +1,14 @@
 // The start of the queue, as one list of steps: what a former qmgr left behind is known before
-// anybody gets a message, and what an operator holds is known before anything is leased.
+// anybody gets a message, and what an operator holds is known before anything is leased. Where
+// several nodes share the queue, parts of it that come later go through the same steps.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +45,10 @@ class Start {
 
   // Nothing is scheduled from the store before. Each step begins when the one before is done.
   void begin();
+  // Attempts of former terms in our bags, before begin().
+  void inherit(std::vector<AttemptName> names) { inherited_ = std::move(names); }
+  // These bags have come; names: attempts in them that their former owner may have made. Then done.
+  void enter(std::uint64_t bags, std::vector<AttemptName> names, std::function<void()> done);
   // Before the queue ends.
   void stop() { history_alarm_->stop(); }
 
@@ -55,6 +64,7 @@ class Start {
   using Step = void (Start::*)();
   // In this order. Counting and normalising only begin at theirs: nothing waits for them.
   static const Step kSteps[];
+  static const Step kRoundSteps[];
   static constexpr std::size_t kLeftoversStep = 2;
   static constexpr std::size_t kBreakersStep = 7;
   static constexpr std::size_t kStepCount = 9;
@@ -62,6 +72,7 @@ class Start {
   void count();
   void normalise();
   void check_leftovers();
+  void check_entered();
   void wait_for_history();
   void read_sts_policies();
   void read_mx_sets();
@@ -70,7 +81,10 @@ class Start {
   void read_destinations();
 
   void next();
-  void normalise_after(mail::QueueId after);
+  void next_round();
+  // The bags that a step reads; nothing: all that are ours.
+  std::optional<std::uint64_t> scope() const;
+  void normalise_after(mail::QueueId after, std::optional<std::uint64_t> scope);
   void check_leftovers_from(std::shared_ptr<const Leftovers> left, std::size_t from);
   void settle_leftovers(const Leftovers& left, std::size_t from,
                         const std::vector<std::optional<StoredMessage>>& found);
@@ -81,6 +95,14 @@ class Start {
   Parts parts_;
   std::unique_ptr<Alarm> history_alarm_;
   std::size_t step_ = 0;  // that is under way
+  std::vector<AttemptName> inherited_;
+  struct Round {
+    std::uint64_t bags = 0;
+    std::vector<AttemptName> names;
+    std::function<void()> done;
+  };
+  std::deque<Round> rounds_;  // the first one is under way where complete()
+  std::size_t round_step_ = 0;
 };
 
 }  // namespace postwain::qmgr

@@ -101,9 +101,9 @@ class Cells {
 
   // What lies on the page, by the rule of the format, and the rest from overflow pages.
   std::optional<std::string> whole(std::size_t at, std::size_t size) {
-    constexpr std::size_t kIndexMax = (kPageSize - 12) * 64 / 255 - 23;
+    constexpr std::size_t kIndexValueMax = (kPageSize - 12) * 64 / 255 - 23;
     constexpr std::size_t kMin = (kPageSize - 12) * 32 / 255 - 23;
-    std::size_t max = type_ == kTableLeaf ? kPageSize - 35 : kIndexMax;
+    std::size_t max = type_ == kTableLeaf ? kPageSize - 35 : kIndexValueMax;
     std::size_t local = size;
     if (size > max) {
       local = kMin + (size - kMin) % (kPageSize - 4);

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <iterator>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -50,6 +51,13 @@ class OverflowList {
     std::deque<Entry>& list = waiting_[destination];
     list.insert(list.begin(), entries.begin(), entries.end());
     size_ += entries.size();
+  }
+  // Those of these bags are somebody else's from now on.
+  void drop(std::uint64_t bags) {
+    for (auto it = waiting_.begin(); it != waiting_.end();) {
+      size_ -= std::erase_if(it->second, [bags](const Entry& one) { return one.id.is_in(bags); });
+      it = it->second.empty() ? waiting_.erase(it) : std::next(it);
+    }
   }
   bool waits(const std::string& destination) const { return waiting_.count(destination) > 0; }
   std::size_t size() const { return size_; }

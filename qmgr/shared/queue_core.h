@@ -57,6 +57,9 @@ struct QueueCore {
   QueueCounts counts;
   Metrics metrics;
   mail::QueueIdSource ids{0};  // worker 0 is qmgr itself
+  // Bags of which nothing is taken into memory (mail::QueueId::bag()): another node's, and those
+  // that are about to go there. None where the queue is one machine's.
+  std::uint64_t closed_bags = 0;
   // The queue ends: an answer that comes now may update numbers and the log; it schedules nothing
   // and asks the store for nothing.
   bool finishing = false;

@@ -66,6 +66,22 @@ struct MoveRecipients {
 };
 using WaitingFact = std::variant<BringForward, MoveRecipients>;
 
-using Fact = std::variant<DestinationFact, RecipientFact, ClockFact, WaitingFact>;
+// Of attempts, where several nodes share the queue: who is lent what, so that it is known what a
+// dead node may have delivered (session/batch_names.h). That they have ended is seen by the store
+// itself when their recipients are settled; EndAttempts is for those whose recipient is gone.
+struct AttemptName {
+  mail::QueueId id;
+  std::uint32_t index = 0;
+  bool operator==(const AttemptName&) const = default;
+};
+struct NameAttempts {
+  std::vector<AttemptName> names;
+};
+struct EndAttempts {
+  std::vector<AttemptName> names;
+};
+using AttemptFact = std::variant<NameAttempts, EndAttempts>;
+
+using Fact = std::variant<DestinationFact, RecipientFact, ClockFact, WaitingFact, AttemptFact>;
 
 }  // namespace postwain::qmgr

@@ -59,6 +59,14 @@ class QueueCounts {
     last_ = last;
     started_ = true;
   }
+  // All is counted once more, because parts of the queue have come or gone.
+  void restart(mail::QueueId last) {
+    cursor_ = {};
+    messages_ = 0;
+    recipients_ = 0;
+    at_.assign(at_.size(), 0);
+    start(last);
+  }
   mail::QueueId cursor() const { return cursor_; }
   mail::QueueId last() const { return last_; }
   // A scan window up to `end` was counted; end of the work when there was none.

@@ -285,6 +285,15 @@ class Maintenance {
   virtual StoreResult<std::unique_ptr<StoreCopy>> begin_copy(const std::string& path) = 0;
 };
 
+// Who is lent what (facts.h).
+class AttemptNames {
+ public:
+  virtual ~AttemptNames() = default;
+  virtual StoreStatus write(std::span<const AttemptFact> facts) = 0;
+};
+
+class SharedQueue;
+
 class QueueStore {
  public:
   virtual ~QueueStore() = default;
@@ -301,6 +310,10 @@ class QueueStore {
   virtual RecipientChecks& recipient_checks() = 0;
   virtual ClockMemory& clock() = 0;
   virtual Maintenance& maintenance() = 0;
+
+  // Where several nodes share the queue; else null.
+  virtual SharedQueue* shared() { return nullptr; }
+  virtual AttemptNames* attempts() { return nullptr; }
 
   // tell is called within a call that waits for somebody else, once he has been silent for so long
   // that the queue should not rely on him; the call goes on waiting. An engine that waits for

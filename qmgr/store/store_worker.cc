@@ -7,6 +7,7 @@
 #include "common/log/log.h"
 
 #include "qmgr/disk/failpoint.h"
+#include "qmgr/store/shared_queue.h"
 
 namespace postwain::qmgr {
 
@@ -18,6 +19,12 @@ ReadContentFile reader_of(ContentFolder files) {
     Result<std::string> bytes = files.read(id, 0, max_bytes);
     return bytes ? bytes.take() : std::string();
   };
+}
+
+// An attempt waits for its name.
+bool is_urgent(const Fact& fact) {
+  const auto* attempt = std::get_if<AttemptFact>(&fact);
+  return attempt != nullptr && std::holds_alternative<NameAttempts>(*attempt);
 }
 
 // Nothing was stored, and later it may be: what has happened is kept until then.
@@ -70,7 +77,7 @@ void StoreWorker::settle(std::unique_ptr<SettleRequest> request) {
   std::lock_guard lock(mutex_);
   bool now = request->urgent;
   if (waiting_.settles.empty() && waiting_.facts.empty()) first_ride_ = Clock::now();
-  if (now) ++urgent_settles_;
+  if (now) ++urgent_;
   waiting_.settles.push_back(std::move(request));
   bool many = waiting_.settles.size() >= kBatchSettlements / 2;
   bool soon = sleep_ == Sleep::riding || sleep_ == Sleep::pausing;
@@ -80,8 +87,11 @@ void StoreWorker::settle(std::unique_ptr<SettleRequest> request) {
 void StoreWorker::write(Fact fact, std::function<void()> done) {
   std::lock_guard lock(mutex_);
   if (waiting_.settles.empty() && waiting_.facts.empty()) first_ride_ = Clock::now();
+  bool now = is_urgent(fact);
+  if (now) ++urgent_;
   waiting_.facts.push_back({std::move(fact), std::move(done)});
-  if (sleep_ == Sleep::idle) wake_.notify_one();
+  bool soon = sleep_ == Sleep::riding || sleep_ == Sleep::pausing;
+  if (sleep_ == Sleep::idle || (soon && now)) wake_.notify_one();
 }
 
 void StoreWorker::read(std::function<Completion(QueueStore&)> work) {
@@ -147,11 +157,20 @@ void StoreWorker::run() {
   if (!broken_ && !is_stopped()) (void)writer_.normalise_all();
   if (!broken_) (void)store_->maintenance().checkpoint(true);
   if (keep_log_file_) store_->maintenance().keep_log_file();
+  leave();
+}
+
+// The end in good order. Whoever shares the queue takes our part over at once.
+void StoreWorker::leave() {
+  SharedQueue* shared = store_->shared();
+  if (shared == nullptr || broken_ || is_stopped() || !kept_.empty()) return;
+  if (StoreStatus left = shared->leave(); !left)
+    log::Line(log::Level::warning, "not_left").kv("error", left.error().text);
 }
 
 // Something must be done now, not at the end of the ride.
 bool StoreWorker::urgent() const {
-  if (accepts_due() || urgent_settles_ > 0) return true;
+  if (accepts_due() || urgent_ > 0) return true;
   if (waiting_.settles.size() >= kBatchSettlements / 2) return true;
   if (waiting_.settles.empty() && waiting_.facts.empty()) return false;
   return Clock::now() >= first_ride_ + kRideMax;
@@ -227,7 +246,9 @@ Batch StoreWorker::take_batch() {
   move_some(waiting_.settles, batch.settles, std::min(waiting_.settles.size(), kBatchSettlements));
   move_some(waiting_.facts, batch.facts, waiting_.facts.size());
   for (const auto& settle : batch.settles)
-    if (settle->urgent) --urgent_settles_;
+    if (settle->urgent) --urgent_;
+  for (const FactRequest& fact : batch.facts)
+    if (is_urgent(fact.fact)) --urgent_;
   waiting_bytes_ -= bytes;
   return batch;
 }

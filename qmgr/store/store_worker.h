@@ -90,6 +90,7 @@ class StoreWorker final : public StoreService {
   using Clock = std::chrono::steady_clock;
 
   void run();
+  void leave();
   bool wait_for_work(std::unique_lock<std::mutex>& lock);
   bool urgent() const;
   bool accepts_due() const;
@@ -127,7 +128,7 @@ class StoreWorker final : public StoreService {
   std::condition_variable wake_;
   Batch waiting_;
   std::size_t waiting_bytes_ = 0;
-  std::size_t urgent_settles_ = 0;
+  std::size_t urgent_ = 0;  // settlements and facts that do not ride
   std::vector<Attempt> reads_;
   Clock::time_point first_ride_{};
   Clock::time_point accepts_from_{};  // new messages wait until then (group_commit.h)

@@ -136,6 +136,7 @@ Result<Command> parse_command(const std::string& json) {
   command.query = text(Argument::query);
   command.sender = text(Argument::sender);
   command.client = text(Argument::client);
+  command.node = text(Argument::node);
   if (takes(Argument::limit))
     command.limit = number_of(request, name_of(Argument::limit)).value_or(command.limit);
   if (takes(Argument::offset))

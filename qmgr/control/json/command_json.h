@@ -36,6 +36,7 @@ struct Command {
   std::string client;
   std::size_t limit = 20;
   std::uint64_t offset = 0;
+  std::string node;
 
   SupervisorReport report;  // of `processes`
 };

@@ -4,6 +4,7 @@
 
 #include "common/base/sane_time.h"
 
+#include "qmgr/control/json/cluster_json.h"
 #include "qmgr/control/json/destination_json.h"
 #include "qmgr/control/json/json_text.h"
 
@@ -105,6 +106,7 @@ std::string json_status(const QueueStatus& status) {
   for (const Process& one : status.supervisor.processes)
     processes.push_back({{"name", one.name}, {"pid", one.pid}});
   out["queue"] = queue_json(status);
+  if (status.cluster) out["cluster"] = standing_json(*status.cluster);
   out["accepting"] = status.accepting;
   out["refusal"] = status.refusal;
   out["delivering"] = status.standstill.empty();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 
 #include "qmgr/control/json/queue_shape.h"
 #include "qmgr/history/history.h"
+#include "qmgr/model/cluster_view.h"
 #include "qmgr/model/filter_board.h"
 #include "qmgr/model/reporter_board.h"
 #include "qmgr/model/signer_board.h"
@@ -60,7 +62,8 @@ struct QueueStatus {
   FilterBoard filters;
   SignerBoard signer;
   ReporterBoard reporter;
-  bool srs = false;  // senders are rewritten
+  bool srs = false;                    // senders are rewritten
+  std::optional<ClusterView> cluster;  // none: the queue is one machine's
   std::size_t smtp_clients = 0;
   std::size_t lmtp_clients = 0;
 };

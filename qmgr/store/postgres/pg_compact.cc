@@ -5,34 +5,19 @@
 
 #include "qmgr/model/row_id.h"
 #include "qmgr/store/postgres/pg_values.h"
-#include "qmgr/store/postgres/taken_ids.h"
 
 namespace postwain::qmgr {
 
-namespace {
-
-template <class List>
-std::vector<mail::QueueId> ids_of(const List& list) {
-  std::vector<mail::QueueId> ids;
-  ids.reserve(list.size());
-  for (const auto& one : list) ids.push_back(one.id);
-  return ids;
-}
-
-}  // namespace
-
 StoreResult<Flags> PgCompact::insert(std::span<const Insert> messages) {
-  auto taken = taken_ids(session_, ids_of(messages));
-  if (!taken) return taken.error();
   Flags stored(messages.size(), false);
   std::unordered_map<mail::QueueId, std::size_t> first;
-  PgKeys keys(session_.places());
+  PgKeys keys(session_.bags());
   PgArray recipients(PgArray::Element::int2);
   PgArray values(PgArray::Element::bytea);
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const Insert& one = messages[i];
-    if (taken->count(one.id) > 0 || !first.emplace(one.id, i).second) continue;
-    keys.add_new(one.id);
+    if (!first.emplace(one.id, i).second) continue;
+    if (!keys.add(one.id, i)) return not_our_bag(one.id);
     recipients.number(one.recipients);
     values.bytes(one.data);
   }
@@ -48,23 +33,25 @@ StoreResult<Flags> PgCompact::insert(std::span<const Insert> messages) {
 StoreResult<Flags> PgCompact::remove_whole(std::span<const Whole> messages) {
   Flags removed(messages.size(), false);
   std::unordered_map<mail::QueueId, std::size_t> first;
-  PgKeys keys(session_.places());
+  PgKeys keys(session_.bags());
   PgArray recipients(PgArray::Element::int2);
   for (std::size_t i = 0; i < messages.size(); ++i) {
     if (!first.emplace(messages[i].id, i).second) continue;
-    std::size_t entries = keys.add(messages[i].id, i);
-    for (std::size_t j = 0; j < entries; ++j) recipients.number(messages[i].recipients);
+    if (!keys.add(messages[i].id, i)) continue;
+    recipients.number(messages[i].recipients);
   }
   PgParameters parameters;
   parameters.array(std::move(keys.bags)).array(std::move(keys.ids)).array(std::move(recipients));
   auto result = session_.run(Pg::remove_whole_compact, std::move(parameters));
   if (!result) return result.error();
   if (StoreStatus s = set_flags(*result, first, removed); !s) return s.error();
+  for (std::size_t i = 0; i < messages.size(); ++i)
+    if (removed[i]) session_.names().end_all(messages[i].id);
   return removed;
 }
 
 StoreStatus PgCompact::remove(std::span<const mail::QueueId> ids) {
-  PgParameters keys = keys_of(session_.places(), ids);
+  PgParameters keys = keys_of(session_.bags(), ids);
   session_.defer(Pg::remove_compact, keys);
   session_.defer(Pg::remove_compact_rests, std::move(keys));
   return {};
@@ -74,11 +61,13 @@ StoreStatus PgCompact::remove(std::span<const mail::QueueId> ids) {
 StoreStatus PgCompact::put_rests(std::span<const NewRest> rests) {
   std::unordered_map<mail::QueueId, const NewRest*> last;
   for (const NewRest& one : rests) last[one.id] = &one;
-  PgKeys keys(session_.places());
+  PgKeys keys(session_.bags());
   PgArray values(PgArray::Element::bytea);
   for (const auto& [id, one] : last) {
-    std::size_t entries = keys.add(id, 0);
-    for (std::size_t i = 0; i < entries; ++i) values.bytes(one->rest);
+    if (!keys.add(id, 0)) continue;
+    values.bytes(one->rest);
+    for (std::size_t i = 0; i < one->rest.size(); ++i)
+      if (one->rest[i] == '0') session_.names().end({id, static_cast<std::uint32_t>(i)});
   }
   PgParameters parameters;
   parameters.array(std::move(keys.bags)).array(std::move(keys.ids)).array(std::move(values));
@@ -88,7 +77,7 @@ StoreStatus PgCompact::put_rests(std::span<const NewRest> rests) {
 
 StoreResult<std::vector<std::optional<CompactMessages::Rest>>> PgCompact::rests(
     std::span<const mail::QueueId> ids) {
-  auto result = session_.run(Pg::select_compact_rests, keys_of(session_.places(), ids));
+  auto result = session_.run(Pg::select_compact_rests, keys_for_reading(ids));
   if (!result) return result.error();
   std::unordered_map<mail::QueueId, Rest> found;
   for (int i = 0; i < result->rows(); ++i) {
@@ -107,7 +96,7 @@ StoreResult<std::vector<std::optional<CompactMessages::Rest>>> PgCompact::rests(
 
 StoreResult<std::vector<std::optional<CompactMessages::Value>>> PgCompact::values(
     std::span<const mail::QueueId> ids) {
-  auto result = session_.run(Pg::select_compact, keys_of(session_.places(), ids));
+  auto result = session_.run(Pg::select_compact, keys_for_reading(ids));
   if (!result) return result.error();
   std::unordered_map<mail::QueueId, int> rows;
   for (int i = 0; i < result->rows(); ++i) rows[id_of(PgReader(*result, i).number())] = i;
@@ -126,7 +115,7 @@ StoreResult<std::vector<std::optional<CompactMessages::Value>>> PgCompact::value
 StoreResult<CompactMessages::Page> PgCompact::page(mail::QueueId after, mail::QueueId last,
                                                    std::size_t limit) {
   PgParameters parameters;
-  parameters.array(array_of(session_.places().all()))
+  parameters.array(array_of(session_.bags().scanned()))
       .int8(number_of(after))
       .int8(number_of(last))
       .int8(static_cast<std::int64_t>(limit))
@@ -149,7 +138,9 @@ StoreResult<CompactMessages::Page> PgCompact::page(mail::QueueId after, mail::Qu
 StoreResult<std::optional<mail::QueueId>> PgCompact::first(mail::QueueId after,
                                                            mail::QueueId last) {
   PgParameters parameters;
-  parameters.array(array_of(session_.places().all())).int8(number_of(after)).int8(number_of(last));
+  parameters.array(array_of(session_.bags().scanned()))
+      .int8(number_of(after))
+      .int8(number_of(last));
   auto result = session_.run(Pg::next_compact, std::move(parameters));
   if (!result) return result.error();
   PgReader row(*result, 0);

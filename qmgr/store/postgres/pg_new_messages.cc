@@ -21,15 +21,14 @@ std::vector<PgArray> arrays_for(const PgColumns& columns) {
 
 }  // namespace
 
-PgNewMessages::PgNewMessages(const BagPlaces& places)
-    : places_(places),
-      messages_(arrays_for(columns_of_message())),
+PgNewMessages::PgNewMessages()
+    : messages_(arrays_for(columns_of_message())),
       contents_(arrays_for(columns_of_content())),
       recipients_(arrays_for(columns_of_new_recipient())) {}
 
 void PgNewMessages::add(const MessageRows::Insert& one) {
   const MessageInfo& info = one.message->info;
-  std::int16_t bag = places_.for_new(info.id);
+  std::int16_t bag = info.id.bag();
   auto at = messages_.begin();
   (at++)->number(bag);
   (at++)->number(number_of(info.id));

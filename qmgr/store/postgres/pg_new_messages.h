@@ -4,7 +4,6 @@
 
 #include <vector>
 
-#include "qmgr/store/postgres/session/bag_places.h"
 #include "qmgr/store/postgres/session/pg_parameters.h"
 #include "qmgr/store/queue_store.h"
 
@@ -12,7 +11,7 @@ namespace postwain::qmgr {
 
 class PgNewMessages {
  public:
-  explicit PgNewMessages(const BagPlaces& places);
+  PgNewMessages();
 
   // Everything it points to need live only during the call.
   void add(const MessageRows::Insert& one);
@@ -21,7 +20,6 @@ class PgNewMessages {
  private:
   void add_recipients(const MessageRows::Insert& one, std::int16_t bag);
 
-  const BagPlaces& places_;
   // A column each, in the order of session/pg_columns.h.
   std::vector<PgArray> messages_;
   std::vector<PgArray> contents_;

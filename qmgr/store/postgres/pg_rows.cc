@@ -7,20 +7,18 @@
 #include "qmgr/model/row_id.h"
 #include "qmgr/store/postgres/pg_new_messages.h"
 #include "qmgr/store/postgres/pg_values.h"
-#include "qmgr/store/postgres/taken_ids.h"
 
 namespace postwain::qmgr {
 
 StoreResult<Flags> PgRows::insert(std::span<const Insert> messages) {
-  std::vector<mail::QueueId> ids;
-  for (const Insert& one : messages) ids.push_back(one.message->info.id);
-  auto taken = taken_ids(session_, ids);
-  if (!taken) return taken.error();
   Flags stored(messages.size(), false);
   std::unordered_map<mail::QueueId, std::size_t> first;
-  PgNewMessages arrays(session_.places());
-  for (std::size_t i = 0; i < messages.size(); ++i)
-    if (taken->count(ids[i]) == 0 && first.emplace(ids[i], i).second) arrays.add(messages[i]);
+  PgNewMessages arrays;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    mail::QueueId id = messages[i].message->info.id;
+    if (!session_.bags().has(id)) return not_our_bag(id);
+    if (first.emplace(id, i).second) arrays.add(messages[i]);
+  }
   auto result = session_.run(Pg::insert_messages, std::move(arrays).parameters());
   if (!result) return result.error();
   if (StoreStatus s = set_flags(*result, first, stored); !s) return s.error();
@@ -31,18 +29,16 @@ StoreResult<Flags> PgRows::insert(std::span<const Insert> messages) {
 
 StoreResult<Flags> PgRows::remove_whole(std::span<const Whole> messages) {
   Flags removed(messages.size(), false);
-  PgKeys keys(session_.places());
+  PgKeys keys(session_.bags());
   PgArray counts(PgArray::Element::int4);
   PgArray lowest(PgArray::Element::int4);
   PgArray highest(PgArray::Element::int4);
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const Whole& one = messages[i];
-    std::size_t entries = keys.add(one.id, i);
-    for (std::size_t j = 0; j < entries; ++j) {
-      counts.number(static_cast<std::int64_t>(one.recipients));
-      lowest.number(one.first);
-      highest.number(one.last);
-    }
+    if (!keys.add(one.id, i)) continue;
+    counts.number(static_cast<std::int64_t>(one.recipients));
+    lowest.number(one.first);
+    highest.number(one.last);
   }
   PgParameters parameters;
   parameters.array(std::move(keys.bags)).array(std::move(keys.ids)).array(std::move(counts));
@@ -50,6 +46,8 @@ StoreResult<Flags> PgRows::remove_whole(std::span<const Whole> messages) {
   auto result = session_.run(Pg::remove_whole_messages, std::move(parameters));
   if (!result) return result.error();
   if (StoreStatus s = set_flags(*result, keys, removed); !s) return s.error();
+  for (std::size_t i = 0; i < messages.size(); ++i)
+    if (removed[i]) session_.names().end_all(messages[i].id);
   return removed;
 }
 
@@ -58,7 +56,7 @@ namespace {
 // Changes of one kind to recipients that are all different: one statement.
 class PgChangeSet {
  public:
-  PgChangeSet(Pg statement, const BagPlaces& places) : statement_(statement), keys_(places) {
+  PgChangeSet(Pg statement, const PgBags& bags) : statement_(statement), keys_(bags) {
     using Element = PgArray::Element;
     if (statement == Pg::release_recipients) more_.emplace_back(Element::int8);
     if (statement == Pg::defer_recipients)
@@ -71,13 +69,11 @@ class PgChangeSet {
 
   bool empty() const { return keys_.ids.size() == 0; }
   void add(const MessageRows::Change& one, std::size_t which) {
-    std::size_t entries = keys_.add(one.id, which);
-    for (std::size_t i = 0; i < entries; ++i) {
-      indices_.number(one.change->index);
-      if (statement_ == Pg::release_recipients)
-        more_[0].number(to_unix_ms(one.change->next_attempt_at));
-      if (statement_ == Pg::defer_recipients) add_deferral(*one.change);
-    }
+    if (!keys_.add(one.id, which)) return;
+    indices_.number(one.change->index);
+    if (statement_ == Pg::release_recipients)
+      more_[0].number(to_unix_ms(one.change->next_attempt_at));
+    if (statement_ == Pg::defer_recipients) add_deferral(*one.change);
   }
   PgCommand command() {
     PgParameters parameters;
@@ -142,8 +138,7 @@ struct RecipientKeyHash {
 
 // The sets in which the changes can be made. A recipient that is changed again has that change in a
 // later set: what stands behind in the list happens behind it.
-std::vector<PgChangeSet> sets_of(std::span<const MessageRows::Change> changes,
-                                 const BagPlaces& places) {
+std::vector<PgChangeSet> sets_of(std::span<const MessageRows::Change> changes, const PgBags& bags) {
   constexpr Pg kKinds[] = {Pg::remove_recipients, Pg::hold_recipients, Pg::release_recipients,
                            Pg::defer_recipients};
   std::unordered_map<RecipientKey, std::size_t, RecipientKeyHash> round_of;
@@ -152,7 +147,7 @@ std::vector<PgChangeSet> sets_of(std::span<const MessageRows::Change> changes,
     const MessageRows::Change& one = changes[i];
     std::size_t round = round_of[{one.id, one.change->index}]++;
     while (sets.size() < (round + 1) * std::size(kKinds))
-      sets.emplace_back(kKinds[sets.size() % std::size(kKinds)], places);
+      sets.emplace_back(kKinds[sets.size() % std::size(kKinds)], bags);
     auto kind = std::find(std::begin(kKinds), std::end(kKinds), statement_of(one.change->kind));
     auto number = static_cast<std::size_t>(kind - std::begin(kKinds));
     sets[round * std::size(kKinds) + number].add(one, i);
@@ -165,9 +160,11 @@ std::vector<PgChangeSet> sets_of(std::span<const MessageRows::Change> changes,
 
 StoreResult<Flags> PgRows::change(std::span<const Change> changes) {
   Flags found(changes.size(), false);
-  std::vector<PgChangeSet> sets = sets_of(changes, session_.places());
+  std::vector<PgChangeSet> sets = sets_of(changes, session_.bags());
+  if (sets.empty()) return found;
   std::vector<PgCommand> commands;
   for (PgChangeSet& set : sets) commands.push_back(set.command());
+  for (const Change& one : changes) session_.names().end({one.id, one.change->index});
   auto results = session_.run(std::move(commands));
   if (!results) return results.error();
   for (std::size_t i = 0; i < sets.size(); ++i)
@@ -178,8 +175,8 @@ StoreResult<Flags> PgRows::change(std::span<const Change> changes) {
 StoreResult<std::vector<MessageRows::Removed>> PgRows::remove_empty(
     std::span<const mail::QueueId> ids) {
   std::vector<Removed> out(ids.size());
-  PgKeys keys(session_.places());
-  for (std::size_t i = 0; i < ids.size(); ++i) keys.add(ids[i], i);
+  PgKeys keys(session_.bags());
+  for (std::size_t i = 0; i < ids.size(); ++i) (void)keys.add(ids[i], i);
   PgParameters parameters;
   parameters.array(std::move(keys.bags)).array(std::move(keys.ids));
   auto result = session_.run(Pg::remove_empty_messages, std::move(parameters));
@@ -198,7 +195,7 @@ StoreResult<std::vector<MessageRows::Removed>> PgRows::remove_empty(
 
 StoreResult<std::vector<std::optional<MessageInfo>>> PgRows::infos(
     std::span<const mail::QueueId> ids) {
-  auto result = session_.run(Pg::select_messages, keys_of(session_.places(), ids));
+  auto result = session_.run(Pg::select_messages, keys_for_reading(ids));
   if (!result) return result.error();
   std::unordered_map<mail::QueueId, MessageInfo> found;
   for (int i = 0; i < result->rows(); ++i) {
@@ -218,7 +215,7 @@ StoreResult<std::vector<std::optional<MessageInfo>>> PgRows::infos(
 StoreResult<std::vector<StoredRecipient>> PgRows::recipients(mail::QueueId id, std::uint32_t from,
                                                              std::size_t limit) {
   PgParameters parameters;
-  parameters.array(array_of(session_.places().candidates(id)))
+  parameters.array(array_of({id.bag()}))
       .int8(number_of(id))
       .int8(from)
       .int8(static_cast<std::int64_t>(limit));
@@ -237,7 +234,7 @@ StoreResult<std::optional<std::string>> PgRows::content(mail::QueueId id, std::u
                                                         std::size_t length) {
   constexpr std::uint64_t kBeyondAny = 1U << 30;  // no content is so long
   PgParameters parameters;
-  parameters.array(array_of(session_.places().candidates(id)))
+  parameters.array(array_of({id.bag()}))
       .int8(number_of(id))
       .int4(static_cast<std::int64_t>(std::min(offset, kBeyondAny)) + 1)
       .int4(static_cast<std::int64_t>(std::min<std::uint64_t>(length, kBeyondAny)));
@@ -253,7 +250,7 @@ StoreResult<std::optional<std::string>> PgRows::content(mail::QueueId id, std::u
 StoreResult<std::vector<MessageInfo>> PgRows::page(mail::QueueId after, mail::QueueId last,
                                                    std::size_t limit) {
   PgParameters parameters;
-  parameters.array(array_of(session_.places().all()))
+  parameters.array(array_of(session_.bags().scanned()))
       .int8(number_of(after))
       .int8(number_of(last))
       .int8(static_cast<std::int64_t>(limit));

@@ -8,7 +8,7 @@ namespace postwain::qmgr {
 StoreResult<bool> PgScan::recipients(const SurveyCursor& after, mail::QueueId last,
                                      std::size_t limit, const OnRecipient& on_row) {
   PgParameters parameters;
-  parameters.array(array_of(session_.places().all()))
+  parameters.array(array_of(session_.bags().scanned()))
       .int8(number_of(after.id))
       .int4(after.index)
       .int8(number_of(last))
@@ -32,7 +32,7 @@ StoreResult<bool> PgScan::recipients(const SurveyCursor& after, mail::QueueId la
 StoreResult<bool> PgScan::senders(mail::QueueId after, mail::QueueId last, std::size_t limit,
                                   const OnSender& on_row) {
   PgParameters parameters;
-  parameters.array(array_of(session_.places().all()))
+  parameters.array(array_of(session_.bags().scanned()))
       .int8(number_of(after))
       .int8(number_of(last))
       .int8(static_cast<std::int64_t>(limit));
@@ -54,7 +54,7 @@ StoreResult<bool> PgScan::senders(mail::QueueId after, mail::QueueId last, std::
 StoreResult<mail::QueueId> PgScan::count(mail::QueueId after, mail::QueueId last, std::size_t limit,
                                          Counts& counts) {
   PgParameters parameters;
-  parameters.array(array_of(session_.places().all()))
+  parameters.array(array_of(session_.bags().scanned()))
       .int8(number_of(after))
       .int8(number_of(last))
       .int8(static_cast<std::int64_t>(limit));
@@ -80,7 +80,7 @@ StoreResult<mail::QueueId> PgScan::count(mail::QueueId after, mail::QueueId last
 }
 
 StoreResult<mail::QueueId> PgScan::ask_id(Pg statement) {
-  auto result = session_.run(statement, PgParameters().array(array_of(session_.places().all())));
+  auto result = session_.run(statement, PgParameters().array(array_of(session_.bags().scanned())));
   if (!result) return result.error();
   PgReader row(*result, 0);
   mail::QueueId id = id_of(row.number());
@@ -90,7 +90,7 @@ StoreResult<mail::QueueId> PgScan::ask_id(Pg statement) {
 
 StoreResult<std::size_t> PgScan::in_doubt(std::size_t most) {
   PgParameters parameters;
-  parameters.array(array_of(session_.places().all())).int8(static_cast<std::int64_t>(most));
+  parameters.array(array_of(session_.bags().scanned())).int8(static_cast<std::int64_t>(most));
   auto result = session_.run(Pg::count_in_doubt, std::move(parameters));
   if (!result) return result.error();
   PgReader row(*result, 0);

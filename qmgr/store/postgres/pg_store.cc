@@ -11,7 +11,7 @@ StoreResult<std::unique_ptr<PgStore>> PgStore::open(PgOptions options) {
 }
 
 StoreStatus PgMaintenance::prove_writable() {
-  session_.defer(Pg::prove_writable);
+  session_.defer(Pg::prove_writable, PgParameters().int2(session_.node()));
   return {};
 }
 

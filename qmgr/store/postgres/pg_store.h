@@ -11,6 +11,8 @@
 #include <memory>
 #include <utility>
 
+#include "qmgr/store/postgres/pg_attempts.h"
+#include "qmgr/store/postgres/pg_cluster.h"
 #include "qmgr/store/postgres/pg_compact.h"
 #include "qmgr/store/postgres/pg_facts.h"
 #include "qmgr/store/postgres/pg_rows.h"
@@ -61,6 +63,8 @@ class PgStore final : public QueueStore {
   RecipientChecks& recipient_checks() override { return recipient_checks_; }
   ClockMemory& clock() override { return clock_; }
   Maintenance& maintenance() override { return maintenance_; }
+  SharedQueue* shared() override { return &cluster_; }
+  AttemptNames* attempts() override { return &attempts_; }
 
   void on_silence(std::function<void()> tell) override { session_->on_silence(std::move(tell)); }
 
@@ -81,6 +85,8 @@ class PgStore final : public QueueStore {
   PgRecipientChecks recipient_checks_{*session_};
   PgClock clock_{*session_};
   PgMaintenance maintenance_{*session_};
+  PgCluster cluster_{*session_};
+  PgAttempts attempts_{*session_};
 };
 
 }  // namespace postwain::qmgr

@@ -27,19 +27,12 @@ void read_field_values(PgReader& row, Owner& owner) {
 
 }  // namespace
 
-std::size_t PgKeys::add(mail::QueueId id, std::size_t which) {
-  BagList candidates = places_->candidates(id);
-  for (std::int16_t bag : candidates) {
-    bags.number(bag);
-    ids.number(number_of(id));
-    which_.push_back(which);
-  }
-  return candidates.size();
-}
-
-void PgKeys::add_new(mail::QueueId id) {
-  bags.number(places_->for_new(id));
+bool PgKeys::add(mail::QueueId id, std::size_t which) {
+  if (!own_->has(id)) return false;
+  bags.number(id.bag());
   ids.number(number_of(id));
+  which_.push_back(which);
+  return true;
 }
 
 std::optional<std::size_t> PgKeys::which(std::int64_t ordinality) const {
@@ -47,18 +40,27 @@ std::optional<std::size_t> PgKeys::which(std::int64_t ordinality) const {
   return which_[static_cast<std::size_t>(ordinality) - 1];
 }
 
-PgParameters keys_of(const BagPlaces& places, std::span<const mail::QueueId> ids) {
-  PgKeys keys(places);
+PgParameters keys_of(const PgBags& own, std::span<const mail::QueueId> ids) {
+  PgKeys keys(own);
   for (std::size_t i = 0; i < ids.size(); ++i) keys.add(ids[i], i);
   PgParameters parameters;
   parameters.array(std::move(keys.bags)).array(std::move(keys.ids));
   return parameters;
 }
 
+PgParameters keys_for_reading(std::span<const mail::QueueId> ids) {
+  return keys_of(PgBags(mail::kAllBags), ids);
+}
+
 PgArray array_of(const BagList& bags) {
   PgArray array(PgArray::Element::int2);
   for (std::int16_t bag : bags) array.number(bag);
   return array;
+}
+
+StoreError not_our_bag(mail::QueueId id) {
+  return {StoreError::Kind::refused,
+          id.text() + " is of a part of the queue that belongs to another node now"};
 }
 
 StoreStatus set_flags(const PgResult& result,

@@ -11,34 +11,38 @@
 #include <vector>
 
 #include "qmgr/model/message.h"
-#include "qmgr/store/postgres/session/bag_places.h"
+#include "qmgr/store/postgres/session/pg_bags.h"
 #include "qmgr/store/postgres/session/pg_parameters.h"
 #include "qmgr/store/postgres/session/pg_result.h"
 #include "qmgr/store/queue_store.h"
 
 namespace postwain::qmgr {
 
-// Messages by their keys, for unnest(): one entry for each bag in which one may lie.
+// Messages that are to be changed, by their keys, for unnest(). Those of another node's bags are
+// left out: for us they are not there.
 class PgKeys {
  public:
-  explicit PgKeys(const BagPlaces& places) : places_(&places) {}
+  explicit PgKeys(const PgBags& own) : own_(&own) {}
 
-  // which: what the caller calls it by. Gives how many entries were added, for columns beside them.
-  std::size_t add(mail::QueueId id, std::size_t which);
-  // One that is new: in the one bag where new messages go.
-  void add_new(mail::QueueId id);
+  // which: what the caller calls it by. False: it was left out, in columns beside the keys, too.
+  bool add(mail::QueueId id, std::size_t which);
   PgArray bags{PgArray::Element::int2};
   PgArray ids{PgArray::Element::int8};
   // Of an entry, by the server's ORDINALITY, which begins with 1. Nothing: there is no such entry.
   std::optional<std::size_t> which(std::int64_t ordinality) const;
 
  private:
-  const BagPlaces* places_;
+  const PgBags* own_;
   std::vector<std::size_t> which_;
 };
 
-PgParameters keys_of(const BagPlaces& places, std::span<const mail::QueueId> ids);
+PgParameters keys_of(const PgBags& bags, std::span<const mail::QueueId> ids);
+// For reading, whoever has them.
+PgParameters keys_for_reading(std::span<const mail::QueueId> ids);
 PgArray array_of(const BagList& bags);
+
+// For a new message whose id is of a bag that is another node's.
+StoreError not_our_bag(mail::QueueId id);
 
 // Sets the flags of those ids that the one column of the result names. An id that is not in
 // `first`, or a row of another form, is damage.

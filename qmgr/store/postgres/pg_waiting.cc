@@ -37,7 +37,7 @@ StoreResult<DuePage> PgWaiting::due(const std::string& destination, WallTime now
   std::vector<PgCommand> commands(2);
   commands[0].statement = Pg::due_recipients;
   commands[0]
-      .parameters.array(array_of(session_.places().all()))
+      .parameters.array(array_of(session_.bags().scanned()))
       .bytes(destination)
       .int8(to_unix_ms(now))
       .int8(limit)
@@ -46,7 +46,7 @@ StoreResult<DuePage> PgWaiting::due(const std::string& destination, WallTime now
       .int4(after.index);
   commands[1].statement = Pg::next_due;
   commands[1]
-      .parameters.array(array_of(session_.places().all()))
+      .parameters.array(array_of(session_.bags().scanned()))
       .bytes(destination)
       .int8(to_unix_ms(now));
   auto results = session_.run(std::move(commands));
@@ -67,7 +67,7 @@ StoreResult<DuePage> PgWaiting::due(const std::string& destination, WallTime now
 StoreResult<std::vector<DueDestination>> PgWaiting::destinations(const std::string& after,
                                                                  std::size_t limit) {
   PgParameters parameters;
-  parameters.array(array_of(session_.places().all()))
+  parameters.array(array_of(session_.bags().scanned()))
       .bytes(after)
       .int8(static_cast<std::int64_t>(limit));
   auto result = session_.run(Pg::list_destinations, std::move(parameters));
@@ -89,7 +89,7 @@ StoreStatus PgWaiting::write(std::span<const WaitingFact> facts) {
 
 void PgWaiting::write_one(const BringForward& fact) {
   PgParameters parameters;
-  parameters.array(array_of(session_.places().all()))
+  parameters.array(array_of(session_.bags().scanned()))
       .bytes(fact.destination)
       .int8(to_unix_ms(fact.now))
       .int2(static_cast<std::int64_t>(mail::Stage::hello))
@@ -101,15 +101,13 @@ void PgWaiting::write_one(const BringForward& fact) {
 void PgWaiting::write_one(const MoveRecipients& fact) {
   std::map<std::pair<mail::QueueId, std::uint32_t>, const MovedRecipient*> last;
   for (const MovedRecipient& one : fact.recipients) last[{one.id, one.index}] = &one;
-  PgKeys keys(session_.places());
+  PgKeys keys(session_.bags());
   PgArray indices(PgArray::Element::int4);
   PgArray destinations(PgArray::Element::bytea);
   for (const auto& [key, one] : last) {
-    std::size_t entries = keys.add(one->id, 0);
-    for (std::size_t i = 0; i < entries; ++i) {
-      indices.number(one->index);
-      destinations.bytes(one->destination);
-    }
+    if (!keys.add(one->id, 0)) continue;
+    indices.number(one->index);
+    destinations.bytes(one->destination);
   }
   PgParameters parameters;
   parameters.array(std::move(keys.bags)).array(std::move(keys.ids));
@@ -120,7 +118,7 @@ void PgWaiting::write_one(const MoveRecipients& fact) {
 StoreResult<std::int64_t> PgWaiting::set_back(const std::string& destination, WallTime now,
                                               Duration by, WallTime latest) {
   PgParameters parameters;
-  parameters.array(array_of(session_.places().all()))
+  parameters.array(array_of(session_.bags().scanned()))
       .bytes(destination)
       .int8(to_unix_ms(now))
       .int8(by.count())

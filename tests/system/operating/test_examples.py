@@ -8,9 +8,12 @@ example's own.
 import os
 import re
 import tomllib
+import unittest
 
 from postwain_harness import SOURCE, PostwainTestCase, main
 from dns_server import DnsServer
+import postgres_server
+from postgres_server import PostgresServer
 from mail_content import message
 from resources import make_certificate, reserve_port
 from smtp_raw import SmtpClient
@@ -237,12 +240,38 @@ class Examples(PostwainTestCase):
                 certificate, key = self.certificate()
                 text = text.replace("/etc/postwain/tls/fullchain.pem", certificate)
                 text = text.replace("/etc/postwain/tls/privkey.pem", key)
+                if name == "cluster.toml":
+                    text = text.replace("/etc/postwain/database-ca.pem", certificate)
+                    text = text.replace("/etc/postwain/database.secret", self.database_secret())
                 if name == "relay-that-signs.toml":
                     for path, here in self.files_that_a_signing_relay_needs().items():
                         text = text.replace(f'"{path}"', f'"{here}"').replace(f'"file:{path}"', f'"file:{here}"')
                 self.mta.reconfigure({}, text=text)
                 result = self.mta.cli("check")
                 self.assertEqual(0, result.returncode, result.stdout + result.stderr)
+
+    def database_secret(self):
+        path = self.mta.folder.file("database.secret", "a word\n")
+        os.chmod(path, 0o600)
+        return path
+
+    @unittest.skipIf(postgres_server.programs() is None,
+                     "PostgreSQL is neither installed nor unpacked below build/peers")
+    def test_one_of_three_machines(self):
+        database = self.closing(PostgresServer())
+        store = self.closing(SmtpSink(lmtp=True))
+
+        def here(config):
+            del config["queue"]["store_ca"], config["queue"]["store_password"]
+            config["queue"]["store"] = database.address
+            config["metrics"]["address"] = f"127.0.0.1:{reserve_port()}"
+            return config
+        self.adapt("cluster.toml", {"lmtp:store.example.org:24": store.target}, here)
+        self.send("someone@world.test", ["alice@example.org"], STRANGER)
+        store.wait_delivered("alice@example.org")
+        self.assertEqual("mx1", database.sql("SELECT convert_from(name, 'UTF8') FROM node"))
+        self.mta.wait_queue_empty()
+        self.mta.stop()
 
     def test_every_filter_is_good(self):
         """What etc/filters has to be included, included by the example of a relay."""

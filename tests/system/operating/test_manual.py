@@ -112,7 +112,7 @@ class ManualTest(unittest.TestCase):
         with open(os.path.join(SOURCE, "man", "postwain.8"), encoding="utf-8") as page:
             items = re.findall(r"^\.It (Cm .*)$", page.read(), re.MULTILINE)
         manual = {name.strip() for item in items for name in re.split(r" ?,? ?\bCm ", item) if name}
-        groups = {"queue", "filter", "dkim"}
+        groups = {"queue", "filter", "dkim", "cluster"}
         program = self.subcommands() | {f"{group} {word}" for group in groups for word in self.subcommands(group)}
         self.assertEqual(manual, program - groups)
 

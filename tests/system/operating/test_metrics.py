@@ -217,6 +217,9 @@ class Metrics(PostwainTestCase):
         names = set(re.findall(r"^# TYPE (\w+) ", page, re.MULTILINE))
         with open(os.path.join(SOURCE, "man", "postwain-metrics.7"), encoding="utf-8") as file:
             manual = set(re.findall(r"^\.It Li (\w+)", file.read(), re.MULTILINE))
+        # Where several machines share the queue.
+        with open(os.path.join(SOURCE, "qmgr", "control", "metrics", "cluster_part.cc"), encoding="utf-8") as file:
+            names |= set(re.findall(r'"(postwain_cluster_\w+)"', file.read()))
         self.assertEqual(names, manual)
         with open(os.path.join(SOURCE, "etc", "grafana-postwain.json"), encoding="utf-8") as file:
             board = json.load(file)

@@ -81,7 +81,7 @@ class HostileQmgr(PostwainTestCase):
         for words in [["status"], ["status", "--json"], ["queue", "list"], ["queue", "list", "--json"],
                       ["queue", "show", "0000000000001"], ["queue", "stats"], ["queue", "destinations"],
                       ["queue", "retry", "--all"], ["queue", "suspend", "x.test"], ["trace", "x@y.test"],
-                      ["reload"], ["watch", "--count", "3"],
+                      ["reload"], ["watch", "--count", "3"], ["cluster", "status"], ["cluster", "drain", "a"],
                       ["queue", "backup", self.mta.folder / "copy"], ["queue", "export", "--all", self.mta.folder / "out"]]:
             with self.subTest(words=words):
                 done = self.mta.cli(*words)

@@ -187,29 +187,26 @@ TEST_CASE("M7: membership: rows that are older than a move do not undo it") {
   CHECK(watcher.beat({1}).own.has(bag(0)));
 }
 
-TEST_CASE("M8: membership: a new node gets its share, a bag at a time") {
+TEST_CASE(
+    "M8: membership: a new node gets its share, half of what is too much every five seconds") {
   Watcher watcher(2, 0);
   for (BagRow& row : watcher.owners) row.owner = node(0);
-  watcher.messages[17] = 3;
-  CHECK(watcher.beat({1}).give.empty());  // not at once after the start
-  watcher.now = 5s;
-  auto decisions = watcher.beat({1});
-  CHECK(decisions.give == std::vector<Give>{{bag(17), node(1)}});
-  CHECK(decisions.own.has(bag(17)));
-  watcher.now = 20s;
-  CHECK(watcher.beat({1}).give.empty());  // one is under way
-
-  std::vector<Duration> times;
-  for (auto give = decisions.give[0]; watcher.now < 400s;) {
-    watcher.member.bag_went(give.bag);
-    watcher.owners[give.bag.value].owner = give.to;
-    decisions = watcher.beat({1});
+  std::vector<std::size_t> numbers;
+  Duration last = 0ms;
+  while (watcher.now < 120s) {
+    Duration now = watcher.now;
+    Decisions decisions = watcher.beat({1});
     if (decisions.give.empty()) continue;
-    give = decisions.give[0];
-    times.push_back(watcher.now);
+    if (!numbers.empty()) CHECK(now - last >= 5s);
+    last = now;
+    numbers.push_back(decisions.give.size());
+    for (const Give& give : decisions.give) {
+      CHECK(give.to == node(1));
+      watcher.member.bag_went(give.bag);
+      watcher.owners[give.bag.value].owner = give.to;
+    }
   }
-  CHECK(times.size() == 31);  // to 32 and 32
-  for (std::size_t i = 1; i < times.size(); ++i) CHECK(times[i] - times[i - 1] >= 5s);
+  CHECK(numbers == std::vector<std::size_t>{16, 8, 4, 2, 1, 1});  // to 32 and 32
 }
 
 TEST_CASE("M9: membership: a give that came to nothing is decided again") {
@@ -219,7 +216,9 @@ TEST_CASE("M9: membership: a give that came to nothing is decided again") {
   auto give = watcher.beat({1}).give.at(0);
   watcher.member.give_ended(give.bag);
   watcher.now += 5s;
-  CHECK(watcher.beat({1}).give.size() == 1);
+  auto again = watcher.beat({1}).give;
+  CHECK(std::any_of(again.begin(), again.end(),
+                    [&](const Give& one) { return one.bag == give.bag; }));
 }
 
 TEST_CASE("M10: membership: who drains gives everything, and says when it is done") {

@@ -38,7 +38,8 @@ TEST_CASE("viewers may use what they always could") {
     if (info_of(nth(i)).user == CommandUser::viewer)
       words.insert(std::string(info_of(nth(i)).word));
   CHECK(words == std::set<std::string>{"status", "queue list", "queue show", "queue stats",
-                                       "queue destinations", "queue way", "trace", "watch"});
+                                       "queue destinations", "queue way", "trace", "watch",
+                                       "cluster status"});
   // These change nothing either, but show content.
   CHECK_FALSE(info_of(OperatorCommand::queue_content).changes);
   CHECK_FALSE(info_of(OperatorCommand::queue_backup).changes);

@@ -40,6 +40,17 @@ TEST_CASE("status and other values") {
   CHECK(status_lines(R"({"state":"running","version":"1","processes":[{"name":"qmgr","pid":12}],)"
                      R"("queue":{"messages":3,"recipients":4}})") ==
         "postwain 1 is running\nqueue: 3 messages, 4 recipients\n\nNAME  PID\nqmgr  12\n");
+  CHECK(status_lines(R"({"version":"1","state":"running","queue":{"messages":3,"recipients":4,)"
+                     R"("store":"sqlite"}})") ==
+        "postwain 1 is running\nqueue: 3 messages, 4 recipients, in files of this machine\n");
+  CHECK(status_lines(R"({"version":"1","state":"running","queue":{"messages":3,"recipients":4,)"
+                     R"("store":"database queue at db1 as postwain"},"cluster":{"node":"mx1",)"
+                     R"("standing":"unsure","word_age_ms":3412,"worth_words":"a 250 means"}})") ==
+        "postwain 1 is running\n"
+        "queue: 3 messages, 4 recipients, in database queue at db1 as postwain\n"
+        "cluster: node mx1 is unsure, its word 3.4 s old; a 250 means\n");
+  CHECK(status_lines(R"({"version":"1","state":"running","cluster":7})") ==
+        "postwain 1 is running\n");
   CHECK(status_lines(R"({"version":"1","state":"running","signer":{"connected":false}})") ==
         "postwain 1 is running\nsigner not connected: mail that is to be signed waits\n");
   CHECK(status_lines(R"({"version":"1","state":"running","signer":{"connected":true}})") ==

@@ -82,7 +82,9 @@ class RawPeer {
 
 struct Rig {
   // prepare: what lies in the spool before qmgr starts.
-  explicit Rig(const std::function<void(QueueStore&)>& prepare = nullptr) {
+  // cluster: until the end of the rig.
+  explicit Rig(const std::function<void(QueueStore&)>& prepare = nullptr,
+               ClusterPort* cluster = nullptr) {
     config.hostname = "mx.example.org";
     config.postmaster = "postmaster@example.org";
     config.queue.retry = {std::chrono::hours(1)};
@@ -115,7 +117,8 @@ struct Rig {
     control = std::make_unique<Control>(
         *queue, *delivery,
         Control::Hooks{[](std::string_view) -> Result<bool> { return true; },
-                       [] { return ipc::Admission{}; }});
+                       [] { return ipc::Admission{}; }, nullptr, nullptr, nullptr, nullptr,
+                       cluster});
     peers = std::make_unique<Peers>(loop, daemon::PeerUsers{},
                                     Peers::Services{.intake = *intake,
                                                     .delivery = *delivery,

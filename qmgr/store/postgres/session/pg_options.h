@@ -9,8 +9,6 @@
 
 #include "common/base/time.h"
 
-#include "qmgr/store/postgres/session/bag_places.h"
-
 namespace postwain::qmgr {
 
 // The password, which a reload of the configuration may replace while the store's thread connects.
@@ -37,20 +35,26 @@ struct PgOptions {
   // Asked at each connection; null or empty: no password is needed.
   std::shared_ptr<const PgSecret> secret;
 
-  std::int16_t node = 0;  // 0 to 31, of its own in the cluster
+  // Our name among the nodes that share the queue, which gives us a number of 0 to 31.
   std::string node_name = "node0";
+  std::uint16_t weight = 1;  // the share of the queue that we want, beside those of others
+  std::string version;       // of this program
   // What tells this spool from others, at most 255 octets: a node that lives elsewhere is not taken
   // over, unless that is asked for.
   std::string machine;
   bool take_over = false;
   bool make_tables = true;  // where there are none; false: that is an error (refused)
-  BagList bags;             // that this node works on; empty: all there are
+  // All of the queue is to be ours: nodes that do not live are ended, and others keep us from it
+  // (busy). Otherwise we begin with what is ours still, or with all of it where nobody else is.
+  bool alone = true;
 
   Duration connect_within = std::chrono::seconds(5);
   // So long a server may be silent before its session is given up.
   Duration answer_within = std::chrono::seconds(10);
   // So long we look for the fate of a commit whose answer was lost; then nobody knows it.
   Duration doubt_within = std::chrono::seconds(30);
+  // So long another node's beat has to stand still, where all of the queue is to be ours.
+  Duration silence = std::chrono::seconds(6);
   // Between two attempts to connect; doubled up to the second.
   Duration first_pause = std::chrono::milliseconds(200);
   Duration longest_pause = std::chrono::seconds(2);

@@ -58,11 +58,6 @@ std::string_view pattern_of_compact(Pg statement) {
 
 std::string_view pattern_of_rows(Pg statement) {
   switch (statement) {
-    case Pg::known_ids:
-      return "SELECT d.id FROM unnest($1::int2[], $2::int8[]) AS d(bag, id) "
-             "JOIN message m ON m.bag = d.bag AND m.id = d.id UNION ALL "
-             "SELECT d.id FROM unnest($1::int2[], $2::int8[]) AS d(bag, id) "
-             "JOIN fresh f ON f.bag = d.bag AND f.id = d.id";
     // A CHECK of a message is asked before its key. Content and recipients of one that is there
     // already are left out by a look at the tables as they were before.
     case Pg::insert_messages:

@@ -1,6 +1,6 @@
-// The texts of the statements on messages, before their lists of columns are filled in: words in
-// braces stand for those, and for the arrays that fill them. Each function gives an empty text for
-// what is not one of its own.
+// The texts of the statements on messages and on the server, before their lists of columns are
+// filled in: words in braces stand for those, and for the arrays that fill them. Each function
+// gives an empty text for what is not one of its own.
 #pragma once
 
 #include <string_view>
@@ -13,5 +13,6 @@ std::string_view pattern_of_compact(Pg statement);
 std::string_view pattern_of_rows(Pg statement);
 std::string_view pattern_of_scan(Pg statement);
 std::string_view pattern_of_waiting(Pg statement);
+std::string_view pattern_of_server(Pg statement);  // pg_durability.cc
 
 }  // namespace postwain::qmgr

@@ -8,7 +8,19 @@ namespace postwain::qmgr {
 
 namespace {
 
-// 0: there are no tables yet.
+StoreStatus take_step(PgConnection& connection, const queue_schema::Migration& step) {
+  std::string sql = "BEGIN; SET LOCAL lock_timeout = '2s'; ";
+  if (step.version > 1) sql += "SELECT version FROM schema_info WHERE one = 1 FOR UPDATE; ";
+  sql.append(step.sql);
+  sql += fmt::format("; UPDATE schema_info SET version = {} WHERE one = 1; COMMIT", step.version);
+  auto done = connection.run_script(sql);
+  if (done) return {};
+  (void)connection.run_script("ROLLBACK");
+  return done.error();
+}
+
+}  // namespace
+
 StoreResult<std::int64_t> version_of_tables(PgConnection& connection) {
   auto there = connection.run_script(
       "SELECT count(*) FROM pg_class WHERE relname = 'schema_info' AND "
@@ -27,19 +39,6 @@ StoreResult<std::int64_t> version_of_tables(PgConnection& connection) {
                                   *version, queue_schema::pg_schema_version())};
   return version;
 }
-
-StoreStatus take_step(PgConnection& connection, const queue_schema::Migration& step) {
-  std::string sql = "BEGIN; SET LOCAL lock_timeout = '2s'; ";
-  if (step.version > 1) sql += "SELECT version FROM schema_info WHERE one = 1 FOR UPDATE; ";
-  sql.append(step.sql);
-  sql += fmt::format("; UPDATE schema_info SET version = {} WHERE one = 1; COMMIT", step.version);
-  auto done = connection.run_script(sql);
-  if (done) return {};
-  (void)connection.run_script("ROLLBACK");
-  return done.error();
-}
-
-}  // namespace
 
 StoreStatus bring_schema_up(PgConnection& connection) {
   auto version = version_of_tables(connection);

@@ -17,6 +17,9 @@ StoreStatus bring_schema_up(PgConnection& connection);
 // is not at the present version.
 StoreStatus check_schema(PgConnection& connection);
 
+// 0: there are no tables of ours yet. damaged: as above.
+StoreResult<std::int64_t> version_of_tables(PgConnection& connection);
+
 // A number that tells this queue from those of other databases, made with its tables.
 StoreResult<std::int64_t> queue_number(PgConnection& connection);
 

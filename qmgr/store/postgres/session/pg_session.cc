@@ -15,32 +15,15 @@ namespace postwain::qmgr {
 
 namespace {
 
-constexpr std::int64_t kLane = 0;  // that writes batches
-
-std::string session_prefix(std::int16_t node) {
-  return fmt::format("postwain/{}/", node);
-}
+// Of a program that has no number yet.
+constexpr const char* kNewSession = "postwain/new/";
 
 std::string lane_session(std::int16_t node) {
-  return fmt::format("{}lane{}/", session_prefix(node), kLane);
+  return fmt::format("{}lane{}/", sessions_of_node(node), kLane);
 }
 
 StoreError not_now(std::string text) {
   return {StoreError::Kind::away, std::move(text)};
-}
-
-// Of a committed transaction, nothing else: not ROLLBACK, and no warning beside it.
-bool is_commit(const PgAnswers& answers) {
-  return answers.ok() && !answers.warned && !answers.results.empty() &&
-         answers.results.back().tag() == "COMMIT";
-}
-
-// The one number of the one row.
-StoreResult<std::int64_t> number_in(const PgResult& result) {
-  PgReader row(result, 0);
-  std::int64_t number = row.number();
-  if (result.rows() != 1 || !row.done()) return strange_answer();
-  return number;
 }
 
 bool is_fence(Pg statement) {
@@ -60,12 +43,8 @@ PgSession::~PgSession() = default;
 
 // --- connecting -------------------------------------------------------------------------------
 
-StoreResult<std::unique_ptr<PgConnection>> PgSession::connect() {
-  PgTarget target{options_.conninfo,
-                  {},
-                  lane_session(options_.node),
-                  options_.connect_within,
-                  options_.answer_within};
+StoreResult<std::unique_ptr<PgConnection>> PgSession::connect(const std::string& session) {
+  PgTarget target{options_.conninfo, {}, session, options_.connect_within, options_.answer_within};
   if (options_.secret) target.secret = options_.secret->get();
   ++round_trips_;
   auto opened = PgConnection::open(target);
@@ -97,7 +76,7 @@ StoreStatus PgSession::make_ready() {
 
 StoreStatus PgSession::retake() {
   connection_.reset();
-  auto opened = connect();
+  auto opened = connect(lane_session(node()));
   if (!opened) return opened.error();
   if (StoreStatus s = retake_on(**opened); !s) return s;
   connection_ = opened.take();
@@ -112,13 +91,12 @@ StoreStatus PgSession::retake() {
 // The raising waits for the end of the old session, where that still has the lane; what is read
 // behind it is final.
 StoreStatus PgSession::retake_on(PgConnection& connection) {
-  const std::int16_t node = options_.node;
   std::vector<PgCommand> commands;
   commands.push_back({Pg::begin, {}});
-  commands.push_back({Pg::lock_node, PgParameters().int2(node).int8(term_)});
-  commands.push_back({Pg::end_other_sessions, PgParameters().bytes(lane_session(node))});
-  commands.push_back({Pg::raise_own_lane, PgParameters().int2(node).int2(kLane)});
-  commands.push_back({Pg::last_batch, PgParameters().int2(node).int8(term_)});
+  commands.push_back({Pg::lock_node, PgParameters().int2(node()).int8(term())});
+  commands.push_back({Pg::end_other_sessions, PgParameters().bytes(lane_session(node()))});
+  commands.push_back({Pg::raise_own_lane, PgParameters().int2(node()).int2(kLane)});
+  commands.push_back({Pg::last_batch, PgParameters().int2(node()).int8(term())});
   commands.push_back({Pg::commit, {}});
   ++round_trips_;
   PgAnswers answers = connection.run(commands);
@@ -136,9 +114,8 @@ StoreStatus PgSession::retake_on(PgConnection& connection) {
 // --- opening ----------------------------------------------------------------------------------
 
 StoreResult<std::unique_ptr<PgSession>> PgSession::open(PgOptions options) {
-  if (options.bags.empty()) options.bags = every_bag();
   std::unique_ptr<PgSession> session(new PgSession(std::move(options)));
-  auto opened = session->connect();
+  auto opened = session->connect(kNewSession);
   if (!opened) return opened.error();
   session->connection_ = opened.take();
   StoreStatus tables = session->options_.make_tables ? bring_schema_up(*session->connection_)
@@ -147,68 +124,30 @@ StoreResult<std::unique_ptr<PgSession>> PgSession::open(PgOptions options) {
   auto queue = queue_number(*session->connection_);
   if (!queue) return queue.error();
   session->queue_ = *queue;
-  if (StoreStatus s = session->enter_cluster(); !s) return s.error();
+  if (StoreStatus s = session->begin_term(); !s) return s.error();
   return session;
 }
 
-// A new term: what the former one may still have on its way cannot be committed any more.
-StoreStatus PgSession::enter_cluster() {
+StoreStatus PgSession::begin_term() {
+  auto registered = register_node(*connection_, options_);
+  if (!registered) return registered.error();
+  registered_ = registered.take();
+  token_ = registered_.token;
+  bags_.set_own(registered_.bags);
+  for (const AttemptName& name : registered_.names) names_.add(name);
+  committed_ = 1;
+  names_.committed(committed_);
   std::vector<PgCommand> commands;
-  commands.push_back({Pg::begin, {}});
-  commands.push_back({Pg::register_node, PgParameters()
-                                             .int2(options_.node)
-                                             .bytes(options_.node_name)
-                                             .bytes(options_.machine)
-                                             .int2(options_.take_over ? 1 : 0)});
+  commands.push_back({Pg::name_session, PgParameters().bytes(lane_session(node()))});
   PgAnswers answers = ask(commands, {});
-  if (answers.error) return *answers.error;
-  if (answers.results.back().rows() == 0)
-    return StoreError{
-        StoreError::Kind::busy,
-        fmt::format("the queue in this database belongs to another machine, or to another spool "
-                    "(node {})",
-                    options_.node)};
-  StoreResult<std::int64_t> term = number_in(answers.results.back());
-  if (!term) return term.error();
-  return take_what_is_ours(*term);
+  return answers.error ? StoreStatus(*answers.error) : StoreStatus();
 }
 
-StoreStatus PgSession::take_what_is_ours(std::int64_t term) {
-  const std::int16_t node = options_.node;
-  PgArray bags(PgArray::Element::int2);
-  for (std::int16_t bag : options_.bags) bags.number(bag);
-  std::vector<PgCommand> commands;
-  commands.push_back({Pg::end_other_sessions, PgParameters().bytes(session_prefix(node))});
-  commands.push_back({Pg::raise_lane, PgParameters().int2(node).int2(kLane)});
-  commands.push_back({Pg::take_bags, PgParameters().int2(node).array(std::move(bags))});
-  commands.push_back({Pg::forget_terms, PgParameters().int2(node).int8(term)});
-  commands.push_back({Pg::put_placement, PgParameters().bytes(bytes_of(options_.bags))});
-  commands.push_back({Pg::list_placements, PgParameters().int8(kPlacementsMax + 1)});
-  PgAnswers answers = ask(commands, {});
-  if (answers.error) return *answers.error;
-  StoreResult<std::int64_t> token = number_in(answers.results[1]);
-  if (!token) return token.error();
-  if (StoreStatus s = take_places(answers.results[2], answers.results[5]); !s) return s;
-  PgAnswers ended = ask({PgCommand{Pg::commit, {}}}, {});
-  if (ended.error) return *ended.error;
-  if (!is_commit(ended)) return not_now("the database warned while the lane was taken");
-  term_ = term;
-  token_ = *token;
-  return {};
-}
-
-StoreStatus PgSession::take_places(const PgResult& bags, const PgResult& placements) {
-  if (static_cast<std::size_t>(bags.rows()) != options_.bags.size())
-    return StoreError{StoreError::Kind::busy, "a part of the queue belongs to another node"};
-  std::vector<BagList> former;
-  for (int i = 0; i < placements.rows(); ++i) {
-    PgReader row(placements, i);
-    std::optional<BagList> set = bags_of(row.view());
-    if (!set || !row.done()) return strange_answer();
-    former.push_back(*std::move(set));
-  }
-  places_ = std::make_unique<BagPlaces>(options_.bags, std::move(former), options_.bags);
-  return {};
+StoreResult<std::vector<AttemptName>> PgSession::names_of_terms(PgArray nodes, std::uint64_t bags) {
+  auto found =
+      run(Pg::select_names, PgParameters().array(std::move(nodes)).int2(node()).int8(term()));
+  if (!found) return found.error();
+  return read_names(*found, bags);
 }
 
 // --- round trips ------------------------------------------------------------------------------
@@ -252,6 +191,7 @@ StoreError PgSession::note(const PgAnswers& answers) {
 void PgSession::begin() {
   PW_CHECK(transaction_ == Transaction::none);
   transaction_ = Transaction::begun;
+  is_batch_ = false;
 }
 
 void PgSession::defer(Pg statement, PgParameters parameters) {
@@ -288,6 +228,7 @@ StoreResult<std::vector<PgResult>> PgSession::run(std::vector<PgCommand> command
 }
 
 void PgSession::roll_back() {
+  names_.rolled_back();
   bool is_open = transaction_ == Transaction::open;
   transaction_ = Transaction::none;
   deferred_.clear();
@@ -299,7 +240,7 @@ void PgSession::roll_back() {
 
 StoreStatus PgSession::commit() {
   PW_CHECK(in_transaction());
-  if (transaction_ == Transaction::begun && deferred_.empty()) {
+  if (transaction_ == Transaction::begun && deferred_.empty() && !is_batch_) {
     transaction_ = Transaction::none;
     return {};
   }
@@ -313,19 +254,28 @@ StoreStatus PgSession::commit() {
   std::move(deferred_.begin(), deferred_.end(), std::back_inserter(all));
   deferred_.clear();
   const std::int64_t n = committed_ + 1;
-  all.push_back({Pg::name_batch, PgParameters().int2(options_.node).int8(term_).int8(n).bytes("")});
-  all.push_back({Pg::forget_batches,
-                 PgParameters().int2(options_.node).int8(term_).int8(committed_).int8(n)});
-  all.push_back({Pg::fence, PgParameters().int2(options_.node).int2(kLane).int8(token_)});
+  all.push_back(
+      {Pg::name_batch, PgParameters().int2(node()).int8(term()).int8(n).bytes(names_.added())});
+  all.push_back(
+      {Pg::forget_batches, PgParameters().int2(node()).int8(term()).array(batches_to_forget())});
+  all.push_back({Pg::fence, PgParameters().int2(node()).int2(kLane).int8(token_)});
   all.push_back({Pg::commit, {}});
   transaction_ = Transaction::open;
   PgAnswers answers = ask(all, {});
   return end_of_commit(answers);
 }
 
+// The last batch proves that it was committed until this one does. It stays for its names, too.
+PgArray PgSession::batches_to_forget() const {
+  PgArray batches(PgArray::Element::int8);
+  for (std::int64_t batch : names_.emptied()) batches.number(batch);
+  if (!names_.has(committed_)) batches.number(committed_);
+  return batches;
+}
+
 StoreStatus PgSession::end_of_commit(const PgAnswers& answers) {
   if (is_commit(answers)) {
-    ++committed_;
+    names_.committed(++committed_);
     transaction_ = Transaction::none;
     return {};
   }
@@ -362,6 +312,7 @@ StoreStatus PgSession::resolve_doubt() {
     return StoreError{StoreError::Kind::again,
                       "the answer to a commit was lost, and it was not done"};
   committed_ = found_;
+  names_.committed(committed_);
   return {};
 }
 

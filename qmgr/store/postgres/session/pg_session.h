@@ -23,22 +23,24 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/time.h"
 
-#include "qmgr/store/postgres/session/bag_places.h"
+#include "qmgr/store/postgres/session/batch_names.h"
+#include "qmgr/store/postgres/session/pg_bags.h"
 #include "qmgr/store/postgres/session/pg_connection.h"
 #include "qmgr/store/postgres/session/pg_options.h"
+#include "qmgr/store/postgres/session/pg_registration.h"
 #include "qmgr/store/store_error.h"
 
 namespace postwain::qmgr {
 
 class PgSession {
  public:
-  // Connects, brings the schema to its present version, begins a new term of the node and takes its
-  // lane and bags. busy: the node lives on another machine, or a bag is another node's; damaged:
-  // the tables are not ours, or of a newer program.
+  // Connects, brings the schema to its present version and registers (pg_registration.h). busy: as
+  // there; damaged: the tables are not ours, or of a newer program.
   static StoreResult<std::unique_ptr<PgSession>> open(PgOptions options);
   ~PgSession();
 
@@ -48,6 +50,8 @@ class PgSession {
 
   // A command of this transaction whose answer nobody reads.
   void defer(Pg statement, PgParameters parameters = {});
+  // This transaction is a batch even where it has no command: its names are to be written.
+  void write_batch() { is_batch_ = true; }
   // A result for each command. patience: how long the server may be silent, for those that take
   // long.
   StoreResult<std::vector<PgResult>> run(std::vector<PgCommand> commands,
@@ -55,11 +59,24 @@ class PgSession {
   StoreResult<PgResult> run(Pg statement, PgParameters parameters,
                             std::optional<Duration> patience = {});
 
+  // Everything fails as `fenced` from here on.
+  void end(std::string why) { ended_ = StoreError{StoreError::Kind::fenced, std::move(why)}; }
+
   // QueueStore::on_silence().
   void on_silence(std::function<void()> tell);
 
   bool in_transaction() const { return transaction_ != Transaction::none; }
-  const BagPlaces& places() const { return *places_; }
+  PgBags& bags() { return bags_; }
+  // What is named within a transaction becomes valid with it.
+  BatchNames& names() { return names_; }
+  // Of former terms in our bags, as this one found them.
+  const std::vector<AttemptName>& inherited() const { return registered_.names; }
+  // Of terms that have ended, in these bags. Outside of transactions.
+  StoreResult<std::vector<AttemptName>> names_of_terms(PgArray nodes, std::uint64_t bags);
+  std::int16_t node() const { return registered_.node; }
+  std::int64_t term() const { return registered_.term; }
+  std::int64_t registered_ms() const { return registered_.registered_ms; }
+  const PgOptions& options() const { return options_; }
   std::int64_t token() const { return token_; }
   std::int64_t queue() const { return queue_; }  // queue_number() of its database
   std::uint64_t round_trips() const { return round_trips_; }
@@ -72,10 +89,8 @@ class PgSession {
 
   explicit PgSession(PgOptions options);
 
-  StoreResult<std::unique_ptr<PgConnection>> connect();
-  StoreStatus enter_cluster();
-  StoreStatus take_what_is_ours(std::int64_t term);
-  StoreStatus take_places(const PgResult& bags, const PgResult& placements);
+  StoreResult<std::unique_ptr<PgConnection>> connect(const std::string& session);
+  StoreStatus begin_term();
   StoreStatus make_ready();  // there is a session, and the lane is ours
   StoreStatus retake();
   StoreStatus retake_on(PgConnection& connection);
@@ -83,17 +98,20 @@ class PgSession {
   PgAnswers try_twice(const std::vector<PgCommand>& commands, std::optional<Duration> patience);
   StoreError note(StoreError error);
   StoreError note(const PgAnswers& answers);
+  PgArray batches_to_forget() const;
   StoreStatus end_of_commit(const PgAnswers& answers);
   StoreStatus resolve_doubt();
 
   PgOptions options_;
   std::unique_ptr<PgConnection> connection_;
-  std::unique_ptr<BagPlaces> places_;
+  PgBags bags_;
+  BatchNames names_;
+  PgTerm registered_;
   Transaction transaction_ = Transaction::none;
   std::vector<PgCommand> deferred_;
+  bool is_batch_ = false;
 
   std::int64_t queue_ = 0;
-  std::int64_t term_ = 0;
   std::int64_t token_ = 0;
   std::int64_t committed_ = 0;       // the number of the last batch that is known to be
   std::int64_t found_ = 0;           // that of the last one in the database, at the last retaking

@@ -27,16 +27,9 @@ std::string_view pattern_of_transaction(Pg statement) {
     case Pg::name_batch:
       return "INSERT INTO attempt (node, term, n, named) VALUES ($1::int2, $2::int8, $3::int8, "
              "$4::bytea)";
-    // Both bounds, so that it never walks over entries that are gone.
     case Pg::forget_batches:
-      return "DELETE FROM attempt WHERE node = $1::int2 AND term = $2::int8 AND n >= $3::int8 AND "
-             "n < $4::int8";
-    case Pg::register_node:
-      return "INSERT INTO node (id, name, machine, term, state) VALUES ($1::int2, $2::bytea, "
-             "$3::bytea, 1, 1) ON CONFLICT (id) DO UPDATE SET term = node.term + 1, state = 1, "
-             "name = EXCLUDED.name, machine = EXCLUDED.machine "
-             "WHERE node.state = 0 OR node.machine = EXCLUDED.machine OR $4::int2 = 1 "
-             "RETURNING term";
+      return "DELETE FROM attempt WHERE node = $1::int2 AND term = $2::int8 AND "
+             "n = ANY($3::int8[])";
     // A session that has sent half a batch holds locks, and the server would wait for the rest.
     case Pg::end_other_sessions:
       return "SELECT count(pg_terminate_backend(pid))::int8 FROM pg_stat_activity "
@@ -46,16 +39,6 @@ std::string_view pattern_of_transaction(Pg statement) {
     case Pg::raise_lane:
       return "INSERT INTO lane (node, lane, token) VALUES ($1::int2, $2::int2, 1) "
              "ON CONFLICT (node, lane) DO UPDATE SET token = lane.token + 1 RETURNING token";
-    case Pg::take_bags:
-      return "UPDATE bag SET node = $1::int2 WHERE id = ANY($2::int2[]) AND "
-             "(node IS NULL OR node = $1::int2) RETURNING id";
-    case Pg::forget_terms:
-      return "DELETE FROM attempt WHERE node = $1::int2 AND term < $2::int8 AND "
-             "octet_length(named) = 0";
-    case Pg::put_placement:
-      return "INSERT INTO placement (bags) VALUES ($1::bytea) ON CONFLICT (bags) DO NOTHING";
-    case Pg::list_placements:
-      return "SELECT bags FROM placement ORDER BY bags LIMIT $1::int8";
     // Whoever ends a node's term locks its row first, and so do we: the lane is ours to raise only
     // while the term is.
     case Pg::lock_node:
@@ -67,6 +50,105 @@ std::string_view pattern_of_transaction(Pg statement) {
     case Pg::last_batch:
       return "SELECT coalesce(max(n), 0)::int8 FROM attempt WHERE node = $1::int2 AND "
              "term = $2::int8";
+    default:
+      return {};
+  }
+}
+
+// Registrations go one after the other, and each sees all of those before it.
+std::string_view pattern_of_registration(Pg statement) {
+  switch (statement) {
+    case Pg::name_session:
+      return "SELECT set_config('application_name', convert_from($1::bytea, 'UTF8'), false)";
+    case Pg::lock_registration:
+      return "SELECT version FROM schema_info WHERE one = 1 FOR UPDATE";
+    case Pg::find_self:
+      return "SELECT id, state, (machine = $2::bytea)::int4 FROM node WHERE name = $1::bytea";
+    case Pg::count_others:
+      return "SELECT count(*), coalesce(sum(beat), 0)::int8 FROM node "
+             "WHERE state <> 0 AND name <> $1::bytea";
+    case Pg::end_others:
+      return "WITH ended AS (UPDATE node SET term = term + 1, state = 0 WHERE state <> 0 AND "
+             "name <> $1::bytea RETURNING id) UPDATE lane SET token = token + 1 FROM ended "
+             "WHERE lane.node = ended.id";
+    // A number of below 0: the lowest that is free, and none where there is none.
+    case Pg::register_node:
+      return "INSERT INTO node (id, name, machine, term, state, weight, version) "
+             "SELECT x.id, $2::bytea, $3::bytea, 1, 1, $5::int2, $6::bytea FROM "
+             "(SELECT CASE WHEN $1::int2 >= 0 THEN $1::int2 ELSE (SELECT min(i)::int2 "
+             "FROM generate_series(0, 31) i WHERE NOT EXISTS "
+             "(SELECT 1 FROM node n WHERE n.id = i)) END AS id) x WHERE x.id IS NOT NULL "
+             "ON CONFLICT (id) DO UPDATE SET term = node.term + 1, "
+             "state = CASE WHEN node.stay = 1 THEN 1 ELSE 2 END, machine = EXCLUDED.machine, "
+             "weight = EXCLUDED.weight, version = EXCLUDED.version, load = 0 "
+             "WHERE node.state = 0 OR node.machine = EXCLUDED.machine OR $4::int2 = 1 "
+             "RETURNING id, term";
+    case Pg::take_bags:
+      return "UPDATE bag SET node = $1::int2 WHERE node = $1::int2 OR $2::int2 = 1 RETURNING id";
+    case Pg::select_names:
+      return "SELECT named FROM attempt WHERE node = ANY($1::int2[]) AND "
+             "NOT (node = $2::int2 AND term = $3::int8) AND octet_length(named) > 0";
+    case Pg::forget_terms:
+      return "DELETE FROM attempt WHERE node = $1::int2 AND term < $2::int8";
+    // Whoever has taken a bag over has copied the names of its messages. Where a node that is gone
+    // has no bag any more, nobody needs its names.
+    case Pg::forget_names:
+      return "DELETE FROM attempt WHERE node = ANY(ARRAY(SELECT n.id FROM node n "
+             "WHERE n.state = 0 AND NOT EXISTS (SELECT 1 FROM bag b WHERE b.node = n.id)))";
+    default:
+      return {};
+  }
+}
+
+// A condition that does not hold any more fails by a division by zero.
+std::string_view pattern_of_nodes(Pg statement) {
+  switch (statement) {
+    case Pg::limit_locks:
+      return "SELECT set_config('lock_timeout', '2s', true)";
+    case Pg::fence_node:
+      return "WITH victim AS (UPDATE node SET term = term + 1, state = 0 WHERE id = $1::int2 AND "
+             "term = $2::int8 AND beat = $3::int8 AND state <> 0 RETURNING id), "
+             "raised AS (UPDATE lane SET token = token + 1 FROM victim "
+             "WHERE lane.node = victim.id RETURNING 1) SELECT 1 / count(*) FROM victim";
+    // The lock keeps a registration of that node apart, which would take the same bags back.
+    case Pg::adopt_bags:
+      return "WITH dead AS (SELECT 1 FROM node WHERE id = $1::int2 AND term = $2::int8 AND "
+             "state = 0 FOR UPDATE), taken AS (UPDATE bag SET node = $3::int2 FROM dead "
+             "WHERE bag.id = ANY($4::int2[]) AND bag.node = $1::int2 RETURNING 1) "
+             "SELECT 1 / (count(*) = $5::int8)::int4 FROM taken";
+    case Pg::adopt_free_bags:
+      return "WITH taken AS (UPDATE bag SET node = $1::int2 WHERE id = ANY($2::int2[]) AND "
+             "NOT EXISTS (SELECT 1 FROM node n WHERE n.id = bag.node) RETURNING 1) "
+             "SELECT 1 / (count(*) = $3::int8)::int4 FROM taken";
+    case Pg::give_bag:
+      return "WITH given AS (UPDATE bag SET node = $3::int2 WHERE id = $1::int2 AND "
+             "node = $2::int2 AND EXISTS (SELECT 1 FROM node n WHERE n.id = $3::int2 AND "
+             "n.state = 1) RETURNING 1) SELECT 1 / count(*) FROM given";
+    case Pg::leave_cluster:
+      return "WITH gone AS (UPDATE node SET state = 0 WHERE id = $1::int2 AND term = $2::int8 AND "
+             "state <> 0 RETURNING 1) SELECT 1 / count(*) FROM gone";
+    case Pg::set_stay:
+      return "WITH changed AS (UPDATE node SET stay = $2::int2, state = CASE WHEN state = 0 THEN 0 "
+             "WHEN $2::int2 = 1 THEN 1 ELSE 2 END WHERE name = $1::bytea RETURNING 1) "
+             "SELECT 1 / count(*) FROM changed";
+    case Pg::forget_node:
+      return "WITH gone AS (DELETE FROM node WHERE name = $1::bytea AND state = 0 AND NOT EXISTS "
+             "(SELECT 1 FROM bag b WHERE b.node = node.id) RETURNING id), "
+             "lanes AS (DELETE FROM lane USING gone WHERE lane.node = gone.id), "
+             "names AS (DELETE FROM attempt WHERE node = ANY(ARRAY(SELECT id FROM gone))) "
+             "SELECT 1 / count(*) FROM gone";
+    case Pg::beat:
+      return "UPDATE node SET beat = beat + 1, load = $3::int2, config = $4::bytea "
+             "WHERE id = $1::int2 AND term = $2::int8 AND state <> 0 RETURNING beat";
+    case Pg::list_nodes:
+      return "SELECT id, term, state, beat, weight, load, stay, name, version, config FROM node "
+             "ORDER BY id";
+    case Pg::list_bags:
+      return "SELECT id, coalesce(node, (-1)::int2) FROM bag ORDER BY id";
+    case Pg::facts_mark:
+      return "SELECT (SELECT count(*) + coalesce(sum(changed % 1000000007), 0)::int8 "
+             "FROM suspension), (SELECT count(*) + coalesce(sum(changed % 1000000007), 0)::int8 "
+             "FROM destination)";
     default:
       return {};
   }
@@ -148,7 +230,7 @@ std::string_view pattern_of_clock(Pg statement) {
     case Pg::list_clock_gaps:
       return "SELECT at, length FROM clock_gap ORDER BY at LIMIT $1::int8";
     case Pg::prove_writable:
-      return "UPDATE schema_info SET oldest_compatible = oldest_compatible WHERE one = 1";
+      return "UPDATE lane SET token = token WHERE node = $1::int2 AND lane = 0";
     default:
       return {};
   }
@@ -167,8 +249,10 @@ std::string name_of(Pg statement) {
 
 std::string sql_text(Pg statement) {
   std::string sql;
-  for (auto pattern : {pattern_of_transaction, pattern_of_compact, pattern_of_rows, pattern_of_scan,
-                       pattern_of_waiting, pattern_of_fact, pattern_of_clock})
+  for (auto pattern :
+       {pattern_of_transaction, pattern_of_registration, pattern_of_nodes, pattern_of_compact,
+        pattern_of_rows, pattern_of_scan, pattern_of_waiting, pattern_of_fact, pattern_of_clock,
+        pattern_of_server})
     if (sql.empty()) sql = pattern(statement);
   PW_CHECK(!sql.empty());
   if (sql.find('{') == std::string::npos) return sql;

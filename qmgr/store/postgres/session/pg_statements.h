@@ -19,16 +19,35 @@ enum class Pg : std::uint8_t {
   fence,
   name_batch,
   forget_batches,
+  name_session,
+  lock_registration,
+  find_self,
+  count_others,
+  end_others,
   register_node,
   end_other_sessions,
   raise_lane,
   take_bags,
+  select_names,
   forget_terms,
-  put_placement,
-  list_placements,
+  forget_names,
   lock_node,
   raise_own_lane,
   last_batch,
+  // Nodes and bags (pg_cluster.h).
+  limit_locks,
+  fence_node,
+  adopt_bags,
+  adopt_free_bags,
+  give_bag,
+  leave_cluster,
+  set_stay,
+  forget_node,
+  // The heartbeat (pg_beats.h).
+  beat,
+  list_nodes,
+  list_bags,
+  facts_mark,
   // Messages that are one value each.
   insert_compact,
   remove_whole_compact,
@@ -40,7 +59,6 @@ enum class Pg : std::uint8_t {
   list_compact,
   next_compact,
   // Messages that are rows.
-  known_ids,
   insert_messages,
   remove_whole_messages,
   remove_recipients,
@@ -88,6 +106,11 @@ enum class Pg : std::uint8_t {
   select_clock,
   list_clock_gaps,
   prove_writable,
+  // What the server is like.
+  server_time,
+  examine_server,
+  select_durability,
+  find_node,
   count_  // how many there are
 };
 constexpr std::size_t kPgCount = static_cast<std::size_t>(Pg::count_);

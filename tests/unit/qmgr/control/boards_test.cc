@@ -3,9 +3,10 @@
 
 #include "common/config/config.h"
 
-#include "qmgr/control/metrics_text.h"
+#include "qmgr/control/metrics/metrics_text.h"
 #include "qmgr/model/filter_board.h"
 #include "qmgr/model/reporter_board.h"
+#include "tests/unit/qmgr/control/fake_cluster.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;
@@ -48,6 +49,31 @@ TEST_CASE("what the reporter tells is summed up, and what waits is what it told 
   CHECK(has_line(page, "postwain_reports_total{topic=\"dmarc\",result=\"given_up\"} 6"));
   CHECK(has_line(page, "postwain_reports_waiting{topic=\"dmarc\"} 4"));
   CHECK(page.find("topic=\"tls\"") == std::string::npos);
+}
+
+TEST_CASE("the nodes of a cluster are counted, and there is nothing of it without one") {
+  QueueStatus status;
+  CHECK(page_of(status).find("postwain_cluster") == std::string::npos);
+  status.cluster = test::FakeCluster().view();
+  std::string page = page_of(status);
+  for (const char* line :
+       {"postwain_cluster_standing{standing=\"live\"} 1",
+        "postwain_cluster_standing{standing=\"unsure\"} 0", "postwain_cluster_word_seconds 0.312",
+        "postwain_cluster_nodes{state=\"live\"} 1", "postwain_cluster_nodes{state=\"draining\"} 1",
+        "postwain_cluster_nodes{state=\"gone\"} 2", "postwain_cluster_bags 40",
+        "postwain_cluster_orphan_bags 2", "postwain_cluster_one_machine 1",
+        "postwain_cluster_fences_total 1", "postwain_cluster_adoptions_total 21",
+        "postwain_cluster_gives_total 3"}) {
+    CAPTURE(line);
+    CHECK(has_line(page, line));
+  }
+  status.cluster->worth = "remote";
+  status.cluster->standing = "fenced";
+  status.cluster->nodes.clear();
+  page = page_of(status);
+  CHECK(has_line(page, "postwain_cluster_one_machine 0"));
+  CHECK(has_line(page, "postwain_cluster_standing{standing=\"fenced\"} 1"));
+  CHECK(has_line(page, "postwain_cluster_bags 0"));
 }
 
 TEST_CASE("what mail authentication has found is summed up") {

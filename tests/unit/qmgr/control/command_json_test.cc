@@ -39,10 +39,15 @@ TEST_CASE("a command takes its own arguments, whatever else is said") {
   CHECK(command->dry_run);
   CHECK(command->filter.domain == "x");
   CHECK_FALSE(command->for_time);
-  command = parse_command(R"({"command":"trace","query":"a@b","limit":3,"client":5})");
+  command = parse_command(R"({"command":"cluster drain","node":"mx1","by":"al"})");
+  REQUIRE(command.ok());
+  CHECK(command->node == "mx1");
+  CHECK(command->by.empty());
+  command = parse_command(R"({"command":"trace","query":"a@b","limit":3,"client":5,"node":"x"})");
   REQUIRE(command.ok());
   CHECK(command->limit == 3);
   CHECK(command->client.empty());
+  CHECK(command->node.empty());
 }
 
 TEST_CASE("requests that say nothing, or say it wrongly, are refused with a sentence") {

@@ -7,7 +7,8 @@
 
 #include "common/base/text.h"
 
-#include "qmgr/store/postgres/session/bag_places.h"
+#include "qmgr/store/postgres/session/batch_names.h"
+#include "qmgr/store/postgres/session/pg_bags.h"
 #include "qmgr/store/postgres/session/pg_parameters.h"
 #include "qmgr/store/postgres/session/sqlstate.h"
 
@@ -66,40 +67,103 @@ TEST_CASE("parameters have PostgreSQL's binary form") {
   CHECK(hex == std::vector<std::string>{"ffff", "00000007", "8000000000000000", "78", "7fff"});
 }
 
-TEST_CASE("a message is found in the bag where it was put, whatever bags are open later") {
-  const BagList all = every_bag();
-  REQUIRE(all.size() == 64);
-  const BagList some = {3, 5, 8, 13};
-  BagPlaces plain(all, {all}, all);
-  CHECK(plain.is_plain());
-  std::map<std::int16_t, int> filled;
-  for (std::uint64_t i = 1; i <= 6400; ++i) {
-    mail::QueueId id{i << 12};
-    ++filled[plain.for_new(id)];
-    CHECK(plain.candidates(id) == BagList{plain.for_new(id)});
+TEST_CASE("a message lies in the bag that its id names, whoever has it") {
+  std::map<int, int> messages;
+  for (std::uint64_t id = 1; id <= 64'000; ++id) ++messages[mail::QueueId{id << 12}.bag()];
+  CHECK(messages.size() == 64);
+  for (const auto& [bag, count] : messages) {
+    CAPTURE(bag);
+    CHECK(count > 800);
+    CHECK(count < 1200);
   }
-  REQUIRE(filled.size() == 64);
-  for (const auto& [bag, count] : filled) CHECK((count > 50 && count < 160));
-
-  BagPlaces later(some, {all, some}, all);
-  CHECK_FALSE(later.is_plain());
-  for (std::uint64_t i = 1; i <= 1000; ++i) {
-    BagList where = later.candidates(mail::QueueId{i});
-    CHECK(where.front() == later.for_new(mail::QueueId{i}));
-    CHECK(std::count(where.begin(), where.end(), plain.for_new(mail::QueueId{i})) == 1);
-    CHECK(where.size() <= 2);
-  }
-  // Too many sets to look at each: every bag is looked at once.
-  std::vector<BagList> many;
-  for (std::int16_t i = 0; i < 9; ++i) many.push_back({i});
-  BagList everywhere = BagPlaces(some, many, all).candidates(mail::QueueId{77});
-  CHECK(std::set<std::int16_t>(everywhere.begin(), everywhere.end()).size() == 64);
-  CHECK(everywhere.size() == 64);
+  PgBags bags(0b101);
+  CHECK(list_of_bags(0) == BagList{});
+  CHECK(list_of_bags(0b101) == BagList{0, 2});
+  CHECK(list_of_bags(mail::kAllBags).size() == 64);
+  CHECK(bags.scanned() == BagList{0, 2});
+  bags.hide(0b100);
+  CHECK(bags.scanned() == BagList{0});
+  CHECK(bags.own() == 0b101);
+  bags.look_only_at(0b1010);
+  CHECK(bags.scanned() == BagList{1, 3});
+  bags.look_only_at(std::nullopt);
+  bags.hide(0);
+  bags.set_own(std::uint64_t{1} << 63);
+  CHECK(bags.scanned() == BagList{63});
 }
 
-TEST_CASE("sets of bags are kept as octets") {
-  CHECK(bags_of(bytes_of(every_bag())) == every_bag());
-  CHECK_FALSE(bags_of("\x40").has_value());
-  CHECK_FALSE(bags_of("\xff").has_value());
-  CHECK(bags_of("")->empty());
+namespace {
+
+AttemptName attempt(std::uint64_t id, std::uint32_t index = 0) {
+  return {mail::QueueId{id}, index};
+}
+
+}  // namespace
+
+TEST_CASE("names of attempts have one form of twelve octets each") {
+  const std::vector<AttemptName> two = {attempt(0x0102030405060708, 9), attempt(1, 0x01020304)};
+  const std::string bytes = bytes_of(two);
+  CHECK(hex_encode(bytes) ==
+        "010203040506070800000009"
+        "000000000000000101020304");
+  CHECK(names_in(bytes) == two);
+  CHECK(names_in("")->empty());
+  CHECK_FALSE(names_in(bytes.substr(1)));
+  CHECK_FALSE(names_in(std::string(12, '\0')));            // no message has the id 0
+  CHECK_FALSE(names_in(std::string(8, '\xff') + "aaaa"));  // nor this
+}
+
+TEST_CASE("a batch's row goes with the transaction in which the last of its attempts ends") {
+  BatchNames names;
+  names.add(attempt(1));
+  names.add(attempt(1, 1));
+  names.add(attempt(2));
+  CHECK_FALSE(names.has(7));  // not before the commit
+  names.committed(7);
+  CHECK(names.has(7));
+  CHECK(names.size() == 3);
+  names.add(attempt(3));
+  CHECK(names.added() == bytes_of({attempt(3)}));
+  names.committed(8);
+  CHECK(names.added().empty());
+
+  names.end_all(mail::QueueId{1});
+  CHECK(names.emptied().empty());
+  names.end(attempt(2));
+  names.end(attempt(2));     // said twice
+  names.end(attempt(3, 5));  // another recipient
+  CHECK(names.emptied() == std::vector<std::int64_t>{7});
+  names.rolled_back();
+  CHECK(names.emptied().empty());
+  CHECK(names.size() == 4);
+
+  names.end(attempt(1));
+  names.committed(9);
+  CHECK(names.size() == 3);
+  CHECK(names.has(7));
+  names.end(attempt(1, 1));
+  names.end(attempt(2));
+  names.end(attempt(3));
+  CHECK(names.emptied() == std::vector<std::int64_t>{7, 8});
+  names.committed(10);
+  CHECK(names.size() == 0);
+  CHECK_FALSE(names.has(7));
+}
+
+TEST_CASE(
+    "an attempt that is named again ends in both batches, and one that begins where it ends "
+    "stays") {
+  BatchNames names;
+  names.add(attempt(1));
+  names.committed(1);
+  names.add(attempt(1));
+  names.committed(2);
+  names.end(attempt(1));
+  names.add(attempt(1));  // lent again with the same commit
+  CHECK(names.emptied() == std::vector<std::int64_t>{1, 2});
+  names.committed(3);
+  CHECK(names.size() == 1);
+  CHECK(names.has(3));
+  CHECK(names.any_in(std::uint64_t{1} << mail::QueueId{1}.bag()));
+  CHECK_FALSE(names.any_in(~(std::uint64_t{1} << mail::QueueId{1}.bag())));
 }

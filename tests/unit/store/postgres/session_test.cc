@@ -23,13 +23,6 @@ using test::put;
 
 namespace {
 
-std::size_t found_of(PgStore& store, const std::vector<mail::QueueId>& ids) {
-  auto values = store.compact().values(ids);
-  REQUIRE(values.ok());
-  return static_cast<std::size_t>(std::count_if(values->begin(), values->end(),
-                                                [](const auto& one) { return one.has_value(); }));
-}
-
 std::string end_sessions(const std::string& of = "postwain/%") {
   return "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name "
          "LIKE '" +
@@ -82,56 +75,6 @@ TEST_CASE("a node that lives on another machine is not taken over") {
   CHECK(put(*first, 1).ok());
   database.run("UPDATE node SET state = 0");  // the cluster gave it up
   CHECK(PgStore::open(elsewhere).ok());
-}
-
-TEST_CASE("two nodes share a database, each with bags of its own") {
-  if (!has_server()) return;
-  test::PostgresDatabase database;
-  PgOptions a = database.options();
-  PgOptions b = database.options();
-  b.node = 1;
-  b.node_name = "node1";
-  b.machine = "another machine";
-  for (std::int16_t bag = 0; bag < 64; ++bag) (bag % 2 == 0 ? a : b).bags.push_back(bag);
-  auto one = opened(a);
-  auto two = opened(b);
-  for (std::uint64_t id = 1; id <= 40; ++id) REQUIRE(put(id % 2 == 0 ? *one : *two, id).ok());
-  CHECK(one->compact().page({}, mail::QueueId{INT64_MAX}, 100)->values.size() == 20);
-  CHECK(two->compact().page({}, mail::QueueId{INT64_MAX}, 100)->values.size() == 20);
-  PgOptions greedy = a;
-  greedy.bags = every_bag();
-  CHECK(PgStore::open(greedy).error().kind == Kind::busy);
-}
-
-TEST_CASE("messages are found after the open bags have changed") {
-  if (!has_server()) return;
-  test::PostgresDatabase database;
-  {
-    auto store = opened(database.options());
-    for (std::uint64_t id = 1; id <= 50; ++id) REQUIRE(put(*store, id).ok());
-  }
-  std::vector<mail::QueueId> ids;
-  for (std::uint64_t id = 1; id <= 50; ++id) ids.push_back(mail::QueueId{id});
-  {
-    auto store = opened(database.options());
-    CHECK(found_of(*store, ids) == ids.size());
-    CHECK(store->session().places().is_plain());
-  }
-  // As if it had come while only these two bags were open.
-  database.run(
-      "INSERT INTO placement VALUES ('\\x0102'); "
-      "INSERT INTO fresh SELECT b, 99, 1, 'x' FROM generate_series(1, 2) b");
-  auto store = opened(database.options());
-  CHECK_FALSE(store->session().places().is_plain());
-  CHECK(found_of(*store, ids) == ids.size());
-  CompactMessages::Insert again[] = {{mail::QueueId{99}, 1, "v"}, {mail::QueueId{101}, 1, "v"}};
-  REQUIRE(store->begin().ok());
-  auto stored = store->compact().insert(again);
-  REQUIRE(stored.ok());
-  CHECK(*stored == Flags{false, true});
-  CompactMessages::Whole whole{mail::QueueId{99}, 1};
-  CHECK(*store->compact().remove_whole({&whole, 1}) == Flags{true});
-  REQUIRE(store->commit().ok());
 }
 
 TEST_CASE("a lost session is renewed where nothing can be lost by it") {

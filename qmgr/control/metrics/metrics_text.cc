@@ -1,4 +1,4 @@
-#include "qmgr/control/metrics_text.h"
+#include "qmgr/control/metrics/metrics_text.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -6,73 +6,15 @@
 
 #include <fmt/format.h>
 
+#include "qmgr/control/metrics/cluster_part.h"
+#include "qmgr/control/metrics/page.h"
 #include "qmgr/model/held_domains.h"
 
 namespace postwain::qmgr {
 
 namespace {
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c == '\n' ? ' ' : c;
-  }
-  return out;
-}
-
-class Page {
- public:
-  // type: counter, gauge, histogram.
-  void metric(const char* name, const char* type, const char* help) {
-    name_ = name;
-    out_ += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
-  }
-  template <class Number>
-  void value(Number number) {
-    out_ += fmt::format("{} {}\n", name_, number);
-  }
-  template <class Number>
-  void value(const char* label, std::string_view of, Number number) {
-    out_ += fmt::format("{}{{{}=\"{}\"}} {}\n", name_, label, escaped(of), number);
-  }
-  // labels: "filter=\"a\",state=\"open\"".
-  template <class Number>
-  void labelled(const std::string& labels, Number number) {
-    out_ += fmt::format("{}{{{}}} {}\n", name_, labels, number);
-  }
-  template <class Number>
-  void one(const char* name, const char* type, const char* help, Number number) {
-    metric(name, type, help);
-    value(number);
-  }
-  // labels: "" or "stage=\"mail\"".
-  void buckets(const Histogram& h, const std::string& labels = {}) {
-    std::string more = labels.empty() ? labels : labels + ",";
-    std::string all = labels.empty() ? labels : "{" + labels + "}";
-    for (std::size_t i = 0; i < h.bounds().size(); ++i)
-      out_ +=
-          fmt::format("{}_bucket{{{}le=\"{}\"}} {}\n", name_, more, h.bounds()[i], h.at_most(i));
-    out_ += fmt::format("{}_bucket{{{}le=\"+Inf\"}} {}\n{}_sum{} {}\n{}_count{} {}\n", name_, more,
-                        h.count(), name_, all, h.sum(), name_, all, h.count());
-  }
-  void histogram(const char* name, const char* help, const Histogram& h) {
-    metric(name, "histogram", help);
-    buckets(h);
-  }
-  void group(const Counts::Group& group) {
-    out_ += fmt::format("{}{{route=\"{}\",class=\"{}\",state=\"{}\"}} {}\n", name_,
-                        escaped(group.route_label), name_of(group.traffic_class),
-                        name_of(group.state), std::max<std::int64_t>(0, group.recipients));
-  }
-  std::string take() { return std::move(out_); }
-
- private:
-  std::string out_;
-  std::string name_;
-};
-
-void queue_part(Page& page, const QueueStatus& s) {
+void queue_part(MetricsPage& page, const QueueStatus& s) {
   page.metric("postwain_info", "gauge", "Version; always 1.");
   page.value("version", s.supervisor.version, 1);
   page.one("postwain_accepting", "gauge", "1 while new mail is accepted.", s.accepting ? 1 : 0);
@@ -109,7 +51,7 @@ void queue_part(Page& page, const QueueStatus& s) {
   for (const Process& one : s.supervisor.processes) page.value("process", one.name, one.pid);
 }
 
-void counter_part(Page& page, const Metrics& m) {
+void counter_part(MetricsPage& page, const Metrics& m) {
   page.one("postwain_accepted_messages_total", "counter", "Messages accepted.", m.messages);
   page.one("postwain_accepted_recipients_total", "counter", "Recipients accepted.", m.recipients);
   page.metric("postwain_smtp_outcomes_total", "counter",
@@ -154,7 +96,7 @@ void counter_part(Page& page, const Metrics& m) {
                  fmt::format("stage=\"{}\"", mail::name_of(static_cast<mail::Stage>(i))));
 }
 
-void receiver_part(Page& page, const Metrics& m) {
+void receiver_part(MetricsPage& page, const Metrics& m) {
   struct Row {
     ipc::Counted what;
     const char* label;
@@ -190,10 +132,10 @@ void receiver_part(Page& page, const Metrics& m) {
 }
 
 std::string labels_of(const KnownFilter& filter, ipc::FilterStage stage) {
-  return fmt::format("filter=\"{}\",stage=\"{}\"", escaped(filter.state.name), ipc::name_of(stage));
+  return fmt::format("filter=\"{}\",stage=\"{}\"", escaped_label(filter.state.name), ipc::name_of(stage));
 }
 
-void filter_verdicts(Page& page, const KnownFilter& filter) {
+void filter_verdicts(MetricsPage& page, const KnownFilter& filter) {
   for (const auto& [stage, sums] : filter.sums.stages)
     for (std::size_t i = 0; i < ipc::kFilterWords; ++i)
       page.labelled(fmt::format("{},verdict=\"{}\",mode=\"{}\"", labels_of(filter, stage),
@@ -208,7 +150,7 @@ Histogram waits_of(const FilterStageSums& sums) {
   return out;
 }
 
-void filter_part(Page& page, const FilterBoard& board) {
+void filter_part(MetricsPage& page, const FilterBoard& board) {
   if (board.filters().empty()) return;
   page.one("postwain_filter_process", "gauge",
            "1 while the process that asks filters is connected.", board.is_connected() ? 1 : 0);
@@ -224,7 +166,7 @@ void filter_part(Page& page, const FilterBoard& board) {
   page.metric("postwain_filter_failures_total", "counter", "How filters failed.");
   for (const KnownFilter& one : board.filters())
     for (std::size_t i = 1; i < ipc::kFilterFailures; ++i)
-      page.labelled(fmt::format("filter=\"{}\",kind=\"{}\"", escaped(one.state.name),
+      page.labelled(fmt::format("filter=\"{}\",kind=\"{}\"", escaped_label(one.state.name),
                                 ipc::name_of(static_cast<ipc::FilterFailure>(i))),
                     one.sums.failures[i]);
   page.metric("postwain_filter_seconds", "histogram",
@@ -234,7 +176,7 @@ void filter_part(Page& page, const FilterBoard& board) {
       page.buckets(waits_of(sums), labels_of(one, stage));
 }
 
-void signer_part(Page& page, const SignerBoard& board) {
+void signer_part(MetricsPage& page, const SignerBoard& board) {
   if (!board.is_wanted()) return;
   const SignerSums& sums = board.sums();
   page.one("postwain_signer_process", "gauge",
@@ -252,7 +194,7 @@ void signer_part(Page& page, const SignerBoard& board) {
 }
 
 // What became of the signing of attempts; signatures themselves are the signer's to count.
-void signing_part(Page& page, const Metrics& m, const SignerBoard& board) {
+void signing_part(MetricsPage& page, const Metrics& m, const SignerBoard& board) {
   if (!board.is_wanted()) return;
   page.metric("postwain_signing_attempts_total", "counter",
               "Attempts of mail that was to be signed or sealed, by what came of it.");
@@ -260,7 +202,7 @@ void signing_part(Page& page, const Metrics& m, const SignerBoard& board) {
     page.value("result", name_of(static_cast<mail::SigningEnd>(i)), m.signings[i]);
 }
 
-void srs_part(Page& page, const Metrics& m) {
+void srs_part(MetricsPage& page, const Metrics& m) {
   page.metric("postwain_srs_rewritten_total", "counter",
               "Messages passed on whose sender was to be rewritten, by whether he could be.");
   page.value("result", "rewritten", m.senders_rewritten);
@@ -276,7 +218,7 @@ void srs_part(Page& page, const Metrics& m) {
     page.value("result", label, m.receivers[static_cast<std::size_t>(what)]);
 }
 
-void authentication_part(Page& page, const FilterBoard& board) {
+void authentication_part(MetricsPage& page, const FilterBoard& board) {
   if (!board.authenticates()) return;
   const ipc::AuthenticationSums& sums = board.authentication();
   page.metric("postwain_authentication_results_total", "counter",
@@ -298,7 +240,7 @@ void authentication_part(Page& page, const FilterBoard& board) {
                       sums.ends[i][k]);
 }
 
-void report_part(Page& page, const ReporterBoard& board) {
+void report_part(MetricsPage& page, const ReporterBoard& board) {
   constexpr ipc::ReportTopic kTopics[] = {ipc::ReportTopic::tls, ipc::ReportTopic::dmarc};
   auto each = [&](auto show) {
     for (ipc::ReportTopic topic : kTopics)
@@ -322,7 +264,7 @@ void report_part(Page& page, const ReporterBoard& board) {
   each([&](auto topic, const ReporterSums& sums) { page.value("topic", topic, sums.waiting); });
 }
 
-void list_part(Page& page, const FilterBoard& board) {
+void list_part(MetricsPage& page, const FilterBoard& board) {
   if (board.lists().empty()) return;
   page.metric("postwain_dns_list_believed", "gauge",
               "1 while a DNS list has passed its test, so that its answers count.");
@@ -332,12 +274,12 @@ void list_part(Page& page, const FilterBoard& board) {
               "What DNS lists answered about clients.");
   for (const KnownList& one : board.lists())
     for (std::size_t i = 0; i < ipc::kListVerdicts; ++i)
-      page.labelled(fmt::format("list=\"{}\",kind=\"{}\"", escaped(one.state.label),
+      page.labelled(fmt::format("list=\"{}\",kind=\"{}\"", escaped_label(one.state.label),
                                 ipc::name_of(static_cast<ipc::ListVerdict>(i))),
                     one.answers[i]);
 }
 
-void destination_part(Page& page, const std::vector<DestinationReport>& destinations) {
+void destination_part(MetricsPage& page, const std::vector<DestinationReport>& destinations) {
   std::size_t all = 0;
   std::size_t open = 0;
   std::size_t suspended = 0;
@@ -358,7 +300,7 @@ void destination_part(Page& page, const std::vector<DestinationReport>& destinat
 
 std::string metrics_text(const QueueStatus& status, const Metrics& metrics,
                          const std::vector<DestinationReport>& destinations) {
-  Page page;
+  MetricsPage page;
   queue_part(page, status);
   destination_part(page, destinations);
   receiver_part(page, metrics);
@@ -369,6 +311,7 @@ std::string metrics_text(const QueueStatus& status, const Metrics& metrics,
   signing_part(page, metrics, status.signer);
   if (status.srs) srs_part(page, metrics);
   report_part(page, status.reporter);
+  if (status.cluster) add_cluster_part(page, *status.cluster);
   counter_part(page, metrics);
   return page.take();
 }

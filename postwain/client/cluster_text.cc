@@ -1,0 +1,77 @@
+#include "postwain/client/cluster_text.h"
+
+#include <cstdint>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "common/base/text.h"
+#include "postwain/client/json_member.h"
+#include "postwain/client/present.h"
+
+namespace postwain::tool {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+double seconds_member(const Json& object, const char* key) {
+  return static_cast<double>(number_member(object, key)) / 1000;
+}
+
+std::string standing_line(const Json& view) {
+  return fmt::format("this node: {} (number {}), {} in term {}; its word is {:.1f} s old\n",
+                     text_member(view, "node"), number_member(view, "number"),
+                     text_member(view, "standing"), number_member(view, "term"),
+                     seconds_member(view, "word_age_ms"));
+}
+
+std::string bags_line(const Json& view) {
+  const std::int64_t orphans = number_member(view, "orphans");
+  if (orphans == 0) return "bags: each has an owner\n";
+  return fmt::format("bags: {} HAVE NO OWNER, and their mail waits\n", orphans);
+}
+
+// What is asked of a node stands beside its state where they differ.
+std::string state_words(const Json& node) {
+  std::string state = text_member(node, "state");
+  const bool stays = flag_member(node, "stay");
+  if (!stays && state == "gone") return "gone, keeps out";
+  if (stays && state == "draining") return "draining, may join";
+  return state;
+}
+
+Json node_row(const Json& node) {
+  return Json{{"node", text_member(node, "name") + (flag_member(node, "self") ? " *" : "")},
+              {"number", number_member(node, "number")},
+              {"state", state_words(node)},
+              {"bags", number_member(node, "bags")},
+              {"term", number_member(node, "term")},
+              {"beat", fmt::format("{:.1f} s", seconds_member(node, "beat_age_ms"))},
+              {"load", text_member(node, "load")},
+              {"weight", number_member(node, "weight")},
+              {"version", text_member(node, "version")},
+              {"configuration", text_member(node, "config")}};
+}
+
+}  // namespace
+
+std::string cluster_lines(const std::string& json) {
+  Json view = parse_answer(json);
+  if (view.empty()) return printable(json, kMemberShown) + "\n";
+  std::string out = standing_line(view);
+  out += fmt::format("database: {}\n{}\n", text_member(view, "server"),
+                     text_member(view, "worth_words"));
+  out += bags_line(view);
+  out += fmt::format("since the start of this node: {} fenced, {} bags adopted, {} given away\n\n",
+                     number_member(view, "fences"), number_member(view, "adoptions"),
+                     number_member(view, "gives"));
+  Json rows = Json::array();
+  for (const Json& node : list_member(view, "nodes"))
+    if (node.is_object()) rows.push_back(node_row(node));
+  if (!rows.empty())
+    out += value_lines(Json{{"nodes", rows}}.dump(-1, ' ', false, Json::error_handler_t::replace));
+  return out;
+}
+
+}  // namespace postwain::tool

@@ -1,0 +1,72 @@
+#include "qmgr/control/json/cluster_json.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "qmgr/cluster/durability.h"
+#include "qmgr/control/json/json_text.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string_view compared(const NodeView& node, const NodeView* own) {
+  if (own == nullptr || own->config.empty() || node.config.empty()) return "unknown";
+  return node.config == own->config ? "equal" : "different";
+}
+
+Json node_json(const NodeView& node, const NodeView* own) {
+  return Json{{"number", node.number},
+              {"name", node.name},
+              {"self", node.self},
+              {"state", node.state},
+              {"stay", node.stay},
+              {"term", node.term},
+              {"beat_age_ms", std::max<std::int64_t>(0, node.beat_age.count())},
+              {"bags", node.bags},
+              {"weight", node.weight},
+              {"load", node.busy   ? "busy"
+                       : node.idle ? "idle"
+                                   : "normal"},
+              {"version", node.version},
+              {"config", compared(node, own)}};
+}
+
+}  // namespace
+
+nlohmann::ordered_json standing_json(const ClusterView& view) {
+  const NodeView* own = view.own();
+  const cluster::Worth worth = cluster::parse_worth(view.worth);
+  return Json{{"node", own == nullptr ? std::string() : own->name},
+              {"number", view.node},
+              {"term", view.term},
+              {"standing", view.standing},
+              {"word_age_ms", std::max<std::int64_t>(0, view.word_age.count())},
+              {"worth", cluster::name_of(worth)},
+              {"worth_words", cluster::words_of(worth)}};
+}
+
+std::string json_cluster(const ClusterView& view) {
+  Json out = standing_json(view);
+  out["one_machine"] = cluster::is_one_machine(cluster::parse_worth(view.worth));
+  out["server"] = view.server;
+  out["orphans"] = view.orphans;
+  out["fences"] = view.fences;
+  out["adoptions"] = view.adoptions;
+  out["gives"] = view.gives;
+  Json& nodes = out["nodes"] = Json::array();
+  for (const NodeView& node : view.nodes) nodes.push_back(node_json(node, view.own()));
+  return write_json(std::move(out));
+}
+
+std::string json_node_done(const std::string& node) {
+  return write_json(Json{{"ok", true}, {"node", node}});
+}
+
+}  // namespace postwain::qmgr

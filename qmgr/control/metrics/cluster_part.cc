@@ -1,0 +1,40 @@
+#include "qmgr/control/metrics/cluster_part.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "qmgr/cluster/durability.h"
+
+namespace postwain::qmgr {
+
+void add_cluster_part(MetricsPage& page, const ClusterView& view) {
+  page.metric("postwain_cluster_standing", "gauge",
+              "1 for how this node stands: live, unsure of its life, fenced, or joining.");
+  for (const char* word : {"live", "unsure", "fenced", "joining"})
+    page.value("standing", word, view.standing == word ? 1 : 0);
+  page.one("postwain_cluster_word_seconds", "gauge",
+           "Age of the last proof that this node's term goes on.",
+           std::max(0.0, std::chrono::duration<double>(view.word_age).count()));
+  page.metric("postwain_cluster_nodes", "gauge", "Nodes, by state.");
+  for (const char* state : {"live", "draining", "gone"})
+    page.value("state", state,
+               std::count_if(view.nodes.begin(), view.nodes.end(),
+                             [state](const NodeView& one) { return one.state == state; }));
+  const NodeView* own = view.own();
+  page.one("postwain_cluster_bags", "gauge", "Parts of the queue that this node delivers.",
+           own == nullptr ? 0 : own->bags);
+  page.one("postwain_cluster_orphan_bags", "gauge", "Parts of the queue that no node delivers.",
+           view.orphans);
+  page.one("postwain_cluster_one_machine", "gauge",
+           "1 while a 250 may mean that one machine alone has the mail.",
+           cluster::is_one_machine(cluster::parse_worth(view.worth)) ? 1 : 0);
+  page.one("postwain_cluster_fences_total", "counter", "Nodes whose term this one has ended.",
+           view.fences);
+  page.one("postwain_cluster_adoptions_total", "counter",
+           "Parts of the queue that this node has taken over from nodes that were gone.",
+           view.adoptions);
+  page.one("postwain_cluster_gives_total", "counter",
+           "Parts of the queue that this node has given to others.", view.gives);
+}
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,52 @@
+// How a cluster looks from one of its nodes: what `postwain cluster status` and the metrics show.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/base/time.h"
+
+namespace postwain::qmgr {
+
+struct NodeView {
+  int number = 0;  // 0 to 31
+  std::string name;
+  std::string state;  // live, draining, gone
+  std::int64_t term = 0;
+  int weight = 1;
+  bool busy = false;
+  bool idle = false;
+  bool stay = true;     // false: it is asked to drain, and to keep out
+  std::string version;  // of its program; empty: it has not told
+  std::string config;   // a digest of its configuration; equal texts: equal ones
+  Duration beat_age{};  // since this node saw its beat move
+  int bags = 0;
+  bool self = false;
+};
+
+struct ClusterView {
+  std::string standing;  // of this node: live, unsure, fenced, joining
+  Duration word_age{};   // since its last word was asked for
+  int node = 0;
+  std::int64_t term = 0;
+  std::vector<NodeView> nodes;
+  int orphans = 0;     // bags that no node owns
+  std::string server;  // "PostgreSQL 15.18 at db1.example.org"
+  // What a 250 is worth, a word of cluster::name_of(Worth).
+  std::string worth;
+  // Since the start of this process, by this node.
+  std::uint64_t fences = 0;
+  std::uint64_t adoptions = 0;
+  std::uint64_t gives = 0;
+
+  // Null: there is none.
+  const NodeView* own() const {
+    auto found =
+        std::find_if(nodes.begin(), nodes.end(), [](const NodeView& one) { return one.self; });
+    return found == nodes.end() ? nullptr : &*found;
+  }
+};
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,29 @@
+// The cluster as those see it who serve operators: how it looks from here, and what may be asked of
+// it. Without a cluster there is no such port.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "qmgr/model/cluster_view.h"
+
+namespace postwain::qmgr {
+
+class ClusterPort {
+ public:
+  virtual ~ClusterPort() = default;
+
+  virtual ClusterView view() const = 0;
+
+  // Told once on the loop, perhaps before the call returns, and never when this port has gone.
+  using Done = std::function<void(const std::string& error)>;  // empty: done
+  // node: a name. All of these write what is wished into the database, and look there again whether
+  // it still may be done.
+  virtual void set_stay(const std::string& node, bool stay, Done done) = 0;
+  // Its term is ended at once. Only for a machine that is known to be dead.
+  virtual void fence(const std::string& node, Done done) = 0;
+  // It is forgotten: a node that is gone, and has no bags. Its number is free then.
+  virtual void leave(const std::string& node, Done done) = 0;
+};
+
+}  // namespace postwain::qmgr

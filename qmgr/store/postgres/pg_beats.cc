@@ -1,0 +1,159 @@
+#include "qmgr/store/postgres/pg_beats.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "common/base/boot_time.h"
+
+#include "qmgr/store/postgres/session/pg_durability.h"
+#include "qmgr/store/postgres/session/pg_registration.h"
+
+namespace postwain::qmgr {
+
+namespace {
+
+// The answer to a beat that comes later than this proves nothing any more.
+constexpr Duration kBeatWithin = std::chrono::seconds(3);
+constexpr std::int64_t kBusy = 1;
+constexpr std::int64_t kIdle = 2;
+
+NodeStatus pg_node(PgReader& row, bool& sane) {
+  NodeStatus node;
+  auto number = cluster::node_number(row.number());
+  node.row.term = {row.number()};
+  auto state = cluster::node_state(row.number());
+  node.row.beat = {row.number()};
+  node.row.weight =
+      static_cast<std::uint16_t>(std::clamp<std::int64_t>(row.number(), 1, cluster::kWeightMost));
+  std::int64_t load = row.number();
+  node.row.busy = (load & kBusy) != 0;
+  node.row.idle = (load & kIdle) != 0;
+  node.stay = row.flag();
+  node.name = row.text();
+  node.version = row.text();
+  node.config = row.text();
+  sane = sane && number && state && row.done();
+  if (number) node.row.id = *number;
+  if (state) node.row.state = *state;
+  return node;
+}
+
+cluster::BagRow pg_bag(PgReader& row, bool& sane) {
+  cluster::BagRow bag;
+  auto number = cluster::bag_number(row.number());
+  std::int64_t owner = row.number();
+  bag.owner = cluster::node_number(owner);
+  sane = sane && number && (owner == -1 || bag.owner) && row.done();
+  if (number) bag.id = *number;
+  return bag;
+}
+
+}  // namespace
+
+PgBeats::PgBeats(net::Loop& loop, PgOptions options, const SharedQueue::Self& self)
+    : options_(std::move(options)),
+      self_(self),
+      wakeup_(std::make_unique<net::Wakeup>(loop, [this] { deliver(); })),
+      thread_([this] { run(); }) {}
+
+PgBeats::~PgBeats() {
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+    wake_.notify_one();
+  }
+  thread_.join();
+}
+
+void PgBeats::send(BeatOrder order, OnAnswer done) {
+  done_ = std::move(done);
+  std::lock_guard lock(mutex_);
+  order_ = std::move(order);
+  wake_.notify_one();
+}
+
+void PgBeats::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [this] { return stop_ || order_.has_value(); });
+    if (stop_) return;
+    BeatOrder order = *std::exchange(order_, std::nullopt);
+    lock.unlock();
+    BeatAnswer answer = beat(order);
+    lock.lock();
+    answer_ = std::move(answer);
+    wakeup_->notify();
+  }
+}
+
+void PgBeats::deliver() {
+  std::optional<BeatAnswer> answer;
+  {
+    std::lock_guard lock(mutex_);
+    answer = std::exchange(answer_, std::nullopt);
+  }
+  if (answer) std::exchange(done_, nullptr)(*std::move(answer));
+}
+
+BeatAnswer PgBeats::beat(const BeatOrder& order) {
+  BeatAnswer away;
+  if (!connection_ || connection_->is_lost()) {
+    PgTarget target{options_.conninfo, options_.secret ? options_.secret->get() : std::string(),
+                    fmt::format("{}beat/", sessions_of_node(self_.node)), kBeatWithin, kBeatWithin};
+    auto opened = PgConnection::open(target);
+    if (!opened) {
+      away.error = opened.error().text;
+      return away;
+    }
+    connection_ = opened.take();
+  }
+  std::int64_t load = (order.busy ? kBusy : 0) | (order.idle ? kIdle : 0);
+  PgAnswers answers = connection_->run(std::vector<PgCommand>{
+      {Pg::begin, {}},
+      {Pg::beat, PgParameters().int2(self_.node).int8(self_.term).int2(load).bytes(order.config)},
+      {Pg::list_nodes, {}},
+      {Pg::list_bags, {}},
+      {Pg::facts_mark, {}},
+      {Pg::select_durability, {}},
+      {Pg::commit, {}}});
+  BeatAnswer answer = read(answers);
+  if (answer.end == cluster::BeatEnd::away) connection_.reset();
+  return answer;
+}
+
+// An answer of another form says nothing.
+BeatAnswer PgBeats::read(const PgAnswers& answers) const {
+  BeatAnswer answer;
+  answer.answered_ms = boot_ms();
+  if (answers.error) {
+    answer.error = answers.error->text;
+    return answer;
+  }
+  if (!is_commit(answers)) {
+    answer.error = "the database warned when it committed the beat";
+    return answer;
+  }
+  answer.error = "the database's answer is not of the form that it should have";
+  bool sane = true;
+  for (int i = 0; i < answers.results[2].rows(); ++i) {
+    PgReader row(answers.results[2], i);
+    answer.nodes.push_back(pg_node(row, sane));
+  }
+  for (int i = 0; i < answers.results[3].rows(); ++i) {
+    PgReader row(answers.results[3], i);
+    answer.bags.push_back(pg_bag(row, sane));
+  }
+  PgReader marks(answers.results[4], 0);
+  answer.facts = {marks.number(), marks.number()};
+  auto durability = read_durability(answers.results[5]);
+  if (durability) answer.worth = cluster::name_of(cluster::worth_of(*durability));
+  if (!sane || !durability || !marks.done() || answer.bags.size() != mail::kBags) return answer;
+  answer.error.clear();
+  answer.server = connection_->describe();
+  answer.end = answers.results[1].rows() == 1 ? cluster::BeatEnd::ok : cluster::BeatEnd::fenced;
+  return answer;
+}
+
+}  // namespace postwain::qmgr

@@ -1,0 +1,52 @@
+// A cluster in words.
+#include <catch2/catch.hpp>
+
+#include "postwain/client/cluster_text.h"
+
+using namespace postwain::tool;
+
+TEST_CASE("a cluster for people") {
+  CHECK(
+      cluster_lines(
+          R"({"node":"mx1","number":0,"term":7,"standing":"live","word_age_ms":312,)"
+          R"("worth":"local","worth_words":"a 250 means ONE MACHINE","one_machine":true,)"
+          R"("server":"PostgreSQL 15.18 at db1","orphans":0,"fences":1,"adoptions":21,"gives":3,)"
+          R"("nodes":[{"number":0,"name":"mx1","self":true,"state":"live","stay":true,"term":7,)"
+          R"("beat_age_ms":0,"bags":40,"weight":4,"load":"idle","version":"1.2","config":"equal"},)"
+          R"({"number":1,"name":"mx2","self":false,"state":"draining","stay":false,"term":3,)"
+          R"("beat_age_ms":480,"bags":24,"weight":16,"load":"busy","version":"1.2",)"
+          R"("config":"different"}]})") ==
+      "this node: mx1 (number 0), live in term 7; its word is 0.3 s old\n"
+      "database: PostgreSQL 15.18 at db1\n"
+      "a 250 means ONE MACHINE\n"
+      "bags: each has an owner\n"
+      "since the start of this node: 1 fenced, 21 bags adopted, 3 given away\n"
+      "\n"
+      "nodes:\n"
+      "    NODE   NUMBER  STATE     BAGS  TERM  BEAT   LOAD  WEIGHT  VERSION  CONFIGURATION\n"
+      "    mx1 *  0       live      40    7     0.0 s  idle  4       1.2      equal\n"
+      "    mx2    1       draining  24    3     0.5 s  busy  16      1.2      different\n");
+}
+
+TEST_CASE("what is asked of a node stands beside its state where they differ") {
+  auto state_of = [](const std::string& state, bool stay) {
+    return cluster_lines(R"({"nodes":[{"name":"a","state":")" + state + R"(","stay":)" +
+                         (stay ? "true" : "false") + "}]}");
+  };
+  CHECK(state_of("gone", false).find("  gone, keeps out  ") != std::string::npos);
+  CHECK(state_of("gone", true).find("  gone  ") != std::string::npos);
+  CHECK(state_of("draining", true).find("  draining, may join  ") != std::string::npos);
+  CHECK(state_of("live", true).find("  live  ") != std::string::npos);
+}
+
+TEST_CASE("bags without an owner stand out, and no answer does harm") {
+  CHECK(cluster_lines(R"({"orphans":3})").find("bags: 3 HAVE NO OWNER") != std::string::npos);
+  CHECK(cluster_lines("not json") == "not json\n");
+  for (const char* answer :
+       {R"({"nodes":7})", R"({"nodes":[7,"x",{}]})", R"({"nodes":[{"name":7,"bags":"x"}]})",
+        R"({"standing":[],"word_age_ms":"x","orphans":{}})"}) {
+    CAPTURE(answer);
+    CHECK(cluster_lines(answer).find("this node: ") == 0);
+  }
+  CHECK(cluster_lines(R"({"node":"a\u001b[2J"})").find("a\\x1b[2J") != std::string::npos);
+}
