@@ -155,6 +155,25 @@ class SharedQueue(unittest.TestCase):
         self.assertGreater(self.terms_now()[self.fuller], self.terms[self.fuller])
         self.judge(load)
 
+    def test_a_node_that_is_known_to_be_dead_is_taken_over_at_once(self):
+        load = self.under_load()
+        self.node.kill_all()
+        began = time.time()
+        self.operate("fence", self.fuller, "--yes")
+        wait_until(lambda: self.cluster.owners().get(self.other) == BAGS, AT_ONCE,
+                   lambda: f"its bags: {self.cluster.owners()}\n{self.survivor.tail()}")
+        self.wait_taken_over(began)
+        self.assertEqual([self.fuller], self.fenced(began))
+        self.judge(load)
+
+    def test_a_node_that_has_gone_is_forgotten(self):
+        self.assertEqual("gone", self.cluster.state_of("first"))
+        self.operate("leave", "first")
+        self.assertNotIn("first", self.cluster.rows())
+        done = self.survivor.cli("cluster", "leave", self.fuller)
+        self.assertNotEqual(0, done.returncode, done.stdout)
+        self.assertEqual("live", self.cluster.state_of(self.fuller))
+
     def fenced(self, since):
         return [name for name, _ in self.cluster.fences(since)]
 
