@@ -75,6 +75,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
                           [this](const StoreError& error) { broken(error); },
                           [this](std::chrono::microseconds took) {
                             if (queue_) queue_->metrics().commit.observe(took);
+                            look_at_room();
                           }});
   queue_ = std::make_unique<Queue>(
       loop, clock_, *store_, std::move(spool.files), std::move(spool.observed), config_,
@@ -244,6 +245,14 @@ void Qmgr::look_at_ballast() {
       if (!made) line.kv("error", made.error().text);
     };
   });
+}
+
+// A disk that is written fast may be full before it is looked at again.
+void Qmgr::look_at_room() {
+  if (!queue_ || facts_.in_database || !admission_.accepting) return;
+  AdmissionFacts now = facts_;
+  now.disk = disk_space(queue_->content().files().path());
+  if (!decide_admission(now).accepting) look_at_admission();
 }
 
 void Qmgr::look_at_admission() {

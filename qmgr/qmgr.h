@@ -59,6 +59,7 @@ class Qmgr {
   void look_at_filters();
   void look_around();  // at the disk and the clock
   void look_at_admission();
+  void look_at_room();  // after each commit
   void look_at_ballast();
   void look_at_log();
   void look_at_standstill();

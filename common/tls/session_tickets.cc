@@ -9,6 +9,7 @@
 #include <string>
 
 #include "common/base/check.h"
+#include "common/tls/openssl.h"
 
 namespace postwain::tls {
 

@@ -118,6 +118,12 @@ void AttemptJournal::take_over(mail::QueueId id, std::uint32_t index) {
     left_.emplace(Key{id.value, index}, ticket - 1);
 }
 
+std::uint64_t AttemptJournal::left_bags() const {
+  std::uint64_t bags = 0;
+  for (const auto& [key, slot] : left_) bags |= std::uint64_t{1} << mail::QueueId{key.id}.bag();
+  return bags;
+}
+
 std::uint32_t AttemptJournal::take_left(mail::QueueId id, std::uint32_t index) {
   auto found = left_.find(Key{id.value, index});
   if (found == left_.end()) return 0;

@@ -53,6 +53,8 @@ class AttemptJournal {
   // What a former qmgr left, as far as nobody took it; by id and index.
   std::vector<Leftover> leftovers() const;
   std::size_t left_count() const { return left_.size(); }
+  // The bags (queue_id.h) of their messages.
+  std::uint64_t left_bags() const;
   // Somebody else left this, and it is ours now; nothing changes where it is noted already.
   void take_over(mail::QueueId id, std::uint32_t index);
   // Its ticket, once; 0: nothing was left of this recipient.

@@ -4,10 +4,11 @@
 
 namespace postwain::qmgr {
 
-std::uint64_t Gives::close_due(MonoTime now) {
+std::uint64_t Gives::close_due(MonoTime now, std::uint64_t not_yet) {
   std::uint64_t due = 0;
   for (One& one : gives_) {
     if (one.stage != Stage::announced || now - one.since < kGiveNotice) continue;
+    if ((not_yet & bit_of(one.give.bag)) != 0) continue;
     one.stage = Stage::closed;
     due |= bit_of(one.give.bag);
   }
@@ -36,7 +37,7 @@ void Gives::end(cluster::BagNumber bag) {
 std::vector<cluster::Give> Gives::take_late(MonoTime now) {
   std::vector<cluster::Give> late;
   std::erase_if(gives_, [&](const One& one) {
-    bool is_late = one.stage == Stage::closed && now - one.since >= kGiveAtMost;
+    bool is_late = one.stage != Stage::sent && now - one.since >= kGiveAtMost;
     if (is_late) late.push_back(one.give);
     return is_late;
   });

@@ -124,6 +124,10 @@ void Nodes::stop_working(const std::string& why) {
 std::vector<std::uint64_t> Nodes::messages_of_bags() const {
   std::vector<std::uint64_t> messages(cluster::kBags);
   for (mail::QueueId id : queue_.working().ids()) ++messages[id.bag()];
+  // They cannot be given now.
+  cluster::BagSet::of_bits(queue_.recorder().left_bags()).for_each([&](cluster::BagNumber bag) {
+    messages[bag.value] += UINT32_MAX;
+  });
   return messages;
 }
 
@@ -225,7 +229,7 @@ void Nodes::begin_gives(const std::vector<cluster::Give>& gives) {
 void Nodes::go_on_giving() {
   if (gives_.empty()) return;
   MonoTime now = mono_now();
-  if (std::uint64_t due = gives_.close_due(now); due != 0) {
+  if (std::uint64_t due = gives_.close_due(now, queue_.recorder().left_bags()); due != 0) {
     tell_bags();
     queue_.bags().close(due);
     ask_shared(
@@ -240,8 +244,8 @@ void Nodes::go_on_giving() {
   cluster::BagSet::of_bits(gives_.closed()).for_each([&](cluster::BagNumber bag) {
     if (queue_.bags().is_used(bit_of(bag))) used |= bit_of(bag);
   });
-  for (const cluster::Give& one : gives_.take_ready(used)) give(one);
   for (const cluster::Give& one : gives_.take_late(now)) keep(one);
+  for (const cluster::Give& one : gives_.take_ready(used)) give(one);
 }
 
 void Nodes::give(const cluster::Give& one) {
@@ -263,6 +267,7 @@ void Nodes::given(const cluster::Give& one, bool done) {
 }
 
 void Nodes::keep(const cluster::Give& one) {
+  log::Line(log::Level::warning, "bag_kept").kv("bag", one.bag.value).kv("node", name_of(one.to));
   membership_.give_ended(one.bag);
   ask_shared(
       queue_,

@@ -37,11 +37,17 @@ struct AdmissionFacts {
   std::size_t unrecorded = 0;  // outcomes that wait for room on the disk
 };
 
+// What the store's log usually holds at most (kCheckpointBytes of store_worker.h) has still to find
+// room in the store; without it neither of them could be written any more, and no mail would leave.
+inline std::uint64_t log_debt(std::uint64_t total_bytes) {
+  return std::min<std::uint64_t>(16ULL << 20, total_bytes / 5);
+}
+
 // Below this much free space nothing is taken: room for one and a half of the largest messages and
-// for the queue's own work, but never more than a tenth of a small disk.
+// for the queue's own work, but of a small disk never more than a tenth and what the log needs.
 inline std::uint64_t disk_floor(std::uint64_t message_size, std::uint64_t total_bytes) {
   return std::min<std::uint64_t>(message_size + message_size / 2 + (128ULL << 20),
-                                 total_bytes / 10);
+                                 total_bytes / 10 + log_debt(total_bytes));
 }
 
 // New content needs names for files; outcomes need none.

@@ -198,7 +198,7 @@ bool StoreWorker::wait_for_work(std::unique_lock<std::mutex>& lock) {
       wake_.wait_until(lock, first_ride_ + kRideMax);
     } else if (is_stopped()) {
       wake_.wait_until(lock, next_retry_);
-    } else if (wal_bytes_.load() > kCheckpointIdleBytes || look_for_room_) {
+    } else if (wal_bytes_.load() > kCheckpointIdleBytes || (look_for_room_ && !broken_)) {
       bool quiet = wake_.wait_for(lock, kIdleCheckpoint) == std::cv_status::timeout;
       sleep_ = Sleep::none;
       if (quiet && waiting_.empty() && reads_.empty()) {
@@ -348,6 +348,25 @@ StoreStatus StoreWorker::write_kept(Batch batch) {
   return done;
 }
 
+// Piece by piece, each into the room that the one before it had in the log: where there is little
+// room, a large queue must not need a large log.
+StoreStatus StoreWorker::write_all_kept() {
+  Batch all = std::exchange(kept_, {});
+  StoreStatus done;
+  for (std::size_t next = 0; done && next < all.settles.size();) {
+    Batch some;
+    for (; next < all.settles.size() && some.settles.size() < kKeptAtOnce; ++next)
+      some.settles.push_back(std::move(all.settles[next]));
+    done = write_kept(std::move(some));
+    if (done && store_->maintenance().log_bytes() > kCheckpointIdleBytes)
+      done = store_->maintenance().checkpoint(false);
+  }
+  std::erase(all.settles, nullptr);
+  if (done) return write_kept(std::move(all));
+  keep_for_later(all);
+  return done;
+}
+
 StoreStatus StoreWorker::prove_writable() {
   StoreStatus done = store_->begin();
   if (done) done = store_->maintenance().prove_writable();
@@ -362,7 +381,7 @@ void StoreWorker::retry_kept() {
   next_retry_ = Clock::now() + retry_pause();
   std::size_t waited = kept_.settles.size();
   StoreStatus done = write_kept(take_shrinking());
-  if (done) done = write_kept(std::exchange(kept_, {}));
+  if (done) done = write_all_kept();
   if (done) done = prove_writable();
   if (done) {
     trouble_ = StoreTrouble::none;
@@ -397,6 +416,18 @@ void StoreWorker::ask_again() {
   unanswered_.clear();
 }
 
+// Step by step until there is not much free: mail is refused while the disk has no room, and then
+// nothing else would come that gives the room back. What fails is done again. The file gets shorter
+// when the log is brought into it, which a few small steps alone would not cause.
+StoreStatus StoreWorker::give_room_back() {
+  StoreResult<bool> more = store_->maintenance().vacuum_step();
+  if (!more) return more.error();
+  if (gives_room_back_ && !*more)
+    if (StoreStatus s = store_->maintenance().checkpoint(true); !s) return s;
+  look_for_room_ = gives_room_back_ = *more;
+  return {};
+}
+
 void StoreWorker::housekeeping(bool idle) {
   if (broken_) return;
   if (is_stopped()) {
@@ -410,13 +441,7 @@ void StoreWorker::housekeeping(bool idle) {
     done = upkeep.checkpoint(true);
   else if (log_bytes > kCheckpointBytes || (idle && log_bytes > kCheckpointIdleBytes))
     done = upkeep.checkpoint(false);
-  if (done && idle) {
-    // Step by step until there is not much free: mail is refused while the disk has no room, and
-    // then nothing else would come that gives the room back.
-    StoreResult<bool> more = upkeep.vacuum_step();
-    look_for_room_ = more && *more;
-    if (!more) done = more.error();
-  }
+  if (done && idle) done = give_room_back();
   if (!done) trouble(done.error());
   wal_bytes_.store(upkeep.log_bytes());
 }

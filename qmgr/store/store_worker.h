@@ -39,6 +39,7 @@ namespace postwain::qmgr {
 constexpr std::size_t kBatchMessages = 256;
 constexpr std::size_t kBatchBytes = 8U << 20;
 constexpr std::size_t kBatchSettlements = 1024;
+constexpr std::size_t kKeptAtOnce = 64;  // of what waited for room
 constexpr std::size_t kReadsAtOnce = 32;
 constexpr Duration kRideMax = std::chrono::milliseconds(50);
 constexpr Duration kFullRetry = std::chrono::seconds(5);
@@ -104,11 +105,13 @@ class StoreWorker final : public StoreService {
   bool is_stopped() const { return trouble_ != StoreTrouble::none; }
   void retry_kept();
   StoreStatus write_kept(Batch batch);
+  StoreStatus write_all_kept();
   StoreStatus prove_writable();
   Batch take_shrinking();
   void run_reads(std::vector<Attempt> reads);
   void ask_again();
   void housekeeping(bool idle);
+  StoreStatus give_room_back();
   void trouble(const StoreError& error);
   void silence();
   void end_of_silence();
@@ -140,6 +143,7 @@ class StoreWorker final : public StoreService {
   Batch kept_;                    // there is trouble: what must still be written; the thread's own
   std::vector<Attempt> unanswered_;  // reads that found the store away; the thread's own
   bool look_for_room_ = true;        // within the store, once there is nothing else to do
+  bool gives_room_back_ = false;     // the last step found some
   bool silent_ = false;              // the store waits for somebody, and that was told
   StoreTrouble trouble_ = StoreTrouble::none;
   StoreError why_{};  // there is trouble

@@ -168,6 +168,7 @@ StoreResult<Flags> MemoryRows::change(std::span<const Change> changes) {
   for (const Change& one : changes) {
     const RecipientChange& change = *one.change;
     if (state_.no_room && change.kind != ChangeKind::remove) return kNoRoom;
+    if (++state_.logged > state_.log_room) return kNoRoom;
     auto at = state_.recipients.find({one.id, change.index});
     found.push_back(at != state_.recipients.end());
     if (!found.back()) continue;

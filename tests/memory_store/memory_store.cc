@@ -116,14 +116,22 @@ class MemoryClock final : public ClockMemory {
   MemoryState& state_;
 };
 
-// There is nothing to be kept up.
+// There is nothing to be kept up, but a test may say that there is.
 class MemoryMaintenance final : public Maintenance {
  public:
   explicit MemoryMaintenance(MemoryState& state) : state_(state) {}
 
   std::int64_t log_bytes() const override { return 0; }
-  StoreStatus checkpoint(bool) override { return {}; }
-  StoreResult<bool> vacuum_step() override { return false; }
+  StoreStatus checkpoint(bool wholly) override {
+    if (wholly) ++state_.whole_checkpoints;
+    return {};
+  }
+  StoreResult<bool> vacuum_step() override {
+    if (state_.no_room) return StoreError{StoreError::Kind::full, "no room (test)"};
+    if (state_.free_steps == 0) return false;
+    --state_.free_steps;
+    return true;
+  }
   void keep_log_file() override {}
   StoreStatus prove_writable() override {
     if (state_.no_room) return StoreError{StoreError::Kind::full, "no room (test)"};
@@ -171,6 +179,7 @@ MemoryStore::~MemoryStore() {
 
 StoreStatus MemoryStore::begin() {
   PW_CHECK(!before_);
+  state_->logged = 0;
   before_ = *state_;
   return {};
 }

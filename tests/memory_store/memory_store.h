@@ -6,6 +6,8 @@
 // wait (fall_silent), as behind a network.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -37,6 +39,10 @@ struct MemoryState {
   std::map<std::string, RecipientCheck> recipient_checks;
   StoredClock clock;
   bool no_room = false;  // what makes the store larger fails as on a full disk; removing succeeds
+  std::size_t log_room = SIZE_MAX;  // so many changes of recipients fit into one transaction
+  std::size_t logged = 0;           // of them, in this one
+  int free_steps = 0;               // of giving free room back, before there is none left
+  int whole_checkpoints = 0;
 
   bool has_message(mail::QueueId id) const {
     return compact.count(id) > 0 || messages.count(id) > 0;

@@ -54,6 +54,7 @@ cp "$deb" "$root/tmp/new.deb"
 inside apt-get update -q >/dev/null
 inside apt-get install -y -q --no-install-recommends /tmp/new.deb >"$work/apt" 2>&1 || { cat "$work/apt"; fail install; }
 for user in postwain postwain-smtpd postwain-smtp postwain-lmtp postwain-metrics postwain-pickup postwain-tokens postwain-reporter postwain-filter postwain-signer postwain-dblink; do inside id "$user" >/dev/null || fail "no user $user"; done
+for program in qmgr smtpd smtp-client lmtp-client metrics pickup tokens reporter filter signer db-link; do inside test -x "/usr/lib/postwain/$program" || fail "no $program"; done
 for name in /usr/sbin/sendmail /usr/lib/sendmail /usr/bin/mailq; do inside test -x "$name" || fail "no $name"; done
 inside postwain check --config /etc/postwain/postwain.toml || fail "the shipped configuration has mistakes"
 

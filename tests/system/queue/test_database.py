@@ -227,7 +227,7 @@ class QueueInDatabase(PostwainTestCase):
         self.assertEqual("0", self.database.sql("SELECT count(*) FROM pg_tables WHERE "
                                                 "schemaname = 'public'"))
         done = mta.cli("queue", "move", "--from", "postgresql://db.example/queue")
-        self.assertIn("qmgr has no network", done.stderr)
+        self.assertIn("--from names a host of the network", done.stderr)
         done = mta.cli("queue", "move", "--from", "sqlite")
         self.assertIn("the queue is there already", done.stderr)
         self.assertNotIn("was, or moved", done.stderr)

@@ -115,13 +115,13 @@ class StoppedProcess(PostwainTestCase):
 
 @unittest.skipUnless(os.geteuid() == 0, "needs a file system of its own: root only")
 class DiskFull(PostwainTestCase):
-    def begin(self, script=None):
+    def begin(self, script=None, size="400m"):
         self.sink = self.closing(SmtpSink(script=script))
         self.mta = self.prepare({"limits": {"message_size": "1MiB"},
                                  "route": [{"match": "*", "deliver": self.sink.target}]})
         self.spool = self.mta.folder / "spool"
         os.mkdir(self.spool)
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m,mode=0700", "tmpfs",
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs",
                                   self.spool], capture_output=True, check=False)
         if mounted.returncode != 0:
             self.skipTest(f"mount is not permitted: {mounted.stderr!r}")
@@ -183,6 +183,42 @@ class DiskFull(PostwainTestCase):
         for number in range(count):
             self.assertLessEqual(1, len(self.sink.delivered(f"u{number}@example.test")))
         self.assertEqual(0, os.statvfs(self.spool).f_bavail)
+
+    def test_kind_2_a_queue_that_filled_its_disk(self):
+        """Nothing but our own mail is on it: all of that leaves, and then there is room again."""
+        for size in ("96m", "200m"):
+            with self.subTest(size=size):
+                self.begin(size=size)
+                self.assertEqual(0, self.mta.cli("queue", "suspend", "example.test").returncode)
+                count = self.fill_with_mail()
+                self.assertGreater(count, 500)
+                self.assertEqual(0, self.mta.cli("queue", "resume", "example.test").returncode)
+                self.mta.wait_queue_empty(90)
+                for number in range(count):
+                    self.assertEqual(1, len(self.sink.delivered(f"u{number}@example.test")))
+                wait_until(lambda: self.refusal() is None, 60, "acceptance, since the queue is gone")
+                self.sink.wait_delivered("probe@example.test")
+                self.mta.wait_queue_empty()
+                wait_until(lambda: os.path.getsize(self.spool + "/queue.db") < 8 * MIB, 60,
+                           "a short file")
+                self.assertFalse(self.mta.has_event("child_exit"), self.mta.tail())
+                self.mta.stop()
+
+    def fill_with_mail(self):
+        """As fast as one client can, until it is refused; how many were taken."""
+        content = message("large", b"0123456789abcdef\r\n" * 3_300)
+        with SmtpClient(self.mta.port) as client:
+            for number in range(5_000):
+                for line in ("MAIL FROM:<a@s.test>", f"RCPT TO:<u{number}@example.test>"):
+                    code, text = client.command(line)
+                    if code == 452:
+                        return number
+                    self.assertEqual(250, code, text)
+                code, text = client.data(content)
+                if code == 452:
+                    return number
+                self.assertEqual(250, code, text)
+        self.fail("the disk does not get full")
 
     def test_kind_2_what_stands_still_says_so(self):
         """No room for any outcome: the log and status say why, and what to do."""

@@ -102,6 +102,16 @@ class Receive(PostwainTestCase):
                 self.assertEqual("info", found[0]["level"])
                 self.assertTrue(found[0]["reason"])
 
+    def test_receive_3_a_second_mail_has_one_from_in_the_log(self):
+        """Its own: a line has no field twice, or readers would take either."""
+        client = self.client()
+        self.assertEqual(250, client.command("MAIL FROM:<first@sender.example>")[0])
+        self.assertEqual(503, client.command("MAIL FROM:<second@sender.example>")[0])
+        self.wait_for("refused", client=STRANGER, stage="MAIL")
+        line, = (one for one in self.mta.log if " stage=MAIL" in one)
+        self.assertEqual(["from=second@sender.example"],
+                         [word for word in line.split() if word.startswith("from=")])
+
     def test_receive_3_and_12_errors_end_a_session_and_are_told(self):
         client = self.client()
         for _ in range(19):

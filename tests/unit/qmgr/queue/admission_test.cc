@@ -35,6 +35,18 @@ TEST_CASE("admission") {
   REQUIRE(decide_admission(facts).refusal.code == 452);
 }
 
+TEST_CASE("kind 2: mail is refused while a small disk has room for what the store's log holds") {
+  for (std::uint64_t total : {96ULL << 20, 200ULL << 20, 1ULL << 30, 1ULL << 40}) {
+    AdmissionFacts facts;
+    facts.message_size = 1 << 20;
+    std::uint64_t kept = log_debt(total) + Ballast::size_for(total) + log_reserve(total);
+    facts.disk = {kept, total, true};
+    CHECK_FALSE(decide_admission(facts).accepting);
+    facts.disk.free_bytes = total / 3;
+    CHECK(decide_admission(facts).accepting);
+  }
+}
+
 TEST_CASE("kind 2: with no byte free mail leaves, or the reason is said") {
   AdmissionFacts facts;
   facts.disk = {0, 100ULL << 30, true};
