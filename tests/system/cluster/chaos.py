@@ -35,7 +35,7 @@ class Chaos:
         self.chance = random.Random(options.seed)
         self.began = time.monotonic()
         names = [chr(ord("a") + number) for number in range(options.nodes)]
-        self.cluster = Cluster(names, standby=True, lean=True)
+        self.cluster = Cluster(names, standby=True)
         self.faults = Faults(self.cluster, self.chance, self.note)
         self.deck = []
         self.rounds = 0

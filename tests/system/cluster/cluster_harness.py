@@ -45,12 +45,11 @@ def bag_of(number):
 
 class Cluster:
     """names: of the nodes; they are not started. standby: the database has one, which confirms
-    every commit. lean: no node keeps in memory what it logged of single messages."""
+    every commit."""
 
-    def __init__(self, names=("a", "b"), standby=False, label="", lean=False):
+    def __init__(self, names=("a", "b"), standby=False, label=""):
         self.folder = Folder()
         self.label = label
-        self.lean = lean
         self.database = DatabasePair(moved=self._moved)
         self.with_standby = standby
         self.nodes = {}
@@ -78,7 +77,7 @@ class Cluster:
         node = Node(name, ways, {
             "route": [{"match": "store.test", "deliver": f"lmtp:127.0.0.1:{lmtp}"},
                       {"match": "*", "deliver": f"smtp:127.0.0.1:{smtp}"}]},
-            label=self.label, lean=self.lean)
+            label=self.label)
         self.nodes[key or name] = node
         return node
 

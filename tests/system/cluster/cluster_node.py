@@ -36,13 +36,12 @@ class Program:
 
 
 class Node(Postwain):
-    """ways: a proxy for each place of a database. lean: the log in memory has no lines of single
-    messages; the file log_path has all of them."""
+    """ways: a proxy for each place of a database. The log in memory has no lines of single messages;
+    the file log_path has all of them."""
 
-    def __init__(self, name, ways, changes, lean=False, **more):
+    def __init__(self, name, ways, changes, **more):
         self.name = name
         self.ways = ways
-        self.lean = lean
         self.standstills = []  # (began, ended) of pause() and resume()
         hosts = ",".join(way.folder for way in ways)
         super().__init__({"hostname": f"{name}.postwain.test",
@@ -56,7 +55,7 @@ class Node(Postwain):
         with stream, open(self.log_path, "ab") as file:
             for line in stream:
                 file.write(line)
-                if not self.lean or b" id=" not in line:
+                if b" id=" not in line:
                     self.log.append(line.decode("utf-8", "backslashreplace").rstrip("\n"))
 
     @property

@@ -113,8 +113,9 @@ class Verdict:
             ("copies are damaged", self.damaged),
             ("second copies are not marked in doubt", self.unmarked),
             ("copies came from a node without a term", self.late)) if some]
-        if len(self.at_wake) > wakes_allowed:
-            found.append((f"{len(self.at_wake)} copies came from nodes that woke", self.at_wake))
+        woken = {(key, copy.node, copy.at) for key, _, copy, _ in self.at_wake}
+        if len(woken) > wakes_allowed:
+            found.append((f"{len(woken)} messages came from nodes that woke", self.at_wake))
         return [f"{what}, for example {some[:3]}" for what, some in found]
 
     def __str__(self):

@@ -50,6 +50,8 @@ def refuses_for_now(node):
 @unittest.skipIf(postgres_server.programs() is None,
                  "PostgreSQL is neither installed nor unpacked below build/peers")
 class SharedQueue(unittest.TestCase):
+    maxDiff = None
+
     @classmethod
     def setUpClass(cls):
         cls.cluster = Cluster(("a", "b"), label="SharedQueue")
@@ -91,10 +93,11 @@ class SharedQueue(unittest.TestCase):
         self.cluster.wait_empty()
         verdict = self.cluster.verdict()
         print(f"\n    {verdict}", flush=True)
-        self.assertEqual([], verdict.faults(wakes_allowed))
-        if load:
-            self.assertGreater(verdict.messages, 50, "the load was no load")
+        suspects = self.cluster.traces(verdict.suspects())
         self.cluster.forget()
+        self.assertEqual([], verdict.faults(wakes_allowed), suspects)
+        if load:
+            self.assertGreater(verdict.messages, 20, "the load was no load")
         return verdict
 
     def wait_taken_over(self, began):
@@ -113,21 +116,18 @@ class SharedQueue(unittest.TestCase):
 
     def test_both_have_their_part_and_say_so(self):
         self.assertLess(self.cluster.handed_over_in, AT_ONCE)
-        told = {name: self.cluster.status(name) for name in ("a", "b")}
-        owners = self.cluster.owners()
-        self.assertEqual(BAGS, sum(owners.values()))
-        for name, status in told.items():
-            self.assertEqual((name, "live", 0),
-                             (status["node"], status["standing"], status["orphans"]))
-            nodes = {node["name"]: node for node in status["nodes"]}
-            self.assertEqual({"a": name == "a", "b": name == "b"},
-                             {one: nodes[one]["self"] for one in ("a", "b")})
-            for one in ("a", "b"):
-                number, state, term, stay = self.cluster.rows()[one]
-                self.assertEqual((number, state, term, stay), tuple(
-                    nodes[one][key] for key in ("number", "state", "term", "stay")))
-                # They may move while they are counted, one in some seconds.
-                self.assertLessEqual(abs(nodes[one]["bags"] - owners[one]), 2)
+        # A node tells what its last beat has read, and bags may move meanwhile.
+        for name in ("a", "b"):
+            wait_until(lambda name=name: self.is_told_by(name), 30, lambda name=name: (
+                f"{self.cluster.status(name)} is {self.cluster.rows()} {self.cluster.owners()}"))
+
+    def is_told_by(self, name):
+        rows, owners, status = self.cluster.rows(), self.cluster.owners(), self.cluster.status(name)
+        told = {node["name"]: (node["number"], node["state"], node["term"], node["stay"],
+                               node["bags"], node["self"]) for node in status["nodes"]}
+        true = {one: (*row, owners.get(one, 0), one == name) for one, row in rows.items()}
+        return (told == true and sum(owners.values()) == BAGS
+                and (status["node"], status["standing"], status["orphans"]) == (name, "live", 0))
 
     def test_mail_of_either_is_delivered_from_its_own_bags(self):
         load = self.under_load(connections=6)
@@ -220,6 +220,7 @@ class SharedQueue(unittest.TestCase):
         self.wait_taken_over(began)
         self.assertEqual("gone", self.cluster.state_of(self.fuller))
         self.assertEqual([], self.fenced(began))
+        self.node.start()
         verdict = self.judge(load)
         self.assertEqual(0, verdict.second_copies())
 

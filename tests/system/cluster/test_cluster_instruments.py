@@ -76,8 +76,8 @@ class Judgement(unittest.TestCase):
         lapse = Lapse("a", ended=1, begun=5, woken=2.9)
         found = self.verdict(self.BOTH, lapses=[lapse])
         self.assertEqual((0, 2), (len(found.late), len(found.at_wake)))
-        self.assertEqual([], found.faults(wakes_allowed=2))
-        self.assertEqual(1, len(found.faults(wakes_allowed=1)))
+        self.assertEqual([], found.faults(wakes_allowed=1))
+        self.assertEqual(1, len(found.faults(wakes_allowed=0)))
         self.assert_only("from a node without a term",
                          self.verdict(self.BOTH, lapses=[Lapse("a", 1, 5, woken=1.5)]))
 
