@@ -122,7 +122,7 @@ class Chaos:
 
     def judge(self):
         try:
-            self.cluster.wait_empty(DRAIN_MAX)
+            self.cluster.wait_empty(DRAIN_MAX, self.note)
         except AssertionError as error:
             return [str(error)]
         self.note("the queue is empty")

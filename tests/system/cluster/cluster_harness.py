@@ -127,18 +127,23 @@ class Cluster:
                                   "SELECT bag, id FROM message WHERE bag >= 0").splitlines()
         return [tuple(int(word) for word in line.split("|")) for line in lines]
 
-    def wait_empty(self, timeout=DRAIN_MAX):
-        def count():
-            try:
-                return self.database.sql("SELECT (SELECT count(*) FROM fresh WHERE bag >= 0) + "
-                                         "(SELECT count(*) FROM message WHERE bag >= 0)")
-            except AssertionError as error:  # a server that just recovers
-                return str(error)
-        deadline = time.monotonic() + timeout
-        while (left := count()) != "0":
-            if time.monotonic() > deadline:
+    def wait_empty(self, timeout=DRAIN_MAX, note=None):
+        """note: told every 20 s what is still there."""
+        began = told = time.monotonic()
+        while (left := self._count()) != "0":
+            if time.monotonic() - began > timeout:
                 raise AssertionError(f"{left} messages are still queued: {self.queue_in_words()}")
+            if note and time.monotonic() - told > 20:
+                told = time.monotonic()
+                note(f"{left} messages are still queued: {self.queue_in_words()}")
             time.sleep(0.3)
+
+    def _count(self):
+        try:
+            return self.database.sql("SELECT (SELECT count(*) FROM fresh WHERE bag >= 0) + "
+                                     "(SELECT count(*) FROM message WHERE bag >= 0)")
+        except AssertionError as error:  # a server that just recovers
+            return str(error)
 
     def queue_in_words(self):
         lines = self.database.sql(
