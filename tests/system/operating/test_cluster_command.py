@@ -58,7 +58,7 @@ class OneMachine(PostwainTestCase):
         done = mta.cli("cluster", "check")
         self.assertEqual(EX_TEMPFAIL, done.returncode, done.stderr)
         self.assertIn("database queue at /nonexistent", done.stderr)
-        mta.reconfigure({"queue": {"store": "postgresql:"}})
+        mta.reconfigure({"queue": {"store": "postgresql:nonsense"}})
         self.assertEqual(EX_CONFIG, mta.cli("cluster", "check").returncode)
 
 
