@@ -329,6 +329,7 @@ void Qmgr::try_to_end() {
   }
   listener_.reset();
   watch_.stop();
+  if (nodes_) nodes_->stop();
   ::unlink(config_.qmgr_socket().c_str());
   if (facts_.disk.free_names && *facts_.disk.free_names < kNamesKept)
     queue_->store().keep_log_file();

@@ -55,6 +55,11 @@ cluster::BootTime Nodes::boot_now() const {
   return cluster::BootTime(Duration(boot_ms()));
 }
 
+void Nodes::stop() {
+  stopped_ = true;
+  timer_.stop();
+}
+
 // --- beats ------------------------------------------------------------------------------------
 
 void Nodes::tick() {
@@ -74,6 +79,7 @@ void Nodes::send_beat() {
 
 void Nodes::answered(BeatAnswer answer) {
   beating_ = false;
+  if (stopped_) return;
   std::vector<cluster::NodeRow> rows;
   for (const NodeStatus& node : answer.nodes) rows.push_back(node.row);
   const std::vector<std::uint64_t> messages = messages_of_bags();
