@@ -63,6 +63,9 @@ class MemoryStore final : public QueueStore {
   // In the next commit somebody is waited for (QueueStore::on_silence), and it succeeds then.
   void fall_silent() { silent_ = true; }
   void on_silence(std::function<void()> tell) override { tell_ = std::move(tell); }
+  // What the test makes of other nodes; it outlives the store.
+  void share(SharedQueue* shared) { shared_ = shared; }
+  SharedQueue* shared() override { return shared_; }
   const MemoryState& state() const { return *state_; }
 
   StoreStatus begin() override;
@@ -86,6 +89,7 @@ class MemoryStore final : public QueueStore {
   std::optional<StoreError::Kind> failing_;
   int times_ = -1;  // so many are to fail; below zero: all
   bool silent_ = false;
+  SharedQueue* shared_ = nullptr;
   std::function<void()> tell_;
   std::unique_ptr<Parts> parts_;
 };
