@@ -12,6 +12,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -58,6 +59,10 @@ class Delivery : public PeerService {
     no_agent,  // there is none, as for a moment at each reload
   };
   ProbeStart probe(const Routed& routed, const mail::Address& recipient, ProbeDone done);
+
+  // To all agents, now and when they connect, before they are lent anything. Never called, nothing
+  // is said: nobody shares the queue, and agents have nothing to wait for.
+  void say_word(const ipc::Word& word);
 
   // No new leases: their outcomes could not be recorded, or we are about to stop.
   void pause(bool paused);
@@ -124,6 +129,7 @@ class Delivery : public PeerService {
   std::map<std::uint64_t, Agent> agents_;
   std::array<bool, kPools> open_{};
   bool paused_ = false;
+  std::optional<ipc::Word> word_;
   std::uint64_t last_lease_ = 0;
 };
 
