@@ -119,6 +119,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
                                                    .filters = filters_,
                                                    .signers = signers_});
   peers_->set_viewers(viewers(start.loaded.bundle));
+  if (nodes_) peers_->set_worker_range(engine_.self.node);
   facts_.in_database = engine_.in_database;
   look_around();
   watch_.repeat(kDiskCheck, [this] { look_around(); });
@@ -149,12 +150,14 @@ void Qmgr::begin_node() {
   nodes_ = std::make_unique<Nodes>(
       loop_, *queue_, engine_.begin_beats(loop_), engine_.self, engine_.own_bags,
       config_.queue.store.node,
-      Nodes::Hooks{[](const ipc::Word&) {}, [](std::uint64_t, std::uint64_t) {},
-                   [this] {
-                     if (nodes_) look_at_admission();
-                   },
-                   [this](const StoreError& error) { broken(error); },
-                   [this] { queue_->suspensions().look_again(); }});
+      Nodes::Hooks{
+          [this](const ipc::Word& word) { delivery_->say_word(word); },
+          [this](std::uint64_t open, std::uint64_t owned) { intake_->set_open_bags(open, owned); },
+          [this] {
+            if (nodes_) look_at_admission();
+          },
+          [this](const StoreError& error) { broken(error); },
+          [this] { queue_->suspensions().look_again(); }});
 }
 
 // Where no filter is asked about mail of this machine there is no link.

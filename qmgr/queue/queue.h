@@ -84,6 +84,12 @@ class Queue {
   const WorkingSet& working() const { return core_.working; }
   const config::Config& config() const { return core_.config; }
   mail::QueueId next_id() { return core_.next_id(); }
+  // Of a queue that several machines share: ids that are given from now on are of these bags
+  // (mail::QueueIdSource::keep_to), and of the first worker of that node.
+  void keep_ids_to(std::uint64_t bags) { core_.ids.keep_to(bags); }
+  void set_worker_range(std::uint8_t node) {
+    core_.ids.set_worker(static_cast<std::uint16_t>(node * mail::kWorkersOfANode));
+  }
 
  private:
   struct Known {
