@@ -12,10 +12,13 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "qmgr/store/queue_store.h"
 
 namespace postwain::qmgr::test {
+
+class MemoryBodies;
 
 // What is on the "disk". It outlives the store, so that a store can be opened on it again.
 struct MemoryState {
@@ -36,6 +39,8 @@ struct MemoryState {
   std::map<std::string, Suspension> suspensions;
   std::map<std::string, RecipientCheck> recipient_checks;
   StoredClock clock;
+  std::shared_ptr<MemoryBodies> bodies;  // memory_pieces.h; null: it has no pieces
+  std::vector<mail::QueueId> leaving;    // of those, with this transaction
   bool no_room = false;  // what makes the store larger fails as on a full disk; removing succeeds
 
   bool has_message(mail::QueueId id) const {
@@ -71,6 +76,7 @@ class MemoryStore final : public QueueStore {
   RecipientChecks& recipient_checks() override;
   ClockMemory& clock() override;
   Maintenance& maintenance() override;
+  ContentPieces* pieces() override;
 
  private:
   struct Parts;

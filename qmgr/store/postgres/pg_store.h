@@ -13,6 +13,7 @@
 
 #include "qmgr/store/postgres/pg_compact.h"
 #include "qmgr/store/postgres/pg_facts.h"
+#include "qmgr/store/postgres/pg_pieces.h"
 #include "qmgr/store/postgres/pg_rows.h"
 #include "qmgr/store/postgres/pg_scan.h"
 #include "qmgr/store/postgres/pg_waiting.h"
@@ -61,6 +62,7 @@ class PgStore final : public QueueStore {
   RecipientChecks& recipient_checks() override { return recipient_checks_; }
   ClockMemory& clock() override { return clock_; }
   Maintenance& maintenance() override { return maintenance_; }
+  ContentPieces* pieces() override { return &pieces_; }
 
   void on_silence(std::function<void()> tell) override { session_->on_silence(std::move(tell)); }
 
@@ -81,6 +83,7 @@ class PgStore final : public QueueStore {
   PgRecipientChecks recipient_checks_{*session_};
   PgClock clock_{*session_};
   PgMaintenance maintenance_{*session_};
+  PgPieces pieces_{*session_};
 };
 
 }  // namespace postwain::qmgr

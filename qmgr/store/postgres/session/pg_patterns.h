@@ -13,5 +13,10 @@ std::string_view pattern_of_compact(Pg statement);
 std::string_view pattern_of_rows(Pg statement);
 std::string_view pattern_of_scan(Pg statement);
 std::string_view pattern_of_waiting(Pg statement);
+std::string_view pattern_of_pieces(Pg statement);
+
+// What stands for {referred} and {ours} in statements on pieces.
+std::string_view words_of_referred();
+std::string_view words_of_ours();
 
 }  // namespace postwain::qmgr

@@ -61,6 +61,9 @@ class PgSession {
   bool in_transaction() const { return transaction_ != Transaction::none; }
   const BagPlaces& places() const { return *places_; }
   std::int64_t token() const { return token_; }
+  std::int16_t node() const { return options_.node; }
+  std::int64_t term() const { return term_; }
+  const PgOptions& options() const { return options_; }
   std::int64_t queue() const { return queue_; }  // queue_number() of its database
   std::uint64_t round_trips() const { return round_trips_; }
   // Null while there is none.
