@@ -25,6 +25,7 @@
 #include "qmgr/leaving/leasing.h"
 #include "qmgr/leaving/operator_actions.h"
 #include "qmgr/queue/clock_watch.h"
+#include "qmgr/queue/piece_sweep.h"
 #include "qmgr/queue/queue_totals.h"
 #include "qmgr/queue/start.h"
 #include "qmgr/store/cpu_pressure.h"
@@ -41,7 +42,10 @@ class Queue {
   Queue& operator=(const Queue&) = delete;
 
   // Reads what a former qmgr left behind (start.h).
-  void recover() { start_.begin(); }
+  void recover() {
+    start_.begin();
+    piece_sweep_.begin();
+  }
   const Start& start() const { return start_; }
   // A new configuration: what is queued in memory is routed again.
   void configure(const config::Config& config);
@@ -123,6 +127,7 @@ class Queue {
   Judging judging_;
   QueueTotals totals_;
   Start start_;
+  PieceSweep piece_sweep_;
 };
 
 }  // namespace postwain::qmgr
