@@ -16,6 +16,8 @@
 #include "common/daemon/log_setup.h"
 #include "common/log/log.h"
 
+#include "qmgr/nodes/config_digest.h"
+
 namespace postwain::qmgr {
 
 namespace {
@@ -95,6 +97,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
   probes_ = std::make_unique<Probes>(loop, *queue_, *delivery_, config_);
   intake_ = std::make_unique<Intake>(*queue_, *probes_, config_, local_users(start.loaded.bundle));
   if (engine_.begin_beats) begin_node();
+  if (nodes_) nodes_->set_config(config_digest(start.loaded));
   filter_board_.configure(config_);
   signer_board_.configure(config_.signs_mail());
   reporter_board_.configure(config_.tls_reports.wanted, config_.dmarc_reports.wanted);
@@ -282,6 +285,7 @@ Result<bool> Qmgr::take_config(std::string_view bytes) {
   config::Loaded loaded = config::parse(bundle.take());
   if (!loaded.diagnostics.empty()) return Error{loaded.diagnostics.front().text(), kExitConfig};
   config_ = loaded.config;
+  if (nodes_) nodes_->set_config(config_digest(loaded));
   if (engine_.secret) engine_.secret->set(config_.queue.store.password);
   daemon::setup_log(name_, config_.log);
   queue_->configure(config_);

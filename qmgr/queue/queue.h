@@ -26,6 +26,7 @@
 #include "qmgr/leaving/operator_actions.h"
 #include "qmgr/queue/bag_doors.h"
 #include "qmgr/queue/clock_watch.h"
+#include "qmgr/queue/piece_sweep.h"
 #include "qmgr/queue/queue_totals.h"
 #include "qmgr/queue/start.h"
 #include "qmgr/store/cpu_pressure.h"
@@ -42,7 +43,10 @@ class Queue {
   Queue& operator=(const Queue&) = delete;
 
   // Reads what a former qmgr left behind (start.h).
-  void recover() { start_.begin(); }
+  void recover() {
+    start_.begin();
+    piece_sweep_.begin();
+  }
   const Start& start() const { return start_; }
   // Of bags that are ours, before recover(): attempts of former terms (start.h).
   void inherit(std::vector<AttemptName> names) { start_.inherit(std::move(names)); }
@@ -134,6 +138,7 @@ class Queue {
   QueueTotals totals_;
   Start start_;
   BagDoors bags_;
+  PieceSweep piece_sweep_;
 };
 
 }  // namespace postwain::qmgr

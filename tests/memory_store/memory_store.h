@@ -14,10 +14,13 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "qmgr/store/queue_store.h"
 
 namespace postwain::qmgr::test {
+
+class MemoryBodies;
 
 // What is on the "disk". It outlives the store, so that a store can be opened on it again.
 struct MemoryState {
@@ -38,6 +41,8 @@ struct MemoryState {
   std::map<std::string, Suspension> suspensions;
   std::map<std::string, RecipientCheck> recipient_checks;
   StoredClock clock;
+  std::shared_ptr<MemoryBodies> bodies;  // memory_pieces.h; null: it has no pieces
+  std::vector<mail::QueueId> leaving;    // of those, with this transaction
   bool no_room = false;  // what makes the store larger fails as on a full disk; removing succeeds
   std::size_t log_room = SIZE_MAX;  // so many changes of recipients fit into one transaction
   std::size_t logged = 0;           // of them, in this one
@@ -80,6 +85,7 @@ class MemoryStore final : public QueueStore {
   RecipientChecks& recipient_checks() override;
   ClockMemory& clock() override;
   Maintenance& maintenance() override;
+  ContentPieces* pieces() override;
 
  private:
   struct Parts;
