@@ -23,8 +23,9 @@ namespace postwain::qmgr {
 
 struct Engine {
   std::unique_ptr<QueueStore> store;
-  // The folder of contents that the store does not keep. Each database has one of its own: at the
-  // start files of unknown messages are removed, and those of another queue are none of ours.
+  // The folder of bodies in files, which are copies where the store has pieces (content_pieces.h).
+  // Each database has one of its own: at the start files of unknown messages are removed, and those
+  // of another queue are none of ours.
   std::string contents;
   bool in_database = false;          // the store is a database, and keeps nothing in the spool
   std::string log;                   // SQLite's: its blocks are kept for outcomes (admission.h)

@@ -16,6 +16,8 @@
 #include "common/daemon/log_setup.h"
 #include "common/log/log.h"
 
+#include "qmgr/nodes/config_digest.h"
+
 namespace postwain::qmgr {
 
 namespace {
@@ -95,6 +97,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
   probes_ = std::make_unique<Probes>(loop, *queue_, *delivery_, config_);
   intake_ = std::make_unique<Intake>(*queue_, *probes_, config_, local_users(start.loaded.bundle));
   if (engine_.begin_beats) begin_node();
+  if (nodes_) nodes_->set_config(config_digest(start.loaded));
   filter_board_.configure(config_);
   signer_board_.configure(config_.signs_mail());
   reporter_board_.configure(config_.tls_reports.wanted, config_.dmarc_reports.wanted);
@@ -119,6 +122,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
                                                    .filters = filters_,
                                                    .signers = signers_});
   peers_->set_viewers(viewers(start.loaded.bundle));
+  if (nodes_) peers_->set_worker_range(engine_.self.node);
   facts_.in_database = engine_.in_database;
   look_around();
   watch_.repeat(kDiskCheck, [this] { look_around(); });
@@ -149,12 +153,14 @@ void Qmgr::begin_node() {
   nodes_ = std::make_unique<Nodes>(
       loop_, *queue_, engine_.begin_beats(loop_), engine_.self, engine_.own_bags,
       config_.queue.store.node,
-      Nodes::Hooks{[](const ipc::Word&) {}, [](std::uint64_t, std::uint64_t) {},
-                   [this] {
-                     if (nodes_) look_at_admission();
-                   },
-                   [this](const StoreError& error) { broken(error); },
-                   [this] { queue_->suspensions().look_again(); }});
+      Nodes::Hooks{
+          [this](const ipc::Word& word) { delivery_->say_word(word); },
+          [this](std::uint64_t open, std::uint64_t owned) { intake_->set_open_bags(open, owned); },
+          [this] {
+            if (nodes_) look_at_admission();
+          },
+          [this](const StoreError& error) { broken(error); },
+          [this] { queue_->suspensions().look_again(); }});
 }
 
 // Where no filter is asked about mail of this machine there is no link.
@@ -279,6 +285,7 @@ Result<bool> Qmgr::take_config(std::string_view bytes) {
   config::Loaded loaded = config::parse(bundle.take());
   if (!loaded.diagnostics.empty()) return Error{loaded.diagnostics.front().text(), kExitConfig};
   config_ = loaded.config;
+  if (nodes_) nodes_->set_config(config_digest(loaded));
   if (engine_.secret) engine_.secret->set(config_.queue.store.password);
   daemon::setup_log(name_, config_.log);
   queue_->configure(config_);
@@ -329,6 +336,7 @@ void Qmgr::try_to_end() {
   }
   listener_.reset();
   watch_.stop();
+  if (nodes_) nodes_->stop();
   ::unlink(config_.qmgr_socket().c_str());
   if (facts_.disk.free_names && *facts_.disk.free_names < kNamesKept)
     queue_->store().keep_log_file();

@@ -122,15 +122,6 @@ namespace {
   return {};
 }
 
-// A database may have been restored, or taken the place of another one, and not know a message that
-// it will know again. Its content is the only one there is.
-bool is_kept(const std::string& content_file) {
-  constexpr Duration kUnknownKept = std::chrono::hours(7 * 24);
-  struct stat info {};
-  return ::stat(content_file.c_str(), &info) == 0 &&
-         wall_now() - from_unix_ms(std::int64_t{info.st_mtime} * 1000) < kUnknownKept;
-}
-
 }  // namespace
 
 Result<Spool> open_spool(const config::Config& config) {
@@ -159,7 +150,6 @@ Result<Spool> open_spool(const config::Config& config) {
   ContentFolder files(engine->contents);
   if (::postwain::Status s = files.create(); !s) return Error{s.error().text, kExitCantCreate};
   Result<std::size_t> swept = files.sweep([&](mail::QueueId id) -> Result<bool> {
-    if (engine->in_database && is_kept(files.file_of(id))) return true;
     StoreResult<bool> known = QueueReader(*store).has_message(id);
     if (!known) return Error{known.error().text, EIO};
     return *known;

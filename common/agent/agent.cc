@@ -19,6 +19,12 @@ using mail::Disposition;
 constexpr std::size_t kReadsMax = 1U << 20;  // an attempt has one at most
 constexpr Duration kRecentSlice = std::chrono::milliseconds(100);
 constexpr Duration kSweepEvery = std::chrono::seconds(10);
+constexpr std::string_view kFencedText = "other machines have taken this machine's queue over";
+
+mail::Outcome fenced_outcome() {
+  return local_outcome(Disposition::deferred, mail::Stage::local, mail::Blame::local, {4, 3, 0},
+                       std::string(kFencedText));
+}
 
 ClientTls usable(Result<ClientTls> contexts) {
   if (contexts) return contexts.take();
@@ -48,7 +54,8 @@ Agent::Agent(net::Loop& loop, const config::Config& config, HostFinder& finder, 
                 usable(ClientTls::make({})),
                 0,
                 connections_possible(),
-                setup_.notes},
+                setup_.notes,
+                EndGate(loop, setup_.boot_clock)},
       sweep_timer_(loop),
       drain_timer_(loop),
       notes_timer_(loop),
@@ -87,6 +94,7 @@ bool Agent::frame(ipc::FrameType type, std::string_view payload) {
   if (type == ipc::FrameType::connection_wanted) return take_wanted(payload);
   if (type == ipc::FrameType::peer_link) return take_peer_link(payload);
   if (type == ipc::FrameType::nothing_more) return take_nothing_more(payload);
+  if (type == ipc::FrameType::word) return take_word(payload);
   return false;
 }
 
@@ -98,7 +106,9 @@ bool Agent::take_lease(std::string_view payload) {
   Attempt& attempt = *owned;
   attempts_.emplace(&attempt, std::move(owned));
   leases_.emplace(attempt.lease().lease, &attempt);
-  if (draining_)
+  if (services_.gate.is_fenced())
+    settle_all(services_, attempt, fenced_outcome());
+  else if (draining_)
     give_back(attempt);
   else if (Signing::is_wanted(attempt.lease()))
     signing_.begin(attempt);
@@ -314,6 +324,7 @@ void Agent::report_late(Attempt& attempt) {
 }
 
 void Agent::qmgr_up() {
+  services_.gate.new_term();
   send_leaves();
   for (auto& [address, attempt] : attempts_) {
     if (!attempt->orphaned) continue;
@@ -352,6 +363,27 @@ void Agent::qmgr_down() {
     if (attempt->dropped && attempt->connection != nullptr)
       attempt->connection->stop("the queue manager is gone");
   refuse_leaves();
+}
+
+bool Agent::take_word(std::string_view payload) {
+  ipc::Word word;
+  bool was_fenced = services_.gate.is_fenced();
+  if (!ipc::decode(payload, word) || !services_.gate.take(word)) return false;
+  if (services_.gate.is_fenced() && !was_fenced) fenced();
+  return true;
+}
+
+// Others have what this machine was lent, or are about to: nothing of it is completed any more.
+// What is past its end of data is awaited and reported.
+void Agent::fenced() {
+  log::Line(log::Level::warning, "fenced").kv("attempts", attempts_.size());
+  std::vector<Attempt*> waiting = signing_.take_all();
+  for (auto& [key, destination] : destinations_)
+    for (Attempt* attempt : destination->take_waiting()) waiting.push_back(attempt);
+  for (Attempt* attempt : waiting) settle_all(services_, *attempt, fenced_outcome());
+  for (auto& [address, attempt] : attempts_)
+    if (attempt->connection != nullptr && !attempt->connection->past_end(*attempt))
+      attempt->connection->stop(kFencedText);
 }
 
 void Agent::sweep() {

@@ -6,6 +6,9 @@
 // them again); those past it are awaited and reported with LateOutcomes after the next welcome. So
 // are deliveries and failures reported in the last moments before the loss, because the qmgr that
 // got the report may have died before its commit: that keeps the window for duplicates small.
+//
+// Of a queue that several machines share, qmgr says words (ipc::Word), and no end of data leaves
+// without a good one (end_gate.h).
 #pragma once
 
 #include <cstdint>
@@ -49,6 +52,7 @@ class Agent : private AttemptSink, private Signing::Owner {
     SealRules seal{};                      // for leases that are to be sealed
     Duration signer_wait = kSignerWaitMax;
     Duration nothing_more_wait = kNothingMoreWait;
+    std::function<BootTime()> boot_clock = boot_now;  // for the age of words
     // Takes our end of a link to the process `signer`. Null: nothing is signed, so it is closed.
     std::function<void(UniqueFd end)> on_signer_link{};
   };
@@ -82,6 +86,8 @@ class Agent : private AttemptSink, private Signing::Owner {
   void loaded(std::uint64_t lease, std::uint64_t offset, Result<std::string> block);
   bool take_token(std::string_view payload);
   bool take_peer_link(std::string_view payload);
+  bool take_word(std::string_view payload);
+  void fenced();
   void refuse_tokens(const std::string& why);
   void tell_of_content(Attempt& attempt, bool came);
   // agent_leaves.cc

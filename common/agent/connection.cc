@@ -78,6 +78,7 @@ Connection::Connection(Services& services, Owner& owner, ConnectionPlan plan)
 Connection::~Connection() {
   PW_CHECK(running_.empty());
   note_idle(false);
+  forget_gate();
   if (token_request_ != 0) services_.sink.forget_token(token_request_);
   --services_.connections;
 }
@@ -137,6 +138,9 @@ void Connection::connected(Status status) {
                 if (channel_->drained_own()) set_deadline(timeout(engine_.wait()));
                 pump();
               },
+          .may_leave = [this] { return services_.gate.is_open(); },
+          .on_left = [this] { end_left(); },
+          .on_held = [this] { end_held(); },
       });
   mark_stages();
   update_deadline();
@@ -277,8 +281,10 @@ bool Connection::handle(smtp::ClientEvent& event) {
       return true;
     case Kind::unusable:
       note_idle(false);  // nobody may ask it for anything now
+      forget_gate();
       note_trouble(event.outcome);
       note_tls_unfinished(event.outcome);
+      channel_->drop_held();
       flush();
       channel_->close_after_flush(leave_);
       owner_.over(*this, complete(std::move(event.outcome)));
@@ -378,9 +384,7 @@ bool Connection::feed_content() {
 }
 
 void Connection::flush() {
-  engine_.produce(output_);
-  if (output_.empty()) return;
-  channel_->send(output_);
+  send_output();
   if (output_.capacity() > kOutputKept)
     std::string().swap(output_);
   else
@@ -406,6 +410,7 @@ void Connection::abandon(std::string_view why) {
 
 void Connection::stop(std::string_view why) {
   engine_.stop(why);
+  if (channel_ != nullptr) channel_->drop_held();
   pump();
 }
 
@@ -480,6 +485,7 @@ void Connection::timer_fired() {
     return owner_.over(*this, complete(not_connected(Error{"timed out", ETIMEDOUT})));
   }
   if (idle()) return quit();
+  if (waits_at_gate()) return set_deadline(timeout(engine_.wait()));  // not for the peer
   engine_.timed_out();
   pump();
 }

@@ -2,6 +2,8 @@
 // timer. It carries attempts, one after the other or the next behind the end of the one before, and
 // tells its owner what happened. It knows no other address and makes no second try.
 //
+// What ends a message's data may have to wait (end_gate.h): connection_gate.cc.
+//
 // Time-outs: one deadline, moved at each reply and each flight; the timer behind it is only set
 // again when it fires early or must fire earlier.
 #pragma once
@@ -16,7 +18,7 @@
 
 #include "common/agent/hosts/next_hosts.h"
 #include "common/agent/login.h"
-#include "common/agent/pace.h"
+#include "common/agent/pacing/pace.h"
 #include "common/agent/services.h"
 #include "common/daemon/channel.h"
 #include "common/mail/next_hop.h"
@@ -60,7 +62,7 @@ bool is_our_own_end(const mail::Outcome& outcome);
 // Whether it shows before the first transaction that these are lacking.
 extern const mail::AbilitySet kOfTls;
 
-class Connection {
+class Connection : private EndGate::Waiter {
  public:
   // The calls may come from inside any call to the connection; none of them may destroy it, the
   // owner does that at the end of the turn.
@@ -84,7 +86,7 @@ class Connection {
   };
 
   Connection(Services& services, Owner& owner, ConnectionPlan plan);
-  ~Connection();
+  ~Connection() override;
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -117,7 +119,8 @@ class Connection {
   void content_arrived() { pump(); }
   void content_failed();
   bool past_end(const Attempt& attempt) const { return engine_.past_end(attempt.serial()); }
-  // qmgr is lost: attempts past their end of data are awaited, the others given up.
+  // qmgr is lost, or this machine's term is over: attempts past their end of data are awaited, the
+  // others given up.
   void stop(std::string_view why);
   // The time is up: everything is given up, nothing more is sent.
   void abandon(std::string_view why);
@@ -163,6 +166,13 @@ class Connection {
   void take_outcome(Attempt& attempt, std::size_t row, mail::Outcome outcome);
   bool feed_content();
   void flush();
+  // connection_gate.cc
+  void send_output();
+  void end_left();
+  void end_held();
+  void forget_gate();
+  void look_again() override;
+  bool waits_at_gate() const;
   mail::Outcome complete(mail::Outcome outcome) const;
 
   void update_deadline();
@@ -196,6 +206,8 @@ class Connection {
   Attempt* feeding_ = nullptr;
   std::size_t served_ = 0;
   std::string output_;
+  std::vector<std::size_t> ends_;       // of data, in output_
+  std::optional<BootTime> held_since_;  // the next end of data, by the gate or by the kernel
   std::string tls_text_;
   std::list<Connection*>::iterator idle_place_{};  // in Services::idle
   bool is_idle_ = false;                           // stands there

@@ -21,8 +21,8 @@
 #include <vector>
 
 #include "common/agent/connection.h"
-#include "common/agent/growth.h"
 #include "common/agent/hosts/next_hosts.h"
+#include "common/agent/pacing/growth.h"
 #include "common/agent/services.h"
 
 namespace postwain::agent {

@@ -14,6 +14,7 @@
 #include "common/agent/host_memory.h"
 #include "common/agent/hosts/next_hosts.h"
 #include "common/agent/hosts/tls_notes.h"
+#include "common/agent/pacing/end_gate.h"
 #include "common/config/config_fwd.h"
 #include "common/mail/outcome.h"
 #include "common/net/loop.h"
@@ -58,6 +59,7 @@ struct Services {
   std::size_t connections = 0;  // of all destinations
   std::size_t connections_max;  // of them
   TlsNotes* notes = nullptr;    // null: nobody reports how TLS went
+  EndGate gate{loop};           // before ends of data
   HostMemory memory{};
   std::list<Connection*> idle{};  // those nobody uses, the one longest idle first
 };

@@ -14,6 +14,13 @@ MonoTime mono_now() {
   return std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now());
 }
 
+BootTime boot_now() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return BootTime(std::chrono::duration_cast<Duration>(std::chrono::seconds(now.tv_sec) +
+                                                       std::chrono::nanoseconds(now.tv_nsec)));
+}
+
 namespace {
 
 std::tm utc_fields(WallTime t) {

@@ -1,5 +1,6 @@
 // Time as the project keeps it. Wall time: milliseconds since 1970 UTC, what is stored, logged and
-// shown. Monotonic time: for deadlines inside one process, never stored.
+// shown. Monotonic time: for deadlines inside one process, never stored. Boot time: for what must
+// know that the machine has slept; processes of one machine may tell it to each other.
 #pragma once
 
 #include <chrono>
@@ -12,8 +13,20 @@ using Duration = std::chrono::milliseconds;
 using WallTime = std::chrono::sys_time<std::chrono::milliseconds>;
 using MonoTime = std::chrono::time_point<std::chrono::steady_clock, std::chrono::milliseconds>;
 
+// The clock that runs on while the machine sleeps (CLOCK_BOOTTIME), as a type of time points only:
+// who decides by it is given readings of it. Readings of two machines are never compared.
+struct BootClock {
+  using duration = Duration;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<BootClock, duration>;
+  static constexpr bool is_steady = true;
+};
+using BootTime = BootClock::time_point;
+
 WallTime wall_now();
 MonoTime mono_now();
+BootTime boot_now();
 
 inline std::int64_t to_unix_ms(WallTime t) {
   return t.time_since_epoch().count();

@@ -27,6 +27,8 @@ Channel::Channel(net::Loop&, net::Stream stream, Callbacks callbacks)
 
 void Channel::drained() {
   auto keep = callbacks_;
+  write_kept();
+  if (pending() > 0) return;
   drained_own_ = std::exchange(owed_, false);
   if (std::exchange(flooded_, false) && !paused_) stream_.resume();
   if (keep->on_drained) keep->on_drained();
@@ -35,7 +37,7 @@ void Channel::drained() {
 Channel::~Channel() {
   if (destroyed_ == nullptr) return;
   *destroyed_ = true;
-  if (tls_) push_tls_output();  // what was said in the callback that ends us
+  if (tls_ && marks_.empty()) push_tls_output();  // what was said in the callback that ends us
 }
 
 void Channel::start_tls_server(const tls::Context& context) {
@@ -118,7 +120,7 @@ void Channel::received(std::string_view bytes) {
   if (leave()) return;
   push_tls_output();
   destroyed_ = outer;
-  if (answers && stream_.pending() >= kUnreadMax && !flooded_) {
+  if (answers && pending() >= kUnreadMax && !flooded_) {
     flooded_ = true;
     stream_.pause();
   }
@@ -136,17 +138,15 @@ void Channel::over(const std::string& why) {
 }
 
 void Channel::push_tls_output() {
-  std::string output = tls_->take_output();
-  if (output.empty()) return;
-  stream_.write(output);
-  if (stream_.pending() == 0) owed_ = false;
+  put(tls_->take_output());
+  if (pending() == 0) owed_ = false;
 }
 
 void Channel::send(std::string_view bytes) {
   owed_ = owed_ || !bytes.empty();
   if (!tls_) {
-    stream_.write(bytes);
-    owed_ = stream_.pending() > 0;
+    put(bytes);
+    owed_ = pending() > 0;
     return;
   }
   tls_->send(bytes);
@@ -154,8 +154,25 @@ void Channel::send(std::string_view bytes) {
   if (destroyed_ == nullptr || tls_->output_size() >= kWorthAWrite) push_tls_output();
 }
 
+void Channel::send(std::string_view bytes, const std::vector<std::size_t>& ends) {
+  if (ends.empty()) return send(bytes);
+  if (cut_) return;
+  owed_ = true;
+  std::size_t from = 0;
+  for (std::size_t end : ends) {
+    std::size_t before = kept_.size();
+    keep(bytes.substr(from, end - from));
+    if (kept_.size() > before) marks_.push_back(kept_.size());  // else TLS has failed
+    from = end;
+  }
+  if (from < bytes.size()) keep(bytes.substr(from));
+  // Under TLS, in answer to something, it leaves with what else is said, in one write.
+  if (!tls_ || destroyed_ == nullptr || kept_left() >= kWorthAWrite) write_kept();
+  if (pending() == 0) owed_ = false;
+}
+
 std::size_t Channel::pending() const {
-  return stream_.pending();
+  return stream_.pending() + kept_left();
 }
 void Channel::pause() {
   paused_ = true;
@@ -167,7 +184,8 @@ void Channel::resume() {
 }
 
 void Channel::close_after_flush(std::shared_ptr<void> keep) {
-  if (tls_open()) {
+  drop_held();
+  if (tls_open() && !cut_) {
     tls_->close();
     push_tls_output();
   }

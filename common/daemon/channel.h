@@ -1,13 +1,20 @@
 // A stream that may speak TLS: what smtpd and the delivery agents talk to. Layers net::Stream and
 // tls::Session. End of TLS is the end of the connection, never a way back to clear bytes
 // (CVE-2026-45185 of Exim).
+//
+// What is sent goes to the kernel at once, as far as that takes it. Octets that may leave at their
+// time only are marked: the owner is asked right before each write that contains one, and what it
+// keeps back stays here, with all that is behind it, ciphertext included.
 #pragma once
 
+#include <cstddef>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/net/stream.h"
 #include "common/tls/tls.h"
@@ -23,6 +30,11 @@ class Channel {
     // follows.
     std::function<void(const std::string& why)> on_closed{};
     std::function<void()> on_drained{};  // everything sent has reached the kernel
+    // Of marked octets: whether they may leave now; that the next of them has reached the kernel;
+    // and that one waits, until look_again(). They must not call the Channel.
+    std::function<bool()> may_leave{};
+    std::function<void()> on_left{};
+    std::function<void()> on_held{};
   };
 
   // While so many bytes are not taken by the kernel, TLS's own answers among them, nothing is read:
@@ -56,6 +68,14 @@ class Channel {
   std::string tls_binding(tls::Session::ChannelBinding kind) const;
 
   void send(std::string_view bytes);
+  // The same; `ends`, ascending, are sizes of beginnings of `bytes` whose last octet is marked.
+  void send(std::string_view bytes, const std::vector<std::size_t>& ends);
+  // A marked octet is the next, and does not leave: by may_leave(), or because the kernel has no
+  // room. Nothing will say when that changes.
+  bool is_held() const { return kept_left() > 0 && stream_.pending() == 0; }
+  void look_again();
+  // If a marked octet has not left: neither it nor anything else is sent any more.
+  void drop_held();
   std::size_t pending() const;  // bytes not yet taken by the kernel
   // In on_drained: whether bytes of send() were among what has drained, or only what TLS said by
   // itself, as in answer to the peer's KeyUpdate.
@@ -65,6 +85,7 @@ class Channel {
   void limit_reads(std::size_t octets) { stream_.limit_reads(octets); }
   // Sends what is pending and closes; the Channel may be destroyed right after. keep: lives until
   // the connection is gone, for which the peer has to end it, too (five seconds at most).
+  // Marked octets that have not left never do.
   void close_after_flush(std::shared_ptr<void> keep = nullptr);
 
   net::Endpoint peer() const { return stream_.peer(); }
@@ -75,15 +96,28 @@ class Channel {
   void drained();
   void push_tls_output();
   void over(const std::string& why);
+  // channel_marks.cc
+  void put(std::string_view bytes);
+  void keep(std::string_view bytes);
+  void write_kept();
+  void took(std::size_t octets);
+  void tidy_kept();
+  std::size_t kept_left() const { return kept_.size() - kept_at_; }
+  std::string_view kept_rest() const { return std::string_view(kept_).substr(kept_at_); }
 
   net::Stream stream_;
   std::optional<tls::Session> tls_;
   bool tls_announced_ = false;
-  bool paused_ = false;        // by the owner
-  bool flooded_ = false;       // by TLS's own answers that nobody reads
-  bool owed_ = false;          // bytes of send() are not all taken
-  bool drained_own_ = false;   // they were, by what has just drained
-  bool* destroyed_ = nullptr;  // set while a callback runs, so that we notice our own end
+  bool paused_ = false;       // by the owner
+  bool flooded_ = false;      // by TLS's own answers that nobody reads
+  bool owed_ = false;         // bytes of send() are not all taken
+  bool drained_own_ = false;  // they were, by what has just drained
+  // What the stream has not been given, from kept_at_ on: it begins at or before a marked octet.
+  std::string kept_;
+  std::size_t kept_at_ = 0;
+  std::deque<std::size_t> marks_;  // how much of kept_ goes with each of them
+  bool cut_ = false;               // drop_held() has dropped something
+  bool* destroyed_ = nullptr;      // set while a callback runs, so that we notice our own end
   std::shared_ptr<Callbacks> callbacks_;  // shared only with a call that is running
 };
 

@@ -14,6 +14,16 @@ WallTime QueueId::made_at() const {
   return from_unix_ms(static_cast<std::int64_t>(value >> 22) + kEpochMs);
 }
 
+std::optional<QueueId> QueueId::next_in(std::uint64_t bags) const {
+  constexpr std::uint64_t kCounter = 0xFFF;
+  QueueId id = *this;
+  while ((id.value & kCounter) != kCounter) {
+    ++id.value;
+    if (id.is_in(bags)) return id;
+  }
+  return std::nullopt;
+}
+
 std::string QueueId::text() const {
   std::string out(kDigits, '0');
   std::uint64_t rest = value;

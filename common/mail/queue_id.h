@@ -17,10 +17,13 @@ namespace postwain::mail {
 
 constexpr std::uint16_t kLastWorker = 1022;  // of those that qmgr gives
 constexpr std::uint16_t kDropWorker = 1023;
+// Where several machines share a queue, each gives the numbers from its own number times this on,
+// the first of them to itself.
+constexpr std::uint16_t kWorkersOfANode = 32;
 
 // The parts of a queue that several nodes share (doc/cluster.md). An id says by a hash in which bag
-// its message lies, for ever; so whoever has the id knows where to look. A node gives ids of its own
-// bags only.
+// its message lies, for ever; so whoever has the id knows where to look. A node gives ids of its
+// own bags only.
 constexpr unsigned kBags = 64;
 constexpr std::uint64_t kAllBags = UINT64_MAX;  // a set of bags: the bit 1 << bag for each
 
@@ -42,6 +45,9 @@ struct QueueId {
   QueueId with_worker(std::uint16_t worker) const {
     return {(value & ~(std::uint64_t{0x3FF} << 12)) | static_cast<std::uint64_t>(worker) << 12};
   }
+  // The next id of the same millisecond and worker that is of one of these bags, always the same
+  // one; nothing where there is none.
+  std::optional<QueueId> next_in(std::uint64_t bags) const;
   std::string text() const;  // Crockford base 32, e.g. "0CZW3PQ5G8S1T"
   static std::optional<QueueId> parse(std::string_view text);  // any letter case
   auto operator<=>(const QueueId&) const = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14
@@ -50,6 +56,8 @@ struct QueueId {
 class QueueIdSource {
  public:
   explicit QueueIdSource(std::uint16_t worker) : worker_(worker & 0x3FFU) {}
+  // The ids to come are of that worker.
+  void set_worker(std::uint16_t worker) { worker_ = worker & 0x3FFU; }
   // Only ids of these bags from now on; of all of them before it is called, and where the set is
   // empty.
   void keep_to(std::uint64_t bags) { bags_ = bags == 0 ? kAllBags : bags; }

@@ -138,18 +138,23 @@ void Stream::Core::start_reading() {
 
 void Stream::Core::write(std::string_view bytes) {
   if (closing || dead || bytes.empty()) return;
-  if (pending == 0) {
-    uv_buf_t buffer =
-        uv_buf_init(const_cast<char*>(bytes.data()), static_cast<unsigned>(bytes.size()));
-    int taken = uv_try_write(stream(), &buffer, 1);
-    if (taken < 0 && taken != UV_EAGAIN) {
-      failed_later(taken);
-      return;
-    }
-    if (taken > 0) bytes.remove_prefix(static_cast<std::size_t>(taken));
-    if (bytes.empty()) return;
-  }
-  write_later(bytes, nullptr);
+  std::optional<std::size_t> taken = write_some(bytes);
+  if (!taken) return;
+  bytes.remove_prefix(*taken);
+  if (!bytes.empty()) write_later(bytes, nullptr);
+}
+
+// Nothing: the connection is dead.
+std::optional<std::size_t> Stream::Core::write_some(std::string_view bytes) {
+  if (closing || dead) return std::nullopt;
+  if (pending > 0 || bytes.empty()) return 0;
+  uv_buf_t buffer =
+      uv_buf_init(const_cast<char*>(bytes.data()), static_cast<unsigned>(bytes.size()));
+  int taken = uv_try_write(stream(), &buffer, 1);
+  if (taken >= 0) return static_cast<std::size_t>(taken);
+  if (taken == UV_EAGAIN) return 0;
+  failed_later(taken);
+  return std::nullopt;
 }
 
 void Stream::Core::write_later(std::string_view bytes, uv_pipe_t* carrier) {
@@ -318,6 +323,10 @@ void Stream::limit_reads(std::size_t octets) {
 
 void Stream::write(std::string_view bytes) {
   if (core_ != nullptr) core_->write(bytes);
+}
+
+std::size_t Stream::write_some(std::string_view bytes) {
+  return core_ == nullptr ? 0 : core_->write_some(bytes).value_or(0);
 }
 
 void Stream::write(std::string_view bytes, UniqueFd descriptor) {

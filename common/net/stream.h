@@ -70,8 +70,11 @@ class Stream {
   // Writes at once what the kernel takes and keeps the rest; never blocks. pending() is what is
   // kept: the caller must stop producing while it is large and go on at on_drained.
   void write(std::string_view bytes);
-  // The same with an open file, of a stream that carries descriptors. Some bytes, at least one. The
-  // file is marked non-blocking, which regular files do not heed.
+  // Writes at once what the kernel takes, keeps nothing, and says how many octets that were; none
+  // while others are kept. For octets that may be written at this moment only.
+  std::size_t write_some(std::string_view bytes);
+  // As write(), with an open file, of a stream that carries descriptors. Some bytes, at least one.
+  // The file is marked non-blocking, which regular files do not heed.
   void write(std::string_view bytes, UniqueFd descriptor);
   std::size_t pending() const;
   void shutdown_write();  // after what is pending

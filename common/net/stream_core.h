@@ -1,7 +1,9 @@
 // Inside of Stream, shared with Listener. Not for others.
 #pragma once
 
+#include <cstddef>
 #include <optional>
+#include <string_view>
 
 #include <uv.h>
 
@@ -28,6 +30,7 @@ struct Stream::Core {
   void read_some(ssize_t count, const char* data);
   void take_descriptors();
   void write(std::string_view bytes);
+  std::optional<std::size_t> write_some(std::string_view bytes);
   void write_later(std::string_view bytes, uv_pipe_t* carrier);
   void write_done(int status);
   void read_the_rest();

@@ -29,16 +29,9 @@ namespace postwain::qmgr::cluster {
 constexpr unsigned kNodes = 32;
 constexpr unsigned kBags = mail::kBags;
 
-// The clock that runs on while the machine sleeps (CLOCK_BOOTTIME), as a type of time points only.
-// It has no now(): readings are passed in. Readings of two machines are never compared.
-struct BootClock {
-  using duration = Duration;
-  using rep = duration::rep;
-  using period = duration::period;
-  using time_point = std::chrono::time_point<BootClock, duration>;
-  static constexpr bool is_steady = true;
-};
-using BootTime = BootClock::time_point;
+// Readings of it are passed in (common/base/time.h).
+using postwain::BootClock;
+using postwain::BootTime;
 
 // clang-tidy 14 takes a defaulted comparison for a null pointer (modernize-use-nullptr).
 struct NodeNumber {

@@ -65,6 +65,7 @@ void Delivery::connected(std::uint64_t peer, daemon::IpcConnection& connection,
   Pool pool = identity.role == ipc::Role::lmtp_client ? Pool::lmtp : Pool::smtp;
   agents_.emplace(peer,
                   Agent{peer, pool, &connection, {}, {}, {}, mono_now(), {}, false, false, {}});
+  if (word_) connection.send(*word_);
   connections_.connected(peer, connection);
   queue_.leasing().set_capacity(pool, agents(pool) * kLeasesPerAgent);
   look_at_pools();
@@ -114,6 +115,11 @@ void Delivery::lost(std::uint64_t peer) {
   queue_.leasing().lent_before().lost(peer);
   for (const auto& [id, indices] : agent.still_running) queue_.late_outcomes().unblock(id, indices);
   schedule();
+}
+
+void Delivery::say_word(const ipc::Word& word) {
+  word_ = word;
+  for (auto& [peer, agent] : agents_) agent.connection->send(word);
 }
 
 void Delivery::pause(bool paused) {

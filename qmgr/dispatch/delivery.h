@@ -12,6 +12,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -61,6 +62,10 @@ class Delivery : public PeerService {
 
   // Where several nodes share the queue: attempts are named in the store before they are lent.
   void name_attempts_first() { names_first_ = true; }
+  // To all agents, now and when they connect, before they are lent anything. Never called, nothing
+  // is said: nobody shares the queue, and agents have nothing to wait for.
+  void say_word(const ipc::Word& word);
+
   // No new leases: their outcomes could not be recorded, or we are about to stop.
   void pause(bool paused);
   // Looks for work at the end of this turn of the loop.
@@ -134,6 +139,7 @@ class Delivery : public PeerService {
   bool names_first_ = false;
   NameAttempts to_name_;  // of leases that wait for it; they are among those of their agents
   std::vector<std::pair<std::uint64_t, std::uint64_t>> to_send_;  // agent and lease, of the same
+  std::optional<ipc::Word> word_;
   std::uint64_t last_lease_ = 0;
 };
 

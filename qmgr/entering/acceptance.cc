@@ -35,9 +35,7 @@ void Acceptance::accept(NewMessage message, Done done) {
   for (NewMessage& part : submission.parts) route(part);
   request->due = core_.clock.wall();
   request->done = [this, done = std::move(done)](AcceptRequest& r) { ended(r, done); };
-  if (submission.message.info.in_file && !submission.parts.empty())
-    return share_content(std::move(request));
-  core_.store.accept(std::move(request));
+  commit(std::move(request));
 }
 
 namespace {
@@ -97,7 +95,7 @@ void Acceptance::wait_for_filters(NewMessage message, Done done) {
   request->submission.message = std::move(message);
   request->due = core_.clock.wall();
   request->done = [this, done = std::move(done)](AcceptRequest& r) { ended(r, done); };
-  core_.store.accept(std::move(request));
+  commit(std::move(request));
 }
 
 // stored: it can go on.
@@ -152,17 +150,23 @@ void Acceptance::ended(AcceptRequest& request, const Done& done) {
   done(end);
 }
 
-// Before the rows: the files of the parts are there, synced, or there will be no parts.
-void Acceptance::share_content(std::unique_ptr<AcceptRequest> request) {
-  std::vector<mail::QueueId> parts;
-  for (const NewMessage& part : request->submission.parts) parts.push_back(part.info.id);
-  mail::QueueId id = request->submission.message.info.id;
+// Before the rows: the content is where whoever delivers it looks for it, or there are no rows.
+void Acceptance::commit(std::unique_ptr<AcceptRequest> request) {
+  if (!request->submission.message.info.in_file) return core_.store.accept(std::move(request));
   auto shared = std::make_shared<std::unique_ptr<AcceptRequest>>(std::move(request));
-  content_.share(id, std::move(parts), [this, shared](const std::string& error) {
+  const Submission& submission = (*shared)->submission;
+  content_.keep(submission, [this, shared](const StoreStatus& kept) {
     std::unique_ptr<AcceptRequest> own = std::move(*shared);
-    if (error.empty()) return core_.store.accept(std::move(own));
-    own->end = AcceptEnd::failed;
-    own->error = error;
+    if (kept) {
+      own->done = [this, done = std::move(own->done)](AcceptRequest& r) {
+        content_.release(r.submission, r.end);
+        done(r);
+      };
+      return core_.store.accept(std::move(own));
+    }
+    bool is_full = kept.error().kind == StoreError::Kind::full;
+    own->end = is_full ? AcceptEnd::full : AcceptEnd::failed;
+    own->error = kept.error().text;
     own->done(*own);
   });
 }

@@ -31,7 +31,7 @@ class Acceptance {
   AcceptEnd expand_into(Submission& submission, NewMessage message);
   void route(NewMessage& message);
   void ended(AcceptRequest& request, const Done& done);
-  void share_content(std::unique_ptr<AcceptRequest> request);
+  void commit(std::unique_ptr<AcceptRequest> request);
   void remove_parts(const Submission& submission);
   void accepted(Submission submission, WallTime due, std::chrono::steady_clock::time_point began);
 

@@ -62,7 +62,10 @@ Intake::Intake(Queue& queue, Probes& probes, const config::Config& config, daemo
 
 void Intake::configure(const config::Config& config, daemon::LocalUsers users) {
   limits_.configure(config.auth);
-  rules_ = rules_of(config);
+  GateRules rules = rules_of(config);
+  rules.own_bags = rules_.own_bags;
+  rules.open_bags = rules_.open_bags;
+  rules_ = std::move(rules);
   users_ = std::move(users);
 }
 
@@ -74,7 +77,20 @@ void Intake::connected(std::uint64_t peer, daemon::IpcConnection& connection,
   entry.uid = identity.uid;
   entry.counts = identity.role == ipc::Role::smtpd;
   entry.work = work_for(identity.role, identity.uid);
+  if (entry.counts && rules_.open_bags != mail::kAllBags)
+    connection.send(ipc::OpenBags{rules_.open_bags});
   connection.send(admission_);
+}
+
+void Intake::set_open_bags(std::uint64_t open, std::uint64_t owned) {
+  open = open != 0 ? open : owned;
+  bool same = open == rules_.open_bags;
+  rules_.own_bags = owned;
+  rules_.open_bags = open;
+  if (same) return;
+  queue_.keep_ids_to(open);
+  for (auto& [number, peer] : peers_)
+    if (peer.counts) peer.connection->send(ipc::OpenBags{open});
 }
 
 Intake::WorkPtr Intake::work_for(ipc::Role role, std::uint32_t uid) {
@@ -322,7 +338,9 @@ bool Intake::discarded(Peer& peer, std::string_view payload) {
   message.judgements = frame.judgements;
   auto same_id = [&frame] { return frame.id; };
   Carrier carrier{peer.role, peer.uid, {}};
-  if (judge(carrier, rules_, wall_now(), same_id, message)) return true;
+  GateRules rules = rules_;
+  rules.own_bags = rules.open_bags = mail::kAllBags;  // it is put into none
+  if (judge(carrier, rules, wall_now(), same_id, message)) return true;
   queue_.recorder().discarded(message, frame.header, one_line(frame.filter, ipc::kDiscarderMax));
   return true;
 }
@@ -368,6 +386,10 @@ bool Intake::probe(std::uint64_t number, Peer& peer, std::string_view payload) {
 void Intake::hand_on(std::uint64_t number, mail::QueueId id, NewMessage message,
                      std::function<void(AcceptEnd)> on_end) {
   mail::QueueId real = message.info.id;
+  if (!real.is_in(rules_.own_bags)) {
+    if (on_end) on_end(AcceptEnd::failed);
+    return answer(number, id, bag_moved_reply());
+  }
   // What was counted once is not counted again.
   std::string account = message.restored ? std::string() : message.info.arrival.account;
   auto recipients = static_cast<std::uint32_t>(message.recipients.size());

@@ -65,6 +65,11 @@ class Intake : public PeerService {
   void lost(std::uint64_t peer) override;
 
   void set_admission(const ipc::Admission& admission);  // tells all peers when it changed
+  // Of a queue that several machines share, as bits (mail::QueueId::bag()): the bags that this
+  // machine owns, and those of them that new messages may be of. Ids given here and by smtpd are of
+  // `open` from now on; where that is empty, of `owned`. A message whose bag is not owned is
+  // refused for the moment, at its beginning and at its end. Until it is called: all.
+  void set_open_bags(std::uint64_t open, std::uint64_t owned);
 
  private:
   using UploadPtr = std::shared_ptr<Upload>;

@@ -132,6 +132,7 @@ bool Intake::end_of_lent(std::uint64_t number, Peer& peer, std::string_view payl
   if (!refusal && !may_have_lone_line_ends(message.info.envelope) &&
       mail::has_lone_line_end(frame.header))
     refusal = lone_line_end_reply();
+  if (!refusal && !message.info.id.is_in(rules_.own_bags)) refusal = bag_moved_reply();
   if (refusal) {
     drop(transaction);
     peer.transactions.erase(found);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +15,7 @@
 
 #include "qmgr/moving/row_message.h"
 #include "qmgr/store/compact_record.h"
+#include "qmgr/store/piece_files.h"
 
 namespace postwain::qmgr {
 
@@ -57,7 +59,7 @@ class Mover {
     std::vector<CompactMessages::Insert> inserts;
     std::vector<CompactMessages::NewRest> rests;
     std::vector<mail::QueueId> ids;
-    std::vector<mail::QueueId> in_files;
+    std::vector<MessageInfo> in_files;
     std::uint64_t recipients = 0;
     for (const CompactMessages::Value& value : values) {
       auto record = decode_compact(value.id, value.data);
@@ -66,12 +68,12 @@ class Mover {
       if (!fits_one_value(record->message, record->content))
         return cannot_move(value.id, "one of its values is too long for the other store");
       const MessageInfo& info = record->message.info;
-      if (StoreStatus s = link_file(info); !s) return s;
+      if (StoreStatus s = copy_body(info); !s) return s;
       std::size_t count = record->message.recipients.size();
       inserts.push_back({value.id, static_cast<std::uint32_t>(count), value.data});
       if (!value.rest.empty()) rests.push_back({value.id, value.rest});
       ids.push_back(value.id);
-      if (info.in_file) in_files.push_back(value.id);
+      if (info.in_file) in_files.push_back(info);
       for (std::size_t i = 0; i < count; ++i) recipients += is_left(value.rest, i) ? 1 : 0;
     }
     if (StoreStatus s = sync_files(); !s) return s;
@@ -79,11 +81,14 @@ class Mover {
       auto flags = to_.store.compact().insert(inserts);
       if (!flags) return flags.error();
       if (StoreStatus s = check_same(values, *flags); !s) return s;
+      if (StoreStatus s = check_bodies(in_files); !s) return s;
       return rests.empty() ? StoreStatus() : to_.store.compact().put_rests(rests);
     });
     if (!stored) return stored;
-    StoreStatus removed =
-        in_transaction(from_.store, [&] { return from_.store.compact().remove(ids); });
+    StoreStatus removed = in_transaction(from_.store, [&] {
+      StoreStatus done = from_.store.compact().remove(ids);
+      return done ? remove_pieces(in_files) : done;
+    });
     if (!removed) return removed;
     remove_files(in_files);
     count(ids.size(), recipients);
@@ -119,24 +124,62 @@ class Mover {
   StoreStatus move_message(const MessageInfo& info) {
     auto message = read_row_message(from_.store, info);
     if (!message) return message.error();
-    if (StoreStatus s = link_file(info); !s) return s;
+    std::vector<MessageInfo> in_files;
+    if (info.in_file) in_files.push_back(info);
+    if (StoreStatus s = copy_body(info); !s) return s;
     if (StoreStatus s = sync_files(); !s) return s;
-    StoreStatus stored =
-        in_transaction(to_.store, [&] { return write_row_message(to_.store, *message); });
+    StoreStatus stored = in_transaction(to_.store, [&] {
+      StoreStatus done = write_row_message(to_.store, *message);
+      return done ? check_bodies(in_files) : done;
+    });
     if (!stored) return stored;
-    StoreStatus removed =
-        in_transaction(from_.store, [&] { return remove_row_message(from_.store, *message); });
+    StoreStatus removed = in_transaction(from_.store, [&] {
+      StoreStatus done = remove_row_message(from_.store, *message);
+      return done ? remove_pieces(in_files) : done;
+    });
     if (!removed) return removed;
-    if (info.in_file) remove_files({info.id});
+    remove_files(in_files);
     count(1, message->recipients.size());
     return {};
   }
 
   // --- contents in files ----------------------------------------------------------------------
 
+  // Into the other folder, and into the other store where that keeps it; before the message.
+  StoreStatus copy_body(const MessageInfo& info) {
+    if (!info.in_file) return {};
+    const std::uint64_t size = info.size_of_file();
+    if (out_of_)
+      if (Status made = make_file(*out_of_, from_.files, info.id, size); !made)
+        return cannot_move(info.id, "its content: " + made.error().text);
+    StoreStatus done = link_file(info);
+    if (done && into_) done = store_file(*into_, to_.files, info.id, size);
+    return done;
+  }
+
+  // In the transaction of the messages.
+  StoreStatus check_bodies(const std::vector<MessageInfo>& in_files) {
+    ContentPieces* pieces = to_.store.pieces();
+    if (pieces == nullptr || in_files.empty()) return {};
+    std::vector<ContentPieces::Body> bodies;
+    for (const MessageInfo& info : in_files) bodies.push_back({info.id, info.size_of_file()});
+    auto whole = pieces->whole(bodies);
+    if (!whole) return whole.error();
+    for (std::size_t i = 0; i < bodies.size(); ++i)
+      if (!(*whole)[i]) return cannot_move(bodies[i].id, "the database has lost its content");
+    return {};
+  }
+
+  StoreStatus remove_pieces(const std::vector<MessageInfo>& in_files) {
+    ContentPieces* pieces = from_.store.pieces();
+    if (pieces == nullptr || in_files.empty()) return {};
+    std::vector<mail::QueueId> ids;
+    for (const MessageInfo& info : in_files) ids.push_back(info.id);
+    return pieces->remove(ids);
+  }
+
   // The file keeps its name where it was, too, until the message has left that store.
   StoreStatus link_file(const MessageInfo& info) {
-    if (!info.in_file) return {};
     auto file = from_.files.open(info.id, info.size_of_file());
     if (!file) return cannot_move(info.id, "its content: " + file.error().text);
     std::string name = from_.files.file_of(info.id);
@@ -153,8 +196,8 @@ class Mover {
     return {};
   }
 
-  void remove_files(const std::vector<mail::QueueId>& in_files) {
-    for (mail::QueueId id : in_files) (void)from_.files.remove(id);
+  void remove_files(const std::vector<MessageInfo>& in_files) {
+    for (const MessageInfo& info : in_files) (void)from_.files.remove(info.id);
   }
 
   StoreStatus sync_files() {
@@ -260,6 +303,13 @@ class Mover {
 
   QueuePlace from_;
   QueuePlace to_;
+  static std::shared_ptr<PieceTransfers> transfers_of(QueueStore& store) {
+    return store.pieces() != nullptr ? store.pieces()->transfers() : nullptr;
+  }
+
+  // Null where the store has no pieces of bodies.
+  std::shared_ptr<PieceTransfers> out_of_ = transfers_of(from_.store);
+  std::shared_ptr<PieceTransfers> into_ = transfers_of(to_.store);
   MovedQueue moved_;
   bool linked_ = false;
 };

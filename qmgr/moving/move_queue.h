@@ -17,7 +17,7 @@ namespace postwain::qmgr {
 
 struct QueuePlace {
   QueueStore& store;
-  ContentFolder files;  // of contents that the store does not keep
+  ContentFolder files;  // of bodies; copies, where the store has them, too (content_pieces.h)
 };
 
 struct MovedQueue {

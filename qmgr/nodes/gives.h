@@ -30,8 +30,8 @@ class Gives {
   };
 
   void add(const cluster::Give& give, MonoTime now) { gives_.push_back({give, now}); }
-  // Those whose notice is over, which are closed from now on. Not yet: bags with recipients in doubt,
-  // whose names would keep them here.
+  // Those whose notice is over, which are closed from now on. Not yet: bags with recipients in
+  // doubt, whose names would keep them here.
   std::uint64_t close_due(MonoTime now, std::uint64_t not_yet);
   // Of the closed ones those that are ready to be written, each once until retry(). used: bags
   // with something under way.

@@ -55,6 +55,11 @@ cluster::BootTime Nodes::boot_now() const {
   return cluster::BootTime(Duration(boot_ms()));
 }
 
+void Nodes::stop() {
+  stopped_ = true;
+  timer_.stop();
+}
+
 // --- beats ------------------------------------------------------------------------------------
 
 void Nodes::tick() {
@@ -74,6 +79,7 @@ void Nodes::send_beat() {
 
 void Nodes::answered(BeatAnswer answer) {
   beating_ = false;
+  if (stopped_) return;
   std::vector<cluster::NodeRow> rows;
   for (const NodeStatus& node : answer.nodes) rows.push_back(node.row);
   const std::vector<std::uint64_t> messages = messages_of_bags();
@@ -137,7 +143,8 @@ void Nodes::carry_out(const cluster::Decisions& decisions) {
   for (const cluster::Fence& one : decisions.fence) fence(one, nullptr);
   for (const cluster::Adopt& one : decisions.adopt) adopt(one);
   const std::uint64_t own = decisions.own.bits();
-  if ((owned_ & ~own & ~moving_) != 0)
+  // Of a bag that is being given a beat may know before the store has told us that it went.
+  if ((owned_ & ~own & ~moving_ & ~gives_.all()) != 0)
     return stop_working("a part of the queue that was this node's is another one's");
   if (std::uint64_t come = own & ~owned_ & ~moving_; come != 0) receive(come);
   begin_gives(decisions.give);

@@ -43,6 +43,8 @@ class Nodes final : public ClusterPort {
   Nodes(net::Loop& loop, Queue& queue, std::unique_ptr<BeatService> beats,
         const SharedQueue::Self& self, std::uint64_t own, std::string name, Hooks hooks);
 
+  // This process ends in good order: what a beat answers now, or that it has left, is no trouble.
+  void stop();
   // The configuration's number, for all nodes to compare.
   void set_config(std::string config) { config_ = std::move(config); }
   // The proof is young, and there are bags: mail may be taken and lent.
@@ -89,6 +91,7 @@ class Nodes final : public ClusterPort {
   std::uint64_t moving_ = 0;  // adoptions and gifts that are under way in the store
   Gives gives_;
   bool beating_ = false;
+  bool stopped_ = false;
   cluster::BootTime sent_{};
   BeatAnswer last_;  // that said something
   bool any_answer_ = false;

@@ -1,10 +1,13 @@
 #include "qmgr/peers/peers.h"
 
+#include <algorithm>
+#include <bitset>
 #include <random>
 #include <utility>
 
 #include <unistd.h>
 
+#include "common/base/check.h"
 #include "common/log/log.h"
 
 namespace postwain::qmgr {
@@ -27,7 +30,7 @@ Peers::Peers(net::Loop& loop, daemon::PeerUsers users, const Services& services)
       services_{&services.intake, &services.delivery, &services.control, &services.metrics,
                 &services.tokens, &services.results,  &services.filters, &services.signers},
       // Begins anywhere, so that a clock set back and a restart together do not repeat queue ids.
-      last_worker_(static_cast<std::uint16_t>(std::random_device()() % mail::kLastWorker)) {}
+      last_worker_(static_cast<std::uint16_t>(1 + std::random_device()() % mail::kLastWorker)) {}
 
 Peers::~Peers() {
   while (!peers_.empty()) remove(peers_.begin()->first);
@@ -117,13 +120,37 @@ bool Peers::hello(std::uint64_t number, Peer& peer, std::string_view payload) {
   return true;
 }
 
+// Begins anywhere in it, as without a range.
+void Peers::set_worker_range(std::uint8_t node) {
+  unsigned first = node * mail::kWorkersOfANode + 1U;
+  unsigned last = std::min<unsigned>(first + mail::kWorkersOfANode - 2, mail::kLastWorker);
+  PW_CHECK(first <= last);
+  first_worker_ = static_cast<std::uint16_t>(first);
+  workers_ = static_cast<std::uint16_t>(last - first + 1);
+  last_worker_ = static_cast<std::uint16_t>(first_worker_ + std::random_device()() % workers_);
+}
+
+// In turn, but for those of peers that are here and make ids. Where all are taken, two have the
+// same: to those who come with commands an id is a name for their own transaction only.
+std::uint16_t Peers::next_worker() {
+  std::bitset<mail::kLastWorker + 1> taken;
+  for (const auto& [number, peer] : peers_)
+    if (peer.kind != nullptr && !peer.kind->is_command) taken.set(peer.worker);
+  for (unsigned step = 0; step < workers_; ++step) {
+    last_worker_ =
+        static_cast<std::uint16_t>((last_worker_ - first_worker_ + 1) % workers_ + first_worker_);
+    if (!taken[last_worker_]) break;
+  }
+  return last_worker_;
+}
+
 void Peers::welcome(std::uint64_t number, Peer& peer, const ipc::Hello& hello, bool only_looks) {
   const PeerKind& kind = peer_kind(hello.role);
   peer.kind = &kind;
   peer.name = hello.name;
   peer.connection->limit_unread(kind.unread_max);
-  last_worker_ = static_cast<std::uint16_t>(last_worker_ % mail::kLastWorker + 1);
-  peer.connection->send(ipc::Welcome{hello.version, last_worker_});
+  peer.worker = next_worker();
+  peer.connection->send(ipc::Welcome{hello.version, peer.worker});
   PeerIdentity identity{hello.role, peer.uid, peer.name, only_looks};
   service(kind.service).connected(number, *peer.connection, identity);
   for (const PeerKind::Beside& one : kind.beside)

@@ -16,6 +16,7 @@
 
 #include "common/daemon/ipc_connection.h"
 #include "common/daemon/peer_users.h"
+#include "common/mail/queue_id.h"
 #include "common/net/loop.h"
 #include "common/net/stream.h"
 
@@ -49,6 +50,9 @@ class Peers {
   Peers& operator=(const Peers&) = delete;
 
   void add(net::Stream stream);
+  // Where several machines share a queue: from now on each gives its peers worker numbers of its
+  // own, those of its node's number (below 32), so that their ids differ even if a clock is wrong.
+  void set_worker_range(std::uint8_t node);
   // From the next connection on.
   void set_viewers(daemon::Groups viewers) { viewers_ = std::move(viewers); }
 
@@ -59,10 +63,12 @@ class Peers {
     MonoTime since{};
     const PeerKind* kind = nullptr;  // null: it has not been welcomed
     std::string name = {};
+    std::uint16_t worker = 0;
   };
 
   bool frame(std::uint64_t number, ipc::FrameType type, std::string_view payload);
   bool hello(std::uint64_t number, Peer& peer, std::string_view payload);
+  std::uint16_t next_worker();
   void welcome(std::uint64_t number, Peer& peer, const ipc::Hello& hello, bool only_looks);
   PeerService& service(ServiceName name) const {
     return *services_[static_cast<std::size_t>(name)];
@@ -84,6 +90,8 @@ class Peers {
   std::map<std::uint64_t, Peer> peers_;
   std::vector<std::unique_ptr<daemon::IpcConnection>> gone_;  // until the end of this turn
   std::uint64_t last_number_ = 0;
+  std::uint16_t first_worker_ = 1;
+  std::uint16_t workers_ = mail::kLastWorker;
   std::uint16_t last_worker_;
 };
 

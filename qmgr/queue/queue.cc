@@ -60,7 +60,8 @@ Queue::Queue(net::Loop& loop, Clock& clock, StoreService& store, ContentFolder f
       start_(core_, {known_.mx_sets, known_.sts_policies, known_.breakers, known_.destinations,
                      entering_.suspensions, entering_.put_back, leaving_.late_outcomes,
                      leaving_.leasing, judging_, totals_}),
-      bags_(core_, start_, entering_.put_back, judging_, totals_) {
+      bags_(core_, start_, entering_.put_back, judging_, totals_),
+      piece_sweep_(core_, content_) {
   configure(config);
 }
 
@@ -96,6 +97,7 @@ void Queue::finish() {
   core_.finishing = true;
   judging_.stop();
   start_.stop();
+  piece_sweep_.stop();
   // Content files first: what they complete may still write rows.
   content_.finish();
   core_.store.finish();

@@ -26,6 +26,7 @@
 #include "qmgr/leaving/operator_actions.h"
 #include "qmgr/queue/bag_doors.h"
 #include "qmgr/queue/clock_watch.h"
+#include "qmgr/queue/piece_sweep.h"
 #include "qmgr/queue/queue_totals.h"
 #include "qmgr/queue/start.h"
 #include "qmgr/store/cpu_pressure.h"
@@ -42,7 +43,10 @@ class Queue {
   Queue& operator=(const Queue&) = delete;
 
   // Reads what a former qmgr left behind (start.h).
-  void recover() { start_.begin(); }
+  void recover() {
+    start_.begin();
+    piece_sweep_.begin();
+  }
   const Start& start() const { return start_; }
   // Of bags that are ours, before recover(): attempts of former terms (start.h).
   void inherit(std::vector<AttemptName> names) { start_.inherit(std::move(names)); }
@@ -84,6 +88,12 @@ class Queue {
   const WorkingSet& working() const { return core_.working; }
   const config::Config& config() const { return core_.config; }
   mail::QueueId next_id() { return core_.next_id(); }
+  // Of a queue that several machines share: ids that are given from now on are of these bags
+  // (mail::QueueIdSource::keep_to), and of the first worker of that node.
+  void keep_ids_to(std::uint64_t bags) { core_.ids.keep_to(bags); }
+  void set_worker_range(std::uint8_t node) {
+    core_.ids.set_worker(static_cast<std::uint16_t>(node * mail::kWorkersOfANode));
+  }
 
  private:
   struct Known {
@@ -128,6 +138,7 @@ class Queue {
   QueueTotals totals_;
   Start start_;
   BagDoors bags_;
+  PieceSweep piece_sweep_;
 };
 
 }  // namespace postwain::qmgr

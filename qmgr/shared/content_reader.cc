@@ -35,14 +35,15 @@ void ContentReader::read(const MessageInfo& info, std::uint64_t offset, std::siz
   std::uint64_t stored = info.stored_size();
   if (!info.in_file || offset + length <= stored)
     return read_stored(info.id, offset, length, std::move(done));
-  if (offset >= stored) return read_file(info.id, offset - stored, length, std::move(done));
+  std::uint64_t size = info.size_of_file();
+  if (offset >= stored) return read_file(info.id, size, offset - stored, length, std::move(done));
   auto begin = static_cast<std::size_t>(stored - offset);
   read_stored(info.id, offset, begin,
-              [self = *this, id = info.id, begin, length,
+              [self = *this, id = info.id, size, begin, length,
                done = std::move(done)](std::optional<std::string> head) mutable {
                 if (head && head->size() != begin) log_unreadable(id, kNoHeader);
                 if (!head || head->size() != begin) return done(std::nullopt);
-                self.read_file(id, 0, length - begin,
+                self.read_file(id, size, 0, length - begin,
                                [head = *std::move(head),
                                 done = std::move(done)](const std::optional<std::string>& body) {
                                  done(body ? std::optional(head + *body) : std::nullopt);
@@ -69,13 +70,34 @@ void ContentReader::read_stored(mail::QueueId id, std::uint64_t offset, std::siz
       });
 }
 
-void ContentReader::read_file(mail::QueueId id, std::uint64_t offset, std::size_t length,
-                              OnBytes done) {
-  worker_.run(
-      id,
-      [files = files_, id, offset, length, done = std::move(done)]() -> ContentWorker::Completion {
-        return answer_with(id, done, files.read(id, offset, length));
-      });
+void ContentReader::read_file(mail::QueueId id, std::uint64_t size, std::uint64_t offset,
+                              std::size_t length, OnBytes done) {
+  make_sure(id, size,
+            [self = *this, id, size, offset, length,
+             done = std::move(done)](const Status& there) mutable {
+              // Nobody may take it for lost because the database is away.
+              if (!there && is_temporary(there.error().code) && !self.shared_->finished())
+                return self.read_file(id, size, offset, length, std::move(done));
+              self.worker_.run(id,
+                               [files = self.files_, id, offset, length,
+                                done = std::move(done)]() -> ContentWorker::Completion {
+                                 return answer_with(id, done, files.read(id, offset, length));
+                               });
+            });
+}
+
+// The look at the file and the work with it are two jobs: a file that goes in between is lost.
+void ContentReader::make_sure(mail::QueueId id, std::uint64_t size, OnThere done) {
+  if (shared_ == nullptr) return done({});
+  worker_.run(id,
+              [files = files_, shared = shared_, id, size,
+               done = std::move(done)]() mutable -> ContentWorker::Completion {
+                bool is_there = files.open(id, size).ok();
+                return [shared, id, size, is_there, done = std::move(done)]() mutable {
+                  if (is_there) return done({});
+                  shared->fetch(id, size, std::move(done));
+                };
+              });
 }
 
 void ContentReader::open(const MessageInfo& info, std::optional<std::string> head, OnOpen done) {
@@ -94,6 +116,19 @@ void ContentReader::open(const MessageInfo& info, std::optional<std::string> hea
 }
 
 void ContentReader::open_file(mail::QueueId id, std::uint64_t size, std::string head, OnOpen done) {
+  make_sure(id, size,
+            [self = *this, id, size, head = std::move(head),
+             done = std::move(done)](const Status& there) mutable {
+              if (!there && is_temporary(there.error().code)) {
+                log_unreadable(id, there.error().text);
+                return done(there.error());
+              }
+              self.open_there(id, size, std::move(head), std::move(done));
+            });
+}
+
+void ContentReader::open_there(mail::QueueId id, std::uint64_t size, std::string head,
+                               OnOpen done) {
   worker_.run(id,
               [files = files_, id, size, head = std::move(head),
                done = std::move(done)]() mutable -> ContentWorker::Completion {

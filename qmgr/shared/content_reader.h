@@ -3,8 +3,10 @@
 // those of the content files do the work, and the answer comes later, on the loop. What cannot be
 // read is logged (content_unreadable).
 //
+// A file that is missing here is made first where the store has its octets (shared_contents.h).
+//
 // It keeps no state: one is made where it is used, and may be gone before the answer comes. Store,
-// worker and folder belong to the queue.
+// worker, folder and shared contents belong to the queue.
 #pragma once
 
 #include <cstddef>
@@ -19,6 +21,7 @@
 #include "qmgr/disk/content_files.h"
 #include "qmgr/disk/content_worker.h"
 #include "qmgr/model/message.h"
+#include "qmgr/shared/shared_contents.h"
 #include "qmgr/store/store_service.h"
 
 namespace postwain::qmgr {
@@ -31,8 +34,10 @@ struct OpenContent {
 
 class ContentReader {
  public:
-  ContentReader(StoreService& store, ContentWorker& worker, const ContentFolder& files)
-      : store_(store), worker_(worker), files_(files) {}
+  // shared: null where the files are all there is.
+  ContentReader(StoreService& store, ContentWorker& worker, const ContentFolder& files,
+                SharedContents* shared)
+      : store_(store), worker_(worker), files_(files), shared_(shared) {}
 
   // Nothing: it cannot be read, or not all of what should be there.
   using OnBytes = std::function<void(std::optional<std::string>)>;
@@ -46,12 +51,18 @@ class ContentReader {
 
  private:
   void read_stored(mail::QueueId id, std::uint64_t offset, std::size_t length, OnBytes done);
-  void read_file(mail::QueueId id, std::uint64_t offset, std::size_t length, OnBytes done);
+  void read_file(mail::QueueId id, std::uint64_t size, std::uint64_t offset, std::size_t length,
+                 OnBytes done);
   void open_file(mail::QueueId id, std::uint64_t size, std::string head, OnOpen done);
+  void open_there(mail::QueueId id, std::uint64_t size, std::string head, OnOpen done);
+  // Once the file is there, or what has kept it from that.
+  using OnThere = std::function<void(const Status&)>;
+  void make_sure(mail::QueueId id, std::uint64_t size, OnThere done);
 
   StoreService& store_;
   ContentWorker& worker_;
   ContentFolder files_;
+  SharedContents* shared_;
 };
 
 }  // namespace postwain::qmgr

@@ -33,10 +33,16 @@ StoreStatus BatchWriter::accept(std::span<const std::unique_ptr<AcceptRequest>> 
   messages.reserve(requests.size());
   std::vector<AcceptRequest*> whose;
   whose.reserve(requests.size());
+  auto lacking = lacking_pieces(requests);
+  if (!lacking) return lacking.error();
   for (const auto& request : requests) {
     const NewMessage& message = request->submission.message;
+    if (lacking->count(request.get()) > 0) {
+      if (StoreStatus s = refuse_lacking(*request); !s) return s;
+      continue;
+    }
     if (message.judged) {
-      StoreResult<bool> taken = take_out(*message.judged);
+      StoreResult<bool> taken = take_out(message);
       if (!taken) return taken.error();
       request->end = AcceptEnd::conflict;
       if (!*taken) continue;
@@ -56,7 +62,8 @@ StoreStatus BatchWriter::accept(std::span<const std::unique_ptr<AcceptRequest>> 
 }
 
 // False: it is not as it was when its judgement began; an operator has acted.
-StoreResult<bool> BatchWriter::take_out(const JudgedMessage& judged) {
+StoreResult<bool> BatchWriter::take_out(const NewMessage& message) {
+  const JudgedMessage& judged = *message.judged;
   auto rows = store_.rows().recipients(judged.id, 0, judged.recipients.size() + 1);
   if (!rows) return rows.error();
   std::vector<JudgedMessage::Recipient> now;
@@ -68,6 +75,9 @@ StoreResult<bool> BatchWriter::take_out(const JudgedMessage& judged) {
   const MessageRows::Whole whole{judged.id, now.size(), now.front().index, now.back().index};
   auto removed = store_.rows().remove_whole({&whole, 1});
   if (!removed) return removed.error();
+  bool keeps_pieces = message.info.in_file && message.info.id == judged.id;
+  if (ContentPieces* pieces = store_.pieces(); pieces != nullptr && !keeps_pieces)
+    if (StoreStatus s = pieces->remove({&judged.id, 1}); !s) return s.error();
   return StoreResult<bool>(static_cast<bool>(removed->front()));
 }
 

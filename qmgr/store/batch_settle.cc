@@ -65,11 +65,11 @@ StoreStatus BatchWriter::settle(std::span<const std::unique_ptr<SettleRequest>> 
   for (Step step :
        {&BatchWriter::settle_whole, &BatchWriter::settle_compact, &BatchWriter::make_rows,
         &BatchWriter::change_rows, &BatchWriter::write_notices, &BatchWriter::remove_empty}) {
-    if (open.empty()) return {};
+    if (open.empty()) break;
     if (StoreStatus s = (this->*step)(open); !s) return s;
     std::erase_if(open, [](const Settling& one) { return one.done; });
   }
-  return {};
+  return remove_pieces(requests);
 }
 
 // The usual end of a message: with it go its content and its recipients. It stays open when it has
@@ -250,8 +250,13 @@ StoreResult<std::string> BatchWriter::start_of(const MessageInfo& original, std:
     if (*stored) start = std::move(**stored);
   }
   bool goes_on_in_file = original.in_file && start.size() == original.stored_size();
-  if (goes_on_in_file && start.size() < wanted && read_file_)
-    start += read_file_(original.id, wanted - start.size());
+  if (!goes_on_in_file || start.size() >= wanted) return start;
+  if (ContentPieces* pieces = store_.pieces()) {
+    auto body = pieces->start(original.id, wanted - start.size());
+    if (!body) return body.error();
+    return start + *body;
+  }
+  if (read_file_) start += read_file_(original.id, wanted - start.size());
   return start;
 }
 

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -19,7 +20,8 @@
 
 namespace postwain::qmgr {
 
-// The beginning of a content file, for a notice's quote; empty when it cannot be read.
+// The beginning of a content file, for a notice's quote; empty when it cannot be read. Not asked
+// where the store has pieces of it.
 using ReadContentFile = std::function<std::string(mail::QueueId id, std::size_t max_bytes)>;
 
 class BatchWriter {
@@ -53,6 +55,7 @@ class BatchWriter {
   StoreStatus change_rows(std::vector<Settling>& open);
   StoreStatus write_notices(std::vector<Settling>& open);
   StoreStatus remove_empty(std::vector<Settling>& open);
+  StoreStatus remove_pieces(std::span<const std::unique_ptr<SettleRequest>> requests);
   StoreResult<std::string> start_of(const MessageInfo& original, std::size_t wanted);
   StoreStatus add_notices(const std::vector<NoticeOrder>& orders, const MessageInfo& original,
                           std::span<const std::uint32_t> changed, std::vector<NewMessage>& written);
@@ -62,7 +65,10 @@ class BatchWriter {
   struct Inserting;
   StoreStatus accept(std::span<const std::unique_ptr<AcceptRequest>> requests);
   StoreStatus accept_rest(std::span<const std::unique_ptr<AcceptRequest>> requests);
-  StoreResult<bool> take_out(const JudgedMessage& judged);
+  StoreResult<std::set<const AcceptRequest*>> lacking_pieces(
+      std::span<const std::unique_ptr<AcceptRequest>> requests);
+  StoreStatus refuse_lacking(AcceptRequest& request);
+  StoreResult<bool> take_out(const NewMessage& message);
   StoreStatus insert(std::vector<Inserting>& messages);
   StoreResult<AcceptEnd> end_of_duplicate(const NewMessage& message);
   StoreStatus insert_own(std::span<const NewMessage> notices);

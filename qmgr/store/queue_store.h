@@ -32,6 +32,7 @@
 #include "qmgr/model/changes.h"
 #include "qmgr/model/message.h"
 #include "qmgr/model/store_cursor.h"
+#include "qmgr/store/content_pieces.h"
 #include "qmgr/store/facts.h"
 #include "qmgr/store/queue_counts.h"
 #include "qmgr/store/store_error.h"
@@ -310,6 +311,9 @@ class QueueStore {
   virtual RecipientChecks& recipient_checks() = 0;
   virtual ClockMemory& clock() = 0;
   virtual Maintenance& maintenance() = 0;
+  // The bodies that lie in files, of a store that several machines share. Null: the files are all
+  // there is of them.
+  virtual ContentPieces* pieces() { return nullptr; }
 
   // Where several nodes share the queue; else null.
   virtual SharedQueue* shared() { return nullptr; }

@@ -35,6 +35,9 @@ class StoreService {
   using Attempt = std::function<StoreResult<Completion>(QueueStore&)>;
   virtual void read_when_there(Attempt work) = 0;
 
+  // QueueStore::pieces(), for other threads; null where there are none.
+  virtual std::shared_ptr<PieceTransfers> transfers() const { return nullptr; }
+
   // There may be room again: a full disk is tried now, not at the next probe.
   virtual void retry_soon() {}
   // How many sessions have sent DATA and wait for a commit; see group_commit.h.

@@ -38,6 +38,7 @@ StoreWorker::StoreWorker(net::Loop& loop, std::unique_ptr<QueueStore> store, Con
                          Events events, Duration full_retry)
     : loop_(loop),
       store_(std::move(store)),
+      transfers_(store_->pieces() ? store_->pieces()->transfers() : nullptr),
       writer_(*store_, reader_of(std::move(files))),
       events_(std::move(events)),
       full_retry_(full_retry),

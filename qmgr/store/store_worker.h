@@ -73,6 +73,7 @@ class StoreWorker final : public StoreService {
   // work runs on the store's thread.
   void read(std::function<Completion(QueueStore&)> work) override;
   void read_when_there(Attempt work) override;
+  std::shared_ptr<PieceTransfers> transfers() const override { return transfers_; }
   void retry_soon() override;
   void set_past_data(std::uint32_t sessions) override { past_data_.store(sessions); }
   void set_pressure(std::size_t ready, unsigned cpu_pressure) override {
@@ -123,6 +124,7 @@ class StoreWorker final : public StoreService {
 
   net::Loop& loop_;
   std::unique_ptr<QueueStore> store_;
+  std::shared_ptr<PieceTransfers> transfers_;
   BatchWriter writer_;
   Events events_;
   Duration full_retry_;

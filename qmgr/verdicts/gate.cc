@@ -107,7 +107,16 @@ bool is_drop_id(mail::QueueId id, WallTime now) {
   return is_id(id, now) && id.worker() == mail::kDropWorker;
 }
 
-std::optional<Reply> judge_identity(ipc::Role role, WallTime now,
+// Ids that may be another machine's: of its bag nothing is written here.
+void take_own_id(ipc::Role role, const GateRules& rules,
+                 const std::function<mail::QueueId()>& next_id, mail::QueueId& id) {
+  if (role == ipc::Role::smtpd || id.is_in(rules.open_bags)) return;
+  std::optional<mail::QueueId> near;
+  if (role == ipc::Role::pickup) near = id.next_in(rules.open_bags);
+  id = near ? *near : next_id();
+}
+
+std::optional<Reply> judge_identity(ipc::Role role, const GateRules& rules, WallTime now,
                                     const std::function<mail::QueueId()>& next_id,
                                     MessageInfo& info) {
   WallTime& at = info.arrival.received_at;
@@ -119,7 +128,11 @@ std::optional<Reply> judge_identity(ipc::Role role, WallTime now,
     if (!is_drop_id(info.id, now)) info.id = next_id();
     if (!is_time(at, now)) at = now;
   }
-  if (is_id(info.id, now) && is_time(at, now)) return std::nullopt;
+  if (is_id(info.id, now) && is_time(at, now)) {
+    take_own_id(role, rules, next_id, info.id);
+    if (info.id.is_in(rules.own_bags)) return std::nullopt;
+    return bag_moved_reply();
+  }
   // The clock was set back while it came in; only an import says the same the next time.
   if (role != ipc::Role::queue_import)
     return Reply{451, {4, 3, 0}, "The clock was set, try again later"};
@@ -142,7 +155,8 @@ std::optional<Reply> judge(const Carrier& carrier, const GateRules& rules, WallT
     return too_large_reply();
   mail::Envelope& envelope = message.info.envelope;
   if (auto refusal = judge_envelope(envelope, message.recipients)) return refusal;
-  if (auto refusal = judge_identity(carrier.role, now, next_id, message.info)) return refusal;
+  if (auto refusal = judge_identity(carrier.role, rules, now, next_id, message.info))
+    return refusal;
   if (local)
     decide_origin(carrier, message);
   else
@@ -185,6 +199,10 @@ bool may_have_lone_line_ends(const mail::Envelope& envelope) {
 
 Reply too_large_reply() {
   return {552, {5, 3, 4}, "Message exceeds the size limit"};
+}
+
+Reply bag_moved_reply() {
+  return {451, {4, 3, 0}, "This part of the queue has just moved to another machine, try again"};
 }
 
 void bound(mail::Outcome& outcome) {

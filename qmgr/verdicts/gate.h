@@ -46,6 +46,11 @@ struct GateRules {
   std::string hostname;
   std::size_t recipients = 0;      // limits.recipients; for sendmail and pickup
   std::uint64_t message_size = 0;  // limits.message_size, 0 for none; the same
+  // Of a queue that several machines share (doc/cluster.md): the bags that this one owns, and those
+  // of them that new ids are of. The others are being given away, and still take what smtpd has
+  // begun.
+  std::uint64_t own_bags = mail::kAllBags;
+  std::uint64_t open_bags = mail::kAllBags;
 };
 
 // qmgr gives the id, decides what is said of the origin, and writes a Received field.
@@ -55,7 +60,10 @@ constexpr bool is_local(ipc::Role role) {
 
 // Judges the message but for its content. Nothing: it may pass, and what was not to be believed of
 // it has been put right. Otherwise the reply that refuses it; the message is then not to be used.
-// next_id: for messages that get their id here.
+// next_id: for messages that get their id here. Whoever repeats an id would have to come to the
+// machine that has its bag; so a message of smtpd whose bag is another's is refused for the moment,
+// and of everybody else such a message gets an id of ours. To an id of the drop folder that is the
+// same one each time.
 std::optional<mail::Reply> judge(const Carrier& carrier, const GateRules& rules, WallTime now,
                                  const std::function<mail::QueueId()>& next_id,
                                  NewMessage& message);
@@ -81,6 +89,8 @@ std::string received_field(const Carrier& carrier, const GateRules& rules,
 mail::Reply lone_line_end_reply();
 bool may_have_lone_line_ends(const mail::Envelope& envelope);
 mail::Reply too_large_reply();
+// What lies in that bag belongs to another machine by now.
+mail::Reply bag_moved_reply();
 
 // Puts right what an agent says of an attempt, so that it can be stored: the code is one, and texts
 // are cut.

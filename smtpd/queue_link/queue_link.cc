@@ -44,6 +44,7 @@ bool QueueLink::frame(ipc::FrameType type, std::string_view payload) {
   if (type == ipc::FrameType::submit_result) return result(payload);
   if (type == ipc::FrameType::submit_file) return lent(payload);
   if (type == ipc::FrameType::admission) return admission(payload);
+  if (type == ipc::FrameType::open_bags) return open_bags(payload);
   if (type == ipc::FrameType::probe_result) return probe_result(payload);
   if (type == ipc::FrameType::peer_link) return peer_link(payload);
   return false;
@@ -103,6 +104,14 @@ bool QueueLink::admission(std::string_view payload) {
         .kv("reply", message.refusal.one_line());
   accepting_ = message.accepting;
   refusal_ = message.refusal.transient() ? std::move(message.refusal) : queue_unavailable();
+  return true;
+}
+
+// A new link begins with all of them: qmgr says it again.
+bool QueueLink::open_bags(std::string_view payload) {
+  ipc::OpenBags message;
+  if (!ipc::decode(payload, message) || !ids_) return false;
+  ids_->keep_to(message.bags);
   return true;
 }
 

@@ -63,6 +63,7 @@ class QueueLink final : public QmgrPort {
   bool result(std::string_view payload);
   bool lent(std::string_view payload);
   bool admission(std::string_view payload);
+  bool open_bags(std::string_view payload);
   bool probe_result(std::string_view payload);
   bool peer_link(std::string_view payload);
   void down();

@@ -1,5 +1,5 @@
 // Which steps may be taken in a state.
-#include "qmgr/cluster/word_gate.h"
+#include "common/smtp/client/word_gate.h"
 #include "tests/cluster_model/model.h"
 #include "tests/cluster_model/octets.h"
 
@@ -84,8 +84,8 @@ bool Model::may_halve(const Flight& flight) const {
 bool Model::gate_lets(const Node& node) const {
   if (made(Mistake::gate_open)) return true;
   Duration good = (made(Mistake::word_outlives_silence) ? kSilence + 2 : kWordGood) * kTick;
-  cluster::GatePage page{cluster::Word{kNow - node.word_age * kTick}, node.fenced != 0};
-  return cluster::gate(page, kNow, good) == cluster::Gate::open;
+  smtp::GatePage page{smtp::LastWord{kNow - node.word_age * kTick, good}, node.fenced != 0};
+  return smtp::gate(page, kNow) == smtp::Gate::open;
 }
 
 // A fence ends the sessions of the other first. Where it does not it waits for what they have

@@ -25,7 +25,7 @@ FLOORS = (
     ("common/config/section",),
     ("common/config/load",),
     ("common/daemon", "common/exercise", "common/rewrite", "common/authentication"),
-    ("common/agent/hosts", "common/filtering", "common/authentication/spf", "common/authentication/dkim"),
+    ("common/agent/hosts", "common/agent/pacing", "common/filtering", "common/authentication/spf", "common/authentication/dkim"),
     ("queue-schema", "common/authentication/dmarc", "common/authentication/arc", "common/authentication/results"),
     ("common/agent",),
     ("qmgr/model", "qmgr/disk", "smtpd/acceptance", "postwain/process", "filter/deciding",

@@ -3,6 +3,7 @@
 #include "common/base/check.h"
 
 #include "tests/memory_store/memory_messages.h"
+#include "tests/memory_store/memory_pieces.h"
 
 namespace postwain::qmgr::test {
 
@@ -158,7 +159,8 @@ struct MemoryStore::Parts {
         destinations(state),
         recipient_checks(state),
         clock(state),
-        maintenance(state) {}
+        maintenance(state),
+        pieces(state) {}
   MemoryCompact compact;
   MemoryRows rows;
   MemoryScan scan;
@@ -167,6 +169,7 @@ struct MemoryStore::Parts {
   MemoryRecipientChecks recipient_checks;
   MemoryClock clock;
   MemoryMaintenance maintenance;
+  MemoryPieces pieces;
 };
 
 MemoryStore::MemoryStore(std::shared_ptr<MemoryState> state)
@@ -191,6 +194,8 @@ StoreStatus MemoryStore::commit() {
   if (std::exchange(silent_, false) && tell_) tell_();
   if (failing_) return StoreError{*failing_, "the commit fails (test)"};
   before_.reset();
+  if (state_->bodies) (void)state_->bodies->drop(state_->leaving);
+  state_->leaving.clear();
   return {};
 }
 
@@ -220,6 +225,9 @@ RecipientChecks& MemoryStore::recipient_checks() {
 }
 ClockMemory& MemoryStore::clock() {
   return parts_->clock;
+}
+ContentPieces* MemoryStore::pieces() {
+  return state_->bodies ? &parts_->pieces : nullptr;
 }
 Maintenance& MemoryStore::maintenance() {
   return parts_->maintenance;

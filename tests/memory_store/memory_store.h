@@ -14,10 +14,13 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "qmgr/store/queue_store.h"
 
 namespace postwain::qmgr::test {
+
+class MemoryBodies;
 
 // What is on the "disk". It outlives the store, so that a store can be opened on it again.
 struct MemoryState {
@@ -38,6 +41,8 @@ struct MemoryState {
   std::map<std::string, Suspension> suspensions;
   std::map<std::string, RecipientCheck> recipient_checks;
   StoredClock clock;
+  std::shared_ptr<MemoryBodies> bodies;  // memory_pieces.h; null: it has no pieces
+  std::vector<mail::QueueId> leaving;    // of those, with this transaction
   bool no_room = false;  // what makes the store larger fails as on a full disk; removing succeeds
   std::size_t log_room = SIZE_MAX;  // so many changes of recipients fit into one transaction
   std::size_t logged = 0;           // of them, in this one
@@ -63,6 +68,9 @@ class MemoryStore final : public QueueStore {
   // In the next commit somebody is waited for (QueueStore::on_silence), and it succeeds then.
   void fall_silent() { silent_ = true; }
   void on_silence(std::function<void()> tell) override { tell_ = std::move(tell); }
+  // What the test makes of other nodes; it outlives the store.
+  void share(SharedQueue* shared) { shared_ = shared; }
+  SharedQueue* shared() override { return shared_; }
   const MemoryState& state() const { return *state_; }
 
   StoreStatus begin() override;
@@ -77,6 +85,7 @@ class MemoryStore final : public QueueStore {
   RecipientChecks& recipient_checks() override;
   ClockMemory& clock() override;
   Maintenance& maintenance() override;
+  ContentPieces* pieces() override;
 
  private:
   struct Parts;
@@ -86,6 +95,7 @@ class MemoryStore final : public QueueStore {
   std::optional<StoreError::Kind> failing_;
   int times_ = -1;  // so many are to fail; below zero: all
   bool silent_ = false;
+  SharedQueue* shared_ = nullptr;
   std::function<void()> tell_;
   std::unique_ptr<Parts> parts_;
 };

@@ -127,6 +127,18 @@ class PostgresServer:
             file.write("".join(line + "\n" for line in ("local all postgres trust", *lines)))
         self.sql("SELECT pg_reload_conf()", "postgres")
 
+    def log_receiver(self):
+        """A process that gets the server's log and syncs it, as a standby does; the caller ends it."""
+        folder = os.path.join(self.folder, "received")
+        os.makedirs(folder, exist_ok=True)
+        if self._user:
+            os.chown(folder, self._user.pw_uid, self._user.pw_gid)
+        return subprocess.Popen(
+            self._words("pg_receivewal", "-h", self.folder, "-p", str(self.port or 5432), "-U", "postgres", "-D",
+                        folder, "--synchronous", "--no-loop"),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
+            env=self._environment())
+
     def become_standby(self):
         """From here on it waits for the log of another server, and takes no writing."""
         self.kill(signal.SIGINT)

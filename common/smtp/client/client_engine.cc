@@ -60,6 +60,7 @@ Stage ClientEngine::stage_of(Command command) {
 // at our certificate, or misses it, when we have long gone on.
 Stage ClientEngine::stage_now() const {
   if (tls_on_ && !tls_answered_) return Stage::tls;
+  if (is_before_end()) return Stage::content;
   if (!expected_.empty()) return stage_of(expected_.front().command);
   if (state_ == State::tls) return Stage::tls;
   if (state_ == State::login) return Stage::auth;
@@ -72,7 +73,7 @@ Stage ClientEngine::stage(std::uint64_t key) const {
                         [key](const Active& one) { return one.transaction.key == key; });
   // Replies that are awaited are those of the oldest one first.
   if (a == active_.begin() || a == active_.end()) return stage_now();
-  if (a->step == Step::end_sent) return Stage::final_reply;
+  if (a->step == Step::end_sent) return has_left(*a) ? Stage::final_reply : Stage::content;
   return a->mail_accepted ? Stage::data : Stage::mail;
 }
 
@@ -92,7 +93,7 @@ std::string_view ClientEngine::doing_at_command(Command command) {
 
 std::string_view ClientEngine::doing_now() const {
   const bool of_handshake = tls_on_ && !tls_answered_;
-  if (of_handshake || expected_.empty()) return doing_at(stage_now());
+  if (of_handshake || expected_.empty() || is_before_end()) return doing_at(stage_now());
   return doing_at_command(expected_.front().command);
 }
 
@@ -120,6 +121,7 @@ void ClientEngine::handle_reply(bool more_bytes) {
   if (tls_on_ && !turned_away) tls_answered_ = true;
   if (parser_.code() == 421) return refused_session(stage_now());
   if (is_early_verdict()) return early_verdict();
+  if (is_before_end()) return reply_before_end();
   if (expected_.empty())
     return fail_session(stage_now(), {4, 5, 0},
                         fmt::format("unexpected reply {}", parser_.stored().one_line()));
@@ -295,8 +297,10 @@ void ClientEngine::end_session(const Outcome& why, bool answered) {
   state_ = State::over;
   std::optional<std::size_t> asked = asked_now();
   expected_.clear();
+  if (!ends_in_out_.empty()) out_.clear();  // an end of data that nobody is going to await
+  ends_in_out_.clear();
   for (Active& a : active_) {
-    bool end_sent = a.step == Step::end_sent;
+    bool end_sent = has_left(a);
     if (a.ledger.open() > 0 && !a.mail_accepted && (answered || !end_sent)) {
       emit(ClientEvent::Kind::returned, a.transaction.key, why);
       continue;
@@ -326,7 +330,7 @@ void ClientEngine::end_session(const Outcome& why, bool answered) {
 void ClientEngine::abandon(std::string_view why) {
   if (state_ == State::over) return;
   for (Active& a : active_)
-    if (a.step != Step::end_sent)
+    if (!has_left(a))
       settle_open(a, local_outcome(Disposition::deferred, Stage::local, Blame::local, {4, 3, 0},
                                    std::string(why)));
   fail_session(stage_now(), {4, 3, 0}, std::string(why));
@@ -336,11 +340,24 @@ void ClientEngine::stop(std::string_view why) {
   stopped_ = true;
   why_stopped_ = why;
   end_if_stopped();
+  give_up_unsent();
 }
 
 void ClientEngine::end_if_stopped() {
-  if (stopped_ && (active_.empty() || active_.front().step != Step::end_sent))
-    abandon(why_stopped_);
+  if (stopped_ && (active_.empty() || !has_left(active_.front()))) abandon(why_stopped_);
+}
+
+// Those whose end has not left are the last ones. The replies to what was sent of them stay
+// expected, and are not looked at: with the last transaction before them the session ends.
+void ClientEngine::give_up_unsent() {
+  auto first = std::find_if(active_.begin(), active_.end(),
+                            [this](const Active& a) { return !has_left(a); });
+  for (auto a = first; a != active_.end(); ++a) {
+    settle_open(*a, local_outcome(Disposition::deferred, Stage::local, Blame::local, {4, 3, 0},
+                                  why_stopped_));
+    emit(ClientEvent::Kind::finished, a->transaction.key);
+  }
+  active_.erase(first, active_.end());
 }
 
 }  // namespace postwain::smtp

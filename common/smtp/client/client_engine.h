@@ -29,6 +29,10 @@
 // client the message came from. A server that refuses the command gets the mail without it, and the
 // command is not sent again in this session.
 //
+// Where an end of data may have to wait before it leaves (word_gate.h), the host is told where ends
+// of data are in what is produced, and tells when one has left. Until then a transaction is not
+// past its end: whatever happens to the session, the server has no message, so nobody is in doubt.
+//
 // Bounds: kTransactionsMax or kFlightMax at once, replies as in reply_parser.h; produced bytes grow
 // with what the host gives (inline content, chunks) and nothing else.
 #pragma once
@@ -122,13 +126,16 @@ class ClientEngine {
   // Gives the running transactions up: content could not be read, or the process ends. The
   // connection must be closed without another byte.
   void abandon(std::string_view why);
-  // No further end of data leaves: transactions past theirs are awaited, then the rest is
-  // abandoned.
+  // No further end of data leaves: transactions past theirs are awaited, the others are given up
+  // now. What was produced of them and has not left must not.
   void stop(std::string_view why);
 
   bool next(ClientEvent& event);
-  // Appends what is to be sent now.
-  void produce(std::string& out);
+  // Appends what is to be sent now. ends: gets, for each end of data in it, the size that `out` has
+  // right behind that; end_left() is then to follow for each. Without it all of them count as sent.
+  void produce(std::string& out, std::vector<std::size_t>* ends = nullptr);
+  // The next one of them, in their order, has been handed to the network whole.
+  void end_left();
 
   bool wants_transaction() const;
   void add(Transaction transaction);
@@ -145,7 +152,7 @@ class ClientEngine {
   mail::Stage stage(std::uint64_t key) const;
   // How often a reply came or a flight left: time-outs are counted from the last change.
   std::uint64_t progress() const { return progress_; }
-  // The end of data of this transaction has been produced.
+  // The end of data of this transaction has left.
   bool past_end(std::uint64_t key) const;
   const PeerExtensions& peer() const { return peer_; }
   // What has been seen working in this session.
@@ -204,6 +211,7 @@ class ClientEngine {
     std::unique_ptr<mail::SevenBit> seven_bit{};
     // … and this is what became of inlined content; also of one with lone CR or LF.
     std::unique_ptr<std::string> converted{};
+    std::uint64_t end = 0;   // which end of data of this session is its own, once it is produced
     bool clean_end = false;  // the server has answered the end of data, its buffers are clear
     // XFORWARD commands of this transaction, and how many of them have been sent.
     bool xforward_made = false;
@@ -252,6 +260,8 @@ class ClientEngine {
   bool clear_refused(mail::Stage stage, const mail::Reply& reply);
   bool is_early_verdict() const;
   void early_verdict();
+  bool is_before_end() const;
+  void reply_before_end();
   void append_chunk(Active& a, std::string& out);
 
   bool must_reset(const Active& a) const;
@@ -261,6 +271,10 @@ class ClientEngine {
   static void make_seven_bit(Active& a);
   static void make_line_ends_whole(Active& a);
   void send_content(Active& a, std::string& out);
+  void note_end(Active& a, std::vector<std::size_t>& ends, std::size_t behind);
+  // Nothing of it can be held back any more.
+  bool has_left(const Active& a) const { return a.step == Step::end_sent && a.end <= ends_left_; }
+  void take_buffer(std::string& out);
   void expect(Active& a, Command command, std::size_t recipient = 0);
   void say(std::string_view line, Command command);
 
@@ -274,6 +288,7 @@ class ClientEngine {
   std::optional<std::size_t> asked_now() const;
   void fail_session(mail::Stage stage, mail::EnhancedCode enhanced, std::string text);
   void end_if_stopped();
+  void give_up_unsent();
   void refused_session(mail::Stage stage);  // by the reply just parsed
 
   ClientOptions options_;
@@ -297,6 +312,10 @@ class ClientEngine {
   std::deque<ClientEvent> events_;
   std::string initial_;  // response of AUTH, in base64, that is yet to be asked for
   std::string out_;
+  std::vector<std::size_t> ends_;         // in what is being produced
+  std::vector<std::size_t> ends_in_out_;  // in out_
+  std::uint64_t ends_made_ = 0;
+  std::uint64_t ends_left_ = 0;
 };
 
 }  // namespace postwain::smtp

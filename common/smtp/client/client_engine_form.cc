@@ -73,6 +73,7 @@ void ClientEngine::append_chunk(Active& a, std::string& out) {
   out += std::to_string(content.size());
   out += first ? "\r\n" : " LAST\r\n";
   out.append(content);
+  if (!first) note_end(a, ends_, out.size());
   if (first) a.chunk = content.size();
   a.step = first ? Step::chunk_sent : Step::end_sent;
   expect(a, first ? Command::first_chunk : Command::end_of_data);
@@ -126,6 +127,25 @@ void ClientEngine::early_verdict() {
   Outcome rest = outcome_without_reply(*options_.dialect, Stage::content, {4, 5, 0},
                                        "the next hop answered before the end of the content");
   end_session(rest, true);
+}
+
+// The reply to an end of data is awaited which has not left yet. Where nobody was accepted the end
+// means nothing, and its refusal may come at any time.
+bool ClientEngine::is_before_end() const {
+  if (expected_.empty() || expected_.front().command != Command::end_of_data) return false;
+  return !active_.empty() && !active_.front().accepted.empty() && !has_left(active_.front());
+}
+
+// A server may refuse BDAT as a command, or the content, before it has seen the end. One that takes
+// what it has not got means something else by its reply.
+void ClientEngine::reply_before_end() {
+  Active& a = active_.front();
+  if (parser_.code() < 400)
+    return fail_session(Stage::content, {4, 5, 0},
+                        "the next hop took the content before its end was sent");
+  mail::Reply reply = parser_.stored();
+  if (a.chunked && is_refusal_of_form(reply)) return chunking_refused(a, reply);
+  early_verdict();
 }
 
 }  // namespace postwain::smtp

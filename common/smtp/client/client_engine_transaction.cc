@@ -91,9 +91,10 @@ void ClientEngine::make_line_ends_whole(Active& a) {
   t.size = a.converted->size();
 }
 
-void ClientEngine::produce(std::string& out) {
+void ClientEngine::produce(std::string& out, std::vector<std::size_t>* ends) {
+  ends_.clear();
+  take_buffer(out);
   if (state_ == State::ready) {
-    if (!out_.empty()) out.append(std::exchange(out_, {}));
     std::size_t before = out.size();
     for (Active& a : active_)
       if (!advance(a, out)) break;
@@ -102,8 +103,29 @@ void ClientEngine::produce(std::string& out) {
       state_ = State::quitting;
     }
     if (out.size() != before) ++progress_;
+    take_buffer(out);
   }
+  if (ends != nullptr)
+    ends->insert(ends->end(), ends_.begin(), ends_.end());
+  else
+    ends_left_ = ends_made_;
+}
+
+void ClientEngine::take_buffer(std::string& out) {
+  for (std::size_t end : std::exchange(ends_in_out_, {})) ends_.push_back(out.size() + end);
   if (!out_.empty()) out.append(std::exchange(out_, {}));
+}
+
+// They are produced in the order of their numbers: what is given of a content is of the oldest
+// transaction.
+void ClientEngine::note_end(Active& a, std::vector<std::size_t>& ends, std::size_t behind) {
+  a.end = ++ends_made_;
+  ends.push_back(behind);
+}
+
+void ClientEngine::end_left() {
+  PW_CHECK(ends_left_ < ends_made_);
+  ++ends_left_;
 }
 
 // Sends what this transaction may send now. True when the next one's commands may follow at once.
@@ -171,6 +193,7 @@ void ClientEngine::send_content(Active& a, std::string& out) {
   out.reserve(out.size() + a.transaction.content.size() + a.transaction.content.size() / 32 + 256);
   encoder_.encode(a.transaction.content, out);
   encoder_.finish(out);
+  note_end(a, ends_, out.size());
   expect(a, Command::end_of_data);
   a.step = Step::end_sent;
 }
@@ -191,6 +214,7 @@ void ClientEngine::give_content(std::uint64_t key, std::string_view bytes, bool 
   ++progress_;
   if (!last) return;
   encoder_.finish(out_);
+  note_end(a, ends_in_out_, out_.size());
   expect(a, Command::end_of_data);
   a.step = Step::end_sent;
 }
@@ -354,7 +378,7 @@ void ClientEngine::settle_accepted(Active& a, const Outcome& outcome) {
 
 bool ClientEngine::past_end(std::uint64_t key) const {
   for (const Active& a : active_)
-    if (a.transaction.key == key) return a.step == Step::end_sent;
+    if (a.transaction.key == key) return has_left(a);
   return false;
 }
 

@@ -132,7 +132,8 @@ void receiver_part(MetricsPage& page, const Metrics& m) {
 }
 
 std::string labels_of(const KnownFilter& filter, ipc::FilterStage stage) {
-  return fmt::format("filter=\"{}\",stage=\"{}\"", escaped_label(filter.state.name), ipc::name_of(stage));
+  return fmt::format("filter=\"{}\",stage=\"{}\"", escaped_label(filter.state.name),
+                     ipc::name_of(stage));
 }
 
 void filter_verdicts(MetricsPage& page, const KnownFilter& filter) {

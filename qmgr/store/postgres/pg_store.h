@@ -15,6 +15,7 @@
 #include "qmgr/store/postgres/pg_cluster.h"
 #include "qmgr/store/postgres/pg_compact.h"
 #include "qmgr/store/postgres/pg_facts.h"
+#include "qmgr/store/postgres/pg_pieces.h"
 #include "qmgr/store/postgres/pg_rows.h"
 #include "qmgr/store/postgres/pg_scan.h"
 #include "qmgr/store/postgres/pg_waiting.h"
@@ -65,6 +66,7 @@ class PgStore final : public QueueStore {
   Maintenance& maintenance() override { return maintenance_; }
   SharedQueue* shared() override { return &cluster_; }
   AttemptNames* attempts() override { return &attempts_; }
+  ContentPieces* pieces() override { return &pieces_; }
 
   void on_silence(std::function<void()> tell) override { session_->on_silence(std::move(tell)); }
 
@@ -87,6 +89,7 @@ class PgStore final : public QueueStore {
   PgMaintenance maintenance_{*session_};
   PgCluster cluster_{*session_};
   PgAttempts attempts_{*session_};
+  PgPieces pieces_{*session_};
 };
 
 }  // namespace postwain::qmgr

@@ -58,7 +58,7 @@ class OneMachine(PostwainTestCase):
         done = mta.cli("cluster", "check")
         self.assertEqual(EX_TEMPFAIL, done.returncode, done.stderr)
         self.assertIn("database queue at /nonexistent", done.stderr)
-        mta.reconfigure({"queue": {"store": "postgresql:"}})
+        mta.reconfigure({"queue": {"store": "postgresql:nonsense"}})
         self.assertEqual(EX_CONFIG, mta.cli("cluster", "check").returncode)
 
 
@@ -181,6 +181,26 @@ class Check(PostwainTestCase):
         self.assertEqual(1, done.returncode)
         self.assertTrue(done.stdout.endswith("3 things are to be put right\n"), done.stdout)
         self.assertRegex(done.stdout, r"(?m)^error   fsync: fsync is off")
+
+    def test_what_a_250_is_worth_by_who_gets_the_log(self):
+        database = self.closing(PostgresServer(fsync=True))
+        mta = self.prepare({"queue": {"store": database.address, "node": "mx1"}})
+
+        def worth_becomes(word):
+            wait_until(lambda: self.check(mta)[1]["worth"] == word, 20, lambda: f"{word}: {self.check(mta)}")
+        receiver = database.log_receiver()
+        try:
+            wait_until(lambda: database.sql("SELECT count(*) FROM pg_stat_replication") == "1", 20, "it is connected")
+            worth_becomes("local")  # nobody waits for it
+            database.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            database.sql("SELECT pg_reload_conf()")
+            worth_becomes("remote")  # though what it is stays hidden
+            database.sql("GRANT pg_read_all_stats TO postwain")
+            wait_until(lambda: self.check(mta)[0] == {}, 20, "nothing is to be said any more")
+        finally:
+            receiver.terminate()
+            receiver.wait(20)
+        worth_becomes("waiting")
 
     def test_a_role_without_rights_and_tables_of_another_time(self):
         database = self.closing(PostgresServer(fsync=True))

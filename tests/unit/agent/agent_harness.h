@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -32,6 +33,8 @@ class Server {
     net::Stream stream;
     std::string in;
     bool content = false;
+    std::size_t chunk_left = 0;  // of BDAT
+    bool last_chunk = false;
     std::string text;
     std::vector<std::string> accepted;
     bool gone = false;
@@ -89,7 +92,7 @@ class Server {
   void take(Peer& peer, std::string_view bytes) {
     peer.in.append(bytes);
     std::size_t end;
-    while (!peer.gone && (end = peer.in.find("\r\n")) != std::string::npos) {
+    while (!peer.gone && take_chunk(peer) && (end = peer.in.find("\r\n")) != std::string::npos) {
       std::string line = peer.in.substr(0, end);
       peer.in.erase(0, end + 2);
       if (peer.content)
@@ -98,6 +101,25 @@ class Server {
         obey(peer, line);
     }
   }
+  // False: octets of it are yet to come.
+  bool take_chunk(Peer& peer) {
+    if (peer.chunk_left == 0) return true;
+    std::size_t takes = std::min(peer.chunk_left, peer.in.size());
+    peer.text += peer.in.substr(0, takes);
+    peer.in.erase(0, takes);
+    peer.chunk_left -= takes;
+    if (peer.chunk_left > 0) return false;
+    if (peer.last_chunk)
+      take_message(peer);
+    else
+      say(peer, "250 go on\r\n");
+    return true;
+  }
+  void begin_chunk(Peer& peer, const std::string& line) {
+    peer.last_chunk = line.ends_with(" LAST");
+    peer.chunk_left = std::stoul(line.substr(5));
+    if (peer.chunk_left == 0) take_message(peer);
+  }
   void obey(Peer& peer, const std::string& line) {
     lines.push_back(line);
     std::string reply = on_line ? on_line(peer, line) : "";
@@ -105,13 +127,17 @@ class Server {
     if (reply == "~") return;
     std::string verb = line.substr(0, 4);
     bool ordinary = reply.empty();
+    if (ordinary && verb == "BDAT") return begin_chunk(peer, line);
     if (ordinary) {
       reply = "250 ok\r\n";
       if (verb == "EHLO" || verb == "LHLO") reply = extensions;
       if (verb == "DATA") reply = peer.accepted.empty() ? "503 nobody\r\n" : "354 go\r\n";
       if (verb == "QUIT") reply = "221 bye\r\n";
     }
-    if (verb == "MAIL" || verb == "RSET") peer.accepted.clear();
+    if (verb == "MAIL" || verb == "RSET") {
+      peer.accepted.clear();
+      peer.text.clear();
+    }
     if (verb == "RCPT" && reply[0] == '2') peer.accepted.push_back(line);
     if (verb == "DATA" && reply[0] == '3') {
       peer.content = true;
@@ -125,6 +151,9 @@ class Server {
       return;
     }
     peer.content = false;
+    take_message(peer);
+  }
+  void take_message(Peer& peer) {
     messages.push_back(peer.text);
     std::size_t replies = lmtp_ ? peer.accepted.size() : 1;
     for (std::size_t i = 0; i < replies && !peer.gone; ++i) {
@@ -306,6 +335,7 @@ struct World {
     setup.signer = signer.get();
     setup.signer_wait = signer_wait;
     setup.nothing_more_wait = nothing_more_wait;
+    setup.boot_clock = [this] { return boot; };
     agent = std::make_unique<Agent>(loop, config, hosts, std::move(setup));
     until([this] { return qmgr.up; });
   }
@@ -364,6 +394,7 @@ struct World {
   Server server;
   Qmgr qmgr;
   FakeHosts hosts;
+  BootTime boot{std::chrono::hours(1)};  // by which words are old
   bool drained = false;
   std::uint64_t leases = 0;
   std::unique_ptr<daemon::SignerPort> signer;

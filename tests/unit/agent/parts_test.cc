@@ -3,10 +3,10 @@
 #include <sys/mman.h>
 
 #include "common/agent/content_feed.h"
-#include "common/agent/growth.h"
 #include "common/agent/hosts/own_addresses.h"
 #include "common/agent/hosts/tls_notes.h"
-#include "common/agent/pace.h"
+#include "common/agent/pacing/growth.h"
+#include "common/agent/pacing/pace.h"
 #include "common/ipc/messages.h"
 
 using namespace postwain;

@@ -52,6 +52,46 @@ TEST_CASE("queue ids never repeat, also when the clock stands still or jumps bac
   CHECK(seen.count(QueueIdSource(6).next(now).value) == 0);
 }
 
+TEST_CASE("queue ids keep to the bags that they are to be of, and never repeat") {
+  WallTime now = from_unix_ms(1763717400000);
+  QueueIdSource source(5);
+  std::set<QueueId> seen;
+  QueueId last;
+  for (std::uint64_t bags : {std::uint64_t{1}, std::uint64_t{1} << 63, kAllBags,
+                             std::uint64_t{0xF0F0}, std::uint64_t{0}}) {
+    source.keep_to(bags);
+    for (int i = 0; i < 3000; ++i) {
+      // The clock goes on, stands still, or jumps back.
+      QueueId id = source.next(now + std::chrono::milliseconds(i % 3 - 1));
+      REQUIRE((bags == 0 || id.is_in(bags)));
+      REQUIRE(id > last);
+      REQUIRE(id.worker() == 5);
+      REQUIRE(seen.insert(id).second);
+      last = id;
+    }
+  }
+  source.set_worker(7);
+  CHECK(source.next(now) > last);
+  CHECK(source.next(now).worker() == 7);
+}
+
+TEST_CASE("the next id of a bag is always the same one, of the same worker and moment") {
+  WallTime now = from_unix_ms(1763717400000);
+  QueueId id = QueueId::first_of(now).with_worker(kDropWorker);
+  for (unsigned bag = 0; bag < kBags; ++bag) {
+    std::optional<QueueId> next = id.next_in(std::uint64_t{1} << bag);
+    REQUIRE(next);
+    CHECK(next->bag() == bag);
+    CHECK(*next > id);
+    CHECK(next->worker() == kDropWorker);
+    CHECK(next->made_at() == now);
+    CHECK(next == id.next_in(std::uint64_t{1} << bag));
+  }
+  CHECK(id.next_in(kAllBags)->value == id.value + 1);
+  CHECK_FALSE(id.next_in(0));
+  CHECK_FALSE(QueueId{id.value | 0xFFF}.next_in(kAllBags));
+}
+
 TEST_CASE("a queue id survives its text in any letter case") {
   QueueId id = QueueIdSource(1023).next(from_unix_ms(1763717400000));
   CHECK(id.text().size() == 13);

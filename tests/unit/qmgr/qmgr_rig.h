@@ -60,6 +60,11 @@ class RawPeer {
     for (const auto& [kind, payload] : came_) n += kind == type ? 1 : 0;
     return n;
   }
+  std::vector<ipc::FrameType> order() const {
+    std::vector<ipc::FrameType> out;
+    for (const auto& [kind, payload] : came_) out.push_back(kind);
+    return out;
+  }
   // The n-th message of its kind that came.
   template <class Message>
   Message got(std::size_t n = 0) const {

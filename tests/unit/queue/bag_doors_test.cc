@@ -3,8 +3,7 @@
 
 using namespace postwain;
 using namespace postwain::qmgr;
-using test::at;
-using test::make_message;
+using namespace postwain::qmgr::test;
 
 namespace {
 
@@ -30,9 +29,9 @@ std::vector<std::uint64_t> ids_of(const std::vector<Pick>& picks) {
 
 TEST_CASE(
     "of a bag that is closed nothing is lent, and what is lent keeps it in use until it ends") {
-  test::AsCompact as_compact(GENERATE(true, false));
-  test::Disk disk;
-  test::QueueRig rig(disk);
+  AsCompact as_compact(GENERATE(true, false));
+  Disk disk;
+  QueueRig rig(disk);
   rig.start();
   rig.accept(make_message(kOne, {"a@example.org"}));
   std::vector<Pick> lent = rig.leases();
@@ -47,7 +46,7 @@ TEST_CASE(
   CHECK_FALSE(rig.queue.bags().is_used(bag_of(waits)));
   CHECK(rig.queue.bags().is_used(bag_of(kOne)));
   CHECK(rig.queue.bags().is_elsewhere(mail::QueueId{waits}));
-  rig.end(lent[0], test::deferred());
+  rig.end(lent[0], deferred());
   CHECK_FALSE(rig.queue.bags().is_used(bag_of(kOne)));
   rig.pass(std::chrono::minutes(10));
   CHECK(rig.leases().empty());
@@ -61,9 +60,9 @@ TEST_CASE(
 }
 
 TEST_CASE("mail that comes for a closed bag is kept, and not lent") {
-  test::AsCompact as_compact(GENERATE(true, false));
-  test::Disk disk;
-  test::QueueRig rig(disk);
+  AsCompact as_compact(GENERATE(true, false));
+  Disk disk;
+  QueueRig rig(disk);
   rig.start();
   rig.queue.bags().close(bag_of(kOne));
   rig.accept(make_message(kOne, {"a@example.org"}));
@@ -73,16 +72,16 @@ TEST_CASE("mail that comes for a closed bag is kept, and not lent") {
 }
 
 TEST_CASE("a bag that comes is read, and who may have been delivered is in doubt when he is lent") {
-  test::AsCompact as_compact(GENERATE(true, false));
-  test::Disk disk;
+  AsCompact as_compact(GENERATE(true, false));
+  Disk disk;
   const std::uint64_t second = other();
   {
-    test::QueueRig former(disk);
+    QueueRig former(disk);
     former.start();
     former.accept(make_message(kOne, {"a@example.org", "b@example.org"}));
     former.accept(make_message(second, {"c@example.org"}));
   }
-  test::QueueRig rig(disk);
+  QueueRig rig(disk);
   rig.queue.bags().begin(0);
   rig.start();
   rig.run();
@@ -118,8 +117,8 @@ TEST_CASE("ids of new messages are of open bags") {
 }
 
 TEST_CASE("what another node has suspended or resumed holds here, too") {
-  test::Disk disk;
-  test::QueueRig rig(disk);
+  Disk disk;
+  QueueRig rig(disk);
   rig.start();
   rig.accept(make_message(kOne, {"a@example.org"}));
   auto write = [&](DestinationFact fact) {

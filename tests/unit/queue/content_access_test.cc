@@ -64,6 +64,18 @@ std::string logged_by(const std::string& path, const std::function<void()>& act)
   return read_small_file(path).take();
 }
 
+Submission with_parts(std::uint64_t id, const std::vector<std::uint64_t>& parts) {
+  Submission submission;
+  submission.message.info.id = mail::QueueId{id};
+  submission.message.info.size = 4;
+  submission.message.info.in_file = true;
+  for (std::uint64_t part : parts) {
+    submission.parts.push_back(submission.message);
+    submission.parts.back().info.id = mail::QueueId{part};
+  }
+  return submission;
+}
+
 WorkingMessage in_file(std::uint64_t id, std::uint64_t size) {
   WorkingMessage message;
   message.info.id = mail::QueueId{id};
@@ -94,20 +106,23 @@ TEST_CASE("a content file is read in pieces, and opened with the size it has to 
 TEST_CASE("parts of a message share its file, and each name goes by itself") {
   Files files;
   files.make(7, "body");
-  std::optional<std::string> error;
-  files.access.share(mail::QueueId{7}, {mail::QueueId{8}, mail::QueueId{9}},
-                     [&](const std::string& why_not) { error = why_not; });
-  REQUIRE(files.until([&] { return error.has_value(); }));
-  CHECK(error->empty());
+  std::optional<StoreStatus> kept;
+  files.access.keep(with_parts(7, {8, 9}), [&](const StoreStatus& status) { kept = status; });
+  REQUIRE(files.until([&] { return kept.has_value(); }));
+  CHECK(kept->ok());
   files.access.remove(mail::QueueId{7});
   REQUIRE(files.until([&] { return !files.has(7); }));
   CHECK(files.has(8));
   CHECK(files.has(9));
-  error.reset();
-  files.access.share(mail::QueueId{7}, {mail::QueueId{10}},
-                     [&](const std::string& why_not) { error = why_not; });
-  REQUIRE(files.until([&] { return error.has_value(); }));
-  CHECK_FALSE(error->empty());
+  kept.reset();
+  files.access.keep(with_parts(7, {10}), [&](const StoreStatus& status) { kept = status; });
+  REQUIRE(files.until([&] { return kept.has_value(); }));
+  CHECK_FALSE(kept->ok());
+  // Without parts there is nothing to be done.
+  kept.reset();
+  files.access.keep(with_parts(7, {}), [&](const StoreStatus& status) { kept = status; });
+  REQUIRE(kept.has_value());
+  CHECK(kept->ok());
 }
 
 TEST_CASE("while a snapshot is made, files of settled messages stay") {

@@ -18,7 +18,9 @@ namespace postwain::qmgr::test {
 
 class MemoryService final : public StoreService {
  public:
-  explicit MemoryService(std::shared_ptr<MemoryState> state) : store_(std::move(state)) {}
+  explicit MemoryService(std::shared_ptr<MemoryState> state)
+      : store_(std::move(state)),
+        transfers_(store_.pieces() != nullptr ? store_.pieces()->transfers() : nullptr) {}
 
   void accept(std::unique_ptr<AcceptRequest> request) override {
     batch_.accepts.push_back(std::move(request));
@@ -37,6 +39,7 @@ class MemoryService final : public StoreService {
   void read_when_there(Attempt work) override {
     reads_.push_back([work = std::move(work)](QueueStore& store) { return *work(store); });
   }
+  std::shared_ptr<PieceTransfers> transfers() const override { return transfers_; }
   void finish() override { run(); }
 
   bool idle() const { return batch_.empty() && reads_.empty(); }
@@ -71,6 +74,7 @@ class MemoryService final : public StoreService {
 
  private:
   MemoryStore store_;
+  std::shared_ptr<PieceTransfers> transfers_;
   Batch batch_;
   std::vector<std::function<Completion(QueueStore&)>> reads_;
 };

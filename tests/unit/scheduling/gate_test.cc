@@ -293,3 +293,49 @@ TEST_CASE("one line is cut at a character") {
   CHECK(one_line("a\xff", 9) == "a?");
   CHECK(one_line("\t\x7f", 9) == "??");
 }
+
+TEST_CASE("an id of a bag that is not to be written is refused, or is not the message's") {
+  const mail::QueueId id = plain().info.id;
+  const mail::QueueId drop = id.with_worker(mail::kDropWorker);
+  const std::uint64_t its = std::uint64_t{1} << id.bag();
+  const std::uint64_t of_drop = std::uint64_t{1} << drop.bag();
+  const std::uint64_t of_own = std::uint64_t{1} << kOwn.bag();
+  struct Row {
+    Role role;
+    mail::QueueId id;
+    std::uint64_t own;
+    std::uint64_t open;
+    int code;
+    std::optional<mail::QueueId> becomes;
+  };
+  const std::uint64_t all = mail::kAllBags;
+  const Row rows[] = {
+      {Role::smtpd, id, all, all, 0, id},
+      {Role::smtpd, id, all, all & ~its, 0, id},  // it is being given away
+      {Role::smtpd, id, all & ~its, all & ~its, 451, id},
+      {Role::sendmail, id, all, of_own, 0, kOwn},
+      {Role::sendmail, id, of_own, of_own, 0, kOwn},
+      {Role::sendmail, id, all & ~of_own, all & ~of_own, 451, kOwn},  // no id could be given
+      {Role::pickup, drop, all, all, 0, drop},
+      {Role::pickup, drop, all, all & ~of_drop, 0, drop.next_in(all & ~of_drop)},
+      {Role::pickup, drop, all & ~of_drop, all & ~of_drop, 0, drop.next_in(all & ~of_drop)},
+      {Role::pickup, id, all, of_own, 0, kOwn},
+      {Role::queue_import, id, all, all, 0, id},
+      {Role::queue_import, id, all, of_own & ~its, 0, kOwn},
+      {Role::reporter, id, of_own & ~its, of_own & ~its, 0, kOwn},
+  };
+  REQUIRE(of_own != its);
+  for (const Row& row : rows) {
+    CAPTURE(ipc::name_of(row.role), row.own, row.open);
+    NewMessage message = plain();
+    message.info.id = row.id;
+    GateRules rules = kRules;
+    rules.own_bags = row.own;
+    rules.open_bags = row.open;
+    auto refusal = judge(
+        {row.role, 0, {}}, rules, kNow, [] { return kOwn; }, message);
+    CHECK((refusal ? refusal->code : 0) == row.code);
+    CHECK(message.info.id == row.becomes);
+  }
+  CHECK(bag_moved_reply().code == 451);
+}

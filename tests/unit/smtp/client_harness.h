@@ -80,7 +80,7 @@ class Client {
         queue.pop_front();
       }
     }
-    engine.produce(out_);
+    engine.produce(out_, holds_ends ? &ends : nullptr);
   }
   void give(const Message& message, std::uint64_t key) {
     queue.push_back(message.transaction(key));
@@ -92,6 +92,9 @@ class Client {
   ClientEngine engine;
   std::deque<Transaction> queue;
   std::vector<mail::Outcome> outcomes;
+  // Ends of data do not leave by themselves; where they are in what is sent() next.
+  bool holds_ends = false;
+  std::vector<std::size_t> ends;
 
  private:
   static ClientOptions with_name(ClientOptions options) {

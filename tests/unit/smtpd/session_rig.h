@@ -65,6 +65,10 @@ class FakeQmgr {
   std::vector<std::uint32_t> past_data;
   int aborts = 0;
   bool opened() const { return stream_.value != 0; }
+  template <class Message>
+  void say(const Message& message) {
+    connection_->send(message);
+  }
 
  private:
   bool frame(ipc::FrameType type, std::string_view payload) {

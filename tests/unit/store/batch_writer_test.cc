@@ -214,6 +214,7 @@ TEST_CASE("a notice quotes a header section from the store and a body from its f
   message.info.header_size = static_cast<std::uint32_t>(header.size());
   message.info.size = header.size() + body.size();
   message.content = is_lost ? header.substr(0, 13) : header;
+  store.set_body(5, body);
   store.put(message);
   Settlement settlement{mail::QueueId{5}, {removal(0)}, {}};
   settlement.notices.push_back(notice_about(20, 5, 0));

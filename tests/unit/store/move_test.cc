@@ -130,6 +130,7 @@ class EndingStore final : public QueueStore {
   RecipientChecks& recipient_checks() override { return store_.recipient_checks(); }
   ClockMemory& clock() override { return store_.clock(); }
   Maintenance& maintenance() override { return store_.maintenance(); }
+  ContentPieces* pieces() override { return store_.pieces(); }
 
  private:
   QueueStore& store_;

@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -90,7 +91,32 @@ class StoreUnderTest {
     for (const auto& request : write(std::move(batch)).accepts)
       REQUIRE(request->end == AcceptEnd::stored);
   }
+  // What the file of that message has in it; of the others it does not matter.
+  void set_body(std::uint64_t id, std::string body) {
+    bodies_[mail::QueueId{id}] = std::move(body);
+  }
+  // The bodies of files come before their messages, where the store has them.
+  void put_bodies(const Batch& batch) {
+    if (store_->pieces() == nullptr) return;
+    auto transfers = store_->pieces()->transfers();
+    auto put = [&](const MessageInfo& info) {
+      std::string body = bodies_[info.id];
+      body.resize(info.size_of_file(), 'b');
+      auto done = transfers->put(info.id, body.size(), [&body](std::size_t octets) {
+        std::string next = body.substr(0, octets);
+        body.erase(0, octets);
+        return next;
+      });
+      REQUIRE((done.ok() && *done));
+    };
+    for (const auto& request : batch.accepts) {
+      if (request->submission.message.info.in_file) put(request->submission.message.info);
+      for (const NewMessage& part : request->submission.parts)
+        if (part.info.in_file) put(part.info);
+    }
+  }
   Batch write(Batch batch) {
+    put_bodies(batch);
     Batch written;
     REQUIRE(writer().write(batch, written).ok());
     REQUIRE(batch.empty());
@@ -143,6 +169,7 @@ class StoreUnderTest {
   std::unique_ptr<PostgresDatabase> database_;
   std::shared_ptr<MemoryState> state_ = std::make_shared<MemoryState>();
   std::unique_ptr<QueueStore> store_;
+  std::map<mail::QueueId, std::string> bodies_;
 };
 
 inline RecipientChange removal(std::uint32_t index) {

@@ -14,5 +14,10 @@ std::string_view pattern_of_rows(Pg statement);
 std::string_view pattern_of_scan(Pg statement);
 std::string_view pattern_of_waiting(Pg statement);
 std::string_view pattern_of_server(Pg statement);  // pg_durability.cc
+std::string_view pattern_of_pieces(Pg statement);
+
+// What stands for {referred} and {ours} in statements on pieces.
+std::string_view words_of_referred();
+std::string_view words_of_ours();
 
 }  // namespace postwain::qmgr

@@ -251,13 +251,15 @@ std::string sql_text(Pg statement) {
   std::string sql;
   for (auto pattern :
        {pattern_of_transaction, pattern_of_registration, pattern_of_nodes, pattern_of_compact,
-        pattern_of_rows, pattern_of_scan, pattern_of_waiting, pattern_of_fact, pattern_of_clock,
-        pattern_of_server})
+        pattern_of_rows, pattern_of_scan, pattern_of_waiting, pattern_of_pieces, pattern_of_fact,
+        pattern_of_clock, pattern_of_server})
     if (sql.empty()) sql = pattern(statement);
   PW_CHECK(!sql.empty());
   if (sql.find('{') == std::string::npos) return sql;
   int parameter = 1;
   fill_in(sql, "{now}", "(extract(epoch FROM clock_timestamp()) * 1000)::int8");
+  fill_in(sql, "{referred}", words_of_referred());
+  fill_in(sql, "{ours}", words_of_ours());
   fill_in(sql, "{message}", names_of(columns_of_message(), ""));
   fill_in(sql, "{arrays of message}", arrays_of(columns_of_message(), parameter));
   fill_in(sql, "{arrays of content}", arrays_of(columns_of_content(), parameter));

@@ -111,6 +111,18 @@ enum class Pg : std::uint8_t {
   examine_server,
   select_durability,
   find_node,
+  // Pieces of bodies.
+  sync_later,
+  check_term,
+  drop_pieces,
+  are_pieces_referred,
+  insert_pieces,
+  copy_pieces,
+  select_pieces,
+  count_pieces,
+  remove_pieces,
+  list_pieces,
+  remove_left_pieces,
   count_  // how many there are
 };
 constexpr std::size_t kPgCount = static_cast<std::size_t>(Pg::count_);

@@ -1,6 +1,8 @@
 // What `cluster check` finds out of a real server, as a role that is no superuser.
 #include <catch2/catch.hpp>
 
+#include <fmt/format.h>
+
 #include "queue-schema/pg_migrations.h"
 
 #include "qmgr/store/postgres/pg_examination.h"

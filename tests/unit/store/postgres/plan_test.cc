@@ -48,7 +48,7 @@ std::int64_t lines_with(const std::string& database, const std::string& sql,
 
 // An index that is walked without a condition is a scan in another dress.
 void check_plans(const std::string& database) {
-  const std::string big = "(message|content|recipient|fresh|fresh_left|attempt)";
+  const std::string big = "(message|content|recipient|fresh|fresh_left|attempt|chunk)";
   const std::string bad =
       "line ~ 'Seq Scan on " + big + "\\y' OR line ~ '(Hash|Merge) .*Join' OR " +
       "(line ~ 'Index (Only )?Scan.* on " + big + "(_|\\y)' AND next !~ 'Index Cond')";
@@ -78,9 +78,11 @@ TEST_CASE("no statement on PostgreSQL reads a big table from end to end") {
       "INSERT INTO content SELECT i % 64, i, 'x' FROM generate_series(3001, 23000) i; "
       "INSERT INTO recipient SELECT i % 64, i, n, 'a@b', 0, '', 0, 'mx:b', 0, i, i % 2, 0, 0, 0, "
       "0, "
-      "'', '', '', 0 FROM generate_series(3001, 23000) i, generate_series(0, 2) n; ANALYZE");
+      "'', '', '', 0 FROM generate_series(3001, 23000) i, generate_series(0, 2) n; "
+      "INSERT INTO chunk SELECT i % 64, i, n, 'x' FROM generate_series(3001, 8000) i, "
+      "generate_series(0, 3) n; ANALYZE");
   check_plans(database.name());
-  for (const char* table : {"fresh", "message", "content", "recipient"})
+  for (const char* table : {"fresh", "message", "content", "recipient", "chunk"})
     database.run(std::string("DELETE FROM ") + table + " WHERE bag >= 0");
   database.run("VACUUM ANALYZE");
   check_plans(database.name());

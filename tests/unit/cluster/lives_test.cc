@@ -1,11 +1,10 @@
-// Whether an end of data leaves; and that the four lives go their ways and no others.
+// That the four lives go their ways and no others.
 #include <catch2/catch.hpp>
 
 #include <cstdint>
 #include <vector>
 
 #include "qmgr/cluster/lives.h"
-#include "qmgr/cluster/word_gate.h"
 #include "tests/unit/cluster/cluster_support.h"
 
 using namespace postwain;
@@ -13,10 +12,6 @@ using namespace postwain::qmgr::cluster;
 using namespace postwain::test;
 
 namespace {
-
-GatePage page_of(Duration word) {
-  return {Word{boot(word)}, false};
-}
 
 // Runs events; the last state, or -1 where one was not expected.
 template <class State, class Event>
@@ -50,49 +45,6 @@ unsigned count_expected(State last_state, Event last_event) {
 }
 
 }  // namespace
-
-TEST_CASE("G1: gate: open under a good word only") {
-  struct Row {
-    GatePage page;
-    Duration now;
-    Gate gate;
-  };
-  const Row rows[] = {
-      {{std::nullopt, false}, 0ms, Gate::open},  // no cluster
-      {{std::nullopt, true}, 0ms, Gate::fenced},
-      {page_of(1000ms), 1000ms, Gate::open},
-      {page_of(1000ms), 3999ms, Gate::open},
-      {page_of(1000ms), 4000ms, Gate::shut},
-      {page_of(1000ms), 60s, Gate::shut},
-      {page_of(1000ms), 999ms, Gate::shut},  // a word from the future
-      {{Word{boot(1000ms)}, true}, 1000ms, Gate::fenced},
-  };
-  for (const Row& row : rows) CHECK(gate(row.page, boot(row.now)) == row.gate);
-}
-
-TEST_CASE("G2: gate: what an end of data does there") {
-  struct Row {
-    GatePage page;
-    EndOfData end;
-    Duration now;
-    EndDecision decision;
-  };
-  const EndOfData plain{boot(10s), false};
-  const EndOfData asks{boot(10s), true};
-  const Row rows[] = {
-      {page_of(9s), plain, 10s, EndDecision::leave},
-      {page_of(7s), plain, 10s, EndDecision::wait},
-      {page_of(7s), plain, 19'999ms, EndDecision::wait},
-      {page_of(7s), plain, 20s, EndDecision::give_up},
-      {page_of(19s), plain, 20s, EndDecision::leave},  // a word came at last
-      {{Word{boot(9s)}, true}, plain, 10s, EndDecision::stop},
-      {page_of(9s), asks, 10s, EndDecision::wait},  // good, but older than the question
-      {page_of(10s), asks, 10'001ms, EndDecision::leave},
-      {page_of(9s), asks, 20s, EndDecision::give_up},
-      {{std::nullopt, false}, asks, 10s, EndDecision::leave},
-  };
-  for (const Row& row : rows) CHECK(decide_end(row.page, row.end, boot(row.now)) == row.decision);
-}
 
 TEST_CASE("L1: lives: every state has an answer to every event") {
   CHECK(count_expected(NodeLife::fenced, NodeEvent::fence_met) == 18);
