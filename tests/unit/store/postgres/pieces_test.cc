@@ -13,10 +13,10 @@
 
 #include "qmgr/model/unjudged.h"
 #include "qmgr/moving/move_queue.h"
-#include "qmgr/store/batch_writer.h"
 #include "qmgr/store/piece_files.h"
 #include "qmgr/store/postgres/pg_piece_transfers.h"
 #include "qmgr/store/sqlite/sqlite_store.h"
+#include "qmgr/store/writing/batch_writer.h"
 #include "tests/postgres_server/cutting_proxy.h"
 #include "tests/unit/qmgr/support.h"
 #include "tests/unit/store/postgres/pg_support.h"
