@@ -523,7 +523,7 @@ TEST_CASE("after whichever byte its session is cut, a body is whole or not accep
       "host=" + proxy.folder() + " dbname=" + Node::database().name() + " user=postwain";
   options.first_pause = Duration(0);
   Node node(direct);
-  PgPieceTransfers cut(options, node.store->session().term());
+  PgPieceTransfers cut(options, node.store->session().node(), node.store->session().term());
   const std::string body = body_of(600'000);
   std::size_t accepted = 0;
   std::size_t refused = 0;
