@@ -8,9 +8,9 @@
 
 #include "bench/tool.h"
 #include "common/base/sysexits.h"
-#include "qmgr/store/batch_writer.h"
 #include "qmgr/store/sqlite/sqlite_store.h"
-#include "qmgr/store/store_worker.h"
+#include "qmgr/store/writing/batch_writer.h"
+#include "qmgr/store/writing/store_worker.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;

@@ -149,6 +149,7 @@ Qmgr::~Qmgr() {
 
 void Qmgr::begin_node() {
   queue_->inherit(engine_.inherited);
+  queue_->set_worker_range(engine_.self.node);
   delivery_->name_attempts_first();
   nodes_ = std::make_unique<Nodes>(
       loop_, *queue_, engine_.begin_beats(loop_), engine_.self, engine_.own_bags,

@@ -32,7 +32,7 @@
 #include "qmgr/queue/admission.h"
 #include "qmgr/queue/queue.h"
 #include "qmgr/spool.h"
-#include "qmgr/store/store_worker.h"
+#include "qmgr/store/writing/store_worker.h"
 
 namespace postwain::qmgr {
 

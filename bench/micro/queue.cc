@@ -9,8 +9,8 @@
 #include "bench/micro/iterations.h"
 #include "common/notice/dsn.h"
 #include "qmgr/scheduling/scheduler.h"
-#include "qmgr/store/batch_writer.h"
 #include "qmgr/store/sqlite/sqlite_store.h"
+#include "qmgr/store/writing/batch_writer.h"
 
 namespace {
 

@@ -1,17 +1,14 @@
-// The clock that runs on while the machine sleeps (CLOCK_BOOTTIME): by it a process knows how long
-// it has not been running. Milliseconds since the machine was started.
+// boot_now() as a number: milliseconds since the machine was started, its sleep included.
 #pragma once
 
 #include <cstdint>
 
-#include <ctime>
+#include "common/base/time.h"
 
 namespace postwain {
 
 inline std::int64_t boot_ms() {
-  timespec now{};
-  ::clock_gettime(CLOCK_BOOTTIME, &now);
-  return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+  return boot_now().time_since_epoch().count();
 }
 
 }  // namespace postwain

@@ -387,10 +387,10 @@ struct ConnectionWanted {
 };
 
 // To an agent, of a queue that several nodes share: the proof that this node's part of the queue
-// was still its own when `sent_ms` was read from CLOCK_BOOTTIME. It comes before the first lease and
-// about twice a second. Whoever has had one sends no end of data while the last one is older than
-// `good_ms` (doc/cluster.md, "What may have been delivered"); fenced: never again. Without a shared
-// queue there is none, and nothing to look at.
+// was still its own when `sent_ms` was read from CLOCK_BOOTTIME. It comes before the first lease
+// and about twice a second. Whoever has had one sends no end of data while the last one is older
+// than `good_ms` (doc/cluster.md, "What may have been delivered"); fenced: never again. Without a
+// shared queue there is none, and nothing to look at.
 struct Word {
   static constexpr FrameType kType = FrameType::word;
   std::int64_t sent_ms = 0;  // in the past of this machine's CLOCK_BOOTTIME

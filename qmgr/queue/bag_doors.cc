@@ -26,7 +26,6 @@ bool BagDoors::is_used(std::uint64_t bags) const {
 }
 
 void BagDoors::open_again(std::uint64_t bags) {
-  core_.closed_bags &= ~bags;
   start_.enter(bags, {}, nullptr);
 }
 
@@ -36,7 +35,6 @@ void BagDoors::open(std::uint64_t bags, std::vector<AttemptName> names,
     totals_.restart();
     if (done) done();
   });
-  core_.closed_bags &= ~bags;
 }
 
 }  // namespace postwain::qmgr

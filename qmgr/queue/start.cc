@@ -152,6 +152,7 @@ void Start::check_entered() {
     core_.recorder.take_over(name.id, name.index);
     left->push_back({name.id, name.index, false});
   }
+  core_.closed_bags &= ~rounds_.front().bags;
   check_leftovers_from(std::move(left), 0);
 }
 

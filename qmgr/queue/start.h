@@ -47,7 +47,8 @@ class Start {
   void begin();
   // Attempts of former terms in our bags, before begin().
   void inherit(std::vector<AttemptName> names) { inherited_ = std::move(names); }
-  // These bags have come; names: attempts in them that their former owner may have made. Then done.
+  // These bags have come; names: attempts in them that their former owner may have made. They are
+  // opened when those are in doubt. Then done.
   void enter(std::uint64_t bags, std::vector<AttemptName> names, std::function<void()> done);
   // Before the queue ends.
   void stop() { history_alarm_->stop(); }

@@ -34,7 +34,7 @@ FLOORS = (
      "reporter/tls", "reporter/dmarc"),
     ("qmgr/verdicts", "smtpd/session", "postwain/supervisor"),
     ("qmgr/routing", "qmgr/store", "qmgr/peers", "smtpd"),
-    ("qmgr/store/sqlite", "qmgr/store/postgres/session", "simulator"),
+    ("qmgr/store/sqlite", "qmgr/store/writing", "qmgr/store/postgres/session", "simulator"),
     ("qmgr/history", "qmgr/salvage", "qmgr/moving", "qmgr/store/postgres", "postwain/commands",
      "postwain/offline", "postwain/explain"),
     ("qmgr/shared", "qmgr/control/json", "postwain/sendmail", "postwain/dns_check"),

@@ -11,7 +11,7 @@
 #include "qmgr/disk/ballast.h"
 #include "qmgr/history/history_store.h"
 #include "qmgr/store/sqlite/sqlite_store.h"
-#include "qmgr/store/store_worker.h"
+#include "qmgr/store/writing/store_worker.h"
 #include "tests/unit/failpoints/messages.h"
 #include "tests/unit/store/known_message.h"
 

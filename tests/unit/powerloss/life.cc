@@ -6,9 +6,9 @@
 
 #include "common/base/check.h"
 
-#include "qmgr/store/batch_writer.h"
 #include "qmgr/store/queue_reader.h"
 #include "qmgr/store/queue_walk.h"
+#include "qmgr/store/writing/batch_writer.h"
 #include "tests/unit/store/known_message.h"
 
 namespace postwain::powerloss {

@@ -13,7 +13,7 @@
 #include "common/net/loop.h"
 
 #include "qmgr/store/sqlite/sqlite_store.h"
-#include "qmgr/store/store_worker.h"
+#include "qmgr/store/writing/store_worker.h"
 #include "tests/simdisk/disk.h"
 #include "tests/simdisk/files.h"
 #include "tests/simdisk/sqlite_vfs.h"

@@ -23,7 +23,7 @@
 #include "qmgr/intake/intake.h"
 #include "qmgr/peers/peers.h"
 #include "qmgr/store/sqlite/sqlite_store.h"
-#include "qmgr/store/store_worker.h"
+#include "qmgr/store/writing/store_worker.h"
 #include "tests/unit/qmgr/support.h"
 
 namespace postwain::qmgr::test {

@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "qmgr/store/batch_writer.h"
 #include "qmgr/store/store_service.h"
+#include "qmgr/store/writing/batch_writer.h"
 #include "tests/memory_store/memory_store.h"
 
 namespace postwain::qmgr::test {

@@ -8,11 +8,11 @@
 #include <memory>
 #include <vector>
 
-#include "qmgr/store/batch_writer.h"
 #include "qmgr/store/postgres/pg_store.h"
 #include "qmgr/store/queue_reader.h"
 #include "qmgr/store/queue_walk.h"
 #include "qmgr/store/sqlite/sqlite_store.h"
+#include "qmgr/store/writing/batch_writer.h"
 #include "tests/memory_store/memory_store.h"
 #include "tests/postgres_server/postgres_server.h"
 #include "tests/unit/qmgr/support.h"

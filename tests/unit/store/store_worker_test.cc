@@ -11,7 +11,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "qmgr/store/store_worker.h"
+#include "qmgr/store/writing/store_worker.h"
 #include "tests/unit/store/store_under_test.h"
 
 using namespace postwain;

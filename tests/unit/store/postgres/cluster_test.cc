@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <bit>
 
-#include "qmgr/store/batch_writer.h"
 #include "qmgr/store/scoped_bags.h"
+#include "qmgr/store/writing/batch_writer.h"
 #include "tests/unit/qmgr/support.h"
 #include "tests/unit/store/postgres/pg_support.h"
 

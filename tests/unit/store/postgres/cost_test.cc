@@ -4,7 +4,7 @@
 
 #include <cstdio>
 
-#include "qmgr/store/batch_writer.h"
+#include "qmgr/store/writing/batch_writer.h"
 #include "tests/unit/qmgr/support.h"
 #include "tests/unit/store/postgres/pg_support.h"
 

@@ -13,10 +13,10 @@
 
 #include "qmgr/model/unjudged.h"
 #include "qmgr/moving/move_queue.h"
-#include "qmgr/store/batch_writer.h"
 #include "qmgr/store/piece_files.h"
 #include "qmgr/store/postgres/pg_piece_transfers.h"
 #include "qmgr/store/sqlite/sqlite_store.h"
+#include "qmgr/store/writing/batch_writer.h"
 #include "tests/postgres_server/cutting_proxy.h"
 #include "tests/unit/qmgr/support.h"
 #include "tests/unit/store/postgres/pg_support.h"
@@ -523,7 +523,7 @@ TEST_CASE("after whichever byte its session is cut, a body is whole or not accep
       "host=" + proxy.folder() + " dbname=" + Node::database().name() + " user=postwain";
   options.first_pause = Duration(0);
   Node node(direct);
-  PgPieceTransfers cut(options, node.store->session().term());
+  PgPieceTransfers cut(options, node.store->session().node(), node.store->session().term());
   const std::string body = body_of(600'000);
   std::size_t accepted = 0;
   std::size_t refused = 0;

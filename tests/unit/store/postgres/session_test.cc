@@ -10,7 +10,7 @@
 
 #include "queue-schema/pg_migrations.h"
 
-#include "qmgr/store/batch_writer.h"
+#include "qmgr/store/writing/batch_writer.h"
 #include "tests/unit/qmgr/support.h"
 #include "tests/unit/store/postgres/pg_support.h"
 

@@ -2,10 +2,10 @@
 #include <algorithm>
 #include <map>
 
-#include "qmgr/store/batch_writer.h"
 #include "qmgr/store/compact_record.h"
-#include "qmgr/store/notice_writer.h"
 #include "qmgr/store/queue_reader.h"
+#include "qmgr/store/writing/batch_writer.h"
+#include "qmgr/store/writing/notice_writer.h"
 
 namespace postwain::qmgr {
 

@@ -1,6 +1,6 @@
 // What a batch does with bodies that the store has in pieces (content_pieces.h).
-#include "qmgr/store/batch_writer.h"
 #include "qmgr/store/queue_reader.h"
+#include "qmgr/store/writing/batch_writer.h"
 
 namespace postwain::qmgr {
 

@@ -1,4 +1,4 @@
-#include "qmgr/store/store_worker.h"
+#include "qmgr/store/writing/store_worker.h"
 
 #include <algorithm>
 #include <iterator>

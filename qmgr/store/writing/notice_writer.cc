@@ -1,4 +1,4 @@
-#include "qmgr/store/notice_writer.h"
+#include "qmgr/store/writing/notice_writer.h"
 
 #include <algorithm>
 

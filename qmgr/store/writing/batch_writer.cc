@@ -1,5 +1,5 @@
 // The batch as a whole, and compact messages that become rows.
-#include "qmgr/store/batch_writer.h"
+#include "qmgr/store/writing/batch_writer.h"
 
 #include <iterator>
 #include <utility>

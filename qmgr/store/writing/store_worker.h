@@ -29,10 +29,10 @@
 
 #include "qmgr/disk/content_files.h"
 #include "qmgr/store/batch.h"
-#include "qmgr/store/batch_writer.h"
 #include "qmgr/store/group_commit.h"
 #include "qmgr/store/queue_store.h"
 #include "qmgr/store/store_service.h"
+#include "qmgr/store/writing/batch_writer.h"
 
 namespace postwain::qmgr {
 

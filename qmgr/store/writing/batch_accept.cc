@@ -2,9 +2,9 @@
 #include <algorithm>
 
 #include "qmgr/model/unjudged.h"
-#include "qmgr/store/batch_writer.h"
 #include "qmgr/store/compact_record.h"
 #include "qmgr/store/queue_reader.h"
+#include "qmgr/store/writing/batch_writer.h"
 
 namespace postwain::qmgr {
 
