@@ -135,6 +135,7 @@ StoreStatus BatchWriter::settle_compact(std::vector<Settling>& open) {
   if (!rests) return rests.error();
   std::vector<CompactMessages::NewRest> changed;
   std::vector<mail::QueueId> ended;
+  EndAttempts over;
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (!(*rests)[i]) continue;
     std::string rest((*rests)[i]->recipients, '1');
@@ -159,13 +160,23 @@ StoreStatus BatchWriter::settle_compact(std::vector<Settling>& open) {
       continue;
     }
     ended.push_back(ids[i]);
+    for (Settling* one : by_id[ids[i]])
+      for (std::uint32_t index : one->settled().changed) over.names.push_back({ids[i], index});
     last->settled().message_removed = true;
     last->settled().content_file_removed = last->settlement().in_file;
   }
   if (!ended.empty())
-    if (StoreStatus s = store_.compact().remove(ended); !s) return s;
+    if (StoreStatus s = remove_ended(ended, std::move(over)); !s) return s;
   if (changed.empty()) return {};
   return store_.compact().put_rests(changed);
+}
+
+// That a compact value goes says nothing of its recipients: it may have become rows.
+StoreStatus BatchWriter::remove_ended(std::span<const mail::QueueId> ids, EndAttempts attempts) {
+  const AttemptFact over = std::move(attempts);
+  if (store_.attempts() != nullptr)
+    if (StoreStatus s = store_.attempts()->write({&over, 1}); !s) return s;
+  return store_.compact().remove(ids);
 }
 
 StoreStatus BatchWriter::make_rows(std::vector<Settling>& open) {

@@ -51,6 +51,7 @@ class BatchWriter {
   StoreStatus settle(std::span<const std::unique_ptr<SettleRequest>> requests);
   StoreStatus settle_whole(std::vector<Settling>& open);
   StoreStatus settle_compact(std::vector<Settling>& open);
+  StoreStatus remove_ended(std::span<const mail::QueueId> ids, EndAttempts attempts);
   StoreStatus make_rows(std::vector<Settling>& open);
   StoreStatus change_rows(std::vector<Settling>& open);
   StoreStatus write_notices(std::vector<Settling>& open);

@@ -150,6 +150,51 @@ TEST_CASE("attempts are named until their recipients are settled") {
   CHECK(database.run("SELECT count(*) FROM attempt") == 1);
 }
 
+// Their names stayed, and kept the bag from being given for ever.
+TEST_CASE("attempts of a compact message end however its recipients are settled") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  auto a = opened(node(database, "a"));
+  auto settle = [&](std::vector<std::uint32_t> indices, bool in_two) {
+    Batch batch;
+    for (std::uint32_t index : indices) {
+      RecipientChange gone;
+      gone.index = index;
+      gone.kind = ChangeKind::remove;
+      if (batch.settles.empty() || in_two) {
+        batch.settles.push_back(std::make_unique<SettleRequest>());
+        batch.settles.back()->settlement.id = mail::QueueId{7};
+        batch.settles.back()->settlement.is_compact = true;
+      }
+      batch.settles.back()->settlement.changes.push_back(gone);
+    }
+    Batch written;
+    REQUIRE(BatchWriter(*a, nullptr).write(batch, written).ok());
+  };
+  struct {
+    std::vector<std::vector<std::uint32_t>> rounds;
+    bool in_two;
+  } rows[] = {{{{0, 1, 2}}, false},
+              {{{0, 1, 2}}, true},
+              {{{1}, {0, 2}}, true},
+              {{{1}, {0}, {2}}, false},
+              {{{0, 2}, {1}}, false}};
+  for (const auto& row : rows) {
+    test::AsCompact as_compact(true);
+    Batch batch;
+    batch.accepts.push_back(std::make_unique<AcceptRequest>());
+    batch.accepts.back()->submission.message =
+        test::make_message(7, {"a@x.org", "b@x.org", "c@x.org"});
+    Batch written;
+    REQUIRE(BatchWriter(*a, nullptr).write(batch, written).ok());
+    for (std::uint32_t index = 0; index < 3; ++index) REQUIRE(name(*a, 7, index).ok());
+    for (const auto& round : row.rounds) settle(round, row.in_two);
+    CHECK(database.run("SELECT count(*) FROM fresh WHERE bag >= 0") == 0);
+    CHECK(database.run("SELECT coalesce(sum(octet_length(named)), 0) FROM attempt") == 0);
+    CHECK_FALSE(a->session().names().any_in(mail::kAllBags));
+  }
+}
+
 TEST_CASE("a dead node's bags come with the names of what it may have delivered") {
   if (!has_server()) return;
   test::PostgresDatabase database;
