@@ -9,6 +9,7 @@ compared with it.
 
 import json
 import os
+import struct
 import time
 
 import postwain_harness  # noqa: F401 (the paths of the other helpers)
@@ -159,7 +160,18 @@ class Cluster:
     def tables(self):
         """What it says of the nodes, for a person who looks for a fault."""
         return "\n".join(f"{table}:\n" + self.database.sql(f"SELECT * FROM {table} ORDER BY 1, 2")
-                         for table in ("node", "lane", "bag"))
+                         for table in ("node", "lane", "bag")) + "\n" + self.names_in_words()
+
+    def names_in_words(self):
+        """The attempts that are named: (bag, queue id, index of the recipient) for each."""
+        found = []
+        for line in self.database.sql("SELECT node, term, n, encode(named, 'hex') FROM attempt "
+                                      "WHERE named <> ''").splitlines():
+            node, term, number, octets = line.split("|")
+            names = [(bag_of(one), queue_id_text(one), index)
+                     for one, index in struct.iter_unpack(">QI", bytes.fromhex(octets))]
+            found.append(f"node {node} term {term} batch {number}: {names}")
+        return "named attempts:\n" + "\n".join(found)
 
     # What the nodes say.
 

@@ -64,6 +64,9 @@ class SharedQueue(unittest.TestCase):
         for name in ("a", "b"):
             if not self.cluster.nodes[name].runs:
                 self.cluster.nodes[name].start()
+        for name, row in self.cluster.rows().items():
+            if name in "ab" and not row[3]:
+                self.cluster.nodes[name].cli("cluster", "join", name)
         self.cluster.wait_live("a", "b")
         for name in ("a", "b"):
             self.cluster.wait_bags(name)
@@ -148,8 +151,8 @@ class SharedQueue(unittest.TestCase):
         self.wait_taken_over(began)
         self.assertEqual("gone", self.cluster.state_of(self.fuller))
         self.assertEqual([self.fuller], self.fenced(began))
-        status = self.cluster.status(self.other)
-        self.assertEqual([BAGS], [node["bags"] for node in status["nodes"] if node["self"]])
+        wait_until(lambda: self.is_told_by(self.other), 10,
+                   lambda: str(self.cluster.status(self.other)))
         self.node.start()
         self.cluster.wait_live(self.fuller)
         self.assertGreater(self.terms_now()[self.fuller], self.terms[self.fuller])
@@ -275,7 +278,8 @@ class SharedQueue(unittest.TestCase):
         began = time.time()
         self.operate("drain", self.fuller)
         wait_until(lambda: self.cluster.owners().get(self.other) == BAGS, 30,
-                   lambda: f"its bags have gone: {self.cluster.owners()}\n{self.node.tail()}")
+                   lambda: f"its bags have gone: {self.cluster.queue_in_words()}\n"
+                           f"{self.cluster.tables()}\n{self.node.tail()}")
         print(f"\n    drained in {time.time() - began:.1f} s", flush=True)
         wait_until(lambda: self.told(self.fuller)["state"] == "draining", 10,
                    lambda: str(self.told(self.fuller)))
