@@ -36,8 +36,8 @@ class Program:
 
 
 class Node(Postwain):
-    """ways: a proxy for each place of a database. The log in memory has no lines of single messages;
-    the file log_path has all of them."""
+    """ways: a proxy for each place of a database. The log in memory has no lines of single
+    messages; the file log_path has all of them."""
 
     def __init__(self, name, ways, changes, **more):
         self.name = name

@@ -162,7 +162,9 @@ class SharedQueue(unittest.TestCase):
         load = self.under_load()
         self.node.kill_all()
         began = time.time()
-        self.operate("fence", self.fuller, "--yes")
+        # Not while the other node has yet to read the last beat of this one.
+        wait_until(lambda: self.survivor.cli("cluster", "fence", self.fuller, "--yes").returncode
+                   == 0, AT_ONCE, self.survivor.tail)
         wait_until(lambda: self.cluster.owners().get(self.other) == BAGS, AT_ONCE,
                    lambda: f"its bags: {self.cluster.owners()}\n{self.survivor.tail()}")
         self.wait_taken_over(began)
