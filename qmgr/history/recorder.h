@@ -47,6 +47,10 @@ class Recorder {
   std::uint64_t left_bags() const { return journal_.left_bags(); }
   void left_queued(const MessageInfo& message, const StoredRecipient& recipient, bool doubt,
                    WallTime now);
+  // Another node has its message now, and has heard of the attempt from the database.
+  void leftover_elsewhere(const AttemptJournal::Leftover& left) {
+    journal_.end(journal_.take_left(left.id, left.index));
+  }
   void leftover_gone(const AttemptJournal::Leftover& left, WallTime now);
   // Its late outcome, told by outcome(), is committed.
   void left_settled(mail::QueueId id, std::uint32_t index, bool in_doubt);

@@ -120,7 +120,8 @@ void Nodes::fence(const std::string& node, Done done) {
     return done("this is the node itself; say it on another one, or stop it");
   if (status->row.state == cluster::NodeState::gone)
     return done(fmt::format("\"{}\" is gone already", node));
-  fence(cluster::Fence{status->row.id, status->row.term, status->row.beat}, std::move(done));
+  constexpr cluster::Beat kAnyBeat{-1};  // who says so knows better than its beats
+  fence(cluster::Fence{status->row.id, status->row.term, kAnyBeat}, std::move(done));
 }
 
 void Nodes::leave(const std::string& node, Done done) {

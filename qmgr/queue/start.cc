@@ -191,6 +191,10 @@ void Start::settle_leftovers(const Leftovers& left, std::size_t from,
   EndAttempts gone;
   for (std::size_t i = 0; i < found.size(); ++i) {
     const AttemptJournal::Leftover& one = left[from + i];
+    if (one.id.is_in(core_.closed_bags)) {
+      core_.recorder.leftover_elsewhere(one);
+      continue;
+    }
     const std::optional<StoredMessage>& message = found[i];
     bool there =
         message && !message->recipients.empty() && message->recipients.front().index == one.index;

@@ -46,7 +46,7 @@ class SharedQueue {
     std::uint8_t node = 0;
     std::int64_t term = 0;  // as its row has it since the former one was ended
   };
-  // Ends the term of that node, if it still has this term and beat.
+  // Ends the term of that node, if it still has this term and beat. A beat below 0: whichever it has.
   virtual StoreResult<bool> fence(std::uint8_t node, std::int64_t term, std::int64_t beat) = 0;
   // Takes all of these bags over from a node that is gone, or that never had an owner. The names of
   // its attempts in them are ours with the same transaction.
@@ -55,7 +55,8 @@ class SharedQueue {
     std::vector<AttemptName> names;
   };
   virtual StoreResult<Adopted> adopt(std::optional<Dead> from, std::uint64_t bags) = 0;
-  // Also false while an attempt is named in one of the bag's messages.
+  // The caller knows that no attempt runs in the bag and none is in doubt: what is named there is
+  // over.
   virtual StoreResult<bool> give(std::uint8_t bag, std::uint8_t to) = 0;
 
   // What an operator wants of a node. No: false where there is none of that name or, for forget(),

@@ -76,7 +76,7 @@ StoreResult<SharedQueue::Adopted> PgCluster::adopt(std::optional<Dead> from, std
 
 StoreResult<bool> PgCluster::give(std::uint8_t bag, std::uint8_t to) {
   const std::uint64_t bit = std::uint64_t{1} << bag;
-  if (session_.names().any_in(bit)) return false;
+  session_.names().end_bags(bit);
   std::vector<PgCommand> commands;
   commands.push_back({Pg::give_bag, PgParameters().int2(bag).int2(session_.node()).int2(to)});
   StoreResult<bool> done = change(std::move(commands));

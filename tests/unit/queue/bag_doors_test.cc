@@ -104,6 +104,24 @@ TEST_CASE("a bag that comes is read, and who may have been delivered is in doubt
   CHECK(rig.queue.recorder().left_bags() == 0);
 }
 
+// It stayed in the journal, and when the bag came back it could not be given away any more.
+TEST_CASE("what is left of an attempt in another node's bag is forgotten at the start") {
+  Disk disk;
+  const std::uint64_t second = other();
+  {
+    QueueRig former(disk);
+    former.start();
+    former.accept(make_message(kOne, {"a@example.org"}));
+    former.accept(make_message(second, {"b@example.org"}));
+    CHECK(former.leases().size() == 2);
+  }
+  QueueRig rig(disk);
+  rig.queue.bags().begin(bag_of(kOne));
+  CHECK(rig.queue.recorder().left_bags() == (bag_of(kOne) | bag_of(second)));
+  rig.start();
+  CHECK(rig.queue.recorder().left_bags() == bag_of(kOne));
+}
+
 TEST_CASE("ids of new messages are of open bags") {
   mail::QueueIdSource ids(7);
   ids.keep_to(bag_of(kOne));

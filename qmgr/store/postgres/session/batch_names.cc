@@ -45,6 +45,11 @@ std::optional<std::vector<AttemptName>> names_in(std::string_view bytes) {
   return names;
 }
 
+void BatchNames::end_bags(std::uint64_t bags) {
+  for (const auto& [id, open] : open_)
+    if (id.is_in(bags)) end_all(id);
+}
+
 std::map<std::int64_t, std::size_t> BatchNames::losses() const {
   std::map<std::int64_t, std::size_t> lost;
   // One that is said to have ended twice ends once.

@@ -29,6 +29,8 @@ class BatchNames {
   void add(const AttemptName& name) { added_.push_back(name); }
   void end(const AttemptName& name) { ended_.push_back({name, false}); }
   void end_all(mail::QueueId id) { ended_.push_back({{id, 0}, true}); }
+  // Of all messages in these bags.
+  void end_bags(std::uint64_t bags);
 
   std::string added() const { return bytes_of(added_); }
   // The batches whose rows go with this transaction, since nothing of them is left then.

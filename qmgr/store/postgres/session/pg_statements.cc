@@ -107,7 +107,7 @@ std::string_view pattern_of_nodes(Pg statement) {
       return "SELECT set_config('lock_timeout', '2s', true)";
     case Pg::fence_node:
       return "WITH victim AS (UPDATE node SET term = term + 1, state = 0 WHERE id = $1::int2 AND "
-             "term = $2::int8 AND beat = $3::int8 AND state <> 0 RETURNING id), "
+             "term = $2::int8 AND (beat = $3::int8 OR $3::int8 < 0) AND state <> 0 RETURNING id), "
              "raised AS (UPDATE lane SET token = token + 1 FROM victim "
              "WHERE lane.node = victim.id RETURNING 1) SELECT 1 / count(*) FROM victim";
     // The lock keeps a registration of that node apart, which would take the same bags back.

@@ -232,7 +232,6 @@ TEST_CASE("a dead node's bags come with the names of what it may have delivered"
   // The names are ours now, and the dead node has none.
   CHECK(database.run("SELECT count(*) FROM attempt WHERE node = 1") == 0);
   CHECK(database.run("SELECT sum(octet_length(named)) FROM attempt WHERE node = 0") == 12);
-  CHECK_FALSE(*shared.give(mail::QueueId{lent}.bag(), dead.node));
   REQUIRE(remove(*a, lent).ok());
   REQUIRE(remove(*a, waits).ok());
   CHECK(database.run("SELECT coalesce(sum(octet_length(named)), 0) FROM attempt") == 0);
@@ -298,6 +297,21 @@ TEST_CASE("names of recipients that are gone end when that is said") {
   REQUIRE(a->attempts()->write({&ended, 1}).ok());
   REQUIRE(a->commit().ok());
   CHECK(database.run("SELECT coalesce(sum(octet_length(named)), 0) FROM attempt") == 0);
+}
+
+TEST_CASE("an operator ends a term whatever its beat, and a bag is given without names") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  auto a = opened(node(database, "a"));
+  auto b = opened(node(database, "b"));
+  REQUIRE(put(*a, 1).ok());
+  REQUIRE(name(*a, 1).ok());
+  REQUIRE(*a->shared()->give(mail::QueueId{1}.bag(), 1));
+  CHECK(database.run("SELECT coalesce(sum(octet_length(named)), 0) FROM attempt") == 0);
+  database.run("UPDATE node SET beat = 77");
+  CHECK_FALSE(*a->shared()->fence(1, 1, 76));
+  CHECK_FALSE(*a->shared()->fence(1, 2, -1));
+  CHECK(*a->shared()->fence(1, 1, -1));
 }
 
 TEST_CASE("a node that leaves is gone at once, and writes nothing any more") {
