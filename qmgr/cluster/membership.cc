@@ -151,8 +151,7 @@ std::vector<Holder> Membership::holders(const BeatReport& report) const {
     Holder holder{row.id, row.weight, takes, row.busy, row.idle, {}};
     for (const BagRow& bag : report.bags)
       if (bag.owner == row.id) holder.bags.add(bag.id);
-    // What is being given away counts as given, so that one that takes long holds up no other.
-    if (row.id == self_.node) holder.bags = memory_.held.without(memory_.giving);
+    if (row.id == self_.node) holder.bags = memory_.held;
     all.push_back(holder);
   }
   return all;
@@ -199,7 +198,7 @@ void Membership::decide_gives(const BeatReport& report, Decisions& out) {
   if (row_of(report.nodes, self_.node)->state == NodeState::draining) {
     for (const Give& give : leave_all(all, self_.node))
       if (!memory_.giving.has(give.bag)) out.give.push_back(give);
-  } else if (report.answered >= memory_.next_give) {
+  } else if (memory_.giving.empty() && report.answered >= memory_.next_give) {
     give_surplus(report, all, out);
     if (auto to = out.give.empty() && busy ? taker_by_load(all, self_.node) : std::nullopt)
       if (auto bag = bag_to_give(report, true)) out.give.push_back({*bag, *to});

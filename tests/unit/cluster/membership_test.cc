@@ -213,12 +213,15 @@ TEST_CASE("M9: membership: a give that came to nothing is decided again") {
   Watcher watcher(2, 0);
   for (BagRow& row : watcher.owners) row.owner = node(0);
   watcher.now = 5s;
-  auto give = watcher.beat({1}).give.at(0);
-  watcher.member.give_ended(give.bag);
+  auto gives = watcher.beat({1}).give;
+  REQUIRE(gives.size() == 16);
+  for (const Give& give : gives) {
+    watcher.now += 5s;
+    CHECK(watcher.beat({1}).give.empty());  // some are under way
+    watcher.member.give_ended(give.bag);
+  }
   watcher.now += 5s;
-  auto again = watcher.beat({1}).give;
-  CHECK(std::any_of(again.begin(), again.end(),
-                    [&](const Give& one) { return one.bag == give.bag; }));
+  CHECK(watcher.beat({1}).give == gives);
 }
 
 TEST_CASE("M10: membership: who drains gives everything, and says when it is done") {
