@@ -46,7 +46,8 @@ class SharedQueue {
     std::uint8_t node = 0;
     std::int64_t term = 0;  // as its row has it since the former one was ended
   };
-  // Ends the term of that node, if it still has this term and beat. A beat below 0: whichever it has.
+  // Ends the term of that node, if it still has this term and beat. A beat below 0: whichever it
+  // has.
   virtual StoreResult<bool> fence(std::uint8_t node, std::int64_t term, std::int64_t beat) = 0;
   // Takes all of these bags over from a node that is gone, or that never had an owner. The names of
   // its attempts in them are ours with the same transaction.
