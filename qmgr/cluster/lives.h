@@ -45,7 +45,7 @@ Step<NodeLife, NodeAction> next(NodeLife state, NodeEvent event);
 enum class BagLife : std::uint8_t { foreign, unread, open, giving };
 enum class BagEvent : std::uint8_t {
   became_own,     // a registration, an adoption, or a beat that was sent after the last move
-  doubts_marked,  // the transaction that marks doubts and empties left_by was acknowledged
+  doubts_marked,  // the attempts that former owners named are noted as in doubt
   give_decided,
   give_abandoned,  // attempts did not end in time
   became_foreign,  // the give was acknowledged, or a beat says so

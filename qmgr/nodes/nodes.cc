@@ -220,7 +220,6 @@ void Nodes::receive(std::uint64_t bags) {
 // New ids first: of bags that are open. Until a bag is closed, what has such an id is still taken.
 void Nodes::tell_bags() {
   const std::uint64_t open = owned_ & ~gives_.all();
-  queue_.bags().keep_ids_to(open);
   hooks_.bags_changed(open, owned_ & ~gives_.closed());
 }
 

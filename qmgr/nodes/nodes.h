@@ -30,7 +30,7 @@ class Nodes final : public ClusterPort {
   struct Hooks {
     // To the agents: how old the proof is that this node is still itself.
     std::function<void(const ipc::Word&)> say_word;
-    // New messages get ids of `open`; those of `owned` are taken, too.
+    // New messages are to get ids of `open`; those of `owned` are taken, too.
     std::function<void(std::uint64_t open, std::uint64_t owned)> bags_changed;
     // may_work() is another one now.
     std::function<void()> standing_changed;

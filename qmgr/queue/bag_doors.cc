@@ -7,7 +7,7 @@ namespace postwain::qmgr {
 
 void BagDoors::begin(std::uint64_t own) {
   core_.closed_bags = ~own;
-  keep_ids_to(own);
+  core_.ids.keep_to(own);
 }
 
 // A message is named by its id alone, so all of its recipients are meant.

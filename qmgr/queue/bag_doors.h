@@ -20,8 +20,6 @@ class BagDoors {
 
   // Before anything is read: only these are ours, and open.
   void begin(std::uint64_t own);
-  // New messages of ours get ids of these bags.
-  void keep_ids_to(std::uint64_t bags) { core_.ids.keep_to(bags); }
 
   // Nothing of these is taken into memory any more, and what waits there leaves it. What is lent,
   // and what is being settled, stays until that has ended: is_used().
