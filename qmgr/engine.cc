@@ -20,6 +20,7 @@
 #include "common/base/text.h"
 #include "common/log/log.h"
 
+#include "qmgr/store/postgres/keeper/pg_keeper.h"
 #include "qmgr/store/postgres/pg_beats.h"
 #include "qmgr/store/sqlite/sqlite_store.h"
 
@@ -159,6 +160,9 @@ Result<Engine> database_engine(const config::QueueDatabase& settings, const Engi
   engine.inherited = shared.inherited();
   engine.begin_beats = [options, self = engine.self](net::Loop& loop) {
     return std::make_unique<PgBeats>(loop, options, self);
+  };
+  engine.begin_keeper = [options, self = engine.self](net::Loop& loop) {
+    return std::make_unique<PgKeeper>(loop, options, self);
   };
   engine.contents = fmt::format("{}/content-{:x}", place.folder, (*opened)->queue());
   engine.store = opened.take();

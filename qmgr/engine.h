@@ -15,6 +15,7 @@
 
 #include "qmgr/disk/ballast.h"
 #include "qmgr/store/beat_service.h"
+#include "qmgr/store/keeper_service.h"
 #include "qmgr/store/postgres/pg_store.h"
 #include "qmgr/store/queue_store.h"
 #include "qmgr/store/shared_queue.h"
@@ -37,6 +38,8 @@ struct Engine {
   std::vector<AttemptName> inherited;
   // Begins the heartbeat, where several nodes may share the store; null elsewhere.
   std::function<std::unique_ptr<BeatService>(net::Loop&)> begin_beats;
+  // The same for what nodes tell each other (keeper_service.h).
+  std::function<std::unique_ptr<KeeperService>(net::Loop&)> begin_keeper;
 };
 
 enum class Opening : std::uint8_t {

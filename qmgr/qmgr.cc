@@ -151,6 +151,7 @@ void Qmgr::begin_node() {
   queue_->inherit(engine_.inherited);
   queue_->set_worker_range(engine_.self.node);
   delivery_->name_attempts_first();
+  keeper_ = engine_.begin_keeper(loop_);
   nodes_ = std::make_unique<Nodes>(
       loop_, *queue_, engine_.begin_beats(loop_), engine_.self, engine_.own_bags,
       config_.queue.store.node,

@@ -85,7 +85,8 @@ class Qmgr {
   std::unique_ptr<Probes> probes_;
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<FilterAsker> asker_;
-  std::unique_ptr<Nodes> nodes_;  // where several may share the queue
+  std::unique_ptr<KeeperService> keeper_;  // where several may share the queue
+  std::unique_ptr<Nodes> nodes_;           // the same
   std::unique_ptr<Control> control_;
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<net::Listener> listener_;

@@ -223,9 +223,53 @@ ALTER TABLE chunk ALTER COLUMN data SET STORAGE PLAIN;
 INSERT INTO chunk SELECT -1, i, 0, 'x' FROM generate_series(1, 2000) i;
 )sql";
 
+// What nodes tell each other. seen and wants: how far the node has read the rows of the others, and
+// of which limits it lacks places (qmgr/cluster/places.h).
+constexpr std::string_view kKeeper = R"sql(
+ALTER TABLE node ADD COLUMN seen int8 NOT NULL DEFAULT 0;
+ALTER TABLE node ADD COLUMN wants bytea NOT NULL DEFAULT '' CHECK (octet_length(wants) <= 65536);
+CREATE TABLE request (
+  to_node int2 NOT NULL CHECK (to_node BETWEEN 0 AND 31),
+  n int8 NOT NULL,
+  from_node int2 NOT NULL CHECK (from_node BETWEEN 0 AND 31),
+  kind int2 NOT NULL,
+  at int8 NOT NULL,
+  data bytea NOT NULL CHECK (octet_length(data) <= 65536),
+  PRIMARY KEY (to_node, n)
+);
+CREATE TABLE answer (
+  to_node int2 NOT NULL CHECK (to_node BETWEEN 0 AND 31),
+  n int8 NOT NULL,
+  no int4 NOT NULL CHECK (no >= 0),
+  at int8 NOT NULL,
+  data bytea NOT NULL CHECK (octet_length(data) <= 65536),
+  PRIMARY KEY (to_node, n, no)
+);
+CREATE TABLE claim (
+  key bytea NOT NULL CHECK (octet_length(key) BETWEEN 1 AND 2100),
+  node int2 NOT NULL CHECK (node BETWEEN -1 AND 31),
+  places int4 NOT NULL CHECK (places >= 0),
+  kept_free int4 NOT NULL CHECK (kept_free >= 0),
+  PRIMARY KEY (key, node)
+);
+CREATE TABLE pace (
+  key bytea PRIMARY KEY CHECK (octet_length(key) BETWEEN 1 AND 2100),
+  next int8 NOT NULL
+);
+CREATE TABLE history_block (
+  node int2 NOT NULL CHECK (node BETWEEN 0 AND 31),
+  number int8 NOT NULL CHECK (number > 0),
+  at int8 NOT NULL,
+  data bytea NOT NULL CHECK (octet_length(data) <= 262144),
+  PRIMARY KEY (node, number)
+);
+ALTER TABLE history_block ALTER COLUMN data SET STORAGE EXTERNAL;
+)sql";
+
 constexpr Migration kPgMigrations[] = {
     {1, kInitial},
     {2, kNodes},
+    {3, kKeeper},
 };
 
 }  // namespace

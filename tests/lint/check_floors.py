@@ -35,7 +35,8 @@ FLOORS = (
     ("qmgr/verdicts", "smtpd/session", "postwain/supervisor"),
     ("qmgr/routing", "qmgr/store", "qmgr/peers", "smtpd"),
     ("qmgr/store/sqlite", "qmgr/store/writing", "qmgr/store/postgres/session", "simulator"),
-    ("qmgr/history", "qmgr/salvage", "qmgr/moving", "qmgr/store/postgres", "postwain/commands",
+    ("qmgr/history", "qmgr/salvage", "qmgr/moving", "qmgr/store/postgres",
+     "qmgr/store/postgres/keeper", "postwain/commands",
      "postwain/offline", "postwain/explain"),
     ("qmgr/shared", "qmgr/control/json", "postwain/sendmail", "postwain/dns_check"),
     ("qmgr/destinations", "qmgr/control/metrics", "postwain/dkim"),
@@ -72,7 +73,8 @@ BEHIND_PORT = {
     "qmgr/store/sqlite": ("qmgr/history", "qmgr/salvage", "qmgr", "bench"),
     # The other engine behind it: a database server that several nodes share.
     "qmgr/store/postgres": ("qmgr", "bench"),
-    "qmgr/store/postgres/session": ("qmgr/store/postgres",),
+    "qmgr/store/postgres/session": ("qmgr/store/postgres", "qmgr/store/postgres/keeper"),
+    "qmgr/store/postgres/keeper": ("qmgr",),
 }
 # Header prefix of an outside library: its only home; a tuple of exact files where one file is the rule.
 HOME = {

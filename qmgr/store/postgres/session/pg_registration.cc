@@ -117,7 +117,8 @@ class Registration {
         {{Pg::end_other_sessions, PgParameters().bytes(sessions_of_node(term_.node))},
          {Pg::raise_lane, PgParameters().int2(term_.node).int2(kLane)},
          {Pg::take_bags, PgParameters().int2(term_.node).int2(others_ == 0 ? 1 : 0)},
-         {Pg::select_names, PgParameters().array(every_node()).int2(term_.node).int8(term_.term)}});
+         {Pg::select_names, PgParameters().array(every_node()).int2(term_.node).int8(term_.term)},
+         {Pg::raise_lane, PgParameters().int2(term_.node).int2(kKeeperLane)}});
     if (!found) return found.error();
     StoreResult<std::int64_t> token = number_in((*found)[1]);
     if (!token) return token.error();

@@ -12,7 +12,8 @@
 
 namespace postwain::qmgr {
 
-constexpr std::int16_t kLane = 0;  // that writes batches
+constexpr std::int16_t kLane = 0;        // that writes batches
+constexpr std::int16_t kKeeperLane = 1;  // that writes what nodes tell each other
 
 // What the server's lists call the sessions of a node; each begins with that.
 std::string sessions_of_node(std::int16_t node);

@@ -1,0 +1,43 @@
+// The keeper on PostgreSQL (qmgr/store/keeper_service.h).
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "common/net/loop.h"
+
+#include "qmgr/store/keeper_service.h"
+#include "qmgr/store/postgres/keeper/pg_keeper_session.h"
+
+namespace postwain::qmgr {
+
+class PgKeeper final : public KeeperService, private KeeperTables {
+ public:
+  // options: those that the store was opened with.
+  PgKeeper(net::Loop& loop, PgOptions options, const SharedQueue::Self& self);
+  ~PgKeeper() override;
+  PgKeeper(const PgKeeper&) = delete;
+  PgKeeper& operator=(const PgKeeper&) = delete;
+
+  void post(Job job) override;
+
+ private:
+  void run();
+  void deliver();  // on the loop
+
+  PgKeeperSession session_;  // the thread's own
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Job> jobs_;
+  std::vector<Completion> done_;
+  bool stop_ = false;
+  std::unique_ptr<net::Wakeup> wakeup_;
+  std::thread thread_;
+};
+
+}  // namespace postwain::qmgr
