@@ -1,9 +1,7 @@
 #include "postwain/supervisor/supervisor.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <tuple>
 #include <utility>
 
 #include <sys/wait.h>
@@ -17,6 +15,7 @@
 #include "common/log/log.h"
 #include "postwain/client/client_facts.h"
 #include "postwain/process/trouble_file.h"
+#include "postwain/supervisor/duties.h"
 #include "postwain/supervisor/folders.h"
 
 namespace postwain::tool {
@@ -27,7 +26,6 @@ constexpr Duration kDrainAtMost = std::chrono::seconds(60);
 constexpr Duration kCertificateCheck = std::chrono::seconds(5);
 constexpr auto kEndsLookedAt = std::chrono::hours(24);
 constexpr auto kEndsSoon = std::chrono::hours(14 * 24);
-constexpr std::size_t kRetiringMax = 64;  // smtpd processes that only finish their sessions
 
 daemon::PeerUsers peer_users(const Identities& who) {
   if (!who.change) return {};
@@ -42,63 +40,8 @@ daemon::PeerUsers peer_users(const Identities& who) {
           {ipc::Role::signer, who.at(Kind::signer).uid}};
 }
 
-// Over links that qmgr makes. At a reload such a process goes when the next one can do its work.
-constexpr std::array kServingOthers{Kind::filter, Kind::signer};
-bool serves_others(Kind kind) {
-  return std::find(kServingOthers.begin(), kServingOthers.end(), kind) != kServingOthers.end();
-}
-
-bool is_wanted(Kind kind, const config::Config& config) {
-  return kind == Kind::filter ? config.filters_mail() : config.signs_mail();
-}
-
-bool is_single(Kind kind) {
-  return kind == Kind::qmgr || kind == Kind::metrics || kind == Kind::tokens ||
-         kind == Kind::pickup || kind == Kind::reporter || kind == Kind::db_link ||
-         serves_others(kind);
-}
-
-// Mail does not wait for who only watches it, nor for what is seldom needed. It waits for the
-// filter process, without which each message meets what on_failure says, and for the signer,
-// without which nothing of ours leaves.
-bool is_beside_the_way(Kind kind) {
-  return kind != Kind::qmgr && !serves_others(kind) && is_single(kind);
-}
-
-// Whom the others need to their end, or who hears of them, goes with qmgr, through which it does.
-bool goes_last(Kind kind) {
-  return kind == Kind::qmgr || kind == Kind::reporter || kind == Kind::db_link ||
-         serves_others(kind);
-}
-
-bool is_worker(Kind kind) {
-  return !goes_last(kind);
-}
-
-// Until it ends qmgr writes what has happened into the database.
-bool needs_link(Kind kind) {
-  return kind != Kind::db_link;
-}
-
 bool is_any(Kind) {
   return true;
-}
-
-// Whether the way to the database is another one, or db-link would find it in another way.
-bool same_link(const config::Config& one, const config::Config& other) {
-  auto settings = [](const config::Config& config) {
-    const config::QueueDatabase& store = config.queue.store;
-    return std::tie(store.address, store.tls, store.roots, store.certificate, store.key,
-                    config.dns.servers, config.dns.trust_ad);
-  };
-  return settings(one) == settings(other);
-}
-
-// Where a route logs in with what a program prints.
-bool runs_commands(const config::Config& config) {
-  return std::any_of(config.routes.begin(), config.routes.end(), [](const config::Route& route) {
-    return route.credential.kind == mail::Credential::Kind::command;
-  });
 }
 
 }  // namespace
@@ -109,6 +52,13 @@ Supervisor::Supervisor(net::Loop& loop, Setup setup, std::function<void()> on_ch
       setup_(std::move(setup)),
       on_change_(std::move(on_change)),
       on_end_(std::move(on_end)),
+      children_(
+          loop, [this](Kind kind) { return launch_spec(kind); },
+          Child::Callbacks{[this](Child& child) { became_ready(child); },
+                           [this](Child&) { on_change_(); },
+                           [this](const Error& error) {
+                             leave(kExitOsError, "cannot start a process: " + error.text);
+                           }}),
       kill_timer_(loop),
       certificate_timer_(loop),
       tickets_(tls::TicketSeed::random(wall_now())),
@@ -145,27 +95,14 @@ void Supervisor::start() {
 }
 
 void Supervisor::add(Kind kind, std::uint32_t count) {
-  for (std::uint32_t i = 0; i < count && phase_ == Phase::running; ++i) {
-    std::string name =
-        is_single(kind) ? std::string(name_of(kind)) : fmt::format("{}[{}]", name_of(kind), i);
-    children_.push_back(std::make_unique<Child>(
-        loop_, kind, std::move(name), [this](Kind k) { return launch_spec(k); },
-        Child::Callbacks{
-            .on_ready =
-                [this](const Child& child) {
-                  if (!child.stopping()) stop_relieved(child.kind());
-                  refresh_troubles();
-                  on_change_();
-                  child_ready();
-                },
-            .on_started = [this](Child&) { on_change_(); },
-            .on_impossible =
-                [this](const Error& error) {
-                  leave(kExitOsError, "cannot start a process: " + error.text);
-                },
-        }));
-    children_.back()->start();
-  }
+  for (std::uint32_t i = 0; i < count && phase_ == Phase::running; ++i) children_.add(kind, i);
+}
+
+void Supervisor::became_ready(const Child& child) {
+  if (!child.stopping()) children_.stop_relieved(child.kind());
+  refresh_troubles();
+  on_change_();
+  look_whether_ready();
 }
 
 void Supervisor::add_filter() {
@@ -216,7 +153,8 @@ void Supervisor::add_database_link() {
 // Its end cuts the sessions of qmgr, which opens others.
 void Supervisor::replace_database_link(const config::Config& before) {
   if (same_link(before, setup_.loaded.config)) return;
-  let_go(take_out([](Kind kind) { return kind == Kind::db_link; }));
+  children_.let_go(children_.take_out([](Kind kind) { return kind == Kind::db_link; }),
+                   setup_.loaded.config);
   add_database_link();
 }
 
@@ -246,15 +184,13 @@ Child::LaunchSpec Supervisor::launch_spec(Kind kind) {
   };
 }
 
-void Supervisor::child_ready() {
-  for (const auto& child : children_)
-    if (!child->ready() && !is_beside_the_way(child->kind())) return;
-  if (ready_logged_ || phase_ != Phase::running) return;
+void Supervisor::look_whether_ready() {
+  if (!children_.all_ready() || ready_logged_ || phase_ != Phase::running) return;
   ready_logged_ = true;
   log::Line(log::Level::info, "ready")
       .kv("hostname", setup_.loaded.config.hostname)
       .kv("listeners", listener_names())
-      .kv("processes", children_.size());
+      .kv("processes", children_.present().size());
   manager_.ready("accepting mail at " + listener_names());
 }
 
@@ -273,15 +209,9 @@ void Supervisor::reload_ended() {
 void Supervisor::reap() {
   int status = 0;
   pid_t pid = 0;
-  while ((pid = ::waitpid(-1, &status, WNOHANG)) > 0) {
-    for (auto* group : {&children_, &retired_})
-      for (std::size_t i = 0; i < group->size(); ++i)
-        if ((*group)[i]->pid() == pid) {
-          child_died(*(*group)[i], status);
-          break;
-        }
-  }
-  std::erase_if(retired_, [](const auto& child) { return child->pid() == 0; });
+  while ((pid = ::waitpid(-1, &status, WNOHANG)) > 0)
+    if (Child* child = children_.find(pid)) child_died(*child, status);
+  children_.forget_ended();
   go_on_draining();
 }
 
@@ -326,44 +256,32 @@ void Supervisor::leave(int exit_code, const std::string& why) {
 void Supervisor::drain() {
   if (phase_ != Phase::running) return;
   phase_ = Phase::stopping_workers;
-  log::Line(log::Level::info, "draining").kv("processes", children_.size() + retired_.size());
+  log::Line(log::Level::info, "draining").kv("processes", children_.count());
   manager_.stopping();
   setup_.listeners.close_all();
-  for (auto& child : children_)
-    if (!goes_last(child->kind())) child->stop();
-  for (auto& child : retired_)
-    if (child->retiring()) child->stop();
+  children_.stop(is_worker);
+  children_.stop_retiring();
   kill_timer_.start(kDrainAtMost, [this] {
     log::Line(log::Level::error, "drain_timeout").kv("after", format_duration(kDrainAtMost));
-    for (auto* group : {&children_, &retired_})
-      for (auto& child : *group) child->kill();
+    children_.kill_all();
   });
   on_change_();
   // Not from here: drain() may be called by a child that is being looked at.
   loop_.at_turn_end(this, [this] { go_on_draining(); });
 }
 
-bool Supervisor::all_gone(bool (*which)(Kind)) const {
-  for (const auto* group : {&children_, &retired_})
-    for (const auto& child : *group)
-      if (child->pid() != 0 && which(child->kind())) return false;
-  return true;
-}
-
 void Supervisor::go_on_draining() {
-  if (phase_ == Phase::stopping_workers && all_gone(is_worker)) {
+  if (phase_ == Phase::stopping_workers && children_.all_gone(is_worker)) {
     phase_ = Phase::stopping_qmgr;
     on_change_();
-    for (auto& child : children_)
-      if (needs_link(child->kind())) child->stop();
-    for (Kind kind : kServingOthers) stop_relieved(kind);
+    children_.stop(needs_link);
+    for (Kind kind : kServingOthers) children_.stop_relieved(kind);
   }
-  if (phase_ == Phase::stopping_qmgr && all_gone(needs_link)) {
+  if (phase_ == Phase::stopping_qmgr && children_.all_gone(needs_link)) {
     phase_ = Phase::stopping_link;
-    for (auto& child : children_)
-      if (!needs_link(child->kind())) child->stop();
+    children_.stop(is_any);
   }
-  if (phase_ == Phase::stopping_link && all_gone(is_any)) {
+  if (phase_ == Phase::stopping_link && children_.all_gone(is_any)) {
     phase_ = Phase::ended;
     kill_timer_.stop();
     certificate_timer_.stop();
@@ -387,7 +305,7 @@ void Supervisor::replace(config::Loaded loaded) {
   leave_client_facts();
   replace_database_link(before);
   const config::Workers& workers = setup_.loaded.config.workers;
-  auto old = take_out([](Kind kind) {
+  auto old = children_.take_out([](Kind kind) {
     return kind != Kind::qmgr && kind != Kind::metrics && kind != Kind::db_link;
   });
   // The new ones first: connections that wait in the backlog find somebody all the time.
@@ -399,53 +317,15 @@ void Supervisor::replace(config::Loaded loaded) {
   add_tokens();
   add_pickup();
   add_reporter();
-  let_go(std::move(old));
+  children_.let_go(std::move(old), setup_.loaded.config);
   // It binds its port itself, so the old one goes first, and only when something is new for it.
   if (metrics_at_ != setup_.loaded.config.metrics_address) {
-    let_go(take_out([](Kind kind) { return kind == Kind::metrics; }));
+    children_.let_go(children_.take_out([](Kind kind) { return kind == Kind::metrics; }),
+                     setup_.loaded.config);
     add_metrics();
   }
   setup_.listeners.keep_only(setup_.loaded.config.listeners);
   on_change_();
-}
-
-std::vector<std::unique_ptr<Child>> Supervisor::take_out(bool (*which)(Kind)) {
-  std::vector<std::unique_ptr<Child>> out;
-  for (auto& child : children_)
-    if (which(child->kind())) out.push_back(std::move(child));
-  std::erase_if(children_, [](const auto& child) { return child == nullptr; });
-  return out;
-}
-
-// The sessions of an smtpd go on to their own end, but not in any number of processes. Who serves
-// others goes when the next one can do its work, or mail between the two would meet on_failure, or
-// wait.
-void Supervisor::let_go(std::vector<std::unique_ptr<Child>> old) {
-  const config::Config& config = setup_.loaded.config;
-  for (Kind kind : kServingOthers)
-    if (!is_wanted(kind, config)) stop_relieved(kind);
-  for (auto& child : old) {
-    if (child->kind() == Kind::smtpd)
-      child->retire();
-    else if (serves_others(child->kind()) && is_wanted(child->kind(), config) && child->ready())
-      child->relieve();
-    else
-      child->stop();
-    if (child->pid() != 0) retired_.push_back(std::move(child));
-  }
-  auto retiring = static_cast<std::size_t>(std::count_if(
-      retired_.begin(), retired_.end(), [](const auto& child) { return child->retiring(); }));
-  for (auto& child : retired_) {
-    if (retiring <= kRetiringMax) break;
-    if (!child->retiring()) continue;
-    child->stop();
-    --retiring;
-  }
-}
-
-void Supervisor::stop_relieved(Kind kind) {
-  for (auto& child : retired_)
-    if (child->kind() == kind && child->relieved()) child->stop();
 }
 
 void Supervisor::look_at_certificates() {
@@ -465,14 +345,14 @@ void Supervisor::look_at_certificates() {
   }
   log::Line(log::Level::info, "certificate_changed").kv("listeners", listener_names());
   setup_.loaded = std::move(*changed);
-  auto old = take_out([](Kind kind) { return kind == Kind::smtpd; });
+  auto old = children_.take_out([](Kind kind) { return kind == Kind::smtpd; });
   add(Kind::smtpd, setup_.loaded.config.workers.smtpd);
-  let_go(std::move(old));
+  children_.let_go(std::move(old), setup_.loaded.config);
   on_change_();
 }
 
 bool Supervisor::refresh_troubles() {
-  bool changed = troubles_.remove_ended(children_);
+  bool changed = troubles_.remove_ended(children_.present());
   if (changed) write_troubles(setup_.loaded.config, troubles_.texts());
   return changed;
 }
@@ -506,7 +386,7 @@ void Supervisor::look_at_name_servers() {
   log::Line(log::Level::info, "name_servers_changed")
       .kv("servers", fmt::format("{}", fmt::join(name_servers_.servers(), " ")));
   warn_of_no_name_server();
-  auto old = take_out([](Kind kind) {
+  auto old = children_.take_out([](Kind kind) {
     return kind == Kind::smtp_client || kind == Kind::lmtp_client || kind == Kind::smtpd ||
            kind == Kind::reporter || kind == Kind::filter || kind == Kind::db_link;
   });
@@ -516,22 +396,13 @@ void Supervisor::look_at_name_servers() {
   add(Kind::smtpd, config.workers.smtpd);
   add_filter();
   add_reporter();
-  let_go(std::move(old));
+  children_.let_go(std::move(old), setup_.loaded.config);
   on_change_();
 }
 
-bool Supervisor::qmgr_ready() const {
-  for (const auto& child : children_)
-    if (child->kind() == Kind::qmgr) return child->ready();
-  return false;
-}
-
 std::vector<ProcessInfo> Supervisor::processes() const {
-  std::vector<ProcessInfo> out;
-  out.push_back(ProcessInfo{"supervisor", ::getpid()});
-  for (const auto* group : {&retired_, &children_})
-    for (const auto& child : *group)
-      if (child->pid() != 0) out.push_back(ProcessInfo{child->name(), child->pid()});
+  std::vector<ProcessInfo> out = children_.processes();
+  out.insert(out.begin(), {"supervisor", ::getpid()});
   return out;
 }
 

@@ -16,18 +16,13 @@
 #include "common/tls/ticket_keys.h"
 #include "postwain/process/identity.h"
 #include "postwain/supervisor/certificate_watch.h"
-#include "postwain/supervisor/child.h"
+#include "postwain/supervisor/children.h"
 #include "postwain/supervisor/listener_set.h"
 #include "postwain/supervisor/name_server_watch.h"
 #include "postwain/supervisor/service_manager.h"
 #include "postwain/supervisor/troubles.h"
 
 namespace postwain::tool {
-
-struct ProcessInfo {
-  std::string name;
-  pid_t pid = 0;
-};
 
 class Supervisor {
  public:
@@ -62,7 +57,7 @@ class Supervisor {
   const std::string& certificate_trouble() const { return certificates_.trouble(); }
   std::vector<std::string> troubles() const { return troubles_.texts(); }  // with processes
   bool draining() const { return phase_ != Phase::running; }
-  bool qmgr_ready() const;
+  bool qmgr_ready() const { return children_.is_ready(Kind::qmgr); }
   bool workers_gone() const { return phase_ > Phase::stopping_workers; }
   int exit_code() const { return exit_code_; }
   const config::Loaded& loaded() const { return setup_.loaded; }
@@ -77,7 +72,6 @@ class Supervisor {
   void add_metrics();
   void add_database_link();
   void replace_database_link(const config::Config& before);
-  bool all_gone(bool (*which)(Kind)) const;
   void add_filter();
   void add_signer();
   void add_tokens();
@@ -85,15 +79,13 @@ class Supervisor {
   void add_pickup();
   Child::LaunchSpec launch_spec(Kind kind);
   std::vector<int> listeners_for(Kind kind) const;
-  void child_ready();
+  void became_ready(const Child& child);
+  void look_whether_ready();
   std::string listener_names() const;
   void child_died(Child& child, int status);
   void note_crash_at_end(const Child& child);
   void leave(int exit_code, const std::string& why);
   void go_on_draining();
-  std::vector<std::unique_ptr<Child>> take_out(bool (*which)(Kind));
-  void let_go(std::vector<std::unique_ptr<Child>> old);
-  void stop_relieved(Kind kind);
   void look_at_certificates();
   void leave_client_facts();
   bool refresh_troubles();  // true: they have changed
@@ -106,8 +98,7 @@ class Supervisor {
   std::string metrics_at_;  // where the metrics process that runs listens; empty: none does
   std::function<void()> on_change_;
   std::function<void()> on_end_;
-  std::vector<std::unique_ptr<Child>> children_;
-  std::vector<std::unique_ptr<Child>> retired_;  // replaced at a reload, finishing
+  Children children_;
   net::Timer kill_timer_;
   net::Timer certificate_timer_;
   CertificateWatch certificates_;
