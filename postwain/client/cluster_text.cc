@@ -62,7 +62,12 @@ std::string cluster_lines(const std::string& json) {
   std::string out = standing_line(view);
   out += fmt::format("database: {}\n{}\n", text_member(view, "server"),
                      text_member(view, "worth_words"));
+  if (view.contains("lag_bytes"))
+    out += fmt::format("the standby furthest behind lacks {} octets of the database's log\n",
+                       number_member(view, "lag_bytes"));
   out += bags_line(view);
+  if (const std::int64_t doubts = number_member(view, "in_doubt"); doubts > 0)
+    out += fmt::format("recipients of this node that may have their message already: {}\n", doubts);
   out += fmt::format("since the start of this node: {} fenced, {} bags adopted, {} given away\n\n",
                      number_member(view, "fences"), number_member(view, "adoptions"),
                      number_member(view, "gives"));

@@ -19,6 +19,9 @@ struct CommitFacts {
   std::int64_t synchronous = 0;  // those of standbys that commits wait for
   // Those of which we may not see what they are: only a member of pg_read_all_stats may.
   std::int64_t hidden = 0;
+  // Octets of the log that the standby furthest behind has not on its disk; below 0: there is none
+  // that is connected and that we may look at.
+  std::int64_t lag = -1;
 };
 
 enum class Worth : std::uint8_t {

@@ -26,6 +26,8 @@ struct NodeView {
   bool self = false;
 };
 
+constexpr std::size_t kDoubtsCounted = 10'000;
+
 struct ClusterView {
   std::string standing;  // of this node: live, unsure, fenced, joining
   Duration word_age{};   // since its last word was asked for
@@ -36,6 +38,11 @@ struct ClusterView {
   std::string server;  // "PostgreSQL 15.18 at db1.example.org"
   // What a 250 is worth, a word of cluster::name_of(Worth).
   std::string worth;
+  // Octets of the database's log that the standby furthest behind has not on its disk yet; below 0:
+  // there is none.
+  std::int64_t lag = -1;
+  // Recipients of this node's bags that may have their message already; kDoubtsCounted: or more.
+  std::size_t in_doubt = 0;
   // Since the start of this process, by this node.
   std::uint64_t fences = 0;
   std::uint64_t adoptions = 0;

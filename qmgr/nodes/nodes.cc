@@ -41,6 +41,7 @@ Nodes::Nodes(net::Loop& loop, Queue& queue, std::unique_ptr<BeatService> beats,
       owned_(own),
       changed_ms_(cluster::kNodes),
       beats_seen_(cluster::kNodes, -1),
+      doubts_(queue.store()),
       timer_(loop),
       beats_(std::move(beats)) {
   queue_.bags().begin(own);
@@ -65,6 +66,7 @@ void Nodes::stop() {
 void Nodes::tick() {
   look_at_standing();
   go_on_giving();
+  doubts_.look(mono_now());
   if (!beating_ && boot_now() - sent_ >= cluster::kTiming.beat) send_beat();
 }
 

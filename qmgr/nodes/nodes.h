@@ -18,6 +18,7 @@
 
 #include "qmgr/cluster/membership.h"
 #include "qmgr/nodes/cluster_port.h"
+#include "qmgr/nodes/doubt_count.h"
 #include "qmgr/nodes/gives.h"
 #include "qmgr/queue/queue.h"
 #include "qmgr/store/beat_service.h"
@@ -97,6 +98,7 @@ class Nodes final : public ClusterPort {
   bool any_answer_ = false;
   std::vector<std::int64_t> changed_ms_;  // of each node: when its beat was seen to change
   std::vector<std::int64_t> beats_seen_;
+  DoubtCount doubts_;
   std::uint64_t fences_ = 0;
   std::uint64_t adoptions_ = 0;
   std::uint64_t gives_done_ = 0;

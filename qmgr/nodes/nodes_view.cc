@@ -97,6 +97,8 @@ ClusterView Nodes::view() const {
   }
   out.server = last_.server;
   out.worth = last_.worth;
+  out.lag = last_.lag;
+  out.in_doubt = doubts_.count();
   out.fences = fences_;
   out.adoptions = adoptions_;
   out.gives = gives_done_;

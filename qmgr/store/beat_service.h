@@ -43,8 +43,9 @@ struct BeatAnswer {
   std::vector<NodeStatus> nodes;
   std::vector<cluster::BagRow> bags;
   FactsMark facts;
-  std::string server;  // "PostgreSQL 15.18 at …"
-  std::string worth;   // what a 250 is worth (cluster/durability.h)
+  std::string server;     // "PostgreSQL 15.18 at …"
+  std::string worth;      // what a 250 is worth (cluster/durability.h)
+  std::int64_t lag = -1;  // cluster::CommitFacts
 };
 
 class BeatService {

@@ -56,6 +56,8 @@ std::string json_cluster(const ClusterView& view) {
   Json out = standing_json(view);
   out["one_machine"] = cluster::is_one_machine(cluster::parse_worth(view.worth));
   out["server"] = view.server;
+  if (view.lag >= 0) out["lag_bytes"] = view.lag;
+  out["in_doubt"] = view.in_doubt;
   out["orphans"] = view.orphans;
   out["fences"] = view.fences;
   out["adoptions"] = view.adoptions;

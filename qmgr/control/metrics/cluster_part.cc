@@ -28,6 +28,13 @@ void add_cluster_part(MetricsPage& page, const ClusterView& view) {
   page.one("postwain_cluster_one_machine", "gauge",
            "1 while a 250 may mean that one machine alone has the mail.",
            cluster::is_one_machine(cluster::parse_worth(view.worth)) ? 1 : 0);
+  if (view.lag >= 0)
+    page.one("postwain_cluster_lag_bytes", "gauge",
+             "Octets of the database's log that the standby furthest behind has not on its disk.",
+             view.lag);
+  page.one("postwain_cluster_in_doubt", "gauge",
+           "Recipients of this node's bags that may have their message already, 10000 at most.",
+           view.in_doubt);
   page.one("postwain_cluster_fences_total", "counter", "Nodes whose term this one has ended.",
            view.fences);
   page.one("postwain_cluster_adoptions_total", "counter",

@@ -148,7 +148,10 @@ BeatAnswer PgBeats::read(const PgAnswers& answers) const {
   PgReader marks(answers.results[4], 0);
   answer.facts = {marks.number(), marks.number()};
   auto durability = read_durability(answers.results[5]);
-  if (durability) answer.worth = cluster::name_of(cluster::worth_of(*durability));
+  if (durability) {
+    answer.worth = cluster::name_of(cluster::worth_of(*durability));
+    answer.lag = durability->lag;
+  }
   if (!sane || !durability || !marks.done() || answer.bags.size() != mail::kBags) return answer;
   answer.error.clear();
   answer.server = connection_->describe();

@@ -39,6 +39,13 @@ TEST_CASE("what is asked of a node stands beside its state where they differ") {
   CHECK(state_of("live", true).find("  live  ") != std::string::npos);
 }
 
+TEST_CASE("what a standby lacks and what is in doubt is said where it is known") {
+  const std::string lines = cluster_lines(R"({"lag_bytes":8192,"in_doubt":3})");
+  CHECK(lines.find("lacks 8192 octets of the database's log\n") != std::string::npos);
+  CHECK(lines.find("may have their message already: 3\n") != std::string::npos);
+  CHECK(cluster_lines(R"({"in_doubt":0})").find("already") == std::string::npos);
+}
+
 TEST_CASE("bags without an owner stand out, and no answer does harm") {
   CHECK(cluster_lines(R"({"orphans":3})").find("bags: 3 HAVE NO OWNER") != std::string::npos);
   CHECK(cluster_lines("not json") == "not json\n");

@@ -28,7 +28,9 @@ std::string_view pattern_of_server(Pg statement) {
              "convert_to(current_setting('synchronous_standby_names'), 'UTF8'), "
              "(current_setting('fsync') = 'on')::int4, count(pid), "
              "count(pid) FILTER (WHERE state = 'streaming' AND sync_state IN ('sync', 'quorum')), "
-             "count(pid) FILTER (WHERE state IS NULL) FROM pg_stat_replication";
+             "count(pid) FILTER (WHERE state IS NULL), "
+             "coalesce(max(pg_wal_lsn_diff(pg_current_wal_lsn(), flush_lsn)) "
+             "FILTER (WHERE state = 'streaming'), -1)::int8 FROM pg_stat_replication";
     case Pg::find_node:
       return "SELECT state, machine FROM node WHERE name = $1::bytea";
     default:
@@ -45,6 +47,7 @@ std::optional<cluster::CommitFacts> read_durability(const PgResult& result) {
   facts.receivers = row.number();
   facts.synchronous = row.number();
   facts.hidden = row.number();
+  facts.lag = row.number();
   if (result.rows() != 1 || !row.done()) return std::nullopt;
   return facts;
 }

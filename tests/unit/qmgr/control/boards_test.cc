@@ -67,11 +67,17 @@ TEST_CASE("the nodes of a cluster are counted, and there is nothing of it withou
     CAPTURE(line);
     CHECK(has_line(page, line));
   }
+  CHECK(has_line(page, "postwain_cluster_in_doubt 0"));
+  CHECK(page.find("postwain_cluster_lag_bytes") == std::string::npos);
+  status.cluster->lag = 8192;
+  status.cluster->in_doubt = 3;
   status.cluster->worth = "remote";
   status.cluster->standing = "fenced";
   status.cluster->nodes.clear();
   page = page_of(status);
   CHECK(has_line(page, "postwain_cluster_one_machine 0"));
+  CHECK(has_line(page, "postwain_cluster_lag_bytes 8192"));
+  CHECK(has_line(page, "postwain_cluster_in_doubt 3"));
   CHECK(has_line(page, "postwain_cluster_standing{standing=\"fenced\"} 1"));
   CHECK(has_line(page, "postwain_cluster_bags 0"));
 }
