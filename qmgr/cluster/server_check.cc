@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "qmgr/cluster/clock_check.h"
+
 namespace postwain::qmgr::cluster {
 
 namespace {
@@ -101,7 +103,7 @@ void check_way(const ServerFacts& facts, Findings& out) {
 void check_clocks(const ServerFacts& facts, Findings& out) {
   const Duration off = std::chrono::abs(facts.clock_difference);
   const double seconds = static_cast<double>(off.count()) / 1000;
-  if (off > kClockDifferenceMost)
+  if (off > kClockTold)
     say(out, CheckLevel::warning, "clock",
         fmt::format("the server's clock is {:.1f} s {} ours: keep both by NTP, or retries and the "
                     "ages of mail are wrong",

@@ -17,7 +17,6 @@ constexpr std::int64_t kServerVersionLeast = 140'000;   // as the server counts:
 constexpr std::int64_t kServerVersionTested = 150'000;  // the oldest that our tests run with
 // A message that comes alone waits for two or three round trips.
 constexpr std::chrono::microseconds kRoundTripSlow = std::chrono::milliseconds(20);
-constexpr Duration kClockDifferenceMost = std::chrono::seconds(2);
 
 struct ServerFacts {
   std::string server;        // "PostgreSQL 15.18 at db1.example.org"

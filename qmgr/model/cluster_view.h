@@ -38,6 +38,7 @@ struct ClusterView {
   std::string server;  // "PostgreSQL 15.18 at db1.example.org"
   // What a 250 is worth, a word of cluster::name_of(Worth).
   std::string worth;
+  Duration clock_difference{};  // our wall clock is ahead of the database's by so much
   // Octets of the database's log that the standby furthest behind has not on its disk yet; below 0:
   // there is none.
   std::int64_t lag = -1;

@@ -103,6 +103,7 @@ void Nodes::answered(BeatAnswer answer) {
   }
   const bool facts_changed = any_answer_ && answer.facts != last_.facts;
   any_answer_ = true;
+  look_at_clock(answer.clock_difference);
   last_ = std::move(answer);
   hooks_.say_word({sent_.time_since_epoch().count(),
                    static_cast<std::uint32_t>(cluster::kTiming.word_good.count()), false});
@@ -119,6 +120,20 @@ void Nodes::look_at_standing() {
       log::Line(log::Level::error, "node_unsure").kv("node", name_);
     if (now == cluster::Standing::live) log::Line(log::Level::info, "node_live").kv("node", name_);
   }
+  if (worked != may_work()) hooks_.standing_changed();
+}
+
+void Nodes::look_at_clock(Duration difference) {
+  const bool worked = may_work();
+  const cluster::ClockStanding before = std::exchange(clock_, cluster::judge_clock(difference));
+  if (clock_ != before && clock_ == cluster::ClockStanding::right)
+    log::Line(log::Level::info, "clock_agrees").kv("node", name_);
+  else if (clock_ != before)
+    log::Line(clock_ == cluster::ClockStanding::wrong ? log::Level::error : log::Level::warning,
+              "clock_differs")
+        .kv("node", name_)
+        .kv("by",
+            (difference < Duration(0) ? "-" : "+") + format_duration(std::chrono::abs(difference)));
   if (worked != may_work()) hooks_.standing_changed();
 }
 

@@ -16,6 +16,7 @@
 #include "common/ipc/messages.h"
 #include "common/net/loop.h"
 
+#include "qmgr/cluster/clock_check.h"
 #include "qmgr/cluster/membership.h"
 #include "qmgr/nodes/cluster_port.h"
 #include "qmgr/nodes/doubt_count.h"
@@ -49,7 +50,10 @@ class Nodes final : public ClusterPort {
   // The configuration's number, for all nodes to compare.
   void set_config(std::string config) { config_ = std::move(config); }
   // The proof is young, and there are bags: mail may be taken and lent.
-  bool may_work() const { return standing_ == cluster::Standing::live && owned_ != 0; }
+  bool may_work() const {
+    return standing_ == cluster::Standing::live && owned_ != 0 &&
+           clock_ != cluster::ClockStanding::wrong;
+  }
   // Why not, in words.
   std::string trouble() const;
 
@@ -73,6 +77,7 @@ class Nodes final : public ClusterPort {
   void given(const cluster::Give& one, bool done);
   void keep(const cluster::Give& one);
   void look_at_standing();
+  void look_at_clock(Duration difference);
   void tell_bags();
   void stop_working(const std::string& why);
   const NodeStatus* status_of(cluster::NodeNumber node) const;
@@ -88,6 +93,7 @@ class Nodes final : public ClusterPort {
   Hooks hooks_;
   cluster::Membership membership_;
   cluster::Standing standing_ = cluster::Standing::live;
+  cluster::ClockStanding clock_ = cluster::ClockStanding::right;
   std::uint64_t owned_;
   std::uint64_t moving_ = 0;  // adoptions and gifts that are under way in the store
   Gives gives_;

@@ -48,6 +48,12 @@ std::string Nodes::trouble() const {
   if (standing_ == cluster::Standing::unsure)
     return "the database has not confirmed for 3 seconds that this node is still itself; "
            "deliveries go on by themselves when it does";
+  if (clock_ == cluster::ClockStanding::wrong)
+    return fmt::format(
+        "this machine's clock is {} {} that of the database, and all nodes have to agree about the "
+        "time; set it right (NTP), and mail goes on by itself",
+        format_duration(std::chrono::abs(last_.clock_difference)),
+        last_.clock_difference > Duration(0) ? "ahead of" : "behind");
   const NodeStatus* own = status_of(cluster::NodeNumber{self_.node});
   if (owned_ == 0 && own != nullptr && own->row.state == cluster::NodeState::draining)
     return "this node has given its part of the queue away ('postwain cluster join' brings it "
@@ -98,6 +104,7 @@ ClusterView Nodes::view() const {
   out.server = last_.server;
   out.worth = last_.worth;
   out.lag = last_.lag;
+  out.clock_difference = last_.clock_difference;
   out.in_doubt = doubts_.count();
   out.fences = fences_;
   out.adoptions = adoptions_;

@@ -43,6 +43,8 @@ struct BeatAnswer {
   std::vector<NodeStatus> nodes;
   std::vector<cluster::BagRow> bags;
   FactsMark facts;
+  // By how much our wall clock is ahead of the database's (cluster/clock_check.h).
+  Duration clock_difference{};
   std::string server;     // "PostgreSQL 15.18 at …"
   std::string worth;      // what a 250 is worth (cluster/durability.h)
   std::int64_t lag = -1;  // cluster::CommitFacts

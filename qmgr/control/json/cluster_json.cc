@@ -58,6 +58,7 @@ std::string json_cluster(const ClusterView& view) {
   out["server"] = view.server;
   if (view.lag >= 0) out["lag_bytes"] = view.lag;
   out["in_doubt"] = view.in_doubt;
+  out["clock_difference_ms"] = view.clock_difference.count();
   out["orphans"] = view.orphans;
   out["fences"] = view.fences;
   out["adoptions"] = view.adoptions;

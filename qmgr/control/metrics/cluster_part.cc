@@ -32,6 +32,9 @@ void add_cluster_part(MetricsPage& page, const ClusterView& view) {
     page.one("postwain_cluster_lag_bytes", "gauge",
              "Octets of the database's log that the standby furthest behind has not on its disk.",
              view.lag);
+  page.one("postwain_cluster_clock_seconds", "gauge",
+           "By how much this node's clock is ahead of the database's.",
+           std::chrono::duration<double>(view.clock_difference).count());
   page.one("postwain_cluster_in_doubt", "gauge",
            "Recipients of this node's bags that may have their message already, 10000 at most.",
            view.in_doubt);

@@ -7,6 +7,7 @@
 
 #include "common/base/boot_time.h"
 
+#include "qmgr/cluster/clock_check.h"
 #include "qmgr/store/postgres/session/pg_durability.h"
 #include "qmgr/store/postgres/session/pg_registration.h"
 
@@ -16,6 +17,7 @@ namespace {
 
 // The answer to a beat that comes later than this proves nothing any more.
 constexpr Duration kBeatWithin = std::chrono::seconds(3);
+constexpr std::int64_t kLastTime = 1'000'000'000'000'000;  // milliseconds that any clock may show
 constexpr std::int64_t kBusy = 1;
 constexpr std::int64_t kIdle = 2;
 
@@ -110,6 +112,7 @@ BeatAnswer PgBeats::beat(const BeatOrder& order) {
     connection_ = opened.take();
   }
   std::int64_t load = (order.busy ? kBusy : 0) | (order.idle ? kIdle : 0);
+  const WallTime asked = wall_now();
   PgAnswers answers = connection_->run(std::vector<PgCommand>{
       {Pg::begin, {}},
       {Pg::beat, PgParameters().int2(self_.node).int8(self_.term).int2(load).bytes(order.config)},
@@ -117,16 +120,18 @@ BeatAnswer PgBeats::beat(const BeatOrder& order) {
       {Pg::list_bags, {}},
       {Pg::facts_mark, {}},
       {Pg::select_durability, {}},
+      {Pg::server_time, {}},
       {Pg::commit, {}}});
-  BeatAnswer answer = read(answers);
+  BeatAnswer answer = read(answers, asked);
   if (answer.end == cluster::BeatEnd::away) connection_.reset();
   return answer;
 }
 
 // An answer of another form says nothing.
-BeatAnswer PgBeats::read(const PgAnswers& answers) const {
+BeatAnswer PgBeats::read(const PgAnswers& answers, WallTime asked) const {
   BeatAnswer answer;
   answer.answered_ms = boot_ms();
+  const WallTime answered = wall_now();
   if (answers.error) {
     answer.error = answers.error->text;
     return answer;
@@ -152,6 +157,11 @@ BeatAnswer PgBeats::read(const PgAnswers& answers) const {
     answer.worth = cluster::name_of(cluster::worth_of(*durability));
     answer.lag = durability->lag;
   }
+  PgReader clock(answers.results[6], 0);
+  const std::int64_t server_ms = clock.number();
+  sane = sane && server_ms >= 0 && server_ms < kLastTime && clock.done();
+  if (sane)
+    answer.clock_difference = cluster::clock_difference(asked, from_unix_ms(server_ms), answered);
   if (!sane || !durability || !marks.done() || answer.bags.size() != mail::kBags) return answer;
   answer.error.clear();
   answer.server = connection_->describe();

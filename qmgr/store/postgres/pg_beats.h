@@ -32,7 +32,8 @@ class PgBeats final : public BeatService {
   void run();
   void deliver();  // on the loop
   BeatAnswer beat(const BeatOrder& order);
-  BeatAnswer read(const PgAnswers& answers) const;
+  // asked: when the beat was sent.
+  BeatAnswer read(const PgAnswers& answers, WallTime asked) const;
 
   PgOptions options_;
   SharedQueue::Self self_;

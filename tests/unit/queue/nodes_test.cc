@@ -38,6 +38,7 @@ class FakeDatabase final : public SharedQueue, public BeatService {
       answer.bags.push_back(bag);
     }
     answer.facts = facts;
+    answer.clock_difference = clock;
     REQUIRE(waiting);
     std::exchange(waiting, nullptr)(std::move(answer));
   }
@@ -66,6 +67,7 @@ class FakeDatabase final : public SharedQueue, public BeatService {
   std::vector<NodeStatus> rows;
   std::vector<int> owners;
   FactsMark facts;
+  Duration clock{};
   OnAnswer waiting;
   std::vector<AttemptName> names;
   bool adoptions_work = true;
@@ -135,6 +137,33 @@ TEST_CASE("a node that has all bags works, and says how old the proof of it is")
   REQUIRE(view.own() != nullptr);
   CHECK(view.own()->bags == 64);
   CHECK(view.orphans == 0);
+}
+
+TEST_CASE("a node whose clock is wrong takes and sends nothing until it is right") {
+  NodesRig one(1);
+  const BeatService::OnAnswer ask = one.database.waiting;
+  one.beat();
+  const int changes = one.changes;
+  auto beat_with = [&](Duration difference) {
+    one.ask_again(ask);
+    one.database.clock = difference;
+    one.beat();
+  };
+  beat_with(std::chrono::seconds(5));  // told, no more
+  CHECK(one.node->may_work());
+  CHECK(one.node->trouble().empty());
+  for (int seconds : {31, -31}) {
+    beat_with(std::chrono::seconds(seconds));
+    CHECK_FALSE(one.node->may_work());
+    CHECK(one.node->trouble().find(seconds > 0 ? "31s ahead of" : "31s behind") !=
+          std::string::npos);
+    CHECK(one.node->view().clock_difference == std::chrono::seconds(seconds));
+  }
+  CHECK(one.changes == changes + 1);
+  beat_with(std::chrono::seconds(1));
+  CHECK(one.node->may_work());
+  CHECK(one.node->trouble().empty());
+  CHECK(one.changes == changes + 2);
 }
 
 TEST_CASE(

@@ -68,6 +68,7 @@ TEST_CASE("the nodes of a cluster are counted, and there is nothing of it withou
     CHECK(has_line(page, line));
   }
   CHECK(has_line(page, "postwain_cluster_in_doubt 0"));
+  CHECK(has_line(page, "postwain_cluster_clock_seconds 0"));
   CHECK(page.find("postwain_cluster_lag_bytes") == std::string::npos);
   status.cluster->lag = 8192;
   status.cluster->in_doubt = 3;
