@@ -117,6 +117,7 @@ BeatAnswer PgBeats::beat(const BeatOrder& order) {
       {Pg::list_bags, {}},
       {Pg::facts_mark, {}},
       {Pg::select_durability, {}},
+      {Pg::requests_mark, PgParameters().int2(self_.node)},
       {Pg::commit, {}}});
   BeatAnswer answer = read(answers);
   if (answer.end == cluster::BeatEnd::away) connection_.reset();
@@ -149,6 +150,9 @@ BeatAnswer PgBeats::read(const PgAnswers& answers) const {
   answer.facts = {marks.number(), marks.number()};
   auto durability = read_durability(answers.results[5]);
   if (durability) answer.worth = cluster::name_of(cluster::worth_of(*durability));
+  PgReader lies_there(answers.results[6], 0);
+  answer.requests = {lies_there.flag(), lies_there.flag()};
+  sane = sane && lies_there.done();
   if (!sane || !durability || !marks.done() || answer.bags.size() != mail::kBags) return answer;
   answer.error.clear();
   answer.server = connection_->describe();
