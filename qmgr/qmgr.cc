@@ -152,6 +152,9 @@ void Qmgr::begin_node() {
   queue_->set_worker_range(engine_.self.node);
   delivery_->name_attempts_first();
   keeper_ = engine_.begin_keeper(loop_);
+  requests_ =
+      std::make_unique<Requests>(loop_, *keeper_, engine_.self.node,
+                                 [this](std::uint8_t node) { return nodes_->name_of(node); });
   nodes_ = std::make_unique<Nodes>(
       loop_, *queue_, engine_.begin_beats(loop_), engine_.self, engine_.own_bags,
       config_.queue.store.node,
@@ -162,7 +165,8 @@ void Qmgr::begin_node() {
             if (nodes_) look_at_admission();
           },
           [this](const StoreError& error) { broken(error); },
-          [this] { queue_->suspensions().look_again(); }});
+          [this] { queue_->suspensions().look_again(); },
+          [this](const RequestMarks& marks) { requests_->seen(marks); }});
 }
 
 // Where no filter is asked about mail of this machine there is no link.

@@ -234,14 +234,16 @@ CREATE TABLE request (
   from_node int2 NOT NULL CHECK (from_node BETWEEN 0 AND 31),
   kind int2 NOT NULL,
   at int8 NOT NULL,
+  until int8 NOT NULL,
   data bytea NOT NULL CHECK (octet_length(data) <= 65536),
   PRIMARY KEY (to_node, n)
 );
 CREATE TABLE answer (
   to_node int2 NOT NULL CHECK (to_node BETWEEN 0 AND 31),
   n int8 NOT NULL,
-  no int4 NOT NULL CHECK (no >= 0),
+  no int4 NOT NULL CHECK (no BETWEEN 0 AND 15),
   at int8 NOT NULL,
+  code int2 NOT NULL CHECK (code BETWEEN 0 AND 255),
   data bytea NOT NULL CHECK (octet_length(data) <= 65536),
   PRIMARY KEY (to_node, n, no)
 );

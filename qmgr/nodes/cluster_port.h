@@ -2,8 +2,12 @@
 // it. Without a cluster there is no such port.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+
+#include "common/mail/queue_id.h"
 
 #include "qmgr/model/cluster_view.h"
 
@@ -14,6 +18,10 @@ class ClusterPort {
   virtual ~ClusterPort() = default;
 
   virtual ClusterView view() const = 0;
+  // As the last beat has read it. Nothing: nobody has the bag, or he who had it is gone.
+  virtual std::optional<std::uint8_t> owner_of(mail::QueueId id) const = 0;
+  // "mx2", or a number in words of a node that is not known.
+  virtual std::string name_of(std::uint8_t node) const = 0;
 
   // Told once on the loop, perhaps before the call returns, and never when this port has gone.
   using Done = std::function<void(const std::string& error)>;  // empty: done

@@ -110,6 +110,7 @@ void Nodes::answered(BeatAnswer answer) {
   look_at_standing();
   if (facts_changed && hooks_.facts_changed) hooks_.facts_changed();
   if (queue_.start().complete()) carry_out(decisions);
+  if (hooks_.requests_seen) hooks_.requests_seen(last_.requests);
 }
 
 void Nodes::look_at_standing() {

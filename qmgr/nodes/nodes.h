@@ -40,6 +40,8 @@ class Nodes final : public ClusterPort {
     std::function<void(const StoreError&)> fenced;
     // Somebody has written suspensions or breakers.
     std::function<void()> facts_changed;
+    // A beat has read whether something lies there for this node (requests.h).
+    std::function<void(const RequestMarks&)> requests_seen = nullptr;
   };
   // name: of this node. queue and beats outlive nothing of it but the callbacks.
   Nodes(net::Loop& loop, Queue& queue, std::unique_ptr<BeatService> beats,
@@ -58,6 +60,8 @@ class Nodes final : public ClusterPort {
   std::string trouble() const;
 
   ClusterView view() const override;
+  std::optional<std::uint8_t> owner_of(mail::QueueId id) const override;
+  std::string name_of(std::uint8_t node) const override;
   void set_stay(const std::string& node, bool stay, Done done) override;
   void fence(const std::string& node, Done done) override;
   void leave(const std::string& node, Done done) override;

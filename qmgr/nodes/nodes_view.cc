@@ -61,6 +61,22 @@ std::string Nodes::trouble() const {
   return owned_ == 0 ? "this node has no part of the queue yet" : "";
 }
 
+std::string Nodes::name_of(std::uint8_t node) const {
+  const NodeStatus* status = status_of(cluster::NodeNumber{node});
+  return status != nullptr ? status->name : fmt::format("node {}", node);
+}
+
+std::optional<std::uint8_t> Nodes::owner_of(mail::QueueId id) const {
+  if (id.is_in(owned_)) return self_.node;
+  for (const cluster::BagRow& bag : last_.bags) {
+    if (bag.id.value != id.bag() || !bag.owner) continue;
+    const NodeStatus* owner = status_of(*bag.owner);
+    if (owner == nullptr || owner->row.state == cluster::NodeState::gone) return std::nullopt;
+    return bag.owner->value;
+  }
+  return std::nullopt;
+}
+
 ClusterView Nodes::view() const {
   ClusterView out;
   const std::int64_t now = boot_ms();

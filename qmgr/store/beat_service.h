@@ -30,6 +30,12 @@ struct FactsMark {
   bool operator==(const FactsMark&) const = default;
 };
 
+// Whether something for this node lies there (request_table.h).
+struct RequestMarks {
+  bool requests = false;
+  bool answers = false;
+};
+
 struct BeatOrder {
   bool busy = false;
   bool idle = false;
@@ -43,6 +49,7 @@ struct BeatAnswer {
   std::vector<NodeStatus> nodes;
   std::vector<cluster::BagRow> bags;
   FactsMark facts;
+  RequestMarks requests;
   // By how much our wall clock is ahead of the database's (cluster/clock_check.h).
   Duration clock_difference{};
   std::string server;     // "PostgreSQL 15.18 at …"

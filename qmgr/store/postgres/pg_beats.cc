@@ -121,6 +121,7 @@ BeatAnswer PgBeats::beat(const BeatOrder& order) {
       {Pg::facts_mark, {}},
       {Pg::select_durability, {}},
       {Pg::server_time, {}},
+      {Pg::requests_mark, PgParameters().int2(self_.node)},
       {Pg::commit, {}}});
   BeatAnswer answer = read(answers, asked);
   if (answer.end == cluster::BeatEnd::away) connection_.reset();
@@ -162,6 +163,9 @@ BeatAnswer PgBeats::read(const PgAnswers& answers, WallTime asked) const {
   sane = sane && server_ms >= 0 && server_ms < kLastTime && clock.done();
   if (sane)
     answer.clock_difference = cluster::clock_difference(asked, from_unix_ms(server_ms), answered);
+  PgReader lies_there(answers.results[7], 0);
+  answer.requests = {lies_there.flag(), lies_there.flag()};
+  sane = sane && lies_there.done();
   if (!sane || !durability || !marks.done() || answer.bags.size() != mail::kBags) return answer;
   answer.error.clear();
   answer.server = connection_->describe();

@@ -12,6 +12,7 @@
 
 #include "qmgr/store/keeper_service.h"
 #include "qmgr/store/postgres/keeper/pg_keeper_session.h"
+#include "qmgr/store/postgres/keeper/pg_requests.h"
 
 namespace postwain::qmgr {
 
@@ -26,10 +27,13 @@ class PgKeeper final : public KeeperService, private KeeperTables {
   void post(Job job) override;
 
  private:
+  RequestTable& requests() override { return requests_; }
+
   void run();
   void deliver();  // on the loop
 
   PgKeeperSession session_;  // the thread's own
+  PgRequests requests_{session_};
 
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -123,6 +123,14 @@ enum class Pg : std::uint8_t {
   remove_pieces,
   list_pieces,
   remove_left_pieces,
+  // What nodes ask each other (keeper/pg_requests.h).
+  requests_mark,
+  put_request,
+  take_requests,
+  put_answer,
+  take_answers,
+  sweep_requests,
+  sweep_answers,
   count_  // how many there are
 };
 constexpr std::size_t kPgCount = static_cast<std::size_t>(Pg::count_);
