@@ -11,6 +11,7 @@
 #include "common/net/loop.h"
 
 #include "qmgr/store/keeper_service.h"
+#include "qmgr/store/postgres/keeper/pg_claims.h"
 #include "qmgr/store/postgres/keeper/pg_keeper_session.h"
 
 namespace postwain::qmgr {
@@ -26,10 +27,12 @@ class PgKeeper final : public KeeperService, private KeeperTables {
   void post(Job job) override;
 
  private:
+  ClaimTable& claims() override { return claims_; }
   void run();
   void deliver();  // on the loop
 
   PgKeeperSession session_;  // the thread's own
+  PgClaims claims_{session_};
 
   std::mutex mutex_;
   std::condition_variable wake_;
