@@ -254,6 +254,7 @@ CREATE TABLE claim (
   kept_free int4 NOT NULL CHECK (kept_free >= 0),
   PRIMARY KEY (key, node)
 );
+CREATE INDEX claim_node ON claim (node);
 CREATE TABLE pace (
   key bytea PRIMARY KEY CHECK (octet_length(key) BETWEEN 1 AND 2100),
   next int8 NOT NULL

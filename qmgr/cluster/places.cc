@@ -7,13 +7,14 @@ namespace postwain::qmgr::cluster {
 namespace {
 
 // Of two large counts, without overflow: limit · part / whole.
-std::uint32_t share_of(std::uint32_t limit, std::uint64_t part, std::uint64_t whole) {
+std::uint32_t share_of(std::uint32_t limit, std::uint64_t part, std::uint64_t whole, bool up) {
   while (whole > UINT32_MAX) {
     whole /= 2;
     part /= 2;
   }
   if (whole == 0) return 0;
-  return static_cast<std::uint32_t>(std::uint64_t{limit} * std::min(part, whole) / whole);
+  const std::uint64_t share = std::uint64_t{limit} * std::min(part, whole);
+  return static_cast<std::uint32_t>(share / whole + (up && share % whole > 0 ? 1 : 0));
 }
 
 std::uint32_t own_free_place(std::uint32_t limit, const NodeCount& nodes) {
@@ -38,10 +39,16 @@ std::uint32_t free_places(std::uint32_t limit, const NodeCount& nodes) {
 
 Claim grant(std::uint32_t wanted, std::uint32_t limit, const NodeCount& nodes,
             std::uint64_t others) {
-  std::uint32_t kept = free_places(limit, nodes);
-  std::uint32_t most = limit - kept;
+  return regrant({}, 0, wanted, limit, free_places(limit, nodes), others);
+}
+
+Claim regrant(const Claim& present, std::uint32_t keep, std::uint32_t wanted, std::uint32_t limit,
+              std::uint32_t kept_free, std::uint64_t others) {
+  std::uint32_t most = limit - std::min(limit, kept_free);
   std::uint64_t left = others < most ? most - others : 0;
-  return {static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, left)), kept};
+  auto granted = static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, left));
+  if (granted >= keep) return {granted, kept_free};
+  return {keep, keep <= present.places ? present.kept_free : 0};
 }
 
 std::uint32_t usable(const Claim& claim, std::uint32_t limit, const NodeCount& nodes) {
@@ -55,8 +62,12 @@ std::uint32_t usable(const Claim& claim, std::uint32_t limit, const NodeCount& n
 }
 
 std::uint32_t proportional_share(const PlaceNeed& need) {
-  std::uint32_t share = share_of(need.limit, need.queued, need.queued_all);
+  std::uint32_t share = share_of(need.limit, need.queued, need.queued_all, !need.others_starve);
   return need.queued > 0 ? std::max<std::uint32_t>(share, 1) : share;
+}
+
+bool goes_round(const PlaceNeed& need) {
+  return need.queued > 0 && share_of(need.limit, need.queued, need.queued_all, false) == 0;
 }
 
 std::uint32_t claim_wanted(const Claim& claim, const PlaceNeed& need) {

@@ -49,6 +49,12 @@ std::uint32_t free_places(std::uint32_t limit, const NodeCount& nodes);
 Claim grant(std::uint32_t wanted, std::uint32_t limit, const NodeCount& nodes,
             std::uint64_t others);
 
+// The same for a node that has a claim already, and goes on using `keep` of its places whatever the
+// answer is. Less than those is never written, because they are used; what is written then counts
+// as it did, or, where it is more than the node had, as a claim beside which nothing was kept free.
+Claim regrant(const Claim& present, std::uint32_t keep, std::uint32_t wanted, std::uint32_t limit,
+              std::uint32_t kept_free, std::uint64_t others);
+
 // How many connections a node may have at once.
 std::uint32_t usable(const Claim& claim, std::uint32_t limit, const NodeCount& nodes);
 
@@ -58,18 +64,21 @@ struct PlaceNeed {
   NodeCount nodes;
   std::uint32_t running = 0;     // connections that are open
   std::uint32_t wanted = 0;      // connections for which there is work, these included
-  std::uint64_t queued = 0;      // own recipients of the destination
-  std::uint64_t queued_all = 0;  // those of all nodes, own ones included
+  std::uint64_t queued = 0;      // what the node has to do there: the connections that it wants
+  std::uint64_t queued_all = 0;  // that of all nodes, its own included
   bool others_want = false;      // a node says in its beat that it lacks places of this limit
+  bool others_starve = false;    // one of them has no place at all
   Duration beyond_need{};        // for how long it has had more places than it wants
 };
 
 // A node keeps places that it does not need for so long, because mail comes in bursts.
 constexpr Duration kPlacesKept = std::chrono::seconds(2);
 
-// The part of the limit in proportion to the node's recipients among all that wait: rounded down,
-// but at least one where it has any.
+// The part of the limit in proportion to what the node has to do among all that wait, at least one
+// where it has anything: rounded up, or down while another node has no place at all.
 std::uint32_t proportional_share(const PlaceNeed& need);
+// The node's part of the limit is less than one place: it can have one only for a time.
+bool goes_round(const PlaceNeed& need);
 
 // How many places the node should have claimed. More than it has: it claims. Fewer: it gives back,
 // as soon as its connections are within what is left.

@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "qmgr/store/claim_table.h"
 #include "qmgr/store/request_table.h"
 #include "qmgr/store/store_error.h"
 
@@ -16,6 +17,7 @@ class KeeperTables {
  public:
   virtual ~KeeperTables() = default;
   virtual RequestTable& requests() = 0;
+  virtual ClaimTable& claims() = 0;
 };
 
 class KeeperService {

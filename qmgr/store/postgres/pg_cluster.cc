@@ -34,11 +34,13 @@ StoreResult<bool> PgCluster::change(std::vector<PgCommand> commands) {
 }
 
 // Half a transaction of a process that stands still holds locks, also on the row of its node. So
-// its sessions are ended first. If it lives all the same, it takes new ones.
+// its sessions are ended first. If it lives all the same, it takes new ones. Its claims come before
+// its lanes, as in its own transactions, so that the two cannot wait for each other.
 StoreResult<bool> PgCluster::fence(std::uint8_t node, std::int64_t term, std::int64_t beat) {
   auto ended = session_.run(Pg::end_other_sessions, PgParameters().bytes(sessions_of_node(node)));
   if (!ended) return ended.error();
   std::vector<PgCommand> commands;
+  commands.push_back({Pg::drop_node_claims, PgParameters().int2(node)});
   commands.push_back({Pg::fence_node, PgParameters().int2(node).int8(term).int8(beat)});
   return change(std::move(commands));
 }
@@ -100,8 +102,11 @@ StoreResult<bool> PgCluster::forget(const std::string& node) {
 
 // The lane's token stays, so from here on this process itself has to keep off.
 StoreStatus PgCluster::leave() {
-  auto done =
-      change_rows(Pg::leave_cluster, PgParameters().int2(session_.node()).int8(session_.term()));
+  std::vector<PgCommand> commands;
+  commands.push_back({Pg::drop_node_claims, PgParameters().int2(session_.node())});
+  commands.push_back(
+      {Pg::leave_cluster, PgParameters().int2(session_.node()).int8(session_.term())});
+  StoreResult<bool> done = change(std::move(commands));
   if (!done) return done.error();
   session_.end("this node has left the queue");
   return {};

@@ -11,6 +11,7 @@
 #include "common/net/loop.h"
 
 #include "qmgr/store/keeper_service.h"
+#include "qmgr/store/postgres/keeper/pg_claims.h"
 #include "qmgr/store/postgres/keeper/pg_keeper_session.h"
 #include "qmgr/store/postgres/keeper/pg_requests.h"
 
@@ -29,11 +30,13 @@ class PgKeeper final : public KeeperService, private KeeperTables {
  private:
   RequestTable& requests() override { return requests_; }
 
+  ClaimTable& claims() override { return claims_; }
   void run();
   void deliver();  // on the loop
 
   PgKeeperSession session_;  // the thread's own
   PgRequests requests_{session_};
+  PgClaims claims_{session_};
 
   std::mutex mutex_;
   std::condition_variable wake_;

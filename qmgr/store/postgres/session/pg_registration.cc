@@ -1,5 +1,6 @@
 #include "qmgr/store/postgres/session/pg_registration.h"
 
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -16,6 +17,9 @@ namespace {
 
 using Kind = StoreError::Kind;
 constexpr int kLastNode = 31;
+// Claims of trials end with the process that made them. Those of places stay: the delivery clients
+// of a process that has ended still have its connections, and tell the next one.
+constexpr std::string_view kTrialClaims = "trial:";
 
 // The transaction of a registration.
 class Registration {
@@ -87,7 +91,7 @@ class Registration {
     if (beats_ != before)
       return StoreError{Kind::busy,
                         "another node works with the queue in this database; stop it first"};
-    Answer ended = ask({{Pg::end_others, name()}});
+    Answer ended = ask({{Pg::drop_other_claims, name()}, {Pg::end_others, name()}});
     others_ = 0;
     return ended ? StoreStatus() : StoreStatus(ended.error());
   }
@@ -118,7 +122,8 @@ class Registration {
          {Pg::raise_lane, PgParameters().int2(term_.node).int2(kLane)},
          {Pg::take_bags, PgParameters().int2(term_.node).int2(others_ == 0 ? 1 : 0)},
          {Pg::select_names, PgParameters().array(every_node()).int2(term_.node).int8(term_.term)},
-         {Pg::raise_lane, PgParameters().int2(term_.node).int2(kKeeperLane)}});
+         {Pg::raise_lane, PgParameters().int2(term_.node).int2(kKeeperLane)},
+         {Pg::drop_claims, PgParameters().int2(term_.node).bytes(kTrialClaims)}});
     if (!found) return found.error();
     StoreResult<std::int64_t> token = number_in((*found)[1]);
     if (!token) return token.error();

@@ -131,6 +131,15 @@ enum class Pg : std::uint8_t {
   take_answers,
   sweep_requests,
   sweep_answers,
+  // Claims of places (pg_claims.h).
+  lock_claims,
+  put_claims,
+  clean_claims,
+  idle_claim_keys,
+  list_claims,
+  drop_claims,
+  drop_node_claims,
+  drop_other_claims,
   count_  // how many there are
 };
 constexpr std::size_t kPgCount = static_cast<std::size_t>(Pg::count_);
