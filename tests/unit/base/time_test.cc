@@ -1,5 +1,7 @@
 #include "common/base/time.h"
 
+#include <ctime>
+
 #include <catch2/catch.hpp>
 
 using namespace postwain;
@@ -19,4 +21,19 @@ TEST_CASE("durations read like the configuration writes them") {
   CHECK(format_duration(150min) == "2h30m");
   CHECK(format_duration(72h) == "3d");
   CHECK(format_duration(-5s) == "-5s");
+}
+
+// Nobody's wall clock says who lives, or whether an end of data may leave.
+TEST_CASE("boot time is the clock that runs on in the machine's sleep, and no date") {
+  auto clock_ms = [](clockid_t clock) {
+    timespec now{};
+    REQUIRE(::clock_gettime(clock, &now) == 0);
+    return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+  };
+  const std::int64_t before = clock_ms(CLOCK_BOOTTIME);
+  const std::int64_t read = boot_now().time_since_epoch().count();
+  CHECK(before <= read);
+  CHECK(read <= clock_ms(CLOCK_BOOTTIME));
+  // No machine of ours has run since 1970, so the two are told apart.
+  CHECK(read < clock_ms(CLOCK_REALTIME) / 2);
 }

@@ -1,4 +1,6 @@
 // What a node does with the answers to its beats. The database is the test's own.
+#include <thread>
+
 #include "common/base/boot_time.h"
 
 #include "qmgr/nodes/nodes.h"
@@ -164,6 +166,13 @@ TEST_CASE("a node whose clock is wrong takes and sends nothing until it is right
   CHECK(one.node->may_work());
   CHECK(one.node->trouble().empty());
   CHECK(one.changes == changes + 2);
+TEST_CASE("a word is as old as the beat that it answers, however late the answer comes") {
+  NodesRig one(1);
+  const std::int64_t before = boot_ms();
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  one.beat();
+  REQUIRE(one.words.size() == 2);
+  CHECK(one.words[1].sent_ms <= before);
 }
 
 TEST_CASE(

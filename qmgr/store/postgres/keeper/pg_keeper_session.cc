@@ -61,6 +61,9 @@ StoreStatus PgKeeperSession::take_lane(PgConnection& connection) {
 
 PgKeeperSession::Results PgKeeperSession::run(const Commands& commands) {
   PgAnswers answers = connection_->run(commands);
+  // A commit that only warned may be gone after a failover.
+  if (answers.ok() && answers.warned)
+    return StoreError{StoreError::Kind::away, "the database warned when it committed"};
   if (answers.ok()) return std::move(answers.results);
   if (answers.lost)
     connection_.reset();

@@ -1,6 +1,8 @@
 // The words that delivery clients hear of a queue that several machines share.
 #include <catch2/catch.hpp>
 
+#include <future>
+
 #include "tests/unit/qmgr/qmgr_rig.h"
 
 using namespace postwain;
@@ -54,4 +56,26 @@ TEST_CASE("D2: words: every delivery client hears each, and the last one before 
   REQUIRE(rig.until([&] { return agent->count(FrameType::word) == 2; }));
   CHECK(agent->got<ipc::Word>(1).fenced);
   CHECK(smtpd->count(FrameType::word) == 0);
+}
+
+TEST_CASE("D3: names: nothing is lent before the store has the name of the attempt") {
+  Rig rig;
+  rig.delivery->name_attempts_first();
+  submit_one(rig);
+  std::promise<void> go;
+  std::promise<void> stands;
+  // The store's thread stands still behind the acceptance.
+  rig.worker->read([&](QueueStore&) {
+    stands.set_value();
+    go.get_future().wait();
+    return std::function<void()>();
+  });
+  stands.get_future().wait();
+  auto agent = rig.peer(Role::smtp_client);
+  rig.delivery->schedule();
+  const MonoTime end = mono_now() + std::chrono::milliseconds(300);
+  REQUIRE(rig.until([&] { return mono_now() > end; }));
+  CHECK(agent->count(FrameType::lease) == 0);
+  go.set_value();
+  CHECK(rig.until([&] { return agent->count(FrameType::lease) == 1; }));
 }
