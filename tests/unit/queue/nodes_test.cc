@@ -166,6 +166,8 @@ TEST_CASE("a node whose clock is wrong takes and sends nothing until it is right
   CHECK(one.node->may_work());
   CHECK(one.node->trouble().empty());
   CHECK(one.changes == changes + 2);
+}
+
 TEST_CASE("a word is as old as the beat that it answers, however late the answer comes") {
   NodesRig one(1);
   const std::int64_t before = boot_ms();
