@@ -135,7 +135,9 @@ void Delivery::pump() {
   queue_.advance();
   // While the disk takes nothing, what waits to be recorded stays within bounds.
   bool recordable = queue_.store().unrecorded() < kUnrecordedMax;
-  if (!paused_ && recordable && queue_.start().holds_known()) {
+  bool lends = !paused_ && recordable && queue_.start().holds_known();
+  if (names_first_) queue_.early_names().set_lending(lends);
+  if (lends) {
     for (Pool pool : kAllPools) {
       if (!open_[index_of(pool)]) continue;
       while (Agent* agent = agent_with_room(pool)) {
@@ -153,6 +155,7 @@ void Delivery::pump() {
     if (!to_send_.empty()) name_attempts();
     queue_.advance();
   }
+  if (names_first_) queue_.early_names().end_unused();
   set_timer();
 }
 
@@ -241,7 +244,7 @@ void Delivery::send_suspects() {
 
 void Delivery::send_lease(Agent& agent, Pick pick) {
   const std::uint64_t number = ++last_lease_;
-  if (!names_first_) {
+  if (!names_first_ || queue_.early_names().take(pick)) {
     std::optional<ipc::Lease> lease = lease_of(number, pick);
     (void)failpoint(Failpoint::lease_send);
     if (!agent.connection->try_send(*lease)) return cannot_lend(pick);

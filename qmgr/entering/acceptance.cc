@@ -139,6 +139,7 @@ void Acceptance::route(NewMessage& message) {
 
 void Acceptance::ended(AcceptRequest& request, const Done& done) {
   AcceptEnd end = request.end;
+  early_names_.ended(request);
   if (end == AcceptEnd::failed || end == AcceptEnd::conflict || end == AcceptEnd::unknown)
     log::Line(log::Level::error, "not_accepted")
         .kv("id", request.submission.message.info.id.text())
@@ -152,7 +153,7 @@ void Acceptance::ended(AcceptRequest& request, const Done& done) {
 
 // Before the rows: the content is where whoever delivers it looks for it, or there are no rows.
 void Acceptance::commit(std::unique_ptr<AcceptRequest> request) {
-  if (!request->submission.message.info.in_file) return core_.store.accept(std::move(request));
+  if (!request->submission.message.info.in_file) return store(std::move(request));
   auto shared = std::make_shared<std::unique_ptr<AcceptRequest>>(std::move(request));
   const Submission& submission = (*shared)->submission;
   content_.keep(submission, [this, shared](const StoreStatus& kept) {
@@ -162,13 +163,18 @@ void Acceptance::commit(std::unique_ptr<AcceptRequest> request) {
         content_.release(r.submission, r.end);
         done(r);
       };
-      return core_.store.accept(std::move(own));
+      return store(std::move(own));
     }
     bool is_full = kept.error().kind == StoreError::Kind::full;
     own->end = is_full ? AcceptEnd::full : AcceptEnd::failed;
     own->error = kept.error().text;
     own->done(*own);
   });
+}
+
+void Acceptance::store(std::unique_ptr<AcceptRequest> request) {
+  early_names_.choose(*request);
+  core_.store.accept(std::move(request));
 }
 
 void Acceptance::remove_parts(const Submission& submission) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 
+#include "qmgr/entering/early_names.h"
 #include "qmgr/entering/notices.h"
 #include "qmgr/entering/offering.h"
 #include "qmgr/shared/content_access.h"
@@ -15,11 +16,12 @@ class Acceptance {
  public:
   using Done = std::function<void(AcceptEnd)>;
   Acceptance(QueueCore& core, Destinations& destinations, Notices& notices, Offering& offering,
-             ContentAccess& content)
+             EarlyNames& early_names, ContentAccess& content)
       : core_(core),
         destinations_(destinations),
         notices_(notices),
         offering_(offering),
+        early_names_(early_names),
         content_(content) {}
 
   // The recipients' destinations are filled in here; as they are worked out here, one message may
@@ -32,6 +34,7 @@ class Acceptance {
   void route(NewMessage& message);
   void ended(AcceptRequest& request, const Done& done);
   void commit(std::unique_ptr<AcceptRequest> request);
+  void store(std::unique_ptr<AcceptRequest> request);
   void remove_parts(const Submission& submission);
   void accepted(Submission submission, WallTime due, std::chrono::steady_clock::time_point began);
 
@@ -39,6 +42,7 @@ class Acceptance {
   Destinations& destinations_;
   Notices& notices_;
   Offering& offering_;
+  EarlyNames& early_names_;
   ContentAccess& content_;
 };
 

@@ -27,7 +27,9 @@ Queue::Entering::Entering(Queue& queue, const RetryTerms& terms)
             queue.leaving_.settling.settle_decided(id, indices);
           },
           [&queue] { queue.judging_.look(); }),
-      acceptance(queue.core_, queue.known_.destinations, notices, offering, queue.content_),
+      early_names(queue.core_),
+      acceptance(queue.core_, queue.known_.destinations, notices, offering, early_names,
+                 queue.content_),
       refilling(queue.core_, queue.known_.destinations, terms, queue.blocked_, put_back) {}
 
 Queue::Leaving::Leaving(Queue& queue)

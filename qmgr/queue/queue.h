@@ -62,6 +62,7 @@ class Queue {
 
   // The parts, by the way of a message.
   Acceptance& acceptance() { return entering_.acceptance; }
+  EarlyNames& early_names() { return entering_.early_names; }
   Leasing& leasing() { return leaving_.leasing; }
   LateOutcomes& late_outcomes() { return leaving_.late_outcomes; }
   OperatorActions& operator_actions() { return leaving_.operator_actions; }
@@ -112,6 +113,7 @@ class Queue {
     Waits waits;
     Notices notices;
     Offering offering;
+    EarlyNames early_names;
     Acceptance acceptance;
     Refilling refilling;
   };

@@ -171,6 +171,9 @@ class Scheduler {
 
   void advance(WallTime now);  // time has passed
   std::optional<Pick> next(Pool pool, WallTime now);
+  // How many more of that class would be picked at once if they were offered now; nothing where
+  // none would be, however many attempts end there.
+  std::optional<std::uint32_t> free_places(DestinationId id, TrafficClass c, WallTime now) const;
   // An agent has seen how many messages it makes use of for one connection there: those on their
   // way at a time, and the next one.
   void note_flight(DestinationId id, std::uint32_t messages) { at(id).flight = messages; }

@@ -77,6 +77,32 @@ Scheduler::Bar Scheduler::bar(const Destination& d, std::size_t lane, WallTime n
   return d.set->has_room(bulk, places) ? Bar::none : Bar::mx_set;
 }
 
+// bar() asks whether there is one; this counts them, and takes the less favourable side where that
+// is cheaper: nothing is lost when a place is overlooked.
+std::optional<std::uint32_t> Scheduler::free_places(DestinationId id, TrafficClass c,
+                                                    WallTime now) const {
+  const Destination& d = at(id);
+  const PoolRings& pool = pools_[static_cast<std::size_t>(d.settings.pool)];
+  const Suspects& suspects = d.set != nullptr ? d.set->suspects : d.suspects;
+  if (d.half_open() || d.suspended_until || rate_of(d).count > 0 || suspects.held() > 0 ||
+      pool.capacity == 0 || pool.closed(static_cast<std::size_t>(c)))
+    return std::nullopt;
+  auto left = [](std::size_t places, std::size_t used) { return places - std::min(places, used); };
+  std::size_t running = 0;
+  for (std::int64_t in_lane : pool.running) running += static_cast<std::size_t>(in_lane);
+  std::size_t free = std::min(left(pool.capacity, running), left(d.health.slots(now), d.running));
+  if (d.settings.connections > 0)
+    free = std::min(free, left(attempts_for(d, d.settings.connections), d.running));
+  if (std::uint32_t places = pool.unproven_places(); places > 0 && !d.health.is_proven())
+    free = std::min(free, left(places / 4, pool.unproven.running));
+  auto route = routes_.find(d.settings.route);
+  if (d.settings.route_connections > 0 && route != routes_.end())
+    free = std::min(free, left(attempts_for(d, route->second.places), route->second.running));
+  if (d.set != nullptr) free = std::min(free, left(places_in_set(d, now), d.set->running));
+  if (c == TrafficClass::bulk) free = left(free, 1);
+  return static_cast<std::uint32_t>(left(free, d.queued_jobs()));
+}
+
 // Where connections are counted the window may grow as far as they can carry.
 std::uint32_t Scheduler::window_cap(const DestinationSettings& settings) {
   if (settings.connections == 0) return 0;

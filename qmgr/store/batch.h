@@ -37,6 +37,8 @@ constexpr bool certainly_not_stored(AcceptEnd end) {
 struct AcceptRequest {
   Submission submission;
   WallTime due{};
+  // Of attempts that may begin as soon as it is committed; they are named if it is stored.
+  std::vector<AttemptName> named{};
   const std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
   AcceptEnd end = AcceptEnd::failed;
   std::string error{};  // failed: for the log

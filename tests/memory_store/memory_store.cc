@@ -117,6 +117,26 @@ class MemoryClock final : public ClockMemory {
   MemoryState& state_;
 };
 
+// Names end only where that is said: a test that settles knows itself who has ended.
+class MemoryAttempts final : public AttemptNames {
+ public:
+  explicit MemoryAttempts(MemoryState& state) : state_(state) {}
+
+  StoreStatus write(std::span<const AttemptFact> facts) override {
+    for (const AttemptFact& fact : facts) {
+      if (const auto* more = std::get_if<NameAttempts>(&fact))
+        state_.names.insert(state_.names.end(), more->names.begin(), more->names.end());
+      else
+        for (const AttemptName& one : std::get<EndAttempts>(fact).names)
+          std::erase(state_.names, one);
+    }
+    return {};
+  }
+
+ private:
+  MemoryState& state_;
+};
+
 // There is nothing to be kept up, but a test may say that there is.
 class MemoryMaintenance final : public Maintenance {
  public:
@@ -160,7 +180,8 @@ struct MemoryStore::Parts {
         recipient_checks(state),
         clock(state),
         maintenance(state),
-        pieces(state) {}
+        pieces(state),
+        attempts(state) {}
   MemoryCompact compact;
   MemoryRows rows;
   MemoryScan scan;
@@ -170,6 +191,7 @@ struct MemoryStore::Parts {
   MemoryClock clock;
   MemoryMaintenance maintenance;
   MemoryPieces pieces;
+  MemoryAttempts attempts;
 };
 
 MemoryStore::MemoryStore(std::shared_ptr<MemoryState> state)
@@ -226,6 +248,10 @@ RecipientChecks& MemoryStore::recipient_checks() {
 ClockMemory& MemoryStore::clock() {
   return parts_->clock;
 }
+AttemptNames* MemoryStore::attempts() {
+  return state_->is_shared ? &parts_->attempts : nullptr;
+}
+
 ContentPieces* MemoryStore::pieces() {
   return state_->bodies ? &parts_->pieces : nullptr;
 }

@@ -41,6 +41,8 @@ struct MemoryState {
   std::map<std::string, Suspension> suspensions;
   std::map<std::string, RecipientCheck> recipient_checks;
   StoredClock clock;
+  bool is_shared = false;                // names are kept only then
+  std::vector<AttemptName> names;        // of attempts, in the order in which they were made
   std::shared_ptr<MemoryBodies> bodies;  // memory_pieces.h; null: it has no pieces
   std::vector<mail::QueueId> leaving;    // of those, with this transaction
   bool no_room = false;  // what makes the store larger fails as on a full disk; removing succeeds
@@ -86,6 +88,7 @@ class MemoryStore final : public QueueStore {
   ClockMemory& clock() override;
   Maintenance& maintenance() override;
   ContentPieces* pieces() override;
+  AttemptNames* attempts() override;
 
  private:
   struct Parts;

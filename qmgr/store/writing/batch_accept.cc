@@ -58,7 +58,19 @@ StoreStatus BatchWriter::accept(std::span<const std::unique_ptr<AcceptRequest>> 
     if (!end) return end.error();
     whose[i]->end = *end;
   }
+  if (StoreStatus s = name_stored(requests); !s) return s;
   return accept_rest(requests);
+}
+
+StoreStatus BatchWriter::name_stored(std::span<const std::unique_ptr<AcceptRequest>> requests) {
+  if (store_.attempts() == nullptr) return {};
+  NameAttempts names;
+  for (const auto& request : requests)
+    if (request->end == AcceptEnd::stored)
+      names.names.insert(names.names.end(), request->named.begin(), request->named.end());
+  if (names.names.empty()) return {};
+  const AttemptFact fact = std::move(names);
+  return store_.attempts()->write({&fact, 1});
 }
 
 // False: it is not as it was when its judgement began; an operator has acted.

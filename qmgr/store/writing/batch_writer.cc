@@ -104,6 +104,8 @@ StoreStatus BatchWriter::write_all(Batch& batch) {
 }
 
 StoreStatus BatchWriter::apply(Batch& batch) {
+  // An attempt whose agent went at once may be named and settled here: in that order.
+  if (StoreStatus s = put_attempts(batch.facts); !s) return s;
   if (StoreStatus s = settle(batch.settles); !s) return s;
   if (StoreStatus s = put(batch.facts); !s) return s;
   return accept(batch.accepts);
@@ -114,19 +116,17 @@ StoreStatus BatchWriter::put(std::span<const FactRequest> facts) {
   std::vector<RecipientFact> of_recipients;
   std::vector<ClockFact> of_clock;
   std::vector<WaitingFact> of_waiting;
-  std::vector<AttemptFact> of_attempts;
   struct {
     std::vector<DestinationFact>& destinations;
     std::vector<RecipientFact>& recipients;
     std::vector<ClockFact>& clock;
     std::vector<WaitingFact>& waiting;
-    std::vector<AttemptFact>& attempts;
     void operator()(const DestinationFact& fact) { destinations.push_back(fact); }
     void operator()(const RecipientFact& fact) { recipients.push_back(fact); }
     void operator()(const ClockFact& fact) { clock.push_back(fact); }
     void operator()(const WaitingFact& fact) { waiting.push_back(fact); }
-    void operator()(const AttemptFact& fact) { attempts.push_back(fact); }
-  } sort{of_destinations, of_recipients, of_clock, of_waiting, of_attempts};
+    void operator()(const AttemptFact&) {}  // put_attempts()
+  } sort{of_destinations, of_recipients, of_clock, of_waiting};
   for (const FactRequest& request : facts) std::visit(sort, request.fact);
   StoreStatus done;
   if (!of_destinations.empty() || !of_recipients.empty())
@@ -135,9 +135,15 @@ StoreStatus BatchWriter::put(std::span<const FactRequest> facts) {
   if (done && !of_recipients.empty()) done = store_.recipient_checks().write(of_recipients);
   if (done && !of_clock.empty()) done = store_.clock().write(of_clock);
   if (done && !of_waiting.empty()) done = store_.waiting().write(of_waiting);
-  if (done && !of_attempts.empty() && store_.attempts() != nullptr)
-    done = store_.attempts()->write(of_attempts);
   return done;
+}
+
+StoreStatus BatchWriter::put_attempts(std::span<const FactRequest> facts) {
+  if (store_.attempts() == nullptr) return {};
+  std::vector<AttemptFact> of_attempts;
+  for (const FactRequest& request : facts)
+    if (const auto* one = std::get_if<AttemptFact>(&request.fact)) of_attempts.push_back(*one);
+  return of_attempts.empty() ? StoreStatus() : store_.attempts()->write(of_attempts);
 }
 
 // --- compact messages become rows -------------------------------------------------------------

@@ -62,8 +62,10 @@ class BatchWriter {
                           std::span<const std::uint32_t> changed, std::vector<NewMessage>& written);
 
   StoreStatus put(std::span<const FactRequest> facts);
+  StoreStatus put_attempts(std::span<const FactRequest> facts);
 
   struct Inserting;
+  StoreStatus name_stored(std::span<const std::unique_ptr<AcceptRequest>> requests);
   StoreStatus accept(std::span<const std::unique_ptr<AcceptRequest>> requests);
   StoreStatus accept_rest(std::span<const std::unique_ptr<AcceptRequest>> requests);
   StoreResult<std::set<const AcceptRequest*>> lacking_pieces(

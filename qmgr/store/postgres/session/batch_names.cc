@@ -1,7 +1,6 @@
 #include "qmgr/store/postgres/session/batch_names.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 namespace postwain::qmgr {
@@ -50,6 +49,54 @@ void BatchNames::end_bags(std::uint64_t bags) {
     if (id.is_in(bags)) end_all(id);
 }
 
+void BatchNames::close(std::int64_t batch) {
+  drop_ended_at_once();
+  if (batch % kCarriedAfter == 0) carry(batch);
+}
+
+void BatchNames::drop_ended_at_once() {
+  std::unordered_map<mail::QueueId, std::vector<const Ended*>> ends;
+  for (const Ended& one : ended_)
+    if (one.after > 0) ends[one.name.id].push_back(&one);
+  if (ends.empty()) return;
+  std::vector<AttemptName> kept;
+  for (std::size_t i = 0; i < added_.size(); ++i) {
+    auto found = ends.find(added_[i].id);
+    bool is_over = found != ends.end() &&
+                   std::any_of(found->second.begin(), found->second.end(), [&](const Ended* one) {
+                     return one->after > i && is_ended(*one, {added_[i].index, 0});
+                   });
+    if (!is_over) kept.push_back(added_[i]);
+  }
+  added_ = std::move(kept);
+  for (Ended& one : ended_) one.after = 0;
+}
+
+void BatchNames::carry(std::int64_t batch) {
+  std::size_t names = 0;
+  for (const auto& [old, count] : counts_) {
+    if (old > batch - kCarriedAfter) break;
+    if (count.open == count.named) continue;
+    if (names > 0 && names + count.open > kCarriedAtOnce) break;
+    names += count.open;
+    carried_.insert(old);
+  }
+  if (carried_.empty()) return;
+  std::set<std::pair<std::uint64_t, std::uint32_t>> ending;
+  std::set<std::uint64_t> ending_wholly;
+  for (const Ended& one : ended_)
+    if (one.all)
+      ending_wholly.insert(one.name.id.value);
+    else
+      ending.insert({one.name.id.value, one.name.index});
+  for (const auto& [id, all] : open_) {
+    if (ending_wholly.count(id.value) > 0) continue;
+    for (const Open& one : all)
+      if (carried_.count(one.batch) > 0 && ending.count({id.value, one.index}) == 0)
+        added_.push_back({id, one.index});
+  }
+}
+
 std::map<std::int64_t, std::size_t> BatchNames::losses() const {
   std::map<std::int64_t, std::size_t> lost;
   // One that is said to have ended twice ends once.
@@ -68,7 +115,8 @@ std::map<std::int64_t, std::size_t> BatchNames::losses() const {
 std::vector<std::int64_t> BatchNames::emptied() const {
   std::vector<std::int64_t> batches;
   for (const auto& [batch, count] : losses())
-    if (counts_.at(batch) == count) batches.push_back(batch);
+    if (counts_.at(batch).open == count && carried_.count(batch) == 0) batches.push_back(batch);
+  batches.insert(batches.end(), carried_.begin(), carried_.end());
   return batches;
 }
 
@@ -80,14 +128,20 @@ void BatchNames::committed(std::int64_t batch) {
       if (!is_ended(one, open)) return false;
       --size_;
       auto count = counts_.find(open.batch);
-      if (--count->second == 0) counts_.erase(count);
+      if (--count->second.open == 0) counts_.erase(count);
       return true;
     });
     if (found->second.empty()) open_.erase(found);
   }
+  for (std::int64_t old : carried_) counts_.erase(old);
+  if (!carried_.empty())
+    for (auto& [id, all] : open_)
+      size_ -= std::erase_if(all, [&](const Open& one) { return carried_.count(one.batch) > 0; });
+  carried_.clear();
   for (const AttemptName& name : std::exchange(added_, {})) {
     open_[name.id].push_back({name.index, batch});
-    ++counts_[batch];
+    ++counts_[batch].open;
+    ++counts_[batch].named;
     ++size_;
   }
 }
@@ -95,6 +149,7 @@ void BatchNames::committed(std::int64_t batch) {
 void BatchNames::rolled_back() {
   added_.clear();
   ended_.clear();
+  carried_.clear();
 }
 
 bool BatchNames::any_in(std::uint64_t bags) const {

@@ -1,5 +1,6 @@
 #include "qmgr/store/postgres/session/pg_registration.h"
 
+#include <algorithm>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -188,6 +189,12 @@ StoreResult<std::vector<AttemptName>> read_names(const PgResult& result, std::ui
     for (const AttemptName& one : *some)
       if (one.id.is_in(bags)) names.push_back(one);
   }
+  // One that was tried again while its former row stood has two.
+  auto by_id = [](const AttemptName& a, const AttemptName& b) {
+    return std::pair(a.id.value, a.index) < std::pair(b.id.value, b.index);
+  };
+  std::sort(names.begin(), names.end(), by_id);
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
 }
 

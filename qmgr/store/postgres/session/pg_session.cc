@@ -254,6 +254,7 @@ StoreStatus PgSession::commit() {
   std::move(deferred_.begin(), deferred_.end(), std::back_inserter(all));
   deferred_.clear();
   const std::int64_t n = committed_ + 1;
+  names_.close(n);
   all.push_back(
       {Pg::name_batch, PgParameters().int2(node()).int8(term()).int8(n).bytes(names_.added())});
   all.push_back(

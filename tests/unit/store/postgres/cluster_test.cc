@@ -299,6 +299,68 @@ TEST_CASE("names of recipients that are gone end when that is said") {
   CHECK(database.run("SELECT coalesce(sum(octet_length(named)), 0) FROM attempt") == 0);
 }
 
+TEST_CASE("a new message is named by the batch that stores it, and by none that does not") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  auto a = opened(node(database, "a"));
+  auto batch_with = [](std::uint64_t id) {
+    Batch batch;
+    auto request = std::make_unique<AcceptRequest>();
+    request->submission.message = test::make_message(id, {"a@example.org", "b@example.org"});
+    request->submission.message.is_compact = true;
+    request->named = {{mail::QueueId{id}, 0}, {mail::QueueId{id}, 1}};
+    batch.accepts.push_back(std::move(request));
+    return batch;
+  };
+  BatchWriter writer(*a, nullptr);
+  Batch written;
+  Batch first = batch_with(1);
+  REQUIRE(writer.write(first, written).ok());
+  CHECK(database.run("SELECT octet_length(named) FROM attempt WHERE octet_length(named) > 0") ==
+        24);
+  // The same once more is stored already: nothing is to be lent.
+  Batch again = batch_with(1);
+  REQUIRE(writer.write(again, written).ok());
+  CHECK(written.accepts.back()->end == AcceptEnd::duplicate);
+  CHECK(a->session().names().size() == 2);
+  {
+    Batch lost = batch_with(2);
+    REQUIRE(a->begin().ok());
+    REQUIRE(writer.apply(lost).ok());
+    a->roll_back();
+  }
+  CHECK(a->session().names().size() == 2);
+  REQUIRE(remove(*a, 3).ok());
+  CHECK(database.run("SELECT coalesce(sum(octet_length(named)), 0) FROM attempt") == 24);
+}
+
+TEST_CASE("who was tried again beside one that lasts is named once, and not when he has ended") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  auto a = opened(node(database, "a"));
+  REQUIRE(put(*a, 1).ok());
+  REQUIRE(put(*a, 2).ok());
+  auto tried = [&] {
+    (void)a->begin();
+    const AttemptFact both = NameAttempts{{{mail::QueueId{1}, 0}, {mail::QueueId{2}, 0}}};
+    REQUIRE(a->attempts()->write({&both, 1}).ok());
+    REQUIRE(a->commit().ok());
+    (void)a->begin();
+    const AttemptFact one = EndAttempts{{{mail::QueueId{1}, 0}}};
+    REQUIRE(a->attempts()->write({&one, 1}).ok());
+    REQUIRE(a->commit().ok());
+  };
+  for (int i = 0; i < 40; ++i) tried();  // the first lasts on from each of them
+  CHECK(database.run("SELECT count(*) FROM attempt WHERE octet_length(named) > 0") <=
+        kCarriedAfter + 1);
+  for (int i = 0; i < 2 * kCarriedAfter; ++i) REQUIRE(name(*a, 3).ok());
+  CHECK(database.run("SELECT count(*) FROM attempt WHERE "
+                     "position('\\x0000000000000001'::bytea in named) > 0") == 0);
+  auto again = opened(node(database, "a"));
+  CHECK(again->shared()->inherited() ==
+        std::vector<AttemptName>{{mail::QueueId{2}, 0}, {mail::QueueId{3}, 0}});
+}
+
 TEST_CASE("an operator ends a term whatever its beat, and a bag is given without names") {
   if (!has_server()) return;
   test::PostgresDatabase database;

@@ -167,3 +167,56 @@ TEST_CASE(
   CHECK(names.any_in(std::uint64_t{1} << mail::QueueId{1}.bag()));
   CHECK_FALSE(names.any_in(~(std::uint64_t{1} << mail::QueueId{1}.bag())));
 }
+
+TEST_CASE(
+    "what is named and ended in one transaction was never named, and the other order counts") {
+  BatchNames names;
+  names.add(attempt(1));
+  names.add(attempt(2));
+  names.add(attempt(2, 1));
+  names.add(attempt(3));
+  names.end(attempt(1));
+  names.end_all(mail::QueueId{2});
+  names.end(attempt(4));
+  names.add(attempt(4));
+  names.close(1);
+  CHECK(names.added() == bytes_of({attempt(3), attempt(4)}));
+  names.close(1);  // the same again
+  CHECK(names.added() == bytes_of({attempt(3), attempt(4)}));
+  names.committed(1);
+  CHECK(names.size() == 2);
+}
+
+TEST_CASE("what is left of an old batch is carried into a new one, so that the rest is forgotten") {
+  BatchNames names;
+  for (std::uint64_t id = 1; id <= 4; ++id) names.add(attempt(id));
+  names.committed(1);
+  names.add(attempt(5));
+  names.committed(2);  // all of it lasts: there is nothing to forget
+  names.end(attempt(1));
+  names.end(attempt(2));
+  names.committed(3);
+  names.close(kCarriedAfter);
+  CHECK(names.added().empty());  // not old enough
+  names.committed(kCarriedAfter);
+
+  names.end(attempt(3));
+  names.close(2 * kCarriedAfter);
+  CHECK(names.added() == bytes_of({attempt(4)}));
+  CHECK(names.emptied() == std::vector<std::int64_t>{1});
+  names.rolled_back();
+  CHECK(names.size() == 3);
+  CHECK(names.has(1));
+
+  names.end(attempt(3));
+  names.close(2 * kCarriedAfter);
+  names.committed(2 * kCarriedAfter);
+  CHECK_FALSE(names.has(1));
+  CHECK(names.has(2));
+  CHECK(names.size() == 2);
+  names.end(attempt(4));
+  names.end(attempt(5));
+  CHECK(names.emptied() == std::vector<std::int64_t>{2, 2 * kCarriedAfter});
+  names.committed(2 * kCarriedAfter + 1);
+  CHECK(names.size() == 0);
+}
