@@ -28,6 +28,9 @@ class Suspensions {
   // Other nodes, which share the store, have suspended or resumed something: reads what holds now.
   void look_again();
 
+  // Raised when something is changed here, and when that is committed.
+  std::uint64_t version() const { return version_; }
+
   const std::map<std::string, Suspension>& all() const { return all_; }
   // Null: nothing of that name is suspended now.
   const Suspension* find(const std::string& name, WallTime now) const;
@@ -44,8 +47,7 @@ class Suspensions {
   SplitDomains& split_;
   PutBack& put_back_;
   std::map<std::string, Suspension> all_;
-  // Raised when something is changed here, and when that is committed: what was read in between is
-  // not believed.
+  // What was read between two of its values is not believed.
   std::uint64_t version_ = 0;
   bool looking_ = false;
 };

@@ -74,9 +74,17 @@ void Nodes::send_beat() {
   beating_ = true;
   sent_ = boot_now();
   membership_.beat_sent(sent_);
+  note_own_facts();
   const std::size_t jobs = queue_.scheduler().moving_jobs();
   beats_->send({jobs >= kBusyJobs, jobs <= kIdleJobs, config_},
                [this](BeatAnswer answer) { answered(std::move(answer)); });
+}
+
+// What this node has written and another one has taken back between two beats leaves the marks of
+// the database as they were.
+void Nodes::note_own_facts() {
+  const std::uint64_t version = queue_.suspensions().version();
+  if (std::exchange(facts_version_, version) != version) facts_written_ = true;
 }
 
 void Nodes::answered(BeatAnswer answer) {
@@ -101,13 +109,14 @@ void Nodes::answered(BeatAnswer answer) {
     if (std::exchange(beats_seen_[number], node.row.beat.value) != node.row.beat.value)
       changed_ms_[number] = answer.answered_ms;
   }
-  const bool facts_changed = any_answer_ && answer.facts != last_.facts;
+  const bool facts_changed = any_answer_ && (answer.facts != last_.facts || facts_written_);
   any_answer_ = true;
   look_at_clock(answer.clock_difference);
   last_ = std::move(answer);
   hooks_.say_word({sent_.time_since_epoch().count(),
                    static_cast<std::uint32_t>(cluster::kTiming.word_good.count()), false});
   look_at_standing();
+  if (facts_changed) facts_written_ = false;
   if (facts_changed && hooks_.facts_changed) hooks_.facts_changed();
   if (queue_.start().complete()) carry_out(decisions);
   if (hooks_.requests_seen) hooks_.requests_seen(last_.requests);

@@ -69,6 +69,7 @@ class Nodes final : public ClusterPort {
  private:
   void tick();
   void send_beat();
+  void note_own_facts();
   void answered(BeatAnswer answer);
   void carry_out(const cluster::Decisions& decisions);
   void fence(const cluster::Fence& fence, Done done);
@@ -106,6 +107,8 @@ class Nodes final : public ClusterPort {
   cluster::BootTime sent_{};
   BeatAnswer last_;  // that said something
   bool any_answer_ = false;
+  std::uint64_t facts_version_ = 0;  // of what this node itself has changed, at its last beat
+  bool facts_written_ = false;       // that has changed since the last look at what others have
   std::vector<std::int64_t> changed_ms_;  // of each node: when its beat was seen to change
   std::vector<std::int64_t> beats_seen_;
   DoubtCount doubts_;

@@ -42,6 +42,7 @@ TEST_CASE("M1: membership: a node is dead after five seconds of silence, and not
     auto decisions = first.beat({order[1]});
     REQUIRE(decisions.fence.size() == 1);
     CHECK(decisions.fence[0] == Fence{node(2), {7}, first.rows[2].beat});
+    CHECK(decisions.adopt.empty());  // not before the rows say that it has ended
   }
   SECTION("one beat more, and it lives") {
     CHECK(first.beat({order[1], 2}).fence.empty());

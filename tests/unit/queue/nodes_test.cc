@@ -105,6 +105,12 @@ struct NodesRig {
     database.answer(end);
     rig.service.run();
   }
+  // Time passes for the timer as well.
+  void until_next_beat() {
+    net::Timer end(rig.loop);
+    end.start(2 * cluster::kTiming.beat, [this] { rig.loop.stop(); });
+    rig.loop.run();
+  }
   // Asked for again by the timer, which does not run here.
   void ask_again(const BeatService::OnAnswer& last) { database.waiting = last; }
 
@@ -259,6 +265,28 @@ TEST_CASE("changes of shared facts are told, but not the first ones that are see
   CHECK(one.facts == 0);
   one.ask_again(again);
   one.database.facts.suspensions = 4;
+  one.beat();
+  CHECK(one.facts == 1);
+}
+
+// Another node may have taken it back before the next beat, whose marks are then those of before.
+TEST_CASE("what a node has suspended itself is looked at again, though the marks are the same") {
+  NodesRig one(1);
+  one.beat();
+  one.until_next_beat();
+  one.beat();
+  CHECK(one.facts == 0);
+  Suspension suspension;
+  suspension.destination = "mx:example.org";
+  REQUIRE(one.rig.queue.suspensions().suspend(suspension));
+  one.rig.run();
+  one.until_next_beat();
+  one.beat(cluster::BeatEnd::away);
+  CHECK(one.facts == 0);
+  one.until_next_beat();
+  one.beat();
+  CHECK(one.facts == 1);
+  one.until_next_beat();
   one.beat();
   CHECK(one.facts == 1);
 }
