@@ -9,7 +9,7 @@ PRESET  ?= ci
 TREE    := build/$(PRESET)
 SUITE   ?= trixie
 
-.PHONY: help run demo test test-build test-on build bench bench-quick bench-scale bench-drain bench-distance bench-memory bench-micro asan format lint lint-all fuzz fuzz-ipc scan flood powerloss crash cluster-model cluster-chaos install deb deb-test packages clean
+.PHONY: help run demo test test-build test-on build bench bench-quick bench-scale bench-drain bench-distance bench-memory bench-micro asan format lint lint-all fuzz fuzz-ipc scan flood powerloss crash cluster-model cluster-chaos cluster-faults cluster-mistakes cluster-upgrade install deb deb-test packages clean
 
 help:
 	@echo 'make run          build, then a demo on loopback: a whole MTA and a small mail store (ARGS=--once ends by itself)'
@@ -28,7 +28,10 @@ help:
 	@echo 'make scan         nmap and testssl.sh against the running server'
 	@echo 'make powerloss    200,000 simulated power cuts of the queue (STATES=n SEED=n)'
 	@echo 'make cluster-model  millions of states of nodes that share a queue, and the story of each mistake (STATES=n)'
-	@echo 'make cluster-chaos  nodes that share a queue, under every fault, until 52 kills, 23 failovers and a million messages (ROUNDS=n MESSAGES=n SEED=n)'
+	@echo 'make cluster-chaos  nodes that share a queue, under every fault, until 52 kills, 23 failovers and a million messages (ROUNDS=n MESSAGES=n SEED=n; MINUTES=n: a part of that)'
+	@echo 'make cluster-faults  what can happen to their database and their clocks, each in a story of its own'
+	@echo 'make cluster-mistakes  mistakes in what nodes that share a queue rest on: each has to turn tests red'
+	@echo 'make cluster-upgrade FORMER=folder-or-commit  nodes of a former version beside this one'
 	@echo 'make format lint lint-all fuzz install clean'
 	@echo 'make crash         200 rounds of kill -9 under load (ROUNDS=n)'
 	@echo 'make deb deb-test   a Debian package in build/deb; its life in a root of its own (root)'
@@ -139,12 +142,26 @@ cluster-model: test-build
 	POSTWAIN_CLUSTER_STATES=$(STATES) POSTWAIN_CLUSTER_STORIES=1 $(TREE)/tests/test_cluster_model
 	POSTWAIN_SPIN=long python3 tests/system/queue/test_cluster_model.py
 
-# An hour; the short form is tests/system/cluster/test_cluster.py.
-cluster-chaos: ROUNDS ?= 27
+# An hour or two; the short form is tests/system/cluster/test_cluster.py. Each round is added to LEDGER,
+# so that with MINUTES it may be run in parts.
+CLUSTER_TESTS = POSTWAIN_BIN=$(CURDIR)/$(TREE)/bin POSTWAIN_PEERS=$(CURDIR)/build/peers PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests/system/harness
+cluster-chaos: ROUNDS ?= 32
 cluster-chaos: MESSAGES ?= 1000000
+cluster-chaos: LEDGER ?= build/chaos.ledger
 cluster-chaos: test-build
-	POSTWAIN_BIN=$(TREE)/bin POSTWAIN_PEERS=$(CURDIR)/build/peers PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests/system/harness \
-	  python3 tests/system/cluster/chaos.py --rounds $(ROUNDS) --messages $(MESSAGES) $(if $(filter command line environment,$(origin SEED)),--seed $(SEED)) $(ARGS)
+	$(CLUSTER_TESTS) python3 tests/system/cluster/chaos.py --rounds $(ROUNDS) --messages $(MESSAGES) --ledger $(LEDGER) \
+	  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(filter command line environment,$(origin SEED)),--seed $(SEED)) $(ARGS)
+
+cluster-faults: test-build
+	$(CLUSTER_TESTS) POSTWAIN_CLUSTER_LONG=1 python3 tests/system/cluster/test_cluster_faults.py -v $(ARGS)
+
+# In a copy of the tree below build/, which is compiled once.
+cluster-mistakes:
+	@tools/install_packages.sh build test
+	python3 tests/mistakes/run_mistakes.py $(ARGS)
+
+cluster-upgrade: test-build
+	former=$$(tools/former_version.sh $(FORMER)) && $(CLUSTER_TESTS) POSTWAIN_FORMER=$$former python3 tests/system/cluster/test_upgrade.py -v $(ARGS)
 
 crash: ROUNDS ?= 200
 crash: test-build

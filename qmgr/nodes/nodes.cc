@@ -254,8 +254,13 @@ void Nodes::tell_bags() {
 
 void Nodes::begin_gives(const std::vector<cluster::Give>& gives) {
   if (gives.empty()) return;
-  for (const cluster::Give& one : gives)
-    if ((owned_ & bit_of(one.bag)) != 0) gives_.add(one, mono_now());
+  for (const cluster::Give& one : gives) {
+    // One that has only just come is decided on again.
+    if ((owned_ & bit_of(one.bag)) == 0)
+      membership_.give_ended(one.bag);
+    else
+      gives_.add(one, mono_now());
+  }
   tell_bags();
 }
 

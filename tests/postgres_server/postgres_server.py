@@ -42,6 +42,7 @@ class PostgresServer:
                              zip(tls, ("server.pem", "server.key"))]
         self._client_trust = client_trust and self._own_copy(client_trust, "clients.pem")
         self.process = None
+        self._mounted = None
         if copy_of is not None:
             self._call("pg_basebackup", "-D", self.data, "-R", "-c", "fast", "--no-sync", "-d",
                        f"host={copy_of.folder} port={copy_of.port or 5432} user=postgres")
@@ -121,6 +122,12 @@ class PostgresServer:
         return self._call("psql", "-h", self.folder, "-p", str(self.port or 5432), "-U", "postgres",
                           "-d", database, "-Atqc", text).strip()
 
+    def session(self, text, database="queue"):
+        """A session of the superuser that stays open behind these statements, until its end()."""
+        return _Session(self._words("psql", "-h", self.folder, "-p", str(self.port or 5432), "-U",
+                                    "postgres", "-d", database, "-Atq", "-v", "ON_ERROR_STOP=1"),
+                        self._environment(), text)
+
     def access(self, *lines):
         """What pg_hba.conf says of clients from now on, beside that the superuser is believed here."""
         with open(os.path.join(self.data, "pg_hba.conf"), "w", encoding="utf-8") as file:
@@ -172,6 +179,32 @@ class PostgresServer:
                 pass
         return found
 
+    def kill_backend(self, where):
+        """One of its sessions that pg_stat_activity has `where`; then the server lets all of them
+        end, and recovers. Whether there was one."""
+        pid = self.sql(f"SELECT pid FROM pg_stat_activity WHERE {where} LIMIT 1", "postgres")
+        if pid:
+            os.kill(int(pid), signal.SIGKILL)
+        return bool(pid)
+
+    def small_tablespace(self, megabytes):
+        """The database queue, to which nobody is connected now, lies on a file system of its own
+        from here on, whose folder is returned; its log does not. Root may do this."""
+        small = os.path.join(self.folder, "small")
+        os.makedirs(small)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "tmpfs",
+                               small], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise PermissionError(done.stderr)
+        self._mounted = small
+        data = os.path.join(small, "data")
+        os.makedirs(data)
+        if self._user:
+            os.chown(data, self._user.pw_uid, self._user.pw_gid)
+        self.sql(f"CREATE TABLESPACE small LOCATION '{data}'", "postgres")
+        self.sql("ALTER DATABASE queue SET TABLESPACE small", "postgres")
+        return small
+
     def pause(self):
         """All of it stands still, until resume()."""
         for pid in self._processes():
@@ -185,4 +218,27 @@ class PostgresServer:
         if self.process is not None and self.process.poll() is None:
             self.resume()
             self.kill()
+        if self._mounted:
+            subprocess.run(["umount", "-l", self._mounted], check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class _Session:
+    def __init__(self, words, environment, text):
+        self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                         stderr=subprocess.STDOUT, text=True, cwd="/",
+                                         env=environment)
+        self._process.stdin.write(text + ";\n\\echo it is done\n")
+        self._process.stdin.flush()
+        said = []
+        while (line := self._process.stdout.readline()).strip() != "it is done":
+            said.append(line)
+            if not line:
+                raise AssertionError(f"psql: {said}")
+
+    def end(self):
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait(20)
+        self._process.stdin.close()
+        self._process.stdout.close()

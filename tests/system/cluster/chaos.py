@@ -3,9 +3,11 @@
 node and of two, standstills, databases that are killed and that fail over, ways that are cut.
 Behind each round all is healed, the queue runs empty, and cluster_verdict.py judges.
 
-    chaos.py [--rounds N] [--messages N] [--seed N] [--nodes N] [--rate N] [--keep FOLDER]
+    chaos.py [--rounds N] [--messages N] [--minutes N] [--ledger FILE] [--seed N] [--nodes N]
+             [--rate N] [--keep FOLDER]
 
-It goes on until there were so many rounds and so many acknowledged messages. A seed repeats the
+It goes on until there were so many rounds and so many acknowledged messages, or for so many
+minutes; --ledger adds each round to a record of many such runs (chaos_ledger.py). A seed repeats the
 faults and their times, though not the moments in the programs at which they strike. It ends with 1
 at the first round that breaks a promise, whose logs and ledgers it leaves in a folder below --keep.
 """
@@ -20,6 +22,7 @@ import sys
 import time
 from collections import Counter
 
+import chaos_ledger
 from chaos_faults import DECK, OF_DATABASE, Faults
 from cluster_harness import BAGS, DRAIN_MAX, Cluster
 
@@ -48,12 +51,29 @@ class Chaos:
 
     def run(self):
         self.cluster.start()
-        while self.rounds < self.options.rounds or self.sums["messages"] < self.options.messages:
+        while not self.is_enough():
             self.rounds += 1
+            began, sums, counts = time.monotonic(), self.sums.copy(), self.faults.counts.copy()
+            taken = len(self.take_overs)
             faults = self.round()
+            self.record(time.monotonic() - began, self.sums - sums, self.faults.counts - counts,
+                        self.take_overs[taken:], faults)
             if faults:
                 return self.keep_evidence(faults)
         return 0
+
+    def is_enough(self):
+        if self.options.minutes:
+            return time.monotonic() - self.began > 60 * self.options.minutes
+        return (self.rounds >= self.options.rounds
+                and self.sums["messages"] >= self.options.messages)
+
+    def record(self, seconds, sums, counts, taken, faults):
+        if self.options.ledger:
+            chaos_ledger.write(self.options.ledger, seed=self.options.seed, round=self.rounds,
+                               seconds=round(seconds), **sums, kills=kills(counts),
+                               failovers=failovers(counts), counts=counts,
+                               take_overs=[round(one, 1) for one in taken], faults=faults)
 
     def round(self):
         """What was wrong, in words."""
@@ -169,10 +189,9 @@ class Chaos:
 
     def figures(self):
         counts, sums = self.faults.counts, self.sums
-        kills = counts["qmgr"] + counts["node"] + 2 * counts["two"]
         print(f"\nseed {self.options.seed}: {self.rounds} rounds in "
-              f"{time.monotonic() - self.began:.0f} s; {kills} kills, "
-              f"{counts['failover'] + counts['split']} failovers, faults {dict(counts)}, "
+              f"{time.monotonic() - self.began:.0f} s; {kills(counts)} kills, "
+              f"{failovers(counts)} failovers, faults {dict(counts)}, "
               f"nodes that ended by themselves {self.faults.revived}")
         print(f"acknowledged {sums['messages']} messages for {sums['recipients']} recipients, "
               f"{sums['bounced']} bounced, lost {sums['lost']}")
@@ -185,10 +204,20 @@ class Chaos:
                   f"{max(self.take_overs):.1f} s ({len(self.take_overs)} times)")
 
 
+def kills(counts):
+    return counts["qmgr"] + counts["node"] + 2 * counts["two"]
+
+
+def failovers(counts):
+    return counts["failover"] + counts["split"]
+
+
 def main():
     words = argparse.ArgumentParser(description=__doc__.split("\n\n", 1)[0])
-    words.add_argument("--rounds", type=int, default=27)
+    words.add_argument("--rounds", type=int, default=32)
     words.add_argument("--messages", type=int, default=1_000_000)
+    words.add_argument("--minutes", type=float, help="in the place of rounds and messages")
+    words.add_argument("--ledger")
     words.add_argument("--seed", type=int, default=int(time.time()))
     words.add_argument("--nodes", type=int, default=3)
     words.add_argument("--rate", type=float, default=2000, help="messages a second, at most")
@@ -202,6 +231,8 @@ def main():
     finally:
         chaos.figures()
         chaos.cluster.stop()
+        if options.ledger and os.path.exists(options.ledger):
+            print(*chaos_ledger.in_words(chaos_ledger.read(options.ledger)), sep="\n")
     return code
 
 

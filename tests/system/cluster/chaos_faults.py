@@ -12,8 +12,8 @@ from database_proxy import BOTH, TO_CLIENT, TO_SERVER
 
 # How often each fault comes in one deck of cards. `two` kills two nodes.
 DECK = {"qmgr": 14, "node": 26, "two": 6, "pause": 12, "database": 10, "failover": 20, "split": 3,
-        "cut": 12, "stop": 4}
-OF_DATABASE = {"database", "failover", "split"}
+        "cut": 12, "stop": 4, "slow": 8, "waiting": 6, "backend": 6}
+OF_DATABASE = {"database", "failover", "split", "waiting", "backend"}
 START_MAX = 90
 
 
@@ -30,7 +30,8 @@ class Faults:
 
     def begin(self, kind):
         """None where too few nodes are free for it."""
-        names = self.free(2 if kind == "two" else 0 if kind in ("database", "failover") else 1)
+        of_nodes = 2 if kind == "two" else 0 if kind in OF_DATABASE - {"split"} else 1
+        names = self.free(of_nodes)
         if names is None:
             return None
         self.engaged.update(names)
@@ -98,6 +99,12 @@ class Faults:
         self.cluster.nodes[name].heal()
         yield 2
 
+    def slow(self, name):
+        self.cluster.nodes[name].slow(delay=self.chance.uniform(0.01, 0.06), loss=0.05)
+        yield self.chance.uniform(5, 20)
+        self.cluster.nodes[name].slow(delay=0)
+        yield 1
+
     def stop(self, name):
         node = self.cluster.nodes[name]
         node.process.send_signal(signal.SIGTERM)
@@ -130,6 +137,24 @@ class Faults:
         yield self.chance.uniform(0.3, 8)
         self.cluster.database.start()
         yield 2
+
+    def waiting(self):
+        """Commits that wait for the standby are cut off: the server says COMMIT of what only it
+        has, with a warning, or ends the session."""
+        pair = self.cluster.database
+        call = self.chance.choice(("pg_cancel_backend", "pg_terminate_backend"))
+        pair.standby.pause()
+        for _ in range(self.chance.randrange(5, 30)):
+            yield 0.1
+            pair.sql(f"SELECT count({call}(pid)) FROM pg_stat_activity WHERE "
+                     "application_name LIKE 'postwain/%' AND wait_event = 'SyncRep'")
+        pair.standby.resume()
+        yield 2
+
+    def backend(self):
+        """A process of the server is killed: it ends all sessions, and recovers."""
+        self.cluster.database.primary.kill_backend("application_name LIKE 'postwain/%'")
+        yield 3
 
     def failover(self):
         """The primary is gone for good; the next one is told to be it, and gets a standby again."""

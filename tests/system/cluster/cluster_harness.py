@@ -46,11 +46,12 @@ def bag_of(number):
 
 class Cluster:
     """names: of the nodes; they are not started. standby: the database has one, which confirms
-    every commit."""
+    every commit. node: more that every node is made with."""
 
-    def __init__(self, names=("a", "b"), standby=False, label=""):
+    def __init__(self, names=("a", "b"), standby=False, label="", **node):
         self.folder = Folder()
         self.label = label
+        self.of_nodes = node
         self.database = DatabasePair(moved=self._moved)
         self.with_standby = standby
         self.nodes = {}
@@ -68,8 +69,9 @@ class Cluster:
             if place < len(node.ways):
                 node.ways[place].server_folder = folder
 
-    def add(self, name, key=None):
-        """Another node, by the same name in the cluster where the key differs from it."""
+    def add(self, name, key=None, **more):
+        """Another node, by the same name in the cluster where the key differs from it. more: what
+        it is made with."""
         servers = (self.database.primary, self.database.standby)
         if self.database.primary_place == 1:
             servers = servers[::-1]
@@ -78,7 +80,7 @@ class Cluster:
         node = Node(name, ways, {
             "route": [{"match": "store.test", "deliver": f"lmtp:127.0.0.1:{lmtp}"},
                       {"match": "*", "deliver": f"smtp:127.0.0.1:{smtp}"}]},
-            label=self.label)
+            label=self.label, **self.of_nodes, **more)
         self.nodes[key or name] = node
         return node
 

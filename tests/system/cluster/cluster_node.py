@@ -105,6 +105,10 @@ class Node(Postwain):
         for way in self.ways:
             way.cut(**how)
 
+    def slow(self, **how):
+        for way in self.ways:
+            way.slow(**how)
+
     def heal(self):
         for way in self.ways:
             way.heal()

@@ -2,12 +2,15 @@
 on until a test cuts the way.
 
 silent: bytes rest where they are, as when a cable is pulled; heal() lets them flow on, so what was
-half sent before may arrive late. refusing: connections end at once, and new ones as well.
+half sent before may arrive late. refusing: connections end at once, and new ones as well. slow: all
+comes later, and some of it much later, as what TCP has to send again.
 """
 
 import os
+import random
 import socket
 import threading
+import time
 
 from resources import Folder
 
@@ -15,6 +18,7 @@ SOCKET = ".s.PGSQL.5432"
 PIECE = 65536
 TO_SERVER, TO_CLIENT = "to the server", "to the client"
 BOTH = (TO_SERVER, TO_CLIENT)
+AGAIN = 0.2  # seconds until TCP sends again what was lost
 
 
 class DatabaseProxy:
@@ -27,6 +31,7 @@ class DatabaseProxy:
         self._changed = threading.Condition()
         self._silent = frozenset()
         self._refusing = False
+        self._delay, self._loss = 0.0, 0.0
         self._stopped = False
         self._pairs = set()
         self._listener = socket.socket(socket.AF_UNIX)
@@ -46,10 +51,16 @@ class DatabaseProxy:
         if not silent:
             self._end_all()
 
+    def slow(self, delay, loss=0.0):
+        """delay: of each way, in seconds, at least. loss: the share of pieces that come as late as
+        what is sent again."""
+        self._delay, self._loss = delay, loss
+
     def heal(self):
         with self._changed:
             self._silent = frozenset()
             self._refusing = False
+            self._delay, self._loss = 0.0, 0.0
             self._changed.notify_all()
 
     def stop(self):
@@ -104,6 +115,7 @@ class DatabaseProxy:
         """The end of one side is passed on like bytes: not before the way is open."""
         try:
             while piece := source.recv(PIECE):
+                self._wait()
                 if not self._may_pass(way):
                     break
                 target.sendall(piece)
@@ -113,6 +125,11 @@ class DatabaseProxy:
         self._may_pass(way)
         _shut(source)
         _shut(target)
+
+    def _wait(self):
+        late = self._delay + (AGAIN if random.random() < self._loss else 0)
+        if late > 0:
+            time.sleep(late)
 
     def _may_pass(self, way):
         """Waits while nothing passes this way; False when the proxy has ended meanwhile."""

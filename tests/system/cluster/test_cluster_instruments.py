@@ -5,6 +5,7 @@ promised."""
 import os
 import socket
 import threading
+import time
 import unittest
 
 from postwain_harness import main
@@ -13,7 +14,7 @@ from cluster_harness import bag_of, queue_id_text
 from cluster_node import Program
 from cluster_verdict import Lapse, Verdict
 from database_pair import DatabasePair
-from database_proxy import SOCKET, TO_CLIENT, TO_SERVER, DatabaseProxy
+from database_proxy import AGAIN, SOCKET, TO_CLIENT, TO_SERVER, DatabaseProxy
 from load_ledger import LineFile, key_and_state, read_lines, signed
 from mail_content import message
 from resources import Folder, wait_until
@@ -265,6 +266,19 @@ class Ways(unittest.TestCase):
         client.sendall(b"four")
         self.assertTrue(self.is_silent(client))
         self.assertEqual(b"onetwo", self.echo.got)
+
+    def test_slow(self):
+        client = self.connect()
+        self.way.slow(0.1)
+        began = time.monotonic()
+        client.sendall(b"one")
+        self.assertEqual(b"one", client.recv(10))
+        self.assertGreaterEqual(time.monotonic() - began, 0.2)
+        self.way.slow(0, loss=1)
+        began = time.monotonic()
+        client.sendall(b"two")
+        self.assertEqual(b"two", client.recv(10))
+        self.assertGreaterEqual(time.monotonic() - began, 2 * AGAIN)
 
     def test_refusing(self):
         client = self.connect()

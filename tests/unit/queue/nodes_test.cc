@@ -225,6 +225,20 @@ TEST_CASE("bags that were given to a node are taken in") {
     CHECK(two.rig.queue.bags().is_elsewhere(mail::QueueId{id}) == !mail::QueueId{id}.is_in(kEven));
 }
 
+// It stayed among those that are being given, and the node was never drained.
+TEST_CASE("a bag that comes to a node which drains is given away, too") {
+  NodesRig two(2, kEven);
+  for (unsigned i = 1; i < mail::kBags; i += 2) two.database.owners[i] = 1;
+  two.database.owners[1] = 0;
+  two.database.rows[0].row.state = cluster::NodeState::draining;
+  two.beat();
+  CHECK(two.database.received == 2);
+  CHECK(two.open == 2);
+  two.until_next_beat();
+  two.beat();
+  CHECK(two.open == 0);
+}
+
 TEST_CASE("bags of a node that is gone are adopted, with what it may have delivered") {
   NodesRig two(2, kEven);
   for (unsigned i = 1; i < mail::kBags; i += 2) two.database.owners[i] = 1;

@@ -286,6 +286,22 @@ TEST_CASE("a node that begins again finds what its former lives had lent") {
   CHECK(opened(node(database, "a"))->shared()->inherited().empty());
 }
 
+// The end of its term is a term, too, in which it had lent nothing.
+TEST_CASE("a node that was fenced and gets its bags back finds what it had lent") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  auto a = opened(node(database, "a"));
+  auto b = opened(node(database, "b"));
+  share_out(*a, *b);
+  const std::uint64_t lent = id_in(kEven);
+  REQUIRE(put(*b, lent).ok());
+  REQUIRE(name(*b, lent).ok());
+  REQUIRE(*a->shared()->fence(1, 1, 0));
+  b = opened(node(database, "b"));
+  CHECK(b->shared()->own_bags() == kEven);
+  CHECK(b->shared()->inherited() == std::vector<AttemptName>{{mail::QueueId{lent}, 0}});
+}
+
 TEST_CASE("names of recipients that are gone end when that is said") {
   if (!has_server()) return;
   test::PostgresDatabase database;

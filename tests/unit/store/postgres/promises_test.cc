@@ -102,11 +102,15 @@ TEST_CASE("half a transaction of a dead node does not keep the others from endin
   REQUIRE(b->compact().insert({&one, 1}).ok());
   // What it has sent of its next flight ends behind the fence.
   REQUIRE(ask(*b->session().connection(), {fence_of(*b, b->session().token())}).ok());
+  const std::int64_t token = b->session().token();
   auto ended = a->shared()->fence(dead.node, dead.term, 0);
   REQUIRE(ended.ok());
   CHECK(*ended);
   CHECK_FALSE(b->commit().ok());
   CHECK(database.run("SELECT count(*) FROM fresh WHERE bag >= 0") == 0);
+  // Nor does a session help that nobody has ended.
+  auto late = connected(database.options());
+  CHECK(ask(*late, {{Pg::begin, {}}, fence_of(*b, token)}).sqlstate == "22012");
 }
 
 TEST_CASE("the keeper writes under its fence, and believes no commit that warned") {
