@@ -105,7 +105,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
       *queue_, *delivery_,
       Control::Hooks{[this](std::string_view bundle) { return take_config(bundle); },
                      [this] { return admission_; }, [this] { return standstill_; }, &filter_board_,
-                     &signer_board_, &reporter_board_, nodes_.get()});
+                     &signer_board_, &reporter_board_, nodes_.get(), requests_.get(), &loop_});
   asker_ = std::make_unique<FilterAsker>(
       loop, clock_, queue_->content(), queue_->config(), [this] { return queue_->next_id(); },
       [this] { queue_->judging().filters_up(); });
