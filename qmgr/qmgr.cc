@@ -92,6 +92,9 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
           [this] {
             if (delivery_) delivery_->left_known();
           },
+          [this](mail::QueueId id, std::uint32_t index, const mail::Outcome& outcome) {
+            if (late_told_) late_told_->tell(id, index, outcome);
+          },
       });
   delivery_ = std::make_unique<Delivery>(loop, *queue_, tokens_);
   probes_ = std::make_unique<Probes>(loop, *queue_, *delivery_, config_);
@@ -167,6 +170,11 @@ void Qmgr::begin_node() {
           [this](const StoreError& error) { broken(error); },
           [this] { queue_->suspensions().look_again(); },
           [this](const RequestMarks& marks) { requests_->seen(marks); }});
+  late_told_ = std::make_unique<LateTold>(loop_, *queue_, *nodes_, *requests_);
+  delivery_->on_elsewhere(
+      [this](mail::QueueId id, std::uint32_t index, const mail::Outcome& outcome) {
+        late_told_->tell(id, index, outcome);
+      });
 }
 
 // Where no filter is asked about mail of this machine there is no link.
