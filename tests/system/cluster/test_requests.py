@@ -148,7 +148,7 @@ class NodesAskEachOther(unittest.TestCase):
                            f"{self.cluster.traces([number])}")
         print(f"\n    its 250 was heard {time.time() - resumed:.1f} s later", flush=True)
         self.assertEqual(1, len(self.delivered(to)))
-        self.assertTrue(self.a.has_event("late_outcomes_heard"), self.a.tail())
+        wait_until(lambda: self.a.has_event("late_outcomes_heard"), 10, self.a.tail)
         trace = json.loads(self.a.cli("trace", number, "--json").stdout.splitlines()[0])
         events = [event["event"] for one in trace["recipients"] for event in one["events"]]
         self.assertIn("delivered", events, trace)
