@@ -92,6 +92,9 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
           [this] {
             if (delivery_) delivery_->left_known();
           },
+          [this](mail::QueueId id, std::uint32_t index, const mail::Outcome& outcome) {
+            if (late_told_) late_told_->tell(id, index, outcome);
+          },
       });
   delivery_ = std::make_unique<Delivery>(loop, *queue_, tokens_);
   probes_ = std::make_unique<Probes>(loop, *queue_, *delivery_, config_);
@@ -105,7 +108,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
       *queue_, *delivery_,
       Control::Hooks{[this](std::string_view bundle) { return take_config(bundle); },
                      [this] { return admission_; }, [this] { return standstill_; }, &filter_board_,
-                     &signer_board_, &reporter_board_, nodes_.get()});
+                     &signer_board_, &reporter_board_, nodes_.get(), requests_.get(), &loop_});
   asker_ = std::make_unique<FilterAsker>(
       loop, clock_, queue_->content(), queue_->config(), [this] { return queue_->next_id(); },
       [this] { queue_->judging().filters_up(); });
@@ -167,6 +170,11 @@ void Qmgr::begin_node() {
           [this](const StoreError& error) { broken(error); },
           [this] { queue_->suspensions().look_again(); },
           [this](const RequestMarks& marks) { requests_->seen(marks); }});
+  late_told_ = std::make_unique<LateTold>(loop_, *queue_, *nodes_, *requests_);
+  delivery_->on_elsewhere(
+      [this](mail::QueueId id, std::uint32_t index, const mail::Outcome& outcome) {
+        late_told_->tell(id, index, outcome);
+      });
 }
 
 // Where no filter is asked about mail of this machine there is no link.

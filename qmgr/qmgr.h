@@ -27,6 +27,7 @@
 #include "qmgr/model/filter_board.h"
 #include "qmgr/model/reporter_board.h"
 #include "qmgr/model/signer_board.h"
+#include "qmgr/nodes/late_told.h"
 #include "qmgr/nodes/nodes.h"
 #include "qmgr/nodes/requests.h"
 #include "qmgr/peers/peers.h"
@@ -89,6 +90,7 @@ class Qmgr {
   std::unique_ptr<KeeperService> keeper_;  // where several may share the queue
   std::unique_ptr<Requests> requests_;     // the same
   std::unique_ptr<Nodes> nodes_;           // the same
+  std::unique_ptr<LateTold> late_told_;    // the same
   std::unique_ptr<Control> control_;
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<net::Listener> listener_;

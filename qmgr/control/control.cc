@@ -11,7 +11,7 @@ namespace postwain::qmgr {
 using ipc::OperatorCommand;
 
 Control::Control(Queue& queue, Delivery& delivery, Hooks hooks)
-    : view_(queue, std::move(hooks.standstill)),
+    : view_(queue, std::exchange(hooks.standstill, nullptr)),
       queue_commands_(queue, peers_, view_),
       destinations_(queue, delivery, peers_, view_),
       status_(queue, delivery, peers_, view_, std::move(hooks.admission),
@@ -21,6 +21,7 @@ Control::Control(Queue& queue, Delivery& delivery, Hooks hooks)
       cluster_(peers_, hooks.cluster),
       supervisor_(peers_, std::move(hooks.on_config)),
       metrics_([this] { return status_.metrics(); }) {
+  if (hooks.requests != nullptr) join_others(hooks);
   on_queue_commands();
   on_other_commands();
   on_cluster_commands();
@@ -86,6 +87,32 @@ void Control::on_cluster_commands() {
      [this](Asker asker, const Command& command) { cluster_.leave(asker, command); });
   on(OperatorCommand::cluster_fence,
      [this](Asker asker, const Command& command) { cluster_.fence(asker, command); });
+}
+
+// Operators act on messages of any node from any node.
+void Control::join_others(const Hooks& hooks) {
+  others_ = std::make_unique<RemoteActions>(
+      *hooks.loop, *hooks.cluster, *hooks.requests,
+      [this](const ActionOrder& order, RemoteActions::Done done) {
+        queue_commands_.obey(order, [done = std::move(done)](Result<ActionResult> result) {
+          if (result) return done(result.take());
+          ActionResult refused;
+          refused.hindered[result.error().text] = 1;
+          done(std::move(refused));
+        });
+      });
+  queue_commands_.set_others(others_.get());
+  hooks.requests->serve(Requests::Kind::action, [this, cluster = hooks.cluster](
+                                                    std::uint8_t from, const std::string& data,
+                                                    Requests::Reply reply) {
+    Result<ActionOrder> order = parse_order(data);
+    if (!order) return reply(order.error());
+    order->who += (order->who.empty() ? "on " : ", on ") + cluster->name_of(from);
+    queue_commands_.obey(*order, [reply = std::move(reply)](Result<ActionResult> result) {
+      if (!result) return reply(result.error());
+      reply(json_result(*result));
+    });
+  });
 }
 
 void Control::connected(std::uint64_t peer, daemon::IpcConnection& connection,

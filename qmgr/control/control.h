@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -39,6 +40,8 @@ class Control : public PeerService {
     const SignerBoard* signer = nullptr;                // the same
     const ReporterBoard* reporter = nullptr;            // the same
     ClusterPort* cluster = nullptr;                     // null: the queue is one machine's
+    Requests* requests = nullptr;                       // the same
+    net::Loop* loop = nullptr;                          // the same
   };
 
   Control(Queue& queue, Delivery& delivery, Hooks hooks);
@@ -61,11 +64,13 @@ class Control : public PeerService {
   void on_queue_commands();
   void on_other_commands();
   void on_cluster_commands();
+  void join_others(const Hooks& hooks);
   void obey(Asker asker, const std::string& json);
 
   OperatorPeers peers_;
   QueueView view_;
   QueueCommands queue_commands_;
+  std::unique_ptr<RemoteActions> others_;
   DestinationCommands destinations_;
   StatusCommands status_;
   HistoryCommands history_;

@@ -46,9 +46,17 @@ bool Walk::meet(const StoredMessage& part) {
   return is_new;
 }
 
-void Walk::hinder(const std::string& why) {
+void Walk::hinder(const std::string& why, std::size_t recipients) {
   bool room = hindered_.size() < kReasonsMax || hindered_.contains(why);
-  ++hindered_[room ? why : std::string("for other reasons")];
+  hindered_[room ? why : std::string("for other reasons")] += recipients;
+}
+
+void Walk::merge(const Acted& acted, const std::map<std::string, std::size_t>& hindered) {
+  acted_.matched += acted.matched;
+  acted_.changed += acted.changed;
+  acted_.recipients += acted.recipients;
+  acted_.recipients_changed += acted.recipients_changed;
+  for (const auto& [why, recipients] : hindered) hinder(why, recipients);
 }
 
 void Walk::acted(mail::QueueId id, std::size_t changed) {
@@ -69,7 +77,7 @@ Walk::Next Walk::next() {
 }
 
 std::optional<std::string> Walk::not_found() const {
-  if (!command_.filter.id || acted_.matched > 0) return std::nullopt;
+  if (!command_.filter.id || acted_.matched > 0 || !hindered_.empty()) return std::nullopt;
   ListFilter rest = command_.filter;
   rest.id.reset();
   std::string text = "no message " + command_.filter.id->text() + " in the queue";

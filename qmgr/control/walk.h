@@ -54,7 +54,7 @@ class Walk {
   // met before, on this page or the page before.
   bool meet(const StoredMessage& part);
   // Recipients of whom nothing can be done, by why not. Few reasons are told apart.
-  void hinder(const std::string& why);
+  void hinder(const std::string& why, std::size_t recipients = 1);
   void end_page() { page_ended_ = true; }
 
   // An action on one message of the page, and how many recipients it changed.
@@ -66,16 +66,21 @@ class Walk {
   void begin_wait(std::size_t recipients) { waiting_ += recipients; }
   void waited(std::size_t recipients, std::size_t changed, bool counted);
 
+  // What other nodes have done of it.
+  void merge(const Acted& acted, const std::map<std::string, std::size_t>& hindered);
+
   // Whether the page is read and everything on it is done; then next() is asked once.
   bool page_is_over() const { return page_ended_ && acting_ == 0; }
   Next next();
+  // Whether no page is left.
+  bool has_met_all() const { return no_more_pages_; }
   // Whether all that is left is the last word.
   bool is_over() const { return no_more_pages_ && page_is_over() && waiting_ == 0; }
 
   std::size_t waiting() const { return waiting_; }  // recipients
   const Acted& acted() const { return acted_; }
   const std::map<std::string, std::size_t>& hindered() const { return hindered_; }
-  // Why a walk for one message ends with an error: it met nothing.
+  // Why a walk for one message ends with an error: it met nothing, and nobody else did.
   std::optional<std::string> not_found() const;
 
  private:

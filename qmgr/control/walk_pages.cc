@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include "common/base/time.h"
 
@@ -45,7 +46,7 @@ StoreResult<ListPage> read_page(QueueStore& store, ListCursor at, mail::QueueId 
   return page;
 }
 
-// One after the other of these.
+// The next one of these.
 StoreResult<ListPage> read_one(QueueStore& store, ListCursor at,
                                const std::vector<mail::QueueId>& only, const ListFilter& filter) {
   mail::QueueId id = at.within;
@@ -63,6 +64,24 @@ StoreResult<ListPage> read_one(QueueStore& store, ListCursor at,
   return page;
 }
 
+StoreResult<ListPage> read_these(QueueStore& store, ListCursor at,
+                                 const std::vector<mail::QueueId>& only, const ListFilter& filter) {
+  ListPage all{{}, at, false};
+  std::size_t recipients = 0;
+  for (std::size_t n = 0; n < kWalkMessages && recipients < kWalkRecipients; ++n) {
+    StoreResult<ListPage> one = read_one(store, all.next, only, filter);
+    if (!one) return one;
+    for (StoredMessage& part : one->parts) {
+      recipients += part.recipients.size();
+      all.parts.push_back(std::move(part));
+    }
+    all.next = one->next;
+    all.end = one->end;
+    if (all.end || all.next.from != 0) break;  // more of that one is in the next page
+  }
+  return all;
+}
+
 }  // namespace
 
 StoreResult<ListPage> read_walk_page(QueueStore& store, ListCursor at, mail::QueueId last,
@@ -70,7 +89,7 @@ StoreResult<ListPage> read_walk_page(QueueStore& store, ListCursor at, mail::Que
                                      const ListFilter& filter) {
   // Also those of other nodes, where several share the queue.
   ScopedBags all(store, mail::kAllBags);
-  return only ? read_one(store, at, *only, filter) : read_page(store, at, last, filter);
+  return only ? read_these(store, at, *only, filter) : read_page(store, at, last, filter);
 }
 
 }  // namespace postwain::qmgr

@@ -16,7 +16,7 @@ constexpr std::size_t kWalkRecipients = 2000;  // of one page; more of a message
 constexpr std::size_t kSkimRows = 20000;       // looked at in one go for a page
 
 // Only what the filter means, up to the message `last`; perhaps nothing, although it is not the
-// end. only: of these messages, one after the other, each a page of its own; nothing: of all.
+// end. only: of these messages, in their order; nothing: of all.
 StoreResult<ListPage> read_walk_page(QueueStore& store, ListCursor at, mail::QueueId last,
                                      const std::optional<std::vector<mail::QueueId>>& only,
                                      const ListFilter& filter);

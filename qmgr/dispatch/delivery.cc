@@ -63,8 +63,12 @@ Delivery::~Delivery() {
 void Delivery::connected(std::uint64_t peer, daemon::IpcConnection& connection,
                          const PeerIdentity& identity) {
   Pool pool = identity.role == ipc::Role::lmtp_client ? Pool::lmtp : Pool::smtp;
-  agents_.emplace(peer,
-                  Agent{peer, pool, &connection, {}, {}, {}, mono_now(), {}, false, false, {}});
+  Agent agent{};
+  agent.number = peer;
+  agent.pool = pool;
+  agent.connection = &connection;
+  agent.since = mono_now();
+  agents_.emplace(peer, std::move(agent));
   if (word_) connection.send(*word_);
   connections_.connected(peer, connection);
   queue_.leasing().set_capacity(pool, agents(pool) * kLeasesPerAgent);

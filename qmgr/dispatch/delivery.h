@@ -62,6 +62,9 @@ class Delivery : public PeerService {
 
   // Where several nodes share the queue: attempts are named in the store before they are lent.
   void name_attempts_first() { names_first_ = true; }
+  // Told of outcomes of attempts whose message is another node's by now.
+  using OnElsewhere = std::function<void(mail::QueueId, std::uint32_t, const mail::Outcome&)>;
+  void on_elsewhere(OnElsewhere tell) { on_elsewhere_ = std::move(tell); }
   // To all agents, now and when they connect, before they are lent anything. Never called, nothing
   // is said: nobody shares the queue, and agents have nothing to wait for.
   void say_word(const ipc::Word& word);
@@ -91,6 +94,8 @@ class Delivery : public PeerService {
     std::unordered_map<std::uint64_t, Running> leases;
     std::unordered_map<std::uint64_t, ProbeDone> probes;
     std::unordered_map<mail::QueueId, std::vector<std::uint32_t>> still_running;
+    // The same for messages that are other nodes' by now.
+    std::unordered_map<mail::QueueId, std::vector<std::uint32_t>> runs_elsewhere;
     MonoTime since{};
     std::vector<std::string> early;  // late outcomes before it was known what had been lent
     // Gets nothing else: it is to have, or has, one message that agents died of (verdict.h).
@@ -118,6 +123,7 @@ class Delivery : public PeerService {
   bool outcomes(Agent& agent, std::string_view payload);
   bool probed(Agent& agent, ipc::Outcomes& report);
   bool late_outcomes(std::uint64_t peer, Agent& agent, std::string_view payload);
+  void outcomes_elsewhere(Agent& agent, ipc::LateOutcomes late);
   bool token_request(std::uint64_t peer, std::string_view payload);
   bool content_request(std::uint64_t peer, Agent& agent, std::string_view payload);
   void note_lost(std::uint64_t peer, std::uint64_t lease, mail::QueueId id);
@@ -137,6 +143,7 @@ class Delivery : public PeerService {
   std::array<bool, kPools> open_{};
   bool paused_ = false;
   bool names_first_ = false;
+  OnElsewhere on_elsewhere_;
   NameAttempts to_name_;  // of leases that wait for it; they are among those of their agents
   std::vector<std::pair<std::uint64_t, std::uint64_t>> to_send_;  // agent and lease, of the same
   std::optional<ipc::Word> word_;

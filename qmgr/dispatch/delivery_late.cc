@@ -24,6 +24,10 @@ bool Delivery::late_outcomes(std::uint64_t peer, Agent& agent, std::string_view 
     if (payload.size() <= kEarlyFrameMax) agent.early.emplace_back(payload);
     return true;
   }
+  if (queue_.bags().is_elsewhere(late.id)) {
+    outcomes_elsewhere(agent, std::move(late));
+    return true;
+  }
   LentBefore::News who{peer, agent.pool, agent.since, mono_now()};
   std::vector<std::uint32_t> ended;
   for (const ipc::RecipientOutcome& one : late.outcomes) ended.push_back(one.index);
@@ -56,6 +60,30 @@ bool Delivery::late_outcomes(std::uint64_t peer, Agent& agent, std::string_view 
   if (!before.empty()) queue_.late_outcomes().unblock(late.id, before);
   if (!outcomes.empty()) queue_.late_outcomes().settle(late.id, std::move(outcomes));
   return true;
+}
+
+// Another node has taken the message over, with the names of its attempts: it knows who is in doubt
+// because of us, and believes nothing beyond that. From an agent only what LentBefore would take in
+// time is passed on.
+void Delivery::outcomes_elsewhere(Agent& agent, ipc::LateOutcomes late) {
+  if (!on_elsewhere_) return;
+  const bool in_time = mono_now() - agent.since <= kLateNewsFor;
+  std::vector<std::uint32_t>& runs = agent.runs_elsewhere[late.id];
+  std::size_t passed_on = 0;
+  for (ipc::RecipientOutcome& one : late.outcomes) {
+    if (!in_time && std::erase(runs, one.index) == 0) continue;
+    bound(one.outcome);
+    on_elsewhere_(late.id, one.index, one.outcome);
+    ++passed_on;
+  }
+  log::Line(log::Level::info, "late_outcomes")
+      .kv("id", late.id.text())
+      .kv("outcomes", late.outcomes.size())
+      .kv("believed", passed_on)
+      .kv("still_running", late.still_running.size());
+  if (in_time && agent.runs_elsewhere.size() <= kLeasesPerAgent)
+    runs = std::move(late.still_running);
+  if (runs.empty()) agent.runs_elsewhere.erase(late.id);
 }
 
 }  // namespace postwain::qmgr

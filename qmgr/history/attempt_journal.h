@@ -57,6 +57,9 @@ class AttemptJournal {
   std::uint64_t left_bags() const;
   // Somebody else left this, and it is ours now; nothing changes where it is noted already.
   void take_over(mail::QueueId id, std::uint32_t index);
+  bool is_left(mail::QueueId id, std::uint32_t index) const {
+    return left_.contains(Key{id.value, index});
+  }
   // Its ticket, once; 0: nothing was left of this recipient.
   std::uint32_t take_left(mail::QueueId id, std::uint32_t index);
 

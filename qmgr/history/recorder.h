@@ -43,6 +43,8 @@ class Recorder {
   std::vector<AttemptJournal::Leftover> leftovers() const { return journal_.leftovers(); }
   // Of another node, or of an earlier life of this one.
   void take_over(mail::QueueId id, std::uint32_t index) { journal_.take_over(id, index); }
+  // That is so of this recipient, and he has not been lent again yet.
+  bool is_left(mail::QueueId id, std::uint32_t index) const { return journal_.is_left(id, index); }
   // Bags with recipients of whom that is so, and who have not been lent again yet.
   std::uint64_t left_bags() const { return journal_.left_bags(); }
   void left_queued(const MessageInfo& message, const StoredRecipient& recipient, bool doubt,

@@ -45,21 +45,21 @@ void LateOutcomes::unblock(mail::QueueId id, const std::vector<std::uint32_t>& i
       });
 }
 
-void LateOutcomes::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes) {
+void LateOutcomes::settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes, Who who) {
   std::vector<std::uint32_t> indices;
   for (const IndexedOutcome& one : outcomes) indices.push_back(one.index);
   block(id, indices);
   read_then(
       core_.store, [id](QueueStore& store) { return read_message(store, id); },
-      [this, id, indices, outcomes = std::move(outcomes)](const Found& found) {
+      [this, id, indices, who, outcomes = std::move(outcomes)](const Found& found) {
         if (!found) return core_.hooks.on_broken(found.error());
         if (!*found) return unblock(id, indices);
-        apply(**found, outcomes, [this, id, indices] { unblock(id, indices); });
+        apply(**found, outcomes, who, [this, id, indices] { unblock(id, indices); });
       });
 }
 
 void LateOutcomes::apply(const StoredMessage& message, const std::vector<IndexedOutcome>& outcomes,
-                         std::function<void()> done) {
+                         Who who, std::function<void()> done) {
   WallTime now = core_.clock.wall();
   const MessageInfo& info = message.info;
   Settlement settlement;
@@ -74,6 +74,8 @@ void LateOutcomes::apply(const StoredMessage& message, const std::vector<Indexed
     // Leased again already: that lease's own outcome counts.
     bool in_memory = working != nullptr && working->find(row.index) != nullptr;
     if (report == outcomes.end() || in_memory) continue;
+    bool in_doubt = row.in_doubt || core_.recorder.is_left(info.id, row.index);
+    if (who == Who::other_node && !in_doubt) continue;
     RecipientFacts facts = RetryTerms::facts_of(row);
     RetryRules rules = terms_.rules_for(info, row.recipient.address);
     const mail::Outcome& outcome = report->outcome;

@@ -2,7 +2,9 @@
 // and what the attempt journal knows at the start. Meanwhile such recipients are blocked.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "qmgr/leaving/settling.h"
@@ -32,10 +34,19 @@ class LateOutcomes {
   // queued there. One that is leased or being settled stays what it is.
   void block(mail::QueueId id, const std::vector<std::uint32_t>& indices);
   void unblock(mail::QueueId id, const std::vector<std::uint32_t>& indices);
-  void settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes);
+  void settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes) {
+    settle(id, std::move(outcomes), Who::agent);
+  }
+  // The same, told by the node that had the message before: it counts for those only who are in
+  // doubt.
+  void settle_told(mail::QueueId id, std::vector<IndexedOutcome> outcomes) {
+    settle(id, std::move(outcomes), Who::other_node);
+  }
 
  private:
-  void apply(const StoredMessage& message, const std::vector<IndexedOutcome>& outcomes,
+  enum class Who : std::uint8_t { agent, other_node };
+  void settle(mail::QueueId id, std::vector<IndexedOutcome> outcomes, Who who);
+  void apply(const StoredMessage& message, const std::vector<IndexedOutcome>& outcomes, Who who,
              std::function<void()> done);
 
   QueueCore& core_;

@@ -20,6 +20,9 @@ class ClusterPort {
   virtual ClusterView view() const = 0;
   // As the last beat has read it. Nothing: nobody has the bag, or he who had it is gone.
   virtual std::optional<std::uint8_t> owner_of(mail::QueueId id) const = 0;
+  virtual std::uint8_t self() const = 0;
+  // Its term has not been ended, as far as the last beat knows.
+  virtual bool is_live(std::uint8_t node) const = 0;
   // "mx2", or a number in words of a node that is not known.
   virtual std::string name_of(std::uint8_t node) const = 0;
 

@@ -61,6 +61,8 @@ class Nodes final : public ClusterPort {
 
   ClusterView view() const override;
   std::optional<std::uint8_t> owner_of(mail::QueueId id) const override;
+  std::uint8_t self() const override { return self_.node; }
+  bool is_live(std::uint8_t node) const override;
   std::string name_of(std::uint8_t node) const override;
   void set_stay(const std::string& node, bool stay, Done done) override;
   void fence(const std::string& node, Done done) override;

@@ -66,14 +66,15 @@ std::string Nodes::name_of(std::uint8_t node) const {
   return status != nullptr ? status->name : fmt::format("node {}", node);
 }
 
+bool Nodes::is_live(std::uint8_t node) const {
+  const NodeStatus* status = status_of(cluster::NodeNumber{node});
+  return status != nullptr && status->row.state != cluster::NodeState::gone;
+}
+
 std::optional<std::uint8_t> Nodes::owner_of(mail::QueueId id) const {
   if (id.is_in(owned_)) return self_.node;
-  for (const cluster::BagRow& bag : last_.bags) {
-    if (bag.id.value != id.bag() || !bag.owner) continue;
-    const NodeStatus* owner = status_of(*bag.owner);
-    if (owner == nullptr || owner->row.state == cluster::NodeState::gone) return std::nullopt;
-    return bag.owner->value;
-  }
+  for (const cluster::BagRow& bag : last_.bags)
+    if (bag.id.value == id.bag() && bag.owner && is_live(bag.owner->value)) return bag.owner->value;
   return std::nullopt;
 }
 

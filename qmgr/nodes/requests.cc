@@ -109,8 +109,9 @@ void Requests::look() {
     auto asked = asked_.find(number);
     if (asked == asked_.end()) continue;
     answered(number,
-             Error{fmt::format("{} has not answered within {}", name_of_(asked->second.node),
-                               format_duration(asked->second.within)),
+             Error{fmt::format("{} has not answered within {}; it may have done what it was "
+                               "asked for, or not",
+                               name_of_(asked->second.node), format_duration(asked->second.within)),
                    kExitTempFail});
   }
   if (asked_.empty()) return looks_.stop();

@@ -192,6 +192,8 @@ void Start::settle_leftovers(const Leftovers& left, std::size_t from,
   for (std::size_t i = 0; i < found.size(); ++i) {
     const AttemptJournal::Leftover& one = left[from + i];
     if (one.id.is_in(core_.closed_bags)) {
+      if (one.delivered && core_.hooks.on_elsewhere)
+        core_.hooks.on_elsewhere(one.id, one.index, reported_before(one.dsn_passed_on));
       core_.recorder.leftover_elsewhere(one);
       continue;
     }

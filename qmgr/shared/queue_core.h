@@ -31,6 +31,9 @@ struct QueueHooks {
   std::function<void(const mail::Address&, const mail::Outcome&)> on_outcome = nullptr;
   // What a former qmgr had lent is known (lent_before.h).
   std::function<void()> on_left_known = nullptr;
+  // An attempt of ours has ended so, whose message is another node's by now.
+  std::function<void(mail::QueueId, std::uint32_t index, const mail::Outcome&)> on_elsewhere =
+      nullptr;
 };
 
 struct QueueCore {

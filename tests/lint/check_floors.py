@@ -45,6 +45,7 @@ FLOORS = (
     ("qmgr/judging",),
     ("qmgr/queue",),
     ("qmgr/dispatch", "qmgr/nodes", "postwain"),
+    ("qmgr/control/cluster",),
     ("qmgr/intake", "qmgr/control"),
     ("qmgr", "smtp-client", "lmtp-client", "metrics", "tokens", "pickup", "reporter", "filter",
      "signer", "db-link"),

@@ -112,7 +112,7 @@ Result<Command> parse_command(const std::string& json) {
   if (command.name.empty()) return Error{"the request names no command", kExitProtocol};
   command.info = ipc::find_operator_command(command.name);
   if (command.info == nullptr) return command;
-  if (command.info->relayed) command.json = json;
+  command.json = json;
   auto takes = [&](Argument argument) { return command.info->arguments.has(argument); };
   auto text = [&](Argument argument) {
     return takes(argument) ? text_of(request, name_of(argument)) : std::string();

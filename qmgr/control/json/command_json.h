@@ -19,7 +19,7 @@ namespace postwain::qmgr {
 struct Command {
   std::string name;                                // as it was asked for
   const ipc::OperatorCommandInfo* info = nullptr;  // null: there is no such command
-  std::string json;                                // the whole request, for one that is relayed
+  std::string json;                                // the whole request, for one that is passed on
 
   // filter; `all` is in it, and says that an empty one is meant.
   bool all = false;

@@ -5,10 +5,10 @@ and "release" as lines of its standard input, and ends with that.
     cluster_sink.py --ledger FILE [--seed TEXT]
 
 Recipients refused@… get 550, later…@… get 450 at about every second try, and at each between "hold"
-and "release". Of mail to slow…@…
-either DATA or the end of the content is answered seconds later: whoever brings it has to wait at
-the moment before its end leaves, or at the one before it is known what became of it. What comes for
-probe@… is not written down.
+and "release". The end of mail to late@… is answered so late that others may have given its node up
+by then. Of mail to slow…@… either DATA or the end of the content is answered seconds later: whoever
+brings it has to wait at the moment before its end leaves, or at the one before it is known what
+became of it. What comes for probe@… is not written down.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from smtp_sink import SmtpSink
 _TRACE = re.compile(rb"by ([\w-]+)[^ ]* \(Postwain\) with [^;]*\r\n\tid ([0-9A-Z]{13})")
 LATER = 0.5
 SLOW = (0.5, 7.0)  # seconds
+LATE = 9.0
 
 
 class CountingSink(SmtpSink):
@@ -49,6 +50,8 @@ class CountingSink(SmtpSink):
             return "550 5.1.1 nobody here"
         if address.startswith("later") and (self.holding or self.chance.random() < LATER):
             return "450 4.2.1 later"
+        if address.startswith("late@"):
+            self.slow[session] = "late"
         if address.startswith("slow"):
             self.slow[session] = self.chance.choice(("data", "final"))
         return None
@@ -61,6 +64,8 @@ class CountingSink(SmtpSink):
         replies = [None] * (len(transaction.recipients) if transaction.protocol == "LHLO" else 1)
         if self.slow.get(transaction.session) == "final":
             replies[0] = Delay(self.chance.uniform(*SLOW))
+        if self.slow.get(transaction.session) == "late":
+            replies[0] = Delay(LATE)
         yield from replies
 
     def write(self, transaction, to):

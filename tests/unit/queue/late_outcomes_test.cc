@@ -110,3 +110,39 @@ TEST_CASE("blocked recipients are known one by one") {
   CHECK_FALSE(blocked.has(id, 0));
   CHECK(blocked.has(id, 2));
 }
+
+TEST_CASE("what another node tells counts for whoever is in doubt, and for nobody else") {
+  Disk disk;
+  make_left(disk);
+  QueueRig rig(disk, config_of_rig(), std::chrono::minutes(1));
+  rig.start();
+  SECTION("his attempt was left, and a delivery and a failure end it") {
+    rig.queue.late_outcomes().settle_told(mail::QueueId{100}, {{0, delivered()}, {1, failed()}});
+    rig.run();
+    CHECK_FALSE(rig.stored(100));
+    CHECK(rig.notices().size() == 1);
+  }
+  SECTION("he has not been lent since he came") {
+    rig.accept(make_message(101, {"a@example.org"}));
+    rig.queue.late_outcomes().settle_told(mail::QueueId{101}, {{0, delivered()}});
+    rig.run();
+    CHECK(rig.stored(101));
+  }
+  SECTION("he is lent again") {
+    rig.run();
+    std::vector<Pick> leases = rig.leases();
+    REQUIRE(leases.size() == 1);
+    rig.queue.late_outcomes().settle_told(mail::QueueId{100}, {{0, failed()}, {1, delivered()}});
+    rig.run();
+    CHECK(rig.notices().empty());
+    CHECK(rig.stored(100)->recipients.size() == 2);
+    // The doubt was of the attempt before, and this one ended without any.
+    rig.end(leases[0], deferred());
+    rig.queue.late_outcomes().settle_told(mail::QueueId{100}, {{0, delivered()}});
+    rig.run();
+    auto stored = rig.stored(100);
+    REQUIRE(stored);
+    bool doubt = stored->recipients[0].in_doubt;
+    CHECK(stored->recipients.size() == (doubt ? 1 : 2));
+  }
+}

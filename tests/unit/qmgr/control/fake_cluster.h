@@ -1,6 +1,10 @@
 // A cluster that is what the test says, and remembers what was asked of it.
 #pragma once
 
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,6 +35,14 @@ struct FakeCluster : ClusterPort {
   }
 
   ClusterView view() const override { return shown; }
+  std::optional<std::uint8_t> owner_of(mail::QueueId id) const override {
+    auto owner = owners.find(id);
+    if (owner != owners.end()) return owner->second;
+    return usual_owner;
+  }
+  std::uint8_t self() const override { return 0; }
+  bool is_live(std::uint8_t node) const override { return !dead.contains(node); }
+  std::string name_of(std::uint8_t node) const override { return "mx" + std::to_string(node + 1); }
   void set_stay(const std::string& node, bool stay, Done done) override {
     ask((stay ? "join " : "drain ") + node, std::move(done));
   }
@@ -46,6 +58,9 @@ struct FakeCluster : ClusterPort {
   }
 
   ClusterView shown;
+  std::map<mail::QueueId, std::optional<std::uint8_t>> owners;
+  std::optional<std::uint8_t> usual_owner = 0;
+  std::set<std::uint8_t> dead;
   std::vector<std::string> asked;
   std::string error;  // of what is asked from now on
   bool later = false;
