@@ -152,6 +152,7 @@ void Qmgr::begin_node() {
   queue_->set_worker_range(engine_.self.node);
   delivery_->name_attempts_first();
   keeper_ = engine_.begin_keeper(loop_);
+  places_ = std::make_unique<SharedPlaces>(*keeper_, delivery_->connection_leaves(), engine_.self);
   nodes_ = std::make_unique<Nodes>(
       loop_, *queue_, engine_.begin_beats(loop_), engine_.self, engine_.own_bags,
       config_.queue.store.node,
@@ -162,7 +163,10 @@ void Qmgr::begin_node() {
             if (nodes_) look_at_admission();
           },
           [this](const StoreError& error) { broken(error); },
-          [this] { queue_->suspensions().look_again(); }});
+          [this] { queue_->suspensions().look_again(); },
+          [this](BeatOrder& order) { places_->fill_in(order); },
+          [this](const BeatAnswer& answer) { places_->beat_answered(answer); },
+          [this](ClusterView& view) { places_->describe(view); }});
 }
 
 // Where no filter is asked about mail of this machine there is no link.
@@ -331,7 +335,8 @@ void Qmgr::drain() {
 
 void Qmgr::try_to_end() {
   constexpr Duration kLookAgain = std::chrono::milliseconds(20);
-  bool busy = delivery_->leases() > 0 || queue_->store().waiting() > 0;
+  bool busy =
+      delivery_->leases() > 0 || queue_->store().waiting() > 0 || (places_ && places_->are_used());
   if (busy && mono_now() < drain_until_) {
     ending_.start(kLookAgain, [this] { try_to_end(); });
     return;

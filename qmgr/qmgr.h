@@ -28,6 +28,7 @@
 #include "qmgr/model/reporter_board.h"
 #include "qmgr/model/signer_board.h"
 #include "qmgr/nodes/nodes.h"
+#include "qmgr/nodes/shared_places.h"
 #include "qmgr/peers/peers.h"
 #include "qmgr/queue/admission.h"
 #include "qmgr/queue/queue.h"
@@ -86,6 +87,7 @@ class Qmgr {
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<FilterAsker> asker_;
   std::unique_ptr<KeeperService> keeper_;  // where several may share the queue
+  std::unique_ptr<SharedPlaces> places_;   // the same
   std::unique_ptr<Nodes> nodes_;           // the same
   std::unique_ptr<Control> control_;
   std::unique_ptr<Peers> peers_;

@@ -73,8 +73,12 @@ void Nodes::send_beat() {
   sent_ = boot_now();
   membership_.beat_sent(sent_);
   const std::size_t jobs = queue_.scheduler().moving_jobs();
-  beats_->send({jobs >= kBusyJobs, jobs <= kIdleJobs, config_},
-               [this](BeatAnswer answer) { answered(std::move(answer)); });
+  BeatOrder order;
+  order.busy = jobs >= kBusyJobs;
+  order.idle = jobs <= kIdleJobs;
+  order.config = config_;
+  if (hooks_.before_beat) hooks_.before_beat(order);
+  beats_->send(std::move(order), [this](BeatAnswer answer) { answered(std::move(answer)); });
 }
 
 void Nodes::answered(BeatAnswer answer) {
@@ -106,6 +110,7 @@ void Nodes::answered(BeatAnswer answer) {
                    static_cast<std::uint32_t>(cluster::kTiming.word_good.count()), false});
   look_at_standing();
   if (facts_changed && hooks_.facts_changed) hooks_.facts_changed();
+  if (hooks_.after_beat) hooks_.after_beat(last_);
   if (queue_.start().complete()) carry_out(decisions);
 }
 

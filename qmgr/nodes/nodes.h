@@ -38,6 +38,11 @@ class Nodes final : public ClusterPort {
     std::function<void(const StoreError&)> fenced;
     // Somebody has written suspensions or breakers.
     std::function<void()> facts_changed;
+    // What the next beat is to say besides, and what one has read.
+    std::function<void(BeatOrder&)> before_beat{};
+    std::function<void(const BeatAnswer&)> after_beat{};
+    // What others know of the cluster.
+    std::function<void(ClusterView&)> complete_view{};
   };
   // name: of this node. queue and beats outlive nothing of it but the callbacks.
   Nodes(net::Loop& loop, Queue& queue, std::unique_ptr<BeatService> beats,

@@ -34,6 +34,8 @@ NodeStatus pg_node(PgReader& row, bool& sane) {
   node.name = row.text();
   node.version = row.text();
   node.config = row.text();
+  node.seen = row.number();
+  node.wants = row.text();
   sane = sane && number && state && row.done();
   if (number) node.row.id = *number;
   if (state) node.row.state = *state;
@@ -110,14 +112,19 @@ BeatAnswer PgBeats::beat(const BeatOrder& order) {
     connection_ = opened.take();
   }
   std::int64_t load = (order.busy ? kBusy : 0) | (order.idle ? kIdle : 0);
-  PgAnswers answers = connection_->run(std::vector<PgCommand>{
-      {Pg::begin, {}},
-      {Pg::beat, PgParameters().int2(self_.node).int8(self_.term).int2(load).bytes(order.config)},
-      {Pg::list_nodes, {}},
-      {Pg::list_bags, {}},
-      {Pg::facts_mark, {}},
-      {Pg::select_durability, {}},
-      {Pg::commit, {}}});
+  PgAnswers answers = connection_->run(std::vector<PgCommand>{{Pg::begin, {}},
+                                                              {Pg::beat, PgParameters()
+                                                                             .int2(self_.node)
+                                                                             .int8(self_.term)
+                                                                             .int2(load)
+                                                                             .bytes(order.config)
+                                                                             .int8(order.seen)
+                                                                             .bytes(order.wants)},
+                                                              {Pg::list_nodes, {}},
+                                                              {Pg::list_bags, {}},
+                                                              {Pg::facts_mark, {}},
+                                                              {Pg::select_durability, {}},
+                                                              {Pg::commit, {}}});
   BeatAnswer answer = read(answers);
   if (answer.end == cluster::BeatEnd::away) connection_.reset();
   return answer;
