@@ -158,6 +158,7 @@ void Qmgr::begin_node() {
   requests_ =
       std::make_unique<Requests>(loop_, *keeper_, engine_.self.node,
                                  [this](std::uint8_t node) { return nodes_->name_of(node); });
+  places_ = std::make_unique<SharedPlaces>(*keeper_, delivery_->connection_leaves(), engine_.self);
   nodes_ = std::make_unique<Nodes>(
       loop_, *queue_, engine_.begin_beats(loop_), engine_.self, engine_.own_bags,
       config_.queue.store.node,
@@ -169,7 +170,10 @@ void Qmgr::begin_node() {
           },
           [this](const StoreError& error) { broken(error); },
           [this] { queue_->suspensions().look_again(); },
-          [this](const RequestMarks& marks) { requests_->seen(marks); }});
+          [this](const RequestMarks& marks) { requests_->seen(marks); },
+          [this](BeatOrder& order) { places_->fill_in(order); },
+          [this](const BeatAnswer& answer) { places_->beat_answered(answer); },
+          [this](ClusterView& view) { places_->describe(view); }});
   late_told_ = std::make_unique<LateTold>(loop_, *queue_, *nodes_, *requests_);
   delivery_->on_elsewhere(
       [this](mail::QueueId id, std::uint32_t index, const mail::Outcome& outcome) {
@@ -343,7 +347,8 @@ void Qmgr::drain() {
 
 void Qmgr::try_to_end() {
   constexpr Duration kLookAgain = std::chrono::milliseconds(20);
-  bool busy = delivery_->leases() > 0 || queue_->store().waiting() > 0;
+  bool busy =
+      delivery_->leases() > 0 || queue_->store().waiting() > 0 || (places_ && places_->are_used());
   if (busy && mono_now() < drain_until_) {
     ending_.start(kLookAgain, [this] { try_to_end(); });
     return;

@@ -30,6 +30,7 @@
 #include "qmgr/nodes/late_told.h"
 #include "qmgr/nodes/nodes.h"
 #include "qmgr/nodes/requests.h"
+#include "qmgr/nodes/shared_places.h"
 #include "qmgr/peers/peers.h"
 #include "qmgr/queue/admission.h"
 #include "qmgr/queue/queue.h"
@@ -89,6 +90,7 @@ class Qmgr {
   std::unique_ptr<FilterAsker> asker_;
   std::unique_ptr<KeeperService> keeper_;  // where several may share the queue
   std::unique_ptr<Requests> requests_;     // the same
+  std::unique_ptr<SharedPlaces> places_;   // the same
   std::unique_ptr<Nodes> nodes_;           // the same
   std::unique_ptr<LateTold> late_told_;    // the same
   std::unique_ptr<Control> control_;

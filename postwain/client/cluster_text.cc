@@ -71,6 +71,10 @@ std::string cluster_lines(const std::string& json) {
   out += fmt::format("since the start of this node: {} fenced, {} bags adopted, {} given away\n\n",
                      number_member(view, "fences"), number_member(view, "adoptions"),
                      number_member(view, "gives"));
+  if (std::uint64_t reached = number_member(view, "limits_reached"); reached > 0)
+    out += fmt::format(
+        "{} limits of connections over all nodes are reached, of which this node has {} places\n\n",
+        reached, number_member(view, "places_claimed"));
   Json rows = Json::array();
   for (const Json& node : list_member(view, "nodes"))
     if (node.is_object()) rows.push_back(node_row(node));

@@ -52,11 +52,14 @@ std::string suspension_line(const Json& answer) {
   return fmt::format("{} is suspended until {}: {}\n", name, until, scope);
 }
 
-// Only where the route bounds them; else nobody counts.
+// Only where the route bounds them; else nobody counts. "2 of 3" where this node may have three,
+// and other nodes have the rest.
 std::string connections_of(const Json& d) {
   auto found = d.find("connections");
   if (found == d.end()) return "-";
-  return std::to_string(number_member(*found, "open"));
+  std::string open = std::to_string(number_member(*found, "open"));
+  if (found->find("places") == found->end()) return open;
+  return fmt::format("{} of {}", open, number_member(*found, "places"));
 }
 
 // One line for each host of the destination that was found unable to do something.

@@ -19,6 +19,12 @@ void ConnectionLeaves::open() {
   notify();
 }
 
+void ConnectionLeaves::share(std::optional<std::uint32_t> free_from,
+                             const std::vector<ConnectionLedger::Allowance>& allowances) {
+  ledger_.share(free_from, allowances, mono_now());
+  notify();
+}
+
 bool ConnectionLeaves::frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload) {
   MonoTime now = mono_now();
   if (type == ipc::FrameType::connection_request) {

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string_view>
+#include <vector>
 
 #include "common/daemon/ipc_connection.h"
 #include "common/net/loop.h"
@@ -22,6 +24,10 @@ class ConnectionLeaves {
   // False: no such frame, or one that no client of ours would send.
   bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload);
   ConnectionLedger::Count count(const std::string& hosts) const { return ledger_.count(hosts); }
+  // Bounds that hold over several nodes.
+  std::vector<ConnectionLedger::Demand> demands() const { return ledger_.demands(); }
+  void share(std::optional<std::uint32_t> free_from,
+             const std::vector<ConnectionLedger::Allowance>& allowances);
   // From now on connections are given out (ConnectionLedger::open).
   void open();
 

@@ -78,6 +78,8 @@ class Delivery : public PeerService {
   // TCP connections to the destination; nothing where its route bounds none, and nobody counts.
   std::optional<ConnectionLedger::Count> connections(const std::string& destination) const;
   std::size_t leases() const;
+  // For whoever knows what other nodes have of the same bounds.
+  ConnectionLeaves& connection_leaves() { return connections_; }
 
  private:
   struct Running {

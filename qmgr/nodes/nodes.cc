@@ -76,8 +76,12 @@ void Nodes::send_beat() {
   membership_.beat_sent(sent_);
   note_own_facts();
   const std::size_t jobs = queue_.scheduler().moving_jobs();
-  beats_->send({jobs >= kBusyJobs, jobs <= kIdleJobs, config_},
-               [this](BeatAnswer answer) { answered(std::move(answer)); });
+  BeatOrder order;
+  order.busy = jobs >= kBusyJobs;
+  order.idle = jobs <= kIdleJobs;
+  order.config = config_;
+  if (hooks_.before_beat) hooks_.before_beat(order);
+  beats_->send(std::move(order), [this](BeatAnswer answer) { answered(std::move(answer)); });
 }
 
 // What this node has written and another one has taken back between two beats leaves the marks of
@@ -118,6 +122,7 @@ void Nodes::answered(BeatAnswer answer) {
   look_at_standing();
   if (facts_changed) facts_written_ = false;
   if (facts_changed && hooks_.facts_changed) hooks_.facts_changed();
+  if (hooks_.after_beat) hooks_.after_beat(last_);
   if (queue_.start().complete()) carry_out(decisions);
   if (hooks_.requests_seen) hooks_.requests_seen(last_.requests);
 }

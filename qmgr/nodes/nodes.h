@@ -41,7 +41,12 @@ class Nodes final : public ClusterPort {
     // Somebody has written suspensions or breakers.
     std::function<void()> facts_changed;
     // A beat has read whether something lies there for this node (requests.h).
-    std::function<void(const RequestMarks&)> requests_seen = nullptr;
+    std::function<void(const RequestMarks&)> requests_seen{};
+    // What the next beat is to say besides, and what one has read.
+    std::function<void(BeatOrder&)> before_beat{};
+    std::function<void(const BeatAnswer&)> after_beat{};
+    // What others know of the cluster.
+    std::function<void(ClusterView&)> complete_view{};
   };
   // name: of this node. queue and beats outlive nothing of it but the callbacks.
   Nodes(net::Loop& loop, Queue& queue, std::unique_ptr<BeatService> beats,

@@ -126,6 +126,7 @@ ClusterView Nodes::view() const {
   out.fences = fences_;
   out.adoptions = adoptions_;
   out.gives = gives_done_;
+  if (hooks_.complete_view) hooks_.complete_view(out);
   return out;
 }
 

@@ -1,6 +1,7 @@
 #include "qmgr/scheduling/connection_ledger.h"
 
 #include <algorithm>
+#include <string_view>
 
 namespace postwain::qmgr {
 
@@ -95,6 +96,60 @@ ConnectionLedger::Count ConnectionLedger::count(const std::string& hosts) const 
        ++it) {
     out.open += it->second.open;
     out.waiting += static_cast<std::uint32_t>(it->second.line.size());
+    if (it->second.allowed) out.places = out.places.value_or(0) + *it->second.allowed;
+  }
+  return out;
+}
+
+// --- bounds that hold over several nodes -------------------------------------------------------
+
+std::uint32_t ConnectionLedger::shared_places(const Group& group,
+                                              const ipc::ConnectionBound& bound) const {
+  if (group.allowed) return *group.allowed;
+  return bound.most >= *free_from_ ? 1 : 0;
+}
+
+void ConnectionLedger::share(std::optional<std::uint32_t> free_from,
+                             const std::vector<Allowance>& allowances, MonoTime now) {
+  std::set<std::string> changed;
+  const bool all = std::exchange(free_from_, free_from) != free_from;
+  std::set<std::string_view> named;
+  for (const Allowance& one : allowances) {
+    named.insert(one.group);
+    Group& group = groups_[one.group];
+    if (group.allowed != one.places || group.press != one.press) changed.insert(one.group);
+    group.allowed = one.places;
+    group.press = one.press;
+  }
+  for (auto& [name, group] : groups_) {
+    if (group.allowed && named.count(name) == 0) {
+      group.allowed.reset();
+      group.press = false;
+      changed.insert(name);
+    }
+    if (all) changed.insert(name);
+  }
+  for (const std::string& name : changed) look_at(name, now);
+}
+
+std::vector<ConnectionLedger::Demand> ConnectionLedger::demands() const {
+  std::map<std::string_view, Demand> found;
+  for (const auto& [key, entry] : entries_)
+    for (const ipc::ConnectionBound& bound : entry.bounds) {
+      if (bound.most == 0) continue;
+      Demand& one = found[bound.group];
+      one.limit = one.limit == 0 ? bound.most : std::min(one.limit, bound.most);
+      if (!entry.given) ++one.waiting;
+    }
+  for (const auto& [name, group] : groups_)
+    if (group.used() > 0 && group.most > 0 && found.count(name) == 0)
+      found[name].limit = group.most;
+  std::vector<Demand> out;
+  for (auto& [name, one] : found) {
+    one.group = name;
+    if (auto group = groups_.find(one.group); group != groups_.end())
+      one.used = group->second.used();
+    out.push_back(std::move(one));
   }
   return out;
 }
@@ -108,6 +163,7 @@ void ConnectionLedger::hold(Peer peer, Entry& entry) {
   entry.given = true;
   for (const ipc::ConnectionBound& bound : entry.bounds) {
     Group& group = groups_[bound.group];
+    group.most = bound.most;
     ++group.open;
     ++group.holders[{peer, entry.owner}].open;
   }
@@ -130,7 +186,7 @@ void ConnectionLedger::give(const Key& key, Entry& entry, MonoTime now) {
 bool ConnectionLedger::may_go(const Entry& entry, MonoTime now) {
   for (const ipc::ConnectionBound& bound : entry.bounds) {
     Group& group = groups_[bound.group];
-    if (group.is_full(bound)) return false;
+    if (is_full(group, bound)) return false;
     if (bound.rate_count == 0) continue;
     // Others may have said of the rate what they like: nobody waits for longer than his own
     // demands.
@@ -175,6 +231,7 @@ void ConnectionLedger::look_at(const std::string& name, MonoTime now) {
   if (open_) {
     serve(group, false, now);
     serve(group, true, now);
+    if (group.press && group.open > *group.allowed) press_beyond(group);
     press(name, group);
   }
   if (group.is_idle(now)) groups_.erase(found);
@@ -191,6 +248,22 @@ void ConnectionLedger::serve(Group& group, bool all, MonoTime now) {
   }
 }
 
+// Other nodes are to have these places: somebody is asked for each that is open beyond what this
+// node may have, whoever has most.
+void ConnectionLedger::press_beyond(Group& group) {
+  std::uint32_t asked = 0;
+  for (const auto& [owner, holder] : group.holders) asked += holder.asked;
+  auto left = [](const auto& holder) { return holder.second.open - holder.second.asked; };
+  for (; asked < group.open - *group.allowed; ++asked) {
+    auto most = std::max_element(
+        group.holders.begin(), group.holders.end(),
+        [&](const auto& one, const auto& other) { return left(one) < left(other); });
+    if (most == group.holders.end() || left(*most) == 0) return;
+    ++most->second.asked;
+    wanted_.push_back({most->first.first, most->first.second});
+  }
+}
+
 // For each that waits for a place, and for whom none is coming, somebody is asked to give one up:
 // whoever has most, where that makes it more even or the one who waits has nothing.
 void ConnectionLedger::press(const std::string& name, Group& group) {
@@ -200,7 +273,7 @@ void ConnectionLedger::press(const std::string& name, Group& group) {
     const Entry& entry = entries_.at(key);
     auto bound = std::find_if(entry.bounds.begin(), entry.bounds.end(),
                               [&](const ipc::ConnectionBound& one) { return one.group == name; });
-    if (bound == entry.bounds.end() || !group.is_full(*bound)) continue;
+    if (bound == entry.bounds.end() || !is_full(group, *bound)) continue;
     if (coming > 0) {
       --coming;
       continue;

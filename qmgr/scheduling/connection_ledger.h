@@ -8,6 +8,9 @@
 // of the old one later than the beginning of the new one. So there are never more than the bound
 // says, whichever processes have them.
 //
+// Where several nodes share the queue, a bound holds over all of them: then share() says how many
+// of a group this node may have (qmgr/cluster/place_shares.h).
+//
 // Places go round: whoever has none and waits gets one from those who have most. Owners are parts
 // of a client (common/agent/destination.h).
 #pragma once
@@ -55,6 +58,26 @@ class ConnectionLedger {
   // Before that nothing is given: clients of a former qmgr have to tell first what they have open.
   void open(MonoTime now);
 
+  // What this node may have of a bound that holds over several nodes.
+  struct Allowance {
+    std::string group;
+    std::uint32_t places = 0;
+    bool press = false;  // connections beyond that are asked to end
+  };
+  // Groups without an allowance have one place where their bound is free_from or more, and none
+  // where it is less. No free_from: the bounds are this node's own, as they are before the first
+  // call. The allowances of former calls end.
+  void share(std::optional<std::uint32_t> free_from, const std::vector<Allowance>& allowances,
+             MonoTime now);
+  // Of every group with a bound in which a place is used or waited for.
+  struct Demand {
+    std::string group;
+    std::uint32_t limit = 0;  // the least that anybody there has said
+    std::uint32_t used = 0;   // open, or resting
+    std::uint32_t waiting = 0;
+  };
+  std::vector<Demand> demands() const;
+
   // What is to be told; each once.
   std::vector<Grant> take_grants() { return std::exchange(grants_, {}); }
   std::vector<Wanted> take_wanted() { return std::exchange(wanted_, {}); }
@@ -64,6 +87,8 @@ class ConnectionLedger {
   struct Count {
     std::uint32_t open = 0;
     std::uint32_t waiting = 0;  // in line
+    // Where other nodes have the rest of them: as many as this one may have.
+    std::optional<std::uint32_t> places;
   };
   Count count(const std::string& hosts) const;
 
@@ -94,24 +119,33 @@ class ConnectionLedger {
     MonoTime given_at{};                // the last one
     std::map<std::uint64_t, Key> line;  // by turn
     std::map<Owner, Holder> holders;
-    bool is_full(const ipc::ConnectionBound& bound) const {
-      return bound.most > 0 && open + resting.size() >= bound.most;
-    }
+    std::uint32_t most = 0;  // the bound of the last one that was given
+    std::optional<std::uint32_t> allowed;
+    bool press = false;
+    std::uint32_t used() const { return open + static_cast<std::uint32_t>(resting.size()); }
     bool is_idle(MonoTime now) const {
-      return open == 0 && resting.empty() && line.empty() && rate_next <= now;
+      return open == 0 && resting.empty() && line.empty() && rate_next <= now && !allowed;
     }
   };
 
   static bool is_sane(const ipc::ConnectionRequest& request);
   void hold(Peer peer, Entry& entry);
   void give(const Key& key, Entry& entry, MonoTime now);
+  bool is_full(const Group& group, const ipc::ConnectionBound& bound) const {
+    if (bound.most == 0) return false;
+    return group.used() >= bound.most ||
+           (free_from_ && group.used() >= shared_places(group, bound));
+  }
+  std::uint32_t shared_places(const Group& group, const ipc::ConnectionBound& bound) const;
   bool may_go(const Entry& entry, MonoTime now);
   void remove(std::map<Key, Entry>::iterator found, Duration rest, MonoTime now);
   void look_at(const std::string& name, MonoTime now);
   void serve(Group& group, bool all, MonoTime now);
   void press(const std::string& name, Group& group);
+  void press_beyond(Group& group);
 
   bool open_ = false;
+  std::optional<std::uint32_t> free_from_;
   std::uint64_t last_turn_ = 0;
   std::map<Key, Entry> entries_;
   std::map<Peer, OfPeer> of_peer_;

@@ -21,6 +21,9 @@ struct NodeStatus {
   std::string version;
   std::string config;  // a number that tells its configuration from others
   bool stay = true;    // its operator wants it to have bags
+  // qmgr/cluster/place_shares.h
+  std::int64_t seen = 0;
+  std::string wants;
 };
 
 // Changes whenever somebody has written or removed such facts.
@@ -40,6 +43,8 @@ struct BeatOrder {
   bool busy = false;
   bool idle = false;
   std::string config;
+  std::int64_t seen = 0;  // as NodeStatus has them
+  std::string wants;
 };
 
 struct BeatAnswer {

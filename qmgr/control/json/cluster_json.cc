@@ -63,6 +63,8 @@ std::string json_cluster(const ClusterView& view) {
   out["fences"] = view.fences;
   out["adoptions"] = view.adoptions;
   out["gives"] = view.gives;
+  out["places_claimed"] = view.places_claimed;
+  out["limits_reached"] = view.limits_reached;
   Json& nodes = out["nodes"] = Json::array();
   for (const NodeView& node : view.nodes) nodes.push_back(node_json(node, view.own()));
   return write_json(std::move(out));

@@ -57,8 +57,10 @@ std::string json_destination(const DestinationReport& report, const Suspension* 
                              const std::string& reason, const std::vector<mail::HostLacks>& lacking,
                              std::optional<ConnectionLedger::Count> connections) {
   Json out = destination_json(report);
-  if (connections)
+  if (connections) {
     out["connections"] = {{"open", connections->open}, {"waiting", connections->waiting}};
+    if (connections->places) out["connections"]["places"] = *connections->places;
+  }
   if (!reason.empty()) out["reason"] = reason;
   if (suspension != nullptr) {
     out["suspended_by"] = suspension->author;

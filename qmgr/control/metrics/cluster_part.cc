@@ -45,6 +45,12 @@ void add_cluster_part(MetricsPage& page, const ClusterView& view) {
            view.adoptions);
   page.one("postwain_cluster_gives_total", "counter",
            "Parts of the queue that this node has given to others.", view.gives);
+  page.one("postwain_cluster_places_claimed", "gauge",
+           "Connections that this node may have of limits that hold over all nodes.",
+           view.places_claimed);
+  page.one("postwain_cluster_limits_reached", "gauge",
+           "Such limits under which connections of this node wait for others to end.",
+           view.limits_reached);
 }
 
 }  // namespace postwain::qmgr

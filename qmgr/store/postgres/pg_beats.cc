@@ -36,6 +36,8 @@ NodeStatus pg_node(PgReader& row, bool& sane) {
   node.name = row.text();
   node.version = row.text();
   node.config = row.text();
+  node.seen = row.number();
+  node.wants = row.text();
   sane = sane && number && state && row.done();
   if (number) node.row.id = *number;
   if (state) node.row.state = *state;
@@ -50,6 +52,48 @@ cluster::BagRow pg_bag(PgReader& row, bool& sane) {
   sane = sane && number && (owner == -1 || bag.owner) && row.done();
   if (number) bag.id = *number;
   return bag;
+}
+
+// The places of a beat's commands in their flight; BEGIN is the first.
+struct Step {
+  enum : std::uint8_t { beat = 1, nodes, bags, facts, durability, clock, requests };
+};
+using Results = std::vector<PgResult>;
+
+bool read_rows(const Results& results, BeatAnswer& answer) {
+  bool sane = true;
+  for (int i = 0; i < results[Step::nodes].rows(); ++i) {
+    PgReader row(results[Step::nodes], i);
+    answer.nodes.push_back(pg_node(row, sane));
+  }
+  for (int i = 0; i < results[Step::bags].rows(); ++i) {
+    PgReader row(results[Step::bags], i);
+    answer.bags.push_back(pg_bag(row, sane));
+  }
+  return sane && answer.bags.size() == mail::kBags;
+}
+
+bool read_marks(const Results& results, BeatAnswer& answer) {
+  PgReader facts(results[Step::facts], 0);
+  answer.facts = {facts.number(), facts.number()};
+  PgReader requests(results[Step::requests], 0);
+  answer.requests = {requests.flag(), requests.flag()};
+  return facts.done() && requests.done();
+}
+
+bool read_server(const Results& results, BeatAnswer& answer) {
+  auto durability = read_durability(results[Step::durability]);
+  if (!durability) return false;
+  answer.worth = cluster::name_of(cluster::worth_of(*durability));
+  answer.lag = durability->lag;
+  return true;
+}
+
+std::optional<WallTime> read_time(const PgResult& result) {
+  PgReader row(result, 0);
+  const std::int64_t server_ms = row.number();
+  if (!row.done() || server_ms < 0 || server_ms >= kLastTime) return std::nullopt;
+  return from_unix_ms(server_ms);
 }
 
 }  // namespace
@@ -99,6 +143,19 @@ void PgBeats::deliver() {
   if (answer) std::exchange(done_, nullptr)(*std::move(answer));
 }
 
+// In the order of Step.
+std::vector<PgCommand> PgBeats::flight(const BeatOrder& order) const {
+  const std::int64_t load = (order.busy ? kBusy : 0) | (order.idle ? kIdle : 0);
+  PgParameters own;
+  own.int2(self_.node).int8(self_.term).int2(load).bytes(order.config).int8(order.seen);
+  own.bytes(order.wants);
+  return {{Pg::begin, {}},       {Pg::beat, std::move(own)},
+          {Pg::list_nodes, {}},  {Pg::list_bags, {}},
+          {Pg::facts_mark, {}},  {Pg::select_durability, {}},
+          {Pg::server_time, {}}, {Pg::requests_mark, PgParameters().int2(self_.node)},
+          {Pg::commit, {}}};
+}
+
 BeatAnswer PgBeats::beat(const BeatOrder& order) {
   BeatAnswer away;
   if (!connection_ || connection_->is_lost()) {
@@ -111,18 +168,8 @@ BeatAnswer PgBeats::beat(const BeatOrder& order) {
     }
     connection_ = opened.take();
   }
-  std::int64_t load = (order.busy ? kBusy : 0) | (order.idle ? kIdle : 0);
   const WallTime asked = wall_now();
-  PgAnswers answers = connection_->run(std::vector<PgCommand>{
-      {Pg::begin, {}},
-      {Pg::beat, PgParameters().int2(self_.node).int8(self_.term).int2(load).bytes(order.config)},
-      {Pg::list_nodes, {}},
-      {Pg::list_bags, {}},
-      {Pg::facts_mark, {}},
-      {Pg::select_durability, {}},
-      {Pg::server_time, {}},
-      {Pg::requests_mark, PgParameters().int2(self_.node)},
-      {Pg::commit, {}}});
+  PgAnswers answers = connection_->run(flight(order));
   BeatAnswer answer = read(answers, asked);
   if (answer.end == cluster::BeatEnd::away) connection_.reset();
   return answer;
@@ -142,34 +189,15 @@ BeatAnswer PgBeats::read(const PgAnswers& answers, WallTime asked) const {
     return answer;
   }
   answer.error = "the database's answer is not of the form that it should have";
-  bool sane = true;
-  for (int i = 0; i < answers.results[2].rows(); ++i) {
-    PgReader row(answers.results[2], i);
-    answer.nodes.push_back(pg_node(row, sane));
-  }
-  for (int i = 0; i < answers.results[3].rows(); ++i) {
-    PgReader row(answers.results[3], i);
-    answer.bags.push_back(pg_bag(row, sane));
-  }
-  PgReader marks(answers.results[4], 0);
-  answer.facts = {marks.number(), marks.number()};
-  auto durability = read_durability(answers.results[5]);
-  if (durability) {
-    answer.worth = cluster::name_of(cluster::worth_of(*durability));
-    answer.lag = durability->lag;
-  }
-  PgReader clock(answers.results[6], 0);
-  const std::int64_t server_ms = clock.number();
-  sane = sane && server_ms >= 0 && server_ms < kLastTime && clock.done();
-  if (sane)
-    answer.clock_difference = cluster::clock_difference(asked, from_unix_ms(server_ms), answered);
-  PgReader lies_there(answers.results[7], 0);
-  answer.requests = {lies_there.flag(), lies_there.flag()};
-  sane = sane && lies_there.done();
-  if (!sane || !durability || !marks.done() || answer.bags.size() != mail::kBags) return answer;
+  const bool sane = read_rows(answers.results, answer) && read_marks(answers.results, answer) &&
+                    read_server(answers.results, answer);
+  const std::optional<WallTime> server = read_time(answers.results[Step::clock]);
+  if (!sane || !server) return answer;
+  answer.clock_difference = cluster::clock_difference(asked, *server, answered);
   answer.error.clear();
   answer.server = connection_->describe();
-  answer.end = answers.results[1].rows() == 1 ? cluster::BeatEnd::ok : cluster::BeatEnd::fenced;
+  answer.end =
+      answers.results[Step::beat].rows() == 1 ? cluster::BeatEnd::ok : cluster::BeatEnd::fenced;
   return answer;
 }
 

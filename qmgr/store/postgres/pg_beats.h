@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "common/net/loop.h"
 
@@ -31,6 +32,7 @@ class PgBeats final : public BeatService {
  private:
   void run();
   void deliver();  // on the loop
+  std::vector<PgCommand> flight(const BeatOrder& order) const;
   BeatAnswer beat(const BeatOrder& order);
   // asked: when the beat was sent.
   BeatAnswer read(const PgAnswers& answers, WallTime asked) const;

@@ -26,7 +26,8 @@ NODE = {"number": 1, "name": "mx2", "self": False, "state": "gone", "stay": Fals
         "bags": 0, "weight": 4, "load": "normal", "version": "1.2", "config": "equal"}
 CLUSTER = {"node": "mx1", "number": 0, "term": 7, "standing": "live", "word_age_ms": 300, "worth": "local",
            "worth_words": "a 250 means ONE MACHINE", "one_machine": True, "server": "PostgreSQL 15.18 at db1",
-           "orphans": 0, "fences": 1, "adoptions": 22, "gives": 3, "nodes": [NODE]}
+           "orphans": 0, "fences": 1, "adoptions": 22, "gives": 3, "places_claimed": 9,
+           "limits_reached": 0, "nodes": [NODE]}
 
 
 class OneMachine(PostwainTestCase):

@@ -49,6 +49,9 @@ TEST_CASE("what a standby lacks and what is in doubt is said where it is known")
 TEST_CASE("bags without an owner stand out, and no answer does harm") {
   CHECK(cluster_lines(R"({"orphans":3})").find("bags: 3 HAVE NO OWNER") != std::string::npos);
   CHECK(cluster_lines("not json") == "not json\n");
+  CHECK(cluster_lines(R"({"limits_reached":2,"places_claimed":7})")
+            .find("\n2 limits of connections over all nodes are reached, of which this node has 7 "
+                  "places\n") != std::string::npos);
   for (const char* answer :
        {R"({"nodes":7})", R"({"nodes":[7,"x",{}]})", R"({"nodes":[{"name":7,"bags":"x"}]})",
         R"({"standing":[],"word_age_ms":"x","orphans":{}})"}) {

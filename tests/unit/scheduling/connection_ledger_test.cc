@@ -333,3 +333,69 @@ TEST_CASE("queue destinations: open connections of a destination, from all its s
   ledger.end(1, 1, ms(10));
   CHECK(ledger.count("mx1,mx2").open == 1);
 }
+
+TEST_CASE("kind 16: a bound that other nodes share") {
+  ConnectionLedger ledger = open_ledger();
+  auto allow = [&](std::uint32_t places, bool press, std::int64_t at) {
+    ledger.share(3, {{"mx", places, press}}, ms(at));
+  };
+  SECTION("one place without an allowance where there are as many as nodes, and none else") {
+    ledger.share(3, {}, ms(0));
+    for (std::uint64_t i = 1; i <= 2; ++i) {
+      REQUIRE(ledger.ask(1, request(i, 1, 3), ms(0)));
+      REQUIRE(ledger.ask(1, request(10 + i, 1, 2, "few"), ms(0)));
+      REQUIRE(ledger.ask(1, request(20 + i, 1, 0, "no bound"), ms(0)));
+    }
+    CHECK(given(ledger) == Numbers{1, 21, 22});
+    allow(2, false, 5);
+    CHECK(given(ledger) == Numbers{2});
+    CHECK(ledger.count("mx").places == std::nullopt);  // it counts by hosts and source
+    // Alone again.
+    ledger.share(std::nullopt, {}, ms(9));
+    CHECK(given(ledger) == Numbers{11, 12});
+  }
+  SECTION("what is open beyond an allowance is asked to end, once, and not replaced") {
+    for (std::uint64_t i = 1; i <= 6; ++i) REQUIRE(ledger.ask(1, request(i, i % 2, 4), ms(0)));
+    CHECK(given(ledger) == Numbers{1, 2, 3, 4});
+    (void)ledger.take_wanted();
+    allow(1, false, 10);
+    CHECK(ledger.take_wanted().empty());
+    allow(1, true, 20);
+    CHECK(ledger.take_wanted().size() == 3);
+    allow(1, true, 30);
+    CHECK(ledger.take_wanted().empty());
+    for (std::uint64_t i = 1; i <= 3; ++i) ledger.end(1, i, ms(40));
+    ledger.advance(ms(100));
+    CHECK(given(ledger).empty());
+    ledger.end(1, 4, ms(100));
+    ledger.advance(ms(130));
+    CHECK(given(ledger) == Numbers{5});
+    allow(2, true, 140);
+    CHECK(given(ledger) == Numbers{6});
+    // The bound itself holds whatever is allowed.
+    allow(9, true, 150);
+    for (std::uint64_t i = 7; i <= 9; ++i) REQUIRE(ledger.ask(1, request(i, 1, 4), ms(150)));
+    CHECK(given(ledger) == Numbers{7, 8});
+  }
+  SECTION("who asks is told of with the least bound, and what rests is used still") {
+    REQUIRE(ledger.ask(1, request(1, 1, 4), ms(0)));
+    REQUIRE(ledger.ask(1, request(2, 1, 2), ms(0)));
+    REQUIRE(ledger.ask(1, request(3, 1, 2), ms(0)));
+    REQUIRE(ledger.ask(1, request(4, 1, 7, "other"), ms(0)));
+    REQUIRE(ledger.ask(1, request(5, 1, 0, "none"), ms(0)));
+    auto demands = ledger.demands();
+    REQUIRE(demands.size() == 2);
+    CHECK(demands[0].group == "mx");
+    CHECK(demands[0].limit == 2);
+    CHECK(demands[0].used == 2);
+    CHECK(demands[0].waiting == 1);
+    for (std::uint64_t i = 1; i <= 4; ++i) ledger.end(1, i, ms(10));
+    demands = ledger.demands();
+    REQUIRE(demands.size() == 2);
+    CHECK(demands[0].used == 2);
+    CHECK(demands[1].limit == 7);
+    ledger.advance(ms(50));
+    CHECK(ledger.demands().empty());
+    CHECK(ledger.groups() == 1);  // the one without a bound
+  }
+}

@@ -80,7 +80,8 @@ std::string_view pattern_of_registration(Pg statement) {
              "(SELECT 1 FROM node n WHERE n.id = i)) END AS id) x WHERE x.id IS NOT NULL "
              "ON CONFLICT (id) DO UPDATE SET term = node.term + 1, "
              "state = CASE WHEN node.stay = 1 THEN 1 ELSE 2 END, machine = EXCLUDED.machine, "
-             "weight = EXCLUDED.weight, version = EXCLUDED.version, load = 0 "
+             "weight = EXCLUDED.weight, version = EXCLUDED.version, load = 0, seen = 0, "
+             "wants = '' "
              "WHERE node.state = 0 OR node.machine = EXCLUDED.machine OR $4::int2 = 1 "
              "RETURNING id, term";
     case Pg::take_bags:
@@ -138,11 +139,12 @@ std::string_view pattern_of_nodes(Pg statement) {
              "names AS (DELETE FROM attempt WHERE node = ANY(ARRAY(SELECT id FROM gone))) "
              "SELECT 1 / count(*) FROM gone";
     case Pg::beat:
-      return "UPDATE node SET beat = beat + 1, load = $3::int2, config = $4::bytea "
+      return "UPDATE node SET beat = beat + 1, load = $3::int2, config = $4::bytea, "
+             "seen = $5::int8, wants = $6::bytea "
              "WHERE id = $1::int2 AND term = $2::int8 AND state <> 0 RETURNING beat";
     case Pg::list_nodes:
-      return "SELECT id, term, state, beat, weight, load, stay, name, version, config FROM node "
-             "ORDER BY id";
+      return "SELECT id, term, state, beat, weight, load, stay, name, version, config, seen, "
+             "wants FROM node ORDER BY id";
     case Pg::list_bags:
       return "SELECT id, coalesce(node, (-1)::int2) FROM bag ORDER BY id";
     case Pg::facts_mark:

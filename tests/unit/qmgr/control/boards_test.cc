@@ -63,7 +63,8 @@ TEST_CASE("the nodes of a cluster are counted, and there is nothing of it withou
         "postwain_cluster_nodes{state=\"gone\"} 2", "postwain_cluster_bags 40",
         "postwain_cluster_orphan_bags 2", "postwain_cluster_one_machine 1",
         "postwain_cluster_fences_total 1", "postwain_cluster_adoptions_total 21",
-        "postwain_cluster_gives_total 3"}) {
+        "postwain_cluster_gives_total 3", "postwain_cluster_places_claimed 9",
+        "postwain_cluster_limits_reached 2"}) {
     CAPTURE(line);
     CHECK(has_line(page, line));
   }

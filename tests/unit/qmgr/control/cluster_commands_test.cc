@@ -66,6 +66,8 @@ TEST_CASE("a cluster is shown as this node sees it") {
   CHECK(shown["fences"] == 1);
   CHECK(shown["adoptions"] == 21);
   CHECK(shown["gives"] == 3);
+  CHECK(shown["places_claimed"] == 9);
+  CHECK(shown["limits_reached"] == 2);
   REQUIRE(shown["nodes"].size() == 4);
   CHECK(shown["nodes"][1] ==
         Json::parse(R"({"number":1,"name":"mx2","self":false,"state":"draining","stay":false,)"

@@ -24,6 +24,8 @@ struct FakeCluster : ClusterPort {
     shown.fences = 1;
     shown.adoptions = 21;
     shown.gives = 3;
+    shown.places_claimed = 9;
+    shown.limits_reached = 2;
     shown.orphans = 2;
     shown.nodes = {
         {0, "mx1", "live", 7, 4, false, true, true, "1.2", "aa", {}, 40, true},

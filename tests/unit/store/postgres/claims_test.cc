@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "qmgr/store/postgres/keeper/pg_claims.h"
+#include "qmgr/store/postgres/pg_beats.h"
 #include "tests/unit/store/postgres/pg_support.h"
 
 using namespace postwain;
@@ -201,4 +202,33 @@ TEST_CASE("claims: go with the term of their node, and stay over a new start") {
     auto c = opened(alone);
     CHECK(database.run("SELECT count(*) FROM claim WHERE node >= 0") == 0);
   }
+}
+
+TEST_CASE("claims: what a node says of places in its row is read by all, and begins anew") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  net::Loop loop;
+  auto b = std::make_unique<Claimer>(database, "b");
+  auto beat = [&](std::int64_t number, const std::string& wants) {
+    PgBeats beats(loop, claiming_node(database, "b"), b->store->shared()->self());
+    BeatOrder order;
+    order.seen = number;
+    order.wants = wants;
+    BeatAnswer got;
+    beats.send(std::move(order), [&](BeatAnswer answer) {
+      got = std::move(answer);
+      loop.stop();
+    });
+    loop.run();
+    CHECK(got.error.empty());
+    return got;
+  };
+  const std::string wants("\0\xff some", 7);
+  BeatAnswer first = beat(INT64_MAX, wants);
+  REQUIRE(first.nodes.size() == 1);
+  CHECK(first.nodes[0].seen == INT64_MAX);
+  CHECK(first.nodes[0].wants == wants);
+  b.reset();
+  b = std::make_unique<Claimer>(database, "b");
+  CHECK(database.run("SELECT count(*) FROM node WHERE seen = 0 AND wants = ''") == 1);
 }
