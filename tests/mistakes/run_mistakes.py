@@ -2,10 +2,10 @@
 """Makes each mistake of mistakes.py in a copy of the tree, and demands that the tests it names turn
 red. Before that the same tests have to be green, with nothing changed.
 
-    run_mistakes.py [--tree FOLDER] [--preset ci] [--only TEXT]
+    run_mistakes.py [--tree FOLDER] [--preset ci] [--only TEXT …]
 
 --tree: the copy, which is made or brought up to date; its build is kept from run to run. The tree
-itself is never touched. --only: mistakes that have this in their names. It ends with 1 when a
+itself is never touched. --only: mistakes that have one of these in their names. It ends with 1 when a
 mistake passes unnoticed, when its text does not stand in the source exactly once any more, and when
 it does not compile.
 """
@@ -149,9 +149,9 @@ def main():
     words = argparse.ArgumentParser(description=__doc__.split("\n\n", 1)[0])
     words.add_argument("--tree", default=str(ROOT / "build/mistakes/tree"))
     words.add_argument("--preset", default="ci")
-    words.add_argument("--only", default="")
+    words.add_argument("--only", nargs="+", default=[""])
     options = words.parse_args()
-    mistakes = [one for one in MISTAKES if options.only in one.name]
+    mistakes = [one for one in MISTAKES if any(text in one.name for text in options.only)]
     copy = Copy(options.tree, options.preset)
     copy.bring_up_to_date()
     copy.configure()
