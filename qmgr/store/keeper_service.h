@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "qmgr/store/breaker_table.h"
 #include "qmgr/store/store_error.h"
 
 namespace postwain::qmgr {
@@ -14,6 +15,7 @@ namespace postwain::qmgr {
 class KeeperTables {
  public:
   virtual ~KeeperTables() = default;
+  virtual BreakerTable& breakers() = 0;
 };
 
 class KeeperService {

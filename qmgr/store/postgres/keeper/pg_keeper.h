@@ -11,6 +11,7 @@
 #include "common/net/loop.h"
 
 #include "qmgr/store/keeper_service.h"
+#include "qmgr/store/postgres/keeper/pg_breakers.h"
 #include "qmgr/store/postgres/keeper/pg_keeper_session.h"
 
 namespace postwain::qmgr {
@@ -29,7 +30,10 @@ class PgKeeper final : public KeeperService, private KeeperTables {
   void run();
   void deliver();  // on the loop
 
+  BreakerTable& breakers() override { return breakers_; }
+
   PgKeeperSession session_;  // the thread's own
+  PgBreakers breakers_{session_};
 
   std::mutex mutex_;
   std::condition_variable wake_;
