@@ -152,6 +152,8 @@ void Qmgr::begin_node() {
   queue_->set_worker_range(engine_.self.node);
   delivery_->name_attempts_first();
   keeper_ = engine_.begin_keeper(loop_);
+  breakers_ = std::make_unique<SharedBreakers>(clock_, *keeper_, queue_->breakers());
+  queue_->breakers().share(*breakers_);
   nodes_ = std::make_unique<Nodes>(
       loop_, *queue_, engine_.begin_beats(loop_), engine_.self, engine_.own_bags,
       config_.queue.store.node,
@@ -162,7 +164,8 @@ void Qmgr::begin_node() {
             if (nodes_) look_at_admission();
           },
           [this](const StoreError& error) { broken(error); },
-          [this] { queue_->suspensions().look_again(); }});
+          [this] { queue_->suspensions().look_again(); },
+          [this](const BeatAnswer& answer) { breakers_->beat(answer.facts.breakers); }});
 }
 
 // Where no filter is asked about mail of this machine there is no link.

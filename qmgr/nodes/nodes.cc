@@ -99,14 +99,21 @@ void Nodes::answered(BeatAnswer answer) {
     if (std::exchange(beats_seen_[number], node.row.beat.value) != node.row.beat.value)
       changed_ms_[number] = answer.answered_ms;
   }
-  const bool facts_changed = any_answer_ && answer.facts != last_.facts;
   any_answer_ = true;
   last_ = std::move(answer);
   hooks_.say_word({sent_.time_since_epoch().count(),
                    static_cast<std::uint32_t>(cluster::kTiming.word_good.count()), false});
   look_at_standing();
-  if (facts_changed && hooks_.facts_changed) hooks_.facts_changed();
-  if (queue_.start().complete()) carry_out(decisions);
+  if (!queue_.start().complete()) return;
+  tell_facts();
+  carry_out(decisions);
+}
+
+void Nodes::tell_facts() {
+  if (std::exchange(suspensions_, last_.facts.suspensions) != last_.facts.suspensions &&
+      hooks_.suspensions_changed)
+    hooks_.suspensions_changed();
+  if (hooks_.beat) hooks_.beat(last_);
 }
 
 void Nodes::look_at_standing() {

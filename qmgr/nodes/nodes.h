@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,8 +37,11 @@ class Nodes final : public ClusterPort {
     std::function<void()> standing_changed;
     // Another node has ended our term: this process is to end.
     std::function<void(const StoreError&)> fenced;
-    // Somebody has written suspensions or breakers.
-    std::function<void()> facts_changed;
+    // Somebody has written suspensions; told once when the start is complete, too, since that may
+    // have read them before this node's first beat.
+    std::function<void()> suspensions_changed;
+    // A beat was answered, once the start is complete.
+    std::function<void(const BeatAnswer&)> beat;
   };
   // name: of this node. queue and beats outlive nothing of it but the callbacks.
   Nodes(net::Loop& loop, Queue& queue, std::unique_ptr<BeatService> beats,
@@ -72,6 +76,7 @@ class Nodes final : public ClusterPort {
   void given(const cluster::Give& one, bool done);
   void keep(const cluster::Give& one);
   void look_at_standing();
+  void tell_facts();
   void tell_bags();
   void stop_working(const std::string& why);
   const NodeStatus* status_of(cluster::NodeNumber node) const;
@@ -95,7 +100,8 @@ class Nodes final : public ClusterPort {
   cluster::BootTime sent_{};
   BeatAnswer last_;  // that said something
   bool any_answer_ = false;
-  std::vector<std::int64_t> changed_ms_;  // of each node: when its beat was seen to change
+  std::optional<std::int64_t> suspensions_;  // the mark of those that hold here
+  std::vector<std::int64_t> changed_ms_;     // of each node: when its beat was seen to change
   std::vector<std::int64_t> beats_seen_;
   std::uint64_t fences_ = 0;
   std::uint64_t adoptions_ = 0;
