@@ -159,6 +159,8 @@ void Qmgr::begin_node() {
       std::make_unique<Requests>(loop_, *keeper_, engine_.self.node,
                                  [this](std::uint8_t node) { return nodes_->name_of(node); });
   places_ = std::make_unique<SharedPlaces>(*keeper_, delivery_->connection_leaves(), engine_.self);
+  breakers_ = std::make_unique<SharedBreakers>(clock_, *keeper_, queue_->breakers());
+  queue_->breakers().share(*breakers_);
   nodes_ = std::make_unique<Nodes>(
       loop_, *queue_, engine_.begin_beats(loop_), engine_.self, engine_.own_bags,
       config_.queue.store.node,
@@ -170,6 +172,7 @@ void Qmgr::begin_node() {
           },
           [this](const StoreError& error) { broken(error); },
           [this] { queue_->suspensions().look_again(); },
+          [this](const BeatAnswer& answer) { breakers_->beat(answer.facts.breakers); },
           [this](const RequestMarks& marks) { requests_->seen(marks); },
           [this](BeatOrder& order) { places_->fill_in(order); },
           [this](const BeatAnswer& answer) { places_->beat_answered(answer); },

@@ -17,6 +17,7 @@
 #include "common/net/stream.h"
 
 #include "qmgr/control/control.h"
+#include "qmgr/destinations/shared_breakers.h"
 #include "qmgr/disk/ballast.h"
 #include "qmgr/dispatch/delivery.h"
 #include "qmgr/dispatch/link_relay.h"
@@ -88,11 +89,12 @@ class Qmgr {
   std::unique_ptr<Probes> probes_;
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<FilterAsker> asker_;
-  std::unique_ptr<KeeperService> keeper_;  // where several may share the queue
-  std::unique_ptr<Requests> requests_;     // the same
-  std::unique_ptr<SharedPlaces> places_;   // the same
-  std::unique_ptr<Nodes> nodes_;           // the same
-  std::unique_ptr<LateTold> late_told_;    // the same
+  std::unique_ptr<SharedBreakers> breakers_;  // where several may share the queue
+  std::unique_ptr<KeeperService> keeper_;     // the same; its jobs' ends come to what is above
+  std::unique_ptr<Requests> requests_;        // the same
+  std::unique_ptr<SharedPlaces> places_;      // the same
+  std::unique_ptr<Nodes> nodes_;              // the same
+  std::unique_ptr<LateTold> late_told_;       // the same
   std::unique_ptr<Control> control_;
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<net::Listener> listener_;

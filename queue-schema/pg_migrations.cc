@@ -223,8 +223,9 @@ ALTER TABLE chunk ALTER COLUMN data SET STORAGE PLAIN;
 INSERT INTO chunk SELECT -1, i, 0, 'x' FROM generate_series(1, 2000) i;
 )sql";
 
-// What nodes tell each other. seen and wants: how far the node has read the rows of the others, and
-// of which limits it lacks places (qmgr/cluster/places.h).
+// What nodes tell each other. A breaker with opens 0 is closed, and not all nodes may know it yet;
+// trial_node and trial_term have its trial while it is half open. seen and wants: how far the node
+// has read the rows of the others, and of which limits it lacks places (qmgr/cluster/places.h).
 constexpr std::string_view kKeeper = R"sql(
 ALTER TABLE node ADD COLUMN seen int8 NOT NULL DEFAULT 0;
 ALTER TABLE node ADD COLUMN wants bytea NOT NULL DEFAULT '' CHECK (octet_length(wants) <= 65536);
@@ -255,6 +256,12 @@ CREATE TABLE claim (
   PRIMARY KEY (key, node)
 );
 CREATE INDEX claim_node ON claim (node);
+ALTER TABLE destination DROP CONSTRAINT destination_opens_check;
+ALTER TABLE destination ADD CHECK (opens >= 0);
+ALTER TABLE destination ADD COLUMN trial_node int2 CHECK (trial_node BETWEEN 0 AND 31);
+ALTER TABLE destination ADD COLUMN trial_term int8;
+DROP INDEX destination_changed;
+CREATE INDEX destination_changed ON destination (changed, key);
 CREATE TABLE pace (
   key bytea PRIMARY KEY CHECK (octet_length(key) BETWEEN 1 AND 2100),
   next int8 NOT NULL

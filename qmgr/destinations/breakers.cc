@@ -15,22 +15,88 @@ std::string key_of(const MxSet& set) {
   return std::string(kMxSetPrefix) + set.key;
 }
 
+BreakerName breaker_of(const std::string& key) {
+  if (key.compare(0, kMxSetPrefix.size(), kMxSetPrefix) != 0) return {key, false};
+  return {key.substr(kMxSetPrefix.size()), true};
+}
+
 }  // namespace
 
-void Breakers::restore(const OpenBreaker& breaker) {
-  WallTime now = core_.clock.wall();
-  const std::string& key = breaker.destination;
-  if (breaker.hold_until + kBreakerKept < now) {
-    core_.store.write(DestinationFact(RemoveBreaker{key}));
-    return;
-  }
-  reasons_[key] = breaker.reason;
-  if (key.compare(0, kMxSetPrefix.size(), kMxSetPrefix) == 0)
-    core_.scheduler.restore_set_breaker(std::string_view(key).substr(kMxSetPrefix.size()), breaker,
-                                        now);
-  else
-    core_.scheduler.restore_breaker(destinations_.number_of(key), breaker, now);
+void Breakers::share(BreakerSharing& sharing) {
+  sharing_ = &sharing;
+  core_.scheduler.ask_for_trials();
 }
+
+void Breakers::restore(const OpenBreaker& breaker) {
+  if (breaker.hold_until + kBreakerKept >= core_.clock.wall()) return apply(breaker);
+  if (sharing_ == nullptr) core_.store.write(DestinationFact(RemoveBreaker{breaker.destination}));
+}
+
+void Breakers::apply(const OpenBreaker& breaker) {
+  WallTime now = core_.clock.wall();
+  BreakerName name = breaker_of(breaker.destination);
+  reasons_[breaker.destination] = breaker.reason;
+  if (name.mx_set)
+    core_.scheduler.restore_set_breaker(name.key, breaker, now);
+  else
+    core_.scheduler.restore_breaker(destinations_.number_of(name.key), breaker, now);
+}
+
+// --- what other nodes have done ---------------------------------------------------------------
+
+void Breakers::opened_elsewhere(const OpenBreaker& breaker) {
+  if (!is_known(breaker)) log_open(breaker);
+  apply(breaker);
+  core_.hooks.on_work();
+}
+
+// Our own comes back as well.
+bool Breakers::is_known(const OpenBreaker& breaker) const {
+  const DestinationHealth* health = core_.scheduler.health_of(breaker_of(breaker.destination));
+  return health != nullptr && health->opens() == breaker.opens;
+}
+
+void Breakers::closed_elsewhere(const std::string& key) {
+  WallTime now = core_.clock.wall();
+  BreakerName name = breaker_of(key);
+  reasons_.erase(key);
+  std::optional<DestinationId> id;
+  if (!name.mx_set) id = core_.scheduler.find(name.key);
+  bool closed = name.mx_set ? core_.scheduler.close_set_breaker(name.key, now)
+                            : id && core_.scheduler.close_breaker(*id, now);
+  if (!closed) return;
+  log::Line(log::Level::info, "breaker").kv("destination", key).kv("state", "closed");
+  if (id) is_back(*id, key);
+  core_.hooks.on_work();
+}
+
+void Breakers::advance() {
+  if (sharing_ == nullptr) return;
+  std::vector<std::string> keys;
+  for (const BreakerName& name : core_.scheduler.take_trials_wanted())
+    keys.push_back(name.mx_set ? std::string(kMxSetPrefix) + name.key : name.key);
+  if (!keys.empty()) sharing_->want_trials(keys);
+}
+
+void Breakers::grant_trial(const std::string& key) {
+  core_.scheduler.grant_trial(breaker_of(key), core_.clock.wall());
+  core_.hooks.on_work();
+}
+
+void Breakers::refuse_trial(const std::string& key, WallTime again) {
+  core_.scheduler.refuse_trial(breaker_of(key), again, core_.clock.wall());
+  core_.hooks.on_work();
+}
+
+void Breakers::revoke_trial(const std::string& key) {
+  core_.scheduler.revoke_trial(breaker_of(key), core_.clock.wall());
+}
+
+TrialUse Breakers::trial_use(const std::string& key) const {
+  return core_.scheduler.trial_use(breaker_of(key));
+}
+
+// --- what attempts have told ------------------------------------------------------------------
 
 void Breakers::finished(const Pick& pick, const AttemptSummary& summary,
                         const std::string& reason) {
@@ -83,18 +149,24 @@ void Breakers::keep(const std::string& key, const DestinationHealth& health,
   if (!health.is_open()) {
     reasons_.erase(key);
     log::Line(log::Level::info, "breaker").kv("destination", key).kv("state", "closed");
+    if (sharing_ != nullptr) return sharing_->remove(key);
     core_.store.write(DestinationFact(RemoveBreaker{key}));
     return;
   }
   reasons_[key] = reason;
-  log::Line(log::Level::warning, "breaker")
-      .kv("destination", key)
-      .kv("state", "open")
-      .kv("opens", health.opens())
-      .kv("until", format_rfc3339(health.hold_until()))
-      .kv("reason", reason);
   OpenBreaker breaker{key, health.opens(), health.opened_at(), health.hold_until(), reason};
+  log_open(breaker);
+  if (sharing_ != nullptr) return sharing_->put(breaker, health.opens() == 1);
   core_.store.write(DestinationFact(breaker));
+}
+
+void Breakers::log_open(const OpenBreaker& breaker) const {
+  log::Line(log::Level::warning, "breaker")
+      .kv("destination", breaker.destination)
+      .kv("state", "open")
+      .kv("opens", breaker.opens)
+      .kv("until", format_rfc3339(breaker.hold_until))
+      .kv("reason", breaker.reason);
 }
 
 std::string Breakers::reason_at(const std::string& destination) const {

@@ -113,18 +113,25 @@ void Nodes::answered(BeatAnswer answer) {
     if (std::exchange(beats_seen_[number], node.row.beat.value) != node.row.beat.value)
       changed_ms_[number] = answer.answered_ms;
   }
-  const bool facts_changed = any_answer_ && (answer.facts != last_.facts || facts_written_);
   any_answer_ = true;
   look_at_clock(answer.clock_difference);
   last_ = std::move(answer);
   hooks_.say_word({sent_.time_since_epoch().count(),
                    static_cast<std::uint32_t>(cluster::kTiming.word_good.count()), false});
   look_at_standing();
-  if (facts_changed) facts_written_ = false;
-  if (facts_changed && hooks_.facts_changed) hooks_.facts_changed();
   if (hooks_.after_beat) hooks_.after_beat(last_);
-  if (queue_.start().complete()) carry_out(decisions);
   if (hooks_.requests_seen) hooks_.requests_seen(last_.requests);
+  if (!queue_.start().complete()) return;
+  tell_facts();
+  carry_out(decisions);
+}
+
+void Nodes::tell_facts() {
+  const bool changed =
+      std::exchange(suspensions_, last_.facts.suspensions) != last_.facts.suspensions;
+  const bool written = std::exchange(facts_written_, false);
+  if ((changed || written) && hooks_.suspensions_changed) hooks_.suspensions_changed();
+  if (hooks_.beat) hooks_.beat(last_);
 }
 
 void Nodes::look_at_standing() {

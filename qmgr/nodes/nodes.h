@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,8 +39,11 @@ class Nodes final : public ClusterPort {
     std::function<void()> standing_changed;
     // Another node has ended our term: this process is to end.
     std::function<void(const StoreError&)> fenced;
-    // Somebody has written suspensions or breakers.
-    std::function<void()> facts_changed;
+    // Somebody has written suspensions; told once when the start is complete, too, since that may
+    // have read them before this node's first beat.
+    std::function<void()> suspensions_changed;
+    // A beat was answered, once the start is complete.
+    std::function<void(const BeatAnswer&)> beat{};
     // A beat has read whether something lies there for this node (requests.h).
     std::function<void(const RequestMarks&)> requests_seen{};
     // What the next beat is to say besides, and what one has read.
@@ -90,6 +94,7 @@ class Nodes final : public ClusterPort {
   void keep(const cluster::Give& one);
   void look_at_standing();
   void look_at_clock(Duration difference);
+  void tell_facts();
   void tell_bags();
   void stop_working(const std::string& why);
   const NodeStatus* status_of(cluster::NodeNumber node) const;
@@ -116,7 +121,8 @@ class Nodes final : public ClusterPort {
   bool any_answer_ = false;
   std::uint64_t facts_version_ = 0;  // of what this node itself has changed, at its last beat
   bool facts_written_ = false;       // that has changed since the last look at what others have
-  std::vector<std::int64_t> changed_ms_;  // of each node: when its beat was seen to change
+  std::optional<std::int64_t> suspensions_;  // the mark of those that hold here
+  std::vector<std::int64_t> changed_ms_;     // of each node: when its beat was seen to change
   std::vector<std::int64_t> beats_seen_;
   DoubtCount doubts_;
   std::uint64_t fences_ = 0;

@@ -89,6 +89,7 @@ void Queue::advance() {
   core_.scheduler.advance(now);
   core_.store.set_pressure(core_.scheduler.moving_jobs(),
                            cpu_pressure_.percent(core_.clock.mono()));
+  known_.breakers.advance();
   entering_.refilling.advance();
   leaving_.settling.settle_untried(
       [this](const std::string& destination) { return known_.breakers.reason_at(destination); });

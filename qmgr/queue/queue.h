@@ -73,6 +73,7 @@ class Queue {
   MxSets& mx_sets() { return known_.mx_sets; }
   StsPolicies& sts_policies() { return known_.sts_policies; }
   LackingHosts& lacking_hosts() { return known_.lacking_hosts; }
+  Breakers& breakers() { return known_.breakers; }
   Suspensions& suspensions() { return entering_.suspensions; }
   Waits& waits() { return entering_.waits; }
   // Neither suspended nor behind a breaker, as far as is known; not before that has been read.

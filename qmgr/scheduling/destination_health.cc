@@ -20,8 +20,7 @@ bool DestinationHealth::succeeded() {
   proven_ = true;
   failures_ = 0;
   if (opens_ > 0) {
-    opens_ = 0;
-    window_ = std::min<double>(kWindowSlowStart, cap_);
+    close();
     return true;
   }
   window_ = std::min(cap_, window_ + (steep_ || window_ < initial_ ? 1.0 : 1.0 / window_));
@@ -45,6 +44,7 @@ bool DestinationHealth::failed(WallTime now, const BreakerSteps& steps,
   if (!retry.empty()) hold = std::min(hold, retry[std::min<std::size_t>(opens_, retry.size() - 1)]);
   ++opens_;
   hold_until_ = now + hold;
+  forget_trial();
   return true;
 }
 
@@ -56,6 +56,14 @@ void DestinationHealth::restore(std::uint32_t opens, WallTime opened_at, WallTim
   opens_ = opens;
   opened_at_ = opened_at;
   hold_until_ = hold_until;
+  forget_trial();
+}
+
+void DestinationHealth::close() {
+  opens_ = 0;
+  failures_ = 0;
+  window_ = std::min<double>(kWindowSlowStart, cap_);
+  forget_trial();
 }
 
 }  // namespace postwain::qmgr

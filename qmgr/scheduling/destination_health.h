@@ -30,6 +30,15 @@ struct BreakerSteps {
 constexpr BreakerSteps kMailboxSteps{std::chrono::seconds(60), std::chrono::minutes(10)};
 constexpr BreakerSteps kInternetSteps{std::chrono::minutes(5), std::chrono::minutes(60)};
 
+// Where several nodes share the breaker: whether this one may make the trial (scheduler_trials.h).
+// What was asked or granted ends with the state for which it was.
+struct SharedTrial {
+  bool asked = false;
+  bool granted = false;
+  WallTime again{};           // refused: not asked before
+  std::uint32_t running = 0;  // attempts that are that trial
+};
+
 class DestinationHealth {
  public:
   // cap 0: kWindowMax.
@@ -59,12 +68,18 @@ class DestinationHealth {
   WallTime hold_until() const { return hold_until_; }
   WallTime opened_at() const { return opened_at_; }
   double window() const { return window_; }
-  // From the store, at start.
+  // From the store: at the start, or as another node has left it.
   void restore(std::uint32_t opens, WallTime opened_at, WallTime hold_until);
   void release_hold() { hold_until_ = WallTime{}; }  // an operator wants it tried now
+  // Another node's trial has succeeded; whether it is reached from here is not proven by that.
+  void close();
+  SharedTrial& trial() { return trial_; }
+  const SharedTrial& trial() const { return trial_; }
   bool pristine() const { return opens_ == 0 && failures_ == 0 && window_ >= initial_; }
 
  private:
+  void forget_trial() { trial_ = {false, false, {}, trial_.running}; }
+
   double wanted_initial_;
   double cap_ = kWindowMax;
   double initial_ = kWindowInitial;
@@ -75,6 +90,7 @@ class DestinationHealth {
   std::uint32_t opens_ = 0;  // 0: closed
   WallTime opened_at_{};
   WallTime hold_until_{};
+  SharedTrial trial_;
 };
 
 }  // namespace postwain::qmgr

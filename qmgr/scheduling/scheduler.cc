@@ -213,6 +213,7 @@ std::optional<Pick> Scheduler::start(DestinationId id, std::size_t lane, WallTim
     return std::nullopt;
   }
   count_running(d, pick.job.traffic_class, pick.trial, +1);
+  if (pick.trial) count_trial(d, +1);
   d.used_at = now;
   if (Rate limit = rate_of(d); limit.count > 0) {
     Duration step = limit.period / limit.count;
@@ -249,6 +250,7 @@ HealthChange Scheduler::finished(const Pick& pick, AttemptEnd end, WallTime now,
   Destination& d = at(id);
   PW_CHECK(d.running > 0);
   count_running(d, pick.job.traffic_class, pick.trial, -1);
+  if (pick.trial) count_trial(d, -1);
   HealthChange changed;
   Suspects& suspects = suspects_of(d);
   switch (end) {
@@ -339,6 +341,9 @@ void Scheduler::place(DestinationId id, WallTime now) {
       case Bar::unproven:
         stand_in_line(id, pool_of(d.settings.pool).unproven, lane == kBulkLane);
         break;
+      case Bar::trial:
+        want_trial(d, now);
+        break;
       case Bar::own:
         break;
     }
@@ -390,8 +395,11 @@ void Scheduler::set_wake(DestinationId id, WallTime now) {
   if (d.store_due) earliest(*d.store_due);
   if (d.suspended_until && *d.suspended_until != WallTime::max()) earliest(*d.suspended_until);
   if (d.has_any()) {
-    if (d.health.is_open()) earliest(d.health.hold_until());
-    if (d.set != nullptr && d.set->health.is_open()) earliest(d.set->health.hold_until());
+    for (const DestinationHealth* health : {&d.health, d.set != nullptr ? &d.set->health : nullptr})
+      if (health != nullptr && health->is_open()) {
+        earliest(health->hold_until());
+        earliest(health->trial().again);
+      }
     if (d.half_open() || d.suspended_until) earliest(d.earliest_milestone);
     if (!rate_allows(d, now)) earliest(rate_next(d) - rate_of(d).period / 10);
   } else if (d.pins == 0 && d.running == 0 && !d.refilling && !d.store_due) {

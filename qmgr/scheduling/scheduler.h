@@ -47,6 +47,7 @@
 #include "qmgr/scheduling/destination_health.h"
 #include "qmgr/scheduling/scheduler_limits.h"
 #include "qmgr/scheduling/scheduler_queue.h"
+#include "qmgr/scheduling/scheduler_trials.h"
 #include "qmgr/scheduling/suspects.h"
 
 namespace postwain::qmgr {
@@ -199,6 +200,21 @@ class Scheduler {
   void associate(DestinationId id, std::string_view mx_set, WallTime now);
   const MxSet* mx_set(DestinationId id) const { return at(id).set; }
   void restore_set_breaker(std::string_view mx_set, const OpenBreaker& breaker, WallTime now);
+  // Another node has reached it. False: it was not open.
+  bool close_breaker(DestinationId id, WallTime now);
+  bool close_set_breaker(std::string_view mx_set, WallTime now);
+
+  // From now on no trial begins before it was granted (scheduler_trials.h).
+  void ask_for_trials() { asks_for_trials_ = true; }
+  std::vector<BreakerName> take_trials_wanted() { return std::exchange(trials_wanted_, {}); }
+  void grant_trial(const BreakerName& name, WallTime now);
+  // Asked for again at `again`, if it is wanted then.
+  void refuse_trial(const BreakerName& name, WallTime again, WallTime now);
+  TrialUse trial_use(const BreakerName& name) const;
+  // Null: it is not known.
+  const DestinationHealth* health_of(const BreakerName& name) const { return health_at(name); }
+  // What was granted and is not used is granted no more.
+  void revoke_trial(const BreakerName& name, WallTime now);
   // An operator wants nothing sent there before that; WallTime::max(): until further notice.
   void suspend(DestinationId id, WallTime until, WallTime now);
   void resume(DestinationId id, WallTime now);
@@ -280,8 +296,14 @@ class Scheduler {
   static std::uint32_t attempts_for(const Destination& d, std::uint32_t connections);
   static std::uint32_t places_in_set(const Destination& d, WallTime now);
   // Why a lane of a destination may not run now.
-  enum class Bar : std::uint8_t { none, own, route, mx_set, unproven };
+  enum class Bar : std::uint8_t { none, own, route, mx_set, unproven, trial };
   Bar bar(const Destination& d, std::size_t lane, WallTime now) const;
+  static bool has_trial(const Destination& d);
+  void want_trial(Destination& d, WallTime now);
+  static void count_trial(Destination& d, int change);
+  DestinationHealth* health_at(const BreakerName& name) const;
+  void refresh_all(const BreakerName& name, WallTime now);
+  void set_changed(MxSet& set, WallTime now);
   struct Rate {
     std::uint32_t count;  // leases per period; 0: no limit
     Duration period;
@@ -312,7 +334,7 @@ class Scheduler {
   void place(DestinationId id, WallTime now);
   void stand_in_line(DestinationId id, SharedLimit& limit, bool bulk);
   void leave_line(DestinationId id, SharedLimit& limit);
-  void left(DestinationId id, bool set_changed, WallTime now);
+  void left(DestinationId id, bool changed, WallTime now);
   void proven(DestinationId id);
   void leave_set(DestinationId id);
   void change_route(DestinationId id, const DestinationSettings& settings);
@@ -356,6 +378,8 @@ class Scheduler {
   std::vector<Refill> refills_;
   std::vector<Pick> milestones_due_;
   std::vector<PutOff> put_off_;
+  bool asks_for_trials_ = false;
+  std::vector<BreakerName> trials_wanted_;
   std::deque<DestinationId> starved_;  // due in the store, but memory was full
   std::size_t queued_jobs_ = 0;
   std::size_t moving_jobs_ = 0;

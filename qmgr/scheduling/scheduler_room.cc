@@ -71,10 +71,12 @@ Scheduler::Bar Scheduler::bar(const Destination& d, std::size_t lane, WallTime n
   if (d.settings.route_connections > 0 && route != routes_.end() &&
       !route->second.has_room(bulk, attempts_for(d, route->second.places)))
     return Bar::route;
-  if (d.set == nullptr) return Bar::none;
-  std::uint32_t places = places_in_set(d, now);
-  if (places == 0) return Bar::own;  // ends by time
-  return d.set->has_room(bulk, places) ? Bar::none : Bar::mx_set;
+  if (d.set != nullptr) {
+    std::uint32_t places = places_in_set(d, now);
+    if (places == 0) return Bar::own;  // ends by time
+    if (!d.set->has_room(bulk, places)) return Bar::mx_set;
+  }
+  return trial && asks_for_trials_ && !has_trial(d) ? Bar::trial : Bar::none;
 }
 
 // bar() asks whether there is one; this counts them, and takes the less favourable side where that

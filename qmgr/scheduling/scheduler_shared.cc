@@ -34,7 +34,7 @@ void Scheduler::restore_set_breaker(std::string_view mx_set, const OpenBreaker& 
   if (!set) set = std::make_unique<MxSet>(std::string(mx_set));
   WallTime hold = std::min(breaker.hold_until, now + kInternetSteps.last);
   set->health.restore(breaker.opens, breaker.opened_at, hold);
-  for (DestinationId id : std::set<DestinationId>(set->members)) refresh(id, now);
+  set_changed(*set, now);
 }
 
 void Scheduler::suspend(DestinationId id, WallTime until, WallTime now) {
@@ -68,6 +68,7 @@ void Scheduler::associate(DestinationId id, std::string_view mx_set, WallTime no
     d.set->members.insert(id);
     d.set->running += d.running;
     d.set->running_bulk += d.running_bulk;
+    d.set->health.trial().running += d.health.trial().running;
   }
   refresh(id, now);
   if (left != nullptr) wake_line(*left, left->health.slots(now), now);
@@ -79,6 +80,7 @@ void Scheduler::leave_set(DestinationId id) {
   leave_line(id, *d.set);
   d.set->running -= d.running;
   d.set->running_bulk -= d.running_bulk;
+  d.set->health.trial().running -= d.health.trial().running;
   d.set->members.erase(id);
   // An open breaker outlives its members: the next one must find it.
   if (d.set->members.empty() && !d.set->health.is_open()) mx_sets_.erase(std::string(d.set->key));
@@ -153,21 +155,25 @@ void Scheduler::proven(DestinationId id) {
   leave_line(id, unproven);
 }
 
-// An attempt has ended: its places go to those in line. set_changed: the breaker of the MX set.
-void Scheduler::left(DestinationId id, bool set_changed, WallTime now) {
+// An attempt has ended: its places go to those in line. changed: the breaker of the MX set.
+void Scheduler::left(DestinationId id, bool changed, WallTime now) {
   if (slots_[id] == nullptr) return;
   if (RouteLimit* route = route_of(at(id)))
     wake_line(*route, attempts_for(at(id), route->places), now);
   if (slots_[id] == nullptr) return;
   MxSet* set = at(id).set;
   if (set == nullptr) return;
-  if (!set_changed) return wake_line(*set, places_in_set(at(id), now), now);
-  // A new hold: all in line must know when it ends. Its end: whoever was held with it is tried now.
-  bool closed = !set->health.is_open();
+  if (!changed) return wake_line(*set, places_in_set(at(id), now), now);
+  set_changed(*set, now);
+}
+
+// A new hold: all in line must know when it ends. Its end: whoever was held with it is tried now.
+void Scheduler::set_changed(MxSet& set, WallTime now) {
+  bool closed = !set.health.is_open();
   for (std::size_t which = 0; which < 2; ++which)
-    for (DestinationId waiting : std::exchange(set->waiting[which], {}))
+    for (DestinationId waiting : std::exchange(set.waiting[which], {}))
       at(waiting).in_line[which] = false;
-  std::vector<DestinationId> members(set->members.begin(), set->members.end());
+  std::vector<DestinationId> members(set.members.begin(), set.members.end());
   for (DestinationId member : members) {
     if (slots_[member] == nullptr) continue;
     if (closed) at(member).health.release_hold();

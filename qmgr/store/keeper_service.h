@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "qmgr/store/breaker_table.h"
 #include "qmgr/store/claim_table.h"
 #include "qmgr/store/request_table.h"
 #include "qmgr/store/store_error.h"
@@ -18,6 +19,7 @@ class KeeperTables {
   virtual ~KeeperTables() = default;
   virtual RequestTable& requests() = 0;
   virtual ClaimTable& claims() = 0;
+  virtual BreakerTable& breakers() = 0;
 };
 
 class KeeperService {

@@ -95,10 +95,11 @@ struct NodesRig {
     rig.service.store().share(&database);
     node = std::make_unique<Nodes>(
         rig.loop, rig.queue, std::make_unique<Beats>(database), database.self(), own, "a",
-        Nodes::Hooks{
-            [this](const ipc::Word& word) { words.push_back(word); },
-            [this](std::uint64_t to_open, std::uint64_t) { open = to_open; }, [this] { ++changes; },
-            [this](const StoreError& error) { ends.push_back(error); }, [this] { ++facts; }});
+        Nodes::Hooks{[this](const ipc::Word& word) { words.push_back(word); },
+                     [this](std::uint64_t to_open, std::uint64_t) { open = to_open; },
+                     [this] { ++changes; },
+                     [this](const StoreError& error) { ends.push_back(error); },
+                     [this] { ++facts; }, [this](const BeatAnswer&) { ++beats; }});
     rig.start();
   }
   void beat(cluster::BeatEnd end = cluster::BeatEnd::ok) {
@@ -121,6 +122,7 @@ struct NodesRig {
   std::uint64_t open = 0;
   int changes = 0;
   int facts = 0;
+  int beats = 0;
   std::vector<StoreError> ends;
   std::unique_ptr<Nodes> node;
 };
@@ -271,16 +273,25 @@ TEST_CASE("a node that finds its bags with another one, and has not given them, 
   CHECK(two.ends.size() == 1);
 }
 
-TEST_CASE("changes of shared facts are told, but not the first ones that are seen") {
+TEST_CASE("changes of suspensions are told, and each beat, when the start is complete") {
   NodesRig one(1);
   one.database.facts.suspensions = 3;
   auto again = one.database.waiting;
   one.beat();
-  CHECK(one.facts == 0);
+  CHECK(one.facts == 1);  // those of before the first beat
+  CHECK(one.beats == 1);
+  one.ask_again(again);
+  one.database.facts.breakers = 7;
+  one.beat();
+  CHECK(one.facts == 1);
+  CHECK(one.beats == 2);
+  one.ask_again(again);
+  one.beat(cluster::BeatEnd::away);
+  CHECK(one.beats == 2);
   one.ask_again(again);
   one.database.facts.suspensions = 4;
   one.beat();
-  CHECK(one.facts == 1);
+  CHECK(one.facts == 2);
 }
 
 // Another node may have taken it back before the next beat, whose marks are then those of before.

@@ -11,6 +11,7 @@
 #include "common/net/loop.h"
 
 #include "qmgr/store/keeper_service.h"
+#include "qmgr/store/postgres/keeper/pg_breakers.h"
 #include "qmgr/store/postgres/keeper/pg_claims.h"
 #include "qmgr/store/postgres/keeper/pg_keeper_session.h"
 #include "qmgr/store/postgres/keeper/pg_requests.h"
@@ -34,9 +35,12 @@ class PgKeeper final : public KeeperService, private KeeperTables {
   void run();
   void deliver();  // on the loop
 
+  BreakerTable& breakers() override { return breakers_; }
+
   PgKeeperSession session_;  // the thread's own
   PgRequests requests_{session_};
   PgClaims claims_{session_};
+  PgBreakers breakers_{session_};
 
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -35,4 +35,56 @@ std::string_view pattern_of_requests(Pg statement) {
   }
 }
 
+// A later state of a row always has a higher number, even when the clock was set back. What of a
+// row a reader gets are durations from the database's now.
+std::string_view pattern_of_breakers(Pg statement) {
+  switch (statement) {
+    // An outage that two nodes find is one. A further hold is no reason to open what another node
+    // has closed. The trial is ended by whoever has it.
+    case Pg::put_shared_breaker:
+      return "INSERT INTO destination AS d (key, opens, opened_at, hold_until, reason, changed) "
+             "SELECT $1::bytea, $2::int8, {now} - $3::int8, {now} + $4::int8, $5::bytea, {now} "
+             "WHERE $6::int2 = 1 OR EXISTS (SELECT 1 FROM destination o WHERE o.key = $1::bytea "
+             "AND o.opens > 0) ON CONFLICT (key) DO UPDATE SET "
+             "opens = greatest(d.opens, EXCLUDED.opens), "
+             "opened_at = CASE WHEN d.opens > 0 THEN least(d.opened_at, EXCLUDED.opened_at) "
+             "ELSE EXCLUDED.opened_at END, "
+             "hold_until = CASE WHEN d.opens > 0 THEN greatest(d.hold_until, EXCLUDED.hold_until) "
+             "ELSE EXCLUDED.hold_until END, reason = EXCLUDED.reason, "
+             "changed = greatest(EXCLUDED.changed, d.changed + 1) "
+             "WHERE $6::int2 = 1 OR d.opens > 0";
+    case Pg::close_shared_breaker:
+      return "UPDATE destination SET opens = 0, changed = greatest({now}, changed + 1) "
+             "WHERE key = $1::bytea AND opens > 0";
+    case Pg::changed_breakers:
+      return "SELECT key, opens, {now} - opened_at, hold_until - {now}, reason, changed "
+             "FROM destination WHERE (changed, key) > ($1::int8, $2::bytea) "
+             "ORDER BY changed, key LIMIT $3::int8";
+    case Pg::select_shared_breakers:
+      return "SELECT key, opens, {now} - opened_at, hold_until - {now}, reason, changed "
+             "FROM destination WHERE key = ANY($1::bytea[])";
+    // A trial of a term that has ended is nobody's any more.
+    case Pg::begin_trials:
+      return "WITH free AS (SELECT d.key FROM destination d WHERE d.key = ANY($1::bytea[]) AND "
+             "d.opens > 0 AND d.changed = ($2::int8[])[array_position($1::bytea[], d.key)] AND "
+             "(d.trial_node IS NULL OR (d.trial_node = $3::int2 AND d.trial_term = $4::int8) OR "
+             "NOT EXISTS (SELECT 1 FROM node n WHERE n.id = d.trial_node AND "
+             "n.term = d.trial_term AND n.state <> 0)) ORDER BY d.key FOR UPDATE OF d) "
+             "UPDATE destination SET trial_node = $3::int2, trial_term = $4::int8 "
+             "WHERE key = ANY(ARRAY(SELECT key FROM free)) RETURNING key";
+    case Pg::end_trials:
+      return "WITH mine AS (SELECT d.key FROM destination d WHERE d.key = ANY($1::bytea[]) AND "
+             "d.trial_node = $2::int2 AND d.trial_term = $3::int8 ORDER BY d.key FOR UPDATE) "
+             "UPDATE destination SET trial_node = NULL, trial_term = NULL "
+             "WHERE key = ANY(ARRAY(SELECT key FROM mine))";
+    case Pg::forget_old_breakers:
+      return "DELETE FROM destination WHERE key = ANY(ARRAY(SELECT o.key FROM destination o "
+             "WHERE o.changed < {begun} - 3600000 AND "
+             "(o.opens = 0 OR o.changed < {begun} - 86400000) "
+             "ORDER BY o.changed, o.key LIMIT 1000 FOR UPDATE))";
+    default:
+      return {};
+  }
+}
+
 }  // namespace postwain::qmgr

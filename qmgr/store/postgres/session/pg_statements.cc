@@ -147,10 +147,11 @@ std::string_view pattern_of_nodes(Pg statement) {
              "wants FROM node ORDER BY id";
     case Pg::list_bags:
       return "SELECT id, coalesce(node, (-1)::int2) FROM bag ORDER BY id";
+    // Of breakers those that have changed of late: they may be many.
     case Pg::facts_mark:
       return "SELECT (SELECT count(*) + coalesce(sum(changed % 1000000007), 0)::int8 "
              "FROM suspension), (SELECT count(*) + coalesce(sum(changed % 1000000007), 0)::int8 "
-             "FROM destination)";
+             "FROM destination WHERE changed > {begun} - 10000)";
     default:
       return {};
   }
@@ -169,7 +170,7 @@ std::string_view pattern_of_fact(Pg statement) {
       return "DELETE FROM destination WHERE key = $1::bytea";
     case Pg::list_breakers:
       return "SELECT key, opens, opened_at, hold_until, reason FROM destination "
-             "WHERE key > $1::bytea ORDER BY key LIMIT $2::int8";
+             "WHERE key > $1::bytea AND opens > 0 ORDER BY key LIMIT $2::int8";
     case Pg::put_mx_set:
       return "INSERT INTO mx_set (destination, hosts, seen_at, changed) "
              "VALUES ($1::bytea, $2::bytea, $3::int8, {now}) ON CONFLICT (destination) "
@@ -251,14 +252,16 @@ std::string name_of(Pg statement) {
 
 std::string sql_text(Pg statement) {
   std::string sql;
-  for (auto pattern :
-       {pattern_of_transaction, pattern_of_registration, pattern_of_nodes, pattern_of_compact,
-        pattern_of_rows, pattern_of_scan, pattern_of_waiting, pattern_of_pieces, pattern_of_fact,
-        pattern_of_clock, pattern_of_server, pattern_of_requests, pattern_of_claims})
+  for (auto pattern : {pattern_of_transaction, pattern_of_registration, pattern_of_nodes,
+                       pattern_of_compact, pattern_of_rows, pattern_of_scan, pattern_of_waiting,
+                       pattern_of_pieces, pattern_of_fact, pattern_of_clock, pattern_of_server,
+                       pattern_of_requests, pattern_of_claims, pattern_of_breakers})
     if (sql.empty()) sql = pattern(statement);
   PW_CHECK(!sql.empty());
   if (sql.find('{') == std::string::npos) return sql;
   int parameter = 1;
+  // An index takes no condition on what may change within the statement.
+  fill_in(sql, "{begun}", "(extract(epoch FROM now()) * 1000)::int8");
   fill_in(sql, "{now}", "(extract(epoch FROM clock_timestamp()) * 1000)::int8");
   fill_in(sql, "{referred}", words_of_referred());
   fill_in(sql, "{ours}", words_of_ours());

@@ -140,6 +140,14 @@ enum class Pg : std::uint8_t {
   drop_claims,
   drop_node_claims,
   drop_other_claims,
+  // Breakers that nodes share (keeper/pg_breakers.h).
+  put_shared_breaker,
+  close_shared_breaker,
+  changed_breakers,
+  select_shared_breakers,
+  begin_trials,
+  end_trials,
+  forget_old_breakers,
   count_  // how many there are
 };
 constexpr std::size_t kPgCount = static_cast<std::size_t>(Pg::count_);
