@@ -48,8 +48,8 @@ struct ClusterView {
   std::uint64_t fences = 0;
   std::uint64_t adoptions = 0;
   std::uint64_t gives = 0;
-  // Of limits of connections that hold over all nodes, of this node: places that it has claimed, and
-  // limits under which it has connections that wait for others to end.
+  // Of limits of connections that hold over all nodes, of this node: places that it has claimed,
+  // and limits under which it has connections that wait for others to end.
   std::uint64_t places_claimed = 0;
   std::uint64_t limits_reached = 0;
 

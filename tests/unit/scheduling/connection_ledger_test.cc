@@ -145,9 +145,9 @@ TEST_CASE("kind 16: new connections by a rate, and both bounds of a route at onc
     CHECK(open == 7);  // a tenth of the period at once, as with messages
     REQUIRE(ledger.wake_at() == ms(1000));
     for (int second = 1; second <= 13; ++second) {
-      ledger.advance(ms(second * 1000 - 1));
+      ledger.advance(ms(std::int64_t{second} * 1000 - 1));
       CHECK(given(ledger).empty());
-      ledger.advance(ms(second * 1000));
+      ledger.advance(ms(std::int64_t{second} * 1000));
       CHECK(given(ledger).size() == 1);
     }
     CHECK(ledger.take_wanted().empty());  // that would not help
