@@ -21,7 +21,11 @@ class PgBags {
 
   std::uint64_t own() const { return own_; }
   bool has(mail::QueueId id) const { return id.is_in(own_); }
-  void set_own(std::uint64_t bags) { own_ = bags; }
+  // What was hidden and goes is not hidden when it comes back.
+  void set_own(std::uint64_t bags) {
+    own_ = bags;
+    hidden_ &= bags;
+  }
 
   // Own bags of which nothing is to be read into memory any more: they are about to be given away.
   // They can still be written.

@@ -92,6 +92,16 @@ TEST_CASE("a message lies in the bag that its id names, whoever has it") {
   CHECK(bags.scanned() == BagList{63});
 }
 
+// Whoever it was given to has died with it, and its former owner adopts it.
+TEST_CASE("a bag that was hidden, given away and comes back is read again") {
+  PgBags bags(0b111);
+  bags.hide(0b110);
+  bags.set_own(0b011);
+  CHECK(bags.scanned() == BagList{0});
+  bags.set_own(0b111);
+  CHECK(bags.scanned() == BagList{0, 2});
+}
+
 namespace {
 
 AttemptName attempt(std::uint64_t id, std::uint32_t index = 0) {
