@@ -112,14 +112,16 @@ def wait_for(what, condition):
 def measure(first, second, sink, database):
     sql = database.server.sql
     number = sql("SELECT id FROM node WHERE convert_from(name, 'UTF8') = 'first'")
+    second.start()
+    has = sql(f"SELECT count(*) FROM bag WHERE node = {number}")
+    watch = Watch(sink, database, number)
+    killed = time.monotonic()
+    first.kill()
+    # Now, since whoever lives would deliver them. What this and its pages cost is no part of the take-over.
     keys = ", ".join(f"'mx:{domain}'" for domain in DUE_DOMAINS)
     due = len(sql(f"UPDATE recipient SET next_attempt_at = 1000 WHERE destination IN ({keys}) RETURNING 1").split())
     sql("CHECKPOINT")
-    second.start()
-    watch = Watch(sink, database, number)
-    has = sql(f"SELECT count(*) FROM bag WHERE node = {number}")
-    before, killed = lsn(database), time.monotonic()
-    first.kill()
+    before = lsn(database)
     watch.start()
     watch.join()
     if watch.adopted is None or watch.delivered is None:
