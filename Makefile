@@ -9,7 +9,7 @@ PRESET  ?= ci
 TREE    := build/$(PRESET)
 SUITE   ?= trixie
 
-.PHONY: help run demo test test-build test-on build bench bench-quick bench-scale bench-drain bench-distance bench-memory bench-micro asan format lint lint-all fuzz fuzz-ipc scan flood powerloss crash cluster-model cluster-chaos cluster-faults cluster-mistakes cluster-upgrade install deb deb-test packages clean
+.PHONY: help run demo test test-build test-on build bench bench-quick bench-scale bench-drain bench-distance bench-memory bench-micro bench-nodes bench-takeover asan format lint lint-all fuzz fuzz-ipc scan flood powerloss crash cluster-model cluster-chaos cluster-faults cluster-mistakes cluster-upgrade install deb deb-test packages clean
 
 help:
 	@echo 'make run          build, then a demo on loopback: a whole MTA and a small mail store (ARGS=--once ends by itself)'
@@ -21,6 +21,8 @@ help:
 	@echo 'make bench-drain  a mailing to 20,000 destinations, some of them dead, beside Postfix (root; an hour)'
 	@echo 'make bench-memory  what 1,000 large messages through a slow filter cost in memory (root)'
 	@echo 'make bench-scale  beside a queue of a million deferred messages (MESSAGES=n)'
+	@echo 'make bench-nodes  what a second and a third node on one PostgreSQL add (root)'
+	@echo 'make bench-takeover  a node dies with a million deferred recipients in PostgreSQL'
 	@echo 'make bench-micro  time and instructions of single parts'
 	@echo 'make asan         every unit test under the address and undefined-behaviour sanitizers'
 	@echo 'make flood        a client among 5,000 idle and 1,000 dribbling connections (IDLE=n SLOW=n)'
@@ -87,6 +89,10 @@ bench-scale: build
 bench-memory: build
 	@tools/build.sh release bench_tools
 	python3 bench/filter_memory.py --bin $(BIN) $(ARGS)
+
+bench-nodes bench-takeover: build
+	@tools/build.sh release bench_tools
+	python3 bench/$(@:bench-%=%).py --bin $(BIN) $(ARGS)
 
 bench-drain: build
 	@tools/install_packages.sh bench

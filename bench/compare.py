@@ -8,7 +8,8 @@ accepted message. Needs root (Postfix does) and the packages of section bench in
 
 With --filter every server asks the same milter (pw-milter) about all mail, and one more Postwain runs
 without it. With --dkim all mail is signed with RSA of 2048 bits, by Postwain itself and for Postfix by
-OpenDKIM as a milter, and one more Postwain runs that does not sign. With --beside one more Postwain runs from other binaries: what a change costs.
+OpenDKIM as a milter, and one more Postwain runs that does not sign. With --beside one more Postwain runs from other binaries: what a change costs; with
+--database, too, it has its queue in a PostgreSQL of its own.
 """
 
 import argparse
@@ -419,8 +420,9 @@ def parse_arguments():
     return arguments
 
 
-def servers_of(arguments, folder, around, milter, database):
-    """milter: what the servers have in common, a Milter or Signing; None: nothing. database: a Database, or None."""
+def servers_of(arguments, folder, around, milter, databases):
+    """milter: what the servers have in common, a Milter or Signing; None: nothing. databases: those of Postwain and
+    of the other Postwain, if its queue is to lie in one."""
     servers = []
     if arguments.only != "postwain":
         servers.append(mta.Postfix(folder, around, milter.of_postfix() if milter else ""))
@@ -430,11 +432,12 @@ def servers_of(arguments, folder, around, milter, database):
         if milter:
             name = "unsigned" if arguments.dkim else "unfiltered"
             servers.append(mta.Postwain(folder, around, arguments.bin, arguments.extra, name=name))
-        if database:
-            servers.append(mta.Postwain(folder, around, arguments.bin, arguments.extra + database.of_postwain(),
-                                        name="database"))
+        if databases:
+            servers.append(mta.Postwain(folder, around, arguments.bin,
+                                        arguments.extra + databases[0].of_postwain(), name="database"))
         if arguments.beside:
-            servers.append(mta.Postwain(folder, around, arguments.beside, extra, name="beside"))
+            its = extra + (databases[1].of_postwain() if databases else "")
+            servers.append(mta.Postwain(folder, around, arguments.beside, its, name="beside"))
     return servers
 
 
@@ -449,7 +452,7 @@ def main():
     loads = [load for load in LOADS if load.key in wanted]
     folder = tempfile.mkdtemp(prefix="postwain-bench.", dir=arguments.dir)
     os.chmod(folder, 0o755)
-    sinks, started, milter, database = {}, [], None, None
+    sinks, started, milter, databases = {}, [], None, []
     try:
         around = set_up(folder, arguments.bin, sinks, arguments.priority)
         if arguments.filter:
@@ -457,16 +460,18 @@ def main():
         elif arguments.dkim:
             milter = Signing(folder, arguments)
         if arguments.database:
-            database = Database(arguments.priority)
-        servers = servers_of(arguments, folder, around, milter, database)
+            databases = [Database(arguments.priority) for _ in range(2 if arguments.beside else 1)]
+        servers = servers_of(arguments, folder, around, milter, databases)
         for server in servers:
             started.append(server)
             server.start()
             process_tree.set_priority(server.root_pid(), arguments.priority)
+        for database in databases:
+            database.begin()
         results = measure(servers, loads, sinks, folder, arguments)
         report(results, loads, servers, arguments)
-        if database:
-            print(database.report())
+        for name, database in zip(("database", "beside"), databases):
+            print(f"{name}: {database.report()}")
         if arguments.json:
             arguments.json.write_text(json.dumps(results, indent=1))
     finally:
@@ -476,7 +481,7 @@ def main():
             sink.stop()
         if milter:
             milter.stop()
-        if database:
+        for database in databases:
             database.stop()
         if arguments.keep:
             print(f"left: {folder}", file=sys.stderr)

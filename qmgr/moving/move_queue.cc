@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +23,8 @@ namespace postwain::qmgr {
 namespace {
 
 constexpr std::size_t kMessagesOfOnePart = 200;
+constexpr std::size_t kOctetsOfOnePart = 8U << 20;
+constexpr std::size_t kRecipientsOfOnePart = 2000;
 constexpr std::size_t kFactsOfOnePart = 500;
 const mail::QueueId kLastId{~std::uint64_t{0} >> 1};
 
@@ -115,31 +118,58 @@ class Mover {
       auto page = from_.store.rows().page(after, kLastId, kMessagesOfOnePart);
       if (!page) return page.error();
       if (page->empty()) return {};
-      for (const MessageInfo& info : *page)
-        if (StoreStatus s = move_message(info); !s) return s;
+      for (std::span<const MessageInfo> left = *page; !left.empty();) {
+        auto part = read_part(left);
+        if (!part) return part.error();
+        if (StoreStatus s = move_part(*part); !s) return s;
+        left = left.subspan(part->size());
+      }
       after = page->back().id;
     }
   }
 
-  StoreStatus move_message(const MessageInfo& info) {
-    auto message = read_row_message(from_.store, info);
-    if (!message) return message.error();
+  // As many as one transaction takes: each has two commits that are synced.
+  StoreResult<std::vector<RowMessage>> read_part(std::span<const MessageInfo> infos) {
+    std::vector<RowMessage> part;
+    std::size_t octets = 0;
+    std::size_t recipients = 0;
+    for (const MessageInfo& info : infos) {
+      auto message = read_row_message(from_.store, info);
+      if (!message) return message.error();
+      octets += message->content.size();
+      recipients += message->recipients.size();
+      part.push_back(message.take());
+      if (octets >= kOctetsOfOnePart || recipients >= kRecipientsOfOnePart) break;
+    }
+    return part;
+  }
+
+  StoreStatus move_part(const std::vector<RowMessage>& part) {
     std::vector<MessageInfo> in_files;
-    if (info.in_file) in_files.push_back(info);
-    if (StoreStatus s = copy_body(info); !s) return s;
+    for (const RowMessage& message : part) {
+      if (message.info.in_file) in_files.push_back(message.info);
+      if (StoreStatus s = copy_body(message.info); !s) return s;
+    }
     if (StoreStatus s = sync_files(); !s) return s;
     StoreStatus stored = in_transaction(to_.store, [&] {
-      StoreStatus done = write_row_message(to_.store, *message);
+      StoreStatus done = for_each(part, to_.store, write_row_message);
       return done ? check_bodies(in_files) : done;
     });
     if (!stored) return stored;
     StoreStatus removed = in_transaction(from_.store, [&] {
-      StoreStatus done = remove_row_message(from_.store, *message);
+      StoreStatus done = for_each(part, from_.store, remove_row_message);
       return done ? remove_pieces(in_files) : done;
     });
     if (!removed) return removed;
     remove_files(in_files);
-    count(1, message->recipients.size());
+    for (const RowMessage& message : part) count(1, message.recipients.size());
+    return {};
+  }
+
+  static StoreStatus for_each(const std::vector<RowMessage>& part, QueueStore& store,
+                              StoreStatus (*work)(QueueStore&, const RowMessage&)) {
+    for (const RowMessage& message : part)
+      if (StoreStatus s = work(store, message); !s) return s;
     return {};
   }
 

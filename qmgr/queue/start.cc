@@ -279,27 +279,53 @@ void Start::read_breakers() {
       &OpenBreaker::destination);
 }
 
-// Work is begun while further pages are read.
+// Work is begun while further pages are read. Where there are many destinations, one bag is looked
+// through after the other: in a large queue most destinations have mail in many bags, so nearly all
+// are known after the first few. What is due there is then read from all bags (refilling.h).
 void Start::read_destinations() {
-  read_pages<DueDestination>(
-      {},
-      [](QueueStore& store, const std::string& after) {
-        return store.waiting().destinations(after, kStartPage);
+  read_again_.clear();
+  read_destinations_from({});
+}
+
+void Start::read_destinations_from(DestinationCursor from) {
+  using Page = StoreResult<DestinationPage>;
+  read_then(
+      core_.store,
+      [from, scope = scope()](QueueStore& store) -> Page {
+        const bool has_bags = store.shared() != nullptr;
+        ScopedBags only(store, from.bag ? std::uint64_t{1} << *from.bag : scope);
+        auto found = store.waiting().destinations(from.after, kStartPage);
+        if (!found) return found.error();
+        return DestinationPage{found.take(), has_bags};
       },
-      [this](const DueDestination& due) {
-        if (is_unjudged(due.destination)) {
-          parts_.judging.look();
-          return true;
-        }
-        DestinationId id = parts_.destinations.number_of(due.destination);
-        WallTime now = core_.clock.wall();
-        core_.scheduler.due_at(id, due.due_at, now);
-        // Of bags that have come later: rows that lie before those that were read last.
-        if (complete()) core_.scheduler.read_again(id, due.due_at, now);
-        core_.hooks.on_work();
-        return true;
-      },
-      &DueDestination::destination);
+      [this, from](Page page) {
+        if (!page) return core_.hooks.on_broken(page.error());
+        if (core_.finishing) return;
+        for (const DueDestination& one : page->found) take_destination(one);
+        const bool more = page->found.size() == kStartPage;
+        if (more && (from.bag || !page->has_bags))
+          return read_destinations_from({from.bag, page->found.back().destination});
+        if (!more && !from.bag) return next();
+        const std::optional<unsigned> bag = next_bag(from.bag ? *from.bag + 1 : 0);
+        return bag ? read_destinations_from({bag, {}}) : next();
+      });
+}
+
+std::optional<unsigned> Start::next_bag(unsigned from) const {
+  const std::uint64_t wanted = scope().value_or(~core_.closed_bags);
+  for (unsigned bag = from; bag < mail::kBags; ++bag)
+    if ((wanted >> bag & 1) != 0) return bag;
+  return std::nullopt;
+}
+
+void Start::take_destination(const DueDestination& due) {
+  if (is_unjudged(due.destination)) return parts_.judging.look();
+  DestinationId id = parts_.destinations.number_of(due.destination);
+  WallTime now = core_.clock.wall();
+  core_.scheduler.due_at(id, due.due_at, now);
+  // Of bags that have come later: rows that lie before those that were read last.
+  if (complete() && read_again_.insert(id).second) core_.scheduler.read_again(id, due.due_at, now);
+  core_.hooks.on_work();
 }
 
 }  // namespace postwain::qmgr

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "qmgr/destinations/breakers.h"
@@ -80,6 +81,17 @@ class Start {
   void read_suspensions();
   void read_breakers();
   void read_destinations();
+  struct DestinationCursor {
+    std::optional<unsigned> bag;  // nothing: all of them
+    std::string after;
+  };
+  struct DestinationPage {
+    std::vector<DueDestination> found;
+    bool has_bags = false;
+  };
+  void read_destinations_from(DestinationCursor from);
+  std::optional<unsigned> next_bag(unsigned from) const;
+  void take_destination(const DueDestination& due);
 
   void next();
   void next_round();
@@ -102,7 +114,8 @@ class Start {
     std::vector<AttemptName> names;
     std::function<void()> done;
   };
-  std::deque<Round> rounds_;  // the first one is under way where complete()
+  std::unordered_set<DestinationId> read_again_;  // destinations, in this round
+  std::deque<Round> rounds_;                      // the first one is under way where complete()
   std::size_t round_step_ = 0;
 };
 

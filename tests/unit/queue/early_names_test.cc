@@ -172,7 +172,8 @@ TEST_CASE("places that were kept for mail that was refused are given back") {
   for (int i = 0; i < 20; ++i) {
     NewMessage same = make_message(100, {"a@example.org"});
     same.info.size += 1;  // another message with the same id
-    CHECK(rig.accept(std::move(same)) == AcceptEnd::conflict);
+    const AcceptEnd end = rig.accept(std::move(same));
+    CHECK(end == AcceptEnd::conflict);
   }
   CHECK(rig.named() == 1);
   rig.accept(make_message(101, {"a@example.org"}));

@@ -1,4 +1,5 @@
 // What a node does with the answers to its beats. The database is the test's own.
+#include <bit>
 #include <thread>
 
 #include "common/base/boot_time.h"
@@ -49,7 +50,9 @@ class FakeDatabase final : public SharedQueue, public BeatService {
   std::uint64_t own_bags() const override { return 0; }
   const std::vector<AttemptName>& inherited() const override { return names; }
   void hide_bags(std::uint64_t) override {}
-  void look_only_at(std::optional<std::uint64_t>) override {}
+  void look_only_at(std::optional<std::uint64_t> bags) override {
+    if (bags) looks.push_back(*bags);
+  }
   void receive(std::uint64_t bags) override { received |= bags; }
   StoreResult<bool> fence(std::uint8_t node, std::int64_t, std::int64_t) override {
     fenced.push_back(node);
@@ -77,6 +80,7 @@ class FakeDatabase final : public SharedQueue, public BeatService {
   std::uint64_t adopted = 0;
   std::optional<Dead> dead;
   std::vector<std::uint8_t> fenced;
+  std::vector<std::uint64_t> looks;  // at single bags, or at some
 };
 
 // The beats of a Nodes, which owns them, are those of a database that outlives it.
@@ -339,4 +343,32 @@ TEST_CASE("operators hear what cannot be done with a node") {
   two.node->set_stay("c", false, say);
   two.rig.service.run();
   CHECK(said == "there is no node \"c\"");
+}
+
+TEST_CASE("where there are many destinations, the start looks through one bag after the other") {
+  constexpr std::uint64_t kMany = kStartPage + 100;
+  Disk disk;
+  {
+    QueueRig before(disk);
+    before.start();
+    for (std::uint64_t id = 1; id <= kMany; ++id)
+      before.accept(make_message(id, {"a@d" + std::to_string(id) + ".example"}));
+  }
+  FakeDatabase database(1);
+  QueueRig rig(disk);
+  rig.service.store().share(&database);
+  const std::uint64_t closed = std::uint64_t{1} << mail::QueueId{1}.bag();
+  rig.queue.bags().begin(~closed);
+  rig.start();
+  rig.run();
+  std::size_t elsewhere = 0;
+  for (std::uint64_t id = 1; id <= kMany; ++id)
+    elsewhere += mail::QueueId{id}.is_in(closed) ? 1 : 0;
+  CHECK(rig.leases().size() == kMany - elsewhere);
+  std::uint64_t seen = 0;
+  for (std::uint64_t bags : database.looks) {
+    CHECK(std::has_single_bit(bags));
+    seen |= bags;
+  }
+  CHECK(seen == ~closed);
 }
