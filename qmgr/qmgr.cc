@@ -108,7 +108,8 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
       *queue_, *delivery_,
       Control::Hooks{[this](std::string_view bundle) { return take_config(bundle); },
                      [this] { return admission_; }, [this] { return standstill_; }, &filter_board_,
-                     &signer_board_, &reporter_board_, nodes_.get(), requests_.get(), &loop_});
+                     &signer_board_, &reporter_board_, nodes_.get(), requests_.get(), &loop_,
+                     tellings_.get()});
   asker_ = std::make_unique<FilterAsker>(
       loop, clock_, queue_->content(), queue_->config(), [this] { return queue_->next_id(); },
       [this] { queue_->judging().filters_up(); });
@@ -135,6 +136,7 @@ Qmgr::Qmgr(net::Loop& loop, Spool spool, CpuPressure cpu_pressure, const daemon:
 
 // The asker reads contents of the queue, and so goes before it.
 Qmgr::~Qmgr() {
+  queue_->recorder().history().set_listener(nullptr);
   queue_->judging().stop();
   queue_->judging().set_port(nullptr);
 }
@@ -161,6 +163,7 @@ void Qmgr::begin_node() {
   places_ = std::make_unique<SharedPlaces>(*keeper_, delivery_->connection_leaves(), engine_.self);
   breakers_ = std::make_unique<SharedBreakers>(clock_, *keeper_, queue_->breakers());
   queue_->breakers().share(*breakers_);
+  begin_telling();
   nodes_ = std::make_unique<Nodes>(
       loop_, *queue_, engine_.begin_beats(loop_), engine_.self, engine_.own_bags,
       config_.queue.store.node,
@@ -182,6 +185,26 @@ void Qmgr::begin_node() {
       [this](mail::QueueId id, std::uint32_t index, const mail::Outcome& outcome) {
         late_told_->tell(id, index, outcome);
       });
+}
+
+void Qmgr::begin_telling() {
+  const std::string& name = config_.queue.store.node;
+  told_ = std::make_unique<BlockWriter>(loop_, *keeper_, name, config_.queue.history);
+  tellings_ = std::make_unique<BlockReader>(*keeper_, name);
+  queue_->recorder().set_node(name);
+  queue_->recorder().history().set_listener(
+      [this](std::string_view records) { told_->add(records); });
+}
+
+// The last of the history is told before this node leaves, unless that takes long.
+bool Qmgr::has_told() {
+  constexpr Duration kTellMax = std::chrono::seconds(1);
+  if (!told_) return true;
+  if (tell_until_ != MonoTime{}) return mono_now() >= tell_until_;
+  tell_until_ = mono_now() + kTellMax;
+  queue_->recorder().history().flush(
+      [this] { told_->flush([this] { tell_until_ = mono_now(); }); });
+  return false;
 }
 
 // Where no filter is asked about mail of this machine there is no link.
@@ -310,6 +333,7 @@ Result<bool> Qmgr::take_config(std::string_view bytes) {
   if (engine_.secret) engine_.secret->set(config_.queue.store.password);
   daemon::setup_log(name_, config_.log);
   queue_->configure(config_);
+  if (told_) told_->configure(config_.queue.history);
   filter_board_.configure(config_);
   signer_board_.configure(config_.signs_mail());
   reporter_board_.configure(config_.tls_reports.wanted, config_.dmarc_reports.wanted);
@@ -350,9 +374,9 @@ void Qmgr::drain() {
 
 void Qmgr::try_to_end() {
   constexpr Duration kLookAgain = std::chrono::milliseconds(20);
-  bool busy =
+  const bool busy =
       delivery_->leases() > 0 || queue_->store().waiting() > 0 || (places_ && places_->are_used());
-  if (busy && mono_now() < drain_until_) {
+  if ((busy && mono_now() < drain_until_) || !has_told()) {
     ending_.start(kLookAgain, [this] { try_to_end(); });
     return;
   }

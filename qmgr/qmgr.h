@@ -23,6 +23,8 @@
 #include "qmgr/dispatch/link_relay.h"
 #include "qmgr/dispatch/result_relay.h"
 #include "qmgr/dispatch/token_relay.h"
+#include "qmgr/history/block_reader.h"
+#include "qmgr/history/block_writer.h"
 #include "qmgr/intake/intake.h"
 #include "qmgr/judging/filter_asker.h"
 #include "qmgr/model/filter_board.h"
@@ -60,6 +62,8 @@ class Qmgr {
 
  private:
   void begin_node();
+  void begin_telling();
+  bool has_told();
   void look_at_filters();
   void look_around();  // at the disk and the clock
   void look_at_admission();
@@ -95,6 +99,8 @@ class Qmgr {
   std::unique_ptr<SharedPlaces> places_;      // the same
   std::unique_ptr<Nodes> nodes_;              // the same
   std::unique_ptr<LateTold> late_told_;       // the same
+  std::unique_ptr<BlockWriter> told_;         // the same: the history, for other nodes
+  std::unique_ptr<BlockReader> tellings_;     // the same
   std::unique_ptr<Control> control_;
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<net::Listener> listener_;
@@ -112,6 +118,7 @@ class Qmgr {
   bool draining_ = false;
   int exit_code_ = 0;
   MonoTime drain_until_{};
+  MonoTime tell_until_{};  // the end of the history
 };
 
 // The whole process behind its start, until it is told to stop; the exit code.

@@ -267,13 +267,17 @@ CREATE TABLE pace (
   next int8 NOT NULL
 );
 CREATE TABLE history_block (
-  node int2 NOT NULL CHECK (node BETWEEN 0 AND 31),
+  node int2 NOT NULL CHECK (node BETWEEN -1 AND 31),
   number int8 NOT NULL CHECK (number > 0),
   at int8 NOT NULL,
-  data bytea NOT NULL CHECK (octet_length(data) <= 262144),
+  name bytea NOT NULL CHECK (octet_length(name) BETWEEN 1 AND 255),
+  filter bytea NOT NULL CHECK (octet_length(filter) BETWEEN 1 AND 65536),
+  data bytea NOT NULL CHECK (octet_length(data) BETWEEN 1 AND 262144),
   PRIMARY KEY (node, number)
 );
 ALTER TABLE history_block ALTER COLUMN data SET STORAGE EXTERNAL;
+ALTER TABLE history_block ALTER COLUMN filter SET STORAGE MAIN;
+INSERT INTO history_block SELECT -1, i, 0, 'x', 'x', 'x' FROM generate_series(1, 2000) i;
 )sql";
 
 constexpr Migration kPgMigrations[] = {

@@ -82,6 +82,7 @@ void append_event(std::string& out, const Json& event) {
   auto took = event.find("took_ms");
   if (took != event.end() && took->is_number_integer())
     out += ", took " + format_duration(Duration(took->get<std::int64_t>()));
+  if (std::string node = text_member(event, "node"); !node.empty()) out += " at node " + node;
   if (flag_member(event, "in_doubt")) out += ", IN DOUBT: may have arrived";
   out += '\n';
   append_line(out, "host ", host_of(event));
@@ -111,6 +112,7 @@ std::string arrival_text(const Json& message) {
     text += ", account " + account;
   if (message.contains("uid") && number_member(message, "uid") >= 0)
     text += fmt::format(", uid {}", number_member(message, "uid"));
+  if (std::string node = text_member(message, "node"); !node.empty()) text += ", at node " + node;
   if (flag_member(message, "require_tls")) text += ", REQUIRETLS";
   if (flag_member(message, "tls_required_no")) text += ", TLS-Required: No";
   return text;
@@ -137,6 +139,7 @@ std::string refused_text(const Json& refused) {
   line("recipient", "recipient");
   line("reply", "reply");
   line("reason", "reason");
+  line("node", "node");
   return out + judgement_lines(refused) + "\n";
 }
 
@@ -179,6 +182,8 @@ std::string timeline_text(const std::string& json) {
   } else {
     out += "  how it came in is not known any more\n";
   }
+  if (std::string owner = text_member(message, "owner"); !owner.empty())
+    out += fmt::format("  queued at   node {}, which knows what is tried at this moment\n", owner);
   out += judgement_lines(message);
   for (const Json& recipient : list_member(message, "recipients")) {
     out += fmt::format("\nrecipient {}: {}", text_member(recipient, "address"),

@@ -16,7 +16,7 @@ Control::Control(Queue& queue, Delivery& delivery, Hooks hooks)
       destinations_(queue, delivery, peers_, view_),
       status_(queue, delivery, peers_, view_, std::move(hooks.admission),
               {hooks.filters, hooks.signer, hooks.reporter, hooks.cluster}),
-      history_(queue, peers_, view_),
+      history_(queue, peers_, view_, hooks.others, hooks.cluster),
       backup_(queue, peers_, status_),
       cluster_(peers_, hooks.cluster),
       supervisor_(peers_, std::move(hooks.on_config)),

@@ -42,6 +42,7 @@ class Control : public PeerService {
     ClusterPort* cluster = nullptr;                     // null: the queue is one machine's
     Requests* requests = nullptr;                       // the same
     net::Loop* loop = nullptr;                          // the same
+    BlockReader* others = nullptr;                      // the same
   };
 
   Control(Queue& queue, Delivery& delivery, Hooks hooks);

@@ -20,6 +20,7 @@ struct HistoryCommands::Found {
   std::vector<Timeline> timelines;
   std::vector<std::optional<StoredMessage>> queued;  // all that is still queued of them
   std::vector<RefusedAttempt> refused;
+  std::vector<RefusedAttempt> refused_elsewhere;
   std::optional<Error> trouble;
 };
 
@@ -41,6 +42,14 @@ bool is_meant(const ListFilter& filter, const std::vector<std::string>& events,
     return false;
   if (filter.id && *filter.id != live.event.id) return false;
   return filter.may_match(live.event.recipient);
+}
+
+// The message that was asked for comes first, with what was split off from it behind it.
+void join(const std::string& query, std::size_t limit, Timelines& own, Timelines&& others) {
+  add_to(own, std::move(others), limit);
+  if (auto id = mail::QueueId::parse(query))
+    std::stable_partition(own.begin(), own.end(),
+                          [&](const Timeline& timeline) { return timeline.id == *id; });
 }
 
 }  // namespace
@@ -67,29 +76,56 @@ void HistoryCommands::trace(Asker asker, const Command& command) {
   auto found = std::make_shared<Found>();
   found->named = command.query.empty() ? command.client : command.query;
   // Messages have no client to be found by; it is only asked for what was refused.
+  if (!command.client.empty()) return trace_elsewhere(asker, command, found);
+  queue_.recorder().history().find(command.query, command.limit,
+                                   [this, asker, command, found](Result<Timelines> timelines) {
+                                     if (timelines)
+                                       found->timelines = timelines.take();
+                                     else
+                                       found->trouble = timelines.error();
+                                     trace_elsewhere(asker, command, found);
+                                   });
+}
+
+void HistoryCommands::trace_elsewhere(Asker asker, const Command& command, const FoundPtr& found) {
+  if (others_ == nullptr) return trace_queue(asker, command, found);
+  others_->find({command.query, command.client, command.limit},
+                [this, asker, command, found](ToldElsewhere told) {
+                  join(command.query, command.limit, found->timelines, std::move(told.timelines));
+                  found->refused_elsewhere = std::move(told.refused);
+                  if (told.trouble)
+                    for (Timeline& timeline : found->timelines) timeline.cut = true;
+                  if (!found->trouble) found->trouble = std::move(told.trouble);
+                  trace_queue(asker, command, found);
+                });
+}
+
+void HistoryCommands::trace_queue(Asker asker, const Command& command, const FoundPtr& found) {
   if (!command.client.empty()) return trace_refused(asker, command, found);
-  queue_.recorder().history().find(
-      command.query, command.limit, [this, asker, command, found](Result<Timelines> timelines) {
-        if (timelines)
-          found->timelines = timelines.take();
-        else
-          found->trouble = timelines.error();
-        queue_.store().read([=, this](QueueStore& store) -> StoreService::Completion {
-          look_into_queue(store, command.query, *found);
-          return [=, this] { trace_refused(asker, command, found); };
-        });
-      });
+  queue_.store().read([=, this](QueueStore& store) -> StoreService::Completion {
+    look_into_queue(store, command.query, *found);
+    return [=, this] { trace_refused(asker, command, found); };
+  });
 }
 
 void HistoryCommands::trace_refused(Asker asker, const Command& command, const FoundPtr& found) {
-  queue_.recorder().history().find_refusals(command.query, command.client, command.limit,
-                                            [this, asker, found](Refused refused) {
-                                              if (refused)
-                                                found->refused = refused.take();
-                                              else if (!found->trouble)
-                                                found->trouble = refused.error();
-                                              tell_found(asker, *found);
-                                            });
+  queue_.recorder().history().find_refusals(
+      command.query, command.client, command.limit,
+      [this, asker, limit = command.limit, found](Refused refused) {
+        if (refused)
+          found->refused = refused.take();
+        else if (!found->trouble)
+          found->trouble = refused.error();
+        add_to(found->refused, std::move(found->refused_elsewhere), limit);
+        tell_found(asker, *found);
+      });
+}
+
+// The node that has it in its queue; empty: this one, or nobody knows.
+std::string HistoryCommands::owner_of(mail::QueueId id) const {
+  if (cluster_ == nullptr || !queue_.bags().is_elsewhere(id)) return {};
+  std::optional<std::uint8_t> owner = cluster_->owner_of(id);
+  return owner && *owner != cluster_->view().node ? cluster_->name_of(*owner) : std::string();
 }
 
 void HistoryCommands::tell_found(Asker asker, const Found& found) {
@@ -106,7 +142,8 @@ void HistoryCommands::tell_found(Asker asker, const Found& found) {
     }
     std::size_t messages = found.timelines.size();
     peers_.reply(asker,
-                 i < messages ? json_trace(found.timelines[i], found.queued[i], view_.row_view())
+                 i < messages ? json_trace(found.timelines[i], found.queued[i], view_.row_view(),
+                                           owner_of(found.timelines[i].id))
                               : json_refused(found.refused[i - messages]),
                  false);
   }

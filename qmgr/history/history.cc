@@ -28,6 +28,17 @@ void History::configure(Duration keep) {
   wake_.notify_one();
 }
 
+void History::set_listener(Listener listener) {
+  std::lock_guard lock(listener_mutex_);
+  listener_ = std::move(listener);
+}
+
+void History::tell_listener(std::string_view records) {
+  if (records.empty()) return;
+  std::lock_guard lock(listener_mutex_);
+  if (listener_) listener_(records);
+}
+
 template <class Append>
 void History::append(Append append) {
   if (!on_) return;
@@ -148,6 +159,7 @@ void History::run() {
 }
 
 void History::serve(std::string records, std::uint64_t count, std::vector<Ask> asks) {
+  tell_listener(records);
   if (keep_ms_.load() == 0) {
     store_.reset();
     remove_files();

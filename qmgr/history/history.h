@@ -18,6 +18,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -59,6 +60,10 @@ class History {
   void set_no_space(bool no_space) { no_space_.store(no_space); }
   void configure(Duration keep);
   bool on() const { return on_; }
+  // Whoever is to hear all that is kept, too, on the history's thread; null: nobody any more. When
+  // the call has returned, who was told before hears nothing.
+  using Listener = std::function<void(std::string_view records)>;
+  void set_listener(Listener listener);
 
   void arrived(const NewMessage& message, std::string_view message_id);
   // It was thrown away on a filter's word; not told of a message that is known already.
@@ -97,6 +102,7 @@ class History {
   void append(Append append);
   void run();
   void serve(std::string records, std::uint64_t count, std::vector<Ask> asks);
+  void tell_listener(std::string_view records);
   void write(const std::string& records, std::uint64_t count);
   void answer(std::vector<Ask> asks);
   std::function<void()> answer_refusals(Ask ask);
@@ -116,6 +122,9 @@ class History {
   std::atomic<bool> no_space_{false};
   std::atomic<std::int64_t> keep_ms_{0};
   std::atomic<std::uint64_t> dropped_{0};
+
+  std::mutex listener_mutex_;
+  Listener listener_;
 
   std::mutex mutex_;
   std::condition_variable wake_;

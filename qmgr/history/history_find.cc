@@ -13,40 +13,6 @@ namespace {
 
 constexpr std::int64_t kLastSegment = INT64_MAX;
 
-// In any spelling of the domain.
-bool same_address(std::string_view a, std::string_view b) {
-  if (is_ascii(a) && is_ascii(b)) return iequals(a, b);
-  return mail::address_key(a) == mail::address_key(b);
-}
-
-bool has_remote_id(const Timeline& timeline, std::string_view id) {
-  for (const TimelineRecipient& r : timeline.recipients)
-    for (const TimelineEvent& event : r.events)
-      if (event.kind == HistoryKind::delivered && remote_queue_id(event.reply) == id) return true;
-  return false;
-}
-
-// Hashes may collide: what was found is looked at. For the address of a recipient only his
-// recipients remain.
-bool is_meant(Timeline& timeline, std::string_view query) {
-  query = without_brackets(query);
-  if (timeline.id.text() == query || timeline.part_of.text() == query ||
-      same_address(timeline.sender, query))
-    return true;
-  if (!timeline.given_sender.empty() && same_address(timeline.given_sender, query)) return true;
-  if (!timeline.message_id.empty() && without_brackets(timeline.message_id) == query) return true;
-  auto is_other = [&](const TimelineRecipient& r) {
-    return !same_address(r.address, query) && !same_address(r.given, query);
-  };
-  auto& recipients = timeline.recipients;
-  if (!std::all_of(recipients.begin(), recipients.end(), is_other)) {
-    std::erase_if(recipients, is_other);
-    timeline.cut = false;
-    return true;
-  }
-  return has_remote_id(timeline, query);
-}
-
 }  // namespace
 
 Result<std::vector<Timeline>> HistoryStore::find(const std::string& query, std::size_t limit) {
@@ -161,16 +127,6 @@ Result<std::optional<Timeline>> HistoryStore::timeline(std::int64_t id, std::str
   if (Status s = read_events(timeline); !s) return s.error();
   if (Status s = read_judgements(timeline); !s) return s.error();
   return std::optional<Timeline>(std::move(timeline));
-}
-
-// The first ones, and whoever is asked for.
-void HistoryStore::add_recipient(Timeline& timeline, TimelineRecipient r, std::string_view query) {
-  query = without_brackets(query);
-  bool wanted = iequals(r.address, query) || iequals(r.given, query);
-  if (timeline.recipients.size() >= kTraceRecipients && !wanted)
-    timeline.cut = true;
-  else
-    timeline.recipients.push_back(std::move(r));
 }
 
 void HistoryStore::add_recipients(Timeline& timeline, const std::vector<ArrivalRecord::To>& all,

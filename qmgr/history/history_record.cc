@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <tuple>
 
-#include "common/base/check.h"
 #include "common/base/text.h"
 #include "common/ipc/codec.h"
 
@@ -61,9 +60,9 @@ std::string_view word_behind(std::string_view text, std::string_view mark) {
 }  // namespace
 
 std::string_view name_of(HistoryKind kind) {
-  constexpr std::string_view kNames[] = {"delivered", "deferred", "failed",   "expired",  "bounced",
-                                         "warned",    "reported", "held",     "released", "retried",
-                                         "cancelled", "returned", "in_doubt", "dropped"};
+  constexpr std::string_view kNames[] = {
+      "delivered", "deferred", "failed",    "expired",  "bounced",  "warned",  "reported", "held",
+      "released",  "retried",  "cancelled", "returned", "in_doubt", "dropped", "adopted"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -207,40 +206,69 @@ bool same_but_recipient(const EventRecord& a, const EventRecord& b) {
   return all(a) == all(b);
 }
 
+namespace {
+
+void read_arrival(ipc::Decoder& a, ArrivalRecord& arrival) {
+  std::uint32_t count = 0;
+  bool filtered = false;
+  ipc::fields(a, arrival.id.value, arrival.part_of.value, arrival.received_at, arrival.size);
+  ipc::enum_field(a, arrival.kind, MessageKind::double_bounce);
+  ipc::fields(a, arrival.sender, arrival.given_sender, arrival.srs, arrival.message_id,
+              arrival.protocol, arrival.client_address, arrival.client_name, arrival.account,
+              arrival.uid, arrival.require_tls, arrival.tls_required_no, filtered);
+  arrival.judgements = arrival.discarded_why = {};
+  arrival.discarded_at = 0;
+  if (filtered) ipc::fields(a, arrival.judgements, arrival.discarded_at, arrival.discarded_why);
+  ipc::field(a, count);
+  arrival.recipients.clear();
+  if (count > ipc::kListMax || count > a.left()) return a.fail();
+  for (std::uint32_t i = 0; i < count && a.ok(); ++i) {
+    ArrivalRecord::To& to = arrival.recipients.emplace_back();
+    ipc::fields(a, to.address, to.destination, to.given);
+  }
+}
+
+}  // namespace
+
+std::string reply_text(const EventRecord& r) {
+  std::string reply;
+  if (r.code != 0) reply = std::to_string(r.code) + ' ';
+  if (r.code != 0 || !r.text.empty())
+    if (r.enhanced.present()) reply += r.enhanced.text() + ' ';
+  return reply.append(r.text);
+}
+
 RecordReader::Kind RecordReader::next(ArrivalRecord& arrival, EventRecord& event) {
   if (rest_.empty()) return Kind::end;
   ipc::Decoder a(rest_);
-  std::uint8_t kind = 0;
-  a.number(kind);
-  if (kind == kRefusal) {
-    visit_refusal(a, refusal_);
-  } else if (kind == kJudged) {
-    ipc::fields(a, judgements_.id.value, judgements_.judgements);
-  } else if (kind != kArrival) {
-    visit_event(a, event);
-  } else {
-    std::uint32_t count = 0;
-    bool filtered = false;
-    ipc::fields(a, arrival.id.value, arrival.part_of.value, arrival.received_at, arrival.size);
-    ipc::enum_field(a, arrival.kind, MessageKind::double_bounce);
-    ipc::fields(a, arrival.sender, arrival.given_sender, arrival.srs, arrival.message_id,
-                arrival.protocol, arrival.client_address, arrival.client_name, arrival.account,
-                arrival.uid, arrival.require_tls, arrival.tls_required_no, filtered);
-    arrival.judgements = arrival.discarded_why = {};
-    arrival.discarded_at = 0;
-    if (filtered) ipc::fields(a, arrival.judgements, arrival.discarded_at, arrival.discarded_why);
-    ipc::field(a, count);
-    arrival.recipients.resize(std::min<std::size_t>(count, a.left()));
-    for (ArrivalRecord::To& to : arrival.recipients)
-      ipc::fields(a, to.address, to.destination, to.given);
+  std::uint8_t number = 0;
+  a.number(number);
+  Kind kind = Kind::broken;
+  switch (number) {
+    case kArrival:
+      kind = Kind::arrival;
+      read_arrival(a, arrival);
+      break;
+    case kEvent:
+    case kKnown:
+      kind = number == kEvent ? Kind::event : Kind::known;
+      visit_event(a, event);
+      break;
+    case kRefusal:
+      kind = Kind::refusal;
+      visit_refusal(a, refusal_);
+      break;
+    case kJudged:
+      kind = Kind::judgements;
+      ipc::fields(a, judgements_.id.value, judgements_.judgements);
+      break;
+    default:
+      a.fail();
   }
-  // We wrote it ourselves, into memory.
-  PW_CHECK(a.ok());
-  rest_ = rest_.substr(rest_.size() - a.left());
-  if (kind == kArrival) return Kind::arrival;
-  if (kind == kRefusal) return Kind::refusal;
-  if (kind == kJudged) return Kind::judgements;
-  return kind == kEvent ? Kind::event : Kind::known;
+  if (!a.ok()) return Kind::broken;
+  octets_ = rest_.substr(0, rest_.size() - a.left());
+  rest_.remove_prefix(octets_.size());
+  return kind;
 }
 
 std::string_view message_id_in(std::string_view content) {

@@ -33,8 +33,9 @@ enum class HistoryKind : std::uint8_t {
   returned = 11,  // an operator gave it up
   in_doubt = 12,  // an attempt whose end nobody knows: qmgr was killed meanwhile
   dropped = 13,   // failed, and there was nobody left to tell
+  adopted = 14,   // who: the node that took it over, with an attempt that may have got through
 };
-constexpr HistoryKind kLastHistoryKind = HistoryKind::dropped;
+constexpr HistoryKind kLastHistoryKind = HistoryKind::adopted;
 std::string_view name_of(HistoryKind kind);
 
 // In place of the user's number: it was no user of this machine who submitted it, or nobody knows.
@@ -132,21 +133,26 @@ std::vector<ArrivalRecord::To> decode_recipients(std::string_view data);  // vie
 // "1-49,51": numbers in ascending order, each once.
 std::string ranges_text(const std::vector<std::uint32_t>& numbers);
 std::vector<std::uint32_t> numbers_in(std::string_view ranges);
+// "451 4.3.0 try later", as far as it is known.
+std::string reply_text(const EventRecord& event);
 // Whether it is the same that happened, to another recipient of the same message.
 bool same_but_recipient(const EventRecord& a, const EventRecord& b);
 
-// Reads a buffer made by append_record.
+// Reads a buffer made by append_record. broken: what is left is none; it stays so.
 class RecordReader {
  public:
-  enum class Kind : std::uint8_t { arrival, event, known, refusal, judgements, end };
+  enum class Kind : std::uint8_t { arrival, event, known, refusal, judgements, end, broken };
   explicit RecordReader(std::string_view records) : rest_(records) {}
   // Fills the one that is named.
   Kind next(ArrivalRecord& arrival, EventRecord& event);
+  // The one that next() has read, as it stands in the buffer.
+  std::string_view octets() const { return octets_; }
   const RefusalRecord& refusal() const { return refusal_; }           // after Kind::refusal
   const JudgementsRecord& judgements() const { return judgements_; }  // after Kind::judgements
 
  private:
   std::string_view rest_;
+  std::string_view octets_;
   RefusalRecord refusal_;
   JudgementsRecord judgements_;
 };

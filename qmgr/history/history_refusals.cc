@@ -32,13 +32,6 @@ RefusedAttempt read_refused(Use& use) {
   return out;
 }
 
-// Hashes may collide.
-bool is_meant(const RefusedAttempt& refused, const std::string& key, const std::string& client) {
-  if (!client.empty() && refused.client_address != client) return false;
-  return key.empty() || mail::address_key(refused.sender) == key ||
-         mail::address_key(refused.recipient) == key;
-}
-
 }  // namespace
 
 Status HistoryStore::write_refusal(const RefusalRecord& r) {

@@ -23,89 +23,18 @@
 #include "common/base/result.h"
 
 #include "qmgr/history/history_record.h"
+#include "qmgr/history/lookup_hash.h"
+#include "qmgr/history/timeline.h"
 #include "qmgr/store/sqlite/sqlite.h"
 
 namespace postwain::qmgr {
 
 constexpr std::uint32_t kSegmentMessages = 16384;
 constexpr Duration kSegmentAge = std::chrono::hours(24);
-constexpr std::uint32_t kTraceRecipients = 1000;  // shown of one message
-constexpr std::uint32_t kTraceEvents = 5000;      // shown of one message
-constexpr std::size_t kTraceFoundMax = 10000;     // looked at for one query
 constexpr std::int64_t kHistoryCheckpointBytes = 16LL << 20;
 
-struct TimelineEvent {
-  WallTime at{};
-  HistoryKind kind = HistoryKind::deferred;
-  mail::Stage stage = mail::Stage::local;
-  bool in_doubt = false;
-  WallTime began_at{};
-  WallTime next_attempt_at{};
-  mail::QueueId other;
-  std::string host;
-  std::string address;
-  std::string reply;
-  std::string tls;
-  std::string why;
-  std::string who;
-  std::string times;    // mail::StageTimes::text()
-  std::string signing;  // mail::SigningRecord::text()
-};
-
-struct TimelineRecipient {
-  std::uint32_t index = 0;
-  std::string address;
-  std::string destination;
-  std::string given;                  // by the client, where the address came of another
-  std::vector<TimelineEvent> events;  // in the order in which they happened
-};
-
-struct Timeline {
-  mail::QueueId id;
-  mail::QueueId part_of;  // the message it was split off
-  bool known = false;     // the arrival is known
-  WallTime received_at{};
-  std::string sender;
-  std::string given_sender;  // by the client, where sender came of it
-  bool srs = false;          // by SRS
-  std::string message_id;
-  std::string protocol;
-  std::string client_address;
-  std::string client_name;
-  std::string account;
-  std::int64_t uid = kNoUid;  // of the user of this machine who submitted it
-  std::uint64_t size = 0;
-  MessageKind kind = MessageKind::mail;
-  bool require_tls = false;  // RFC 8689, as in mail::Envelope
-  bool tls_required_no = false;
-  std::vector<TimelineRecipient> recipients;
-  std::string judgements;  // what filters said of it (ipc::encode_judgements())
-  bool cut = false;        // there are more recipients or events than are given
-};
-
-// What a receiver refused, as it is kept.
-struct RefusedAttempt {
-  WallTime at{};
-  std::uint32_t count = 1;  // so many equal ones, the last of them then
-  std::string client_address;
-  std::string client_name;
-  std::string listener;
-  std::string sender;
-  std::string recipient;
-  std::string stage;
-  std::string reply;
-  std::string reason;
-  std::string judgements;
-};
 constexpr std::int64_t kRefusalsMax = 100'000;  // kept; the oldest go first
 constexpr std::size_t kRefusalsPruned = 1000;   // of one step
-
-// The key under which a text is found: its kind is mixed in, letter case is not for addresses.
-enum class LookupKind : std::uint8_t { address, message_id, remote_id, part };
-// Angle brackets are syntax, not part of what somebody looks for.
-std::string_view without_brackets(std::string_view text);
-
-std::int64_t lookup_hash(LookupKind kind, std::string_view text);
 
 class HistoryStore {
  public:
@@ -203,8 +132,6 @@ class HistoryStore {
   Status look_up(std::int64_t segment, LookupKind kind, const std::string& query, std::size_t max,
                  std::vector<std::int64_t>& found);
   Result<std::optional<Timeline>> timeline(std::int64_t id, std::string_view query);
-  static void add_recipient(Timeline& timeline, TimelineRecipient recipient,
-                            std::string_view query);
   static void add_recipients(Timeline& timeline, const std::vector<ArrivalRecord::To>& all,
                              std::string_view query);
   Status read_recipients(Timeline& timeline, std::string_view query);
@@ -228,7 +155,6 @@ class HistoryStore {
   std::optional<EventRecord> pending_;  // the last event, which others may join
   std::vector<std::uint32_t> also_;     // who has
   std::vector<Key> keys_;
-  std::string reply_;
 };
 
 }  // namespace postwain::qmgr

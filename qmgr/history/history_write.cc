@@ -1,6 +1,7 @@
 // Writing and forgetting.
 #include <algorithm>
 
+#include "common/base/check.h"
 #include "common/base/text.h"
 
 #include "qmgr/disk/failpoint.h"
@@ -9,34 +10,6 @@
 #include "qmgr/store/decided.h"
 
 namespace postwain::qmgr {
-
-namespace {
-
-constexpr std::int64_t kHashMask = (1LL << 48) - 1;
-
-}  // namespace
-
-std::string_view without_brackets(std::string_view text) {
-  text = trim(text);
-  if (text.size() >= 2 && text.front() == '<' && text.back() == '>')
-    return text.substr(1, text.size() - 2);
-  return text;
-}
-
-// FNV-1a: stable over restarts and machines, which std::hash is not.
-std::int64_t lookup_hash(LookupKind kind, std::string_view text) {
-  bool fold = kind == LookupKind::address;
-  std::uint64_t hash = 14695981039346656037ULL ^ static_cast<std::uint64_t>(kind);
-  text = without_brackets(text);
-  if (fold && text.size() > 1 && text.back() == '.') text.remove_suffix(1);
-  std::string key;  // an address is looked for in any spelling of its domain
-  if (fold && !is_ascii(text)) text = key = mail::Address::from_text(text).ascii_text();
-  for (char c : text) {
-    hash ^= static_cast<unsigned char>(fold ? ascii_lower(c) : c);
-    hash *= 1099511628211ULL;
-  }
-  return static_cast<std::int64_t>((hash ^ hash >> 48) & static_cast<std::uint64_t>(kHashMask));
-}
 
 Status HistoryStore::run(Sql which) {
   Use use(sql(which));
@@ -99,6 +72,10 @@ Status HistoryStore::write_all(std::string_view records) {
       case RecordReader::Kind::known:
         if (Status s = make_known(event); !s) return s;
         break;
+      // We wrote it ourselves, into memory.
+      case RecordReader::Kind::broken:
+        PW_CHECK(false);
+        [[fallthrough]];
       case RecordReader::Kind::end:
         return write_pending();
     }
@@ -223,12 +200,7 @@ Status HistoryStore::write_pending() {
 
 Status HistoryStore::write_event(const EventRecord& r) {
   std::int64_t id = number_of(r.id);
-  reply_.clear();
-  if (r.code != 0 || !r.text.empty()) {
-    if (r.code != 0) reply_ = std::to_string(r.code) + ' ';
-    if (r.enhanced.present()) reply_ += r.enhanced.text() + ' ';
-    reply_ += r.text;
-  }
+  const std::string reply = reply_text(r);
   const std::string also = ranges_text(also_);
   Use use(sql(Sql::put_event));
   use.number(id).number(next_event_++).number(r.index).number(r.at);
@@ -236,7 +208,7 @@ Status HistoryStore::write_event(const EventRecord& r) {
   use.number(r.began_at).number(r.next_attempt_at).number(number_of(r.other));
   use.text(r.host)
       .text(r.host_address)
-      .text(reply_)
+      .text(reply)
       .text(r.tls)
       .text(r.why)
       .text(r.who)

@@ -90,6 +90,23 @@ void Recorder::left_settled(mail::QueueId id, std::uint32_t index, bool in_doubt
   end_when_written(ticket);
 }
 
+void Recorder::adopted(const MessageInfo& message, const StoredRecipient& recipient,
+                       const std::string& former, WallTime now) {
+  if (!wanted()) return;
+  std::string address = recipient.recipient.address.text();
+  std::string why = "it was node " + former + "'s, which is gone";
+  EventRecord event;
+  event.id = message.id;
+  event.index = recipient.index;
+  event.kind = HistoryKind::adopted;
+  event.at = ms(now);
+  event.who = node_;
+  event.why = why;
+  event.recipient = address;
+  event.destination = recipient.destination;
+  add(event);
+}
+
 void Recorder::add_doubt(EventRecord event, std::uint32_t ticket, WallTime now) {
   event.kind = HistoryKind::in_doubt;
   event.at = ms(now);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/mail/outcome.h"
@@ -54,6 +55,11 @@ class Recorder {
     journal_.end(journal_.take_left(left.id, left.index));
   }
   void leftover_gone(const AttemptJournal::Leftover& left, WallTime now);
+  // The name of this node, where several share the queue.
+  void set_node(std::string name) { node_ = std::move(name); }
+  // The queue has it from the node `former`, which is gone and may have delivered it.
+  void adopted(const MessageInfo& message, const StoredRecipient& recipient,
+               const std::string& former, WallTime now);
   // Its late outcome, told by outcome(), is committed.
   void left_settled(mail::QueueId id, std::uint32_t index, bool in_doubt);
 
@@ -106,6 +112,7 @@ class Recorder {
   void end_when_written(std::uint32_t ticket);
 
   std::function<void(const Live&)> watcher_;
+  std::string node_;
   History history_;
   AttemptJournal journal_;
   std::vector<std::uint32_t> unwritten_;  // tickets of doubts the history may not have yet

@@ -233,7 +233,8 @@ void Nodes::adopted(const cluster::Adopt& one, SharedQueue::Adopted adopted) {
       .kv("node", one.from ? name_of(*one.from) : std::string())
       .kv("bags", one.bags.size())
       .kv("in_doubt", adopted.names.size());
-  queue_.bags().open(one.bags.bits(), std::move(adopted.names), nullptr);
+  queue_.bags().open(one.bags.bits(), std::move(adopted.names), nullptr,
+                     one.from ? name_of(*one.from) : std::string());
   tell_bags();
   hooks_.standing_changed();
 }

@@ -26,12 +26,12 @@ bool BagDoors::is_used(std::uint64_t bags) const {
 }
 
 void BagDoors::open_again(std::uint64_t bags) {
-  start_.enter(bags, {}, nullptr);
+  start_.enter(bags, {}, {}, nullptr);
 }
 
-void BagDoors::open(std::uint64_t bags, std::vector<AttemptName> names,
-                    std::function<void()> done) {
-  start_.enter(bags, std::move(names), [this, done = std::move(done)] {
+void BagDoors::open(std::uint64_t bags, std::vector<AttemptName> names, std::function<void()> done,
+                    std::string former) {
+  start_.enter(bags, std::move(names), std::move(former), [this, done = std::move(done)] {
     totals_.restart();
     if (done) done();
   });

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "qmgr/entering/put_back.h"
@@ -33,8 +34,9 @@ class BagDoors {
   void gone() { totals_.restart(); }
 
   // Ours from now on. names: attempts that their former owner may have made; they are in doubt
-  // before anything of these bags is lent.
-  void open(std::uint64_t bags, std::vector<AttemptName> names, std::function<void()> done);
+  // before anything of these bags is lent. former: his name, for the history.
+  void open(std::uint64_t bags, std::vector<AttemptName> names, std::function<void()> done,
+            std::string former = {});
 
  private:
   QueueCore& core_;

@@ -73,8 +73,9 @@ void Start::next_round() {
   (this->*kRoundSteps[0])();
 }
 
-void Start::enter(std::uint64_t bags, std::vector<AttemptName> names, std::function<void()> done) {
-  rounds_.push_back({bags, std::move(names), std::move(done)});
+void Start::enter(std::uint64_t bags, std::vector<AttemptName> names, std::string former,
+                  std::function<void()> done) {
+  rounds_.push_back({bags, std::move(names), std::move(former), std::move(done)});
   if (complete() && rounds_.size() == 1) next_round();
 }
 
@@ -207,6 +208,8 @@ void Start::settle_leftovers(const Leftovers& left, std::size_t from,
       // Agents of this machine know nothing of what another one had lent.
       if (!complete())
         parts_.leasing.lent_before().add(one.id, one.index, pool_named(row.destination));
+      if (complete() && !rounds_.front().former.empty())
+        core_.recorder.adopted(message->info, row, rounds_.front().former, now);
       core_.recorder.left_queued(message->info, row, one.doubt, now);
     } else {
       core_.recorder.leftover_gone(one, now);

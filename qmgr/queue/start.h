@@ -49,8 +49,9 @@ class Start {
   // Attempts of former terms in our bags, before begin().
   void inherit(std::vector<AttemptName> names) { inherited_ = std::move(names); }
   // These bags have come; names: attempts in them that their former owner may have made. They are
-  // opened when those are in doubt. Then done.
-  void enter(std::uint64_t bags, std::vector<AttemptName> names, std::function<void()> done);
+  // opened when those are in doubt. Then done. former: the name of that owner, for the history.
+  void enter(std::uint64_t bags, std::vector<AttemptName> names, std::string former,
+             std::function<void()> done);
   // Before the queue ends.
   void stop() { history_alarm_->stop(); }
 
@@ -112,6 +113,7 @@ class Start {
   struct Round {
     std::uint64_t bags = 0;
     std::vector<AttemptName> names;
+    std::string former;
     std::function<void()> done;
   };
   std::unordered_set<DestinationId> read_again_;  // destinations, in this round

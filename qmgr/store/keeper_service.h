@@ -8,6 +8,7 @@
 
 #include "qmgr/store/breaker_table.h"
 #include "qmgr/store/claim_table.h"
+#include "qmgr/store/history_blocks.h"
 #include "qmgr/store/request_table.h"
 #include "qmgr/store/store_error.h"
 
@@ -17,6 +18,7 @@ namespace postwain::qmgr {
 class KeeperTables {
  public:
   virtual ~KeeperTables() = default;
+  virtual HistoryBlockTable& history_blocks() = 0;
   virtual RequestTable& requests() = 0;
   virtual ClaimTable& claims() = 0;
   virtual BreakerTable& breakers() = 0;

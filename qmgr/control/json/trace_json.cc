@@ -98,6 +98,7 @@ Json event_json(const TimelineEvent& event) {
   }
   add_signing(out, event.signing);
   if (!event.who.empty()) out["who"] = event.who;
+  if (!event.node.empty()) out["node"] = event.node;
   if (event.other.value != 0) out["id"] = event.other.text();
   return out;
 }
@@ -125,6 +126,7 @@ std::string_view told_state(const TimelineRecipient& recipient) {
       case HistoryKind::reported:
       case HistoryKind::in_doubt:
       case HistoryKind::dropped:
+      case HistoryKind::adopted:
         break;
     }
   }
@@ -168,6 +170,7 @@ Json recipient_json(const TimelineRecipient& recipient, const Timeline& timeline
     Json received;
     received["time"] = time_text(timeline.received_at);
     received["event"] = "received";
+    if (!timeline.node.empty()) received["node"] = timeline.node;
     events.push_back(std::move(received));
     if (!recipient.given.empty()) {
       Json expanded;
@@ -272,9 +275,11 @@ std::string json_dropped(std::uint64_t events) {
 }
 
 std::string json_trace(const Timeline& timeline, const std::optional<StoredMessage>& queued,
-                       const RowView& view) {
+                       const RowView& view, const std::string& owner) {
   Json out;
   out["id"] = timeline.id.text();
+  if (!timeline.node.empty()) out["node"] = timeline.node;
+  if (queued && !owner.empty()) out["owner"] = owner;
   if (timeline.part_of.value != 0) out["part_of"] = timeline.part_of.text();
   out["message_id"] = timeline.message_id;
   out["sender"] = timeline.sender;
@@ -292,6 +297,9 @@ std::string json_trace(const Timeline& timeline, const std::optional<StoredMessa
   constexpr const char* kKinds[] = {"mail", "notice", "double_bounce"};
   out["kind"] = kKinds[static_cast<std::size_t>(timeline.kind) % 3];
   out["complete"] = timeline.known && !timeline.cut;
+  // What runs at this moment, and what waits for what, only the owner knows.
+  const RowView seen =
+      owner.empty() ? view : RowView([](mail::QueueId, std::uint32_t) { return false; });
   Room events;
   Room recipients_room;
   Json recipients = Json::array();
@@ -300,7 +308,7 @@ std::string json_trace(const Timeline& timeline, const std::optional<StoredMessa
     if (queued)
       for (const StoredRecipient& one : queued->recipients)
         if (one.index == r.index) row = &one;
-    Json one = recipient_json(r, timeline, queued, row, view, events);
+    Json one = recipient_json(r, timeline, queued, row, seen, events);
     Json rest = one;
     rest.erase("events");
     if (!recipients_room.takes(rest)) break;
@@ -324,6 +332,7 @@ std::string json_refused(const RefusedAttempt& refused) {
   out["stage"] = refused.stage;
   out["reply"] = refused.reply;
   out["reason"] = refused.reason;
+  if (!refused.node.empty()) out["node"] = refused.node;
   add_judgements(out, refused.judgements);
   return write_json(std::move(out));
 }

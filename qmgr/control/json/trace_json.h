@@ -15,9 +15,10 @@ namespace postwain::qmgr {
 std::string json_live(const Recorder::Live& live);
 std::string json_dropped(std::uint64_t events);
 
-// queued: what is left of the message in the queue; nothing: it has left the queue.
+// queued: what is left of the message in the queue; nothing: it has left the queue. owner: the node
+// that has it there, where that is another one.
 std::string json_trace(const Timeline& timeline, const std::optional<StoredMessage>& queued,
-                       const RowView& view);
+                       const RowView& view, const std::string& owner = {});
 
 // One refused attempt; it has no "id".
 std::string json_refused(const RefusedAttempt& refused);

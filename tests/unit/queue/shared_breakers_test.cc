@@ -4,6 +4,7 @@
 #include <random>
 
 #include "qmgr/destinations/shared_breakers.h"
+#include "tests/unit/queue/no_tables.h"
 #include "tests/unit/queue/queue_rig.h"
 
 using namespace postwain;
@@ -105,7 +106,7 @@ class FakeTable final : public BreakerTable {
 };
 
 // Jobs run when the test says so.
-class FakeKeeper final : public KeeperService, private KeeperTables {
+class FakeKeeper final : public KeeperService, private test::NoTables {
  public:
   FakeKeeper(Rows& rows, int node) : table(rows, node) {}
   void post(Job job) override { jobs_.push_back(std::move(job)); }

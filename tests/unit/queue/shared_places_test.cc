@@ -10,6 +10,7 @@
 #include "common/net/loop.h"
 
 #include "qmgr/nodes/shared_places.h"
+#include "tests/unit/queue/no_tables.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;
@@ -56,7 +57,7 @@ class FakeClaims final : public ClaimTable {
   int node_;
 };
 
-class FakeKeeper final : public KeeperService, private KeeperTables {
+class FakeKeeper final : public KeeperService, private test::NoTables {
  public:
   explicit FakeKeeper(FakeClaims& table) : table_(table) {}
   void post(Job job) override { jobs_.push_back(std::move(job)); }

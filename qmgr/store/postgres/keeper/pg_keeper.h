@@ -13,6 +13,7 @@
 #include "qmgr/store/keeper_service.h"
 #include "qmgr/store/postgres/keeper/pg_breakers.h"
 #include "qmgr/store/postgres/keeper/pg_claims.h"
+#include "qmgr/store/postgres/keeper/pg_history_blocks.h"
 #include "qmgr/store/postgres/keeper/pg_keeper_session.h"
 #include "qmgr/store/postgres/keeper/pg_requests.h"
 
@@ -29,6 +30,7 @@ class PgKeeper final : public KeeperService, private KeeperTables {
   void post(Job job) override;
 
  private:
+  HistoryBlockTable& history_blocks() override { return history_blocks_; }
   RequestTable& requests() override { return requests_; }
 
   ClaimTable& claims() override { return claims_; }
@@ -37,7 +39,8 @@ class PgKeeper final : public KeeperService, private KeeperTables {
 
   BreakerTable& breakers() override { return breakers_; }
 
-  PgKeeperSession session_;  // the thread's own
+  PgKeeperSession session_;  // the thread's own, as its tables are
+  PgHistoryBlocks history_blocks_{session_};
   PgRequests requests_{session_};
   PgClaims claims_{session_};
   PgBreakers breakers_{session_};

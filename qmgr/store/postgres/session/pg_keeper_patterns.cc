@@ -1,7 +1,51 @@
-// The statements on what nodes tell each other beside the mail.
+// The statements on what nodes tell each other beside the mail (qmgr/store/keeper_service.h).
 #include "qmgr/store/postgres/session/pg_patterns.h"
 
 namespace postwain::qmgr {
+
+// A node's blocks come in the order of time, so that only the oldest are looked at to find those
+// that are too old, and the newest to find those that are young enough.
+std::string_view pattern_of_history_blocks(Pg statement) {
+  switch (statement) {
+    case Pg::list_history_blocks:
+      return "SELECT number, at, (octet_length(data) + octet_length(filter))::int8 "
+             "FROM history_block WHERE node = $1::int2 AND number > $2::int8 "
+             "ORDER BY number LIMIT $3::int8";
+    case Pg::put_history_block:
+      return "INSERT INTO history_block (node, number, at, name, filter, data) VALUES ($1::int2, "
+             "$2::int8, $3::int8, $4::bytea, $5::bytea, $6::bytea) ON CONFLICT DO NOTHING";
+    case Pg::remove_history_blocks:
+      return "DELETE FROM history_block WHERE node = $1::int2 AND number BETWEEN $2::int8 AND "
+             "$3::int8";
+    case Pg::remove_left_history:
+      return "DELETE FROM history_block h USING (SELECT x.node, x.number FROM "
+             "generate_series(0, 31) i CROSS JOIN LATERAL (SELECT b.node, b.number, b.at "
+             "FROM history_block b WHERE b.node = i::int2 ORDER BY b.number LIMIT $2::int8) x "
+             "WHERE x.at < $1::int8 AND (SELECT count(*) FROM node n WHERE n.id = i::int2 AND "
+             "n.state <> 0) = 0) t WHERE h.node = t.node AND h.number = t.number";
+    case Pg::last_history_blocks:
+      return "SELECT x.node, x.number FROM generate_series(0, 31) i CROSS JOIN LATERAL "
+             "(SELECT b.node, b.number FROM history_block b WHERE b.node = i::int2 "
+             "ORDER BY b.number DESC LIMIT 1) x";
+    case Pg::end_of_history_search:
+      return "SELECT coalesce(min(x.number), 0)::int8, coalesce(max(x.at), 0)::int8 FROM "
+             "(SELECT b.number, b.at FROM history_block b WHERE b.node = $1::int2 AND "
+             "b.number < $2::int8 ORDER BY b.number DESC LIMIT $3::int8) x";
+    case Pg::search_history:
+      return "SELECT x.number, x.at, x.name, x.data FROM (SELECT b.* FROM history_block b "
+             "WHERE b.node = $1::int2 AND b.number < $2::int8 ORDER BY b.number DESC "
+             "LIMIT $3::int8) x WHERE x.at >= $4::int8 AND EXISTS (SELECT 1 FROM "
+             "unnest($5::int8[], $6::int8[]) AS p(a, b), "
+             "LATERAL (SELECT (octet_length(x.filter) * 8)::int8 AS bits) f WHERE "
+             "get_bit(x.filter, p.a % f.bits) = 1 AND "
+             "get_bit(x.filter, (p.a + p.b) % f.bits) = 1 AND "
+             "get_bit(x.filter, (p.a + 2 * p.b) % f.bits) = 1 AND "
+             "get_bit(x.filter, (p.a + 3 * p.b) % f.bits) = 1) "
+             "ORDER BY x.number DESC LIMIT $7::int8";
+    default:
+      return {};
+  }
+}
 
 std::string_view pattern_of_requests(Pg statement) {
   switch (statement) {

@@ -15,9 +15,10 @@ std::string_view pattern_of_scan(Pg statement);
 std::string_view pattern_of_waiting(Pg statement);
 std::string_view pattern_of_server(Pg statement);  // pg_durability.cc
 std::string_view pattern_of_pieces(Pg statement);
-std::string_view pattern_of_requests(Pg statement);  // pg_keeper_patterns.cc
-std::string_view pattern_of_claims(Pg statement);    // pg_claim_patterns.cc
-std::string_view pattern_of_breakers(Pg statement);  // pg_keeper_patterns.cc
+std::string_view pattern_of_requests(Pg statement);        // pg_keeper_patterns.cc
+std::string_view pattern_of_claims(Pg statement);          // pg_claim_patterns.cc
+std::string_view pattern_of_breakers(Pg statement);        // pg_keeper_patterns.cc
+std::string_view pattern_of_history_blocks(Pg statement);  // pg_keeper_patterns.cc
 
 // What stands for {referred} and {ours} in statements on pieces.
 std::string_view words_of_referred();

@@ -148,6 +148,14 @@ enum class Pg : std::uint8_t {
   begin_trials,
   end_trials,
   forget_old_breakers,
+  // Blocks of history (keeper/pg_history_blocks.h).
+  list_history_blocks,
+  put_history_block,
+  remove_history_blocks,
+  remove_left_history,
+  last_history_blocks,
+  end_of_history_search,
+  search_history,
   count_  // how many there are
 };
 constexpr std::size_t kPgCount = static_cast<std::size_t>(Pg::count_);
