@@ -106,7 +106,7 @@ class FakeTable final : public BreakerTable {
 };
 
 // Jobs run when the test says so.
-class FakeKeeper final : public KeeperService, private test::NoTables {
+class FakeKeeper final : public KeeperService, private qmgr::test::NoTables {
  public:
   FakeKeeper(Rows& rows, int node) : table(rows, node) {}
   void post(Job job) override { jobs_.push_back(std::move(job)); }

@@ -57,7 +57,7 @@ class FakeClaims final : public ClaimTable {
   int node_;
 };
 
-class FakeKeeper final : public KeeperService, private test::NoTables {
+class FakeKeeper final : public KeeperService, private qmgr::test::NoTables {
  public:
   explicit FakeKeeper(FakeClaims& table) : table_(table) {}
   void post(Job job) override { jobs_.push_back(std::move(job)); }
