@@ -18,11 +18,11 @@ std::string_view pattern_of_history_blocks(Pg statement) {
       return "DELETE FROM history_block WHERE node = $1::int2 AND number BETWEEN $2::int8 AND "
              "$3::int8";
     case Pg::remove_left_history:
-      return "DELETE FROM history_block h USING (SELECT x.node, x.number FROM "
-             "generate_series(0, 31) i CROSS JOIN LATERAL (SELECT b.node, b.number, b.at "
+      return "DELETE FROM history_block h WHERE h.ctid = ANY(ARRAY(SELECT x.ctid FROM "
+             "generate_series(0, 31) i CROSS JOIN LATERAL (SELECT b.ctid, b.at "
              "FROM history_block b WHERE b.node = i::int2 ORDER BY b.number LIMIT $2::int8) x "
              "WHERE x.at < $1::int8 AND (SELECT count(*) FROM node n WHERE n.id = i::int2 AND "
-             "n.state <> 0) = 0) t WHERE h.node = t.node AND h.number = t.number";
+             "n.state <> 0) = 0))";
     case Pg::last_history_blocks:
       return "SELECT x.node, x.number FROM generate_series(0, 31) i CROSS JOIN LATERAL "
              "(SELECT b.node, b.number FROM history_block b WHERE b.node = i::int2 "
