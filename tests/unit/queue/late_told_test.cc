@@ -142,3 +142,26 @@ TEST_CASE("words of another version, and nonsense, settle nothing") {
   }
   CHECK(two.second->rig.stored(100)->recipients.size() == 2);
 }
+
+TEST_CASE("a delivery that was reported, and could not be written, is told to the new owner") {
+  Disk disk;
+  {
+    QueueRig before(disk);
+    before.start();
+    before.accept(make_message(100, {"a@example.org", "b@example.org"}));
+    REQUIRE(before.leases().size() == 1);
+  }
+  {
+    // The term has been ended: the outcome was noted, and its commit failed.
+    Result<AttemptJournal> journal = AttemptJournal::open(disk.folder.path() + "/attempts");
+    REQUIRE(journal.ok());
+    journal->delivered(journal->take_left(kLeft, 0), false);
+  }
+  QueueRig rig(disk, config_of_rig(), std::chrono::minutes(1));
+  rig.queue.bags().begin(0);
+  rig.start();
+  REQUIRE(rig.elsewhere().size() == 1);
+  CHECK(rig.elsewhere()[0].id == kLeft);
+  CHECK(rig.elsewhere()[0].index == 0);
+  CHECK(rig.elsewhere()[0].outcome.disposition == mail::Disposition::delivered);
+}

@@ -44,7 +44,10 @@ class QueueRig {
               config,
               QueueHooks{[this] { ++work_; }, [](const StoreError& error) { FAIL(error.text); },
                          [this](const mail::Address&, const mail::Outcome&) { ++outcomes_; },
-                         [this] { left_known_ = true; }}) {
+                         [this] { left_known_ = true; },
+                         [this](mail::QueueId id, std::uint32_t index, const mail::Outcome& how) {
+                           elsewhere_.push_back({id, index, how});
+                         }}) {
     for (Pool pool : {Pool::smtp, Pool::lmtp}) queue.leasing().set_capacity(pool, 2000);
   }
 
@@ -115,6 +118,13 @@ class QueueRig {
 
   std::size_t outcomes() const { return outcomes_; }
   bool left_known() const { return left_known_; }
+  // Outcomes of messages that are another node's.
+  struct Elsewhere {
+    mail::QueueId id;
+    std::uint32_t index;
+    mail::Outcome outcome;
+  };
+  const std::vector<Elsewhere>& elsewhere() const { return elsewhere_; }
 
   net::Loop loop;
   postwain::test::VirtualClock clock;
@@ -129,6 +139,7 @@ class QueueRig {
   std::size_t work_ = 0;
   std::size_t outcomes_ = 0;
   bool left_known_ = false;
+  std::vector<Elsewhere> elsewhere_;
 
  public:
   Queue queue;
