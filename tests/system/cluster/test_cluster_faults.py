@@ -230,8 +230,31 @@ class WrongClock(ClusterStories):
     def test_three_seconds_slow(self):
         self.tell("-3s")
 
+    def stand_still(self, offset):
+        """A node that is so far off takes and sends nothing, and says why; the other one goes on."""
+        a, b = (self.cluster.nodes[name] for name in "ab")
+        load = self.under_load()
+        self.release()
+        began = time.time()
+        seen = len(a.events("clock_differs"))
+        self.set_clock(offset)
+        wait_until(lambda: len(a.events("clock_differs")) > seen, 30, lambda: f"it is told\n{a.tail()}")
+        wait_until(lambda: (is_taken(a) or (0,))[0] in (451, 421), 30,
+                   lambda: f"nothing is taken: {is_taken(a)}\n{a.tail()}")
+        self.wait_taken_again(b)
+        # Nobody judges a life by it.
+        self.assertEqual([], self.cluster.fences(began))
+        self.set_clock("+0")
+        self.cluster.wait_live("a", "b")
+        self.wait_taken_again(a)
+        self.judge(load)
+        self.assertNotIn("gone", (self.cluster.state_of("a"), self.cluster.state_of("b")))
+
     def test_an_hour_slow(self):
-        self.tell("-3600s")
+        self.stand_still("-3600s")
+
+    def test_an_hour_fast(self):
+        self.stand_still("+3600s")
 
 
 if __name__ == "__main__":
