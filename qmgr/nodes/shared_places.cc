@@ -12,7 +12,7 @@ namespace postwain::qmgr {
 
 namespace {
 
-constexpr Duration kSweepPause = std::chrono::minutes(10);
+constexpr Duration kSweepPause = std::chrono::minutes(1);
 
 cluster::BootTime boot_time_now() {
   return cluster::BootTime(Duration(boot_ms()));

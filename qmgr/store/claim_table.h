@@ -44,7 +44,8 @@ class ClaimTable {
   virtual StoreResult<std::vector<Owned>> owned(const std::string& prefix) = 0;
   // All of those are given back.
   virtual StoreStatus drop(const std::string& prefix) = 0;
-  // What is left of keys that nobody has a claim of is removed, as much as one call should.
+  // Claims of nodes that are gone are removed, and what is left of keys that nobody has a claim of;
+  // as much as one call should.
   virtual StoreStatus sweep() = 0;
 };
 

@@ -190,6 +190,16 @@ MISTAKES = (
         "  if (answer.end != cluster::BeatEnd::ok) return look_at_standing();\n", "",
         Unit("test_queue", "a beat without an answer says nothing")),
 
+    one("claims of a dead node are not dropped", "qmgr/store/postgres/pg_cluster.cc",
+        "  commands.push_back({Pg::drop_node_claims, PgParameters().int2(node)});\n", "",
+        *store("claims: go with the term")),
+    one("claims of one whom a former version has ended are not dropped",
+        "qmgr/store/postgres/keeper/pg_claims.cc",
+        "  commands.push_back({Pg::drop_dead_claims, {}});\n"
+        "  PgKeeperSession::Results dropped = session_.write(std::move(commands));\n"
+        "  if (!dropped) return dropped.error();\n  commands.clear();\n", "",
+        *store("claims: go with the term")),
+
     # Who counts as dead.
     one("silence is counted while one's own beats fail", MEMBERSHIP,
         "  if (report.end != BeatEnd::ok) memory_.counting = false;\n", "",

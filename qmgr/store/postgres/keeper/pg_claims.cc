@@ -108,6 +108,10 @@ StoreStatus PgClaims::drop(const std::string& prefix) {
 // Locked in the order of keys, as claims are.
 StoreStatus PgClaims::sweep() {
   PgKeeperSession::Commands commands;
+  commands.push_back({Pg::drop_dead_claims, {}});
+  PgKeeperSession::Results dropped = session_.write(std::move(commands));
+  if (!dropped) return dropped.error();
+  commands.clear();
   commands.push_back({Pg::idle_claim_keys, PgParameters().int8(kWishesMax)});
   PgKeeperSession::Results found = session_.read(std::move(commands));
   if (!found) return found.error();

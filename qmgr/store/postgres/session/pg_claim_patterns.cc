@@ -44,6 +44,9 @@ std::string_view pattern_of_claims(Pg statement) {
     case Pg::drop_other_claims:
       return "DELETE FROM claim WHERE node = ANY(ARRAY(SELECT id FROM node "
              "WHERE name <> $1::bytea))";
+    // Whose term a program of a former version has ended, which knew nothing of claims.
+    case Pg::drop_dead_claims:
+      return "DELETE FROM claim WHERE node = ANY(ARRAY(SELECT id FROM node WHERE state = 0))";
     default:
       return {};
   }

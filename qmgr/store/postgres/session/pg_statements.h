@@ -140,6 +140,7 @@ enum class Pg : std::uint8_t {
   drop_claims,
   drop_node_claims,
   drop_other_claims,
+  drop_dead_claims,
   // Breakers that nodes share (keeper/pg_breakers.h).
   put_shared_breaker,
   close_shared_breaker,

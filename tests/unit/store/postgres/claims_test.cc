@@ -180,6 +180,12 @@ TEST_CASE("claims: go with the term of their node, and stay over a new start") {
     CHECK(refused.error().kind == Kind::fenced);
     CHECK(database.run("SELECT count(*) FROM claim WHERE node = 1") == 0);
   }
+  SECTION("a program that knows nothing of claims ends it") {
+    database.run("UPDATE node SET term = term + 1, state = 0 WHERE id = 1");
+    CHECK(a.one("place:x", 3, 3).places == 0);
+    REQUIRE(a.claims.sweep().ok());
+    CHECK(a.one("place:x", 3, 3).places == 3);
+  }
   SECTION("it leaves") {
     REQUIRE(b->store->shared()->leave().ok());
     CHECK(a.one("place:x", 3, 3).places == 3);
