@@ -60,7 +60,8 @@ AccountBuckets::Entry& AccountBuckets::entry(const std::string& account, MonoTim
   return entries_[account];
 }
 
-// The one that has waited longest: buckets of many accounts at once have been made room of, too.
+// The one that has waited longest. Where so many accounts come at once, their buckets have to make
+// room as well (RateTable), and what has gone there is not told in any case.
 void AccountBuckets::drop_one() {
   if (waiting_.empty()) {
     entries_.erase(entries_.begin());
