@@ -33,6 +33,7 @@
 #include "qmgr/nodes/late_told.h"
 #include "qmgr/nodes/nodes.h"
 #include "qmgr/nodes/requests.h"
+#include "qmgr/nodes/shared_paces.h"
 #include "qmgr/nodes/shared_places.h"
 #include "qmgr/peers/peers.h"
 #include "qmgr/queue/admission.h"
@@ -88,6 +89,7 @@ class Qmgr {
   LinkRelay signers_;
   net::LoopClock clock_;
   std::unique_ptr<StoreWorker> store_;
+  std::unique_ptr<SharedPaces> paces_;  // where several may share the queue
   std::unique_ptr<Queue> queue_;
   std::unique_ptr<Delivery> delivery_;
   std::unique_ptr<Probes> probes_;
