@@ -2,25 +2,18 @@
 
 #include <algorithm>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-
-#include "qmgr/cluster/place_shares.h"
+#include "qmgr/cluster/bounded_key.h"
 
 namespace postwain::qmgr {
 
 namespace {
 
-// Long names are cut and told apart by a number.
 std::string account_key(const AccountLimits::News& news) {
-  constexpr std::size_t kNumber = 17;
-  std::string key = news.counted == AccountLimits::Counted::messages ? "account:m:" : "account:r:";
-  key += news.of.account;
-  if (key.size() <= kPaceKeyMax) return key;
-  key.resize(kPaceKeyMax - kNumber);
-  return key + fmt::format("\n{:016x}", cluster::key_number(news.of.account));
+  const bool messages = news.counted == AccountLimits::Counted::messages;
+  return cluster::bounded_key(messages ? "account:m:" : "account:r:", news.of.account, kPaceKeyMax);
 }
 
 std::vector<PaceTable::Wish> wishes_of(const std::vector<AccountLimits::News>& news) {
