@@ -180,10 +180,14 @@ void ConnectionLedger::rates_changed(MonoTime now) {
   const bool shared = is_shared();
   const bool turned = shared != was_shared_;
   was_shared_ = shared;
-  for (auto& [name, group] : groups_)
-    if (turned || waiting.count(name) > 0) group.told.forget();
-  if (turned) return look_at_all(now);
-  for (const std::string& name : waiting) look_at(name, now);
+  if (turned) {
+    for (auto& [name, group] : groups_) group.told.forget();
+    return look_at_all(now);
+  }
+  for (const std::string& name : waiting) {
+    if (auto found = groups_.find(name); found != groups_.end()) found->second.told.forget();
+    look_at(name, now);
+  }
 }
 
 // For all of its bounds there is a step, or none is taken.
