@@ -161,6 +161,10 @@ void Qmgr::begin_node() {
       std::make_unique<Requests>(loop_, *keeper_, engine_.self.node,
                                  [this](std::uint8_t node) { return nodes_->name_of(node); });
   places_ = std::make_unique<SharedPlaces>(*keeper_, delivery_->connection_leaves(), engine_.self);
+  accounts_ = std::make_unique<SharedAccounts>(*keeper_, intake_->account_limits());
+  paces_ = std::make_unique<SharedPaces>(loop_, *keeper_, engine_.self,
+                                         [this] { delivery_->rates_changed(); });
+  delivery_->share_rates(paces_.get());
   breakers_ = std::make_unique<SharedBreakers>(clock_, *keeper_, queue_->breakers());
   queue_->breakers().share(*breakers_);
   begin_telling();
@@ -178,7 +182,11 @@ void Qmgr::begin_node() {
           [this](const BeatAnswer& answer) { breakers_->beat(answer.facts.breakers); },
           [this](const RequestMarks& marks) { requests_->seen(marks); },
           [this](BeatOrder& order) { places_->fill_in(order); },
-          [this](const BeatAnswer& answer) { places_->beat_answered(answer); },
+          [this](const BeatAnswer& answer) {
+            places_->beat_answered(answer);
+            paces_->beat_answered(answer);
+            accounts_->beat_answered(answer);
+          },
           [this](ClusterView& view) { places_->describe(view); }});
   late_told_ = std::make_unique<LateTold>(loop_, *queue_, *nodes_, *requests_);
   delivery_->on_elsewhere(

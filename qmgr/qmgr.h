@@ -33,6 +33,8 @@
 #include "qmgr/nodes/late_told.h"
 #include "qmgr/nodes/nodes.h"
 #include "qmgr/nodes/requests.h"
+#include "qmgr/nodes/shared_accounts.h"
+#include "qmgr/nodes/shared_paces.h"
 #include "qmgr/nodes/shared_places.h"
 #include "qmgr/peers/peers.h"
 #include "qmgr/queue/admission.h"
@@ -88,6 +90,7 @@ class Qmgr {
   LinkRelay signers_;
   net::LoopClock clock_;
   std::unique_ptr<StoreWorker> store_;
+  std::unique_ptr<SharedPaces> paces_;  // where several may share the queue
   std::unique_ptr<Queue> queue_;
   std::unique_ptr<Delivery> delivery_;
   std::unique_ptr<Probes> probes_;
@@ -97,6 +100,7 @@ class Qmgr {
   std::unique_ptr<KeeperService> keeper_;     // the same; its jobs' ends come to what is above
   std::unique_ptr<Requests> requests_;        // the same
   std::unique_ptr<SharedPlaces> places_;      // the same
+  std::unique_ptr<SharedAccounts> accounts_;  // the same
   std::unique_ptr<Nodes> nodes_;              // the same
   std::unique_ptr<LateTold> late_told_;       // the same
   std::unique_ptr<BlockWriter> told_;         // the same: the history, for other nodes

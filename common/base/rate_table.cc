@@ -9,9 +9,9 @@ namespace {
 constexpr Duration kForgetEvery = std::chrono::minutes(1);
 
 // How long it takes to fill so many.
-std::chrono::microseconds worth(std::uint32_t amount, const Rate& rate) {
+std::chrono::nanoseconds worth(std::uint32_t amount, const Rate& rate) {
   std::chrono::duration<double> period = rate.period;
-  return std::chrono::duration_cast<std::chrono::microseconds>(period * amount / rate.count);
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(period * amount / rate.count);
 }
 
 }  // namespace
@@ -28,10 +28,27 @@ bool RateTable::has(const std::string& key, std::uint32_t amount, const Rate& ra
 
 void RateTable::take(const std::string& key, std::uint32_t amount, const Rate& rate, MonoTime now) {
   if (rate.count == 0) return;
+  FineTime& full_at = bucket(key, now);
+  full_at = std::max(full_at, FineTime(now)) + worth(amount, rate);
+}
+
+RateTable::FineTime& RateTable::bucket(const std::string& key, MonoTime now) {
   forget(now);
   if (full_at_.size() >= keys_max_ && !full_at_.contains(key)) make_room();
-  FineTime& full_at = full_at_.try_emplace(key, now).first->second;
-  full_at = std::max(full_at, FineTime(now)) + worth(amount, rate);
+  return full_at_.try_emplace(key, now).first->second;
+}
+
+std::chrono::nanoseconds RateTable::owed(const std::string& key, MonoTime now) const {
+  auto found = full_at_.find(key);
+  if (found == full_at_.end()) return {};
+  return std::max(found->second - FineTime(now), std::chrono::nanoseconds{});
+}
+
+void RateTable::set_owed(const std::string& key, std::chrono::nanoseconds owed, MonoTime now) {
+  if (owed <= std::chrono::nanoseconds{})
+    full_at_.erase(key);
+  else
+    bucket(key, now) = FineTime(now) + owed;
 }
 
 bool RateTable::counts(const std::string& key, MonoTime now) {

@@ -29,13 +29,18 @@ class RateTable {
   // Also when the bucket has less: then it takes longer to fill.
   void take(const std::string& key, std::uint32_t amount, const Rate& rate, MonoTime now);
   void give_back(const std::string& key, std::uint32_t amount, const Rate& rate);
+  // How long the bucket takes until it is full; zero: it is, or nothing is known of it.
+  std::chrono::nanoseconds owed(const std::string& key, MonoTime now) const;
+  // It takes so long, whatever was taken here: somebody knows who has counted more than we have.
+  void set_owed(const std::string& key, std::chrono::nanoseconds owed, MonoTime now);
   std::size_t keys() const { return full_at_.size(); }
   // Whether take() would count this key: it is known, or there is place for one more.
   bool counts(const std::string& key, MonoTime now);
 
  private:
-  using FineTime = std::chrono::time_point<std::chrono::steady_clock, std::chrono::microseconds>;
+  using FineTime = std::chrono::time_point<std::chrono::steady_clock, std::chrono::nanoseconds>;
   void forget(MonoTime now);
+  FineTime& bucket(const std::string& key, MonoTime now);  // a new one is full
   void make_room();
 
   std::size_t keys_max_;

@@ -26,6 +26,7 @@
 #include <utility>
 #include <vector>
 
+#include "qmgr/cluster/bounded_key.h"
 #include "qmgr/cluster/places.h"
 
 namespace postwain::qmgr::cluster {
@@ -45,11 +46,9 @@ constexpr Duration kWantsFresh = std::chrono::milliseconds(1500);  // of a node 
 
 // A group's name in the table of claims. Long names are cut and told apart by a number.
 std::string place_key(const std::string& group);
-// A number that stands for a key in the rows of nodes. Two keys may have the same one: then more is
-// believed to be wanted than is.
-std::uint64_t key_number(std::string_view key);
 
-// What a row says of one group.
+// What a row says of one group. Where two groups have the same number, more is believed to be
+// wanted than is.
 struct PlaceWant {
   std::uint64_t key = 0;     // key_number() of place_key()
   std::uint32_t wanted = 0;  // connections

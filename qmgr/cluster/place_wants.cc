@@ -26,21 +26,8 @@ std::uint64_t take_number(std::string_view& in, unsigned octets) {
 
 }  // namespace
 
-std::uint64_t key_number(std::string_view key) {
-  std::uint64_t number = 0xcbf29ce484222325U;
-  for (char c : key) number = (number ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-  return number ^ number >> 32U;
-}
-
 std::string place_key(const std::string& group) {
-  std::string key(kPlaceKeys);
-  key += group;
-  if (key.size() <= kPlaceKeyMax) return key;
-  const std::uint64_t number = key_number(group);
-  key.resize(kPlaceKeyMax - 9);
-  key += '\n';
-  put_number(key, number, 8);
-  return key;
+  return bounded_key(kPlaceKeys, group, kPlaceKeyMax);
 }
 
 std::string wants_text(std::span<const PlaceWant> wants) {

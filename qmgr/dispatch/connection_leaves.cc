@@ -25,6 +25,11 @@ void ConnectionLeaves::share(std::optional<std::uint32_t> free_from,
   notify();
 }
 
+void ConnectionLeaves::rates_changed() {
+  ledger_.rates_changed(mono_now());
+  notify();
+}
+
 bool ConnectionLeaves::frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload) {
   MonoTime now = mono_now();
   if (type == ipc::FrameType::connection_request) {

@@ -28,6 +28,9 @@ class ConnectionLeaves {
   std::vector<ConnectionLedger::Demand> demands() const { return ledger_.demands(); }
   void share(std::optional<std::uint32_t> free_from,
              const std::vector<ConnectionLedger::Allowance>& allowances);
+  // Rates that hold over several nodes (ConnectionLedger::share_rates).
+  void share_rates(SharedRates* rates) { ledger_.share_rates(rates); }
+  void rates_changed();
   // From now on connections are given out (ConnectionLedger::open).
   void open();
 

@@ -126,6 +126,17 @@ void Delivery::say_word(const ipc::Word& word) {
   for (auto& [peer, agent] : agents_) agent.connection->send(word);
 }
 
+void Delivery::share_rates(SharedRates* rates) {
+  queue_.leasing().rates().share(rates);
+  connections_.share_rates(rates);
+  rates_changed();
+}
+
+void Delivery::rates_changed() {
+  rates_changed_ = true;
+  schedule();
+}
+
 void Delivery::pause(bool paused) {
   paused_ = paused;
   schedule();
@@ -136,6 +147,10 @@ void Delivery::schedule() {
 }
 
 void Delivery::pump() {
+  if (std::exchange(rates_changed_, false)) {
+    queue_.leasing().rates().changed();
+    connections_.rates_changed();
+  }
   queue_.advance();
   // While the disk takes nothing, what waits to be recorded stays within bounds.
   bool recordable = queue_.store().unrecorded() < kUnrecordedMax;

@@ -65,6 +65,13 @@ class Delivery : public PeerService {
   // Told of outcomes of attempts whose message is another node's by now.
   using OnElsewhere = std::function<void(mail::QueueId, std::uint32_t, const mail::Outcome&)>;
   void on_elsewhere(OnElsewhere tell) { on_elsewhere_ = std::move(tell); }
+  // Rates of destinations and of connections hold over several nodes; null: they are this node's
+  // own. It outlives this. What it says is looked at by schedule() and by rates_changed().
+  void share_rates(SharedRates* rates);
+  // More may be known of steps that were asked for, or other nodes have come or are gone. At the
+  // end of this turn of the loop leases and connections are given for what may go now. May be
+  // called at any time, also from within a call of SharedRates.
+  void rates_changed();
   // To all agents, now and when they connect, before they are lent anything. Never called, nothing
   // is said: nobody shares the queue, and agents have nothing to wait for.
   void say_word(const ipc::Word& word);
@@ -145,6 +152,7 @@ class Delivery : public PeerService {
   std::array<bool, kPools> open_{};
   bool paused_ = false;
   bool names_first_ = false;
+  bool rates_changed_ = false;
   OnElsewhere on_elsewhere_;
   NameAttempts to_name_;  // of leases that wait for it; they are among those of their agents
   std::vector<std::pair<std::uint64_t, std::uint64_t>> to_send_;  // agent and lease, of the same

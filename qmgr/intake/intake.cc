@@ -412,7 +412,7 @@ void Intake::hand_on(std::uint64_t number, mail::QueueId id, NewMessage message,
                               on_end = std::move(on_end)](AcceptEnd end) {
                                // The same once more, or nothing at all: it does not count.
                                if (counted && end != AcceptEnd::stored)
-                                 limits_.give_back(account, recipients);
+                                 limits_.give_back(account, recipients, mono_now());
                                if (on_end) on_end(end);
                                answer(number, id, reply_for(end, real));
                              });

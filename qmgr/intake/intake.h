@@ -28,11 +28,11 @@
 #include "common/daemon/ipc_connection.h"
 #include "common/daemon/peer_users.h"
 
-#include "qmgr/intake/account_limits.h"
 #include "qmgr/intake/probes.h"
 #include "qmgr/intake/upload.h"
 #include "qmgr/peers/peer_service.h"
 #include "qmgr/queue/queue.h"
+#include "qmgr/verdicts/account_limits.h"
 #include "qmgr/verdicts/gate.h"
 
 namespace postwain::qmgr {
@@ -70,6 +70,8 @@ class Intake : public PeerService {
   // `open` from now on; where that is empty, of `owned`. A message whose bag is not owned is
   // refused for the moment, at its beginning and at its end. Until it is called: all.
   void set_open_bags(std::uint64_t open, std::uint64_t owned);
+  // For who has other nodes count with this one (qmgr/nodes/shared_accounts.h).
+  AccountLimits& account_limits() { return limits_; }
 
  private:
   using UploadPtr = std::shared_ptr<Upload>;

@@ -40,6 +40,8 @@ class Leasing {
   void note_flight(DestinationId id, std::uint32_t messages) {
     core_.scheduler.note_flight(id, messages);
   }
+  // Rates of destinations that several nodes share (scheduler.h).
+  DestinationRates& rates() { return core_.scheduler.rates(); }
   // What a former qmgr had leased, and what agents had whose connection was lost.
   LentBefore& lent_before() { return lent_before_; }
 

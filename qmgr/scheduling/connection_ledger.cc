@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <string_view>
 
+#include <fmt/format.h>
+
+#include "qmgr/cluster/bounded_key.h"
+
 namespace postwain::qmgr {
 
 namespace {
@@ -15,6 +19,16 @@ Duration burst_of(const ipc::ConnectionBound& bound) {
 // From one connection to the next, or from when it was asked for.
 Duration longest_wait(const ipc::ConnectionBound& bound) {
   return burst_of(bound) + bound.rate_period / bound.rate_count;
+}
+
+cluster::Rate rate_of(const ipc::ConnectionBound& bound) {
+  return {bound.rate_count, bound.rate_period};
+}
+
+std::string rate_key(const ipc::ConnectionBound& bound) {
+  return cluster::bounded_key(
+      fmt::format("{}{}/{}:", kConnectionRates, bound.rate_count, bound.rate_period.count()),
+      bound.group, kRateKeyMax);
 }
 
 std::size_t octets_of(const std::vector<ipc::ConnectionBound>& bounds) {
@@ -76,6 +90,7 @@ void ConnectionLedger::lost(Peer peer, MonoTime now) {
 }
 
 void ConnectionLedger::advance(MonoTime now) {
+  if (is_shared() != was_shared_) rates_changed(now);
   while (!wakes_.empty() && wakes_.begin()->first <= now) {
     std::string name = std::move(wakes_.extract(wakes_.begin()).value().second);
     look_at(name, now);
@@ -84,6 +99,10 @@ void ConnectionLedger::advance(MonoTime now) {
 
 void ConnectionLedger::open(MonoTime now) {
   if (std::exchange(open_, true)) return;
+  look_at_all(now);
+}
+
+void ConnectionLedger::look_at_all(MonoTime now) {
   std::vector<std::string> names;
   for (const auto& [name, group] : groups_) names.push_back(name);
   for (const std::string& name : names) look_at(name, now);
@@ -154,6 +173,53 @@ std::vector<ConnectionLedger::Demand> ConnectionLedger::demands() const {
   return out;
 }
 
+// --- rates that hold over several nodes --------------------------------------------------------
+
+void ConnectionLedger::rates_changed(MonoTime now) {
+  const std::set<std::string> waiting = std::exchange(waiting_, {});
+  const bool shared = is_shared();
+  const bool turned = shared != was_shared_;
+  was_shared_ = shared;
+  if (turned) {
+    for (auto& [name, group] : groups_) group.told.forget();
+    return look_at_all(now);
+  }
+  for (const std::string& name : waiting) {
+    if (auto found = groups_.find(name); found != groups_.end()) found->second.told.forget();
+    look_at(name, now);
+  }
+}
+
+// For all of its bounds there is a step, or none is taken.
+bool ConnectionLedger::has_steps(const Entry& entry, MonoTime now) {
+  for (const ipc::ConnectionBound& bound : entry.bounds) {
+    if (bound.rate_count == 0) continue;
+    Group& group = groups_[bound.group];
+    if (!group.told.bars(rate_of(bound), now)) {
+      if (group.told.ask(*rates_, rate_key(bound), rate_of(bound), burst_of(bound), now)) continue;
+      if (group.told.is_unknown()) waiting_.insert(bound.group);
+    }
+    wake_for_step(bound.group, group, now);
+    return false;
+  }
+  return true;
+}
+
+// One wake for all that is told of a group: the names of groups are the client's, and long.
+void ConnectionLedger::wake_for_step(const std::string& name, Group& group, MonoTime now) {
+  if (group.step_wake > now && group.step_wake <= group.told.due()) return;
+  group.step_wake = group.told.due();
+  wakes_.insert({group.step_wake, name});
+}
+
+// Bounds that count alike have asked for the same step.
+void ConnectionLedger::take_steps(const Entry& entry) {
+  std::set<std::string> keys;
+  for (const ipc::ConnectionBound& bound : entry.bounds)
+    if (bound.rate_count > 0) keys.insert(rate_key(bound));
+  for (const std::string& key : keys) rates_->take(key);
+}
+
 std::optional<MonoTime> ConnectionLedger::wake_at() const {
   if (wakes_.empty()) return std::nullopt;
   return wakes_.begin()->first;
@@ -171,6 +237,8 @@ void ConnectionLedger::hold(Peer peer, Entry& entry) {
 
 void ConnectionLedger::give(const Key& key, Entry& entry, MonoTime now) {
   hold(key.first, entry);
+  const bool shared = is_shared();
+  if (shared) take_steps(entry);
   for (const ipc::ConnectionBound& bound : entry.bounds) {
     Group& group = groups_[bound.group];
     group.line.erase(entry.turn);
@@ -179,24 +247,26 @@ void ConnectionLedger::give(const Key& key, Entry& entry, MonoTime now) {
     group.rate_next = std::clamp(group.rate_next, now, now + longest_wait(bound)) +
                       bound.rate_period / bound.rate_count;
     wakes_.insert({group.rate_next, bound.group});
+    if (!shared) group.rate_alone = group.rate_next;
   }
   grants_.push_back({key.first, key.second});
 }
 
 bool ConnectionLedger::may_go(const Entry& entry, MonoTime now) {
+  const bool shared = is_shared();
   for (const ipc::ConnectionBound& bound : entry.bounds) {
     Group& group = groups_[bound.group];
     if (is_full(group, bound)) return false;
     if (bound.rate_count == 0) continue;
     // Others may have said of the rate what they like: nobody waits for longer than his own
     // demands.
-    MonoTime due = std::min(group.rate_next - burst_of(bound),
+    MonoTime due = std::min((shared ? group.rate_alone : group.rate_next) - burst_of(bound),
                             std::max(entry.since, group.given_at) + longest_wait(bound));
     if (due <= now) continue;
     wakes_.insert({due, bound.group});
     return false;
   }
-  return true;
+  return !shared || has_steps(entry, now);
 }
 
 void ConnectionLedger::remove(std::map<Key, Entry>::iterator found, Duration rest, MonoTime now) {
@@ -234,7 +304,10 @@ void ConnectionLedger::look_at(const std::string& name, MonoTime now) {
     if (group.press && group.open > *group.allowed) press_beyond(group);
     press(name, group);
   }
-  if (group.is_idle(now)) groups_.erase(found);
+  if (!group.is_idle(now)) return;
+  if (group.step_wake > now) wakes_.erase({group.step_wake, name});
+  waiting_.erase(name);
+  groups_.erase(found);
 }
 
 // In order of the line; all: those, too, whose owner has a connection already.

@@ -9,7 +9,9 @@
 // says, whichever processes have them.
 //
 // Where several nodes share the queue, a bound holds over all of them: then share() says how many
-// of a group this node may have (qmgr/cluster/place_shares.h).
+// of a group this node may have (qmgr/cluster/place_shares.h). So does a rate, in steps that are
+// asked for last, when there is a place (shared_rates.h). Who says another rate of a group than
+// others is counted apart from them: so nobody waits for a rate that somebody else has invented.
 //
 // Places go round: whoever has none and waits gets one from those who have most. Owners are parts
 // of a client (common/agent/destination.h).
@@ -25,6 +27,8 @@
 
 #include "common/base/time.h"
 #include "common/ipc/messages.h"
+
+#include "qmgr/scheduling/step_wait.h"
 
 namespace postwain::qmgr {
 
@@ -78,6 +82,11 @@ class ConnectionLedger {
   };
   std::vector<Demand> demands() const;
 
+  // Rates that hold over several nodes; null: they are this node's own. It outlives the ledger.
+  void share_rates(SharedRates* rates) { rates_ = rates; }
+  // More may be known of steps that were asked for.
+  void rates_changed(MonoTime now);
+
   // What is to be told; each once.
   std::vector<Grant> take_grants() { return std::exchange(grants_, {}); }
   std::vector<Wanted> take_wanted() { return std::exchange(wanted_, {}); }
@@ -116,6 +125,9 @@ class ConnectionLedger {
     std::uint32_t open = 0;
     std::multiset<MonoTime> resting;  // places, until when
     MonoTime rate_next{};
+    MonoTime rate_alone{};              // the same without what went while the rate was shared
+    StepWait<MonoTime> told;            // of the rate that was asked for last
+    MonoTime step_wake{};               // the group is looked at then, for a step that is told
     MonoTime given_at{};                // the last one
     std::map<std::uint64_t, Key> line;  // by turn
     std::map<Owner, Holder> holders;
@@ -138,6 +150,11 @@ class ConnectionLedger {
   }
   std::uint32_t shared_places(const Group& group, const ipc::ConnectionBound& bound) const;
   bool may_go(const Entry& entry, MonoTime now);
+  bool has_steps(const Entry& entry, MonoTime now);
+  bool is_shared() const { return rates_ != nullptr && rates_->is_shared(); }
+  void wake_for_step(const std::string& name, Group& group, MonoTime now);
+  void take_steps(const Entry& entry);
+  void look_at_all(MonoTime now);
   void remove(std::map<Key, Entry>::iterator found, Duration rest, MonoTime now);
   void look_at(const std::string& name, MonoTime now);
   void serve(Group& group, bool all, MonoTime now);
@@ -146,6 +163,9 @@ class ConnectionLedger {
 
   bool open_ = false;
   std::optional<std::uint32_t> free_from_;
+  SharedRates* rates_ = nullptr;
+  bool was_shared_ = false;
+  std::set<std::string> waiting_;  // groups: for a step of which nothing is known
   std::uint64_t last_turn_ = 0;
   std::map<Key, Entry> entries_;
   std::map<Peer, OfPeer> of_peer_;

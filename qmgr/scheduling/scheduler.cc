@@ -126,6 +126,7 @@ void Scheduler::withdraw(DestinationId id, mail::QueueId message, WallTime now) 
 }
 
 void Scheduler::advance(WallTime now) {
+  look_at_rates(now);
   while (!wakes_.empty() && wakes_.begin()->first <= now) {
     DestinationId id = wakes_.begin()->second;
     wakes_.erase(wakes_.begin());
@@ -168,7 +169,7 @@ std::optional<Pick> Scheduler::next(Pool pool, WallTime now) {
       DestinationId id = ring.front();
       ring.pop_front();
       at(id).in_ring[lane] = false;
-      if (bar(at(id), lane, now) != Bar::none) {
+      if (bar(at(id), lane, now) != Bar::none || !has_step(id, now)) {
         place(id, now);
         set_wake(id, now);
         continue;
@@ -215,11 +216,7 @@ std::optional<Pick> Scheduler::start(DestinationId id, std::size_t lane, WallTim
   count_running(d, pick.job.traffic_class, pick.trial, +1);
   if (pick.trial) count_trial(d, +1);
   d.used_at = now;
-  if (Rate limit = rate_of(d); limit.count > 0) {
-    Duration step = limit.period / limit.count;
-    d.rate_next = std::max(d.rate_next, now) + step;
-    if (d.set != nullptr) d.set->rate_next = std::max(d.set->rate_next, now) + step;
-  }
+  rates_.take(d.key, d.pace, d.set, rate_of(d), now);
   refresh(id, now);
   return pick;
 }
@@ -314,6 +311,7 @@ void Scheduler::refresh(DestinationId id, WallTime now) {
     d.catching_up = true;
   }
   sweep(id, now);
+  count_rate(id, now);
   place(id, now);
   want_refill(id, now);
   if (d.catching_up) end_catching_up(d, now);
@@ -401,14 +399,19 @@ void Scheduler::set_wake(DestinationId id, WallTime now) {
         earliest(health->trial().again);
       }
     if (d.half_open() || d.suspended_until) earliest(d.earliest_milestone);
-    if (!rate_allows(d, now)) earliest(rate_next(d) - rate_of(d).period / 10);
+    if (std::optional<WallTime> due = rate_due(d, now)) earliest(*due);
   } else if (d.pins == 0 && d.running == 0 && !d.refilling && !d.store_due) {
     earliest(std::max(forget_at(d), now + std::chrono::seconds(1)));
   }
-  if (wake == d.wake) return;
+  move_wake(id, wake);
+}
+
+void Scheduler::move_wake(DestinationId id, std::optional<WallTime> when) {
+  Destination& d = at(id);
+  if (when == d.wake) return;
   if (d.wake) wakes_.erase({*d.wake, id});
-  if (wake) wakes_.insert({*wake, id});
-  d.wake = wake;
+  if (when) wakes_.insert({*when, id});
+  d.wake = when;
 }
 
 WallTime Scheduler::forget_at(const Destination& d) const {
@@ -426,6 +429,7 @@ bool Scheduler::forget_if_idle(DestinationId id, WallTime now) {
   if (d.used_at == WallTime{}) d.used_at = now;
   if (now < forget_at(d)) return false;
   if (d.wake) wakes_.erase({*d.wake, id});
+  rates_.forget(id);
   leave_set(id);
   by_key_.erase(d.key);
   slots_[id].reset();

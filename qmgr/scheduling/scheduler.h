@@ -20,7 +20,9 @@
 // Who may go where at once is DestinationHealth's business, once for the destination and once for
 // its MX set; the tighter holds. Where TCP connections are counted (connection_ledger.h does that),
 // there are never more attempts than keep that many busy: what one carries at a time, as the agents
-// find out, and one more at hand. A hold is a clock of its own: a job behind it loses no attempt.
+// find out, and one more at hand. How many there may be in a time is DestinationRates' business;
+// where other nodes share a rate it is asked last, for what nothing else bars and an agent could
+// take. A hold is a clock of its own: a job behind it loses no attempt.
 // So is an operator's suspension. What passes its milestone (warning, expiry) while it waits there
 // is handed back by take_milestones_due().
 #pragma once
@@ -45,6 +47,7 @@
 #include "qmgr/model/message.h"
 #include "qmgr/model/store_cursor.h"
 #include "qmgr/scheduling/destination_health.h"
+#include "qmgr/scheduling/destination_rates.h"
 #include "qmgr/scheduling/scheduler_limits.h"
 #include "qmgr/scheduling/scheduler_queue.h"
 #include "qmgr/scheduling/scheduler_trials.h"
@@ -221,6 +224,9 @@ class Scheduler {
   bool is_catching_up(DestinationId id) const { return at(id).catching_up; }
   bool is_suspended(DestinationId id) const { return at(id).suspended_until.has_value(); }
 
+  // Rates that other nodes share, and what is new of them.
+  DestinationRates& rates() { return rates_; }
+
   // At most `limit`, those with an open breaker or with the most work first.
   std::vector<DestinationReport> report(std::size_t limit) const;
   std::size_t queued_jobs() const { return queued_jobs_; }
@@ -260,7 +266,7 @@ class Scheduler {
     bool cursor_lost = false;   // reading must begin anew, whatever runs meanwhile
     std::optional<WallTime> suspended_until;
     std::optional<WallTime> store_due;
-    WallTime rate_next{};
+    DestinationPace pace;
     std::optional<WallTime> wake;
     WallTime used_at{};
     WallTime earliest_milestone = WallTime::max();  // of the queued jobs; a lower bound
@@ -304,14 +310,14 @@ class Scheduler {
   DestinationHealth* health_at(const BreakerName& name) const;
   void refresh_all(const BreakerName& name, WallTime now);
   void set_changed(MxSet& set, WallTime now);
-  struct Rate {
-    std::uint32_t count;  // leases per period; 0: no limit
-    Duration period;
-  };
-  static Rate rate_of(const Destination& d);
-  bool rate_allows(const Destination& d, WallTime now) const;
+  static LeaseRate rate_of(const Destination& d);
+  std::optional<WallTime> rate_due(const Destination& d, WallTime now) const {
+    return rates_.due(d.pace, d.set, rate_of(d), now);
+  }
+  bool has_step(DestinationId id, WallTime now);
+  void count_rate(DestinationId id, WallTime now);
+  void look_at_rates(WallTime now);
   static void end_catching_up(Destination& d, WallTime now);
-  WallTime rate_next(const Destination& d) const;
   std::size_t best_class(const Destination& d, WallTime now) const;
   void count_in(Destination& d, const Job& job);
   void count_out(Destination& d, const Job& job);
@@ -345,6 +351,7 @@ class Scheduler {
   void sweep(DestinationId id, WallTime now);
   void want_refill(DestinationId id, WallTime now);
   void set_wake(DestinationId id, WallTime now);
+  void move_wake(DestinationId id, std::optional<WallTime> when);
   WallTime forget_at(const Destination& d) const;
   bool forget_if_idle(DestinationId id, WallTime now);
   double unit() { return std::uniform_real_distribution<double>(0, 1)(random_); }
@@ -378,6 +385,7 @@ class Scheduler {
   std::vector<Refill> refills_;
   std::vector<Pick> milestones_due_;
   std::vector<PutOff> put_off_;
+  DestinationRates rates_;
   bool asks_for_trials_ = false;
   std::vector<BreakerName> trials_wanted_;
   std::deque<DestinationId> starved_;  // due in the store, but memory was full

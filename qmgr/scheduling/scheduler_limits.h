@@ -12,6 +12,7 @@
 #include "common/base/time.h"
 
 #include "qmgr/scheduling/destination_health.h"
+#include "qmgr/scheduling/lease_pace.h"
 #include "qmgr/scheduling/suspects.h"
 
 namespace postwain::qmgr {
@@ -42,8 +43,8 @@ struct MxSet : SharedLimit {
       : key(std::move(name)), health(kMxSetWindowMax, kMxSetWindowInitial) {}
   std::string key;  // the sorted host names
   DestinationHealth health;
-  Suspects suspects;     // of all its members together
-  WallTime rate_next{};  // of those members that have a rate
+  Suspects suspects;  // of all its members together
+  MxSetPace pace;     // of those members that have a rate
   std::set<DestinationId> members;
 };
 

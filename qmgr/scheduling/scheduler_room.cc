@@ -55,7 +55,7 @@ bool Scheduler::wants_more(const Destination& d) const {
 Scheduler::Bar Scheduler::bar(const Destination& d, std::size_t lane, WallTime now) const {
   bool trial = lane == kTrialLane;
   if (d.half_open() != trial || !(trial ? d.has_any() : d.has(lane))) return Bar::own;
-  if (d.suspended_until || !rate_allows(d, now)) return Bar::own;
+  if (d.suspended_until || rate_due(d, now)) return Bar::own;
   bool bulk = lane == static_cast<std::size_t>(TrafficClass::bulk);
   SharedLimit mine{d.running, d.running_bulk, {}};
   std::uint32_t own = d.health.slots(now);
@@ -86,7 +86,7 @@ std::optional<std::uint32_t> Scheduler::free_places(DestinationId id, TrafficCla
   const Destination& d = at(id);
   const PoolRings& pool = pools_[static_cast<std::size_t>(d.settings.pool)];
   const Suspects& suspects = d.set != nullptr ? d.set->suspects : d.suspects;
-  if (d.half_open() || d.suspended_until || rate_of(d).count > 0 || suspects.held() > 0 ||
+  if (d.half_open() || d.suspended_until || rate_of(d) || suspects.held() > 0 ||
       pool.capacity == 0 || pool.closed(static_cast<std::size_t>(c)))
     return std::nullopt;
   auto left = [](std::size_t places, std::size_t used) { return places - std::min(places, used); };
@@ -132,20 +132,10 @@ std::uint32_t Scheduler::places_in_set(const Destination& d, WallTime now) {
   return std::min(places, attempts_for(d, d.settings.connections));
 }
 
-Scheduler::Rate Scheduler::rate_of(const Destination& d) {
+LeaseRate Scheduler::rate_of(const Destination& d) {
   const DestinationSettings& s = d.settings;
   if (d.catching_up && s.drain_count > 0) return {s.drain_count, s.drain_period};
   return {s.rate_count, s.rate_period};
-}
-
-bool Scheduler::rate_allows(const Destination& d, WallTime now) const {
-  // A tenth of the period's amount may go at once after a pause.
-  Rate limit = rate_of(d);
-  return limit.count == 0 || rate_next(d) <= now + limit.period / 10;
-}
-
-WallTime Scheduler::rate_next(const Destination& d) const {
-  return d.set == nullptr ? d.rate_next : std::max(d.rate_next, d.set->rate_next);
 }
 
 }  // namespace postwain::qmgr

@@ -61,6 +61,7 @@ void Scheduler::associate(DestinationId id, std::string_view mx_set, WallTime no
   if (d.set != nullptr ? d.set->key == mx_set : mx_set.empty()) return;
   MxSet* left = d.set != nullptr && d.set->members.size() > 1 ? d.set : nullptr;
   leave_set(id);
+  d.pace.told.forget();  // that was of another sequence of steps
   if (!mx_set.empty()) {
     std::unique_ptr<MxSet>& set = mx_sets_[std::string(mx_set)];
     if (!set) set = std::make_unique<MxSet>(std::string(mx_set));
@@ -78,6 +79,7 @@ void Scheduler::leave_set(DestinationId id) {
   Destination& d = at(id);
   if (d.set == nullptr) return;
   leave_line(id, *d.set);
+  DestinationRates::leave(d.pace, *d.set);
   d.set->running -= d.running;
   d.set->running_bulk -= d.running_bulk;
   d.set->health.trial().running -= d.health.trial().running;
@@ -85,6 +87,36 @@ void Scheduler::leave_set(DestinationId id) {
   // An open breaker outlives its members: the next one must find it.
   if (d.set->members.empty() && !d.set->health.is_open()) mx_sets_.erase(std::string(d.set->key));
   d.set = nullptr;
+}
+
+// --- rates that other nodes share --------------------------------------------------------------
+
+// Asked for a lease that could go now, or steps would be taken that nobody uses.
+bool Scheduler::has_step(DestinationId id, WallTime now) {
+  Destination& d = at(id);
+  return rates_.ask(id, d.key, d.pace, d.set, rate_of(d), now);
+}
+
+void Scheduler::count_rate(DestinationId id, WallTime now) {
+  Destination& d = at(id);
+  if (d.set == nullptr) return;
+  if (!rates_.count(d.pace, *d.set, d.has_any() ? rate_of(d) : LeaseRate())) return;
+  for (DestinationId other : d.set->members)
+    if (other != id && at(other).pace.told.is_kept()) {
+      at(other).pace.told.forget();
+      move_wake(other, now);
+    }
+}
+
+void Scheduler::look_at_rates(WallTime now) {
+  DestinationRates::News news = rates_.take_news();
+  auto look = [&](DestinationId id) {
+    if (slots_[id] == nullptr) return;
+    slots_[id]->pace.told.forget();
+    refresh(id, now);
+  };
+  for (DestinationId id : news.some) look(id);
+  for (DestinationId id = 0; news.all && id < slots_.size(); ++id) look(id);
 }
 
 // --- lines -----------------------------------------------------------------------------------

@@ -17,9 +17,10 @@ class SharedRates {
 
   // False: no other node is there, and each counts by himself as on one machine.
   virtual bool is_shared() const = 0;
-  // For how long this node has to wait for its next step of that key; zero: not at all. Nothing: not
-  // known yet; it is asked for, and whoever asked is told when it may be known. burst: for how much
-  // unused time steps may be taken afterwards. A rate that is not that of the last call begins anew.
+  // For how long this node has to wait for its next step of that key; zero: not at all. Nothing:
+  // not known yet; it is asked for, and whoever asked is told when it may be known. burst: for how
+  // much unused time steps may be taken afterwards. A rate that is not that of the last call counts
+  // for what is asked for from then on. key: 1 to kPaceKeyMax octets (qmgr/store/pace_table.h).
   virtual std::optional<Duration> wait(const std::string& key, const cluster::Rate& rate,
                                        Duration burst) = 0;
   // One step is used, which wait() said is due.

@@ -9,6 +9,7 @@
 #include "qmgr/store/breaker_table.h"
 #include "qmgr/store/claim_table.h"
 #include "qmgr/store/history_blocks.h"
+#include "qmgr/store/pace_table.h"
 #include "qmgr/store/request_table.h"
 #include "qmgr/store/store_error.h"
 
@@ -21,6 +22,7 @@ class KeeperTables {
   virtual HistoryBlockTable& history_blocks() = 0;
   virtual RequestTable& requests() = 0;
   virtual ClaimTable& claims() = 0;
+  virtual PaceTable& paces() = 0;
   virtual BreakerTable& breakers() = 0;
 };
 

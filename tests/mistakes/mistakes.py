@@ -200,6 +200,23 @@ MISTAKES = (
         "  if (!dropped) return dropped.error();\n  commands.clear();\n", "",
         *store("claims: go with the term")),
 
+    # Rates over all nodes.
+    one("a slice is taken twice", SESSION + "pg_claim_patterns.cc",
+        '"UPDATE pace p SET next = greatest(m.stood + m.span, m.now - m.burst) "',
+        '"UPDATE pace p SET next = greatest(m.stood + m.span * 0, m.now - m.burst) "',
+        *store("paces: two nodes move one sequence on")),
+    one("each node counts by itself", "qmgr/nodes/shared_paces.cc",
+        "  const Others now = some ? Others::some : Others::none;\n",
+        "  const Others now = some && false ? Others::some : Others::none;\n",
+        Unit("test_queue", "shared paces: two nodes have one sequence")),
+    one("steps that nobody has used are kept", "qmgr/cluster/pace_shares.cc",
+        "    key.used = std::max(key.used, slice.steps_before(least));\n", "    (void)least;\n",
+        Unit("test_cluster", "P8: pace: nodes that die, lost answers")),
+    one("rows of paces are locked in any order", SESSION + "pg_claim_patterns.cc",
+        '"ORDER BY d.key ON CONFLICT (key) DO UPDATE SET next = p.next"',
+        '"ON CONFLICT (key) DO UPDATE SET next = p.next"',
+        *store("paces: several nodes at once")),
+
     # Who counts as dead.
     one("silence is counted while one's own beats fail", MEMBERSHIP,
         "  if (report.end != BeatEnd::ok) memory_.counting = false;\n", "",

@@ -1,8 +1,9 @@
 """A next hop that counts the connections that are open at the same time, as a program. One port for
-each of its words "SECONDS", which is how long it takes over the content of a message there. It
-prints the ports as a line; each line of its standard input is answered with what it has seen as one
-line of JSON: [{"open", "most", "delivered": {node: [times]}}] in the order of the ports. It ends
-with its standard input.
+each of its words "SECONDS", which is how long it takes over the content of a message there; with
+"!" behind it each connection is closed after one message. It prints the ports as a line; each line
+of its standard input is answered with what it has seen as one line of JSON: [{"open", "most",
+"opened": [times], "delivered": {node: [times]}}] in the order of the ports. It ends with its
+standard input.
 """
 
 import asyncio
@@ -12,13 +13,16 @@ import time
 
 
 class Door:
-    def __init__(self, seconds):
-        self.seconds = seconds
+    def __init__(self, word):
+        self.seconds = float(word.rstrip("!"))
+        self.closes = word.endswith("!")
         self.open = 0
         self.most = 0
+        self.opened = []
         self.delivered = {}
 
     async def serve(self, reader, writer):
+        self.opened.append(time.time())
         self.open += 1
         self.most = max(self.most, self.open)
         try:
@@ -43,6 +47,8 @@ class Door:
                 await asyncio.sleep(self.seconds)
                 self.delivered.setdefault(node, []).append(time.time())
                 writer.write(b"250 2.0.0 taken\r\n")
+                if self.closes:
+                    return await writer.drain()
             elif verb == "QUIT":
                 return writer.write(b"221 bye\r\n")
             else:
@@ -50,15 +56,15 @@ class Door:
             await writer.drain()
 
 
-async def run(seconds):
-    doors = [Door(float(one)) for one in seconds]
+async def run(words):
+    doors = [Door(one) for one in words]
     servers = [await asyncio.start_server(door.serve, "127.0.0.1", 0, limit=1 << 20)
                for door in doors]
     print(*(server.sockets[0].getsockname()[1] for server in servers), flush=True)
     loop = asyncio.get_running_loop()
     while await loop.run_in_executor(None, sys.stdin.readline):
-        print(json.dumps([{"open": door.open, "most": door.most, "delivered": door.delivered}
-                          for door in doors]), flush=True)
+        print(json.dumps([{"open": door.open, "most": door.most, "opened": door.opened,
+                           "delivered": door.delivered} for door in doors]), flush=True)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,16 @@ TEST_CASE("a bucket empties and fills evenly", "[rate]") {
   CHECK(table.has("b", 6, rate, kStart));
 }
 
+TEST_CASE("roundings of many do not add up", "[rate]") {
+  RateTable table(10);
+  Rate rate{700'000, 1h};  // a gap of 5142.857 microseconds
+  std::uint32_t taken = 0;
+  for (; table.has("a", 1, rate, kStart) && taken < 800'000; ++taken)
+    table.take("a", 1, rate, kStart);
+  CHECK(taken <= 700'001);
+  CHECK(taken >= 700'000);
+}
+
 TEST_CASE("no rate, no limit; more than the rate never fits", "[rate]") {
   RateTable table(10);
   table.take("a", 1000, {}, kStart);
@@ -45,6 +55,21 @@ TEST_CASE("what is given back is there again", "[rate]") {
   table.give_back("a", 1, rate);
   CHECK(table.has("a", 1, rate, kStart));
   CHECK_FALSE(table.has("a", 2, rate, kStart));
+}
+
+TEST_CASE("what somebody else has counted counts as well", "[rate]") {
+  RateTable table(2);
+  Rate rate{2, 1h};
+  CHECK(table.owed("a", kStart) == 0ns);
+  table.set_owed("a", 45min, kStart);
+  CHECK(table.owed("a", kStart + 5min) == 40min);
+  CHECK_FALSE(table.has("a", 1, rate, kStart));
+  CHECK(table.has("a", 1, rate, kStart + 15min));
+  CHECK(table.owed("a", kStart + 50min) == 0ns);
+  table.set_owed("a", 0ns, kStart);
+  CHECK(table.keys() == 0);
+  for (const char* key : {"a", "b", "c"}) table.set_owed(key, 1h, kStart);
+  CHECK(table.keys() == 2);
 }
 
 TEST_CASE("the keys are bounded, and full buckets forgotten", "[rate]") {

@@ -1,10 +1,9 @@
-// Places of a limit over all nodes, and slices of a rate.
+// Places of a limit over all nodes.
 #include <catch2/catch.hpp>
 
 #include <array>
 #include <numeric>
 
-#include "qmgr/cluster/pace.h"
 #include "qmgr/cluster/places.h"
 #include "tests/unit/cluster/cluster_support.h"
 
@@ -185,45 +184,4 @@ TEST_CASE("P4: places: when a claim is made again") {
   need.running = 3;
   CHECK(must_claim({5, 2}, need));
   CHECK_FALSE(must_claim({}, need_of(20, 2, 1)));
-}
-
-TEST_CASE("P5: pace: slices") {
-  CHECK(slice_size({10, 1s}, 3) == 3);
-  CHECK(slice_size({10, 1s}, 50) == 10);
-  CHECK(slice_size({60, 1min}, 50) == 1);
-  CHECK(slice_size({1000, 1h}, 50) == 1);
-  CHECK(slice_size({7200, 1h}, 50) == 2);
-  CHECK(slice_size({10, 1s}, 0) == 1);
-  CHECK(slice_size({UINT32_MAX, 1ms}, UINT32_MAX) == UINT32_MAX);
-  CHECK(account_slice_size(1000) == 50);
-  CHECK(account_slice_size(3) == 1);
-
-  WallTime noon{std::chrono::hours(12)};
-  Slice slice = take({10, 1s}, noon - 5min, noon, 0ms, 4);
-  CHECK(slice.first == noon);  // unused time is not made up for
-  CHECK(slice.next() == noon + 400ms);
-  CHECK(slice.at(0) == noon);
-  CHECK(slice.at(3) == noon + 300ms);
-  CHECK(slice.at(99) == slice.next());
-  CHECK(take({10, 1s}, noon - 5min, noon, 2s, 4).first == noon - 2s);
-  CHECK(take({10, 1s}, noon + 3s, noon, 2s, 4).first == noon + 3s);  // others were first
-  CHECK(take({3, 1s}, noon, noon, 0ms, 1).span == 334ms);
-  CHECK(take({0, 0ms}, noon, noon, 0ms, 0).at(0) == noon);
-}
-
-TEST_CASE("P6: pace: over all nodes the rate is kept, never exceeded") {
-  WallTime begin{std::chrono::hours(12)};
-  WallTime row = begin - 1h;
-  Rate rate{7, 1s};
-  std::uint32_t steps = 0;
-  WallTime now = begin;
-  for (unsigned i = 0; now < begin + 60s; ++i) {
-    Slice slice = take(rate, row, now, 0ms, slice_size(rate, 1 + i % 9));
-    REQUIRE(slice.first >= row);
-    row = slice.next();
-    steps += slice.steps;
-    now = std::max(now, row);
-  }
-  CHECK(steps <= 7 * 61);
-  CHECK(steps >= 7 * 59);
 }

@@ -13,6 +13,7 @@ class NoTables : public KeeperTables {
   HistoryBlockTable& history_blocks() override { throw std::logic_error("no table of history"); }
   RequestTable& requests() override { throw std::logic_error("no table of requests"); }
   ClaimTable& claims() override { throw std::logic_error("no table of claims"); }
+  PaceTable& paces() override { throw std::logic_error("no table of paces"); }
   BreakerTable& breakers() override { throw std::logic_error("no table of breakers"); }
 };
 

@@ -15,6 +15,7 @@
 #include "qmgr/store/postgres/keeper/pg_claims.h"
 #include "qmgr/store/postgres/keeper/pg_history_blocks.h"
 #include "qmgr/store/postgres/keeper/pg_keeper_session.h"
+#include "qmgr/store/postgres/keeper/pg_paces.h"
 #include "qmgr/store/postgres/keeper/pg_requests.h"
 
 namespace postwain::qmgr {
@@ -34,6 +35,7 @@ class PgKeeper final : public KeeperService, private KeeperTables {
   RequestTable& requests() override { return requests_; }
 
   ClaimTable& claims() override { return claims_; }
+  PaceTable& paces() override { return paces_; }
   void run();
   void deliver();  // on the loop
 
@@ -43,6 +45,7 @@ class PgKeeper final : public KeeperService, private KeeperTables {
   PgHistoryBlocks history_blocks_{session_};
   PgRequests requests_{session_};
   PgClaims claims_{session_};
+  PgPaces paces_{session_};
   PgBreakers breakers_{session_};
 
   std::mutex mutex_;

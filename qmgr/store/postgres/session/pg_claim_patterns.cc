@@ -1,3 +1,5 @@
+// The statements on limits that hold over all nodes: claims of places, and paces.
+//
 // The row of a key with the node -1 is there to be locked. It comes with the first claim of the key
 // and goes with the last; whoever waits for it meanwhile makes it anew.
 #include "qmgr/store/postgres/session/pg_patterns.h"
@@ -47,6 +49,32 @@ std::string_view pattern_of_claims(Pg statement) {
     // Whose term a program of a former version has ended, which knew nothing of claims.
     case Pg::drop_dead_claims:
       return "DELETE FROM claim WHERE node = ANY(ARRAY(SELECT id FROM node WHERE state = 0))";
+    default:
+      return {};
+  }
+}
+
+// What a row of an absurd number says is bounded before anything is added to it.
+std::string_view pattern_of_paces(Pg statement) {
+  switch (statement) {
+    case Pg::lock_paces:
+      return "INSERT INTO pace AS p (key, next) SELECT d.key, 0 FROM unnest($1::bytea[]) AS d(key) "
+             "ORDER BY d.key ON CONFLICT (key) DO UPDATE SET next = p.next";
+    // cluster::moved(). Each row is seen from one present, which is read once it is locked.
+    case Pg::move_paces:
+      return "WITH t AS MATERIALIZED (SELECT {now} AS now), m AS MATERIALIZED "
+             "(SELECT d.key, t.now, d.burst, d.span, "
+             "least(greatest(p.next, t.now - d.burst), t.now + d.most) AS stood "
+             "FROM t, unnest($1::bytea[], $2::int8[], $3::int8[], $4::int8[]) "
+             "AS d(key, burst, span, most) JOIN pace p ON p.key = d.key) "
+             "UPDATE pace p SET next = greatest(m.stood + m.span, m.now - m.burst) "
+             "FROM m WHERE p.key = m.key RETURNING p.key, m.stood - m.now";
+    case Pg::page_of_paces:
+      return "SELECT p.key, (p.next < {begun} - $3::int8 OR p.next > {begun} + $4::int8)::int4 "
+             "FROM pace p WHERE p.key > $1::bytea ORDER BY p.key LIMIT $2::int8";
+    case Pg::clean_paces:
+      return "DELETE FROM pace p WHERE p.key = ANY($1::bytea[]) AND "
+             "(p.next < {begun} - $2::int8 OR p.next > {begun} + $3::int8)";
     default:
       return {};
   }

@@ -17,6 +17,7 @@ std::string_view pattern_of_server(Pg statement);  // pg_durability.cc
 std::string_view pattern_of_pieces(Pg statement);
 std::string_view pattern_of_requests(Pg statement);        // pg_keeper_patterns.cc
 std::string_view pattern_of_claims(Pg statement);          // pg_claim_patterns.cc
+std::string_view pattern_of_paces(Pg statement);           // pg_claim_patterns.cc
 std::string_view pattern_of_breakers(Pg statement);        // pg_keeper_patterns.cc
 std::string_view pattern_of_history_blocks(Pg statement);  // pg_keeper_patterns.cc
 

@@ -256,7 +256,7 @@ std::string sql_text(Pg statement) {
        {pattern_of_transaction, pattern_of_registration, pattern_of_nodes, pattern_of_compact,
         pattern_of_rows, pattern_of_scan, pattern_of_waiting, pattern_of_pieces, pattern_of_fact,
         pattern_of_clock, pattern_of_server, pattern_of_requests, pattern_of_claims,
-        pattern_of_breakers, pattern_of_history_blocks})
+        pattern_of_paces, pattern_of_breakers, pattern_of_history_blocks})
     if (sql.empty()) sql = pattern(statement);
   PW_CHECK(!sql.empty());
   if (sql.find('{') == std::string::npos) return sql;

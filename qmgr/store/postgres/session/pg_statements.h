@@ -141,6 +141,11 @@ enum class Pg : std::uint8_t {
   drop_node_claims,
   drop_other_claims,
   drop_dead_claims,
+  // Rates over all nodes (keeper/pg_paces.h).
+  lock_paces,
+  move_paces,
+  page_of_paces,
+  clean_paces,
   // Breakers that nodes share (keeper/pg_breakers.h).
   put_shared_breaker,
   close_shared_breaker,

@@ -50,7 +50,7 @@ std::int64_t lines_with(const std::string& database, const std::string& sql,
 void check_plans(const std::string& database) {
   const std::string big =
       "(message|content|recipient|fresh|fresh_left|attempt|chunk|request|answer|"
-      "claim|destination|history_block)";
+      "claim|pace|destination|history_block)";
   const std::string bad =
       "line ~ 'Seq Scan on " + big + "\\y' OR line ~ '(Hash|Merge) .*Join' OR " +
       "(line ~ 'Index (Only )?Scan.* on " + big + "(_|\\y)' AND next !~ 'Index Cond')";

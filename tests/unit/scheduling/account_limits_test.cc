@@ -1,5 +1,5 @@
 // How much an account may send, and what happens beyond.
-#include "qmgr/intake/account_limits.h"
+#include "qmgr/verdicts/account_limits.h"
 
 #include <catch2/catch.hpp>
 
@@ -61,7 +61,7 @@ TEST_CASE("exceptions, strangers and what was not stored", "[accounts]") {
   CHECK(limits.count("bulk", 1, kStart).origin.text() == "t.toml:9:1");
   for (int i = 0; i < 10; ++i) {
     CHECK(limits.count("ann", 1, kStart).kind == Kind::pass);
-    limits.give_back("ann", 1);
+    limits.give_back("ann", 1, kStart);
   }
   limits.count("ann", 1, kStart);
   limits.count("ann", 1, kStart);
