@@ -66,11 +66,11 @@ class PaceKeeper final : public KeeperService, private qmgr::test::NoTables {
 };
 
 struct PacedNode {
-  explicit PacedNode(std::uint8_t number, std::map<std::string, WallTime>& rows)
-      : number(number),
+  explicit PacedNode(std::uint8_t own, std::map<std::string, WallTime>& rows)
+      : number(own),
         table(rows),
         keeper(table),
-        paces(loop, keeper, {number, 3, 0}, [this] { ++changed; }) {}
+        paces(loop, keeper, {own, 3, 0}, [this] { ++changed; }) {}
   // nodes: that live, of which this is one.
   void beat(std::initializer_list<std::uint8_t> nodes, std::int64_t own_term = 3) {
     BeatAnswer answer;
