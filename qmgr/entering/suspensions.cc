@@ -115,11 +115,18 @@ void Suspensions::free_domain(const std::string& domain) {
     }
 }
 
+// Where another node has extended it, the next look at what is stored finds it again.
 void Suspensions::end_over(WallTime now) {
-  std::vector<std::string> over;
+  std::vector<EndSuspension> over;
   for (const auto& [key, one] : all_)
-    if (one.until <= now) over.push_back(key);
-  for (const std::string& key : over) (void)resume(key, "its time is over");
+    if (one.until <= now) over.push_back({key, one.until});
+  for (const EndSuspension& one : over) {
+    log::Line(log::Level::info, "resumed")
+        .kv("destination", one.destination)
+        .kv("by", "its time is over");
+    write(DestinationFact(one));
+    forget(one.destination);
+  }
 }
 
 const Suspension* Suspensions::find(const std::string& name, WallTime now) const {

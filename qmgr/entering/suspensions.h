@@ -24,6 +24,8 @@ class Suspensions {
   bool suspend(Suspension suspension);
   // False: it is not suspended. author: for the log.
   bool resume(const std::string& name, const std::string& author);
+  // Those whose time is over. One that another node has extended stays in the store, and holds
+  // here again as soon as this node has heard of it.
   void end_over(WallTime now);
   // Other nodes, which share the store, have suspended or resumed something: reads what holds now.
   void look_again();

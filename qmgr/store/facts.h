@@ -27,9 +27,15 @@ struct RemoveStsPoliciesBefore {
 struct RemoveSuspension {
   std::string destination;
 };
+// Its time is over. It goes only where what is stored ends at `until` or before, or is over by the
+// store's own clock: another node may have extended it, and this one not have heard of that yet.
+struct EndSuspension {
+  std::string destination;
+  WallTime until{};
+};
 using DestinationFact =
     std::variant<OpenBreaker, RemoveBreaker, PutMxSet, RemoveMxSetsBefore, KnownStsPolicy,
-                 RemoveStsPoliciesBefore, Suspension, RemoveSuspension>;
+                 RemoveStsPoliciesBefore, Suspension, RemoveSuspension, EndSuspension>;
 
 // Of recipients at a next hop (table recipient_check).
 struct RemoveRecipientChecksBefore {

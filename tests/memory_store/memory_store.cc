@@ -69,6 +69,11 @@ class MemoryDestinations final : public DestinationFacts {
   }
   void write_one(const Suspension& fact) { state_.suspensions[fact.destination] = fact; }
   void write_one(const RemoveSuspension& fact) { state_.suspensions.erase(fact.destination); }
+  void write_one(const EndSuspension& fact) {
+    auto found = state_.suspensions.find(fact.destination);
+    if (found != state_.suspensions.end() && found->second.until <= fact.until)
+      state_.suspensions.erase(found);
+  }
 
   MemoryState& state_;
 };

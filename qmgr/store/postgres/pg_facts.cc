@@ -70,6 +70,10 @@ PgCommand command_of(const RemoveSuspension& fact) {
   return {Pg::remove_suspension, PgParameters().bytes(fact.destination)};
 }
 
+PgCommand command_of(const EndSuspension& fact) {
+  return {Pg::end_suspension, PgParameters().bytes(fact.destination).int8(to_unix_ms(fact.until))};
+}
+
 PgCommand command_of(const RecipientCheck& fact) {
   return {Pg::put_recipient_check, PgParameters()
                                        .bytes(fact.address)

@@ -168,6 +168,13 @@ StoreStatus SqliteDestinationFacts::write_one(const RemoveSuspension& fact) {
   return run_with(sql_, Sql::remove_suspension, fact.destination);
 }
 
+StoreStatus SqliteDestinationFacts::write_one(const EndSuspension& fact) {
+  Use use(sql_[Sql::end_suspension]);
+  use.text(fact.destination).number(to_unix_ms(fact.until));
+  if (!use.done()) return sql_.error(Sql::end_suspension);
+  return {};
+}
+
 StoreResult<std::vector<OpenBreaker>> SqliteDestinationFacts::breakers(const std::string& after,
                                                                        std::size_t limit) {
   return list_above<OpenBreaker>(sql_, Sql::list_breakers, after, limit, read_breaker);

@@ -29,6 +29,7 @@ class SqliteDestinationFacts final : public DestinationFacts {
   StoreStatus write_one(const RemoveStsPoliciesBefore& fact);
   StoreStatus write_one(const Suspension& fact);
   StoreStatus write_one(const RemoveSuspension& fact);
+  StoreStatus write_one(const EndSuspension& fact);
 
   PreparedSql& sql_;
 };

@@ -148,6 +148,8 @@ std::string_view pattern_of(Sql statement) {
              "until = ?3, author = ?4, reason = ?5";
     case Sql::remove_suspension:
       return "DELETE FROM suspension WHERE destination = ?1";
+    case Sql::end_suspension:
+      return "DELETE FROM suspension WHERE destination = ?1 AND until <> 0 AND until <= ?2";
     case Sql::list_suspensions:
       return "SELECT destination, since, until, author, reason FROM suspension "
              "WHERE destination > ?1 ORDER BY destination LIMIT ?2";

@@ -54,6 +54,7 @@ enum class Sql : std::uint8_t {
   count_in_doubt,
   put_suspension,
   remove_suspension,
+  end_suspension,
   list_suspensions,
   put_recipient_check,
   list_recipient_checks,

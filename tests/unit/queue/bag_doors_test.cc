@@ -159,3 +159,29 @@ TEST_CASE("what another node has suspended or resumed holds here, too") {
   CHECK(rig.queue.suspensions().all().size() == 1);
   CHECK(rig.leases().size() == 1);
 }
+
+TEST_CASE("a suspension that another node has extended does not end for all when it ends here") {
+  Disk disk;
+  QueueRig rig(disk);
+  rig.start();
+  rig.accept(make_message(kOne, {"a@example.org"}));
+  const WallTime first = rig.clock.wall() + std::chrono::minutes(10);
+  const WallTime later = first + std::chrono::hours(1);
+  REQUIRE(rig.queue.suspensions().suspend({"mx:example.org", {}, first, "root", "works"}));
+  rig.run();
+  DestinationFact extended = Suspension{"mx:example.org", at(0), later, "root at b", "works"};
+  QueueStore& store = rig.service.store();
+  REQUIRE(store.begin().ok());
+  REQUIRE(store.destinations().write({&extended, 1}).ok());
+  REQUIRE(store.commit().ok());
+  rig.pass(std::chrono::minutes(10));
+  CHECK(rig.state().suspensions.size() == 1);
+  rig.queue.suspensions().look_again();
+  rig.run();
+  const Suspension* known = rig.queue.suspensions().find("mx:example.org", rig.clock.wall());
+  REQUIRE(known != nullptr);
+  CHECK(known->until == later);
+  rig.pass(std::chrono::hours(1));
+  CHECK(rig.state().suspensions.empty());
+  CHECK(rig.leases().size() == 1);
+}

@@ -393,6 +393,27 @@ TEST_CASE("breakers are kept, counting goes by scan windows, lists page by key")
   REQUIRE(page->parts.front().info.id.value == 21);
 }
 
+TEST_CASE("a suspension that is over is removed, and no other one") {
+  test::StoreUnderTest store(GENERATE(from_range(test::engines())));
+  const WallTime until = from_unix_ms(to_unix_ms(wall_now() + std::chrono::hours(1)));
+  const WallTime extended = until + std::chrono::hours(1);
+  auto left = [&store] { return store->destinations().suspensions("", 10)->size(); };
+  store.note({DestinationFact(Suspension{"mx:a.test", at(1), extended, "ann", "works"}),
+              DestinationFact(Suspension{"mx:b.test", at(1), WallTime::max(), "ben", ""}),
+              DestinationFact(EndSuspension{"mx:a.test", until}),
+              DestinationFact(EndSuspension{"mx:b.test", until}),
+              DestinationFact(EndSuspension{"mx:nobody.test", until})});
+  CHECK(left() == 2);
+  store.note({DestinationFact(EndSuspension{"mx:a.test", extended})});
+  CHECK(left() == 1);
+  // Shortened elsewhere.
+  store.note({DestinationFact(Suspension{"mx:c.test", at(1), until, "ann", "works"}),
+              DestinationFact(EndSuspension{"mx:c.test", extended})});
+  CHECK(left() == 1);
+  store.note({DestinationFact(RemoveSuspension{"mx:b.test"})});
+  CHECK(left() == 0);
+}
+
 TEST_CASE("checkpoints empty the log") {
   test::StoreUnderTest store(Engine::sqlite);
   Maintenance& upkeep = store->maintenance();

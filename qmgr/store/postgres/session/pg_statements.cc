@@ -200,6 +200,9 @@ std::string_view pattern_of_fact(Pg statement) {
              "changed = EXCLUDED.changed";
     case Pg::remove_suspension:
       return "DELETE FROM suspension WHERE destination = $1::bytea";
+    case Pg::end_suspension:
+      return "DELETE FROM suspension WHERE destination = $1::bytea AND until <> 0 AND "
+             "until <= greatest($2::int8, {now})";
     case Pg::list_suspensions:
       return "SELECT destination, since, until, author, reason FROM suspension "
              "WHERE destination > $1::bytea ORDER BY destination LIMIT $2::int8";

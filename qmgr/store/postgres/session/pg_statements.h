@@ -96,6 +96,7 @@ enum class Pg : std::uint8_t {
   list_sts_policies,
   put_suspension,
   remove_suspension,
+  end_suspension,
   list_suspensions,
   put_recipient_check,
   remove_recipient_checks,

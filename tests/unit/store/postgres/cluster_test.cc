@@ -454,3 +454,32 @@ TEST_CASE("thirty-two nodes have numbers, and the next one is told why it has no
   CHECK(more.error().kind == Kind::busy);
   CHECK(more.error().text.find("32") != std::string::npos);
 }
+
+// A node that has not heard of it ends what was known to it; one whose clock is behind ends nothing
+// that the database knows to be over.
+TEST_CASE("a suspension that another node has extended is not removed by the one that ends it") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  auto a = opened(node(database, "a"));
+  auto b = opened(node(database, "b"));
+  auto write = [](PgStore& store, const DestinationFact& fact) {
+    REQUIRE(store.begin().ok());
+    REQUIRE(store.destinations().write({&fact, 1}).ok());
+    REQUIRE(store.commit().ok());
+  };
+  auto count = [&database] { return database.run("SELECT count(*) FROM suspension"); };
+  const WallTime until = wall_now() + std::chrono::hours(1);
+  const WallTime extended = until + std::chrono::hours(1);
+  write(*a, Suspension{"mx:a.test", wall_now(), until, "ann", "works"});
+  write(*b, Suspension{"mx:a.test", wall_now(), extended, "ben", "more works"});
+  write(*a, EndSuspension{"mx:a.test", until});
+  CHECK(count() == 1);
+  write(*a, EndSuspension{"mx:a.test", extended});
+  CHECK(count() == 0);
+  write(*b, Suspension{"mx:b.test", test::at(0), WallTime::max(), "ben", ""});
+  write(*a, EndSuspension{"mx:b.test", until});
+  CHECK(count() == 1);
+  database.run("UPDATE suspension SET until = 1000");
+  write(*a, EndSuspension{"mx:b.test", from_unix_ms(1)});
+  CHECK(count() == 0);
+}
