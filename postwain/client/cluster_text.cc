@@ -68,6 +68,9 @@ std::string cluster_lines(const std::string& json) {
   out += bags_line(view);
   if (const std::int64_t doubts = number_member(view, "in_doubt"); doubts > 0)
     out += fmt::format("recipients of this node that may have their message already: {}\n", doubts);
+  if (const std::int64_t dropped = number_member(view, "history_dropped_bytes"); dropped > 0)
+    out +=
+        fmt::format("history of this node that other nodes will never read: {} octets\n", dropped);
   out += fmt::format("since the start of this node: {} fenced, {} bags adopted, {} given away\n\n",
                      number_member(view, "fences"), number_member(view, "adoptions"),
                      number_member(view, "gives"));

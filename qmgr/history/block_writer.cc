@@ -145,6 +145,7 @@ BlockWriter::Round BlockWriter::write_some(HistoryBlockTable& table, State& stat
       work.restored = false;
       return round;
     }
+    if (!round.status) round.lost += pieces[i].size();
     work.written =
         static_cast<std::size_t>(pieces[i].data() + pieces[i].size() - work.records.data());
   }
@@ -183,6 +184,7 @@ void BlockWriter::look_at_sweep() {
 
 void BlockWriter::tell(const StoreStatus& status, std::uint64_t dropped) {
   dropped_ += dropped;
+  dropped_in_all_ += dropped;
   const bool fine = status.ok() && dropped == 0;
   if (fine && !in_trouble_ && dropped_ == 0) return;
   if (fine) {

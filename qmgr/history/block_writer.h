@@ -42,6 +42,9 @@ class BlockWriter {
   void add(std::string_view records) { state_->add(records); }
   // Writes at once. done runs on the loop when it was tried, or when this goes.
   void flush(std::function<void()> done);
+  // Octets of records, since this was made, that the other nodes will never read: they came while
+  // the buffer was full, or the database took them not.
+  std::uint64_t dropped() const { return dropped_in_all_; }
 
  private:
   // What the threads share.
@@ -68,7 +71,7 @@ class BlockWriter {
   struct Round {
     StoreStatus status;
     bool more = false;
-    std::uint64_t lost = 0;  // octets that no block has room for
+    std::uint64_t lost = 0;  // octets that no block has room for, or that were refused
   };
   static Round write_some(HistoryBlockTable& table, State& state, Work& work);
   static StoreStatus restore(HistoryBlockTable& table, Work& work);
@@ -90,6 +93,7 @@ class BlockWriter {
   std::function<void()> flushed_;
   MonoTime sweep_at_;
   std::uint64_t dropped_ = 0;  // octets that nobody has been told of
+  std::uint64_t dropped_in_all_ = 0;
   bool in_trouble_ = false;
   MonoTime said_again_{};
   net::Timer timer_;

@@ -48,6 +48,9 @@ struct ClusterView {
   std::uint64_t fences = 0;
   std::uint64_t adoptions = 0;
   std::uint64_t gives = 0;
+  // Octets of this node's history that others will never read, because the database was slow or
+  // away for too long.
+  std::uint64_t history_dropped = 0;
   // Of limits of connections that hold over all nodes, of this node: places that it has claimed,
   // and limits under which it has connections that wait for others to end.
   std::uint64_t places_claimed = 0;

@@ -63,6 +63,7 @@ std::string json_cluster(const ClusterView& view) {
   out["fences"] = view.fences;
   out["adoptions"] = view.adoptions;
   out["gives"] = view.gives;
+  out["history_dropped_bytes"] = view.history_dropped;
   out["places_claimed"] = view.places_claimed;
   out["limits_reached"] = view.limits_reached;
   Json& nodes = out["nodes"] = Json::array();

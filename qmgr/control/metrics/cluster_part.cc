@@ -45,6 +45,8 @@ void add_cluster_part(MetricsPage& page, const ClusterView& view) {
            view.adoptions);
   page.one("postwain_cluster_gives_total", "counter",
            "Parts of the queue that this node has given to others.", view.gives);
+  page.one("postwain_cluster_history_dropped_bytes_total", "counter",
+           "Octets of this node's history that other nodes will never read.", view.history_dropped);
   page.one("postwain_cluster_places_claimed", "gauge",
            "Connections that this node may have of limits that hold over all nodes.",
            view.places_claimed);

@@ -44,6 +44,9 @@ TEST_CASE("what a standby lacks and what is in doubt is said where it is known")
   CHECK(lines.find("lacks 8192 octets of the database's log\n") != std::string::npos);
   CHECK(lines.find("may have their message already: 3\n") != std::string::npos);
   CHECK(cluster_lines(R"({"in_doubt":0})").find("already") == std::string::npos);
+  CHECK(cluster_lines(R"({"history_dropped_bytes":4096})").find("will never read: 4096 octets\n") !=
+        std::string::npos);
+  CHECK(cluster_lines(R"({"history_dropped_bytes":0})").find("never") == std::string::npos);
 }
 
 TEST_CASE("bags without an owner stand out, and no answer does harm") {

@@ -159,6 +159,33 @@ TEST_CASE("while the database is away what is told waits, up to a bound") {
   CHECK(octets > kSharedBuffer / 2);
 }
 
+TEST_CASE("history that other nodes will never read is counted, and goes on to be counted") {
+  HistoryRows rows;
+  TellingNode a(rows, 0, "mx1");
+  a.writer.add(arrival_of(id_now(1), "bob@example.org"));
+  REQUIRE(a.write());
+  CHECK(a.writer.dropped() == 0);
+  // Away: it waits. What comes beyond the buffer is dropped.
+  rows.trouble = StoreError{StoreError::Kind::away, "no connection"};
+  const std::string full(kSharedBuffer, 'x');
+  a.writer.add(full);
+  a.writer.add("twelve more.");
+  CHECK(a.write());
+  CHECK(a.writer.dropped() == 12);
+  a.writer.add(full + "and one");
+  CHECK(a.write());
+  CHECK(a.writer.dropped() == 12 + full.size() + 7);
+  // What the database will never take is gone, too.
+  TellingNode b(rows, 1, "mx2");
+  rows.trouble.reset();
+  const std::string record = arrival_of(id_now(2), "eve@example.org");
+  REQUIRE(b.write());  // it knows what it has told before
+  b.writer.add(record);
+  rows.trouble = StoreError{StoreError::Kind::refused, "a value is out of its range"};
+  CHECK(b.write());
+  CHECK(b.writer.dropped() == record.size());
+}
+
 TEST_CASE("who knocks often does not push out what became of mail") {
   HistoryRows rows;
   TellingNode a(rows, 0, "mx1");

@@ -70,9 +70,11 @@ TEST_CASE("the nodes of a cluster are counted, and there is nothing of it withou
   }
   CHECK(has_line(page, "postwain_cluster_in_doubt 0"));
   CHECK(has_line(page, "postwain_cluster_clock_seconds 0"));
+  CHECK(has_line(page, "postwain_cluster_history_dropped_bytes_total 0"));
   CHECK(page.find("postwain_cluster_lag_bytes") == std::string::npos);
   status.cluster->lag = 8192;
   status.cluster->in_doubt = 3;
+  status.cluster->history_dropped = 4096;
   status.cluster->worth = "remote";
   status.cluster->standing = "fenced";
   status.cluster->nodes.clear();
@@ -80,6 +82,7 @@ TEST_CASE("the nodes of a cluster are counted, and there is nothing of it withou
   CHECK(has_line(page, "postwain_cluster_one_machine 0"));
   CHECK(has_line(page, "postwain_cluster_lag_bytes 8192"));
   CHECK(has_line(page, "postwain_cluster_in_doubt 3"));
+  CHECK(has_line(page, "postwain_cluster_history_dropped_bytes_total 4096"));
   CHECK(has_line(page, "postwain_cluster_standing{standing=\"fenced\"} 1"));
   CHECK(has_line(page, "postwain_cluster_bags 0"));
 }

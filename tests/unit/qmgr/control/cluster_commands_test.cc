@@ -66,6 +66,7 @@ TEST_CASE("a cluster is shown as this node sees it") {
   CHECK(shown["fences"] == 1);
   CHECK(shown["adoptions"] == 21);
   CHECK(shown["gives"] == 3);
+  CHECK(shown["history_dropped_bytes"] == 0);
   CHECK(shown["places_claimed"] == 9);
   CHECK(shown["limits_reached"] == 2);
   REQUIRE(shown["nodes"].size() == 4);
