@@ -179,20 +179,26 @@ void Qmgr::begin_node() {
           },
           [this](const StoreError& error) { broken(error); },
           [this] { queue_->suspensions().look_again(); },
-          [this](const BeatAnswer& answer) { breakers_->beat(answer.facts.breakers); },
-          [this](const RequestMarks& marks) { requests_->seen(marks); },
           [this](BeatOrder& order) { places_->fill_in(order); },
-          [this](const BeatAnswer& answer) {
-            places_->beat_answered(answer);
-            paces_->beat_answered(answer);
-            accounts_->beat_answered(answer);
-          },
-          [this](ClusterView& view) { places_->describe(view); }});
+          [this](const BeatAnswer& answer) { beat_answered(answer); },
+          [this](ClusterView& view) {
+            places_->describe(view);
+            view.history_dropped = told_->dropped();
+          }});
   late_told_ = std::make_unique<LateTold>(loop_, *queue_, *nodes_, *requests_);
   delivery_->on_elsewhere(
       [this](mail::QueueId id, std::uint32_t index, const mail::Outcome& outcome) {
         late_told_->tell(id, index, outcome);
       });
+}
+
+// What others know of breakers is for a queue that has read its own.
+void Qmgr::beat_answered(const BeatAnswer& answer) {
+  places_->beat_answered(answer);
+  paces_->beat_answered(answer);
+  accounts_->beat_answered(answer);
+  requests_->seen(answer.requests);
+  if (queue_->start().complete()) breakers_->beat(answer.facts.breakers);
 }
 
 void Qmgr::begin_telling() {

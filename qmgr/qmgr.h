@@ -64,6 +64,7 @@ class Qmgr {
 
  private:
   void begin_node();
+  void beat_answered(const BeatAnswer& answer);
   void begin_telling();
   bool has_told();
   void look_at_filters();

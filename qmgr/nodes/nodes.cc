@@ -119,8 +119,7 @@ void Nodes::answered(BeatAnswer answer) {
   hooks_.say_word({sent_.time_since_epoch().count(),
                    static_cast<std::uint32_t>(cluster::kTiming.word_good.count()), false});
   look_at_standing();
-  if (hooks_.after_beat) hooks_.after_beat(last_);
-  if (hooks_.requests_seen) hooks_.requests_seen(last_.requests);
+  if (hooks_.beat_answered) hooks_.beat_answered(last_);
   if (!queue_.start().complete()) return;
   tell_facts();
   carry_out(decisions);
@@ -131,7 +130,6 @@ void Nodes::tell_facts() {
       std::exchange(suspensions_, last_.facts.suspensions) != last_.facts.suspensions;
   const bool written = std::exchange(facts_written_, false);
   if ((changed || written) && hooks_.suspensions_changed) hooks_.suspensions_changed();
-  if (hooks_.beat) hooks_.beat(last_);
 }
 
 void Nodes::look_at_standing() {

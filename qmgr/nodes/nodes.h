@@ -42,13 +42,9 @@ class Nodes final : public ClusterPort {
     // Somebody has written suspensions; told once when the start is complete, too, since that may
     // have read them before this node's first beat.
     std::function<void()> suspensions_changed;
-    // A beat was answered, once the start is complete.
-    std::function<void(const BeatAnswer&)> beat{};
-    // A beat has read whether something lies there for this node (requests.h).
-    std::function<void(const RequestMarks&)> requests_seen{};
-    // What the next beat is to say besides, and what one has read.
+    // What the next beat is to say besides, and what one has read; the start may not be complete.
     std::function<void(BeatOrder&)> before_beat{};
-    std::function<void(const BeatAnswer&)> after_beat{};
+    std::function<void(const BeatAnswer&)> beat_answered{};
     // What others know of the cluster.
     std::function<void(ClusterView&)> complete_view{};
   };

@@ -40,9 +40,8 @@ class Requests {
   enum class Kind : std::uint8_t {
     action = 1,         // what an operator wants with messages of that node
     late_outcomes = 2,  // what an agent has told of attempts that were ours, and are that node's
-    trace = 3,          // what its history knows
   };
-  static constexpr std::size_t kKinds = 4;  // beyond the last one
+  static constexpr std::size_t kKinds = 3;  // beyond the last one
 
   // name_of: of a node by its number, for words.
   using NameOf = std::function<std::string(std::uint8_t)>;

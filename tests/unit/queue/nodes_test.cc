@@ -103,7 +103,7 @@ struct NodesRig {
                      [this](std::uint64_t to_open, std::uint64_t) { open = to_open; },
                      [this] { ++changes; },
                      [this](const StoreError& error) { ends.push_back(error); },
-                     [this] { ++facts; }, [this](const BeatAnswer&) { ++beats; }});
+                     [this] { ++facts; }, nullptr, [this](const BeatAnswer&) { ++beats; }});
     rig.start();
   }
   void beat(cluster::BeatEnd end = cluster::BeatEnd::ok) {
@@ -277,7 +277,7 @@ TEST_CASE("a node that finds its bags with another one, and has not given them, 
   CHECK(two.ends.size() == 1);
 }
 
-TEST_CASE("changes of suspensions are told, and each beat, when the start is complete") {
+TEST_CASE("each answered beat is told, and changes of suspensions when the start is complete") {
   NodesRig one(1);
   one.database.facts.suspensions = 3;
   auto again = one.database.waiting;

@@ -88,14 +88,27 @@ TEST_CASE("refusals keep their words and codes") {
     CHECK(two.heard[0].error().text == "not\\x0anow");
   }
   SECTION("a kind that the other version does not know") {
-    two.ask("x", std::chrono::seconds(5), Kind::trace);
-    two.rows.requests[0].kind = 9;
+    const std::int64_t kind = GENERATE(std::int64_t{3}, std::int64_t{9}, std::int64_t{0},
+                                       std::int64_t{-1}, INT64_MAX, INT64_MIN);
+    two.b.talk->serve(Kind::late_outcomes, [](std::uint8_t, const std::string&, const auto& reply) {
+      reply(std::string("taken"));
+    });
+    two.ask();
+    two.rows.requests[0].kind = kind;
+    two.b.beat(true, false);
+    CHECK(two.b.talk->served() == 0);
+    two.a.beat(false, true);
+    REQUIRE(two.heard.size() == 1);
+    CHECK(two.heard[0].error().code == kExitUnavailable);
+    CHECK(two.heard[0].error().text == "b does not know what is asked for (kind " +
+                                           std::to_string(kind) + "): its version is another one");
+  }
+  SECTION("a kind that nobody serves yet") {
+    two.ask("x", std::chrono::seconds(5), Kind::late_outcomes);
     two.b.beat(true, false);
     two.a.beat(false, true);
     REQUIRE(two.heard.size() == 1);
     CHECK(two.heard[0].error().code == kExitUnavailable);
-    CHECK(two.heard[0].error().text ==
-          "b does not know what is asked for (kind 9): its version is another one");
   }
   SECTION("whoever serves gives it up") {
     two.b.talk->serve(Kind::action, [](std::uint8_t, const std::string&, const auto&) {});
