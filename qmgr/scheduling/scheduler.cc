@@ -127,12 +127,13 @@ void Scheduler::withdraw(DestinationId id, mail::QueueId message, WallTime now) 
 
 void Scheduler::advance(WallTime now) {
   look_at_rates(now);
+  std::vector<DestinationId> due;
   while (!wakes_.empty() && wakes_.begin()->first <= now) {
-    DestinationId id = wakes_.begin()->second;
+    due.push_back(wakes_.begin()->second);
     wakes_.erase(wakes_.begin());
-    at(id).wake.reset();
-    refresh(id, now);
+    at(due.back()).wake.reset();
   }
+  look_in_turn(std::move(due), now);
   for (PoolRings& pool : pools_) {
     std::uint32_t places = pool.unproven_places();
     wake_line(pool.unproven, places > 0 ? places : std::numeric_limits<std::uint32_t>::max(), now);
@@ -144,6 +145,17 @@ void Scheduler::advance(WallTime now) {
     at(id).starved = false;
     refresh(id, now);
   }
+}
+
+// Who wakes for one thing that they share, as members of an MX set with a rate do, comes in the
+// order in which they have had their last lease: else the same one would always be the first.
+void Scheduler::look_in_turn(std::vector<DestinationId> ids, WallTime now) {
+  std::erase_if(ids, [this](DestinationId id) { return slots_[id] == nullptr; });
+  std::stable_sort(ids.begin(), ids.end(), [this](DestinationId a, DestinationId b) {
+    return at(a).used_at < at(b).used_at;
+  });
+  for (DestinationId id : ids)
+    if (slots_[id] != nullptr) refresh(id, now);
 }
 
 std::optional<WallTime> Scheduler::wake_at() const {

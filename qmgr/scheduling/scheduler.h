@@ -317,6 +317,7 @@ class Scheduler {
   bool has_step(DestinationId id, WallTime now);
   void count_rate(DestinationId id, WallTime now);
   void look_at_rates(WallTime now);
+  void look_in_turn(std::vector<DestinationId> ids, WallTime now);
   static void end_catching_up(Destination& d, WallTime now);
   std::size_t best_class(const Destination& d, WallTime now) const;
   void count_in(Destination& d, const Job& job);

@@ -110,13 +110,11 @@ void Scheduler::count_rate(DestinationId id, WallTime now) {
 
 void Scheduler::look_at_rates(WallTime now) {
   DestinationRates::News news = rates_.take_news();
-  auto look = [&](DestinationId id) {
-    if (slots_[id] == nullptr) return;
-    slots_[id]->pace.told.forget();
-    refresh(id, now);
-  };
-  for (DestinationId id : news.some) look(id);
-  for (DestinationId id = 0; news.all && id < slots_.size(); ++id) look(id);
+  std::vector<DestinationId> ids = std::move(news.some);
+  for (DestinationId id = 0; news.all && id < slots_.size(); ++id) ids.push_back(id);
+  for (DestinationId id : ids)
+    if (slots_[id] != nullptr) slots_[id]->pace.told.forget();
+  look_in_turn(std::move(ids), now);
 }
 
 // --- lines -----------------------------------------------------------------------------------

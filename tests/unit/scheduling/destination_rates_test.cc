@@ -432,3 +432,25 @@ TEST_CASE("property: with shared rates every job goes at last, and none without 
     Chance(seed).run();
   }
 }
+
+// Both wake for the same lease. The one with the lower number had 30 of 31 of them.
+TEST_CASE("a rate: members of an MX set take turns") {
+  const bool is_shared = GENERATE(false, true);
+  Node node;
+  node.rates.shared = is_shared;
+  DestinationId ids[] = {node.s.destination("mx:a", rated(10, 10s)),
+                         node.s.destination("mx:b", rated(10, 10s))};
+  std::uint64_t number = 0;
+  for (DestinationId id : ids) {
+    node.s.associate(id, "host.test", at(0));
+    for (int i = 0; i < 40; ++i) REQUIRE(give(node.s, id, job(++number), at(0)));
+  }
+  std::map<DestinationId, int> leases;
+  for (std::int64_t ms = 0; ms < 30'000; ms += 10)
+    while (std::optional<Pick> pick = node.next(ms)) {
+      ++leases[pick->destination];
+      node.s.finished(*pick, AttemptEnd::reached, at(ms));
+    }
+  CHECK(leases[ids[0]] + leases[ids[1]] >= 29);
+  CHECK(std::abs(leases[ids[0]] - leases[ids[1]]) <= 2);
+}
