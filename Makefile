@@ -31,7 +31,7 @@ help:
 	@echo 'make powerloss    200,000 simulated power cuts of the queue (STATES=n SEED=n)'
 	@echo 'make cluster-model  millions of states of nodes that share a queue, and the story of each mistake (STATES=n)'
 	@echo 'make cluster-chaos  nodes that share a queue, under every fault, until 52 kills, 23 failovers and a million messages (ROUNDS=n MESSAGES=n SEED=n; MINUTES=n: a part of that)'
-	@echo 'make cluster-faults  what can happen to their database and their clocks, each in a story of its own'
+	@echo 'make cluster-faults  what can happen to their database, their clocks and the limits they share, each in a story'
 	@echo 'make cluster-mistakes  mistakes in what nodes that share a queue rest on: each has to turn tests red'
 	@echo 'make cluster-upgrade FORMER=folder-or-commit  nodes of a former version beside this one'
 	@echo 'make format lint lint-all fuzz install clean'
@@ -159,7 +159,8 @@ cluster-chaos: test-build
 	  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(filter command line environment,$(origin SEED)),--seed $(SEED)) $(ARGS)
 
 cluster-faults: test-build
-	$(CLUSTER_TESTS) POSTWAIN_CLUSTER_LONG=1 python3 tests/system/cluster/test_cluster_faults.py -v $(ARGS)
+	for stories in cluster_faults places shared_breakers; do \
+	  $(CLUSTER_TESTS) POSTWAIN_CLUSTER_LONG=1 python3 tests/system/cluster/test_$$stories.py -v $(ARGS) || exit 1; done
 
 # In a copy of the tree below build/, which is compiled once.
 cluster-mistakes:

@@ -202,8 +202,7 @@ MISTAKES = (
 
     # Rates over all nodes.
     one("a slice is taken twice", SESSION + "pg_claim_patterns.cc",
-        '"UPDATE pace p SET next = greatest(m.stood + m.span, m.now - m.burst) "',
-        '"UPDATE pace p SET next = greatest(m.stood + m.span * 0, m.now - m.burst) "',
+        "SELECT m.key, greatest(m.stood + m.span, ", "SELECT m.key, greatest(m.stood + m.span * 0, ",
         *store("paces: two nodes move one sequence on")),
     one("each node counts by itself", "qmgr/nodes/shared_paces.cc",
         "  const Others now = some ? Others::some : Others::none;\n",

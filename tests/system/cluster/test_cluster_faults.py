@@ -14,12 +14,10 @@ import unittest
 
 from postwain_harness import BIN, main
 from cluster_harness import Cluster
-from cluster_stories import ClusterStories, is_taken, refuses_for_now
+from cluster_stories import LONG, ClusterStories, is_taken, refuses_for_now
 from programs import Programs
 from resources import Folder, wait_until
 
-LONG = unittest.skipUnless(os.environ.get("POSTWAIN_CLUSTER_LONG"),
-                           "POSTWAIN_CLUSTER_LONG is not set")
 FAKETIME = (glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1") or [None])[0]
 OF_NODES = "application_name LIKE 'postwain/%'"
 WAITS = f"{OF_NODES} AND wait_event = 'SyncRep'"

@@ -13,6 +13,7 @@ from postwain_harness import main
 import postgres_server
 from cluster_harness import Cluster
 from cluster_node import Node, Program
+from cluster_stories import LONG
 from database_proxy import DatabaseProxy
 from mail_content import message
 from resources import wait_until
@@ -110,6 +111,7 @@ class SharedPlaces(unittest.TestCase):
                            f"{self.cluster.database.sql('SELECT * FROM claim')}")
         self.look(f"{what}, after {time.time() - began:.1f} s", load)
 
+    @LONG
     def test_no_limit_is_exceeded_and_every_node_delivers(self):
         nodes = self.cluster.nodes
         nodes["a"].start()

@@ -10,6 +10,7 @@ import unittest
 from postwain_harness import main
 import postgres_server
 from cluster_harness import Cluster
+from cluster_stories import LONG
 from mail_content import message
 from mail_session import Delay
 from resources import wait_until
@@ -123,6 +124,7 @@ class SharedBreakers(unittest.TestCase):
         line = next((one for one in done.stdout.splitlines() if str(self.sink.port) in one), "")
         self.assertIn("down", line, done.stdout)
 
+    @LONG
     def test_the_trial_of_a_node_that_dies_is_made_by_another(self):
         _, heard = self.open_breaker()
         self.sink.takes = 120

@@ -63,12 +63,13 @@ std::string_view pattern_of_paces(Pg statement) {
     // cluster::moved(). Each row is seen from one present, which is read once it is locked.
     case Pg::move_paces:
       return "WITH t AS MATERIALIZED (SELECT {now} AS now), m AS MATERIALIZED "
-             "(SELECT d.key, t.now, d.burst, d.span, "
-             "least(greatest(p.next, t.now - d.burst), t.now + d.most) AS stood "
-             "FROM t, unnest($1::bytea[], $2::int8[], $3::int8[], $4::int8[]) "
-             "AS d(key, burst, span, most) JOIN pace p ON p.key = d.key) "
-             "UPDATE pace p SET next = greatest(m.stood + m.span, m.now - m.burst) "
-             "FROM m WHERE p.key = m.key RETURNING p.key, m.stood - m.now";
+             "(SELECT d.key, t.now, d.burst, d.span, least(greatest("
+             "(SELECT p.next FROM pace p WHERE p.key = d.key), t.now - d.burst), t.now + d.most) "
+             "AS stood FROM t, unnest($1::bytea[], $2::int8[], $3::int8[], $4::int8[]) "
+             "AS d(key, burst, span, most)), u AS "
+             "(INSERT INTO pace (key, next) SELECT m.key, greatest(m.stood + m.span, "
+             "m.now - m.burst) FROM m ON CONFLICT (key) DO UPDATE SET next = EXCLUDED.next) "
+             "SELECT m.key, m.stood - m.now FROM m";
     case Pg::page_of_paces:
       return "SELECT p.key, (p.next < {begun} - $3::int8 OR p.next > {begun} + $4::int8)::int4 "
              "FROM pace p WHERE p.key > $1::bytea ORDER BY p.key LIMIT $2::int8";
