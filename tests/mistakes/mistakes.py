@@ -135,7 +135,7 @@ MISTAKES = (
         "    hidden_ &= bags;\n", "",
         *store("a bag that was hidden")),
     one("what another node resumes at once stays suspended", NODES,
-        "if ((changed || written) && hooks_", "if ((changed) && hooks_",
+        "if ((changed || written) && hooks_", "if ((changed || (written && false)) && hooks_",
         Unit("test_queue", "what a node has suspended itself")),
     one("a bag is given away while attempts in it run", "qmgr/nodes/gives.cc",
         "if (one.stage != Stage::closed || (used & bit_of(one.give.bag)) != 0) continue;",
@@ -214,7 +214,7 @@ MISTAKES = (
     one("rows of paces are locked in any order", SESSION + "pg_claim_patterns.cc",
         '"ORDER BY d.key ON CONFLICT (key) DO UPDATE SET next = p.next"',
         '"ON CONFLICT (key) DO UPDATE SET next = p.next"',
-        *store("paces: several nodes at once")),
+        *store("paces: rows are locked in the order")),
 
     # Who counts as dead.
     one("silence is counted while one's own beats fail", MEMBERSHIP,

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "qmgr/cluster/pace.h"
 #include "qmgr/store/postgres/keeper/pg_paces.h"
@@ -147,6 +149,40 @@ TEST_CASE("paces: several nodes at once, with the same keys in other orders") {
   CHECK(failures == 0);
   for (char key = 'a'; key < 'f'; ++key)
     CHECK(is_near(nodes[0]->one(std::string(1, key), 0s, 0s, 24h * 30), 1h * kPacers * kCalls));
+}
+
+// Two nodes that lock the same rows in other orders would wait for each other until the server ends
+// one of them; it is asked again, so the test above shows nothing of that.
+TEST_CASE("paces: rows are locked in the order of their keys") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  Pacer node(database, "a");
+  for (const char* key : {"a", "b", "c"}) (void)node.one(key, 0s, 1s);
+  auto holder = PgConnection::open({test::PostgresServer::get()->conninfo(database.name()),
+                                    {},
+                                    "holder",
+                                    std::chrono::seconds(5),
+                                    std::chrono::seconds(30)});
+  REQUIRE(holder.ok());
+  REQUIRE((*holder)->run_script("BEGIN; SELECT 1 FROM pace WHERE key = 'b' FOR UPDATE").ok());
+  const std::vector<PaceTable::Wish> wishes = {
+      {"c", 0s, 1s, 1h}, {"b", 0s, 1s, 1h}, {"a", 0s, 1s, 1h}};
+  std::atomic<bool> taken = false;
+  std::thread taker([&] { taken = node.paces.take(wishes).ok(); });
+  const std::string waiting =
+      "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+  for (int i = 0; i < 500 && database.run(waiting) == 0; ++i) std::this_thread::sleep_for(10ms);
+  auto is_free = [&](const std::string& key) {
+    return database.run("SELECT count(*) FROM (SELECT 1 FROM pace WHERE key = '" + key +
+                        "' FOR UPDATE SKIP LOCKED) f") == 1;
+  };
+  const bool a_is_free = is_free("a");
+  const bool c_is_free = is_free("c");
+  CHECK((*holder)->run_script("COMMIT").ok());
+  taker.join();
+  CHECK_FALSE(a_is_free);
+  CHECK(c_is_free);
+  CHECK(taken);
 }
 
 TEST_CASE("paces: nothing is taken by a node whose term was ended, and rows stay without it") {
