@@ -134,9 +134,16 @@ ALTER TABLE event ADD COLUMN signing TEXT NOT NULL DEFAULT '';
 ALTER TABLE message ADD COLUMN srs INTEGER NOT NULL DEFAULT 0 CHECK (srs IN (0, 1));
 )sql";
 
+// Kinds of events have come that `kind` does not admit, and a condition cannot be changed without
+// copying the table. A program of schema 9 works with it: it shows the nearest kind that it knows.
+constexpr std::string_view kNewerKinds = R"sql(
+ALTER TABLE event ADD COLUMN newer_kind INTEGER NOT NULL DEFAULT 0
+  CHECK (newer_kind = 0 OR newer_kind BETWEEN 14 AND 255);
+)sql";
+
 constexpr Migration kMigrations[] = {
     {1, kInitial},    {2, kTlsWishes}, {3, kExpansions}, {4, kStageTimes}, {5, kPacked},
-    {6, kSubmitters}, {7, kRefusals},  {8, kJudgements}, {9, kSigning},
+    {6, kSubmitters}, {7, kRefusals},  {8, kJudgements}, {9, kSigning},    {10, kNewerKinds},
 };
 
 }  // namespace

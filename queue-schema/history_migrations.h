@@ -11,7 +11,7 @@
 namespace postwain::queue_schema {
 
 constexpr std::int64_t kHistoryApplicationId = 0x50577168;  // "PWqh"
-constexpr std::int64_t kHistorySchemaVersion = 9;
+constexpr std::int64_t kHistorySchemaVersion = 10;
 
 // Version 1 first, without gaps.
 std::span<const Migration> history_migrations();

@@ -6,7 +6,7 @@
 -- Queue ids begin with their time, so the order of ids is the order of arrival, and old messages are found by id.
 
 PRAGMA application_id = 0x50577168;
-PRAGMA user_version = 9;
+PRAGMA user_version = 10;
 
 CREATE TABLE schema_info (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -67,6 +67,8 @@ CREATE TABLE event (
   times TEXT NOT NULL DEFAULT '',                                    -- ms in each stage: "connect 12 mail 3"
   also TEXT NOT NULL DEFAULT '',                                     -- happened to these, too: "1-49,51"
   signing TEXT NOT NULL DEFAULT '',                                  -- mail::SigningRecord::text()
+  newer_kind INTEGER NOT NULL DEFAULT 0                              -- 0, or the kind, and then the column kind has
+    CHECK (newer_kind = 0 OR newer_kind BETWEEN 14 AND 255),         -- the nearest one that programs of schema 9 know
   PRIMARY KEY (message_id, number)
 ) STRICT, WITHOUT ROWID;
 

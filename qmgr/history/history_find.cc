@@ -191,6 +191,10 @@ Status HistoryStore::read_events(Timeline& timeline) {
     std::vector<std::uint32_t> also = numbers_in(use.view());
     whom.insert(whom.end(), also.begin(), also.end());
     event.signing = use.text();
+    // One that only a later program knows is shown as the nearest one.
+    const std::int64_t newer = use.number();
+    if (newer > 0 && newer <= static_cast<int>(kLastHistoryKind))
+      event.kind = static_cast<HistoryKind>(newer);
     for (std::uint32_t index : whom) {
       auto r = std::lower_bound(
           timeline.recipients.begin(), timeline.recipients.end(), index,

@@ -61,8 +61,8 @@ std::string_view HistoryStore::text_of(Sql which) {
     case Sql::put_event:
       return "INSERT INTO event (message_id, number, idx, at, kind, stage, in_doubt, began_at, "
              "next_attempt_at, other_id, host, address, reply, tls, why, who, times, also, "
-             "signing) "
-             "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)";
+             "signing, newer_kind) "
+             "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)";
     case Sql::put_lookup:
       return "INSERT OR IGNORE INTO lookup (segment, hash, message_id) VALUES (?1,?2,?3)";
     case Sql::put_segment:
@@ -86,8 +86,8 @@ std::string_view HistoryStore::text_of(Sql which) {
              "ORDER BY idx";
     case Sql::get_events:
       return "SELECT idx, at, kind, stage, in_doubt, began_at, next_attempt_at, other_id, host, "
-             "address, reply, tls, why, who, times, also, signing FROM event WHERE message_id = ?1 "
-             "ORDER BY number";
+             "address, reply, tls, why, who, times, also, signing, newer_kind FROM event "
+             "WHERE message_id = ?1 ORDER BY number";
     case Sql::old_messages:
       return "SELECT id FROM message WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3";
     case Sql::last_event:

@@ -198,13 +198,24 @@ Status HistoryStore::write_pending() {
   return written;
 }
 
+namespace {
+
+// What the column `kind` admits (queue-schema/history_migrations.cc). What came later has a column
+// of its own, and this one says what is nearest to it for programs that do not know that.
+HistoryKind oldest_kind(HistoryKind kind) {
+  return kind == HistoryKind::adopted ? HistoryKind::in_doubt : kind;
+}
+
+}  // namespace
+
 Status HistoryStore::write_event(const EventRecord& r) {
   std::int64_t id = number_of(r.id);
   const std::string reply = reply_text(r);
   const std::string also = ranges_text(also_);
   Use use(sql(Sql::put_event));
   use.number(id).number(next_event_++).number(r.index).number(r.at);
-  use.number(static_cast<int>(r.kind)).number(static_cast<int>(r.stage)).flag(r.in_doubt);
+  const HistoryKind oldest = oldest_kind(r.kind);
+  use.number(static_cast<int>(oldest)).number(static_cast<int>(r.stage)).flag(r.in_doubt);
   use.number(r.began_at).number(r.next_attempt_at).number(number_of(r.other));
   use.text(r.host)
       .text(r.host_address)
@@ -214,7 +225,8 @@ Status HistoryStore::write_event(const EventRecord& r) {
       .text(r.who)
       .text(r.times)
       .text(also)
-      .text(r.signing);
+      .text(r.signing)
+      .number(oldest == r.kind ? 0 : static_cast<int>(r.kind));
   if (!use.done()) return error(Sql::put_event);
   if (r.kind == HistoryKind::delivered)
     if (std::string_view remote = remote_queue_id(r.text); !remote.empty())

@@ -88,7 +88,7 @@ class NodesAskEachOther(unittest.TestCase):
         print(f"\n    held in {time.time() - began:.1f} s: {held}", flush=True)
         self.assertEqual(2 * MESSAGES, held["matched"], held)
         # Attempts that ran are obeyed at their end.
-        wait_until(lambda: self.all_have_state("1"), 20, lambda: f"all held: {self.states()}")
+        wait_until(lambda: self.all_have_state("1"), 60, lambda: f"all held: {self.states()}")
         number = self.one_of("b")
         words = self.b.cli("trace", number).stdout
         self.assertIn(", on a", words)
@@ -115,7 +115,7 @@ class NodesAskEachOther(unittest.TestCase):
     def test_a_node_that_does_not_answer_is_named(self):
         self.deferred_at_both()
         self.act(self.a, "hold", "--all")
-        wait_until(lambda: self.all_have_state("1"), 20, lambda: f"all held: {self.states()}")
+        wait_until(lambda: self.all_have_state("1"), 60, lambda: f"all held: {self.states()}")
         self.b.pause()
         self.addCleanup(self.cluster.wait_live, "a", "b")
         self.addCleanup(self.b.resume)

@@ -94,6 +94,9 @@ TEST_CASE("a history of every schema is taken over") {
     REQUIRE(found->front().srs == (version >= 9));
     REQUIRE(found->front().recipients.at(0).events.at(0).signing ==
             (version >= 9 ? "signed rsa-sha256:s2026a:example.com" : ""));
+    const auto& events = found->front().recipients.at(0).events;
+    REQUIRE(events.size() == (version >= 10 ? 2 : 1));
+    if (version >= 10) REQUIRE(events.at(1).kind == HistoryKind::adopted);
     auto judged = ipc::decode_judgements(found->front().judgements);
     REQUIRE(judged);
     REQUIRE(judged->list.size() == (version >= 8 ? 1 : 0));
