@@ -95,6 +95,8 @@ class ClusterStories(unittest.TestCase):
         suspects = self.cluster.traces(verdict.suspects())
         self.cluster.forget()
         self.assertEqual([], verdict.faults(wakes_allowed), suspects)
+        for name, node in self.cluster.nodes.items():
+            self.assertEqual([], node.events("history_dropped"), f"history of {name}")
         if load:
             self.assertGreater(verdict.messages, 20, "the load was no load")
         return verdict
