@@ -72,6 +72,8 @@ class Backup(BackupCase):
         target = self.mta.folder / "backup"
         try:
             for number in range(3):
+                # Each backup begins in the midst of the load, however slow the machine is.
+                wait_until(lambda: len(went) > 7 * (number + 1), 60, "the load goes on")
                 result = self.mta.cli("queue", "backup", target, "--json")
                 self.assertEqual(0, result.returncode, result.stderr)
                 told = json.loads(result.stdout)
