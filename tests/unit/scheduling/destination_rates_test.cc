@@ -296,7 +296,7 @@ class Chance {
     for (std::size_t steps = 0; done_ < kJobs; ++steps) {
       INFO("at " << now << " done " << done_ << " of " << kJobs);
       REQUIRE(steps < 200'000);  // else somebody looks again and again
-      REQUIRE(now < 6 * 3'600'000);
+      REQUIRE(now < std::int64_t{6} * 3'600'000);
       if (now < kArrivals) happen(now);
       end_attempts(now);
       look(now);
