@@ -115,13 +115,6 @@ Result<LockedSpool> lock_spool(const std::string& folder) {
   return LockedSpool{std::move(fd), name.take()};
 }
 
-std::string words_of(const StoreError& error) {
-  if (error.kind != StoreError::Kind::busy) return error.text;
-  return error.text +
-         "; if no Postwain works with it any more, 'postwain queue take-over' makes "
-         "it this one's";
-}
-
 std::uint16_t weight_of_machine() {
   return static_cast<std::uint16_t>(
       std::clamp<unsigned>(std::thread::hardware_concurrency(), 1, cluster::kWeightMost));
@@ -147,7 +140,7 @@ Result<Engine> database_engine(const config::QueueDatabase& settings, const Engi
   options.version = POSTWAIN_VERSION;
   auto opened = PgStore::open(options);
   if (!opened)
-    return Error{fmt::format("{}: {}", settings.address->text(), words_of(opened.error())),
+    return Error{fmt::format("{}: {}", settings.address->text(), opened.error().text),
                  exit_code_of(opened.error())};
   log::Line(log::Level::info, "database_opened")
       .kv("server", server_in_words((*opened)->session().connection()->describe(),

@@ -110,7 +110,8 @@ int take_over_command(const StoreOrder& order, const std::string& folder) {
   Result<Engine> taken = open_engine(order.to, {folder, order.runtime_dir},
                                      Ballast(folder + "/ballast"), Opening::take_over);
   if (!taken) return tool_failed(taken.error().code, taken.error().text);
-  fmt::print("{}: its queue belongs to {} now\n", name_of(order.to), folder);
+  fmt::print("{}: what the node \"{}\" has of its queue belongs to {} now\n", name_of(order.to),
+             order.to.node, folder);
   return kExitOk;
 }
 

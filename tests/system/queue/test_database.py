@@ -174,8 +174,14 @@ class QueueInDatabase(PostwainTestCase):
         wait_until(lambda: second.has_event("cannot_start"), 30, lambda: second.tail())
         reason = second.events("cannot_start")[0]["reason"]
         self.assertIn("belongs to another machine, or to another spool", reason)
+        self.assertIn("a name of its own", reason)
         self.assertIn("postwain queue take-over", reason)
         second.kill_all()
+        # Whoever works is not thrown out, and works on.
+        done = second.cli("queue", "take-over")
+        self.assertEqual(75, done.returncode, done.stdout)
+        self.assertIn("works at this moment", done.stderr)
+        self.assertEqual([], first.events("store_broken"))
         self.assertEqual(250, self.submit(first, "still@example.test")[0])
         self.sink.wait_delivered("still@example.test")
         # The first machine is lost, and what it had is the second's by an operator's word.

@@ -40,7 +40,7 @@ struct PgOptions {
   std::uint16_t weight = 1;  // the share of the queue that we want, beside those of others
   std::string version;       // of this program
   // What tells this spool from others, at most 255 octets: a node that lives elsewhere is not taken
-  // over, unless that is asked for.
+  // over, unless that is asked for; and not even then while its beat goes on (busy).
   std::string machine;
   bool take_over = false;
   bool make_tables = true;  // where there are none; false: that is an error (refused)
@@ -53,7 +53,8 @@ struct PgOptions {
   Duration answer_within = std::chrono::seconds(10);
   // So long we look for the fate of a commit whose answer was lost; then nobody knows it.
   Duration doubt_within = std::chrono::seconds(30);
-  // So long another node's beat has to stand still, where all of the queue is to be ours.
+  // So long another node's beat has to stand still, where all of the queue is to be ours, or its
+  // name.
   Duration silence = std::chrono::seconds(6);
   // Between two attempts to connect; doubled up to the second.
   Duration first_pause = std::chrono::milliseconds(200);

@@ -31,6 +31,7 @@ class Registration {
   StoreResult<PgTerm> run() {
     term_.registered_ms = boot_ms();
     StoreStatus done = look_around();
+    if (done && is_elsewhere_) done = wait_for_silence_elsewhere();
     if (done && options_.alone && others_ > 0) done = end_silent_others();
     if (done) done = take_number();
     if (done) done = take_bags();
@@ -65,12 +66,16 @@ class Registration {
       number_ = static_cast<std::int16_t>(row.number());
       bool lives = row.number() != 0;
       bool same_machine = row.flag();
+      own_beat_ = row.number();
       if (!row.done() || number_ < 0 || number_ > kLastNode) return strange_answer();
-      if (lives && !same_machine && !options_.take_over)
+      is_elsewhere_ = lives && !same_machine;
+      if (is_elsewhere_ && !options_.take_over)
         return StoreError{
             Kind::busy,
-            fmt::format("the queue in this database belongs to another machine, or to another "
-                        "spool (the node \"{}\" is there already)",
+            fmt::format("the node \"{}\" in this database belongs to another machine, or to "
+                        "another spool: give this one a name of its own ([queue] node); only where "
+                        "that one is lost for good, 'postwain queue take-over' makes its part this "
+                        "one's",
                         printable(options_.node_name))};
     }
     return read_others((*found)[4]);
@@ -83,6 +88,20 @@ class Registration {
     return row.done() ? StoreStatus() : strange_answer();
   }
 
+  // Nobody is thrown out who works, whatever an operator believes of him.
+  StoreStatus wait_for_silence_elsewhere() {
+    const std::int64_t before = own_beat_;
+    if (Answer ended = ask({{Pg::roll_back, {}}}); !ended) return ended.error();
+    std::this_thread::sleep_for(options_.silence);
+    if (StoreStatus s = look_around(); !s) return s;
+    if (!is_elsewhere_ || own_beat_ == before) return {};
+    return StoreError{
+        Kind::busy, fmt::format("the node \"{}\" works at this moment, on another machine or with "
+                                "another spool: give this one a name of its own ([queue] node), or "
+                                "stop that one first; nothing was changed",
+                                printable(options_.node_name))};
+  }
+
   // No lock is held while we wait.
   StoreStatus end_silent_others() {
     const std::int64_t before = beats_;
@@ -91,7 +110,8 @@ class Registration {
     if (StoreStatus s = look_around(); !s) return s;
     if (beats_ != before)
       return StoreError{Kind::busy,
-                        "another node works with the queue in this database; stop it first"};
+                        "other nodes work with the queue in this database; stop Postwain on each "
+                        "of them first ('postwain cluster status' there names them)"};
     Answer ended = ask({{Pg::drop_other_claims, name()}, {Pg::end_others, name()}});
     others_ = 0;
     return ended ? StoreStatus() : StoreStatus(ended.error());
@@ -166,8 +186,10 @@ class Registration {
   const PgOptions& options_;
   PgTerm term_;
   std::int16_t number_ = -1;
-  std::int64_t others_ = 0;  // nodes that count as living
-  std::int64_t beats_ = 0;   // the sum of theirs
+  bool is_elsewhere_ = false;  // the node lives, with another spool than ours
+  std::int64_t own_beat_ = 0;  // of that one
+  std::int64_t others_ = 0;    // nodes that count as living
+  std::int64_t beats_ = 0;     // the sum of theirs
 };
 
 }  // namespace

@@ -63,7 +63,7 @@ std::string_view pattern_of_registration(Pg statement) {
     case Pg::lock_registration:
       return "SELECT version FROM schema_info WHERE one = 1 FOR UPDATE";
     case Pg::find_self:
-      return "SELECT id, state, (machine = $2::bytea)::int4 FROM node WHERE name = $1::bytea";
+      return "SELECT id, state, (machine = $2::bytea)::int4, beat FROM node WHERE name = $1::bytea";
     case Pg::count_others:
       return "SELECT count(*), coalesce(sum(beat), 0)::int8 FROM node "
              "WHERE state <> 0 AND name <> $1::bytea";

@@ -1,7 +1,9 @@
-// The coding of what the history keeps.
+// The coding of what the history keeps, and that it keeps all kinds of it.
 #include <catch2/catch.hpp>
 
 #include "qmgr/history/history_record.h"
+#include "qmgr/history/history_store.h"
+#include "tests/unit/qmgr/support.h"
 
 using namespace postwain;
 using namespace postwain::qmgr;
@@ -34,4 +36,30 @@ TEST_CASE("Message-ID and remote queue id are found in what strangers write") {
   CHECK(remote_queue_id("<bob@x> +Zc1 Saved") == "+Zc1");
   CHECK(remote_queue_id("<m@x> [InternalId=77, Hostname=h] Queued mail for delivery") == "77");
   CHECK(remote_queue_id("stored").empty());
+}
+
+// The table refused one of them, `adopted`, and with it all that was written with it.
+TEST_CASE("every kind of event is kept") {
+  test::TempFolder folder;
+  auto store = HistoryStore::open(folder.path() + "/history.db");
+  REQUIRE(store.ok());
+  const mail::QueueId id{4194304001};
+  std::string records;
+  append_record(records, test::make_message(id.value, {"a@example.org"}), "<m@example.com>");
+  const int last = static_cast<int>(kLastHistoryKind);
+  for (int kind = 0; kind <= last; ++kind) {
+    EventRecord event;
+    event.id = id;
+    event.kind = static_cast<HistoryKind>(kind);
+    event.at = to_unix_ms(test::at(100 + kind));
+    append_record(records, event);
+  }
+  REQUIRE(store->write(records, test::at(200)).ok());
+  auto messages = store->find(id.text(), 5);
+  REQUIRE(messages.ok());
+  REQUIRE(messages->size() == 1);
+  const std::vector<TimelineEvent>& events = messages->front().recipients.at(0).events;
+  REQUIRE(events.size() == static_cast<std::size_t>(last) + 1);
+  for (int kind = 0; kind <= last; ++kind)
+    CHECK(static_cast<int>(events[static_cast<std::size_t>(kind)].kind) == kind);
 }

@@ -140,24 +140,6 @@ TEST_CASE("records come back as timelines, in order, per recipient") {
   CHECK(m.recipients[1].events[0].kind == HistoryKind::delivered);
 }
 
-// The table refused one of them, `adopted`, and with it all that was written with it.
-TEST_CASE("every kind of event is kept") {
-  test::TempFolder folder;
-  HistoryStore store = opened(db_of(folder));
-  std::uint64_t id = id_at(test::at(0));
-  std::string records = arrival(id, {"a@example.org"}, test::at(0));
-  const int last = static_cast<int>(kLastHistoryKind);
-  for (int kind = 0; kind <= last; ++kind)
-    append_record(records, event(id, 0, static_cast<HistoryKind>(kind), test::at(100 + kind)));
-  REQUIRE(store.write(records, test::at(200)).ok());
-  auto messages = found(store, mail::QueueId{id}.text());
-  REQUIRE(messages.size() == 1);
-  const std::vector<TimelineEvent>& events = messages[0].recipients.at(0).events;
-  REQUIRE(events.size() == static_cast<std::size_t>(last) + 1);
-  for (int kind = 0; kind <= last; ++kind)
-    CHECK(static_cast<int>(events[static_cast<std::size_t>(kind)].kind) == kind);
-}
-
 TEST_CASE("a message is found by everything that names it") {
   test::TempFolder folder;
   HistoryStore store = opened(db_of(folder));
