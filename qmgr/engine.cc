@@ -130,8 +130,10 @@ Result<Engine> database_engine(const config::QueueDatabase& settings, const Engi
   engine.lock = std::move(spool->lock);
   engine.secret = std::make_shared<PgSecret>();
   engine.secret->set(settings.password);
+  engine.ending = std::make_shared<PgEnding>();
   PgOptions options = database_options(settings, place.runtime_dir);
   options.secret = engine.secret;
+  options.ending = engine.ending;
   options.machine = spool->name;
   options.make_tables = how != Opening::existing;
   options.take_over = how == Opening::take_over;

@@ -31,7 +31,9 @@ struct Engine {
   bool in_database = false;          // the store is a database, and keeps nothing in the spool
   std::string log;                   // SQLite's: its blocks are kept for outcomes (admission.h)
   std::shared_ptr<PgSecret> secret;  // of the database; null for SQLite
-  UniqueFd lock;                     // of the spool, where SQLite's own does not guard it
+  // Of all sessions with it; null for SQLite.
+  std::shared_ptr<PgEnding> ending;
+  UniqueFd lock;  // of the spool, where SQLite's own does not guard it
   // Of a store that several nodes may share, as it was opened.
   SharedQueue::Self self{};
   std::uint64_t own_bags = 0;

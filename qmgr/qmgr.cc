@@ -383,6 +383,7 @@ void Qmgr::drain() {
   log::Line(log::Level::info, "draining").kv("leases", delivery_->leases());
   look_at_admission();
   drain_until_ = mono_now() + kDrainMax;
+  if (engine_.ending) engine_.ending->set(drain_until_);
   try_to_end();
 }
 

@@ -240,7 +240,7 @@ struct Decided {
   mail::QueueId id;
   std::vector<DecidedRecipient> recipients;
 };
-// Nothing where there is none.
+// Of the envelope's recipients; nothing where all of them are still to be asked.
 std::optional<Decided> decided_in(mail::QueueId id, const mail::Envelope& envelope);
 
 // Of smtpd, every few seconds: what it has counted since the last time.

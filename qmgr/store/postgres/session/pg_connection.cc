@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::size_t kServerTextMax = 300;
 constexpr Duration kSilenceTold = std::chrono::seconds(1);
+constexpr Duration kEndLooked = std::chrono::milliseconds(250);
 constexpr std::size_t kHostsMax = 16;  // of one conninfo; more are not asked
 
 // What every session of ours is like, whatever the server's or the role's defaults are.
@@ -134,8 +135,8 @@ pg_conn* start_connecting(const PgTarget& target, const PgHost& host) {
 
 // --- opening and ending -----------------------------------------------------------------------
 
-PgConnection::PgConnection(pg_conn* owned, Duration answer_within)
-    : connection_(owned), answer_within_(answer_within) {}
+PgConnection::PgConnection(pg_conn* owned, const PgTarget& target)
+    : connection_(owned), answer_within_(target.answer_within), ending_(target.ending) {}
 
 PgConnection::~PgConnection() {
   PQfinish(connection_);
@@ -144,11 +145,14 @@ PgConnection::~PgConnection() {
 StoreResult<std::unique_ptr<PgConnection>> PgConnection::open(const PgTarget& target) {
   auto hosts = hosts_of(target.conninfo);
   if (!hosts) return hosts.error();
-  const MonoTime deadline = mono_now() + target.connect_within;
+  // Whoever ends still looks whether the server is back.
+  const MonoTime end = target.ending ? target.ending->when() : MonoTime::max();
+  const MonoTime deadline =
+      std::min(mono_now() + target.connect_within, std::max(end, mono_now() + kSilenceTold));
   StoreError last;
   for (std::size_t i = 0; i < hosts->size(); ++i) {
     std::unique_ptr<PgConnection> made(
-        new PgConnection(start_connecting(target, (*hosts)[i]), target.answer_within));
+        new PgConnection(start_connecting(target, (*hosts)[i]), target));
     if (made->connection_ == nullptr) return away("no memory");
     // What is left of the time is shared by those that are left.
     Duration share = left_until(deadline) / static_cast<std::int64_t>(hosts->size() - i);
@@ -314,7 +318,12 @@ bool PgConnection::wait_for_socket(bool writes) {
   Duration first = std::min(silence_max_, kSilenceTold);
   if (poll_once(PQsocket(connection_), events, first) > 0) return true;
   if (on_silence_) on_silence_();
-  return poll_once(PQsocket(connection_), events, silence_max_ - first) > 0;
+  const MonoTime deadline = mono_now() + (silence_max_ - first);
+  for (Duration left = left_until(deadline); left > Duration(0); left = left_until(deadline)) {
+    if (ending_ && ending_->is_over()) return false;
+    if (poll_once(PQsocket(connection_), events, std::min(left, kEndLooked)) > 0) return true;
+  }
+  return false;
 }
 
 // --- scripts ----------------------------------------------------------------------------------

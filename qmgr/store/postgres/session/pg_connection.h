@@ -22,6 +22,7 @@
 
 #include "common/base/time.h"
 
+#include "qmgr/store/postgres/session/pg_options.h"
 #include "qmgr/store/postgres/session/pg_parameters.h"
 #include "qmgr/store/postgres/session/pg_result.h"
 #include "qmgr/store/postgres/session/pg_statements.h"
@@ -43,6 +44,8 @@ struct PgTarget {
   std::string session;        // what the server's lists call us: "postwain/0/lane0/"
   Duration connect_within{};  // shared by all hosts that the conninfo names
   Duration answer_within{};   // the longest silence while we wait for an answer
+  // Shortens both; null: nothing does.
+  std::shared_ptr<const PgEnding> ending = nullptr;
 };
 
 // What came back for the commands of one round trip.
@@ -86,7 +89,7 @@ class PgConnection {
     bool preparation = false;
   };
 
-  PgConnection(pg_conn* owned, Duration answer_within);
+  PgConnection(pg_conn* owned, const PgTarget& target);
 
   static void on_notice(void* self, const struct pg_result* result);
   StoreStatus begin_session();  // of one that is connected
@@ -102,6 +105,7 @@ class PgConnection {
 
   pg_conn* connection_;
   Duration answer_within_;
+  std::shared_ptr<const PgEnding> ending_;
   Duration silence_max_{};
   std::function<void()> on_silence_;
   std::deque<Sent> sent_;                   // whose answers are to come

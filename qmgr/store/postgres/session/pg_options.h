@@ -1,6 +1,7 @@
 // Where the queue's database is, who we are in it, and how long we wait for it.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -28,12 +29,28 @@ class PgSecret {
   std::string text_;
 };
 
+// When a process that is to end no longer waits for a server that is silent: its sessions share
+// this. A server that answers is given its time all the same. What has no answer then is as after a
+// kill: the next start, or whoever takes the node's part over, looks for what was committed.
+class PgEnding {
+ public:
+  void set(MonoTime when) { when_.store(when); }
+  MonoTime when() const { return when_.load(); }
+  bool is_over() const { return mono_now() >= when(); }
+
+ private:
+  std::atomic<MonoTime> when_{MonoTime::max()};
+};
+
 struct PgOptions {
   // As libpq takes it: "postgresql:///postwain?host=/run/postgresql", or keywords. All hosts of a
   // cluster may be named: the one that can be written to is found among them. No password in it.
   std::string conninfo;
   // Asked at each connection; null or empty: no password is needed.
   std::shared_ptr<const PgSecret> secret;
+
+  // Null: the process ends at no special time.
+  std::shared_ptr<const PgEnding> ending;
 
   // Our name among the nodes that share the queue, which gives us a number of 0 to 31.
   std::string node_name = "node0";

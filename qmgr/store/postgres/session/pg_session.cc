@@ -44,7 +44,8 @@ PgSession::~PgSession() = default;
 // --- connecting -------------------------------------------------------------------------------
 
 StoreResult<std::unique_ptr<PgConnection>> PgSession::connect(const std::string& session) {
-  PgTarget target{options_.conninfo, {}, session, options_.connect_within, options_.answer_within};
+  PgTarget target{options_.conninfo, {}, session, options_.connect_within, options_.answer_within,
+                  options_.ending};
   if (options_.secret) target.secret = options_.secret->get();
   ++round_trips_;
   auto opened = PgConnection::open(target);
@@ -302,7 +303,7 @@ StoreStatus PgSession::resolve_doubt() {
     if (ready) break;
     if (on_silence_) on_silence_();
     if (ended_) return *ended_;
-    if (mono_now() >= deadline)
+    if (mono_now() >= deadline || (options_.ending && options_.ending->is_over()))
       return note({StoreError::Kind::unsure,
                    "whether the last batch was committed is unknown: " + ready.error().text});
     std::this_thread::sleep_for(std::max(Duration(1), connect_from_ - mono_now()));

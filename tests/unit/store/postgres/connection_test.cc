@@ -2,11 +2,13 @@
 // else in a fence.
 #include <catch2/catch.hpp>
 
+#include <memory>
 #include <string>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/base/file.h"
 
@@ -77,6 +79,39 @@ TEST_CASE("a host of the cluster that is silent does not keep us from the next o
   auto nobody = PgStore::open(options);
   REQUIRE_FALSE(nobody.ok());
   CHECK(nobody.error().kind == Kind::away);
+}
+
+TEST_CASE("whoever ends does not wait out a server that is silent") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  const std::string folder = test::PostgresServer::get()->folder();
+  const std::string door = folder + "/door-" + database.name();
+  REQUIRE(::symlink(".", door.c_str()) == 0);
+  auto ending = std::make_shared<PgEnding>();
+  PgOptions options = database.options();
+  options.ending = ending;
+  options.answer_within = options.doubt_within = std::chrono::hours(1);
+  options.conninfo = "host=" + door + " port=5432 dbname=" + database.name() + " user=postwain";
+  auto store = opened(options);
+  SECTION("with an answer") {
+    ending->set(mono_now());
+    auto answer = store->session().connection()->run_script("SELECT 7 FROM pg_sleep(600)");
+    REQUIRE_FALSE(answer.ok());
+    CHECK(answer.error().kind == Kind::away);
+  }
+  SECTION("with the fate of a commit") {
+    database.run(trigger("PERFORM pg_sleep(600)",
+                         "CONSTRAINT TRIGGER disturbs AFTER INSERT ON attempt DEFERRABLE "
+                         "INITIALLY DEFERRED"));
+    store->on_silence([&] {
+      ::unlink(door.c_str());
+      ending->set(mono_now());
+    });
+    StoreStatus stored = put(*store, 1);
+    REQUIRE_FALSE(stored.ok());
+    CHECK(stored.error().kind == Kind::unsure);
+  }
+  ::unlink(door.c_str());
 }
 
 TEST_CASE("only a warning of the commit itself puts the commit in doubt") {
