@@ -8,6 +8,8 @@ namespace {
 constexpr std::string_view kAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 constexpr std::size_t kDigits = 13;
 constexpr std::int64_t kEpochMs = 1577836800000;  // 2020-01-01
+constexpr std::uint32_t kCounterMax = 0xFFF;
+constexpr std::uint32_t kCounterStep = 0x400;  // between what two clocks count from
 }  // namespace
 
 WallTime QueueId::made_at() const {
@@ -54,7 +56,7 @@ void QueueIdSource::pass(QueueId id, WallTime now) {
   std::uint64_t ms = id.value >> 22;
   if (ms < last_ms_ || id.made_at() > now + kPassMax) return;
   last_ms_ = ms;
-  counter_ = 0xFFFU;  // the next one is of the next millisecond
+  counter_ = kCounterMax;  // the next one is of the next millisecond
 }
 
 // One of 64 ids on an average where there is one bag only.
@@ -67,13 +69,14 @@ QueueId QueueIdSource::next(WallTime now) {
 QueueId QueueIdSource::step(WallTime now) {
   std::int64_t since = to_unix_ms(now) - kEpochMs;
   std::uint64_t ms = since > 0 ? static_cast<std::uint64_t>(since) : 0;
-  // A clock that stands still or jumps back must not repeat an id: go on from the last one.
-  if (ms > last_ms_) {
+  const bool was_ahead = last_ms_ > ms + static_cast<std::uint64_t>(kAheadMost.count());
+  if (was_ahead) first_counter_ = (first_counter_ + kCounterStep) & kCounterMax;
+  if (ms > last_ms_ || was_ahead) {
     last_ms_ = ms;
-    counter_ = 0;
-  } else if (++counter_ > 0xFFFU) {
+    counter_ = first_counter_;
+  } else if (++counter_ > kCounterMax) {
     ++last_ms_;
-    counter_ = 0;
+    counter_ = first_counter_;
   }
   return QueueId{(last_ms_ & 0x1FFFFFFFFFFULL) << 22 | static_cast<std::uint64_t>(worker_) << 12 |
                  counter_};

@@ -53,6 +53,11 @@ struct QueueId {
   auto operator<=>(const QueueId&) const = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14
 };
 
+// A clock that stands still, or goes back by a moment, makes it go on from its last id, so that
+// none repeats. A clock that was further ahead than kAheadMost and was set right makes it begin
+// anew: whoever keeps the queue refuses ids of the future. Those begin at another counter then,
+// because the moments of the ids that were made ahead will come; should one repeat all the same, it
+// is told from the former message by the store (AcceptEnd::conflict) and refused for now.
 class QueueIdSource {
  public:
   explicit QueueIdSource(std::uint16_t worker) : worker_(worker & 0x3FFU) {}
@@ -67,6 +72,7 @@ class QueueIdSource {
   // are like from now on.
   void pass(QueueId id, WallTime now);
   static constexpr Duration kPassMax = std::chrono::minutes(1);
+  static constexpr Duration kAheadMost = 2 * kPassMax;
 
  private:
   QueueId step(WallTime now);
@@ -75,6 +81,7 @@ class QueueIdSource {
   std::uint64_t bags_ = kAllBags;
   std::uint64_t last_ms_ = 0;
   std::uint32_t counter_ = 0;
+  std::uint32_t first_counter_ = 0;  // of each millisecond
 };
 
 }  // namespace postwain::mail

@@ -114,8 +114,8 @@ void Nodes::answered(BeatAnswer answer) {
       changed_ms_[number] = answer.answered_ms;
   }
   any_answer_ = true;
-  look_at_clock(answer.clock_difference);
   last_ = std::move(answer);
+  look_at_clock(last_.clock_difference);
   hooks_.say_word({sent_.time_since_epoch().count(),
                    static_cast<std::uint32_t>(cluster::kTiming.word_good.count()), false});
   look_at_standing();
