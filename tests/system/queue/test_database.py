@@ -260,6 +260,28 @@ class QueueInDatabase(PostwainTestCase):
         mta.wait_queue_empty()
         mta.stop()
 
+    def test_a_stop_does_not_wait_out_a_silent_database(self):
+        """Not even with a commit of which nobody knows whether it was done. What had been
+        acknowledged before is there at the next start."""
+        self.sink.stop()
+        mta = self.start(self.changes(retry=["1h"]))
+        self.assertEqual(250, self.submit(mta, "before@later.test")[0])
+        client = SmtpClient(mta.port)
+        client.envelope("alice@sender.test", ["meanwhile@later.test"])
+        self.database.pause()
+        self.assertEqual(354, client.command("DATA")[0])
+        client.send(message() + b"\r\n.\r\n")
+        client.close()
+        wait_until(lambda: self.is_refused(mta), 10, "a refusal of MAIL")
+        mta.process.send_signal(signal.SIGTERM)
+        # The patience with a silent server alone would be 40 seconds.
+        mta.wait_exit(25)
+        self.database.resume()
+        mta.start()
+        wait_until(lambda: "before@later.test" in mta.cli("queue", "list").stdout, 20,
+                   "what was acknowledged")
+        mta.stop()
+
     def test_mail_that_waits_in_sqlite_is_not_left_behind(self):
         self.sink.stop()
         mta = self.start({"route": [{"match": "*", "deliver": self.sink.target}],
