@@ -9,6 +9,7 @@
 
 #include "common/base/boot_time.h"
 #include "common/base/text.h"
+#include "common/log/log.h"
 
 #include "qmgr/store/postgres/session/batch_names.h"
 
@@ -203,14 +204,29 @@ StoreResult<PgTerm> register_node(PgConnection& connection, const PgOptions& opt
 }
 
 StoreResult<std::vector<AttemptName>> read_names(const PgResult& result, std::uint64_t bags) {
+  constexpr int kToldMost = 10;
   std::vector<AttemptName> names;
+  int unreadable = 0;
   for (int i = 0; i < result.rows(); ++i) {
     PgReader row(result, i);
+    const std::int64_t node = row.number();
+    const std::int64_t term = row.number();
+    const std::int64_t batch = row.number();
     auto some = names_in(row.view());
-    if (!row.done() || !some) return strange_answer();
+    if (!row.done()) return strange_answer();
+    if (!some) {
+      if (++unreadable <= kToldMost)
+        log::Line(log::Level::error, "attempts_unreadable")
+            .kv("node", node)
+            .kv("term", term)
+            .kv("batch", batch);
+      continue;
+    }
     for (const AttemptName& one : *some)
       if (one.id.is_in(bags)) names.push_back(one);
   }
+  if (unreadable > kToldMost)
+    log::Line(log::Level::error, "attempts_unreadable").kv("others", unreadable - kToldMost);
   // One that was tried again while its former row stood has two.
   auto by_id = [](const AttemptName& a, const AttemptName& b) {
     return std::pair(a.id.value, a.index) < std::pair(b.id.value, b.index);

@@ -32,7 +32,8 @@ struct PgTerm {
 // a node of that name lives on another machine, or another node lives and we are to be alone.
 StoreResult<PgTerm> register_node(PgConnection& connection, const PgOptions& options);
 
-// The names in rows of `attempt` (Pg::select_names), as far as they are of these bags.
+// The names in rows of `attempt` (Pg::select_names), as far as they are of these bags. A row that
+// cannot be read names nobody, and is told of: it must not keep the queue from whoever takes it.
 StoreResult<std::vector<AttemptName>> read_names(const PgResult& result, std::uint64_t bags);
 
 // Of a committed transaction, nothing else: not ROLLBACK, and no warning beside it.

@@ -87,7 +87,9 @@ std::string_view pattern_of_registration(Pg statement) {
     case Pg::take_bags:
       return "UPDATE bag SET node = $1::int2 WHERE node = $1::int2 OR $2::int2 = 1 RETURNING id";
     case Pg::select_names:
-      return "SELECT named FROM attempt WHERE node = ANY($1::int2[]) AND "
+      // No batch names more than fits into 16 MiB; what is longer has another form as well.
+      return "SELECT node, term, n, CASE WHEN octet_length(named) <= 16777216 THEN named ELSE "
+             "'\\x00'::bytea END FROM attempt WHERE node = ANY($1::int2[]) AND "
              "NOT (node = $2::int2 AND term = $3::int8) AND octet_length(named) > 0";
     case Pg::forget_terms:
       return "DELETE FROM attempt WHERE node = $1::int2 AND term < $2::int8";

@@ -46,6 +46,21 @@ TEST_CASE("a second opener of a node fences the first") {
   CHECK(database.run("SELECT term FROM node WHERE id = 0") == 2);
 }
 
+// No node could be started, nor take over, while such a row was there.
+TEST_CASE("names of attempts that cannot be read keep nobody from the queue") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  const AttemptName good{mail::QueueId{77}, 3};
+  REQUIRE(opened(database.options()));
+  const std::string row = "INSERT INTO attempt VALUES (0, 1, ";
+  database.run(row + "1000, '\\x" + hex_encode(bytes_of({good})) + "'), (0, 1, 1001, '\\x0102')");
+  database.run(row + "1002, repeat('x', 17000000)::bytea), (0, 1, 1003, '\\x" +
+               std::string(24, '0') + "')");
+  auto store = opened(database.options());
+  CHECK(store->session().inherited() == std::vector<AttemptName>{good});
+  CHECK(put(*store, 1).ok());
+}
+
 TEST_CASE("a transaction that is under way when the token is raised commits nothing") {
   if (!has_server()) return;
   test::PostgresDatabase database;
