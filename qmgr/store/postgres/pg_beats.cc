@@ -159,8 +159,12 @@ std::vector<PgCommand> PgBeats::flight(const BeatOrder& order) const {
 BeatAnswer PgBeats::beat(const BeatOrder& order) {
   BeatAnswer away;
   if (!connection_ || connection_->is_lost()) {
-    PgTarget target{options_.conninfo, options_.secret ? options_.secret->get() : std::string(),
-                    fmt::format("{}beat/", sessions_of_node(self_.node)), kBeatWithin, kBeatWithin};
+    PgTarget target{options_.conninfo,
+                    options_.secret ? options_.secret->get() : std::string(),
+                    fmt::format("{}beat/", sessions_of_node(self_.node)),
+                    kBeatWithin,
+                    kBeatWithin,
+                    options_.places};
     auto opened = PgConnection::open(target);
     if (!opened) {
       away.error = opened.error().text;

@@ -41,7 +41,8 @@ StoreResult<PgPieceTransfers::Connection> PgPieceTransfers::connect() {
                   {},
                   sessions_of_node(node_) + "bodies/",
                   options_.connect_within,
-                  options_.answer_within};
+                  options_.answer_within,
+                  options_.places};
   if (options_.secret) target.secret = options_.secret->get();
   auto opened = PgConnection::open(target);
   if (opened) return opened;

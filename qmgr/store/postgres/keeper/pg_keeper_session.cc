@@ -28,8 +28,9 @@ PgKeeperSession::PgKeeperSession(PgOptions options, const SharedQueue::Self& sel
 StoreStatus PgKeeperSession::make_ready() {
   if (connection_ && !connection_->is_lost()) return {};
   if (mono_now() < connect_from_) return StoreError{StoreError::Kind::away, unreachable_};
-  PgTarget target{options_.conninfo, options_.secret ? options_.secret->get() : std::string(),
-                  keeper_sessions(node()), kKeeperWithin, kKeeperWithin};
+  PgTarget target{options_.conninfo,       options_.secret ? options_.secret->get() : std::string(),
+                  keeper_sessions(node()), kKeeperWithin,
+                  kKeeperWithin,           options_.places};
   auto opened = PgConnection::open(target);
   StoreStatus ready = opened ? take_lane(**opened) : StoreStatus(opened.error());
   if (ready) {

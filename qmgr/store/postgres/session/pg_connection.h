@@ -22,6 +22,7 @@
 
 #include "common/base/time.h"
 
+#include "qmgr/store/postgres/session/pg_options.h"
 #include "qmgr/store/postgres/session/pg_parameters.h"
 #include "qmgr/store/postgres/session/pg_result.h"
 #include "qmgr/store/postgres/session/pg_statements.h"
@@ -43,6 +44,7 @@ struct PgTarget {
   std::string session;        // what the server's lists call us: "postwain/0/lane0/"
   Duration connect_within{};  // shared by all hosts that the conninfo names
   Duration answer_within{};   // the longest silence while we wait for an answer
+  std::vector<PgPlace> places{};
 };
 
 // What came back for the commands of one round trip.
@@ -77,7 +79,7 @@ class PgConnection {
   void on_silence(std::function<void()> tell) { on_silence_ = std::move(tell); }
 
   bool is_lost() const { return lost_; }
-  // "PostgreSQL 15.18 at /run/postgresql".
+  // "PostgreSQL 15.18 at /run/postgresql", "PostgreSQL 15.18 at db1.example.org:5432".
   std::string describe() const;
 
  private:
@@ -86,7 +88,7 @@ class PgConnection {
     bool preparation = false;
   };
 
-  PgConnection(pg_conn* owned, Duration answer_within);
+  PgConnection(pg_conn* owned, const PgTarget& target);
 
   static void on_notice(void* self, const struct pg_result* result);
   StoreStatus begin_session();  // of one that is connected
@@ -98,9 +100,11 @@ class PgConnection {
   void lose(PgAnswers& answers, const std::string& why);
   bool wait_for_answer();             // false: nothing came in time, or the connection is gone
   bool wait_for_socket(bool writes);  // until something can be done, or the silence is too long
-  std::string message() const;        // libpq's own, one line
+  std::string message() const;        // libpq's own, one line, without the server's name
+  StoreError away(const std::string& why) const;
 
   pg_conn* connection_;
+  std::string place_;  // the server's, in words; empty: only libpq knows
   Duration answer_within_;
   Duration silence_max_{};
   std::function<void()> on_silence_;

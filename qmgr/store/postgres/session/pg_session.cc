@@ -44,7 +44,8 @@ PgSession::~PgSession() = default;
 // --- connecting -------------------------------------------------------------------------------
 
 StoreResult<std::unique_ptr<PgConnection>> PgSession::connect(const std::string& session) {
-  PgTarget target{options_.conninfo, {}, session, options_.connect_within, options_.answer_within};
+  PgTarget target{options_.conninfo, {}, session, options_.connect_within, options_.answer_within,
+                  options_.places};
   if (options_.secret) target.secret = options_.secret->get();
   ++round_trips_;
   auto opened = PgConnection::open(target);
