@@ -45,9 +45,8 @@ Result<cluster::ServerFacts> find_out(const StoreOrder& order, const std::string
   if (!facts)
     return Error{fmt::format("{}: {}", address.text(), words_of_failure(facts.error())),
                  exit_code_of(facts.error())};
-  facts->server = server_in_words(facts->server, address, order.runtime_dir);
   if (Result<std::string> source = read_small_file(kClockSource); source)
-    facts->clocksource = printable(trim(*source), 40);
+    facts->clocksource = cluster::clock_source(*source);
   return facts.take();
 }
 

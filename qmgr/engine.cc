@@ -145,8 +145,7 @@ Result<Engine> database_engine(const config::QueueDatabase& settings, const Engi
     return Error{fmt::format("{}: {}", settings.address->text(), opened.error().text),
                  exit_code_of(opened.error())};
   log::Line(log::Level::info, "database_opened")
-      .kv("server", server_in_words((*opened)->session().connection()->describe(),
-                                    *settings.address, place.runtime_dir))
+      .kv("server", (*opened)->session().connection()->describe())
       .kv("database", settings.address->text())
       .kv("node", settings.node);
   SharedQueue& shared = *(*opened)->shared();
@@ -178,23 +177,15 @@ void forget_environment() {
 PgOptions database_options(const config::QueueDatabase& settings, const std::string& runtime_dir) {
   PgOptions options;
   options.conninfo = settings.address->behind_link(runtime_dir).conninfo();
+  const std::vector<config::DatabaseHost>& hosts = settings.address->hosts;
+  for (std::size_t i = 0; i < hosts.size(); ++i)
+    if (!hosts[i].is_local())
+      options.places.push_back({config::database_link_folder(runtime_dir, i), hosts[i].text()});
   auto secret = std::make_shared<PgSecret>();
   secret->set(settings.password);
   options.secret = std::move(secret);
   options.node_name = settings.node;
   return options;
-}
-
-std::string server_in_words(std::string text, const config::DatabaseAddress& address,
-                            const std::string& runtime_dir) {
-  // The last ones first: one folder's name may be the beginning of another one's.
-  for (std::size_t i = address.hosts.size(); i-- > 0;) {
-    std::string folder = config::database_link_folder(runtime_dir, i);
-    std::size_t at = text.find(folder);
-    if (!address.hosts[i].is_local() && at != std::string::npos)
-      return text.replace(at, folder.size(), address.hosts[i].name);
-  }
-  return text;
 }
 
 std::string moving_file(const std::string& folder) {

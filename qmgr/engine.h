@@ -69,10 +69,6 @@ PgOptions database_options(const config::QueueDatabase& settings, const std::str
 // What whoever calls us has set for his own sessions with databases must not change ours
 // (libpq(3)): before the first one is opened.
 void forget_environment();
-// A text of libpq's about the server: where it is reached through db-link, the host stands for the
-// socket's folder.
-std::string server_in_words(std::string text, const config::DatabaseAddress& address,
-                            const std::string& runtime_dir);
 
 // Before open_engine(): fails where a start would leave mail behind, or have it delivered twice. A
 // move of the queue has not ended (moving_file()), or the settings name a database while SQLite in

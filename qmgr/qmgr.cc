@@ -182,6 +182,7 @@ void Qmgr::begin_node() {
           [this](BeatOrder& order) { places_->fill_in(order); },
           [this](const BeatAnswer& answer) { beat_answered(answer); },
           [this](ClusterView& view) {
+            view.database = name_of(config_.queue.store);
             places_->describe(view);
             view.history_dropped = told_->dropped();
           }});
@@ -266,7 +267,8 @@ void Qmgr::look_at_standstill() {
   bool was = !standstill_.empty();
   standstill_ = std::move(why);
   if (!standstill_.empty() && !was)
-    log::Line(log::Level::error, "deliveries_stopped").kv("reason", standstill_);
+    log::Line(is_as_meant(facts_) ? log::Level::info : log::Level::error, "deliveries_stopped")
+        .kv("reason", standstill_);
   if (standstill_.empty()) log::Line(log::Level::info, "deliveries_resumed");
 }
 
@@ -325,8 +327,9 @@ void Qmgr::look_at_admission() {
   facts_.wal_bytes = queue_->store().wal_bytes();
   facts_.stopping = draining_;
   if (nodes_) facts_.cluster = nodes_->trouble();
+  facts_.cluster_as_meant = nodes_ && nodes_->lacks_bags_only();
   admission_ = decide_admission(facts_);
-  intake_->set_admission(admission_);
+  intake_->set_admission(admission_, why_not_accepting(facts_), is_as_meant(facts_));
   facts_.unrecorded = queue_->store().unrecorded();
   queue_->recorder().set_commits_wait(facts_.store != StoreTrouble::none);
   delivery_->pause(!may_deliver(facts_));

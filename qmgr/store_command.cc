@@ -35,6 +35,8 @@ void tell(const StoreOrder& order, const MovedQueue& moved, bool json) {
                                        {"from", name_of(order.from)},
                                        {"to", name_of(order.to)}})
                            .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  else if (moved.messages == 0)
+    fmt::print("there is nothing to move: no mail is in {}\n", name_of(order.from));
   else
     fmt::print("{} messages with {} recipients moved {}\n", moved.messages, moved.recipients,
                order.text());
@@ -64,6 +66,28 @@ Status end_move(const std::string& folder) {
   return sync_folder(folder);
 }
 
+// Nothing of it is left to be moved: no mail, and nothing that operators or outages have set. What
+// else is known would not keep anybody from working with the other store.
+StoreResult<bool> is_moved(QueueStore& store) {
+  constexpr std::size_t kOne = 1;
+  auto mail = store.scan().last_id();
+  if (!mail) return mail.error();
+  auto breakers = store.destinations().breakers({}, kOne);
+  if (!breakers) return breakers.error();
+  auto suspensions = store.destinations().suspensions({}, kOne);
+  if (!suspensions) return suspensions.error();
+  return mail->value == 0 && breakers->empty() && suspensions->empty();
+}
+
+// Whether the other store can be had does not matter where there is nothing for it, as behind the
+// end of a move.
+Result<MovedQueue> without_target(const Error& error, const Engine& from,
+                                  const std::string& folder) {
+  if (::access(moving_file(folder).c_str(), F_OK) == 0) return error;
+  StoreResult<bool> moved = is_moved(*from.store);
+  return moved && *moved ? Result<MovedQueue>(MovedQueue{}) : error;
+}
+
 Result<MovedQueue> move_all(const StoreOrder& order, const std::string& folder) {
   Ballast ballast(folder + "/ballast");
   EnginePlace place{folder, order.runtime_dir};
@@ -72,7 +96,7 @@ Result<MovedQueue> move_all(const StoreOrder& order, const std::string& folder) 
   // Both may be databases, and one lock is enough for the spool.
   from->lock.reset();
   Result<Engine> to = open_engine(order.to, place, ballast);
-  if (!to) return to.error();
+  if (!to) return without_target(to.error(), *from, folder);
   QueuePlace source{*from->store, ContentFolder(from->contents)};
   QueuePlace target{*to->store, ContentFolder(to->contents)};
   for (ContentFolder* files : {&source.files, &target.files})

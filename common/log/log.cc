@@ -1,6 +1,7 @@
 #include "common/log/log.h"
 
 #include <atomic>
+#include <cerrno>
 #include <ctime>
 #include <iterator>
 #include <mutex>
@@ -23,8 +24,9 @@ constexpr std::size_t kLineUsual = 256;
 // The one log of the process. Lines of the loop thread and of worker threads meet under the mutex.
 struct Sink {
   std::mutex mutex;
-  std::string process = "postwain";
-  std::string pid_text = "0";
+  // Of a tool that sets nothing up.
+  std::string process = program_invocation_short_name;
+  std::string pid_text = fmt::format("{}", ::getpid());
   Settings settings;
   std::atomic<Level> level{Level::info};
   Output output;

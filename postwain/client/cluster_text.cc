@@ -26,6 +26,22 @@ std::string standing_line(const Json& view) {
                      seconds_member(view, "word_age_ms"));
 }
 
+// While the database is silent all below is what it said before, and that stands in front of it.
+std::string database_lines(const Json& view) {
+  std::string out;
+  const std::string configured = text_member(view, "database");
+  const bool heard = view.contains("heard_ago_ms") && view["heard_ago_ms"].is_number();
+  std::string server = text_member(view, "server");
+  if (flag_member(view, "silent")) {
+    out = fmt::format("NOTHING IS HEARD FROM THE DATABASE ({})", configured);
+    if (heard) out += fmt::format(" for {:.1f} s", seconds_member(view, "heard_ago_ms"));
+    if (std::string why = text_member(view, "database_trouble"); !why.empty()) out += ": " + why;
+    out += heard ? "\nwhat follows is as it was then\n" : "\n";
+  }
+  if (server.empty()) server = configured + ", which has not answered yet";
+  return out + fmt::format("database: {}\n{}\n", server, text_member(view, "worth_words"));
+}
+
 std::string bags_line(const Json& view) {
   const std::int64_t orphans = number_member(view, "orphans");
   if (orphans == 0) return "bags: each has an owner\n";
@@ -60,8 +76,7 @@ std::string cluster_lines(const std::string& json) {
   Json view = parse_answer(json);
   if (view.empty()) return printable(json, kMemberShown) + "\n";
   std::string out = standing_line(view);
-  out += fmt::format("database: {}\n{}\n", text_member(view, "server"),
-                     text_member(view, "worth_words"));
+  out += database_lines(view);
   if (view.contains("lag_bytes"))
     out += fmt::format("the standby furthest behind lacks {} octets of the database's log\n",
                        number_member(view, "lag_bytes"));

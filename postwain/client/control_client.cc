@@ -13,6 +13,7 @@
 #include "common/base/sysexits.h"
 #include "common/config/config.h"
 #include "common/daemon/qmgr_connection.h"
+#include "postwain/client/running.h"
 #include "postwain/process/trouble_file.h"
 #include "postwain/process/trust.h"
 
@@ -130,12 +131,15 @@ Error not_reachable(const std::string& socket, const Error& error) {
   std::string detail = " (" + socket + ": " + error.text + ")";
   switch (error.code) {
     case ENOENT:
-    case ECONNREFUSED:
-      if (auto told = read_troubles(socket.substr(0, socket.rfind('/'))))
-        return Error{"postwain runs, but its queue manager is not there at the moment: " +
-                         (told->empty() ? "its log says why" : *told) + detail,
-                     kExitTempFail};
-      return Error{"postwain is not running" + detail, kExitTempFail};
+    case ECONNREFUSED: {
+      std::string runtime_dir = socket.substr(0, socket.rfind('/'));
+      if (!running_supervisor(runtime_dir))
+        return Error{"postwain is not running" + detail, kExitUnavailable};
+      std::string told = read_troubles(runtime_dir);
+      return Error{"postwain runs, but its queue manager is not there at the moment: " +
+                       (told.empty() ? "its log says why" : told) + detail,
+                   kExitTempFail};
+    }
     case EACCES:
     case EPERM:
       return Error{"no permission to reach postwain" + detail, kExitNoPermission};

@@ -31,7 +31,8 @@ Result<int> ask(const config::Config& config, const std::string& request,
 // Who gives commands, for the log and for whoever wonders later; behind sudo(8) the person.
 std::string operator_name();
 
-// The sentence and the code for a qmgr that cannot be reached.
+// The sentence and the code for a qmgr that cannot be reached: kExitUnavailable where Postwain does
+// not run at all, and kExitTempFail where it does.
 Error not_reachable(const std::string& socket, const Error& error);
 
 }  // namespace postwain::tool

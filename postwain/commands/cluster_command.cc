@@ -33,8 +33,9 @@ Result<std::string> ask_cluster(const ClientOptions& options, const OperatorRequ
     if (!json.empty()) answer = json;
   });
   // What is not there at the moment cannot say it.
-  if (!code && code.error().code == kExitTempFail && !config->queue.store.address)
-    return Error{kOneMachineQueue, kExitUsage};
+  const bool away =
+      !code && (code.error().code == kExitTempFail || code.error().code == kExitUnavailable);
+  if (away && !config->queue.store.address) return Error{kOneMachineQueue, kExitUsage};
   if (!code) return code.error();
   if (*code != kExitOk)
     return Error{error_member(parse_answer(answer), "qmgr refused the command"), *code};

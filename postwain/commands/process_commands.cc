@@ -14,6 +14,7 @@
 #include "postwain/client/json_member.h"
 #include "postwain/client/operator_request.h"
 #include "postwain/client/present.h"
+#include "postwain/client/running.h"
 
 namespace postwain::tool {
 
@@ -100,23 +101,42 @@ int reload_quietly(const ClientOptions& options) {
   return reload(options, false);
 }
 
-int stop_command(const ClientOptions& options) {
+namespace {
+
+// qmgr passes it on to the supervisor. pids: whose end is to be waited for.
+Result<Answer> stop_through_qmgr(const ClientOptions& options, std::vector<pid_t>& pids) {
   auto status = ask_once(options, ipc::OperatorCommand::status);
-  if (!status) return fail(status.error().code, status.error().text);
-  std::vector<pid_t> pids;
+  if (!status) return status.error();
   for (const Json& process : list_member(status->json, "processes")) {
     std::int64_t pid = number_member(process, "pid");
     if (pid > 0 && pid <= INT32_MAX && pids.size() < kProcessesMax)
       pids.push_back(static_cast<pid_t>(pid));
   }
   auto answer = ask_once(options, ipc::OperatorCommand::stop);
-  if (!answer) return fail(answer.error().code, answer.error().text);
+  if (!answer) return answer.error();
   if (answer->exit_code != kExitOk)
-    return fail(answer->exit_code, error_member(answer->json, "the stop was refused"));
-  if (!wait_until_gone(pids))
+    return Error{error_member(answer->json, "the stop was refused"), answer->exit_code};
+  return answer;
+}
+
+}  // namespace
+
+int stop_command(const ClientOptions& options) {
+  auto config = client_config(options.config_file);
+  if (!config) return fail(config.error().code, config.error().text);
+  std::optional<SupervisorStop> supervisor = SupervisorStop::prepare(config->runtime_dir);
+  std::vector<pid_t> pids;
+  auto answer = stop_through_qmgr(options, pids);
+  const bool refused = !answer && answer.error().code == kExitNoPermission;
+  if (!answer && (!supervisor || refused)) return fail(answer.error().code, answer.error().text);
+  // The way round qmgr: it does not start, ends again and again, or does not answer.
+  if (!answer)
+    if (Status sent = supervisor->send(); !sent)
+      return fail(sent.error().code, answer.error().text + "; " + sent.error().text);
+  if (answer ? !wait_until_gone(pids) : !supervisor->wait_until_gone(kStopAtMost))
     return fail(kExitTempFail, "postwain was asked to stop and still has processes");
   if (options.json)
-    print_json(answer->text);
+    print_json(answer ? answer->text : R"({"ok":true})");
   else
     fmt::print("postwain has stopped\n");
   return kExitOk;

@@ -76,13 +76,16 @@ void append_event(std::string& out, const Json& event) {
   if (name == "routed") out += " to " + text_member(event, "destination");
   if (name == "bounced" || name == "warned" || name == "reported")
     out += fmt::format(" to {}, message {}", text_member(event, "why"), text_member(event, "id"));
-  if (std::string who = text_member(event, "who"); !who.empty()) out += " by " + who;
+  const std::string who = text_member(event, "who");
+  if (!who.empty()) out += " by " + who;
   std::string stage = text_member(event, "stage");
   if (name != "delivered" && !stage.empty() && stage != "local") out += " at stage " + stage;
   auto took = event.find("took_ms");
   if (took != event.end() && took->is_number_integer())
     out += ", took " + format_duration(Duration(took->get<std::int64_t>()));
-  if (std::string node = text_member(event, "node"); !node.empty()) out += " at node " + node;
+  // An order may have been given on another node than the one that has carried it out.
+  if (std::string node = text_member(event, "node"); !node.empty())
+    out += (who.empty() ? ", at node " : ", carried out by node ") + node;
   if (flag_member(event, "in_doubt")) out += ", IN DOUBT: may have arrived";
   out += '\n';
   append_line(out, "host ", host_of(event));

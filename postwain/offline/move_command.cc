@@ -49,7 +49,9 @@ int move_command(const ClientOptions& options, const MoveOptions& move) {
 }
 
 int take_over_command(const ClientOptions& options) {
-  return run_store_tool(options, {"take-over"});
+  StoreTool tool{"take-over"};
+  tool.makes_folders = true;
+  return run_store_tool(options, tool);
 }
 
 }  // namespace postwain::tool

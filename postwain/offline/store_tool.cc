@@ -1,5 +1,6 @@
 #include "postwain/offline/store_tool.h"
 
+#include <cerrno>
 #include <utility>
 
 #include <unistd.h>
@@ -42,10 +43,16 @@ std::string input_for(const config::Config& config, const StoreTool& tool) {
 int run_store_tool(const config::Loaded& loaded, const StoreTool& tool) {
   auto programs = find_programs();
   if (!programs) return fail(kExitUnavailable, programs.error().text);
-  if (tool.only_looks)
+  if (tool.only_looks || tool.makes_folders)
     if (Status made = make_folders(loaded.config); !made)
       return fail(made.error().code, made.error().text);
   auto spool = real_path(loaded.config.spool_dir);
+  if (!spool && ::access(loaded.config.spool_dir.c_str(), F_OK) != 0 && errno == ENOENT)
+    return fail(
+        kExitNoInput,
+        fmt::format("{} (spool_dir) is not there: Postwain has never been started with this "
+                    "configuration, or the folder is on a disk that is not mounted",
+                    loaded.config.spool_dir));
   if (!spool) return fail(kExitIoError, spool.error().text);
   auto link = DatabaseLink::start(loaded, *programs);
   const bool runs = !link && link.error().code == kExitTempFail;

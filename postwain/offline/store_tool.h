@@ -18,6 +18,8 @@ struct StoreTool {
   // made for it as `postwain run` makes them, and beside a Postwain that runs, whose db-link it
   // uses.
   bool only_looks = false;
+  // The same may be so of a machine that is to take the place of a lost one.
+  bool makes_folders = false;
 };
 
 // Reads the configuration. What cannot be done is printed: a sysexits code.

@@ -1,8 +1,6 @@
 #include "postwain/process/trouble_file.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <csignal>
 #include <cstdio>
 
 #include <fcntl.h>
@@ -43,15 +41,9 @@ void write_troubles(const config::Config& config, const std::vector<std::string>
   (void)std::rename(fresh.c_str(), path.c_str());
 }
 
-// The number in the lock file is the supervisor's (lock_runtime_dir).
-std::optional<std::string> read_troubles(const std::string& runtime_dir) {
-  constexpr std::size_t kNumberMax = 64;
-  auto number = read_small_file(runtime_dir + "/postwain.lock", kNumberMax);
-  if (!number) return std::nullopt;
-  std::optional<pid_t> pid = parse_decimal<pid_t>(number->substr(0, number->find('\n')));
-  if (!pid || *pid <= 0 || (::kill(*pid, 0) != 0 && errno != EPERM)) return std::nullopt;
+std::string read_troubles(const std::string& runtime_dir) {
   auto text = read_small_file(trouble_file(runtime_dir), kTroublesMax);
-  if (!text) return std::string();
+  if (!text) return {};
   std::string out;
   for (std::string_view line : split(*text, '\n'))
     if (!line.empty()) out += (out.empty() ? "" : "; ") + printable(line);

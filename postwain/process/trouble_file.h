@@ -2,7 +2,6 @@
 // working, since it may be qmgr who is not there to be asked.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,7 +12,8 @@ namespace postwain::tool {
 // Writes one line for each text, or removes the file when there is none. Failures are ignored: the
 // log has the same texts.
 void write_troubles(const config::Config& config, const std::vector<std::string>& texts);
-// The texts in one line, empty when there are none. std::nullopt: no supervisor runs.
-std::optional<std::string> read_troubles(const std::string& runtime_dir);
+// The texts in one line, empty when there are none. What a supervisor that was killed has left may
+// be among it, so ask running_supervisor() first.
+std::string read_troubles(const std::string& runtime_dir);
 
 }  // namespace postwain::tool

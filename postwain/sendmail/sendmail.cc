@@ -227,6 +227,9 @@ int deliver(const SendmailArguments& arguments, const config::Config& config) {
     return head(id);
   };
   auto reply = submit(config, source);
+  // What submits mail takes 69 for a refusal for good; a server that does not run is none.
+  if (!reply && reply.error().code == kExitUnavailable)
+    reply = Error{reply.error().text, kExitTempFail};
   if (!reply && reply.error().code == kExitTempFail && !begun && !config.drop_dir.empty()) {
     Status dropped = drop(config, source);
     if (dropped) return kExitOk;

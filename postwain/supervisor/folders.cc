@@ -15,6 +15,7 @@
 #include "common/base/text.h"
 #include "common/config/config.h"
 #include "postwain/client/drop.h"
+#include "postwain/client/running.h"
 #include "postwain/process/adopt_spool.h"
 #include "postwain/process/take_over.h"
 #include "postwain/process/trust.h"
@@ -184,7 +185,7 @@ Status prepare_strangers_folder(const config::Config& config, const Identities& 
 }
 
 Result<UniqueFd> lock_runtime_dir(const std::string& runtime_dir) {
-  std::string path = runtime_dir + "/postwain.lock";
+  std::string path = lock_file(runtime_dir);
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
   if (!fd) return system_error(path, errno);
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {

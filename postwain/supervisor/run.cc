@@ -16,6 +16,7 @@
 #include "common/log/log.h"
 #include "postwain/checking/checked_config.h"
 #include "postwain/client/client_options.h"
+#include "postwain/client/running.h"
 #include "postwain/process/login_secret.h"
 #include "postwain/process/programs.h"
 #include "postwain/process/version.h"
@@ -137,6 +138,8 @@ int run_command(const std::string& config_file) {
     return fail(kExitCantCreate, done.error().text);
   auto lock = lock_runtime_dir(config.runtime_dir);
   if (!lock) return fail(kExitTempFail, lock.error().text);
+  if (Status marked = mark_running(lock->get()); !marked)
+    return fail(kExitTempFail, marked.error().text);
   raise_descriptor_limit(config);
   ListenerSet listeners;
   auto passed = take_passed_sockets();

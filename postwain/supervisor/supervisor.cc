@@ -258,6 +258,7 @@ void Supervisor::drain() {
   phase_ = Phase::stopping_workers;
   log::Line(log::Level::info, "draining").kv("processes", children_.count());
   manager_.stopping();
+  write_troubles(setup_.loaded.config, {"postwain is being stopped"});
   setup_.listeners.close_all();
   children_.stop(is_worker);
   children_.stop_retiring();

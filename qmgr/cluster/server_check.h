@@ -43,6 +43,9 @@ struct ServerFacts {
   bool node_taken = false;  // it lives, and is another spool's
 };
 
+// The clock source in the words of the kernel's file, whose line has an end.
+std::string clock_source(std::string_view file);
+
 enum class CheckLevel : std::uint8_t {
   ok,
   warning,  // it works, and is less than it could be

@@ -35,7 +35,12 @@ void BackupCommands::content(Asker asker, const Command& command) {
   queue_.store().read([this, asker, command](QueueStore& store) -> StoreService::Completion {
     mail::QueueId id = *command.filter.id;
     auto found = QueueReader(store).message(id, 0, 1);
-    bool there = found && *found && command.offset <= (*found)->info.size;
+    // What cannot be asked for is not gone.
+    if (!found)
+      return [this, asker, error = found.error()] {
+        peers_.refuse(asker, error.text, command_exit_code(error));
+      };
+    bool there = *found && command.offset <= (*found)->info.size;
     if (!there)
       return [this, asker, id] {
         peers_.refuse(asker, "no message " + id.text() + " in the queue", kExitNoInput);

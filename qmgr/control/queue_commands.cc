@@ -110,7 +110,8 @@ void QueueCommands::read_page(const RunningPtr& running) {
         auto found = std::make_shared<StoreResult<ListPage>>(
             read_walk_page(store, at, last, running->walk.only(), filter));
         return [this, running, found] {
-          if (!*found) return refuse(*running, found->error().text, kExitIoError);
+          if (!*found)
+            return refuse(*running, found->error().text, command_exit_code(found->error()));
           page(running, found->take());
         };
       });

@@ -23,10 +23,31 @@ std::vector<mail::QueueId> QueueView::active_messages() const {
 
 std::string QueueView::destination_of(const mail::Address& recipient,
                                       const MessageInfo& info) const {
-  return queue_.destinations()
-      .route(recipient, info.envelope.reverse_path, info.arrival.client_address)
-      .key;
+  return route_of(recipient, info).key;
 }
+
+Routed QueueView::route_of(const mail::Address& recipient, const MessageInfo& info) const {
+  return queue_.destinations().route(recipient, info.envelope.reverse_path,
+                                     info.arrival.client_address);
+}
+
+namespace {
+
+// Which rate of the route may be what it waits for; empty: none bounds it. The one after an outage
+// holds beside the usual one, and the slower of them counts.
+std::string rates_in_words(const RouteSettings& settings, bool catching_up) {
+  std::string out;
+  auto add = [&](std::string_view name, std::uint32_t count, Duration period) {
+    if (count > 0) out += (out.empty() ? "" : ", ") + rate_in_words(name, count, period);
+  };
+  add("rate", settings.rate_count, settings.rate_period);
+  if (catching_up) add("drain_rate", settings.drain_count, settings.drain_period);
+  add("connection_rate", settings.transport.bounds.rate_count,
+      settings.transport.bounds.rate_period);
+  return out;
+}
+
+}  // namespace
 
 std::optional<Wait> QueueView::wait_of(const MessageInfo& info, const StoredRecipient& row,
                                        WallTime now) const {
@@ -39,7 +60,8 @@ std::optional<Wait> QueueView::wait_of(const MessageInfo& info, const StoredReci
     wait.reason = queue_.judging().reason_of(info.id);
     return wait;
   }
-  std::string key = destination_of(row.recipient.address, info);
+  const Routed routed = route_of(row.recipient.address, info);
+  const std::string& key = routed.key;
   if (std::optional<Wait> wait = queue_.waits().at(key, now)) return wait;
   if (row.next_attempt_at > now) return std::nullopt;
   Wait wait;
@@ -49,15 +71,20 @@ std::optional<Wait> QueueView::wait_of(const MessageInfo& info, const StoredReci
     wait.reason = std::move(why);
     return wait;
   }
-  if (auto id = queue_.scheduler().find(key)) wait.running = queue_.scheduler().running(*id);
+  auto id = queue_.scheduler().find(key);
+  if (id) wait.running = queue_.scheduler().running(*id);
+  if (routed.settings != nullptr)
+    wait.reason = rates_in_words(*routed.settings, id && queue_.scheduler().is_catching_up(*id));
   return wait;
 }
 
 RowView QueueView::row_view() const {
-  return {[this](mail::QueueId id, std::uint32_t index) { return is_active(id, index); },
-          [this, now = wall_now()](const MessageInfo& info, const StoredRecipient& row) {
-            return wait_of(info, row, now);
-          }};
+  RowView out{[this](mail::QueueId id, std::uint32_t index) { return is_active(id, index); },
+              [this, now = wall_now()](const MessageInfo& info, const StoredRecipient& row) {
+                return wait_of(info, row, now);
+              }};
+  out.signs = queue_.config().signs_mail();
+  return out;
 }
 
 void QueueView::keep_reason(StoredMessage& part, const std::string& words) const {

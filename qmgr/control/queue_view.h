@@ -33,6 +33,7 @@ class QueueView {
   std::vector<mail::QueueId> active_messages() const;
   // The key of the destination to which a message for this recipient goes at the moment.
   std::string destination_of(const mail::Address& recipient, const MessageInfo& info) const;
+  Routed route_of(const mail::Address& recipient, const MessageInfo& info) const;
   // Nothing: he waits for his own time, or is held.
   std::optional<Wait> wait_of(const MessageInfo& info, const StoredRecipient& row,
                               WallTime now) const;

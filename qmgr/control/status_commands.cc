@@ -80,7 +80,9 @@ void StatusCommands::stats(Asker asker) {
         std::make_shared<StoreResult<std::size_t>>(store.scan().in_doubt(kInDoubtCounted));
     StoreResult<mail::QueueId> first = store.scan().first_id();
     return [this, survey, counted, first] {
-      if (!*counted) return peers_.refuse(survey->asker, counted->error().text, kExitIoError);
+      if (!*counted)
+        return peers_.refuse(survey->asker, counted->error().text,
+                             command_exit_code(counted->error()));
       survey->in_doubt = **counted;
       if (first && first->value != 0) survey->oldest = first->made_at();
       next_window(survey);
@@ -98,7 +100,8 @@ void StatusCommands::next_window(const std::shared_ptr<Survey>& survey) {
                                 });
     return [this, survey, more] {
       if (!peers_.is_here(survey->asker.peer)) return;
-      if (!more) return peers_.refuse(survey->asker, more.error().text, kExitIoError);
+      if (!more)
+        return peers_.refuse(survey->asker, more.error().text, command_exit_code(more.error()));
       if (*more) return next_window(survey);
       QueueStatus status = now();
       status.oldest = survey->oldest;

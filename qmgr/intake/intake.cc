@@ -1,5 +1,7 @@
 #include "qmgr/intake/intake.h"
 
+#include <utility>
+
 #include "common/base/text.h"
 #include "common/content/content_fields.h"
 #include "common/ipc/id_in_use.h"
@@ -131,15 +133,21 @@ void Intake::lost(std::uint64_t peer) {
   count_sessions();
 }
 
-void Intake::set_admission(const ipc::Admission& admission) {
+void Intake::set_admission(const ipc::Admission& admission, const std::string& why, bool as_meant) {
   bool same = admission.accepting == admission_.accepting &&
               admission.refusal.code == admission_.refusal.code &&
               admission.refusal.text == admission_.refusal.text;
-  if (same) return;
+  // What a node waits for may change; the words of a trouble may have numbers in them that do.
+  const bool other_reason = as_meant && std::exchange(waits_for_, why) != why;
+  if (same && !other_reason) return;
   admission_ = admission;
-  log::Line(admission.accepting ? log::Level::info : log::Level::warning, "admission")
-      .kv("accepting", admission.accepting)
-      .kv("refusal", admission.accepting ? std::string() : admission.refusal.one_line());
+  {
+    const bool calm = admission.accepting || as_meant;
+    log::Line line(calm ? log::Level::info : log::Level::warning, "admission");
+    line.kv("accepting", admission.accepting);
+    if (!admission.accepting) line.kv("refusal", admission.refusal.one_line()).kv("reason", why);
+  }
+  if (same) return;
   for (auto& [number, peer] : peers_) peer.connection->send(admission_);
 }
 

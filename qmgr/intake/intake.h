@@ -64,7 +64,10 @@ class Intake : public PeerService {
   bool frame(std::uint64_t peer, ipc::FrameType type, std::string_view payload) override;
   void lost(std::uint64_t peer) override;
 
-  void set_admission(const ipc::Admission& admission);  // tells all peers when it changed
+  // Tells all peers when it changed, and the log, with the reason; at level info where that is no
+  // trouble (as_meant).
+  void set_admission(const ipc::Admission& admission, const std::string& why = {},
+                     bool as_meant = false);
   // Of a queue that several machines share, as bits (mail::QueueId::bag()): the bags that this
   // machine owns, and those of them that new messages may be of. Ids given here and by smtpd are of
   // `open` from now on; where that is empty, of `owned`. A message whose bag is not owned is
@@ -169,6 +172,7 @@ class Intake : public PeerService {
   std::map<std::uint32_t, std::weak_ptr<Work>> work_;  // by user
   std::unordered_set<mail::QueueId> under_way_;        // whose content is on its way into a file
   ipc::Admission admission_;
+  std::string waits_for_;  // the last reason that was as it is meant
   AccountLimits limits_;
   GateRules rules_;
   daemon::LocalUsers users_;

@@ -34,8 +34,14 @@ struct ClusterView {
   int node = 0;
   std::int64_t term = 0;
   std::vector<NodeView> nodes;
-  int orphans = 0;     // bags that no node owns
-  std::string server;  // "PostgreSQL 15.18 at db1.example.org"
+  int orphans = 0;       // bags that no node owns
+  std::string database;  // of the configuration: "database postwain at db1.example.org as postwain"
+  std::string server;    // "PostgreSQL 15.18 at db1.example.org:5432"
+  // Since the database has answered last, which is when all that is said of it and of the nodes was
+  // so; below 0: it has not yet. silent: for too long (unsure). Why, as far as it is known.
+  Duration heard{-1};
+  bool silent = false;
+  std::string database_trouble;
   // What a 250 is worth, a word of cluster::name_of(Worth).
   std::string worth;
   Duration clock_difference{};  // our wall clock is ahead of the database's by so much

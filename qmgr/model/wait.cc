@@ -32,8 +32,12 @@ std::string Wait::words(WallTime now) const {
     case WaitCause::turn:
       break;
   }
-  return fmt::format("its turn at {}, where {} attempt{} at the moment", scope, running,
-                     running == 1 ? " runs" : "s run");
+  return fmt::format("its turn at {}, where {} attempt{} at the moment{}{}", scope, running,
+                     running == 1 ? " runs" : "s run", reason.empty() ? "" : ", and ", reason);
+}
+
+std::string rate_in_words(std::string_view name, std::uint32_t count, Duration period) {
+  return fmt::format("{} of its route allows {} in {}", name, count, format_duration(period));
 }
 
 WallTime next_attempt(const StoredRecipient& row, const Wait* wait, WallTime now) {

@@ -23,12 +23,15 @@ struct Wait {
   std::string scope;
   WallTime until = WallTime::max();  // that: nobody knows
   std::string by;                    // who has suspended it
-  std::string reason;
-  std::uint32_t running = 0;  // turn: attempts at the destination
+  std::string reason;                // turn: the bound of the route that may hold it, in words
+  std::uint32_t running = 0;         // turn: attempts at the destination
 
   // "mx:example.org could not be reached (timed out); one attempt tries it again at …"
   std::string words(WallTime now) const;
 };
+
+// The bound of a route in the words of the configuration: "rate allows 1 in 1h". name: of its key.
+std::string rate_in_words(std::string_view name, std::uint32_t count, Duration period);
 
 // When the next attempt can be: never a time gone by, zero where nobody knows. wait: null when
 // nothing holds it.

@@ -107,6 +107,7 @@ void Nodes::answered(BeatAnswer answer) {
   cluster::Decisions decisions = membership_.beat_ended(report);
   if (membership_.standing(boot_now()) == cluster::Standing::fenced)
     return stop_working("another node has ended this node's term");
+  away_ = answer.end == cluster::BeatEnd::ok ? std::string() : answer.error;
   if (answer.end != cluster::BeatEnd::ok) return look_at_standing();
   for (const NodeStatus& node : answer.nodes) {
     std::size_t number = node.row.id.value;

@@ -63,6 +63,11 @@ class Nodes final : public ClusterPort {
   }
   // Why not, in words.
   std::string trouble() const;
+  // It is live and has no bags, because it has only just joined, or drains.
+  bool lacks_bags_only() const {
+    return standing_ == cluster::Standing::live && owned_ == 0 &&
+           clock_ != cluster::ClockStanding::wrong;
+  }
 
   ClusterView view() const override;
   std::optional<std::uint8_t> owner_of(mail::QueueId id) const override;
@@ -115,6 +120,7 @@ class Nodes final : public ClusterPort {
   cluster::BootTime sent_{};
   BeatAnswer last_;  // that said something
   bool any_answer_ = false;
+  std::string away_;                 // why the last beat had no answer; empty: it had
   std::uint64_t facts_version_ = 0;  // of what this node itself has changed, at its last beat
   bool facts_written_ = false;       // that has changed since the last look at what others have
   std::optional<std::int64_t> suspensions_;  // the mark of those that hold here

@@ -58,7 +58,12 @@ std::string Nodes::trouble() const {
   if (owned_ == 0 && own != nullptr && own->row.state == cluster::NodeState::draining)
     return "this node has given its part of the queue away ('postwain cluster join' brings it "
            "back)";
-  return owned_ == 0 ? "this node has no part of the queue yet" : "";
+  if (owned_ == 0 && !any_answer_)
+    return "this node has no part of the queue yet, and asks which one is its own";
+  return owned_ == 0
+             ? "this node has no part of the queue yet: the others are to give it some, which "
+               "takes some seconds"
+             : "";
 }
 
 std::string Nodes::name_of(std::uint8_t node) const {
@@ -119,6 +124,9 @@ ClusterView Nodes::view() const {
     out.nodes.push_back(std::move(one));
   }
   out.server = last_.server;
+  out.heard = Duration(any_answer_ ? now - last_.answered_ms : -1);
+  out.silent = standing_ == cluster::Standing::unsure;
+  out.database_trouble = away_;
   out.worth = last_.worth;
   out.lag = last_.lag;
   out.clock_difference = last_.clock_difference;

@@ -51,6 +51,19 @@ std::string standstill(const AdmissionFacts& facts) {
                      facts.disk.free_bytes, to_do);
 }
 
+std::string why_not_accepting(const AdmissionFacts& facts) {
+  const ipc::Admission admission = decide_admission(facts);
+  if (admission.accepting) return {};
+  if (facts.stopping) return admission.refusal.text;
+  std::string why = standstill(facts);
+  return why.empty() ? admission.refusal.text : why;
+}
+
+bool is_as_meant(const AdmissionFacts& facts) {
+  if (facts.stopping) return true;
+  return facts.store == StoreTrouble::none && !facts.cluster.empty() && facts.cluster_as_meant;
+}
+
 bool room_for_ballast(const AdmissionFacts& facts, std::uint64_t ballast) {
   if (facts.disk.free_names && *facts.disk.free_names < kNamesKept) return false;
   return facts.disk.known && facts.store == StoreTrouble::none && !facts.stopping && ballast > 0 &&

@@ -32,6 +32,8 @@ struct AdmissionFacts {
   StoreTrouble store = StoreTrouble::none;
   bool in_database = false;  // the store is no file on this disk
   std::string cluster{};     // why this node may not work (Nodes::trouble()); empty: it may
+  // And that is as it is meant: it joins, or was told to drain.
+  bool cluster_as_meant = false;
   bool stopping = false;
   bool log_reserved = false;   // the log of the database has its blocks (reserve_log)
   std::size_t unrecorded = 0;  // outcomes that wait for room on the disk
@@ -75,6 +77,11 @@ ipc::Admission decide_admission(const AdmissionFacts& facts);
 bool may_deliver(const AdmissionFacts& facts);
 // Why no attempt begins, and what to do; empty while they do, or when we are about to stop.
 std::string standstill(const AdmissionFacts& facts);
+// Why no new mail is taken, for the log and where standstill() does not say it; empty while it is.
+std::string why_not_accepting(const AdmissionFacts& facts);
+// What keeps mail out, or attempts from beginning, is no trouble but the way of a node that joins
+// or drains.
+bool is_as_meant(const AdmissionFacts& facts);
 // There is room to make the ballast (ballast.h) and still take new mail.
 bool room_for_ballast(const AdmissionFacts& facts, std::uint64_t ballast);
 

@@ -2,6 +2,8 @@
 
 #include <cerrno>
 
+#include "common/base/sysexits.h"
+
 namespace postwain::qmgr {
 
 std::string_view name_of(StoreError::Kind kind) {
@@ -26,6 +28,23 @@ std::string_view name_of(StoreError::Kind kind) {
       break;
   }
   return "broken";
+}
+
+int command_exit_code(const StoreError& error) {
+  switch (error.kind) {
+    case StoreError::Kind::full:
+    case StoreError::Kind::again:
+    case StoreError::Kind::away:
+    case StoreError::Kind::unsure:
+    case StoreError::Kind::fenced:
+    case StoreError::Kind::busy:
+      return kExitTempFail;
+    case StoreError::Kind::refused:
+    case StoreError::Kind::damaged:
+    case StoreError::Kind::broken:
+      break;
+  }
+  return kExitIoError;
 }
 
 StoreStatus store_failpoint(Failpoint point) {

@@ -33,6 +33,11 @@ constexpr bool may_work_later(const StoreError& error) {
   return error.kind == StoreError::Kind::away || error.kind == StoreError::Kind::again;
 }
 
+// For a command that had to read or write there and could not, a code of sysexits.h: kExitTempFail
+// where the same command may do later what it could not do now, kExitIoError where something has to
+// be mended first.
+int command_exit_code(const StoreError& error);
+
 // Why a store that works writes nothing at present. It passes by itself.
 enum class StoreTrouble : std::uint8_t { none, full, away };
 

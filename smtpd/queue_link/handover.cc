@@ -29,6 +29,16 @@ mail::Reply queue_unavailable() {
   return {451, {4, 3, 0}, "Queue unavailable, try again later"};
 }
 
+std::string_view queue_reason(const mail::Reply& reply) {
+  const mail::EnhancedCode& code = reply.enhanced;
+  if (reply.transient() && code.subject == 7) return "account_over_rate";
+  if (code.subject == 3 && code.detail == 1) return "queue_full";
+  const bool expansion =
+      (code.subject == 3 && code.detail == 5) || (code.subject == 2 && code.detail == 4);
+  if (expansion) return "aliases";
+  return reply.permanent() ? "content" : "queue";
+}
+
 Handover::Handover(QmgrPort& port, Owner& owner, mail::QueueId id, mail::Envelope envelope,
                    ipc::Arrival arrival)
     : port_(port),

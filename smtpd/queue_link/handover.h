@@ -45,6 +45,10 @@ class QmgrPort {
 };
 
 mail::Reply queue_unavailable();  // 451 4.3.0
+// The word for the log, by what the queue manager has answered (RFC 3463): "account_over_rate",
+// "queue_full", "aliases", "content" for what is refused for good, and "queue" where the queue
+// cannot be used at present, by nobody.
+std::string_view queue_reason(const mail::Reply& reply);
 
 // Content on its way to the disk, of all sessions of this process.
 constexpr SharedRoom kContentRoom{16U << 20, 16U << 10, ipc::kSubmitWindow};

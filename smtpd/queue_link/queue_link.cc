@@ -100,7 +100,8 @@ bool QueueLink::admission(std::string_view payload) {
   ipc::Admission message;
   if (!ipc::decode(payload, message)) return false;
   if (message.accepting != accepting_)
-    log::Line(log::Level::warning, message.accepting ? "admission_open" : "admission_closed")
+    log::Line(message.accepting ? log::Level::info : log::Level::warning,
+              message.accepting ? "admission_open" : "admission_closed")
         .kv("reply", message.refusal.one_line());
   accepting_ = message.accepting;
   refusal_ = message.refusal.transient() ? std::move(message.refusal) : queue_unavailable();

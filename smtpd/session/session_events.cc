@@ -207,7 +207,7 @@ void Session::decide_mail() {
   const mail::Address& sender = engine_.mail().envelope.reverse_path;
   if (auto refusal = shared_.queue_link.refusal()) {
     shared_.count(ipc::Counted::refused_queue);
-    refusals_.add("MAIL", *refusal, {}, "queue");
+    refusals_.add("MAIL", *refusal, {}, queue_reason(*refusal));
     return answer(*refusal);
   }
   if (auto refusal = filter_.refusal()) {
@@ -291,7 +291,7 @@ ToSign Session::to_sign() const {
 void Session::on_data() {
   if (auto refusal = shared_.queue_link.refusal()) {
     shared_.count(ipc::Counted::refused_queue);
-    refusals_.add("DATA", *refusal, {}, "queue");
+    refusals_.add("DATA", *refusal, {}, queue_reason(*refusal));
     return answer(*refusal);
   }
   mail::Envelope envelope = engine_.take_envelope();
@@ -366,7 +366,7 @@ void Session::handed_over(const mail::Reply& reply) {
     return answer({250, {2, 0, 0}, "Ok: queued as " + transaction_.id().text()});
   }
   shared_.count(ipc::Counted::refused_queue);
-  refusals_.add("content", reply, {}, "queue");
+  refusals_.add("content", reply, {}, queue_reason(reply));
   transaction_.conclude();
   answer(reply.transient() || reply.permanent() ? reply : queue_unavailable());
 }

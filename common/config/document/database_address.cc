@@ -29,6 +29,65 @@ struct AddressParts {
   std::string user;
 };
 
+// What libpq knows beside that, and what stands in its place here. These words are told, since they
+// are no secret of anybody's.
+struct ForeignKey {
+  std::string_view name;
+  const char* instead = nullptr;  // null: nothing, Postwain sets it or does without
+};
+constexpr const char* kOwnTls = "store_tls, store_ca, store_certificate and store_key";
+constexpr ForeignKey kForeignKeys[] = {
+    {"sslmode", kOwnTls},
+    {"sslrootcert", kOwnTls},
+    {"sslcert", kOwnTls},
+    {"sslkey", kOwnTls},
+    {"sslnegotiation", kOwnTls},
+    {"sslcompression", kOwnTls},
+    {"sslcrl", kOwnTls},
+    {"sslcrldir", kOwnTls},
+    {"sslsni", kOwnTls},
+    {"sslcertmode", kOwnTls},
+    {"requiressl", kOwnTls},
+    {"ssl_min_protocol_version", kOwnTls},
+    {"ssl_max_protocol_version", kOwnTls},
+    {"gssencmode", kOwnTls},
+    {"channel_binding", kOwnTls},
+    {"passfile", "store_password"},
+    {"hostaddr", "host, which takes addresses, too"},
+    {"application_name"},
+    {"client_encoding"},
+    {"connect_timeout"},
+    {"fallback_application_name"},
+    {"gssdelegation"},
+    {"gsslib"},
+    {"keepalives"},
+    {"keepalives_count"},
+    {"keepalives_idle"},
+    {"keepalives_interval"},
+    {"krbsrvname"},
+    {"load_balance_hosts"},
+    {"options"},
+    {"replication"},
+    {"require_auth"},
+    {"requirepeer"},
+    {"service"},
+    {"sslpassword", "store_key, a key without a password"},
+    {"target_session_attrs"},
+    {"tcp_user_timeout"},
+};
+
+std::string unknown_key(std::string_view key) {
+  constexpr const char* kAllowed = "host, port, dbname and user are";
+  for (const ForeignKey& foreign : kForeignKeys) {
+    if (key != foreign.name) continue;
+    if (foreign.instead == nullptr)
+      return fmt::format("{} is not known here; {}", foreign.name, kAllowed);
+    return fmt::format("{} is not known here; {}, and in its place there is {}", foreign.name,
+                       kAllowed, foreign.instead);
+  }
+  return fmt::format("a key is not known here; {}", kAllowed);
+}
+
 // False: `why` is set.
 bool take_part(AddressParts& parts, std::string_view key, std::string value, std::string& why) {
   if (key == "password") {
@@ -41,7 +100,7 @@ bool take_part(AddressParts& parts, std::string_view key, std::string value, std
     *part = std::move(value);
     return true;
   }
-  why = "a key is not known here; host, port, dbname and user are";
+  why = unknown_key(key);
   return false;
 }
 
@@ -228,6 +287,12 @@ std::string DatabaseAddress::conninfo() const {
   }
   return fmt::format("host={} port={} dbname={} user={}", quoted_keyword(names),
                      quoted_keyword(ports), quoted_keyword(database), quoted_keyword(user));
+}
+
+std::string DatabaseHost::text() const {
+  if (is_local()) return port == kDatabasePort ? name : fmt::format("{}:{}", name, port);
+  const bool v6 = name.find(':') != std::string::npos;
+  return fmt::format("{}{}{}:{}", v6 ? "[" : "", name, v6 ? "]" : "", port);
 }
 
 bool DatabaseHost::is_loopback() const {

@@ -86,7 +86,10 @@ void read_store_link(Section& section, QueueDatabase& store) {
   if ((section.find("store_certificate") == nullptr) != (section.find("store_key") == nullptr))
     section.context().error(section.origin(), "store_certificate and store_key need each other");
   warn_of_clear_way(section, store);
-  bool needed = store.address && store.address->over_network();
+  const Node* where = section.find("store");
+  // Where store has a mistake nobody knows.
+  bool needed =
+      store.address ? store.address->over_network() : where != nullptr && where->text != "sqlite";
   for (const char* key : kLinkKeys)
     if (const Node* given = section.find(key); given != nullptr && !needed)
       section.warn(*given, fmt::format("{} is for a database that is reached over the network, and "
@@ -101,12 +104,11 @@ bool is_node_name(std::string_view text) {
 }
 
 void read_node_name(Section& section, const std::string& hostname, QueueDatabase& store) {
-  store.node = default_node_name(hostname);
+  if (store.address) store.node = default_node_name(hostname);
   std::string text;
   if (!section.text("node", text)) return;
-  if (is_node_name(text))
-    store.node = std::move(text);
-  else
+  if (is_node_name(text) && store.address) store.node = text;
+  if (!is_node_name(text))
     section.context().error(
         section.origin_of("node"),
         fmt::format("node: a name has 1 to {} letters, digits, and '-', '_' or '.', unlike '{}'",
@@ -136,7 +138,8 @@ void read_queue_store(Section& section, const std::string& hostname, QueueDataba
   read_store_address(section, store);
   read_store_password(section, store);
   read_store_link(section, store);
-  if (store.address) read_node_name(section, hostname, store);
+  // Also where store has a mistake: a key that is right must not be called unknown for it.
+  read_node_name(section, hostname, store);
   const Node* where = section.find("store");
   if (where != nullptr && where->text != "sqlite") return;
   for (const char* key : {"store_password", "node"})

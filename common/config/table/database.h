@@ -19,6 +19,9 @@ struct DatabaseHost {
   std::uint16_t port = kDatabasePort;
 
   bool is_local() const { return name.starts_with('/'); }
+  // For a person: "db1.example.org:5432", "[2001:db8::1]:5432"; of a folder, its name and a port
+  // that is not the usual one.
+  std::string text() const;
   // An address of this machine itself (127.0.0.0/8, ::1). No name is one: a name may change.
   bool is_loopback() const;
   bool operator==(const DatabaseHost&) const = default;

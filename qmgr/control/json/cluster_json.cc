@@ -55,7 +55,11 @@ nlohmann::ordered_json standing_json(const ClusterView& view) {
 std::string json_cluster(const ClusterView& view) {
   Json out = standing_json(view);
   out["one_machine"] = cluster::is_one_machine(cluster::parse_worth(view.worth));
+  out["database"] = view.database;
   out["server"] = view.server;
+  out["heard_ago_ms"] = view.heard.count() < 0 ? Json() : Json(view.heard.count());
+  out["silent"] = view.silent;
+  if (!view.database_trouble.empty()) out["database_trouble"] = view.database_trouble;
   if (view.lag >= 0) out["lag_bytes"] = view.lag;
   out["in_doubt"] = view.in_doubt;
   out["clock_difference_ms"] = view.clock_difference.count();

@@ -144,6 +144,8 @@ std::vector<std::string> json_shown(const StoredMessage& part, const RowView& vi
   Json head = continued ? continued_json(part) : message_json(part, states);
   if (!continued) add_details(head, part.info);
   if (!continued && is_unjudged(part)) head["unjudged"] = true;
+  if (!continued && !view.signs && part.info.envelope.sign != mail::Signing::none)
+    head["signing"] = "no key is configured ([[dkim_key]]), so it leaves unsigned";
   return json_parts(head, continued_json(part), states.size(), [&](std::size_t i) {
     const StoredRecipient& r = part.recipients[i];
     Json one = recipient_json(part.info, r, view, states[i] == ShownState::active);

@@ -36,6 +36,7 @@ struct RowView {
       : is_active(std::move(active)), wait_of(std::move(wait)) {}
   IsActive is_active;
   WaitOf wait_of;
+  bool signs = true;  // there is a key; else what is meant to be signed leaves as it is
 };
 // `queue list`, in as many answers as their size asks for (json_text.h), of which all but the first
 // are continued ones. continued: further recipients of the message before; an answer has no more

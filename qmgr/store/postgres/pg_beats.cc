@@ -164,6 +164,7 @@ BeatAnswer PgBeats::beat(const BeatOrder& order) {
                     fmt::format("{}beat/", sessions_of_node(self_.node)),
                     kBeatWithin,
                     kBeatWithin,
+                    options_.places,
                     options_.ending};
     auto opened = PgConnection::open(target);
     if (!opened) {

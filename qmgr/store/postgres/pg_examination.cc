@@ -22,8 +22,9 @@ using Micros = std::chrono::microseconds;
 constexpr int kRoundTrips = 11;
 
 StoreResult<std::unique_ptr<PgConnection>> connect_to_examine(const PgOptions& options) {
-  PgTarget target{
-      options.conninfo, {}, "postwain/check/", options.connect_within, options.answer_within};
+  PgTarget target{options.conninfo,      {},
+                  "postwain/check/",     options.connect_within,
+                  options.answer_within, options.places};
   if (options.secret) target.secret = options.secret->get();
   return PgConnection::open(target);
 }

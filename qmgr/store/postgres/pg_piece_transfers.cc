@@ -42,6 +42,7 @@ StoreResult<PgPieceTransfers::Connection> PgPieceTransfers::connect() {
                   sessions_of_node(node_) + "bodies/",
                   options_.connect_within,
                   options_.answer_within,
+                  options_.places,
                   options_.ending};
   if (options_.secret) target.secret = options_.secret->get();
   auto opened = PgConnection::open(target);

@@ -149,6 +149,11 @@ class SharedQueue(ClusterStories):
         self.cluster.database.kill(signal.SIGKILL)
         for node in (self.node, self.survivor):
             wait_until(lambda node=node: refuses_for_now(node), 20, node.tail)
+        # Nothing that was so before is told as if it were so now.
+        wait_until(lambda: self.cluster.status(self.fuller)["silent"], 20, "silence is noticed")
+        told = self.node.cli("cluster", "status").stdout
+        self.assertRegex(told, r"NOTHING IS HEARD FROM THE DATABASE \(database .*\) for [\d.]+ s: ")
+        self.assertIn("what follows is as it was then\n", told)
         time.sleep(max(0.0, began + AWAY - time.time()))
         self.cluster.database.start()
         began = time.time()
@@ -185,16 +190,29 @@ class SharedQueue(ClusterStories):
         wait_until(lambda: self.told(self.fuller)["state"] == "draining", 10,
                    lambda: str(self.told(self.fuller)))
         self.assertFalse(self.told(self.fuller)["stay"])
+        stopped = self.node.events("deliveries_stopped")[-1]
+        self.assertIn("has given its part of the queue away", stopped["reason"])
+        closed = self.node.events("admission")[-1]
+        self.assertEqual(("false", stopped["reason"]), (closed["accepting"], closed["reason"]))
+        self.assertEqual({"info"}, {stopped["level"], closed["level"]})
+        self.assertTrue(refuses_for_now(self.node))
         self.assertEqual([], self.fenced(began))
         # It stays out over a restart, until it is told to come back.
         self.node.stop()
+        seen = len(self.node.log)
         self.node.start()
         time.sleep(AT_ONCE)
         self.assertEqual(BAGS, self.cluster.owners().get(self.other))
+        self.assertIn("has given its part of the queue away",
+                      self.node.events("admission", seen)[-1]["reason"])
         self.operate("join", self.fuller)
         self.cluster.wait_bags(self.fuller)
         self.assertEqual("live", self.told(self.fuller)["state"])
         self.wait_taken_again(self.node)
+        # "ready" is not yet that: this says from when on mail is taken.
+        opened = wait_until(lambda: [one for one in self.node.events("admission", seen)
+                                     if one["accepting"] == "true"], 10, self.node.tail)
+        self.assertEqual("info", opened[0]["level"])
         self.judge(load)
 
 

@@ -20,7 +20,7 @@ from resources import Folder, reserve_port, wait_until
 sys.path.insert(1, os.path.join(SOURCE, "tests", "system", "security"))
 from test_hostile_qmgr import QUEUE_USER, ROOT, FalseQmgr  # noqa: E402
 
-EX_USAGE, EX_TEMPFAIL, EX_CONFIG = 64, 75, 78
+EX_USAGE, EX_UNAVAILABLE, EX_TEMPFAIL, EX_CONFIG = 64, 69, 75, 78
 NODE_COMMANDS = [["drain", "mx1"], ["join", "mx1"], ["leave", "mx1"], ["fence", "mx1", "--yes"]]
 NODE = {"number": 1, "name": "mx2", "self": False, "state": "gone", "stay": False, "term": 3, "beat_age_ms": 61000,
         "bags": 0, "weight": 4, "load": "normal", "version": "1.2", "config": "equal"}
@@ -55,7 +55,7 @@ class OneMachine(PostwainTestCase):
 
     def test_a_database_whose_postwain_is_stopped(self):
         mta = self.prepare({"queue": {"store": "postgresql:///queue?host=/nonexistent"}})
-        self.assertEqual(EX_TEMPFAIL, mta.cli("cluster", "status").returncode)
+        self.assertEqual(EX_UNAVAILABLE, mta.cli("cluster", "status").returncode)
         done = mta.cli("cluster", "check")
         self.assertEqual(EX_TEMPFAIL, done.returncode, done.stderr)
         self.assertIn("database queue at /nonexistent", done.stderr)
@@ -234,7 +234,8 @@ class Check(PostwainTestCase):
         folder.file("database.secret", "hush-one\n")
         worse, answer = self.check(mta)
         self.assertEqual({"standbys": "warning", "synchronous_commit": "warning"}, worse)
-        self.assertRegex(answer["server"], r"^PostgreSQL \d+\.\d+ at localhost$")
+        self.assertRegex(answer["server"], r"^PostgreSQL \d+\.\d+ at localhost:\d+$")
+        self.assertNotIn("\\x0a", json.dumps(answer))
         mta.start()
         self.assertEqual(worse, self.check(mta)[0])
         self.assertNotIn("hush", "\n".join(mta.log))

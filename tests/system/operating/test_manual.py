@@ -77,6 +77,27 @@ COMPUTED = {
 BY_THE_LOG_ITSELF = {"log_dropped"}, {"lines"}
 
 
+QUOTES = {"Ql", "Sq", "Dq", "Qq"}
+MACROS = QUOTES | {"Ar", "Bq", "Brq", "Cm", "Em", "Ev", "Fl", "Ic", "In", "Li", "Lk", "No", "Op", "Pa", "Pq", "Sx", "Sy", "Va",
+                   "Xr"}
+
+
+def goes_too_far(line):
+    """The macro of this line of mdoc that takes in more than it is meant for; "" where none does."""
+    macro, quotes, behind_comma = "", "", False
+    for word in re.findall(r'"[^"]*"|\S+', line):
+        if quotes and word in MACROS - {"Ar", "Ic"}:
+            return quotes
+        if word in MACROS:
+            macro, behind_comma = word, False
+            quotes = word if word in QUOTES else quotes
+        elif word in {",", ".", ";", ":", ")", "?", "!"}:
+            behind_comma = True
+        elif behind_comma and (quotes or macro == "Fl"):
+            return quotes or macro
+    return ""
+
+
 class ManualTest(unittest.TestCase):
     def setUp(self):
         self.folder = Folder()
@@ -140,6 +161,25 @@ class ManualTest(unittest.TestCase):
             key = item.split()[0]
             if key != "timeouts":
                 self.assertRegex(item, r"Default:|Required", key)
+
+    def test_what_is_in_quotes_ends_where_it_should(self):
+        """A macro for quotes goes on to the end of its line, and one for options makes an option of
+        every word behind a comma."""
+        for page in glob.glob(os.path.join(SOURCE, "man", "*.[1-8]")):
+            with open(page, encoding="utf-8") as file:
+                for number, line in enumerate(file, 1):
+                    if line.startswith("."):
+                        self.assertEqual("", goes_too_far(line[1:]), f"{page}:{number}: {line}")
+
+    @unittest.skipUnless(shutil.which("mandoc"), "mandoc is not installed")
+    def test_quotes_of_the_rendered_pages_are_pairs(self):
+        for page in glob.glob(os.path.join(SOURCE, "man", "*.[1-8]")):
+            shown = subprocess.run(["mandoc", "-T", "utf8", page], capture_output=True, text=True,
+                                   timeout=60, check=True).stdout
+            marks = [mark for mark in shown if mark in "‘’“”"]
+            self.assertEqual(0, len(marks) % 2, page)
+            for opening, closing in zip(marks[::2], marks[1::2]):
+                self.assertIn(opening + closing, ("‘’", "“”"), page)
 
     @unittest.skipUnless(shutil.which("mandoc"), "mandoc is not installed")
     def test_pages_are_sound(self):

@@ -186,6 +186,17 @@ class Told(Words):
             self.assertGreaterEqual(moment(one["next_attempt_at"]), before)
         self.assertIn("its turn at", self.run_well("queue", "list", "--recipient", "next@b.test"))
 
+    def test_what_waits_for_a_rate_says_for_which(self):
+        sink = self.closing(SmtpSink())
+        self.mta = self.start({"route": [{"match": "*", "deliver": sink.target, "rate": "1/hour"}]})
+        self.submit("first@a.test")
+        sink.wait_delivered("first@a.test")
+        self.submit("second@a.test")
+        self.assertIn(", and rate of its route allows 1 in 1h", self.run_well("queue", "list"))
+        [shown] = json.loads(self.run_well("queue", "show", *self.mta.queue()[0]["id"].split(),
+                                           "--json"))["recipients"]
+        self.assertIn("rate of its route allows 1 in 1h", shown["waiting_reason"])
+
     def test_operate_24_nothing_matches_is_not_an_empty_queue(self):
         self.mta = self.start({"route": [{"match": "*", "deliver": f"smtp:127.0.0.1:{reserve_port()}"}],
                                "queue": {"retry": ["1h"]}})

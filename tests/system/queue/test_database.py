@@ -118,6 +118,12 @@ class QueueInDatabase(PostwainTestCase):
         self.assertFalse(status["delivering"])
         self.assertIn("cannot be reached", status["standstill"])
         self.assertTrue(mta.has_event("store_away"))
+        # One rule for all commands: the same may work later.
+        for words in (("list",), ("show", "0000000000001"), ("hold", "--all"), ("retry", "--all"),
+                      ("stats",), ("export", mta.folder / "copy", "--all")):
+            with self.subTest(words):
+                done = mta.cli("queue", *words)
+                self.assertEqual(75, done.returncode, done.stdout + done.stderr)
         self.database.start()
         wait_until(lambda: self.submit_or_refusal(mta, "after@example.test")[0] == 250, 30,
                    "mail is taken again")
@@ -304,12 +310,15 @@ class QueueInDatabase(PostwainTestCase):
         mta.start()
         self.assertEqual({"here@example.test"}, set(mta.unsettled()))
         # Nobody moves the queue of a Postwain that works.
-        busy = mta.cli("queue", "move", "--from", "sqlite")
+        again = mta.cli("queue", "move", "--from", "sqlite")
+        self.assertEqual((0, "there is nothing to move: no mail is in queue.db\n"),
+                         (again.returncode, again.stdout), again.stderr)
+        mta.reconfigure({"queue": {"store": None, "node": None}})
+        busy = mta.cli("queue", "move", "--from", self.database.address)
         self.assertEqual(75, busy.returncode)
         self.assertIn("another qmgr works with this spool", busy.stderr)
         mta.stop()
         # And back.
-        mta.reconfigure({"queue": {"store": None, "node": None}})
         done = mta.cli("queue", "move", "--from", self.database.address, "--json")
         self.assertEqual(0, done.returncode, done.stderr)
         self.assertEqual(1, json.loads(done.stdout)["messages"])
@@ -317,6 +326,27 @@ class QueueInDatabase(PostwainTestCase):
         self.assertEqual({"here@example.test"}, set(mta.unsettled()))
         self.assertEqual(0, self.rows("recipient"))
         mta.stop()
+        again = mta.cli("queue", "move", "--from", self.database.address, "--json")
+        self.assertEqual((0, 0), (again.returncode, json.loads(again.stdout)["messages"]))
+
+    def test_a_new_machine_takes_the_place_of_a_lost_one_before_it_was_ever_started(self):
+        lost = self.start(self.changes())
+        lost.kill_all()
+        mta = self.prepare(self.changes())
+        done = mta.cli("queue", "take-over")
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertTrue(os.path.isdir(mta.folder / "spool"))
+        # What is logged meanwhile is a process's, by its name and number.
+        self.assertNotRegex(done.stderr, r"postwain\[0\]")
+        self.assertRegex(done.stderr, r" qmgr\[[1-9]\d*\] ")
+        mta.start()
+        mta.stop()
+
+    def test_a_move_without_a_spool_says_what_is_missing(self):
+        mta = self.prepare(self.changes())
+        done = mta.cli("queue", "move", "--from", "sqlite")
+        self.assertEqual(66, done.returncode)
+        self.assertIn("(spool_dir) is not there: Postwain has never been started", done.stderr)
 
     def test_the_password_comes_from_a_file_and_may_change(self):
         self.database.sql("ALTER ROLE postwain PASSWORD 'hush-one'")

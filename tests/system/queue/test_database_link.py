@@ -77,6 +77,10 @@ class DatabaseOverTheNetwork(PostwainTestCase):
         wait_until(lambda: mta.has_event("cannot_start"), 30, lambda: mta.tail())
         self.assertIn(words, mta.events("cannot_start")[0]["reason"])
         self.assertFalse(mta.has_event("database_opened"))
+        # What is between is nobody's address.
+        for reason in [one["reason"] for one in mta.events("cannot_start")]:
+            self.assertNotIn("/db/", reason)
+            self.assertRegex(reason, r"the database at localhost:\d+ cannot be reached: ")
 
     def test_mail_goes_through_within_tls(self):
         database = self.database()
@@ -177,6 +181,10 @@ class DatabaseOverTheNetwork(PostwainTestCase):
             self.assertEqual((451, "4.3.0"), (code, text.split()[0]))
             wait_until(lambda: mta.has_event("store_away", seen), 20, lambda: mta.tail())
             wait_until(lambda: self.reasons(mta, seen), 20, lambda: mta.tail())
+            done = mta.cli("queue", "list")
+            self.assertEqual(75, done.returncode)
+            self.assertIn(f"the database at localhost:{database.port} cannot be reached", done.stderr)
+            self.assertNotIn("/db/", done.stderr + "\n".join(mta.log[seen:]))
             database.start()
             self.taken_again(mta, f"after{int(number)}@example.test")
             wait_until(lambda: mta.has_event("store_recovered", seen), 20, lambda: mta.tail())

@@ -55,6 +55,13 @@ TEST_CASE("a server that is as it should be has no complaint, and each thing is 
     CHECK_FALSE(text_about(facts, what).empty());
   }
   CHECK(text_about(facts, "round_trip") == "a question and its answer take 0.7 ms");
+  facts.round_trip = 40us;
+  CHECK(text_about(facts, "round_trip") == "a question and its answer take 0.04 ms");
+  facts.round_trip = 3us;
+  CHECK(text_about(facts, "round_trip") == "a question and its answer take less than 0.01 ms");
+  CHECK(text_about(facts, "clock") == "the clocks differ by less than 0.1 s");
+  facts.clock_difference = -1200ms;
+  CHECK(text_about(facts, "clock") == "the clocks differ by 1.2 s");
   facts.clocksource.clear();
   CHECK(text_about(facts, "clocksource").empty());
   facts.schema = 0;
@@ -104,4 +111,11 @@ TEST_CASE("each thing that is wrong with a server is told, and how bad it is") {
   CHECK(text_about(facts, "clock").find("3.5 s behind ours") != std::string::npos);
   facts.clock_difference = 3500ms;
   CHECK(text_about(facts, "clock").find("3.5 s ahead of ours") != std::string::npos);
+}
+
+TEST_CASE("the clock source is told without the end of the kernel's line") {
+  CHECK(clock_source("tsc\n") == "tsc");
+  CHECK(clock_source("kvm-clock") == "kvm-clock");
+  CHECK(clock_source(" hpet \nmore\n") == "hpet");
+  CHECK(clock_source("\n").empty());
 }

@@ -58,7 +58,12 @@ TEST_CASE("what is no address of a database is told apart") {
       {"postgresql://mail:hush@/queue", "store_password"},
       {"postgresql:///queue?password=hush", "store_password"},
       {"postgresql:password=hush", "store_password"},
-      {"postgresql:///queue?sslmode=off", "a key is not known"},
+      {"postgresql:///queue?sslmode=off",
+       "sslmode is not known here; host, port, dbname and user are, and in its place there is "
+       "store_tls"},
+      {"postgresql:host=/a passfile=/hush", "in its place there is store_password"},
+      {"postgres://db/queue?connect_timeout=hush", "connect_timeout is not known here; host, port"},
+      {"postgresql:///queue?hush=off", "a key is not known here; host, port, dbname and user are"},
       {"postgresql://u:hush/hush@h", "1 to 65535"},
       {"postgresql://u:hush?hush@db/queue", "not KEY=VALUE"},
       {"postgresql:///queue?hush", "not KEY=VALUE"},

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "common/config/load/bundle.h"
 
 using namespace postwain;
@@ -54,6 +56,24 @@ TEST_CASE("a queue in a database, with the secret from a file") {
   CHECK(loaded.named_files[0].use == FileUse::database_secret);
   CHECK(loaded_store("store = \"postgresql:\"\nnode = \"north-1\"\n").config.queue.store.node ==
         "north-1");
+}
+
+TEST_CASE("a mistake in store makes no other key of [queue] unknown") {
+  for (const char* store :
+       {"1", "\"\"", "\"sqlite3\"", "\"postgresql:hush=1\"", "\"postgres:///q?sslmode=require\"",
+        "\"postgresql://u:hush@h/q\"", "\"postgresql:///q?port=0\""}) {
+    Loaded loaded = loaded_store(fmt::format(
+        "store = {}\nnode = \"mx1\"\nstore_password = \"file:secret\"\nstore_tls = \"off\"\n",
+        store));
+    CAPTURE(store);
+    REQUIRE(loaded.diagnostics.size() == 1);
+    CHECK(loaded.diagnostics[0].origin.line == 3);
+    CHECK(loaded.diagnostics[0].message.find("store") == 0);
+    CHECK(loaded.config.queue.store.node.empty());
+  }
+  // And a mistake in node is told beside it.
+  CHECK(tells_store(loaded_store("store = \"sqlite3\"\nnode = \"a b\"\n").diagnostics,
+                    "letters, digits"));
 }
 
 TEST_CASE("mistakes in [queue] store are told with what to write instead") {

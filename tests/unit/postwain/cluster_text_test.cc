@@ -49,6 +49,24 @@ TEST_CASE("what a standby lacks and what is in doubt is said where it is known")
   CHECK(cluster_lines(R"({"history_dropped_bytes":0})").find("never") == std::string::npos);
 }
 
+TEST_CASE("what a database that is silent said before is not told as if it were so now") {
+  const std::string_view view =
+      R"({"node":"mx1","standing":"unsure","database":"database q at db1:5433 as q",)"
+      R"("server":"PostgreSQL 15.18 at db1:5433","heard_ago_ms":12340,"silent":)";
+  const std::string silent = cluster_lines(
+      std::string(view) +
+      R"(true,"database_trouble":"the database at db1:5433 cannot be reached: refused"})");
+  CHECK(silent.find("NOTHING IS HEARD FROM THE DATABASE (database q at db1:5433 as q) for 12.3 s: "
+                    "the database at db1:5433 cannot be reached: refused\n"
+                    "what follows is as it was then\n"
+                    "database: PostgreSQL 15.18 at db1:5433\n") != std::string::npos);
+  CHECK(cluster_lines(std::string(view) + "false}").find("NOTHING") == std::string::npos);
+  const std::string never = cluster_lines(
+      R"({"standing":"live","database":"database q at db1 as q","server":"","heard_ago_ms":null})");
+  CHECK(never.find("database: database q at db1 as q, which has not answered yet\n") !=
+        std::string::npos);
+}
+
 TEST_CASE("bags without an owner stand out, and no answer does harm") {
   CHECK(cluster_lines(R"({"orphans":3})").find("bags: 3 HAVE NO OWNER") != std::string::npos);
   CHECK(cluster_lines("not json") == "not json\n");

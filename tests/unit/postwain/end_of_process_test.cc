@@ -5,13 +5,16 @@
 #include <cstdlib>
 #include <string>
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/config/config.h"
 #include "common/sandbox/refusals.h"
+#include "postwain/client/running.h"
 #include "postwain/process/end_of_process.h"
 #include "postwain/process/error_output.h"
 #include "postwain/process/trouble_file.h"
+#include "postwain/supervisor/folders.h"
 #include "postwain/supervisor/troubles.h"
 
 using namespace postwain;
@@ -139,20 +142,89 @@ TEST_CASE("kind 2: what keeps the queue manager from working is told without it"
   char name[] = "/tmp/pw-troubles-XXXXXX";
   config::Config config;
   config.runtime_dir = ::mkdtemp(name);
-  auto holder = [&](const std::string& pid) {
-    std::string path = config.runtime_dir + "/postwain.lock";
-    REQUIRE(std::system(("echo '" + pid + "' > " + path).c_str()) == 0);
-  };
-  CHECK_FALSE(read_troubles(config.runtime_dir));
+  CHECK(read_troubles(config.runtime_dir).empty());
   write_troubles(config, {"qmgr keeps ending: signal 9", "two\nlines"});
-  CHECK_FALSE(read_troubles(config.runtime_dir));  // nobody alive says so
-  holder(std::to_string(::getpid()));
   CHECK(read_troubles(config.runtime_dir) == "qmgr keeps ending: signal 9; two lines");
   write_troubles(config, {});
-  CHECK(read_troubles(config.runtime_dir) == "");
-  holder("rubbish");
-  CHECK_FALSE(read_troubles(config.runtime_dir));
+  CHECK(read_troubles(config.runtime_dir).empty());
   CHECK(std::system(("rm -r " + config.runtime_dir).c_str()) == 0);
+}
+
+namespace {
+
+// A process that has the lock of a supervisor until it is told to end.
+pid_t pretended_supervisor(const std::string& folder) {
+  int ready[2];
+  REQUIRE(::pipe(ready) == 0);
+  pid_t pid = ::fork();
+  if (pid == 0) {
+    ::signal(SIGTERM, SIG_DFL);
+    auto lock = lock_runtime_dir(folder);
+    bool marked = lock && mark_running(lock->get());
+    (void)!::write(ready[1], marked ? "y" : "n", 1);
+    ::pause();
+    ::_exit(0);
+  }
+  char answer = 0;
+  REQUIRE(::read(ready[0], &answer, 1) == 1);
+  REQUIRE(answer == 'y');
+  ::close(ready[0]);
+  ::close(ready[1]);
+  return pid;
+}
+
+int ended_by(pid_t pid) {
+  int status = 0;
+  REQUIRE(::waitpid(pid, &status, 0) == pid);
+  return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+}  // namespace
+
+TEST_CASE("whether a supervisor runs is what the kernel says, and no number in a file") {
+  char name[] = "/tmp/pw-running-XXXXXX";
+  const std::string folder = ::mkdtemp(name);
+  CHECK_FALSE(running_supervisor(folder));
+  {
+    // Held by a command that works while Postwain is stopped, with the number of one that lives.
+    auto other = lock_runtime_dir(folder);
+    REQUIRE(other.ok());
+    CHECK_FALSE(running_supervisor(folder));
+    CHECK_FALSE(SupervisorStop::prepare(folder));
+  }
+  pid_t pid = pretended_supervisor(folder);
+  CHECK(running_supervisor(folder) == pid);
+  REQUIRE(std::system(("ln " + folder + "/postwain.lock " + folder + "/other").c_str()) == 0);
+  CHECK_FALSE(running_supervisor(folder));  // a name of somebody else's file leads to nobody
+  REQUIRE(::unlink((folder + "/other").c_str()) == 0);
+  ::kill(pid, SIGKILL);
+  // Ended, and nobody has asked how: its number is still there.
+  siginfo_t info{};
+  REQUIRE(::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) == 0);
+  CHECK_FALSE(running_supervisor(folder));
+  CHECK(ended_by(pid) == SIGKILL);
+  CHECK(std::system(("rm -r " + folder).c_str()) == 0);
+}
+
+TEST_CASE("a supervisor is told to stop without a word with qmgr") {
+  char name[] = "/tmp/pw-running-XXXXXX";
+  const std::string folder = ::mkdtemp(name);
+  pid_t pid = pretended_supervisor(folder);
+  {
+    auto unused = SupervisorStop::prepare(folder);
+    REQUIRE(unused);
+    CHECK_FALSE(unused->wait_until_gone(std::chrono::milliseconds(1)));
+  }
+  CHECK(running_supervisor(folder) == pid);  // who only might have stopped it has not
+  auto stop = SupervisorStop::prepare(folder);
+  REQUIRE(stop);
+  auto moved = std::move(*stop);
+  CHECK(moved.send().ok());
+  CHECK(ended_by(pid) == SIGTERM);
+  CHECK(moved.wait_until_gone(std::chrono::seconds(5)));
+  CHECK(moved.send().ok());  // it has gone, which is what was wanted
+  CHECK_FALSE(SupervisorStop::prepare(folder));
+  CHECK(std::system(("rm -r " + folder).c_str()) == 0);
 }
 
 TEST_CASE("a process has crashed when no signal of ours, and nobody's wish, has ended it") {

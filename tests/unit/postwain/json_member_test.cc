@@ -65,6 +65,17 @@ TEST_CASE("S13: no answer makes showing it throw") {
     }
 }
 
+TEST_CASE("trace tells apart where an order was given and which node has carried it out") {
+  const std::string text = timeline_text(
+      R"({"id":"1","recipients":[{"address":"x@a.test","state":"held","events":[)"
+      R"({"time":"2026-12-01T10:00:00Z","event":"held","who":"ann (uid 0, pid 7) on mx2",)"
+      R"("node":"mx1"},{"time":"2026-12-01T10:00:01Z","event":"deferred","took_ms":12,)"
+      R"("node":"mx1"}]}]})");
+  CHECK(text.find("held by ann (uid 0, pid 7) on mx2, carried out by node mx1\n") !=
+        std::string::npos);
+  CHECK(text.find("deferred, took 12ms, at node mx1\n") != std::string::npos);
+}
+
 TEST_CASE("low: JSON on a terminal holds no control character and nothing beyond ASCII") {
   // CSI as one character, and a mark that turns the direction of writing.
   std::string json = "{\"a\":\"\xc2\x9b[2J\xe2\x80\xae x\"}";

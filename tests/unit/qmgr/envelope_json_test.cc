@@ -54,4 +54,13 @@ TEST_CASE("queue show writes the members of an envelope as ever") {
       R"(ts":0,"in_doubt":false,"next_attempt_at":"","last_reply":"","last_host":"","in)"
       R"(dex":3,"route":"mx:example.net","notify":"","orcpt":"","delay_warned":false,"l)"
       R"(ast_stage":"","last_attempt_at":""}]})");
+  // That it is meant to be signed is not that it can be.
+  RowView keyless(none);
+  keyless.signs = false;
+  CHECK(json_shown(message, keyless, false)
+            .at(0)
+            .find(R"("signing":"no key is configured ([[dkim_key]]), so it leaves unsigned")") !=
+        std::string::npos);
+  envelope.sign = mail::Signing::none;
+  CHECK(json_shown(message, keyless, false).at(0).find("signing") == std::string::npos);
 }

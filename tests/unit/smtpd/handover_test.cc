@@ -399,3 +399,15 @@ TEST_CASE("filters: a header section in the file cannot be changed, nor one beco
   small.handover->grow(text);
   CHECK_FALSE(small.handover->change_header(std::string(ipc::kHeaderApartMax + 1, 'x'), text));
 }
+
+TEST_CASE("the log tells an account that sends too much from a queue that is away") {
+  CHECK(queue_reason({450, {4, 7, 1}, "Your account sends too much"}) == "account_over_rate");
+  CHECK(queue_reason(queue_unavailable()) == "queue");
+  CHECK(queue_reason({451, {4, 3, 0}, "Mail queue unavailable here"}) == "queue");
+  CHECK(queue_reason({452, {4, 3, 1}, "Mail system full"}) == "queue_full");
+  CHECK(queue_reason({451, {4, 3, 5}, "The alias of a recipient"}) == "aliases");
+  CHECK(queue_reason({550, {5, 2, 4}, "What a recipient stands for"}) == "aliases");
+  CHECK(queue_reason({552, {5, 3, 4}, "Message exceeds the size limit"}) == "content");
+  CHECK(queue_reason({554, {5, 7, 1}, "no"}) == "content");
+  CHECK(queue_reason({}) == "queue");
+}

@@ -30,7 +30,8 @@ StoreStatus PgKeeperSession::make_ready() {
   if (mono_now() < connect_from_) return StoreError{StoreError::Kind::away, unreachable_};
   PgTarget target{options_.conninfo,       options_.secret ? options_.secret->get() : std::string(),
                   keeper_sessions(node()), kKeeperWithin,
-                  kKeeperWithin,           options_.ending};
+                  kKeeperWithin,           options_.places,
+                  options_.ending};
   auto opened = PgConnection::open(target);
   StoreStatus ready = opened ? take_lane(**opened) : StoreStatus(opened.error());
   if (ready) {

@@ -48,8 +48,32 @@ std::string first_line(const char* text) {
   return printable(trim(all.substr(0, all.find('\n'))), kServerTextMax);
 }
 
-StoreError away(std::string why) {
-  return {StoreError::Kind::away, "the database cannot be reached: " + std::move(why)};
+// What libpq puts in front of a reason, which is the server's address as it has it: a socket of
+// ours where db-link is between. `place_` says it better.
+std::string_view without_prefix(std::string_view text) {
+  constexpr std::string_view kFront = "connection to server ";
+  constexpr std::string_view kBehind = " failed: ";
+  std::size_t end = text.starts_with(kFront) ? text.find(kBehind) : std::string_view::npos;
+  if (end != std::string_view::npos) text.remove_prefix(end + kBehind.size());
+  constexpr std::string_view kFatal = "FATAL:";
+  if (text.starts_with(kFatal)) text = trim(text.substr(kFatal.size()));
+  return text;
+}
+
+// The server as a person knows it. The port of a socket's folder is told where it is not the usual
+// one.
+std::string place_of(const pg_conn* connection, const std::vector<PgPlace>& places) {
+  constexpr std::string_view kUsualPort = "5432";
+  const char* host = PQhost(connection);
+  const char* port = PQport(connection);
+  if (host == nullptr || *host == 0) return {};
+  for (const PgPlace& one : places)
+    if (one.folder == host) return one.shown;
+  const std::string_view number = port == nullptr || *port == 0 ? kUsualPort : port;
+  std::string name = printable(host, kServerTextMax);
+  if (*host == '/' && number == kUsualPort) return name;
+  const bool v6 = name.find(':') != std::string::npos;
+  return fmt::format("{}{}{}:{}", v6 ? "[" : "", name, v6 ? "]" : "", printable(number, 5));
 }
 
 // One server of those that a conninfo names. Empty values are left to the conninfo.
@@ -136,7 +160,9 @@ pg_conn* start_connecting(const PgTarget& target, const PgHost& host) {
 // --- opening and ending -----------------------------------------------------------------------
 
 PgConnection::PgConnection(pg_conn* owned, const PgTarget& target)
-    : connection_(owned), answer_within_(target.answer_within), ending_(target.ending) {}
+    : connection_(owned), answer_within_(target.answer_within), ending_(target.ending) {
+  if (owned != nullptr) place_ = place_of(owned, target.places);
+}
 
 PgConnection::~PgConnection() {
   PQfinish(connection_);
@@ -153,7 +179,7 @@ StoreResult<std::unique_ptr<PgConnection>> PgConnection::open(const PgTarget& ta
   for (std::size_t i = 0; i < hosts->size(); ++i) {
     std::unique_ptr<PgConnection> made(
         new PgConnection(start_connecting(target, (*hosts)[i]), target));
-    if (made->connection_ == nullptr) return away("no memory");
+    if (made->connection_ == nullptr) return made->away("no memory");
     // What is left of the time is shared by those that are left.
     Duration share = left_until(deadline) / static_cast<std::int64_t>(hosts->size() - i);
     StoreStatus done = made->finish_connecting(mono_now() + share);
@@ -194,15 +220,22 @@ void PgConnection::on_notice(void* self, const struct pg_result* result) {
     connection->warned_ = true;
 }
 
+// db-link begins with the host, too.
 std::string PgConnection::message() const {
-  return first_line(PQerrorMessage(connection_));
+  std::string text = first_line(PQerrorMessage(connection_));
+  std::string_view reason = without_prefix(text);
+  if (!place_.empty() && reason.starts_with(place_ + ": ")) reason.remove_prefix(place_.size() + 2);
+  return std::string(reason);
+}
+
+StoreError PgConnection::away(const std::string& why) const {
+  return {StoreError::Kind::away, fmt::format("the database{}{} cannot be reached: {}",
+                                              place_.empty() ? "" : " at ", place_, why)};
 }
 
 std::string PgConnection::describe() const {
   int version = PQserverVersion(connection_);
-  const char* host = PQhost(connection_);
-  return fmt::format("PostgreSQL {}.{} at {}", version / 10000, version % 10000,
-                     printable(host == nullptr ? "" : host, kServerTextMax));
+  return fmt::format("PostgreSQL {}.{} at {}", version / 10000, version % 10000, place_);
 }
 
 // --- one round trip ---------------------------------------------------------------------------

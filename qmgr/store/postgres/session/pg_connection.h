@@ -44,6 +44,7 @@ struct PgTarget {
   std::string session;        // what the server's lists call us: "postwain/0/lane0/"
   Duration connect_within{};  // shared by all hosts that the conninfo names
   Duration answer_within{};   // the longest silence while we wait for an answer
+  std::vector<PgPlace> places{};
   // Shortens both; null: nothing does.
   std::shared_ptr<const PgEnding> ending = nullptr;
 };
@@ -80,7 +81,7 @@ class PgConnection {
   void on_silence(std::function<void()> tell) { on_silence_ = std::move(tell); }
 
   bool is_lost() const { return lost_; }
-  // "PostgreSQL 15.18 at /run/postgresql".
+  // "PostgreSQL 15.18 at /run/postgresql", "PostgreSQL 15.18 at db1.example.org:5432".
   std::string describe() const;
 
  private:
@@ -101,9 +102,11 @@ class PgConnection {
   void lose(PgAnswers& answers, const std::string& why);
   bool wait_for_answer();             // false: nothing came in time, or the connection is gone
   bool wait_for_socket(bool writes);  // until something can be done, or the silence is too long
-  std::string message() const;        // libpq's own, one line
+  std::string message() const;        // libpq's own, one line, without the server's name
+  StoreError away(const std::string& why) const;
 
   pg_conn* connection_;
+  std::string place_;  // the server's, in words; empty: only libpq knows
   Duration answer_within_;
   std::shared_ptr<const PgEnding> ending_;
   Duration silence_max_{};

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/base/time.h"
 
@@ -42,10 +43,18 @@ class PgEnding {
   std::atomic<MonoTime> when_{MonoTime::max()};
 };
 
+// A server that is reached through db-link: to libpq it is the folder of a socket of ours, and to
+// people the host and port of the configuration.
+struct PgPlace {
+  std::string folder;
+  std::string shown;  // "db1.example.org:5432"
+};
+
 struct PgOptions {
   // As libpq takes it: "postgresql:///postwain?host=/run/postgresql", or keywords. All hosts of a
   // cluster may be named: the one that can be written to is found among them. No password in it.
   std::string conninfo;
+  std::vector<PgPlace> places;  // of it; what is said of a server names it so
   // Asked at each connection; null or empty: no password is needed.
   std::shared_ptr<const PgSecret> secret;
 

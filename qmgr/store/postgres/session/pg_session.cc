@@ -44,7 +44,12 @@ PgSession::~PgSession() = default;
 // --- connecting -------------------------------------------------------------------------------
 
 StoreResult<std::unique_ptr<PgConnection>> PgSession::connect(const std::string& session) {
-  PgTarget target{options_.conninfo, {}, session, options_.connect_within, options_.answer_within,
+  PgTarget target{options_.conninfo,
+                  {},
+                  session,
+                  options_.connect_within,
+                  options_.answer_within,
+                  options_.places,
                   options_.ending};
   if (options_.secret) target.secret = options_.secret->get();
   ++round_trips_;

@@ -62,6 +62,9 @@ TEST_CASE("a cluster is shown as this node sees it") {
   CHECK(shown["worth"] == "local");
   CHECK(shown["one_machine"] == true);
   CHECK(shown["server"] == "PostgreSQL 15.18 at db1");
+  CHECK(shown["heard_ago_ms"].is_null());
+  CHECK(shown["silent"] == false);
+  CHECK_FALSE(shown.contains("database_trouble"));
   CHECK(shown["orphans"] == 2);
   CHECK(shown["fences"] == 1);
   CHECK(shown["adoptions"] == 21);
@@ -99,6 +102,15 @@ TEST_CASE("a view without this node, or with words that nobody knows, is shown a
   CHECK(shown["worth"] == "unknown");
   CHECK(shown["one_machine"] == true);
   CHECK(shown["nodes"].empty());
+  view.heard = std::chrono::milliseconds(7);
+  view.silent = true;
+  view.database = "database q at db1 as q";
+  view.database_trouble = "no answer in time";
+  shown = Json::parse(json_cluster(view));
+  CHECK(shown["heard_ago_ms"] == 7);
+  CHECK(shown["silent"] == true);
+  CHECK(shown["database"] == "database q at db1 as q");
+  CHECK(shown["database_trouble"] == "no answer in time");
 }
 
 TEST_CASE("what may be done with a node is asked of the cluster, and nothing else is") {

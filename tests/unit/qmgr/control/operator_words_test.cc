@@ -171,6 +171,10 @@ TEST_CASE("operate 21: why a recipient waits, until when, and never until a time
   Wait turn;
   turn.scope = "smtp:r:25";
   CHECK(turn.words(now) == "its turn at smtp:r:25, where 0 attempts run at the moment");
+  turn.reason = rate_in_words("rate", 1, std::chrono::hours(1));
+  CHECK(turn.words(now) ==
+        "its turn at smtp:r:25, where 0 attempts run at the moment, and rate of its route allows 1 "
+        "in 1h");
 
   StoredRecipient row;
   row.next_attempt_at = at(1000);

@@ -89,6 +89,32 @@ TEST_CASE("no attempt begins while the database is away, and the words name the 
   REQUIRE(standstill(facts).find("the disk of the spool") != std::string::npos);
 }
 
+TEST_CASE("a node that joins or drains refuses without alarm, and says what it waits for") {
+  AdmissionFacts facts;
+  facts.disk = {80ULL << 30, 100ULL << 30, true};
+  facts.log_reserved = true;
+  facts.in_database = true;
+  REQUIRE(why_not_accepting(facts).empty());
+  REQUIRE_FALSE(is_as_meant(facts));
+  facts.cluster = "this node has no part of the queue yet";
+  REQUIRE(why_not_accepting(facts) == facts.cluster);
+  REQUIRE_FALSE(is_as_meant(facts));  // such as one that is unsure
+  facts.cluster_as_meant = true;
+  REQUIRE(is_as_meant(facts));
+  facts.store = StoreTrouble::away;
+  REQUIRE_FALSE(is_as_meant(facts));
+  REQUIRE(why_not_accepting(facts).find("cannot be reached") != std::string::npos);
+  facts.store = StoreTrouble::none;
+  facts.cluster.clear();
+  REQUIRE_FALSE(is_as_meant(facts));
+  facts.stopping = true;
+  REQUIRE(is_as_meant(facts));
+  REQUIRE(why_not_accepting(facts) == "Mail system is stopping, try again later");
+  facts.stopping = false;
+  facts.disk.free_names = 0;
+  REQUIRE(why_not_accepting(facts) == "No room for more files, try again later");
+}
+
 TEST_CASE("kind 2: the ballast is not made where the disk has no names for files left") {
   AdmissionFacts facts;
   facts.disk = {80ULL << 30, 100ULL << 30, true};

@@ -97,4 +97,20 @@ TEST_CASE("a server that cannot be reached is an error") {
   auto facts = examine_database(options);
   REQUIRE_FALSE(facts.ok());
   CHECK(facts.error().kind == StoreError::Kind::away);
+  CHECK(facts.error().text ==
+        "the database at /nonexistent cannot be reached: No such file or directory");
+  options.conninfo = "host=/nonexistent port=5433";
+  CHECK(examine_database(options).error().text.find("the database at /nonexistent:5433 cannot") ==
+        0);
+}
+
+TEST_CASE("a server behind db-link has the name of the configuration, never that of the socket") {
+  PgOptions options;
+  options.conninfo = "host=/nonexistent/db/0,/nonexistent/db/1 port=5432,5433 dbname=queue";
+  options.places = {{"/nonexistent/db/0", "db1.example.org:5432"},
+                    {"/nonexistent/db/1", "[2001:db8::1]:5433"}};
+  auto facts = examine_database(options);
+  REQUIRE_FALSE(facts.ok());
+  CHECK(facts.error().text ==
+        "the database at [2001:db8::1]:5433 cannot be reached: No such file or directory");
 }

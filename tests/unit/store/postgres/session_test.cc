@@ -8,6 +8,8 @@
 #include <functional>
 #include <thread>
 
+#include "common/base/text.h"
+
 #include "queue-schema/pg_migrations.h"
 
 #include "qmgr/store/writing/batch_writer.h"
