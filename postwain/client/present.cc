@@ -146,12 +146,18 @@ bool wants_colours() {
   return ::isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == 0);
 }
 
+// Where nodes share the queue, the one that has the message stands in front of its sender.
 std::string message_line(const std::string& json, bool with_header, bool colours) {
   Json message = parse_answer(json);
   if (message.empty()) return printable(json, kMemberShown) + "\n";
   std::string out;
-  constexpr const char* kRow = "{:<13}  {:>9}  {:<20}  {:<9}  {}\n";
-  if (with_header) out += fmt::format(kRow, "ID", "SIZE", "RECEIVED", "STATE", "SENDER");
+  constexpr const char* kRow = "{:<13}  {:>9}  {:<20}  {:<9}  {}{}\n";
+  const bool has_node = message.contains("node");
+  auto node_column = [&](const std::string& text) {
+    return has_node ? fmt::format("{:<12}  ", text) : std::string();
+  };
+  if (with_header)
+    out += fmt::format(kRow, "ID", "SIZE", "RECEIVED", "STATE", node_column("NODE"), "SENDER");
   if (message.contains("continued")) {
     for (const Json& recipient : list_member(message, "recipients"))
       out += recipient_line(recipient, colours);
@@ -159,9 +165,9 @@ std::string message_line(const std::string& json, bool with_header, bool colours
   }
   auto size = static_cast<std::uint64_t>(std::max<std::int64_t>(0, number_member(message, "size")));
   std::string state = member(message, "state");
-  std::string row =
-      fmt::format(kRow, member(message, "id"), human_size(size),
-                  readable_time(member(message, "received_at")), state, sender_of(message));
+  std::string row = fmt::format(kRow, member(message, "id"), human_size(size),
+                                readable_time(member(message, "received_at")), state,
+                                node_column(member(message, "node")), sender_of(message));
   // Behind id, size and time, whose widths are fixed.
   std::size_t at = row.find(state, 48);
   if (colours && !state.empty() && at != std::string::npos)

@@ -11,7 +11,7 @@ namespace postwain::qmgr {
 using ipc::OperatorCommand;
 
 Control::Control(Queue& queue, Delivery& delivery, Hooks hooks)
-    : view_(queue, std::exchange(hooks.standstill, nullptr)),
+    : view_(queue, std::exchange(hooks.standstill, nullptr), hooks.cluster),
       queue_commands_(queue, peers_, view_),
       destinations_(queue, delivery, peers_, view_),
       status_(queue, delivery, peers_, view_, std::move(hooks.admission),

@@ -83,6 +83,11 @@ RowView QueueView::row_view() const {
               [this, now = wall_now()](const MessageInfo& info, const StoredRecipient& row) {
                 return wait_of(info, row, now);
               }};
+  if (cluster_ != nullptr)
+    out.node_of = [this](mail::QueueId id) -> std::string {
+      std::optional<std::uint8_t> owner = cluster_->owner_of(id);
+      return owner ? cluster_->name_of(*owner) : "nobody";
+    };
   out.signs = queue_.config().signs_mail();
   return out;
 }

@@ -13,6 +13,7 @@
 #include "common/mail/address.h"
 
 #include "qmgr/control/json/queue_json.h"
+#include "qmgr/nodes/cluster_port.h"
 #include "qmgr/queue/queue.h"
 
 namespace postwain::qmgr {
@@ -21,9 +22,10 @@ constexpr std::size_t kListDestinations = 10000;
 
 class QueueView {
  public:
-  // standstill: why nothing at all is tried; empty: it is. It may be null.
-  QueueView(Queue& queue, std::function<std::string()> standstill)
-      : queue_(queue), standstill_(std::move(standstill)) {}
+  // standstill: why nothing at all is tried; empty: it is. It may be null. cluster: null where the
+  // queue is one machine's.
+  QueueView(Queue& queue, std::function<std::string()> standstill, const ClusterPort* cluster)
+      : queue_(queue), standstill_(std::move(standstill)), cluster_(cluster) {}
 
   std::string standstill() const { return standstill_ ? standstill_() : std::string(); }
   bool is_active(mail::QueueId id, std::uint32_t index) const {
@@ -49,6 +51,7 @@ class QueueView {
  private:
   Queue& queue_;
   std::function<std::string()> standstill_;
+  const ClusterPort* cluster_;
 };
 
 }  // namespace postwain::qmgr

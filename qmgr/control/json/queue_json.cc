@@ -42,7 +42,8 @@ ShownState message_state(const std::vector<ShownState>& states) {
   return best;
 }
 
-Json message_json(const StoredMessage& message, const std::vector<ShownState>& states) {
+Json message_json(const StoredMessage& message, const std::vector<ShownState>& states,
+                  const RowView& view) {
   const MessageInfo& info = message.info;
   Json out;
   out["id"] = info.id.text();
@@ -53,6 +54,7 @@ Json message_json(const StoredMessage& message, const std::vector<ShownState>& s
   out["route"] = message.recipients.empty() ? std::string_view()
                                             : unsplit_key(message.recipients.front().destination);
   out["class"] = name_of(info.traffic_class);
+  if (view.node_of) out["node"] = view.node_of(info.id);
   return out;
 }
 
@@ -132,7 +134,7 @@ std::string json_waiting(std::size_t recipients) {
 std::vector<std::string> json_listed(const StoredMessage& part, const RowView& view,
                                      bool continued) {
   std::vector<ShownState> states = states_of(part, view.is_active);
-  Json head = continued ? continued_json(part) : message_json(part, states);
+  Json head = continued ? continued_json(part) : message_json(part, states, view);
   return json_parts(head, continued_json(part), states.size(), [&](std::size_t i) {
     return recipient_json(part.info, part.recipients[i], view, states[i] == ShownState::active);
   });
@@ -141,7 +143,7 @@ std::vector<std::string> json_listed(const StoredMessage& part, const RowView& v
 std::vector<std::string> json_shown(const StoredMessage& part, const RowView& view,
                                     bool continued) {
   std::vector<ShownState> states = states_of(part, view.is_active);
-  Json head = continued ? continued_json(part) : message_json(part, states);
+  Json head = continued ? continued_json(part) : message_json(part, states, view);
   if (!continued) add_details(head, part.info);
   if (!continued && is_unjudged(part)) head["unjudged"] = true;
   if (!continued && !view.signs && part.info.envelope.sign != mail::Signing::none)

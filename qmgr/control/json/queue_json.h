@@ -36,6 +36,8 @@ struct RowView {
       : is_active(std::move(active)), wait_of(std::move(wait)) {}
   IsActive is_active;
   WaitOf wait_of;
+  // The node that has the message now, "nobody" between two; null: no nodes share the queue.
+  std::function<std::string(mail::QueueId)> node_of = nullptr;
   bool signs = true;  // there is a key; else what is meant to be signed leaves as it is
 };
 // `queue list`, in as many answers as their size asks for (json_text.h), of which all but the first

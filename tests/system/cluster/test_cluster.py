@@ -7,11 +7,12 @@ that work and ends with the judgement of all that was sent (cluster_verdict.py).
 where this ends.
 """
 
+import json
 import signal
 import time
 
 from postwain_harness import main
-from cluster_harness import BAGS, bag_of
+from cluster_harness import BAGS, bag_of, queue_id_text
 from cluster_stories import ClusterStories, is_taken, refuses_for_now
 from resources import wait_until
 
@@ -44,11 +45,25 @@ class SharedQueue(ClusterStories):
         for bag, number in self.cluster.queued():
             self.assertEqual(bag_of(number), bag)
             owned[bag] = number
+        wait_until(self.nodes_of_messages_are_told, 20, "which node has which message")
         verdict = self.judge(load)
         nodes = {copy.node for copies in verdict.copies.values() for copy in copies}
         self.assertEqual({"a", "b"}, nodes)
         self.assertEqual(0, verdict.second_copies())
         self.assertEqual(self.terms, self.terms_now())
+
+    def nodes_of_messages_are_told(self):
+        """Messages go, and bags may move, between the two looks."""
+        lines = self.cluster.database.sql(
+            "SELECT m.id, convert_from(n.name, 'UTF8') FROM (SELECT bag, id FROM fresh "
+            "UNION SELECT bag, id FROM message) m JOIN bag b ON b.id = m.bag "
+            "JOIN node n ON n.id = b.node WHERE m.bag >= 0").splitlines()
+        true = {queue_id_text(int(number)): name
+                for number, name in (line.split("|") for line in lines)}
+        rows = map(json.loads, self.node.cli("queue", "list", "--json").stdout.splitlines())
+        told = {row["id"]: row["node"] for row in rows if row["id"] in true}
+        return (set(told.values()) == {"a", "b"}
+                and all(true[one] == name for one, name in told.items()))
 
     def test_a_killed_node_is_taken_over(self):
         load = self.under_load()

@@ -36,6 +36,15 @@ TEST_CASE("a line of the queue") {
   CHECK(coloured == message_line(json, true));
 }
 
+TEST_CASE("a line of a queue that nodes share names the one that has the message") {
+  const std::string json =
+      R"({"id":"0CZW3PQ5G8S1T","sender":"","size":4200,"received_at":"2026-11-21T09:30:00Z",)"
+      R"("state":"queued","node":"mx2\u001b","recipients":[]})";
+  CHECK(message_line(json, true) ==
+        "ID                  SIZE  RECEIVED              STATE      NODE          SENDER\n"
+        "0CZW3PQ5G8S1T    4.1 KiB  2026-11-21 09:30:00Z  queued     mx2\\x1b       <>\n");
+}
+
 TEST_CASE("status and other values") {
   CHECK(status_lines(R"({"state":"running","version":"1","processes":[{"name":"qmgr","pid":12}],)"
                      R"("queue":{"messages":3,"recipients":4}})") ==

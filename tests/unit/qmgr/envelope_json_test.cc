@@ -54,6 +54,12 @@ TEST_CASE("queue show writes the members of an envelope as ever") {
       R"(ts":0,"in_doubt":false,"next_attempt_at":"","last_reply":"","last_host":"","in)"
       R"(dex":3,"route":"mx:example.net","notify":"","orcpt":"","delay_warned":false,"l)"
       R"(ast_stage":"","last_attempt_at":""}]})");
+  RowView shared(none);
+  shared.node_of = [](mail::QueueId id) { return "mx" + std::to_string(id.value % 10); };
+  const std::string named = R"("class":"interactive","node":"mx0",)";
+  CHECK(json_shown(message, shared, false).at(0).find(named) != std::string::npos);
+  CHECK(json_listed(message, shared, false).at(0).find(named.substr(0, named.size() - 1)) !=
+        std::string::npos);
   // That it is meant to be signed is not that it can be.
   RowView keyless(none);
   keyless.signs = false;
