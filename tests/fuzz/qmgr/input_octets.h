@@ -25,7 +25,8 @@ class InputOctets {
   }
   std::int64_t any_number() { return static_cast<std::int64_t>(number(8)); }
   std::string text() {
-    const std::size_t octets = std::min<std::size_t>(octet(), left_.size());
+    std::size_t octets = octet();
+    octets = std::min(octets, left_.size());
     std::string out(left_.substr(0, octets));
     left_.remove_prefix(octets);
     return out;
