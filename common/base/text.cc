@@ -89,10 +89,7 @@ std::string printable(std::string_view text, std::size_t max_bytes) {
   std::string out;
   out.reserve(std::min(text.size(), max_bytes));
   while (!text.empty()) {
-    if (out.size() >= max_bytes) {
-      out += "...";
-      break;
-    }
+    const std::size_t before = out.size();
     std::size_t length = utf8_sequence(text);
     auto lead = static_cast<unsigned char>(text.front());
     // U+0080..U+009F (C1 controls) are C2 80..9F; U+2028 and U+2029 end a line for some readers;
@@ -101,16 +98,21 @@ std::string printable(std::string_view text, std::size_t max_bytes) {
     bool breaks = length == 3 && lead == 0xE2 &&
                   ((text[1] == '\x80' && text[2] >= '\xA8' && text[2] <= '\xAE') ||
                    (text[1] == '\x81' && text[2] >= '\xA6' && text[2] <= '\xA9'));
+    std::size_t count = length == 0 ? 1 : length;
     if (length == 0 || lead < 0x20 || lead == 0x7F || c1 || breaks) {
-      std::size_t count = length == 0 ? 1 : length;
       for (std::size_t i = 0; i < count; ++i)
         out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[i]));
-      text.remove_prefix(count);
-      continue;
+    } else {
+      if (lead == '\\') out += '\\';
+      out.append(text.substr(0, count));
     }
-    if (lead == '\\') out += '\\';
-    out.append(text.substr(0, length));
-    text.remove_prefix(length);
+    // An escape of several octets is not cut within.
+    if (out.size() > max_bytes) {
+      out.resize(before);
+      out += "...";
+      break;
+    }
+    text.remove_prefix(count);
   }
   return out;
 }

@@ -46,7 +46,7 @@ bool is_valid_utf8(std::string_view text);
 
 // Makes text from outside safe for one line of log or reply: control characters, DEL, what
 // ends or reorders a line in Unicode, and invalid UTF-8 become \xHH, backslash is doubled, the
-// result is cut (with "...") at max_bytes.
+// result is cut at max_bytes, before what does not fit as a whole; "..." is added to that.
 std::string printable(std::string_view text, std::size_t max_bytes = 512);
 
 // -1: no digit. RFC 3461 and RFC 3986 write them in upper case, and lower case means the same.

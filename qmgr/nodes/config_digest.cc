@@ -28,8 +28,9 @@ std::uint64_t add_line(std::uint64_t hash, std::string_view line) {
 std::string config_digest(const config::Loaded& loaded) {
   std::uint64_t hash = 0xCBF29CE484222325ULL;
   for (const auto& [path, text] : loaded.bundle.files) {
-    bool is_named = std::any_of(loaded.named_files.begin(), loaded.named_files.end(),
-                                [&](const config::NamedFile& one) { return one.path == path; });
+    bool is_named =
+        std::any_of(loaded.named_files.begin(), loaded.named_files.end(),
+                    [&file = path](const config::NamedFile& one) { return one.path == file; });
     bool is_own = path == loaded.bundle.main_file || path.ends_with(".toml");
     if (is_named || !is_own) continue;
     for (std::string_view line : split(text, '\n'))

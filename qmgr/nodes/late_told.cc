@@ -10,48 +10,9 @@
 #include "common/ipc/messages.h"
 #include "common/log/log.h"
 
-#include "qmgr/verdicts/gate.h"
+#include "qmgr/nodes/told_outcomes.h"
 
 namespace postwain::qmgr {
-
-namespace {
-
-// Frames of another version may say something else.
-std::string beginning() {
-  const std::uint16_t version = ipc::kProtocolVersion;
-  return {static_cast<char>(version >> 8), static_cast<char>(version & 0xFFU)};
-}
-
-using ByMessage = std::map<mail::QueueId, std::vector<IndexedOutcome>>;
-
-Error not_understood() {
-  return Error{"what another node has told of attempts is not of this version's form",
-               kExitProtocol};
-}
-
-Result<ByMessage> read_told(std::string_view data) {
-  if (!data.starts_with(beginning())) return not_understood();
-  data.remove_prefix(beginning().size());
-  ByMessage found;
-  while (!data.empty()) {
-    ipc::Frame frame;
-    ipc::LateOutcomes late;
-    if (ipc::next_frame(data, frame) != ipc::FrameState::complete ||
-        frame.type != ipc::FrameType::late_outcomes || !ipc::decode(frame.payload, late))
-      return not_understood();
-    for (ipc::RecipientOutcome& one : late.outcomes) {
-      bound(one.outcome);
-      // They were seen to end.
-      one.outcome.in_doubt = false;
-      if (one.outcome.disposition != mail::Disposition::deferred)
-        found[late.id].push_back({one.index, std::move(one.outcome)});
-    }
-    data.remove_prefix(frame.consumed);
-  }
-  return found;
-}
-
-}  // namespace
 
 LateTold::LateTold(net::Loop& loop, Queue& queue, ClusterPort& cluster, Requests& requests)
     : queue_(queue), cluster_(cluster), requests_(requests), looks_(loop) {
@@ -68,7 +29,7 @@ void LateTold::tell(mail::QueueId id, std::uint32_t index, const mail::Outcome& 
   One one;
   one.until = mono_now() + kLateTellFor;
   if (!ipc::append_frame(one.frame, ipc::LateOutcomes{id, {{index, outcome}}, {}})) return;
-  if (one.frame.size() + beginning().size() > kRequestMax) return;
+  if (one.frame.size() + told_beginning().size() > kRequestMax) return;
   waiting_.insert_or_assign(Key{id, index}, std::move(one));
   if (!looks_.active()) looks_.repeat(kLateTellPause, [this] { look(); });
 }
@@ -81,7 +42,7 @@ void LateTold::look() {
   });
   if (waiting_.empty()) return looks_.stop();
   struct Parcel {
-    std::string data = beginning();
+    std::string data = told_beginning();
     std::vector<Key> keys;
   };
   std::map<std::uint8_t, Parcel> parcels;
@@ -131,7 +92,7 @@ void LateTold::told(std::uint8_t node, const std::vector<Key>& keys,
 Result<std::string> LateTold::hear(std::uint8_t from, const std::string& data) {
   if (!queue_.start().complete())
     return Error{cluster_.name_of(cluster_.self()) + " is starting", kExitTempFail};
-  Result<ByMessage> told = read_told(data);
+  Result<ToldOutcomes> told = read_told(data);
   if (!told) return told.error();
   std::string elsewhere;
   std::size_t heard = 0;

@@ -28,6 +28,12 @@ NodeAnswer refusal(const NodeRequest& request, int code, std::string text) {
   return {request.from, request.number, code == 0 ? kExitSoftware : code, std::move(text)};
 }
 
+// Of a node that may be of another version, or broken.
+Error refusal_in(const NodeAnswer& answer) {
+  const bool is_known = answer.code >= kExitUsage && answer.code <= kExitConfig;
+  return {printable(answer.data), is_known ? answer.code : kExitProtocol};
+}
+
 }  // namespace
 
 // Ends with its last Reply.
@@ -130,7 +136,7 @@ void Requests::take_answers() {
           if (one.code == 0)
             answered(one.number, std::move(one.data));
           else
-            answered(one.number, Error{printable(one.data), one.code});
+            answered(one.number, refusal_in(one));
         }
         if (more) take_answers();
       });

@@ -5,7 +5,8 @@
  * short and keep their order: a word is good for G ticks, and who is silent for D ticks is dead.
  *
  * With -D on spin's command line one mistake is made: NO_FENCE NO_RAISE NAMES_UNREAD LEASE_EARLY
- * GATE_OPEN ADOPT_EARLY EARLY_250 FORMER_TERM. tests/system/queue/test_cluster_model.py runs all.
+ * GATE_OPEN ADOPT_EARLY EARLY_250 FORMER_TERM DOUBT_250 EARLY_NAME_UNSAID. With -DEARLY_NAMES what
+ * accepts a message may name an attempt at it as well, so that it is lent at once. tests/system/queue/test_cluster_model.py runs all.
  */
 #ifndef G
 #define G 2
@@ -32,6 +33,7 @@
 #define READ_DOUBTS 4
 #define ADOPT 5
 #define FENCE 6
+#define ACCEPT_NAMED 7
 #define IDLE 0
 #define SENT 1
 #define COMMITTED 2
@@ -111,6 +113,14 @@ inline transact(i, what, t, k, n, b, ended) {
     ended = COMMITTED;
     if
     :: what == ACCEPT -> assert(owner == i); there = true
+#ifdef EARLY_NAMES
+    :: what == ACCEPT_NAMED ->
+      assert(owner == i);
+      there = true;
+#ifndef EARLY_NAME_UNSAID
+      names[i] = names[i] | bit(t)
+#endif
+#endif
     :: what == NAME -> assert(owner == i); names[i] = names[i] | bit(t)
     :: what == SETTLE ->
       assert(term[i] == t && live[i] && owner == i);
@@ -204,6 +214,9 @@ inline die(i) {
 inline conclude(i) {
   if
   :: kind[i] == ACCEPT -> promised = true; known[i] = true
+#ifdef EARLY_NAMES
+  :: kind[i] == ACCEPT_NAMED -> promised = true; known[i] = true; attempt[i] = NAMED
+#endif
   :: kind[i] == NAME -> attempt[i] = NAMED
   :: kind[i] == SETTLE -> attempt[i] = NONE; known[i] = false
   :: kind[i] == READ_DOUBTS -> opened[i] = true; known[i] = there; knows_doubt[i] = doubt
@@ -275,7 +288,14 @@ proctype Node(byte me) {
 #ifdef EARLY_250
       promised = true;
 #endif
+#ifdef EARLY_NAMES
+      if
+      :: send(me, ACCEPT)
+      :: send(me, ACCEPT_NAMED)
+      fi }
+#else
       send(me, ACCEPT) }
+#endif
   /* An attempt: named, lent, ended, settled. */
 #ifdef LEASE_EARLY
   :: atomic { works(me) && known[me] && opened[me] && attempt[me] == NONE && word_age[me] < G ->
@@ -306,6 +326,9 @@ proctype Node(byte me) {
   /* The lane is taken again: the token first, then the question, then perhaps the batch. */
   :: atomic { works(me) && lane[me] == IN_DOUBT ->
       if
+#ifdef DOUBT_250
+      :: kind[me] == ACCEPT || kind[me] == ACCEPT_NAMED -> conclude(me)
+#endif
       :: term[me] != own_term[me] -> die(me)
       :: else ->
 #ifndef NO_RAISE

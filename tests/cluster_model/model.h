@@ -14,8 +14,10 @@
 namespace postwain::cluster_model {
 
 enum class Do : Octet {
-  submit,  // a client ends a message at a node, which sends the batch that accepts it
-  name,    // a node sends the batch that names an attempt
+  submit,        // a client ends a message at a node, which sends the batch that accepts it
+  submit_named,  // the same, and the batch names an attempt at it
+  end_name,      // an attempt that was named so has not begun: its name is to go
+  name,          // a node sends the batch that names an attempt
   lend,
   end_data,  // the end of data leaves, and the peer has the message
   drop,      // an attempt ends before its end of data, at a gate that is shut or a bag that goes
@@ -28,6 +30,7 @@ enum class Do : Octet {
   halve,   // half of one has arrived, and the rest is stuck
   commit,
   commit_warned,
+  refuse,  // it is rolled back
   answer,
   lose,        // the lane's connection breaks
   old_arrive,  // the same for what an old connection still holds
@@ -36,6 +39,7 @@ enum class Do : Octet {
   old_ends,  // the server notices that nobody is there
   retake,
   retake_lost,  // the same, and its answer is lost
+  give_up,      // the database cannot be reached: the client hears 451, and the process ends
   beat,
   beat_send,
   beat_halve,  // half of it has arrived: the node's row is locked, and the rest is stuck

@@ -51,7 +51,7 @@ Wrong Model::apply(State& s, const Action& action) const {
     wrong = apply_work(s, action);
   else if (action.what >= Do::old_arrive && action.what <= Do::old_ends)
     wrong = apply_old(s, action);
-  else if (action.what <= Do::retake_lost)
+  else if (action.what <= Do::give_up)
     wrong = apply_lane(s, action);
   else if (action.what <= Do::beat_answer)
     wrong = apply_beat(s, action);
@@ -62,6 +62,9 @@ Wrong Model::apply(State& s, const Action& action) const {
   Octet missing = static_cast<Octet>(s.promised & ~s.now.there);
   for (unsigned m = 0; m < kMessages; ++m)
     if (has(missing, m) && s.copies[m] == 0) return Wrong::lost;
+  for (unsigned m = 0; m < kMessages; ++m)
+    if (has(s.refused, m) && (has(s.now.there, m) || s.copies[m] > 0))
+      return Wrong::refused_and_kept;
   return Wrong::nothing;
 }
 
@@ -88,10 +91,16 @@ Wrong Model::apply_work(State& s, const Action& action) const {
   Node& node = s.node[i];
   switch (what) {
     case Do::submit:
+    case Do::submit_named:
       put(s.submitted, a, true);
       if (made(Mistake::early_250)) put(s.promised, a, true);
       s.now.bag_of[a] = b;
-      begin(s, i, Kind::accept, a, b);
+      begin(s, i, what == Do::submit ? Kind::accept : Kind::accept_named, a, b);
+      break;
+    case Do::end_name:
+      if (node.attempt[a] == octet_of(AttemptLife::named)) node.attempt[a] = 0;
+      put(node.named_early, a, false);
+      begin(s, i, Kind::unname, a, b);
       break;
     case Do::name:
       node.attempt[a] = octet_of(AttemptLife::naming);
@@ -104,6 +113,7 @@ Wrong Model::apply_work(State& s, const Action& action) const {
       return end_data(s, i, a);
     case Do::drop:
       node.attempt[a] = 0;
+      put(node.named_early, a, false);
       break;
     case Do::settle:
       node.attempt[a] = octet_of(AttemptLife::settling);
@@ -127,6 +137,7 @@ Wrong Model::apply_work(State& s, const Action& action) const {
 void Model::lend(State& s, Octet i, Octet m) const {
   Node& node = s.node[i];
   node.attempt[m] = octet_of(AttemptLife::lent);
+  if (!made(Mistake::early_name_ended)) put(node.named_early, m, false);
   put(node.overtaken, m, false);
   put(node.lent_doubtful, m, has(node.knows_doubt, m));
   // Who lends what is not his any more, because his clock stood still, overtakes nobody.
@@ -167,8 +178,15 @@ Wrong Model::apply_lane(State& s, const Action& action) const {
       if (node.flight.phase == Phase::done) node.flight.phase = Phase::warned;
       return wrong;
     }
+    case Do::refuse:
+      --s.budget.refusals;
+      node.flight.phase = Phase::failed;
+      break;
     case Do::answer:
       return answer(s, i);
+    case Do::give_up:
+      power_off(s, i);
+      break;
     case Do::lose:
       --s.budget.losses;
       if (node.flight.phase < Phase::done) node.old = node.flight;

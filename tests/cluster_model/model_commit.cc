@@ -76,8 +76,14 @@ Wrong Model::commit_mail(State& s, Octet i, const Flight& flight) const {
       put(db.there, flight.what, true);
       db.bag_of[flight.what] = bag;
       break;
+    case Kind::accept_named:
+      put(db.there, flight.what, true);
+      db.bag_of[flight.what] = bag;
+      if (!made(Mistake::early_name_unsaid)) put(db.named[i][flight.token_term], flight.what, true);
+      break;
     case Kind::name:
-      put(db.named[i][flight.token_term], flight.what, true);
+    case Kind::unname:
+      put(db.named[i][flight.token_term], flight.what, flight.kind == Kind::name);
       break;
     case Kind::settle:
       put(db.there, flight.what, false);

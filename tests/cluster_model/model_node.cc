@@ -58,6 +58,10 @@ Wrong Model::answer(State& s, Octet i) const {
 
 Wrong Model::take_end(State& s, Octet i, BatchEvent event) const {
   Node& node = s.node[i];
+  if (accepts(node.flight.kind) && event == BatchEvent::connection_lost) {
+    if (made(Mistake::doubt_taken_for_250)) event = BatchEvent::commit_tag;
+    if (made(Mistake::doubt_taken_for_451)) event = BatchEvent::error;
+  }
   auto step = cluster::next(node.batch, event);
   node.batch = step.state;
   switch (step.action) {
@@ -112,8 +116,13 @@ void Model::told_committed(State& s, Octet i) const {
   Octet what = flight.what;
   switch (flight.kind) {
     case Kind::accept:
+    case Kind::accept_named:
       put(s.promised, what, true);
-      if (node.bag[flight.whom] != BagLife::foreign) put(node.known, what, true);
+      if (node.bag[flight.whom] == BagLife::foreign) break;
+      put(node.known, what, true);
+      if (flight.kind == Kind::accept) break;
+      node.attempt[what] = octet_of(AttemptLife::named);
+      put(node.named_early, what, true);
       break;
     case Kind::name:
       node.attempt[what] = octet_of(AttemptLife::named);
@@ -151,6 +160,7 @@ void Model::told_committed(State& s, Octet i) const {
 void Model::told_refused(State& s, Octet i) const {
   Node& node = s.node[i];
   Octet what = node.flight.what;
+  if (accepts(node.flight.kind) && rules_.client_repeats) put(s.refused, what, true);
   if (node.flight.kind == Kind::name) node.attempt[what] = 0;
   if (node.flight.kind == Kind::settle) node.attempt[what] = octet_of(AttemptLife::ended);
   if (node.flight.kind != Kind::give) return;
@@ -165,6 +175,7 @@ void Model::forget_bag(Node& node, const State& s, Octet bag) const {
     put(node.known, m, false);
     put(node.knows_doubt, m, false);
     node.attempt[m] = 0;
+    put(node.named_early, m, false);
   }
 }
 
@@ -278,6 +289,9 @@ void Model::beat_lost(State& s, Octet i) const {
 void Model::power_off(State& s, Octet i) const {
   const Node before = s.node[i];
   Node& node = s.node[i];
+  // A client whose message nobody has decided on.
+  if (before.batch != BatchLife::committed && accepts(before.flight.kind) && rules_.client_repeats)
+    put(s.unheard, before.flight.what, true);
   node = {};
   node.was_frozen = before.was_frozen;
   node.want_adopt.fill(kNone);

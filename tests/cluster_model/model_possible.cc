@@ -29,6 +29,7 @@ bool lends(const Node& node) {
 Octet bag_held(const Flight& flight) {
   switch (flight.kind) {
     case Kind::accept:
+    case Kind::accept_named:
     case Kind::name:
     case Kind::settle:
       return flight.whom;
@@ -45,7 +46,7 @@ Octet bag_held(const Flight& flight) {
 // inserts the same ones.
 bool waits_for(const Flight& flight, const Flight& half) {
   if (half.phase != Phase::half || bag_held(half) == kNone) return false;
-  bool inserts = half.kind == Kind::accept || half.kind == Kind::name;
+  bool inserts = accepts(half.kind) || half.kind == Kind::name;
   if (inserts) return flight.kind == half.kind && flight.what == half.what;
   bool touches = flight.kind == Kind::settle || flight.kind == Kind::open ||
                  flight.kind == Kind::give || flight.kind == Kind::adopt;
@@ -60,6 +61,11 @@ bool blocked(const State& s, const Flight& flight) {
     for (const Flight* other : {&node.flight, &node.old})
       if (other != &flight && waits_for(flight, *other)) return true;
   return false;
+}
+
+// The second message comes only when it is the first one again.
+bool may_come(const Rules& rules, const State& s, Octet m) {
+  return !rules.client_repeats || m == 0 || has(s.refused | s.unheard, m - 1U);
 }
 
 bool bag_has_attempt(const State& s, const Node& node, Octet bag) {
@@ -130,8 +136,11 @@ void Model::possible_work(const State& s, Octet i, std::vector<Action>& out) con
     Octet bag = s.now.bag_of[m];
     bool may_send = connected(s, node) && lane_free(node) && lends(node);
     if (!has(s.submitted, m)) {
-      for (Octet b = 0; b < kModelBags && may_send; ++b)
-        if (node.bag[b] == BagLife::open) out.push_back({Do::submit, i, m, b});
+      for (Octet b = 0; b < kModelBags && may_send && may_come(rules_, s, m); ++b) {
+        if (node.bag[b] != BagLife::open) continue;
+        out.push_back({Do::submit, i, m, b});
+        if (rules_.early_names) out.push_back({Do::submit_named, i, m, b});
+      }
       continue;
     }
     bool open = cluster::may_lend(node.bag[bag]);
@@ -139,6 +148,11 @@ void Model::possible_work(const State& s, Octet i, std::vector<Action>& out) con
       out.push_back({made(Mistake::lease_before_name) ? Do::lend : Do::name, i, m, bag});
     if (node.attempt[m] == octet_of(AttemptLife::named))
       out.push_back({open && lends(node) ? Do::lend : Do::drop, i, m, 0});
+    bool ends_name =
+        node.attempt[m] == octet_of(AttemptLife::named) ||
+        (made(Mistake::early_name_ended) && node.attempt[m] == octet_of(AttemptLife::lent));
+    if (ends_name && has(node.named_early, m) && connected(s, node) && lane_free(node))
+      out.push_back({Do::end_name, i, m, bag});
     if (node.attempt[m] == octet_of(AttemptLife::lent))
       out.push_back({gate_lets(node) ? Do::end_data : Do::drop, i, m, 0});
     if (node.attempt[m] == octet_of(AttemptLife::ended) && connected(s, node) && lane_free(node))
@@ -198,6 +212,9 @@ void Model::possible_lane(const State& s, Octet i, std::vector<Action>& out, boo
     if (here && node.batch == BatchLife::built) out.push_back({Do::arrive, i, 0, 0});
   }
   if (out.size() > before) urgent = true;
+  if (rules_.client_repeats && !here && node.power == Power::running &&
+      node.batch == BatchLife::in_doubt)
+    out.push_back({Do::give_up, i, 0, 0});
   if (s.away != 0) return;
   // What need not happen, or not soon.
   if (!here && node.flight.phase == Phase::travelling) {
@@ -211,6 +228,7 @@ void Model::possible_lane(const State& s, Octet i, std::vector<Action>& out, boo
   }
   if (s.budget.warnings > 0 && commit_allowed(s, node.flight))
     out.push_back({Do::commit_warned, i, 0, 0});
+  if (s.budget.refusals > 0 && commit_allowed(s, node.flight)) out.push_back({Do::refuse, i, 0, 0});
   if (s.budget.losses == 0 || node.power != Power::running) return;
   if (node.flight.phase != Phase::none && node.old.phase == Phase::none)
     out.push_back({Do::lose, i, 0, 0});

@@ -20,6 +20,11 @@ std::string name_of_transaction(const Flight& flight) {
     case Kind::accept:
       return "the batch that accepts " + message_name(flight.what) + " into " +
              bag_name(flight.whom);
+    case Kind::accept_named:
+      return "the batch that accepts " + message_name(flight.what) + " into " +
+             bag_name(flight.whom) + " and names an attempt at it";
+    case Kind::unname:
+      return "the batch that ends the early name at " + message_name(flight.what);
     case Kind::name:
       return "the batch that names an attempt at " + message_name(flight.what);
     case Kind::settle:
@@ -55,8 +60,12 @@ std::string describe_work(const Action& action) {
   std::string who = node_name(action.node);
   switch (action.what) {
     case Do::submit:
+    case Do::submit_named:
       return "a client ends " + message_name(action.a) + " at " + who + ", for " +
-             bag_name(action.b);
+             bag_name(action.b) +
+             (action.what == Do::submit ? "" : ", and an attempt is named with it");
+    case Do::end_name:
+      return who + " sends the batch that ends the early name at " + message_name(action.a);
     case Do::name:
       return who + " sends the batch that names an attempt at " + message_name(action.a);
     case Do::lend:
@@ -93,6 +102,8 @@ std::string describe_lane(const Node& node, const Action& action) {
       return what + " commits";
     case Do::commit_warned:
       return what + " becomes visible, and is not kept yet";
+    case Do::refuse:
+      return what + " is rolled back";
     case Do::answer:
       return who + of_answer(node.flight) + name_of_transaction(node.flight);
     case Do::lose:
@@ -107,6 +118,8 @@ std::string describe_lane(const Node& node, const Action& action) {
       return "the old connection of " + who + " ends";
     case Do::retake:
       return who + " retakes its lane and looks for " + name_of_transaction(node.flight);
+    case Do::give_up:
+      return who + " cannot look for " + name_of_transaction(node.flight) + ", and ends";
     default:
       return who + " retakes its lane, and the answer is lost";
   }
@@ -145,7 +158,7 @@ std::string describe_fault(const Action& action) {
 std::string Model::describe(const State& before, const Action& action) {
   std::string who = node_name(action.node);
   if (action.what <= Do::fence) return describe_work(action);
-  if (action.what <= Do::retake_lost) return describe_lane(before.node[action.node], action);
+  if (action.what <= Do::give_up) return describe_lane(before.node[action.node], action);
   switch (action.what) {
     case Do::beat:
       return who + " beats";
@@ -187,6 +200,10 @@ std::string_view name_of(Mistake mistake) {
       "a lane retaken under the known token only",
       "an adoption sent in pieces",
       "sessions of the dead ended too late",
+      "250 without a look for the message",
+      "451 without a look for the message",
+      "an early name that is not written",
+      "an early name ended under an attempt that has begun",
   };
   return kNames[static_cast<unsigned>(mistake)];
 }
@@ -211,6 +228,8 @@ std::string_view name_of(Wrong wrong) {
       return "a node ended itself for nothing";
     case Wrong::bag_rests:
       return "a bag rests without an owner";
+    case Wrong::refused_and_kept:
+      return "a message is there that was answered with 451";
   }
   return "?";
 }

@@ -32,8 +32,12 @@ enum class Mistake : Octet {
   retake_by_count,        // a lane is retaken only under the very token that the node knows
   adoption_in_pieces,     // what takes a bag from another is sent in more than one message
   late_termination,       // they are ended only behind the statement that changes its row
+  doubt_taken_for_250,    // 250 is said when the answer is lost, without a look for the message
+  doubt_taken_for_451,    // 451 is said then, and the batch counts as not done
+  early_name_unsaid,      // what accepts a message does not name the attempt that it is lent for
+  early_name_ended,       // an early name is ended although its attempt has begun
 };
-constexpr unsigned kMistakes = 23;
+constexpr unsigned kMistakes = 27;
 std::string_view name_of(Mistake mistake);
 
 struct Rules {
@@ -41,6 +45,10 @@ struct Rules {
   unsigned messages = 2;
   Budget budget;
   bool first_has_all = false;  // at the start the first node has every bag, else each has its own
+  bool early_names = false;    // what accepts a message may name an attempt at it
+  // There is one mail: the second message is the first one, which its client sends again because he
+  // has heard no 250. A node may give up a doubt, say 451 and end.
+  bool client_repeats = false;
   Mistake mistake = Mistake::none;
 };
 
@@ -61,6 +69,7 @@ enum class Wrong : Octet {
   healthy_fenced,     // a node was fenced that had no fault
   ended_for_nothing,  // a node ended itself though its term had not been ended
   bag_rests,          // a bag has had no owner that works for too long
+  refused_and_kept,   // a 451 said that nothing was stored, and the message is there
 };
 std::string_view name_of(Wrong wrong);
 

@@ -44,7 +44,23 @@ constexpr cluster::Timing model_timing() {
 static_assert(cluster::holds(model_timing(), kTick));
 
 // What a transaction does. One thing at a time.
-enum class Kind : Octet { none, accept, name, settle, open, give, adopt, fence };
+// accept_named: what accepts a message names an attempt at it, too, so that it can be lent at once.
+// unname: an attempt that was named so and did not begin has no name any more.
+enum class Kind : Octet {
+  none,
+  accept,
+  accept_named,
+  name,
+  unname,
+  settle,
+  open,
+  give,
+  adopt,
+  fence
+};
+constexpr bool accepts(Kind kind) {
+  return kind == Kind::accept || kind == Kind::accept_named;
+}
 
 // Where a transaction is. travelling: sent, not all of it has arrived. half: the server has the
 // first half, holds the locks of its rows, and waits. checked: its token was found right, and the
@@ -134,6 +150,7 @@ struct Node {
   Octet known = 0;  // messages of its bags
   Octet knows_doubt = 0;
   std::array<Octet, kMessages> attempt{};  // 0: none; else AttemptLife + 1
+  Octet named_early = 0;  // of the attempts that are named: by what accepted their messages
   Octet lent_doubtful = 0;
   Octet overtaken = 0;  // another node has lent that message since this one did
   // Its lane: the transaction under way, and what an old connection still holds.
@@ -152,6 +169,7 @@ struct Budget {
   Octet warnings = 0;
   Octet cuts = 0;
   Octet slow_beats = 0;  // beats whose sending, reading and answer are steps of their own
+  Octet refusals = 0;    // transactions that the database rolls back, as for want of space
 };
 
 struct State {
@@ -163,6 +181,8 @@ struct State {
   Octet failed_over = 0;
   Octet submitted = 0;
   Octet promised = 0;                       // messages that were answered with 250
+  Octet refused = 0;                        // with 451, and it is known that they are not stored
+  Octet unheard = 0;                        // their clients heard nothing, or a 451 in doubt
   std::array<Octet, kMessages> copies{};    // at the peer
   std::array<Octet, kMessages> unmarked{};  // of these, by attempts that knew of no doubt
   std::array<Octet, kModelBags> resting{};  // ticks without an owner that works

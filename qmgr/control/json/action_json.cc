@@ -16,6 +16,9 @@ namespace postwain::qmgr {
 namespace {
 
 using Json = nlohmann::ordered_json;
+// What is read: a member is found by its name among any number of others, and not one after the
+// other: an answer that consists of nothing but members would keep the loop for half a minute.
+using ReadJson = nlohmann::json;
 
 constexpr std::size_t kWhoMax = 256;
 constexpr std::uint64_t kCountMax = 1'000'000'000;  // beyond any node's queue
@@ -25,13 +28,13 @@ Error not_ours(const char* what) {
                kExitProtocol};
 }
 
-std::optional<std::string> text_in(const Json& object, const char* key) {
+std::optional<std::string> text_in(const ReadJson& object, const char* key) {
   auto found = object.find(key);
   if (found == object.end() || !found->is_string()) return std::nullopt;
   return found->get<std::string>();
 }
 
-std::optional<std::size_t> count_in(const Json& object, const char* key) {
+std::optional<std::size_t> count_in(const ReadJson& object, const char* key) {
   auto found = object.find(key);
   if (found == object.end() || !found->is_number_unsigned()) return std::nullopt;
   const auto value = found->get<std::uint64_t>();
@@ -44,12 +47,12 @@ Json list_of(const std::vector<mail::QueueId>& ids) {
   return out;
 }
 
-std::optional<std::vector<mail::QueueId>> ids_in(const Json& object, const char* key) {
+std::optional<std::vector<mail::QueueId>> ids_in(const ReadJson& object, const char* key) {
   auto found = object.find(key);
   if (found == object.end() || !found->is_array() || found->size() > kOrderMessages)
     return std::nullopt;
   std::vector<mail::QueueId> ids;
-  for (const Json& one : *found) {
+  for (const ReadJson& one : *found) {
     auto id = one.is_string() ? mail::QueueId::parse(one.get<std::string>()) : std::nullopt;
     if (!id) return std::nullopt;
     ids.push_back(*id);
@@ -57,15 +60,16 @@ std::optional<std::vector<mail::QueueId>> ids_in(const Json& object, const char*
   return ids;
 }
 
-bool read_hindered(const Json& object, std::map<std::string, std::size_t>& out) {
+bool read_hindered(const ReadJson& object, std::map<std::string, std::size_t>& out) {
   auto found = object.find("not_tried");
   if (found == object.end() || !found->is_array() || found->size() > kOrderReasons) return false;
-  for (const Json& one : *found) {
+  for (const ReadJson& one : *found) {
     if (!one.is_object()) return false;
     auto why = text_in(one, "why");
     auto recipients = count_in(one, "recipients");
     if (!why || !recipients) return false;
-    out[printable(*why, kJsonTextMax)] += *recipients;
+    std::size_t& sum = out[printable(*why, kJsonTextMax)];
+    sum = std::min(sum + *recipients, static_cast<std::size_t>(kCountMax));
   }
   return true;
 }
@@ -78,7 +82,7 @@ std::string json_order(const ActionOrder& order) {
 }
 
 Result<ActionOrder> parse_order(const std::string& json) {
-  Json object = Json::parse(json, nullptr, false);
+  ReadJson object = ReadJson::parse(json, nullptr, false);
   if (!object.is_object()) return not_ours("order");
   auto command = text_in(object, "command");
   auto who = text_in(object, "who");
@@ -103,7 +107,7 @@ std::string json_result(const ActionResult& result) {
 }
 
 Result<ActionResult> parse_result(const std::string& json) {
-  Json object = Json::parse(json, nullptr, false);
+  ReadJson object = ReadJson::parse(json, nullptr, false);
   if (!object.is_object()) return not_ours("answer");
   auto matched = count_in(object, "matched");
   auto changed = count_in(object, "changed");

@@ -12,32 +12,32 @@ namespace postwain::qmgr {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using ReadJson = nlohmann::json;  // read only: members are found quickly among any number
 using Argument = ipc::CommandArgument;
 
-std::string text_of(const Json& object, const char* key) {
+std::string text_of(const ReadJson& object, const char* key) {
   auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-std::optional<std::uint64_t> number_of(const Json& object, const char* key) {
+std::optional<std::uint64_t> number_of(const ReadJson& object, const char* key) {
   auto found = object.find(key);
   if (found == object.end() || !found->is_number_unsigned()) return std::nullopt;
   return found->get<std::uint64_t>();
 }
 
-bool flag_of(const Json& object, const char* key) {
+bool flag_of(const ReadJson& object, const char* key) {
   auto found = object.find(key);
   return found != object.end() && found->is_boolean() && found->get<bool>();
 }
 
 // The array of that name, or an empty one.
-Json list_of(const Json& object, const char* key) {
+ReadJson list_of(const ReadJson& object, const char* key) {
   auto found = object.find(key);
-  return found != object.end() && found->is_array() ? *found : Json::array();
+  return found != object.end() && found->is_array() ? *found : ReadJson::array();
 }
 
-Result<ListFilter> parse_filter(const Json& object) {
+Result<ListFilter> parse_filter(const ReadJson& object) {
   ListFilter filter;
   filter.domain = text_of(object, "domain");
   filter.sender = text_of(object, "sender");
@@ -74,10 +74,10 @@ Result<ListFilter> parse_filter(const Json& object) {
   return filter;
 }
 
-Certificates parse_certificates(const Json& request) {
+Certificates parse_certificates(const ReadJson& request) {
   Certificates out;
   out.trouble = text_of(request, name_of(Argument::certificate_trouble));
-  for (const Json& one : list_of(request, name_of(Argument::certificates))) {
+  for (const ReadJson& one : list_of(request, name_of(Argument::certificates))) {
     if (!one.is_object()) continue;
     auto end = one.find("not_after_ms");
     if (end != one.end() && end->is_number_integer())
@@ -86,18 +86,18 @@ Certificates parse_certificates(const Json& request) {
   return out;
 }
 
-SupervisorReport parse_report(const Json& request) {
+SupervisorReport parse_report(const ReadJson& request) {
   SupervisorReport out;
   out.state = text_of(request, name_of(Argument::state));
   out.version = text_of(request, name_of(Argument::version));
-  for (const Json& one : list_of(request, name_of(Argument::processes))) {
+  for (const ReadJson& one : list_of(request, name_of(Argument::processes))) {
     if (!one.is_object()) continue;
     auto pid = one.find("pid");
     bool numbered = pid != one.end() && pid->is_number_integer();
     out.processes.push_back({text_of(one, "name"), numbered ? pid->get<std::int64_t>() : 0});
   }
   out.certificates = parse_certificates(request);
-  for (const Json& one : list_of(request, name_of(Argument::trouble)))
+  for (const ReadJson& one : list_of(request, name_of(Argument::trouble)))
     if (one.is_string()) out.trouble.push_back(one.get<std::string>());
   return out;
 }
@@ -105,7 +105,7 @@ SupervisorReport parse_report(const Json& request) {
 }  // namespace
 
 Result<Command> parse_command(const std::string& json) {
-  Json request = Json::parse(json, nullptr, false);
+  ReadJson request = ReadJson::parse(json, nullptr, false);
   if (!request.is_object()) return Error{"the request is not a JSON object", kExitProtocol};
   Command command;
   command.name = text_of(request, "command");

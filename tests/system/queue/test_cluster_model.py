@@ -24,6 +24,8 @@ MISTAKES = {
     "ADOPT_EARLY": ("owner==whose", "PAUSES=1"),
     "EARLY_250": ("violated 0", "CRASHES=1"),
     "FORMER_TERM": ("unmarked<2", "CRASHES=2"),
+    "DOUBT_250": ("violated 0", "LOSSES=1"),
+    "EARLY_NAME_UNSAID": ("unmarked<2", "CRASHES=1", "EARLY_NAMES"),
 }
 FAULTS = ("CRASHES", "PAUSES", "LOSSES")
 
@@ -32,8 +34,9 @@ FAULTS = ("CRASHES", "PAUSES", "LOSSES")
 class ClusterModel(unittest.TestCase):
     def check(self, *faults, mistake=None):
         """What spin prints when it has gone through everything, or found something."""
-        given = dict(fault.split("=") for fault in faults)
+        given = dict(fault.split("=") for fault in faults if "=" in fault)
         defines = [f"-D{name}={given.get(name, 0)}" for name in FAULTS]
+        defines += [f"-D{fault}" for fault in faults if "=" not in fault]
         with tempfile.TemporaryDirectory() as folder:
             def run(*command):
                 done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=500)
@@ -55,10 +58,13 @@ class ClusterModel(unittest.TestCase):
     def test_a_crash_and_a_lost_connection(self):
         self.right("CRASHES=1", "LOSSES=1", states=100_000)
 
-    def test_two_crashes(self):
-        self.right("CRASHES=2", states=50_000)
+    def test_two_crashes_while_mail_is_accepted_with_its_name(self):
+        self.right("CRASHES=2", "EARLY_NAMES", states=50_000)
 
     if os.environ.get("POSTWAIN_SPIN") == "long":
+        def test_mail_is_accepted_with_its_name_and_the_answer_is_lost(self):
+            self.right("CRASHES=1", "LOSSES=1", "EARLY_NAMES", states=100_000)
+
         def test_all_faults_at_once(self):
             self.right("CRASHES=1", "PAUSES=1", "LOSSES=1", states=5_000_000)
 

@@ -30,6 +30,13 @@ TEST_CASE("printable makes one safe line of anything") {
     CHECK(printable(row.in) == row.want);
   }
   CHECK(printable(std::string(600, 'x'), 512) == std::string(512, 'x') + "...");
+  // What takes several octets is not cut within, and takes no more than there is room for.
+  CHECK(printable("ab\x01", 4) == "ab...");
+  CHECK(printable("\xE2\x80\xAE", 12) == "\\xe2\\x80\\xae");
+  CHECK(printable("\xE2\x80\xAE", 11) == "...");
+  CHECK(printable("abc\\", 4) == "abc...");
+  CHECK(printable("ab\xC3\xA4", 3) == "ab...");
+  CHECK(printable("ab\xC3\xA4", 4) == "ab\xC3\xA4");
 }
 
 TEST_CASE("utf-8 is checked by RFC 3629") {

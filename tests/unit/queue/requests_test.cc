@@ -131,6 +131,19 @@ TEST_CASE("refusals keep their words and codes") {
   }
 }
 
+// A database row of another node may say any number.
+TEST_CASE("a refusal's code is one of sysexits.h whatever its row says") {
+  TwoTalkers two;
+  const int code = GENERATE(1, -1, 63, 79, 300, -32768, 32767);
+  CAPTURE(code);
+  two.ask();
+  two.rows.answers.push_back({0, two.rows.requests[0].number, code, "no"});
+  two.a.beat(false, true);
+  REQUIRE(two.heard.size() == 1);
+  CHECK(two.heard[0].error().code == kExitProtocol);
+  CHECK(two.heard[0].error().text == "no");
+}
+
 TEST_CASE("a request that cannot be sent is an error that names the node") {
   TwoTalkers two;
   SECTION("the database is away") {

@@ -5,6 +5,7 @@
 #include "common/base/sysexits.h"
 
 #include "qmgr/control/cluster/remote_actions.h"
+#include "qmgr/control/json/command_json.h"
 #include "tests/unit/qmgr/control/fake_cluster.h"
 #include "tests/unit/queue/fake_keeper.h"
 
@@ -216,4 +217,27 @@ TEST_CASE("orders and results are read strictly") {
   for (std::size_t i = 0; i <= kOrderMessages; ++i)
     many += (i == 0 ? "\"" : ",\"") + mail::QueueId{i + 1}.text() + "\"";
   CHECK_FALSE(parse_order(many + "]}").ok());
+}
+
+// All mail of a node waits for its loop; in half a minute others would end its term.
+TEST_CASE("an answer that consists of members alone is read in a moment") {
+  std::string answer = "{";
+  for (std::size_t i = 0; answer.size() < kAnswerMax - 20; ++i)
+    answer += "\"" + std::to_string(i) + "\":0,";
+  answer.back() = '}';
+  const auto began = std::chrono::steady_clock::now();
+  CHECK_FALSE(parse_result(answer).ok());
+  CHECK_FALSE(parse_order(answer).ok());
+  CHECK_FALSE(parse_command(answer).ok());
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(5));
+}
+
+TEST_CASE("a result that another node has summed up too high can be told again") {
+  const std::string why = R"({"why":"it is held","recipients":1000000000})";
+  Result<ActionResult> result = parse_result(
+      R"({"matched":0,"changed":0,"recipients":0,"recipients_changed":0,"not_tried":[)" + why +
+      "," + why + R"(],"elsewhere":[]})");
+  REQUIRE(result.ok());
+  CHECK(result->hindered.at("it is held") == 1'000'000'000);
+  CHECK(parse_result(json_result(*result)).ok());
 }
