@@ -25,11 +25,25 @@ std::string names_of(const ClusterView& view) {
   return out.empty() ? "there is none" : "there are " + out;
 }
 
-std::optional<Error> may_be_asked(const NodeView& /*node*/) {
+std::optional<Error> may_join(const NodeView& /*node*/, const ClusterView& /*view*/) {
   return std::nullopt;
 }
 
-std::optional<Error> may_leave(const NodeView& node) {
+// Whoever drains the last one waits for ever for its bags to go.
+std::optional<Error> may_drain(const NodeView& node, const ClusterView& view) {
+  bool others = std::any_of(view.nodes.begin(), view.nodes.end(), [&](const NodeView& one) {
+    return one.name != node.name && one.state == "live" && one.stay;
+  });
+  if (others) return std::nullopt;
+  return Error{
+      fmt::format("{} is the last node that works, and no other one could take its part of "
+                  "the queue: start one, or let one join, first; or stop this one, and "
+                  "its mail waits until a node is started",
+                  node.name),
+      kExitUsage};
+}
+
+std::optional<Error> may_leave(const NodeView& node, const ClusterView& /*view*/) {
   if (node.state != "gone")
     return Error{fmt::format("{} is {}: only a node that is gone is forgotten; drain it, and stop "
                              "it there",
@@ -43,7 +57,7 @@ std::optional<Error> may_leave(const NodeView& node) {
   return std::nullopt;
 }
 
-std::optional<Error> may_be_fenced(const NodeView& node) {
+std::optional<Error> may_be_fenced(const NodeView& node, const ClusterView& /*view*/) {
   if (node.self)
     return Error{node.name + " is the node that is asked, and it lives: to end it, stop it",
                  kExitUsage};
@@ -73,7 +87,7 @@ const std::string* ClusterCommands::node_for(Asker asker, const Command& command
     return refuse(
         {fmt::format("there is no node '{}'; {}", printable(command.node, 80), names_of(view)),
          kExitNoInput});
-  if (std::optional<Error> error = objection(*found)) return refuse(*error);
+  if (std::optional<Error> error = objection(*found, view)) return refuse(*error);
   log::Line(log::Level::info, "cluster_command")
       .kv("command", command.name)
       .kv("node", command.node)
@@ -89,7 +103,7 @@ ClusterPort::Done ClusterCommands::reply_to(Asker asker, const std::string& node
 }
 
 void ClusterCommands::set_stay(Asker asker, const Command& command, bool stay) {
-  if (const std::string* node = node_for(asker, command, may_be_asked))
+  if (const std::string* node = node_for(asker, command, stay ? may_join : may_drain))
     cluster_->set_stay(*node, stay, reply_to(asker, *node));
 }
 

@@ -28,7 +28,7 @@ class ClusterCommands {
 
  private:
   // An error: why a node must not be treated so.
-  using Objection = std::optional<Error> (*)(const NodeView& node);
+  using Objection = std::optional<Error> (*)(const NodeView& node, const ClusterView& view);
   // Null: the command names no node that may be treated so, and has been refused.
   const std::string* node_for(Asker asker, const Command& command, Objection objection);
   ClusterPort::Done reply_to(Asker asker, const std::string& node);

@@ -29,7 +29,7 @@ struct NodeView {
 constexpr std::size_t kDoubtsCounted = 10'000;
 
 struct ClusterView {
-  std::string standing;  // of this node: live, unsure, fenced, joining
+  std::string standing;  // of this node: live, unsure, fenced, joining, draining
   Duration word_age{};   // since its last word was asked for
   int node = 0;
   std::int64_t term = 0;

@@ -100,6 +100,7 @@ class Nodes final : public ClusterPort {
   void stop_working(const std::string& why);
   const NodeStatus* status_of(cluster::NodeNumber node) const;
   const NodeStatus* status_of(const std::string& name) const;
+  bool is_draining() const;  // as the last beat has read it
   std::string name_of(cluster::NodeNumber node) const;
   std::vector<std::uint64_t> messages_of_bags() const;
   cluster::BootTime boot_now() const;

@@ -42,6 +42,11 @@ std::string Nodes::name_of(cluster::NodeNumber node) const {
   return status != nullptr ? status->name : fmt::format("{}", node.value);
 }
 
+bool Nodes::is_draining() const {
+  const NodeStatus* own = status_of(cluster::NodeNumber{self_.node});
+  return own != nullptr && own->row.state == cluster::NodeState::draining;
+}
+
 std::string Nodes::trouble() const {
   if (standing_ == cluster::Standing::fenced)
     return "another node has ended this node's term; it is started again";
@@ -54,8 +59,7 @@ std::string Nodes::trouble() const {
         "time; set it right (NTP), and mail goes on by itself",
         format_duration(std::chrono::abs(last_.clock_difference)),
         last_.clock_difference > Duration(0) ? "ahead of" : "behind");
-  const NodeStatus* own = status_of(cluster::NodeNumber{self_.node});
-  if (owned_ == 0 && own != nullptr && own->row.state == cluster::NodeState::draining)
+  if (owned_ == 0 && is_draining())
     return "this node has given its part of the queue away ('postwain cluster join' brings it "
            "back)";
   if (owned_ == 0 && !any_answer_)
@@ -88,7 +92,7 @@ ClusterView Nodes::view() const {
   const std::int64_t now = boot_ms();
   switch (standing_) {
     case cluster::Standing::live:
-      out.standing = owned_ == 0 && any_answer_ ? "joining" : "live";
+      out.standing = is_draining() ? "draining" : owned_ == 0 && any_answer_ ? "joining" : "live";
       break;
     case cluster::Standing::unsure:
       out.standing = "unsure";

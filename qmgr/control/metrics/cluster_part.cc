@@ -8,9 +8,10 @@
 namespace postwain::qmgr {
 
 void add_cluster_part(MetricsPage& page, const ClusterView& view) {
-  page.metric("postwain_cluster_standing", "gauge",
-              "1 for how this node stands: live, unsure of its life, fenced, or joining.");
-  for (const char* word : {"live", "unsure", "fenced", "joining"})
+  page.metric(
+      "postwain_cluster_standing", "gauge",
+      "1 for how this node stands: live, unsure of its life, fenced, joining, or draining.");
+  for (const char* word : {"live", "unsure", "fenced", "joining", "draining"})
     page.value("standing", word, view.standing == word ? 1 : 0);
   page.one("postwain_cluster_word_seconds", "gauge",
            "Age of the last proof that this node's term goes on.",

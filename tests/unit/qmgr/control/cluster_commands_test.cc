@@ -125,7 +125,7 @@ TEST_CASE("what may be done with a node is asked of the cluster, and nothing els
     const char* says;
   } rows[] = {
       {"drain", "mx2", "drain mx2", kExitOk, R"({"ok":true,"node":"mx2"})"},
-      {"drain", "mx1", "drain mx1", kExitOk, R"("node":"mx1")"},
+      {"drain", "mx1", nullptr, kExitUsage, "mx1 is the last node that works"},
       {"join", "mx2", "join mx2", kExitOk, R"("node":"mx2")"},
       {"join", "old", "join old", kExitOk, R"("node":"old")"},
       {"leave", "old", "leave old", kExitOk, R"("node":"old")"},
@@ -152,6 +152,10 @@ TEST_CASE("what may be done with a node is asked of the cluster, and nothing els
     else
       CHECK(cluster.asked == std::vector<std::string>{row.asked});
   }
+  cluster.shown.nodes[1].state = "live";
+  CHECK(answer_to(rig, *peer, about("drain", "mx1")).exit_code == kExitUsage);
+  cluster.shown.nodes[1].stay = true;
+  CHECK(answer_to(rig, *peer, about("drain", "mx1")).exit_code == kExitOk);
   cluster.shown.nodes.clear();
   CHECK(answer_to(rig, *peer, about("drain", "mx1")).json.find("there is none") !=
         std::string::npos);
