@@ -159,7 +159,7 @@ cluster-chaos: test-build
 	  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(filter command line environment,$(origin SEED)),--seed $(SEED)) $(ARGS)
 
 cluster-faults: test-build
-	for stories in cluster_faults places shared_breakers; do \
+	for stories in cluster_faults places shared_breakers hostile_rows; do \
 	  $(CLUSTER_TESTS) POSTWAIN_CLUSTER_LONG=1 python3 tests/system/cluster/test_$$stories.py -v $(ARGS) || exit 1; done
 
 # In a copy of the tree below build/, which is compiled once.

@@ -54,9 +54,8 @@ std::string recipient_line(const Json& recipient, bool colours) {
   // A held recipient waits for a person, whatever its time.
   if (!next.empty() && state != "held") line += fmt::format(", next {}", readable_time(next));
   line += '\n';
-  std::string reply = member(recipient, "last_reply");
+  std::string reply = printable(raw_member(recipient, "last_reply"), kReplyShown);
   std::string host = member(recipient, "last_host");
-  if (reply.size() > kReplyShown) reply = reply.substr(0, kReplyShown) + "...";
   // What begins with a reply code the other side said; the rest we say ourselves.
   bool theirs = !host.empty() && reply.size() > 3 && reply[3] == ' ' &&
                 std::all_of(reply.begin(), reply.begin() + 3, is_digit);

@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "common/base/text.h"
 #include "common/daemon/peer_users.h"
 
 #include "postwain/client/present.h"
@@ -42,7 +43,18 @@ TEST_CASE("a line of a queue that nodes share names the one that has the message
       R"("state":"queued","node":"mx2\u001b","recipients":[]})";
   CHECK(message_line(json, true) ==
         "ID                  SIZE  RECEIVED              STATE      NODE          SENDER\n"
-        "0CZW3PQ5G8S1T    4.1 KiB  2026-11-21 09:30:00Z  queued     mx2\\x1b       <>\n");
+        "0CZW3PQ5G8S1T    4.1 KiB  2026-11-21 09:30:00Z  queued     mx2\\x1b       <> (bounce)\n");
+}
+
+TEST_CASE("a reply that is too long for a line is not cut within a character") {
+  for (std::size_t before : {0, 1, 2}) {
+    std::string reply = "450 " + std::string(before, 'a');
+    for (int i = 0; i < 400; ++i) reply += "\xE2\x82\xAC";
+    const std::string line = message_line(
+        R"({"id":"1","recipients":[{"address":"a@b.org","last_reply":")" + reply + "\"}]}", false);
+    CHECK(is_valid_utf8(line));
+    CHECK(line.ends_with("...\n"));
+  }
 }
 
 TEST_CASE("status and other values") {
