@@ -16,7 +16,7 @@
 #include "common/daemon/log_setup.h"
 #include "common/log/log.h"
 
-#include "qmgr/nodes/config_digest.h"
+#include "qmgr/cluster/config_digest.h"
 
 namespace postwain::qmgr {
 

@@ -57,6 +57,18 @@ std::string state_words(const Json& node) {
   return state;
 }
 
+// "different: route, limits".
+std::string config_words(const Json& node) {
+  std::string out = text_member(node, "config");
+  std::string_view before = ": ";
+  for (const Json& table : list_member(node, "config_differs")) {
+    if (!table.is_string()) continue;
+    out += std::string(before) + printable(table.get<std::string>(), kMemberShown);
+    before = ", ";
+  }
+  return out;
+}
+
 Json node_row(const Json& node) {
   return Json{{"node", text_member(node, "name") + (flag_member(node, "self") ? " *" : "")},
               {"number", number_member(node, "number")},
@@ -67,7 +79,7 @@ Json node_row(const Json& node) {
               {"load", text_member(node, "load")},
               {"weight", number_member(node, "weight")},
               {"version", text_member(node, "version")},
-              {"configuration", text_member(node, "config")}};
+              {"configuration", config_words(node)}};
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "qmgr/cluster/config_digest.h"
 #include "qmgr/cluster/durability.h"
 #include "qmgr/control/json/json_text.h"
 
@@ -16,13 +17,15 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string_view compared(const NodeView& node, const NodeView* own) {
-  if (own == nullptr || own->config.empty() || node.config.empty()) return "unknown";
-  return node.config == own->config ? "equal" : "different";
+// The former version tells it in another form.
+void compare(Json& out, const NodeView& node, const NodeView* own) {
+  auto tables = own == nullptr ? std::nullopt : config_difference(own->config, node.config);
+  out["config"] = !tables ? "unknown" : tables->empty() ? "equal" : "different";
+  if (tables && !tables->empty()) out["config_differs"] = *tables;
 }
 
 Json node_json(const NodeView& node, const NodeView* own) {
-  return Json{{"number", node.number},
+  Json out = {{"number", node.number},
               {"name", node.name},
               {"self", node.self},
               {"state", node.state},
@@ -34,8 +37,9 @@ Json node_json(const NodeView& node, const NodeView* own) {
               {"load", node.busy   ? "busy"
                        : node.idle ? "idle"
                                    : "normal"},
-              {"version", node.version},
-              {"config", compared(node, own)}};
+              {"version", node.version}};
+  compare(out, node, own);
+  return out;
 }
 
 }  // namespace

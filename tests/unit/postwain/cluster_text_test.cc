@@ -15,7 +15,7 @@ TEST_CASE("a cluster for people") {
           R"("beat_age_ms":0,"bags":40,"weight":4,"load":"idle","version":"1.2","config":"equal"},)"
           R"({"number":1,"name":"mx2","self":false,"state":"draining","stay":false,"term":3,)"
           R"("beat_age_ms":480,"bags":24,"weight":16,"load":"busy","version":"1.2",)"
-          R"("config":"different"}]})") ==
+          R"("config":"different","config_differs":["route","limits"]}]})") ==
       "this node: mx1 (number 0), live in term 7; its word is 0.3 s old\n"
       "database: PostgreSQL 15.18 at db1\n"
       "a 250 means ONE MACHINE\n"
@@ -25,7 +25,8 @@ TEST_CASE("a cluster for people") {
       "nodes:\n"
       "    NODE   NUMBER  STATE     BAGS  TERM  BEAT   LOAD  WEIGHT  VERSION  CONFIGURATION\n"
       "    mx1 *  0       live      40    7     0.0 s  idle  4       1.2      equal\n"
-      "    mx2    1       draining  24    3     0.5 s  busy  16      1.2      different\n");
+      "    mx2    1       draining  24    3     0.5 s  busy  16      1.2      different: route, "
+      "limits\n");
 }
 
 TEST_CASE("what is asked of a node stands beside its state where they differ") {

@@ -76,7 +76,7 @@ TEST_CASE("a cluster is shown as this node sees it") {
   CHECK(shown["nodes"][1] ==
         Json::parse(R"({"number":1,"name":"mx2","self":false,"state":"draining","stay":false,)"
                     R"("term":3,"beat_age_ms":480,"bags":22,"weight":4,"load":"busy",)"
-                    R"("version":"1.2","config":"different"})"));
+                    R"("version":"1.2","config":"different","config_differs":["limits"]})"));
   CHECK(shown["nodes"][0]["self"] == true);
   CHECK(shown["nodes"][0]["load"] == "idle");
   CHECK(shown["nodes"][0]["config"] == "equal");

@@ -9,9 +9,18 @@
 #include <utility>
 #include <vector>
 
+#include "qmgr/cluster/config_digest.h"
 #include "qmgr/nodes/cluster_port.h"
 
 namespace postwain::qmgr::test {
+
+// What a node tells whose [limits] have this many connections.
+inline std::string configured(const std::string& connections) {
+  config::Loaded loaded;
+  loaded.bundle.main_file = "postwain.toml";
+  loaded.bundle.files["postwain.toml"] = "[limits]\nconnections = " + connections + "\n";
+  return config_digest(loaded);
+}
 
 struct FakeCluster : ClusterPort {
   FakeCluster() {
@@ -28,12 +37,12 @@ struct FakeCluster : ClusterPort {
     shown.limits_reached = 2;
     shown.orphans = 2;
     shown.nodes = {
-        {0, "mx1", "live", 7, 4, false, true, true, "1.2", "aa", {}, 40, true},
-        {1, "mx2", "draining", 3, 4, true, false, false, "1.2", "bb",
+        {0, "mx1", "live", 7, 4, false, true, true, "1.2", configured("1"), {}, 40, true},
+        {1, "mx2", "draining", 3, 4, true, false, false, "1.2", configured("2"),
          std::chrono::milliseconds(480), 22, false},
         {5, "old", "gone", 12, 1, false, false, true, "", "", std::chrono::hours(1), 0, false},
-        {6, "dead", "gone", 2, 1, false, false, true, "1.1", "aa", std::chrono::seconds(6), 11,
-         false}};
+        {6, "dead", "gone", 2, 1, false, false, true, "1.1", configured("1"),
+         std::chrono::seconds(6), 11, false}};
   }
 
   ClusterView view() const override { return shown; }
