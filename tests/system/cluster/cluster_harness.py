@@ -108,8 +108,8 @@ class Cluster:
         """{name: (number, state, term, stay)}."""
         states = ("gone", "live", "draining")
         found = {}
-        for line in self.database.sql("SELECT convert_from(name, 'UTF8'), id, state, term, stay "
-                                      "FROM node").splitlines():
+        name = "translate(convert_from(name, 'UTF8'), E'|\\n\\r', '   ')"
+        for line in self.database.sql(f"SELECT {name}, id, state, term, stay FROM node").splitlines():
             name, number, state, term, stay = line.split("|")
             found[name] = (int(number), states[int(state)], int(term), stay == "1")
         return found

@@ -7,9 +7,11 @@ namespace postwain::qmgr {
 // that are too old, and the newest to find those that are young enough.
 std::string_view pattern_of_history_blocks(Pg statement) {
   switch (statement) {
+    // Whoever numbers the next one goes on from here: no row may leave him without a number.
     case Pg::list_history_blocks:
       return "SELECT number, at, (octet_length(data) + octet_length(filter))::int8 "
-             "FROM history_block WHERE node = $1::int2 AND number > $2::int8 "
+             "FROM history_block WHERE node = $1::int2 AND number > $2::int8 AND "
+             "number < 4611686018427387904 "
              "ORDER BY number LIMIT $3::int8";
     case Pg::put_history_block:
       return "INSERT INTO history_block (node, number, at, name, filter, data) VALUES ($1::int2, "
@@ -95,17 +97,21 @@ std::string_view pattern_of_breakers(Pg statement) {
              "ELSE EXCLUDED.opened_at END, "
              "hold_until = CASE WHEN d.opens > 0 THEN greatest(d.hold_until, EXCLUDED.hold_until) "
              "ELSE EXCLUDED.hold_until END, reason = EXCLUDED.reason, "
-             "changed = greatest(EXCLUDED.changed, d.changed + 1) "
+             "changed = CASE WHEN d.changed BETWEEN {now} AND {ahead} THEN d.changed + 1 ELSE "
+             "{now} END "
              "WHERE $6::int2 = 1 OR d.opens > 0";
     case Pg::close_shared_breaker:
-      return "UPDATE destination SET opens = 0, changed = greatest({now}, changed + 1) "
+      return "UPDATE destination SET opens = 0, changed = CASE WHEN changed "
+             "BETWEEN {now} AND {ahead} THEN changed + 1 ELSE {now} END "
              "WHERE key = $1::bytea AND opens > 0";
     case Pg::changed_breakers:
-      return "SELECT key, opens, {now} - opened_at, hold_until - {now}, reason, changed "
-             "FROM destination WHERE (changed, key) > ($1::int8, $2::bytea) "
+      return "SELECT key, opens, {now} - greatest(opened_at, 0), greatest(hold_until, 0) - {now}, "
+             "reason, changed "
+             "FROM destination WHERE (changed, key) > ($1::int8, $2::bytea) AND changed <= {ahead} "
              "ORDER BY changed, key LIMIT $3::int8";
     case Pg::select_shared_breakers:
-      return "SELECT key, opens, {now} - opened_at, hold_until - {now}, reason, changed "
+      return "SELECT key, opens, {now} - greatest(opened_at, 0), greatest(hold_until, 0) - {now}, "
+             "reason, changed "
              "FROM destination WHERE key = ANY($1::bytea[])";
     // A trial of a term that has ended is nobody's any more.
     case Pg::begin_trials:

@@ -38,14 +38,16 @@ std::string_view pattern_of_transaction(Pg statement) {
              "pid <> pg_backend_pid()";
     case Pg::raise_lane:
       return "INSERT INTO lane (node, lane, token) VALUES ($1::int2, $2::int2, 1) "
-             "ON CONFLICT (node, lane) DO UPDATE SET token = lane.token + 1 RETURNING token";
+             "ON CONFLICT (node, lane) DO UPDATE SET token = least(lane.token, {most}) + 1 "
+             "RETURNING token";
     // Whoever ends a node's term locks its row first, and so do we: the lane is ours to raise only
     // while the term is.
     case Pg::lock_node:
       return "WITH mine AS (SELECT 1 FROM node WHERE id = $1::int2 AND term = $2::int8 AND "
              "state <> 0 FOR UPDATE) SELECT 1 / count(*) FROM mine";
     case Pg::raise_own_lane:
-      return "UPDATE lane SET token = token + 1 WHERE node = $1::int2 AND lane = $2::int2 "
+      return "UPDATE lane SET token = least(token, {most}) + 1 WHERE node = $1::int2 AND lane = "
+             "$2::int2 "
              "RETURNING token";
     case Pg::last_batch:
       return "SELECT coalesce(max(n), 0)::int8 FROM attempt WHERE node = $1::int2 AND "
@@ -65,11 +67,13 @@ std::string_view pattern_of_registration(Pg statement) {
     case Pg::find_self:
       return "SELECT id, state, (machine = $2::bytea)::int4, beat FROM node WHERE name = $1::bytea";
     case Pg::count_others:
-      return "SELECT count(*), coalesce(sum(beat), 0)::int8 FROM node "
+      return "SELECT count(*), coalesce(sum(beat % 4294967296), 0)::int8 FROM node "
              "WHERE state <> 0 AND name <> $1::bytea";
     case Pg::end_others:
-      return "WITH ended AS (UPDATE node SET term = term + 1, state = 0 WHERE state <> 0 AND "
-             "name <> $1::bytea RETURNING id) UPDATE lane SET token = token + 1 FROM ended "
+      return "WITH ended AS (UPDATE node SET term = least(term, {most}) + 1, state = 0 WHERE state "
+             "<> 0 AND "
+             "name <> $1::bytea RETURNING id) UPDATE lane SET token = least(token, {most}) + 1 "
+             "FROM ended "
              "WHERE lane.node = ended.id";
     // A number of below 0: the lowest that is free, and none where there is none.
     case Pg::register_node:
@@ -78,7 +82,7 @@ std::string_view pattern_of_registration(Pg statement) {
              "(SELECT CASE WHEN $1::int2 >= 0 THEN $1::int2 ELSE (SELECT min(i)::int2 "
              "FROM generate_series(0, 31) i WHERE NOT EXISTS "
              "(SELECT 1 FROM node n WHERE n.id = i)) END AS id) x WHERE x.id IS NOT NULL "
-             "ON CONFLICT (id) DO UPDATE SET term = node.term + 1, "
+             "ON CONFLICT (id) DO UPDATE SET term = least(node.term, {most}) + 1, "
              "state = CASE WHEN node.stay = 1 THEN 1 ELSE 2 END, machine = EXCLUDED.machine, "
              "weight = EXCLUDED.weight, version = EXCLUDED.version, load = 0, seen = 0, "
              "wants = '' "
@@ -109,9 +113,10 @@ std::string_view pattern_of_nodes(Pg statement) {
     case Pg::limit_locks:
       return "SELECT set_config('lock_timeout', '2s', true)";
     case Pg::fence_node:
-      return "WITH victim AS (UPDATE node SET term = term + 1, state = 0 WHERE id = $1::int2 AND "
+      return "WITH victim AS (UPDATE node SET term = least(term, {most}) + 1, state = 0 WHERE id = "
+             "$1::int2 AND "
              "term = $2::int8 AND (beat = $3::int8 OR $3::int8 < 0) AND state <> 0 RETURNING id), "
-             "raised AS (UPDATE lane SET token = token + 1 FROM victim "
+             "raised AS (UPDATE lane SET token = least(token, {most}) + 1 FROM victim "
              "WHERE lane.node = victim.id RETURNING 1) SELECT 1 / count(*) FROM victim";
     // The lock keeps a registration of that node apart, which would take the same bags back.
     case Pg::adopt_bags:
@@ -141,7 +146,7 @@ std::string_view pattern_of_nodes(Pg statement) {
              "names AS (DELETE FROM attempt WHERE node = ANY(ARRAY(SELECT id FROM gone))) "
              "SELECT 1 / count(*) FROM gone";
     case Pg::beat:
-      return "UPDATE node SET beat = beat + 1, load = $3::int2, config = $4::bytea, "
+      return "UPDATE node SET beat = beat % {most} + 1, load = $3::int2, config = $4::bytea, "
              "seen = $5::int8, wants = $6::bytea "
              "WHERE id = $1::int2 AND term = $2::int8 AND state <> 0 RETURNING beat";
     case Pg::list_nodes:
@@ -269,6 +274,9 @@ std::string sql_text(Pg statement) {
   // An index takes no condition on what may change within the statement.
   fill_in(sql, "{begun}", "(extract(epoch FROM now()) * 1000)::int8");
   fill_in(sql, "{now}", "(extract(epoch FROM clock_timestamp()) * 1000)::int8");
+  // What was changed later than this was changed by a clock that is wrong, or by nobody.
+  fill_in(sql, "{ahead}", "((extract(epoch FROM now()) * 1000)::int8 + 60000)");
+  fill_in(sql, "{most}", "9223372036854775806");  // one more of it is still a number
   fill_in(sql, "{referred}", words_of_referred());
   fill_in(sql, "{ours}", words_of_ours());
   fill_in(sql, "{message}", names_of(columns_of_message(), ""));

@@ -96,6 +96,31 @@ TEST_CASE("a breaker is written once for all nodes, and the longer hold counts")
   CHECK_FALSE(a.state("mx:y"));
 }
 
+// One row of such times ended the reading of all: "bigint out of range", and nothing changed later.
+TEST_CASE("times of breakers that nobody can have written hide no other breaker") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  Node a(database, "a");
+  Node b(database, "b");
+  const std::string last = "9223372036854775807, ";
+  const std::string first = "-9223372036854775808, ";
+  database.run(
+      "INSERT INTO destination (key, opens, opened_at, hold_until, reason, changed) VALUES "
+      "('mx:a', " +
+      last + last + last + "'x', 9223372036854775807), ('mx:b', 1, " + first + first +
+      "'x', (extract(epoch FROM now()) * 1000)::int8), ('mx:c', 1, " + last + first +
+      "'x', -9223372036854775808)");
+  a.write("mx:x", 1, minutes(5), true);
+  CHECK(b.state("mx:x"));
+  CHECK(b.state("mx:b"));
+  CHECK_FALSE(b.state("mx:a"));
+  // Who has it from his own attempt makes a breaker of it again.
+  a.write("mx:a", 1, minutes(5), true);
+  CHECK(b.state("mx:a"));
+  a.write("mx:a", 0, {}, false);
+  CHECK(b.state("mx:a")->opens == 0);
+}
+
 TEST_CASE("changes are read behind the cursor, and some seconds before it once more") {
   if (!has_server()) return;
   test::PostgresDatabase database;

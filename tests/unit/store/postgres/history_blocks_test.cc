@@ -105,6 +105,18 @@ TEST_CASE("blocks are found by any key in them, newest first, and from any node"
   CHECK(numbers_found(b.table, a.number(), {}).empty());
 }
 
+// One row with the last number there is, and its node told others nothing any more.
+TEST_CASE("a block at the end of all numbers leaves its node a number for the next one") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  KeeperOfNode a(database, "a");
+  REQUIRE(a.table.put(block_with(3, {5}), 0).ok());
+  REQUIRE(a.table.put(block_with(INT64_MAX, {5}), 0).ok());
+  REQUIRE(a.table.put(block_with(INT64_MAX / 2 + 1, {5}), 0).ok());
+  CHECK(own_numbers(a.table) == Numbers{3});
+  CHECK(numbers_found(a.table, a.number(), {5}).back() == 3);
+}
+
 // The server's arithmetic is ours: filters of each length and with large numbers.
 TEST_CASE("the server and this program read the same filters") {
   if (!has_server()) return;

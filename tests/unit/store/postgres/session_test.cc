@@ -63,6 +63,27 @@ TEST_CASE("names of attempts that cannot be read keep nobody from the queue") {
   CHECK(put(*store, 1).ok());
 }
 
+// "bigint out of range" at every start.
+TEST_CASE("numbers at the end of their range keep nobody from the queue") {
+  if (!has_server()) return;
+  test::PostgresDatabase database;
+  PgOptions options = database.options();
+  options.alone = false;
+  REQUIRE(opened(options));
+  database.run(
+      "INSERT INTO node (id, name, machine, term, state, beat) VALUES (20, 'x', '', "
+      "9223372036854775807, 1, 9223372036854775807), (21, 'y', '', 9223372036854775807, 1, "
+      "9223372036854775807), (22, 'z', '', 1, 1, -9223372036854775808)");
+  database.run("INSERT INTO lane VALUES (20, 0, 9223372036854775807)");
+  auto store = opened(options);
+  CHECK(put(*store, 1).ok());
+  options.alone = true;
+  options.silence = std::chrono::milliseconds(50);
+  auto alone = opened(options);
+  CHECK(put(*alone, 2).ok());
+  CHECK(database.run("SELECT count(*) FROM node WHERE state = 0 AND id >= 20") == 3);
+}
+
 TEST_CASE("a transaction that is under way when the token is raised commits nothing") {
   if (!has_server()) return;
   test::PostgresDatabase database;
