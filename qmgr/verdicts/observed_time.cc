@@ -6,12 +6,23 @@ namespace postwain::qmgr {
 
 ObservedTime::ObservedTime(std::vector<ClockGap> gaps) : gaps_(std::move(gaps)) {}
 
+// Time cannot have gone by unseen in the future: what was stored so, by whomever, would make mail
+// older than it is, or keep it for ever.
+void ObservedTime::keep_to_the_past(WallTime now) {
+  std::erase_if(gaps_, [&](const ClockGap& gap) {
+    return gap.at < WallTime{} || gap.at > now || gap.length <= Duration(0);
+  });
+  // One that stands for several may be longer than the time since it began.
+  for (ClockGap& gap : gaps_) gap.length = std::min(gap.length, now - WallTime{});
+}
+
 ObservedTime::Start ObservedTime::start(WallTime last_seen, WallTime now, MonoTime mono) {
   wall_ = now;
   mono_ = mono;
+  keep_to_the_past(now);
   Start start;
-  if (last_seen == WallTime{}) return start;
-  start.set_back = std::max(Duration(0), last_seen - now);
+  if (last_seen <= WallTime{}) return start;
+  start.set_back = std::clamp(last_seen - now, Duration(0), kSetBackMost);
   // The heartbeat is that coarse.
   if (now - last_seen >= kClockGapMin + kClockHeartbeat) {
     // What came in after the last heartbeat is older than the gap, too.

@@ -15,7 +15,8 @@
 
 namespace postwain::qmgr {
 
-constexpr Duration kClockGapMin = std::chrono::minutes(5);     // less is ordinary
+constexpr Duration kClockGapMin = std::chrono::minutes(5);  // less is ordinary
+constexpr Duration kSetBackMost = std::chrono::hours(24 * 36500);
 constexpr std::size_t kClockGapsMax = 64;                      // beyond, the oldest two become one
 constexpr Duration kClockHeartbeat = std::chrono::minutes(2);  // last_seen is stored so often
 
@@ -28,7 +29,8 @@ class ObservedTime {
     std::optional<ClockGap> gap;  // to be stored
     Duration set_back{};          // the clock shows less than it did: due times may be far away
   };
-  // last_seen: zero for a new queue.
+  // last_seen: zero for a new queue. Gaps that were stored are taken as far as they lie in the
+  // past.
   Start start(WallTime last_seen, WallTime now, MonoTime mono);
 
   // Looked at often (seconds apart).
@@ -45,6 +47,7 @@ class ObservedTime {
 
  private:
   void add(ClockGap gap);
+  void keep_to_the_past(WallTime now);
 
   std::vector<ClockGap> gaps_;
   WallTime wall_{};

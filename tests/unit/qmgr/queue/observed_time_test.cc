@@ -85,6 +85,34 @@ TEST_CASE("gaps are bounded, and merging them never makes a message older") {
   }
 }
 
+// Sums of such lengths went round, so that mail expired at its first temporary failure.
+TEST_CASE("gaps that nobody can have seen expire nothing, and keep nothing that comes later") {
+  constexpr std::int64_t kLast = INT64_MAX;
+  constexpr std::int64_t kFirst = INT64_MIN;
+  const WallTime now = at(0);
+  ObservedTime time({{from_unix_ms(kFirst), Duration(kLast)},
+                     {from_unix_ms(-1), 1h},
+                     {from_unix_ms(0), 0h},
+                     {now - 2h, Duration(kFirst)},
+                     {now - 1h, Duration(kLast)},
+                     {now - 1h, Duration(kLast)},
+                     {now + 1min, 1h},
+                     {from_unix_ms(kLast), Duration(kLast)}});
+  for (std::int64_t last_seen : {kLast, kFirst, std::int64_t{-1}}) {
+    ObservedTime::Start start = time.start(from_unix_ms(last_seen), now, mono(0s));
+    CHECK_FALSE(start.gap);
+    CHECK(start.set_back >= 0s);
+    CHECK(start.set_back <= kSetBackMost);
+  }
+  CHECK(time.gaps().size() == 2);
+  CHECK(time.unobserved_since(now - 30min) == 0h);
+  const Duration before = time.unobserved_since(now - 3h);
+  CHECK(before > 0h);
+  const Lifetimes limits = extended({120h, 4h}, before);
+  CHECK_FALSE(plan_retry(limits, now - 3h, now, 1h, false).expired);
+  CHECK_FALSE(plan_retry({120h, 4h}, now - 30min, now, 1h, false).expired);
+}
+
 TEST_CASE("no outage and no jump ends a lifetime") {
   ObservedTime time;
   (void)time.start(at(0), at(0) + 720h, mono(0s));
