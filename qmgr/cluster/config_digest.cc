@@ -70,6 +70,14 @@ std::string_view table_in(std::string_view header) {
   return trim(header.substr(0, header.find_first_of(".] \t")));
 }
 
+// A list over several lines; there are brackets in the addresses within it, too.
+bool ends_list(std::string_view line) {
+  return line.front() == ']' || line.back() == ']';
+}
+bool begins_list(std::string_view line) {
+  return trim(line.substr(line.find('=') + 1)).starts_with('[') && !ends_list(line);
+}
+
 class Digest {
  public:
   void begin_file() {
@@ -81,14 +89,13 @@ class Digest {
   void add(std::string_view line) {
     if (line.empty() || line.front() == '#') return;
     if (in_list_) {
-      in_list_ = line.find(']') == std::string_view::npos;
+      in_list_ = !ends_list(line);
       return;
     }
     if (line.front() == '[' && line.find('=') == std::string_view::npos) table_ = table_in(line);
     const std::string_view key = trim(line.substr(0, line.find('=')));
     if (is_of_machine(key)) {
-      in_list_ = line.find('[') != std::string_view::npos &&
-                 line.find(']') == std::string_view::npos && line.front() != '[';
+      in_list_ = line.find('=') != std::string_view::npos && begins_list(line);
       return;
     }
     all_ = add_line(all_, line);

@@ -21,7 +21,8 @@ std::string digest_of(const std::string& text, const std::string& included = {})
 constexpr const char* kText =
     "hostname = \"mx1.example.org\"\npostmaster = \"p@example.org\"\n"
     "[queue]\nstore = \"postgresql://a,b/q\"\nnode = \"mx1\"\nlifetime = \"5d\"\n"
-    "[[listener]]\naddress = [\n  \"192.0.2.1:25\",\n  \"[::1]:25\",\n]\ntls = \"optional\"\n"
+    "[[listener]]\naddress = [\"[::2]:25\",\n  \"[::1]:25\",\n  \"192.0.2.1:25\",\n]\ntls = "
+    "\"optional\"\n"
     "[tls]\ncertificate = \"/a\"\nkey = \"/b\"\nminimum = \"1.2\"\n"
     "[[tls.pair]]\ncertificate = \"/c\"\n"
     "[[route]]\nmatch = \"*\"\n[workers]\nsmtp = 2\n[limits]\nconnections = 1\n";
@@ -47,6 +48,8 @@ TEST_CASE("nodes are told apart by the tables that all of them should have alike
       {"\"mx1\"", "\"mx2\"", {}},
       {"postgresql://a,b/q", "postgresql://b,a/q", {}},
       {"192.0.2.1:25", "192.0.2.2:2525", {}},
+      {"[::2]", "[::3]", {}},
+      {"[::1]", "[::3]", {}},
       {"/a", "/x", {}},
       {"/c", "/x", {}},
       {"smtp = 2", "smtp = 9\n# much\n\n  ", {}},
