@@ -64,9 +64,28 @@ std::string digits(std::uint64_t hash, std::size_t count) {
   return out;
 }
 
+// A comment behind a value is none of the value, nor is the CR of a line's end. A '#' within quotes
+// begins no comment.
+std::string_view without_comment(std::string_view line) {
+  char quote = 0;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (quote == '"' && c == '\\')
+      ++i;
+    else if (quote != 0)
+      quote = c == quote ? '\0' : quote;
+    else if (c == '"' || c == '\'')
+      quote = c;
+    else if (c == '#')
+      return trim(line.substr(0, i));
+  }
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return trim(line);
+}
+
 // "route" of "[[route]]", "tls" of "[[tls.pair]]".
 std::string_view table_in(std::string_view header) {
-  header.remove_prefix(header.find_first_not_of('['));
+  header.remove_prefix(std::min(header.find_first_not_of("[ \t"), header.size()));
   return trim(header.substr(0, header.find_first_of(".] \t")));
 }
 
@@ -85,9 +104,10 @@ class Digest {
     in_list_ = false;
   }
 
-  // One line of TOML, without the blanks around it.
+  // One line of TOML.
   void add(std::string_view line) {
-    if (line.empty() || line.front() == '#') return;
+    line = without_comment(line);
+    if (line.empty()) return;
     if (in_list_) {
       in_list_ = !ends_list(line);
       return;
@@ -145,7 +165,7 @@ std::string config_digest(const config::Loaded& loaded) {
     bool is_own = path == loaded.bundle.main_file || path.ends_with(".toml");
     if (is_named || !is_own) continue;
     digest.begin_file();
-    for (std::string_view line : split(text, '\n')) digest.add(trim(line));
+    for (std::string_view line : split(text, '\n')) digest.add(line);
   }
   return digest.text();
 }

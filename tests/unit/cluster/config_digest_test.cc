@@ -72,6 +72,46 @@ TEST_CASE("nodes are told apart by the tables that all of them should have alike
         Tables{"limits"});
 }
 
+TEST_CASE("a comment behind a list of the machine's own hides nothing that follows") {
+  const std::string rest = "tls = \"off\"\n[limits]\nconnections = 1\n";
+  auto differs = [&](const std::string& head, std::string_view from, std::string_view to) {
+    std::string other = rest;
+    other.replace(other.find(from), from.size(), to);
+    auto found = config_difference(digest_of(head + rest), digest_of(head + other));
+    REQUIRE(found);
+    return *found;
+  };
+  for (const char* list : {"address = [\"192.0.2.1:25\"]  # world\n",
+                           "address = [\n  \"192.0.2.1:25\",\n  \"[::1]:25\"]  # both\n",
+                           "address = [  # both\n  \"192.0.2.1:25\",  # [one]\n]\n",
+                           "address = [\"192.0.2.1:25\"]\r\n"}) {
+    CAPTURE(list);
+    const std::string head = std::string("[[listener]]  # a = b\n") + list;
+    CHECK(differs(head, "off", "required") == Tables{"listener"});
+    CHECK(differs(head, "connections = 1", "connections = 2") == Tables{"limits"});
+  }
+  const std::string top = "include = [\"conf.d/*.toml\"]  # more\n";
+  CHECK(differs(top, "off", "required") == Tables{"top of the file"});
+  CHECK(differs("[ dns ]\n", "off", "may") == Tables{"dns"});
+}
+
+TEST_CASE("comments behind values make no nodes differ, and what is quoted is no comment") {
+  auto difference = [](const std::string& one, const std::string& other) {
+    auto found = config_difference(digest_of(one), digest_of(other));
+    REQUIRE(found);
+    return *found;
+  };
+  const std::string limits = "[limits]\nconnections = 1\n";
+  CHECK(difference(limits, "[limits]  # bounds\nconnections = 1  # one\n").empty());
+  CHECK(difference(limits, "[limits]\r\nconnections = 1\r\n").empty());
+  for (const char* value :
+       {"match = \"a#", "match = 'a#", "match = \"a\\\"#", "match = '\\' # '\nretry = '#"}) {
+    CAPTURE(value);
+    const std::string text = std::string("[[route]]\n") + value;
+    CHECK(difference(text + "b", text + "c") == Tables{"route"});
+  }
+}
+
 TEST_CASE("what another version tells of its configuration, or somebody else, is not compared") {
   const std::string own = digest_of(kText);
   for (const std::string& other :
