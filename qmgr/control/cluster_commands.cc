@@ -34,7 +34,7 @@ std::optional<Error> may_drain(const NodeView& node, const ClusterView& view) {
   bool others = std::any_of(view.nodes.begin(), view.nodes.end(), [&](const NodeView& one) {
     return one.name != node.name && one.state == "live" && one.stay;
   });
-  if (others) return std::nullopt;
+  if (others || node.state != "live") return std::nullopt;
   return Error{
       fmt::format("{} is the last node that works, and no other one could take its part of "
                   "the queue: start one, or let one join, first; or stop this one, and "

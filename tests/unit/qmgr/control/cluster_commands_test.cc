@@ -125,6 +125,7 @@ TEST_CASE("what may be done with a node is asked of the cluster, and nothing els
     const char* says;
   } rows[] = {
       {"drain", "mx2", "drain mx2", kExitOk, R"({"ok":true,"node":"mx2"})"},
+      {"drain", "old", "drain old", kExitOk, R"("node":"old")"},
       {"drain", "mx1", nullptr, kExitUsage, "mx1 is the last node that works"},
       {"join", "mx2", "join mx2", kExitOk, R"("node":"mx2")"},
       {"join", "old", "join old", kExitOk, R"("node":"old")"},
