@@ -203,8 +203,8 @@ TEST_CASE("operate 23: who is in a group of viewers may look, in the role of a c
 }
 
 TEST_CASE("operate 26: the queue by domain and age") {
-  QueueShape shape(at(10 * 3'600'000));
-  auto ago = [](Duration age) { return at(10 * 3'600'000) - age; };
+  QueueShape shape(at(std::int64_t{10} * 3'600'000));
+  auto ago = [](Duration age) { return at(std::int64_t{10} * 3'600'000) - age; };
   shape.add("a@one.test", ago(1min));
   shape.add("b@ONE.test.", ago(5min));
   shape.add("c@one.test", ago(6min));
